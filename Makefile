@@ -1,0 +1,114 @@
+# fnd - a self-hosted function platform that speaks AWS Lambda's API.
+#   make              build/fnd, build/fn-spawnd, build/fn-unpack, build/fnctl
+#   make quickstart   dependencies, build, base images, a first function, invoked cold and warm
+#   make check        every test; ends with "N passed, N failed, N skipped"
+#   make help         the rest
+# Variables: CC=gcc|clang  SAN=address,undefined  B=<build directory>  PREFIX=/usr/local  DESTDIR=
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+SAN ?=
+comma := ,
+B ?= build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
+PREFIX ?= /usr/local
+DESTDIR ?=
+VERSION := 0.1.0
+
+# The layers of the code, lowest first. A folder may include itself and folders on an
+# earlier line, never a sibling on its own line (scripts/layers.sh checks it).
+LAYER_0 := base
+LAYER_1 := os web
+LAYER_2 := model
+LAYER_3 := store image sandbox
+LAYER_4 := spawn
+LAYER_5 := runtime
+LAYER_6 := pool
+LAYER_7 := invoke
+LAYER_8 := api
+LAYERS := 0 1 2 3 4 5 6 7 8
+LIBS := $(foreach l,$(LAYERS),$(LAYER_$(l)))
+PROGRAMS := fnd fn-spawnd fn-unpack fnctl
+
+PKGS := jansson libmicrohttpd sqlite3 libcurl libseccomp nettle libnl-3.0 libnl-route-3.0 libarchive libnftables libcgroup
+PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null)
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
+OPT ?= -O2
+CFLAGS_ALL = -std=gnu17 $(OPT) -g $(WARN) -D_GNU_SOURCE -DFN_VERSION='"$(VERSION)"' -DFN_PREFIX='"$(PREFIX)"' \
+	-fPIE -fno-omit-frame-pointer -fstack-protector-strong -iquote lib -MMD -MP $(PKG_CFLAGS) $(CFLAGS)
+LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
+ifneq ($(SAN),)
+CFLAGS_ALL += -fsanitize=$(SAN) -fno-sanitize-recover=all
+LDFLAGS_ALL += -fsanitize=$(SAN)
+else
+CFLAGS_ALL += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+endif
+
+all: $(addprefix $(B)/,$(PROGRAMS))
+
+# --- objects, one archive per folder -------------------------------------------------
+define LIB_RULES
+SRC_$(1) := $$(wildcard lib/$(1)/*.c)
+OBJ_$(1) := $$(SRC_$(1):%.c=$(B)/obj/%.o)
+$(B)/lib/$(1).a: $$(OBJ_$(1))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$$(Q)$(AR) rcsD $$@ $$(OBJ_$(1))
+lib-$(1): $(B)/lib/$(1).a
+endef
+$(foreach l,$(LIBS),$(eval $(call LIB_RULES,$(l))))
+
+Q := $(if $(V),,@)
+$(B)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  CC $<")
+	$(Q)$(CC) $(CFLAGS_ALL) -c $< -o $@
+
+reverse = $(if $(1),$(call reverse,$(wordlist 2,$(words $(1)),$(1))) $(firstword $(1)))
+ARCHIVES := $(foreach l,$(call reverse,$(LIBS)),$(B)/lib/$(l).a)
+
+define PROGRAM_RULES
+$(B)/$(1): $$(patsubst %.c,$(B)/obj/%.o,$$(wildcard cmd/$(1)/*.c)) $(ARCHIVES)
+	@mkdir -p $$(@D)
+	@$$(if $$(V),,echo "  LD $$@")
+	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) $$(PKG_LIBS)
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call PROGRAM_RULES,$(p))))
+
+# --- unit tests: tests/unit/<folder>/test_<file>.c, linked with that folder and lower layers only
+lower_0 :=
+$(foreach l,$(LAYERS),$(eval upto_$(l) := $(foreach k,$(LAYERS),$(if $(filter 1,$(shell [ $(k) -lt $(l) ] && echo 1)),$(LAYER_$(k))))))
+$(foreach l,$(LAYERS),$(foreach f,$(LAYER_$(l)),$(eval links_$(f) := $(f) $(call reverse,$(upto_$(l))))))
+
+UNIT_SRC := $(wildcard tests/unit/*/test_*.c)
+UNIT_BIN := $(UNIT_SRC:%.c=$(B)/%)
+define UNIT_RULES
+$(B)/$(1:%.c=%): $(B)/obj/$(1:%.c=%.o) $(foreach f,$(links_$(2)),$(B)/lib/$(f).a)
+	@mkdir -p $$(@D)
+	@$$(if $$(V),,echo "  LD $$@")
+	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) $$(CHECK_LIBS) $$(PKG_LIBS)
+endef
+$(foreach s,$(UNIT_SRC),$(eval $(call UNIT_RULES,$(s),$(word 3,$(subst /, ,$(s))))))
+unit-build: $(UNIT_BIN)
+# make unit-os: builds and runs one folder's unit tests
+$(foreach f,$(LIBS),$(eval unit-$(f): $(filter $(B)/tests/unit/$(f)/%,$(UNIT_BIN)); @for t in $$^; do $$$$t || exit 1; done))
+
+-include $(wildcard Makefile.local)
+-include mk/*.mk
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+
+layers:
+	@scripts/layers.sh $(foreach l,$(LAYERS),$(l):$(subst $() ,$(comma),$(LAYER_$(l))))
+
+deps:
+	@scripts/deps.sh
+
+clean:
+	rm -rf $(B)
+
+.PHONY: all layers deps clean unit-build
+.SECONDARY:
+.DELETE_ON_ERROR:

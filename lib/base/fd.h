@@ -1,0 +1,21 @@
+/* fd.h - descriptors: whole reads and writes, flags, small files. All return 0/count or -errno; EINTR is retried. */
+#ifndef FN_BASE_FD_H
+#define FN_BASE_FD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+int fn_fd_set_nonblock(int fd, bool on);
+int fn_fd_set_cloexec(int fd, bool on);
+int fn_fd_write_all(int fd, const void *data, size_t len); /* blocking descriptors */
+ssize_t fn_fd_read_all(int fd, void *data, size_t len);    /* until len or EOF */
+
+/* Reads a small file (sysfs, procfs, cgroupfs) into buf, NUL-terminated, trailing newline cut; length or -errno. dirfd AT_FDCWD allowed. */
+ssize_t fn_file_read(int dirfd, const char *path, char *buf, size_t size);
+int fn_file_write(int dirfd, const char *path, const char *text); /* one write(2), O_WRONLY, no create */
+/* Writes a file durably: temporary name, fsync, rename, fsync of the directory. */
+int fn_file_replace(int dirfd, const char *path, const void *data, size_t len, mode_t mode);
+int fn_mkdir_p(const char *path, mode_t mode);
+
+#endif

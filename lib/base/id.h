@@ -1,0 +1,16 @@
+/* id.h - random identifiers from getrandom(2), buffered. */
+#ifndef FN_BASE_ID_H
+#define FN_BASE_ID_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define FN_UUID_SIZE 37 /* with the NUL */
+
+void fn_id_random(void *out, size_t len);
+void fn_id_uuid(char out[FN_UUID_SIZE]);         /* RFC 4122 version 4, lower case */
+bool fn_id_is_uuid(const char *s);
+void fn_id_hex(char *out, size_t hex_digits);    /* hex_digits + 1 bytes written; hex_digits even */
+/* SHA-256 belongs to nettle; callers that need hex digests use image/digest.h */
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * runtimes.h - config/runtimes.json: Lambda's runtime names and the base images that serve them.
+ *
+ *   {"python3.11": {"image": "python3.11",                      // <state>/images/<image>.json
+ *                   "exec": ["/var/runtime/bootstrap"],         // first executable one is run
+ *                   "handler_required": true,
+ *                   "execution_env": true,                      // AWS_EXECUTION_ENV=AWS_Lambda_<runtime>
+ *                   "version": "python:3.11.fn1",               // INIT_START line
+ *                   "env": {"PYTHONPATH": "/var/runtime"}}, ...}
+ *
+ * An image is installed when <state>/images/<image>.json exists: {"name", "layers": ["img-<sha256>", ...] uppermost first,
+ * "size", "recipe_sha256", "packages": {...}}; its trees are <state>/roots/<layer>.
+ */
+#ifndef FN_IMAGE_RUNTIMES_H
+#define FN_IMAGE_RUNTIMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+
+#define FN_IMAGE_LAYERS_MAX 6
+
+struct fn_runtime {
+	char *name;
+	char *image;
+	char *version;
+	char **exec_candidates; /* NULL-terminated */
+	char **env;             /* NULL-terminated "K=V" */
+	bool handler_required, execution_env;
+	bool installed;
+	unsigned n_layers;
+	char *layers[FN_IMAGE_LAYERS_MAX]; /* tree names, uppermost first */
+};
+
+struct fn_runtimes;
+int fn_runtimes_load(const char *config_file, const char *state_dir, struct fn_runtimes **ret, struct fn_err *err);
+/* Looks at <state>/images again (after `fnctl images` or `make images` added one). */
+int fn_runtimes_rescan(struct fn_runtimes *r, struct fn_err *err);
+const struct fn_runtime *fn_runtimes_find(const struct fn_runtimes *r, const char *name); /* NULL = unknown */
+/* "python3.11, provided.al2023": what is installed, for messages; caller frees; NULL on no memory. */
+char *fn_runtimes_installed(const struct fn_runtimes *r);
+size_t fn_runtimes_count(const struct fn_runtimes *r);
+const struct fn_runtime *fn_runtimes_at(const struct fn_runtimes *r, size_t i);
+void fn_runtimes_free(struct fn_runtimes *r);
+
+#endif

@@ -1,0 +1,59 @@
+/*
+ * invoke.h - one invocation from admission to result: RESOLVE is done by the caller, then ADMIT, ACQUIRE, RUN, FINISH.
+ *
+ * Runs in fnd on its loop. `done` is called exactly once for every accepted submission.
+ */
+#ifndef FN_INVOKE_INVOKE_H
+#define FN_INVOKE_INVOKE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/id.h"
+#include "model/function.h"
+
+struct fn_invoker;
+
+enum fn_outcome {
+	FN_OUTCOME_RESPONSE,       /* the runtime's response, payload as posted */
+	FN_OUTCOME_FUNCTION_ERROR, /* HTTP 200 with X-Amz-Function-Error: Unhandled; payload is the error JSON */
+	FN_OUTCOME_THROTTLED,      /* 429: account concurrency */
+	FN_OUTCOME_PLATFORM_ERROR, /* 500 ServiceException: err says which step failed */
+};
+
+struct fn_invoke_params {
+	struct fn_function *function; /* a reference is taken */
+	char request_id[FN_UUID_SIZE];
+	const char *invoked_arn;      /* as invoked: with the qualifier if one was given */
+	const char *content_type;     /* NULL = application/json */
+	const char *client_context;   /* decoded JSON; NULL = none */
+	const char *trace_id;         /* X-Amzn-Trace-Id of the caller; NULL = one is made */
+	char *payload;                /* malloc'ed, ownership passes on success */
+	size_t payload_len;
+	bool want_log_tail;
+};
+
+struct fn_invoke_result {
+	enum fn_outcome outcome;
+	const char *payload;          /* valid until `done` returns, unless taken */
+	size_t payload_len;
+	char *(*take_payload)(struct fn_invoke_result *res); /* the malloc'ed payload, now the caller's */
+	const char *content_type;
+	const char *executed_version;
+	const char *trace_id;
+	const char *log_tail;         /* last 4 KiB of this invocation's log, START to REPORT; NULL unless wanted */
+	size_t log_tail_len;
+	const struct fn_err *err;     /* FN_OUTCOME_PLATFORM_ERROR only */
+};
+
+typedef void (*fn_invoke_done_fn)(void *arg, struct fn_invoke_result *res);
+/* 0, or -errno with nothing taken. `done` may be called before this returns (throttling). */
+int fn_invoke_submit(struct fn_invoker *inv, struct fn_invoke_params *params, fn_invoke_done_fn done, void *arg);
+
+/* The function's code or configuration changed or it was deleted: idle environments of older generations end, busy ones end after
+ * their invocation. generation_keep 0 = none is kept. */
+void fn_invoker_retire(struct fn_invoker *inv, const char *name, const char *version, uint64_t generation_keep);
+unsigned fn_invoker_running(const struct fn_invoker *inv);
+
+#endif

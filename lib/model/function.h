@@ -1,0 +1,60 @@
+/*
+ * function.h - a function version's configuration: an immutable, refcounted snapshot.
+ *
+ * The store makes a new snapshot for every change; invocations and workers hold a reference to the one they started with.
+ * Fields are those of FunctionConfiguration (Lambda API 2015-03-31), in the units of that API.
+ */
+#ifndef FN_MODEL_FUNCTION_H
+#define FN_MODEL_FUNCTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum fn_state { FN_STATE_PENDING, FN_STATE_ACTIVE, FN_STATE_INACTIVE, FN_STATE_FAILED };
+enum fn_update_status { FN_UPDATE_NONE, FN_UPDATE_SUCCESSFUL, FN_UPDATE_IN_PROGRESS, FN_UPDATE_FAILED };
+
+struct fn_env_var {
+	char *name;
+	char *value;
+};
+
+struct fn_function {
+	unsigned refs;
+	char *name;
+	char *version;            /* "$LATEST" */
+	char *runtime;            /* "python3.11"; NULL for images */
+	char *role;
+	char *handler;            /* NULL only where the runtime needs none */
+	char *description;        /* "" when not given */
+	char *architecture;       /* "x86_64" */
+	char *tracing_mode;       /* "PassThrough" | "Active" */
+	char *log_format;         /* "Text" | "JSON" */
+	char *app_log_level;      /* NULL with Text */
+	char *system_log_level;   /* NULL with Text */
+	char *log_group;          /* "/aws/lambda/<name>" by default */
+	char *tags_json;          /* object text or NULL */
+	char code_sha256[65];     /* hex; the API shows it in base64 */
+	int64_t code_size;        /* bytes of the zip */
+	int64_t unpacked_size;
+	int memory_mb, timeout_s, ephemeral_mb;
+	struct fn_env_var *env;
+	size_t n_env;
+	bool has_env;             /* Environment was given, perhaps empty */
+	uint64_t last_modified_us; /* real time */
+	char revision_id[37];
+	enum fn_state state;
+	char *state_reason, *state_reason_code; /* NULL = none */
+	enum fn_update_status update_status;
+	char *update_reason, *update_reason_code;
+	/* What environments are keyed on: changes whenever code, layers, or configuration that a running environment sees changes. */
+	uint64_t generation;
+};
+
+struct fn_function *fn_function_new(void); /* refs = 1, everything else empty; NULL on no memory */
+struct fn_function *fn_function_ref(struct fn_function *f);
+void fn_function_unref(struct fn_function *f); /* NULL is fine */
+/* A deep copy with refs = 1, to change and store. */
+struct fn_function *fn_function_clone(const struct fn_function *f);
+
+#endif

@@ -1,0 +1,79 @@
+/*
+ * cgroup.h - limits, controller by controller (libcgroup), and the unified hierarchy's core.
+ *
+ * Runs in fn-spawnd. At start every controller fnd needs (memory, cpu, pids) is looked up: bound to v2 it is driven through
+ * the unified hierarchy, bound to v1 (hybrid hosts) through its own hierarchy; nowhere, it is a start-up error that names it and
+ * the remedy. A unified mount is always needed, with or without controllers: clone3's CLONE_INTO_CGROUP, cgroup.freeze and
+ * cgroup.kill (core files, Linux >= 5.14) live there. Groups are made below the daemon's own group of each hierarchy:
+ * <own>/fnd-<instance>/<sandbox id>.
+ */
+#ifndef FN_OS_CGROUP_H
+#define FN_OS_CGROUP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+enum fn_cg_controller { FN_CG_MEMORY, FN_CG_CPU, FN_CG_PIDS, FN_CG_N };
+enum fn_cg_driver { FN_CG_ABSENT, FN_CG_V1, FN_CG_V2 };
+
+struct fn_cg_limits {
+	uint64_t memory_bytes;   /* memory.max / memory.limit_in_bytes; swap is 0 */
+	uint32_t cpu_quota_us;   /* per cpu_period_us; may exceed it (several CPUs) */
+	uint32_t cpu_period_us;
+	uint32_t pids_max;
+};
+
+struct fn_cg_stats {
+	uint64_t memory_peak;  /* bytes; UINT64_MAX where the kernel does not tell (memory.peak is Linux >= 5.19) */
+	uint64_t memory_current;
+	uint64_t oom_kills;
+	uint64_t cpu_usage_us;
+	uint64_t cpu_throttled_us;
+};
+
+struct fn_cgroups; /* the host's hierarchies and this instance's parent groups */
+struct fn_cgroup;  /* one sandbox's groups */
+
+/* What a host offers; needs no privilege (fnctl doctor, start-up). */
+struct fn_cg_probe {
+	enum fn_cg_driver driver[FN_CG_N];
+	char mount[FN_CG_N][128];   /* where that hierarchy is mounted */
+	char unified_mount[128];    /* "" = none: freeze and kill are impossible */
+	char own_path[FN_CG_N][256]; /* this process's group in it */
+	char unified_own_path[256];
+	bool has_kill, has_freeze, has_memory_peak, has_memory_reclaim, has_oom_group, swap_limit;
+};
+int fn_cg_probe(struct fn_cg_probe *ret, struct fn_err *err);
+const char *fn_cg_controller_name(enum fn_cg_controller c); /* "memory" */
+
+/* Opens (and makes) the parent groups of this instance; `instance` is [A-Za-z0-9_-]+. On a unified host it moves the calling
+ * process and its parent into <own>/fnd-<instance>.daemon first when the no-internal-process rule demands it. */
+int fn_cgroups_open(const char *instance, struct fn_cgroups **ret, struct fn_err *err);
+/* Kills and removes every group a dead run of this instance left below the parents; returns how many. */
+int fn_cgroups_sweep(struct fn_cgroups *cgs, struct fn_err *err);
+/* Removes the parents too (they must be empty). NULL is fine. */
+void fn_cgroups_close(struct fn_cgroups *cgs);
+
+/* Makes a sandbox's groups with their limits set. */
+int fn_cgroup_create(struct fn_cgroups *cgs, const char *name, const struct fn_cg_limits *limits, struct fn_cgroup **ret, struct fn_err *err);
+/* Directory of the group in the unified hierarchy, for CLONE_INTO_CGROUP; owned by the group. */
+int fn_cgroup_clone_fd(const struct fn_cgroup *cg);
+/* Puts pid into the v1 groups (nothing to do on a unified host). Call while the child still waits. */
+int fn_cgroup_attach_v1(struct fn_cgroup *cg, pid_t pid, struct fn_err *err);
+int fn_cgroup_set_limits(struct fn_cgroup *cg, const struct fn_cg_limits *limits, struct fn_err *err);
+int fn_cgroup_stats(struct fn_cgroup *cg, struct fn_cg_stats *ret);
+int fn_cgroup_freeze(struct fn_cgroup *cg, bool frozen);
+int fn_cgroup_kill(struct fn_cgroup *cg); /* cgroup.kill: SIGKILL to all, also when frozen */
+/* Descriptors for fnd, which has no privilege of its own: cgroup.freeze opened O_WRONLY, the memory peak file O_RDONLY. The caller owns them. */
+int fn_cgroup_open_freeze(const struct fn_cgroup *cg);
+int fn_cgroup_open_peak(const struct fn_cgroup *cg);
+/* Removes the groups; -EBUSY while processes are left (call again). Frees cg on success only. */
+int fn_cgroup_remove(struct fn_cgroup *cg);
+
+/* How each controller is driven, for doctor and the log: "memory v1 at /sys/fs/cgroup/memory". */
+const char *fn_cgroups_describe(const struct fn_cgroups *cgs, char *buf, size_t size);
+
+#endif

@@ -1,0 +1,67 @@
+/*
+ * spec.h - what a sandbox is to be: plain data, sent by fnd, checked and built by fn-spawnd.
+ *
+ * fn-spawnd trusts no path: trees are named by digest and opened below <state>/roots. The encoded form
+ * (fn_spec_encode/decode) is what crosses the socket; decoding validates every length, count and range.
+ */
+#ifndef FN_SANDBOX_SPEC_H
+#define FN_SANDBOX_SPEC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#define FN_SPEC_LOWERS_MAX 12  /* code, up to 5 layers, base image layers */
+#define FN_SPEC_STRINGS_MAX 256
+#define FN_SPEC_STRINGS_BYTES 65536
+#define FN_TREE_NAME_SIZE 72   /* "<kind>-<64 hex>" with NUL, see image/cache.h */
+
+enum fn_net_mode { FN_NET_LOOPBACK, FN_NET_NAT };
+
+struct fn_spec {
+	char name[40];     /* of the sandbox: cgroup and host name; [a-z0-9-]+ */
+	uint64_t memory_bytes;
+	uint32_t cpu_quota_us, cpu_period_us;
+	uint32_t pids_max;
+	uint32_t nofile;
+	uint64_t tmp_bytes;
+	enum fn_net_mode net;
+	uint16_t rtapi_port;       /* listener made on 127.0.0.1 inside, 9001 */
+	unsigned n_lowers;         /* overlay lower trees, uppermost first: code, layers, base */
+	char lowers[FN_SPEC_LOWERS_MAX][FN_TREE_NAME_SIZE];
+	char cwd[128];             /* "/var/task" */
+	/* NULL-terminated vectors owned by the spec; argv_candidates: the first of them that is an executable file is run
+	 * with argv[1..] (provided.*: "/var/task/bootstrap", "/opt/bootstrap"). */
+	char **argv;
+	char **envp;
+	char **exec_candidates;    /* at least one absolute path */
+};
+
+int fn_spec_encode(const struct fn_spec *spec, struct fn_buf *out);
+int fn_spec_decode(const void *data, size_t len, struct fn_spec *ret, struct fn_err *err);
+int fn_spec_validate(const struct fn_spec *spec, struct fn_err *err);
+void fn_spec_clear(struct fn_spec *spec);
+
+/* Stages of a cold start, microseconds each; the REPORT line shows them. */
+struct fn_sandbox_timing {
+	uint32_t queue_us;  /* waiting in fn-spawnd's queue */
+	uint32_t cgroup_us;
+	uint32_t mounts_us; /* root, /tmp, /proc, /dev, pivot */
+	uint32_t clone_us;  /* clone3 with all namespaces */
+	uint32_t net_us;    /* loopback up, listener, nat */
+	uint32_t exec_us;   /* privileges dropped to execve done */
+	uint32_t total_us;
+};
+
+/* How a sandbox ended. */
+struct fn_sandbox_exit {
+	int wait_status;      /* of the runtime process, as waitpid(2) gives it; -1 unknown (init itself was killed) */
+	bool oom;             /* the kernel's OOM killer struck in this cgroup */
+	uint64_t memory_peak; /* bytes */
+	uint64_t cpu_usage_us;
+};
+
+#endif

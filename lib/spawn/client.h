@@ -1,0 +1,73 @@
+/*
+ * client.h - fnd's side of fn-spawnd: asynchronous requests over a SEQPACKET socket.
+ *
+ * Never blocks: requests are queued when the socket is full. Callbacks run from the loop. When fn-spawnd dies every
+ * pending request fails with ECONNRESET, every live sandbox gets on_exit with wait_status -1, then on_lost is
+ * called; the program connects a new one with fn_spawn_client_reconnect().
+ */
+#ifndef FN_SPAWN_CLIENT_H
+#define FN_SPAWN_CLIENT_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/loop.h"
+#include "sandbox/spec.h"
+
+struct fn_spawn_client;
+
+struct fn_spawned {
+	uint64_t id;        /* names the sandbox from now on; never reused */
+	int pidfd;          /* of the sandbox's init; the receiver owns all descriptors */
+	int listen_fd;      /* the Runtime API's listening socket, in the sandbox's netns, non-blocking */
+	int output_fd;      /* read end of stdout+stderr (one pipe keeps their order), non-blocking */
+	int freeze_fd;      /* cgroup.freeze, O_WRONLY: write "1" or "0" */
+	int peak_fd;        /* memory peak file, O_RDONLY, pread from 0; -EBADF where there is none */
+	int32_t init_pid;   /* host pid, for messages */
+	struct fn_sandbox_timing timing;
+};
+
+struct fn_spawn_client_ops {
+	void (*on_exit)(void *arg, uint64_t id, const struct fn_sandbox_exit *info); /* once per sandbox that was spawned */
+	void (*on_lost)(void *arg);
+};
+
+/* sock: connected SEQPACKET socket (owned from here on). */
+int fn_spawn_client_new(struct fn_loop *loop, int sock, const struct fn_spawn_client_ops *ops, void *arg,
+			struct fn_spawn_client **ret, struct fn_err *err);
+int fn_spawn_client_reconnect(struct fn_spawn_client *c, int sock, struct fn_err *err);
+void fn_spawn_client_free(struct fn_spawn_client *c);
+
+/* err is NULL on success. On failure res is NULL. */
+typedef void (*fn_spawn_fn)(void *arg, const struct fn_err *err, struct fn_spawned *res);
+/* Builds and starts a sandbox. The spec is encoded before the call returns. */
+int fn_spawn_start(struct fn_spawn_client *c, const struct fn_spec *spec, fn_spawn_fn fn, void *arg, uint64_t *ret_request);
+/* The request's result is no longer wanted: a sandbox that comes all the same is killed; fn is not called. */
+void fn_spawn_cancel(struct fn_spawn_client *c, uint64_t request);
+/* Ends a sandbox (cgroup.kill). on_exit follows. Unknown ids are ignored. */
+void fn_spawn_kill(struct fn_spawn_client *c, uint64_t id);
+
+/* Prepared roots: an overlay stays mounted in fn-spawnd for every set of lowers in use; this drops it. Running
+ * sandboxes keep theirs. */
+void fn_spawn_forget_root(struct fn_spawn_client *c, const struct fn_spec *spec);
+
+/* Unpacks the archive in `fd` (borrowed; dup'ed into the message) with fn-unpack, confined, to <state>/roots/<tree>. `tree` is
+ * "<kind>-<hex>"; an existing tree is success at once. On failure nothing is left. err->stage "unpack" and code EINVAL mean
+ * that the archive is bad (msg says how); EFBIG that it is too large unpacked; anything else is the platform's fault. */
+struct fn_unpack_request {
+	int fd;
+	char tree[FN_TREE_NAME_SIZE];
+	char prefix[32];       /* directory inside the tree that receives the content: "var/task", "opt", "" */
+	uint64_t max_bytes;    /* unpacked */
+	uint32_t max_entries;
+	bool trusted_image;    /* base images: symlinks may be absolute (they are resolved inside the sandbox's root) */
+};
+typedef void (*fn_unpack_fn)(void *arg, const struct fn_err *err, uint64_t unpacked_bytes);
+int fn_spawn_unpack(struct fn_spawn_client *c, const struct fn_unpack_request *req, fn_unpack_fn fn, void *arg);
+/* Deletes trees no longer referenced. */
+int fn_spawn_remove_tree(struct fn_spawn_client *c, const char *tree);
+/* Asks fn-spawnd for the lines of `doctor`: how each controller is driven, kernel features. */
+typedef void (*fn_spawn_text_fn)(void *arg, const struct fn_err *err, const char *json);
+int fn_spawn_describe(struct fn_spawn_client *c, fn_spawn_text_fn fn, void *arg);
+
+#endif
