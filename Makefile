@@ -35,7 +35,7 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null)
 
-WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wno-format-truncation
 OPT ?= -O2
 CFLAGS_ALL = -std=gnu17 $(OPT) -g $(WARN) -D_GNU_SOURCE -DFN_VERSION='"$(VERSION)"' -DFN_PREFIX='"$(PREFIX)"' \
 	-fPIE -fno-omit-frame-pointer -fstack-protector-strong -iquote lib -MMD -MP $(PKG_CFLAGS) $(CFLAGS)

@@ -1,0 +1,504 @@
+/*
+ * cgroup.c - see cgroup.h. Runs in fn-spawnd.
+ *
+ * A sandbox's groups are made with mkdir and direct writes below directory descriptors that stay open: this is on the path of
+ * a cold start, and no lookup of mounts or controllers is repeated there.
+ */
+#include "os/cgroup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <mntent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/str.h"
+
+static const char *const names[FN_CG_N] = {[FN_CG_MEMORY] = "memory", [FN_CG_CPU] = "cpu", [FN_CG_PIDS] = "pids"};
+
+/* Hierarchies in use: the unified one and up to one v1 hierarchy per controller (cpu and cpuacct may share one). */
+struct hierarchy {
+	int parent_fd;   /* <own>/<instance>, -EBADF = same as an earlier one or unused */
+	char path[PATH_MAX];
+};
+
+struct fn_cgroups {
+	struct fn_cg_probe probe;
+	char instance[64];
+	struct hierarchy unified;
+	struct hierarchy v1[FN_CG_N];
+	bool memsw;
+};
+
+struct fn_cgroup {
+	struct fn_cgroups *cgs;
+	char name[64];
+	int unified_fd;
+	int v1_fd[FN_CG_N];
+};
+
+const char *fn_cg_controller_name(enum fn_cg_controller c) { return names[c]; }
+
+static bool has_word(const char *list, const char *word, const char *separators)
+{
+	char copy[1024], *save = NULL;
+
+	snprintf(copy, sizeof(copy), "%s", list);
+	for (char *w = strtok_r(copy, separators, &save); w; w = strtok_r(NULL, separators, &save))
+		if (strcmp(w, word) == 0)
+			return true;
+	return false;
+}
+
+static void own_group(const char *controller, char *ret, size_t size)
+{
+	char line[PATH_MAX + 256];
+	FILE *f = fopen("/proc/self/cgroup", "re");
+
+	ret[0] = '\0';
+	if (!f)
+		return;
+	while (fgets(line, sizeof(line), f)) {
+		char *list = strchr(line, ':'), *path = list ? strchr(list + 1, ':') : NULL;
+
+		if (!path)
+			continue;
+		*path++ = '\0';
+		path[strcspn(path, "\n")] = '\0';
+		if (controller ? has_word(list + 1, controller, ",") : strncmp(line, "0:", 2) == 0)
+			snprintf(ret, size, "%s", path);
+	}
+	fclose(f);
+}
+
+static bool kernel_at_least(int major, int minor)
+{
+	char rel[64];
+	int a = 0, b = 0;
+
+	if (fn_file_read(AT_FDCWD, "/proc/sys/kernel/osrelease", rel, sizeof(rel)) < 0 || sscanf(rel, "%d.%d", &a, &b) != 2)
+		return false;
+	return a > major || (a == major && b >= minor);
+}
+
+int fn_cg_probe(struct fn_cg_probe *p, struct fn_err *err)
+{
+	FILE *f = setmntent("/proc/self/mounts", "re");
+	char buf[1024], path[PATH_MAX];
+	struct mntent *m;
+
+	*p = (struct fn_cg_probe){0};
+	if (!f)
+		return fn_err_set(err, errno, "cgroup probe", "/proc/self/mounts");
+	while ((m = getmntent(f))) {
+		if (strcmp(m->mnt_type, "cgroup2") == 0 && !p->unified_mount[0])
+			snprintf(p->unified_mount, sizeof(p->unified_mount), "%s", m->mnt_dir);
+		if (strcmp(m->mnt_type, "cgroup") == 0)
+			for (int c = 0; c < FN_CG_N; c++)
+				if (p->driver[c] == FN_CG_ABSENT && has_word(m->mnt_opts, names[c], ",")) {
+					p->driver[c] = FN_CG_V1;
+					snprintf(p->mount[c], sizeof(p->mount[c]), "%s", m->mnt_dir);
+					own_group(names[c], p->own_path[c], sizeof(p->own_path[c]));
+				}
+	}
+	endmntent(f);
+	if (p->unified_mount[0]) {
+		own_group(NULL, p->unified_own_path, sizeof(p->unified_own_path));
+		snprintf(path, sizeof(path), "%s/cgroup.controllers", p->unified_mount);
+		if (fn_file_read(AT_FDCWD, path, buf, sizeof(buf)) >= 0)
+			for (int c = 0; c < FN_CG_N; c++)
+				if (p->driver[c] == FN_CG_ABSENT && has_word(buf, names[c], " ")) {
+					p->driver[c] = FN_CG_V2;
+					snprintf(p->mount[c], sizeof(p->mount[c]), "%s", p->unified_mount);
+					snprintf(p->own_path[c], sizeof(p->own_path[c]), "%s", p->unified_own_path);
+				}
+	}
+	p->has_freeze = p->unified_mount[0] && kernel_at_least(5, 2);
+	p->has_kill = p->unified_mount[0] && kernel_at_least(5, 14);
+	p->has_oom_group = p->driver[FN_CG_MEMORY] == FN_CG_V2;
+	p->has_memory_peak = p->driver[FN_CG_MEMORY] == FN_CG_V1 || kernel_at_least(5, 19);
+	p->has_memory_reclaim = p->driver[FN_CG_MEMORY] == FN_CG_V2 && kernel_at_least(5, 19);
+	if (p->driver[FN_CG_MEMORY] == FN_CG_V1) {
+		snprintf(path, sizeof(path), "%s/memory.memsw.limit_in_bytes", p->mount[FN_CG_MEMORY]);
+		p->swap_limit = access(path, F_OK) == 0;
+	} else {
+		p->swap_limit = true;
+	}
+	return 0;
+}
+
+static int check_probe(const struct fn_cg_probe *p, struct fn_err *err)
+{
+	if (!p->unified_mount[0])
+		return fn_err_set(err, ENOENT, "cgroup probe",
+				  "no cgroup2 mount; mount one: mount -t cgroup2 none /sys/fs/cgroup/unified");
+	if (!p->has_kill)
+		return fn_err_set(err, ENOSYS, "cgroup probe", "cgroup.kill needs Linux 5.14 or later");
+	for (int c = 0; c < FN_CG_N; c++)
+		if (p->driver[c] == FN_CG_ABSENT)
+			return fn_err_set(err, ENOENT, "cgroup probe",
+					  "controller %s is in no hierarchy; enable it (kernel command line cgroup_enable=%s), or "
+					  "mount it: mount -t cgroup -o %s none /sys/fs/cgroup/%s",
+					  names[c], names[c], names[c], names[c]);
+	return 0;
+}
+
+static int open_dir(const char *path) { return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC); }
+
+/* Makes <mount><own>/<instance> and opens it. */
+static int open_parent(struct hierarchy *h, const char *mount, const char *own, const char *instance, struct fn_err *err)
+{
+	int r = fn_str_format(h->path, sizeof(h->path), "%s%s/%s", mount, fn_streq(own, "/") ? "" : own, instance);
+
+	if (r < 0)
+		return fn_err_set(err, r, "cgroup parent", "%s", own);
+	if (mkdir(h->path, 0755) < 0 && errno != EEXIST)
+		return fn_err_set(err, errno, "cgroup mkdir", "%s", h->path);
+	h->parent_fd = open_dir(h->path);
+	return h->parent_fd < 0 ? fn_err_set(err, errno, "cgroup open", "%s", h->path) : 0;
+}
+
+/* v2 controllers must be enabled in every ancestor from the daemon's own group down. A group with processes cannot hand
+ * controllers down (no internal processes, cgroups(7)), the hierarchy's root excepted: then move into a child first. */
+static int enable_v2(struct fn_cgroups *cgs, struct fn_err *err)
+{
+	const struct fn_cg_probe *p = &cgs->probe;
+	char own[PATH_MAX], path[PATH_MAX + 64], pid[16], word[64];
+	bool moved = false;
+	int r = 0;
+
+	snprintf(own, sizeof(own), "%s%s", p->unified_mount, fn_streq(p->unified_own_path, "/") ? "" : p->unified_own_path);
+	for (int c = 0; c < FN_CG_N; c++) {
+		if (p->driver[c] != FN_CG_V2)
+			continue;
+		snprintf(word, sizeof(word), "+%s", names[c]);
+		snprintf(path, sizeof(path), "%s/cgroup.subtree_control", own);
+		r = fn_file_write(AT_FDCWD, path, word);
+		if (r == -EBUSY && !moved) {
+			pid_t pids[2] = {getpid(), getppid()};
+
+			snprintf(path, sizeof(path), "%s/%s.daemon", own, cgs->instance);
+			if (mkdir(path, 0755) < 0 && errno != EEXIST)
+				return fn_err_set(err, errno, "cgroup mkdir", "%s", path);
+			snprintf(path, sizeof(path), "%s/%s.daemon/cgroup.procs", own, cgs->instance);
+			for (int i = 0; i < 2; i++) {
+				snprintf(pid, sizeof(pid), "%d", (int)pids[i]);
+				r = fn_file_write(AT_FDCWD, path, pid);
+				if (r < 0)
+					return fn_err_set(err, r, "cgroup move daemon", "%s", path);
+			}
+			moved = true;
+			snprintf(path, sizeof(path), "%s/cgroup.subtree_control", own);
+			r = fn_file_write(AT_FDCWD, path, word);
+		}
+		if (r == 0)
+			r = fn_file_write(cgs->unified.parent_fd, "cgroup.subtree_control", word);
+		if (r < 0)
+			return fn_err_set(err, r, "cgroup enable", "%s in %s; delegate the group (systemd: Delegate=yes)", names[c], own);
+	}
+	return 0;
+}
+
+int fn_cgroups_open(const char *instance, struct fn_cgroups **ret, struct fn_err *err)
+{
+	struct fn_cgroups *cgs = calloc(1, sizeof(*cgs));
+	int r;
+
+	if (!cgs)
+		return fn_err_set(err, ENOMEM, "cgroup open", NULL);
+	cgs->unified.parent_fd = -EBADF;
+	for (int c = 0; c < FN_CG_N; c++)
+		cgs->v1[c].parent_fd = -EBADF;
+	snprintf(cgs->instance, sizeof(cgs->instance), "%s", instance);
+	r = fn_cg_probe(&cgs->probe, err);
+	if (r == 0)
+		r = check_probe(&cgs->probe, err);
+	if (r == 0)
+		r = open_parent(&cgs->unified, cgs->probe.unified_mount, cgs->probe.unified_own_path, instance, err);
+	for (int c = 0; r == 0 && c < FN_CG_N; c++)
+		if (cgs->probe.driver[c] == FN_CG_V1)
+			r = open_parent(&cgs->v1[c], cgs->probe.mount[c], cgs->probe.own_path[c], instance, err);
+	if (r == 0)
+		r = enable_v2(cgs, err);
+	if (r < 0) {
+		fn_cgroups_close(cgs);
+		return r;
+	}
+	*ret = cgs;
+	return 0;
+}
+
+static void sweep_below(int parent_fd, bool unified, int *count)
+{
+	int fd = openat(parent_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	if (!d) {
+		fn_close(fd);
+		return;
+	}
+	while ((e = readdir(d))) {
+		char path[NAME_MAX + 32];
+
+		if (e->d_type != DT_DIR || e->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/cgroup.kill", e->d_name);
+		if (unified)
+			(void)fn_file_write(parent_fd, path, "1");
+		for (int i = 0; i < 2000; i++) { /* until the killed are gone */
+			if (unlinkat(parent_fd, e->d_name, AT_REMOVEDIR) == 0) {
+				++*count;
+				break;
+			}
+			if (errno != EBUSY)
+				break;
+			usleep(1000);
+		}
+	}
+	closedir(d);
+}
+
+int fn_cgroups_sweep(struct fn_cgroups *cgs, struct fn_err *err)
+{
+	int n = 0, other = 0;
+
+	(void)err;
+	sweep_below(cgs->unified.parent_fd, true, &n);
+	for (int c = 0; c < FN_CG_N; c++)
+		if (cgs->v1[c].parent_fd >= 0)
+			sweep_below(cgs->v1[c].parent_fd, false, &other);
+	return n;
+}
+
+void fn_cgroups_close(struct fn_cgroups *cgs)
+{
+	if (!cgs)
+		return;
+	if (cgs->unified.parent_fd >= 0) {
+		fn_close(cgs->unified.parent_fd);
+		(void)rmdir(cgs->unified.path);
+	}
+	for (int c = 0; c < FN_CG_N; c++)
+		if (cgs->v1[c].parent_fd >= 0) {
+			fn_close(cgs->v1[c].parent_fd);
+			(void)rmdir(cgs->v1[c].path);
+		}
+	free(cgs);
+}
+
+static int put(int dirfd, const char *file, uint64_t value, struct fn_err *err)
+{
+	char text[32];
+	int r;
+
+	snprintf(text, sizeof(text), "%" PRIu64, value);
+	r = fn_file_write(dirfd, file, text);
+	return r < 0 ? fn_err_set(err, r, "cgroup write", "%s = %s", file, text) : 0;
+}
+
+static int limit_memory(struct fn_cgroup *cg, uint64_t bytes, struct fn_err *err)
+{
+	int fd = cg->v1_fd[FN_CG_MEMORY], r;
+
+	if (fd < 0) {
+		r = put(cg->unified_fd, "memory.max", bytes, err);
+		if (r == 0)
+			r = put(cg->unified_fd, "memory.oom.group", 1, err);
+		if (r == 0 && faccessat(cg->unified_fd, "memory.swap.max", F_OK, 0) == 0)
+			r = put(cg->unified_fd, "memory.swap.max", 0, err);
+		return r;
+	}
+	r = put(fd, "memory.limit_in_bytes", bytes, err);
+	if (r == 0 && cg->cgs->probe.swap_limit)
+		r = put(fd, "memory.memsw.limit_in_bytes", bytes, err);
+	else if (r == 0)
+		(void)fn_file_write(fd, "memory.swappiness", "0"); /* refused below a parent with use_hierarchy on some kernels */
+	return r;
+}
+
+static int limit_cpu(struct fn_cgroup *cg, const struct fn_cg_limits *l, struct fn_err *err)
+{
+	char text[64];
+	int fd = cg->v1_fd[FN_CG_CPU], r;
+
+	if (l->cpu_quota_us == 0)
+		return 0;
+	if (fd < 0) {
+		snprintf(text, sizeof(text), "%u %u", l->cpu_quota_us, l->cpu_period_us);
+		r = fn_file_write(cg->unified_fd, "cpu.max", text);
+		return r < 0 ? fn_err_set(err, r, "cgroup write", "cpu.max = %s", text) : 0;
+	}
+	r = put(fd, "cpu.cfs_period_us", l->cpu_period_us, err);
+	return r < 0 ? r : put(fd, "cpu.cfs_quota_us", l->cpu_quota_us, err);
+}
+
+int fn_cgroup_set_limits(struct fn_cgroup *cg, const struct fn_cg_limits *l, struct fn_err *err)
+{
+	int r = limit_memory(cg, l->memory_bytes, err);
+
+	if (r == 0)
+		r = limit_cpu(cg, l, err);
+	if (r == 0)
+		r = put(cg->v1_fd[FN_CG_PIDS] >= 0 ? cg->v1_fd[FN_CG_PIDS] : cg->unified_fd, "pids.max", l->pids_max, err);
+	return r;
+}
+
+static int make_group(int parent_fd, const char *name, int *ret_fd, struct fn_err *err)
+{
+	if (mkdirat(parent_fd, name, 0755) < 0)
+		return fn_err_set(err, errno, "cgroup mkdir", "%s", name);
+	*ret_fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return *ret_fd < 0 ? fn_err_set(err, errno, "cgroup open", "%s", name) : 0;
+}
+
+int fn_cgroup_create(struct fn_cgroups *cgs, const char *name, const struct fn_cg_limits *limits, struct fn_cgroup **ret,
+		     struct fn_err *err)
+{
+	struct fn_cgroup *cg = calloc(1, sizeof(*cg));
+	int r;
+
+	if (!cg)
+		return fn_err_set(err, ENOMEM, "cgroup create", NULL);
+	cg->cgs = cgs;
+	cg->unified_fd = -EBADF;
+	for (int c = 0; c < FN_CG_N; c++)
+		cg->v1_fd[c] = -EBADF;
+	snprintf(cg->name, sizeof(cg->name), "%s", name);
+	r = make_group(cgs->unified.parent_fd, name, &cg->unified_fd, err);
+	for (int c = 0; r == 0 && c < FN_CG_N; c++)
+		if (cgs->v1[c].parent_fd >= 0)
+			r = make_group(cgs->v1[c].parent_fd, name, &cg->v1_fd[c], err);
+	if (r == 0)
+		r = fn_cgroup_set_limits(cg, limits, err);
+	if (r < 0) {
+		(void)fn_cgroup_remove(cg);
+		return r;
+	}
+	*ret = cg;
+	return 0;
+}
+
+int fn_cgroup_clone_fd(const struct fn_cgroup *cg) { return cg->unified_fd; }
+
+int fn_cgroup_attach_v1(struct fn_cgroup *cg, pid_t pid, struct fn_err *err)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	for (int c = 0; c < FN_CG_N; c++)
+		if (cg->v1_fd[c] >= 0) {
+			int r = fn_file_write(cg->v1_fd[c], "cgroup.procs", text);
+
+			if (r < 0)
+				return fn_err_set(err, r, "cgroup attach", "%s", names[c]);
+		}
+	return 0;
+}
+
+static uint64_t read_number(int dirfd, const char *file)
+{
+	char buf[64];
+
+	return fn_file_read(dirfd, file, buf, sizeof(buf)) < 0 ? UINT64_MAX : strtoull(buf, NULL, 10);
+}
+
+/* The value after "key " on a line of its own in a flat-keyed file; 0 when absent. */
+static uint64_t read_key(int dirfd, const char *file, const char *key)
+{
+	char buf[2048], *save = NULL;
+	size_t n = strlen(key);
+
+	if (fn_file_read(dirfd, file, buf, sizeof(buf)) < 0)
+		return 0;
+	for (char *line = strtok_r(buf, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		if (strncmp(line, key, n) == 0 && line[n] == ' ')
+			return strtoull(line + n + 1, NULL, 10);
+	return 0;
+}
+
+int fn_cgroup_stats(struct fn_cgroup *cg, struct fn_cg_stats *s)
+{
+	int mem = cg->v1_fd[FN_CG_MEMORY], cpu = cg->v1_fd[FN_CG_CPU];
+
+	*s = (struct fn_cg_stats){0};
+	if (mem >= 0) {
+		s->memory_peak = read_number(mem, "memory.max_usage_in_bytes");
+		s->memory_current = read_number(mem, "memory.usage_in_bytes");
+		s->oom_kills = read_key(mem, "memory.oom_control", "oom_kill");
+	} else {
+		s->memory_peak = read_number(cg->unified_fd, "memory.peak");
+		s->memory_current = read_number(cg->unified_fd, "memory.current");
+		s->oom_kills = read_key(cg->unified_fd, "memory.events", "oom_kill");
+	}
+	/* cpu.stat is a core file of the unified hierarchy: usage is there on hybrid hosts too */
+	s->cpu_usage_us = read_key(cg->unified_fd, "cpu.stat", "usage_usec");
+	s->cpu_throttled_us = cpu >= 0 ? read_key(cpu, "cpu.stat", "throttled_time") / 1000
+				       : read_key(cg->unified_fd, "cpu.stat", "throttled_usec");
+	return 0;
+}
+
+int fn_cgroup_freeze(struct fn_cgroup *cg, bool frozen)
+{
+	return fn_file_write(cg->unified_fd, "cgroup.freeze", frozen ? "1" : "0");
+}
+
+int fn_cgroup_kill(struct fn_cgroup *cg) { return fn_file_write(cg->unified_fd, "cgroup.kill", "1"); }
+
+int fn_cgroup_open_freeze(const struct fn_cgroup *cg)
+{
+	int fd = openat(cg->unified_fd, "cgroup.freeze", O_WRONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int fn_cgroup_open_peak(const struct fn_cgroup *cg)
+{
+	int mem = cg->v1_fd[FN_CG_MEMORY];
+	int fd = mem >= 0 ? openat(mem, "memory.max_usage_in_bytes", O_RDONLY | O_CLOEXEC)
+			  : openat(cg->unified_fd, "memory.peak", O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int fn_cgroup_remove(struct fn_cgroup *cg)
+{
+	struct fn_cgroups *cgs;
+
+	if (!cg)
+		return 0;
+	cgs = cg->cgs;
+	for (int c = 0; c < FN_CG_N; c++)
+		if (cg->v1_fd[c] >= 0) {
+			if (unlinkat(cgs->v1[c].parent_fd, cg->name, AT_REMOVEDIR) < 0 && errno == EBUSY)
+				return -EBUSY;
+			fn_close(fn_take_fd(&cg->v1_fd[c]));
+		}
+	if (cg->unified_fd >= 0) {
+		if (unlinkat(cgs->unified.parent_fd, cg->name, AT_REMOVEDIR) < 0 && errno == EBUSY)
+			return -EBUSY;
+		fn_close(cg->unified_fd);
+	}
+	free(cg);
+	return 0;
+}
+
+const char *fn_cgroups_describe(const struct fn_cgroups *cgs, char *buf, size_t size)
+{
+	const struct fn_cg_probe *p = &cgs->probe;
+
+	snprintf(buf, size, "memory %s at %s, cpu %s at %s, pids %s at %s, freeze and kill at %s",
+		 p->driver[FN_CG_MEMORY] == FN_CG_V2 ? "v2" : "v1", p->mount[FN_CG_MEMORY],
+		 p->driver[FN_CG_CPU] == FN_CG_V2 ? "v2" : "v1", p->mount[FN_CG_CPU],
+		 p->driver[FN_CG_PIDS] == FN_CG_V2 ? "v2" : "v1", p->mount[FN_CG_PIDS], p->unified_mount);
+	return buf;
+}
