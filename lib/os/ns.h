@@ -1,0 +1,21 @@
+/* ns.h - clone3(2), id maps, pidfds. */
+#ifndef FN_OS_NS_H
+#define FN_OS_NS_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/* All seven namespaces of a sandbox. */
+#define FN_NS_ALL (CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
+
+/* Like fork(): 0 in the child, its pid in the parent, or -errno. cgroup_fd: the group the child is born in (CLONE_INTO_CGROUP), or
+ * -EBADF. The caller must be single-threaded. */
+pid_t fn_ns_clone(uint64_t flags, int cgroup_fd, int *ret_pidfd);
+
+/* Writes /proc/<pid>/{uid,gid}_map: inside 0 -> shared (one id), inside 1..65535 -> range+1.. */
+int fn_ns_write_maps(pid_t pid, uint32_t shared_id, uint32_t range);
+
+int fn_pidfd_open(pid_t pid);
+int fn_pidfd_kill(int pidfd, int signo);
+
+#endif

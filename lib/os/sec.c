@@ -1,0 +1,202 @@
+/* sec.c - see sec.h. */
+#include "os/sec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+
+struct fn_seccomp {
+	struct sock_fprog prog;
+};
+
+/* What ordinary programs, language runtimes and JITs use; checked against node, python, the JVM, Go and .NET start-up. */
+static const char *const function_calls[] = {
+	"accept", "accept4", "access", "alarm", "arch_prctl", "bind", "brk", "capget", "chdir", "chmod", "chown",
+	"clock_getres", "clock_gettime", "clock_nanosleep", "close", "close_range", "connect", "copy_file_range", "creat",
+	"dup", "dup2", "dup3", "epoll_create", "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_pwait2", "epoll_wait",
+	"eventfd", "eventfd2", "execve", "execveat", "exit", "exit_group", "faccessat", "faccessat2", "fadvise64",
+	"fallocate", "fchdir", "fchmod", "fchmodat", "fchown", "fchownat", "fcntl", "fdatasync", "fgetxattr", "flistxattr",
+	"flock", "fork", "fstat", "fstatfs", "fsync", "ftruncate", "futex", "futex_waitv", "futimesat", "getcpu", "getcwd",
+	"getdents", "getdents64", "getegid", "geteuid", "getgid", "getgroups", "getitimer", "getpeername", "getpgid",
+	"getpgrp", "getpid", "getppid", "getpriority", "getrandom", "getresgid", "getresuid", "getrlimit",
+	"get_robust_list", "getrusage", "getsid", "getsockname", "getsockopt", "get_thread_area", "gettid",
+	"gettimeofday", "getuid", "getxattr", "inotify_add_watch", "inotify_init", "inotify_init1", "inotify_rm_watch",
+	"ioctl", "kill", "lchown", "lgetxattr", "link", "linkat", "listen", "listxattr", "llistxattr", "lseek", "lstat",
+	"madvise", "membarrier", "memfd_create", "mincore", "mkdir", "mkdirat", "mlock", "mlock2", "mlockall", "mmap",
+	"mprotect", "mremap", "msgctl", "msgget", "msgrcv", "msgsnd", "msync", "munlock", "munlockall", "munmap",
+	"nanosleep", "newfstatat", "open", "openat", "openat2", "pause", "pidfd_open", "pidfd_send_signal", "pipe", "pipe2",
+	"pkey_alloc", "pkey_free", "pkey_mprotect", "poll", "ppoll", "prctl", "pread64", "preadv", "preadv2", "prlimit64",
+	"pselect6", "pwrite64", "pwritev", "pwritev2", "read", "readahead", "readlink", "readlinkat", "readv", "recvfrom",
+	"recvmmsg", "recvmsg", "rename", "renameat", "renameat2", "restart_syscall", "rmdir", "rseq", "rt_sigaction",
+	"rt_sigpending", "rt_sigprocmask", "rt_sigqueueinfo", "rt_sigreturn", "rt_sigsuspend", "rt_sigtimedwait",
+	"rt_tgsigqueueinfo", "sched_getaffinity", "sched_getattr", "sched_getparam", "sched_get_priority_max",
+	"sched_get_priority_min", "sched_getscheduler", "sched_rr_get_interval", "sched_setaffinity", "sched_setattr",
+	"sched_setparam", "sched_setscheduler", "sched_yield", "seccomp", "select", "semctl", "semget", "semop",
+	"semtimedop", "sendfile", "sendmmsg", "sendmsg", "sendto", "setgid", "setgroups", "setitimer", "setpgid",
+	"setpriority", "setregid", "setresgid", "setresuid", "setreuid", "setrlimit", "set_robust_list", "setsid",
+	"setsockopt", "set_tid_address", "setuid", "shmat", "shmctl", "shmdt", "shmget", "shutdown", "sigaltstack",
+	"signalfd", "signalfd4", "socketpair", "splice", "stat", "statfs", "statx", "symlink", "symlinkat", "sync",
+	"sync_file_range", "syncfs", "sysinfo", "tee", "tgkill", "time", "timer_create", "timer_delete", "timer_getoverrun",
+	"timer_gettime", "timer_settime", "timerfd_create", "timerfd_gettime", "timerfd_settime", "times", "tkill",
+	"truncate", "umask", "uname", "unlink", "unlinkat", "utime", "utimensat", "utimes", "vfork", "vmsplice", "wait4",
+	"waitid", "write", "writev",
+};
+
+static const char *const unpack_calls[] = {
+	"brk", "chdir", "clock_gettime", "close", "exit", "exit_group", "fallocate", "fchdir", "fchmod", "fchmodat", "fcntl", "fstat",
+	"fsync", "ftruncate", "futex", "getcwd", "getdents64", "getegid", "geteuid", "getgid", "getpid", "getrandom", "getuid",
+	"linkat", "lseek", "madvise", "mkdirat", "mmap", "mprotect", "mremap", "munmap", "newfstatat", "openat", "openat2",
+	"pread64", "read", "readlinkat", "renameat", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack",
+	"symlinkat", "unlinkat", "utimensat", "write", "writev", "tgkill", "gettid", "sched_yield", "statx", "rseq", "prlimit64",
+	"futimesat", "umask", "syncfs",
+};
+
+static int add_all(scmp_filter_ctx ctx, const char *const *list, size_t n, struct fn_err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		int nr = seccomp_syscall_resolve_name(list[i]), r;
+
+		if (nr == __NR_SCMP_ERROR)
+			continue; /* this libseccomp does not know it yet: it stays refused */
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, nr, 0);
+		if (r < 0)
+			return fn_err_set(err, r, "seccomp", "rule for %s", list[i]);
+	}
+	return 0;
+}
+
+static int export(scmp_filter_ctx ctx, struct fn_seccomp **ret, struct fn_err *err)
+{
+	fn_auto_fd int fd = memfd_create("seccomp", MFD_CLOEXEC);
+	struct fn_seccomp *s = calloc(1, sizeof(*s));
+	struct stat st;
+	int r;
+
+	if (fd < 0 || !s) {
+		free(s);
+		return fn_err_set(err, ENOMEM, "seccomp", "memfd");
+	}
+	r = seccomp_export_bpf(ctx, fd);
+	if (r == 0 && fstat(fd, &st) < 0)
+		r = -errno;
+	if (r == 0 && !(s->prog.filter = malloc((size_t)st.st_size)))
+		r = -ENOMEM;
+	if (r == 0 && pread(fd, s->prog.filter, (size_t)st.st_size, 0) != st.st_size)
+		r = -EIO;
+	if (r < 0) {
+		fn_seccomp_free(s);
+		return fn_err_set(err, r, "seccomp", "export");
+	}
+	s->prog.len = (unsigned short)((size_t)st.st_size / sizeof(struct sock_filter));
+	*ret = s;
+	return 0;
+}
+
+#define NS_FLAGS                                                                                                                  \
+	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | 0x80 /* NEWTIME */)
+
+int fn_seccomp_for_functions(struct fn_seccomp **ret, struct fn_err *err)
+{
+	static const int families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	int r;
+
+	if (!ctx)
+		return fn_err_set(err, ENOMEM, "seccomp", NULL);
+	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* binary tree: the list is long */
+	(void)seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	r = add_all(ctx, function_calls, sizeof(function_calls) / sizeof(function_calls[0]), err);
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, NS_FLAGS, 0));
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+	if (r == 0) /* personality(PER_LINUX), (ADDR_NO_RANDOMIZE) stay refused but the query and the default are harmless */
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(personality), 1, SCMP_A0(SCMP_CMP_EQ, 0xffffffff));
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(personality), 1, SCMP_A0(SCMP_CMP_EQ, 0));
+	for (size_t i = 0; r == 0 && i < sizeof(families) / sizeof(families[0]); i++)
+		for (int type = SOCK_STREAM; r == 0 && type <= SOCK_SEQPACKET; type++)
+			if (type == SOCK_STREAM || type == SOCK_DGRAM || (type == SOCK_SEQPACKET && families[i] == AF_UNIX) ||
+			    (type == SOCK_RAW && families[i] == AF_NETLINK)) /* rtnetlink is opened as SOCK_RAW by libc */
+				r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+						     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]),
+						     SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, (scmp_datum_t)type));
+	if (r == 0)
+		r = export(ctx, ret, err);
+	else
+		fn_err_set(err, r, "seccomp", "build the functions' filter");
+	seccomp_release(ctx);
+	return r;
+}
+
+int fn_seccomp_for_unpack(struct fn_seccomp **ret, struct fn_err *err)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int r;
+
+	if (!ctx)
+		return fn_err_set(err, ENOMEM, "seccomp", NULL);
+	r = add_all(ctx, unpack_calls, sizeof(unpack_calls) / sizeof(unpack_calls[0]), err);
+	if (r == 0)
+		r = export(ctx, ret, err);
+	seccomp_release(ctx);
+	return r;
+}
+
+void fn_seccomp_free(struct fn_seccomp *s)
+{
+	if (!s)
+		return;
+	free(s->prog.filter);
+	free(s);
+}
+
+int fn_seccomp_install(const struct fn_seccomp *s)
+{
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &s->prog) < 0 ? -errno : 0;
+}
+
+int fn_sec_drop(uid_t uid, gid_t gid, struct fn_err *err)
+{
+	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct d[2] = {0};
+	uid_t ru, eu, su;
+
+	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+			return fn_err_set(err, errno, "drop capabilities", "bounding set");
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	/* raw calls: glibc's wrappers would signal threads, and we may be between clone3 and exec */
+	if (syscall(SYS_setgroups, 0, NULL) < 0)
+		return fn_err_set(err, errno, "setgroups", NULL);
+	if (syscall(SYS_setresgid, gid, gid, gid) < 0)
+		return fn_err_set(err, errno, "setresgid", "%u", (unsigned)gid);
+	if (syscall(SYS_setresuid, uid, uid, uid) < 0)
+		return fn_err_set(err, errno, "setresuid", "%u", (unsigned)uid);
+	if (syscall(SYS_capset, &h, d) < 0)
+		return fn_err_set(err, errno, "capset", NULL);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return fn_err_set(err, errno, "no_new_privs", NULL);
+	if (syscall(SYS_capget, &h, d) < 0 || d[0].effective | d[0].permitted | d[0].inheritable | d[1].effective | d[1].permitted)
+		return fn_err_set(err, EPERM, "drop capabilities", "some are left");
+	if (getresuid(&ru, &eu, &su) < 0 || ru != uid || eu != uid || su != uid)
+		return fn_err_set(err, EPERM, "setresuid", "did not take");
+	return 0;
+}

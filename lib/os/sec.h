@@ -1,0 +1,30 @@
+/*
+ * sec.h - giving up privilege: capabilities, no_new_privs, seccomp.
+ *
+ * Filters are compiled once (libseccomp) and exported as BPF, so that a child between clone3 and exec only installs one.
+ */
+#ifndef FN_OS_SEC_H
+#define FN_OS_SEC_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+struct fn_seccomp; /* a compiled filter */
+
+/* For function code: an allow-list that runs the Lambda runtimes' languages. What is left out answers EPERM; clone3 answers ENOSYS so
+ * that libc falls back to clone, whose namespace flags are refused; calls of another architecture kill the process. */
+int fn_seccomp_for_functions(struct fn_seccomp **ret, struct fn_err *err);
+/* For fn-unpack: reading one archive, writing files. Anything else kills. */
+int fn_seccomp_for_unpack(struct fn_seccomp **ret, struct fn_err *err);
+void fn_seccomp_free(struct fn_seccomp *s);
+/* Needs no_new_privs. Async-signal-safe. */
+int fn_seccomp_install(const struct fn_seccomp *s);
+
+/* Drops the bounding and ambient sets, then sets ids (setgroups to none, setresgid, setresuid), then all capabilities, then
+ * no_new_privs; verifies that nothing is left. Async-signal-safe. */
+int fn_sec_drop(uid_t uid, gid_t gid, struct fn_err *err);
+
+#endif

@@ -1,0 +1,18 @@
+/* sock.h - SEQPACKET sockets that carry descriptors (SCM_RIGHTS). */
+#ifndef FN_OS_SOCK_H
+#define FN_OS_SOCK_H
+
+#include <stddef.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#define FN_SOCK_FDS_MAX 8
+
+int fn_sock_pair(int type, int ret[2]); /* AF_UNIX, CLOEXEC; type may carry SOCK_NONBLOCK */
+/* One message with up to FN_SOCK_FDS_MAX descriptors (borrowed). -EAGAIN when the socket is full. */
+int fn_sock_send(int fd, const struct iovec *iov, size_t n_iov, const int *fds, size_t n_fds);
+/* Receives one message. Returns its length, 0 on EOF, -EMSGSIZE when it was longer than size (it is lost, its descriptors closed). On return
+ * *n_fds descriptors (CLOEXEC) are in fds; they are the caller's. */
+ssize_t fn_sock_recv(int fd, void *buf, size_t size, int *fds, size_t *n_fds);
+
+#endif
