@@ -1,0 +1,205 @@
+/* rootfs.c - see rootfs.h. */
+#include "sandbox/rootfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/map.h"
+#include "base/str.h"
+#include "os/mount.h"
+
+struct root {
+	unsigned number;
+	int fd; /* O_PATH of the mounted overlay's root */
+};
+
+struct fn_rootfs {
+	struct fn_map *roots; /* joined tree names -> struct root */
+	unsigned next;
+	int dev_fd; /* the shared /dev, a mount in our namespace */
+	uint32_t fs_uid;
+};
+
+static const struct {
+	const char *name;
+	unsigned major, minor;
+} nodes[] = {{"null", 1, 3}, {"zero", 1, 5}, {"full", 1, 7}, {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0}};
+
+static const struct {
+	const char *name, *target;
+} links[] = {{"fd", "/proc/self/fd"}, {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"}, {"stderr", "/proc/self/fd/2"}};
+
+/* One /dev for all: device nodes work on a superblock made by real root, whatever user namespace sees it. */
+static int make_dev(struct fn_rootfs *r, struct fn_err *err)
+{
+	static const char *const options[] = {"mode", "0755", "size", "64k", NULL, NULL};
+	fn_auto_fd int fd = fn_mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, err);
+	char path[64];
+
+	if (fd < 0)
+		return fd;
+	if (mkdir("/dev", 0755) < 0 && errno != EEXIST)
+		return fn_err_set(err, errno, "prepare /dev", NULL);
+	if (fn_mount_attach(fd, AT_FDCWD, "/dev", "prepare /dev", err) < 0)
+		return -err->code;
+	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
+		snprintf(path, sizeof(path), "/dev/%s", nodes[i].name);
+		if (mknod(path, S_IFCHR | 0666, makedev(nodes[i].major, nodes[i].minor)) < 0 || chmod(path, 0666) < 0 ||
+		    lchown(path, r->fs_uid, r->fs_uid) < 0)
+			return fn_err_set(err, errno, "prepare /dev", "mknod %s", nodes[i].name);
+	}
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+		snprintf(path, sizeof(path), "/dev/%s", links[i].name);
+		if (symlink(links[i].target, path) < 0)
+			return fn_err_set(err, errno, "prepare /dev", "symlink %s", links[i].name);
+	}
+	if (lchown("/dev", r->fs_uid, r->fs_uid) < 0 || fn_mount_set_attr(fd, MOUNT_ATTR_RDONLY, err) < 0)
+		return fn_err_set(err, errno, "prepare /dev", "read-only");
+	r->dev_fd = fn_take_fd(&fd);
+	return 0;
+}
+
+static int enter(const char *state_dir, struct fn_err *err)
+{
+	static const char *const options[] = {"mode", "0755", "size", "1m", NULL, NULL};
+	fn_auto_fd int trees = -EBADF, base = -EBADF, proc = -EBADF;
+	char roots[4096];
+
+	if (fn_str_format(roots, sizeof(roots), "%s/roots", state_dir) < 0)
+		return fn_err_set(err, ENAMETOOLONG, "enter namespace", "%s", state_dir);
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return fn_err_set(err, errno, "enter namespace", "unshare");
+	trees = fn_mount_copy(AT_FDCWD, roots, 0, err);
+	if (trees < 0)
+		return trees;
+	base = fn_mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
+	proc = base < 0 ? -EBADF : fn_mount_new("proc", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
+	if (proc < 0)
+		return -err->code;
+	if (fn_mount_attach(base, AT_FDCWD, roots, "mount tmpfs", err) < 0 || fn_mount_pivot(roots, err) < 0)
+		return -err->code;
+	if (mkdir("/proc", 0755) < 0 || mkdir(FN_ROOTFS_TREES, 0755) < 0 || mkdir(FN_ROOTFS_NEW, 0755) < 0 ||
+	    mkdir(FN_ROOTFS_MOUNTED, 0755) < 0)
+		return fn_err_set(err, errno, "enter namespace", "mkdir");
+	if (fn_mount_attach(proc, AT_FDCWD, "/proc", "mount /proc", err) < 0)
+		return -err->code;
+	return fn_mount_attach(trees, AT_FDCWD, FN_ROOTFS_TREES, "mount the trees", err);
+}
+
+int fn_rootfs_enter(const char *state_dir, uint32_t fs_uid, int *ret_host_ns, struct fn_rootfs **ret, struct fn_err *err)
+{
+	fn_auto_fd int host = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	struct fn_rootfs *r;
+	int rc;
+
+	if (host < 0)
+		return fn_err_set(err, errno, "enter namespace", "/proc/self/ns/mnt");
+	r = calloc(1, sizeof(*r));
+	if (!r || fn_map_new(&r->roots) < 0) {
+		free(r);
+		return fn_err_set(err, ENOMEM, "enter namespace", NULL);
+	}
+	r->fs_uid = fs_uid;
+	r->dev_fd = -EBADF;
+	rc = enter(state_dir, err);
+	if (rc == 0)
+		rc = make_dev(r, err);
+	if (rc < 0) {
+		fn_map_free(r->roots);
+		free(r);
+		return rc;
+	}
+	*ret_host_ns = fn_take_fd(&host);
+	*ret = r;
+	return 0;
+}
+
+static void key_of(const struct fn_spec *spec, char *key, size_t size)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < spec->n_lowers; i++)
+		n += (size_t)snprintf(key + n, size - n, "%s%s", i ? ":" : "", spec->lowers[i]);
+}
+
+/* mount(2), not fsconfig: a string there is limited to 256 bytes. Relative names keep the options within a page. */
+static int prepare(struct fn_rootfs *r, const char *key, struct root **ret, struct fn_err *err)
+{
+	char target[64], options[FN_SPEC_LOWERS_MAX * FN_TREE_NAME_SIZE + 32];
+	fn_auto_fd int dev = -EBADF;
+	fn_auto_free struct root *root = calloc(1, sizeof(*root));
+	int rc = 0;
+
+	if (!root)
+		return fn_err_set(err, ENOMEM, "prepare root", NULL);
+	root->number = r->next++;
+	snprintf(target, sizeof(target), FN_ROOTFS_MOUNTED "/%u", root->number);
+	snprintf(options, sizeof(options), "lowerdir=%s%s", key, strchr(key, ':') ? "" : ":/new");
+	if (mkdir(target, 0755) < 0)
+		return fn_err_set(err, errno, "prepare root", "mkdir");
+	if (chdir(FN_ROOTFS_TREES) < 0)
+		return fn_err_set(err, errno, "prepare root", "chdir");
+	if (mount("overlay", target, "overlay", MS_RDONLY | MS_NOSUID | MS_NODEV, options) < 0)
+		rc = fn_err_set(err, errno, "mount overlay", "%.150s", key);
+	if (chdir("/") < 0 && rc == 0)
+		rc = -errno;
+	if (rc == 0) {
+		snprintf(options, sizeof(options), "%s/dev", target);
+		dev = fn_mount_copy(r->dev_fd, "", 0, err);
+		rc = dev < 0 ? dev : fn_mount_attach(dev, AT_FDCWD, options, "mount /dev", err);
+	}
+	if (rc == 0) {
+		root->fd = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		rc = root->fd < 0 ? fn_err_set(err, errno, "prepare root", "open") : fn_map_set(r->roots, key, root, NULL);
+	}
+	if (rc < 0) {
+		(void)umount2(target, MNT_DETACH);
+		(void)rmdir(target);
+		return rc;
+	}
+	*ret = fn_take_ptr(root);
+	return 0;
+}
+
+int fn_rootfs_get(struct fn_rootfs *r, const struct fn_spec *spec, struct fn_err *err)
+{
+	char key[FN_SPEC_LOWERS_MAX * FN_TREE_NAME_SIZE];
+	struct root *root;
+
+	key_of(spec, key, sizeof(key));
+	root = fn_map_get(r->roots, key);
+	if (!root) {
+		int rc = prepare(r, key, &root, err);
+
+		if (rc < 0)
+			return rc;
+	}
+	return fn_mount_copy(root->fd, "", 1, err);
+}
+
+void fn_rootfs_forget(struct fn_rootfs *r, const struct fn_spec *spec)
+{
+	char key[FN_SPEC_LOWERS_MAX * FN_TREE_NAME_SIZE], target[64];
+	struct root *root;
+
+	key_of(spec, key, sizeof(key));
+	root = fn_map_remove(r->roots, key);
+	if (!root)
+		return;
+	snprintf(target, sizeof(target), FN_ROOTFS_MOUNTED "/%u", root->number);
+	fn_close(root->fd);
+	(void)umount2(target, MNT_DETACH);
+	(void)rmdir(target);
+	free(root);
+}
+
+size_t fn_rootfs_count(const struct fn_rootfs *r) { return fn_map_count(r->roots); }

@@ -1,0 +1,30 @@
+/*
+ * rootfs.h - prepared roots: read-only overlays shared by every sandbox of a function version. Runs in fn-spawnd, inside its own mount
+ * namespace (fn_rootfs_enter), so that no mount ever shows on the host and all of them vanish with the process.
+ */
+#ifndef FN_SANDBOX_ROOTFS_H
+#define FN_SANDBOX_ROOTFS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "sandbox/spec.h"
+
+/* Where things are inside fn-spawnd's mount namespace. */
+#define FN_ROOTFS_TREES "/roots"   /* bind of <state>/roots, read-write: trees are unpacked there */
+#define FN_ROOTFS_NEW "/new"       /* where a sandbox's child puts its root before pivoting */
+#define FN_ROOTFS_MOUNTED "/mounted" /* the prepared overlays */
+
+struct fn_rootfs;
+
+/* Unshares the mount namespace and pivots into a tmpfs with nothing but the above and /proc. *ret_host_ns: the namespace left, for
+ * what must run there (fn-unpack needs the dynamic loader). */
+int fn_rootfs_enter(const char *state_dir, uint32_t fs_uid, int *ret_host_ns, struct fn_rootfs **ret, struct fn_err *err);
+/* A detached copy of the prepared root for this spec's trees (prepared now if it is not yet): the caller owns the descriptor. */
+int fn_rootfs_get(struct fn_rootfs *r, const struct fn_spec *spec, struct fn_err *err);
+/* Unmounts the prepared root; sandboxes keep theirs. */
+void fn_rootfs_forget(struct fn_rootfs *r, const struct fn_spec *spec);
+size_t fn_rootfs_count(const struct fn_rootfs *r);
+
+#endif

@@ -1,0 +1,184 @@
+/* spec.c - see spec.h. The encoded form is a fixed header, the plain fields, then three vectors of NUL-terminated strings. */
+#include "sandbox/spec.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+
+#define SPEC_MAGIC 0x31435053u /* "SPC1" */
+
+struct wire {
+	uint32_t magic, size;
+	char name[40];
+	uint64_t memory_bytes, tmp_bytes;
+	uint32_t cpu_quota_us, cpu_period_us, pids_max, nofile;
+	uint32_t net, rtapi_port, n_lowers, n_argv, n_env, n_candidates;
+	char lowers[FN_SPEC_LOWERS_MAX][FN_TREE_NAME_SIZE];
+	char cwd[128];
+};
+
+static uint32_t count(char **v)
+{
+	uint32_t n = 0;
+
+	while (v && v[n])
+		n++;
+	return n;
+}
+
+static int add_strings(struct fn_buf *out, char **v)
+{
+	int r = 0;
+
+	for (; r == 0 && v && *v; v++)
+		r = fn_buf_add(out, *v, strlen(*v) + 1);
+	return r;
+}
+
+int fn_spec_encode(const struct fn_spec *s, struct fn_buf *out)
+{
+	struct wire w = {
+		.magic = SPEC_MAGIC, .size = sizeof(w), .memory_bytes = s->memory_bytes, .tmp_bytes = s->tmp_bytes,
+		.cpu_quota_us = s->cpu_quota_us, .cpu_period_us = s->cpu_period_us, .pids_max = s->pids_max,
+		.nofile = s->nofile, .net = s->net, .rtapi_port = s->rtapi_port, .n_lowers = s->n_lowers,
+		.n_argv = count(s->argv), .n_env = count(s->envp), .n_candidates = count(s->exec_candidates),
+	};
+	int r;
+
+	memcpy(w.name, s->name, sizeof(w.name));
+	memcpy(w.lowers, s->lowers, sizeof(w.lowers));
+	memcpy(w.cwd, s->cwd, sizeof(w.cwd));
+	r = fn_buf_add(out, &w, sizeof(w));
+	if (r == 0)
+		r = add_strings(out, s->argv);
+	if (r == 0)
+		r = add_strings(out, s->envp);
+	return r == 0 ? add_strings(out, s->exec_candidates) : r;
+}
+
+static int take_strings(const char **p, const char *end, uint32_t n, char ***ret)
+{
+	char **v = calloc((size_t)n + 1, sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	*ret = v;
+	for (uint32_t i = 0; i < n; i++) {
+		const char *nul = memchr(*p, '\0', (size_t)(end - *p));
+
+		if (!nul)
+			return -EBADMSG;
+		v[i] = strdup(*p);
+		if (!v[i])
+			return -ENOMEM;
+		*p = nul + 1;
+	}
+	return 0;
+}
+
+static bool terminated(const char *s, size_t size) { return memchr(s, '\0', size) != NULL; }
+
+int fn_spec_decode(const void *data, size_t len, struct fn_spec *ret, struct fn_err *err)
+{
+	const char *p = data, *end = p + len;
+	struct fn_spec s = {0};
+	struct wire w;
+	int r = 0;
+
+	if (len < sizeof(w))
+		return fn_err_set(err, EBADMSG, "decode spec", "too short");
+	memcpy(&w, data, sizeof(w));
+	p += sizeof(w);
+	if (w.magic != SPEC_MAGIC || w.size != sizeof(w))
+		return fn_err_set(err, EBADMSG, "decode spec", "not a spec of this version");
+	if (w.n_lowers > FN_SPEC_LOWERS_MAX || w.n_argv > FN_SPEC_STRINGS_MAX || w.n_env > FN_SPEC_STRINGS_MAX ||
+	    w.n_candidates > FN_SPEC_STRINGS_MAX || len - sizeof(w) > FN_SPEC_STRINGS_BYTES || !terminated(w.name, sizeof(w.name)) ||
+	    !terminated(w.cwd, sizeof(w.cwd)) || w.rtapi_port > 65535 || w.net > FN_NET_NAT)
+		return fn_err_set(err, EBADMSG, "decode spec", "a field is out of range");
+	for (uint32_t i = 0; i < w.n_lowers; i++)
+		if (!terminated(w.lowers[i], FN_TREE_NAME_SIZE))
+			return fn_err_set(err, EBADMSG, "decode spec", "tree name");
+	memcpy(s.name, w.name, sizeof(s.name));
+	memcpy(s.lowers, w.lowers, sizeof(s.lowers));
+	memcpy(s.cwd, w.cwd, sizeof(s.cwd));
+	s.memory_bytes = w.memory_bytes;
+	s.tmp_bytes = w.tmp_bytes;
+	s.cpu_quota_us = w.cpu_quota_us;
+	s.cpu_period_us = w.cpu_period_us;
+	s.pids_max = w.pids_max;
+	s.nofile = w.nofile;
+	s.net = (enum fn_net_mode)w.net;
+	s.rtapi_port = (uint16_t)w.rtapi_port;
+	s.n_lowers = w.n_lowers;
+	r = take_strings(&p, end, w.n_argv, &s.argv);
+	if (r == 0)
+		r = take_strings(&p, end, w.n_env, &s.envp);
+	if (r == 0)
+		r = take_strings(&p, end, w.n_candidates, &s.exec_candidates);
+	if (r == 0 && p != end)
+		r = -EBADMSG;
+	if (r < 0)
+		fn_err_set(err, r, "decode spec", "strings");
+	else
+		r = fn_spec_validate(&s, err);
+	if (r < 0) {
+		fn_spec_clear(&s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+/* "<kind>-<64 hex>", kind of lower-case letters: a single path component that cannot climb */
+static bool tree_name_ok(const char *t)
+{
+	size_t k = strspn(t, "abcdefghijklmnopqrstuvwxyz");
+
+	return k > 0 && k <= 6 && t[k] == '-' && strspn(t + k + 1, "0123456789abcdef") == 64 && t[k + 65] == '\0';
+}
+
+int fn_spec_validate(const struct fn_spec *s, struct fn_err *err)
+{
+	if (!s->name[0] || strspn(s->name, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(s->name))
+		return fn_err_set(err, EINVAL, "check spec", "name");
+	if (s->memory_bytes < 1u << 20 || s->memory_bytes > 16ull << 30)
+		return fn_err_set(err, EINVAL, "check spec", "memory");
+	if (s->tmp_bytes < 1u << 20 || s->tmp_bytes > 16ull << 30)
+		return fn_err_set(err, EINVAL, "check spec", "/tmp size");
+	if (s->cpu_quota_us && (s->cpu_quota_us < 1000 || s->cpu_period_us < 1000 || s->cpu_period_us > 1000000))
+		return fn_err_set(err, EINVAL, "check spec", "cpu quota");
+	if (s->pids_max < 4 || s->pids_max > 65536 || s->nofile < 16 || s->nofile > 1048576)
+		return fn_err_set(err, EINVAL, "check spec", "process or descriptor limit");
+	if (s->n_lowers < 1 || s->n_lowers > FN_SPEC_LOWERS_MAX)
+		return fn_err_set(err, EINVAL, "check spec", "number of trees");
+	for (unsigned i = 0; i < s->n_lowers; i++)
+		if (!tree_name_ok(s->lowers[i]))
+			return fn_err_set(err, EINVAL, "check spec", "tree name %.72s", s->lowers[i]);
+	if (s->cwd[0] != '/')
+		return fn_err_set(err, EINVAL, "check spec", "working directory");
+	if (!s->argv || !s->argv[0] || !s->exec_candidates || !s->exec_candidates[0] || !s->envp)
+		return fn_err_set(err, EINVAL, "check spec", "nothing to run");
+	for (char **c = s->exec_candidates; *c; c++)
+		if (**c != '/')
+			return fn_err_set(err, EINVAL, "check spec", "%s is not absolute", *c);
+	return 0;
+}
+
+static void free_strings(char **v)
+{
+	for (char **p = v; p && *p; p++)
+		free(*p);
+	free(v);
+}
+
+void fn_spec_clear(struct fn_spec *s)
+{
+	free_strings(s->argv);
+	free_strings(s->envp);
+	free_strings(s->exec_candidates);
+	*s = (struct fn_spec){0};
+}
