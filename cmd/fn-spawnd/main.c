@@ -1,0 +1,124 @@
+/*
+ * fn-spawnd - builds sandboxes for fnd. Root, single-threaded; speaks only the protocol of spawn/proto.h on one socket, which fnd's
+ * master hands it. Holds no function data, parses no archive, no HTTP. Ends when the socket closes.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <linux/limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "spawn/server.h"
+
+static void on_term(void *arg, int signo, int sender)
+{
+	(void)signo;
+	(void)sender;
+	fn_spawn_server_shutdown(arg);
+}
+
+/* fn-unpack stands beside us. */
+static int find_unpack(char *path, size_t size)
+{
+	ssize_t n = readlink("/proc/self/exe", path, size - 1);
+	char *slash;
+
+	if (n < 0)
+		return -errno;
+	path[n] = '\0';
+	slash = strrchr(path, '/');
+	if (!slash || (size_t)(slash - path) + sizeof("/fn-unpack") > size)
+		return -ENAMETOOLONG;
+	strcpy(slash, "/fn-unpack");
+	return access(path, X_OK) < 0 ? -errno : 0;
+}
+
+static int fail(const struct fn_err *err)
+{
+	char text[512];
+
+	fn_log_error("%s", fn_err_format(err, text, sizeof(text)));
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {{"state", required_argument, NULL, 's'},     {"instance", required_argument, NULL, 'i'},
+						{"uid-base", required_argument, NULL, 'u'},  {"socket-fd", required_argument, NULL, 'f'},
+						{"version", no_argument, NULL, 'V'},         {NULL, 0, NULL, 0}};
+	struct fn_spawn_server_config cfg = {.sock = -EBADF};
+	const char *state = NULL, *instance = NULL;
+	char unpack[PATH_MAX], text[512];
+	struct fn_spawn_server *server;
+	struct fn_seccomp *seccomp;
+	struct fn_err err = {0};
+	struct rlimit nofile = {1048576, 1048576};
+	uint64_t id;
+	int64_t v;
+	int c, r;
+
+	fn_log_init("fn-spawnd", FN_LOG_INFO);
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c == 's')
+			state = optarg;
+		else if (c == 'i')
+			instance = optarg;
+		else if (c == 'u' && fn_str_to_i64(optarg, 65536, 4000000000, &v) == 0)
+			cfg.uid_base = (uint32_t)v;
+		else if (c == 'f' && fn_str_to_i64(optarg, 0, 65535, &v) == 0)
+			cfg.sock = (int)v;
+		else if (c == 'V')
+			return puts("fn-spawnd " FN_VERSION) < 0;
+		else
+			return 2;
+	}
+	if (!state || !instance || !cfg.uid_base || cfg.sock < 0) {
+		fprintf(stderr, "fn-spawnd is started by fnd, not by hand.\n");
+		return 2;
+	}
+	if (prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) < 0 || fn_fd_set_cloexec(cfg.sock, true) < 0)
+		return 1;
+	if (find_unpack(unpack, sizeof(unpack)) < 0) {
+		fn_log_error("fn-unpack is not beside fn-spawnd: %s", unpack);
+		return 1;
+	}
+	cfg.unpack_path = unpack;
+	if (setrlimit(RLIMIT_NOFILE, &nofile) < 0)
+		fn_log_warn("cannot raise the limit of open files: %s", strerror(errno));
+	r = fn_loop_new(&cfg.loop);
+	if (r == 0)
+		r = fn_seccomp_for_functions(&seccomp, &err);
+	if (r == 0)
+		r = fn_cgroups_open(instance, &cfg.cgroups, &err);
+	if (r < 0)
+		return fail(&err);
+	cfg.seccomp = seccomp;
+	r = fn_cgroups_sweep(cfg.cgroups, &err);
+	if (r > 0)
+		fn_log_warn("removed %d sandbox groups that an earlier run left", r);
+	r = fn_rootfs_enter(state, cfg.uid_base, &cfg.host_ns_fd, &cfg.rootfs, &err);
+	if (r == 0)
+		r = fn_spawn_server_new(&cfg, &server, &err);
+	if (r == 0)
+		r = fn_loop_add_signal(cfg.loop, SIGTERM, on_term, server, &id);
+	if (r == 0)
+		r = fn_loop_add_signal(cfg.loop, SIGINT, on_term, server, &id);
+	if (r < 0) {
+		fn_cgroups_close(cfg.cgroups);
+		return fail(&err);
+	}
+	fn_log_info("ready: %s", fn_cgroups_describe(cfg.cgroups, text, sizeof(text)));
+	r = fn_loop_run(cfg.loop);
+	fn_spawn_server_free(server);
+	fn_cgroups_close(cfg.cgroups);
+	return r < 0;
+}

@@ -1,0 +1,120 @@
+/*
+ * fn-unpack - unpacks one untrusted archive and exits. Started by fn-spawnd as root with the archive on descriptor 3, an empty
+ * directory on 4 and a pipe for the result on 5; locks itself in (own namespaces, that directory as its root, an unprivileged
+ * user, seccomp, rlimits) before it reads the first byte.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <locale.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/str.h"
+#include "image/unpack.h"
+#include "os/mount.h"
+#include "os/sec.h"
+
+static int limit_self(uint64_t max_bytes, struct fn_err *err)
+{
+	const struct {
+		int resource;
+		rlim_t value;
+	} limits[] = {{RLIMIT_AS, 1u << 30},   {RLIMIT_FSIZE, max_bytes + 1}, {RLIMIT_NOFILE, 64},
+		      {RLIMIT_CPU, 60},        {RLIMIT_CORE, 0},              {RLIMIT_NPROC, 0}};
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		struct rlimit l = {limits[i].value, limits[i].value};
+
+#ifdef __SANITIZE_ADDRESS__
+		if (limits[i].resource == RLIMIT_AS) /* the shadow memory needs terabytes of address space */
+			continue;
+#endif
+		if (setrlimit((__rlimit_resource_t)limits[i].resource, &l) < 0)
+			return fn_err_set(err, errno, "confine", "rlimit");
+	}
+	return 0;
+}
+
+static int confine(uint32_t uid, uint64_t max_bytes, struct fn_err *err)
+{
+	struct fn_seccomp *filter = NULL;
+	int tree, dir, r;
+
+	(void)syscall(SYS_close_range, 6, ~0u, 0);
+	if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return fn_err_set(err, errno, "confine", "namespaces");
+	r = fn_seccomp_for_unpack(&filter, err); /* while malloc and the loader may still do what they like */
+	if (r < 0)
+		return r;
+	tree = fn_mount_copy(FN_UNPACK_DIR_FD, "", 0, err);
+	if (tree < 0)
+		return tree;
+	if (fn_mount_set_attr(tree, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err) < 0 ||
+	    fn_mount_attach(tree, FN_UNPACK_DIR_FD, "", "confine", err) < 0)
+		if (move_mount(tree, "", AT_FDCWD, "/tmp", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+			return fn_err_set(err, errno, "confine", "attach the directory");
+	if (fchdir(tree) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		return fn_err_set(err, errno, "confine", "pivot_root");
+	close(tree);
+	dir = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0 || dup2(dir, FN_UNPACK_DIR_FD) < 0)
+		return fn_err_set(err, errno, "confine", "directory");
+	close(dir);
+	r = limit_self(max_bytes, err);
+	if (r == 0)
+		r = fn_sec_drop(uid, uid, err);
+	if (r < 0)
+		return r;
+	umask(022);
+#ifdef __SANITIZE_ADDRESS__
+	(void)filter; /* the sanitizer's own calls are not on the list */
+	return 0;
+#else
+	r = fn_seccomp_install(filter);
+	return r < 0 ? fn_err_set(err, r, "confine", "seccomp") : 0;
+#endif
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {{"uid", required_argument, NULL, 'u'},         {"max-bytes", required_argument, NULL, 'b'},
+						{"max-entries", required_argument, NULL, 'e'}, {"prefix", required_argument, NULL, 'p'},
+						{"trusted-image", no_argument, NULL, 't'},     {NULL, 0, NULL, 0}};
+	struct fn_unpack_limits limits = {0};
+	struct fn_unpack_result res = {0};
+	const char *prefix = "";
+	int64_t v, uid = 0;
+	int c;
+
+	setlocale(LC_CTYPE, "C.UTF-8"); /* names in archives are UTF-8 */
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c == 'u' && fn_str_to_i64(optarg, 65536, 4000000000, &v) == 0)
+			uid = v;
+		else if (c == 'b' && fn_str_to_i64(optarg, 1, INT64_MAX, &v) == 0)
+			limits.max_bytes = (uint64_t)v;
+		else if (c == 'e' && fn_str_to_i64(optarg, 1, INT32_MAX, &v) == 0)
+			limits.max_entries = (uint32_t)v;
+		else if (c == 'p')
+			prefix = optarg;
+		else if (c == 't')
+			limits.trusted_image = true;
+		else
+			return 2;
+	}
+	if (uid == 0 || limits.max_bytes == 0 || limits.max_entries == 0) {
+		fprintf(stderr, "fn-unpack is started by fn-spawnd, not by hand.\n");
+		return 2;
+	}
+	if (confine((uint32_t)uid, limits.max_bytes, &res.err) == 0)
+		(void)fn_unpack_archive(FN_UNPACK_ARCHIVE_FD, FN_UNPACK_DIR_FD, prefix, &limits, &res);
+	return fn_fd_write_all(FN_UNPACK_RESULT_FD, &res, sizeof(res)) < 0 ? 1 : 0;
+}

@@ -1,0 +1,382 @@
+/*
+ * unpack.c - see unpack.h. libarchive only reads; files are written by our own code, relative to a directory descriptor, through
+ * openat2(RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS): no name in an archive can reach anything but the tree.
+ */
+#include "image/unpack.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/map.h"
+#include "base/str.h"
+
+#define RATIO_MAX 200
+#define RATIO_FLOOR (64u << 20) /* ratios are judged beyond this size */
+#define DEPTH_MAX 64
+
+struct unpacker {
+	const struct fn_unpack_limits *limits;
+	struct fn_unpack_result *res;
+	struct archive *a;
+	int root_fd;          /* dest/prefix */
+	uint64_t packed_size;
+	struct fn_map *seen;  /* normalised path -> kind */
+};
+static char kind_dir[] = "dir", kind_other[] = "other";
+
+static int bad(struct unpacker *u, const char *entry, const char *what)
+{
+	return fn_err_set(&u->res->err, EINVAL, "unpack", "%.120s: %s", entry, what);
+}
+
+static int beneath(int dirfd, const char *path, int flags, mode_t mode)
+{
+	struct open_how how = {.flags = (uint64_t)flags | O_CLOEXEC,
+			       .mode = flags & O_CREAT ? mode : 0,
+			       .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+	int fd = (int)syscall(SYS_openat2, dirfd, path, &how, sizeof(how));
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* Writes the path without "." and empty components to out; refuses what could climb or mislead. */
+static int normalise(struct unpacker *u, const char *name, char *out, size_t size)
+{
+	size_t n = 0, depth = 0;
+
+	if (!name || !*name)
+		return bad(u, "(no name)", "an entry without a name");
+	if (*name == '/')
+		return bad(u, name, "an absolute path");
+	for (const char *p = name; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			return bad(u, "(control characters)", "a name with control characters");
+	if (strchr(name, '\\'))
+		return bad(u, name, "a name with a backslash");
+	while (*name) {
+		size_t len = strcspn(name, "/");
+
+		if (len == 2 && name[0] == '.' && name[1] == '.')
+			return bad(u, name, "a path that climbs with '..'");
+		if (len > NAME_MAX || ++depth > DEPTH_MAX)
+			return bad(u, name, "a name too long or too deep");
+		if (len > 0 && !(len == 1 && name[0] == '.')) {
+			if (n + len + 2 > size)
+				return bad(u, name, "a path too long");
+			if (n)
+				out[n++] = '/';
+			memcpy(out + n, name, len);
+			n += len;
+		}
+		name += len;
+		name += strspn(name, "/");
+	}
+	out[n] = '\0';
+	return 0;
+}
+
+static int make_dir(struct unpacker *u, const char *path)
+{
+	char *slash = strrchr(path, '/');
+	fn_auto_fd int dir = -EBADF;
+	char parent[PATH_MAX];
+
+	snprintf(parent, sizeof(parent), "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+	dir = beneath(u->root_fd, parent, O_PATH | O_DIRECTORY, 0);
+	if (dir < 0)
+		return dir;
+	if (mkdirat(dir, slash ? slash + 1 : path, 0755) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Parents that the archive does not name are made; one that is no directory is a conflict. */
+static int make_parents(struct unpacker *u, const char *path)
+{
+	char part[PATH_MAX];
+
+	for (const char *p = strchr(path, '/'); p; p = strchr(p + 1, '/')) {
+		char *kind;
+		int r;
+
+		snprintf(part, sizeof(part), "%.*s", (int)(p - path), path);
+		kind = fn_map_get(u->seen, part);
+		if (kind == kind_dir)
+			continue;
+		if (kind)
+			return bad(u, path, "lies below something that is no directory");
+		r = make_dir(u, part);
+		if (r == 0)
+			r = fn_map_set(u->seen, part, kind_dir, NULL);
+		if (r < 0)
+			return fn_err_set(&u->res->err, r, "unpack", "mkdir %.120s", part);
+	}
+	return 0;
+}
+
+static int open_parent(struct unpacker *u, const char *path, const char **ret_base)
+{
+	const char *slash = strrchr(path, '/');
+	char parent[PATH_MAX];
+
+	snprintf(parent, sizeof(parent), "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+	*ret_base = slash ? slash + 1 : path;
+	return beneath(u->root_fd, parent, O_PATH | O_DIRECTORY, 0);
+}
+
+static int over(struct unpacker *u, uint64_t more)
+{
+	uint64_t total = u->res->bytes + more;
+
+	if (total > u->limits->max_bytes)
+		return fn_err_set(&u->res->err, EFBIG, "unpack", "unpacked size exceeds %llu bytes",
+				  (unsigned long long)u->limits->max_bytes);
+	if (total > RATIO_FLOOR && u->packed_size && total / u->packed_size > RATIO_MAX && !u->limits->trusted_image)
+		return fn_err_set(&u->res->err, EINVAL, "unpack", "compression ratio above %d: refused as a bomb", RATIO_MAX);
+	return 0;
+}
+
+static int archive_bad(struct unpacker *u, const char *entry)
+{
+	const char *text = archive_error_string(u->a);
+
+	return bad(u, entry, text ? text : "damaged archive");
+}
+
+static int write_file(struct unpacker *u, const char *path, struct archive_entry *e, mode_t mode)
+{
+	fn_auto_fd int fd = beneath(u->root_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
+	struct timespec times[2] = {{0}};
+	const void *block;
+	size_t len;
+	int64_t at;
+	int r;
+
+	if (fd < 0)
+		return fn_err_set(&u->res->err, fd, "unpack", "create %.120s", path);
+	while ((r = archive_read_data_block(u->a, &block, &len, &at)) != ARCHIVE_EOF) {
+		if (r != ARCHIVE_OK) /* a warning here is a checksum that does not match */
+			return archive_bad(u, path);
+		if (over(u, len) < 0)
+			return -u->res->err.code;
+		u->res->bytes += len;
+		if (at < 0 || (uint64_t)at > u->limits->max_bytes || lseek(fd, at, SEEK_SET) < 0)
+			return bad(u, path, "a hole too large");
+		r = fn_fd_write_all(fd, block, len);
+		if (r < 0)
+			return fn_err_set(&u->res->err, r, "unpack", "write %.120s", path);
+	}
+	if (archive_entry_size_is_set(e)) {
+		int64_t size = archive_entry_size(e);
+		struct stat st;
+
+		if (fstat(fd, &st) == 0 && st.st_size != size) {
+			if (st.st_size > size)
+				return bad(u, path, "longer than its header says");
+			if (over(u, (uint64_t)(size - st.st_size)) < 0)
+				return -u->res->err.code;
+			if (ftruncate(fd, size) < 0)
+				return fn_err_set(&u->res->err, errno, "unpack", "truncate %.120s", path);
+		}
+	}
+	times[0].tv_sec = times[1].tv_sec = archive_entry_mtime(e);
+	(void)futimens(fd, times);
+	return fchmod(fd, mode) < 0 ? fn_err_set(&u->res->err, errno, "unpack", "chmod %.120s", path) : 0;
+}
+
+/* A symlink's target, seen from where the link lies, must stay inside the tree. */
+static int check_target(struct unpacker *u, const char *path, const char *target)
+{
+	int depth = 0;
+
+	if (!target || !*target)
+		return bad(u, path, "a symbolic link without a target");
+	if (*target == '/')
+		return u->limits->trusted_image ? 0 : bad(u, path, "a symbolic link to an absolute path");
+	for (const char *p = path; (p = strchr(p, '/')); p++)
+		depth++;
+	while (*target) {
+		size_t len = strcspn(target, "/");
+
+		if (len == 2 && target[0] == '.' && target[1] == '.') {
+			if (--depth < 0)
+				return bad(u, path, "a symbolic link that leads outside");
+		} else if (len > 0 && !(len == 1 && target[0] == '.')) {
+			depth++;
+		}
+		target += len;
+		target += strspn(target, "/");
+	}
+	return 0;
+}
+
+static int make_link(struct unpacker *u, const char *path, struct archive_entry *e)
+{
+	const char *base, *hard = archive_entry_hardlink(e);
+	fn_auto_fd int dir = open_parent(u, path, &base), to = -EBADF;
+	int r;
+
+	if (dir < 0)
+		return fn_err_set(&u->res->err, dir, "unpack", "open the parent of %.100s", path);
+	if (hard) {
+		char target[PATH_MAX];
+		const char *to_base;
+
+		r = normalise(u, hard, target, sizeof(target));
+		if (r < 0)
+			return r;
+		if (fn_map_get(u->seen, target) != kind_other)
+			return bad(u, path, "a hard link to something that the archive does not hold");
+		to = open_parent(u, target, &to_base);
+		if (to < 0 || linkat(to, to_base, dir, base, 0) < 0)
+			return bad(u, path, "a hard link that cannot be made");
+		return 0;
+	}
+	r = check_target(u, path, archive_entry_symlink(e));
+	if (r < 0)
+		return r;
+	return symlinkat(archive_entry_symlink(e), dir, base) < 0 ? fn_err_set(&u->res->err, errno, "unpack", "symlink %.120s", path) : 0;
+}
+
+static int unpack_dir(struct unpacker *u, const char *path)
+{
+	char *kind = fn_map_get(u->seen, path);
+	int r;
+
+	if (kind == kind_dir)
+		return 0;
+	if (kind)
+		return bad(u, path, "a directory where a file already is");
+	r = make_dir(u, path);
+	if (r < 0)
+		return fn_err_set(&u->res->err, r, "unpack", "mkdir %.120s", path);
+	return fn_map_set(u->seen, path, kind_dir, NULL);
+}
+
+static int unpack_entry(struct unpacker *u, struct archive_entry *e)
+{
+	const char *name = archive_entry_pathname(e);
+	mode_t type = archive_entry_filetype(e), perm = archive_entry_perm(e);
+	char path[PATH_MAX];
+	int r;
+
+	if (++u->res->entries > u->limits->max_entries)
+		return fn_err_set(&u->res->err, EFBIG, "unpack", "more than %u entries", u->limits->max_entries);
+	r = normalise(u, name, path, sizeof(path));
+	if (r < 0)
+		return r;
+	if (archive_entry_is_data_encrypted(e) > 0 || archive_entry_is_metadata_encrypted(e) > 0)
+		return bad(u, path, "encrypted");
+	if ((perm & (S_ISUID | S_ISGID)) && type != AE_IFDIR && !u->limits->trusted_image)
+		return bad(u, path, "a setuid or setgid bit");
+	if (!path[0]) /* "./" itself */
+		return type == AE_IFDIR ? 0 : bad(u, name, "no name");
+	r = make_parents(u, path);
+	if (r < 0)
+		return r;
+	if (type == AE_IFDIR)
+		return unpack_dir(u, path);
+	if (fn_map_get(u->seen, path))
+		return bad(u, path, "appears twice");
+	if (archive_entry_hardlink(e) || type == AE_IFLNK)
+		r = make_link(u, path, e);
+	else if (type == AE_IFREG || type == 0)
+		/* readable by all, as Lambda requires of packages; x as it was; a zip from another system has no mode: 0644 */
+		r = write_file(u, path, e, (mode_t)((perm & 0777 ? perm & 0777 : 0644) | 0444));
+	else
+		return bad(u, path, "a device, pipe or socket");
+	return r < 0 ? r : fn_map_set(u->seen, path, kind_other, NULL);
+}
+
+static int run(struct unpacker *u, int archive_fd)
+{
+	struct archive_entry *e;
+	int r, n;
+
+	archive_read_support_format_zip_seekable(u->a);
+	archive_read_support_format_tar(u->a);
+	archive_read_support_filter_gzip(u->a);
+	archive_read_support_filter_xz(u->a);
+	archive_read_support_filter_zstd(u->a);
+	if (lseek(archive_fd, 0, SEEK_SET) < 0 || archive_read_open_fd(u->a, archive_fd, 65536) != ARCHIVE_OK)
+		return archive_bad(u, "archive");
+	while ((n = archive_read_next_header(u->a, &e)) != ARCHIVE_EOF) {
+		if (n != ARCHIVE_OK && n != ARCHIVE_WARN)
+			return archive_bad(u, "archive");
+		r = unpack_entry(u, e);
+		if (r < 0)
+			return r;
+	}
+	if (u->res->entries == 0)
+		return bad(u, "archive", "it is empty");
+	return 0;
+}
+
+/* A zip must begin at its first byte and hold its end record: libarchive would guess, we do not. */
+static int check_zip_end(struct unpacker *u, int fd)
+{
+	unsigned char head[4], tail[22 + 65535];
+	ssize_t n;
+	off_t from;
+
+	if (pread(fd, head, 4, 0) != 4 || memcmp(head, "PK", 2) != 0)
+		return 0;
+	from = u->packed_size > sizeof(tail) ? (off_t)(u->packed_size - sizeof(tail)) : 0;
+	n = pread(fd, tail, sizeof(tail), from);
+	for (ssize_t i = n - 22; i >= 0; i--)
+		if (memcmp(tail + i, "PK\5\6", 4) == 0)
+			return 0;
+	return bad(u, "archive", "truncated: the zip's end record is missing");
+}
+
+int fn_unpack_archive(int archive_fd, int dest_fd, const char *prefix, const struct fn_unpack_limits *limits,
+		      struct fn_unpack_result *ret)
+{
+	struct unpacker u = {.limits = limits, .res = ret, .root_fd = -EBADF};
+	struct stat st;
+	int r = 0;
+
+	*ret = (struct fn_unpack_result){0};
+	if (fstat(archive_fd, &st) < 0)
+		return fn_err_set(&ret->err, errno, "unpack", "archive");
+	u.packed_size = (uint64_t)st.st_size;
+	u.a = archive_read_new();
+	if (!u.a || fn_map_new(&u.seen) < 0)
+		return fn_err_set(&ret->err, ENOMEM, "unpack", NULL);
+	for (const char *p = prefix; r == 0 && *p;) { /* ours, not the archive's */
+		size_t len = strcspn(p, "/");
+		char part[PATH_MAX];
+
+		snprintf(part, sizeof(part), "%.*s", (int)(p - prefix + (ptrdiff_t)len), prefix);
+		if (mkdirat(dest_fd, part, 0755) < 0 && errno != EEXIST)
+			r = fn_err_set(&ret->err, errno, "unpack", "mkdir %s", part);
+		p += len + (p[len] == '/');
+	}
+	if (r == 0) {
+		u.root_fd = beneath(dest_fd, *prefix ? prefix : ".", O_RDONLY | O_DIRECTORY, 0);
+		if (u.root_fd < 0)
+			r = fn_err_set(&ret->err, u.root_fd, "unpack", "open %s", prefix);
+	}
+	if (r == 0)
+		r = check_zip_end(&u, archive_fd);
+	if (r == 0)
+		r = run(&u, archive_fd);
+	if (r < 0 && ret->err.code == 0)
+		fn_err_set(&ret->err, r, "unpack", NULL);
+	archive_read_free(u.a);
+	fn_map_free(u.seen);
+	fn_close(u.root_fd);
+	return r;
+}

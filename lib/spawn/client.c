@@ -1,0 +1,409 @@
+/* client.c - see client.h. Runs in fnd's worker. */
+#include "spawn/client.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+#include <fcntl.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "os/sock.h"
+#include "spawn/proto.h"
+
+enum pending_kind { SPAWN, UNPACK, TEXT, REMOVE };
+
+struct pending {
+	enum pending_kind kind;
+	uint64_t request;
+	union {
+		fn_spawn_fn spawn;
+		fn_unpack_fn unpack;
+		fn_spawn_text_fn text;
+	} fn;
+	void *arg;
+	bool cancelled;
+};
+
+struct outgoing {
+	struct fn_list link;
+	struct fn_proto_header head;
+	char *data;
+	size_t len;
+	int fd;
+};
+
+struct fn_spawn_client {
+	struct fn_loop *loop;
+	const struct fn_spawn_client_ops *ops;
+	void *arg;
+	int sock;
+	uint64_t io;
+	uint64_t next_request;
+	struct fn_map *pending; /* request -> struct pending */
+	struct fn_map *live;    /* sandbox id -> non-NULL */
+	struct fn_list queue;   /* of struct outgoing, while the socket is full */
+	char *in;               /* FN_PROTO_MAX bytes */
+};
+
+static void on_io(void *arg, int fd, uint32_t events);
+
+static void outgoing_free(struct outgoing *o)
+{
+	fn_list_remove(&o->link);
+	fn_close(o->fd);
+	free(o->data);
+	free(o);
+}
+
+static int transmit(struct fn_spawn_client *c, struct fn_proto_header *head, const void *data, size_t len, int fd)
+{
+	struct iovec iov[2] = {{head, sizeof(*head)}, {(void *)data, len}};
+
+	return fn_sock_send(c->sock, iov, len ? 2 : 1, &fd, fd >= 0 ? 1 : 0);
+}
+
+static int enqueue(struct fn_spawn_client *c, const struct fn_proto_header *head, const void *data, size_t len, int fd)
+{
+	struct outgoing *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return -ENOMEM;
+	o->fd = -EBADF;
+	o->head = *head;
+	o->len = len;
+	o->data = malloc(len + 1);
+	if (!o->data || (fd >= 0 && (o->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3)) < 0)) {
+		free(o->data);
+		free(o);
+		return -ENOMEM;
+	}
+	memcpy(o->data, data ? data : "", len);
+	fn_list_push_back(&c->queue, &o->link);
+	return fn_loop_mod_io(c->loop, c->io, EPOLLIN | EPOLLOUT);
+}
+
+static int send_request(struct fn_spawn_client *c, uint32_t type, uint64_t request, uint64_t id, const void *data, size_t len, int fd)
+{
+	struct fn_proto_header head = {FN_PROTO_VERSION, type, request, id, fn_clock_mono_us()};
+	int r;
+
+	if (c->sock < 0)
+		return -ECONNRESET;
+	if (!fn_list_empty(&c->queue))
+		return enqueue(c, &head, data, len, fd);
+	r = transmit(c, &head, data, len, fd);
+	return r == -EAGAIN ? enqueue(c, &head, data, len, fd) : r;
+}
+
+static struct pending *pending_add(struct fn_spawn_client *c, enum pending_kind kind, void *arg)
+{
+	struct pending *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->kind = kind;
+	p->arg = arg;
+	p->request = ++c->next_request;
+	if (fn_map_set_u64(c->pending, p->request, p, NULL) < 0) {
+		free(p);
+		return NULL;
+	}
+	return p;
+}
+
+static void pending_drop(struct fn_spawn_client *c, struct pending *p)
+{
+	fn_map_remove_u64(c->pending, p->request);
+	free(p);
+}
+
+/* Sends a request whose answer `p` waits for; on failure p is gone. */
+static int ask(struct fn_spawn_client *c, struct pending *p, uint32_t type, const void *data, size_t len, int fd)
+{
+	int r = send_request(c, type, p->request, 0, data, len, fd);
+
+	if (r < 0)
+		pending_drop(c, p);
+	return r;
+}
+
+static void answer(struct fn_spawn_client *c, struct pending *p, const struct fn_err *err, struct fn_spawned *res, uint64_t bytes,
+		   const char *text)
+{
+	struct pending copy = *p;
+
+	pending_drop(c, p);
+	if (copy.cancelled)
+		return;
+	if (copy.kind == SPAWN)
+		copy.fn.spawn(copy.arg, err, res);
+	else if (copy.kind == UNPACK)
+		copy.fn.unpack(copy.arg, err, bytes);
+	else if (copy.kind == TEXT)
+		copy.fn.text(copy.arg, err, text);
+}
+
+int fn_spawn_client_new(struct fn_loop *loop, int sock, const struct fn_spawn_client_ops *ops, void *arg,
+			struct fn_spawn_client **ret, struct fn_err *err)
+{
+	struct fn_spawn_client *c = calloc(1, sizeof(*c));
+	int r;
+
+	if (!c || !(c->in = malloc(FN_PROTO_MAX + 1)) || fn_map_new(&c->pending) < 0 || fn_map_new(&c->live) < 0) {
+		fn_close(sock);
+		return fn_err_set(err, ENOMEM, "spawn client", NULL);
+	}
+	c->loop = loop;
+	c->ops = ops;
+	c->arg = arg;
+	c->sock = -EBADF;
+	fn_list_init(&c->queue);
+	r = fn_spawn_client_reconnect(c, sock, err);
+	if (r < 0) {
+		fn_spawn_client_free(c);
+		return r;
+	}
+	*ret = c;
+	return 0;
+}
+
+int fn_spawn_client_reconnect(struct fn_spawn_client *c, int sock, struct fn_err *err)
+{
+	int r = fn_fd_set_nonblock(sock, true);
+
+	c->sock = sock;
+	if (r == 0)
+		r = fn_loop_add_io(c->loop, sock, EPOLLIN, on_io, c, &c->io);
+	return r < 0 ? fn_err_set(err, r, "spawn client", "watch") : 0;
+}
+
+void fn_spawn_client_free(struct fn_spawn_client *c)
+{
+	struct pending *p;
+	size_t it = 0;
+
+	if (!c)
+		return;
+	fn_loop_clear(c->loop, &c->io);
+	fn_close(c->sock);
+	while (!fn_list_empty(&c->queue))
+		outgoing_free(fn_list_entry(fn_list_first(&c->queue), struct outgoing, link));
+	while ((p = fn_map_next(c->pending, &it)))
+		free(p);
+	fn_map_free(c->pending);
+	fn_map_free(c->live);
+	free(c->in);
+	free(c);
+}
+
+static void lost(struct fn_spawn_client *c)
+{
+	const struct fn_err err = {ECONNRESET, "fn-spawnd", "it ended while the request was under way"};
+	const struct fn_sandbox_exit gone = {.wait_status = -1, .memory_peak = UINT64_MAX};
+	struct pending *p;
+	uint64_t *id;
+	size_t it;
+
+	fn_loop_clear(c->loop, &c->io);
+	fn_close(fn_take_fd(&c->sock));
+	while (!fn_list_empty(&c->queue))
+		outgoing_free(fn_list_entry(fn_list_first(&c->queue), struct outgoing, link));
+	while (it = 0, (p = fn_map_next(c->pending, &it)))
+		answer(c, p, &err, NULL, 0, NULL);
+	while (it = 0, (id = fn_map_next(c->live, &it))) {
+		uint64_t v = *id;
+
+		fn_map_remove_u64(c->live, v);
+		free(id);
+		c->ops->on_exit(c->arg, v, &gone);
+	}
+	c->ops->on_lost(c->arg);
+}
+
+static void close_all(const int *fds, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		fn_close(fds[i]);
+}
+
+static void on_spawned(struct fn_spawn_client *c, const struct fn_proto_header *h, const void *data, size_t len, int *fds, size_t n_fds)
+{
+	struct pending *p = fn_map_get_u64(c->pending, h->request);
+	struct fn_proto_spawned m;
+	struct fn_spawned s = {.peak_fd = -EBADF};
+	uint64_t *id;
+
+	if (len != sizeof(m) || n_fds < 4 || !(id = malloc(sizeof(*id)))) {
+		close_all(fds, n_fds);
+		return;
+	}
+	memcpy(&m, data, sizeof(m));
+	*id = h->id;
+	if (fn_map_set_u64(c->live, h->id, id, NULL) < 0)
+		free(id);
+	if (!p || p->cancelled) {
+		if (p)
+			pending_drop(c, p);
+		close_all(fds, n_fds);
+		fn_spawn_kill(c, h->id);
+		return;
+	}
+	s.id = h->id;
+	s.pidfd = fds[0];
+	s.listen_fd = fds[1];
+	s.output_fd = fds[2];
+	s.freeze_fd = fds[3];
+	if (m.has_peak && n_fds > 4)
+		s.peak_fd = fds[4];
+	s.init_pid = m.init_pid;
+	s.timing = m.timing;
+	answer(c, p, NULL, &s, 0, NULL);
+}
+
+static void on_message(struct fn_spawn_client *c, const struct fn_proto_header *h, const char *data, size_t len, int *fds, size_t n_fds)
+{
+	struct pending *p = h->request ? fn_map_get_u64(c->pending, h->request) : NULL;
+
+	if (h->type == FN_PROTO_SPAWNED) {
+		on_spawned(c, h, data, len, fds, n_fds);
+		return;
+	}
+	close_all(fds, n_fds);
+	if (h->type == FN_PROTO_EXITED && len == sizeof(struct fn_sandbox_exit)) {
+		uint64_t *id = fn_map_remove_u64(c->live, h->id);
+		struct fn_sandbox_exit e;
+
+		free(id);
+		memcpy(&e, data, sizeof(e));
+		if (id)
+			c->ops->on_exit(c->arg, h->id, &e);
+	} else if (h->type == FN_PROTO_FAILED && p && len == sizeof(struct fn_err)) {
+		struct fn_err e;
+
+		memcpy(&e, data, sizeof(e));
+		e.stage[sizeof(e.stage) - 1] = e.msg[sizeof(e.msg) - 1] = '\0';
+		answer(c, p, &e, NULL, 0, NULL);
+	} else if (h->type == FN_PROTO_UNPACKED && p && len == sizeof(uint64_t)) {
+		uint64_t bytes;
+
+		memcpy(&bytes, data, sizeof(bytes));
+		answer(c, p, NULL, NULL, bytes, NULL);
+	} else if (h->type == FN_PROTO_TEXT && p) {
+		answer(c, p, NULL, NULL, 0, data);
+	}
+}
+
+static void flush(struct fn_spawn_client *c)
+{
+	while (!fn_list_empty(&c->queue)) {
+		struct outgoing *o = fn_list_entry(fn_list_first(&c->queue), struct outgoing, link);
+
+		if (transmit(c, &o->head, o->data, o->len, o->fd) == -EAGAIN)
+			return;
+		outgoing_free(o);
+	}
+	(void)fn_loop_mod_io(c->loop, c->io, EPOLLIN);
+}
+
+static void on_io(void *arg, int fd, uint32_t events)
+{
+	struct fn_spawn_client *c = arg;
+
+	if (events & EPOLLOUT)
+		flush(c);
+	for (;;) {
+		int fds[FN_SOCK_FDS_MAX];
+		size_t n_fds;
+		ssize_t n = fn_sock_recv(fd, c->in, FN_PROTO_MAX, fds, &n_fds);
+		struct fn_proto_header h;
+
+		if (n == -EAGAIN)
+			return;
+		if (n <= 0) {
+			lost(c);
+			return;
+		}
+		if ((size_t)n < sizeof(h)) {
+			close_all(fds, n_fds);
+			continue;
+		}
+		memcpy(&h, c->in, sizeof(h));
+		c->in[n] = '\0';
+		on_message(c, &h, c->in + sizeof(h), (size_t)n - sizeof(h), fds, n_fds);
+		if (c->sock != fd)
+			return;
+	}
+}
+
+int fn_spawn_start(struct fn_spawn_client *c, const struct fn_spec *spec, fn_spawn_fn fn, void *arg, uint64_t *ret_request)
+{
+	fn_auto_buf struct fn_buf b = {0};
+	struct pending *p;
+	int r = fn_spec_encode(spec, &b);
+
+	if (r < 0)
+		return r;
+	p = pending_add(c, SPAWN, arg);
+	if (!p)
+		return -ENOMEM;
+	p->fn.spawn = fn;
+	if (ret_request)
+		*ret_request = p->request;
+	return ask(c, p, FN_PROTO_SPAWN, b.data, b.len, -EBADF);
+}
+
+void fn_spawn_cancel(struct fn_spawn_client *c, uint64_t request)
+{
+	struct pending *p = fn_map_get_u64(c->pending, request);
+
+	if (p)
+		p->cancelled = true;
+}
+
+void fn_spawn_kill(struct fn_spawn_client *c, uint64_t id) { (void)send_request(c, FN_PROTO_KILL, 0, id, NULL, 0, -EBADF); }
+
+void fn_spawn_forget_root(struct fn_spawn_client *c, const struct fn_spec *spec)
+{
+	fn_auto_buf struct fn_buf b = {0};
+
+	if (fn_spec_encode(spec, &b) == 0)
+		(void)send_request(c, FN_PROTO_FORGET, 0, 0, b.data, b.len, -EBADF);
+}
+
+int fn_spawn_unpack(struct fn_spawn_client *c, const struct fn_unpack_request *req, fn_unpack_fn fn, void *arg)
+{
+	struct fn_proto_unpack m = {.max_bytes = req->max_bytes, .max_entries = req->max_entries, .trusted_image = req->trusted_image};
+	struct pending *p = pending_add(c, UNPACK, arg);
+
+	if (!p)
+		return -ENOMEM;
+	memcpy(m.tree, req->tree, sizeof(m.tree));
+	memcpy(m.prefix, req->prefix, sizeof(m.prefix));
+	p->fn.unpack = fn;
+	return ask(c, p, FN_PROTO_UNPACK, &m, sizeof(m), req->fd);
+}
+
+int fn_spawn_remove_tree(struct fn_spawn_client *c, const char *tree)
+{
+	char name[FN_TREE_NAME_SIZE] = "";
+
+	strncpy(name, tree, sizeof(name) - 1);
+	return send_request(c, FN_PROTO_REMOVE, 0, 0, name, sizeof(name), -EBADF);
+}
+
+int fn_spawn_describe(struct fn_spawn_client *c, fn_spawn_text_fn fn, void *arg)
+{
+	struct pending *p = pending_add(c, TEXT, arg);
+
+	if (!p)
+		return -ENOMEM;
+	p->fn.text = fn;
+	return ask(c, p, FN_PROTO_DESCRIBE, NULL, 0, -EBADF);
+}

@@ -1,0 +1,52 @@
+/*
+ * proto.h - messages between fnd's worker and fn-spawnd: one SEQPACKET message each, plain data, same binary on both sides
+ * (the version is checked all the same: an upgrade may replace files under a running daemon).
+ */
+#ifndef FN_SPAWN_PROTO_H
+#define FN_SPAWN_PROTO_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "sandbox/spec.h"
+
+#define FN_PROTO_VERSION 1u
+#define FN_PROTO_MAX 131072 /* bytes of one message */
+
+enum fn_proto_type {
+	/* to fn-spawnd */
+	FN_PROTO_SPAWN = 1, /* + encoded spec */
+	FN_PROTO_KILL,      /* id */
+	FN_PROTO_FORGET,    /* + encoded spec */
+	FN_PROTO_UNPACK,    /* + struct fn_proto_unpack; fd: the archive */
+	FN_PROTO_REMOVE,    /* + tree name */
+	FN_PROTO_DESCRIBE,
+	/* from fn-spawnd */
+	FN_PROTO_SPAWNED = 64, /* + struct fn_proto_spawned; fds: pidfd, listener, output, freeze[, peak] */
+	FN_PROTO_FAILED,       /* + struct fn_err */
+	FN_PROTO_EXITED,       /* id + struct fn_sandbox_exit */
+	FN_PROTO_UNPACKED,     /* + uint64 bytes */
+	FN_PROTO_TEXT,         /* + text */
+};
+
+struct fn_proto_header {
+	uint32_t version, type;
+	uint64_t request; /* chosen by the client; 0 = none */
+	uint64_t id;      /* the sandbox, where one is meant */
+	uint64_t sent_us; /* monotonic, so that time in the queue can be told */
+};
+
+struct fn_proto_spawned {
+	int32_t init_pid;
+	uint32_t has_peak;
+	struct fn_sandbox_timing timing;
+};
+
+struct fn_proto_unpack {
+	char tree[FN_TREE_NAME_SIZE];
+	char prefix[32];
+	uint64_t max_bytes;
+	uint32_t max_entries, trusted_image;
+};
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * server.h - fn-spawnd's work: builds, watches and ends sandboxes; has archives unpacked. Event-driven and single-threaded: no
+ * sandbox's handshake, teardown or archive holds up another.
+ */
+#ifndef FN_SPAWN_SERVER_H
+#define FN_SPAWN_SERVER_H
+
+#include "base/err.h"
+#include "base/loop.h"
+#include "os/cgroup.h"
+#include "os/sec.h"
+#include "sandbox/rootfs.h"
+
+struct fn_spawn_server_config {
+	struct fn_loop *loop;
+	int sock;                 /* SEQPACKET to fnd's worker; owned */
+	struct fn_cgroups *cgroups;
+	struct fn_rootfs *rootfs;
+	const struct fn_seccomp *seccomp;
+	int host_ns_fd;           /* mount namespace in which fn-unpack is started */
+	const char *unpack_path;  /* of fn-unpack there */
+	uint32_t uid_base;
+};
+
+struct fn_spawn_server;
+int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_spawn_server **ret, struct fn_err *err);
+/* Ends every sandbox; the loop is stopped once the last one is gone. */
+void fn_spawn_server_shutdown(struct fn_spawn_server *s);
+void fn_spawn_server_free(struct fn_spawn_server *s);
+
+/* The unpacking half (unpack.c), used by server.c alone. */
+struct fn_unpacker;
+struct fn_proto_unpack;
+typedef void (*fn_unpacker_done_fn)(void *arg, uint64_t request, const struct fn_err *err, uint64_t bytes);
+int fn_unpacker_new(const struct fn_spawn_server_config *config, fn_unpacker_done_fn done, void *arg, struct fn_unpacker **ret);
+/* Takes archive_fd. `done` is called later, from the loop, or at once on failure. */
+void fn_unpacker_start(struct fn_unpacker *u, uint64_t request, const struct fn_proto_unpack *req, int archive_fd);
+void fn_unpacker_remove_tree(struct fn_unpacker *u, const char *tree);
+void fn_unpacker_free(struct fn_unpacker *u); /* kills what runs */
+
+#endif

@@ -1,0 +1,332 @@
+/*
+ * unpacker.c - fn-spawnd's half of unpacking: runs fn-unpack, at most two at once, each archive in a directory of its own that
+ * becomes the tree by rename when, and only when, all of it is there. The same tree asked for twice at once is unpacked once.
+ */
+#include "spawn/server.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/list.h"
+#include "base/str.h"
+#include "image/unpack.h"
+#include "os/ns.h"
+#include "spawn/proto.h"
+
+#define RUNNING_MAX 2
+#define TIME_LIMIT_US 120000000u
+
+struct waiter {
+	struct fn_list link;
+	uint64_t request;
+};
+
+struct job {
+	struct fn_list link;
+	struct fn_unpacker *u;
+	struct fn_proto_unpack req;
+	struct fn_list waiters;
+	int archive_fd, result_fd, pidfd;
+	uint64_t pidfd_io, timer;
+	char tmp[64];
+	bool running;
+};
+
+struct fn_unpacker {
+	struct fn_spawn_server_config cfg;
+	fn_unpacker_done_fn done;
+	void *arg;
+	struct fn_list jobs;
+	unsigned running;
+	uint64_t next;
+	int roots_fd;
+};
+
+static void start_next(struct fn_unpacker *u);
+
+/* Removes a tree below dirfd. Only ever called on trees that fn-unpack wrote: no mounts, no foreign owners. */
+static void remove_below(int dirfd, const char *name)
+{
+	fn_auto_fd int fd = -EBADF;
+	struct dirent *e;
+	DIR *d;
+
+	if (unlinkat(dirfd, name, 0) == 0 || (errno != EISDIR && errno != EPERM))
+		return;
+	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	d = fd < 0 ? NULL : fdopendir(dup(fd));
+	while (d && (e = readdir(d)))
+		if (!fn_streq(e->d_name, ".") && !fn_streq(e->d_name, ".."))
+			remove_below(fd, e->d_name);
+	if (d)
+		closedir(d);
+	(void)unlinkat(dirfd, name, AT_REMOVEDIR);
+}
+
+int fn_unpacker_new(const struct fn_spawn_server_config *config, fn_unpacker_done_fn done, void *arg, struct fn_unpacker **ret)
+{
+	struct fn_unpacker *u = calloc(1, sizeof(*u));
+	struct dirent *e;
+	DIR *d;
+
+	if (!u)
+		return -ENOMEM;
+	u->cfg = *config;
+	u->done = done;
+	u->arg = arg;
+	fn_list_init(&u->jobs);
+	u->roots_fd = open(FN_ROOTFS_TREES, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (u->roots_fd < 0) {
+		free(u);
+		return -errno;
+	}
+	d = opendir(FN_ROOTFS_TREES); /* what a run that was killed left half-way */
+	while (d && (e = readdir(d)))
+		if (fn_str_starts(e->d_name, ".tmp-"))
+			remove_below(u->roots_fd, e->d_name);
+	if (d)
+		closedir(d);
+	*ret = u;
+	return 0;
+}
+
+static void job_finish(struct job *j, const struct fn_err *err, uint64_t bytes)
+{
+	struct fn_unpacker *u = j->u;
+
+	if (err && j->tmp[0])
+		remove_below(u->roots_fd, j->tmp);
+	if (j->running)
+		u->running--;
+	fn_loop_clear(u->cfg.loop, &j->pidfd_io);
+	fn_loop_clear(u->cfg.loop, &j->timer);
+	fn_close(j->archive_fd);
+	fn_close(j->result_fd);
+	fn_close(j->pidfd);
+	fn_list_remove(&j->link);
+	while (!fn_list_empty(&j->waiters)) {
+		struct waiter *w = fn_list_entry(fn_list_first(&j->waiters), struct waiter, link);
+
+		fn_list_remove(&w->link);
+		u->done(u->arg, w->request, err, bytes);
+		free(w);
+	}
+	free(j);
+	start_next(u);
+}
+
+static void on_end(void *arg, int fd, uint32_t events)
+{
+	struct job *j = arg;
+	struct fn_unpack_result res = {0};
+	struct fn_err err = {0};
+	siginfo_t si = {0};
+	ssize_t n;
+
+	(void)events;
+	if (waitid(P_PIDFD, (id_t)fd, &si, WEXITED | WNOHANG) < 0 || si.si_pid == 0)
+		return;
+	n = fn_fd_read_all(j->result_fd, &res, sizeof(res));
+	if (n != (ssize_t)sizeof(res)) {
+		fn_err_set(&err, EIO, "unpack", si.si_code == CLD_EXITED ? "fn-unpack exited with status %d" : "fn-unpack was killed by signal %d",
+			   si.si_status);
+	} else if (res.err.code) {
+		err = res.err;
+		err.stage[sizeof(err.stage) - 1] = err.msg[sizeof(err.msg) - 1] = '\0';
+	} else {
+		fn_auto_fd int dir = openat(j->u->roots_fd, j->tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		/* all data before the name: a tree that is there is whole, also after a power cut */
+		if (dir < 0 || syncfs(dir) < 0 || renameat(j->u->roots_fd, j->tmp, j->u->roots_fd, j->req.tree) < 0 ||
+		    fsync(j->u->roots_fd) < 0)
+			fn_err_set(&err, errno, "unpack", "publish the tree");
+	}
+	job_finish(j, err.code ? &err : NULL, res.bytes);
+}
+
+static void on_late(void *arg)
+{
+	struct job *j = arg;
+
+	(void)fn_pidfd_kill(j->pidfd, SIGKILL);
+}
+
+/* In the child: the loader and libraries of fn-unpack are in the host's mount namespace. */
+static _Noreturn void exec_unpack(struct job *j, int dir_fd, int result_fd)
+{
+	const struct fn_spawn_server_config *cfg = &j->u->cfg;
+	char bytes[24], entries[16], uid[16];
+	char *argv[] = {"fn-unpack", "--uid", uid, "--max-bytes", bytes, "--max-entries", entries, "--prefix", j->req.prefix,
+			j->req.trusted_image ? "--trusted-image" : NULL, NULL};
+	char *envp[] = {"LC_CTYPE=C.UTF-8", NULL};
+	int from[3] = {j->archive_fd, dir_fd, result_fd};
+	sigset_t none;
+
+	snprintf(bytes, sizeof(bytes), "%" PRIu64, j->req.max_bytes);
+	snprintf(entries, sizeof(entries), "%u", j->req.max_entries);
+	snprintf(uid, sizeof(uid), "%u", cfg->uid_base);
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	for (int i = 0; i < 3; i++) /* out of the way of 3..5 first */
+		if ((from[i] = fcntl(from[i], F_DUPFD, 16)) < 0)
+			_exit(126);
+	if (setns(cfg->host_ns_fd, CLONE_NEWNS) < 0)
+		_exit(126);
+	for (int i = 0; i < 3; i++)
+		if (dup2(from[i], 3 + i) < 0)
+			_exit(126);
+	(void)syscall(SYS_close_range, 6, ~0u, 0);
+	execve(cfg->unpack_path, argv, envp);
+	_exit(127);
+}
+
+static int job_start(struct job *j, struct fn_err *err)
+{
+	struct fn_unpacker *u = j->u;
+	fn_auto_fd int dir = -EBADF, result_w = -EBADF;
+	int p[2];
+	pid_t pid;
+
+	snprintf(j->tmp, sizeof(j->tmp), ".tmp-%" PRIu64, ++u->next);
+	if (mkdirat(u->roots_fd, j->tmp, 0755) < 0 || fchownat(u->roots_fd, j->tmp, u->cfg.uid_base, u->cfg.uid_base, 0) < 0)
+		return fn_err_set(err, errno, "unpack", "make a directory");
+	dir = openat(u->roots_fd, j->tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0 || pipe2(p, O_CLOEXEC) < 0)
+		return fn_err_set(err, errno, "unpack", "descriptors");
+	j->result_fd = p[0];
+	result_w = p[1];
+	pid = fork();
+	if (pid < 0)
+		return fn_err_set(err, errno, "unpack", "fork");
+	if (pid == 0)
+		exec_unpack(j, dir, result_w);
+	j->pidfd = fn_pidfd_open(pid);
+	if (j->pidfd < 0)
+		return fn_err_set(err, j->pidfd, "unpack", "pidfd");
+	if (fn_loop_add_io(u->cfg.loop, j->pidfd, EPOLLIN, on_end, j, &j->pidfd_io) < 0 ||
+	    fn_loop_add_timer(u->cfg.loop, fn_loop_now_us(u->cfg.loop) + TIME_LIMIT_US, on_late, j, &j->timer) < 0)
+		return fn_err_set(err, ENOMEM, "unpack", NULL);
+	j->running = true;
+	u->running++;
+	return 0;
+}
+
+static void start_next(struct fn_unpacker *u)
+{
+	fn_list_for_each_safe(l, &u->jobs)
+	{
+		struct job *j = fn_list_entry(l, struct job, link);
+		struct fn_err err = {0};
+
+		if (u->running >= RUNNING_MAX)
+			return;
+		if (j->running)
+			continue;
+		if (job_start(j, &err) < 0) {
+			job_finish(j, &err, 0);
+			return; /* it called us again */
+		}
+	}
+}
+
+static bool tree_ok(const struct fn_proto_unpack *r)
+{
+	const char *dash = memchr(r->tree, '-', 8);
+
+	if (!memchr(r->tree, '\0', sizeof(r->tree)) || !memchr(r->prefix, '\0', sizeof(r->prefix)) || !dash)
+		return false;
+	return strspn(r->tree, "abcdefghijklmnopqrstuvwxyz") == (size_t)(dash - r->tree) && dash > r->tree && strlen(dash + 1) == 64 &&
+	       strspn(dash + 1, "0123456789abcdef") == 64 && !strstr(r->prefix, "..") && r->prefix[0] != '/';
+}
+
+void fn_unpacker_start(struct fn_unpacker *u, uint64_t request, const struct fn_proto_unpack *req, int archive_fd)
+{
+	struct waiter *w = calloc(1, sizeof(*w));
+	struct job *j = NULL;
+	struct fn_err err = {0};
+
+	if (!w || !tree_ok(req)) {
+		fn_err_set(&err, w ? EBADMSG : ENOMEM, "unpack", "malformed request");
+		u->done(u->arg, request, &err, 0);
+		fn_close(archive_fd);
+		free(w);
+		return;
+	}
+	if (faccessat(u->roots_fd, req->tree, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		fn_close(archive_fd);
+		free(w);
+		u->done(u->arg, request, NULL, 0);
+		return;
+	}
+	w->request = request;
+	fn_list_for_each(l, &u->jobs)
+	{
+		struct job *other = fn_list_entry(l, struct job, link);
+
+		if (fn_streq(other->req.tree, req->tree))
+			j = other;
+	}
+	if (j) {
+		fn_close(archive_fd);
+		fn_list_push_back(&j->waiters, &w->link);
+		return;
+	}
+	j = calloc(1, sizeof(*j));
+	if (!j)
+		abort();
+	j->u = u;
+	j->req = *req;
+	j->archive_fd = archive_fd;
+	j->result_fd = j->pidfd = -EBADF;
+	fn_list_init(&j->waiters);
+	fn_list_push_back(&j->waiters, &w->link);
+	fn_list_push_back(&u->jobs, &j->link);
+	start_next(u);
+}
+
+void fn_unpacker_remove_tree(struct fn_unpacker *u, const char *tree)
+{
+	struct fn_proto_unpack check = {0};
+	char tmp[64];
+
+	snprintf(check.tree, sizeof(check.tree), "%s", tree);
+	snprintf(tmp, sizeof(tmp), ".tmp-%" PRIu64, ++u->next);
+	/* renamed first: a tree that is there is whole */
+	if (tree_ok(&check) && renameat(u->roots_fd, check.tree, u->roots_fd, tmp) == 0)
+		remove_below(u->roots_fd, tmp);
+}
+
+void fn_unpacker_free(struct fn_unpacker *u)
+{
+	if (!u)
+		return;
+	fn_list_for_each_safe(l, &u->jobs)
+	{
+		struct job *j = fn_list_entry(l, struct job, link);
+
+		if (j->pidfd >= 0) {
+			(void)fn_pidfd_kill(j->pidfd, SIGKILL);
+			(void)waitid(P_PIDFD, (id_t)j->pidfd, &(siginfo_t){0}, WEXITED);
+		}
+		if (j->tmp[0])
+			remove_below(u->roots_fd, j->tmp);
+	}
+	fn_close(u->roots_fd);
+	free(u);
+}
