@@ -61,7 +61,7 @@ int main(int argc, char **argv)
 	struct fn_spawn_server *server;
 	struct fn_seccomp *seccomp;
 	struct fn_err err = {0};
-	struct rlimit nofile = {1048576, 1048576};
+	struct rlimit nofile;
 	uint64_t id;
 	int64_t v;
 	int c, r;
@@ -92,8 +92,10 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	cfg.unpack_path = unpack;
-	if (setrlimit(RLIMIT_NOFILE, &nofile) < 0)
-		fn_log_warn("cannot raise the limit of open files: %s", strerror(errno));
+	if (getrlimit(RLIMIT_NOFILE, &nofile) == 0) {
+		nofile.rlim_cur = nofile.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &nofile);
+	}
 	r = fn_loop_new(&cfg.loop);
 	if (r == 0)
 		r = fn_seccomp_for_functions(&seccomp, &err);

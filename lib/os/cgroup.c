@@ -27,7 +27,8 @@ static const char *const names[FN_CG_N] = {[FN_CG_MEMORY] = "memory", [FN_CG_CPU
 
 /* Hierarchies in use: the unified one and up to one v1 hierarchy per controller (cpu and cpuacct may share one). */
 struct hierarchy {
-	int parent_fd;   /* <own>/<instance>, -EBADF = same as an earlier one or unused */
+	int own_fd;      /* the daemon's own group: the parent is removed by it, since fn-spawnd leaves the mount namespace */
+	int parent_fd;   /* <own>/<instance>, -EBADF = unused */
 	char path[PATH_MAX];
 };
 
@@ -164,6 +165,7 @@ static int open_parent(struct hierarchy *h, const char *mount, const char *own, 
 	if (mkdir(h->path, 0755) < 0 && errno != EEXIST)
 		return fn_err_set(err, errno, "cgroup mkdir", "%s", h->path);
 	h->parent_fd = open_dir(h->path);
+	h->own_fd = openat(h->parent_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return h->parent_fd < 0 ? fn_err_set(err, errno, "cgroup open", "%s", h->path) : 0;
 }
 
@@ -215,9 +217,9 @@ int fn_cgroups_open(const char *instance, struct fn_cgroups **ret, struct fn_err
 
 	if (!cgs)
 		return fn_err_set(err, ENOMEM, "cgroup open", NULL);
-	cgs->unified.parent_fd = -EBADF;
+	cgs->unified.parent_fd = cgs->unified.own_fd = -EBADF;
 	for (int c = 0; c < FN_CG_N; c++)
-		cgs->v1[c].parent_fd = -EBADF;
+		cgs->v1[c].parent_fd = cgs->v1[c].own_fd = -EBADF;
 	snprintf(cgs->instance, sizeof(cgs->instance), "%s", instance);
 	r = fn_cg_probe(&cgs->probe, err);
 	if (r == 0)
@@ -280,19 +282,22 @@ int fn_cgroups_sweep(struct fn_cgroups *cgs, struct fn_err *err)
 	return n;
 }
 
+static void close_parent(struct hierarchy *h, const char *instance)
+{
+	if (h->parent_fd < 0)
+		return;
+	fn_close(h->parent_fd);
+	(void)unlinkat(h->own_fd, instance, AT_REMOVEDIR);
+	fn_close(h->own_fd);
+}
+
 void fn_cgroups_close(struct fn_cgroups *cgs)
 {
 	if (!cgs)
 		return;
-	if (cgs->unified.parent_fd >= 0) {
-		fn_close(cgs->unified.parent_fd);
-		(void)rmdir(cgs->unified.path);
-	}
+	close_parent(&cgs->unified, cgs->instance);
 	for (int c = 0; c < FN_CG_N; c++)
-		if (cgs->v1[c].parent_fd >= 0) {
-			fn_close(cgs->v1[c].parent_fd);
-			(void)rmdir(cgs->v1[c].path);
-		}
+		close_parent(&cgs->v1[c], cgs->instance);
 	free(cgs);
 }
 

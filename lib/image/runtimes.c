@@ -1,0 +1,218 @@
+/* runtimes.c - see runtimes.h. */
+#include "image/runtimes.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+
+struct fn_runtimes {
+	char *state_dir;
+	struct fn_runtime *items;
+	size_t n;
+};
+
+static void free_list(char **v)
+{
+	for (char **p = v; p && *p; p++)
+		free(*p);
+	free(v);
+}
+
+static char **string_array(json_t *a)
+{
+	char **v = calloc(json_array_size(a) + 1, sizeof(*v));
+	size_t i;
+	json_t *e;
+
+	if (!v)
+		return NULL;
+	json_array_foreach(a, i, e)
+		if (!json_is_string(e) || !(v[i] = strdup(json_string_value(e)))) {
+			free_list(v);
+			return NULL;
+		}
+	return v;
+}
+
+static char **env_list(json_t *o)
+{
+	char **v = calloc(json_object_size(o) + 1, sizeof(*v));
+	const char *k;
+	json_t *e;
+	size_t n = 0;
+
+	if (!v)
+		return NULL;
+	json_object_foreach(o, k, e)
+		if (!json_is_string(e) || asprintf(&v[n++], "%s=%s", k, json_string_value(e)) < 0) {
+			free_list(v);
+			return NULL;
+		}
+	return v;
+}
+
+static int parse_one(struct fn_runtime *r, const char *name, json_t *o, const char *file, struct fn_err *err)
+{
+	static const char *const known[] = {"image", "exec", "handler_required", "execution_env", "version", "env"};
+	const char *key;
+	json_t *v;
+
+	json_object_foreach(o, key, v) {
+		size_t i = 0;
+
+		while (i < sizeof(known) / sizeof(known[0]) && strcmp(known[i], key) != 0)
+			i++;
+		if (i == sizeof(known) / sizeof(known[0]))
+			return fn_err_set(err, EINVAL, "runtimes", "%s: %s: unknown key \"%s\"", file, name, key);
+	}
+	if (!json_is_string(json_object_get(o, "image")) || !json_is_array(json_object_get(o, "exec")) ||
+	    json_array_size(json_object_get(o, "exec")) == 0)
+		return fn_err_set(err, EINVAL, "runtimes", "%s: %s needs \"image\" and a non-empty \"exec\"", file, name);
+	r->name = strdup(name);
+	r->image = strdup(json_string_value(json_object_get(o, "image")));
+	v = json_object_get(o, "version");
+	r->version = strdup(json_is_string(v) ? json_string_value(v) : name);
+	r->exec_candidates = string_array(json_object_get(o, "exec"));
+	r->env = env_list(json_object_get(o, "env"));
+	r->handler_required = !json_is_false(json_object_get(o, "handler_required"));
+	r->execution_env = !json_is_false(json_object_get(o, "execution_env"));
+	if (!r->name || !r->image || !r->version || !r->exec_candidates || !r->env)
+		return fn_err_set(err, EINVAL, "runtimes", "%s: %s: \"exec\" and \"env\" hold strings only", file, name);
+	return 0;
+}
+
+int fn_runtimes_load(const char *config_file, const char *state_dir, struct fn_runtimes **ret, struct fn_err *err)
+{
+	struct fn_runtimes *r = calloc(1, sizeof(*r));
+	json_error_t je;
+	json_t *root, *o;
+	const char *name;
+	int rc = 0;
+
+	if (!r || !(r->state_dir = strdup(state_dir))) {
+		free(r);
+		return fn_err_set(err, ENOMEM, "runtimes", NULL);
+	}
+	root = json_load_file(config_file, JSON_REJECT_DUPLICATES, &je);
+	if (!json_is_object(root)) {
+		json_decref(root);
+		fn_runtimes_free(r);
+		return fn_err_set(err, EINVAL, "runtimes", "%s: line %d: %s", config_file, je.line, je.text);
+	}
+	r->items = calloc(json_object_size(root) + 1, sizeof(*r->items));
+	json_object_foreach(root, name, o) {
+		rc = parse_one(&r->items[r->n++], name, o, config_file, err);
+		if (rc < 0)
+			break;
+	}
+	json_decref(root);
+	if (rc == 0)
+		rc = fn_runtimes_rescan(r, err);
+	if (rc < 0) {
+		fn_runtimes_free(r);
+		return rc;
+	}
+	*ret = r;
+	return 0;
+}
+
+static void clear_layers(struct fn_runtime *r)
+{
+	for (unsigned i = 0; i < r->n_layers; i++)
+		free(r->layers[i]);
+	r->n_layers = 0;
+	r->installed = false;
+}
+
+static int load_manifest(struct fn_runtimes *rs, struct fn_runtime *r, struct fn_err *err)
+{
+	char path[PATH_MAX], tree[PATH_MAX + 100];
+	json_error_t je;
+	json_t *m, *layers, *l;
+	size_t i;
+
+	clear_layers(r);
+	snprintf(path, sizeof(path), "%s/images/%s.json", rs->state_dir, r->image);
+	if (access(path, F_OK) < 0)
+		return 0;
+	m = json_load_file(path, 0, &je);
+	layers = json_object_get(m, "layers");
+	if (!json_is_array(layers) || json_array_size(layers) == 0 || json_array_size(layers) > FN_IMAGE_LAYERS_MAX) {
+		json_decref(m);
+		return fn_err_set(err, EINVAL, "runtimes", "%s: no usable \"layers\"", path);
+	}
+	r->installed = true;
+	json_array_foreach(layers, i, l) {
+		const char *name = json_string_value(l);
+
+		if (!name || strlen(name) != 68 || !fn_str_starts(name, "img-")) {
+			json_decref(m);
+			clear_layers(r);
+			return fn_err_set(err, EINVAL, "runtimes", "%s: layer %zu is no \"img-<sha256>\"", path, i);
+		}
+		snprintf(tree, sizeof(tree), "%s/roots/%s", rs->state_dir, name);
+		if (access(tree, F_OK) < 0)
+			r->installed = false; /* its tree is not unpacked (yet) */
+		r->layers[r->n_layers++] = strdup(name);
+	}
+	json_decref(m);
+	return 0;
+}
+
+int fn_runtimes_rescan(struct fn_runtimes *r, struct fn_err *err)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		int rc = load_manifest(r, &r->items[i], err);
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+const struct fn_runtime *fn_runtimes_find(const struct fn_runtimes *r, const char *name)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (fn_streq(r->items[i].name, name))
+			return &r->items[i];
+	return NULL;
+}
+
+char *fn_runtimes_installed(const struct fn_runtimes *r)
+{
+	struct fn_buf b = {0};
+
+	for (size_t i = 0; i < r->n; i++)
+		if (r->items[i].installed)
+			(void)fn_buf_addf(&b, "%s%s", b.len ? ", " : "", r->items[i].name);
+	if (b.len == 0)
+		(void)fn_buf_add_str(&b, "none");
+	return fn_buf_take(&b, NULL);
+}
+
+size_t fn_runtimes_count(const struct fn_runtimes *r) { return r->n; }
+const struct fn_runtime *fn_runtimes_at(const struct fn_runtimes *r, size_t i) { return &r->items[i]; }
+
+void fn_runtimes_free(struct fn_runtimes *r)
+{
+	if (!r)
+		return;
+	for (size_t i = 0; i < r->n; i++) {
+		clear_layers(&r->items[i]);
+		free(r->items[i].name);
+		free(r->items[i].image);
+		free(r->items[i].version);
+		free_list(r->items[i].exec_candidates);
+		free_list(r->items[i].env);
+	}
+	free(r->items);
+	free(r->state_dir);
+	free(r);
+}
