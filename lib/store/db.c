@@ -41,7 +41,7 @@ static int version_of(sqlite3 *db, int *ret, struct fn_err *err)
 
 static int migrate(sqlite3 *db, struct fn_err *err)
 {
-	int have, r = version_of(db, &have, err);
+	int have = 0, r = version_of(db, &have, err);
 
 	if (r < 0)
 		return r;

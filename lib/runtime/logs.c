@@ -1,0 +1,278 @@
+/* logs.c - see logs.h. */
+#include "runtime/logs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/list.h"
+#include "base/map.h"
+
+#define FLUSH_US 50000u
+#define GATHER_MAX (1u << 20)
+
+struct stream {
+	struct fn_list dirty;
+	char *function;
+	struct fn_buf out;
+	uint64_t file_from, end; /* position of the current file's first byte; of the next byte to be written */
+	int fd;
+};
+
+struct fn_logs {
+	struct fn_loop *loop;
+	char *dir;
+	uint64_t max_bytes;
+	unsigned files;
+	struct fn_map *streams;
+	struct fn_list dirty;
+	uint64_t timer;
+	uint64_t stamp_ms; /* the timestamp text is made once a millisecond */
+	char stamp[32];
+};
+
+static void on_timer(void *arg);
+
+int fn_logs_new(struct fn_loop *loop, const char *state_dir, uint64_t file_max_bytes, unsigned files, struct fn_logs **ret, struct fn_err *err)
+{
+	struct fn_logs *l = calloc(1, sizeof(*l));
+	int r;
+
+	if (!l || asprintf(&l->dir, "%s/logs", state_dir) < 0 || fn_map_new(&l->streams) < 0)
+		return fn_err_set(err, ENOMEM, "logs", NULL);
+	l->loop = loop;
+	l->max_bytes = file_max_bytes;
+	l->files = files;
+	fn_list_init(&l->dirty);
+	r = fn_mkdir_p(l->dir, 0750);
+	if (r == 0)
+		r = fn_loop_add_timer(loop, UINT64_MAX, on_timer, l, &l->timer);
+	if (r < 0)
+		return fn_err_set(err, r, "logs", "%s", l->dir);
+	*ret = l;
+	return 0;
+}
+
+static void path_of(const struct fn_logs *l, const char *function, uint64_t from, char *out, size_t size)
+{
+	snprintf(out, size, "%s/%s/%020" PRIu64 ".log", l->dir, function, from);
+}
+
+/* Positions of a function's files, ascending; malloc'ed. */
+static size_t list_files(const struct fn_logs *l, const char *function, uint64_t **ret)
+{
+	char path[PATH_MAX];
+	struct dirent **e;
+	size_t n = 0;
+	int k;
+
+	*ret = NULL;
+	snprintf(path, sizeof(path), "%s/%s", l->dir, function);
+	k = scandir(path, &e, NULL, alphasort);
+	if (k < 0)
+		return 0;
+	*ret = calloc((size_t)k + 1, sizeof(**ret));
+	for (int i = 0; i < k; i++) {
+		if (*ret && e[i]->d_name[0] >= '0' && e[i]->d_name[0] <= '9')
+			(*ret)[n++] = strtoull(e[i]->d_name, NULL, 10);
+		free(e[i]);
+	}
+	free(e);
+	return n;
+}
+
+static struct stream *stream_of(struct fn_logs *l, const char *function)
+{
+	struct stream *s = fn_map_get(l->streams, function);
+	fn_auto_free uint64_t *files = NULL;
+	char path[PATH_MAX];
+	struct stat st;
+	size_t n;
+
+	if (s)
+		return s;
+	s = calloc(1, sizeof(*s));
+	if (!s || !(s->function = strdup(function)) || fn_map_set(l->streams, function, s, NULL) < 0) {
+		free(s);
+		return NULL;
+	}
+	s->fd = -EBADF;
+	n = list_files(l, function, &files);
+	if (n > 0) {
+		s->file_from = files[n - 1];
+		path_of(l, function, s->file_from, path, sizeof(path));
+		s->end = s->file_from + (stat(path, &st) == 0 ? (uint64_t)st.st_size : 0);
+	}
+	return s;
+}
+
+static void rotate(struct fn_logs *l, struct stream *s)
+{
+	fn_auto_free uint64_t *files = NULL;
+	char path[PATH_MAX];
+	size_t n;
+
+	fn_close(fn_take_fd(&s->fd));
+	s->file_from = s->end;
+	n = list_files(l, s->function, &files);
+	for (size_t i = 0; n >= l->files && i <= n - l->files; i++) {
+		path_of(l, s->function, files[i], path, sizeof(path));
+		(void)unlink(path);
+	}
+}
+
+static void flush(struct fn_logs *l, struct stream *s)
+{
+	char path[PATH_MAX];
+
+	fn_list_remove(&s->dirty);
+	if (s->out.len == 0)
+		return;
+	if (s->end - s->file_from >= l->max_bytes)
+		rotate(l, s);
+	if (s->fd < 0) {
+		snprintf(path, sizeof(path), "%s/%s", l->dir, s->function);
+		(void)fn_mkdir_p(path, 0750);
+		path_of(l, s->function, s->file_from, path, sizeof(path));
+		s->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	}
+	if (s->fd >= 0 && fn_fd_write_all(s->fd, s->out.data, s->out.len) == 0)
+		s->end += s->out.len;
+	fn_buf_reset(&s->out);
+	if (s->out.cap > GATHER_MAX)
+		fn_buf_free(&s->out);
+}
+
+static void on_timer(void *arg)
+{
+	struct fn_logs *l = arg;
+
+	while (!fn_list_empty(&l->dirty))
+		flush(l, fn_list_entry(fn_list_first(&l->dirty), struct stream, dirty));
+}
+
+void fn_logs_free(struct fn_logs *l)
+{
+	struct stream *s;
+	size_t it = 0;
+
+	if (!l)
+		return;
+	on_timer(l);
+	fn_loop_clear(l->loop, &l->timer);
+	while ((s = fn_map_next(l->streams, &it))) {
+		fn_close(s->fd);
+		fn_buf_free(&s->out);
+		free(s->function);
+		free(s);
+	}
+	fn_map_free(l->streams);
+	free(l->dir);
+	free(l);
+}
+
+void fn_logs_append(struct fn_logs *l, const char *function, const char *text, size_t len)
+{
+	struct stream *s = stream_of(l, function);
+	uint64_t now = fn_clock_real_us();
+
+	if (!s || len == 0)
+		return;
+	if (now / 1000 != l->stamp_ms) {
+		l->stamp_ms = now / 1000;
+		fn_clock_format_rfc3339(now, l->stamp, sizeof(l->stamp));
+		l->stamp[24] = ' ';
+	}
+	while (len > 0) {
+		const char *nl = memchr(text, '\n', len);
+		size_t n = nl ? (size_t)(nl - text) : len;
+
+		(void)fn_buf_add(&s->out, l->stamp, 25);
+		(void)fn_buf_add(&s->out, text, n);
+		(void)fn_buf_add(&s->out, "\n", 1);
+		text += n;
+		len -= n;
+		if (nl) {
+			text++;
+			len--;
+		}
+	}
+	if (s->out.len > GATHER_MAX) {
+		flush(l, s);
+	} else if (!fn_list_linked(&s->dirty)) {
+		if (fn_list_empty(&l->dirty))
+			(void)fn_loop_rearm_timer(l->loop, l->timer, fn_loop_now_us(l->loop) + FLUSH_US);
+		fn_list_push_back(&l->dirty, &s->dirty);
+	}
+}
+
+int fn_logs_read(struct fn_logs *l, const char *function, uint64_t cursor, size_t max, struct fn_buf *out, uint64_t *ret_next)
+{
+	struct stream *s = stream_of(l, function);
+	fn_auto_free uint64_t *files = NULL;
+	size_t n, i = 0;
+
+	if (!s)
+		return -ENOMEM;
+	flush(l, s);
+	n = list_files(l, function, &files);
+	if (n == 0)
+		return -ENOENT;
+	if (cursor > s->end)
+		cursor = s->end;
+	if (cursor < files[0])
+		cursor = files[0];
+	while (i + 1 < n && files[i + 1] <= cursor)
+		i++;
+	for (; i < n && max > 0; i++) {
+		char path[PATH_MAX];
+		fn_auto_fd int fd = -EBADF;
+		ssize_t got;
+
+		path_of(l, function, files[i], path, sizeof(path));
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0 || fn_buf_reserve(out, max) < 0)
+			break;
+		got = pread(fd, out->data + out->len, max, (off_t)(cursor - files[i]));
+		if (got <= 0)
+			continue;
+		out->len += (size_t)got;
+		out->data[out->len] = '\0';
+		cursor += (uint64_t)got;
+		max -= (size_t)got;
+	}
+	*ret_next = cursor;
+	return 0;
+}
+
+void fn_logs_remove(struct fn_logs *l, const char *function)
+{
+	struct stream *s = fn_map_remove(l->streams, function);
+	fn_auto_free uint64_t *files = NULL;
+	char path[PATH_MAX];
+	size_t n = list_files(l, function, &files);
+
+	for (size_t i = 0; i < n; i++) {
+		path_of(l, function, files[i], path, sizeof(path));
+		(void)unlink(path);
+	}
+	snprintf(path, sizeof(path), "%s/%s", l->dir, function);
+	(void)rmdir(path);
+	if (s) {
+		fn_list_remove(&s->dirty);
+		fn_close(s->fd);
+		fn_buf_free(&s->out);
+		free(s->function);
+		free(s);
+	}
+}

@@ -1,0 +1,40 @@
+/*
+ * rtapi.h - the Lambda Runtime API 2018-06-01, one instance per execution environment. Runs in fnd.
+ *
+ * Contract: AWS Lambda Developer Guide "runtimes-api"; error bodies as in AWS's runtime interface emulator. Who is calling is decided by
+ * the connection: it was accepted on the listener inside that sandbox's network namespace.
+ * States: START -> (init error | next) ; WAITING (next is pending) -> RUNNING -> RESPONDED -> WAITING ...
+ */
+#ifndef FN_RUNTIME_RTAPI_H
+#define FN_RUNTIME_RTAPI_H
+
+#include "base/loop.h"
+#include "model/invocation.h"
+#include "web/httpd.h"
+
+#define FN_RESPONSE_MAX 6291556u /* 6 MiB + 100 bytes */
+
+struct fn_rt;
+
+struct fn_rt_ops {
+	/* The runtime asks for work: the first time its init has ended. fn_rt_deliver() may be called from here or later. */
+	void (*on_next)(void *arg);
+	/* body: malloc'ed, now the callee's. */
+	void (*on_response)(void *arg, char *body, size_t len, const char *content_type);
+	void (*on_error)(void *arg, char *body, size_t len, const char *error_type);
+	void (*on_too_large)(void *arg);
+	void (*on_init_error)(void *arg, char *body, size_t len, const char *error_type);
+};
+
+extern const struct fn_httpd_ops fn_rt_httpd_ops; /* for the fn_httpd that serves all environments */
+
+/* Takes listen_fd. */
+int fn_rt_new(struct fn_loop *loop, struct fn_httpd *httpd, int listen_fd, const struct fn_rt_ops *ops, void *arg, struct fn_rt **ret);
+/* The runtime's `next` is pending. */
+bool fn_rt_waiting(const struct fn_rt *rt);
+/* Answers the pending `next`; -EAGAIN when none is. A reference to inv is taken until its response. */
+int fn_rt_deliver(struct fn_rt *rt, struct fn_invocation *inv);
+/* No more callbacks; freed once its connections are gone. */
+void fn_rt_close(struct fn_rt *rt);
+
+#endif
