@@ -151,7 +151,7 @@ void fn_rt_close(struct fn_rt *rt)
 	fn_invocation_unref(fn_take_ptr(rt->inv));
 	if (rt->next) {
 		reply_error(fn_take_ptr(rt->next), 500, "Sandbox.Failure", "the environment has ended");
-		unref(rt);
+		rt->refs--; /* the pending request's; the owner's is still there */
 	}
 	unref(rt);
 }

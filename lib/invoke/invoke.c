@@ -1,0 +1,125 @@
+/* invoke.c - see invoke.h: ADMIT, then the pool does ACQUIRE and RUN, FINISH hands the result to the caller. */
+#include "invoke/invoke.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "invoke/invoker.h"
+
+struct fn_invoker {
+	struct fn_pool *pool;
+	unsigned running, concurrency;
+};
+
+/* One submission: what the caller wants back. */
+struct ticket {
+	struct fn_invoker *inv;
+	fn_invoke_done_fn done;
+	void *arg;
+};
+
+int fn_invoker_new(struct fn_pool *pool, unsigned account_concurrency, struct fn_invoker **ret)
+{
+	struct fn_invoker *inv = calloc(1, sizeof(*inv));
+
+	if (!inv)
+		return -ENOMEM;
+	inv->pool = pool;
+	inv->concurrency = account_concurrency;
+	*ret = inv;
+	return 0;
+}
+
+void fn_invoker_free(struct fn_invoker *inv) { free(inv); }
+unsigned fn_invoker_running(const struct fn_invoker *inv) { return inv->running; }
+
+void fn_invoker_retire(struct fn_invoker *inv, const char *name, const char *version, uint64_t generation_keep)
+{
+	fn_pool_retire(inv->pool, name, version, generation_keep);
+}
+
+static char *take_payload(struct fn_invoke_result *res)
+{
+	char *p = (char *)res->payload;
+
+	res->payload = NULL;
+	return p;
+}
+
+static void deliver(struct ticket *t, struct fn_invocation *i, enum fn_outcome outcome)
+{
+	struct fn_invoke_result res = {
+		.outcome = outcome, .payload = fn_take_ptr(i->result), .payload_len = i->result_len, .take_payload = take_payload,
+		.content_type = i->result_type, .executed_version = i->function->version, .trace_id = i->trace_id,
+		.log_tail = i->tail, .log_tail_len = i->tail_len, .err = &i->err,
+	};
+
+	t->done(t->arg, &res);
+	free((char *)res.payload);
+}
+
+/* FINISH */
+static void on_done(struct fn_invocation *i)
+{
+	static const enum fn_outcome outcomes[] = {
+		[FN_INV_PENDING] = FN_OUTCOME_PLATFORM_ERROR, [FN_INV_RESPONSE] = FN_OUTCOME_RESPONSE,
+		[FN_INV_FUNCTION_ERROR] = FN_OUTCOME_FUNCTION_ERROR, [FN_INV_THROTTLED] = FN_OUTCOME_THROTTLED,
+		[FN_INV_PLATFORM_ERROR] = FN_OUTCOME_PLATFORM_ERROR,
+	};
+	struct ticket *t = i->arg;
+
+	if (i->outcome != FN_INV_THROTTLED)
+		t->inv->running--;
+	deliver(t, i, outcomes[i->outcome]);
+	free(t);
+}
+
+static int make_trace_id(const char *given, char **ret)
+{
+	char root[25], parent[17];
+
+	if (given) {
+		*ret = strdup(given);
+		return *ret ? 0 : -ENOMEM;
+	}
+	fn_id_hex(root, 24);
+	fn_id_hex(parent, 16);
+	return asprintf(ret, "Root=1-%08llx-%s;Parent=%s;Sampled=0", (unsigned long long)(fn_clock_real_us() / 1000000u), root, parent) < 0
+		       ? -ENOMEM
+		       : 0;
+}
+
+int fn_invoke_submit(struct fn_invoker *inv, struct fn_invoke_params *p, fn_invoke_done_fn done, void *arg)
+{
+	struct fn_invocation *i = fn_invocation_new();
+	struct ticket *t = malloc(sizeof(*t));
+
+	if (!i || !t || make_trace_id(p->trace_id, &i->trace_id) < 0 || !(i->invoked_arn = strdup(p->invoked_arn)) ||
+	    (p->content_type && !(i->content_type = strdup(p->content_type))) ||
+	    (p->client_context && !(i->client_context = strdup(p->client_context)))) {
+		free(t);
+		fn_invocation_unref(i);
+		return -ENOMEM;
+	}
+	*t = (struct ticket){inv, done, arg};
+	memcpy(i->id, p->request_id, sizeof(i->id));
+	i->function = fn_function_ref(p->function);
+	i->payload = p->payload;
+	i->payload_len = p->payload_len;
+	i->want_tail = p->want_log_tail;
+	i->arrived_us = fn_clock_mono_us();
+	i->done = on_done;
+	i->arg = t;
+	if (inv->running >= inv->concurrency) { /* ADMIT */
+		fn_invocation_complete(i, FN_INV_THROTTLED, NULL, 0);
+	} else {
+		inv->running++;
+		fn_pool_run(inv->pool, i);
+	}
+	fn_invocation_unref(i);
+	return 0;
+}

@@ -1,0 +1,111 @@
+/* output.c - what an environment prints, and the platform's lines about it. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "pool/worker.h"
+
+#define LINE_MAX_BYTES (256u << 10) /* of a line that has not ended: longer ones are cut here, so that memory stays bounded */
+#define READ_MAX (1u << 20)         /* at one go: others want the loop too */
+
+static void emit(struct fn_worker *w, const char *text, size_t len)
+{
+	fn_logs_append(w->group->pool->cfg.logs, w->group->function->name, text, len);
+	if (w->inv)
+		fn_invocation_tail(w->inv, text, len);
+}
+
+void fn_worker_flush_output(struct fn_worker *w)
+{
+	if (w->line.len == 0)
+		return;
+	(void)fn_buf_add(&w->line, "\n", 1);
+	emit(w, w->line.data, w->line.len);
+	fn_buf_reset(&w->line);
+}
+
+void fn_worker_read_output(struct fn_worker *w)
+{
+	static char buf[65536];
+	size_t total = 0;
+
+	while (w->output_fd >= 0 && total < READ_MAX) {
+		ssize_t n = read(w->output_fd, buf, sizeof(buf));
+		char *nl;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return;
+		total += (size_t)n;
+		nl = memrchr(buf, '\n', (size_t)n);
+		if (nl) {
+			size_t whole = (size_t)(nl - buf) + 1;
+
+			if (w->line.len > 0) {
+				(void)fn_buf_add(&w->line, buf, whole);
+				emit(w, w->line.data, w->line.len);
+				fn_buf_reset(&w->line);
+			} else {
+				emit(w, buf, whole);
+			}
+			(void)fn_buf_add(&w->line, nl + 1, (size_t)n - whole);
+		} else {
+			(void)fn_buf_add(&w->line, buf, (size_t)n);
+		}
+		if (w->line.len > LINE_MAX_BYTES)
+			fn_worker_flush_output(w);
+	}
+}
+
+void fn_worker_log(struct fn_worker *w, const char *fmt, ...)
+{
+	char line[1024];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	if ((size_t)n >= sizeof(line))
+		n = (int)sizeof(line) - 1;
+	emit(w, line, (size_t)n);
+}
+
+static uint64_t peak_of(struct fn_worker *w)
+{
+	char text[32];
+	ssize_t n = w->peak_fd >= 0 ? pread(w->peak_fd, text, sizeof(text) - 1, 0) : -1;
+
+	if (n > 0) {
+		text[n] = '\0';
+		w->memory_peak = strtoull(text, NULL, 10);
+	}
+	return w->memory_peak;
+}
+
+void fn_worker_report(struct fn_worker *w, uint64_t end_us, const char *status)
+{
+	const struct fn_function *f = w->group->function;
+	double ms = (double)(end_us - w->delivered_us) / 1000.0;
+	uint64_t billed = (end_us - w->delivered_us + 999) / 1000, peak = peak_of(w) + (1u << 20) - 1;
+	char cold[320] = "";
+
+	if (w->first && w->ready_us) {
+		const struct fn_sandbox_timing *t = &w->timing;
+
+		snprintf(cold, sizeof(cold),
+			 "Init Duration: %.2f ms\tCold Start: queue %.2f ms, cgroup %.2f ms, mounts %.2f ms, clone %.2f ms, net %.2f ms, "
+			 "exec %.2f ms, init %.2f ms\t",
+			 (double)(w->ready_us - w->spawned_us) / 1000.0, t->queue_us / 1000.0, t->cgroup_us / 1000.0, t->mounts_us / 1000.0,
+			 t->clone_us / 1000.0, t->net_us / 1000.0, t->exec_us / 1000.0, (double)(w->ready_us - w->spawned_us) / 1000.0);
+	}
+	w->first = false;
+	fn_worker_log(w, "END RequestId: %s\n", w->inv->id);
+	fn_worker_log(w, "REPORT RequestId: %s\tDuration: %.2f ms\tBilled Duration: %llu ms\tMemory Size: %d MB\tMax Memory Used: %llu MB\t%s%s\n",
+		      w->inv->id, ms, (unsigned long long)(billed ? billed : 1), f->memory_mb, (unsigned long long)(peak >> 20), cold, status);
+}

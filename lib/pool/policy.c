@@ -1,0 +1,24 @@
+/* policy.c - see policy.h. */
+#include "pool/policy.h"
+
+unsigned fn_policy_starts(unsigned waiting, unsigned starting, unsigned finishing, bool patient)
+{
+	unsigned served = starting + (patient ? finishing : 0);
+
+	return waiting > served ? waiting - served : 0;
+}
+
+uint64_t fn_policy_cost(uint64_t memory_peak, uint64_t configured)
+{
+	const uint64_t floor = 16u << 20;
+	uint64_t cost = memory_peak > floor ? memory_peak : floor;
+
+	return cost < configured ? cost : configured;
+}
+
+bool fn_policy_must_evict(uint64_t used, uint64_t next_cost, uint64_t budget) { return budget > 0 && used + next_cost > budget; }
+
+uint32_t fn_policy_cpu_quota_us(int memory_mb, uint32_t period_us)
+{
+	return (uint32_t)((uint64_t)memory_mb * period_us / 1769u);
+}

@@ -1,0 +1,20 @@
+/* policy.h - the pool's decisions as pure functions, unit-tested by themselves. */
+#ifndef FN_POOL_POLICY_H
+#define FN_POOL_POLICY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* How many environments to start now. finishing: environments whose response is out and whose next `next` is due any moment;
+ * patient: the short wait for them has not passed yet. */
+unsigned fn_policy_starts(unsigned waiting, unsigned starting, unsigned finishing, bool patient);
+
+/* What an environment costs: what it was seen to use, at least a floor for one that has not been measured. */
+uint64_t fn_policy_cost(uint64_t memory_peak, uint64_t configured);
+/* Must an idle environment end before another starts? */
+bool fn_policy_must_evict(uint64_t used, uint64_t next_cost, uint64_t budget);
+
+/* cpu.max for a memory size: 1,769 MB is one CPU (Lambda Developer Guide, "Configuring memory"). */
+uint32_t fn_policy_cpu_quota_us(int memory_mb, uint32_t period_us);
+
+#endif

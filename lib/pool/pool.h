@@ -1,0 +1,47 @@
+/*
+ * pool.h - execution environments by function version: which one serves an invocation, when one is started, frozen, ended.
+ *
+ * Runs in fnd on its loop. An environment serves one invocation at a time. The most recently used idle one is first; with none, one
+ * is started for the invocation, which takes whichever environment is free first. An environment that crashed, timed out or ran
+ * out of memory is replaced, never reused.
+ */
+#ifndef FN_POOL_POOL_H
+#define FN_POOL_POOL_H
+
+#include "base/loop.h"
+#include "image/runtimes.h"
+#include "model/invocation.h"
+#include "runtime/logs.h"
+#include "spawn/client.h"
+#include "web/httpd.h"
+
+struct fn_pool_config {
+	struct fn_loop *loop;
+	struct fn_httpd *rt_httpd;      /* serves all environments' Runtime API */
+	struct fn_runtimes *runtimes;
+	struct fn_logs *logs;
+	const char *region;
+	uint64_t idle_timeout_us;
+	uint64_t freeze_grace_us;
+	uint64_t init_timeout_us;
+	uint64_t memory_budget;         /* bytes; 0 = none */
+	enum fn_net_mode net;
+};
+
+struct fn_pool;
+int fn_pool_new(const struct fn_pool_config *config, struct fn_pool **ret, struct fn_err *err);
+/* The client is made after the pool, since it needs the pool's callbacks. */
+void fn_pool_set_spawn(struct fn_pool *p, struct fn_spawn_client *spawn);
+void fn_pool_on_exit(struct fn_pool *p, uint64_t sandbox, const struct fn_sandbox_exit *info); /* from the spawn client */
+/* Every environment must have been ended before. */
+void fn_pool_free(struct fn_pool *p);
+
+/* Runs the invocation; it is completed sooner or later. Takes a reference. */
+void fn_pool_run(struct fn_pool *p, struct fn_invocation *inv);
+/* Ends idle environments of this function version whose generation is not `keep`; busy ones end after their invocation. */
+void fn_pool_retire(struct fn_pool *p, const char *name, const char *version, uint64_t keep);
+/* Ends everything; what runs is failed. */
+void fn_pool_shutdown(struct fn_pool *p);
+unsigned fn_pool_workers(const struct fn_pool *p); /* alive or ending */
+
+#endif

@@ -1,0 +1,139 @@
+/* spec.c - from a function version to the sandbox it needs. Environment variables: Lambda Developer Guide, "configuration-envvars". */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/str.h"
+#include "pool/policy.h"
+#include "pool/worker.h"
+
+#define CPU_PERIOD_US 20000u /* short: a small function's quota comes in small helpings instead of 90 ms pauses */
+
+struct list {
+	char **v;
+	size_t n;
+	bool failed;
+};
+
+static void add(struct list *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void add(struct list *l, const char *fmt, ...)
+{
+	char **v = realloc(l->v, (l->n + 2) * sizeof(*v));
+	va_list ap;
+
+	if (!v) {
+		l->failed = true;
+		return;
+	}
+	l->v = v;
+	va_start(ap, fmt);
+	if (vasprintf(&v[l->n], fmt, ap) < 0) {
+		l->failed = true;
+		v[l->n] = NULL;
+	} else {
+		v[++l->n] = NULL;
+	}
+	va_end(ap);
+}
+
+static void add_unless_set(struct list *l, const struct fn_function *f, const char *name, const char *value)
+{
+	for (size_t i = 0; i < f->n_env; i++)
+		if (fn_streq(f->env[i].name, name))
+			return;
+	add(l, "%s=%s", name, value);
+}
+
+static void environment(struct list *l, struct fn_worker *w, const struct fn_runtime *rt, const char *region)
+{
+	const struct fn_function *f = w->group->function;
+
+	add(l, "AWS_LAMBDA_RUNTIME_API=127.0.0.1:9001");
+	add(l, "_HANDLER=%s", f->handler ? f->handler : "");
+	add(l, "AWS_REGION=%s", region);
+	add(l, "AWS_DEFAULT_REGION=%s", region);
+	add(l, "AWS_LAMBDA_FUNCTION_NAME=%s", f->name);
+	add(l, "AWS_LAMBDA_FUNCTION_VERSION=%s", f->version);
+	add(l, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=%d", f->memory_mb);
+	add(l, "AWS_LAMBDA_INITIALIZATION_TYPE=on-demand");
+	add(l, "AWS_LAMBDA_LOG_GROUP_NAME=%s", f->log_group);
+	add(l, "AWS_LAMBDA_LOG_STREAM_NAME=%s", w->log_stream);
+	add(l, "LAMBDA_TASK_ROOT=/var/task");
+	add(l, "LAMBDA_RUNTIME_DIR=/var/runtime");
+	add(l, "TZ=:UTC");
+	add(l, "HOME=/tmp");
+	add(l, "AWS_XRAY_CONTEXT_MISSING=LOG_ERROR");
+	if (fn_streq(f->log_format, "JSON")) {
+		add(l, "AWS_LAMBDA_LOG_FORMAT=JSON");
+		add(l, "AWS_LAMBDA_LOG_LEVEL=%s", f->app_log_level ? f->app_log_level : "INFO");
+	}
+	if (rt->execution_env)
+		add(l, "AWS_EXECUTION_ENV=AWS_Lambda_%s", f->runtime);
+	add_unless_set(l, f, "LANG", "en_US.UTF-8");
+	add_unless_set(l, f, "PATH", "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin");
+	add_unless_set(l, f, "LD_LIBRARY_PATH", "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib");
+	for (char **e = rt->env; *e; e++) {
+		char name[128];
+
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(*e, "="), *e);
+		add_unless_set(l, f, name, strchr(*e, '=') + 1);
+	}
+	for (size_t i = 0; i < f->n_env; i++)
+		add(l, "%s=%s", f->env[i].name, f->env[i].value);
+}
+
+static void name_log_stream(struct fn_worker *w)
+{
+	time_t t = time(NULL);
+	char hex[33];
+	struct tm tm;
+
+	gmtime_r(&t, &tm);
+	fn_id_hex(hex, 32);
+	snprintf(w->log_stream, sizeof(w->log_stream), "%04d/%02d/%02d/[%s]%s", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+		 w->group->function->version, hex);
+}
+
+int fn_worker_spec(struct fn_worker *w, struct fn_spec *ret, struct fn_err *err)
+{
+	const struct fn_pool_config *cfg = &w->group->pool->cfg;
+	const struct fn_function *f = w->group->function;
+	const struct fn_runtime *rt = fn_runtimes_find(cfg->runtimes, f->runtime);
+	struct list env = {0}, argv = {0}, exec = {0};
+	struct fn_spec s = {0};
+
+	if (!rt || !rt->installed)
+		return fn_err_set(err, ENOENT, "runtime", "the base image of %s is not installed", f->runtime);
+	name_log_stream(w);
+	environment(&env, w, rt, cfg->region);
+	for (char **e = rt->exec_candidates; *e; e++)
+		add(&exec, "%s", *e);
+	add(&argv, "bootstrap");
+	snprintf(s.name, sizeof(s.name), "env");
+	s.memory_bytes = (uint64_t)f->memory_mb << 20;
+	s.cpu_period_us = CPU_PERIOD_US;
+	s.cpu_quota_us = fn_policy_cpu_quota_us(f->memory_mb, CPU_PERIOD_US);
+	s.pids_max = 1024;
+	s.nofile = 1024;
+	s.tmp_bytes = (uint64_t)f->ephemeral_mb << 20;
+	s.net = cfg->net;
+	s.rtapi_port = 9001;
+	snprintf(s.cwd, sizeof(s.cwd), "/var/task");
+	snprintf(s.lowers[s.n_lowers++], FN_TREE_NAME_SIZE, "code-%s", f->code_sha256);
+	for (unsigned i = 0; i < rt->n_layers; i++)
+		snprintf(s.lowers[s.n_lowers++], FN_TREE_NAME_SIZE, "%s", rt->layers[i]);
+	s.argv = argv.v;
+	s.envp = env.v;
+	s.exec_candidates = exec.v;
+	if (env.failed || argv.failed || exec.failed) {
+		fn_spec_clear(&s);
+		return fn_err_set(err, ENOMEM, "runtime", NULL);
+	}
+	*ret = s;
+	return 0;
+}
