@@ -1,0 +1,274 @@
+/* api.c - the table of routes, and what every request goes through: authentication, path parameters, the common headers. */
+#include "api/api.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/internal.h"
+#include "base/cleanup.h"
+#include "base/map.h"
+#include "base/str.h"
+#include "model/limits.h"
+
+struct route {
+	const char *method, *pattern; /* "{}" = one path segment */
+	const char *operation;
+	fn_handler handler;           /* NULL = an operation of Lambda's that is not built yet */
+	size_t body_max;
+};
+
+#define SMALL (256u << 10)
+#define F15 "/2015-03-31/functions/{}"
+
+static const struct route routes[] = {
+	{"POST", F15 "/invocations", "Invoke", fn_h_invoke, FN_LIMIT_INVOKE_BYTES},
+	{"POST", "/2015-03-31/functions", "CreateFunction", fn_h_create_function, FN_LIMIT_REQUEST_BYTES},
+	{"GET", "/2015-03-31/functions", "ListFunctions", fn_h_list_functions, SMALL},
+	{"GET", F15, "GetFunction", fn_h_get_function, SMALL},
+	{"DELETE", F15, "DeleteFunction", fn_h_delete_function, SMALL},
+	{"GET", F15 "/configuration", "GetFunctionConfiguration", fn_h_get_configuration, SMALL},
+	{"PUT", F15 "/configuration", "UpdateFunctionConfiguration", fn_h_update_configuration, SMALL},
+	{"PUT", F15 "/code", "UpdateFunctionCode", fn_h_update_code, FN_LIMIT_REQUEST_BYTES},
+	{"GET", F15 "/versions", "ListVersionsByFunction", fn_h_list_versions, SMALL},
+	{"POST", F15 "/versions", "PublishVersion", NULL, SMALL},
+	{"POST", F15 "/aliases", "CreateAlias", NULL, SMALL},
+	{"GET", F15 "/aliases", "ListAliases", NULL, SMALL},
+	{"GET", F15 "/aliases/{}", "GetAlias", NULL, SMALL},
+	{"PUT", F15 "/aliases/{}", "UpdateAlias", NULL, SMALL},
+	{"DELETE", F15 "/aliases/{}", "DeleteAlias", NULL, SMALL},
+	{"GET", F15 "/policy", "GetPolicy", fn_h_policy, SMALL},
+	{"POST", F15 "/policy", "AddPermission", NULL, SMALL},
+	{"DELETE", F15 "/policy/{}", "RemovePermission", NULL, SMALL},
+	{"GET", "/2016-08-19/account-settings", "GetAccountSettings", fn_h_account_settings, SMALL},
+	{"GET", "/2020-06-30/functions/{}/code-signing-config", "GetFunctionCodeSigningConfig", fn_h_code_signing, SMALL},
+	{"GET", "/2019-09-30/functions/{}/concurrency", "GetFunctionConcurrency", fn_h_concurrency, SMALL},
+	{"PUT", "/2017-10-31/functions/{}/concurrency", "PutFunctionConcurrency", NULL, SMALL},
+	{"DELETE", "/2017-10-31/functions/{}/concurrency", "DeleteFunctionConcurrency", NULL, SMALL},
+	{"GET", "/2017-03-31/tags/{}", "ListTags", fn_h_list_tags, SMALL},
+	{"POST", "/2017-03-31/tags/{}", "TagResource", fn_h_tag, SMALL},
+	{"DELETE", "/2017-03-31/tags/{}", "UntagResource", fn_h_untag, SMALL},
+	{"POST", "/2014-11-13/functions/{}/invoke-async", "InvokeAsync", NULL, FN_LIMIT_INVOKE_BYTES},
+	{"POST", "/2021-11-15/functions/{}/response-streaming-invocations", "InvokeWithResponseStream", NULL, FN_LIMIT_INVOKE_BYTES},
+	{"POST", "/2021-10-31/functions/{}/url", "CreateFunctionUrlConfig", NULL, SMALL},
+	{"GET", "/2021-10-31/functions/{}/url", "GetFunctionUrlConfig", NULL, SMALL},
+	{"PUT", "/2021-10-31/functions/{}/url", "UpdateFunctionUrlConfig", NULL, SMALL},
+	{"DELETE", "/2021-10-31/functions/{}/url", "DeleteFunctionUrlConfig", NULL, SMALL},
+	{"GET", "/2021-10-31/functions/{}/urls", "ListFunctionUrlConfigs", NULL, SMALL},
+	{"POST", "/2018-10-31/layers/{}/versions", "PublishLayerVersion", NULL, FN_LIMIT_REQUEST_BYTES},
+	{"GET", "/2018-10-31/layers/{}/versions", "ListLayerVersions", NULL, SMALL},
+	{"GET", "/2018-10-31/layers/{}/versions/{}", "GetLayerVersion", NULL, SMALL},
+	{"DELETE", "/2018-10-31/layers/{}/versions/{}", "DeleteLayerVersion", NULL, SMALL},
+	{"GET", "/2018-10-31/layers", "ListLayers", NULL, SMALL},
+	{"PUT", "/2019-09-30/functions/{}/provisioned-concurrency", "PutProvisionedConcurrencyConfig", NULL, SMALL},
+	{"GET", "/2019-09-30/functions/{}/provisioned-concurrency", "GetProvisionedConcurrencyConfig", NULL, SMALL},
+	{"DELETE", "/2019-09-30/functions/{}/provisioned-concurrency", "DeleteProvisionedConcurrencyConfig", NULL, SMALL},
+	{"PUT", "/2019-09-25/functions/{}/event-invoke-config", "PutFunctionEventInvokeConfig", NULL, SMALL},
+	{"POST", "/2019-09-25/functions/{}/event-invoke-config", "UpdateFunctionEventInvokeConfig", NULL, SMALL},
+	{"GET", "/2019-09-25/functions/{}/event-invoke-config", "GetFunctionEventInvokeConfig", NULL, SMALL},
+	{"DELETE", "/2019-09-25/functions/{}/event-invoke-config", "DeleteFunctionEventInvokeConfig", NULL, SMALL},
+	{"GET", "/2019-09-25/functions/{}/event-invoke-config/list", "ListFunctionEventInvokeConfigs", NULL, SMALL},
+	{"POST", "/2015-03-31/event-source-mappings", "CreateEventSourceMapping", NULL, SMALL},
+	{"GET", "/2015-03-31/event-source-mappings", "ListEventSourceMappings", NULL, SMALL},
+	{"GET", "/2015-03-31/event-source-mappings/{}", "GetEventSourceMapping", NULL, SMALL},
+	{"PUT", "/2015-03-31/event-source-mappings/{}", "UpdateEventSourceMapping", NULL, SMALL},
+	{"DELETE", "/2015-03-31/event-source-mappings/{}", "DeleteEventSourceMapping", NULL, SMALL},
+	{"GET", "/2021-07-20/functions/{}/runtime-management-config", "GetRuntimeManagementConfig", NULL, SMALL},
+	{"PUT", "/2021-07-20/functions/{}/runtime-management-config", "PutRuntimeManagementConfig", NULL, SMALL},
+	{"GET", "/2024-08-31/functions/{}/recursion-config", "GetFunctionRecursionConfig", NULL, SMALL},
+	{"PUT", "/2024-08-31/functions/{}/recursion-config", "PutFunctionRecursionConfig", NULL, SMALL},
+	/* fnd's own, for fnctl */
+	{"GET", "/_fnd/code/{}", "_Download", fn_h_download, SMALL},
+	{"GET", "/_fnd/doctor", "_Doctor", fn_h_doctor, SMALL},
+	{"GET", "/_fnd/images", "_Images", fn_h_images, SMALL},
+	{"POST", "/_fnd/images/rescan", "_ImagesRescan", fn_h_images_rescan, SMALL},
+	{"GET", "/_fnd/logs/{}", "_Logs", fn_h_logs, SMALL},
+};
+#define N_ROUTES (sizeof(routes) / sizeof(routes[0]))
+
+/* Segments are matched before they are decoded: an encoded ':' or '/' belongs to its segment. A trailing slash is ignored. */
+static bool match(const char *pattern, const char *path, struct fn_call *call)
+{
+	size_t n = 0;
+
+	for (;;) {
+		size_t a, b;
+
+		while (*pattern == '/')
+			pattern++;
+		while (*path == '/')
+			path++;
+		if (!*pattern || !*path)
+			return !*pattern && !*path;
+		a = strcspn(pattern, "/");
+		b = strcspn(path, "/");
+		if (a == 2 && pattern[0] == '{') {
+			if (call) {
+				if (n == 3 || b >= sizeof(call->params[0]))
+					return false;
+				memcpy(call->params[n], path, b);
+				call->params[n][b] = '\0';
+				if (fn_url_decode(call->params[n], b) < 0)
+					return false;
+				n++;
+			}
+		} else if (a != b || memcmp(pattern, path, a) != 0) {
+			return false;
+		}
+		pattern += a;
+		path += b;
+	}
+}
+
+static const struct route *find_route(struct fn_http_req *req, struct fn_call *call)
+{
+	const char *method = fn_http_req_method(req), *path = fn_http_req_path(req);
+
+	for (size_t i = 0; i < N_ROUTES; i++)
+		if (strcmp(routes[i].method, method) == 0 && match(routes[i].pattern, path, call))
+			return &routes[i];
+	return NULL;
+}
+
+static size_t body_max(void *arg, struct fn_http_req *req)
+{
+	const struct route *r = find_route(req, NULL);
+
+	(void)arg;
+	return r ? r->body_max : SMALL;
+}
+
+void fn_reply_json(struct fn_call *call, unsigned status, json_t *body)
+{
+	char *text = json_dumps(body, JSON_COMPACT);
+
+	json_decref(body);
+	(void)fn_http_req_add_header(call->req, "x-amzn-RequestId", call->request_id);
+	fn_http_reply_owned(call->req, status, "application/json", text ? text : "", text ? strlen(text) : 0, free, text);
+}
+
+void fn_reply_empty(struct fn_call *call, unsigned status)
+{
+	(void)fn_http_req_add_header(call->req, "x-amzn-RequestId", call->request_id);
+	fn_http_reply(call->req, status, "application/json", NULL, 0);
+}
+
+static void too_large(struct fn_call *call, const struct route *r)
+{
+	if (r->handler == fn_h_invoke)
+		fn_reply_error(call, &FN_E_TOO_LARGE, "Request must be smaller than %d bytes for the InvokeFunction operation",
+			       FN_LIMIT_INVOKE_BYTES);
+	else
+		fn_reply_error(call, &FN_E_ENTITY_TOO_LARGE, "Request must be smaller than %zu bytes for the %s operation", r->body_max,
+			       r->operation);
+}
+
+static void on_request(void *arg, struct fn_http_req *req)
+{
+	struct fn_call call = {.api = arg, .req = req};
+	const struct fn_aws_error *denied;
+	const struct route *r;
+
+	if (strcmp(fn_http_req_path(req), "/healthz") == 0) {
+		fn_http_reply(req, 200, "text/plain", "ok\n", 3);
+		return;
+	}
+	fn_id_uuid(call.request_id);
+	r = find_route(req, &call);
+	if (call.api->cfg.n_credentials > 0 && !(r && r->handler == fn_h_download)) { /* a download carries its own token */
+		denied = fn_sigv4_verify(&call.api->cfg, req);
+		if (denied) {
+			fn_reply_error(&call, denied, "%s",
+				       denied == &FN_E_MISSING_TOKEN   ? "Missing Authentication Token"
+				       : denied == &FN_E_UNKNOWN_CLIENT ? "The security token included in the request is invalid."
+									: "The request signature we calculated does not match the signature you "
+									  "provided. Check your AWS Secret Access Key and signing method.");
+			return;
+		}
+	}
+	if (!r)
+		fn_reply_error(&call, &FN_E_NO_ROUTE, "No operation of Lambda's API at %s %s", fn_http_req_method(req), fn_http_req_path(req));
+	else if (fn_http_req_too_large(req))
+		too_large(&call, r);
+	else if (!r->handler)
+		fn_reply_error(&call, &FN_E_NOT_IMPLEMENTED, "fnd does not implement %s yet", r->operation);
+	else
+		r->handler(&call);
+}
+
+const struct fn_httpd_ops fn_api_httpd_ops = {.body_max = body_max, .request = on_request};
+
+int fn_api_new(const struct fn_api_config *config, struct fn_api **ret, struct fn_err *err)
+{
+	struct fn_api *api = calloc(1, sizeof(*api));
+
+	if (!api || fn_map_new(&api->creating) < 0)
+		return fn_err_set(err, ENOMEM, "api", NULL);
+	api->cfg = *config;
+	fn_id_random(api->url_key, sizeof(api->url_key));
+	*ret = api;
+	return 0;
+}
+
+void fn_api_free(struct fn_api *api)
+{
+	if (!api)
+		return;
+	fn_map_free(api->creating);
+	free(api);
+}
+
+/* --- names --- */
+bool fn_call_name(struct fn_call *call, struct fn_name *n)
+{
+	const struct fn_api_config *cfg = &call->api->cfg;
+	const char *q = fn_http_req_query(call->req, "Qualifier");
+
+	if (fn_name_parse(call->params[0], n) < 0) {
+		fn_reply_error(call, &FN_E_VALIDATION,
+			       "1 validation error detected: Value '%s' at 'functionName' failed to satisfy constraint: Member must satisfy "
+			       "regular expression pattern: %s",
+			       call->params[0], fn_name_pattern);
+		return false;
+	}
+	if (n->region[0] && !fn_streq(n->region, cfg->region)) {
+		fn_reply_error(call, &FN_E_NOT_FOUND, "Functions from '%s' are not reachable in this region ('%s')", n->region, cfg->region);
+		return false;
+	}
+	if (n->account[0] && !fn_streq(n->account, cfg->account_id)) {
+		fn_reply_error(call, &FN_E_ACCESS_DENIED, "Functions of account %s are not reachable here (account %s)", n->account,
+			       cfg->account_id);
+		return false;
+	}
+	if (q && !fn_qualifier_valid(q)) {
+		fn_reply_error(call, &FN_E_VALIDATION,
+			       "1 validation error detected: Value '%s' at 'qualifier' failed to satisfy constraint: Member must satisfy regular "
+			       "expression pattern: \\$(LATEST(\\.PUBLISHED)?)|[a-zA-Z0-9-_$]+",
+			       q);
+		return false;
+	}
+	if (q && n->qualifier[0] && !fn_streq(q, n->qualifier)) {
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER,
+			       "The derived qualifier from the function name does not match the specified qualifier.");
+		return false;
+	}
+	if (q)
+		snprintf(n->qualifier, sizeof(n->qualifier), "%s", q);
+	return true;
+}
+
+struct fn_function *fn_call_function(struct fn_call *call, struct fn_name *n)
+{
+	struct fn_function *f;
+	char arn[400];
+
+	if (!fn_call_name(call, n))
+		return NULL;
+	f = fn_store_get(call->api->cfg.store, n->name, n->qualifier[0] ? n->qualifier : NULL);
+	if (!f) {
+		fn_arn_format(arn, sizeof(arn), call->api->cfg.region, call->api->cfg.account_id, n->name, n->qualifier);
+		fn_reply_error(call, &FN_E_NOT_FOUND, "Function not found: %s", arn);
+	}
+	return f;
+}

@@ -1,0 +1,38 @@
+/*
+ * api.h - the Lambda control and invoke API (REST-JSON, 2015-03-31 and later paths) and fnd's own /_fnd/ resources.
+ * Sources: botocore's lambda/2015-03-31 service model; messages as recorded from the service.
+ */
+#ifndef FN_API_API_H
+#define FN_API_API_H
+
+#include "image/runtimes.h"
+#include "invoke/invoke.h"
+#include "runtime/logs.h"
+#include "spawn/client.h"
+#include "store/functions.h"
+#include "web/httpd.h"
+
+struct fn_credential {
+	char *access_key_id, *secret_access_key;
+};
+
+struct fn_api_config {
+	struct fn_loop *loop;
+	const char *region, *account_id, *state_dir;
+	unsigned account_concurrency;
+	const struct fn_credential *credentials; /* none = requests need no signature */
+	size_t n_credentials;
+	struct fn_store *store;
+	struct fn_runtimes *runtimes;
+	struct fn_invoker *invoker;
+	struct fn_logs *logs;
+	struct fn_spawn_client *spawn;
+};
+
+struct fn_api;
+int fn_api_new(const struct fn_api_config *config, struct fn_api **ret, struct fn_err *err);
+void fn_api_free(struct fn_api *api);
+/* For the fn_httpd of the listening socket, with the fn_api as its arg. */
+extern const struct fn_httpd_ops fn_api_httpd_ops;
+
+#endif

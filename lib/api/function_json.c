@@ -1,0 +1,76 @@
+/* function_json.c - a snapshot as FunctionConfiguration, member for member as the service answers. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/internal.h"
+#include "base/clock.h"
+#include "base/str.h"
+
+static void put(json_t *o, const char *key, const char *value)
+{
+	if (value)
+		json_object_set_new(o, key, json_string(value));
+}
+
+static void put_status(json_t *o, const struct fn_function *f)
+{
+	static const char *const states[] = {"Pending", "Active", "Inactive", "Failed"};
+	static const char *const updates[] = {NULL, "Successful", "InProgress", "Failed"};
+
+	put(o, "State", states[f->state]);
+	put(o, "StateReason", f->state_reason);
+	put(o, "StateReasonCode", f->state_reason_code);
+	put(o, "LastUpdateStatus", updates[f->update_status]);
+	put(o, "LastUpdateStatusReason", f->update_reason);
+	put(o, "LastUpdateStatusReasonCode", f->update_reason_code);
+}
+
+json_t *fn_function_json(struct fn_api *api, const struct fn_function *f, const char *arn_qualifier, bool listed)
+{
+	json_t *o = json_object(), *log;
+	uint8_t digest[32];
+	char arn[400], when[32], *b64 = NULL;
+
+	fn_arn_format(arn, sizeof(arn), api->cfg.region, api->cfg.account_id, f->name, arn_qualifier);
+	put(o, "FunctionName", f->name);
+	put(o, "FunctionArn", arn);
+	put(o, "Runtime", f->runtime);
+	put(o, "Role", f->role);
+	put(o, "Handler", f->handler);
+	json_object_set_new(o, "CodeSize", json_integer(f->code_size));
+	put(o, "Description", f->description);
+	json_object_set_new(o, "Timeout", json_integer(f->timeout_s));
+	json_object_set_new(o, "MemorySize", json_integer(f->memory_mb));
+	put(o, "LastModified", fn_clock_format_lambda(f->last_modified_us, when, sizeof(when)));
+	if (fn_hex_decode(f->code_sha256, 64, digest) == 0 && fn_base64_encode(digest, sizeof(digest), &b64) == 0)
+		put(o, "CodeSha256", b64);
+	free(b64);
+	put(o, "Version", f->version);
+	if (f->has_env) {
+		json_t *vars = json_object();
+
+		for (size_t i = 0; i < f->n_env; i++)
+			put(vars, f->env[i].name, f->env[i].value);
+		json_object_set_new(o, "Environment", json_pack("{so}", "Variables", vars));
+	}
+	json_object_set_new(o, "TracingConfig", json_pack("{ss}", "Mode", f->tracing_mode));
+	put(o, "RevisionId", f->revision_id);
+	if (!listed)
+		put_status(o, f);
+	put(o, "PackageType", "Zip");
+	json_object_set_new(o, "Architectures", json_pack("[s]", f->architecture));
+	json_object_set_new(o, "EphemeralStorage", json_pack("{si}", "Size", f->ephemeral_mb));
+	json_object_set_new(o, "SnapStart", json_pack("{ssss}", "ApplyOn", "None", "OptimizationStatus", "Off"));
+	if (!listed) {
+		char version_arn[256];
+
+		snprintf(version_arn, sizeof(version_arn), "arn:aws:lambda:%s::runtime:%s", api->cfg.region, f->code_sha256);
+		json_object_set_new(o, "RuntimeVersionConfig", json_pack("{ss}", "RuntimeVersionArn", version_arn));
+	}
+	log = json_pack("{ssss}", "LogFormat", f->log_format, "LogGroup", f->log_group);
+	put(log, "ApplicationLogLevel", f->app_log_level);
+	put(log, "SystemLogLevel", f->system_log_level);
+	json_object_set_new(o, "LoggingConfig", log);
+	return o;
+}

@@ -1,0 +1,157 @@
+/* invoke.c - POST .../invocations: the hot path. Builds no JSON, touches no disk. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/internal.h"
+#include "base/cleanup.h"
+#include "base/str.h"
+#include "model/limits.h"
+#include "web/json_scan.h"
+
+struct waiting {
+	struct fn_call call;
+};
+
+static void on_done(void *arg, struct fn_invoke_result *res)
+{
+	struct waiting *w = arg;
+	struct fn_http_req *req = w->call.req;
+	char text[512], *payload;
+
+	if (res->trace_id)
+		(void)fn_http_req_add_header(req, "X-Amzn-Trace-Id", res->trace_id);
+	if (res->log_tail && res->log_tail_len) {
+		char *b64;
+
+		if (fn_base64_encode(res->log_tail, res->log_tail_len, &b64) == 0) {
+			(void)fn_http_req_add_header(req, "X-Amz-Log-Result", b64);
+			free(b64);
+		}
+	}
+	switch (res->outcome) {
+	case FN_OUTCOME_THROTTLED:
+		fn_reply_error(&w->call, &FN_E_TOO_MANY, "Rate Exceeded.");
+		break;
+	case FN_OUTCOME_PLATFORM_ERROR:
+		fn_reply_error(&w->call, &FN_E_SERVICE, "%s", fn_err_format(res->err, text, sizeof(text)));
+		break;
+	case FN_OUTCOME_FUNCTION_ERROR:
+		(void)fn_http_req_add_header(req, "X-Amz-Function-Error", "Unhandled");
+		/* fall through */
+	case FN_OUTCOME_RESPONSE:
+		(void)fn_http_req_add_header(req, "X-Amz-Executed-Version", res->executed_version);
+		(void)fn_http_req_add_header(req, "x-amzn-RequestId", w->call.request_id);
+		payload = res->take_payload(res);
+		fn_http_reply_owned(req, 200, res->content_type ? res->content_type : "application/json", payload ? payload : "",
+				    payload ? res->payload_len : 0, free, payload);
+		break;
+	}
+	free(w);
+}
+
+/* The header is base64 of a JSON object. */
+static bool client_context(struct fn_call *call, char **ret)
+{
+	const char *h = fn_http_req_header(call->req, "X-Amz-Client-Context");
+	uint8_t *data;
+	size_t len;
+
+	*ret = NULL;
+	if (!h)
+		return true;
+	if (strlen(h) > FN_LIMIT_CLIENT_CONTEXT) {
+		fn_reply_error(call, &FN_E_INVALID_CONTENT, "Client context must be no more than %d bytes when base64-encoded",
+			       FN_LIMIT_CLIENT_CONTEXT);
+		return false;
+	}
+	if (fn_base64_decode(h, strlen(h), &data, &len) < 0 || !fn_json_valid((char *)data, len, NULL)) {
+		fn_reply_error(call, &FN_E_INVALID_CONTENT, "Client context must be a valid Base64-encoded JSON object.");
+		return false;
+	}
+	data[len] = '\0'; /* decode leaves room */
+	for (uint8_t *p = data; *p; p++)
+		if (*p < 0x20) /* it becomes a header */
+			*p = ' ';
+	*ret = (char *)data;
+	return true;
+}
+
+static bool runnable(struct fn_call *call, const struct fn_function *f, const char *arn)
+{
+	if (f->state == FN_STATE_PENDING)
+		fn_reply_error(call, &FN_E_CONFLICT,
+			       "The operation cannot be performed at this time. The function is currently in the following state: Pending");
+	else if (f->state == FN_STATE_FAILED)
+		fn_reply_error(call, &FN_E_CONFLICT, "The function %s is in the state Failed: %s", arn,
+			       f->state_reason ? f->state_reason : "no reason is known");
+	else
+		return true;
+	return false;
+}
+
+void fn_h_invoke(struct fn_call *call)
+{
+	const char *type = fn_http_req_header(call->req, "X-Amz-Invocation-Type"), *log = fn_http_req_header(call->req, "X-Amz-Log-Type");
+	const struct fn_api_config *cfg = &call->api->cfg;
+	struct fn_invoke_params p = {0};
+	fn_auto_free char *context = NULL;
+	struct waiting *w;
+	struct fn_name n;
+	struct fn_function *f;
+	const char *body;
+	char arn[400];
+	size_t at;
+
+	if (!fn_call_name(call, &n))
+		return;
+	f = fn_store_get(cfg->store, n.name, n.qualifier[0] ? n.qualifier : NULL);
+	fn_arn_format(arn, sizeof(arn), cfg->region, cfg->account_id, n.name, n.qualifier);
+	if (!f) {
+		fn_reply_error(call, &FN_E_NOT_FOUND, "Function not found: %s%s", arn, n.qualifier[0] ? "" : ":$LATEST");
+		return;
+	}
+	if (type && strcmp(type, "DryRun") == 0) {
+		fn_reply_empty(call, 204);
+		return;
+	}
+	if (type && strcmp(type, "Event") == 0) {
+		fn_reply_error(call, &FN_E_NOT_IMPLEMENTED, "fnd does not implement asynchronous invocation (InvocationType Event) yet");
+		return;
+	}
+	if (type && strcmp(type, "RequestResponse") != 0) {
+		fn_reply_error(call, &FN_E_VALIDATION,
+			       "1 validation error detected: Value '%s' at 'invocationType' failed to satisfy constraint: Member must satisfy enum "
+			       "value set: [Event, RequestResponse, DryRun]",
+			       type);
+		return;
+	}
+	if (!runnable(call, f, arn) || !client_context(call, &context))
+		return;
+	fn_http_req_body(call->req, &body, &p.payload_len);
+	if (p.payload_len > 0 && !fn_json_valid(body, p.payload_len, &at)) {
+		fn_reply_error(call, &FN_E_INVALID_CONTENT, "Could not parse request body into json: invalid JSON at byte %zu", at);
+		return;
+	}
+	w = malloc(sizeof(*w));
+	if (p.payload_len > 0) {
+		p.payload = fn_http_req_take_body(call->req, &p.payload_len);
+	} else { /* what the service delivers for an empty event */
+		p.payload = strdup("{}");
+		p.payload_len = 2;
+	}
+	if (!w || !p.payload)
+		abort();
+	w->call = *call;
+	p.function = f;
+	memcpy(p.request_id, call->request_id, sizeof(p.request_id));
+	p.invoked_arn = arn;
+	p.client_context = context;
+	p.trace_id = fn_http_req_header(call->req, "X-Amzn-Trace-Id");
+	p.want_log_tail = log && strcmp(log, "Tail") == 0;
+	if (fn_invoke_submit(cfg->invoker, &p, on_done, w) < 0) {
+		free(p.payload);
+		free(w);
+		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
+	}
+}
