@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "api/internal.h"
+#include "api/uploads.h"
 #include "base/cleanup.h"
-#include "base/map.h"
 #include "base/str.h"
 #include "model/limits.h"
 
@@ -202,11 +202,21 @@ const struct fn_httpd_ops fn_api_httpd_ops = {.body_max = body_max, .request = o
 int fn_api_new(const struct fn_api_config *config, struct fn_api **ret, struct fn_err *err)
 {
 	struct fn_api *api = calloc(1, sizeof(*api));
+	int r;
 
-	if (!api || fn_map_new(&api->creating) < 0)
+	if (!api)
 		return fn_err_set(err, ENOMEM, "api", NULL);
 	api->cfg = *config;
 	fn_id_random(api->url_key, sizeof(api->url_key));
+	r = fn_log_waits_open(api);
+	if (r < 0)
+		fn_err_set(err, r, "api", "timer");
+	else
+		r = fn_uploads_open(api, err);
+	if (r < 0) {
+		free(api);
+		return r;
+	}
 	*ret = api;
 	return 0;
 }
@@ -215,7 +225,9 @@ void fn_api_free(struct fn_api *api)
 {
 	if (!api)
 		return;
-	fn_map_free(api->creating);
+	fn_uploads_close(api);
+	fn_log_waits_end(api);
+	fn_loop_clear(api->cfg.loop, &api->logs_timer);
 	free(api);
 }
 
@@ -272,3 +284,6 @@ struct fn_function *fn_call_function(struct fn_call *call, struct fn_name *n)
 	}
 	return f;
 }
+
+void fn_api_drain(struct fn_api *api) { fn_log_waits_end(api); }
+bool fn_api_busy(const struct fn_api *api) { return !fn_list_empty(&api->uploads); }

@@ -7,6 +7,7 @@
 
 #include "image/runtimes.h"
 #include "invoke/invoke.h"
+#include "runtime/images.h"
 #include "runtime/logs.h"
 #include "spawn/client.h"
 #include "store/functions.h"
@@ -27,10 +28,15 @@ struct fn_api_config {
 	struct fn_invoker *invoker;
 	struct fn_logs *logs;
 	struct fn_spawn_client *spawn;
+	struct fn_images *images;
 };
 
 struct fn_api;
 int fn_api_new(const struct fn_api_config *config, struct fn_api **ret, struct fn_err *err);
+/* Shutting down: answers those who wait for log lines. */
+void fn_api_drain(struct fn_api *api);
+/* Uploads under way, whose answers are owed. */
+bool fn_api_busy(const struct fn_api *api);
 void fn_api_free(struct fn_api *api);
 /* For the fn_httpd of the listening socket, with the fn_api as its arg. */
 extern const struct fn_httpd_ops fn_api_httpd_ops;

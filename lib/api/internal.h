@@ -6,12 +6,15 @@
 
 #include "api/api.h"
 #include "api/aws_error.h"
+#include "base/list.h"
 #include "model/arn.h"
 
 struct fn_api {
 	struct fn_api_config cfg;
 	uint8_t url_key[32]; /* signs download addresses */
-	struct fn_map *creating; /* names whose CreateFunction is under way */
+	struct fn_list uploads, garbage; /* uploads.c */
+	struct fn_list log_waits;        /* logs.c */
+	uint64_t garbage_timer, logs_timer;
 };
 
 /* A request on its way through a handler. */
@@ -55,6 +58,10 @@ void fn_h_doctor(struct fn_call *call);
 void fn_h_images(struct fn_call *call);
 void fn_h_images_rescan(struct fn_call *call);
 void fn_h_logs(struct fn_call *call);
+
+/* logs.c */
+int fn_log_waits_open(struct fn_api *api);
+void fn_log_waits_end(struct fn_api *api); /* answers everyone who waits */
 
 char *fn_download_path(struct fn_api *api, const char *sha256_hex); /* "/_fnd/code/<sha>?expires=..&token=.." */
 

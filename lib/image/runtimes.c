@@ -149,6 +149,7 @@ static int load_manifest(struct fn_runtimes *rs, struct fn_runtime *r, struct fn
 		return fn_err_set(err, EINVAL, "runtimes", "%s: no usable \"layers\"", path);
 	}
 	r->installed = true;
+	r->size = json_integer_value(json_object_get(m, "size"));
 	json_array_foreach(layers, i, l) {
 		const char *name = json_string_value(l);
 

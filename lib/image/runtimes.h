@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -31,6 +32,7 @@ struct fn_runtime {
 	bool installed;
 	unsigned n_layers;
 	char *layers[FN_IMAGE_LAYERS_MAX]; /* tree names, uppermost first */
+	int64_t size;                      /* bytes of the layers' archives */
 };
 
 struct fn_runtimes;

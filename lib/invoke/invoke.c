@@ -42,6 +42,8 @@ void fn_invoker_retire(struct fn_invoker *inv, const char *name, const char *ver
 	fn_pool_retire(inv->pool, name, version, generation_keep);
 }
 
+bool fn_invoker_uses_code(struct fn_invoker *inv, const char *code_sha256) { return fn_pool_uses_code(inv->pool, code_sha256); }
+
 static char *take_payload(struct fn_invoke_result *res)
 {
 	char *p = (char *)res->payload;

@@ -714,3 +714,14 @@ void fn_pool_shutdown(struct fn_pool *p)
 }
 
 unsigned fn_pool_workers(const struct fn_pool *p) { return p->workers; }
+
+bool fn_pool_uses_code(struct fn_pool *p, const char *code_sha256)
+{
+	struct fn_group *g;
+	size_t it = 0;
+
+	while ((g = fn_map_next(p->groups, &it)))
+		if (!fn_list_empty(&g->workers) && fn_streq(g->function->code_sha256, code_sha256))
+			return true;
+	return false;
+}

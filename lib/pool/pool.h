@@ -42,6 +42,8 @@ void fn_pool_run(struct fn_pool *p, struct fn_invocation *inv);
 void fn_pool_retire(struct fn_pool *p, const char *name, const char *version, uint64_t keep);
 /* Ends everything; what runs is failed. */
 void fn_pool_shutdown(struct fn_pool *p);
+/* Does an environment, alive or ending, run this code package? */
+bool fn_pool_uses_code(struct fn_pool *p, const char *code_sha256);
 unsigned fn_pool_workers(const struct fn_pool *p); /* alive or ending */
 
 #endif

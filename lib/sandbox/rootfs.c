@@ -18,6 +18,7 @@
 #include "os/mount.h"
 
 struct root {
+	char *key;
 	unsigned number;
 	int fd; /* O_PATH of the mounted overlay's root */
 };
@@ -137,9 +138,10 @@ static int prepare(struct fn_rootfs *r, const char *key, struct root **ret, stru
 	char target[64], options[FN_SPEC_LOWERS_MAX * FN_TREE_NAME_SIZE + 32];
 	fn_auto_fd int dev = -EBADF;
 	fn_auto_free struct root *root = calloc(1, sizeof(*root));
+	fn_auto_free char *copy = strdup(key);
 	int rc = 0;
 
-	if (!root)
+	if (!root || !copy)
 		return fn_err_set(err, ENOMEM, "prepare root", NULL);
 	root->number = r->next++;
 	snprintf(target, sizeof(target), FN_ROOTFS_MOUNTED "/%u", root->number);
@@ -166,6 +168,7 @@ static int prepare(struct fn_rootfs *r, const char *key, struct root **ret, stru
 		(void)rmdir(target);
 		return rc;
 	}
+	root->key = fn_take_ptr(copy);
 	*ret = fn_take_ptr(root);
 	return 0;
 }
@@ -186,20 +189,27 @@ int fn_rootfs_get(struct fn_rootfs *r, const struct fn_spec *spec, struct fn_err
 	return fn_mount_copy(root->fd, "", 1, err);
 }
 
-void fn_rootfs_forget(struct fn_rootfs *r, const struct fn_spec *spec)
+static void forget(struct fn_rootfs *r, struct root *root)
 {
-	char key[FN_SPEC_LOWERS_MAX * FN_TREE_NAME_SIZE], target[64];
-	struct root *root;
+	char target[64];
 
-	key_of(spec, key, sizeof(key));
-	root = fn_map_remove(r->roots, key);
-	if (!root)
-		return;
+	fn_map_remove(r->roots, root->key);
 	snprintf(target, sizeof(target), FN_ROOTFS_MOUNTED "/%u", root->number);
 	fn_close(root->fd);
 	(void)umount2(target, MNT_DETACH);
 	(void)rmdir(target);
+	free(root->key);
 	free(root);
+}
+
+void fn_rootfs_forget_tree(struct fn_rootfs *r, const char *tree)
+{
+	struct root *root;
+	size_t it = 0;
+
+	while ((root = fn_map_next(r->roots, &it)))
+		if (strstr(root->key, tree))
+			forget(r, root);
 }
 
 size_t fn_rootfs_count(const struct fn_rootfs *r) { return fn_map_count(r->roots); }

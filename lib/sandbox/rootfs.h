@@ -23,8 +23,8 @@ struct fn_rootfs;
 int fn_rootfs_enter(const char *state_dir, uint32_t fs_uid, int *ret_host_ns, struct fn_rootfs **ret, struct fn_err *err);
 /* A detached copy of the prepared root for this spec's trees (prepared now if it is not yet): the caller owns the descriptor. */
 int fn_rootfs_get(struct fn_rootfs *r, const struct fn_spec *spec, struct fn_err *err);
-/* Unmounts the prepared root; sandboxes keep theirs. */
-void fn_rootfs_forget(struct fn_rootfs *r, const struct fn_spec *spec);
+/* Unmounts the prepared roots that hold this tree; sandboxes keep theirs. */
+void fn_rootfs_forget_tree(struct fn_rootfs *r, const char *tree);
 size_t fn_rootfs_count(const struct fn_rootfs *r);
 
 #endif

@@ -369,14 +369,6 @@ void fn_spawn_cancel(struct fn_spawn_client *c, uint64_t request)
 
 void fn_spawn_kill(struct fn_spawn_client *c, uint64_t id) { (void)send_request(c, FN_PROTO_KILL, 0, id, NULL, 0, -EBADF); }
 
-void fn_spawn_forget_root(struct fn_spawn_client *c, const struct fn_spec *spec)
-{
-	fn_auto_buf struct fn_buf b = {0};
-
-	if (fn_spec_encode(spec, &b) == 0)
-		(void)send_request(c, FN_PROTO_FORGET, 0, 0, b.data, b.len, -EBADF);
-}
-
 int fn_spawn_unpack(struct fn_spawn_client *c, const struct fn_unpack_request *req, fn_unpack_fn fn, void *arg)
 {
 	struct fn_proto_unpack m = {.max_bytes = req->max_bytes, .max_entries = req->max_entries, .trusted_image = req->trusted_image};

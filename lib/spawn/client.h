@@ -47,10 +47,6 @@ void fn_spawn_cancel(struct fn_spawn_client *c, uint64_t request);
 /* Ends a sandbox (cgroup.kill). on_exit follows. Unknown ids are ignored. */
 void fn_spawn_kill(struct fn_spawn_client *c, uint64_t id);
 
-/* Prepared roots: an overlay stays mounted in fn-spawnd for every set of lowers in use; this drops it. Running
- * sandboxes keep theirs. */
-void fn_spawn_forget_root(struct fn_spawn_client *c, const struct fn_spec *spec);
-
 /* Unpacks the archive in `fd` (borrowed; dup'ed into the message) with fn-unpack, confined, to <state>/roots/<tree>. `tree` is
  * "<kind>-<hex>"; an existing tree is success at once. On failure nothing is left. err->stage "unpack" and code EINVAL mean
  * that the archive is bad (msg says how); EFBIG that it is too large unpacked; anything else is the platform's fault. */
@@ -64,7 +60,7 @@ struct fn_unpack_request {
 };
 typedef void (*fn_unpack_fn)(void *arg, const struct fn_err *err, uint64_t unpacked_bytes);
 int fn_spawn_unpack(struct fn_spawn_client *c, const struct fn_unpack_request *req, fn_unpack_fn fn, void *arg);
-/* Deletes trees no longer referenced. */
+/* Deletes a tree no longer referenced, and the roots prepared with it. Running sandboxes must not need it any more. */
 int fn_spawn_remove_tree(struct fn_spawn_client *c, const char *tree);
 /* Asks fn-spawnd for the lines of `doctor`: how each controller is driven, kernel features. */
 typedef void (*fn_spawn_text_fn)(void *arg, const struct fn_err *err, const char *json);

@@ -17,7 +17,6 @@ enum fn_proto_type {
 	/* to fn-spawnd */
 	FN_PROTO_SPAWN = 1, /* + encoded spec */
 	FN_PROTO_KILL,      /* id */
-	FN_PROTO_FORGET,    /* + encoded spec */
 	FN_PROTO_UNPACK,    /* + struct fn_proto_unpack; fd: the archive */
 	FN_PROTO_REMOVE,    /* + tree name */
 	FN_PROTO_DESCRIBE,

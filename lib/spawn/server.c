@@ -481,7 +481,6 @@ static void on_unpacked(void *arg, uint64_t request, const struct fn_err *err, u
 static void on_message(struct fn_spawn_server *s, const struct fn_proto_header *h, const char *data, size_t len, int *fds, size_t n_fds)
 {
 	struct fn_err err;
-	struct fn_spec spec;
 	struct box *b;
 
 	switch (h->type) {
@@ -492,12 +491,6 @@ static void on_message(struct fn_spawn_server *s, const struct fn_proto_header *
 		b = fn_map_get_u64(s->by_id, h->id);
 		if (b)
 			box_end(b);
-		break;
-	case FN_PROTO_FORGET:
-		if (fn_spec_decode(data, len, &spec, &err) == 0) {
-			fn_rootfs_forget(s->cfg.rootfs, &spec);
-			fn_spec_clear(&spec);
-		}
 		break;
 	case FN_PROTO_UNPACK:
 		if (len == sizeof(struct fn_proto_unpack) && n_fds == 1) {
@@ -512,8 +505,10 @@ static void on_message(struct fn_spawn_server *s, const struct fn_proto_header *
 		}
 		break;
 	case FN_PROTO_REMOVE:
-		if (len == FN_TREE_NAME_SIZE && memchr(data, '\0', len))
+		if (len == FN_TREE_NAME_SIZE && memchr(data, '\0', len)) {
+			fn_rootfs_forget_tree(s->cfg.rootfs, data);
 			fn_unpacker_remove_tree(s->unpacker, data);
+		}
 		break;
 	case FN_PROTO_DESCRIBE:
 		describe(s, h->request);

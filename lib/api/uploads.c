@@ -1,0 +1,209 @@
+/* uploads.c - see uploads.h. */
+#include "api/uploads.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/str.h"
+#include "image/blobs.h"
+#include "image/digest.h"
+#include "model/limits.h"
+
+#define GARBAGE_EVERY_US 500000u
+
+struct garbage {
+	struct fn_list link;
+	char sha256[65];
+};
+
+bool fn_upload_busy(struct fn_api *api, const char *name)
+{
+	fn_list_for_each(l, &api->uploads)
+		if (fn_streq(fn_list_entry(l, struct fn_upload, link)->f->name, name))
+			return true;
+	return false;
+}
+
+bool fn_upload_read(struct fn_call *call, json_t *code, struct fn_function *f, bool store)
+{
+	const char *text = json_string_value(json_object_get(code, "ZipFile"));
+	const struct fn_api_config *cfg = &call->api->cfg;
+	fn_auto_free uint8_t *zip = NULL;
+	struct fn_err err;
+	char why[512];
+	size_t len;
+
+	if (!text) {
+		if (json_object_get(code, "S3Bucket") || json_object_get(code, "S3Key"))
+			fn_reply_error(call, &FN_E_INVALID_PARAMETER, "fnd does not support code from S3 yet; send the package as ZipFile");
+		else if (json_object_get(code, "ImageUri"))
+			fn_reply_error(call, &FN_E_INVALID_PARAMETER, "fnd does not support container images yet; send a package as ZipFile");
+		else
+			fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Please provide a source for function code.");
+		return false;
+	}
+	if (fn_base64_decode(text, strlen(text), &zip, &len) < 0) {
+		fn_reply_error(call, &FN_E_INVALID_CONTENT, "Could not parse request body into json: ZipFile is not valid base64");
+		return false;
+	}
+	if (len > FN_LIMIT_ZIP_BYTES) {
+		fn_reply_error(call, &FN_E_ENTITY_TOO_LARGE, "Zipped size must be smaller than %d bytes", FN_LIMIT_ZIP_BYTES);
+		return false;
+	}
+	if (len == 0) {
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Uploaded file must be a non-empty zip");
+		return false;
+	}
+	if (fn_store_code_bytes(cfg->store) + (int64_t)len > FN_LIMIT_CODE_STORAGE_BYTES) {
+		fn_reply_error(call, &FN_E_CODE_STORAGE, "Code storage limit exceeded.");
+		return false;
+	}
+	fn_sha256_hex(zip, len, f->code_sha256);
+	f->code_size = (int64_t)len;
+	if (store && fn_blob_put(cfg->state_dir, f->code_sha256, zip, len, &err) < 0) {
+		fn_reply_error(call, &FN_E_SERVICE, "%s", fn_err_format(&err, why, sizeof(why)));
+		return false;
+	}
+	return true;
+}
+
+static void on_unpacked(void *arg, const struct fn_err *err, uint64_t bytes)
+{
+	struct fn_upload *u = arg;
+	struct fn_api *api = u->call.api;
+	char sha[65];
+
+	memcpy(sha, u->f->code_sha256, sizeof(sha));
+	fn_list_remove(&u->link);
+	u->done(u, err, bytes);
+	fn_function_unref(u->f);
+	free(u);
+	fn_upload_forget(api, sha); /* kept if a function names it now */
+}
+
+void fn_upload_start(struct fn_upload *u)
+{
+	struct fn_api *api = u->call.api;
+	struct fn_unpack_request req = {.prefix = "var/task", .max_bytes = FN_LIMIT_UNZIPPED_BYTES, .max_entries = FN_LIMIT_ENTRIES};
+	fn_auto_fd int fd = -EBADF;
+	struct fn_err err;
+	uint64_t size;
+	int r;
+
+	fn_list_push_back(&api->uploads, &u->link);
+	snprintf(req.tree, sizeof(req.tree), "code-%s", u->f->code_sha256);
+	fd = fn_blob_open(api->cfg.state_dir, u->f->code_sha256, &size);
+	req.fd = fd;
+	r = fd < 0 ? fd : fn_spawn_unpack(api->cfg.spawn, &req, on_unpacked, u);
+	if (r < 0) {
+		fn_err_set(&err, r, "unpack", fd < 0 ? "read the stored package" : "fn-spawnd is restarting; try again");
+		on_unpacked(u, &err, 0);
+	}
+}
+
+void fn_upload_reply_error(struct fn_call *call, const struct fn_err *err)
+{
+	char text[512];
+
+	if (fn_streq(err->stage, "unpack") && err->code == EINVAL)
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER,
+			       "Could not unzip uploaded file. Please check your file, then try to upload again. (%s)", err->msg);
+	else if (fn_streq(err->stage, "unpack") && err->code == EFBIG)
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Unzipped size must be smaller than %d bytes (%s)", FN_LIMIT_UNZIPPED_BYTES, err->msg);
+	else
+		fn_reply_error(call, &FN_E_SERVICE, "%s", fn_err_format(err, text, sizeof(text)));
+}
+
+/* --- garbage --- */
+static bool needed(struct fn_api *api, const char *sha)
+{
+	if (fn_store_code_refs(api->cfg.store, sha) > 0 || fn_invoker_uses_code(api->cfg.invoker, sha))
+		return true;
+	fn_list_for_each(l, &api->uploads)
+		if (fn_streq(fn_list_entry(l, struct fn_upload, link)->f->code_sha256, sha))
+			return true;
+	return false;
+}
+
+static void on_garbage_timer(void *arg)
+{
+	struct fn_api *api = arg;
+	char tree[FN_TREE_NAME_SIZE];
+
+	fn_list_for_each_safe(l, &api->garbage)
+	{
+		struct garbage *g = fn_list_entry(l, struct garbage, link);
+		bool named = fn_store_code_refs(api->cfg.store, g->sha256) > 0;
+
+		if (!named && needed(api, g->sha256))
+			continue;
+		snprintf(tree, sizeof(tree), "code-%s", g->sha256);
+		if (!named && fn_spawn_remove_tree(api->cfg.spawn, tree) == 0)
+			(void)fn_blob_remove(api->cfg.state_dir, g->sha256);
+		fn_list_remove(l);
+		free(g);
+	}
+	if (!fn_list_empty(&api->garbage))
+		(void)fn_loop_rearm_timer(api->cfg.loop, api->garbage_timer, fn_loop_now_us(api->cfg.loop) + GARBAGE_EVERY_US);
+}
+
+void fn_upload_forget(struct fn_api *api, const char *sha)
+{
+	struct garbage *g;
+
+	if (!*sha || fn_store_code_refs(api->cfg.store, sha) > 0)
+		return;
+	fn_list_for_each(l, &api->garbage)
+		if (fn_streq(fn_list_entry(l, struct garbage, link)->sha256, sha))
+			return;
+	g = calloc(1, sizeof(*g));
+	if (!g)
+		return; /* the next start finds it */
+	snprintf(g->sha256, sizeof(g->sha256), "%s", sha);
+	fn_list_push_back(&api->garbage, &g->link);
+	(void)fn_loop_rearm_timer(api->cfg.loop, api->garbage_timer, 0);
+}
+
+int fn_uploads_open(struct fn_api *api, struct fn_err *err)
+{
+	char path[PATH_MAX], sha[65];
+	struct dirent *e;
+	DIR *d;
+	int r;
+
+	fn_list_init(&api->uploads);
+	fn_list_init(&api->garbage);
+	r = fn_loop_add_timer(api->cfg.loop, UINT64_MAX, on_garbage_timer, api, &api->garbage_timer);
+	if (r < 0)
+		return fn_err_set(err, r, "api", "timer");
+	snprintf(path, sizeof(path), "%s/blobs", api->cfg.state_dir);
+	d = opendir(path);
+	if (!d)
+		return fn_err_set(err, errno, "api", "%s", path);
+	while ((e = readdir(d)))
+		if (strlen(e->d_name) == 68 && fn_str_ends(e->d_name, ".zip")) {
+			snprintf(sha, sizeof(sha), "%.64s", e->d_name);
+			fn_upload_forget(api, sha);
+		}
+	closedir(d);
+	return 0;
+}
+
+void fn_uploads_close(struct fn_api *api)
+{
+	fn_loop_clear(api->cfg.loop, &api->garbage_timer);
+	while (!fn_list_empty(&api->garbage)) {
+		struct fn_list *l = fn_list_first(&api->garbage);
+
+		fn_list_remove(l);
+		free(fn_list_entry(l, struct garbage, link));
+	}
+}

@@ -1,0 +1,35 @@
+/*
+ * uploads.h - code packages on their way from a request to an unpacked tree, and back to nothing when no version needs them.
+ *
+ * A package is durable (blob on disk) and unpacked before any function names it; it is removed only when no stored version, no upload
+ * under way and no environment needs it.
+ */
+#ifndef FN_API_UPLOADS_H
+#define FN_API_UPLOADS_H
+
+#include "api/internal.h"
+
+struct fn_upload {
+	struct fn_list link;
+	struct fn_call call;       /* of the request that waits */
+	struct fn_function *f;     /* the snapshot that is to be stored; owned. name, code_sha256 and code_size are set */
+	bool create;
+	void (*done)(struct fn_upload *u, const struct fn_err *err, uint64_t unpacked_bytes);
+};
+
+/* Is something being uploaded for this function? */
+bool fn_upload_busy(struct fn_api *api, const char *name);
+/* Reads the package out of the request's ZipFile member into f (digest, size) and the blob store. Replies and returns false on failure. */
+bool fn_upload_read(struct fn_call *call, json_t *code, struct fn_function *f, bool store);
+/* Unpacks, then calls done exactly once; frees u afterwards. Takes u. */
+void fn_upload_start(struct fn_upload *u);
+/* Answers for a package that could not be unpacked. */
+void fn_upload_reply_error(struct fn_call *call, const struct fn_err *err);
+
+/* The package may have become garbage: looked at soon, and again until nothing needs it. */
+void fn_upload_forget(struct fn_api *api, const char *code_sha256);
+/* Garbage that an earlier run left: blobs that no function names. */
+int fn_uploads_open(struct fn_api *api, struct fn_err *err);
+void fn_uploads_close(struct fn_api *api);
+
+#endif

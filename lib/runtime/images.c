@@ -1,0 +1,243 @@
+/* images.c - see images.h. Runs in fnd; the unpacking itself is fn-unpack's. */
+#include "runtime/images.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/str.h"
+#include "image/digest.h"
+
+#define IMAGE_BYTES_MAX (2ull << 30)
+#define IMAGE_ENTRIES_MAX 200000
+
+struct fn_images {
+	char *state_dir, *bundle_dir;
+	struct fn_runtimes *runtimes;
+	struct fn_spawn_client *spawn;
+	/* one run */
+	fn_images_fn done;
+	void *arg;
+	char **names; /* manifests to be looked at */
+	size_t n_names, at;
+	json_t *manifest; /* of names[at] */
+	size_t layer;
+	bool changed;
+	unsigned installed;
+	struct fn_err first;
+};
+
+static void step(struct fn_images *im);
+
+int fn_images_new(const char *state_dir, const char *bundle_dir, struct fn_runtimes *runtimes, struct fn_spawn_client *spawn,
+		  struct fn_images **ret)
+{
+	struct fn_images *im = calloc(1, sizeof(*im));
+
+	if (!im || !(im->state_dir = strdup(state_dir)) || !(im->bundle_dir = strdup(bundle_dir))) {
+		fn_images_free(im);
+		return -ENOMEM;
+	}
+	im->runtimes = runtimes;
+	im->spawn = spawn;
+	*ret = im;
+	return 0;
+}
+
+static void end_run(struct fn_images *im)
+{
+	for (size_t i = 0; i < im->n_names; i++)
+		free(im->names[i]);
+	free(im->names);
+	im->names = NULL;
+	im->n_names = im->at = 0;
+	json_decref(im->manifest);
+	im->manifest = NULL;
+}
+
+void fn_images_free(struct fn_images *im)
+{
+	if (!im)
+		return;
+	end_run(im);
+	free(im->state_dir);
+	free(im->bundle_dir);
+	free(im);
+}
+
+static int is_manifest(const struct dirent *e) { return e->d_name[0] != '.' && fn_str_ends(e->d_name, ".json"); }
+
+int fn_images_install(struct fn_images *im, fn_images_fn done, void *arg)
+{
+	struct dirent **entries;
+	int n;
+
+	if (im->done)
+		return -EALREADY;
+	im->done = done;
+	im->arg = arg;
+	im->installed = 0;
+	im->first = (struct fn_err){0};
+	n = scandir(im->bundle_dir, &entries, is_manifest, alphasort);
+	if (n < 0 && errno != ENOENT)
+		fn_err_set(&im->first, errno, "images", "%s", im->bundle_dir);
+	im->names = calloc((size_t)(n > 0 ? n : 0) + 1, sizeof(*im->names));
+	for (int i = 0; i < n; i++) {
+		if (im->names)
+			im->names[im->n_names++] = strdup(entries[i]->d_name);
+		free(entries[i]);
+	}
+	if (n >= 0)
+		free(entries);
+	step(im);
+	return 0;
+}
+
+static void note(struct fn_images *im, const struct fn_err *err)
+{
+	if (im->first.code == 0)
+		im->first = *err;
+}
+
+/* The image of this manifest is over, well or not. */
+static void next_image(struct fn_images *im)
+{
+	json_decref(im->manifest);
+	im->manifest = NULL;
+	im->at++;
+}
+
+static int load(struct fn_images *im, struct fn_err *err)
+{
+	char path[PATH_MAX];
+	json_error_t je;
+
+	snprintf(path, sizeof(path), "%s/%s", im->bundle_dir, im->names[im->at]);
+	im->manifest = json_load_file(path, 0, &je);
+	if (!json_is_object(im->manifest) || !json_is_string(json_object_get(im->manifest, "name")) ||
+	    strchr(json_string_value(json_object_get(im->manifest, "name")), '/') ||
+	    !json_is_array(json_object_get(im->manifest, "layers")) || json_array_size(json_object_get(im->manifest, "layers")) == 0)
+		return fn_err_set(err, EINVAL, "images", "%.160s is no image manifest", im->names[im->at]);
+	im->layer = 0;
+	im->changed = false;
+	return 0;
+}
+
+/* All layers are there: the image becomes known. */
+static int publish(struct fn_images *im, struct fn_err *err)
+{
+	json_t *out = json_deep_copy(im->manifest), *layers = json_array(), *l;
+	char path[PATH_MAX], tree[FN_TREE_NAME_SIZE];
+	json_int_t size = 0;
+	char *text, *old = NULL;
+	struct fn_buf before = {0};
+	size_t i;
+	int r = 0, fd;
+
+	json_array_foreach(json_object_get(im->manifest, "layers"), i, l) {
+		snprintf(tree, sizeof(tree), "img-%s", json_string_value(json_object_get(l, "sha256")));
+		json_array_append_new(layers, json_string(tree));
+		size += json_integer_value(json_object_get(l, "size"));
+	}
+	json_object_set_new(out, "layers", layers);
+	json_object_set_new(out, "size", json_integer(size));
+	text = json_dumps(out, JSON_INDENT(1) | JSON_SORT_KEYS);
+	snprintf(path, sizeof(path), "%s/images/%s.json", im->state_dir, json_string_value(json_object_get(out, "name")));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && fn_buf_read_fd(&before, fd, 1u << 20) == 0)
+		old = before.data;
+	fn_close(fd);
+	if (!fn_streq(old, text)) {
+		r = text ? fn_file_replace(AT_FDCWD, path, text, strlen(text), 0644) : -ENOMEM;
+		if (r < 0)
+			fn_err_set(err, r, "images", "%.160s", path);
+		else
+			im->installed++;
+	}
+	fn_buf_free(&before);
+	free(text);
+	json_decref(out);
+	return r;
+}
+
+static void on_unpacked(void *arg, const struct fn_err *err, uint64_t bytes)
+{
+	struct fn_images *im = arg;
+
+	(void)bytes;
+	if (err) {
+		note(im, err);
+		next_image(im);
+	} else {
+		im->layer++;
+	}
+	step(im);
+}
+
+/* 1 = under way, 0 = it is there already. */
+static int start_layer(struct fn_images *im, json_t *l, struct fn_err *err)
+{
+	const char *sha = json_string_value(json_object_get(l, "sha256")), *file = json_string_value(json_object_get(l, "file"));
+	struct fn_unpack_request req = {.max_bytes = IMAGE_BYTES_MAX, .max_entries = IMAGE_ENTRIES_MAX, .trusted_image = true};
+	char path[PATH_MAX], have[FN_SHA256_HEX];
+	fn_auto_fd int fd = -EBADF;
+	int r;
+
+	if (!sha || strlen(sha) != 64 || !file || strchr(file, '/'))
+		return fn_err_set(err, EINVAL, "images", "%.100s: layer %zu has no usable \"sha256\" and \"file\"", im->names[im->at], im->layer);
+	snprintf(req.tree, sizeof(req.tree), "img-%s", sha);
+	snprintf(path, sizeof(path), "%s/roots/%s", im->state_dir, req.tree);
+	if (access(path, F_OK) == 0)
+		return 0;
+	snprintf(path, sizeof(path), "%s/%s", im->bundle_dir, file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return fn_err_set(err, errno, "images", "%.160s", path);
+	r = fn_sha256_fd_hex(fd, have);
+	if (r < 0 || !fn_streq(have, sha))
+		return fn_err_set(err, r < 0 ? -r : EBADMSG, "images", "%.100s is not what its digest says; run `make images` again", file);
+	req.fd = fd;
+	r = fn_spawn_unpack(im->spawn, &req, on_unpacked, im);
+	return r < 0 ? fn_err_set(err, r, "images", "%.100s", file) : 1;
+}
+
+/* Goes on as far as it can without waiting. */
+static void step(struct fn_images *im)
+{
+	struct fn_err err;
+	fn_images_fn done;
+
+	while (im->at < im->n_names) {
+		json_t *layers;
+		int r = 0;
+
+		if (!im->manifest)
+			r = load(im, &err);
+		layers = json_object_get(im->manifest, "layers");
+		while (r == 0 && im->layer < json_array_size(layers)) {
+			r = start_layer(im, json_array_get(layers, im->layer), &err);
+			if (r == 1)
+				return;
+			if (r == 0)
+				im->layer++;
+		}
+		if (r == 0)
+			r = publish(im, &err);
+		if (r < 0)
+			note(im, &err);
+		next_image(im);
+	}
+	if (fn_runtimes_rescan(im->runtimes, &err) < 0)
+		note(im, &err);
+	end_run(im);
+	done = fn_take_ptr(im->done);
+	done(im->arg, im->first.code ? &im->first : NULL, im->installed);
+}
