@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <linux/close_range.h>
 #include <linux/limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -85,7 +87,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "fn-spawnd is started by fnd, not by hand.\n");
 		return 2;
 	}
-	if (prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) < 0 || fn_fd_set_cloexec(cfg.sock, true) < 0)
+	/* the master's lock comes along too, on purpose: it is free again only once we have cleaned up */
+	if (prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) < 0 || syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
 		return 1;
 	if (find_unpack(unpack, sizeof(unpack)) < 0) {
 		fn_log_error("fn-unpack is not beside fn-spawnd: %s", unpack);

@@ -176,6 +176,10 @@ static void on_request(void *arg, struct fn_http_req *req)
 	}
 	fn_id_uuid(call.request_id);
 	r = find_route(req, &call);
+	if (r && fn_http_req_too_large(req)) { /* its body was not kept, so that no signature over it can be verified */
+		too_large(&call, r);
+		return;
+	}
 	if (call.api->cfg.n_credentials > 0 && !(r && r->handler == fn_h_download)) { /* a download carries its own token */
 		denied = fn_sigv4_verify(&call.api->cfg, req);
 		if (denied) {
@@ -189,8 +193,6 @@ static void on_request(void *arg, struct fn_http_req *req)
 	}
 	if (!r)
 		fn_reply_error(&call, &FN_E_NO_ROUTE, "No operation of Lambda's API at %s %s", fn_http_req_method(req), fn_http_req_path(req));
-	else if (fn_http_req_too_large(req))
-		too_large(&call, r);
 	else if (!r->handler)
 		fn_reply_error(&call, &FN_E_NOT_IMPLEMENTED, "fnd does not implement %s yet", r->operation);
 	else

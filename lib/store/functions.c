@@ -158,7 +158,7 @@ static int load_generation(struct fn_store *s, struct fn_err *err)
 	return r;
 }
 
-int fn_store_open(const char *state_dir, struct fn_store **ret, struct fn_err *err)
+int fn_store_open(const char *dir, struct fn_store **ret, struct fn_err *err)
 {
 	struct fn_store *s = calloc(1, sizeof(*s));
 	char path[PATH_MAX];
@@ -166,7 +166,7 @@ int fn_store_open(const char *state_dir, struct fn_store **ret, struct fn_err *e
 
 	if (!s)
 		return fn_err_set(err, ENOMEM, "open database", NULL);
-	snprintf(path, sizeof(path), "%s/fnd.db", state_dir);
+	snprintf(path, sizeof(path), "%s/fnd.db", dir);
 	r = fn_db_open(path, &s->db, err);
 	if (r == 0)
 		r = load_generation(s, err);

@@ -12,9 +12,9 @@
 
 struct fn_store;
 
-/* Opens or makes <state>/fnd.db, migrates it to the current schema (numbered migrations, one transaction each). A newer schema
+/* Opens or makes <dir>/fnd.db, migrates it to the current schema (numbered migrations, one transaction each). A newer schema
  * than this program knows is an error that says so. */
-int fn_store_open(const char *state_dir, struct fn_store **ret, struct fn_err *err);
+int fn_store_open(const char *dir, struct fn_store **ret, struct fn_err *err);
 void fn_store_close(struct fn_store *s);
 
 /* $LATEST of a function (version NULL) or a published version: a borrowed snapshot, NULL = none. Take a reference to keep it. */

@@ -22,7 +22,7 @@ struct fn_httpd {
 	struct MHD_Daemon *mhd;
 	uint64_t io, prepare;
 	unsigned active;
-	bool dirty, running;
+	bool dirty, running, closing;
 	struct conn *adopting; /* set around MHD_add_connection(), which takes no argument of ours */
 };
 
@@ -288,6 +288,7 @@ void fn_httpd_quiesce(struct fn_httpd *h)
 		fn_close(MHD_quiesce_daemon(h->mhd));
 		h->cfg.listen_fd = -EBADF;
 	}
+	h->closing = true;
 }
 
 unsigned fn_httpd_active(const struct fn_httpd *h) { return h->active; }
@@ -431,6 +432,8 @@ static void reply(struct fn_http_req *r, unsigned status, const char *content_ty
 		MHD_add_response_header(resp, r->headers[i].name, r->headers[i].value);
 	if (content_type)
 		MHD_add_response_header(resp, "Content-Type", content_type);
+	if (r->h->closing)
+		MHD_add_response_header(resp, "Connection", "close");
 	r->response = resp;
 	r->status = status;
 	r->replied = true;

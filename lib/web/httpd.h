@@ -40,7 +40,7 @@ struct fn_httpd_config {
 };
 
 int fn_httpd_new(struct fn_loop *loop, const struct fn_httpd_config *config, struct fn_httpd **ret, struct fn_err *err);
-/* Stops accepting; what is running goes on. */
+/* Stops accepting; what is running goes on, and connections are closed after their next reply. */
 void fn_httpd_quiesce(struct fn_httpd *h);
 /* Connections with a request in progress (delivered or arriving). */
 unsigned fn_httpd_active(const struct fn_httpd *h);

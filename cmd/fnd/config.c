@@ -1,0 +1,289 @@
+/* config.c - see config.h. */
+#include "config.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/str.h"
+
+enum kind { TEXT, PATH, NUMBER };
+
+static const struct key {
+	const char *name;
+	enum kind kind;
+	size_t at;
+	int64_t min, max;
+} keys[] = {
+#define AT(m) offsetof(struct fnd_config, m)
+	{"listen", TEXT, AT(listen), 0, 0},
+	{"state_dir", PATH, AT(state_dir), 0, 0},
+	{"region", TEXT, AT(region), 0, 0},
+	{"account_id", TEXT, AT(account_id), 0, 0},
+	{"user", TEXT, AT(user), 0, 0},
+	{"runtimes", PATH, AT(runtimes), 0, 0},
+	{"images_dir", PATH, AT(images_dir), 0, 0},
+	{"uid_base", NUMBER, AT(uid_base), 65536, 4000000000},
+	{"account_concurrency", NUMBER, AT(account_concurrency), 1, 100000},
+	{"memory_budget_mb", NUMBER, AT(memory_budget_mb), 0, INT32_MAX},
+	{"idle_timeout_s", NUMBER, AT(idle_timeout_s), 1, 86400},
+	{"freeze_grace_ms", NUMBER, AT(freeze_grace_ms), 0, 60000},
+	{"init_timeout_s", NUMBER, AT(init_timeout_s), 1, 900},
+	{"drain_grace_s", NUMBER, AT(drain_grace_s), 0, 900},
+}, net_keys[] = {
+	{"bridge", TEXT, AT(bridge), 0, 0},
+	{"subnet", TEXT, AT(subnet), 0, 0},
+	{"resolv_conf", PATH, AT(resolv_conf), 0, 0},
+}, log_keys[] = {
+	{"max_bytes", NUMBER, AT(log_max_bytes), 4096, INT64_MAX},
+	{"files", NUMBER, AT(log_files), 1, 1000},
+};
+#define N(a) (sizeof(a) / sizeof((a)[0]))
+
+static int set(char **member, const char *value)
+{
+	char *copy = strdup(value);
+
+	if (!copy)
+		return -ENOMEM;
+	free(*member);
+	*member = copy;
+	return 0;
+}
+
+int fnd_config_init(struct fnd_config *c)
+{
+	*c = (struct fnd_config){
+		.uid_base = 0x70000000, .account_concurrency = 1000, .idle_timeout_s = 600, .freeze_grace_ms = 100, .init_timeout_s = 10,
+		.drain_grace_s = 30, .log_max_bytes = 16 << 20, .log_files = 8, .log_level = FN_LOG_INFO, .net = FN_NET_LOOPBACK,
+	};
+	return set(&c->listen, "127.0.0.1:3001") < 0 || set(&c->state_dir, "/var/lib/fnd") < 0 || set(&c->region, "us-east-1") < 0 ||
+			       set(&c->account_id, "000000000000") < 0 || set(&c->user, "fnd") < 0 || set(&c->bridge, "fnd0") < 0 ||
+			       set(&c->subnet, "10.201.0.0/16") < 0 || set(&c->resolv_conf, "/etc/resolv.conf") < 0
+		       ? -ENOMEM
+		       : 0;
+}
+
+void fnd_config_free(struct fnd_config *c)
+{
+	char *all[] = {c->listen, c->state_dir, c->region, c->account_id, c->user, c->runtimes, c->images_dir, c->bridge, c->subnet, c->resolv_conf};
+
+	for (size_t i = 0; i < N(all); i++)
+		free(all[i]);
+	for (size_t i = 0; i < c->n_credentials; i++) {
+		free(c->credentials[i].access_key_id);
+		free(c->credentials[i].secret_access_key);
+	}
+	free(c->credentials);
+}
+
+static int bad(struct fn_err *err, const char *file, const char *key, const char *what)
+{
+	return fn_err_set(err, EINVAL, "configuration", "%.100s: \"%.40s\" %.60s", file, key, what);
+}
+
+static int apply(struct fnd_config *c, const struct key *k, json_t *v, const char *file, struct fn_err *err)
+{
+	char path[PATH_MAX], rule[80];
+	const char *slash = strrchr(file, '/'), *text = json_string_value(v);
+
+	if (k->kind == NUMBER) {
+		if (!json_is_integer(v) || json_integer_value(v) < k->min || json_integer_value(v) > k->max) {
+			snprintf(rule, sizeof(rule), "must be a whole number from %lld to %lld", (long long)k->min, (long long)k->max);
+			return bad(err, file, k->name, rule);
+		}
+		*(int64_t *)((char *)c + k->at) = json_integer_value(v);
+		return 0;
+	}
+	if (!text || !*text)
+		return bad(err, file, k->name, "must be a non-empty string");
+	if (k->kind == PATH && text[0] != '/' && slash)
+		snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - file), file, text);
+	else
+		snprintf(path, sizeof(path), "%s", text);
+	return set((char **)((char *)c + k->at), path);
+}
+
+static const struct key *find(const struct key *list, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (fn_streq(list[i].name, name))
+			return &list[i];
+	return NULL;
+}
+
+static int load_network(struct fnd_config *c, json_t *o, const char *file, struct fn_err *err)
+{
+	const char *name;
+	json_t *v;
+
+	json_object_foreach(o, name, v) {
+		const struct key *k = find(net_keys, N(net_keys), name);
+		int r = 0;
+
+		if (fn_streq(name, "mode") && fn_streq(json_string_value(v), "loopback"))
+			c->net = FN_NET_LOOPBACK;
+		else if (fn_streq(name, "mode") && fn_streq(json_string_value(v), "nat"))
+			c->net = FN_NET_NAT;
+		else
+			r = k ? apply(c, k, v, file, err) : bad(err, file, name, fn_streq(name, "mode") ? "must be \"loopback\" or \"nat\"" : "is no key of \"network\"");
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int load_log(struct fnd_config *c, json_t *o, const char *file, struct fn_err *err)
+{
+	const char *name;
+	json_t *v;
+
+	json_object_foreach(o, name, v) {
+		const struct key *k = find(log_keys, N(log_keys), name);
+		int r = 0;
+
+		if (fn_streq(name, "level"))
+			r = fn_log_level_parse(json_string_value(v), &c->log_level) < 0 ? bad(err, file, name, "must be error, warn, info or debug") : 0;
+		else
+			r = k ? apply(c, k, v, file, err) : bad(err, file, name, "is no key of \"log\"");
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int load_credentials(struct fnd_config *c, json_t *list, const char *file, struct fn_err *err)
+{
+	json_t *e;
+	size_t i;
+
+	if (!json_is_array(list))
+		return bad(err, file, "credentials", "must be a list");
+	c->credentials = calloc(json_array_size(list) + 1, sizeof(*c->credentials));
+	json_array_foreach(list, i, e) {
+		const char *id = json_string_value(json_object_get(e, "access_key_id")), *key = json_string_value(json_object_get(e, "secret_access_key"));
+
+		if (!c->credentials || fn_str_empty(id) || fn_str_empty(key) || json_object_size(e) != 2 || strlen(key) > 128)
+			return bad(err, file, "credentials", "needs access_key_id and secret_access_key in each entry");
+		c->credentials[i].access_key_id = strdup(id);
+		c->credentials[i].secret_access_key = strdup(key);
+		c->n_credentials++;
+	}
+	return 0;
+}
+
+int fnd_config_load(struct fnd_config *c, const char *file, struct fn_err *err)
+{
+	json_error_t je;
+	json_t *root = json_load_file(file, JSON_REJECT_DUPLICATES, &je), *v;
+	const char *name;
+	int r = 0;
+
+	if (!json_is_object(root)) {
+		r = fn_err_set(err, EINVAL, "configuration", "%.100s: line %d: %.80s", file, je.line, root ? "must be a JSON object" : je.text);
+		json_decref(root);
+		return r;
+	}
+	json_object_foreach(root, name, v) {
+		const struct key *k = find(keys, N(keys), name);
+
+		if (k)
+			r = apply(c, k, v, file, err);
+		else if (fn_streq(name, "network") && json_is_object(v))
+			r = load_network(c, v, file, err);
+		else if (fn_streq(name, "log") && json_is_object(v))
+			r = load_log(c, v, file, err);
+		else if (fn_streq(name, "credentials"))
+			r = load_credentials(c, v, file, err);
+		else
+			r = bad(err, file, name, fn_streq(name, "network") || fn_streq(name, "log") ? "must be an object" : "is no key fnd knows");
+		if (r < 0)
+			break;
+	}
+	json_decref(root);
+	return r;
+}
+
+/* First of the candidates that exists: beside a build tree, else where `make install` puts it. */
+static int find_near(char **member, const char *in_tree, const char *installed)
+{
+	char exe[PATH_MAX], path[PATH_MAX + 64];
+	ssize_t n;
+	char *slash;
+
+	if (*member)
+		return 0;
+	n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+	exe[n > 0 ? n : 0] = '\0';
+	slash = strrchr(exe, '/');
+	if (slash) {
+		*slash = '\0';
+		snprintf(path, sizeof(path), "%s/%s", exe, in_tree);
+		if (access(path, R_OK) == 0)
+			return set(member, path);
+	}
+	return set(member, installed);
+}
+
+int fnd_config_address(const struct fnd_config *c, struct sockaddr_storage *ret, socklen_t *ret_len, bool *ret_loopback, struct fn_err *err)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
+	char host[64] = "";
+	const char *colon = strrchr(c->listen, ':');
+	int64_t port;
+
+	memset(ret, 0, sizeof(*ret));
+	if (!colon || fn_str_to_i64(colon + 1, 0, 65535, &port) < 0 || (size_t)(colon - c->listen) >= sizeof(host))
+		return fn_err_set(err, EINVAL, "listen", "\"%.100s\" is no ADDRESS:PORT", c->listen);
+	memcpy(host, c->listen, (size_t)(colon - c->listen));
+	if (host[0] == '[' && fn_str_ends(host, "]")) {
+		host[strlen(host) - 1] = '\0';
+		if (inet_pton(AF_INET6, host + 1, &v6->sin6_addr) != 1)
+			return fn_err_set(err, EINVAL, "listen", "\"%.100s\" is no IPv6 address", host + 1);
+		v6->sin6_family = AF_INET6;
+		v6->sin6_port = htons((uint16_t)port);
+		*ret_len = sizeof(*v6);
+		*ret_loopback = IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+		return 0;
+	}
+	if (fn_streq(host, "localhost"))
+		strcpy(host, "127.0.0.1");
+	if (inet_pton(AF_INET, host, &v4->sin_addr) != 1)
+		return fn_err_set(err, EINVAL, "listen", "\"%.100s\" is no IPv4 address (IPv6: [::1]:3001)", host);
+	v4->sin_family = AF_INET;
+	v4->sin_port = htons((uint16_t)port);
+	*ret_len = sizeof(*v4);
+	*ret_loopback = (ntohl(v4->sin_addr.s_addr) >> 24) == 127;
+	return 0;
+}
+
+int fnd_config_finish(struct fnd_config *c, struct fn_err *err)
+{
+	struct sockaddr_storage addr;
+	socklen_t len;
+	bool loopback;
+	int r;
+
+	if (find_near(&c->runtimes, "../config/runtimes.json", FN_PREFIX "/share/fnd/runtimes.json") < 0 ||
+	    find_near(&c->images_dir, "images", FN_PREFIX "/share/fnd/images") < 0)
+		return fn_err_set(err, ENOMEM, "configuration", NULL);
+	if (strlen(c->account_id) != 12 || strspn(c->account_id, "0123456789") != 12)
+		return fn_err_set(err, EINVAL, "configuration", "\"account_id\" must have 12 digits");
+	r = fnd_config_address(c, &addr, &len, &loopback, err);
+	if (r < 0)
+		return r;
+	if (!loopback && c->n_credentials == 0)
+		return fn_err_set(err, EACCES, "listen",
+				  "%.60s is reachable from other machines and no \"credentials\" are configured: whoever reaches it could run "
+				  "code. Configure credentials, or listen on 127.0.0.1",
+				  c->listen);
+	return 0;
+}

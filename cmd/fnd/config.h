@@ -1,0 +1,41 @@
+/* config.h - fnd's configuration: a strict JSON file (an unknown key is an error), then the command line. Keys: fnd(8), README. */
+#ifndef FND_CONFIG_H
+#define FND_CONFIG_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "api/api.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "sandbox/spec.h"
+
+struct fnd_config {
+	char *listen;      /* "127.0.0.1:3001", "[::1]:3001" */
+	char *state_dir;   /* absolute once the master has made it */
+	char *region, *account_id, *user;
+	char *runtimes;    /* path of runtimes.json */
+	char *images_dir;  /* where `make images` puts bundles */
+	struct fn_credential *credentials;
+	size_t n_credentials;
+	int64_t uid_base, account_concurrency, memory_budget_mb;
+	int64_t idle_timeout_s, freeze_grace_ms, init_timeout_s, drain_grace_s;
+	int64_t log_max_bytes, log_files;
+	enum fn_log_level log_level;
+	enum fn_net_mode net;
+	char *bridge, *subnet, *resolv_conf; /* nat */
+};
+
+/* Built-in values. */
+int fnd_config_init(struct fnd_config *c);
+/* Reads a file over what is set; relative paths in it are relative to its directory. */
+int fnd_config_load(struct fnd_config *c, const char *file, struct fn_err *err);
+/* Finds what was not set (the runtimes file, the images directory) near the program; checks that everything fits together. */
+int fnd_config_finish(struct fnd_config *c, struct fn_err *err);
+void fnd_config_free(struct fnd_config *c);
+/* The address to listen on; *ret_loopback tells whether only this machine can reach it. */
+int fnd_config_address(const struct fnd_config *c, struct sockaddr_storage *ret, socklen_t *ret_len, bool *ret_loopback, struct fn_err *err);
+
+#endif

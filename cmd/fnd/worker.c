@@ -1,0 +1,274 @@
+/* worker.c - the process that does the work: everything is made here, wired together, and taken down again. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "fnd.h"
+#include "invoke/invoker.h"
+#include "model/limits.h"
+#include "os/sock.h"
+#include "runtime/images.h"
+#include "runtime/rtapi.h"
+
+#define DRAIN_LOOK_US 10000u
+#define END_WAIT_US 10000000u /* for the last environments to be gone */
+#define CONNECTIONS_MAX 8192
+
+struct worker {
+	const struct fnd_config *cfg;
+	struct fn_loop *loop;
+	int master_fd;
+	struct fn_store *store;
+	struct fn_runtimes *runtimes;
+	struct fn_logs *logs;
+	struct fn_httpd *rt_httpd, *api_httpd;
+	struct fn_pool *pool;
+	struct fn_spawn_client *spawn;
+	struct fn_invoker *invoker;
+	struct fn_images *images;
+	struct fn_api *api;
+	int listen_fd;
+	uint64_t drain_timer, drain_until_us;
+	bool draining, ending;
+	int status;
+};
+
+static void tell_master(struct worker *w, char type)
+{
+	struct iovec iov = {&type, 1};
+
+	(void)fn_sock_send(w->master_fd, &iov, 1, NULL, 0);
+}
+
+/* --- fn-spawnd --- */
+static void on_exit_of(void *arg, uint64_t id, const struct fn_sandbox_exit *info)
+{
+	struct worker *w = arg;
+
+	fn_pool_on_exit(w->pool, id, info);
+}
+
+static void on_lost(void *arg)
+{
+	struct worker *w = arg;
+
+	if (!w->ending)
+		fn_log_warn("the connection to fn-spawnd is lost");
+}
+
+static const struct fn_spawn_client_ops spawn_ops = {on_exit_of, on_lost};
+
+static void on_master(void *arg, int fd, uint32_t events)
+{
+	struct worker *w = arg;
+	int fds[FN_SOCK_FDS_MAX];
+	struct fn_err err;
+	size_t n_fds = 0;
+	char type, text[512];
+	ssize_t n = fn_sock_recv(fd, &type, 1, fds, &n_fds);
+
+	(void)events;
+	if (n == -EAGAIN)
+		return;
+	if (n <= 0) { /* the master is gone; so will we be */
+		fn_loop_stop(w->loop);
+		return;
+	}
+	if (type == FND_SPAWND && n_fds == 1 && fn_spawn_client_reconnect(w->spawn, fds[0], &err) < 0)
+		fn_log_error("%s", fn_err_format(&err, text, sizeof(text)));
+}
+
+/* --- ending --- */
+static void on_drain_timer(void *arg)
+{
+	struct worker *w = arg;
+	uint64_t now = fn_loop_now_us(w->loop);
+
+	if (!w->ending && fn_httpd_active(w->api_httpd) > 0 && now < w->drain_until_us) {
+		(void)fn_loop_rearm_timer(w->loop, w->drain_timer, now + DRAIN_LOOK_US);
+		return;
+	}
+	if (!w->ending) {
+		if (fn_httpd_active(w->api_httpd) > 0)
+			fn_log_warn("%u requests did not end within the grace of %lld s; they are failed", fn_httpd_active(w->api_httpd),
+				    (long long)w->cfg->drain_grace_s);
+		w->ending = true;
+		w->drain_until_us = now + END_WAIT_US;
+		fn_pool_shutdown(w->pool);
+	}
+	if ((fn_pool_workers(w->pool) == 0 && fn_httpd_active(w->api_httpd) == 0 && !fn_api_busy(w->api)) || now > w->drain_until_us)
+		fn_loop_stop(w->loop);
+	else
+		(void)fn_loop_rearm_timer(w->loop, w->drain_timer, now + DRAIN_LOOK_US);
+}
+
+static void on_term(void *arg, int signo, int sender)
+{
+	struct worker *w = arg;
+
+	(void)signo;
+	(void)sender;
+	if (w->draining) { /* asked twice: at once */
+		w->drain_until_us = 0;
+		return;
+	}
+	w->draining = true;
+	if (!w->api_httpd) { /* not open yet */
+		fn_loop_stop(w->loop);
+		return;
+	}
+	fn_log_info("stopping: %u requests are running", fn_httpd_active(w->api_httpd));
+	tell_master(w, FND_STOPPING);
+	fn_httpd_quiesce(w->api_httpd);
+	fn_api_drain(w->api);
+	w->drain_until_us = fn_loop_now_us(w->loop) + (uint64_t)w->cfg->drain_grace_s * 1000000u;
+	if (fn_loop_add_timer(w->loop, 0, on_drain_timer, w, &w->drain_timer) < 0)
+		fn_loop_stop(w->loop);
+}
+
+/* --- making --- */
+static uint64_t memory_budget(const struct fnd_config *c)
+{
+	struct sysinfo si;
+
+	if (c->memory_budget_mb > 0)
+		return (uint64_t)c->memory_budget_mb << 20;
+	return sysinfo(&si) == 0 ? (uint64_t)si.totalram * si.mem_unit / 10 * 8 : 0;
+}
+
+static int make_data_plane(struct worker *w, int spawnd_fd, struct fn_err *err)
+{
+	const struct fnd_config *c = w->cfg;
+	const struct fn_httpd_config rt = {.listen_fd = -EBADF, .body_max = FN_RESPONSE_MAX, .conn_max = 100000, .ops = &fn_rt_httpd_ops};
+	struct fn_pool_config pool = {
+		.loop = w->loop, .region = c->region, .idle_timeout_us = (uint64_t)c->idle_timeout_s * 1000000u,
+		.freeze_grace_us = (uint64_t)c->freeze_grace_ms * 1000u, .init_timeout_us = (uint64_t)c->init_timeout_s * 1000000u,
+		.memory_budget = memory_budget(c), .net = c->net,
+	};
+	int r = fn_httpd_new(w->loop, &rt, &w->rt_httpd, err);
+
+	if (r < 0)
+		return r;
+	pool.rt_httpd = w->rt_httpd;
+	pool.runtimes = w->runtimes;
+	pool.logs = w->logs;
+	r = fn_pool_new(&pool, &w->pool, err);
+	if (r == 0)
+		r = fn_spawn_client_new(w->loop, spawnd_fd, &spawn_ops, w, &w->spawn, err);
+	if (r < 0)
+		return r;
+	fn_pool_set_spawn(w->pool, w->spawn);
+	r = fn_invoker_new(w->pool, (unsigned)c->account_concurrency, &w->invoker);
+	return r < 0 ? fn_err_set(err, r, "invoker", NULL) : 0;
+}
+
+static int make_control_plane(struct worker *w, struct fn_err *err)
+{
+	const struct fnd_config *c = w->cfg;
+	struct fn_api_config api = {
+		.loop = w->loop, .region = c->region, .account_id = c->account_id, .state_dir = c->state_dir,
+		.account_concurrency = (unsigned)c->account_concurrency, .credentials = c->credentials, .n_credentials = c->n_credentials,
+		.store = w->store, .runtimes = w->runtimes, .invoker = w->invoker, .logs = w->logs, .spawn = w->spawn,
+	};
+	int r = fn_images_new(c->state_dir, c->images_dir, w->runtimes, w->spawn, &w->images);
+
+	if (r < 0)
+		return fn_err_set(err, r, "images", NULL);
+	api.images = w->images;
+	return fn_api_new(&api, &w->api, err);
+}
+
+static int make(struct worker *w, const struct fnd_worker_args *args, struct fn_err *err)
+{
+	const struct fnd_config *c = args->config;
+	char db[4096];
+	uint64_t id;
+	int r = fn_loop_new(&w->loop);
+
+	if (r < 0)
+		return fn_err_set(err, r, "fnd", "event loop");
+	snprintf(db, sizeof(db), "%s/db", c->state_dir);
+	r = fn_store_open(db, &w->store, err);
+	if (r == 0)
+		r = fn_runtimes_load(c->runtimes, c->state_dir, &w->runtimes, err);
+	if (r == 0)
+		r = fn_logs_new(w->loop, c->state_dir, (uint64_t)c->log_max_bytes, (unsigned)c->log_files, &w->logs, err);
+	if (r == 0)
+		r = make_data_plane(w, args->spawnd_fd, err);
+	if (r == 0)
+		r = make_control_plane(w, err);
+	if (r < 0)
+		return r;
+	r = fn_loop_add_signal(w->loop, SIGTERM, on_term, w, &id);
+	if (r == 0)
+		r = fn_loop_add_signal(w->loop, SIGINT, on_term, w, &id);
+	if (r == 0)
+		r = fn_fd_set_nonblock(w->master_fd, true);
+	if (r == 0)
+		r = fn_loop_add_io(w->loop, w->master_fd, EPOLLIN, on_master, w, &id);
+	return r < 0 ? fn_err_set(err, r, "fnd", "event loop") : 0;
+}
+
+/* The base images are there: the API opens. Connections made before have waited in the listening socket. */
+static void on_images(void *arg, const struct fn_err *failed, unsigned installed)
+{
+	struct worker *w = arg;
+	const struct fn_httpd_config http = {.listen_fd = w->listen_fd, .body_max = 1u << 20, .conn_max = CONNECTIONS_MAX, .idle_timeout_s = 300,
+					     .ops = &fn_api_httpd_ops, .arg = w->api};
+	fn_auto_free char *have = fn_runtimes_installed(w->runtimes);
+	struct fn_err err;
+	char text[512];
+
+	if (failed)
+		fn_log_warn("base images: %s", fn_err_format(failed, text, sizeof(text)));
+	if (installed)
+		fn_log_info("%u base images installed", installed);
+	if (fn_httpd_new(w->loop, &http, &w->api_httpd, &err) < 0) {
+		fn_log_error("%s", fn_err_format(&err, text, sizeof(text)));
+		w->status = 1;
+		fn_loop_stop(w->loop);
+		return;
+	}
+	fn_log_info("ready on http://%s with %zu functions; runtimes: %s", w->cfg->listen, fn_store_count(w->store), have ? have : "?");
+	tell_master(w, FND_READY);
+}
+
+static void unmake(struct worker *w)
+{
+	fn_httpd_free(w->api_httpd);
+	fn_pool_free(w->pool);
+	fn_api_free(w->api);
+	fn_images_free(w->images);
+	fn_invoker_free(w->invoker);
+	fn_spawn_client_free(w->spawn);
+	fn_httpd_free(w->rt_httpd);
+	fn_logs_free(w->logs);
+	fn_runtimes_free(w->runtimes);
+	fn_store_close(w->store);
+	fn_loop_free(w->loop);
+}
+
+int fnd_worker_run(const struct fnd_worker_args *args)
+{
+	struct worker w = {.cfg = args->config, .master_fd = args->master_fd, .listen_fd = args->listen_fd};
+	struct fn_err err = {0};
+	char text[512];
+
+	if (make(&w, args, &err) < 0) {
+		fn_log_error("%s", fn_err_format(&err, text, sizeof(text)));
+		return 1;
+	}
+	if (fn_images_install(w.images, on_images, &w) < 0 || fn_loop_run(w.loop) < 0)
+		w.status = 1;
+	unmake(&w);
+	fn_log_info("ended");
+	return w.status;
+}
