@@ -1,6 +1,6 @@
 /*
  * fn-unpack - unpacks one untrusted archive and exits. Started by fn-spawnd as root with the archive on descriptor 3, an empty
- * directory on 4 and a pipe for the result on 5; locks itself in (own namespaces, that directory as its root, an unprivileged
+ * directory (a detached mount) on 4 and a pipe for the result on 5; locks itself in (own namespaces, that directory as its root, an unprivileged
  * user, seccomp, rlimits) before it reads the first byte.
  */
 #include <errno.h>
@@ -47,7 +47,7 @@ static int limit_self(uint64_t max_bytes, struct fn_err *err)
 static int confine(uint32_t uid, uint64_t max_bytes, struct fn_err *err)
 {
 	struct fn_seccomp *filter = NULL;
-	int tree, dir, r;
+	int dir, r;
 
 	(void)syscall(SYS_close_range, 6, ~0u, 0);
 	if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
@@ -55,16 +55,14 @@ static int confine(uint32_t uid, uint64_t max_bytes, struct fn_err *err)
 	r = fn_seccomp_for_unpack(&filter, err); /* while malloc and the loader may still do what they like */
 	if (r < 0)
 		return r;
-	tree = fn_mount_copy(FN_UNPACK_DIR_FD, "", 0, err);
-	if (tree < 0)
-		return tree;
-	if (fn_mount_set_attr(tree, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err) < 0 ||
-	    fn_mount_attach(tree, FN_UNPACK_DIR_FD, "", "confine", err) < 0)
-		if (move_mount(tree, "", AT_FDCWD, "/tmp", MOVE_MOUNT_F_EMPTY_PATH) < 0)
-			return fn_err_set(err, errno, "confine", "attach the directory");
-	if (fchdir(tree) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+	/* descriptor 4 is a detached copy of the mount, made by fn-spawnd: the directory itself is out of reach of our namespace */
+	r = fn_mount_set_attr(FN_UNPACK_DIR_FD, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
+	if (r == 0)
+		r = fn_mount_attach(FN_UNPACK_DIR_FD, AT_FDCWD, "/tmp", "confine", err);
+	if (r < 0)
+		return r;
+	if (fchdir(FN_UNPACK_DIR_FD) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		return fn_err_set(err, errno, "confine", "pivot_root");
-	close(tree);
 	dir = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0 || dup2(dir, FN_UNPACK_DIR_FD) < 0)
 		return fn_err_set(err, errno, "confine", "directory");
@@ -114,7 +112,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "fn-unpack is started by fn-spawnd, not by hand.\n");
 		return 2;
 	}
-	if (confine((uint32_t)uid, limits.max_bytes, &res.err) == 0)
-		(void)fn_unpack_archive(FN_UNPACK_ARCHIVE_FD, FN_UNPACK_DIR_FD, prefix, &limits, &res);
+	/* all data is on disk before fn-spawnd gives the tree its name: a tree that is there is whole, also after a power cut */
+	if (confine((uint32_t)uid, limits.max_bytes, &res.err) == 0 &&
+	    fn_unpack_archive(FN_UNPACK_ARCHIVE_FD, FN_UNPACK_DIR_FD, prefix, &limits, &res) == 0 && syncfs(FN_UNPACK_DIR_FD) < 0)
+		fn_err_set(&res.err, errno, "unpack", "write to disk");
 	return fn_fd_write_all(FN_UNPACK_RESULT_FD, &res, sizeof(res)) < 0 ? 1 : 0;
 }

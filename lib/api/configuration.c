@@ -95,7 +95,7 @@ static void int_member(struct fn_checks *c, json_t *in, const char *key, const c
 static bool role_ok(const char *r)
 {
 	return fn_str_starts(r, "arn:aws") && strstr(r, ":iam::") && strstr(r, ":role/") &&
-	       strspn(strstr(r, ":iam::") + 7, "0123456789") == 12;
+	       strspn(strstr(r, ":iam::") + 6, "0123456789") == 12;
 }
 
 /* What Lambda has and fnd does not yet: refused when it asks for something, accepted when it asks for nothing. */

@@ -25,6 +25,7 @@
 #include "base/list.h"
 #include "base/str.h"
 #include "image/unpack.h"
+#include "os/mount.h"
 #include "os/ns.h"
 #include "spawn/proto.h"
 
@@ -149,11 +150,7 @@ static void on_end(void *arg, int fd, uint32_t events)
 		err = res.err;
 		err.stage[sizeof(err.stage) - 1] = err.msg[sizeof(err.msg) - 1] = '\0';
 	} else {
-		fn_auto_fd int dir = openat(j->u->roots_fd, j->tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-		/* all data before the name: a tree that is there is whole, also after a power cut */
-		if (dir < 0 || syncfs(dir) < 0 || renameat(j->u->roots_fd, j->tmp, j->u->roots_fd, j->req.tree) < 0 ||
-		    fsync(j->u->roots_fd) < 0)
+		if (renameat(j->u->roots_fd, j->tmp, j->u->roots_fd, j->req.tree) < 0 || fsync(j->u->roots_fd) < 0)
 			fn_err_set(&err, errno, "unpack", "publish the tree");
 	}
 	job_finish(j, err.code ? &err : NULL, res.bytes);
@@ -206,8 +203,10 @@ static int job_start(struct job *j, struct fn_err *err)
 	snprintf(j->tmp, sizeof(j->tmp), ".tmp-%" PRIu64, ++u->next);
 	if (mkdirat(u->roots_fd, j->tmp, 0755) < 0 || fchownat(u->roots_fd, j->tmp, u->cfg.uid_base, u->cfg.uid_base, 0) < 0)
 		return fn_err_set(err, errno, "unpack", "make a directory");
-	dir = openat(u->roots_fd, j->tmp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0 || pipe2(p, O_CLOEXEC) < 0)
+	dir = fn_mount_copy(u->roots_fd, j->tmp, 0, err);
+	if (dir < 0)
+		return dir;
+	if (pipe2(p, O_CLOEXEC) < 0)
 		return fn_err_set(err, errno, "unpack", "descriptors");
 	j->result_fd = p[0];
 	result_w = p[1];

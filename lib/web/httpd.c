@@ -251,6 +251,7 @@ int fn_httpd_new(struct fn_loop *loop, const struct fn_httpd_config *config, str
 {
 	struct fn_httpd *h = calloc(1, sizeof(*h));
 	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC;
+	struct MHD_OptionItem listen[] = {{MHD_OPTION_LISTEN_SOCKET, config->listen_fd, NULL}, {MHD_OPTION_END, 0, NULL}};
 	const union MHD_DaemonInfo *info;
 	int r;
 
@@ -258,11 +259,11 @@ int fn_httpd_new(struct fn_loop *loop, const struct fn_httpd_config *config, str
 		return fn_err_set(err, ENOMEM, "http server", NULL);
 	h->loop = loop;
 	h->cfg = *config;
-	if (config->listen_fd < 0)
+	if (config->listen_fd < 0) { /* the option itself is refused then */
 		flags |= MHD_USE_NO_LISTEN_SOCKET;
-	h->mhd = MHD_start_daemon(flags, 0, NULL, NULL, on_request, h, MHD_OPTION_LISTEN_SOCKET,
-				  config->listen_fd >= 0 ? config->listen_fd : MHD_INVALID_SOCKET, MHD_OPTION_CONNECTION_LIMIT,
-				  config->conn_max, MHD_OPTION_CONNECTION_TIMEOUT, config->idle_timeout_s,
+		listen[0].option = MHD_OPTION_END;
+	}
+	h->mhd = MHD_start_daemon(flags, 0, NULL, NULL, on_request, h, MHD_OPTION_ARRAY, listen, MHD_OPTION_CONNECTION_LIMIT, config->conn_max, MHD_OPTION_CONNECTION_TIMEOUT, config->idle_timeout_s,
 				  MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)32768, MHD_OPTION_UNESCAPE_CALLBACK, keep_raw, NULL,
 				  MHD_OPTION_URI_LOG_CALLBACK, on_uri, h, MHD_OPTION_NOTIFY_CONNECTION, on_conn, h,
 				  MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_END);
