@@ -53,6 +53,7 @@ struct fn_loop {
 	uint32_t n_slots, first_free; /* first_free NOT_QUEUED = none */
 	uint32_t *heap;
 	uint32_t n_heap, cap_heap;
+	bool again;
 	uint32_t n_prepare;
 	sigset_t signals;
 	uint64_t signal_id;
@@ -381,6 +382,8 @@ static void run_timers(struct fn_loop *l)
 	}
 }
 
+void fn_loop_again(struct fn_loop *l) { l->again = true; }
+
 int fn_loop_run_once(struct fn_loop *l, uint64_t timeout_us)
 {
 	struct epoll_event ev[ROUND_EVENTS];
@@ -390,11 +393,16 @@ int fn_loop_run_once(struct fn_loop *l, uint64_t timeout_us)
 	l->now_us = fn_clock_mono_us();
 	if (timeout_us != UINT64_MAX)
 		until = timeout_us ? l->now_us + timeout_us : 0;
-	for (uint32_t i = 0, left = l->n_prepare; i < l->n_slots && left > 0; i++)
-		if (l->slots[i].kind == PREPARE) {
-			left--;
-			l->slots[i].prepare(l->slots[i].arg, &until);
-		}
+	for (int round = 0; round == 0 || (l->again && round < 4); round++) {
+		l->again = false;
+		for (uint32_t i = 0, left = l->n_prepare; i < l->n_slots && left > 0; i++)
+			if (l->slots[i].kind == PREPARE) {
+				left--;
+				l->slots[i].prepare(l->slots[i].arg, &until);
+			}
+	}
+	if (l->again)
+		until = 0;
 	if (l->n_heap > 0 && at(l, 0) < until)
 		until = at(l, 0) > l->now_us ? at(l, 0) : 0;
 	if (l->stop)

@@ -42,6 +42,8 @@ int fn_loop_rearm_timer(struct fn_loop *loop, uint64_t id, uint64_t at_us);
 
 /* Blocks signo for the process and delivers it through the loop (signalfd). */
 int fn_loop_add_signal(struct fn_loop *loop, int signo, fn_loop_signal_fn fn, void *arg, uint64_t *ret_id);
+/* From a prepare callback or what it calls: something that another prepare callback looks after has changed; all run once more. */
+void fn_loop_again(struct fn_loop *loop);
 int fn_loop_add_prepare(struct fn_loop *loop, fn_loop_prepare_fn fn, void *arg, uint64_t *ret_id);
 
 /* Removes any registration. id 0 is ignored. Call before closing the descriptor. */

@@ -441,6 +441,7 @@ static void reply(struct fn_http_req *r, unsigned status, const char *content_ty
 	if (r->suspended) {
 		r->suspended = false;
 		r->h->dirty = true;
+		fn_loop_again(r->h->loop);
 		MHD_resume_connection(r->c);
 	}
 }
