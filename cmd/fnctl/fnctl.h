@@ -1,0 +1,70 @@
+/* fnctl.h - shared by the files of fnctl: options of the whole program, HTTP, output, archives. */
+#ifndef FNCTL_FNCTL_H
+#define FNCTL_FNCTL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+enum exit_status { EX_FINE = 0, EX_FUNCTION = 1, EX_BAD_USE = 2, EX_API = 3 };
+
+struct globals {
+	const char *endpoint; /* without a trailing slash */
+	const char *region;
+	const char *key_id, *secret; /* NULL = requests are not signed */
+	bool json;
+};
+extern struct globals G;
+
+/* --- http.c --- */
+struct reply {
+	long status;
+	struct fn_buf body;
+	json_t *json;            /* NULL when the body is none */
+	char error_type[80];     /* x-amzn-ErrorType */
+	char function_error[32]; /* X-Amz-Function-Error */
+	char *log_result;        /* X-Amz-Log-Result, base64 */
+	char version[40];        /* X-Amz-Executed-Version */
+	double ms;               /* as the client saw it */
+};
+
+/* headers: NULL-terminated "Name: value". body NULL = none. Returns EX_FINE for any answer below 300; else says on stderr what went
+ * wrong, with what to do about it, and returns EX_API. The caller frees with reply_free() either way. */
+int request(struct reply *r, const char *operation, const char *method, const char *path, const char *const *headers, const void *body, size_t len,
+	    long timeout_s);
+void reply_free(struct reply *r);
+/* The same, quiet about a 404. */
+int request_may_miss(struct reply *r, const char *operation, const char *method, const char *path, bool *ret_missing);
+/* "/2015-03-31/functions/<name><rest>", name percent-encoded; static buffer. */
+const char *function_path(const char *name, const char *rest);
+int usage_error(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* --- output.c --- */
+struct column {
+	const char *title, *key; /* key: member of each row */
+};
+void print_json(json_t *o);
+void print_table(json_t *rows, const struct column *columns, size_t n);
+/* "Key   value" lines of a function's configuration. */
+void print_function(json_t *configuration);
+
+/* --- package.c --- */
+/* A directory zipped (the same bytes for the same content), or a zip file as it is. Says why on stderr and returns -errno. */
+int package_read(const char *path, struct fn_buf *ret);
+
+/* --- commands; argv[0] is the command --- */
+int cmd_create(int argc, char **argv);
+int cmd_update(int argc, char **argv);
+int cmd_deploy(int argc, char **argv);
+int cmd_list(int argc, char **argv);
+int cmd_get(int argc, char **argv);
+int cmd_delete(int argc, char **argv);
+int cmd_invoke(int argc, char **argv);
+int cmd_logs(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
+int cmd_images(int argc, char **argv);
+
+#endif

@@ -1,0 +1,308 @@
+/* functions.c - create, update, deploy, list, get, delete. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/str.h"
+#include "fnctl.h"
+
+#define DEFAULT_ROLE "arn:aws:iam::000000000000:role/fnd"
+#define WAIT_S 120
+
+static void decref(json_t **j) { json_decref(*j); }
+
+struct wanted {
+	const char *name, *code;
+	json_t *configuration; /* members of the API */
+	bool wait;
+};
+
+static int number_member(json_t *o, const char *key, const char *command, const char *option, const char *text)
+{
+	int64_t v;
+
+	if (fn_str_to_i64(text, 0, INT32_MAX, &v) < 0)
+		return usage_error(command, "%s wants a whole number, not \"%s\"", option, text);
+	json_object_set_new(o, key, json_integer(v));
+	return EX_FINE;
+}
+
+static int parse(int argc, char **argv, struct wanted *w)
+{
+	static const struct option options[] = {{"runtime", required_argument, NULL, 'r'},     {"handler", required_argument, NULL, 'h'},
+						{"code", required_argument, NULL, 'c'},        {"role", required_argument, NULL, 'R'},
+						{"memory", required_argument, NULL, 'm'},      {"timeout", required_argument, NULL, 't'},
+						{"tmp", required_argument, NULL, 'T'},         {"env", required_argument, NULL, 'e'},
+						{"description", required_argument, NULL, 'd'}, {"no-wait", no_argument, NULL, 'n'},
+						{NULL, 0, NULL, 0}};
+	json_t *o = w->configuration = json_object(), *vars = NULL;
+	int c, r = EX_FINE;
+
+	w->wait = true;
+	while (r == EX_FINE && (c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		const char *eq;
+
+		switch (c) {
+		case 'r':
+			json_object_set_new(o, "Runtime", json_string(optarg));
+			break;
+		case 'h':
+			json_object_set_new(o, "Handler", json_string(optarg));
+			break;
+		case 'c':
+			w->code = optarg;
+			break;
+		case 'R':
+			json_object_set_new(o, "Role", json_string(optarg));
+			break;
+		case 'm':
+			r = number_member(o, "MemorySize", argv[0], "--memory", optarg);
+			break;
+		case 't':
+			r = number_member(o, "Timeout", argv[0], "--timeout", optarg);
+			break;
+		case 'T':
+			json_object_set_new(o, "EphemeralStorage", json_object());
+			r = number_member(json_object_get(o, "EphemeralStorage"), "Size", argv[0], "--tmp", optarg);
+			break;
+		case 'e':
+			eq = strchr(optarg, '=');
+			if (!eq || eq == optarg)
+				return usage_error(argv[0], "--env wants NAME=VALUE, not \"%s\"", optarg);
+			if (!vars) {
+				vars = json_object();
+				json_object_set_new(o, "Environment", json_pack("{so}", "Variables", vars));
+			}
+			json_object_setn_new_nocheck(vars, optarg, (size_t)(eq - optarg), json_string(eq + 1));
+			break;
+		case 'd':
+			json_object_set_new(o, "Description", json_string(optarg));
+			break;
+		case 'n':
+			w->wait = false;
+			break;
+		default:
+			return EX_BAD_USE;
+		}
+	}
+	if (r != EX_FINE)
+		return r;
+	if (optind < argc)
+		w->name = argv[optind++];
+	if (optind < argc && fn_streq(argv[0], "deploy") && !w->code)
+		w->code = argv[optind++];
+	if (!w->name)
+		return usage_error(argv[0], "which function?");
+	if (optind < argc)
+		return usage_error(argv[0], "what is \"%s\"?", argv[optind]);
+	return EX_FINE;
+}
+
+/* ZipFile, in base64. */
+static int add_code(json_t *o, const char *path)
+{
+	fn_auto_buf struct fn_buf zip = {0};
+	fn_auto_free char *text = NULL;
+
+	if (package_read(path, &zip) < 0 || fn_base64_encode(zip.data, zip.len, &text) < 0)
+		return EX_BAD_USE;
+	json_object_set_new(o, "ZipFile", json_string(text));
+	return EX_FINE;
+}
+
+/* Until it is settled; prints the configuration. */
+static int wait_settled(const char *name, bool wait)
+{
+	for (int i = 0;; i++) {
+		struct reply r;
+		const char *state, *update;
+		int rc = request(&r, "get", "GET", function_path(name, "/configuration"), NULL, NULL, 0, 60);
+		struct timespec pause = {0, i < 10 ? 20000000 : 500000000};
+
+		state = json_string_value(json_object_get(r.json, "State"));
+		update = json_string_value(json_object_get(r.json, "LastUpdateStatus"));
+		if (rc == EX_FINE && wait && (fn_streq(state, "Pending") || fn_streq(update, "InProgress")) && i < WAIT_S * 2) {
+			reply_free(&r);
+			nanosleep(&pause, NULL);
+			continue;
+		}
+		if (rc == EX_FINE && (fn_streq(state, "Failed") || fn_streq(update, "Failed"))) {
+			const char *why = json_string_value(json_object_get(r.json, fn_streq(state, "Failed") ? "StateReason" : "LastUpdateStatusReason"));
+
+			fprintf(stderr, "fnctl: %s failed: %s\n", name, why ? why : "no reason is known");
+			rc = EX_API;
+		} else if (rc == EX_FINE) {
+			if (G.json)
+				print_json(r.json);
+			else
+				print_function(r.json);
+		}
+		reply_free(&r);
+		return rc;
+	}
+}
+
+static int send_json(const char *operation, const char *method, const char *path, json_t *body)
+{
+	fn_auto_free char *text = json_dumps(body, JSON_COMPACT);
+	struct reply r;
+	int rc = request(&r, operation, method, path, NULL, text, text ? strlen(text) : 0, 300);
+
+	reply_free(&r);
+	return rc;
+}
+
+static int create(struct wanted *w)
+{
+	json_t *o = w->configuration, *code = json_object();
+	int rc;
+
+	json_object_set_new(o, "Code", code);
+	json_object_set_new(o, "FunctionName", json_string(w->name));
+	if (!json_object_get(o, "Role"))
+		json_object_set_new(o, "Role", json_string(DEFAULT_ROLE));
+	if (!w->code)
+		return usage_error("create", "where is the code? (--code DIR or --code FILE.zip)");
+	if (!json_object_get(o, "Runtime"))
+		return usage_error("create", "which runtime? (--runtime; `fnctl images` shows what there is)");
+	if (!json_object_get(o, "Handler") && fn_str_starts(json_string_value(json_object_get(o, "Runtime")), "provided"))
+		json_object_set_new(o, "Handler", json_string("bootstrap"));
+	rc = add_code(code, w->code);
+	if (rc == EX_FINE)
+		rc = send_json("create", "POST", "/2015-03-31/functions", o);
+	if (rc == EX_FINE)
+		rc = wait_settled(w->name, w->wait);
+	if (rc == EX_FINE && !G.json)
+		printf("\nInvoke it: fnctl invoke %s '{}'\n", w->name);
+	return rc;
+}
+
+static int update(struct wanted *w)
+{
+	fn_auto(decref) json_t *code = json_object();
+	int rc = EX_FINE;
+
+	if (!w->code && json_object_size(w->configuration) == 0)
+		return usage_error("update", "what is to change? (--code, --memory, --env ...)");
+	if (w->code) {
+		rc = add_code(code, w->code);
+		if (rc == EX_FINE)
+			rc = send_json("update", "PUT", function_path(w->name, "/code"), code);
+	}
+	if (rc == EX_FINE && json_object_size(w->configuration) > 0)
+		rc = send_json("update", "PUT", function_path(w->name, "/configuration"), w->configuration);
+	return rc == EX_FINE ? wait_settled(w->name, w->wait) : rc;
+}
+
+int cmd_create(int argc, char **argv)
+{
+	struct wanted w = {0};
+	int rc = parse(argc, argv, &w);
+
+	if (rc == EX_FINE)
+		rc = create(&w);
+	json_decref(w.configuration);
+	return rc;
+}
+
+int cmd_update(int argc, char **argv)
+{
+	struct wanted w = {0};
+	int rc = parse(argc, argv, &w);
+
+	if (rc == EX_FINE)
+		rc = update(&w);
+	json_decref(w.configuration);
+	return rc;
+}
+
+int cmd_deploy(int argc, char **argv)
+{
+	struct wanted w = {0};
+	struct reply r;
+	bool missing = false;
+	int rc = parse(argc, argv, &w);
+
+	if (rc == EX_FINE && !w.code)
+		rc = usage_error("deploy", "where is the code?");
+	if (rc == EX_FINE) {
+		rc = request_may_miss(&r, "deploy", "GET", function_path(w.name, "/configuration"), &missing);
+		reply_free(&r);
+	}
+	if (rc == EX_FINE)
+		rc = missing ? create(&w) : update(&w);
+	json_decref(w.configuration);
+	return rc;
+}
+
+int cmd_list(int argc, char **argv)
+{
+	static const struct column columns[] = {{"NAME", "FunctionName"}, {"RUNTIME", "Runtime"}, {"MEMORY", "MemorySize"},
+						{"TIMEOUT", "Timeout"},   {"CODE", "CodeSize"},   {"MODIFIED", "LastModified"}};
+	fn_auto(decref) json_t *all = json_array();
+	char path[512] = "/2015-03-31/functions";
+	int rc;
+
+	if (argc > 1)
+		return usage_error(argv[0], "takes no arguments");
+	for (;;) {
+		struct reply r;
+		const char *next;
+
+		rc = request(&r, "list", "GET", path, NULL, NULL, 0, 60);
+		if (rc == EX_FINE)
+			json_array_extend(all, json_object_get(r.json, "Functions"));
+		next = json_string_value(json_object_get(r.json, "NextMarker"));
+		if (next)
+			snprintf(path, sizeof(path), "/2015-03-31/functions?Marker=%s", next);
+		if (rc != EX_FINE || !next) {
+			reply_free(&r);
+			break;
+		}
+		reply_free(&r);
+	}
+	if (rc != EX_FINE)
+		return rc;
+	if (G.json)
+		print_json(all);
+	else if (json_array_size(all) == 0)
+		printf("No functions yet. Make one: fnctl create NAME --runtime python3.11 --handler file.function --code DIR\n");
+	else
+		print_table(all, columns, sizeof(columns) / sizeof(columns[0]));
+	return EX_FINE;
+}
+
+int cmd_get(int argc, char **argv)
+{
+	struct reply r;
+	int rc;
+
+	if (argc != 2)
+		return usage_error(argv[0], "wants one function's name");
+	rc = request(&r, "get", "GET", function_path(argv[1], ""), NULL, NULL, 0, 60);
+	if (rc == EX_FINE && G.json)
+		print_json(r.json);
+	else if (rc == EX_FINE)
+		print_function(json_object_get(r.json, "Configuration"));
+	reply_free(&r);
+	return rc;
+}
+
+int cmd_delete(int argc, char **argv)
+{
+	struct reply r;
+	int rc;
+
+	if (argc != 2)
+		return usage_error(argv[0], "wants one function's name");
+	rc = request(&r, "delete", "DELETE", function_path(argv[1], ""), NULL, NULL, 0, 60);
+	if (rc == EX_FINE && !G.json)
+		printf("%s is deleted.\n", argv[1]);
+	reply_free(&r);
+	return rc;
+}

@@ -1,0 +1,76 @@
+/* host.c - doctor and images. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "fnctl.h"
+
+static const char *text(json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "";
+}
+
+int cmd_doctor(int argc, char **argv)
+{
+	json_t *checks, *e;
+	struct reply r;
+	int bad = 0, rc;
+	size_t i;
+
+	if (argc != 1)
+		return usage_error(argv[0], "takes no arguments");
+	rc = request(&r, "doctor", "GET", "/_fnd/doctor", NULL, NULL, 0, 30);
+	if (rc != EX_FINE) {
+		reply_free(&r);
+		return rc;
+	}
+	checks = json_object_get(r.json, "Checks");
+	json_array_foreach(checks, i, e)
+		bad += !json_is_true(json_object_get(e, "Ok"));
+	if (G.json) {
+		print_json(r.json);
+		reply_free(&r);
+		return bad ? EX_FUNCTION : EX_FINE;
+	}
+	printf("fnd %s on Linux %s, state in %s, %lld sandboxes\n\n", text(r.json, "Version"), text(r.json, "Kernel"), text(r.json, "StateDir"),
+	       (long long)json_integer_value(json_object_get(r.json, "Sandboxes")));
+	json_array_foreach(checks, i, e) {
+		bool ok = json_is_true(json_object_get(e, "Ok"));
+
+		printf("  %-4s %-24s %s\n", ok ? "ok" : "BAD", text(e, "Name"), text(e, "Detail"));
+		if (!ok)
+			printf("       %-24s -> %s\n", "", text(e, "Remedy"));
+	}
+	printf("\n%s\n", bad ? "Something is missing; see the remedies above." : "This host is fit to run functions.");
+	reply_free(&r);
+	return bad ? EX_FUNCTION : EX_FINE;
+}
+
+int cmd_images(int argc, char **argv)
+{
+	static const struct column columns[] = {{"IMAGE", "Name"}, {"INSTALLED", "Installed"}, {"MB", "MB"}, {"RUNTIMES", "Runtimes"}};
+	bool rescan = argc == 2 && fn_streq(argv[1], "rescan");
+	json_t *list, *e;
+	struct reply r;
+	size_t i;
+	int rc;
+
+	if (argc > 1 && !rescan)
+		return usage_error(argv[0], "what is \"%s\"? (only `rescan`)", argv[1]);
+	if (rescan)
+		rc = request(&r, "images", "POST", "/_fnd/images/rescan", NULL, NULL, 0, 600);
+	else
+		rc = request(&r, "images", "GET", "/_fnd/images", NULL, NULL, 0, 30);
+	list = json_object_get(r.json, "Images");
+	if (rc == EX_FINE && G.json) {
+		print_json(r.json);
+	} else if (rc == EX_FINE) {
+		json_array_foreach(list, i, e)
+			json_object_set_new(e, "MB", json_integer(json_integer_value(json_object_get(e, "Size")) >> 20));
+		print_table(list, columns, sizeof(columns) / sizeof(columns[0]));
+	}
+	reply_free(&r);
+	return rc;
+}

@@ -1,0 +1,191 @@
+/* http.c - requests to fnd, and what is said when they fail. */
+#include <ctype.h>
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/str.h"
+#include "fnctl.h"
+
+static size_t on_body(char *data, size_t size, size_t n, void *arg)
+{
+	struct reply *r = arg;
+
+	return fn_buf_add(&r->body, data, size * n) < 0 ? 0 : size * n;
+}
+
+static bool header_is(const char *line, size_t n, const char *name, char *out, size_t size)
+{
+	size_t k = strlen(name);
+
+	if (n <= k || strncasecmp(line, name, k) != 0 || line[k] != ':')
+		return false;
+	line += k + 1;
+	n -= k + 1;
+	while (n > 0 && isspace((unsigned char)*line)) {
+		line++;
+		n--;
+	}
+	while (n > 0 && isspace((unsigned char)line[n - 1]))
+		n--;
+	snprintf(out, size, "%.*s", (int)n, line);
+	return true;
+}
+
+static size_t on_header(char *data, size_t size, size_t n, void *arg)
+{
+	struct reply *r = arg;
+	char log[8192];
+
+	n *= size;
+	if (header_is(data, n, "x-amz-log-result", log, sizeof(log))) {
+		free(r->log_result);
+		r->log_result = strdup(log);
+	} else if (!header_is(data, n, "x-amzn-errortype", r->error_type, sizeof(r->error_type)) &&
+		   !header_is(data, n, "x-amz-function-error", r->function_error, sizeof(r->function_error))) {
+		(void)header_is(data, n, "x-amz-executed-version", r->version, sizeof(r->version));
+	}
+	return n;
+}
+
+static const char *message_of(const struct reply *r)
+{
+	const char *m = json_string_value(json_object_get(r->json, "message"));
+
+	if (!m)
+		m = json_string_value(json_object_get(r->json, "Message"));
+	return m ? m : r->body.len ? r->body.data : "no reason given";
+}
+
+static const char *advice(const struct reply *r)
+{
+	const char *m = message_of(r);
+
+	if (fn_streq(r->error_type, "ResourceNotFoundException"))
+		return "`fnctl list` shows the functions there are.";
+	if (strstr(m, "already exist"))
+		return "`fnctl update` changes it, `fnctl deploy` creates or updates.";
+	if (strstr(m, "'runtime'") || strstr(m, "base image"))
+		return "`fnctl images` shows the runtimes there are.";
+	if (fn_str_starts(r->error_type, "MissingAuthentication") || fn_str_starts(r->error_type, "UnrecognizedClient") ||
+	    fn_str_starts(r->error_type, "InvalidSignature"))
+		return "This fnd wants signed requests: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to one of its credentials.";
+	if (fn_streq(r->error_type, "TooManyRequestsException"))
+		return "Try again when fewer invocations run, or raise account_concurrency.";
+	return NULL;
+}
+
+static int transport_error(const char *operation, CURLcode c, const char *detail)
+{
+	fprintf(stderr, "fnctl: %s: %s: %s\n", operation, G.endpoint, detail && *detail ? detail : curl_easy_strerror(c));
+	if (c == CURLE_COULDNT_CONNECT)
+		fprintf(stderr, "Is fnd running? Start it as root (`fnd --state DIR`), or name the right address with --endpoint or FNCTL_ENDPOINT.\n");
+	return EX_API;
+}
+
+static int perform(struct reply *r, const char *operation, const char *method, const char *path, const char *const *headers, const void *body,
+		   size_t len, long timeout_s)
+{
+	struct curl_slist *list = curl_slist_append(NULL, "Expect:");
+	char url[2048], sigv4[128], userpwd[512], detail[CURL_ERROR_SIZE] = "";
+	CURL *c = curl_easy_init();
+	double s = 0;
+	CURLcode rc;
+
+	memset(r, 0, sizeof(*r));
+	snprintf(url, sizeof(url), "%s%s", G.endpoint, path);
+	for (; headers && *headers; headers++)
+		list = curl_slist_append(list, *headers);
+	curl_easy_setopt(c, CURLOPT_URL, url);
+	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, method);
+	curl_easy_setopt(c, CURLOPT_HTTPHEADER, list);
+	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(c, CURLOPT_WRITEDATA, r);
+	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(c, CURLOPT_HEADERDATA, r);
+	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, 5L);
+	curl_easy_setopt(c, CURLOPT_TIMEOUT, timeout_s);
+	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, detail);
+	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	if (body || strcmp(method, "GET") != 0) {
+		curl_easy_setopt(c, CURLOPT_POSTFIELDS, body ? body : "");
+		curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len);
+	}
+	if (G.key_id && G.secret) {
+		snprintf(sigv4, sizeof(sigv4), "aws:amz:%s:lambda", G.region);
+		snprintf(userpwd, sizeof(userpwd), "%s:%s", G.key_id, G.secret);
+		curl_easy_setopt(c, CURLOPT_AWS_SIGV4, sigv4);
+		curl_easy_setopt(c, CURLOPT_USERPWD, userpwd);
+	}
+	rc = curl_easy_perform(c);
+	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &r->status);
+	curl_easy_getinfo(c, CURLINFO_TOTAL_TIME, &s);
+	curl_easy_cleanup(c);
+	curl_slist_free_all(list);
+	r->ms = s * 1000;
+	if (rc != CURLE_OK)
+		return transport_error(operation, rc, detail);
+	if (r->body.len)
+		r->json = json_loadb(r->body.data, r->body.len, JSON_DECODE_ANY, NULL);
+	return EX_FINE;
+}
+
+static int complain(const char *operation, const struct reply *r)
+{
+	const char *next = advice(r);
+
+	fprintf(stderr, "fnctl: %s: %s: %s\n", operation, r->error_type[0] ? r->error_type : "unexpected answer", message_of(r));
+	if (next)
+		fprintf(stderr, "%s\n", next);
+	return EX_API;
+}
+
+int request(struct reply *r, const char *operation, const char *method, const char *path, const char *const *headers, const void *body, size_t len,
+	    long timeout_s)
+{
+	int rc = perform(r, operation, method, path, headers, body, len, timeout_s);
+
+	return rc == EX_FINE && r->status >= 300 ? complain(operation, r) : rc;
+}
+
+int request_may_miss(struct reply *r, const char *operation, const char *method, const char *path, bool *ret_missing)
+{
+	int rc = perform(r, operation, method, path, NULL, NULL, 0, 60);
+
+	*ret_missing = rc == EX_FINE && r->status == 404;
+	return rc == EX_FINE && r->status >= 300 && !*ret_missing ? complain(operation, r) : rc;
+}
+
+void reply_free(struct reply *r)
+{
+	fn_buf_free(&r->body);
+	json_decref(r->json);
+	free(r->log_result);
+	memset(r, 0, sizeof(*r));
+}
+
+const char *function_path(const char *name, const char *rest)
+{
+	static char path[1400];
+	char *escaped = curl_easy_escape(NULL, name, 0);
+
+	snprintf(path, sizeof(path), "/2015-03-31/functions/%s%s", escaped ? escaped : "", rest);
+	curl_free(escaped);
+	return path;
+}
+
+int usage_error(const char *command, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "fnctl: %s: ", command);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "\n`fnctl --help` shows how it is used.\n");
+	return EX_BAD_USE;
+}
