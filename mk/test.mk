@@ -1,0 +1,38 @@
+# Tests. make check: everything; make unit; make it T=test_limits; make check-vm: in a VM with a unified cgroup v2.
+FIXTURES := $(B)/fixtures/bootstrap $(B)/fixtures/escape
+$(B)/fixtures/%: tests/fixtures/%.c
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  CC $<")
+	$(Q)$(CC) -std=gnu17 -O2 -Wall -Wextra -Werror -static -s -o $@ $<
+fixtures: $(FIXTURES)
+
+check: deps-quiet
+	@$(MAKE) --no-print-directory -j2 B=$(B) SAN=$(SAN) all unit-build fixtures images
+	@tests/run --build $(B) $(T)
+
+deps-quiet:
+	@scripts/deps.sh --quiet
+
+unit: unit-build
+	@tests/run --build $(B) unit
+
+it: all fixtures images
+	@tests/run --build $(B) $(if $(T),$(T),it)
+
+check-vm: all fixtures images
+	@tests/run --build $(B) vm
+
+quickstart:
+	@scripts/quickstart.sh $(B)
+
+help:
+	@sed -n 's/^#   //p' Makefile
+	@echo "make check T=test_limits   one file of tests/it; T=unit, T=it, T=vm one part"
+	@echo "make it / unit / check-vm  parts of make check"
+	@echo "make images                base images into build/images"
+	@echo "make bench                 the benchmark: build/bench.json and a table"
+	@echo "make lint / layers         headers alone, clang-tidy, -fanalyzer / the include order"
+	@echo "make fuzz                  libFuzzer targets, FUZZ_SECONDS=300 each"
+	@echo "make install               into DESTDIR and PREFIX"
+
+.PHONY: check deps-quiet unit it check-vm quickstart help fixtures

@@ -1,0 +1,325 @@
+"""What the tests of a real daemon share: starting and ending it, its API, packages, and proof that nothing is left behind."""
+import base64, contextlib, glob, hashlib, http.client, io, json, os, re, shutil, signal, socket, subprocess, sys, tempfile, time, unittest, zipfile
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("FND_BUILD", os.path.join(TOP, "build"))
+IMAGES = os.environ.get("FND_IMAGES", os.path.join(TOP, "build/images"))
+ROLE = "arn:aws:iam::000000000000:role/test"
+SANITIZED = "san-" in BUILD
+SLOW = float(os.environ.get("FND_SLOW", "1")) * (3 if SANITIZED else 1)  # patience on emulated machines and with sanitizers
+
+_template = None
+_daemons = []
+_complaints = []
+
+
+def wait_until(what, condition, seconds=10.0):
+    end = time.monotonic() + seconds * SLOW
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds * SLOW:.0f} s: {what}")
+        time.sleep(0.02)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def make_zip(files, modes=None):
+    """{name: bytes or str} -> zip bytes."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as z:
+        for name, content in files.items():
+            info = zipfile.ZipInfo(name, (2023, 1, 1, 0, 0, 0))
+            info.external_attr = ((modes or {}).get(name, 0o755 if name == "bootstrap" else 0o644) | 0o100000) << 16
+            info.compress_type = zipfile.ZIP_DEFLATED
+            z.writestr(info, content)
+    return out.getvalue()
+
+
+_native = None
+
+
+def native_zip():
+    global _native
+    if _native is None:
+        with open(os.path.join(BUILD, "fixtures/bootstrap"), "rb") as f:
+            _native = make_zip({"bootstrap": f.read()})
+    return _native
+
+
+class Reply:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def error(self):
+        return self.headers.get("x-amz-function-error")
+
+    @property
+    def error_type(self):
+        return self.headers.get("x-amzn-errortype")
+
+    @property
+    def log(self):
+        return base64.b64decode(self.headers.get("x-amz-log-result", "")).decode("utf-8", "replace")
+
+    def __repr__(self):
+        return f"Reply({self.status}, {self.body[:300]!r})"
+
+
+class Daemon:
+    """One fnd with a state directory of its own."""
+
+    def __init__(self, config=None, state=None, images=True, env=None, args=()):
+        self.port = free_port()
+        self.own_state = state is None
+        self.state = state or tempfile.mkdtemp(prefix="fnd-test-", dir=os.environ.get("FND_TEST_DIR", "/var/tmp"))
+        if images and self.own_state and _template and self is not _template:
+            self._link_template()
+        self.log_path = self.state + ".log"
+        self.config_path = self.state + ".json"
+        self.images = IMAGES if images else "/nonexistent"
+        self.env = dict(os.environ, **(env or {}))
+        self.env.setdefault("ASAN_OPTIONS", "detect_leaks=1:exitcode=99")
+        self.args = list(args)
+        self.process = None
+        self.set_config(config or {})
+        _daemons.append(self)
+
+    def set_config(self, config):
+        with open(self.config_path, "w") as f:
+            json.dump({"runtimes": os.path.join(TOP, "config/runtimes.json"), **config}, f)
+
+    def _link_template(self):
+        """Base images are unpacked once; others link to them."""
+        for d in ("roots", "images"):
+            source = os.path.join(_template.state, d)
+            if os.path.isdir(source):
+                subprocess.run(["cp", "-a", "--link", source, os.path.join(self.state, d)], check=True)
+
+    @property
+    def endpoint(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def instance(self):
+        return "fnd-" + hashlib.sha256(os.path.realpath(self.state).encode()).hexdigest()[:12]
+
+    def start(self, wait=True):
+        self.log_file = open(self.log_path, "ab")
+        self.process = subprocess.Popen([os.path.join(BUILD, "fnd"), "--listen", f"127.0.0.1:{self.port}", "--state", self.state, "--config", self.config_path,
+                                         "--images", self.images] + self.args, stdout=self.log_file, stderr=self.log_file, env=self.env)
+        self.log_file.close()
+        if wait:
+            wait_until(f"fnd is ready\n{self.log()}", self.is_ready, 60)
+        return self
+
+    def is_ready(self):
+        if self.process.poll() is not None:
+            raise AssertionError(f"fnd ended with status {self.process.returncode}:\n{self.log()}")
+        try:
+            return self.request("GET", "/healthz", timeout=5).status == 200
+        except OSError:
+            return False
+
+    def log(self):
+        with contextlib.suppress(OSError):
+            with open(self.log_path, errors="replace") as f:
+                return f.read()
+        return ""
+
+    def stop(self, signo=signal.SIGTERM, timeout=60):
+        """Ends it; returns its exit status."""
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signo)
+            self.process.wait(timeout * SLOW)
+        return self.process.returncode if self.process else None
+
+    def remove(self):
+        self.stop()
+        with contextlib.suppress(ValueError):
+            _daemons.remove(self)
+        if self.own_state:
+            shutil.rmtree(self.state, ignore_errors=True)
+            for p in (self.log_path, self.config_path):
+                with contextlib.suppress(OSError):
+                    os.unlink(p)
+
+    # --- the API ---
+    def request(self, method, path, body=None, headers=None, timeout=120):
+        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            c.request(method, path, body=json.dumps(body) if isinstance(body, (dict, list)) else body, headers=headers or {})
+            r = c.getresponse()
+            return Reply(r.status, {k.lower(): v for k, v in r.getheaders()}, r.read())
+        finally:
+            c.close()
+
+    def create(self, name, zip_bytes=None, runtime="provided.al2023", handler="bootstrap", expect=201, **more):
+        body = {"FunctionName": name, "Role": ROLE, "Runtime": runtime, "Handler": handler, "Code": {"ZipFile": base64.b64encode(zip_bytes or native_zip()).decode()}, **more}
+        r = self.request("POST", "/2015-03-31/functions", body)
+        if expect and r.status != expect:
+            raise AssertionError(f"create {name}: {r}")
+        return r
+
+    def create_python(self, name, source, **more):
+        return self.create(name, make_zip({"f.py": source}), runtime="python3.11", handler="f.handler", **more)
+
+    def configure(self, name, **members):
+        r = self.request("PUT", f"/2015-03-31/functions/{name}/configuration", members)
+        if r.status != 200:
+            raise AssertionError(f"configure {name}: {r}")
+        return r
+
+    def invoke(self, name, payload=None, tail=False, headers=None, timeout=120, query=""):
+        h = dict(headers or {})
+        if tail:
+            h["X-Amz-Log-Type"] = "Tail"
+        return self.request("POST", f"/2015-03-31/functions/{name}/invocations{query}", payload, h, timeout)
+
+    def do(self, name, what, **numbers):
+        """The native test runtime does `what`; its answer as JSON."""
+        r = self.invoke(name, {"do": what, **numbers})
+        if r.status != 200 or r.error:
+            raise AssertionError(f"{what}: {r}")
+        return r.json
+
+    def delete(self, name):
+        return self.request("DELETE", f"/2015-03-31/functions/{name}")
+
+    def doctor(self):
+        return self.request("GET", "/_fnd/doctor").json
+
+    # --- processes and what they hold ---
+    def pids(self):
+        """{name: [pid]} of master, worker, fn-spawnd and sandboxes."""
+        out = {"master": [], "worker": [], "spawnd": [], "sandbox": []}
+        if self.process and self.process.poll() is None:
+            out["master"] = [self.process.pid]
+            for pid in children(self.process.pid):
+                out["spawnd" if comm(pid) == "fn-spawnd" else "worker"].append(pid)
+        for pid in out["spawnd"]:
+            out["sandbox"] += descendants(pid)
+        return out
+
+    def groups(self):
+        found = []
+        for base, dirs, _ in os.walk("/sys/fs/cgroup"):
+            if os.path.basename(base) == self.instance:
+                found += [os.path.join(base, d) for d in dirs]
+                dirs[:] = []
+        return found
+
+    def parent_groups(self):
+        return [b for b, _, _ in os.walk("/sys/fs/cgroup") if os.path.basename(b).startswith(self.instance)]
+
+    def leftovers(self):
+        """After its end: what should not be there any more."""
+        found = [f"cgroup {g}" for g in self.parent_groups()]
+        with open("/proc/mounts") as f:
+            found += [f"mount {l.split()[1]}" for l in f if self.state in l]
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError):
+                with open(f"/proc/{pid}/cmdline", "rb") as f:
+                    if self.state.encode() in f.read():
+                        found.append(f"process {pid}")
+        found += [f"half-made tree {t}" for t in glob.glob(os.path.join(self.state, "roots/.tmp-*"))]
+        return found
+
+
+def children(pid):
+    out = []
+    for task in glob.glob(f"/proc/{pid}/task/*/children"):
+        with contextlib.suppress(OSError):
+            with open(task) as f:
+                out += [int(p) for p in f.read().split()]
+    return out
+
+
+def descendants(pid):
+    out = []
+    for c in children(pid):
+        out += [c] + descendants(c)
+    return out
+
+
+def comm(pid):
+    with contextlib.suppress(OSError):
+        with open(f"/proc/{pid}/comm") as f:
+            return f.read().strip()
+    return ""
+
+
+def fd_count(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def rss_kb(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1))
+
+
+_shared = {}
+
+
+def shared(config=None):
+    """A daemon that several tests use; one per configuration."""
+    global _template
+    if _template is None:
+        _template = Daemon()
+        _template.start()
+    if not config:
+        return _template
+    key = json.dumps(config, sort_keys=True)
+    if key not in _shared:
+        _shared[key] = Daemon(config).start()
+    return _shared[key]
+
+
+def boto(daemon, **kw):
+    import boto3
+    from botocore.config import Config
+    return boto3.client("lambda", endpoint_url=daemon.endpoint, region_name="us-east-1", aws_access_key_id=kw.get("key", "test"), aws_secret_access_key=kw.get("secret", "test"),
+                        config=Config(retries={"max_attempts": 0}, read_timeout=120, parameter_validation=kw.get("validate", True)))
+
+
+def end_all():
+    """Ends every daemon still there; what they left, as complaints."""
+    for d in list(_daemons):
+        try:
+            status = d.stop()
+            if d.process and status != 0 and not getattr(d, "killed", False):
+                _complaints.append(f"fnd exited with status {status}: ...{d.log()[-3000:]}")
+            wait_until("fnd left nothing", lambda: not d.leftovers(), 5)
+        except Exception as e:
+            _complaints.append(f"{e}: {d.leftovers()}")
+        if SANITIZED and ("ERROR: " in d.log() or "runtime error" in d.log()):
+            _complaints.append("sanitizer: " + d.log()[-5000:])
+        d.remove()
+    return _complaints
+
+
+class Case(unittest.TestCase):
+    maxDiff = 4000
+
+    @classmethod
+    def setUpClass(cls):
+        cls.d = shared()
+
+    def function(self, name=None, zip_bytes=None, **more):
+        """A native function that this test has to itself."""
+        name = name or "t-" + self.id().split(".")[-1].replace("_", "-")[:50]
+        self.d.delete(name)
+        self.d.create(name, zip_bytes, **more)
+        self.addCleanup(self.d.delete, name)
+        return name
+
+    def python(self, source, name=None, **more):
+        return self.function(name, make_zip({"f.py": source}), runtime="python3.11", handler="f.handler", **more)

@@ -1,0 +1,162 @@
+"""What the kernel enforces on a function. Each of these would fail without its limit."""
+import json, os, re, time, unittest
+from harness import *
+
+
+class Limits(Case):
+    def test_memory_max_kills_and_is_reported(self):
+        f = self.function(MemorySize=128, Timeout=30)
+        self.assertEqual(self.d.do(f, "alloc", mb=90)["mb"], 90)
+        r = self.d.invoke(f, {"do": "oom"}, tail=True)
+        self.assertEqual(r.error, "Unhandled")
+        self.assertEqual(r.json["errorType"], "Runtime.OutOfMemory")
+        self.assertRegex(r.json["errorMessage"], r"^RequestId: [0-9a-f-]{36} Error: Runtime exited with error: signal: killed$")
+        used = int(re.search(r"Max Memory Used: (\d+) MB", r.log).group(1))
+        self.assertTrue(120 <= used <= 128, r.log)
+        self.assertEqual(self.d.do(f, "counter")["served"], 1, "the environment must have been replaced")
+
+    def test_more_memory_when_configured(self):
+        f = self.function(MemorySize=512, Timeout=30)
+        self.assertEqual(self.d.do(f, "alloc", mb=300)["mb"], 300)
+
+    def test_cpu_in_proportion_to_memory(self):
+        """2:1 within 15 %, and 1,769 MB are one CPU."""
+        f = self.function(MemorySize=884, Timeout=60)
+        g = self.function(name="t-cpu-442", MemorySize=442, Timeout=60)
+        share = {}
+        for name in (f, g):
+            self.d.do(name, "spin", ms=300)  # past what init was given
+            samples = [self.d.do(name, "spin", ms=int(1500 * SLOW)) for _ in range(3)]
+            share[name] = sorted(s["cpu_us"] / s["wall_us"] for s in samples)[1]
+        self.assertAlmostEqual(share[f] / share[g], 2.0, delta=0.3, msg=str(share))
+        self.assertAlmostEqual(share[f], 884 / 1769, delta=0.075, msg=str(share))
+
+    def test_pids_max(self):
+        f = self.function(MemorySize=2048, Timeout=60)
+        r = self.d.do(f, "fork", n=4000)
+        self.assertEqual(r["errno"], "EAGAIN")
+        self.assertTrue(1000 <= r["forked"] <= 1024, r)
+        r = self.d.do(f, "threads", n=4000)
+        self.assertEqual(r["errno"], "EAGAIN")
+        self.assertTrue(1000 <= r["threads"] <= 1024, r)
+
+    def test_file_descriptors(self):
+        r = self.d.do(self.function(), "fds")
+        self.assertEqual(r["errno"], "EMFILE")
+        self.assertTrue(1000 <= r["opened"] <= 1024, r)
+
+    def test_tmp_has_the_configured_size(self):
+        f = self.function(MemorySize=2048, Timeout=60, EphemeralStorage={"Size": 600})
+        r = self.d.do(f, "tmpfill")
+        self.assertEqual(r["errno"], "ENOSPC")
+        self.assertTrue(590 << 20 <= r["bytes"] <= 600 << 20, r)
+
+    def test_tmp_stays_between_invocations_and_is_not_shared(self):
+        f = self.function()
+        self.assertEqual(self.d.do(f, "write", path="/tmp/kept"), {"errno": ""})
+        self.assertIn("kept", self.d.do(f, "list", path="/tmp"))
+        g = self.function(name="t-other-tmp")
+        self.assertNotIn("kept", self.d.do(g, "list", path="/tmp"))
+
+    def test_root_is_read_only(self):
+        f = self.function()
+        for path in ("/x", "/var/task/x", "/etc/passwd", "/bin/x", "/opt/x", "/usr/lib/x", "/dev/x", "/proc/x", "/var/x"):
+            with self.subTest(path=path):
+                self.assertIn(self.d.do(f, "write", path=path)["errno"], ("EROFS", "EACCES", "ENOENT", "EPERM"))
+
+    def test_no_network_but_loopback(self):
+        f = self.function()
+        interfaces = self.d.do(f, "file", path="/proc/net/dev")["text"]
+        self.assertEqual(re.findall(r"^\s*(\w+):", interfaces, re.M), ["lo"])
+        self.assertEqual(self.d.do(f, "connect", host="192.0.2.1", port=80)["errno"], "ENETUNREACH")
+        # the host's own loopback is another one: what listens there is not reached
+        self.assertEqual(self.d.do(f, "connect", host="127.0.0.1", port=self.d.port)["errno"], "ECONNREFUSED")
+
+    def test_no_other_process_is_visible(self):
+        f = self.function()
+        pids = sorted(int(p) for p in self.d.do(f, "list", path="/proc") if p.isdigit())
+        self.assertEqual(pids, [1, 2])
+        ids = self.d.do(f, "ids")
+        self.assertEqual((ids["pid"], ids["ppid"]), (2, 1))
+
+    def test_no_host_file_and_no_host_uid_is_visible(self):
+        f = self.function()
+        marker = os.path.join(self.d.state, "secret")
+        with open(marker, "w") as file:
+            file.write("host")
+        os.chmod(marker, 0o644)
+        self.assertEqual(self.d.do(f, "file", path=marker), {"errno": "ENOENT"})
+        mounts = self.d.do(f, "file", path="/proc/self/mountinfo")["text"]
+        # only the parts of /proc that are masked or read-only show proc's own mounts; nothing of the host's tree but the shared root
+        points = set(l.split()[4] for l in mounts.splitlines())
+        self.assertTrue(points <= {"/", "/tmp", "/proc", "/dev"} | {p for p in points if p.startswith(("/proc/", "/sys"))}, points)
+        self.assertNotIn(" /root ", mounts)
+        self.assertEqual([x for x in self.d.do(f, "list", path="/root") if x not in (".", "..")], [])
+        ids = self.d.do(f, "ids")
+        self.assertEqual((ids["uid"], ids["gid"], ids["groups"]), (993, ids["gid"], 0))
+        maps = self.d.do(f, "file", path="/proc/self/uid_map")["text"]
+        for line in maps.splitlines():
+            inside, outside, count = map(int, line.split())
+            self.assertTrue(outside >= 65536, maps)
+        sandbox = [p for p in self.d.pids()["sandbox"]]
+        self.assertTrue(sandbox)
+        for pid in sandbox:
+            with open(f"/proc/{pid}/status") as s:
+                text = s.read()
+            uids = set(map(int, re.search(r"^Uid:\s+(.*)$", text, re.M).group(1).split()))
+            self.assertTrue(all(u >= 65536 for u in uids), text)
+            self.assertRegex(text, r"CapEff:\s+0000000000000000")
+            self.assertRegex(text, r"CapBnd:\s+0000000000000000")
+            self.assertRegex(text, r"NoNewPrivs:\s+1")
+            self.assertRegex(text, r"Seccomp:\s+2")
+
+    def test_sandboxes_have_different_uids(self):
+        a, b = self.function(name="t-uid-a"), self.function(name="t-uid-b")
+        maps = [self.d.do(x, "file", path="/proc/self/uid_map")["text"] for x in (a, b)]
+        ranges = [max(int(l.split()[1]) for l in m.splitlines()) for m in maps]
+        self.assertNotEqual(ranges[0], ranges[1])
+
+    def test_descriptors_are_the_function_s_own(self):
+        fds = self.d.do(self.function(), "fdlist")
+        self.assertEqual(set(fds), {"0", "1", "2", "3"}, fds)
+        self.assertEqual(fds["0"], "/dev/null")
+        self.assertTrue(fds["1"].startswith("pipe:") and fds["2"] == fds["1"], fds)
+        self.assertTrue(fds["3"].startswith("socket:"), fds)
+
+    def test_namespaces_are_all_its_own(self):
+        f = self.function()
+        self.d.do(f, "echo")
+        theirs = self.d.pids()["sandbox"][-1]
+        for ns in ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup"):
+            self.assertNotEqual(os.readlink(f"/proc/{theirs}/ns/{ns}"), os.readlink(f"/proc/self/ns/{ns}"), ns)
+
+    def test_timeouts_to_a_tenth_of_a_second(self):
+        for seconds in (1, 2):
+            f = self.function(name=f"t-timeout-{seconds}", Timeout=seconds)
+            self.d.do(f, "echo")
+            began = time.monotonic()
+            r = self.d.invoke(f, {"do": "hang"})
+            took = time.monotonic() - began
+            self.assertEqual(r.json["errorType"], "Sandbox.Timedout")
+            self.assertRegex(r.json["errorMessage"], rf"^RequestId: [0-9a-f-]{{36}} Error: Task timed out after {seconds}\.00 seconds$")
+            self.assertTrue(seconds - 0.01 <= took <= seconds + 0.1 * SLOW, took)
+            self.assertEqual(self.d.do(f, "counter")["served"], 1)
+
+    def test_a_busy_loop_is_timed_out_too(self):
+        f = self.function(Timeout=1)
+        r = self.d.invoke(f, {"do": "burn"})
+        self.assertEqual(r.json["errorType"], "Sandbox.Timedout")
+
+    def test_frozen_between_invocations(self):
+        f = self.function(Timeout=10)
+        self.d.do(f, "daemon")
+        pids = self.d.pids()["sandbox"]
+        def frozen():
+            states = []
+            for g in self.d.groups():
+                with contextlib.suppress(OSError):
+                    with open(os.path.join(g, "cgroup.events")) as e:
+                        states.append("frozen 1" in e.read())
+            return states and all(states)
+        wait_until("idle environments are frozen", frozen, 5)
+        self.assertEqual(self.d.do(f, "counter")["served"], 2)
