@@ -91,7 +91,8 @@ static int perform(struct reply *r, const char *operation, const char *method, c
 		   size_t len, long timeout_s)
 {
 	struct curl_slist *list = curl_slist_append(NULL, "Expect:");
-	char url[2048], sigv4[128], userpwd[512], detail[CURL_ERROR_SIZE] = "";
+	const char *authority = strstr(G.endpoint, "://") ? strstr(G.endpoint, "://") + 3 : G.endpoint;
+	char url[2048], sigv4[128], userpwd[512], host[300], detail[CURL_ERROR_SIZE] = "";
 	CURL *c = curl_easy_init();
 	double s = 0;
 	CURLcode rc;
@@ -118,6 +119,10 @@ static int perform(struct reply *r, const char *operation, const char *method, c
 	if (G.key_id && G.secret) {
 		snprintf(sigv4, sizeof(sigv4), "aws:amz:%s:lambda", G.region);
 		snprintf(userpwd, sizeof(userpwd), "%s:%s", G.key_id, G.secret);
+		/* named by us: what curl signs by itself lacks the port in some versions */
+		snprintf(host, sizeof(host), "Host: %.*s", (int)strcspn(authority, "/"), authority);
+		list = curl_slist_append(list, host);
+		curl_easy_setopt(c, CURLOPT_HTTPHEADER, list);
 		curl_easy_setopt(c, CURLOPT_AWS_SIGV4, sigv4);
 		curl_easy_setopt(c, CURLOPT_USERPWD, userpwd);
 	}

@@ -136,18 +136,29 @@ static void flush(struct fn_logs *l, struct stream *s)
 	char path[PATH_MAX];
 
 	fn_list_remove(&s->dirty);
-	if (s->out.len == 0)
-		return;
-	if (s->end - s->file_from >= l->max_bytes)
-		rotate(l, s);
-	if (s->fd < 0) {
-		snprintf(path, sizeof(path), "%s/%s", l->dir, s->function);
-		(void)fn_mkdir_p(path, 0750);
-		path_of(l, s->function, s->file_from, path, sizeof(path));
-		s->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	for (size_t at = 0; at < s->out.len;) {
+		size_t n = s->out.len - at;
+
+		if (s->end - s->file_from >= l->max_bytes)
+			rotate(l, s);
+		if (n > l->max_bytes - (s->end - s->file_from)) { /* as many lines as fit; a line longer than that goes alone */
+			const char *nl = memrchr(s->out.data + at, '\n', (size_t)(l->max_bytes - (s->end - s->file_from)));
+
+			if (!nl)
+				nl = memchr(s->out.data + at, '\n', n);
+			n = nl ? (size_t)(nl - (s->out.data + at)) + 1 : n;
+		}
+		if (s->fd < 0) {
+			snprintf(path, sizeof(path), "%s/%s", l->dir, s->function);
+			(void)fn_mkdir_p(path, 0750);
+			path_of(l, s->function, s->file_from, path, sizeof(path));
+			s->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+		}
+		if (s->fd < 0 || fn_fd_write_all(s->fd, s->out.data + at, n) < 0)
+			break; /* nowhere to put it */
+		s->end += n;
+		at += n;
 	}
-	if (s->fd >= 0 && fn_fd_write_all(s->fd, s->out.data, s->out.len) == 0)
-		s->end += s->out.len;
 	fn_buf_reset(&s->out);
 	if (s->out.cap > GATHER_MAX)
 		fn_buf_free(&s->out);

@@ -99,10 +99,10 @@ class Daemon:
 
     def _link_template(self):
         """Base images are unpacked once; others link to them."""
-        for d in ("roots", "images"):
-            source = os.path.join(_template.state, d)
-            if os.path.isdir(source):
-                subprocess.run(["cp", "-a", "--link", source, os.path.join(self.state, d)], check=True)
+        os.makedirs(os.path.join(self.state, "roots"))
+        trees = glob.glob(os.path.join(_template.state, "roots/img-*"))
+        subprocess.run(["cp", "-a", "--link", *trees, os.path.join(self.state, "roots")], check=True)
+        subprocess.run(["cp", "-a", os.path.join(_template.state, "images"), self.state], check=True)
 
     @property
     def endpoint(self):

@@ -1,0 +1,199 @@
+"""Invoke and the Runtime API: what goes in and comes out, and every way a function can fail."""
+import base64, json, re, threading, time, unittest
+from harness import *
+
+
+class Invoke(Case):
+    def test_payloads(self):
+        f = self.function()
+        for payload in (b"{}", b"null", b"1", b'"x"', b'[1,{"a":"\xc3\xa4"}]', b' {"a": 1.5e3} '):
+            r = self.d.invoke(f, payload)
+            self.assertEqual((r.status, r.body), (200, payload))
+        self.assertEqual(self.d.invoke(f, b"").body, b"{}")
+        self.assertEqual(r.headers["x-amz-executed-version"], "$LATEST")
+        self.assertRegex(r.headers["x-amzn-trace-id"], r"^Root=1-[0-9a-f]{8}-[0-9a-f]{24}")
+
+    def test_bad_json_is_refused_before_the_function_runs(self):
+        f = self.function()
+        for payload in (b"{", b"{'a':1}", b"nul", b"\xff", b"[1,]", b"01", b'{"a":1} x'):
+            r = self.d.invoke(f, payload)
+            self.assertEqual((r.status, r.error_type), (400, "InvalidRequestContentException"), payload)
+            self.assertTrue(r.json["message"].startswith("Could not parse request body into json"), r)
+        self.assertEqual(self.d.do(f, "counter")["served"], 1)
+
+    def test_six_megabytes_both_ways(self):
+        f = self.function(MemorySize=1024, Timeout=30)
+        payload = b'"' + b"x" * (6291456 - 2) + b'"'
+        self.assertEqual(self.d.invoke(f, payload).body, payload)
+        r = self.d.invoke(f, payload + b" ")
+        self.assertEqual((r.status, r.error_type), (413, "RequestTooLargeException"))
+        self.assertIn("6291456 bytes for the InvokeFunction operation", r.json["message"])
+        self.assertEqual(len(self.d.invoke(f, {"do": "big", "bytes": 6291556}).body), 6291556)
+        r = self.d.invoke(f, {"do": "big", "bytes": 6291557})
+        self.assertEqual((r.status, r.error), (200, "Unhandled"))
+        self.assertEqual(r.json, {"errorMessage": "Response payload size exceeded maximum allowed payload size (6291556 bytes).", "errorType": "Function.ResponseSizeTooLarge"})
+
+    def test_headers_the_runtime_gets(self):
+        f = self.function()
+        context = {"custom": {"a": "b"}, "env": {}, "client": {}}
+        r = self.d.invoke(f, {"do": "headers"}, headers={"X-Amz-Client-Context": base64.b64encode(json.dumps(context).encode()).decode(),
+                                                         "X-Amzn-Trace-Id": "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"})
+        h = r.json
+        self.assertEqual(h["Lambda-Runtime-Aws-Request-Id"], r.headers["x-amzn-requestid"])
+        self.assertEqual(h["Lambda-Runtime-Invoked-Function-Arn"], f"arn:aws:lambda:us-east-1:000000000000:function:{f}")
+        self.assertIn("1-5759e988-bd862e3fe1be46a994272793", h["Lambda-Runtime-Trace-Id"])
+        self.assertEqual(json.loads(h["Lambda-Runtime-Client-Context"]), context)
+        self.assertAlmostEqual(int(h["Lambda-Runtime-Deadline-Ms"]) / 1000, time.time() + 3, delta=1)
+        r = self.d.invoke(f, {}, headers={"X-Amz-Client-Context": "%%%"})
+        self.assertEqual((r.status, r.error_type), (400, "InvalidRequestContentException"))
+        r = self.d.invoke(f, {}, headers={"X-Amz-Client-Context": "e" * 3600})
+        self.assertEqual(r.status, 400)
+
+    def test_dry_run_and_types(self):
+        f = self.function()
+        r = self.d.invoke(f, {}, headers={"X-Amz-Invocation-Type": "DryRun"})
+        self.assertEqual((r.status, r.body), (204, b""))
+        r = self.d.invoke(f, {}, headers={"X-Amz-Invocation-Type": "Event"})
+        self.assertEqual(r.status, 501)
+        r = self.d.invoke(f, {}, headers={"X-Amz-Invocation-Type": "Later"})
+        self.assertEqual((r.status, r.error_type), (400, "ValidationException"))
+
+    def exit_error(self, f, what, message, **more):
+        r = self.d.invoke(f, {"do": what, **more}, tail=True)
+        self.assertEqual((r.status, r.error), (200, "Unhandled"))
+        self.assertEqual(r.json, {"errorType": "Runtime.ExitError", "errorMessage": f"RequestId: {r.headers['x-amzn-requestid']} Error: {message}"})
+        self.assertIn("END RequestId", r.log)
+        self.assertIn("REPORT RequestId", r.log)
+        self.assertEqual(self.d.do(f, "counter")["served"], 1, "a crashed environment is not used again")
+
+    def test_exits_and_signals(self):
+        f = self.function()
+        self.exit_error(f, "exit", "Runtime exited with error: exit status 3", code=3)
+        self.exit_error(f, "exit", "Runtime exited without providing a reason", code=0)
+        self.exit_error(f, "crash", "Runtime exited with error: signal: aborted")
+        self.exit_error(f, "segv", "Runtime exited with error: signal: segmentation fault")
+        self.exit_error(f, "kill", "Runtime exited with error: signal: killed")
+
+    def test_errors_of_the_runtime_s_own(self):
+        f = self.function()
+        r = self.d.invoke(f, {"do": "error", "type": "My.Error"})
+        self.assertEqual((r.status, r.error, r.json), (200, "Unhandled", {"errorMessage": "as asked", "errorType": "My.Error"}))
+        self.assertEqual(self.d.do(f, "counter")["served"], 2, "an error that was handled keeps the environment")
+
+    def test_runtime_api_discipline(self):
+        f = self.function()
+        self.assertEqual(self.d.do(f, "wrong_id"), {"status": 400})
+        r = self.d.invoke(f, {"do": "twice"})
+        self.assertEqual(r.json, {"first": 1})
+        r = self.d.invoke(f, {"do": "raw"})
+        self.assertEqual(r.body, b"plain {")
+        r = self.d.invoke(f, {"do": "respond_then_exit"})
+        self.assertEqual((r.error, r.json), (None, {"ok": True}), "a response that was posted counts, whatever happens after")
+        self.assertEqual(self.d.do(f, "counter")["served"], 1)
+
+    def test_init_failures(self):
+        f = self.function(Environment={"Variables": {"INIT": "fail"}}, Timeout=5)
+        r = self.d.invoke(f, {}, tail=True)
+        self.assertEqual((r.status, r.error, r.json), (200, "Unhandled", {"errorMessage": "init failed as asked", "errorType": "Test.InitError"}))
+        self.assertIn("INIT_REPORT", self.d.request("GET", f"/_fnd/logs/{f}?cursor=0").json["Text"])
+        self.d.configure(f, Environment={"Variables": {"INIT": "exit"}})
+        r = self.d.invoke(f, {})
+        self.assertEqual(r.json["errorType"], "Runtime.ExitError")
+        self.assertIn("exit status 3", r.json["errorMessage"])
+        self.d.configure(f, Environment={"Variables": {"INIT": "sleep:1500"}})
+        self.assertEqual(self.d.invoke(f, {"a": 1}).json, {"a": 1})
+
+    def test_init_that_hangs_is_repeated_within_the_invocation(self):
+        d = shared({"init_timeout_s": 1})
+        d.create("t-init-hang", Timeout=2, Environment={"Variables": {"INIT": "hang"}})
+        self.addCleanup(d.delete, "t-init-hang")
+        began = time.monotonic()
+        r = d.invoke("t-init-hang", {})
+        self.assertEqual(r.json["errorType"], "Sandbox.Timedout")
+        self.assertAlmostEqual(time.monotonic() - began, 3, delta=0.5 * SLOW)
+        self.assertIn("Phase: init\tStatus: timeout", d.request("GET", "/_fnd/logs/t-init-hang?cursor=0").json["Text"])
+
+    def test_init_out_of_memory(self):
+        f = self.function(Environment={"Variables": {"INIT": "oom"}}, Timeout=20)
+        r = self.d.invoke(f, {})
+        self.assertEqual(r.json["errorType"], "Runtime.OutOfMemory")
+
+    def test_missing_bootstrap(self):
+        f = self.function(zip_bytes=make_zip({"readme": "x"}))
+        r = self.d.invoke(f, {})
+        self.assertEqual((r.status, r.error), (200, "Unhandled"))
+        self.assertEqual(r.json["errorType"], "Runtime.InvalidEntrypoint")
+        self.assertIn("Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]", r.json["errorMessage"])
+
+    def test_bootstrap_that_cannot_be_run(self):
+        f = self.function(zip_bytes=make_zip({"bootstrap": "#!/no/such/interpreter\n"}))
+        r = self.d.invoke(f, {})
+        self.assertTrue(r.error or r.status == 500, r)
+        self.assertRegex(r.body.decode(), "exec|bootstrap")
+
+    def test_report_line(self):
+        f = self.function()
+        cold, warm = self.d.invoke(f, {}, tail=True), self.d.invoke(f, {}, tail=True)
+        rid = cold.headers["x-amzn-requestid"]
+        self.assertRegex(cold.log, rf"START RequestId: {rid} Version: \$LATEST\n")
+        self.assertRegex(cold.log, rf"END RequestId: {rid}\nREPORT RequestId: {rid}\tDuration: \d+\.\d\d ms\tBilled Duration: \d+ ms\tMemory Size: 128 MB\t"
+                         r"Max Memory Used: \d+ MB\tInit Duration: \d+\.\d\d ms\tCold Start: queue \d+\.\d\d ms, cgroup .* ms, mounts .* ms, clone .* ms, net .* ms, exec .* ms, init .* ms")
+        self.assertNotIn("Init Duration", warm.log)
+        f2 = self.python("def handler(e, c):\n    print('x' * 9000)\n    print('last')\n")
+        tail = self.d.invoke(f2, {}, tail=True).log
+        self.assertLessEqual(len(tail), 4096)
+        self.assertIn("last\n", tail)
+
+    def test_output_of_any_length_blocks_nothing(self):
+        f = self.function(Timeout=20)
+        for newline in (0, 1):
+            began = time.monotonic()
+            self.assertEqual(self.d.do(f, "print", bytes=1 << 20, newline=newline)["printed"], (1 << 20) + newline)
+        text = self.d.request("GET", f"/_fnd/logs/{f}?cursor=0&max=8388608").json["Text"]
+        wait_until("all is logged", lambda: self.d.request("GET", f"/_fnd/logs/{f}?cursor=0&max=8388608").json["Text"].count("x") >= 2 << 20, 5)
+
+    def test_concurrent_requests_get_environments_of_their_own(self):
+        f = self.function(Timeout=10)
+        results = []
+        def one():
+            results.append(self.d.do(f, "sleep", ms=700))
+        began = time.monotonic()
+        threads = [threading.Thread(target=one) for _ in range(8)]
+        [t.start() for t in threads]
+        [t.join() for t in threads]
+        self.assertEqual(len(results), 8)
+        self.assertLess(time.monotonic() - began, 3 * SLOW, "they ran one after another")
+
+    def test_account_concurrency(self):
+        d = shared({"account_concurrency": 2})
+        d.create("t-conc", Timeout=10)
+        self.addCleanup(d.delete, "t-conc")
+        replies = []
+        threads = [threading.Thread(target=lambda: replies.append(d.invoke("t-conc", {"do": "sleep", "ms": 1000}))) for _ in range(5)]
+        [t.start() for t in threads]
+        [t.join() for t in threads]
+        self.assertEqual(sorted(r.status for r in replies), [200, 200, 429, 429, 429])
+        r = [r for r in replies if r.status == 429][0]
+        self.assertEqual((r.error_type, r.json["Reason"], r.json["message"]), ("TooManyRequestsException", "ConcurrentInvocationLimitExceeded", "Rate Exceeded."))
+        self.assertIn("retry-after", r.headers)
+
+    def test_updates_while_running_drop_nothing(self):
+        f = self.function(Timeout=10)
+        out = []
+        t = threading.Thread(target=lambda: out.append(self.d.invoke(f, {"do": "sleep", "ms": 1000})))
+        t.start()
+        time.sleep(0.3)
+        self.d.configure(f, Environment={"Variables": {"NEW": "1"}})
+        self.assertEqual(self.d.do(f, "env")["NEW"], "1")
+        t.join()
+        self.assertEqual((out[0].status, out[0].json), (200, {"slept": 1000}))
+
+    def test_a_client_that_leaves_harms_nobody(self):
+        f = self.function(Timeout=5)
+        s = socket.create_connection(("127.0.0.1", self.d.port))
+        body = b'{"do":"sleep","ms":500}'
+        s.sendall(f"POST /2015-03-31/functions/{f}/invocations HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        time.sleep(0.1)
+        s.close()
+        time.sleep(0.7)
+        self.assertEqual(self.d.do(f, "counter")["served"], 2, "the invocation went on, and the environment is used again")

@@ -1,0 +1,132 @@
+"""The Python runtime: what handlers get, what is logged, how errors look."""
+import base64, json, re, unittest
+from harness import *
+
+
+class Python(Case):
+    def fails(self, f, kind, words, payload=None):
+        r = self.d.invoke(f, payload if payload is not None else {}, tail=True)
+        self.assertEqual((r.status, r.error), (200, "Unhandled"), r)
+        self.assertEqual(r.json["errorType"], kind)
+        self.assertRegex(r.json["errorMessage"], words)
+        return r
+
+    def test_context(self):
+        f = self.python("""
+            def handler(event, c):
+                return {k: getattr(c, k) for k in ("aws_request_id", "log_group_name", "log_stream_name", "function_name", "memory_limit_in_mb", "function_version",
+                        "invoked_function_arn")} | {"left": c.get_remaining_time_in_millis(), "custom": c.client_context.custom if c.client_context else None,
+                        "identity": c.identity.cognito_identity_id}
+        """.replace("\n            ", "\n"), Timeout=8, MemorySize=192)
+        r = self.d.invoke(f, {}, headers={"X-Amz-Client-Context": base64.b64encode(b'{"custom":{"k":"v"}}').decode()})
+        c = r.json
+        self.assertEqual(c["aws_request_id"], r.headers["x-amzn-requestid"])
+        self.assertEqual((c["function_name"], c["memory_limit_in_mb"], c["function_version"]), (f, "192", "$LATEST"))
+        self.assertEqual((c["log_group_name"], c["custom"], c["identity"]), (f"/aws/lambda/{f}", {"k": "v"}, None))
+        self.assertRegex(c["log_stream_name"], r"^\d{4}/\d\d/\d\d/\[\$LATEST\][0-9a-f]{32}$")
+        self.assertEqual(c["invoked_function_arn"], f"arn:aws:lambda:us-east-1:000000000000:function:{f}")
+        self.assertTrue(7000 < c["left"] <= 8000, c)
+
+    def test_values(self):
+        f = self.python("def handler(event, c):\n    return event\n")
+        for v in (None, True, 1, -1.5, "ä\u20ac\U0001f600", [], {}, {"a": [1, {"b": None}]}, "x" * 100000):
+            self.assertEqual(self.d.invoke(f, json.dumps(v).encode()).json, v)
+        g = self.python("def handler(event, c):\n    pass\n", name="t-py-none")
+        self.assertEqual(self.d.invoke(g, {}).body, b"null")
+
+    def test_user_exception(self):
+        f = self.python("def inner():\n    raise ValueError('boom \\u00e4')\n\ndef handler(event, c):\n    inner()\n")
+        r = self.fails(f, "ValueError", "^boom ä$")
+        self.assertEqual(list(r.json), ["errorMessage", "errorType", "requestId", "stackTrace"])
+        self.assertEqual(r.json["requestId"], r.headers["x-amzn-requestid"])
+        self.assertEqual(len(r.json["stackTrace"]), 2)
+        self.assertEqual(r.json["stackTrace"][0], '  File "/var/task/f.py", line 5, in handler\n    inner()\n')
+        self.assertIn("[ERROR] ValueError: boom ä\nTraceback (most recent call last):\n  File \"/var/task/f.py\", line 5, in handler\n", r.log)
+
+    def test_import_errors(self):
+        r = self.fails(self.python("import nothing_of_the_kind\n"), "Runtime.ImportModuleError", "^Unable to import module 'f': No module named 'nothing_of_the_kind'")
+        self.assertEqual(r.json["requestId"], "")
+        self.fails(self.python("def handler(:\n", name="t-py-syntax"), "Runtime.UserCodeSyntaxError", "^Syntax error in module 'f': ")
+        self.fails(self.python("x = 1\n", name="t-py-nohandler"), "Runtime.HandlerNotFound", "^Handler 'handler' missing on module 'f'$")
+        self.fails(self.python("raise KeyError('early')\n", name="t-py-raise"), "KeyError", "early")
+        name = self.function("t-py-nodot", make_zip({"f.py": ""}), runtime="python3.11", handler="handler")
+        self.fails(name, "Runtime.MalformedHandlerName", r"^Bad handler 'handler': not enough values to unpack \(expected 2, got 1\)$")
+        name = self.function("t-py-nomod", make_zip({"f.py": ""}), runtime="python3.11", handler="other.handler")
+        self.fails(name, "Runtime.ImportModuleError", "^Unable to import module 'other': No module named 'other'$")
+
+    def test_marshalling(self):
+        self.fails(self.python("def handler(e, c):\n    return {1, 2}\n"), "Runtime.MarshalError", "^Unable to marshal response: Object of type set is not JSON serializable$")
+        f = self.python("import decimal\ndef handler(e, c):\n    return {'d': decimal.Decimal('1.5'), 'i': decimal.Decimal(3), 1: 'int key'}\n", name="t-py-decimal")
+        self.assertEqual(self.d.invoke(f, {}).json, {"d": 1.5, "i": 3, "1": "int key"})
+
+    def test_exit(self):
+        f = self.python("import sys\ndef handler(e, c):\n    sys.exit(e['code'])\n")
+        self.fails(f, "Runtime.ExitError", "Runtime exited with error: exit status 4$", {"code": 4})
+        self.fails(f, "Runtime.ExitError", "Runtime exited without providing a reason$", {"code": 0})
+
+    def test_print_and_logging(self):
+        f = self.python("""
+import logging, sys
+logging.getLogger().setLevel(logging.INFO)
+def handler(event, c):
+    print("printed")
+    print("to stderr", file=sys.stderr)
+    logging.info("informed %d", 7)
+    logging.getLogger("lib").debug("not shown")
+    try:
+        1 / 0
+    except ZeroDivisionError:
+        logging.exception("caught")
+""")
+        r = self.d.invoke(f, {}, tail=True)
+        rid = r.headers["x-amzn-requestid"]
+        self.assertIn("printed\n", r.log)
+        self.assertIn("to stderr\n", r.log)
+        self.assertRegex(r.log, rf"\[INFO\]\t\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{3}}Z\t{rid}\tinformed 7\n")
+        self.assertRegex(r.log, r"\[ERROR\]\t.*\tcaught\nTraceback \(most recent call last\):\n(.*\n)*ZeroDivisionError: division by zero")
+        self.assertNotIn("not shown", r.log)
+
+    def test_json_logging(self):
+        f = self.python("import logging\nlog = logging.getLogger('n')\ndef handler(e, c):\n    log.warning('careful', extra={'order': 7})\n    log.debug('no')\n",
+                        LoggingConfig={"LogFormat": "JSON", "ApplicationLogLevel": "INFO"})
+        r = self.d.invoke(f, {}, tail=True)
+        record = json.loads([l for l in r.log.splitlines() if "careful" in l][0])
+        self.assertEqual((record["level"], record["message"], record["logger"], record["order"], record["requestId"]), ("WARNING", "careful", "n", 7, r.headers["x-amzn-requestid"]))
+        self.assertNotIn('"no"', r.log)
+
+    def test_state_stays_between_invocations(self):
+        f = self.python("n = 0\ndef handler(e, c):\n    global n\n    n += 1\n    return n\n")
+        self.assertEqual([self.d.invoke(f, {}).json for _ in range(3)], [1, 2, 3])
+
+    def test_environment(self):
+        f = self.python("import os, sys\ndef handler(e, c):\n    return [dict(os.environ), sys.path, os.getcwd(), sys.version_info[:2]]\n", Environment={"Variables": {"MINE": "x y=z"}})
+        env, path, cwd, version = self.d.invoke(f, {}).json
+        self.assertEqual((env["MINE"], env["AWS_LAMBDA_FUNCTION_NAME"], env["_HANDLER"], env["AWS_EXECUTION_ENV"]), ("x y=z", f, "f.handler", "AWS_Lambda_python3.11"))
+        self.assertEqual((env["LAMBDA_TASK_ROOT"], env["LAMBDA_RUNTIME_DIR"], env["TZ"], cwd), ("/var/task", "/var/runtime", ":UTC", "/var/task"))
+        self.assertIn("_X_AMZN_TRACE_ID", env)
+        self.assertEqual(path[0], "/var/task")
+        self.assertIn("/opt/python", path)
+        self.assertEqual(version, [3, 11])
+
+    def test_batteries(self):
+        f = self.python("""
+import boto3, botocore, json, ssl, sqlite3, hashlib, zlib, bz2, lzma, ctypes, decimal, urllib.request, asyncio, subprocess, uuid, datetime, zoneinfo, multiprocessing, threading, concurrent.futures
+def handler(e, c):
+    out = [0]
+    t = threading.Thread(target=lambda: out.__setitem__(0, 1)); t.start(); t.join()
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        squares = list(pool.map(lambda x: x * x, range(5)))
+    return {"boto3": boto3.__version__, "ca": len(ssl.create_default_context().get_ca_certs()) > 50, "sh": subprocess.check_output("echo hi", shell=True).decode(),
+            "db": sqlite3.connect("/tmp/x.db").execute("select 1+1").fetchone()[0], "zone": str(datetime.datetime(2024, 7, 1, tzinfo=zoneinfo.ZoneInfo("Europe/Berlin")).utcoffset()),
+            "thread": out[0], "squares": squares, "loop": asyncio.run(asyncio.sleep(0, 5)), "cpu": __import__("os").cpu_count() > 0}
+""", MemorySize=1024, Timeout=30)
+        r = self.d.invoke(f, {})
+        self.assertIsNone(r.error, r)
+        out = r.json
+        self.assertEqual((out["ca"], out["sh"], out["db"], out["zone"], out["thread"], out["squares"], out["loop"]), (True, "hi\n", 2, "2:00:00", 1, [0, 1, 4, 9, 16], 5))
+
+    def test_exec_wrapper(self):
+        name = self.function("t-py-wrapper", make_zip({"f.py": "import os\ndef handler(e, c):\n    return os.environ['FROM_WRAPPER']\n",
+                                                       "wrap": "#!/bin/bash\nexport FROM_WRAPPER=yes\nexec \"$@\"\n"}, {"wrap": 0o755}), runtime="python3.11", handler="f.handler",
+                             Environment={"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/wrap"}})
+        self.assertEqual(self.d.invoke(name, {}).json, "yes")
