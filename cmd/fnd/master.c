@@ -31,7 +31,7 @@
 #include "os/sock.h"
 
 #define LOCK_WAIT_S 20
-#define QUICK_DEATH_US 2000000u /* of fn-spawnd: that often in a row and restarting is pointless */
+#define QUICK_DEATH_US 2000000u /* of fn-spawnd */
 #define QUICK_DEATHS_MAX 5
 
 struct master {
@@ -42,7 +42,7 @@ struct master {
 	char instance[32];
 	int lock_fd, listen_fd, control_fd;
 	pid_t spawnd, worker;
-	uint64_t spawnd_started_us, control_io;
+	uint64_t spawnd_started_us, control_io, restart_timer;
 	unsigned quick_deaths;
 	int status;
 	bool stopping;
@@ -171,6 +171,7 @@ static void exec_spawnd(struct master *m, int sock)
 	char exe[PATH_MAX], uid_base[24], *slash;
 	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 16);
 	sigset_t none;
+	int lock;
 
 	if (n < 0)
 		_exit(127);
@@ -180,10 +181,9 @@ static void exec_spawnd(struct master *m, int sock)
 	snprintf(uid_base, sizeof(uid_base), "%lld", (long long)m->cfg->uid_base);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (dup2(sock, 3) < 0 || dup2(m->lock_fd, 4) < 0)
+	lock = fcntl(m->lock_fd, F_DUPFD_CLOEXEC, 16); /* both out of the way of 3 and 4 first */
+	if (lock < 0 || dup2(sock, 3) < 0 || dup2(lock, 4) < 0)
 		_exit(127);
-	(void)fn_fd_set_cloexec(3, false);
-	(void)fn_fd_set_cloexec(4, false);
 	execl(exe, "fn-spawnd", "--state", m->cfg->state_dir, "--instance", m->instance, "--uid-base", uid_base, "--socket-fd", "3", NULL);
 	fn_log_error("cannot start %s: %s", exe, strerror(errno));
 	_exit(127);
@@ -257,31 +257,50 @@ static int start_worker(struct master *m, int spawnd_fd, struct fn_err *err)
 }
 
 /* --- events --- */
-static void restart_spawnd(struct master *m, int status)
+static void give_up(struct master *m, const char *why)
 {
+	fn_log_error("%s", why);
+	m->status = 1;
+	(void)kill(m->worker, SIGTERM);
+}
+
+static void restart_spawnd(void *arg)
+{
+	struct master *m = arg;
 	char type = FND_SPAWND, text[512];
 	struct iovec iov = {&type, 1};
 	struct fn_err err;
 	int fd;
+
+	fn_loop_clear(m->loop, &m->restart_timer);
+	if (m->worker <= 0 || m->stopping)
+		return;
+	fd = start_spawnd(m, &err);
+	if (fd < 0)
+		give_up(m, fn_err_format(&err, text, sizeof(text)));
+	else if (fn_sock_send(m->control_fd, &iov, 1, &fd, 1) < 0)
+		give_up(m, "the worker does not take the new fn-spawnd");
+	fn_close(fd);
+}
+
+/* Again at once; one that keeps dying young, later and later; one that keeps failing by itself, not for ever. */
+static void spawnd_died(struct master *m, int status)
+{
+	uint64_t delay = 0;
 
 	if (WIFSIGNALED(status))
 		fn_log_warn("fn-spawnd was ended by signal %d; starting it again", WTERMSIG(status));
 	else
 		fn_log_warn("fn-spawnd exited with status %d; starting it again", WEXITSTATUS(status));
 	m->quick_deaths = fn_clock_mono_us() - m->spawnd_started_us < QUICK_DEATH_US ? m->quick_deaths + 1 : 0;
-	if (m->quick_deaths > QUICK_DEATHS_MAX) {
-		fn_log_error("fn-spawnd does not stay up");
-		m->status = 1;
-		(void)kill(m->worker, SIGTERM);
+	if (m->quick_deaths > QUICK_DEATHS_MAX && WIFEXITED(status)) {
+		give_up(m, "fn-spawnd does not stay up");
 		return;
 	}
-	fd = start_spawnd(m, &err);
-	if (fd < 0 || fn_sock_send(m->control_fd, &iov, 1, &fd, 1) < 0) {
-		fn_log_error("%s", fd < 0 ? fn_err_format(&err, text, sizeof(text)) : "the worker does not take the new fn-spawnd");
-		m->status = 1;
-		(void)kill(m->worker, SIGTERM);
-	}
-	fn_close(fd);
+	if (m->quick_deaths > 2)
+		delay = 20000ull << (m->quick_deaths < 8 ? m->quick_deaths - 2 : 6);
+	if (fn_loop_add_timer(m->loop, fn_loop_now_us(m->loop) + delay, restart_spawnd, m, &m->restart_timer) < 0)
+		give_up(m, "out of memory");
 }
 
 static void on_child(void *arg, int signo, int sender)
@@ -303,7 +322,7 @@ static void on_child(void *arg, int signo, int sender)
 		} else if (pid == m->spawnd) {
 			m->spawnd = -1;
 			if (m->worker > 0 && !m->stopping)
-				restart_spawnd(m, status);
+				spawnd_died(m, status);
 		}
 	}
 }

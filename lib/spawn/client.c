@@ -29,6 +29,7 @@ struct pending {
 	} fn;
 	void *arg;
 	bool cancelled;
+	bool sent; /* an end of fn-spawnd fails what was sent; the rest waits for the next one */
 };
 
 struct outgoing {
@@ -48,7 +49,7 @@ struct fn_spawn_client {
 	uint64_t next_request;
 	struct fn_map *pending; /* request -> struct pending */
 	struct fn_map *live;    /* sandbox id -> non-NULL */
-	struct fn_list queue;   /* of struct outgoing, while the socket is full */
+	struct fn_list queue;   /* of struct outgoing, while the socket is full or fn-spawnd is being restarted */
 	char *in;               /* FN_PROTO_MAX bytes */
 };
 
@@ -86,7 +87,15 @@ static int enqueue(struct fn_spawn_client *c, const struct fn_proto_header *head
 	}
 	memcpy(o->data, data ? data : "", len);
 	fn_list_push_back(&c->queue, &o->link);
-	return fn_loop_mod_io(c->loop, c->io, EPOLLIN | EPOLLOUT);
+	return c->sock < 0 ? 0 : fn_loop_mod_io(c->loop, c->io, EPOLLIN | EPOLLOUT);
+}
+
+static void mark_sent(struct fn_spawn_client *c, uint64_t request)
+{
+	struct pending *p = fn_map_get_u64(c->pending, request);
+
+	if (p)
+		p->sent = true;
 }
 
 static int send_request(struct fn_spawn_client *c, uint32_t type, uint64_t request, uint64_t id, const void *data, size_t len, int fd)
@@ -94,12 +103,14 @@ static int send_request(struct fn_spawn_client *c, uint32_t type, uint64_t reque
 	struct fn_proto_header head = {FN_PROTO_VERSION, type, request, id, fn_clock_mono_us()};
 	int r;
 
-	if (c->sock < 0)
+	if (c->sock < 0 && request == 0) /* it is about something that went with the last one */
 		return -ECONNRESET;
-	if (!fn_list_empty(&c->queue))
+	if (c->sock < 0 || !fn_list_empty(&c->queue))
 		return enqueue(c, &head, data, len, fd);
 	r = transmit(c, &head, data, len, fd);
-	return r == -EAGAIN ? enqueue(c, &head, data, len, fd) : r;
+	if (r == 0)
+		mark_sent(c, request);
+	return r == -EAGAIN || r == -EPIPE || r == -ECONNRESET ? enqueue(c, &head, data, len, fd) : r;
 }
 
 static struct pending *pending_add(struct fn_spawn_client *c, enum pending_kind kind, void *arg)
@@ -174,16 +185,6 @@ int fn_spawn_client_new(struct fn_loop *loop, int sock, const struct fn_spawn_cl
 	return 0;
 }
 
-int fn_spawn_client_reconnect(struct fn_spawn_client *c, int sock, struct fn_err *err)
-{
-	int r = fn_fd_set_nonblock(sock, true);
-
-	c->sock = sock;
-	if (r == 0)
-		r = fn_loop_add_io(c->loop, sock, EPOLLIN, on_io, c, &c->io);
-	return r < 0 ? fn_err_set(err, r, "spawn client", "watch") : 0;
-}
-
 void fn_spawn_client_free(struct fn_spawn_client *c)
 {
 	struct pending *p;
@@ -213,10 +214,18 @@ static void lost(struct fn_spawn_client *c)
 
 	fn_loop_clear(c->loop, &c->io);
 	fn_close(fn_take_fd(&c->sock));
-	while (!fn_list_empty(&c->queue))
-		outgoing_free(fn_list_entry(fn_list_first(&c->queue), struct outgoing, link));
-	while (it = 0, (p = fn_map_next(c->pending, &it)))
-		answer(c, p, &err, NULL, 0, NULL);
+	fn_list_for_each_safe(l, &c->queue)
+	{
+		struct outgoing *o = fn_list_entry(l, struct outgoing, link);
+
+		if (o->head.request == 0)
+			outgoing_free(o);
+	}
+	for (it = 0; (p = fn_map_next(c->pending, &it));)
+		if (p->sent) {
+			answer(c, p, &err, NULL, 0, NULL);
+			it = 0; /* callbacks may have changed the table */
+		}
 	while (it = 0, (id = fn_map_next(c->live, &it))) {
 		uint64_t v = *id;
 
@@ -225,6 +234,18 @@ static void lost(struct fn_spawn_client *c)
 		c->ops->on_exit(c->arg, v, &gone);
 	}
 	c->ops->on_lost(c->arg);
+}
+
+int fn_spawn_client_reconnect(struct fn_spawn_client *c, int sock, struct fn_err *err)
+{
+	int r = fn_fd_set_nonblock(sock, true);
+
+	if (c->sock >= 0) /* the news of the new one came before the old one's end was seen */
+		lost(c);
+	c->sock = sock;
+	if (r == 0)
+		r = fn_loop_add_io(c->loop, sock, fn_list_empty(&c->queue) ? EPOLLIN : EPOLLIN | EPOLLOUT, on_io, c, &c->io);
+	return r < 0 ? fn_err_set(err, r, "spawn client", "watch") : 0;
 }
 
 static void close_all(const int *fds, size_t n)
@@ -305,8 +326,9 @@ static void flush(struct fn_spawn_client *c)
 	while (!fn_list_empty(&c->queue)) {
 		struct outgoing *o = fn_list_entry(fn_list_first(&c->queue), struct outgoing, link);
 
-		if (transmit(c, &o->head, o->data, o->len, o->fd) == -EAGAIN)
+		if (transmit(c, &o->head, o->data, o->len, o->fd) < 0) /* full, or ended: then lost() comes next */
 			return;
+		mark_sent(c, o->head.request);
 		outgoing_free(o);
 	}
 	(void)fn_loop_mod_io(c->loop, c->io, EPOLLIN);

@@ -1,9 +1,9 @@
 /*
  * client.h - fnd's side of fn-spawnd: asynchronous requests over a SEQPACKET socket.
  *
- * Never blocks: requests are queued when the socket is full. Callbacks run from the loop. When fn-spawnd dies every
- * pending request fails with ECONNRESET, every live sandbox gets on_exit with wait_status -1, then on_lost is
- * called; the program connects a new one with fn_spawn_client_reconnect().
+ * Never blocks: requests are queued when the socket is full. Callbacks run from the loop. When fn-spawnd dies every request it
+ * had fails with ECONNRESET, every live sandbox gets on_exit with wait_status -1, then on_lost is called; the program connects
+ * a new one with fn_spawn_client_reconnect(), which gets what was asked for in between.
  */
 #ifndef FN_SPAWN_CLIENT_H
 #define FN_SPAWN_CLIENT_H

@@ -560,6 +560,7 @@ int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_s
 	if (!s || !(s->slots = calloc(SLOTS_MAX, 1)) || !(s->in = malloc(FN_PROTO_MAX)) || fn_map_new(&s->by_id) < 0)
 		return fn_err_set(err, ENOMEM, "fn-spawnd", NULL);
 	s->cfg = *config;
+	s->next_id = fn_clock_mono_us() / 1000 << 20; /* never an id that an earlier fn-spawnd gave */
 	fn_list_init(&s->boxes);
 	fn_list_init(&s->out);
 	s->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);

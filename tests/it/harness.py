@@ -204,7 +204,10 @@ class Daemon:
         if self.process and self.process.poll() is None:
             out["master"] = [self.process.pid]
             for pid in children(self.process.pid):
-                out["spawnd" if comm(pid) == "fn-spawnd" else "worker"].append(pid)
+                if comm(pid) == "fn-spawnd":
+                    out["spawnd"].append(pid)
+                elif uid_of(pid):  # else it is one of them that is just being started
+                    out["worker"].append(pid)
         for pid in out["spawnd"]:
             out["sandbox"] += descendants(pid)
         return out
@@ -255,6 +258,13 @@ def comm(pid):
         with open(f"/proc/{pid}/comm") as f:
             return f.read().strip()
     return ""
+
+
+def uid_of(pid):
+    with contextlib.suppress(OSError, AttributeError):
+        with open(f"/proc/{pid}/status") as f:
+            return int(re.search(r"^Uid:\s+(\d+)", f.read(), re.M).group(1))
+    return 0
 
 
 def fd_count(pid):

@@ -1,0 +1,26 @@
+/*
+ * sigv4.h - AWS Signature Version 4: the signature of a request, for whoever makes it and whoever verifies it.
+ * Source: AWS IAM User Guide, "Create a signed AWS API request".
+ */
+#ifndef FN_WEB_SIGV4_H
+#define FN_WEB_SIGV4_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct fn_sigv4 {
+	const char *method, *path, *query; /* path and query as sent; query without '?', "" = none */
+	const char *signed_headers;        /* "host;x-amz-date", lower case, sorted */
+	const char *payload_sha256;        /* hex, or UNSIGNED-PAYLOAD */
+	const char *amz_date;              /* 20230101T120000Z */
+	const char *region, *service;
+	bool encode_path;                  /* encode the sent path once more, as all services but S3 want it */
+	const char *(*header)(void *arg, const char *name); /* a signed header's value; NULL = there is none */
+	void *arg;
+};
+
+/* The signature in lower-case hex; -EINVAL when a signed header is missing or host is not signed, -ENOMEM. */
+int fn_sigv4_signature(const struct fn_sigv4 *r, const char *secret, char out[65]);
+void fn_sigv4_sha256(const void *data, size_t len, char out[65]);
+
+#endif

@@ -1,0 +1,270 @@
+"""The daemon's own life: start, drain, kill -9 of each process, what is cleaned up, what survives."""
+import json, os, random, signal, subprocess, threading, time, unittest
+from harness import *
+
+
+class Lifecycle(unittest.TestCase):
+    def daemon(self, config=None, **kw):
+        shared()
+        d = Daemon(config, **kw)
+        d.killed = True  # its exit status is this test's business
+        self.addCleanup(d.remove)
+        return d.start()
+
+    def ends_clean(self, d):
+        wait_until("nothing is left", lambda: not d.leftovers(), 10)
+
+    def test_functions_survive_a_restart(self):
+        d = self.daemon()
+        d.create("kept", Environment={"Variables": {"A1": "b"}}, Tags={"t": "1"}, MemorySize=200)
+        before = d.request("GET", "/2015-03-31/functions/kept").json
+        d.do("kept", "echo")
+        self.assertEqual(d.stop(), 0)
+        self.ends_clean(d)
+        d.start()
+        after = d.request("GET", "/2015-03-31/functions/kept").json
+        self.assertEqual((after["Configuration"], after["Tags"]), (before["Configuration"], before["Tags"]))
+        self.assertEqual(d.do("kept", "env")["A1"], "b")
+
+    def test_sigterm_drains(self):
+        d = self.daemon()
+        d.create("slow", Timeout=20)
+        d.do("slow", "echo")
+        out = []
+        t = threading.Thread(target=lambda: out.append(d.invoke("slow", {"do": "sleep", "ms": 1500})))
+        t.start()
+        time.sleep(0.4)
+        d.process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        with self.assertRaises(OSError):
+            d.request("GET", "/healthz", timeout=2)
+        t.join()
+        self.assertEqual((out[0].status, out[0].json), (200, {"slept": 1500}))
+        self.assertEqual(d.process.wait(20), 0)
+        self.ends_clean(d)
+
+    def test_the_grace_has_an_end(self):
+        d = self.daemon({"drain_grace_s": 1})
+        d.create("stuck", Timeout=60)
+        out = []
+        t = threading.Thread(target=lambda: out.append(d.invoke("stuck", {"do": "hang"})))
+        t.start()
+        time.sleep(0.5)
+        began = time.monotonic()
+        d.process.send_signal(signal.SIGTERM)
+        self.assertEqual(d.process.wait(30), 0)
+        self.assertLess(time.monotonic() - began, 5 * SLOW)
+        t.join()
+        self.assertEqual((out[0].status, out[0].error_type), (500, "ServiceException"))
+        self.ends_clean(d)
+
+    def test_kill_9_of_fn_spawnd(self):
+        d = self.daemon()
+        d.create("f", Timeout=20)
+        d.do("f", "echo")
+        out = []
+        t = threading.Thread(target=lambda: out.append(d.invoke("f", {"do": "sleep", "ms": 5000})))
+        t.start()
+        time.sleep(0.4)
+        os.kill(d.pids()["spawnd"][0], signal.SIGKILL)
+        t.join()
+        self.assertEqual((out[0].status, out[0].error_type), (500, "ServiceException"))
+        self.assertRegex(out[0].json["Message"], "fn-spawnd")
+        wait_until("it serves again", lambda: d.invoke("f", {"a": 1}).status == 200, 10)
+        self.assertEqual(d.stop(), 0)
+        self.ends_clean(d)
+
+    def test_kill_9_of_the_worker(self):
+        d = self.daemon()
+        d.create("f")
+        d.do("f", "echo")
+        os.kill(d.pids()["worker"][0], signal.SIGKILL)
+        self.assertNotEqual(d.process.wait(20), 0)
+        self.ends_clean(d)
+        d.start()
+        self.assertEqual(d.invoke("f", {"a": 1}).json, {"a": 1})
+
+    def test_kill_9_of_the_master(self):
+        d = self.daemon()
+        d.create("f")
+        d.do("f", "daemon")
+        os.kill(d.process.pid, signal.SIGKILL)
+        d.process.wait()
+        d.start()
+        self.assertEqual(d.invoke("f", {"a": 1}).json, {"a": 1})
+        self.assertEqual(d.stop(), 0)
+        self.ends_clean(d)
+
+    def test_kill_9_of_everything_at_once(self):
+        d = self.daemon()
+        d.create("f")
+        d.do("f", "echo")
+        pids = d.pids()
+        for kind in ("master", "spawnd", "worker"):
+            for pid in pids[kind]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        d.process.wait()
+        d.start()
+        self.assertEqual(d.invoke("f", {"a": 1}).json, {"a": 1})
+        self.assertEqual(d.stop(), 0)
+        self.ends_clean(d)
+
+    def test_killed_sandboxes_are_replaced(self):
+        d = self.daemon()
+        d.create("f")
+        for _ in range(5):
+            d.do("f", "echo")
+            for pid in d.pids()["sandbox"]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            wait_until("gone", lambda: not d.pids()["sandbox"], 5)
+            self.assertEqual(d.invoke("f", {"a": 1}).json, {"a": 1})
+
+    def test_fifty_random_kills(self):
+        """At random points under load: it always recovers, and nothing is left at the end."""
+        d = self.daemon()
+        d.create("f", Timeout=5)
+        rng = random.Random(int(os.environ.get("FND_SEED", "1")))
+        stop = threading.Event()
+        answers = {"ok": 0, "refused": 0, "lost": 0}
+        wrong = []
+
+        def load():
+            while not stop.is_set():
+                try:
+                    r = d.invoke("f", {"do": rng.choice(["echo", "sleep", "counter"]), "ms": 30}, timeout=30)
+                    if r.status == 200 and not r.error:
+                        answers["ok"] += 1
+                    elif r.status in (500, 404) or (r.status == 200 and "ExitError" in r.body.decode()):
+                        answers["refused"] += 1
+                    else:
+                        wrong.append(r)
+                except OSError:
+                    answers["lost"] += 1
+                    time.sleep(0.02)
+        threads = [threading.Thread(target=load) for _ in range(4)]
+        [t.start() for t in threads]
+        try:
+            for i in range(50):
+                time.sleep(rng.uniform(0.0, 0.3))
+                victims = [(k, p) for k, ps in d.pids().items() for p in ps]
+                kind = rng.choice(["sandbox", "sandbox", "spawnd", "spawnd", "worker", "master"])
+                chosen = [p for k, p in victims if k == kind]
+                if not chosen:
+                    continue
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(rng.choice(chosen), signal.SIGKILL)
+                if kind in ("worker", "master"):
+                    d.process.wait(30)
+                    d.start()
+            self.assertIsNone(d.process.poll(), d.log()[-4000:])
+            d.create("after")
+            wait_until("it serves", lambda: d.invoke("f", {"a": 1}).status == 200, 20)
+            self.assertEqual(d.invoke("after", {"a": 2}).json, {"a": 2})
+        finally:
+            stop.set()
+            [t.join() for t in threads]
+        self.assertEqual(wrong, [])
+        self.assertGreater(answers["ok"], 20, answers)
+        self.assertEqual(d.stop(), 0, d.log()[-3000:])
+        self.ends_clean(d)
+
+    def test_one_daemon_per_state_directory(self):
+        d = self.daemon()
+        p = subprocess.run([os.path.join(BUILD, "fnd"), "--listen", f"127.0.0.1:{free_port()}", "--state", d.state, "--config", d.config_path], stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, timeout=60)
+        self.assertEqual(p.returncode, 1)
+        self.assertIn(b"another fnd uses", p.stderr)
+
+    def test_idle_environments_end(self):
+        d = self.daemon({"idle_timeout_s": 1})
+        d.create("f")
+        d.do("f", "echo")
+        self.assertTrue(d.pids()["sandbox"])
+        wait_until("the idle environment has ended", lambda: not d.pids()["sandbox"], 5)
+        self.assertEqual(d.groups(), [])
+
+    def test_memory_budget_evicts_the_least_recently_used(self):
+        d = self.daemon({"memory_budget_mb": 120})
+        for i in range(6):
+            d.create(f"f{i}")
+            d.do(f"f{i}", "alloc", mb=20)
+        served = {i: d.do(f"f{i}", "counter")["served"] for i in (5, 0)}
+        self.assertEqual(served[5], 2, "the last one used is still warm")
+        self.assertEqual(served[0], 1, "the first one had to go")
+
+    def test_old_environments_go_after_an_update(self):
+        d = self.daemon()
+        d.create("f")
+        d.do("f", "echo")
+        before = d.pids()["sandbox"]
+        d.configure("f", Timeout=4)
+        wait_until("the old environment has ended", lambda: not set(before) & set(d.pids()["sandbox"]), 5)
+        d.do("f", "echo")
+        d.delete("f")
+        wait_until("deleted: it has ended", lambda: not d.pids()["sandbox"], 5)
+
+    def test_broken_configurations_are_refused_with_words(self):
+        shared()
+        base = {"runtimes": os.path.join(TOP, "config/runtimes.json")}
+        for config, words in (({"listen": "0.0.0.0:3999"}, "credentials"), ({"unknown": 1}, "unknown"), ({"idle_timeout_s": "x"}, "idle_timeout_s"),
+                              ({"listen": "nonsense"}, "ADDRESS:PORT"), ({"account_id": "12"}, "12 digits"), ({"log": {"level": "loud"}}, "level"),
+                              ({"credentials": [{"access_key_id": "a"}]}, "secret_access_key"), ({"network": {"mode": "wifi"}}, "mode")):
+            path = "/tmp/fnd-broken.json"
+            with open(path, "w") as f:
+                json.dump({**base, **config}, f)
+            p = subprocess.run([os.path.join(BUILD, "fnd"), "--state", "/nonexistent/x", "--config", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30)
+            os.unlink(path)
+            self.assertEqual(p.returncode, 1, config)
+            self.assertIn(words, p.stderr.decode())
+        for text, words in (("{", "line 1"), ("[]", "object"), ('{"listen":"127.0.0.1:1","listen":"x"}', "duplicate")):
+            with open("/tmp/fnd-broken.json", "w") as f:
+                f.write(text)
+            p = subprocess.run([os.path.join(BUILD, "fnd"), "--config", "/tmp/fnd-broken.json", "--check-config"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30)
+            os.unlink("/tmp/fnd-broken.json")
+            self.assertEqual(p.returncode, 1)
+            self.assertIn(words, p.stderr.decode())
+
+    def test_the_port_is_taken(self):
+        d = self.daemon()
+        e = Daemon()
+        e.killed = True
+        self.addCleanup(e.remove)
+        e.port = d.port
+        e.start(wait=False)
+        self.assertEqual(e.process.wait(20), 1)
+        self.assertIn("EADDRINUSE", e.log())
+
+    def test_the_shipped_configuration_is_fine(self):
+        p = subprocess.run([os.path.join(BUILD, "fnd"), "--config", os.path.join(TOP, "config/fnd.json"), "--check-config"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.assertEqual(p.returncode, 0, p.stdout)
+
+    def test_a_newer_database_is_refused(self):
+        import sqlite3
+        d = self.daemon()
+        d.stop()
+        with contextlib.closing(sqlite3.connect(os.path.join(d.state, "db/fnd.db"))) as db:
+            db.execute("PRAGMA user_version=999")
+            db.commit()
+        d.start(wait=False)
+        self.assertEqual(d.process.wait(20), 1)
+        self.assertIn("newer", d.log())
+
+    def test_not_as_an_ordinary_user(self):
+        p = subprocess.run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", os.path.join(BUILD, "fnd"), "--state", "/tmp/x"], stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, cwd="/")
+        self.assertNotEqual(p.returncode, 0)
+
+    def test_service_manager_is_told(self):
+        import socket
+        path = f"/tmp/fnd-notify-{os.getpid()}"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            s.bind(path)
+            self.addCleanup(os.unlink, path)
+            s.settimeout(20)
+            d = self.daemon(env={"NOTIFY_SOCKET": path})
+            self.assertEqual(s.recv(100), b"READY=1")
+            d.process.send_signal(signal.SIGTERM)
+            self.assertEqual(s.recv(100), b"STOPPING=1")
+            self.assertEqual(d.process.wait(20), 0)
