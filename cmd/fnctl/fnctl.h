@@ -40,6 +40,23 @@ void reply_free(struct reply *r);
 int request_may_miss(struct reply *r, const char *operation, const char *method, const char *path, bool *ret_missing);
 /* "/2015-03-31/functions/<name><rest>", name percent-encoded; static buffer. */
 const char *function_path(const char *name, const char *rest);
+/* Adds "?key=value" ("&" after the first) to a path, value percent-encoded; false when it does not fit. */
+bool add_query(char *path, size_t size, const char *key, const char *value);
+
+/* --- main.c --- */
+/* What every command's getopt table ends with; short options are ":h" and the command's own (the colon: main.c words the errors). */
+#define GLOBAL_OPTIONS \
+	{"endpoint", required_argument, NULL, OPT_ENDPOINT}, {"region", required_argument, NULL, OPT_REGION}, \
+	{"output", required_argument, NULL, OPT_OUTPUT}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}
+enum { OPT_ENDPOINT = 1000, OPT_REGION, OPT_OUTPUT };
+/* For what getopt_long() returned and the command does not know: a global option is set (EX_FINE), --help prints and exits, all else is
+ * an error, said on stderr. */
+int other_option(char **argv, int c);
+/* The options of a command that has none of its own; optind is then at its first argument. */
+int global_options(int argc, char **argv);
+/* argv[optind], which must be the last argument and not empty: the function's name. */
+int function_argument(int argc, char **argv, const char **ret_name);
+/* Says what is wrong and how the command is used; returns EX_BAD_USE. */
 int usage_error(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* --- output.c --- */

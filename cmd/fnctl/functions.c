@@ -12,6 +12,7 @@
 #include "fnctl.h"
 
 #define DEFAULT_ROLE "arn:aws:iam::000000000000:role/fnd"
+#define FUNCTIONS "/2015-03-31/functions"
 #define WAIT_S 120
 
 static void decref(json_t **j) { json_decref(*j); }
@@ -32,33 +33,56 @@ static int number_member(json_t *o, const char *key, const char *command, const 
 	return EX_FINE;
 }
 
+static int text_member(json_t *o, const char *key, const char *command, const char *option, const char *text)
+{
+	json_t *s = json_string(text);
+
+	return s && json_object_set_new(o, key, s) == 0 ? EX_FINE : usage_error(command, "%s wants UTF-8 text", option);
+}
+
+/* NAME=VALUE, added to Environment.Variables. */
+static int env_member(json_t *o, const char *command, const char *text)
+{
+	const char *eq = strchr(text, '=');
+	fn_auto_free char *name = eq && eq > text ? strndup(text, (size_t)(eq - text)) : NULL;
+	json_t *vars = json_object_get(json_object_get(o, "Environment"), "Variables");
+
+	if (!name)
+		return usage_error(command, "--env wants NAME=VALUE, not \"%s\"", text);
+	if (!fn_utf8_valid(name, strlen(name)))
+		return usage_error(command, "--env wants UTF-8 text");
+	if (!vars) {
+		vars = json_object();
+		json_object_set_new(o, "Environment", json_pack("{so}", "Variables", vars));
+	}
+	return text_member(vars, name, command, "--env", eq + 1);
+}
+
 static int parse(int argc, char **argv, struct wanted *w)
 {
-	static const struct option options[] = {{"runtime", required_argument, NULL, 'r'},     {"handler", required_argument, NULL, 'h'},
+	static const struct option options[] = {{"runtime", required_argument, NULL, 'r'},     {"handler", required_argument, NULL, 'H'},
 						{"code", required_argument, NULL, 'c'},        {"role", required_argument, NULL, 'R'},
 						{"memory", required_argument, NULL, 'm'},      {"timeout", required_argument, NULL, 't'},
 						{"tmp", required_argument, NULL, 'T'},         {"env", required_argument, NULL, 'e'},
 						{"description", required_argument, NULL, 'd'}, {"no-wait", no_argument, NULL, 'n'},
-						{NULL, 0, NULL, 0}};
-	json_t *o = w->configuration = json_object(), *vars = NULL;
+						GLOBAL_OPTIONS};
+	json_t *o = w->configuration = json_object();
 	int c, r = EX_FINE;
 
 	w->wait = true;
-	while (r == EX_FINE && (c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		const char *eq;
-
+	while (r == EX_FINE && (c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
 		switch (c) {
 		case 'r':
-			json_object_set_new(o, "Runtime", json_string(optarg));
+			r = text_member(o, "Runtime", argv[0], "--runtime", optarg);
 			break;
-		case 'h':
-			json_object_set_new(o, "Handler", json_string(optarg));
+		case 'H':
+			r = text_member(o, "Handler", argv[0], "--handler", optarg);
 			break;
 		case 'c':
 			w->code = optarg;
 			break;
 		case 'R':
-			json_object_set_new(o, "Role", json_string(optarg));
+			r = text_member(o, "Role", argv[0], "--role", optarg);
 			break;
 		case 'm':
 			r = number_member(o, "MemorySize", argv[0], "--memory", optarg);
@@ -71,23 +95,16 @@ static int parse(int argc, char **argv, struct wanted *w)
 			r = number_member(json_object_get(o, "EphemeralStorage"), "Size", argv[0], "--tmp", optarg);
 			break;
 		case 'e':
-			eq = strchr(optarg, '=');
-			if (!eq || eq == optarg)
-				return usage_error(argv[0], "--env wants NAME=VALUE, not \"%s\"", optarg);
-			if (!vars) {
-				vars = json_object();
-				json_object_set_new(o, "Environment", json_pack("{so}", "Variables", vars));
-			}
-			json_object_setn_new_nocheck(vars, optarg, (size_t)(eq - optarg), json_string(eq + 1));
+			r = env_member(o, argv[0], optarg);
 			break;
 		case 'd':
-			json_object_set_new(o, "Description", json_string(optarg));
+			r = text_member(o, "Description", argv[0], "--description", optarg);
 			break;
 		case 'n':
 			w->wait = false;
 			break;
 		default:
-			return EX_BAD_USE;
+			r = other_option(argv, c);
 		}
 	}
 	if (r != EX_FINE)
@@ -96,7 +113,7 @@ static int parse(int argc, char **argv, struct wanted *w)
 		w->name = argv[optind++];
 	if (optind < argc && fn_streq(argv[0], "deploy") && !w->code)
 		w->code = argv[optind++];
-	if (!w->name)
+	if (fn_str_empty(w->name))
 		return usage_error(argv[0], "which function?");
 	if (optind < argc)
 		return usage_error(argv[0], "what is \"%s\"?", argv[optind]);
@@ -115,8 +132,8 @@ static int add_code(json_t *o, const char *path)
 	return EX_FINE;
 }
 
-/* Until it is settled; prints the configuration. */
-static int wait_settled(const char *name, bool wait)
+/* Until it is settled (or not, without wait); prints the configuration if `show`. */
+static int wait_settled(const char *name, bool wait, bool show)
 {
 	for (int i = 0;; i++) {
 		struct reply r;
@@ -126,8 +143,12 @@ static int wait_settled(const char *name, bool wait)
 
 		state = json_string_value(json_object_get(r.json, "State"));
 		update = json_string_value(json_object_get(r.json, "LastUpdateStatus"));
-		if (rc == EX_FINE && wait && (fn_streq(state, "Pending") || fn_streq(update, "InProgress")) && i < WAIT_S * 2) {
+		if (rc == EX_FINE && wait && (fn_streq(state, "Pending") || fn_streq(update, "InProgress"))) {
 			reply_free(&r);
+			if (i >= WAIT_S * 2) {
+				fprintf(stderr, "fnctl: %s is not ready after %d s; `fnctl get %s` tells how far it is\n", name, WAIT_S, name);
+				return EX_API;
+			}
 			nanosleep(&pause, NULL);
 			continue;
 		}
@@ -136,7 +157,7 @@ static int wait_settled(const char *name, bool wait)
 
 			fprintf(stderr, "fnctl: %s failed: %s\n", name, why ? why : "no reason is known");
 			rc = EX_API;
-		} else if (rc == EX_FINE) {
+		} else if (rc == EX_FINE && show) {
 			if (G.json)
 				print_json(r.json);
 			else
@@ -174,9 +195,9 @@ static int create(struct wanted *w)
 		json_object_set_new(o, "Handler", json_string("bootstrap"));
 	rc = add_code(code, w->code);
 	if (rc == EX_FINE)
-		rc = send_json("create", "POST", "/2015-03-31/functions", o);
+		rc = send_json("create", "POST", FUNCTIONS, o);
 	if (rc == EX_FINE)
-		rc = wait_settled(w->name, w->wait);
+		rc = wait_settled(w->name, w->wait, true);
 	if (rc == EX_FINE && !G.json)
 		printf("\nInvoke it: fnctl invoke %s '{}'\n", w->name);
 	return rc;
@@ -193,10 +214,12 @@ static int update(struct wanted *w)
 		rc = add_code(code, w->code);
 		if (rc == EX_FINE)
 			rc = send_json("update", "PUT", function_path(w->name, "/code"), code);
+		if (rc == EX_FINE && json_object_size(w->configuration) > 0) /* two updates at once are a conflict */
+			rc = wait_settled(w->name, true, false);
 	}
 	if (rc == EX_FINE && json_object_size(w->configuration) > 0)
 		rc = send_json("update", "PUT", function_path(w->name, "/configuration"), w->configuration);
-	return rc == EX_FINE ? wait_settled(w->name, w->wait) : rc;
+	return rc == EX_FINE ? wait_settled(w->name, w->wait, true) : rc;
 }
 
 int cmd_create(int argc, char **argv)
@@ -244,12 +267,17 @@ int cmd_list(int argc, char **argv)
 {
 	static const struct column columns[] = {{"NAME", "FunctionName"}, {"RUNTIME", "Runtime"}, {"MEMORY", "MemorySize"},
 						{"TIMEOUT", "Timeout"},   {"CODE", "CodeSize"},   {"MODIFIED", "LastModified"}};
-	fn_auto(decref) json_t *all = json_array();
-	char path[512] = "/2015-03-31/functions";
-	int rc;
+	fn_auto(decref) json_t *all = json_array(), *whole = json_object();
+	char path[1024];
+	bool fits = true;
+	int rc = global_options(argc, argv);
 
-	if (argc > 1)
+	if (rc != EX_FINE)
+		return rc;
+	if (optind < argc)
 		return usage_error(argv[0], "takes no arguments");
+	json_object_set(whole, "Functions", all);
+	strcpy(path, FUNCTIONS);
 	for (;;) {
 		struct reply r;
 		const char *next;
@@ -258,18 +286,21 @@ int cmd_list(int argc, char **argv)
 		if (rc == EX_FINE)
 			json_array_extend(all, json_object_get(r.json, "Functions"));
 		next = json_string_value(json_object_get(r.json, "NextMarker"));
-		if (next)
-			snprintf(path, sizeof(path), "/2015-03-31/functions?Marker=%s", next);
-		if (rc != EX_FINE || !next) {
-			reply_free(&r);
-			break;
-		}
+		strcpy(path, FUNCTIONS);
+		if (rc == EX_FINE && !fn_str_empty(next))
+			fits = add_query(path, sizeof(path), "Marker", next);
 		reply_free(&r);
+		if (!strchr(path, '?') || !fits)
+			break;
+	}
+	if (!fits) {
+		fprintf(stderr, "fnctl: list: the answer's NextMarker is too long\n");
+		rc = EX_API;
 	}
 	if (rc != EX_FINE)
 		return rc;
 	if (G.json)
-		print_json(all);
+		print_json(whole);
 	else if (json_array_size(all) == 0)
 		printf("No functions yet. Make one: fnctl create NAME --runtime python3.11 --handler file.function --code DIR\n");
 	else
@@ -279,12 +310,15 @@ int cmd_list(int argc, char **argv)
 
 int cmd_get(int argc, char **argv)
 {
+	const char *name;
 	struct reply r;
-	int rc;
+	int rc = global_options(argc, argv);
 
-	if (argc != 2)
-		return usage_error(argv[0], "wants one function's name");
-	rc = request(&r, "get", "GET", function_path(argv[1], ""), NULL, NULL, 0, 60);
+	if (rc == EX_FINE)
+		rc = function_argument(argc, argv, &name);
+	if (rc != EX_FINE)
+		return rc;
+	rc = request(&r, "get", "GET", function_path(name, ""), NULL, NULL, 0, 60);
 	if (rc == EX_FINE && G.json)
 		print_json(r.json);
 	else if (rc == EX_FINE)
@@ -295,14 +329,17 @@ int cmd_get(int argc, char **argv)
 
 int cmd_delete(int argc, char **argv)
 {
+	const char *name;
 	struct reply r;
-	int rc;
+	int rc = global_options(argc, argv);
 
-	if (argc != 2)
-		return usage_error(argv[0], "wants one function's name");
-	rc = request(&r, "delete", "DELETE", function_path(argv[1], ""), NULL, NULL, 0, 60);
+	if (rc == EX_FINE)
+		rc = function_argument(argc, argv, &name);
+	if (rc != EX_FINE)
+		return rc;
+	rc = request(&r, "delete", "DELETE", function_path(name, ""), NULL, NULL, 0, 60);
 	if (rc == EX_FINE && !G.json)
-		printf("%s is deleted.\n", argv[1]);
+		printf("%s is deleted.\n", name);
 	reply_free(&r);
 	return rc;
 }

@@ -1,4 +1,5 @@
 /* host.c - doctor and images. */
+#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,10 +17,12 @@ int cmd_doctor(int argc, char **argv)
 {
 	json_t *checks, *e;
 	struct reply r;
-	int bad = 0, rc;
+	int bad = 0, rc = global_options(argc, argv);
 	size_t i;
 
-	if (argc != 1)
+	if (rc != EX_FINE)
+		return rc;
+	if (optind < argc)
 		return usage_error(argv[0], "takes no arguments");
 	rc = request(&r, "doctor", "GET", "/_fnd/doctor", NULL, NULL, 0, 30);
 	if (rc != EX_FINE) {
@@ -51,14 +54,17 @@ int cmd_doctor(int argc, char **argv)
 int cmd_images(int argc, char **argv)
 {
 	static const struct column columns[] = {{"IMAGE", "Name"}, {"INSTALLED", "Installed"}, {"MB", "MB"}, {"RUNTIMES", "Runtimes"}};
-	bool rescan = argc == 2 && fn_streq(argv[1], "rescan");
 	json_t *list, *e;
 	struct reply r;
+	bool rescan;
 	size_t i;
-	int rc;
+	int rc = global_options(argc, argv);
 
-	if (argc > 1 && !rescan)
-		return usage_error(argv[0], "what is \"%s\"? (only `rescan`)", argv[1]);
+	if (rc != EX_FINE)
+		return rc;
+	rescan = optind + 1 == argc && fn_streq(argv[optind], "rescan");
+	if (optind < argc && !rescan)
+		return usage_error(argv[0], "what is \"%s\"? (only `rescan`)", argv[argc - 1]);
 	if (rescan)
 		rc = request(&r, "images", "POST", "/_fnd/images/rescan", NULL, NULL, 0, 600);
 	else

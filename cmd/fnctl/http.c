@@ -2,7 +2,6 @@
 #include <ctype.h>
 #include <curl/curl.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,6 +133,14 @@ static struct curl_slist *sign(struct curl_slist *list, const char *method, cons
 	return curl_slist_append(list, line);
 }
 
+static bool is_loopback(const char *endpoint)
+{
+	const char *host = strstr(endpoint, "://") ? strstr(endpoint, "://") + 3 : endpoint;
+	size_t n = strcspn(host, ":/");
+
+	return fn_str_starts(host, "127.") || fn_str_starts(host, "[::1]") || (n == 9 && strncasecmp(host, "localhost", n) == 0);
+}
+
 static int perform(struct reply *r, const char *operation, const char *method, const char *path, const char *const *headers, const void *body,
 		   size_t len, long timeout_s)
 {
@@ -144,7 +151,11 @@ static int perform(struct reply *r, const char *operation, const char *method, c
 	CURLcode rc;
 
 	memset(r, 0, sizeof(*r));
-	snprintf(url, sizeof(url), "%s%s", G.endpoint, path);
+	if (!c || !list || fn_str_format(url, sizeof(url), "%s%s", G.endpoint, path) < 0) {
+		curl_slist_free_all(list);
+		curl_easy_cleanup(c);
+		return transport_error(operation, c ? CURLE_URL_MALFORMAT : CURLE_OUT_OF_MEMORY, NULL);
+	}
 	for (; headers && *headers; headers++)
 		list = curl_slist_append(list, *headers);
 	curl_easy_setopt(c, CURLOPT_URL, url);
@@ -157,6 +168,9 @@ static int perform(struct reply *r, const char *operation, const char *method, c
 	curl_easy_setopt(c, CURLOPT_TIMEOUT, timeout_s);
 	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, detail);
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+	if (is_loopback(G.endpoint)) /* http_proxy is not meant for this machine's own addresses */
+		curl_easy_setopt(c, CURLOPT_PROXY, "");
 	if (body || strcmp(method, "GET") != 0) {
 		curl_easy_setopt(c, CURLOPT_POSTFIELDS, body ? body : "");
 		curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len);
@@ -172,8 +186,8 @@ static int perform(struct reply *r, const char *operation, const char *method, c
 	r->ms = s * 1000;
 	if (rc != CURLE_OK)
 		return transport_error(operation, rc, detail);
-	if (r->body.len)
-		r->json = json_loadb(r->body.data, r->body.len, JSON_DECODE_ANY, NULL);
+	if (r->body.len) /* ALLOW_NUL: a function's log may hold any character */
+		r->json = json_loadb(r->body.data, r->body.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 	return EX_FINE;
 }
 
@@ -181,7 +195,10 @@ static int complain(const char *operation, const struct reply *r)
 {
 	const char *next = advice(r);
 
-	fprintf(stderr, "fnctl: %s: %s: %s\n", operation, r->error_type[0] ? r->error_type : "unexpected answer", message_of(r));
+	if (r->error_type[0])
+		fprintf(stderr, "fnctl: %s: %s: %s\n", operation, r->error_type, message_of(r));
+	else
+		fprintf(stderr, "fnctl: %s: unexpected answer, status %ld: %.500s\n", operation, r->status, message_of(r));
 	if (next)
 		fprintf(stderr, "%s\n", next);
 	return EX_API;
@@ -192,7 +209,15 @@ int request(struct reply *r, const char *operation, const char *method, const ch
 {
 	int rc = perform(r, operation, method, path, headers, body, len, timeout_s);
 
-	return rc == EX_FINE && r->status >= 300 ? complain(operation, r) : rc;
+	if (rc != EX_FINE)
+		return rc;
+	if (r->status >= 300)
+		return complain(operation, r);
+	if ((fn_streq(method, "GET") || fn_str_starts(path, "/_fnd/")) && !json_is_object(r->json)) {
+		fprintf(stderr, "fnctl: %s: the answer is no JSON object; is that fnd at %s?\n", operation, G.endpoint);
+		return EX_API;
+	}
+	return EX_FINE;
 }
 
 int request_may_miss(struct reply *r, const char *operation, const char *method, const char *path, bool *ret_missing)
@@ -221,14 +246,12 @@ const char *function_path(const char *name, const char *rest)
 	return path;
 }
 
-int usage_error(const char *command, const char *fmt, ...)
+bool add_query(char *path, size_t size, const char *key, const char *value)
 {
-	va_list ap;
+	char *escaped = curl_easy_escape(NULL, value, 0);
+	size_t n = strlen(path);
+	int r = fn_str_format(path + n, size - n, "%c%s=%s", strchr(path, '?') ? '&' : '?', key, escaped ? escaped : "");
 
-	fprintf(stderr, "fnctl: %s: ", command);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fprintf(stderr, "\n`fnctl --help` shows how it is used.\n");
-	return EX_BAD_USE;
+	curl_free(escaped);
+	return escaped && r == 0;
 }

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "fnctl.h"
+#include "model/limits.h"
 
 #define INVOKE_TIMEOUT_S 930 /* 15 minutes and what comes around them */
 #define PAYLOAD_MAX (64u << 20)
@@ -22,6 +23,8 @@ static int read_payload(const char *source, struct fn_buf *ret)
 	int r;
 
 	if (fn_streq(source, "-")) {
+		r = fn_buf_read_fd(ret, STDIN_FILENO, PAYLOAD_MAX);
+	} else if (fn_streq(source, "@-")) { /* --payload-file - */
 		r = fn_buf_read_fd(ret, STDIN_FILENO, PAYLOAD_MAX);
 	} else if (source[0] == '@') {
 		fd = open(source + 1, O_RDONLY | O_CLOEXEC);
@@ -38,7 +41,7 @@ struct invocation {
 	const char *name, *qualifier, *type;
 	char *payload_source;
 	bool log, time;
-	char context[5000];
+	char context[sizeof("X-Amz-Client-Context: ") + FN_LIMIT_CLIENT_CONTEXT];
 };
 
 static int parse(int argc, char **argv, struct invocation *v)
@@ -46,15 +49,18 @@ static int parse(int argc, char **argv, struct invocation *v)
 	static const struct option options[] = {{"payload-file", required_argument, NULL, 'p'}, {"log", no_argument, NULL, 'l'},
 						{"time", no_argument, NULL, 't'},               {"qualifier", required_argument, NULL, 'q'},
 						{"client-context", required_argument, NULL, 'c'}, {"dry-run", no_argument, NULL, 'd'},
-						{"async", no_argument, NULL, 'a'},              {NULL, 0, NULL, 0}};
+						{"async", no_argument, NULL, 'a'},              GLOBAL_OPTIONS};
 	char *b64;
-	int c;
+	int c, r;
 
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
 		switch (c) {
 		case 'p':
-			if (asprintf(&v->payload_source, "@%s", optarg) < 0)
+			free(v->payload_source);
+			if (asprintf(&v->payload_source, "@%s", optarg) < 0) {
+				v->payload_source = NULL;
 				return EX_API;
+			}
 			break;
 		case 'l':
 			v->log = true;
@@ -68,8 +74,11 @@ static int parse(int argc, char **argv, struct invocation *v)
 		case 'c':
 			if (fn_base64_encode(optarg, strlen(optarg), &b64) < 0)
 				return EX_API;
-			snprintf(v->context, sizeof(v->context), "X-Amz-Client-Context: %s", b64);
+			r = fn_str_format(v->context, sizeof(v->context), "X-Amz-Client-Context: %s", b64);
 			free(b64);
+			if (r < 0)
+				return usage_error(argv[0], "--client-context is too long: %d bytes in base64 at most",
+						   FN_LIMIT_CLIENT_CONTEXT);
 			break;
 		case 'd':
 			v->type = "X-Amz-Invocation-Type: DryRun";
@@ -78,14 +87,16 @@ static int parse(int argc, char **argv, struct invocation *v)
 			v->type = "X-Amz-Invocation-Type: Event";
 			break;
 		default:
-			return EX_BAD_USE;
+			r = other_option(argv, c);
+			if (r != EX_FINE)
+				return r;
 		}
 	}
 	if (optind < argc)
 		v->name = argv[optind++];
 	if (optind < argc && !v->payload_source)
 		v->payload_source = strdup(argv[optind++]);
-	if (!v->name)
+	if (fn_str_empty(v->name))
 		return usage_error(argv[0], "which function?");
 	if (optind < argc)
 		return usage_error(argv[0], "what is \"%s\"?", argv[optind]);
@@ -118,7 +129,7 @@ int cmd_invoke(int argc, char **argv)
 	struct invocation v = {0};
 	fn_auto_buf struct fn_buf payload = {0};
 	const char *headers[5] = {"Content-Type: application/json"};
-	char rest[256] = "/invocations";
+	char path[2048];
 	size_t n = 1;
 	struct reply r;
 	int rc = parse(argc, argv, &v);
@@ -134,9 +145,10 @@ int cmd_invoke(int argc, char **argv)
 		headers[n++] = v.type;
 	if (v.context[0])
 		headers[n++] = v.context;
-	if (v.qualifier)
-		snprintf(rest, sizeof(rest), "/invocations?Qualifier=%.200s", v.qualifier);
-	rc = request(&r, "invoke", "POST", function_path(v.name, rest), headers, payload.data, payload.len, INVOKE_TIMEOUT_S);
+	snprintf(path, sizeof(path), "%s", function_path(v.name, "/invocations"));
+	if (v.qualifier && !add_query(path, sizeof(path), "Qualifier", v.qualifier))
+		return usage_error(argv[0], "the qualifier is too long");
+	rc = request(&r, "invoke", "POST", path, headers, payload.data, payload.len, INVOKE_TIMEOUT_S);
 	if (rc == EX_FINE) {
 		show(&v, &r);
 		if (r.function_error[0])
@@ -192,29 +204,33 @@ static int fetch(const char *name, const char *cursor, int wait_s, struct fn_buf
 
 int cmd_logs(int argc, char **argv)
 {
-	static const struct option options[] = {{"follow", no_argument, NULL, 'f'}, {"tail", required_argument, NULL, 't'}, {NULL, 0, NULL, 0}};
+	static const struct option options[] = {
+		{"follow", no_argument, NULL, 'f'}, {"tail", required_argument, NULL, 't'}, GLOBAL_OPTIONS};
 	fn_auto_buf struct fn_buf text = {0};
 	char cursor[32] = "oldest";
 	bool follow = false;
 	int64_t tail = 0;
-	int c, rc;
+	const char *name;
+	int c, rc = EX_FINE;
 
-	while ((c = getopt_long(argc, argv, "f", options, NULL)) != -1) {
+	while (rc == EX_FINE && (c = getopt_long(argc, argv, ":hf", options, NULL)) != -1) {
 		if (c == 'f')
 			follow = true;
 		else if (c != 't')
-			return EX_BAD_USE;
+			rc = other_option(argv, c);
 		else if (fn_str_to_i64(optarg, 1, INT32_MAX, &tail) < 0)
-			return usage_error(argv[0], "--tail wants a number of lines");
+			rc = usage_error(argv[0], "--tail wants a number of lines, not \"%s\"", optarg);
 	}
-	if (optind + 1 != argc)
-		return usage_error(argv[0], "wants one function's name");
+	if (rc == EX_FINE)
+		rc = function_argument(argc, argv, &name);
+	if (rc != EX_FINE)
+		return rc;
 	signal(SIGINT, on_interrupt);
 	for (;;) { /* all there is */
 		size_t before = text.len;
 		const char *from;
 
-		rc = fetch(argv[optind], cursor, 0, &text, cursor, sizeof(cursor));
+		rc = fetch(name, cursor, 0, &text, cursor, sizeof(cursor));
 		if (rc != EX_FINE)
 			return rc;
 		if (text.len > before && (tail > 0 || text.len < (64u << 20)))
@@ -230,7 +246,7 @@ int cmd_logs(int argc, char **argv)
 	fflush(stdout);
 	while (follow) {
 		fn_buf_reset(&text);
-		rc = fetch(argv[optind], cursor, 20, &text, cursor, sizeof(cursor));
+		rc = fetch(name, cursor, 20, &text, cursor, sizeof(cursor));
 		if (rc != EX_FINE)
 			return rc;
 		if (text.len)

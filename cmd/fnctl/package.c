@@ -79,10 +79,15 @@ static int add(struct archive *a, const FTSENT *e, size_t root_len)
 	return r;
 }
 
+static const char *why(struct archive *a, int r)
+{
+	return r == -EIO && archive_error_string(a) ? archive_error_string(a) : strerror(-r);
+}
+
 static int zip_directory(const char *path, struct fn_buf *ret)
 {
 	char *roots[] = {(char *)path, NULL};
-	FTS *fts = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, by_name);
+	FTS *fts = fts_open(roots, FTS_PHYSICAL | FTS_COMFOLLOW | FTS_NOCHDIR, by_name);
 	struct archive *a = archive_write_new();
 	FTSENT *e;
 	int r = 0;
@@ -92,7 +97,9 @@ static int zip_directory(const char *path, struct fn_buf *ret)
 	archive_write_set_bytes_per_block(a, 0);
 	if (!fts || archive_write_open(a, ret, NULL, on_write, NULL) != ARCHIVE_OK)
 		r = -EIO;
-	while (r == 0 && (e = fts_read(fts))) {
+	if (r < 0)
+		fprintf(stderr, "fnctl: %s: %s\n", path, why(a, r));
+	while (r == 0 && (errno = 0, e = fts_read(fts))) {
 		if (e->fts_level > 0 && skipped(e)) {
 			fts_set(fts, e, FTS_SKIP);
 			continue;
@@ -118,10 +125,16 @@ static int zip_directory(const char *path, struct fn_buf *ret)
 			fprintf(stderr, "fnctl: %s is neither file, directory nor link; it is left out\n", e->fts_path);
 		}
 		if (r < 0)
-			fprintf(stderr, "fnctl: %s: %s\n", e->fts_path, r == -EIO ? archive_error_string(a) : strerror(-r));
+			fprintf(stderr, "fnctl: %s: %s\n", e->fts_path, why(a, r));
 	}
-	if (archive_write_close(a) != ARCHIVE_OK && r == 0)
+	if (r == 0 && errno != 0) { /* fts_read() came to an end before its time */
+		r = -errno;
+		fprintf(stderr, "fnctl: %s: %s\n", path, strerror(errno));
+	}
+	if (archive_write_close(a) != ARCHIVE_OK && r == 0) {
 		r = -EIO;
+		fprintf(stderr, "fnctl: %s: %s\n", path, why(a, r));
+	}
 	archive_write_free(a);
 	if (fts)
 		fts_close(fts);

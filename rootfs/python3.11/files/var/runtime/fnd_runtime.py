@@ -12,7 +12,7 @@ import time
 
 API = "/2018-06-01/runtime/"
 TASK_ROOT = "/var/task"
-request_id = None  # of the invocation that runs, for log records
+request_id = tenant_id = None  # of the invocation that runs, for log records
 
 
 # --- JSON, by the C halves of the json module ---------------------------------------------------------------------------------------
@@ -30,27 +30,51 @@ _scan = _json.make_scanner(_ScanContext)
 
 
 def loads(data):
-    text = data.decode("utf-8").strip(" \t\n\r")
     try:
+        text = data.decode("utf-8").strip(" \t\n\r")
         value, end = _scan(text, 0)
-    except StopIteration:
-        raise ValueError("Expecting value") from None
-    if end != len(text):
-        raise ValueError(f"Extra data at character {end}")
-    return value
+        if end == len(text):
+            return value
+    except (StopIteration, ValueError):
+        pass
+    import json
+
+    return json.loads(data)  # says in its own words what is wrong, or knows the encoding
 
 
-def _default(obj):
-    if type(obj).__name__ == "Decimal":  # as a number, like boto3's users expect
-        return int(obj) if obj == obj.to_integral_value() else float(obj)
+class _Raw(str):
+    """JSON already."""
+
+
+class _NeedsRaw(Exception):
+    pass
+
+
+def _unknown(obj):
+    if isinstance(obj, bytes):  # text, also below the top level: what AWS's runtime makes of it
+        return obj.decode("utf-8")
+    decimal = sys.modules.get("decimal")  # has it not been imported, this is none
+    if decimal and isinstance(obj, decimal.Decimal):
+        raise _NeedsRaw
     raise TypeError(f"Object of type {type(obj).__name__} is not JSON serializable")
 
 
-def dumps(obj):
-    encode = _json.make_encoder({}, _default, _json.encode_basestring_ascii, None, ": ", ", ", False, False, True)
-    if type(obj) is str:
-        return _json.encode_basestring_ascii(obj)
-    return "".join(encode(obj, 0))
+def _unknown_or_decimal(obj):
+    try:
+        return _unknown(obj)
+    except _NeedsRaw:
+        return _Raw("NaN" if obj.is_nan() else obj)  # every digit stays: no detour over float
+
+
+def _encode(obj, unknown, quote):
+    return "".join(_json.make_encoder({}, unknown, quote, None, ": ", ", ", False, False, True)(obj, 0))
+
+
+def dumps(obj, quote=_json.encode_basestring_ascii):
+    try:
+        return _encode(obj, _unknown, quote)
+    except _NeedsRaw:  # a decimal somewhere: once more, with strings asked one by one whether they are numbers
+        return _encode(obj, _unknown_or_decimal, lambda s: s if type(s) is _Raw else quote(s))
 
 
 # --- the Runtime API ----------------------------------------------------------------------------------------------------------------
@@ -111,7 +135,7 @@ class Api:
             message = f"{head}Content-Length: {len(body)}\r\n\r\n".encode("latin-1") + body
         if self.sock is None:
             self._connect()
-        self.sock.sendall(message)
+        self.sock.sendall(message)  # unanswered calls are not repeated: the platform ends a runtime whose connection it dropped
         while (end := self.rest.find(b"\r\n\r\n")) < 0:
             self._more()
         lines, self.rest = self.rest[:end].decode("latin-1").split("\r\n"), self.rest[end + 4:]
@@ -150,14 +174,21 @@ class ClientContext(_Record):
     pass
 
 
+def _header_json(text, what):
+    try:
+        return loads(text.encode("latin-1")) if text else None  # header bytes; what they hold is UTF-8
+    except Exception as e:
+        raise Fault("Runtime.LambdaContextUnmarshalError", f"Unable to parse {what} JSON: {e}") from None
+
+
 def _identity(text):
-    given = loads(text.encode()) if text else {}
+    given = _header_json(text, "Cognito Identity") or {}
     return CognitoIdentity({"cognito_identity_id": given.get("cognitoIdentityId"), "cognito_identity_pool_id": given.get("cognitoIdentityPoolId")})
 
 
 def _client_context(text):
-    given = loads(text.encode("latin-1")) if text else None
-    if not given:
+    given = _header_json(text, "Client Context")
+    if given is None:
         return None
     client = given.get("client") or {}
     names = ("installation_id", "app_title", "app_version_name", "app_version_code", "app_package_name")
@@ -183,11 +214,12 @@ class LambdaContext:
         return max(self._epoch_deadline_time_in_ms - int(time.time() * 1000), 0)
 
     def log(self, msg):
-        sys.stdout.write(str(msg))
-        sys.stdout.flush()
+        _write(str(msg))
 
     def __repr__(self):
-        return f"LambdaContext([{','.join(f'{k}={v}' for k, v in self.__dict__.items() if k[0] != '_')}])"
+        names = ("aws_request_id", "log_group_name", "log_stream_name", "function_name", "memory_limit_in_mb", "function_version", "invoked_function_arn",
+                 "client_context", "identity", "tenant_id")
+        return f"LambdaContext([{','.join(f'{n}={getattr(self, n, None)}' for n in names)}])"
 
 
 # --- errors -------------------------------------------------------------------------------------------------------------------------
@@ -201,7 +233,7 @@ class Fault(Exception):
 
 
 def _is_ours(filename):
-    return filename == __file__ or filename.endswith("/fnd_runtime.py") or filename == "/var/runtime/bootstrap" or filename.startswith("<frozen ")
+    return filename == __file__ or filename.endswith("/fnd_runtime.py") or filename.startswith("/var/runtime/bootstrap") or filename.startswith("<frozen ")
 
 
 def describe(exception, invocation_id):
@@ -212,24 +244,44 @@ def describe(exception, invocation_id):
         import traceback
 
         kind = type(exception).__name__
-        frames = list(traceback.extract_tb(exception.__traceback__))
+        frames = traceback.extract_tb(exception.__traceback__)
         while frames and _is_ours(frames[0].filename):
             frames.pop(0)
-        trace = traceback.format_list(frames)
-    return {"errorMessage": str(exception), "errorType": kind, "requestId": invocation_id, "stackTrace": trace}
+        trace = traceback.format_list([(f.filename, f.lineno, f.name, f.line) for f in frames])  # as tuples: without the ^^^^ below a line
+    try:
+        message = str(exception)
+    except Exception:  # a __str__ that fails must not take the runtime with it
+        message = f"<{kind} whose __str__ fails>"
+    return {"errorMessage": message, "errorType": kind, "requestId": invocation_id, "stackTrace": trace}
+
+
+def _write(text):
+    """To the log, whatever the function did to sys.stdout."""
+    for stream in (sys.stdout, sys.__stdout__):
+        try:
+            stream.write(text)
+            stream.flush()
+            return
+        except Exception:
+            continue
+
+
+def flush():
+    """What was printed without a line's end belongs to this invocation."""
+    for stream in (sys.stdout, sys.__stdout__):
+        try:
+            stream.flush()
+        except Exception:
+            continue
 
 
 def log_error(error):
-    if os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON":
-        record = {"timestamp": _timestamp(time.time()), "log_level": "ERROR", "errorMessage": error["errorMessage"], "errorType": error["errorType"],
-                  "requestId": error["requestId"], "stackTrace": error["stackTrace"]}
-        text = dumps(record) + "\n"
+    if json_format():
+        text = dumps({"timestamp": _timestamp(time.time()), "level": "ERROR", **error}, _json.encode_basestring)
     else:
-        text = f"[ERROR] {error['errorType']}: {error['errorMessage']}\n"
-        if error["stackTrace"]:
-            text += "Traceback (most recent call last):\n" + "".join(error["stackTrace"])
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
-    sys.stdout.flush()
+        kind, message = error["errorType"], error["errorMessage"]
+        text = f"[ERROR] {kind}{': ' if message else ''}{message}\nTraceback (most recent call last):\n" + "".join(error["stackTrace"])
+    _write(text if text.endswith("\n") else text + "\n")
 
 
 # --- logging, set up at the moment the function imports it --------------------------------------------------------------------------
@@ -237,57 +289,82 @@ def _timestamp(seconds):
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds * 1000) % 1000:03d}Z"
 
 
+def json_format():
+    return os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
+
+
+def _json_formatter(logging):
+    standard = set(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "asctime", "aws_request_id", "tenant_id", "taskName"}
+
+    def members(record):
+        level = min(50, max(0, record.levelno)) // 10 * 10  # levels between the five count as the lower one
+        yield "timestamp", _timestamp(record.created)
+        yield "level", logging.getLevelName(level)
+        yield "message", record.getMessage()
+        yield "logger", record.name
+        if record.exc_info and record.exc_info[0]:
+            import traceback
+
+            yield "stackTrace", traceback.format_tb(record.exc_info[2])
+            yield "errorType", record.exc_info[0].__name__
+            yield "errorMessage", str(record.exc_info[1])
+            yield "location", f"{record.pathname}:{record.funcName}:{record.lineno}"
+        yield "requestId", getattr(record, "aws_request_id", "")
+        if getattr(record, "tenant_id", None):
+            yield "tenantId", record.tenant_id
+        for key, value in record.__dict__.items():
+            if key not in standard and value is not None:
+                yield key, value
+
+    class Formatter(logging.Formatter):
+        def format(self, record):
+            out = {}
+            for key, value in members(record):
+                out.setdefault(key, value)
+            try:
+                return dumps(out, _json.encode_basestring) + "\n"
+            except (TypeError, ValueError):  # some `extra` is no JSON: its text
+                return dumps({k: _or_text(v) for k, v in out.items()}, _json.encode_basestring) + "\n"
+
+    return Formatter()
+
+
+def _or_text(value):
+    try:
+        dumps(value)
+        return value
+    except (TypeError, ValueError):
+        return str(value)
+
+
 def _set_up_logging(logging):
-    class Handler(logging.Handler):
+    class LambdaLoggerHandler(logging.Handler):
         def emit(self, record):
             try:
-                sys.stdout.write(self.format(record))
+                text = self.format(record)
+                sys.stdout.write(text if text.endswith("\n") else text + "\n")  # a formatter of the function's own writes none
                 sys.stdout.flush()
             except Exception:
                 self.handleError(record)
 
-    class Text(logging.Formatter):
-        def format(self, record):
-            text = f"[{record.levelname}]\t{_timestamp(record.created)}\t{request_id or ''}\t{record.getMessage()}\n"
-            if record.exc_info:
-                text += self.formatException(record.exc_info) + "\n"
-            if record.stack_info:
-                text += self.formatStack(record.stack_info) + "\n"
-            return text
-
-    class Json(logging.Formatter):
-        def format(self, record):
-            out = {"timestamp": _timestamp(record.created), "level": record.levelname, "message": record.getMessage(), "logger": record.name}
-            if request_id:
-                out["requestId"] = request_id
-            if record.exc_info and record.exc_info[0]:
-                out["errorType"] = record.exc_info[0].__name__
-                out["errorMessage"] = str(record.exc_info[1])
-                out["stackTrace"] = self.formatException(record.exc_info).splitlines()
-                out["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
-            for key, value in record.__dict__.items():
-                if key not in standard and not key.startswith("_"):
-                    try:
-                        dumps(value)
-                        out[key] = value
-                    except (TypeError, ValueError):
-                        out[key] = str(value)
-            return dumps(out) + "\n"
-
-    standard = set(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "asctime", "aws_request_id", "taskName"}
-    json_format = os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON"
-    handler = Handler()
-    handler.setFormatter(Json() if json_format else Text())
-
     def tag(record):
-        record.aws_request_id = request_id
+        record.aws_request_id = request_id or ""
+        record.tenant_id = tenant_id
         return True
 
+    handler = LambdaLoggerHandler()
+    if json_format():
+        handler.setFormatter(_json_formatter(logging))
+    else:
+        formatter = logging.Formatter("[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s\n", "%Y-%m-%dT%H:%M:%S")
+        formatter.converter = time.gmtime
+        handler.setFormatter(formatter)
     handler.addFilter(tag)
     logging.root.addHandler(handler)
-    level = os.environ.get("AWS_LAMBDA_LOG_LEVEL")
-    if json_format and level:
-        logging.root.setLevel({"TRACE": 5, "FATAL": 50}.get(level, getattr(logging, level, 20)))
+    level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper()
+    level = logging.getLevelName({"TRACE": "DEBUG"}.get(level, level))
+    if isinstance(level, int):
+        logging.root.setLevel(level)
 
 
 class _LoggingFinder:
@@ -297,9 +374,8 @@ class _LoggingFinder:
     def find_spec(name, path=None, target=None):
         if name != "logging":
             return None
-        sys.meta_path.remove(_LoggingFinder)
         for finder in sys.meta_path:
-            spec = finder.find_spec(name, path, target)
+            spec = finder.find_spec(name, path, target) if finder is not _LoggingFinder else None
             if spec:
                 break
         else:
@@ -308,7 +384,10 @@ class _LoggingFinder:
 
         def exec_module(module):
             run(module)
-            _set_up_logging(module)
+            if _LoggingFinder in sys.meta_path:  # not when it was only looked for
+                sys.meta_path.remove(_LoggingFinder)
+            if hasattr(module, "root"):  # a module of the function's own may have taken the name
+                _set_up_logging(module)
 
         spec.loader.exec_module = exec_module
         return spec
@@ -319,20 +398,20 @@ def load_handler(handler):
     name, dot, function = handler.rpartition(".")
     if not dot:
         raise Fault("Runtime.MalformedHandlerName", f"Bad handler '{handler}': not enough values to unpack (expected 2, got 1)")
-    name = name.replace("/", ".")
     if name.split(".")[0] in sys.builtin_module_names:
         raise Fault("Runtime.BuiltInModuleConflict", f"Cannot use built-in module {name} as a handler module")
     try:
-        __import__(name)
+        module = name.replace("/", ".")
+        __import__(module)
     except ImportError as e:
         raise Fault("Runtime.ImportModuleError", f"Unable to import module '{name}': {e}") from e
     except SyntaxError as e:
-        place = f'  File "{e.filename}" Line {e.lineno}\n    {(e.text or "").strip()}\n'
+        place = f'  File "{e.filename}" Line {e.lineno}\n    {e.text}'
         raise Fault("Runtime.UserCodeSyntaxError", f"Syntax error in module '{name}': {e}", [place]) from e
-    found = getattr(sys.modules[name], function, None)
-    if found is None:
-        raise Fault("Runtime.HandlerNotFound", f"Handler '{function}' missing on module '{name}'")
-    return found
+    try:
+        return getattr(sys.modules[module], function)
+    except AttributeError:
+        raise Fault("Runtime.HandlerNotFound", f"Handler '{function}' missing on module '{name}'") from None
 
 
 def set_up():
@@ -350,14 +429,15 @@ def set_up():
 
 
 def exec_wrapper():
-    """AWS_LAMBDA_EXEC_WRAPPER: a script that gets the runtime's command line to run."""
-    wrapper = os.environ.pop("AWS_LAMBDA_EXEC_WRAPPER", None)
-    if wrapper:
-        try:
-            os.execv(wrapper, [wrapper, "/var/runtime/bootstrap"])
-        except OSError as e:
-            print(f"{wrapper}: {e.strerror}", file=sys.stderr)
-            sys.exit(127)
+    """AWS_LAMBDA_EXEC_WRAPPER: a program that gets the runtime's command line, interpreter first and script last, and runs it."""
+    wrapper = os.environ.get("AWS_LAMBDA_EXEC_WRAPPER")
+    if not wrapper:
+        return
+    try:
+        os.execv(wrapper, [wrapper, sys.executable, "-S", "/var/runtime/bootstrap.py"])
+    except OSError as e:
+        print(f"{wrapper}: {e.strerror}", file=sys.stderr)
+        sys.exit(126 if isinstance(e, PermissionError) else 127)
 
 
 def fail_init(api, exception):
@@ -368,7 +448,7 @@ def fail_init(api, exception):
 
 
 def _header(error):
-    return error["errorType"].encode("ascii", "replace").decode().replace("\n", " ")
+    return "".join(c if " " <= c <= "~" else "?" for c in error["errorType"])
 
 
 def post_error(api, base, exception):
@@ -377,36 +457,45 @@ def post_error(api, base, exception):
     api.call("POST", base + "/error", dumps(error).encode(), f"Content-Type: application/json\r\nLambda-Runtime-Function-Error-Type: {_header(error)}\r\n")
 
 
+def answer(handler, headers, body):
+    """(bytes, their content type): what the handler makes of an event."""
+    context = LambdaContext(headers)
+    try:
+        event = loads(body)
+    except Exception as e:
+        raise Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {e}") from e
+    result = handler(event, context)
+    if isinstance(result, bytes):
+        return result, "application/unknown"  # goes out as it is
+    try:
+        return dumps(result).encode(), "application/json"
+    except Exception as e:
+        raise Fault("Runtime.MarshalError", f"Unable to marshal response: {e}") from e
+
+
 def serve_one(api, handler):
-    global request_id
+    global request_id, tenant_id
     status, headers, body = api.call("GET", API + "invocation/next")
     if status != 200:
         raise ConnectionError(f"next: status {status}")
     request_id = headers["lambda-runtime-aws-request-id"]
+    tenant_id = headers.get("lambda-runtime-aws-tenant-id")
     base = f"{API}invocation/{request_id}"
     if trace := headers.get("lambda-runtime-trace-id"):
         os.environ["_X_AMZN_TRACE_ID"] = trace
+    else:
+        os.environ.pop("_X_AMZN_TRACE_ID", None)
     try:
-        try:
-            event = loads(body)
-        except ValueError as e:
-            raise Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {e}") from e
-        result = handler(event, LambdaContext(headers))
-        try:
-            text = dumps(result)
-        except (TypeError, ValueError, RecursionError) as e:
-            raise Fault("Runtime.MarshalError", f"Unable to marshal response: {e}") from e
+        result, content_type = answer(handler, headers, body)
     except Exception as e:
-        sys.stdout.flush()
+        flush()
         post_error(api, base, e)
     else:
-        if not sys.stdout.closed:
-            sys.stdout.flush()
-        api.call("POST", base + "/response", text.encode(), "Content-Type: application/json\r\n")
+        flush()
+        api.call("POST", base + "/response", result, f"Content-Type: {content_type}\r\n")
 
 
 def main():
-    exec_wrapper()
     set_up()
     api = Api(os.environ["AWS_LAMBDA_RUNTIME_API"])
     try:
