@@ -244,7 +244,7 @@ int cmd_logs(int argc, char **argv)
 		fn_buf_reset(&text);
 	}
 	fflush(stdout);
-	while (follow) {
+	while (follow && !ferror(stdout)) {
 		fn_buf_reset(&text);
 		rc = fetch(name, cursor, 20, &text, cursor, sizeof(cursor));
 		if (rc != EX_FINE)

@@ -1,6 +1,8 @@
 /* main.c - fnctl's command line: global options, then a command. See fnctl(1). */
+#include <ctype.h>
 #include <curl/curl.h>
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,35 +12,157 @@
 
 struct globals G;
 
+static char endpoint[512];
+
+#define CONFIGURATION_HELP \
+	"  --runtime R         python3.11, provided.al2023, ...; `fnctl images` shows what there is\n" \
+	"  --handler H         file.function; what it means is the runtime's affair\n" \
+	"  --code DIR|ZIP      a directory is zipped, without .git and __pycache__\n" \
+	"  --role ARN          arn:aws:iam::000000000000:role/fnd\n" \
+	"  --memory MB         128 to 10240; a CPU's share goes with it\n" \
+	"  --timeout S         1 to 900\n" \
+	"  --tmp MB            512 to 10240: the size of /tmp\n" \
+	"  --env NAME=VALUE    an environment variable; again for more. An update replaces all of them\n" \
+	"  --description TEXT\n" \
+	"  --no-wait           do not wait until the function is ready\n"
+
 static const struct command {
 	const char *name;
 	int (*run)(int argc, char **argv);
-	const char *help;
+	const char *args, *help, *options;
 } commands[] = {
-	{"create", cmd_create, "NAME --runtime R [--handler H] --code DIR|ZIP [options]   make a function"},
-	{"update", cmd_update, "NAME [--code DIR|ZIP] [options]                           change code or configuration"},
-	{"deploy", cmd_deploy, "NAME DIR|ZIP [options]                                    create it, or update it where it exists"},
-	{"list", cmd_list, "                                                          all functions"},
-	{"get", cmd_get, "NAME                                                      one function's configuration"},
-	{"delete", cmd_delete, "NAME                                                      delete a function"},
-	{"invoke", cmd_invoke, "NAME [PAYLOAD|@FILE|-] [--log] [--time] [options]         run a function"},
-	{"logs", cmd_logs, "NAME [-f] [--tail LINES]                                  what it printed"},
-	{"doctor", cmd_doctor, "                                                          is this host fit to run functions?"},
-	{"images", cmd_images, "[rescan]                                                  base images and their runtimes"},
+	{"create", cmd_create, "NAME --runtime R [--handler H] --code DIR|ZIP [options]", "make a function", CONFIGURATION_HELP},
+	{"update", cmd_update, "NAME [--code DIR|ZIP] [options]", "change code or configuration", CONFIGURATION_HELP},
+	{"deploy", cmd_deploy, "NAME DIR|ZIP [options]", "create it, or update it where it exists", CONFIGURATION_HELP},
+	{"list", cmd_list, "", "all functions", ""},
+	{"get", cmd_get, "NAME", "one function's configuration", ""},
+	{"delete", cmd_delete, "NAME", "delete a function", ""},
+	{"invoke", cmd_invoke, "NAME [PAYLOAD|@FILE|-] [options]", "run a function",
+	 "  --payload-file F    the event is in a file; - is standard input\n"
+	 "  --log               the last 4 KB of its log, on standard error\n"
+	 "  --time              how long it took, as seen from here, on standard error\n"
+	 "  --qualifier Q       a version or an alias\n"
+	 "  --client-context J  JSON for the context object\n"
+	 "  --dry-run           check only\n"
+	 "  --async             do not wait for the result\n"},
+	{"logs", cmd_logs, "NAME [-f] [--tail LINES]", "what it printed",
+	 "  -f, --follow        go on as more is printed, until interrupted\n"
+	 "  --tail LINES        only the last LINES lines of what there is\n"},
+	{"doctor", cmd_doctor, "", "is this host fit to run functions?", ""},
+	{"images", cmd_images, "[rescan]", "base images and their runtimes; rescan installs new ones", ""},
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		if (fn_streq(commands[i].name, name))
+			return &commands[i];
+	return NULL;
+}
+
 static void usage(FILE *f)
 {
-	fputs("Usage: fnctl [--endpoint URL] [--region R] [--output table|json] COMMAND ...\n\n", f);
+	fputs("Usage: fnctl [options] COMMAND ...\n\n", f);
 	for (size_t i = 0; i < N_COMMANDS; i++)
-		fprintf(f, "  %-7s %s\n", commands[i].name, commands[i].help);
-	fputs("\nOptions of create, update, deploy: --runtime R --handler H --code PATH --role ARN --memory MB --timeout S --tmp MB\n"
-	      "  --env K=V (again for more) --description TEXT --no-wait\n"
-	      "Options of invoke: --payload-file F --log --time --qualifier Q --client-context JSON --dry-run --async\n"
-	      "\nThe endpoint is --endpoint, $FNCTL_ENDPOINT or http://127.0.0.1:3001. With AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY set,\n"
-	      "requests are signed. Exit status: 0 fine, 1 the function failed, 2 wrong use, 3 fnd or the way to it failed.\n",
+		fprintf(f, "  %-7s %-57s %s\n", commands[i].name, commands[i].args, commands[i].help);
+	fputs("\nOptions, before or after the command:\n"
+	      "  --endpoint URL      where fnd is: $FNCTL_ENDPOINT, else http://127.0.0.1:3001\n"
+	      "  --region R          for signatures: $AWS_REGION, $AWS_DEFAULT_REGION, else us-east-1\n"
+	      "  --output table|json\n"
+	      "  --help, --version   `fnctl COMMAND --help` tells a command's options\n"
+	      "\nWith AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY set, requests are signed.\n"
+	      "Exit status: 0 fine, 1 the function failed, 2 wrong use, 3 fnd or the way to it failed.\n",
 	      f);
+}
+
+static void command_usage(FILE *f, const struct command *c)
+{
+	fprintf(f, "Usage: fnctl %s%s%s\n", c->name, *c->args ? " " : "", c->args);
+}
+
+int usage_error(const char *command, const char *fmt, ...)
+{
+	const struct command *c = find_command(command);
+	va_list ap;
+
+	fprintf(stderr, c ? "fnctl: %s: " : "fnctl: ", command);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	if (c)
+		command_usage(stderr, c);
+	fprintf(stderr, "`fnctl %s%s--help` shows more.\n", c ? c->name : "", c ? " " : "");
+	return EX_BAD_USE;
+}
+
+static int set_endpoint(const char *url)
+{
+	if (fn_str_empty(url) || fn_str_format(endpoint, sizeof(endpoint), "%s", url) < 0)
+		return usage_error("fnctl", "the endpoint is no URL fnctl can use");
+	while (fn_str_ends(endpoint, "/"))
+		endpoint[strlen(endpoint) - 1] = '\0';
+	G.endpoint = endpoint;
+	return EX_FINE;
+}
+
+static int bad_option(const char *command, char **argv, int c)
+{
+	const char *last = argv[optind - 1];
+
+	if (c == ':')
+		return usage_error(command, "%s needs a value", last);
+	if (optopt == 0 || (fn_str_starts(last, "--") && strchr(last, '=')))
+		return usage_error(command, "there is no option %s", last);
+	return usage_error(command, "there is no option -%c", isprint(optopt) ? optopt : '?');
+}
+
+int other_option(char **argv, int c)
+{
+	const struct command *command = find_command(argv[0]);
+
+	switch (c) {
+	case OPT_ENDPOINT:
+		return set_endpoint(optarg);
+	case OPT_REGION:
+		G.region = optarg;
+		return EX_FINE;
+	case OPT_OUTPUT:
+		if (!fn_streq(optarg, "json") && !fn_streq(optarg, "table"))
+			return usage_error(argv[0], "--output is json or table, not \"%s\"", optarg);
+		G.json = fn_streq(optarg, "json");
+		return EX_FINE;
+	case 'h':
+		if (command) {
+			command_usage(stdout, command);
+			printf("\n%c%s.\n%s%s", toupper((unsigned char)command->help[0]), command->help + 1, *command->options ? "\n" : "",
+			       command->options);
+		} else {
+			usage(stdout);
+		}
+		exit(fflush(stdout) == 0 ? EX_FINE : EX_API);
+	default:
+		return bad_option(command ? argv[0] : "fnctl", argv, c);
+	}
+}
+
+int global_options(int argc, char **argv)
+{
+	static const struct option options[] = {GLOBAL_OPTIONS};
+	int c, r = EX_FINE;
+
+	while (r == EX_FINE && (c = getopt_long(argc, argv, ":h", options, NULL)) != -1)
+		r = other_option(argv, c);
+	return r;
+}
+
+int function_argument(int argc, char **argv, const char **ret_name)
+{
+	if (optind + 1 != argc || !*argv[optind])
+		return usage_error(argv[0], "wants one function's name");
+	*ret_name = argv[optind];
+	return EX_FINE;
 }
 
 static const char *env_or(const char *name, const char *otherwise)
@@ -48,65 +172,52 @@ static const char *env_or(const char *name, const char *otherwise)
 	return v && *v ? v : otherwise;
 }
 
+/* A result that was not written whole (a full disk) is no result. */
+static int flush_stdout(int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	fprintf(stderr, "fnctl: the output could not be written whole\n");
+	return status == EX_FINE ? EX_API : status;
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+	int r;
+
+	optind = 0; /* getopt anew */
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	r = command->run(argc, argv);
+	curl_global_cleanup();
+	return flush_stdout(r);
+}
+
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {{"endpoint", required_argument, NULL, 'e'}, {"region", required_argument, NULL, 'r'},
-						{"output", required_argument, NULL, 'o'},   {"version", no_argument, NULL, 'V'},
-						{"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
-	static char endpoint[512];
+	static const struct option options[] = {{"version", no_argument, NULL, 'V'}, GLOBAL_OPTIONS};
+	const struct command *command;
 	int c, r;
 
-	G.endpoint = env_or("FNCTL_ENDPOINT", "http://127.0.0.1:3001");
 	G.region = env_or("AWS_REGION", env_or("AWS_DEFAULT_REGION", "us-east-1"));
 	G.key_id = env_or("AWS_ACCESS_KEY_ID", NULL);
 	G.secret = env_or("AWS_SECRET_ACCESS_KEY", NULL);
-	while ((c = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
-		switch (c) {
-		case 'e':
-			G.endpoint = optarg;
-			break;
-		case 'r':
-			G.region = optarg;
-			break;
-		case 'o':
-			if (!fn_streq(optarg, "json") && !fn_streq(optarg, "table"))
-				return usage_error("fnctl", "--output is json or table");
-			G.json = fn_streq(optarg, "json");
-			break;
-		case 'V':
+	r = set_endpoint(env_or("FNCTL_ENDPOINT", "http://127.0.0.1:3001"));
+	while (r == EX_FINE && (c = getopt_long(argc, argv, "+:h", options, NULL)) != -1) {
+		if (c == 'V') {
 			puts("fnctl " FN_VERSION);
-			return EX_FINE;
-		case 'h':
-			usage(stdout);
-			return EX_FINE;
-		default:
-			return EX_BAD_USE;
+			return flush_stdout(EX_FINE);
 		}
+		r = other_option(argv, c);
 	}
-	snprintf(endpoint, sizeof(endpoint), "%s", G.endpoint);
-	while (fn_str_ends(endpoint, "/"))
-		endpoint[strlen(endpoint) - 1] = '\0';
-	G.endpoint = endpoint;
+	if (r != EX_FINE)
+		return r;
 	if (optind == argc) {
 		usage(stderr);
 		return EX_BAD_USE;
 	}
-	for (size_t i = 0; i < N_COMMANDS; i++) {
-		if (!fn_streq(commands[i].name, argv[optind]))
-			continue;
-		argc -= optind;
-		argv += optind;
-		for (int k = 1; k < argc; k++)
-			if (fn_streq(argv[k], "--help") || fn_streq(argv[k], "-h")) {
-				printf("Usage: fnctl %s %s\n", commands[i].name, commands[i].help);
-				return EX_FINE;
-			}
-		optind = 0; /* getopt anew */
-		curl_global_init(CURL_GLOBAL_DEFAULT);
-		r = commands[i].run(argc, argv);
-		curl_global_cleanup();
-		return r;
-	}
+	command = find_command(argv[optind]);
+	if (command)
+		return run(command, argc - optind, argv + optind);
 	fprintf(stderr, "fnctl: there is no command \"%s\"\n\n", argv[optind]);
 	usage(stderr);
 	return EX_BAD_USE;
