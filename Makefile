@@ -38,7 +38,7 @@ CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null)
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wno-format-truncation
 OPT ?= -O2
 CFLAGS_ALL = -std=gnu17 $(OPT) -g $(WARN) -D_GNU_SOURCE -DFN_VERSION='"$(VERSION)"' -DFN_PREFIX='"$(PREFIX)"' \
-	-fPIE -fno-omit-frame-pointer -fstack-protector-strong -iquote lib -MMD -MP $(PKG_CFLAGS) $(CFLAGS)
+	-fPIE -fno-omit-frame-pointer -fstack-protector-strong -iquote lib -iquote tests -MMD -MP $(PKG_CFLAGS) $(CFLAGS)
 LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 ifneq ($(SAN),)
 CFLAGS_ALL += -fsanitize=$(SAN) -fno-sanitize-recover=all

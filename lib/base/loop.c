@@ -425,12 +425,10 @@ int fn_loop_run_once(struct fn_loop *l, uint64_t timeout_us)
 
 int fn_loop_run(struct fn_loop *l)
 {
-	l->stop = false;
-	while (!l->stop) {
-		int r = fn_loop_run_once(l, UINT64_MAX);
+	int r = 0;
 
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	while (!l->stop && r == 0) /* asked to stop before it ran: then it does not */
+		r = fn_loop_run_once(l, UINT64_MAX);
+	l->stop = false;
+	return r;
 }

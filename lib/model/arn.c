@@ -26,7 +26,7 @@ int fn_name_parse(const char *text, struct fn_name *ret)
 	struct fn_name n = {0};
 	size_t count = 0, i = 0;
 
-	if (fn_str_format(copy, sizeof(copy), "%s", text) < 0 || !*copy || strstr(copy, "::") || fn_str_ends(copy, ":"))
+	if (fn_str_format(copy, sizeof(copy), "%s", text) < 0 || !*copy || *copy == ':' || strstr(copy, "::") || fn_str_ends(copy, ":"))
 		return -EINVAL;
 	for (char *p = strtok_r(copy, ":", &save); p; p = strtok_r(NULL, ":", &save)) {
 		if (count == 8)

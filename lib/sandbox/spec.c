@@ -149,7 +149,7 @@ int fn_spec_validate(const struct fn_spec *s, struct fn_err *err)
 		return fn_err_set(err, EINVAL, "check spec", "memory");
 	if (s->tmp_bytes < 1u << 20 || s->tmp_bytes > 16ull << 30)
 		return fn_err_set(err, EINVAL, "check spec", "/tmp size");
-	if (s->cpu_quota_us && (s->cpu_quota_us < 1000 || s->cpu_period_us < 1000 || s->cpu_period_us > 1000000))
+	if (s->cpu_quota_us < 1000 || s->cpu_period_us < 1000 || s->cpu_period_us > 1000000)
 		return fn_err_set(err, EINVAL, "check spec", "cpu quota");
 	if (s->pids_max < 4 || s->pids_max > 65536 || s->nofile < 16 || s->nofile > 1048576)
 		return fn_err_set(err, EINVAL, "check spec", "process or descriptor limit");

@@ -1,0 +1,64 @@
+#include "model/arn.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "unit/main.h"
+
+static void good(const char *text, const char *region, const char *account, const char *name, const char *qualifier)
+{
+	struct fn_name n;
+
+	ck_assert_msg(fn_name_parse(text, &n) == 0, "%s", text);
+	ck_assert_str_eq(n.region, region);
+	ck_assert_str_eq(n.account, account);
+	ck_assert_str_eq(n.name, name);
+	ck_assert_str_eq(n.qualifier, qualifier);
+}
+
+START_TEST(every_form)
+{
+	good("f", "", "", "f", "");
+	good("my-fn_2", "", "", "my-fn_2", "");
+	good("f:$LATEST", "", "", "f", "$LATEST");
+	good("f:prod", "", "", "f", "prod");
+	good("function:f", "", "", "f", "");
+	good("function:f:7", "", "", "f", "7");
+	good("123456789012:function:f", "", "123456789012", "f", "");
+	good("123456789012:function:f:x", "", "123456789012", "f", "x");
+	good("arn:aws:lambda:us-east-1:123456789012:function:f", "us-east-1", "123456789012", "f", "");
+	good("arn:aws-cn:lambda:cn-north-1:123456789012:function:f:$LATEST", "cn-north-1", "123456789012", "f", "$LATEST");
+}
+END_TEST
+
+START_TEST(refused)
+{
+	static const char *const bad[] = {"", ":", "f:", ":f", "a b", "f::x", "a.b", "arn:aws:lambda:us-east-1:123456789012:function:",
+					  "arn:aws:s3:us-east-1:123456789012:function:f", "arn:aws:lambda:us-east-1:12345:function:f", "123:function:f", "f:a:b:c",
+					  "arn:aws:lambda:us-east-1:123456789012:function:f:a:b", "f/g", "f:a b", "\xc3\xa4"};
+	struct fn_name n;
+	char longest[200];
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		ck_assert_msg(fn_name_parse(bad[i], &n) == -EINVAL, "%s", bad[i]);
+	memset(longest, 'a', sizeof(longest));
+	longest[141] = '\0';
+	ck_assert_int_eq(fn_name_parse(longest, &n), -EINVAL);
+	longest[140] = '\0';
+	ck_assert_int_eq(fn_name_parse(longest, &n), 0);
+}
+END_TEST
+
+START_TEST(arns)
+{
+	char arn[200];
+
+	fn_arn_format(arn, sizeof(arn), "r", "1", "f", NULL);
+	ck_assert_str_eq(arn, "arn:aws:lambda:r:1:function:f");
+	fn_arn_format(arn, sizeof(arn), "r", "1", "f", "$LATEST");
+	ck_assert_str_eq(arn, "arn:aws:lambda:r:1:function:f:$LATEST");
+	ck_assert(fn_qualifier_valid("$LATEST") && fn_qualifier_valid("a-b_1") && !fn_qualifier_valid("$LATES") && !fn_qualifier_valid(""));
+}
+END_TEST
+
+TEST_MAIN("model/arn", every_form, refused, arns)

@@ -1,0 +1,113 @@
+/* A sandbox's groups on this host, whichever way its controllers are bound. */
+#include "os/cgroup.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "unit/main.h"
+
+static const struct fn_cg_limits limits = {.memory_bytes = 64 << 20, .cpu_quota_us = 10000, .cpu_period_us = 20000, .pids_max = 10};
+
+START_TEST(probe)
+{
+	struct fn_cg_probe p;
+	struct fn_err err;
+
+	ck_assert_int_eq(fn_cg_probe(&p, &err), 0);
+	for (int c = 0; c < FN_CG_N; c++)
+		ck_assert_msg(p.driver[c] != FN_CG_ABSENT, "%s", fn_cg_controller_name(c));
+	ck_assert(p.has_kill && p.has_freeze);
+}
+END_TEST
+
+START_TEST(life_of_a_group)
+{
+	struct fn_cgroups *cgs;
+	struct fn_cgroup *cg;
+	struct fn_cg_stats st;
+	struct fn_err err;
+	int p[2], status, r;
+	pid_t pid;
+	char c;
+
+	if (geteuid() != 0) {
+		printf("SKIP: cgroups need root\n");
+		return;
+	}
+	ck_assert_int_eq(fn_cgroups_open("fnd-unit-test", &cgs, &err), 0);
+	ck_assert_int_eq(fn_cgroup_create(cgs, "one", &limits, &cg, &err), 0);
+	ck_assert_int_eq(pipe(p), 0);
+	pid = fork();
+	if (pid == 0) { /* waits until it is in its groups, then shows that pids.max holds */
+		int n = 0;
+
+		close(p[1]);
+		while (read(p[0], &c, 1) > 0)
+			;
+		while (n < 20) {
+			pid_t k = fork();
+
+			if (k == 0)
+				for (;;)
+					pause();
+			if (k < 0)
+				break;
+			n++;
+		}
+		_exit(n);
+	}
+	r = fn_cgroup_attach_v1(cg, pid, &err);
+	ck_assert_int_eq(r, 0);
+	{ /* on a unified host it is clone3 that puts it there */
+		char path[64];
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d/cgroup.procs", fn_cgroup_clone_fd(cg));
+		f = fopen(path, "w");
+		ck_assert_ptr_nonnull(f);
+		fprintf(f, "%d", pid);
+		ck_assert_int_eq(fclose(f), 0);
+	}
+	close(p[1]);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(WEXITSTATUS(status), 9);
+	ck_assert_int_eq(fn_cgroup_stats(cg, &st), 0);
+	ck_assert_uint_gt(st.memory_current, 0);
+	ck_assert_int_eq(fn_cgroup_freeze(cg, true), 0);
+	ck_assert_int_eq(fn_cgroup_remove(cg), -EBUSY);
+	ck_assert_int_eq(fn_cgroup_kill(cg), 0); /* frozen or not */
+	for (r = -EBUSY; r == -EBUSY;) {
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		r = fn_cgroup_remove(cg);
+		usleep(1000);
+	}
+	ck_assert_int_eq(r, 0);
+	fn_cgroups_close(cgs);
+}
+END_TEST
+
+START_TEST(sweep_removes_what_a_dead_run_left)
+{
+	struct fn_cgroups *cgs;
+	struct fn_cgroup *a, *b;
+	struct fn_err err;
+
+	if (geteuid() != 0) {
+		printf("SKIP: cgroups need root\n");
+		return;
+	}
+	ck_assert_int_eq(fn_cgroups_open("fnd-unit-sweep", &cgs, &err), 0);
+	ck_assert_int_eq(fn_cgroup_create(cgs, "a", &limits, &a, &err), 0);
+	ck_assert_int_eq(fn_cgroup_create(cgs, "b", &limits, &b, &err), 0);
+	ck_assert_int_ge(fn_cgroups_sweep(cgs, &err), 2);
+	ck_assert_int_eq(fn_cgroups_sweep(cgs, &err), 0);
+	fn_cgroups_close(cgs);
+}
+END_TEST
+
+TEST_MAIN("os/cgroup", probe, life_of_a_group, sweep_removes_what_a_dead_run_left)

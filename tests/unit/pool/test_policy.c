@@ -1,0 +1,37 @@
+#include "pool/policy.h"
+
+#include "unit/main.h"
+
+START_TEST(starts)
+{
+	static const struct {
+		unsigned waiting, starting, finishing;
+		bool patient;
+		unsigned want;
+	} t[] = {{0, 0, 0, false, 0}, {1, 0, 0, false, 1}, {5, 2, 0, false, 3}, {2, 5, 0, false, 0}, {1, 0, 1, true, 0}, {3, 0, 1, true, 2}, {1, 0, 1, false, 1}};
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++)
+		ck_assert_msg(fn_policy_starts(t[i].waiting, t[i].starting, t[i].finishing, t[i].patient) == t[i].want, "case %zu", i);
+}
+END_TEST
+
+START_TEST(cpu)
+{
+	ck_assert_uint_eq(fn_policy_cpu_quota_us(1769, 100000), 100000);
+	ck_assert_uint_eq(fn_policy_cpu_quota_us(3538, 100000), 200000);
+	ck_assert_int_le(abs((int)fn_policy_cpu_quota_us(884, 100000) - 49972), 30);
+	ck_assert_uint_ge(fn_policy_cpu_quota_us(128, 20000), 1000); /* the kernel takes no less */
+}
+END_TEST
+
+START_TEST(memory)
+{
+	ck_assert(!fn_policy_must_evict(0, 10, 0));
+	ck_assert(!fn_policy_must_evict(90, 10, 100));
+	ck_assert(fn_policy_must_evict(91, 10, 100));
+	ck_assert_uint_ge(fn_policy_cost(0, 128 << 20), 1 << 20);
+	ck_assert_uint_eq(fn_policy_cost(100 << 20, 128 << 20), 100 << 20);
+}
+END_TEST
+
+TEST_MAIN("pool/policy", starts, cpu, memory)

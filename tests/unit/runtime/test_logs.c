@@ -1,0 +1,87 @@
+#include "runtime/logs.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "unit/main.h"
+
+static char dir[] = "/tmp/fnd-logs-XXXXXX";
+static struct fn_loop *loop;
+
+static struct fn_logs *open_logs(uint64_t max_bytes)
+{
+	struct fn_logs *l;
+	struct fn_err err;
+
+	if (!loop) {
+		ck_assert_ptr_nonnull(mkdtemp(dir));
+		ck_assert_int_eq(fn_loop_new(&loop), 0);
+	}
+	ck_assert_int_eq(fn_logs_new(loop, dir, max_bytes, 3, &l, &err), 0);
+	return l;
+}
+
+START_TEST(lines_have_times_and_cursors_go_on)
+{
+	struct fn_logs *l = open_logs(1 << 20);
+	struct fn_buf b = {0};
+	uint64_t next = 0, after;
+
+	ck_assert_int_eq(fn_logs_read(l, "f", 0, 1000, &b, &next), -ENOENT);
+	fn_logs_append(l, "f", "one\ntwo", 7);
+	fn_logs_append(l, "g", "other\n", 6);
+	ck_assert_int_eq(fn_logs_read(l, "f", 0, 1000, &b, &next), 0);
+	ck_assert_ptr_nonnull(strstr(b.data, "Z one\n"));
+	ck_assert_ptr_nonnull(strstr(b.data, "Z two\n"));
+	ck_assert_ptr_null(strstr(b.data, "other"));
+	fn_buf_reset(&b);
+	ck_assert_int_eq(fn_logs_read(l, "f", next, 1000, &b, &after), 0);
+	ck_assert_uint_eq(b.len, 0);
+	ck_assert_uint_eq(after, next);
+	fn_logs_free(l); /* writes what is gathered */
+	l = open_logs(1 << 20);
+	fn_logs_append(l, "f", "three\n", 6);
+	ck_assert_int_eq(fn_logs_read(l, "f", next, 1000, &b, &after), 0);
+	ck_assert_ptr_nonnull(strstr(b.data, "Z three\n"));
+	ck_assert_ptr_null(strstr(b.data, "two"));
+	fn_buf_reset(&b);
+	ck_assert_int_eq(fn_logs_read(l, "f", UINT64_MAX, 1000, &b, &after), 0);
+	ck_assert_uint_eq(b.len, 0);
+	fn_logs_remove(l, "f");
+	ck_assert_int_eq(fn_logs_read(l, "f", 0, 1000, &b, &after), -ENOENT);
+	fn_buf_free(&b);
+	fn_logs_free(l);
+	fn_loop_free(loop);
+}
+END_TEST
+
+START_TEST(old_files_go_and_old_cursors_move_up)
+{
+	struct fn_logs *l = open_logs(4096);
+	struct fn_buf b = {0};
+	uint64_t next;
+	char line[200];
+
+	for (int i = 0; i < 1000; i++) {
+		int n = snprintf(line, sizeof(line), "line %d %0100d\n", i, 0);
+
+		fn_logs_append(l, "f", line, (size_t)n);
+		if (i % 50 == 0)
+			fn_loop_run_once(loop, 60000);
+	}
+	fn_logs_free(l);
+	l = open_logs(4096);
+	ck_assert_int_eq(fn_logs_read(l, "f", 0, 1 << 20, &b, &next), 0);
+	ck_assert_uint_gt(b.len, 0);
+	ck_assert_uint_le(b.len, 4 * 4096 + 400);
+	ck_assert_ptr_nonnull(strstr(b.data, "line 999 "));
+	ck_assert_ptr_null(strstr(b.data, "line 0 "));
+	fn_buf_free(&b);
+	fn_logs_free(l);
+	fn_loop_free(loop);
+}
+END_TEST
+
+TEST_MAIN("runtime/logs", lines_have_times_and_cursors_go_on, old_files_go_and_old_cursors_move_up)
