@@ -36,6 +36,7 @@ struct state {
 	const struct fn_child *c;
 	int proc_fd, tmp_fd;
 	int exec_pipe[2]; /* CLOEXEC: EOF = the runtime's execve succeeded, else its struct fn_err */
+	int gate[2];      /* a byte = init has no privilege any more: the runtime may exec */
 	struct fn_sync_msg done;
 };
 
@@ -114,7 +115,8 @@ static int step_proc(struct state *s, struct fn_err *err)
 	return fn_mount_attach(s->proc_fd, AT_FDCWD, FN_ROOTFS_NEW "/proc", "mount /proc", err);
 }
 
-/* What tells of the host or could touch it. All of it belongs to host root and is not writable here anyway; this is the second wall. */
+/* What tells of the host or could touch it. All of it belongs to host root and is not writable here anyway; this is the second wall. Masks
+ * refuse (EACCES) instead of being empty: a program learns that it may not, not that there is nothing. */
 static const char *const masked[] = {"acpi",       "kcore",      "keys",       "kmsg",       "kpagecount", "kpageflags", "kallsyms", "key-users",
 				     "latency_stats", "sched_debug", "scsi",      "sysrq-trigger", "timer_list", "vmallocinfo", "slabinfo",
 				     "modules",    "config.gz",  "interrupts", "iomem",      "ioports"};
@@ -122,7 +124,7 @@ static const char *const read_only[] = {"bus", "fs", "irq", "sys"};
 
 static int step_mask(struct state *s, struct fn_err *err)
 {
-	static const char *const empty[] = {"mode", "0555", "size", "0", NULL, NULL};
+	static const char *const empty[] = {"mode", "0", "size", "0", NULL, NULL};
 	fn_auto_fd int dir = -EBADF;
 
 	for (size_t i = 0; i < sizeof(masked) / sizeof(masked[0]); i++) {
@@ -138,7 +140,7 @@ static int step_mask(struct state *s, struct fn_err *err)
 			if (fd < 0) /* copying a detached mount needs Linux 6.15: make another */
 				fd = fn_mount_new("tmpfs", empty, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
 		} else {
-			fd = fn_mount_copy(AT_FDCWD, FN_ROOTFS_NEW "/dev/null", 0, err);
+			fd = fn_mount_copy(AT_FDCWD, FN_ROOTFS_NOTHING, 0, err);
 		}
 		if (fd < 0)
 			return fd;
@@ -212,14 +214,17 @@ static const char *find_candidate(const struct fn_spec *spec)
 	return NULL;
 }
 
-/* The runtime process (PID 2): never returns. */
+/* The runtime process (PID 2): never returns. It goes on to execve only once init has given its privileges up (a byte through the
+ * gate): from its first instruction on, user code finds nothing in the sandbox that holds a capability. */
 static void run_runtime(struct state *s)
 {
 	const struct fn_child *c = s->c;
 	struct fn_err err = {0};
 	const char *path = find_candidate(c->spec);
 	sigset_t none;
+	char byte;
 
+	close(s->gate[1]);
 	setsid();
 	if (!path)
 		fn_err_set(&err, ENOENT, "bootstrap", "no executable file among the candidates");
@@ -230,7 +235,9 @@ static void run_runtime(struct state *s)
 	else if (fn_sec_drop(FN_UID_RUNTIME, FN_UID_RUNTIME, &err) == 0) {
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
-		if (fn_seccomp_install(c->seccomp) < 0)
+		if (fn_fd_read_all(s->gate[0], &byte, 1) != 1)
+			fn_err_set(&err, EIO, "start runtime", "init did not get ready");
+		else if (fn_seccomp_install(c->seccomp) < 0)
 			fn_err_set(&err, errno, "seccomp", "install");
 		else {
 			execve(path, c->spec->argv, c->spec->envp);
@@ -241,21 +248,57 @@ static void run_runtime(struct state *s)
 	_exit(127);
 }
 
+/* Init becomes nobody, with nothing open but its way to fn-spawnd and the two pipes of the start. */
+static int become_init(struct state *s, struct fn_err *err)
+{
+	int keep[3] = {s->c->sync_fd, s->exec_pipe[0], s->gate[1]};
+	unsigned from = 0;
+
+	for (int i = 0; i < 3; i++) /* ascending */
+		for (int k = i + 1; k < 3; k++)
+			if (keep[k] < keep[i]) {
+				int t = keep[i];
+
+				keep[i] = keep[k];
+				keep[k] = t;
+			}
+	/* the output pipe's writers are the runtime and its children alone; stdio goes too */
+	for (int i = 0; i < 3; from = (unsigned)keep[i++] + 1)
+		if ((unsigned)keep[i] > from && syscall(SYS_close_range, from, keep[i] - 1, 0) < 0)
+			return fn_err_set(err, errno, "close_range", "init");
+	if (syscall(SYS_close_range, from, ~0u, 0) < 0)
+		return fn_err_set(err, errno, "close_range", "init");
+	if (fn_sec_drop(FN_UID_INIT, FN_UID_INIT, err) < 0)
+		return -err->code;
+	if (fn_seccomp_install(s->c->seccomp) < 0)
+		return fn_err_set(err, errno, "seccomp", "init");
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* cleared by the change of ids */
+	return 0;
+}
+
 static int step_runtime(struct state *s, struct fn_err *err)
 {
 	uint64_t from = fn_clock_mono_us();
 	struct fn_err e;
 	pid_t pid;
 	ssize_t n;
+	int r;
 
-	if (pipe2(s->exec_pipe, O_CLOEXEC) < 0)
+	if (pipe2(s->exec_pipe, O_CLOEXEC) < 0 || pipe2(s->gate, O_CLOEXEC) < 0)
 		return fn_err_set(err, errno, "start runtime", "pipe");
 	pid = fork();
 	if (pid < 0)
 		return fn_err_set(err, errno, "start runtime", "fork");
 	if (pid == 0)
 		run_runtime(s);
-	close(s->exec_pipe[1]);
+	r = become_init(s, err);
+	if (r < 0)
+		return r;
+	r = fn_fd_write_all(s->gate[1], "", 1);
+	close(s->gate[1]);
+	if (r < 0)
+		return fn_err_set(err, r, "start runtime", "gate");
 	n = fn_fd_read_all(s->exec_pipe[0], &e, sizeof(e));
 	close(s->exec_pipe[0]);
 	s->done.exec_us = (uint32_t)(fn_clock_mono_us() - from);
@@ -294,20 +337,8 @@ const char *const *fn_child_steps(void)
 static _Noreturn void live(struct state *s)
 {
 	struct fn_sync_msg m = {.type = FN_SYNC_EXIT};
-	struct fn_err err;
 	int keep = s->c->sync_fd;
 
-	/* nothing else may stay open: the pipe's writers are the runtime and its children alone */
-	if (keep > 3)
-		(void)syscall(SYS_close_range, 3, keep - 1, 0);
-	(void)syscall(SYS_close_range, keep + 1, ~0u, 0);
-	close(0);
-	close(1);
-	close(2);
-	if (fn_sec_drop(FN_UID_INIT, FN_UID_INIT, &err) < 0 || fn_seccomp_install(s->c->seccomp) < 0)
-		_exit(1);
-	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* cleared by the change of ids */
 	for (;;) {
 		int status;
 		pid_t pid = waitpid(-1, &status, 0);

@@ -91,6 +91,8 @@ static int enter(const char *state_dir, struct fn_err *err)
 	if (mkdir("/proc", 0755) < 0 || mkdir(FN_ROOTFS_TREES, 0755) < 0 || mkdir(FN_ROOTFS_NEW, 0755) < 0 ||
 	    mkdir(FN_ROOTFS_MOUNTED, 0755) < 0)
 		return fn_err_set(err, errno, "enter namespace", "mkdir");
+	if (mknod(FN_ROOTFS_NOTHING, S_IFREG, 0) < 0)
+		return fn_err_set(err, errno, "enter namespace", FN_ROOTFS_NOTHING);
 	if (fn_mount_attach(proc, AT_FDCWD, "/proc", "mount /proc", err) < 0)
 		return -err->code;
 	return fn_mount_attach(trees, AT_FDCWD, FN_ROOTFS_TREES, "mount the trees", err);

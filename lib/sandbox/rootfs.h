@@ -15,6 +15,7 @@
 #define FN_ROOTFS_TREES "/roots"   /* bind of <state>/roots, read-write: trees are unpacked there */
 #define FN_ROOTFS_NEW "/new"       /* where a sandbox's child puts its root before pivoting */
 #define FN_ROOTFS_MOUNTED "/mounted" /* the prepared overlays */
+#define FN_ROOTFS_NOTHING "/nothing" /* a file that nobody but host root may open: lies over what is masked in /proc */
 
 struct fn_rootfs;
 
