@@ -37,8 +37,9 @@ int cmd_doctor(int argc, char **argv)
 		reply_free(&r);
 		return bad ? EX_FUNCTION : EX_FINE;
 	}
-	printf("fnd %s on Linux %s, state in %s, %lld sandboxes\n\n", text(r.json, "Version"), text(r.json, "Kernel"), text(r.json, "StateDir"),
-	       (long long)json_integer_value(json_object_get(r.json, "Sandboxes")));
+	printf("fnd %s on Linux %s, state in %s, %lld sandboxes and %lld made ahead\n\n", text(r.json, "Version"), text(r.json, "Kernel"), text(r.json, "StateDir"),
+	       (long long)json_integer_value(json_object_get(r.json, "Sandboxes")),
+	       (long long)json_integer_value(json_object_get(r.json, "PreparedSandboxes")));
 	json_array_foreach(checks, i, e) {
 		bool ok = json_is_true(json_object_get(e, "Ok"));
 

@@ -26,6 +26,25 @@ int fn_fd_set_nonblock(int fd, bool on)
 
 int fn_fd_set_cloexec(int fd, bool on) { return fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0) < 0 ? -errno : 0; }
 
+int fn_fd_close_except(int *keep, size_t n)
+{
+	unsigned from = 0;
+
+	for (size_t i = 1; i < n; i++)
+		for (size_t k = i; k > 0 && keep[k] < keep[k - 1]; k--) {
+			int t = keep[k];
+
+			keep[k] = keep[k - 1];
+			keep[k - 1] = t;
+		}
+	for (size_t i = 0; i < n; i++) {
+		if ((unsigned)keep[i] > from && close_range(from, (unsigned)keep[i] - 1, 0) < 0)
+			return -errno;
+		from = (unsigned)keep[i] + 1;
+	}
+	return close_range(from, ~0u, 0) < 0 ? -errno : 0;
+}
+
 int fn_fd_write_all(int fd, const void *data, size_t len)
 {
 	const char *p = data;

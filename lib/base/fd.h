@@ -8,6 +8,8 @@
 
 int fn_fd_set_nonblock(int fd, bool on);
 int fn_fd_set_cloexec(int fd, bool on);
+/* Closes every descriptor but these n (sorts them; at most a few). stdio is closed too unless it is among them. */
+int fn_fd_close_except(int *keep, size_t n);
 int fn_fd_write_all(int fd, const void *data, size_t len); /* blocking descriptors */
 ssize_t fn_fd_read_all(int fd, void *data, size_t len);    /* until len or EOF */
 

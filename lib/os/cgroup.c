@@ -383,7 +383,7 @@ int fn_cgroup_create(struct fn_cgroups *cgs, const char *name, const struct fn_c
 	for (int c = 0; r == 0 && c < FN_CG_N; c++)
 		if (cgs->v1[c].parent_fd >= 0)
 			r = make_group(cgs->v1[c].parent_fd, name, &cg->v1_fd[c], err);
-	if (r == 0)
+	if (r == 0 && limits)
 		r = fn_cgroup_set_limits(cg, limits, err);
 	if (r < 0) {
 		(void)fn_cgroup_remove(cg);
@@ -395,18 +395,24 @@ int fn_cgroup_create(struct fn_cgroups *cgs, const char *name, const struct fn_c
 
 int fn_cgroup_clone_fd(const struct fn_cgroup *cg) { return cg->unified_fd; }
 
-int fn_cgroup_attach_v1(struct fn_cgroup *cg, pid_t pid, struct fn_err *err)
+int fn_cgroup_open_v1(const struct fn_cgroup *cg, int *ret_fds, unsigned *ret_n, struct fn_err *err)
 {
-	char text[16];
+	*ret_n = 0;
+	for (int c = 0; c < FN_CG_N; c++) {
+		int fd;
 
-	snprintf(text, sizeof(text), "%d", (int)pid);
-	for (int c = 0; c < FN_CG_N; c++)
-		if (cg->v1_fd[c] >= 0) {
-			int r = fn_file_write(cg->v1_fd[c], "cgroup.procs", text);
+		if (cg->v1_fd[c] < 0)
+			continue;
+		fd = openat(cg->v1_fd[c], "tasks", O_WRONLY | O_CLOEXEC);
+		if (fd < 0) {
+			int code = errno;
 
-			if (r < 0)
-				return fn_err_set(err, r, "cgroup attach", "%s", names[c]);
+			while (*ret_n > 0)
+				fn_close(ret_fds[--*ret_n]);
+			return fn_err_set(err, code, "cgroup attach", "%s", names[c]);
 		}
+		ret_fds[(*ret_n)++] = fd;
+	}
 	return 0;
 }
 

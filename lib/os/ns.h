@@ -2,6 +2,7 @@
 #ifndef FN_OS_NS_H
 #define FN_OS_NS_H
 
+#include <sched.h>
 #include <stdint.h>
 #include <sys/types.h>
 

@@ -169,12 +169,17 @@ static void freeze(struct fn_worker *w, bool on)
 /* --- serving --- */
 static void serve(struct fn_worker *w, struct fn_invocation *inv)
 {
-	struct fn_pool *p = w->group->pool;
 	uint64_t limit = (uint64_t)w->group->function->timeout_s * 1000000u;
 	bool bound = w->inv == inv;
 	int r;
 
 	freeze(w, false);
+	if (!fn_rt_waiting(w->rt) && !bound) { /* it died while it was idle: the event has not been seen by anyone, another may have it */
+		fn_list_push_front(&w->group->waiting, &inv->link);
+		w->group->n_waiting++;
+		worker_end(w);
+		return;
+	}
 	if (!bound) {
 		w->inv = inv;
 		w->delivered_us = fn_clock_mono_us();
@@ -188,7 +193,6 @@ static void serve(struct fn_worker *w, struct fn_invocation *inv)
 		fn_log_warn("environment of %s: %s", w->group->function->name, strerror(-r));
 		worker_end(w);
 	}
-	(void)p;
 }
 
 static void became_idle(struct fn_worker *w)

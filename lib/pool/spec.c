@@ -122,7 +122,6 @@ int fn_worker_spec(struct fn_worker *w, struct fn_spec *ret, struct fn_err *err)
 	s.nofile = 1024;
 	s.tmp_bytes = (uint64_t)f->ephemeral_mb << 20;
 	s.net = cfg->net;
-	s.rtapi_port = 9001;
 	snprintf(s.cwd, sizeof(s.cwd), "/var/task");
 	snprintf(s.lowers[s.n_lowers++], FN_TREE_NAME_SIZE, "code-%s", f->code_sha256);
 	for (unsigned i = 0; i < rt->n_layers; i++)

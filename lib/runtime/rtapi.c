@@ -112,7 +112,7 @@ static void reply_ok(struct fn_http_req *req)
 	fn_http_reply(req, 202, "application/json", ok, sizeof(ok) - 1);
 }
 
-bool fn_rt_waiting(const struct fn_rt *rt) { return rt->next != NULL; }
+bool fn_rt_waiting(const struct fn_rt *rt) { return rt->next != NULL && !fn_http_req_peer_gone(rt->next); }
 
 static void release_inv(void *arg) { fn_invocation_unref(arg); }
 

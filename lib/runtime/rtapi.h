@@ -30,7 +30,7 @@ extern const struct fn_httpd_ops fn_rt_httpd_ops; /* for the fn_httpd that serve
 
 /* Takes listen_fd. */
 int fn_rt_new(struct fn_loop *loop, struct fn_httpd *httpd, int listen_fd, const struct fn_rt_ops *ops, void *arg, struct fn_rt **ret);
-/* The runtime's `next` is pending. */
+/* The runtime's `next` is pending, and its connection still open at this moment. */
 bool fn_rt_waiting(const struct fn_rt *rt);
 /* Answers the pending `next`; -EAGAIN when none is. A reference to inv is taken until its response. */
 int fn_rt_deliver(struct fn_rt *rt, struct fn_invocation *inv);

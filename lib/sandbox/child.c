@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -32,11 +33,22 @@
 #include "sandbox/rootfs.h"
 #include "sandbox/sync.h"
 
+/* An order as it lies in memory that init and the runtime's process share: the message, then the encoded spec. */
+struct order {
+	struct fn_sync_msg msg;
+	char spec[FN_SPEC_WIRE_MAX];
+};
+
 struct state {
 	const struct fn_child *c;
-	int proc_fd, tmp_fd;
+	struct order *order;
+	struct fn_spec spec; /* of the order; strings in it, vectors in vec */
+	char **vec;
+	size_t spec_len;
+	int proc_fd, root_fd, listen_fd;
+	pid_t runtime;
 	int exec_pipe[2]; /* CLOEXEC: EOF = the runtime's execve succeeded, else its struct fn_err */
-	int gate[2];      /* a byte = init has no privilege any more: the runtime may exec */
+	int gate[2];      /* the order's length = it is there, and init has no privilege any more: the runtime may exec */
 	struct fn_sync_msg done;
 };
 
@@ -57,10 +69,35 @@ static int step_wait(struct state *s, struct fn_err *err)
 	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? fn_err_set(err, errno, "dumpable", NULL) : 0;
 }
 
+/* Whatever else fn-spawnd has open must not be kept alive by a sandbox that waits; least of all its end of our socket, whose closing tells
+ * that fn-spawnd is gone. */
+static int step_fds(struct state *s, struct fn_err *err)
+{
+	int keep[3 + FN_CG_N] = {s->c->sync_fd, s->c->output_fd, s->c->null_fd}, r;
+
+	memcpy(keep + 3, s->c->group_fds, s->c->n_groups * sizeof(int));
+	r = fn_fd_close_except(keep, 3 + s->c->n_groups);
+	return r < 0 ? fn_err_set(err, r, "close_range", "init") : 0;
+}
+
+/* Init moves itself (os/cgroup.h says why). Only then the cgroup namespace, whose root is where its maker stands. */
+static int step_groups(struct state *s, struct fn_err *err)
+{
+	for (unsigned i = 0; i < s->c->n_groups; i++) {
+		int r = fn_fd_write_all(s->c->group_fds[i], "0", 1);
+
+		if (r < 0)
+			return fn_err_set(err, r, "cgroup attach", NULL);
+		close(s->c->group_fds[i]);
+	}
+	return unshare(CLONE_NEWCGROUP) < 0 ? fn_err_set(err, errno, "cgroup namespace", NULL) : 0;
+}
+
 /* Inside-0 owns the mounts made here; the capabilities of the new user namespace stay. */
 static int step_ids(struct state *s, struct fn_err *err)
 {
 	(void)s;
+	(void)prctl(PR_SET_NAME, "fn-init", 0, 0, 0);
 	if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, 0, 0, 0) < 0 || syscall(SYS_setresuid, 0, 0, 0) < 0)
 		return fn_err_set(err, errno, "take ids", NULL);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
@@ -83,28 +120,28 @@ static int step_loopback(struct state *s, struct fn_err *err)
 
 static int step_listener(struct state *s, struct fn_err *err)
 {
-	fn_auto_fd int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct sockaddr_in a = {
-		.sin_family = AF_INET, .sin_port = htons(s->c->spec->rtapi_port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	struct fn_sync_msg m = {.type = FN_SYNC_LISTENER};
-	int r;
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(FN_RTAPI_PORT), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 
-	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, 64) < 0)
+	s->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (s->listen_fd < 0 || bind(s->listen_fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(s->listen_fd, 64) < 0)
 		return fn_err_set(err, errno, "Runtime API listener", NULL);
-	r = send_msg(s->c->sync_fd, &m, fd);
-	return r < 0 ? fn_err_set(err, r, "Runtime API listener", "send") : 0;
+	return 0;
 }
 
 static int step_hostname(struct state *s, struct fn_err *err)
 {
-	const char *name = s->c->spec->name;
+	const char *name = s->spec.name;
 
 	return sethostname(name, strlen(name)) < 0 ? fn_err_set(err, errno, "host name", NULL) : 0;
 }
 
 static int step_root(struct state *s, struct fn_err *err)
 {
-	return fn_mount_attach(s->c->root_fd, AT_FDCWD, FN_ROOTFS_NEW, "mount /", err);
+	int r = fn_mount_attach(s->root_fd, AT_FDCWD, FN_ROOTFS_NEW, "mount /", err);
+
+	if (r == 0 && syscall(SYS_move_mount, AT_FDCWD, FN_ROOTFS_PROC, AT_FDCWD, FN_ROOTFS_NEW "/proc", 0) < 0)
+		r = fn_err_set(err, errno, "mount /proc", "move");
+	return r;
 }
 
 static int step_proc(struct state *s, struct fn_err *err)
@@ -112,7 +149,7 @@ static int step_proc(struct state *s, struct fn_err *err)
 	s->proc_fd = fn_mount_new("proc", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
 	if (s->proc_fd < 0)
 		return s->proc_fd;
-	return fn_mount_attach(s->proc_fd, AT_FDCWD, FN_ROOTFS_NEW "/proc", "mount /proc", err);
+	return fn_mount_attach(s->proc_fd, AT_FDCWD, FN_ROOTFS_PROC, "mount /proc", err);
 }
 
 /* What tells of the host or could touch it. All of it belongs to host root and is not writable here anyway; this is the second wall. Masks
@@ -164,23 +201,20 @@ static int step_mask(struct state *s, struct fn_err *err)
 
 static int step_tmp(struct state *s, struct fn_err *err)
 {
+	fn_auto_fd int fd = -EBADF;
 	char size[32];
 	const char *options[] = {"mode", "1777", "size", size, NULL, NULL};
 
-	snprintf(size, sizeof(size), "%llu", (unsigned long long)s->c->spec->tmp_bytes);
-	s->tmp_fd = fn_mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
-	if (s->tmp_fd < 0)
-		return s->tmp_fd;
-	return fn_mount_attach(s->tmp_fd, AT_FDCWD, FN_ROOTFS_NEW "/tmp", "mount /tmp", err);
+	snprintf(size, sizeof(size), "%llu", (unsigned long long)s->spec.tmp_bytes);
+	fd = fn_mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
+	return fd < 0 ? fd : fn_mount_attach(fd, AT_FDCWD, FN_ROOTFS_NEW "/tmp", "mount /tmp", err);
 }
 
+/* Moves the runtime's process along: the kernel does that for everyone whose root is the old one. */
 static int step_pivot(struct state *s, struct fn_err *err)
 {
-	int r = fn_mount_pivot(FN_ROOTFS_NEW, err);
-
-	if (r < 0)
-		return r;
-	return chdir(s->c->spec->cwd) < 0 ? fn_err_set(err, errno, "working directory", "%s", s->c->spec->cwd) : 0;
+	(void)s;
+	return fn_mount_pivot(FN_ROOTFS_NEW, err);
 }
 
 static int step_limits(struct state *s, struct fn_err *err)
@@ -189,10 +223,11 @@ static int step_limits(struct state *s, struct fn_err *err)
 		int resource;
 		rlim_t soft, hard;
 	} limits[] = {
-		{RLIMIT_NOFILE, s->c->spec->nofile, s->c->spec->nofile}, {RLIMIT_CORE, 0, 0}, {RLIMIT_STACK, 8u << 20, RLIM_INFINITY},
+		{RLIMIT_CORE, 0, 0}, {RLIMIT_STACK, 8u << 20, RLIM_INFINITY},
 		{RLIMIT_MEMLOCK, 64u << 10, 64u << 10}, {RLIMIT_MSGQUEUE, 0, 0}, {RLIMIT_RTPRIO, 0, 0}, {RLIMIT_NICE, 0, 0},
 	};
 
+	(void)s;
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
 		struct rlimit l = {limits[i].soft, limits[i].hard};
 
@@ -214,64 +249,127 @@ static const char *find_candidate(const struct fn_spec *spec)
 	return NULL;
 }
 
-/* The runtime process (PID 2): never returns. It goes on to execve only once init has given its privileges up (a byte through the
- * gate): from its first instruction on, user code finds nothing in the sandbox that holds a capability. */
-static void run_runtime(struct state *s)
+/* --- the runtime's process (PID 2) --- */
+
+/* All that needs no order. */
+static int runtime_prepare(struct state *s, struct fn_err *err)
 {
 	const struct fn_child *c = s->c;
-	struct fn_err err = {0};
-	const char *path = find_candidate(c->spec);
 	sigset_t none;
-	char byte;
+	int r;
 
 	close(s->gate[1]);
 	setsid();
+	(void)prctl(PR_SET_NAME, "fn-ready", 0, 0, 0);
+	if (dup2(c->null_fd, 0) < 0 || dup2(c->output_fd, 1) < 0 || dup2(c->output_fd, 2) < 0)
+		return fn_err_set(err, errno, "stdio", NULL);
+	if (syscall(SYS_close_range, 3, ~0u, 4 /* CLOSE_RANGE_CLOEXEC */) < 0)
+		return fn_err_set(err, errno, "close_range", NULL);
+	r = fn_sec_drop(FN_UID_RUNTIME, FN_UID_RUNTIME, err);
+	if (r < 0)
+		return r;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	r = fn_seccomp_install(c->seccomp);
+	return r < 0 ? fn_err_set(err, r, "seccomp", "install") : 0;
+}
+
+static int runtime_start(struct state *s, struct fn_err *err)
+{
+	struct rlimit nofile;
+	const char *path;
+	int r = fn_spec_borrow(s->order->spec, s->spec_len, s->vec, &s->spec, err);
+
+	if (r < 0)
+		return r;
+	nofile.rlim_cur = nofile.rlim_max = s->spec.nofile;
+	if (setrlimit(RLIMIT_NOFILE, &nofile) < 0)
+		return fn_err_set(err, errno, "rlimit", "nofile");
+	if (chdir(s->spec.cwd) < 0)
+		return fn_err_set(err, errno, "working directory", "%s", s->spec.cwd);
+	path = find_candidate(&s->spec);
 	if (!path)
-		fn_err_set(&err, ENOENT, "bootstrap", "no executable file among the candidates");
-	else if (dup2(c->null_fd, 0) < 0 || dup2(c->output_fd, 1) < 0 || dup2(c->output_fd, 2) < 0)
-		fn_err_set(&err, errno, "stdio", NULL);
-	else if (syscall(SYS_close_range, 3, ~0u, 4 /* CLOSE_RANGE_CLOEXEC */) < 0)
-		fn_err_set(&err, errno, "close_range", NULL);
-	else if (fn_sec_drop(FN_UID_RUNTIME, FN_UID_RUNTIME, &err) == 0) {
-		sigemptyset(&none);
-		sigprocmask(SIG_SETMASK, &none, NULL);
-		if (fn_fd_read_all(s->gate[0], &byte, 1) != 1)
-			fn_err_set(&err, EIO, "start runtime", "init did not get ready");
-		else if (fn_seccomp_install(c->seccomp) < 0)
-			fn_err_set(&err, errno, "seccomp", "install");
-		else {
-			execve(path, c->spec->argv, c->spec->envp);
-			fn_err_set(&err, errno, "exec", "%s", path);
-		}
+		return fn_err_set(err, ENOENT, "bootstrap", "no executable file among the candidates");
+	execve(path, s->spec.argv, s->spec.envp);
+	return fn_err_set(err, errno, "exec", "%s", path);
+}
+
+/* It goes on to execve only once init has given its privileges up: from its first instruction on, user code finds nothing in the
+ * sandbox that holds a capability. */
+static _Noreturn void run_runtime(struct state *s)
+{
+	struct fn_err err = {0};
+
+	if (runtime_prepare(s, &err) == 0) {
+		if (fn_fd_read_all(s->gate[0], &s->spec_len, sizeof(s->spec_len)) != (ssize_t)sizeof(s->spec_len))
+			_exit(1);
+		(void)runtime_start(s, &err);
 	}
 	(void)fn_fd_write_all(s->exec_pipe[1], &err, sizeof(err));
 	_exit(127);
 }
 
-/* Init becomes nobody, with nothing open but its way to fn-spawnd and the two pipes of the start. */
-static int become_init(struct state *s, struct fn_err *err)
+static int step_fork(struct state *s, struct fn_err *err)
 {
-	int keep[3] = {s->c->sync_fd, s->exec_pipe[0], s->gate[1]};
-	unsigned from = 0;
+	static char *vec[FN_SPEC_VECTOR_MAX];
 
-	for (int i = 0; i < 3; i++) /* ascending */
-		for (int k = i + 1; k < 3; k++)
-			if (keep[k] < keep[i]) {
-				int t = keep[i];
+	close(s->proc_fd);
+	s->vec = vec;
+	s->order = mmap(NULL, sizeof(*s->order), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (s->order == MAP_FAILED)
+		return fn_err_set(err, errno, "start runtime", "mmap");
+	if (pipe2(s->exec_pipe, O_CLOEXEC) < 0 || pipe2(s->gate, O_CLOEXEC) < 0)
+		return fn_err_set(err, errno, "start runtime", "pipe");
+	s->runtime = fork();
+	if (s->runtime < 0)
+		return fn_err_set(err, errno, "start runtime", "fork");
+	if (s->runtime == 0)
+		run_runtime(s);
+	close(s->exec_pipe[1]);
+	close(s->gate[0]);
+	close(s->c->output_fd); /* its writers are the runtime and its children alone */
+	return 0;
+}
 
-				keep[i] = keep[k];
-				keep[k] = t;
-			}
-	/* the output pipe's writers are the runtime and its children alone; stdio goes too */
-	for (int i = 0; i < 3; from = (unsigned)keep[i++] + 1)
-		if ((unsigned)keep[i] > from && syscall(SYS_close_range, from, keep[i] - 1, 0) < 0)
-			return fn_err_set(err, errno, "close_range", "init");
-	if (syscall(SYS_close_range, from, ~0u, 0) < 0)
-		return fn_err_set(err, errno, "close_range", "init");
+static int step_ready(struct state *s, struct fn_err *err)
+{
+	int r;
+
+	s->done.type = FN_SYNC_READY;
+	r = send_msg(s->c->sync_fd, &s->done, s->listen_fd);
+	close(s->listen_fd);
+	s->done = (struct fn_sync_msg){0};
+	return r < 0 ? fn_err_set(err, r, "ready", NULL) : 0;
+}
+
+/* --- START --- */
+static int step_order(struct state *s, struct fn_err *err)
+{
+	int fds[FN_SOCK_FDS_MAX];
+	size_t n_fds = 0;
+	ssize_t n = fn_sock_recv(s->c->sync_fd, s->order, sizeof(*s->order), fds, &n_fds);
+
+	if (n == 0)
+		_exit(0); /* never needed */
+	if (n < (ssize_t)sizeof(s->order->msg) || s->order->msg.type != FN_SYNC_ORDER || n_fds != 1)
+		return fn_err_set(err, n < 0 ? (int)n : EBADMSG, "order", NULL);
+	s->root_fd = fds[0];
+	s->spec_len = (size_t)n - sizeof(s->order->msg);
+	return fn_spec_borrow(s->order->spec, s->spec_len, s->vec, &s->spec, err);
+}
+
+/* Init becomes nobody, with nothing open but its way to fn-spawnd and the two pipes of the start. */
+static int step_init(struct state *s, struct fn_err *err)
+{
+	int keep[3] = {s->c->sync_fd, s->exec_pipe[0], s->gate[1]}, r = fn_fd_close_except(keep, 3);
+
+	if (r < 0)
+		return fn_err_set(err, r, "close_range", "init");
 	if (fn_sec_drop(FN_UID_INIT, FN_UID_INIT, err) < 0)
 		return -err->code;
-	if (fn_seccomp_install(s->c->seccomp) < 0)
-		return fn_err_set(err, errno, "seccomp", "init");
+	r = fn_seccomp_install(s->c->seccomp);
+	if (r < 0)
+		return fn_err_set(err, r, "seccomp", "init");
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* cleared by the change of ids */
 	return 0;
@@ -281,33 +379,20 @@ static int step_runtime(struct state *s, struct fn_err *err)
 {
 	uint64_t from = fn_clock_mono_us();
 	struct fn_err e;
-	pid_t pid;
 	ssize_t n;
-	int r;
+	int r = fn_fd_write_all(s->gate[1], &s->spec_len, sizeof(s->spec_len));
 
-	if (pipe2(s->exec_pipe, O_CLOEXEC) < 0 || pipe2(s->gate, O_CLOEXEC) < 0)
-		return fn_err_set(err, errno, "start runtime", "pipe");
-	pid = fork();
-	if (pid < 0)
-		return fn_err_set(err, errno, "start runtime", "fork");
-	if (pid == 0)
-		run_runtime(s);
-	r = become_init(s, err);
-	if (r < 0)
-		return r;
-	r = fn_fd_write_all(s->gate[1], "", 1);
 	close(s->gate[1]);
-	if (r < 0)
+	if (r < 0 && r != -EPIPE) /* EPIPE: it has died, and says why */
 		return fn_err_set(err, r, "start runtime", "gate");
 	n = fn_fd_read_all(s->exec_pipe[0], &e, sizeof(e));
 	close(s->exec_pipe[0]);
 	s->done.exec_us = (uint32_t)(fn_clock_mono_us() - from);
-	if (n == 0)
+	if (n == 0 && r == 0)
 		return 0;
 	if (n != (ssize_t)sizeof(e))
 		return fn_err_set(err, EIO, "start runtime", "died before exec");
-	if (err)
-		*err = e;
+	*err = e;
 	return -e.code;
 }
 
@@ -315,12 +400,13 @@ static int step_runtime(struct state *s, struct fn_err *err)
 static const struct {
 	const char *name;
 	int (*run)(struct state *s, struct fn_err *err);
-	enum { NONE, NET, MOUNTS } stage;
+	enum { NONE, CGROUP, NET, MOUNTS } stage;
 } plan[] = {
-	{"wait", step_wait, NONE},       {"ids", step_ids, NONE},   {"loopback", step_loopback, NET},
-	{"listener", step_listener, NET}, {"hostname", step_hostname, NONE}, {"root", step_root, MOUNTS},
-	{"proc", step_proc, MOUNTS},     {"mask", step_mask, MOUNTS}, {"tmp", step_tmp, MOUNTS},
-	{"pivot", step_pivot, MOUNTS},   {"limits", step_limits, NONE}, {"runtime", step_runtime, NONE},
+	{"fds", step_fds, NONE},     {"wait", step_wait, NONE},       {"groups", step_groups, CGROUP}, {"ids", step_ids, NONE},
+	{"limits", step_limits, NONE}, {"loopback", step_loopback, NET}, {"listener", step_listener, NET},
+	{"proc", step_proc, MOUNTS}, {"mask", step_mask, MOUNTS},     {"fork", step_fork, NONE},       {"ready", step_ready, NONE},
+	{"order", step_order, NONE}, {"hostname", step_hostname, NONE}, {"root", step_root, MOUNTS},   {"tmp", step_tmp, MOUNTS},
+	{"pivot", step_pivot, MOUNTS}, {"init", step_init, NONE},     {"runtime", step_runtime, NONE},
 };
 #define N_STEPS (sizeof(plan) / sizeof(plan[0]))
 
@@ -347,7 +433,7 @@ static _Noreturn void live(struct state *s)
 			continue;
 		if (pid < 0)
 			_exit(0);
-		if (pid == 2) { /* the first and only process that init itself makes */
+		if (pid == s->runtime) {
 			m.wait_status = status;
 			(void)send_msg(keep, &m, -1);
 			_exit(0);
@@ -357,7 +443,7 @@ static _Noreturn void live(struct state *s)
 
 _Noreturn void fn_child_main(const struct fn_child *c)
 {
-	struct state s = {.c = c, .proc_fd = -EBADF, .tmp_fd = -EBADF};
+	struct state s = {.c = c, .proc_fd = -EBADF, .root_fd = -EBADF, .listen_fd = -EBADF};
 	struct fn_err err = {0};
 
 	for (size_t i = 0; i < N_STEPS; i++) {
@@ -369,7 +455,9 @@ _Noreturn void fn_child_main(const struct fn_child *c)
 			(void)send_msg(c->sync_fd, &s.done, -1);
 			_exit(1);
 		}
-		if (plan[i].stage == NET)
+		if (plan[i].stage == CGROUP)
+			s.done.cgroup_us += (uint32_t)(fn_clock_mono_us() - from);
+		else if (plan[i].stage == NET)
 			s.done.net_us += (uint32_t)(fn_clock_mono_us() - from);
 		else if (plan[i].stage == MOUNTS)
 			s.done.mounts_us += (uint32_t)(fn_clock_mono_us() - from);

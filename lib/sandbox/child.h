@@ -1,7 +1,15 @@
-/* child.h - the sandbox's own side: from clone3 to the runtime's exec, and PID 1's life after it. */
+/*
+ * child.h - the sandbox's own side, from clone3 to the runtime's first instruction, and PID 1's life after it.
+ *
+ * Two halves. PREPARE needs to know nothing of the function: groups, network, /proc, and the runtime's process (PID 2), forked, without
+ * privileges, under its filter, waiting. START gets the order (an encoded spec and the root), puts the root in place, gives up init's own
+ * privileges and lets PID 2 go. fn-spawnd sends the order at once, or keeps the prepared sandbox until a function needs it.
+ */
 #ifndef FN_SANDBOX_CHILD_H
 #define FN_SANDBOX_CHILD_H
 
+#include "os/cgroup.h"
+#include "os/ns.h"
 #include "os/sec.h"
 #include "sandbox/spec.h"
 
@@ -9,16 +17,19 @@
 #define FN_UID_RUNTIME 993
 #define FN_UID_INIT 992
 
+/* What clone3 makes; the cgroup namespace follows once the child is in its groups of every hierarchy. */
+#define FN_CHILD_CLONE_FLAGS (FN_NS_ALL & ~(uint64_t)CLONE_NEWCGROUP)
+
 struct fn_child {
-	const struct fn_spec *spec;
 	const struct fn_seccomp *seccomp;
 	int sync_fd;   /* SEQPACKET to fn-spawnd */
-	int root_fd;   /* detached copy of the prepared root */
 	int output_fd; /* write end of the pipe that is stdout and stderr */
 	int null_fd;   /* /dev/null, stdin */
+	int group_fds[FN_CG_N]; /* `tasks` of the v1 hierarchies, opened by root: init moves itself in */
+	unsigned n_groups;
 };
 
-/* Runs in the child of clone3 with all seven new namespaces. Never returns. */
+/* Runs in the child of clone3. Never returns. */
 _Noreturn void fn_child_main(const struct fn_child *c);
 
 /* The plan: names of the steps in order, for tests and `fnctl doctor`; NULL-terminated. */

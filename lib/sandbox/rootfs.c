@@ -27,6 +27,7 @@ struct fn_rootfs {
 	struct fn_map *roots; /* joined tree names -> struct root */
 	unsigned next;
 	int dev_fd; /* the shared /dev, a mount in our namespace */
+	int own_ns, clone_ns;
 	uint32_t fs_uid;
 };
 
@@ -69,7 +70,7 @@ static int make_dev(struct fn_rootfs *r, struct fn_err *err)
 	return 0;
 }
 
-static int enter(const char *state_dir, struct fn_err *err)
+static int enter(struct fn_rootfs *r, const char *state_dir, struct fn_err *err)
 {
 	static const char *const options[] = {"mode", "0755", "size", "1m", NULL, NULL};
 	fn_auto_fd int trees = -EBADF, base = -EBADF, proc = -EBADF;
@@ -88,13 +89,20 @@ static int enter(const char *state_dir, struct fn_err *err)
 		return -err->code;
 	if (fn_mount_attach(base, AT_FDCWD, roots, "mount tmpfs", err) < 0 || fn_mount_pivot(roots, err) < 0)
 		return -err->code;
-	if (mkdir("/proc", 0755) < 0 || mkdir(FN_ROOTFS_TREES, 0755) < 0 || mkdir(FN_ROOTFS_NEW, 0755) < 0 ||
+	if (mkdir("/proc", 0755) < 0 || mkdir(FN_ROOTFS_TREES, 0755) < 0 || mkdir(FN_ROOTFS_NEW, 0755) < 0 || mkdir(FN_ROOTFS_PROC, 0755) < 0 ||
 	    mkdir(FN_ROOTFS_MOUNTED, 0755) < 0)
 		return fn_err_set(err, errno, "enter namespace", "mkdir");
 	if (mknod(FN_ROOTFS_NOTHING, S_IFREG, 0) < 0)
 		return fn_err_set(err, errno, "enter namespace", FN_ROOTFS_NOTHING);
 	if (fn_mount_attach(proc, AT_FDCWD, "/proc", "mount /proc", err) < 0)
 		return -err->code;
+	/* so much for the sandboxes to start from; the rest is ours alone */
+	r->clone_ns = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	if (r->clone_ns < 0 || unshare(CLONE_NEWNS) < 0)
+		return fn_err_set(err, errno, "enter namespace", "unshare");
+	r->own_ns = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	if (r->own_ns < 0)
+		return fn_err_set(err, errno, "enter namespace", "/proc/self/ns/mnt");
 	return fn_mount_attach(trees, AT_FDCWD, FN_ROOTFS_TREES, "mount the trees", err);
 }
 
@@ -113,7 +121,7 @@ int fn_rootfs_enter(const char *state_dir, uint32_t fs_uid, int *ret_host_ns, st
 	}
 	r->fs_uid = fs_uid;
 	r->dev_fd = -EBADF;
-	rc = enter(state_dir, err);
+	rc = enter(r, state_dir, err);
 	if (rc == 0)
 		rc = make_dev(r, err);
 	if (rc < 0) {
@@ -212,6 +220,14 @@ void fn_rootfs_forget_tree(struct fn_rootfs *r, const char *tree)
 	while ((root = fn_map_next(r->roots, &it)))
 		if (strstr(root->key, tree))
 			forget(r, root);
+}
+
+int fn_rootfs_clone_begin(struct fn_rootfs *r) { return setns(r->clone_ns, CLONE_NEWNS) < 0 ? -errno : 0; }
+
+void fn_rootfs_clone_end(struct fn_rootfs *r)
+{
+	if (setns(r->own_ns, CLONE_NEWNS) < 0)
+		abort();
 }
 
 size_t fn_rootfs_count(const struct fn_rootfs *r) { return fn_map_count(r->roots); }

@@ -14,6 +14,7 @@
 /* Where things are inside fn-spawnd's mount namespace. */
 #define FN_ROOTFS_TREES "/roots"   /* bind of <state>/roots, read-write: trees are unpacked there */
 #define FN_ROOTFS_NEW "/new"       /* where a sandbox's child puts its root before pivoting */
+#define FN_ROOTFS_PROC "/newproc"  /* and its /proc, before there is a root */
 #define FN_ROOTFS_MOUNTED "/mounted" /* the prepared overlays */
 #define FN_ROOTFS_NOTHING "/nothing" /* a file that nobody but host root may open: lies over what is masked in /proc */
 
@@ -26,6 +27,10 @@ int fn_rootfs_enter(const char *state_dir, uint32_t fs_uid, int *ret_host_ns, st
 int fn_rootfs_get(struct fn_rootfs *r, const struct fn_spec *spec, struct fn_err *err);
 /* Unmounts the prepared roots that hold this tree; sandboxes keep theirs. */
 void fn_rootfs_forget_tree(struct fn_rootfs *r, const char *tree);
+/* Sandboxes are cloned from a second mount namespace, which has no prepared root in it: a clone copies every mount of its maker's. Between
+ * the two calls nothing but the clone; it aborts when there is no way back. */
+int fn_rootfs_clone_begin(struct fn_rootfs *r);
+void fn_rootfs_clone_end(struct fn_rootfs *r);
 size_t fn_rootfs_count(const struct fn_rootfs *r);
 
 #endif

@@ -16,7 +16,7 @@ struct wire {
 	char name[40];
 	uint64_t memory_bytes, tmp_bytes;
 	uint32_t cpu_quota_us, cpu_period_us, pids_max, nofile;
-	uint32_t net, rtapi_port, n_lowers, n_argv, n_env, n_candidates;
+	uint32_t net, n_lowers, n_argv, n_env, n_candidates;
 	char lowers[FN_SPEC_LOWERS_MAX][FN_TREE_NAME_SIZE];
 	char cwd[128];
 };
@@ -28,6 +28,13 @@ static uint32_t count(char **v)
 	while (v && v[n])
 		n++;
 	return n;
+}
+
+static void free_strings(char **v)
+{
+	for (char **p = v; p && *p; p++)
+		free(*p);
+	free(v);
 }
 
 static int add_strings(struct fn_buf *out, char **v)
@@ -44,7 +51,7 @@ int fn_spec_encode(const struct fn_spec *s, struct fn_buf *out)
 	struct wire w = {
 		.magic = SPEC_MAGIC, .size = sizeof(w), .memory_bytes = s->memory_bytes, .tmp_bytes = s->tmp_bytes,
 		.cpu_quota_us = s->cpu_quota_us, .cpu_period_us = s->cpu_period_us, .pids_max = s->pids_max,
-		.nofile = s->nofile, .net = s->net, .rtapi_port = s->rtapi_port, .n_lowers = s->n_lowers,
+		.nofile = s->nofile, .net = s->net, .n_lowers = s->n_lowers,
 		.n_argv = count(s->argv), .n_env = count(s->envp), .n_candidates = count(s->exec_candidates),
 	};
 	int r;
@@ -60,29 +67,24 @@ int fn_spec_encode(const struct fn_spec *s, struct fn_buf *out)
 	return r == 0 ? add_strings(out, s->exec_candidates) : r;
 }
 
-static int take_strings(const char **p, const char *end, uint32_t n, char ***ret)
+/* Points v at n strings in a row; v gets a NULL at its end. */
+static int take_strings(const char **p, const char *end, uint32_t n, char **v)
 {
-	char **v = calloc((size_t)n + 1, sizeof(*v));
-
-	if (!v)
-		return -ENOMEM;
-	*ret = v;
 	for (uint32_t i = 0; i < n; i++) {
 		const char *nul = memchr(*p, '\0', (size_t)(end - *p));
 
 		if (!nul)
 			return -EBADMSG;
-		v[i] = strdup(*p);
-		if (!v[i])
-			return -ENOMEM;
+		v[i] = (char *)*p;
 		*p = nul + 1;
 	}
+	v[n] = NULL;
 	return 0;
 }
 
 static bool terminated(const char *s, size_t size) { return memchr(s, '\0', size) != NULL; }
 
-int fn_spec_decode(const void *data, size_t len, struct fn_spec *ret, struct fn_err *err)
+int fn_spec_borrow(const void *data, size_t len, char **vec, struct fn_spec *ret, struct fn_err *err)
 {
 	const char *p = data, *end = p + len;
 	struct fn_spec s = {0};
@@ -97,7 +99,7 @@ int fn_spec_decode(const void *data, size_t len, struct fn_spec *ret, struct fn_
 		return fn_err_set(err, EBADMSG, "decode spec", "not a spec of this version");
 	if (w.n_lowers > FN_SPEC_LOWERS_MAX || w.n_argv > FN_SPEC_STRINGS_MAX || w.n_env > FN_SPEC_STRINGS_MAX ||
 	    w.n_candidates > FN_SPEC_STRINGS_MAX || len - sizeof(w) > FN_SPEC_STRINGS_BYTES || !terminated(w.name, sizeof(w.name)) ||
-	    !terminated(w.cwd, sizeof(w.cwd)) || w.rtapi_port > 65535 || w.net > FN_NET_NAT)
+	    !terminated(w.cwd, sizeof(w.cwd)) || w.net > FN_NET_NAT)
 		return fn_err_set(err, EBADMSG, "decode spec", "a field is out of range");
 	for (uint32_t i = 0; i < w.n_lowers; i++)
 		if (!terminated(w.lowers[i], FN_TREE_NAME_SIZE))
@@ -112,22 +114,51 @@ int fn_spec_decode(const void *data, size_t len, struct fn_spec *ret, struct fn_
 	s.pids_max = w.pids_max;
 	s.nofile = w.nofile;
 	s.net = (enum fn_net_mode)w.net;
-	s.rtapi_port = (uint16_t)w.rtapi_port;
 	s.n_lowers = w.n_lowers;
-	r = take_strings(&p, end, w.n_argv, &s.argv);
+	s.argv = vec;
+	s.envp = s.argv + w.n_argv + 1;
+	s.exec_candidates = s.envp + w.n_env + 1;
+	r = take_strings(&p, end, w.n_argv, s.argv);
 	if (r == 0)
-		r = take_strings(&p, end, w.n_env, &s.envp);
+		r = take_strings(&p, end, w.n_env, s.envp);
 	if (r == 0)
-		r = take_strings(&p, end, w.n_candidates, &s.exec_candidates);
+		r = take_strings(&p, end, w.n_candidates, s.exec_candidates);
 	if (r == 0 && p != end)
 		r = -EBADMSG;
 	if (r < 0)
-		fn_err_set(err, r, "decode spec", "strings");
-	else
-		r = fn_spec_validate(&s, err);
-	if (r < 0) {
-		fn_spec_clear(&s);
+		return fn_err_set(err, r, "decode spec", "strings");
+	r = fn_spec_validate(&s, err);
+	if (r == 0)
+		*ret = s;
+	return r;
+}
+
+static char **dup_strings(char **v)
+{
+	char **copy = calloc((size_t)count(v) + 1, sizeof(*copy));
+
+	for (size_t i = 0; copy && v[i]; i++)
+		if (!(copy[i] = strdup(v[i]))) {
+			free_strings(copy);
+			return NULL;
+		}
+	return copy;
+}
+
+int fn_spec_decode(const void *data, size_t len, struct fn_spec *ret, struct fn_err *err)
+{
+	char *vec[FN_SPEC_VECTOR_MAX];
+	struct fn_spec s;
+	int r = fn_spec_borrow(data, len, vec, &s, err);
+
+	if (r < 0)
 		return r;
+	s.argv = dup_strings(s.argv);
+	s.envp = dup_strings(s.envp);
+	s.exec_candidates = dup_strings(s.exec_candidates);
+	if (!s.argv || !s.envp || !s.exec_candidates) {
+		fn_spec_clear(&s);
+		return fn_err_set(err, ENOMEM, "decode spec", NULL);
 	}
 	*ret = s;
 	return 0;
@@ -166,13 +197,6 @@ int fn_spec_validate(const struct fn_spec *s, struct fn_err *err)
 		if (**c != '/')
 			return fn_err_set(err, EINVAL, "check spec", "%s is not absolute", *c);
 	return 0;
-}
-
-static void free_strings(char **v)
-{
-	for (char **p = v; p && *p; p++)
-		free(*p);
-	free(v);
 }
 
 void fn_spec_clear(struct fn_spec *s)

@@ -17,6 +17,9 @@
 #define FN_SPEC_LOWERS_MAX 12  /* code, up to 5 layers, base image layers */
 #define FN_SPEC_STRINGS_MAX 256
 #define FN_SPEC_STRINGS_BYTES 65536
+#define FN_SPEC_VECTOR_MAX (3 * (FN_SPEC_STRINGS_MAX + 1)) /* pointers of all three vectors, with their NULLs */
+#define FN_SPEC_WIRE_MAX 131072 /* bytes of an encoded spec */
+#define FN_RTAPI_PORT 9001     /* the Runtime API's listener, on 127.0.0.1 inside */
 #define FN_TREE_NAME_SIZE 72   /* "<kind>-<64 hex>" with NUL, see image/cache.h */
 
 enum fn_net_mode { FN_NET_LOOPBACK, FN_NET_NAT };
@@ -29,7 +32,6 @@ struct fn_spec {
 	uint32_t nofile;
 	uint64_t tmp_bytes;
 	enum fn_net_mode net;
-	uint16_t rtapi_port;       /* listener made on 127.0.0.1 inside, 9001 */
 	unsigned n_lowers;         /* overlay lower trees, uppermost first: code, layers, base */
 	char lowers[FN_SPEC_LOWERS_MAX][FN_TREE_NAME_SIZE];
 	char cwd[128];             /* "/var/task" */
@@ -41,6 +43,8 @@ struct fn_spec {
 };
 
 int fn_spec_encode(const struct fn_spec *spec, struct fn_buf *out);
+/* Decodes without copying: strings point into data, the three vectors into vec (FN_SPEC_VECTOR_MAX pointers). No fn_spec_clear(). */
+int fn_spec_borrow(const void *data, size_t len, char **vec, struct fn_spec *ret, struct fn_err *err);
 int fn_spec_decode(const void *data, size_t len, struct fn_spec *ret, struct fn_err *err);
 int fn_spec_validate(const struct fn_spec *spec, struct fn_err *err);
 void fn_spec_clear(struct fn_spec *spec);
@@ -54,6 +58,7 @@ struct fn_sandbox_timing {
 	uint32_t net_us;    /* loopback up, listener, nat */
 	uint32_t exec_us;   /* privileges dropped to execve done */
 	uint32_t total_us;
+	uint32_t prepared;  /* 1 = made ahead: its clone and net were not waited for and are 0 */
 };
 
 /* How a sandbox ended. */

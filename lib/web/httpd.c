@@ -335,6 +335,18 @@ void *fn_http_req_user(const struct fn_http_req *r) { return r->user; }
 void fn_http_req_set_user(struct fn_http_req *r, void *user) { r->user = user; }
 void fn_http_req_on_abort(struct fn_http_req *r, void (*fn)(void *user)) { r->on_abort = fn; }
 
+bool fn_http_req_peer_gone(const struct fn_http_req *r)
+{
+	const union MHD_ConnectionInfo *ci = r->c ? MHD_get_connection_info(r->c, MHD_CONNECTION_INFO_CONNECTION_FD) : NULL;
+	char byte;
+	ssize_t n;
+
+	if (!ci)
+		return true;
+	n = recv(ci->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
 const char *fn_http_req_header(const struct fn_http_req *r, const char *name)
 {
 	return r->c ? MHD_lookup_connection_value(r->c, MHD_HEADER_KIND, name) : NULL;

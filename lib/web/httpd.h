@@ -66,6 +66,8 @@ bool fn_http_req_too_large(const struct fn_http_req *req);
 void *fn_http_req_conn_arg(const struct fn_http_req *req);
 void *fn_http_req_user(const struct fn_http_req *req); /* a slot for the handler */
 void fn_http_req_set_user(struct fn_http_req *req, void *user);
+/* Has the client closed its connection? Asks the kernel: sooner than on_abort, which waits for the loop. */
+bool fn_http_req_peer_gone(const struct fn_http_req *req);
 /* Called if the connection dies before the reply; the reply is still owed. */
 void fn_http_req_on_abort(struct fn_http_req *req, void (*fn)(void *user));
 

@@ -199,8 +199,8 @@ class Daemon:
 
     # --- processes and what they hold ---
     def pids(self):
-        """{name: [pid]} of master, worker, fn-spawnd and sandboxes."""
-        out = {"master": [], "worker": [], "spawnd": [], "sandbox": []}
+        """{name: [pid]} of master, worker, fn-spawnd, sandboxes, and sandboxes made ahead, which serve nobody yet."""
+        out = {"master": [], "worker": [], "spawnd": [], "sandbox": [], "prepared": []}
         if self.process and self.process.poll() is None:
             out["master"] = [self.process.pid]
             for pid in children(self.process.pid):
@@ -209,16 +209,27 @@ class Daemon:
                 elif uid_of(pid):  # else it is one of them that is just being started
                     out["worker"].append(pid)
         for pid in out["spawnd"]:
-            out["sandbox"] += descendants(pid)
+            for init in children(pid):
+                below = descendants(init)
+                ahead = all(comm(p) in ("fn-ready", "fn-init", "fn-spawnd", "") for p in below) and comm(init) in ("fn-init", "fn-spawnd", "")
+                out["prepared" if ahead else "sandbox"] += [init] + below
         return out
 
     def groups(self):
-        found = []
+        """The groups of sandboxes, but for those made ahead."""
+        found = {}
         for base, dirs, _ in os.walk("/sys/fs/cgroup"):
             if os.path.basename(base) == self.instance:
-                found += [os.path.join(base, d) for d in dirs]
+                found.update({os.path.join(base, d): d for d in dirs})
                 dirs[:] = []
-        return found
+        ahead = set(map(str, self.pids()["prepared"]))
+        names = set()
+        for path, name in found.items():
+            with contextlib.suppress(OSError):
+                with open(os.path.join(path, "cgroup.procs")) as f:
+                    if set(f.read().split()) & ahead:
+                        names.add(name)
+        return [path for path, name in found.items() if name not in names]
 
     def parent_groups(self):
         return [b for b, _, _ in os.walk("/sys/fs/cgroup") if os.path.basename(b).startswith(self.instance)]

@@ -118,7 +118,7 @@ class Lifecycle(unittest.TestCase):
             for pid in d.pids()["sandbox"]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            wait_until("gone", lambda: not d.pids()["sandbox"], 5)
+            wait_until("gone", lambda: not d.pids()["sandbox"], 20)
             self.assertEqual(d.invoke("f", {"a": 1}).json, {"a": 1})
 
     def test_fifty_random_kills(self):
@@ -190,6 +190,7 @@ class Lifecycle(unittest.TestCase):
         for i in range(6):
             d.create(f"f{i}")
             d.do(f"f{i}", "alloc", mb=20)
+            time.sleep(0.05 * SLOW)  # it is back for more
         served = {i: d.do(f"f{i}", "counter")["served"] for i in (5, 0)}
         self.assertEqual(served[5], 2, "the last one used is still warm")
         self.assertEqual(served[0], 1, "the first one had to go")

@@ -7,6 +7,7 @@ class Limits(Case):
     def test_memory_max_kills_and_is_reported(self):
         f = self.function(MemorySize=128, Timeout=30)
         self.assertEqual(self.d.do(f, "alloc", mb=90)["mb"], 90)
+        time.sleep(0.1 * SLOW)  # it is back for more: the next one goes to the same environment
         r = self.d.invoke(f, {"do": "oom"}, tail=True)
         self.assertEqual(r.error, "Unhandled")
         self.assertEqual(r.json["errorType"], "Runtime.OutOfMemory")

@@ -6,7 +6,7 @@ from harness import *
 class Mixture(unittest.TestCase):
     def test_a_thousand(self):
         shared()
-        d = Daemon({"memory_budget_mb": 4000})
+        d = Daemon({"memory_budget_mb": 4000, "prepared_least": 8, "prepared_most": 8})
         self.addCleanup(d.remove)
         d.start()
         d.create("mix", Timeout=2, MemorySize=256)
@@ -56,6 +56,7 @@ class Mixture(unittest.TestCase):
         # leaks: everything ends with its environment
         d.delete("mix")
         wait_until("all environments are gone", lambda: not d.pids()["sandbox"] and not d.groups(), 20)
+        wait_until("the stock is full", lambda: d.doctor()["PreparedSandboxes"] == 8, 20)
         base = {p: fd_count(p) for p in (worker, spawnd)}
         d.create("again")
         for _ in range(3):
@@ -63,6 +64,7 @@ class Mixture(unittest.TestCase):
                 d.invoke("again", {"do": "crash"})
         d.delete("again")
         wait_until("gone", lambda: not d.pids()["sandbox"] and not d.groups(), 20)
+        wait_until("the stock is full", lambda: d.doctor()["PreparedSandboxes"] == 8, 20)
         time.sleep(0.3)
         for p in (worker, spawnd):
             self.assertLessEqual(fd_count(p), base[p] + 2, f"descriptors of {comm(p)}: {[os.readlink(f'/proc/{p}/fd/{x}') for x in os.listdir(f'/proc/{p}/fd')]}")

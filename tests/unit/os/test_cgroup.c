@@ -30,7 +30,8 @@ START_TEST(life_of_a_group)
 	struct fn_cgroup *cg;
 	struct fn_cg_stats st;
 	struct fn_err err;
-	int p[2], status, r;
+	int p[2], status, r, v1[FN_CG_N];
+	unsigned n_v1;
 	pid_t pid;
 	char c;
 
@@ -60,8 +61,11 @@ START_TEST(life_of_a_group)
 		}
 		_exit(n);
 	}
-	r = fn_cgroup_attach_v1(cg, pid, &err);
-	ck_assert_int_eq(r, 0);
+	ck_assert_int_eq(fn_cgroup_open_v1(cg, v1, &n_v1, &err), 0);
+	for (unsigned i = 0; i < n_v1; i++) {
+		ck_assert_int_gt(dprintf(v1[i], "%d", pid), 0);
+		close(v1[i]);
+	}
 	{ /* on a unified host it is clone3 that puts it there */
 		char path[64];
 		FILE *f;

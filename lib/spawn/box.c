@@ -1,0 +1,433 @@
+/* box.c - one sandbox's life in fn-spawnd; the states are in internal.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "os/ns.h"
+#include "os/sock.h"
+#include "sandbox/child.h"
+#include "sandbox/sync.h"
+#include "spawn/internal.h"
+
+#define SLOTS_MAX 20000u
+#define RETRY_US 2000u
+#define GRAVES_AT_ONCE 4u /* then requests have their turn */
+#define HANDSHAKE_LIMIT_US 30000000u
+
+/* --- uid slots --- */
+static int slot_take(struct fn_spawn_server *s, uint32_t *ret)
+{
+	if (!s->slots && !(s->slots = calloc(SLOTS_MAX, 1)))
+		return -ENOMEM;
+	for (uint32_t n = 0; n < SLOTS_MAX; n++) {
+		uint32_t i = (s->slot_hint + n) % SLOTS_MAX;
+
+		if (!s->slots[i]) {
+			s->slots[i] = 1;
+			s->slot_hint = i + 1; /* a range is not reused at once: a late file of its last owner stays foreign */
+			*ret = i;
+			return 0;
+		}
+	}
+	return -EAGAIN;
+}
+
+static uint32_t slot_range(const struct fn_spawn_server *s, uint32_t slot) { return s->cfg.uid_base + 65536u * (slot + 1); }
+
+static void set_state(struct fn_box *b, enum fn_box_state to)
+{
+	b->server->n_starting += (unsigned)(to == FN_BOX_STARTING) - (unsigned)(b->state == FN_BOX_STARTING);
+	b->state = to;
+}
+
+/* --- the end --- */
+static void box_free(struct fn_box *b)
+{
+	struct fn_spawn_server *s = b->server;
+
+	fn_loop_clear(s->cfg.loop, &b->timer);
+	fn_loop_clear(s->cfg.loop, &b->pidfd_io);
+	fn_loop_clear(s->cfg.loop, &b->sync_io);
+	fn_close(b->pidfd);
+	fn_close(b->sync_fd);
+	fn_close(b->output_fd);
+	fn_close(b->listen_fd);
+	fn_close(b->freeze_fd);
+	fn_close(b->peak_fd);
+	s->slots[b->slot] = 0;
+	fn_map_remove_u64(s->by_id, b->id);
+	fn_list_remove(&b->link);
+	fn_list_remove(&b->place);
+	s->n_boxes--;
+	free(b->kept);
+	free(b);
+	if (s->shutdown && s->n_boxes == 0)
+		fn_loop_stop(s->cfg.loop);
+}
+
+/* Removes groups, a few at a time: off every path. They stay busy for a moment after the last process was reaped, its teardown being
+ * asynchronous. */
+static void on_graves(void *arg)
+{
+	struct fn_spawn_server *s = arg;
+	unsigned n = GRAVES_AT_ONCE;
+	bool busy = false;
+
+	fn_list_for_each_safe(l, &s->graves)
+	{
+		struct fn_box *b = fn_list_entry(l, struct fn_box, place);
+
+		if (n-- == 0)
+			break;
+		if (fn_cgroup_remove(b->cgroup) == -EBUSY) {
+			(void)fn_cgroup_kill(b->cgroup);
+			fn_list_remove(&b->place);
+			fn_list_push_back(&s->graves, &b->place);
+			busy = true;
+			continue;
+		}
+		b->cgroup = NULL;
+		box_free(b);
+	}
+	if (!fn_list_empty(&s->graves))
+		(void)fn_loop_rearm_timer(s->cfg.loop, s->graves_timer, fn_loop_now_us(s->cfg.loop) + (busy || s->n_starting ? RETRY_US : 0));
+}
+
+static void bury(struct fn_box *b)
+{
+	struct fn_spawn_server *s = b->server;
+	bool first = fn_list_empty(&s->graves);
+
+	fn_loop_clear(s->cfg.loop, &b->timer);
+	fn_list_push_back(&s->graves, &b->place);
+	if (!s->graves_timer)
+		(void)fn_loop_add_timer(s->cfg.loop, 0, on_graves, s, &s->graves_timer);
+	else if (first)
+		(void)fn_loop_rearm_timer(s->cfg.loop, s->graves_timer, 0);
+}
+
+static void box_reaped(struct fn_box *b)
+{
+	struct fn_cg_stats st = {0};
+
+	b->reaped = true;
+	fn_loop_clear(b->server->cfg.loop, &b->pidfd_io);
+	if (b->answered && b->cgroup) {
+		(void)fn_cgroup_stats(b->cgroup, &st);
+		b->exit.memory_peak = st.memory_peak;
+		b->exit.cpu_usage_us = st.cpu_usage_us;
+		b->exit.oom = st.oom_kills > 0;
+	}
+	if (b->answered)
+		fn_spawn_reply(b->server, FN_PROTO_EXITED, 0, b->id, &b->exit, sizeof(b->exit), NULL, 0);
+	bury(b);
+}
+
+void fn_box_end(struct fn_box *b)
+{
+	enum fn_box_state was = b->state;
+
+	if (was == FN_BOX_ENDING)
+		return;
+	set_state(b, FN_BOX_ENDING);
+	fn_stock_box_ended(b, was);
+	if (b->cgroup)
+		(void)fn_cgroup_kill(b->cgroup);
+	if (b->pidfd >= 0)
+		(void)fn_pidfd_kill(b->pidfd, SIGKILL);
+	else
+		b->reaped = true;
+	if (b->reaped)
+		bury(b);
+	else
+		(void)fn_loop_rearm_timer(b->server->cfg.loop, b->timer, fn_loop_now_us(b->server->cfg.loop) + RETRY_US);
+}
+
+void fn_box_fail(struct fn_box *b, const struct fn_err *err)
+{
+	if (!b->answered && b->request) {
+		fn_spawn_reply_err(b->server, b->request, err);
+		b->request = 0;
+	} else if (b->for_stock && b->state == FN_BOX_BUILDING) {
+		fn_stock_box_failed(b, err);
+	}
+	fn_box_end(b);
+}
+
+static void on_timer(void *arg)
+{
+	struct fn_box *b = arg;
+	const struct fn_err late = {ETIMEDOUT, "start sandbox", "its set-up did not end within 30 s"};
+
+	if (b->state == FN_BOX_STARTING || b->state == FN_BOX_BUILDING) {
+		fn_box_fail(b, &late);
+	} else if (b->state == FN_BOX_ENDING && !b->reaped) { /* what was forked while the group was being killed */
+		if (b->cgroup)
+			(void)fn_cgroup_kill(b->cgroup);
+		(void)fn_loop_rearm_timer(b->server->cfg.loop, b->timer, fn_loop_now_us(b->server->cfg.loop) + 10 * RETRY_US);
+	}
+}
+
+static void on_sync(void *arg, int fd, uint32_t events);
+
+static void order_another(struct fn_box *b)
+{
+	b->request = 0; /* it is not this box's to answer any more */
+	fn_spawn_order(b->server, &b->kept->head, b->kept->encoded, b->kept->len, true);
+}
+
+static void on_pidfd(void *arg, int fd, uint32_t events)
+{
+	struct fn_box *b = arg;
+	siginfo_t si = {0};
+
+	(void)events;
+	if (waitid(P_PIDFD, (id_t)fd, &si, WEXITED | WNOHANG) < 0 || si.si_pid == 0)
+		return;
+	if (b->sync_io)
+		on_sync(b, b->sync_fd, EPOLLIN); /* what init still said comes first */
+	if (b->state == FN_BOX_STARTING) {
+		struct fn_err err = {ESRCH, "start sandbox", "its init died during set-up"};
+		struct fn_cg_stats st = {0};
+
+		if (b->cgroup && fn_cgroup_stats(b->cgroup, &st) == 0 && st.oom_kills > 0)
+			fn_err_set(&err, ENOMEM, "start sandbox", "out of memory during set-up");
+		else if (b->kept && !b->server->shutdown)
+			order_another(b);
+		fn_box_fail(b, &err);
+	}
+	fn_box_end(b);
+	box_reaped(b);
+}
+
+/* --- the start --- */
+static void box_running(struct fn_box *b, const struct fn_sync_msg *m)
+{
+	struct fn_proto_spawned p = {.init_pid = b->pid, .has_peak = b->peak_fd >= 0};
+	int fds[5];
+	struct fn_err err;
+
+	fds[0] = fcntl(b->pidfd, F_DUPFD_CLOEXEC, 3);
+	if (fds[0] < 0 || b->listen_fd < 0) {
+		fn_close(fds[0]);
+		fn_err_set(&err, EIO, "start sandbox", "descriptors");
+		fn_box_fail(b, &err);
+		return;
+	}
+	b->timing.mounts_us += m->mounts_us;
+	b->timing.exec_us = m->exec_us;
+	b->timing.prepared = b->was_ready;
+	b->timing.total_us = (uint32_t)(fn_clock_mono_us() - b->started_us);
+	p.timing = b->timing;
+	fds[1] = fn_take_fd(&b->listen_fd);
+	fds[2] = fn_take_fd(&b->output_fd);
+	fds[3] = fn_take_fd(&b->freeze_fd);
+	fds[4] = fn_take_fd(&b->peak_fd);
+	set_state(b, FN_BOX_RUNNING);
+	b->answered = true;
+	free(fn_take_ptr(b->kept));
+	(void)fn_loop_rearm_timer(b->server->cfg.loop, b->timer, UINT64_MAX);
+	fn_spawn_reply(b->server, FN_PROTO_SPAWNED, b->request, b->id, &p, sizeof(p), fds, p.has_peak ? 5 : 4);
+	fn_stock_box_started(b);
+}
+
+static void box_ready(struct fn_box *b, const struct fn_sync_msg *m, int *fds, size_t *n_fds)
+{
+	if (*n_fds != 1 || b->listen_fd >= 0)
+		return;
+	b->listen_fd = fds[0];
+	*n_fds = 0;
+	if (b->state == FN_BOX_BUILDING) { /* nobody waits for it: what it took is nobody's cold start */
+		b->was_ready = true;
+		b->timing = (struct fn_sandbox_timing){0};
+		set_state(b, FN_BOX_READY);
+		(void)fn_loop_rearm_timer(b->server->cfg.loop, b->timer, UINT64_MAX);
+		fn_stock_box_ready(b);
+	} else if (b->state == FN_BOX_STARTING) {
+		b->timing.cgroup_us += m->cgroup_us;
+		b->timing.net_us += m->net_us;
+		b->timing.mounts_us += m->mounts_us;
+	}
+}
+
+static void on_sync(void *arg, int fd, uint32_t events)
+{
+	struct fn_box *b = arg;
+
+	(void)events;
+	for (;;) {
+		int fds[FN_SOCK_FDS_MAX];
+		size_t n_fds;
+		struct fn_sync_msg m;
+		ssize_t n = fn_sock_recv(fd, &m, sizeof(m), fds, &n_fds);
+
+		if (n == -EAGAIN)
+			return;
+		if (n != (ssize_t)sizeof(m)) { /* EOF: the pidfd tells the rest */
+			fn_loop_clear(b->server->cfg.loop, &b->sync_io);
+			return;
+		}
+		if (m.type == FN_SYNC_READY)
+			box_ready(b, &m, fds, &n_fds);
+		for (size_t i = 0; i < n_fds; i++)
+			fn_close(fds[i]);
+		if (m.type == FN_SYNC_RUNNING && b->state == FN_BOX_STARTING) {
+			box_running(b, &m);
+		} else if (m.type == FN_SYNC_FAILED && b->state != FN_BOX_ENDING) {
+			m.err.stage[sizeof(m.err.stage) - 1] = m.err.msg[sizeof(m.err.msg) - 1] = '\0';
+			fn_box_fail(b, &m.err);
+		} else if (m.type == FN_SYNC_EXIT) {
+			b->exit.wait_status = m.wait_status;
+			fn_box_end(b);
+		}
+	}
+}
+
+/* clone3, and what must be done before the child may go on. */
+static int box_clone(struct fn_box *b, struct fn_err *err)
+{
+	struct fn_spawn_server *s = b->server;
+	fn_auto_fd int out_w = -EBADF, child_sync = -EBADF;
+	struct fn_child child = {.seccomp = s->cfg.seccomp, .null_fd = s->null_fd};
+	struct fn_sync_msg go = {.type = FN_SYNC_GO};
+	struct iovec iov = {.iov_base = &go, .iov_len = sizeof(go)};
+	uint32_t range = slot_range(s, b->slot);
+	uint64_t from;
+	int pipe_fds[2], sync[2], r;
+
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		return fn_err_set(err, errno, "output pipe", NULL);
+	b->output_fd = pipe_fds[0];
+	out_w = pipe_fds[1];
+	/* owned by the runtime's user: /dev/stdout opens the pipe anew and is checked against its inode */
+	if (fchown(out_w, range + FN_UID_RUNTIME, range + FN_UID_RUNTIME) < 0 || fn_fd_set_nonblock(b->output_fd, true) < 0)
+		return fn_err_set(err, errno, "output pipe", "owner");
+	r = fn_sock_pair(SOCK_SEQPACKET, sync);
+	if (r < 0)
+		return fn_err_set(err, r, "sync socket", NULL);
+	b->sync_fd = sync[0];
+	child_sync = sync[1];
+	r = fn_cgroup_open_v1(b->cgroup, child.group_fds, &child.n_groups, err);
+	if (r < 0)
+		return r;
+	child.sync_fd = child_sync;
+	child.output_fd = out_w;
+	from = fn_clock_mono_us();
+	r = fn_rootfs_clone_begin(s->cfg.rootfs);
+	if (r < 0)
+		return fn_err_set(err, r, "clone3", "mount namespace");
+	b->pid = fn_ns_clone(FN_CHILD_CLONE_FLAGS, fn_cgroup_clone_fd(b->cgroup), &b->pidfd);
+	if (b->pid == 0)
+		fn_child_main(&child);
+	fn_rootfs_clone_end(s->cfg.rootfs);
+	for (unsigned i = 0; i < child.n_groups; i++)
+		fn_close(child.group_fds[i]);
+	if (b->pid < 0) {
+		b->pidfd = -EBADF;
+		return fn_err_set(err, b->pid, "clone3", NULL);
+	}
+	b->timing.clone_us = (uint32_t)(fn_clock_mono_us() - from);
+	r = fn_ns_write_maps(b->pid, s->cfg.uid_base, range);
+	if (r < 0)
+		return fn_err_set(err, r, "id maps", NULL);
+	r = fn_sock_send(b->sync_fd, &iov, 1, NULL, 0);
+	if (r == 0)
+		r = fn_fd_set_nonblock(b->sync_fd, true);
+	return r < 0 ? fn_err_set(err, r, "sync socket", "go") : 0;
+}
+
+static int box_build(struct fn_box *b, struct fn_err *err)
+{
+	struct fn_spawn_server *s = b->server;
+	char name[64];
+	int r;
+
+	snprintf(name, sizeof(name), "%" PRIu64, b->id);
+	r = fn_cgroup_create(s->cfg.cgroups, name, NULL, &b->cgroup, err);
+	if (r < 0)
+		return r;
+	b->freeze_fd = fn_cgroup_open_freeze(b->cgroup);
+	b->peak_fd = fn_cgroup_open_peak(b->cgroup);
+	if (b->freeze_fd < 0)
+		return fn_err_set(err, b->freeze_fd, "cgroup open", "cgroup.freeze");
+	b->timing.cgroup_us = (uint32_t)(fn_clock_mono_us() - b->started_us);
+	r = box_clone(b, err);
+	if (r == 0)
+		r = fn_loop_add_io(s->cfg.loop, b->sync_fd, EPOLLIN, on_sync, b, &b->sync_io);
+	/* also after a failure: what was cloned wants to be reaped */
+	if (b->pidfd >= 0 && fn_loop_add_io(s->cfg.loop, b->pidfd, EPOLLIN, on_pidfd, b, &b->pidfd_io) < 0)
+		r = -ENOMEM;
+	return r;
+}
+
+struct fn_box *fn_box_new(struct fn_spawn_server *s, bool for_stock, struct fn_err *err)
+{
+	struct fn_box *b = calloc(1, sizeof(*b));
+	int r;
+
+	if (!b || (r = slot_take(s, &b->slot)) < 0) {
+		fn_err_set(err, b ? EAGAIN : ENOMEM, "start sandbox", "no free uid range");
+		free(b);
+		return NULL;
+	}
+	b->server = s;
+	b->for_stock = for_stock;
+	b->id = ++s->next_id;
+	b->pidfd = b->sync_fd = b->output_fd = b->listen_fd = b->freeze_fd = b->peak_fd = -EBADF;
+	b->exit.wait_status = -1;
+	b->started_us = fn_clock_mono_us();
+	fn_list_push_back(&s->boxes, &b->link);
+	s->n_boxes++;
+	r = fn_map_set_u64(s->by_id, b->id, b, NULL);
+	if (r == 0)
+		r = fn_loop_add_timer(s->cfg.loop, fn_loop_now_us(s->cfg.loop) + HANDSHAKE_LIMIT_US, on_timer, b, &b->timer);
+	if (r == 0)
+		r = box_build(b, err);
+	if (r < 0) {
+		if (err->code == 0)
+			fn_err_set(err, r, "start sandbox", NULL);
+		fn_box_end(b);
+		return NULL;
+	}
+	return b;
+}
+
+int fn_box_order(struct fn_box *b, const struct fn_box_order *o, struct fn_err *err)
+{
+	const struct fn_cg_limits limits = {o->spec->memory_bytes, o->spec->cpu_quota_us, o->spec->cpu_period_us, o->spec->pids_max};
+	struct fn_spawn_server *s = b->server;
+	struct fn_sync_msg m = {.type = FN_SYNC_ORDER};
+	struct iovec iov[2] = {{&m, sizeof(m)}, {(void *)o->encoded, o->len}};
+	uint64_t from = fn_clock_mono_us();
+	int r = fn_cgroup_set_limits(b->cgroup, &limits, err);
+
+	if (r < 0)
+		return r;
+	b->timing.cgroup_us += (uint32_t)(fn_clock_mono_us() - from);
+	r = fn_sock_send(b->sync_fd, iov, 2, &o->root_fd, 1);
+	if (r < 0)
+		return fn_err_set(err, r, "order", NULL);
+	if (b->state == FN_BOX_READY && (b->kept = malloc(sizeof(*b->kept) + o->len))) {
+		b->kept->head = *o->head;
+		b->kept->len = o->len;
+		memcpy(b->kept->encoded, o->encoded, o->len);
+	}
+	b->request = o->head->request;
+	b->started_us = o->from_us;
+	b->timing.mounts_us += o->root_us;
+	b->timing.queue_us = (uint32_t)(o->from_us - o->head->sent_us);
+	set_state(b, FN_BOX_STARTING);
+	(void)fn_loop_rearm_timer(s->cfg.loop, b->timer, fn_loop_now_us(s->cfg.loop) + HANDSHAKE_LIMIT_US);
+	return 0;
+}

@@ -1,0 +1,100 @@
+/* internal.h - shared by the files of lib/spawn that run in fn-spawnd: server.c (messages), box.c (one sandbox's life), stock.c (those made ahead). */
+#ifndef FN_SPAWN_INTERNAL_H
+#define FN_SPAWN_INTERNAL_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "spawn/proto.h"
+#include "spawn/server.h"
+#include "spawn/stock.h"
+
+enum fn_box_state {
+	FN_BOX_BUILDING, /* cloned; its first half is under way, for nobody yet */
+	FN_BOX_READY,    /* in stock */
+	FN_BOX_STARTING, /* has its order */
+	FN_BOX_RUNNING,  /* its runtime has been exec'ed, fnd holds its descriptors */
+	FN_BOX_ENDING,   /* killed or dead; waits for the reaping and for the kernel to let its groups go */
+};
+
+/* A sandbox. Owned by the server's list of boxes until fn_box_free(), which is the last step of its end. */
+struct fn_box {
+	struct fn_spawn_server *server;
+	struct fn_list link;       /* of all */
+	struct fn_list place;      /* in stock, or among those whose groups are to be removed */
+	enum fn_box_state state;
+	uint64_t id, request;
+	uint32_t slot;
+	pid_t pid;
+	int pidfd, sync_fd, output_fd, listen_fd, freeze_fd, peak_fd;
+	uint64_t pidfd_io, sync_io, timer;
+	struct fn_cgroup *cgroup;
+	struct fn_sandbox_timing timing;
+	struct fn_sandbox_exit exit;
+	uint64_t started_us;
+	struct fn_kept_order *kept; /* of one that was READY: it may have been dying unseen when it got its order, which another then gets */
+	bool reaped, answered, for_stock, was_ready;
+};
+
+struct fn_spawn_server {
+	struct fn_spawn_server_config cfg;
+	uint64_t io;
+	uint64_t next_id;
+	struct fn_list boxes;
+	struct fn_map *by_id;
+	unsigned n_boxes, n_starting;
+	uint8_t *slots; /* one byte each: in use */
+	uint32_t slot_hint;
+	int null_fd;
+	bool shutdown;
+	struct fn_list out; /* answers that wait for a full socket */
+	struct fn_list graves; /* boxes whose groups are to be removed */
+	uint64_t graves_timer;
+	struct fn_stock stock;
+	struct fn_unpacker *unpacker;
+	char *in;
+};
+
+/* server.c. Takes the descriptors. */
+void fn_spawn_reply(struct fn_spawn_server *s, uint32_t type, uint64_t request, uint64_t id, const void *data, size_t len, const int *fds,
+		    size_t n_fds);
+void fn_spawn_reply_err(struct fn_spawn_server *s, uint64_t request, const struct fn_err *err);
+
+/* An order as it came. */
+struct fn_kept_order {
+	struct fn_proto_header head;
+	size_t len;
+	char encoded[];
+};
+/* Has a sandbox made for it: one in stock, unless `fresh`, else a new one. Answers if that fails. */
+void fn_spawn_order(struct fn_spawn_server *s, const struct fn_proto_header *head, const void *encoded, size_t len, bool fresh);
+
+/* box.c */
+/* Clones a sandbox and sets its first half going; NULL on failure, with err. for_stock: it is made ahead, nobody waits for it. */
+struct fn_box *fn_box_new(struct fn_spawn_server *s, bool for_stock, struct fn_err *err);
+
+struct fn_box_order {
+	const struct fn_proto_header *head; /* of the message that asks */
+	const struct fn_spec *spec;
+	const void *encoded; /* the same spec, as it came */
+	size_t len;
+	int root_fd;         /* borrowed */
+	uint64_t from_us;    /* when it was taken up */
+	uint32_t root_us;    /* what the root took */
+};
+/* Gives a box its function: one that is READY, or BUILDING (the order then waits in its socket). After a failure it is of no use: end it. */
+int fn_box_order(struct fn_box *b, const struct fn_box_order *order, struct fn_err *err);
+void fn_box_end(struct fn_box *b);
+/* Answers a request that this box has not answered yet with err, and ends the box. */
+void fn_box_fail(struct fn_box *b, const struct fn_err *err);
+
+/* stock.c: what boxes tell it */
+void fn_stock_box_ready(struct fn_box *b);
+void fn_stock_box_started(struct fn_box *b);
+void fn_stock_box_failed(struct fn_box *b, const struct fn_err *err);
+void fn_stock_box_ended(struct fn_box *b, enum fn_box_state was);
+int fn_stock_open(struct fn_spawn_server *s);
+void fn_stock_close(struct fn_spawn_server *s);
+/* A ready box, or NULL. Counts as demand. */
+struct fn_box *fn_stock_take(struct fn_spawn_server *s);
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * stock.h - sandboxes made ahead: cloned, with network, /proc and a waiting runtime process, before a function needs them.
+ *
+ * Runs in fn-spawnd. The stock is filled while nothing waits, one at a time; it follows demand (fn_stock_target, pure) between a least and
+ * a most, and costs at most that many pairs of idle processes.
+ */
+#ifndef FN_SPAWN_STOCK_H
+#define FN_SPAWN_STOCK_H
+
+#include <stdint.h>
+
+#include "base/list.h"
+
+struct fn_stock {
+	struct fn_list ready; /* of struct fn_box by place; the newest is first: its memory is the warmest */
+	unsigned n_ready, n_building;
+	unsigned least, most;
+	unsigned taken;       /* asked for since the last tick */
+	double demand;        /* per tick, remembered: rises at once, decays */
+	unsigned failures;    /* in a row; building pauses */
+	uint64_t timer, tick_us, retry_us;
+};
+
+#define FN_STOCK_TICK_US 1000000u
+
+/* Demand after a tick in which `taken` were asked for: the peak at once, then a tenth less with each tick. */
+double fn_stock_demand(double before, unsigned taken);
+/* How many should be ready: enough for a tick like the busiest lately. */
+unsigned fn_stock_target(double demand, unsigned taken_now, unsigned least, unsigned most);
+
+#endif
