@@ -331,7 +331,7 @@ static int limit_memory(struct fn_cgroup *cg, uint64_t bytes, struct fn_err *err
 	return r;
 }
 
-static int limit_cpu(struct fn_cgroup *cg, const struct fn_cg_limits *l, struct fn_err *err)
+int fn_cgroup_set_cpu(struct fn_cgroup *cg, const struct fn_cg_limits *l, struct fn_err *err)
 {
 	char text[64];
 	int fd = cg->v1_fd[FN_CG_CPU], r;
@@ -352,7 +352,7 @@ int fn_cgroup_set_limits(struct fn_cgroup *cg, const struct fn_cg_limits *l, str
 	int r = limit_memory(cg, l->memory_bytes, err);
 
 	if (r == 0)
-		r = limit_cpu(cg, l, err);
+		r = fn_cgroup_set_cpu(cg, l, err);
 	if (r == 0)
 		r = put(cg->v1_fd[FN_CG_PIDS] >= 0 ? cg->v1_fd[FN_CG_PIDS] : cg->unified_fd, "pids.max", l->pids_max, err);
 	return r;

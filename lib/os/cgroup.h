@@ -66,6 +66,7 @@ int fn_cgroup_clone_fd(const struct fn_cgroup *cg);
  * caller owns the FN_CG_N or fewer descriptors. */
 int fn_cgroup_open_v1(const struct fn_cgroup *cg, int *ret_fds, unsigned *ret_n, struct fn_err *err);
 int fn_cgroup_set_limits(struct fn_cgroup *cg, const struct fn_cg_limits *limits, struct fn_err *err);
+int fn_cgroup_set_cpu(struct fn_cgroup *cg, const struct fn_cg_limits *limits, struct fn_err *err); /* of them, the CPU's alone */
 int fn_cgroup_stats(struct fn_cgroup *cg, struct fn_cg_stats *ret);
 int fn_cgroup_freeze(struct fn_cgroup *cg, bool frozen);
 int fn_cgroup_kill(struct fn_cgroup *cg); /* cgroup.kill: SIGKILL to all, also when frozen */

@@ -247,6 +247,7 @@ static void on_next(void *arg)
 
 	if (w->state == FN_WORKER_INIT) {
 		w->ready_us = fn_clock_mono_us();
+		fn_spawn_initialised(w->group->pool->spawn, w->sandbox);
 		became_idle(w);
 	} else if (w->state == FN_WORKER_FINISHING) {
 		became_idle(w);

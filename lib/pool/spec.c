@@ -118,6 +118,8 @@ int fn_worker_spec(struct fn_worker *w, struct fn_spec *ret, struct fn_err *err)
 	s.memory_bytes = (uint64_t)f->memory_mb << 20;
 	s.cpu_period_us = CPU_PERIOD_US;
 	s.cpu_quota_us = fn_policy_cpu_quota_us(f->memory_mb, CPU_PERIOD_US);
+	/* a repeated init is within an invocation, which has no more than what it pays for */
+	s.cpu_init_quota_us = w->inv || s.cpu_quota_us > CPU_PERIOD_US ? s.cpu_quota_us : CPU_PERIOD_US;
 	s.pids_max = 1024;
 	s.nofile = 1024;
 	s.tmp_bytes = (uint64_t)f->ephemeral_mb << 20;

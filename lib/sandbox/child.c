@@ -73,10 +73,13 @@ static int step_wait(struct state *s, struct fn_err *err)
  * that fn-spawnd is gone. */
 static int step_fds(struct state *s, struct fn_err *err)
 {
-	int keep[3 + FN_CG_N] = {s->c->sync_fd, s->c->output_fd, s->c->null_fd}, r;
+	int keep[6 + FN_CG_N] = {0, 1, 2, s->c->sync_fd, s->c->output_fd, s->c->null_fd}, r;
 
-	memcpy(keep + 3, s->c->group_fds, s->c->n_groups * sizeof(int));
-	r = fn_fd_close_except(keep, 3 + s->c->n_groups);
+	for (int i = 0; i < 3; i++) /* taken, so that no pipe of ours gets a number that the runtime's stdio will overwrite */
+		if (dup2(s->c->null_fd, i) < 0)
+			return fn_err_set(err, errno, "stdio", "init");
+	memcpy(keep + 6, s->c->group_fds, s->c->n_groups * sizeof(int));
+	r = fn_fd_close_except(keep, 6 + s->c->n_groups);
 	return r < 0 ? fn_err_set(err, r, "close_range", "init") : 0;
 }
 

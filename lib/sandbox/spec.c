@@ -15,7 +15,7 @@ struct wire {
 	uint32_t magic, size;
 	char name[40];
 	uint64_t memory_bytes, tmp_bytes;
-	uint32_t cpu_quota_us, cpu_period_us, pids_max, nofile;
+	uint32_t cpu_quota_us, cpu_period_us, cpu_init_quota_us, pids_max, nofile;
 	uint32_t net, n_lowers, n_argv, n_env, n_candidates;
 	char lowers[FN_SPEC_LOWERS_MAX][FN_TREE_NAME_SIZE];
 	char cwd[128];
@@ -50,7 +50,7 @@ int fn_spec_encode(const struct fn_spec *s, struct fn_buf *out)
 {
 	struct wire w = {
 		.magic = SPEC_MAGIC, .size = sizeof(w), .memory_bytes = s->memory_bytes, .tmp_bytes = s->tmp_bytes,
-		.cpu_quota_us = s->cpu_quota_us, .cpu_period_us = s->cpu_period_us, .pids_max = s->pids_max,
+		.cpu_quota_us = s->cpu_quota_us, .cpu_period_us = s->cpu_period_us, .cpu_init_quota_us = s->cpu_init_quota_us, .pids_max = s->pids_max,
 		.nofile = s->nofile, .net = s->net, .n_lowers = s->n_lowers,
 		.n_argv = count(s->argv), .n_env = count(s->envp), .n_candidates = count(s->exec_candidates),
 	};
@@ -111,6 +111,7 @@ int fn_spec_borrow(const void *data, size_t len, char **vec, struct fn_spec *ret
 	s.tmp_bytes = w.tmp_bytes;
 	s.cpu_quota_us = w.cpu_quota_us;
 	s.cpu_period_us = w.cpu_period_us;
+	s.cpu_init_quota_us = w.cpu_init_quota_us;
 	s.pids_max = w.pids_max;
 	s.nofile = w.nofile;
 	s.net = (enum fn_net_mode)w.net;
@@ -180,7 +181,7 @@ int fn_spec_validate(const struct fn_spec *s, struct fn_err *err)
 		return fn_err_set(err, EINVAL, "check spec", "memory");
 	if (s->tmp_bytes < 1u << 20 || s->tmp_bytes > 16ull << 30)
 		return fn_err_set(err, EINVAL, "check spec", "/tmp size");
-	if (s->cpu_quota_us < 1000 || s->cpu_period_us < 1000 || s->cpu_period_us > 1000000)
+	if (s->cpu_quota_us < 1000 || s->cpu_init_quota_us < s->cpu_quota_us || s->cpu_period_us < 1000 || s->cpu_period_us > 1000000)
 		return fn_err_set(err, EINVAL, "check spec", "cpu quota");
 	if (s->pids_max < 4 || s->pids_max > 65536 || s->nofile < 16 || s->nofile > 1048576)
 		return fn_err_set(err, EINVAL, "check spec", "process or descriptor limit");

@@ -28,6 +28,7 @@ struct fn_spec {
 	char name[40];     /* of the sandbox: cgroup and host name; [a-z0-9-]+ */
 	uint64_t memory_bytes;
 	uint32_t cpu_quota_us, cpu_period_us;
+	uint32_t cpu_init_quota_us; /* until fn_spawn_initialised(): as Lambda does, a small function's init gets a whole CPU; >= cpu_quota_us */
 	uint32_t pids_max;
 	uint32_t nofile;
 	uint64_t tmp_bytes;

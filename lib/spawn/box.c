@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "os/ns.h"
 #include "os/sock.h"
 #include "sandbox/child.h"
@@ -405,7 +406,7 @@ struct fn_box *fn_box_new(struct fn_spawn_server *s, bool for_stock, struct fn_e
 
 int fn_box_order(struct fn_box *b, const struct fn_box_order *o, struct fn_err *err)
 {
-	const struct fn_cg_limits limits = {o->spec->memory_bytes, o->spec->cpu_quota_us, o->spec->cpu_period_us, o->spec->pids_max};
+	struct fn_cg_limits limits = {o->spec->memory_bytes, o->spec->cpu_init_quota_us, o->spec->cpu_period_us, o->spec->pids_max};
 	struct fn_spawn_server *s = b->server;
 	struct fn_sync_msg m = {.type = FN_SYNC_ORDER};
 	struct iovec iov[2] = {{&m, sizeof(m)}, {(void *)o->encoded, o->len}};
@@ -415,6 +416,8 @@ int fn_box_order(struct fn_box *b, const struct fn_box_order *o, struct fn_err *
 	if (r < 0)
 		return r;
 	b->timing.cgroup_us += (uint32_t)(fn_clock_mono_us() - from);
+	b->limits = limits;
+	b->limits.cpu_quota_us = o->spec->cpu_quota_us;
 	r = fn_sock_send(b->sync_fd, iov, 2, &o->root_fd, 1);
 	if (r < 0)
 		return fn_err_set(err, r, "order", NULL);
@@ -430,4 +433,15 @@ int fn_box_order(struct fn_box *b, const struct fn_box_order *o, struct fn_err *
 	set_state(b, FN_BOX_STARTING);
 	(void)fn_loop_rearm_timer(s->cfg.loop, b->timer, fn_loop_now_us(s->cfg.loop) + HANDSHAKE_LIMIT_US);
 	return 0;
+}
+
+void fn_box_initialised(struct fn_box *b)
+{
+	struct fn_err err;
+	char text[512];
+
+	if (b->state == FN_BOX_RUNNING && b->limits.cpu_quota_us && fn_cgroup_set_cpu(b->cgroup, &b->limits, &err) < 0) {
+		fn_log_error("%s; the sandbox is ended", fn_err_format(&err, text, sizeof(text))); /* never more than it is entitled to */
+		fn_box_end(b);
+	}
 }

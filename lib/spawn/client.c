@@ -389,6 +389,11 @@ void fn_spawn_cancel(struct fn_spawn_client *c, uint64_t request)
 		p->cancelled = true;
 }
 
+void fn_spawn_initialised(struct fn_spawn_client *c, uint64_t id)
+{
+	(void)send_request(c, FN_PROTO_INITIALISED, 0, id, NULL, 0, -EBADF);
+}
+
 void fn_spawn_kill(struct fn_spawn_client *c, uint64_t id) { (void)send_request(c, FN_PROTO_KILL, 0, id, NULL, 0, -EBADF); }
 
 int fn_spawn_unpack(struct fn_spawn_client *c, const struct fn_unpack_request *req, fn_unpack_fn fn, void *arg)

@@ -44,6 +44,8 @@ typedef void (*fn_spawn_fn)(void *arg, const struct fn_err *err, struct fn_spawn
 int fn_spawn_start(struct fn_spawn_client *c, const struct fn_spec *spec, fn_spawn_fn fn, void *arg, uint64_t *ret_request);
 /* The request's result is no longer wanted: a sandbox that comes all the same is killed; fn is not called. */
 void fn_spawn_cancel(struct fn_spawn_client *c, uint64_t request);
+/* Its init is over: from now on the function's own share of CPU holds. */
+void fn_spawn_initialised(struct fn_spawn_client *c, uint64_t id);
 /* Ends a sandbox (cgroup.kill). on_exit follows. Unknown ids are ignored. */
 void fn_spawn_kill(struct fn_spawn_client *c, uint64_t id);
 

@@ -28,6 +28,7 @@ struct fn_box {
 	int pidfd, sync_fd, output_fd, listen_fd, freeze_fd, peak_fd;
 	uint64_t pidfd_io, sync_io, timer;
 	struct fn_cgroup *cgroup;
+	struct fn_cg_limits limits; /* the function's */
 	struct fn_sandbox_timing timing;
 	struct fn_sandbox_exit exit;
 	uint64_t started_us;
@@ -83,6 +84,8 @@ struct fn_box_order {
 };
 /* Gives a box its function: one that is READY, or BUILDING (the order then waits in its socket). After a failure it is of no use: end it. */
 int fn_box_order(struct fn_box *b, const struct fn_box_order *order, struct fn_err *err);
+/* The function's own share of CPU holds from now on. */
+void fn_box_initialised(struct fn_box *b);
 void fn_box_end(struct fn_box *b);
 /* Answers a request that this box has not answered yet with err, and ends the box. */
 void fn_box_fail(struct fn_box *b, const struct fn_err *err);

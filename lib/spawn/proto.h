@@ -10,13 +10,14 @@
 #include "base/err.h"
 #include "sandbox/spec.h"
 
-#define FN_PROTO_VERSION 1u
+#define FN_PROTO_VERSION 2u
 #define FN_PROTO_MAX 131072 /* bytes of one message */
 
 enum fn_proto_type {
 	/* to fn-spawnd */
 	FN_PROTO_SPAWN = 1, /* + encoded spec */
 	FN_PROTO_KILL,      /* id */
+	FN_PROTO_INITIALISED, /* id */
 	FN_PROTO_UNPACK,    /* + struct fn_proto_unpack; fd: the archive */
 	FN_PROTO_REMOVE,    /* + tree name */
 	FN_PROTO_DESCRIBE,

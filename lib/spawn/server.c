@@ -146,6 +146,11 @@ static void on_message(struct fn_spawn_server *s, const struct fn_proto_header *
 		if (b)
 			fn_box_end(b);
 		break;
+	case FN_PROTO_INITIALISED:
+		b = fn_map_get_u64(s->by_id, h->id);
+		if (b)
+			fn_box_initialised(b);
+		break;
 	case FN_PROTO_UNPACK:
 		if (len == sizeof(struct fn_proto_unpack) && n_fds == 1) {
 			struct fn_proto_unpack m;

@@ -125,7 +125,7 @@ int main(int argc, char **argv)
 	fn_loop_new(&loop);
 	if (fn_spawn_client_new(loop, sv[0], &ops, NULL, &client, NULL) < 0)
 		return 1;
-	spec = (struct fn_spec){.name = "bench", .memory_bytes = 128u << 20, .cpu_period_us = 100000, .cpu_quota_us = 100000, .pids_max = 1024,
+	spec = (struct fn_spec){.name = "bench", .memory_bytes = 128u << 20, .cpu_period_us = 100000, .cpu_quota_us = 100000, .cpu_init_quota_us = 100000, .pids_max = 1024,
 				.nofile = 1024, .tmp_bytes = 512u << 20, .n_lowers = 1, .cwd = "/",
 				.argv = args, .envp = env, .exec_candidates = args};
 	memcpy(spec.lowers[0], "img-", 4);

@@ -46,6 +46,26 @@ class Limits(Case):
         self.assertEqual(r["errno"], "EMFILE")
         self.assertTrue(1000 <= r["opened"] <= 1024, r)
 
+    def test_init_has_a_whole_cpu_and_the_handler_its_share(self):
+        """As on AWS: 128 MB is a fourteenth of a CPU, but not while the function initialises."""
+        f = self.python("""
+import time
+
+def burn(seconds):
+    wall, cpu = time.monotonic(), time.process_time()
+    while time.process_time() - cpu < seconds:
+        pass
+    return (time.monotonic() - wall) / seconds
+
+at_init = burn(0.3)
+
+def handler(event, context):
+    return {"init": at_init, "handler": burn(0.3)}
+""", MemorySize=128, Timeout=60)
+        r = self.d.invoke(f, {}).json
+        self.assertGreater(r["handler"], 7, r)
+        self.assertLess(r["init"], r["handler"] / 2, r)
+
     def test_tmp_has_the_configured_size(self):
         f = self.function(MemorySize=2048, Timeout=60, EphemeralStorage={"Size": 600})
         r = self.d.do(f, "tmpfill")

@@ -10,7 +10,7 @@
 static struct fn_spec sample(void)
 {
 	static char *argv[] = {(char *)"bootstrap", (char *)"x y", NULL}, *envp[] = {(char *)"A=b", (char *)"EMPTY=", NULL}, *exec[] = {(char *)"/var/task/bootstrap", NULL};
-	struct fn_spec s = {.name = "env", .memory_bytes = 128 << 20, .cpu_quota_us = 2000, .cpu_period_us = 20000, .pids_max = 1024, .nofile = 1024, .tmp_bytes = 512 << 20,
+	struct fn_spec s = {.name = "env", .memory_bytes = 128 << 20, .cpu_quota_us = 2000, .cpu_init_quota_us = 20000, .cpu_period_us = 20000, .pids_max = 1024, .nofile = 1024, .tmp_bytes = 512 << 20,
 			    .n_lowers = 2, .lowers = {"code-" HEX64, "img-" HEX64}, .cwd = "/var/task", .argv = argv, .envp = envp, .exec_candidates = exec};
 
 	return s;
