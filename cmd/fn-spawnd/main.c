@@ -57,6 +57,7 @@ int main(int argc, char **argv)
 	static const struct option options[] = {{"state", required_argument, NULL, 's'},     {"instance", required_argument, NULL, 'i'},
 						{"uid-base", required_argument, NULL, 'u'},  {"socket-fd", required_argument, NULL, 'f'},
 						{"prepared-least", required_argument, NULL, 'l'}, {"prepared-most", required_argument, NULL, 'm'},
+						{"prestarted-least", required_argument, NULL, 'L'}, {"prestarted-most", required_argument, NULL, 'M'},
 						{"version", no_argument, NULL, 'V'},         {NULL, 0, NULL, 0}};
 	struct fn_spawn_server_config cfg = {.sock = -EBADF};
 	const char *state = NULL, *instance = NULL;
@@ -83,6 +84,10 @@ int main(int argc, char **argv)
 			cfg.stock_least = (unsigned)v;
 		else if (c == 'm' && fn_str_to_i64(optarg, 0, 1000, &v) == 0)
 			cfg.stock_most = (unsigned)v;
+		else if (c == 'L' && fn_str_to_i64(optarg, 0, 1000, &v) == 0)
+			cfg.prestart_least = (unsigned)v;
+		else if (c == 'M' && fn_str_to_i64(optarg, 0, 1000, &v) == 0)
+			cfg.prestart_most = (unsigned)v;
 		else if (c == 'V')
 			return puts("fn-spawnd " FN_VERSION) < 0;
 		else

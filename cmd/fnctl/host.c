@@ -15,7 +15,8 @@ static const char *text(json_t *o, const char *key)
 
 int cmd_doctor(int argc, char **argv)
 {
-	json_t *checks, *e;
+	json_t *checks, *e, *count;
+	const char *kind;
 	struct reply r;
 	int bad = 0, rc = global_options(argc, argv);
 	size_t i;
@@ -37,9 +38,12 @@ int cmd_doctor(int argc, char **argv)
 		reply_free(&r);
 		return bad ? EX_FUNCTION : EX_FINE;
 	}
-	printf("fnd %s on Linux %s, state in %s, %lld sandboxes and %lld made ahead\n\n", text(r.json, "Version"), text(r.json, "Kernel"), text(r.json, "StateDir"),
-	       (long long)json_integer_value(json_object_get(r.json, "Sandboxes")),
-	       (long long)json_integer_value(json_object_get(r.json, "PreparedSandboxes")));
+	printf("fnd %s on Linux %s, state in %s, %lld sandboxes\n", text(r.json, "Version"), text(r.json, "Kernel"), text(r.json, "StateDir"),
+	       (long long)json_integer_value(json_object_get(r.json, "Sandboxes")));
+	printf("made ahead:");
+	json_object_foreach(json_object_get(r.json, "Prepared"), kind, count)
+		printf(" %lld %s", (long long)json_integer_value(count), kind);
+	printf("\n\n");
 	json_array_foreach(checks, i, e) {
 		bool ok = json_is_true(json_object_get(e, "Ok"));
 

@@ -36,6 +36,8 @@ static const struct key {
 	{"idle_timeout_s", NUMBER, AT(idle_timeout_s), 1, 86400},
 	{"prepared_least", NUMBER, AT(prepared_least), 0, 1000},
 	{"prepared_most", NUMBER, AT(prepared_most), 0, 1000},
+	{"prestarted_least", NUMBER, AT(prestarted_least), 0, 1000},
+	{"prestarted_most", NUMBER, AT(prestarted_most), 0, 1000},
 	{"freeze_grace_ms", NUMBER, AT(freeze_grace_ms), 0, 60000},
 	{"init_timeout_s", NUMBER, AT(init_timeout_s), 1, 900},
 	{"drain_grace_s", NUMBER, AT(drain_grace_s), 0, 900},
@@ -63,7 +65,8 @@ static int set(char **member, const char *value)
 int fnd_config_init(struct fnd_config *c)
 {
 	*c = (struct fnd_config){
-		.uid_base = 0x70000000, .account_concurrency = 1000, .idle_timeout_s = 600, .prepared_least = 4, .prepared_most = 64, .freeze_grace_ms = 100, .init_timeout_s = 10,
+		.uid_base = 0x70000000, .account_concurrency = 1000, .idle_timeout_s = 600, .prepared_least = 4, .prepared_most = 64, .prestarted_least = 2, .prestarted_most = 16,
+		.freeze_grace_ms = 100, .init_timeout_s = 10,
 		.drain_grace_s = 30, .log_max_bytes = 16 << 20, .log_files = 8, .log_level = FN_LOG_INFO, .net = FN_NET_LOOPBACK,
 	};
 	return set(&c->listen, "127.0.0.1:3001") < 0 || set(&c->state_dir, "/var/lib/fnd") < 0 || set(&c->region, "us-east-1") < 0 ||

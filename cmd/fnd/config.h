@@ -21,7 +21,8 @@ struct fnd_config {
 	struct fn_credential *credentials;
 	size_t n_credentials;
 	int64_t uid_base, account_concurrency, memory_budget_mb;
-	int64_t prepared_least, prepared_most; /* sandboxes made ahead: spawn/stock.h */
+	int64_t prepared_least, prepared_most;     /* sandboxes made ahead: spawn/stock.h */
+	int64_t prestarted_least, prestarted_most; /* the same with a runtime in them, for each */
 	int64_t idle_timeout_s, freeze_grace_ms, init_timeout_s, drain_grace_s;
 	int64_t log_max_bytes, log_files;
 	enum fn_log_level log_level;

@@ -168,7 +168,7 @@ static int make_listener(struct master *m, struct fn_err *err)
 /* --- fn-spawnd --- */
 static void exec_spawnd(struct master *m, int sock)
 {
-	char exe[PATH_MAX], uid_base[24], least[24], most[24], *slash;
+	char exe[PATH_MAX], uid_base[24], least[24], most[24], ahead_least[24], ahead_most[24], *slash;
 	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 16);
 	sigset_t none;
 	int lock;
@@ -181,13 +181,15 @@ static void exec_spawnd(struct master *m, int sock)
 	snprintf(uid_base, sizeof(uid_base), "%lld", (long long)m->cfg->uid_base);
 	snprintf(least, sizeof(least), "%lld", (long long)m->cfg->prepared_least);
 	snprintf(most, sizeof(most), "%lld", (long long)m->cfg->prepared_most);
+	snprintf(ahead_least, sizeof(ahead_least), "%lld", (long long)m->cfg->prestarted_least);
+	snprintf(ahead_most, sizeof(ahead_most), "%lld", (long long)m->cfg->prestarted_most);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	lock = fcntl(m->lock_fd, F_DUPFD_CLOEXEC, 16); /* both out of the way of 3 and 4 first */
 	if (lock < 0 || dup2(sock, 3) < 0 || dup2(lock, 4) < 0)
 		_exit(127);
 	execl(exe, "fn-spawnd", "--state", m->cfg->state_dir, "--instance", m->instance, "--uid-base", uid_base, "--prepared-least", least,
-	      "--prepared-most", most, "--socket-fd", "3", NULL);
+	      "--prepared-most", most, "--prestarted-least", ahead_least, "--prestarted-most", ahead_most, "--socket-fd", "3", NULL);
 	fn_log_error("cannot start %s: %s", exe, strerror(errno));
 	_exit(127);
 }

@@ -66,6 +66,20 @@ static void on_lost(void *arg)
 
 static const struct fn_spawn_client_ops spawn_ops = {on_exit_of, on_lost};
 
+/* Runtimes that functions use are started ahead. */
+static void expect_all(struct worker *w)
+{
+	struct fn_function *page[64];
+	const char *after = NULL;
+	size_t n;
+
+	while ((n = fn_store_list(w->store, after, page, 64)) > 0) {
+		for (size_t i = 0; i < n; i++)
+			fn_invoker_expect(w->invoker, page[i]->runtime);
+		after = page[n - 1]->name;
+	}
+}
+
 static void on_master(void *arg, int fd, uint32_t events)
 {
 	struct worker *w = arg;
@@ -82,8 +96,12 @@ static void on_master(void *arg, int fd, uint32_t events)
 		fn_loop_stop(w->loop);
 		return;
 	}
-	if (type == FND_SPAWND && n_fds == 1 && fn_spawn_client_reconnect(w->spawn, fds[0], &err) < 0)
+	if (type != FND_SPAWND || n_fds != 1)
+		return;
+	if (fn_spawn_client_reconnect(w->spawn, fds[0], &err) < 0)
 		fn_log_error("%s", fn_err_format(&err, text, sizeof(text)));
+	else
+		expect_all(w);
 }
 
 /* --- ending --- */
@@ -237,6 +255,7 @@ static void on_images(void *arg, const struct fn_err *failed, unsigned installed
 		fn_loop_stop(w->loop);
 		return;
 	}
+	expect_all(w);
 	fn_log_info("ready on http://%s with %zu functions; runtimes: %s", w->cfg->listen, fn_store_count(w->store), have ? have : "?");
 	tell_master(w, FND_READY);
 }

@@ -160,8 +160,10 @@ static void created(struct fn_upload *u, const struct fn_err *failed, uint64_t b
 		already_there(&u->call, u->f->name);
 	else if (r < 0)
 		reply_err(&u->call, &err);
-	else
+	else {
+		fn_invoker_expect(cfg->invoker, u->f->runtime);
 		reply_unsettled(&u->call, u->f, true);
+	}
 }
 
 static void start_upload(struct fn_call *call, struct fn_function **f, bool create,
@@ -255,6 +257,7 @@ static void store_update(struct fn_call *call, struct fn_function *f, const char
 		reply_err(call, &err);
 	} else {
 		fn_invoker_retire(cfg->invoker, f->name, f->version, f->generation);
+		fn_invoker_expect(cfg->invoker, f->runtime);
 		reply_unsettled(call, f, false);
 	}
 	fn_upload_forget(call->api, old_code);

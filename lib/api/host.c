@@ -103,7 +103,7 @@ static void on_described(void *arg, const struct fn_err *err, const char *json)
 	json_object_set_new(o, "Kernel", json_string(u.release));
 	json_object_set_new(o, "StateDir", json_string(call->api->cfg.state_dir));
 	json_object_set_new(o, "Sandboxes", json_integer(json_integer_value(json_object_get(spawnd, "sandboxes"))));
-	json_object_set_new(o, "PreparedSandboxes", json_integer(json_integer_value(json_object_get(spawnd, "prepared_sandboxes"))));
+	json_object_set(o, "Prepared", json_object_get(spawnd, "prepared"));
 	json_object_set_new(o, "PreparedRoots", json_integer(json_integer_value(json_object_get(spawnd, "prepared_roots"))));
 	json_object_set_new(o, "Checks", checks);
 	json_decref(spawnd);

@@ -60,7 +60,7 @@ static char **env_list(json_t *o)
 
 static int parse_one(struct fn_runtime *r, const char *name, json_t *o, const char *file, struct fn_err *err)
 {
-	static const char *const known[] = {"image", "exec", "handler_required", "execution_env", "version", "env"};
+	static const char *const known[] = {"image", "exec", "handler_required", "execution_env", "version", "env", "prestart_unless"};
 	const char *key;
 	json_t *v;
 
@@ -81,11 +81,24 @@ static int parse_one(struct fn_runtime *r, const char *name, json_t *o, const ch
 	r->version = strdup(json_is_string(v) ? json_string_value(v) : name);
 	r->exec_candidates = string_array(json_object_get(o, "exec"));
 	r->env = env_list(json_object_get(o, "env"));
+	v = json_object_get(o, "prestart_unless");
+	r->prestart_unless = v ? string_array(v) : NULL;
+	if (v && (!json_is_array(v) || !r->prestart_unless))
+		return fn_err_set(err, EINVAL, "runtimes", "%s: %s: \"prestart_unless\" must be an array of strings", file, name);
 	r->handler_required = !json_is_false(json_object_get(o, "handler_required"));
 	r->execution_env = !json_is_false(json_object_get(o, "execution_env"));
 	if (!r->name || !r->image || !r->version || !r->exec_candidates || !r->env)
 		return fn_err_set(err, EINVAL, "runtimes", "%s: %s: \"exec\" and \"env\" hold strings only", file, name);
 	return 0;
+}
+
+const char *fn_runtime_prestart_obstacle(const struct fn_runtime *r, const struct fn_env_var *env, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		for (char **p = r->prestart_unless; p && *p; p++)
+			if (fn_str_starts(env[i].name, *p))
+				return env[i].name;
+	return NULL;
 }
 
 int fn_runtimes_load(const char *config_file, const char *state_dir, struct fn_runtimes **ret, struct fn_err *err)
@@ -212,6 +225,7 @@ void fn_runtimes_free(struct fn_runtimes *r)
 		free(r->items[i].version);
 		free_list(r->items[i].exec_candidates);
 		free_list(r->items[i].env);
+		free_list(r->items[i].prestart_unless);
 	}
 	free(r->items);
 	free(r->state_dir);

@@ -6,7 +6,9 @@
  *                   "handler_required": true,
  *                   "execution_env": true,                      // AWS_EXECUTION_ENV=AWS_Lambda_<runtime>
  *                   "version": "python:3.11.fn1",               // INIT_START line
- *                   "env": {"PYTHONPATH": "/var/runtime"}}, ...}
+ *                   "env": {"PYTHONPATH": "/var/runtime"},
+ *                   "prestart_unless": ["PYTHON", "LD_"]}, ...} // its bootstrap can be started ahead (sandbox/spec.h), but not for a
+ *                                                              // function with a variable of such a name
  *
  * An image is installed when <state>/images/<image>.json exists: {"name", "layers": ["img-<sha256>", ...] uppermost first,
  * "size", "recipe_sha256", "packages": {...}}; its trees are <state>/roots/<layer>.
@@ -19,6 +21,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "model/function.h"
 
 #define FN_IMAGE_LAYERS_MAX 6
 
@@ -28,6 +31,7 @@ struct fn_runtime {
 	char *version;
 	char **exec_candidates; /* NULL-terminated */
 	char **env;             /* NULL-terminated "K=V" */
+	char **prestart_unless; /* NULL-terminated prefixes; NULL = cannot be started ahead */
 	bool handler_required, execution_env;
 	bool installed;
 	unsigned n_layers;
@@ -40,6 +44,8 @@ int fn_runtimes_load(const char *config_file, const char *state_dir, struct fn_r
 /* Looks at <state>/images again (after `fnctl images` or `make images` added one). */
 int fn_runtimes_rescan(struct fn_runtimes *r, struct fn_err *err);
 const struct fn_runtime *fn_runtimes_find(const struct fn_runtimes *r, const char *name); /* NULL = unknown */
+/* The first of a function's environment variables that keeps its runtime from having been started ahead; NULL = none, may be. */
+const char *fn_runtime_prestart_obstacle(const struct fn_runtime *r, const struct fn_env_var *env, size_t n);
 /* "python3.11, provided.al2023": what is installed, for messages; caller frees; NULL on no memory. */
 char *fn_runtimes_installed(const struct fn_runtimes *r);
 size_t fn_runtimes_count(const struct fn_runtimes *r);

@@ -93,17 +93,23 @@ void fn_worker_report(struct fn_worker *w, uint64_t end_us, const char *status)
 	const struct fn_function *f = w->group->function;
 	double ms = (double)(end_us - w->delivered_us) / 1000.0;
 	uint64_t billed = (end_us - w->delivered_us + 999) / 1000, peak = peak_of(w) + (1u << 20) - 1;
-	char cold[320] = "";
+	char cold[400] = "", ahead[120] = "";
 
 	if (w->first && w->ready_us) {
 		const struct fn_sandbox_timing *t = &w->timing;
 
+		if (t->prepared == FN_PREPARED_RUNTIME)
+			snprintf(ahead, sizeof(ahead), ", runtime started ahead");
+		else if (w->plain[0])
+			snprintf(ahead, sizeof(ahead), "%s, runtime not ahead because of %s", t->prepared ? ", prepared sandbox" : "", w->plain);
+		else if (t->prepared)
+			snprintf(ahead, sizeof(ahead), ", prepared sandbox");
 		snprintf(cold, sizeof(cold),
 			 "Init Duration: %.2f ms\tCold Start: queue %.2f ms, cgroup %.2f ms, mounts %.2f ms, clone %.2f ms, net %.2f ms, "
 			 "exec %.2f ms, init %.2f ms%s\t",
 			 (double)(w->ready_us - w->spawned_us) / 1000.0, t->queue_us / 1000.0, t->cgroup_us / 1000.0, t->mounts_us / 1000.0,
 			 t->clone_us / 1000.0, t->net_us / 1000.0, t->exec_us / 1000.0, (double)(w->ready_us - w->spawned_us) / 1000.0,
-			 t->prepared ? ", prepared sandbox" : "");
+			 ahead);
 	}
 	w->first = false;
 	fn_worker_log(w, "END RequestId: %s\n", w->inv->id);

@@ -83,6 +83,7 @@ static struct fn_group *group_get(struct fn_pool *p, struct fn_function *f)
 	g->function = fn_function_ref(f);
 	fn_list_init(&g->workers);
 	fn_list_init(&g->waiting);
+	fn_pool_prestart(p, f->runtime);
 	return g;
 }
 
@@ -395,9 +396,9 @@ static void on_timer(void *arg)
 	switch (w->state) {
 	case FN_WORKER_SPAWNING:
 	case FN_WORKER_INIT:
-		if (w->inv) {
+		if (w->inv && !w->init_error) {
 			invocation_timed_out(w);
-		} else {
+		} else { /* also a runtime that has posted its init's error, and then does not exit */
 			w->timed_out = !w->init_error;
 			worker_end(w);
 		}

@@ -43,17 +43,43 @@ static void add(struct list *l, const char *fmt, ...)
 
 static void add_unless_set(struct list *l, const struct fn_function *f, const char *name, const char *value)
 {
+	if (!f) {
+		add(l, "%s=%s", name, value);
+		return;
+	}
 	for (size_t i = 0; i < f->n_env; i++)
 		if (fn_streq(f->env[i].name, name))
 			return;
 	add(l, "%s=%s", name, value);
 }
 
+/* What is the same for all functions of a runtime; f NULL = for none in particular. */
+static void common_environment(struct list *l, const struct fn_function *f, const struct fn_runtime *rt)
+{
+	add(l, "AWS_LAMBDA_RUNTIME_API=127.0.0.1:9001");
+	add(l, "LAMBDA_TASK_ROOT=/var/task");
+	add(l, "LAMBDA_RUNTIME_DIR=/var/runtime");
+	add(l, "TZ=:UTC");
+	add(l, "HOME=/tmp");
+	add(l, "AWS_XRAY_CONTEXT_MISSING=LOG_ERROR");
+	add_unless_set(l, f, "LANG", "en_US.UTF-8");
+	add_unless_set(l, f, "PATH", "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin");
+	add_unless_set(l, f, "LD_LIBRARY_PATH", "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib");
+	for (char **e = rt->env; *e; e++) {
+		char name[128];
+
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(*e, "="), *e);
+		add_unless_set(l, f, name, strchr(*e, '=') + 1);
+	}
+	if (rt->execution_env)
+		add(l, "AWS_EXECUTION_ENV=AWS_Lambda_%s", rt->name);
+}
+
 static void environment(struct list *l, struct fn_worker *w, const struct fn_runtime *rt, const char *region)
 {
 	const struct fn_function *f = w->group->function;
 
-	add(l, "AWS_LAMBDA_RUNTIME_API=127.0.0.1:9001");
+	common_environment(l, f, rt);
 	add(l, "_HANDLER=%s", f->handler ? f->handler : "");
 	add(l, "AWS_REGION=%s", region);
 	add(l, "AWS_DEFAULT_REGION=%s", region);
@@ -63,25 +89,9 @@ static void environment(struct list *l, struct fn_worker *w, const struct fn_run
 	add(l, "AWS_LAMBDA_INITIALIZATION_TYPE=on-demand");
 	add(l, "AWS_LAMBDA_LOG_GROUP_NAME=%s", f->log_group);
 	add(l, "AWS_LAMBDA_LOG_STREAM_NAME=%s", w->log_stream);
-	add(l, "LAMBDA_TASK_ROOT=/var/task");
-	add(l, "LAMBDA_RUNTIME_DIR=/var/runtime");
-	add(l, "TZ=:UTC");
-	add(l, "HOME=/tmp");
-	add(l, "AWS_XRAY_CONTEXT_MISSING=LOG_ERROR");
 	if (fn_streq(f->log_format, "JSON")) {
 		add(l, "AWS_LAMBDA_LOG_FORMAT=JSON");
 		add(l, "AWS_LAMBDA_LOG_LEVEL=%s", f->app_log_level ? f->app_log_level : "INFO");
-	}
-	if (rt->execution_env)
-		add(l, "AWS_EXECUTION_ENV=AWS_Lambda_%s", f->runtime);
-	add_unless_set(l, f, "LANG", "en_US.UTF-8");
-	add_unless_set(l, f, "PATH", "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin");
-	add_unless_set(l, f, "LD_LIBRARY_PATH", "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib");
-	for (char **e = rt->env; *e; e++) {
-		char name[128];
-
-		snprintf(name, sizeof(name), "%.*s", (int)strcspn(*e, "="), *e);
-		add_unless_set(l, f, name, strchr(*e, '=') + 1);
 	}
 	for (size_t i = 0; i < f->n_env; i++)
 		add(l, "%s=%s", f->env[i].name, f->env[i].value);
@@ -99,6 +109,59 @@ static void name_log_stream(struct fn_worker *w)
 		 w->group->function->version, hex);
 }
 
+/* Named after the image too: with another one it is another kind. */
+static void name_kind(struct fn_spec *s, const struct fn_runtime *rt)
+{
+	snprintf(s->kind, sizeof(s->kind), "%.16s-%.12s", rt->name, rt->n_layers ? rt->layers[0] + strlen("img-") : "");
+}
+
+/* What all sandboxes of a runtime have in common; lowers: its base image. */
+static void basics(struct fn_spec *s, const struct fn_pool_config *cfg, const struct fn_runtime *rt)
+{
+	snprintf(s->name, sizeof(s->name), "env");
+	s->cpu_period_us = CPU_PERIOD_US;
+	s->pids_max = 1024;
+	s->nofile = 1024;
+	s->net = cfg->net;
+	snprintf(s->cwd, sizeof(s->cwd), "/var/task");
+	for (unsigned i = 0; i < rt->n_layers; i++)
+		snprintf(s->lowers[s->n_lowers++], FN_TREE_NAME_SIZE, "%s", rt->layers[i]);
+}
+
+/* The runtime by itself: to be started ahead. */
+static int prestart_spec(const struct fn_pool_config *cfg, const struct fn_runtime *rt, struct fn_spec *s)
+{
+	struct list env = {0}, argv = {0}, exec = {0};
+
+	basics(s, cfg, rt);
+	common_environment(&env, NULL, rt);
+	add(&env, FN_PRESTART_ENV "=%d", FN_PRESTART_FD);
+	for (char **e = rt->exec_candidates; *e; e++)
+		add(&exec, "%s", *e);
+	add(&argv, "bootstrap");
+	s->memory_bytes = 1u << 30; /* neither holds before the order: then the function's do */
+	s->cpu_quota_us = s->cpu_init_quota_us = CPU_PERIOD_US;
+	s->tmp_bytes = 1u << 20;
+	name_kind(s, rt);
+	s->prestart = true;
+	s->argv = argv.v;
+	s->envp = env.v;
+	s->exec_candidates = exec.v;
+	return env.failed || argv.failed || exec.failed ? -ENOMEM : 0;
+}
+
+void fn_pool_prestart(struct fn_pool *p, const char *runtime)
+{
+	const struct fn_runtime *rt = runtime ? fn_runtimes_find(p->cfg.runtimes, runtime) : NULL;
+	struct fn_spec s = {0};
+
+	if (!rt || !rt->installed || !rt->prestart_unless || !p->spawn)
+		return;
+	if (prestart_spec(&p->cfg, rt, &s) == 0) /* should it fail or be lost, starts are only slower */
+		(void)fn_spawn_prestart(p->spawn, &s);
+	fn_spec_clear(&s);
+}
+
 int fn_worker_spec(struct fn_worker *w, struct fn_spec *ret, struct fn_err *err)
 {
 	const struct fn_pool_config *cfg = &w->group->pool->cfg;
@@ -114,20 +177,24 @@ int fn_worker_spec(struct fn_worker *w, struct fn_spec *ret, struct fn_err *err)
 	for (char **e = rt->exec_candidates; *e; e++)
 		add(&exec, "%s", *e);
 	add(&argv, "bootstrap");
-	snprintf(s.name, sizeof(s.name), "env");
+	basics(&s, cfg, rt);
+	w->plain[0] = '\0';
+	if (rt->prestart_unless) {
+		const char *obstacle = fn_runtime_prestart_obstacle(rt, f->env, f->n_env);
+
+		if (obstacle)
+			snprintf(w->plain, sizeof(w->plain), "%s", obstacle);
+		else
+			name_kind(&s, rt);
+	}
 	s.memory_bytes = (uint64_t)f->memory_mb << 20;
-	s.cpu_period_us = CPU_PERIOD_US;
 	s.cpu_quota_us = fn_policy_cpu_quota_us(f->memory_mb, CPU_PERIOD_US);
 	/* a repeated init is within an invocation, which has no more than what it pays for */
 	s.cpu_init_quota_us = w->inv || s.cpu_quota_us > CPU_PERIOD_US ? s.cpu_quota_us : CPU_PERIOD_US;
-	s.pids_max = 1024;
-	s.nofile = 1024;
 	s.tmp_bytes = (uint64_t)f->ephemeral_mb << 20;
-	s.net = cfg->net;
-	snprintf(s.cwd, sizeof(s.cwd), "/var/task");
-	snprintf(s.lowers[s.n_lowers++], FN_TREE_NAME_SIZE, "code-%s", f->code_sha256);
-	for (unsigned i = 0; i < rt->n_layers; i++)
-		snprintf(s.lowers[s.n_lowers++], FN_TREE_NAME_SIZE, "%s", rt->layers[i]);
+	memmove(s.lowers + 1, s.lowers, s.n_lowers * FN_TREE_NAME_SIZE);
+	s.n_lowers++;
+	snprintf(s.lowers[0], FN_TREE_NAME_SIZE, "code-%s", f->code_sha256);
 	s.argv = argv.v;
 	s.envp = env.v;
 	s.exec_candidates = exec.v;

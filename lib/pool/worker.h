@@ -49,6 +49,7 @@ struct fn_worker {
 	uint64_t output_io, timer;
 	bool frozen, timed_out, gone;
 	char log_stream[80];
+	char plain[64];              /* the variable that kept its runtime from having been started ahead; "" = none */
 	struct fn_buf line;          /* output since the last newline */
 	struct fn_invocation *inv;   /* being served, or bound for a repeated init */
 	struct fn_sandbox_timing timing;

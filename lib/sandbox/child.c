@@ -48,7 +48,10 @@ struct state {
 	int proc_fd, root_fd, listen_fd;
 	pid_t runtime;
 	int exec_pipe[2]; /* CLOEXEC: EOF = the runtime's execve succeeded, else its struct fn_err */
-	int gate[2];      /* the order's length = it is there, and init has no privilege any more: the runtime may exec */
+	int gate[2];      /* socket, [0] is the runtime's. The order's length = it is there, and init has no privilege any more: exec. To a
+			   * runtime that was started ahead its environment (FN_PRESTART_ENV) */
+	const char *new_root, *proc; /* where the root to come is put, and where /proc is until then */
+	bool prestarted;
 	struct fn_sync_msg done;
 };
 
@@ -140,9 +143,12 @@ static int step_hostname(struct state *s, struct fn_err *err)
 
 static int step_root(struct state *s, struct fn_err *err)
 {
-	int r = fn_mount_attach(s->root_fd, AT_FDCWD, FN_ROOTFS_NEW, "mount /", err);
+	char proc[64];
+	int r = fn_mount_attach(s->root_fd, AT_FDCWD, s->new_root, "mount /", err);
 
-	if (r == 0 && syscall(SYS_move_mount, AT_FDCWD, FN_ROOTFS_PROC, AT_FDCWD, FN_ROOTFS_NEW "/proc", 0) < 0)
+	close(s->root_fd);
+	snprintf(proc, sizeof(proc), "%s/proc", s->new_root);
+	if (r == 0 && syscall(SYS_move_mount, AT_FDCWD, s->proc, AT_FDCWD, proc, 0) < 0)
 		r = fn_err_set(err, errno, "mount /proc", "move");
 	return r;
 }
@@ -205,19 +211,19 @@ static int step_mask(struct state *s, struct fn_err *err)
 static int step_tmp(struct state *s, struct fn_err *err)
 {
 	fn_auto_fd int fd = -EBADF;
-	char size[32];
+	char size[32], at[64];
 	const char *options[] = {"mode", "1777", "size", size, NULL, NULL};
 
 	snprintf(size, sizeof(size), "%llu", (unsigned long long)s->spec.tmp_bytes);
 	fd = fn_mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
-	return fd < 0 ? fd : fn_mount_attach(fd, AT_FDCWD, FN_ROOTFS_NEW "/tmp", "mount /tmp", err);
+	snprintf(at, sizeof(at), "%s/tmp", s->new_root);
+	return fd < 0 ? fd : fn_mount_attach(fd, AT_FDCWD, at, "mount /tmp", err);
 }
 
 /* Moves the runtime's process along: the kernel does that for everyone whose root is the old one. */
 static int step_pivot(struct state *s, struct fn_err *err)
 {
-	(void)s;
-	return fn_mount_pivot(FN_ROOTFS_NEW, err);
+	return fn_mount_pivot(s->new_root, err);
 }
 
 static int step_limits(struct state *s, struct fn_err *err)
@@ -293,6 +299,15 @@ static int runtime_start(struct state *s, struct fn_err *err)
 	path = find_candidate(&s->spec);
 	if (!path)
 		return fn_err_set(err, ENOENT, "bootstrap", "no executable file among the candidates");
+	if (s->spec.prestart && s->gate[0] != FN_PRESTART_FD) {
+		if (s->exec_pipe[1] == FN_PRESTART_FD)
+			s->exec_pipe[1] = fcntl(s->exec_pipe[1], F_DUPFD_CLOEXEC, FN_PRESTART_FD + 1);
+		if (s->exec_pipe[1] < 0 || dup2(s->gate[0], FN_PRESTART_FD) < 0)
+			return fn_err_set(err, errno, "start runtime ahead", NULL);
+	} else if (s->spec.prestart) {
+		(void)fn_fd_set_cloexec(FN_PRESTART_FD, false);
+	}
+	(void)signal(SIGPIPE, SIG_DFL); /* ignored in fn-spawnd, and what is ignored stays so over execve */
 	execve(path, s->spec.argv, s->spec.envp);
 	return fn_err_set(err, errno, "exec", "%s", path);
 }
@@ -321,7 +336,7 @@ static int step_fork(struct state *s, struct fn_err *err)
 	s->order = mmap(NULL, sizeof(*s->order), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (s->order == MAP_FAILED)
 		return fn_err_set(err, errno, "start runtime", "mmap");
-	if (pipe2(s->exec_pipe, O_CLOEXEC) < 0 || pipe2(s->gate, O_CLOEXEC) < 0)
+	if (pipe2(s->exec_pipe, O_CLOEXEC) < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s->gate) < 0)
 		return fn_err_set(err, errno, "start runtime", "pipe");
 	s->runtime = fork();
 	if (s->runtime < 0)
@@ -332,6 +347,58 @@ static int step_fork(struct state *s, struct fn_err *err)
 	close(s->gate[0]);
 	close(s->c->output_fd); /* its writers are the runtime and its children alone */
 	return 0;
+}
+
+/* --- START --- */
+static int receive_order(struct state *s, struct fn_err *err)
+{
+	int fds[FN_SOCK_FDS_MAX];
+	size_t n_fds = 0;
+	ssize_t n = fn_sock_recv(s->c->sync_fd, s->order, sizeof(*s->order), fds, &n_fds);
+
+	if (n == 0)
+		_exit(0); /* never needed */
+	if (n < (ssize_t)sizeof(s->order->msg) || (s->order->msg.type != FN_SYNC_ORDER && s->order->msg.type != FN_SYNC_PRESTART) || n_fds != 1)
+		return fn_err_set(err, n < 0 ? (int)n : EBADMSG, "order", NULL);
+	s->root_fd = fds[0];
+	s->spec_len = (size_t)n - sizeof(s->order->msg);
+	return fn_spec_borrow(s->order->spec, s->spec_len, s->vec, &s->spec, err);
+}
+
+static int release_runtime(struct state *s, struct fn_err *err);
+
+/* A runtime that begins before it knows its function: in its base image, which is left again when the order comes. */
+static int prestart(struct state *s, struct fn_err *err)
+{
+	char byte;
+	int r = step_root(s, err);
+
+	if (r == 0)
+		r = step_tmp(s, err);
+	if (r == 0)
+		r = step_pivot(s, err);
+	if (r == 0)
+		r = release_runtime(s, err);
+	if (r < 0)
+		return r;
+	if (fn_fd_read_all(s->gate[1], &byte, 1) != 1)
+		return fn_err_set(err, EIO, "start runtime ahead", "it ended before it had loaded");
+	if (mkdir("/tmp/root", 0755) < 0)
+		return fn_err_set(err, errno, "start runtime ahead", "mkdir");
+	s->new_root = "/tmp/root";
+	s->proc = "/proc";
+	s->prestarted = true;
+	return 0;
+}
+
+static int step_prestart(struct state *s, struct fn_err *err)
+{
+	int r;
+
+	if (!s->c->prestart)
+		return 0;
+	r = receive_order(s, err);
+	return r < 0 ? r : prestart(s, err);
 }
 
 static int step_ready(struct state *s, struct fn_err *err)
@@ -345,26 +412,12 @@ static int step_ready(struct state *s, struct fn_err *err)
 	return r < 0 ? fn_err_set(err, r, "ready", NULL) : 0;
 }
 
-/* --- START --- */
-static int step_order(struct state *s, struct fn_err *err)
-{
-	int fds[FN_SOCK_FDS_MAX];
-	size_t n_fds = 0;
-	ssize_t n = fn_sock_recv(s->c->sync_fd, s->order, sizeof(*s->order), fds, &n_fds);
-
-	if (n == 0)
-		_exit(0); /* never needed */
-	if (n < (ssize_t)sizeof(s->order->msg) || s->order->msg.type != FN_SYNC_ORDER || n_fds != 1)
-		return fn_err_set(err, n < 0 ? (int)n : EBADMSG, "order", NULL);
-	s->root_fd = fds[0];
-	s->spec_len = (size_t)n - sizeof(s->order->msg);
-	return fn_spec_borrow(s->order->spec, s->spec_len, s->vec, &s->spec, err);
-}
+static int step_order(struct state *s, struct fn_err *err) { return receive_order(s, err); }
 
 /* Init becomes nobody, with nothing open but its way to fn-spawnd and the two pipes of the start. */
 static int step_init(struct state *s, struct fn_err *err)
 {
-	int keep[3] = {s->c->sync_fd, s->exec_pipe[0], s->gate[1]}, r = fn_fd_close_except(keep, 3);
+	int keep[3] = {s->c->sync_fd, s->gate[1], s->exec_pipe[0]}, r = fn_fd_close_except(keep, s->prestarted ? 2 : 3);
 
 	if (r < 0)
 		return fn_err_set(err, r, "close_range", "init");
@@ -378,25 +431,45 @@ static int step_init(struct state *s, struct fn_err *err)
 	return 0;
 }
 
-static int step_runtime(struct state *s, struct fn_err *err)
+/* PID 2 goes on to its execve. */
+static int release_runtime(struct state *s, struct fn_err *err)
 {
-	uint64_t from = fn_clock_mono_us();
 	struct fn_err e;
 	ssize_t n;
 	int r = fn_fd_write_all(s->gate[1], &s->spec_len, sizeof(s->spec_len));
 
-	close(s->gate[1]);
 	if (r < 0 && r != -EPIPE) /* EPIPE: it has died, and says why */
 		return fn_err_set(err, r, "start runtime", "gate");
 	n = fn_fd_read_all(s->exec_pipe[0], &e, sizeof(e));
 	close(s->exec_pipe[0]);
-	s->done.exec_us = (uint32_t)(fn_clock_mono_us() - from);
 	if (n == 0 && r == 0)
 		return 0;
 	if (n != (ssize_t)sizeof(e))
 		return fn_err_set(err, EIO, "start runtime", "died before exec");
 	*err = e;
 	return -e.code;
+}
+
+/* The environment lies in the order as it is wanted: strings in a row. */
+static int hand_over(struct state *s, struct fn_err *err)
+{
+	const char *from = s->spec.envp[0] ? s->spec.envp[0] : "", *end = s->spec.exec_candidates[0];
+	uint32_t len = s->spec.envp[0] ? (uint32_t)(end - from) : 0;
+	int r = fn_fd_write_all(s->gate[1], &len, sizeof(len));
+
+	if (r == 0)
+		r = fn_fd_write_all(s->gate[1], from, len);
+	return r < 0 ? fn_err_set(err, r, "start runtime", "the one started ahead has ended") : 0;
+}
+
+static int step_runtime(struct state *s, struct fn_err *err)
+{
+	uint64_t from = fn_clock_mono_us();
+	int r = s->prestarted ? hand_over(s, err) : release_runtime(s, err);
+
+	close(s->gate[1]);
+	s->done.exec_us = (uint32_t)(fn_clock_mono_us() - from);
+	return r;
 }
 
 /* The plan. Order matters: /proc while the old, fully visible one is still there; privileges last. */
@@ -407,7 +480,7 @@ static const struct {
 } plan[] = {
 	{"fds", step_fds, NONE},     {"wait", step_wait, NONE},       {"groups", step_groups, CGROUP}, {"ids", step_ids, NONE},
 	{"limits", step_limits, NONE}, {"loopback", step_loopback, NET}, {"listener", step_listener, NET},
-	{"proc", step_proc, MOUNTS}, {"mask", step_mask, MOUNTS},     {"fork", step_fork, NONE},       {"ready", step_ready, NONE},
+	{"proc", step_proc, MOUNTS}, {"mask", step_mask, MOUNTS},     {"fork", step_fork, NONE},       {"prestart", step_prestart, NONE}, {"ready", step_ready, NONE},
 	{"order", step_order, NONE}, {"hostname", step_hostname, NONE}, {"root", step_root, MOUNTS},   {"tmp", step_tmp, MOUNTS},
 	{"pivot", step_pivot, MOUNTS}, {"init", step_init, NONE},     {"runtime", step_runtime, NONE},
 };
@@ -446,7 +519,7 @@ static _Noreturn void live(struct state *s)
 
 _Noreturn void fn_child_main(const struct fn_child *c)
 {
-	struct state s = {.c = c, .proc_fd = -EBADF, .root_fd = -EBADF, .listen_fd = -EBADF};
+	struct state s = {.c = c, .proc_fd = -EBADF, .root_fd = -EBADF, .listen_fd = -EBADF, .new_root = FN_ROOTFS_NEW, .proc = FN_ROOTFS_PROC};
 	struct fn_err err = {0};
 
 	for (size_t i = 0; i < N_STEPS; i++) {

@@ -27,6 +27,7 @@ struct fn_child {
 	int null_fd;   /* /dev/null, stdin */
 	int group_fds[FN_CG_N]; /* `tasks` of the v1 hierarchies, opened by root: init moves itself in */
 	unsigned n_groups;
+	bool prestart; /* an FN_SYNC_PRESTART comes first */
 };
 
 /* Runs in the child of clone3. Never returns. */

@@ -17,6 +17,8 @@
 #include "base/str.h"
 #include "os/mount.h"
 
+#define KEY_MAX (FN_SPEC_LOWERS_MAX * FN_TREE_NAME_SIZE + sizeof(FN_ROOTFS_SKELETON))
+
 struct root {
 	char *key;
 	unsigned number;
@@ -70,6 +72,19 @@ static int make_dev(struct fn_rootfs *r, struct fn_err *err)
 	return 0;
 }
 
+static int make_skeleton(uint32_t fs_uid, struct fn_err *err)
+{
+	static const char *const dirs[] = {"", "/var", "/var/task", "/var/task/lib", "/var/lang", "/var/lang/lib", "/opt", "/opt/lib", "/opt/bin"};
+	char path[64];
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		snprintf(path, sizeof(path), FN_ROOTFS_SKELETON "%s", dirs[i]);
+		if (mkdir(path, 0755) < 0 || lchown(path, fs_uid, fs_uid) < 0)
+			return fn_err_set(err, errno, "enter namespace", "%s", path);
+	}
+	return 0;
+}
+
 static int enter(struct fn_rootfs *r, const char *state_dir, struct fn_err *err)
 {
 	static const char *const options[] = {"mode", "0755", "size", "1m", NULL, NULL};
@@ -103,6 +118,8 @@ static int enter(struct fn_rootfs *r, const char *state_dir, struct fn_err *err)
 	r->own_ns = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
 	if (r->own_ns < 0)
 		return fn_err_set(err, errno, "enter namespace", "/proc/self/ns/mnt");
+	if (make_skeleton(r->fs_uid, err) < 0)
+		return -err->code;
 	return fn_mount_attach(trees, AT_FDCWD, FN_ROOTFS_TREES, "mount the trees", err);
 }
 
@@ -140,12 +157,14 @@ static void key_of(const struct fn_spec *spec, char *key, size_t size)
 
 	for (unsigned i = 0; i < spec->n_lowers; i++)
 		n += (size_t)snprintf(key + n, size - n, "%s%s", i ? ":" : "", spec->lowers[i]);
+	if (spec->prestart)
+		snprintf(key + n, size - n, ":" FN_ROOTFS_SKELETON);
 }
 
 /* mount(2), not fsconfig: a string there is limited to 256 bytes. Relative names keep the options within a page. */
 static int prepare(struct fn_rootfs *r, const char *key, struct root **ret, struct fn_err *err)
 {
-	char target[64], options[FN_SPEC_LOWERS_MAX * FN_TREE_NAME_SIZE + 32];
+	char target[64], options[KEY_MAX + 32];
 	fn_auto_fd int dev = -EBADF;
 	fn_auto_free struct root *root = calloc(1, sizeof(*root));
 	fn_auto_free char *copy = strdup(key);
@@ -185,7 +204,7 @@ static int prepare(struct fn_rootfs *r, const char *key, struct root **ret, stru
 
 int fn_rootfs_get(struct fn_rootfs *r, const struct fn_spec *spec, struct fn_err *err)
 {
-	char key[FN_SPEC_LOWERS_MAX * FN_TREE_NAME_SIZE];
+	char key[KEY_MAX];
 	struct root *root;
 
 	key_of(spec, key, sizeof(key));

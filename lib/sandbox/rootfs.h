@@ -16,6 +16,7 @@
 #define FN_ROOTFS_NEW "/new"       /* where a sandbox's child puts its root before pivoting */
 #define FN_ROOTFS_PROC "/newproc"  /* and its /proc, before there is a root */
 #define FN_ROOTFS_MOUNTED "/mounted" /* the prepared overlays */
+#define FN_ROOTFS_SKELETON "/skeleton" /* a lowest tree of empty directories, for runtimes started ahead: what the dynamic loader once found missing it never looks at again */
 #define FN_ROOTFS_NOTHING "/nothing" /* a file that nobody but host root may open: lies over what is masked in /proc */
 
 struct fn_rootfs;

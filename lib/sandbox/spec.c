@@ -19,6 +19,8 @@ struct wire {
 	uint32_t net, n_lowers, n_argv, n_env, n_candidates;
 	char lowers[FN_SPEC_LOWERS_MAX][FN_TREE_NAME_SIZE];
 	char cwd[128];
+	char kind[32];
+	uint32_t prestart;
 };
 
 static uint32_t count(char **v)
@@ -51,7 +53,7 @@ int fn_spec_encode(const struct fn_spec *s, struct fn_buf *out)
 	struct wire w = {
 		.magic = SPEC_MAGIC, .size = sizeof(w), .memory_bytes = s->memory_bytes, .tmp_bytes = s->tmp_bytes,
 		.cpu_quota_us = s->cpu_quota_us, .cpu_period_us = s->cpu_period_us, .cpu_init_quota_us = s->cpu_init_quota_us, .pids_max = s->pids_max,
-		.nofile = s->nofile, .net = s->net, .n_lowers = s->n_lowers,
+		.nofile = s->nofile, .net = s->net, .n_lowers = s->n_lowers, .prestart = s->prestart,
 		.n_argv = count(s->argv), .n_env = count(s->envp), .n_candidates = count(s->exec_candidates),
 	};
 	int r;
@@ -59,6 +61,7 @@ int fn_spec_encode(const struct fn_spec *s, struct fn_buf *out)
 	memcpy(w.name, s->name, sizeof(w.name));
 	memcpy(w.lowers, s->lowers, sizeof(w.lowers));
 	memcpy(w.cwd, s->cwd, sizeof(w.cwd));
+	memcpy(w.kind, s->kind, sizeof(w.kind));
 	r = fn_buf_add(out, &w, sizeof(w));
 	if (r == 0)
 		r = add_strings(out, s->argv);
@@ -99,7 +102,7 @@ int fn_spec_borrow(const void *data, size_t len, char **vec, struct fn_spec *ret
 		return fn_err_set(err, EBADMSG, "decode spec", "not a spec of this version");
 	if (w.n_lowers > FN_SPEC_LOWERS_MAX || w.n_argv > FN_SPEC_STRINGS_MAX || w.n_env > FN_SPEC_STRINGS_MAX ||
 	    w.n_candidates > FN_SPEC_STRINGS_MAX || len - sizeof(w) > FN_SPEC_STRINGS_BYTES || !terminated(w.name, sizeof(w.name)) ||
-	    !terminated(w.cwd, sizeof(w.cwd)) || w.net > FN_NET_NAT)
+	    !terminated(w.cwd, sizeof(w.cwd)) || !terminated(w.kind, sizeof(w.kind)) || w.prestart > 1 || w.net > FN_NET_NAT)
 		return fn_err_set(err, EBADMSG, "decode spec", "a field is out of range");
 	for (uint32_t i = 0; i < w.n_lowers; i++)
 		if (!terminated(w.lowers[i], FN_TREE_NAME_SIZE))
@@ -107,6 +110,8 @@ int fn_spec_borrow(const void *data, size_t len, char **vec, struct fn_spec *ret
 	memcpy(s.name, w.name, sizeof(s.name));
 	memcpy(s.lowers, w.lowers, sizeof(s.lowers));
 	memcpy(s.cwd, w.cwd, sizeof(s.cwd));
+	memcpy(s.kind, w.kind, sizeof(s.kind));
+	s.prestart = w.prestart;
 	s.memory_bytes = w.memory_bytes;
 	s.tmp_bytes = w.tmp_bytes;
 	s.cpu_quota_us = w.cpu_quota_us;
@@ -190,6 +195,8 @@ int fn_spec_validate(const struct fn_spec *s, struct fn_err *err)
 	for (unsigned i = 0; i < s->n_lowers; i++)
 		if (!tree_name_ok(s->lowers[i]))
 			return fn_err_set(err, EINVAL, "check spec", "tree name %.72s", s->lowers[i]);
+	if (s->prestart && !s->kind[0])
+		return fn_err_set(err, EINVAL, "check spec", "kind");
 	if (s->cwd[0] != '/')
 		return fn_err_set(err, EINVAL, "check spec", "working directory");
 	if (!s->argv || !s->argv[0] || !s->exec_candidates || !s->exec_candidates[0] || !s->envp)

@@ -20,6 +20,14 @@
 #define FN_SPEC_VECTOR_MAX (3 * (FN_SPEC_STRINGS_MAX + 1)) /* pointers of all three vectors, with their NULLs */
 #define FN_SPEC_WIRE_MAX 131072 /* bytes of an encoded spec */
 #define FN_RTAPI_PORT 9001     /* the Runtime API's listener, on 127.0.0.1 inside */
+/*
+ * A runtime started ahead finds FN_PRESTART_FD open and says so in this variable: a stream socket. It loads all that is not the function's,
+ * writes one byte, and reads: a 32-bit length in the host's byte order, then that many bytes of environment, "NAME=value" with a NUL each.
+ * When they come, its root has become the function's: it takes the environment for its own, goes to LAMBDA_TASK_ROOT, closes the
+ * descriptor and begins as if it had just been executed.
+ */
+#define FN_PRESTART_ENV "_FND_PRESTART"
+#define FN_PRESTART_FD 3
 #define FN_TREE_NAME_SIZE 72   /* "<kind>-<64 hex>" with NUL, see image/cache.h */
 
 enum fn_net_mode { FN_NET_LOOPBACK, FN_NET_NAT };
@@ -36,6 +44,8 @@ struct fn_spec {
 	unsigned n_lowers;         /* overlay lower trees, uppermost first: code, layers, base */
 	char lowers[FN_SPEC_LOWERS_MAX][FN_TREE_NAME_SIZE];
 	char cwd[128];             /* "/var/task" */
+	char kind[32];             /* runtime whose process may have been started ahead (FN_PRESTART_ENV); "" = none may */
+	bool prestart;             /* this is how to start one ahead, of that kind: the trees are the base image's, the environment the runtime's */
 	/* NULL-terminated vectors owned by the spec; argv_candidates: the first of them that is an executable file is run
 	 * with argv[1..] (provided.*: "/var/task/bootstrap", "/opt/bootstrap"). */
 	char **argv;
@@ -50,6 +60,8 @@ int fn_spec_decode(const void *data, size_t len, struct fn_spec *ret, struct fn_
 int fn_spec_validate(const struct fn_spec *spec, struct fn_err *err);
 void fn_spec_clear(struct fn_spec *spec);
 
+enum fn_prepared { FN_PREPARED_NOT, FN_PREPARED_SANDBOX, FN_PREPARED_RUNTIME };
+
 /* Stages of a cold start, microseconds each; the REPORT line shows them. */
 struct fn_sandbox_timing {
 	uint32_t queue_us;  /* waiting in fn-spawnd's queue */
@@ -59,7 +71,7 @@ struct fn_sandbox_timing {
 	uint32_t net_us;    /* loopback up, listener, nat */
 	uint32_t exec_us;   /* privileges dropped to execve done */
 	uint32_t total_us;
-	uint32_t prepared;  /* 1 = made ahead: its clone and net were not waited for and are 0 */
+	uint32_t prepared;  /* FN_PREPARED_*: what was made ahead; its clone and net were not waited for and are 0 */
 };
 
 /* How a sandbox ended. */

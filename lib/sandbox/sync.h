@@ -6,6 +6,8 @@
  *   id maps
  *   FN_SYNC_GO --------------->  PREPARE: groups, ids, network, /proc, PID 2
  *                  <-----------  FN_SYNC_READY    (+ the Runtime API listener)
+ *   (a runtime that is started ahead: FN_SYNC_PRESTART follows FN_SYNC_GO, an order of the same form for the runtime alone, and FN_SYNC_READY
+ *   comes only when it has loaded)
  *   (the sandbox is kept until a function needs it, or the order follows FN_SYNC_GO at once)
  *   FN_SYNC_ORDER  ----------->  START: root, /tmp, privileges      (+ the root; behind the message the encoded spec)
  *                  <-----------  FN_SYNC_RUNNING  the runtime's execve succeeded
@@ -19,7 +21,7 @@
 
 #include "base/err.h"
 
-enum fn_sync_type { FN_SYNC_GO = 1, FN_SYNC_ORDER, FN_SYNC_READY, FN_SYNC_RUNNING, FN_SYNC_FAILED, FN_SYNC_EXIT };
+enum fn_sync_type { FN_SYNC_GO = 1, FN_SYNC_PRESTART, FN_SYNC_ORDER, FN_SYNC_READY, FN_SYNC_RUNNING, FN_SYNC_FAILED, FN_SYNC_EXIT };
 
 struct fn_sync_msg {
 	uint32_t type;

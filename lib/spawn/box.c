@@ -160,7 +160,7 @@ void fn_box_fail(struct fn_box *b, const struct fn_err *err)
 	if (!b->answered && b->request) {
 		fn_spawn_reply_err(b->server, b->request, err);
 		b->request = 0;
-	} else if (b->for_stock && b->state == FN_BOX_BUILDING) {
+	} else if (b->stock && b->state == FN_BOX_BUILDING) {
 		fn_stock_box_failed(b, err);
 	}
 	fn_box_end(b);
@@ -228,7 +228,7 @@ static void box_running(struct fn_box *b, const struct fn_sync_msg *m)
 	}
 	b->timing.mounts_us += m->mounts_us;
 	b->timing.exec_us = m->exec_us;
-	b->timing.prepared = b->was_ready;
+	b->timing.prepared = !b->was_ready ? FN_PREPARED_NOT : b->stock->order ? FN_PREPARED_RUNTIME : FN_PREPARED_SANDBOX;
 	b->timing.total_us = (uint32_t)(fn_clock_mono_us() - b->started_us);
 	p.timing = b->timing;
 	fds[1] = fn_take_fd(&b->listen_fd);
@@ -295,6 +295,29 @@ static void on_sync(void *arg, int fd, uint32_t events)
 	}
 }
 
+static int send_order(struct fn_box *b, uint32_t type, const void *encoded, size_t len, int root_fd, struct fn_err *err)
+{
+	struct fn_sync_msg m = {.type = type};
+	struct iovec iov[2] = {{&m, sizeof(m)}, {(void *)encoded, len}};
+	int r = fn_sock_send(b->sync_fd, iov, 2, &root_fd, 1);
+
+	return r < 0 ? fn_err_set(err, r, "order", NULL) : 0;
+}
+
+static int box_prestart(struct fn_box *b, struct fn_err *err)
+{
+	const struct fn_stock *k = b->stock;
+	fn_auto_fd int root = -EBADF;
+	char *vec[FN_SPEC_VECTOR_MAX];
+	struct fn_spec spec;
+	int r = fn_spec_borrow(k->order, k->order_len, vec, &spec, err);
+
+	if (r < 0)
+		return r;
+	root = fn_rootfs_get(b->server->cfg.rootfs, &spec, err);
+	return root < 0 ? root : send_order(b, FN_SYNC_PRESTART, k->order, k->order_len, root, err);
+}
+
 /* clone3, and what must be done before the child may go on. */
 static int box_clone(struct fn_box *b, struct fn_err *err)
 {
@@ -322,6 +345,7 @@ static int box_clone(struct fn_box *b, struct fn_err *err)
 	r = fn_cgroup_open_v1(b->cgroup, child.group_fds, &child.n_groups, err);
 	if (r < 0)
 		return r;
+	child.prestart = b->stock && b->stock->order;
 	child.sync_fd = child_sync;
 	child.output_fd = out_w;
 	from = fn_clock_mono_us();
@@ -345,7 +369,9 @@ static int box_clone(struct fn_box *b, struct fn_err *err)
 	r = fn_sock_send(b->sync_fd, &iov, 1, NULL, 0);
 	if (r == 0)
 		r = fn_fd_set_nonblock(b->sync_fd, true);
-	return r < 0 ? fn_err_set(err, r, "sync socket", "go") : 0;
+	if (r < 0)
+		return fn_err_set(err, r, "sync socket", "go");
+	return child.prestart ? box_prestart(b, err) : 0;
 }
 
 static int box_build(struct fn_box *b, struct fn_err *err)
@@ -372,7 +398,7 @@ static int box_build(struct fn_box *b, struct fn_err *err)
 	return r;
 }
 
-struct fn_box *fn_box_new(struct fn_spawn_server *s, bool for_stock, struct fn_err *err)
+struct fn_box *fn_box_new(struct fn_spawn_server *s, struct fn_stock *stock, struct fn_err *err)
 {
 	struct fn_box *b = calloc(1, sizeof(*b));
 	int r;
@@ -383,7 +409,7 @@ struct fn_box *fn_box_new(struct fn_spawn_server *s, bool for_stock, struct fn_e
 		return NULL;
 	}
 	b->server = s;
-	b->for_stock = for_stock;
+	b->stock = stock;
 	b->id = ++s->next_id;
 	b->pidfd = b->sync_fd = b->output_fd = b->listen_fd = b->freeze_fd = b->peak_fd = -EBADF;
 	b->exit.wait_status = -1;
@@ -408,8 +434,6 @@ int fn_box_order(struct fn_box *b, const struct fn_box_order *o, struct fn_err *
 {
 	struct fn_cg_limits limits = {o->spec->memory_bytes, o->spec->cpu_init_quota_us, o->spec->cpu_period_us, o->spec->pids_max};
 	struct fn_spawn_server *s = b->server;
-	struct fn_sync_msg m = {.type = FN_SYNC_ORDER};
-	struct iovec iov[2] = {{&m, sizeof(m)}, {(void *)o->encoded, o->len}};
 	uint64_t from = fn_clock_mono_us();
 	int r = fn_cgroup_set_limits(b->cgroup, &limits, err);
 
@@ -418,9 +442,9 @@ int fn_box_order(struct fn_box *b, const struct fn_box_order *o, struct fn_err *
 	b->timing.cgroup_us += (uint32_t)(fn_clock_mono_us() - from);
 	b->limits = limits;
 	b->limits.cpu_quota_us = o->spec->cpu_quota_us;
-	r = fn_sock_send(b->sync_fd, iov, 2, &o->root_fd, 1);
+	r = send_order(b, FN_SYNC_ORDER, o->encoded, o->len, o->root_fd, err);
 	if (r < 0)
-		return fn_err_set(err, r, "order", NULL);
+		return r;
 	if (b->state == FN_BOX_READY && (b->kept = malloc(sizeof(*b->kept) + o->len))) {
 		b->kept->head = *o->head;
 		b->kept->len = o->len;

@@ -381,6 +381,14 @@ int fn_spawn_start(struct fn_spawn_client *c, const struct fn_spec *spec, fn_spa
 	return ask(c, p, FN_PROTO_SPAWN, b.data, b.len, -EBADF);
 }
 
+int fn_spawn_prestart(struct fn_spawn_client *c, const struct fn_spec *spec)
+{
+	fn_auto_buf struct fn_buf b = {0};
+	int r = fn_spec_encode(spec, &b);
+
+	return r < 0 ? r : send_request(c, FN_PROTO_PRESTART, 0, 0, b.data, b.len, -EBADF);
+}
+
 void fn_spawn_cancel(struct fn_spawn_client *c, uint64_t request)
 {
 	struct pending *p = fn_map_get_u64(c->pending, request);

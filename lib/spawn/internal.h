@@ -33,7 +33,8 @@ struct fn_box {
 	struct fn_sandbox_exit exit;
 	uint64_t started_us;
 	struct fn_kept_order *kept; /* of one that was READY: it may have been dying unseen when it got its order, which another then gets */
-	bool reaped, answered, for_stock, was_ready;
+	struct fn_stock *stock; /* it was made for; NULL = for a request */
+	bool reaped, answered, was_ready;
 };
 
 struct fn_spawn_server {
@@ -50,7 +51,8 @@ struct fn_spawn_server {
 	struct fn_list out; /* answers that wait for a full socket */
 	struct fn_list graves; /* boxes whose groups are to be removed */
 	uint64_t graves_timer;
-	struct fn_stock stock;
+	struct fn_list stocks; /* the plain one first */
+	uint64_t stock_timer, stock_tick_us;
 	struct fn_unpacker *unpacker;
 	char *in;
 };
@@ -70,8 +72,9 @@ struct fn_kept_order {
 void fn_spawn_order(struct fn_spawn_server *s, const struct fn_proto_header *head, const void *encoded, size_t len, bool fresh);
 
 /* box.c */
-/* Clones a sandbox and sets its first half going; NULL on failure, with err. for_stock: it is made ahead, nobody waits for it. */
-struct fn_box *fn_box_new(struct fn_spawn_server *s, bool for_stock, struct fn_err *err);
+/* Clones a sandbox and sets its first half going; NULL on failure, with err. stock: it is made ahead for that one,
+ * nobody waits for it; else NULL. */
+struct fn_box *fn_box_new(struct fn_spawn_server *s, struct fn_stock *stock, struct fn_err *err);
 
 struct fn_box_order {
 	const struct fn_proto_header *head; /* of the message that asks */
@@ -97,7 +100,13 @@ void fn_stock_box_failed(struct fn_box *b, const struct fn_err *err);
 void fn_stock_box_ended(struct fn_box *b, enum fn_box_state was);
 int fn_stock_open(struct fn_spawn_server *s);
 void fn_stock_close(struct fn_spawn_server *s);
-/* A ready box, or NULL. Counts as demand. */
-struct fn_box *fn_stock_take(struct fn_spawn_server *s);
+void fn_stock_free(struct fn_spawn_server *s); /* once no box is left */
+/* A ready box of a kind, or NULL. Counts as demand. */
+struct fn_box *fn_stock_take(struct fn_spawn_server *s, const char *kind);
+/* From now on sandboxes with this runtime started ahead are kept; order: an encoded spec with `prestart` (copied). */
+int fn_stock_declare(struct fn_spawn_server *s, const char *kind, const void *order, size_t len);
+unsigned fn_stock_count(const struct fn_spawn_server *s); /* of all kinds, with those that are being built */
+/* "sandbox":4,"python3.11-852e287230eb":2 - what is ready, as members of a JSON object. */
+void fn_stock_describe(const struct fn_spawn_server *s, char *buf, size_t size);
 
 #endif

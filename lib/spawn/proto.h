@@ -16,6 +16,7 @@
 enum fn_proto_type {
 	/* to fn-spawnd */
 	FN_PROTO_SPAWN = 1, /* + encoded spec */
+	FN_PROTO_PRESTART,  /* + encoded spec with `prestart` */
 	FN_PROTO_KILL,      /* id */
 	FN_PROTO_INITIALISED, /* id */
 	FN_PROTO_UNPACK,    /* + struct fn_proto_unpack; fd: the archive */

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "os/sock.h"
 #include "spawn/internal.h"
 
@@ -78,6 +79,21 @@ static unsigned thread_count(void)
 }
 
 /* --- messages --- */
+static void declare(struct fn_spawn_server *s, const void *data, size_t len)
+{
+	char *vec[FN_SPEC_VECTOR_MAX], text[512];
+	struct fn_spec spec;
+	struct fn_err err = {0};
+	int r = fn_spec_borrow(data, len, vec, &spec, &err);
+
+	if (r == 0 && !spec.prestart)
+		r = fn_err_set(&err, EINVAL, "start runtimes ahead", "the spec is of another use");
+	if (r == 0 && (r = fn_stock_declare(s, spec.kind, data, len)) < 0)
+		fn_err_set(&err, r, "start runtimes ahead", "%s", spec.kind);
+	if (r < 0)
+		fn_log_warn("%s", fn_err_format(&err, text, sizeof(text)));
+}
+
 void fn_spawn_order(struct fn_spawn_server *s, const struct fn_proto_header *h, const void *data, size_t len, bool fresh)
 {
 	uint64_t from = fn_clock_mono_us();
@@ -99,12 +115,17 @@ void fn_spawn_order(struct fn_spawn_server *s, const struct fn_proto_header *h, 
 	}
 	order.root_fd = root;
 	order.root_us = (uint32_t)(fn_clock_mono_us() - from);
-	for (int i = 0; i < 3 && !fresh && (b = fn_stock_take(s)); i++) { /* one that has died meanwhile is of no use; the next one may be */
-		if (fn_box_order(b, &order, &err) == 0)
+	for (int i = 0; i < 4 && !fresh; i++) { /* one that has died meanwhile is of no use; the next one may be */
+		b = i < 2 && spec.kind[0] ? fn_stock_take(s, spec.kind) : NULL;
+		if (!b)
+			b = fn_stock_take(s, "");
+		if (b && fn_box_order(b, &order, &err) == 0)
 			return;
+		if (!b)
+			break;
 		fn_box_end(b);
 	}
-	b = fn_box_new(s, false, &err);
+	b = fn_box_new(s, NULL, &err);
 	if (b && fn_box_order(b, &order, &err) == 0)
 		return;
 	fn_spawn_reply_err(s, h->request, &err);
@@ -114,11 +135,12 @@ void fn_spawn_order(struct fn_spawn_server *s, const struct fn_proto_header *h, 
 
 static void describe(struct fn_spawn_server *s, uint64_t request)
 {
-	char groups[512], text[1024];
+	char groups[512], stocks[1024], text[2048];
 
 	fn_cgroups_describe(s->cfg.cgroups, groups, sizeof(groups));
-	snprintf(text, sizeof(text), "{\"cgroups\":\"%s\",\"sandboxes\":%u,\"prepared_sandboxes\":%u,\"prepared_roots\":%zu,\"threads\":%u}", groups,
-		 s->n_boxes - s->stock.n_ready - s->stock.n_building, s->stock.n_ready, fn_rootfs_count(s->cfg.rootfs), thread_count());
+	fn_stock_describe(s, stocks, sizeof(stocks));
+	snprintf(text, sizeof(text), "{\"cgroups\":\"%s\",\"sandboxes\":%u,\"prepared\":{%s},\"prepared_roots\":%zu,\"threads\":%u}", groups,
+		 s->n_boxes - fn_stock_count(s), stocks, fn_rootfs_count(s->cfg.rootfs), thread_count());
 	fn_spawn_reply(s, FN_PROTO_TEXT, request, 0, text, strlen(text), NULL, 0);
 }
 
@@ -140,6 +162,9 @@ static void on_message(struct fn_spawn_server *s, const struct fn_proto_header *
 	switch (h->type) {
 	case FN_PROTO_SPAWN:
 		fn_spawn_order(s, h, data, len, false);
+		break;
+	case FN_PROTO_PRESTART:
+		declare(s, data, len);
 		break;
 	case FN_PROTO_KILL:
 		b = fn_map_get_u64(s->by_id, h->id);
@@ -257,6 +282,7 @@ void fn_spawn_server_free(struct fn_spawn_server *s)
 	if (!s)
 		return;
 	fn_unpacker_free(s->unpacker);
+	fn_stock_free(s);
 	fn_map_free(s->by_id);
 	fn_close(s->null_fd);
 	free(s->slots);

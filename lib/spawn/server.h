@@ -20,7 +20,8 @@ struct fn_spawn_server_config {
 	int host_ns_fd;           /* mount namespace in which fn-unpack is started */
 	const char *unpack_path;  /* of fn-unpack there */
 	uint32_t uid_base;
-	unsigned stock_least, stock_most; /* sandboxes kept ready: stock.h; 0 = none is made ahead */
+	unsigned stock_least, stock_most;       /* sandboxes kept ready: stock.h; most 0 = none is made ahead */
+	unsigned prestart_least, prestart_most; /* the same for each runtime */
 };
 
 struct fn_spawn_server;

@@ -1,6 +1,11 @@
 /* stock.c - see stock.h. */
 #include "spawn/stock.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/log.h"
 #include "spawn/internal.h"
 
@@ -23,55 +28,72 @@ unsigned fn_stock_target(double demand, unsigned taken_now, unsigned least, unsi
 }
 
 static unsigned target(const struct fn_stock *k) { return fn_stock_target(k->demand, k->taken, k->least, k->most); }
+static struct fn_stock *stock_of(struct fn_list *l) { return fn_list_entry(l, struct fn_stock, link); }
 
 static void arm(struct fn_spawn_server *s, uint64_t at)
 {
-	(void)fn_loop_rearm_timer(s->cfg.loop, s->stock.timer, at);
+	if (s->stock_timer)
+		(void)fn_loop_rearm_timer(s->cfg.loop, s->stock_timer, at);
 }
 
-static void failed(struct fn_spawn_server *s, const struct fn_err *err)
+static void failed(struct fn_spawn_server *s, struct fn_stock *k, const struct fn_err *err)
 {
 	char text[512];
 
-	if (s->stock.failures++ == 0)
-		fn_log_warn("cannot make sandboxes ahead: %s", fn_err_format(err, text, sizeof(text)));
-	s->stock.retry_us = fn_loop_now_us(s->cfg.loop) + RETRY_US;
+	if (k->failures++ == 0)
+		fn_log_warn("cannot make sandboxes ahead%s%s: %s", k->kind[0] ? " for " : "", k->kind, fn_err_format(err, text, sizeof(text)));
+	k->retry_us = fn_loop_now_us(s->cfg.loop) + RETRY_US;
 }
 
-/* One more, if there should be one and nothing that somebody waits for is under way. */
+static bool wanted(const struct fn_spawn_server *s, const struct fn_stock *k)
+{
+	return k->n_building < BUILDING_MAX && k->n_ready + k->n_building < target(k) && fn_loop_now_us(s->cfg.loop) >= k->retry_us;
+}
+
+/* One more, if there should be one and nothing that somebody waits for is under way. Plain ones come first: everyone can use them. */
 static void fill(struct fn_spawn_server *s)
 {
-	struct fn_stock *k = &s->stock;
 	struct fn_err err = {0};
 
-	if (s->shutdown || s->n_starting > 0 || k->n_building >= BUILDING_MAX || k->n_ready + k->n_building >= target(k) ||
-	    fn_loop_now_us(s->cfg.loop) < k->retry_us)
+	if (s->shutdown || s->n_starting > 0)
 		return;
-	k->n_building++;
-	if (!fn_box_new(s, true, &err))
-		failed(s, &err);
+	fn_list_for_each(l, &s->stocks)
+	{
+		struct fn_stock *k = stock_of(l);
+
+		if (!wanted(s, k))
+			continue;
+		k->n_building++;
+		if (fn_box_new(s, k, &err))
+			return;
+		failed(s, k, &err); /* its end has been counted already */
+	}
+}
+
+static void tick(struct fn_stock *k)
+{
+	k->demand = fn_stock_demand(k->demand, k->taken);
+	k->taken = 0;
+	if (k->n_ready > target(k)) /* the oldest; one a tick */
+		fn_box_end(fn_list_entry(fn_list_last(&k->ready), struct fn_box, place));
 }
 
 static void on_timer(void *arg)
 {
 	struct fn_spawn_server *s = arg;
-	struct fn_stock *k = &s->stock;
 	uint64_t now = fn_loop_now_us(s->cfg.loop);
 
-	if (now >= k->tick_us) {
-		k->demand = fn_stock_demand(k->demand, k->taken);
-		k->taken = 0;
-		k->tick_us = now + FN_STOCK_TICK_US;
-		if (k->n_ready > target(k) && k->n_ready > 0) /* the oldest; one a tick */
-			fn_box_end(fn_list_entry(fn_list_last(&k->ready), struct fn_box, place));
+	if (now >= s->stock_tick_us) {
+		s->stock_tick_us = now + FN_STOCK_TICK_US;
+		fn_list_for_each(l, &s->stocks) tick(stock_of(l));
 	}
 	fill(s);
-	arm(s, k->tick_us);
+	arm(s, s->stock_tick_us);
 }
 
 void fn_stock_box_ready(struct fn_box *b)
 {
-	struct fn_stock *k = &b->server->stock;
+	struct fn_stock *k = b->stock;
 
 	k->n_building--;
 	k->n_ready++;
@@ -82,42 +104,124 @@ void fn_stock_box_ready(struct fn_box *b)
 
 void fn_stock_box_started(struct fn_box *b) { arm(b->server, 0); }
 
-void fn_stock_box_failed(struct fn_box *b, const struct fn_err *err) { failed(b->server, err); }
+void fn_stock_box_failed(struct fn_box *b, const struct fn_err *err) { failed(b->server, b->stock, err); }
 
 void fn_stock_box_ended(struct fn_box *b, enum fn_box_state was)
 {
-	struct fn_stock *k = &b->server->stock;
+	struct fn_stock *k = b->stock;
 
 	if (fn_list_linked(&b->place)) {
 		fn_list_remove(&b->place);
 		k->n_ready--;
 	}
-	if (was == FN_BOX_BUILDING && b->for_stock)
+	if (was == FN_BOX_BUILDING && k)
 		k->n_building--;
 	if (was == FN_BOX_READY || was == FN_BOX_STARTING)
 		arm(b->server, 0);
 }
 
-struct fn_box *fn_stock_take(struct fn_spawn_server *s)
+static struct fn_stock *find(struct fn_spawn_server *s, const char *kind)
 {
-	struct fn_list *l = fn_list_first(&s->stock.ready);
+	fn_list_for_each(l, &s->stocks)
+	{
+		if (strcmp(stock_of(l)->kind, kind) == 0)
+			return stock_of(l);
+	}
+	return NULL;
+}
+
+struct fn_box *fn_stock_take(struct fn_spawn_server *s, const char *kind)
+{
+	struct fn_stock *k = find(s, kind);
+	struct fn_list *l = k ? fn_list_first(&k->ready) : NULL;
 	struct fn_box *b = l ? fn_list_entry(l, struct fn_box, place) : NULL;
 
-	s->stock.taken++;
+	if (k)
+		k->taken++;
 	if (!b)
 		return NULL;
 	fn_list_remove(&b->place);
-	s->stock.n_ready--;
+	k->n_ready--;
 	return b;
+}
+
+static struct fn_stock *add(struct fn_spawn_server *s, const char *kind, unsigned least, unsigned most)
+{
+	struct fn_stock *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return NULL;
+	k->least = least;
+	k->most = most;
+	strncpy(k->kind, kind, sizeof(k->kind) - 1);
+	fn_list_init(&k->ready);
+	fn_list_push_back(&s->stocks, &k->link);
+	return k;
+}
+
+int fn_stock_declare(struct fn_spawn_server *s, const char *kind, const void *order, size_t len)
+{
+	struct fn_stock *k = find(s, kind);
+	char *copy;
+
+	if (s->cfg.prestart_most == 0)
+		return 0;
+	if (k && k->order_len == len && memcmp(k->order, order, len) == 0)
+		return 0;
+	copy = malloc(len);
+	if (copy && !k)
+		k = add(s, kind, s->cfg.prestart_least, s->cfg.prestart_most);
+	if (!copy || !k) {
+		free(copy);
+		return -ENOMEM;
+	}
+	free(k->order); /* another image: those of the old one are of no use */
+	k->order = memcpy(copy, order, len);
+	k->order_len = len;
+	while (!fn_list_empty(&k->ready))
+		fn_box_end(fn_list_entry(fn_list_first(&k->ready), struct fn_box, place));
+	arm(s, 0);
+	return 0;
+}
+
+unsigned fn_stock_count(const struct fn_spawn_server *s)
+{
+	unsigned n = 0;
+
+	fn_list_for_each(l, (struct fn_list *)&s->stocks) n += stock_of(l)->n_ready + stock_of(l)->n_building;
+	return n;
+}
+
+void fn_stock_describe(const struct fn_spawn_server *s, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	buf[0] = '\0';
+	fn_list_for_each(l, (struct fn_list *)&s->stocks)
+	{
+		const struct fn_stock *k = stock_of(l);
+
+		if (n + sizeof(k->kind) + 32 < size)
+			n += (size_t)snprintf(buf + n, size - n, "%s\"%s\":%u", n ? "," : "", k->kind[0] ? k->kind : "sandbox", k->n_ready);
+	}
 }
 
 int fn_stock_open(struct fn_spawn_server *s)
 {
-	struct fn_stock *k = &s->stock;
-
-	*k = (struct fn_stock){.least = s->cfg.stock_least, .most = s->cfg.stock_most};
-	fn_list_init(&k->ready);
-	return k->most ? fn_loop_add_timer(s->cfg.loop, 0, on_timer, s, &k->timer) : 0;
+	fn_list_init(&s->stocks);
+	if (!add(s, "", s->cfg.stock_least, s->cfg.stock_most))
+		return -ENOMEM;
+	return fn_loop_add_timer(s->cfg.loop, 0, on_timer, s, &s->stock_timer);
 }
 
-void fn_stock_close(struct fn_spawn_server *s) { fn_loop_clear(s->cfg.loop, &s->stock.timer); }
+void fn_stock_close(struct fn_spawn_server *s) { fn_loop_clear(s->cfg.loop, &s->stock_timer); }
+
+void fn_stock_free(struct fn_spawn_server *s)
+{
+	fn_list_for_each_safe(l, &s->stocks)
+	{
+		fn_list_remove(l);
+		free(stock_of(l)->order);
+		free(stock_of(l));
+	}
+}

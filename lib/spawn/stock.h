@@ -1,24 +1,30 @@
 /*
- * stock.h - sandboxes made ahead: cloned, with network, /proc and a waiting runtime process, before a function needs them.
+ * stock.h - sandboxes made ahead: cloned, with network, /proc and a waiting process, before a function needs them.
  *
- * Runs in fn-spawnd. The stock is filled while nothing waits, one at a time; it follows demand (fn_stock_target, pure) between a least and
- * a most, and costs at most that many pairs of idle processes.
+ * Runs in fn-spawnd. There is one stock of plain ones, and one for each runtime that fnd has asked to have started ahead: there the process
+ * has been executed already and has loaded what is not the function's. Stocks are filled while nothing waits, one sandbox at a time; each
+ * follows demand (fn_stock_target, pure) between a least and a most, and costs at most that many pairs of idle processes.
  */
 #ifndef FN_SPAWN_STOCK_H
 #define FN_SPAWN_STOCK_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/list.h"
 
 struct fn_stock {
+	struct fn_list link;  /* of all */
+	char kind[32];        /* "" = plain */
+	char *order;          /* encoded spec that starts this kind's runtime; NULL for plain ones */
+	size_t order_len;
 	struct fn_list ready; /* of struct fn_box by place; the newest is first: its memory is the warmest */
 	unsigned n_ready, n_building;
 	unsigned least, most;
 	unsigned taken;       /* asked for since the last tick */
 	double demand;        /* per tick, remembered: rises at once, decays */
 	unsigned failures;    /* in a row; building pauses */
-	uint64_t timer, tick_us, retry_us;
+	uint64_t retry_us;
 };
 
 #define FN_STOCK_TICK_US 1000000u

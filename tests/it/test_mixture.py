@@ -56,7 +56,7 @@ class Mixture(unittest.TestCase):
         # leaks: everything ends with its environment
         d.delete("mix")
         wait_until("all environments are gone", lambda: not d.pids()["sandbox"] and not d.groups(), 20)
-        wait_until("the stock is full", lambda: d.doctor()["PreparedSandboxes"] == 8, 20)
+        wait_until("the stock is full", lambda: d.doctor()["Prepared"]["sandbox"] == 8, 20)
         base = {p: fd_count(p) for p in (worker, spawnd)}
         d.create("again")
         for _ in range(3):
@@ -64,7 +64,7 @@ class Mixture(unittest.TestCase):
                 d.invoke("again", {"do": "crash"})
         d.delete("again")
         wait_until("gone", lambda: not d.pids()["sandbox"] and not d.groups(), 20)
-        wait_until("the stock is full", lambda: d.doctor()["PreparedSandboxes"] == 8, 20)
+        wait_until("the stock is full", lambda: d.doctor()["Prepared"]["sandbox"] == 8, 20)
         time.sleep(0.3)
         for p in (worker, spawnd):
             self.assertLessEqual(fd_count(p), base[p] + 2, f"descriptors of {comm(p)}: {[os.readlink(f'/proc/{p}/fd/{x}') for x in os.listdir(f'/proc/{p}/fd')]}")

@@ -1,5 +1,5 @@
 """Sandboxes made ahead: used, replaced, bounded, and no different from others once they serve."""
-import contextlib, os, signal, threading, unittest
+import contextlib, os, signal, subprocess, tempfile, threading, unittest
 from harness import *
 
 
@@ -12,7 +12,7 @@ class Prepared(Case):
         return d
 
     def stock(self, d):
-        return d.doctor()["PreparedSandboxes"]
+        return d.doctor()["Prepared"]["sandbox"]
 
     def test_a_cold_start_takes_one_and_says_so(self):
         d = self.daemon(prepared_least=3, prepared_most=3)
@@ -75,6 +75,89 @@ class Prepared(Case):
                 if target.startswith("socket:"):
                     self.assertIsNone(sockets.get(target), "two of them share a socket")
                     sockets[target] = pid
+
+
+class StartedAhead(Case):
+    """Python's process may have been started before its function was known: nothing but the time shows it."""
+    daemon = Prepared.daemon
+
+    def ahead(self, d, least=2):
+        wait_until("runtimes have been started ahead", lambda: sum(n for kind, n in d.doctor()["Prepared"].items() if kind.startswith("python3.11-")) >= least, 30)
+
+    def start(self, **config):
+        return self.daemon(prepared_least=1, prepared_most=1, **config)
+
+    def test_a_cold_start_uses_one_and_says_so(self):
+        d = self.start()
+        d.create_python("f", "import os\ndef handler(event, context):\n return {k: os.environ.get(k) for k in ('_HANDLER', 'MINE', '_FND_PRESTART', 'AWS_LAMBDA_FUNCTION_NAME')} | {'cwd': os.getcwd(), 'fds': os.listdir('/proc/self/fd')}",
+                        Environment={"Variables": {"MINE": "a=b\nc"}})
+        self.ahead(d)
+        r = d.invoke("f", {}, tail=True)
+        self.assertIn("runtime started ahead\t", r.log)
+        self.assertEqual({k: v for k, v in r.json.items() if k != "fds"}, {"_HANDLER": "f.handler", "MINE": "a=b\nc", "_FND_PRESTART": None, "AWS_LAMBDA_FUNCTION_NAME": "f", "cwd": "/var/task"})
+        self.assertEqual(len(r.json["fds"]), 5, r.json)  # stdio, the Runtime API, the directory itself
+        self.assertEqual(d.stop(), 0)
+        self.assertEqual(d.leftovers(), [])
+
+    def test_a_variable_that_the_interpreter_reads_at_its_start_prevents_it_and_is_named(self):
+        d = self.start()
+        d.create_python("f", "import sys\ndef handler(event, context):\n return sys.flags.optimize", Environment={"Variables": {"PYTHONOPTIMIZE": "2"}})
+        self.ahead(d)
+        r = d.invoke("f", {}, tail=True)
+        self.assertIn("runtime not ahead because of PYTHONOPTIMIZE\t", r.log)
+        self.assertEqual(r.json, 2)
+
+    def test_modules_of_the_function_s_own_come_first(self):
+        d = self.start()
+        d.create("f", make_zip({"lambda_function.py": "import json\ndef handler(event, context):\n return json.MINE", "json.py": "MINE = 'my own'"}), runtime="python3.11", handler="lambda_function.handler")
+        self.ahead(d)
+        r = d.invoke("f", {}, tail=True)
+        self.assertIn("runtime started ahead", r.log)
+        self.assertEqual(r.json, "my own")
+
+    def test_libraries_of_the_function_s_own_are_found(self):
+        with tempfile.TemporaryDirectory() as tmp:
+            with open(os.path.join(tmp, "own.c"), "w") as f:
+                f.write("int answer(void) { return 42; }")
+            subprocess.run(["gcc", "-shared", "-fPIC", "-o", os.path.join(tmp, "libown.so"), os.path.join(tmp, "own.c")], check=True)
+            with open(os.path.join(tmp, "libown.so"), "rb") as f:
+                library = f.read()
+        d = self.start()
+        d.create("f", make_zip({"lambda_function.py": "import ctypes\ndef handler(event, context):\n return ctypes.CDLL('libown.so').answer()", "lib/libown.so": library}, {"lib/libown.so": 0o755}),
+                 runtime="python3.11", handler="lambda_function.handler", Timeout=30)
+        self.ahead(d)
+        r = d.invoke("f", {}, tail=True)
+        self.assertIn("runtime started ahead", r.log)
+        self.assertEqual(r.json, 42)
+
+    def test_each_is_a_process_of_its_own(self):
+        """No fork of a common parent: addresses and hash seeds differ, nothing is shared."""
+        d = self.start()
+        source = "import uuid, random, time\ndef handler(event, context):\n time.sleep(0.5)\n return [hash('seed'), str(uuid.uuid4()), random.random()] + [l.split('-')[0] for l in open('/proc/self/maps') if l.rstrip().endswith(('[stack]', '[heap]', '[vdso]'))]"
+        d.create_python("f", source, MemorySize=1769, Timeout=30)
+        self.ahead(d)
+        answers = []
+        threads = [threading.Thread(target=lambda: answers.append(d.invoke("f", {}, tail=True))) for _ in range(2)]
+        [t.start() for t in threads]
+        [t.join() for t in threads]
+        self.assertTrue(all("started ahead" in r.log for r in answers), [r.log for r in answers])
+        for one, other in zip(*(r.json for r in answers)):
+            self.assertNotEqual(one, other)
+
+    def test_killed_ones_are_made_anew_and_none_without(self):
+        d = self.start(prestarted_least=1, prestarted_most=2)
+        d.create_python("f", "def handler(event, context):\n return event")
+        for _ in range(3):
+            self.ahead(d, 1)
+            for pid in d.pids()["prepared"]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self.assertEqual(d.invoke("f", {"a": 1}).json, {"a": 1})
+        e = self.start(prestarted_most=0)
+        e.create_python("f", "def handler(event, context):\n return event")
+        r = e.invoke("f", {"a": 1}, tail=True)
+        self.assertEqual(r.json, {"a": 1})
+        self.assertNotIn("ahead", r.log)
 
 
 if __name__ == "__main__":
