@@ -7,7 +7,7 @@ $(B)/fixtures/%: tests/fixtures/%.c
 fixtures: $(FIXTURES)
 
 check: deps-quiet
-	@$(MAKE) --no-print-directory -j2 B=$(B) SAN=$(SAN) all unit-build fixtures images
+	@$(MAKE) --no-print-directory -j2 B=$(B) SAN=$(SAN) all unit-build fuzz-build fixtures images
 	@tests/run --build $(B) $(T)
 
 deps-quiet:

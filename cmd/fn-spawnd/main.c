@@ -100,6 +100,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	cfg.unpack_path = unpack;
+	cfg.trees_dir = FN_ROOTFS_TREES;
 	if (getrlimit(RLIMIT_NOFILE, &nofile) == 0) {
 		nofile.rlim_cur = nofile.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &nofile);

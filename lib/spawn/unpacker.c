@@ -91,12 +91,12 @@ int fn_unpacker_new(const struct fn_spawn_server_config *config, fn_unpacker_don
 	u->done = done;
 	u->arg = arg;
 	fn_list_init(&u->jobs);
-	u->roots_fd = open(FN_ROOTFS_TREES, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	u->roots_fd = open(config->trees_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (u->roots_fd < 0) {
 		free(u);
 		return -errno;
 	}
-	d = opendir(FN_ROOTFS_TREES); /* what a run that was killed left half-way */
+	d = opendir(config->trees_dir); /* what a run that was killed left half-way */
 	while (d && (e = readdir(d)))
 		if (fn_str_starts(e->d_name, ".tmp-"))
 			remove_below(u->roots_fd, e->d_name);
@@ -244,14 +244,10 @@ static void start_next(struct fn_unpacker *u)
 	}
 }
 
-static bool tree_ok(const struct fn_proto_unpack *r)
+static bool request_ok(const struct fn_proto_unpack *r)
 {
-	const char *dash = memchr(r->tree, '-', 8);
-
-	if (!memchr(r->tree, '\0', sizeof(r->tree)) || !memchr(r->prefix, '\0', sizeof(r->prefix)) || !dash)
-		return false;
-	return strspn(r->tree, "abcdefghijklmnopqrstuvwxyz") == (size_t)(dash - r->tree) && dash > r->tree && strlen(dash + 1) == 64 &&
-	       strspn(dash + 1, "0123456789abcdef") == 64 && !strstr(r->prefix, "..") && r->prefix[0] != '/';
+	return memchr(r->tree, '\0', sizeof(r->tree)) && memchr(r->prefix, '\0', sizeof(r->prefix)) && fn_tree_name_ok(r->tree) &&
+	       !strstr(r->prefix, "..") && r->prefix[0] != '/';
 }
 
 void fn_unpacker_start(struct fn_unpacker *u, uint64_t request, const struct fn_proto_unpack *req, int archive_fd)
@@ -260,7 +256,7 @@ void fn_unpacker_start(struct fn_unpacker *u, uint64_t request, const struct fn_
 	struct job *j = NULL;
 	struct fn_err err = {0};
 
-	if (!w || !tree_ok(req)) {
+	if (!w || !request_ok(req)) {
 		fn_err_set(&err, w ? EBADMSG : ENOMEM, "unpack", "malformed request");
 		u->done(u->arg, request, &err, 0);
 		fn_close(archive_fd);
@@ -301,13 +297,11 @@ void fn_unpacker_start(struct fn_unpacker *u, uint64_t request, const struct fn_
 
 void fn_unpacker_remove_tree(struct fn_unpacker *u, const char *tree)
 {
-	struct fn_proto_unpack check = {0};
 	char tmp[64];
 
-	snprintf(check.tree, sizeof(check.tree), "%s", tree);
 	snprintf(tmp, sizeof(tmp), ".tmp-%" PRIu64, ++u->next);
 	/* renamed first: a tree that is there is whole */
-	if (tree_ok(&check) && renameat(u->roots_fd, check.tree, u->roots_fd, tmp) == 0)
+	if (fn_tree_name_ok(tree) && renameat(u->roots_fd, tree, u->roots_fd, tmp) == 0)
 		remove_below(u->roots_fd, tmp);
 }
 

@@ -1,0 +1,170 @@
+/*
+ * cgroup_bench - what making, filling and removing a sandbox's groups costs: libcgroup beside os/cgroup.h's descriptors.
+ *   cgroup_bench [N=300]
+ * Both do the same: memory, cpu and pids groups (and, where those are v1, the one in the unified hierarchy) below the same parents, four limits,
+ * one process moved in, removed again. Medians of N, alternating.
+ */
+#include <libcgroup.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "os/cgroup.h"
+
+static const struct fn_cg_limits limits = {128u << 20, 7000, 100000, 1024};
+static const char instance[] = "fnd-cgroup-bench";
+
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void die(const char *what, const char *why)
+{
+	fprintf(stderr, "cgroup_bench: %s: %s\n", what, why);
+	exit(1);
+}
+
+static void print(const char *name, uint64_t (*v)[3], int n)
+{
+	static const char *const steps[] = {"create+limits", "attach", "remove"};
+
+	printf("%-10s", name);
+	for (int s = 0; s < 3; s++) {
+		uint64_t *col = malloc(sizeof(*col) * (size_t)n);
+
+		for (int i = 0; i < n; i++)
+			col[i] = v[i][s];
+		qsort(col, (size_t)n, sizeof(*col), by_value);
+		printf("  %s p50 %llu p99 %llu us", steps[s], (unsigned long long)col[n / 2], (unsigned long long)col[n * 99 / 100]);
+		free(col);
+	}
+	printf("\n");
+}
+
+static pid_t sleeper(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		for (;;)
+			pause();
+	return pid;
+}
+
+static void end(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static void direct(struct fn_cgroups *cgs, uint64_t t[3])
+{
+	struct fn_cgroup *cg;
+	struct fn_err err;
+	pid_t pid = sleeper();
+	uint64_t from = fn_clock_mono_us();
+	int r;
+
+	if (fn_cgroup_create(cgs, "direct", &limits, &cg, &err) < 0)
+		die(err.stage, err.msg);
+	t[0] = fn_clock_mono_us() - from;
+	from = fn_clock_mono_us();
+	if (fn_cgroup_attach_v1(cg, pid, &err) < 0)
+		die(err.stage, err.msg);
+	t[1] = fn_clock_mono_us() - from;
+	end(pid);
+	from = fn_clock_mono_us();
+	while ((r = fn_cgroup_remove(cg)) < 0)
+		;
+	t[2] = fn_clock_mono_us() - from;
+}
+
+static struct cgroup *prepare(const struct fn_cg_probe *p)
+{
+	struct cgroup *g;
+	struct cgroup_controller *c;
+	char name[512];
+
+	snprintf(name, sizeof(name), "%s/%s/library", strcmp(p->own_path[FN_CG_MEMORY], "/") == 0 ? "" : p->own_path[FN_CG_MEMORY], instance);
+	g = cgroup_new_cgroup(name + (name[0] == '/'));
+	c = cgroup_add_controller(g, "memory");
+	cgroup_set_value_uint64(c, p->driver[FN_CG_MEMORY] == FN_CG_V2 ? "memory.max" : "memory.limit_in_bytes", limits.memory_bytes);
+	c = cgroup_add_controller(g, "cpu");
+	if (p->driver[FN_CG_CPU] == FN_CG_V2) {
+		cgroup_set_value_string(c, "cpu.max", "7000 100000");
+	} else {
+		cgroup_set_value_uint64(c, "cpu.cfs_period_us", limits.cpu_period_us);
+		cgroup_set_value_uint64(c, "cpu.cfs_quota_us", limits.cpu_quota_us);
+	}
+	c = cgroup_add_controller(g, "pids");
+	cgroup_set_value_uint64(c, "pids.max", limits.pids_max);
+	return g;
+}
+
+static void library(const struct fn_cg_probe *p, uint64_t t[3])
+{
+	pid_t pid = sleeper();
+	uint64_t from = fn_clock_mono_us();
+	struct cgroup *g = prepare(p);
+	int r = cgroup_create_cgroup(g, 1);
+
+	t[0] = fn_clock_mono_us() - from;
+	if (r)
+		die("cgroup_create_cgroup", cgroup_strerror(r));
+	from = fn_clock_mono_us();
+	r = cgroup_attach_task_pid(g, pid);
+	t[1] = fn_clock_mono_us() - from;
+	if (r)
+		die("cgroup_attach_task_pid", cgroup_strerror(r));
+	end(pid);
+	from = fn_clock_mono_us();
+	do
+		r = cgroup_delete_cgroup_ext(g, CGFLAG_DELETE_EMPTY_ONLY);
+	while (r == ECGNONEMPTY || (r == ECGOTHER && cgroup_get_last_errno() == 16));
+	t[2] = fn_clock_mono_us() - from;
+	if (r)
+		die("cgroup_delete_cgroup", cgroup_strerror(r));
+	cgroup_free(&g);
+}
+
+int main(int argc, char **argv)
+{
+	int n = argc > 1 ? atoi(argv[1]) : 300;
+	uint64_t(*a)[3] = calloc((size_t)n, sizeof(*a)), (*b)[3] = calloc((size_t)n, sizeof(*b));
+	struct fn_cg_probe probe;
+	struct fn_cgroups *cgs;
+	struct fn_err err;
+	char text[512];
+
+	if (n < 1 || !a || !b)
+		return 2;
+	if (fn_cgroups_open(instance, &cgs, &err) < 0 || fn_cg_probe(&probe, &err) < 0)
+		die(err.stage, err.msg);
+	if (cgroup_init() != 0)
+		die("cgroup_init", "failed");
+	for (int i = -3; i < n; i++) { /* the first few warm up */
+		uint64_t t[3], u[3];
+
+		direct(cgs, t);
+		library(&probe, u);
+		if (i >= 0) {
+			memcpy(a[i], t, sizeof(t));
+			memcpy(b[i], u, sizeof(u));
+		}
+	}
+	printf("%s\n", fn_cgroups_describe(cgs, text, sizeof(text)));
+	print("direct", a, n);
+	print("libcgroup", b, n);
+	(void)fn_cgroups_sweep(cgs, &err);
+	fn_cgroups_close(cgs);
+	free(a);
+	free(b);
+	return 0;
+}
