@@ -1,7 +1,6 @@
 /* server.c - see server.h. The messages between fnd and fn-spawnd; a sandbox's life is in box.c, those made ahead in stock.c. */
 #include "spawn/server.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "os/ns.h"
 #include "os/sock.h"
 #include "spawn/internal.h"
 
@@ -64,19 +64,6 @@ void fn_spawn_reply_err(struct fn_spawn_server *s, uint64_t request, const struc
 	fn_spawn_reply(s, FN_PROTO_FAILED, request, 0, err, sizeof(*err), NULL, 0);
 }
 
-static unsigned thread_count(void)
-{
-	DIR *d = opendir("/proc/self/task");
-	struct dirent *e;
-	unsigned n = 0;
-
-	while (d && (e = readdir(d)))
-		n += e->d_name[0] != '.';
-	if (d)
-		closedir(d);
-	return n;
-}
-
 /* --- messages --- */
 void fn_spawn_order(struct fn_spawn_server *s, const struct fn_proto_header *h, const void *data, size_t len, bool fresh)
 {
@@ -118,7 +105,7 @@ static void describe(struct fn_spawn_server *s, uint64_t request)
 
 	fn_cgroups_describe(s->cfg.cgroups, groups, sizeof(groups));
 	snprintf(text, sizeof(text), "{\"cgroups\":\"%s\",\"sandboxes\":%u,\"prepared_sandboxes\":%u,\"prepared_roots\":%zu,\"threads\":%u}", groups,
-		 s->n_boxes - s->stock.n_ready - s->stock.n_building, s->stock.n_ready, fn_rootfs_count(s->cfg.rootfs), thread_count());
+		 s->n_boxes - s->stock.n_ready - s->stock.n_building, s->stock.n_ready, fn_rootfs_count(s->cfg.rootfs), fn_ns_threads());
 	fn_spawn_reply(s, FN_PROTO_TEXT, request, 0, text, strlen(text), NULL, 0);
 }
 
@@ -211,12 +198,13 @@ static void on_sock(void *arg, int fd, uint32_t events)
 
 int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_spawn_server **ret, struct fn_err *err)
 {
-	struct fn_spawn_server *s = calloc(1, sizeof(*s));
-	int r;
+	struct fn_spawn_server *s;
+	int r = 0;
 
-	if (thread_count() != 1)
+	if (fn_ns_threads() != 1)
 		return fn_err_set(err, EINVAL, "fn-spawnd", "must be single-threaded before clone3");
-	if (!s || !(s->in = malloc(FN_PROTO_MAX)) || fn_map_new(&s->by_id) < 0)
+	s = calloc(1, sizeof(*s));
+	if (!s)
 		return fn_err_set(err, ENOMEM, "fn-spawnd", NULL);
 	s->cfg = *config;
 	s->next_id = fn_clock_mono_us() / 1000 << 20; /* never an id that an earlier fn-spawnd gave */
@@ -225,16 +213,21 @@ int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_s
 	fn_list_init(&s->graves);
 	s->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (s->null_fd < 0)
-		return fn_err_set(err, errno, "fn-spawnd", "/dev/null");
-	r = fn_unpacker_new(config, on_unpacked, s, &s->unpacker);
+		r = -errno;
+	else if (!(s->in = malloc(FN_PROTO_MAX)) || fn_map_new(&s->by_id) < 0)
+		r = -ENOMEM;
+	if (r == 0)
+		r = fn_unpacker_new(config, on_unpacked, s, &s->unpacker);
 	if (r == 0)
 		r = fn_fd_set_nonblock(s->cfg.sock, true);
 	if (r == 0)
 		r = fn_loop_add_io(s->cfg.loop, s->cfg.sock, EPOLLIN, on_sock, s, &s->io);
 	if (r == 0)
 		r = fn_stock_open(s);
-	if (r < 0)
+	if (r < 0) {
+		fn_spawn_server_free(s);
 		return fn_err_set(err, r, "fn-spawnd", "set-up");
+	}
 	*ret = s;
 	return 0;
 }
@@ -256,6 +249,11 @@ void fn_spawn_server_free(struct fn_spawn_server *s)
 {
 	if (!s)
 		return;
+	fn_loop_clear(s->cfg.loop, &s->io);
+	fn_close(fn_take_fd(&s->cfg.sock));
+	flush(s); /* to nobody: drops what could not be said any more */
+	fn_stock_close(s);
+	fn_loop_clear(s->cfg.loop, &s->graves_timer);
 	fn_unpacker_free(s->unpacker);
 	fn_map_free(s->by_id);
 	fn_close(s->null_fd);

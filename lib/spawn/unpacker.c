@@ -106,16 +106,10 @@ int fn_unpacker_new(const struct fn_spawn_server_config *config, fn_unpacker_don
 	return 0;
 }
 
-static void job_finish(struct job *j, const struct fn_err *err, uint64_t bytes)
+static void job_free(struct job *j)
 {
-	struct fn_unpacker *u = j->u;
-
-	if (err && j->tmp[0])
-		remove_below(u->roots_fd, j->tmp);
-	if (j->running)
-		u->running--;
-	fn_loop_clear(u->cfg.loop, &j->pidfd_io);
-	fn_loop_clear(u->cfg.loop, &j->timer);
+	fn_loop_clear(j->u->cfg.loop, &j->pidfd_io);
+	fn_loop_clear(j->u->cfg.loop, &j->timer);
 	fn_close(j->archive_fd);
 	fn_close(j->result_fd);
 	fn_close(j->pidfd);
@@ -124,10 +118,21 @@ static void job_finish(struct job *j, const struct fn_err *err, uint64_t bytes)
 		struct waiter *w = fn_list_entry(fn_list_first(&j->waiters), struct waiter, link);
 
 		fn_list_remove(&w->link);
-		u->done(u->arg, w->request, err, bytes);
 		free(w);
 	}
 	free(j);
+}
+
+static void job_finish(struct job *j, const struct fn_err *err, uint64_t bytes)
+{
+	struct fn_unpacker *u = j->u;
+
+	if (err && j->tmp[0])
+		remove_below(u->roots_fd, j->tmp);
+	if (j->running)
+		u->running--;
+	fn_list_for_each(l, &j->waiters) u->done(u->arg, fn_list_entry(l, struct waiter, link)->request, err, bytes);
+	job_free(j);
 	start_next(u);
 }
 
@@ -319,6 +324,7 @@ void fn_unpacker_free(struct fn_unpacker *u)
 		}
 		if (j->tmp[0])
 			remove_below(u->roots_fd, j->tmp);
+		job_free(j);
 	}
 	fn_close(u->roots_fd);
 	free(u);
