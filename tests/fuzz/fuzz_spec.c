@@ -29,7 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned i = 0; i < s.n_lowers; i++) /* overlayfs would take ':' and ',' for its own */
 		fuzz_check(!strpbrk(s.lowers[i], "/.:,\\") && strlen(s.lowers[i]) < FN_TREE_NAME_SIZE);
 	fuzz_check(s.argv[0] && s.exec_candidates[0] && s.exec_candidates[0][0] == '/');
-	fuzz_check(fn_spec_encode(&s, &one) == 0 && fn_spec_decode(one.data, one.len, &again, &err) == 0);
+	fuzz_check(fn_spec_encode(&s, &one) == 0 && one.len == size); /* nothing was overlooked */
+	fuzz_check(fn_spec_decode(one.data, one.len, &again, &err) == 0);
 	fuzz_check(fn_spec_encode(&again, &two) == 0 && one.len == two.len && memcmp(one.data, two.data, one.len) == 0);
 	fuzz_check(s.memory_bytes == again.memory_bytes && s.tmp_bytes == again.tmp_bytes && s.pids_max == again.pids_max);
 	same_strings(s.argv, again.argv);

@@ -78,9 +78,9 @@ struct totals {
 	bool trusted;
 };
 
-static void look_at(int dirfd, const char *name, struct totals *t);
+static void look_at(int dirfd, const char *name, int depth, struct totals *t);
 
-static void look_below(int fd, struct totals *t)
+static void look_below(int fd, int depth, struct totals *t)
 {
 	DIR *d = fdopendir(dup(fd));
 	struct dirent *e;
@@ -88,12 +88,23 @@ static void look_below(int fd, struct totals *t)
 	fuzz_check(d != NULL);
 	while ((e = readdir(d)))
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			look_at(fd, e->d_name, t);
+			look_at(fd, e->d_name, depth, t);
 	closedir(d);
 }
 
-/* Checks and removes. */
-static void look_at(int dirfd, const char *name, struct totals *t)
+/* A relative target must not climb above the tree, wherever its components lead. */
+static void check_target(const char *target, int depth)
+{
+	for (const char *p = target; *p; p += strcspn(p, "/"), p += strspn(p, "/")) {
+		if (p[0] == '.' && p[1] == '.' && (!p[2] || p[2] == '/'))
+			fuzz_check(--depth >= 0);
+		else
+			depth++;
+	}
+}
+
+/* Checks and removes. depth: of the directory that it is in. */
+static void look_at(int dirfd, const char *name, int depth, struct totals *t)
 {
 	char target[PATH_MAX];
 	struct stat st;
@@ -111,12 +122,15 @@ static void look_at(int dirfd, const char *name, struct totals *t)
 	if (S_ISLNK(st.st_mode)) {
 		n = readlinkat(dirfd, name, target, sizeof(target) - 1);
 		fuzz_check(n > 0);
+		target[n] = '\0';
 		fuzz_check(target[0] != '/' || t->trusted);
+		if (target[0] != '/')
+			check_target(target, depth);
 	}
 	if (S_ISDIR(st.st_mode)) {
 		fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		fuzz_check(fd >= 0);
-		look_below(fd, t);
+		look_below(fd, depth + 1, t);
 		close(fd);
 	}
 	fuzz_check(unlinkat(dirfd, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0) == 0);
@@ -215,7 +229,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fprintf(stderr, "%s: %s: %s\n", res.err.stage, res.err.msg, strerror(res.err.code));
 		fuzz_check(false);
 	}
-	look_below(dest, &t);
+	look_below(dest, 0, &t);
 	fuzz_check(t.bytes <= MAX_BYTES);
 	fuzz_check(t.entries <= 2 + MAX_ENTRIES * 65u);
 	fuzz_check(fstat(dest, &st) == 0 && (st.st_mode & 07777) == 0755);
