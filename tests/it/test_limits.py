@@ -24,15 +24,27 @@ class Limits(Case):
         """2:1 within 15 %, and 1,769 MB are one CPU."""
         f = self.function(MemorySize=884, Timeout=60)
         g = self.function(name="t-cpu-442", MemorySize=442, Timeout=60)
-        share = {f: 0, g: 0}
+        def idle():
+            with open("/proc/stat") as stat:
+                v = list(map(int, stat.readline().split()[1:9]))
+            return v[3] + v[4], sum(v)
+
+        share, calm = {f: 0, g: 0}, False
         for attempt in range(6):  # a machine with other work can only take from a share, never add to it: the best of several
+            before = idle()
             for name in (f, g):
                 if attempt == 0:
                     self.d.do(name, "spin", ms=300)  # past what init was given
                 s = self.d.do(name, "spin", ms=int(1500 * min(SLOW, 2)))
                 share[name] = max(share[name], s["cpu_us"] / s["wall_us"])
+            after = idle()
+            calm = calm or after[0] - before[0] > 0.25 * (after[1] - before[1])
             if attempt >= 1 and abs(share[f] / share[g] - 2) < 0.3 and abs(share[f] - 884 / 1769) < 0.075:
                 break
+        self.assertLess(share[f], 884 / 1769 + 0.075, share)  # the limit itself: always
+        self.assertLess(share[g], 442 / 1769 + 0.075, share)
+        if not calm:  # others had both CPUs all the time
+            self.skipTest(f"the machine was never idle enough to tell what a function may use at least: {share}")
         self.assertAlmostEqual(share[f] / share[g], 2.0, delta=0.3, msg=str(share))
         self.assertAlmostEqual(share[f], 884 / 1769, delta=0.075, msg=str(share))
 
