@@ -42,11 +42,16 @@ static char last_tree[FN_TREE_NAME_SIZE];
 
 static void check_name(const char *name) { fuzz_check(*name && !strchr(name, '/') && strcmp(name, "..") != 0 && strcmp(name, ".") != 0); }
 
+static void check_limits(const struct fn_cg_limits *l)
+{
+	fuzz_check(l->memory_bytes >= 1u << 20 && l->pids_max >= 4 && (!l->cpu_quota_us || l->cpu_quota_us >= 1000) && l->cpu_period_us >= 1000);
+}
+
 int fn_cgroup_create(struct fn_cgroups *cgs, const char *name, const struct fn_cg_limits *l, struct fn_cgroup **ret, struct fn_err *err)
 {
 	(void)cgs;
 	check_name(name);
-	fuzz_check(l->memory_bytes >= 1u << 20 && l->pids_max >= 4 && l->cpu_quota_us >= 1000 && l->cpu_period_us >= 1000);
+	check_limits(l);
 	if (fate & 1)
 		return fn_err_set(err, ENOSPC, "cgroup mkdir", "played");
 	*ret = calloc(1, sizeof(**ret));
@@ -63,10 +68,17 @@ int fn_cgroup_remove(struct fn_cgroup *cg)
 
 int fn_cgroup_clone_fd(const struct fn_cgroup *cg) { return cg ? -EBADF : -EBADF; }
 int fn_cgroup_kill(struct fn_cgroup *cg) { return cg ? 0 : -EINVAL; }
-int fn_cgroup_attach_v1(struct fn_cgroup *cg, pid_t pid, struct fn_err *err)
+int fn_cgroup_open_v1(const struct fn_cgroup *cg, int *ret_fds, unsigned *ret_n, struct fn_err *err)
 {
-	(void)cg, (void)pid, (void)err;
+	(void)cg, (void)ret_fds, (void)err;
+	*ret_n = 0;
 	return fate & 2 ? fn_err_set(err, ESRCH, "cgroup attach", "played") : 0;
+}
+int fn_cgroup_set_limits(struct fn_cgroup *cg, const struct fn_cg_limits *l, struct fn_err *err)
+{
+	(void)cg, (void)err;
+	check_limits(l);
+	return 0;
 }
 int fn_cgroup_stats(struct fn_cgroup *cg, struct fn_cg_stats *ret)
 {
@@ -96,6 +108,9 @@ void fn_rootfs_forget_tree(struct fn_rootfs *r, const char *tree)
 	check_name(tree); /* the empty name is part of every root's */
 	snprintf(last_tree, sizeof(last_tree), "%s", tree);
 }
+int fn_rootfs_clone_begin(struct fn_rootfs *r) { return r ? 0 : -EINVAL; }
+void fn_rootfs_clone_end(struct fn_rootfs *r) { (void)r; }
+void fn_rootfs_free(struct fn_rootfs *r) { (void)r; }
 size_t fn_rootfs_count(const struct fn_rootfs *r)
 {
 	(void)r;
