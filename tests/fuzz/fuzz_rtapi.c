@@ -36,7 +36,7 @@ static void deliver(struct world *w)
 	bool waiting = fn_rt_waiting(w->rt);
 	int r = fn_rt_deliver(w->rt, w->inv);
 
-	fuzz_check((r == 0) == waiting && (r == 0 || r == -EAGAIN));
+	fuzz_check(r == 0 || (r == -EAGAIN && !waiting)); /* to one who has just gone may be delivered, too: nobody can know */
 	if (r == 0) {
 		fuzz_check(!w->out);
 		w->out = true;
@@ -48,7 +48,7 @@ static void on_next(void *arg)
 {
 	struct world *w = arg;
 
-	fuzz_check(!w->ended && !w->out && !w->init_failed && fn_rt_waiting(w->rt));
+	fuzz_check(!w->ended && !w->out && !w->init_failed);
 	if (w->eager)
 		deliver(w);
 }
