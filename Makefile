@@ -36,12 +36,15 @@ PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null)
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wno-format-truncation
+ifneq ($(findstring clang,$(CC)),)
+WARN := $(filter-out -Wno-format-truncation,$(WARN)) -Wno-missing-field-initializers
+endif
 OPT ?= -O2
 CFLAGS_ALL = -std=gnu17 $(OPT) -g $(WARN) -D_GNU_SOURCE -DFN_VERSION='"$(VERSION)"' -DFN_PREFIX='"$(PREFIX)"' \
 	-fPIE -fno-omit-frame-pointer -fstack-protector-strong -iquote lib -iquote tests -MMD -MP $(PKG_CFLAGS) $(CFLAGS)
 LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(LDFLAGS)
 ifneq ($(SAN),)
-CFLAGS_ALL += -fsanitize=$(SAN) -fno-sanitize-recover=all
+CFLAGS_ALL += -fsanitize=$(SAN) -fno-sanitize-recover=all $(if $(findstring address,$(SAN)),-DFN_ASAN)
 LDFLAGS_ALL += -fsanitize=$(SAN)
 else
 CFLAGS_ALL += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2

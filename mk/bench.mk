@@ -1,5 +1,5 @@
 # Benchmarks: see tests/bench/run.
-BENCH_BIN := $(B)/tests/bench/spawn_bench
+BENCH_BIN := $(B)/tests/bench/spawn_bench $(B)/tests/bench/cgroup_bench
 $(B)/tests/bench/%: $(B)/obj/tests/bench/%.o $(ARCHIVES)
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  LD $@")

@@ -52,6 +52,46 @@ static int fail(const struct fn_err *err)
 	return 1;
 }
 
+/* Set-up, the loop, and down again; on failure err says why. */
+static int serve(struct fn_spawn_server_config *cfg, const char *state, const char *instance, struct fn_err *err)
+{
+	struct fn_seccomp *seccomp = NULL;
+	struct fn_spawn_server *server = NULL;
+	char text[512];
+	uint64_t id;
+	int r = fn_loop_new(&cfg->loop);
+
+	if (r == 0)
+		r = fn_seccomp_for_functions(&seccomp, err);
+	cfg->seccomp = seccomp;
+	if (r == 0)
+		r = fn_cgroups_open(instance, &cfg->cgroups, err);
+	if (r == 0) {
+		r = fn_cgroups_sweep(cfg->cgroups, err);
+		if (r > 0)
+			fn_log_warn("removed %d sandbox groups that an earlier run left", r);
+		r = fn_rootfs_enter(state, cfg->uid_base, &cfg->host_ns_fd, &cfg->rootfs, err);
+	}
+	if (r == 0)
+		r = fn_spawn_server_new(cfg, &server, err);
+	if (r == 0)
+		r = fn_loop_add_signal(cfg->loop, SIGTERM, on_term, server, &id);
+	if (r == 0)
+		r = fn_loop_add_signal(cfg->loop, SIGINT, on_term, server, &id);
+	if (r == 0) {
+		fn_log_info("ready: %s", fn_cgroups_describe(cfg->cgroups, text, sizeof(text)));
+		r = fn_loop_run(cfg->loop);
+	}
+	if (r < 0 && err->code == 0)
+		fn_err_set(err, r, "fn-spawnd", "event loop");
+	fn_spawn_server_free(server);
+	fn_rootfs_free(cfg->rootfs);
+	fn_cgroups_close(cfg->cgroups);
+	fn_seccomp_free(seccomp);
+	fn_loop_free(cfg->loop);
+	return r;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"state", required_argument, NULL, 's'},     {"instance", required_argument, NULL, 'i'},
@@ -61,14 +101,11 @@ int main(int argc, char **argv)
 						{"version", no_argument, NULL, 'V'},         {NULL, 0, NULL, 0}};
 	struct fn_spawn_server_config cfg = {.sock = -EBADF};
 	const char *state = NULL, *instance = NULL;
-	char unpack[PATH_MAX], text[512];
-	struct fn_spawn_server *server;
-	struct fn_seccomp *seccomp;
+	char unpack[PATH_MAX];
 	struct fn_err err = {0};
 	struct rlimit nofile;
-	uint64_t id;
 	int64_t v;
-	int c, r;
+	int c;
 
 	fn_log_init("fn-spawnd", FN_LOG_INFO);
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -105,35 +142,10 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	cfg.unpack_path = unpack;
+	cfg.trees_dir = FN_ROOTFS_TREES;
 	if (getrlimit(RLIMIT_NOFILE, &nofile) == 0) {
 		nofile.rlim_cur = nofile.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &nofile);
 	}
-	r = fn_loop_new(&cfg.loop);
-	if (r == 0)
-		r = fn_seccomp_for_functions(&seccomp, &err);
-	if (r == 0)
-		r = fn_cgroups_open(instance, &cfg.cgroups, &err);
-	if (r < 0)
-		return fail(&err);
-	cfg.seccomp = seccomp;
-	r = fn_cgroups_sweep(cfg.cgroups, &err);
-	if (r > 0)
-		fn_log_warn("removed %d sandbox groups that an earlier run left", r);
-	r = fn_rootfs_enter(state, cfg.uid_base, &cfg.host_ns_fd, &cfg.rootfs, &err);
-	if (r == 0)
-		r = fn_spawn_server_new(&cfg, &server, &err);
-	if (r == 0)
-		r = fn_loop_add_signal(cfg.loop, SIGTERM, on_term, server, &id);
-	if (r == 0)
-		r = fn_loop_add_signal(cfg.loop, SIGINT, on_term, server, &id);
-	if (r < 0) {
-		fn_cgroups_close(cfg.cgroups);
-		return fail(&err);
-	}
-	fn_log_info("ready: %s", fn_cgroups_describe(cfg.cgroups, text, sizeof(text)));
-	r = fn_loop_run(cfg.loop);
-	fn_spawn_server_free(server);
-	fn_cgroups_close(cfg.cgroups);
-	return r < 0;
+	return serve(&cfg, state, instance, &err) < 0 ? fail(&err) : 0;
 }

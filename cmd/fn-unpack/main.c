@@ -34,7 +34,7 @@ static int limit_self(uint64_t max_bytes, struct fn_err *err)
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
 		struct rlimit l = {limits[i].value, limits[i].value};
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef FN_ASAN
 		if (limits[i].resource == RLIMIT_AS) /* the shadow memory needs terabytes of address space */
 			continue;
 #endif
@@ -73,7 +73,7 @@ static int confine(uint32_t uid, uint64_t max_bytes, struct fn_err *err)
 	if (r < 0)
 		return r;
 	umask(022);
-#ifdef __SANITIZE_ADDRESS__
+#ifdef FN_ASAN
 	(void)filter; /* the sanitizer's own calls are not on the list */
 	return 0;
 #else

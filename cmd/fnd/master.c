@@ -230,7 +230,7 @@ static int worker_main(struct master *m, int spawnd_fd, int master_fd)
 		fn_log_error("%s", fn_err_format(&err, text, sizeof(text)));
 		return 1;
 	}
-#ifdef __SANITIZE_ADDRESS__
+#ifdef FN_ASAN
 	(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* the leak checker looks at its own process */
 #endif
 	/* after the change of ids, which clears it: a master that is killed takes the worker along, and fn-spawnd sees its socket close */

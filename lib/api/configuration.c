@@ -12,8 +12,10 @@
 
 void fn_set_string(char **member, const char *value)
 {
-	free(*member);
+	char *old = *member; /* value may be what the member holds */
+
 	*member = fn_strdup_opt(value);
+	free(old);
 }
 
 void fn_check_fail(struct fn_checks *c, const char *value, const char *member, const char *constraint)

@@ -54,7 +54,7 @@ static void on_done(void *arg, struct fn_invoke_result *res)
 static bool client_context(struct fn_call *call, char **ret)
 {
 	const char *h = fn_http_req_header(call->req, "X-Amz-Client-Context");
-	uint8_t *data;
+	fn_auto_free uint8_t *data = NULL;
 	size_t len;
 
 	*ret = NULL;
@@ -73,7 +73,7 @@ static bool client_context(struct fn_call *call, char **ret)
 	for (uint8_t *p = data; *p; p++)
 		if (*p < 0x20) /* it becomes a header */
 			*p = ' ';
-	*ret = (char *)data;
+	*ret = (char *)fn_take_ptr(data);
 	return true;
 }
 

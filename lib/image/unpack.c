@@ -203,6 +203,8 @@ static int check_target(struct unpacker *u, const char *path, const char *target
 
 	if (!target || !*target)
 		return bad(u, path, "a symbolic link without a target");
+	if (strlen(target) >= PATH_MAX)
+		return bad(u, path, "a symbolic link with too long a target");
 	if (*target == '/')
 		return u->limits->trusted_image ? 0 : bad(u, path, "a symbolic link to an absolute path");
 	for (const char *p = path; (p = strchr(p, '/')); p++)

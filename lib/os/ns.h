@@ -16,6 +16,8 @@ pid_t fn_ns_clone(uint64_t flags, int cgroup_fd, int *ret_pidfd);
 /* Writes /proc/<pid>/{uid,gid}_map: inside 0 -> shared (one id), inside 1..65535 -> range+1.. */
 int fn_ns_write_maps(pid_t pid, uint32_t shared_id, uint32_t range);
 
+unsigned fn_ns_threads(void); /* of this process; 0 = /proc does not tell */
+
 int fn_pidfd_open(pid_t pid);
 int fn_pidfd_kill(int pidfd, int signo);
 

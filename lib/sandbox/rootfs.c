@@ -249,4 +249,20 @@ void fn_rootfs_clone_end(struct fn_rootfs *r)
 		abort();
 }
 
+void fn_rootfs_free(struct fn_rootfs *r)
+{
+	struct root *root;
+	size_t it = 0;
+
+	if (!r)
+		return;
+	while ((root = fn_map_next(r->roots, &it)))
+		forget(r, root);
+	fn_map_free(r->roots);
+	fn_close(r->dev_fd);
+	fn_close(r->own_ns);
+	fn_close(r->clone_ns);
+	free(r);
+}
+
 size_t fn_rootfs_count(const struct fn_rootfs *r) { return fn_map_count(r->roots); }

@@ -170,8 +170,8 @@ int fn_spec_decode(const void *data, size_t len, struct fn_spec *ret, struct fn_
 	return 0;
 }
 
-/* "<kind>-<64 hex>", kind of lower-case letters: a single path component that cannot climb */
-static bool tree_name_ok(const char *t)
+/* kind: up to six lower-case letters */
+bool fn_tree_name_ok(const char *t)
 {
 	size_t k = strspn(t, "abcdefghijklmnopqrstuvwxyz");
 
@@ -193,7 +193,7 @@ int fn_spec_validate(const struct fn_spec *s, struct fn_err *err)
 	if (s->n_lowers < 1 || s->n_lowers > FN_SPEC_LOWERS_MAX)
 		return fn_err_set(err, EINVAL, "check spec", "number of trees");
 	for (unsigned i = 0; i < s->n_lowers; i++)
-		if (!tree_name_ok(s->lowers[i]))
+		if (!fn_tree_name_ok(s->lowers[i]))
 			return fn_err_set(err, EINVAL, "check spec", "tree name %.72s", s->lowers[i]);
 	if (s->prestart && !s->kind[0])
 		return fn_err_set(err, EINVAL, "check spec", "kind");

@@ -53,6 +53,8 @@ struct fn_spec {
 	char **exec_candidates;    /* at least one absolute path */
 };
 
+/* "<kind>-<64 hex>": a single path component that cannot climb, the only names fn-spawnd opens. */
+bool fn_tree_name_ok(const char *name);
 int fn_spec_encode(const struct fn_spec *spec, struct fn_buf *out);
 /* Decodes without copying: strings point into data, the three vectors into vec (FN_SPEC_VECTOR_MAX pointers). No fn_spec_clear(). */
 int fn_spec_borrow(const void *data, size_t len, char **vec, struct fn_spec *ret, struct fn_err *err);

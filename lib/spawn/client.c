@@ -254,26 +254,32 @@ static void close_all(const int *fds, size_t n)
 		fn_close(fds[i]);
 }
 
+static const struct fn_err malformed = {EBADMSG, "fn-spawnd", "its answer is not one to this request"};
+
 static void on_spawned(struct fn_spawn_client *c, const struct fn_proto_header *h, const void *data, size_t len, int *fds, size_t n_fds)
 {
 	struct pending *p = fn_map_get_u64(c->pending, h->request);
 	struct fn_proto_spawned m;
 	struct fn_spawned s = {.peak_fd = -EBADF};
 	uint64_t *id;
+	void *old = NULL;
 
 	if (len != sizeof(m) || n_fds < 4 || !(id = malloc(sizeof(*id)))) {
 		close_all(fds, n_fds);
+		if (p)
+			answer(c, p, &malformed, NULL, 0, NULL);
 		return;
 	}
 	memcpy(&m, data, sizeof(m));
 	*id = h->id;
-	if (fn_map_set_u64(c->live, h->id, id, NULL) < 0)
+	if (fn_map_set_u64(c->live, h->id, id, &old) < 0)
 		free(id);
-	if (!p || p->cancelled) {
-		if (p)
-			pending_drop(c, p);
+	free(old);
+	if (!p || p->cancelled || p->kind != SPAWN) {
 		close_all(fds, n_fds);
 		fn_spawn_kill(c, h->id);
+		if (p)
+			answer(c, p, &malformed, NULL, 0, NULL);
 		return;
 	}
 	s.id = h->id;
@@ -285,6 +291,8 @@ static void on_spawned(struct fn_spawn_client *c, const struct fn_proto_header *
 		s.peak_fd = fds[4];
 	s.init_pid = m.init_pid;
 	s.timing = m.timing;
+	for (size_t i = s.peak_fd >= 0 ? 5 : 4; i < n_fds; i++)
+		fn_close(fds[i]);
 	answer(c, p, NULL, &s, 0, NULL);
 }
 
@@ -311,13 +319,15 @@ static void on_message(struct fn_spawn_client *c, const struct fn_proto_header *
 		memcpy(&e, data, sizeof(e));
 		e.stage[sizeof(e.stage) - 1] = e.msg[sizeof(e.msg) - 1] = '\0';
 		answer(c, p, &e, NULL, 0, NULL);
-	} else if (h->type == FN_PROTO_UNPACKED && p && len == sizeof(uint64_t)) {
+	} else if (h->type == FN_PROTO_UNPACKED && p && p->kind == UNPACK && len == sizeof(uint64_t)) {
 		uint64_t bytes;
 
 		memcpy(&bytes, data, sizeof(bytes));
 		answer(c, p, NULL, NULL, bytes, NULL);
-	} else if (h->type == FN_PROTO_TEXT && p) {
+	} else if (h->type == FN_PROTO_TEXT && p && p->kind == TEXT) {
 		answer(c, p, NULL, NULL, 0, data);
+	} else if (p) { /* whoever waits must not wait for ever */
+		answer(c, p, &malformed, NULL, 0, NULL);
 	}
 }
 

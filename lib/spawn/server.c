@@ -1,7 +1,6 @@
 /* server.c - see server.h. The messages between fnd and fn-spawnd; a sandbox's life is in box.c, those made ahead in stock.c. */
 #include "spawn/server.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "os/ns.h"
 #include "os/sock.h"
 #include "spawn/internal.h"
 
@@ -63,19 +63,6 @@ void fn_spawn_reply(struct fn_spawn_server *s, uint32_t type, uint64_t request, 
 void fn_spawn_reply_err(struct fn_spawn_server *s, uint64_t request, const struct fn_err *err)
 {
 	fn_spawn_reply(s, FN_PROTO_FAILED, request, 0, err, sizeof(*err), NULL, 0);
-}
-
-static unsigned thread_count(void)
-{
-	DIR *d = opendir("/proc/self/task");
-	struct dirent *e;
-	unsigned n = 0;
-
-	while (d && (e = readdir(d)))
-		n += e->d_name[0] != '.';
-	if (d)
-		closedir(d);
-	return n;
 }
 
 /* --- messages --- */
@@ -140,7 +127,7 @@ static void describe(struct fn_spawn_server *s, uint64_t request)
 	fn_cgroups_describe(s->cfg.cgroups, groups, sizeof(groups));
 	fn_stock_describe(s, stocks, sizeof(stocks));
 	snprintf(text, sizeof(text), "{\"cgroups\":\"%s\",\"sandboxes\":%u,\"prepared\":{%s},\"prepared_roots\":%zu,\"threads\":%u}", groups,
-		 s->n_boxes - fn_stock_count(s), stocks, fn_rootfs_count(s->cfg.rootfs), thread_count());
+		 s->n_boxes - fn_stock_count(s), stocks, fn_rootfs_count(s->cfg.rootfs), fn_ns_threads());
 	fn_spawn_reply(s, FN_PROTO_TEXT, request, 0, text, strlen(text), NULL, 0);
 }
 
@@ -189,7 +176,7 @@ static void on_message(struct fn_spawn_server *s, const struct fn_proto_header *
 		}
 		break;
 	case FN_PROTO_REMOVE:
-		if (len == FN_TREE_NAME_SIZE && memchr(data, '\0', len)) {
+		if (len == FN_TREE_NAME_SIZE && memchr(data, '\0', len) && fn_tree_name_ok(data)) {
 			fn_rootfs_forget_tree(s->cfg.rootfs, data);
 			fn_unpacker_remove_tree(s->unpacker, data);
 		}
@@ -236,12 +223,13 @@ static void on_sock(void *arg, int fd, uint32_t events)
 
 int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_spawn_server **ret, struct fn_err *err)
 {
-	struct fn_spawn_server *s = calloc(1, sizeof(*s));
-	int r;
+	struct fn_spawn_server *s;
+	int r = 0;
 
-	if (thread_count() != 1)
+	if (fn_ns_threads() != 1)
 		return fn_err_set(err, EINVAL, "fn-spawnd", "must be single-threaded before clone3");
-	if (!s || !(s->in = malloc(FN_PROTO_MAX)) || fn_map_new(&s->by_id) < 0)
+	s = calloc(1, sizeof(*s));
+	if (!s)
 		return fn_err_set(err, ENOMEM, "fn-spawnd", NULL);
 	s->cfg = *config;
 	s->next_id = fn_clock_mono_us() / 1000 << 20; /* never an id that an earlier fn-spawnd gave */
@@ -250,16 +238,21 @@ int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_s
 	fn_list_init(&s->graves);
 	s->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (s->null_fd < 0)
-		return fn_err_set(err, errno, "fn-spawnd", "/dev/null");
-	r = fn_unpacker_new(config, on_unpacked, s, &s->unpacker);
+		r = -errno;
+	else if (!(s->in = malloc(FN_PROTO_MAX)) || fn_map_new(&s->by_id) < 0)
+		r = -ENOMEM;
+	if (r == 0)
+		r = fn_unpacker_new(config, on_unpacked, s, &s->unpacker);
 	if (r == 0)
 		r = fn_fd_set_nonblock(s->cfg.sock, true);
 	if (r == 0)
 		r = fn_loop_add_io(s->cfg.loop, s->cfg.sock, EPOLLIN, on_sock, s, &s->io);
 	if (r == 0)
 		r = fn_stock_open(s);
-	if (r < 0)
+	if (r < 0) {
+		fn_spawn_server_free(s);
 		return fn_err_set(err, r, "fn-spawnd", "set-up");
+	}
 	*ret = s;
 	return 0;
 }
@@ -281,6 +274,11 @@ void fn_spawn_server_free(struct fn_spawn_server *s)
 {
 	if (!s)
 		return;
+	fn_loop_clear(s->cfg.loop, &s->io);
+	fn_close(fn_take_fd(&s->cfg.sock));
+	flush(s); /* to nobody: drops what could not be said any more */
+	fn_stock_close(s);
+	fn_loop_clear(s->cfg.loop, &s->graves_timer);
 	fn_unpacker_free(s->unpacker);
 	fn_stock_free(s);
 	fn_map_free(s->by_id);

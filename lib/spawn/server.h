@@ -19,6 +19,7 @@ struct fn_spawn_server_config {
 	const struct fn_seccomp *seccomp;
 	int host_ns_fd;           /* mount namespace in which fn-unpack is started */
 	const char *unpack_path;  /* of fn-unpack there */
+	const char *trees_dir;    /* where trees are unpacked: FN_ROOTFS_TREES, as rootfs uses it */
 	uint32_t uid_base;
 	unsigned stock_least, stock_most;       /* sandboxes kept ready: stock.h; most 0 = none is made ahead */
 	unsigned prestart_least, prestart_most; /* the same for each runtime */

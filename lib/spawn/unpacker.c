@@ -91,12 +91,12 @@ int fn_unpacker_new(const struct fn_spawn_server_config *config, fn_unpacker_don
 	u->done = done;
 	u->arg = arg;
 	fn_list_init(&u->jobs);
-	u->roots_fd = open(FN_ROOTFS_TREES, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	u->roots_fd = open(config->trees_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (u->roots_fd < 0) {
 		free(u);
 		return -errno;
 	}
-	d = opendir(FN_ROOTFS_TREES); /* what a run that was killed left half-way */
+	d = opendir(config->trees_dir); /* what a run that was killed left half-way */
 	while (d && (e = readdir(d)))
 		if (fn_str_starts(e->d_name, ".tmp-"))
 			remove_below(u->roots_fd, e->d_name);
@@ -104,6 +104,23 @@ int fn_unpacker_new(const struct fn_spawn_server_config *config, fn_unpacker_don
 		closedir(d);
 	*ret = u;
 	return 0;
+}
+
+static void job_free(struct job *j)
+{
+	fn_loop_clear(j->u->cfg.loop, &j->pidfd_io);
+	fn_loop_clear(j->u->cfg.loop, &j->timer);
+	fn_close(j->archive_fd);
+	fn_close(j->result_fd);
+	fn_close(j->pidfd);
+	fn_list_remove(&j->link);
+	while (!fn_list_empty(&j->waiters)) {
+		struct waiter *w = fn_list_entry(fn_list_first(&j->waiters), struct waiter, link);
+
+		fn_list_remove(&w->link);
+		free(w);
+	}
+	free(j);
 }
 
 static void job_finish(struct job *j, const struct fn_err *err, uint64_t bytes)
@@ -114,20 +131,8 @@ static void job_finish(struct job *j, const struct fn_err *err, uint64_t bytes)
 		remove_below(u->roots_fd, j->tmp);
 	if (j->running)
 		u->running--;
-	fn_loop_clear(u->cfg.loop, &j->pidfd_io);
-	fn_loop_clear(u->cfg.loop, &j->timer);
-	fn_close(j->archive_fd);
-	fn_close(j->result_fd);
-	fn_close(j->pidfd);
-	fn_list_remove(&j->link);
-	while (!fn_list_empty(&j->waiters)) {
-		struct waiter *w = fn_list_entry(fn_list_first(&j->waiters), struct waiter, link);
-
-		fn_list_remove(&w->link);
-		u->done(u->arg, w->request, err, bytes);
-		free(w);
-	}
-	free(j);
+	fn_list_for_each(l, &j->waiters) u->done(u->arg, fn_list_entry(l, struct waiter, link)->request, err, bytes);
+	job_free(j);
 	start_next(u);
 }
 
@@ -244,14 +249,10 @@ static void start_next(struct fn_unpacker *u)
 	}
 }
 
-static bool tree_ok(const struct fn_proto_unpack *r)
+static bool request_ok(const struct fn_proto_unpack *r)
 {
-	const char *dash = memchr(r->tree, '-', 8);
-
-	if (!memchr(r->tree, '\0', sizeof(r->tree)) || !memchr(r->prefix, '\0', sizeof(r->prefix)) || !dash)
-		return false;
-	return strspn(r->tree, "abcdefghijklmnopqrstuvwxyz") == (size_t)(dash - r->tree) && dash > r->tree && strlen(dash + 1) == 64 &&
-	       strspn(dash + 1, "0123456789abcdef") == 64 && !strstr(r->prefix, "..") && r->prefix[0] != '/';
+	return memchr(r->tree, '\0', sizeof(r->tree)) && memchr(r->prefix, '\0', sizeof(r->prefix)) && fn_tree_name_ok(r->tree) &&
+	       !strstr(r->prefix, "..") && r->prefix[0] != '/';
 }
 
 void fn_unpacker_start(struct fn_unpacker *u, uint64_t request, const struct fn_proto_unpack *req, int archive_fd)
@@ -260,7 +261,7 @@ void fn_unpacker_start(struct fn_unpacker *u, uint64_t request, const struct fn_
 	struct job *j = NULL;
 	struct fn_err err = {0};
 
-	if (!w || !tree_ok(req)) {
+	if (!w || !request_ok(req)) {
 		fn_err_set(&err, w ? EBADMSG : ENOMEM, "unpack", "malformed request");
 		u->done(u->arg, request, &err, 0);
 		fn_close(archive_fd);
@@ -301,13 +302,11 @@ void fn_unpacker_start(struct fn_unpacker *u, uint64_t request, const struct fn_
 
 void fn_unpacker_remove_tree(struct fn_unpacker *u, const char *tree)
 {
-	struct fn_proto_unpack check = {0};
 	char tmp[64];
 
-	snprintf(check.tree, sizeof(check.tree), "%s", tree);
 	snprintf(tmp, sizeof(tmp), ".tmp-%" PRIu64, ++u->next);
 	/* renamed first: a tree that is there is whole */
-	if (tree_ok(&check) && renameat(u->roots_fd, check.tree, u->roots_fd, tmp) == 0)
+	if (fn_tree_name_ok(tree) && renameat(u->roots_fd, tree, u->roots_fd, tmp) == 0)
 		remove_below(u->roots_fd, tmp);
 }
 
@@ -325,6 +324,7 @@ void fn_unpacker_free(struct fn_unpacker *u)
 		}
 		if (j->tmp[0])
 			remove_below(u->roots_fd, j->tmp);
+		job_free(j);
 	}
 	fn_close(u->roots_fd);
 	free(u);

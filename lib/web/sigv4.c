@@ -38,17 +38,23 @@ static void add_path(struct fn_buf *b, const char *s, bool encode)
 
 static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-static void add_query(struct fn_buf *b, const char *raw)
+static int add_query(struct fn_buf *b, const char *raw)
 {
 	fn_auto_free char *copy = strdup(raw);
 	char *v[QUERY_MAX], *save = NULL;
 	size_t n = 0;
 
-	for (char *p = copy ? strtok_r(copy, "&", &save) : NULL; p && n < QUERY_MAX; p = strtok_r(NULL, "&", &save))
+	if (!copy)
+		return -ENOMEM;
+	for (char *p = strtok_r(copy, "&", &save); p; p = strtok_r(NULL, "&", &save)) {
+		if (n == QUERY_MAX) /* what is left out would be unsigned */
+			return -EINVAL;
 		v[n++] = p;
+	}
 	qsort(v, n, sizeof(*v), by_text);
 	for (size_t i = 0; i < n; i++)
 		(void)fn_buf_addf(b, "%s%s%s", i ? "&" : "", v[i], strchr(v[i], '=') ? "" : "=");
+	return 0;
 }
 
 /* Trimmed, runs of spaces made one. */
@@ -74,7 +80,8 @@ static int canonical(const struct fn_sigv4 *r, struct fn_buf *b)
 	(void)fn_buf_addf(b, "%s\n", r->method);
 	add_path(b, r->path, r->encode_path);
 	(void)fn_buf_add(b, "\n", 1);
-	add_query(b, r->query);
+	if (add_query(b, r->query) < 0)
+		return -EINVAL;
 	(void)fn_buf_add(b, "\n", 1);
 	for (char *n = strtok_r(names, ";", &save); n; n = strtok_r(NULL, ";", &save)) {
 		const char *value = r->header(r->arg, n);

@@ -19,7 +19,8 @@ struct fn_sigv4 {
 	void *arg;
 };
 
-/* The signature in lower-case hex; -EINVAL when a signed header is missing or host is not signed, -ENOMEM. */
+/* The signature in lower-case hex; -EINVAL when a signed header is missing, host is not signed or there are more than
+ * 128 query parameters, -ENOMEM. */
 int fn_sigv4_signature(const struct fn_sigv4 *r, const char *secret, char out[65]);
 void fn_sigv4_sha256(const void *data, size_t len, char out[65]);
 

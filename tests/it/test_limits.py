@@ -24,11 +24,27 @@ class Limits(Case):
         """2:1 within 15 %, and 1,769 MB are one CPU."""
         f = self.function(MemorySize=884, Timeout=60)
         g = self.function(name="t-cpu-442", MemorySize=442, Timeout=60)
-        share = {}
-        for name in (f, g):
-            self.d.do(name, "spin", ms=300)  # past what init was given
-            samples = [self.d.do(name, "spin", ms=int(1500 * min(SLOW, 2))) for _ in range(3)]
-            share[name] = sorted(s["cpu_us"] / s["wall_us"] for s in samples)[1]
+        def idle():
+            with open("/proc/stat") as stat:
+                v = list(map(int, stat.readline().split()[1:9]))
+            return v[3] + v[4], sum(v)
+
+        share, calm = {f: 0, g: 0}, False
+        for attempt in range(6):  # a machine with other work can only take from a share, never add to it: the best of several
+            before = idle()
+            for name in (f, g):
+                if attempt == 0:
+                    self.d.do(name, "spin", ms=300)  # past what init was given
+                s = self.d.do(name, "spin", ms=int(1500 * min(SLOW, 2)))
+                share[name] = max(share[name], s["cpu_us"] / s["wall_us"])
+            after = idle()
+            calm = calm or after[0] - before[0] > 0.25 * (after[1] - before[1])
+            if attempt >= 1 and abs(share[f] / share[g] - 2) < 0.3 and abs(share[f] - 884 / 1769) < 0.075:
+                break
+        self.assertLess(share[f], 884 / 1769 + 0.075, share)  # the limit itself: always
+        self.assertLess(share[g], 442 / 1769 + 0.075, share)
+        if not calm:  # others had both CPUs all the time
+            self.skipTest(f"the machine was never idle enough to tell what a function may use at least: {share}")
         self.assertAlmostEqual(share[f] / share[g], 2.0, delta=0.3, msg=str(share))
         self.assertAlmostEqual(share[f], 884 / 1769, delta=0.075, msg=str(share))
 
@@ -119,17 +135,23 @@ def handler(event, context):
         for line in maps.splitlines():
             inside, outside, count = map(int, line.split())
             self.assertTrue(outside >= 65536, maps)
-        sandbox = [p for p in self.d.pids()["sandbox"]]
-        self.assertTrue(sandbox)
-        for pid in sandbox:
-            with open(f"/proc/{pid}/status") as s:
-                text = s.read()
+        seen = {}
+
+        def without_privilege():
+            """One that is still being set up (another environment for the next invocation) has its privileges for a moment yet."""
+            seen.clear()
+            for pid in self.d.pids()["sandbox"]:
+                with contextlib.suppress(OSError), open(f"/proc/{pid}/status") as s:
+                    seen[pid] = s.read()
+            return seen and all(re.search(r, t) for t in seen.values() for r in (r"CapEff:\s+0000000000000000", r"CapBnd:\s+0000000000000000", r"NoNewPrivs:\s+1", r"Seccomp:\s+2"))
+
+        try:
+            wait_until("no process of a sandbox has a privilege", without_privilege, 5)
+        except AssertionError:
+            self.fail(str(seen))
+        for text in seen.values():
             uids = set(map(int, re.search(r"^Uid:\s+(.*)$", text, re.M).group(1).split()))
             self.assertTrue(all(u >= 65536 for u in uids), text)
-            self.assertRegex(text, r"CapEff:\s+0000000000000000")
-            self.assertRegex(text, r"CapBnd:\s+0000000000000000")
-            self.assertRegex(text, r"NoNewPrivs:\s+1")
-            self.assertRegex(text, r"Seccomp:\s+2")
 
     def test_sandboxes_have_different_uids(self):
         a, b = self.function(name="t-uid-a"), self.function(name="t-uid-b")

@@ -110,6 +110,8 @@ START_TEST(sweep_removes_what_a_dead_run_left)
 	ck_assert_int_eq(fn_cgroup_create(cgs, "b", &limits, &b, &err), 0);
 	ck_assert_int_ge(fn_cgroups_sweep(cgs, &err), 2);
 	ck_assert_int_eq(fn_cgroups_sweep(cgs, &err), 0);
+	ck_assert_int_eq(fn_cgroup_remove(a), 0); /* gone already is fine */
+	ck_assert_int_eq(fn_cgroup_remove(b), 0);
 	fn_cgroups_close(cgs);
 }
 END_TEST

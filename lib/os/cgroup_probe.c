@@ -1,0 +1,168 @@
+/*
+ * cgroup_probe.c - which controller is bound where, by libcgroup; the v1 groups that live as long as the daemon. fnd and fn-spawnd.
+ *
+ * Not libcgroup's (2.0.2): a cgroup2 mount without controllers, which it does not list (hybrid hosts); the own group in the unified hierarchy
+ * (cgroup_get_current_controller_path() fails on the empty controller list there: its issue 335); groups in the unified hierarchy (with
+ * no controller cgroup_create_cgroup() makes none and reports success; with one it also writes subtree_control from the root down,
+ * which with a delegated group is not ours to do).
+ */
+#include "os/cgroup_probe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libcgroup.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <mntent.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/str.h"
+
+static const char *const names[FN_CG_N] = {[FN_CG_MEMORY] = "memory", [FN_CG_CPU] = "cpu", [FN_CG_PIDS] = "pids"};
+
+const char *fn_cg_controller_name(enum fn_cg_controller c) { return names[c]; }
+
+/* Its words go nowhere by themselves (it would print them on stdout): what failed, the caller learns from the code. */
+static void on_log(void *arg, int level, const char *fmt, va_list ap)
+{
+	char text[256];
+
+	(void)arg;
+	(void)level;
+	vsnprintf(text, sizeof(text), fmt, ap);
+	text[strcspn(text, "\n")] = '\0';
+	fn_log_debug("libcgroup: %s", text);
+}
+
+static int library_error(struct fn_err *err, int code, const char *stage, const char *what)
+{
+	int e = code == ECGOTHER ? cgroup_get_last_errno() : code == ECGROUPNOTALLOWED ? EPERM : code == ECGROUPNOTMOUNTED ? ENOENT : EIO;
+
+	return fn_err_set(err, e, stage, "%s: %s", what, code == ECGOTHER ? "" : cgroup_strerror(code));
+}
+
+static bool kernel_at_least(int major, int minor)
+{
+	char rel[64];
+	int a = 0, b = 0;
+
+	if (fn_file_read(AT_FDCWD, "/proc/sys/kernel/osrelease", rel, sizeof(rel)) < 0 || sscanf(rel, "%d.%d", &a, &b) != 2)
+		return false;
+	return a > major || (a == major && b >= minor);
+}
+
+static bool is_v2(const char *path)
+{
+	struct statfs st;
+
+	return statfs(path, &st) == 0 && st.f_type == CGROUP2_SUPER_MAGIC;
+}
+
+static void unified_own_path(char *ret, size_t size)
+{
+	char line[PATH_MAX + 256];
+	FILE *f = fopen("/proc/self/cgroup", "re");
+
+	while (f && fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (fn_str_starts(line, "0::"))
+			snprintf(ret, size, "%s", line + 3);
+	}
+	if (f)
+		fclose(f);
+}
+
+static void find_unified(struct fn_cg_probe *p)
+{
+	FILE *f = setmntent("/proc/self/mounts", "re");
+	struct mntent *m;
+
+	while (f && (m = getmntent(f)))
+		if (fn_streq(m->mnt_type, "cgroup2") && !p->unified_mount[0])
+			snprintf(p->unified_mount, sizeof(p->unified_mount), "%s", m->mnt_dir);
+	if (f)
+		endmntent(f);
+	if (p->unified_mount[0])
+		unified_own_path(p->unified_own_path, sizeof(p->unified_own_path));
+}
+
+static int take_controller(struct fn_cg_probe *p, enum fn_cg_controller c, const char *path, struct fn_err *err)
+{
+	fn_auto_free char *own = NULL;
+	int r;
+
+	snprintf(p->mount[c], sizeof(p->mount[c]), "%s", path);
+	if (is_v2(path)) {
+		p->driver[c] = FN_CG_V2;
+		snprintf(p->own_path[c], sizeof(p->own_path[c]), "%s", p->unified_own_path);
+		return 0;
+	}
+	r = cgroup_get_current_controller_path(getpid(), names[c], &own);
+	if (r)
+		return library_error(err, r, "cgroup probe", names[c]);
+	p->driver[c] = FN_CG_V1;
+	snprintf(p->own_path[c], sizeof(p->own_path[c]), "%s", own);
+	return 0;
+}
+
+static int find_controllers(struct fn_cg_probe *p, struct fn_err *err)
+{
+	fn_auto_free struct cgroup_mount_point *m = calloc(1, sizeof(*m)); /* two paths of 4 KiB */
+	void *it = NULL;
+	int r, rc = 0;
+
+	if (!m)
+		return fn_err_set(err, ENOMEM, "cgroup probe", NULL);
+	cgroup_set_logger(on_log, CGROUP_LOG_WARNING, NULL);
+	r = cgroup_init(); /* looks at the mounts anew each time */
+	if (r == ECGROUPNOTMOUNTED) /* no controller anywhere: said controller by controller */
+		return 0;
+	if (r)
+		return library_error(err, r, "cgroup probe", "/proc/mounts");
+	for (r = cgroup_get_controller_begin(&it, m); r == 0 && rc == 0; r = cgroup_get_controller_next(&it, m))
+		for (enum fn_cg_controller c = 0; c < FN_CG_N && rc == 0; c++)
+			if (p->driver[c] == FN_CG_ABSENT && fn_streq(m->name, names[c]))
+				rc = take_controller(p, c, m->path, err);
+	(void)cgroup_get_controller_end(&it);
+	return rc;
+}
+
+int fn_cg_probe(struct fn_cg_probe *p, struct fn_err *err)
+{
+	char path[PATH_MAX];
+	int r;
+
+	*p = (struct fn_cg_probe){0};
+	find_unified(p);
+	r = find_controllers(p, err);
+	if (r < 0)
+		return r;
+	p->has_freeze = p->unified_mount[0] && kernel_at_least(5, 2);
+	p->has_kill = p->unified_mount[0] && kernel_at_least(5, 14);
+	p->has_oom_group = p->driver[FN_CG_MEMORY] == FN_CG_V2;
+	p->has_memory_peak = p->driver[FN_CG_MEMORY] == FN_CG_V1 || kernel_at_least(5, 19);
+	p->has_memory_reclaim = p->driver[FN_CG_MEMORY] == FN_CG_V2 && kernel_at_least(5, 19);
+	p->swap_limit = true;
+	if (p->driver[FN_CG_MEMORY] == FN_CG_V1) {
+		snprintf(path, sizeof(path), "%s/memory.memsw.limit_in_bytes", p->mount[FN_CG_MEMORY]);
+		p->swap_limit = access(path, F_OK) == 0;
+	}
+	return 0;
+}
+
+int fn_cg_make_v1(const char *controller, const char *path, struct fn_err *err)
+{
+	struct cgroup *g = cgroup_new_cgroup(path);
+	int r = g && cgroup_add_controller(g, controller) ? cgroup_create_cgroup(g, 1) : ECGFAIL;
+
+	cgroup_free(&g);
+	return r ? library_error(err, r, "cgroup mkdir", path) : 0;
+}

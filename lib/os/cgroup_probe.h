@@ -1,0 +1,10 @@
+/* cgroup_probe.h - the part of os/cgroup.h that libcgroup does: shared by cgroup.c and cgroup_probe.c only. */
+#ifndef FN_OS_CGROUP_PROBE_H
+#define FN_OS_CGROUP_PROBE_H
+
+#include "os/cgroup.h"
+
+/* Makes the group `path` (without a leading '/') in the v1 hierarchy of `controller`; one that is there already is fine. */
+int fn_cg_make_v1(const char *controller, const char *path, struct fn_err *err);
+
+#endif

@@ -1,0 +1,32 @@
+/* fuzz_json.c - the scanner that judges events, beside jansson: they must agree on what is JSON. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "fuzz/fuzz.h"
+#include "web/json_scan.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	size_t at = size + 1;
+	bool ok = fn_json_valid((const char *)data, size, &at);
+	json_error_t e;
+	json_t *j = json_loadb((const char *)data, size, JSON_DECODE_ANY | JSON_ALLOW_NUL, &e);
+	unsigned depth = 0, deepest = 0;
+
+	fuzz_check(at <= size);
+	for (size_t i = 0; i < size; i++) { /* an upper bound: brackets in strings count too */
+		depth += data[i] == '[' || data[i] == '{';
+		deepest = depth > deepest ? depth : deepest;
+	}
+	if (j && !ok) /* jansson takes a NUL byte for the end of the text */
+		fuzz_check(deepest > 512 || memchr(data, 0, size));
+	if (ok && !j) /* what jansson cannot hold: numbers too large, surrogates alone, nesting */
+		fuzz_check(json_error_code(&e) == json_error_numeric_overflow || json_error_code(&e) == json_error_stack_overflow ||
+			   (json_error_code(&e) == json_error_invalid_syntax && size >= 6));
+	if (ok)
+		fuzz_check(fn_utf8_valid(data, size));
+	json_decref(j);
+	return 0;
+}

@@ -1,0 +1,186 @@
+/*
+ * fuzz_rtapi.c - the Runtime API, as a hostile runtime may use it: real connections to lib/runtime/rtapi behind lib/web/httpd.
+ *
+ * The input is a script of steps that 0xff bytes part. Its first byte: 1 = events are delivered as soon as they are asked for. Each step's
+ * first byte: 'A'..'D' the rest is sent on that connection (made when first used), 'a'..'d' that connection is closed, '!' an event is
+ * delivered, '#' the environment ends.
+ * Each event gets at most one result, results come only for an event that was handed out, and everything is given back in the end.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "fuzz/fuzz.h"
+#include "runtime/rtapi.h"
+
+#define CONNS 4
+
+struct world {
+	struct fn_loop *loop;
+	struct fn_httpd *httpd;
+	struct fn_rt *rt;
+	struct fn_invocation *inv;
+	struct sockaddr_un addr;
+	socklen_t addr_len;
+	int conn[CONNS];
+	bool eager, out, ended, init_failed; /* out: an event is with the runtime */
+	unsigned delivered, results, sum;
+};
+
+static void deliver(struct world *w)
+{
+	bool waiting = fn_rt_waiting(w->rt);
+	int r = fn_rt_deliver(w->rt, w->inv);
+
+	fuzz_check(r == 0 || (r == -EAGAIN && !waiting)); /* to one who has just gone may be delivered, too: nobody can know */
+	if (r == 0) {
+		fuzz_check(!w->out);
+		w->out = true;
+		w->delivered++;
+	}
+}
+
+static void on_next(void *arg)
+{
+	struct world *w = arg;
+
+	fuzz_check(!w->ended && !w->out && !w->init_failed);
+	if (w->eager)
+		deliver(w);
+}
+
+static void result(struct world *w, char *body, size_t len)
+{
+	fuzz_check(!w->ended && w->out);
+	fuzz_check(len == 0 || body);
+	fuzz_check(len <= FN_RESPONSE_MAX);
+	for (size_t i = 0; i < len; i++) /* all of it is there to be read */
+		w->sum += (unsigned char)body[i];
+	free(body);
+	w->out = false;
+	w->results++;
+}
+
+static void on_response(void *arg, char *body, size_t len, const char *content_type)
+{
+	fuzz_check(content_type && strlen(content_type) < 256);
+	result(arg, body, len);
+}
+
+static void on_error(void *arg, char *body, size_t len, const char *error_type)
+{
+	fuzz_check(error_type && strlen(error_type) < 128);
+	result(arg, body, len);
+}
+
+static void on_too_large(void *arg) { result(arg, NULL, 0); }
+
+static void on_init_error(void *arg, char *body, size_t len, const char *error_type)
+{
+	struct world *w = arg;
+
+	fuzz_check(!w->ended && !w->init_failed && w->delivered == 0 && error_type);
+	fuzz_check(len == 0 || body);
+	w->init_failed = true;
+	free(body);
+}
+
+static const struct fn_rt_ops ops = {on_next, on_response, on_error, on_too_large, on_init_error};
+
+static void turn(struct world *w)
+{
+	char sink[4096];
+
+	for (int i = 0; i < 4; i++)
+		fuzz_check(fn_loop_run_once(w->loop, 0) == 0);
+	for (int c = 0; c < CONNS; c++)
+		while (w->conn[c] >= 0 && recv(w->conn[c], sink, sizeof(sink), MSG_DONTWAIT) > 0)
+			;
+}
+
+static void set_up(struct world *w, bool eager)
+{
+	const struct fn_httpd_config http = {.listen_fd = -EBADF, .body_max = 65536, .conn_max = 64, .ops = &fn_rt_httpd_ops};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct fn_err err;
+
+	*w = (struct world){.eager = eager, .addr = {.sun_family = AF_UNIX}, .addr_len = sizeof(w->addr)};
+	for (int i = 0; i < CONNS; i++)
+		w->conn[i] = -1;
+	fuzz_check(fn_loop_new(&w->loop) == 0 && fn_httpd_new(w->loop, &http, &w->httpd, &err) == 0);
+	fuzz_check(fd >= 0 && bind(fd, (struct sockaddr *)&w->addr, sizeof(sa_family_t)) == 0 && listen(fd, 16) == 0); /* an abstract name */
+	fuzz_check(getsockname(fd, (struct sockaddr *)&w->addr, &w->addr_len) == 0);
+	fuzz_check(fn_rt_new(w->loop, w->httpd, fd, &ops, w, &w->rt) == 0);
+	w->inv = fn_invocation_new();
+	fuzz_check(w->inv != NULL);
+	strcpy(w->inv->id, "11111111-1111-4111-8111-111111111111");
+	w->inv->invoked_arn = strdup("arn:aws:lambda:us-east-1:000000000000:function:f");
+	w->inv->payload = strdup("{\"event\":1}");
+	w->inv->payload_len = strlen(w->inv->payload);
+}
+
+static void step(struct world *w, const char *s, size_t len)
+{
+	int c;
+
+	if (len == 0)
+		return;
+	if (s[0] == '!' && w->rt) {
+		deliver(w);
+	} else if (s[0] == '#' && w->rt) {
+		w->ended = true;
+		fn_rt_close(w->rt);
+		w->rt = NULL;
+	} else if (s[0] >= 'a' && s[0] < 'a' + CONNS) {
+		c = s[0] - 'a';
+		if (w->conn[c] >= 0)
+			close(w->conn[c]);
+		w->conn[c] = -1;
+	} else if (s[0] >= 'A' && s[0] < 'A' + CONNS) {
+		c = s[0] - 'A';
+		if (w->conn[c] < 0 && w->rt) {
+			w->conn[c] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+			fuzz_check(connect(w->conn[c], (struct sockaddr *)&w->addr, w->addr_len) == 0);
+		}
+		if (w->conn[c] >= 0)
+			(void)send(w->conn[c], s + 1, len - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	}
+	turn(w);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct fuzz_in in = {data, data + size};
+	struct world w;
+
+	set_up(&w, fuzz_byte(&in) & 1);
+	while (fuzz_more(&in)) {
+		size_t len;
+		char *s = fuzz_take(&in, 0xff, &len);
+
+		step(&w, s, len);
+		free(s);
+	}
+	fuzz_check(w.results + w.out == w.delivered);
+	if (w.rt) {
+		w.ended = true;
+		fn_rt_close(w.rt);
+	}
+	for (int c = 0; c < CONNS; c++)
+		if (w.conn[c] >= 0)
+			close(w.conn[c]);
+	for (int c = 0; c < CONNS; c++)
+		w.conn[c] = -1;
+	turn(&w);
+	turn(&w);
+	fuzz_check(fn_httpd_active(w.httpd) == 0);
+	fn_httpd_free(w.httpd);
+	fn_loop_free(w.loop);
+	fuzz_check(w.inv->refs == 1);
+	fn_invocation_unref(w.inv);
+	return 0;
+}

@@ -1,0 +1,137 @@
+/* fuzz_text.c - what is made of single strings: function names and ARNs, base64, percent-coding, hex, numbers, UTF-8, SigV4's canonical form. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "fuzz/fuzz.h"
+#include "model/arn.h"
+#include "web/sigv4.h"
+
+static void names(const char *text)
+{
+	struct fn_name n, again;
+	char arn[512];
+
+	if (fn_name_parse(text, &n) < 0)
+		return;
+	fuzz_check(n.name[0] && !strpbrk(n.name, "/.:\n %") && strlen(n.name) <= 140 && strstr(text, n.name));
+	fuzz_check(!n.qualifier[0] || fn_qualifier_valid(n.qualifier));
+	fuzz_check(!n.account[0] || strlen(n.account) == 12);
+	if (!n.region[0] || strpbrk(n.region, ":"))
+		snprintf(n.region, sizeof(n.region), "us-east-1");
+	if (!n.account[0])
+		snprintf(n.account, sizeof(n.account), "000000000000");
+	fn_arn_format(arn, sizeof(arn), n.region, n.account, n.name, n.qualifier);
+	fuzz_check(fn_name_parse(arn, &again) == 0); /* what we print we understand, and it means the same */
+	fuzz_check(strcmp(n.name, again.name) == 0 && strcmp(n.qualifier, again.qualifier) == 0);
+	fuzz_check(strcmp(n.account, again.account) == 0 && strcmp(n.region, again.region) == 0);
+}
+
+static bool is_alnum(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
+
+static void codes(const char *text, size_t len)
+{
+	uint8_t *data = NULL, bytes[64];
+	char *back = NULL, *copy, hex[129];
+	size_t n;
+	int r;
+
+	if (fn_base64_decode(text, len, &data, &n) == 0) {
+		fuzz_check(n <= len / 4 * 3);
+		fuzz_check(fn_base64_encode(data, n, &back) == 0 && strlen(back) == len);
+		for (size_t i = 0; i < len; i++) /* the last group may have had bits that count for nothing */
+			fuzz_check(back[i] == text[i] || (i + 4 > len && text[i] != '=' && (is_alnum(text[i]) || strchr("+/", text[i]))));
+		free(data);
+		free(back);
+	}
+	fuzz_check(fn_base64_encode(text, len, &back) == 0);
+	fuzz_check(fn_base64_decode(back, strlen(back), &data, &n) == 0 && n == len && memcmp(data, text, len) == 0);
+	free(data);
+	free(back);
+	copy = malloc(len + 1);
+	memcpy(copy, text, len + 1);
+	r = fn_url_decode(copy, len);
+	fuzz_check(r <= (int)len);
+	if (r >= 0 && !memchr(text, '\0', len))
+		fuzz_check(strlen(copy) == (size_t)r);
+	free(copy);
+	n = len < sizeof(bytes) * 2 ? len : sizeof(bytes) * 2;
+	if (fn_hex_decode(text, n, bytes) == 0) {
+		fn_hex_encode(bytes, n / 2, hex);
+		fuzz_check(strncasecmp(hex, text, n) == 0);
+	}
+}
+
+static void numbers(const char *text)
+{
+	int64_t v;
+	char again[32];
+
+	if (fn_str_to_i64(text, -1000, 1000000, &v) < 0)
+		return;
+	fuzz_check(v >= -1000 && v <= 1000000);
+	snprintf(again, sizeof(again), "%lld", (long long)v);
+	fuzz_check(atoll(text) == v && fn_str_to_i64(again, -1000, 1000000, &v) == 0);
+}
+
+static const char *header_of(void *arg, const char *name) { return strcmp(name, "missing") == 0 ? NULL : arg; }
+
+static void signature(struct fuzz_in in)
+{
+	char *v[6], a[65], b[65];
+	struct fn_sigv4 s = {.header = header_of, .region = "us-east-1", .service = "lambda", .encode_path = fuzz_byte(&in) & 1};
+	int r;
+
+	for (size_t i = 0; i < 6; i++)
+		v[i] = fuzz_take(&in, '\n', NULL);
+	s.method = v[0];
+	s.path = v[1];
+	s.query = v[2];
+	s.signed_headers = v[3];
+	s.amz_date = v[4];
+	s.payload_sha256 = "UNSIGNED-PAYLOAD";
+	s.arg = v[5];
+	r = fn_sigv4_signature(&s, v[5], a);
+	if (r == 0) { /* every parameter counts, the last of many too */
+		char *more = malloc(strlen(v[2]) + 4);
+
+		sprintf(more, "%s&x", v[2]);
+		s.query = more;
+		fuzz_check(fn_sigv4_signature(&s, v[5], b) < 0 || strcmp(a, b) != 0);
+		s.query = v[2];
+		free(more);
+	}
+	if (r == 0) {
+		fuzz_check(strlen(a) == 64 && fn_sigv4_signature(&s, v[5], b) == 0 && strcmp(a, b) == 0);
+		s.method = "OTHER";
+		fuzz_check(strcmp(v[0], "OTHER") == 0 || (fn_sigv4_signature(&s, v[5], b) == 0 && strcmp(a, b) != 0));
+	}
+	for (size_t i = 0; i < 6; i++)
+		free(v[i]);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct fuzz_in in = {data, data + size};
+	size_t len;
+	char *text;
+
+	if (size > 0 && data[0] == 'S') {
+		in.p++;
+		signature(in);
+		return 0;
+	}
+	text = fuzz_take(&in, 0, &len);
+	names(text);
+	numbers(text);
+	free(text);
+	text = malloc(size + 1);
+	if (size)
+		memcpy(text, data, size);
+	text[size] = '\0';
+	codes(text, size);
+	(void)fn_utf8_valid(text, size);
+	free(text);
+	return 0;
+}
