@@ -1,9 +1,9 @@
 /*
  * The Runtime API (2018-06-01) over one connection, as fast as node can: requests are written as text, answers are cut out of the bytes.
  *
- * The connection is libuv's TCP handle itself where that can be had, node's net module otherwise: loading net and all it needs costs 3 ms of a
- * cold start that takes 25, and its streams 15 us of a warm invocation (README of rootfs/nodejs has the figures). An answer to an invocation and
- * the request for the next one go out together; the server takes them one after the other.
+ * The connection is libuv's TCP handle itself where that can be had, node's net module otherwise. Measured on node 22, spawn to the first `next`
+ * (`node -e 0`: 22 ms) and a warm round trip against a bare server: TCP handle 21 ms and 40 us; net 25 ms and 43 us; http 29 ms and 150 us.
+ * An answer to an invocation and the request for the next one go out together; the server takes them one after the other.
  */
 'use strict';
 

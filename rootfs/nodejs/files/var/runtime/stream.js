@@ -2,7 +2,6 @@
 'use strict';
 
 const { Writable } = require('stream');
-const { describe } = require('./log.js');
 
 class InvalidStreamingOperation extends Error {}
 InvalidStreamingOperation.prototype.name = 'Runtime.InvalidStreamingOperation';
@@ -62,11 +61,10 @@ class ResponseStream extends Writable {
 		this.#open().end(this.#trailers, done);
 	}
 
-	/* Ends the body with the error's trailers; false when it had ended. */
-	fail(error) {
+	/* Ends the body with the error's document (log.js) in trailers; false when it had ended. */
+	fail(document) {
 		if (this.writableEnded || this.destroyed)
 			return false;
-		const document = describe(error);
 		const type = String(document.errorType).replace(/[^ -~]/g, '?');
 		this.#trailers = `Lambda-Runtime-Function-Error-Type: ${type}\r\nLambda-Runtime-Function-Error-Body: ${Buffer.from(JSON.stringify(document)).toString('base64')}\r\n`;
 		this._onBeforeFirstWrite = undefined;
