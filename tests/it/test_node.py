@@ -285,6 +285,19 @@ class Errors(NodeCase):
             return not r.error and r.json == 1
         wait_until("that the process has died of it", fresh)
 
+    def test_answer_before_death(self):
+        f = self.node("""
+            exports.handler = (e, c, callback) => {
+                c.callbackWaitsForEmptyEventLoop = false;
+                setTimeout(() => { throw new Error('after the answer') }, 0);
+                callback(null, 'z'.repeat(5 << 20));
+            };
+        """, MemorySize=1769)
+        for i in range(3):
+            self.d.configure(f, Description=str(i))  # a fresh process: one that is about to die would fail the next invocation, as on Lambda
+            r = self.d.invoke(f, {})
+            self.assertEqual((r.error, len(r.body)), (None, (5 << 20) + 2), r)
+
     def test_promise_that_never_settles(self):
         f = self.node("exports.handler = () => new Promise(() => {})", Timeout=10)
         self.assertIsNone(self.ok(f))  # nothing is left that could settle it
@@ -385,14 +398,45 @@ class Streaming(NodeCase):
             self.assertEqual(call(do="returns").body, b"x")
             # said once the caller has all of it: not in that invocation's tail
             wait_until("the warning", lambda: "Streaming handlers ignore return values." in self.d.request("GET", f"/_fnd/logs/{f}").body.decode())
-            if v != "nodejs24.x":
-                self.fails(f, "Error", "^Response stream is not finished.$", {"do": "open"})
+            self.fails(f, "Error", "^Response stream is not finished.$", {"do": "open"})
             self.fails(f, "TypeError", "^uncaught$", {"do": "uncaught"})
             self.assertEqual(call(do="late").body, b"late")
 
     def test_not_async(self):
         f = self.node("exports.handler = awslambda.streamifyResponse((event, out) => { out.write('x') })")
         self.fails(f, "Error", "^Streaming does not support non-async handlers.$")
+
+
+class Connection(NodeCase):
+    def test_without_bindings(self):
+        """Where node's permission model takes the bindings away, node's net module serves."""
+        f = self.node("exports.handler = async (e) => e.n ? 'y'.repeat(e.n) : [process.permission.has('child'), e]", Environment={"Variables": {
+            "NODE_OPTIONS": "--permission --allow-fs-read=* --allow-fs-write=/tmp"}}, MemorySize=1769)
+        self.assertEqual([self.ok(f, {"i": i}) for i in range(5)], [[False, {"i": i}] for i in range(5)])
+        self.assertEqual(len(self.d.invoke(f, {"n": 5 << 20}).body), (5 << 20) + 2)
+        r = self.fails(self.node("require('nothing-there')", suffix="-init", Environment={"Variables": {"NODE_OPTIONS": "--permission --allow-fs-read=*"}}), "Runtime.ImportModuleError", "nothing-there")
+
+    def test_answers(self):
+        """The parser of answers, in every way its bytes can be cut."""
+        node = glob.glob(os.path.join(self.d.state, "roots/img-*/var/lang/bin/node"))[0]
+        script = r"""
+            const assert = require('assert'), { Answers } = require(process.argv[1] + '/api.js');
+            const long = 'ä'.repeat(3000);
+            const text = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Y:  z : 1 \r\n\r\nab' + 'HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n' +
+                'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n1\r\n!\r\n0\r\nTrailer: t\r\n\r\n' + 'HTTP/1.1 413 Too\r\nContent-Length: ' + Buffer.byteLength(long) + '\r\n\r\n' + long +
+                'HTTP/1.1 204 No Content\r\n\r\n' + 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nq';
+            const want = [[200, 'ab'], [202, ''], [200, 'hello!'], [413, long], [204, ''], [200, 'q']], bytes = Buffer.from(text);
+            for (const step of [1, 2, 3, 5, 7, 64, 1000, bytes.length]) {
+                const got = [];
+                const answers = new Answers((status, headers, body) => { got.push([status, body.toString()]); if (got.length === 1) assert.equal(headers['x-y'], 'z : 1'); });
+                for (let i = 0; i < bytes.length; i += step)
+                    answers.push(Buffer.from(bytes.subarray(i, i + step)));
+                assert.deepEqual(got, want, `in pieces of ${step}`);
+            }
+            console.log('fine');
+        """
+        r = subprocess.run([node, "-e", script, os.path.join(TOP, "rootfs/nodejs/files/var/runtime")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60 * SLOW)
+        self.assertEqual(r.stdout, "fine\n")
 
 
 class Example(NodeCase):

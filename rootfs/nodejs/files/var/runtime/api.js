@@ -47,6 +47,7 @@ function rawWire(host, port, onData, onEnd) {
 	return {
 		text: (text, done) => write('writeUtf8String', text, done),
 		bytes: (bytes, done) => write('writeBuffer', bytes, done),
+		pending: () => handle.writeQueueSize > 0,
 		ref: () => handle.ref(),
 		unref: () => handle.unref(),
 	};
@@ -58,6 +59,7 @@ function netWire(host, port, onData, onEnd) {
 	return {
 		text: (text, done) => socket.write(text, 'utf8', done),
 		bytes: (bytes, done) => socket.write(bytes, done),
+		pending: () => socket.writableLength > 0,
 		ref: () => socket.ref(),
 		unref: () => socket.unref(),
 	};
@@ -140,8 +142,6 @@ class Answers {
 			this.chunks = [];
 		else
 			this.length = Number(headers['content-length'] || 0);
-		if (!this.rest.length && !this.chunks && !this.length)
-			this.deliver(EMPTY);
 		return true;
 	}
 
@@ -234,4 +234,4 @@ class Api {
 	}
 }
 
-module.exports = { Api };
+module.exports = { Api, Answers };

@@ -78,7 +78,7 @@ function die(what, error, status) {
 		return;
 	logError(what, error);
 	dying = true;
-	const document = describe(error), end = () => process.exit(status);
+	const document = describe(error), end = () => (api.wire.pending() ? setTimeout(end, 1) : process.exit(status)); // not before an earlier answer has left
 	if (stream && stream.fail(document))
 		stream.taken.then(end);
 	else if (running)
@@ -109,6 +109,8 @@ function fillContext(context, headers) {
 	context.invokedFunctionArn = headers['lambda-runtime-invoked-function-arn'];
 	context.awsRequestId = headers['lambda-runtime-aws-request-id'];
 	context.tenantId = headers['lambda-runtime-aws-tenant-id'];
+	if (modern)
+		context.xRayTraceId = headers['lambda-runtime-trace-id'];
 	context.getRemainingTimeInMillis = () => deadline - Date.now();
 	return context;
 }
