@@ -15,7 +15,7 @@ scripts/deps.sh
 step "Build"
 make --no-print-directory -j"$(nproc)" B="$B" all
 step "Base images (downloaded and built the first time)"
-make --no-print-directory B="$B" images
+make --no-print-directory B="$B" quickstart-images
 
 port=3001
 while (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do port=$((port + 1)); done

@@ -1,0 +1,26 @@
+"""The AWS SDK for JavaScript (npm's @aws-sdk/client-lambda, unmodified) as a client of the daemon."""
+import base64, json, subprocess, unittest
+from harness import *
+import npm
+
+FIRST = """
+exports.handler = async (event, context) => {
+    if (event.fail)
+        throw new Error('as asked');
+    return { event, k: process.env.KEY, client: context.clientContext };
+};
+"""
+
+
+class JsSdk(Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.node, cls.home = npm.node(), npm.install()
+        super().setUpClass()
+
+    def test_sdk(self):
+        encode = lambda source: base64.b64encode(make_zip({"index.js": source})).decode()
+        r = subprocess.run([self.node, os.path.join(TOP, "tests/npm/sdk.mjs")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300 * SLOW, env={
+            "PATH": os.environ["PATH"], "HOME": "/nonexistent", "ENDPOINT": self.d.endpoint, "MODULES": self.home, "ZIP": encode(FIRST), "ZIP2": encode("exports.handler = async () => 'second'")})
+        self.assertEqual(r.returncode, 0, r.stderr[-4000:])
+        self.assertEqual(json.loads(r.stdout.splitlines()[-1])["passed"], ["create", "invoke", "update", "list", "tags", "errors", "remove"])
