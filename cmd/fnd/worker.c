@@ -75,7 +75,7 @@ static void expect_all(struct worker *w)
 
 	while ((n = fn_store_list(w->store, after, page, 64)) > 0) {
 		for (size_t i = 0; i < n; i++)
-			fn_invoker_expect(w->invoker, page[i]->runtime);
+			fn_invoker_expect(w->invoker, page[i]);
 		after = page[n - 1]->name;
 	}
 }

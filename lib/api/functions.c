@@ -161,7 +161,7 @@ static void created(struct fn_upload *u, const struct fn_err *failed, uint64_t b
 	else if (r < 0)
 		reply_err(&u->call, &err);
 	else {
-		fn_invoker_expect(cfg->invoker, u->f->runtime);
+		fn_invoker_expect(cfg->invoker, u->f);
 		reply_unsettled(&u->call, u->f, true);
 	}
 }
@@ -257,7 +257,7 @@ static void store_update(struct fn_call *call, struct fn_function *f, const char
 		reply_err(call, &err);
 	} else {
 		fn_invoker_retire(cfg->invoker, f->name, f->version, f->generation);
-		fn_invoker_expect(cfg->invoker, f->runtime);
+		fn_invoker_expect(cfg->invoker, f);
 		reply_unsettled(call, f, false);
 	}
 	fn_upload_forget(call->api, old_code);

@@ -60,7 +60,8 @@ static char **env_list(json_t *o)
 
 static int parse_one(struct fn_runtime *r, const char *name, json_t *o, const char *file, struct fn_err *err)
 {
-	static const char *const known[] = {"image", "exec", "handler_required", "execution_env", "version", "env", "prestart_unless"};
+	static const char *const known[] = {"image", "exec", "handler_required", "execution_env", "version", "env", "prestart_unless",
+					    "prestart_by_memory"};
 	const char *key;
 	json_t *v;
 
@@ -81,6 +82,7 @@ static int parse_one(struct fn_runtime *r, const char *name, json_t *o, const ch
 	r->version = strdup(json_is_string(v) ? json_string_value(v) : name);
 	r->exec_candidates = string_array(json_object_get(o, "exec"));
 	r->env = env_list(json_object_get(o, "env"));
+	r->prestart_by_memory = json_is_true(json_object_get(o, "prestart_by_memory"));
 	v = json_object_get(o, "prestart_unless");
 	r->prestart_unless = v ? string_array(v) : NULL;
 	if (v && (!json_is_array(v) || !r->prestart_unless))

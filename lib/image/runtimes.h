@@ -7,8 +7,9 @@
  *                   "execution_env": true,                      // AWS_EXECUTION_ENV=AWS_Lambda_<runtime>
  *                   "version": "python:3.11.fn1",               // INIT_START line
  *                   "env": {"PYTHONPATH": "/var/runtime"},
- *                   "prestart_unless": ["PYTHON", "LD_"]}, ...} // its bootstrap can be started ahead (sandbox/spec.h), but not for a
- *                                                              // function with a variable of such a name
+ *                   "prestart_unless": ["PYTHON", "LD_"], // its bootstrap can be started ahead (sandbox/spec.h), but not for a function
+ *                                                         // with a variable of such a name
+ *                   "prestart_by_memory": false}, ...}    // true: it needs AWS_LAMBDA_FUNCTION_MEMORY_SIZE at its start
  *
  * An image is installed when <state>/images/<image>.json exists: {"name", "layers": ["img-<sha256>", ...] uppermost first,
  * "size", "recipe_sha256", "packages": {...}}; its trees are <state>/roots/<layer>.
@@ -32,7 +33,7 @@ struct fn_runtime {
 	char **exec_candidates; /* NULL-terminated */
 	char **env;             /* NULL-terminated "K=V" */
 	char **prestart_unless; /* NULL-terminated prefixes; NULL = cannot be started ahead */
-	bool handler_required, execution_env;
+	bool handler_required, execution_env, prestart_by_memory;
 	bool installed;
 	unsigned n_layers;
 	char *layers[FN_IMAGE_LAYERS_MAX]; /* tree names, uppermost first */

@@ -42,7 +42,7 @@ void fn_invoker_retire(struct fn_invoker *inv, const char *name, const char *ver
 	fn_pool_retire(inv->pool, name, version, generation_keep);
 }
 
-void fn_invoker_expect(struct fn_invoker *inv, const char *runtime) { fn_pool_prestart(inv->pool, runtime); }
+void fn_invoker_expect(struct fn_invoker *inv, const struct fn_function *f) { fn_pool_prestart(inv->pool, f); }
 
 bool fn_invoker_uses_code(struct fn_invoker *inv, const char *code_sha256) { return fn_pool_uses_code(inv->pool, code_sha256); }
 

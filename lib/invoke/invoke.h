@@ -54,8 +54,8 @@ int fn_invoke_submit(struct fn_invoker *inv, struct fn_invoke_params *params, fn
 /* The function's code or configuration changed or it was deleted: idle environments of older generations end, busy ones end after
  * their invocation. generation_keep 0 = none is kept. */
 void fn_invoker_retire(struct fn_invoker *inv, const char *name, const char *version, uint64_t generation_keep);
-/* A function with this runtime exists: what can be prepared for its cold starts is. */
-void fn_invoker_expect(struct fn_invoker *inv, const char *runtime);
+/* This function exists: what can be prepared for its cold starts is. */
+void fn_invoker_expect(struct fn_invoker *inv, const struct fn_function *f);
 /* Is there an environment, alive or ending, with this code package? */
 bool fn_invoker_uses_code(struct fn_invoker *inv, const char *code_sha256);
 unsigned fn_invoker_running(const struct fn_invoker *inv);

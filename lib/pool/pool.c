@@ -83,7 +83,7 @@ static struct fn_group *group_get(struct fn_pool *p, struct fn_function *f)
 	g->function = fn_function_ref(f);
 	fn_list_init(&g->workers);
 	fn_list_init(&g->waiting);
-	fn_pool_prestart(p, f->runtime);
+	fn_pool_prestart(p, f);
 	return g;
 }
 

@@ -38,8 +38,8 @@ void fn_pool_free(struct fn_pool *p);
 
 /* Runs the invocation; it is completed sooner or later. Takes a reference. */
 void fn_pool_run(struct fn_pool *p, struct fn_invocation *inv);
-/* A function with this runtime exists: have it started ahead, if it can be. Once is enough, more does no harm; again for a new fn-spawnd. */
-void fn_pool_prestart(struct fn_pool *p, const char *runtime);
+/* This function exists: have its runtime started ahead, if it can be. Once is enough, more does no harm; again for a new fn-spawnd. */
+void fn_pool_prestart(struct fn_pool *p, const struct fn_function *f);
 /* Ends idle environments of this function version whose generation is not `keep`; busy ones end after their invocation. */
 void fn_pool_retire(struct fn_pool *p, const char *name, const char *version, uint64_t keep);
 /* Ends everything; what runs is failed. */

@@ -110,9 +110,14 @@ static void name_log_stream(struct fn_worker *w)
 }
 
 /* Named after the image too: with another one it is another kind. */
-static void name_kind(struct fn_spec *s, const struct fn_runtime *rt)
+static void name_kind(struct fn_spec *s, const struct fn_runtime *rt, int memory_mb)
 {
-	snprintf(s->kind, sizeof(s->kind), "%.16s-%.12s", rt->name, rt->n_layers ? rt->layers[0] + strlen("img-") : "");
+	const char *image = rt->n_layers ? rt->layers[0] + strlen("img-") : "";
+
+	if (rt->prestart_by_memory)
+		snprintf(s->kind, sizeof(s->kind), "%.11s-%.12s-%d", rt->name, image, memory_mb);
+	else
+		snprintf(s->kind, sizeof(s->kind), "%.11s-%.12s", rt->name, image);
 }
 
 /* What all sandboxes of a runtime have in common; lowers: its base image. */
@@ -129,20 +134,22 @@ static void basics(struct fn_spec *s, const struct fn_pool_config *cfg, const st
 }
 
 /* The runtime by itself: to be started ahead. */
-static int prestart_spec(const struct fn_pool_config *cfg, const struct fn_runtime *rt, struct fn_spec *s)
+static int prestart_spec(const struct fn_pool_config *cfg, const struct fn_runtime *rt, int memory_mb, struct fn_spec *s)
 {
 	struct list env = {0}, argv = {0}, exec = {0};
 
 	basics(s, cfg, rt);
 	common_environment(&env, NULL, rt);
 	add(&env, FN_PRESTART_ENV "=%d", FN_PRESTART_FD);
+	if (rt->prestart_by_memory)
+		add(&env, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=%d", memory_mb);
 	for (char **e = rt->exec_candidates; *e; e++)
 		add(&exec, "%s", *e);
 	add(&argv, "bootstrap");
 	s->memory_bytes = 1u << 30; /* neither holds before the order: then the function's do */
 	s->cpu_quota_us = s->cpu_init_quota_us = CPU_PERIOD_US;
 	s->tmp_bytes = 1u << 20;
-	name_kind(s, rt);
+	name_kind(s, rt, memory_mb);
 	s->prestart = true;
 	s->argv = argv.v;
 	s->envp = env.v;
@@ -150,14 +157,14 @@ static int prestart_spec(const struct fn_pool_config *cfg, const struct fn_runti
 	return env.failed || argv.failed || exec.failed ? -ENOMEM : 0;
 }
 
-void fn_pool_prestart(struct fn_pool *p, const char *runtime)
+void fn_pool_prestart(struct fn_pool *p, const struct fn_function *f)
 {
-	const struct fn_runtime *rt = runtime ? fn_runtimes_find(p->cfg.runtimes, runtime) : NULL;
+	const struct fn_runtime *rt = f->runtime ? fn_runtimes_find(p->cfg.runtimes, f->runtime) : NULL;
 	struct fn_spec s = {0};
 
 	if (!rt || !rt->installed || !rt->prestart_unless || !p->spawn)
 		return;
-	if (prestart_spec(&p->cfg, rt, &s) == 0) /* should it fail or be lost, starts are only slower */
+	if (prestart_spec(&p->cfg, rt, f->memory_mb, &s) == 0) /* should it fail or be lost, starts are only slower */
 		(void)fn_spawn_prestart(p->spawn, &s);
 	fn_spec_clear(&s);
 }
@@ -185,7 +192,7 @@ int fn_worker_spec(struct fn_worker *w, struct fn_spec *ret, struct fn_err *err)
 		if (obstacle)
 			snprintf(w->plain, sizeof(w->plain), "%s", obstacle);
 		else
-			name_kind(&s, rt);
+			name_kind(&s, rt, f->memory_mb);
 	}
 	s.memory_bytes = (uint64_t)f->memory_mb << 20;
 	s.cpu_quota_us = fn_policy_cpu_quota_us(f->memory_mb, CPU_PERIOD_US);

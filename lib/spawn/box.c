@@ -228,7 +228,7 @@ static void box_running(struct fn_box *b, const struct fn_sync_msg *m)
 	}
 	b->timing.mounts_us += m->mounts_us;
 	b->timing.exec_us = m->exec_us;
-	b->timing.prepared = !b->was_ready ? FN_PREPARED_NOT : b->stock->order ? FN_PREPARED_RUNTIME : FN_PREPARED_SANDBOX;
+	b->timing.prepared = b->prepared;
 	b->timing.total_us = (uint32_t)(fn_clock_mono_us() - b->started_us);
 	p.timing = b->timing;
 	fds[1] = fn_take_fd(&b->listen_fd);
@@ -250,7 +250,6 @@ static void box_ready(struct fn_box *b, const struct fn_sync_msg *m, int *fds, s
 	b->listen_fd = fds[0];
 	*n_fds = 0;
 	if (b->state == FN_BOX_BUILDING) { /* nobody waits for it: what it took is nobody's cold start */
-		b->was_ready = true;
 		b->timing = (struct fn_sandbox_timing){0};
 		set_state(b, FN_BOX_READY);
 		(void)fn_loop_rearm_timer(b->server->cfg.loop, b->timer, UINT64_MAX);

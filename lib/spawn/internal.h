@@ -33,8 +33,9 @@ struct fn_box {
 	struct fn_sandbox_exit exit;
 	uint64_t started_us;
 	struct fn_kept_order *kept; /* of one that was READY: it may have been dying unseen when it got its order, which another then gets */
-	struct fn_stock *stock; /* it was made for; NULL = for a request */
-	bool reaped, answered, was_ready;
+	struct fn_stock *stock; /* it is made for, or lies in; NULL = it is a request's */
+	enum fn_prepared prepared;
+	bool reaped, answered;
 };
 
 struct fn_spawn_server {

@@ -10,6 +10,7 @@
 #include "spawn/internal.h"
 
 #define BUILDING_MAX 1u      /* at once: building is for idle moments */
+#define STOCKS_MAX 9u        /* kinds: the plain one and the eight runtimes asked for the most */
 #define RETRY_US 1000000u    /* after a failure: the host lacks something, and asking again and again does not mend it */
 
 double fn_stock_demand(double before, unsigned taken)
@@ -47,7 +48,7 @@ static void failed(struct fn_spawn_server *s, struct fn_stock *k, const struct f
 
 static bool wanted(const struct fn_spawn_server *s, const struct fn_stock *k)
 {
-	return k->n_building < BUILDING_MAX && k->n_ready + k->n_building < target(k) && fn_loop_now_us(s->cfg.loop) >= k->retry_us;
+	return !k->given_up && k->n_building < BUILDING_MAX && k->n_ready + k->n_building < target(k) && fn_loop_now_us(s->cfg.loop) >= k->retry_us;
 }
 
 /* One more, if there should be one and nothing that somebody waits for is under way. Plain ones come first: everyone can use them. */
@@ -70,8 +71,27 @@ static void fill(struct fn_spawn_server *s)
 	}
 }
 
+static void empty(struct fn_stock *k)
+{
+	while (!fn_list_empty(&k->ready))
+		fn_box_end(fn_list_entry(fn_list_first(&k->ready), struct fn_box, place));
+}
+
+static void discard(struct fn_stock *k)
+{
+	fn_list_remove(&k->link);
+	free(k->order);
+	free(k);
+}
+
 static void tick(struct fn_stock *k)
 {
+	if (k->given_up) {
+		empty(k);
+		if (k->n_building == 0)
+			discard(k);
+		return;
+	}
 	k->demand = fn_stock_demand(k->demand, k->taken);
 	k->taken = 0;
 	if (k->n_ready > target(k)) /* the oldest; one a tick */
@@ -85,7 +105,7 @@ static void on_timer(void *arg)
 
 	if (now >= s->stock_tick_us) {
 		s->stock_tick_us = now + FN_STOCK_TICK_US;
-		fn_list_for_each(l, &s->stocks) tick(stock_of(l));
+		fn_list_for_each_safe(l, &s->stocks) tick(stock_of(l));
 	}
 	fill(s);
 	arm(s, s->stock_tick_us);
@@ -124,7 +144,7 @@ static struct fn_stock *find(struct fn_spawn_server *s, const char *kind)
 {
 	fn_list_for_each(l, &s->stocks)
 	{
-		if (strcmp(stock_of(l)->kind, kind) == 0)
+		if (!stock_of(l)->given_up && strcmp(stock_of(l)->kind, kind) == 0)
 			return stock_of(l);
 	}
 	return NULL;
@@ -142,7 +162,27 @@ struct fn_box *fn_stock_take(struct fn_spawn_server *s, const char *kind)
 		return NULL;
 	fn_list_remove(&b->place);
 	k->n_ready--;
+	b->prepared = k->order ? FN_PREPARED_RUNTIME : FN_PREPARED_SANDBOX;
+	b->stock = NULL;
 	return b;
+}
+
+/* Makes room for another kind: the one with the least demand goes. */
+static void make_room(struct fn_spawn_server *s)
+{
+	struct fn_stock *least = NULL;
+	unsigned n = 0;
+
+	fn_list_for_each(l, &s->stocks)
+	{
+		struct fn_stock *k = stock_of(l);
+
+		n += !k->given_up;
+		if (k->order && !k->given_up && (!least || k->demand + k->taken < least->demand + least->taken))
+			least = k;
+	}
+	if (n >= STOCKS_MAX && least)
+		least->given_up = true; /* taken away with the next tick: what is being built still points to it */
 }
 
 static struct fn_stock *add(struct fn_spawn_server *s, const char *kind, unsigned least, unsigned most)
@@ -170,6 +210,8 @@ int fn_stock_declare(struct fn_spawn_server *s, const char *kind, const void *or
 		return 0;
 	copy = malloc(len);
 	if (copy && !k)
+		make_room(s);
+	if (copy && !k)
 		k = add(s, kind, s->cfg.prestart_least, s->cfg.prestart_most);
 	if (!copy || !k) {
 		free(copy);
@@ -178,8 +220,7 @@ int fn_stock_declare(struct fn_spawn_server *s, const char *kind, const void *or
 	free(k->order); /* another image: those of the old one are of no use */
 	k->order = memcpy(copy, order, len);
 	k->order_len = len;
-	while (!fn_list_empty(&k->ready))
-		fn_box_end(fn_list_entry(fn_list_first(&k->ready), struct fn_box, place));
+	empty(k);
 	arm(s, 0);
 	return 0;
 }
@@ -218,10 +259,5 @@ void fn_stock_close(struct fn_spawn_server *s) { fn_loop_clear(s->cfg.loop, &s->
 
 void fn_stock_free(struct fn_spawn_server *s)
 {
-	fn_list_for_each_safe(l, &s->stocks)
-	{
-		fn_list_remove(l);
-		free(stock_of(l)->order);
-		free(stock_of(l));
-	}
+	fn_list_for_each_safe(l, &s->stocks) discard(stock_of(l));
 }

@@ -8,6 +8,7 @@
 #ifndef FN_SPAWN_STOCK_H
 #define FN_SPAWN_STOCK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,7 @@ struct fn_stock {
 	unsigned least, most;
 	unsigned taken;       /* asked for since the last tick */
 	double demand;        /* per tick, remembered: rises at once, decays */
+	bool given_up;        /* others are asked for more: goes with the next tick */
 	unsigned failures;    /* in a row; building pauses */
 	uint64_t retry_us;
 };
