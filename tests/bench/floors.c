@@ -59,7 +59,7 @@ static uint32_t in_child(uint32_t (*fn)(void))
 {
 	uint32_t us = UINT32_MAX;
 	int p[2];
-	pid_t pid;
+	pid_t pid = -1;
 
 	if (pipe(p) < 0 || (pid = fork()) < 0)
 		die("fork", NULL);
@@ -94,7 +94,7 @@ static uint32_t do_exec(void)
 {
 	char *argv[] = {"true", NULL}, *env[] = {NULL};
 	uint64_t from = fn_clock_mono_us();
-	pid_t pid;
+	pid_t pid = -1;
 
 	if (posix_spawn(&pid, program, NULL, NULL, argv, env) != 0)
 		die(program, NULL);
@@ -189,7 +189,7 @@ static uint32_t attach(bool self)
 	uint32_t us, theirs;
 	struct fn_cgroup *cg = make(&us);
 	char who[16];
-	pid_t pid;
+	pid_t pid = -1;
 
 	n = open_v1(self ? "tasks" : "cgroup.procs", fds);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, go) < 0 || (pid = fork()) < 0)
@@ -220,7 +220,7 @@ static uint32_t do_trip(void)
 	uint64_t from;
 	int sv[2];
 	char c = 0;
-	pid_t pid;
+	pid_t pid = -1;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, sv) < 0 || (pid = fork()) < 0)
 		die("socketpair", NULL);
@@ -292,5 +292,6 @@ int main(int argc, char **argv)
 		printf("]}");
 	}
 	printf("}\n");
+	free(us);
 	return 0;
 }

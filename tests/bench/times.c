@@ -117,6 +117,7 @@ int main(int argc, char **argv)
 	for (unsigned k = 0; k < count; k++)
 		for (unsigned i = 0; i < n; i++)
 			round_of(&commands[i], parallel, &fa);
+	posix_spawn_file_actions_destroy(&fa);
 	printf("{");
 	for (unsigned i = 0; i < n; i++) {
 		printf("%s\"%s\":{\"failed\":%u,\"cpu_us\":%.1f,\"us\":[", i ? "," : "", commands[i].name, commands[i].failed,
