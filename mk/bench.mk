@@ -1,6 +1,17 @@
-# Benchmarks: see tests/bench/run.
-BENCH_BIN := $(B)/tests/bench/spawn_bench $(B)/tests/bench/cgroup_bench
+# Benchmarks: see tests/bench/run. make bench [BENCH=warm,cold] [BENCH_SECONDS=1]; make bench-density
+BENCH_BIN := $(addprefix $(B)/tests/bench/,spawn_bench mhd_echo load times floors guest cgroup_bench)
+$(B)/tests/bench/guest: tests/bench/guest.c
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  CC $<")
+	$(Q)$(CC) -std=gnu17 -O2 -Wall -Wextra -Werror -static -s -o $@ $<
 $(B)/tests/bench/%: $(B)/obj/tests/bench/%.o $(ARCHIVES)
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  LD $@")
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PKG_LIBS)
+bench-build: all fixtures $(BENCH_BIN)
+bench: bench-build images
+	@tests/bench/run --build $(B) $(if $(BENCH),--parts $(BENCH)) $(if $(BENCH_SECONDS),--seconds $(BENCH_SECONDS))
+# 2,000 idle Python and 3,000 native sandboxes: several minutes and gigabytes, so only on demand
+bench-density: bench-build images
+	@tests/bench/run --build $(B) --parts density --out $(B)/bench-density.json
+.PHONY: bench bench-build bench-density

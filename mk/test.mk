@@ -11,7 +11,7 @@ fixtures: $(FIXTURES)
 #   the resident size in test_mixture.
 # Without SAN, part "asan" builds that once more, incrementally, and runs test_mixture with it.
 check: deps-quiet
-	@$(MAKE) --no-print-directory -j2 B=$(B) SAN=$(SAN) all unit-build fuzz-build fixtures images
+	@$(MAKE) --no-print-directory -j2 B=$(B) SAN=$(SAN) all unit-build fuzz-build fixtures images bench-build
 	@tests/run --build $(B) $(T)
 
 deps-quiet:
@@ -20,7 +20,7 @@ deps-quiet:
 unit: unit-build
 	@tests/run --build $(B) unit
 
-it: all fixtures images
+it: all fixtures images bench-build
 	@tests/run --build $(B) $(if $(T),$(T),it)
 
 check-vm: all fixtures images
@@ -34,7 +34,8 @@ help:
 	@echo "make check T=test_limits   one file of tests/it; T=unit, T=it, T=vm one part"
 	@echo "make it / unit / check-vm  parts of make check"
 	@echo "make images                base images into build/images"
-	@echo "make bench                 the benchmark: build/bench.json and a table"
+	@echo "make bench                 the benchmark: build/bench.json and a table; BENCH=create,warm parts of it; BENCH=profile"
+	@echo "make bench-density         2,000 idle Python and 3,000 native sandboxes"
 	@echo "make lint / layers         headers alone, clang-tidy, -fanalyzer / the include order"
 	@echo "make fuzz                  libFuzzer targets, FUZZ_SECONDS=300 each"
 	@echo "make install               into DESTDIR and PREFIX"
