@@ -2,7 +2,7 @@
  * The Node.js runtime: takes events from the Runtime API (2018-06-01), calls the handler, posts what it returns. Without dependencies; the same
  * files serve every version. Contract: AWS Lambda Developer Guide, "nodejs-handler", "nodejs-context", "nodejs-exceptions". Where versions
  * differ (nodejs24.x has no callbacks), the rule of AWS's own runtime interface client is followed: its release 3 up to nodejs22.x, 4 after.
- * The image is made with log.js, api.js and load.js written into this file (recipe.json, "join").
+ * The image is made with ahead.js, log.js, api.js and load.js written into this file (recipe.json, "join").
  *
  * Cold start, measured on node 22.23. CPU time from spawn to the first `next`, least of 40, beside `node -e 0` with 22.1 ms: 22.3 with a CommonJS
  * handler, 24.7 with an ES module. Joining the files is worth 1.5 ms. Tried and left: a user-land startup snapshot (--build-snapshot) takes 30 ms
@@ -11,36 +11,7 @@
  */
 'use strict';
 
-/*
- * Begun before there was a function (fnd's lib/sandbox/spec.h has the protocol): node itself has started and the modules that everyone needs
- * are loaded; what follows is not until the function's environment has come, for it is read there.
- */
-function startedAhead(fd) {
-	const fs = require('fs');
-	const name = fs.readFileSync('/proc/self/comm');
-	const take = (size) => {
-		const data = Buffer.alloc(size);
-		for (let have = 0, n; have < size; have += n)
-			if ((n = fs.readSync(fd, data, have, size - have)) === 0)
-				process.exit(0); // never needed
-		return data;
-	};
-	['path', 'util', 'url', 'timers'].forEach((m) => require(m));
-	fs.writeFileSync('/proc/self/comm', 'fn-ready');
-	fs.writeSync(fd, '!');
-	const entries = take(take(4).readUInt32LE()).toString('utf8').split('\0');
-	fs.closeSync(fd);
-	fs.writeFileSync('/proc/self/comm', name);
-	Object.keys(process.env).forEach((k) => delete process.env[k]);
-	for (const e of entries.slice(0, -1)) {
-		const equals = e.indexOf('=');
-		process.env[e.slice(0, equals)] = e.slice(equals + 1);
-	}
-	process.chdir(process.env.LAMBDA_TASK_ROOT);
-}
-if (process.env._FND_PRESTART)
-	startedAhead(Number(process.env._FND_PRESTART));
-
+require('./ahead.js'); // first: the others read the environment
 const { current, patchConsole, describe, logError, modern } = require('./log.js');
 const { Api } = require('./api.js');
 const { load, defineGlobal } = require('./load.js');
