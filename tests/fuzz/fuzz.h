@@ -22,6 +22,11 @@ uint8_t fuzz_byte(struct fuzz_in *in); /* 0 at the end */
 char *fuzz_take(struct fuzz_in *in, uint8_t separator, size_t *ret_len);
 static inline bool fuzz_more(const struct fuzz_in *in) { return in->p < in->end; }
 
+/* A valid spec as lib/sandbox/spec encodes it today, edited as the input says: 'R' text NUL text NUL (over the first text, where it stands, comes
+ * the second), 'O' 16-bit offset, byte, 'T' n (n bytes fewer), 'A' text NUL (more at the end). malloc'ed, exactly as long as it is. Seeds made of
+ * edits stay good when the format changes. */
+uint8_t *fuzz_spec(struct fuzz_in *in, size_t *ret_len);
+
 /* A directory on a tmpfs that vanishes with the process, in a mount namespace of its own where we are root; made once. */
 const char *fuzz_dir(void);
 

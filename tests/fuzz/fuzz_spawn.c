@@ -178,6 +178,12 @@ static bool next_message(struct fuzz_in *in, struct message *m)
 	if (len)
 		memcpy(m->payload, in->p, len);
 	m->len = len;
+	if (m->h.type == FN_PROTO_SPAWN) { /* edits of a valid spec */
+		struct fuzz_in edits = {in->p, in->p + len};
+
+		free(m->payload);
+		m->payload = (char *)fuzz_spec(&edits, &m->len);
+	}
 	in->p += len + 2 < room ? len + 2 : room;
 	return true;
 }
@@ -260,7 +266,7 @@ static const struct fn_spawn_client_ops client_ops = {on_exit_of, on_lost};
 static void fuzz_client(struct fuzz_in in)
 {
 	char *argv[] = {"x", NULL}, *envp[] = {"A=B", NULL}, *candidates[] = {"/x", NULL};
-	struct fn_spec spec = {.name = "n", .memory_bytes = 1u << 27, .cpu_quota_us = 10000, .cpu_period_us = 100000, .pids_max = 100, .nofile = 100,
+	struct fn_spec spec = {.name = "n", .memory_bytes = 1u << 27, .cpu_quota_us = 10000, .cpu_init_quota_us = 10000, .cpu_period_us = 100000, .pids_max = 100, .nofile = 100,
 			       .tmp_bytes = 1u << 20, .n_lowers = 1, .lowers = {TREE}, .cwd = "/", .argv = argv, .envp = envp,
 			       .exec_candidates = candidates};
 	struct fn_unpack_request unpack = {.fd = 0, .tree = TREE, .max_bytes = 1, .max_entries = 1};

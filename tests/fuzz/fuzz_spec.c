@@ -1,4 +1,5 @@
-/* fuzz_spec.c - a sandbox's specification as it arrives in fn-spawnd: what decodes is valid, harmless as a path, and survives another trip. */
+/* fuzz_spec.c - a sandbox's specification as it arrives in fn-spawnd: what decodes is valid, harmless as a path, and survives another trip.
+ * Byte 0: 0 = the rest is the encoded form, else edits of a valid one (fuzz_spec()). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,15 +14,15 @@ static void same_strings(char **a, char **b)
 	fuzz_check(!*a && !*b);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void check(const uint8_t *data, size_t size, bool valid)
 {
 	struct fn_spec s, again;
 	struct fn_buf one = {0}, two = {0};
 	struct fn_err err = {0};
 
 	if (fn_spec_decode(data, size, &s, &err) < 0) {
-		fuzz_check(err.code > 0 && err.stage[0]);
-		return 0;
+		fuzz_check(err.code > 0 && err.stage[0] && !valid);
+		return;
 	}
 	fuzz_check(fn_spec_validate(&s, &err) == 0);
 	fuzz_check(s.name[0] && strlen(s.name) < sizeof(s.name) && !strpbrk(s.name, "/.\n"));
@@ -40,5 +41,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fn_buf_free(&two);
 	fn_spec_clear(&s);
 	fn_spec_clear(&again);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct fuzz_in in = {data, data + size};
+	uint8_t *edited;
+	size_t len;
+
+	if (fuzz_byte(&in) == 0) {
+		check(in.p, (size_t)(in.end - in.p), false);
+		return 0;
+	}
+	edited = fuzz_spec(&in, &len);
+	check(edited, len, size == 1);
+	free(edited);
 	return 0;
 }
