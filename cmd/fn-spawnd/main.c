@@ -55,7 +55,7 @@ static int fail(const struct fn_err *err)
 /* Set-up, the loop, and down again; on failure err says why. */
 static int serve(struct fn_spawn_server_config *cfg, const char *state, const char *instance, struct fn_err *err)
 {
-	struct fn_seccomp *seccomp = NULL;
+	struct fn_seccomp *seccomp = NULL, *init_seccomp = NULL;
 	struct fn_spawn_server *server = NULL;
 	char text[512];
 	uint64_t id;
@@ -63,7 +63,10 @@ static int serve(struct fn_spawn_server_config *cfg, const char *state, const ch
 
 	if (r == 0)
 		r = fn_seccomp_for_functions(&seccomp, err);
+	if (r == 0)
+		r = fn_seccomp_for_init(&init_seccomp, err);
 	cfg->seccomp = seccomp;
+	cfg->init_seccomp = init_seccomp;
 	if (r == 0)
 		r = fn_cgroups_open(instance, &cfg->cgroups, err);
 	if (r == 0) {
@@ -88,6 +91,7 @@ static int serve(struct fn_spawn_server_config *cfg, const char *state, const ch
 	fn_rootfs_free(cfg->rootfs);
 	fn_cgroups_close(cfg->cgroups);
 	fn_seccomp_free(seccomp);
+	fn_seccomp_free(init_seccomp);
 	fn_loop_free(cfg->loop);
 	return r;
 }

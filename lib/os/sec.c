@@ -146,6 +146,22 @@ int fn_seccomp_for_functions(struct fn_seccomp **ret, struct fn_err *err)
 	return r;
 }
 
+int fn_seccomp_for_init(struct fn_seccomp **ret, struct fn_err *err)
+{
+	static const char *const calls[] = {"read", "write", "close", "prctl", "clock_gettime", "sendmsg", "wait4", "exit_group", "exit", "rt_sigreturn", "restart_syscall"};
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	int r;
+
+	if (!ctx)
+		return fn_err_set(err, ENOMEM, "seccomp", NULL);
+	(void)seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	r = add_all(ctx, calls, sizeof(calls) / sizeof(calls[0]), err);
+	if (r == 0)
+		r = export(ctx, ret, err);
+	seccomp_release(ctx);
+	return r;
+}
+
 int fn_seccomp_for_unpack(struct fn_seccomp **ret, struct fn_err *err)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
@@ -173,16 +189,29 @@ int fn_seccomp_install(const struct fn_seccomp *s)
 	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &s->prog) < 0 ? -errno : 0;
 }
 
+static bool bounding_dropped;
+
+int fn_sec_drop_bounding(struct fn_err *err)
+{
+	int cap = 0;
+
+	while (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0)
+		cap++;
+	if (errno != EINVAL || cap <= CAP_SETPCAP) /* EINVAL: beyond the last one */
+		return fn_err_set(err, errno, "drop capabilities", "bounding set");
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	bounding_dropped = true;
+	return 0;
+}
+
 int fn_sec_drop(uid_t uid, gid_t gid, struct fn_err *err)
 {
 	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct d[2] = {0};
 	uid_t ru, eu, su;
 
-	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
-			return fn_err_set(err, errno, "drop capabilities", "bounding set");
-	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if (!bounding_dropped && fn_sec_drop_bounding(err) < 0)
+		return -EPERM;
 	/* raw calls: glibc's wrappers would signal threads, and we may be between clone3 and exec */
 	if (syscall(SYS_setgroups, 0, NULL) < 0)
 		return fn_err_set(err, errno, "setgroups", NULL);

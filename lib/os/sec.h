@@ -23,6 +23,11 @@ void fn_seccomp_free(struct fn_seccomp *s);
 /* Needs no_new_privs. Async-signal-safe. */
 int fn_seccomp_install(const struct fn_seccomp *s);
 
+/* For a sandbox's init once the runtime is about to run: it waits, reports and exits. Short: installing a filter costs what it is long. */
+int fn_seccomp_for_init(struct fn_seccomp **ret, struct fn_err *err);
+/* Drops the bounding and ambient sets: nothing that is executed or created can regain a capability. What the process has it keeps for now.
+ * Remembered over fork(), so that fn_sec_drop() need not do it again. Async-signal-safe. */
+int fn_sec_drop_bounding(struct fn_err *err);
 /* Drops the bounding and ambient sets, then sets ids (setgroups to none, setresgid, setresuid), then all capabilities, then
  * no_new_privs; verifies that nothing is left. Async-signal-safe. */
 int fn_sec_drop(uid_t uid, gid_t gid, struct fn_err *err);

@@ -140,7 +140,6 @@ static void worker_free(struct fn_worker *w)
 	fn_loop_clear(p->cfg.loop, &w->output_io);
 	fn_loop_clear(p->cfg.loop, &w->timer);
 	fn_rt_close(w->rt);
-	fn_close(w->pidfd);
 	fn_close(w->output_fd);
 	fn_close(w->freeze_fd);
 	fn_close(w->peak_fd);
@@ -355,7 +354,6 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *r
 		return;
 	}
 	w->sandbox = res->id;
-	w->pidfd = res->pidfd;
 	w->output_fd = res->output_fd;
 	w->freeze_fd = res->freeze_fd;
 	w->peak_fd = res->peak_fd;
@@ -439,7 +437,7 @@ static struct fn_worker *start_worker(struct fn_group *g, struct fn_invocation *
 	if (!w)
 		return NULL;
 	w->group = g;
-	w->pidfd = w->output_fd = w->freeze_fd = w->peak_fd = -EBADF;
+	w->output_fd = w->freeze_fd = w->peak_fd = -EBADF;
 	w->exit.wait_status = -1;
 	w->first = true;
 	w->asked_us = fn_clock_mono_us();

@@ -44,7 +44,7 @@ struct fn_worker {
 	struct fn_list link;
 	enum fn_worker_state state;
 	uint64_t request, sandbox;
-	int pidfd, output_fd, freeze_fd, peak_fd;
+	int output_fd, freeze_fd, peak_fd;
 	struct fn_rt *rt;
 	uint64_t output_io, timer;
 	bool frozen, timed_out, gone;

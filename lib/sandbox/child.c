@@ -327,6 +327,13 @@ static _Noreturn void run_runtime(struct state *s)
 	_exit(127);
 }
 
+/* Of what START still has to do nothing needs more than what init has already. */
+static int step_bounding(struct state *s, struct fn_err *err)
+{
+	(void)s;
+	return fn_sec_drop_bounding(err);
+}
+
 static int step_fork(struct state *s, struct fn_err *err)
 {
 	static char *vec[FN_SPEC_VECTOR_MAX];
@@ -423,7 +430,7 @@ static int step_init(struct state *s, struct fn_err *err)
 		return fn_err_set(err, r, "close_range", "init");
 	if (fn_sec_drop(FN_UID_INIT, FN_UID_INIT, err) < 0)
 		return -err->code;
-	r = fn_seccomp_install(s->c->seccomp);
+	r = fn_seccomp_install(s->c->init_seccomp);
 	if (r < 0)
 		return fn_err_set(err, r, "seccomp", "init");
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -480,7 +487,7 @@ static const struct {
 } plan[] = {
 	{"fds", step_fds, NONE},     {"wait", step_wait, NONE},       {"groups", step_groups, CGROUP}, {"ids", step_ids, NONE},
 	{"limits", step_limits, NONE}, {"loopback", step_loopback, NET}, {"listener", step_listener, NET},
-	{"proc", step_proc, MOUNTS}, {"mask", step_mask, MOUNTS},     {"fork", step_fork, NONE},       {"prestart", step_prestart, NONE}, {"ready", step_ready, NONE},
+	{"proc", step_proc, MOUNTS}, {"mask", step_mask, MOUNTS},     {"bounding", step_bounding, NONE}, {"fork", step_fork, NONE},       {"prestart", step_prestart, NONE}, {"ready", step_ready, NONE},
 	{"order", step_order, NONE}, {"hostname", step_hostname, NONE}, {"root", step_root, MOUNTS},   {"tmp", step_tmp, MOUNTS},
 	{"pivot", step_pivot, MOUNTS}, {"init", step_init, NONE},     {"runtime", step_runtime, NONE},
 };

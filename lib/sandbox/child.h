@@ -21,7 +21,7 @@
 #define FN_CHILD_CLONE_FLAGS (FN_NS_ALL & ~(uint64_t)CLONE_NEWCGROUP)
 
 struct fn_child {
-	const struct fn_seccomp *seccomp;
+	const struct fn_seccomp *seccomp, *init_seccomp; /* the runtime's, and init's own */
 	int sync_fd;   /* SEQPACKET to fn-spawnd */
 	int output_fd; /* write end of the pipe that is stdout and stderr */
 	int null_fd;   /* /dev/null, stdin */

@@ -216,12 +216,10 @@ static void on_pidfd(void *arg, int fd, uint32_t events)
 static void box_running(struct fn_box *b, const struct fn_sync_msg *m)
 {
 	struct fn_proto_spawned p = {.init_pid = b->pid, .has_peak = b->peak_fd >= 0};
-	int fds[5];
+	int fds[4];
 	struct fn_err err;
 
-	fds[0] = fcntl(b->pidfd, F_DUPFD_CLOEXEC, 3);
-	if (fds[0] < 0 || b->listen_fd < 0) {
-		fn_close(fds[0]);
+	if (b->listen_fd < 0) {
 		fn_err_set(&err, EIO, "start sandbox", "descriptors");
 		fn_box_fail(b, &err);
 		return;
@@ -231,15 +229,15 @@ static void box_running(struct fn_box *b, const struct fn_sync_msg *m)
 	b->timing.prepared = b->prepared;
 	b->timing.total_us = (uint32_t)(fn_clock_mono_us() - b->started_us);
 	p.timing = b->timing;
-	fds[1] = fn_take_fd(&b->listen_fd);
-	fds[2] = fn_take_fd(&b->output_fd);
-	fds[3] = fn_take_fd(&b->freeze_fd);
-	fds[4] = fn_take_fd(&b->peak_fd);
+	fds[0] = fn_take_fd(&b->listen_fd);
+	fds[1] = fn_take_fd(&b->output_fd);
+	fds[2] = fn_take_fd(&b->freeze_fd);
+	fds[3] = fn_take_fd(&b->peak_fd);
 	set_state(b, FN_BOX_RUNNING);
 	b->answered = true;
 	free(fn_take_ptr(b->kept));
 	(void)fn_loop_rearm_timer(b->server->cfg.loop, b->timer, UINT64_MAX);
-	fn_spawn_reply(b->server, FN_PROTO_SPAWNED, b->request, b->id, &p, sizeof(p), fds, p.has_peak ? 5 : 4);
+	fn_spawn_reply(b->server, FN_PROTO_SPAWNED, b->request, b->id, &p, sizeof(p), fds, p.has_peak ? 4 : 3);
 	fn_stock_box_started(b);
 }
 
@@ -322,7 +320,7 @@ static int box_clone(struct fn_box *b, struct fn_err *err)
 {
 	struct fn_spawn_server *s = b->server;
 	fn_auto_fd int out_w = -EBADF, child_sync = -EBADF;
-	struct fn_child child = {.seccomp = s->cfg.seccomp, .null_fd = s->null_fd};
+	struct fn_child child = {.seccomp = s->cfg.seccomp, .init_seccomp = s->cfg.init_seccomp, .null_fd = s->null_fd};
 	struct fn_sync_msg go = {.type = FN_SYNC_GO};
 	struct iovec iov = {.iov_base = &go, .iov_len = sizeof(go)};
 	uint32_t range = slot_range(s, b->slot);

@@ -264,7 +264,7 @@ static void on_spawned(struct fn_spawn_client *c, const struct fn_proto_header *
 	uint64_t *id;
 	void *old = NULL;
 
-	if (len != sizeof(m) || n_fds < 4 || !(id = malloc(sizeof(*id)))) {
+	if (len != sizeof(m) || n_fds < 3 || !(id = malloc(sizeof(*id)))) {
 		close_all(fds, n_fds);
 		if (p)
 			answer(c, p, &malformed, NULL, 0, NULL);
@@ -283,15 +283,14 @@ static void on_spawned(struct fn_spawn_client *c, const struct fn_proto_header *
 		return;
 	}
 	s.id = h->id;
-	s.pidfd = fds[0];
-	s.listen_fd = fds[1];
-	s.output_fd = fds[2];
-	s.freeze_fd = fds[3];
-	if (m.has_peak && n_fds > 4)
-		s.peak_fd = fds[4];
+	s.listen_fd = fds[0];
+	s.output_fd = fds[1];
+	s.freeze_fd = fds[2];
+	if (m.has_peak && n_fds > 3)
+		s.peak_fd = fds[3];
 	s.init_pid = m.init_pid;
 	s.timing = m.timing;
-	for (size_t i = s.peak_fd >= 0 ? 5 : 4; i < n_fds; i++)
+	for (size_t i = s.peak_fd >= 0 ? 4 : 3; i < n_fds; i++)
 		fn_close(fds[i]);
 	answer(c, p, NULL, &s, 0, NULL);
 }

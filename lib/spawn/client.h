@@ -18,8 +18,7 @@ struct fn_spawn_client;
 
 struct fn_spawned {
 	uint64_t id;        /* names the sandbox from now on; never reused */
-	int pidfd;          /* of the sandbox's init; the receiver owns all descriptors */
-	int listen_fd;      /* the Runtime API's listening socket, in the sandbox's netns, non-blocking */
+	int listen_fd;      /* the receiver owns all descriptors. The Runtime API's listening socket, in the sandbox's netns, non-blocking */
 	int output_fd;      /* read end of stdout+stderr (one pipe keeps their order), non-blocking */
 	int freeze_fd;      /* cgroup.freeze, O_WRONLY: write "1" or "0" */
 	int peak_fd;        /* memory peak file, O_RDONLY, pread from 0; -EBADF where there is none */

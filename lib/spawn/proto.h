@@ -23,7 +23,7 @@ enum fn_proto_type {
 	FN_PROTO_REMOVE,    /* + tree name */
 	FN_PROTO_DESCRIBE,
 	/* from fn-spawnd */
-	FN_PROTO_SPAWNED = 64, /* + struct fn_proto_spawned; fds: pidfd, listener, output, freeze[, peak] */
+	FN_PROTO_SPAWNED = 64, /* + struct fn_proto_spawned; fds: listener, output, freeze[, peak] */
 	FN_PROTO_FAILED,       /* + struct fn_err */
 	FN_PROTO_EXITED,       /* id + struct fn_sandbox_exit */
 	FN_PROTO_UNPACKED,     /* + uint64 bytes */

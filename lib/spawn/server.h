@@ -16,7 +16,7 @@ struct fn_spawn_server_config {
 	int sock;                 /* SEQPACKET to fnd's worker; owned */
 	struct fn_cgroups *cgroups;
 	struct fn_rootfs *rootfs;
-	const struct fn_seccomp *seccomp;
+	const struct fn_seccomp *seccomp, *init_seccomp; /* sandbox/child.h */
 	int host_ns_fd;           /* mount namespace in which fn-unpack is started */
 	const char *unpack_path;  /* of fn-unpack there */
 	const char *trees_dir;    /* where trees are unpacked: FN_ROOTFS_TREES, as rootfs uses it */

@@ -120,7 +120,6 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *r
 		fprintf(stderr, "spawn_bench: %s\n", fn_err_format(err, text, sizeof(text)));
 		exit(1);
 	}
-	fn_close(res->pidfd);
 	fn_close(res->listen_fd);
 	fn_close(res->output_fd);
 	fn_close(res->freeze_fd);
