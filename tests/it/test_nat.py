@@ -91,6 +91,7 @@ class WhoAmI(http.server.BaseHTTPRequestHandler):
 def serve_http(ns, port):
     with in_netns(ns):
         server = http.server.ThreadingHTTPServer(("0.0.0.0", port), WhoAmI)
+    server.handle_error = lambda *a: None  # clients get killed
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
 
