@@ -52,8 +52,67 @@ static int fail(const struct fn_err *err)
 	return 1;
 }
 
+/* Without `nat`, only what a killed run with it may have left goes. Before the host's files are out of sight, and after its sandboxes. */
+static int open_network(const struct fn_nat_config *nat, struct fn_nat **ret, struct fn_err *err)
+{
+	struct fn_err why;
+	char text[512];
+
+	if (nat->bridge)
+		return fn_nat_open(nat, ret, err);
+	if (fn_net_sweep(nat->instance, &why) < 0)
+		fn_log_warn("%s", fn_err_format(&why, text, sizeof(text)));
+	return 0;
+}
+
+struct options {
+	const char *state, *instance;
+	struct fn_nat_config nat; /* a bridge is named: `nat` */
+	bool version;
+};
+
+static int parse(int argc, char **argv, struct options *o, struct fn_spawn_server_config *cfg)
+{
+	static const struct option options[] = {
+		{"state", required_argument, NULL, 's'},     {"instance", required_argument, NULL, 'i'},    {"uid-base", required_argument, NULL, 'u'},
+		{"socket-fd", required_argument, NULL, 'f'}, {"bridge", required_argument, NULL, 'b'},      {"subnet", required_argument, NULL, 'n'},
+		{"uplink", required_argument, NULL, 'l'},    {"resolv-conf", required_argument, NULL, 'r'}, {"prepared-least", required_argument, NULL, 'p'},
+		{"prepared-most", required_argument, NULL, 'm'},     {"prestarted-least", required_argument, NULL, 'L'},
+		{"prestarted-most", required_argument, NULL, 'M'}, {"version", no_argument, NULL, 'V'},      {NULL, 0, NULL, 0}};
+	int64_t v;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		const char **text[] = {['s'] = &o->state,      ['i'] = &o->instance,   ['b'] = &o->nat.bridge,
+				       ['n'] = &o->nat.subnet, ['l'] = &o->nat.uplink, ['r'] = &o->nat.resolv_conf};
+
+		if (c == 'u' && fn_str_to_i64(optarg, 65536, 4000000000, &v) == 0)
+			cfg->uid_base = (uint32_t)v;
+		else if (c == 'f' && fn_str_to_i64(optarg, 0, 65535, &v) == 0)
+			cfg->sock = (int)v;
+		else if (c == 'p' && fn_str_to_i64(optarg, 0, 1000, &v) == 0)
+			cfg->stock_least = (unsigned)v;
+		else if (c == 'm' && fn_str_to_i64(optarg, 0, 1000, &v) == 0)
+			cfg->stock_most = (unsigned)v;
+		else if (c == 'L' && fn_str_to_i64(optarg, 0, 1000, &v) == 0)
+			cfg->prestart_least = (unsigned)v;
+		else if (c == 'M' && fn_str_to_i64(optarg, 0, 1000, &v) == 0)
+			cfg->prestart_most = (unsigned)v;
+		else if (c == 'V')
+			o->version = true;
+		else if (c == 's' || c == 'i' || c == 'b' || c == 'n' || c == 'l' || c == 'r')
+			*text[c] = optarg;
+		else
+			return -EINVAL;
+	}
+	if (o->version || (o->state && o->instance && cfg->uid_base && cfg->sock >= 0 && (!o->nat.bridge || (o->nat.subnet && o->nat.resolv_conf))))
+		return 0;
+	fprintf(stderr, "fn-spawnd is started by fnd, not by hand.\n");
+	return -EINVAL;
+}
+
 /* Set-up, the loop, and down again; on failure err says why. */
-static int serve(struct fn_spawn_server_config *cfg, const char *state, const char *instance, struct fn_err *err)
+static int serve(struct fn_spawn_server_config *cfg, struct options *o, bool *ret_unfit, struct fn_err *err)
 {
 	struct fn_seccomp *seccomp = NULL, *init_seccomp = NULL;
 	struct fn_spawn_server *server = NULL;
@@ -68,12 +127,18 @@ static int serve(struct fn_spawn_server_config *cfg, const char *state, const ch
 	cfg->seccomp = seccomp;
 	cfg->init_seccomp = init_seccomp;
 	if (r == 0)
-		r = fn_cgroups_open(instance, &cfg->cgroups, err);
+		r = fn_cgroups_open(o->instance, &cfg->cgroups, err);
 	if (r == 0) {
 		r = fn_cgroups_sweep(cfg->cgroups, err);
 		if (r > 0)
 			fn_log_warn("removed %d sandbox groups that an earlier run left", r);
-		r = fn_rootfs_enter(state, cfg->uid_base, &cfg->host_ns_fd, &cfg->rootfs, err);
+		o->nat.loop = cfg->loop;
+		o->nat.instance = o->instance;
+		r = open_network(&o->nat, &cfg->nat, err);
+		*ret_unfit = r < 0;
+	}
+	if (r == 0) {
+		r = fn_rootfs_enter(o->state, cfg->uid_base, cfg->nat ? fn_nat_resolv_conf(cfg->nat) : NULL, &cfg->host_ns_fd, &cfg->rootfs, err);
 	}
 	if (r == 0)
 		r = fn_spawn_server_new(cfg, &server, err);
@@ -89,6 +154,7 @@ static int serve(struct fn_spawn_server_config *cfg, const char *state, const ch
 		fn_err_set(err, r, "fn-spawnd", "event loop");
 	fn_spawn_server_free(server);
 	fn_rootfs_free(cfg->rootfs);
+	fn_nat_close(cfg->nat);
 	fn_cgroups_close(cfg->cgroups);
 	fn_seccomp_free(seccomp);
 	fn_seccomp_free(init_seccomp);
@@ -98,46 +164,24 @@ static int serve(struct fn_spawn_server_config *cfg, const char *state, const ch
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {{"state", required_argument, NULL, 's'},     {"instance", required_argument, NULL, 'i'},
-						{"uid-base", required_argument, NULL, 'u'},  {"socket-fd", required_argument, NULL, 'f'},
-						{"prepared-least", required_argument, NULL, 'l'}, {"prepared-most", required_argument, NULL, 'm'},
-						{"prestarted-least", required_argument, NULL, 'L'}, {"prestarted-most", required_argument, NULL, 'M'},
-						{"version", no_argument, NULL, 'V'},         {NULL, 0, NULL, 0}};
 	struct fn_spawn_server_config cfg = {.sock = -EBADF};
-	const char *state = NULL, *instance = NULL;
+	struct options o = {0};
+	bool unfit = false;
+	sigset_t ends;
 	char unpack[PATH_MAX];
 	struct fn_err err = {0};
 	struct rlimit nofile;
-	int64_t v;
-	int c;
 
 	fn_log_init("fn-spawnd", FN_LOG_INFO);
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c == 's')
-			state = optarg;
-		else if (c == 'i')
-			instance = optarg;
-		else if (c == 'u' && fn_str_to_i64(optarg, 65536, 4000000000, &v) == 0)
-			cfg.uid_base = (uint32_t)v;
-		else if (c == 'f' && fn_str_to_i64(optarg, 0, 65535, &v) == 0)
-			cfg.sock = (int)v;
-		else if (c == 'l' && fn_str_to_i64(optarg, 0, 1000, &v) == 0)
-			cfg.stock_least = (unsigned)v;
-		else if (c == 'm' && fn_str_to_i64(optarg, 0, 1000, &v) == 0)
-			cfg.stock_most = (unsigned)v;
-		else if (c == 'L' && fn_str_to_i64(optarg, 0, 1000, &v) == 0)
-			cfg.prestart_least = (unsigned)v;
-		else if (c == 'M' && fn_str_to_i64(optarg, 0, 1000, &v) == 0)
-			cfg.prestart_most = (unsigned)v;
-		else if (c == 'V')
-			return puts("fn-spawnd " FN_VERSION) < 0;
-		else
-			return 2;
-	}
-	if (!state || !instance || !cfg.uid_base || cfg.sock < 0) {
-		fprintf(stderr, "fn-spawnd is started by fnd, not by hand.\n");
+	if (parse(argc, argv, &o, &cfg) < 0)
 		return 2;
-	}
+	if (o.version)
+		return puts("fn-spawnd " FN_VERSION) < 0;
+	/* from here to the loop they wait: an end in the middle of the set-up would leave half a network behind */
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGTERM);
+	sigaddset(&ends, SIGINT);
+	sigprocmask(SIG_BLOCK, &ends, NULL);
 	/* the master's lock comes along too, on purpose: it is free again only once we have cleaned up */
 	if (prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) < 0 || syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
 		return 1;
@@ -151,5 +195,8 @@ int main(int argc, char **argv)
 		nofile.rlim_cur = nofile.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &nofile);
 	}
-	return serve(&cfg, state, instance, &err) < 0 ? fail(&err) : 0;
+	if (serve(&cfg, &o, &unfit, &err) == 0)
+		return 0;
+	(void)fail(&err);
+	return unfit ? FN_SPAWND_UNFIT : 1;
 }

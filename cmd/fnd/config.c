@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "os/subnet.h"
 
 enum kind { TEXT, PATH, NUMBER };
 
@@ -44,6 +45,7 @@ static const struct key {
 }, net_keys[] = {
 	{"bridge", TEXT, AT(bridge), 0, 0},
 	{"subnet", TEXT, AT(subnet), 0, 0},
+	{"uplink", TEXT, AT(uplink), 0, 0},
 	{"resolv_conf", PATH, AT(resolv_conf), 0, 0},
 }, log_keys[] = {
 	{"max_bytes", NUMBER, AT(log_max_bytes), 4096, INT64_MAX},
@@ -78,7 +80,7 @@ int fnd_config_init(struct fnd_config *c)
 
 void fnd_config_free(struct fnd_config *c)
 {
-	char *all[] = {c->listen, c->state_dir, c->region, c->account_id, c->user, c->runtimes, c->images_dir, c->bridge, c->subnet, c->resolv_conf};
+	char *all[] = {c->listen, c->state_dir, c->region, c->account_id, c->user, c->runtimes, c->images_dir, c->bridge, c->subnet, c->uplink, c->resolv_conf};
 
 	for (size_t i = 0; i < N(all); i++)
 		free(all[i]);
@@ -107,7 +109,7 @@ static int apply(struct fnd_config *c, const struct key *k, json_t *v, const cha
 		*(int64_t *)((char *)c + k->at) = json_integer_value(v);
 		return 0;
 	}
-	if (!text || !*text)
+	if (!text || (!*text && k->at != AT(uplink)))
 		return bad(err, file, k->name, "must be a non-empty string");
 	if (k->kind == PATH && text[0] != '/' && slash)
 		snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - file), file, text);
@@ -270,6 +272,21 @@ int fnd_config_address(const struct fnd_config *c, struct sockaddr_storage *ret,
 	return 0;
 }
 
+/* What can be told without a look at the host's network; fn-spawnd does that. */
+static int check_network(const struct fnd_config *c, struct fn_err *err)
+{
+	struct fn_subnet subnet;
+	int r = fn_subnet_parse(c->subnet, &subnet, err);
+
+	if (r == 0)
+		r = fn_ifname_check(c->bridge, err);
+	if (r == 0 && !fn_str_empty(c->uplink))
+		r = fn_ifname_check(c->uplink, err);
+	if (r == 0 && c->net == FN_NET_NAT && access(c->resolv_conf, R_OK) < 0)
+		r = fn_err_set(err, errno, "resolv_conf", "%.120s", c->resolv_conf);
+	return r;
+}
+
 int fnd_config_finish(struct fnd_config *c, struct fn_err *err)
 {
 	struct sockaddr_storage addr;
@@ -280,6 +297,9 @@ int fnd_config_finish(struct fnd_config *c, struct fn_err *err)
 	if (find_near(&c->runtimes, "../config/runtimes.json", FN_PREFIX "/share/fnd/runtimes.json") < 0 ||
 	    find_near(&c->images_dir, "images", FN_PREFIX "/share/fnd/images") < 0)
 		return fn_err_set(err, ENOMEM, "configuration", NULL);
+	r = check_network(c, err);
+	if (r < 0)
+		return r;
 	if (strlen(c->account_id) != 12 || strspn(c->account_id, "0123456789") != 12)
 		return fn_err_set(err, EINVAL, "configuration", "\"account_id\" must have 12 digits");
 	r = fnd_config_address(c, &addr, &len, &loopback, err);

@@ -27,7 +27,7 @@ struct fnd_config {
 	int64_t log_max_bytes, log_files;
 	enum fn_log_level log_level;
 	enum fn_net_mode net;
-	char *bridge, *subnet, *resolv_conf; /* nat */
+	char *bridge, *subnet, *uplink, *resolv_conf; /* nat; no uplink: the default routes' interfaces */
 };
 
 /* Built-in values. */

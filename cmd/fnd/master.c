@@ -29,6 +29,7 @@
 #include "image/digest.h"
 #include "os/sec.h"
 #include "os/sock.h"
+#include "spawn/server.h"
 
 #define LOCK_WAIT_S 20
 #define QUICK_DEATH_US 2000000u /* of fn-spawnd */
@@ -46,6 +47,7 @@ struct master {
 	unsigned quick_deaths;
 	int status;
 	bool stopping;
+	bool unclean; /* the last fn-spawnd was killed: what it left is there */
 };
 
 /* Tells the service manager (sd_notify(3)): a datagram to $NOTIFY_SOCKET. */
@@ -169,6 +171,11 @@ static int make_listener(struct master *m, struct fn_err *err)
 static void exec_spawnd(struct master *m, int sock)
 {
 	char exe[PATH_MAX], uid_base[24], least[24], most[24], ahead_least[24], ahead_most[24], *slash;
+	const struct fnd_config *c = m->cfg;
+	const char *argv[28] = {"fn-spawnd", "--state", c->state_dir, "--instance", m->instance, "--uid-base", uid_base, "--prepared-least", least,
+				"--prepared-most", most, "--prestarted-least", ahead_least, "--prestarted-most", ahead_most, "--socket-fd", "3"};
+	const char *nat[] = {"--bridge", c->bridge, "--subnet", c->subnet, "--resolv-conf", c->resolv_conf, fn_str_empty(c->uplink) ? NULL : "--uplink",
+			     c->uplink};
 	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 16);
 	sigset_t none;
 	int lock;
@@ -183,13 +190,14 @@ static void exec_spawnd(struct master *m, int sock)
 	snprintf(most, sizeof(most), "%lld", (long long)m->cfg->prepared_most);
 	snprintf(ahead_least, sizeof(ahead_least), "%lld", (long long)m->cfg->prestarted_least);
 	snprintf(ahead_most, sizeof(ahead_most), "%lld", (long long)m->cfg->prestarted_most);
+	if (c->net == FN_NET_NAT)
+		memcpy(argv + 17, nat, sizeof(nat));
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	lock = fcntl(m->lock_fd, F_DUPFD_CLOEXEC, 16); /* both out of the way of 3 and 4 first */
 	if (lock < 0 || dup2(sock, 3) < 0 || dup2(lock, 4) < 0)
 		_exit(127);
-	execl(exe, "fn-spawnd", "--state", m->cfg->state_dir, "--instance", m->instance, "--uid-base", uid_base, "--prepared-least", least,
-	      "--prepared-most", most, "--prestarted-least", ahead_least, "--prestarted-most", ahead_most, "--socket-fd", "3", NULL);
+	execv(exe, (char *const *)argv);
 	fn_log_error("cannot start %s: %s", exe, strerror(errno));
 	_exit(127);
 }
@@ -202,6 +210,7 @@ static int start_spawnd(struct master *m, struct fn_err *err)
 	if (r < 0)
 		return fn_err_set(err, r, "start fn-spawnd", "socketpair");
 	m->spawnd_started_us = fn_clock_mono_us();
+	m->unclean = false;
 	m->spawnd = fork();
 	if (m->spawnd < 0) {
 		fn_close(pair[0]);
@@ -293,6 +302,10 @@ static void spawnd_died(struct master *m, int status)
 {
 	uint64_t delay = 0;
 
+	if (WIFEXITED(status) && WEXITSTATUS(status) == FN_SPAWND_UNFIT && !m->quick_deaths) {
+		give_up(m, "fn-spawnd cannot work with this configuration; see above");
+		return;
+	}
 	if (WIFSIGNALED(status))
 		fn_log_warn("fn-spawnd was ended by signal %d; starting it again", WTERMSIG(status));
 	else
@@ -326,6 +339,7 @@ static void on_child(void *arg, int signo, int sender)
 			fn_loop_stop(m->loop);
 		} else if (pid == m->spawnd) {
 			m->spawnd = -1;
+			m->unclean = WIFSIGNALED(status);
 			if (m->worker > 0 && !m->stopping)
 				spawnd_died(m, status);
 		}
@@ -362,9 +376,11 @@ static void on_control(void *arg, int fd, uint32_t events)
 	}
 }
 
-/* fn-spawnd ends by itself once the worker is gone: its socket closes. */
+/* fn-spawnd ends by itself once the worker is gone: its socket closes. After one that was killed, another has a turn, to clean up. */
 static void end_spawnd(struct master *m)
 {
+	if (m->spawnd <= 0 && m->unclean)
+		fn_close(start_spawnd(m, NULL));
 	if (m->spawnd <= 0)
 		return;
 	for (int i = 0; i < 1000; i++) {

@@ -82,6 +82,22 @@ static void check_host(const struct fn_api *api, json_t *list, const struct utsn
 	check(list, "base images", !fn_streq(installed, "none"), "make images, then: fnctl images rescan", "%s", installed ? installed : "?");
 }
 
+static void check_network(json_t *list, json_t *net)
+{
+	const char *uplinks = json_string_value(json_object_get(net, "uplinks"));
+	long long used = json_integer_value(json_object_get(net, "used")), capacity = json_integer_value(json_object_get(net, "capacity"));
+
+	if (!uplinks) {
+		check(list, "network", true, "", "loopback: functions reach nothing outside their sandbox");
+		return;
+	}
+	check(list, "network", !fn_streq(uplinks, "no uplink") && used < capacity,
+	      used < capacity ? "give this host a default route or name network.uplink, and start fnd again" : "configure a larger network.subnet",
+	      "nat: bridge %s with %s, subnet %s, %lld of %lld addresses in use, %s, %zu name servers", json_string_value(json_object_get(net, "bridge")),
+	      json_string_value(json_object_get(net, "address")), json_string_value(json_object_get(net, "subnet")), used, capacity, uplinks,
+	      json_array_size(json_object_get(net, "dns")));
+}
+
 static void on_described(void *arg, const struct fn_err *err, const char *json)
 {
 	struct fn_call *call = arg;
@@ -99,6 +115,10 @@ static void on_described(void *arg, const struct fn_err *err, const char *json)
 		check(checks, "cgroups", false, "mount cgroup2 and the memory, cpu and pids controllers", "%s", fn_err_format(&why, text, sizeof(text)));
 	check(checks, "fn-spawnd", spawnd != NULL, "see fnd's log: it restarts fn-spawnd by itself", "%s",
 	      spawnd ? json_string_value(json_object_get(spawnd, "cgroups")) : fn_err_format(err, text, sizeof(text)));
+	if (spawnd) {
+		check_network(checks, json_object_get(spawnd, "network"));
+		json_object_set(o, "Network", json_object_get(spawnd, "network"));
+	}
 	json_object_set_new(o, "Version", json_string(FN_VERSION));
 	json_object_set_new(o, "Kernel", json_string(u.release));
 	json_object_set_new(o, "StateDir", json_string(call->api->cfg.state_dir));

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <net/route.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
@@ -159,6 +160,57 @@ static int step_proc(struct state *s, struct fn_err *err)
 	if (s->proc_fd < 0)
 		return s->proc_fd;
 	return fn_mount_attach(s->proc_fd, AT_FDCWD, FN_ROOTFS_PROC, "mount /proc", err);
+}
+
+static void set_in(struct sockaddr *a, uint32_t addr)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(addr)};
+
+	memcpy(a, &in, sizeof(in));
+}
+
+static int add_route(int fd, struct ifreq *ifr, uint32_t dst, uint32_t mask, uint32_t via)
+{
+	struct rtentry rt = {.rt_flags = (unsigned short)(RTF_UP | (via ? RTF_GATEWAY : RTF_HOST)), .rt_dev = ifr->ifr_name};
+
+	set_in(&rt.rt_dst, dst);
+	set_in(&rt.rt_genmask, mask);
+	set_in(&rt.rt_gateway, via);
+	return ioctl(fd, SIOCADDRT, &rt) < 0 ? -errno : 0;
+}
+
+/* While /proc/sys may still be written. The address alone (/32) and everything by way of the gateway: neighbours are refused by its rules at once, instead of silence. */
+static int step_nat(struct state *s, struct fn_err *err)
+{
+	const struct fn_child_nat *n = s->c->nat;
+	fn_auto_fd int fd = -EBADF;
+	struct ifreq ifr = {0};
+	char path[80];
+	int r;
+
+	if (!n)
+		return 0;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return fn_err_set(err, errno, "nat: address", "socket");
+	snprintf(path, sizeof(path), "sys/net/ipv6/conf/%s/disable_ipv6", n->iface);
+	r = fn_file_write(s->proc_fd, path, "1");
+	if (r < 0 && r != -ENOENT) /* a kernel without IPv6 has nothing to turn off */
+		return fn_err_set(err, r, "nat: address", "/proc/%s", path);
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", n->iface);
+	set_in(&ifr.ifr_addr, n->addr);
+	if (ioctl(fd, SIOCSIFADDR, &ifr) < 0)
+		return fn_err_set(err, errno, "nat: address", "%s", n->iface);
+	set_in(&ifr.ifr_netmask, ~0u);
+	if (ioctl(fd, SIOCSIFNETMASK, &ifr) < 0)
+		return fn_err_set(err, errno, "nat: address", "%s: netmask", n->iface);
+	ifr.ifr_flags = IFF_UP | IFF_RUNNING;
+	if (ioctl(fd, SIOCSIFFLAGS, &ifr) < 0)
+		return fn_err_set(err, errno, "nat: address", "%s: up", n->iface);
+	r = add_route(fd, &ifr, n->gateway, ~0u, 0);
+	if (r == 0)
+		r = add_route(fd, &ifr, 0, 0, n->gateway);
+	return r < 0 ? fn_err_set(err, r, "nat: route", "%s", n->iface) : 0;
 }
 
 /* What tells of the host or could touch it. All of it belongs to host root and is not writable here anyway; this is the second wall. Masks
@@ -487,7 +539,7 @@ static const struct {
 } plan[] = {
 	{"fds", step_fds, NONE},     {"wait", step_wait, NONE},       {"groups", step_groups, CGROUP}, {"ids", step_ids, NONE},
 	{"limits", step_limits, NONE}, {"loopback", step_loopback, NET}, {"listener", step_listener, NET},
-	{"proc", step_proc, MOUNTS}, {"mask", step_mask, MOUNTS},     {"bounding", step_bounding, NONE}, {"fork", step_fork, NONE},       {"prestart", step_prestart, NONE}, {"ready", step_ready, NONE},
+	{"proc", step_proc, MOUNTS}, {"nat", step_nat, NET},          {"mask", step_mask, MOUNTS},     {"bounding", step_bounding, NONE}, {"fork", step_fork, NONE},       {"prestart", step_prestart, NONE}, {"ready", step_ready, NONE},
 	{"order", step_order, NONE}, {"hostname", step_hostname, NONE}, {"root", step_root, MOUNTS},   {"tmp", step_tmp, MOUNTS},
 	{"pivot", step_pivot, MOUNTS}, {"init", step_init, NONE},     {"runtime", step_runtime, NONE},
 };

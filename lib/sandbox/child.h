@@ -20,6 +20,12 @@
 /* What clone3 makes; the cgroup namespace follows once the child is in its groups of every hierarchy. */
 #define FN_CHILD_CLONE_FLAGS (FN_NS_ALL & ~(uint64_t)CLONE_NEWCGROUP)
 
+/* The sandbox's place in a `nat` network, host byte order. Its interface is there once the handshake says go. */
+struct fn_child_nat {
+	uint32_t addr, gateway;
+	const char *iface;
+};
+
 struct fn_child {
 	const struct fn_seccomp *seccomp, *init_seccomp; /* the runtime's, and init's own */
 	int sync_fd;   /* SEQPACKET to fn-spawnd */
@@ -28,6 +34,7 @@ struct fn_child {
 	int group_fds[FN_CG_N]; /* `tasks` of the v1 hierarchies, opened by root: init moves itself in */
 	unsigned n_groups;
 	bool prestart; /* an FN_SYNC_PRESTART comes first */
+	const struct fn_child_nat *nat; /* NULL = loopback alone */
 };
 
 /* Runs in the child of clone3. Never returns. */

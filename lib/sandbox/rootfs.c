@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/map.h"
 #include "base/str.h"
 #include "os/mount.h"
@@ -31,6 +32,7 @@ struct fn_rootfs {
 	int dev_fd; /* the shared /dev, a mount in our namespace */
 	int own_ns, clone_ns;
 	uint32_t fs_uid;
+	bool own; /* FN_ROOTFS_OWN is there */
 };
 
 static const struct {
@@ -85,6 +87,22 @@ static int make_skeleton(uint32_t fs_uid, struct fn_err *err)
 	return 0;
 }
 
+static int make_own(struct fn_rootfs *r, const char *resolv_conf, struct fn_err *err)
+{
+	static const char *const paths[] = {FN_ROOTFS_OWN, FN_ROOTFS_OWN "/etc", FN_ROOTFS_OWN "/etc/resolv.conf"};
+	fn_auto_fd int fd = -EBADF;
+	int rc;
+
+	if (mkdir(paths[0], 0755) < 0 || mkdir(paths[1], 0755) < 0)
+		return fn_err_set(err, errno, "prepare resolv.conf", "mkdir");
+	fd = open(paths[2], O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	rc = fd < 0 ? -errno : fn_fd_write_all(fd, resolv_conf, strlen(resolv_conf));
+	for (size_t i = 0; rc == 0 && i < sizeof(paths) / sizeof(paths[0]); i++)
+		rc = lchown(paths[i], r->fs_uid, r->fs_uid) < 0 ? -errno : 0;
+	r->own = rc == 0;
+	return rc < 0 ? fn_err_set(err, rc, "prepare resolv.conf", NULL) : 0;
+}
+
 static int enter(struct fn_rootfs *r, const char *state_dir, struct fn_err *err)
 {
 	static const char *const options[] = {"mode", "0755", "size", "1m", NULL, NULL};
@@ -123,7 +141,7 @@ static int enter(struct fn_rootfs *r, const char *state_dir, struct fn_err *err)
 	return fn_mount_attach(trees, AT_FDCWD, FN_ROOTFS_TREES, "mount the trees", err);
 }
 
-int fn_rootfs_enter(const char *state_dir, uint32_t fs_uid, int *ret_host_ns, struct fn_rootfs **ret, struct fn_err *err)
+int fn_rootfs_enter(const char *state_dir, uint32_t fs_uid, const char *resolv_conf, int *ret_host_ns, struct fn_rootfs **ret, struct fn_err *err)
 {
 	fn_auto_fd int host = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
 	struct fn_rootfs *r;
@@ -141,6 +159,8 @@ int fn_rootfs_enter(const char *state_dir, uint32_t fs_uid, int *ret_host_ns, st
 	rc = enter(r, state_dir, err);
 	if (rc == 0)
 		rc = make_dev(r, err);
+	if (rc == 0 && resolv_conf)
+		rc = make_own(r, resolv_conf, err);
 	if (rc < 0) {
 		fn_map_free(r->roots);
 		free(r);
@@ -164,7 +184,7 @@ static void key_of(const struct fn_spec *spec, char *key, size_t size)
 /* mount(2), not fsconfig: a string there is limited to 256 bytes. Relative names keep the options within a page. */
 static int prepare(struct fn_rootfs *r, const char *key, struct root **ret, struct fn_err *err)
 {
-	char target[64], options[KEY_MAX + 32];
+	char target[64], options[KEY_MAX + 48];
 	fn_auto_fd int dev = -EBADF;
 	fn_auto_free struct root *root = calloc(1, sizeof(*root));
 	fn_auto_free char *copy = strdup(key);
@@ -174,7 +194,7 @@ static int prepare(struct fn_rootfs *r, const char *key, struct root **ret, stru
 		return fn_err_set(err, ENOMEM, "prepare root", NULL);
 	root->number = r->next++;
 	snprintf(target, sizeof(target), FN_ROOTFS_MOUNTED "/%u", root->number);
-	snprintf(options, sizeof(options), "lowerdir=%s%s", key, strchr(key, ':') ? "" : ":/new");
+	snprintf(options, sizeof(options), "lowerdir=%s%s%s", r->own ? FN_ROOTFS_OWN ":" : "", key, strchr(key, ':') || r->own ? "" : ":/new");
 	if (mkdir(target, 0755) < 0)
 		return fn_err_set(err, errno, "prepare root", "mkdir");
 	if (chdir(FN_ROOTFS_TREES) < 0)

@@ -18,12 +18,14 @@
 #define FN_ROOTFS_MOUNTED "/mounted" /* the prepared overlays */
 #define FN_ROOTFS_SKELETON "/skeleton" /* a lowest tree of empty directories, for runtimes started ahead: what the dynamic loader once found missing it never looks at again */
 #define FN_ROOTFS_NOTHING "/nothing" /* a file that nobody but host root may open: lies over what is masked in /proc */
+#define FN_ROOTFS_OWN "/own"     /* with a network: a tree with our own /etc/resolv.conf, on top of all others */
 
 struct fn_rootfs;
 
 /* Unshares the mount namespace and pivots into a tmpfs with nothing but the above and /proc. *ret_host_ns: the namespace left, for
- * what must run there (fn-unpack needs the dynamic loader). */
-int fn_rootfs_enter(const char *state_dir, uint32_t fs_uid, int *ret_host_ns, struct fn_rootfs **ret, struct fn_err *err);
+ * what must run there (fn-unpack needs the dynamic loader). resolv_conf: text of the sandboxes' /etc/resolv.conf, NULL = the image's;
+ * it is a tree of the overlay rather than a mount, so that it costs a sandbox nothing and needs no file in the image to cover. */
+int fn_rootfs_enter(const char *state_dir, uint32_t fs_uid, const char *resolv_conf, int *ret_host_ns, struct fn_rootfs **ret, struct fn_err *err);
 /* A detached copy of the prepared root for this spec's trees (prepared now if it is not yet): the caller owns the descriptor. */
 int fn_rootfs_get(struct fn_rootfs *r, const struct fn_spec *spec, struct fn_err *err);
 /* Unmounts the prepared roots that hold this tree; sandboxes keep theirs. */

@@ -21,28 +21,9 @@
 #include "sandbox/sync.h"
 #include "spawn/internal.h"
 
-#define SLOTS_MAX 20000u
 #define RETRY_US 2000u
 #define GRAVES_AT_ONCE 4u /* then requests have their turn */
 #define HANDSHAKE_LIMIT_US 30000000u
-
-/* --- uid slots --- */
-static int slot_take(struct fn_spawn_server *s, uint32_t *ret)
-{
-	if (!s->slots && !(s->slots = calloc(SLOTS_MAX, 1)))
-		return -ENOMEM;
-	for (uint32_t n = 0; n < SLOTS_MAX; n++) {
-		uint32_t i = (s->slot_hint + n) % SLOTS_MAX;
-
-		if (!s->slots[i]) {
-			s->slots[i] = 1;
-			s->slot_hint = i + 1; /* a range is not reused at once: a late file of its last owner stays foreign */
-			*ret = i;
-			return 0;
-		}
-	}
-	return -EAGAIN;
-}
 
 static uint32_t slot_range(const struct fn_spawn_server *s, uint32_t slot) { return s->cfg.uid_base + 65536u * (slot + 1); }
 
@@ -66,7 +47,9 @@ static void box_free(struct fn_box *b)
 	fn_close(b->listen_fd);
 	fn_close(b->freeze_fd);
 	fn_close(b->peak_fd);
-	s->slots[b->slot] = 0;
+	fn_slots_give(s->slots, b->slot);
+	if (b->nat.iface)
+		fn_nat_give(s->cfg.nat, b->nat_slot);
 	fn_map_remove_u64(s->by_id, b->id);
 	fn_list_remove(&b->link);
 	fn_list_remove(&b->place);
@@ -320,7 +303,8 @@ static int box_clone(struct fn_box *b, struct fn_err *err)
 {
 	struct fn_spawn_server *s = b->server;
 	fn_auto_fd int out_w = -EBADF, child_sync = -EBADF;
-	struct fn_child child = {.seccomp = s->cfg.seccomp, .init_seccomp = s->cfg.init_seccomp, .null_fd = s->null_fd};
+	struct fn_child child = {.seccomp = s->cfg.seccomp, .init_seccomp = s->cfg.init_seccomp, .null_fd = s->null_fd,
+				 .nat = b->nat.iface ? &b->nat : NULL};
 	struct fn_sync_msg go = {.type = FN_SYNC_GO};
 	struct iovec iov = {.iov_base = &go, .iov_len = sizeof(go)};
 	uint32_t range = slot_range(s, b->slot);
@@ -363,6 +347,13 @@ static int box_clone(struct fn_box *b, struct fn_err *err)
 	r = fn_ns_write_maps(b->pid, s->cfg.uid_base, range);
 	if (r < 0)
 		return fn_err_set(err, r, "id maps", NULL);
+	if (b->nat.iface) {
+		from = fn_clock_mono_us();
+		r = fn_nat_attach(s->cfg.nat, b->nat_slot, b->pid, err);
+		b->timing.net_us = (uint32_t)(fn_clock_mono_us() - from);
+		if (r < 0)
+			return r;
+	}
 	r = fn_sock_send(b->sync_fd, &iov, 1, NULL, 0);
 	if (r == 0)
 		r = fn_fd_set_nonblock(b->sync_fd, true);
@@ -377,6 +368,8 @@ static int box_build(struct fn_box *b, struct fn_err *err)
 	char name[64];
 	int r;
 
+	if (s->cfg.nat && (r = fn_nat_take(s->cfg.nat, &b->nat_slot, &b->nat, err)) < 0)
+		return r;
 	snprintf(name, sizeof(name), "%" PRIu64, b->id);
 	r = fn_cgroup_create(s->cfg.cgroups, name, NULL, &b->cgroup, err);
 	if (r < 0)
@@ -400,7 +393,7 @@ struct fn_box *fn_box_new(struct fn_spawn_server *s, struct fn_stock *stock, str
 	struct fn_box *b = calloc(1, sizeof(*b));
 	int r;
 
-	if (!b || (r = slot_take(s, &b->slot)) < 0) {
+	if (!b || (r = fn_slots_take(s->slots, &b->slot)) < 0) {
 		fn_err_set(err, b ? EAGAIN : ENOMEM, "start sandbox", "no free uid range");
 		free(b);
 		return NULL;

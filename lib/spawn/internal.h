@@ -4,9 +4,12 @@
 
 #include "base/list.h"
 #include "base/map.h"
+#include "base/slots.h"
 #include "spawn/proto.h"
 #include "spawn/server.h"
 #include "spawn/stock.h"
+
+#define FN_BOX_SLOTS_MAX 20000u
 
 enum fn_box_state {
 	FN_BOX_BUILDING, /* cloned; its first half is under way, for nobody yet */
@@ -23,7 +26,8 @@ struct fn_box {
 	struct fn_list place;      /* in stock, or among those whose groups are to be removed */
 	enum fn_box_state state;
 	uint64_t id, request;
-	uint32_t slot;
+	uint32_t slot, nat_slot;
+	struct fn_child_nat nat; /* iface is NULL: loopback alone */
 	pid_t pid;
 	int pidfd, sync_fd, output_fd, listen_fd, freeze_fd, peak_fd;
 	uint64_t pidfd_io, sync_io, timer;
@@ -45,8 +49,7 @@ struct fn_spawn_server {
 	struct fn_list boxes;
 	struct fn_map *by_id;
 	unsigned n_boxes, n_starting;
-	uint8_t *slots; /* one byte each: in use */
-	uint32_t slot_hint;
+	struct fn_slots *slots; /* uid ranges; not reused at once: a late file of its last owner stays foreign */
 	int null_fd;
 	bool shutdown;
 	struct fn_list out; /* answers that wait for a full socket */

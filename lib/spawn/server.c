@@ -92,8 +92,8 @@ void fn_spawn_order(struct fn_spawn_server *s, const struct fn_proto_header *h, 
 	struct fn_box *b;
 	int r = fn_spec_borrow(data, len, vec, &spec, &err);
 
-	if (r == 0 && spec.net != FN_NET_LOOPBACK)
-		r = fn_err_set(&err, EOPNOTSUPP, "network", "nat is not built yet");
+	if (r == 0 && (spec.net == FN_NET_NAT) != (s->cfg.nat != NULL)) /* one network for all: it is made before the function is known */
+		r = fn_err_set(&err, EOPNOTSUPP, "network", "%s is asked for and not configured", spec.net == FN_NET_NAT ? "nat" : "loopback");
 	if (r == 0)
 		r = root = fn_rootfs_get(s->cfg.rootfs, &spec, &err);
 	if (r < 0) {
@@ -122,12 +122,13 @@ void fn_spawn_order(struct fn_spawn_server *s, const struct fn_proto_header *h, 
 
 static void describe(struct fn_spawn_server *s, uint64_t request)
 {
-	char groups[512], stocks[1024], text[2048];
+	char groups[512], stocks[1024], net[512], text[2560];
 
 	fn_cgroups_describe(s->cfg.cgroups, groups, sizeof(groups));
 	fn_stock_describe(s, stocks, sizeof(stocks));
-	snprintf(text, sizeof(text), "{\"cgroups\":\"%s\",\"sandboxes\":%u,\"prepared\":{%s},\"prepared_roots\":%zu,\"threads\":%u}", groups,
-		 s->n_boxes - fn_stock_count(s), stocks, fn_rootfs_count(s->cfg.rootfs), fn_ns_threads());
+	snprintf(text, sizeof(text), "{\"cgroups\":\"%s\",\"sandboxes\":%u,\"prepared\":{%s},\"prepared_roots\":%zu,\"threads\":%u,\"network\":%s}", groups,
+		 s->n_boxes - fn_stock_count(s), stocks, fn_rootfs_count(s->cfg.rootfs), fn_ns_threads(),
+		 fn_nat_describe(s->cfg.nat, net, sizeof(net)));
 	fn_spawn_reply(s, FN_PROTO_TEXT, request, 0, text, strlen(text), NULL, 0);
 }
 
@@ -239,7 +240,7 @@ int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_s
 	s->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (s->null_fd < 0)
 		r = -errno;
-	else if (!(s->in = malloc(FN_PROTO_MAX)) || fn_map_new(&s->by_id) < 0)
+	else if (fn_slots_new(FN_BOX_SLOTS_MAX, &s->slots) < 0 || !(s->in = malloc(FN_PROTO_MAX)) || fn_map_new(&s->by_id) < 0)
 		r = -ENOMEM;
 	if (r == 0)
 		r = fn_unpacker_new(config, on_unpacked, s, &s->unpacker);
@@ -283,7 +284,7 @@ void fn_spawn_server_free(struct fn_spawn_server *s)
 	fn_stock_free(s);
 	fn_map_free(s->by_id);
 	fn_close(s->null_fd);
-	free(s->slots);
+	fn_slots_free(s->slots);
 	free(s->in);
 	free(s);
 }

@@ -10,6 +10,10 @@
 #include "os/cgroup.h"
 #include "os/sec.h"
 #include "sandbox/rootfs.h"
+#include "spawn/nat.h"
+
+/* fn-spawnd's exit status when its configuration cannot work on this host: to start it again is no help. */
+#define FN_SPAWND_UNFIT 78
 
 struct fn_spawn_server_config {
 	struct fn_loop *loop;
@@ -21,6 +25,7 @@ struct fn_spawn_server_config {
 	const char *unpack_path;  /* of fn-unpack there */
 	const char *trees_dir;    /* where trees are unpacked: FN_ROOTFS_TREES, as rootfs uses it */
 	uint32_t uid_base;
+	struct fn_nat *nat;       /* NULL: sandboxes have loopback alone */
 	unsigned stock_least, stock_most;       /* sandboxes kept ready: stock.h; most 0 = none is made ahead */
 	unsigned prestart_least, prestart_most; /* the same for each runtime */
 };

@@ -9,6 +9,7 @@
  *     --keep          none is killed before all are there: a burst
  *     --settle-ms N   a pause before the first, for what fn-spawnd prepares ahead, 0
  *     --prepared N    fn-spawnd keeps that many sandboxes ready, 0
+ *     --nat SUBNET    network `nat` on a bridge "fnbench0": only in a network namespace of its own
  *     --to-exit       the runtime is /bin/true: from the request to the notice of its end, as the peers' `run` is measured;
  *                     else the runtime is /init, which sleeps: from the request to execve done, then it is killed
  *
@@ -45,6 +46,7 @@ static struct one *ones; /* to-exit mode: which sandbox is which */
 static unsigned total = 100, warmup = 5, parallel = 1, gap_ms, live, asked, done, ended, alive;
 static unsigned settle_ms, prepared;
 static bool to_exit, keep;
+static const char *nat;
 static uint64_t *kept;
 static uint32_t *wall;
 static struct fn_sandbox_timing *stages;
@@ -222,7 +224,7 @@ static int start_spawnd(const char *program, const char *state)
 		snprintf(fd, sizeof(fd), "%d", sv[1]);
 		snprintf(ready, sizeof(ready), "%u", prepared);
 		execl(program, "fn-spawnd", "--state", state, "--instance", instance, "--uid-base", "1879048192", "--socket-fd", fd, "--prepared-least", ready,
-		      "--prepared-most", ready, NULL);
+		      "--prepared-most", ready, nat ? "--bridge" : NULL, "fnbench0", "--subnet", nat, "--resolv-conf", "/dev/null", NULL);
 		_exit(127);
 	}
 	close(sv[1]);
@@ -234,7 +236,7 @@ static void options(int argc, char **argv)
 	static const struct option longs[] = {{"count", 1, NULL, 'c'},  {"warmup", 1, NULL, 'w'}, {"parallel", 1, NULL, 'p'},
 					      {"gap-ms", 1, NULL, 'g'}, {"live", 1, NULL, 'l'},   {"to-exit", 0, NULL, 'x'},
 					      {"keep", 0, NULL, 'k'},   {"settle-ms", 1, NULL, 's'},
-					      {"prepared", 1, NULL, 'r'}, {NULL, 0, NULL, 0}};
+					      {"prepared", 1, NULL, 'r'}, {"nat", 1, NULL, 'n'}, {NULL, 0, NULL, 0}};
 	int key;
 
 	while ((key = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -254,6 +256,8 @@ static void options(int argc, char **argv)
 			prepared = n;
 		else if (key == 's')
 			settle_ms = n;
+		else if (key == 'n')
+			nat = optarg;
 		else if (key == 'k')
 			keep = true;
 		else if (key == 'x')
@@ -287,6 +291,7 @@ int main(int argc, char **argv)
 	spec = (struct fn_spec){.name = "bench", .memory_bytes = 128u << 20, .cpu_period_us = 100000, .cpu_quota_us = 100000, .cpu_init_quota_us = 100000, .pids_max = 1024,
 				.nofile = 1024, .tmp_bytes = 512u << 20, .n_lowers = 1, .cwd = "/",
 				.argv = to_exit ? truth : args, .envp = env, .exec_candidates = to_exit ? truth : args};
+	spec.net = nat ? FN_NET_NAT : FN_NET_LOOPBACK;
 	memcpy(spec.lowers[0], "img-", 4);
 	memset(spec.lowers[0] + 4, '0', 64);
 	if (live) {

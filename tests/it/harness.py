@@ -1,5 +1,5 @@
 """What the tests of a real daemon share: starting and ending it, its API, packages, and proof that nothing is left behind."""
-import base64, contextlib, glob, hashlib, http.client, io, json, os, re, shutil, signal, socket, subprocess, sys, tempfile, time, unittest, zipfile
+import base64, contextlib, ctypes, glob, hashlib, http.client, io, json, os, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time, unittest, zipfile
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("FND_BUILD", os.path.join(TOP, "build"))
@@ -25,6 +25,29 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@contextlib.contextmanager
+def in_netns(name):
+    """This thread, for a while, in a network namespace of `ip netns`; sockets made there stay there. None: where we are."""
+    if name is None:
+        yield
+        return
+    def enter(path):
+        with open(path) as f:
+            if _libc.setns(f.fileno(), 0x40000000) != 0:
+                raise OSError(ctypes.get_errno(), f"setns {path}")
+    own = f"/proc/self/task/{threading.get_native_id()}/ns/net"
+    with open(own) as back:
+        enter(f"/run/netns/{name}")
+        try:
+            yield
+        finally:
+            if _libc.setns(back.fileno(), 0x40000000) != 0:
+                os._exit(99)  # nothing after this would be where it thinks it is
 
 
 def make_zip(files, modes=None):
@@ -77,7 +100,8 @@ class Reply:
 class Daemon:
     """One fnd with a state directory of its own."""
 
-    def __init__(self, config=None, state=None, images=True, env=None, args=()):
+    def __init__(self, config=None, state=None, images=True, env=None, args=(), netns=None):
+        self.netns = netns
         self.port = free_port()
         self.own_state = state is None
         self.state = state or tempfile.mkdtemp(prefix="fnd-test-", dir=os.environ.get("FND_TEST_DIR", "/var/tmp"))
@@ -114,7 +138,7 @@ class Daemon:
 
     def start(self, wait=True):
         self.log_file = open(self.log_path, "ab")
-        self.process = subprocess.Popen([os.path.join(BUILD, "fnd"), "--listen", f"127.0.0.1:{self.port}", "--state", self.state, "--config", self.config_path,
+        self.process = subprocess.Popen((["nsenter", f"--net=/run/netns/{self.netns}"] if self.netns else []) + [os.path.join(BUILD, "fnd"), "--listen", f"127.0.0.1:{self.port}", "--state", self.state, "--config", self.config_path,
                                          "--images", self.images] + self.args, stdout=self.log_file, stderr=self.log_file, env=self.env)
         self.log_file.close()
         if wait:
@@ -156,6 +180,8 @@ class Daemon:
     def request(self, method, path, body=None, headers=None, timeout=120):
         c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
+            with in_netns(self.netns):
+                c.connect()
             c.request(method, path, body=json.dumps(body) if isinstance(body, (dict, list)) else body, headers=headers or {})
             r = c.getresponse()
             return Reply(r.status, {k.lower(): v for k, v in r.getheaders()}, r.read())

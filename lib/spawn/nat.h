@@ -1,0 +1,36 @@
+/*
+ * nat.h - sandboxes' addresses and ports in a `nat` network. Runs in fn-spawnd on its loop. An address is in use until its port has
+ * really vanished, which the kernel does a moment after the sandbox's end: no two namespaces ever hold the same one.
+ */
+#ifndef FN_SPAWN_NAT_H
+#define FN_SPAWN_NAT_H
+
+#include "base/loop.h"
+#include "os/net.h"
+#include "sandbox/child.h"
+
+struct fn_nat_config {
+	struct fn_loop *loop;
+	const char *instance, *bridge, *subnet;
+	const char *uplink;      /* NULL: the default routes' */
+	const char *resolv_conf; /* path of a file */
+};
+
+struct fn_nat;
+/* Makes the network (os/net.h). Logs warnings about name servers that sandboxes cannot reach. */
+int fn_nat_open(const struct fn_nat_config *config, struct fn_nat **ret, struct fn_err *err);
+/* Waits a little for ports to vanish, deletes those that stay, and the network. NULL is fine. */
+void fn_nat_close(struct fn_nat *n);
+const char *fn_nat_resolv_conf(const struct fn_nat *n); /* text of the sandboxes' /etc/resolv.conf */
+
+/* An address for a sandbox; EADDRNOTAVAIL names the subnet when all are in use. ret->iface stays valid. */
+int fn_nat_take(struct fn_nat *n, uint32_t *ret_slot, struct fn_child_nat *ret, struct fn_err *err);
+/* Its interface, into the namespace of this process. */
+int fn_nat_attach(struct fn_nat *n, uint32_t slot, pid_t pid, struct fn_err *err);
+/* The sandbox has ended, or was never made. */
+void fn_nat_give(struct fn_nat *n, uint32_t slot);
+
+/* A JSON object for `doctor`; {"mode":"loopback"} for NULL. */
+const char *fn_nat_describe(const struct fn_nat *n, char *buf, size_t size);
+
+#endif

@@ -1,0 +1,459 @@
+"""Network `nat`, in namespaces of the test's own: one is the host fnd runs on, a second, joined to it by a veth, is the internet."""
+import contextlib, http.server, json, os, re, signal, socket, subprocess, threading, time, unittest
+from harness import *
+
+HOST, WORLD = f"fndh{os.getpid()}", f"fndw{os.getpid()}"
+HOST_ADDR, WORLD_ADDR, SITE, METADATA = "192.0.2.1", "192.0.2.2", "198.51.100.7", "169.254.169.254"
+SITE_NAME = "www.example.test"
+HOST_PORT = 8088  # a service of the host's own, on every address
+NO_FORWARDING = {"eth0": "0", "all": "0"}
+
+SOURCE = """
+import fcntl, socket, struct, urllib.request
+served = []
+
+def listen(port):
+    s = socket.create_server(("0.0.0.0", port), backlog=64)
+    served.append(s)  # the kernel answers even while we are frozen
+
+def address():
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    return socket.inet_ntoa(fcntl.ioctl(s, 0x8915, struct.pack("256s", b"eth0"))[20:24])
+
+def attempt(host, port, udp=False):
+    try:
+        socket.create_connection((host, port), 3).close()
+        return "ok"
+    except OSError as e:
+        return type(e).__name__ + ": " + str(e)
+
+def handler(e, c):
+    if e["do"] == "fetch":
+        return urllib.request.urlopen(e["url"], timeout=10).read().decode()
+    if e["do"] == "connect":
+        return {h: attempt(*h.rsplit(":", 1)) for h in e["to"]}
+    if e["do"] == "flood":
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        for port in range(10000, 10000 + e["n"]):
+            try:
+                s.sendto(b"x", (e["to"], port))
+            except OSError:
+                pass  # refusals of earlier ones
+    if e["do"] == "listen":
+        listen(e["port"])
+    if e["do"] == "resolve":
+        return socket.gethostbyname(e["host"])
+    if e["do"] == "read":
+        return open(e["path"]).read()
+    return address()
+"""
+
+
+def ip(*words, ns=None, check=True):
+    return subprocess.run(["ip"] + (["-n", ns] if ns else []) + list(words), check=check, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True).stdout
+
+
+def within(ns, *command, check=True):
+    return subprocess.run(["nsenter", f"--net=/run/netns/{ns}"] + list(command), check=check, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True).stdout
+
+
+def why_not():
+    """What this kernel lacks, or None."""
+    script = """
+        set -e
+        ip link add b0 type bridge
+        ip link add v0 type veth peer name v1
+        ip link set v0 master b0
+        ip link set v0 type bridge_slave isolated on
+        nft -f - <<END
+        table inet t {
+            set ups { type ifname; }
+            chain n { type nat hook postrouting priority 100; ip saddr 10.0.0.0/8 oifname @ups masquerade; }
+            chain f { type filter hook forward priority 0; ct state established accept; reject with icmpx type admin-prohibited; }
+        }
+END"""
+    r = subprocess.run(["unshare", "-n", "sh", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+    return None if r.returncode == 0 else f"this kernel lacks bridge, veth or nftables with masquerade: {r.stdout.strip()[-200:]}"
+
+
+class WhoAmI(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = self.client_address[0].encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *a):
+        pass
+
+
+def serve_http(ns, port):
+    with in_netns(ns):
+        server = http.server.ThreadingHTTPServer(("0.0.0.0", port), WhoAmI)
+    server.handle_error = lambda *a: None  # clients get killed
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def serve_dns(ns, asked):
+    """Knows one name."""
+    with in_netns(ns):
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.bind(("0.0.0.0", 53))
+
+    def run():
+        while True:
+            try:
+                q, peer = s.recvfrom(2048)
+            except OSError:
+                return
+            end = q.index(b"\0", 12) + 5
+            labels, i = [], 12
+            while q[i]:
+                labels.append(q[i + 1:i + 1 + q[i]].decode())
+                i += q[i] + 1
+            asked.append(peer[0])
+            found = ".".join(labels) == SITE_NAME and q[i + 1:i + 3] == b"\0\1"
+            answer = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + socket.inet_aton(SITE) if found else b""
+            s.sendto(q[:2] + (b"\x81\x80" if ".".join(labels) == SITE_NAME else b"\x81\x83") + b"\0\1" + (b"\0\1" if found else b"\0\0") + b"\0\0\0\0" + q[12:end] + answer, peer)
+    threading.Thread(target=run, daemon=True).start()
+    return s
+
+
+class Nat(unittest.TestCase):
+    maxDiff = 4000
+
+    @classmethod
+    def setUpClass(cls):
+        reason = why_not()
+        if reason:
+            raise unittest.SkipTest(reason)
+        shared()
+        for ns in (HOST, WORLD):
+            ip("netns", "add", ns)
+            cls.addClassCleanup(ip, "netns", "del", ns)
+            ip("link", "set", "lo", "up", ns=ns)
+        ip("link", "add", "eth0", "mtu", "1450", "type", "veth", "peer", "name", "eth0", "mtu", "1450", "netns", WORLD, ns=HOST)
+        for ns, addresses in ((HOST, [f"{HOST_ADDR}/24"]), (WORLD, [f"{WORLD_ADDR}/24", f"{SITE}/32", f"{METADATA}/32"])):
+            for a in addresses:
+                ip("addr", "add", a, "dev", "eth0", ns=ns)
+            ip("link", "set", "eth0", "up", ns=ns)
+        ip("route", "add", "default", "via", WORLD_ADDR, ns=HOST)
+        ip("route", "add", "10.0.0.0/8", "via", HOST_ADDR, ns=WORLD)  # it would find the way in, if it were let
+        cls.asked = []
+        for server in (serve_http(WORLD, 80), serve_http(HOST, HOST_PORT)):
+            cls.addClassCleanup(server.server_close)
+            cls.addClassCleanup(server.shutdown)
+        cls.addClassCleanup(serve_dns(WORLD, cls.asked).close)
+
+    def config(self, **network):
+        path = f"/var/tmp/fnd-test-resolv-{os.getpid()}"
+        with open(path, "w") as f:
+            f.write(f"# comment\nnameserver 127.0.0.53\nnameserver {WORLD_ADDR}\nnameserver ::1\noptions timeout:3\n")
+        self.addCleanup(lambda: os.path.exists(path) and os.unlink(path))
+        return {"prepared_least": 0, "prepared_most": 0, "prestarted_least": 0, "prestarted_most": 0, "network": {"mode": "nat", "resolv_conf": path, **network}}  # addresses can be counted
+
+    def daemon(self, start=True, config=None, **network):
+        d = Daemon(config or self.config(**network), netns=HOST)
+        d.killed = True
+        self.addCleanup(d.remove)
+        return d.start() if start else d
+
+    def function(self, d, name, **more):
+        d.create_python(name, SOURCE, Timeout=60, MemorySize=512, **more)
+
+    def call(self, d, name, do="address", **more):
+        r = d.invoke(name, {"do": do, **more})
+        self.assertEqual((r.status, r.error), (200, None), r)
+        return r.json
+
+    def links(self):
+        return [l["ifname"] for l in json.loads(ip("-j", "link", ns=HOST))]
+
+    def forwarding(self):
+        return {i: within(HOST, "cat", f"/proc/sys/net/ipv4/conf/{i}/forwarding").strip() for i in NO_FORWARDING}
+
+    def assert_nothing_left(self, d):
+        wait_until("no process is left", lambda: not d.leftovers(), 20)
+        self.assertEqual(sorted(self.links()), ["eth0", "lo"])
+        self.assertEqual(within(HOST, "nft", "list", "tables").strip(), "")
+        self.assertEqual(self.forwarding(), NO_FORWARDING)
+
+    def used(self, d):
+        return d.doctor().get("Network", {}).get("used")  # None while fn-spawnd restarts
+
+    def stop(self, d):
+        self.assertEqual(d.stop(), 0, d.log()[-2000:])
+        self.assert_nothing_left(d)
+
+    # --- the way out ---
+    def test_out_by_address_and_by_name_behind_the_hosts_address(self):
+        d = self.daemon()
+        self.function(d, "f")
+        self.assertEqual(self.call(d, "f", "fetch", url=f"http://{SITE}/"), HOST_ADDR)
+        self.assertEqual(self.call(d, "f", "fetch", url=f"http://{SITE_NAME}/"), HOST_ADDR)
+        self.assertIn(HOST_ADDR, self.asked)
+        self.assertEqual(self.call(d, "f", "read", path="/etc/resolv.conf"), f"nameserver {WORLD_ADDR}\noptions timeout:3\n")
+        self.assertRegex(d.log(), "1 servers on loopback and 1 IPv6 servers are left out")
+        self.assertEqual({l["mtu"] for l in json.loads(ip("-j", "link", ns=HOST)) if l["ifname"].startswith("fn")}, {1450})
+        doctor = d.doctor()
+        network = doctor["Network"]
+        self.assertEqual((network["mode"], network["bridge"], network["subnet"], network["used"], network["capacity"], network["uplinks"], network["dns"]),
+                         ("nat", "fnd0", "10.201.0.0/16", doctor["Sandboxes"], 65533, "uplink eth0", [WORLD_ADDR]))
+        out = subprocess.run(["nsenter", f"--net=/run/netns/{HOST}", os.path.join(BUILD, "fnctl"), "--endpoint", d.endpoint, "doctor"], stdout=subprocess.PIPE, universal_newlines=True).stdout
+        self.assertRegex(out, r"ok +network +nat: bridge fnd0 with 10.201.0.1, subnet 10.201.0.0/16, [1-9] of 65533 addresses in use, uplink eth0, 1 name servers")
+        self.stop(d)
+
+    def test_made_ahead_with_their_addresses(self):
+        """Sandboxes, and Python processes in them, are on the network before a function is known."""
+        config = {**self.config(), "prepared_least": 3, "prepared_most": 8, "prestarted_least": 1, "prestarted_most": 4}
+        d = self.daemon(config=config)
+        wait_until("some are ready", lambda: (d.doctor().get("Prepared") or {}).get("sandbox", 0) >= 3 and self.used(d) >= 3, 20)
+        self.function(d, "f")
+        for _ in range(2):
+            r = d.invoke("f", {"do": "fetch", "url": f"http://{SITE_NAME}/"}, tail=True)
+            self.assertEqual(r.json, HOST_ADDR)
+            d.configure("f", Environment={"Variables": {"AGAIN": "1"}})
+            wait_until("a process waits", lambda: any(n for k, n in d.doctor()["Prepared"].items() if k.startswith("python3.11-")), 20)
+        self.assertIn("net 0.00 ms", r.log)
+        self.stop(d)
+
+    def test_name_server_on_the_host(self):
+        asked = []
+        dns = serve_dns(HOST, asked)
+        self.addCleanup(dns.close)
+        config = self.config()
+        with open(config["network"]["resolv_conf"], "w") as f:
+            f.write("nameserver 10.201.0.1\n")
+        d = self.daemon(config=config)
+        self.function(d, "f")
+        self.assertEqual(self.call(d, "f", "resolve", host=SITE_NAME), SITE)
+        self.assertEqual(asked[0], self.call(d, "f"))
+        self.assertNotEqual(self.call(d, "f", "connect", to=["10.201.0.1:8088"])["10.201.0.1:8088"], "ok")
+
+    # --- the ways that are closed ---
+    def test_what_a_sandbox_cannot_reach(self):
+        d = self.daemon()
+        self.function(d, "a")
+        self.function(d, "b")
+        a = self.call(d, "a", "listen", port=7000)
+        b = self.call(d, "b")
+        self.assertNotEqual(a, b)
+        closed = [f"{a}:7000", f"10.201.0.1:{HOST_PORT}", f"{HOST_ADDR}:{HOST_PORT}", f"10.201.0.1:{d.port}", f"{METADATA}:80", "10.201.0.200:80", f"127.0.0.1:{HOST_PORT}",
+                  f"10.201.0.0:{HOST_PORT}"]
+        got = self.call(d, "b", "connect", to=[f"{SITE}:80", f"{WORLD_ADDR}:80"] + closed)
+        self.assertEqual([got.pop(f"{SITE}:80"), got.pop(f"{WORLD_ADDR}:80")], ["ok", "ok"])
+        self.assertEqual([h for h, r in got.items() if r == "ok"], [])
+        self.assertIn("No route to host", got[f"{a}:7000"])  # refused, not left to wait
+        # the servers are there: it is the rules that are in the way
+        with in_netns(HOST):
+            for h in (f"{METADATA}:80", f"{HOST_ADDR}:{HOST_PORT}", f"10.201.0.1:{HOST_PORT}"):
+                socket.create_connection(tuple(h.split(":")), 5).close()
+        # nor does anybody come in: not from the internet, not from the host
+        for ns in (WORLD, HOST):
+            with in_netns(ns), self.assertRaises(OSError, msg=ns):
+                socket.create_connection((a, 7000), 2).close()
+        ports = within(HOST, "bridge", "-d", "link", "show")
+        self.assertEqual((ports.count("master fnd0") >= 2, ports.count("isolated on")), (True, ports.count("master fnd0")), ports)
+        # ... while without the rules they would: the test sees what it claims to see
+        within(HOST, "nft", "delete", "table", "inet", d.instance)
+        with in_netns(HOST):
+            socket.create_connection((a, 7000), 5).close()
+        self.assertEqual(self.call(d, "b", "connect", to=[f"{a}:7000", f"10.201.0.1:{HOST_PORT}"]), {f"{a}:7000": "ok", f"10.201.0.1:{HOST_PORT}": "ok"})
+
+    def test_flows_of_one_sandbox_are_bounded(self):
+        d = self.daemon()
+        self.function(d, "f")
+        self.function(d, "g")
+        within(WORLD, "nft", "add table inet mute; add chain inet mute o { type filter hook output priority 0; }; add rule inet mute o icmp type destination-unreachable drop")
+        self.addCleanup(within, WORLD, "nft", "delete", "table", "inet", "mute")
+        self.call(d, "f", "flood", to=SITE, n=6000)
+        flows = int(within(HOST, "cat", "/proc/sys/net/netfilter/nf_conntrack_count"))
+        self.assertGreater(flows, 3000)
+        self.assertLess(flows, 4200)
+        self.assertEqual(self.call(d, "g", "fetch", url=f"http://{SITE}/"), HOST_ADDR)  # others are none the worse
+
+    def test_no_ipv6(self):
+        d = self.daemon()
+        self.function(d, "f")
+        self.assertEqual(re.findall(r"\S+$", self.call(d, "f", "read", path="/proc/net/if_inet6"), re.M), ["lo"])
+        six = within(HOST, "ip", "-6", "addr")
+        self.assertNotIn("fnd0", six)
+        self.assertNotIn("fn" + d.instance[4:10], six)
+
+    def test_others_packets_are_not_forwarded(self):
+        """Forwarding is on at eth0 for the answers' sake; the host is still no router for others."""
+        d = self.daemon()
+        self.function(d, "f")
+        self.call(d, "f")
+        self.assertEqual(self.forwarding(), {"eth0": "1", "all": "0"})
+        ip("link", "add", "lan", "type", "veth", "peer", "name", "lan-far", ns=HOST)
+        self.addCleanup(ip, "link", "del", "lan", ns=HOST, check=False)
+        ip("addr", "add", "203.0.113.1/24", "dev", "lan", ns=HOST)
+        within(HOST, "sysctl", "-qw", "net.ipv6.conf.lan.disable_ipv6=1")
+        for end in ("lan", "lan-far"):
+            ip("link", "set", end, "up", ns=HOST)
+        ip("route", "replace", "203.0.113.0/24", "via", HOST_ADDR, ns=WORLD)
+
+        def sent():
+            return json.loads(ip("-s", "-j", "link", "show", "lan", ns=HOST))[0]["stats64"]["tx"]["packets"]
+
+        def send():
+            before = sent()
+            with in_netns(WORLD), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                for _ in range(5):
+                    s.sendto(b"x", ("203.0.113.9", 9))
+            time.sleep(0.3)
+            return sent() - before
+        ip("neigh", "add", "203.0.113.9", "lladdr", "02:00:00:00:00:09", "dev", "lan", ns=HOST)
+        send()  # the first may bring multicast of the new interface along
+        self.assertEqual(send(), 0)
+        within(HOST, "nft", "delete", "table", "inet", d.instance)
+        self.assertEqual(send(), 5)
+        ip("link", "del", "lan", ns=HOST)
+        self.stop(d)
+
+    # --- addresses ---
+    def test_addresses_run_out_and_come_back(self):
+        d = self.daemon(subnet="10.77.0.0/29", bridge="fnsmall")
+        names = [f"f{i}" for i in range(6)]
+        for n in names:
+            self.function(d, n)
+        first = {self.call(d, n) for n in names[:5]}
+        self.assertEqual(first, {f"10.77.0.{i}" for i in range(2, 7)})
+        r = d.invoke(names[5], {"do": "address"})
+        self.assertEqual((r.status, r.error_type), (500, "ServiceException"), r)
+        self.assertRegex(r.json["Message"], r"nat: address: all 5 addresses of 10\.77\.0\.0/29 are in use")
+        d.delete(names[0])
+        wait_until("an address is free again", lambda: self.used(d) == 4, 20)
+        self.assertIn(self.call(d, names[5]), first)
+        for n in names[1:]:
+            d.delete(n)
+        wait_until("all are free again", lambda: self.used(d) == 0, 20)
+        self.assertEqual(sorted(self.links()), ["eth0", "fnsmall", "lo"])
+        self.stop(d)
+
+    def test_not_reused_at_once(self):
+        d = self.daemon()
+        seen = []
+        for i in range(3):
+            self.function(d, "f")
+            seen.append(self.call(d, "f"))
+            d.delete("f")
+            wait_until("it is gone", lambda: self.used(d) == 0, 20)
+        self.assertEqual(len(set(seen)), 3, seen)
+
+    def test_cold_start_tells_the_network_apart(self):
+        d = self.daemon()
+        self.function(d, "f")
+        r = d.invoke("f", {"do": "address"}, tail=True)
+        self.assertGreater(float(re.search(r"Cold Start: .* net ([\d.]+) ms", r.log).group(1)), 0)
+
+    # --- ends ---
+    def test_kill_9_of_fn_spawnd(self):
+        d = self.daemon()
+        self.function(d, "f")
+        self.call(d, "f")
+        for _ in range(3):
+            os.kill(d.pids()["spawnd"][0], signal.SIGKILL)
+            wait_until("it reaches out again", lambda: d.invoke("f", {"do": "fetch", "url": f"http://{SITE}/"}).body == f'"{HOST_ADDR}"'.encode(), 20)
+        # not one: a request that comes before the last one's sandbox is idle starts another
+        wait_until("as many ports as addresses", lambda: self.used(d) == len([l for l in self.links() if l.startswith("fn" + d.instance[4:10])]) > 0, 20)
+        self.stop(d)
+
+    def test_stop_right_after_kill_9_of_fn_spawnd(self):
+        for delay in (0, 0.01, 0.05):
+            d = self.daemon()
+            self.function(d, "f")
+            self.call(d, "f")
+            os.kill(d.pids()["spawnd"][0], signal.SIGKILL)
+            time.sleep(delay)
+            self.stop(d)
+
+    def test_kill_9_of_everything(self):
+        d = self.daemon()
+        self.function(d, "f")
+        for loopback in (False, True):
+            self.call(d, "f")
+            self.kill_all(d)
+            self.assertIn("fnd0", self.links())
+            self.assertEqual(self.forwarding()["eth0"], "1")
+            if loopback:  # what is left goes even if the network is not wanted any more
+                d.set_config({})
+                d.start()
+                wait_until("the sweep, which the API does not wait for", lambda: sorted(self.links()) == ["eth0", "lo"], 20)
+                self.assertEqual(d.invoke("f", {"do": "read", "path": "/proc/net/dev"}).json.count(":"), 1)
+            else:
+                d.start()
+                self.assertEqual(self.call(d, "f", "fetch", url=f"http://{SITE}/"), HOST_ADDR)
+        self.stop(d)
+
+    def kill_all(self, d):
+        pids = [p for group in d.pids().values() for p in group]
+        for p in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(p, signal.SIGKILL)
+        d.process.wait(20)
+        wait_until("all are dead", lambda: not any(os.path.exists(f"/proc/{p}") and comm(p).startswith("fn") for p in pids), 20)
+
+    def test_forwarding_that_was_on_stays_on(self):
+        within(HOST, "sysctl", "-qw", "net.ipv4.conf.eth0.forwarding=1")
+        self.addCleanup(within, HOST, "sysctl", "-qw", "net.ipv4.conf.eth0.forwarding=0")
+        d = self.daemon()
+        self.assertEqual(d.stop(), 0)
+        self.assertEqual(self.forwarding()["eth0"], "1")
+        self.assertEqual(sorted(self.links()), ["eth0", "lo"])
+
+    # --- what is refused at the start ---
+    def refused(self, pattern, **network):
+        d = self.daemon(start=False, **network)
+        d.start(wait=False)
+        self.assertEqual(d.process.wait(60 * SLOW), 1)
+        self.assertRegex(d.log(), pattern)
+        self.assertLess(d.log().count("starting it again"), 1, d.log())
+
+    def test_a_bridge_of_another_is_never_taken_over(self):
+        ip("link", "add", "fnd0", "type", "bridge", ns=HOST)
+        self.addCleanup(ip, "link", "del", "fnd0", ns=HOST)
+        before = ip("-j", "link", "show", "fnd0", ns=HOST)
+        self.refused(r"nat: create bridge: fnd0: an interface of that name \(bridge\) belongs to another.*EEXIST")
+        self.assertEqual(ip("-j", "link", "show", "fnd0", ns=HOST), before)
+
+    def test_two_instances_do_not_share_a_bridge(self):
+        d = self.daemon()
+        self.refused(f"nat: create bridge: fnd0: .*{d.instance}.* belongs to another", subnet="10.202.0.0/16")
+        second = self.daemon(bridge="fnd1", subnet="10.202.0.0/16")
+        for x in (d, second):
+            self.function(x, "f")
+        for x in (d, second):
+            self.assertEqual(self.call(x, "f", "fetch", url=f"http://{SITE}/"), HOST_ADDR)
+        self.assertNotEqual(self.call(d, "f", "connect", to=["10.202.0.1:8088"])["10.202.0.1:8088"], "ok")
+        self.assertEqual(d.stop(), 0)
+        self.assertEqual(self.call(second, "f", "fetch", url=f"http://{SITE}/"), HOST_ADDR)
+        self.stop(second)
+
+    def test_a_subnet_in_use_is_refused(self):
+        self.refused(r"nat: subnet: 192\.0\.2\.0/25 overlaps with this host's route 192\.0\.2\.\d+/\d+ dev eth0.*EADDRINUSE", subnet="192.0.2.0/25")
+        self.refused("nat: uplink: there is no interface nosuch0", uplink="nosuch0")
+        self.assertEqual(sorted(self.links()), ["eth0", "lo"])
+
+    def test_configuration(self):
+        for key, value, pattern in (("subnet", "10.0.0.1/16", "is 10.0.0.0/16 meant"), ("subnet", "10.0.0.0/8", "prefix must be from /16"), ("subnet", "10.0.0.0", "no ADDRESS/BITS"),
+                                    ("subnet", "127.1.0.0/16", "reserved range"), ("bridge", "a-name-too-long-", "1 to 15"), ("bridge", "a/b", "letters, digits"),
+                                    ("resolv_conf", "/nonexistent/resolv.conf", "resolv_conf: /nonexistent/resolv.conf: ENOENT"), ("mtu", 5, "no key of")):
+            with self.subTest(key=key, value=value):
+                d = self.daemon(start=False, **{key: value})
+                r = subprocess.run([os.path.join(BUILD, "fnd"), "--check-config", "--config", d.config_path, "--state", d.state], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                   universal_newlines=True)
+                self.assertNotEqual(r.returncode, 0)
+                self.assertIn(pattern, r.stdout)
+
+    def test_loopback_mode_has_no_such_device(self):
+        d = self.daemon(config={"network": {"mode": "loopback"}})
+        self.function(d, "f")
+        self.assertEqual(re.findall(r"^ *(\w+):", self.call(d, "f", "read", path="/proc/net/dev"), re.M), ["lo"])
+        self.assertEqual(sorted(self.links()), ["eth0", "lo"])
+        self.assertEqual(self.call(d, "f", "read", path="/etc/resolv.conf"), "")
+        self.assertEqual(d.doctor()["Network"], {"mode": "loopback"})
+        self.assertNotEqual(self.call(d, "f", "connect", to=[f"{SITE}:80"])[f"{SITE}:80"], "ok")
