@@ -42,6 +42,8 @@ int request_may_miss(struct reply *r, const char *operation, const char *method,
 const char *function_path(const char *name, const char *rest);
 /* Adds "?key=value" ("&" after the first) to a path, value percent-encoded; false when it does not fit. */
 bool add_query(char *path, size_t size, const char *key, const char *value);
+/* Adds "/text", percent-encoded. */
+bool add_segment(char *path, size_t size, const char *text);
 
 /* --- main.c --- */
 /* What every command's getopt table ends with; short options are ":h" and the command's own (the colon: main.c words the errors). */
@@ -54,6 +56,8 @@ enum { OPT_ENDPOINT = 1000, OPT_REGION, OPT_OUTPUT };
 int other_option(char **argv, int c);
 /* The options of a command that has none of its own; optind is then at its first argument. */
 int global_options(int argc, char **argv);
+/* The same, and --qualifier Q; *ret_qualifier is left alone when it is not given. */
+int qualifier_options(int argc, char **argv, const char **ret_qualifier);
 /* argv[optind], which must be the last argument and not empty: the function's name. */
 int function_argument(int argc, char **argv, const char **ret_name);
 /* Says what is wrong and how the command is used; returns EX_BAD_USE. */
@@ -79,6 +83,9 @@ int cmd_deploy(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_get(int argc, char **argv);
 int cmd_delete(int argc, char **argv);
+int cmd_publish(int argc, char **argv);
+int cmd_versions(int argc, char **argv);
+int cmd_alias(int argc, char **argv);
 int cmd_invoke(int argc, char **argv);
 int cmd_logs(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);

@@ -310,15 +310,19 @@ int cmd_list(int argc, char **argv)
 
 int cmd_get(int argc, char **argv)
 {
-	const char *name;
+	const char *name, *qualifier = NULL;
+	char path[1800];
 	struct reply r;
-	int rc = global_options(argc, argv);
+	int rc = qualifier_options(argc, argv, &qualifier);
 
 	if (rc == EX_FINE)
 		rc = function_argument(argc, argv, &name);
 	if (rc != EX_FINE)
 		return rc;
-	rc = request(&r, "get", "GET", function_path(name, ""), NULL, NULL, 0, 60);
+	snprintf(path, sizeof(path), "%s", function_path(name, ""));
+	if (qualifier && !add_query(path, sizeof(path), "Qualifier", qualifier))
+		return usage_error(argv[0], "the qualifier is too long");
+	rc = request(&r, "get", "GET", path, NULL, NULL, 0, 60);
 	if (rc == EX_FINE && G.json)
 		print_json(r.json);
 	else if (rc == EX_FINE)
@@ -329,17 +333,21 @@ int cmd_get(int argc, char **argv)
 
 int cmd_delete(int argc, char **argv)
 {
-	const char *name;
+	const char *name, *qualifier = NULL;
+	char path[1800];
 	struct reply r;
-	int rc = global_options(argc, argv);
+	int rc = qualifier_options(argc, argv, &qualifier);
 
 	if (rc == EX_FINE)
 		rc = function_argument(argc, argv, &name);
 	if (rc != EX_FINE)
 		return rc;
-	rc = request(&r, "delete", "DELETE", function_path(name, ""), NULL, NULL, 0, 60);
+	snprintf(path, sizeof(path), "%s", function_path(name, ""));
+	if (qualifier && !add_query(path, sizeof(path), "Qualifier", qualifier))
+		return usage_error(argv[0], "the qualifier is too long");
+	rc = request(&r, "delete", "DELETE", path, NULL, NULL, 0, 60);
 	if (rc == EX_FINE && !G.json)
-		printf("%s is deleted.\n", name);
+		printf("%s%s%s is deleted.\n", name, qualifier ? ":" : "", qualifier ? qualifier : "");
 	reply_free(&r);
 	return rc;
 }

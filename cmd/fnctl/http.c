@@ -246,6 +246,16 @@ const char *function_path(const char *name, const char *rest)
 	return path;
 }
 
+bool add_segment(char *path, size_t size, const char *text)
+{
+	char *escaped = curl_easy_escape(NULL, text, 0);
+	size_t n = strlen(path);
+	int r = fn_str_format(path + n, size - n, "/%s", escaped ? escaped : "");
+
+	curl_free(escaped);
+	return escaped && r == 0;
+}
+
 bool add_query(char *path, size_t size, const char *key, const char *value)
 {
 	char *escaped = curl_easy_escape(NULL, value, 0);

@@ -35,8 +35,19 @@ static const struct command {
 	{"update", cmd_update, "NAME [--code DIR|ZIP] [options]", "change code or configuration", CONFIGURATION_HELP},
 	{"deploy", cmd_deploy, "NAME DIR|ZIP [options]", "create it, or update it where it exists", CONFIGURATION_HELP},
 	{"list", cmd_list, "", "all functions", ""},
-	{"get", cmd_get, "NAME", "one function's configuration", ""},
-	{"delete", cmd_delete, "NAME", "delete a function", ""},
+	{"get", cmd_get, "NAME [--qualifier Q]", "one function's configuration", "  --qualifier Q       of a version or an alias\n"},
+	{"delete", cmd_delete, "NAME [--qualifier N]", "delete a function, or one version of it",
+	 "  --qualifier N       only version N; without it, the function with all versions and aliases\n"},
+	{"publish", cmd_publish, "NAME [--description TEXT]", "make a version of the function as it is now",
+	 "  --description TEXT\n"
+	 "  --code-sha256 SHA   only if the code is still this, as `fnctl get` shows it\n"
+	 "\nA version has a number and never changes. Without a change since the last one there is no new one.\n"},
+	{"versions", cmd_versions, "NAME", "the versions of a function", ""},
+	{"alias", cmd_alias, "create|update|get|list|delete NAME [ALIAS] [options]", "names for versions",
+	 "  --version N         the version it stands for (list: only the aliases of version N)\n"
+	 "  --weight N=SHARE    version N gets this share of the invocations, 0 to 1; none: no more\n"
+	 "  --description TEXT\n"
+	 "  --revision-id ID    update only if the alias is still at this revision\n"},
 	{"invoke", cmd_invoke, "NAME [PAYLOAD|@FILE|-] [options]", "run a function",
 	 "  --payload-file F    the event is in a file; - is standard input\n"
 	 "  --log               the last 4 KB of its log, on standard error\n"
@@ -65,7 +76,7 @@ static void usage(FILE *f)
 {
 	fputs("Usage: fnctl [options] COMMAND ...\n\n", f);
 	for (size_t i = 0; i < N_COMMANDS; i++)
-		fprintf(f, "  %-7s %-57s %s\n", commands[i].name, commands[i].args, commands[i].help);
+		fprintf(f, "  %-8s %-57s %s\n", commands[i].name, commands[i].args, commands[i].help);
 	fputs("\nOptions, before or after the command:\n"
 	      "  --endpoint URL      where fnd is: $FNCTL_ENDPOINT, else http://127.0.0.1:3001\n"
 	      "  --region R          for signatures: $AWS_REGION, $AWS_DEFAULT_REGION, else us-east-1\n"
@@ -154,6 +165,20 @@ int global_options(int argc, char **argv)
 
 	while (r == EX_FINE && (c = getopt_long(argc, argv, ":h", options, NULL)) != -1)
 		r = other_option(argv, c);
+	return r;
+}
+
+int qualifier_options(int argc, char **argv, const char **ret_qualifier)
+{
+	static const struct option options[] = {{"qualifier", required_argument, NULL, 'q'}, GLOBAL_OPTIONS};
+	int c, r = EX_FINE;
+
+	while (r == EX_FINE && (c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+		if (c == 'q')
+			*ret_qualifier = optarg;
+		else
+			r = other_option(argv, c);
+	}
 	return r;
 }
 

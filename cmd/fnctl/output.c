@@ -61,7 +61,7 @@ void print_table(json_t *rows, const struct column *columns, size_t n)
 
 void print_function(json_t *f)
 {
-	static const struct column members[] = {{"Name", "FunctionName"}, {"ARN", "FunctionArn"},   {"Runtime", "Runtime"},       {"Handler", "Handler"},
+	static const struct column members[] = {{"Name", "FunctionName"}, {"ARN", "FunctionArn"},   {"Version", "Version"},   {"Runtime", "Runtime"},       {"Handler", "Handler"},
 						{"State", "State"},       {"Reason", "StateReason"}, {"Update", "LastUpdateStatus"}, {"Memory MB", "MemorySize"},
 						{"Timeout s", "Timeout"}, {"Code bytes", "CodeSize"}, {"Code SHA-256", "CodeSha256"}, {"Modified", "LastModified"},
 						{"Description", "Description"}};

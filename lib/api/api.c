@@ -32,12 +32,12 @@ static const struct route routes[] = {
 	{"PUT", F15 "/configuration", "UpdateFunctionConfiguration", fn_h_update_configuration, SMALL},
 	{"PUT", F15 "/code", "UpdateFunctionCode", fn_h_update_code, FN_LIMIT_REQUEST_BYTES},
 	{"GET", F15 "/versions", "ListVersionsByFunction", fn_h_list_versions, SMALL},
-	{"POST", F15 "/versions", "PublishVersion", NULL, SMALL},
-	{"POST", F15 "/aliases", "CreateAlias", NULL, SMALL},
-	{"GET", F15 "/aliases", "ListAliases", NULL, SMALL},
-	{"GET", F15 "/aliases/{}", "GetAlias", NULL, SMALL},
-	{"PUT", F15 "/aliases/{}", "UpdateAlias", NULL, SMALL},
-	{"DELETE", F15 "/aliases/{}", "DeleteAlias", NULL, SMALL},
+	{"POST", F15 "/versions", "PublishVersion", fn_h_publish_version, SMALL},
+	{"POST", F15 "/aliases", "CreateAlias", fn_h_create_alias, SMALL},
+	{"GET", F15 "/aliases", "ListAliases", fn_h_list_aliases, SMALL},
+	{"GET", F15 "/aliases/{}", "GetAlias", fn_h_get_alias, SMALL},
+	{"PUT", F15 "/aliases/{}", "UpdateAlias", fn_h_update_alias, SMALL},
+	{"DELETE", F15 "/aliases/{}", "DeleteAlias", fn_h_delete_alias, SMALL},
 	{"GET", F15 "/policy", "GetPolicy", fn_h_policy, SMALL},
 	{"POST", F15 "/policy", "AddPermission", NULL, SMALL},
 	{"DELETE", F15 "/policy/{}", "RemovePermission", NULL, SMALL},
@@ -141,7 +141,7 @@ static size_t body_max(void *arg, struct fn_http_req *req)
 
 void fn_reply_json(struct fn_call *call, unsigned status, json_t *body)
 {
-	char *text = json_dumps(body, JSON_COMPACT);
+	char *text = json_dumps(body, JSON_COMPACT | JSON_REAL_PRECISION(15));
 
 	json_decref(body);
 	(void)fn_http_req_add_header(call->req, "x-amzn-RequestId", call->request_id);
@@ -275,16 +275,73 @@ bool fn_call_name(struct fn_call *call, struct fn_name *n)
 struct fn_function *fn_call_function(struct fn_call *call, struct fn_name *n)
 {
 	struct fn_function *f;
-	char arn[400];
 
 	if (!fn_call_name(call, n))
 		return NULL;
-	f = fn_store_get(call->api->cfg.store, n->name, n->qualifier[0] ? n->qualifier : NULL);
-	if (!f) {
-		fn_arn_format(arn, sizeof(arn), call->api->cfg.region, call->api->cfg.account_id, n->name, n->qualifier);
-		fn_reply_error(call, &FN_E_NOT_FOUND, "Function not found: %s", arn);
-	}
+	f = fn_store_resolve(call->api->cfg.store, n->name, n->qualifier);
+	if (!f)
+		fn_call_not_found(call, n->name, n->qualifier);
 	return f;
+}
+
+bool fn_call_function_name(struct fn_call *call, struct fn_name *n)
+{
+	if (!fn_call_name(call, n))
+		return false;
+	if (!n->qualifier[0] || fn_streq(n->qualifier, "$LATEST"))
+		return true;
+	fn_reply_error(call, &FN_E_INVALID_PARAMETER,
+		       "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. Please specify "
+		       "either a function name or an unqualified function ARN.");
+	return false;
+}
+
+struct fn_function *fn_call_latest(struct fn_call *call, struct fn_name *n)
+{
+	struct fn_function *f = NULL;
+
+	if (fn_call_function_name(call, n) && !(f = fn_store_get(call->api->cfg.store, n->name, NULL)))
+		fn_call_not_found(call, n->name, NULL);
+	return f;
+}
+
+void fn_call_not_found(struct fn_call *call, const char *name, const char *qualifier)
+{
+	char arn[400];
+
+	fn_arn_format(arn, sizeof(arn), call->api->cfg.region, call->api->cfg.account_id, name, qualifier);
+	fn_reply_error(call, &FN_E_NOT_FOUND, "Function not found: %s", arn);
+}
+
+bool fn_call_revision(struct fn_call *call, json_t *in, const char *revision_id)
+{
+	const char *wanted = json_string_value(json_object_get(in, "RevisionId"));
+
+	if (!wanted || fn_streq(wanted, revision_id))
+		return true;
+	fn_reply_error(call, &FN_E_PRECONDITION,
+		       "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest "
+		       "Revision Id");
+	return false;
+}
+
+bool fn_call_page_size(struct fn_call *call, size_t *ret)
+{
+	const char *text = fn_http_req_query(call->req, "MaxItems");
+	int64_t v;
+
+	*ret = FN_PAGE_MAX;
+	if (!text)
+		return true;
+	if (fn_str_to_i64(text, INT32_MIN, INT32_MAX, &v) < 0 || v < 1 || v > 10000) {
+		fn_reply_error(call, &FN_E_VALIDATION,
+			       "1 validation error detected: Value '%s' at 'maxItems' failed to satisfy constraint: Member must have value %s", text,
+			       text[0] == '-' || text[0] == '0' ? "greater than or equal to 1" : "less than or equal to 10000");
+		return false;
+	}
+	if (v < FN_PAGE_MAX)
+		*ret = (size_t)v;
+	return true;
 }
 
 void fn_api_drain(struct fn_api *api) { fn_log_waits_end(api); }

@@ -58,8 +58,7 @@ void fn_function_touch(struct fn_function *f)
 	f->last_modified_us = fn_clock_real_us();
 }
 
-/* A member that must be a string when present; *ret NULL = absent or null. */
-static bool text_member(struct fn_call *call, json_t *in, const char *key, const char **ret)
+bool fn_call_text(struct fn_call *call, json_t *in, const char *key, const char **ret)
 {
 	json_t *v = json_object_get(in, key);
 
@@ -253,8 +252,8 @@ bool fn_configuration_apply(struct fn_call *call, json_t *in, struct fn_function
 	const struct fn_runtime *rt;
 	json_t *tmp = json_object_get(in, "EphemeralStorage");
 
-	if (!text_member(call, in, "Role", &role) || !text_member(call, in, "Handler", &handler) ||
-	    !text_member(call, in, "Description", &description) || !text_member(call, in, "Runtime", &runtime))
+	if (!fn_call_text(call, in, "Role", &role) || !fn_call_text(call, in, "Handler", &handler) ||
+	    !fn_call_text(call, in, "Description", &description) || !fn_call_text(call, in, "Runtime", &runtime))
 		return false;
 	if (role && !role_ok(role))
 		fn_check_fail(&c, role, "role",

@@ -9,6 +9,7 @@
 #include "api/internal.h"
 #include "api/tags.h"
 #include "api/uploads.h"
+#include "api/versions.h"
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "model/limits.h"
@@ -29,7 +30,7 @@ static void reply_err(struct fn_call *call, const struct fn_err *err)
 }
 
 /* What the caller sees at once; the stored snapshot has settled already, with a revision of its own, as the service's does soon after. */
-static void reply_unsettled(struct fn_call *call, const struct fn_function *stored, bool create)
+static void reply_unsettled(struct fn_call *call, const struct fn_function *stored, const char *arn_qualifier, unsigned status)
 {
 	struct fn_function *f = fn_function_clone(stored);
 
@@ -38,7 +39,7 @@ static void reply_unsettled(struct fn_call *call, const struct fn_function *stor
 		return;
 	}
 	fn_id_uuid(f->revision_id);
-	if (create) {
+	if (status == 201 || fn_version_number(f->version) != 0) { /* both are new */
 		f->state = FN_STATE_PENDING;
 		f->update_status = FN_UPDATE_NONE;
 		fn_set_string(&f->state_reason, "The function is being created.");
@@ -48,16 +49,8 @@ static void reply_unsettled(struct fn_call *call, const struct fn_function *stor
 		fn_set_string(&f->update_reason, "The function is being created.");
 		fn_set_string(&f->update_reason_code, "Creating");
 	}
-	fn_reply_json(call, create ? 201 : 200, fn_function_json(call->api, f, NULL, false));
+	fn_reply_json(call, status, fn_function_json(call->api, f, arn_qualifier, false));
 	fn_function_unref(f);
-}
-
-static bool refuse_publish(struct fn_call *call, json_t *in)
-{
-	if (!json_is_true(json_object_get(in, "Publish")))
-		return true;
-	fn_reply_error(call, &FN_E_NOT_IMPLEMENTED, "fnd does not implement published versions (Publish) yet");
-	return false;
 }
 
 /* Absent, or exactly this machine's. */
@@ -145,6 +138,7 @@ static void already_there(struct fn_call *call, const char *name)
 static void created(struct fn_upload *u, const struct fn_err *failed, uint64_t bytes)
 {
 	const struct fn_api_config *cfg = &u->call.api->cfg;
+	fn_auto(unref) struct fn_function *version = NULL;
 	struct fn_err err;
 	int r;
 
@@ -153,20 +147,25 @@ static void created(struct fn_upload *u, const struct fn_err *failed, uint64_t b
 		return;
 	}
 	u->f->unpacked_size = (int64_t)bytes;
+	if (u->publish && !fn_version_fits(&u->call, u->f))
+		return;
 	u->f->generation = fn_store_next_generation(cfg->store);
 	fn_function_touch(u->f);
-	r = fn_store_insert(cfg->store, u->f, &err);
+	if (u->publish && !(version = fn_version_make(u->call.api, u->f, NULL)))
+		r = fn_err_set(&err, ENOMEM, "publish version", NULL);
+	else
+		r = fn_store_insert(cfg->store, u->f, version, &err);
 	if (r == -EEXIST)
 		already_there(&u->call, u->f->name);
 	else if (r < 0)
 		reply_err(&u->call, &err);
 	else {
 		fn_invoker_expect(cfg->invoker, u->f);
-		reply_unsettled(&u->call, u->f, true);
+		reply_unsettled(&u->call, version ? version : u->f, NULL, 201);
 	}
 }
 
-static void start_upload(struct fn_call *call, struct fn_function **f, bool create,
+static void start_upload(struct fn_call *call, json_t *in, struct fn_function **f,
 			 void (*done)(struct fn_upload *, const struct fn_err *, uint64_t))
 {
 	struct fn_upload *u = calloc(1, sizeof(*u));
@@ -177,7 +176,7 @@ static void start_upload(struct fn_call *call, struct fn_function **f, bool crea
 	}
 	u->call = *call;
 	u->f = fn_take_ptr(*f);
-	u->create = create;
+	u->publish = json_is_true(json_object_get(in, "Publish"));
 	u->done = done;
 	fn_upload_start(u);
 }
@@ -211,16 +210,15 @@ void fn_h_create_function(struct fn_call *call)
 		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
 		return;
 	}
-	if (!refuse_publish(call, in) || !fn_configuration_apply(call, in, f, true) || !apply_architecture(call, in, f) ||
+	if (!fn_configuration_apply(call, in, f, true) || !apply_architecture(call, in, f) ||
 	    !fn_tags_apply(call, json_object_get(in, "Tags"), f) || !fn_upload_read(call, json_object_get(in, "Code"), f, true))
 		return;
-	start_upload(call, &f, true, created);
+	start_upload(call, in, &f, created);
 }
 
 /* --- updates --- */
-static bool may_update(struct fn_call *call, json_t *in, const struct fn_function *f)
+bool fn_may_update(struct fn_call *call, json_t *in, const struct fn_function *f)
 {
-	const char *revision = json_string_value(json_object_get(in, "RevisionId"));
 	char arn[400];
 
 	if (fn_upload_busy(call->api, f->name)) {
@@ -228,38 +226,46 @@ static bool may_update(struct fn_call *call, json_t *in, const struct fn_functio
 		fn_reply_error(call, &FN_E_CONFLICT, "The operation cannot be performed at this time. An update is in progress for resource: %s", arn);
 		return false;
 	}
-	if (revision && !fn_streq(revision, f->revision_id)) {
-		fn_reply_error(call, &FN_E_PRECONDITION,
-			       "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the "
-			       "latest Revision Id");
-		return false;
-	}
-	return true;
+	return fn_call_revision(call, in, f->revision_id);
 }
 
-/* Stores the changed snapshot; environments of older generations go. */
-static void store_update(struct fn_call *call, struct fn_function *f, const char *old_code)
+/* Stores the changed snapshot, with `publish` as a version too unless the last one is the same; environments of older generations go. */
+static void store_update(struct fn_call *call, struct fn_function *f, bool publish, const char *old_code)
 {
+	struct fn_function *last = publish ? fn_store_last_version(call->api->cfg.store, f->name) : NULL;
 	const struct fn_api_config *cfg = &call->api->cfg;
+	fn_auto(unref) struct fn_function *version = NULL;
 	struct fn_err err;
-	char arn[400];
 	int r;
 
+	if (last && !fn_function_unchanged(f, last))
+		last = NULL;
+	if (publish && !last && !fn_version_fits(call, f))
+		return;
 	f->generation = fn_store_next_generation(cfg->store);
 	f->state = FN_STATE_ACTIVE;
 	f->update_status = FN_UPDATE_SUCCESSFUL;
 	fn_function_touch(f);
-	r = fn_store_update(cfg->store, f, &err);
-	if (r == -ENOENT) { /* deleted meanwhile */
-		arn_of(call->api, f->name, arn, sizeof(arn));
-		fn_reply_error(call, &FN_E_NOT_FOUND, "Function not found: %s", arn);
-	} else if (r < 0) {
-		reply_err(call, &err);
-	} else {
+	if (!publish || last)
+		r = fn_store_update(cfg->store, f, &err);
+	else if ((version = fn_version_make(call->api, f, NULL)))
+		r = fn_store_publish(cfg->store, f, version, &err);
+	else
+		r = fn_err_set(&err, ENOMEM, "publish version", NULL);
+	if (r == 0) {
 		fn_invoker_retire(cfg->invoker, f->name, f->version, f->generation);
 		fn_invoker_expect(cfg->invoker, f);
-		reply_unsettled(call, f, false);
 	}
+	if (r == -ENOENT) /* deleted meanwhile */
+		fn_call_not_found(call, f->name, NULL);
+	else if (r < 0)
+		reply_err(call, &err);
+	else if (last)
+		fn_reply_json(call, 200, fn_function_json(call->api, last, last->version, false));
+	else if (version)
+		reply_unsettled(call, version, version->version, 200);
+	else
+		reply_unsettled(call, f, NULL, 200);
 	fn_upload_forget(call->api, old_code);
 }
 
@@ -273,8 +279,10 @@ static void code_updated(struct fn_upload *u, const struct fn_err *failed, uint6
 		return;
 	}
 	snprintf(old, sizeof(old), "%s", now ? now->code_sha256 : "");
+	if (now) /* tags may have changed while the package was unpacked */
+		fn_set_string(&u->f->tags_json, now->tags_json);
 	u->f->unpacked_size = (int64_t)bytes;
-	store_update(&u->call, u->f, old);
+	store_update(&u->call, u->f, u->publish, old);
 }
 
 void fn_h_update_code(struct fn_call *call)
@@ -285,19 +293,19 @@ void fn_h_update_code(struct fn_call *call)
 	struct fn_name n;
 	bool dry_run;
 
-	now = fn_call_function(call, &n);
+	now = fn_call_latest(call, &n);
 	if (!now || !(in = fn_call_json(call)))
 		return;
 	dry_run = json_is_true(json_object_get(in, "DryRun"));
 	f = fn_function_clone(now);
-	if (!f || !may_update(call, in, now) || !refuse_publish(call, in) || !apply_architecture(call, in, f) ||
+	if (!f || !fn_may_update(call, in, now) || !apply_architecture(call, in, f) ||
 	    !fn_upload_read(call, in, f, !dry_run))
 		return;
 	if (dry_run) {
 		fn_reply_json(call, 200, fn_function_json(call->api, f, NULL, false));
 		return;
 	}
-	start_upload(call, &f, false, code_updated);
+	start_upload(call, in, &f, code_updated);
 }
 
 void fn_h_update_configuration(struct fn_call *call)
@@ -307,39 +315,41 @@ void fn_h_update_configuration(struct fn_call *call)
 	struct fn_function *now;
 	struct fn_name n;
 
-	now = fn_call_function(call, &n);
+	now = fn_call_latest(call, &n);
 	if (!now || !(in = fn_call_json(call)))
 		return;
 	f = fn_function_clone(now);
-	if (!f || !may_update(call, in, now) || !fn_configuration_apply(call, in, f, false))
+	if (!f || !fn_may_update(call, in, now) || !fn_configuration_apply(call, in, f, false))
 		return;
-	store_update(call, f, "");
+	store_update(call, f, false, "");
 }
 
 void fn_h_delete_function(struct fn_call *call)
 {
 	const struct fn_api_config *cfg = &call->api->cfg;
-	struct fn_function *f;
+	fn_auto_free char(*codes)[65] = NULL;
 	struct fn_name n;
 	struct fn_err err;
-	char sha[65];
+	size_t n_codes;
 
 	if (!fn_call_name(call, &n))
 		return;
-	if (fn_streq(n.qualifier, "$LATEST")) {
-		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "$LATEST version cannot be deleted without deleting the function.");
+	if (n.qualifier[0]) {
+		fn_version_delete(call, &n);
 		return;
 	}
-	f = fn_call_function(call, &n);
-	if (!f)
+	if (!fn_store_get(cfg->store, n.name, NULL)) {
+		fn_call_not_found(call, n.name, NULL);
 		return;
-	memcpy(sha, f->code_sha256, sizeof(sha));
+	}
+	n_codes = fn_version_codes(call->api, n.name, &codes);
 	if (fn_store_delete(cfg->store, n.name, &err) < 0) {
 		reply_err(call, &err);
 		return;
 	}
 	fn_invoker_retire(cfg->invoker, n.name, NULL, 0);
 	fn_logs_remove(cfg->logs, n.name);
-	fn_upload_forget(call->api, sha);
+	for (size_t i = 0; i < n_codes; i++)
+		fn_upload_forget(call->api, codes[i]);
 	fn_reply_empty(call, 204);
 }

@@ -8,6 +8,7 @@
 #include "api/aws_error.h"
 #include "base/list.h"
 #include "model/arn.h"
+#include "store/aliases.h"
 
 struct fn_api {
 	struct fn_api_config cfg;
@@ -33,8 +34,19 @@ json_t *fn_function_json(struct fn_api *api, const struct fn_function *f, const 
 
 /* Parses params[0] (+ Qualifier) into a name; replies and returns false when it cannot be. */
 bool fn_call_name(struct fn_call *call, struct fn_name *ret);
-/* And the function behind it: a borrowed snapshot, NULL after having replied. */
+/* And the function behind it, of the version or alias that is named: a borrowed snapshot, NULL after having replied. */
 struct fn_function *fn_call_function(struct fn_call *call, struct fn_name *ret_name);
+/* For operations on functions alone: a version or an alias in the name is refused. */
+bool fn_call_function_name(struct fn_call *call, struct fn_name *ret);
+struct fn_function *fn_call_latest(struct fn_call *call, struct fn_name *ret); /* and its $LATEST; NULL after having replied */
+void fn_call_not_found(struct fn_call *call, const char *name, const char *qualifier); /* replies "Function not found: <arn>" */
+/* RevisionId of the request, if any, must be this one. Replies and returns false when it is not. */
+bool fn_call_revision(struct fn_call *call, json_t *in, const char *revision_id);
+/* May $LATEST change or be published now: no update under way, the right RevisionId? Replies and returns false when not. */
+bool fn_may_update(struct fn_call *call, json_t *in, const struct fn_function *latest);
+/* MaxItems: 1..10000 in the model, and at most FN_PAGE_MAX in an answer. Replies and returns false when out of bounds. */
+#define FN_PAGE_MAX 50
+bool fn_call_page_size(struct fn_call *call, size_t *ret);
 
 /* handlers */
 void fn_h_create_function(struct fn_call *call);
@@ -42,6 +54,12 @@ void fn_h_get_function(struct fn_call *call);
 void fn_h_get_configuration(struct fn_call *call);
 void fn_h_list_functions(struct fn_call *call);
 void fn_h_list_versions(struct fn_call *call);
+void fn_h_publish_version(struct fn_call *call);
+void fn_h_create_alias(struct fn_call *call);
+void fn_h_get_alias(struct fn_call *call);
+void fn_h_update_alias(struct fn_call *call);
+void fn_h_delete_alias(struct fn_call *call);
+void fn_h_list_aliases(struct fn_call *call);
 void fn_h_update_code(struct fn_call *call);
 void fn_h_update_configuration(struct fn_call *call);
 void fn_h_delete_function(struct fn_call *call);

@@ -6,6 +6,7 @@
 #include "api/internal.h"
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "invoke/router.h"
 #include "model/limits.h"
 #include "web/json_scan.h"
 
@@ -105,7 +106,7 @@ void fn_h_invoke(struct fn_call *call)
 
 	if (!fn_call_name(call, &n))
 		return;
-	f = fn_store_get(cfg->store, n.name, n.qualifier[0] ? n.qualifier : NULL);
+	f = fn_route(cfg->store, n.name, n.qualifier); /* RESOLVE */
 	fn_arn_format(arn, sizeof(arn), cfg->region, cfg->account_id, n.name, n.qualifier);
 	if (!f) {
 		fn_reply_error(call, &FN_E_NOT_FOUND, "Function not found: %s%s", arn, n.qualifier[0] ? "" : ":$LATEST");

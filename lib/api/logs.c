@@ -106,7 +106,7 @@ void fn_h_logs(struct fn_call *call)
 	struct fn_name name;
 	uint64_t from, next;
 
-	if (!fn_call_function(call, &name))
+	if (!fn_call_latest(call, &name)) /* one log for all versions */
 		return;
 	if ((cursor && !fn_streq(cursor, "oldest") && !fn_streq(cursor, "end") && fn_str_to_i64(cursor, 0, INT64_MAX, &at) < 0) ||
 	    (max && fn_str_to_i64(max, 1, 8 << 20, &n) < 0) || (wait && fn_str_to_i64(wait, 0, WAIT_MAX_S, &s) < 0)) {

@@ -8,8 +8,6 @@
 #include "base/str.h"
 #include "model/limits.h"
 
-#define PAGE_MAX 50
-
 void fn_h_get_configuration(struct fn_call *call)
 {
 	struct fn_name n;
@@ -34,66 +32,58 @@ void fn_h_get_function(struct fn_call *call)
 	snprintf(url, sizeof(url), "http://%s%s", host ? host : "localhost", path ? path : "");
 	o = json_pack("{so,s{ssss}}", "Configuration", fn_function_json(call->api, f, n.qualifier, false), "Code", "RepositoryType", "S3", "Location",
 		      url);
+	f = fn_store_get(call->api->cfg.store, n.name, NULL); /* tags are the function's */
 	if (f->tags_json)
 		json_object_set_new(o, "Tags", json_loads(f->tags_json, 0, NULL));
 	fn_reply_json(call, 200, o);
 }
 
-/* MaxItems: 1..10000 in the model, and at most 50 in an answer. */
-static bool page_size(struct fn_call *call, size_t *ret)
+/* The marker of a list of all versions is name:version. */
+static bool split_marker(struct fn_call *call, const char *marker, char *name, size_t size, const char **ret_version)
 {
-	const char *text = fn_http_req_query(call->req, "MaxItems");
-	int64_t v;
+	const char *colon = strchr(marker, ':');
 
-	*ret = PAGE_MAX;
-	if (!text)
-		return true;
-	if (fn_str_to_i64(text, INT32_MIN, INT32_MAX, &v) < 0 || v < 1 || v > 10000) {
-		fn_reply_error(call, &FN_E_VALIDATION,
-			       "1 validation error detected: Value '%s' at 'maxItems' failed to satisfy constraint: Member must have value %s", text,
-			       text[0] == '-' || text[0] == '0' ? "greater than or equal to 1" : "less than or equal to 10000");
+	if (!colon || (size_t)(colon - marker) >= size || fn_version_number(colon + 1) == UINT64_MAX) {
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Invalid Marker: %s", marker);
 		return false;
 	}
-	if (v < PAGE_MAX)
-		*ret = (size_t)v;
+	snprintf(name, size, "%.*s", (int)(colon - marker), marker);
+	*ret_version = colon + 1;
 	return true;
 }
 
 void fn_h_list_functions(struct fn_call *call)
 {
-	const char *marker = fn_http_req_query(call->req, "Marker"), *which = fn_http_req_query(call->req, "FunctionVersion");
-	struct fn_function *page[PAGE_MAX + 1];
-	json_t *list = json_array(), *o;
+	const char *marker = fn_http_req_query(call->req, "Marker"), *all = fn_http_req_query(call->req, "FunctionVersion"), *version = NULL;
+	struct fn_store *store = call->api->cfg.store;
+	struct fn_function *page[FN_PAGE_MAX + 1];
+	char name[144], next[200];
+	json_t *list, *o;
 	size_t max, n;
 
-	if (!page_size(call, &max)) {
-		json_decref(list);
+	if (!fn_call_page_size(call, &max))
 		return;
-	}
-	if (which && !fn_streq(which, "ALL")) {
-		json_decref(list);
+	if (all && !fn_streq(all, "ALL")) {
 		fn_reply_error(call, &FN_E_VALIDATION,
 			       "1 validation error detected: Value '%s' at 'functionVersion' failed to satisfy constraint: Member must satisfy enum "
 			       "value set: [ALL]",
-			       which);
+			       all);
 		return;
 	}
-	n = fn_store_list(call->api->cfg.store, fn_str_empty(marker) ? NULL : marker, page, max + 1);
+	if (fn_str_empty(marker))
+		marker = NULL;
+	if (all && marker && !split_marker(call, marker, name, sizeof(name), &version))
+		return;
+	n = all ? fn_store_list_versions(store, NULL, version ? name : NULL, version, page, max + 1) : fn_store_list(store, marker, page, max + 1);
+	list = json_array();
 	for (size_t i = 0; i < n && i < max; i++)
-		json_array_append_new(list, fn_function_json(call->api, page[i], which ? page[i]->version : NULL, true));
+		json_array_append_new(list, fn_function_json(call->api, page[i], all ? page[i]->version : NULL, true));
 	o = json_pack("{so}", "Functions", list);
-	if (n > max)
-		json_object_set_new(o, "NextMarker", json_string(page[max - 1]->name));
+	if (n > max) {
+		snprintf(next, sizeof(next), "%s%s%s", page[max - 1]->name, all ? ":" : "", all ? page[max - 1]->version : "");
+		json_object_set_new(o, "NextMarker", json_string(next));
+	}
 	fn_reply_json(call, 200, o);
-}
-
-void fn_h_list_versions(struct fn_call *call)
-{
-	struct fn_name n;
-	struct fn_function *f = fn_call_function(call, &n);
-
-	if (f)
-		fn_reply_json(call, 200, json_pack("{s[o]}", "Versions", fn_function_json(call->api, f, f->version, true)));
 }
 
 void fn_h_account_settings(struct fn_call *call)

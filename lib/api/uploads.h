@@ -13,7 +13,7 @@ struct fn_upload {
 	struct fn_list link;
 	struct fn_call call;       /* of the request that waits */
 	struct fn_function *f;     /* the snapshot that is to be stored; owned. name, code_sha256 and code_size are set */
-	bool create;
+	bool publish;              /* a version too */
 	void (*done)(struct fn_upload *u, const struct fn_err *err, uint64_t unpacked_bytes);
 };
 

@@ -1,4 +1,4 @@
-/* invoke.c - see invoke.h: ADMIT, then the pool does ACQUIRE and RUN, FINISH hands the result to the caller. */
+/* invoke.c - see invoke.h: RESOLVE is router.c; ADMIT, then the pool does ACQUIRE and RUN, FINISH hands the result to the caller. */
 #include "invoke/invoke.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /*
- * invoke.h - one invocation from admission to result: RESOLVE is done by the caller, then ADMIT, ACQUIRE, RUN, FINISH.
+ * invoke.h - one invocation from admission to result: RESOLVE (router.h) is done by the caller, then ADMIT, ACQUIRE, RUN, FINISH.
  *
  * Runs in fnd on its loop. `done` is called exactly once for every accepted submission.
  */
@@ -51,8 +51,9 @@ typedef void (*fn_invoke_done_fn)(void *arg, struct fn_invoke_result *res);
 /* 0, or -errno with nothing taken. `done` may be called before this returns (throttling). */
 int fn_invoke_submit(struct fn_invoker *inv, struct fn_invoke_params *params, fn_invoke_done_fn done, void *arg);
 
-/* The function's code or configuration changed or it was deleted: idle environments of older generations end, busy ones end after
- * their invocation. generation_keep 0 = none is kept. */
+/* The code or configuration of a function's version ("$LATEST" is the one that can) changed, or it was deleted: idle environments of
+ * other generations than generation_keep (0 = none is kept) end, busy ones end after their invocation, and what waits is still served
+ * by the old ones. version NULL = all versions. */
 void fn_invoker_retire(struct fn_invoker *inv, const char *name, const char *version, uint64_t generation_keep);
 /* This function exists: what can be prepared for its cold starts is. */
 void fn_invoker_expect(struct fn_invoker *inv, const struct fn_function *f);

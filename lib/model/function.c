@@ -25,7 +25,7 @@ struct fn_function *fn_function_ref(struct fn_function *f)
 #define STRINGS(X)                                                                                                                \
 	X(name) X(version) X(runtime) X(role) X(handler) X(description) X(architecture) X(tracing_mode) X(log_format)             \
 	X(app_log_level) X(system_log_level) X(log_group) X(tags_json) X(state_reason) X(state_reason_code) X(update_reason)      \
-	X(update_reason_code)
+	X(update_reason_code) X(latest_description)
 
 void fn_function_unref(struct fn_function *f)
 {
@@ -69,4 +69,42 @@ struct fn_function *fn_function_clone(const struct fn_function *f)
 		return NULL;
 	}
 	return c;
+}
+
+static bool same(const char *a, const char *b) { return (!a && !b) || fn_streq(a, b); }
+
+/* The order of variables is the client's whim. */
+static bool same_env(const struct fn_function *a, const struct fn_function *b)
+{
+	if (a->n_env != b->n_env || a->has_env != b->has_env)
+		return false;
+	for (size_t i = 0; i < a->n_env; i++) {
+		size_t k = 0;
+
+		while (k < b->n_env && strcmp(a->env[i].name, b->env[k].name) != 0)
+			k++;
+		if (k == b->n_env || strcmp(a->env[i].value, b->env[k].value) != 0)
+			return false;
+	}
+	return true;
+}
+
+bool fn_function_unchanged(const struct fn_function *l, const struct fn_function *v)
+{
+#define SAME(m) && same(l->m, v->m)
+	return strcmp(l->code_sha256, v->code_sha256) == 0 && same(l->description, v->latest_description) && l->memory_mb == v->memory_mb &&
+	       l->timeout_s == v->timeout_s && l->ephemeral_mb == v->ephemeral_mb && same_env(l, v) SAME(runtime) SAME(role) SAME(handler)
+	       SAME(architecture) SAME(tracing_mode) SAME(log_format) SAME(app_log_level) SAME(system_log_level) SAME(log_group);
+#undef SAME
+}
+
+uint64_t fn_version_number(const char *version)
+{
+	int64_t n;
+
+	if (fn_streq(version, "$LATEST"))
+		return 0;
+	if (!version || version[0] < '1' || version[0] > '9' || fn_str_to_i64(version, 1, INT64_MAX, &n) < 0)
+		return UINT64_MAX;
+	return (uint64_t)n;
 }

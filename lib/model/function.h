@@ -22,11 +22,12 @@ struct fn_env_var {
 struct fn_function {
 	unsigned refs;
 	char *name;
-	char *version;            /* "$LATEST" */
+	char *version;            /* "$LATEST", or the number of a published version, which never changes */
 	char *runtime;            /* "python3.11"; NULL for images */
 	char *role;
 	char *handler;            /* NULL only where the runtime needs none */
 	char *description;        /* "" when not given */
+	char *latest_description; /* published versions: what $LATEST's was, PublishVersion may give another */
 	char *architecture;       /* "x86_64" */
 	char *tracing_mode;       /* "PassThrough" | "Active" */
 	char *log_format;         /* "Text" | "JSON" */
@@ -56,5 +57,10 @@ struct fn_function *fn_function_ref(struct fn_function *f);
 void fn_function_unref(struct fn_function *f); /* NULL is fine */
 /* A deep copy with refs = 1, to change and store. */
 struct fn_function *fn_function_clone(const struct fn_function *f);
+/* Has $LATEST the code and configuration that this published version was made from? */
+bool fn_function_unchanged(const struct fn_function *latest, const struct fn_function *version);
+
+/* 0 for "$LATEST", n for "n"; UINT64_MAX for what is no version. */
+uint64_t fn_version_number(const char *version);
 
 #endif

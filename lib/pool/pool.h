@@ -44,7 +44,7 @@ void fn_pool_prestart(struct fn_pool *p, const struct fn_function *f);
 void fn_pool_retire(struct fn_pool *p, const char *name, const char *version, uint64_t keep);
 /* Ends everything; what runs is failed. */
 void fn_pool_shutdown(struct fn_pool *p);
-/* Does an environment, alive or ending, run this code package? */
+/* Does an environment, alive or ending, run this code package, or will one for what waits? */
 bool fn_pool_uses_code(struct fn_pool *p, const char *code_sha256);
 unsigned fn_pool_workers(const struct fn_pool *p); /* alive or ending */
 

@@ -2,6 +2,8 @@
 #include "store/db.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 
 /* Never edited once released; a change is a new one at the end. The configuration is one JSON column: fields come and go with
@@ -12,6 +14,10 @@ static const char *const migrations[] = {
 	"CREATE INDEX functions_by_code ON functions(code_sha256);"
 	"CREATE TABLE counters(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
 	"INSERT INTO counters VALUES('generation', 0);",
+	/* Versions are rows of functions. published.last outlives the versions: numbers are not given twice. */
+	"CREATE TABLE published(function TEXT PRIMARY KEY, last INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE aliases(function TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, description TEXT NOT NULL,"
+	" other_version TEXT, other_weight REAL NOT NULL, revision_id TEXT NOT NULL, PRIMARY KEY(function, name)) WITHOUT ROWID;",
 };
 #define N_MIGRATIONS ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -25,6 +31,36 @@ int fn_db_exec(sqlite3 *db, const char *sql, struct fn_err *err)
 	if (sqlite3_exec(db, sql, NULL, NULL, &msg) != SQLITE_OK)
 		r = fn_err_set(err, EIO, "database", "%.150s", msg ? msg : sqlite3_errmsg(db));
 	sqlite3_free(msg);
+	return r;
+}
+
+int fn_db_run(sqlite3 *db, struct fn_err *err, const char *sql, const char *types, ...)
+{
+	sqlite3_stmt *st = NULL;
+	int r = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
+	va_list ap;
+
+	va_start(ap, types);
+	for (int i = 1; types[i - 1] && r == SQLITE_OK; i++) {
+		if (types[i - 1] == 's')
+			r = sqlite3_bind_text(st, i, va_arg(ap, const char *), -1, SQLITE_STATIC);
+		else if (types[i - 1] == 'i')
+			r = sqlite3_bind_int64(st, i, va_arg(ap, int64_t));
+		else
+			r = sqlite3_bind_double(st, i, va_arg(ap, double));
+	}
+	va_end(ap);
+	r = r == SQLITE_OK && sqlite3_step(st) == SQLITE_DONE ? 0 : fn_err_set(err, EIO, "database", "%.150s", sqlite3_errmsg(db));
+	sqlite3_finalize(st);
+	return r;
+}
+
+int fn_db_end(sqlite3 *db, int r, struct fn_err *err)
+{
+	if (r == 0)
+		r = fn_db_exec(db, "COMMIT", err);
+	if (r < 0)
+		(void)fn_db_exec(db, "ROLLBACK", NULL);
 	return r;
 }
 
@@ -57,10 +93,7 @@ static int migrate(sqlite3 *db, struct fn_err *err)
 			r = fn_db_exec(db, migrations[have], err);
 		if (r == 0)
 			r = fn_db_exec(db, pragma, err);
-		if (r == 0)
-			r = fn_db_exec(db, "COMMIT", err);
-		else
-			(void)fn_db_exec(db, "ROLLBACK", NULL);
+		r = fn_db_end(db, r, err);
 	}
 	return r;
 }

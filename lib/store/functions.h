@@ -1,8 +1,8 @@
 /*
- * functions.h - functions on disk (SQLite, WAL) with every current snapshot in memory.
+ * functions.h - functions with their published versions on disk (SQLite, WAL), and every snapshot in memory. Aliases: aliases.h.
  *
- * Reads never touch the disk: the store keeps all snapshots in a map, filled at open. Writes are synchronous and durable
- * (synchronous=FULL) when they return 0.
+ * Reads never touch the disk: the store keeps all snapshots in sorted arrays, filled at open. Writes are one transaction each,
+ * synchronous and durable (synchronous=FULL) when they return 0; when they fail, nothing has changed.
  */
 #ifndef FN_STORE_FUNCTIONS_H
 #define FN_STORE_FUNCTIONS_H
@@ -17,20 +17,37 @@ struct fn_store;
 int fn_store_open(const char *dir, struct fn_store **ret, struct fn_err *err);
 void fn_store_close(struct fn_store *s);
 
+/* --- functions --- */
 /* $LATEST of a function (version NULL) or a published version: a borrowed snapshot, NULL = none. Take a reference to keep it. */
 struct fn_function *fn_store_get(struct fn_store *s, const char *name, const char *version);
-/* Inserts: -EEXIST when the name is taken. */
-int fn_store_insert(struct fn_store *s, struct fn_function *f, struct fn_err *err);
-/* Replaces the snapshot of (name, version) by f, of which a reference is taken; -ENOENT when absent. */
+/* Inserts $LATEST and, unless it is NULL, its first version: -EEXIST when the name is taken. References are taken. */
+int fn_store_insert(struct fn_store *s, struct fn_function *latest, struct fn_function *version, struct fn_err *err);
+/* Replaces the snapshot of (f->name, f->version) by f; -ENOENT when absent. */
 int fn_store_update(struct fn_store *s, struct fn_function *f, struct fn_err *err);
-/* Deletes a function with all of its versions. -ENOENT. */
+/* Deletes a function with all of its versions and aliases. -ENOENT. */
 int fn_store_delete(struct fn_store *s, const char *name, struct fn_err *err);
-
 /* $LATEST snapshots in name order, beginning after `after` (NULL = from the start); at most max; borrowed. Returns the count. */
 size_t fn_store_list(struct fn_store *s, const char *after, struct fn_function **ret, size_t max);
+/* How many functions there are (versions do not count). */
 size_t fn_store_count(struct fn_store *s);
+
+/* --- versions --- */
+/* The number for the next version: never one that this function had before, even if that version is gone. */
+uint64_t fn_store_next_version(struct fn_store *s, const char *name);
+/* The version published last, NULL when there is none or it is deleted. Borrowed. */
+struct fn_function *fn_store_last_version(struct fn_store *s, const char *name);
+/* Replaces $LATEST by `latest` and adds `version`, whose number is fn_store_next_version(). -ENOENT: no such function. */
+int fn_store_publish(struct fn_store *s, struct fn_function *latest, struct fn_function *version, struct fn_err *err);
+/* -ENOENT; -EBUSY when an alias names it. */
+int fn_store_delete_version(struct fn_store *s, const char *name, const char *version, struct fn_err *err);
+/* $LATEST, then the versions by number, of all functions in name order; beginning after (after_name, after_version) or, with
+ * after_name NULL, from the start. With `only`, of that function alone. At most max; borrowed. Returns the count. */
+size_t fn_store_list_versions(struct fn_store *s, const char *only, const char *after_name, const char *after_version,
+			      struct fn_function **ret, size_t max);
+
+/* --- code --- */
 int64_t fn_store_code_bytes(struct fn_store *s); /* sum of code_size over all versions */
-/* How many stored versions use this code package. */
+/* How many stored snapshots, published or not, use this code package. */
 unsigned fn_store_code_refs(struct fn_store *s, const char *code_sha256);
 /* A number never handed out before, also across restarts: for fn_function.generation. */
 uint64_t fn_store_next_generation(struct fn_store *s);

@@ -73,7 +73,8 @@ class AwsCli(Case):
 
     def test_what_is_not_built_says_so(self):
         name = self.function()
-        self.assertIn("does not implement PublishVersion yet", self.aws("publish-version", "--function-name", name, fails=True))
+        self.assertIn("does not implement AddPermission yet", self.aws("add-permission", "--function-name", name, "--statement-id", "s", "--action", "lambda:InvokeFunction",
+                                                                       "--principal", "s3.amazonaws.com", fails=True))
         self.assertIn("does not implement", self.aws("invoke", "--function-name", name, "--invocation-type", "Event", "out.json", fails=True))
 
     def test_account_settings(self):

@@ -159,7 +159,7 @@ class Lifecycle(unittest.TestCase):
                     d.process.wait(30)
                     d.start()
             self.assertIsNone(d.process.poll(), d.log()[-4000:])
-            d.create("after")
+            wait_until("it makes functions", lambda: d.create("after", expect=None).status == 201, 20)  # the last kill may have been a moment ago
             wait_until("it serves", lambda: d.invoke("f", {"a": 1}).status == 200, 20)
             self.assertEqual(d.invoke("after", {"a": 2}).json, {"a": 2})
         finally:

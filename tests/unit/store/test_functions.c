@@ -45,8 +45,8 @@ START_TEST(functions_survive_reopening)
 
 		snprintf(name, sizeof(name), "f%d", i);
 		f = make(name, i < 5 ? "aa" : "bb");
-		ck_assert_int_eq(fn_store_insert(s, f, &err), 0);
-		ck_assert_int_eq(fn_store_insert(s, f, &err), -EEXIST);
+		ck_assert_int_eq(fn_store_insert(s, f, NULL, &err), 0);
+		ck_assert_int_eq(fn_store_insert(s, f, NULL, &err), -EEXIST);
 		fn_function_unref(f);
 	}
 	gen = fn_store_next_generation(s);
@@ -92,6 +92,152 @@ START_TEST(functions_survive_reopening)
 }
 END_TEST
 
+static struct fn_function *version_of(const struct fn_function *latest, const char *number)
+{
+	struct fn_function *v = fn_function_clone(latest);
+
+	free(v->version);
+	v->version = strdup(number);
+	v->latest_description = strdup(latest->description);
+	return v;
+}
+
+static void publish(struct fn_store *s, const char *name, const char *number)
+{
+	struct fn_function *latest = fn_function_clone(fn_store_get(s, name, NULL)), *v = version_of(latest, number);
+	struct fn_err err;
+
+	ck_assert_uint_eq(fn_store_next_version(s, name), strtoull(number, NULL, 10));
+	ck_assert_int_eq(fn_store_publish(s, latest, v, &err), 0);
+	fn_function_unref(latest);
+	fn_function_unref(v);
+}
+
+static struct fn_store *reopen(struct fn_store *s)
+{
+	struct fn_err err;
+
+	fn_store_close(s);
+	ck_assert_int_eq(fn_store_open(dir, &s, &err), 0);
+	return s;
+}
+
+START_TEST(versions)
+{
+	struct fn_function *f, *v, *page[40];
+	struct fn_store *s;
+	struct fn_err err;
+	char number[8];
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	ck_assert_int_eq(fn_store_open(dir, &s, &err), 0);
+	f = make("f", "aa");
+	v = version_of(f, "1");
+	ck_assert_int_eq(fn_store_insert(s, f, v, &err), 0); /* published at once */
+	fn_function_unref(v);
+	fn_function_unref(f);
+	f = make("g", "aa");
+	ck_assert_int_eq(fn_store_insert(s, f, NULL, &err), 0);
+	fn_function_unref(f);
+	ck_assert_uint_eq(fn_store_next_version(s, "g"), 1);
+	for (int i = 2; i <= 12; i++) { /* 10 comes after 9 */
+		snprintf(number, sizeof(number), "%d", i);
+		publish(s, "f", number);
+	}
+	v = version_of(fn_store_get(s, "f", NULL), "12");
+	ck_assert_int_eq(fn_store_publish(s, fn_store_get(s, "f", NULL), v, &err), -EINVAL);
+	fn_function_unref(v);
+	v = make("absent", "aa");
+	ck_assert_int_eq(fn_store_publish(s, v, v, &err), -ENOENT);
+	fn_function_unref(v);
+	for (int again = 0; again < 2; again++, s = reopen(s)) {
+		ck_assert_uint_eq(fn_store_code_refs(s, "aa"), 14);
+		ck_assert_int_eq(fn_store_code_bytes(s), 1400);
+		ck_assert_uint_eq(fn_store_count(s), 2);
+		ck_assert_uint_eq(fn_store_list(s, NULL, page, 40), 2);
+		ck_assert_str_eq(fn_store_get(s, "f", "10")->version, "10");
+		ck_assert_str_eq(fn_store_get(s, "f", "10")->latest_description, "with \"quotes\" and \xc3\xa4");
+		ck_assert_ptr_null(fn_store_get(s, "f", "13"));
+		ck_assert_ptr_null(fn_store_get(s, "f", "01"));
+		ck_assert_ptr_null(fn_store_get(s, "f", "0"));
+		ck_assert_ptr_null(fn_store_get(s, "f", "x"));
+		ck_assert_ptr_null(fn_store_get(s, "g", "1"));
+		ck_assert_str_eq(fn_store_last_version(s, "f")->version, "12");
+		ck_assert_ptr_null(fn_store_last_version(s, "g"));
+		ck_assert_uint_eq(fn_store_list_versions(s, "f", NULL, NULL, page, 5), 5);
+		ck_assert_str_eq(page[0]->version, "$LATEST");
+		ck_assert_str_eq(page[4]->version, "4");
+		ck_assert_uint_eq(fn_store_list_versions(s, "f", "f", "9", page, 40), 3);
+		ck_assert_str_eq(page[0]->version, "10");
+		ck_assert_uint_eq(fn_store_list_versions(s, "f", "f", "$LATEST", page, 40), 12);
+		ck_assert_uint_eq(fn_store_list_versions(s, NULL, NULL, NULL, page, 40), 14);
+		ck_assert_uint_eq(fn_store_list_versions(s, NULL, "f", "11", page, 40), 2);
+		ck_assert_str_eq(page[1]->name, "g");
+		ck_assert_uint_eq(fn_store_list_versions(s, "absent", NULL, NULL, page, 40), 0);
+	}
+	/* a version changes neither with $LATEST nor with the other versions */
+	f = fn_function_clone(fn_store_get(s, "f", NULL));
+	f->memory_mb = 999;
+	strcpy(f->code_sha256, "bb");
+	ck_assert(!fn_function_unchanged(f, fn_store_last_version(s, "f")));
+	ck_assert_int_eq(fn_store_update(s, f, &err), 0);
+	fn_function_unref(f);
+	ck_assert_int_eq(fn_store_get(s, "f", "12")->memory_mb, 256);
+	ck_assert_uint_eq(fn_store_code_refs(s, "aa"), 13);
+	ck_assert_uint_eq(fn_store_code_refs(s, "bb"), 1);
+	/* numbers are never reused, not even after a restart; the whole function's end ends that too */
+	ck_assert_int_eq(fn_store_delete_version(s, "f", "12", &err), 0);
+	ck_assert_int_eq(fn_store_delete_version(s, "f", "12", &err), -ENOENT);
+	ck_assert_int_eq(fn_store_delete_version(s, "f", "$LATEST", &err), -ENOENT);
+	ck_assert_ptr_null(fn_store_last_version(s, "f"));
+	ck_assert_uint_eq(fn_store_next_version(s, "f"), 13);
+	s = reopen(s);
+	ck_assert_ptr_null(fn_store_get(s, "f", "12"));
+	publish(s, "f", "13");
+	ck_assert_uint_eq(fn_store_code_refs(s, "bb"), 2);
+	ck_assert_int_eq(fn_store_delete(s, "f", &err), 0);
+	ck_assert_uint_eq(fn_store_code_refs(s, "bb"), 0);
+	ck_assert_uint_eq(fn_store_code_refs(s, "aa"), 1);
+	s = reopen(s);
+	ck_assert_ptr_null(fn_store_get(s, "f", "3"));
+	ck_assert_uint_eq(fn_store_next_version(s, "f"), 1);
+	fn_store_close(s);
+}
+END_TEST
+
+/* As the first release wrote it. */
+START_TEST(a_database_of_schema_1_is_upgraded)
+{
+	struct fn_store *s;
+	struct fn_err err;
+	char path[64];
+	sqlite3 *db;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/fnd.db", dir);
+	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+	ck_assert_int_eq(
+		fn_db_exec(db,
+			   "CREATE TABLE functions(name TEXT NOT NULL, version TEXT NOT NULL, code_sha256 TEXT NOT NULL, code_size INTEGER NOT NULL,"
+			   " config TEXT NOT NULL, PRIMARY KEY(name, version)) WITHOUT ROWID;"
+			   "CREATE INDEX functions_by_code ON functions(code_sha256);"
+			   "CREATE TABLE counters(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+			   "INSERT INTO counters VALUES('generation', 1000);"
+			   "INSERT INTO functions VALUES('old', '$LATEST', 'aa', 7, '{\"runtime\":\"python3.11\",\"memory_mb\":128,\"description\":\"\"}');"
+			   "PRAGMA user_version=1",
+			   &err),
+		0);
+	sqlite3_close(db);
+	ck_assert_int_eq(fn_store_open(dir, &s, &err), 0);
+	ck_assert_int_eq(fn_store_get(s, "old", NULL)->memory_mb, 128);
+	ck_assert_uint_gt(fn_store_next_generation(s), 1000);
+	publish(s, "old", "1");
+	s = reopen(s);
+	ck_assert_str_eq(fn_store_get(s, "old", "1")->runtime, "python3.11");
+	fn_store_close(s);
+}
+END_TEST
+
 START_TEST(a_newer_schema_is_refused)
 {
 	struct fn_store *s;
@@ -119,4 +265,4 @@ START_TEST(a_directory_that_is_not_there)
 }
 END_TEST
 
-TEST_MAIN("store/functions", functions_survive_reopening, a_newer_schema_is_refused, a_directory_that_is_not_there)
+TEST_MAIN("store/functions", functions_survive_reopening, versions, a_database_of_schema_1_is_upgraded, a_newer_schema_is_refused, a_directory_that_is_not_there)

@@ -1,0 +1,214 @@
+/* versions.c - see versions.h: PublishVersion, ListVersionsByFunction, DeleteFunction of one version. */
+#include "api/versions.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/configuration.h"
+#include "api/uploads.h"
+#include "base/cleanup.h"
+#include "base/str.h"
+#include "model/limits.h"
+
+static void unref(struct fn_function **f) { fn_function_unref(*f); }
+static void decref(json_t **j) { json_decref(*j); }
+
+struct fn_function *fn_version_make(struct fn_api *api, const struct fn_function *latest, const char *description)
+{
+	struct fn_function *v = fn_function_clone(latest);
+	char number[24];
+
+	if (!v)
+		return NULL;
+	snprintf(number, sizeof(number), "%" PRIu64, fn_store_next_version(api->cfg.store, latest->name));
+	fn_set_string(&v->version, number);
+	fn_set_string(&v->latest_description, latest->description);
+	if (description)
+		fn_set_string(&v->description, description);
+	fn_set_string(&v->tags_json, NULL); /* tags are the function's */
+	v->generation = fn_store_next_generation(api->cfg.store);
+	fn_function_touch(v);
+	if (v->version && v->description)
+		return v;
+	fn_function_unref(v);
+	return NULL;
+}
+
+bool fn_version_fits(struct fn_call *call, const struct fn_function *latest)
+{
+	if (fn_store_code_bytes(call->api->cfg.store) + latest->code_size <= FN_LIMIT_CODE_STORAGE_BYTES)
+		return true;
+	fn_reply_error(call, &FN_E_CODE_STORAGE, "Code storage limit exceeded.");
+	return false;
+}
+
+/* CodeSha256: only if the package is still the one the caller means. */
+static bool is_package(struct fn_call *call, const char *wanted, const struct fn_function *latest)
+{
+	fn_auto_free char *b64 = NULL;
+	uint8_t digest[32];
+
+	if (fn_str_empty(wanted))
+		return true;
+	if (fn_hex_decode(latest->code_sha256, 64, digest) < 0 || fn_base64_encode(digest, sizeof(digest), &b64) < 0) {
+		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
+		return false;
+	}
+	if (fn_streq(wanted, b64))
+		return true;
+	fn_reply_error(call, &FN_E_INVALID_PARAMETER,
+		       "CodeSHA256 (%s) is different from current CodeSHA256 in $LATEST (%s). Please try again with the CodeSHA256 in $LATEST.", wanted,
+		       b64);
+	return false;
+}
+
+static bool description_ok(struct fn_call *call, const char *description)
+{
+	struct fn_checks c = {0};
+
+	if (description && strlen(description) > 256)
+		fn_check_fail(&c, description, "description", "Member must have length less than or equal to 256");
+	return fn_checks_pass(&c, call);
+}
+
+void fn_h_publish_version(struct fn_call *call)
+{
+	fn_auto(unref) struct fn_function *latest = NULL, *version = NULL;
+	struct fn_store *store = call->api->cfg.store;
+	const char *description, *sha;
+	fn_auto(decref) json_t *in = NULL;
+	struct fn_function *now, *last;
+	struct fn_name n;
+	struct fn_err err;
+	char text[512];
+
+	now = fn_call_latest(call, &n);
+	if (!now || !(in = fn_call_json(call)) || !fn_call_text(call, in, "Description", &description) ||
+	    !fn_call_text(call, in, "CodeSha256", &sha) || !description_ok(call, description) || !fn_may_update(call, in, now) ||
+	    !is_package(call, sha, now))
+		return;
+	last = fn_store_last_version(store, n.name);
+	if (last && fn_function_unchanged(now, last)) {
+		fn_reply_json(call, 201, fn_function_json(call->api, last, last->version, false));
+		return;
+	}
+	if (!fn_version_fits(call, now))
+		return;
+	latest = fn_function_clone(now); /* the service gives $LATEST a new revision; its environments go on */
+	version = latest ? fn_version_make(call->api, now, description) : NULL;
+	if (!version) {
+		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
+		return;
+	}
+	fn_id_uuid(latest->revision_id);
+	if (fn_store_publish(store, latest, version, &err) < 0)
+		fn_reply_error(call, &FN_E_SERVICE, "%s", fn_err_format(&err, text, sizeof(text)));
+	else
+		fn_reply_json(call, 201, fn_function_json(call->api, version, version->version, false));
+}
+
+void fn_h_list_versions(struct fn_call *call)
+{
+	const char *marker = fn_http_req_query(call->req, "Marker");
+	struct fn_function *page[FN_PAGE_MAX + 1];
+	json_t *list, *o;
+	struct fn_name n;
+	size_t max, got;
+
+	if (!fn_call_latest(call, &n) || !fn_call_page_size(call, &max))
+		return;
+	if (!fn_str_empty(marker) && fn_version_number(marker) == UINT64_MAX) {
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Invalid Marker: %s", marker);
+		return;
+	}
+	got = fn_store_list_versions(call->api->cfg.store, n.name, fn_str_empty(marker) ? NULL : n.name, marker, page, max + 1);
+	list = json_array();
+	for (size_t i = 0; i < got && i < max; i++)
+		json_array_append_new(list, fn_function_json(call->api, page[i], page[i]->version, true));
+	o = json_pack("{so}", "Versions", list);
+	if (got > max)
+		json_object_set_new(o, "NextMarker", json_string(page[max - 1]->version));
+	fn_reply_json(call, 200, o);
+}
+
+size_t fn_version_codes(struct fn_api *api, const char *name, char (**ret)[65])
+{
+	struct fn_function *page[FN_PAGE_MAX];
+	char(*codes)[65] = NULL, (*more)[65];
+	size_t n = 0, got = fn_store_list_versions(api->cfg.store, name, NULL, NULL, page, FN_PAGE_MAX);
+
+	for (; got > 0; got = fn_store_list_versions(api->cfg.store, name, name, page[got - 1]->version, page, FN_PAGE_MAX)) {
+		more = realloc(codes, (n + got) * sizeof(*codes));
+		if (!more)
+			break; /* the next start finds what is left */
+		codes = more;
+		for (size_t i = 0; i < got; i++)
+			if (n == 0 || strcmp(codes[n - 1], page[i]->code_sha256) != 0)
+				memcpy(codes[n++], page[i]->code_sha256, sizeof(*codes));
+	}
+	*ret = codes;
+	return n;
+}
+
+/* "[a, b]" of the aliases that name the version. */
+static char *named_by(struct fn_store *store, const struct fn_name *n)
+{
+	struct fn_alias *page[FN_PAGE_MAX];
+	struct fn_buf b = {0};
+	const char *after = NULL;
+	size_t got;
+
+	do {
+		got = fn_store_list_aliases(store, n->name, n->qualifier, after, page, FN_PAGE_MAX);
+		for (size_t i = 0; i < got; i++)
+			(void)fn_buf_addf(&b, "%s%s", b.len ? ", " : "[", page[i]->name);
+		after = got ? page[got - 1]->name : NULL;
+	} while (got == FN_PAGE_MAX);
+	(void)fn_buf_add(&b, "]", 2); /* and its NUL */
+	return b.data;
+}
+
+void fn_version_delete(struct fn_call *call, const struct fn_name *n)
+{
+	const struct fn_api_config *cfg = &call->api->cfg;
+	fn_auto_free char *aliases = NULL;
+	struct fn_function *f;
+	struct fn_err err;
+	char text[512], sha[65];
+	int r;
+
+	if (fn_streq(n->qualifier, "$LATEST")) {
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "$LATEST version cannot be deleted without deleting the function.");
+		return;
+	}
+	if (fn_alias_name_valid(n->qualifier)) {
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Deletion of aliases is not currently supported.");
+		return;
+	}
+	if (!fn_store_get(cfg->store, n->name, NULL)) {
+		fn_call_not_found(call, n->name, n->qualifier);
+		return;
+	}
+	f = fn_store_get(cfg->store, n->name, n->qualifier);
+	if (!f) { /* gone already is as good: so says the service */
+		fn_reply_empty(call, 204);
+		return;
+	}
+	memcpy(sha, f->code_sha256, sizeof(sha));
+	r = fn_store_delete_version(cfg->store, n->name, n->qualifier, &err);
+	if (r == -EBUSY) {
+		aliases = named_by(cfg->store, n);
+		fn_reply_error(call, &FN_E_CONFLICT, "Unable to delete version because the following aliases reference it: %s", aliases);
+		return;
+	}
+	if (r < 0) {
+		fn_reply_error(call, &FN_E_SERVICE, "%s", fn_err_format(&err, text, sizeof(text)));
+		return;
+	}
+	fn_invoker_retire(cfg->invoker, n->name, n->qualifier, 0);
+	fn_upload_forget(call->api, sha);
+	fn_reply_empty(call, 204);
+}

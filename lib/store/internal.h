@@ -1,0 +1,48 @@
+/* internal.h - shared by the files of lib/store only: what is in memory. */
+#ifndef FN_STORE_INTERNAL_H
+#define FN_STORE_INTERNAL_H
+
+#include "base/map.h"
+#include "store/db.h"
+#include "store/functions.h"
+
+/* A function: its $LATEST, and what is published of it. */
+struct fn_entry {
+	struct fn_function *latest;
+	struct fn_function **versions; /* by number, ascending */
+	size_t n_versions, cap_versions;
+	struct fn_alias **aliases; /* by name */
+	size_t n_aliases, cap_aliases;
+	uint64_t last; /* the highest number given so far */
+};
+
+struct fn_store {
+	sqlite3 *db;
+	struct fn_entry **items; /* by name */
+	size_t n, cap;
+	struct fn_map *code; /* SHA-256 in hex -> how many snapshots name it, as a number */
+	int64_t code_bytes;
+	uint64_t generation, generation_reserved;
+};
+
+/* functions.c */
+struct fn_entry *fn_entry_find(struct fn_store *s, const char *name);
+/* Room for one more in an array of pointers: 0 or -ENOMEM. */
+#define fn_store_room(array, n, cap)                                   \
+	({                                                             \
+		void *fn_grown_ = fn_store_grow((array), (n), (cap));  \
+		if (fn_grown_)                                         \
+			(array) = fn_grown_;                           \
+		fn_grown_ ? 0 : -ENOMEM;                               \
+	})
+void *fn_store_grow(void *array, size_t n, size_t *cap);
+
+/* rows.c: a snapshot in the table `functions`. */
+int fn_row_write(sqlite3 *db, const struct fn_function *f, struct fn_err *err); /* inserts or replaces */
+int fn_row_read(sqlite3_stmt *st, struct fn_function **ret); /* of FN_ROW_SELECT */
+#define FN_ROW_SELECT "SELECT name, version, code_sha256, code_size, config FROM functions ORDER BY name, version"
+
+/* aliases.c */
+int fn_aliases_load(struct fn_store *s, struct fn_err *err);
+
+#endif
