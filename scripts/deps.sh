@@ -7,7 +7,7 @@ build=(gcc make pkg-config libc6-dev libcgroup-dev libnl-3-dev libnl-route-3-dev
 images=(python3 dpkg tar ca-certificates)
 command -v npm >/dev/null || images+=(nodejs npm) # any npm will do, as any node that runs it
 tests=(check libsubunit-dev clang clang-tidy libclang-rt-14-dev awscli python3-boto3 curl jq zip unzip wrk crun runc bubblewrap
-	g++ cmake iproute2 nftables qemu-system-x86 busybox-static kmod xz-utils lz4 procps util-linux man-db git strace)
+	g++ cmake iproute2 nftables qemu-system-x86 busybox-static kmod xz-utils lz4 procps util-linux man-db groff mandoc shellcheck git strace)
 
 missing=()
 for p in "${build[@]}" "${images[@]}" "${tests[@]}"; do

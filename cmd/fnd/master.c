@@ -166,18 +166,38 @@ static int make_listener(struct master *m, struct fn_err *err)
 }
 
 /* --- fn-spawnd --- */
-static void exec_spawnd(struct master *m, int sock)
+/* Beside us in a build tree, in ../libexec/fnd where `make install` put us. */
+static int find_spawnd(char *path, size_t size)
 {
-	char exe[PATH_MAX], uid_base[24], least[24], most[24], ahead_least[24], ahead_most[24], *slash;
-	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 16);
-	sigset_t none;
-	int lock;
+	static const char *const places[] = {"fn-spawnd", "../libexec/fnd/fn-spawnd"};
+	ssize_t n = readlink("/proc/self/exe", path, size - 1);
+	char *slash;
 
 	if (n < 0)
+		return -errno;
+	path[n] = '\0';
+	slash = strrchr(path, '/');
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		int r = fn_str_format(slash + 1, size - (size_t)(slash + 1 - path), "%s", places[i]);
+
+		if (r < 0)
+			return r;
+		if (access(path, X_OK) == 0)
+			return 0;
+	}
+	return -errno;
+}
+
+static void exec_spawnd(struct master *m, int sock)
+{
+	char exe[PATH_MAX], uid_base[24], least[24], most[24], ahead_least[24], ahead_most[24];
+	sigset_t none;
+	int lock, r = find_spawnd(exe, sizeof(exe));
+
+	if (r < 0) {
+		fn_log_error("fn-spawnd is neither beside fnd nor at %s: %s", exe, strerror(-r));
 		_exit(127);
-	exe[n] = '\0';
-	slash = strrchr(exe, '/');
-	strcpy(slash, "/fn-spawnd");
+	}
 	snprintf(uid_base, sizeof(uid_base), "%lld", (long long)m->cfg->uid_base);
 	snprintf(least, sizeof(least), "%lld", (long long)m->cfg->prepared_least);
 	snprintf(most, sizeof(most), "%lld", (long long)m->cfg->prepared_most);
@@ -215,6 +235,39 @@ static int start_spawnd(struct master *m, struct fn_err *err)
 }
 
 /* --- the worker --- */
+/* What lies where only root may look (a clone in /root) is opened beforehand and reached through its descriptor. */
+static int keep_open(const char *path) { return open(path, O_PATH); /* across no exec */ }
+
+static int reach(char **path, int fd)
+{
+	char *own;
+
+	if (fd < 0 || access(*path, R_OK) == 0) {
+		fn_close(fd);
+		return 0;
+	}
+	if (asprintf(&own, "/proc/self/fd/%d", fd) < 0)
+		return -ENOMEM;
+	free(*path);
+	*path = own;
+	return 0;
+}
+
+static int drop_privileges(struct master *m, struct fn_err *err)
+{
+	int runtimes = keep_open(m->cfg->runtimes), images = keep_open(m->cfg->images_dir), r;
+
+	r = fn_sec_drop(m->uid, m->gid, err);
+	if (r < 0)
+		return r;
+	if (access(m->cfg->state_dir, X_OK) < 0)
+		return fn_err_set(err, errno, "state directory", "%.140s cannot be reached by uid %u, which fnd's worker runs as: choose another with --state",
+				  m->cfg->state_dir, (unsigned)m->uid);
+	if (reach(&m->cfg->runtimes, runtimes) < 0 || reach(&m->cfg->images_dir, images) < 0)
+		return fn_err_set(err, ENOMEM, "start worker", NULL);
+	return 0;
+}
+
 static int worker_main(struct master *m, int spawnd_fd, int master_fd)
 {
 	struct fnd_worker_args args = {m->cfg, m->listen_fd, spawnd_fd, master_fd};
@@ -226,7 +279,7 @@ static int worker_main(struct master *m, int spawnd_fd, int master_fd)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	fn_close(m->lock_fd);
 	fn_close(m->control_fd);
-	if (fn_sec_drop(m->uid, m->gid, &err) < 0) {
+	if (drop_privileges(m, &err) < 0) {
 		fn_log_error("%s", fn_err_format(&err, text, sizeof(text)));
 		return 1;
 	}
