@@ -19,17 +19,20 @@ make --no-print-directory B="$B" quickstart-images
 
 port=3001
 while (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do port=$((port + 1)); done
-state=$(mktemp -d "$PWD/$B/quickstart.XXXXXX")
+# not below the clone: fnd's worker, an unprivileged user, must be able to reach it (a clone in /root)
+state=$(mktemp -d /var/tmp/fnd-quickstart.XXXXXX)
 log=$state.log
 pid=
 end() {
+	trap '' INT TERM HUP # the end is not to be cut short
 	if [ -n "$pid" ]; then kill "$pid" 2>/dev/null || true; wait "$pid" 2>/dev/null || true; fi
 	rm -rf "$state" "$log"
 }
 trap end EXIT
-trap 'exit 130' INT TERM
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
 
-step "Starting fnd on http://127.0.0.1:$port (state in $state)"
+step "Starting fnd on http://127.0.0.1:$port; it unpacks the base images into $state"
 "$B/fnd" --listen "127.0.0.1:$port" --state "$state" --images "$B/images" >"$log" 2>&1 &
 pid=$!
 for _ in $(seq 1200); do
@@ -56,4 +59,6 @@ TEXT
 if [ -t 0 ]; then
 	echo "fnd is running; press Enter to end it and remove what it made."
 	read -r || true
+else
+	echo "(There is no terminal to wait at: fnd ends now. \`make quickstart\` on a terminal leaves it running until Enter.)"
 fi
