@@ -6,12 +6,14 @@ cd "$(dirname "$0")/.."
 B=${1:-build}
 began=$SECONDS
 
-step() { printf '\n\033[1m==> %s\033[0m\n' "$*"; }
+bold='' plain=''
+if [ -t 1 ]; then bold=$'\033[1m' plain=$'\033[0m'; fi
+step() { printf '\n%s==> %s%s\n' "$bold" "$*" "$plain"; }
 die() { echo "quickstart: $*" >&2; exit 1; }
 
 [ "$(id -u)" = 0 ] || die "must run as root: namespaces, mounts and cgroups are made by root (the daemon itself gives its privileges up)"
 step "Packages"
-scripts/deps.sh
+scripts/deps.sh --run
 step "Build"
 make --no-print-directory -j"$(nproc)" B="$B" all
 step "Base images (downloaded and built the first time)"
@@ -25,7 +27,11 @@ log=$state.log
 pid=
 end() {
 	trap '' INT TERM HUP # the end is not to be cut short
-	if [ -n "$pid" ]; then kill "$pid" 2>/dev/null || true; wait "$pid" 2>/dev/null || true; fi
+	if [ -n "$pid" ]; then
+		echo "Ending fnd; removing what it made"
+		kill "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	fi
 	rm -rf "$state" "$log"
 }
 trap end EXIT
@@ -42,23 +48,28 @@ for _ in $(seq 1200); do
 done
 export FNCTL_ENDPOINT=http://127.0.0.1:$port
 fnctl=$B/fnctl
+invoke() {
+	local response
+	response=$("$fnctl" invoke hello "$1" --log --time)
+	echo "$response"
+}
 
 step "fnctl create hello --runtime python3.11 --handler lambda_function.handler --code rootfs/examples/hello-python"
 "$fnctl" create hello --runtime python3.11 --handler lambda_function.handler --code rootfs/examples/hello-python --memory 512 | sed '/^$/,$d'
 step "First invocation: cold, a sandbox is made"
-"$fnctl" invoke hello '{"name": "cold"}' --log --time; echo
+invoke '{"name": "cold"}'
 step "Second invocation: warm"
-"$fnctl" invoke hello '{"name": "warm"}' --log --time; echo
+invoke '{"name": "warm"}'
 step "It works ($((SECONDS - began)) s in all)"
-cat <<TEXT
-Go on with:
+if [ -t 0 ]; then
+	cat <<TEXT
+Go on in another terminal, with:
   export FNCTL_ENDPOINT=http://127.0.0.1:$port; PATH=$PWD/$B:\$PATH
   fnctl invoke hello '{"name": "you"}' --log      fnctl logs hello -f      fnctl doctor
   aws --endpoint-url http://127.0.0.1:$port lambda list-functions
 TEXT
-if [ -t 0 ]; then
 	echo "fnd is running; press Enter to end it and remove what it made."
 	read -r || true
 else
-	echo "(There is no terminal to wait at: fnd ends now. \`make quickstart\` on a terminal leaves it running until Enter.)"
+	echo "There is no terminal to wait at, so fnd ends now; on one, \`make quickstart\` leaves it running until Enter."
 fi
