@@ -22,7 +22,13 @@ make --no-print-directory B="$B" quickstart-images
 port=3001
 while (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do port=$((port + 1)); done
 # not below the clone: fnd's worker, an unprivileged user, must be able to reach it (a clone in /root)
-state=$(mktemp -d /var/tmp/fnd-quickstart.XXXXXX)
+where=/var/tmp
+# in memory where there is plenty: unpacked images go to disk with a sync, which takes its time on a busy one
+if [ "$(stat -f -c %T /dev/shm 2>/dev/null)" = tmpfs ] && [ "$(df --output=avail -k /dev/shm | tail -n 1)" -gt 1000000 ] &&
+	[ "$(awk '/^MemAvailable/ {print $2}' /proc/meminfo)" -gt 3000000 ]; then
+	where=/dev/shm
+fi
+state=$(mktemp -d $where/fnd-quickstart.XXXXXX)
 log=$state.log
 pid=
 end() {
