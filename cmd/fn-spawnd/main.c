@@ -108,6 +108,7 @@ int main(int argc, char **argv)
 	char unpack[PATH_MAX];
 	struct fn_err err = {0};
 	struct rlimit nofile;
+	sigset_t ends;
 	int64_t v;
 	int c;
 
@@ -147,6 +148,10 @@ int main(int argc, char **argv)
 	}
 	cfg.unpack_path = unpack;
 	cfg.trees_dir = FN_ROOTFS_TREES;
+	sigemptyset(&ends); /* from here on there is something to clean up: they wait for the loop */
+	sigaddset(&ends, SIGTERM);
+	sigaddset(&ends, SIGINT);
+	sigprocmask(SIG_BLOCK, &ends, NULL);
 	if (getrlimit(RLIMIT_NOFILE, &nofile) == 0) {
 		nofile.rlim_cur = nofile.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &nofile);

@@ -45,7 +45,7 @@ struct master {
 	uint64_t spawnd_started_us, control_io, restart_timer;
 	unsigned quick_deaths;
 	int status;
-	bool stopping;
+	bool stopping, unclean; /* unclean: the last fn-spawnd died instead of ending */
 };
 
 /* Tells the service manager (sd_notify(3)): a datagram to $NOTIFY_SOCKET. */
@@ -379,6 +379,7 @@ static void on_child(void *arg, int signo, int sender)
 			fn_loop_stop(m->loop);
 		} else if (pid == m->spawnd) {
 			m->spawnd = -1;
+			m->unclean = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
 			if (m->worker > 0 && !m->stopping)
 				spawnd_died(m, status);
 		}
@@ -415,9 +416,14 @@ static void on_control(void *arg, int fd, uint32_t events)
 	}
 }
 
-/* fn-spawnd ends by itself once the worker is gone: its socket closes. */
+/* fn-spawnd ends by itself once the worker is gone: its socket closes. One that died when it was too late to go on is followed by another
+ * all the same, which finds its socket closed: it cleans up and ends. */
 static void end_spawnd(struct master *m)
 {
+	struct fn_err err;
+
+	if (m->spawnd <= 0 && m->unclean)
+		fn_close(start_spawnd(m, &err));
 	if (m->spawnd <= 0)
 		return;
 	for (int i = 0; i < 1000; i++) {

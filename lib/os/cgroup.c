@@ -159,16 +159,16 @@ static int enable_v2(struct fn_cgroups *cgs, struct fn_err *err)
 
 		if (p->driver[c] != FN_CG_V2)
 			continue;
-		snprintf(word, sizeof(word), "+%s", fn_cg_controller_name((enum fn_cg_controller)c));
+		snprintf(word, sizeof(word), "+%s", fn_cg_controller_name(c));
 		r = enable_in_own(cgs, word);
 		if (r == -EBUSY)
 			return fn_err_set(err, r, "cgroup enable", "%s in %s%s: other processes are in that group; start fnd in one of its own (a service)",
-					  fn_cg_controller_name((enum fn_cg_controller)c), p->unified_mount, p->unified_own_path);
+					  fn_cg_controller_name(c), p->unified_mount, p->unified_own_path);
 		if (r == 0)
 			r = fn_file_write(cgs->unified.parent_fd, "cgroup.subtree_control", word);
 		if (r < 0)
-			return fn_err_set(err, r, "cgroup enable", "%s in %s%s; delegate the group (systemd: Delegate=yes)", fn_cg_controller_name((enum fn_cg_controller)c), p->unified_mount,
-					  p->unified_own_path);
+			return fn_err_set(err, r, "cgroup enable", "%s in %s%s; delegate the group (systemd: Delegate=yes)",
+					  fn_cg_controller_name(c), p->unified_mount, p->unified_own_path);
 	}
 	return 0;
 }
@@ -181,9 +181,9 @@ static void leave_daemon_group(struct fn_cgroups *cgs)
 
 	if (!cgs->moved)
 		return;
-	for (int c = 0; c < FN_CG_N; c++)
+	for (enum fn_cg_controller c = 0; c < FN_CG_N; c++)
 		if (cgs->probe.driver[c] == FN_CG_V2) {
-			snprintf(word, sizeof(word), "-%s", fn_cg_controller_name((enum fn_cg_controller)c));
+			snprintf(word, sizeof(word), "-%s", fn_cg_controller_name(c));
 			(void)fn_file_write(cgs->unified.own_fd, "cgroup.subtree_control", word);
 		}
 	snprintf(dir, sizeof(dir), "%s" DAEMON, cgs->instance);
