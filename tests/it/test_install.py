@@ -1,6 +1,6 @@
 """`make install` into a DESTDIR: the daemon started from there finds its helpers, runtimes and images beside it,
 also where only root may look (mkdtemp's mode; a clone in /root is the same); uninstall leaves nothing."""
-import os, shutil, subprocess, tempfile, unittest
+import json, os, shutil, subprocess, tempfile, unittest
 import harness
 from harness import Daemon, TOP, wait_until
 
@@ -18,11 +18,21 @@ class Install(unittest.TestCase):
         return subprocess.run(["make", "-C", TOP, "--no-print-directory", target, f"B={harness.BUILD}", f"IMAGE_DIR={harness.IMAGES}", f"DESTDIR={self.dest}",
                                "PREFIX=/opt/fnd", *variables], check=True, capture_output=True, text=True, env={k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS")}).stdout
 
+    def one_image(self):
+        """A directory with python3.11's bundle alone: a few seconds less to copy and to unpack."""
+        d = tempfile.mkdtemp(prefix="fnd-images-", dir="/var/tmp")
+        self.addCleanup(shutil.rmtree, d)
+        with open(os.path.join(harness.IMAGES, "python3.11.json")) as f:
+            names = ["python3.11.json"] + [layer["file"] for layer in json.load(f)["layers"]]
+        for name in names:
+            os.symlink(os.path.join(os.path.abspath(harness.IMAGES), name), os.path.join(d, name))
+        return d
+
     def files(self):
         return sorted(os.path.relpath(os.path.join(base, f), self.dest) for base, _, names in os.walk(self.dest) for f in names)
 
     def test_install_run_uninstall(self):
-        self.make("install")
+        self.make("install", f"IMAGE_DIR={self.one_image()}")
         for name in MARKERS:
             self.assertTrue(os.path.exists(os.path.join(self.prefix, name)), name)
         with open(os.path.join(self.prefix, "lib/systemd/system/fnd.service")) as f:
@@ -42,9 +52,9 @@ class Install(unittest.TestCase):
         subprocess.run(fnctl + ["create", "hello", "--runtime", "python3.11", "--handler", "lambda_function.handler", "--code", code], check=True, capture_output=True)
         out = subprocess.run(fnctl + ["invoke", "hello", '{"name": "installed"}'], check=True, capture_output=True, text=True).stdout
         self.assertIn("Hello, installed!", out)
-        names = self.complete(d, "fnctl", "--endpoint", "http", ":", f"//127.0.0.1", ":", str(d.port), "invoke", "he")
+        names = self.complete(d, "fnctl", "--endpoint", "http", ":", "//127.0.0.1", ":", str(d.port), "invoke", "he")
         self.assertEqual(names, ["hello"])
-        self.assertEqual(self.complete(d, "fnctl", "--endpoint", "http", ":", f"//127.0.0.1", ":", str(d.port), "create", "x", "--runtime", "python"), ["python3.11"])
+        self.assertEqual(self.complete(d, "fnctl", "--endpoint", "http", ":", "//127.0.0.1", ":", str(d.port), "create", "x", "--runtime", "python"), ["python3.11"])
         self.assertEqual(self.complete(d, "fnctl", "in"), ["invoke"])
         self.assertEqual(d.stop(), 0)
         self.assertEqual(d.leftovers(), [])
