@@ -1,20 +1,29 @@
 #!/bin/bash
-# deps.sh [--quiet] - installs every Debian package that building, running and testing needs. Does nothing, quickly, when all are there.
+# deps.sh [--quiet] [--run] - installs every Debian package that building, running and testing needs (--run: not testing). Does nothing,
+# quickly, when all are there.
 set -euo pipefail
 
 build=(gcc make pkg-config libc6-dev libcgroup-dev libnl-3-dev libnl-route-3-dev libarchive-dev libjansson-dev libmicrohttpd-dev
 	libsqlite3-dev libcurl4-gnutls-dev libseccomp-dev nettle-dev libgnutls28-dev libnftables-dev)
-images=(python3 dpkg tar ca-certificates)
-command -v npm >/dev/null || images+=(nodejs npm) # any npm will do, as any node that runs it
-tests=(check libsubunit-dev clang clang-tidy libclang-rt-14-dev awscli python3-boto3 curl jq zip unzip wrk crun runc bubblewrap
-	g++ cmake iproute2 nftables qemu-system-x86 busybox-static kmod xz-utils lz4 procps util-linux man-db git strace)
+images=(python3 dpkg tar ca-certificates curl)
+tests=(check libsubunit-dev clang clang-tidy libclang-rt-14-dev awscli python3-boto3 jq zip unzip wrk crun runc bubblewrap
+	g++ cmake iproute2 nftables qemu-system-x86 busybox-static kmod xz-utils lz4 procps util-linux man-db groff mandoc shellcheck git strace)
+command -v npm >/dev/null || tests+=(nodejs npm) # for Node.js's images; any npm will do, as any node that runs it
 
+quiet=''
+for option; do
+	case $option in
+	--quiet) quiet=1 ;;
+	--run) tests=() ;;
+	*) echo "deps: what is $option?" >&2; exit 2 ;;
+	esac
+done
 missing=()
 for p in "${build[@]}" "${images[@]}" "${tests[@]}"; do
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || missing+=("$p")
 done
 if [ ${#missing[@]} = 0 ]; then
-	[ "${1:-}" = --quiet ] || echo "deps: all packages are installed"
+	[ -n "$quiet" ] || echo "deps: all packages are installed"
 	exit 0
 fi
 if [ "$(id -u)" != 0 ]; then

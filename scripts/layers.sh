@@ -18,6 +18,9 @@ for dir in lib/*/; do
 		elif [ "${level[$to]}" -ge "${level[$f]}" ]; then echo "$file:$line: $f (layer ${level[$f]}) includes $to (layer ${level[$to]})"; bad=1; fi
 	done < <(grep -nHoE '^[[:space:]]*#[[:space:]]*include[[:space:]]+"[^"]+/[^"]+"' "$dir"*.[ch] 2>/dev/null)
 done
-for inc in $(grep -lE '#[[:space:]]*include[[:space:]]+"(\.\.|cmd)/' lib/*/*.[ch] 2>/dev/null); do echo "$inc: includes outside lib/"; bad=1; done
+while read -r file; do
+	echo "$file: includes outside lib/"
+	bad=1
+done < <(grep -lE '#[[:space:]]*include[[:space:]]+"(\.\.|cmd)/' lib/*/*.[ch] 2>/dev/null)
 [ $bad = 0 ] && echo "layers: ok"
 exit $bad

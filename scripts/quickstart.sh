@@ -6,12 +6,14 @@ cd "$(dirname "$0")/.."
 B=${1:-build}
 began=$SECONDS
 
-step() { printf '\n\033[1m==> %s\033[0m\n' "$*"; }
+bold='' plain=''
+if [ -t 1 ]; then bold=$'\033[1m' plain=$'\033[0m'; fi
+step() { printf '\n%s==> %s%s\n' "$bold" "$*" "$plain"; }
 die() { echo "quickstart: $*" >&2; exit 1; }
 
 [ "$(id -u)" = 0 ] || die "must run as root: namespaces, mounts and cgroups are made by root (the daemon itself gives its privileges up)"
 step "Packages"
-scripts/deps.sh
+scripts/deps.sh --run
 step "Build"
 make --no-print-directory -j"$(nproc)" B="$B" all
 step "Base images (downloaded and built the first time)"
@@ -19,17 +21,30 @@ make --no-print-directory B="$B" quickstart-images
 
 port=3001
 while (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do port=$((port + 1)); done
-state=$(mktemp -d "$PWD/$B/quickstart.XXXXXX")
+# not below the clone: fnd's worker, an unprivileged user, must be able to reach it (a clone in /root)
+where=/var/tmp
+# in memory where there is plenty: unpacked images go to disk with a sync, which takes its time on a busy one
+if [ "$(stat -f -c %T /dev/shm 2>/dev/null)" = tmpfs ] && [ "$(df --output=avail -k /dev/shm | tail -n 1)" -gt 1000000 ] &&
+	[ "$(awk '/^MemAvailable/ {print $2}' /proc/meminfo)" -gt 3000000 ]; then
+	where=/dev/shm
+fi
+state=$(mktemp -d $where/fnd-quickstart.XXXXXX)
 log=$state.log
 pid=
 end() {
-	if [ -n "$pid" ]; then kill "$pid" 2>/dev/null || true; wait "$pid" 2>/dev/null || true; fi
+	trap '' INT TERM HUP # the end is not to be cut short
+	if [ -n "$pid" ]; then
+		echo "Ending fnd; removing what it made"
+		kill "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	fi
 	rm -rf "$state" "$log"
 }
 trap end EXIT
-trap 'exit 130' INT TERM
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
 
-step "Starting fnd on http://127.0.0.1:$port (state in $state)"
+step "Starting fnd on http://127.0.0.1:$port; it unpacks the base images into $state"
 "$B/fnd" --listen "127.0.0.1:$port" --state "$state" --images "$B/images" >"$log" 2>&1 &
 pid=$!
 for _ in $(seq 1200); do
@@ -39,21 +54,28 @@ for _ in $(seq 1200); do
 done
 export FNCTL_ENDPOINT=http://127.0.0.1:$port
 fnctl=$B/fnctl
+invoke() {
+	local response
+	response=$("$fnctl" invoke hello "$1" --log --time)
+	echo "$response"
+}
 
 step "fnctl create hello --runtime python3.11 --handler lambda_function.handler --code rootfs/examples/hello-python"
 "$fnctl" create hello --runtime python3.11 --handler lambda_function.handler --code rootfs/examples/hello-python --memory 512 | sed '/^$/,$d'
 step "First invocation: cold, a sandbox is made"
-"$fnctl" invoke hello '{"name": "cold"}' --log --time; echo
+invoke '{"name": "cold"}'
 step "Second invocation: warm"
-"$fnctl" invoke hello '{"name": "warm"}' --log --time; echo
+invoke '{"name": "warm"}'
 step "It works ($((SECONDS - began)) s in all)"
-cat <<TEXT
-Go on with:
+if [ -t 0 ]; then
+	cat <<TEXT
+Go on in another terminal, with:
   export FNCTL_ENDPOINT=http://127.0.0.1:$port; PATH=$PWD/$B:\$PATH
   fnctl invoke hello '{"name": "you"}' --log      fnctl logs hello -f      fnctl doctor
   aws --endpoint-url http://127.0.0.1:$port lambda list-functions
 TEXT
-if [ -t 0 ]; then
 	echo "fnd is running; press Enter to end it and remove what it made."
 	read -r || true
+else
+	echo "There is no terminal to wait at, so fnd ends now; on one, \`make quickstart\` leaves it running until Enter."
 fi

@@ -135,6 +135,7 @@ serve() { # TAG DIRECTORY CACHE-MODE: a virtiofs export; adds qemu's options for
 
 boot() {
 	: >"$run/control"
+	# shellcheck disable=SC2054 # commas are qemu's
 	options=(-accel tcg,thread=multi -machine q35 -cpu max -smp "$cpus" -m "$mem" -nodefaults -no-user-config -display none -no-reboot
 		-kernel "$cache/vmlinux" -initrd "$cache/initrd.gz"
 		-append "console=ttyS0 loglevel=4 panic=-1 random.trust_cpu=on fnd.stage2=$run/stage2"
@@ -171,7 +172,8 @@ shift $((OPTIND - 1))
 [ $# -gt 0 ] || { sed -n '2,12p' "$0"; exit 2; }
 setup || exit 125
 
-run=$(mktemp -d "$cache/run.XXXXXX") children=() qemu= copier=
+run=$(mktemp -d "$cache/run.XXXXXX") children=() qemu='' copier=''
+# shellcheck disable=SC2317 # called by the trap
 cleanup() { end_children; [ -z "$copier" ] || kill "$copier" 2>/dev/null; rm -rf "$run"; }
 trap cleanup EXIT
 trap 'exit 130' INT
@@ -193,7 +195,7 @@ for try in 1 2 3; do
 	end_children
 	[ $try -lt 3 ] || exit 125
 done
-status= began=$SECONDS
+status='' began=$SECONDS
 while kill -0 "$qemu" 2>/dev/null && ! grep -q ^status "$run/control"; do
 	[ $((SECONDS - began)) -lt "$limit" ] || { status=124; echo "vm: out of time ($limit s)" >&2; break; }
 	sleep 0.1

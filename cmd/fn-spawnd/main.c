@@ -40,7 +40,7 @@ static int find_unpack(char *path, size_t size)
 	slash = strrchr(path, '/');
 	if (!slash || (size_t)(slash - path) + sizeof("/fn-unpack") > size)
 		return -ENAMETOOLONG;
-	strcpy(slash, "/fn-unpack");
+	memcpy(slash, "/fn-unpack", sizeof("/fn-unpack"));
 	return access(path, X_OK) < 0 ? -errno : 0;
 }
 

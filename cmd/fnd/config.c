@@ -182,6 +182,8 @@ static int load_credentials(struct fnd_config *c, json_t *list, const char *file
 		c->credentials[i].access_key_id = strdup(id);
 		c->credentials[i].secret_access_key = strdup(key);
 		c->n_credentials++;
+		if (!c->credentials[i].access_key_id || !c->credentials[i].secret_access_key)
+			return fn_err_set(err, ENOMEM, "configuration", NULL);
 	}
 	return 0;
 }
@@ -218,9 +220,10 @@ int fnd_config_load(struct fnd_config *c, const char *file, struct fn_err *err)
 	return r;
 }
 
-/* First of the candidates that exists: beside a build tree, else where `make install` puts it. */
+/* The first that exists, seen from the program's directory: in a build tree, or where `make install` puts it (wherever that was moved). */
 static int find_near(char **member, const char *in_tree, const char *installed)
 {
+	const char *const places[] = {in_tree, installed};
 	char exe[PATH_MAX], path[PATH_MAX + 64];
 	ssize_t n;
 	char *slash;
@@ -230,13 +233,18 @@ static int find_near(char **member, const char *in_tree, const char *installed)
 	n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
 	exe[n > 0 ? n : 0] = '\0';
 	slash = strrchr(exe, '/');
-	if (slash) {
+	if (slash)
 		*slash = '\0';
-		snprintf(path, sizeof(path), "%s/%s", exe, in_tree);
-		if (access(path, R_OK) == 0)
-			return set(member, path);
+	for (size_t i = 0; slash && i < N(places); i++) {
+		fn_auto_free char *real = NULL;
+
+		snprintf(path, sizeof(path), "%s/%s", exe, places[i]);
+		real = realpath(path, NULL);
+		if (real)
+			return set(member, real);
 	}
-	return set(member, installed);
+	snprintf(path, sizeof(path), FN_PREFIX "/%s", installed + strlen("../"));
+	return set(member, path);
 }
 
 int fnd_config_address(const struct fnd_config *c, struct sockaddr_storage *ret, socklen_t *ret_len, bool *ret_loopback, struct fn_err *err)
@@ -294,8 +302,8 @@ int fnd_config_finish(struct fnd_config *c, struct fn_err *err)
 	bool loopback;
 	int r;
 
-	if (find_near(&c->runtimes, "../config/runtimes.json", FN_PREFIX "/share/fnd/runtimes.json") < 0 ||
-	    find_near(&c->images_dir, "images", FN_PREFIX "/share/fnd/images") < 0)
+	if (find_near(&c->runtimes, "../config/runtimes.json", "../share/fnd/runtimes.json") < 0 ||
+	    find_near(&c->images_dir, "images", "../share/fnd/images") < 0)
 		return fn_err_set(err, ENOMEM, "configuration", NULL);
 	r = check_network(c, err);
 	if (r < 0)

@@ -46,8 +46,7 @@ struct master {
 	uint64_t spawnd_started_us, control_io, restart_timer;
 	unsigned quick_deaths;
 	int status;
-	bool stopping;
-	bool unclean; /* the last fn-spawnd was killed: what it left is there */
+	bool stopping, unclean; /* unclean: the last fn-spawnd died instead of ending */
 };
 
 /* Tells the service manager (sd_notify(3)): a datagram to $NOTIFY_SOCKET. */
@@ -168,23 +167,43 @@ static int make_listener(struct master *m, struct fn_err *err)
 }
 
 /* --- fn-spawnd --- */
+/* Beside us in a build tree, in ../libexec/fnd where `make install` put us. */
+static int find_spawnd(char *path, size_t size)
+{
+	static const char *const places[] = {"fn-spawnd", "../libexec/fnd/fn-spawnd"};
+	ssize_t n = readlink("/proc/self/exe", path, size - 1);
+	char *slash;
+
+	if (n < 0)
+		return -errno;
+	path[n] = '\0';
+	slash = strrchr(path, '/');
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		int r = fn_str_format(slash + 1, size - (size_t)(slash + 1 - path), "%s", places[i]);
+
+		if (r < 0)
+			return r;
+		if (access(path, X_OK) == 0)
+			return 0;
+	}
+	return -errno;
+}
+
 static void exec_spawnd(struct master *m, int sock)
 {
-	char exe[PATH_MAX], uid_base[24], least[24], most[24], ahead_least[24], ahead_most[24], *slash;
+	char exe[PATH_MAX], uid_base[24], least[24], most[24], ahead_least[24], ahead_most[24];
 	const struct fnd_config *c = m->cfg;
 	const char *argv[28] = {"fn-spawnd", "--state", c->state_dir, "--instance", m->instance, "--uid-base", uid_base, "--prepared-least", least,
 				"--prepared-most", most, "--prestarted-least", ahead_least, "--prestarted-most", ahead_most, "--socket-fd", "3"};
 	const char *nat[] = {"--bridge", c->bridge, "--subnet", c->subnet, "--resolv-conf", c->resolv_conf, fn_str_empty(c->uplink) ? NULL : "--uplink",
 			     c->uplink};
-	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 16);
 	sigset_t none;
-	int lock;
+	int lock, r = find_spawnd(exe, sizeof(exe));
 
-	if (n < 0)
+	if (r < 0) {
+		fn_log_error("fn-spawnd is neither beside fnd nor at %s: %s", exe, strerror(-r));
 		_exit(127);
-	exe[n] = '\0';
-	slash = strrchr(exe, '/');
-	strcpy(slash, "/fn-spawnd");
+	}
 	snprintf(uid_base, sizeof(uid_base), "%lld", (long long)m->cfg->uid_base);
 	snprintf(least, sizeof(least), "%lld", (long long)m->cfg->prepared_least);
 	snprintf(most, sizeof(most), "%lld", (long long)m->cfg->prepared_most);
@@ -224,6 +243,39 @@ static int start_spawnd(struct master *m, struct fn_err *err)
 }
 
 /* --- the worker --- */
+/* What lies where only root may look (a clone in /root) is opened beforehand and reached through its descriptor. */
+static int keep_open(const char *path) { return open(path, O_PATH); /* across no exec */ }
+
+static int reach(char **path, int fd)
+{
+	char *own;
+
+	if (fd < 0 || access(*path, R_OK) == 0) {
+		fn_close(fd);
+		return 0;
+	}
+	if (asprintf(&own, "/proc/self/fd/%d", fd) < 0)
+		return -ENOMEM;
+	free(*path);
+	*path = own;
+	return 0;
+}
+
+static int drop_privileges(struct master *m, struct fn_err *err)
+{
+	int runtimes = keep_open(m->cfg->runtimes), images = keep_open(m->cfg->images_dir), r;
+
+	r = fn_sec_drop(m->uid, m->gid, err);
+	if (r < 0)
+		return r;
+	if (access(m->cfg->state_dir, X_OK) < 0)
+		return fn_err_set(err, errno, "state directory", "%.140s cannot be reached by uid %u, which fnd's worker runs as: choose another with --state",
+				  m->cfg->state_dir, (unsigned)m->uid);
+	if (reach(&m->cfg->runtimes, runtimes) < 0 || reach(&m->cfg->images_dir, images) < 0)
+		return fn_err_set(err, ENOMEM, "start worker", NULL);
+	return 0;
+}
+
 static int worker_main(struct master *m, int spawnd_fd, int master_fd)
 {
 	struct fnd_worker_args args = {m->cfg, m->listen_fd, spawnd_fd, master_fd};
@@ -235,7 +287,7 @@ static int worker_main(struct master *m, int spawnd_fd, int master_fd)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	fn_close(m->lock_fd);
 	fn_close(m->control_fd);
-	if (fn_sec_drop(m->uid, m->gid, &err) < 0) {
+	if (drop_privileges(m, &err) < 0) {
 		fn_log_error("%s", fn_err_format(&err, text, sizeof(text)));
 		return 1;
 	}
@@ -339,7 +391,7 @@ static void on_child(void *arg, int signo, int sender)
 			fn_loop_stop(m->loop);
 		} else if (pid == m->spawnd) {
 			m->spawnd = -1;
-			m->unclean = WIFSIGNALED(status);
+			m->unclean = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
 			if (m->worker > 0 && !m->stopping)
 				spawnd_died(m, status);
 		}
@@ -376,11 +428,14 @@ static void on_control(void *arg, int fd, uint32_t events)
 	}
 }
 
-/* fn-spawnd ends by itself once the worker is gone: its socket closes. After one that was killed, another has a turn, to clean up. */
+/* fn-spawnd ends by itself once the worker is gone: its socket closes. One that died when it was too late to go on is followed by another
+ * all the same, which finds its socket closed: it cleans up and ends. */
 static void end_spawnd(struct master *m)
 {
+	struct fn_err err;
+
 	if (m->spawnd <= 0 && m->unclean)
-		fn_close(start_spawnd(m, NULL));
+		fn_close(start_spawnd(m, &err));
 	if (m->spawnd <= 0)
 		return;
 	for (int i = 0; i < 1000; i++) {

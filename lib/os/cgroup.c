@@ -30,6 +30,8 @@
 #include "base/str.h"
 #include "os/cgroup_probe.h"
 
+#define DAEMON ".daemon"
+
 /* Hierarchies in use: the unified one and up to one v1 hierarchy per controller (cpu and cpuacct may share one). */
 struct hierarchy {
 	int own_fd;      /* the daemon's own group: the parent is removed by it, since fn-spawnd leaves the mount namespace */
@@ -42,7 +44,7 @@ struct fn_cgroups {
 	char instance[64];
 	struct hierarchy unified;
 	struct hierarchy v1[FN_CG_N];
-	bool memsw;
+	bool moved; /* the daemon is in <own>/<instance>.daemon */
 };
 
 struct fn_cgroup {
@@ -92,45 +94,115 @@ static int open_parent(struct hierarchy *h, const char *controller, const char *
 	return h->parent_fd < 0 ? fn_err_set(err, errno, "cgroup open", "%s", h->path) : 0;
 }
 
-/* v2 controllers must be enabled in every ancestor from the daemon's own group down. A group with processes cannot hand
- * controllers down (no internal processes, cgroups(7)), the hierarchy's root excepted: then move into a child first. */
+/* --- the daemon's own group in the unified hierarchy --- */
+static pid_t parent_of(pid_t pid)
+{
+	char path[64], text[512], *end;
+	int ppid = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	if (fn_file_read(AT_FDCWD, path, text, sizeof(text)) < 0)
+		return 0;
+	end = strrchr(text, ')'); /* the name before it may hold anything */
+	return end && sscanf(end + 1, " %*c %d", &ppid) == 1 ? ppid : 0;
+}
+
+/* Moves processes from one group to another below the daemon's own: all, or only the daemon's (our parent and its children). Returns
+ * how many. */
+static int move_processes(int own_fd, const char *from, const char *to, bool all)
+{
+	char list[8192], text[16], *save = NULL;
+	int n = 0;
+
+	if (fn_file_read(own_fd, from, list, sizeof(list)) < 0)
+		return 0;
+	for (char *w = strtok_r(list, "\n", &save); w; w = strtok_r(NULL, "\n", &save)) {
+		pid_t pid = (pid_t)strtol(w, NULL, 10);
+
+		if (!all && pid != getppid() && parent_of(pid) != getppid())
+			continue;
+		snprintf(text, sizeof(text), "%d", (int)pid);
+		n += fn_file_write(own_fd, to, text) == 0;
+	}
+	return n;
+}
+
+/* A group with processes cannot hand controllers down (no internal processes, cgroups(7)), the hierarchy's root excepted: so we, the
+ * master and the worker go into <own>/<instance>.daemon. The worker may be forked while we look: hence several looks. */
+static int enable_in_own(struct fn_cgroups *cgs, const char *word)
+{
+	char dir[96], procs[128];
+	int own_fd = cgs->unified.own_fd, r = fn_file_write(own_fd, "cgroup.subtree_control", word);
+
+	snprintf(dir, sizeof(dir), "%s" DAEMON, cgs->instance);
+	snprintf(procs, sizeof(procs), "%s/cgroup.procs", dir);
+	if (r == -EBUSY && mkdirat(own_fd, dir, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	for (int i = 0; r == -EBUSY && i < 50; i++) {
+		if (move_processes(own_fd, "cgroup.procs", procs, false) > 0)
+			cgs->moved = true;
+		else if (i > 0)
+			usleep(2000);
+		r = fn_file_write(own_fd, "cgroup.subtree_control", word);
+	}
+	return r;
+}
+
+/* v2 controllers must be enabled in every ancestor from the daemon's own group down. */
 static int enable_v2(struct fn_cgroups *cgs, struct fn_err *err)
 {
 	const struct fn_cg_probe *p = &cgs->probe;
-	char own[PATH_MAX], path[PATH_MAX + 64], pid[16], word[64];
-	bool moved = false;
-	int r = 0;
+	char word[64];
 
-	snprintf(own, sizeof(own), "%s%s", p->unified_mount, fn_streq(p->unified_own_path, "/") ? "" : p->unified_own_path);
-	for (int c = 0; c < FN_CG_N; c++) {
+	for (enum fn_cg_controller c = 0; c < FN_CG_N; c++) {
+		int r;
+
 		if (p->driver[c] != FN_CG_V2)
 			continue;
 		snprintf(word, sizeof(word), "+%s", fn_cg_controller_name(c));
-		snprintf(path, sizeof(path), "%s/cgroup.subtree_control", own);
-		r = fn_file_write(AT_FDCWD, path, word);
-		if (r == -EBUSY && !moved) {
-			pid_t pids[2] = {getpid(), getppid()};
-
-			snprintf(path, sizeof(path), "%s/%s.daemon", own, cgs->instance);
-			if (mkdir(path, 0755) < 0 && errno != EEXIST)
-				return fn_err_set(err, errno, "cgroup mkdir", "%s", path);
-			snprintf(path, sizeof(path), "%s/%s.daemon/cgroup.procs", own, cgs->instance);
-			for (int i = 0; i < 2; i++) {
-				snprintf(pid, sizeof(pid), "%d", (int)pids[i]);
-				r = fn_file_write(AT_FDCWD, path, pid);
-				if (r < 0)
-					return fn_err_set(err, r, "cgroup move daemon", "%s", path);
-			}
-			moved = true;
-			snprintf(path, sizeof(path), "%s/cgroup.subtree_control", own);
-			r = fn_file_write(AT_FDCWD, path, word);
-		}
+		r = enable_in_own(cgs, word);
+		if (r == -EBUSY)
+			return fn_err_set(err, r, "cgroup enable", "%s in %s%s: other processes are in that group; start fnd in one of its own (a service)",
+					  fn_cg_controller_name(c), p->unified_mount, p->unified_own_path);
 		if (r == 0)
 			r = fn_file_write(cgs->unified.parent_fd, "cgroup.subtree_control", word);
 		if (r < 0)
-			return fn_err_set(err, r, "cgroup enable", "%s in %s; delegate the group (systemd: Delegate=yes)", fn_cg_controller_name(c), own);
+			return fn_err_set(err, r, "cgroup enable", "%s in %s%s; delegate the group (systemd: Delegate=yes)",
+					  fn_cg_controller_name(c), p->unified_mount, p->unified_own_path);
 	}
 	return 0;
+}
+
+/* Back to where the daemon was started, so that nothing of ours is left there. Controllers that another instance in the same group
+ * uses cannot be disabled (EBUSY); then we stay, and so does the group. */
+static void leave_daemon_group(struct fn_cgroups *cgs)
+{
+	char dir[96], procs[128], word[64];
+
+	if (!cgs->moved)
+		return;
+	for (enum fn_cg_controller c = 0; c < FN_CG_N; c++)
+		if (cgs->probe.driver[c] == FN_CG_V2) {
+			snprintf(word, sizeof(word), "-%s", fn_cg_controller_name(c));
+			(void)fn_file_write(cgs->unified.own_fd, "cgroup.subtree_control", word);
+		}
+	snprintf(dir, sizeof(dir), "%s" DAEMON, cgs->instance);
+	snprintf(procs, sizeof(procs), "%s/cgroup.procs", dir);
+	(void)move_processes(cgs->unified.own_fd, procs, "cgroup.procs", true);
+	(void)unlinkat(cgs->unified.own_fd, dir, AT_REMOVEDIR);
+}
+
+/* An fn-spawnd started anew is born where the master was moved to: its own group is the one above. */
+static void own_is_above(struct fn_cgroups *cgs, char *own)
+{
+	char tail[96], *at;
+
+	snprintf(tail, sizeof(tail), "/%s" DAEMON, cgs->instance);
+	if (!fn_str_ends(own, tail))
+		return;
+	at = own + strlen(own) - strlen(tail);
+	snprintf(at, 2, "%s", at == own ? "/" : "");
+	cgs->moved = true;
 }
 
 int fn_cgroups_open(const char *instance, struct fn_cgroups **ret, struct fn_err *err)
@@ -145,6 +217,10 @@ int fn_cgroups_open(const char *instance, struct fn_cgroups **ret, struct fn_err
 		cgs->v1[c].parent_fd = cgs->v1[c].own_fd = -EBADF;
 	snprintf(cgs->instance, sizeof(cgs->instance), "%s", instance);
 	r = fn_cg_probe(&cgs->probe, err);
+	own_is_above(cgs, cgs->probe.unified_own_path);
+	for (int c = 0; c < FN_CG_N; c++)
+		if (cgs->probe.driver[c] == FN_CG_V2)
+			own_is_above(cgs, cgs->probe.own_path[c]);
 	if (r == 0)
 		r = check_probe(&cgs->probe, err);
 	if (r == 0)
@@ -211,7 +287,6 @@ static void close_parent(struct hierarchy *h, const char *instance)
 		return;
 	fn_close(h->parent_fd);
 	(void)unlinkat(h->own_fd, instance, AT_REMOVEDIR);
-	fn_close(h->own_fd);
 }
 
 void fn_cgroups_close(struct fn_cgroups *cgs)
@@ -219,8 +294,12 @@ void fn_cgroups_close(struct fn_cgroups *cgs)
 	if (!cgs)
 		return;
 	close_parent(&cgs->unified, cgs->instance);
-	for (int c = 0; c < FN_CG_N; c++)
+	leave_daemon_group(cgs);
+	fn_close(cgs->unified.own_fd);
+	for (int c = 0; c < FN_CG_N; c++) {
 		close_parent(&cgs->v1[c], cgs->instance);
+		fn_close(cgs->v1[c].own_fd);
+	}
 	free(cgs);
 }
 

@@ -50,7 +50,7 @@ int fn_cg_probe(struct fn_cg_probe *ret, struct fn_err *err);
 const char *fn_cg_controller_name(enum fn_cg_controller c); /* "memory" */
 
 /* Opens (and makes) the parent groups of this instance; `instance` is [A-Za-z0-9_-]+. On a unified host it moves the calling
- * process and its parent into <own>/fnd-<instance>.daemon first when the no-internal-process rule demands it. */
+ * process, its parent and that one's children into <own>/<instance>.daemon first when the no-internal-process rule demands it. */
 int fn_cgroups_open(const char *instance, struct fn_cgroups **ret, struct fn_err *err);
 /* Kills and removes every group a dead run of this instance left below the parents; returns how many. */
 int fn_cgroups_sweep(struct fn_cgroups *cgs, struct fn_err *err);

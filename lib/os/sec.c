@@ -128,15 +128,15 @@ int fn_seccomp_for_functions(struct fn_seccomp **ret, struct fn_err *err)
 	if (r == 0)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 	if (r == 0) /* personality(PER_LINUX), (ADDR_NO_RANDOMIZE) stay refused but the query and the default are harmless */
-		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(personality), 1, SCMP_A0(SCMP_CMP_EQ, 0xffffffff));
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(personality), 1, SCMP_A0(SCMP_CMP_EQ, 0xffffffff, 0));
 	if (r == 0)
-		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(personality), 1, SCMP_A0(SCMP_CMP_EQ, 0));
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(personality), 1, SCMP_A0(SCMP_CMP_EQ, 0, 0));
 	for (size_t i = 0; r == 0 && i < sizeof(families) / sizeof(families[0]); i++)
 		for (int type = SOCK_STREAM; r == 0 && type <= SOCK_SEQPACKET; type++)
 			if (type == SOCK_STREAM || type == SOCK_DGRAM || (type == SOCK_SEQPACKET && families[i] == AF_UNIX) ||
 			    (type == SOCK_RAW && families[i] == AF_NETLINK)) /* rtnetlink is opened as SOCK_RAW by libc */
 				r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-						     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]),
+						     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0),
 						     SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, (scmp_datum_t)type));
 	if (r == 0)
 		r = export(ctx, ret, err);

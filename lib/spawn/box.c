@@ -159,7 +159,7 @@ static void on_timer(void *arg)
 	} else if (b->state == FN_BOX_ENDING && !b->reaped) { /* what was forked while the group was being killed */
 		if (b->cgroup)
 			(void)fn_cgroup_kill(b->cgroup);
-		(void)fn_loop_rearm_timer(b->server->cfg.loop, b->timer, fn_loop_now_us(b->server->cfg.loop) + 10 * RETRY_US);
+		(void)fn_loop_rearm_timer(b->server->cfg.loop, b->timer, fn_loop_now_us(b->server->cfg.loop) + 10ull * RETRY_US);
 	}
 }
 
@@ -393,7 +393,7 @@ struct fn_box *fn_box_new(struct fn_spawn_server *s, struct fn_stock *stock, str
 	struct fn_box *b = calloc(1, sizeof(*b));
 	int r;
 
-	if (!b || (r = fn_slots_take(s->slots, &b->slot)) < 0) {
+	if (!b || fn_slots_take(s->slots, &b->slot) < 0) {
 		fn_err_set(err, b ? EAGAIN : ENOMEM, "start sandbox", "no free uid range");
 		free(b);
 		return NULL;

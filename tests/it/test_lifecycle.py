@@ -58,6 +58,19 @@ class Lifecycle(unittest.TestCase):
         self.assertEqual((out[0].status, out[0].error_type), (500, "ServiceException"))
         self.ends_clean(d)
 
+    def test_fn_spawnd_dies_when_it_is_too_late_to_start_it_again(self):
+        d = self.daemon()
+        d.create("f", Timeout=20)
+        d.do("f", "echo")
+        pids = d.pids()
+        d.process.send_signal(signal.SIGSTOP)  # so that it learns of all this at once
+        os.kill(pids["spawnd"][0], signal.SIGKILL)
+        os.kill(pids["worker"][0], signal.SIGTERM)
+        wait_until("the worker has ended", lambda: not os.path.exists(f"/proc/{pids['worker'][0]}/exe"), 20)
+        d.process.send_signal(signal.SIGCONT)
+        self.assertEqual(d.process.wait(30 * SLOW), 0)
+        self.ends_clean(d)
+
     def test_kill_9_of_fn_spawnd(self):
         d = self.daemon()
         d.create("f", Timeout=20)

@@ -39,3 +39,41 @@ class Essentials(Case):
         wait_until("it serves again", lambda: d.invoke("f", {"a": 1}).status == 200, 20)
         self.assertEqual(d.stop(), 0)
         wait_until("nothing is left", lambda: not d.leftovers(), 20)
+
+    @unittest.skipUnless(os.path.exists("/sys/fs/cgroup/cgroup.subtree_control"), "needs a unified cgroup v2")
+    def test_as_a_service_in_a_group_of_its_own(self):
+        """Not in the hierarchy's root, the daemon's processes must leave their group before it can hand controllers down."""
+        group = f"/sys/fs/cgroup/service-{os.getpid()}"
+        with open("/proc/self/cgroup") as f:
+            before = "/sys/fs/cgroup" + f.read().strip().split("::")[1]
+        os.mkdir(group)
+        d = Daemon()
+        self.addCleanup(d.remove)
+        try:
+            self.enter(group)
+            d.start(wait=False)
+        finally:
+            self.enter(before)
+        try:
+            wait_until("fnd is ready", d.is_ready, 60)
+            d.create("f", Timeout=60, MemorySize=1769)
+            self.assertEqual(d.invoke("f", {"a": 1}).json, {"a": 1})
+            os.kill(d.pids()["spawnd"][0], signal.SIGKILL)
+            wait_until("it serves again", lambda: d.invoke("f", {"a": 1}).status == 200, 20)
+            self.assertEqual(sorted(p for p in d.parent_groups() if p.endswith(".daemon")), [f"{group}/{d.instance}.daemon"])
+            self.assertEqual(d.stop(), 0)
+            wait_until("nothing is left", lambda: not d.leftovers(), 20)
+        finally:
+            d.stop(signal.SIGKILL)
+            wait_until("the group is empty", lambda: self.empty(group), 20)
+            os.rmdir(group)
+
+    @staticmethod
+    def enter(group):
+        with open(os.path.join(group, "cgroup.procs"), "w") as f:
+            f.write(str(os.getpid()))
+
+    @staticmethod
+    def empty(group):
+        with open(os.path.join(group, "cgroup.procs")) as f:
+            return not f.read() and not [e for e in os.scandir(group) if e.is_dir()]

@@ -1,0 +1,89 @@
+"""`make install` into a DESTDIR: the daemon started from there finds its helpers, runtimes and images beside it,
+also where only root may look (mkdtemp's mode; a clone in /root is the same); uninstall leaves nothing."""
+import json, os, shutil, subprocess, tempfile, unittest
+import harness
+from harness import Daemon, TOP, wait_until
+
+MARKERS = ("sbin/fnd", "bin/fnctl", "libexec/fnd/fn-spawnd", "libexec/fnd/fn-unpack", "share/fnd/runtimes.json", "share/man/man8/fnd.8", "share/man/man1/fnctl.1",
+           "share/bash-completion/completions/fnctl", "lib/systemd/system/fnd.service", "lib/sysusers.d/fnd.conf")
+
+
+class Install(unittest.TestCase):
+    def setUp(self):
+        self.dest = tempfile.mkdtemp(prefix="fnd-install-", dir=os.environ.get("FND_TEST_DIR", "/var/tmp"))
+        self.addCleanup(shutil.rmtree, self.dest, ignore_errors=True)
+        self.prefix = os.path.join(self.dest, "opt/fnd")
+
+    def make(self, target, *variables):
+        return subprocess.run(["make", "-C", TOP, "--no-print-directory", target, f"B={harness.BUILD}", f"IMAGE_DIR={harness.IMAGES}", f"DESTDIR={self.dest}",
+                               "PREFIX=/opt/fnd", *variables], check=True, capture_output=True, text=True, env={k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS")}).stdout
+
+    def one_image(self):
+        """A directory with python3.11's bundle alone: a few seconds less to copy and to unpack."""
+        d = tempfile.mkdtemp(prefix="fnd-images-", dir="/var/tmp")
+        self.addCleanup(shutil.rmtree, d)
+        with open(os.path.join(harness.IMAGES, "python3.11.json")) as f:
+            names = ["python3.11.json"] + [layer["file"] for layer in json.load(f)["layers"]]
+        for name in names:
+            os.symlink(os.path.join(os.path.abspath(harness.IMAGES), name), os.path.join(d, name))
+        return d
+
+    def files(self):
+        return sorted(os.path.relpath(os.path.join(base, f), self.dest) for base, _, names in os.walk(self.dest) for f in names)
+
+    def test_install_run_uninstall(self):
+        self.make("install", f"IMAGE_DIR={self.one_image()}")
+        for name in MARKERS:
+            self.assertTrue(os.path.exists(os.path.join(self.prefix, name)), name)
+        with open(os.path.join(self.prefix, "lib/systemd/system/fnd.service")) as f:
+            self.assertIn("ExecStart=/opt/fnd/sbin/fnd\n", f.read())
+        # nothing but the address and the state directory is given: the rest is found from where the program is
+        d = Daemon(images=False)
+        self.addCleanup(d.remove)
+        config = os.path.join(self.dest, "etc/fnd/fnd.json")
+        with open(d.log_path, "ab") as log:
+            d.process = subprocess.Popen([os.path.join(self.prefix, "sbin/fnd"), "--listen", f"127.0.0.1:{d.port}", "--state", d.state, "--config", config],
+                                         stdout=log, stderr=log, env=d.env, cwd="/")
+        wait_until("the installed fnd is ready", d.is_ready, 60)
+        helper = os.readlink(f"/proc/{d.pids()['spawnd'][0]}/exe")
+        self.assertEqual(helper, os.path.join(self.prefix, "libexec/fnd/fn-spawnd"))
+        fnctl = [os.path.join(self.prefix, "bin/fnctl"), "--endpoint", d.endpoint]
+        code = os.path.join(TOP, "rootfs/examples/hello-python")
+        subprocess.run(fnctl + ["create", "hello", "--runtime", "python3.11", "--handler", "lambda_function.handler", "--code", code], check=True, capture_output=True)
+        out = subprocess.run(fnctl + ["invoke", "hello", '{"name": "installed"}'], check=True, capture_output=True, text=True).stdout
+        self.assertIn("Hello, installed!", out)
+        names = self.complete(d, "fnctl", "--endpoint", "http", ":", "//127.0.0.1", ":", str(d.port), "invoke", "he")
+        self.assertEqual(names, ["hello"])
+        self.assertEqual(self.complete(d, "fnctl", "--endpoint", "http", ":", "//127.0.0.1", ":", str(d.port), "create", "x", "--runtime", "python"), ["python3.11"])
+        self.assertEqual(self.complete(d, "fnctl", "in"), ["invoke"])
+        self.assertEqual(d.stop(), 0)
+        self.assertEqual(d.leftovers(), [])
+        self.make("uninstall")
+        self.assertEqual(self.files(), [])
+
+    def complete(self, daemon, *words):
+        """What bash offers for the last word."""
+        script = ". \"$COMPLETION\"; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); compopt() { :; }; _fnctl; printf '%s\\n' \"${COMPREPLY[@]}\""
+        env = {**os.environ, "PATH": os.path.join(self.prefix, "bin") + ":" + os.environ["PATH"],
+               "COMPLETION": os.path.join(self.prefix, "share/bash-completion/completions/fnctl")}
+        return subprocess.run(["bash", "-c", script, "bash", *words], check=True, capture_output=True, text=True, env=env).stdout.split()
+
+    def test_a_state_directory_out_of_reach_is_named(self):
+        self.make("install", "IMAGE_DIR=/nonexistent")
+        os.chmod(self.dest, 0o700)
+        p = subprocess.run([os.path.join(self.prefix, "sbin/fnd"), "--listen", "127.0.0.1:0", "--state", os.path.join(self.dest, "state")], capture_output=True, text=True)
+        self.assertEqual(p.returncode, 1)
+        self.assertRegex(p.stderr, "state directory: .*/state cannot be reached by uid")
+
+    def test_a_changed_configuration_stays(self):
+        self.make("install", "IMAGE_DIR=/nonexistent")
+        config = os.path.join(self.dest, "etc/fnd/fnd.json")
+        with open(config, "a") as f:
+            f.write("\n")
+        self.make("install", "IMAGE_DIR=/nonexistent")
+        self.assertIn("kept, since it was changed", self.make("uninstall"))
+        self.assertEqual(self.files(), ["etc/fnd/fnd.json"])
+
+
+if __name__ == "__main__":
+    unittest.main()
