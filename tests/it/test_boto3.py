@@ -79,7 +79,7 @@ class Boto3(Case):
         self.assertIn("exceeded the 4KB limit", self.fails("InvalidParameterValueException", self.make, name="b-x", Environment={"Variables": {"BIG": "x" * 5000}}))
         self.assertRegex(self.fails("InvalidParameterValueException", self.make, name="b-x", Runtime="python2"),
                          r"^Value python2 at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: \[.*python3\.11.*\] or be a valid ARN$")
-        self.assertRegex(self.fails("InvalidParameterValueException", self.make, name="b-x", Runtime="nodejs20.x"), r"not installed.*Installed: .*python3\.11")
+        self.assertRegex(self.fails("InvalidParameterValueException", self.make, name="b-x", Runtime="python3.9"), r"not installed.*Installed: .*python3\.11")
         self.assertIn("regular expression pattern: arn:", self.fails("ValidationException", self.make, name="b-x", Role="nobody"))
         self.assertIn("less than or equal to 64", self.fails("InvalidParameterValueException", self.make, name="x" * 65))
         self.assertIn("Layers", self.fails("InvalidParameterValueException", self.make, name="b-x", Layers=["arn:aws:lambda:us-east-1:000000000000:layer:l:1"]))

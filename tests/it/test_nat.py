@@ -356,6 +356,7 @@ class Nat(unittest.TestCase):
         self.function(d, "f")
         self.call(d, "f")
         for _ in range(3):
+            wait_until("fn-spawnd is there", lambda: d.pids()["spawnd"], 20)
             os.kill(d.pids()["spawnd"][0], signal.SIGKILL)
             wait_until("it reaches out again", lambda: d.invoke("f", {"do": "fetch", "url": f"http://{SITE}/"}).body == f'"{HOST_ADDR}"'.encode(), 20)
         # not one: a request that comes before the last one's sandbox is idle starts another
