@@ -39,11 +39,12 @@ class Limits(Case):
                 share[name] = max(share[name], s["cpu_us"] / s["wall_us"])
             after = idle()
             calm = calm or after[0] - before[0] > 0.25 * (after[1] - before[1])
-            if attempt >= 1 and abs(share[f] / share[g] - 2) < 0.3 and abs(share[f] - 884 / 1769) < 0.075:
+            good = abs(share[f] / share[g] - 2) < 0.3 and abs(share[f] - 884 / 1769) < 0.075
+            if attempt >= 1 and good:
                 break
         self.assertLess(share[f], 884 / 1769 + 0.075, share)  # the limit itself: always
         self.assertLess(share[g], 442 / 1769 + 0.075, share)
-        if not calm:  # others had both CPUs all the time
+        if not calm and not good:  # others had both CPUs all the time
             self.skipTest(f"the machine was never idle enough to tell what a function may use at least: {share}")
         self.assertAlmostEqual(share[f] / share[g], 2.0, delta=0.3, msg=str(share))
         self.assertAlmostEqual(share[f], 884 / 1769, delta=0.075, msg=str(share))
