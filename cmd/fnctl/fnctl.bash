@@ -1,21 +1,22 @@
-# bash completion for fnctl: commands, options, names of functions and runtimes (asked of fnd, briefly and quietly).
+# bash completion for fnctl: commands, options, names of functions, versions, aliases and runtimes (asked of fnd, briefly and quietly).
 
-_fnctl_api() # COMMAND, MEMBER: values, one a line, from the daemon that the command line names
+# Only what is a plain name: compgen -W expands its words, and $LATEST on a command line would be expanded, too.
+_fnctl_api() # MEMBER, COMMAND ...: values, one a line, from the daemon that the command line names
 {
-	timeout 2 fnctl "${_fnctl_where[@]}" --output json "$1" 2>/dev/null | tr ',[{' '\n' | sed -n "s/.*\"$2\": *\"\([^\"]*\)\".*/\1/p"
+	timeout 2 fnctl "${_fnctl_where[@]}" --output json "${@:2}" 2>/dev/null | tr ',[{' '\n' | sed -n "s/.*\"$1\": *\"\([A-Za-z0-9._-]*\)\".*/\1/p"
 }
 
 _fnctl_runtimes()
 {
 	timeout 2 fnctl "${_fnctl_where[@]}" --output json images 2>/dev/null | tr -d '\n' | tr '}' '\n' | grep '"Installed": *true' |
-		grep -o '"Runtimes": *\[[^]]*\]' | grep -o '"[a-z][^"]*"' | tr -d '"'
+		grep -o '"Runtimes": *\[[^]]*\]' | grep -o '"[a-z][a-z0-9.]*"' | tr -d '"'
 }
 
 _fnctl()
 {
-	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' words=0 i
-	local commands='create update deploy list get delete invoke logs doctor images' global='--endpoint --region --output --help'
-	local options='' _fnctl_where=()
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' i function
+	local commands='create update deploy list get delete publish versions alias invoke logs doctor images'
+	local global='--endpoint --region --output --help' options='' words=() _fnctl_where=()
 
 	COMPREPLY=()
 	for ((i = 1; i < COMP_CWORD; i++)); do
@@ -30,39 +31,70 @@ _fnctl()
 			[[ $url ]] && _fnctl_where=(--endpoint "$url")
 			;;
 		--region | --output | --runtime | --handler | --code | --role | --memory | --timeout | --tmp | --env | --description | \
-			--payload-file | --qualifier | --client-context | --tail) ((i++)) ;;
+			--payload-file | --qualifier | --client-context | --tail | --code-sha256 | --version | --weight | --revision-id) ((i++)) ;;
 		-*) ;;
 		*)
-			if [[ $command ]]; then ((words++)); else command=${COMP_WORDS[i]}; fi
+			if [[ $command ]]; then words+=("${COMP_WORDS[i]}"); else command=${COMP_WORDS[i]}; fi
 			;;
 		esac
 	done
+	function=${words[0]}
+	[[ $command == alias ]] && function=${words[1]}
 	case $prev in
 	--output) mapfile -t COMPREPLY < <(compgen -W 'table json' -- "$cur"); return ;;
 	--runtime) mapfile -t COMPREPLY < <(compgen -W "$(_fnctl_runtimes)" -- "$cur"); return ;;
 	--code | --payload-file) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
-	--endpoint | --region | --handler | --role | --memory | --timeout | --tmp | --env | --description | --qualifier | \
-		--client-context | --tail) return ;;
+	--qualifier | --version)
+		if [[ $command && $function ]]; then
+			local names
+			names=$(_fnctl_api Version versions "$function")
+			[[ $prev == --qualifier && $command != delete ]] && names+=" $(_fnctl_api Name alias list "$function")"
+			mapfile -t COMPREPLY < <(compgen -W "$names" -- "$cur")
+			return
+		fi
+		;;
+	--endpoint | --region | --handler | --role | --memory | --timeout | --tmp | --env | --description | --client-context | --tail | \
+		--code-sha256 | --weight | --revision-id) return ;;
 	esac
 	case $command in
 	'') [[ $cur == -* ]] || { mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur"); return; }; options=--version ;;
 	create | update | deploy)
 		options='--runtime --handler --code --role --memory --timeout --tmp --env --description --no-wait'
-		if [[ $command == deploy && $cur != -* ]] && ((words == 1)); then
+		if [[ $command == deploy && $cur != -* ]] && ((${#words[@]} == 1)); then
 			compopt -o filenames
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			return
 		fi
 		;;
 	invoke) options='--payload-file --log --time --qualifier --client-context --dry-run --async' ;;
+	get | delete) options=--qualifier ;;
+	publish) options='--description --code-sha256' ;;
+	alias)
+		if ((${#words[@]} == 0)); then
+			options='create update get list delete'
+		else
+			case ${words[0]} in
+			create) options='--version --weight --description' ;;
+			update) options='--version --weight --description --revision-id' ;;
+			list) options=--version ;;
+			esac
+		fi
+		;;
 	logs) options='--follow --tail' ;;
-	images) ((words == 0)) && options=rescan ;;
+	images) ((${#words[@]} == 0)) && options=rescan ;;
 	esac
 	if [[ $cur != -* ]]; then
 		case $command in
-		update | deploy | get | delete | invoke | logs)
-			((words == 0)) && mapfile -t COMPREPLY < <(compgen -W "$(_fnctl_api list FunctionName)" -- "$cur")
+		update | deploy | get | delete | publish | versions | invoke | logs)
+			((${#words[@]} == 0)) && mapfile -t COMPREPLY < <(compgen -W "$(_fnctl_api FunctionName list)" -- "$cur")
 			return
+			;;
+		alias)
+			case ${#words[@]} in
+			1) mapfile -t COMPREPLY < <(compgen -W "$(_fnctl_api FunctionName list)" -- "$cur") ;;
+			2) [[ ${words[0]} == list ]] || mapfile -t COMPREPLY < <(compgen -W "$(_fnctl_api Name alias list "$function")" -- "$cur") ;;
+			esac
+			((${#words[@]} == 0)) || return
 			;;
 		esac
 	fi
