@@ -33,11 +33,12 @@ help:
 	@sed -n 's/^#   //p' Makefile
 	@echo "make check T=test_limits   one file of tests/it; T=unit, T=it, T=vm one part"
 	@echo "make it / unit / check-vm  parts of make check"
-	@echo "make images [IMAGES=...]   base images into build/images"
+	@echo "make images [IMAGES=...]   base images into build/images; make quickstart-images: only what quickstart needs"
 	@echo "make bench                 the benchmark: build/bench.json and a table; BENCH=create,warm parts of it; BENCH=profile"
 	@echo "make bench-density         2,000 idle Python and 3,000 native sandboxes"
 	@echo "make lint / layers         headers alone, clang-tidy, -fanalyzer / the include order"
 	@echo "make fuzz                  libFuzzer targets, FUZZ_SECONDS=300 each"
 	@echo "make install / uninstall   into DESTDIR and PREFIX; make images first"
+	@echo "make deps / clean          Debian packages that are missing / remove the build directory"
 
 .PHONY: check deps-quiet unit it check-vm quickstart help fixtures
