@@ -56,6 +56,12 @@ class Install(unittest.TestCase):
         self.assertEqual(names, ["hello"])
         self.assertEqual(self.complete(d, "fnctl", "--endpoint", "http", ":", "//127.0.0.1", ":", str(d.port), "create", "x", "--runtime", "python"), ["python3.11"])
         self.assertEqual(self.complete(d, "fnctl", "in"), ["invoke"])
+        subprocess.run(fnctl + ["publish", "hello"], check=True, capture_output=True)
+        subprocess.run(fnctl + ["alias", "create", "hello", "live", "--version", "1"], check=True, capture_output=True)
+        where = ["--endpoint", "http", ":", "//127.0.0.1", ":", str(d.port)]
+        self.assertEqual(self.complete(d, "fnctl", *where, "invoke", "hello", "--qualifier", ""), ["1", "live"])
+        self.assertEqual(self.complete(d, "fnctl", *where, "delete", "hello", "--qualifier", ""), ["1"])
+        self.assertEqual(self.complete(d, "fnctl", *where, "alias", "update", "hello", "l"), ["live"])
         self.assertEqual(d.stop(), 0)
         self.assertEqual(d.leftovers(), [])
         self.make("uninstall")
