@@ -52,6 +52,7 @@ struct fn_cgroup {
 	char name[64];
 	int unified_fd;
 	int v1_fd[FN_CG_N];
+	struct fn_cg_limits have; /* what was written already: what does not change is not written again */
 };
 
 static int check_probe(const struct fn_cg_probe *p, struct fn_err *err)
@@ -313,40 +314,59 @@ static int put(int dirfd, const char *file, uint64_t value, struct fn_err *err)
 	return r < 0 ? fn_err_set(err, r, "cgroup write", "%s = %s", file, text) : 0;
 }
 
+/* What is the same for every sandbox. */
+static int set_memory_rules(struct fn_cgroup *cg, struct fn_err *err)
+{
+	int fd = cg->v1_fd[FN_CG_MEMORY], r;
+
+	if (fd >= 0) {
+		if (!cg->cgs->probe.swap_limit)
+			(void)fn_file_write(fd, "memory.swappiness", "0"); /* refused below a parent with use_hierarchy on some kernels */
+		return 0;
+	}
+	r = put(cg->unified_fd, "memory.oom.group", 1, err);
+	if (r == 0 && faccessat(cg->unified_fd, "memory.swap.max", F_OK, 0) == 0)
+		r = put(cg->unified_fd, "memory.swap.max", 0, err);
+	return r;
+}
+
 static int limit_memory(struct fn_cgroup *cg, uint64_t bytes, struct fn_err *err)
 {
 	int fd = cg->v1_fd[FN_CG_MEMORY], r;
 
-	if (fd < 0) {
-		r = put(cg->unified_fd, "memory.max", bytes, err);
-		if (r == 0)
-			r = put(cg->unified_fd, "memory.oom.group", 1, err);
-		if (r == 0 && faccessat(cg->unified_fd, "memory.swap.max", F_OK, 0) == 0)
-			r = put(cg->unified_fd, "memory.swap.max", 0, err);
-		return r;
-	}
-	r = put(fd, "memory.limit_in_bytes", bytes, err);
-	if (r == 0 && cg->cgs->probe.swap_limit)
+	if (bytes == 0 || bytes == cg->have.memory_bytes)
+		return 0;
+	r = put(fd >= 0 ? fd : cg->unified_fd, fd >= 0 ? "memory.limit_in_bytes" : "memory.max", bytes, err);
+	if (r == 0 && fd >= 0 && cg->cgs->probe.swap_limit)
 		r = put(fd, "memory.memsw.limit_in_bytes", bytes, err);
-	else if (r == 0)
-		(void)fn_file_write(fd, "memory.swappiness", "0"); /* refused below a parent with use_hierarchy on some kernels */
+	if (r == 0)
+		cg->have.memory_bytes = bytes;
 	return r;
 }
 
 int fn_cgroup_set_cpu(struct fn_cgroup *cg, const struct fn_cg_limits *l, struct fn_err *err)
 {
 	char text[64];
-	int fd = cg->v1_fd[FN_CG_CPU], r;
+	int fd = cg->v1_fd[FN_CG_CPU], r = 0;
 
-	if (l->cpu_quota_us == 0)
+	if (l->cpu_quota_us == 0 || (l->cpu_quota_us == cg->have.cpu_quota_us && l->cpu_period_us == cg->have.cpu_period_us))
 		return 0;
 	if (fd < 0) {
 		snprintf(text, sizeof(text), "%u %u", l->cpu_quota_us, l->cpu_period_us);
 		r = fn_file_write(cg->unified_fd, "cpu.max", text);
-		return r < 0 ? fn_err_set(err, r, "cgroup write", "cpu.max = %s", text) : 0;
+		if (r < 0)
+			return fn_err_set(err, r, "cgroup write", "cpu.max = %s", text);
+	} else {
+		if (l->cpu_period_us != cg->have.cpu_period_us)
+			r = put(fd, "cpu.cfs_period_us", l->cpu_period_us, err);
+		if (r == 0)
+			r = put(fd, "cpu.cfs_quota_us", l->cpu_quota_us, err);
+		if (r < 0)
+			return r;
 	}
-	r = put(fd, "cpu.cfs_period_us", l->cpu_period_us, err);
-	return r < 0 ? r : put(fd, "cpu.cfs_quota_us", l->cpu_quota_us, err);
+	cg->have.cpu_quota_us = l->cpu_quota_us;
+	cg->have.cpu_period_us = l->cpu_period_us;
+	return 0;
 }
 
 int fn_cgroup_set_limits(struct fn_cgroup *cg, const struct fn_cg_limits *l, struct fn_err *err)
@@ -355,8 +375,11 @@ int fn_cgroup_set_limits(struct fn_cgroup *cg, const struct fn_cg_limits *l, str
 
 	if (r == 0)
 		r = fn_cgroup_set_cpu(cg, l, err);
-	if (r == 0)
+	if (r == 0 && l->pids_max != cg->have.pids_max) {
 		r = put(cg->v1_fd[FN_CG_PIDS] >= 0 ? cg->v1_fd[FN_CG_PIDS] : cg->unified_fd, "pids.max", l->pids_max, err);
+		if (r == 0)
+			cg->have.pids_max = l->pids_max;
+	}
 	return r;
 }
 
@@ -385,6 +408,8 @@ int fn_cgroup_create(struct fn_cgroups *cgs, const char *name, const struct fn_c
 	for (int c = 0; r == 0 && c < FN_CG_N; c++)
 		if (cgs->v1[c].parent_fd >= 0)
 			r = make_group(cgs->v1[c].parent_fd, name, &cg->v1_fd[c], err);
+	if (r == 0)
+		r = set_memory_rules(cg, err);
 	if (r == 0 && limits)
 		r = fn_cgroup_set_limits(cg, limits, err);
 	if (r < 0) {

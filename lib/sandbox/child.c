@@ -46,7 +46,7 @@ struct state {
 	struct fn_spec spec; /* of the order; strings in it, vectors in vec */
 	char **vec;
 	size_t spec_len;
-	int proc_fd, root_fd, listen_fd;
+	int proc_fd, root_fd, listen_fd, tmp_fd;
 	pid_t runtime;
 	int exec_pipe[2]; /* CLOEXEC: EOF = the runtime's execve succeeded, else its struct fn_err */
 	int gate[2];      /* socket, [0] is the runtime's. The order's length = it is there, and init has no privilege any more: exec. To a
@@ -260,16 +260,40 @@ static int step_mask(struct state *s, struct fn_err *err)
 	return 0;
 }
 
-static int step_tmp(struct state *s, struct fn_err *err)
+/* tmpfs of this size, detached; -errno. */
+static int new_tmp(uint64_t bytes, struct fn_err *err)
 {
-	fn_auto_fd int fd = -EBADF;
-	char size[32], at[64];
+	char size[32];
 	const char *options[] = {"mode", "1777", "size", size, NULL, NULL};
 
-	snprintf(size, sizeof(size), "%llu", (unsigned long long)s->spec.tmp_bytes);
-	fd = fn_mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
+	snprintf(size, sizeof(size), "%llu", (unsigned long long)bytes);
+	return fn_mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
+}
+
+/* Of the size that most functions have. */
+static int step_new_tmp(struct state *s, struct fn_err *err)
+{
+	s->tmp_fd = new_tmp(FN_TMP_USUAL, err);
+	return s->tmp_fd < 0 ? s->tmp_fd : 0;
+}
+
+static int attach_tmp(const struct state *s, int fd, struct fn_err *err)
+{
+	char at[64];
+
 	snprintf(at, sizeof(at), "%s/tmp", s->new_root);
-	return fd < 0 ? fd : fn_mount_attach(fd, AT_FDCWD, at, "mount /tmp", err);
+	return fn_mount_attach(fd, AT_FDCWD, at, "mount /tmp", err);
+}
+
+static int step_tmp(struct state *s, struct fn_err *err)
+{
+	if (s->spec.tmp_bytes != FN_TMP_USUAL) {
+		close(s->tmp_fd);
+		s->tmp_fd = new_tmp(s->spec.tmp_bytes, err);
+		if (s->tmp_fd < 0)
+			return s->tmp_fd;
+	}
+	return attach_tmp(s, s->tmp_fd, err);
 }
 
 /* Moves the runtime's process along: the kernel does that for everyone whose root is the old one. */
@@ -429,11 +453,12 @@ static int release_runtime(struct state *s, struct fn_err *err);
 /* A runtime that begins before it knows its function: in its base image, which is left again when the order comes. */
 static int prestart(struct state *s, struct fn_err *err)
 {
+	fn_auto_fd int tmp = new_tmp(s->spec.tmp_bytes, err);
 	char byte;
-	int r = step_root(s, err);
+	int r = tmp < 0 ? tmp : step_root(s, err);
 
 	if (r == 0)
-		r = step_tmp(s, err);
+		r = attach_tmp(s, tmp, err);
 	if (r == 0)
 		r = step_pivot(s, err);
 	if (r == 0)
@@ -539,7 +564,7 @@ static const struct {
 } plan[] = {
 	{"fds", step_fds, NONE},     {"wait", step_wait, NONE},       {"groups", step_groups, CGROUP}, {"ids", step_ids, NONE},
 	{"limits", step_limits, NONE}, {"loopback", step_loopback, NET}, {"listener", step_listener, NET},
-	{"proc", step_proc, MOUNTS}, {"nat", step_nat, NET},          {"mask", step_mask, MOUNTS},     {"bounding", step_bounding, NONE}, {"fork", step_fork, NONE},       {"prestart", step_prestart, NONE}, {"ready", step_ready, NONE},
+	{"proc", step_proc, MOUNTS}, {"nat", step_nat, NET},          {"mask", step_mask, MOUNTS},     {"bounding", step_bounding, NONE}, {"fork", step_fork, NONE},       {"prestart", step_prestart, NONE}, {"new tmp", step_new_tmp, MOUNTS}, {"ready", step_ready, NONE},
 	{"order", step_order, NONE}, {"hostname", step_hostname, NONE}, {"root", step_root, MOUNTS},   {"tmp", step_tmp, MOUNTS},
 	{"pivot", step_pivot, MOUNTS}, {"init", step_init, NONE},     {"runtime", step_runtime, NONE},
 };
@@ -578,7 +603,7 @@ static _Noreturn void live(struct state *s)
 
 _Noreturn void fn_child_main(const struct fn_child *c)
 {
-	struct state s = {.c = c, .proc_fd = -EBADF, .root_fd = -EBADF, .listen_fd = -EBADF, .new_root = FN_ROOTFS_NEW, .proc = FN_ROOTFS_PROC};
+	struct state s = {.c = c, .proc_fd = -EBADF, .root_fd = -EBADF, .listen_fd = -EBADF, .tmp_fd = -EBADF, .new_root = FN_ROOTFS_NEW, .proc = FN_ROOTFS_PROC};
 	struct fn_err err = {0};
 
 	for (size_t i = 0; i < N_STEPS; i++) {

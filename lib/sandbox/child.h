@@ -17,6 +17,8 @@
 #define FN_UID_RUNTIME 993
 #define FN_UID_INIT 992
 
+#define FN_TMP_USUAL (512u << 20) /* bytes of /tmp that are made ahead: Lambda's default */
+
 /* What clone3 makes; the cgroup namespace follows once the child is in its groups of every hierarchy. */
 #define FN_CHILD_CLONE_FLAGS (FN_NS_ALL & ~(uint64_t)CLONE_NEWCGROUP)
 

@@ -362,6 +362,9 @@ static int box_clone(struct fn_box *b, struct fn_err *err)
 	return child.prestart ? box_prestart(b, err) : 0;
 }
 
+/* What most functions have from their init on (a whole CPU): set ahead, so that little but the memory is left for the order. */
+static const struct fn_cg_limits usual = {.cpu_quota_us = 20000, .cpu_period_us = 20000, .pids_max = 1024};
+
 static int box_build(struct fn_box *b, struct fn_err *err)
 {
 	struct fn_spawn_server *s = b->server;
@@ -371,7 +374,7 @@ static int box_build(struct fn_box *b, struct fn_err *err)
 	if (s->cfg.nat && (r = fn_nat_take(s->cfg.nat, &b->nat_slot, &b->nat, err)) < 0)
 		return r;
 	snprintf(name, sizeof(name), "%" PRIu64, b->id);
-	r = fn_cgroup_create(s->cfg.cgroups, name, NULL, &b->cgroup, err);
+	r = fn_cgroup_create(s->cfg.cgroups, name, &usual, &b->cgroup, err);
 	if (r < 0)
 		return r;
 	b->freeze_fd = fn_cgroup_open_freeze(b->cgroup);
