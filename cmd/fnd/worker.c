@@ -29,7 +29,8 @@ struct worker {
 	struct fn_store *store;
 	struct fn_runtimes *runtimes;
 	struct fn_logs *logs;
-	struct fn_httpd *rt_httpd, *api_httpd;
+	struct fn_h1_server *rt_server;
+	struct fn_httpd *api_httpd;
 	struct fn_pool *pool;
 	struct fn_spawn_client *spawn;
 	struct fn_invoker *invoker;
@@ -165,17 +166,16 @@ static uint64_t memory_budget(const struct fnd_config *c)
 static int make_data_plane(struct worker *w, int spawnd_fd, struct fn_err *err)
 {
 	const struct fnd_config *c = w->cfg;
-	const struct fn_httpd_config rt = {.listen_fd = -EBADF, .body_max = FN_RESPONSE_MAX, .conn_max = 100000, .ops = &fn_rt_httpd_ops};
 	struct fn_pool_config pool = {
 		.loop = w->loop, .region = c->region, .idle_timeout_us = (uint64_t)c->idle_timeout_s * 1000000u,
 		.freeze_grace_us = (uint64_t)c->freeze_grace_ms * 1000u, .init_timeout_us = (uint64_t)c->init_timeout_s * 1000000u,
 		.memory_budget = memory_budget(c), .net = c->net,
 	};
-	int r = fn_httpd_new(w->loop, &rt, &w->rt_httpd, err);
+	int r = fn_h1_server_new(w->loop, &w->rt_server);
 
 	if (r < 0)
-		return r;
-	pool.rt_httpd = w->rt_httpd;
+		return fn_err_set(err, r, "runtime api", NULL);
+	pool.rt_server = w->rt_server;
 	pool.runtimes = w->runtimes;
 	pool.logs = w->logs;
 	r = fn_pool_new(&pool, &w->pool, err);
@@ -268,7 +268,7 @@ static void unmake(struct worker *w)
 	fn_images_free(w->images);
 	fn_invoker_free(w->invoker);
 	fn_spawn_client_free(w->spawn);
-	fn_httpd_free(w->rt_httpd);
+	fn_h1_server_free(w->rt_server);
 	fn_logs_free(w->logs);
 	fn_runtimes_free(w->runtimes);
 	fn_store_close(w->store);

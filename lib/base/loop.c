@@ -55,6 +55,7 @@ struct fn_loop {
 	uint32_t n_heap, cap_heap;
 	bool again;
 	uint32_t n_prepare;
+	struct fn_list deferred;
 	sigset_t signals;
 	uint64_t signal_id;
 };
@@ -181,6 +182,7 @@ int fn_loop_new(struct fn_loop **ret_loop)
 		return -ENOMEM;
 	l->signal_fd = -EBADF;
 	l->first_free = NOT_QUEUED;
+	fn_list_init(&l->deferred);
 	sigemptyset(&l->signals);
 	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (l->epoll_fd < 0) {
@@ -384,6 +386,39 @@ static void run_timers(struct fn_loop *l)
 
 void fn_loop_again(struct fn_loop *l) { l->again = true; }
 
+void fn_loop_defer(struct fn_loop *l, struct fn_deferred *d)
+{
+	if (!fn_list_linked(&d->link))
+		fn_list_push_back(&l->deferred, &d->link);
+}
+
+static void run_prepare(struct fn_loop *l, uint64_t *until)
+{
+	l->again = false;
+	for (uint32_t i = 0, left = l->n_prepare; i < l->n_slots && left > 0; i++)
+		if (l->slots[i].kind == PREPARE) {
+			left--;
+			l->slots[i].prepare(l->slots[i].arg, until);
+		}
+}
+
+static void run_deferred(struct fn_loop *l)
+{
+	struct fn_list batch;
+
+	if (fn_list_empty(&l->deferred))
+		return;
+	fn_list_insert_after(l->deferred.prev, &batch); /* the batch takes over the list: what is deferred from now on is not in it */
+	fn_list_remove(&l->deferred);
+	fn_list_init(&l->deferred);
+	while (!fn_list_empty(&batch)) {
+		struct fn_deferred *d = fn_list_entry(fn_list_first(&batch), struct fn_deferred, link);
+
+		fn_list_remove(&d->link);
+		d->fn(d->arg);
+	}
+}
+
 int fn_loop_run_once(struct fn_loop *l, uint64_t timeout_us)
 {
 	struct epoll_event ev[ROUND_EVENTS];
@@ -393,15 +428,11 @@ int fn_loop_run_once(struct fn_loop *l, uint64_t timeout_us)
 	l->now_us = fn_clock_mono_us();
 	if (timeout_us != UINT64_MAX)
 		until = timeout_us ? l->now_us + timeout_us : 0;
-	for (int round = 0; round == 0 || (l->again && round < 4); round++) {
-		l->again = false;
-		for (uint32_t i = 0, left = l->n_prepare; i < l->n_slots && left > 0; i++)
-			if (l->slots[i].kind == PREPARE) {
-				left--;
-				l->slots[i].prepare(l->slots[i].arg, &until);
-			}
-	}
-	if (l->again)
+	run_prepare(l, &until);
+	for (int round = 1; l->again && round < 4; round++)
+		run_prepare(l, &until);
+	run_deferred(l);
+	if (l->again || !fn_list_empty(&l->deferred))
 		until = 0;
 	if (l->n_heap > 0 && at(l, 0) < until)
 		until = at(l, 0) > l->now_us ? at(l, 0) : 0;

@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/list.h"
+
 struct fn_loop;
 typedef void (*fn_loop_io_fn)(void *arg, int fd, uint32_t events); /* EPOLLIN | ... */
 typedef void (*fn_loop_timer_fn)(void *arg);
@@ -45,6 +47,16 @@ int fn_loop_add_signal(struct fn_loop *loop, int signo, fn_loop_signal_fn fn, vo
 /* From a prepare callback or what it calls: something that another prepare callback looks after has changed; all run once more. */
 void fn_loop_again(struct fn_loop *loop);
 int fn_loop_add_prepare(struct fn_loop *loop, fn_loop_prepare_fn fn, void *arg, uint64_t *ret_id);
+
+/* Work that nobody waits for: done once, at the end of this round, after the prepare callbacks and before the wait. The struct is the
+ * caller's, with fn and arg set; deferring what is deferred already changes nothing. Callbacks may defer again: that is for the next round. */
+struct fn_deferred {
+	struct fn_list link;
+	void (*fn)(void *arg);
+	void *arg;
+};
+void fn_loop_defer(struct fn_loop *loop, struct fn_deferred *d);
+static inline void fn_deferred_cancel(struct fn_deferred *d) { fn_list_remove(&d->link); }
 
 /* Removes any registration. id 0 is ignored. Call before closing the descriptor. */
 void fn_loop_del(struct fn_loop *loop, uint64_t id);

@@ -361,7 +361,7 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *r
 	w->spawned_us = fn_clock_mono_us();
 	set_state(w, FN_WORKER_INIT);
 	if (fn_map_set_u64(p->sandboxes, w->sandbox, w, NULL) < 0 ||
-	    fn_rt_new(p->cfg.loop, p->cfg.rt_httpd, res->listen_fd, &rt_ops, w, &w->rt) < 0 ||
+	    fn_rt_new(p->cfg.loop, p->cfg.rt_server, res->listen_fd, &rt_ops, w, &w->rt) < 0 ||
 	    fn_loop_add_io(p->cfg.loop, w->output_fd, EPOLLIN, on_output, w, &w->output_io) < 0) {
 		worker_end(w);
 		return;

@@ -13,11 +13,11 @@
 #include "model/invocation.h"
 #include "runtime/logs.h"
 #include "spawn/client.h"
-#include "web/httpd.h"
+#include "web/h1conn.h"
 
 struct fn_pool_config {
 	struct fn_loop *loop;
-	struct fn_httpd *rt_httpd;      /* serves all environments' Runtime API */
+	struct fn_h1_server *rt_server; /* serves all environments' Runtime API */
 	struct fn_runtimes *runtimes;
 	struct fn_logs *logs;
 	const char *region;

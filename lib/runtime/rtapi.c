@@ -15,7 +15,9 @@
 #include "base/str.h"
 
 #define BASE "/2018-06-01"
+#define INVOCATION BASE "/runtime/invocation/"
 #define CONNS_MAX 16
+#define OTHER_BODY_MAX (256u << 10) /* of what is not the result or the init error that is waited for */
 #define MIME_CAUSE "application/vnd.aws.lambda.error.cause+json"
 
 enum state { START, WAITING, RUNNING, RESPONDED, INIT_FAILED };
@@ -24,21 +26,25 @@ static const char *const state_names[] = {"RuntimeStarted", "RuntimeReady", "Run
 
 struct fn_rt {
 	struct fn_loop *loop;
-	struct fn_httpd *httpd;
-	const struct fn_rt_ops *ops; /* NULL once closed */
+	struct fn_h1_server *server;
+	const struct fn_rt_ops *ops;
 	void *arg;
 	int listen_fd;
 	uint64_t io;
 	enum state state;
-	struct fn_http_req *next;
+	struct fn_h1_conn *conns[CONNS_MAX];
+	struct fn_h1_conn *next;    /* its `next` is pending */
+	struct fn_h1_conn *posting; /* the one result under way: only it may be large */
 	struct fn_invocation *inv;
-	unsigned refs; /* the owner, each connection, each delivered request that is pending */
 };
 
-static void unref(struct fn_rt *rt)
+static const struct fn_h1_ops conn_ops;
+
+static bool path_is(const char *target, const char *path)
 {
-	if (--rt->refs == 0)
-		free(rt);
+	size_t n = strlen(path);
+
+	return strncmp(target, path, n) == 0 && (target[n] == '\0' || target[n] == '?');
 }
 
 static void on_accept(void *arg, int fd, uint32_t events)
@@ -48,21 +54,22 @@ static void on_accept(void *arg, int fd, uint32_t events)
 	(void)events;
 	for (;;) {
 		int c = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), one = 1;
+		unsigned i = 0;
 
 		if (c < 0)
 			return;
-		if (rt->refs > CONNS_MAX) { /* it holds far more connections than any runtime needs */
+		while (i < CONNS_MAX && rt->conns[i])
+			i++;
+		if (i == CONNS_MAX) { /* it holds far more connections than any runtime needs */
 			fn_close(c);
 			continue;
 		}
 		(void)setsockopt(c, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-		rt->refs++;
-		if (fn_httpd_add_conn(rt->httpd, c, NULL, 0, rt) < 0)
-			rt->refs--;
+		(void)fn_h1_conn_new(rt->server, c, &conn_ops, rt, &rt->conns[i]);
 	}
 }
 
-int fn_rt_new(struct fn_loop *loop, struct fn_httpd *httpd, int listen_fd, const struct fn_rt_ops *ops, void *arg, struct fn_rt **ret)
+int fn_rt_new(struct fn_loop *loop, struct fn_h1_server *server, int listen_fd, const struct fn_rt_ops *ops, void *arg, struct fn_rt **ret)
 {
 	struct fn_rt *rt = calloc(1, sizeof(*rt));
 	int r;
@@ -71,7 +78,7 @@ int fn_rt_new(struct fn_loop *loop, struct fn_httpd *httpd, int listen_fd, const
 		fn_close(listen_fd);
 		return -ENOMEM;
 	}
-	*rt = (struct fn_rt){.loop = loop, .httpd = httpd, .ops = ops, .arg = arg, .listen_fd = listen_fd, .refs = 1};
+	*rt = (struct fn_rt){.loop = loop, .server = server, .ops = ops, .arg = arg, .listen_fd = listen_fd};
 	r = fn_loop_add_io(loop, listen_fd, EPOLLIN, on_accept, rt, &rt->io);
 	if (r < 0) {
 		fn_close(listen_fd);
@@ -82,62 +89,75 @@ int fn_rt_new(struct fn_loop *loop, struct fn_httpd *httpd, int listen_fd, const
 	return 0;
 }
 
-static void conn_closed(void *arg, void *conn_arg)
+static void conn_closed(void *arg, struct fn_h1_conn *c)
 {
-	(void)arg;
-	unref(conn_arg);
+	struct fn_rt *rt = arg;
+
+	for (unsigned i = 0; i < CONNS_MAX; i++)
+		if (rt->conns[i] == c)
+			rt->conns[i] = NULL;
+	if (rt->posting == c)
+		rt->posting = NULL;
+	if (rt->next == c) { /* it died while it waited */
+		rt->next = NULL;
+		rt->state = RESPONDED;
+	}
 }
 
-static void reply_error(struct fn_http_req *req, unsigned status, const char *type, const char *message)
+static void reply_error(struct fn_h1_conn *c, unsigned status, const char *type, const char *message)
 {
 	char body[512];
+	struct fn_h1_reply r = {.status = status, .content_type = "application/json", .body = body};
 
-	snprintf(body, sizeof(body), "{\"errorMessage\":\"%s\",\"errorType\":\"%s\"}\n", message, type);
-	fn_http_reply(req, status, "application/json", body, strlen(body));
+	r.len = (size_t)snprintf(body, sizeof(body), "{\"errorMessage\":\"%s\",\"errorType\":\"%s\"}\n", message, type);
+	fn_h1_conn_reply(c, &r);
 }
 
-static void reply_state(struct fn_http_req *req, const struct fn_rt *rt, const char *to)
+static void reply_state(struct fn_h1_conn *c, const struct fn_rt *rt, const char *to)
 {
 	char text[256];
 
 	snprintf(text, sizeof(text), "State transition from %s to %s failed for runtime. Error: State transition is not allowed",
 		 state_names[rt->state], to);
-	reply_error(req, 403, "InvalidStateTransition", text);
+	reply_error(c, 403, "InvalidStateTransition", text);
 }
 
-static void reply_ok(struct fn_http_req *req)
+/* Whoever waits for the function's answer is served before the runtime that gave it. */
+static void reply_ok(struct fn_h1_conn *c)
 {
 	static const char ok[] = "{\"status\":\"OK\"}\n";
+	static const struct fn_h1_reply r = {.status = 202, .content_type = "application/json", .body = ok, .len = sizeof(ok) - 1, .later = true};
 
-	fn_http_reply(req, 202, "application/json", ok, sizeof(ok) - 1);
+	fn_h1_conn_reply(c, &r);
 }
 
-bool fn_rt_waiting(const struct fn_rt *rt) { return rt->next != NULL && !fn_http_req_peer_gone(rt->next); }
+bool fn_rt_waiting(const struct fn_rt *rt) { return rt->next != NULL && !fn_h1_conn_peer_gone(rt->next); }
 
 static void release_inv(void *arg) { fn_invocation_unref(arg); }
 
 int fn_rt_deliver(struct fn_rt *rt, struct fn_invocation *inv)
 {
-	struct fn_http_req *req = rt->next;
-	char ms[32];
+	struct fn_h1_header h[5];
+	struct fn_h1_reply r = {.status = 200, .headers = h, .release = release_inv, .release_arg = inv};
+	char ms[24];
 
-	if (!req)
+	if (!rt->next)
 		return -EAGAIN;
-	rt->next = NULL;
+	snprintf(ms, sizeof(ms), "%llu", (unsigned long long)inv->deadline_real_ms);
+	h[r.n_headers++] = (struct fn_h1_header){"Lambda-Runtime-Aws-Request-Id", inv->id};
+	h[r.n_headers++] = (struct fn_h1_header){"Lambda-Runtime-Deadline-Ms", ms};
+	h[r.n_headers++] = (struct fn_h1_header){"Lambda-Runtime-Invoked-Function-Arn", inv->invoked_arn};
+	if (inv->trace_id)
+		h[r.n_headers++] = (struct fn_h1_header){"Lambda-Runtime-Trace-Id", inv->trace_id};
+	if (inv->client_context)
+		h[r.n_headers++] = (struct fn_h1_header){"Lambda-Runtime-Client-Context", inv->client_context};
+	r.content_type = inv->content_type ? inv->content_type : "application/json";
+	r.body = inv->payload; /* lent: the reference keeps it until it has been sent */
+	r.len = inv->payload_len;
 	rt->inv = fn_invocation_ref(inv);
 	rt->state = RUNNING;
-	snprintf(ms, sizeof(ms), "%llu", (unsigned long long)inv->deadline_real_ms);
-	(void)fn_http_req_add_header(req, "Lambda-Runtime-Aws-Request-Id", inv->id);
-	(void)fn_http_req_add_header(req, "Lambda-Runtime-Deadline-Ms", ms);
-	(void)fn_http_req_add_header(req, "Lambda-Runtime-Invoked-Function-Arn", inv->invoked_arn);
-	if (inv->trace_id)
-		(void)fn_http_req_add_header(req, "Lambda-Runtime-Trace-Id", inv->trace_id);
-	if (inv->client_context)
-		(void)fn_http_req_add_header(req, "Lambda-Runtime-Client-Context", inv->client_context);
-	/* the event is lent: the reference keeps it until MHD has sent it */
-	fn_http_reply_owned(req, 200, inv->content_type ? inv->content_type : "application/json", inv->payload, inv->payload_len,
-			    release_inv, fn_invocation_ref(inv));
-	unref(rt);
+	(void)fn_invocation_ref(inv);
+	fn_h1_conn_reply(fn_take_ptr(rt->next), &r);
 	return 0;
 }
 
@@ -145,39 +165,22 @@ void fn_rt_close(struct fn_rt *rt)
 {
 	if (!rt)
 		return;
-	rt->ops = NULL;
 	fn_loop_clear(rt->loop, &rt->io);
-	fn_close(fn_take_fd(&rt->listen_fd));
-	fn_invocation_unref(fn_take_ptr(rt->inv));
-	if (rt->next) {
-		reply_error(fn_take_ptr(rt->next), 500, "Sandbox.Failure", "the environment has ended");
-		rt->refs--; /* the pending request's; the owner's is still there */
-	}
-	unref(rt);
+	fn_close(rt->listen_fd);
+	for (unsigned i = 0; i < CONNS_MAX; i++)
+		fn_h1_conn_close(rt->conns[i]);
+	fn_invocation_unref(rt->inv);
+	free(rt);
 }
 
-static void next_aborted(void *user)
-{
-	struct fn_rt *rt = user;
-
-	if (rt->next) { /* its connection died while it waited: the reply is still owed, and goes nowhere */
-		reply_error(fn_take_ptr(rt->next), 500, "Sandbox.Failure", "the connection has gone");
-		rt->state = RESPONDED;
-		unref(rt);
-	}
-}
-
-static void on_next(struct fn_rt *rt, struct fn_http_req *req)
+static void on_next(struct fn_rt *rt, struct fn_h1_conn *c)
 {
 	if (rt->state == RUNNING || rt->state == INIT_FAILED || rt->next) {
-		reply_state(req, rt, "RuntimeReady");
+		reply_state(c, rt, "RuntimeReady");
 		return;
 	}
 	rt->state = WAITING;
-	rt->next = req;
-	rt->refs++;
-	fn_http_req_set_user(req, rt);
-	fn_http_req_on_abort(req, next_aborted);
+	rt->next = c;
 	rt->ops->on_next(rt->arg);
 }
 
@@ -206,32 +209,42 @@ static char *unwrap_cause(char *body, size_t *len)
 	return text;
 }
 
-static char *take_error(struct fn_http_req *req, size_t *len)
+static char *take_error(const struct fn_h1 *req, struct fn_buf *posted, size_t *len)
 {
-	const char *type = fn_http_req_header(req, "Content-Type");
-	char *body = fn_http_req_take_body(req, len);
+	const char *type = fn_h1_header(req, "Content-Type");
+	char *body = fn_buf_take(posted, len);
 
 	return body && type && fn_str_starts(type, MIME_CAUSE) ? unwrap_cause(body, len) : body;
 }
 
-static void on_result(struct fn_rt *rt, struct fn_http_req *req, const char *id, size_t id_len, bool is_error)
+/* Is id that of the invocation under way? */
+static bool is_current(const struct fn_rt *rt, const char *id, size_t id_len)
 {
-	const char *type = fn_http_req_header(req, "Lambda-Runtime-Function-Error-Type"), *mode, *trailer;
-	char *body, error_type[128], content_type[256];
-	const char *ct = fn_http_req_header(req, "Content-Type");
-	size_t len;
+	return rt->state == RUNNING && rt->inv && strlen(rt->inv->id) == id_len && memcmp(rt->inv->id, id, id_len) == 0;
+}
 
-	if (rt->state != RUNNING || !rt->inv || strlen(rt->inv->id) != id_len || memcmp(rt->inv->id, id, id_len) != 0) {
-		reply_error(req, 400, "InvalidRequestID", "Invalid request ID");
+static void on_result(struct fn_rt *rt, struct fn_h1_conn *c, struct fn_h1 *req, const char *id, size_t id_len, bool is_error)
+{
+	const char *type = fn_h1_header(req, "Lambda-Runtime-Function-Error-Type"), *mode, *trailer;
+	char *body, error_type[128], content_type[256];
+	const char *ct = fn_h1_header(req, "Content-Type");
+	size_t len = 0;
+
+	if (!is_current(rt, id, id_len)) {
+		reply_error(c, 400, "InvalidRequestID", "Invalid request ID");
 		return;
 	}
-	mode = fn_http_req_header(req, "Lambda-Runtime-Function-Response-Mode");
+	if (rt->posting) { /* another connection is at it */
+		reply_state(c, rt, "RuntimeInvocationResponse");
+		return;
+	}
+	mode = fn_h1_header(req, "Lambda-Runtime-Function-Response-Mode");
 	if (mode && strcasecmp(mode, "streaming") != 0) {
-		reply_error(req, 400, "InvalidFunctionResponseMode", "Invalid function response mode");
+		reply_error(c, 400, "InvalidFunctionResponseMode", "Invalid function response mode");
 		return;
 	}
-	if (fn_http_req_too_large(req)) {
-		reply_error(req, 413, "RequestEntityTooLarge", "Exceeded maximum allowed payload size (6291556 bytes).");
+	if (req->too_large) {
+		reply_error(c, 413, "RequestEntityTooLarge", "Exceeded maximum allowed payload size (6291556 bytes).");
 		rt->state = RESPONDED;
 		fn_invocation_unref(fn_take_ptr(rt->inv));
 		rt->ops->on_too_large(rt->arg);
@@ -239,9 +252,9 @@ static void on_result(struct fn_rt *rt, struct fn_http_req *req, const char *id,
 	}
 	snprintf(error_type, sizeof(error_type), "%s", type ? type : "");
 	snprintf(content_type, sizeof(content_type), "%s", ct ? ct : "");
-	trailer = fn_http_req_trailer(req, "Lambda-Runtime-Function-Error-Type");
+	trailer = fn_h1_trailer(req, "Lambda-Runtime-Function-Error-Type");
 	if (!is_error && trailer) { /* a stream that failed half-way: the error is in the trailers */
-		const char *b64 = fn_http_req_trailer(req, "Lambda-Runtime-Function-Error-Body");
+		const char *b64 = fn_h1_trailer(req, "Lambda-Runtime-Function-Error-Body");
 		uint8_t *decoded = NULL;
 
 		is_error = true;
@@ -249,11 +262,11 @@ static void on_result(struct fn_rt *rt, struct fn_http_req *req, const char *id,
 		if (b64 && fn_base64_decode(b64, strlen(b64), &decoded, &len) == 0)
 			body = (char *)decoded;
 		else
-			body = fn_http_req_take_body(req, &len);
+			body = fn_buf_take(&req->body, &len);
 	} else {
-		body = is_error ? take_error(req, &len) : fn_http_req_take_body(req, &len);
+		body = is_error ? take_error(req, &req->body, &len) : fn_buf_take(&req->body, &len);
 	}
-	reply_ok(req);
+	reply_ok(c);
 	rt->state = RESPONDED;
 	fn_invocation_unref(fn_take_ptr(rt->inv));
 	if (is_error)
@@ -262,59 +275,80 @@ static void on_result(struct fn_rt *rt, struct fn_http_req *req, const char *id,
 		rt->ops->on_response(rt->arg, body, len, content_type);
 }
 
-static void on_init_error(struct fn_rt *rt, struct fn_http_req *req)
+static void on_init_error(struct fn_rt *rt, struct fn_h1_conn *c, struct fn_h1 *req)
 {
-	const char *type = fn_http_req_header(req, "Lambda-Runtime-Function-Error-Type");
+	const char *type = fn_h1_header(req, "Lambda-Runtime-Function-Error-Type");
 	char error_type[128], *body;
-	size_t len;
+	size_t len = 0;
 
 	if (rt->state != START) {
-		reply_state(req, rt, "RuntimeInitError");
+		reply_state(c, rt, "RuntimeInitError");
+		return;
+	}
+	if (req->too_large) {
+		reply_error(c, 413, "RequestEntityTooLarge", "Exceeded maximum allowed payload size (6291556 bytes).");
 		return;
 	}
 	snprintf(error_type, sizeof(error_type), "%s", type ? type : "Runtime.Unknown");
-	body = take_error(req, &len);
+	body = take_error(req, &req->body, &len);
 	rt->state = INIT_FAILED;
-	reply_ok(req);
+	reply_ok(c);
 	rt->ops->on_init_error(rt->arg, body, len, error_type);
 }
 
-static void on_request(void *arg, struct fn_http_req *req)
+/* POST /runtime/invocation/<id>/response or /error: their id. */
+static bool result_path(const struct fn_h1 *req, const char **ret_id, size_t *ret_len, bool *ret_error)
 {
-	struct fn_rt *rt = fn_http_req_conn_arg(req);
-	const char *path = fn_http_req_path(req), *method = fn_http_req_method(req);
-	bool get = strcmp(method, "GET") == 0, post = strcmp(method, "POST") == 0;
+	const char *path = fn_h1_target(req), *slash;
 
-	(void)arg;
-	if (!rt->ops) {
-		reply_error(req, 500, "Sandbox.Failure", "the environment has ended");
-		return;
-	}
-	if (strncmp(path, BASE "/runtime/invocation/", 31) == 0) {
-		const char *id = path + 31, *slash = strchr(id, '/');
-
-		if (get && strcmp(id, "next") == 0) {
-			on_next(rt, req);
-			return;
-		}
-		if (post && slash && (strcmp(slash, "/response") == 0 || strcmp(slash, "/error") == 0)) {
-			on_result(rt, req, id, (size_t)(slash - id), slash[1] == 'e');
-			return;
-		}
-	} else if (post && strcmp(path, BASE "/runtime/init/error") == 0) {
-		on_init_error(rt, req);
-		return;
-	} else if (get && strcmp(path, BASE "/ping") == 0) {
-		fn_http_reply(req, 200, "text/plain", "pong", 4);
-		return;
-	} else if (fn_str_starts(path, "/2022-07-01/telemetry") || fn_str_starts(path, "/2020-08-15/logs")) {
-		reply_error(req, 202, "Telemetry.NotSupported", "Telemetry API is not supported");
-		return;
-	} else if (fn_str_starts(path, "/2020-01-01/extension/")) {
-		reply_error(req, 501, "Extension.NotSupported", "fnd does not implement the Extensions API yet");
-		return;
-	}
-	reply_error(req, 404, "InvalidRequest", "no such path in the Runtime API");
+	if (strncmp(path, INVOCATION, sizeof(INVOCATION) - 1) != 0 || strcmp(fn_h1_method(req), "POST") != 0)
+		return false;
+	*ret_id = path + sizeof(INVOCATION) - 1;
+	slash = strchr(*ret_id, '/');
+	if (!slash)
+		return false;
+	*ret_len = (size_t)(slash - *ret_id);
+	*ret_error = slash[1] == 'e';
+	return path_is(slash, "/response") || path_is(slash, "/error");
 }
 
-const struct fn_httpd_ops fn_rt_httpd_ops = {.request = on_request, .conn_closed = conn_closed};
+static size_t on_body_max(void *arg, struct fn_h1_conn *c, const struct fn_h1 *req)
+{
+	struct fn_rt *rt = arg;
+	const char *id;
+	size_t len;
+	bool is_error;
+
+	if (rt->posting || !(result_path(req, &id, &len, &is_error) ? is_current(rt, id, len) : rt->state == START))
+		return OTHER_BODY_MAX;
+	rt->posting = c;
+	return FN_RESPONSE_MAX;
+}
+
+static void on_request(void *arg, struct fn_h1_conn *c, struct fn_h1 *req)
+{
+	static const struct fn_h1_reply pong = {.status = 200, .content_type = "text/plain", .body = "pong", .len = 4};
+	struct fn_rt *rt = arg;
+	const char *path = fn_h1_target(req), *id;
+	bool get = strcmp(fn_h1_method(req), "GET") == 0, post = strcmp(fn_h1_method(req), "POST") == 0, is_error;
+	size_t len;
+
+	if (rt->posting == c)
+		rt->posting = NULL;
+	if (get && path_is(path, INVOCATION "next"))
+		on_next(rt, c);
+	else if (result_path(req, &id, &len, &is_error))
+		on_result(rt, c, req, id, len, is_error);
+	else if (post && path_is(path, BASE "/runtime/init/error"))
+		on_init_error(rt, c, req);
+	else if (get && path_is(path, BASE "/ping"))
+		fn_h1_conn_reply(c, &pong);
+	else if (fn_str_starts(path, "/2022-07-01/telemetry") || fn_str_starts(path, "/2020-08-15/logs"))
+		reply_error(c, 202, "Telemetry.NotSupported", "Telemetry API is not supported");
+	else if (fn_str_starts(path, "/2020-01-01/extension/"))
+		reply_error(c, 501, "Extension.NotSupported", "fnd does not implement the Extensions API yet");
+	else
+		reply_error(c, 404, "InvalidRequest", "no such path in the Runtime API");
+}
+
+static const struct fn_h1_ops conn_ops = {.body_max = on_body_max, .request = on_request, .closed = conn_closed};

@@ -10,7 +10,7 @@
 
 #include "base/loop.h"
 #include "model/invocation.h"
-#include "web/httpd.h"
+#include "web/h1conn.h"
 
 #define FN_RESPONSE_MAX 6291556u /* 6 MiB + 100 bytes */
 
@@ -26,15 +26,13 @@ struct fn_rt_ops {
 	void (*on_init_error)(void *arg, char *body, size_t len, const char *error_type);
 };
 
-extern const struct fn_httpd_ops fn_rt_httpd_ops; /* for the fn_httpd that serves all environments */
-
-/* Takes listen_fd. */
-int fn_rt_new(struct fn_loop *loop, struct fn_httpd *httpd, int listen_fd, const struct fn_rt_ops *ops, void *arg, struct fn_rt **ret);
+/* Takes listen_fd. The server is shared by all environments. */
+int fn_rt_new(struct fn_loop *loop, struct fn_h1_server *server, int listen_fd, const struct fn_rt_ops *ops, void *arg, struct fn_rt **ret);
 /* The runtime's `next` is pending, and its connection still open at this moment. */
 bool fn_rt_waiting(const struct fn_rt *rt);
 /* Answers the pending `next`; -EAGAIN when none is. A reference to inv is taken until its response. */
 int fn_rt_deliver(struct fn_rt *rt, struct fn_invocation *inv);
-/* No more callbacks; freed once its connections are gone. */
+/* Ends its connections; no more callbacks. NULL is fine. */
 void fn_rt_close(struct fn_rt *rt);
 
 #endif

@@ -1,0 +1,69 @@
+/*
+ * h1.h - an incremental, strict parser of HTTP/1.1 requests (RFC 9112). Pure: bytes in, one request out; no I/O.
+ *
+ * It does not matter how the bytes are cut up. Refused, with the status to answer: a bare LF or CR, NUL and other control bytes, folded
+ * lines (400), white space before a colon, two Content-Length or Transfer-Encoding fields, both of them, another coding than chunked
+ * (501), another expectation than 100-continue (417), lines and heads beyond the bounds below (414, 431), other versions (505). A Host is not asked for:
+ * on the hop this was written for, the connection says who is calling.
+ *
+ * One struct serves all requests of a connection, one after the other:
+ *   loop: fn_h1_feed() -> MORE   feed more
+ *                      -> HEAD   line and fields are known: set body_max, then feed on
+ *                      -> DONE   the request is whole; fn_h1_reset() before the next
+ *                      -> BAD    answer h->refusal and close
+ */
+#ifndef FN_WEB_H1_H
+#define FN_WEB_H1_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+#define FN_H1_LINE_MAX 8192u               /* of the request line */
+#define FN_H1_HEAD_MAX ((1u << 20) + 65536u) /* all lines, trailers too: AWS's runtimes send an X-Ray cause of up to 1 MiB in a field */
+#define FN_H1_FIELDS_MAX 64u               /* trailers too */
+
+enum fn_h1_event { FN_H1_MORE, FN_H1_HEAD, FN_H1_DONE, FN_H1_BAD };
+
+struct fn_h1 {
+	/* of the request, known from HEAD on */
+	bool http10, close, expect;    /* close: the peer wants the connection to end (always so with HTTP/1.0); expect: 100-continue */
+	struct fn_buf body;            /* from DONE on; may be taken */
+	size_t body_max;               /* the caller's; what exceeds it is swallowed: too_large, no body */
+	bool too_large;
+	unsigned refusal;              /* of BAD */
+	/* private */
+	int state;
+	struct fn_buf text;            /* the lines, each ending in a NUL; it may move while a request is being fed */
+	size_t line;                   /* where the current one begins */
+	uint64_t left;                 /* of the body or the chunk */
+	bool chunked;
+	uint8_t n_fields, n_head;      /* in all; of the head */
+	struct fn_h1_field {
+		uint32_t name, value;      /* offsets in text */
+	} fields[FN_H1_FIELDS_MAX];        /* the first is the request line: method, target */
+};
+
+void fn_h1_init(struct fn_h1 *h);
+void fn_h1_free(struct fn_h1 *h); /* what it holds */
+void fn_h1_reset(struct fn_h1 *h); /* ready for the next request of the connection */
+
+/* Takes bytes until something is to be told; *ret_used says how many. -ENOMEM shows as BAD with 503. */
+enum fn_h1_event fn_h1_feed(struct fn_h1 *h, const char *data, size_t len, size_t *ret_used);
+/* Room for bytes of a body of known length, to be received without a copy: NULL when there is none to be filled this way.
+ * fn_h1_body_got() says how many came; then go on with fn_h1_feed(h, NULL, 0, ..). */
+char *fn_h1_body_space(struct fn_h1 *h, size_t *ret_len);
+void fn_h1_body_got(struct fn_h1 *h, size_t n);
+/* Has any byte of a request arrived? */
+bool fn_h1_begun(const struct fn_h1 *h);
+
+/* Strings of the request; they live until the next feed or reset. "" before HEAD. */
+const char *fn_h1_method(const struct fn_h1 *h);
+const char *fn_h1_target(const struct fn_h1 *h); /* as sent, from the path's '/' on, or "*" */
+/* The first field of that name (any case); NULL = absent. */
+const char *fn_h1_header(const struct fn_h1 *h, const char *name);
+const char *fn_h1_trailer(const struct fn_h1 *h, const char *name);
+
+#endif

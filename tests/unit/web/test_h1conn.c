@@ -1,0 +1,336 @@
+/* Server connections over socket pairs: what a peer, hostile or slow, sees and what the owner is told. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "unit/main.h"
+#include "web/h1conn.h"
+
+#define BIG (4u << 20)
+
+static struct fn_loop *loop;
+static struct fn_h1_server *server;
+static struct fn_h1_conn *conn, *held;
+static int peer;
+static unsigned n_requests, n_closed, n_released;
+static char order[64], last_body[64];
+static size_t limit = 1000;
+static char *big;
+
+static void released(void *arg)
+{
+	(void)arg;
+	n_released++;
+}
+
+static void answer(struct fn_h1_conn *c, const char *body, bool later)
+{
+	const struct fn_h1_header h[] = {{"X-A", "1\r\nX-B: 2"}};
+	const struct fn_h1_reply r = {.status = 200, .content_type = "text/plain", .headers = h, .n_headers = 1, .body = body, .len = strlen(body), .later = later};
+
+	fn_h1_conn_reply(c, &r);
+}
+
+static size_t on_body_max(void *arg, struct fn_h1_conn *c, const struct fn_h1 *req)
+{
+	(void)arg;
+	(void)req;
+	ck_assert_ptr_eq(c, conn);
+	return limit;
+}
+
+/* The target says what to do. */
+static void on_request(void *arg, struct fn_h1_conn *c, struct fn_h1 *req)
+{
+	const char *t = fn_h1_target(req);
+
+	(void)arg;
+	ck_assert_ptr_eq(c, conn);
+	n_requests++;
+	snprintf(last_body, sizeof(last_body), "%s%.*s", req->too_large ? "large" : "", (int)req->body.len, req->body.data ? req->body.data : "");
+	if (strcmp(t, "/hold") == 0) {
+		held = c;
+	} else if (strcmp(t, "/big") == 0) {
+		const struct fn_h1_reply r = {.status = 200, .body = big, .len = BIG, .release = released};
+
+		fn_h1_conn_reply(c, &r);
+	} else if (strcmp(t, "/close") == 0) {
+		fn_h1_conn_close(c);
+		conn = NULL;
+	} else {
+		answer(c, t, strcmp(t, "/later") == 0);
+	}
+}
+
+static void on_closed(void *arg, struct fn_h1_conn *c)
+{
+	(void)arg;
+	ck_assert_ptr_eq(c, conn);
+	conn = NULL;
+	n_closed++;
+}
+
+static const struct fn_h1_ops ops = {on_body_max, on_request, on_closed};
+
+static void open_conn(void)
+{
+	int p[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, p), 0);
+	peer = p[0];
+	n_requests = n_closed = n_released = 0;
+	held = NULL;
+	ck_assert_int_eq(fn_h1_conn_new(server, p[1], &ops, NULL, &conn), 0);
+}
+
+static void set_up(void)
+{
+	ck_assert_int_eq(fn_loop_new(&loop), 0);
+	ck_assert_int_eq(fn_h1_server_new(loop, &server), 0);
+	big = malloc(BIG);
+	memset(big, 'b', BIG);
+	open_conn();
+}
+
+static void tear_down(void)
+{
+	if (conn)
+		fn_h1_conn_close(conn);
+	close(peer);
+	fn_h1_server_free(server);
+	fn_loop_free(loop);
+	free(big);
+}
+
+static void turn(void)
+{
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(fn_loop_run_once(loop, 0), 0);
+}
+
+static void say(const char *text)
+{
+	ck_assert_int_eq(send(peer, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
+	turn();
+}
+
+/* What has come by now; "" = nothing, "EOF" = the end. */
+static const char *heard(void)
+{
+	static char text[8192];
+	ssize_t n = recv(peer, text, sizeof(text) - 1, 0);
+
+	if (n < 0)
+		return errno == EAGAIN ? "" : "reset";
+	text[n] = '\0';
+	return n == 0 ? "EOF" : text;
+}
+
+static unsigned count(const char *text, const char *word)
+{
+	unsigned n = 0;
+
+	for (; (text = strstr(text, word)); text++)
+		n++;
+	return n;
+}
+
+static bool ends(const char *text, const char *with) { return strlen(text) >= strlen(with) && strcmp(text + strlen(text) - strlen(with), with) == 0; }
+
+START_TEST(test_answers)
+{
+	const char *t;
+
+	set_up();
+	say("GET /x HTTP/1.1\r\n\r\n");
+	t = heard();
+	ck_assert_msg(strstr(t, "HTTP/1.1 200 OK\r\nDate: ") == t, "%s", t);
+	ck_assert_msg(strstr(t, " GMT\r\nContent-Type: text/plain\r\nX-A: 1  X-B: 2\r\nContent-Length: 2\r\n\r\n/x") != NULL, "%s", t);
+	say("HEAD /x HTTP/1.1\r\n\r\n");
+	ck_assert(ends(heard(), "Content-Length: 2\r\n\r\n"));
+	say("POST /p HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+	ck_assert_str_eq(heard(), "HTTP/1.1 100 Continue\r\n\r\n");
+	say("ab");
+	ck_assert_str_eq(heard(), "");
+	say("cd");
+	ck_assert(ends(heard(), "\r\n\r\n/p"));
+	ck_assert_str_eq(last_body, "abcd");
+	limit = 3;
+	say("POST /p HTTP/1.1\r\nContent-Length: 4\r\n\r\nabcd");
+	ck_assert_str_eq(last_body, "large");
+	heard();
+	say("GET /x HTTP/1.1\r\nConnection: close\r\n\r\nGET /never HTTP/1.1\r\n\r\n");
+	t = heard();
+	ck_assert(strstr(t, "Connection: close\r\n") && ends(t, "/x"));
+	ck_assert_str_eq(heard(), "EOF");
+	ck_assert_uint_eq(n_requests, 5);
+	ck_assert_uint_eq(n_closed, 0); /* until the peer closes too, or talks on for too long */
+	close(peer);
+	turn();
+	ck_assert_uint_eq(n_closed, 1);
+	open_conn();
+	say("GET /x HTTP/1.0\r\n\r\n");
+	ck_assert(strstr(heard(), "Connection: close\r\n"));
+	ck_assert_str_eq(heard(), "EOF");
+	tear_down();
+}
+END_TEST
+
+START_TEST(test_refusals)
+{
+	set_up();
+	say("GET /x HTTP/1.1\r\nA : b\r\n");
+	ck_assert(strstr(heard(), "HTTP/1.1 400 Bad Request\r\n"));
+	ck_assert_str_eq(heard(), "EOF");
+	for (int i = 0; i < 40 && n_closed == 0; i++) { /* a peer that talks on for ever is cut off */
+		send(peer, big, 65536, MSG_NOSIGNAL);
+		turn();
+	}
+	ck_assert_uint_eq(n_closed, 1);
+	close(peer);
+	open_conn();
+	say("POST /p HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab");
+	shutdown(peer, SHUT_WR);
+	turn();
+	ck_assert(strstr(heard(), "HTTP/1.1 400 Bad Request\r\n")); /* cut off in the middle */
+	ck_assert_uint_eq(n_closed, 1);
+	ck_assert_uint_eq(n_requests, 0);
+	close(peer);
+	open_conn();
+	send(peer, "GET /x HTTP/1.1\r\n\r\n", 19, 0); /* whole, and no more will come: it is answered */
+	shutdown(peer, SHUT_WR);
+	turn();
+	ck_assert(ends(heard(), "/x"));
+	ck_assert_uint_eq(n_closed, 1);
+	tear_down();
+}
+END_TEST
+
+START_TEST(test_pipelining)
+{
+	const char *t;
+
+	set_up();
+	say("GET /1 HTTP/1.1\r\n\r\nGET /later HTTP/1.1\r\n\r\nGET /hold HTTP/1.1\r\n\r\nGET /4 HTTP/1.1\r\n\r\nGET /5 HT");
+	ck_assert_uint_eq(n_requests, 3);
+	t = heard();
+	ck_assert_uint_eq(count(t, "HTTP/1.1 200"), 2);
+	for (int i = 0; i < 40; i++) { /* it may send on: nothing is read, and we are not kept busy */
+		(void)!send(peer, "TP/1.1\r\n\r\nGET /6 HTTP/1.1\r\n\r\nGET /7 HT", i ? 0 : 38, MSG_NOSIGNAL);
+		turn();
+	}
+	ck_assert_uint_eq(n_requests, 3);
+	ck_assert(!fn_h1_conn_peer_gone(held));
+	answer(held, "held", false);
+	ck_assert(ends(heard(), "held"));
+	ck_assert_uint_eq(n_requests, 3); /* whoever replies is not called back */
+	turn();
+	ck_assert_uint_eq(n_requests, 6);
+	t = heard();
+	ck_assert(strstr(t, "/4HTTP") && strstr(t, "/5HTTP") && ends(t, "/6"));
+	say("TP/1.1\r\n\r\n");
+	ck_assert_uint_eq(n_requests, 7);
+	say("GET /1 HTTP/1.1\r\n\r\nGET /close HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\n");
+	ck_assert_uint_eq(n_requests, 9);
+	ck_assert_ptr_null(conn);
+	tear_down();
+}
+END_TEST
+
+START_TEST(test_peers_that_go)
+{
+	set_up();
+	say("GET /hold HTTP/1.1\r\n\r\n");
+	ck_assert(!fn_h1_conn_peer_gone(held));
+	close(peer);
+	ck_assert(fn_h1_conn_peer_gone(held));
+	turn();
+	ck_assert_uint_eq(n_closed, 1);
+	open_conn(); /* pipelined bytes do not hide the end */
+	say("GET /hold HTTP/1.1\r\n\r\n");
+	say("GET /x HTTP/1.1\r\n\r\n");
+	close(peer);
+	turn();
+	ck_assert_uint_eq(n_closed, 1);
+	ck_assert_uint_eq(n_requests, 1);
+	open_conn(); /* it goes just before its answer, which fails; whoever replies is not called back */
+	say("GET /hold HTTP/1.1\r\n\r\n");
+	close(peer);
+	answer(held, "x", false);
+	ck_assert_uint_eq(n_closed, 0);
+	turn();
+	ck_assert_uint_eq(n_closed, 1);
+	open_conn();
+	say("GET /hold HTTP/1.1\r\n\r\n");
+	answer(held, "x", true);
+	close(peer);
+	turn();
+	ck_assert_uint_eq(n_closed, 1);
+	peer = -1;
+	tear_down();
+}
+END_TEST
+
+START_TEST(test_slow_reader)
+{
+	size_t got = 0;
+
+	set_up();
+	say("GET /big HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\n");
+	ck_assert_uint_eq(n_requests, 1);
+	ck_assert_uint_eq(n_released, 0);
+	for (;;) {
+		const char *t = heard();
+
+		if (!*t)
+			break;
+		got += strlen(t);
+		turn();
+		if (ends(t, "/2"))
+			break;
+	}
+	ck_assert_uint_gt(got, BIG);
+	ck_assert_uint_eq(n_released, 1);
+	ck_assert_uint_eq(n_requests, 2);
+	say("GET /big HTTP/1.1\r\n\r\n");
+	close(peer); /* with most of it unread */
+	turn();
+	ck_assert_uint_eq(n_released, 2);
+	ck_assert_uint_eq(n_closed, 1);
+	open_conn();
+	say("GET /big HTTP/1.1\r\n\r\n");
+	fn_h1_conn_close(conn);
+	conn = NULL;
+	ck_assert_uint_eq(n_released, 1);
+	ck_assert_uint_eq(n_closed, 0);
+	tear_down();
+}
+END_TEST
+
+static void note(void *arg) { strcat(order, arg); }
+
+/* A later answer goes out after the round's other work. */
+START_TEST(test_later)
+{
+	struct fn_deferred d = {.fn = note, .arg = (void *)"d"};
+
+	set_up();
+	fn_loop_defer(loop, &d);
+	fn_loop_defer(loop, &d);
+	say("GET /hold HTTP/1.1\r\n\r\n");
+	ck_assert_str_eq(order, "d");
+	answer(held, "x", true);
+	ck_assert_str_eq(heard(), "");
+	turn();
+	ck_assert(ends(heard(), "x"));
+	fn_loop_defer(loop, &d);
+	fn_deferred_cancel(&d);
+	turn();
+	ck_assert_str_eq(order, "d");
+	tear_down();
+}
+END_TEST
+
+TEST_MAIN("web/h1conn", test_answers, test_refusals, test_pipelining, test_peers_that_go, test_slow_reader, test_later)
