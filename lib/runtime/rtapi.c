@@ -53,7 +53,7 @@ static void on_accept(void *arg, int fd, uint32_t events)
 
 	(void)events;
 	for (;;) {
-		int c = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), one = 1;
+		int c = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		unsigned i = 0;
 
 		if (c < 0)
@@ -64,7 +64,6 @@ static void on_accept(void *arg, int fd, uint32_t events)
 			fn_close(c);
 			continue;
 		}
-		(void)setsockopt(c, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 		(void)fn_h1_conn_new(rt->server, c, &conn_ops, rt, &rt->conns[i]);
 	}
 }
@@ -72,12 +71,16 @@ static void on_accept(void *arg, int fd, uint32_t events)
 int fn_rt_new(struct fn_loop *loop, struct fn_h1_server *server, int listen_fd, const struct fn_rt_ops *ops, void *arg, struct fn_rt **ret)
 {
 	struct fn_rt *rt = calloc(1, sizeof(*rt));
-	int r;
+	int r, one = 1;
 
 	if (!rt) {
 		fn_close(listen_fd);
 		return -ENOMEM;
 	}
+	/* Its connections inherit both. What leads nowhere but to ourselves needs no estimates of bandwidth and no pacing timers, as the host's
+	 * default may do (BBR); reno is always there. */
+	(void)setsockopt(listen_fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	(void)setsockopt(listen_fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
 	*rt = (struct fn_rt){.loop = loop, .server = server, .ops = ops, .arg = arg, .listen_fd = listen_fd};
 	r = fn_loop_add_io(loop, listen_fd, EPOLLIN, on_accept, rt, &rt->io);
 	if (r < 0) {
