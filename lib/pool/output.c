@@ -88,11 +88,10 @@ static uint64_t peak_of(struct fn_worker *w)
 	return w->memory_peak;
 }
 
-void fn_worker_report(struct fn_worker *w, uint64_t end_us, const char *status)
+void fn_worker_report(struct fn_worker *w, const struct fn_invocation *inv, uint64_t end_us, const char *status)
 {
 	const struct fn_function *f = w->group->function;
-	double ms = (double)(end_us - w->delivered_us) / 1000.0;
-	uint64_t billed = (end_us - w->delivered_us + 999) / 1000, peak = peak_of(w) + (1u << 20) - 1;
+	uint64_t us = end_us - w->delivered_us, billed = (us + 999) / 1000, hundredths = (us + 5) / 10, peak = peak_of(w) + (1u << 20) - 1;
 	char cold[400] = "", ahead[120] = "";
 
 	if (w->first && w->ready_us) {
@@ -112,7 +111,7 @@ void fn_worker_report(struct fn_worker *w, uint64_t end_us, const char *status)
 			 ahead);
 	}
 	w->first = false;
-	fn_worker_log(w, "END RequestId: %s\n", w->inv->id);
-	fn_worker_log(w, "REPORT RequestId: %s\tDuration: %.2f ms\tBilled Duration: %llu ms\tMemory Size: %d MB\tMax Memory Used: %llu MB\t%s%s\n",
-		      w->inv->id, ms, (unsigned long long)(billed ? billed : 1), f->memory_mb, (unsigned long long)(peak >> 20), cold, status);
+	fn_worker_log(w, "END RequestId: %s\nREPORT RequestId: %s\tDuration: %llu.%02u ms\tBilled Duration: %llu ms\tMemory Size: %d MB\tMax Memory Used: %llu MB\t%s%s\n",
+		      inv->id, inv->id, (unsigned long long)(hundredths / 100), (unsigned)(hundredths % 100), (unsigned long long)(billed ? billed : 1),
+		      f->memory_mb, (unsigned long long)(peak >> 20), cold, status);
 }

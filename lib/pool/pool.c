@@ -115,6 +115,23 @@ static struct fn_invocation *wait_out(struct fn_group *g)
 	return fn_list_entry(l, struct fn_invocation, link);
 }
 
+/* END and REPORT, if they are due. */
+static void report(void *arg)
+{
+	struct fn_worker *w = arg;
+	struct fn_invocation *inv = fn_take_ptr(w->report.inv);
+	uint64_t before = cost_of(w);
+
+	if (!inv)
+		return;
+	fn_deferred_cancel(&w->report.later);
+	fn_worker_read_output(w);
+	fn_worker_flush_output(w);
+	fn_worker_report(w, inv, w->report.end_us, w->report.status);
+	set_peak(w, before);
+	fn_invocation_unref(inv);
+}
+
 /* --- the end of an environment --- */
 static void worker_end(struct fn_worker *w)
 {
@@ -134,6 +151,7 @@ static void worker_free(struct fn_worker *w)
 	struct fn_group *g = w->group;
 	struct fn_pool *p = g->pool;
 
+	report(w);
 	p->memory_used -= cost_of(w);
 	if (w->sandbox)
 		fn_map_remove_u64(p->sandboxes, w->sandbox);
@@ -173,6 +191,7 @@ static void serve(struct fn_worker *w, struct fn_invocation *inv)
 	bool bound = w->inv == inv;
 	int r;
 
+	report(w);
 	freeze(w, false);
 	if (!fn_rt_waiting(w->rt) && !bound) { /* it died while it was idle: the event has not been seen by anyone, another may have it */
 		fn_list_push_front(&w->group->waiting, &inv->link);
@@ -222,21 +241,16 @@ static void became_idle(struct fn_worker *w)
 static void finish(struct fn_worker *w, enum fn_inv_outcome outcome, char *result, size_t len, const char *status)
 {
 	struct fn_invocation *inv = w->inv;
-	uint64_t end = fn_clock_mono_us(), before = cost_of(w);
 
-	fn_worker_read_output(w);
-	if (inv->want_tail) { /* the tail must hold END and REPORT */
-		fn_worker_flush_output(w);
-		fn_worker_report(w, end, status);
-		w->inv = NULL;
-		fn_invocation_complete(inv, outcome, result, len);
-	} else {
-		fn_invocation_complete(inv, outcome, result, len);
-		fn_worker_flush_output(w);
-		fn_worker_report(w, end, status);
-		w->inv = NULL;
-	}
-	set_peak(w, before);
+	w->report.inv = fn_invocation_ref(inv);
+	w->report.end_us = fn_clock_mono_us();
+	snprintf(w->report.status, sizeof(w->report.status), "%s", status);
+	if (inv->want_tail) /* which must hold them; who does not want it need not wait for them */
+		report(w);
+	else
+		fn_loop_defer(w->group->pool->cfg.loop, &w->report.later);
+	w->inv = NULL;
+	fn_invocation_complete(inv, outcome, result, len);
 	fn_invocation_unref(inv);
 }
 
@@ -437,6 +451,7 @@ static struct fn_worker *start_worker(struct fn_group *g, struct fn_invocation *
 	if (!w)
 		return NULL;
 	w->group = g;
+	w->report.later = (struct fn_deferred){.fn = report, .arg = w};
 	w->output_fd = w->freeze_fd = w->peak_fd = -EBADF;
 	w->exit.wait_status = -1;
 	w->first = true;

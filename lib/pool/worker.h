@@ -52,6 +52,12 @@ struct fn_worker {
 	char plain[64];              /* the variable that kept its runtime from having been started ahead; "" = none */
 	struct fn_buf line;          /* output since the last newline */
 	struct fn_invocation *inv;   /* being served, or bound for a repeated init */
+	struct {                     /* END and REPORT of the last one, written once its caller has been answered */
+		struct fn_deferred later;
+		struct fn_invocation *inv; /* NULL = none is due */
+		uint64_t end_us;
+		char status[160];
+	} report;
 	struct fn_sandbox_timing timing;
 	struct fn_sandbox_exit exit;
 	char *init_error;            /* what the runtime posted to init/error */
@@ -67,7 +73,7 @@ void fn_worker_read_output(struct fn_worker *w);
 void fn_worker_flush_output(struct fn_worker *w); /* a last line without newline */
 /* A line of the platform's, to the log and the invocation's tail. */
 void fn_worker_log(struct fn_worker *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void fn_worker_report(struct fn_worker *w, uint64_t end_us, const char *status);
+void fn_worker_report(struct fn_worker *w, const struct fn_invocation *inv, uint64_t end_us, const char *status);
 
 /* spec.c */
 int fn_worker_spec(struct fn_worker *w, struct fn_spec *ret, struct fn_err *err);

@@ -16,6 +16,8 @@
 #include "base/clock.h"
 #include "base/str.h"
 
+#define REPLY_HEADERS_MAX 24
+
 struct fn_httpd {
 	struct fn_loop *loop;
 	struct fn_httpd_config cfg;
@@ -23,17 +25,10 @@ struct fn_httpd {
 	uint64_t io, prepare;
 	unsigned active;
 	bool dirty, running, closing;
-	struct conn *adopting; /* set around MHD_add_connection(), which takes no argument of ours */
-};
-
-/* One per adopted connection: MHD hands the same pointer to every request on it. */
-struct conn {
-	void *arg;
-	bool adopted;
 };
 
 struct header {
-	const char *name, *value;
+	size_t name, value; /* offsets in the request's texts */
 };
 
 struct fn_http_req {
@@ -43,14 +38,12 @@ struct fn_http_req {
 	struct fn_buf body;
 	size_t body_max;
 	bool too_large, delivered, suspended, replied, gone, in_handler;
-	void *user;
-	void (*on_abort)(void *user);
-	void *conn_arg;
 	/* reply */
 	struct MHD_Response *response;
 	unsigned status;
-	struct header *headers;
+	struct header headers[REPLY_HEADERS_MAX];
 	size_t n_headers;
+	struct fn_buf texts;
 	char **decoded; /* query values handed out */
 	size_t n_decoded;
 };
@@ -59,14 +52,10 @@ static void req_free(struct fn_http_req *r)
 {
 	if (r->response)
 		MHD_destroy_response(r->response);
-	for (size_t i = 0; i < r->n_headers; i++) {
-		free((char *)r->headers[i].name);
-		free((char *)r->headers[i].value);
-	}
 	for (size_t i = 0; i < r->n_decoded; i++)
 		free(r->decoded[i]);
 	free(r->decoded);
-	free(r->headers);
+	fn_buf_free(&r->texts);
 	free(r->path);
 	fn_buf_free(&r->body);
 	free(r);
@@ -101,23 +90,6 @@ static size_t keep_raw(void *cls, struct MHD_Connection *c, char *s)
 	return strlen(s);
 }
 
-static void on_conn(void *cls, struct MHD_Connection *c, void **socket_ctx, enum MHD_ConnectionNotificationCode code)
-{
-	struct fn_httpd *h = cls;
-
-	(void)c;
-	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-		*socket_ctx = fn_take_ptr(h->adopting);
-	} else if (*socket_ctx) {
-		struct conn *cn = *socket_ctx;
-
-		if (cn->adopted && h->cfg.ops->conn_closed)
-			h->cfg.ops->conn_closed(h->cfg.arg, cn->arg);
-		free(cn);
-		*socket_ctx = NULL;
-	}
-}
-
 static void on_completed(void *cls, struct MHD_Connection *c, void **req_ctx, enum MHD_RequestTerminationCode code)
 {
 	struct fn_http_req *r = *req_ctx;
@@ -133,8 +105,6 @@ static void on_completed(void *cls, struct MHD_Connection *c, void **req_ctx, en
 	if (r->delivered && !r->replied) { /* the client has gone; the handler still owes its reply */
 		r->gone = true;
 		r->c = NULL;
-		if (r->on_abort)
-			r->on_abort(r->user);
 		return;
 	}
 	req_free(r);
@@ -151,11 +121,8 @@ static enum MHD_Result queue(struct fn_http_req *r)
 
 static enum MHD_Result first_call(struct fn_http_req *r, struct MHD_Connection *c)
 {
-	const union MHD_ConnectionInfo *ci = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	const char *cl;
 
-	if (ci && ci->socket_context)
-		r->conn_arg = ((struct conn *)ci->socket_context)->arg;
 	r->body_max = r->h->cfg.ops->body_max ? r->h->cfg.ops->body_max(r->h->cfg.arg, r) : r->h->cfg.body_max;
 	cl = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Length");
 	if (cl) {
@@ -265,8 +232,7 @@ int fn_httpd_new(struct fn_loop *loop, const struct fn_httpd_config *config, str
 	}
 	h->mhd = MHD_start_daemon(flags, 0, NULL, NULL, on_request, h, MHD_OPTION_ARRAY, listen, MHD_OPTION_CONNECTION_LIMIT, config->conn_max, MHD_OPTION_CONNECTION_TIMEOUT, config->idle_timeout_s,
 				  MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)32768, MHD_OPTION_UNESCAPE_CALLBACK, keep_raw, NULL,
-				  MHD_OPTION_URI_LOG_CALLBACK, on_uri, h, MHD_OPTION_NOTIFY_CONNECTION, on_conn, h,
-				  MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_END);
+				  MHD_OPTION_URI_LOG_CALLBACK, on_uri, h, MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_END);
 	if (!h->mhd) {
 		free(h);
 		return fn_err_set(err, EIO, "http server", "libmicrohttpd did not start");
@@ -305,22 +271,12 @@ void fn_httpd_free(struct fn_httpd *h)
 	free(h);
 }
 
-int fn_httpd_add_conn(struct fn_httpd *h, int fd, const struct sockaddr *peer, socklen_t peer_len, void *conn_arg)
+int fn_httpd_add_conn(struct fn_httpd *h, int fd)
 {
-	struct conn *cn = calloc(1, sizeof(*cn));
 	struct sockaddr_in any = {.sin_family = AF_INET};
 
-	if (!cn) {
-		fn_close(fd);
-		return -ENOMEM;
-	}
-	cn->arg = conn_arg;
-	cn->adopted = true;
-	h->adopting = cn;
-	if (MHD_add_connection(h->mhd, fd, peer ? peer : (struct sockaddr *)&any, peer ? peer_len : sizeof(any)) != MHD_YES) {
-		free(fn_take_ptr(h->adopting));
+	if (MHD_add_connection(h->mhd, fd, (struct sockaddr *)&any, sizeof(any)) != MHD_YES) /* has closed it */
 		return -EIO;
-	}
 	h->dirty = true;
 	return 0;
 }
@@ -330,31 +286,10 @@ const char *fn_http_req_method(const struct fn_http_req *r) { return r->method; 
 const char *fn_http_req_path(const struct fn_http_req *r) { return r->path; }
 const char *fn_http_req_raw_query(const struct fn_http_req *r) { return r->query; }
 bool fn_http_req_too_large(const struct fn_http_req *r) { return r->too_large; }
-void *fn_http_req_conn_arg(const struct fn_http_req *r) { return r->conn_arg; }
-void *fn_http_req_user(const struct fn_http_req *r) { return r->user; }
-void fn_http_req_set_user(struct fn_http_req *r, void *user) { r->user = user; }
-void fn_http_req_on_abort(struct fn_http_req *r, void (*fn)(void *user)) { r->on_abort = fn; }
-
-bool fn_http_req_peer_gone(const struct fn_http_req *r)
-{
-	const union MHD_ConnectionInfo *ci = r->c ? MHD_get_connection_info(r->c, MHD_CONNECTION_INFO_CONNECTION_FD) : NULL;
-	char byte;
-	ssize_t n;
-
-	if (!ci)
-		return true;
-	n = recv(ci->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
-}
 
 const char *fn_http_req_header(const struct fn_http_req *r, const char *name)
 {
 	return r->c ? MHD_lookup_connection_value(r->c, MHD_HEADER_KIND, name) : NULL;
-}
-
-const char *fn_http_req_trailer(const struct fn_http_req *r, const char *name)
-{
-	return r->c ? MHD_lookup_connection_value(r->c, MHD_FOOTER_KIND, name) : NULL;
 }
 
 const char *fn_http_req_query(const struct fn_http_req *req, const char *name)
@@ -422,14 +357,17 @@ char *fn_http_req_take_body(struct fn_http_req *r, size_t *ret_len) { return fn_
 /* --- the reply --- */
 int fn_http_req_add_header(struct fn_http_req *r, const char *name, const char *value)
 {
-	struct header *h = realloc(r->headers, (r->n_headers + 1) * sizeof(*h));
+	size_t n = strlen(name) + 1, m = strlen(value) + 1;
+	struct header *h = &r->headers[r->n_headers];
 
-	if (!h)
+	if (r->n_headers == REPLY_HEADERS_MAX)
+		return -ENOBUFS;
+	if ((r->texts.cap == 0 && fn_buf_reserve(&r->texts, 500) < 0) || fn_buf_reserve(&r->texts, n + m) < 0)
 		return -ENOMEM;
-	r->headers = h;
-	h[r->n_headers] = (struct header){strdup(name), strdup(value)};
-	if (!h[r->n_headers].name || !h[r->n_headers].value)
-		return -ENOMEM;
+	h->name = r->texts.len;
+	h->value = h->name + n;
+	(void)fn_buf_add(&r->texts, name, n);
+	(void)fn_buf_add(&r->texts, value, m);
 	r->n_headers++;
 	return 0;
 }
@@ -442,7 +380,7 @@ static void reply(struct fn_http_req *r, unsigned status, const char *content_ty
 		return;
 	}
 	for (size_t i = 0; i < r->n_headers; i++)
-		MHD_add_response_header(resp, r->headers[i].name, r->headers[i].value);
+		MHD_add_response_header(resp, r->texts.data + r->headers[i].name, r->texts.data + r->headers[i].value);
 	if (content_type)
 		MHD_add_response_header(resp, "Content-Type", content_type);
 	if (r->h->closing)

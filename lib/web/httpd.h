@@ -1,5 +1,5 @@
 /*
- * httpd.h - an HTTP/1.1 server: libmicrohttpd (external epoll mode) nested in the event loop.
+ * httpd.h - the public HTTP/1.1 server: libmicrohttpd (external epoll mode) nested in the event loop. (Runtimes are served by h1conn.h.)
  *
  * Runs in fnd, on the loop's thread only. A request is delivered once its whole body is in
  * memory. The handler replies at once or keeps the pointer and replies later: the connection
@@ -12,7 +12,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 #include "base/err.h"
 #include "base/loop.h"
@@ -26,8 +25,6 @@ struct fn_httpd_ops {
 	 * fn_http_req_too_large() true. Optional; the config's body_max otherwise. */
 	size_t (*body_max)(void *arg, struct fn_http_req *req);
 	void (*request)(void *arg, struct fn_http_req *req);
-	/* An adopted connection (fn_httpd_add_conn) has been closed. Optional. */
-	void (*conn_closed)(void *arg, void *conn_arg);
 };
 
 struct fn_httpd_config {
@@ -47,15 +44,14 @@ unsigned fn_httpd_active(const struct fn_httpd *h);
 /* All delivered requests must have been replied to before. NULL is fine. */
 void fn_httpd_free(struct fn_httpd *h);
 
-/* Serves a connected stream socket (takes fd, also on failure); conn_arg comes back from fn_http_req_conn_arg(). */
-int fn_httpd_add_conn(struct fn_httpd *h, int fd, const struct sockaddr *peer, socklen_t peer_len, void *conn_arg);
+/* Serves a connected stream socket (takes fd, also on failure). */
+int fn_httpd_add_conn(struct fn_httpd *h, int fd);
 
 /* --- the request; strings live as long as the request --- */
 const char *fn_http_req_method(const struct fn_http_req *req);
 const char *fn_http_req_path(const struct fn_http_req *req); /* still percent-encoded, without the query */
 const char *fn_http_req_raw_query(const struct fn_http_req *req); /* without '?', "" when absent; as sent (SigV4 needs it) */
 const char *fn_http_req_header(const struct fn_http_req *req, const char *name); /* case-insensitive; NULL = absent */
-const char *fn_http_req_trailer(const struct fn_http_req *req, const char *name);
 const char *fn_http_req_query(const struct fn_http_req *req, const char *name); /* decoded; NULL = absent, "" = no value */
 /* Calls fn for each header until it returns false. */
 void fn_http_req_each_header(const struct fn_http_req *req, bool (*fn)(void *arg, const char *name, const char *value), void *arg);
@@ -63,16 +59,9 @@ void fn_http_req_body(const struct fn_http_req *req, const char **ret_data, size
 /* Takes the body out of the request: the caller free()s it. */
 char *fn_http_req_take_body(struct fn_http_req *req, size_t *ret_len);
 bool fn_http_req_too_large(const struct fn_http_req *req);
-void *fn_http_req_conn_arg(const struct fn_http_req *req);
-void *fn_http_req_user(const struct fn_http_req *req); /* a slot for the handler */
-void fn_http_req_set_user(struct fn_http_req *req, void *user);
-/* Has the client closed its connection? Asks the kernel: sooner than on_abort, which waits for the loop. */
-bool fn_http_req_peer_gone(const struct fn_http_req *req);
-/* Called if the connection dies before the reply; the reply is still owed. */
-void fn_http_req_on_abort(struct fn_http_req *req, void (*fn)(void *user));
 
 /* --- the reply --- */
-/* Adds a header to the reply to come; copies. -ENOMEM. */
+/* Adds a header to the reply to come; copies. -ENOMEM, -ENOBUFS after 24. */
 int fn_http_req_add_header(struct fn_http_req *req, const char *name, const char *value);
 /* Copies the body. */
 void fn_http_reply(struct fn_http_req *req, unsigned status, const char *content_type, const void *body, size_t len);

@@ -34,7 +34,8 @@ static struct {
 	struct fn_store *store;
 	struct fn_runtimes *runtimes;
 	struct fn_logs *logs;
-	struct fn_httpd *rt_httpd, *httpd[2];
+	struct fn_h1_server *rt_server;
+	struct fn_httpd *httpd[2];
 	struct fn_pool *pool;
 	struct fn_spawn_client *spawn;
 	struct fn_invoker *invoker;
@@ -95,7 +96,6 @@ static void make_state(void)
 static void set_up(void)
 {
 	struct fn_httpd_config http = {.listen_fd = -EBADF, .body_max = 1u << 20, .conn_max = 16, .ops = &fn_api_httpd_ops};
-	const struct fn_httpd_config rt = {.listen_fd = -EBADF, .body_max = 65536, .conn_max = 16, .ops = &fn_rt_httpd_ops};
 	struct fn_pool_config pool = {.region = "us-east-1", .idle_timeout_us = 1000000, .freeze_grace_us = 1000, .init_timeout_us = 10000000};
 	struct fn_api_config api = {.region = "us-east-1", .account_id = "000000000000", .account_concurrency = 10};
 	char path[300], db[300];
@@ -108,9 +108,9 @@ static void set_up(void)
 	snprintf(db, sizeof(db), "%s/db", w.dir);
 	fuzz_check(fn_loop_new(&w.loop) == 0 && fn_store_open(db, &w.store, &err) == 0);
 	fuzz_check(fn_runtimes_load(path, w.dir, &w.runtimes, &err) == 0);
-	fuzz_check(fn_logs_new(w.loop, w.dir, 1u << 20, 2, &w.logs, &err) == 0 && fn_httpd_new(w.loop, &rt, &w.rt_httpd, &err) == 0);
+	fuzz_check(fn_logs_new(w.loop, w.dir, 1u << 20, 2, &w.logs, &err) == 0 && fn_h1_server_new(w.loop, &w.rt_server) == 0);
 	pool.loop = w.loop;
-	pool.rt_httpd = w.rt_httpd;
+	pool.rt_server = w.rt_server;
 	pool.runtimes = w.runtimes;
 	pool.logs = w.logs;
 	fuzz_check(fn_pool_new(&pool, &w.pool, &err) == 0 && fn_sock_pair(SOCK_SEQPACKET, pair) == 0);
@@ -281,7 +281,7 @@ static void request(char *text, size_t len, int which, bool sign_it)
 
 	make_request(&out, text, len, sign_it, &head);
 	fuzz_check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
-	fuzz_check(fn_httpd_add_conn(w.httpd[which], pair[0], NULL, 0, NULL) == 0);
+	fuzz_check(fn_httpd_add_conn(w.httpd[which], pair[0]) == 0);
 	fuzz_check(send(pair[1], out.data, out.len, MSG_NOSIGNAL) == (ssize_t)out.len);
 	for (int i = 0; i < 40 && !closed; i++) {
 		turn();

@@ -1,5 +1,5 @@
 /*
- * fuzz_rtapi.c - the Runtime API, as a hostile runtime may use it: real connections to lib/runtime/rtapi behind lib/web/httpd.
+ * fuzz_rtapi.c - the Runtime API, as a hostile runtime may use it: real connections to lib/runtime/rtapi over lib/web/h1conn.
  *
  * The input is a script of steps that 0xff bytes part. Its first byte: 1 = events are delivered as soon as they are asked for. Each step's
  * first byte: 'A'..'D' the rest is sent on that connection (made when first used), 'a'..'d' that connection is closed, '!' an event is
@@ -21,7 +21,7 @@
 
 struct world {
 	struct fn_loop *loop;
-	struct fn_httpd *httpd;
+	struct fn_h1_server *server;
 	struct fn_rt *rt;
 	struct fn_invocation *inv;
 	struct sockaddr_un addr;
@@ -104,17 +104,15 @@ static void turn(struct world *w)
 
 static void set_up(struct world *w, bool eager)
 {
-	const struct fn_httpd_config http = {.listen_fd = -EBADF, .body_max = 65536, .conn_max = 64, .ops = &fn_rt_httpd_ops};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct fn_err err;
 
 	*w = (struct world){.eager = eager, .addr = {.sun_family = AF_UNIX}, .addr_len = sizeof(w->addr)};
 	for (int i = 0; i < CONNS; i++)
 		w->conn[i] = -1;
-	fuzz_check(fn_loop_new(&w->loop) == 0 && fn_httpd_new(w->loop, &http, &w->httpd, &err) == 0);
+	fuzz_check(fn_loop_new(&w->loop) == 0 && fn_h1_server_new(w->loop, &w->server) == 0);
 	fuzz_check(fd >= 0 && bind(fd, (struct sockaddr *)&w->addr, sizeof(sa_family_t)) == 0 && listen(fd, 16) == 0); /* an abstract name */
 	fuzz_check(getsockname(fd, (struct sockaddr *)&w->addr, &w->addr_len) == 0);
-	fuzz_check(fn_rt_new(w->loop, w->httpd, fd, &ops, w, &w->rt) == 0);
+	fuzz_check(fn_rt_new(w->loop, w->server, fd, &ops, w, &w->rt) == 0);
 	w->inv = fn_invocation_new();
 	fuzz_check(w->inv != NULL);
 	strcpy(w->inv->id, "11111111-1111-4111-8111-111111111111");
@@ -177,8 +175,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		w.conn[c] = -1;
 	turn(&w);
 	turn(&w);
-	fuzz_check(fn_httpd_active(w.httpd) == 0);
-	fn_httpd_free(w.httpd);
+	fn_h1_server_free(w.server);
 	fn_loop_free(w.loop);
 	fuzz_check(w.inv->refs == 1);
 	fn_invocation_unref(w.inv);
