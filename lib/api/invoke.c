@@ -10,14 +10,24 @@
 #include "model/limits.h"
 #include "web/json_scan.h"
 
-struct waiting {
-	struct fn_call call;
+struct waiting { /* what is needed of the fn_call, which is too large to be copied for each invocation */
+	struct fn_api *api;
+	struct fn_http_req *req;
+	char request_id[FN_UUID_SIZE];
 };
+
+static void reply_failure(const struct waiting *w, const struct fn_aws_error *error, const char *message)
+{
+	struct fn_call call = {.api = w->api, .req = w->req};
+
+	memcpy(call.request_id, w->request_id, sizeof(call.request_id));
+	fn_reply_error(&call, error, "%s", message);
+}
 
 static void on_done(void *arg, struct fn_invoke_result *res)
 {
 	struct waiting *w = arg;
-	struct fn_http_req *req = w->call.req;
+	struct fn_http_req *req = w->req;
 	char text[512], *payload;
 
 	if (res->trace_id)
@@ -32,17 +42,17 @@ static void on_done(void *arg, struct fn_invoke_result *res)
 	}
 	switch (res->outcome) {
 	case FN_OUTCOME_THROTTLED:
-		fn_reply_error(&w->call, &FN_E_TOO_MANY, "Rate Exceeded.");
+		reply_failure(w, &FN_E_TOO_MANY, "Rate Exceeded.");
 		break;
 	case FN_OUTCOME_PLATFORM_ERROR:
-		fn_reply_error(&w->call, &FN_E_SERVICE, "%s", fn_err_format(res->err, text, sizeof(text)));
+		reply_failure(w, &FN_E_SERVICE, fn_err_format(res->err, text, sizeof(text)));
 		break;
 	case FN_OUTCOME_FUNCTION_ERROR:
 		(void)fn_http_req_add_header(req, "X-Amz-Function-Error", "Unhandled");
 		/* fall through */
 	case FN_OUTCOME_RESPONSE:
 		(void)fn_http_req_add_header(req, "X-Amz-Executed-Version", res->executed_version);
-		(void)fn_http_req_add_header(req, "x-amzn-RequestId", w->call.request_id);
+		(void)fn_http_req_add_header(req, "x-amzn-RequestId", w->request_id);
 		payload = res->take_payload(res);
 		fn_http_reply_owned(req, 200, res->content_type ? res->content_type : "application/json", payload ? payload : "",
 				    payload ? res->payload_len : 0, free, payload);
@@ -143,7 +153,9 @@ void fn_h_invoke(struct fn_call *call)
 	}
 	if (!w || !p.payload)
 		abort();
-	w->call = *call;
+	w->api = call->api;
+	w->req = call->req;
+	memcpy(w->request_id, call->request_id, sizeof(w->request_id));
 	p.function = f;
 	memcpy(p.request_id, call->request_id, sizeof(p.request_id));
 	p.invoked_arn = arn;

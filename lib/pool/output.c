@@ -10,6 +10,7 @@
 #include "pool/worker.h"
 
 #define LINE_MAX_BYTES (256u << 10) /* of a line that has not ended: longer ones are cut here, so that memory stays bounded */
+#define PEAK_FRESH_US 1000u
 #define READ_MAX (1u << 20)         /* at one go: others want the loop too */
 
 static void emit(struct fn_worker *w, const char *text, size_t len)
@@ -76,14 +77,21 @@ void fn_worker_log(struct fn_worker *w, const char *fmt, ...)
 	emit(w, line, (size_t)n);
 }
 
+/* Costs more than a microsecond. What was read less than a millisecond ago is still right to a few MB: more cannot be touched so quickly. An
+ * invocation that took longer is reported with a figure from after it. */
 static uint64_t peak_of(struct fn_worker *w)
 {
+	uint64_t now = fn_loop_now_us(w->group->pool->cfg.loop);
 	char text[32];
-	ssize_t n = w->peak_fd >= 0 ? pread(w->peak_fd, text, sizeof(text) - 1, 0) : -1;
+	ssize_t n;
 
+	if (w->peak_fd < 0 || now < w->peak_read_us + PEAK_FRESH_US)
+		return w->memory_peak;
+	n = pread(w->peak_fd, text, sizeof(text) - 1, 0);
 	if (n > 0) {
 		text[n] = '\0';
 		w->memory_peak = strtoull(text, NULL, 10);
+		w->peak_read_us = now;
 	}
 	return w->memory_peak;
 }

@@ -65,7 +65,7 @@ struct fn_worker {
 	char error_type[64];
 	bool first;                  /* has not served yet: its REPORT tells of the cold start */
 	uint64_t asked_us, spawned_us, ready_us, delivered_us, idle_since_us;
-	uint64_t memory_peak;
+	uint64_t memory_peak, peak_read_us;
 };
 
 /* output.c */

@@ -313,13 +313,24 @@ static size_t head_size(const struct fn_h1_reply *r)
 	return n;
 }
 
+static void put_number(char **at, char *end, uint64_t n)
+{
+	char digits[24], *p = digits + sizeof(digits);
+
+	do
+		*--p = (char)('0' + n % 10);
+	while ((n /= 10) > 0);
+	put(at, end, p, (size_t)(digits + sizeof(digits) - p));
+}
+
 static size_t put_head(struct fn_h1_conn *c, const struct fn_h1_reply *r, char *to, size_t size)
 {
-	char *at = to, *end = to + size, digits[24];
+	char *at = to, *end = to + size;
 	const char *date = date_of(c->s);
 
-	snprintf(digits, sizeof(digits), "HTTP/1.1 %u ", r->status);
-	put(&at, end, digits, strlen(digits));
+	put(&at, end, "HTTP/1.1 ", 9);
+	put_number(&at, end, r->status);
+	put(&at, end, " ", 1);
 	put(&at, end, reason(r->status), strlen(reason(r->status)));
 	put(&at, end, "\r\n", 2);
 	put(&at, end, date, strlen(date));
@@ -329,9 +340,9 @@ static size_t put_head(struct fn_h1_conn *c, const struct fn_h1_reply *r, char *
 		put_field(&at, end, r->headers[i].name, r->headers[i].value);
 	if (c->last)
 		put_field(&at, end, "Connection", "close");
-	snprintf(digits, sizeof(digits), "%zu", r->len);
-	put_field(&at, end, "Content-Length", digits);
-	put(&at, end, "\r\n", 2);
+	put(&at, end, "Content-Length: ", 16);
+	put_number(&at, end, r->len);
+	put(&at, end, "\r\n\r\n", 4);
 	return (size_t)(at - to);
 }
 
