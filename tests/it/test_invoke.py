@@ -91,6 +91,105 @@ class Invoke(Case):
         self.assertEqual((r.error, r.json), (None, {"ok": True}), "a response that was posted counts, whatever happens after")
         self.assertEqual(self.d.do(f, "counter")["served"], 1)
 
+    RAW = """
+import os, socket
+HOST, PORT = os.environ['AWS_LAMBDA_RUNTIME_API'].split(':')
+API = '/2018-06-01/runtime/'
+
+def connect():
+    s = socket.create_connection((HOST, int(PORT)), 5)
+    s.settimeout(5)
+    return s
+
+def read(s, n=1):
+    # n answers: (status, body) each, or the first that is not whole
+    data, out = b'', []
+    while len(out) < n:
+        head, sep, rest = data.partition(b'\\r\\n\\r\\n')
+        length = [int(l.split(b':')[1]) for l in head.split(b'\\r\\n') if l.lower().startswith(b'content-length:')] if sep else []
+        if sep and len(rest) >= (length or [0])[0]:
+            out.append([int(head.split()[1]), rest[:length[0]].decode() if length else ''])
+            data = rest[length[0]:] if length else rest
+            continue
+        more = s.recv(65536)
+        if not more:
+            return out + ['end']
+        data += more
+    return out
+
+def ask(data, n=1):
+    with connect() as s:
+        s.sendall(data if isinstance(data, bytes) else data.encode())
+        return read(s, n)
+
+def post(path, body='x', more=''):
+    return f'POST {API}{path} HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: {len(body)}\\r\\n{more}\\r\\n{body}'
+"""
+
+    def test_hostile_uses_of_the_runtime_api(self):
+        f = self.python(self.RAW + """
+def handler(event, context):
+    me = 'invocation/' + context.aws_request_id
+    with connect() as s: # a result that is given up half-way is none
+        s.sendall(post(me + '/response', 'y' * 100)[:-50].encode())
+        out = {'other connection': ask(post(me + '/response'))}
+    out['bare LF'] = ask('GET / HTTP/1.1\\n\\n', 2)
+    out['two lengths'] = ask('POST / HTTP/1.1\\r\\nContent-Length: 1\\r\\nContent-Length: 1\\r\\n\\r\\nx', 2)
+    out['length and chunked'] = ask('POST / HTTP/1.1\\r\\nContent-Length: 1\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\nx', 2)
+    out['fold'] = ask('GET / HTTP/1.1\\r\\nA: b\\r\\n c\\r\\n\\r\\n', 2)
+    out['nul'] = ask(b'GET / HTTP/1.1\\r\\nA: b\\0c\\r\\n\\r\\n', 2)
+    out['many fields'] = ask('GET / HTTP/1.1\\r\\n' + 'A: b\\r\\n' * 100 + '\\r\\n', 2)
+    out['long target'] = ask('GET /' + 'a' * 10000 + ' HTTP/1.1\\r\\n\\r\\n', 2)
+    out['long cause'] = ask(post('invocation/x/error', 'x', 'Lambda-Runtime-Function-XRay-Error-Cause: ' + 'c' * 200000 + '\\r\\n'))
+    out['next'] = ask(f'GET {API}invocation/next HTTP/1.1\\r\\n\\r\\n')
+    out['init error'] = ask(post('init/error', '{}'))
+    out['pipelined'] = ask('GET /2018-06-01/ping HTTP/1.1\\r\\n\\r\\n' * 3, 3)
+    out['1.0'] = ask('GET /2018-06-01/ping HTTP/1.0\\r\\n\\r\\n', 2)
+    with connect() as s:
+        s.sendall(post('invocation/x/response', 'z' * 9, 'Expect: 100-continue\\r\\n')[:-9].encode())
+        out['continue'] = read(s)
+        s.sendall(b'z' * 9)
+        out['continue'] += read(s)
+    many = [connect() for _ in range(40)]
+    out['many'] = []
+    for s in many:
+        try:
+            s.sendall(b'GET /2018-06-01/ping HTTP/1.1\\r\\n\\r\\n')
+            out['many'].append(read(s)[0] == [200, 'pong'])
+        except OSError:
+            out['many'].append(False)
+    [s.close() for s in many]
+    return out
+""", Timeout=30)
+        out = self.d.invoke(f, {}).json
+        self.assertEqual(out["other connection"][0][0], 403, out)
+        for what, status in (("bare LF", 400), ("two lengths", 400), ("length and chunked", 400), ("fold", 400), ("nul", 400), ("many fields", 431), ("long target", 414)):
+            self.assertEqual((out[what][0][0], out[what][1:]), (status, ["end"]), what)
+        self.assertEqual((out["long cause"][0][0], "InvalidRequestID" in out["long cause"][0][1]), (400, True))
+        self.assertEqual((out["next"][0][0], "InvalidStateTransition" in out["next"][0][1]), (403, True))
+        self.assertEqual(out["init error"][0][0], 403)
+        self.assertEqual(out["pipelined"], [[200, "pong"]] * 3)
+        self.assertEqual(out["1.0"], [[200, "pong"], "end"])
+        self.assertEqual([a[0] for a in out["continue"]], [100, 400])
+        self.assertTrue(10 <= sum(out["many"]) <= 16, "a runtime holds at most 16 connections")
+        self.assertEqual(self.d.invoke(f, {}).json["1.0"], [[200, "pong"], "end"], "and the environment goes on as before")
+
+    def test_streamed_response_with_trailers(self):
+        f = self.python(self.RAW + """
+def handler(event, context):
+    t = b'Lambda-Runtime-Function-Error-Type: Stream.Broke\\r\\nLambda-Runtime-Function-Error-Body: eyJlIjoxfQ==\\r\\n' if event['fail'] else b''
+    with connect() as s:
+        s.sendall(f'POST {API}invocation/{context.aws_request_id}/response HTTP/1.1\\r\\nLambda-Runtime-Function-Response-Mode: streaming\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n'.encode())
+        for part in (b'5\\r\\n"abcd\\r', b'\\n4;x\\r\\nefg"\\r\\n0\\r\\n', t + b'\\r\\n'):
+            s.sendall(part)
+        read(s)
+    os._exit(0) # the answer is out; the bootstrap would post another
+""")
+        r = self.d.invoke(f, {"fail": False})
+        self.assertEqual((r.status, r.error, r.body), (200, None, b'"abcdefg"'))
+        r = self.d.invoke(f, {"fail": True})
+        self.assertEqual((r.status, r.error, r.json), (200, "Unhandled", {"e": 1}))
+
     def test_init_failures(self):
         f = self.function(Environment={"Variables": {"INIT": "fail"}}, Timeout=5)
         r = self.d.invoke(f, {}, tail=True)
