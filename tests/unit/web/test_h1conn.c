@@ -232,8 +232,14 @@ START_TEST(test_pipelining)
 	ck_assert(strstr(t, "/4HTTP") && strstr(t, "/5HTTP") && ends(t, "/6"));
 	say("TP/1.1\r\n\r\n");
 	ck_assert_uint_eq(n_requests, 7);
-	say("GET /1 HTTP/1.1\r\n\r\nGET /close HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\n");
+	say("GET /hold HTTP/1.1\r\n\r\nGET /x HTTP/1.1\r\n\r\n"); /* and nothing more comes that would wake us */
+	answer(held, "held", false);
+	heard();
+	turn();
 	ck_assert_uint_eq(n_requests, 9);
+	ck_assert(ends(heard(), "/x"));
+	say("GET /1 HTTP/1.1\r\n\r\nGET /close HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\n");
+	ck_assert_uint_eq(n_requests, 11);
 	ck_assert_ptr_null(conn);
 	tear_down();
 }
