@@ -44,7 +44,7 @@ static void check_name(const char *name) { fuzz_check(*name && !strchr(name, '/'
 
 static void check_limits(const struct fn_cg_limits *l)
 {
-	fuzz_check(l->memory_bytes >= 1u << 20 && l->pids_max >= 4 && (!l->cpu_quota_us || l->cpu_quota_us >= 1000) && l->cpu_period_us >= 1000);
+	fuzz_check((!l->memory_bytes || l->memory_bytes >= 1u << 20) && l->pids_max >= 4 && (!l->cpu_quota_us || l->cpu_quota_us >= 1000) && l->cpu_period_us >= 1000);
 }
 
 int fn_cgroup_create(struct fn_cgroups *cgs, const char *name, const struct fn_cg_limits *l, struct fn_cgroup **ret, struct fn_err *err)
