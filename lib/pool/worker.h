@@ -62,6 +62,37 @@ struct fn_worker {
 	uint64_t memory_peak;
 };
 
+static inline uint64_t fn_pool_now_us(const struct fn_pool *p) { return fn_loop_now_us(p->cfg.loop); }
+static inline struct fn_worker *fn_worker_of(struct fn_list *l) { return fn_list_entry(l, struct fn_worker, link); }
+
+/* pool.c */
+/* Serves or starts for what waits in the group. */
+void fn_group_dispatch(struct fn_group *g);
+/* Frees a retired group that has nothing left. */
+void fn_group_release(struct fn_group *g);
+void fn_group_wait_in(struct fn_group *g, struct fn_invocation *inv);
+struct fn_invocation *fn_group_wait_out(struct fn_group *g); /* NULL = nothing waits */
+
+/* worker.c */
+extern const struct fn_rt_ops fn_worker_rt_ops;
+void fn_worker_on_timer(void *arg); /* what a deadline means depends on the state */
+void fn_worker_set_state(struct fn_worker *w, enum fn_worker_state to);
+void fn_worker_arm(struct fn_worker *w, uint64_t at_us); /* its one timer */
+/* What it weighs in the pool's memory; after the peak has changed, the difference to what it weighed before is accounted for. */
+uint64_t fn_worker_cost(const struct fn_worker *w);
+void fn_worker_set_peak(struct fn_worker *w, uint64_t before);
+void fn_worker_serve(struct fn_worker *w, struct fn_invocation *inv);
+/* The invocation is over; the environment goes on (or is about to be ended by the caller). */
+void fn_worker_finish(struct fn_worker *w, enum fn_inv_outcome outcome, char *result, size_t len, const char *status);
+void fn_worker_end(struct fn_worker *w);  /* kills it; idempotent. fn_worker_finish_dead() follows from its exit */
+void fn_worker_free(struct fn_worker *w); /* then dispatches what waits in its group, or releases the group */
+
+/* life.c */
+/* bound: an invocation that is under way and whose first environment has failed to initialise. NULL on no memory. */
+struct fn_worker *fn_worker_start(struct fn_group *g, struct fn_invocation *bound);
+/* The environment is gone for good: whoever it owed an answer gets one, then it is freed. */
+void fn_worker_finish_dead(struct fn_worker *w);
+
 /* output.c */
 void fn_worker_read_output(struct fn_worker *w);
 void fn_worker_flush_output(struct fn_worker *w); /* a last line without newline */
