@@ -10,6 +10,7 @@
 #include "api/api.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "pool/keepalive.h"
 #include "sandbox/spec.h"
 
 struct fnd_config {
@@ -24,6 +25,8 @@ struct fnd_config {
 	int64_t prepared_least, prepared_most;     /* sandboxes made ahead: spawn/stock.h */
 	int64_t prestarted_least, prestarted_most; /* the same with a runtime in them, for each */
 	int64_t idle_timeout_s, freeze_grace_ms, init_timeout_s, drain_grace_s;
+	enum fn_keep_policy keep_policy;        /* pool/keepalive.h */
+	int64_t keep_bin_s, keep_head, keep_tail, keep_margin, keep_samples;
 	int64_t log_max_bytes, log_files;
 	enum fn_log_level log_level;
 	enum fn_net_mode net;

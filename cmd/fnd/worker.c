@@ -167,7 +167,9 @@ static int make_data_plane(struct worker *w, int spawnd_fd, struct fn_err *err)
 	const struct fnd_config *c = w->cfg;
 	const struct fn_httpd_config rt = {.listen_fd = -EBADF, .body_max = FN_RESPONSE_MAX, .conn_max = 100000, .ops = &fn_rt_httpd_ops};
 	struct fn_pool_config pool = {
-		.loop = w->loop, .region = c->region, .idle_timeout_us = (uint64_t)c->idle_timeout_s * 1000000u,
+		.loop = w->loop, .region = c->region, 
+		.keep = {c->keep_policy, (uint64_t)c->idle_timeout_s * 1000000u, (uint64_t)c->keep_bin_s * 1000000u, (unsigned)c->keep_head,
+			 (unsigned)c->keep_tail, (unsigned)c->keep_margin, (unsigned)c->keep_samples},
 		.freeze_grace_us = (uint64_t)c->freeze_grace_ms * 1000u, .init_timeout_us = (uint64_t)c->init_timeout_s * 1000000u,
 		.memory_budget = memory_budget(c), .net = c->net,
 	};

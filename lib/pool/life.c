@@ -51,6 +51,8 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *r
 			if (inv)
 				fn_invocation_fail(inv, err);
 		}
+		if (inv)
+			fn_group_done(g);
 		fn_invocation_unref(inv);
 		w->gone = true;
 		fn_worker_end(w);
@@ -73,7 +75,7 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *r
 		fn_worker_arm(w, fn_pool_now_us(p) + p->cfg.init_timeout_us);
 }
 
-struct fn_worker *fn_worker_start(struct fn_group *g, struct fn_invocation *bound)
+struct fn_worker *fn_worker_start(struct fn_group *g, struct fn_invocation *bound, bool ahead)
 {
 	struct fn_pool *p = g->pool;
 	struct fn_worker *w = calloc(1, sizeof(*w));
@@ -87,6 +89,7 @@ struct fn_worker *fn_worker_start(struct fn_group *g, struct fn_invocation *boun
 	w->output_fd = w->freeze_fd = w->peak_fd = -EBADF;
 	w->exit.wait_status = -1;
 	w->first = true;
+	w->ahead = ahead;
 	w->asked_us = fn_clock_mono_us();
 	if (fn_loop_add_timer(p->cfg.loop, UINT64_MAX, fn_worker_on_timer, w, &w->timer) < 0) {
 		free(w);
@@ -193,6 +196,7 @@ void fn_worker_finish_dead(struct fn_worker *w)
 	if (w->inv && (helper_lost || g->pool->shutdown)) {
 		fn_invocation_fail(w->inv, &lost);
 		fn_invocation_unref(fn_take_ptr(w->inv));
+		fn_group_done(g);
 	} else if (w->inv) {
 		json = death_json(w, &len, status, sizeof(status));
 		fn_worker_finish(w, FN_INV_FUNCTION_ERROR, json, len, status);
@@ -202,9 +206,10 @@ void fn_worker_finish_dead(struct fn_worker *w)
 		if (inv && helper_lost) {
 			fn_invocation_fail(inv, &lost);
 			fn_invocation_unref(inv);
+			fn_group_done(g);
 		} else if (inv) { /* as Lambda does: init once more, within the invocation */
 			inv->init_failed = true;
-			fn_worker_start(g, inv);
+			fn_worker_start(g, inv, false);
 		}
 	}
 	fn_worker_free(w);

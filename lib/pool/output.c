@@ -106,10 +106,10 @@ void fn_worker_report(struct fn_worker *w, uint64_t end_us, const char *status)
 			snprintf(ahead, sizeof(ahead), ", prepared sandbox");
 		snprintf(cold, sizeof(cold),
 			 "Init Duration: %.2f ms\tCold Start: queue %.2f ms, cgroup %.2f ms, mounts %.2f ms, clone %.2f ms, net %.2f ms, "
-			 "exec %.2f ms, init %.2f ms%s\t",
+			 "exec %.2f ms, init %.2f ms%s%s\t",
 			 (double)(w->ready_us - w->spawned_us) / 1000.0, t->queue_us / 1000.0, t->cgroup_us / 1000.0, t->mounts_us / 1000.0,
 			 t->clone_us / 1000.0, t->net_us / 1000.0, t->exec_us / 1000.0, (double)(w->ready_us - w->spawned_us) / 1000.0,
-			 ahead);
+			 ahead, w->ahead ? ", ahead of the invocation" : "");
 	}
 	w->first = false;
 	fn_worker_log(w, "END RequestId: %s\n", w->inv->id);

