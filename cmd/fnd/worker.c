@@ -64,7 +64,14 @@ static void on_lost(void *arg)
 		fn_log_warn("the connection to fn-spawnd is lost");
 }
 
-static const struct fn_spawn_client_ops spawn_ops = {on_exit_of, on_lost};
+static void on_reclaimed(void *arg, uint64_t id, uint64_t bytes)
+{
+	struct worker *w = arg;
+
+	fn_pool_on_reclaimed(w->pool, id, bytes);
+}
+
+static const struct fn_spawn_client_ops spawn_ops = {on_exit_of, on_lost, on_reclaimed};
 
 /* Runtimes that functions use are started ahead. */
 static void expect_all(struct worker *w)

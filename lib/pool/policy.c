@@ -18,6 +18,11 @@ uint64_t fn_policy_cost(uint64_t memory_peak, uint64_t configured)
 
 bool fn_policy_must_evict(uint64_t used, uint64_t next_cost, uint64_t budget) { return budget > 0 && used + next_cost > budget; }
 
+bool fn_policy_should_reclaim(uint64_t used, uint64_t next_cost, uint64_t budget)
+{
+	return budget > 0 && used + next_cost > budget - budget / 8;
+}
+
 uint32_t fn_policy_cpu_quota_us(int memory_mb, uint32_t period_us)
 {
 	return (uint32_t)((uint64_t)memory_mb * period_us / 1769u);

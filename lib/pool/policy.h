@@ -14,6 +14,9 @@ uint64_t fn_policy_cost(uint64_t memory_peak, uint64_t configured);
 /* Must an idle environment end before another starts? */
 bool fn_policy_must_evict(uint64_t used, uint64_t next_cost, uint64_t budget);
 
+/* Is it time to take page cache back from idle ones, so that they need not end? Before that is: from 7/8 of the budget on. */
+bool fn_policy_should_reclaim(uint64_t used, uint64_t next_cost, uint64_t budget);
+
 /* cpu.max for a memory size: 1,769 MB is one CPU (Lambda Developer Guide, "Configuring memory"). */
 uint32_t fn_policy_cpu_quota_us(int memory_mb, uint32_t period_us);
 

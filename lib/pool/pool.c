@@ -10,11 +10,13 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "pool/policy.h"
 #include "pool/worker.h"
 
 #define PATIENCE_US 3000u
+#define RECLAIM_AT_ONCE 4u
 
 /* --- groups --- */
 /* What was learnt of a function outlives a change of its code or configuration. */
@@ -86,11 +88,10 @@ struct fn_invocation *fn_group_wait_out(struct fn_group *g)
 	return fn_list_entry(l, struct fn_invocation, link);
 }
 
-/* Ends the idle environment of least value. */
-static bool evict_one(struct fn_pool *p)
+/* Of all that are idle; reclaimable: of those that are frozen and still have their page cache, as far as we know. */
+static struct fn_worker *least_valuable(struct fn_pool *p, bool reclaimable, double *ret_value)
 {
-	struct fn_worker *victim = NULL;
-	double least = 0;
+	struct fn_worker *found = NULL;
 	struct fn_group *g;
 	size_t it = 0;
 
@@ -100,14 +101,23 @@ static bool evict_one(struct fn_pool *p)
 			struct fn_worker *w = fn_worker_of(l);
 			double value;
 
-			if (w->state != FN_WORKER_IDLE)
+			if (w->state != FN_WORKER_IDLE || (reclaimable && (!w->frozen || w->reclaiming)))
 				continue;
 			value = fn_keep_value(&p->keep, &g->keep, &w->keep, fn_worker_cost(w));
-			if (!victim || value < least) {
-				victim = w;
-				least = value;
+			if (!found || value < *ret_value) {
+				found = w;
+				*ret_value = value;
 			}
 		}
+	return found;
+}
+
+/* Ends the idle environment of least value. */
+static bool evict_one(struct fn_pool *p)
+{
+	double least;
+	struct fn_worker *victim = least_valuable(p, false, &least);
+
 	if (!victim)
 		return false;
 	fn_keep_evicted(&p->keep, least);
@@ -116,12 +126,50 @@ static bool evict_one(struct fn_pool *p)
 	return true;
 }
 
+static uint64_t next_cost(const struct fn_group *g)
+{
+	return fn_policy_cost(g->memory_seen, (uint64_t)g->function->memory_mb << 20);
+}
+
 static bool lacks_room(const struct fn_group *g)
 {
 	const struct fn_pool *p = g->pool;
 
-	return fn_policy_must_evict(p->memory_used - p->memory_ending, fn_policy_cost(g->memory_seen, (uint64_t)g->function->memory_mb << 20),
-				    p->cfg.memory_budget);
+	return fn_policy_must_evict(p->memory_used - p->memory_ending, next_cost(g), p->cfg.memory_budget);
+}
+
+/* Room for one more environment of this group. First, and in time, idle ones lose what the kernel can do without; then they end. */
+static void make_room(struct fn_group *g)
+{
+	struct fn_pool *p = g->pool;
+	double value;
+
+	if (fn_policy_should_reclaim(p->memory_used - p->memory_ending, next_cost(g), p->cfg.memory_budget)) {
+		for (unsigned i = 0; i < RECLAIM_AT_ONCE; i++) {
+			struct fn_worker *w = least_valuable(p, true, &value);
+
+			if (!w)
+				break;
+			w->reclaiming = true;
+			fn_spawn_reclaim(p->spawn, w->sandbox);
+		}
+	}
+	while (lacks_room(g) && evict_one(p))
+		;
+}
+
+void fn_pool_on_reclaimed(struct fn_pool *p, uint64_t sandbox, uint64_t bytes)
+{
+	struct fn_worker *w = fn_map_get_u64(p->sandboxes, sandbox);
+	uint64_t before;
+
+	if (!w || w->state != FN_WORKER_IDLE || !w->reclaiming || bytes == 0)
+		return;
+	before = fn_worker_cost(w);
+	w->resident = bytes;
+	p->memory_used += fn_worker_cost(w) - before;
+	fn_log_debug("an environment of %s holds %llu KB after its page cache was taken back", w->group->function->name,
+		     (unsigned long long)bytes >> 10);
 }
 
 /* --- made ahead --- */
@@ -190,8 +238,7 @@ void fn_group_dispatch(struct fn_group *g)
 		g->patience_until_us = 0;
 	starts = fn_policy_starts(g->n_waiting, g->count[FN_WORKER_SPAWNING] + g->count[FN_WORKER_INIT], finishing, patient);
 	while (starts-- > 0) {
-		while (lacks_room(g) && evict_one(p))
-			;
+		make_room(g);
 		fn_worker_start(g, NULL, false);
 	}
 }

@@ -43,7 +43,7 @@ void fn_worker_arm(struct fn_worker *w, uint64_t at) { (void)fn_loop_rearm_timer
 
 uint64_t fn_worker_cost(const struct fn_worker *w)
 {
-	return fn_policy_cost(w->memory_peak, (uint64_t)w->group->function->memory_mb << 20);
+	return fn_policy_cost(w->resident ? w->resident : w->memory_peak, (uint64_t)w->group->function->memory_mb << 20);
 }
 
 void fn_worker_set_peak(struct fn_worker *w, uint64_t before)
@@ -118,6 +118,13 @@ void fn_worker_serve(struct fn_worker *w, struct fn_invocation *inv)
 	int r;
 
 	freeze(w, false);
+	w->reclaiming = false;
+	if (w->resident) { /* it will fetch its pages back */
+		uint64_t cost = fn_worker_cost(w);
+
+		w->resident = 0;
+		w->group->pool->memory_used += fn_worker_cost(w) - cost;
+	}
 	if (!fn_rt_waiting(w->rt) && !bound) { /* it died while it was idle: the event has not been seen by anyone, another may have it */
 		fn_list_push_front(&w->group->waiting, &inv->link);
 		w->group->n_waiting++;

@@ -65,6 +65,8 @@ struct fn_worker {
 	bool first;                  /* has not served yet: its REPORT tells of the cold start */
 	bool ahead;                  /* made before anyone asked for it */
 	bool evicted;
+	bool reclaiming;             /* asked for, since it became idle */
+	uint64_t resident;           /* what it holds after that, until it is used again; 0 = not known */
 	struct fn_keep_env keep;
 	uint64_t asked_us, spawned_us, ready_us, delivered_us;
 	uint64_t memory_peak, ending_cost;

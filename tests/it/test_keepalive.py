@@ -1,5 +1,5 @@
 """Idle environments: how long they are kept, which go first when memory is wanted, which are made before they are asked for."""
-import time, unittest
+import glob, os, re, time, unittest
 from harness import *
 
 BUDGET = 150  # MB: a native environment that has allocated 20 MB weighs about 22
@@ -82,3 +82,47 @@ class KeepAlive(unittest.TestCase):
         d.do("tick", "echo")
         wait_until("ended at once", lambda: not d.pids()["sandbox"], 1.5)
         wait_until("made ahead", lambda: d.pids()["sandbox"], 6)
+
+    READS = """
+served = 0
+def handler(event, context):
+    global served
+    served += 1
+    if event.get("read"):
+        with open("/var/task/data", "rb") as f:
+            while f.read(1 << 20):
+                pass
+    return served
+"""
+
+    def forget_pages(self, d):
+        """Whoever reads a file first pays for its pages: that was fn-unpack."""
+        os.sync()
+        for path in glob.glob(os.path.join(d.state, "roots/code-*/**/data"), recursive=True):
+            with open(path, "rb") as f:
+                os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def test_page_cache_goes_before_environments(self):
+        d = self.daemon(memory_budget_mb=180, keep_alive={"policy": "fixed"}, freeze_grace_ms=20, log={"level": "debug"})
+        for name in ("a", "b"):
+            package = make_zip({"f.py": self.READS, "data": name.encode() * (40 << 20)})
+            d.create(name, package, runtime="python3.11", handler="f.handler", MemorySize=256, Timeout=30)
+        self.forget_pages(d)
+        for name in ("a", "b"):
+            self.assertEqual(d.invoke(name, {"read": 1}).json, 1)
+        sandboxes = d.pids()["sandbox"]
+        time.sleep(0.3 * SLOW)  # frozen
+        for i in range(4):  # not enough for all of them with two times 40 MB of page cache
+            d.create(f"more{i}", MemorySize=128)
+            self.use(d, f"more{i}")
+            if "page cache was taken back" not in d.log():
+                time.sleep(0.3 * SLOW)
+        wait_until("page cache was taken back", lambda: d.log().count("page cache was taken back") >= 2, 5)
+        held = [int(x) for x in re.findall(r"environment of [ab] holds (\d+) KB", d.log())]
+        self.assertEqual(len(held), 2, d.log()[-2000:])
+        self.assertLess(max(held), 30 << 10)
+        d.create("last", MemorySize=128)
+        self.use(d, "last")
+        self.assertTrue(set(sandboxes) <= set(d.pids()["sandbox"]), "nobody had to go")
+        for name in ("a", "b"):
+            self.assertEqual(d.invoke(name, {"read": 1}).json, 2)
