@@ -12,6 +12,7 @@
 #include "pool/worker.h"
 
 #define DRAIN_US 2000u
+#define PROVISIONED_INIT_US 130000000u /* Lambda: 130 s, or the function's timeout if that is longer */
 
 /* --- starting --- */
 static void on_output(void *arg, int fd, uint32_t events)
@@ -54,6 +55,8 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *r
 		if (inv)
 			fn_group_done(g);
 		fn_invocation_unref(inv);
+		if (w->reason == FN_PROVISIONED)
+			fn_group_provision_failed(g, err->code == ECONNRESET ? NULL : fn_err_format(err, text, sizeof(text)));
 		w->gone = true;
 		fn_worker_end(w);
 		return;
@@ -71,11 +74,19 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *r
 		fn_worker_end(w);
 		return;
 	}
-	if (!w->inv) /* a repeated init is under the function's own timeout, armed already */
-		fn_worker_arm(w, fn_pool_now_us(p) + p->cfg.init_timeout_us);
+	if (!w->inv) { /* a repeated init is under the function's own timeout, armed already */
+		uint64_t limit = p->cfg.init_timeout_us;
+
+		if (w->reason == FN_PROVISIONED) {
+			uint64_t own = (uint64_t)g->function->timeout_s * 1000000u;
+
+			limit = own > PROVISIONED_INIT_US ? own : PROVISIONED_INIT_US;
+		}
+		fn_worker_arm(w, fn_pool_now_us(p) + limit);
+	}
 }
 
-struct fn_worker *fn_worker_start(struct fn_group *g, struct fn_invocation *bound, bool ahead)
+struct fn_worker *fn_worker_start(struct fn_group *g, struct fn_invocation *bound, enum fn_worker_reason reason)
 {
 	struct fn_pool *p = g->pool;
 	struct fn_worker *w = calloc(1, sizeof(*w));
@@ -89,7 +100,7 @@ struct fn_worker *fn_worker_start(struct fn_group *g, struct fn_invocation *boun
 	w->output_fd = w->freeze_fd = w->peak_fd = -EBADF;
 	w->exit.wait_status = -1;
 	w->first = true;
-	w->ahead = ahead;
+	w->reason = reason;
 	w->asked_us = fn_clock_mono_us();
 	if (fn_loop_add_timer(p->cfg.loop, UINT64_MAX, fn_worker_on_timer, w, &w->timer) < 0) {
 		free(w);
@@ -191,6 +202,8 @@ void fn_worker_finish_dead(struct fn_worker *w)
 
 	fn_worker_read_output(w);
 	fn_worker_flush_output(w);
+	if (in_init && w->reason == FN_PROVISIONED && (w->timed_out || w->gone))
+		fn_group_provision_failed(g, helper_lost ? NULL : "FUNCTION_ERROR_INIT_FAILURE");
 	if (in_init && !g->pool->shutdown && (w->timed_out || w->gone) && !(g->retired && !w->inv))
 		init_report(w, w->inv ? "invoke" : "init");
 	if (w->inv && (helper_lost || g->pool->shutdown)) {
@@ -209,7 +222,7 @@ void fn_worker_finish_dead(struct fn_worker *w)
 			fn_group_done(g);
 		} else if (inv) { /* as Lambda does: init once more, within the invocation */
 			inv->init_failed = true;
-			fn_worker_start(g, inv, false);
+			fn_worker_start(g, inv, FN_FOR_INVOCATION);
 		}
 	}
 	fn_worker_free(w);

@@ -95,7 +95,7 @@ void fn_worker_report(struct fn_worker *w, uint64_t end_us, const char *status)
 	uint64_t billed = (end_us - w->delivered_us + 999) / 1000, peak = peak_of(w) + (1u << 20) - 1;
 	char cold[400] = "", ahead[120] = "";
 
-	if (w->first && w->ready_us) {
+	if (w->first && w->ready_us && w->reason != FN_PROVISIONED) {
 		const struct fn_sandbox_timing *t = &w->timing;
 
 		if (t->prepared == FN_PREPARED_RUNTIME)
@@ -109,7 +109,7 @@ void fn_worker_report(struct fn_worker *w, uint64_t end_us, const char *status)
 			 "exec %.2f ms, init %.2f ms%s%s\t",
 			 (double)(w->ready_us - w->spawned_us) / 1000.0, t->queue_us / 1000.0, t->cgroup_us / 1000.0, t->mounts_us / 1000.0,
 			 t->clone_us / 1000.0, t->net_us / 1000.0, t->exec_us / 1000.0, (double)(w->ready_us - w->spawned_us) / 1000.0,
-			 ahead, w->ahead ? ", ahead of the invocation" : "");
+			 ahead, w->reason == FN_FOR_LATER ? ", ahead of the invocation" : "");
 	}
 	w->first = false;
 	fn_worker_log(w, "END RequestId: %s\n", w->inv->id);

@@ -36,15 +36,27 @@ static void inherit(struct fn_pool *p, struct fn_group *g, const struct fn_funct
 	}
 }
 
-static struct fn_group *group_get(struct fn_pool *p, struct fn_function *f)
+static const char *group_key(const struct fn_function *f, char *key, size_t size)
+{
+	snprintf(key, size, "%s:%s:%" PRIu64, f->name, f->version, f->generation);
+	return key;
+}
+
+struct fn_group *fn_group_find(struct fn_pool *p, const struct fn_function *f)
 {
 	char key[256];
-	struct fn_group *g;
 
-	snprintf(key, sizeof(key), "%s:%s:%" PRIu64, f->name, f->version, f->generation);
-	g = fn_map_get(p->groups, key);
+	return fn_map_get(p->groups, group_key(f, key, sizeof(key)));
+}
+
+struct fn_group *fn_group_get(struct fn_pool *p, struct fn_function *f)
+{
+	char key[256];
+	struct fn_group *g = fn_group_find(p, f);
+
 	if (g)
 		return g;
+	group_key(f, key, sizeof(key));
 	g = calloc(1, sizeof(*g));
 	if (!g || !(g->key = strdup(key)) || fn_map_set(p->groups, key, g, NULL) < 0) {
 		free(g);
@@ -66,6 +78,7 @@ void fn_group_release(struct fn_group *g)
 	fn_map_remove(g->pool->groups, g->key);
 	fn_loop_clear(g->pool->cfg.loop, &g->patience);
 	fn_loop_clear(g->pool->cfg.loop, &g->prewarm);
+	fn_loop_clear(g->pool->cfg.loop, &g->provision);
 	fn_function_unref(g->function);
 	free(g->key);
 	free(g);
@@ -101,7 +114,7 @@ static struct fn_worker *least_valuable(struct fn_pool *p, bool reclaimable, dou
 			struct fn_worker *w = fn_worker_of(l);
 			double value;
 
-			if (w->state != FN_WORKER_IDLE || (reclaimable && (!w->frozen || w->reclaiming)))
+			if (w->state != FN_WORKER_IDLE || (!reclaimable && w->reason == FN_PROVISIONED) || (reclaimable && (!w->frozen || w->reclaiming)))
 				continue;
 			value = fn_keep_value(&p->keep, &g->keep, &w->keep, fn_worker_cost(w));
 			if (!found || value < *ret_value) {
@@ -138,8 +151,8 @@ static bool lacks_room(const struct fn_group *g)
 	return fn_policy_must_evict(p->memory_used - p->memory_ending, next_cost(g), p->cfg.memory_budget);
 }
 
-/* Room for one more environment of this group. First, and in time, idle ones lose what the kernel can do without; then they end. */
-static void make_room(struct fn_group *g)
+/* First, and in time, idle ones lose what the kernel can do without; then they end. */
+bool fn_group_make_room(struct fn_group *g)
 {
 	struct fn_pool *p = g->pool;
 	double value;
@@ -154,8 +167,10 @@ static void make_room(struct fn_group *g)
 			fn_spawn_reclaim(p->spawn, w->sandbox);
 		}
 	}
-	while (lacks_room(g) && evict_one(p))
-		;
+	while (lacks_room(g))
+		if (!evict_one(p))
+			return false;
+	return true;
 }
 
 void fn_pool_on_reclaimed(struct fn_pool *p, uint64_t sandbox, uint64_t bytes)
@@ -179,7 +194,7 @@ static void on_prewarm(void *arg)
 
 	if (g->keep.running > 0 || !fn_list_empty(&g->workers) || g->retired || g->pool->shutdown || lacks_room(g))
 		return;
-	fn_worker_start(g, NULL, true);
+	fn_worker_start(g, NULL, FN_FOR_LATER);
 }
 
 void fn_group_done(struct fn_group *g)
@@ -217,9 +232,12 @@ void fn_group_dispatch(struct fn_group *g)
 
 		fn_list_for_each(l, &g->workers)
 		{
-			if (fn_worker_of(l)->state == FN_WORKER_IDLE) {
-				idle = fn_worker_of(l);
-				break;
+			struct fn_worker *w = fn_worker_of(l);
+
+			if (w->state == FN_WORKER_IDLE && (!idle || w->reason == FN_PROVISIONED)) {
+				idle = w;
+				if (g->floor == 0 || w->reason == FN_PROVISIONED)
+					break;
 			}
 		}
 		fn_worker_serve(idle, fn_group_wait_out(g));
@@ -238,15 +256,15 @@ void fn_group_dispatch(struct fn_group *g)
 		g->patience_until_us = 0;
 	starts = fn_policy_starts(g->n_waiting, g->count[FN_WORKER_SPAWNING] + g->count[FN_WORKER_INIT], finishing, patient);
 	while (starts-- > 0) {
-		make_room(g);
-		fn_worker_start(g, NULL, false);
+		(void)fn_group_make_room(g);
+		fn_worker_start(g, NULL, FN_FOR_INVOCATION);
 	}
 }
 
 void fn_pool_run(struct fn_pool *p, struct fn_invocation *inv)
 {
 	const struct fn_err down = {ESHUTDOWN, "invoke", "fnd is shutting down"};
-	struct fn_group *g = p->shutdown ? NULL : group_get(p, inv->function);
+	struct fn_group *g = p->shutdown ? NULL : fn_group_get(p, inv->function);
 
 	if (!g) {
 		fn_invocation_fail(inv, &down);

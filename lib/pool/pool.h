@@ -42,6 +42,17 @@ void fn_pool_free(struct fn_pool *p);
 void fn_pool_run(struct fn_pool *p, struct fn_invocation *inv);
 /* This function exists: have its runtime started ahead, if it can be. Once is enough, more does no harm; again for a new fn-spawnd. */
 void fn_pool_prestart(struct fn_pool *p, const struct fn_function *f);
+/* Provisioned concurrency of a function version: n environments that are made before they are asked for, that serve first, that are replaced
+ * when they die and not ended for being idle or for want of memory. 0 = none any more. Asking for what is so already does nothing but try
+ * again what has failed. It lasts until the version is retired or fnd ends. */
+int fn_pool_provision(struct fn_pool *p, struct fn_function *f, unsigned n);
+struct fn_pool_provisioned {
+	unsigned wanted, ready;
+	bool reached;       /* all were ready at one time since the number was set */
+	char failure[160];  /* why the last try failed; "" = it did not. Tries go on, less and less often */
+};
+void fn_pool_provisioned(struct fn_pool *p, const struct fn_function *f, struct fn_pool_provisioned *ret);
+
 /* Ends idle environments of this function version whose generation is not `keep`; busy ones end after their invocation. */
 void fn_pool_retire(struct fn_pool *p, const char *name, const char *version, uint64_t keep);
 /* Ends everything; what runs is failed. */

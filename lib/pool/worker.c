@@ -53,7 +53,10 @@ void fn_worker_set_peak(struct fn_worker *w, uint64_t before)
 }
 
 /* --- the end of an environment --- */
-uint64_t fn_worker_until(const struct fn_worker *w) { return fn_keep_until(&w->group->pool->keep, &w->group->keep, &w->keep); }
+uint64_t fn_worker_until(const struct fn_worker *w)
+{
+	return w->reason == FN_PROVISIONED ? FN_KEEP_NEVER : fn_keep_until(&w->group->pool->keep, &w->group->keep, &w->keep);
+}
 
 void fn_worker_end(struct fn_worker *w)
 {
@@ -93,6 +96,8 @@ void fn_worker_free(struct fn_worker *w)
 	if (fn_list_empty(&g->workers))
 		fn_keep_emptied(&p->keep, &g->keep, w->evicted);
 	free(w);
+	if (g->floor > 0)
+		fn_group_provision(g);
 	if (!fn_list_empty(&g->waiting))
 		fn_group_dispatch(g);
 	else
@@ -200,6 +205,8 @@ static void on_next(void *arg)
 		w->ready_us = fn_clock_mono_us();
 		fn_keep_started(&w->group->pool->keep, &w->group->keep, w->ready_us - w->asked_us);
 		fn_spawn_initialised(w->group->pool->spawn, w->sandbox);
+		if (w->reason == FN_PROVISIONED)
+			fn_group_provisioned(w->group);
 		became_idle(w);
 	} else if (w->state == FN_WORKER_FINISHING) {
 		became_idle(w);

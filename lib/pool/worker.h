@@ -16,6 +16,12 @@ enum fn_worker_state {
 	FN_WORKER_STATES
 };
 
+enum fn_worker_reason {
+	FN_FOR_INVOCATION,
+	FN_FOR_LATER,   /* the keep-alive policy expects an invocation */
+	FN_PROVISIONED, /* provisioned concurrency */
+};
+
 struct fn_pool {
 	struct fn_pool_config cfg;
 	struct fn_spawn_client *spawn;
@@ -40,6 +46,11 @@ struct fn_group {
 	struct fn_keep_function keep;
 	uint64_t memory_seen;        /* peak of the last one that was measured */
 	uint64_t prewarm;            /* timer */
+	unsigned floor;              /* provisioned concurrency; provision.c */
+	bool floor_reached;
+	unsigned floor_failures;     /* in a row */
+	char floor_reason[160];      /* of the last failure; "" = none */
+	uint64_t provision, provision_at_us; /* timer; after a failure not before */
 	uint64_t patience; /* timer: until then finishing environments are expected back */
 	uint64_t patience_until_us;
 };
@@ -63,7 +74,7 @@ struct fn_worker {
 	size_t init_error_len;
 	char error_type[64];
 	bool first;                  /* has not served yet: its REPORT tells of the cold start */
-	bool ahead;                  /* made before anyone asked for it */
+	enum fn_worker_reason reason; /* why it was made; a provisioned one that is not needed any more becomes one for later */
 	bool evicted;
 	bool reclaiming;             /* asked for, since it became idle */
 	uint64_t resident;           /* what it holds after that, until it is used again; 0 = not known */
@@ -76,6 +87,9 @@ static inline uint64_t fn_pool_now_us(const struct fn_pool *p) { return fn_loop_
 static inline struct fn_worker *fn_worker_of(struct fn_list *l) { return fn_list_entry(l, struct fn_worker, link); }
 
 /* pool.c */
+/* The group of this version and generation, made if need be; NULL on no memory. */
+struct fn_group *fn_group_get(struct fn_pool *p, struct fn_function *f);
+struct fn_group *fn_group_find(struct fn_pool *p, const struct fn_function *f); /* NULL = there is none */
 /* Serves or starts for what waits in the group. */
 void fn_group_dispatch(struct fn_group *g);
 /* Frees a retired group that has nothing left. */
@@ -84,6 +98,16 @@ void fn_group_wait_in(struct fn_group *g, struct fn_invocation *inv);
 struct fn_invocation *fn_group_wait_out(struct fn_group *g); /* NULL = nothing waits */
 /* One of its invocations is over, whatever became of it. */
 void fn_group_done(struct fn_group *g);
+
+/* Room for one more environment of this group, if need be at the cost of idle ones. False: there is none, and nobody idles. */
+bool fn_group_make_room(struct fn_group *g);
+
+/* provision.c */
+/* Starts what is missing of the group's provisioned environments, lets go of what is too many. */
+void fn_group_provision(struct fn_group *g);
+/* A provisioned environment has initialised, or failed to (why: FUNCTION_ERROR_INIT_FAILURE, or words). */
+void fn_group_provisioned(struct fn_group *g);
+void fn_group_provision_failed(struct fn_group *g, const char *why);
 
 /* worker.c */
 extern const struct fn_rt_ops fn_worker_rt_ops;
@@ -102,9 +126,9 @@ void fn_worker_end(struct fn_worker *w);  /* kills it; idempotent. fn_worker_fin
 void fn_worker_free(struct fn_worker *w); /* then dispatches what waits in its group, or releases the group */
 
 /* life.c */
-/* bound: an invocation that is under way and whose first environment has failed to initialise. ahead: nobody has asked for it yet.
+/* bound: an invocation that is under way and whose first environment has failed to initialise.
  * NULL on no memory. */
-struct fn_worker *fn_worker_start(struct fn_group *g, struct fn_invocation *bound, bool ahead);
+struct fn_worker *fn_worker_start(struct fn_group *g, struct fn_invocation *bound, enum fn_worker_reason reason);
 /* The environment is gone for good: whoever it owed an answer gets one, then it is freed. */
 void fn_worker_finish_dead(struct fn_worker *w);
 

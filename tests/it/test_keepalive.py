@@ -106,14 +106,14 @@ def handler(event, context):
         d = self.daemon(memory_budget_mb=180, keep_alive={"policy": "fixed"}, freeze_grace_ms=20, log={"level": "debug"})
         for name in ("a", "b"):
             package = make_zip({"f.py": self.READS, "data": name.encode() * (40 << 20)})
-            d.create(name, package, runtime="python3.11", handler="f.handler", MemorySize=256, Timeout=30)
+            d.create(name, package, runtime="python3.11", handler="f.handler", MemorySize=256, Timeout=120)
         self.forget_pages(d)
         for name in ("a", "b"):
             self.assertEqual(d.invoke(name, {"read": 1}).json, 1)
         sandboxes = d.pids()["sandbox"]
         time.sleep(0.3 * SLOW)  # frozen
         for i in range(4):  # not enough for all of them with two times 40 MB of page cache
-            d.create(f"more{i}", MemorySize=128)
+            d.create(f"more{i}", MemorySize=128, Timeout=60)
             self.use(d, f"more{i}")
             if "page cache was taken back" not in d.log():
                 time.sleep(0.3 * SLOW)
@@ -121,7 +121,7 @@ def handler(event, context):
         held = [int(x) for x in re.findall(r"environment of [ab] holds (\d+) KB", d.log())]
         self.assertEqual(len(held), 2, d.log()[-2000:])
         self.assertLess(max(held), 30 << 10)
-        d.create("last", MemorySize=128)
+        d.create("last", MemorySize=128, Timeout=60)
         self.use(d, "last")
         self.assertTrue(set(sandboxes) <= set(d.pids()["sandbox"]), "nobody had to go")
         for name in ("a", "b"):
