@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "fnd.h"
 #include "invoke/invoker.h"
+#include "invoke/provision.h"
 #include "model/limits.h"
 #include "os/sock.h"
 #include "runtime/images.h"
@@ -265,6 +266,7 @@ static void on_images(void *arg, const struct fn_err *failed, unsigned installed
 		return;
 	}
 	expect_all(w);
+	fn_provision_apply_all(w->invoker, w->store);
 	fn_log_info("ready on http://%s with %zu functions; runtimes: %s", w->cfg->listen, fn_store_count(w->store), have ? have : "?");
 	tell_master(w, FND_READY);
 }

@@ -32,7 +32,7 @@ static void on_done(void *arg, struct fn_invoke_result *res)
 	}
 	switch (res->outcome) {
 	case FN_OUTCOME_THROTTLED:
-		fn_reply_error(&w->call, &FN_E_TOO_MANY, "Rate Exceeded.");
+		fn_reply_error(&w->call, res->function_full ? &FN_E_FUNCTION_FULL : &FN_E_TOO_MANY, "Rate Exceeded.");
 		break;
 	case FN_OUTCOME_PLATFORM_ERROR:
 		fn_reply_error(&w->call, &FN_E_SERVICE, "%s", fn_err_format(res->err, text, sizeof(text)));

@@ -112,6 +112,8 @@ struct fn_worker *fn_worker_start(struct fn_group *g, struct fn_invocation *boun
 	p->memory_used += fn_worker_cost(w);
 	if (bound) {
 		w->inv = bound;
+		bound->cold = true;
+		bound->spilled = g->floor > 0;
 		w->delivered_us = w->asked_us;
 		bound->deadline_real_ms = (fn_clock_real_us() + (uint64_t)g->function->timeout_s * 1000000u) / 1000;
 		fn_worker_arm(w, w->delivered_us + (uint64_t)g->function->timeout_s * 1000000u);

@@ -53,6 +53,9 @@ struct fn_pool_provisioned {
 };
 void fn_pool_provisioned(struct fn_pool *p, const struct fn_function *f, struct fn_pool_provisioned *ret);
 
+/* How many provisioned environments of a function, over its versions, serve an invocation now. */
+unsigned fn_pool_provisioned_busy(struct fn_pool *p, const char *function);
+
 /* Ends idle environments of this function version whose generation is not `keep`; busy ones end after their invocation. */
 void fn_pool_retire(struct fn_pool *p, const char *name, const char *version, uint64_t keep);
 /* Ends everything; what runs is failed. */

@@ -4,12 +4,13 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "pool/policy.h"
 #include "pool/worker.h"
 
 #define AT_ONCE 16u /* starts of a group: others want to start too */
 
-static bool alive(const struct fn_worker *w) { return w->reason == FN_PROVISIONED && w->state != FN_WORKER_ENDING; }
+static bool alive(const struct fn_worker *w) { return w->reason == FN_PROVISIONED && !w->surplus && w->state != FN_WORKER_ENDING; }
 static bool starting(const struct fn_worker *w) { return w->state == FN_WORKER_SPAWNING || w->state == FN_WORKER_INIT; }
 
 static void on_timer(void *arg) { fn_group_provision(arg); }
@@ -22,7 +23,7 @@ static void again_at(struct fn_group *g, uint64_t at)
 		(void)fn_loop_rearm_timer(g->pool->cfg.loop, g->provision, at);
 }
 
-/* The most recently used idle ones stay; what is busy becomes an ordinary environment. */
+/* The most recently used idle ones stay; what is busy ends after its invocation. */
 static void let_go(struct fn_group *g, unsigned surplus)
 {
 	for (int idle = 1; idle >= 0; idle--)
@@ -33,28 +34,38 @@ static void let_go(struct fn_group *g, unsigned surplus)
 			if (!alive(w) || (w->state == FN_WORKER_IDLE) != idle)
 				continue;
 			surplus--;
-			w->reason = FN_FOR_LATER;
+			w->surplus = true;
 			if (idle)
 				fn_worker_end(w);
 		}
 }
 
+static void count(const struct fn_group *g, unsigned *ret_have, unsigned *ret_under_way)
+{
+	*ret_have = *ret_under_way = 0;
+	fn_list_for_each(l, &g->workers)
+	{
+		*ret_have += alive(fn_worker_of(l));
+		*ret_under_way += alive(fn_worker_of(l)) && starting(fn_worker_of(l));
+	}
+}
+
 void fn_group_provision(struct fn_group *g)
 {
-	unsigned have = 0, under_way = 0, starts;
+	unsigned have, under_way, starts;
 
 	if (g->retired || g->pool->shutdown)
 		return;
-	fn_list_for_each(l, &g->workers)
-	{
-		have += alive(fn_worker_of(l));
-		under_way += alive(fn_worker_of(l)) && starting(fn_worker_of(l));
-	}
+	count(g, &have, &under_way);
 	if (have > g->floor)
 		let_go(g, have - g->floor);
+	if (have - under_way >= g->floor)
+		g->floor_reached = true;
 	starts = fn_policy_provision_starts(g->floor, have, under_way, AT_ONCE);
-	if (starts > 0 && g->provision_at_us > fn_pool_now_us(g->pool))
-		return; /* the timer is set */
+	if (starts > 0 && g->provision_at_us > fn_pool_now_us(g->pool)) {
+		again_at(g, g->provision_at_us);
+		return;
+	}
 	while (starts-- > 0) {
 		if (!fn_group_make_room(g)) {
 			fn_group_provision_failed(g, "there is not enough memory (memory_budget_mb) for more environments");
@@ -67,15 +78,9 @@ void fn_group_provision(struct fn_group *g)
 
 void fn_group_provisioned(struct fn_group *g)
 {
-	struct fn_pool_provisioned st;
-
 	g->floor_failures = 0;
 	g->floor_reason[0] = '\0';
-	fn_pool_provisioned(g->pool, g->function, &st);
-	if (st.ready >= g->floor)
-		g->floor_reached = true;
-	else
-		again_at(g, 0); /* not from within the start of one */
+	again_at(g, 0); /* the next; not from within the start of one */
 }
 
 void fn_group_provision_failed(struct fn_group *g, const char *why)
@@ -114,6 +119,7 @@ int fn_pool_provision(struct fn_pool *p, struct fn_function *f, unsigned n)
 void fn_pool_provisioned(struct fn_pool *p, const struct fn_function *f, struct fn_pool_provisioned *ret)
 {
 	struct fn_group *g = fn_group_find(p, f);
+	unsigned have, under_way;
 
 	*ret = (struct fn_pool_provisioned){0};
 	if (!g)
@@ -121,5 +127,18 @@ void fn_pool_provisioned(struct fn_pool *p, const struct fn_function *f, struct 
 	ret->wanted = g->floor;
 	ret->reached = g->floor_reached;
 	snprintf(ret->failure, sizeof(ret->failure), "%s", g->floor_reason);
-	fn_list_for_each(l, &g->workers) ret->ready += alive(fn_worker_of(l)) && !starting(fn_worker_of(l));
+	count(g, &have, &under_way);
+	ret->ready = have - under_way;
+}
+
+unsigned fn_pool_provisioned_busy(struct fn_pool *p, const char *function)
+{
+	struct fn_group *g;
+	unsigned n = 0;
+	size_t it = 0;
+
+	while ((g = fn_map_next(p->groups, &it)))
+		if (g->floor > 0 && fn_streq(g->function->name, function))
+			fn_list_for_each(l, &g->workers) n += alive(fn_worker_of(l)) && fn_worker_of(l)->state == FN_WORKER_BUSY;
+	return n;
 }

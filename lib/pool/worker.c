@@ -137,6 +137,9 @@ void fn_worker_serve(struct fn_worker *w, struct fn_invocation *inv)
 		return;
 	}
 	if (!bound) {
+		inv->cold = w->first && inv->arrived_us < w->ready_us;
+		inv->provisioned = w->reason == FN_PROVISIONED;
+		inv->spilled = !inv->provisioned && w->group->floor > 0;
 		w->inv = inv;
 		w->delivered_us = fn_clock_mono_us();
 		inv->deadline_real_ms = (fn_clock_real_us() + limit) / 1000;
@@ -159,6 +162,10 @@ static void became_idle(struct fn_worker *w)
 	fn_worker_set_state(w, FN_WORKER_IDLE);
 	if (w->inv) { /* a repeated init, within an invocation that is under way already */
 		fn_worker_serve(w, w->inv);
+		return;
+	}
+	if (w->surplus) {
+		fn_worker_end(w);
 		return;
 	}
 	inv = fn_group_wait_out(g);
@@ -205,9 +212,9 @@ static void on_next(void *arg)
 		w->ready_us = fn_clock_mono_us();
 		fn_keep_started(&w->group->pool->keep, &w->group->keep, w->ready_us - w->asked_us);
 		fn_spawn_initialised(w->group->pool->spawn, w->sandbox);
+		became_idle(w);
 		if (w->reason == FN_PROVISIONED)
 			fn_group_provisioned(w->group);
-		became_idle(w);
 	} else if (w->state == FN_WORKER_FINISHING) {
 		became_idle(w);
 	}

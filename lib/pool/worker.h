@@ -74,7 +74,8 @@ struct fn_worker {
 	size_t init_error_len;
 	char error_type[64];
 	bool first;                  /* has not served yet: its REPORT tells of the cold start */
-	enum fn_worker_reason reason; /* why it was made; a provisioned one that is not needed any more becomes one for later */
+	enum fn_worker_reason reason; /* why it was made */
+	bool surplus;                /* it was provisioned, and is not any more: ends after what it does now */
 	bool evicted;
 	bool reclaiming;             /* asked for, since it became idle */
 	uint64_t resident;           /* what it holds after that, until it is used again; 0 = not known */
