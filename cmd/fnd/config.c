@@ -39,6 +39,7 @@ static const struct key {
 	{"prepared_most", NUMBER, AT(prepared_most), 0, 1000},
 	{"prestarted_least", NUMBER, AT(prestarted_least), 0, 1000},
 	{"prestarted_most", NUMBER, AT(prestarted_most), 0, 1000},
+	{"provisioned_scaling_period_s", NUMBER, AT(scaling_period_s), 1, 3600},
 	{"freeze_grace_ms", NUMBER, AT(freeze_grace_ms), 0, 60000},
 	{"init_timeout_s", NUMBER, AT(init_timeout_s), 1, 900},
 	{"drain_grace_s", NUMBER, AT(drain_grace_s), 0, 900},
@@ -75,7 +76,7 @@ int fnd_config_init(struct fnd_config *c)
 	*c = (struct fnd_config){
 		.uid_base = 0x70000000, .account_concurrency = 1000, .idle_timeout_s = 600, .prepared_least = 4, .prepared_most = 64, .prestarted_least = 2, .prestarted_most = 16,
 		.freeze_grace_ms = 100, .init_timeout_s = 10,
-		.keep_policy = FN_KEEP_HYBRID, .keep_bin_s = 60, .keep_head = 5, .keep_tail = 99, .keep_margin = 10, .keep_samples = 10,
+		.scaling_period_s = 60, .keep_policy = FN_KEEP_HYBRID, .keep_bin_s = 60, .keep_head = 5, .keep_tail = 99, .keep_margin = 10, .keep_samples = 10,
 		.drain_grace_s = 30, .log_max_bytes = 16 << 20, .log_files = 8, .log_level = FN_LOG_INFO, .net = FN_NET_LOOPBACK,
 	};
 	return set(&c->listen, "127.0.0.1:3001") < 0 || set(&c->state_dir, "/var/lib/fnd") < 0 || set(&c->region, "us-east-1") < 0 ||
@@ -96,6 +97,7 @@ void fnd_config_free(struct fnd_config *c)
 		free(c->credentials[i].secret_access_key);
 	}
 	free(c->credentials);
+	fnd_config_scaling_free(c);
 }
 
 static int bad(struct fn_err *err, const char *file, const char *key, const char *what)
@@ -239,6 +241,8 @@ int fnd_config_load(struct fnd_config *c, const char *file, struct fn_err *err)
 			r = load_log(c, v, file, err);
 		else if (fn_streq(name, "keep_alive") && json_is_object(v))
 			r = load_keep_alive(c, v, file, err);
+		else if (fn_streq(name, "provisioned_scaling"))
+			r = fnd_config_scaling(c, v, file, err);
 		else if (fn_streq(name, "credentials"))
 			r = load_credentials(c, v, file, err);
 		else

@@ -34,6 +34,7 @@ struct worker {
 	struct fn_pool *pool;
 	struct fn_spawn_client *spawn;
 	struct fn_invoker *invoker;
+	struct fn_scaler *scaler;
 	struct fn_images *images;
 	struct fn_api *api;
 	int listen_fd;
@@ -251,6 +252,8 @@ static void on_images(void *arg, const struct fn_err *failed, unsigned installed
 	struct worker *w = arg;
 	const struct fn_httpd_config http = {.listen_fd = w->listen_fd, .body_max = 1u << 20, .conn_max = CONNECTIONS_MAX, .idle_timeout_s = 300,
 					     .ops = &fn_api_httpd_ops, .arg = w->api};
+	const struct fn_scaler_config scaling = {w->loop, w->store, w->invoker, (unsigned)w->cfg->account_concurrency,
+						 (uint64_t)w->cfg->scaling_period_s * 1000000u, w->cfg->scaling, w->cfg->n_scaling};
 	fn_auto_free char *have = fn_runtimes_installed(w->runtimes);
 	struct fn_err err;
 	char text[512];
@@ -267,6 +270,8 @@ static void on_images(void *arg, const struct fn_err *failed, unsigned installed
 	}
 	expect_all(w);
 	fn_provision_apply_all(w->invoker, w->store);
+	if (fn_scaler_new(&scaling, &w->scaler) < 0)
+		fn_log_error("provisioned_scaling: out of memory");
 	fn_log_info("ready on http://%s with %zu functions; runtimes: %s", w->cfg->listen, fn_store_count(w->store), have ? have : "?");
 	tell_master(w, FND_READY);
 }
@@ -274,6 +279,7 @@ static void on_images(void *arg, const struct fn_err *failed, unsigned installed
 static void unmake(struct worker *w)
 {
 	fn_httpd_free(w->api_httpd);
+	fn_scaler_free(w->scaler);
 	fn_pool_free(w->pool);
 	fn_api_free(w->api);
 	fn_images_free(w->images);

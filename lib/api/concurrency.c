@@ -13,12 +13,6 @@
 
 static void decref(json_t **j) { json_decref(*j); }
 
-/* Lambda leaves 100 of its 1,000; a smaller account keeps a tenth. */
-static int64_t unreserved_least(const struct fn_api_config *cfg)
-{
-	return cfg->account_concurrency < 1000 ? cfg->account_concurrency / 10 : 100;
-}
-
 static bool whole_number(struct fn_call *call, json_t *in, const char *key, const char *member, int64_t least, int64_t *ret)
 {
 	json_t *v = json_object_get(in, key);
@@ -45,11 +39,11 @@ static bool account_has(struct fn_call *call, const char *function, int64_t clai
 	const struct fn_api_config *cfg = &call->api->cfg;
 	int64_t others = fn_store_claims(cfg->store) - fn_store_claim(cfg->store, function);
 
-	if (claim == 0 || (int64_t)cfg->account_concurrency - others - claim >= unreserved_least(cfg))
+	if (claim == 0 || (int64_t)cfg->account_concurrency - others - claim >= fn_provision_unreserved_least(cfg->account_concurrency))
 		return true;
 	fn_reply_error(call, &FN_E_INVALID_PARAMETER,
 		       "Specified %s for function decreases account's UnreservedConcurrentExecution below its minimum value of [%lld].", what,
-		       (long long)unreserved_least(cfg));
+		       (long long)fn_provision_unreserved_least(cfg->account_concurrency));
 	return false;
 }
 

@@ -90,3 +90,37 @@ void fn_provision_state(struct fn_invoker *inv, struct fn_store *s, const char *
 	else if (reached)
 		ret->status = FN_PROVISION_READY;
 }
+
+int64_t fn_provision_in_use(struct fn_invoker *inv, struct fn_store *s, const char *function, const struct fn_provisioned *p)
+{
+	const struct fn_alias *a = fn_store_alias(s, function, p->qualifier);
+	const char *versions[2] = {a ? a->version : p->qualifier, a ? a->other_version : NULL};
+	int64_t sum = 0;
+
+	for (int i = 0; i < 2; i++) {
+		struct fn_function *f = versions[i] ? fn_store_get(s, function, versions[i]) : NULL;
+		int64_t want = f ? fn_provision_share(p->qualifier, a, p->requested, f->version) : 0;
+		struct fn_pool_provisioned st;
+
+		if (want == 0)
+			continue;
+		fn_invoker_provisioned(inv, f, &st);
+		sum += st.busy < want ? st.busy : want;
+	}
+	return sum;
+}
+
+int64_t fn_provision_unreserved_least(unsigned account) { return account < 1000 ? account / 10 : 100; }
+
+int64_t fn_provision_room(struct fn_store *s, const char *function, const char *qualifier, unsigned account)
+{
+	const struct fn_provisioned *configs[PAGE];
+	int64_t reserved = fn_store_reserved(s, function), others = 0;
+
+	for (size_t i = 0, n = fn_store_list_provisioned(s, function, NULL, configs, PAGE); i < n; i++)
+		if (!fn_streq(configs[i]->qualifier, qualifier))
+			others += configs[i]->requested;
+	if (reserved >= 0)
+		return reserved - others;
+	return account - fn_provision_unreserved_least(account) - (fn_store_claims(s) - fn_store_claim(s, function)) - others;
+}

@@ -27,4 +27,12 @@ struct fn_provision_state {
 void fn_provision_state(struct fn_invoker *inv, struct fn_store *s, const char *function, const struct fn_provisioned *p,
 			struct fn_provision_state *ret);
 
+/* Of this configuration, how many serve an invocation now. */
+int64_t fn_provision_in_use(struct fn_invoker *inv, struct fn_store *s, const char *function, const struct fn_provisioned *p);
+
+/* What must be left in the account for functions that reserve nothing: Lambda's 100, of an account below 1,000 a tenth. */
+int64_t fn_provision_unreserved_least(unsigned account_concurrency);
+/* The most that may be provisioned for function:qualifier, beside its other configurations, within its reservation or else the account. */
+int64_t fn_provision_room(struct fn_store *s, const char *function, const char *qualifier, unsigned account_concurrency);
+
 #endif

@@ -2,7 +2,6 @@
 #include "invoke/scaling.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,7 +196,8 @@ int64_t fn_scaling_step(struct fn_scaling *s, int64_t current, double in_use, ui
 		s->above = used > s->target ? s->above + 1 : 0;
 		s->below = used < s->target * 0.9 ? s->below + 1 : 0;
 		if (s->above >= FN_SCALING_OUT || s->below >= FN_SCALING_IN) {
-			wanted = (int64_t)ceil(in_use / s->target);
+			wanted = (int64_t)(in_use / s->target);
+			wanted += (double)wanted * s->target < in_use;
 			s->above = s->below = 0;
 		}
 	}

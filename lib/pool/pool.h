@@ -47,7 +47,7 @@ void fn_pool_prestart(struct fn_pool *p, const struct fn_function *f);
  * again what has failed. It lasts until the version is retired or fnd ends. */
 int fn_pool_provision(struct fn_pool *p, struct fn_function *f, unsigned n);
 struct fn_pool_provisioned {
-	unsigned wanted, ready;
+	unsigned wanted, ready, busy; /* busy: of those that are ready */
 	bool reached;       /* all were ready at one time since the number was set */
 	char failure[160];  /* why the last try failed; "" = it did not. Tries go on, less and less often */
 };

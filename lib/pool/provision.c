@@ -129,6 +129,7 @@ void fn_pool_provisioned(struct fn_pool *p, const struct fn_function *f, struct 
 	snprintf(ret->failure, sizeof(ret->failure), "%s", g->floor_reason);
 	count(g, &have, &under_way);
 	ret->ready = have - under_way;
+	fn_list_for_each(l, &g->workers) ret->busy += alive(fn_worker_of(l)) && fn_worker_of(l)->state == FN_WORKER_BUSY;
 }
 
 unsigned fn_pool_provisioned_busy(struct fn_pool *p, const char *function)

@@ -1,5 +1,5 @@
 """Provisioned and reserved concurrency, through boto3 and the AWS CLI; metrics."""
-import random, threading, unittest
+import random, threading, time, unittest
 from harness import *
 import test_awscli
 
@@ -240,6 +240,61 @@ class Provisioned(Base):
         self.assertIn("Provisioned Concurrency alias", self.fails("ResourceConflictException", put, FunctionName=f, Qualifier=v, ProvisionedConcurrentExecutions=1))
         listed = self.c.list_provisioned_concurrency_configs(FunctionName=f)["ProvisionedConcurrencyConfigs"]
         self.assertEqual([(p["FunctionArn"], p["RequestedProvisionedConcurrentExecutions"]) for p in listed], [(f"{ARN}{f}:a", 1)])
+
+
+class Scaling(unittest.TestCase):
+    def daemon(self, targets):
+        shared()
+        d = Daemon({"provisioned_scaling_period_s": 1, "provisioned_scaling": targets})
+        self.addCleanup(d.remove)
+        return d.start()
+
+    def requested(self, c, f, q):
+        try:
+            return c.get_provisioned_concurrency_config(FunctionName=f, Qualifier=q)["RequestedProvisionedConcurrentExecutions"]
+        except c.exceptions.ClientError:
+            return 0
+
+    def test_follows_the_load(self):
+        d = self.daemon([{"function": "f", "qualifier": "live", "min": 1, "max": 4, "target": 0.5}])
+        c = boto(d)
+        d.create("f", Publish=True, Timeout=30)
+        c.create_alias(FunctionName="f", Name="live", FunctionVersion="1")
+        wait_until("the least there is to be", lambda: self.requested(c, "f", "live") == 1, 5)
+        stop = threading.Event()
+
+        def load():
+            while not stop.is_set():
+                d.invoke("f", {"do": "sleep", "ms": 400}, query="?Qualifier=live")
+        threads = [threading.Thread(target=load) for _ in range(4)]
+        [t.start() for t in threads]
+        self.addCleanup(stop.set)
+        wait_until("the most", lambda: self.requested(c, "f", "live") == 4, 30)
+        stop.set()
+        [t.join() for t in threads]
+        wait_until("the least again, more slowly", lambda: self.requested(c, "f", "live") == 1, 40)
+        self.assertIn("instead of", d.log())
+
+    def test_follows_the_clock(self):
+        soon = time.strftime("at(%Y-%m-%dT%H:%M:%S)", time.gmtime(time.time() + 6 * SLOW))
+        d = self.daemon([{"function": "f", "qualifier": "1", "max": 10, "schedule": [{"when": soon, "min": 3}]}])
+        c = boto(d)
+        d.create("f", Publish=True)
+        self.assertEqual(self.requested(c, "f", "1"), 0)
+        wait_until("the time has come", lambda: self.requested(c, "f", "1") == 3, 20)
+        wait_until("they are there", lambda: c.get_provisioned_concurrency_config(FunctionName="f", Qualifier="1")["Status"] == "READY", 10)
+
+    def test_configurations_that_make_no_sense(self):
+        good = {"function": "f", "qualifier": "live", "max": 5}
+        for change in ({"max": 0}, {"min": 6}, {"function": ""}, {"target": 2}, {"target": "0.7"}, {"schedule": {}}, {"schedule": [{"when": "rate(1 hour)", "min": 1}]},
+                       {"schedule": [{"when": "cron(0 8 ? * MON *)"}]}, {"more": 1}, {"qualifier": None}):
+            path = "/tmp/fnd-broken-scaling.json"
+            with open(path, "w") as f:
+                json.dump({"provisioned_scaling": [{**good, **change}]}, f)
+            p = subprocess.run([os.path.join(BUILD, "fnd"), "--state", "/nonexistent/x", "--config", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30)
+            os.unlink(path)
+            self.assertNotEqual(p.returncode, 0, change)
+            self.assertIn(b"provisioned_scaling", p.stderr, change)
 
 
 class Reserved(Base):
