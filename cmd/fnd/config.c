@@ -34,12 +34,12 @@ static const struct key {
 	{"uid_base", NUMBER, AT(uid_base), 65536, 4000000000},
 	{"account_concurrency", NUMBER, AT(account_concurrency), 1, 100000},
 	{"memory_budget_mb", NUMBER, AT(memory_budget_mb), 0, INT32_MAX},
-	{"idle_timeout_s", NUMBER, AT(idle_timeout_s), 0, 86400 * 30},
+	{"idle_timeout_s", NUMBER, AT(idle_timeout_s), 0, 2592000},
 	{"prepared_least", NUMBER, AT(prepared_least), 0, 1000},
 	{"prepared_most", NUMBER, AT(prepared_most), 0, 1000},
 	{"prestarted_least", NUMBER, AT(prestarted_least), 0, 1000},
 	{"prestarted_most", NUMBER, AT(prestarted_most), 0, 1000},
-	{"provisioned_scaling_period_s", NUMBER, AT(scaling_period_s), 1, 3600},
+	{"provisioned_scaling_period_s", NUMBER, AT(provisioned_scaling_period_s), 1, 3600},
 	{"freeze_grace_ms", NUMBER, AT(freeze_grace_ms), 0, 60000},
 	{"init_timeout_s", NUMBER, AT(init_timeout_s), 1, 900},
 	{"drain_grace_s", NUMBER, AT(drain_grace_s), 0, 900},
@@ -76,7 +76,7 @@ int fnd_config_init(struct fnd_config *c)
 	*c = (struct fnd_config){
 		.uid_base = 0x70000000, .account_concurrency = 1000, .idle_timeout_s = 600, .prepared_least = 4, .prepared_most = 64, .prestarted_least = 2, .prestarted_most = 16,
 		.freeze_grace_ms = 100, .init_timeout_s = 10,
-		.scaling_period_s = 60, .keep_policy = FN_KEEP_HYBRID, .keep_bin_s = 60, .keep_head = 5, .keep_tail = 99, .keep_margin = 10, .keep_samples = 10,
+		.provisioned_scaling_period_s = 60, .keep_policy = FN_KEEP_HYBRID, .keep_bin_s = 60, .keep_head = 5, .keep_tail = 99, .keep_margin = 10, .keep_samples = 10,
 		.drain_grace_s = 30, .log_max_bytes = 16 << 20, .log_files = 8, .log_level = FN_LOG_INFO, .net = FN_NET_LOOPBACK,
 	};
 	return set(&c->listen, "127.0.0.1:3001") < 0 || set(&c->state_dir, "/var/lib/fnd") < 0 || set(&c->region, "us-east-1") < 0 ||

@@ -30,7 +30,7 @@ struct fnd_config {
 	enum fn_keep_policy keep_policy;        /* pool/keepalive.h */
 	struct fn_scaler_target *scaling;       /* "provisioned_scaling" */
 	size_t n_scaling;
-	int64_t scaling_period_s;
+	int64_t provisioned_scaling_period_s;
 	int64_t keep_bin_s, keep_head, keep_tail, keep_margin, keep_samples;
 	int64_t log_max_bytes, log_files;
 	enum fn_log_level log_level;

@@ -253,7 +253,7 @@ static void on_images(void *arg, const struct fn_err *failed, unsigned installed
 	const struct fn_httpd_config http = {.listen_fd = w->listen_fd, .body_max = 1u << 20, .conn_max = CONNECTIONS_MAX, .idle_timeout_s = 300,
 					     .ops = &fn_api_httpd_ops, .arg = w->api};
 	const struct fn_scaler_config scaling = {w->loop, w->store, w->invoker, (unsigned)w->cfg->account_concurrency,
-						 (uint64_t)w->cfg->scaling_period_s * 1000000u, w->cfg->scaling, w->cfg->n_scaling};
+						 (uint64_t)w->cfg->provisioned_scaling_period_s * 1000000u, w->cfg->scaling, w->cfg->n_scaling};
 	fn_auto_free char *have = fn_runtimes_installed(w->runtimes);
 	struct fn_err err;
 	char text[512];
