@@ -242,7 +242,7 @@ void fn_group_dispatch(struct fn_group *g)
 		}
 		fn_worker_serve(idle, fn_group_wait_out(g));
 	}
-	if (g->n_waiting == 0)
+	if (g->n_waiting == 0 || p->shutdown)
 		return;
 	if (finishing > 0 && g->patience_until_us == 0) {
 		g->patience_until_us = fn_pool_now_us(p) + PATIENCE_US;
@@ -297,6 +297,7 @@ void fn_pool_free(struct fn_pool *p)
 
 	if (!p)
 		return;
+	p->shutdown = true; /* nothing is started any more for what is freed */
 	while (it = 0, (g = fn_map_next(p->groups, &it))) {
 		while (!fn_list_empty(&g->workers)) {
 			struct fn_worker *w = fn_worker_of(fn_list_first(&g->workers));
