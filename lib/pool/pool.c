@@ -20,20 +20,65 @@
 
 /* --- groups --- */
 /* What was learnt of a function outlives a change of its code or configuration. */
-static void inherit(struct fn_pool *p, struct fn_group *g, const struct fn_function *f)
+struct memory {
+	char *name, *key; /* name:version */
+	struct fn_keep_function keep;
+	uint64_t memory_seen;
+};
+
+static void memory_free(struct fn_pool *p, struct memory *m)
 {
-	const struct fn_group *best = NULL, *o;
+	fn_map_remove(p->memories, m->key);
+	free(m->name);
+	free(m->key);
+	free(m);
+}
+
+static void remember(struct fn_pool *p, const struct fn_group *g)
+{
+	char key[256];
+	struct memory *m;
+
+	snprintf(key, sizeof(key), "%s:%s", g->function->name, g->function->version);
+	m = fn_map_get(p->memories, key);
+	if (!m) {
+		m = calloc(1, sizeof(*m));
+		if (!m || !(m->name = strdup(g->function->name)) || !(m->key = strdup(key)) || fn_map_set(p->memories, key, m, NULL) < 0) {
+			if (m) {
+				free(m->name);
+				free(m->key);
+			}
+			free(m);
+			return;
+		}
+	}
+	m->keep = g->keep;
+	m->keep.running = 0;
+	m->memory_seen = g->memory_seen;
+}
+
+static void recall(struct fn_pool *p, struct fn_group *g, const struct fn_function *f)
+{
+	char key[256];
+	struct memory *m;
+
+	snprintf(key, sizeof(key), "%s:%s", f->name, f->version);
+	m = fn_map_get(p->memories, key);
+	if (!m)
+		return;
+	g->keep = m->keep;
+	g->memory_seen = m->memory_seen;
+	memory_free(p, m);
+}
+
+static void forget(struct fn_pool *p, const char *name) /* NULL = everything */
+{
+	struct memory *m;
 	size_t it = 0;
 
-	while ((o = fn_map_next(p->groups, &it)))
-		if (o != g && fn_streq(o->function->name, f->name) && fn_streq(o->function->version, f->version) &&
-		    (!best || o->function->generation > best->function->generation))
-			best = o;
-	if (best) {
-		g->keep = best->keep;
-		g->keep.running = 0;
-		g->memory_seen = best->memory_seen;
-	}
+	while ((m = fn_map_next(p->memories, &it)))
+		if (!name || fn_streq(m->name, name))
+			memory_free(p, m);
 }
 
 static const char *group_key(const struct fn_function *f, char *key, size_t size)
@@ -62,7 +107,7 @@ struct fn_group *fn_group_get(struct fn_pool *p, struct fn_function *f)
 		free(g);
 		return NULL;
 	}
-	inherit(p, g, f);
+	recall(p, g, f);
 	g->pool = p;
 	g->function = fn_function_ref(f);
 	fn_list_init(&g->workers);
@@ -280,7 +325,7 @@ int fn_pool_new(const struct fn_pool_config *config, struct fn_pool **ret, struc
 {
 	struct fn_pool *p = calloc(1, sizeof(*p));
 
-	if (!p || fn_map_new(&p->groups) < 0 || fn_map_new(&p->sandboxes) < 0)
+	if (!p || fn_map_new(&p->groups) < 0 || fn_map_new(&p->memories) < 0 || fn_map_new(&p->sandboxes) < 0)
 		return fn_err_set(err, ENOMEM, "pool", NULL);
 	p->cfg = *config;
 	fn_keep_init(&p->keep, &config->keep);
@@ -313,6 +358,8 @@ void fn_pool_free(struct fn_pool *p)
 			fn_group_release(g);
 		}
 	}
+	forget(p, NULL);
+	fn_map_free(p->memories);
 	fn_map_free(p->groups);
 	fn_map_free(p->sandboxes);
 	free(p);
@@ -323,11 +370,15 @@ void fn_pool_retire(struct fn_pool *p, const char *name, const char *version, ui
 	struct fn_group *g, *next;
 	size_t it = 0;
 
+	if (keep == 0 && !version)
+		forget(p, name);
 	for (g = fn_map_next(p->groups, &it); g; g = next) {
 		next = fn_map_next(p->groups, &it);
 		if (!fn_streq(g->function->name, name) || (version && !fn_streq(g->function->version, version)) ||
 		    g->function->generation == keep)
 			continue;
+		if (keep > 0 && !g->retired)
+			remember(p, g);
 		g->retired = true;
 		fn_list_for_each_safe(l, &g->workers)
 		{

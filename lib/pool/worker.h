@@ -26,6 +26,7 @@ struct fn_pool {
 	struct fn_pool_config cfg;
 	struct fn_spawn_client *spawn;
 	struct fn_map *groups;   /* key -> struct fn_group */
+	struct fn_map *memories; /* name:version -> what was learnt of it by a generation that is gone */
 	struct fn_map *sandboxes; /* sandbox id -> struct fn_worker */
 	unsigned workers;
 	uint64_t memory_used;    /* sum of fn_worker_cost() over all */
