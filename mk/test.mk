@@ -35,6 +35,7 @@ help:
 	@echo "make it / unit / check-vm  parts of make check"
 	@echo "make images [IMAGES=...]   base images into build/images; make quickstart-images: only what quickstart needs"
 	@echo "make bench                 the benchmark: build/bench.json and a table; BENCH=create,warm parts of it; BENCH=profile"
+	@echo "make sim                   the keep-alive policies on days of generated arrivals: a table"
 	@echo "make bench-density         2,000 idle Python and 3,000 native sandboxes"
 	@echo "make lint / layers         headers alone, clang-tidy, -fanalyzer / the include order"
 	@echo "make fuzz                  libFuzzer targets, FUZZ_SECONDS=300 each"

@@ -34,11 +34,12 @@ static const struct key {
 	{"uid_base", NUMBER, AT(uid_base), 65536, 4000000000},
 	{"account_concurrency", NUMBER, AT(account_concurrency), 1, 100000},
 	{"memory_budget_mb", NUMBER, AT(memory_budget_mb), 0, INT32_MAX},
-	{"idle_timeout_s", NUMBER, AT(idle_timeout_s), 1, 86400},
+	{"idle_timeout_s", NUMBER, AT(idle_timeout_s), 0, 2592000},
 	{"prepared_least", NUMBER, AT(prepared_least), 0, 1000},
 	{"prepared_most", NUMBER, AT(prepared_most), 0, 1000},
 	{"prestarted_least", NUMBER, AT(prestarted_least), 0, 1000},
 	{"prestarted_most", NUMBER, AT(prestarted_most), 0, 1000},
+	{"provisioned_scaling_period_s", NUMBER, AT(provisioned_scaling_period_s), 1, 3600},
 	{"freeze_grace_ms", NUMBER, AT(freeze_grace_ms), 0, 60000},
 	{"init_timeout_s", NUMBER, AT(init_timeout_s), 1, 900},
 	{"drain_grace_s", NUMBER, AT(drain_grace_s), 0, 900},
@@ -47,6 +48,12 @@ static const struct key {
 	{"subnet", TEXT, AT(subnet), 0, 0},
 	{"uplink", TEXT, AT(uplink), 0, 0},
 	{"resolv_conf", PATH, AT(resolv_conf), 0, 0},
+}, keep_keys[] = {
+	{"bin_s", NUMBER, AT(keep_bin_s), 1, 3600},
+	{"head_percent", NUMBER, AT(keep_head), 0, 50},
+	{"tail_percent", NUMBER, AT(keep_tail), 50, 100},
+	{"margin_percent", NUMBER, AT(keep_margin), 0, 50},
+	{"samples", NUMBER, AT(keep_samples), 2, 10000},
 }, log_keys[] = {
 	{"max_bytes", NUMBER, AT(log_max_bytes), 4096, INT64_MAX},
 	{"files", NUMBER, AT(log_files), 1, 1000},
@@ -69,6 +76,7 @@ int fnd_config_init(struct fnd_config *c)
 	*c = (struct fnd_config){
 		.uid_base = 0x70000000, .account_concurrency = 1000, .idle_timeout_s = 600, .prepared_least = 4, .prepared_most = 64, .prestarted_least = 2, .prestarted_most = 16,
 		.freeze_grace_ms = 100, .init_timeout_s = 10,
+		.provisioned_scaling_period_s = 60, .keep_policy = FN_KEEP_HYBRID, .keep_bin_s = 60, .keep_head = 5, .keep_tail = 99, .keep_margin = 10, .keep_samples = 10,
 		.drain_grace_s = 30, .log_max_bytes = 16 << 20, .log_files = 8, .log_level = FN_LOG_INFO, .net = FN_NET_LOOPBACK,
 	};
 	return set(&c->listen, "127.0.0.1:3001") < 0 || set(&c->state_dir, "/var/lib/fnd") < 0 || set(&c->region, "us-east-1") < 0 ||
@@ -89,6 +97,7 @@ void fnd_config_free(struct fnd_config *c)
 		free(c->credentials[i].secret_access_key);
 	}
 	free(c->credentials);
+	fnd_config_scaling_free(c);
 }
 
 static int bad(struct fn_err *err, const char *file, const char *key, const char *what)
@@ -141,6 +150,27 @@ static int load_network(struct fnd_config *c, json_t *o, const char *file, struc
 			c->net = FN_NET_NAT;
 		else
 			r = k ? apply(c, k, v, file, err) : bad(err, file, name, fn_streq(name, "mode") ? "must be \"loopback\" or \"nat\"" : "is no key of \"network\"");
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int load_keep_alive(struct fnd_config *c, json_t *o, const char *file, struct fn_err *err)
+{
+	const char *name;
+	json_t *v;
+
+	json_object_foreach(o, name, v) {
+		const struct key *k = find(keep_keys, N(keep_keys), name);
+		int r = 0;
+
+		if (fn_streq(name, "policy"))
+			r = fn_keep_policy_parse(json_string_value(v), &c->keep_policy) < 0
+				    ? bad(err, file, name, "must be \"fixed\", \"greedy-dual\" or \"hybrid\"")
+				    : 0;
+		else
+			r = k ? apply(c, k, v, file, err) : bad(err, file, name, "is no key of \"keep_alive\"");
 		if (r < 0)
 			return r;
 	}
@@ -209,10 +239,14 @@ int fnd_config_load(struct fnd_config *c, const char *file, struct fn_err *err)
 			r = load_network(c, v, file, err);
 		else if (fn_streq(name, "log") && json_is_object(v))
 			r = load_log(c, v, file, err);
+		else if (fn_streq(name, "keep_alive") && json_is_object(v))
+			r = load_keep_alive(c, v, file, err);
+		else if (fn_streq(name, "provisioned_scaling"))
+			r = fnd_config_scaling(c, v, file, err);
 		else if (fn_streq(name, "credentials"))
 			r = load_credentials(c, v, file, err);
 		else
-			r = bad(err, file, name, fn_streq(name, "network") || fn_streq(name, "log") ? "must be an object" : "is no key fnd knows");
+			r = bad(err, file, name, fn_streq(name, "network") || fn_streq(name, "log") || fn_streq(name, "keep_alive") ? "must be an object" : "is no key fnd knows");
 		if (r < 0)
 			break;
 	}

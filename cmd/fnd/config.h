@@ -2,6 +2,7 @@
 #ifndef FND_CONFIG_H
 #define FND_CONFIG_H
 
+#include <jansson.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,6 +11,8 @@
 #include "api/api.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "invoke/scaler.h"
+#include "pool/keepalive.h"
 #include "sandbox/spec.h"
 
 struct fnd_config {
@@ -24,6 +27,11 @@ struct fnd_config {
 	int64_t prepared_least, prepared_most;     /* sandboxes made ahead: spawn/stock.h */
 	int64_t prestarted_least, prestarted_most; /* the same with a runtime in them, for each */
 	int64_t idle_timeout_s, freeze_grace_ms, init_timeout_s, drain_grace_s;
+	enum fn_keep_policy keep_policy;        /* pool/keepalive.h */
+	struct fn_scaler_target *scaling;       /* "provisioned_scaling" */
+	size_t n_scaling;
+	int64_t provisioned_scaling_period_s;
+	int64_t keep_bin_s, keep_head, keep_tail, keep_margin, keep_samples;
 	int64_t log_max_bytes, log_files;
 	enum fn_log_level log_level;
 	enum fn_net_mode net;
@@ -39,5 +47,9 @@ int fnd_config_finish(struct fnd_config *c, struct fn_err *err);
 void fnd_config_free(struct fnd_config *c);
 /* The address to listen on; *ret_loopback tells whether only this machine can reach it. */
 int fnd_config_address(const struct fnd_config *c, struct sockaddr_storage *ret, socklen_t *ret_len, bool *ret_loopback, struct fn_err *err);
+
+/* config_scaling.c: the list at "provisioned_scaling". */
+int fnd_config_scaling(struct fnd_config *c, json_t *list, const char *file, struct fn_err *err);
+void fnd_config_scaling_free(struct fnd_config *c);
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "fnd.h"
 #include "invoke/invoker.h"
+#include "invoke/provision.h"
 #include "model/limits.h"
 #include "os/sock.h"
 #include "runtime/images.h"
@@ -34,6 +35,7 @@ struct worker {
 	struct fn_pool *pool;
 	struct fn_spawn_client *spawn;
 	struct fn_invoker *invoker;
+	struct fn_scaler *scaler;
 	struct fn_images *images;
 	struct fn_api *api;
 	int listen_fd;
@@ -65,7 +67,14 @@ static void on_lost(void *arg)
 		fn_log_warn("the connection to fn-spawnd is lost");
 }
 
-static const struct fn_spawn_client_ops spawn_ops = {on_exit_of, on_lost};
+static void on_reclaimed(void *arg, uint64_t id, uint64_t bytes)
+{
+	struct worker *w = arg;
+
+	fn_pool_on_reclaimed(w->pool, id, bytes);
+}
+
+static const struct fn_spawn_client_ops spawn_ops = {on_exit_of, on_lost, on_reclaimed};
 
 /* Runtimes that functions use are started ahead. */
 static void expect_all(struct worker *w)
@@ -167,7 +176,9 @@ static int make_data_plane(struct worker *w, int spawnd_fd, struct fn_err *err)
 {
 	const struct fnd_config *c = w->cfg;
 	struct fn_pool_config pool = {
-		.loop = w->loop, .region = c->region, .idle_timeout_us = (uint64_t)c->idle_timeout_s * 1000000u,
+		.loop = w->loop, .region = c->region, 
+		.keep = {c->keep_policy, (uint64_t)c->idle_timeout_s * 1000000u, (uint64_t)c->keep_bin_s * 1000000u, (unsigned)c->keep_head,
+			 (unsigned)c->keep_tail, (unsigned)c->keep_margin, (unsigned)c->keep_samples},
 		.freeze_grace_us = (uint64_t)c->freeze_grace_ms * 1000u, .init_timeout_us = (uint64_t)c->init_timeout_s * 1000000u,
 		.memory_budget = memory_budget(c), .net = c->net,
 	};
@@ -241,6 +252,8 @@ static void on_images(void *arg, const struct fn_err *failed, unsigned installed
 	struct worker *w = arg;
 	const struct fn_httpd_config http = {.listen_fd = w->listen_fd, .body_max = 1u << 20, .conn_max = CONNECTIONS_MAX, .idle_timeout_s = 300,
 					     .ops = &fn_api_httpd_ops, .arg = w->api};
+	const struct fn_scaler_config scaling = {w->loop, w->store, w->invoker, (unsigned)w->cfg->account_concurrency,
+						 (uint64_t)w->cfg->provisioned_scaling_period_s * 1000000u, w->cfg->scaling, w->cfg->n_scaling};
 	fn_auto_free char *have = fn_runtimes_installed(w->runtimes);
 	struct fn_err err;
 	char text[512];
@@ -256,6 +269,9 @@ static void on_images(void *arg, const struct fn_err *failed, unsigned installed
 		return;
 	}
 	expect_all(w);
+	fn_provision_apply_all(w->invoker, w->store);
+	if (fn_scaler_new(&scaling, &w->scaler) < 0)
+		fn_log_error("provisioned_scaling: out of memory");
 	fn_log_info("ready on http://%s with %zu functions; runtimes: %s", w->cfg->listen, fn_store_count(w->store), have ? have : "?");
 	tell_master(w, FND_READY);
 }
@@ -263,6 +279,7 @@ static void on_images(void *arg, const struct fn_err *failed, unsigned installed
 static void unmake(struct worker *w)
 {
 	fn_httpd_free(w->api_httpd);
+	fn_scaler_free(w->scaler);
 	fn_pool_free(w->pool);
 	fn_api_free(w->api);
 	fn_images_free(w->images);

@@ -7,6 +7,7 @@
 #include "api/configuration.h"
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "invoke/provision.h"
 
 #define WEIGHT_RULE \
 	"Map value must satisfy constraint: [Member must have value less than or equal to 1.0, Member must have value greater than or " \
@@ -149,6 +150,7 @@ static void store_alias(struct fn_call *call, const char *function, struct fn_al
 		fn_reply_error(call, &FN_E_SERVICE, "%s", fn_err_format(&err, text, sizeof(text)));
 	else
 		fn_reply_json(call, status, alias_json(call->api, function, fn_take_ptr(*a)));
+	fn_provision_apply(call->api->cfg.invoker, call->api->cfg.store, function); /* what is provisioned moves with it */
 }
 
 /* --- the operations --- */
@@ -242,6 +244,7 @@ void fn_h_delete_alias(struct fn_call *call)
 		fn_reply_error(call, &FN_E_SERVICE, "%s", fn_err_format(&err, text, sizeof(text)));
 	else
 		fn_reply_empty(call, 204); /* also when there was none */
+	fn_provision_apply(call->api->cfg.invoker, call->api->cfg.store, n.name);
 }
 
 void fn_h_list_aliases(struct fn_call *call)

@@ -348,6 +348,7 @@ void fn_h_delete_function(struct fn_call *call)
 		return;
 	}
 	fn_invoker_retire(cfg->invoker, n.name, NULL, 0);
+	fn_invoker_forget(cfg->invoker, n.name);
 	fn_logs_remove(cfg->logs, n.name);
 	for (size_t i = 0; i < n_codes; i++)
 		fn_upload_forget(call->api, codes[i]);

@@ -66,7 +66,13 @@ void fn_h_delete_function(struct fn_call *call);
 void fn_h_invoke(struct fn_call *call);
 void fn_h_account_settings(struct fn_call *call);
 void fn_h_code_signing(struct fn_call *call);
-void fn_h_concurrency(struct fn_call *call);
+void fn_h_get_concurrency(struct fn_call *call);
+void fn_h_put_concurrency(struct fn_call *call);
+void fn_h_delete_concurrency(struct fn_call *call);
+void fn_h_put_provisioned(struct fn_call *call);
+void fn_h_get_provisioned(struct fn_call *call); /* List=ALL: ListProvisionedConcurrencyConfigs */
+void fn_h_delete_provisioned(struct fn_call *call);
+void fn_h_metrics(struct fn_call *call);
 void fn_h_policy(struct fn_call *call);
 void fn_h_list_tags(struct fn_call *call);
 void fn_h_tag(struct fn_call *call);

@@ -42,7 +42,7 @@ static void on_done(void *arg, struct fn_invoke_result *res)
 	}
 	switch (res->outcome) {
 	case FN_OUTCOME_THROTTLED:
-		reply_failure(w, &FN_E_TOO_MANY, "Rate Exceeded.");
+		reply_failure(w, res->function_full ? &FN_E_FUNCTION_FULL : &FN_E_TOO_MANY, "Rate Exceeded.");
 		break;
 	case FN_OUTCOME_PLATFORM_ERROR:
 		reply_failure(w, &FN_E_SERVICE, fn_err_format(res->err, text, sizeof(text)));

@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "model/limits.h"
+#include "store/concurrency.h"
 
 void fn_h_get_configuration(struct fn_call *call)
 {
@@ -32,6 +33,9 @@ void fn_h_get_function(struct fn_call *call)
 	snprintf(url, sizeof(url), "http://%s%s", host ? host : "localhost", path ? path : "");
 	o = json_pack("{so,s{ssss}}", "Configuration", fn_function_json(call->api, f, n.qualifier, false), "Code", "RepositoryType", "S3", "Location",
 		      url);
+	if (fn_store_reserved(call->api->cfg.store, n.name) >= 0)
+		json_object_set_new(o, "Concurrency",
+				    json_pack("{sI}", "ReservedConcurrentExecutions", (json_int_t)fn_store_reserved(call->api->cfg.store, n.name)));
 	f = fn_store_get(call->api->cfg.store, n.name, NULL); /* tags are the function's */
 	if (f->tags_json)
 		json_object_set_new(o, "Tags", json_loads(f->tags_json, 0, NULL));
@@ -94,7 +98,7 @@ void fn_h_account_settings(struct fn_call *call)
 	fn_reply_json(call, 200,
 		      json_pack("{s{sI,sI,sI,sI,sI},s{sI,sI}}", "AccountLimit", "TotalCodeSize", (json_int_t)FN_LIMIT_CODE_STORAGE_BYTES,
 				"CodeSizeUnzipped", (json_int_t)FN_LIMIT_UNZIPPED_BYTES, "CodeSizeZipped", (json_int_t)FN_LIMIT_ZIP_BYTES,
-				"ConcurrentExecutions", c, "UnreservedConcurrentExecutions", c, "AccountUsage", "TotalCodeSize",
+				"ConcurrentExecutions", c, "UnreservedConcurrentExecutions", c - fn_store_claims(cfg->store), "AccountUsage", "TotalCodeSize",
 				(json_int_t)fn_store_code_bytes(cfg->store), "FunctionCount", (json_int_t)fn_store_count(cfg->store)));
 }
 
@@ -105,14 +109,6 @@ void fn_h_code_signing(struct fn_call *call)
 
 	if (f)
 		fn_reply_json(call, 200, json_pack("{ss}", "FunctionName", f->name));
-}
-
-void fn_h_concurrency(struct fn_call *call)
-{
-	struct fn_name n;
-
-	if (fn_call_function(call, &n))
-		fn_reply_json(call, 200, json_object());
 }
 
 void fn_h_policy(struct fn_call *call)

@@ -11,6 +11,7 @@
 #include "api/uploads.h"
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "invoke/provision.h"
 #include "model/limits.h"
 
 static void unref(struct fn_function **f) { fn_function_unref(*f); }
@@ -209,6 +210,7 @@ void fn_version_delete(struct fn_call *call, const struct fn_name *n)
 		return;
 	}
 	fn_invoker_retire(cfg->invoker, n->name, n->qualifier, 0);
+	fn_provision_apply(cfg->invoker, cfg->store, n->name);
 	fn_upload_forget(call->api, sha);
 	fn_reply_empty(call, 204);
 }

@@ -8,16 +8,20 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "invoke/invoker.h"
+#include "invoke/load.h"
 
 struct fn_invoker {
 	struct fn_pool *pool;
-	unsigned running, concurrency;
+	struct fn_loads *loads;
 };
 
 /* One submission: what the caller wants back. */
 struct ticket {
 	struct fn_invoker *inv;
+	struct fn_load *load;
+	bool function_full;
 	fn_invoke_done_fn done;
 	void *arg;
 };
@@ -29,13 +33,55 @@ int fn_invoker_new(struct fn_pool *pool, unsigned account_concurrency, struct fn
 	if (!inv)
 		return -ENOMEM;
 	inv->pool = pool;
-	inv->concurrency = account_concurrency;
+	if (fn_loads_new(account_concurrency, &inv->loads) < 0) {
+		free(inv);
+		return -ENOMEM;
+	}
 	*ret = inv;
 	return 0;
 }
 
-void fn_invoker_free(struct fn_invoker *inv) { free(inv); }
-unsigned fn_invoker_running(const struct fn_invoker *inv) { return inv->running; }
+void fn_invoker_free(struct fn_invoker *inv)
+{
+	if (!inv)
+		return;
+	fn_loads_free(inv->loads);
+	free(inv);
+}
+
+unsigned fn_invoker_running(const struct fn_invoker *inv) { return fn_loads_running(inv->loads); }
+
+void fn_invoker_limits(struct fn_invoker *inv, const char *function, int64_t reserved, int64_t provisioned)
+{
+	struct fn_load *l = fn_load_get(inv->loads, function);
+
+	if (l)
+		fn_load_limits(inv->loads, l, reserved, provisioned);
+}
+
+void fn_invoker_forget(struct fn_invoker *inv, const char *function) { fn_load_forget(inv->loads, function); }
+
+void fn_invoker_provision(struct fn_invoker *inv, struct fn_function *f, unsigned n)
+{
+	if (fn_pool_provision(inv->pool, f, n) < 0)
+		fn_log_error("provisioned concurrency of %s:%s: out of memory", f->name, f->version);
+}
+
+void fn_invoker_provisioned(struct fn_invoker *inv, const struct fn_function *f, struct fn_pool_provisioned *ret)
+{
+	fn_pool_provisioned(inv->pool, f, ret);
+}
+
+int fn_invoker_metrics(struct fn_invoker *inv, struct fn_buf *out)
+{
+	struct fn_load *l;
+	size_t it = 0;
+
+	while ((l = fn_load_next(inv->loads, &it)))
+		if (l->provisioned > 0)
+			l->provisioned_running = fn_pool_provisioned_busy(inv->pool, l->function);
+	return fn_loads_metrics(inv->loads, out);
+}
 
 void fn_invoker_retire(struct fn_invoker *inv, const char *name, const char *version, uint64_t generation_keep)
 {
@@ -60,10 +106,23 @@ static void deliver(struct ticket *t, struct fn_invocation *i, enum fn_outcome o
 		.outcome = outcome, .payload = fn_take_ptr(i->result), .payload_len = i->result_len, .take_payload = take_payload,
 		.content_type = i->result_type, .executed_version = i->function->version, .trace_id = i->trace_id,
 		.log_tail = i->tail, .log_tail_len = i->tail_len, .err = &i->err,
+		.function_full = t->function_full,
 	};
 
 	t->done(t->arg, &res);
 	free((char *)res.payload);
+}
+
+static void account(struct ticket *t, const struct fn_invocation *i)
+{
+	struct fn_load *l = t->load;
+
+	l->errors += i->outcome != FN_INV_RESPONSE;
+	l->cold_starts += i->cold;
+	l->provisioned_invocations += i->provisioned;
+	l->spillover_invocations += i->spilled;
+	l->duration_us += fn_clock_mono_us() - i->arrived_us;
+	fn_load_done(t->inv->loads, l); /* the last: it may be gone then */
 }
 
 /* FINISH */
@@ -77,7 +136,7 @@ static void on_done(struct fn_invocation *i)
 	struct ticket *t = i->arg;
 
 	if (i->outcome != FN_INV_THROTTLED)
-		t->inv->running--;
+		account(t, i);
 	deliver(t, i, outcomes[i->outcome]);
 	free(t);
 }
@@ -101,15 +160,17 @@ int fn_invoke_submit(struct fn_invoker *inv, struct fn_invoke_params *p, fn_invo
 {
 	struct fn_invocation *i = fn_invocation_new();
 	struct ticket *t = malloc(sizeof(*t));
+	struct fn_load *load = fn_load_get(inv->loads, p->function->name);
+	enum fn_admission admission;
 
-	if (!i || !t || make_trace_id(p->trace_id, &i->trace_id) < 0 || !(i->invoked_arn = strdup(p->invoked_arn)) ||
+	if (!i || !t || !load || make_trace_id(p->trace_id, &i->trace_id) < 0 || !(i->invoked_arn = strdup(p->invoked_arn)) ||
 	    (p->content_type && !(i->content_type = strdup(p->content_type))) ||
 	    (p->client_context && !(i->client_context = strdup(p->client_context)))) {
 		free(t);
 		fn_invocation_unref(i);
 		return -ENOMEM;
 	}
-	*t = (struct ticket){inv, done, arg};
+	*t = (struct ticket){.inv = inv, .load = load, .done = done, .arg = arg};
 	memcpy(i->id, p->request_id, sizeof(i->id));
 	i->function = fn_function_ref(p->function);
 	i->payload = p->payload;
@@ -118,10 +179,12 @@ int fn_invoke_submit(struct fn_invoker *inv, struct fn_invoke_params *p, fn_invo
 	i->arrived_us = fn_clock_mono_us();
 	i->done = on_done;
 	i->arg = t;
-	if (inv->running >= inv->concurrency) { /* ADMIT */
+	admission = fn_load_admit(inv->loads, load); /* ADMIT */
+	if (admission != FN_ADMITTED) {
+		t->function_full = admission == FN_ADMIT_FUNCTION_FULL;
 		fn_invocation_complete(i, FN_INV_THROTTLED, NULL, 0);
 	} else {
-		inv->running++;
+		load->invocations++;
 		fn_pool_run(inv->pool, i);
 	}
 	fn_invocation_unref(i);

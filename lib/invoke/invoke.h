@@ -9,16 +9,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/id.h"
 #include "model/function.h"
+#include "pool/pool.h"
 
 struct fn_invoker;
 
 enum fn_outcome {
 	FN_OUTCOME_RESPONSE,       /* the runtime's response, payload as posted */
 	FN_OUTCOME_FUNCTION_ERROR, /* HTTP 200 with X-Amz-Function-Error: Unhandled; payload is the error JSON */
-	FN_OUTCOME_THROTTLED,      /* 429: account concurrency */
+	FN_OUTCOME_THROTTLED,      /* 429: function_full says whose concurrency is used up */
 	FN_OUTCOME_PLATFORM_ERROR, /* 500 ServiceException: err says which step failed */
 };
 
@@ -44,6 +46,7 @@ struct fn_invoke_result {
 	const char *trace_id;
 	const char *log_tail;         /* last 4 KiB of this invocation's log, START to REPORT; NULL unless wanted */
 	size_t log_tail_len;
+	bool function_full;           /* FN_OUTCOME_THROTTLED: the function's reserved concurrency; else the account's */
 	const struct fn_err *err;     /* FN_OUTCOME_PLATFORM_ERROR only */
 };
 
@@ -59,6 +62,13 @@ void fn_invoker_retire(struct fn_invoker *inv, const char *name, const char *ver
 void fn_invoker_expect(struct fn_invoker *inv, const struct fn_function *f);
 /* Is there an environment, alive or ending, with this code package? */
 bool fn_invoker_uses_code(struct fn_invoker *inv, const char *code_sha256);
+/* Concurrency: store/concurrency.h has it; invoke/provision.h brings it here. reserved -1 = none. */
+void fn_invoker_limits(struct fn_invoker *inv, const char *function, int64_t reserved, int64_t provisioned);
+void fn_invoker_forget(struct fn_invoker *inv, const char *function); /* it was deleted */
+void fn_invoker_provision(struct fn_invoker *inv, struct fn_function *f, unsigned n); /* pool/pool.h */
+void fn_invoker_provisioned(struct fn_invoker *inv, const struct fn_function *f, struct fn_pool_provisioned *ret);
+/* Counters by function, in Prometheus' text format. */
+int fn_invoker_metrics(struct fn_invoker *inv, struct fn_buf *out);
 unsigned fn_invoker_running(const struct fn_invoker *inv);
 
 #endif

@@ -34,6 +34,7 @@ struct fn_invocation {
 	size_t payload_len;
 	uint64_t arrived_us;  /* monotonic */
 	uint64_t deadline_real_ms;
+	bool cold, provisioned, spilled; /* set by the pool: it waited for an init; it was on a provisioned environment, or on another though there are such */
 	bool want_tail, init_failed; /* init_failed: one environment has failed to initialise for it already */
 	char *tail;           /* FN_LOG_TAIL_MAX bytes when wanted */
 	size_t tail_len;

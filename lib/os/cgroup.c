@@ -490,6 +490,20 @@ int fn_cgroup_freeze(struct fn_cgroup *cg, bool frozen)
 	return fn_file_write(cg->unified_fd, "cgroup.freeze", frozen ? "1" : "0");
 }
 
+int fn_cgroup_reclaim(struct fn_cgroup *cg, uint64_t bytes)
+{
+	char text[32];
+	int r;
+
+	if (cg->v1_fd[FN_CG_MEMORY] >= 0)
+		return fn_file_write(cg->v1_fd[FN_CG_MEMORY], "memory.force_empty", "1");
+	if (!cg->cgs->probe.has_memory_reclaim)
+		return -EOPNOTSUPP;
+	snprintf(text, sizeof(text), "%" PRIu64, bytes);
+	r = fn_file_write(cg->unified_fd, "memory.reclaim", text);
+	return r == 0 ? 1 : r == -EAGAIN ? 0 : r;
+}
+
 int fn_cgroup_kill(struct fn_cgroup *cg) { return fn_file_write(cg->unified_fd, "cgroup.kill", "1"); }
 
 int fn_cgroup_open_freeze(const struct fn_cgroup *cg)

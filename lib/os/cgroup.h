@@ -69,6 +69,10 @@ int fn_cgroup_set_limits(struct fn_cgroup *cg, const struct fn_cg_limits *limits
 int fn_cgroup_set_cpu(struct fn_cgroup *cg, const struct fn_cg_limits *limits, struct fn_err *err); /* of them, the CPU's alone */
 int fn_cgroup_stats(struct fn_cgroup *cg, struct fn_cg_stats *ret);
 int fn_cgroup_freeze(struct fn_cgroup *cg, bool frozen);
+/* Has the kernel take back about `bytes` of pages it can do without, that is page cache: sandboxes have no swap, so what their processes
+ * have allocated stays. v2: memory.reclaim (Linux >= 5.19). v1: memory.force_empty, which knows no amount and takes all there is in one go.
+ * 1 = that much was there; 0 = there is no more; -EOPNOTSUPP; -errno. It waits for the kernel: about 0.3 ms per MB. */
+int fn_cgroup_reclaim(struct fn_cgroup *cg, uint64_t bytes);
 int fn_cgroup_kill(struct fn_cgroup *cg); /* cgroup.kill: SIGKILL to all, also when frozen */
 /* Descriptors for fnd, which has no privilege of its own: cgroup.freeze opened O_WRONLY, the memory peak file O_RDONLY. The caller owns them. */
 int fn_cgroup_open_freeze(const struct fn_cgroup *cg);

@@ -102,7 +102,7 @@ void fn_worker_report(struct fn_worker *w, const struct fn_invocation *inv, uint
 	uint64_t us = end_us - w->delivered_us, billed = (us + 999) / 1000, hundredths = (us + 5) / 10, peak = peak_of(w) + (1u << 20) - 1;
 	char cold[400] = "", ahead[120] = "";
 
-	if (w->first && w->ready_us) {
+	if (w->first && w->ready_us && w->reason != FN_PROVISIONED) {
 		const struct fn_sandbox_timing *t = &w->timing;
 
 		if (t->prepared == FN_PREPARED_RUNTIME)
@@ -113,10 +113,10 @@ void fn_worker_report(struct fn_worker *w, const struct fn_invocation *inv, uint
 			snprintf(ahead, sizeof(ahead), ", prepared sandbox");
 		snprintf(cold, sizeof(cold),
 			 "Init Duration: %.2f ms\tCold Start: queue %.2f ms, cgroup %.2f ms, mounts %.2f ms, clone %.2f ms, net %.2f ms, "
-			 "exec %.2f ms, init %.2f ms%s\t",
+			 "exec %.2f ms, init %.2f ms%s%s\t",
 			 (double)(w->ready_us - w->spawned_us) / 1000.0, t->queue_us / 1000.0, t->cgroup_us / 1000.0, t->mounts_us / 1000.0,
 			 t->clone_us / 1000.0, t->net_us / 1000.0, t->exec_us / 1000.0, (double)(w->ready_us - w->spawned_us) / 1000.0,
-			 ahead);
+			 ahead, w->reason == FN_FOR_LATER ? ", ahead of the invocation" : "");
 	}
 	w->first = false;
 	fn_worker_log(w, "END RequestId: %s\nREPORT RequestId: %s\tDuration: %llu.%02u ms\tBilled Duration: %llu ms\tMemory Size: %d MB\tMax Memory Used: %llu MB\t%s%s\n",

@@ -18,6 +18,25 @@ uint64_t fn_policy_cost(uint64_t memory_peak, uint64_t configured)
 
 bool fn_policy_must_evict(uint64_t used, uint64_t next_cost, uint64_t budget) { return budget > 0 && used + next_cost > budget; }
 
+bool fn_policy_should_reclaim(uint64_t used, uint64_t next_cost, uint64_t budget)
+{
+	return budget > 0 && used + next_cost > budget - budget / 8;
+}
+
+unsigned fn_policy_provision_starts(unsigned floor, unsigned have, unsigned under_way, unsigned at_once)
+{
+	unsigned missing = floor > have ? floor - have : 0, room = at_once > under_way ? at_once - under_way : 0;
+
+	return missing < room ? missing : room;
+}
+
+uint64_t fn_policy_retry_us(unsigned failures)
+{
+	uint64_t us = 2000000ull << (failures < 8 ? failures : 8);
+
+	return us < 300000000u ? us : 300000000u;
+}
+
 uint32_t fn_policy_cpu_quota_us(int memory_mb, uint32_t period_us)
 {
 	return (uint32_t)((uint64_t)memory_mb * period_us / 1769u);

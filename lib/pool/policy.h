@@ -14,6 +14,14 @@ uint64_t fn_policy_cost(uint64_t memory_peak, uint64_t configured);
 /* Must an idle environment end before another starts? */
 bool fn_policy_must_evict(uint64_t used, uint64_t next_cost, uint64_t budget);
 
+/* Is it time to take page cache back from idle ones, so that they need not end? Before that is: from 7/8 of the budget on. */
+bool fn_policy_should_reclaim(uint64_t used, uint64_t next_cost, uint64_t budget);
+
+/* How many provisioned environments to start now: what is missing, but no more than at_once on their way. */
+unsigned fn_policy_provision_starts(unsigned floor, unsigned have, unsigned under_way, unsigned at_once);
+/* How long to wait after the nth failure in a row (from 0) of what is tried again: 2 s, doubled up to 5 minutes. */
+uint64_t fn_policy_retry_us(unsigned failures);
+
 /* cpu.max for a memory size: 1,769 MB is one CPU (Lambda Developer Guide, "Configuring memory"). */
 uint32_t fn_policy_cpu_quota_us(int memory_mb, uint32_t period_us);
 

@@ -11,6 +11,7 @@
 #include "base/loop.h"
 #include "image/runtimes.h"
 #include "model/invocation.h"
+#include "pool/keepalive.h"
 #include "runtime/logs.h"
 #include "spawn/client.h"
 #include "web/h1conn.h"
@@ -21,7 +22,7 @@ struct fn_pool_config {
 	struct fn_runtimes *runtimes;
 	struct fn_logs *logs;
 	const char *region;
-	uint64_t idle_timeout_us;
+	struct fn_keep_config keep;     /* how long idle ones are kept, which go for want of memory, which are made ahead */
 	uint64_t freeze_grace_us;
 	uint64_t init_timeout_us;
 	uint64_t memory_budget;         /* bytes; 0 = none */
@@ -33,6 +34,7 @@ int fn_pool_new(const struct fn_pool_config *config, struct fn_pool **ret, struc
 /* The client is made after the pool, since it needs the pool's callbacks. */
 void fn_pool_set_spawn(struct fn_pool *p, struct fn_spawn_client *spawn);
 void fn_pool_on_exit(struct fn_pool *p, uint64_t sandbox, const struct fn_sandbox_exit *info); /* from the spawn client */
+void fn_pool_on_reclaimed(struct fn_pool *p, uint64_t sandbox, uint64_t bytes);                 /* likewise */
 /* Every environment must have been ended before. */
 void fn_pool_free(struct fn_pool *p);
 
@@ -40,6 +42,20 @@ void fn_pool_free(struct fn_pool *p);
 void fn_pool_run(struct fn_pool *p, struct fn_invocation *inv);
 /* This function exists: have its runtime started ahead, if it can be. Once is enough, more does no harm; again for a new fn-spawnd. */
 void fn_pool_prestart(struct fn_pool *p, const struct fn_function *f);
+/* Provisioned concurrency of a function version: n environments that are made before they are asked for, that serve first, that are replaced
+ * when they die and not ended for being idle or for want of memory. 0 = none any more. Asking for what is so already does nothing but try
+ * again what has failed. It lasts until the version is retired or fnd ends. */
+int fn_pool_provision(struct fn_pool *p, struct fn_function *f, unsigned n);
+struct fn_pool_provisioned {
+	unsigned wanted, ready, busy; /* busy: of those that are ready */
+	bool reached;       /* all were ready at one time since the number was set */
+	char failure[160];  /* why the last try failed; "" = it did not. Tries go on, less and less often */
+};
+void fn_pool_provisioned(struct fn_pool *p, const struct fn_function *f, struct fn_pool_provisioned *ret);
+
+/* How many provisioned environments of a function, over its versions, serve an invocation now. */
+unsigned fn_pool_provisioned_busy(struct fn_pool *p, const char *function);
+
 /* Ends idle environments of this function version whose generation is not `keep`; busy ones end after their invocation. */
 void fn_pool_retire(struct fn_pool *p, const char *name, const char *version, uint64_t keep);
 /* Ends everything; what runs is failed. */

@@ -86,7 +86,7 @@ static void environment(struct list *l, struct fn_worker *w, const struct fn_run
 	add(l, "AWS_LAMBDA_FUNCTION_NAME=%s", f->name);
 	add(l, "AWS_LAMBDA_FUNCTION_VERSION=%s", f->version);
 	add(l, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=%d", f->memory_mb);
-	add(l, "AWS_LAMBDA_INITIALIZATION_TYPE=on-demand");
+	add(l, "AWS_LAMBDA_INITIALIZATION_TYPE=%s", w->reason == FN_PROVISIONED ? "provisioned-concurrency" : "on-demand");
 	add(l, "AWS_LAMBDA_LOG_GROUP_NAME=%s", f->log_group);
 	add(l, "AWS_LAMBDA_LOG_STREAM_NAME=%s", w->log_stream);
 	if (fn_streq(f->log_format, "JSON")) {

@@ -16,13 +16,22 @@ enum fn_worker_state {
 	FN_WORKER_STATES
 };
 
+enum fn_worker_reason {
+	FN_FOR_INVOCATION,
+	FN_FOR_LATER,   /* the keep-alive policy expects an invocation */
+	FN_PROVISIONED, /* provisioned concurrency */
+};
+
 struct fn_pool {
 	struct fn_pool_config cfg;
 	struct fn_spawn_client *spawn;
 	struct fn_map *groups;   /* key -> struct fn_group */
+	struct fn_map *memories; /* name:version -> what was learnt of it by a generation that is gone */
 	struct fn_map *sandboxes; /* sandbox id -> struct fn_worker */
 	unsigned workers;
-	uint64_t memory_used;    /* sum of fn_policy_cost() over all */
+	uint64_t memory_used;    /* sum of fn_worker_cost() over all */
+	uint64_t memory_ending;  /* of it, what is about to come back */
+	struct fn_keep keep;
 	bool shutdown;
 };
 
@@ -35,6 +44,14 @@ struct fn_group {
 	struct fn_list waiting; /* of struct fn_invocation */
 	unsigned n_waiting, count[FN_WORKER_STATES];
 	bool retired;
+	struct fn_keep_function keep;
+	uint64_t memory_seen;        /* peak of the last one that was measured */
+	uint64_t prewarm;            /* timer */
+	unsigned floor;              /* provisioned concurrency; provision.c */
+	bool floor_reached;
+	unsigned floor_failures;     /* in a row */
+	char floor_reason[160];      /* of the last failure; "" = none */
+	uint64_t provision, provision_at_us; /* timer; after a failure not before */
 	uint64_t patience; /* timer: until then finishing environments are expected back */
 	uint64_t patience_until_us;
 };
@@ -64,9 +81,66 @@ struct fn_worker {
 	size_t init_error_len;
 	char error_type[64];
 	bool first;                  /* has not served yet: its REPORT tells of the cold start */
-	uint64_t asked_us, spawned_us, ready_us, delivered_us, idle_since_us;
-	uint64_t memory_peak, peak_read_us;
+	enum fn_worker_reason reason; /* why it was made */
+	bool surplus;                /* it was provisioned, and is not any more: ends after what it does now */
+	bool evicted;
+	bool reclaiming;             /* asked for, since it became idle */
+	uint64_t resident;           /* what it holds after that, until it is used again; 0 = not known */
+	struct fn_keep_env keep;
+	uint64_t asked_us, spawned_us, ready_us, delivered_us;
+	uint64_t memory_peak, peak_read_us, ending_cost;
 };
+
+static inline uint64_t fn_pool_now_us(const struct fn_pool *p) { return fn_loop_now_us(p->cfg.loop); }
+static inline struct fn_worker *fn_worker_of(struct fn_list *l) { return fn_list_entry(l, struct fn_worker, link); }
+
+/* pool.c */
+/* The group of this version and generation, made if need be; NULL on no memory. */
+struct fn_group *fn_group_get(struct fn_pool *p, struct fn_function *f);
+struct fn_group *fn_group_find(struct fn_pool *p, const struct fn_function *f); /* NULL = there is none */
+/* Serves or starts for what waits in the group. */
+void fn_group_dispatch(struct fn_group *g);
+/* Frees a retired group that has nothing left. */
+void fn_group_release(struct fn_group *g);
+void fn_group_wait_in(struct fn_group *g, struct fn_invocation *inv);
+struct fn_invocation *fn_group_wait_out(struct fn_group *g); /* NULL = nothing waits */
+/* One of its invocations is over, whatever became of it. */
+void fn_group_done(struct fn_group *g);
+
+/* Room for one more environment of this group, if need be at the cost of idle ones. False: there is none, and nobody idles. */
+bool fn_group_make_room(struct fn_group *g);
+
+/* provision.c */
+/* Starts what is missing of the group's provisioned environments, lets go of what is too many. */
+void fn_group_provision(struct fn_group *g);
+/* A provisioned environment has initialised, or failed to (why: FUNCTION_ERROR_INIT_FAILURE, or words). */
+void fn_group_provisioned(struct fn_group *g);
+void fn_group_provision_failed(struct fn_group *g, const char *why);
+
+/* worker.c */
+extern const struct fn_rt_ops fn_worker_rt_ops;
+void fn_worker_on_timer(void *arg); /* what a deadline means depends on the state */
+void fn_worker_set_state(struct fn_worker *w, enum fn_worker_state to);
+void fn_worker_arm(struct fn_worker *w, uint64_t at_us); /* its one timer */
+/* What it weighs in the pool's memory; after the peak has changed, the difference to what it weighed before is accounted for. */
+uint64_t fn_worker_cost(const struct fn_worker *w);
+void fn_worker_set_peak(struct fn_worker *w, uint64_t before);
+void fn_worker_serve(struct fn_worker *w, struct fn_invocation *inv);
+/* Writes END and REPORT of the last invocation, if they are still due. */
+void fn_worker_write_report(void *arg);
+/* The invocation is over; the environment goes on (or is about to be ended by the caller). */
+void fn_worker_finish(struct fn_worker *w, enum fn_inv_outcome outcome, char *result, size_t len, const char *status);
+/* When it is to end, being idle. */
+uint64_t fn_worker_until(const struct fn_worker *w);
+void fn_worker_end(struct fn_worker *w);  /* kills it; idempotent. fn_worker_finish_dead() follows from its exit */
+void fn_worker_free(struct fn_worker *w); /* then dispatches what waits in its group, or releases the group */
+
+/* life.c */
+/* bound: an invocation that is under way and whose first environment has failed to initialise.
+ * NULL on no memory. */
+struct fn_worker *fn_worker_start(struct fn_group *g, struct fn_invocation *bound, enum fn_worker_reason reason);
+/* The environment is gone for good: whoever it owed an answer gets one, then it is freed. */
+void fn_worker_finish_dead(struct fn_worker *w);
 
 /* output.c */
 void fn_worker_read_output(struct fn_worker *w);

@@ -125,6 +125,7 @@ void fn_box_end(struct fn_box *b)
 	if (was == FN_BOX_ENDING)
 		return;
 	set_state(b, FN_BOX_ENDING);
+	fn_list_remove(&b->reclaim);
 	fn_stock_box_ended(b, was);
 	if (b->cgroup)
 		(void)fn_cgroup_kill(b->cgroup);

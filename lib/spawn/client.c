@@ -312,6 +312,12 @@ static void on_message(struct fn_spawn_client *c, const struct fn_proto_header *
 		memcpy(&e, data, sizeof(e));
 		if (id)
 			c->ops->on_exit(c->arg, h->id, &e);
+	} else if (h->type == FN_PROTO_RECLAIMED && len == sizeof(uint64_t)) {
+		uint64_t bytes;
+
+		memcpy(&bytes, data, sizeof(bytes));
+		if (c->ops->on_reclaimed)
+			c->ops->on_reclaimed(c->arg, h->id, bytes);
 	} else if (h->type == FN_PROTO_FAILED && p && len == sizeof(struct fn_err)) {
 		struct fn_err e;
 
@@ -412,6 +418,8 @@ void fn_spawn_initialised(struct fn_spawn_client *c, uint64_t id)
 }
 
 void fn_spawn_kill(struct fn_spawn_client *c, uint64_t id) { (void)send_request(c, FN_PROTO_KILL, 0, id, NULL, 0, -EBADF); }
+
+void fn_spawn_reclaim(struct fn_spawn_client *c, uint64_t id) { (void)send_request(c, FN_PROTO_RECLAIM, 0, id, NULL, 0, -EBADF); }
 
 int fn_spawn_unpack(struct fn_spawn_client *c, const struct fn_unpack_request *req, fn_unpack_fn fn, void *arg)
 {

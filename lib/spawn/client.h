@@ -29,6 +29,7 @@ struct fn_spawned {
 struct fn_spawn_client_ops {
 	void (*on_exit)(void *arg, uint64_t id, const struct fn_sandbox_exit *info); /* once per sandbox that was spawned */
 	void (*on_lost)(void *arg);
+	void (*on_reclaimed)(void *arg, uint64_t id, uint64_t bytes); /* may be NULL. bytes: what it still holds */
 };
 
 /* sock: connected SEQPACKET socket (owned from here on). */
@@ -49,6 +50,9 @@ void fn_spawn_cancel(struct fn_spawn_client *c, uint64_t request);
 void fn_spawn_initialised(struct fn_spawn_client *c, uint64_t id);
 /* Ends a sandbox (cgroup.kill). on_exit follows. Unknown ids are ignored. */
 void fn_spawn_kill(struct fn_spawn_client *c, uint64_t id);
+
+/* Has the kernel take back what a sandbox that idles does not need in memory (os/cgroup.h). on_reclaimed follows, or nothing. */
+void fn_spawn_reclaim(struct fn_spawn_client *c, uint64_t id);
 
 /* Unpacks the archive in `fd` (borrowed; dup'ed into the message) with fn-unpack, confined, to <state>/roots/<tree>. `tree` is
  * "<kind>-<hex>"; an existing tree is success at once. On failure nothing is left. err->stage "unpack" and code EINVAL mean

@@ -1,4 +1,5 @@
-/* internal.h - shared by the files of lib/spawn that run in fn-spawnd: server.c (messages), box.c (one sandbox's life), stock.c (those made ahead). */
+/* internal.h - shared by the files of lib/spawn that run in fn-spawnd: server.c (messages), box.c (one sandbox's life), stock.c (those made
+ * ahead), reclaim.c (memory of those that idle). */
 #ifndef FN_SPAWN_INTERNAL_H
 #define FN_SPAWN_INTERNAL_H
 
@@ -23,6 +24,7 @@ enum fn_box_state {
 struct fn_box {
 	struct fn_spawn_server *server;
 	struct fn_list link;       /* of all */
+	struct fn_list reclaim;    /* among those whose page cache is being taken back */
 	struct fn_list place;      /* in stock, or among those whose groups are to be removed */
 	enum fn_box_state state;
 	uint64_t id, request;
@@ -55,6 +57,8 @@ struct fn_spawn_server {
 	struct fn_list out; /* answers that wait for a full socket */
 	struct fn_list graves; /* boxes whose groups are to be removed */
 	uint64_t graves_timer;
+	struct fn_list reclaims;
+	uint64_t reclaims_timer;
 	struct fn_list stocks; /* the plain one first */
 	uint64_t stock_timer, stock_tick_us;
 	struct fn_unpacker *unpacker;
@@ -96,6 +100,9 @@ void fn_box_initialised(struct fn_box *b);
 void fn_box_end(struct fn_box *b);
 /* Answers a request that this box has not answered yet with err, and ends the box. */
 void fn_box_fail(struct fn_box *b, const struct fn_err *err);
+
+/* reclaim.c: takes a running sandbox's page cache back, a part at a time and while nobody waits for a start; answers when done. */
+void fn_reclaim_begin(struct fn_box *b);
 
 /* stock.c: what boxes tell it */
 void fn_stock_box_ready(struct fn_box *b);

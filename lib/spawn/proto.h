@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "sandbox/spec.h"
 
-#define FN_PROTO_VERSION 2u
+#define FN_PROTO_VERSION 3u
 #define FN_PROTO_MAX 131072 /* bytes of one message */
 
 enum fn_proto_type {
@@ -19,6 +19,7 @@ enum fn_proto_type {
 	FN_PROTO_PRESTART,  /* + encoded spec with `prestart` */
 	FN_PROTO_KILL,      /* id */
 	FN_PROTO_INITIALISED, /* id */
+	FN_PROTO_RECLAIM,   /* id */
 	FN_PROTO_UNPACK,    /* + struct fn_proto_unpack; fd: the archive */
 	FN_PROTO_REMOVE,    /* + tree name */
 	FN_PROTO_DESCRIBE,
@@ -28,6 +29,7 @@ enum fn_proto_type {
 	FN_PROTO_EXITED,       /* id + struct fn_sandbox_exit */
 	FN_PROTO_UNPACKED,     /* + uint64 bytes */
 	FN_PROTO_TEXT,         /* + text */
+	FN_PROTO_RECLAIMED,    /* id + uint64 bytes it still holds */
 };
 
 struct fn_proto_header {

@@ -164,6 +164,11 @@ static void on_message(struct fn_spawn_server *s, const struct fn_proto_header *
 		if (b)
 			fn_box_initialised(b);
 		break;
+	case FN_PROTO_RECLAIM:
+		b = fn_map_get_u64(s->by_id, h->id);
+		if (b)
+			fn_reclaim_begin(b);
+		break;
 	case FN_PROTO_UNPACK:
 		if (len == sizeof(struct fn_proto_unpack) && n_fds == 1) {
 			struct fn_proto_unpack m;
@@ -237,6 +242,7 @@ int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_s
 	fn_list_init(&s->boxes);
 	fn_list_init(&s->out);
 	fn_list_init(&s->graves);
+	fn_list_init(&s->reclaims);
 	s->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (s->null_fd < 0)
 		r = -errno;

@@ -18,6 +18,9 @@ static const char *const migrations[] = {
 	"CREATE TABLE published(function TEXT PRIMARY KEY, last INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE aliases(function TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, description TEXT NOT NULL,"
 	" other_version TEXT, other_weight REAL NOT NULL, revision_id TEXT NOT NULL, PRIMARY KEY(function, name)) WITHOUT ROWID;",
+	"CREATE TABLE reserved(function TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE provisioned(function TEXT NOT NULL, qualifier TEXT NOT NULL, requested INTEGER NOT NULL, modified_us INTEGER NOT NULL,"
+	" PRIMARY KEY(function, qualifier)) WITHOUT ROWID;",
 };
 #define N_MIGRATIONS ((int)(sizeof(migrations) / sizeof(migrations[0])))
 

@@ -133,6 +133,7 @@ static void entry_free(struct fn_store *s, struct fn_entry *e)
 		drop(s, e->latest);
 	free(e->versions);
 	free(e->aliases);
+	fn_concurrency_free(e);
 	free(e);
 }
 
@@ -254,6 +255,8 @@ int fn_store_open(const char *dir, struct fn_store **ret, struct fn_err *err)
 		r = load_published(s, err);
 	if (r == 0)
 		r = fn_aliases_load(s, err);
+	if (r == 0)
+		r = fn_concurrency_load(s, err);
 	if (r < 0) {
 		fn_store_close(s);
 		return r;
@@ -355,7 +358,8 @@ int fn_store_update(struct fn_store *s, struct fn_function *f, struct fn_err *er
 int fn_store_delete(struct fn_store *s, const char *name, struct fn_err *err)
 {
 	static const char *const sql[] = {"DELETE FROM functions WHERE name=?1", "DELETE FROM aliases WHERE function=?1",
-					  "DELETE FROM published WHERE function=?1"};
+					  "DELETE FROM published WHERE function=?1", "DELETE FROM reserved WHERE function=?1",
+					  "DELETE FROM provisioned WHERE function=?1"};
 	size_t i = lower_bound(s, name);
 	int r;
 
@@ -442,6 +446,7 @@ int fn_store_delete_version(struct fn_store *s, const char *name, const char *ve
 	f = *slot;
 	memmove(slot, slot + 1, (e->n_versions - i - 1) * sizeof(*slot));
 	e->n_versions--;
+	fn_concurrency_forget(s, e, version);
 	drop(s, f);
 	return 0;
 }

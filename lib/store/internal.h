@@ -13,6 +13,9 @@ struct fn_entry {
 	size_t n_versions, cap_versions;
 	struct fn_alias **aliases; /* by name */
 	size_t n_aliases, cap_aliases;
+	struct fn_provisioned **provisioned; /* by qualifier */
+	size_t n_provisioned, cap_provisioned;
+	int64_t reserved; /* one more than what is reserved; 0 = nothing is */
 	uint64_t last; /* the highest number given so far */
 };
 
@@ -44,5 +47,10 @@ int fn_row_read(sqlite3_stmt *st, struct fn_function **ret); /* of FN_ROW_SELECT
 
 /* aliases.c */
 int fn_aliases_load(struct fn_store *s, struct fn_err *err);
+
+/* concurrency.c */
+int fn_concurrency_load(struct fn_store *s, struct fn_err *err); /* after the aliases */
+void fn_concurrency_free(struct fn_entry *e);
+void fn_concurrency_forget(struct fn_store *s, struct fn_entry *e, const char *qualifier); /* a version or an alias was deleted */
 
 #endif

@@ -271,7 +271,7 @@ static void options(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	static const struct fn_spawn_client_ops ops = {on_exit_, on_lost};
+	static const struct fn_spawn_client_ops ops = {.on_exit = on_exit_, .on_lost = on_lost};
 	char *args[] = {"/init", NULL}, *truth[] = {"/bin/true", NULL}, *env[] = {"A=b", NULL};
 	struct rlimit nofile;
 	int sock;

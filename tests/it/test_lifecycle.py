@@ -199,7 +199,7 @@ class Lifecycle(unittest.TestCase):
         self.assertEqual(d.groups(), [])
 
     def test_memory_budget_evicts_the_least_recently_used(self):
-        d = self.daemon({"memory_budget_mb": 120})
+        d = self.daemon({"memory_budget_mb": 110, "keep_alive": {"policy": "fixed"}})
         for i in range(6):
             d.create(f"f{i}")
             d.do(f"f{i}", "alloc", mb=20)
@@ -224,7 +224,9 @@ class Lifecycle(unittest.TestCase):
         base = {"runtimes": os.path.join(TOP, "config/runtimes.json")}
         for config, words in (({"listen": "0.0.0.0:3999"}, "credentials"), ({"unknown": 1}, "unknown"), ({"idle_timeout_s": "x"}, "idle_timeout_s"),
                               ({"listen": "nonsense"}, "ADDRESS:PORT"), ({"account_id": "12"}, "12 digits"), ({"log": {"level": "loud"}}, "level"),
-                              ({"credentials": [{"access_key_id": "a"}]}, "secret_access_key"), ({"network": {"mode": "wifi"}}, "mode")):
+                              ({"credentials": [{"access_key_id": "a"}]}, "secret_access_key"), ({"network": {"mode": "wifi"}}, "mode"),
+                              ({"keep_alive": {"policy": "lru"}}, "greedy-dual"), ({"keep_alive": {"head": 5}}, "keep_alive"), ({"keep_alive": {"samples": 0}}, "samples"),
+                              ({"keep_alive": "fixed"}, "object")):
             path = "/tmp/fnd-broken.json"
             with open(path, "w") as f:
                 json.dump({**base, **config}, f)

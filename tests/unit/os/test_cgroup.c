@@ -116,4 +116,80 @@ START_TEST(sweep_removes_what_a_dead_run_left)
 }
 END_TEST
 
-TEST_MAIN("os/cgroup", probe, life_of_a_group, sweep_removes_what_a_dead_run_left)
+/* In the group; holds 8 MB of its own and 16 MB of page cache of a file that it has written, says so and waits. */
+static void hold_memory(int in, int out)
+{
+	static char block[1 << 20];
+	char name[] = "./.fn-reclaim-XXXXXX", c;
+	char *own = malloc(8 << 20);
+	int fd;
+
+	while (read(in, &c, 1) > 0)
+		;
+	fd = mkstemp(name);
+	unlink(name);
+	memset(block, 'x', sizeof(block));
+	memset(own, 'y', 8 << 20);
+	for (int i = 0; i < 16; i++)
+		if (write(fd, block, sizeof(block)) != (ssize_t)sizeof(block))
+			_exit(1);
+	fsync(fd);
+	(void)!write(out, own, 1);
+	for (;;)
+		pause();
+}
+
+START_TEST(page_cache_is_taken_back)
+{
+	struct fn_cgroups *cgs;
+	struct fn_cgroup *cg;
+	struct fn_cg_stats before, after;
+	struct fn_err err;
+	int in[2], out[2], v1[FN_CG_N], r, rounds = 0;
+	unsigned n_v1;
+	char path[64], c;
+	pid_t pid;
+	FILE *f;
+
+	if (geteuid() != 0) {
+		printf("SKIP: cgroups need root\n");
+		return;
+	}
+	ck_assert_int_eq(fn_cgroups_open("fnd-unit-reclaim", &cgs, &err), 0);
+	ck_assert_int_eq(fn_cgroup_create(cgs, "one", &limits, &cg, &err), 0);
+	ck_assert(pipe(in) == 0 && pipe(out) == 0);
+	pid = fork();
+	if (pid == 0) {
+		close(in[1]);
+		hold_memory(in[0], out[1]);
+	}
+	ck_assert_int_eq(fn_cgroup_open_v1(cg, v1, &n_v1, &err), 0);
+	for (unsigned i = 0; i < n_v1; i++) {
+		ck_assert_int_gt(dprintf(v1[i], "%d", pid), 0);
+		close(v1[i]);
+	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/cgroup.procs", fn_cgroup_clone_fd(cg));
+	f = fopen(path, "w");
+	ck_assert(f && fprintf(f, "%d", pid) > 0 && fclose(f) == 0);
+	close(in[1]);
+	close(out[1]);
+	ck_assert_int_eq(read(out[0], &c, 1), 1);
+	ck_assert_int_eq(fn_cgroup_freeze(cg, true), 0);
+	ck_assert_int_eq(fn_cgroup_stats(cg, &before), 0);
+	while ((r = fn_cgroup_reclaim(cg, 4 << 20)) == 1 && ++rounds < 100)
+		;
+	ck_assert_int_eq(r, 0);
+	ck_assert_int_eq(fn_cgroup_stats(cg, &after), 0);
+	ck_assert_uint_gt(before.memory_current, 20 << 20);
+	ck_assert_uint_lt(after.memory_current, before.memory_current - (10 << 20));
+	ck_assert_uint_gt(after.memory_current, 8 << 20); /* there is no swap */
+	ck_assert_int_eq(fn_cgroup_kill(cg), 0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	while ((r = fn_cgroup_remove(cg)) == -EBUSY)
+		usleep(1000);
+	ck_assert_int_eq(r, 0);
+	fn_cgroups_close(cgs);
+}
+END_TEST
+
+TEST_MAIN("os/cgroup", probe, life_of_a_group, sweep_removes_what_a_dead_run_left, page_cache_is_taken_back)

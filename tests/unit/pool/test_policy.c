@@ -34,4 +34,26 @@ START_TEST(memory)
 }
 END_TEST
 
-TEST_MAIN("pool/policy", starts, cpu, memory)
+START_TEST(reclaim_comes_before_eviction)
+{
+	ck_assert(!fn_policy_should_reclaim(1000, 1000, 0));
+	ck_assert(!fn_policy_should_reclaim(600, 100, 800));
+	ck_assert(fn_policy_should_reclaim(601, 100, 800));
+	ck_assert(!fn_policy_must_evict(601, 100, 800));
+}
+END_TEST
+
+START_TEST(provision)
+{
+	ck_assert_uint_eq(fn_policy_provision_starts(0, 0, 0, 16), 0);
+	ck_assert_uint_eq(fn_policy_provision_starts(5, 2, 1, 16), 3);
+	ck_assert_uint_eq(fn_policy_provision_starts(100, 0, 0, 16), 16);
+	ck_assert_uint_eq(fn_policy_provision_starts(100, 16, 16, 16), 0);
+	ck_assert_uint_eq(fn_policy_provision_starts(2, 5, 0, 16), 0);
+	ck_assert_uint_eq(fn_policy_retry_us(0), 2000000);
+	ck_assert_uint_eq(fn_policy_retry_us(1), 4000000);
+	ck_assert_uint_eq(fn_policy_retry_us(1000), 300000000);
+}
+END_TEST
+
+TEST_MAIN("pool/policy", starts, cpu, memory, reclaim_comes_before_eviction, provision)

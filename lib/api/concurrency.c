@@ -1,0 +1,310 @@
+/* concurrency.c - reserved and provisioned concurrency, and what came of it: PutFunctionConcurrency, PutProvisionedConcurrencyConfig and
+ * their kin; /_fnd/metrics. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/configuration.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/str.h"
+#include "invoke/provision.h"
+
+static void decref(json_t **j) { json_decref(*j); }
+
+static bool whole_number(struct fn_call *call, json_t *in, const char *key, const char *member, int64_t least, int64_t *ret)
+{
+	json_t *v = json_object_get(in, key);
+	struct fn_checks c = {0};
+	char text[32], rule[80];
+
+	if (!v || json_is_null(v)) {
+		fn_check_fail(&c, NULL, member, "Member must not be null");
+	} else if (!json_is_integer(v)) {
+		fn_reply_error(call, &FN_E_INVALID_CONTENT, "Could not parse request body into json: %s must be an integer", key);
+		return false;
+	} else if (json_integer_value(v) < least) {
+		snprintf(text, sizeof(text), "%lld", (long long)json_integer_value(v));
+		snprintf(rule, sizeof(rule), "Member must have value greater than or equal to %lld", (long long)least);
+		fn_check_fail(&c, text, member, rule);
+	}
+	*ret = json_integer_value(v);
+	return fn_checks_pass(&c, call);
+}
+
+/* Is there so much for this function, with what all others have taken and what must be left? */
+static bool account_has(struct fn_call *call, const char *function, int64_t claim, const char *what)
+{
+	const struct fn_api_config *cfg = &call->api->cfg;
+	int64_t others = fn_store_claims(cfg->store) - fn_store_claim(cfg->store, function);
+
+	if (claim == 0 || (int64_t)cfg->account_concurrency - others - claim >= fn_provision_unreserved_least(cfg->account_concurrency))
+		return true;
+	fn_reply_error(call, &FN_E_INVALID_PARAMETER,
+		       "Specified %s for function decreases account's UnreservedConcurrentExecution below its minimum value of [%lld].", what,
+		       (long long)fn_provision_unreserved_least(cfg->account_concurrency));
+	return false;
+}
+
+static int64_t provisioned_in_all(struct fn_store *s, const char *function, const char *but)
+{
+	const struct fn_provisioned *page[FN_PAGE_MAX];
+	int64_t sum = 0;
+
+	for (size_t i = 0, n = fn_store_list_provisioned(s, function, NULL, page, FN_PAGE_MAX); i < n; i++)
+		if (!fn_streq(page[i]->qualifier, but))
+			sum += page[i]->requested;
+	return sum;
+}
+
+static void reply_stored(struct fn_call *call, int r, const struct fn_err *err, const char *function)
+{
+	char text[512];
+
+	if (r < 0)
+		fn_reply_error(call, &FN_E_SERVICE, "%s", fn_err_format(err, text, sizeof(text)));
+	else
+		fn_provision_apply(call->api->cfg.invoker, call->api->cfg.store, function);
+}
+
+/* --- reserved --- */
+/* The messages name $LATEST where no qualifier was given. */
+static bool function_only(struct fn_call *call, struct fn_name *n)
+{
+	if (!fn_call_function_name(call, n))
+		return false;
+	if (fn_store_get(call->api->cfg.store, n->name, NULL))
+		return true;
+	fn_call_not_found(call, n->name, "$LATEST");
+	return false;
+}
+
+void fn_h_put_concurrency(struct fn_call *call)
+{
+	struct fn_store *store = call->api->cfg.store;
+	fn_auto(decref) json_t *in = NULL;
+	int64_t reserved, provisioned;
+	struct fn_name n;
+	struct fn_err err;
+	int r;
+
+	if (!function_only(call, &n) || !(in = fn_call_json(call)) ||
+	    !whole_number(call, in, "ReservedConcurrentExecutions", "reservedConcurrentExecutions", 0, &reserved))
+		return;
+	provisioned = provisioned_in_all(store, n.name, NULL);
+	if (reserved < provisioned) {
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER,
+			       "ReservedConcurrentExecutions  %lld should not be lower than function's total provisioned concurrency [%lld].",
+			       (long long)reserved, (long long)provisioned);
+		return;
+	}
+	if (!account_has(call, n.name, reserved, "ReservedConcurrentExecutions"))
+		return;
+	r = fn_store_set_reserved(store, n.name, reserved, &err);
+	reply_stored(call, r, &err, n.name);
+	if (r == 0)
+		fn_reply_json(call, 200, json_pack("{sI}", "ReservedConcurrentExecutions", (json_int_t)reserved));
+}
+
+void fn_h_get_concurrency(struct fn_call *call)
+{
+	json_t *o = json_object();
+	struct fn_name n;
+	int64_t reserved;
+
+	if (!function_only(call, &n)) {
+		json_decref(o);
+		return;
+	}
+	reserved = fn_store_reserved(call->api->cfg.store, n.name);
+	if (reserved >= 0)
+		json_object_set_new(o, "ReservedConcurrentExecutions", json_integer(reserved));
+	fn_reply_json(call, 200, o);
+}
+
+void fn_h_delete_concurrency(struct fn_call *call)
+{
+	struct fn_name n;
+	struct fn_err err;
+	int r;
+
+	if (!function_only(call, &n))
+		return;
+	r = fn_store_set_reserved(call->api->cfg.store, n.name, -1, &err);
+	reply_stored(call, r, &err, n.name);
+	if (r == 0)
+		fn_reply_empty(call, 204);
+}
+
+/* --- provisioned --- */
+static json_t *config_json(struct fn_api *api, const char *function, const struct fn_provisioned *p, bool just_put)
+{
+	static const char *const words[] = {"IN_PROGRESS", "READY", "FAILED"};
+	struct fn_provision_state st = {0};
+	char when[40];
+	json_t *o;
+
+	if (!just_put)
+		fn_provision_state(api->cfg.invoker, api->cfg.store, function, p, &st);
+	o = json_pack("{sI,sI,sI,ss,ss}", "RequestedProvisionedConcurrentExecutions", (json_int_t)p->requested,
+		      "AvailableProvisionedConcurrentExecutions", (json_int_t)st.available, "AllocatedProvisionedConcurrentExecutions",
+		      (json_int_t)st.available, "Status", words[st.status], "LastModified", fn_clock_format_lambda(p->modified_us, when, sizeof(when)));
+	if (st.status == FN_PROVISION_FAILED)
+		json_object_set_new(o, "StatusReason", json_string(st.reason));
+	return o;
+}
+
+/* Name, qualifier and that both exist; replies and returns false when not. */
+static bool qualified(struct fn_call *call, struct fn_name *n)
+{
+	struct fn_checks c = {0};
+
+	if (!fn_call_name(call, n))
+		return false;
+	if (!n->qualifier[0])
+		fn_check_fail(&c, NULL, "qualifier", "Member must not be null");
+	if (!fn_checks_pass(&c, call))
+		return false;
+	if (fn_streq(n->qualifier, "$LATEST")) {
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Provisioned Concurrency Configs cannot be applied to unpublished function versions.");
+		return false;
+	}
+	if (fn_store_resolve(call->api->cfg.store, n->name, n->qualifier))
+		return true;
+	fn_call_not_found(call, n->name, n->qualifier);
+	return false;
+}
+
+static const struct fn_provisioned *existing(struct fn_call *call, struct fn_name *n)
+{
+	const struct fn_provisioned *p;
+
+	if (!qualified(call, n))
+		return NULL;
+	p = fn_store_provisioned(call->api->cfg.store, n->name, n->qualifier);
+	if (!p)
+		fn_reply_error(call, &FN_E_NO_PROVISIONED, "No Provisioned Concurrency Config found for this function");
+	return p;
+}
+
+/* A version has it by its number or through aliases, not both ways; and it must be published. */
+static bool may_have(struct fn_call *call, const struct fn_name *n)
+{
+	struct fn_store *store = call->api->cfg.store;
+	const struct fn_alias *a = fn_store_alias(store, n->name, n->qualifier);
+	struct fn_alias *page[FN_PAGE_MAX];
+	const char *after = NULL;
+	size_t got;
+
+	if (a && fn_streq(a->version, "$LATEST")) {
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Provisioned Concurrency Configs cannot be applied to unpublished function versions.");
+		return false;
+	}
+	if (a && (fn_store_provisioned(store, n->name, a->version) || (a->other_version && fn_store_provisioned(store, n->name, a->other_version)))) {
+		fn_reply_error(call, &FN_E_CONFLICT,
+			       "Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version");
+		return false;
+	}
+	while (!a && (got = fn_store_list_aliases(store, n->name, n->qualifier, after, page, FN_PAGE_MAX)) > 0) {
+		for (size_t i = 0; i < got; i++)
+			if (fn_store_provisioned(store, n->name, page[i]->name)) {
+				fn_reply_error(call, &FN_E_CONFLICT, "Version is pointed by a Provisioned Concurrency alias");
+				return false;
+			}
+		after = page[got - 1]->name;
+	}
+	return true;
+}
+
+void fn_h_put_provisioned(struct fn_call *call)
+{
+	struct fn_store *store = call->api->cfg.store;
+	fn_auto(decref) json_t *in = NULL;
+	int64_t wanted, all, reserved;
+	struct fn_name n;
+	struct fn_err err;
+	int r;
+
+	if (!(in = fn_call_json(call)) ||
+	    !whole_number(call, in, "ProvisionedConcurrentExecutions", "provisionedConcurrentExecutions", 1, &wanted) || !qualified(call, &n) ||
+	    !may_have(call, &n))
+		return;
+	all = provisioned_in_all(store, n.name, n.qualifier) + wanted;
+	reserved = fn_store_reserved(store, n.name);
+	if (reserved >= 0 && all > reserved) {
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER,
+			       "Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function");
+		return;
+	}
+	if (reserved < 0 && !account_has(call, n.name, all, "ConcurrentExecutions"))
+		return;
+	r = fn_store_set_provisioned(store, n.name, n.qualifier, wanted, &err);
+	reply_stored(call, r, &err, n.name);
+	if (r == 0)
+		fn_reply_json(call, 202, config_json(call->api, n.name, fn_store_provisioned(store, n.name, n.qualifier), true));
+}
+
+static void list_configs(struct fn_call *call)
+{
+	const char *marker = fn_http_req_query(call->req, "Marker");
+	const struct fn_provisioned *page[FN_PAGE_MAX + 1];
+	json_t *list, *o, *one;
+	struct fn_name n;
+	size_t max, got;
+	char arn[400];
+
+	if (!fn_call_latest(call, &n) || !fn_call_page_size(call, &max))
+		return;
+	got = fn_store_list_provisioned(call->api->cfg.store, n.name, fn_str_empty(marker) ? NULL : marker, page, max + 1);
+	list = json_array();
+	for (size_t i = 0; i < got && i < max; i++) {
+		one = config_json(call->api, n.name, page[i], false);
+		fn_arn_format(arn, sizeof(arn), call->api->cfg.region, call->api->cfg.account_id, n.name, page[i]->qualifier);
+		json_object_set_new(one, "FunctionArn", json_string(arn));
+		json_array_append_new(list, one);
+	}
+	o = json_pack("{so}", "ProvisionedConcurrencyConfigs", list);
+	if (got > max)
+		json_object_set_new(o, "NextMarker", json_string(page[max - 1]->qualifier));
+	fn_reply_json(call, 200, o);
+}
+
+void fn_h_get_provisioned(struct fn_call *call)
+{
+	const char *list = fn_http_req_query(call->req, "List");
+	const struct fn_provisioned *p;
+	struct fn_name n;
+
+	if (fn_streq(list, "ALL"))
+		list_configs(call);
+	else if ((p = existing(call, &n)))
+		fn_reply_json(call, 200, config_json(call->api, n.name, p, false));
+}
+
+void fn_h_delete_provisioned(struct fn_call *call)
+{
+	struct fn_name n;
+	struct fn_err err;
+	int r;
+
+	if (!existing(call, &n))
+		return;
+	r = fn_store_set_provisioned(call->api->cfg.store, n.name, n.qualifier, 0, &err);
+	reply_stored(call, r, &err, n.name);
+	if (r == 0)
+		fn_reply_empty(call, 204);
+}
+
+/* --- metrics --- */
+void fn_h_metrics(struct fn_call *call)
+{
+	struct fn_buf out = {0};
+
+	if (fn_invoker_metrics(call->api->cfg.invoker, &out) < 0) {
+		fn_buf_free(&out);
+		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
+		return;
+	}
+	fn_http_reply_owned(call->req, 200, "text/plain; version=0.0.4", out.data ? out.data : "", out.len, free, out.data);
+}

@@ -1,0 +1,49 @@
+/*
+ * load.h - how much runs, of each function and in all; whether one more may; and what came of it (metrics). No clock, no I/O.
+ *
+ * Lambda Developer Guide, "Understanding Lambda function scaling": a function with reserved concurrency has that much for itself and no
+ * more. The others share what the account has beyond all reservations; what is provisioned for one of them is set aside for it too.
+ */
+#ifndef FN_INVOKE_LOAD_H
+#define FN_INVOKE_LOAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/map.h"
+
+struct fn_loads;
+
+struct fn_load {
+	char *function;
+	unsigned running;
+	int64_t reserved;     /* -1 = none */
+	int64_t provisioned;  /* over all of its versions */
+	/* counters, since the start */
+	uint64_t invocations, errors, throttles, cold_starts, provisioned_invocations, spillover_invocations, duration_us;
+	unsigned provisioned_running; /* on provisioned environments; the caller of fn_loads_metrics() knows */
+	bool gone;            /* deleted, but something still runs */
+};
+
+enum fn_admission { FN_ADMITTED, FN_ADMIT_FUNCTION_FULL, FN_ADMIT_ACCOUNT_FULL };
+
+int fn_loads_new(unsigned account_concurrency, struct fn_loads **ret);
+void fn_loads_free(struct fn_loads *ls);
+unsigned fn_loads_running(const struct fn_loads *ls);
+
+struct fn_load *fn_load_get(struct fn_loads *ls, const char *function); /* made if need be; NULL on no memory */
+struct fn_load *fn_load_next(struct fn_loads *ls, size_t *it);         /* size_t it = 0; while ((l = fn_load_next(ls, &it))) ... */
+/* What is set for a function; reserved -1 = none. What runs over a lower limit goes on. */
+void fn_load_limits(struct fn_loads *ls, struct fn_load *l, int64_t reserved, int64_t provisioned);
+/* The function was deleted. */
+void fn_load_forget(struct fn_loads *ls, const char *function);
+
+/* One more, if it may run. Each that is admitted is done once. */
+enum fn_admission fn_load_admit(struct fn_loads *ls, struct fn_load *l);
+void fn_load_done(struct fn_loads *ls, struct fn_load *l);
+
+/* Prometheus text exposition format 0.0.4. */
+int fn_loads_metrics(const struct fn_loads *ls, struct fn_buf *out);
+
+#endif

@@ -1,0 +1,232 @@
+/* life.c - how an environment comes into being, and what its death means to whom it owes an answer. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "pool/worker.h"
+
+#define DRAIN_US 2000u
+#define PROVISIONED_INIT_US 130000000u /* Lambda: 130 s, or the function's timeout if that is longer */
+
+/* --- starting --- */
+static void on_output(void *arg, int fd, uint32_t events)
+{
+	struct fn_worker *w = arg;
+
+	(void)fd;
+	fn_worker_read_output(w);
+	if ((events & EPOLLHUP) && !(events & EPOLLIN))
+		fn_loop_clear(w->group->pool->cfg.loop, &w->output_io);
+}
+
+static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *res)
+{
+	struct fn_worker *w = arg;
+	struct fn_group *g = w->group;
+	struct fn_pool *p = g->pool;
+
+	w->request = 0;
+	if (err) {
+		struct fn_invocation *inv = w->inv ? fn_take_ptr(w->inv) : fn_group_wait_out(g);
+		char text[512];
+
+		if (err->code == ENOENT && fn_streq(err->stage, "bootstrap") && inv) {
+			char msg[512], list[256] = "";
+			const struct fn_runtime *rt = fn_runtimes_find(p->cfg.runtimes, g->function->runtime);
+			size_t len = 0;
+			char *json;
+
+			for (char **e = rt ? rt->exec_candidates : NULL; e && *e; e++)
+				snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", list[0] ? " " : "", *e);
+			snprintf(msg, sizeof(msg), "Couldn't find valid bootstrap(s): [%s]", list);
+			json = fn_error_json("Runtime.InvalidEntrypoint", inv->id, msg, &len);
+			fn_invocation_complete(inv, FN_INV_FUNCTION_ERROR, json, len);
+		} else {
+			fn_log_error("cannot start an environment of %s: %s", g->function->name, fn_err_format(err, text, sizeof(text)));
+			if (inv)
+				fn_invocation_fail(inv, err);
+		}
+		if (inv)
+			fn_group_done(g);
+		fn_invocation_unref(inv);
+		if (w->reason == FN_PROVISIONED)
+			fn_group_provision_failed(g, err->code == ECONNRESET ? NULL : fn_err_format(err, text, sizeof(text)));
+		w->gone = true;
+		fn_worker_end(w);
+		return;
+	}
+	w->sandbox = res->id;
+	w->output_fd = res->output_fd;
+	w->freeze_fd = res->freeze_fd;
+	w->peak_fd = res->peak_fd;
+	w->timing = res->timing;
+	w->spawned_us = fn_clock_mono_us();
+	fn_worker_set_state(w, FN_WORKER_INIT);
+	if (fn_map_set_u64(p->sandboxes, w->sandbox, w, NULL) < 0 ||
+	    fn_rt_new(p->cfg.loop, p->cfg.rt_server, res->listen_fd, &fn_worker_rt_ops, w, &w->rt) < 0 ||
+	    fn_loop_add_io(p->cfg.loop, w->output_fd, EPOLLIN, on_output, w, &w->output_io) < 0) {
+		fn_worker_end(w);
+		return;
+	}
+	if (!w->inv) { /* a repeated init is under the function's own timeout, armed already */
+		uint64_t limit = p->cfg.init_timeout_us;
+
+		if (w->reason == FN_PROVISIONED) {
+			uint64_t own = (uint64_t)g->function->timeout_s * 1000000u;
+
+			limit = own > PROVISIONED_INIT_US ? own : PROVISIONED_INIT_US;
+		}
+		fn_worker_arm(w, fn_pool_now_us(p) + limit);
+	}
+}
+
+struct fn_worker *fn_worker_start(struct fn_group *g, struct fn_invocation *bound, enum fn_worker_reason reason)
+{
+	struct fn_pool *p = g->pool;
+	struct fn_worker *w = calloc(1, sizeof(*w));
+	struct fn_spec spec = {0};
+	struct fn_err err = {0};
+	int r;
+
+	if (!w)
+		return NULL;
+	w->group = g;
+	w->report.later = (struct fn_deferred){.fn = fn_worker_write_report, .arg = w};
+	w->output_fd = w->freeze_fd = w->peak_fd = -EBADF;
+	w->exit.wait_status = -1;
+	w->first = true;
+	w->reason = reason;
+	w->asked_us = fn_clock_mono_us();
+	if (fn_loop_add_timer(p->cfg.loop, UINT64_MAX, fn_worker_on_timer, w, &w->timer) < 0) {
+		free(w);
+		return NULL;
+	}
+	fn_list_push_back(&g->workers, &w->link);
+	g->count[FN_WORKER_SPAWNING]++;
+	p->workers++;
+	p->memory_used += fn_worker_cost(w);
+	if (bound) {
+		w->inv = bound;
+		bound->cold = true;
+		bound->spilled = g->floor > 0;
+		w->delivered_us = w->asked_us;
+		bound->deadline_real_ms = (fn_clock_real_us() + (uint64_t)g->function->timeout_s * 1000000u) / 1000;
+		fn_worker_arm(w, w->delivered_us + (uint64_t)g->function->timeout_s * 1000000u);
+		fn_worker_log(w, "START RequestId: %s Version: %s\n", bound->id, g->function->version);
+	}
+	r = fn_worker_spec(w, &spec, &err);
+	if (r == 0) {
+		const struct fn_runtime *rt = fn_runtimes_find(p->cfg.runtimes, g->function->runtime);
+
+		fn_worker_log(w, "INIT_START Runtime Version: %s\n", rt->version);
+		r = p->spawn ? fn_spawn_start(p->spawn, &spec, on_spawned, w, &w->request) : -ECONNRESET;
+		if (r < 0)
+			fn_err_set(&err, r, "fn-spawnd", "it is restarting; try again");
+	}
+	fn_spec_clear(&spec);
+	if (r < 0)
+		on_spawned(w, &err, NULL);
+	return w;
+}
+
+/* --- death --- */
+void fn_pool_on_exit(struct fn_pool *p, uint64_t sandbox, const struct fn_sandbox_exit *info)
+{
+	struct fn_worker *w = fn_map_get_u64(p->sandboxes, sandbox);
+
+	if (!w)
+		return;
+	w->exit = *info;
+	w->gone = true;
+	if (info->memory_peak != UINT64_MAX && info->memory_peak > w->memory_peak) {
+		uint64_t before = fn_worker_cost(w);
+
+		w->memory_peak = info->memory_peak;
+		fn_worker_set_peak(w, before);
+	}
+	/* A response that was posted before the death may still lie in the socket: let the loop read it before we judge. */
+	if (w->state == FN_WORKER_ENDING)
+		fn_worker_arm(w, 0);
+	else if (w->state == FN_WORKER_BUSY)
+		fn_worker_arm(w, fn_pool_now_us(p) + DRAIN_US);
+	else
+		fn_worker_end(w);
+}
+
+static void init_report(struct fn_worker *w, const char *phase)
+{
+	char status[160];
+
+	if (w->timed_out)
+		snprintf(status, sizeof(status), "timeout");
+	else
+		snprintf(status, sizeof(status), "error\tError Type: %s", w->error_type[0] ? w->error_type : "Runtime.ExitError");
+	fn_worker_log(w, "INIT_REPORT Init Duration: %.2f ms\tPhase: %s\tStatus: %s\n",
+		      (double)(fn_clock_mono_us() - (w->spawned_us ? w->spawned_us : w->asked_us)) / 1000.0, phase, status);
+}
+
+/* What the caller sees of a runtime that has ended. */
+static char *death_json(struct fn_worker *w, size_t *len, char *status, size_t size)
+{
+	char words[64], msg[160];
+	const char *w1, *type = w->exit.oom ? "Runtime.OutOfMemory" : "Runtime.ExitError";
+
+	if (w->init_error) {
+		char *body = fn_take_ptr(w->init_error);
+
+		*len = w->init_error_len;
+		snprintf(status, size, "Status: error\tError Type: %s\t", w->error_type);
+		return body;
+	}
+	w1 = w->exit.oom ? "signal: killed" : fn_exit_words(w->exit.wait_status, words, sizeof(words));
+	if (w1)
+		snprintf(msg, sizeof(msg), "Runtime exited with error: %s", w1);
+	else
+		snprintf(msg, sizeof(msg), "Runtime exited without providing a reason");
+	fn_worker_log(w, "RequestId: %s Error: %s\n%s\n", w->inv->id, msg, type);
+	snprintf(status, size, "Status: error\tError Type: %s\t", type);
+	return fn_error_json(type, w->inv->id, msg, len);
+}
+
+void fn_worker_finish_dead(struct fn_worker *w)
+{
+	struct fn_group *g = w->group;
+	const struct fn_err lost = {ECONNRESET, "fn-spawnd", "it ended and took the execution environment with it; try again"};
+	bool in_init = w->ready_us == 0 && w->spawned_us != 0;
+	bool helper_lost = w->gone && w->exit.wait_status == -1 && !w->exit.oom && w->exit.memory_peak == UINT64_MAX;
+	char status[160] = "", *json;
+	size_t len = 0;
+
+	fn_worker_read_output(w);
+	fn_worker_flush_output(w);
+	if (in_init && w->reason == FN_PROVISIONED && (w->timed_out || w->gone))
+		fn_group_provision_failed(g, helper_lost ? NULL : "FUNCTION_ERROR_INIT_FAILURE");
+	if (in_init && !g->pool->shutdown && (w->timed_out || w->gone) && !(g->retired && !w->inv))
+		init_report(w, w->inv ? "invoke" : "init");
+	if (w->inv && (helper_lost || g->pool->shutdown)) {
+		fn_invocation_fail(w->inv, &lost);
+		fn_invocation_unref(fn_take_ptr(w->inv));
+		fn_group_done(g);
+	} else if (w->inv) {
+		json = death_json(w, &len, status, sizeof(status));
+		fn_worker_finish(w, FN_INV_FUNCTION_ERROR, json, len, status);
+	} else if (in_init && (w->timed_out || w->gone) && !g->pool->shutdown) {
+		struct fn_invocation *inv = fn_group_wait_out(g);
+
+		if (inv && helper_lost) {
+			fn_invocation_fail(inv, &lost);
+			fn_invocation_unref(inv);
+			fn_group_done(g);
+		} else if (inv) { /* as Lambda does: init once more, within the invocation */
+			inv->init_failed = true;
+			fn_worker_start(g, inv, FN_FOR_INVOCATION);
+		}
+	}
+	fn_worker_free(w);
+}

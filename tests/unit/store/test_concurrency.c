@@ -1,0 +1,110 @@
+#include "store/concurrency.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/aliases.h"
+#include "unit/main.h"
+
+static char dir[64];
+static struct fn_err err;
+
+static struct fn_store *reopen(struct fn_store *s)
+{
+	fn_store_close(s);
+	ck_assert_int_eq(fn_store_open(dir, &s, &err), 0);
+	return s;
+}
+
+static struct fn_function *snapshot(const char *version)
+{
+	struct fn_function *f = fn_function_new();
+
+	f->name = strdup("f");
+	f->version = strdup(version);
+	f->description = strdup("");
+	strcpy(f->code_sha256, "ab");
+	return f;
+}
+
+static struct fn_store *with_a_version(void)
+{
+	struct fn_function *latest = snapshot("$LATEST"), *one = snapshot("1");
+	struct fn_alias *a = fn_alias_new("live");
+	struct fn_store *s = NULL;
+
+	strcpy(dir, "/tmp/fn-concurrency-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	ck_assert_int_eq(fn_store_open(dir, &s, &err), 0);
+	ck_assert_int_eq(fn_store_insert(s, latest, one, &err), 0);
+	a->version = strdup("1");
+	ck_assert_int_eq(fn_store_set_alias(s, "f", a, &err), 0);
+	fn_function_unref(latest);
+	fn_function_unref(one);
+	return s;
+}
+
+static void end(struct fn_store *s)
+{
+	char cmd[128];
+
+	fn_store_close(s);
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
+	ck_assert_int_eq(system(cmd), 0);
+}
+
+START_TEST(reserved)
+{
+	struct fn_store *s = with_a_version();
+
+	ck_assert_int_eq(fn_store_reserved(s, "f"), -1);
+	ck_assert_int_eq(fn_store_set_reserved(s, "g", 1, &err), -ENOENT);
+	ck_assert_int_eq(fn_store_set_reserved(s, "f", 0, &err), 0);
+	s = reopen(s);
+	ck_assert_int_eq(fn_store_reserved(s, "f"), 0);
+	ck_assert_int_eq(fn_store_set_reserved(s, "f", 7, &err), 0);
+	s = reopen(s);
+	ck_assert_int_eq(fn_store_reserved(s, "f"), 7);
+	ck_assert_int_eq(fn_store_claims(s), 7);
+	ck_assert_int_eq(fn_store_set_reserved(s, "f", -1, &err), 0);
+	s = reopen(s);
+	ck_assert_int_eq(fn_store_reserved(s, "f"), -1);
+	end(s);
+}
+END_TEST
+
+START_TEST(provisioned)
+{
+	struct fn_store *s = with_a_version();
+	const struct fn_provisioned *page[4];
+
+	ck_assert_int_eq(fn_store_set_provisioned(s, "f", "2", 1, &err), -ENOENT);
+	ck_assert_int_eq(fn_store_set_provisioned(s, "f", "1", 0, &err), -ENOENT);
+	ck_assert_int_eq(fn_store_set_provisioned(s, "f", "live", 3, &err), 0);
+	ck_assert_int_eq(fn_store_set_provisioned(s, "f", "1", 2, &err), 0);
+	s = reopen(s);
+	ck_assert_uint_eq(fn_store_list_provisioned(s, "f", NULL, page, 4), 2);
+	ck_assert_str_eq(page[0]->qualifier, "1");
+	ck_assert_int_eq(page[1]->requested, 3);
+	ck_assert_uint_gt(page[1]->modified_us, 0);
+	ck_assert_uint_eq(fn_store_list_provisioned(s, "f", "1", page, 4), 1);
+	ck_assert_int_eq(fn_store_claim(s, "f"), 5);
+	ck_assert_int_eq(fn_store_set_reserved(s, "f", 9, &err), 0);
+	ck_assert_int_eq(fn_store_claim(s, "f"), 9);
+	/* they go with what they are about */
+	ck_assert_int_eq(fn_store_delete_alias(s, "f", "live", &err), 0);
+	ck_assert_ptr_null(fn_store_provisioned(s, "f", "live"));
+	ck_assert_int_eq(fn_store_delete_version(s, "f", "1", &err), 0);
+	ck_assert_ptr_null(fn_store_provisioned(s, "f", "1"));
+	s = reopen(s);
+	ck_assert_uint_eq(fn_store_list_provisioned(s, "f", NULL, page, 4), 0);
+	ck_assert_int_eq(fn_store_delete(s, "f", &err), 0);
+	s = reopen(s);
+	ck_assert_int_eq(fn_store_claims(s), 0);
+	end(s);
+}
+END_TEST
+
+TEST_MAIN("store/concurrency", reserved, provisioned)
