@@ -61,7 +61,7 @@ static void on_lost(void *arg)
 	fuzz_check(!"the client lost its peer");
 }
 
-static const struct fn_spawn_client_ops spawn_ops = {on_exit_of, on_lost};
+static const struct fn_spawn_client_ops spawn_ops = {.on_exit = on_exit_of, .on_lost = on_lost};
 
 static void put_file(const char *name, const char *text)
 {
@@ -96,7 +96,7 @@ static void make_state(void)
 static void set_up(void)
 {
 	struct fn_httpd_config http = {.listen_fd = -EBADF, .body_max = 1u << 20, .conn_max = 16, .ops = &fn_api_httpd_ops};
-	struct fn_pool_config pool = {.region = "us-east-1", .idle_timeout_us = 1000000, .freeze_grace_us = 1000, .init_timeout_us = 10000000};
+	struct fn_pool_config pool = {.region = "us-east-1", .keep = {.policy = FN_KEEP_FIXED, .idle_us = 1000000}, .freeze_grace_us = 1000, .init_timeout_us = 10000000};
 	struct fn_api_config api = {.region = "us-east-1", .account_id = "000000000000", .account_concurrency = 10};
 	char path[300], db[300];
 	struct fn_err err;
