@@ -36,7 +36,8 @@ class KeepAlive(unittest.TestCase):
             d.create(f"once{i}")
             self.use(d, f"once{i}")
         self.assertGreater(self.served(d, "often"), 2)  # perhaps several shared them
-        self.assertEqual(self.served(d, "once0"), 1, "somebody had to go")
+        # which one depends on what its start took; asked from the last to the first, for each answer may cost another one its place
+        self.assertIn(1, [self.served(d, f"once{i}") for i in reversed(range(8))], "somebody had to go")
 
     def test_greedy_dual_prefers_small_ones(self):
         d = self.daemon(memory_budget_mb=200, keep_alive={"policy": "greedy-dual"})
