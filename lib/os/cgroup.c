@@ -339,6 +339,9 @@ static int limit_memory(struct fn_cgroup *cg, uint64_t bytes, struct fn_err *err
 	r = put(fd >= 0 ? fd : cg->unified_fd, fd >= 0 ? "memory.limit_in_bytes" : "memory.max", bytes, err);
 	if (r == 0 && fd >= 0 && cg->cgs->probe.swap_limit)
 		r = put(fd, "memory.memsw.limit_in_bytes", bytes, err);
+	/* v1 counts what lies in sockets' buffers apart, and without a limit not at all: it would be the whole host's (tcp_mem) to fill */
+	if (r == 0 && fd >= 0 && cg->cgs->probe.tcp_limit)
+		r = put(fd, "memory.kmem.tcp.limit_in_bytes", bytes / 4, err);
 	if (r == 0)
 		cg->have.memory_bytes = bytes;
 	return r;
