@@ -32,7 +32,7 @@ struct fn_child {
 	const struct fn_seccomp *seccomp, *init_seccomp; /* the runtime's, and init's own */
 	int sync_fd;   /* SEQPACKET to fn-spawnd */
 	int output_fd; /* write end of the pipe that is stdout and stderr */
-	int null_fd;   /* /dev/null, stdin */
+	int dev_fd;    /* its /dev: fn_rootfs_new_dev() */
 	int group_fds[FN_CG_N]; /* `tasks` of the v1 hierarchies, opened by root: init moves itself in */
 	unsigned n_groups;
 	bool prestart; /* an FN_SYNC_PRESTART comes first */

@@ -29,7 +29,6 @@ struct root {
 struct fn_rootfs {
 	struct fn_map *roots; /* joined tree names -> struct root */
 	unsigned next;
-	int dev_fd; /* the shared /dev, a mount in our namespace */
 	int own_ns, clone_ns;
 	uint32_t fs_uid;
 	bool own; /* FN_ROOTFS_OWN is there */
@@ -44,34 +43,24 @@ static const struct {
 	const char *name, *target;
 } links[] = {{"fd", "/proc/self/fd"}, {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"}, {"stderr", "/proc/self/fd/2"}};
 
-/* One /dev for all: device nodes work on a superblock made by real root, whatever user namespace sees it. */
-static int make_dev(struct fn_rootfs *r, struct fn_err *err)
+/* Device nodes work on a superblock made by real root, whatever user namespace sees it. */
+int fn_rootfs_new_dev(const struct fn_rootfs *r, struct fn_err *err)
 {
 	static const char *const options[] = {"mode", "0755", "size", "64k", NULL, NULL};
 	fn_auto_fd int fd = fn_mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, err);
-	char path[64];
 
 	if (fd < 0)
 		return fd;
-	if (mkdir("/dev", 0755) < 0 && errno != EEXIST)
-		return fn_err_set(err, errno, "prepare /dev", NULL);
-	if (fn_mount_attach(fd, AT_FDCWD, "/dev", "prepare /dev", err) < 0)
-		return -err->code;
-	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
-		snprintf(path, sizeof(path), "/dev/%s", nodes[i].name);
-		if (mknod(path, S_IFCHR | 0666, makedev(nodes[i].major, nodes[i].minor)) < 0 || chmod(path, 0666) < 0 ||
-		    lchown(path, r->fs_uid, r->fs_uid) < 0)
+	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++)
+		if (mknodat(fd, nodes[i].name, S_IFCHR | 0666, makedev(nodes[i].major, nodes[i].minor)) < 0 || fchmodat(fd, nodes[i].name, 0666, 0) < 0 ||
+		    fchownat(fd, nodes[i].name, r->fs_uid, r->fs_uid, AT_SYMLINK_NOFOLLOW) < 0)
 			return fn_err_set(err, errno, "prepare /dev", "mknod %s", nodes[i].name);
-	}
-	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
-		snprintf(path, sizeof(path), "/dev/%s", links[i].name);
-		if (symlink(links[i].target, path) < 0)
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
+		if (symlinkat(links[i].target, fd, links[i].name) < 0)
 			return fn_err_set(err, errno, "prepare /dev", "symlink %s", links[i].name);
-	}
-	if (lchown("/dev", r->fs_uid, r->fs_uid) < 0 || fn_mount_set_attr(fd, MOUNT_ATTR_RDONLY, err) < 0)
+	if (fchownat(fd, "", r->fs_uid, r->fs_uid, AT_EMPTY_PATH) < 0 || fn_mount_set_attr(fd, MOUNT_ATTR_RDONLY, err) < 0)
 		return fn_err_set(err, errno, "prepare /dev", "read-only");
-	r->dev_fd = fn_take_fd(&fd);
-	return 0;
+	return fn_take_fd(&fd);
 }
 
 static int make_skeleton(uint32_t fs_uid, struct fn_err *err)
@@ -122,7 +111,7 @@ static int enter(struct fn_rootfs *r, const char *state_dir, struct fn_err *err)
 		return -err->code;
 	if (fn_mount_attach(base, AT_FDCWD, roots, "mount tmpfs", err) < 0 || fn_mount_pivot(roots, err) < 0)
 		return -err->code;
-	if (mkdir("/proc", 0755) < 0 || mkdir(FN_ROOTFS_TREES, 0755) < 0 || mkdir(FN_ROOTFS_NEW, 0755) < 0 || mkdir(FN_ROOTFS_PROC, 0755) < 0 ||
+	if (mkdir("/proc", 0755) < 0 || mkdir(FN_ROOTFS_TREES, 0755) < 0 || mkdir(FN_ROOTFS_NEW, 0755) < 0 || mkdir(FN_ROOTFS_PROC, 0755) < 0 || mkdir(FN_ROOTFS_DEV, 0755) < 0 ||
 	    mkdir(FN_ROOTFS_MOUNTED, 0755) < 0)
 		return fn_err_set(err, errno, "enter namespace", "mkdir");
 	if (mknod(FN_ROOTFS_NOTHING, S_IFREG, 0) < 0)
@@ -143,7 +132,7 @@ static int enter(struct fn_rootfs *r, const char *state_dir, struct fn_err *err)
 
 int fn_rootfs_enter(const char *state_dir, uint32_t fs_uid, const char *resolv_conf, int *ret_host_ns, struct fn_rootfs **ret, struct fn_err *err)
 {
-	fn_auto_fd int host = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	fn_auto_fd int host = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC), dev = -EBADF;
 	struct fn_rootfs *r;
 	int rc;
 
@@ -155,10 +144,9 @@ int fn_rootfs_enter(const char *state_dir, uint32_t fs_uid, const char *resolv_c
 		return fn_err_set(err, ENOMEM, "enter namespace", NULL);
 	}
 	r->fs_uid = fs_uid;
-	r->dev_fd = -EBADF;
 	rc = enter(r, state_dir, err);
-	if (rc == 0)
-		rc = make_dev(r, err);
+	if (rc == 0 && (dev = fn_rootfs_new_dev(r, err)) < 0) /* may we at all? better known now than with the first function */
+		rc = dev;
 	if (rc == 0 && resolv_conf)
 		rc = make_own(r, resolv_conf, err);
 	if (rc < 0) {
@@ -185,7 +173,6 @@ static void key_of(const struct fn_spec *spec, char *key, size_t size)
 static int prepare(struct fn_rootfs *r, const char *key, struct root **ret, struct fn_err *err)
 {
 	char target[64], options[KEY_MAX + 48];
-	fn_auto_fd int dev = -EBADF;
 	fn_auto_free struct root *root = calloc(1, sizeof(*root));
 	fn_auto_free char *copy = strdup(key);
 	int rc = 0;
@@ -203,11 +190,6 @@ static int prepare(struct fn_rootfs *r, const char *key, struct root **ret, stru
 		rc = fn_err_set(err, errno, "mount overlay", "%.150s", key);
 	if (chdir("/") < 0 && rc == 0)
 		rc = -errno;
-	if (rc == 0) {
-		snprintf(options, sizeof(options), "%s/dev", target);
-		dev = fn_mount_copy(r->dev_fd, "", 0, err);
-		rc = dev < 0 ? dev : fn_mount_attach(dev, AT_FDCWD, options, "mount /dev", err);
-	}
 	if (rc == 0) {
 		root->fd = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		rc = root->fd < 0 ? fn_err_set(err, errno, "prepare root", "open") : fn_map_set(r->roots, key, root, NULL);
@@ -279,7 +261,6 @@ void fn_rootfs_free(struct fn_rootfs *r)
 	while ((root = fn_map_next(r->roots, &it)))
 		forget(r, root);
 	fn_map_free(r->roots);
-	fn_close(r->dev_fd);
 	fn_close(r->own_ns);
 	fn_close(r->clone_ns);
 	free(r);
