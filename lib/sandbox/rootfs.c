@@ -169,39 +169,71 @@ static void key_of(const struct fn_spec *spec, char *key, size_t size)
 		snprintf(key + n, size - n, ":" FN_ROOTFS_SKELETON);
 }
 
-/* mount(2), not fsconfig: a string there is limited to 256 bytes. Relative names keep the options within a page. */
-static int prepare(struct fn_rootfs *r, const char *key, struct root **ret, struct fn_err *err)
+/* At a directory of its own, whose path it writes to target (64 bytes). mount(2), not fsconfig: a string there is limited to 256 bytes.
+ * Relative names keep the options within a page. */
+static int mount_overlay(struct fn_rootfs *r, const char *key, unsigned number, char *target, struct fn_err *err)
 {
-	char target[64], options[KEY_MAX + 48];
-	fn_auto_free struct root *root = calloc(1, sizeof(*root));
-	fn_auto_free char *copy = strdup(key);
+	char options[KEY_MAX + 48];
 	int rc = 0;
 
-	if (!root || !copy)
-		return fn_err_set(err, ENOMEM, "prepare root", NULL);
-	root->number = r->next++;
-	snprintf(target, sizeof(target), FN_ROOTFS_MOUNTED "/%u", root->number);
+	snprintf(target, 64, FN_ROOTFS_MOUNTED "/%u", number);
 	snprintf(options, sizeof(options), "lowerdir=%s%s%s", r->own ? FN_ROOTFS_OWN ":" : "", key, strchr(key, ':') || r->own ? "" : ":/new");
 	if (mkdir(target, 0755) < 0)
 		return fn_err_set(err, errno, "prepare root", "mkdir");
 	if (chdir(FN_ROOTFS_TREES) < 0)
-		return fn_err_set(err, errno, "prepare root", "chdir");
-	if (mount("overlay", target, "overlay", MS_RDONLY | MS_NOSUID | MS_NODEV, options) < 0)
+		rc = fn_err_set(err, errno, "prepare root", "chdir");
+	else if (mount("overlay", target, "overlay", MS_RDONLY | MS_NOSUID | MS_NODEV, options) < 0)
 		rc = fn_err_set(err, errno, "mount overlay", "%.150s", key);
 	if (chdir("/") < 0 && rc == 0)
-		rc = -errno;
-	if (rc == 0) {
-		root->fd = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		rc = root->fd < 0 ? fn_err_set(err, errno, "prepare root", "open") : fn_map_set(r->roots, key, root, NULL);
-	}
-	if (rc < 0) {
-		(void)umount2(target, MNT_DETACH);
+		rc = fn_err_set(err, errno, "prepare root", "chdir");
+	if (rc < 0)
 		(void)rmdir(target);
+	return rc;
+}
+
+static void unmount(const char *target)
+{
+	(void)umount2(target, MNT_DETACH);
+	(void)rmdir(target);
+}
+
+static int prepare(struct fn_rootfs *r, const char *key, struct root **ret, struct fn_err *err)
+{
+	char target[64];
+	fn_auto_free struct root *root = calloc(1, sizeof(*root));
+	fn_auto_free char *copy = strdup(key);
+	int rc;
+
+	if (!root || !copy)
+		return fn_err_set(err, ENOMEM, "prepare root", NULL);
+	root->number = r->next++;
+	rc = mount_overlay(r, key, root->number, target, err);
+	if (rc < 0)
 		return rc;
+	root->fd = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	rc = root->fd < 0 ? -errno : fn_map_set(r->roots, key, root, NULL);
+	if (rc < 0) {
+		fn_close(root->fd);
+		unmount(target);
+		return fn_err_set(err, rc, "prepare root", "open");
 	}
 	root->key = fn_take_ptr(copy);
 	*ret = fn_take_ptr(root);
 	return 0;
+}
+
+/* A runtime that was started ahead keeps files of this root open, its own program at least: in a common overlay functions of all kinds
+ * would share those inodes, and with them locks and inotify. What lies in memory is shared all the same: it belongs to the trees. */
+static int prestart_root(struct fn_rootfs *r, const char *key, struct fn_err *err)
+{
+	char target[64];
+	int fd = mount_overlay(r, key, r->next++, target, err);
+
+	if (fd < 0)
+		return fd;
+	fd = fn_mount_copy(AT_FDCWD, target, 0, err);
+	unmount(target);
+	return fd;
 }
 
 int fn_rootfs_get(struct fn_rootfs *r, const struct fn_spec *spec, struct fn_err *err)
@@ -210,6 +242,8 @@ int fn_rootfs_get(struct fn_rootfs *r, const struct fn_spec *spec, struct fn_err
 	struct root *root;
 
 	key_of(spec, key, sizeof(key));
+	if (spec->prestart)
+		return prestart_root(r, key, err);
 	root = fn_map_get(r->roots, key);
 	if (!root) {
 		int rc = prepare(r, key, &root, err);
@@ -217,7 +251,7 @@ int fn_rootfs_get(struct fn_rootfs *r, const struct fn_spec *spec, struct fn_err
 		if (rc < 0)
 			return rc;
 	}
-	return fn_mount_copy(root->fd, "", 1, err);
+	return fn_mount_copy(root->fd, "", 0, err);
 }
 
 static void forget(struct fn_rootfs *r, struct root *root)
@@ -227,8 +261,7 @@ static void forget(struct fn_rootfs *r, struct root *root)
 	fn_map_remove(r->roots, root->key);
 	snprintf(target, sizeof(target), FN_ROOTFS_MOUNTED "/%u", root->number);
 	fn_close(root->fd);
-	(void)umount2(target, MNT_DETACH);
-	(void)rmdir(target);
+	unmount(target);
 	free(root->key);
 	free(root);
 }

@@ -27,7 +27,8 @@ struct fn_rootfs;
  * what must run there (fn-unpack needs the dynamic loader). resolv_conf: text of the sandboxes' /etc/resolv.conf, NULL = the image's;
  * it is a tree of the overlay rather than a mount, so that it costs a sandbox nothing and needs no file in the image to cover. */
 int fn_rootfs_enter(const char *state_dir, uint32_t fs_uid, const char *resolv_conf, int *ret_host_ns, struct fn_rootfs **ret, struct fn_err *err);
-/* A detached copy of the prepared root for this spec's trees (prepared now if it is not yet): the caller owns the descriptor. */
+/* A detached copy of the prepared root for this spec's trees (prepared now if it is not yet); of a spec with `prestart` a root that nobody
+ * shares. The caller owns the descriptor. */
 int fn_rootfs_get(struct fn_rootfs *r, const struct fn_spec *spec, struct fn_err *err);
 /* A /dev, not mounted yet, for one sandbox: through one that they shared, even through its /dev/null as their standard input, functions could
  * lock each other out, see each other open files, and pass each other messages. The caller owns the descriptor. */
