@@ -4,18 +4,13 @@
  */
 #include "sandbox/child.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
-#include <net/route.h>
-#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -31,6 +26,7 @@
 #include "base/fd.h"
 #include "os/mount.h"
 #include "os/sock.h"
+#include "sandbox/netns.h"
 #include "sandbox/proc.h"
 #include "sandbox/rootfs.h"
 #include "sandbox/sync.h"
@@ -118,24 +114,14 @@ static int step_ids(struct state *s, struct fn_err *err)
 
 static int step_loopback(struct state *s, struct fn_err *err)
 {
-	fn_auto_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq ifr = {.ifr_name = "lo"};
-
 	(void)s;
-	if (fd < 0)
-		return fn_err_set(err, errno, "loopback", "socket");
-	ifr.ifr_flags = IFF_UP | IFF_RUNNING;
-	return ioctl(fd, SIOCSIFFLAGS, &ifr) < 0 ? fn_err_set(err, errno, "loopback", "up") : 0;
+	return fn_netns_loopback(err);
 }
 
 static int step_listener(struct state *s, struct fn_err *err)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(FN_RTAPI_PORT), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-
-	s->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (s->listen_fd < 0 || bind(s->listen_fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(s->listen_fd, 64) < 0)
-		return fn_err_set(err, errno, "Runtime API listener", NULL);
-	return 0;
+	s->listen_fd = fn_netns_listener(err);
+	return s->listen_fd < 0 ? s->listen_fd : 0;
 }
 
 static int step_hostname(struct state *s, struct fn_err *err)
@@ -179,56 +165,7 @@ static int step_proc(struct state *s, struct fn_err *err)
 	return fn_mount_attach(s->proc_fd, AT_FDCWD, FN_ROOTFS_PROC, "mount /proc", err);
 }
 
-static void set_in(struct sockaddr *a, uint32_t addr)
-{
-	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(addr)};
-
-	memcpy(a, &in, sizeof(in));
-}
-
-static int add_route(int fd, struct ifreq *ifr, uint32_t dst, uint32_t mask, uint32_t via)
-{
-	struct rtentry rt = {.rt_flags = (unsigned short)(RTF_UP | (via ? RTF_GATEWAY : RTF_HOST)), .rt_dev = ifr->ifr_name};
-
-	set_in(&rt.rt_dst, dst);
-	set_in(&rt.rt_genmask, mask);
-	set_in(&rt.rt_gateway, via);
-	return ioctl(fd, SIOCADDRT, &rt) < 0 ? -errno : 0;
-}
-
-/* While /proc/sys may still be written. The address alone (/32) and everything by way of the gateway: neighbours are refused by its rules at once, instead of silence. */
-static int step_nat(struct state *s, struct fn_err *err)
-{
-	const struct fn_child_nat *n = s->c->nat;
-	fn_auto_fd int fd = -EBADF;
-	struct ifreq ifr = {0};
-	char path[80];
-	int r;
-
-	if (!n)
-		return 0;
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return fn_err_set(err, errno, "nat: address", "socket");
-	snprintf(path, sizeof(path), "sys/net/ipv6/conf/%s/disable_ipv6", n->iface);
-	r = fn_file_write(s->proc_fd, path, "1");
-	if (r < 0 && r != -ENOENT) /* a kernel without IPv6 has nothing to turn off */
-		return fn_err_set(err, r, "nat: address", "/proc/%s", path);
-	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", n->iface);
-	set_in(&ifr.ifr_addr, n->addr);
-	if (ioctl(fd, SIOCSIFADDR, &ifr) < 0)
-		return fn_err_set(err, errno, "nat: address", "%s", n->iface);
-	set_in(&ifr.ifr_netmask, ~0u);
-	if (ioctl(fd, SIOCSIFNETMASK, &ifr) < 0)
-		return fn_err_set(err, errno, "nat: address", "%s: netmask", n->iface);
-	ifr.ifr_flags = IFF_UP | IFF_RUNNING;
-	if (ioctl(fd, SIOCSIFFLAGS, &ifr) < 0)
-		return fn_err_set(err, errno, "nat: address", "%s: up", n->iface);
-	r = add_route(fd, &ifr, n->gateway, ~0u, 0);
-	if (r == 0)
-		r = add_route(fd, &ifr, 0, 0, n->gateway);
-	return r < 0 ? fn_err_set(err, r, "nat: route", "%s", n->iface) : 0;
-}
+static int step_nat(struct state *s, struct fn_err *err) { return s->c->nat ? fn_netns_nat(s->c->nat, s->proc_fd, err) : 0; }
 
 static int step_mask(struct state *s, struct fn_err *err) { return fn_proc_mask(s->proc_fd, err); }
 

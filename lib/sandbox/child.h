@@ -11,6 +11,7 @@
 #include "os/cgroup.h"
 #include "os/ns.h"
 #include "os/sec.h"
+#include "sandbox/netns.h"
 #include "sandbox/spec.h"
 
 /* Ids inside the sandbox (mapped to the sandbox's own range outside). */
@@ -21,12 +22,6 @@
 
 /* What clone3 makes; the cgroup namespace follows once the child is in its groups of every hierarchy. */
 #define FN_CHILD_CLONE_FLAGS (FN_NS_ALL & ~(uint64_t)CLONE_NEWCGROUP)
-
-/* The sandbox's place in a `nat` network, host byte order. Its interface is there once the handshake says go. */
-struct fn_child_nat {
-	uint32_t addr, gateway;
-	const char *iface;
-};
 
 struct fn_child {
 	const struct fn_seccomp *seccomp, *init_seccomp; /* the runtime's, and init's own */
