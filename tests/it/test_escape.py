@@ -304,4 +304,4 @@ def handler(event, context):
         t.join()
         self.assertLessEqual(greedy[0]["timers"], 1024)
         self.assertLessEqual(greedy[0]["watchers"], 16)
-        self.assertLess(greedy[0]["megabytes"], 512 / 4 * 1.5 if "v1" in str(self.d.doctor()["Controllers"][0]) else 512)
+        self.assertLess(greedy[0]["megabytes"], 64 * 1.5 if "v1" in str(self.d.doctor()["Controllers"][0]) else 512)
