@@ -31,6 +31,7 @@
 #include "os/cgroup_probe.h"
 
 #define DAEMON ".daemon"
+#define SOCKET_BUFFERS (64u << 20)
 
 /* Hierarchies in use: the unified one and up to one v1 hierarchy per controller (cpu and cpuacct may share one). */
 struct hierarchy {
@@ -322,7 +323,8 @@ static int set_memory_rules(struct fn_cgroup *cg, struct fn_err *err)
 	if (fd >= 0) {
 		if (!cg->cgs->probe.swap_limit)
 			(void)fn_file_write(fd, "memory.swappiness", "0"); /* refused below a parent with use_hierarchy on some kernels */
-		return 0;
+		/* v1 counts what lies in sockets' buffers apart, and without a limit not at all: it would be the whole host's (tcp_mem) to fill */
+		return cg->cgs->probe.tcp_limit ? put(fd, "memory.kmem.tcp.limit_in_bytes", SOCKET_BUFFERS, err) : 0;
 	}
 	r = put(cg->unified_fd, "memory.oom.group", 1, err);
 	if (r == 0 && faccessat(cg->unified_fd, "memory.swap.max", F_OK, 0) == 0)

@@ -44,7 +44,7 @@ struct fn_cg_probe {
 	char unified_mount[128];    /* "" = none: freeze and kill are impossible */
 	char own_path[FN_CG_N][256]; /* this process's group in it */
 	char unified_own_path[256];
-	bool has_kill, has_freeze, has_memory_peak, has_memory_reclaim, has_oom_group, swap_limit;
+	bool has_kill, has_freeze, has_memory_peak, has_memory_reclaim, has_oom_group, swap_limit, tcp_limit;
 };
 int fn_cg_probe(struct fn_cg_probe *ret, struct fn_err *err);
 const char *fn_cg_controller_name(enum fn_cg_controller c); /* "memory" */

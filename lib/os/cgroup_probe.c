@@ -154,6 +154,8 @@ int fn_cg_probe(struct fn_cg_probe *p, struct fn_err *err)
 	if (p->driver[FN_CG_MEMORY] == FN_CG_V1) {
 		snprintf(path, sizeof(path), "%s/memory.memsw.limit_in_bytes", p->mount[FN_CG_MEMORY]);
 		p->swap_limit = access(path, F_OK) == 0;
+		snprintf(path, sizeof(path), "%s/memory.kmem.tcp.limit_in_bytes", p->mount[FN_CG_MEMORY]);
+		p->tcp_limit = access(path, F_OK) == 0;
 	}
 	return 0;
 }

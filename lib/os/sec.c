@@ -6,7 +6,10 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/memfd.h>
+#include <linux/netlink.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdbool.h>
@@ -14,6 +17,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -26,7 +31,8 @@ struct fn_seccomp {
 	struct sock_fprog prog;
 };
 
-/* What ordinary programs, language runtimes and JITs use; checked against node, python, the JVM, Go and .NET start-up. */
+/* What ordinary programs, language runtimes and JITs use; checked against node, python, the JVM, Go and .NET start-up. Further down what
+ * is allowed with some arguments. */
 static const char *const function_calls[] = {
 	"accept", "accept4", "access", "alarm", "arch_prctl", "bind", "brk", "capget", "chdir", "chmod", "chown",
 	"clock_getres", "clock_gettime", "clock_nanosleep", "close", "close_range", "connect", "copy_file_range", "creat",
@@ -39,10 +45,10 @@ static const char *const function_calls[] = {
 	"get_robust_list", "getrusage", "getsid", "getsockname", "getsockopt", "get_thread_area", "gettid",
 	"gettimeofday", "getuid", "getxattr", "inotify_add_watch", "inotify_init", "inotify_init1", "inotify_rm_watch",
 	"ioctl", "kill", "lchown", "lgetxattr", "link", "linkat", "listen", "listxattr", "llistxattr", "lseek", "lstat",
-	"madvise", "membarrier", "memfd_create", "mincore", "mkdir", "mkdirat", "mlock", "mlock2", "mlockall", "mmap",
+	"madvise", "membarrier", "mincore", "mkdir", "mkdirat", "mlock", "mlock2", "mlockall",
 	"mprotect", "mremap", "msgctl", "msgget", "msgrcv", "msgsnd", "msync", "munlock", "munlockall", "munmap",
 	"nanosleep", "newfstatat", "open", "openat", "openat2", "pause", "pidfd_open", "pidfd_send_signal", "pipe", "pipe2",
-	"pkey_alloc", "pkey_free", "pkey_mprotect", "poll", "ppoll", "prctl", "pread64", "preadv", "preadv2", "prlimit64",
+	"pkey_alloc", "pkey_free", "pkey_mprotect", "poll", "ppoll", "pread64", "preadv", "preadv2",
 	"pselect6", "pwrite64", "pwritev", "pwritev2", "read", "readahead", "readlink", "readlinkat", "readv", "recvfrom",
 	"recvmmsg", "recvmsg", "rename", "renameat", "renameat2", "restart_syscall", "rmdir", "rseq", "rt_sigaction",
 	"rt_sigpending", "rt_sigprocmask", "rt_sigqueueinfo", "rt_sigreturn", "rt_sigsuspend", "rt_sigtimedwait",
@@ -50,8 +56,8 @@ static const char *const function_calls[] = {
 	"sched_get_priority_min", "sched_getscheduler", "sched_rr_get_interval", "sched_setaffinity", "sched_setattr",
 	"sched_setparam", "sched_setscheduler", "sched_yield", "seccomp", "select", "semctl", "semget", "semop",
 	"semtimedop", "sendfile", "sendmmsg", "sendmsg", "sendto", "setgid", "setgroups", "setitimer", "setpgid",
-	"setpriority", "setregid", "setresgid", "setresuid", "setreuid", "setrlimit", "set_robust_list", "setsid",
-	"setsockopt", "set_tid_address", "setuid", "shmat", "shmctl", "shmdt", "shmget", "shutdown", "sigaltstack",
+	"setpriority", "setregid", "setresgid", "setresuid", "setreuid", "set_robust_list", "setsid",
+	"setsockopt", "set_tid_address", "setuid", "shmat", "shmctl", "shmdt", "shutdown", "sigaltstack",
 	"signalfd", "signalfd4", "socketpair", "splice", "stat", "statfs", "statx", "symlink", "symlinkat", "sync",
 	"sync_file_range", "syncfs", "sysinfo", "tee", "tgkill", "time", "timer_create", "timer_delete", "timer_getoverrun",
 	"timer_gettime", "timer_settime", "timerfd_create", "timerfd_gettime", "timerfd_settime", "times", "tkill",
@@ -112,9 +118,91 @@ static int export(scmp_filter_ctx ctx, struct fn_seccomp **ret, struct fn_err *e
 #define NS_FLAGS                                                                                                                  \
 	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | 0x80 /* NEWTIME */)
 
+/* A socket's type and protocol by their family. Not more: each is a piece of the host's kernel, and to ask for one that is not loaded has its
+ * module loaded. Of netlink, what getifaddrs() asks. -1: any protocol. */
+static int add_sockets(scmp_filter_ctx ctx)
+{
+	static const struct {
+		int family, type, protocol;
+	} sockets[] = {
+		{AF_UNIX, SOCK_STREAM, -1}, {AF_UNIX, SOCK_DGRAM, -1}, {AF_UNIX, SOCK_SEQPACKET, -1},
+		{AF_INET, SOCK_STREAM, 0}, {AF_INET, SOCK_STREAM, IPPROTO_TCP}, {AF_INET, SOCK_STREAM, IPPROTO_MPTCP},
+		{AF_INET, SOCK_DGRAM, 0}, {AF_INET, SOCK_DGRAM, IPPROTO_UDP}, {AF_INET, SOCK_DGRAM, IPPROTO_ICMP},
+		{AF_INET6, SOCK_STREAM, 0}, {AF_INET6, SOCK_STREAM, IPPROTO_TCP}, {AF_INET6, SOCK_STREAM, IPPROTO_MPTCP},
+		{AF_INET6, SOCK_DGRAM, 0}, {AF_INET6, SOCK_DGRAM, IPPROTO_UDP}, {AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6},
+		{AF_NETLINK, SOCK_RAW, NETLINK_ROUTE}, {AF_NETLINK, SOCK_DGRAM, NETLINK_ROUTE},
+	};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sizeof(sockets) / sizeof(sockets[0]); i++) {
+		const struct scmp_arg_cmp c[] = {SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)sockets[i].family, 0),
+						 SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, (scmp_datum_t)sockets[i].type),
+						 SCMP_A2(SCMP_CMP_EQ, (scmp_datum_t)sockets[i].protocol, 0)};
+
+		r = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), sockets[i].protocol < 0 ? 2 : 3, c);
+	}
+	return r;
+}
+
+/* Huge pages of the host's pool are no memory that a sandbox's limit counts. */
+static int add_mappings(scmp_filter_ctx ctx)
+{
+	int r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_HUGETLB, 0));
+
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOMEM), SCMP_SYS(mmap), 1, SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_HUGETLB, MAP_HUGETLB));
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(memfd_create), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, MFD_HUGETLB, 0));
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(shmget), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, SHM_HUGETLB, 0));
+	return r;
+}
+
+/*
+ * The limit of core files is 1 and stays it: then, and only then, no core goes to a program of the host's either, which core_pattern may
+ * name, and which would run as the host's root, outside of the sandbox's groups, as often as a function likes to crash. core(5), kernel's
+ * fs/coredump.c. Who sets the limit to 0 to have no cores is told that it is done. The resource is an `unsigned` to the kernel: compared so.
+ */
+static int add_limits(scmp_filter_ctx ctx)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < RLIM_NLIMITS; i++) {
+		if (i == RLIMIT_CORE)
+			continue;
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(setrlimit), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffffu, i));
+		if (r == 0)
+			r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffffu, i));
+	}
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(0), SCMP_SYS(setrlimit), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffffu, RLIMIT_CORE));
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2, SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffffu, RLIMIT_CORE),
+				     SCMP_A2(SCMP_CMP_EQ, 0, 0));
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(0), SCMP_SYS(prlimit64), 2, SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffffu, RLIMIT_CORE),
+				     SCMP_A2(SCMP_CMP_NE, 0, 0));
+	return r;
+}
+
+/* All but PR_SCHED_CORE (62): a process with a cookie has the other threads of its core idle rather than run a neighbour. */
+static int add_prctl(scmp_filter_ctx ctx)
+{
+	int r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, SCMP_A0(SCMP_CMP_LT, PR_SCHED_CORE, 0));
+
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, SCMP_A0(SCMP_CMP_EQ, PR_SCHED_CORE + 1, 0));
+	if (r == 0) /* 64 to 127 */
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, ~(scmp_datum_t)63, 64));
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, SCMP_A0(SCMP_CMP_EQ, PR_SET_VMA, 0));
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, SCMP_A0(SCMP_CMP_EQ, PR_SET_PTRACER, 0));
+	return r;
+}
+
 int fn_seccomp_for_functions(struct fn_seccomp **ret, struct fn_err *err)
 {
-	static const int families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int r;
 
@@ -131,13 +219,14 @@ int fn_seccomp_for_functions(struct fn_seccomp **ret, struct fn_err *err)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(personality), 1, SCMP_A0(SCMP_CMP_EQ, 0xffffffff, 0));
 	if (r == 0)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(personality), 1, SCMP_A0(SCMP_CMP_EQ, 0, 0));
-	for (size_t i = 0; r == 0 && i < sizeof(families) / sizeof(families[0]); i++)
-		for (int type = SOCK_STREAM; r == 0 && type <= SOCK_SEQPACKET; type++)
-			if (type == SOCK_STREAM || type == SOCK_DGRAM || (type == SOCK_SEQPACKET && families[i] == AF_UNIX) ||
-			    (type == SOCK_RAW && families[i] == AF_NETLINK)) /* rtnetlink is opened as SOCK_RAW by libc */
-				r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-						     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0),
-						     SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, (scmp_datum_t)type));
+	if (r == 0)
+		r = add_sockets(ctx);
+	if (r == 0)
+		r = add_mappings(ctx);
+	if (r == 0)
+		r = add_limits(ctx);
+	if (r == 0)
+		r = add_prctl(ctx);
 	if (r == 0)
 		r = export(ctx, ret, err);
 	else

@@ -4,18 +4,13 @@
  */
 #include "sandbox/child.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
-#include <net/route.h>
-#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -31,6 +26,8 @@
 #include "base/fd.h"
 #include "os/mount.h"
 #include "os/sock.h"
+#include "sandbox/netns.h"
+#include "sandbox/proc.h"
 #include "sandbox/rootfs.h"
 #include "sandbox/sync.h"
 
@@ -46,12 +43,12 @@ struct state {
 	struct fn_spec spec; /* of the order; strings in it, vectors in vec */
 	char **vec;
 	size_t spec_len;
-	int proc_fd, root_fd, listen_fd, tmp_fd;
+	int proc_fd, root_fd, listen_fd, null_fd, tmp_fd;
 	pid_t runtime;
 	int exec_pipe[2]; /* CLOEXEC: EOF = the runtime's execve succeeded, else its struct fn_err */
 	int gate[2];      /* socket, [0] is the runtime's. The order's length = it is there, and init has no privilege any more: exec. To a
 			   * runtime that was started ahead its environment (FN_PRESTART_ENV) */
-	const char *new_root, *proc; /* where the root to come is put, and where /proc is until then */
+	const char *new_root, *proc, *dev; /* where the root to come is put, and where /proc and /dev are until then */
 	bool prestarted;
 	struct fn_sync_msg done;
 };
@@ -77,13 +74,15 @@ static int step_wait(struct state *s, struct fn_err *err)
  * that fn-spawnd is gone. */
 static int step_fds(struct state *s, struct fn_err *err)
 {
-	int keep[6 + FN_CG_N] = {0, 1, 2, s->c->sync_fd, s->c->output_fd, s->c->null_fd}, r;
+	int keep[7 + FN_CG_N] = {0, 1, 2, s->c->sync_fd, s->c->output_fd, s->c->dev_fd}, r;
 
+	s->null_fd = openat(s->c->dev_fd, "null", O_RDWR | O_CLOEXEC);
 	for (int i = 0; i < 3; i++) /* taken, so that no pipe of ours gets a number that the runtime's stdio will overwrite */
-		if (dup2(s->c->null_fd, i) < 0)
+		if (dup2(s->null_fd, i) < 0)
 			return fn_err_set(err, errno, "stdio", "init");
-	memcpy(keep + 6, s->c->group_fds, s->c->n_groups * sizeof(int));
-	r = fn_fd_close_except(keep, 6 + s->c->n_groups);
+	keep[6] = s->null_fd;
+	memcpy(keep + 7, s->c->group_fds, s->c->n_groups * sizeof(int));
+	r = fn_fd_close_except(keep, 7 + s->c->n_groups);
 	return r < 0 ? fn_err_set(err, r, "close_range", "init") : 0;
 }
 
@@ -115,24 +114,14 @@ static int step_ids(struct state *s, struct fn_err *err)
 
 static int step_loopback(struct state *s, struct fn_err *err)
 {
-	fn_auto_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq ifr = {.ifr_name = "lo"};
-
 	(void)s;
-	if (fd < 0)
-		return fn_err_set(err, errno, "loopback", "socket");
-	ifr.ifr_flags = IFF_UP | IFF_RUNNING;
-	return ioctl(fd, SIOCSIFFLAGS, &ifr) < 0 ? fn_err_set(err, errno, "loopback", "up") : 0;
+	return fn_netns_loopback(err);
 }
 
 static int step_listener(struct state *s, struct fn_err *err)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(FN_RTAPI_PORT), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-
-	s->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (s->listen_fd < 0 || bind(s->listen_fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(s->listen_fd, 64) < 0)
-		return fn_err_set(err, errno, "Runtime API listener", NULL);
-	return 0;
+	s->listen_fd = fn_netns_listener(err);
+	return s->listen_fd < 0 ? s->listen_fd : 0;
 }
 
 static int step_hostname(struct state *s, struct fn_err *err)
@@ -142,15 +131,29 @@ static int step_hostname(struct state *s, struct fn_err *err)
 	return sethostname(name, strlen(name)) < 0 ? fn_err_set(err, errno, "host name", NULL) : 0;
 }
 
+static int move_to_root(struct state *s, const char *from, const char *to, struct fn_err *err)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s%s", s->new_root, to);
+	return syscall(SYS_move_mount, AT_FDCWD, from, AT_FDCWD, path, 0) < 0 ? fn_err_set(err, errno, "mount", "move %s", to) : 0;
+}
+
 static int step_root(struct state *s, struct fn_err *err)
 {
-	char proc[64];
 	int r = fn_mount_attach(s->root_fd, AT_FDCWD, s->new_root, "mount /", err);
 
 	close(s->root_fd);
-	snprintf(proc, sizeof(proc), "%s/proc", s->new_root);
-	if (r == 0 && syscall(SYS_move_mount, AT_FDCWD, s->proc, AT_FDCWD, proc, 0) < 0)
-		r = fn_err_set(err, errno, "mount /proc", "move");
+	if (r == 0)
+		r = move_to_root(s, s->proc, "/proc", err);
+	return r < 0 ? r : move_to_root(s, s->dev, "/dev", err);
+}
+
+static int step_dev(struct state *s, struct fn_err *err)
+{
+	int r = fn_mount_attach(s->c->dev_fd, AT_FDCWD, FN_ROOTFS_DEV, "mount /dev", err);
+
+	close(s->c->dev_fd);
 	return r;
 }
 
@@ -162,103 +165,9 @@ static int step_proc(struct state *s, struct fn_err *err)
 	return fn_mount_attach(s->proc_fd, AT_FDCWD, FN_ROOTFS_PROC, "mount /proc", err);
 }
 
-static void set_in(struct sockaddr *a, uint32_t addr)
-{
-	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(addr)};
+static int step_nat(struct state *s, struct fn_err *err) { return s->c->nat ? fn_netns_nat(s->c->nat, s->proc_fd, err) : 0; }
 
-	memcpy(a, &in, sizeof(in));
-}
-
-static int add_route(int fd, struct ifreq *ifr, uint32_t dst, uint32_t mask, uint32_t via)
-{
-	struct rtentry rt = {.rt_flags = (unsigned short)(RTF_UP | (via ? RTF_GATEWAY : RTF_HOST)), .rt_dev = ifr->ifr_name};
-
-	set_in(&rt.rt_dst, dst);
-	set_in(&rt.rt_genmask, mask);
-	set_in(&rt.rt_gateway, via);
-	return ioctl(fd, SIOCADDRT, &rt) < 0 ? -errno : 0;
-}
-
-/* While /proc/sys may still be written. The address alone (/32) and everything by way of the gateway: neighbours are refused by its rules at once, instead of silence. */
-static int step_nat(struct state *s, struct fn_err *err)
-{
-	const struct fn_child_nat *n = s->c->nat;
-	fn_auto_fd int fd = -EBADF;
-	struct ifreq ifr = {0};
-	char path[80];
-	int r;
-
-	if (!n)
-		return 0;
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return fn_err_set(err, errno, "nat: address", "socket");
-	snprintf(path, sizeof(path), "sys/net/ipv6/conf/%s/disable_ipv6", n->iface);
-	r = fn_file_write(s->proc_fd, path, "1");
-	if (r < 0 && r != -ENOENT) /* a kernel without IPv6 has nothing to turn off */
-		return fn_err_set(err, r, "nat: address", "/proc/%s", path);
-	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", n->iface);
-	set_in(&ifr.ifr_addr, n->addr);
-	if (ioctl(fd, SIOCSIFADDR, &ifr) < 0)
-		return fn_err_set(err, errno, "nat: address", "%s", n->iface);
-	set_in(&ifr.ifr_netmask, ~0u);
-	if (ioctl(fd, SIOCSIFNETMASK, &ifr) < 0)
-		return fn_err_set(err, errno, "nat: address", "%s: netmask", n->iface);
-	ifr.ifr_flags = IFF_UP | IFF_RUNNING;
-	if (ioctl(fd, SIOCSIFFLAGS, &ifr) < 0)
-		return fn_err_set(err, errno, "nat: address", "%s: up", n->iface);
-	r = add_route(fd, &ifr, n->gateway, ~0u, 0);
-	if (r == 0)
-		r = add_route(fd, &ifr, 0, 0, n->gateway);
-	return r < 0 ? fn_err_set(err, r, "nat: route", "%s", n->iface) : 0;
-}
-
-/* What tells of the host or could touch it. All of it belongs to host root and is not writable here anyway; this is the second wall. Masks
- * refuse (EACCES) instead of being empty: a program learns that it may not, not that there is nothing. */
-static const char *const masked[] = {"acpi",       "kcore",      "keys",       "kmsg",       "kpagecount", "kpageflags", "kallsyms", "key-users",
-				     "latency_stats", "sched_debug", "scsi",      "sysrq-trigger", "timer_list", "vmallocinfo", "slabinfo",
-				     "modules",    "config.gz",  "interrupts", "iomem",      "ioports"};
-static const char *const read_only[] = {"bus", "fs", "irq", "sys"};
-
-static int step_mask(struct state *s, struct fn_err *err)
-{
-	static const char *const empty[] = {"mode", "0", "size", "0", NULL, NULL};
-	fn_auto_fd int dir = -EBADF;
-
-	for (size_t i = 0; i < sizeof(masked) / sizeof(masked[0]); i++) {
-		fn_auto_fd int fd = -EBADF;
-		struct stat st;
-
-		if (fstatat(s->proc_fd, masked[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
-			continue;
-		if (S_ISDIR(st.st_mode)) {
-			if (dir < 0)
-				dir = fn_mount_new("tmpfs", empty, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
-			fd = dir < 0 ? dir : fn_mount_copy(dir, "", 0, err);
-			if (fd < 0) /* copying a detached mount needs Linux 6.15: make another */
-				fd = fn_mount_new("tmpfs", empty, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
-		} else {
-			fd = fn_mount_copy(AT_FDCWD, FN_ROOTFS_NOTHING, 0, err);
-		}
-		if (fd < 0)
-			return fd;
-		if (fn_mount_attach(fd, s->proc_fd, masked[i], "mask /proc", err) < 0)
-			return -err->code;
-	}
-	for (size_t i = 0; i < sizeof(read_only) / sizeof(read_only[0]); i++) {
-		fn_auto_fd int fd = -EBADF;
-
-		if (faccessat(s->proc_fd, read_only[i], F_OK, 0) < 0)
-			continue;
-		fd = fn_mount_copy(s->proc_fd, read_only[i], 0, err);
-		if (fd < 0)
-			return fd;
-		if (fn_mount_set_attr(fd, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err) < 0 ||
-		    fn_mount_attach(fd, s->proc_fd, read_only[i], "read-only /proc", err) < 0)
-			return -err->code;
-	}
-	return 0;
-}
+static int step_mask(struct state *s, struct fn_err *err) { return fn_proc_mask(s->proc_fd, err); }
 
 /* tmpfs of this size, detached; -errno. */
 static int new_tmp(uint64_t bytes, struct fn_err *err)
@@ -296,19 +205,22 @@ static int step_tmp(struct state *s, struct fn_err *err)
 	return attach_tmp(s, s->tmp_fd, err);
 }
 
+static int step_quotas(struct state *s, struct fn_err *err) { return fn_proc_quotas(s->proc_fd, err); }
+
 /* Moves the runtime's process along: the kernel does that for everyone whose root is the old one. */
 static int step_pivot(struct state *s, struct fn_err *err)
 {
 	return fn_mount_pivot(s->new_root, err);
 }
 
+/* Core: os/sec.c tells why 1. Pending signals, POSIX timers among them, are counted for host root too, as above. */
 static int step_limits(struct state *s, struct fn_err *err)
 {
 	const struct {
 		int resource;
 		rlim_t soft, hard;
 	} limits[] = {
-		{RLIMIT_CORE, 0, 0}, {RLIMIT_STACK, 8u << 20, RLIM_INFINITY},
+		{RLIMIT_CORE, 1, 1}, {RLIMIT_STACK, 8u << 20, RLIM_INFINITY}, {RLIMIT_SIGPENDING, 1024, 1024},
 		{RLIMIT_MEMLOCK, 64u << 10, 64u << 10}, {RLIMIT_MSGQUEUE, 0, 0}, {RLIMIT_RTPRIO, 0, 0}, {RLIMIT_NICE, 0, 0},
 	};
 
@@ -346,7 +258,7 @@ static int runtime_prepare(struct state *s, struct fn_err *err)
 	close(s->gate[1]);
 	setsid();
 	(void)prctl(PR_SET_NAME, "fn-ready", 0, 0, 0);
-	if (dup2(c->null_fd, 0) < 0 || dup2(c->output_fd, 1) < 0 || dup2(c->output_fd, 2) < 0)
+	if (dup2(s->null_fd, 0) < 0 || dup2(c->output_fd, 1) < 0 || dup2(c->output_fd, 2) < 0)
 		return fn_err_set(err, errno, "stdio", NULL);
 	if (syscall(SYS_close_range, 3, ~0u, 4 /* CLOSE_RANGE_CLOEXEC */) < 0)
 		return fn_err_set(err, errno, "close_range", NULL);
@@ -355,6 +267,9 @@ static int runtime_prepare(struct state *s, struct fn_err *err)
 		return r;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	for (int i = 1; i < NSIG; i++) /* what fnd was started with, by nohup or a shell's &; what is ignored stays so over execve */
+		if (i != SIGPIPE)
+			(void)signal(i, SIG_DFL);
 	r = fn_seccomp_install(c->seccomp);
 	return r < 0 ? fn_err_set(err, r, "seccomp", "install") : 0;
 }
@@ -383,7 +298,7 @@ static int runtime_start(struct state *s, struct fn_err *err)
 	} else if (s->spec.prestart) {
 		(void)fn_fd_set_cloexec(FN_PRESTART_FD, false);
 	}
-	(void)signal(SIGPIPE, SIG_DFL); /* ignored in fn-spawnd, and what is ignored stays so over execve */
+	(void)signal(SIGPIPE, SIG_DFL); /* ignored in fn-spawnd */
 	execve(path, s->spec.argv, s->spec.envp);
 	return fn_err_set(err, errno, "exec", "%s", path);
 }
@@ -471,6 +386,7 @@ static int prestart(struct state *s, struct fn_err *err)
 		return fn_err_set(err, errno, "start runtime ahead", "mkdir");
 	s->new_root = "/tmp/root";
 	s->proc = "/proc";
+	s->dev = "/dev";
 	s->prestarted = true;
 	return 0;
 }
@@ -564,7 +480,9 @@ static const struct {
 } plan[] = {
 	{"fds", step_fds, NONE},     {"wait", step_wait, NONE},       {"groups", step_groups, CGROUP}, {"ids", step_ids, NONE},
 	{"limits", step_limits, NONE}, {"loopback", step_loopback, NET}, {"listener", step_listener, NET},
-	{"proc", step_proc, MOUNTS}, {"nat", step_nat, NET},          {"mask", step_mask, MOUNTS},     {"bounding", step_bounding, NONE}, {"fork", step_fork, NONE},       {"prestart", step_prestart, NONE}, {"new tmp", step_new_tmp, MOUNTS}, {"ready", step_ready, NONE},
+	{"proc", step_proc, MOUNTS}, {"dev", step_dev, MOUNTS},       {"nat", step_nat, NET},          {"quotas", step_quotas, NONE},
+	{"mask", step_mask, MOUNTS}, {"bounding", step_bounding, NONE}, {"fork", step_fork, NONE},     {"prestart", step_prestart, NONE},
+	{"new tmp", step_new_tmp, MOUNTS}, {"ready", step_ready, NONE},
 	{"order", step_order, NONE}, {"hostname", step_hostname, NONE}, {"root", step_root, MOUNTS},   {"tmp", step_tmp, MOUNTS},
 	{"pivot", step_pivot, MOUNTS}, {"init", step_init, NONE},     {"runtime", step_runtime, NONE},
 };
@@ -603,7 +521,8 @@ static _Noreturn void live(struct state *s)
 
 _Noreturn void fn_child_main(const struct fn_child *c)
 {
-	struct state s = {.c = c, .proc_fd = -EBADF, .root_fd = -EBADF, .listen_fd = -EBADF, .tmp_fd = -EBADF, .new_root = FN_ROOTFS_NEW, .proc = FN_ROOTFS_PROC};
+	struct state s = {.c = c, .proc_fd = -EBADF, .root_fd = -EBADF, .listen_fd = -EBADF, .null_fd = -EBADF, .tmp_fd = -EBADF,
+			  .new_root = FN_ROOTFS_NEW, .proc = FN_ROOTFS_PROC, .dev = FN_ROOTFS_DEV};
 	struct fn_err err = {0};
 
 	for (size_t i = 0; i < N_STEPS; i++) {
@@ -623,6 +542,7 @@ _Noreturn void fn_child_main(const struct fn_child *c)
 			s.done.mounts_us += (uint32_t)(fn_clock_mono_us() - from);
 	}
 	s.done.type = FN_SYNC_RUNNING;
-	(void)send_msg(c->sync_fd, &s.done, -1);
+	if (send_msg(c->sync_fd, &s.done, -1) < 0) /* fn-spawnd died while the change of ids had cleared the signal that would have told us */
+		_exit(1);
 	live(&s);
 }

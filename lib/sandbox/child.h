@@ -11,6 +11,7 @@
 #include "os/cgroup.h"
 #include "os/ns.h"
 #include "os/sec.h"
+#include "sandbox/netns.h"
 #include "sandbox/spec.h"
 
 /* Ids inside the sandbox (mapped to the sandbox's own range outside). */
@@ -22,17 +23,11 @@
 /* What clone3 makes; the cgroup namespace follows once the child is in its groups of every hierarchy. */
 #define FN_CHILD_CLONE_FLAGS (FN_NS_ALL & ~(uint64_t)CLONE_NEWCGROUP)
 
-/* The sandbox's place in a `nat` network, host byte order. Its interface is there once the handshake says go. */
-struct fn_child_nat {
-	uint32_t addr, gateway;
-	const char *iface;
-};
-
 struct fn_child {
 	const struct fn_seccomp *seccomp, *init_seccomp; /* the runtime's, and init's own */
 	int sync_fd;   /* SEQPACKET to fn-spawnd */
 	int output_fd; /* write end of the pipe that is stdout and stderr */
-	int null_fd;   /* /dev/null, stdin */
+	int dev_fd;    /* its /dev: fn_rootfs_new_dev() */
 	int group_fds[FN_CG_N]; /* `tasks` of the v1 hierarchies, opened by root: init moves itself in */
 	unsigned n_groups;
 	bool prestart; /* an FN_SYNC_PRESTART comes first */

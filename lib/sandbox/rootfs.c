@@ -29,7 +29,6 @@ struct root {
 struct fn_rootfs {
 	struct fn_map *roots; /* joined tree names -> struct root */
 	unsigned next;
-	int dev_fd; /* the shared /dev, a mount in our namespace */
 	int own_ns, clone_ns;
 	uint32_t fs_uid;
 	bool own; /* FN_ROOTFS_OWN is there */
@@ -44,34 +43,24 @@ static const struct {
 	const char *name, *target;
 } links[] = {{"fd", "/proc/self/fd"}, {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"}, {"stderr", "/proc/self/fd/2"}};
 
-/* One /dev for all: device nodes work on a superblock made by real root, whatever user namespace sees it. */
-static int make_dev(struct fn_rootfs *r, struct fn_err *err)
+/* Device nodes work on a superblock made by real root, whatever user namespace sees it. */
+int fn_rootfs_new_dev(const struct fn_rootfs *r, struct fn_err *err)
 {
 	static const char *const options[] = {"mode", "0755", "size", "64k", NULL, NULL};
 	fn_auto_fd int fd = fn_mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, err);
-	char path[64];
 
 	if (fd < 0)
 		return fd;
-	if (mkdir("/dev", 0755) < 0 && errno != EEXIST)
-		return fn_err_set(err, errno, "prepare /dev", NULL);
-	if (fn_mount_attach(fd, AT_FDCWD, "/dev", "prepare /dev", err) < 0)
-		return -err->code;
-	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
-		snprintf(path, sizeof(path), "/dev/%s", nodes[i].name);
-		if (mknod(path, S_IFCHR | 0666, makedev(nodes[i].major, nodes[i].minor)) < 0 || chmod(path, 0666) < 0 ||
-		    lchown(path, r->fs_uid, r->fs_uid) < 0)
+	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++)
+		if (mknodat(fd, nodes[i].name, S_IFCHR | 0666, makedev(nodes[i].major, nodes[i].minor)) < 0 || fchmodat(fd, nodes[i].name, 0666, 0) < 0 ||
+		    fchownat(fd, nodes[i].name, r->fs_uid, r->fs_uid, AT_SYMLINK_NOFOLLOW) < 0)
 			return fn_err_set(err, errno, "prepare /dev", "mknod %s", nodes[i].name);
-	}
-	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
-		snprintf(path, sizeof(path), "/dev/%s", links[i].name);
-		if (symlink(links[i].target, path) < 0)
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
+		if (symlinkat(links[i].target, fd, links[i].name) < 0)
 			return fn_err_set(err, errno, "prepare /dev", "symlink %s", links[i].name);
-	}
-	if (lchown("/dev", r->fs_uid, r->fs_uid) < 0 || fn_mount_set_attr(fd, MOUNT_ATTR_RDONLY, err) < 0)
+	if (fchownat(fd, "", r->fs_uid, r->fs_uid, AT_EMPTY_PATH) < 0 || fn_mount_set_attr(fd, MOUNT_ATTR_RDONLY, err) < 0)
 		return fn_err_set(err, errno, "prepare /dev", "read-only");
-	r->dev_fd = fn_take_fd(&fd);
-	return 0;
+	return fn_take_fd(&fd);
 }
 
 static int make_skeleton(uint32_t fs_uid, struct fn_err *err)
@@ -122,7 +111,7 @@ static int enter(struct fn_rootfs *r, const char *state_dir, struct fn_err *err)
 		return -err->code;
 	if (fn_mount_attach(base, AT_FDCWD, roots, "mount tmpfs", err) < 0 || fn_mount_pivot(roots, err) < 0)
 		return -err->code;
-	if (mkdir("/proc", 0755) < 0 || mkdir(FN_ROOTFS_TREES, 0755) < 0 || mkdir(FN_ROOTFS_NEW, 0755) < 0 || mkdir(FN_ROOTFS_PROC, 0755) < 0 ||
+	if (mkdir("/proc", 0755) < 0 || mkdir(FN_ROOTFS_TREES, 0755) < 0 || mkdir(FN_ROOTFS_NEW, 0755) < 0 || mkdir(FN_ROOTFS_PROC, 0755) < 0 || mkdir(FN_ROOTFS_DEV, 0755) < 0 ||
 	    mkdir(FN_ROOTFS_MOUNTED, 0755) < 0)
 		return fn_err_set(err, errno, "enter namespace", "mkdir");
 	if (mknod(FN_ROOTFS_NOTHING, S_IFREG, 0) < 0)
@@ -143,7 +132,7 @@ static int enter(struct fn_rootfs *r, const char *state_dir, struct fn_err *err)
 
 int fn_rootfs_enter(const char *state_dir, uint32_t fs_uid, const char *resolv_conf, int *ret_host_ns, struct fn_rootfs **ret, struct fn_err *err)
 {
-	fn_auto_fd int host = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	fn_auto_fd int host = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC), dev = -EBADF;
 	struct fn_rootfs *r;
 	int rc;
 
@@ -155,10 +144,9 @@ int fn_rootfs_enter(const char *state_dir, uint32_t fs_uid, const char *resolv_c
 		return fn_err_set(err, ENOMEM, "enter namespace", NULL);
 	}
 	r->fs_uid = fs_uid;
-	r->dev_fd = -EBADF;
 	rc = enter(r, state_dir, err);
-	if (rc == 0)
-		rc = make_dev(r, err);
+	if (rc == 0 && (dev = fn_rootfs_new_dev(r, err)) < 0) /* may we at all? better known now than with the first function */
+		rc = dev;
 	if (rc == 0 && resolv_conf)
 		rc = make_own(r, resolv_conf, err);
 	if (rc < 0) {
@@ -181,45 +169,71 @@ static void key_of(const struct fn_spec *spec, char *key, size_t size)
 		snprintf(key + n, size - n, ":" FN_ROOTFS_SKELETON);
 }
 
-/* mount(2), not fsconfig: a string there is limited to 256 bytes. Relative names keep the options within a page. */
-static int prepare(struct fn_rootfs *r, const char *key, struct root **ret, struct fn_err *err)
+/* At a directory of its own, whose path it writes to target (64 bytes). mount(2), not fsconfig: a string there is limited to 256 bytes.
+ * Relative names keep the options within a page. */
+static int mount_overlay(struct fn_rootfs *r, const char *key, unsigned number, char *target, struct fn_err *err)
 {
-	char target[64], options[KEY_MAX + 48];
-	fn_auto_fd int dev = -EBADF;
-	fn_auto_free struct root *root = calloc(1, sizeof(*root));
-	fn_auto_free char *copy = strdup(key);
+	char options[KEY_MAX + 48];
 	int rc = 0;
 
-	if (!root || !copy)
-		return fn_err_set(err, ENOMEM, "prepare root", NULL);
-	root->number = r->next++;
-	snprintf(target, sizeof(target), FN_ROOTFS_MOUNTED "/%u", root->number);
+	snprintf(target, 64, FN_ROOTFS_MOUNTED "/%u", number);
 	snprintf(options, sizeof(options), "lowerdir=%s%s%s", r->own ? FN_ROOTFS_OWN ":" : "", key, strchr(key, ':') || r->own ? "" : ":/new");
 	if (mkdir(target, 0755) < 0)
 		return fn_err_set(err, errno, "prepare root", "mkdir");
 	if (chdir(FN_ROOTFS_TREES) < 0)
-		return fn_err_set(err, errno, "prepare root", "chdir");
-	if (mount("overlay", target, "overlay", MS_RDONLY | MS_NOSUID | MS_NODEV, options) < 0)
+		rc = fn_err_set(err, errno, "prepare root", "chdir");
+	else if (mount("overlay", target, "overlay", MS_RDONLY | MS_NOSUID | MS_NODEV, options) < 0)
 		rc = fn_err_set(err, errno, "mount overlay", "%.150s", key);
 	if (chdir("/") < 0 && rc == 0)
-		rc = -errno;
-	if (rc == 0) {
-		snprintf(options, sizeof(options), "%s/dev", target);
-		dev = fn_mount_copy(r->dev_fd, "", 0, err);
-		rc = dev < 0 ? dev : fn_mount_attach(dev, AT_FDCWD, options, "mount /dev", err);
-	}
-	if (rc == 0) {
-		root->fd = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		rc = root->fd < 0 ? fn_err_set(err, errno, "prepare root", "open") : fn_map_set(r->roots, key, root, NULL);
-	}
-	if (rc < 0) {
-		(void)umount2(target, MNT_DETACH);
+		rc = fn_err_set(err, errno, "prepare root", "chdir");
+	if (rc < 0)
 		(void)rmdir(target);
+	return rc;
+}
+
+static void unmount(const char *target)
+{
+	(void)umount2(target, MNT_DETACH);
+	(void)rmdir(target);
+}
+
+static int prepare(struct fn_rootfs *r, const char *key, struct root **ret, struct fn_err *err)
+{
+	char target[64];
+	fn_auto_free struct root *root = calloc(1, sizeof(*root));
+	fn_auto_free char *copy = strdup(key);
+	int rc;
+
+	if (!root || !copy)
+		return fn_err_set(err, ENOMEM, "prepare root", NULL);
+	root->number = r->next++;
+	rc = mount_overlay(r, key, root->number, target, err);
+	if (rc < 0)
 		return rc;
+	root->fd = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	rc = root->fd < 0 ? -errno : fn_map_set(r->roots, key, root, NULL);
+	if (rc < 0) {
+		fn_close(root->fd);
+		unmount(target);
+		return fn_err_set(err, rc, "prepare root", "open");
 	}
 	root->key = fn_take_ptr(copy);
 	*ret = fn_take_ptr(root);
 	return 0;
+}
+
+/* A runtime that was started ahead keeps files of this root open, its own program at least: in a common overlay functions of all kinds
+ * would share those inodes, and with them locks and inotify. What lies in memory is shared all the same: it belongs to the trees. */
+static int prestart_root(struct fn_rootfs *r, const char *key, struct fn_err *err)
+{
+	char target[64];
+	int fd = mount_overlay(r, key, r->next++, target, err);
+
+	if (fd < 0)
+		return fd;
+	fd = fn_mount_copy(AT_FDCWD, target, 0, err);
+	unmount(target);
+	return fd;
 }
 
 int fn_rootfs_get(struct fn_rootfs *r, const struct fn_spec *spec, struct fn_err *err)
@@ -228,6 +242,8 @@ int fn_rootfs_get(struct fn_rootfs *r, const struct fn_spec *spec, struct fn_err
 	struct root *root;
 
 	key_of(spec, key, sizeof(key));
+	if (spec->prestart)
+		return prestart_root(r, key, err);
 	root = fn_map_get(r->roots, key);
 	if (!root) {
 		int rc = prepare(r, key, &root, err);
@@ -235,7 +251,7 @@ int fn_rootfs_get(struct fn_rootfs *r, const struct fn_spec *spec, struct fn_err
 		if (rc < 0)
 			return rc;
 	}
-	return fn_mount_copy(root->fd, "", 1, err);
+	return fn_mount_copy(root->fd, "", 0, err);
 }
 
 static void forget(struct fn_rootfs *r, struct root *root)
@@ -245,8 +261,7 @@ static void forget(struct fn_rootfs *r, struct root *root)
 	fn_map_remove(r->roots, root->key);
 	snprintf(target, sizeof(target), FN_ROOTFS_MOUNTED "/%u", root->number);
 	fn_close(root->fd);
-	(void)umount2(target, MNT_DETACH);
-	(void)rmdir(target);
+	unmount(target);
 	free(root->key);
 	free(root);
 }
@@ -279,7 +294,6 @@ void fn_rootfs_free(struct fn_rootfs *r)
 	while ((root = fn_map_next(r->roots, &it)))
 		forget(r, root);
 	fn_map_free(r->roots);
-	fn_close(r->dev_fd);
 	fn_close(r->own_ns);
 	fn_close(r->clone_ns);
 	free(r);

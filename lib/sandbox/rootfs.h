@@ -15,6 +15,7 @@
 #define FN_ROOTFS_TREES "/roots"   /* bind of <state>/roots, read-write: trees are unpacked there */
 #define FN_ROOTFS_NEW "/new"       /* where a sandbox's child puts its root before pivoting */
 #define FN_ROOTFS_PROC "/newproc"  /* and its /proc, before there is a root */
+#define FN_ROOTFS_DEV "/newdev"    /* and its /dev */
 #define FN_ROOTFS_MOUNTED "/mounted" /* the prepared overlays */
 #define FN_ROOTFS_SKELETON "/skeleton" /* a lowest tree of empty directories, for runtimes started ahead: what the dynamic loader once found missing it never looks at again */
 #define FN_ROOTFS_NOTHING "/nothing" /* a file that nobody but host root may open: lies over what is masked in /proc */
@@ -26,15 +27,19 @@ struct fn_rootfs;
  * what must run there (fn-unpack needs the dynamic loader). resolv_conf: text of the sandboxes' /etc/resolv.conf, NULL = the image's;
  * it is a tree of the overlay rather than a mount, so that it costs a sandbox nothing and needs no file in the image to cover. */
 int fn_rootfs_enter(const char *state_dir, uint32_t fs_uid, const char *resolv_conf, int *ret_host_ns, struct fn_rootfs **ret, struct fn_err *err);
-/* A detached copy of the prepared root for this spec's trees (prepared now if it is not yet): the caller owns the descriptor. */
+/* A detached copy of the prepared root for this spec's trees (prepared now if it is not yet); of a spec with `prestart` a root that nobody
+ * shares. The caller owns the descriptor. */
 int fn_rootfs_get(struct fn_rootfs *r, const struct fn_spec *spec, struct fn_err *err);
+/* A /dev, not mounted yet, for one sandbox: through one that they shared, even through its /dev/null as their standard input, functions could
+ * lock each other out, see each other open files, and pass each other messages. The caller owns the descriptor. */
+int fn_rootfs_new_dev(const struct fn_rootfs *r, struct fn_err *err);
 /* Unmounts the prepared roots that hold this tree; sandboxes keep theirs. */
 void fn_rootfs_forget_tree(struct fn_rootfs *r, const char *tree);
 /* Sandboxes are cloned from a second mount namespace, which has no prepared root in it: a clone copies every mount of its maker's. Between
  * the two calls nothing but the clone; it aborts when there is no way back. */
 int fn_rootfs_clone_begin(struct fn_rootfs *r);
 void fn_rootfs_clone_end(struct fn_rootfs *r);
-/* The prepared roots and /dev; the namespaces themselves go with the process. NULL is fine. */
+/* The prepared roots; the namespaces themselves go with the process. NULL is fine. */
 void fn_rootfs_free(struct fn_rootfs *r);
 size_t fn_rootfs_count(const struct fn_rootfs *r);
 

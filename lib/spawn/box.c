@@ -150,6 +150,8 @@ void fn_box_fail(struct fn_box *b, const struct fn_err *err)
 	fn_box_end(b);
 }
 
+static void on_pidfd(void *arg, int fd, uint32_t events);
+
 static void on_timer(void *arg)
 {
 	struct fn_box *b = arg;
@@ -161,6 +163,8 @@ static void on_timer(void *arg)
 		if (b->cgroup)
 			(void)fn_cgroup_kill(b->cgroup);
 		(void)fn_loop_rearm_timer(b->server->cfg.loop, b->timer, fn_loop_now_us(b->server->cfg.loop) + 10ull * RETRY_US);
+		if (!b->pidfd_io) /* it could not be watched */
+			on_pidfd(b, b->pidfd, 0);
 	}
 }
 
@@ -268,6 +272,8 @@ static void on_sync(void *arg, int fd, uint32_t events)
 			box_running(b, &m);
 		} else if (m.type == FN_SYNC_FAILED && b->state != FN_BOX_ENDING) {
 			m.err.stage[sizeof(m.err.stage) - 1] = m.err.msg[sizeof(m.err.msg) - 1] = '\0';
+			if (b->state == FN_BOX_STARTING && b->kept && !b->server->shutdown) /* its waiting process may have died: one made now tells */
+				order_another(b);
 			fn_box_fail(b, &m.err);
 		} else if (m.type == FN_SYNC_EXIT) {
 			b->exit.wait_status = m.wait_status;
@@ -299,19 +305,45 @@ static int box_prestart(struct fn_box *b, struct fn_err *err)
 	return root < 0 ? root : send_order(b, FN_SYNC_PRESTART, k->order, k->order_len, root, err);
 }
 
+static int clone_child(struct fn_box *b, struct fn_child *child, struct fn_err *err)
+{
+	struct fn_spawn_server *s = b->server;
+	int r = fn_cgroup_open_v1(b->cgroup, child->group_fds, &child->n_groups, err);
+
+	if (r < 0)
+		return r;
+	r = fn_rootfs_clone_begin(s->cfg.rootfs);
+	if (r < 0) {
+		fn_err_set(err, r, "clone3", "mount namespace");
+	} else {
+		r = b->pid = fn_ns_clone(FN_CHILD_CLONE_FLAGS, fn_cgroup_clone_fd(b->cgroup), &b->pidfd);
+		if (r == 0)
+			fn_child_main(child);
+		fn_rootfs_clone_end(s->cfg.rootfs);
+		if (r < 0) {
+			b->pidfd = -EBADF;
+			fn_err_set(err, r, "clone3", NULL);
+		}
+	}
+	for (unsigned i = 0; i < child->n_groups; i++)
+		fn_close(child->group_fds[i]);
+	return r < 0 ? r : 0;
+}
+
 /* clone3, and what must be done before the child may go on. */
 static int box_clone(struct fn_box *b, struct fn_err *err)
 {
 	struct fn_spawn_server *s = b->server;
-	fn_auto_fd int out_w = -EBADF, child_sync = -EBADF;
-	struct fn_child child = {.seccomp = s->cfg.seccomp, .init_seccomp = s->cfg.init_seccomp, .null_fd = s->null_fd,
-				 .nat = b->nat.iface ? &b->nat : NULL};
+	fn_auto_fd int out_w = -EBADF, child_sync = -EBADF, dev = fn_rootfs_new_dev(s->cfg.rootfs, err);
+	struct fn_child child = {.seccomp = s->cfg.seccomp, .init_seccomp = s->cfg.init_seccomp, .dev_fd = dev, .nat = b->nat.iface ? &b->nat : NULL};
 	struct fn_sync_msg go = {.type = FN_SYNC_GO};
 	struct iovec iov = {.iov_base = &go, .iov_len = sizeof(go)};
 	uint32_t range = slot_range(s, b->slot);
 	uint64_t from;
 	int pipe_fds[2], sync[2], r;
 
+	if (dev < 0)
+		return dev;
 	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
 		return fn_err_set(err, errno, "output pipe", NULL);
 	b->output_fd = pipe_fds[0];
@@ -324,26 +356,13 @@ static int box_clone(struct fn_box *b, struct fn_err *err)
 		return fn_err_set(err, r, "sync socket", NULL);
 	b->sync_fd = sync[0];
 	child_sync = sync[1];
-	r = fn_cgroup_open_v1(b->cgroup, child.group_fds, &child.n_groups, err);
-	if (r < 0)
-		return r;
 	child.prestart = b->stock && b->stock->order;
 	child.sync_fd = child_sync;
 	child.output_fd = out_w;
 	from = fn_clock_mono_us();
-	r = fn_rootfs_clone_begin(s->cfg.rootfs);
+	r = clone_child(b, &child, err);
 	if (r < 0)
-		return fn_err_set(err, r, "clone3", "mount namespace");
-	b->pid = fn_ns_clone(FN_CHILD_CLONE_FLAGS, fn_cgroup_clone_fd(b->cgroup), &b->pidfd);
-	if (b->pid == 0)
-		fn_child_main(&child);
-	fn_rootfs_clone_end(s->cfg.rootfs);
-	for (unsigned i = 0; i < child.n_groups; i++)
-		fn_close(child.group_fds[i]);
-	if (b->pid < 0) {
-		b->pidfd = -EBADF;
-		return fn_err_set(err, b->pid, "clone3", NULL);
-	}
+		return r;
 	b->timing.clone_us = (uint32_t)(fn_clock_mono_us() - from);
 	r = fn_ns_write_maps(b->pid, s->cfg.uid_base, range);
 	if (r < 0)
@@ -398,8 +417,9 @@ struct fn_box *fn_box_new(struct fn_spawn_server *s, struct fn_stock *stock, str
 	int r;
 
 	if (!b || fn_slots_take(s->slots, &b->slot) < 0) {
-		fn_err_set(err, b ? EAGAIN : ENOMEM, "start sandbox", "no free uid range");
+		fn_err_set(err, b ? EAGAIN : ENOMEM, "start sandbox", b ? "no free uid range" : NULL);
 		free(b);
+		fn_stock_box_none(stock);
 		return NULL;
 	}
 	b->server = s;

@@ -52,7 +52,6 @@ struct fn_spawn_server {
 	struct fn_map *by_id;
 	unsigned n_boxes, n_starting;
 	struct fn_slots *slots; /* uid ranges; not reused at once: a late file of its last owner stays foreign */
-	int null_fd;
 	bool shutdown;
 	struct fn_list out; /* answers that wait for a full socket */
 	struct fn_list graves; /* boxes whose groups are to be removed */
@@ -105,6 +104,7 @@ void fn_box_fail(struct fn_box *b, const struct fn_err *err);
 void fn_reclaim_begin(struct fn_box *b);
 
 /* stock.c: what boxes tell it */
+void fn_stock_box_none(struct fn_stock *k); /* there was not even a box to end; NULL is fine */
 void fn_stock_box_ready(struct fn_box *b);
 void fn_stock_box_started(struct fn_box *b);
 void fn_stock_box_failed(struct fn_box *b, const struct fn_err *err);

@@ -7,12 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "os/ns.h"
 #include "os/sock.h"
 #include "spawn/internal.h"
@@ -75,6 +77,9 @@ static void declare(struct fn_spawn_server *s, const void *data, size_t len)
 
 	if (r == 0 && !spec.prestart)
 		r = fn_err_set(&err, EINVAL, "start runtimes ahead", "the spec is of another use");
+	for (unsigned i = 0; r == 0 && i < spec.n_lowers; i++) /* it runs while init is privileged still: nothing of a function's */
+		if (!fn_str_starts(spec.lowers[i], "img-"))
+			r = fn_err_set(&err, EPERM, "start runtimes ahead", "%s is not of a base image", spec.lowers[i]);
 	if (r == 0 && (r = fn_stock_declare(s, spec.kind, data, len)) < 0)
 		fn_err_set(&err, r, "start runtimes ahead", "%s", spec.kind);
 	if (r < 0)
@@ -229,9 +234,11 @@ static void on_sock(void *arg, int fd, uint32_t events)
 
 int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_spawn_server **ret, struct fn_err *err)
 {
+	const struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
 	struct fn_spawn_server *s;
 	int r = 0;
 
+	(void)setrlimit(RLIMIT_SIGPENDING, &none); /* the sum over all sandboxes is ours: each has its own */
 	if (fn_ns_threads() != 1)
 		return fn_err_set(err, EINVAL, "fn-spawnd", "must be single-threaded before clone3");
 	s = calloc(1, sizeof(*s));
@@ -243,10 +250,8 @@ int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_s
 	fn_list_init(&s->out);
 	fn_list_init(&s->graves);
 	fn_list_init(&s->reclaims);
-	s->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (s->null_fd < 0)
-		r = -errno;
-	else if (fn_slots_new(FN_BOX_SLOTS_MAX, &s->slots) < 0 || !(s->in = malloc(FN_PROTO_MAX)) || fn_map_new(&s->by_id) < 0)
+	fn_list_init(&s->stocks);
+	if (fn_slots_new(FN_BOX_SLOTS_MAX, &s->slots) < 0 || !(s->in = malloc(FN_PROTO_MAX)) || fn_map_new(&s->by_id) < 0)
 		r = -ENOMEM;
 	if (r == 0)
 		r = fn_unpacker_new(config, on_unpacked, s, &s->unpacker);
@@ -289,7 +294,6 @@ void fn_spawn_server_free(struct fn_spawn_server *s)
 	fn_unpacker_free(s->unpacker);
 	fn_stock_free(s);
 	fn_map_free(s->by_id);
-	fn_close(s->null_fd);
 	fn_slots_free(s->slots);
 	free(s->in);
 	free(s);

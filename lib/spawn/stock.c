@@ -111,6 +111,12 @@ static void on_timer(void *arg)
 	arm(s, s->stock_tick_us);
 }
 
+void fn_stock_box_none(struct fn_stock *k)
+{
+	if (k)
+		k->n_building--;
+}
+
 void fn_stock_box_ready(struct fn_box *b)
 {
 	struct fn_stock *k = b->stock;
@@ -136,6 +142,7 @@ void fn_stock_box_ended(struct fn_box *b, enum fn_box_state was)
 	}
 	if (was == FN_BOX_BUILDING && k)
 		k->n_building--;
+	b->stock = NULL; /* which may be discarded before the box is freed */
 	if (was == FN_BOX_READY || was == FN_BOX_STARTING)
 		arm(b->server, 0);
 }
@@ -217,10 +224,17 @@ int fn_stock_declare(struct fn_spawn_server *s, const char *kind, const void *or
 		free(copy);
 		return -ENOMEM;
 	}
-	free(k->order); /* another image: those of the old one are of no use */
+	free(k->order); /* another image: those of the old one are of no use, nor those that are being made */
 	k->order = memcpy(copy, order, len);
 	k->order_len = len;
 	empty(k);
+	fn_list_for_each_safe(l, &s->boxes)
+	{
+		struct fn_box *b = fn_list_entry(l, struct fn_box, link);
+
+		if (b->stock == k && b->state == FN_BOX_BUILDING)
+			fn_box_end(b);
+	}
 	arm(s, 0);
 	return 0;
 }
@@ -249,7 +263,6 @@ void fn_stock_describe(const struct fn_spawn_server *s, char *buf, size_t size)
 
 int fn_stock_open(struct fn_spawn_server *s)
 {
-	fn_list_init(&s->stocks);
 	if (!add(s, "", s->cfg.stock_least, s->cfg.stock_most))
 		return -ENOMEM;
 	return fn_loop_add_timer(s->cfg.loop, 0, on_timer, s, &s->stock_timer);

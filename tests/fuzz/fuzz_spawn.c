@@ -88,6 +88,12 @@ int fn_cgroup_stats(struct fn_cgroup *cg, struct fn_cg_stats *ret)
 	*ret = (struct fn_cg_stats){.oom_kills = fate & 4};
 	return 0;
 }
+int fn_cgroup_reclaim(struct fn_cgroup *cg, uint64_t bytes)
+{
+	(void)cg;
+	(void)bytes;
+	return (int)(fate & 1); /* 1: all of it */
+}
 int fn_cgroup_open_freeze(const struct fn_cgroup *cg) { return cg ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -EBADF; }
 int fn_cgroup_open_peak(const struct fn_cgroup *cg) { return cg ? -ENOENT : -EBADF; }
 const char *fn_cgroups_describe(const struct fn_cgroups *cgs, char *buf, size_t size)
@@ -103,6 +109,12 @@ int fn_rootfs_get(struct fn_rootfs *r, const struct fn_spec *spec, struct fn_err
 	for (unsigned i = 0; i < spec->n_lowers; i++)
 		check_name(spec->lowers[i]);
 	return fate & 8 ? fn_err_set(err, ENOENT, "mount overlay", "played") : open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+int fn_rootfs_new_dev(const struct fn_rootfs *r, struct fn_err *err)
+{
+	(void)r;
+	(void)err;
+	return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 void fn_rootfs_forget_tree(struct fn_rootfs *r, const char *tree)
 {
@@ -260,7 +272,7 @@ static void on_exit_of(void *arg, uint64_t id, const struct fn_sandbox_exit *e)
 
 static void on_lost(void *arg) { ((struct client *)arg)->lost++; }
 
-static const struct fn_spawn_client_ops client_ops = {on_exit_of, on_lost};
+static const struct fn_spawn_client_ops client_ops = {on_exit_of, on_lost, NULL};
 
 static void fuzz_client(struct fuzz_in in)
 {

@@ -106,8 +106,9 @@ class Escape(Case):
                                stdin=subprocess.DEVNULL, timeout=120)
         results = json.loads(r.stdout)
         escaped = {k for k, v in results.items() if v[0] == "ESCAPED"}
-        self.assertTrue({"new_privs", "only_own_processes", "sys_files", "do_personality", "host_paths"} <= escaped, escaped)
-        self.assertGreaterEqual(len(escaped), 10, escaped)
+        self.assertTrue({"new_privs", "only_own_processes", "sys_files", "do_personality", "host_paths", "core_cookie", "huge_mapping", "huge_memfd", "core_limit", "inotify_instances",
+                         "netlink_others", "protocols", "old_roots", "host_boot_line"} <= escaped, escaped)
+        self.assertGreaterEqual(len(escaped), 20, escaped)
 
     def test_in_python(self):
         name = self.python(PYTHON, Timeout=60, MemorySize=1769)
@@ -117,3 +118,190 @@ class Escape(Case):
             r = self.d.invoke(name, {"port": self.d.port, "abstract": "\0fnd-escape-test"})
         self.assertIsNone(r.error, r)
         self.judge(r.json, 30)
+
+
+RUN = r"""
+import json, subprocess
+def handler(event, context):
+    return json.loads(subprocess.run(["/var/task/escape"], stdout=subprocess.PIPE, check=True).stdout)
+"""
+
+# Both of two neighbours: one holds what it can, the other looks for it.
+NEIGHBOUR = r"""
+import ctypes, fcntl, glob, os, select, signal, socket, time
+libc = ctypes.CDLL(None, use_errno=True)
+SHARED = ["/dev/urandom", "/dev", "/proc/self/fd/0", "/proc/self/exe"] + glob.glob("/usr/lib/x86_64-linux-gnu/libc.so.6") + ["/var/task"]
+kept = []
+
+def read(path):
+    with open(path, errors="replace") as f:
+        return f.read()
+
+def lock(path):
+    fd = os.open(path, os.O_RDONLY)
+    kept.append(fd)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return "got"
+    except OSError as e:
+        return type(e).__name__
+
+def hold(event, context):
+    marks = {}
+    with open("/tmp/mark", "w") as f:
+        f.write(event["mark"])
+    os.environ["MARK"] = event["mark"]
+    for address in ("\0mark", "/tmp/mark.sock"):
+        s = socket.socket(socket.AF_UNIX)
+        s.bind(address)
+        s.listen()
+        kept.append(s)
+    kept.append(socket.create_server(("127.0.0.1", 7123)))
+    shm = libc.shmget(0x6d61726b, 4096, 0o1666)
+    sem = libc.semget(0x6d61726b, 1, 0o1666)
+    queue = libc.msgget(0x6d61726b, 0o1666)
+    locks = {p: lock(p) for p in SHARED}
+    fcntl.fcntl(0, fcntl.F_SETFL, os.O_APPEND)
+    watch = libc.inotify_init1(os.O_NONBLOCK)
+    for p in SHARED:
+        libc.inotify_add_watch(watch, p.encode(), 0x20)  # IN_OPEN
+    time.sleep(0.3)  # our own
+    while select.select([watch], [], [], 0)[0]:
+        os.read(watch, 4096)
+    with open("/tmp/ready", "w") as f:
+        f.write("x")
+    time.sleep(event["s"])
+    seen = len(os.read(watch, 4096)) if select.select([watch], [], [], 0)[0] else 0
+    return {"ipc": [shm >= 0, sem >= 0, queue >= 0], "locks": locks, "seen": seen, "uids": read("/proc/self/uid_map").splitlines(), "pids": len([p for p in os.listdir("/proc") if p.isdigit()])}
+
+def attempt(address):
+    s = socket.socket(socket.AF_INET if isinstance(address, tuple) else socket.AF_UNIX)
+    try:
+        s.connect(address)
+        return "connected"
+    except OSError as e:
+        return type(e).__name__
+    finally:
+        s.close()
+
+def look(event, context):
+    for p in SHARED:
+        os.close(os.open(p, os.O_RDONLY))
+    me = os.getpid()
+    others = [int(p) for p in os.listdir("/proc") if p.isdigit() and int(p) != me]
+    signalled = []
+    for p in others + list(range(3, 3000)):
+        try:
+            if p != me:
+                os.kill(p, 0)
+                signalled.append(p)
+        except OSError:
+            pass
+    text = read("/proc/self/environ") + repr(os.environ) + "".join(read(p) for p in glob.glob("/proc/self/task/*/environ")) + read("/proc/self/mountinfo")
+    return {"mark": event["mark"] in text, "tmp": os.listdir("/tmp"), "others": others, "signalled": signalled,
+            "sockets": [attempt("\0mark"), attempt("/tmp/mark.sock"), attempt(("127.0.0.1", 7123))],
+            "listening": [l.split()[1] for l in read("/proc/net/tcp").splitlines()[1:] if l.split()[3] == "0A"], "unix": read("/proc/net/unix").splitlines()[1:],
+            "ipc": [libc.shmget(0x6d61726b, 4096, 0), libc.semget(0x6d61726b, 1, 0), libc.msgget(0x6d61726b, 0)],
+            "sysv": [read("/proc/sysvipc/" + n).count(chr(10)) for n in ("shm", "sem", "msg")],
+            "locks": {p: lock(p) for p in SHARED}, "append": bool(fcntl.fcntl(0, fcntl.F_GETFL) & os.O_APPEND), "cgroup": read("/proc/self/cgroup"),
+            "uids": read("/proc/self/uid_map").splitlines()}
+"""
+
+
+class StartedAhead(unittest.TestCase):
+    """The same where the runtime's process is older than the function's order: from its base image into a root that changed under it."""
+
+    @classmethod
+    def setUpClass(cls):
+        shared()
+        cls.d = Daemon({"prepared_least": 2, "prepared_most": 2, "prestarted_least": 2, "prestarted_most": 2})
+        cls.addClassCleanup(cls.d.remove)
+        cls.d.start()
+
+    def python(self, name, files, handler, **more):
+        self.d.create(name, make_zip(files, {"escape": 0o755}), runtime="python3.11", handler=handler, **{"Timeout": 60, "MemorySize": 512, **more})
+        self.addCleanup(self.d.delete, name)
+        wait_until("two have been started ahead", lambda: max([n for k, n in self.d.doctor()["Prepared"].items() if k.startswith("python3.11-")], default=0) >= 2, 30)
+
+    def ahead(self, r):
+        self.assertIsNone(r.error, r)
+        self.assertIn("runtime started ahead\t", r.log)
+        return r.json
+
+    def test_in_c(self):
+        with open(os.path.join(BUILD, "fixtures/escape"), "rb") as f:
+            self.python("c", {"f.py": RUN, "escape": f.read()}, "f.handler", Timeout=120, MemorySize=1769)
+        results = self.ahead(self.d.invoke("c", {}, tail=True))
+        self.assertEqual({k: v for k, v in results.items() if v[0] != "contained"}, {})
+        self.assertGreaterEqual(len(results), 100)
+
+    def test_in_python(self):
+        self.python("p", {"f.py": PYTHON}, "f.handler", MemorySize=1769)
+        with socket.socket(socket.AF_UNIX) as s:
+            s.bind("\0fnd-escape-test-ahead")
+            s.listen()
+            results = self.ahead(self.d.invoke("p", {"port": self.d.port, "abstract": "\0fnd-escape-test-ahead"}, tail=True))
+        self.assertEqual({k: v for k, v in results.items() if v[0] != "contained"}, {})
+
+    def test_two_from_one_stock_know_nothing_of_each_other(self):
+        self.python("holder", {"f.py": NEIGHBOUR}, "f.hold", Environment={"Variables": {"SECRET": "holders-secret"}})
+        self.python("looker", {"f.py": NEIGHBOUR, "other": "x"}, "f.look")
+        held = []
+        t = threading.Thread(target=lambda: held.append(self.d.invoke("holder", {"mark": "holders-mark", "s": 3 * SLOW}, tail=True)))
+        t.start()
+        wait_until("the holder holds", self.holding, 20)
+        looked = self.ahead(self.d.invoke("looker", {"mark": "holders-"}, tail=True))
+        t.join()
+        held = self.ahead(held[0])
+        # the test means something: all of it was there
+        self.assertEqual(held["ipc"], [True] * 3)
+        self.assertEqual(set(held["locks"].values()), {"got"})
+        self.assertEqual(held["pids"], 2)
+        self.assertEqual(held["seen"], 0, "the holder saw the looker open files")
+        self.assertEqual(set(looked["locks"].values()), {"got"}, looked["locks"])
+        self.assertEqual((looked["mark"], looked["tmp"], looked["others"], looked["signalled"], looked["append"]), (False, [], [1], [], False))
+        self.assertEqual(looked["sockets"], ["ConnectionRefusedError", "FileNotFoundError", "ConnectionRefusedError"])
+        self.assertEqual((looked["listening"], looked["unix"]), (["0100007F:2329"], []))
+        self.assertEqual((looked["ipc"], looked["sysv"]), ([-1] * 3, [1] * 3))
+        self.assertEqual({l.split(":", 2)[2] for l in looked["cgroup"].splitlines()}, {"/"})
+        self.assertNotEqual(looked["uids"][1], held["uids"][1])
+
+    def holding(self):
+        return any(os.path.exists(f"/proc/{p}/root/tmp/ready") for p in self.d.pids()["sandbox"])
+
+    def test_one_takes_no_more_than_its_share_of_what_the_host_counts_together(self):
+        """inotify instances and pending signals are host root's in sum, socket buffers the whole host's."""
+        source = """
+import ctypes, socket, time
+libc, kept = ctypes.CDLL(None), []
+def handler(event, context):
+    timer, n = ctypes.c_void_p(), {"timers": 0, "watchers": 0, "megabytes": 0}
+    while n["timers"] < event["n"] and libc.timer_create(1, None, ctypes.byref(timer)) == 0:
+        n["timers"] += 1
+    while n["watchers"] < event["n"] and libc.inotify_init1(0) >= 0:
+        n["watchers"] += 1
+    server, sent, end = socket.create_server(("127.0.0.1", 7000), backlog=200), 0, time.time() + 20
+    for _ in range(event["pairs"]):
+        a = socket.create_connection(server.getsockname())
+        kept.extend((a, server.accept()[0]))
+        a.setblocking(False)
+        try:
+            while time.time() < end:
+                sent += a.send(bytes(65536))
+        except BlockingIOError:
+            pass
+    n["megabytes"] = sent >> 20
+    time.sleep(event["s"])
+    return n
+"""
+        self.python("greedy", {"f.py": source}, "f.handler", MemorySize=512)
+        self.python("modest", {"f.py": source + "#"}, "f.handler")
+        greedy = []
+        t = threading.Thread(target=lambda: greedy.append(self.d.invoke("greedy", {"n": 200000, "pairs": 100, "s": 2}).json))
+        t.start()
+        time.sleep(1)
+        self.assertEqual(self.d.invoke("modest", {"n": 10, "pairs": 1, "s": 0}).json["timers"], 10)
+        t.join()
+        self.assertLessEqual(greedy[0]["timers"], 1024)
+        self.assertLessEqual(greedy[0]["watchers"], 16)
+        self.assertLess(greedy[0]["megabytes"], 64 * 1.5 if "v1" in str(self.d.doctor()["Controllers"][0]) else 512)

@@ -357,7 +357,10 @@ class Nat(unittest.TestCase):
         self.call(d, "f")
         for _ in range(3):
             wait_until("fn-spawnd is there", lambda: d.pids()["spawnd"], 20)
-            os.kill(d.pids()["spawnd"][0], signal.SIGKILL)
+            before = d.pids()["spawnd"]
+            os.kill(before[0], signal.SIGKILL)
+            # the old sandbox may answer for a moment more, and then there is none: only once fn-spawnd is replaced the answer is a new one's
+            wait_until("another fn-spawnd", lambda: d.pids()["spawnd"] not in ([], before), 20)
             wait_until("it reaches out again", lambda: d.invoke("f", {"do": "fetch", "url": f"http://{SITE}/"}).body == f'"{HOST_ADDR}"'.encode(), 20)
         # not one: a request that comes before the last one's sandbox is idle starts another
         wait_until("as many ports as addresses", lambda: self.used(d) == len([l for l in self.links() if l.startswith("fn" + d.instance[4:10])]) > 0, 20)

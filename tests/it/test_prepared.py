@@ -48,6 +48,19 @@ class Prepared(Case):
         self.assertEqual(d.stop(), 0)
         self.assertEqual(d.leftovers(), [])
 
+    def test_those_whose_waiting_process_alone_has_died_fail_no_request(self):
+        d = self.daemon(prepared_least=2, prepared_most=2, prestarted_least=2, prestarted_most=2)
+        d.create("f")
+        d.create_python("p", "def handler(event, context):\n return event")
+        wait_until("both stocks are full", lambda: sorted(d.doctor()["Prepared"].values()) == [2, 2], 30)
+        for pid in d.pids()["prepared"]:
+            if comm(pid) == "fn-ready":
+                os.kill(pid, signal.SIGKILL)
+        for name in ("p", "p", "f", "f"):
+            self.assertEqual(d.invoke(name, {"a": 1}).json, {"a": 1})
+        self.assertEqual(d.stop(), 0)
+        self.assertEqual(d.leftovers(), [])
+
     def test_demand_grows_the_stock_up_to_its_bound(self):
         d = self.daemon(prepared_least=1, prepared_most=12)
         d.create("f", Timeout=20)
@@ -71,7 +84,7 @@ class Prepared(Case):
                 continue
             for fd in os.listdir(f"/proc/{pid}/fd"):
                 target = os.readlink(f"/proc/{pid}/fd/{fd}")
-                self.assertRegex(target, r"^(socket|pipe):|^/dev/null$|^/$")  # the last: a /tmp that is nowhere yet
+                self.assertRegex(target, r"^(socket|pipe):|^(/newdev|/dev)/null$|^/$")  # the last: a /tmp that is nowhere yet
                 if target.startswith("socket:"):
                     self.assertIsNone(sockets.get(target), "two of them share a socket")
                     sockets[target] = pid

@@ -1,0 +1,86 @@
+/* netns.c - see netns.h. Between clone3 and execve: no malloc, no stdio. ioctl(2) rather than netlink: a few calls, no library. */
+#include "sandbox/netns.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <net/route.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "sandbox/spec.h"
+
+int fn_netns_loopback(struct fn_err *err)
+{
+	fn_auto_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq ifr = {.ifr_name = "lo"};
+
+	if (fd < 0)
+		return fn_err_set(err, errno, "loopback", "socket");
+	ifr.ifr_flags = IFF_UP | IFF_RUNNING;
+	return ioctl(fd, SIOCSIFFLAGS, &ifr) < 0 ? fn_err_set(err, errno, "loopback", "up") : 0;
+}
+
+int fn_netns_listener(struct fn_err *err)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(FN_RTAPI_PORT), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	fn_auto_fd int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, 64) < 0)
+		return fn_err_set(err, errno, "Runtime API listener", NULL);
+	return fn_take_fd(&fd);
+}
+
+static void set_in(struct sockaddr *a, uint32_t addr)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(addr)};
+
+	memcpy(a, &in, sizeof(in));
+}
+
+static int add_route(int fd, struct ifreq *ifr, uint32_t dst, uint32_t mask, uint32_t via)
+{
+	struct rtentry rt = {.rt_flags = (unsigned short)(RTF_UP | (via ? RTF_GATEWAY : RTF_HOST)), .rt_dev = ifr->ifr_name};
+
+	set_in(&rt.rt_dst, dst);
+	set_in(&rt.rt_genmask, mask);
+	set_in(&rt.rt_gateway, via);
+	return ioctl(fd, SIOCADDRT, &rt) < 0 ? -errno : 0;
+}
+
+/* While /proc/sys may still be written. The address alone (/32) and everything by way of the gateway: neighbours are refused by its rules at once, instead of silence. */
+int fn_netns_nat(const struct fn_child_nat *n, int proc_fd, struct fn_err *err)
+{
+	fn_auto_fd int fd = -EBADF;
+	struct ifreq ifr = {0};
+	char path[80];
+	int r;
+
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return fn_err_set(err, errno, "nat: address", "socket");
+	snprintf(path, sizeof(path), "sys/net/ipv6/conf/%s/disable_ipv6", n->iface);
+	r = fn_file_write(proc_fd, path, "1");
+	if (r < 0 && r != -ENOENT) /* a kernel without IPv6 has nothing to turn off */
+		return fn_err_set(err, r, "nat: address", "/proc/%s", path);
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", n->iface);
+	set_in(&ifr.ifr_addr, n->addr);
+	if (ioctl(fd, SIOCSIFADDR, &ifr) < 0)
+		return fn_err_set(err, errno, "nat: address", "%s", n->iface);
+	set_in(&ifr.ifr_netmask, ~0u);
+	if (ioctl(fd, SIOCSIFNETMASK, &ifr) < 0)
+		return fn_err_set(err, errno, "nat: address", "%s: netmask", n->iface);
+	ifr.ifr_flags = IFF_UP | IFF_RUNNING;
+	if (ioctl(fd, SIOCSIFFLAGS, &ifr) < 0)
+		return fn_err_set(err, errno, "nat: address", "%s: up", n->iface);
+	r = add_route(fd, &ifr, n->gateway, ~0u, 0);
+	if (r == 0)
+		r = add_route(fd, &ifr, 0, 0, n->gateway);
+	return r < 0 ? fn_err_set(err, r, "nat: route", "%s", n->iface) : 0;
+}
