@@ -161,6 +161,10 @@ static void became_idle(struct fn_worker *w)
 	struct fn_group *g = w->group;
 	struct fn_invocation *inv;
 
+	if (w->gone) { /* it died right after it had asked: nothing more is to be given to it */
+		fn_worker_end(w);
+		return;
+	}
 	fn_worker_set_state(w, FN_WORKER_IDLE);
 	if (w->inv) { /* a repeated init, within an invocation that is under way already */
 		fn_worker_serve(w, w->inv);
