@@ -106,8 +106,11 @@ class Escape(Case):
                                stdin=subprocess.DEVNULL, timeout=120)
         results = json.loads(r.stdout)
         escaped = {k for k, v in results.items() if v[0] == "ESCAPED"}
-        self.assertTrue({"new_privs", "only_own_processes", "sys_files", "do_personality", "host_paths", "core_cookie", "huge_mapping", "huge_memfd", "core_limit", "inotify_instances",
-                         "netlink_others", "protocols", "old_roots", "host_boot_line"} <= escaped, escaped)
+        with open("/proc/self/mountinfo") as f:
+            overlays = f.read().count(" - overlay ")
+        # a machine whose root is one overlay (the VM's) looks like a sandbox in this
+        self.assertTrue(({"old_roots"} if overlays != 1 else set()) | {"new_privs", "only_own_processes", "sys_files", "do_personality", "host_paths", "core_cookie", "huge_mapping", "huge_memfd", "core_limit", "inotify_instances",
+                         "netlink_others", "protocols", "host_boot_line"} <= escaped, escaped)
         self.assertGreaterEqual(len(escaped), 20, escaped)
 
     def test_in_python(self):
