@@ -47,6 +47,17 @@ static bool path_is(const char *target, const char *path)
 	return strncmp(target, path, n) == 0 && (target[n] == '\0' || target[n] == '?');
 }
 
+/* Not on the listener, for its connections to inherit: a runtime that was started ahead has connected before we get to see it. Without
+ * NODELAY an event right behind a 202 waits for the runtime's delayed acknowledgement, 40 ms. What leads nowhere but to ourselves needs no
+ * estimates of bandwidth and no pacing timers, as the host's default may do (BBR); reno is always there. */
+static void set_options(int fd)
+{
+	int one = 1;
+
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
+}
+
 static void on_accept(void *arg, int fd, uint32_t events)
 {
 	struct fn_rt *rt = arg;
@@ -64,6 +75,7 @@ static void on_accept(void *arg, int fd, uint32_t events)
 			fn_close(c);
 			continue;
 		}
+		set_options(c);
 		(void)fn_h1_conn_new(rt->server, c, &conn_ops, rt, &rt->conns[i]);
 	}
 }
@@ -71,16 +83,12 @@ static void on_accept(void *arg, int fd, uint32_t events)
 int fn_rt_new(struct fn_loop *loop, struct fn_h1_server *server, int listen_fd, const struct fn_rt_ops *ops, void *arg, struct fn_rt **ret)
 {
 	struct fn_rt *rt = calloc(1, sizeof(*rt));
-	int r, one = 1;
+	int r;
 
 	if (!rt) {
 		fn_close(listen_fd);
 		return -ENOMEM;
 	}
-	/* Its connections inherit both. What leads nowhere but to ourselves needs no estimates of bandwidth and no pacing timers, as the host's
-	 * default may do (BBR); reno is always there. */
-	(void)setsockopt(listen_fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	(void)setsockopt(listen_fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
 	*rt = (struct fn_rt){.loop = loop, .server = server, .ops = ops, .arg = arg, .listen_fd = listen_fd};
 	r = fn_loop_add_io(loop, listen_fd, EPOLLIN, on_accept, rt, &rt->io);
 	if (r < 0) {
