@@ -105,6 +105,14 @@ def handler(event, context):
         with open("/proc/mounts") as f:
             if any(l.split()[1:3] == ["/", "overlay"] for l in f):
                 self.skipTest("the state directory is in a tmpfs, as in the VM: its files are memory, not page cache")
+        for attempt in range(4):  # on a busy machine memory may be wanted before there was a moment to take it back
+            try:
+                return self.page_cache_goes_first()
+            except AssertionError:
+                if attempt == 3:
+                    raise
+
+    def page_cache_goes_first(self):
         d = self.daemon(memory_budget_mb=180, keep_alive={"policy": "fixed"}, freeze_grace_ms=20, log={"level": "debug"})
         for name in ("a", "b"):
             package = make_zip({"f.py": self.READS, "data": name.encode() * (40 << 20)})
