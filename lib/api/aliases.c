@@ -55,13 +55,13 @@ static void check_version(struct fn_checks *c, const char *version)
 static const char *weight_text(const char *key, json_t *v, char *out, size_t size)
 {
 	char number[40] = "null";
+	const char *more = "";
 
 	if (json_is_number(v)) {
-		snprintf(number, sizeof(number) - 2, "%.15g", json_number_value(v));
-		if (!strpbrk(number, ".en"))
-			strcat(number, ".0");
+		snprintf(number, sizeof(number), "%.15g", json_number_value(v));
+		more = strpbrk(number, ".en") ? "" : ".0";
 	}
-	snprintf(out, size, "{%s=%s}", key, number);
+	snprintf(out, size, "{%s=%s%s}", key, number, more);
 	return out;
 }
 

@@ -14,7 +14,7 @@ int64_t fn_provision_share(const char *qualifier, const struct fn_alias *a, int6
 
 	if (!a)
 		return fn_streq(qualifier, version) ? requested : 0;
-	other = a->other_version ? (int64_t)(requested * a->other_weight + 0.5) : 0;
+	other = a->other_version ? (int64_t)((double)requested * a->other_weight + 0.5) : 0;
 	if (fn_streq(a->version, version))
 		return requested - other;
 	return fn_streq(a->other_version, version) ? other : 0;

@@ -23,7 +23,7 @@ static double in_use(const struct fn_scaler *s, const struct fn_scaler_target *t
 {
 	const struct fn_provisioned *p = fn_store_provisioned(s->cfg.store, t->function, t->qualifier);
 
-	return p ? fn_provision_in_use(s->cfg.invoker, s->cfg.store, t->function, p) : 0;
+	return p ? (double)fn_provision_in_use(s->cfg.invoker, s->cfg.store, t->function, p) : 0;
 }
 
 static void step(struct fn_scaler *s, struct fn_scaler_target *t, double average)

@@ -52,7 +52,7 @@ static int read_resolv(const char *path, struct fn_resolv *ret, struct fn_err *e
 
 static int find_servers(struct fn_nat *n, const char *path, struct fn_err *err)
 {
-	struct fn_resolv behind;
+	struct fn_resolv behind = {0};
 	int r = read_resolv(path, &n->resolv, err);
 
 	if (r < 0)

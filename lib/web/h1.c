@@ -116,7 +116,7 @@ static unsigned chunk_line(struct fn_h1 *h, const char *s, size_t len)
 	size_t n = 0;
 
 	for (;; n++) {
-		int c = s[n], d = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+		int c = (unsigned char)s[n], d = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 
 		if (d < 0)
 			break;

@@ -284,7 +284,7 @@ static void push_or_fail(struct fn_h1_conn *c)
 	}
 }
 
-static void put(char **at, char *end, const char *s, size_t n)
+static void put(char **at, const char *end, const char *s, size_t n)
 {
 	if ((size_t)(end - *at) >= n) { /* the caller has made room */
 		memcpy(*at, s, n);
@@ -297,9 +297,7 @@ static void put_field(char **at, char *end, const char *name, const char *value)
 	put(at, end, name, strlen(name));
 	put(at, end, ": ", 2);
 	for (const char *v = value; *v; v++) {
-		char c = (unsigned char)*v < ' ' || *v == 0x7f ? ' ' : *v;
-
-		put(at, end, &c, 1);
+		put(at, end, (unsigned char)*v < ' ' || *v == 0x7f ? " " : v, 1);
 	}
 	put(at, end, "\r\n", 2);
 }

@@ -54,6 +54,7 @@ static void parse(const uint8_t *data, size_t size, size_t first, size_t piece, 
 		copy = malloc(give + 1); /* exactly as long: an overrun shows */
 		fuzz_check(copy != NULL);
 		copy = realloc(copy, give ? give : 1);
+		fuzz_check(copy != NULL);
 		memcpy(copy, data + at, give);
 		e = fn_h1_feed(&h, copy, give, &used);
 		free(copy);
