@@ -32,6 +32,7 @@
 #include "spawn/server.h"
 
 #define LOCK_WAIT_S 20
+#define BIND_WAIT_S 2
 #define QUICK_DEATH_US 2000000u /* of fn-spawnd */
 #define QUICK_DEATHS_MAX 5
 
@@ -151,7 +152,10 @@ static int make_listener(struct master *m, struct fn_err *err)
 	if (m->listen_fd < 0)
 		return fn_err_set(err, errno, "listen", "socket");
 	(void)setsockopt(m->listen_fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(m->listen_fd, (struct sockaddr *)&addr, len) < 0 || listen(m->listen_fd, 1024) < 0)
+	/* the worker of a master that was killed a moment ago may not have let go of it yet */
+	for (int i = 0; (r = bind(m->listen_fd, (struct sockaddr *)&addr, len)) < 0 && errno == EADDRINUSE && i < BIND_WAIT_S * 20; i++)
+		usleep(50000);
+	if (r < 0 || listen(m->listen_fd, 1024) < 0)
 		return fn_err_set(err, errno, "listen", "%.100s", m->cfg->listen);
 	len = sizeof(addr);
 	if (fn_str_ends(m->cfg->listen, ":0") && getsockname(m->listen_fd, (struct sockaddr *)&addr, &len) == 0) { /* tell which was chosen */
