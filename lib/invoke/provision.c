@@ -64,26 +64,46 @@ void fn_provision_apply_all(struct fn_invoker *inv, struct fn_store *s)
 	}
 }
 
-void fn_provision_state(struct fn_invoker *inv, struct fn_store *s, const char *function, const struct fn_provisioned *p,
-			struct fn_provision_state *ret)
+/* What a request for provisioned environments means for one version, and how its pool stands. */
+struct share {
+	int64_t want;
+	struct fn_pool_provisioned pool;
+};
+
+/* Of the version itself, or of the one or two that the alias names; those with a share of it. Returns how many. */
+static unsigned shares_of(struct fn_invoker *inv, struct fn_store *s, const char *function, const struct fn_provisioned *p, struct share ret[2])
 {
 	const struct fn_alias *a = fn_store_alias(s, function, p->qualifier);
 	const char *versions[2] = {a ? a->version : p->qualifier, a ? a->other_version : NULL};
+	unsigned n = 0;
+
+	for (int i = 0; i < 2; i++) {
+		struct fn_function *f = versions[i] ? fn_store_get(s, function, versions[i]) : NULL;
+
+		ret[n].want = f ? fn_provision_share(p->qualifier, a, p->requested, f->version) : 0;
+		if (ret[n].want == 0)
+			continue;
+		fn_invoker_provisioned(inv, f, &ret[n].pool);
+		n++;
+	}
+	return n;
+}
+
+void fn_provision_state(struct fn_invoker *inv, struct fn_store *s, const char *function, const struct fn_provisioned *p,
+			struct fn_provision_state *ret)
+{
+	struct share shares[2];
+	unsigned n = shares_of(inv, s, function, p, shares);
 	bool reached = true;
 
 	*ret = (struct fn_provision_state){0};
-	for (int i = 0; i < 2; i++) {
-		struct fn_function *f = versions[i] ? fn_store_get(s, function, versions[i]) : NULL;
-		int64_t want = f ? fn_provision_share(p->qualifier, a, p->requested, f->version) : 0;
-		struct fn_pool_provisioned st;
+	for (unsigned i = 0; i < n; i++) {
+		const struct fn_pool_provisioned *st = &shares[i].pool;
 
-		if (want == 0)
-			continue;
-		fn_invoker_provisioned(inv, f, &st);
-		ret->available += st.ready < want ? st.ready : want;
-		reached &= st.reached;
-		if (st.failure[0])
-			snprintf(ret->reason, sizeof(ret->reason), "%s", st.failure);
+		ret->available += st->ready < shares[i].want ? st->ready : shares[i].want;
+		reached &= st->reached;
+		if (st->failure[0])
+			snprintf(ret->reason, sizeof(ret->reason), "%s", st->failure);
 	}
 	if (ret->reason[0])
 		ret->status = FN_PROVISION_FAILED;
@@ -93,20 +113,12 @@ void fn_provision_state(struct fn_invoker *inv, struct fn_store *s, const char *
 
 int64_t fn_provision_in_use(struct fn_invoker *inv, struct fn_store *s, const char *function, const struct fn_provisioned *p)
 {
-	const struct fn_alias *a = fn_store_alias(s, function, p->qualifier);
-	const char *versions[2] = {a ? a->version : p->qualifier, a ? a->other_version : NULL};
+	struct share shares[2];
+	unsigned n = shares_of(inv, s, function, p, shares);
 	int64_t sum = 0;
 
-	for (int i = 0; i < 2; i++) {
-		struct fn_function *f = versions[i] ? fn_store_get(s, function, versions[i]) : NULL;
-		int64_t want = f ? fn_provision_share(p->qualifier, a, p->requested, f->version) : 0;
-		struct fn_pool_provisioned st;
-
-		if (want == 0)
-			continue;
-		fn_invoker_provisioned(inv, f, &st);
-		sum += st.busy < want ? st.busy : want;
-	}
+	for (unsigned i = 0; i < n; i++)
+		sum += shares[i].pool.busy < shares[i].want ? shares[i].pool.busy : shares[i].want;
 	return sum;
 }
 
