@@ -86,7 +86,8 @@ static void environment(struct list *l, struct fn_worker *w, const struct fn_run
 	add(l, "AWS_LAMBDA_FUNCTION_NAME=%s", f->name);
 	add(l, "AWS_LAMBDA_FUNCTION_VERSION=%s", f->version);
 	add(l, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=%d", f->memory_mb);
-	add(l, "AWS_LAMBDA_INITIALIZATION_TYPE=%s", w->reason == FN_PROVISIONED ? "provisioned-concurrency" : "on-demand");
+	add(l, "AWS_LAMBDA_INITIALIZATION_TYPE=%s", w->reason == FN_PROVISIONED ? "provisioned-concurrency"
+						    : w->reason == FN_FOR_SNAPSHOT || w->restored ? "snap-start" : "on-demand");
 	add(l, "AWS_LAMBDA_LOG_GROUP_NAME=%s", f->log_group);
 	add(l, "AWS_LAMBDA_LOG_STREAM_NAME=%s", w->log_stream);
 	if (fn_streq(f->log_format, "JSON")) {
@@ -169,28 +170,69 @@ void fn_pool_prestart(struct fn_pool *p, const struct fn_function *f)
 	fn_spec_clear(&s);
 }
 
+/* Begins from its version's snapshot, if there is one and it fits; if not though it might, w->plain says so. */
+static bool may_restore(struct fn_worker *w, const struct fn_runtime *rt)
+{
+	const struct fn_function *f = w->group->function;
+	char host[FN_SNAPSHOT_HOST_SIZE];
+
+	if (!f->snapshot_tree || !rt->restore || w->reason == FN_FOR_SNAPSHOT || w->inv)
+		return false;
+	if (w->group->snapshot_broken[0]) {
+		snprintf(w->plain, sizeof(w->plain), "no snapshot: it failed");
+		return false;
+	}
+	fn_pool_snapshot_host(w->group->pool, f, host);
+	if (!fn_streq(host, f->snapshot_host)) {
+		snprintf(w->plain, sizeof(w->plain), "no snapshot: it is of another host or base image");
+		return false;
+	}
+	return true;
+}
+
+static void command(const struct fn_worker *w, const struct fn_runtime *rt, struct list *argv, struct list *exec)
+{
+	if (w->restored) {
+		add(exec, "%s", rt->restore[0]);
+		for (char **a = rt->restore; *a; a++)
+			add(argv, "%s", *a);
+		return;
+	}
+	for (char **e = rt->exec_candidates; *e; e++)
+		add(exec, "%s", *e);
+	add(argv, "bootstrap");
+}
+
+/* On top of those there are. */
+static void push_lower(struct fn_spec *s, const char *tree)
+{
+	memmove(s->lowers + 1, s->lowers, s->n_lowers * FN_TREE_NAME_SIZE);
+	s->n_lowers++;
+	snprintf(s->lowers[0], FN_TREE_NAME_SIZE, "%s", tree);
+}
+
 int fn_worker_spec(struct fn_worker *w, struct fn_spec *ret, struct fn_err *err)
 {
 	const struct fn_pool_config *cfg = &w->group->pool->cfg;
 	const struct fn_function *f = w->group->function;
 	const struct fn_runtime *rt = fn_runtimes_find(cfg->runtimes, f->runtime);
 	struct list env = {0}, argv = {0}, exec = {0};
+	char code[FN_TREE_NAME_SIZE];
 	struct fn_spec s = {0};
 
 	if (!rt || !rt->installed)
 		return fn_err_set(err, ENOENT, "runtime", "the base image of %s is not installed", f->runtime);
 	name_log_stream(w);
-	environment(&env, w, rt, cfg->region);
-	for (char **e = rt->exec_candidates; *e; e++)
-		add(&exec, "%s", *e);
-	add(&argv, "bootstrap");
-	basics(&s, cfg, rt);
 	w->plain[0] = '\0';
-	if (rt->prestart_unless) {
+	w->restored = may_restore(w, rt);
+	environment(&env, w, rt, cfg->region);
+	command(w, rt, &argv, &exec);
+	basics(&s, cfg, rt);
+	if (rt->prestart_unless && !w->restored && w->reason != FN_FOR_SNAPSHOT) {
 		const char *obstacle = fn_runtime_prestart_obstacle(rt, f->env, f->n_env);
 
 		if (obstacle)
-			snprintf(w->plain, sizeof(w->plain), "%s", obstacle);
+			snprintf(w->plain, sizeof(w->plain), "runtime not ahead because of %s", obstacle);
 		else
 			name_kind(&s, rt, f->memory_mb);
 	}
@@ -199,9 +241,10 @@ int fn_worker_spec(struct fn_worker *w, struct fn_spec *ret, struct fn_err *err)
 	/* a repeated init is within an invocation, which has no more than what it pays for */
 	s.cpu_init_quota_us = w->inv || s.cpu_quota_us > CPU_PERIOD_US ? s.cpu_quota_us : CPU_PERIOD_US;
 	s.tmp_bytes = (uint64_t)f->ephemeral_mb << 20;
-	memmove(s.lowers + 1, s.lowers, s.n_lowers * FN_TREE_NAME_SIZE);
-	s.n_lowers++;
-	snprintf(s.lowers[0], FN_TREE_NAME_SIZE, "code-%s", f->code_sha256);
+	if (w->restored)
+		push_lower(&s, f->snapshot_tree);
+	snprintf(code, sizeof(code), "code-%s", f->code_sha256);
+	push_lower(&s, code);
 	s.argv = argv.v;
 	s.envp = env.v;
 	s.exec_candidates = exec.v;
