@@ -196,7 +196,7 @@ static int make_data_plane(struct worker *w, int spawnd_fd, struct fn_err *err)
 	if (r < 0)
 		return r;
 	fn_pool_set_spawn(w->pool, w->spawn);
-	r = fn_snapshots_new(&(struct fn_snapshots_config){w->loop, w->store, w->pool, w->spawn, c->state_dir}, &w->snapshots);
+	r = fn_snapshots_new(&(struct fn_snapshots_config){w->loop, w->store, w->pool, w->spawn}, &w->snapshots);
 	if (r < 0)
 		return fn_err_set(err, r, "snapshots", NULL);
 	r = fn_invoker_new(w->pool, (unsigned)c->account_concurrency, &w->invoker);

@@ -1,9 +1,7 @@
 /* snapshots.c - see snapshots.h. What is to be done is not kept: it is found in the store, so that nothing is forgotten over a restart. */
 #include "invoke/snapshots.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +10,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "spawn/client.h"
+#include "store/trees.h"
 
 #define AT_ONCE 2u
 #define PAGE 64u
@@ -117,6 +116,7 @@ static bool under_way(const struct fn_snapshots *s, const struct fn_function *v)
 static int begin(struct fn_snapshots *s, struct fn_function *v, const char *host)
 {
 	struct job *j = calloc(1, sizeof(*j));
+	struct fn_err err;
 	int r;
 
 	if (!j)
@@ -128,7 +128,9 @@ static int begin(struct fn_snapshots *s, struct fn_function *v, const char *host
 	fn_id_hex(j->tree + 5, 64);
 	fn_list_push_back(&s->jobs, &j->link);
 	s->n_jobs++;
-	r = fn_pool_snapshot(s->cfg.pool, v, j->tree, on_taken, j);
+	r = fn_store_add_tree(s->cfg.store, j->tree, &err);
+	if (r == 0)
+		r = fn_pool_snapshot(s->cfg.pool, v, j->tree, on_taken, j);
 	if (r == 0)
 		return 0;
 	fn_list_remove(&j->link);
@@ -221,17 +223,14 @@ static bool needed(struct fn_snapshots *s, const char *tree)
  * gone. */
 static void sweep(struct fn_snapshots *s)
 {
-	char path[PATH_MAX];
-	struct dirent *e;
-	DIR *d;
+	const char *tree;
+	struct fn_err err;
+	size_t i = 0;
 
-	snprintf(path, sizeof(path), "%s/roots", s->cfg.state_dir);
-	d = opendir(path);
-	while (d && (e = readdir(d)))
-		if (fn_str_starts(e->d_name, "snap-") && fn_tree_name_ok(e->d_name) && !needed(s, e->d_name))
-			(void)fn_spawn_remove_tree(s->cfg.spawn, e->d_name);
-	if (d)
-		closedir(d);
+	while ((tree = fn_store_tree(s->cfg.store, i))) {
+		if (needed(s, tree) || fn_spawn_remove_tree(s->cfg.spawn, tree) < 0 || fn_store_remove_tree(s->cfg.store, tree, &err) < 0)
+			i++; /* else another is in its place */
+	}
 }
 
 static void on_timer(void *arg)

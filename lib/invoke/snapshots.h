@@ -17,7 +17,6 @@ struct fn_snapshots_config {
 	struct fn_store *store;
 	struct fn_pool *pool;
 	struct fn_spawn_client *spawn;
-	const char *state_dir;
 };
 
 struct fn_snapshots;
