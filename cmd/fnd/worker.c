@@ -89,6 +89,7 @@ static void expect_all(struct worker *w)
 			fn_invoker_expect(w->invoker, page[i]);
 		after = page[n - 1]->name;
 	}
+	fn_snapshots_expect(w->snapshots);
 }
 
 static void on_master(void *arg, int fd, uint32_t events)

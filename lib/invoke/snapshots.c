@@ -84,6 +84,7 @@ static void settle(struct job *j, const struct fn_snapshot_result *res)
 		fn_log_error("%s", fn_err_format(&err, text, sizeof(text)));
 	else
 		fn_pool_renew(j->s->cfg.pool, f);
+	fn_pool_prestart(j->s->cfg.pool, f);
 	fn_function_unref(f);
 }
 
@@ -231,6 +232,25 @@ static void sweep(struct fn_snapshots *s)
 		if (needed(s, tree) || fn_spawn_remove_tree(s->cfg.spawn, tree) < 0 || fn_store_remove_tree(s->cfg.store, tree, &err) < 0)
 			i++; /* else another is in its place */
 	}
+}
+
+/* What begins from snapshots is started ahead as soon as there is one, once per base image. */
+static bool expect(struct fn_snapshots *s, struct fn_function *f, void *arg)
+{
+	const char **last = arg;
+
+	if (!f->snapshot_tree || fn_streq(f->snapshot_host, *last))
+		return true;
+	*last = f->snapshot_host;
+	fn_pool_prestart(s->cfg.pool, f);
+	return true;
+}
+
+void fn_snapshots_expect(struct fn_snapshots *s)
+{
+	const char *last = NULL;
+
+	each_version(s, expect, &last);
 }
 
 static void on_timer(void *arg)

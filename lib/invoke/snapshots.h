@@ -26,5 +26,7 @@ void fn_snapshots_free(struct fn_snapshots *s); /* NULL is fine */
 void fn_snapshots_prepare(struct fn_function *version);
 /* Something may be to do: versions have been published or have gone, images have changed, fnd has begun. Looks for it soon. */
 void fn_snapshots_look(struct fn_snapshots *s);
+/* There are snapshots: what begins from them can be started ahead. After a start, of fnd or of fn-spawnd. */
+void fn_snapshots_expect(struct fn_snapshots *s);
 
 #endif

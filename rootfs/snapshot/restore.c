@@ -1,6 +1,8 @@
 /*
  * restore.c - /var/runtime/fnd-restore IMAGE: becomes the process that image.h's file was made of, with this one's environment.
  *
+ * Started ahead (FN_PRESTART_ENV in fnd's sandbox/spec.h has the protocol) it waits for that environment before it looks for the image.
+ *
  * A program without a C library, linked to lie below IMAGE_LOW: it can give up everything above, and nothing of the image can lie where it
  * is. Runs as the function's user, under its filter; whatever the image holds, it can do no more than the function can.
  */
@@ -23,6 +25,7 @@
 #define TABLES 0x280000ull  /* and the image's tables are looked at */
 #define TASK_END 0x7ffffffff000ull
 #define IOV_MAX_ 1024
+#define AHEAD "_FND_PRESTART=" /* a digit follows */
 
 static struct {
 	const char *name;
@@ -70,6 +73,13 @@ static size_t length(const char *s)
 	while (s[n])
 		n++;
 	return n;
+}
+
+static int starts(const char *s, const char *with)
+{
+	while (*with && *s == *with)
+		s++, with++;
+	return !*with;
 }
 
 static int same(const char *a, const char *b)
@@ -305,9 +315,50 @@ static _Noreturn void jump(const struct image_regs *r)
 	__builtin_unreachable();
 }
 
+static void read_all(long fd, void *to, uint64_t len)
+{
+	char *p = to;
+	long n;
+
+	for (; len > 0; p += n, len -= (uint64_t)n)
+		if ((n = call(__NR_read, fd, p, len, 0, 0)) <= 0)
+			call(__NR_exit_group, 0, 0, 0, 0, 0); /* never needed */
+}
+
+/* Not yet ours: what comes over the descriptor is. */
+static void wait_for_environment(long fd)
+{
+	uint32_t len;
+
+	call(__NR_prctl, PR_SET_NAME, "fn-ready", 0, 0, 0);
+	call(__NR_write, fd, "!", 1, 0, 0);
+	read_all(fd, &len, sizeof(len));
+	if (len > sizeof(env))
+		die("the environment is too large", 0);
+	read_all(fd, env, len);
+	env_len = len;
+	call(__NR_close, fd, 0, 0, 0, 0);
+}
+
+static void take_environment(const char *const *envp)
+{
+	for (; *envp; envp++) {
+		size_t len = length(*envp) + 1;
+
+		if (starts(*envp, AHEAD)) {
+			wait_for_environment((*envp)[sizeof(AHEAD) - 1] - '0');
+			return;
+		}
+		if (env_len + len > sizeof(env))
+			die("the environment is too large", 0);
+		memcpy(env + env_len, *envp, len);
+		env_len += len;
+	}
+}
+
 __attribute__((used)) static _Noreturn void begin(const uint64_t *sp)
 {
-	const char *const *argv = (const char *const *)(sp + 1), *const *envp = argv + sp[0] + 1;
+	const char *const *argv = (const char *const *)(sp + 1);
 	const struct image_head *h = (const struct image_head *)TABLES;
 	static struct image_regs regs;
 	uint64_t *slot;
@@ -315,14 +366,7 @@ __attribute__((used)) static _Noreturn void begin(const uint64_t *sp)
 
 	if (sp[0] != 2)
 		die("usage: fnd-restore IMAGE", 0);
-	for (; *envp; envp++) {
-		size_t len = length(*envp) + 1;
-
-		if (env_len + len > sizeof(env))
-			die("the environment is too large", 0);
-		memcpy(env + env_len, *envp, len);
-		env_len += len;
-	}
+	take_environment(argv + sp[0] + 1);
 	fd = must(argv[1], call(__NR_open, argv[1], O_RDONLY, 0, 0, 0));
 	n = call(__NR_pread64, fd, text, sizeof(*h), 0, 0);
 	h = (const struct image_head *)text;
