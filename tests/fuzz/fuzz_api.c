@@ -39,6 +39,7 @@ static struct {
 	struct fn_pool *pool;
 	struct fn_spawn_client *spawn;
 	struct fn_invoker *invoker;
+	struct fn_snapshots *snapshots;
 	struct fn_images *images;
 	struct fn_api *api[2]; /* [1] demands signatures */
 	int spawnd;
@@ -86,7 +87,7 @@ static void make_state(void)
 	put_file("runtimes.json",
 		 "{\"provided.al2023\":{\"image\":\"p\",\"exec\":[\"/var/task/bootstrap\"],\"handler_required\":false,\"version\":\"v\",\"env\":{}},"
 		 "\"python3.11\":{\"image\":\"p\",\"exec\":[\"/var/runtime/bootstrap\"],\"handler_required\":true,\"execution_env\":true,"
-		 "\"version\":\"v\",\"env\":{\"PYTHONPATH\":\"/var/runtime\"}},"
+		 "\"restore\":[\"/var/runtime/fnd-restore\"],\"version\":\"v\",\"env\":{\"PYTHONPATH\":\"/var/runtime\"}},"
 		 "\"python3.12\":{\"image\":\"none\",\"exec\":[\"/x\"],\"handler_required\":true,\"version\":\"v\",\"env\":{}}}");
 	put_file("images/p.json", "{\"name\":\"p\",\"layers\":[\"img-0000000000000000000000000000000000000000000000000000000000000000\"],\"size\":1}");
 	snprintf(path, sizeof(path), "%s/roots/img-0000000000000000000000000000000000000000000000000000000000000000", w.dir);
@@ -119,6 +120,7 @@ static void set_up(void)
 	fuzz_check(fn_spawn_client_new(w.loop, pair[0], &spawn_ops, NULL, &w.spawn, &err) == 0);
 	fn_pool_set_spawn(w.pool, w.spawn);
 	fuzz_check(fn_invoker_new(w.pool, 10, &w.invoker) == 0);
+	fuzz_check(fn_snapshots_new(&(struct fn_snapshots_config){w.loop, w.store, w.pool, w.spawn}, &w.snapshots) == 0);
 	snprintf(path, sizeof(path), "%s/bundles", w.dir);
 	fuzz_check(fn_images_new(w.dir, path, w.runtimes, w.spawn, &w.images) == 0);
 	api.loop = w.loop;
@@ -129,6 +131,7 @@ static void set_up(void)
 	api.logs = w.logs;
 	api.spawn = w.spawn;
 	api.images = w.images;
+	api.snapshots = w.snapshots;
 	for (int i = 0; i < 2; i++) {
 		api.credentials = &credential;
 		api.n_credentials = (size_t)i;

@@ -89,7 +89,25 @@ static void on_init_error(void *arg, char *body, size_t len, const char *error_t
 	free(body);
 }
 
-static const struct fn_rt_ops ops = {on_next, on_response, on_error, on_too_large, on_init_error};
+static void on_snapshot(void *arg, int fd)
+{
+	struct world *w = arg;
+
+	fuzz_check(!w->ended && !w->init_failed && w->delivered == 0 && fd >= 0);
+	close(fd);
+}
+
+static void on_snapshot_refused(void *arg, const char *why)
+{
+	struct world *w = arg;
+
+	fuzz_check(!w->ended && !w->init_failed && w->delivered == 0 && strlen(why) < 256);
+	for (; *why; why++)
+		fuzz_check((unsigned char)*why >= ' ' && *why != 0x7f);
+	w->init_failed = true;
+}
+
+static const struct fn_rt_ops ops = {on_next, on_response, on_error, on_too_large, on_init_error, on_snapshot, on_snapshot_refused, on_init_error};
 
 static void turn(struct world *w)
 {

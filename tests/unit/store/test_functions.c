@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "store/db.h"
+#include "store/trees.h"
 #include "unit/main.h"
 
 static char dir[] = "/tmp/fnd-store-XXXXXX";
@@ -265,4 +266,51 @@ START_TEST(a_directory_that_is_not_there)
 }
 END_TEST
 
-TEST_MAIN("store/functions", functions_survive_reopening, versions, a_database_of_schema_1_is_upgraded, a_newer_schema_is_refused, a_directory_that_is_not_there)
+static unsigned count_trees(struct fn_store *s)
+{
+	unsigned n = 0;
+
+	while (fn_store_tree(s, n))
+		n++;
+	return n;
+}
+
+START_TEST(snapshots_and_their_trees)
+{
+	struct fn_function *f, *v;
+	struct fn_store *s;
+	struct fn_err err;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	ck_assert_int_eq(fn_store_open(dir, &s, &err), 0);
+	f = make("f", "aa");
+	f->snap_start = true;
+	v = version_of(f, "1");
+	v->snapshot_tree = strdup("snap-1");
+	v->snapshot_host = strdup("host");
+	ck_assert(fn_function_unchanged(f, v));
+	f->snap_start = false;
+	ck_assert(!fn_function_unchanged(f, v));
+	f->snap_start = true;
+	ck_assert_int_eq(fn_store_insert(s, f, v, &err), 0);
+	fn_function_unref(f);
+	fn_function_unref(v);
+	for (int i = 0; i < 20; i++) {
+		char tree[16];
+
+		snprintf(tree, sizeof(tree), "snap-%d", i);
+		ck_assert_int_eq(fn_store_add_tree(s, tree, &err), 0);
+	}
+	ck_assert_int_eq(fn_store_remove_tree(s, "snap-0", &err), 0);
+	ck_assert_int_eq(fn_store_remove_tree(s, "snap-19", &err), 0);
+	ck_assert_int_eq(fn_store_remove_tree(s, "absent", &err), 0);
+	ck_assert_uint_eq(count_trees(s), 18);
+	s = reopen(s);
+	ck_assert_uint_eq(count_trees(s), 18);
+	v = fn_store_get(s, "f", "1");
+	ck_assert(v->snap_start && strcmp(v->snapshot_tree, "snap-1") == 0 && strcmp(v->snapshot_host, "host") == 0 && !v->snapshot_off);
+	fn_store_close(s);
+}
+END_TEST
+
+TEST_MAIN("store/functions", functions_survive_reopening, versions, snapshots_and_their_trees, a_database_of_schema_1_is_upgraded, a_newer_schema_is_refused, a_directory_that_is_not_there)

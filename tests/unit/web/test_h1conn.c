@@ -1,5 +1,6 @@
 /* Server connections over socket pairs: what a peer, hostile or slow, sees and what the owner is told. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,6 +19,7 @@ static unsigned n_requests, n_closed, n_released;
 static char order[64], last_body[64];
 static size_t limit = 1000;
 static char *big;
+static int upgraded;
 
 static void released(void *arg)
 {
@@ -56,6 +58,9 @@ static void on_request(void *arg, struct fn_h1_conn *c, struct fn_h1 *req)
 		const struct fn_h1_reply r = {.status = 200, .body = big, .len = BIG, .release = released};
 
 		fn_h1_conn_reply(c, &r);
+	} else if (strcmp(t, "/upgrade") == 0) {
+		upgraded = fn_h1_conn_upgrade(c, "tar");
+		conn = NULL;
 	} else if (strcmp(t, "/close") == 0) {
 		fn_h1_conn_close(c);
 		conn = NULL;
@@ -339,4 +344,32 @@ START_TEST(test_later)
 }
 END_TEST
 
-TEST_MAIN("web/h1conn", test_answers, test_refusals, test_pipelining, test_peers_that_go, test_slow_reader, test_later)
+/* The socket goes on as its new owner's: blocking, nothing of it lost, and the connection is told no more. */
+START_TEST(test_upgrade)
+{
+	char byte;
+
+	set_up();
+	say("POST /upgrade HTTP/1.1\r\nContent-Length: 0\r\nUpgrade: tar\r\n\r\n");
+	ck_assert_str_eq(heard(), "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: tar\r\n\r\n");
+	ck_assert_int_ge(upgraded, 0);
+	ck_assert_int_eq(fcntl(upgraded, F_GETFL) & O_NONBLOCK, 0);
+	say("x");
+	ck_assert_int_eq(read(upgraded, &byte, 1), 1);
+	ck_assert_int_eq(byte, 'x');
+	close(peer);
+	turn();
+	ck_assert_int_eq(read(upgraded, &byte, 1), 0);
+	ck_assert_uint_eq(n_closed, 0);
+	close(upgraded);
+	open_conn();
+	ck_assert_int_eq(send(peer, "POST /upgrade HTTP/1.1\r\nContent-Length: 0\r\n\r\n", 45, MSG_NOSIGNAL), 45);
+	close(peer); /* before it is answered */
+	turn();
+	ck_assert(!conn || upgraded < 0);
+	peer = -1;
+	tear_down();
+}
+END_TEST
+
+TEST_MAIN("web/h1conn", test_answers, test_refusals, test_pipelining, test_peers_that_go, test_slow_reader, test_later, test_upgrade)
