@@ -18,6 +18,17 @@ class Essentials(Case):
         p = self.python("def handler(e, c):\n    return e['a'] + 1\n", name="vm-py", Timeout=60, MemorySize=1769)
         self.assertEqual(self.d.invoke(p, {"a": 1}).json, 2)
 
+    def test_snapstart(self):
+        """Debian's kernel has another vDSO, another layout of the kernel's own mappings, than the host the other tests run on."""
+        f = self.python("import time, json, threading\nT = time.time()\ndef handler(e, c):\n    t = threading.Thread(target=int); t.start(); t.join()\n    return [T, time.time()]\n",
+                        name="vm-snap", Timeout=60, MemorySize=1769, SnapStart={"ApplyOn": "PublishedVersions"}, Publish=True)
+        config = lambda: self.d.request("GET", f"/2015-03-31/functions/{f}/configuration?Qualifier=1").json
+        wait_until("it has its snapshot", lambda: config()["State"] != "Pending", 30)
+        self.assertEqual((config().get("StateReason"), config()["SnapStart"]["OptimizationStatus"]), (None, "On"))
+        r = self.d.invoke(f, {}, query="?Qualifier=1", tail=True)
+        self.assertIn("Restore Duration", r.log)
+        self.assertTrue(r.json[0] < r.json[1] <= time.time(), r)
+
     def test_death_of_a_sandbox(self):
         f = self.function(Timeout=60)
         r = self.d.invoke(f, {"do": "exit", "code": 3})
