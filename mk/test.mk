@@ -33,6 +33,7 @@ help:
 	@sed -n 's/^#   //p' Makefile
 	@echo "make check T=test_limits   one file of tests/it; T=unit, T=it, T=vm one part"
 	@echo "make it / unit / check-vm  parts of make check"
+	@echo "make guest                 our own programs inside a sandbox (SnapStart), for make images"
 	@echo "make images [IMAGES=...]   base images into build/images; make quickstart-images: only what quickstart needs"
 	@echo "make bench                 the benchmark: build/bench.json and a table; BENCH=create,warm parts of it; BENCH=profile"
 	@echo "make sim                   the keep-alive policies on days of generated arrivals: a table"

@@ -30,7 +30,7 @@ _fnctl()
 			done
 			[[ $url ]] && _fnctl_where=(--endpoint "$url")
 			;;
-		--region | --output | --runtime | --handler | --code | --role | --memory | --timeout | --tmp | --env | --description | \
+		--region | --output | --runtime | --handler | --code | --role | --memory | --timeout | --tmp | --env | --description | --snap-start | \
 			--payload-file | --qualifier | --client-context | --tail | --code-sha256 | --version | --weight | --revision-id) ((i++)) ;;
 		-*) ;;
 		*)
@@ -41,6 +41,7 @@ _fnctl()
 	function=${words[0]}
 	[[ $command == alias ]] && function=${words[1]}
 	case $prev in
+	--snap-start) mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$cur"); return ;;
 	--output) mapfile -t COMPREPLY < <(compgen -W 'table json' -- "$cur"); return ;;
 	--runtime) mapfile -t COMPREPLY < <(compgen -W "$(_fnctl_runtimes)" -- "$cur"); return ;;
 	--code | --payload-file) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
@@ -59,7 +60,7 @@ _fnctl()
 	case $command in
 	'') [[ $cur == -* ]] || { mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur"); return; }; options=--version ;;
 	create | update | deploy)
-		options='--runtime --handler --code --role --memory --timeout --tmp --env --description --no-wait'
+		options='--runtime --handler --code --role --memory --timeout --tmp --env --description --snap-start --no-wait'
 		if [[ $command == deploy && $cur != -* ]] && ((${#words[@]} == 1)); then
 			compopt -o filenames
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
@@ -68,7 +69,7 @@ _fnctl()
 		;;
 	invoke) options='--payload-file --log --time --qualifier --client-context --dry-run --async' ;;
 	get | delete) options=--qualifier ;;
-	publish) options='--description --code-sha256' ;;
+	publish) options='--description --code-sha256 --no-wait' ;;
 	alias)
 		if ((${#words[@]} == 0)); then
 			options='create update get list delete'

@@ -72,6 +72,11 @@ void print_table(json_t *rows, const struct column *columns, size_t n);
 /* "Key   value" lines of a function's configuration. */
 void print_function(json_t *configuration);
 
+/* --- functions.c --- */
+/* Until a function, or a version of it (NULL = $LATEST), is settled, or not, without wait; prints the configuration if `show`. A failed one
+ * is EX_API, and why is said on stderr. */
+int wait_settled(const char *name, const char *qualifier, bool wait, bool show);
+
 /* --- package.c --- */
 /* A directory zipped (the same bytes for the same content), or a zip file as it is. Says why on stderr and returns -errno. */
 int package_read(const char *path, struct fn_buf *ret);

@@ -65,7 +65,7 @@ static int parse(int argc, char **argv, struct wanted *w)
 						{"memory", required_argument, NULL, 'm'},      {"timeout", required_argument, NULL, 't'},
 						{"tmp", required_argument, NULL, 'T'},         {"env", required_argument, NULL, 'e'},
 						{"description", required_argument, NULL, 'd'}, {"no-wait", no_argument, NULL, 'n'},
-						GLOBAL_OPTIONS};
+						{"snap-start", required_argument, NULL, 's'}, GLOBAL_OPTIONS};
 	json_t *o = w->configuration = json_object();
 	int c, r = EX_FINE;
 
@@ -100,6 +100,12 @@ static int parse(int argc, char **argv, struct wanted *w)
 		case 'd':
 			r = text_member(o, "Description", argv[0], "--description", optarg);
 			break;
+		case 's':
+			if (!fn_streq(optarg, "on") && !fn_streq(optarg, "off"))
+				r = usage_error(argv[0], "--snap-start wants on or off, not \"%s\"", optarg);
+			else
+				json_object_set_new(o, "SnapStart", json_pack("{ss}", "ApplyOn", fn_streq(optarg, "on") ? "PublishedVersions" : "None"));
+			break;
 		case 'n':
 			w->wait = false;
 			break;
@@ -132,13 +138,17 @@ static int add_code(json_t *o, const char *path)
 	return EX_FINE;
 }
 
-/* Until it is settled (or not, without wait); prints the configuration if `show`. */
-static int wait_settled(const char *name, bool wait, bool show)
+int wait_settled(const char *name, const char *qualifier, bool wait, bool show)
 {
+	char path[1800];
+
+	snprintf(path, sizeof(path), "%s", function_path(name, "/configuration"));
+	if (qualifier && !add_query(path, sizeof(path), "Qualifier", qualifier))
+		return EX_BAD_USE;
 	for (int i = 0;; i++) {
 		struct reply r;
 		const char *state, *update;
-		int rc = request(&r, "get", "GET", function_path(name, "/configuration"), NULL, NULL, 0, 60);
+		int rc = request(&r, "get", "GET", path, NULL, NULL, 0, 60);
 		struct timespec pause = {0, i < 10 ? 20000000 : 500000000};
 
 		state = json_string_value(json_object_get(r.json, "State"));
@@ -197,7 +207,7 @@ static int create(struct wanted *w)
 	if (rc == EX_FINE)
 		rc = send_json("create", "POST", FUNCTIONS, o);
 	if (rc == EX_FINE)
-		rc = wait_settled(w->name, w->wait, true);
+		rc = wait_settled(w->name, NULL, w->wait, true);
 	if (rc == EX_FINE && !G.json)
 		printf("\nInvoke it: fnctl invoke %s '{}'\n", w->name);
 	return rc;
@@ -215,11 +225,11 @@ static int update(struct wanted *w)
 		if (rc == EX_FINE)
 			rc = send_json("update", "PUT", function_path(w->name, "/code"), code);
 		if (rc == EX_FINE && json_object_size(w->configuration) > 0) /* two updates at once are a conflict */
-			rc = wait_settled(w->name, true, false);
+			rc = wait_settled(w->name, NULL, true, false);
 	}
 	if (rc == EX_FINE && json_object_size(w->configuration) > 0)
 		rc = send_json("update", "PUT", function_path(w->name, "/configuration"), w->configuration);
-	return rc == EX_FINE ? wait_settled(w->name, w->wait, true) : rc;
+	return rc == EX_FINE ? wait_settled(w->name, NULL, w->wait, true) : rc;
 }
 
 int cmd_create(int argc, char **argv)

@@ -24,6 +24,7 @@ static char endpoint[512];
 	"  --tmp MB            512 to 10240: the size of /tmp\n" \
 	"  --env NAME=VALUE    an environment variable; again for more. An update replaces all of them\n" \
 	"  --description TEXT\n" \
+	"  --snap-start on|off versions published from now on begin from a snapshot of their init\n" \
 	"  --no-wait           do not wait until the function is ready\n"
 
 static const struct command {
@@ -41,6 +42,7 @@ static const struct command {
 	{"publish", cmd_publish, "NAME [--description TEXT]", "make a version of the function as it is now",
 	 "  --description TEXT\n"
 	 "  --code-sha256 SHA   only if the code is still this, as `fnctl get` shows it\n"
+	 "  --no-wait           do not wait for its snapshot (SnapStart)\n"
 	 "\nA version has a number and never changes. Without a change since the last one there is no new one.\n"},
 	{"versions", cmd_versions, "NAME", "the versions of a function", ""},
 	{"alias", cmd_alias, "create|update|get|list|delete NAME [ALIAS] [options]", "names for versions",

@@ -66,7 +66,8 @@ void print_function(json_t *f)
 						{"Timeout s", "Timeout"}, {"Code bytes", "CodeSize"}, {"Code SHA-256", "CodeSha256"}, {"Modified", "LastModified"},
 						{"Description", "Description"}};
 	json_t *vars = json_object_get(json_object_get(f, "Environment"), "Variables"), *v;
-	const char *k;
+	json_t *snap = json_object_get(f, "SnapStart");
+	const char *k, *version = json_string_value(json_object_get(f, "Version")), *status = json_string_value(json_object_get(snap, "OptimizationStatus"));
 
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
 		char text[1024];
@@ -75,6 +76,8 @@ void print_function(json_t *f)
 		if (text[0])
 			printf("%-13s %s\n", members[i].title, text);
 	}
+	if (fn_streq(json_string_value(json_object_get(snap, "ApplyOn")), "PublishedVersions"))
+		printf("%-13s %s\n", "SnapStart", fn_streq(version, "$LATEST") ? "for versions" : fn_streq(status, "On") ? "on" : "off");
 	json_object_foreach(vars, k, v)
 		printf("%-13s %s=%s\n", "Environment", k, json_string_value(v));
 }

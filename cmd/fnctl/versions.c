@@ -28,10 +28,11 @@ static int send_json(struct reply *r, const char *operation, const char *method,
 int cmd_publish(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"description", required_argument, NULL, 'd'}, {"code-sha256", required_argument, NULL, 's'}, GLOBAL_OPTIONS};
+		{"description", required_argument, NULL, 'd'}, {"code-sha256", required_argument, NULL, 's'}, {"no-wait", no_argument, NULL, 'n'}, GLOBAL_OPTIONS};
 	fn_auto(decref) json_t *o = json_object();
 	const char *name, *version;
 	struct reply r;
+	bool wait = true;
 	int c, rc = EX_FINE;
 
 	while (rc == EX_FINE && (c = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
@@ -39,6 +40,8 @@ int cmd_publish(int argc, char **argv)
 			rc = text_member(o, "Description", argv[0], "--description", optarg);
 		else if (c == 's')
 			rc = text_member(o, "CodeSha256", argv[0], "--code-sha256", optarg);
+		else if (c == 'n')
+			wait = false;
 		else
 			rc = other_option(argv, c);
 	}
@@ -48,12 +51,10 @@ int cmd_publish(int argc, char **argv)
 		return rc;
 	rc = send_json(&r, "publish", "POST", function_path(name, "/versions"), o);
 	version = json_string_value(json_object_get(r.json, "Version"));
-	if (rc == EX_FINE && G.json) {
-		print_json(r.json);
-	} else if (rc == EX_FINE) {
-		print_function(r.json);
+	if (rc == EX_FINE && version)
+		rc = wait_settled(name, version, wait, true);
+	if (rc == EX_FINE && !G.json)
 		printf("\nInvoke it: fnctl invoke %s --qualifier %s '{}'\n", name, version ? version : "?");
-	}
 	reply_free(&r);
 	return rc;
 }
