@@ -185,6 +185,7 @@ int fn_worker_spec(struct fn_worker *w, struct fn_spec *ret, struct fn_err *err)
 		add(&exec, "%s", *e);
 	add(&argv, "bootstrap");
 	basics(&s, cfg, rt);
+	snprintf(s.owner, sizeof(s.owner), "%s", f->name);
 	w->plain[0] = '\0';
 	if (rt->prestart_unless) {
 		const char *obstacle = fn_runtime_prestart_obstacle(rt, f->env, f->n_env);
