@@ -23,23 +23,6 @@ struct wanted {
 	bool wait;
 };
 
-static int number_member(json_t *o, const char *key, const char *command, const char *option, const char *text)
-{
-	int64_t v;
-
-	if (fn_str_to_i64(text, 0, INT32_MAX, &v) < 0)
-		return usage_error(command, "%s wants a whole number, not \"%s\"", option, text);
-	json_object_set_new(o, key, json_integer(v));
-	return EX_FINE;
-}
-
-static int text_member(json_t *o, const char *key, const char *command, const char *option, const char *text)
-{
-	json_t *s = json_string(text);
-
-	return s && json_object_set_new(o, key, s) == 0 ? EX_FINE : usage_error(command, "%s wants UTF-8 text", option);
-}
-
 /* NAME=VALUE, added to Environment.Variables. */
 static int env_member(json_t *o, const char *command, const char *text)
 {
