@@ -19,13 +19,9 @@ static int parse(int argc, char **argv, struct concurrency_args *a)
 	int rc = qualifier_options(argc, argv, &a->qualifier);
 
 	if (rc == EX_FINE)
-		rc = verb_argument(argc, argv, verbs, "put, get, delete or list", &a->verb);
+		rc = verb_arguments(argc, argv, verbs, "put, get, delete or list", &a->verb, &a->function);
 	if (rc != EX_FINE)
 		return rc;
-	if (optind < argc)
-		a->function = argv[optind++];
-	if (fn_str_empty(a->function))
-		return usage_error(argv[0], "which function?");
 	if (optind < argc && fn_streq(a->verb, "put"))
 		a->number = argv[optind++];
 	if (!a->number && fn_streq(a->verb, "put"))

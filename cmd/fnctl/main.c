@@ -193,16 +193,17 @@ int function_argument(int argc, char **argv, const char **ret_name)
 	return EX_FINE;
 }
 
-int verb_argument(int argc, char **argv, const char *const *verbs, const char *choice, const char **ret)
+int verb_arguments(int argc, char **argv, const char *const *verbs, const char *choice, const char **ret_verb, const char **ret_function)
 {
 	const char *given = optind < argc ? argv[optind++] : NULL;
 
-	for (const char *const *v = verbs; *v; v++)
-		if (fn_streq(*v, given)) {
-			*ret = *v;
-			return EX_FINE;
-		}
-	return given ? usage_error(argv[0], "what is \"%s\"? %s", given, choice) : usage_error(argv[0], "%s?", choice);
+	while (*verbs && !fn_streq(*verbs, given))
+		verbs++;
+	if (!*verbs)
+		return given ? usage_error(argv[0], "what is \"%s\"? %s", given, choice) : usage_error(argv[0], "%s?", choice);
+	*ret_verb = *verbs;
+	*ret_function = optind < argc ? argv[optind++] : NULL;
+	return fn_str_empty(*ret_function) ? usage_error(argv[0], "which function?") : EX_FINE;
 }
 
 int number_member(json_t *o, const char *key, const char *command, const char *option, const char *text)

@@ -114,15 +114,10 @@ static int alias_parse(int argc, char **argv, struct alias_args *a)
 		else
 			rc = other_option(argv, c);
 	}
+	if (rc == EX_FINE)
+		rc = verb_arguments(argc, argv, verbs, "create, update, get, list or delete", &a->verb, &a->function);
 	if (rc != EX_FINE)
 		return rc;
-	rc = verb_argument(argc, argv, verbs, "create, update, get, list or delete", &a->verb);
-	if (rc != EX_FINE)
-		return rc;
-	if (optind < argc)
-		a->function = argv[optind++];
-	if (fn_str_empty(a->function))
-		return usage_error(argv[0], "which function?");
 	if (optind < argc && !fn_streq(a->verb, "list"))
 		a->name = argv[optind++];
 	if (fn_str_empty(a->name) && !fn_streq(a->verb, "list"))

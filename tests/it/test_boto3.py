@@ -3,23 +3,11 @@ import base64, hashlib, io, json, unittest, urllib.request, zipfile
 from harness import *
 
 
-class Boto3(Case):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.c = boto(cls.d)
-
+class Boto3(BotoCase):
     def make(self, name, **more):
         self.addCleanup(self.d.delete, name)
         body = {"FunctionName": name, "Runtime": "provided.al2023", "Role": ROLE, "Handler": "x", "Code": {"ZipFile": native_zip()}, **more}
         return self.c.create_function(**body)
-
-    def fails(self, code, call, **kw):
-        """The error's message."""
-        with self.assertRaises(self.c.exceptions.ClientError) as e:
-            call(**kw)
-        self.assertEqual(e.exception.response["Error"]["Code"], code, e.exception)
-        return e.exception.response["Error"]["Message"]
 
     def test_life_of_a_function(self):
         made = self.make("b-life", MemorySize=300, Timeout=9, Description="d", Environment={"Variables": {"KEY": "v"}}, Tags={"team": "a"})

@@ -1,9 +1,7 @@
 """Provisioned and reserved concurrency, through boto3 and the AWS CLI; metrics."""
-import random, threading, time, unittest
+import threading, time, unittest
 from harness import *
 import test_awscli, test_logs_fnctl  # modules, lest their tests run here too
-
-ARN = "arn:aws:lambda:us-east-1:000000000000:function:"
 
 PY = """
 import os, time
@@ -28,25 +26,7 @@ def metrics(d):
     return out
 
 
-class Base(Case):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.c = boto(cls.d)
-        cls.raw = boto(cls.d, validate=False)
-
-    def fails(self, code, call, **kw):
-        with self.assertRaises(self.c.exceptions.ClientError) as e:
-            call(**kw)
-        self.assertEqual(e.exception.response["Error"]["Code"], code, e.exception)
-        return e.exception.response["Error"]["Message"]
-
-    def change(self, f, **kw):
-        self.c.update_function_configuration(FunctionName=f, Description=f"d{random.random()}", **kw)
-
-    def publish(self, f):
-        return self.c.publish_version(FunctionName=f)["Version"]
-
+class Base(BotoCase):
     def get(self, f, q):
         return self.c.get_provisioned_concurrency_config(FunctionName=f, Qualifier=q)
 
