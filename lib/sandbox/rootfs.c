@@ -258,6 +258,7 @@ static void forget(struct fn_rootfs *r, struct root *root)
 int fn_rootfs_get(struct fn_rootfs *r, const struct fn_spec *spec, struct fn_err *err)
 {
 	char trees[TREES_MAX], key[KEY_MAX];
+	struct fn_list *oldest;
 	struct root *root;
 
 	join_trees(spec, trees, sizeof(trees));
@@ -273,8 +274,9 @@ int fn_rootfs_get(struct fn_rootfs *r, const struct fn_spec *spec, struct fn_err
 
 		if (rc < 0)
 			return rc;
-		if (fn_map_count(r->roots) > FN_ROOTFS_KEPT)
-			forget(r, fn_list_entry(fn_list_last(&r->used), struct root, link));
+		oldest = fn_list_last(&r->used);
+		if (oldest && fn_map_count(r->roots) > FN_ROOTFS_KEPT)
+			forget(r, fn_list_entry(oldest, struct root, link));
 	}
 	return fn_mount_copy(root->fd, "", 0, err);
 }
