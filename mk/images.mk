@@ -5,8 +5,23 @@
 # use, nodejs20.x the oldest that still has the old rules of modules; nodejs18.x and nodejs24.x are for whom needs them.
 QUICKSTART_IMAGES := provided.al2023 python3.11
 IMAGES := $(QUICKSTART_IMAGES) nodejs20.x nodejs22.x
-images:
-	@for i in $(IMAGES); do rootfs/build-image rootfs/$$i $(IMAGE_DIR) || exit 1; done
+images: guest
+	@for i in $(IMAGES); do rootfs/build-image rootfs/$$i $(IMAGE_DIR) --guest $(B)/guest || exit 1; done
+
+# Our own programs inside a sandbox (rootfs/snapshot): one without a C library, below 4 MiB (restore.c tells why), one that Python loads.
+# Not sanitized, whatever the daemon is: they run in the function's image.
+GUEST_CFLAGS := -std=gnu17 -O2 -g0 $(WARN) -D_GNU_SOURCE -fno-stack-protector -fcf-protection=none -U_FORTIFY_SOURCE
+GUEST_HEADERS := $(wildcard rootfs/snapshot/*.h)
+guest: $(B)/guest/fnd-restore $(B)/guest/_fnd_snapshot.abi3.so
+$(B)/guest/fnd-restore: rootfs/snapshot/restore.c $(GUEST_HEADERS)
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  CC $<")
+	$(Q)$(CC) $(GUEST_CFLAGS) -fno-pie -fno-builtin -static -nostdlib -nostartfiles -Wl,-Ttext-segment=0x10000 -Wl,--build-id=none \
+		-Wl,-z,noseparate-code -Wl,-z,noexecstack -o $@ $<
+$(B)/guest/_fnd_snapshot.abi3.so: $(addprefix rootfs/snapshot/,save.c files.c module.c) $(GUEST_HEADERS)
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  CC $@")
+	$(Q)$(CC) $(GUEST_CFLAGS) $(shell pkg-config --cflags python3 2>/dev/null) -fPIC -shared -Wl,--build-id=none -o $@ $(filter %.c,$^)
 
 quickstart-images:
 	@$(MAKE) --no-print-directory images IMAGES="$(QUICKSTART_IMAGES)" IMAGE_DIR=$(IMAGE_DIR)
@@ -14,4 +29,4 @@ quickstart-images:
 # A build directory of its own (sanitizers) shares the images: they do not depend on how the daemon is compiled.
 IMAGE_DIR ?= build/images
 
-.PHONY: images quickstart-images
+.PHONY: images guest quickstart-images

@@ -36,6 +36,7 @@ struct worker {
 	struct fn_spawn_client *spawn;
 	struct fn_invoker *invoker;
 	struct fn_scaler *scaler;
+	struct fn_snapshots *snapshots;
 	struct fn_images *images;
 	struct fn_api *api;
 	int listen_fd;
@@ -88,6 +89,7 @@ static void expect_all(struct worker *w)
 			fn_invoker_expect(w->invoker, page[i]);
 		after = page[n - 1]->name;
 	}
+	fn_snapshots_expect(w->snapshots);
 }
 
 static void on_master(void *arg, int fd, uint32_t events)
@@ -195,6 +197,9 @@ static int make_data_plane(struct worker *w, int spawnd_fd, struct fn_err *err)
 	if (r < 0)
 		return r;
 	fn_pool_set_spawn(w->pool, w->spawn);
+	r = fn_snapshots_new(&(struct fn_snapshots_config){w->loop, w->store, w->pool, w->spawn}, &w->snapshots);
+	if (r < 0)
+		return fn_err_set(err, r, "snapshots", NULL);
 	r = fn_invoker_new(w->pool, (unsigned)c->account_concurrency, &w->invoker);
 	return r < 0 ? fn_err_set(err, r, "invoker", NULL) : 0;
 }
@@ -206,6 +211,7 @@ static int make_control_plane(struct worker *w, struct fn_err *err)
 		.loop = w->loop, .region = c->region, .account_id = c->account_id, .state_dir = c->state_dir,
 		.account_concurrency = (unsigned)c->account_concurrency, .credentials = c->credentials, .n_credentials = c->n_credentials,
 		.store = w->store, .runtimes = w->runtimes, .invoker = w->invoker, .logs = w->logs, .spawn = w->spawn,
+		.snapshots = w->snapshots,
 	};
 	int r = fn_images_new(c->state_dir, c->images_dir, w->runtimes, w->spawn, &w->images);
 
@@ -270,6 +276,7 @@ static void on_images(void *arg, const struct fn_err *failed, unsigned installed
 	}
 	expect_all(w);
 	fn_provision_apply_all(w->invoker, w->store);
+	fn_snapshots_look(w->snapshots);
 	if (fn_scaler_new(&scaling, &w->scaler) < 0)
 		fn_log_error("provisioned_scaling: out of memory");
 	fn_log_info("ready on http://%s with %zu functions; runtimes: %s", w->cfg->listen, fn_store_count(w->store), have ? have : "?");
@@ -285,6 +292,7 @@ static void unmake(struct worker *w)
 	fn_images_free(w->images);
 	fn_invoker_free(w->invoker);
 	fn_spawn_client_free(w->spawn);
+	fn_snapshots_free(w->snapshots); /* after what may still call it */
 	fn_h1_server_free(w->rt_server);
 	fn_logs_free(w->logs);
 	fn_runtimes_free(w->runtimes);

@@ -7,6 +7,7 @@
 
 #include "image/runtimes.h"
 #include "invoke/invoke.h"
+#include "invoke/snapshots.h"
 #include "runtime/images.h"
 #include "runtime/logs.h"
 #include "spawn/client.h"
@@ -29,6 +30,7 @@ struct fn_api_config {
 	struct fn_logs *logs;
 	struct fn_spawn_client *spawn;
 	struct fn_images *images;
+	struct fn_snapshots *snapshots;
 };
 
 struct fn_api;

@@ -26,7 +26,10 @@ const struct fn_aws_error FN_E_INVALID_PARAMETER = {"InvalidParameterValueExcept
 			  FN_E_NO_ROUTE = {"UnknownOperationException", 404, FN_BODY_PLAIN},
 			  FN_E_CODE_STORAGE = {"CodeStorageExceededException", 400, FN_BODY_LOWER},
 			  FN_E_NO_PROVISIONED = {"ProvisionedConcurrencyConfigNotFoundException", 404, FN_BODY_LOWER},
-			  FN_E_FUNCTION_FULL = {"TooManyRequestsException", 429, FN_BODY_LOWER};
+			  FN_E_FUNCTION_FULL = {"TooManyRequestsException", 429, FN_BODY_LOWER},
+			  FN_E_SNAPSTART = {"SnapStartException", 400, FN_BODY_UPPER},
+			  FN_E_SNAPSTART_NOT_READY = {"SnapStartNotReadyException", 409, FN_BODY_UPPER},
+			  FN_E_SNAPSTART_TIMEOUT = {"SnapStartTimeoutException", 408, FN_BODY_UPPER};
 
 void fn_reply_error(struct fn_call *call, const struct fn_aws_error *e, const char *fmt, ...)
 {

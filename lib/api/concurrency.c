@@ -193,10 +193,15 @@ static bool may_have(struct fn_call *call, const struct fn_name *n)
 {
 	struct fn_store *store = call->api->cfg.store;
 	const struct fn_alias *a = fn_store_alias(store, n->name, n->qualifier);
+	const struct fn_function *f = fn_store_resolve(store, n->name, n->qualifier);
 	struct fn_alias *page[FN_PAGE_MAX];
 	const char *after = NULL;
 	size_t got;
 
+	if (f && f->snap_start && !(a && fn_streq(a->version, "$LATEST"))) {
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Provisioned Concurrency is not supported for SnapStart enabled functions.");
+		return false;
+	}
 	if (a && fn_streq(a->version, "$LATEST")) {
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Provisioned Concurrency Configs cannot be applied to unpublished function versions.");
 		return false;

@@ -104,8 +104,6 @@ static bool refuse_unbuilt(struct fn_call *call, json_t *in)
 {
 	static const char *const members[] = {"VpcConfig", "DeadLetterConfig", "KMSKeyArn", "Layers", "FileSystemConfigs", "ImageConfig",
 					      "CodeSigningConfigArn", "DurableConfig", "CapacityProviderConfig", "TenancyConfig"};
-	json_t *snap = json_object_get(json_object_get(in, "SnapStart"), "ApplyOn");
-
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
 		json_t *v = json_object_get(in, members[i]), *e;
 		bool wanted = json_is_string(v) ? json_string_length(v) > 0 : json_is_array(v) && json_array_size(v) > 0;
@@ -119,11 +117,32 @@ static bool refuse_unbuilt(struct fn_call *call, json_t *in)
 			return false;
 		}
 	}
-	if (json_is_string(snap) && !fn_streq(json_string_value(snap), "None")) {
-		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "fnd does not support SnapStart yet");
-		return false;
-	}
 	return true;
+}
+
+static void apply_snap_start(struct fn_checks *c, json_t *in, struct fn_function *f)
+{
+	const char *apply = json_string_value(json_object_get(json_object_get(in, "SnapStart"), "ApplyOn"));
+
+	if (apply && !fn_streq(apply, "PublishedVersions") && !fn_streq(apply, "None"))
+		fn_check_fail(c, apply, "snapStart.applyOn", "Member must satisfy enum value set: [PublishedVersions, None]");
+	else if (apply)
+		f->snap_start = fn_streq(apply, "PublishedVersions");
+}
+
+/* Lambda Developer Guide, "Improving startup performance with Lambda SnapStart": supported features and limitations. */
+static bool snap_start_fits(struct fn_call *call, const struct fn_function *f, const struct fn_runtime *rt)
+{
+	if (!f->snap_start)
+		return true;
+	if (!rt || !rt->restore)
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "%s is not supported for SnapStart enabled functions.", f->runtime);
+	else if (f->ephemeral_mb > FN_LIMIT_TMP_MIN)
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "SnapStart is not supported for functions with more than %d MB of ephemeral storage.",
+			       FN_LIMIT_TMP_MIN);
+	else
+		return true;
+	return false;
 }
 
 static bool env_name_ok(const char *k)
@@ -306,6 +325,7 @@ bool fn_configuration_apply(struct fn_call *call, json_t *in, struct fn_function
 	check_enum(&c, mode, "tracingConfig.mode", "Active, PassThrough");
 	if (mode)
 		fn_set_string(&f->tracing_mode, mode);
+	apply_snap_start(&c, in, f);
 	if (!apply_logging(call, &c, in, f) || !apply_env(call, &c, in, f)) {
 		fn_buf_free(&c.text);
 		return false;
@@ -329,5 +349,5 @@ bool fn_configuration_apply(struct fn_call *call, json_t *in, struct fn_function
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Runtime and Handler are mandatory parameters for functions created with deployment packages.");
 		return false;
 	}
-	return true;
+	return snap_start_fits(call, f, rt);
 }

@@ -161,6 +161,7 @@ static void created(struct fn_upload *u, const struct fn_err *failed, uint64_t b
 		reply_err(&u->call, &err);
 	else {
 		fn_invoker_expect(cfg->invoker, u->f);
+		fn_snapshots_look(cfg->snapshots);
 		reply_unsettled(&u->call, version ? version : u->f, NULL, 201);
 	}
 }
@@ -255,6 +256,7 @@ static void store_update(struct fn_call *call, struct fn_function *f, bool publi
 	if (r == 0) {
 		fn_invoker_retire(cfg->invoker, f->name, f->version, f->generation);
 		fn_invoker_expect(cfg->invoker, f);
+		fn_snapshots_look(cfg->snapshots);
 	}
 	if (r == -ENOENT) /* deleted meanwhile */
 		fn_call_not_found(call, f->name, NULL);
@@ -350,6 +352,7 @@ void fn_h_delete_function(struct fn_call *call)
 	fn_invoker_retire(cfg->invoker, n.name, NULL, 0);
 	fn_invoker_forget(cfg->invoker, n.name);
 	fn_logs_remove(cfg->logs, n.name);
+	fn_snapshots_look(cfg->snapshots);
 	for (size_t i = 0; i < n_codes; i++)
 		fn_upload_forget(call->api, codes[i]);
 	fn_reply_empty(call, 204);

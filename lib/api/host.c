@@ -193,6 +193,7 @@ static void on_installed(void *arg, const struct fn_err *err, unsigned installed
 		fn_reply_error(call, &FN_E_SERVICE, "%s", fn_err_format(err, text, sizeof(text)));
 	else
 		reply_images(call, installed);
+	fn_snapshots_look(call->api->cfg.snapshots); /* those of another base image are made anew */
 	free(call);
 }
 

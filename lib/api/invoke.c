@@ -1,4 +1,5 @@
 /* invoke.c - POST .../invocations: the hot path. Builds no JSON, touches no disk. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +46,10 @@ static void on_done(void *arg, struct fn_invoke_result *res)
 		reply_failure(w, res->function_full ? &FN_E_FUNCTION_FULL : &FN_E_TOO_MANY, "Rate Exceeded.");
 		break;
 	case FN_OUTCOME_PLATFORM_ERROR:
-		reply_failure(w, &FN_E_SERVICE, fn_err_format(res->err, text, sizeof(text)));
+		if (fn_streq(res->err->stage, "SnapStart"))
+			reply_failure(w, res->err->code == ETIME ? &FN_E_SNAPSTART_TIMEOUT : &FN_E_SNAPSTART, res->err->msg);
+		else
+			reply_failure(w, &FN_E_SERVICE, fn_err_format(res->err, text, sizeof(text)));
 		break;
 	case FN_OUTCOME_FUNCTION_ERROR:
 		(void)fn_http_req_add_header(req, "X-Amz-Function-Error", "Unhandled");
@@ -90,7 +94,10 @@ static bool client_context(struct fn_call *call, char **ret)
 
 static bool runnable(struct fn_call *call, const struct fn_function *f, const char *arn)
 {
-	if (f->state == FN_STATE_PENDING)
+	if (f->state == FN_STATE_PENDING && f->snap_start)
+		fn_reply_error(call, &FN_E_SNAPSTART_NOT_READY,
+			       "Lambda is initializing your function. It will be ready to invoke once your function state becomes ACTIVE.");
+	else if (f->state == FN_STATE_PENDING)
 		fn_reply_error(call, &FN_E_CONFLICT,
 			       "The operation cannot be performed at this time. The function is currently in the following state: Pending");
 	else if (f->state == FN_STATE_FAILED)

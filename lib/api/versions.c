@@ -31,6 +31,7 @@ struct fn_function *fn_version_make(struct fn_api *api, const struct fn_function
 		fn_set_string(&v->description, description);
 	fn_set_string(&v->tags_json, NULL); /* tags are the function's */
 	v->generation = fn_store_next_generation(api->cfg.store);
+	fn_snapshots_prepare(v);
 	fn_function_touch(v);
 	if (v->version && v->description)
 		return v;
@@ -109,6 +110,7 @@ void fn_h_publish_version(struct fn_call *call)
 		fn_reply_error(call, &FN_E_SERVICE, "%s", fn_err_format(&err, text, sizeof(text)));
 	else
 		fn_reply_json(call, 201, fn_function_json(call->api, version, version->version, false));
+	fn_snapshots_look(call->api->cfg.snapshots);
 }
 
 void fn_h_list_versions(struct fn_call *call)
@@ -211,6 +213,7 @@ void fn_version_delete(struct fn_call *call, const struct fn_name *n)
 	}
 	fn_invoker_retire(cfg->invoker, n->name, n->qualifier, 0);
 	fn_provision_apply(cfg->invoker, cfg->store, n->name);
+	fn_snapshots_look(cfg->snapshots);
 	fn_upload_forget(call->api, sha);
 	fn_reply_empty(call, 204);
 }

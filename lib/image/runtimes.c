@@ -61,7 +61,7 @@ static char **env_list(json_t *o)
 static int parse_one(struct fn_runtime *r, const char *name, json_t *o, const char *file, struct fn_err *err)
 {
 	static const char *const known[] = {"image", "exec", "handler_required", "execution_env", "version", "env", "prestart_unless",
-					    "prestart_by_memory"};
+					    "prestart_by_memory", "restore"};
 	const char *key;
 	json_t *v;
 
@@ -87,6 +87,10 @@ static int parse_one(struct fn_runtime *r, const char *name, json_t *o, const ch
 	r->prestart_unless = v ? string_array(v) : NULL;
 	if (v && (!json_is_array(v) || !r->prestart_unless))
 		return fn_err_set(err, EINVAL, "runtimes", "%s: %s: \"prestart_unless\" must be an array of strings", file, name);
+	v = json_object_get(o, "restore");
+	r->restore = v ? string_array(v) : NULL;
+	if (v && (!json_is_array(v) || json_array_size(v) == 0 || !r->restore))
+		return fn_err_set(err, EINVAL, "runtimes", "%s: %s: \"restore\" must be a non-empty array of strings", file, name);
 	r->handler_required = !json_is_false(json_object_get(o, "handler_required"));
 	r->execution_env = !json_is_false(json_object_get(o, "execution_env"));
 	if (!r->name || !r->image || !r->version || !r->exec_candidates || !r->env)
@@ -228,6 +232,7 @@ void fn_runtimes_free(struct fn_runtimes *r)
 		free_list(r->items[i].exec_candidates);
 		free_list(r->items[i].env);
 		free_list(r->items[i].prestart_unless);
+		free_list(r->items[i].restore);
 	}
 	free(r->items);
 	free(r->state_dir);

@@ -9,7 +9,9 @@
  *                   "env": {"PYTHONPATH": "/var/runtime"},
  *                   "prestart_unless": ["PYTHON", "LD_"], // its bootstrap can be started ahead (sandbox/spec.h), but not for a function
  *                                                         // with a variable of such a name
- *                   "prestart_by_memory": false}, ...}    // true: it needs AWS_LAMBDA_FUNCTION_MEMORY_SIZE at its start
+ *                   "prestart_by_memory": false,          // true: it needs AWS_LAMBDA_FUNCTION_MEMORY_SIZE at its start
+ *                   "restore": ["/var/runtime/fnd-restore", "/var/snapshot/image"]}, ...}  // the command that goes on from a snapshot
+ *                                                         // (SnapStart); without it there is none for this runtime
  *
  * An image is installed when <state>/images/<image>.json exists: {"name", "layers": ["img-<sha256>", ...] uppermost first,
  * "size", "recipe_sha256", "packages": {...}}; its trees are <state>/roots/<layer>.
@@ -33,6 +35,7 @@ struct fn_runtime {
 	char **exec_candidates; /* NULL-terminated */
 	char **env;             /* NULL-terminated "K=V" */
 	char **prestart_unless; /* NULL-terminated prefixes; NULL = cannot be started ahead */
+	char **restore;         /* NULL-terminated; NULL = no SnapStart */
 	bool handler_required, execution_env, prestart_by_memory;
 	bool installed;
 	unsigned n_layers;

@@ -31,7 +31,8 @@ struct unpacker {
 	struct fn_unpack_result *res;
 	struct archive *a;
 	int root_fd;          /* dest/prefix */
-	uint64_t packed_size;
+	uint64_t packed_size; /* 0 = not known: a stream */
+	bool stream;          /* a socket or pipe: a tar, not packed */
 	struct fn_map *seen;  /* normalised path -> kind */
 };
 static char kind_dir[] = "dir", kind_other[] = "other";
@@ -307,12 +308,14 @@ static int run(struct unpacker *u, int archive_fd)
 	struct archive_entry *e;
 	int r, n;
 
-	archive_read_support_format_zip_seekable(u->a);
 	archive_read_support_format_tar(u->a);
-	archive_read_support_filter_gzip(u->a);
-	archive_read_support_filter_xz(u->a);
-	archive_read_support_filter_zstd(u->a);
-	if (lseek(archive_fd, 0, SEEK_SET) < 0 || archive_read_open_fd(u->a, archive_fd, 65536) != ARCHIVE_OK)
+	if (!u->stream) {
+		archive_read_support_format_zip_seekable(u->a);
+		archive_read_support_filter_gzip(u->a);
+		archive_read_support_filter_xz(u->a);
+		archive_read_support_filter_zstd(u->a);
+	}
+	if ((!u->stream && lseek(archive_fd, 0, SEEK_SET) < 0) || archive_read_open_fd(u->a, archive_fd, 65536) != ARCHIVE_OK)
 		return archive_bad(u, "archive");
 	while ((n = archive_read_next_header(u->a, &e)) != ARCHIVE_EOF) {
 		if (n != ARCHIVE_OK && n != ARCHIVE_WARN)
@@ -353,7 +356,8 @@ int fn_unpack_archive(int archive_fd, int dest_fd, const char *prefix, const str
 	*ret = (struct fn_unpack_result){0};
 	if (fstat(archive_fd, &st) < 0)
 		return fn_err_set(&ret->err, errno, "unpack", "archive");
-	u.packed_size = (uint64_t)st.st_size;
+	u.stream = !S_ISREG(st.st_mode);
+	u.packed_size = u.stream ? 0 : (uint64_t)st.st_size;
 	u.a = archive_read_new();
 	if (!u.a || fn_map_new(&u.seen) < 0)
 		return fn_err_set(&ret->err, ENOMEM, "unpack", NULL);
@@ -371,7 +375,7 @@ int fn_unpack_archive(int archive_fd, int dest_fd, const char *prefix, const str
 		if (u.root_fd < 0)
 			r = fn_err_set(&ret->err, u.root_fd, "unpack", "open %s", prefix);
 	}
-	if (r == 0)
+	if (r == 0 && !u.stream)
 		r = check_zip_end(&u, archive_fd);
 	if (r == 0)
 		r = run(&u, archive_fd);

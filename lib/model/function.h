@@ -48,6 +48,10 @@ struct fn_function {
 	char *state_reason, *state_reason_code; /* NULL = none */
 	enum fn_update_status update_status;
 	char *update_reason, *update_reason_code;
+	/* SnapStart. Of a published version: the tree that holds its snapshot (NULL = none), what host and base image it was made on, and with
+	 * none why not, though it is wanted. */
+	bool snap_start;          /* ApplyOn: PublishedVersions */
+	char *snapshot_tree, *snapshot_host, *snapshot_off;
 	/* What environments are keyed on: changes whenever code, layers, or configuration that a running environment sees changes. */
 	uint64_t generation;
 };

@@ -12,6 +12,7 @@
 #include "pool/worker.h"
 
 #define DRAIN_US 2000u
+#define RESTORE_US 10000000u /* Lambda: 10 s, after-restore hooks included */
 #define PROVISIONED_INIT_US 130000000u /* Lambda: 130 s, or the function's timeout if that is longer */
 
 /* --- starting --- */
@@ -57,6 +58,7 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *r
 		fn_invocation_unref(inv);
 		if (w->reason == FN_PROVISIONED)
 			fn_group_provision_failed(g, err->code == ECONNRESET ? NULL : fn_err_format(err, text, sizeof(text)));
+		fn_worker_snapshot_dead(w, err);
 		w->gone = true;
 		fn_worker_end(w);
 		return;
@@ -77,7 +79,9 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *r
 	if (!w->inv) { /* a repeated init is under the function's own timeout, armed already */
 		uint64_t limit = p->cfg.init_timeout_us;
 
-		if (w->reason == FN_PROVISIONED) {
+		if (w->restored) {
+			limit = RESTORE_US;
+		} else if (w->reason == FN_PROVISIONED || w->reason == FN_FOR_SNAPSHOT) {
 			uint64_t own = (uint64_t)g->function->timeout_s * 1000000u;
 
 			limit = own > PROVISIONED_INIT_US ? own : PROVISIONED_INIT_US;
@@ -86,7 +90,7 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *r
 	}
 }
 
-struct fn_worker *fn_worker_start(struct fn_group *g, struct fn_invocation *bound, enum fn_worker_reason reason)
+static struct fn_worker *start(struct fn_group *g, struct fn_invocation *bound, enum fn_worker_reason reason, struct fn_snapshot *snapshot)
 {
 	struct fn_pool *p = g->pool;
 	struct fn_worker *w = calloc(1, sizeof(*w));
@@ -107,6 +111,8 @@ struct fn_worker *fn_worker_start(struct fn_group *g, struct fn_invocation *boun
 		free(w);
 		return NULL;
 	}
+	if (snapshot)
+		fn_snapshot_attach(snapshot, w);
 	fn_list_push_back(&g->workers, &w->link);
 	g->count[FN_WORKER_SPAWNING]++;
 	p->workers++;
@@ -124,7 +130,7 @@ struct fn_worker *fn_worker_start(struct fn_group *g, struct fn_invocation *boun
 	if (r == 0) {
 		const struct fn_runtime *rt = fn_runtimes_find(p->cfg.runtimes, g->function->runtime);
 
-		fn_worker_log(w, "INIT_START Runtime Version: %s\n", rt->version);
+		fn_worker_log(w, "%s Runtime Version: %s\n", w->restored ? "RESTORE_START" : "INIT_START", rt->version);
 		r = p->spawn ? fn_spawn_start(p->spawn, &spec, on_spawned, w, &w->request) : -ECONNRESET;
 		if (r < 0)
 			fn_err_set(&err, r, "fn-spawnd", "it is restarting; try again");
@@ -134,6 +140,13 @@ struct fn_worker *fn_worker_start(struct fn_group *g, struct fn_invocation *boun
 		on_spawned(w, &err, NULL);
 	return w;
 }
+
+struct fn_worker *fn_worker_start(struct fn_group *g, struct fn_invocation *bound, enum fn_worker_reason reason)
+{
+	return start(g, bound, reason, NULL);
+}
+
+struct fn_worker *fn_worker_start_snapshot(struct fn_group *g, struct fn_snapshot *s) { return start(g, NULL, FN_FOR_SNAPSHOT, s); }
 
 /* --- death --- */
 void fn_pool_on_exit(struct fn_pool *p, uint64_t sandbox, const struct fn_sandbox_exit *info)
@@ -167,8 +180,11 @@ static void init_report(struct fn_worker *w, const char *phase)
 		snprintf(status, sizeof(status), "timeout");
 	else
 		snprintf(status, sizeof(status), "error\tError Type: %s", w->error_type[0] ? w->error_type : "Runtime.ExitError");
-	fn_worker_log(w, "INIT_REPORT Init Duration: %.2f ms\tPhase: %s\tStatus: %s\n",
-		      (double)(fn_clock_mono_us() - (w->spawned_us ? w->spawned_us : w->asked_us)) / 1000.0, phase, status);
+	if (w->restored)
+		fn_worker_log(w, "RESTORE_REPORT Restore Duration: %.2f ms\tStatus: %s\n", (double)(fn_clock_mono_us() - w->asked_us) / 1000.0, status);
+	else
+		fn_worker_log(w, "INIT_REPORT Init Duration: %.2f ms\tPhase: %s\tStatus: %s\n",
+			      (double)(fn_clock_mono_us() - (w->spawned_us ? w->spawned_us : w->asked_us)) / 1000.0, phase, status);
 }
 
 /* What the caller sees of a runtime that has ended. */
@@ -205,6 +221,13 @@ void fn_worker_finish_dead(struct fn_worker *w)
 
 	fn_worker_read_output(w);
 	fn_worker_flush_output(w);
+	if (w->reason == FN_FOR_SNAPSHOT) {
+		if (in_init && (w->timed_out || w->gone))
+			init_report(w, "init");
+		fn_worker_snapshot_dead(w, NULL);
+		fn_worker_free(w);
+		return;
+	}
 	if (in_init && w->reason == FN_PROVISIONED && (w->timed_out || w->gone))
 		fn_group_provision_failed(g, helper_lost ? NULL : "FUNCTION_ERROR_INIT_FAILURE");
 	if (in_init && !g->pool->shutdown && (w->timed_out || w->gone) && !(g->retired && !w->inv))
@@ -216,6 +239,8 @@ void fn_worker_finish_dead(struct fn_worker *w)
 	} else if (w->inv) {
 		json = death_json(w, &len, status, sizeof(status));
 		fn_worker_finish(w, FN_INV_FUNCTION_ERROR, json, len, status);
+	} else if (in_init && w->restored && !helper_lost && (w->timed_out || w->gone) && !g->pool->shutdown) {
+		fn_worker_restore_failed(w);
 	} else if (in_init && (w->timed_out || w->gone) && !g->pool->shutdown) {
 		struct fn_invocation *inv = fn_group_wait_out(g);
 

@@ -100,22 +100,23 @@ void fn_worker_report(struct fn_worker *w, const struct fn_invocation *inv, uint
 {
 	const struct fn_function *f = w->group->function;
 	uint64_t us = end_us - w->delivered_us, billed = (us + 999) / 1000, hundredths = (us + 5) / 10, peak = peak_of(w) + (1u << 20) - 1;
-	char cold[400] = "", ahead[120] = "";
+	char cold[512] = "", ahead[160] = "", init[96];
 
 	if (w->first && w->ready_us && w->reason != FN_PROVISIONED) {
 		const struct fn_sandbox_timing *t = &w->timing;
 
-		if (t->prepared == FN_PREPARED_RUNTIME)
-			snprintf(ahead, sizeof(ahead), ", runtime started ahead");
-		else if (w->plain[0])
-			snprintf(ahead, sizeof(ahead), "%s, runtime not ahead because of %s", t->prepared ? ", prepared sandbox" : "", w->plain);
-		else if (t->prepared)
-			snprintf(ahead, sizeof(ahead), ", prepared sandbox");
+		snprintf(ahead, sizeof(ahead), "%s%s%s",
+			 t->prepared == FN_PREPARED_RUNTIME ? ", runtime started ahead" : t->prepared ? ", prepared sandbox" : "", w->plain[0] ? ", " : "", w->plain);
+		if (w->restored)
+			snprintf(init, sizeof(init), "Restore Duration: %.2f ms\tBilled Restore Duration: %llu ms", (double)(w->ready_us - w->asked_us) / 1000.0,
+				 (unsigned long long)(w->ready_us - w->spawned_us + 999) / 1000);
+		else
+			snprintf(init, sizeof(init), "Init Duration: %.2f ms", (double)(w->ready_us - w->spawned_us) / 1000.0);
 		snprintf(cold, sizeof(cold),
-			 "Init Duration: %.2f ms\tCold Start: queue %.2f ms, cgroup %.2f ms, mounts %.2f ms, clone %.2f ms, net %.2f ms, "
-			 "exec %.2f ms, init %.2f ms%s%s\t",
-			 (double)(w->ready_us - w->spawned_us) / 1000.0, t->queue_us / 1000.0, t->cgroup_us / 1000.0, t->mounts_us / 1000.0,
-			 t->clone_us / 1000.0, t->net_us / 1000.0, t->exec_us / 1000.0, (double)(w->ready_us - w->spawned_us) / 1000.0,
+			 "%s\tCold Start: queue %.2f ms, cgroup %.2f ms, mounts %.2f ms, clone %.2f ms, net %.2f ms, "
+			 "exec %.2f ms, %s %.2f ms%s%s\t",
+			 init, t->queue_us / 1000.0, t->cgroup_us / 1000.0, t->mounts_us / 1000.0,
+			 t->clone_us / 1000.0, t->net_us / 1000.0, t->exec_us / 1000.0, w->restored ? "restore" : "init", (double)(w->ready_us - w->spawned_us) / 1000.0,
 			 ahead, w->reason == FN_FOR_LATER ? ", ahead of the invocation" : "");
 	}
 	w->first = false;

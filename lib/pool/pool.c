@@ -328,6 +328,7 @@ int fn_pool_new(const struct fn_pool_config *config, struct fn_pool **ret, struc
 	if (!p || fn_map_new(&p->groups) < 0 || fn_map_new(&p->memories) < 0 || fn_map_new(&p->sandboxes) < 0)
 		return fn_err_set(err, ENOMEM, "pool", NULL);
 	p->cfg = *config;
+	fn_list_init(&p->snapshots);
 	fn_keep_init(&p->keep, &config->keep);
 	*ret = p;
 	return 0;
@@ -358,6 +359,7 @@ void fn_pool_free(struct fn_pool *p)
 			fn_group_release(g);
 		}
 	}
+	fn_snapshots_drop(p);
 	forget(p, NULL);
 	fn_map_free(p->memories);
 	fn_map_free(p->groups);

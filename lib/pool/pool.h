@@ -56,6 +56,26 @@ void fn_pool_provisioned(struct fn_pool *p, const struct fn_function *f, struct 
 /* How many provisioned environments of a function, over its versions, serve an invocation now. */
 unsigned fn_pool_provisioned_busy(struct fn_pool *p, const char *function);
 
+/* SnapStart: initialises the function version once and keeps what its runtime has become as a tree. `fn` is called once, unless the pool is
+ * freed before. */
+struct fn_snapshot_result {
+	enum {
+		FN_SNAPSHOT_TAKEN,
+		FN_SNAPSHOT_REFUSED, /* it cannot be snapshotted: plain starts will do */
+		FN_SNAPSHOT_FAILED,  /* its init fails: so would every start */
+		FN_SNAPSHOT_LOST,    /* fn-spawnd is being restarted: try again */
+	} what;
+	char code[48];    /* FAILED: Lambda's StateReasonCode */
+	char reason[320];
+};
+typedef void (*fn_snapshot_fn)(void *arg, const struct fn_snapshot_result *res);
+int fn_pool_snapshot(struct fn_pool *p, const struct fn_function *f, const char *tree, fn_snapshot_fn fn, void *arg);
+/* What a snapshot of this function holds on: kernel, processor and base image, as a digest. */
+#define FN_SNAPSHOT_HOST_SIZE 65
+void fn_pool_snapshot_host(const struct fn_pool *p, const struct fn_function *f, char ret[FN_SNAPSHOT_HOST_SIZE]);
+/* The stored snapshot of this version's record is another now; its environments stay. */
+void fn_pool_renew(struct fn_pool *p, struct fn_function *f);
+
 /* Ends idle environments of this function version whose generation is not `keep`; busy ones end after their invocation. */
 void fn_pool_retire(struct fn_pool *p, const char *name, const char *version, uint64_t keep);
 /* Ends everything; what runs is failed. */

@@ -86,7 +86,8 @@ static void environment(struct list *l, struct fn_worker *w, const struct fn_run
 	add(l, "AWS_LAMBDA_FUNCTION_NAME=%s", f->name);
 	add(l, "AWS_LAMBDA_FUNCTION_VERSION=%s", f->version);
 	add(l, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=%d", f->memory_mb);
-	add(l, "AWS_LAMBDA_INITIALIZATION_TYPE=%s", w->reason == FN_PROVISIONED ? "provisioned-concurrency" : "on-demand");
+	add(l, "AWS_LAMBDA_INITIALIZATION_TYPE=%s", w->reason == FN_PROVISIONED ? "provisioned-concurrency"
+						    : w->reason == FN_FOR_SNAPSHOT || w->restored ? "snap-start" : "on-demand");
 	add(l, "AWS_LAMBDA_LOG_GROUP_NAME=%s", f->log_group);
 	add(l, "AWS_LAMBDA_LOG_STREAM_NAME=%s", w->log_stream);
 	if (fn_streq(f->log_format, "JSON")) {
@@ -110,11 +111,13 @@ static void name_log_stream(struct fn_worker *w)
 }
 
 /* Named after the image too: with another one it is another kind. */
-static void name_kind(struct fn_spec *s, const struct fn_runtime *rt, int memory_mb)
+static void name_kind(struct fn_spec *s, const struct fn_runtime *rt, int memory_mb, bool restore)
 {
 	const char *image = rt->n_layers ? rt->layers[0] + strlen("img-") : "";
 
-	if (rt->prestart_by_memory)
+	if (restore)
+		snprintf(s->kind, sizeof(s->kind), "snap-%.11s-%.12s", rt->name, image);
+	else if (rt->prestart_by_memory)
 		snprintf(s->kind, sizeof(s->kind), "%.11s-%.12s-%d", rt->name, image, memory_mb);
 	else
 		snprintf(s->kind, sizeof(s->kind), "%.11s-%.12s", rt->name, image);
@@ -133,8 +136,21 @@ static void basics(struct fn_spec *s, const struct fn_pool_config *cfg, const st
 		snprintf(s->lowers[s->n_lowers++], FN_TREE_NAME_SIZE, "%s", rt->layers[i]);
 }
 
-/* The runtime by itself: to be started ahead. */
-static int prestart_spec(const struct fn_pool_config *cfg, const struct fn_runtime *rt, int memory_mb, struct fn_spec *s)
+static void command(const struct fn_runtime *rt, bool restore, struct list *argv, struct list *exec)
+{
+	if (restore) {
+		add(exec, "%s", rt->restore[0]);
+		for (char **a = rt->restore; *a; a++)
+			add(argv, "%s", *a);
+		return;
+	}
+	for (char **e = rt->exec_candidates; *e; e++)
+		add(exec, "%s", *e);
+	add(argv, "bootstrap");
+}
+
+/* The runtime by itself, or what begins from snapshots of it: to be started ahead. */
+static int prestart_spec(const struct fn_pool_config *cfg, const struct fn_runtime *rt, int memory_mb, bool restore, struct fn_spec *s)
 {
 	struct list env = {0}, argv = {0}, exec = {0};
 
@@ -143,13 +159,11 @@ static int prestart_spec(const struct fn_pool_config *cfg, const struct fn_runti
 	add(&env, FN_PRESTART_ENV "=%d", FN_PRESTART_FD);
 	if (rt->prestart_by_memory)
 		add(&env, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=%d", memory_mb);
-	for (char **e = rt->exec_candidates; *e; e++)
-		add(&exec, "%s", *e);
-	add(&argv, "bootstrap");
+	command(rt, restore, &argv, &exec);
 	s->memory_bytes = 1u << 30; /* neither holds before the order: then the function's do */
 	s->cpu_quota_us = s->cpu_init_quota_us = CPU_PERIOD_US;
 	s->tmp_bytes = 1u << 20;
-	name_kind(s, rt, memory_mb);
+	name_kind(s, rt, memory_mb, restore);
 	s->prestart = true;
 	s->argv = argv.v;
 	s->envp = env.v;
@@ -157,16 +171,53 @@ static int prestart_spec(const struct fn_pool_config *cfg, const struct fn_runti
 	return env.failed || argv.failed || exec.failed ? -ENOMEM : 0;
 }
 
+static void prestart(struct fn_pool *p, const struct fn_runtime *rt, int memory_mb, bool restore)
+{
+	struct fn_spec s = {0};
+
+	if (prestart_spec(&p->cfg, rt, memory_mb, restore, &s) == 0) /* should it fail or be lost, starts are only slower */
+		(void)fn_spawn_prestart(p->spawn, &s);
+	fn_spec_clear(&s);
+}
+
 void fn_pool_prestart(struct fn_pool *p, const struct fn_function *f)
 {
 	const struct fn_runtime *rt = f->runtime ? fn_runtimes_find(p->cfg.runtimes, f->runtime) : NULL;
-	struct fn_spec s = {0};
 
-	if (!rt || !rt->installed || !rt->prestart_unless || !p->spawn)
+	if (!rt || !rt->installed || !p->spawn)
 		return;
-	if (prestart_spec(&p->cfg, rt, f->memory_mb, &s) == 0) /* should it fail or be lost, starts are only slower */
-		(void)fn_spawn_prestart(p->spawn, &s);
-	fn_spec_clear(&s);
+	if (rt->prestart_unless)
+		prestart(p, rt, f->memory_mb, false);
+	if (f->snapshot_tree && rt->restore)
+		prestart(p, rt, f->memory_mb, true);
+}
+
+/* Begins from its version's snapshot, if there is one and it fits; if not though it might, w->plain says so. */
+static bool may_restore(struct fn_worker *w, const struct fn_runtime *rt)
+{
+	const struct fn_function *f = w->group->function;
+	char host[FN_SNAPSHOT_HOST_SIZE];
+
+	if (!f->snapshot_tree || !rt->restore || w->reason == FN_FOR_SNAPSHOT || w->inv)
+		return false;
+	if (w->group->snapshot_broken[0]) {
+		snprintf(w->plain, sizeof(w->plain), "no snapshot: it failed");
+		return false;
+	}
+	fn_pool_snapshot_host(w->group->pool, f, host);
+	if (!fn_streq(host, f->snapshot_host)) {
+		snprintf(w->plain, sizeof(w->plain), "no snapshot: it is of another host or base image");
+		return false;
+	}
+	return true;
+}
+
+/* On top of those there are. */
+static void push_lower(struct fn_spec *s, const char *tree)
+{
+	memmove(s->lowers + 1, s->lowers, s->n_lowers * FN_TREE_NAME_SIZE);
+	s->n_lowers++;
+	snprintf(s->lowers[0], FN_TREE_NAME_SIZE, "%s", tree);
 }
 
 int fn_worker_spec(struct fn_worker *w, struct fn_spec *ret, struct fn_err *err)
@@ -175,34 +226,37 @@ int fn_worker_spec(struct fn_worker *w, struct fn_spec *ret, struct fn_err *err)
 	const struct fn_function *f = w->group->function;
 	const struct fn_runtime *rt = fn_runtimes_find(cfg->runtimes, f->runtime);
 	struct list env = {0}, argv = {0}, exec = {0};
+	char code[FN_TREE_NAME_SIZE];
 	struct fn_spec s = {0};
 
 	if (!rt || !rt->installed)
 		return fn_err_set(err, ENOENT, "runtime", "the base image of %s is not installed", f->runtime);
 	name_log_stream(w);
+	w->plain[0] = '\0';
+	w->restored = may_restore(w, rt);
 	environment(&env, w, rt, cfg->region);
-	for (char **e = rt->exec_candidates; *e; e++)
-		add(&exec, "%s", *e);
-	add(&argv, "bootstrap");
+	command(rt, w->restored, &argv, &exec);
 	basics(&s, cfg, rt);
 	snprintf(s.owner, sizeof(s.owner), "%s", f->name);
-	w->plain[0] = '\0';
-	if (rt->prestart_unless) {
+	if (rt->prestart_unless && !w->restored && w->reason != FN_FOR_SNAPSHOT) {
 		const char *obstacle = fn_runtime_prestart_obstacle(rt, f->env, f->n_env);
 
 		if (obstacle)
-			snprintf(w->plain, sizeof(w->plain), "%s", obstacle);
+			snprintf(w->plain, sizeof(w->plain), "runtime not ahead because of %s", obstacle);
 		else
-			name_kind(&s, rt, f->memory_mb);
+			name_kind(&s, rt, f->memory_mb, false);
+	} else if (w->restored) {
+		name_kind(&s, rt, f->memory_mb, true);
 	}
 	s.memory_bytes = (uint64_t)f->memory_mb << 20;
 	s.cpu_quota_us = fn_policy_cpu_quota_us(f->memory_mb, CPU_PERIOD_US);
 	/* a repeated init is within an invocation, which has no more than what it pays for */
 	s.cpu_init_quota_us = w->inv || s.cpu_quota_us > CPU_PERIOD_US ? s.cpu_quota_us : CPU_PERIOD_US;
 	s.tmp_bytes = (uint64_t)f->ephemeral_mb << 20;
-	memmove(s.lowers + 1, s.lowers, s.n_lowers * FN_TREE_NAME_SIZE);
-	s.n_lowers++;
-	snprintf(s.lowers[0], FN_TREE_NAME_SIZE, "code-%s", f->code_sha256);
+	if (w->restored)
+		push_lower(&s, f->snapshot_tree);
+	snprintf(code, sizeof(code), "code-%s", f->code_sha256);
+	push_lower(&s, code);
 	s.argv = argv.v;
 	s.envp = env.v;
 	s.exec_candidates = exec.v;

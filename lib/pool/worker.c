@@ -79,6 +79,7 @@ void fn_worker_free(struct fn_worker *w)
 	struct fn_pool *p = g->pool;
 
 	fn_worker_write_report(w);
+	fn_worker_snapshot_forget(w);
 	p->memory_used -= fn_worker_cost(w);
 	p->memory_ending -= w->ending_cost;
 	if (w->sandbox)
@@ -225,8 +226,12 @@ static void on_next(void *arg)
 {
 	struct fn_worker *w = arg;
 
-	if (w->state == FN_WORKER_INIT) {
+	if (w->reason == FN_FOR_SNAPSHOT) {
+		fn_worker_on_snapshot_refused(w, "the runtime takes no snapshots");
+	} else if (w->state == FN_WORKER_INIT) {
 		w->ready_us = fn_clock_mono_us();
+		if (w->restored)
+			fn_worker_log(w, "RESTORE_REPORT Restore Duration: %.2f ms\n", (double)(w->ready_us - w->asked_us) / 1000.0);
 		fn_keep_started(&w->group->pool->keep, &w->group->keep, w->ready_us - w->asked_us);
 		fn_spawn_initialised(w->group->pool->spawn, w->sandbox);
 		became_idle(w);
@@ -291,7 +296,8 @@ static void on_init_error(void *arg, char *body, size_t len, const char *error_t
 	fn_worker_arm(w, fn_pool_now_us(w->group->pool) + 100000u);
 }
 
-const struct fn_rt_ops fn_worker_rt_ops = {on_next, on_response, on_error, on_too_large, on_init_error};
+const struct fn_rt_ops fn_worker_rt_ops = {on_next, on_response, on_error, on_too_large, on_init_error,
+					   fn_worker_on_snapshot, fn_worker_on_snapshot_refused, on_init_error};
 
 /* --- deadlines --- */
 static void invocation_timed_out(struct fn_worker *w)

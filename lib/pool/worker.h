@@ -20,6 +20,7 @@ enum fn_worker_reason {
 	FN_FOR_INVOCATION,
 	FN_FOR_LATER,   /* the keep-alive policy expects an invocation */
 	FN_PROVISIONED, /* provisioned concurrency */
+	FN_FOR_SNAPSHOT, /* SnapStart: initialises and is kept as an image; serves nothing. In a group of its own */
 };
 
 struct fn_pool {
@@ -27,6 +28,7 @@ struct fn_pool {
 	struct fn_spawn_client *spawn;
 	struct fn_map *groups;   /* key -> struct fn_group */
 	struct fn_map *memories; /* name:version -> what was learnt of it by a generation that is gone */
+	struct fn_list snapshots; /* under way */
 	struct fn_map *sandboxes; /* sandbox id -> struct fn_worker */
 	unsigned workers;
 	uint64_t memory_used;    /* sum of fn_worker_cost() over all */
@@ -52,6 +54,7 @@ struct fn_group {
 	unsigned floor_failures;     /* in a row */
 	char floor_reason[160];      /* of the last failure; "" = none */
 	uint64_t provision, provision_at_us; /* timer; after a failure not before */
+	char snapshot_broken[128];   /* why the version's snapshot is not used any more; "" = it is */
 	uint64_t patience; /* timer: until then finishing environments are expected back */
 	uint64_t patience_until_us;
 };
@@ -66,7 +69,7 @@ struct fn_worker {
 	uint64_t output_io, timer;
 	bool frozen, timed_out, gone;
 	char log_stream[80];
-	char plain[64];              /* the variable that kept its runtime from having been started ahead; "" = none */
+	char plain[96];              /* what kept its runtime from having been started ahead, or its snapshot from being used; "" = nothing */
 	struct fn_buf line;          /* output since the last newline */
 	struct fn_invocation *inv;   /* being served, or bound for a repeated init */
 	struct {                     /* END and REPORT of the last one, written once its caller has been answered */
@@ -82,6 +85,8 @@ struct fn_worker {
 	char error_type[64];
 	bool first;                  /* has not served yet: its REPORT tells of the cold start */
 	enum fn_worker_reason reason; /* why it was made */
+	bool restored;               /* begun from a snapshot: its init is a restore */
+	struct fn_snapshot *snapshot; /* FN_FOR_SNAPSHOT */
 	bool surplus;                /* it was provisioned, and is not any more: ends after what it does now */
 	bool evicted;
 	bool reclaiming;             /* asked for, since it became idle */
@@ -148,6 +153,19 @@ void fn_worker_flush_output(struct fn_worker *w); /* a last line without newline
 /* A line of the platform's, to the log and the invocation's tail. */
 void fn_worker_log(struct fn_worker *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void fn_worker_report(struct fn_worker *w, const struct fn_invocation *inv, uint64_t end_us, const char *status);
+
+/* snapshot.c */
+struct fn_snapshot;
+void fn_snapshots_drop(struct fn_pool *p); /* nobody is told; their environments must be gone */
+void fn_snapshot_attach(struct fn_snapshot *s, struct fn_worker *w);
+struct fn_worker *fn_worker_start_snapshot(struct fn_group *g, struct fn_snapshot *s); /* life.c */
+void fn_worker_on_snapshot(void *arg, int fd);
+void fn_worker_on_snapshot_refused(void *arg, const char *why);
+/* It will never give a snapshot: err says why it could not be started, NULL = its init tells. */
+void fn_worker_snapshot_dead(struct fn_worker *w, const struct fn_err *err);
+void fn_worker_snapshot_forget(struct fn_worker *w); /* before it is freed */
+/* A process made from the snapshot has not come as far as `next`: answers who waits for it, or sees to it that plain starts follow. */
+void fn_worker_restore_failed(struct fn_worker *w);
 
 /* spec.c */
 int fn_worker_spec(struct fn_worker *w, struct fn_spec *ret, struct fn_err *err);

@@ -20,9 +20,9 @@
 #define OTHER_BODY_MAX (256u << 10) /* of what is not the result or the init error that is waited for */
 #define MIME_CAUSE "application/vnd.aws.lambda.error.cause+json"
 
-enum state { START, WAITING, RUNNING, RESPONDED, INIT_FAILED };
+enum state { START, WAITING, RUNNING, RESPONDED, INIT_FAILED, SNAPSHOT };
 static const char *const state_names[] = {"RuntimeStarted", "RuntimeReady", "RuntimeRunning", "RuntimeInvocationResponse",
-					  "RuntimeInitError"};
+					  "RuntimeInitError", "RuntimeSnapshot"};
 
 struct fn_rt {
 	struct fn_loop *loop;
@@ -186,7 +186,7 @@ void fn_rt_close(struct fn_rt *rt)
 
 static void on_next(struct fn_rt *rt, struct fn_h1_conn *c)
 {
-	if (rt->state == RUNNING || rt->state == INIT_FAILED || rt->next) {
+	if (rt->state == RUNNING || rt->state == INIT_FAILED || rt->state == SNAPSHOT || rt->next) {
 		reply_state(c, rt, "RuntimeReady");
 		return;
 	}
@@ -286,7 +286,7 @@ static void on_result(struct fn_rt *rt, struct fn_h1_conn *c, struct fn_h1 *req,
 		rt->ops->on_response(rt->arg, body, len, content_type);
 }
 
-static void on_init_error(struct fn_rt *rt, struct fn_h1_conn *c, struct fn_h1 *req)
+static void on_init_error(struct fn_rt *rt, struct fn_h1_conn *c, struct fn_h1 *req, void (*tell)(void *, char *, size_t, const char *))
 {
 	const char *type = fn_h1_header(req, "Lambda-Runtime-Function-Error-Type");
 	char error_type[128], *body;
@@ -304,7 +304,45 @@ static void on_init_error(struct fn_rt *rt, struct fn_h1_conn *c, struct fn_h1 *
 	body = take_error(req, &req->body, &len);
 	rt->state = INIT_FAILED;
 	reply_ok(c);
-	rt->ops->on_init_error(rt->arg, body, len, error_type);
+	tell(rt->arg, body, len, error_type);
+}
+
+static void on_snapshot(struct fn_rt *rt, struct fn_h1_conn *c, struct fn_h1 *req)
+{
+	const char *protocol = fn_h1_header(req, "Upgrade");
+	int fd;
+
+	if (rt->state != START) {
+		reply_state(c, rt, "RuntimeSnapshot");
+		return;
+	}
+	if (!protocol || strcmp(protocol, "tar") != 0) {
+		reply_error(c, 400, "InvalidRequest", "Upgrade: tar is expected");
+		return;
+	}
+	conn_closed(rt, c);
+	fd = fn_h1_conn_upgrade(c, protocol);
+	if (fd < 0)
+		return;
+	rt->state = SNAPSHOT;
+	rt->ops->on_snapshot(rt->arg, fd);
+}
+
+static void on_snapshot_refused(struct fn_rt *rt, struct fn_h1_conn *c, struct fn_h1 *req)
+{
+	char why[256];
+
+	if (rt->state != START && rt->state != SNAPSHOT) {
+		reply_state(c, rt, "RuntimeSnapshot");
+		return;
+	}
+	snprintf(why, sizeof(why), "%.*s", (int)(req->body.len < sizeof(why) ? req->body.len : sizeof(why) - 1), req->body.len ? req->body.data : "");
+	for (char *p = why; *p; p++) /* it becomes part of log lines and answers */
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = ' ';
+	rt->state = INIT_FAILED;
+	reply_ok(c);
+	rt->ops->on_snapshot_refused(rt->arg, why);
 }
 
 /* POST /runtime/invocation/<id>/response or /error: their id. */
@@ -351,7 +389,13 @@ static void on_request(void *arg, struct fn_h1_conn *c, struct fn_h1 *req)
 	else if (result_path(req, &id, &len, &is_error))
 		on_result(rt, c, req, id, len, is_error);
 	else if (post && path_is(path, BASE "/runtime/init/error"))
-		on_init_error(rt, c, req);
+		on_init_error(rt, c, req, rt->ops->on_init_error);
+	else if (post && path_is(path, BASE "/runtime/restore/error"))
+		on_init_error(rt, c, req, rt->ops->on_restore_error);
+	else if (post && path_is(path, BASE "/runtime/snapshot"))
+		on_snapshot(rt, c, req);
+	else if (post && path_is(path, BASE "/runtime/snapshot/refused"))
+		on_snapshot_refused(rt, c, req);
 	else if (get && path_is(path, BASE "/ping"))
 		fn_h1_conn_reply(c, &pong);
 	else if (fn_str_starts(path, "/2022-07-01/telemetry") || fn_str_starts(path, "/2020-08-15/logs"))

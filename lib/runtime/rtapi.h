@@ -3,6 +3,10 @@
  *
  * Contract: AWS Lambda Developer Guide "runtimes-api"; error bodies as in AWS's runtime interface emulator. Who is calling is decided by
  * the connection: it was accepted on the listener inside that sandbox's network namespace.
+ * Snapshots (SnapStart) are ours: Lambda takes them from outside, by pausing its virtual machine at `restore/next`, which a process without one
+ * cannot imitate. Instead of it a runtime started with AWS_LAMBDA_INITIALIZATION_TYPE=snap-start asks POST runtime/snapshot with
+ * "Upgrade: tar", and sends its image where the connection now leads; or POST runtime/snapshot/refused, the body saying why it cannot. The
+ * processes made from the image go on with runtime/invocation/next, or runtime/restore/error as in Lambda.
  * States: START -> (init error | next) ; WAITING (next is pending) -> RUNNING -> RESPONDED -> WAITING ...
  */
 #ifndef FN_RUNTIME_RTAPI_H
@@ -24,6 +28,9 @@ struct fn_rt_ops {
 	void (*on_error)(void *arg, char *body, size_t len, const char *error_type);
 	void (*on_too_large)(void *arg);
 	void (*on_init_error)(void *arg, char *body, size_t len, const char *error_type);
+	void (*on_snapshot)(void *arg, int fd); /* the callee's: a blocking socket from which the image comes as a tar stream */
+	void (*on_snapshot_refused)(void *arg, const char *why);
+	void (*on_restore_error)(void *arg, char *body, size_t len, const char *error_type); /* as on_init_error */
 };
 
 /* Takes listen_fd. The server is shared by all environments. */

@@ -21,6 +21,7 @@ static const char *const migrations[] = {
 	"CREATE TABLE reserved(function TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE provisioned(function TEXT NOT NULL, qualifier TEXT NOT NULL, requested INTEGER NOT NULL, modified_us INTEGER NOT NULL,"
 	" PRIMARY KEY(function, qualifier)) WITHOUT ROWID;",
+	"CREATE TABLE snapshots(tree TEXT PRIMARY KEY) WITHOUT ROWID;",
 };
 #define N_MIGRATIONS ((int)(sizeof(migrations) / sizeof(migrations[0])))
 

@@ -257,6 +257,8 @@ int fn_store_open(const char *dir, struct fn_store **ret, struct fn_err *err)
 		r = fn_aliases_load(s, err);
 	if (r == 0)
 		r = fn_concurrency_load(s, err);
+	if (r == 0)
+		r = fn_trees_load(s, err);
 	if (r < 0) {
 		fn_store_close(s);
 		return r;
@@ -272,6 +274,7 @@ void fn_store_close(struct fn_store *s)
 	for (size_t i = 0; i < s->n; i++)
 		entry_free(s, s->items[i]);
 	free(s->items);
+	fn_trees_free(s);
 	fn_map_free(s->code);
 	sqlite3_close(s->db);
 	free(s);

@@ -26,6 +26,8 @@ struct fn_store {
 	struct fn_map *code; /* SHA-256 in hex -> how many snapshots name it, as a number */
 	int64_t code_bytes;
 	uint64_t generation, generation_reserved;
+	char **trees; /* of snapshots; in no order */
+	size_t n_trees, cap_trees;
 };
 
 /* functions.c */
@@ -52,5 +54,9 @@ int fn_aliases_load(struct fn_store *s, struct fn_err *err);
 int fn_concurrency_load(struct fn_store *s, struct fn_err *err); /* after the aliases */
 void fn_concurrency_free(struct fn_entry *e);
 void fn_concurrency_forget(struct fn_store *s, struct fn_entry *e, const char *qualifier); /* a version or an alias was deleted */
+
+/* trees.c */
+int fn_trees_load(struct fn_store *s, struct fn_err *err);
+void fn_trees_free(struct fn_store *s);
 
 #endif

@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/fd.h"
 
 #define READ_MAX 65536u
 #define DRAIN_MAX (1u << 20) /* swallowed after our last answer, so that the peer gets to read it before a reset */
@@ -388,6 +389,25 @@ void fn_h1_conn_reply(struct fn_h1_conn *c, const struct fn_h1_reply *r)
 	}
 	if (head != small)
 		free(head);
+}
+
+int fn_h1_conn_upgrade(struct fn_h1_conn *c, const char *protocol)
+{
+	char head[160];
+	int n = snprintf(head, sizeof(head), "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %.64s\r\n\r\n", protocol);
+	int fd, r = 0;
+
+	fn_loop_clear(c->s->loop, &c->io);
+	fd = fn_take_fd(&c->fd);
+	fn_h1_conn_close(c);
+	if (send(fd, head, (size_t)n, MSG_NOSIGNAL) != n)
+		r = -EPIPE;
+	if (r == 0)
+		r = fn_fd_set_nonblock(fd, false);
+	if (r == 0)
+		return fd;
+	fn_close(fd);
+	return r;
 }
 
 static void refuse(struct fn_h1_conn *c, unsigned status)

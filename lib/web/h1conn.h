@@ -54,6 +54,9 @@ int fn_h1_conn_new(struct fn_h1_server *s, int fd, const struct fn_h1_ops *ops, 
 void fn_h1_conn_close(struct fn_h1_conn *c);
 /* Asks the kernel whether the peer has gone, sooner than `closed` can tell. */
 bool fn_h1_conn_peer_gone(const struct fn_h1_conn *c);
+/* Instead of a reply: 101 Switching Protocols, and the connection's socket is the caller's, blocking from now on. To the connection it is
+ * fn_h1_conn_close(), also on failure (-errno): what came behind the request is lost, so a client waits for the 101. RFC 9110, 7.8. */
+int fn_h1_conn_upgrade(struct fn_h1_conn *c, const char *protocol);
 /* Exactly once per request that is still there. Does not call the owner back. */
 void fn_h1_conn_reply(struct fn_h1_conn *c, const struct fn_h1_reply *reply);
 

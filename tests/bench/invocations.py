@@ -22,10 +22,10 @@ def load(b, *options):
 
 
 # --- cold ---
-def cold_round(b, d, prefix, first, n, gap_ms):
+def cold_round(b, d, prefix, first, n, gap_ms, query=""):
     """n functions of their own, each invoked once, one after the other; every environment is new."""
     out = load(b, "--requests", n, "--first", first, "--gap", gap_ms, "--raw", "--keep", "X-Amz-Log-Result", "--header", "X-Amz-Log-Type: Tail", "--target",
-               f"cold={d.port}{INVOKE.format(prefix + '%d')}")
+               f"cold={d.port}{INVOKE.format(prefix + '%d')}{query}")
     t = out["targets"]["cold"]
     if t["errors"]:
         raise RuntimeError(f"{prefix}: {t['errors']} of {n} cold invocations failed: {t['error']}")

@@ -233,7 +233,7 @@ class Fault(Exception):
 
 
 def _is_ours(filename):
-    return filename == __file__ or filename.endswith("/fnd_runtime.py") or filename.startswith("/var/runtime/bootstrap") or filename.startswith("<frozen ")
+    return filename == __file__ or filename.endswith(("/fnd_runtime.py", "/fnd_snapshot.py")) or filename.startswith("/var/runtime/bootstrap") or filename.startswith("<frozen ")
 
 
 def describe(exception, invocation_id):
@@ -457,13 +457,18 @@ def started_ahead():
     environment = _read_all(fd, size)
     os.close(fd)
     _comm("bootstrap")
+    take_environment(environment)
+    os.chdir(TASK_ROOT)
+    sys.path_importer_cache.clear()  # what it says of directories was true of another root
+    _forget_shadowed(new)
+
+
+def take_environment(environment):
+    """b"NAME=value\\0..." instead of what there is."""
     os.environ.clear()
     for entry in environment.split(b"\0")[:-1]:
         name, _, value = entry.partition(b"=")
         os.environb[name] = value
-    os.chdir(TASK_ROOT)
-    sys.path_importer_cache.clear()  # what it says of directories was true of another root
-    _forget_shadowed(new)
 
 
 def _read_all(fd, size):
@@ -558,5 +563,9 @@ def main():
         handler = load_handler(os.environ.get("_HANDLER", ""))
     except Exception as e:
         fail_init(api, e)
+    if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+        import fnd_snapshot
+
+        fnd_snapshot.take(api)
     while True:
         serve_one(api, handler)

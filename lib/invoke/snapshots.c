@@ -1,0 +1,295 @@
+/* snapshots.c - see snapshots.h. What is to be done is not kept: it is found in the store, so that nothing is forgotten over a restart. */
+#include "invoke/snapshots.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "spawn/client.h"
+#include "store/trees.h"
+
+#define AT_ONCE 2u
+#define PAGE 64u
+#define AGAIN_US 1000000u /* after something that is the platform's fault */
+
+struct job {
+	struct fn_list link;
+	struct fn_snapshots *s;
+	struct fn_function *version; /* as it was when the job began */
+	char tree[FN_TREE_NAME_SIZE], host[FN_SNAPSHOT_HOST_SIZE];
+};
+
+struct fn_snapshots {
+	struct fn_snapshots_config cfg;
+	struct fn_list jobs;
+	unsigned n_jobs;
+	uint64_t timer;
+};
+
+void fn_snapshots_prepare(struct fn_function *v)
+{
+	if (!v->snap_start)
+		return;
+	v->state = FN_STATE_PENDING;
+	free(v->state_reason);
+	free(v->state_reason_code);
+	v->state_reason = strdup("The function is being created.");
+	v->state_reason_code = strdup("Creating");
+}
+
+static void look_at(struct fn_snapshots *s, uint64_t at) { (void)fn_loop_rearm_timer(s->cfg.loop, s->timer, at); }
+void fn_snapshots_look(struct fn_snapshots *s) { look_at(s, 0); }
+
+static void set(char **member, const char *value)
+{
+	free(*member);
+	*member = value && *value ? strdup(value) : NULL;
+}
+
+/* The version's record with what has come out; it may have gone meanwhile. */
+static void settle(struct job *j, const struct fn_snapshot_result *res)
+{
+	struct fn_store *store = j->s->cfg.store;
+	struct fn_function *now = fn_store_get(store, j->version->name, j->version->version), *f;
+	struct fn_err err;
+	char text[512];
+
+	if (!now || now->generation != j->version->generation)
+		return;
+	if (res->what == FN_SNAPSHOT_FAILED && now->state == FN_STATE_ACTIVE) /* it was well once: it starts plainly, and says why */
+		fn_log_warn("no new snapshot of %s:%s: %s", now->name, now->version, res->reason);
+	f = fn_function_clone(now);
+	if (!f)
+		return;
+	if (res->what != FN_SNAPSHOT_FAILED || f->state == FN_STATE_ACTIVE) {
+		f->state = FN_STATE_ACTIVE;
+		set(&f->state_reason, NULL);
+		set(&f->state_reason_code, NULL);
+	} else {
+		f->state = FN_STATE_FAILED;
+		set(&f->state_reason, res->reason);
+		set(&f->state_reason_code, res->code);
+	}
+	set(&f->snapshot_tree, res->what == FN_SNAPSHOT_TAKEN ? j->tree : NULL);
+	set(&f->snapshot_off, res->what == FN_SNAPSHOT_TAKEN ? NULL : res->reason);
+	set(&f->snapshot_host, j->host);
+	fn_id_uuid(f->revision_id);
+	if (res->what == FN_SNAPSHOT_REFUSED)
+		fn_log_warn("%s:%s starts without a snapshot: %s", f->name, f->version, res->reason);
+	if (fn_store_update(store, f, &err) < 0)
+		fn_log_error("%s", fn_err_format(&err, text, sizeof(text)));
+	else
+		fn_pool_renew(j->s->cfg.pool, f);
+	fn_pool_prestart(j->s->cfg.pool, f);
+	fn_function_unref(f);
+}
+
+static void on_taken(void *arg, const struct fn_snapshot_result *res)
+{
+	struct job *j = arg;
+	struct fn_snapshots *s = j->s;
+
+	if (res->what != FN_SNAPSHOT_LOST)
+		settle(j, res);
+	fn_list_remove(&j->link);
+	s->n_jobs--;
+	fn_function_unref(j->version);
+	free(j);
+	look_at(s, res->what == FN_SNAPSHOT_LOST ? fn_loop_now_us(s->cfg.loop) + AGAIN_US : 0);
+}
+
+static bool under_way(const struct fn_snapshots *s, const struct fn_function *v)
+{
+	fn_list_for_each(l, (struct fn_list *)&s->jobs)
+	{
+		const struct fn_function *f = fn_list_entry(l, struct job, link)->version;
+
+		if (fn_streq(f->name, v->name) && fn_streq(f->version, v->version))
+			return true;
+	}
+	return false;
+}
+
+static int begin(struct fn_snapshots *s, struct fn_function *v, const char *host)
+{
+	struct job *j = calloc(1, sizeof(*j));
+	struct fn_err err;
+	int r;
+
+	if (!j)
+		return -ENOMEM;
+	j->s = s;
+	j->version = fn_function_ref(v);
+	snprintf(j->host, sizeof(j->host), "%s", host);
+	memcpy(j->tree, "snap-", 5);
+	fn_id_hex(j->tree + 5, 64);
+	fn_list_push_back(&s->jobs, &j->link);
+	s->n_jobs++;
+	r = fn_store_add_tree(s->cfg.store, j->tree, &err);
+	if (r == 0)
+		r = fn_pool_snapshot(s->cfg.pool, v, j->tree, on_taken, j);
+	if (r == 0)
+		return 0;
+	fn_list_remove(&j->link);
+	s->n_jobs--;
+	fn_function_unref(j->version);
+	free(j);
+	return r;
+}
+
+static bool wanted(const struct fn_snapshots *s, const struct fn_function *f, char host[FN_SNAPSHOT_HOST_SIZE])
+{
+	if (!f->snap_start || fn_version_number(f->version) == 0 || f->state == FN_STATE_FAILED)
+		return false;
+	fn_pool_snapshot_host(s->cfg.pool, f, host);
+	return f->state == FN_STATE_PENDING || !fn_streq(f->snapshot_host, host);
+}
+
+/* Calls fn for every stored version; stops when it says so. */
+static void each_version(struct fn_snapshots *s, bool (*fn)(struct fn_snapshots *s, struct fn_function *f, void *arg), void *arg)
+{
+	struct fn_function *page[PAGE];
+	const char *name = NULL, *version = NULL;
+	size_t n;
+
+	while ((n = fn_store_list_versions(s->cfg.store, NULL, name, version, page, PAGE)) > 0) {
+		for (size_t i = 0; i < n; i++)
+			if (!fn(s, page[i], arg))
+				return;
+		name = page[n - 1]->name;
+		version = page[n - 1]->version;
+	}
+}
+
+struct due {
+	struct fn_function *version; /* NULL = none */
+	char host[FN_SNAPSHOT_HOST_SIZE];
+};
+
+static bool find_due(struct fn_snapshots *s, struct fn_function *f, void *arg)
+{
+	struct due *due = arg;
+
+	if (!wanted(s, f, due->host) || under_way(s, f))
+		return true;
+	due->version = f;
+	return false;
+}
+
+static void begin_due(struct fn_snapshots *s)
+{
+	while (s->n_jobs < AT_ONCE) {
+		unsigned before = s->n_jobs;
+		struct due due = {NULL, ""};
+
+		each_version(s, find_due, &due);
+		if (!due.version)
+			return;
+		if (begin(s, due.version, due.host) < 0)
+			look_at(s, fn_loop_now_us(s->cfg.loop) + AGAIN_US);
+		if (s->n_jobs == before) /* nothing can be started now */
+			return;
+	}
+}
+
+struct named {
+	const char *tree;
+	bool is;
+};
+
+static bool look_for_tree(struct fn_snapshots *s, struct fn_function *f, void *arg)
+{
+	struct named *n = arg;
+
+	(void)s;
+	n->is = n->is || (f->snapshot_tree && fn_streq(f->snapshot_tree, n->tree));
+	return !n->is;
+}
+
+static bool needed(struct fn_snapshots *s, const char *tree)
+{
+	struct named n = {tree, false};
+
+	fn_list_for_each(l, &s->jobs) n.is = n.is || fn_streq(fn_list_entry(l, struct job, link)->tree, tree);
+	if (!n.is)
+		each_version(s, look_for_tree, &n);
+	return n.is;
+}
+
+/* Snapshots that no version names. What runs has all of them that it needs in its memory; a start that comes too late is of a version that is
+ * gone. */
+static void sweep(struct fn_snapshots *s)
+{
+	const char *tree;
+	struct fn_err err;
+	size_t i = 0;
+
+	while ((tree = fn_store_tree(s->cfg.store, i))) {
+		if (needed(s, tree) || fn_spawn_remove_tree(s->cfg.spawn, tree) < 0 || fn_store_remove_tree(s->cfg.store, tree, &err) < 0)
+			i++; /* else another is in its place */
+	}
+}
+
+/* What begins from snapshots is started ahead as soon as there is one, once per base image. */
+static bool expect(struct fn_snapshots *s, struct fn_function *f, void *arg)
+{
+	const char **last = arg;
+
+	if (!f->snapshot_tree || fn_streq(f->snapshot_host, *last))
+		return true;
+	*last = f->snapshot_host;
+	fn_pool_prestart(s->cfg.pool, f);
+	return true;
+}
+
+void fn_snapshots_expect(struct fn_snapshots *s)
+{
+	const char *last = NULL;
+
+	each_version(s, expect, &last);
+}
+
+static void on_timer(void *arg)
+{
+	struct fn_snapshots *s = arg;
+
+	begin_due(s);
+	sweep(s);
+}
+
+int fn_snapshots_new(const struct fn_snapshots_config *config, struct fn_snapshots **ret)
+{
+	struct fn_snapshots *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	s->cfg = *config;
+	fn_list_init(&s->jobs);
+	r = fn_loop_add_timer(config->loop, UINT64_MAX, on_timer, s, &s->timer);
+	if (r < 0) {
+		free(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+void fn_snapshots_free(struct fn_snapshots *s)
+{
+	if (!s)
+		return;
+	fn_loop_clear(s->cfg.loop, &s->timer);
+	while (!fn_list_empty(&s->jobs)) {
+		struct job *j = fn_list_entry(fn_list_first(&s->jobs), struct job, link);
+
+		fn_list_remove(&j->link);
+		fn_function_unref(j->version);
+		free(j);
+	}
+	free(s);
+}

@@ -1,0 +1,85 @@
+"""SnapStart: an initialised runtime becomes an image, and each environment of the version goes on from there.
+
+The image is written by this process itself (_fnd_snapshot, rootfs/snapshot of fnd's sources) to where the Runtime API's connection leads,
+and the function's hooks run before and after. What may not be the same in two environments is renewed here.
+"""
+import gc
+import os
+import sys
+
+import _socket
+
+import _fnd_snapshot
+import fnd_runtime
+from fnd_runtime import API, dumps
+
+
+def _connect(address):
+    """Descriptor of a connection that has become the way for the image."""
+    host, _, port = address.partition(":")
+    sock = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+    sock.connect((host, int(port or 80)))
+    sock.sendall(f"POST {API}snapshot HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: tar\r\nContent-Length: 0\r\n\r\n".encode())
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        more = sock.recv(1024)
+        if not more:
+            raise ConnectionError("the Runtime API takes no snapshot")
+        answer += more
+    if not answer.startswith(b"HTTP/1.1 101 "):
+        raise ConnectionError(answer.partition(b"\r\n")[0].decode("latin-1"))
+    return sock.detach()
+
+
+def _hooks(name):
+    module = sys.modules.get("snapshot_restore_py")  # perhaps the function's own copy
+    return list(getattr(module, name)()) if module else []
+
+
+def _fail(api, path, exception, kind, status):
+    error = fnd_runtime.describe(exception, "")
+    fnd_runtime.log_error(error)
+    error["errorType"] = kind
+    api.call("POST", API + path, dumps(error).encode(), f"Content-Type: application/json\r\nLambda-Runtime-Function-Error-Type: {kind}\r\n")
+    sys.exit(status)
+
+
+def _renew():
+    """Nobody's random numbers are another's. (The seed of str's hashes stays: it cannot change while there are dictionaries.)"""
+    modules = sys.modules.get
+    if random := modules("random"):
+        random.seed()
+    if tempfile := modules("tempfile"):
+        tempfile._name_sequence = None
+    if uuid := modules("uuid"):
+        uuid._node = uuid._last_timestamp = None
+    if ssl := modules("_ssl"):
+        ssl.RAND_add(os.urandom(48), 48.0)
+    if numpy := modules("numpy.random"):
+        numpy.seed()
+
+
+def take(api):
+    """Returns in every process that is made from the image, and never in the one that it is made of."""
+    try:
+        for func, args, kwargs in reversed(_hooks("get_before_snapshot")):
+            func(*args, **kwargs)
+    except Exception as e:
+        _fail(api, "init/error", e, "Runtime.BeforeSnapshotError", 64)
+    fnd_runtime.flush()
+    gc.collect()
+    try:
+        fd = _connect(os.environ["AWS_LAMBDA_RUNTIME_API"])
+        environment = _fnd_snapshot.save(fd)
+    except (RuntimeError, OSError) as e:
+        api.call("POST", API + "snapshot/refused", str(e).encode(), "Content-Type: text/plain\r\n")
+        os._exit(0)
+    if environment is None:
+        os._exit(0)
+    fnd_runtime.take_environment(environment)
+    _renew()
+    try:
+        for func, args, kwargs in _hooks("get_after_restore"):
+            func(*args, **kwargs)
+    except Exception as e:
+        _fail(api, "restore/error", e, "Runtime.AfterRestoreError", 65)

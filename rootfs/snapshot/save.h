@@ -1,0 +1,35 @@
+/* save.h - writes the image of this process (image.h) as a tar stream. */
+#ifndef SAVE_H
+#define SAVE_H
+
+#include <stddef.h>
+
+#define SAVE_WHY_SIZE 256
+
+enum save_result { SAVE_FAILED = -1, SAVE_DONE = 0, SAVE_RESTORED = 1 };
+
+/*
+ * Returns twice: SAVE_DONE here, SAVE_RESTORED in every process that was made from the image, with the new environment ("NAME=value" with a
+ * NUL each; it lasts). SAVE_FAILED with the reason in why (SAVE_WHY_SIZE bytes): the process has what a copy could not have (threads, children, sockets ...), or
+ * fd, which is to be a socket or pipe and is not in the image, has failed.
+ * The stream: "image", then what lies in /tmp as "tmp/...".
+ */
+enum save_result save(int fd, char *why, const char **ret_env, size_t *ret_env_len);
+
+/* files.c: what the process has besides memory. Uses no heap. */
+struct tar {
+	int fd;
+	int failed; /* errno */
+};
+void tar_entry(struct tar *t, const char *name, char type, unsigned mode, unsigned long long size, const char *target);
+void tar_write(struct tar *t, const void *data, size_t len);
+void tar_pad(struct tar *t, unsigned long long size);
+/* What lies in /tmp; negative: why it cannot be kept. */
+int tar_tmp(struct tar *t, char *why);
+/* Back from /var/snapshot/tmp into /tmp. */
+int files_restore_tmp(char *why);
+/* Notes the open files, the directory and the umask; negative: why they cannot be kept. out_fd is ignored. */
+int files_note(int out_fd, char *why);
+int files_reopen(char *why);
+
+#endif

@@ -1,0 +1,364 @@
+"""SnapStart: versions that begin from a snapshot; what they share, what they do not, what stands against it, what is left when they go."""
+import threading, unittest
+from harness import *
+
+EVERYTHING = '''
+import os, sys, time, json, random, uuid, ssl, secrets, tempfile, hashlib
+from snapshot_restore_py import register_before_snapshot, register_after_restore
+order = []
+T, R, U1 = time.time(), random.random(), str(uuid.uuid1())
+secret_list = [0]
+ssl.RAND_bytes(8)
+tempfile.mktemp()
+open("/tmp/kept", "w").write("kept")
+os.makedirs("/tmp/dir/below"); open("/tmp/dir/below/file", "w").write("x" * 100000)
+data = open(__file__)
+first_line = data.readline()
+@register_before_snapshot
+def b1(): order.append("b1")
+register_before_snapshot(order.append, "b2")
+@register_after_restore
+def a1(): order.append("a1")
+register_after_restore(order.append, "a2")
+def handler(e, c):
+    what = e.get("do")
+    if what == "sleep": time.sleep(e["s"])
+    if what == "remember": secret_list[0] = e["n"]; open("/tmp/mine", "w").write("1")
+    status = dict(l.split(":", 1) for l in open("/proc/self/status").read().splitlines() if ":" in l)
+    return {"T": T, "R": R, "random": random.random(), "uuid4": str(uuid.uuid4()), "uuid1": str(uuid.uuid1()), "ssl": ssl.RAND_bytes(8).hex(),
+            "secret": secrets.token_hex(8), "name": os.path.basename(tempfile.mktemp()), "order": order, "type": os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"],
+            "stream": os.environ["AWS_LAMBDA_LOG_STREAM_NAME"], "context_stream": c.log_stream_name, "version": c.function_version,
+            "env_version": os.environ["AWS_LAMBDA_FUNCTION_VERSION"], "mine": os.environ.get("MINE"), "now": time.time(), "mono": time.monotonic(),
+            "tmp": sorted(os.listdir("/tmp")), "below": len(open("/tmp/dir/below/file").read()), "remembered": secret_list[0], "line": data.readline(),
+            "pid": os.getpid(), "processes": sorted(p for p in os.listdir("/proc") if p.isdigit()), "cwd": os.getcwd(), "cmdline": open("/proc/self/cmdline").read(),
+            "status": {k: status[k].strip() for k in ("CapEff", "CapPrm", "CapBnd", "NoNewPrivs", "Uid", "Gid", "Groups", "Seccomp", "Threads", "SigIgn", "SigBlk")},
+            "mounts": sorted(l.split()[1] for l in open("/proc/self/mounts")), "limits": open("/proc/self/limits").read(), "left": c.get_remaining_time_in_millis()}
+'''
+
+
+class Snap(Case):
+    """Helpers: a function with SnapStart, its versions."""
+
+    def snap(self, source, name=None, publish=True, **more):
+        name = name or "s-" + self.id().split(".")[-1].replace("_", "-")[:50]
+        f = self.python(source, name, SnapStart={"ApplyOn": "PublishedVersions"}, **more)
+        if publish:
+            self.publish(f)
+        return f
+
+    def publish(self, f):
+        r = self.d.request("POST", f"/2015-03-31/functions/{f}/versions", {})
+        self.assertEqual(r.status, 201, r)
+        self.assertEqual((r.json["State"], r.json["StateReasonCode"]), ("Pending", "Creating"))
+        return r.json["Version"]
+
+    def config(self, f, version="1"):
+        return self.d.request("GET", f"/2015-03-31/functions/{f}/configuration?Qualifier={version}").json
+
+    def settled(self, f, version="1", seconds=30):
+        wait_until(f"{f}:{version} is not Pending any more", lambda: self.config(f, version)["State"] != "Pending", seconds)
+        return self.config(f, version)
+
+    def on(self, f, version="1"):
+        c = self.settled(f, version)
+        self.assertEqual((c["State"], c.get("StateReason"), c["SnapStart"]), ("Active", None, {"ApplyOn": "PublishedVersions", "OptimizationStatus": "On"}))
+        return c
+
+    def call(self, f, event=None, version="1", **kw):
+        r = self.d.invoke(f, event or {}, query=f"?Qualifier={version}", **kw)
+        self.assertEqual((r.status, r.error), (200, None), r)
+        return r.json
+
+    def at_once(self, f, n, event, **kw):
+        """n invocations side by side, so that each has an environment of its own."""
+        out, threads = [], []
+
+        def one():
+            out.append(self.call(f, event, **kw))
+        for _ in range(n):
+            threads.append(threading.Thread(target=one))
+            threads[-1].start()
+        for t in threads:
+            t.join()
+        self.assertEqual(len(out), n)
+        return out
+
+    def trees(self):
+        return [os.path.basename(t) for t in glob.glob(os.path.join(self.d.state, "roots/snap-*"))]
+
+    def log(self, f):
+        return self.d.request("GET", f"/_fnd/logs/{f}").body.decode()
+
+
+class Model(Snap):
+    def test_states_and_members(self):
+        c = boto(self.d)
+        f = self.snap("import time\ntime.sleep(1.5)\ndef handler(e, c): return 1", publish=False)
+        self.assertEqual(c.get_function_configuration(FunctionName=f)["SnapStart"], {"ApplyOn": "PublishedVersions", "OptimizationStatus": "Off"})
+        self.assertEqual(self.d.invoke(f, {}).body, b"1")  # $LATEST starts plainly
+        v = c.publish_version(FunctionName=f)
+        self.assertEqual((v["State"], v["SnapStart"]["OptimizationStatus"]), ("Pending", "Off"))
+        with self.assertRaises(c.exceptions.SnapStartNotReadyException):
+            c.invoke(FunctionName=f, Qualifier="1")
+        c.get_waiter("published_version_active").wait(FunctionName=f, Qualifier="1", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+        v = c.get_function_configuration(FunctionName=f, Qualifier="1")
+        self.assertEqual((v["State"], v["SnapStart"]), ("Active", {"ApplyOn": "PublishedVersions", "OptimizationStatus": "On"}))
+        r = c.invoke(FunctionName=f, Qualifier="1", LogType="Tail")
+        self.assertEqual(r["ExecutedVersion"], "1")
+        self.assertRegex(base64.b64decode(r["LogResult"]).decode(), r"\tRestore Duration: \d+\.\d\d ms\tBilled Restore Duration: \d+ ms\tCold Start: .*restore \d")
+        self.assertEqual(c.publish_version(FunctionName=f)["Version"], "1")  # nothing has changed
+
+    def test_published_on_create_and_with_new_code(self):
+        f = self.snap("def handler(e, c): return 1", publish=False)
+        self.d.delete(f)
+        self.d.create_python(f, "def handler(e, c): return 1", SnapStart={"ApplyOn": "PublishedVersions"}, Publish=True)
+        self.on(f)
+        self.assertEqual(self.call(f), 1)
+        r = self.d.request("PUT", f"/2015-03-31/functions/{f}/code", {"ZipFile": base64.b64encode(make_zip({"f.py": "def handler(e, c): return 2"})).decode(), "Publish": True})
+        self.assertEqual((r.status, r.json["Version"]), (200, "2"))
+        self.on(f, "2")
+        self.assertEqual((self.call(f), self.call(f, version="2")), (1, 2))
+
+    def test_turned_off(self):
+        f = self.snap("def handler(e, c): return 1")
+        self.on(f)
+        self.d.configure(f, SnapStart={"ApplyOn": "None"})
+        r = self.d.request("POST", f"/2015-03-31/functions/{f}/versions", {}).json
+        self.assertEqual((r["Version"], r["State"], r["SnapStart"]), ("2", "Active", {"ApplyOn": "None", "OptimizationStatus": "Off"}))
+        self.assertNotIn("Restore", self.d.invoke(f, {}, query="?Qualifier=2", tail=True).log)
+
+    def test_refused_configurations(self):
+        on = {"ApplyOn": "PublishedVersions"}
+        r = self.d.create("s-native", SnapStart=on, expect=None)
+        self.assertEqual((r.status, r.error_type, r.json["message"]),
+                         (400, "InvalidParameterValueException", "provided.al2023 is not supported for SnapStart enabled functions."))
+        r = self.d.create_python("s-large", "def handler(e, c): return 1", SnapStart=on, EphemeralStorage={"Size": 1024}, expect=None)
+        self.assertEqual((r.status, r.error_type), (400, "InvalidParameterValueException"))
+        r = self.d.create_python("s-bad", "def handler(e, c): return 1", SnapStart={"ApplyOn": "Sometimes"}, expect=None)
+        self.assertEqual(r.status, 400)
+        self.assertIn("at 'snapStart.applyOn' failed to satisfy constraint: Member must satisfy enum value set: [PublishedVersions, None]", r.json["message"])
+        f = self.snap("def handler(e, c): return 1")
+        self.on(f)
+        r = self.d.request("PUT", f"/2019-09-30/functions/{f}/provisioned-concurrency?Qualifier=1", {"ProvisionedConcurrentExecutions": 1})
+        self.assertEqual((r.status, r.error_type), (400, "InvalidParameterValueException"), r)
+
+
+class Environments(Snap):
+    def test_what_is_kept_and_what_is_new(self):
+        f = self.snap(EVERYTHING, Environment={"Variables": {"MINE": "yes"}}, MemorySize=256, Timeout=20)
+        self.on(f)
+        before = time.time()
+        a, b = self.at_once(f, 2, {"do": "sleep", "s": 0.5})
+        self.assertNotEqual(a["stream"], b["stream"], "one environment has served both")
+        for same in ("T", "R", "order", "type", "version", "pid", "cwd", "tmp", "mine", "line", "status", "mounts", "limits"):
+            self.assertEqual(a[same], b[same], same)
+        for new in ("random", "uuid4", "uuid1", "ssl", "secret", "name"):
+            self.assertNotEqual(a[new], b[new], new)
+        self.assertEqual((a["order"], a["type"], a["version"], a["env_version"], a["mine"]), (["b2", "b1", "a1", "a2"], "snap-start", "1", "1", "yes"))
+        self.assertEqual((a["tmp"], a["below"], a["pid"], a["processes"], a["cwd"]), (["dir", "kept"], 100000, 2, ["1", "2"], "/var/task"))
+        self.assertIn("import os, sys", a["line"])  # the open file goes on where it was
+        self.assertEqual(a["stream"], a["context_stream"])
+        self.assertTrue(a["T"] < before <= a["now"] <= time.time())
+        self.assertEqual(self.call(f, {"do": "remember", "n": 7})["remembered"], 7)
+        c, d = self.at_once(f, 2, {"do": "sleep", "s": 0.5})  # the one that remembers, and one that does not
+        self.assertEqual(sorted((c["remembered"], d["remembered"])), [0, 7])
+        self.assertEqual(sorted(("mine" in c["tmp"], "mine" in d["tmp"])), [False, True])
+
+    def test_same_confinement_as_a_plain_start(self):
+        f = self.snap(EVERYTHING, Timeout=20)
+        self.on(f)
+        restored, plain = self.call(f), self.call(f, version="$LATEST")
+        self.assertEqual((restored["type"], plain["type"]), ("snap-start", "on-demand"))
+        for same in ("status", "limits", "cwd", "pid", "processes", "cmdline"):
+            self.assertEqual(restored[same], plain[same], same)
+        self.assertEqual(restored["mounts"], plain["mounts"])
+        self.assertEqual(restored["status"]["CapEff"].strip("0"), "")
+
+    def test_goes_on_living(self):
+        """Threads, children, growing and shrinking memory, and the calls that tell mapped memory from anonymous memory."""
+        f = self.snap('''
+import threading, subprocess, mmap, gc, ctypes
+big = {i: "x%d" % i for i in range(200000)}
+buf = bytearray(8 << 20); buf[:] = b"\\7" * len(buf)
+area = mmap.mmap(-1, 4 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS); area[:] = b"\\5" * len(area)
+def handler(e, c):
+    out = []
+    t = threading.Thread(target=lambda: out.append("thread")); t.start(); t.join()
+    out.append(subprocess.run(["/bin/echo", "child"], capture_output=True).stdout.decode().strip())
+    s = sum(len(v) for v in big.values())
+    for r in range(3):
+        extra = [bytearray(100000) for _ in range(200)]
+        assert not any(any(x[::4096]) for x in extra), "fresh memory is not zero"
+        del extra; gc.collect()
+    buf.extend(b"\\1" * (8 << 20))
+    assert buf[0] == 7 and buf[(8 << 20) - 1] == 7 and buf[-1] == 1 and buf[8 << 20] == 1
+    try:
+        area.madvise(mmap.MADV_DONTNEED); out.append("zero" if area[0] == 0 and area[-1] == 0 else "LIE")
+    except OSError as err: out.append("EINVAL" if err.errno == 22 and area[0] == 5 else "?")
+    fresh = mmap.mmap(-1, 4 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS); fresh[:] = b"\\5" * len(fresh)
+    fresh.madvise(mmap.MADV_DONTNEED); out.append(fresh[0] + fresh[-1]); fresh.resize(8 << 20); out.append(len(fresh))
+    big.clear(); gc.collect(); ctypes.CDLL(None).malloc_trim(0)
+    def deep(n): return 0 if n == 0 else 1 + deep(n - 1)
+    import sys; sys.setrecursionlimit(20000)
+    out.append(deep(9000))
+    return out + [s]
+''', MemorySize=512, Timeout=30)
+        self.on(f)
+        s = sum(len("x%d" % i) for i in range(200000))
+        for r in self.at_once(f, 3, {}):
+            self.assertIn(r, (["thread", "child", "EINVAL", 0, 8 << 20, 9000, s], ["thread", "child", "zero", 0, 8 << 20, 9000, s]))
+
+    def test_limits_hold(self):
+        f = self.snap('''
+import time
+def handler(e, c):
+    if e.get("grow"): return len(bytearray(400 << 20))
+    if e.get("sleep"): time.sleep(e["sleep"])
+    return 1
+''', MemorySize=128, Timeout=4)
+        self.on(f)
+        r = self.d.invoke(f, {"grow": 1}, query="?Qualifier=1", tail=True)
+        self.assertEqual((r.error, r.json["errorType"]), ("Unhandled", "Runtime.OutOfMemory"), r)
+        r = self.d.invoke(f, {"sleep": 20}, query="?Qualifier=1")
+        self.assertEqual((r.error, r.json["errorType"]), ("Unhandled", "Sandbox.Timedout"), r)
+        self.assertEqual(self.call(f), 1)
+
+    def test_many_at_once(self):
+        f = self.snap("import time, random\ndef handler(e, c):\n  time.sleep(1)\n  return [c.log_stream_name, random.random()]", Timeout=60)
+        self.on(f)
+        out = self.at_once(f, 60, {})
+        self.assertEqual(len({o[1] for o in out}), 60)
+        self.assertGreater(len({o[0] for o in out}), 30)
+        self.assertNotIn("INIT_START", self.log(f).split("RESTORE_START", 1)[1])
+
+
+class Obstacles(Snap):
+    def refused(self, source, words):
+        f = self.snap(source + "\ndef handler(e, c): return e.get('n')", name="s-refused")
+        c = self.settled(f)
+        self.assertEqual((c["State"], c["SnapStart"]["OptimizationStatus"]), ("Active", "Off"))
+        self.assertIn(words, c["StateReason"])
+        r = self.d.invoke(f, {"n": 5}, query="?Qualifier=1", tail=True)
+        self.assertEqual((r.body, r.error), (b"5", None), r)
+        self.assertIn("Init Duration", r.log)
+        self.assertIn(words, self.d.log())
+        self.d.delete(f)
+
+    def test_what_cannot_be_kept_starts_plainly_and_says_why(self):
+        self.refused("import threading, time\nthreading.Thread(target=time.sleep, args=(1000,), daemon=True).start()", "2 threads are left by init")
+        self.refused("import subprocess\np = subprocess.Popen(['/bin/sleep', '1000'])", "child processes are left by init")
+        self.refused("import socket\ns = socket.socket()", "init has left a socket open")
+        self.refused("import os\nr, w = os.pipe()", "init has left a pipe open")
+        self.refused("import asyncio\nl = asyncio.new_event_loop()", "init has left ")
+        self.refused("f = open('/tmp/x', 'w')", "a file in /tmp open")
+        self.refused("import os\nos.symlink('/etc', '/tmp/x')", "neither file nor directory")
+        self.refused("import mmap\nm = mmap.mmap(-1, 4096)", "shared memory")
+        self.refused("import signal\nsignal.alarm(1000)", "a timer (setitimer, alarm)")
+
+    def failed(self, source, code, words, **more):
+        f = self.snap(source, name="s-failed", **more)
+        c = self.settled(f)
+        self.assertEqual((c["State"], c["StateReasonCode"], c["SnapStart"]["OptimizationStatus"]), ("Failed", code, "Off"), c)
+        self.assertIn(words, c["StateReason"])
+        r = self.d.invoke(f, {}, query="?Qualifier=1")
+        self.assertEqual((r.status, r.error_type), (409, "ResourceConflictException"), r)
+        text = self.log(f)
+        self.d.delete(f)
+        return text
+
+    def test_a_failing_init_is_a_failed_version(self):
+        text = self.failed("raise ValueError('no luck')", "FunctionError.RuntimeInitError", "ValueError")
+        self.assertIn("no luck", text)
+        self.failed("import os\nos._exit(3)", "FunctionError.RuntimeInitError", "exit status 3")
+        self.failed("x = bytearray(500 << 20)\ndef handler(e, c): pass", "FunctionError.RuntimeInitError", "memory")
+        text = self.failed("from snapshot_restore_py import *\n@register_before_snapshot\ndef b(): raise KeyError('before')\ndef handler(e, c): pass",
+                           "FunctionError.RuntimeInitError", "Runtime.BeforeSnapshotError")
+        self.assertIn("KeyError", text)
+
+    def test_a_failing_hook_after_the_restore(self):
+        f = self.snap("import os\nfrom snapshot_restore_py import *\n@register_after_restore\ndef a(): raise KeyError('after')\ndef handler(e, c): return 1")
+        self.on(f)
+        c = boto(self.d)
+        with self.assertRaises(c.exceptions.SnapStartException) as e:
+            c.invoke(FunctionName=f, Qualifier="1")
+        self.assertIn("afterRestore() runtime hook", str(e.exception))
+        self.assertIn("KeyError", self.log(f))
+        self.assertEqual(self.d.invoke(f, {}).body, b"1")  # $LATEST runs no hooks
+
+    def test_a_restore_that_does_not_end(self):
+        f = self.snap("import time\nfrom snapshot_restore_py import *\nregister_after_restore(time.sleep, 1000)\ndef handler(e, c): return 1")
+        self.on(f)
+        c = boto(self.d)
+        with self.assertRaises(c.exceptions.SnapStartTimeoutException):
+            c.invoke(FunctionName=f, Qualifier="1")
+
+    def test_a_damaged_image_is_not_the_end(self):
+        f = self.snap("def handler(e, c): return 1")
+        self.on(f)
+        image = os.path.join(self.d.state, "roots", self.trees()[0], "var/snapshot/image")
+        os.truncate(image, os.path.getsize(image) // 2)
+        r = self.d.invoke(f, {}, query="?Qualifier=1", tail=True)
+        self.assertEqual((r.body, r.error), (b"1", None), r)
+        self.assertIn("no snapshot: it failed", r.log)
+        self.assertIn("starts without its snapshot from now on", self.d.log())
+
+
+class Lasting(Snap):
+    """Daemons of their own: restarts, other hosts, ends."""
+
+    def setUp(self):
+        self.d = Daemon()
+        self.addCleanup(self.d.remove)
+        self.d.start()
+
+    def test_survives_restarts_and_goes_with_its_version(self):
+        f = self.snap("import time\nT = time.time()\ndef handler(e, c): return T", name="s-lasting")
+        self.on(f)
+        first = self.call(f)
+        self.assertEqual(self.d.stop(), 0)
+        self.d.start()
+        self.assertEqual(self.call(f), first)
+        self.assertEqual(self.log(f).count("INIT_START"), 1)
+        self.d.configure(f, Description="another")
+        self.publish(f)
+        self.on(f, "2")
+        self.assertNotEqual(self.call(f, version="2"), first)
+        self.assertEqual(len(self.trees()), 2)
+        self.assertEqual(self.d.request("DELETE", f"/2015-03-31/functions/{f}?Qualifier=1").status, 204)
+        wait_until("the first version's snapshot is gone", lambda: len(self.trees()) == 1)
+        self.d.delete(f)
+        wait_until("the second version's snapshot is gone", lambda: not self.trees())
+
+    def test_pending_over_a_crash(self):
+        f = self.snap("import time\ntime.sleep(1.5)\ndef handler(e, c): return 1", name="s-crash")
+        time.sleep(0.5)
+        os.kill(self.d.pids()["spawnd"][0], signal.SIGKILL)
+        self.on(f)
+        self.d.configure(f, Description="another")
+        self.publish(f)
+        time.sleep(0.5)
+        self.d.killed = True
+        self.d.stop(signal.SIGKILL)
+        wait_until("what was below it has ended", lambda: not [x for x in self.d.leftovers() if x.startswith("process")])
+        self.d.killed = False
+        self.d.start()
+        self.on(f, "2")
+        self.assertEqual(self.call(f, version="2"), 1)
+        wait_until("two snapshots", lambda: len(self.trees()) == 2)
+
+    def test_of_another_host_it_is_made_anew(self):
+        f = self.snap("import time\nT = time.time()\ndef handler(e, c): return T", name="s-host")
+        self.on(f)
+        first, tree = self.call(f), self.trees()
+        self.d.stop()
+        import sqlite3
+        with contextlib.closing(sqlite3.connect(os.path.join(self.d.state, "db/fnd.db"))) as db:
+            config = json.loads(db.execute("SELECT config FROM functions WHERE version='1'").fetchone()[0])
+            config["snapshot_host"] = "0" * 64
+            db.execute("UPDATE functions SET config=? WHERE version='1'", (json.dumps(config),))
+            db.commit()
+        self.d.start()
+        self.assertEqual(self.config(f)["State"], "Active")  # it serves, plainly, meanwhile
+        wait_until("a new snapshot", lambda: self.trees() and self.trees() != tree and len(self.trees()) == 1)
+        self.on(f)
+        self.assertNotEqual(self.call(f), first)
