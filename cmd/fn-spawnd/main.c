@@ -28,22 +28,6 @@ static void on_term(void *arg, int signo, int sender)
 	fn_spawn_server_shutdown(arg);
 }
 
-/* fn-unpack stands beside us. */
-static int find_unpack(char *path, size_t size)
-{
-	ssize_t n = readlink("/proc/self/exe", path, size - 1);
-	char *slash;
-
-	if (n < 0)
-		return -errno;
-	path[n] = '\0';
-	slash = strrchr(path, '/');
-	if (!slash || (size_t)(slash - path) + sizeof("/fn-unpack") > size)
-		return -ENAMETOOLONG;
-	memcpy(slash, "/fn-unpack", sizeof("/fn-unpack"));
-	return access(path, X_OK) < 0 ? -errno : 0;
-}
-
 static int fail(const struct fn_err *err)
 {
 	char text[512];
@@ -168,6 +152,7 @@ int main(int argc, char **argv)
 	struct options o = {0};
 	bool unfit = false;
 	sigset_t ends;
+	static const char *const places[] = {"fn-unpack", NULL};
 	char unpack[PATH_MAX];
 	struct fn_err err = {0};
 	struct rlimit nofile;
@@ -185,7 +170,7 @@ int main(int argc, char **argv)
 	/* the master's lock comes along too, on purpose: it is free again only once we have cleaned up */
 	if (prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) < 0 || syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
 		return 1;
-	if (find_unpack(unpack, sizeof(unpack)) < 0) {
+	if (fn_path_beside(places, X_OK, unpack, sizeof(unpack)) < 0) {
 		fn_log_error("fn-unpack is not beside fn-spawnd: %s", unpack);
 		return 1;
 	}

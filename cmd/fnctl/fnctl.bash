@@ -15,7 +15,7 @@ _fnctl_runtimes()
 _fnctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' i function
-	local commands='create update deploy list get delete publish versions alias invoke logs doctor images'
+	local commands='create update deploy list get delete publish versions alias concurrency invoke logs doctor images'
 	local global='--endpoint --region --output --help' options='' words=() _fnctl_where=()
 
 	COMPREPLY=()
@@ -39,7 +39,7 @@ _fnctl()
 		esac
 	done
 	function=${words[0]}
-	[[ $command == alias ]] && function=${words[1]}
+	[[ $command == alias || $command == concurrency ]] && function=${words[1]}
 	case $prev in
 	--snap-start) mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$cur"); return ;;
 	--output) mapfile -t COMPREPLY < <(compgen -W 'table json' -- "$cur"); return ;;
@@ -81,6 +81,13 @@ _fnctl()
 			esac
 		fi
 		;;
+	concurrency)
+		if ((${#words[@]} == 0)); then
+			options='put get delete list'
+		elif [[ ${words[0]} != list ]]; then
+			options=--qualifier
+		fi
+		;;
 	logs) options='--follow --tail' ;;
 	images) ((${#words[@]} == 0)) && options=rescan ;;
 	esac
@@ -95,6 +102,10 @@ _fnctl()
 			1) mapfile -t COMPREPLY < <(compgen -W "$(_fnctl_api FunctionName list)" -- "$cur") ;;
 			2) [[ ${words[0]} == list ]] || mapfile -t COMPREPLY < <(compgen -W "$(_fnctl_api Name alias list "$function")" -- "$cur") ;;
 			esac
+			((${#words[@]} == 0)) || return
+			;;
+		concurrency)
+			((${#words[@]} == 1)) && mapfile -t COMPREPLY < <(compgen -W "$(_fnctl_api FunctionName list)" -- "$cur")
 			((${#words[@]} == 0)) || return
 			;;
 		esac

@@ -38,8 +38,14 @@ int request(struct reply *r, const char *operation, const char *method, const ch
 void reply_free(struct reply *r);
 /* The same, quiet about a 404. */
 int request_may_miss(struct reply *r, const char *operation, const char *method, const char *path, bool *ret_missing);
+/* With a JSON body, or none (NULL). */
+int request_json(struct reply *r, const char *operation, const char *method, const char *path, json_t *body);
+/* All pages of GET path, whose rows are the answer's member `key`, into `rows`. */
+int request_pages(const char *operation, const char *path, const char *key, json_t *rows);
 /* "/2015-03-31/functions/<name><rest>", name percent-encoded; static buffer. */
 const char *function_path(const char *name, const char *rest);
+/* The same with another of the API's versions. */
+const char *function_path_since(const char *version, const char *name, const char *rest);
 /* Adds "?key=value" ("&" after the first) to a path, value percent-encoded; false when it does not fit. */
 bool add_query(char *path, size_t size, const char *key, const char *value);
 /* Adds "/text", percent-encoded. */
@@ -60,6 +66,11 @@ int global_options(int argc, char **argv);
 int qualifier_options(int argc, char **argv, const char **ret_qualifier);
 /* argv[optind], which must be the last argument and not empty: the function's name. */
 int function_argument(int argc, char **argv, const char **ret_name);
+/* VERB FUNCTION at argv[optind]: the verb must be one of `verbs` (NULL-terminated); choice: the same in words. */
+int verb_arguments(int argc, char **argv, const char *const *verbs, const char *choice, const char **ret_verb, const char **ret_function);
+/* An option's value as a member of a request. */
+int number_member(json_t *o, const char *key, const char *command, const char *option, const char *text);
+int text_member(json_t *o, const char *key, const char *command, const char *option, const char *text);
 /* Says what is wrong and how the command is used; returns EX_BAD_USE. */
 int usage_error(const char *command, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -91,6 +102,7 @@ int cmd_delete(int argc, char **argv);
 int cmd_publish(int argc, char **argv);
 int cmd_versions(int argc, char **argv);
 int cmd_alias(int argc, char **argv);
+int cmd_concurrency(int argc, char **argv);
 int cmd_invoke(int argc, char **argv);
 int cmd_logs(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);

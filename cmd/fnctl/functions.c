@@ -23,23 +23,6 @@ struct wanted {
 	bool wait;
 };
 
-static int number_member(json_t *o, const char *key, const char *command, const char *option, const char *text)
-{
-	int64_t v;
-
-	if (fn_str_to_i64(text, 0, INT32_MAX, &v) < 0)
-		return usage_error(command, "%s wants a whole number, not \"%s\"", option, text);
-	json_object_set_new(o, key, json_integer(v));
-	return EX_FINE;
-}
-
-static int text_member(json_t *o, const char *key, const char *command, const char *option, const char *text)
-{
-	json_t *s = json_string(text);
-
-	return s && json_object_set_new(o, key, s) == 0 ? EX_FINE : usage_error(command, "%s wants UTF-8 text", option);
-}
-
 /* NAME=VALUE, added to Environment.Variables. */
 static int env_member(json_t *o, const char *command, const char *text)
 {
@@ -278,8 +261,6 @@ int cmd_list(int argc, char **argv)
 	static const struct column columns[] = {{"NAME", "FunctionName"}, {"RUNTIME", "Runtime"}, {"MEMORY", "MemorySize"},
 						{"TIMEOUT", "Timeout"},   {"CODE", "CodeSize"},   {"MODIFIED", "LastModified"}};
 	fn_auto(decref) json_t *all = json_array(), *whole = json_object();
-	char path[1024];
-	bool fits = true;
 	int rc = global_options(argc, argv);
 
 	if (rc != EX_FINE)
@@ -287,26 +268,7 @@ int cmd_list(int argc, char **argv)
 	if (optind < argc)
 		return usage_error(argv[0], "takes no arguments");
 	json_object_set(whole, "Functions", all);
-	strcpy(path, FUNCTIONS);
-	for (;;) {
-		struct reply r;
-		const char *next;
-
-		rc = request(&r, "list", "GET", path, NULL, NULL, 0, 60);
-		if (rc == EX_FINE)
-			json_array_extend(all, json_object_get(r.json, "Functions"));
-		next = json_string_value(json_object_get(r.json, "NextMarker"));
-		strcpy(path, FUNCTIONS);
-		if (rc == EX_FINE && !fn_str_empty(next))
-			fits = add_query(path, sizeof(path), "Marker", next);
-		reply_free(&r);
-		if (!strchr(path, '?') || !fits)
-			break;
-	}
-	if (!fits) {
-		fprintf(stderr, "fnctl: list: the answer's NextMarker is too long\n");
-		rc = EX_API;
-	}
+	rc = request_pages("list", FUNCTIONS, "Functions", all);
 	if (rc != EX_FINE)
 		return rc;
 	if (G.json)
@@ -318,21 +280,29 @@ int cmd_list(int argc, char **argv)
 	return EX_FINE;
 }
 
+/* NAME [--qualifier Q]; the caller frees *r whatever comes of it. */
+static int about_one(int argc, char **argv, const char *method, struct reply *r, const char **ret_name, const char **ret_qualifier)
+{
+	char path[1800];
+	int rc = qualifier_options(argc, argv, ret_qualifier);
+
+	*r = (struct reply){0};
+	if (rc == EX_FINE)
+		rc = function_argument(argc, argv, ret_name);
+	if (rc != EX_FINE)
+		return rc;
+	snprintf(path, sizeof(path), "%s", function_path(*ret_name, ""));
+	if (*ret_qualifier && !add_query(path, sizeof(path), "Qualifier", *ret_qualifier))
+		return usage_error(argv[0], "the qualifier is too long");
+	return request(r, argv[0], method, path, NULL, NULL, 0, 60);
+}
+
 int cmd_get(int argc, char **argv)
 {
 	const char *name, *qualifier = NULL;
-	char path[1800];
 	struct reply r;
-	int rc = qualifier_options(argc, argv, &qualifier);
+	int rc = about_one(argc, argv, "GET", &r, &name, &qualifier);
 
-	if (rc == EX_FINE)
-		rc = function_argument(argc, argv, &name);
-	if (rc != EX_FINE)
-		return rc;
-	snprintf(path, sizeof(path), "%s", function_path(name, ""));
-	if (qualifier && !add_query(path, sizeof(path), "Qualifier", qualifier))
-		return usage_error(argv[0], "the qualifier is too long");
-	rc = request(&r, "get", "GET", path, NULL, NULL, 0, 60);
 	if (rc == EX_FINE && G.json)
 		print_json(r.json);
 	else if (rc == EX_FINE)
@@ -344,18 +314,9 @@ int cmd_get(int argc, char **argv)
 int cmd_delete(int argc, char **argv)
 {
 	const char *name, *qualifier = NULL;
-	char path[1800];
 	struct reply r;
-	int rc = qualifier_options(argc, argv, &qualifier);
+	int rc = about_one(argc, argv, "DELETE", &r, &name, &qualifier);
 
-	if (rc == EX_FINE)
-		rc = function_argument(argc, argv, &name);
-	if (rc != EX_FINE)
-		return rc;
-	snprintf(path, sizeof(path), "%s", function_path(name, ""));
-	if (qualifier && !add_query(path, sizeof(path), "Qualifier", qualifier))
-		return usage_error(argv[0], "the qualifier is too long");
-	rc = request(&r, "delete", "DELETE", path, NULL, NULL, 0, 60);
 	if (rc == EX_FINE && !G.json)
 		printf("%s%s%s is deleted.\n", name, qualifier ? ":" : "", qualifier ? qualifier : "");
 	reply_free(&r);

@@ -8,6 +8,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "base/cleanup.h"
 #include "base/str.h"
 #include "fnctl.h"
 #include "web/sigv4.h"
@@ -236,12 +237,14 @@ void reply_free(struct reply *r)
 	memset(r, 0, sizeof(*r));
 }
 
-const char *function_path(const char *name, const char *rest)
+const char *function_path(const char *name, const char *rest) { return function_path_since("2015-03-31", name, rest); }
+
+const char *function_path_since(const char *version, const char *name, const char *rest)
 {
 	static char path[1400];
 	char *escaped = curl_easy_escape(NULL, name, 0);
 
-	snprintf(path, sizeof(path), "/2015-03-31/functions/%s%s", escaped ? escaped : "", rest);
+	snprintf(path, sizeof(path), "/%s/functions/%s%s", version, escaped ? escaped : "", rest);
 	curl_free(escaped);
 	return path;
 }
@@ -264,4 +267,41 @@ bool add_query(char *path, size_t size, const char *key, const char *value)
 
 	curl_free(escaped);
 	return escaped && r == 0;
+}
+
+int request_json(struct reply *r, const char *operation, const char *method, const char *path, json_t *body)
+{
+	fn_auto_free char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+
+	return request(r, operation, method, path, NULL, text, text ? strlen(text) : 0, 60);
+}
+
+int request_pages(const char *operation, const char *path, const char *key, json_t *rows)
+{
+	char page[2048];
+	int rc;
+
+	snprintf(page, sizeof(page), "%s", path);
+	for (;;) {
+		const char *next;
+		bool more, fits = true;
+		struct reply r;
+
+		rc = request(&r, operation, "GET", page, NULL, NULL, 0, 60);
+		if (rc == EX_FINE)
+			json_array_extend(rows, json_object_get(r.json, key));
+		next = json_string_value(json_object_get(r.json, "NextMarker"));
+		more = rc == EX_FINE && !fn_str_empty(next);
+		if (more) {
+			snprintf(page, sizeof(page), "%s", path);
+			fits = add_query(page, sizeof(page), "Marker", next);
+		}
+		reply_free(&r);
+		if (!fits) {
+			fprintf(stderr, "fnctl: %s: the answer's NextMarker is too long\n", operation);
+			return EX_API;
+		}
+		if (!more)
+			return rc;
+	}
 }

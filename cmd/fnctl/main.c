@@ -50,6 +50,9 @@ static const struct command {
 	 "  --weight N=SHARE    version N gets this share of the invocations, 0 to 1; none: no more\n"
 	 "  --description TEXT\n"
 	 "  --revision-id ID    update only if the alias is still at this revision\n"},
+	{"concurrency", cmd_concurrency, "put|get|delete|list NAME [N] [--qualifier Q]", "reserved and provisioned concurrency",
+	 "  --qualifier Q       provisioned for this version or alias; without it, reserved for the function\n"
+	 "\nput wants the number; 0 reserved stops the function. list shows what is provisioned.\n"},
 	{"invoke", cmd_invoke, "NAME [PAYLOAD|@FILE|-] [options]", "run a function",
 	 "  --payload-file F    the event is in a file; - is standard input\n"
 	 "  --log               the last 4 KB of its log, on standard error\n"
@@ -78,7 +81,7 @@ static void usage(FILE *f)
 {
 	fputs("Usage: fnctl [options] COMMAND ...\n\n", f);
 	for (size_t i = 0; i < N_COMMANDS; i++)
-		fprintf(f, "  %-8s %-57s %s\n", commands[i].name, commands[i].args, commands[i].help);
+		fprintf(f, "  %-11s %-56s %s\n", commands[i].name, commands[i].args, commands[i].help);
 	fputs("\nOptions, before or after the command:\n"
 	      "  --endpoint URL      where fnd is: $FNCTL_ENDPOINT, else http://127.0.0.1:3001\n"
 	      "  --region R          for signatures: $AWS_REGION, $AWS_DEFAULT_REGION, else us-east-1\n"
@@ -190,6 +193,36 @@ int function_argument(int argc, char **argv, const char **ret_name)
 		return usage_error(argv[0], "wants one function's name");
 	*ret_name = argv[optind];
 	return EX_FINE;
+}
+
+int verb_arguments(int argc, char **argv, const char *const *verbs, const char *choice, const char **ret_verb, const char **ret_function)
+{
+	const char *given = optind < argc ? argv[optind++] : NULL;
+
+	while (*verbs && !fn_streq(*verbs, given))
+		verbs++;
+	if (!*verbs)
+		return given ? usage_error(argv[0], "what is \"%s\"? %s", given, choice) : usage_error(argv[0], "%s?", choice);
+	*ret_verb = *verbs;
+	*ret_function = optind < argc ? argv[optind++] : NULL;
+	return fn_str_empty(*ret_function) ? usage_error(argv[0], "which function?") : EX_FINE;
+}
+
+int number_member(json_t *o, const char *key, const char *command, const char *option, const char *text)
+{
+	int64_t v;
+
+	if (fn_str_to_i64(text, 0, INT32_MAX, &v) < 0)
+		return usage_error(command, "%s wants a whole number, not \"%s\"", option, text);
+	json_object_set_new(o, key, json_integer(v));
+	return EX_FINE;
+}
+
+int text_member(json_t *o, const char *key, const char *command, const char *option, const char *text)
+{
+	json_t *s = json_string(text);
+
+	return s && json_object_set_new(o, key, s) == 0 ? EX_FINE : usage_error(command, "%s wants UTF-8 text", option);
 }
 
 static const char *env_or(const char *name, const char *otherwise)

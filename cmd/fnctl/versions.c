@@ -10,20 +10,6 @@
 
 static void decref(json_t **j) { json_decref(*j); }
 
-static int text_member(json_t *o, const char *key, const char *command, const char *option, const char *text)
-{
-	json_t *s = json_string(text);
-
-	return s && json_object_set_new(o, key, s) == 0 ? EX_FINE : usage_error(command, "%s wants UTF-8 text", option);
-}
-
-static int send_json(struct reply *r, const char *operation, const char *method, const char *path, json_t *body)
-{
-	fn_auto_free char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-
-	return request(r, operation, method, path, NULL, text, text ? strlen(text) : 0, 60);
-}
-
 /* --- publish --- */
 int cmd_publish(int argc, char **argv)
 {
@@ -49,7 +35,7 @@ int cmd_publish(int argc, char **argv)
 		rc = function_argument(argc, argv, &name);
 	if (rc != EX_FINE)
 		return rc;
-	rc = send_json(&r, "publish", "POST", function_path(name, "/versions"), o);
+	rc = request_json(&r, "publish", "POST", function_path(name, "/versions"), o);
 	version = json_string_value(json_object_get(r.json, "Version"));
 	if (rc == EX_FINE && version)
 		rc = wait_settled(name, version, wait, true);
@@ -60,37 +46,6 @@ int cmd_publish(int argc, char **argv)
 }
 
 /* --- lists --- */
-/* All pages of GET path, whose rows are the answer's member `key`, into `rows`. */
-static int fetch_pages(const char *operation, const char *path, const char *key, json_t *rows)
-{
-	char page[2048];
-	int rc;
-
-	snprintf(page, sizeof(page), "%s", path);
-	for (;;) {
-		const char *next;
-		bool more, fits = true;
-		struct reply r;
-
-		rc = request(&r, operation, "GET", page, NULL, NULL, 0, 60);
-		if (rc == EX_FINE)
-			json_array_extend(rows, json_object_get(r.json, key));
-		next = json_string_value(json_object_get(r.json, "NextMarker"));
-		more = rc == EX_FINE && !fn_str_empty(next);
-		if (more) {
-			snprintf(page, sizeof(page), "%s", path);
-			fits = add_query(page, sizeof(page), "Marker", next);
-		}
-		reply_free(&r);
-		if (!fits) {
-			fprintf(stderr, "fnctl: %s: the answer's NextMarker is too long\n", operation);
-			return EX_API;
-		}
-		if (!more)
-			return rc;
-	}
-}
-
 int cmd_versions(int argc, char **argv)
 {
 	static const struct column columns[] = {{"VERSION", "Version"}, {"RUNTIME", "Runtime"},        {"MEMORY", "MemorySize"},
@@ -106,7 +61,7 @@ int cmd_versions(int argc, char **argv)
 		return rc;
 	json_object_set(whole, "Versions", all);
 	snprintf(path, sizeof(path), "%s", function_path(name, "/versions"));
-	rc = fetch_pages("versions", path, "Versions", all);
+	rc = request_pages("versions", path, "Versions", all);
 	if (rc == EX_FINE && G.json)
 		print_json(whole);
 	else if (rc == EX_FINE)
@@ -139,21 +94,12 @@ static int weight_member(json_t *o, const char *command, const char *text)
 												: usage_error(command, "--weight wants UTF-8 text");
 }
 
-static bool is_verb(const char *v)
-{
-	static const char *const verbs[] = {"create", "update", "get", "list", "delete"};
-
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		if (fn_streq(verbs[i], v))
-			return true;
-	return false;
-}
-
 static int alias_parse(int argc, char **argv, struct alias_args *a)
 {
 	static const struct option options[] = {{"version", required_argument, NULL, 'v'}, {"description", required_argument, NULL, 'd'},
 						{"weight", required_argument, NULL, 'w'},  {"revision-id", required_argument, NULL, 'r'},
 						GLOBAL_OPTIONS};
+	static const char *const verbs[] = {"create", "update", "get", "list", "delete", NULL};
 	int c, rc = EX_FINE;
 	bool writes;
 
@@ -169,17 +115,10 @@ static int alias_parse(int argc, char **argv, struct alias_args *a)
 		else
 			rc = other_option(argv, c);
 	}
+	if (rc == EX_FINE)
+		rc = verb_arguments(argc, argv, verbs, "create, update, get, list or delete", &a->verb, &a->function);
 	if (rc != EX_FINE)
 		return rc;
-	if (optind < argc)
-		a->verb = argv[optind++];
-	if (!is_verb(a->verb))
-		return usage_error(argv[0], a->verb ? "what is \"%s\"? create, update, get, list or delete" : "create, update, get, list or delete?",
-				   a->verb);
-	if (optind < argc)
-		a->function = argv[optind++];
-	if (fn_str_empty(a->function))
-		return usage_error(argv[0], "which function?");
 	if (optind < argc && !fn_streq(a->verb, "list"))
 		a->name = argv[optind++];
 	if (fn_str_empty(a->name) && !fn_streq(a->verb, "list"))
@@ -232,7 +171,7 @@ static int alias_list(const struct alias_args *a)
 	if (a->version && !add_query(path, sizeof(path), "FunctionVersion", a->version))
 		return usage_error("alias", "the version is too long");
 	json_object_set(whole, "Aliases", all);
-	rc = fetch_pages("alias list", path, "Aliases", all);
+	rc = request_pages("alias list", path, "Aliases", all);
 	if (rc == EX_FINE && G.json)
 		print_json(whole);
 	else if (rc == EX_FINE && json_array_size(all) == 0)
@@ -256,7 +195,7 @@ static int alias_run(struct alias_args *a)
 	if (!create && !add_segment(path, sizeof(path), a->name))
 		return usage_error("alias", "the alias's name is too long");
 	snprintf(operation, sizeof(operation), "alias %s", a->verb);
-	rc = send_json(&r, operation, method, path, writes ? a->body : NULL);
+	rc = request_json(&r, operation, method, path, writes ? a->body : NULL);
 	if (rc == EX_FINE && fn_streq(method, "DELETE")) {
 		if (!G.json)
 			printf("%s:%s is deleted.\n", a->function, a->name);

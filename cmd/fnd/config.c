@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/str.h"
 #include "os/subnet.h"
 
@@ -135,61 +136,61 @@ static const struct key *find(const struct key *list, size_t n, const char *name
 	return NULL;
 }
 
-static int load_network(struct fnd_config *c, json_t *o, const char *file, struct fn_err *err)
+static int take_mode(struct fnd_config *c, const char *text)
 {
-	const char *name;
-	json_t *v;
-
-	json_object_foreach(o, name, v) {
-		const struct key *k = find(net_keys, N(net_keys), name);
-		int r = 0;
-
-		if (fn_streq(name, "mode") && fn_streq(json_string_value(v), "loopback"))
-			c->net = FN_NET_LOOPBACK;
-		else if (fn_streq(name, "mode") && fn_streq(json_string_value(v), "nat"))
-			c->net = FN_NET_NAT;
-		else
-			r = k ? apply(c, k, v, file, err) : bad(err, file, name, fn_streq(name, "mode") ? "must be \"loopback\" or \"nat\"" : "is no key of \"network\"");
-		if (r < 0)
-			return r;
-	}
+	if (fn_streq(text, "loopback"))
+		c->net = FN_NET_LOOPBACK;
+	else if (fn_streq(text, "nat"))
+		c->net = FN_NET_NAT;
+	else
+		return -EINVAL;
 	return 0;
 }
 
-static int load_keep_alive(struct fnd_config *c, json_t *o, const char *file, struct fn_err *err)
-{
+static int take_policy(struct fnd_config *c, const char *text) { return fn_keep_policy_parse(text, &c->keep_policy); }
+static int take_level(struct fnd_config *c, const char *text) { return fn_log_level_parse(text, &c->log_level); }
+
+/* Objects within: numbers, texts and paths, and a word that means something. */
+static const struct section {
 	const char *name;
-	json_t *v;
+	const struct key *keys;
+	size_t n;
+	const char *word, *rule;
+	int (*take)(struct fnd_config *c, const char *text);
+} sections[] = {
+	{"network", net_keys, N(net_keys), "mode", "must be \"loopback\" or \"nat\"", take_mode},
+	{"keep_alive", keep_keys, N(keep_keys), "policy", "must be \"fixed\", \"greedy-dual\" or \"hybrid\"", take_policy},
+	{"log", log_keys, N(log_keys), "level", "must be error, warn, info or debug", take_level},
+};
 
-	json_object_foreach(o, name, v) {
-		const struct key *k = find(keep_keys, N(keep_keys), name);
-		int r = 0;
-
-		if (fn_streq(name, "policy"))
-			r = fn_keep_policy_parse(json_string_value(v), &c->keep_policy) < 0
-				    ? bad(err, file, name, "must be \"fixed\", \"greedy-dual\" or \"hybrid\"")
-				    : 0;
-		else
-			r = k ? apply(c, k, v, file, err) : bad(err, file, name, "is no key of \"keep_alive\"");
-		if (r < 0)
-			return r;
-	}
-	return 0;
+static const struct section *find_section(const char *name)
+{
+	for (size_t i = 0; i < N(sections); i++)
+		if (fn_streq(sections[i].name, name))
+			return &sections[i];
+	return NULL;
 }
 
-static int load_log(struct fnd_config *c, json_t *o, const char *file, struct fn_err *err)
+static int load_section(struct fnd_config *c, const struct section *s, json_t *o, const char *file, struct fn_err *err)
 {
 	const char *name;
+	char rule[64];
 	json_t *v;
 
+	if (!json_is_object(o))
+		return bad(err, file, s->name, "must be an object");
 	json_object_foreach(o, name, v) {
-		const struct key *k = find(log_keys, N(log_keys), name);
+		const struct key *k = find(s->keys, s->n, name);
 		int r = 0;
 
-		if (fn_streq(name, "level"))
-			r = fn_log_level_parse(json_string_value(v), &c->log_level) < 0 ? bad(err, file, name, "must be error, warn, info or debug") : 0;
-		else
-			r = k ? apply(c, k, v, file, err) : bad(err, file, name, "is no key of \"log\"");
+		if (k) {
+			r = apply(c, k, v, file, err);
+		} else if (!fn_streq(name, s->word)) {
+			snprintf(rule, sizeof(rule), "is no key of \"%s\"", s->name);
+			r = bad(err, file, name, rule);
+		} else if (s->take(c, json_string_value(v)) < 0) {
+			r = bad(err, file, name, s->rule);
+		}
 		if (r < 0)
 			return r;
 	}
@@ -232,21 +233,18 @@ int fnd_config_load(struct fnd_config *c, const char *file, struct fn_err *err)
 	}
 	json_object_foreach(root, name, v) {
 		const struct key *k = find(keys, N(keys), name);
+		const struct section *s = find_section(name);
 
 		if (k)
 			r = apply(c, k, v, file, err);
-		else if (fn_streq(name, "network") && json_is_object(v))
-			r = load_network(c, v, file, err);
-		else if (fn_streq(name, "log") && json_is_object(v))
-			r = load_log(c, v, file, err);
-		else if (fn_streq(name, "keep_alive") && json_is_object(v))
-			r = load_keep_alive(c, v, file, err);
+		else if (s)
+			r = load_section(c, s, v, file, err);
 		else if (fn_streq(name, "provisioned_scaling"))
 			r = fnd_config_scaling(c, v, file, err);
 		else if (fn_streq(name, "credentials"))
 			r = load_credentials(c, v, file, err);
 		else
-			r = bad(err, file, name, fn_streq(name, "network") || fn_streq(name, "log") || fn_streq(name, "keep_alive") ? "must be an object" : "is no key fnd knows");
+			r = bad(err, file, name, "is no key fnd knows");
 		if (r < 0)
 			break;
 	}
@@ -254,29 +252,17 @@ int fnd_config_load(struct fnd_config *c, const char *file, struct fn_err *err)
 	return r;
 }
 
-/* The first that exists, seen from the program's directory: in a build tree, or where `make install` puts it (wherever that was moved). */
+/* In a build tree, or where `make install` puts it (wherever that was moved). */
 static int find_near(char **member, const char *in_tree, const char *installed)
 {
-	const char *const places[] = {in_tree, installed};
-	char exe[PATH_MAX], path[PATH_MAX + 64];
-	ssize_t n;
-	char *slash;
+	const char *const places[] = {in_tree, installed, NULL};
+	char path[PATH_MAX];
+	fn_auto_free char *real = NULL;
 
 	if (*member)
 		return 0;
-	n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-	exe[n > 0 ? n : 0] = '\0';
-	slash = strrchr(exe, '/');
-	if (slash)
-		*slash = '\0';
-	for (size_t i = 0; slash && i < N(places); i++) {
-		fn_auto_free char *real = NULL;
-
-		snprintf(path, sizeof(path), "%s/%s", exe, places[i]);
-		real = realpath(path, NULL);
-		if (real)
-			return set(member, real);
-	}
+	if (fn_path_beside(places, F_OK, path, sizeof(path)) == 0 && (real = realpath(path, NULL)))
+		return set(member, real);
 	snprintf(path, sizeof(path), FN_PREFIX "/%s", installed + strlen("../"));
 	return set(member, path);
 }

@@ -171,30 +171,9 @@ static int make_listener(struct master *m, struct fn_err *err)
 }
 
 /* --- fn-spawnd --- */
-/* Beside us in a build tree, in ../libexec/fnd where `make install` put us. */
-static int find_spawnd(char *path, size_t size)
-{
-	static const char *const places[] = {"fn-spawnd", "../libexec/fnd/fn-spawnd"};
-	ssize_t n = readlink("/proc/self/exe", path, size - 1);
-	char *slash;
-
-	if (n < 0)
-		return -errno;
-	path[n] = '\0';
-	slash = strrchr(path, '/');
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		int r = fn_str_format(slash + 1, size - (size_t)(slash + 1 - path), "%s", places[i]);
-
-		if (r < 0)
-			return r;
-		if (access(path, X_OK) == 0)
-			return 0;
-	}
-	return -errno;
-}
-
 static void exec_spawnd(struct master *m, int sock)
 {
+	static const char *const places[] = {"fn-spawnd", "../libexec/fnd/fn-spawnd", NULL}; /* in a build tree, and where `make install` puts it */
 	char exe[PATH_MAX], uid_base[24], least[24], most[24], ahead_least[24], ahead_most[24];
 	const struct fnd_config *c = m->cfg;
 	const char *argv[28] = {"fn-spawnd", "--state", c->state_dir, "--instance", m->instance, "--uid-base", uid_base, "--prepared-least", least,
@@ -202,7 +181,7 @@ static void exec_spawnd(struct master *m, int sock)
 	const char *nat[] = {"--bridge", c->bridge, "--subnet", c->subnet, "--resolv-conf", c->resolv_conf, fn_str_empty(c->uplink) ? NULL : "--uplink",
 			     c->uplink};
 	sigset_t none;
-	int lock, r = find_spawnd(exe, sizeof(exe));
+	int lock, r = fn_path_beside(places, X_OK, exe, sizeof(exe));
 
 	if (r < 0) {
 		fn_log_error("fn-spawnd is neither beside fnd nor at %s: %s", exe, strerror(-r));

@@ -242,15 +242,48 @@ static bool apply_runtime(struct fn_call *call, const char *name, struct fn_func
 	return true;
 }
 
-static bool apply_logging(struct fn_checks *c, json_t *in, struct fn_function *f)
+/* set: names with ", " between them. */
+static void check_enum(struct fn_checks *c, const char *value, const char *member, const char *set)
+{
+	size_t n = value && !strchr(value, ',') ? strlen(value) : 0;
+	char rule[128];
+
+	if (!value)
+		return;
+	for (const char *p = set; n && (p = strstr(p, value)); p += n)
+		if ((p == set || p[-1] == ' ') && (p[n] == ',' || p[n] == '\0'))
+			return;
+	snprintf(rule, sizeof(rule), "Member must satisfy enum value set: [%s]", set);
+	fn_check_fail(c, value, member, rule);
+}
+
+/* A name for people and programs: no path is made of it, ".." is a name like another. */
+static void check_log_group(struct fn_checks *c, const char *group)
+{
+	static const char member[] = "loggingConfig.logGroup";
+
+	if (strlen(group) > FN_LIMIT_LOG_GROUP)
+		fn_check_fail(c, group, member, "Member must have length less than or equal to 512");
+	if (!*group)
+		fn_check_fail(c, group, member, "Member must have length greater than or equal to 1");
+	if (!*group || strspn(group, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_/#") != strlen(group))
+		fn_check_fail(c, group, member, "Member must satisfy regular expression pattern: [\\.\\-_/#A-Za-z0-9]+");
+}
+
+static bool apply_logging(struct fn_call *call, struct fn_checks *c, json_t *in, struct fn_function *f)
 {
 	json_t *l = json_object_get(in, "LoggingConfig");
-	const char *format = json_string_value(json_object_get(l, "LogFormat")), *app = json_string_value(json_object_get(l, "ApplicationLogLevel")),
-		   *sys = json_string_value(json_object_get(l, "SystemLogLevel")), *group = json_string_value(json_object_get(l, "LogGroup"));
+	const char *format, *app, *sys, *group;
 
-	if (format && !fn_streq(format, "Text") && !fn_streq(format, "JSON"))
-		fn_check_fail(c, format, "loggingConfig.logFormat", "Member must satisfy enum value set: [JSON, Text]");
-	else if (format)
+	if (!fn_call_text(call, l, "LogFormat", &format) || !fn_call_text(call, l, "ApplicationLogLevel", &app) ||
+	    !fn_call_text(call, l, "SystemLogLevel", &sys) || !fn_call_text(call, l, "LogGroup", &group))
+		return false;
+	check_enum(c, format, "loggingConfig.logFormat", "JSON, Text");
+	check_enum(c, app, "loggingConfig.applicationLogLevel", "DEBUG, ERROR, FATAL, INFO, TRACE, WARN");
+	check_enum(c, sys, "loggingConfig.systemLogLevel", "DEBUG, INFO, WARN");
+	if (group)
+		check_log_group(c, group);
+	if (format)
 		fn_set_string(&f->log_format, format);
 	if (fn_streq(f->log_format, "JSON")) {
 		fn_set_string(&f->app_log_level, app ? app : f->app_log_level ? f->app_log_level : "INFO");
@@ -289,13 +322,11 @@ bool fn_configuration_apply(struct fn_call *call, json_t *in, struct fn_function
 	int_member(&c, in, "Timeout", "timeout", 1, FN_LIMIT_TIMEOUT_MAX, &f->timeout_s);
 	int_member(&c, tmp, "Size", "ephemeralStorage.size", FN_LIMIT_TMP_MIN, FN_LIMIT_TMP_MAX, &f->ephemeral_mb);
 	mode = json_string_value(json_object_get(json_object_get(in, "TracingConfig"), "Mode"));
-	if (mode && !fn_streq(mode, "Active") && !fn_streq(mode, "PassThrough"))
-		fn_check_fail(&c, mode, "tracingConfig.mode", "Member must satisfy enum value set: [Active, PassThrough]");
-	else if (mode)
+	check_enum(&c, mode, "tracingConfig.mode", "Active, PassThrough");
+	if (mode)
 		fn_set_string(&f->tracing_mode, mode);
-	apply_logging(&c, in, f);
 	apply_snap_start(&c, in, f);
-	if (!apply_env(call, &c, in, f)) {
+	if (!apply_logging(call, &c, in, f) || !apply_env(call, &c, in, f)) {
 		fn_buf_free(&c.text);
 		return false;
 	}

@@ -149,3 +149,22 @@ int fn_mkdir_p(const char *path, mode_t mode)
 		}
 	return mkdir(copy, mode) < 0 && errno != EEXIST ? -errno : 0;
 }
+
+int fn_path_beside(const char *const *places, int mode, char *path, size_t size)
+{
+	ssize_t n = readlink("/proc/self/exe", path, size - 1);
+	char *slash;
+	int r = -ENOENT;
+
+	if (n < 0)
+		return -errno;
+	path[n] = '\0';
+	slash = strrchr(path, '/');
+	for (; slash && r < 0 && *places; places++) {
+		r = fn_str_format(slash + 1, size - (size_t)(slash + 1 - path), "%s", *places);
+		if (r < 0)
+			return r;
+		r = access(path, mode) < 0 ? -errno : 0;
+	}
+	return r;
+}

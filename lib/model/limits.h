@@ -16,5 +16,6 @@
 #define FN_LIMIT_TMP_MIN 512
 #define FN_LIMIT_TMP_MAX 10240
 #define FN_LIMIT_TAGS 50
+#define FN_LIMIT_LOG_GROUP 512
 
 #endif

@@ -237,6 +237,7 @@ int fn_worker_spec(struct fn_worker *w, struct fn_spec *ret, struct fn_err *err)
 	environment(&env, w, rt, cfg->region);
 	command(rt, w->restored, &argv, &exec);
 	basics(&s, cfg, rt);
+	snprintf(s.owner, sizeof(s.owner), "%s", f->name);
 	if (rt->prestart_unless && !w->restored && w->reason != FN_FOR_SNAPSHOT) {
 		const char *obstacle = fn_runtime_prestart_obstacle(rt, f->env, f->n_env);
 

@@ -14,20 +14,24 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/list.h"
 #include "base/map.h"
 #include "base/str.h"
 #include "os/mount.h"
 
-#define KEY_MAX (FN_SPEC_LOWERS_MAX * FN_TREE_NAME_SIZE + sizeof(FN_ROOTFS_SKELETON))
+#define TREES_MAX (FN_SPEC_LOWERS_MAX * FN_TREE_NAME_SIZE + sizeof(FN_ROOTFS_SKELETON))
+#define KEY_MAX (FN_SPEC_OWNER_SIZE + TREES_MAX)
 
 struct root {
+	struct fn_list link; /* of fn_rootfs.used */
 	char *key;
 	unsigned number;
 	int fd; /* O_PATH of the mounted overlay's root */
 };
 
 struct fn_rootfs {
-	struct fn_map *roots; /* joined tree names -> struct root */
+	struct fn_map *roots; /* "owner/joined tree names" -> struct root */
+	struct fn_list used;  /* the one asked for last is first */
 	unsigned next;
 	int own_ns, clone_ns;
 	uint32_t fs_uid;
@@ -143,6 +147,7 @@ int fn_rootfs_enter(const char *state_dir, uint32_t fs_uid, const char *resolv_c
 		free(r);
 		return fn_err_set(err, ENOMEM, "enter namespace", NULL);
 	}
+	fn_list_init(&r->used);
 	r->fs_uid = fs_uid;
 	rc = enter(r, state_dir, err);
 	if (rc == 0 && (dev = fn_rootfs_new_dev(r, err)) < 0) /* may we at all? better known now than with the first function */
@@ -159,31 +164,31 @@ int fn_rootfs_enter(const char *state_dir, uint32_t fs_uid, const char *resolv_c
 	return 0;
 }
 
-static void key_of(const struct fn_spec *spec, char *key, size_t size)
+static void join_trees(const struct fn_spec *spec, char *text, size_t size)
 {
 	size_t n = 0;
 
 	for (unsigned i = 0; i < spec->n_lowers; i++)
-		n += (size_t)snprintf(key + n, size - n, "%s%s", i ? ":" : "", spec->lowers[i]);
+		n += (size_t)snprintf(text + n, size - n, "%s%s", i ? ":" : "", spec->lowers[i]);
 	if (spec->prestart)
-		snprintf(key + n, size - n, ":" FN_ROOTFS_SKELETON);
+		snprintf(text + n, size - n, ":" FN_ROOTFS_SKELETON);
 }
 
 /* At a directory of its own, whose path it writes to target (64 bytes). mount(2), not fsconfig: a string there is limited to 256 bytes.
  * Relative names keep the options within a page. */
-static int mount_overlay(struct fn_rootfs *r, const char *key, unsigned number, char *target, struct fn_err *err)
+static int mount_overlay(struct fn_rootfs *r, const char *trees, unsigned number, char *target, struct fn_err *err)
 {
-	char options[KEY_MAX + 48];
+	char options[TREES_MAX + 48];
 	int rc = 0;
 
 	snprintf(target, 64, FN_ROOTFS_MOUNTED "/%u", number);
-	snprintf(options, sizeof(options), "lowerdir=%s%s%s", r->own ? FN_ROOTFS_OWN ":" : "", key, strchr(key, ':') || r->own ? "" : ":/new");
+	snprintf(options, sizeof(options), "lowerdir=%s%s%s", r->own ? FN_ROOTFS_OWN ":" : "", trees, strchr(trees, ':') || r->own ? "" : ":/new");
 	if (mkdir(target, 0755) < 0)
 		return fn_err_set(err, errno, "prepare root", "mkdir");
 	if (chdir(FN_ROOTFS_TREES) < 0)
 		rc = fn_err_set(err, errno, "prepare root", "chdir");
 	else if (mount("overlay", target, "overlay", MS_RDONLY | MS_NOSUID | MS_NODEV, options) < 0)
-		rc = fn_err_set(err, errno, "mount overlay", "%.150s", key);
+		rc = fn_err_set(err, errno, "mount overlay", "%.150s", trees);
 	if (chdir("/") < 0 && rc == 0)
 		rc = fn_err_set(err, errno, "prepare root", "chdir");
 	if (rc < 0)
@@ -207,7 +212,7 @@ static int prepare(struct fn_rootfs *r, const char *key, struct root **ret, stru
 	if (!root || !copy)
 		return fn_err_set(err, ENOMEM, "prepare root", NULL);
 	root->number = r->next++;
-	rc = mount_overlay(r, key, root->number, target, err);
+	rc = mount_overlay(r, strchr(key, '/') + 1, root->number, target, err);
 	if (rc < 0)
 		return rc;
 	root->fd = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -218,16 +223,17 @@ static int prepare(struct fn_rootfs *r, const char *key, struct root **ret, stru
 		return fn_err_set(err, rc, "prepare root", "open");
 	}
 	root->key = fn_take_ptr(copy);
+	fn_list_push_front(&r->used, &root->link);
 	*ret = fn_take_ptr(root);
 	return 0;
 }
 
 /* A runtime that was started ahead keeps files of this root open, its own program at least: in a common overlay functions of all kinds
  * would share those inodes, and with them locks and inotify. What lies in memory is shared all the same: it belongs to the trees. */
-static int prestart_root(struct fn_rootfs *r, const char *key, struct fn_err *err)
+static int prestart_root(struct fn_rootfs *r, const char *trees, struct fn_err *err)
 {
 	char target[64];
-	int fd = mount_overlay(r, key, r->next++, target, err);
+	int fd = mount_overlay(r, trees, r->next++, target, err);
 
 	if (fd < 0)
 		return fd;
@@ -236,34 +242,43 @@ static int prestart_root(struct fn_rootfs *r, const char *key, struct fn_err *er
 	return fd;
 }
 
-int fn_rootfs_get(struct fn_rootfs *r, const struct fn_spec *spec, struct fn_err *err)
-{
-	char key[KEY_MAX];
-	struct root *root;
-
-	key_of(spec, key, sizeof(key));
-	if (spec->prestart)
-		return prestart_root(r, key, err);
-	root = fn_map_get(r->roots, key);
-	if (!root) {
-		int rc = prepare(r, key, &root, err);
-
-		if (rc < 0)
-			return rc;
-	}
-	return fn_mount_copy(root->fd, "", 0, err);
-}
-
 static void forget(struct fn_rootfs *r, struct root *root)
 {
 	char target[64];
 
 	fn_map_remove(r->roots, root->key);
+	fn_list_remove(&root->link);
 	snprintf(target, sizeof(target), FN_ROOTFS_MOUNTED "/%u", root->number);
 	fn_close(root->fd);
 	unmount(target);
 	free(root->key);
 	free(root);
+}
+
+int fn_rootfs_get(struct fn_rootfs *r, const struct fn_spec *spec, struct fn_err *err)
+{
+	char trees[TREES_MAX], key[KEY_MAX];
+	struct fn_list *oldest;
+	struct root *root;
+
+	join_trees(spec, trees, sizeof(trees));
+	if (spec->prestart)
+		return prestart_root(r, trees, err);
+	snprintf(key, sizeof(key), "%s/%s", spec->owner, trees);
+	root = fn_map_get(r->roots, key);
+	if (root) {
+		fn_list_remove(&root->link);
+		fn_list_push_front(&r->used, &root->link);
+	} else {
+		int rc = prepare(r, key, &root, err);
+
+		if (rc < 0)
+			return rc;
+		oldest = fn_list_last(&r->used);
+		if (oldest && fn_map_count(r->roots) > FN_ROOTFS_KEPT)
+			forget(r, fn_list_entry(oldest, struct root, link));
+	}
+	return fn_mount_copy(root->fd, "", 0, err);
 }
 
 void fn_rootfs_forget_tree(struct fn_rootfs *r, const char *tree)

@@ -1,5 +1,5 @@
 /*
- * rootfs.h - prepared roots: read-only overlays shared by every sandbox of a function version. Runs in fn-spawnd, inside its own mount
+ * rootfs.h - prepared roots: read-only overlays shared by the sandboxes of one function with the same trees. Runs in fn-spawnd, inside its own mount
  * namespace (fn_rootfs_enter), so that no mount ever shows on the host and all of them vanish with the process.
  */
 #ifndef FN_SANDBOX_ROOTFS_H
@@ -10,6 +10,8 @@
 
 #include "base/err.h"
 #include "sandbox/spec.h"
+
+#define FN_ROOTFS_KEPT 1024 /* prepared roots; beyond that the one not asked for the longest goes */
 
 /* Where things are inside fn-spawnd's mount namespace. */
 #define FN_ROOTFS_TREES "/roots"   /* bind of <state>/roots, read-write: trees are unpacked there */
@@ -27,8 +29,9 @@ struct fn_rootfs;
  * what must run there (fn-unpack needs the dynamic loader). resolv_conf: text of the sandboxes' /etc/resolv.conf, NULL = the image's;
  * it is a tree of the overlay rather than a mount, so that it costs a sandbox nothing and needs no file in the image to cover. */
 int fn_rootfs_enter(const char *state_dir, uint32_t fs_uid, const char *resolv_conf, int *ret_host_ns, struct fn_rootfs **ret, struct fn_err *err);
-/* A detached copy of the prepared root for this spec's trees (prepared now if it is not yet); of a spec with `prestart` a root that nobody
- * shares. The caller owns the descriptor. */
+/* A detached copy of the prepared root for this spec's owner and trees (prepared now if it is not yet); of a spec with `prestart` a root that
+ * nobody shares. Another owner with the same trees has another root: through common inodes functions could lock each other out and see each
+ * other open files. The caller owns the descriptor. */
 int fn_rootfs_get(struct fn_rootfs *r, const struct fn_spec *spec, struct fn_err *err);
 /* A /dev, not mounted yet, for one sandbox: through one that they shared, even through its /dev/null as their standard input, functions could
  * lock each other out, see each other open files, and pass each other messages. The caller owns the descriptor. */

@@ -20,6 +20,7 @@ struct wire {
 	char lowers[FN_SPEC_LOWERS_MAX][FN_TREE_NAME_SIZE];
 	char cwd[128];
 	char kind[32];
+	char owner[FN_SPEC_OWNER_SIZE];
 	uint32_t prestart;
 };
 
@@ -62,6 +63,7 @@ int fn_spec_encode(const struct fn_spec *s, struct fn_buf *out)
 	memcpy(w.lowers, s->lowers, sizeof(w.lowers));
 	memcpy(w.cwd, s->cwd, sizeof(w.cwd));
 	memcpy(w.kind, s->kind, sizeof(w.kind));
+	memcpy(w.owner, s->owner, sizeof(w.owner));
 	r = fn_buf_add(out, &w, sizeof(w));
 	if (r == 0)
 		r = add_strings(out, s->argv);
@@ -102,7 +104,7 @@ int fn_spec_borrow(const void *data, size_t len, char **vec, struct fn_spec *ret
 		return fn_err_set(err, EBADMSG, "decode spec", "not a spec of this version");
 	if (w.n_lowers > FN_SPEC_LOWERS_MAX || w.n_argv > FN_SPEC_STRINGS_MAX || w.n_env > FN_SPEC_STRINGS_MAX ||
 	    w.n_candidates > FN_SPEC_STRINGS_MAX || len - sizeof(w) > FN_SPEC_STRINGS_BYTES || !terminated(w.name, sizeof(w.name)) ||
-	    !terminated(w.cwd, sizeof(w.cwd)) || !terminated(w.kind, sizeof(w.kind)) || w.prestart > 1 || w.net > FN_NET_NAT)
+	    !terminated(w.cwd, sizeof(w.cwd)) || !terminated(w.kind, sizeof(w.kind)) || !terminated(w.owner, sizeof(w.owner)) || w.prestart > 1 || w.net > FN_NET_NAT)
 		return fn_err_set(err, EBADMSG, "decode spec", "a field is out of range");
 	for (uint32_t i = 0; i < w.n_lowers; i++)
 		if (!terminated(w.lowers[i], FN_TREE_NAME_SIZE))
@@ -111,6 +113,7 @@ int fn_spec_borrow(const void *data, size_t len, char **vec, struct fn_spec *ret
 	memcpy(s.lowers, w.lowers, sizeof(s.lowers));
 	memcpy(s.cwd, w.cwd, sizeof(s.cwd));
 	memcpy(s.kind, w.kind, sizeof(s.kind));
+	memcpy(s.owner, w.owner, sizeof(s.owner));
 	s.prestart = w.prestart;
 	s.memory_bytes = w.memory_bytes;
 	s.tmp_bytes = w.tmp_bytes;
@@ -182,6 +185,8 @@ int fn_spec_validate(const struct fn_spec *s, struct fn_err *err)
 {
 	if (!s->name[0] || strspn(s->name, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(s->name))
 		return fn_err_set(err, EINVAL, "check spec", "name");
+	if (!s->owner[0] != s->prestart || strspn(s->owner, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") != strlen(s->owner))
+		return fn_err_set(err, EINVAL, "check spec", "owner");
 	if (s->memory_bytes < 1u << 20 || s->memory_bytes > 16ull << 30)
 		return fn_err_set(err, EINVAL, "check spec", "memory");
 	if (s->tmp_bytes < 1u << 20 || s->tmp_bytes > 16ull << 30)

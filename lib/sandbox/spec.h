@@ -28,12 +28,14 @@
  */
 #define FN_PRESTART_ENV "_FND_PRESTART"
 #define FN_PRESTART_FD 3
+#define FN_SPEC_OWNER_SIZE 72
 #define FN_TREE_NAME_SIZE 72   /* "<kind>-<64 hex>" with NUL, see image/cache.h */
 
 enum fn_net_mode { FN_NET_LOOPBACK, FN_NET_NAT };
 
 struct fn_spec {
 	char name[40];     /* of the sandbox: cgroup and host name; [a-z0-9-]+ */
+	char owner[FN_SPEC_OWNER_SIZE]; /* whose it is: the function's name, [A-Za-z0-9_-]+; no other owner has an inode of its root. Empty with `prestart` alone */
 	uint64_t memory_bytes;
 	uint32_t cpu_quota_us, cpu_period_us;
 	uint32_t cpu_init_quota_us; /* until fn_spawn_initialised(): as Lambda does, a small function's init gets a whole CPU; >= cpu_quota_us */

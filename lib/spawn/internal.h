@@ -1,5 +1,5 @@
 /* internal.h - shared by the files of lib/spawn that run in fn-spawnd: server.c (messages), box.c (one sandbox's life), stock.c (those made
- * ahead), reclaim.c (memory of those that idle). */
+ * ahead), reclaim.c (memory of those that idle), parked.c (orders that wait for an address). */
 #ifndef FN_SPAWN_INTERNAL_H
 #define FN_SPAWN_INTERNAL_H
 
@@ -60,6 +60,8 @@ struct fn_spawn_server {
 	uint64_t reclaims_timer;
 	struct fn_list stocks; /* the plain one first */
 	uint64_t stock_timer, stock_tick_us;
+	struct fn_list parked; /* orders that wait for an address */
+	uint64_t parked_timer;
 	struct fn_unpacker *unpacker;
 	char *in;
 };
@@ -103,6 +105,11 @@ void fn_box_fail(struct fn_box *b, const struct fn_err *err);
 /* reclaim.c: takes a running sandbox's page cache back, a part at a time and while nobody waits for a start; answers when done. */
 void fn_reclaim_begin(struct fn_box *b);
 
+/* parked.c: the order (copied) is given anew as soon as an address is free, or after a second; false: no memory. */
+int fn_parked_open(struct fn_spawn_server *s);
+bool fn_parked_add(struct fn_spawn_server *s, const struct fn_proto_header *head, const void *encoded, size_t len);
+void fn_parked_free(struct fn_spawn_server *s);
+
 /* stock.c: what boxes tell it */
 void fn_stock_box_none(struct fn_stock *k); /* there was not even a box to end; NULL is fine */
 void fn_stock_box_ready(struct fn_box *b);
@@ -114,6 +121,8 @@ void fn_stock_close(struct fn_spawn_server *s);
 void fn_stock_free(struct fn_spawn_server *s); /* once no box is left */
 /* A ready box of a kind, or NULL. Counts as demand. */
 struct fn_box *fn_stock_take(struct fn_spawn_server *s, const char *kind);
+/* Ends one, of the kind with the least demand: its address is wanted. False: there is none. */
+bool fn_stock_end_one(struct fn_spawn_server *s);
 /* From now on sandboxes with this runtime started ahead are kept; order: an encoded spec with `prestart` (copied). */
 int fn_stock_declare(struct fn_spawn_server *s, const char *kind, const void *order, size_t len);
 unsigned fn_stock_count(const struct fn_spawn_server *s); /* of all kinds, with those that are being built */

@@ -137,6 +137,9 @@ int fn_nat_take(struct fn_nat *n, uint32_t *ret_slot, struct fn_child_nat *ret, 
 	return 0;
 }
 
+uint32_t fn_nat_capacity(const struct fn_nat *n) { return fn_slots_capacity(n->slots); }
+uint32_t fn_nat_unused(const struct fn_nat *n) { return fn_slots_capacity(n->slots) - fn_slots_used(n->slots); }
+
 int fn_nat_attach(struct fn_nat *n, uint32_t slot, pid_t pid, struct fn_err *err) { return fn_net_port_add(n->net, slot, pid, err); }
 
 /* --- the whole --- */

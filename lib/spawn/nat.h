@@ -25,6 +25,8 @@ const char *fn_nat_resolv_conf(const struct fn_nat *n); /* text of the sandboxes
 
 /* An address for a sandbox; EADDRNOTAVAIL names the subnet when all are in use. ret->iface stays valid. */
 int fn_nat_take(struct fn_nat *n, uint32_t *ret_slot, struct fn_child_nat *ret, struct fn_err *err);
+uint32_t fn_nat_unused(const struct fn_nat *n);   /* addresses that can be had now */
+uint32_t fn_nat_capacity(const struct fn_nat *n); /* all of them */
 /* Its interface, into the namespace of this process. */
 int fn_nat_attach(struct fn_nat *n, uint32_t slot, pid_t pid, struct fn_err *err);
 /* The sandbox has ended, or was never made. */

@@ -120,6 +120,8 @@ void fn_spawn_order(struct fn_spawn_server *s, const struct fn_proto_header *h, 
 	b = fn_box_new(s, NULL, &err);
 	if (b && fn_box_order(b, &order, &err) == 0)
 		return;
+	if (!b && err.code == EADDRNOTAVAIL && fn_stock_end_one(s) && fn_parked_add(s, h, data, len))
+		return;
 	fn_spawn_reply_err(s, h->request, &err);
 	if (b)
 		fn_box_end(b);
@@ -251,6 +253,7 @@ int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_s
 	fn_list_init(&s->graves);
 	fn_list_init(&s->reclaims);
 	fn_list_init(&s->stocks);
+	fn_list_init(&s->parked);
 	if (fn_slots_new(FN_BOX_SLOTS_MAX, &s->slots) < 0 || !(s->in = malloc(FN_PROTO_MAX)) || fn_map_new(&s->by_id) < 0)
 		r = -ENOMEM;
 	if (r == 0)
@@ -261,6 +264,8 @@ int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_s
 		r = fn_loop_add_io(s->cfg.loop, s->cfg.sock, EPOLLIN, on_sock, s, &s->io);
 	if (r == 0)
 		r = fn_stock_open(s);
+	if (r == 0)
+		r = fn_parked_open(s);
 	if (r < 0) {
 		fn_spawn_server_free(s);
 		return fn_err_set(err, r, "fn-spawnd", "set-up");
@@ -277,6 +282,7 @@ void fn_spawn_server_shutdown(struct fn_spawn_server *s)
 	fn_loop_clear(s->cfg.loop, &s->io);
 	fn_close(fn_take_fd(&s->cfg.sock));
 	fn_stock_close(s);
+	fn_parked_free(s);
 	fn_list_for_each_safe(l, &s->boxes) fn_box_end(fn_list_entry(l, struct fn_box, link));
 	if (s->n_boxes == 0)
 		fn_loop_stop(s->cfg.loop);
@@ -290,6 +296,7 @@ void fn_spawn_server_free(struct fn_spawn_server *s)
 	fn_close(fn_take_fd(&s->cfg.sock));
 	flush(s); /* to nobody: drops what could not be said any more */
 	fn_stock_close(s);
+	fn_parked_free(s);
 	fn_loop_clear(s->cfg.loop, &s->graves_timer);
 	fn_unpacker_free(s->unpacker);
 	fn_stock_free(s);

@@ -28,6 +28,8 @@ unsigned fn_stock_target(double demand, unsigned taken_now, unsigned least, unsi
 	return want >= most ? most : (unsigned)want;
 }
 
+bool fn_stock_may_take(unsigned held, uint32_t unused, uint32_t capacity) { return held < capacity / 4 && unused > 1; }
+
 static unsigned target(const struct fn_stock *k) { return fn_stock_target(k->demand, k->taken, k->least, k->most); }
 static struct fn_stock *stock_of(struct fn_list *l) { return fn_list_entry(l, struct fn_stock, link); }
 
@@ -48,6 +50,10 @@ static void failed(struct fn_spawn_server *s, struct fn_stock *k, const struct f
 
 static bool wanted(const struct fn_spawn_server *s, const struct fn_stock *k)
 {
+	const struct fn_nat *nat = s->cfg.nat;
+
+	if (nat && !fn_stock_may_take(fn_stock_count(s), fn_nat_unused(nat), fn_nat_capacity(nat)))
+		return false;
 	return !k->given_up && k->n_building < BUILDING_MAX && k->n_ready + k->n_building < target(k) && fn_loop_now_us(s->cfg.loop) >= k->retry_us;
 }
 
@@ -56,7 +62,7 @@ static void fill(struct fn_spawn_server *s)
 {
 	struct fn_err err = {0};
 
-	if (s->shutdown || s->n_starting > 0)
+	if (s->shutdown || s->n_starting > 0 || !fn_list_empty(&s->parked))
 		return;
 	fn_list_for_each(l, &s->stocks)
 	{
@@ -172,6 +178,33 @@ struct fn_box *fn_stock_take(struct fn_spawn_server *s, const char *kind)
 	b->prepared = k->order ? FN_PREPARED_RUNTIME : FN_PREPARED_SANDBOX;
 	b->stock = NULL;
 	return b;
+}
+
+bool fn_stock_end_one(struct fn_spawn_server *s)
+{
+	struct fn_stock *least = NULL;
+
+	fn_list_for_each(l, &s->stocks)
+	{
+		struct fn_stock *k = stock_of(l);
+
+		if (k->n_ready && (!least || k->demand + k->taken < least->demand + least->taken))
+			least = k;
+	}
+	if (least) {
+		fn_box_end(fn_list_entry(fn_list_last(&least->ready), struct fn_box, place));
+		return true;
+	}
+	fn_list_for_each_safe(l, &s->boxes)
+	{
+		struct fn_box *b = fn_list_entry(l, struct fn_box, link);
+
+		if (b->state == FN_BOX_BUILDING && b->stock) {
+			fn_box_end(b);
+			return true;
+		}
+	}
+	return false;
 }
 
 /* Makes room for another kind: the one with the least demand goes. */

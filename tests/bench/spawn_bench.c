@@ -288,7 +288,7 @@ int main(int argc, char **argv)
 	if (sock < 0 || fn_loop_new(&loop) < 0 || fn_loop_add_timer(loop, UINT64_MAX, on_timer, NULL, &timer) < 0 ||
 	    fn_spawn_client_new(loop, sock, &ops, NULL, &client, NULL) < 0)
 		return 1;
-	spec = (struct fn_spec){.name = "bench", .memory_bytes = 128u << 20, .cpu_period_us = 100000, .cpu_quota_us = 100000, .cpu_init_quota_us = 100000, .pids_max = 1024,
+	spec = (struct fn_spec){.name = "bench", .owner = "bench", .memory_bytes = 128u << 20, .cpu_period_us = 100000, .cpu_quota_us = 100000, .cpu_init_quota_us = 100000, .pids_max = 1024,
 				.nofile = 1024, .tmp_bytes = 512u << 20, .n_lowers = 1, .cwd = "/",
 				.argv = to_exit ? truth : args, .envp = env, .exec_candidates = to_exit ? truth : args};
 	spec.net = nat ? FN_NET_NAT : FN_NET_LOOPBACK;

@@ -42,7 +42,7 @@ char *fuzz_take(struct fuzz_in *in, uint8_t separator, size_t *ret_len)
 uint8_t *fuzz_spec(struct fuzz_in *in, size_t *ret_len)
 {
 	char *argv[] = {"bootstrap", NULL}, *envp[] = {"A=B", "C=D", NULL}, *candidates[] = {"/opt/first", "/var/task/bootstrap", NULL};
-	struct fn_spec spec = {.name = "abc-1", .memory_bytes = 1u << 27, .cpu_quota_us = 7000, .cpu_init_quota_us = 100000, .cpu_period_us = 100000,
+	struct fn_spec spec = {.name = "abc-1", .owner = "Ab_1", .memory_bytes = 1u << 27, .cpu_quota_us = 7000, .cpu_init_quota_us = 100000, .cpu_period_us = 100000,
 			       .pids_max = 1024, .nofile = 1024, .tmp_bytes = 512u << 20, .n_lowers = 2, .lowers = {TREE, TREE}, .cwd = "/var/task",
 			       .kind = "python3.11", .argv = argv, .envp = envp, .exec_candidates = candidates};
 	struct fn_buf b = {0};

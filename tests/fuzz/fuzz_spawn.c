@@ -277,7 +277,7 @@ static const struct fn_spawn_client_ops client_ops = {on_exit_of, on_lost, NULL}
 static void fuzz_client(struct fuzz_in in)
 {
 	char *argv[] = {"x", NULL}, *envp[] = {"A=B", NULL}, *candidates[] = {"/x", NULL};
-	struct fn_spec spec = {.name = "n", .memory_bytes = 1u << 27, .cpu_quota_us = 10000, .cpu_init_quota_us = 10000, .cpu_period_us = 100000, .pids_max = 100, .nofile = 100,
+	struct fn_spec spec = {.name = "n", .owner = "n", .memory_bytes = 1u << 27, .cpu_quota_us = 10000, .cpu_init_quota_us = 10000, .cpu_period_us = 100000, .pids_max = 100, .nofile = 100,
 			       .tmp_bytes = 1u << 20, .n_lowers = 1, .lowers = {TREE}, .cwd = "/", .argv = argv, .envp = envp,
 			       .exec_candidates = candidates};
 	struct fn_unpack_request unpack = {.fd = 0, .tree = TREE, .max_bytes = 1, .max_entries = 1};

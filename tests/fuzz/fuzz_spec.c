@@ -26,6 +26,7 @@ static void check(const uint8_t *data, size_t size, bool valid)
 	}
 	fuzz_check(fn_spec_validate(&s, &err) == 0);
 	fuzz_check(s.name[0] && strlen(s.name) < sizeof(s.name) && !strpbrk(s.name, "/.\n"));
+	fuzz_check(!s.owner[0] == s.prestart && strlen(s.owner) < sizeof(s.owner) && !strpbrk(s.owner, "/.:\n"));
 	fuzz_check(s.n_lowers >= 1 && s.n_lowers <= FN_SPEC_LOWERS_MAX);
 	for (unsigned i = 0; i < s.n_lowers; i++) /* overlayfs would take ':' and ',' for its own */
 		fuzz_check(!strpbrk(s.lowers[i], "/.:,\\") && strlen(s.lowers[i]) < FN_TREE_NAME_SIZE);

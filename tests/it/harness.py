@@ -1,10 +1,11 @@
 """What the tests of a real daemon share: starting and ending it, its API, packages, and proof that nothing is left behind."""
-import base64, contextlib, ctypes, glob, hashlib, http.client, io, json, os, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time, unittest, zipfile
+import base64, contextlib, ctypes, glob, hashlib, http.client, io, json, os, random, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time, unittest, zipfile
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("FND_BUILD", os.path.join(TOP, "build"))
 IMAGES = os.environ.get("FND_IMAGES", os.path.join(TOP, "build/images"))
 ROLE = "arn:aws:iam::000000000000:role/test"
+ARN = "arn:aws:lambda:us-east-1:000000000000:function:"
 SANITIZED = "san-" in BUILD
 SLOW = float(os.environ.get("FND_SLOW", "1")) * (3 if SANITIZED else 1)  # patience on emulated machines and with sanitizers
 
@@ -370,3 +371,27 @@ class Case(unittest.TestCase):
 
     def python(self, source, name=None, **more):
         return self.function(name, make_zip({"f.py": source}), runtime="python3.11", handler="f.handler", **more)
+
+
+class BotoCase(Case):
+    """The API through boto3: `c` checks what it sends, `raw` does not."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.c = boto(cls.d)
+        cls.raw = boto(cls.d, validate=False)
+
+    def fails(self, code, call, **kw):
+        """The message of the error that it must fail with."""
+        with self.assertRaises(self.c.exceptions.ClientError) as e:
+            call(**kw)
+        self.assertEqual(e.exception.response["Error"]["Code"], code, e.exception)
+        return e.exception.response["Error"]["Message"]
+
+    def change(self, f, **kw):
+        """So that the next version is a new one."""
+        self.c.update_function_configuration(FunctionName=f, Description=f"d{random.random()}", **kw)
+
+    def publish(self, f, **kw):
+        return self.c.publish_version(FunctionName=f, **kw)["Version"]

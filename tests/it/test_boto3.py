@@ -1,25 +1,13 @@
 """boto3, unmodified: the control API's answers, errors, paging, waiters."""
-import base64, hashlib, io, json, unittest, urllib.request, zipfile
+import base64, glob, hashlib, io, json, os, unittest, urllib.request, zipfile
 from harness import *
 
 
-class Boto3(Case):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.c = boto(cls.d)
-
+class Boto3(BotoCase):
     def make(self, name, **more):
         self.addCleanup(self.d.delete, name)
         body = {"FunctionName": name, "Runtime": "provided.al2023", "Role": ROLE, "Handler": "x", "Code": {"ZipFile": native_zip()}, **more}
         return self.c.create_function(**body)
-
-    def fails(self, code, call, **kw):
-        """The error's message."""
-        with self.assertRaises(self.c.exceptions.ClientError) as e:
-            call(**kw)
-        self.assertEqual(e.exception.response["Error"]["Code"], code, e.exception)
-        return e.exception.response["Error"]["Message"]
 
     def test_life_of_a_function(self):
         made = self.make("b-life", MemorySize=300, Timeout=9, Description="d", Environment={"Variables": {"KEY": "v"}}, Tags={"team": "a"})
@@ -102,6 +90,40 @@ class Boto3(Case):
         self.assertEqual(self.c.get_function_configuration(FunctionName="b-rev")["CodeSha256"], now["CodeSha256"])
         self.c.update_function_code(FunctionName="b-rev", ZipFile=native_zip(), RevisionId=now["RevisionId"])
         self.assertNotEqual(self.c.get_function_configuration(FunctionName="b-rev")["RevisionId"], now["RevisionId"], "the same bytes are an update all the same")
+
+    def test_logging_config(self):
+        """As a raw request: boto3 of the tests is older than LoggingConfig."""
+        self.make("b-log")
+
+        def put(**logging):
+            return self.d.request("PUT", "/2015-03-31/functions/b-log/configuration", {"LoggingConfig": logging})
+
+        def refused(at, rule, **logging):
+            r = put(**logging)
+            self.assertEqual((r.status, r.error_type), (400, "ValidationException"), r)
+            self.assertIn(f"at 'loggingConfig.{at}' failed to satisfy constraint: Member must {rule}", r.json["message"])
+            return r.json["message"]
+
+        pattern = r"satisfy regular expression pattern: [\.\-_/#A-Za-z0-9]+"
+        self.assertTrue(refused("logGroup", "have length less than or equal to 512", LogGroup="g" * 513).startswith("1 validation error detected: "))
+        self.assertTrue(refused("logGroup", pattern, LogGroup="").startswith("2 validation errors detected: "))
+        for group in ("a b", "a\n", "a:b", "a\u00e9"):
+            refused("logGroup", pattern, LogGroup=group)
+        refused("logFormat", "satisfy enum value set: [JSON, Text]", LogFormat="XML")
+        for level in ("LOUD", "", "INFO, TRACE", "info"):
+            refused("applicationLogLevel", "satisfy enum value set: [DEBUG, ERROR, FATAL, INFO, TRACE, WARN]", LogFormat="JSON", ApplicationLogLevel=level)
+        refused("systemLogLevel", "satisfy enum value set: [DEBUG, INFO, WARN]", LogFormat="JSON", SystemLogLevel="ERROR")
+        r = put(LogGroup=7)
+        self.assertEqual((r.status, r.json["message"]), (400, "LogGroup must be a string"))
+        before = {n for n, _, _ in os.walk(os.path.join(self.d.state, "logs"))}
+        for group in ("g" * 512, "/team/my-group_1.x#y", "../../../../../escape"):  # as the model has it; a name, no path
+            self.assertEqual(put(LogGroup=group, LogFormat="JSON", ApplicationLogLevel="WARN", SystemLogLevel="DEBUG").json["LoggingConfig"],
+                             {"LogFormat": "JSON", "LogGroup": group, "ApplicationLogLevel": "WARN", "SystemLogLevel": "DEBUG"})
+            self.assertEqual(self.d.do("b-log", "env")["AWS_LAMBDA_LOG_GROUP_NAME"], group)
+        self.d.do("b-log", "print", bytes=3, newline=1)
+        wait_until("it is logged under the function's name", lambda: glob.glob(os.path.join(self.d.state, "logs/b-log/*.log")))
+        self.assertEqual({n for n, _, _ in os.walk(os.path.join(self.d.state, "logs"))} - before, {os.path.join(self.d.state, "logs/b-log")})
+        self.assertFalse(os.path.exists(os.path.join(self.d.state, "logs", group)))
 
     def test_paging(self):
         names = [f"b-page-{i:03d}" for i in range(57)]

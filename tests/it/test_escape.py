@@ -247,27 +247,40 @@ class StartedAhead(unittest.TestCase):
         self.assertEqual({k: v for k, v in results.items() if v[0] != "contained"}, {})
 
     def test_two_from_one_stock_know_nothing_of_each_other(self):
+        """Nor through their code, which is the same: a root has one owner."""
         self.python("holder", {"f.py": NEIGHBOUR}, "f.hold", Environment={"Variables": {"SECRET": "holders-secret"}})
-        self.python("looker", {"f.py": NEIGHBOUR, "other": "x"}, "f.look")
-        held = []
-        t = threading.Thread(target=lambda: held.append(self.d.invoke("holder", {"mark": "holders-mark", "s": 3 * SLOW}, tail=True)))
-        t.start()
-        wait_until("the holder holds", self.holding, 20)
-        looked = self.ahead(self.d.invoke("looker", {"mark": "holders-"}, tail=True))
-        t.join()
-        held = self.ahead(held[0])
+        self.python("looker", {"f.py": NEIGHBOUR}, "f.look")
+        held, looked = (self.ahead(r) for r in self.neighbours())
         # the test means something: all of it was there
         self.assertEqual(held["ipc"], [True] * 3)
-        self.assertEqual(set(held["locks"].values()), {"got"})
         self.assertEqual(held["pids"], 2)
-        self.assertEqual(held["seen"], 0, "the holder saw the looker open files")
-        self.assertEqual(set(looked["locks"].values()), {"got"}, looked["locks"])
         self.assertEqual((looked["mark"], looked["tmp"], looked["others"], looked["signalled"], looked["append"]), (False, [], [1], [], False))
         self.assertEqual(looked["sockets"], ["ConnectionRefusedError", "FileNotFoundError", "ConnectionRefusedError"])
         self.assertEqual((looked["listening"], looked["unix"]), (["0100007F:2329"], []))
         self.assertEqual((looked["ipc"], looked["sysv"]), ([-1] * 3, [1] * 3))
         self.assertEqual({l.split(":", 2)[2] for l in looked["cgroup"].splitlines()}, {"/"})
         self.assertNotEqual(looked["uids"][1], held["uids"][1])
+
+    def test_two_with_the_same_code_and_no_runtime_started_ahead(self):
+        plain = {"Environment": {"Variables": {"PYTHONWARNINGS": "ignore"}}}
+        self.python("holder", {"f.py": NEIGHBOUR}, "f.hold", **plain)
+        self.python("looker", {"f.py": NEIGHBOUR}, "f.look", **plain)
+        for r in self.neighbours():
+            self.assertNotIn("runtime started ahead", r.log)
+
+    def neighbours(self):
+        held = []
+        t = threading.Thread(target=lambda: held.append(self.d.invoke("holder", {"mark": "holders-mark", "s": 3 * SLOW}, tail=True)))
+        t.start()
+        wait_until("the holder holds", self.holding, 20)
+        looked = self.d.invoke("looker", {"mark": "holders-"}, tail=True)
+        t.join()
+        for r in (held[0], looked):
+            self.assertIsNone(r.error, r)
+            self.assertEqual(set(r.json["locks"].values()), {"got"}, r.json["locks"])
+            self.assertIn("/var/task", r.json["locks"])
+        self.assertEqual(held[0].json["seen"], 0, "the holder saw the looker open files")
+        return held[0], looked
 
     def holding(self):
         return any(os.path.exists(f"/proc/{p}/root/tmp/ready") for p in self.d.pids()["sandbox"])

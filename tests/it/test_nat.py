@@ -334,6 +334,41 @@ class Nat(unittest.TestCase):
         self.assertEqual(sorted(self.links()), ["eth0", "fnsmall", "lo"])
         self.stop(d)
 
+    def test_what_is_made_ahead_leaves_addresses_to_requests(self):
+        d = self.daemon(config={**self.config(subnet="10.77.0.0/29", bridge="fnsmall"), "prepared_least": 10, "prepared_most": 10})
+        ahead = lambda: d.doctor()["Prepared"]["sandbox"]
+        wait_until("one is made ahead", lambda: ahead() == 1)
+        time.sleep(0.5)
+        self.assertEqual((ahead(), self.used(d)), (1, 1), "a quarter of five")
+        for i in range(5):
+            d.create(f"f{i}")
+            d.do(f"f{i}", "echo")
+        self.assertEqual((ahead(), self.used(d)), (0, 5))
+        for i in range(5):
+            d.delete(f"f{i}")
+        wait_until("one is made ahead again", lambda: (ahead(), self.used(d)) == (1, 1), 20)
+        self.stop(d)
+
+    def test_what_is_made_ahead_for_others_gives_its_address_to_a_request(self):
+        d = self.daemon(config={**self.config(subnet="10.77.0.0/29", bridge="fnsmall"), "prestarted_least": 2, "prestarted_most": 2})
+        self.function(d, "python")
+        self.call(d, "python")
+        ahead = lambda: sum(d.doctor()["Prepared"].values())
+        wait_until("a runtime is started ahead", lambda: ahead() == 1, 30)
+        for i in range(3):
+            d.create(f"f{i}")
+            d.do(f"f{i}", "echo")
+        wait_until("it holds the last one", lambda: (ahead(), self.used(d)) == (1, 5))
+        d.create("late")
+        d.do("late", "echo")
+        self.assertEqual((ahead(), self.used(d)), (0, 5))
+        d.create("none")
+        self.assertIn("all 5 addresses", d.invoke("none", {"do": "echo"}).json["Message"])
+        d.delete("none")
+        for f in ("python", "f0", "f1", "f2", "late"):
+            d.delete(f)
+        self.stop(d)
+
     def test_not_reused_at_once(self):
         d = self.daemon()
         seen = []

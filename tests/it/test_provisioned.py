@@ -1,9 +1,7 @@
 """Provisioned and reserved concurrency, through boto3 and the AWS CLI; metrics."""
-import random, threading, time, unittest
+import threading, time, unittest
 from harness import *
-import test_awscli
-
-ARN = "arn:aws:lambda:us-east-1:000000000000:function:"
+import test_awscli, test_logs_fnctl  # modules, lest their tests run here too
 
 PY = """
 import os, time
@@ -28,25 +26,7 @@ def metrics(d):
     return out
 
 
-class Base(Case):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.c = boto(cls.d)
-        cls.raw = boto(cls.d, validate=False)
-
-    def fails(self, code, call, **kw):
-        with self.assertRaises(self.c.exceptions.ClientError) as e:
-            call(**kw)
-        self.assertEqual(e.exception.response["Error"]["Code"], code, e.exception)
-        return e.exception.response["Error"]["Message"]
-
-    def change(self, f, **kw):
-        self.c.update_function_configuration(FunctionName=f, Description=f"d{random.random()}", **kw)
-
-    def publish(self, f):
-        return self.c.publish_version(FunctionName=f)["Version"]
-
+class Base(BotoCase):
     def get(self, f, q):
         return self.c.get_provisioned_concurrency_config(FunctionName=f, Qualifier=q)
 
@@ -383,3 +363,41 @@ class Cli(Case):
         self.aws("delete-provisioned-concurrency-config", *name, "--qualifier", "1")
         self.assertIn("ProvisionedConcurrencyConfigNotFoundException", self.aws("get-provisioned-concurrency-config", *name, "--qualifier", "1", fails=True))
         self.aws("delete-function-concurrency", *name)
+
+
+class FnctlConcurrency(Base):
+    fnctl = test_logs_fnctl.Fnctl.fnctl
+
+    def test_reserved(self):
+        f = self.function()
+        self.assertIn("none reserved", self.fnctl("concurrency", "get", f))
+        self.assertEqual(json.loads(self.fnctl("concurrency", "get", f, "--output", "json")), {})
+        self.assertEqual(self.fnctl("concurrency", "put", f, "0"), f"{f}: 0 reserved\n")
+        self.assertIn("TooManyRequestsException", self.fnctl("invoke", f, status=3))
+        self.assertEqual(json.loads(self.fnctl("--output", "json", "concurrency", "put", f, "7")), {"ReservedConcurrentExecutions": 7})
+        self.assertEqual(self.fnctl("concurrency", "get", f), f"{f}: 7 reserved\n")
+        self.assertEqual(self.c.get_function_concurrency(FunctionName=f)["ReservedConcurrentExecutions"], 7)
+        self.assertIn("below its minimum", self.fnctl("concurrency", "put", f, "1000", status=3))
+        self.assertIn("no reserved concurrency any more", self.fnctl("concurrency", "delete", f))
+        self.assertNotIn("ReservedConcurrentExecutions", self.c.get_function_concurrency(FunctionName=f))
+
+    def test_provisioned(self):
+        f = self.function()
+        v = self.publish(f)
+        self.c.create_alias(FunctionName=f, Name="live", FunctionVersion=v)
+        self.assertIn("None provisioned", self.fnctl("concurrency", "list", f))
+        self.assertRegex(self.fnctl("concurrency", "put", f, "2", "--qualifier", "live"), r"QUALIFIER +REQUESTED +AVAILABLE +STATUS .*\nlive +2 +0 +IN_PROGRESS ")
+        self.ready(f, "live", 2)
+        self.assertRegex(self.fnctl("concurrency", "get", f, "--qualifier", "live"), r"\nlive +2 +2 +READY ")
+        self.assertRegex(self.fnctl("concurrency", "list", f), r"\nlive +2 +2 +READY ")
+        out = json.loads(self.fnctl("--output", "json", "concurrency", "list", f))["ProvisionedConcurrencyConfigs"]
+        self.assertEqual([(c["FunctionArn"], c["Status"]) for c in out], [(f"{ARN}{f}:live", "READY")])
+        self.assertIn("pointed by", self.fnctl("concurrency", "put", f, "1", "--qualifier", v, status=3))
+        self.assertIn(f"{f}:live has no provisioned", self.fnctl("concurrency", "delete", f, "--qualifier", "live"))
+        self.assertIn("ProvisionedConcurrencyConfigNotFound", self.fnctl("concurrency", "get", f, "--qualifier", "live", status=3))
+
+    def test_wrong_use(self):
+        for args, word in (((), "put, get"), (("make", "f"), 'what is "make"'), (("get",), "which function"), (("put", "f"), "how many"), (("put", "f", "x"), "whole number"),
+                           (("put", "f", "-1"), "no option -1"), (("put", "f", "1", "2"), 'what is "2"'), (("get", "f", "1"), 'what is "1"'), (("list", "f", "--qualifier", "1"), "no --qualifier"),
+                           (("get", "f", "--qualifier", ""), "a version or an alias"), (("get", "f", "--weight", "1"), "no option")):
+            self.assertIn(word, self.fnctl("concurrency", *args, status=2), args)

@@ -3,7 +3,6 @@ import collections, http.client, random, sqlite3, threading, unittest
 from harness import *
 import test_awscli, test_logs_fnctl  # modules, lest their tests run here too
 
-ARN = "arn:aws:lambda:us-east-1:000000000000:function:"
 _zips = {}
 
 
@@ -23,28 +22,9 @@ def hexes(*ns):
     return {hashlib.sha256(package(n)).hexdigest() for n in ns}
 
 
-class Api(Case):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.c = boto(cls.d)
-        cls.raw = boto(cls.d, validate=False)
-
-    def fails(self, code, call, **kw):
-        with self.assertRaises(self.c.exceptions.ClientError) as e:
-            call(**kw)
-        self.assertEqual(e.exception.response["Error"]["Code"], code, e.exception)
-        return e.exception.response["Error"]["Message"]
-
+class Api(BotoCase):
     def make(self, **more):
         return self.function(zip_bytes=package(1), **more)
-
-    def publish(self, f, **kw):
-        return self.c.publish_version(FunctionName=f, **kw)["Version"]
-
-    def change(self, f):
-        """So that the next version is a new one."""
-        self.c.update_function_configuration(FunctionName=f, Description=f"d{random.random()}")
 
     def three(self):
         f = self.make()

@@ -10,7 +10,7 @@
 static struct fn_spec sample(void)
 {
 	static char *argv[] = {(char *)"bootstrap", (char *)"x y", NULL}, *envp[] = {(char *)"A=b", (char *)"EMPTY=", NULL}, *exec[] = {(char *)"/var/task/bootstrap", NULL};
-	struct fn_spec s = {.name = "env", .memory_bytes = 128 << 20, .cpu_quota_us = 2000, .cpu_init_quota_us = 20000, .cpu_period_us = 20000, .pids_max = 1024, .nofile = 1024, .tmp_bytes = 512 << 20,
+	struct fn_spec s = {.name = "env", .owner = "My_Function-1", .memory_bytes = 128 << 20, .cpu_quota_us = 2000, .cpu_init_quota_us = 20000, .cpu_period_us = 20000, .pids_max = 1024, .nofile = 1024, .tmp_bytes = 512 << 20,
 			    .n_lowers = 2, .lowers = {"code-" HEX64, "img-" HEX64}, .cwd = "/var/task", .argv = argv, .envp = envp, .exec_candidates = exec};
 
 	return s;
@@ -26,6 +26,7 @@ START_TEST(round_trip)
 	ck_assert_int_eq(fn_spec_encode(&s, &b), 0);
 	ck_assert_int_eq(fn_spec_decode(b.data, b.len, &back, &err), 0);
 	ck_assert_str_eq(back.name, "env");
+	ck_assert_str_eq(back.owner, "My_Function-1");
 	ck_assert_uint_eq(back.memory_bytes, s.memory_bytes);
 	ck_assert_uint_eq(back.n_lowers, 2);
 	ck_assert_str_eq(back.lowers[1], "img-" HEX64);
@@ -74,6 +75,9 @@ START_TEST(values_out_of_range_are_refused)
 	REFUSED(strcpy(s.name, "../x"))
 	REFUSED(strcpy(s.name, ""))
 	REFUSED(strcpy(s.name, "A"))
+	REFUSED(strcpy(s.owner, ""))
+	REFUSED(strcpy(s.owner, "a/code"))
+	REFUSED(strcpy(s.kind, "k"); s.prestart = true)
 	REFUSED(strcpy(s.lowers[0], "../../etc"))
 	REFUSED(strcpy(s.lowers[0], "code-xyz"))
 	REFUSED(strcpy(s.lowers[0], "code-" HEX64 ":"))

@@ -31,4 +31,17 @@ START_TEST(target_stays_within_its_bounds)
 }
 END_TEST
 
-TEST_MAIN("spawn/stock", demand_rises_at_once_and_decays, target_stays_within_its_bounds)
+START_TEST(a_quarter_of_the_addresses_and_never_the_last)
+{
+	ck_assert(fn_stock_may_take(0, 5, 5)); /* a /29 */
+	ck_assert(!fn_stock_may_take(1, 4, 5));
+	ck_assert(fn_stock_may_take(0, 2, 5));
+	ck_assert(!fn_stock_may_take(0, 1, 5));
+	ck_assert(!fn_stock_may_take(0, 0, 5));
+	ck_assert(fn_stock_may_take(2, 11, 13)); /* a /28 */
+	ck_assert(!fn_stock_may_take(3, 10, 13));
+	ck_assert(fn_stock_may_take(63, 65470, 65533));
+}
+END_TEST
+
+TEST_MAIN("spawn/stock", demand_rises_at_once_and_decays, target_stays_within_its_bounds, a_quarter_of_the_addresses_and_never_the_last)
