@@ -213,6 +213,7 @@ def look(event, context):
 
 class StartedAhead(unittest.TestCase):
     """The same where the runtime's process is older than the function's order: from its base image into a root that changed under it."""
+    version = ""
 
     @classmethod
     def setUpClass(cls):
@@ -234,7 +235,7 @@ class StartedAhead(unittest.TestCase):
     def test_in_c(self):
         with open(os.path.join(BUILD, "fixtures/escape"), "rb") as f:
             self.python("c", {"f.py": RUN, "escape": f.read()}, "f.handler", Timeout=120, MemorySize=1769)
-        results = self.ahead(self.d.invoke("c", {}, tail=True))
+        results = self.ahead(self.d.invoke("c" + self.version, {}, tail=True))
         self.assertEqual({k: v for k, v in results.items() if v[0] != "contained"}, {})
         self.assertGreaterEqual(len(results), 100)
 
@@ -243,7 +244,7 @@ class StartedAhead(unittest.TestCase):
         with socket.socket(socket.AF_UNIX) as s:
             s.bind("\0fnd-escape-test-ahead")
             s.listen()
-            results = self.ahead(self.d.invoke("p", {"port": self.d.port, "abstract": "\0fnd-escape-test-ahead"}, tail=True))
+            results = self.ahead(self.d.invoke("p" + self.version, {"port": self.d.port, "abstract": "\0fnd-escape-test-ahead"}, tail=True))
         self.assertEqual({k: v for k, v in results.items() if v[0] != "contained"}, {})
 
     def test_two_from_one_stock_know_nothing_of_each_other(self):
@@ -270,10 +271,10 @@ class StartedAhead(unittest.TestCase):
 
     def neighbours(self):
         held = []
-        t = threading.Thread(target=lambda: held.append(self.d.invoke("holder", {"mark": "holders-mark", "s": 3 * SLOW}, tail=True)))
+        t = threading.Thread(target=lambda: held.append(self.d.invoke("holder" + self.version, {"mark": "holders-mark", "s": 3 * SLOW}, tail=True)))
         t.start()
         wait_until("the holder holds", self.holding, 20)
-        looked = self.d.invoke("looker", {"mark": "holders-"}, tail=True)
+        looked = self.d.invoke("looker" + self.version, {"mark": "holders-"}, tail=True)
         t.join()
         for r in (held[0], looked):
             self.assertIsNone(r.error, r)
@@ -313,11 +314,30 @@ def handler(event, context):
         self.python("greedy", {"f.py": source}, "f.handler", MemorySize=512)
         self.python("modest", {"f.py": source + "#"}, "f.handler")
         greedy = []
-        t = threading.Thread(target=lambda: greedy.append(self.d.invoke("greedy", {"n": 200000, "pairs": 100, "s": 2}).json))
+        t = threading.Thread(target=lambda: greedy.append(self.d.invoke("greedy" + self.version, {"n": 200000, "pairs": 100, "s": 2}).json))
         t.start()
         time.sleep(1)
-        self.assertEqual(self.d.invoke("modest", {"n": 10, "pairs": 1, "s": 0}).json["timers"], 10)
+        self.assertEqual(self.d.invoke("modest" + self.version, {"n": 10, "pairs": 1, "s": 0}).json["timers"], 10)
         t.join()
         self.assertLessEqual(greedy[0]["timers"], 1024)
         self.assertLessEqual(greedy[0]["watchers"], 16)
         self.assertLess(greedy[0]["megabytes"], 64 * 1.5 if "v1" in str(self.d.doctor()["Controllers"][0]) else 512)
+
+
+class FromASnapshot(StartedAhead):
+    """And where the process is one that another has been (SnapStart)."""
+    version = ":1"
+    test_two_with_the_same_code_and_no_runtime_started_ahead = None
+
+    def python(self, name, files, handler, **more):
+        self.d.create(name, make_zip(files, {"escape": 0o755}), runtime="python3.11", handler=handler, SnapStart={"ApplyOn": "PublishedVersions"}, Publish=True,
+                      **{"Timeout": 60, "MemorySize": 512, **more})
+        self.addCleanup(self.d.delete, name)
+        config = lambda: self.d.request("GET", f"/2015-03-31/functions/{name}/configuration?Qualifier=1").json
+        wait_until("it has its snapshot", lambda: config()["State"] != "Pending", 30)
+        self.assertEqual((config().get("StateReason"), config()["SnapStart"]["OptimizationStatus"]), (None, "On"))
+
+    def ahead(self, r):
+        self.assertIsNone(r.error, r)
+        self.assertIn("\tRestore Duration: ", r.log)
+        return r.json
