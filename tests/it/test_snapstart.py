@@ -329,6 +329,28 @@ class Lasting(Snap):
         self.d.delete(f)
         wait_until("the second version's snapshot is gone", lambda: not self.trees())
 
+    def test_nothing_leaks(self):
+        f = self.snap("import os\ndef handler(e, c):\n  if e.get('exit'): os._exit(e['exit'])\n  return 1", name="s-leak")
+        self.on(f)
+
+        def held():
+            return [fd_count(self.d.pids()[k][0]) for k in ("worker", "spawnd")]
+
+        def round_of(n):
+            for _ in range(n):
+                r = self.d.invoke(f, {"exit": 1}, query="?Qualifier=1")
+                self.assertEqual(r.error, "Unhandled")
+            self.d.configure(f, Description=str(n))
+            v = self.publish(f)
+            self.on(f, v)
+            self.d.request("DELETE", f"/2015-03-31/functions/{f}?Qualifier={v}")
+            wait_until("none is left", lambda: not self.d.pids()["sandbox"] and len(self.trees()) == 1, 20)
+        round_of(5)
+        before, groups = held(), len(self.d.groups())
+        round_of(30)
+        wait_until("as many descriptors as before", lambda: all(a <= b + 6 for a, b in zip(held(), before)), 20)
+        self.assertEqual(len(self.d.groups()), groups)
+
     def test_pending_over_a_crash(self):
         f = self.snap("import time\ntime.sleep(1.5)\ndef handler(e, c): return 1", name="s-crash")
         time.sleep(0.5)
