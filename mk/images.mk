@@ -12,7 +12,7 @@ images: guest
 # Not sanitized, whatever the daemon is: they run in the function's image.
 GUEST_CFLAGS := -std=gnu17 -O2 -g0 $(WARN) -D_GNU_SOURCE -fno-stack-protector -fcf-protection=none -U_FORTIFY_SOURCE
 GUEST_HEADERS := $(wildcard rootfs/snapshot/*.h)
-guest: $(B)/guest/fnd-restore $(B)/guest/_fnd_snapshot.abi3.so
+guest: $(if $(filter x86_64,$(shell uname -m)),$(B)/guest/fnd-restore $(B)/guest/_fnd_snapshot.abi3.so)
 $(B)/guest/fnd-restore: rootfs/snapshot/restore.c $(GUEST_HEADERS)
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  CC $<")

@@ -125,8 +125,8 @@ static int begin(struct fn_snapshots *s, struct fn_function *v, const char *host
 	j->s = s;
 	j->version = fn_function_ref(v);
 	snprintf(j->host, sizeof(j->host), "%s", host);
-	memcpy(j->tree, "snap-", 5);
-	fn_id_hex(j->tree + 5, 64);
+	strcpy(j->tree, "snap-");
+	fn_id_hex(j->tree + strlen("snap-"), 64);
 	fn_list_push_back(&s->jobs, &j->link);
 	s->n_jobs++;
 	r = fn_store_add_tree(s->cfg.store, j->tree, &err);

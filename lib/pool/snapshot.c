@@ -17,7 +17,8 @@
 #include "image/digest.h"
 #include "pool/worker.h"
 
-#define WRITE_US 30000000u       /* from the end of init to the last byte */
+#define WRITE_US 30000000u       /* from the end of init to the last byte; and more of it for more memory: */
+#define WRITE_US_PER_MB 10000u
 #define ENTRIES_MAX 10000u       /* files in /tmp */
 #define BESIDES_BYTES (64u << 20) /* an image may be that much larger than the function's memory: tables, pages of zeros between others */
 
@@ -106,7 +107,7 @@ void fn_worker_on_snapshot(void *arg, int fd)
 	w->ready_us = fn_clock_mono_us();
 	fn_worker_log(w, "INIT_REPORT Init Duration: %.2f ms\tPhase: init\tStatus: success\n", (double)(w->ready_us - w->spawned_us) / 1000.0);
 	memcpy(req.tree, s->tree, sizeof(req.tree));
-	fn_worker_arm(w, fn_pool_now_us(w->group->pool) + WRITE_US);
+	fn_worker_arm(w, fn_pool_now_us(w->group->pool) + WRITE_US + (uint64_t)(unsigned)f->memory_mb * WRITE_US_PER_MB);
 	s->unpacking = true;
 	if (fn_spawn_unpack(w->group->pool->spawn, &req, on_unpacked, s) < 0) {
 		const struct fn_err lost = {ECONNRESET, "fn-spawnd", ""};

@@ -103,7 +103,7 @@ int files_note(int out_fd, char *why)
 	while (r == 0 && (got = syscall(SYS_getdents64, dir, entries, sizeof(entries))) > 0)
 		for (long at = 0; r == 0 && at < got;) {
 			struct dirent64 *d = (struct dirent64 *)(entries + at);
-			int fd = atoi(d->d_name);
+			int fd = (int)strtol(d->d_name, NULL, 10);
 
 			at += d->d_reclen;
 			if (d->d_name[0] != '.' && fd != dir && fd != out_fd)

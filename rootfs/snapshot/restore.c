@@ -265,7 +265,7 @@ static void refuse_what_tells(const struct image_head *h)
 	unsigned n = 0;
 #define ADD(code, k, jt, jf) f[n++] = (struct sock_filter){(code), (jt), (jf), (uint32_t)(k)}
 #define LOAD(what) ADD(BPF_LD | BPF_W | BPF_ABS, (what), 0, 0)
-#define ARG(i) (offsetof(struct seccomp_data, args) + 8 * (i))
+#define ARG(i) (offsetof(struct seccomp_data, args) + 8ul * (i))
 
 	if (h->n_lazy == 0)
 		return;
@@ -328,7 +328,7 @@ static void read_all(long fd, void *to, uint64_t len)
 /* Not yet ours: what comes over the descriptor is. */
 static void wait_for_environment(long fd)
 {
-	uint32_t len;
+	uint32_t len = 0;
 
 	call(__NR_prctl, PR_SET_NAME, "fn-ready", 0, 0, 0);
 	call(__NR_write, fd, "!", 1, 0, 0);

@@ -420,6 +420,8 @@ static int write_image(int fd, char *why)
 	size = head.pages_at;
 	for (uint32_t i = 0; i < head.n_runs; i++)
 		size += runs[i].len;
+	if (size >> 33)
+		return fail(why, "more than 8 GiB of memory");
 	tar_entry(&t, "image", '0', 0444, size, NULL);
 	tar_write(&t, &head, sizeof(head));
 	tar_write(&t, maps, head.n_maps * sizeof(maps[0]));

@@ -9,9 +9,13 @@ import sys
 
 import _socket
 
-import _fnd_snapshot
 import fnd_runtime
 from fnd_runtime import API, dumps
+
+try:
+    import _fnd_snapshot
+except ImportError:  # an image for a processor that it is not written for
+    _fnd_snapshot = None
 
 
 def _connect(address):
@@ -69,6 +73,8 @@ def take(api):
     fnd_runtime.flush()
     gc.collect()
     try:
+        if not _fnd_snapshot:
+            raise RuntimeError(f"there are no snapshots on {os.uname().machine} yet")
         fd = _connect(os.environ["AWS_LAMBDA_RUNTIME_API"])
         environment = _fnd_snapshot.save(fd)
     except (RuntimeError, OSError) as e:
