@@ -255,6 +255,19 @@ class Obstacles(Snap):
         self.refused("import mmap\nm = mmap.mmap(-1, 4096)", "shared memory")
         self.refused("import signal\nsignal.alarm(1000)", "a timer (setitimer, alarm)")
 
+    def test_threads_that_end_before_a_fork(self):
+        """As OpenBLAS has them, and with it numpy."""
+        f = self.snap('''
+import os, threading
+stop = threading.Event()
+thread = threading.Thread(target=stop.wait); thread.start()
+def end(): stop.set(); thread.join()
+os.register_at_fork(before=end)
+def handler(e, c): return threading.active_count()
+''')
+        self.on(f)
+        self.assertEqual(self.call(f), 1)
+
     def failed(self, source, code, words, **more):
         f = self.snap(source, name="s-failed", **more)
         c = self.settled(f)

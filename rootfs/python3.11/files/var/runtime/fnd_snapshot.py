@@ -6,6 +6,7 @@ and the function's hooks run before and after. What may not be the same in two e
 import gc
 import os
 import sys
+import time
 
 import _socket
 
@@ -63,6 +64,24 @@ def _renew():
         numpy.seed()
 
 
+def _threads():
+    return len(os.listdir("/proc/self/task"))
+
+
+def _let_threads_end():
+    """A library that ends its threads before a fork, and begins them anew when it needs them (OpenBLAS does), does so now."""
+    if _threads() == 1:
+        return
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    for _ in range(50):
+        if _threads() == 1:
+            break
+        time.sleep(0.001)
+
+
 def take(api):
     """Returns in every process that is made from the image, and never in the one that it is made of."""
     try:
@@ -71,6 +90,7 @@ def take(api):
     except Exception as e:
         _fail(api, "init/error", e, "Runtime.BeforeSnapshotError", 64)
     fnd_runtime.flush()
+    _let_threads_end()
     gc.collect()
     try:
         if not _fnd_snapshot:
