@@ -196,6 +196,7 @@ int fn_pool_snapshot(struct fn_pool *p, const struct fn_function *f, const char 
 	*s = (struct fn_snapshot){.fn = fn, .arg = arg};
 	snprintf(s->tree, sizeof(s->tree), "%s", tree);
 	fn_list_push_back(&p->snapshots, &s->link);
+	(void)fn_group_make_room(g);
 	if (fn_worker_start_snapshot(g, s))
 		return 0;
 	release(s);

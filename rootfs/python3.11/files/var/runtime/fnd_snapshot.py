@@ -92,6 +92,7 @@ def take(api):
     fnd_runtime.flush()
     _let_threads_end()
     gc.collect()
+    gc.freeze()  # a later collection would write to, and so copy, every page that holds an object
     try:
         if not _fnd_snapshot:
             raise RuntimeError(f"there are no snapshots on {os.uname().machine} yet")
