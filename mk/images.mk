@@ -18,7 +18,7 @@ $(B)/guest/fnd-restore: rootfs/snapshot/restore.c $(GUEST_HEADERS)
 	@$(if $(V),,echo "  CC $<")
 	$(Q)$(CC) $(GUEST_CFLAGS) -fno-pie -fno-builtin -static -nostdlib -nostartfiles -Wl,-Ttext-segment=0x10000 -Wl,--build-id=none \
 		-Wl,-z,noseparate-code -Wl,-z,noexecstack -o $@ $<
-$(B)/guest/_fnd_snapshot.abi3.so: $(addprefix rootfs/snapshot/,save.c files.c module.c) $(GUEST_HEADERS)
+$(B)/guest/_fnd_snapshot.abi3.so: $(addprefix rootfs/snapshot/,save.c descriptors.c tmp.c module.c) $(GUEST_HEADERS)
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  CC $@")
 	$(Q)$(CC) $(GUEST_CFLAGS) $(shell pkg-config --cflags python3 2>/dev/null) -fPIC -shared -Wl,--build-id=none -o $@ $(filter %.c,$^)

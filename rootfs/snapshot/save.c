@@ -52,8 +52,7 @@ static char strings[262144];
 static char text[65536];
 static uint64_t pagemap[4096];
 
-static int fail(char *why, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static int fail(char *why, const char *fmt, ...)
+int save_fail(char *why, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -109,16 +108,16 @@ static int obstacles(char *why)
 	int n = count_threads();
 
 	if (n != 1)
-		return fail(why, "%d threads are left by init", n);
+		return save_fail(why, "%d threads are left by init", n);
 	if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD)
-		return fail(why, "child processes are left by init");
+		return save_fail(why, "child processes are left by init");
 	for (int i = 0; i < 3; i++)
 		if (getitimer(i, &it) == 0 && (it.it_value.tv_sec || it.it_value.tv_usec))
-			return fail(why, "a timer (setitimer, alarm) is left by init");
+			return save_fail(why, "a timer (setitimer, alarm) is left by init");
 	if (read_file("/proc/self/timers", text, 1) > 0)
-		return fail(why, "a timer (timer_create) is left by init");
+		return save_fail(why, "a timer (timer_create) is left by init");
 	if (prctl(PR_SET_MM, PR_SET_MM_MAP_SIZE, &n, 0, 0) < 0)
-		return fail(why, "the kernel lacks CONFIG_CHECKPOINT_RESTORE");
+		return save_fail(why, "the kernel lacks CONFIG_CHECKPOINT_RESTORE");
 	return 0;
 }
 
@@ -163,7 +162,7 @@ static int note_mm(char *why)
 	text[n < 0 ? 0 : n] = '\0';
 	p = strrchr(text, ')');
 	if (!p)
-		return fail(why, "/proc/self/stat cannot be read");
+		return save_fail(why, "/proc/self/stat cannot be read");
 	p += 4;
 	for (int field = 4; field < 52 && *p; field++)
 		v[field] = strtoull(p, &p, 10);
@@ -172,7 +171,7 @@ static int note_mm(char *why)
 	head.mm.brk = (uint64_t)syscall(SYS_brk, 0);
 	n = read_file("/proc/self/auxv", (char *)head.auxv, sizeof(head.auxv));
 	if (n <= 0 || head.mm.start_brk == 0)
-		return fail(why, "/proc/self/stat or auxv does not tell what it should");
+		return save_fail(why, "/proc/self/stat or auxv does not tell what it should");
 	head.auxv_len = (uint32_t)n;
 	return 0;
 }
@@ -183,7 +182,7 @@ static int add_special(const char *name, uint64_t start, uint64_t end, char *why
 	struct image_special *s = &head.specials[head.n_specials];
 
 	if (head.n_specials == IMAGE_SPECIALS)
-		return fail(why, "more mappings of the kernel's own than are known");
+		return save_fail(why, "more mappings of the kernel's own than are known");
 	head.n_specials++;
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	s->start = start;
@@ -199,7 +198,7 @@ static int add_map(const struct image_map *m, const char *path, char *why)
 	size_t len = strlen(path) + 1;
 
 	if (head.n_maps == IMAGE_MAPS_MAX)
-		return fail(why, "more than %u mappings", IMAGE_MAPS_MAX);
+		return save_fail(why, "more than %u mappings", IMAGE_MAPS_MAX);
 	*to = *m;
 	if (path[0] != '/')
 		path = "";
@@ -207,7 +206,7 @@ static int add_map(const struct image_map *m, const char *path, char *why)
 		to->path = last->path;
 	} else if (path[0]) {
 		if (head.strings_len + len > sizeof(strings))
-			return fail(why, "too many mapped files");
+			return save_fail(why, "too many mapped files");
 		memcpy(strings + head.strings_len, path, len);
 		to->path = head.strings_len;
 		head.strings_len += (uint32_t)len;
@@ -224,28 +223,28 @@ static int take_map(char *line, char *why)
 	int at = 0;
 
 	if (sscanf(line, "%lx-%lx %4s %lx %*s %*s %n", &m.start, &m.end, perms, &m.offset, &at) != 4)
-		return fail(why, "a line of /proc/self/maps is not understood: %.80s", line);
+		return save_fail(why, "a line of /proc/self/maps is not understood: %.80s", line);
 	path = line + at;
 	if (strcmp(path, "[vsyscall]") == 0)
 		return 0;
 	if (path[0] == '[' && (strncmp(path, "[vvar", 5) == 0 || strcmp(path, "[vdso]") == 0))
 		return add_special(path, m.start, m.end, why);
 	if (path[0] == '[' && strcmp(path, "[heap]") != 0 && strcmp(path, "[stack]") != 0 && strncmp(path, "[anon", 5) != 0)
-		return fail(why, "a mapping of a kind that cannot be kept: %.80s", path);
+		return save_fail(why, "a mapping of a kind that cannot be kept: %.80s", path);
 	if (m.start < IMAGE_LOW)
-		return fail(why, "memory below 4 MiB is in use");
+		return save_fail(why, "memory below 4 MiB is in use");
 	m.prot = (perms[0] == 'r' ? PROT_READ : 0) | (perms[1] == 'w' ? PROT_WRITE : 0) | (perms[2] == 'x' ? PROT_EXEC : 0);
 	m.flags = perms[3] == 's' ? MAP_SHARED : MAP_PRIVATE;
 	if (strcmp(path, "[stack]") == 0)
 		m.flags |= MAP_GROWSDOWN;
 	if (path[0] == '/' && strstr(path, " (deleted)"))
-		return fail(why, "shared memory, or a mapped file that is deleted: %.80s", path);
+		return save_fail(why, "shared memory, or a mapped file that is deleted: %.80s", path);
 	if (path[0] == '/' && strncmp(path, "/tmp/", 5) == 0)
-		return fail(why, "a file of /tmp is mapped: %.80s", path);
+		return save_fail(why, "a file of /tmp is mapped: %.80s", path);
 	if (path[0] && path[0] != '/' && path[0] != '[')
-		return fail(why, "a mapping of a kind that cannot be kept: %.80s", path);
+		return save_fail(why, "a mapping of a kind that cannot be kept: %.80s", path);
 	if (m.flags & MAP_SHARED && (path[0] != '/' || m.prot & PROT_WRITE))
-		return fail(why, "shared writable memory: %.80s", path);
+		return save_fail(why, "shared writable memory: %.80s", path);
 	return add_map(&m, path, why);
 }
 
@@ -256,7 +255,7 @@ static int scan_maps(char *why)
 	ssize_t n;
 
 	if (fd < 0)
-		return fail(why, "/proc/self/maps: %s", strerror(errno));
+		return save_fail(why, "/proc/self/maps: %s", strerror(errno));
 	head.strings_len = 1;
 	while (r == 0 && (n = read(fd, text + have, sizeof(text) - 1 - have)) > 0) {
 		char *line = text, *nl;
@@ -293,7 +292,7 @@ static int add_page(const struct image_map *m, uint64_t addr, char *why)
 		return 0;
 	}
 	if (head.n_runs == IMAGE_RUNS_MAX)
-		return fail(why, "memory in more than %u pieces", IMAGE_RUNS_MAX);
+		return save_fail(why, "memory in more than %u pieces", IMAGE_RUNS_MAX);
 	runs[head.n_runs++] = (struct image_run){addr, IMAGE_PAGE, m->lazy};
 	return 0;
 }
@@ -370,14 +369,14 @@ static int scan_pages(struct image_map *m, int fd, char *why)
 		ssize_t n = pread(fd, pagemap, want * 8, (off_t)(page * 8));
 
 		if (n <= 0)
-			return fail(why, "/proc/self/pagemap: %s", n < 0 ? strerror(errno) : "short");
+			return save_fail(why, "/proc/self/pagemap: %s", n < 0 ? strerror(errno) : "short");
 		for (size_t i = 0; i < (size_t)n / 8; i++) {
 			uint64_t addr = (page + i) * IMAGE_PAGE;
 
 			if (!(pagemap[i] >> 62) || (pagemap[i] >> 61 & 1))
 				continue;
 			if (!(m->prot & PROT_READ))
-				return fail(why, "memory that may not be read holds something");
+				return save_fail(why, "memory that may not be read holds something");
 			if (!m->path && is_zero(addr))
 				continue;
 			if (add_page(m, addr, why) < 0)
@@ -397,7 +396,7 @@ static int scan(char *why)
 		return -1;
 	fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return fail(why, "/proc/self/pagemap: %s", strerror(errno));
+		return save_fail(why, "/proc/self/pagemap: %s", strerror(errno));
 	choose_lazy(fd);
 	r = 0;
 	for (uint32_t i = 0; r == 0 && i < head.n_maps; i++)
@@ -416,12 +415,12 @@ static int write_image(int fd, char *why)
 
 	head.pages_at = (tables + IMAGE_PAGE - 1) / IMAGE_PAGE * IMAGE_PAGE;
 	if (head.pages_at > IMAGE_TABLES_MAX)
-		return fail(why, "memory in too many pieces");
+		return save_fail(why, "memory in too many pieces");
 	size = head.pages_at;
 	for (uint32_t i = 0; i < head.n_runs; i++)
 		size += runs[i].len;
 	if (size >> 33)
-		return fail(why, "more than 8 GiB of memory");
+		return save_fail(why, "more than 8 GiB of memory");
 	tar_entry(&t, "image", '0', 0444, size, NULL);
 	tar_write(&t, &head, sizeof(head));
 	tar_write(&t, maps, head.n_maps * sizeof(maps[0]));
@@ -434,7 +433,7 @@ static int write_image(int fd, char *why)
 	if (tar_tmp(&t, why) < 0)
 		return -1;
 	tar_write(&t, zero, 1024);
-	return t.failed ? fail(why, "the image cannot be written: %s", strerror(t.failed)) : 0;
+	return t.failed ? save_fail(why, "the image cannot be written: %s", strerror(t.failed)) : 0;
 }
 
 enum save_result save(int fd, char *why, const char **ret_env, size_t *ret_env_len)
@@ -443,7 +442,7 @@ enum save_result save(int fd, char *why, const char **ret_env, size_t *ret_env_l
 	memcpy(head.magic, IMAGE_MAGIC, sizeof(head.magic));
 	head.pid = (uint32_t)getpid();
 	head.env_slot = (uint64_t)&kept.env;
-	if (obstacles(why) < 0 || files_note(fd, why) < 0)
+	if (obstacles(why) < 0 || descriptors_note(fd, why) < 0)
 		return SAVE_FAILED;
 	note_process();
 	syscall(SYS_arch_prctl, ARCH_GET_FS, &head.regs.fs_base);
@@ -452,5 +451,5 @@ enum save_result save(int fd, char *why, const char **ret_env, size_t *ret_env_l
 	renew_process();
 	*ret_env = (const char *)kept.env[0];
 	*ret_env_len = kept.env[1];
-	return files_reopen(why) < 0 || files_restore_tmp(why) < 0 ? SAVE_FAILED : SAVE_RESTORED;
+	return descriptors_again(why) < 0 || tmp_restore(why) < 0 ? SAVE_FAILED : SAVE_RESTORED;
 }

@@ -16,7 +16,14 @@ enum save_result { SAVE_FAILED = -1, SAVE_DONE = 0, SAVE_RESTORED = 1 };
  */
 enum save_result save(int fd, char *why, const char **ret_env, size_t *ret_env_len);
 
-/* files.c: what the process has besides memory. Uses no heap. */
+/* Puts the words into why; -1. */
+int save_fail(char *why, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* descriptors.c. Notes what is open (but out_fd), the directory and the umask, without using the heap; negative: why it cannot be kept. */
+int descriptors_note(int out_fd, char *why);
+int descriptors_again(char *why);
+
+/* tmp.c */
 struct tar {
 	int fd;
 	int failed; /* errno */
@@ -24,12 +31,9 @@ struct tar {
 void tar_entry(struct tar *t, const char *name, char type, unsigned mode, unsigned long long size, const char *target);
 void tar_write(struct tar *t, const void *data, size_t len);
 void tar_pad(struct tar *t, unsigned long long size);
-/* What lies in /tmp; negative: why it cannot be kept. */
+/* What lies in /tmp; negative: why it cannot be kept. Uses the heap. */
 int tar_tmp(struct tar *t, char *why);
 /* Back from /var/snapshot/tmp into /tmp. */
-int files_restore_tmp(char *why);
-/* Notes the open files, the directory and the umask; negative: why they cannot be kept. out_fd is ignored. */
-int files_note(int out_fd, char *why);
-int files_reopen(char *why);
+int tmp_restore(char *why);
 
 #endif

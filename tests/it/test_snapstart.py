@@ -208,6 +208,31 @@ def handler(e, c):
         for r in self.at_once(f, 3, {}):
             self.assertIn(r, (["thread", "child", "EINVAL", 0, 8 << 20, 9000, s], ["thread", "child", "zero", 0, 8 << 20, 9000, s]))
 
+    def test_what_begins_and_ends_in_the_process(self):
+        """An event loop, a pipe, a pair of sockets, a counter: each environment has its own, where it was."""
+        f = self.snap('''
+import asyncio, os, select, socket
+loop = asyncio.new_event_loop()
+r, w = os.pipe(); os.set_blocking(r, False)
+a, b = socket.socketpair(); c, d = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+n = os.eventfd(5); e = select.epoll(); e.register(r, select.EPOLLIN); e.register(n, select.EPOLLIN)
+high = os.dup(os.open("/etc/passwd", os.O_RDONLY)); os.set_inheritable(high, True)
+async def work():
+    await asyncio.sleep(0.01)
+    loop.call_soon_threadsafe(lambda: None)
+    return await loop.run_in_executor(None, lambda: "executed")
+def handler(event, context):
+    out = [loop.run_until_complete(work()), sorted(e.poll(0))== [(n, select.EPOLLIN)], os.eventfd_read(n), e.poll(0)]
+    os.write(w, b"x"); out.append(e.poll(0) == [(r, select.EPOLLIN)]); out.append(os.read(r, 9).decode())
+    try: os.read(r, 1)
+    except BlockingIOError: out.append("would block")
+    a.send(b"1"); out.append(b.recv(9).decode()); d.send(b"2"); out.append(c.recv(9).decode()); out.append(os.get_inheritable(high)); out.append(os.get_inheritable(r))
+    return out
+''', Timeout=20)
+        self.on(f)
+        for out in self.at_once(f, 2, {}):
+            self.assertEqual(out, ["executed", True, 5, [], True, "x", "would block", "1", "2", True, False])
+
     def test_limits_hold(self):
         f = self.snap('''
 import time
@@ -248,8 +273,11 @@ class Obstacles(Snap):
         self.refused("import threading, time\nthreading.Thread(target=time.sleep, args=(1000,), daemon=True).start()", "2 threads are left by init")
         self.refused("import subprocess\np = subprocess.Popen(['/bin/sleep', '1000'])", "child processes are left by init")
         self.refused("import socket\ns = socket.socket()", "init has left a socket open")
-        self.refused("import os\nr, w = os.pipe()", "init has left a pipe open")
-        self.refused("import asyncio\nl = asyncio.new_event_loop()", "init has left ")
+        self.refused("import os\nr, w = os.pipe(); os.close(r)", "init has left a pipe open")
+        self.refused("import os\nr, w = os.pipe(); os.write(w, b'x')", "init has left a pipe with something in it")
+        self.refused("import os\nr, w = os.pipe(); x = os.dup(w)", "init has left an end of a pipe open twice")
+        self.refused("import socket\na, b = socket.socketpair(); a.send(b'x')", "init has left a socket with something in it")
+        self.refused("import socket\na, b = socket.socketpair(); b.close()", "init has left a socket open")
         self.refused("f = open('/tmp/x', 'w')", "a file in /tmp open")
         self.refused("import os\nos.symlink('/etc', '/tmp/x')", "neither file nor directory")
         self.refused("import mmap\nm = mmap.mmap(-1, 4096)", "shared memory")
