@@ -70,6 +70,18 @@ static int step_wait(struct state *s, struct fn_err *err)
 	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? fn_err_set(err, errno, "dumpable", NULL) : 0;
 }
 
+/* Out of fn-spawnd's table of descriptors, into one of our own that has no more than the lowest of them. */
+static int step_born(struct state *s, struct fn_err *err)
+{
+	struct fn_sync_msg m = {.type = FN_SYNC_BORN};
+	int r;
+
+	if (syscall(SYS_close_range, (unsigned)s->c->last_fd + 1, ~0u, 2 /* CLOSE_RANGE_UNSHARE */) < 0)
+		return fn_err_set(err, errno, "close_range", "unshare");
+	r = send_msg(s->c->sync_fd, &m, -1);
+	return r < 0 ? fn_err_set(err, r, "sync socket", "born") : 0;
+}
+
 /* Whatever else fn-spawnd has open must not be kept alive by a sandbox that waits; least of all its end of our socket, whose closing tells
  * that fn-spawnd is gone. */
 static int step_fds(struct state *s, struct fn_err *err)
@@ -478,7 +490,7 @@ static const struct {
 	int (*run)(struct state *s, struct fn_err *err);
 	enum { NONE, CGROUP, NET, MOUNTS } stage;
 } plan[] = {
-	{"fds", step_fds, NONE},     {"wait", step_wait, NONE},       {"groups", step_groups, CGROUP}, {"ids", step_ids, NONE},
+	{"born", step_born, NONE},   {"fds", step_fds, NONE},     {"wait", step_wait, NONE},       {"groups", step_groups, CGROUP}, {"ids", step_ids, NONE},
 	{"limits", step_limits, NONE}, {"loopback", step_loopback, NET}, {"listener", step_listener, NET},
 	{"proc", step_proc, MOUNTS}, {"dev", step_dev, MOUNTS},       {"nat", step_nat, NET},          {"quotas", step_quotas, NONE},
 	{"mask", step_mask, MOUNTS}, {"bounding", step_bounding, NONE}, {"fork", step_fork, NONE},     {"prestart", step_prestart, NONE},

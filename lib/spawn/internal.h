@@ -1,5 +1,5 @@
 /* internal.h - shared by the files of lib/spawn that run in fn-spawnd: server.c (messages), box.c (one sandbox's life), stock.c (those made
- * ahead), reclaim.c (memory of those that idle). */
+ * ahead), handover.c (a sandbox's first descriptors), reclaim.c (memory of those that idle). */
 #ifndef FN_SPAWN_INTERNAL_H
 #define FN_SPAWN_INTERNAL_H
 
@@ -44,6 +44,12 @@ struct fn_box {
 	bool reaped, answered;
 };
 
+/* handover.c */
+enum { FN_HANDOVER_SYNC, FN_HANDOVER_OUTPUT, FN_HANDOVER_DEV, FN_HANDOVER_GROUPS, FN_HANDOVER_N = FN_HANDOVER_GROUPS + FN_CG_N };
+struct fn_handover {
+	int fd[FN_HANDOVER_N], nothing, last; /* nothing: what lies there between two sandboxes */
+};
+
 struct fn_spawn_server {
 	struct fn_spawn_server_config cfg;
 	uint64_t io;
@@ -51,6 +57,7 @@ struct fn_spawn_server {
 	struct fn_list boxes;
 	struct fn_map *by_id;
 	unsigned n_boxes, n_starting;
+	struct fn_handover handover;
 	struct fn_slots *slots; /* uid ranges; not reused at once: a late file of its last owner stays foreign */
 	bool shutdown;
 	struct fn_list out; /* answers that wait for a full socket */
@@ -77,6 +84,12 @@ struct fn_kept_order {
 };
 /* Has a sandbox made for it: one in stock, unless `fresh`, else a new one. Answers if that fails. */
 void fn_spawn_order(struct fn_spawn_server *s, const struct fn_proto_header *head, const void *encoded, size_t len, bool fresh);
+
+/* handover.c */
+int fn_handover_open(struct fn_handover *h);
+void fn_handover_close(struct fn_handover *h);
+int fn_handover_put(struct fn_handover *h, unsigned which, int *fd); /* takes *fd; its number there, or -errno */
+void fn_handover_clear(struct fn_handover *h);
 
 /* box.c */
 /* Clones a sandbox and sets its first half going; NULL on failure, with err. stock: it is made ahead for that one,

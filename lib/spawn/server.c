@@ -246,6 +246,9 @@ int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_s
 		return fn_err_set(err, ENOMEM, "fn-spawnd", NULL);
 	s->cfg = *config;
 	s->next_id = fn_clock_mono_us() / 1000 << 20; /* never an id that an earlier fn-spawnd gave */
+	s->handover = (struct fn_handover){.nothing = -EBADF};
+	for (unsigned i = 0; i < FN_HANDOVER_N; i++)
+		s->handover.fd[i] = -EBADF;
 	fn_list_init(&s->boxes);
 	fn_list_init(&s->out);
 	fn_list_init(&s->graves);
@@ -253,6 +256,8 @@ int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_s
 	fn_list_init(&s->stocks);
 	if (fn_slots_new(FN_BOX_SLOTS_MAX, &s->slots) < 0 || !(s->in = malloc(FN_PROTO_MAX)) || fn_map_new(&s->by_id) < 0)
 		r = -ENOMEM;
+	if (r == 0)
+		r = fn_handover_open(&s->handover);
 	if (r == 0)
 		r = fn_unpacker_new(config, on_unpacked, s, &s->unpacker);
 	if (r == 0)
@@ -295,6 +300,7 @@ void fn_spawn_server_free(struct fn_spawn_server *s)
 	fn_stock_free(s);
 	fn_map_free(s->by_id);
 	fn_slots_free(s->slots);
+	fn_handover_close(&s->handover);
 	free(s->in);
 	free(s);
 }
