@@ -26,7 +26,7 @@
 #define GRAVES_AT_ONCE 4u /* then requests have their turn */
 #define HANDSHAKE_LIMIT_US 30000000u
 
-static uint32_t slot_range(const struct fn_spawn_server *s, uint32_t slot) { return s->cfg.uid_base + 65536u * (slot + 1); }
+static uint32_t slot_range(const struct fn_spawn_server *s, uint32_t slot) { return s->cfg.uid_base + FN_BOX_UIDS_APART * (slot + 1); }
 
 static void set_state(struct fn_box *b, enum fn_box_state to)
 {

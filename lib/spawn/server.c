@@ -232,6 +232,14 @@ static void on_sock(void *arg, int fd, uint32_t events)
 	}
 }
 
+/* As many as there are ranges below the last uid: none may wrap around to the host's own. */
+static uint32_t n_slots(uint32_t uid_base)
+{
+	uint32_t n = (UINT32_MAX - uid_base) / FN_BOX_UIDS_APART;
+
+	return n - 1 < FN_BOX_SLOTS_MAX ? n - 1 : FN_BOX_SLOTS_MAX;
+}
+
 int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_spawn_server **ret, struct fn_err *err)
 {
 	const struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
@@ -254,7 +262,7 @@ int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_s
 	fn_list_init(&s->graves);
 	fn_list_init(&s->reclaims);
 	fn_list_init(&s->stocks);
-	if (fn_slots_new(FN_BOX_SLOTS_MAX, &s->slots) < 0 || !(s->in = malloc(FN_PROTO_MAX)) || fn_map_new(&s->by_id) < 0)
+	if (fn_slots_new(n_slots(config->uid_base), &s->slots) < 0 || !(s->in = malloc(FN_PROTO_MAX)) || fn_map_new(&s->by_id) < 0)
 		r = -ENOMEM;
 	if (r == 0)
 		r = fn_handover_open(&s->handover);
