@@ -62,11 +62,15 @@ static int send_msg(int fd, struct fn_sync_msg *m, int pass_fd)
 
 static int step_wait(struct state *s, struct fn_err *err)
 {
+	int fds[FN_SOCK_FDS_MAX];
+	size_t n_fds = 0;
 	struct fn_sync_msg m;
-	ssize_t n = fn_sock_recv(s->c->sync_fd, &m, sizeof(m), NULL, NULL);
+	ssize_t n = fn_sock_recv(s->c->sync_fd, &m, sizeof(m), fds, &n_fds);
 
-	if (n != (ssize_t)sizeof(m) || m.type != FN_SYNC_GO)
+	if (n != (ssize_t)sizeof(m) || m.type != FN_SYNC_GO || n_fds != (s->c->bare ? 1 : 0))
 		_exit(1); /* fn-spawnd has died or given up: there is nobody to tell */
+	if (s->c->bare)
+		s->proc_fd = fds[0];
 	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? fn_err_set(err, errno, "dumpable", NULL) : 0;
 }
 
@@ -145,20 +149,17 @@ static int step_hostname(struct state *s, struct fn_err *err)
 
 static int move_to_root(struct state *s, const char *from, const char *to, struct fn_err *err)
 {
-	char path[64];
-
-	snprintf(path, sizeof(path), "%s%s", s->new_root, to);
-	return syscall(SYS_move_mount, AT_FDCWD, from, AT_FDCWD, path, 0) < 0 ? fn_err_set(err, errno, "mount", "move %s", to) : 0;
+	return syscall(SYS_move_mount, AT_FDCWD, from, s->root_fd, to, 0) < 0 ? fn_err_set(err, errno, "mount", "move /%s", to) : 0;
 }
 
 static int step_root(struct state *s, struct fn_err *err)
 {
-	int r = fn_mount_attach(s->root_fd, AT_FDCWD, s->new_root, "mount /", err);
+	/* over "/", paths still begin below it */
+	int r = fn_mount_attach(s->root_fd, AT_FDCWD, s->c->bare ? "/" : s->new_root, "mount /", err);
 
-	close(s->root_fd);
 	if (r == 0)
-		r = move_to_root(s, s->proc, "/proc", err);
-	return r < 0 ? r : move_to_root(s, s->dev, "/dev", err);
+		r = move_to_root(s, s->proc, "proc", err);
+	return r < 0 ? r : move_to_root(s, s->dev, "dev", err);
 }
 
 static int step_dev(struct state *s, struct fn_err *err)
@@ -171,7 +172,8 @@ static int step_dev(struct state *s, struct fn_err *err)
 
 static int step_proc(struct state *s, struct fn_err *err)
 {
-	s->proc_fd = fn_mount_new("proc", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
+	if (!s->c->bare)
+		s->proc_fd = fn_mount_new("proc", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
 	if (s->proc_fd < 0)
 		return s->proc_fd;
 	return fn_mount_attach(s->proc_fd, AT_FDCWD, FN_ROOTFS_PROC, "mount /proc", err);
@@ -198,13 +200,7 @@ static int step_new_tmp(struct state *s, struct fn_err *err)
 	return s->tmp_fd < 0 ? s->tmp_fd : 0;
 }
 
-static int attach_tmp(const struct state *s, int fd, struct fn_err *err)
-{
-	char at[64];
-
-	snprintf(at, sizeof(at), "%s/tmp", s->new_root);
-	return fn_mount_attach(fd, AT_FDCWD, at, "mount /tmp", err);
-}
+static int attach_tmp(const struct state *s, int fd, struct fn_err *err) { return fn_mount_attach(fd, s->root_fd, "tmp", "mount /tmp", err); }
 
 static int step_tmp(struct state *s, struct fn_err *err)
 {
@@ -219,10 +215,21 @@ static int step_tmp(struct state *s, struct fn_err *err)
 
 static int step_quotas(struct state *s, struct fn_err *err) { return fn_proc_quotas(s->proc_fd, err); }
 
-/* Moves the runtime's process along: the kernel does that for everyone whose root is the old one. */
-static int step_pivot(struct state *s, struct fn_err *err)
+/* Moves the runtime's process along: it shares our fs_struct. */
+static int enter_root(struct state *s, struct fn_err *err)
 {
-	return fn_mount_pivot(s->new_root, err);
+	int r = s->c->bare ? fn_mount_enter(s->root_fd, err) : fn_mount_pivot(s->new_root, err);
+
+	close(s->root_fd);
+	return r;
+}
+
+/* From here on they share nothing any more but the namespaces. */
+static int step_enter(struct state *s, struct fn_err *err)
+{
+	int r = enter_root(s, err);
+
+	return r == 0 && unshare(CLONE_FS) < 0 ? fn_err_set(err, errno, "enter root", "unshare") : r;
 }
 
 /* Core: os/sec.c tells why 1. Pending signals, POSIX timers among them, are counted for host root too, as above. */
@@ -348,9 +355,9 @@ static int step_fork(struct state *s, struct fn_err *err)
 		return fn_err_set(err, errno, "start runtime", "mmap");
 	if (pipe2(s->exec_pipe, O_CLOEXEC) < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s->gate) < 0)
 		return fn_err_set(err, errno, "start runtime", "pipe");
-	s->runtime = fork();
+	s->runtime = fn_ns_fork(CLONE_FS);
 	if (s->runtime < 0)
-		return fn_err_set(err, errno, "start runtime", "fork");
+		return fn_err_set(err, s->runtime, "start runtime", "fork");
 	if (s->runtime == 0)
 		run_runtime(s);
 	close(s->exec_pipe[1]);
@@ -387,14 +394,14 @@ static int prestart(struct state *s, struct fn_err *err)
 	if (r == 0)
 		r = attach_tmp(s, tmp, err);
 	if (r == 0)
-		r = step_pivot(s, err);
+		r = enter_root(s, err);
 	if (r == 0)
 		r = release_runtime(s, err);
 	if (r < 0)
 		return r;
 	if (fn_fd_read_all(s->gate[1], &byte, 1) != 1)
 		return fn_err_set(err, EIO, "start runtime ahead", "it ended before it had loaded");
-	if (mkdir("/tmp/root", 0755) < 0)
+	if (!s->c->bare && mkdir("/tmp/root", 0755) < 0)
 		return fn_err_set(err, errno, "start runtime ahead", "mkdir");
 	s->new_root = "/tmp/root";
 	s->proc = "/proc";
@@ -496,7 +503,7 @@ static const struct {
 	{"mask", step_mask, MOUNTS}, {"bounding", step_bounding, NONE}, {"fork", step_fork, NONE},     {"prestart", step_prestart, NONE},
 	{"new tmp", step_new_tmp, MOUNTS}, {"ready", step_ready, NONE},
 	{"order", step_order, NONE}, {"hostname", step_hostname, NONE}, {"root", step_root, MOUNTS},   {"tmp", step_tmp, MOUNTS},
-	{"pivot", step_pivot, MOUNTS}, {"init", step_init, NONE},     {"runtime", step_runtime, NONE},
+	{"enter", step_enter, MOUNTS}, {"init", step_init, NONE},     {"runtime", step_runtime, NONE},
 };
 #define N_STEPS (sizeof(plan) / sizeof(plan[0]))
 

@@ -32,6 +32,7 @@ struct fn_child {
 	int dev_fd;    /* its /dev: fn_rootfs_new_dev() */
 	int group_fds[FN_CG_N]; /* `tasks` of the v1 hierarchies, opened by root: init moves itself in */
 	unsigned n_groups;
+	bool bare;     /* fn_rootfs_bare(): its /proc comes with FN_SYNC_GO */
 	bool prestart; /* an FN_SYNC_PRESTART comes first */
 	const struct fn_child_nat *nat; /* NULL = loopback alone */
 };

@@ -4,7 +4,7 @@
  *   fn-spawnd                   init (PID 1 of the sandbox)
  *   clone3 ------------------>  waits
  *                  <-----------  FN_SYNC_BORN     it has a table of descriptors of its own
- *   id maps
+ *   id maps, /proc (fn_rootfs_bare())
  *   FN_SYNC_GO --------------->  PREPARE: groups, ids, network, /proc, PID 2
  *                  <-----------  FN_SYNC_READY    (+ the Runtime API listener)
  *   (a runtime that is started ahead: FN_SYNC_PRESTART follows FN_SYNC_GO, an order of the same form for the runtime alone, and FN_SYNC_READY

@@ -394,11 +394,13 @@ static int box_clone(struct fn_box *b, struct fn_err *err)
 	struct fn_child child = {.seccomp = s->cfg.seccomp, .init_seccomp = s->cfg.init_seccomp, .nat = b->nat.iface ? &b->nat : NULL};
 	struct fn_sync_msg go = {.type = FN_SYNC_GO};
 	struct iovec iov = {.iov_base = &go, .iov_len = sizeof(go)};
+	fn_auto_fd int proc = -EBADF;
 	uint32_t range = slot_range(s, b->slot);
 	uint64_t from;
 	int r;
 
 	child.prestart = b->stock && b->stock->order;
+	child.bare = fn_rootfs_bare(s->cfg.rootfs);
 	r = hand_over(b, &child, err);
 	if (r < 0)
 		return r;
@@ -417,7 +419,10 @@ static int box_clone(struct fn_box *b, struct fn_err *err)
 		if (r < 0)
 			return r;
 	}
-	r = fn_sock_send(b->sync_fd, &iov, 1, NULL, 0);
+	proc = child.bare ? fn_rootfs_new_proc(b->pid, err) : -EBADF;
+	if (child.bare && proc < 0)
+		return proc;
+	r = fn_sock_send(b->sync_fd, &iov, 1, &proc, child.bare ? 1 : 0);
 	if (r < 0)
 		return fn_err_set(err, r, "sync socket", "go");
 	r = wait_born(b, err);

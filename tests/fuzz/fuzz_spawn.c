@@ -116,6 +116,12 @@ int fn_rootfs_new_dev(const struct fn_rootfs *r, struct fn_err *err)
 	(void)err;
 	return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
+bool fn_rootfs_bare(const struct fn_rootfs *r) { return r != NULL; }
+int fn_rootfs_new_proc(pid_t init, struct fn_err *err)
+{
+	(void)init;
+	return fn_err_set(err, ESRCH, "mount /proc", "played");
+}
 void fn_rootfs_forget_tree(struct fn_rootfs *r, const char *tree)
 {
 	(void)r;
