@@ -530,6 +530,7 @@ void fn_box_initialised(struct fn_box *b)
 	struct fn_err err;
 	char text[512];
 
+	fn_stock_box_initialised(b);
 	if (b->state == FN_BOX_RUNNING && b->limits.cpu_quota_us && fn_cgroup_set_cpu(b->cgroup, &b->limits, &err) < 0) {
 		fn_log_error("%s; the sandbox is ended", fn_err_format(&err, text, sizeof(text))); /* never more than it is entitled to */
 		fn_box_end(b);

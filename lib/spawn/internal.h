@@ -70,6 +70,7 @@ struct fn_spawn_server {
 	uint64_t reclaims_timer;
 	struct fn_list stocks; /* the plain one first */
 	uint64_t stock_timer, stock_tick_us;
+	uint64_t quiet_until_us; /* nothing is made ahead before: a runtime initialises */
 	struct fn_unpacker *unpacker;
 	char *in;
 };
@@ -123,6 +124,7 @@ void fn_reclaim_begin(struct fn_box *b);
 void fn_stock_box_none(struct fn_stock *k); /* there was not even a box to end; NULL is fine */
 void fn_stock_box_ready(struct fn_box *b);
 void fn_stock_box_started(struct fn_box *b);
+void fn_stock_box_initialised(struct fn_box *b);
 void fn_stock_box_failed(struct fn_box *b, const struct fn_err *err);
 void fn_stock_box_ended(struct fn_box *b, enum fn_box_state was);
 int fn_stock_open(struct fn_spawn_server *s);
