@@ -49,7 +49,7 @@ struct state {
 	int gate[2];      /* socket, [0] is the runtime's. The order's length = it is there, and init has no privilege any more: exec. To a
 			   * runtime that was started ahead its environment (FN_PRESTART_ENV) */
 	const char *new_root, *proc, *dev; /* where the root to come is put, and where /proc and /dev are until then */
-	bool prestarted;
+	bool prestarted, died;
 	struct fn_sync_msg done;
 };
 
@@ -382,7 +382,8 @@ static int receive_order(struct state *s, struct fn_err *err)
 	return fn_spec_borrow(s->order->spec, s->spec_len, s->vec, &s->spec, err);
 }
 
-static int release_runtime(struct state *s, struct fn_err *err);
+static int open_gate(struct state *s, struct fn_err *err);
+static int await_exec(struct state *s, struct fn_err *err);
 
 /* A runtime that begins before it knows its function: in its base image, which is left again when the order comes. */
 static int prestart(struct state *s, struct fn_err *err)
@@ -396,7 +397,9 @@ static int prestart(struct state *s, struct fn_err *err)
 	if (r == 0)
 		r = enter_root(s, err);
 	if (r == 0)
-		r = release_runtime(s, err);
+		r = open_gate(s, err);
+	if (r == 0)
+		r = await_exec(s, err);
 	if (r < 0)
 		return r;
 	if (fn_fd_read_all(s->gate[1], &byte, 1) != 1)
@@ -433,35 +436,44 @@ static int step_ready(struct state *s, struct fn_err *err)
 
 static int step_order(struct state *s, struct fn_err *err) { return receive_order(s, err); }
 
-/* Init becomes nobody, with nothing open but its way to fn-spawnd and the two pipes of the start. */
+/* Init becomes nobody. */
 static int step_init(struct state *s, struct fn_err *err)
+{
+	(void)s;
+	if (fn_sec_drop(FN_UID_INIT, FN_UID_INIT, err) < 0)
+		return -err->code;
+	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? fn_err_set(err, errno, "dumpable", NULL) : 0;
+}
+
+/* And has nothing open but its way to fn-spawnd and the two pipes of the start, and a filter: a second wall before a process that has nothing to
+ * lose any more and hears nobody. It is built while the runtime's execve is under way. */
+static int confine(struct state *s, struct fn_err *err)
 {
 	int keep[3] = {s->c->sync_fd, s->gate[1], s->exec_pipe[0]}, r = fn_fd_close_except(keep, s->prestarted ? 2 : 3);
 
 	if (r < 0)
 		return fn_err_set(err, r, "close_range", "init");
-	if (fn_sec_drop(FN_UID_INIT, FN_UID_INIT, err) < 0)
-		return -err->code;
-	r = fn_seccomp_install(s->c->init_seccomp);
-	if (r < 0)
-		return fn_err_set(err, r, "seccomp", "init");
-	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* cleared by the change of ids */
-	return 0;
+	r = fn_seccomp_install(s->c->init_seccomp);
+	return r < 0 ? fn_err_set(err, r, "seccomp", "init") : 0;
 }
 
 /* PID 2 goes on to its execve. */
-static int release_runtime(struct state *s, struct fn_err *err)
+static int open_gate(struct state *s, struct fn_err *err)
 {
-	struct fn_err e;
-	ssize_t n;
 	int r = fn_fd_write_all(s->gate[1], &s->spec_len, sizeof(s->spec_len));
 
-	if (r < 0 && r != -EPIPE) /* EPIPE: it has died, and says why */
-		return fn_err_set(err, r, "start runtime", "gate");
-	n = fn_fd_read_all(s->exec_pipe[0], &e, sizeof(e));
+	s->died = r == -EPIPE; /* and says why */
+	return r < 0 && !s->died ? fn_err_set(err, r, "start runtime", "gate") : 0;
+}
+
+static int await_exec(struct state *s, struct fn_err *err)
+{
+	struct fn_err e;
+	ssize_t n = fn_fd_read_all(s->exec_pipe[0], &e, sizeof(e));
+
 	close(s->exec_pipe[0]);
-	if (n == 0 && r == 0)
+	if (n == 0 && !s->died)
 		return 0;
 	if (n != (ssize_t)sizeof(e))
 		return fn_err_set(err, EIO, "start runtime", "died before exec");
@@ -484,8 +496,12 @@ static int hand_over(struct state *s, struct fn_err *err)
 static int step_runtime(struct state *s, struct fn_err *err)
 {
 	uint64_t from = fn_clock_mono_us();
-	int r = s->prestarted ? hand_over(s, err) : release_runtime(s, err);
+	int r = s->prestarted ? hand_over(s, err) : open_gate(s, err);
 
+	if (r == 0)
+		r = confine(s, err);
+	if (r == 0 && !s->prestarted)
+		r = await_exec(s, err);
 	close(s->gate[1]);
 	s->done.exec_us = (uint32_t)(fn_clock_mono_us() - from);
 	return r;
