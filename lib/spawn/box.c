@@ -31,6 +31,8 @@ static uint32_t slot_range(const struct fn_spawn_server *s, uint32_t slot) { ret
 static void set_state(struct fn_box *b, enum fn_box_state to)
 {
 	b->server->n_starting += (unsigned)(to == FN_BOX_STARTING) - (unsigned)(b->state == FN_BOX_STARTING);
+	if (b->state == FN_BOX_STARTING)
+		fn_turns_one_is_through(b->server);
 	b->state = to;
 }
 
@@ -511,11 +513,8 @@ int fn_box_order(struct fn_box *b, const struct fn_box_order *o, struct fn_err *
 	r = send_order(b, FN_SYNC_ORDER, o->encoded, o->len, o->root_fd, err);
 	if (r < 0)
 		return r;
-	if (b->state == FN_BOX_READY && (b->kept = malloc(sizeof(*b->kept) + o->len))) {
-		b->kept->head = *o->head;
-		b->kept->len = o->len;
-		memcpy(b->kept->encoded, o->encoded, o->len);
-	}
+	if (b->state == FN_BOX_READY)
+		b->kept = fn_kept_order_new(o->head, o->encoded, o->len);
 	b->request = o->head->request;
 	b->started_us = o->from_us;
 	b->timing.mounts_us += o->root_us;

@@ -1,5 +1,5 @@
 /* internal.h - shared by the files of lib/spawn that run in fn-spawnd: server.c (messages), box.c (one sandbox's life), stock.c (those made
- * ahead), handover.c (a sandbox's first descriptors), reclaim.c (memory of those that idle). */
+ * ahead), turns.c (who is started when many are asked for), handover.c (a sandbox's first descriptors), reclaim.c (memory of those that idle). */
 #ifndef FN_SPAWN_INTERNAL_H
 #define FN_SPAWN_INTERNAL_H
 
@@ -64,6 +64,9 @@ struct fn_spawn_server {
 	struct fn_slots *slots; /* uid ranges; not reused at once: a late file of its last owner stays foreign */
 	bool shutdown;
 	struct fn_list out; /* answers that wait for a full socket */
+	struct fn_list turns; /* orders that wait for others to have started */
+	unsigned at_once;
+	uint64_t turns_timer, patience_us;
 	struct fn_list graves; /* boxes whose groups are to be removed */
 	uint64_t graves_timer;
 	struct fn_list reclaims;
@@ -82,11 +85,13 @@ void fn_spawn_reply_err(struct fn_spawn_server *s, uint64_t request, const struc
 
 /* An order as it came. */
 struct fn_kept_order {
+	struct fn_list link; /* while it waits for its turn */
 	struct fn_proto_header head;
 	size_t len;
 	char encoded[];
 };
 /* Has a sandbox made for it: one in stock, unless `fresh`, else a new one. Answers if that fails. */
+struct fn_kept_order *fn_kept_order_new(const struct fn_proto_header *head, const void *encoded, size_t len); /* NULL on no memory */
 void fn_spawn_order(struct fn_spawn_server *s, const struct fn_proto_header *head, const void *encoded, size_t len, bool fresh);
 
 /* handover.c */
@@ -94,6 +99,13 @@ int fn_handover_open(struct fn_handover *h);
 void fn_handover_close(struct fn_handover *h);
 int fn_handover_put(struct fn_handover *h, unsigned which, int *fd); /* takes *fd; its number there, or -errno */
 void fn_handover_clear(struct fn_handover *h);
+
+/* turns.c: orders are served as they come, but few at once: a hundred processes that share two CPUs all start late, and the first no sooner than
+ * the last. */
+int fn_turns_open(struct fn_spawn_server *s);
+void fn_turns_close(struct fn_spawn_server *s);
+void fn_turns_order(struct fn_spawn_server *s, const struct fn_proto_header *head, const void *encoded, size_t len);
+void fn_turns_one_is_through(struct fn_spawn_server *s);
 
 /* box.c */
 /* Clones a sandbox and sets its first half going; NULL on failure, with err. stock: it is made ahead for that one,

@@ -154,7 +154,7 @@ static void on_message(struct fn_spawn_server *s, const struct fn_proto_header *
 
 	switch (h->type) {
 	case FN_PROTO_SPAWN:
-		fn_spawn_order(s, h, data, len, false);
+		fn_turns_order(s, h, data, len);
 		break;
 	case FN_PROTO_PRESTART:
 		declare(s, data, len);
@@ -259,6 +259,7 @@ int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_s
 		s->handover.fd[i] = -EBADF;
 	fn_list_init(&s->boxes);
 	fn_list_init(&s->out);
+	fn_list_init(&s->turns);
 	fn_list_init(&s->graves);
 	fn_list_init(&s->reclaims);
 	fn_list_init(&s->stocks);
@@ -266,6 +267,8 @@ int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_s
 		r = -ENOMEM;
 	if (r == 0)
 		r = fn_handover_open(&s->handover);
+	if (r == 0)
+		r = fn_turns_open(s);
 	if (r == 0)
 		r = fn_unpacker_new(config, on_unpacked, s, &s->unpacker);
 	if (r == 0)
@@ -289,6 +292,7 @@ void fn_spawn_server_shutdown(struct fn_spawn_server *s)
 	s->shutdown = true;
 	fn_loop_clear(s->cfg.loop, &s->io);
 	fn_close(fn_take_fd(&s->cfg.sock));
+	fn_turns_close(s);
 	fn_stock_close(s);
 	fn_list_for_each_safe(l, &s->boxes) fn_box_end(fn_list_entry(l, struct fn_box, link));
 	if (s->n_boxes == 0)
@@ -302,6 +306,7 @@ void fn_spawn_server_free(struct fn_spawn_server *s)
 	fn_loop_clear(s->cfg.loop, &s->io);
 	fn_close(fn_take_fd(&s->cfg.sock));
 	flush(s); /* to nobody: drops what could not be said any more */
+	fn_turns_close(s);
 	fn_stock_close(s);
 	fn_loop_clear(s->cfg.loop, &s->graves_timer);
 	fn_unpacker_free(s->unpacker);
