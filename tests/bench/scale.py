@@ -120,7 +120,8 @@ def density_of(b, label, total):
     first, at = series[0], next(s for s in reversed(series) if s["live"] <= 2000)
     for name in ("back_to_back", "apart"):
         b.value(f"density_create_{label}_{name}_at_{at['live']}_us", at[name]["p50"], "us", at_10=first[name]["p50"], ratio_to_10=at[name]["p50"] / first[name]["p50"],
-                aim_ratio_to_10=1.5, n_each=few, series=[{"live": s["live"], **s[name]} for s in series])
+                aim_ratio_to_10=1.5,
+                ratio_of_p10=at[name]["p10"] / first[name]["p10"], n_each=few, series=[{"live": s["live"], **s[name]} for s in series])
     b.value(f"density_{label}_environments", there, "", aim_at_least=total)
     b.value(f"density_fnd_rss_at_{total}_{label}_kb", of_ours(m), "kB", aim=48 * 1024, processes=m, pss_kb=of_ours(m, "pss"))
     b.value(f"density_descriptors_at_{total}_{label}", max(fds.values()), "", processes=fds)
