@@ -25,6 +25,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "os/mount.h"
+#include "os/sched.h"
 #include "os/sock.h"
 #include "sandbox/netns.h"
 #include "sandbox/proc.h"
@@ -318,6 +319,7 @@ static int runtime_start(struct state *s, struct fn_err *err)
 		(void)fn_fd_set_cloexec(FN_PRESTART_FD, false);
 	}
 	(void)signal(SIGPIPE, SIG_DFL); /* ignored in fn-spawnd */
+	fn_sched_slice(0);
 	execve(path, s->spec.argv, s->spec.envp);
 	return fn_err_set(err, errno, "exec", "%s", path);
 }
@@ -454,6 +456,7 @@ static int confine(struct state *s, struct fn_err *err)
 	if (r < 0)
 		return fn_err_set(err, r, "close_range", "init");
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* cleared by the change of ids */
+	fn_sched_slice(0);
 	r = fn_seccomp_install(s->c->init_seccomp);
 	return r < 0 ? fn_err_set(err, r, "seccomp", "init") : 0;
 }
