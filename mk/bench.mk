@@ -13,5 +13,5 @@ bench: bench-build images
 	@tests/bench/run --build $(B) $(if $(BENCH),--parts $(BENCH)) $(if $(BENCH_SECONDS),--seconds $(BENCH_SECONDS))
 # 2,000 idle Python and 3,000 native sandboxes: several minutes and gigabytes, so only on demand
 bench-density: bench-build images
-	@tests/bench/run --build $(B) --parts density --out $(B)/bench-density.json
+	@tests/bench/run --build $(B) --parts density --add
 .PHONY: bench bench-build bench-density

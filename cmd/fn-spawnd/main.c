@@ -19,6 +19,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "os/sched.h"
 #include "spawn/server.h"
 
 static void on_term(void *arg, int signo, int sender)
@@ -48,6 +49,8 @@ static int open_network(const struct fn_nat_config *nat, struct fn_nat **ret, st
 		fn_log_warn("%s", fn_err_format(&why, text, sizeof(text)));
 	return 0;
 }
+
+#define TURN_NS 100000u /* the least: someone waits for a sandbox's start, and it is a matter of several short turns of four processes */
 
 struct options {
 	const char *state, *instance;
@@ -180,6 +183,7 @@ int main(int argc, char **argv)
 		nofile.rlim_cur = nofile.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &nofile);
 	}
+	fn_sched_slice(TURN_NS);
 	if (serve(&cfg, &o, &unfit, &err) == 0)
 		return 0;
 	(void)fail(&err);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
@@ -261,6 +262,7 @@ static void on_images(void *arg, const struct fn_err *failed, unsigned installed
 	const struct fn_scaler_config scaling = {w->loop, w->store, w->invoker, (unsigned)w->cfg->account_concurrency,
 						 (uint64_t)w->cfg->provisioned_scaling_period_s * 1000000u, w->cfg->scaling, w->cfg->n_scaling};
 	fn_auto_free char *have = fn_runtimes_installed(w->runtimes);
+	struct rlimit files;
 	struct fn_err err;
 	char text[512];
 
@@ -279,6 +281,9 @@ static void on_images(void *arg, const struct fn_err *failed, unsigned installed
 	fn_snapshots_look(w->snapshots);
 	if (fn_scaler_new(&scaling, &w->scaler) < 0)
 		fn_log_error("provisioned_scaling: out of memory");
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && (uint64_t)w->cfg->account_concurrency * FN_POOL_DESCRIPTORS_EACH > files.rlim_cur)
+		fn_log_warn("%llu open files are enough for about %llu environments, fewer than account_concurrency: raise the hard limit (LimitNOFILE, ulimit -Hn)",
+			    (unsigned long long)files.rlim_cur, (unsigned long long)files.rlim_cur / FN_POOL_DESCRIPTORS_EACH);
 	fn_log_info("ready on http://%s with %zu functions; runtimes: %s", w->cfg->listen, fn_store_count(w->store), have ? have : "?");
 	tell_master(w, FND_READY);
 }

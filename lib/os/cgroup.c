@@ -48,12 +48,20 @@ struct fn_cgroups {
 	bool moved; /* the daemon is in <own>/<instance>.daemon */
 };
 
+/* Reached by name, below the parents: descriptors of its own would be up to four for each sandbox, of the few thousand that a process
+ * may have. */
 struct fn_cgroup {
 	struct fn_cgroups *cgs;
 	char name[64];
-	int unified_fd;
-	int v1_fd[FN_CG_N];
+	bool made, made_v1[FN_CG_N];
 	struct fn_cg_limits have; /* what was written already: what does not change is not written again */
+};
+
+#define CORE FN_CG_N /* instead of a controller: files that the unified hierarchy has by itself */
+
+struct file {
+	int parent_fd;
+	char path[128];
 };
 
 static int check_probe(const struct fn_cg_probe *p, struct fn_err *err)
@@ -305,42 +313,72 @@ void fn_cgroups_close(struct fn_cgroups *cgs)
 	free(cgs);
 }
 
-static int put(int dirfd, const char *file, uint64_t value, struct fn_err *err)
+static bool is_v1(const struct fn_cgroup *cg, enum fn_cg_controller c) { return cg->cgs->v1[c].parent_fd >= 0; }
+
+static struct file file_of(const struct fn_cgroup *cg, unsigned controller, const char *name)
+{
+	struct file f = {.parent_fd = cg->cgs->unified.parent_fd};
+
+	if (controller != CORE && is_v1(cg, controller))
+		f.parent_fd = cg->cgs->v1[controller].parent_fd;
+	snprintf(f.path, sizeof(f.path), "%s/%s", cg->name, name);
+	return f;
+}
+
+static int open_file(const struct fn_cgroup *cg, unsigned controller, const char *name, int flags)
+{
+	struct file f = file_of(cg, controller, name);
+	int fd = openat(f.parent_fd, f.path, flags | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int write_file(const struct fn_cgroup *cg, unsigned controller, const char *name, const char *text)
+{
+	struct file f = file_of(cg, controller, name);
+
+	return fn_file_write(f.parent_fd, f.path, text);
+}
+
+static int put(const struct fn_cgroup *cg, enum fn_cg_controller c, const char *file, uint64_t value, struct fn_err *err)
 {
 	char text[32];
 	int r;
 
 	snprintf(text, sizeof(text), "%" PRIu64, value);
-	r = fn_file_write(dirfd, file, text);
+	r = write_file(cg, c, file, text);
 	return r < 0 ? fn_err_set(err, r, "cgroup write", "%s = %s", file, text) : 0;
 }
 
 /* What is the same for every sandbox. */
 static int set_memory_rules(struct fn_cgroup *cg, struct fn_err *err)
 {
-	int fd = cg->v1_fd[FN_CG_MEMORY], r;
+	struct file swap;
+	int r;
 
-	if (fd >= 0) {
+	if (is_v1(cg, FN_CG_MEMORY)) {
 		if (!cg->cgs->probe.swap_limit)
-			(void)fn_file_write(fd, "memory.swappiness", "0"); /* refused below a parent with use_hierarchy on some kernels */
+			(void)write_file(cg, FN_CG_MEMORY, "memory.swappiness", "0"); /* refused below a parent with use_hierarchy on some kernels */
 		/* v1 counts what lies in sockets' buffers apart, and without a limit not at all: it would be the whole host's (tcp_mem) to fill */
-		return cg->cgs->probe.tcp_limit ? put(fd, "memory.kmem.tcp.limit_in_bytes", SOCKET_BUFFERS, err) : 0;
+		return cg->cgs->probe.tcp_limit ? put(cg, FN_CG_MEMORY, "memory.kmem.tcp.limit_in_bytes", SOCKET_BUFFERS, err) : 0;
 	}
-	r = put(cg->unified_fd, "memory.oom.group", 1, err);
-	if (r == 0 && faccessat(cg->unified_fd, "memory.swap.max", F_OK, 0) == 0)
-		r = put(cg->unified_fd, "memory.swap.max", 0, err);
+	r = put(cg, FN_CG_MEMORY, "memory.oom.group", 1, err);
+	swap = file_of(cg, FN_CG_MEMORY, "memory.swap.max");
+	if (r == 0 && faccessat(swap.parent_fd, swap.path, F_OK, 0) == 0)
+		r = put(cg, FN_CG_MEMORY, "memory.swap.max", 0, err);
 	return r;
 }
 
 static int limit_memory(struct fn_cgroup *cg, uint64_t bytes, struct fn_err *err)
 {
-	int fd = cg->v1_fd[FN_CG_MEMORY], r;
+	bool v1 = is_v1(cg, FN_CG_MEMORY);
+	int r;
 
 	if (bytes == 0 || bytes == cg->have.memory_bytes)
 		return 0;
-	r = put(fd >= 0 ? fd : cg->unified_fd, fd >= 0 ? "memory.limit_in_bytes" : "memory.max", bytes, err);
-	if (r == 0 && fd >= 0 && cg->cgs->probe.swap_limit)
-		r = put(fd, "memory.memsw.limit_in_bytes", bytes, err);
+	r = put(cg, FN_CG_MEMORY, v1 ? "memory.limit_in_bytes" : "memory.max", bytes, err);
+	if (r == 0 && v1 && cg->cgs->probe.swap_limit)
+		r = put(cg, FN_CG_MEMORY, "memory.memsw.limit_in_bytes", bytes, err);
 	if (r == 0)
 		cg->have.memory_bytes = bytes;
 	return r;
@@ -349,20 +387,20 @@ static int limit_memory(struct fn_cgroup *cg, uint64_t bytes, struct fn_err *err
 int fn_cgroup_set_cpu(struct fn_cgroup *cg, const struct fn_cg_limits *l, struct fn_err *err)
 {
 	char text[64];
-	int fd = cg->v1_fd[FN_CG_CPU], r = 0;
+	int r = 0;
 
 	if (l->cpu_quota_us == 0 || (l->cpu_quota_us == cg->have.cpu_quota_us && l->cpu_period_us == cg->have.cpu_period_us))
 		return 0;
-	if (fd < 0) {
+	if (!is_v1(cg, FN_CG_CPU)) {
 		snprintf(text, sizeof(text), "%u %u", l->cpu_quota_us, l->cpu_period_us);
-		r = fn_file_write(cg->unified_fd, "cpu.max", text);
+		r = write_file(cg, FN_CG_CPU, "cpu.max", text);
 		if (r < 0)
 			return fn_err_set(err, r, "cgroup write", "cpu.max = %s", text);
 	} else {
 		if (l->cpu_period_us != cg->have.cpu_period_us)
-			r = put(fd, "cpu.cfs_period_us", l->cpu_period_us, err);
+			r = put(cg, FN_CG_CPU, "cpu.cfs_period_us", l->cpu_period_us, err);
 		if (r == 0)
-			r = put(fd, "cpu.cfs_quota_us", l->cpu_quota_us, err);
+			r = put(cg, FN_CG_CPU, "cpu.cfs_quota_us", l->cpu_quota_us, err);
 		if (r < 0)
 			return r;
 	}
@@ -378,19 +416,19 @@ int fn_cgroup_set_limits(struct fn_cgroup *cg, const struct fn_cg_limits *l, str
 	if (r == 0)
 		r = fn_cgroup_set_cpu(cg, l, err);
 	if (r == 0 && l->pids_max != cg->have.pids_max) {
-		r = put(cg->v1_fd[FN_CG_PIDS] >= 0 ? cg->v1_fd[FN_CG_PIDS] : cg->unified_fd, "pids.max", l->pids_max, err);
+		r = put(cg, FN_CG_PIDS, "pids.max", l->pids_max, err);
 		if (r == 0)
 			cg->have.pids_max = l->pids_max;
 	}
 	return r;
 }
 
-static int make_group(int parent_fd, const char *name, int *ret_fd, struct fn_err *err)
+static int make_group(int parent_fd, const char *name, bool *ret_made, struct fn_err *err)
 {
 	if (mkdirat(parent_fd, name, 0755) < 0)
 		return fn_err_set(err, errno, "cgroup mkdir", "%s", name);
-	*ret_fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return *ret_fd < 0 ? fn_err_set(err, errno, "cgroup open", "%s", name) : 0;
+	*ret_made = true;
+	return 0;
 }
 
 int fn_cgroup_create(struct fn_cgroups *cgs, const char *name, const struct fn_cg_limits *limits, struct fn_cgroup **ret,
@@ -402,14 +440,11 @@ int fn_cgroup_create(struct fn_cgroups *cgs, const char *name, const struct fn_c
 	if (!cg)
 		return fn_err_set(err, ENOMEM, "cgroup create", NULL);
 	cg->cgs = cgs;
-	cg->unified_fd = -EBADF;
-	for (int c = 0; c < FN_CG_N; c++)
-		cg->v1_fd[c] = -EBADF;
 	snprintf(cg->name, sizeof(cg->name), "%s", name);
-	r = make_group(cgs->unified.parent_fd, name, &cg->unified_fd, err);
+	r = make_group(cgs->unified.parent_fd, name, &cg->made, err);
 	for (int c = 0; r == 0 && c < FN_CG_N; c++)
-		if (cgs->v1[c].parent_fd >= 0)
-			r = make_group(cgs->v1[c].parent_fd, name, &cg->v1_fd[c], err);
+		if (is_v1(cg, c))
+			r = make_group(cgs->v1[c].parent_fd, name, &cg->made_v1[c], err);
 	if (r == 0)
 		r = set_memory_rules(cg, err);
 	if (r == 0 && limits)
@@ -422,7 +457,7 @@ int fn_cgroup_create(struct fn_cgroups *cgs, const char *name, const struct fn_c
 	return 0;
 }
 
-int fn_cgroup_clone_fd(const struct fn_cgroup *cg) { return cg->unified_fd; }
+int fn_cgroup_open(const struct fn_cgroup *cg) { return open_file(cg, CORE, ".", O_RDONLY | O_DIRECTORY); }
 
 int fn_cgroup_open_v1(const struct fn_cgroup *cg, int *ret_fds, unsigned *ret_n, struct fn_err *err)
 {
@@ -430,35 +465,35 @@ int fn_cgroup_open_v1(const struct fn_cgroup *cg, int *ret_fds, unsigned *ret_n,
 	for (int c = 0; c < FN_CG_N; c++) {
 		int fd;
 
-		if (cg->v1_fd[c] < 0)
+		if (!is_v1(cg, c))
 			continue;
-		fd = openat(cg->v1_fd[c], "tasks", O_WRONLY | O_CLOEXEC);
+		fd = open_file(cg, c, "tasks", O_WRONLY);
 		if (fd < 0) {
-			int code = errno;
-
 			while (*ret_n > 0)
 				fn_close(ret_fds[--*ret_n]);
-			return fn_err_set(err, code, "cgroup attach", "%s", fn_cg_controller_name(c));
+			return fn_err_set(err, fd, "cgroup attach", "%s", fn_cg_controller_name(c));
 		}
 		ret_fds[(*ret_n)++] = fd;
 	}
 	return 0;
 }
 
-static uint64_t read_number(int dirfd, const char *file)
+static uint64_t read_number(const struct fn_cgroup *cg, enum fn_cg_controller c, const char *name)
 {
+	struct file f = file_of(cg, c, name);
 	char buf[64];
 
-	return fn_file_read(dirfd, file, buf, sizeof(buf)) < 0 ? UINT64_MAX : strtoull(buf, NULL, 10);
+	return fn_file_read(f.parent_fd, f.path, buf, sizeof(buf)) < 0 ? UINT64_MAX : strtoull(buf, NULL, 10);
 }
 
 /* The value after "key " on a line of its own in a flat-keyed file; 0 when absent. */
-static uint64_t read_key(int dirfd, const char *file, const char *key)
+static uint64_t read_key(const struct fn_cgroup *cg, unsigned controller, const char *name, const char *key)
 {
+	struct file f = file_of(cg, controller, name);
 	char buf[2048], *save = NULL;
 	size_t n = strlen(key);
 
-	if (fn_file_read(dirfd, file, buf, sizeof(buf)) < 0)
+	if (fn_file_read(f.parent_fd, f.path, buf, sizeof(buf)) < 0)
 		return 0;
 	for (char *line = strtok_r(buf, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
 		if (strncmp(line, key, n) == 0 && line[n] == ' ')
@@ -468,60 +503,42 @@ static uint64_t read_key(int dirfd, const char *file, const char *key)
 
 int fn_cgroup_stats(struct fn_cgroup *cg, struct fn_cg_stats *s)
 {
-	int mem = cg->v1_fd[FN_CG_MEMORY], cpu = cg->v1_fd[FN_CG_CPU];
+	bool v1 = is_v1(cg, FN_CG_MEMORY);
 
 	*s = (struct fn_cg_stats){0};
-	if (mem >= 0) {
-		s->memory_peak = read_number(mem, "memory.max_usage_in_bytes");
-		s->memory_current = read_number(mem, "memory.usage_in_bytes");
-		s->oom_kills = read_key(mem, "memory.oom_control", "oom_kill");
-	} else {
-		s->memory_peak = read_number(cg->unified_fd, "memory.peak");
-		s->memory_current = read_number(cg->unified_fd, "memory.current");
-		s->oom_kills = read_key(cg->unified_fd, "memory.events", "oom_kill");
-	}
+	s->memory_peak = read_number(cg, FN_CG_MEMORY, v1 ? "memory.max_usage_in_bytes" : "memory.peak");
+	s->memory_current = read_number(cg, FN_CG_MEMORY, v1 ? "memory.usage_in_bytes" : "memory.current");
+	s->oom_kills = read_key(cg, FN_CG_MEMORY, v1 ? "memory.oom_control" : "memory.events", "oom_kill");
 	/* cpu.stat is a core file of the unified hierarchy: usage is there on hybrid hosts too */
-	s->cpu_usage_us = read_key(cg->unified_fd, "cpu.stat", "usage_usec");
-	s->cpu_throttled_us = cpu >= 0 ? read_key(cpu, "cpu.stat", "throttled_time") / 1000
-				       : read_key(cg->unified_fd, "cpu.stat", "throttled_usec");
+	s->cpu_usage_us = read_key(cg, CORE, "cpu.stat", "usage_usec");
+	s->cpu_throttled_us = is_v1(cg, FN_CG_CPU) ? read_key(cg, FN_CG_CPU, "cpu.stat", "throttled_time") / 1000
+						   : read_key(cg, CORE, "cpu.stat", "throttled_usec");
 	return 0;
 }
 
-int fn_cgroup_freeze(struct fn_cgroup *cg, bool frozen)
-{
-	return fn_file_write(cg->unified_fd, "cgroup.freeze", frozen ? "1" : "0");
-}
+int fn_cgroup_freeze(struct fn_cgroup *cg, bool frozen) { return write_file(cg, CORE, "cgroup.freeze", frozen ? "1" : "0"); }
 
 int fn_cgroup_reclaim(struct fn_cgroup *cg, uint64_t bytes)
 {
 	char text[32];
 	int r;
 
-	if (cg->v1_fd[FN_CG_MEMORY] >= 0)
-		return fn_file_write(cg->v1_fd[FN_CG_MEMORY], "memory.force_empty", "1");
+	if (is_v1(cg, FN_CG_MEMORY))
+		return write_file(cg, FN_CG_MEMORY, "memory.force_empty", "1");
 	if (!cg->cgs->probe.has_memory_reclaim)
 		return -EOPNOTSUPP;
 	snprintf(text, sizeof(text), "%" PRIu64, bytes);
-	r = fn_file_write(cg->unified_fd, "memory.reclaim", text);
+	r = write_file(cg, FN_CG_MEMORY, "memory.reclaim", text);
 	return r == 0 ? 1 : r == -EAGAIN ? 0 : r;
 }
 
-int fn_cgroup_kill(struct fn_cgroup *cg) { return fn_file_write(cg->unified_fd, "cgroup.kill", "1"); }
+int fn_cgroup_kill(struct fn_cgroup *cg) { return write_file(cg, CORE, "cgroup.kill", "1"); }
 
-int fn_cgroup_open_freeze(const struct fn_cgroup *cg)
-{
-	int fd = openat(cg->unified_fd, "cgroup.freeze", O_WRONLY | O_CLOEXEC);
-
-	return fd < 0 ? -errno : fd;
-}
+int fn_cgroup_open_freeze(const struct fn_cgroup *cg) { return open_file(cg, CORE, "cgroup.freeze", O_WRONLY); }
 
 int fn_cgroup_open_peak(const struct fn_cgroup *cg)
 {
-	int mem = cg->v1_fd[FN_CG_MEMORY];
-	int fd = mem >= 0 ? openat(mem, "memory.max_usage_in_bytes", O_RDONLY | O_CLOEXEC)
-			  : openat(cg->unified_fd, "memory.peak", O_RDONLY | O_CLOEXEC);
-
-	return fd < 0 ? -errno : fd;
+	return open_file(cg, FN_CG_MEMORY, is_v1(cg, FN_CG_MEMORY) ? "memory.max_usage_in_bytes" : "memory.peak", O_RDONLY);
 }
 
 int fn_cgroup_remove(struct fn_cgroup *cg)
@@ -532,16 +549,13 @@ int fn_cgroup_remove(struct fn_cgroup *cg)
 		return 0;
 	cgs = cg->cgs;
 	for (int c = 0; c < FN_CG_N; c++)
-		if (cg->v1_fd[c] >= 0) {
+		if (cg->made_v1[c]) {
 			if (unlinkat(cgs->v1[c].parent_fd, cg->name, AT_REMOVEDIR) < 0 && errno == EBUSY)
 				return -EBUSY;
-			fn_close(fn_take_fd(&cg->v1_fd[c]));
+			cg->made_v1[c] = false;
 		}
-	if (cg->unified_fd >= 0) {
-		if (unlinkat(cgs->unified.parent_fd, cg->name, AT_REMOVEDIR) < 0 && errno == EBUSY)
-			return -EBUSY;
-		fn_close(cg->unified_fd);
-	}
+	if (cg->made && unlinkat(cgs->unified.parent_fd, cg->name, AT_REMOVEDIR) < 0 && errno == EBUSY)
+		return -EBUSY;
 	free(cg);
 	return 0;
 }

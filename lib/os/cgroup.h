@@ -59,8 +59,8 @@ void fn_cgroups_close(struct fn_cgroups *cgs);
 
 /* Makes a sandbox's groups, with their limits set unless limits is NULL. */
 int fn_cgroup_create(struct fn_cgroups *cgs, const char *name, const struct fn_cg_limits *limits, struct fn_cgroup **ret, struct fn_err *err);
-/* Directory of the group in the unified hierarchy, for CLONE_INTO_CGROUP; owned by the group. */
-int fn_cgroup_clone_fd(const struct fn_cgroup *cg);
+/* Directory of the group in the unified hierarchy, for CLONE_INTO_CGROUP. The caller owns the descriptor; the group itself holds none. */
+int fn_cgroup_open(const struct fn_cgroup *cg);
 /* `tasks` of the v1 groups, opened for writing (none on a unified host): a single-threaded child that writes "0" moves itself in. Unlike
  * cgroup.procs, and unlike a write of another's pid, that takes no lock that waits for an RCU grace period (5 to 13 ms, measured). The
  * caller owns the FN_CG_N or fewer descriptors. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
@@ -66,4 +67,20 @@ int fn_mount_pivot(const char *new_root, struct fn_err *err)
 	if (umount2(".", MNT_DETACH) < 0)
 		return fn_err_set(err, errno, "pivot_root", "detach the old root");
 	return chdir("/") < 0 ? fn_err_set(err, errno, "pivot_root", "chdir /") : 0;
+}
+
+int fn_mount_enter(int root_fd, struct fn_err *err)
+{
+	if (fchdir(root_fd) < 0 || chroot(".") < 0 || chdir("/") < 0)
+		return fn_err_set(err, errno, "enter root", NULL);
+	return 0;
+}
+
+int fn_mount_new_proc_of(pid_t pid, uint64_t attr, struct fn_err *err)
+{
+	char ns[64];
+	const char *options[] = {"pidns", ns, NULL, NULL};
+
+	snprintf(ns, sizeof(ns), "/proc/%d/ns/pid", (int)pid);
+	return fn_mount_new("proc", options, attr, err);
 }

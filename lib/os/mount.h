@@ -3,6 +3,7 @@
 #define FN_OS_MOUNT_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 
@@ -15,7 +16,12 @@ int fn_mount_copy(int dirfd, const char *path, int recursive, struct fn_err *err
 int fn_mount_set_attr(int mount_fd, uint64_t attr_set, struct fn_err *err);
 /* Attaches a detached mount. `step` names it in errors: "mount /tmp". */
 int fn_mount_attach(int mount_fd, int dirfd, const char *path, const char *step, struct fn_err *err);
-/* Makes the directory the root of this mount namespace and drops the old one. */
+/* Makes the directory the root of this mount namespace and drops the old one. The kernel looks at every process of the host for it. */
 int fn_mount_pivot(const char *new_root, struct fn_err *err);
+/* Makes a mount that has been attached to "/" the root, for this process and who shares its fs_struct (CLONE_FS). The old root stays below,
+ * out of everyone's reach: for one that has nothing in it. */
+int fn_mount_enter(int root_fd, struct fn_err *err);
+/* A /proc of another process' PID namespace, detached (Linux >= 6.17; before, EINVAL). */
+int fn_mount_new_proc_of(pid_t pid, uint64_t attr, struct fn_err *err);
 
 #endif

@@ -27,6 +27,14 @@ pid_t fn_ns_clone(uint64_t flags, int cgroup_fd, int *ret_pidfd)
 	return pid < 0 ? -errno : (pid_t)pid;
 }
 
+pid_t fn_ns_fork(uint64_t flags)
+{
+	struct clone_args args = {.flags = flags, .exit_signal = SIGCHLD};
+	long pid = syscall(SYS_clone3, &args, sizeof(args));
+
+	return pid < 0 ? -errno : (pid_t)pid;
+}
+
 int fn_ns_write_maps(pid_t pid, uint32_t shared_id, uint32_t range)
 {
 	char path[64], map[128];

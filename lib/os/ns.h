@@ -9,6 +9,8 @@
 /* All seven namespaces of a sandbox. */
 #define FN_NS_ALL (CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
 
+/* fork() by clone3: 0 in the child, its pid in the parent, or -errno. flags: CLONE_FS. */
+pid_t fn_ns_fork(uint64_t flags);
 /* Like fork(): 0 in the child, its pid in the parent, or -errno. cgroup_fd: the group the child is born in (CLONE_INTO_CGROUP), or
  * -EBADF. The caller must be single-threaded. */
 pid_t fn_ns_clone(uint64_t flags, int cgroup_fd, int *ret_pidfd);

@@ -10,8 +10,9 @@ unsigned fn_policy_starts(unsigned waiting, unsigned starting, unsigned finishin
 
 uint64_t fn_policy_cost(uint64_t memory_peak, uint64_t configured)
 {
-	const uint64_t floor = 16u << 20;
-	uint64_t cost = memory_peak > floor ? memory_peak : floor;
+	const uint64_t unknown = 16u << 20;
+	const uint64_t uncounted = 1u << 20; /* namespaces, mounts, groups: the kernel's, in no group's count */
+	uint64_t cost = memory_peak ? memory_peak + uncounted : unknown;
 
 	return cost < configured ? cost : configured;
 }

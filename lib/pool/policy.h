@@ -9,7 +9,8 @@
  * patient: the short wait for them has not passed yet. */
 unsigned fn_policy_starts(unsigned waiting, unsigned starting, unsigned finishing, bool patient);
 
-/* What an environment costs: what it was seen to use, at least a floor for one that has not been measured. */
+/* What an environment costs: what it was seen to use, and what is about it but in no group's count; 16 MB for one that has not been measured
+ * (0). Never more than is configured. */
 uint64_t fn_policy_cost(uint64_t memory_peak, uint64_t configured);
 /* Must an idle environment end before another starts? */
 bool fn_policy_must_evict(uint64_t used, uint64_t next_cost, uint64_t budget);

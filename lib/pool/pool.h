@@ -16,6 +16,9 @@
 #include "spawn/client.h"
 #include "web/h1conn.h"
 
+/* Descriptors of fnd's for an environment: the Runtime API's listener and connection, output, freeze file, memory peak, its function's log. */
+#define FN_POOL_DESCRIPTORS_EACH 6u
+
 struct fn_pool_config {
 	struct fn_loop *loop;
 	struct fn_h1_server *rt_server; /* serves all environments' Runtime API */

@@ -25,6 +25,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "os/mount.h"
+#include "os/sched.h"
 #include "os/sock.h"
 #include "sandbox/netns.h"
 #include "sandbox/proc.h"
@@ -49,7 +50,7 @@ struct state {
 	int gate[2];      /* socket, [0] is the runtime's. The order's length = it is there, and init has no privilege any more: exec. To a
 			   * runtime that was started ahead its environment (FN_PRESTART_ENV) */
 	const char *new_root, *proc, *dev; /* where the root to come is put, and where /proc and /dev are until then */
-	bool prestarted;
+	bool prestarted, died;
 	struct fn_sync_msg done;
 };
 
@@ -62,12 +63,28 @@ static int send_msg(int fd, struct fn_sync_msg *m, int pass_fd)
 
 static int step_wait(struct state *s, struct fn_err *err)
 {
+	int fds[FN_SOCK_FDS_MAX];
+	size_t n_fds = 0;
 	struct fn_sync_msg m;
-	ssize_t n = fn_sock_recv(s->c->sync_fd, &m, sizeof(m), NULL, NULL);
+	ssize_t n = fn_sock_recv(s->c->sync_fd, &m, sizeof(m), fds, &n_fds);
 
-	if (n != (ssize_t)sizeof(m) || m.type != FN_SYNC_GO)
+	if (n != (ssize_t)sizeof(m) || m.type != FN_SYNC_GO || n_fds != (s->c->bare ? 1 : 0))
 		_exit(1); /* fn-spawnd has died or given up: there is nobody to tell */
+	if (s->c->bare)
+		s->proc_fd = fds[0];
 	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? fn_err_set(err, errno, "dumpable", NULL) : 0;
+}
+
+/* Out of fn-spawnd's table of descriptors, into one of our own that has no more than the lowest of them. */
+static int step_born(struct state *s, struct fn_err *err)
+{
+	struct fn_sync_msg m = {.type = FN_SYNC_BORN};
+	int r;
+
+	if (syscall(SYS_close_range, (unsigned)s->c->last_fd + 1, ~0u, 2 /* CLOSE_RANGE_UNSHARE */) < 0)
+		return fn_err_set(err, errno, "close_range", "unshare");
+	r = send_msg(s->c->sync_fd, &m, -1);
+	return r < 0 ? fn_err_set(err, r, "sync socket", "born") : 0;
 }
 
 /* Whatever else fn-spawnd has open must not be kept alive by a sandbox that waits; least of all its end of our socket, whose closing tells
@@ -133,20 +150,17 @@ static int step_hostname(struct state *s, struct fn_err *err)
 
 static int move_to_root(struct state *s, const char *from, const char *to, struct fn_err *err)
 {
-	char path[64];
-
-	snprintf(path, sizeof(path), "%s%s", s->new_root, to);
-	return syscall(SYS_move_mount, AT_FDCWD, from, AT_FDCWD, path, 0) < 0 ? fn_err_set(err, errno, "mount", "move %s", to) : 0;
+	return syscall(SYS_move_mount, AT_FDCWD, from, s->root_fd, to, 0) < 0 ? fn_err_set(err, errno, "mount", "move /%s", to) : 0;
 }
 
 static int step_root(struct state *s, struct fn_err *err)
 {
-	int r = fn_mount_attach(s->root_fd, AT_FDCWD, s->new_root, "mount /", err);
+	/* over "/", paths still begin below it */
+	int r = fn_mount_attach(s->root_fd, AT_FDCWD, s->c->bare ? "/" : s->new_root, "mount /", err);
 
-	close(s->root_fd);
 	if (r == 0)
-		r = move_to_root(s, s->proc, "/proc", err);
-	return r < 0 ? r : move_to_root(s, s->dev, "/dev", err);
+		r = move_to_root(s, s->proc, "proc", err);
+	return r < 0 ? r : move_to_root(s, s->dev, "dev", err);
 }
 
 static int step_dev(struct state *s, struct fn_err *err)
@@ -159,7 +173,8 @@ static int step_dev(struct state *s, struct fn_err *err)
 
 static int step_proc(struct state *s, struct fn_err *err)
 {
-	s->proc_fd = fn_mount_new("proc", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
+	if (!s->c->bare)
+		s->proc_fd = fn_mount_new("proc", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
 	if (s->proc_fd < 0)
 		return s->proc_fd;
 	return fn_mount_attach(s->proc_fd, AT_FDCWD, FN_ROOTFS_PROC, "mount /proc", err);
@@ -186,13 +201,7 @@ static int step_new_tmp(struct state *s, struct fn_err *err)
 	return s->tmp_fd < 0 ? s->tmp_fd : 0;
 }
 
-static int attach_tmp(const struct state *s, int fd, struct fn_err *err)
-{
-	char at[64];
-
-	snprintf(at, sizeof(at), "%s/tmp", s->new_root);
-	return fn_mount_attach(fd, AT_FDCWD, at, "mount /tmp", err);
-}
+static int attach_tmp(const struct state *s, int fd, struct fn_err *err) { return fn_mount_attach(fd, s->root_fd, "tmp", "mount /tmp", err); }
 
 static int step_tmp(struct state *s, struct fn_err *err)
 {
@@ -207,10 +216,21 @@ static int step_tmp(struct state *s, struct fn_err *err)
 
 static int step_quotas(struct state *s, struct fn_err *err) { return fn_proc_quotas(s->proc_fd, err); }
 
-/* Moves the runtime's process along: the kernel does that for everyone whose root is the old one. */
-static int step_pivot(struct state *s, struct fn_err *err)
+/* Moves the runtime's process along: it shares our fs_struct. */
+static int enter_root(struct state *s, struct fn_err *err)
 {
-	return fn_mount_pivot(s->new_root, err);
+	int r = s->c->bare ? fn_mount_enter(s->root_fd, err) : fn_mount_pivot(s->new_root, err);
+
+	close(s->root_fd);
+	return r;
+}
+
+/* From here on they share nothing any more but the namespaces. */
+static int step_enter(struct state *s, struct fn_err *err)
+{
+	int r = enter_root(s, err);
+
+	return r == 0 && unshare(CLONE_FS) < 0 ? fn_err_set(err, errno, "enter root", "unshare") : r;
 }
 
 /* Core: os/sec.c tells why 1. Pending signals, POSIX timers among them, are counted for host root too, as above. */
@@ -299,6 +319,7 @@ static int runtime_start(struct state *s, struct fn_err *err)
 		(void)fn_fd_set_cloexec(FN_PRESTART_FD, false);
 	}
 	(void)signal(SIGPIPE, SIG_DFL); /* ignored in fn-spawnd */
+	fn_sched_slice(0);
 	execve(path, s->spec.argv, s->spec.envp);
 	return fn_err_set(err, errno, "exec", "%s", path);
 }
@@ -336,9 +357,9 @@ static int step_fork(struct state *s, struct fn_err *err)
 		return fn_err_set(err, errno, "start runtime", "mmap");
 	if (pipe2(s->exec_pipe, O_CLOEXEC) < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s->gate) < 0)
 		return fn_err_set(err, errno, "start runtime", "pipe");
-	s->runtime = fork();
+	s->runtime = fn_ns_fork(CLONE_FS);
 	if (s->runtime < 0)
-		return fn_err_set(err, errno, "start runtime", "fork");
+		return fn_err_set(err, s->runtime, "start runtime", "fork");
 	if (s->runtime == 0)
 		run_runtime(s);
 	close(s->exec_pipe[1]);
@@ -363,7 +384,8 @@ static int receive_order(struct state *s, struct fn_err *err)
 	return fn_spec_borrow(s->order->spec, s->spec_len, s->vec, &s->spec, err);
 }
 
-static int release_runtime(struct state *s, struct fn_err *err);
+static int open_gate(struct state *s, struct fn_err *err);
+static int await_exec(struct state *s, struct fn_err *err);
 
 /* A runtime that begins before it knows its function: in its base image, which is left again when the order comes. */
 static int prestart(struct state *s, struct fn_err *err)
@@ -375,14 +397,16 @@ static int prestart(struct state *s, struct fn_err *err)
 	if (r == 0)
 		r = attach_tmp(s, tmp, err);
 	if (r == 0)
-		r = step_pivot(s, err);
+		r = enter_root(s, err);
 	if (r == 0)
-		r = release_runtime(s, err);
+		r = open_gate(s, err);
+	if (r == 0)
+		r = await_exec(s, err);
 	if (r < 0)
 		return r;
 	if (fn_fd_read_all(s->gate[1], &byte, 1) != 1)
 		return fn_err_set(err, EIO, "start runtime ahead", "it ended before it had loaded");
-	if (mkdir("/tmp/root", 0755) < 0)
+	if (!s->c->bare && mkdir("/tmp/root", 0755) < 0)
 		return fn_err_set(err, errno, "start runtime ahead", "mkdir");
 	s->new_root = "/tmp/root";
 	s->proc = "/proc";
@@ -414,35 +438,45 @@ static int step_ready(struct state *s, struct fn_err *err)
 
 static int step_order(struct state *s, struct fn_err *err) { return receive_order(s, err); }
 
-/* Init becomes nobody, with nothing open but its way to fn-spawnd and the two pipes of the start. */
+/* Init becomes nobody. */
 static int step_init(struct state *s, struct fn_err *err)
+{
+	(void)s;
+	if (fn_sec_drop(FN_UID_INIT, FN_UID_INIT, err) < 0)
+		return -err->code;
+	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? fn_err_set(err, errno, "dumpable", NULL) : 0;
+}
+
+/* And has nothing open but its way to fn-spawnd and the two pipes of the start, and a filter: a second wall before a process that has nothing to
+ * lose any more and hears nobody. It is built while the runtime's execve is under way. */
+static int confine(struct state *s, struct fn_err *err)
 {
 	int keep[3] = {s->c->sync_fd, s->gate[1], s->exec_pipe[0]}, r = fn_fd_close_except(keep, s->prestarted ? 2 : 3);
 
 	if (r < 0)
 		return fn_err_set(err, r, "close_range", "init");
-	if (fn_sec_drop(FN_UID_INIT, FN_UID_INIT, err) < 0)
-		return -err->code;
-	r = fn_seccomp_install(s->c->init_seccomp);
-	if (r < 0)
-		return fn_err_set(err, r, "seccomp", "init");
-	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* cleared by the change of ids */
-	return 0;
+	fn_sched_slice(0);
+	r = fn_seccomp_install(s->c->init_seccomp);
+	return r < 0 ? fn_err_set(err, r, "seccomp", "init") : 0;
 }
 
 /* PID 2 goes on to its execve. */
-static int release_runtime(struct state *s, struct fn_err *err)
+static int open_gate(struct state *s, struct fn_err *err)
 {
-	struct fn_err e;
-	ssize_t n;
 	int r = fn_fd_write_all(s->gate[1], &s->spec_len, sizeof(s->spec_len));
 
-	if (r < 0 && r != -EPIPE) /* EPIPE: it has died, and says why */
-		return fn_err_set(err, r, "start runtime", "gate");
-	n = fn_fd_read_all(s->exec_pipe[0], &e, sizeof(e));
+	s->died = r == -EPIPE; /* and says why */
+	return r < 0 && !s->died ? fn_err_set(err, r, "start runtime", "gate") : 0;
+}
+
+static int await_exec(struct state *s, struct fn_err *err)
+{
+	struct fn_err e;
+	ssize_t n = fn_fd_read_all(s->exec_pipe[0], &e, sizeof(e));
+
 	close(s->exec_pipe[0]);
-	if (n == 0 && r == 0)
+	if (n == 0 && !s->died)
 		return 0;
 	if (n != (ssize_t)sizeof(e))
 		return fn_err_set(err, EIO, "start runtime", "died before exec");
@@ -465,8 +499,12 @@ static int hand_over(struct state *s, struct fn_err *err)
 static int step_runtime(struct state *s, struct fn_err *err)
 {
 	uint64_t from = fn_clock_mono_us();
-	int r = s->prestarted ? hand_over(s, err) : release_runtime(s, err);
+	int r = s->prestarted ? hand_over(s, err) : open_gate(s, err);
 
+	if (r == 0)
+		r = confine(s, err);
+	if (r == 0 && !s->prestarted)
+		r = await_exec(s, err);
 	close(s->gate[1]);
 	s->done.exec_us = (uint32_t)(fn_clock_mono_us() - from);
 	return r;
@@ -478,13 +516,13 @@ static const struct {
 	int (*run)(struct state *s, struct fn_err *err);
 	enum { NONE, CGROUP, NET, MOUNTS } stage;
 } plan[] = {
-	{"fds", step_fds, NONE},     {"wait", step_wait, NONE},       {"groups", step_groups, CGROUP}, {"ids", step_ids, NONE},
+	{"born", step_born, NONE},   {"fds", step_fds, NONE},     {"wait", step_wait, NONE},       {"groups", step_groups, CGROUP}, {"ids", step_ids, NONE},
 	{"limits", step_limits, NONE}, {"loopback", step_loopback, NET}, {"listener", step_listener, NET},
 	{"proc", step_proc, MOUNTS}, {"dev", step_dev, MOUNTS},       {"nat", step_nat, NET},          {"quotas", step_quotas, NONE},
 	{"mask", step_mask, MOUNTS}, {"bounding", step_bounding, NONE}, {"fork", step_fork, NONE},     {"prestart", step_prestart, NONE},
 	{"new tmp", step_new_tmp, MOUNTS}, {"ready", step_ready, NONE},
 	{"order", step_order, NONE}, {"hostname", step_hostname, NONE}, {"root", step_root, MOUNTS},   {"tmp", step_tmp, MOUNTS},
-	{"pivot", step_pivot, MOUNTS}, {"init", step_init, NONE},     {"runtime", step_runtime, NONE},
+	{"enter", step_enter, MOUNTS}, {"init", step_init, NONE},     {"runtime", step_runtime, NONE},
 };
 #define N_STEPS (sizeof(plan) / sizeof(plan[0]))
 

@@ -36,6 +36,7 @@ struct fn_rootfs {
 	int own_ns, clone_ns;
 	uint32_t fs_uid;
 	bool own; /* FN_ROOTFS_OWN is there */
+	bool bare;
 };
 
 static const struct {
@@ -99,13 +100,15 @@ static int make_own(struct fn_rootfs *r, const char *resolv_conf, struct fn_err 
 static int enter(struct fn_rootfs *r, const char *state_dir, struct fn_err *err)
 {
 	static const char *const options[] = {"mode", "0755", "size", "1m", NULL, NULL};
-	fn_auto_fd int trees = -EBADF, base = -EBADF, proc = -EBADF;
+	fn_auto_fd int trees = -EBADF, base = -EBADF, proc = -EBADF, proc_of = -EBADF;
+	struct fn_err none;
 	char roots[4096];
 
 	if (fn_str_format(roots, sizeof(roots), "%s/roots", state_dir) < 0)
 		return fn_err_set(err, ENAMETOOLONG, "enter namespace", "%s", state_dir);
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return fn_err_set(err, errno, "enter namespace", "unshare");
+	proc_of = fn_mount_new_proc_of(getpid(), 0, &none);
 	trees = fn_mount_copy(AT_FDCWD, roots, 0, err);
 	if (trees < 0)
 		return trees;
@@ -120,12 +123,16 @@ static int enter(struct fn_rootfs *r, const char *state_dir, struct fn_err *err)
 		return fn_err_set(err, errno, "enter namespace", "mkdir");
 	if (mknod(FN_ROOTFS_NOTHING, S_IFREG, 0) < 0)
 		return fn_err_set(err, errno, "enter namespace", FN_ROOTFS_NOTHING);
-	if (fn_mount_attach(proc, AT_FDCWD, "/proc", "mount /proc", err) < 0)
+	r->bare = proc_of >= 0;
+	/* one without privileges over the host may mount a /proc where there is one already, and only there */
+	if (!r->bare && fn_mount_attach(proc, AT_FDCWD, "/proc", "mount /proc", err) < 0)
 		return -err->code;
 	/* so much for the sandboxes to start from; the rest is ours alone */
-	r->clone_ns = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	r->clone_ns = openat(proc, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
 	if (r->clone_ns < 0 || unshare(CLONE_NEWNS) < 0)
 		return fn_err_set(err, errno, "enter namespace", "unshare");
+	if (r->bare && fn_mount_attach(proc, AT_FDCWD, "/proc", "mount /proc", err) < 0)
+		return -err->code;
 	r->own_ns = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
 	if (r->own_ns < 0)
 		return fn_err_set(err, errno, "enter namespace", "/proc/self/ns/mnt");
@@ -312,6 +319,13 @@ void fn_rootfs_free(struct fn_rootfs *r)
 	fn_close(r->own_ns);
 	fn_close(r->clone_ns);
 	free(r);
+}
+
+bool fn_rootfs_bare(const struct fn_rootfs *r) { return r->bare; }
+
+int fn_rootfs_new_proc(pid_t init, struct fn_err *err)
+{
+	return fn_mount_new_proc_of(init, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
 }
 
 size_t fn_rootfs_count(const struct fn_rootfs *r) { return fn_map_count(r->roots); }

@@ -5,8 +5,10 @@
 #ifndef FN_SANDBOX_ROOTFS_H
 #define FN_SANDBOX_ROOTFS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "sandbox/spec.h"
@@ -15,7 +17,7 @@
 
 /* Where things are inside fn-spawnd's mount namespace. */
 #define FN_ROOTFS_TREES "/roots"   /* bind of <state>/roots, read-write: trees are unpacked there */
-#define FN_ROOTFS_NEW "/new"       /* where a sandbox's child puts its root before pivoting */
+#define FN_ROOTFS_NEW "/new"       /* where a sandbox's child puts its root before pivoting, if it must */
 #define FN_ROOTFS_PROC "/newproc"  /* and its /proc, before there is a root */
 #define FN_ROOTFS_DEV "/newdev"    /* and its /dev */
 #define FN_ROOTFS_MOUNTED "/mounted" /* the prepared overlays */
@@ -36,6 +38,11 @@ int fn_rootfs_get(struct fn_rootfs *r, const struct fn_spec *spec, struct fn_err
 /* A /dev, not mounted yet, for one sandbox: through one that they shared, even through its /dev/null as their standard input, functions could
  * lock each other out, see each other open files, and pass each other messages. The caller owns the descriptor. */
 int fn_rootfs_new_dev(const struct fn_rootfs *r, struct fn_err *err);
+/* Whether the namespace that sandboxes are cloned from has nothing of the host in it, not even a /proc: then a sandbox need not pivot out of it
+ * (fn_mount_enter()), and gets its /proc from here. So it is where one can make a /proc for another process (Linux >= 6.17). */
+bool fn_rootfs_bare(const struct fn_rootfs *r);
+/* The /proc of a sandbox whose init this is, not mounted yet. The caller owns the descriptor. */
+int fn_rootfs_new_proc(pid_t init, struct fn_err *err);
 /* Unmounts the prepared roots that hold this tree; sandboxes keep theirs. */
 void fn_rootfs_forget_tree(struct fn_rootfs *r, const char *tree);
 /* Sandboxes are cloned from a second mount namespace, which has no prepared root in it: a clone copies every mount of its maker's. Between

@@ -3,7 +3,8 @@
  *
  *   fn-spawnd                   init (PID 1 of the sandbox)
  *   clone3 ------------------>  waits
- *   id maps
+ *                  <-----------  FN_SYNC_BORN     it has a table of descriptors of its own
+ *   id maps, /proc (fn_rootfs_bare())
  *   FN_SYNC_GO --------------->  PREPARE: groups, ids, network, /proc, PID 2
  *                  <-----------  FN_SYNC_READY    (+ the Runtime API listener)
  *   (a runtime that is started ahead: FN_SYNC_PRESTART follows FN_SYNC_GO, an order of the same form for the runtime alone, and FN_SYNC_READY
@@ -21,7 +22,7 @@
 
 #include "base/err.h"
 
-enum fn_sync_type { FN_SYNC_GO = 1, FN_SYNC_PRESTART, FN_SYNC_ORDER, FN_SYNC_READY, FN_SYNC_RUNNING, FN_SYNC_FAILED, FN_SYNC_EXIT };
+enum fn_sync_type { FN_SYNC_BORN = 1, FN_SYNC_GO, FN_SYNC_PRESTART, FN_SYNC_ORDER, FN_SYNC_READY, FN_SYNC_RUNNING, FN_SYNC_FAILED, FN_SYNC_EXIT };
 
 struct fn_sync_msg {
 	uint32_t type;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,11 +26,13 @@
 #define GRAVES_AT_ONCE 4u /* then requests have their turn */
 #define HANDSHAKE_LIMIT_US 30000000u
 
-static uint32_t slot_range(const struct fn_spawn_server *s, uint32_t slot) { return s->cfg.uid_base + 65536u * (slot + 1); }
+static uint32_t slot_range(const struct fn_spawn_server *s, uint32_t slot) { return s->cfg.uid_base + FN_BOX_UIDS_APART * (slot + 1); }
 
 static void set_state(struct fn_box *b, enum fn_box_state to)
 {
 	b->server->n_starting += (unsigned)(to == FN_BOX_STARTING) - (unsigned)(b->state == FN_BOX_STARTING);
+	if (b->state == FN_BOX_STARTING)
+		fn_turns_one_is_through(b->server);
 	b->state = to;
 }
 
@@ -305,18 +308,76 @@ static int box_prestart(struct fn_box *b, struct fn_err *err)
 	return root < 0 ? root : send_order(b, FN_SYNC_PRESTART, k->order, k->order_len, root, err);
 }
 
+/* Opens what the child is to have, at the numbers where it may stay. */
+static int hand_over(struct fn_box *b, struct fn_child *child, struct fn_err *err)
+{
+	struct fn_handover *h = &b->server->handover;
+	fn_auto_fd int out_w = -EBADF, sync_fd = -EBADF, dev = -EBADF;
+	uint32_t runtime = slot_range(b->server, b->slot) + FN_UID_RUNTIME;
+	int pipe_fds[2], sync[2], groups[FN_CG_N], r;
+
+	child->last_fd = h->last;
+	dev = fn_rootfs_new_dev(b->server->cfg.rootfs, err);
+	if (dev < 0)
+		return dev;
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		return fn_err_set(err, errno, "output pipe", NULL);
+	b->output_fd = pipe_fds[0];
+	out_w = pipe_fds[1];
+	/* owned by the runtime's user: /dev/stdout opens the pipe anew and is checked against its inode */
+	if (fchown(out_w, runtime, runtime) < 0 || fn_fd_set_nonblock(b->output_fd, true) < 0)
+		return fn_err_set(err, errno, "output pipe", "owner");
+	r = fn_sock_pair(SOCK_SEQPACKET, sync);
+	if (r < 0)
+		return fn_err_set(err, r, "sync socket", NULL);
+	b->sync_fd = sync[0];
+	sync_fd = sync[1];
+	r = child->sync_fd = fn_handover_put(h, FN_HANDOVER_SYNC, &sync_fd);
+	if (r >= 0)
+		r = child->output_fd = fn_handover_put(h, FN_HANDOVER_OUTPUT, &out_w);
+	if (r >= 0)
+		r = child->dev_fd = fn_handover_put(h, FN_HANDOVER_DEV, &dev);
+	if (r < 0)
+		return fn_err_set(err, r, "descriptors", NULL);
+	r = fn_cgroup_open_v1(b->cgroup, groups, &child->n_groups, err);
+	for (unsigned i = 0; r == 0 && i < child->n_groups; i++)
+		child->group_fds[i] = fn_handover_put(h, FN_HANDOVER_GROUPS + i, &groups[i]); /* numbers that are taken already: no failure */
+	return r;
+}
+
+/* Until then its descriptors are where the next one's will be. It does not wait for us here. */
+static int wait_born(const struct fn_box *b, struct fn_err *err)
+{
+	struct pollfd p[2] = {{.fd = b->sync_fd, .events = POLLIN}, {.fd = b->pidfd, .events = POLLIN}};
+	struct fn_sync_msg m;
+	int r;
+
+	do
+		r = poll(p, 2, HANDSHAKE_LIMIT_US / 1000);
+	while (r < 0 && errno == EINTR);
+	if (r > 0 && (p[0].revents & POLLIN) && fn_sock_recv(b->sync_fd, &m, sizeof(m), NULL, NULL) == (ssize_t)sizeof(m)) {
+		if (m.type == FN_SYNC_BORN)
+			return 0;
+		m.err.stage[sizeof(m.err.stage) - 1] = m.err.msg[sizeof(m.err.msg) - 1] = '\0';
+		*err = m.err;
+		return m.err.code ? -m.err.code : -EIO;
+	}
+	return fn_err_set(err, r == 0 ? ETIMEDOUT : ESRCH, "start sandbox", "its init did not begin");
+}
+
 static int clone_child(struct fn_box *b, struct fn_child *child, struct fn_err *err)
 {
 	struct fn_spawn_server *s = b->server;
-	int r = fn_cgroup_open_v1(b->cgroup, child->group_fds, &child->n_groups, err);
+	fn_auto_fd int group = fn_cgroup_open(b->cgroup);
+	int r;
 
-	if (r < 0)
-		return r;
+	if (group < 0)
+		return fn_err_set(err, group, "clone3", "group");
 	r = fn_rootfs_clone_begin(s->cfg.rootfs);
 	if (r < 0) {
 		fn_err_set(err, r, "clone3", "mount namespace");
 	} else {
-		r = b->pid = fn_ns_clone(FN_CHILD_CLONE_FLAGS, fn_cgroup_clone_fd(b->cgroup), &b->pidfd);
+		r = b->pid = fn_ns_clone(FN_CHILD_CLONE_FLAGS, group, &b->pidfd);
 		if (r == 0)
 			fn_child_main(child);
 		fn_rootfs_clone_end(s->cfg.rootfs);
@@ -325,8 +386,6 @@ static int clone_child(struct fn_box *b, struct fn_child *child, struct fn_err *
 			fn_err_set(err, r, "clone3", NULL);
 		}
 	}
-	for (unsigned i = 0; i < child->n_groups; i++)
-		fn_close(child->group_fds[i]);
 	return r < 0 ? r : 0;
 }
 
@@ -334,31 +393,19 @@ static int clone_child(struct fn_box *b, struct fn_child *child, struct fn_err *
 static int box_clone(struct fn_box *b, struct fn_err *err)
 {
 	struct fn_spawn_server *s = b->server;
-	fn_auto_fd int out_w = -EBADF, child_sync = -EBADF, dev = fn_rootfs_new_dev(s->cfg.rootfs, err);
-	struct fn_child child = {.seccomp = s->cfg.seccomp, .init_seccomp = s->cfg.init_seccomp, .dev_fd = dev, .nat = b->nat.iface ? &b->nat : NULL};
+	struct fn_child child = {.seccomp = s->cfg.seccomp, .init_seccomp = s->cfg.init_seccomp, .nat = b->nat.iface ? &b->nat : NULL};
 	struct fn_sync_msg go = {.type = FN_SYNC_GO};
 	struct iovec iov = {.iov_base = &go, .iov_len = sizeof(go)};
+	fn_auto_fd int proc = -EBADF;
 	uint32_t range = slot_range(s, b->slot);
 	uint64_t from;
-	int pipe_fds[2], sync[2], r;
+	int r;
 
-	if (dev < 0)
-		return dev;
-	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
-		return fn_err_set(err, errno, "output pipe", NULL);
-	b->output_fd = pipe_fds[0];
-	out_w = pipe_fds[1];
-	/* owned by the runtime's user: /dev/stdout opens the pipe anew and is checked against its inode */
-	if (fchown(out_w, range + FN_UID_RUNTIME, range + FN_UID_RUNTIME) < 0 || fn_fd_set_nonblock(b->output_fd, true) < 0)
-		return fn_err_set(err, errno, "output pipe", "owner");
-	r = fn_sock_pair(SOCK_SEQPACKET, sync);
-	if (r < 0)
-		return fn_err_set(err, r, "sync socket", NULL);
-	b->sync_fd = sync[0];
-	child_sync = sync[1];
 	child.prestart = b->stock && b->stock->order;
-	child.sync_fd = child_sync;
-	child.output_fd = out_w;
+	child.bare = fn_rootfs_bare(s->cfg.rootfs);
+	r = hand_over(b, &child, err);
+	if (r < 0)
+		return r;
 	from = fn_clock_mono_us();
 	r = clone_child(b, &child, err);
 	if (r < 0)
@@ -374,11 +421,17 @@ static int box_clone(struct fn_box *b, struct fn_err *err)
 		if (r < 0)
 			return r;
 	}
-	r = fn_sock_send(b->sync_fd, &iov, 1, NULL, 0);
+	proc = child.bare ? fn_rootfs_new_proc(b->pid, err) : -EBADF;
+	if (child.bare && proc < 0)
+		return proc;
+	r = fn_sock_send(b->sync_fd, &iov, 1, &proc, child.bare ? 1 : 0);
+	if (r < 0)
+		return fn_err_set(err, r, "sync socket", "go");
+	r = wait_born(b, err);
 	if (r == 0)
 		r = fn_fd_set_nonblock(b->sync_fd, true);
 	if (r < 0)
-		return fn_err_set(err, r, "sync socket", "go");
+		return r;
 	return child.prestart ? box_prestart(b, err) : 0;
 }
 
@@ -403,6 +456,7 @@ static int box_build(struct fn_box *b, struct fn_err *err)
 		return fn_err_set(err, b->freeze_fd, "cgroup open", "cgroup.freeze");
 	b->timing.cgroup_us = (uint32_t)(fn_clock_mono_us() - b->started_us);
 	r = box_clone(b, err);
+	fn_handover_clear(&s->handover); /* after a failure, too: fn_box_end() kills who might still share them */
 	if (r == 0)
 		r = fn_loop_add_io(s->cfg.loop, b->sync_fd, EPOLLIN, on_sync, b, &b->sync_io);
 	/* also after a failure: what was cloned wants to be reaped */
@@ -459,11 +513,8 @@ int fn_box_order(struct fn_box *b, const struct fn_box_order *o, struct fn_err *
 	r = send_order(b, FN_SYNC_ORDER, o->encoded, o->len, o->root_fd, err);
 	if (r < 0)
 		return r;
-	if (b->state == FN_BOX_READY && (b->kept = malloc(sizeof(*b->kept) + o->len))) {
-		b->kept->head = *o->head;
-		b->kept->len = o->len;
-		memcpy(b->kept->encoded, o->encoded, o->len);
-	}
+	if (b->state == FN_BOX_READY)
+		b->kept = fn_kept_order_new(o->head, o->encoded, o->len);
 	b->request = o->head->request;
 	b->started_us = o->from_us;
 	b->timing.mounts_us += o->root_us;
@@ -478,6 +529,7 @@ void fn_box_initialised(struct fn_box *b)
 	struct fn_err err;
 	char text[512];
 
+	fn_stock_box_initialised(b);
 	if (b->state == FN_BOX_RUNNING && b->limits.cpu_quota_us && fn_cgroup_set_cpu(b->cgroup, &b->limits, &err) < 0) {
 		fn_log_error("%s; the sandbox is ended", fn_err_format(&err, text, sizeof(text))); /* never more than it is entitled to */
 		fn_box_end(b);

@@ -1,5 +1,6 @@
 /* internal.h - shared by the files of lib/spawn that run in fn-spawnd: server.c (messages), box.c (one sandbox's life), stock.c (those made
- * ahead), reclaim.c (memory of those that idle), parked.c (orders that wait for an address). */
+ * ahead), turns.c (who is started when many are asked for), parked.c (orders that wait for an address), handover.c (a sandbox's first
+ * descriptors), reclaim.c (memory of those that idle). */
 #ifndef FN_SPAWN_INTERNAL_H
 #define FN_SPAWN_INTERNAL_H
 
@@ -11,6 +12,9 @@
 #include "spawn/stock.h"
 
 #define FN_BOX_SLOTS_MAX 20000u
+/* From one sandbox's range of 65,536 uids to the next one's. Odd: the kernel finds users by a hash of 128 buckets (kernel/user.c), where the same
+ * uid of every sandbox would lie in one, walked at each setuid(2): 0.3 ms with 2,000. */
+#define FN_BOX_UIDS_APART 65537u
 
 enum fn_box_state {
 	FN_BOX_BUILDING, /* cloned; its first half is under way, for nobody yet */
@@ -44,6 +48,12 @@ struct fn_box {
 	bool reaped, answered;
 };
 
+/* handover.c */
+enum { FN_HANDOVER_SYNC, FN_HANDOVER_OUTPUT, FN_HANDOVER_DEV, FN_HANDOVER_GROUPS, FN_HANDOVER_N = FN_HANDOVER_GROUPS + FN_CG_N };
+struct fn_handover {
+	int fd[FN_HANDOVER_N], nothing, last; /* nothing: what lies there between two sandboxes */
+};
+
 struct fn_spawn_server {
 	struct fn_spawn_server_config cfg;
 	uint64_t io;
@@ -51,9 +61,13 @@ struct fn_spawn_server {
 	struct fn_list boxes;
 	struct fn_map *by_id;
 	unsigned n_boxes, n_starting;
+	struct fn_handover handover;
 	struct fn_slots *slots; /* uid ranges; not reused at once: a late file of its last owner stays foreign */
 	bool shutdown;
 	struct fn_list out; /* answers that wait for a full socket */
+	struct fn_list turns; /* orders that wait for others to have started */
+	unsigned at_once;
+	uint64_t turns_timer, patience_us;
 	struct fn_list graves; /* boxes whose groups are to be removed */
 	uint64_t graves_timer;
 	struct fn_list reclaims;
@@ -62,6 +76,7 @@ struct fn_spawn_server {
 	uint64_t stock_timer, stock_tick_us;
 	struct fn_list parked; /* orders that wait for an address */
 	uint64_t parked_timer;
+	uint64_t quiet_until_us; /* nothing is made ahead before: a runtime initialises */
 	struct fn_unpacker *unpacker;
 	char *in;
 };
@@ -73,12 +88,28 @@ void fn_spawn_reply_err(struct fn_spawn_server *s, uint64_t request, const struc
 
 /* An order as it came. */
 struct fn_kept_order {
+	struct fn_list link; /* while it waits for its turn */
+	uint64_t until_us;    /* parked.c: then it is told that there is no address */
 	struct fn_proto_header head;
 	size_t len;
 	char encoded[];
 };
+struct fn_kept_order *fn_kept_order_new(const struct fn_proto_header *head, const void *encoded, size_t len); /* NULL on no memory */
 /* Has a sandbox made for it: one in stock, unless `fresh`, else a new one. Answers if that fails. */
 void fn_spawn_order(struct fn_spawn_server *s, const struct fn_proto_header *head, const void *encoded, size_t len, bool fresh);
+
+/* handover.c */
+int fn_handover_open(struct fn_handover *h);
+void fn_handover_close(struct fn_handover *h);
+int fn_handover_put(struct fn_handover *h, unsigned which, int *fd); /* takes *fd; its number there, or -errno */
+void fn_handover_clear(struct fn_handover *h);
+
+/* turns.c: orders are served as they come, but few at once: a hundred processes that share two CPUs all start late, and the first no sooner than
+ * the last. */
+int fn_turns_open(struct fn_spawn_server *s);
+void fn_turns_close(struct fn_spawn_server *s);
+void fn_turns_order(struct fn_spawn_server *s, const struct fn_proto_header *head, const void *encoded, size_t len);
+void fn_turns_one_is_through(struct fn_spawn_server *s);
 
 /* box.c */
 /* Clones a sandbox and sets its first half going; NULL on failure, with err. stock: it is made ahead for that one,
@@ -114,6 +145,7 @@ void fn_parked_free(struct fn_spawn_server *s);
 void fn_stock_box_none(struct fn_stock *k); /* there was not even a box to end; NULL is fine */
 void fn_stock_box_ready(struct fn_box *b);
 void fn_stock_box_started(struct fn_box *b);
+void fn_stock_box_initialised(struct fn_box *b);
 void fn_stock_box_failed(struct fn_box *b, const struct fn_err *err);
 void fn_stock_box_ended(struct fn_box *b, enum fn_box_state was);
 int fn_stock_open(struct fn_spawn_server *s);

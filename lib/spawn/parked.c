@@ -1,20 +1,11 @@
 /* parked.c - orders that wait for an address: all were in use, and a sandbox made ahead was ended to give its own. That takes the kernel a
  * moment, in which nobody is told that there is none. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "spawn/internal.h"
 
 #define LOOK_US 2000u
 #define PATIENCE_US 1000000u
-
-struct parked {
-	struct fn_list link;
-	uint64_t until_us;
-	struct fn_proto_header head;
-	size_t len;
-	char encoded[];
-};
 
 static void on_timer(void *arg)
 {
@@ -23,7 +14,7 @@ static void on_timer(void *arg)
 
 	fn_list_for_each_safe(l, &s->parked)
 	{
-		struct parked *p = fn_list_entry(l, struct parked, link);
+		struct fn_kept_order *p = fn_list_entry(l, struct fn_kept_order, link);
 
 		if (fn_nat_unused(s->cfg.nat) == 0 && now < p->until_us)
 			continue;
@@ -39,15 +30,12 @@ int fn_parked_open(struct fn_spawn_server *s) { return fn_loop_add_timer(s->cfg.
 
 bool fn_parked_add(struct fn_spawn_server *s, const struct fn_proto_header *head, const void *encoded, size_t len)
 {
-	struct parked *p = malloc(sizeof(*p) + len);
+	struct fn_kept_order *p = fn_kept_order_new(head, encoded, len);
 	uint64_t now = fn_loop_now_us(s->cfg.loop);
 
 	if (!p)
 		return false;
 	p->until_us = now + PATIENCE_US;
-	p->head = *head;
-	p->len = len;
-	memcpy(p->encoded, encoded, len);
 	fn_list_push_back(&s->parked, &p->link);
 	(void)fn_loop_rearm_timer(s->cfg.loop, s->parked_timer, now + LOOK_US);
 	return true;
@@ -59,6 +47,6 @@ void fn_parked_free(struct fn_spawn_server *s)
 	fn_list_for_each_safe(l, &s->parked)
 	{
 		fn_list_remove(l);
-		free(fn_list_entry(l, struct parked, link));
+		free(fn_list_entry(l, struct fn_kept_order, link));
 	}
 }

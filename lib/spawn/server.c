@@ -156,7 +156,7 @@ static void on_message(struct fn_spawn_server *s, const struct fn_proto_header *
 
 	switch (h->type) {
 	case FN_PROTO_SPAWN:
-		fn_spawn_order(s, h, data, len, false);
+		fn_turns_order(s, h, data, len);
 		break;
 	case FN_PROTO_PRESTART:
 		declare(s, data, len);
@@ -234,6 +234,14 @@ static void on_sock(void *arg, int fd, uint32_t events)
 	}
 }
 
+/* As many as there are ranges below the last uid: none may wrap around to the host's own. */
+static uint32_t n_slots(uint32_t uid_base)
+{
+	uint32_t n = (UINT32_MAX - uid_base) / FN_BOX_UIDS_APART;
+
+	return n - 1 < FN_BOX_SLOTS_MAX ? n - 1 : FN_BOX_SLOTS_MAX;
+}
+
 int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_spawn_server **ret, struct fn_err *err)
 {
 	const struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
@@ -248,14 +256,22 @@ int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_s
 		return fn_err_set(err, ENOMEM, "fn-spawnd", NULL);
 	s->cfg = *config;
 	s->next_id = fn_clock_mono_us() / 1000 << 20; /* never an id that an earlier fn-spawnd gave */
+	s->handover = (struct fn_handover){.nothing = -EBADF};
+	for (unsigned i = 0; i < FN_HANDOVER_N; i++)
+		s->handover.fd[i] = -EBADF;
 	fn_list_init(&s->boxes);
 	fn_list_init(&s->out);
+	fn_list_init(&s->turns);
 	fn_list_init(&s->graves);
 	fn_list_init(&s->reclaims);
 	fn_list_init(&s->stocks);
 	fn_list_init(&s->parked);
-	if (fn_slots_new(FN_BOX_SLOTS_MAX, &s->slots) < 0 || !(s->in = malloc(FN_PROTO_MAX)) || fn_map_new(&s->by_id) < 0)
+	if (fn_slots_new(n_slots(config->uid_base), &s->slots) < 0 || !(s->in = malloc(FN_PROTO_MAX)) || fn_map_new(&s->by_id) < 0)
 		r = -ENOMEM;
+	if (r == 0)
+		r = fn_handover_open(&s->handover);
+	if (r == 0)
+		r = fn_turns_open(s);
 	if (r == 0)
 		r = fn_unpacker_new(config, on_unpacked, s, &s->unpacker);
 	if (r == 0)
@@ -281,6 +297,7 @@ void fn_spawn_server_shutdown(struct fn_spawn_server *s)
 	s->shutdown = true;
 	fn_loop_clear(s->cfg.loop, &s->io);
 	fn_close(fn_take_fd(&s->cfg.sock));
+	fn_turns_close(s);
 	fn_stock_close(s);
 	fn_parked_free(s);
 	fn_list_for_each_safe(l, &s->boxes) fn_box_end(fn_list_entry(l, struct fn_box, link));
@@ -295,6 +312,7 @@ void fn_spawn_server_free(struct fn_spawn_server *s)
 	fn_loop_clear(s->cfg.loop, &s->io);
 	fn_close(fn_take_fd(&s->cfg.sock));
 	flush(s); /* to nobody: drops what could not be said any more */
+	fn_turns_close(s);
 	fn_stock_close(s);
 	fn_parked_free(s);
 	fn_loop_clear(s->cfg.loop, &s->graves_timer);
@@ -302,6 +320,7 @@ void fn_spawn_server_free(struct fn_spawn_server *s)
 	fn_stock_free(s);
 	fn_map_free(s->by_id);
 	fn_slots_free(s->slots);
+	fn_handover_close(&s->handover);
 	free(s->in);
 	free(s);
 }

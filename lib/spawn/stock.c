@@ -11,6 +11,7 @@
 
 #define BUILDING_MAX 1u      /* at once: building is for idle moments */
 #define STOCKS_MAX 9u        /* kinds: the plain one and the eight runtimes asked for the most */
+#define QUIET_US 10000u      /* at most: somebody waits for an init too, which would share two CPUs with what is made ahead */
 #define RETRY_US 1000000u    /* after a failure: the host lacks something, and asking again and again does not mend it */
 
 double fn_stock_demand(double before, unsigned taken)
@@ -62,7 +63,7 @@ static void fill(struct fn_spawn_server *s)
 {
 	struct fn_err err = {0};
 
-	if (s->shutdown || s->n_starting > 0 || !fn_list_empty(&s->parked))
+	if (s->shutdown || s->n_starting > 0 || !fn_list_empty(&s->parked) || fn_loop_now_us(s->cfg.loop) < s->quiet_until_us)
 		return;
 	fn_list_for_each(l, &s->stocks)
 	{
@@ -114,7 +115,7 @@ static void on_timer(void *arg)
 		fn_list_for_each_safe(l, &s->stocks) tick(stock_of(l));
 	}
 	fill(s);
-	arm(s, s->stock_tick_us);
+	arm(s, s->quiet_until_us > now && s->quiet_until_us < s->stock_tick_us ? s->quiet_until_us : s->stock_tick_us);
 }
 
 void fn_stock_box_none(struct fn_stock *k)
@@ -134,7 +135,19 @@ void fn_stock_box_ready(struct fn_box *b)
 	arm(b->server, 0); /* the next one in the next round: requests come first */
 }
 
-void fn_stock_box_started(struct fn_box *b) { arm(b->server, 0); }
+void fn_stock_box_started(struct fn_box *b)
+{
+	struct fn_spawn_server *s = b->server;
+
+	s->quiet_until_us = fn_loop_now_us(s->cfg.loop) + QUIET_US;
+	arm(s, s->quiet_until_us < s->stock_tick_us ? s->quiet_until_us : s->stock_tick_us);
+}
+
+void fn_stock_box_initialised(struct fn_box *b)
+{
+	b->server->quiet_until_us = 0;
+	arm(b->server, 0);
+}
 
 void fn_stock_box_failed(struct fn_box *b, const struct fn_err *err) { failed(b->server, b->stock, err); }
 
@@ -149,7 +162,9 @@ void fn_stock_box_ended(struct fn_box *b, enum fn_box_state was)
 	if (was == FN_BOX_BUILDING && k)
 		k->n_building--;
 	b->stock = NULL; /* which may be discarded before the box is freed */
-	if (was == FN_BOX_READY || was == FN_BOX_STARTING)
+	if (was == FN_BOX_RUNNING)
+		b->server->quiet_until_us = 0;
+	if (was == FN_BOX_READY || was == FN_BOX_STARTING || was == FN_BOX_RUNNING)
 		arm(b->server, 0);
 }
 

@@ -27,6 +27,7 @@
 #include "image/unpack.h"
 #include "os/mount.h"
 #include "os/ns.h"
+#include "os/sched.h"
 #include "spawn/proto.h"
 
 #define RUNNING_MAX 2
@@ -194,6 +195,7 @@ static _Noreturn void exec_unpack(struct job *j, int dir_fd, int result_fd)
 		if (dup2(from[i], 3 + i) < 0)
 			_exit(126);
 	(void)syscall(SYS_close_range, 6, ~0u, 0);
+	fn_sched_slice(0);
 	execve(cfg->unpack_path, argv, envp);
 	_exit(127);
 }

@@ -1,13 +1,13 @@
 """Memory with and without sandboxes, bursts of cold starts, and (on demand) thousands of idle environments."""
-import time
+import os, re, time
 
-from common import FULL_CPU_MB, INVOKE, create, memory_kb, quantile, run_json, runtimes, summary, tool, wait_active
+from common import FULL_CPU_MB, INVOKE, create, memory_kb, run_json, runtimes, summary, tool, wait_active
 from invocations import cold_round, daemon
 
 
-def memory_of(d):
+def memory_of(d, pids=None):
     """Of each of our processes, in kB; sandboxes summed up, and those made ahead."""
-    pids = d.pids()
+    pids = pids or d.pids()
     out = {name: memory_kb(pids[name][0]) for name in ("master", "worker", "spawnd")}
     for name, which in (("sandboxes", "sandbox"), ("prepared", "prepared")):
         out[name] = {"rss": 0, "pss": 0}
@@ -74,27 +74,58 @@ def burst(b):
 
 
 # --- density ---
-def density_of(b, label, total, step=100):
-    """Environments are started one by one; each idles on. What the 10 after the first 10 and the last ones cost, and the memory."""
+APART_MS = 100
+
+
+def descriptors(pids):
+    return {name: len(os.listdir(f"/proc/{pids[name][0]}/fd")) for name in ("master", "worker", "spawnd")}
+
+
+def available_kb():
+    with open("/proc/meminfo") as f:
+        return int(re.search(r"MemAvailable:\s+(\d+)", f.read()).group(1))
+
+
+def density_of(b, label, total):
+    """Environments are started one by one, each of a function of its own, and idle on. At some numbers it is measured what the next ones cost: back
+    to back, and so far apart that fn-spawnd has made some ahead."""
+    few = 10 if b.quick else 40
+    marks = [m for m in (10, total // 2, 2000, total - 2 * few) if 10 <= m <= total - 2 * few]
     with daemon({"account_concurrency": 20000, "idle_timeout_s": 3600, "freeze_grace_ms": 100}) as d:
         kind = runtimes(d)[label]
         b.say(f"density: {total} {label} functions")
         fill(d, kind, "d", total, FULL_CPU_MB)  # a small share of the CPU would hide what creation costs
-        series, at_ten, last = [], [], []
-        for first in range(0, total, step):
-            from_ = time.monotonic()
-            us, _ = cold_round(b, d, "d-", first, min(step, total - first), 0)
-            if first == 0:
-                at_ten = us[10:40]
-            last = us
-            series.append({"live": first + len(us), "p50": quantile(us, 0.5), "p99": quantile(us, 0.99)})
-            b.say(f"{first + len(us)} live: p50 {quantile(us, .5) / 1000:.1f} ms ({time.monotonic() - from_:.1f} s)")
-        m = memory_of(d)
-        if d.doctor()["Sandboxes"] < total:
-            raise RuntimeError(f"only {d.doctor()['Sandboxes']} of {total} environments are there")
-    b.figure(f"density_cold_{label}_at_{total}_us", [last], series=series, at_10=summary(at_ten), ratio_to_10=quantile(last, 0.5) / quantile(at_ten, 0.5), aim_ratio_to_10=1.5)
-    b.value(f"density_fnd_rss_at_{total}_{label}_kb", of_ours(m), "kB", aim=48 * 1024, processes=m)
-    b.value(f"density_{label}_sandbox_pss_kb", m["sandboxes"]["pss"] / total, "kB")
+        before, live, series = available_kb(), 0, []
+        for mark in sorted(set(marks)):
+            while live < mark:
+                n = min(100, mark - live)
+                cold_round(b, d, "d-", live, n, 0)
+                live += n
+            one = {"live": live}
+            for name, gap in (("back_to_back", 0), ("apart", APART_MS)):
+                us, stages = cold_round(b, d, "d-", live, few, gap)
+                live += few
+                one[name] = {**summary(us), "stages": stages}
+            series.append(one)
+            b.say(f"{one['live']} live: p50 {one['back_to_back']['p50'] / 1000:.1f} ms back to back, {one['apart']['p50'] / 1000:.1f} ms {APART_MS} ms apart")
+        while live < total:
+            cold_round(b, d, "d-", live, min(100, total - live), 0)
+            live += min(100, total - live)
+        time.sleep(1)
+        there, used, pids = d.doctor()["Sandboxes"], before - available_kb(), d.pids()
+        m, fds = memory_of(d, pids), descriptors(pids)
+        again = d.request("POST", INVOKE.format("d-0"), b"{}", {"X-Amz-Log-Type": "Tail"})
+        if there < total or again.status != 200 or "Init Duration" in again.log:
+            raise RuntimeError(f"{there} of {total} environments are there; the first of them now: {again}, {again.log[-300:]}")
+    first, at = series[0], next(s for s in reversed(series) if s["live"] <= 2000)
+    for name in ("back_to_back", "apart"):
+        b.value(f"density_create_{label}_{name}_at_{at['live']}_us", at[name]["p50"], "us", at_10=first[name]["p50"], ratio_to_10=at[name]["p50"] / first[name]["p50"],
+                aim_ratio_to_10=1.5,
+                ratio_of_p10=at[name]["p10"] / first[name]["p10"], n_each=few, series=[{"live": s["live"], **s[name]} for s in series])
+    b.value(f"density_{label}_environments", there, "", aim_at_least=total)
+    b.value(f"density_fnd_rss_at_{total}_{label}_kb", of_ours(m), "kB", aim=48 * 1024, processes=m, pss_kb=of_ours(m, "pss"))
+    b.value(f"density_descriptors_at_{total}_{label}", max(fds.values()), "", processes=fds)
+    b.value(f"density_{label}_sandbox_host_kb", used / total, "kB", pss_kb=m["sandboxes"]["pss"] / total, what="of the machine's available memory, all told")
 
 
 def density(b):

@@ -1,5 +1,5 @@
 """Ways out of a sandbox, tried from inside in C and in Python: every one must be refused."""
-import json, os, unittest
+import contextlib, ctypes, json, os, unittest
 from harness import *
 
 PYTHON = r'''
@@ -246,6 +246,38 @@ class StartedAhead(unittest.TestCase):
             s.listen()
             results = self.ahead(self.d.invoke("p" + self.version, {"port": self.d.port, "abstract": "\0fnd-escape-test-ahead"}, tail=True))
         self.assertEqual({k: v for k, v in results.items() if v[0] != "contained"}, {})
+
+    def test_below_a_sandbox_s_root_lies_nothing(self):
+        """Where sandboxes do not pivot out of the namespace that they are cloned from, it must be empty: their old root is covered, not gone."""
+        if tuple(map(int, os.uname().release.split(".")[:2])) < (6, 17):
+            self.skipTest("a sandbox pivots out of it: Linux < 6.17 makes no /proc for another PID namespace")
+        pid = self.d.pids()["spawnd"][0]
+        namespaces = {}
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):
+                namespaces[os.readlink(f"/proc/{pid}/fd/{fd}")] = f"/proc/{pid}/fd/{fd}"
+        for own in (f"/proc/{pid}/ns/mnt", "/proc/self/ns/mnt"):
+            namespaces.pop(os.readlink(own), None)
+        of_mounts = [path for link, path in namespaces.items() if link.startswith("mnt:")]
+        self.assertEqual(len(of_mounts), 1, namespaces)
+        r, w = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                with open(of_mounts[0]) as f:
+                    if ctypes.CDLL(None).setns(f.fileno(), 0x00020000) != 0:
+                        os._exit(3)
+                found = [[base, sorted(dirs), sorted(files)] for base, dirs, files in os.walk("/")]
+                os.write(w, json.dumps([found, os.stat("/").st_dev == os.stat("/proc").st_dev]).encode())
+            finally:
+                os._exit(0)
+        os.close(w)
+        with os.fdopen(r) as f:
+            text = f.read()
+        os.waitpid(child, 0)
+        found, proc_is_no_mount = json.loads(text)
+        self.assertEqual([(base, files) for base, dirs, files in found if files], [("/", ["nothing"])])  # directories, empty ones, beside that
+        self.assertTrue(proc_is_no_mount)
 
     def test_two_from_one_stock_know_nothing_of_each_other(self):
         """Nor through their code, which is the same: a root has one owner."""

@@ -131,7 +131,7 @@ def handler(event, context):
         self.assertEqual(len(held), 2, d.log()[-2000:])
         self.assertLess(max(held), 30 << 10)
         d.create("last", MemorySize=128, Timeout=60)
-        self.use(d, "last", 4)  # weighs the least that any does, 16 MB
+        self.use(d, "last", 4)  # weighs little
         self.assertTrue(set(sandboxes) <= set(d.pids()["sandbox"]), "nobody had to go")
         for name in ("a", "b"):
             self.assertEqual(d.invoke(name, {"read": 1}).json, 2)

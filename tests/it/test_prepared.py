@@ -89,6 +89,26 @@ class Prepared(Case):
                     self.assertIsNone(sockets.get(target), "two of them share a socket")
                     sockets[target] = pid
 
+    def turn(self, pid):
+        """How long the scheduler lets it run; None where the kernel does not tell."""
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/sched") as f:
+            found = re.search(r"^se\.slice\s*:\s*(\d+)", f.read(), re.M)
+            return int(found.group(1)) if found else None
+
+    def test_the_haste_of_the_start_is_not_a_function_s_to_keep(self):
+        d = self.daemon(prepared_least=2, prepared_most=2, prestarted_most=0)
+        if self.turn(os.getpid()) is None or tuple(map(int, os.uname().release.split(".")[:2])) < (6, 12):
+            self.skipTest("this kernel knows, or tells, no length of a process' turn")
+        wait_until("the stock is full", lambda: self.stock(d) == 2)
+        d.create("native")
+        d.create_python("python", "def handler(event, context):\n    return event\n")
+        for name in ("native", "python"):
+            d.invoke(name, {})
+        self.assertEqual(self.turn(d.pids()["spawnd"][0]), 100000)
+        pids = d.pids()["sandbox"]
+        self.assertEqual(len(pids), 4)
+        self.assertEqual({pid: self.turn(pid) for pid in pids}, {pid: self.turn(os.getpid()) for pid in pids})
+
 
 class StartedAhead(Case):
     """Python's process may have been started before its function was known: nothing but the time shows it."""

@@ -69,9 +69,12 @@ START_TEST(life_of_a_group)
 	{ /* on a unified host it is clone3 that puts it there */
 		char path[64];
 		FILE *f;
+		int dir;
 
-		snprintf(path, sizeof(path), "/proc/self/fd/%d/cgroup.procs", fn_cgroup_clone_fd(cg));
+		dir = fn_cgroup_open(cg);
+		snprintf(path, sizeof(path), "/proc/self/fd/%d/cgroup.procs", dir);
 		f = fopen(path, "w");
+		close(dir);
 		ck_assert_ptr_nonnull(f);
 		fprintf(f, "%d", pid);
 		ck_assert_int_eq(fclose(f), 0);
@@ -145,7 +148,7 @@ START_TEST(page_cache_is_taken_back)
 	struct fn_cgroup *cg;
 	struct fn_cg_stats before, after;
 	struct fn_err err;
-	int in[2], out[2], v1[FN_CG_N], r, rounds = 0;
+	int in[2], out[2], v1[FN_CG_N], r, dir, rounds = 0;
 	unsigned n_v1;
 	char path[64], c;
 	pid_t pid;
@@ -168,8 +171,10 @@ START_TEST(page_cache_is_taken_back)
 		ck_assert_int_gt(dprintf(v1[i], "%d", pid), 0);
 		close(v1[i]);
 	}
-	snprintf(path, sizeof(path), "/proc/self/fd/%d/cgroup.procs", fn_cgroup_clone_fd(cg));
+	dir = fn_cgroup_open(cg);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/cgroup.procs", dir);
 	f = fopen(path, "w");
+	close(dir);
 	ck_assert(f && fprintf(f, "%d", pid) > 0 && fclose(f) == 0);
 	close(in[1]);
 	close(out[1]);

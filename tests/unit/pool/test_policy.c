@@ -29,8 +29,10 @@ START_TEST(memory)
 	ck_assert(!fn_policy_must_evict(0, 10, 0));
 	ck_assert(!fn_policy_must_evict(90, 10, 100));
 	ck_assert(fn_policy_must_evict(91, 10, 100));
-	ck_assert_uint_ge(fn_policy_cost(0, 128 << 20), 1 << 20);
-	ck_assert_uint_eq(fn_policy_cost(100 << 20, 128 << 20), 100 << 20);
+	ck_assert_uint_eq(fn_policy_cost(0, 128 << 20), 16 << 20);
+	ck_assert_uint_eq(fn_policy_cost(100 << 20, 128 << 20), 101 << 20);
+	ck_assert_uint_eq(fn_policy_cost(1 << 20, 128 << 20), 2 << 20); /* thousands that idle with little must not end for what they do not hold */
+	ck_assert_uint_eq(fn_policy_cost(300 << 20, 128 << 20), 128 << 20);
 }
 END_TEST
 
