@@ -7,6 +7,7 @@
 #include "spawn/internal.h"
 
 #define AT_ONCE_LEAST 4u
+#define FRESH_FACTOR 4u   /* one that is not made ahead takes longer, and is more often waiting for a kernel thread than for a CPU */
 #define PATIENCE_US 5000u /* then one more goes, whatever the others wait for: a disk, say */
 
 struct fn_kept_order *fn_kept_order_new(const struct fn_proto_header *head, const void *encoded, size_t len)
@@ -20,12 +21,17 @@ struct fn_kept_order *fn_kept_order_new(const struct fn_proto_header *head, cons
 	return k;
 }
 
+static bool room(const struct fn_spawn_server *s)
+{
+	return s->n_starting < (fn_stock_has_ready(s) ? s->at_once : FRESH_FACTOR * s->at_once);
+}
+
 static void on_turn(void *arg)
 {
 	struct fn_spawn_server *s = arg;
 	uint64_t now = fn_loop_now_us(s->cfg.loop);
 
-	while (!fn_list_empty(&s->turns) && (s->n_starting < s->at_once || now >= s->patience_us)) {
+	while (!fn_list_empty(&s->turns) && (room(s) || now >= s->patience_us)) {
 		struct fn_kept_order *k = fn_list_entry(fn_list_first(&s->turns), struct fn_kept_order, link);
 
 		fn_list_remove(&k->link);
@@ -41,7 +47,7 @@ void fn_turns_order(struct fn_spawn_server *s, const struct fn_proto_header *hea
 {
 	struct fn_kept_order *k = NULL;
 
-	if (s->n_starting >= s->at_once || !fn_list_empty(&s->turns))
+	if (!room(s) || !fn_list_empty(&s->turns))
 		k = fn_kept_order_new(head, encoded, len);
 	if (!k) {
 		fn_spawn_order(s, head, encoded, len, false);

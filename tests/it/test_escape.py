@@ -251,6 +251,7 @@ class StartedAhead(unittest.TestCase):
         """Where sandboxes do not pivot out of the namespace that they are cloned from, it must be empty: their old root is covered, not gone."""
         if tuple(map(int, os.uname().release.split(".")[:2])) < (6, 17):
             self.skipTest("a sandbox pivots out of it: Linux < 6.17 makes no /proc for another PID namespace")
+        wait_until("fn-spawnd makes sandboxes", lambda: self.d.doctor()["Prepared"].get("sandbox", 0) > 0, 30)
         pid = self.d.pids()["spawnd"][0]
         namespaces = {}
         for fd in os.listdir(f"/proc/{pid}/fd"):
