@@ -244,7 +244,7 @@ static int send_file(struct fn_h1_conn *c)
 /* Sends what is left of the answer. */
 static int push(struct fn_h1_conn *c)
 {
-	struct iovec iov[2] = {{c->out.data + c->out_at, c->out.len - c->out_at}, {(void *)c->body, c->file < 0 ? c->body_len : 0}};
+	struct iovec iov[2] = {{c->out.data ? c->out.data + c->out_at : NULL, c->out.len - c->out_at}, {(void *)c->body, c->file < 0 ? c->body_len : 0}};
 	size_t sent = 0, head = iov[0].iov_len;
 	int r = 0;
 
@@ -256,12 +256,12 @@ static int push(struct fn_h1_conn *c)
 		c->out_at += sent;
 	} else {
 		c->out_at += head;
-		if (c->file < 0) {
+		if (sent > head) {
 			c->body += sent - head;
 			c->body_len -= sent - head;
-		} else if (c->body_len > 0 && (r = send_file(c)) < 0) {
-			return r;
 		}
+		if (c->file >= 0 && c->body_len > 0 && (r = send_file(c)) < 0)
+			return r;
 		if (c->body_len == 0) {
 			answered(c);
 			return 0;
@@ -291,8 +291,10 @@ static void keep_and_push(struct fn_h1_conn *c, const struct fn_h1_reply *r, con
 	size_t body_sent = sent > n ? sent - n : 0;
 	bool kept = sent >= n || fn_buf_add(&c->out, head + sent, n - sent) == 0;
 
-	c->body += body_sent;
-	c->body_len -= body_sent;
+	if (body_sent > 0) {
+		c->body += body_sent;
+		c->body_len -= body_sent;
+	}
 	if (kept && !r->release && c->file < 0 && c->body_len > 0) {
 		kept = fn_buf_add(&c->out, c->body, c->body_len) == 0;
 		c->body_len = 0;
