@@ -5,7 +5,7 @@
  * waits on an epoll nested in the loop's, receives that find nothing, and a pool of 32 KiB cleared. Measured in turns on 2 busy cores, all of a warm
  * invocation, system calls and fnd's CPU (make bench BENCH=profile,warm):
  *   the Runtime API     1 connection 22.9 -> 15.8, 61 -> 53 us    16 connections 16.6 -> 12.8, 63 -> 54 us
- *   the public API too  1 connection 14.5 -> 10.6, 51 -> 44 us    16 connections 12.6 -> 9.3, 49 -> 40 us
+ *   the public API too  1 connection 14.3 -> 10.5, 55 -> 43 us    16 connections 13.0 -> 9.3, 44 -> 37 us
  *
  * A connection has at most one request with its owner at a time; what the peer pipelines waits unread. The owner replies in the callback or
  * later; until it has, a peer that closes (even its sending half only, unless half_close is set) is taken for gone: `closed` is called and
