@@ -30,7 +30,7 @@ LAYERS := 0 1 2 3 4 5 6 7 8
 LIBS := $(foreach l,$(LAYERS),$(LAYER_$(l)))
 PROGRAMS := fnd fn-spawnd fn-unpack fnctl
 
-PKGS := jansson libmicrohttpd sqlite3 libcurl libseccomp nettle libnl-3.0 libnl-route-3.0 libarchive libnftables libcgroup
+PKGS := jansson sqlite3 libcurl libseccomp nettle libnl-3.0 libnl-route-3.0 libarchive libnftables libcgroup
 PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null)

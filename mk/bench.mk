@@ -4,10 +4,12 @@ $(B)/tests/bench/guest: tests/bench/guest.c
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  CC $<")
 	$(Q)$(CC) -std=gnu17 -O2 -Wall -Wextra -Werror -static -s -o $@ $<
+$(B)/obj/tests/bench/mhd_echo.o: CFLAGS += $(shell pkg-config --cflags libmicrohttpd 2>/dev/null)
+$(B)/tests/bench/mhd_echo: BENCH_LIBS = $(shell pkg-config --libs libmicrohttpd 2>/dev/null)
 $(B)/tests/bench/%: $(B)/obj/tests/bench/%.o $(ARCHIVES)
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  LD $@")
-	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PKG_LIBS)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PKG_LIBS) $(BENCH_LIBS)
 bench-build: all fixtures $(BENCH_BIN)
 bench: bench-build images
 	@tests/bench/run --build $(B) $(if $(BENCH),--parts $(BENCH)) $(if $(BENCH_SECONDS),--seconds $(BENCH_SECONDS))

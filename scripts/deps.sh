@@ -3,10 +3,10 @@
 # quickly, when all are there.
 set -euo pipefail
 
-build=(gcc make pkg-config libc6-dev libcgroup-dev libnl-3-dev libnl-route-3-dev libarchive-dev libjansson-dev libmicrohttpd-dev
+build=(gcc make pkg-config libc6-dev libcgroup-dev libnl-3-dev libnl-route-3-dev libarchive-dev libjansson-dev
 	libsqlite3-dev libcurl4-gnutls-dev libseccomp-dev nettle-dev libgnutls28-dev libnftables-dev python3-dev)
 images=(python3 dpkg tar ca-certificates curl)
-tests=(check libsubunit-dev clang clang-tidy libclang-rt-14-dev awscli python3-boto3 jq zip unzip wrk crun runc bubblewrap
+tests=(check libsubunit-dev libmicrohttpd-dev clang clang-tidy libclang-rt-14-dev awscli python3-boto3 jq zip unzip wrk crun runc bubblewrap
 	g++ cmake iproute2 nftables qemu-system-x86 busybox-static kmod xz-utils lz4 procps util-linux man-db groff mandoc shellcheck git strace)
 command -v npm >/dev/null || tests+=(nodejs npm) # for Node.js's images; any npm will do, as any node that runs it
 

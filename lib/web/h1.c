@@ -13,7 +13,12 @@
 
 enum state { START, FIELDS, BODY, CHUNK_SIZE, CHUNK_DATA, CHUNK_END, TRAILERS, DONE, BAD };
 
-void fn_h1_init(struct fn_h1 *h) { memset(h, 0, offsetof(struct fn_h1, fields)); }
+void fn_h1_init(struct fn_h1 *h)
+{
+	memset(h, 0, offsetof(struct fn_h1, fields));
+	h->line_max = FN_H1_LINE_MAX;
+	h->head_max = FN_H1_HEAD_MAX;
+}
 
 void fn_h1_free(struct fn_h1 *h)
 {
@@ -24,6 +29,7 @@ void fn_h1_free(struct fn_h1 *h)
 void fn_h1_reset(struct fn_h1 *h)
 {
 	struct fn_buf text = h->text;
+	uint32_t line_max = h->line_max, head_max = h->head_max;
 
 	fn_buf_free(&h->body);
 	if (text.cap > TEXT_KEEP)
@@ -31,8 +37,11 @@ void fn_h1_reset(struct fn_h1 *h)
 	fn_h1_init(h);
 	h->text = text;
 	h->text.len = 0;
+	h->line_max = line_max;
+	h->head_max = head_max;
 }
 
+bool fn_h1_head_known(const struct fn_h1 *h) { return h->n_head > 0 && h->state != BAD; }
 bool fn_h1_begun(const struct fn_h1 *h) { return h->state != START || h->text.len > 0; }
 
 static enum fn_h1_event refuse(struct fn_h1 *h, unsigned status)
@@ -271,11 +280,11 @@ static enum fn_h1_event feed_line(struct fn_h1 *h, const char *data, size_t len,
 	size_t n = nl ? (size_t)(nl - data) + 1 : len, have = h->text.len - h->line + n;
 	char *end;
 
-	if (h->state == START && have > FN_H1_LINE_MAX)
+	if (h->state == START && have > h->line_max)
 		return refuse(h, 414);
 	if ((h->state == CHUNK_SIZE || h->state == CHUNK_END) && have > CHUNK_LINE_MAX)
 		return refuse(h, 400);
-	if (h->text.len + n > FN_H1_HEAD_MAX)
+	if (h->text.len + n > h->head_max)
 		return refuse(h, 431);
 	if (h->text.cap == 0 && fn_buf_reserve(&h->text, 1000) < 0)
 		return refuse(h, 503);
@@ -366,6 +375,15 @@ static const char *find(const struct fn_h1 *h, unsigned from, unsigned to, const
 		if (strcasecmp(h->text.data + h->fields[i].name, name) == 0)
 			return h->text.data + h->fields[i].value;
 	return NULL;
+}
+
+bool fn_h1_next_header(const struct fn_h1 *h, unsigned *at, const char **ret_name, const char **ret_value)
+{
+	if (++*at >= h->n_head)
+		return false;
+	*ret_name = h->text.data + h->fields[*at].name;
+	*ret_value = h->text.data + h->fields[*at].value;
+	return true;
 }
 
 const char *fn_h1_header(const struct fn_h1 *h, const char *name) { return find(h, 1, h->n_head, name); }

@@ -34,6 +34,7 @@ struct fn_h1 {
 	size_t body_max;               /* the caller's; what exceeds it is swallowed: too_large, no body */
 	bool too_large;
 	unsigned refusal;              /* of BAD */
+	uint32_t line_max, head_max;   /* FN_H1_LINE_MAX and FN_H1_HEAD_MAX unless the caller sets others after init; they stay over a reset */
 	/* private */
 	int state;
 	struct fn_buf text;            /* the lines, each ending in a NUL; it may move while a request is being fed */
@@ -56,14 +57,17 @@ enum fn_h1_event fn_h1_feed(struct fn_h1 *h, const char *data, size_t len, size_
  * fn_h1_body_got() says how many came; then go on with fn_h1_feed(h, NULL, 0, ..). */
 char *fn_h1_body_space(struct fn_h1 *h, size_t *ret_len);
 void fn_h1_body_got(struct fn_h1 *h, size_t n);
-/* Has any byte of a request arrived? */
+/* Has any byte of a request arrived? Has its whole head? */
 bool fn_h1_begun(const struct fn_h1 *h);
+bool fn_h1_head_known(const struct fn_h1 *h);
 
 /* Strings of the request; they live until the next feed or reset. "" before HEAD. */
 const char *fn_h1_method(const struct fn_h1 *h);
 const char *fn_h1_target(const struct fn_h1 *h); /* as sent, from the path's '/' on, or "*" */
 /* The first field of that name (any case); NULL = absent. */
 const char *fn_h1_header(const struct fn_h1 *h, const char *name);
+/* The fields of the head, one after the other: false after the last. *at is 0 at first. */
+bool fn_h1_next_header(const struct fn_h1 *h, unsigned *at, const char **ret_name, const char **ret_value);
 const char *fn_h1_trailer(const struct fn_h1 *h, const char *name);
 
 #endif

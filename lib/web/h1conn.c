@@ -8,23 +8,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/epoll.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <time.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/fd.h"
 
 #define READ_MAX 65536u
+#define FILE_PIECE (1u << 20)
 #define DRAIN_MAX (1u << 20) /* swallowed after our last answer, so that the peer gets to read it before a reset */
 
 struct fn_h1_server {
 	struct fn_loop *loop;
-	time_t date_s;
-	char date[40]; /* "Date: ...\r\n" */
+	struct fn_h1_date date;
 	char in[READ_MAX];
 };
 
@@ -43,9 +41,10 @@ struct fn_h1_conn {
 	uint64_t io;
 	uint32_t watched;
 	enum state state;
-	bool busy, last, unread; /* busy: in one of our loops, which frees it if it is closed; last: close after this answer;
-				    unread: bytes came while they could not be taken */
+	bool busy, last, unread, ended; /* busy: in one of our loops, which frees it if it is closed; last: close after this answer;
+					   unread: bytes came while they could not be taken; ended: the peer will send no more */
 	size_t drained;
+	uint64_t moved;
 	struct fn_h1 h;
 	struct fn_buf rest; /* received, not parsed yet: pipelined */
 	/* the answer */
@@ -53,6 +52,8 @@ struct fn_h1_conn {
 	size_t out_at;
 	const char *body;
 	size_t body_len;
+	int file; /* the body, from file_at on; -EBADF = it is in memory */
+	off_t file_at;
 	void (*release)(void *arg);
 	void *release_arg;
 	struct fn_deferred later; /* sends, or parses what is in rest */
@@ -62,26 +63,6 @@ static void work(struct fn_h1_conn *c);
 static void on_io(void *arg, int fd, uint32_t events);
 static void on_later(void *arg) { work(arg); }
 
-static const char *reason(unsigned status)
-{
-	switch (status) {
-	case 200: return "OK";
-	case 202: return "Accepted";
-	case 400: return "Bad Request";
-	case 403: return "Forbidden";
-	case 404: return "Not Found";
-	case 413: return "Content Too Large";
-	case 414: return "URI Too Long";
-	case 417: return "Expectation Failed";
-	case 431: return "Request Header Fields Too Large";
-	case 500: return "Internal Server Error";
-	case 501: return "Not Implemented";
-	case 503: return "Service Unavailable";
-	case 505: return "HTTP Version Not Supported";
-	default: return "Unknown";
-	}
-}
-
 int fn_h1_server_new(struct fn_loop *loop, struct fn_h1_server **ret)
 {
 	struct fn_h1_server *s = malloc(sizeof(*s));
@@ -89,24 +70,12 @@ int fn_h1_server_new(struct fn_loop *loop, struct fn_h1_server **ret)
 	if (!s)
 		return -ENOMEM;
 	s->loop = loop;
-	s->date_s = -1;
+	s->date = (struct fn_h1_date){0};
 	*ret = s;
 	return 0;
 }
 
 void fn_h1_server_free(struct fn_h1_server *s) { free(s); }
-
-static const char *date_of(struct fn_h1_server *s)
-{
-	time_t now = (time_t)(fn_clock_real_us() / 1000000u);
-	struct tm tm;
-
-	if (now != s->date_s) {
-		s->date_s = now;
-		strftime(s->date, sizeof(s->date), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", gmtime_r(&now, &tm));
-	}
-	return s->date;
-}
 
 /* --- states --- */
 static void set_state(struct fn_h1_conn *c, enum state state)
@@ -120,7 +89,7 @@ static void set_state(struct fn_h1_conn *c, enum state state)
 		want = EPOLLIN;
 		break;
 	case HANDLING: /* the end of the connection must be seen; bytes that come now would wake us again and again */
-		want = c->unread ? EPOLLRDHUP : EPOLLIN;
+		want = c->ended ? 0 : !c->unread ? EPOLLIN : c->ops->half_close ? 0 : EPOLLRDHUP;
 		break;
 	case SENDING:
 		want = EPOLLOUT;
@@ -136,6 +105,7 @@ static void body_release(struct fn_h1_conn *c)
 
 	c->body = NULL;
 	c->body_len = 0;
+	fn_close(fn_take_fd(&c->file));
 	if (release)
 		release(c->release_arg);
 }
@@ -193,7 +163,10 @@ int fn_h1_conn_new(struct fn_h1_server *s, int fd, const struct fn_h1_ops *ops, 
 	c->fd = fd;
 	c->later.fn = on_later;
 	c->later.arg = c;
+	c->file = -EBADF;
 	fn_h1_init(&c->h);
+	if (ops->head_max)
+		c->h.line_max = c->h.head_max = ops->head_max;
 	c->watched = EPOLLIN;
 	r = fn_loop_add_io(s->loop, fd, EPOLLIN, on_io, c, &c->io);
 	if (r < 0) {
@@ -225,6 +198,8 @@ static void answered(struct fn_h1_conn *c)
 	body_release(c);
 	fn_buf_free(&c->out);
 	c->out_at = 0;
+	if (c->ops->answered)
+		c->ops->answered(c->arg, c);
 	if (c->last) {
 		(void)shutdown(c->fd, SHUT_WR);
 		fn_buf_free(&c->rest);
@@ -239,33 +214,54 @@ static void answered(struct fn_h1_conn *c)
 }
 
 /* -errno when the connection has failed. */
-static int send_parts(struct fn_h1_conn *c, struct iovec *iov, int n, size_t *ret_sent)
+static int send_parts(struct fn_h1_conn *c, struct iovec *iov, int n, int flags, size_t *ret_sent)
 {
 	struct msghdr m = {.msg_iov = iov, .msg_iovlen = (size_t)n};
 	ssize_t sent;
 
 	do
-		sent = sendmsg(c->fd, &m, MSG_NOSIGNAL);
+		sent = sendmsg(c->fd, &m, MSG_NOSIGNAL | flags);
 	while (sent < 0 && errno == EINTR);
 	*ret_sent = sent > 0 ? (size_t)sent : 0;
+	c->moved += *ret_sent;
 	return sent < 0 && errno != EAGAIN ? -errno : 0;
+}
+
+/* A piece of the file; the next when the peer has taken it, and the others have had their turn. */
+static int send_file(struct fn_h1_conn *c)
+{
+	ssize_t n = sendfile(c->fd, c->file, &c->file_at, c->body_len < FILE_PIECE ? c->body_len : FILE_PIECE);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	if (n == 0) /* it has become shorter: the answer cannot be what was announced */
+		return -EIO;
+	c->body_len -= (size_t)n;
+	c->moved += (uint64_t)n;
+	return 0;
 }
 
 /* Sends what is left of the answer. */
 static int push(struct fn_h1_conn *c)
 {
-	struct iovec iov[2] = {{c->out.data + c->out_at, c->out.len - c->out_at}, {(void *)c->body, c->body_len}};
-	size_t sent, head = iov[0].iov_len;
-	int r = send_parts(c, iov, c->body_len > 0 ? 2 : 1, &sent);
+	struct iovec iov[2] = {{c->out.data ? c->out.data + c->out_at : NULL, c->out.len - c->out_at}, {(void *)c->body, c->file < 0 ? c->body_len : 0}};
+	size_t sent = 0, head = iov[0].iov_len;
+	int r = 0;
 
+	if (head + iov[1].iov_len > 0)
+		r = send_parts(c, iov, iov[1].iov_len > 0 ? 2 : 1, c->file >= 0 && c->body_len > 0 ? MSG_MORE : 0, &sent);
 	if (r < 0)
 		return r;
 	if (sent < head) {
 		c->out_at += sent;
 	} else {
 		c->out_at += head;
-		c->body += sent - head;
-		c->body_len -= sent - head;
+		if (sent > head) {
+			c->body += sent - head;
+			c->body_len -= sent - head;
+		}
+		if (c->file >= 0 && c->body_len > 0 && (r = send_file(c)) < 0)
+			return r;
 		if (c->body_len == 0) {
 			answered(c);
 			return 0;
@@ -275,118 +271,71 @@ static int push(struct fn_h1_conn *c)
 	return 0;
 }
 
+static void fail(struct fn_h1_conn *c)
+{
+	(void)shutdown(c->fd, SHUT_RDWR); /* the loop will see it end: whoever replies must not be called back */
+	c->last = true;
+	answered(c);
+}
+
 /* The whole answer is in out (+ body); a failure shows when the loop next looks at the connection. */
 static void push_or_fail(struct fn_h1_conn *c)
 {
-	if (push(c) < 0) {
-		(void)shutdown(c->fd, SHUT_RDWR); /* the loop will see it end: whoever replies must not be called back */
-		c->last = true;
-		answered(c);
+	if (push(c) < 0)
+		fail(c);
+}
+
+/* What is left is kept; a connection that has failed fails again, seen then. */
+static void keep_and_push(struct fn_h1_conn *c, const struct fn_h1_reply *r, const char *head, size_t n, size_t sent)
+{
+	size_t body_sent = sent > n ? sent - n : 0;
+	bool kept = sent >= n || fn_buf_add(&c->out, head + sent, n - sent) == 0;
+
+	if (body_sent > 0) {
+		c->body += body_sent;
+		c->body_len -= body_sent;
 	}
-}
-
-static void put(char **at, const char *end, const char *s, size_t n)
-{
-	if ((size_t)(end - *at) >= n) { /* the caller has made room */
-		memcpy(*at, s, n);
-		*at += n;
+	if (kept && !r->release && c->file < 0 && c->body_len > 0) {
+		kept = fn_buf_add(&c->out, c->body, c->body_len) == 0;
+		c->body_len = 0;
 	}
-}
-
-static void put_field(char **at, char *end, const char *name, const char *value)
-{
-	put(at, end, name, strlen(name));
-	put(at, end, ": ", 2);
-	for (const char *v = value; *v; v++) {
-		put(at, end, (unsigned char)*v < ' ' || *v == 0x7f ? " " : v, 1);
+	if (!kept) {
+		fail(c);
+	} else if (r->later) {
+		c->state = SENDING;
+		fn_loop_defer(c->s->loop, &c->later);
+	} else {
+		push_or_fail(c);
 	}
-	put(at, end, "\r\n", 2);
-}
-
-static size_t head_size(const struct fn_h1_reply *r)
-{
-	size_t n = 256 + (r->content_type ? strlen(r->content_type) : 0);
-
-	for (size_t i = 0; i < r->n_headers; i++)
-		n += strlen(r->headers[i].name) + strlen(r->headers[i].value) + 4;
-	return n;
-}
-
-static void put_number(char **at, char *end, uint64_t n)
-{
-	char digits[24], *p = digits + sizeof(digits);
-
-	do
-		*--p = (char)('0' + n % 10);
-	while ((n /= 10) > 0);
-	put(at, end, p, (size_t)(digits + sizeof(digits) - p));
-}
-
-static size_t put_head(struct fn_h1_conn *c, const struct fn_h1_reply *r, char *to, size_t size)
-{
-	char *at = to, *end = to + size;
-	const char *date = date_of(c->s);
-
-	put(&at, end, "HTTP/1.1 ", 9);
-	put_number(&at, end, r->status);
-	put(&at, end, " ", 1);
-	put(&at, end, reason(r->status), strlen(reason(r->status)));
-	put(&at, end, "\r\n", 2);
-	put(&at, end, date, strlen(date));
-	if (r->content_type)
-		put_field(&at, end, "Content-Type", r->content_type);
-	for (size_t i = 0; i < r->n_headers; i++)
-		put_field(&at, end, r->headers[i].name, r->headers[i].value);
-	if (c->last)
-		put_field(&at, end, "Connection", "close");
-	put(&at, end, "Content-Length: ", 16);
-	put_number(&at, end, r->len);
-	put(&at, end, "\r\n\r\n", 4);
-	return (size_t)(at - to);
 }
 
 void fn_h1_conn_reply(struct fn_h1_conn *c, const struct fn_h1_reply *r)
 {
-	bool head_only = strcmp(fn_h1_method(&c->h), "HEAD") == 0;
-	size_t size = head_size(r), n, sent = 0, len = head_only ? 0 : r->len;
+	bool no_body = !fn_h1_has_body(r->status) || strcmp(fn_h1_method(&c->h), "HEAD") == 0;
+	size_t size = fn_h1_head_size(r), n, sent = 0;
 	char small[1024], *head = size <= sizeof(small) ? small : malloc(size);
 	struct iovec iov[2];
 
-	c->last = c->last || c->h.close;
+	c->last = c->last || c->h.close || r->close;
 	c->release = r->release;
 	c->release_arg = r->release_arg;
+	c->body = r->body;
+	c->body_len = no_body ? 0 : r->len;
+	if (r->from_file) {
+		c->file = r->file;
+		c->file_at = 0;
+	}
 	if (!head) {
-		c->last = true;
-		(void)shutdown(c->fd, SHUT_RDWR);
-		answered(c);
+		fail(c);
 		return;
 	}
-	n = put_head(c, r, head, size);
+	n = fn_h1_put_head(r, c->last, &c->s->date, head, size);
 	iov[0] = (struct iovec){head, n};
-	iov[1] = (struct iovec){(void *)r->body, len};
-	if (!r->later && send_parts(c, iov, len > 0 ? 2 : 1, &sent) == 0 && sent == n + len) {
+	iov[1] = (struct iovec){(void *)r->body, c->body_len};
+	if (!r->later && !r->from_file && send_parts(c, iov, c->body_len > 0 ? 2 : 1, 0, &sent) == 0 && sent == n + c->body_len)
 		answered(c);
-	} else { /* what is left is kept; a connection that has failed fails again, seen then */
-		size_t body_sent = sent > n ? sent - n : 0;
-		bool kept = sent >= n || fn_buf_add(&c->out, head + sent, n - sent) == 0;
-
-		c->body = (const char *)r->body + body_sent;
-		c->body_len = len - body_sent;
-		if (kept && !r->release && c->body_len > 0) {
-			kept = fn_buf_add(&c->out, c->body, c->body_len) == 0;
-			c->body_len = 0;
-		}
-		if (!kept) {
-			(void)shutdown(c->fd, SHUT_RDWR);
-			c->last = true;
-			answered(c);
-		} else if (r->later) {
-			c->state = SENDING;
-			fn_loop_defer(c->s->loop, &c->later);
-		} else {
-			push_or_fail(c);
-		}
-	}
+	else
+		keep_and_push(c, r, head, n, sent);
 	if (head != small)
 		free(head);
 }
@@ -412,12 +361,35 @@ int fn_h1_conn_upgrade(struct fn_h1_conn *c, const char *protocol)
 
 static void refuse(struct fn_h1_conn *c, unsigned status)
 {
-	char body[160];
-	struct fn_h1_reply r = {.status = status, .content_type = "application/json", .body = body};
+	static const char *const runtimes[2] = {"{\"errorMessage\":\"", "\",\"errorType\":\"InvalidRequest\"}\n"};
+	const char *const *around = c->ops->refusal[0] ? c->ops->refusal : runtimes;
+	char body[200];
+	struct fn_h1_reply r = {.status = status, .content_type = "application/json", .body = body, .close = true};
 
-	c->last = true;
-	r.len = (size_t)snprintf(body, sizeof(body), "{\"errorMessage\":\"%s\",\"errorType\":\"InvalidRequest\"}\n", reason(status));
+	r.len = (size_t)snprintf(body, sizeof(body), "%.70s%s%.70s", around[0], fn_h1_reason(status), around[1]);
 	fn_h1_conn_reply(c, &r);
+}
+
+void fn_h1_conn_refuse(struct fn_h1_conn *c, unsigned status)
+{
+	if (c->state == READING || c->state == HANDLING)
+		refuse(c, status);
+}
+
+enum fn_h1_phase fn_h1_conn_phase(const struct fn_h1_conn *c, uint64_t *ret_moved)
+{
+	*ret_moved = c->moved;
+	switch (c->state) {
+	case READING:
+		return fn_h1_head_known(&c->h) ? FN_H1_BODY_COMES : fn_h1_begun(&c->h) ? FN_H1_HEAD_COMES : FN_H1_IDLE;
+	case HANDLING:
+		return FN_H1_OWNED;
+	case SENDING:
+		return FN_H1_ANSWER_GOES;
+	case DRAINING:
+		break;
+	}
+	return FN_H1_ENDING;
 }
 
 /* --- requests --- */
@@ -489,6 +461,7 @@ static int take(struct fn_h1_conn *c)
 	}
 	if (n == 0)
 		return -ECONNRESET;
+	c->moved += (uint64_t)n;
 	if (c->state == DRAINING) {
 		c->drained += (size_t)n;
 		return c->drained > DRAIN_MAX ? -ECONNRESET : 0;
@@ -529,7 +502,10 @@ static void on_io(void *arg, int fd, uint32_t events)
 	if (c->state == HANDLING) { /* either the peer has gone, or it pipelines, which is left for later */
 		int there = events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP) ? -1 : look(c);
 
-		if (there < 0) {
+		if (there < 0 && c->ops->half_close && !(events & (EPOLLERR | EPOLLHUP))) {
+			c->ended = true; /* reading meets the end again once this and what has come by now is answered */
+			set_state(c, HANDLING);
+		} else if (there < 0) {
 			lost(c);
 		} else if (there > 0) {
 			c->unread = true;

@@ -1,21 +1,23 @@
 /*
- * h1conn.h - server connections for the Runtime API, on the loop: one recv() and one sendmsg() per request, nothing else.
+ * h1conn.h - server connections on the loop, for the Runtime API and under httpd.h: one recv() and one sendmsg() per request, nothing else.
  *
- * Why not libmicrohttpd, which serves the public API: this hop is what an invocation consists of. With MHD each request of a runtime cost a
- * suspend and a resume (two epoll_ctl), waits on an epoll nested in the loop's, receives that find nothing, and a pool of 32 KiB cleared. Measured
- * in turns on 2 busy cores, all of a warm invocation: 16 connections 16.6 -> 12.8 system calls and 63 -> 54 us of fnd's CPU, 1 connection
- * 22.9 -> 15.8 and 61 -> 53 us (make bench BENCH=profile, warm).
+ * Why not libmicrohttpd: these two hops are what an invocation consists of. With MHD each request cost a suspend and a resume (two epoll_ctl),
+ * waits on an epoll nested in the loop's, receives that find nothing, and a pool of 32 KiB cleared. Measured in turns on 2 busy cores, all of a warm
+ * invocation, system calls and fnd's CPU (make bench BENCH=profile,warm):
+ *   the Runtime API     1 connection 22.9 -> 15.8, 61 -> 53 us    16 connections 16.6 -> 12.8, 63 -> 54 us
+ *   the public API too  1 connection 14.3 -> 10.5, 55 -> 43 us    16 connections 13.0 -> 9.3, 44 -> 37 us
  *
  * A connection has at most one request with its owner at a time; what the peer pipelines waits unread. The owner replies in the callback or
- * later; until it has, a peer that closes (even its sending half only) is taken for gone: `closed` is called and nothing is owed.
- * Reading stops while an answer has not been taken by the peer, so that memory stays bounded: at most one head (1 MiB), one body (body_max)
- * and one answer per connection.
+ * later; until it has, a peer that closes (even its sending half only, unless half_close is set) is taken for gone: `closed` is called and
+ * nothing is owed. Reading stops while an answer has not been taken by the peer, so that memory stays bounded: at most one head (1 MiB, or head_max),
+ * one body (body_max), 64 KiB not looked at yet and one answer per connection. It has no timeouts of its own: fn_h1_conn_phase().
  */
 #ifndef FN_WEB_H1CONN_H
 #define FN_WEB_H1CONN_H
 
 #include "base/loop.h"
 #include "web/h1.h"
+#include "web/h1reply.h"
 
 struct fn_h1_server; /* what the connections of one loop share */
 struct fn_h1_conn;
@@ -27,22 +29,12 @@ struct fn_h1_ops {
 	void (*request)(void *arg, struct fn_h1_conn *c, struct fn_h1 *req);
 	/* The last that is heard of c: its peer has gone. */
 	void (*closed)(void *arg, struct fn_h1_conn *c);
-};
-
-struct fn_h1_header {
-	const char *name, *value; /* control bytes in a value are sent as spaces */
-};
-
-struct fn_h1_reply {
-	unsigned status;
-	const char *content_type;
-	const struct fn_h1_header *headers;
-	size_t n_headers;
-	const void *body;
-	size_t len;
-	void (*release)(void *arg); /* the body is lent until this is called, once; NULL: it is copied if need be */
-	void *release_arg;
-	bool later;                 /* to be sent at the end of the loop's round: others are answered first. The body must be short. */
+	/* --- optional --- */
+	/* An answer is all with the kernel. It may come from within fn_h1_conn_reply(), and must do nothing with c. */
+	void (*answered)(void *arg, struct fn_h1_conn *c);
+	bool half_close;              /* a peer that has ended its sending half gets its answer nonetheless */
+	uint32_t head_max;            /* bytes of a head, its first line too */
+	const char *refusal[2];       /* what is before and behind the reason in the body of a refusal (JSON) */
 };
 
 int fn_h1_server_new(struct fn_loop *loop, struct fn_h1_server **ret);
@@ -57,7 +49,13 @@ bool fn_h1_conn_peer_gone(const struct fn_h1_conn *c);
 /* Instead of a reply: 101 Switching Protocols, and the connection's socket is the caller's, blocking from now on. To the connection it is
  * fn_h1_conn_close(), also on failure (-errno): what came behind the request is lost, so a client waits for the 101. RFC 9110, 7.8. */
 int fn_h1_conn_upgrade(struct fn_h1_conn *c, const char *protocol);
-/* Exactly once per request that is still there. Does not call the owner back. */
+/* Exactly once per request that is still there. Does not call the owner back, but for `answered`. */
 void fn_h1_conn_reply(struct fn_h1_conn *c, const struct fn_h1_reply *reply);
+/* Answers with an error and ends the connection: instead of a reply, or while the request has not wholly come (but not from body_max). */
+void fn_h1_conn_refuse(struct fn_h1_conn *c, unsigned status);
+
+/* What it waits for, and how many bytes it has moved since it began: for its owner to judge whether it still gets on. */
+enum fn_h1_phase { FN_H1_IDLE, FN_H1_HEAD_COMES, FN_H1_BODY_COMES, FN_H1_OWNED, FN_H1_ANSWER_GOES, FN_H1_ENDING };
+enum fn_h1_phase fn_h1_conn_phase(const struct fn_h1_conn *c, uint64_t *ret_moved);
 
 #endif

@@ -1,30 +1,42 @@
 /*
- * httpd.c - see httpd.h. libmicrohttpd without threads: its epoll descriptor is watched by our loop, MHD_run() is called when it is
- * ready, when one of its timeouts is due, and in the same round after a connection was resumed.
+ * httpd.c - see httpd.h. A struct fn_http_req is a connection and the request it has at the time, one after the other: in the common course a
+ * request allocates nothing here. It outlives its connection while its handler has it.
  */
 #include "web/httpd.h"
 
 #include <errno.h>
-#include <microhttpd.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
+#include "base/fd.h"
 #include "base/str.h"
+#include "web/h1conn.h"
 
 #define REPLY_HEADERS_MAX 24
+#define HEAD_MAX 32768u
+#define ACCEPTS 64            /* in one round: those who are connected have their turn */
+#define ACCEPT_PAUSE_US 100000u /* when there is no descriptor or memory for another connection */
+#define STALL_S 30u
+#define STALL_BYTES 16384u
+#define LINGER_US 5000000u    /* for the peer to close after the last answer */
+#define LOOK_MAX_US 5000000u  /* between two looks for connections that stall */
+#define TEXTS_KEEP 1024u      /* memory kept between requests */
 
 struct fn_httpd {
 	struct fn_loop *loop;
 	struct fn_httpd_config cfg;
-	struct MHD_Daemon *mhd;
-	uint64_t io, prepare;
-	unsigned active;
-	bool dirty, running, closing;
+	struct fn_h1_server *server;
+	struct fn_list conns;
+	unsigned n_conns, active;
+	uint64_t io, look, resume; /* the listening socket; timers */
+	uint64_t idle_us, stall_us, look_us;
+	bool paused, closing;
 };
 
 struct header {
@@ -33,14 +45,16 @@ struct header {
 
 struct fn_http_req {
 	struct fn_httpd *h;
-	struct MHD_Connection *c;
-	char *path, *query, *method;
-	struct fn_buf body;
-	size_t body_max;
-	bool too_large, delivered, suspended, replied, gone, in_handler;
+	struct fn_list link;
+	struct fn_h1_conn *c; /* NULL: it has gone, and the handler still owes its reply */
+	struct fn_h1 *h1;
+	struct fn_h1 kept; /* what h1 points to then */
+	size_t query;      /* where it begins in the target */
+	enum { NONE, DELIVERED, REPLIED } state;
+	/* the last look: since when it has been where it is */
+	enum fn_h1_phase phase;
+	uint64_t served, seen_served, seen_moved, since_us;
 	/* reply */
-	struct MHD_Response *response;
-	unsigned status;
 	struct header headers[REPLY_HEADERS_MAX];
 	size_t n_headers;
 	struct fn_buf texts;
@@ -48,200 +62,241 @@ struct fn_http_req {
 	size_t n_decoded;
 };
 
-static void req_free(struct fn_http_req *r)
+static void forget_request(struct fn_http_req *r)
 {
-	if (r->response)
-		MHD_destroy_response(r->response);
 	for (size_t i = 0; i < r->n_decoded; i++)
 		free(r->decoded[i]);
-	free(r->decoded);
+	free(fn_take_ptr(r->decoded));
+	r->n_decoded = r->n_headers = 0;
+	if (r->texts.cap > TEXTS_KEEP)
+		fn_buf_free(&r->texts);
+	r->texts.len = 0;
+	r->state = NONE;
+}
+
+static void req_free(struct fn_http_req *r)
+{
+	forget_request(r);
 	fn_buf_free(&r->texts);
-	free(r->path);
-	fn_buf_free(&r->body);
+	fn_h1_free(&r->kept);
 	free(r);
 }
 
-/* --- MHD's callbacks --- */
-static void *on_uri(void *cls, const char *uri, struct MHD_Connection *c)
+/* --- requests --- */
+static size_t on_body_max(void *arg, struct fn_h1_conn *c, const struct fn_h1 *h1)
 {
-	struct fn_http_req *r = calloc(1, sizeof(*r));
-	char *q;
+	struct fn_http_req *r = arg;
+	char *target = (char *)fn_h1_target(h1), *q = strchr(target, '?');
 
-	if (!r)
-		return NULL;
-	r->h = cls;
-	r->c = c;
-	r->path = strdup(uri); /* the only sight of the raw target: MHD cuts it up afterwards */
-	if (!r->path) {
-		free(r);
-		return NULL;
-	}
-	q = strchr(r->path, '?');
-	r->query = q ? q + 1 : r->path + strlen(r->path);
+	(void)c;
+	r->h1 = (struct fn_h1 *)h1;
+	r->query = q ? (size_t)(q - target) + 1 : strlen(target);
 	if (q)
 		*q = '\0';
-	return r;
+	return r->h->cfg.ops->body_max ? r->h->cfg.ops->body_max(r->h->cfg.arg, r) : r->h->cfg.body_max;
 }
 
-static size_t keep_raw(void *cls, struct MHD_Connection *c, char *s)
+static unsigned count_hosts(const struct fn_h1 *h1)
 {
-	(void)cls;
-	(void)c;
-	return strlen(s);
+	const char *name, *value;
+	unsigned at = 0, n = 0;
+
+	while (fn_h1_next_header(h1, &at, &name, &value))
+		n += strcasecmp(name, "Host") == 0;
+	return n;
 }
 
-static void on_completed(void *cls, struct MHD_Connection *c, void **req_ctx, enum MHD_RequestTerminationCode code)
+static void on_request(void *arg, struct fn_h1_conn *c, struct fn_h1 *h1)
 {
-	struct fn_http_req *r = *req_ctx;
+	struct fn_http_req *r = arg;
+	unsigned hosts = count_hosts(h1);
 
-	(void)cls;
-	(void)c;
-	(void)code;
-	*req_ctx = NULL;
-	if (!r)
-		return;
-	if (r->delivered)
-		r->h->active--;
-	if (r->delivered && !r->replied) { /* the client has gone; the handler still owes its reply */
-		r->gone = true;
-		r->c = NULL;
+	r->served++;
+	if (hosts > 1 || (hosts == 0 && !h1->http10)) { /* RFC 9112, 3.2 */
+		fn_h1_conn_refuse(c, 400);
 		return;
 	}
-	req_free(r);
-}
-
-static enum MHD_Result queue(struct fn_http_req *r)
-{
-	enum MHD_Result ok = MHD_queue_response(r->c, r->status, r->response);
-
-	MHD_destroy_response(r->response);
-	r->response = NULL;
-	return ok;
-}
-
-static enum MHD_Result first_call(struct fn_http_req *r, struct MHD_Connection *c)
-{
-	const char *cl;
-
-	r->body_max = r->h->cfg.ops->body_max ? r->h->cfg.ops->body_max(r->h->cfg.arg, r) : r->h->cfg.body_max;
-	cl = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Length");
-	if (cl) {
-		unsigned long long n = strtoull(cl, NULL, 10);
-
-		if (n > r->body_max)
-			r->too_large = true;
-		else if (n > 0 && fn_buf_reserve(&r->body, (size_t)n) < 0)
-			return MHD_NO;
-	}
-	return MHD_YES;
-}
-
-static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const char *url, const char *method, const char *version,
-				  const char *data, size_t *size, void **req_ctx)
-{
-	struct fn_http_req *r = *req_ctx;
-
-	(void)cls;
-	(void)url;
-	(void)version;
-	if (!r)
-		return MHD_NO;
-	if (!r->method) {
-		r->method = (char *)method; /* lives in the connection's memory */
-		return first_call(r, c);
-	}
-	if (*size > 0) {
-		if (r->too_large || r->body.len + *size > r->body_max) {
-			r->too_large = true;
-			fn_buf_reset(&r->body);
-		} else if (fn_buf_add(&r->body, data, *size) < 0) {
-			return MHD_NO;
-		}
-		*size = 0;
-		return MHD_YES;
-	}
-	if (r->delivered) /* resumed: the reply is there */
-		return r->response ? queue(r) : MHD_YES;
-	r->delivered = true;
+	r->state = DELIVERED;
 	r->h->active++;
-	r->in_handler = true;
 	r->h->cfg.ops->request(r->h->cfg.arg, r);
-	r->in_handler = false;
-	if (r->replied)
-		return queue(r);
-	r->suspended = true;
-	MHD_suspend_connection(c);
-	return MHD_YES;
 }
 
-/* --- the loop --- */
-static void run(struct fn_httpd *h)
+static void on_answered(void *arg, struct fn_h1_conn *c)
 {
-	if (h->running)
+	struct fn_http_req *r = arg;
+
+	(void)c;
+	if (r->state != REPLIED) /* a refusal */
 		return;
-	h->running = true;
-	h->dirty = false;
-	(void)MHD_run(h->mhd);
-	h->running = false;
+	r->h->active--;
+	forget_request(r);
 }
 
-static void on_io(void *arg, int fd, uint32_t events)
+/* --- connections --- */
+static void resume(struct fn_httpd *h)
 {
-	(void)fd;
-	(void)events;
-	run(arg);
+	if (h->paused && h->io && fn_loop_mod_io(h->loop, h->io, EPOLLIN) == 0)
+		h->paused = false;
 }
 
-static void on_prepare(void *arg, uint64_t *wait_until_us)
+static void pause_accepting(struct fn_httpd *h)
+{
+	if (!h->paused && fn_loop_mod_io(h->loop, h->io, 0) == 0)
+		h->paused = true;
+}
+
+static void on_closed(void *arg, struct fn_h1_conn *c)
+{
+	struct fn_http_req *r = arg;
+	struct fn_httpd *h = r->h;
+
+	(void)c;
+	fn_list_remove(&r->link);
+	h->n_conns--;
+	if (h->n_conns < h->cfg.conn_max)
+		resume(h);
+	if (r->state != NONE)
+		h->active--;
+	if (r->state != DELIVERED) {
+		req_free(r);
+		return;
+	}
+	r->kept = *r->h1; /* its strings and its body stay what they are until the reply */
+	r->h1->text = r->h1->body = (struct fn_buf){0};
+	r->h1 = &r->kept;
+	r->c = NULL;
+}
+
+static void drop(struct fn_http_req *r)
+{
+	struct fn_h1_conn *c = r->c;
+
+	on_closed(r, c);
+	fn_h1_conn_close(c);
+}
+
+static const struct fn_h1_ops conn_ops = {
+	.body_max = on_body_max, .request = on_request, .closed = on_closed, .answered = on_answered, .half_close = true, .head_max = HEAD_MAX,
+	.refusal = {"{\"Type\":\"User\",\"message\":\"", "\"}"}};
+
+static int add(struct fn_httpd *h, int fd)
+{
+	struct fn_http_req *r = h->n_conns < h->cfg.conn_max ? calloc(1, sizeof(*r)) : NULL;
+	int ret;
+
+	if (!r) {
+		fn_close(fd);
+		return h->n_conns < h->cfg.conn_max ? -ENOMEM : -ENOBUFS;
+	}
+	r->h = h;
+	r->since_us = fn_loop_now_us(h->loop);
+	ret = fn_h1_conn_new(h->server, fd, &conn_ops, r, &r->c);
+	if (ret < 0) {
+		free(r);
+		return ret;
+	}
+	fn_list_push_back(&h->conns, &r->link);
+	if (h->n_conns++ == 0)
+		(void)fn_loop_rearm_timer(h->loop, h->look, fn_loop_now_us(h->loop) + h->look_us);
+	return 0;
+}
+
+static void on_accept(void *arg, int fd, uint32_t events)
 {
 	struct fn_httpd *h = arg;
-	MHD_UNSIGNED_LONG_LONG ms;
 
-	for (int i = 0; h->dirty && i < 8; i++)
-		run(h);
-	if (h->dirty) {
-		*wait_until_us = 0;
+	(void)events;
+	for (int i = 0; i < ACCEPTS && h->n_conns < h->cfg.conn_max; i++) {
+		int c = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), one = 1;
+
+		if (c >= 0) {
+			(void)setsockopt(c, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+			(void)add(h, c);
+		} else if (errno == EAGAIN) {
+			return;
+		} else if (errno != ECONNABORTED && errno != EINTR) { /* EMFILE and its like: it would be ready again and again */
+			pause_accepting(h);
+			(void)fn_loop_rearm_timer(h->loop, h->resume, fn_loop_now_us(h->loop) + ACCEPT_PAUSE_US);
+			return;
+		}
+	}
+	if (h->n_conns >= h->cfg.conn_max)
+		pause_accepting(h);
+}
+
+static void on_resume(void *arg)
+{
+	struct fn_httpd *h = arg;
+
+	if (h->n_conns < h->cfg.conn_max)
+		resume(h);
+}
+
+/* Ends a connection that has been waited for too long. */
+static void judge(struct fn_http_req *r, uint64_t now)
+{
+	struct fn_httpd *h = r->h;
+	uint64_t moved, limit;
+	enum fn_h1_phase phase = fn_h1_conn_phase(r->c, &moved);
+	bool counts = phase == FN_H1_BODY_COMES || phase == FN_H1_ANSWER_GOES;
+
+	if (phase != r->phase || r->served != r->seen_served || (counts && moved - r->seen_moved >= STALL_BYTES)) {
+		r->phase = phase;
+		r->seen_served = r->served;
+		r->seen_moved = moved;
+		r->since_us = now;
+	}
+	limit = phase == FN_H1_IDLE ? h->idle_us : phase == FN_H1_ENDING && h->stall_us > LINGER_US ? LINGER_US : h->stall_us;
+	if (phase == FN_H1_OWNED || limit == 0 || now - r->since_us < limit)
 		return;
-	}
-	if (MHD_get_timeout(h->mhd, &ms) == MHD_YES) {
-		uint64_t until = ms ? fn_clock_mono_us() + ms * 1000 : 0;
+	if (phase == FN_H1_HEAD_COMES || phase == FN_H1_BODY_COMES)
+		fn_h1_conn_refuse(r->c, 408);
+	else
+		drop(r);
+}
 
-		h->dirty = ms == 0; /* MHD has work at once: run it next round */
-		if (until < *wait_until_us)
-			*wait_until_us = until;
-		else if (ms == 0)
-			*wait_until_us = 0;
-	}
+static void on_look(void *arg)
+{
+	struct fn_httpd *h = arg;
+	uint64_t now = fn_loop_now_us(h->loop);
+
+	fn_list_for_each_safe(l, &h->conns)
+		judge(fn_list_entry(l, struct fn_http_req, link), now);
+	if (h->n_conns > 0)
+		(void)fn_loop_rearm_timer(h->loop, h->look, now + h->look_us);
+}
+
+static int start(struct fn_httpd *h)
+{
+	int r = fn_h1_server_new(h->loop, &h->server);
+
+	if (r == 0)
+		r = fn_loop_add_timer(h->loop, UINT64_MAX, on_look, h, &h->look);
+	if (r == 0)
+		r = fn_loop_add_timer(h->loop, UINT64_MAX, on_resume, h, &h->resume);
+	if (r == 0 && h->cfg.listen_fd >= 0)
+		r = fn_loop_add_io(h->loop, h->cfg.listen_fd, EPOLLIN, on_accept, h, &h->io);
+	return r;
 }
 
 int fn_httpd_new(struct fn_loop *loop, const struct fn_httpd_config *config, struct fn_httpd **ret, struct fn_err *err)
 {
 	struct fn_httpd *h = calloc(1, sizeof(*h));
-	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC;
-	struct MHD_OptionItem listen[] = {{MHD_OPTION_LISTEN_SOCKET, config->listen_fd, NULL}, {MHD_OPTION_END, 0, NULL}};
-	const union MHD_DaemonInfo *info;
+	uint64_t least;
 	int r;
 
 	if (!h)
 		return fn_err_set(err, ENOMEM, "http server", NULL);
 	h->loop = loop;
 	h->cfg = *config;
-	if (config->listen_fd < 0) { /* the option itself is refused then */
-		flags |= MHD_USE_NO_LISTEN_SOCKET;
-		listen[0].option = MHD_OPTION_END;
-	}
-	h->mhd = MHD_start_daemon(flags, 0, NULL, NULL, on_request, h, MHD_OPTION_ARRAY, listen, MHD_OPTION_CONNECTION_LIMIT, config->conn_max, MHD_OPTION_CONNECTION_TIMEOUT, config->idle_timeout_s,
-				  MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)32768, MHD_OPTION_UNESCAPE_CALLBACK, keep_raw, NULL,
-				  MHD_OPTION_URI_LOG_CALLBACK, on_uri, h, MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_END);
-	if (!h->mhd) {
-		free(h);
-		return fn_err_set(err, EIO, "http server", "libmicrohttpd did not start");
-	}
-	info = MHD_get_daemon_info(h->mhd, MHD_DAEMON_INFO_EPOLL_FD);
-	r = fn_loop_add_io(loop, info->epoll_fd, EPOLLIN, on_io, h, &h->io);
-	if (r == 0)
-		r = fn_loop_add_prepare(loop, on_prepare, h, &h->prepare);
+	fn_list_init(&h->conns);
+	h->idle_us = config->idle_timeout_s * UINT64_C(1000000);
+	h->stall_us = (config->stall_timeout_s ? config->stall_timeout_s : STALL_S) * UINT64_C(1000000);
+	least = h->idle_us && h->idle_us < h->stall_us ? h->idle_us : h->stall_us;
+	h->look_us = least / 4 < LOOK_MAX_US ? least / 4 : LOOK_MAX_US;
+	r = start(h);
 	if (r < 0) {
+		h->cfg.listen_fd = -EBADF; /* it stays the caller's */
 		fn_httpd_free(h);
 		return fn_err_set(err, r, "http server", "event loop");
 	}
@@ -251,10 +306,8 @@ int fn_httpd_new(struct fn_loop *loop, const struct fn_httpd_config *config, str
 
 void fn_httpd_quiesce(struct fn_httpd *h)
 {
-	if (h->cfg.listen_fd >= 0) {
-		fn_close(MHD_quiesce_daemon(h->mhd));
-		h->cfg.listen_fd = -EBADF;
-	}
+	fn_loop_clear(h->loop, &h->io);
+	fn_close(fn_take_fd(&h->cfg.listen_fd));
 	h->closing = true;
 }
 
@@ -264,40 +317,39 @@ void fn_httpd_free(struct fn_httpd *h)
 {
 	if (!h)
 		return;
-	fn_loop_clear(h->loop, &h->io);
-	fn_loop_clear(h->loop, &h->prepare);
-	if (h->mhd)
-		MHD_stop_daemon(h->mhd);
+	fn_httpd_quiesce(h);
+	fn_loop_clear(h->loop, &h->look);
+	fn_loop_clear(h->loop, &h->resume);
+	fn_list_for_each_safe(l, &h->conns)
+		drop(fn_list_entry(l, struct fn_http_req, link));
+	fn_h1_server_free(h->server);
 	free(h);
 }
 
 int fn_httpd_add_conn(struct fn_httpd *h, int fd)
 {
-	struct sockaddr_in any = {.sin_family = AF_INET};
+	int r = fn_fd_set_nonblock(fd, true);
 
-	if (MHD_add_connection(h->mhd, fd, (struct sockaddr *)&any, sizeof(any)) != MHD_YES) /* has closed it */
-		return -EIO;
-	h->dirty = true;
-	return 0;
+	if (r < 0) {
+		fn_close(fd);
+		return r;
+	}
+	return add(h, fd);
 }
 
 /* --- the request --- */
-const char *fn_http_req_method(const struct fn_http_req *r) { return r->method; }
-const char *fn_http_req_path(const struct fn_http_req *r) { return r->path; }
-const char *fn_http_req_raw_query(const struct fn_http_req *r) { return r->query; }
-bool fn_http_req_too_large(const struct fn_http_req *r) { return r->too_large; }
-
-const char *fn_http_req_header(const struct fn_http_req *r, const char *name)
-{
-	return r->c ? MHD_lookup_connection_value(r->c, MHD_HEADER_KIND, name) : NULL;
-}
+const char *fn_http_req_method(const struct fn_http_req *r) { return fn_h1_method(r->h1); }
+const char *fn_http_req_path(const struct fn_http_req *r) { return fn_h1_target(r->h1); }
+const char *fn_http_req_raw_query(const struct fn_http_req *r) { return fn_h1_target(r->h1) + r->query; }
+const char *fn_http_req_header(const struct fn_http_req *r, const char *name) { return fn_h1_header(r->h1, name); }
+bool fn_http_req_too_large(const struct fn_http_req *r) { return r->h1->too_large; }
 
 const char *fn_http_req_query(const struct fn_http_req *req, const char *name)
 {
 	struct fn_http_req *r = (struct fn_http_req *)req; /* decoded copies are kept with the request */
 	size_t n = strlen(name);
 
-	for (const char *p = r->query; *p;) {
+	for (const char *p = fn_http_req_raw_query(r); *p;) {
 		size_t len = strcspn(p, "&"), key = strcspn(p, "=&");
 
 		if (key == n && memcmp(p, name, n) == 0) {
@@ -325,34 +377,22 @@ const char *fn_http_req_query(const struct fn_http_req *req, const char *name)
 	return NULL;
 }
 
-struct each {
-	bool (*fn)(void *arg, const char *name, const char *value);
-	void *arg;
-};
-
-static enum MHD_Result each_header(void *cls, enum MHD_ValueKind kind, const char *key, const char *value)
-{
-	struct each *e = cls;
-
-	(void)kind;
-	return e->fn(e->arg, key, value ? value : "") ? MHD_YES : MHD_NO;
-}
-
 void fn_http_req_each_header(const struct fn_http_req *r, bool (*fn)(void *arg, const char *name, const char *value), void *arg)
 {
-	struct each e = {fn, arg};
+	const char *name, *value;
+	unsigned at = 0;
 
-	if (r->c)
-		MHD_get_connection_values(r->c, MHD_HEADER_KIND, each_header, &e);
+	while (fn_h1_next_header(r->h1, &at, &name, &value) && fn(arg, name, value))
+		;
 }
 
 void fn_http_req_body(const struct fn_http_req *r, const char **ret_data, size_t *ret_len)
 {
-	*ret_data = r->body.data ? r->body.data : "";
-	*ret_len = r->body.len;
+	*ret_data = r->h1->body.data ? r->h1->body.data : "";
+	*ret_len = r->h1->body.len;
 }
 
-char *fn_http_req_take_body(struct fn_http_req *r, size_t *ret_len) { return fn_buf_take(&r->body, ret_len); }
+char *fn_http_req_take_body(struct fn_http_req *r, size_t *ret_len) { return fn_buf_take(&r->h1->body, ret_len); }
 
 /* --- the reply --- */
 int fn_http_req_add_header(struct fn_http_req *r, const char *name, const char *value)
@@ -372,55 +412,45 @@ int fn_http_req_add_header(struct fn_http_req *r, const char *name, const char *
 	return 0;
 }
 
-static void reply(struct fn_http_req *r, unsigned status, const char *content_type, struct MHD_Response *resp)
+static void reply(struct fn_http_req *r, struct fn_h1_reply *reply)
 {
-	if (r->gone) {
-		MHD_destroy_response(resp);
+	struct fn_h1_header headers[REPLY_HEADERS_MAX];
+
+	if (!r->c) {
+		if (reply->release)
+			reply->release(reply->release_arg);
+		if (reply->from_file)
+			fn_close(reply->file);
 		req_free(r);
 		return;
 	}
 	for (size_t i = 0; i < r->n_headers; i++)
-		MHD_add_response_header(resp, r->texts.data + r->headers[i].name, r->texts.data + r->headers[i].value);
-	if (content_type)
-		MHD_add_response_header(resp, "Content-Type", content_type);
-	if (r->h->closing)
-		MHD_add_response_header(resp, "Connection", "close");
-	r->response = resp;
-	r->status = status;
-	r->replied = true;
-	if (r->suspended) {
-		r->suspended = false;
-		r->h->dirty = true;
-		fn_loop_again(r->h->loop);
-		MHD_resume_connection(r->c);
-	}
+		headers[i] = (struct fn_h1_header){r->texts.data + r->headers[i].name, r->texts.data + r->headers[i].value};
+	reply->headers = headers;
+	reply->n_headers = r->n_headers;
+	reply->close = r->h->closing;
+	r->state = REPLIED;
+	fn_h1_conn_reply(r->c, reply);
 }
 
 void fn_http_reply(struct fn_http_req *r, unsigned status, const char *content_type, const void *body, size_t len)
 {
-	struct MHD_Response *resp = MHD_create_response_from_buffer(len, (void *)(body ? body : ""), MHD_RESPMEM_MUST_COPY);
+	struct fn_h1_reply p = {.status = status, .content_type = content_type, .body = body ? body : "", .len = len};
 
-	if (!resp)
-		abort();
-	reply(r, status, content_type, resp);
+	reply(r, &p);
 }
 
 void fn_http_reply_owned(struct fn_http_req *r, unsigned status, const char *content_type, const void *body, size_t len,
 			 void (*release)(void *arg), void *release_arg)
 {
-	struct MHD_Response *resp =
-		MHD_create_response_from_buffer_with_free_callback_cls(len, (void *)body, release, release_arg);
+	struct fn_h1_reply p = {.status = status, .content_type = content_type, .body = body, .len = len, .release = release, .release_arg = release_arg};
 
-	if (!resp)
-		abort();
-	reply(r, status, content_type, resp);
+	reply(r, &p);
 }
 
 void fn_http_reply_fd(struct fn_http_req *r, unsigned status, const char *content_type, int fd, uint64_t size)
 {
-	struct MHD_Response *resp = MHD_create_response_from_fd64(size, fd);
+	struct fn_h1_reply p = {.status = status, .content_type = content_type, .len = size, .from_file = true, .file = fd};
 
-	if (!resp)
-		abort();
-	reply(r, status, content_type, resp);
+	reply(r, &p);
 }

@@ -1,10 +1,14 @@
 /*
- * httpd.h - the public HTTP/1.1 server: libmicrohttpd (external epoll mode) nested in the event loop. (Runtimes are served by h1conn.h.)
+ * httpd.h - the public HTTP/1.1 server, on h1conn.h's connections.
  *
- * Runs in fnd, on the loop's thread only. A request is delivered once its whole body is in
- * memory. The handler replies at once or keeps the pointer and replies later: the connection
- * is suspended meanwhile. Every delivered request must be replied to exactly once, even when the
+ * Runs in fnd, on the loop's thread only, with SIGPIPE ignored. A request is delivered once its whole body is in
+ * memory. The handler replies at once or keeps the pointer and replies later: nothing more is read from the connection
+ * meanwhile. Every delivered request must be replied to exactly once, even when the
  * client has gone (the reply is then dropped); the pointer is invalid after fn_http_reply*().
+ *
+ * Beyond conn_max accepting pauses until a connection ends: clients wait in the listening socket's queue, where a 503 would make each of them
+ * come again at once. Who begins a request has stall_timeout_s for its whole head, then for each 16 KiB of its body (408); who is answered
+ * has as long for each 16 KiB it takes. A head is at most 32 KiB (414, 431). What a request lacks of HTTP/1.1 is answered here, never delivered.
  */
 #ifndef FN_WEB_HTTPD_H
 #define FN_WEB_HTTPD_H
@@ -32,6 +36,7 @@ struct fn_httpd_config {
 	size_t body_max;          /* bytes */
 	unsigned conn_max;        /* connections at once */
 	unsigned idle_timeout_s;  /* of a connection between requests; 0 = never */
+	unsigned stall_timeout_s; /* of a request that does not come, a reply that is not taken; 0 = 30 */
 	const struct fn_httpd_ops *ops;
 	void *arg;
 };
@@ -39,7 +44,7 @@ struct fn_httpd_config {
 int fn_httpd_new(struct fn_loop *loop, const struct fn_httpd_config *config, struct fn_httpd **ret, struct fn_err *err);
 /* Stops accepting; what is running goes on, and connections are closed after their next reply. */
 void fn_httpd_quiesce(struct fn_httpd *h);
-/* Connections with a request in progress (delivered or arriving). */
+/* Requests that are delivered and not yet answered to the end. */
 unsigned fn_httpd_active(const struct fn_httpd *h);
 /* All delivered requests must have been replied to before. NULL is fine. */
 void fn_httpd_free(struct fn_httpd *h);
@@ -68,7 +73,7 @@ void fn_http_reply(struct fn_http_req *req, unsigned status, const char *content
 /* Takes the body: release(release_arg) is called once it has been sent or dropped. */
 void fn_http_reply_owned(struct fn_http_req *req, unsigned status, const char *content_type, const void *body, size_t len,
 			 void (*release)(void *arg), void *release_arg);
-/* Sends a file (takes fd) of the given size. */
+/* Sends a file (takes fd) of the given size, from its beginning. */
 void fn_http_reply_fd(struct fn_http_req *req, unsigned status, const char *content_type, int fd, uint64_t size);
 
 #endif

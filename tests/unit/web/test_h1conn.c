@@ -77,7 +77,7 @@ static void on_closed(void *arg, struct fn_h1_conn *c)
 	n_closed++;
 }
 
-static const struct fn_h1_ops ops = {on_body_max, on_request, on_closed};
+static const struct fn_h1_ops ops = {.body_max = on_body_max, .request = on_request, .closed = on_closed};
 
 static void open_conn(void)
 {

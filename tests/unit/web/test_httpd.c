@@ -1,0 +1,598 @@
+/* The public server over loopback TCP: what clients, hostile, slow or gone, see and what its handlers are told. */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "unit/main.h"
+#include "web/httpd.h"
+
+#define BIG ((size_t)8 << 20)
+
+static struct fn_loop *loop;
+static struct fn_httpd *httpd;
+static struct fn_http_req *held[8];
+static unsigned n_held, n_requests, n_released;
+static size_t limit = 1000;
+static struct sockaddr_in address;
+static struct fn_buf in; /* what hear() has read */
+static char seen[512], *big;
+static int file = -EBADF;
+
+static void released(void *arg)
+{
+	(void)arg;
+	n_released++;
+}
+
+static bool note_header(void *arg, const char *name, const char *value)
+{
+	if (name[0] == 'X')
+		(void)fn_buf_addf(arg, "%s=%s,", name, value);
+	return strcmp(name, "X-Last") != 0;
+}
+
+static size_t on_body_max(void *arg, struct fn_http_req *r)
+{
+	(void)arg;
+	ck_assert_int_eq(fn_http_req_path(r)[0], '/');
+	return limit;
+}
+
+/* The path says what to do; what was asked is the answer. */
+static void on_request(void *arg, struct fn_http_req *r)
+{
+	const char *path = fn_http_req_path(r), *body, *a = fn_http_req_query(r, "a"), *b = fn_http_req_query(r, "b");
+	fn_auto_buf struct fn_buf headers = {0};
+	size_t len;
+
+	(void)arg;
+	n_requests++;
+	fn_http_req_body(r, &body, &len);
+	fn_http_req_each_header(r, note_header, &headers);
+	snprintf(seen, sizeof(seen), "%s %s?%s a=%s b=%s %s%s%.*s", fn_http_req_method(r), path, fn_http_req_raw_query(r), a ? a : "-", b ? b : "-",
+		 headers.data ? headers.data : "", fn_http_req_too_large(r) ? "large" : "", (int)len, body);
+	if (strcmp(path, "/hold") == 0) {
+		held[n_held++] = r;
+	} else if (strcmp(path, "/big") == 0) {
+		fn_http_reply_owned(r, 200, NULL, big, BIG, released, NULL);
+	} else if (strcmp(path, "/file") == 0) {
+		fn_http_reply_fd(r, 200, "application/zip", file, BIG);
+	} else if (strcmp(path, "/204") == 0) {
+		fn_http_reply(r, 204, NULL, NULL, 0);
+	} else if (strcmp(path, "/headers") == 0) {
+		for (int i = 0; i < 24; i++)
+			ck_assert_int_eq(fn_http_req_add_header(r, "X-Many", i ? "v" : "a\r\nb"), 0);
+		ck_assert_int_eq(fn_http_req_add_header(r, "X-Many", "v"), -ENOBUFS);
+		fn_http_reply(r, 429, "text/plain", "", 0);
+	} else {
+		char copy[sizeof(seen)]; /* gone before it is sent, perhaps */
+
+		memcpy(copy, seen, sizeof(copy));
+		fn_http_reply(r, 200, "text/plain", copy, strlen(copy));
+	}
+}
+
+static const struct fn_httpd_ops ops = {on_body_max, on_request};
+
+static void set_up(struct fn_httpd_config c)
+{
+	socklen_t len = sizeof(address);
+	struct fn_err err;
+
+	signal(SIGPIPE, SIG_IGN);
+	ck_assert_int_eq(fn_loop_new(&loop), 0);
+	address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	c.listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(bind(c.listen_fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	ck_assert_int_eq(listen(c.listen_fd, 100), 0);
+	ck_assert_int_eq(getsockname(c.listen_fd, (struct sockaddr *)&address, &len), 0);
+	c.conn_max = c.conn_max ? c.conn_max : 100;
+	c.ops = &ops;
+	ck_assert_int_eq(fn_httpd_new(loop, &c, &httpd, &err), 0);
+	big = malloc(BIG);
+	for (size_t i = 0; i < BIG; i++)
+		big[i] = (char)(i * 2654435761u >> 24);
+}
+
+static void tear_down(void)
+{
+	fn_httpd_free(httpd);
+	fn_loop_free(loop);
+	fn_buf_free(&in);
+	free(big);
+}
+
+static void turn(void)
+{
+	for (int i = 0; i < 6; i++)
+		ck_assert_int_eq(loop ? fn_loop_run_once(loop, 2000) : 0, 0);
+}
+
+static void wait_ms(unsigned ms)
+{
+	for (uint64_t end = fn_clock_mono_us() + (uint64_t)ms * 1000u; fn_clock_mono_us() < end;)
+		ck_assert_int_eq(fn_loop_run_once(loop, 10000), 0);
+}
+
+static int peer(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	turn();
+	return fd;
+}
+
+static void say(int fd, const char *text)
+{
+	ck_assert_int_eq(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
+	turn();
+}
+
+/* What has come by now; "EOF" or "reset" behind it when it has ended. */
+static const char *hear_on(int fd)
+{
+	char chunk[65536];
+	ssize_t n;
+
+	while ((n = recv(fd, chunk, sizeof(chunk), 0)) > 0) {
+		ck_assert_int_eq(fn_buf_add(&in, chunk, (size_t)n), 0);
+		turn();
+	}
+	(void)fn_buf_add_str(&in, n == 0 ? "EOF" : errno == EAGAIN ? "" : "reset");
+	return in.data;
+}
+
+static const char *hear(int fd)
+{
+	fn_buf_reset(&in);
+	return hear_on(fd);
+}
+
+static bool ends_with(const char *end) { return in.len >= strlen(end) && memcmp(in.data + in.len - strlen(end), end, strlen(end)) == 0; }
+
+/* Hears until it has heard that, for a few seconds at most. */
+static void ck_hears(int fd, const char *end)
+{
+	hear(fd);
+	for (int i = 0; i < 1000 && !ends_with(end); i++) {
+		turn();
+		hear_on(fd);
+	}
+	ck_assert_msg(ends_with(end), "%s is not the end of: %.3000s", end, in.data);
+}
+
+/* Waits until it is so, for a few seconds at most. */
+static void ck_becomes(const unsigned *n, unsigned want)
+{
+	for (int i = 0; i < 1000 && *n != want; i++)
+		turn();
+	ck_assert_uint_eq(*n, want);
+}
+
+static void ck_active(unsigned want)
+{
+	for (int i = 0; i < 1000 && fn_httpd_active(httpd) != want; i++)
+		turn();
+	ck_assert_uint_eq(fn_httpd_active(httpd), want);
+}
+
+#define ck_has(word) ck_assert_msg(strstr(in.data, word) != NULL, "no %s in: %.3000s", word, in.data)
+
+START_TEST(test_requests)
+{
+	int fd;
+
+	set_up((struct fn_httpd_config){0});
+	fd = peer();
+	say(fd, "GET /p%2Fq?b=x%20y+z&a&c=%41 HTTP/1.1\r\nHost: h\r\nX-1: one\r\nx-2: no\r\nX-Last: 3\r\nX-4: 4\r\n\r\n");
+	ck_hears(fd, "\r\n\r\nGET /p%2Fq?b=x%20y+z&a&c=%41 a= b=x y z X-1=one,X-Last=3,");
+	ck_assert(strstr(in.data, "HTTP/1.1 200 OK\r\nDate: ") == in.data);
+	ck_has(" GMT\r\nContent-Type: text/plain\r\nContent-Length: ");
+	say(fd, "HEAD /h HTTP/1.1\r\nHost: h\r\n\r\n");
+	ck_hears(fd, "Content-Length: 17\r\n\r\n");
+	say(fd, "DELETE /204? HTTP/1.1\r\nHost: h\r\n\r\n");
+	ck_hears(fd, "\r\n\r\n");
+	ck_assert(strstr(in.data, "HTTP/1.1 204 No Content\r\n") == in.data && !strstr(in.data, "Content-Length"));
+	ck_assert_str_eq(seen, "DELETE /204? a=- b=- ");
+	say(fd, "GET /headers?a=%zz HTTP/1.1\r\nHost: h\r\n\r\n");
+	ck_hears(fd, "Content-Length: 0\r\n\r\n");
+	ck_has("HTTP/1.1 429 Too Many Requests\r\n");
+	ck_has("X-Many: a  b\r\nX-Many: v\r\n");
+	say(fd, "POST /x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+	ck_hears(fd, "HTTP/1.1 100 Continue\r\n\r\n");
+	ck_assert_uint_eq(in.len, 25);
+	say(fd, "ab");
+	ck_assert_str_eq(hear(fd), "");
+	ck_active(0);
+	say(fd, "cd");
+	ck_hears(fd, " abcd");
+	say(fd, "PUT /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
+	ck_hears(fd, " abcde");
+	say(fd, "GET /x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+	ck_hears(fd, "EOF");
+	ck_has("Connection: close\r\n");
+	close(fd);
+	fd = peer();
+	say(fd, "GET /x HTTP/1.0\r\n\r\n"); /* needs no Host */
+	ck_hears(fd, "GET /x? a=- b=- EOF");
+	close(fd);
+	ck_becomes(&n_requests, 8);
+	tear_down();
+}
+END_TEST
+
+START_TEST(test_bodies_that_are_too_large)
+{
+	int fd;
+
+	set_up((struct fn_httpd_config){0});
+	fd = peer();
+	limit = 3;
+	say(fd, "POST /1 HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n");
+	ck_assert_uint_eq(n_requests, 0); /* it is swallowed first */
+	say(fd, "0123456789POST /2 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n2\r\ncd\r\n0\r\n\r\n");
+	ck_hears(fd, "POST /2? a=- b=- large");
+	ck_has("POST /1? a=- b=- large");
+	say(fd, "POST /3 HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc");
+	ck_hears(fd, " abc");
+	close(fd);
+	tear_down();
+}
+END_TEST
+
+static void refused(const char *head, size_t more, const char *status)
+{
+	int fd = peer();
+
+	say(fd, head);
+	for (size_t n = 0; n < more; n += 1024) {
+		(void)!send(fd, big, 1024, MSG_NOSIGNAL);
+		turn();
+	}
+	ck_hears(fd, "\"}EOF");
+	ck_has(status);
+	ck_has("Content-Type: application/json\r\nConnection: close\r\n");
+	ck_has("\r\n\r\n{\"Type\":\"User\",\"message\":\"");
+	close(fd);
+	turn();
+}
+
+START_TEST(test_refusals)
+{
+	set_up((struct fn_httpd_config){0});
+	memset(big, 'a', 65536);
+	refused("GET /x HTTP/1.1\r\n\r\n", 0, "HTTP/1.1 400 Bad Request\r\n");
+	refused("GET /x HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 0, "HTTP/1.1 400 ");
+	refused("GET /x HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 0, "HTTP/1.1 400 ");
+	refused("GET /x HTTP/2.0\r\n", 0, "HTTP/1.1 505 ");
+	refused("GET /x HTTP/1.1\r\nHost: a\r\nX: ", 40000, "HTTP/1.1 431 ");
+	refused("GET /", 40000, "HTTP/1.1 414 ");
+	ck_assert_uint_eq(n_requests, 0);
+	ck_active(0);
+	tear_down();
+}
+END_TEST
+
+START_TEST(test_later_replies)
+{
+	int fd, other;
+
+	set_up((struct fn_httpd_config){0});
+	fd = peer();
+	other = peer();
+	say(fd, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\nGET /2 HTTP/1.1\r\nHost: h\r\n\r\nGET /3 HTTP/1.1\r\nHo");
+	ck_becomes(&n_held, 1);
+	say(fd, "st: h\r\n\r\n");
+	say(other, "GET /x HTTP/1.1\r\nHost: h\r\n\r\n"); /* others do not wait */
+	ck_hears(other, "GET /x? a=- b=- ");
+	ck_becomes(&n_requests, 2);
+	ck_active(1);
+	ck_assert_int_eq(fn_http_req_add_header(held[0], "X-A", "1"), 0);
+	fn_http_reply(held[0], 200, "a/b", "held", 4);
+	ck_active(0);
+	turn();
+	ck_hears(fd, "GET /3? a=- b=- ");
+	ck_has("Content-Type: a/b\r\nX-A: 1\r\nContent-Length: 4\r\n\r\nheldHTTP/1.1 200 ");
+	ck_has("GET /2? a=- b=- HTTP");
+	close(fd);
+	close(other);
+	tear_down();
+}
+END_TEST
+
+static void reset_on_close(int fd)
+{
+	const struct linger now = {.l_onoff = 1};
+
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
+	close(fd);
+	turn();
+}
+
+static void check_as_it_was(struct fn_http_req *r)
+{
+	const char *body;
+	size_t len;
+
+	fn_http_req_body(r, &body, &len);
+	ck_assert(strcmp(fn_http_req_path(r), "/hold") == 0 && strcmp(fn_http_req_raw_query(r), "q=1") == 0);
+	ck_assert(strcmp(fn_http_req_query(r, "q"), "1") == 0 && strcmp(fn_http_req_header(r, "x-1"), "one") == 0);
+	ck_assert(len == 2 && memcmp(body, "ab", 2) == 0);
+}
+
+START_TEST(test_peers_that_go)
+{
+	int fd, other;
+
+	set_up((struct fn_httpd_config){0});
+	fd = peer();
+	say(fd, "POST /hold?q=1 HTTP/1.1\r\nHost: h\r\nX-1: one\r\nContent-Length: 2\r\n\r\nab");
+	ck_becomes(&n_held, 1);
+	reset_on_close(fd);
+	ck_active(0);
+	other = peer(); /* the request is as it was, whatever comes after it */
+	say(other, "GET /another HTTP/1.1\r\nHost: other\r\n\r\n");
+	check_as_it_was(held[0]);
+	ck_assert_int_eq(fn_http_req_add_header(held[0], "X-A", "1"), 0);
+	fn_http_reply_owned(held[0], 200, NULL, big, 10, released, NULL);
+	ck_becomes(&n_released, 1);
+	fd = peer();
+	say(fd, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
+	ck_becomes(&n_held, 2);
+	reset_on_close(fd);
+	file = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	fn_http_reply_fd(held[1], 200, NULL, file, 10);
+	ck_assert_int_eq(fcntl(file, F_GETFD), -1);
+	close(other);
+	tear_down();
+}
+END_TEST
+
+START_TEST(test_peers_that_end)
+{
+	int fd;
+
+	set_up((struct fn_httpd_config){0});
+	fd = peer(); /* unseen until the answer fails */
+	say(fd, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
+	ck_becomes(&n_held, 1);
+	close(fd);
+	turn();
+	fn_http_reply_owned(held[0], 200, NULL, big, BIG, released, NULL);
+	turn();
+	ck_becomes(&n_released, 1);
+	ck_active(0);
+	fd = peer(); /* the sending half alone: it is answered, with all it asked for */
+	say(fd, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\nGET /2 HTTP/1.1\r\nHost: h\r\n\r\n");
+	ck_becomes(&n_held, 2);
+	shutdown(fd, SHUT_WR);
+	turn();
+	fn_http_reply(held[1], 200, NULL, "held", 4);
+	turn();
+	ck_hears(fd, "GET /2? a=- b=- EOF");
+	ck_has("\r\n\r\nheldHTTP");
+	close(fd);
+	tear_down();
+}
+END_TEST
+
+START_TEST(test_large_replies)
+{
+	const char *body;
+	int fd;
+
+	set_up((struct fn_httpd_config){0});
+	fd = peer();
+	say(fd, "GET /big HTTP/1.1\r\nHost: h\r\n\r\nGET /2 HTTP/1.1\r\nHost: h\r\n\r\n");
+	ck_becomes(&n_requests, 1); /* the next waits until it has been taken */
+	ck_assert_uint_eq(n_released, 0);
+	ck_active(1);
+	ck_hears(fd, "GET /2? a=- b=- ");
+	body = memmem(in.data, in.len, "\r\n\r\n", 4);
+	ck_assert(body && memcmp(body + 4, big, BIG) == 0);
+	ck_becomes(&n_released, 1);
+	ck_active(0);
+	say(fd, "HEAD /big HTTP/1.1\r\nHost: h\r\n\r\n");
+	ck_hears(fd, "Content-Length: 8388608\r\n\r\n");
+	ck_becomes(&n_released, 2);
+	say(fd, "GET /big HTTP/1.1\r\nHost: h\r\n\r\n");
+	reset_on_close(fd); /* with most of it unread */
+	ck_becomes(&n_released, 3);
+	ck_active(0);
+	tear_down();
+}
+END_TEST
+
+static int file_of(size_t size)
+{
+	int fd = memfd_create("file", MFD_CLOEXEC);
+
+	ck_assert_int_eq(write(fd, big, size), (ssize_t)size);
+	return fd; /* its position is its end: that does not matter */
+}
+
+START_TEST(test_files)
+{
+	const char *body;
+	int fd;
+
+	set_up((struct fn_httpd_config){0});
+	fd = peer();
+	file = file_of(BIG);
+	say(fd, "GET /file HTTP/1.1\r\nHost: h\r\n\r\nGET /2 HTTP/1.1\r\nHost: h\r\n\r\n");
+	ck_assert_int_eq(fcntl(file, F_GETFD), FD_CLOEXEC);
+	ck_hears(fd, "GET /2? a=- b=- ");
+	body = memmem(in.data, in.len, "\r\n\r\n", 4);
+	ck_assert(strstr(in.data, "Content-Type: application/zip\r\nContent-Length: 8388608\r\n\r\n"));
+	ck_assert(body && memcmp(body + 4, big, BIG) == 0);
+	ck_assert_int_eq(fcntl(file, F_GETFD), -1);
+	file = file_of(10);
+	say(fd, "HEAD /file HTTP/1.1\r\nHost: h\r\n\r\n");
+	ck_hears(fd, "Content-Length: 8388608\r\n\r\n");
+	ck_assert_int_eq(fcntl(file, F_GETFD), -1);
+	file = file_of(10); /* shorter than was said: the client must notice */
+	say(fd, "GET /file HTTP/1.1\r\nHost: h\r\n\r\n");
+	ck_hears(fd, "EOF");
+	body = memmem(in.data, in.len, "\r\n\r\n", 4);
+	ck_assert(body && body + 4 + 10 + 3 == in.data + in.len);
+	ck_assert_int_eq(fcntl(file, F_GETFD), -1);
+	ck_active(0);
+	close(fd);
+	tear_down();
+}
+END_TEST
+
+/* Rounds of the loop in a while in which nothing should happen. */
+static unsigned rounds_in_ms(unsigned ms)
+{
+	unsigned n = 0;
+
+	for (uint64_t end = fn_clock_mono_us() + (uint64_t)ms * 1000u; fn_clock_mono_us() < end; n++)
+		ck_assert_int_eq(fn_loop_run_once(loop, 50000), 0);
+	return n;
+}
+
+START_TEST(test_connection_limit)
+{
+	int fd[3];
+
+	set_up((struct fn_httpd_config){.conn_max = 2});
+	for (int i = 0; i < 3; i++)
+		fd[i] = peer();
+	for (int i = 0; i < 3; i++)
+		say(fd[i], "GET /x HTTP/1.1\r\nHost: h\r\n\r\n");
+	ck_becomes(&n_requests, 2);
+	ck_assert_uint_lt(rounds_in_ms(200), 10);
+	ck_assert_str_eq(hear(fd[2]), "");
+	close(fd[0]);
+	turn();
+	ck_hears(fd[2], "GET /x? a=- b=- ");
+	ck_assert_int_eq(fn_httpd_add_conn(httpd, socket(AF_INET, SOCK_STREAM, 0)), -ENOBUFS);
+	close(fd[1]);
+	close(fd[2]);
+	tear_down();
+}
+END_TEST
+
+START_TEST(test_no_descriptors)
+{
+	struct rlimit all, none = {0};
+	int fd;
+
+	set_up((struct fn_httpd_config){0});
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &all), 0);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	none.rlim_max = all.rlim_max;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	say(fd, "GET /x HTTP/1.1\r\nHost: h\r\n\r\n");
+	ck_assert_uint_lt(rounds_in_ms(400), 30);
+	ck_assert_uint_eq(n_requests, 0);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &all), 0);
+	wait_ms(250);
+	ck_hears(fd, "GET /x? a=- b=- ");
+	close(fd);
+	tear_down();
+}
+END_TEST
+
+START_TEST(test_timeouts)
+{
+	int idle, used, head, empty, body, held_one, slow;
+
+	set_up((struct fn_httpd_config){.idle_timeout_s = 2, .stall_timeout_s = 1});
+	idle = peer();
+	used = peer();
+	head = peer();
+	empty = peer();
+	body = peer();
+	held_one = peer();
+	slow = peer();
+	say(idle, "GET /x HTTP/1.1\r\nHost: h\r\n\r\n");
+	hear(idle);
+	say(held_one, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
+	ck_becomes(&n_held, 1);
+	say(slow, "GET /big HTTP/1.1\r\nHost: h\r\n\r\n");
+	say(body, "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n");
+	say(head, "GET /x HTTP/1.1\r\n");
+	for (int i = 0; i < 8; i++) { /* a byte now and then is not getting on */
+		if (i < 4) {
+			say(head, "X");
+			say(body, "X");
+		}
+		(void)!send(empty, "\r\n", 2, MSG_NOSIGNAL);
+		say(used, "GET /x HTTP/1.1\r\nHost: h\r\n\r\n");
+		hear(used);
+		wait_ms(200);
+		if (i == 2)
+			ck_assert_str_eq(hear(idle), "");
+	}
+	ck_hears(head, "EOF");
+	ck_has("HTTP/1.1 408 Request Timeout\r\n");
+	ck_hears(body, "EOF");
+	ck_has("HTTP/1.1 408 Request Timeout\r\n");
+	ck_becomes(&n_released, 1); /* cut off: it took nothing */
+	ck_active(1);
+	say(used, "GET /x HTTP/1.1\r\nHost: h\r\n\r\n");
+	wait_ms(1300);
+	ck_hears(idle, "EOF");
+	ck_assert_uint_eq(in.len, 3);
+	ck_hears(empty, "EOF");
+	ck_assert_uint_eq(in.len, 3);
+	ck_hears(used, "GET /x? a=- b=- ");
+	ck_assert_str_eq(hear(held_one), "");
+	fn_http_reply(held[0], 200, NULL, "held", 4); /* requests may take their time */
+	ck_hears(held_one, "held");
+	close(slow);
+	tear_down();
+}
+END_TEST
+
+START_TEST(test_end)
+{
+	int fd, other, s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	set_up((struct fn_httpd_config){0});
+	fd = peer();
+	other = peer();
+	say(fd, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
+	ck_becomes(&n_held, 1);
+	fn_httpd_quiesce(httpd);
+	ck_active(1);
+	ck_assert_int_eq(connect(s, (struct sockaddr *)&address, sizeof(address)), -1);
+	ck_assert_int_eq(errno, ECONNREFUSED);
+	fn_http_reply(held[0], 200, NULL, "held", 4);
+	ck_active(0);
+	ck_hears(fd, "heldEOF");
+	ck_has("Connection: close\r\n");
+	say(other, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n"); /* who is connected is still served, once */
+	ck_becomes(&n_held, 2);
+	ck_active(1);
+	fn_httpd_free(httpd); /* with a request out: its reply is dropped */
+	httpd = NULL;
+	ck_hears(other, "EOF");
+	ck_assert_uint_eq(in.len, 3);
+	ck_assert_str_eq(fn_http_req_path(held[1]), "/hold");
+	fn_http_reply_owned(held[1], 200, NULL, big, 10, released, NULL);
+	ck_becomes(&n_released, 1);
+	close(fd);
+	close(other);
+	close(s);
+	tear_down();
+}
+END_TEST
+
+TEST_MAIN("web/httpd", test_requests, test_bodies_that_are_too_large, test_refusals, test_later_replies, test_peers_that_go, test_peers_that_end, test_large_replies, test_files,
+	  test_connection_limit, test_no_descriptors, test_timeouts, test_end)
