@@ -485,27 +485,43 @@ static int await_exec(struct state *s, struct fn_err *err)
 }
 
 /* The environment lies in the order as it is wanted: strings in a row. */
-static int hand_over(struct state *s, struct fn_err *err)
+static void hand_over(struct state *s)
 {
 	const char *from = s->spec.envp[0] ? s->spec.envp[0] : "", *end = s->spec.exec_candidates[0];
 	uint32_t len = s->spec.envp[0] ? (uint32_t)(end - from) : 0;
-	int r = fn_fd_write_all(s->gate[1], &len, sizeof(len));
+	struct iovec iov[2] = {{&len, sizeof(len)}, {(void *)from, len}};
 
-	if (r == 0)
-		r = fn_fd_write_all(s->gate[1], from, len);
-	return r < 0 ? fn_err_set(err, r, "start runtime", "the one started ahead has ended") : 0;
+	(void)fn_sock_send(s->gate[1], iov, 2, NULL, 0); /* one that has ended meanwhile is reaped by live() */
+	close(s->gate[1]);
+}
+
+/* Another can be had as long as nobody knows of this one. */
+static int still_there(struct state *s, struct fn_err *err)
+{
+	siginfo_t si = {0};
+
+	if (waitid(P_PID, (id_t)s->runtime, &si, WEXITED | WNOHANG | WNOWAIT) == 0 && si.si_pid != 0)
+		return fn_err_set(err, ESRCH, "start runtime", "the one started ahead has ended");
+	return 0;
 }
 
 static int step_runtime(struct state *s, struct fn_err *err)
 {
 	uint64_t from = fn_clock_mono_us();
-	int r = s->prestarted ? hand_over(s, err) : open_gate(s, err);
+	int r;
 
-	if (r == 0)
-		r = confine(s, err);
-	if (r == 0 && !s->prestarted)
-		r = await_exec(s, err);
-	close(s->gate[1]);
+	if (s->prestarted) { /* it gets its environment when fnd has been told: it would take the CPU from us until its init is done */
+		r = still_there(s, err);
+		if (r == 0)
+			r = confine(s, err);
+	} else { /* an execve takes its time */
+		r = open_gate(s, err);
+		if (r == 0)
+			r = confine(s, err);
+		if (r == 0)
+			r = await_exec(s, err);
+		close(s->gate[1]);
+	}
 	s->done.exec_us = (uint32_t)(fn_clock_mono_us() - from);
 	return r;
 }
@@ -582,5 +598,7 @@ _Noreturn void fn_child_main(const struct fn_child *c)
 	s.done.type = FN_SYNC_RUNNING;
 	if (send_msg(c->sync_fd, &s.done, -1) < 0) /* fn-spawnd died while the change of ids had cleared the signal that would have told us */
 		_exit(1);
+	if (s.prestarted)
+		hand_over(&s);
 	live(&s);
 }

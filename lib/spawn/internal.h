@@ -77,6 +77,7 @@ struct fn_spawn_server {
 	struct fn_list parked; /* orders that wait for an address */
 	uint64_t parked_timer;
 	uint64_t quiet_until_us; /* nothing is made ahead before: a runtime initialises */
+	uint64_t hungry_since_us; /* something is to be made since then, and waits for that; 0 = nothing does */
 	struct fn_unpacker *unpacker;
 	char *in;
 };

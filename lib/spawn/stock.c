@@ -12,6 +12,8 @@
 #define BUILDING_MAX 1u      /* at once: building is for idle moments */
 #define STOCKS_MAX 9u        /* kinds: the plain one and the eight runtimes asked for the most */
 #define QUIET_US 10000u      /* at most: somebody waits for an init too, which would share two CPUs with what is made ahead */
+#define ANSWER_US 1500u      /* from the end of its init on: what it was started for is answered */
+#define HUNGRY_US 20000u     /* starts without a pause do not keep us from making more for longer than that */
 #define RETRY_US 1000000u    /* after a failure: the host lacks something, and asking again and again does not mend it */
 
 double fn_stock_demand(double before, unsigned taken)
@@ -63,8 +65,17 @@ static void fill(struct fn_spawn_server *s)
 {
 	struct fn_err err = {0};
 
-	if (s->shutdown || s->n_starting > 0 || !fn_list_empty(&s->parked) || fn_loop_now_us(s->cfg.loop) < s->quiet_until_us)
+	uint64_t now = fn_loop_now_us(s->cfg.loop);
+
+	if (s->shutdown || s->n_starting > 0 || !fn_list_empty(&s->parked))
 		return;
+	if (now < s->quiet_until_us) {
+		if (s->hungry_since_us == 0)
+			s->hungry_since_us = now;
+		if (now < s->hungry_since_us + HUNGRY_US)
+			return;
+	}
+	s->hungry_since_us = 0;
 	fn_list_for_each(l, &s->stocks)
 	{
 		struct fn_stock *k = stock_of(l);
@@ -145,7 +156,7 @@ void fn_stock_box_started(struct fn_box *b)
 
 void fn_stock_box_initialised(struct fn_box *b)
 {
-	b->server->quiet_until_us = 0;
+	b->server->quiet_until_us = fn_loop_now_us(b->server->cfg.loop) + ANSWER_US;
 	arm(b->server, 0);
 }
 
