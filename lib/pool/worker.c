@@ -343,6 +343,7 @@ void fn_worker_on_timer(void *arg)
 		if (fn_pool_now_us(p) >= fn_worker_until(w)) {
 			fn_worker_end(w);
 		} else {
+			fn_rt_flush(w->rt);
 			freeze(w, true);
 			fn_worker_arm(w, fn_worker_until(w));
 		}

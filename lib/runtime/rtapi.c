@@ -133,16 +133,23 @@ static void reply_state(struct fn_h1_conn *c, const struct fn_rt *rt, const char
 	reply_error(c, 403, "InvalidStateTransition", text);
 }
 
-/* Whoever waits for the function's answer is served before the runtime that gave it. */
+/* Whoever waits for the function's answer is served before the runtime that gave it. One that has sent its `next` along gets this with the event. */
 static void reply_ok(struct fn_h1_conn *c)
 {
 	static const char ok[] = "{\"status\":\"OK\"}\n";
-	static const struct fn_h1_reply r = {.status = 202, .content_type = "application/json", .body = ok, .len = sizeof(ok) - 1, .later = true};
+	static const struct fn_h1_reply r = {.status = 202, .content_type = "application/json", .body = ok, .len = sizeof(ok) - 1, .later = true,
+					     .joins = true};
 
 	fn_h1_conn_reply(c, &r);
 }
 
 bool fn_rt_waiting(const struct fn_rt *rt) { return rt->next != NULL && !fn_h1_conn_peer_gone(rt->next); }
+
+void fn_rt_flush(struct fn_rt *rt)
+{
+	if (rt)
+		fn_h1_conn_flush(rt->next);
+}
 
 static void release_inv(void *arg) { fn_invocation_unref(arg); }
 

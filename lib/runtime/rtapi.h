@@ -39,6 +39,9 @@ int fn_rt_new(struct fn_loop *loop, struct fn_h1_server *server, int listen_fd, 
 bool fn_rt_waiting(const struct fn_rt *rt);
 /* Answers the pending `next`; -EAGAIN when none is. A reference to inv is taken until its response. */
 int fn_rt_deliver(struct fn_rt *rt, struct fn_invocation *inv);
+/* A runtime may send its result and its request for the next event together. Then the one system call that hands out the event carries the
+ * result's 202 too. Called when no event has come for a while: the 202 alone. NULL is fine. */
+void fn_rt_flush(struct fn_rt *rt);
 /* Ends its connections; no more callbacks. NULL is fine. */
 void fn_rt_close(struct fn_rt *rt);
 

@@ -41,6 +41,7 @@ struct fn_h1_conn {
 	uint64_t io;
 	uint32_t watched;
 	enum state state;
+	bool joins; /* the answer in `out` may wait for the next one */
 	bool busy, last, unread, ended; /* busy: in one of our loops, which frees it if it is closed; last: close after this answer;
 					   unread: bytes came while they could not be taken; ended: the peer will send no more */
 	size_t drained;
@@ -317,6 +318,7 @@ void fn_h1_conn_reply(struct fn_h1_conn *c, const struct fn_h1_reply *r)
 	struct iovec iov[2];
 
 	c->last = c->last || c->h.close || r->close;
+	c->joins = r->later && r->joins && !c->last;
 	c->release = r->release;
 	c->release_arg = r->release_arg;
 	c->body = r->body;
@@ -332,7 +334,7 @@ void fn_h1_conn_reply(struct fn_h1_conn *c, const struct fn_h1_reply *r)
 	n = fn_h1_put_head(r, c->last, &c->s->date, head, size);
 	iov[0] = (struct iovec){head, n};
 	iov[1] = (struct iovec){(void *)r->body, c->body_len};
-	if (!r->later && !r->from_file && send_parts(c, iov, c->body_len > 0 ? 2 : 1, 0, &sent) == 0 && sent == n + c->body_len)
+	if (c->out.len == 0 && !r->later && !r->from_file && send_parts(c, iov, c->body_len > 0 ? 2 : 1, 0, &sent) == 0 && sent == n + c->body_len)
 		answered(c);
 	else
 		keep_and_push(c, r, head, n, sent);
@@ -474,14 +476,45 @@ static int take(struct fn_h1_conn *c)
 	return 0;
 }
 
+void fn_h1_conn_flush(struct fn_h1_conn *c)
+{
+	struct iovec iov;
+	size_t sent;
+
+	if (!c || c->out.len == 0 || (c->state != HANDLING && c->state != READING))
+		return;
+	iov = (struct iovec){c->out.data + c->out_at, c->out.len - c->out_at};
+	(void)send_parts(c, &iov, 1, 0, &sent); /* what is left, or fails, does so with the next answer */
+	c->out_at += sent;
+	if (c->out_at == c->out.len) {
+		fn_buf_free(&c->out);
+		c->out_at = 0;
+	}
+}
+
+/* Lets the answer wait, if there is something to wait for. */
+static bool join(struct fn_h1_conn *c)
+{
+	if (!c->joins || c->rest.len == 0)
+		return false;
+	c->joins = false;
+	body_release(c);
+	fn_h1_reset(&c->h);
+	c->unread = false;
+	set_state(c, READING);
+	return true;
+}
+
 /* Does what the state asks for. */
 static void work(struct fn_h1_conn *c)
 {
 	c->busy = true;
-	if (c->state == SENDING)
+	if (c->state == SENDING && !join(c))
 		push_or_fail(c);
 	if (c->ops && c->state == READING)
 		parse_rest(c);
+	if (c->ops && c->state == READING) /* the next request is not whole: its sender may wait for this answer */
+		fn_h1_conn_flush(c);
 	c->busy = false;
 	if (!c->ops)
 		conn_free(c);

@@ -49,6 +49,8 @@ bool fn_h1_conn_peer_gone(const struct fn_h1_conn *c);
 /* Instead of a reply: 101 Switching Protocols, and the connection's socket is the caller's, blocking from now on. To the connection it is
  * fn_h1_conn_close(), also on failure (-errno): what came behind the request is lost, so a client waits for the 101. RFC 9110, 7.8. */
 int fn_h1_conn_upgrade(struct fn_h1_conn *c, const char *protocol);
+/* Sends what a reply that `joins` has left waiting; does nothing when nothing is. NULL is fine. */
+void fn_h1_conn_flush(struct fn_h1_conn *c);
 /* Exactly once per request that is still there. Does not call the owner back, but for `answered`. */
 void fn_h1_conn_reply(struct fn_h1_conn *c, const struct fn_h1_reply *reply);
 /* Answers with an error and ends the connection: instead of a reply, or while the request has not wholly come (but not from body_max). */

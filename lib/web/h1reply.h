@@ -20,6 +20,8 @@ struct fn_h1_reply {
 	void (*release)(void *arg); /* the body is lent until this is called, once; NULL: it is copied if need be */
 	void *release_arg;
 	bool later;                 /* to be sent at the end of the loop's round: others are answered first. The body must be short. */
+	bool joins;                 /* with `later`: if the peer has sent its next request already, it goes out with the answer to that one, or with
+				       fn_h1_conn_flush(), whichever comes first */
 	bool close;                 /* the connection ends with it */
 	bool from_file;             /* the body is the first len bytes of `file`, which is taken; SIGPIPE must be ignored (sendfile) */
 	int file;

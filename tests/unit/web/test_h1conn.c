@@ -30,7 +30,8 @@ static void released(void *arg)
 static void answer(struct fn_h1_conn *c, const char *body, bool later)
 {
 	const struct fn_h1_header h[] = {{"X-A", "1\r\nX-B: 2"}};
-	const struct fn_h1_reply r = {.status = 200, .content_type = "text/plain", .headers = h, .n_headers = 1, .body = body, .len = strlen(body), .later = later};
+	const struct fn_h1_reply r = {.status = 200, .content_type = "text/plain", .headers = h, .n_headers = 1, .body = body, .len = strlen(body), .later = later,
+				      .joins = strcmp(body, "/join") == 0};
 
 	fn_h1_conn_reply(c, &r);
 }
@@ -65,7 +66,7 @@ static void on_request(void *arg, struct fn_h1_conn *c, struct fn_h1 *req)
 		fn_h1_conn_close(c);
 		conn = NULL;
 	} else {
-		answer(c, t, strcmp(t, "/later") == 0);
+		answer(c, t, strcmp(t, "/later") == 0 || strcmp(t, "/join") == 0);
 	}
 }
 
@@ -344,6 +345,46 @@ START_TEST(test_later)
 }
 END_TEST
 
+/* An answer waits for the one to the next request if that request is there, and no longer than its owner likes. */
+START_TEST(test_joined_answers)
+{
+	const char *t;
+
+	set_up();
+	say("GET /join HTTP/1.1\r\n\r\n"); /* nothing behind it */
+	ck_assert(ends(heard(), "/join"));
+	say("GET /join HTTP/1.1\r\n\r\nGET /hold HTTP/1.1\r\n\r\n");
+	ck_assert_str_eq(heard(), "");
+	ck_assert_ptr_nonnull(held);
+	answer(held, "/held", false);
+	t = heard();
+	ck_assert_uint_eq(count(t, "HTTP/1.1 200 OK"), 2);
+	ck_assert_msg(strstr(t, "/join") && ends(t, "/held"), "%s", t);
+	held = NULL;
+	say("GET /join HTTP/1.1\r\n\r\nGET /hold HTTP/1.1\r\n\r\n");
+	fn_h1_conn_flush(conn);
+	ck_assert(ends(heard(), "/join"));
+	fn_h1_conn_flush(conn);
+	ck_assert_str_eq(heard(), "");
+	answer(held, "/held", true);
+	turn();
+	t = heard();
+	ck_assert_uint_eq(count(t, "HTTP/1.1 200 OK"), 1);
+	ck_assert(ends(t, "/held"));
+	held = NULL;
+	say("GET /join HTTP/1.1\r\n\r\nGET /ho"); /* half a request is none */
+	ck_assert(ends(heard(), "/join"));
+	say("ld HTTP/1.1\r\n\r\n");
+	ck_assert_ptr_nonnull(held);
+	answer(held, "/held", false);
+	ck_assert(ends(heard(), "/held"));
+	say("GET /join HTTP/1.1\r\n\r\nGET /join HTTP/1.1\r\n\r\nGET /big HTTP/1.1\r\n\r\n"); /* before one that is lent and long */
+	t = heard();
+	ck_assert_uint_eq(count(t, "HTTP/1.1 200 OK"), 3);
+	tear_down();
+}
+END_TEST
+
 /* The socket goes on as its new owner's: blocking, nothing of it lost, and the connection is told no more. */
 START_TEST(test_upgrade)
 {
@@ -372,4 +413,4 @@ START_TEST(test_upgrade)
 }
 END_TEST
 
-TEST_MAIN("web/h1conn", test_answers, test_refusals, test_pipelining, test_peers_that_go, test_slow_reader, test_later, test_upgrade)
+TEST_MAIN("web/h1conn", test_answers, test_refusals, test_pipelining, test_peers_that_go, test_slow_reader, test_later, test_joined_answers, test_upgrade)

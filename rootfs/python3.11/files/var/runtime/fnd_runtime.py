@@ -11,6 +11,7 @@ import builtins
 import time
 
 API = "/2018-06-01/runtime/"
+NEXT = API + "invocation/next"
 TASK_ROOT = "/var/task"
 request_id = tenant_id = None  # of the invocation that runs, for log records
 
@@ -85,6 +86,7 @@ class Api:
         self.host = address
         self.sock = None
         self.rest = b""
+        self.asked = False  # the next event has been asked for along with the last result
 
     def _connect(self):
         self.sock = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
@@ -128,14 +130,38 @@ class Api:
 
     def call(self, method, path, body=None, headers=""):
         """(status, {lower-case header: value}, body)"""
+        self._send(self._message(method, path, body, headers))
+        return self._answer()
+
+    def next(self):
+        if not self.asked:
+            self._send(self._message("GET", NEXT))
+        self.asked = False
+        return self._answer()
+
+    def result(self, path, body, headers):
+        """Posts it, and asks for the next event in the same breath: the platform hands out both answers together."""
+        message, following = self._message("POST", path, body, headers), self._message("GET", NEXT)
+        if len(message) < 65536:
+            self._send(message + following)
+        else:
+            self._send(message)
+            self._send(following)
+        self._answer()
+        self.asked = self.sock is not None
+
+    def _message(self, method, path, body=None, headers=""):
         head = f"{method} {path} HTTP/1.1\r\nHost: {self.host}\r\n{headers}"
         if body is None:
-            message = (head + "\r\n").encode("latin-1")
-        else:
-            message = f"{head}Content-Length: {len(body)}\r\n\r\n".encode("latin-1") + body
+            return (head + "\r\n").encode("latin-1")
+        return f"{head}Content-Length: {len(body)}\r\n\r\n".encode("latin-1") + body
+
+    def _send(self, message):
         if self.sock is None:
             self._connect()
         self.sock.sendall(message)  # unanswered calls are not repeated: the platform ends a runtime whose connection it dropped
+
+    def _answer(self):
         while (end := self.rest.find(b"\r\n\r\n")) < 0:
             self._more()
         lines, self.rest = self.rest[:end].decode("latin-1").split("\r\n"), self.rest[end + 4:]
@@ -513,7 +539,7 @@ def _header(error):
 def post_error(api, base, exception):
     error = describe(exception, request_id)
     log_error(error)
-    api.call("POST", base + "/error", dumps(error).encode(), f"Content-Type: application/json\r\nLambda-Runtime-Function-Error-Type: {_header(error)}\r\n")
+    api.result(base + "/error", dumps(error).encode(), f"Content-Type: application/json\r\nLambda-Runtime-Function-Error-Type: {_header(error)}\r\n")
 
 
 def answer(handler, headers, body):
@@ -534,7 +560,7 @@ def answer(handler, headers, body):
 
 def serve_one(api, handler):
     global request_id, tenant_id
-    status, headers, body = api.call("GET", API + "invocation/next")
+    status, headers, body = api.next()
     if status != 200:
         raise ConnectionError(f"next: status {status}")
     request_id = headers["lambda-runtime-aws-request-id"]
@@ -551,7 +577,7 @@ def serve_one(api, handler):
         post_error(api, base, e)
     else:
         flush()
-        api.call("POST", base + "/response", result, f"Content-Type: {content_type}\r\n")
+        api.result(base + "/response", result, f"Content-Type: {content_type}\r\n")
 
 
 def main():
