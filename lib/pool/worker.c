@@ -184,7 +184,7 @@ static void became_idle(struct fn_worker *w)
 		fn_worker_end(w);
 		return;
 	}
-	fn_keep_idle(&g->pool->keep, &w->keep, fn_pool_now_us(g->pool), w->first);
+	fn_keep_idle(&g->pool->keep, &w->keep, fn_pool_now_us(g->pool), w->first && !w->report.inv); /* its first report may be due still */
 	fn_worker_arm(w, w->keep.idle_since + g->pool->cfg.freeze_grace_us);
 }
 
