@@ -10,14 +10,6 @@
 #include "base/str.h"
 #include "model/limits.h"
 
-void fn_set_string(char **member, const char *value)
-{
-	char *old = *member; /* value may be what the member holds */
-
-	*member = fn_strdup_opt(value);
-	free(old);
-}
-
 void fn_check_fail(struct fn_checks *c, const char *value, const char *member, const char *constraint)
 {
 	(void)fn_buf_addf(&c->text, "%sValue %s%s%s at '%s' failed to satisfy constraint: %s", c->n ? "; " : "", value ? "'" : "",

@@ -23,6 +23,5 @@ void fn_function_touch(struct fn_function *f);
 json_t *fn_call_json(struct fn_call *call);
 /* A member of the request that must be a string when it is there; *ret NULL = absent or null. Replies and returns false otherwise. */
 bool fn_call_text(struct fn_call *call, json_t *in, const char *key, const char **ret);
-void fn_set_string(char **member, const char *value);
 
 #endif

@@ -17,6 +17,14 @@ bool fn_str_ends(const char *s, const char *suffix)
 
 char *fn_strdup_opt(const char *s) { return s ? strdup(s) : NULL; }
 
+void fn_set_string(char **member, const char *value)
+{
+	char *old = *member;
+
+	*member = fn_strdup_opt(value);
+	free(old);
+}
+
 int fn_str_format(char *buf, size_t size, const char *fmt, ...)
 {
 	va_list ap;

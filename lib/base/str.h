@@ -12,6 +12,8 @@ static inline bool fn_str_empty(const char *s) { return !s || !*s; }
 bool fn_str_starts(const char *s, const char *prefix);
 bool fn_str_ends(const char *s, const char *suffix);
 char *fn_strdup_opt(const char *s); /* NULL in, NULL out */
+/* Frees what the member holds and gives it a copy of value, which may be that; NULL = nothing. */
+void fn_set_string(char **member, const char *value);
 /* snprintf that reports truncation: returns -ENAMETOOLONG, buf then holds the cut text. 0 on success. */
 int fn_str_format(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* Whole-string decimal; -EINVAL on anything else, -ERANGE outside [min, max]. */

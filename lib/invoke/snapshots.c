@@ -35,56 +35,43 @@ void fn_snapshots_prepare(struct fn_function *v)
 	if (!v->snap_start)
 		return;
 	v->state = FN_STATE_PENDING;
-	free(v->state_reason);
-	free(v->state_reason_code);
-	v->state_reason = strdup("The function is being created.");
-	v->state_reason_code = strdup("Creating");
+	fn_set_string(&v->state_reason, "The function is being created.");
+	fn_set_string(&v->state_reason_code, "Creating");
 }
 
 static void look_at(struct fn_snapshots *s, uint64_t at) { (void)fn_loop_rearm_timer(s->cfg.loop, s->timer, at); }
 void fn_snapshots_look(struct fn_snapshots *s) { look_at(s, 0); }
-
-static void set(char **member, const char *value)
-{
-	free(*member);
-	*member = value && *value ? strdup(value) : NULL;
-}
 
 /* The version's record with what has come out; it may have gone meanwhile. */
 static void settle(struct job *j, const struct fn_snapshot_result *res)
 {
 	struct fn_store *store = j->s->cfg.store;
 	struct fn_function *now = fn_store_get(store, j->version->name, j->version->version), *f;
+	bool taken = res->what == FN_SNAPSHOT_TAKEN, failed;
 	struct fn_err err;
 	char text[512];
 
 	if (!now || now->generation != j->version->generation)
 		return;
-	if (res->what == FN_SNAPSHOT_FAILED && now->state == FN_STATE_ACTIVE) /* it was well once: it starts plainly, and says why */
-		fn_log_warn("no new snapshot of %s:%s: %s", now->name, now->version, res->reason);
 	f = fn_function_clone(now);
 	if (!f)
 		return;
-	if (res->what != FN_SNAPSHOT_FAILED || f->state == FN_STATE_ACTIVE) {
-		f->state = FN_STATE_ACTIVE;
-		set(&f->state_reason, NULL);
-		set(&f->state_reason_code, NULL);
-	} else {
-		f->state = FN_STATE_FAILED;
-		set(&f->state_reason, res->reason);
-		set(&f->state_reason_code, res->code);
-	}
-	set(&f->snapshot_tree, res->what == FN_SNAPSHOT_TAKEN ? j->tree : NULL);
-	set(&f->snapshot_off, res->what == FN_SNAPSHOT_TAKEN ? NULL : res->reason);
-	set(&f->snapshot_host, j->host);
+	failed = res->what == FN_SNAPSHOT_FAILED && f->state != FN_STATE_ACTIVE; /* one that was well once starts plainly, and says why */
+	f->state = failed ? FN_STATE_FAILED : FN_STATE_ACTIVE;
+	fn_set_string(&f->state_reason, failed ? res->reason : NULL);
+	fn_set_string(&f->state_reason_code, failed ? res->code : NULL);
+	fn_set_string(&f->snapshot_tree, taken ? j->tree : NULL);
+	fn_set_string(&f->snapshot_off, taken || !res->reason[0] ? NULL : res->reason);
+	fn_set_string(&f->snapshot_host, j->host);
 	fn_id_uuid(f->revision_id);
-	if (res->what == FN_SNAPSHOT_REFUSED)
+	if (!taken && !failed)
 		fn_log_warn("%s:%s starts without a snapshot: %s", f->name, f->version, res->reason);
-	if (fn_store_update(store, f, &err) < 0)
+	if (fn_store_update(store, f, &err) < 0) {
 		fn_log_error("%s", fn_err_format(&err, text, sizeof(text)));
-	else
+	} else {
 		fn_pool_renew(j->s->cfg.pool, f);
-	fn_pool_prestart(j->s->cfg.pool, f);
+		fn_pool_prestart(j->s->cfg.pool, f);
+	}
 	fn_function_unref(f);
 }
 

@@ -215,7 +215,7 @@ void fn_worker_finish_dead(struct fn_worker *w)
 	struct fn_group *g = w->group;
 	const struct fn_err lost = {ECONNRESET, "fn-spawnd", "it ended and took the execution environment with it; try again"};
 	bool in_init = w->ready_us == 0 && w->spawned_us != 0;
-	bool helper_lost = w->gone && w->exit.wait_status == -1 && !w->exit.oom && w->exit.memory_peak == UINT64_MAX;
+	bool helper_lost = fn_worker_lost(w);
 	char status[160] = "", *json;
 	size_t len = 0;
 

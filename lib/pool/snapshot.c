@@ -130,13 +130,13 @@ void fn_worker_on_snapshot_refused(void *arg, const char *why)
 
 void fn_worker_snapshot_dead(struct fn_worker *w, const struct fn_err *err)
 {
-	struct fn_snapshot_result res = {.what = FN_SNAPSHOT_FAILED, .code = "FunctionError"};
+	struct fn_snapshot_result res = {.what = FN_SNAPSHOT_FAILED, .code = "FunctionError.RuntimeInitError"};
 	char words[64], text[512];
 	const char *how;
 
 	if (!w->snapshot || w->snapshot->unpacking)
 		return;
-	if ((err && err->code == ECONNRESET) || w->group->pool->shutdown || (w->gone && w->exit.wait_status == -1 && !w->exit.oom && !err)) {
+	if ((err && err->code == ECONNRESET) || w->group->pool->shutdown || (!err && fn_worker_lost(w))) {
 		res.what = FN_SNAPSHOT_LOST;
 	} else if (err) {
 		bool function = err->code == ENOENT && fn_streq(err->stage, "bootstrap");
@@ -144,17 +144,14 @@ void fn_worker_snapshot_dead(struct fn_worker *w, const struct fn_err *err)
 		snprintf(res.code, sizeof(res.code), "%s", function ? "FunctionError.InvalidEntryPoint" : "InternalError");
 		snprintf(res.reason, sizeof(res.reason), "%s", fn_err_format(err, text, sizeof(text)));
 	} else if (w->init_error) {
-		snprintf(res.code, sizeof(res.code), "FunctionError.RuntimeInitError");
 		snprintf(res.reason, sizeof(res.reason), "init failed: %s; its log tells more", w->error_type);
 	} else if (w->timed_out) {
 		snprintf(res.code, sizeof(res.code), "FunctionError.InitTimeout");
 		snprintf(res.reason, sizeof(res.reason), "init did not end in time");
 	} else if (w->exit.oom) {
-		snprintf(res.code, sizeof(res.code), "FunctionError.RuntimeInitError");
 		snprintf(res.reason, sizeof(res.reason), "init ran out of memory");
 	} else {
 		how = fn_exit_words(w->exit.wait_status, words, sizeof(words));
-		snprintf(res.code, sizeof(res.code), "FunctionError.RuntimeInitError");
 		snprintf(res.reason, sizeof(res.reason), "the runtime ended during init: %s", how ? how : "exit status 0");
 	}
 	tell(w->snapshot, &res);

@@ -99,6 +99,12 @@ struct fn_worker {
 static inline uint64_t fn_pool_now_us(const struct fn_pool *p) { return fn_loop_now_us(p->cfg.loop); }
 static inline struct fn_worker *fn_worker_of(struct fn_list *l) { return fn_list_entry(l, struct fn_worker, link); }
 
+/* It went with fn-spawnd, not by itself (spawn/client.h says how that looks). */
+static inline bool fn_worker_lost(const struct fn_worker *w)
+{
+	return w->gone && w->exit.wait_status == -1 && !w->exit.oom && w->exit.memory_peak == UINT64_MAX;
+}
+
 /* pool.c */
 /* The group of this version and generation, made if need be; NULL on no memory. */
 struct fn_group *fn_group_get(struct fn_pool *p, struct fn_function *f);

@@ -384,8 +384,28 @@ static int receive_order(struct state *s, struct fn_err *err)
 	return fn_spec_borrow(s->order->spec, s->spec_len, s->vec, &s->spec, err);
 }
 
-static int open_gate(struct state *s, struct fn_err *err);
-static int await_exec(struct state *s, struct fn_err *err);
+/* PID 2 goes on to its execve. */
+static int open_gate(struct state *s, struct fn_err *err)
+{
+	int r = fn_fd_write_all(s->gate[1], &s->spec_len, sizeof(s->spec_len));
+
+	s->died = r == -EPIPE; /* and says why */
+	return r < 0 && !s->died ? fn_err_set(err, r, "start runtime", "gate") : 0;
+}
+
+static int await_exec(struct state *s, struct fn_err *err)
+{
+	struct fn_err e;
+	ssize_t n = fn_fd_read_all(s->exec_pipe[0], &e, sizeof(e));
+
+	close(s->exec_pipe[0]);
+	if (n == 0 && !s->died)
+		return 0;
+	if (n != (ssize_t)sizeof(e))
+		return fn_err_set(err, EIO, "start runtime", "died before exec");
+	*err = e;
+	return -e.code;
+}
 
 /* A runtime that begins before it knows its function: in its base image, which is left again when the order comes. */
 static int prestart(struct state *s, struct fn_err *err)
@@ -436,8 +456,6 @@ static int step_ready(struct state *s, struct fn_err *err)
 	return r < 0 ? fn_err_set(err, r, "ready", NULL) : 0;
 }
 
-static int step_order(struct state *s, struct fn_err *err) { return receive_order(s, err); }
-
 /* Init becomes nobody. */
 static int step_init(struct state *s, struct fn_err *err)
 {
@@ -459,29 +477,6 @@ static int confine(struct state *s, struct fn_err *err)
 	fn_sched_slice(0);
 	r = fn_seccomp_install(s->c->init_seccomp);
 	return r < 0 ? fn_err_set(err, r, "seccomp", "init") : 0;
-}
-
-/* PID 2 goes on to its execve. */
-static int open_gate(struct state *s, struct fn_err *err)
-{
-	int r = fn_fd_write_all(s->gate[1], &s->spec_len, sizeof(s->spec_len));
-
-	s->died = r == -EPIPE; /* and says why */
-	return r < 0 && !s->died ? fn_err_set(err, r, "start runtime", "gate") : 0;
-}
-
-static int await_exec(struct state *s, struct fn_err *err)
-{
-	struct fn_err e;
-	ssize_t n = fn_fd_read_all(s->exec_pipe[0], &e, sizeof(e));
-
-	close(s->exec_pipe[0]);
-	if (n == 0 && !s->died)
-		return 0;
-	if (n != (ssize_t)sizeof(e))
-		return fn_err_set(err, EIO, "start runtime", "died before exec");
-	*err = e;
-	return -e.code;
 }
 
 /* The environment lies in the order as it is wanted: strings in a row. */
@@ -537,7 +532,7 @@ static const struct {
 	{"proc", step_proc, MOUNTS}, {"dev", step_dev, MOUNTS},       {"nat", step_nat, NET},          {"quotas", step_quotas, NONE},
 	{"mask", step_mask, MOUNTS}, {"bounding", step_bounding, NONE}, {"fork", step_fork, NONE},     {"prestart", step_prestart, NONE},
 	{"new tmp", step_new_tmp, MOUNTS}, {"ready", step_ready, NONE},
-	{"order", step_order, NONE}, {"hostname", step_hostname, NONE}, {"root", step_root, MOUNTS},   {"tmp", step_tmp, MOUNTS},
+	{"order", receive_order, NONE}, {"hostname", step_hostname, NONE}, {"root", step_root, MOUNTS},   {"tmp", step_tmp, MOUNTS},
 	{"enter", step_enter, MOUNTS}, {"init", step_init, NONE},     {"runtime", step_runtime, NONE},
 };
 #define N_STEPS (sizeof(plan) / sizeof(plan[0]))

@@ -60,13 +60,9 @@ static ssize_t read_info(int fd)
 {
 	char path[64];
 	ssize_t n;
-	int info;
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	info = open(path, O_RDONLY | O_CLOEXEC);
-	n = info < 0 ? -1 : read(info, text, sizeof(text) - 1);
-	if (info >= 0)
-		close(info);
+	n = save_read(path, text, sizeof(text) - 1);
 	text[n > 0 ? n : 0] = '\0';
 	return n;
 }

@@ -87,7 +87,7 @@ static int count_threads(void)
 	return n;
 }
 
-static ssize_t read_file(const char *path, char *to, size_t size)
+ssize_t save_read(const char *path, char *to, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	size_t n = 0;
@@ -114,7 +114,7 @@ static int obstacles(char *why)
 	for (int i = 0; i < 3; i++)
 		if (getitimer(i, &it) == 0 && (it.it_value.tv_sec || it.it_value.tv_usec))
 			return save_fail(why, "a timer (setitimer, alarm) is left by init");
-	if (read_file("/proc/self/timers", text, 1) > 0)
+	if (save_read("/proc/self/timers", text, 1) > 0)
 		return save_fail(why, "a timer (timer_create) is left by init");
 	if (prctl(PR_SET_MM, PR_SET_MM_MAP_SIZE, &n, 0, 0) < 0)
 		return save_fail(why, "the kernel lacks CONFIG_CHECKPOINT_RESTORE");
@@ -155,7 +155,7 @@ static void renew_process(void)
 /* Fields 26 to 51 of /proc/self/stat, proc(5). */
 static int note_mm(char *why)
 {
-	ssize_t n = read_file("/proc/self/stat", text, sizeof(text) - 1);
+	ssize_t n = save_read("/proc/self/stat", text, sizeof(text) - 1);
 	uint64_t v[64] = {0};
 	char *p;
 
@@ -169,7 +169,7 @@ static int note_mm(char *why)
 	head.mm = (struct image_mm){.start_code = v[26], .end_code = v[27], .start_stack = v[28], .start_data = v[45], .end_data = v[46],
 				    .start_brk = v[47], .arg_start = v[48], .arg_end = v[49], .env_start = v[50], .env_end = v[51]};
 	head.mm.brk = (uint64_t)syscall(SYS_brk, 0);
-	n = read_file("/proc/self/auxv", (char *)head.auxv, sizeof(head.auxv));
+	n = save_read("/proc/self/auxv", (char *)head.auxv, sizeof(head.auxv));
 	if (n <= 0 || head.mm.start_brk == 0)
 		return save_fail(why, "/proc/self/stat or auxv does not tell what it should");
 	head.auxv_len = (uint32_t)n;

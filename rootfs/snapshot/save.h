@@ -3,6 +3,7 @@
 #define SAVE_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #define SAVE_WHY_SIZE 256
 
@@ -18,6 +19,9 @@ enum save_result save(int fd, char *why, const char **ret_env, size_t *ret_env_l
 
 /* Puts the words into why; -1. */
 int save_fail(char *why, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* What the file holds, as far as it fits; -1 and errno. */
+ssize_t save_read(const char *path, char *to, size_t size);
 
 /* descriptors.c. Notes what is open (but out_fd), the directory and the umask, without using the heap; negative: why it cannot be kept. */
 int descriptors_note(int out_fd, char *why);

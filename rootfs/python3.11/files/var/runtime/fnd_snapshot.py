@@ -8,8 +8,6 @@ import os
 import sys
 import time
 
-import _socket
-
 import fnd_runtime
 from fnd_runtime import API, dumps
 
@@ -19,20 +17,12 @@ except ImportError:  # an image for a processor that it is not written for
     _fnd_snapshot = None
 
 
-def _connect(address):
-    """Descriptor of a connection that has become the way for the image."""
-    host, _, port = address.partition(":")
-    sock = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
-    sock.connect((host, int(port or 80)))
-    sock.sendall(f"POST {API}snapshot HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: tar\r\nContent-Length: 0\r\n\r\n".encode())
-    answer = b""
-    while b"\r\n\r\n" not in answer:
-        more = sock.recv(1024)
-        if not more:
-            raise ConnectionError("the Runtime API takes no snapshot")
-        answer += more
-    if not answer.startswith(b"HTTP/1.1 101 "):
-        raise ConnectionError(answer.partition(b"\r\n")[0].decode("latin-1"))
+def _connect(api):
+    """Descriptor of the connection, which has become the way for the image."""
+    status, _, _ = api.call("POST", API + "snapshot", b"", "Connection: Upgrade\r\nUpgrade: tar\r\n")
+    if status != 101:
+        raise ConnectionError(f"the Runtime API takes no snapshot: status {status}")
+    sock, api.sock = api.sock, None
     return sock.detach()
 
 
@@ -96,7 +86,7 @@ def take(api):
     try:
         if not _fnd_snapshot:
             raise RuntimeError(f"there are no snapshots on {os.uname().machine} yet")
-        fd = _connect(os.environ["AWS_LAMBDA_RUNTIME_API"])
+        fd = _connect(api)
         environment = _fnd_snapshot.save(fd)
     except (RuntimeError, OSError) as e:
         api.call("POST", API + "snapshot/refused", str(e).encode(), "Content-Type: text/plain\r\n")
