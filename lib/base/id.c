@@ -1,4 +1,4 @@
-/* id.c - see id.h. Randomness is drawn 4 KiB at a time: ids are made on the invocation path. */
+/* id.c - see id.h. Randomness is drawn 4 KiB at a time, by each thread for itself: ids are made on the invocation path. */
 #include "base/id.h"
 
 #include <errno.h>
@@ -9,8 +9,8 @@
 
 #include "base/str.h"
 
-static uint8_t pool[4096];
-static size_t pool_used = sizeof(pool);
+static _Thread_local uint8_t pool[4096];
+static _Thread_local size_t pool_used = sizeof(pool);
 
 static void fill(uint8_t *p, size_t len)
 {

@@ -1,6 +1,7 @@
 /* function.c - see function.h. */
 #include "model/function.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +18,7 @@ struct fn_function *fn_function_new(void)
 
 struct fn_function *fn_function_ref(struct fn_function *f)
 {
-	f->refs++;
+	atomic_fetch_add_explicit(&f->refs, 1, memory_order_relaxed);
 	return f;
 }
 
@@ -29,7 +30,7 @@ struct fn_function *fn_function_ref(struct fn_function *f)
 
 void fn_function_unref(struct fn_function *f)
 {
-	if (!f || --f->refs > 0)
+	if (!f || atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) > 1)
 		return;
 #define FREE(m) free(f->m);
 	STRINGS(FREE)
@@ -49,8 +50,8 @@ struct fn_function *fn_function_clone(const struct fn_function *f)
 
 	if (!c)
 		return NULL;
-	*c = *f;
-	c->refs = 1;
+	atomic_init(&c->refs, 1);
+	memcpy(&c->name, &f->name, sizeof(*c) - offsetof(struct fn_function, name)); /* all behind refs, which may be changing */
 #define COPY(m)                                    \
 	c->m = fn_strdup_opt(f->m);                \
 	ok = ok && (c->m != NULL) == (f->m != NULL);

@@ -1,7 +1,7 @@
 /*
  * function.h - a function version's configuration: an immutable, refcounted snapshot.
  *
- * The store makes a new snapshot for every change; invocations and workers hold a reference to the one they started with.
+ * The store makes a new snapshot for every change; invocations and workers hold a reference to the one they started with, in any thread.
  * Fields are those of FunctionConfiguration (Lambda API 2015-03-31), in the units of that API.
  */
 #ifndef FN_MODEL_FUNCTION_H
@@ -20,7 +20,7 @@ struct fn_env_var {
 };
 
 struct fn_function {
-	unsigned refs;
+	_Atomic unsigned refs;
 	char *name;
 	char *version;            /* "$LATEST", or the number of a published version, which never changes */
 	char *runtime;            /* "python3.11"; NULL for images */

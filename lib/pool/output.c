@@ -31,7 +31,7 @@ void fn_worker_flush_output(struct fn_worker *w)
 
 void fn_worker_read_output(struct fn_worker *w)
 {
-	static char buf[65536];
+	static _Thread_local char buf[65536];
 	size_t total = 0;
 
 	while (w->output_fd >= 0 && total < READ_MAX) {
