@@ -34,6 +34,8 @@ struct fn_logs {
 	char *dir;
 	uint64_t max_bytes;
 	unsigned files;
+	fn_logs_relay_fn relay; /* NULL: they are written here */
+	void *relay_arg;
 	struct fn_map *streams;
 	struct fn_list dirty;
 	uint64_t timer;
@@ -43,22 +45,51 @@ struct fn_logs {
 
 static void on_timer(void *arg);
 
-int fn_logs_new(struct fn_loop *loop, const char *state_dir, uint64_t file_max_bytes, unsigned files, struct fn_logs **ret, struct fn_err *err)
+static int make(struct fn_loop *loop, struct fn_logs **ret)
 {
 	struct fn_logs *l = calloc(1, sizeof(*l));
-	int r;
+	int r = -ENOMEM;
 
-	if (!l || asprintf(&l->dir, "%s/logs", state_dir) < 0 || fn_map_new(&l->streams) < 0)
-		return fn_err_set(err, ENOMEM, "logs", NULL);
+	if (!l || fn_map_new(&l->streams) < 0 || (r = fn_loop_add_timer(loop, UINT64_MAX, on_timer, l, &l->timer)) < 0) {
+		if (l)
+			fn_map_free(l->streams);
+		free(l);
+		return r;
+	}
 	l->loop = loop;
+	fn_list_init(&l->dirty);
+	*ret = l;
+	return 0;
+}
+
+int fn_logs_new_relay(struct fn_loop *loop, fn_logs_relay_fn relay, void *arg, struct fn_logs **ret)
+{
+	int r = make(loop, ret);
+
+	if (r < 0)
+		return r;
+	(*ret)->relay = relay;
+	(*ret)->relay_arg = arg;
+	return 0;
+}
+
+int fn_logs_new(struct fn_loop *loop, const char *state_dir, uint64_t file_max_bytes, unsigned files, struct fn_logs **ret, struct fn_err *err)
+{
+	struct fn_logs *l;
+	int r = make(loop, &l);
+
+	if (r < 0)
+		return fn_err_set(err, r, "logs", NULL);
 	l->max_bytes = file_max_bytes;
 	l->files = files;
-	fn_list_init(&l->dirty);
-	r = fn_mkdir_p(l->dir, 0750);
-	if (r == 0)
-		r = fn_loop_add_timer(loop, UINT64_MAX, on_timer, l, &l->timer);
-	if (r < 0)
-		return fn_err_set(err, r, "logs", "%s", l->dir);
+	if (asprintf(&l->dir, "%s/logs", state_dir) < 0)
+		l->dir = NULL;
+	r = l->dir ? fn_mkdir_p(l->dir, 0750) : -ENOMEM;
+	if (r < 0) {
+		fn_err_set(err, r, "logs", "%s/logs", state_dir);
+		fn_logs_free(l);
+		return r;
+	}
 	*ret = l;
 	return 0;
 }
@@ -107,7 +138,7 @@ static struct stream *stream_of(struct fn_logs *l, const char *function)
 		return NULL;
 	}
 	s->fd = -EBADF;
-	n = list_files(l, function, &files);
+	n = l->relay ? 0 : list_files(l, function, &files);
 	if (n > 0) {
 		s->file_from = files[n - 1];
 		path_of(l, function, s->file_from, path, sizeof(path));
@@ -131,11 +162,26 @@ static void rotate(struct fn_logs *l, struct stream *s)
 	}
 }
 
+static void stream_free(struct fn_logs *l, struct stream *s)
+{
+	fn_list_remove(&s->dirty);
+	fn_map_remove(l->streams, s->function);
+	fn_close(s->fd);
+	fn_buf_free(&s->out);
+	free(s->function);
+	free(s);
+}
+
 static void flush(struct fn_logs *l, struct stream *s)
 {
 	char path[PATH_MAX];
 
 	fn_list_remove(&s->dirty);
+	if (l->relay) {
+		l->relay(l->relay_arg, s->function, &s->out);
+		stream_free(l, s);
+		return;
+	}
 	for (size_t at = 0; at < s->out.len;) {
 		size_t n = s->out.len - at;
 
@@ -164,13 +210,13 @@ static void flush(struct fn_logs *l, struct stream *s)
 		fn_buf_free(&s->out);
 }
 
-static void on_timer(void *arg)
+void fn_logs_flush(struct fn_logs *l)
 {
-	struct fn_logs *l = arg;
-
 	while (!fn_list_empty(&l->dirty))
 		flush(l, fn_list_entry(fn_list_first(&l->dirty), struct stream, dirty));
 }
+
+static void on_timer(void *arg) { fn_logs_flush(arg); }
 
 void fn_logs_free(struct fn_logs *l)
 {
@@ -179,17 +225,24 @@ void fn_logs_free(struct fn_logs *l)
 
 	if (!l)
 		return;
-	on_timer(l);
+	fn_logs_flush(l);
 	fn_loop_clear(l->loop, &l->timer);
-	while ((s = fn_map_next(l->streams, &it))) {
-		fn_close(s->fd);
-		fn_buf_free(&s->out);
-		free(s->function);
-		free(s);
-	}
+	while ((s = fn_map_next(l->streams, &it)))
+		stream_free(l, s);
 	fn_map_free(l->streams);
 	free(l->dir);
 	free(l);
+}
+
+static void gathered(struct fn_logs *l, struct stream *s)
+{
+	if (s->out.len > GATHER_MAX) {
+		flush(l, s);
+	} else if (!fn_list_linked(&s->dirty)) {
+		if (fn_list_empty(&l->dirty))
+			(void)fn_loop_rearm_timer(l->loop, l->timer, fn_loop_now_us(l->loop) + FLUSH_US);
+		fn_list_push_back(&l->dirty, &s->dirty);
+	}
 }
 
 void fn_logs_append(struct fn_logs *l, const char *function, const char *text, size_t len)
@@ -218,13 +271,17 @@ void fn_logs_append(struct fn_logs *l, const char *function, const char *text, s
 			len--;
 		}
 	}
-	if (s->out.len > GATHER_MAX) {
-		flush(l, s);
-	} else if (!fn_list_linked(&s->dirty)) {
-		if (fn_list_empty(&l->dirty))
-			(void)fn_loop_rearm_timer(l->loop, l->timer, fn_loop_now_us(l->loop) + FLUSH_US);
-		fn_list_push_back(&l->dirty, &s->dirty);
-	}
+	gathered(l, s);
+}
+
+void fn_logs_add(struct fn_logs *l, const char *function, const char *text, size_t len)
+{
+	struct stream *s = stream_of(l, function);
+
+	if (!s || len == 0)
+		return;
+	(void)fn_buf_add(&s->out, text, len);
+	gathered(l, s);
 }
 
 int fn_logs_read(struct fn_logs *l, const char *function, uint64_t cursor, size_t max, struct fn_buf *out, uint64_t *ret_next)
@@ -268,7 +325,7 @@ int fn_logs_read(struct fn_logs *l, const char *function, uint64_t cursor, size_
 
 void fn_logs_remove(struct fn_logs *l, const char *function)
 {
-	struct stream *s = fn_map_remove(l->streams, function);
+	struct stream *s = fn_map_get(l->streams, function);
 	fn_auto_free uint64_t *files = NULL;
 	char path[PATH_MAX];
 	size_t n = list_files(l, function, &files);
@@ -279,11 +336,6 @@ void fn_logs_remove(struct fn_logs *l, const char *function)
 	}
 	snprintf(path, sizeof(path), "%s/%s", l->dir, function);
 	(void)rmdir(path);
-	if (s) {
-		fn_list_remove(&s->dirty);
-		fn_close(s->fd);
-		fn_buf_free(&s->out);
-		free(s->function);
-		free(s);
-	}
+	if (s)
+		stream_free(l, s);
 }

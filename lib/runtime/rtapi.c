@@ -179,6 +179,29 @@ int fn_rt_deliver(struct fn_rt *rt, struct fn_invocation *inv)
 	return 0;
 }
 
+void fn_rt_detach(struct fn_rt *rt)
+{
+	fn_loop_clear(rt->loop, &rt->io);
+	for (unsigned i = 0; i < CONNS_MAX; i++)
+		if (rt->conns[i])
+			fn_h1_conn_detach(rt->conns[i]);
+}
+
+int fn_rt_attach(struct fn_rt *rt, struct fn_loop *loop, struct fn_h1_server *server)
+{
+	int r = fn_loop_add_io(loop, rt->listen_fd, EPOLLIN, on_accept, rt, &rt->io);
+
+	rt->loop = loop;
+	rt->server = server;
+	for (unsigned i = 0; i < CONNS_MAX; i++) {
+		struct fn_h1_conn *c = rt->conns[i];
+
+		if (c && fn_h1_conn_attach(c, server) < 0)
+			conn_closed(rt, c);
+	}
+	return r;
+}
+
 void fn_rt_close(struct fn_rt *rt)
 {
 	if (!rt)

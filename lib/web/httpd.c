@@ -33,7 +33,8 @@ struct fn_httpd {
 	struct fn_httpd_config cfg;
 	struct fn_h1_server *server;
 	struct fn_list conns;
-	unsigned n_conns, active;
+	unsigned n_conns, active, lively, round; /* lively: since `round` began, that many connections have brought a request */
+	_Atomic unsigned n_all, *all;            /* the connections of all; all: the main one's n_all */
 	uint64_t io, look, resume; /* the listening socket; timers */
 	uint64_t idle_us, stall_us, look_us;
 	bool paused, closing;
@@ -54,6 +55,7 @@ struct fn_http_req {
 	/* the last look: since when it has been where it is */
 	enum fn_h1_phase phase;
 	uint64_t served, seen_served, seen_moved, since_us;
+	unsigned round;
 	/* reply */
 	struct header headers[REPLY_HEADERS_MAX];
 	size_t n_headers;
@@ -118,6 +120,10 @@ static void on_request(void *arg, struct fn_h1_conn *c, struct fn_h1 *h1)
 	}
 	r->state = DELIVERED;
 	r->h->active++;
+	if (r->round != r->h->round) {
+		r->round = r->h->round;
+		r->h->lively++;
+	}
 	r->h->cfg.ops->request(r->h->cfg.arg, r);
 }
 
@@ -143,6 +149,22 @@ static void pause_accepting(struct fn_httpd *h)
 {
 	if (!h->paused && fn_loop_mod_io(h->loop, h->io, 0) == 0)
 		h->paused = true;
+	if (h->paused) /* also for want of connections: they may end in another loop */
+		(void)fn_loop_rearm_timer(h->loop, h->resume, fn_loop_now_us(h->loop) + ACCEPT_PAUSE_US);
+}
+
+static void forget_conn(struct fn_http_req *r)
+{
+	fn_list_remove(&r->link);
+	r->h->n_conns--;
+}
+
+static void remember_conn(struct fn_httpd *h, struct fn_http_req *r)
+{
+	r->h = h;
+	fn_list_push_back(&h->conns, &r->link);
+	if (h->n_conns++ == 0)
+		(void)fn_loop_rearm_timer(h->loop, h->look, fn_loop_now_us(h->loop) + h->look_us);
 }
 
 static void on_closed(void *arg, struct fn_h1_conn *c)
@@ -151,9 +173,9 @@ static void on_closed(void *arg, struct fn_h1_conn *c)
 	struct fn_httpd *h = r->h;
 
 	(void)c;
-	fn_list_remove(&r->link);
-	h->n_conns--;
-	if (h->n_conns < h->cfg.conn_max)
+	forget_conn(r);
+	(*h->all)--;
+	if (*h->all < h->cfg.conn_max)
 		resume(h);
 	if (r->state != NONE)
 		h->active--;
@@ -181,23 +203,21 @@ static const struct fn_h1_ops conn_ops = {
 
 static int add(struct fn_httpd *h, int fd)
 {
-	struct fn_http_req *r = h->n_conns < h->cfg.conn_max ? calloc(1, sizeof(*r)) : NULL;
+	struct fn_http_req *r = *h->all < h->cfg.conn_max ? calloc(1, sizeof(*r)) : NULL;
 	int ret;
 
 	if (!r) {
 		fn_close(fd);
-		return h->n_conns < h->cfg.conn_max ? -ENOMEM : -ENOBUFS;
+		return *h->all < h->cfg.conn_max ? -ENOMEM : -ENOBUFS;
 	}
-	r->h = h;
 	r->since_us = fn_loop_now_us(h->loop);
 	ret = fn_h1_conn_new(h->server, fd, &conn_ops, r, &r->c);
 	if (ret < 0) {
 		free(r);
 		return ret;
 	}
-	fn_list_push_back(&h->conns, &r->link);
-	if (h->n_conns++ == 0)
-		(void)fn_loop_rearm_timer(h->loop, h->look, fn_loop_now_us(h->loop) + h->look_us);
+	remember_conn(h, r);
+	(*h->all)++;
 	return 0;
 }
 
@@ -206,7 +226,7 @@ static void on_accept(void *arg, int fd, uint32_t events)
 	struct fn_httpd *h = arg;
 
 	(void)events;
-	for (int i = 0; i < ACCEPTS && h->n_conns < h->cfg.conn_max; i++) {
+	for (int i = 0; i < ACCEPTS && *h->all < h->cfg.conn_max; i++) {
 		int c = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), one = 1;
 
 		if (c >= 0) {
@@ -216,11 +236,10 @@ static void on_accept(void *arg, int fd, uint32_t events)
 			return;
 		} else if (errno != ECONNABORTED && errno != EINTR) { /* EMFILE and its like: it would be ready again and again */
 			pause_accepting(h);
-			(void)fn_loop_rearm_timer(h->loop, h->resume, fn_loop_now_us(h->loop) + ACCEPT_PAUSE_US);
 			return;
 		}
 	}
-	if (h->n_conns >= h->cfg.conn_max)
+	if (*h->all >= h->cfg.conn_max)
 		pause_accepting(h);
 }
 
@@ -228,8 +247,10 @@ static void on_resume(void *arg)
 {
 	struct fn_httpd *h = arg;
 
-	if (h->n_conns < h->cfg.conn_max)
+	if (*h->all < h->cfg.conn_max)
 		resume(h);
+	else if (h->paused)
+		pause_accepting(h);
 }
 
 /* Ends a connection that has been waited for too long. */
@@ -289,6 +310,7 @@ int fn_httpd_new(struct fn_loop *loop, const struct fn_httpd_config *config, str
 		return fn_err_set(err, ENOMEM, "http server", NULL);
 	h->loop = loop;
 	h->cfg = *config;
+	h->all = config->main ? &config->main->n_all : &h->n_all;
 	fn_list_init(&h->conns);
 	h->idle_us = config->idle_timeout_s * UINT64_C(1000000);
 	h->stall_us = (config->stall_timeout_s ? config->stall_timeout_s : STALL_S) * UINT64_C(1000000);
@@ -312,6 +334,47 @@ void fn_httpd_quiesce(struct fn_httpd *h)
 }
 
 unsigned fn_httpd_active(const struct fn_httpd *h) { return h->active; }
+
+unsigned fn_httpd_lively(struct fn_httpd *h)
+{
+	unsigned n = h->lively;
+
+	h->lively = 0;
+	h->round++;
+	return n;
+}
+
+/* --- from one loop to another --- */
+void fn_http_req_detach(struct fn_http_req *r)
+{
+	if (!r->c)
+		return;
+	fn_h1_conn_detach(r->c);
+	forget_conn(r);
+	if (r->state != NONE)
+		r->h->active--;
+}
+
+void fn_http_req_attach(struct fn_http_req *r, struct fn_httpd *to)
+{
+	r->h = to;
+	r->round = to->round - 1;
+	if (!r->c)
+		return;
+	if (r->state != NONE)
+		to->active++;
+	remember_conn(to, r);
+	if (fn_h1_conn_attach(r->c, to->server) < 0)
+		on_closed(r, r->c);
+}
+
+bool fn_http_req_delivered(const struct fn_http_req *r) { return r->state == DELIVERED; }
+void fn_http_req_deliver(struct fn_http_req *r) { r->h->cfg.ops->request(r->h->cfg.arg, r); }
+
+struct fn_http_req *fn_httpd_any(struct fn_httpd *h)
+{
+	return fn_list_empty(&h->conns) ? NULL : fn_list_entry(fn_list_first(&h->conns), struct fn_http_req, link);
+}
 
 void fn_httpd_free(struct fn_httpd *h)
 {
