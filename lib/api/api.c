@@ -165,18 +165,47 @@ static void too_large(struct fn_call *call, const struct route *r)
 			       r->operation);
 }
 
+struct unsettled {
+	fn_handler handler;
+	struct fn_call call;
+};
+
+static void on_settled(void *arg)
+{
+	struct unsettled *u = arg;
+
+	u->handler(&u->call);
+	free(u);
+}
+
+void fn_call_settled(struct fn_call *call, fn_handler handler)
+{
+	struct unsettled *u = malloc(sizeof(*u));
+
+	if (!u) {
+		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
+		return;
+	}
+	*u = (struct unsettled){handler, *call};
+	fn_invoker_settle(call->api->cfg.invoker, on_settled, u);
+}
+
 static void on_request(void *arg, struct fn_http_req *req)
 {
 	struct fn_call call = {.api = arg, .req = req};
 	const struct fn_aws_error *denied;
 	const struct route *r;
 
+	r = find_route(req, &call);
+	if (call.api->cfg.lane && (!r || r->handler != fn_h_invoke)) {
+		fn_lane_pass(call.api->cfg.lane, req);
+		return;
+	}
 	if (strcmp(fn_http_req_path(req), "/healthz") == 0) {
 		fn_http_reply(req, 200, "text/plain", "ok\n", 3);
 		return;
 	}
 	fn_id_uuid(call.request_id);
-	r = find_route(req, &call);
 	if (r && fn_http_req_too_large(req)) { /* its body was not kept, so that no signature over it can be verified */
 		too_large(&call, r);
 		return;
@@ -210,6 +239,10 @@ int fn_api_new(const struct fn_api_config *config, struct fn_api **ret, struct f
 	if (!api)
 		return fn_err_set(err, ENOMEM, "api", NULL);
 	api->cfg = *config;
+	if (config->lane) {
+		*ret = api;
+		return 0;
+	}
 	fn_id_random(api->url_key, sizeof(api->url_key));
 	r = fn_log_waits_open(api);
 	if (r < 0)
@@ -228,9 +261,11 @@ void fn_api_free(struct fn_api *api)
 {
 	if (!api)
 		return;
-	fn_uploads_close(api);
-	fn_log_waits_end(api);
-	fn_loop_clear(api->cfg.loop, &api->logs_timer);
+	if (!api->cfg.lane) {
+		fn_uploads_close(api);
+		fn_log_waits_end(api);
+		fn_loop_clear(api->cfg.loop, &api->logs_timer);
+	}
 	free(api);
 }
 

@@ -7,6 +7,7 @@
 
 #include "image/runtimes.h"
 #include "invoke/invoke.h"
+#include "invoke/lanes.h"
 #include "invoke/snapshots.h"
 #include "runtime/images.h"
 #include "runtime/logs.h"
@@ -31,6 +32,7 @@ struct fn_api_config {
 	struct fn_spawn_client *spawn;
 	struct fn_images *images;
 	struct fn_snapshots *snapshots;
+	struct fn_lane *lane; /* NULL: the main loop. Else invocations alone are served, and region, account_id, credentials and invoker are all that counts */
 };
 
 struct fn_api;

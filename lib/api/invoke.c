@@ -123,7 +123,11 @@ void fn_h_invoke(struct fn_call *call)
 
 	if (!fn_call_name(call, &n))
 		return;
-	f = fn_route(cfg->store, n.name, n.qualifier); /* RESOLVE */
+	f = cfg->lane ? fn_lane_route(cfg->lane, n.name, n.qualifier) : fn_route(cfg->store, n.name, n.qualifier); /* RESOLVE */
+	if (!f && cfg->lane) {
+		fn_lane_pass(cfg->lane, call->req);
+		return;
+	}
 	fn_arn_format(arn, sizeof(arn), cfg->region, cfg->account_id, n.name, n.qualifier);
 	if (!f) {
 		fn_reply_error(call, &FN_E_NOT_FOUND, "Function not found: %s%s", arn, n.qualifier[0] ? "" : ":$LATEST");
@@ -166,6 +170,8 @@ void fn_h_invoke(struct fn_call *call)
 	p.function = f;
 	memcpy(p.request_id, call->request_id, sizeof(p.request_id));
 	p.invoked_arn = arn;
+	p.qualifier = n.qualifier;
+	p.req = call->req;
 	p.client_context = context;
 	p.trace_id = fn_http_req_header(call->req, "X-Amzn-Trace-Id");
 	p.want_log_tail = log && strcmp(log, "Tail") == 0;

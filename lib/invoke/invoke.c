@@ -9,22 +9,8 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "invoke/internal.h"
 #include "invoke/invoker.h"
-#include "invoke/load.h"
-
-struct fn_invoker {
-	struct fn_pool *pool;
-	struct fn_loads *loads;
-};
-
-/* One submission: what the caller wants back. */
-struct ticket {
-	struct fn_invoker *inv;
-	struct fn_load *load;
-	bool function_full;
-	fn_invoke_done_fn done;
-	void *arg;
-};
 
 int fn_invoker_new(struct fn_pool *pool, unsigned account_concurrency, struct fn_invoker **ret)
 {
@@ -48,6 +34,8 @@ void fn_invoker_free(struct fn_invoker *inv)
 	fn_loads_free(inv->loads);
 	free(inv);
 }
+
+void fn_invoker_settle(struct fn_invoker *inv, void (*fn)(void *arg), void *arg) { fn_lanes_settle(inv->lanes, NULL, fn, arg); }
 
 unsigned fn_invoker_running(const struct fn_invoker *inv) { return fn_loads_running(inv->loads); }
 
@@ -117,11 +105,11 @@ static void account(struct ticket *t, const struct fn_invocation *i)
 {
 	struct fn_load *l = t->load;
 
-	l->errors += i->outcome != FN_INV_RESPONSE;
-	l->cold_starts += i->cold;
-	l->provisioned_invocations += i->provisioned;
-	l->spillover_invocations += i->spilled;
-	l->duration_us += fn_clock_mono_us() - i->arrived_us;
+	l->n.errors += i->outcome != FN_INV_RESPONSE;
+	l->n.cold_starts += i->cold;
+	l->n.provisioned_invocations += i->provisioned;
+	l->n.spillover_invocations += i->spilled;
+	l->n.duration_us += fn_clock_mono_us() - i->arrived_us;
 	fn_load_done(t->inv->loads, l); /* the last: it may be gone then */
 }
 
@@ -135,7 +123,7 @@ static void on_done(struct fn_invocation *i)
 	};
 	struct ticket *t = i->arg;
 
-	if (i->outcome != FN_INV_THROTTLED)
+	if (t->load) /* it was admitted */
 		account(t, i);
 	deliver(t, i, outcomes[i->outcome]);
 	free(t);
@@ -156,21 +144,62 @@ static int make_trace_id(const char *given, char **ret)
 		       : 0;
 }
 
+/* --- from one loop to another --- */
+void fn_ticket_leave(struct ticket *t, bool done)
+{
+	t->load->n.invocations--;
+	if (done)
+		fn_load_done(t->inv->loads, t->load);
+	t->load = NULL;
+	t->inv = NULL;
+}
+
+void fn_ticket_enter(struct ticket *t, struct fn_invoker *inv, struct fn_load *load)
+{
+	t->inv = inv;
+	t->load = load;
+	load->n.invocations++;
+}
+
+/* ADMIT */
+void fn_invoke_admit(struct fn_invoker *inv, struct fn_invocation *i, const char *qualifier)
+{
+	struct fn_load *load = fn_load_get(inv->loads, i->function->name);
+	struct ticket *t = ticket_of(i);
+	enum fn_admission admission;
+
+	if (!load)
+		abort(); /* no memory */
+	admission = fn_load_admit(inv->loads, load);
+	if (admission != FN_ADMITTED && qualifier && inv->lanes && fn_lanes_park(inv->lanes, i)) {
+		load->n.throttles--;
+		return;
+	}
+	t->inv = inv;
+	if (admission != FN_ADMITTED) {
+		t->function_full = admission == FN_ADMIT_FUNCTION_FULL;
+		fn_invocation_complete(i, FN_INV_THROTTLED, NULL, 0);
+		return;
+	}
+	fn_ticket_enter(t, inv, load);
+	if (inv->lane ? fn_lane_place(inv->lane, i) : inv->lanes && qualifier && fn_lanes_place(inv->lanes, i, qualifier))
+		return;
+	fn_pool_run(inv->pool, i);
+}
+
 int fn_invoke_submit(struct fn_invoker *inv, struct fn_invoke_params *p, fn_invoke_done_fn done, void *arg)
 {
 	struct fn_invocation *i = fn_invocation_new();
 	struct ticket *t = malloc(sizeof(*t));
-	struct fn_load *load = fn_load_get(inv->loads, p->function->name);
-	enum fn_admission admission;
 
-	if (!i || !t || !load || make_trace_id(p->trace_id, &i->trace_id) < 0 || !(i->invoked_arn = strdup(p->invoked_arn)) ||
+	if (!i || !t || make_trace_id(p->trace_id, &i->trace_id) < 0 || !(i->invoked_arn = strdup(p->invoked_arn)) ||
 	    (p->content_type && !(i->content_type = strdup(p->content_type))) ||
 	    (p->client_context && !(i->client_context = strdup(p->client_context)))) {
 		free(t);
 		fn_invocation_unref(i);
 		return -ENOMEM;
 	}
-	*t = (struct ticket){.inv = inv, .load = load, .done = done, .arg = arg};
+	*t = (struct ticket){.inv = inv, .req = p->req, .done = done, .arg = arg};
 	memcpy(i->id, p->request_id, sizeof(i->id));
 	i->function = fn_function_ref(p->function);
 	i->payload = p->payload;
@@ -179,14 +208,7 @@ int fn_invoke_submit(struct fn_invoker *inv, struct fn_invoke_params *p, fn_invo
 	i->arrived_us = fn_clock_mono_us();
 	i->done = on_done;
 	i->arg = t;
-	admission = fn_load_admit(inv->loads, load); /* ADMIT */
-	if (admission != FN_ADMITTED) {
-		t->function_full = admission == FN_ADMIT_FUNCTION_FULL;
-		fn_invocation_complete(i, FN_INV_THROTTLED, NULL, 0);
-	} else {
-		load->invocations++;
-		fn_pool_run(inv->pool, i);
-	}
+	fn_invoke_admit(inv, i, p->req ? p->qualifier ? p->qualifier : "" : NULL);
 	fn_invocation_unref(i);
 	return 0;
 }

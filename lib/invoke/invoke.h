@@ -14,6 +14,7 @@
 #include "base/id.h"
 #include "model/function.h"
 #include "pool/pool.h"
+#include "web/httpd.h"
 
 struct fn_invoker;
 
@@ -31,6 +32,8 @@ struct fn_invoke_params {
 	const char *content_type;     /* NULL = application/json */
 	const char *client_context;   /* decoded JSON; NULL = none */
 	const char *trace_id;         /* X-Amzn-Trace-Id of the caller; NULL = one is made */
+	const char *qualifier;        /* as invoked; "" or NULL = none */
+	struct fn_http_req *req;      /* the request that `done` will reply to, if it may go to another loop with the invocation (lanes.h); NULL = it may not */
 	char *payload;                /* malloc'ed, ownership passes on success */
 	size_t payload_len;
 	bool want_log_tail;
@@ -67,8 +70,10 @@ void fn_invoker_limits(struct fn_invoker *inv, const char *function, int64_t res
 void fn_invoker_forget(struct fn_invoker *inv, const char *function); /* it was deleted */
 void fn_invoker_provision(struct fn_invoker *inv, struct fn_function *f, unsigned n); /* pool/pool.h */
 void fn_invoker_provisioned(struct fn_invoker *inv, const struct fn_function *f, struct fn_pool_provisioned *ret);
-/* Counters by function, in Prometheus' text format. */
+/* Counters by function, in Prometheus' text format: fn_invoker_settle() first. */
 int fn_invoker_metrics(struct fn_invoker *inv, struct fn_buf *out);
+/* Calls fn once all loops have told what they know, logs and counters, and given back what idles with them; at once where there is one loop. */
+void fn_invoker_settle(struct fn_invoker *inv, void (*fn)(void *arg), void *arg);
 unsigned fn_invoker_running(const struct fn_invoker *inv);
 
 #endif

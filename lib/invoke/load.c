@@ -62,6 +62,7 @@ struct fn_load *fn_load_get(struct fn_loads *ls, const char *function)
 	return NULL;
 }
 
+struct fn_load *fn_load_find(struct fn_loads *ls, const char *function) { return fn_map_get(ls->by_function, function); }
 struct fn_load *fn_load_next(struct fn_loads *ls, size_t *it) { return fn_map_next(ls->by_function, it); }
 
 static int64_t claim(const struct fn_load *l) { return l->reserved >= 0 ? l->reserved : l->provisioned; }
@@ -109,7 +110,7 @@ enum fn_admission fn_load_admit(struct fn_loads *ls, struct fn_load *l)
 	else if ((int64_t)l->running >= l->provisioned && ls->shared >= ls->account - ls->claims)
 		a = FN_ADMIT_ACCOUNT_FULL;
 	if (a != FN_ADMITTED) {
-		l->throttles++;
+		l->n.throttles++;
 		return a;
 	}
 	ls->shared -= on_shared(l);
@@ -129,6 +130,17 @@ void fn_load_done(struct fn_loads *ls, struct fn_load *l)
 		drop(ls, l);
 }
 
+void fn_load_add(struct fn_load *l, const struct fn_load_counts *n)
+{
+	l->n.invocations += n->invocations;
+	l->n.errors += n->errors;
+	l->n.throttles += n->throttles;
+	l->n.cold_starts += n->cold_starts;
+	l->n.provisioned_invocations += n->provisioned_invocations;
+	l->n.spillover_invocations += n->spillover_invocations;
+	l->n.duration_us += n->duration_us;
+}
+
 /* --- metrics --- */
 #define U64(l, at) (*(const uint64_t *)((const char *)(l) + (at)))
 
@@ -143,14 +155,14 @@ int fn_loads_metrics(const struct fn_loads *ls, struct fn_buf *out)
 		const char *name, *help;
 		size_t at;
 	} counters[] = {
-		{"invocations_total", "Invocations that were admitted.", offsetof(struct fn_load, invocations)},
-		{"errors_total", "Invocations that ended with a function error or the platform's.", offsetof(struct fn_load, errors)},
-		{"throttles_total", "Invocations that were refused for want of concurrency.", offsetof(struct fn_load, throttles)},
-		{"cold_starts_total", "Invocations that waited for an environment to initialise.", offsetof(struct fn_load, cold_starts)},
+		{"invocations_total", "Invocations that were admitted.", offsetof(struct fn_load, n.invocations)},
+		{"errors_total", "Invocations that ended with a function error or the platform's.", offsetof(struct fn_load, n.errors)},
+		{"throttles_total", "Invocations that were refused for want of concurrency.", offsetof(struct fn_load, n.throttles)},
+		{"cold_starts_total", "Invocations that waited for an environment to initialise.", offsetof(struct fn_load, n.cold_starts)},
 		{"provisioned_concurrency_invocations_total", "Invocations on provisioned concurrency.",
-		 offsetof(struct fn_load, provisioned_invocations)},
+		 offsetof(struct fn_load, n.provisioned_invocations)},
 		{"provisioned_concurrency_spillover_invocations_total", "Invocations on ordinary concurrency while all that was provisioned was in use.",
-		 offsetof(struct fn_load, spillover_invocations)},
+		 offsetof(struct fn_load, n.spillover_invocations)},
 	};
 	struct fn_load *l;
 	size_t it;
@@ -167,7 +179,7 @@ int fn_loads_metrics(const struct fn_loads *ls, struct fn_buf *out)
 					"# TYPE fnd_duration_seconds_total counter\n");
 	for (it = 0; r == 0 && (l = fn_map_next(ls->by_function, &it));)
 		if ((r = label(out, "duration_seconds_total", l->function)) == 0)
-			r = fn_buf_addf(out, "%.6f\n", (double)l->duration_us / 1e6);
+			r = fn_buf_addf(out, "%.6f\n", (double)l->n.duration_us / 1e6);
 	if (r == 0)
 		r = fn_buf_add_str(out, "# HELP fnd_concurrent_executions Invocations that run or wait.\n# TYPE fnd_concurrent_executions gauge\n");
 	for (it = 0; r == 0 && (l = fn_map_next(ls->by_function, &it));)

@@ -15,13 +15,17 @@
 
 struct fn_loads;
 
+/* Since the start. */
+struct fn_load_counts {
+	uint64_t invocations, errors, throttles, cold_starts, provisioned_invocations, spillover_invocations, duration_us;
+};
+
 struct fn_load {
 	char *function;
 	unsigned running;
 	int64_t reserved;     /* -1 = none */
 	int64_t provisioned;  /* over all of its versions */
-	/* counters, since the start */
-	uint64_t invocations, errors, throttles, cold_starts, provisioned_invocations, spillover_invocations, duration_us;
+	struct fn_load_counts n;
 	unsigned provisioned_running; /* on provisioned environments; the caller of fn_loads_metrics() knows */
 	bool gone;            /* deleted, but something still runs */
 };
@@ -33,6 +37,7 @@ void fn_loads_free(struct fn_loads *ls);
 unsigned fn_loads_running(const struct fn_loads *ls);
 
 struct fn_load *fn_load_get(struct fn_loads *ls, const char *function); /* made if need be; NULL on no memory */
+struct fn_load *fn_load_find(struct fn_loads *ls, const char *function); /* NULL = there is none */
 struct fn_load *fn_load_next(struct fn_loads *ls, size_t *it);         /* size_t it = 0; while ((l = fn_load_next(ls, &it))) ... */
 /* What is set for a function; reserved -1 = none. What runs over a lower limit goes on. */
 void fn_load_limits(struct fn_loads *ls, struct fn_load *l, int64_t reserved, int64_t provisioned);
@@ -42,6 +47,8 @@ void fn_load_forget(struct fn_loads *ls, const char *function);
 /* One more, if it may run. Each that is admitted is done once. */
 enum fn_admission fn_load_admit(struct fn_loads *ls, struct fn_load *l);
 void fn_load_done(struct fn_loads *ls, struct fn_load *l);
+/* What another loop has counted; some of it may be taken back later (numbers wrap). */
+void fn_load_add(struct fn_load *l, const struct fn_load_counts *n);
 
 /* Prometheus text exposition format 0.0.4. */
 int fn_loads_metrics(const struct fn_loads *ls, struct fn_buf *out);

@@ -16,7 +16,7 @@
 #define PROVISIONED_INIT_US 130000000u /* Lambda: 130 s, or the function's timeout if that is longer */
 
 /* --- starting --- */
-static void on_output(void *arg, int fd, uint32_t events)
+void fn_worker_on_output(void *arg, int fd, uint32_t events)
 {
 	struct fn_worker *w = arg;
 
@@ -72,7 +72,7 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *r
 	fn_worker_set_state(w, FN_WORKER_INIT);
 	if (fn_map_set_u64(p->sandboxes, w->sandbox, w, NULL) < 0 ||
 	    fn_rt_new(p->cfg.loop, p->cfg.rt_server, res->listen_fd, &fn_worker_rt_ops, w, &w->rt) < 0 ||
-	    fn_loop_add_io(p->cfg.loop, w->output_fd, EPOLLIN, on_output, w, &w->output_io) < 0) {
+	    fn_loop_add_io(p->cfg.loop, w->output_fd, EPOLLIN, fn_worker_on_output, w, &w->output_io) < 0) {
 		fn_worker_end(w);
 		return;
 	}
@@ -102,6 +102,7 @@ static struct fn_worker *start(struct fn_group *g, struct fn_invocation *bound, 
 		return NULL;
 	w->group = g;
 	w->report.later = (struct fn_deferred){.fn = fn_worker_write_report, .arg = w};
+	w->leave = (struct fn_deferred){.fn = fn_worker_leave, .arg = w};
 	w->output_fd = w->freeze_fd = w->peak_fd = -EBADF;
 	w->exit.wait_status = -1;
 	w->first = true;
@@ -155,6 +156,12 @@ void fn_pool_on_exit(struct fn_pool *p, uint64_t sandbox, const struct fn_sandbo
 
 	if (!w)
 		return;
+	if (w->lent.home) { /* looked at when it is here again */
+		w->lent.exit = *info;
+		w->lent.gone = true;
+		p->lender->recall(p->lender_arg, w);
+		return;
+	}
 	w->exit = *info;
 	w->gone = true;
 	if (info->memory_peak != UINT64_MAX && info->memory_peak > w->memory_peak) {

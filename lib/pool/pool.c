@@ -112,13 +112,14 @@ struct fn_group *fn_group_get(struct fn_pool *p, struct fn_function *f)
 	g->function = fn_function_ref(f);
 	fn_list_init(&g->workers);
 	fn_list_init(&g->waiting);
+	fn_list_init(&g->lent);
 	fn_pool_prestart(p, f);
 	return g;
 }
 
 void fn_group_release(struct fn_group *g)
 {
-	if (!g->retired || !fn_list_empty(&g->workers) || !fn_list_empty(&g->waiting))
+	if ((!g->retired && !fn_pool_borrows(g->pool)) || !fn_list_empty(&g->workers) || !fn_list_empty(&g->waiting) || g->n_lent > 0)
 		return;
 	fn_map_remove(g->pool->groups, g->key);
 	fn_loop_clear(g->pool->cfg.loop, &g->patience);
@@ -223,7 +224,7 @@ void fn_pool_on_reclaimed(struct fn_pool *p, uint64_t sandbox, uint64_t bytes)
 	struct fn_worker *w = fn_map_get_u64(p->sandboxes, sandbox);
 	uint64_t before;
 
-	if (!w || w->state != FN_WORKER_IDLE || !w->reclaiming || bytes == 0)
+	if (!w || w->lent.home || w->state != FN_WORKER_IDLE || !w->reclaiming || bytes == 0)
 		return;
 	before = fn_worker_cost(w);
 	w->resident = bytes;
@@ -264,7 +265,48 @@ void fn_group_done(struct fn_group *g)
 	}
 }
 
-static void on_patience(void *arg) { fn_group_dispatch(arg); }
+struct fn_worker *fn_group_idle(struct fn_group *g)
+{
+	struct fn_worker *idle = NULL;
+
+	if (g->count[FN_WORKER_IDLE] == 0)
+		return NULL;
+	fn_list_for_each(l, &g->workers)
+	{
+		struct fn_worker *w = fn_worker_of(l);
+
+		if (w->state == FN_WORKER_IDLE && (!idle || w->reason == FN_PROVISIONED)) {
+			idle = w;
+			if (g->floor == 0 || w->reason == FN_PROVISIONED)
+				break;
+		}
+	}
+	return idle;
+}
+
+static void on_patience(void *arg)
+{
+	struct fn_group *g = arg;
+
+	fn_group_dispatch(g);
+	if (fn_pool_borrows(g->pool))
+		fn_group_release(g);
+}
+
+/* For n that wait. */
+static void start_for_waiting(struct fn_group *g, unsigned n)
+{
+	struct fn_pool *p = g->pool;
+
+	while (n-- > 0) {
+		if (fn_pool_borrows(p)) {
+			p->cfg.borrower->pass_on(p->cfg.borrower_arg, fn_group_wait_out(g));
+			continue;
+		}
+		(void)fn_group_make_room(g);
+		fn_worker_start(g, NULL, FN_FOR_INVOCATION);
+	}
+}
 
 void fn_group_dispatch(struct fn_group *g)
 {
@@ -272,21 +314,8 @@ void fn_group_dispatch(struct fn_group *g)
 	unsigned starts, finishing = g->count[FN_WORKER_FINISHING];
 	bool patient;
 
-	while (g->count[FN_WORKER_IDLE] > 0 && !fn_list_empty(&g->waiting)) {
-		struct fn_worker *idle = NULL;
-
-		fn_list_for_each(l, &g->workers)
-		{
-			struct fn_worker *w = fn_worker_of(l);
-
-			if (w->state == FN_WORKER_IDLE && (!idle || w->reason == FN_PROVISIONED)) {
-				idle = w;
-				if (g->floor == 0 || w->reason == FN_PROVISIONED)
-					break;
-			}
-		}
-		fn_worker_serve(idle, fn_group_wait_out(g));
-	}
+	while (g->count[FN_WORKER_IDLE] > 0 && !fn_list_empty(&g->waiting))
+		fn_worker_serve(fn_group_idle(g), fn_group_wait_out(g));
 	if (g->n_waiting == 0 || p->shutdown)
 		return;
 	if (finishing > 0 && g->patience_until_us == 0) {
@@ -300,10 +329,26 @@ void fn_group_dispatch(struct fn_group *g)
 	if (!patient)
 		g->patience_until_us = 0;
 	starts = fn_policy_starts(g->n_waiting, g->count[FN_WORKER_SPAWNING] + g->count[FN_WORKER_INIT], finishing, patient);
-	while (starts-- > 0) {
-		(void)fn_group_make_room(g);
-		fn_worker_start(g, NULL, FN_FOR_INVOCATION);
+	if (starts > 0 && g->n_lent > 0) { /* other loops may have idle ones: fn_pool_recalled() */
+		if (!g->recalling)
+			p->lender->recall_idle(p->lender_arg, g->function->name);
+		g->recalling = true;
+		return;
 	}
+	start_for_waiting(g, starts);
+}
+
+void fn_pool_recalled(struct fn_pool *p, const char *function)
+{
+	struct fn_group *g;
+	size_t it = 0;
+
+	while ((g = fn_map_next(p->groups, &it)))
+		if (g->recalling && (!function || fn_streq(g->function->name, function))) {
+			g->recalling = false;
+			if (g->n_waiting > 0 && !p->shutdown)
+				start_for_waiting(g, fn_policy_starts(g->n_waiting, g->count[FN_WORKER_SPAWNING] + g->count[FN_WORKER_INIT], 0, false));
+		}
 }
 
 void fn_pool_run(struct fn_pool *p, struct fn_invocation *inv)
@@ -318,6 +363,8 @@ void fn_pool_run(struct fn_pool *p, struct fn_invocation *inv)
 	fn_keep_arrived(&p->keep, &g->keep, fn_pool_now_us(p));
 	fn_group_wait_in(g, fn_invocation_ref(inv));
 	fn_group_dispatch(g);
+	if (fn_pool_borrows(p))
+		fn_group_release(g);
 }
 
 /* --- the whole --- */
@@ -417,7 +464,7 @@ bool fn_pool_uses_code(struct fn_pool *p, const char *code_sha256)
 	size_t it = 0;
 
 	while ((g = fn_map_next(p->groups, &it)))
-		if ((!fn_list_empty(&g->workers) || !fn_list_empty(&g->waiting)) && fn_streq(g->function->code_sha256, code_sha256))
+		if ((!fn_list_empty(&g->workers) || !fn_list_empty(&g->waiting) || g->n_lent > 0) && fn_streq(g->function->code_sha256, code_sha256))
 			return true;
 	return false;
 }

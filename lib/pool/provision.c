@@ -38,11 +38,35 @@ static void let_go(struct fn_group *g, unsigned surplus)
 			if (idle)
 				fn_worker_end(w);
 		}
+	fn_list_for_each(l, &g->lent) /* they end once they are here again, soon: who sets another number invalidates other loops' routes */
+	{
+		struct fn_worker *w = fn_list_entry(l, struct fn_worker, lent.link);
+
+		if (surplus > 0 && w->reason == FN_PROVISIONED && !w->surplus) {
+			surplus--;
+			w->surplus = true;
+		}
+	}
+}
+
+/* In other loops, which alone know exactly; only those that serve, or all. */
+static unsigned count_lent(const struct fn_group *g, bool busy)
+{
+	unsigned n = 0;
+
+	fn_list_for_each(l, &g->lent)
+	{
+		struct fn_worker *w = fn_list_entry(l, struct fn_worker, lent.link);
+
+		n += w->reason == FN_PROVISIONED && !w->surplus && (!busy || __atomic_load_n(&w->state, __ATOMIC_RELAXED) == FN_WORKER_BUSY);
+	}
+	return n;
 }
 
 static void count(const struct fn_group *g, unsigned *ret_have, unsigned *ret_under_way)
 {
-	*ret_have = *ret_under_way = 0;
+	*ret_under_way = 0;
+	*ret_have = count_lent(g, false);
 	fn_list_for_each(l, &g->workers)
 	{
 		*ret_have += alive(fn_worker_of(l));
@@ -129,6 +153,7 @@ void fn_pool_provisioned(struct fn_pool *p, const struct fn_function *f, struct 
 	snprintf(ret->failure, sizeof(ret->failure), "%s", g->floor_reason);
 	count(g, &have, &under_way);
 	ret->ready = have - under_way;
+	ret->busy = count_lent(g, true);
 	fn_list_for_each(l, &g->workers) ret->busy += alive(fn_worker_of(l)) && fn_worker_of(l)->state == FN_WORKER_BUSY;
 }
 
@@ -139,7 +164,9 @@ unsigned fn_pool_provisioned_busy(struct fn_pool *p, const char *function)
 	size_t it = 0;
 
 	while ((g = fn_map_next(p->groups, &it)))
-		if (g->floor > 0 && fn_streq(g->function->name, function))
+		if (g->floor > 0 && fn_streq(g->function->name, function)) {
+			n += count_lent(g, true);
 			fn_list_for_each(l, &g->workers) n += alive(fn_worker_of(l)) && fn_worker_of(l)->state == FN_WORKER_BUSY;
+		}
 	return n;
 }

@@ -182,9 +182,9 @@ static void prestart(struct fn_pool *p, const struct fn_runtime *rt, int memory_
 
 void fn_pool_prestart(struct fn_pool *p, const struct fn_function *f)
 {
-	const struct fn_runtime *rt = f->runtime ? fn_runtimes_find(p->cfg.runtimes, f->runtime) : NULL;
+	const struct fn_runtime *rt = f->runtime && p->spawn ? fn_runtimes_find(p->cfg.runtimes, f->runtime) : NULL;
 
-	if (!rt || !rt->installed || !p->spawn)
+	if (!rt || !rt->installed)
 		return;
 	if (rt->prestart_unless)
 		prestart(p, rt, f->memory_mb, false);

@@ -32,14 +32,18 @@ void fn_worker_set_state(struct fn_worker *w, enum fn_worker_state to)
 	}
 	w->group->count[w->state]--;
 	w->group->count[to]++;
-	w->state = to;
+	__atomic_store_n(&w->state, to, __ATOMIC_RELAXED); /* the lender may look (provision.c) */
 	if (to == FN_WORKER_IDLE) { /* most recently used first */
 		fn_list_remove(&w->link);
 		fn_list_push_front(&w->group->workers, &w->link);
 	}
 }
 
-void fn_worker_arm(struct fn_worker *w, uint64_t at) { (void)fn_loop_rearm_timer(w->group->pool->cfg.loop, w->timer, at); }
+void fn_worker_arm(struct fn_worker *w, uint64_t at)
+{
+	w->due_us = at;
+	(void)fn_loop_rearm_timer(w->group->pool->cfg.loop, w->timer, at);
+}
 
 uint64_t fn_worker_cost(const struct fn_worker *w)
 {
@@ -65,6 +69,14 @@ void fn_worker_end(struct fn_worker *w)
 	if (w->state == FN_WORKER_SPAWNING && w->request)
 		fn_spawn_cancel(w->group->pool->spawn, w->request);
 	fn_worker_set_state(w, FN_WORKER_ENDING);
+	if (fn_pool_borrows(w->group->pool))
+		fn_loop_defer(w->group->pool->cfg.loop, &w->leave);
+	else
+		fn_worker_end_now(w);
+}
+
+void fn_worker_end_now(struct fn_worker *w)
+{
 	w->ending_cost = fn_worker_cost(w);
 	w->group->pool->memory_ending += w->ending_cost;
 	if (w->sandbox && !w->gone)
@@ -159,9 +171,6 @@ void fn_worker_serve(struct fn_worker *w, struct fn_invocation *inv)
 
 static void became_idle(struct fn_worker *w)
 {
-	struct fn_group *g = w->group;
-	struct fn_invocation *inv;
-
 	if (w->gone) { /* it died right after it had asked: nothing more is to be given to it */
 		fn_worker_end(w);
 		return;
@@ -171,7 +180,15 @@ static void became_idle(struct fn_worker *w)
 		fn_worker_serve(w, w->inv);
 		return;
 	}
-	if (w->surplus) {
+	fn_worker_settle(w);
+}
+
+void fn_worker_settle(struct fn_worker *w)
+{
+	struct fn_group *g = w->group;
+	struct fn_invocation *inv;
+
+	if (!fn_pool_borrows(g->pool) && w->surplus) { /* the lender may set it while it is lent */
 		fn_worker_end(w);
 		return;
 	}
@@ -320,6 +337,10 @@ void fn_worker_on_timer(void *arg)
 	struct fn_worker *w = arg;
 	struct fn_pool *p = w->group->pool;
 
+	if (fn_pool_borrows(p)) { /* whatever it means, the lender does it */
+		fn_worker_leave(w);
+		return;
+	}
 	switch (w->state) {
 	case FN_WORKER_SPAWNING:
 	case FN_WORKER_INIT:

@@ -26,6 +26,8 @@ enum fn_worker_reason {
 struct fn_pool {
 	struct fn_pool_config cfg;
 	struct fn_spawn_client *spawn;
+	const struct fn_pool_lender_ops *lender; /* NULL: it lends to nobody */
+	void *lender_arg;
 	struct fn_map *groups;   /* key -> struct fn_group */
 	struct fn_map *memories; /* name:version -> what was learnt of it by a generation that is gone */
 	struct fn_list snapshots; /* under way */
@@ -55,6 +57,9 @@ struct fn_group {
 	char floor_reason[160];      /* of the last failure; "" = none */
 	uint64_t provision, provision_at_us; /* timer; after a failure not before */
 	char snapshot_broken[128];   /* why the version's snapshot is not used any more; "" = it is */
+	struct fn_list lent;         /* to other loops: of struct fn_worker, by lent.link */
+	unsigned n_lent;
+	bool recalling;              /* those that idle there are asked for */
 	uint64_t patience; /* timer: until then finishing environments are expected back */
 	uint64_t patience_until_us;
 };
@@ -66,7 +71,7 @@ struct fn_worker {
 	uint64_t request, sandbox;
 	int output_fd, freeze_fd, peak_fd;
 	struct fn_rt *rt;
-	uint64_t output_io, timer;
+	uint64_t output_io, timer, due_us; /* due_us: when the timer fires */
 	bool frozen, timed_out, gone;
 	char log_stream[80];
 	char plain[96];              /* what kept its runtime from having been started ahead, or its snapshot from being used; "" = nothing */
@@ -94,8 +99,19 @@ struct fn_worker {
 	struct fn_keep_env keep;
 	uint64_t asked_us, spawned_us, ready_us, delivered_us;
 	uint64_t memory_peak, peak_read_us, ending_cost;
+	struct {                     /* the lender's, whoever has it */
+		struct fn_group *home; /* NULL: it is not lent */
+		struct fn_list link;
+		void *lease;
+		uint64_t cost;         /* what it was accounted for when it left */
+		unsigned floor;        /* what was provisioned then; the borrower's to read */
+		bool gone;             /* it died meanwhile: exit */
+		struct fn_sandbox_exit exit;
+	} lent;
+	struct fn_deferred leave;    /* the borrower's: it goes back at the end of the round */
 };
 
+static inline bool fn_pool_borrows(const struct fn_pool *p) { return p->cfg.borrower != NULL; }
 static inline uint64_t fn_pool_now_us(const struct fn_pool *p) { return fn_loop_now_us(p->cfg.loop); }
 static inline struct fn_worker *fn_worker_of(struct fn_list *l) { return fn_list_entry(l, struct fn_worker, link); }
 
@@ -111,7 +127,9 @@ struct fn_group *fn_group_get(struct fn_pool *p, struct fn_function *f);
 struct fn_group *fn_group_find(struct fn_pool *p, const struct fn_function *f); /* NULL = there is none */
 /* Serves or starts for what waits in the group. */
 void fn_group_dispatch(struct fn_group *g);
-/* Frees a retired group that has nothing left. */
+/* An idle environment to serve next: provisioned ones first, then the one that was used last. NULL = there is none. */
+struct fn_worker *fn_group_idle(struct fn_group *g);
+/* Frees a retired (or borrower's) group that has nothing left. */
 void fn_group_release(struct fn_group *g);
 void fn_group_wait_in(struct fn_group *g, struct fn_invocation *inv);
 struct fn_invocation *fn_group_wait_out(struct fn_group *g); /* NULL = nothing waits */
@@ -144,14 +162,22 @@ void fn_worker_finish(struct fn_worker *w, enum fn_inv_outcome outcome, char *re
 /* When it is to end, being idle. */
 uint64_t fn_worker_until(const struct fn_worker *w);
 void fn_worker_end(struct fn_worker *w);  /* kills it; idempotent. fn_worker_finish_dead() follows from its exit */
+/* The first half of fn_worker_end() was the borrower's; this is the rest. */
+void fn_worker_end_now(struct fn_worker *w);
+/* What an idle environment does next: it serves what waits, ends, or waits itself. */
+void fn_worker_settle(struct fn_worker *w);
 void fn_worker_free(struct fn_worker *w); /* then dispatches what waits in its group, or releases the group */
 
 /* life.c */
 /* bound: an invocation that is under way and whose first environment has failed to initialise.
  * NULL on no memory. */
 struct fn_worker *fn_worker_start(struct fn_group *g, struct fn_invocation *bound, enum fn_worker_reason reason);
+void fn_worker_on_output(void *arg, int fd, uint32_t events);
 /* The environment is gone for good: whoever it owed an answer gets one, then it is freed. */
 void fn_worker_finish_dead(struct fn_worker *w);
+
+/* lend.c */
+void fn_worker_leave(void *arg); /* the borrower's: gives it back */
 
 /* output.c */
 void fn_worker_read_output(struct fn_worker *w);

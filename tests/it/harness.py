@@ -9,6 +9,8 @@ ARN = "arn:aws:lambda:us-east-1:000000000000:function:"
 SANITIZED = "san-" in BUILD
 SLOW = float(os.environ.get("FND_SLOW", "1")) * (3 if SANITIZED else 1)  # patience on emulated machines and with sanitizers
 
+DEFAULTS = json.loads(os.environ.get("FND_TEST_CONFIG", "{}"))  # make check FND_TEST_CONFIG='{"loops": 3, "loops_share_rps": 0}': every invocation in another loop
+
 _template = None
 _daemons = []
 _complaints = []
@@ -120,7 +122,7 @@ class Daemon:
 
     def set_config(self, config):
         with open(self.config_path, "w") as f:
-            json.dump({"runtimes": os.path.join(TOP, "config/runtimes.json"), **config}, f)
+            json.dump({"runtimes": os.path.join(TOP, "config/runtimes.json"), **DEFAULTS, **config}, f)
 
     def _link_template(self):
         """Base images are unpacked once; others link to them."""

@@ -43,7 +43,7 @@ START_TEST(account)
 	b = load("b", -1, 0);
 	ck_assert_int_eq(fn_load_admit(ls, a), FN_ADMITTED);
 	ck_assert_uint_eq(fill(b, FN_ADMIT_ACCOUNT_FULL), 9);
-	ck_assert_uint_eq(b->throttles, 1);
+	ck_assert_uint_eq(b->n.throttles, 1);
 	fn_load_done(ls, a);
 	ck_assert_uint_eq(fill(b, FN_ADMIT_ACCOUNT_FULL), 1);
 	ck_assert_uint_eq(fn_loads_running(ls), 10);
@@ -128,8 +128,8 @@ START_TEST(metrics)
 	open_account(5);
 	l = load("f-1", -1, 4);
 	ck_assert_int_eq(fn_load_admit(ls, l), FN_ADMITTED);
-	l->invocations = 7;
-	l->duration_us = 1500000;
+	l->n.invocations = 7;
+	l->n.duration_us = 1500000;
 	l->provisioned_running = 1;
 	ck_assert_int_eq(fn_loads_metrics(ls, &b), 0);
 	fn_buf_add(&b, "", 1);

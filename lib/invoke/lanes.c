@@ -1,0 +1,312 @@
+/* lanes.c - the main loop's side of lanes.h: who is handed over, what has come back, what is asked for. */
+#include "invoke/lanes.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "invoke/internal.h"
+
+/* An environment in a lane, and the unit of concurrency that it holds. */
+struct lease {
+	struct fn_lane *lane;
+	struct fn_load *load;
+};
+
+struct recall {
+	char *function; /* NULL = all */
+	unsigned pending;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+/* --- handing over --- */
+static bool is_due(struct fn_lanes *ls, unsigned *ret_to)
+{
+	uint64_t now = fn_loop_now_us(ls->cfg.loop), requests[FN_SHARE_LOOPS_MAX];
+
+	ls->requests++;
+	if (fn_share_count(&ls->share, now)) {
+		for (unsigned i = 0; i < ls->n; i++)
+			requests[i] = ls->lane[i].requests;
+		fn_share_window(&ls->share, now, requests, fn_httpd_lively(ls->httpd));
+	}
+	return fn_share_due(&ls->share, ret_to);
+}
+
+bool fn_lanes_place(struct fn_lanes *ls, struct fn_invocation *i, const char *qualifier)
+{
+	struct ticket *t = ticket_of(i);
+	struct fn_worker *w;
+	struct lease *lease;
+	struct message *m;
+	unsigned to;
+
+	if (!ls->httpd || ls->draining || !is_due(ls, &to))
+		return false;
+	lease = malloc(sizeof(*lease));
+	w = lease ? fn_pool_lend(ls->cfg.pool, i, lease) : NULL;
+	if (!w) {
+		free(lease);
+		return false;
+	}
+	*lease = (struct lease){&ls->lane[to], t->load};
+	fn_ticket_leave(t, false);
+	ls->lane[to].n_leases++;
+	m = fn_message_new(WORK, &ls->lane[to]);
+	m->req = t->req;
+	m->inv = fn_invocation_ref(i);
+	m->worker = w;
+	m->route = fn_route_copy_new(ls->cfg.store, i->function->name, qualifier);
+	fn_outbox_post(&ls->out, ls->lane[to].in, m);
+	fn_share_given(&ls->share);
+	return true;
+}
+
+/* --- asking back --- */
+static void finish_recall(struct fn_lanes *ls, struct recall *r)
+{
+	if (r->fn)
+		r->fn(r->arg);
+	else
+		fn_pool_recalled(ls->cfg.pool, r->function);
+	free(r->function);
+	free(r);
+}
+
+/* fn NULL: the pool asks. False: nobody has anything. */
+static bool recall(struct fn_lanes *ls, const char *function, void (*fn)(void *arg), void *arg)
+{
+	struct recall *r;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < ls->n && !ls->draining; i++)
+		n += ls->lane[i].n_leases > 0;
+	if (n == 0)
+		return false;
+	r = calloc(1, sizeof(*r));
+	if (!r || (function && !(r->function = strdup(function))))
+		abort(); /* whoever waits for it would do so forever */
+	r->fn = fn;
+	r->arg = arg;
+	r->pending = n;
+	for (unsigned i = 0; i < ls->n; i++)
+		if (ls->lane[i].n_leases > 0) {
+			struct message *m = fn_message_new(RECALL, &ls->lane[i]);
+
+			m->name = function ? strdup(function) : NULL;
+			m->recall = r;
+			fn_outbox_post(&ls->out, ls->lane[i].in, m);
+		}
+	return true;
+}
+
+void fn_lanes_settle(struct fn_lanes *ls, const char *function, void (*fn)(void *arg), void *arg)
+{
+	if (!ls || !recall(ls, function, fn, arg))
+		fn(arg);
+}
+
+static void on_recall_idle(void *arg, const char *function)
+{
+	struct fn_lanes *ls = arg;
+
+	(void)recall(ls, function, NULL, NULL); /* draining: everything comes, then ENDED */
+}
+
+static void on_recall(void *arg, struct fn_worker *w)
+{
+	struct fn_lanes *ls = arg;
+	struct lease *lease = fn_worker_lease(w);
+	struct message *m;
+
+	if (ls->draining)
+		return;
+	m = fn_message_new(RECALL_ONE, lease->lane);
+	m->sandbox = fn_worker_sandbox(w);
+	fn_outbox_post(&ls->out, lease->lane->in, m);
+}
+
+static const struct fn_pool_lender_ops lender_ops = {on_recall, on_recall_idle};
+
+/* --- what has come back --- */
+/* Its function may have been changed since; then the new one is as right. */
+static void admit_here(struct fn_lanes *ls, struct fn_invocation *i)
+{
+	const struct fn_err gone = {ENOENT, "invoke", "the function was deleted meanwhile"};
+	struct fn_function *now = fn_store_get(ls->cfg.store, i->function->name, i->function->version);
+
+	if (!now) {
+		fn_invocation_fail(i, &gone);
+	} else {
+		if (now != i->function) {
+			fn_function_unref(i->function);
+			i->function = fn_function_ref(now);
+		}
+		fn_invoke_admit(ls->cfg.invoker, i, NULL);
+	}
+	fn_invocation_unref(i);
+}
+
+static void on_settled_parked(void *arg)
+{
+	struct fn_lanes *ls = arg;
+	struct fn_list *l;
+
+	while ((l = fn_list_first(&ls->parked))) {
+		fn_list_remove(l);
+		admit_here(ls, fn_list_entry(l, struct fn_invocation, link));
+	}
+}
+
+bool fn_lanes_park(struct fn_lanes *ls, struct fn_invocation *i)
+{
+	if (fn_list_empty(&ls->parked) && !recall(ls, NULL, on_settled_parked, ls))
+		return false;
+	fn_list_push_back(&ls->parked, &fn_invocation_ref(i)->link);
+	return true;
+}
+
+static void on_worker(struct fn_lanes *ls, struct message *m)
+{
+	struct lease *lease = fn_worker_lease(m->worker);
+	struct fn_invocation *i = fn_worker_invocation(m->worker);
+
+	lease->lane->n_leases--;
+	if (i) /* what the lease held is the invocation's now */
+		fn_ticket_enter(ticket_of(i), ls->cfg.invoker, lease->load);
+	else
+		fn_load_done(ls->cfg.invoker->loads, lease->load);
+	free(lease);
+	fn_pool_take_back(ls->cfg.pool, m->worker);
+}
+
+static void on_work(struct fn_lanes *ls, struct message *m)
+{
+	if (m->req)
+		fn_http_req_attach(m->req, ls->httpd);
+	if (m->worker)
+		on_worker(ls, m);
+	else if (m->inv)
+		admit_here(ls, m->inv);
+	else if (fn_http_req_delivered(m->req))
+		fn_http_req_deliver(m->req);
+}
+
+static void on_counts(struct fn_lanes *ls, const struct message *m)
+{
+	struct fn_load *load = fn_load_find(ls->cfg.invoker->loads, m->name);
+
+	if (load)
+		fn_load_add(load, &m->counts);
+}
+
+static void on_message(void *arg, struct fn_list *link)
+{
+	struct fn_lanes *ls = arg;
+	struct message *m = fn_list_entry(link, struct message, link);
+
+	switch (m->kind) {
+	case WORK:
+		on_work(ls, m);
+		break;
+	case LOGS:
+		fn_logs_add(ls->cfg.logs, m->name, m->text.data, m->text.len);
+		break;
+	case COUNTS:
+		on_counts(ls, m);
+		break;
+	case SETTLED:
+		if (--m->recall->pending == 0)
+			finish_recall(ls, m->recall);
+		break;
+	case ENDED:
+		m->lane->ended = true;
+		if (fn_lanes_drained(ls))
+			fn_pool_recalled(ls->cfg.pool, NULL);
+		break;
+	default:
+		break;
+	}
+	fn_message_free(m);
+}
+
+/* --- beginning and end --- */
+int fn_lanes_new(const struct fn_lanes_config *config, struct fn_lanes **ret, struct fn_err *err)
+{
+	struct fn_lanes *ls = calloc(1, sizeof(*ls) + config->n * sizeof(ls->lane[0]));
+	int r;
+
+	if (!ls)
+		return fn_err_set(err, ENOMEM, "event loops", NULL);
+	ls->cfg = *config;
+	ls->n = config->n;
+	fn_list_init(&ls->parked);
+	fn_outbox_init(&ls->out, config->loop, NULL, NULL);
+	fn_share_init(&ls->share, config->n, config->least_rps);
+	r = fn_mailbox_new(config->loop, on_message, ls, &ls->in);
+	for (unsigned i = 0; i < config->n && r == 0; i++)
+		r = fn_lane_make(&ls->lane[i], ls);
+	if (r < 0) {
+		fn_lanes_free(ls);
+		return fn_err_set(err, r, "event loops", NULL);
+	}
+	fn_pool_set_lender(config->pool, &lender_ops, ls);
+	config->invoker->lanes = ls;
+	*ret = ls;
+	return 0;
+}
+
+unsigned fn_lanes_count(const struct fn_lanes *ls) { return ls->n; }
+struct fn_lane *fn_lanes_at(struct fn_lanes *ls, unsigned i) { return &ls->lane[i]; }
+
+int fn_lanes_start(struct fn_lanes *ls, struct fn_httpd *main, const struct fn_httpd_config *http, void *const *handlers, struct fn_err *err)
+{
+	struct fn_httpd_config c = *http;
+	int r = 0;
+
+	c.listen_fd = -EBADF;
+	c.main = main;
+	for (unsigned i = 0; i < ls->n && r == 0; i++) {
+		c.arg = handlers[i];
+		r = fn_lane_start(&ls->lane[i], &c, err);
+	}
+	if (r == 0)
+		ls->httpd = main;
+	return r;
+}
+
+void fn_lanes_drain(struct fn_lanes *ls)
+{
+	for (unsigned i = 0; i < ls->n && !ls->draining; i++)
+		if (ls->lane[i].started)
+			fn_outbox_post(&ls->out, ls->lane[i].in, fn_message_new(DRAIN, &ls->lane[i]));
+	ls->draining = true;
+}
+
+bool fn_lanes_drained(const struct fn_lanes *ls)
+{
+	for (unsigned i = 0; i < ls->n; i++)
+		if (ls->lane[i].started && !ls->lane[i].ended)
+			return false;
+	return true;
+}
+
+void fn_lanes_free(struct fn_lanes *ls)
+{
+	if (!ls)
+		return;
+	fn_lanes_drain(ls);
+	fn_outbox_send(&ls->out);
+	for (unsigned i = 0; i < ls->n; i++) {
+		if (ls->lane[i].started)
+			pthread_join(ls->lane[i].thread, NULL);
+		fn_lane_free(&ls->lane[i]);
+	}
+	fn_mailbox_free(ls->in);
+	free(ls);
+}

@@ -1,0 +1,50 @@
+/* share.c - see share.h. */
+#include "invoke/share.h"
+
+void fn_share_init(struct fn_share *s, unsigned n_others, uint64_t least_rps)
+{
+	*s = (struct fn_share){.least_rps = least_rps, .n = n_others < FN_SHARE_LOOPS_MAX ? n_others : FN_SHARE_LOOPS_MAX};
+}
+
+bool fn_share_count(struct fn_share *s, uint64_t now_us)
+{
+	s->here++;
+	return now_us - s->since_us >= FN_SHARE_WINDOW_US;
+}
+
+void fn_share_window(struct fn_share *s, uint64_t now_us, const uint64_t *requests, unsigned lively)
+{
+	uint64_t least = UINT64_MAX, here = s->here, all = here, took = now_us - s->since_us, mean;
+
+	for (unsigned i = 0; i < s->n; i++) {
+		uint64_t there = requests[i] - s->seen[i];
+
+		if (there < least) {
+			least = there;
+			s->to = i;
+		}
+		s->seen[i] = requests[i];
+		all += there;
+	}
+	s->here = 0;
+	s->since_us = now_us;
+	s->due = 0;
+	/* a window that began long ago was mostly quiet */
+	mean = all / (s->n + 1);
+	if (s->n > 0 && here * 1000000u >= s->least_rps * took && here * 5 > least * 6 && here > mean && mean > least)
+		s->due = (unsigned)(lively * (here - mean < mean - least ? here - mean : mean - least) / here);
+}
+
+bool fn_share_due(const struct fn_share *s, unsigned *ret_to)
+{
+	*ret_to = s->to;
+	return s->n > 0 && (s->due > 0 || s->least_rps == 0);
+}
+
+void fn_share_given(struct fn_share *s)
+{
+	if (s->due > 0)
+		s->due--;
+	if (s->least_rps == 0)
+		s->to = (s->to + 1) % s->n;
+}

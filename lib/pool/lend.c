@@ -1,0 +1,163 @@
+/* lend.c - environments that other loops serve with: pool.h says when and how. Whoever has one touches all of it but `lent`, which is the lender's. */
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+#include "base/str.h"
+#include "pool/worker.h"
+
+/* Out of the loop, and of the group that it is in. */
+static void detach(struct fn_worker *w)
+{
+	struct fn_loop *loop = w->group->pool->cfg.loop;
+
+	fn_worker_write_report(w);
+	fn_deferred_cancel(&w->leave);
+	fn_loop_clear(loop, &w->output_io);
+	fn_loop_clear(loop, &w->timer);
+	fn_rt_detach(w->rt);
+	w->group->count[w->state]--;
+	fn_list_remove(&w->link);
+}
+
+static int attach(struct fn_worker *w, struct fn_group *g)
+{
+	const struct fn_pool_config *cfg = &g->pool->cfg;
+	int r;
+
+	w->group = g;
+	g->count[w->state]++;
+	if (w->state == FN_WORKER_IDLE)
+		fn_list_push_front(&g->workers, &w->link);
+	else
+		fn_list_push_back(&g->workers, &w->link);
+	if (fn_loop_add_timer(cfg->loop, w->due_us, fn_worker_on_timer, w, &w->timer) < 0)
+		abort(); /* no memory */
+	r = fn_rt_attach(w->rt, cfg->loop, cfg->rt_server);
+	return r < 0 ? r : fn_loop_add_io(cfg->loop, w->output_fd, EPOLLIN, fn_worker_on_output, w, &w->output_io);
+}
+
+/* --- the lender --- */
+void fn_pool_set_lender(struct fn_pool *p, const struct fn_pool_lender_ops *ops, void *arg)
+{
+	p->lender = ops;
+	p->lender_arg = arg;
+}
+
+struct fn_worker *fn_pool_lend(struct fn_pool *p, struct fn_invocation *inv, void *lease)
+{
+	struct fn_group *g = fn_group_find(p, inv->function);
+	struct fn_worker *w = g && !g->retired && !p->shutdown ? fn_group_idle(g) : NULL;
+
+	if (!w)
+		return NULL;
+	fn_keep_arrived(&p->keep, &g->keep, fn_pool_now_us(p));
+	detach(w);
+	w->lent.home = g;
+	w->lent.lease = lease;
+	w->lent.cost = fn_worker_cost(w);
+	w->lent.floor = g->floor;
+	w->lent.gone = false;
+	fn_list_push_back(&g->lent, &w->lent.link);
+	g->n_lent++;
+	return w;
+}
+
+void fn_pool_take_back(struct fn_pool *p, struct fn_worker *w)
+{
+	struct fn_group *g = w->lent.home;
+	int r;
+
+	w->lent.home = NULL;
+	fn_list_remove(&w->lent.link);
+	g->n_lent--;
+	r = attach(w, g);
+	p->memory_used += fn_worker_cost(w) - w->lent.cost;
+	if (w->memory_peak > 0)
+		g->memory_seen = w->memory_peak;
+	w->keep.clock = p->keep.clock;
+	if (!w->inv)
+		fn_group_done(g);
+	if (w->lent.gone && w->state == FN_WORKER_ENDING) {
+		w->exit = w->lent.exit;
+		w->gone = true;
+	}
+	if (w->state == FN_WORKER_ENDING)
+		fn_worker_end_now(w);
+	else if (w->lent.gone)
+		fn_pool_on_exit(p, w->sandbox, &w->lent.exit);
+	else if (r < 0 || p->shutdown)
+		fn_worker_end(w);
+	else if (w->state == FN_WORKER_IDLE)
+		fn_worker_settle(w);
+}
+
+void *fn_worker_lease(const struct fn_worker *w) { return w->lent.lease; }
+uint64_t fn_worker_sandbox(const struct fn_worker *w) { return w->sandbox; }
+struct fn_invocation *fn_worker_invocation(const struct fn_worker *w) { return w->inv; }
+
+/* --- the borrower --- */
+void fn_pool_borrow(struct fn_pool *p, struct fn_worker *w, struct fn_invocation *inv)
+{
+	struct fn_group *g = fn_group_get(p, inv->function);
+
+	if (!g || fn_map_set_u64(p->sandboxes, w->sandbox, w, NULL) < 0)
+		abort(); /* no memory */
+	g->floor = w->lent.floor;
+	p->workers++;
+	p->memory_used += fn_worker_cost(w);
+	if (attach(w, g) == 0) {
+		fn_worker_serve(w, inv);
+		return;
+	}
+	fn_worker_end(w);
+	p->cfg.borrower->pass_on(p->cfg.borrower_arg, inv);
+}
+
+void fn_worker_leave(void *arg)
+{
+	struct fn_worker *w = arg;
+	struct fn_group *g = w->group;
+	struct fn_pool *p = g->pool;
+
+	detach(w);
+	fn_map_remove_u64(p->sandboxes, w->sandbox);
+	p->workers--;
+	p->memory_used -= fn_worker_cost(w);
+	w->group = NULL;
+	p->cfg.borrower->give_back(p->cfg.borrower_arg, w);
+	if (!fn_list_empty(&g->waiting))
+		fn_group_dispatch(g);
+	fn_group_release(g);
+}
+
+void fn_pool_give_back(struct fn_pool *p, uint64_t sandbox)
+{
+	struct fn_worker *w = fn_map_get_u64(p->sandboxes, sandbox);
+
+	if (w)
+		fn_worker_leave(w);
+}
+
+bool fn_pool_give_back_one(struct fn_pool *p, struct fn_function *f)
+{
+	struct fn_group *g = fn_group_find(p, f);
+	struct fn_worker *w = g ? fn_group_idle(g) : NULL;
+
+	if (w)
+		fn_worker_leave(w);
+	return w != NULL;
+}
+
+/* idle: only those that are. */
+static void give_back(struct fn_pool *p, const char *function, bool idle)
+{
+	struct fn_worker *w;
+	size_t it = 0;
+
+	while ((w = fn_map_next(p->sandboxes, &it)))
+		if ((!idle || w->state == FN_WORKER_IDLE) && (!function || fn_streq(w->group->function->name, function)))
+			fn_worker_leave(w);
+}
+
+void fn_pool_give_back_idle(struct fn_pool *p, const char *function) { give_back(p, function, true); }
+void fn_pool_give_back_all(struct fn_pool *p) { give_back(p, NULL, false); }
