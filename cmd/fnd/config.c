@@ -14,7 +14,6 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/str.h"
-#include "invoke/share.h"
 #include "os/subnet.h"
 
 enum kind { TEXT, PATH, NUMBER };
@@ -43,7 +42,7 @@ static const struct key {
 	{"prestarted_most", NUMBER, AT(prestarted_most), 0, 1000},
 	{"provisioned_scaling_period_s", NUMBER, AT(provisioned_scaling_period_s), 1, 3600},
 	{"freeze_grace_ms", NUMBER, AT(freeze_grace_ms), 0, 60000},
-	{"loops", NUMBER, AT(loops), 0, FN_SHARE_LOOPS_MAX},
+	{"loops", NUMBER, AT(loops), 0, 64},
 	{"loops_share_rps", NUMBER, AT(loops_share_rps), 0, INT32_MAX},
 	{"init_timeout_s", NUMBER, AT(init_timeout_s), 1, 900},
 	{"drain_grace_s", NUMBER, AT(drain_grace_s), 0, 900},

@@ -14,7 +14,7 @@ bool fn_share_count(struct fn_share *s, uint64_t now_us)
 
 void fn_share_window(struct fn_share *s, uint64_t now_us, const uint64_t *requests, unsigned lively)
 {
-	uint64_t least = UINT64_MAX, here = s->here, all = here, took = now_us - s->since_us, mean;
+	uint64_t least = UINT64_MAX, here = s->here, all = here, took = now_us - s->since_us, loops = s->n + 1;
 
 	for (unsigned i = 0; i < s->n; i++) {
 		uint64_t there = requests[i] - s->seen[i];
@@ -30,9 +30,11 @@ void fn_share_window(struct fn_share *s, uint64_t now_us, const uint64_t *reques
 	s->since_us = now_us;
 	s->due = 0;
 	/* a window that began long ago was mostly quiet */
-	mean = all / (s->n + 1);
-	if (s->n > 0 && here * 1000000u >= s->least_rps * took && here * 5 > least * 6 && here > mean && mean > least)
-		s->due = (unsigned)(lively * (here - mean < mean - least ? here - mean : mean - least) / here);
+	if (s->n > 0 && here * 1000000u >= s->least_rps * took && here * 5 > least * 6 && here * loops > all) {
+		uint64_t excess = here * loops - all, lack = all - least * loops; /* over and below the mean, as often as there are loops */
+
+		s->due = (unsigned)(lively * (excess < lack ? excess : lack) / (here * loops));
+	}
 }
 
 bool fn_share_due(const struct fn_share *s, unsigned *ret_to)

@@ -48,7 +48,7 @@ struct fn_worker *fn_pool_lend(struct fn_pool *p, struct fn_invocation *inv, voi
 	struct fn_group *g = fn_group_find(p, inv->function);
 	struct fn_worker *w = g && !g->retired && !p->shutdown ? fn_group_idle(g) : NULL;
 
-	if (!w)
+	if (!w || (g->floor > 0 && w->reason != FN_PROVISIONED)) /* whether a provisioned one is free is known here alone */
 		return NULL;
 	fn_keep_arrived(&p->keep, &g->keep, fn_pool_now_us(p));
 	detach(w);

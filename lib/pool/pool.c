@@ -308,14 +308,30 @@ static void start_for_waiting(struct fn_group *g, unsigned n)
 	}
 }
 
-void fn_group_dispatch(struct fn_group *g)
+/* Other loops' idle ones are asked for, unless they have been: fn_pool_recalled(). */
+static bool ask_back(struct fn_group *g, bool asked)
+{
+	if (asked || g->n_lent == 0)
+		return false;
+	if (!g->recalling)
+		g->pool->lender->recall_idle(g->pool->lender_arg, g->function->name);
+	g->recalling = true;
+	return true;
+}
+
+static void dispatch(struct fn_group *g, bool asked)
 {
 	struct fn_pool *p = g->pool;
 	unsigned starts, finishing = g->count[FN_WORKER_FINISHING];
 	bool patient;
 
-	while (g->count[FN_WORKER_IDLE] > 0 && !fn_list_empty(&g->waiting))
-		fn_worker_serve(fn_group_idle(g), fn_group_wait_out(g));
+	while (g->count[FN_WORKER_IDLE] > 0 && !fn_list_empty(&g->waiting)) {
+		struct fn_worker *w = fn_group_idle(g);
+
+		if (fn_group_provisioned_elsewhere(g, w) && ask_back(g, asked)) /* those come first */
+			return;
+		fn_worker_serve(w, fn_group_wait_out(g));
+	}
 	if (g->n_waiting == 0 || p->shutdown)
 		return;
 	if (finishing > 0 && g->patience_until_us == 0) {
@@ -329,14 +345,11 @@ void fn_group_dispatch(struct fn_group *g)
 	if (!patient)
 		g->patience_until_us = 0;
 	starts = fn_policy_starts(g->n_waiting, g->count[FN_WORKER_SPAWNING] + g->count[FN_WORKER_INIT], finishing, patient);
-	if (starts > 0 && g->n_lent > 0) { /* other loops may have idle ones: fn_pool_recalled() */
-		if (!g->recalling)
-			p->lender->recall_idle(p->lender_arg, g->function->name);
-		g->recalling = true;
-		return;
-	}
-	start_for_waiting(g, starts);
+	if (starts > 0 && !ask_back(g, asked))
+		start_for_waiting(g, starts);
 }
+
+void fn_group_dispatch(struct fn_group *g) { dispatch(g, false); }
 
 void fn_pool_recalled(struct fn_pool *p, const char *function)
 {
@@ -346,8 +359,7 @@ void fn_pool_recalled(struct fn_pool *p, const char *function)
 	while ((g = fn_map_next(p->groups, &it)))
 		if (g->recalling && (!function || fn_streq(g->function->name, function))) {
 			g->recalling = false;
-			if (g->n_waiting > 0 && !p->shutdown)
-				start_for_waiting(g, fn_policy_starts(g->n_waiting, g->count[FN_WORKER_SPAWNING] + g->count[FN_WORKER_INIT], 0, false));
+			dispatch(g, true);
 		}
 }
 

@@ -142,6 +142,8 @@ bool fn_group_make_room(struct fn_group *g);
 /* provision.c */
 /* Starts what is missing of the group's provisioned environments, lets go of what is too many. */
 void fn_group_provision(struct fn_group *g);
+/* Is one of its provisioned environments idle in another loop, though w is not one? As far as can be told from here. */
+bool fn_group_provisioned_elsewhere(const struct fn_group *g, const struct fn_worker *w);
 /* A provisioned environment has initialised, or failed to (why: FUNCTION_ERROR_INIT_FAILURE, or words). */
 void fn_group_provisioned(struct fn_group *g);
 void fn_group_provision_failed(struct fn_group *g, const char *why);

@@ -162,6 +162,7 @@ static void forget_conn(struct fn_http_req *r)
 static void remember_conn(struct fn_httpd *h, struct fn_http_req *r)
 {
 	r->h = h;
+	r->round = h->round - 1;
 	fn_list_push_back(&h->conns, &r->link);
 	if (h->n_conns++ == 0)
 		(void)fn_loop_rearm_timer(h->loop, h->look, fn_loop_now_us(h->loop) + h->look_us);
@@ -358,7 +359,6 @@ void fn_http_req_detach(struct fn_http_req *r)
 void fn_http_req_attach(struct fn_http_req *r, struct fn_httpd *to)
 {
 	r->h = to;
-	r->round = to->round - 1;
 	if (!r->c)
 		return;
 	if (r->state != NONE)

@@ -594,5 +594,96 @@ START_TEST(test_end)
 }
 END_TEST
 
+/* From one loop to another and back, in whatever state a connection is. */
+START_TEST(test_other_loops)
+{
+	struct fn_httpd_config c = {.listen_fd = -EBADF, .conn_max = 2, .ops = &ops};
+	struct fn_loop *first, *second;
+	struct fn_httpd *other;
+	struct fn_err err;
+	int fd, gone, third;
+
+	set_up((struct fn_httpd_config){.conn_max = 2});
+	first = loop;
+	c.main = httpd;
+	ck_assert_int_eq(fn_loop_new(&second), 0);
+	ck_assert_int_eq(fn_httpd_new(second, &c, &other, &err), 0);
+	fd = peer();
+	say(fd, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\nGET /2 HTTP/1.1\r\nHost: h\r\n\r\nGET /3 HT");
+	ck_becomes(&n_held, 1);
+	ck_assert_uint_eq(fn_httpd_lively(httpd), 1);
+	ck_assert_uint_eq(fn_httpd_lively(httpd), 0);
+	ck_assert(fn_http_req_delivered(held[0]));
+	fn_http_req_detach(held[0]);
+	ck_active(0);
+	ck_assert_ptr_null(fn_httpd_any(httpd));
+	fn_http_req_attach(held[0], other);
+	ck_assert_uint_eq(fn_httpd_active(other), 1);
+	ck_assert_ptr_eq(fn_httpd_any(other), held[0]);
+	fn_http_req_deliver(held[0]); /* handled anew there */
+	ck_assert_uint_eq(n_held, 2);
+	ck_assert_ptr_eq(held[1], held[0]);
+	fn_http_reply(held[0], 200, NULL, "held", 4);
+	loop = second;
+	ck_hears(fd, "GET /2? a=- b=- "); /* what was pipelined comes along */
+	say(fd, "TP/1.1\r\nHost: h\r\n\r\n");
+	ck_hears(fd, "GET /3? a=- b=- ");
+	ck_assert_uint_eq(fn_httpd_lively(other), 1);
+	/* its connections count in the first one, which alone accepts */
+	loop = first;
+	gone = peer();
+	say(gone, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
+	ck_becomes(&n_held, 3);
+	third = peer();
+	say(third, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
+	wait_ms(50);
+	ck_assert_uint_eq(n_held, 3);
+	close(fd);
+	loop = second;
+	turn();
+	loop = first;
+	wait_ms(300);
+	ck_assert_uint_eq(n_held, 4);
+	/* a peer that goes while its request is on its way */
+	fn_http_req_detach(held[2]);
+	close(gone);
+	fn_http_req_attach(held[2], other);
+	loop = second;
+	turn();
+	ck_assert_uint_eq(fn_httpd_active(other), 1); /* it may have ended its sending half alone */
+	fn_http_reply(held[2], 200, NULL, "", 0);
+	turn();
+	ck_assert_uint_eq(fn_httpd_active(other), 0);
+	ck_assert_ptr_null(fn_httpd_any(other));
+	/* as a reply goes, and between requests */
+	fn_http_req_detach(held[3]);
+	fn_http_req_attach(held[3], other);
+	fn_http_reply_owned(held[3], 200, NULL, big, BIG, released, NULL);
+	turn();
+	ck_assert_uint_eq(n_released, 0);
+	ck_assert(!fn_http_req_delivered(held[3]));
+	fn_http_req_detach(held[3]);
+	fn_http_req_attach(held[3], httpd);
+	loop = first;
+	hear(third);
+	for (int i = 0; i < 1000 && n_released == 0; i++) {
+		turn();
+		hear_on(third);
+	}
+	ck_assert_uint_eq(n_released, 1);
+	ck_active(0);
+	fn_http_req_detach(held[3]);
+	fn_http_req_attach(held[3], other);
+	loop = second;
+	say(third, "GET /last HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+	ck_hears(third, "GET /last? a=- b=- EOF");
+	close(third);
+	fn_httpd_free(other);
+	fn_loop_free(second);
+	loop = first;
+	tear_down();
+}
+END_TEST
+
 TEST_MAIN("web/httpd", test_requests, test_bodies_that_are_too_large, test_refusals, test_later_replies, test_peers_that_go, test_peers_that_end, test_large_replies, test_files,
-	  test_connection_limit, test_no_descriptors, test_timeouts, test_end)
+	  test_connection_limit, test_no_descriptors, test_timeouts, test_end, test_other_loops)
