@@ -31,8 +31,8 @@ struct ticket {
 static inline struct ticket *ticket_of(const struct fn_invocation *i) { return i->arg; }
 
 /* invoke.c */
-/* ADMIT, then ACQUIRE. qualifier: as invoked; NULL: it is to run here, whatever is idle in other loops has been asked for. */
-void fn_invoke_admit(struct fn_invoker *inv, struct fn_invocation *i, const char *qualifier);
+/* ADMIT, then ACQUIRE. qualifier: as invoked; NULL: it is to run in this loop. settled: what other loops can do without has been given back. */
+void fn_invoke_admit(struct fn_invoker *inv, struct fn_invocation *i, const char *qualifier, bool settled);
 /* It goes on in another loop, or has come from there. The invocation is counted where it ends. */
 void fn_ticket_leave(struct ticket *t, bool done); /* done: what it was admitted for is free again */
 void fn_ticket_enter(struct ticket *t, struct fn_invoker *inv, struct fn_load *load);

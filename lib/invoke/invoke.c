@@ -68,7 +68,7 @@ int fn_invoker_metrics(struct fn_invoker *inv, struct fn_buf *out)
 	while ((l = fn_load_next(inv->loads, &it)))
 		if (l->provisioned > 0)
 			l->provisioned_running = fn_pool_provisioned_busy(inv->pool, l->function);
-	return fn_loads_metrics(inv->loads, out);
+	return inv->lanes && fn_lanes_metrics(inv->lanes, out) < 0 ? -ENOMEM : fn_loads_metrics(inv->loads, out);
 }
 
 void fn_invoker_retire(struct fn_invoker *inv, const char *name, const char *version, uint64_t generation_keep)
@@ -162,7 +162,7 @@ void fn_ticket_enter(struct ticket *t, struct fn_invoker *inv, struct fn_load *l
 }
 
 /* ADMIT */
-void fn_invoke_admit(struct fn_invoker *inv, struct fn_invocation *i, const char *qualifier)
+void fn_invoke_admit(struct fn_invoker *inv, struct fn_invocation *i, const char *qualifier, bool settled)
 {
 	struct fn_load *load = fn_load_get(inv->loads, i->function->name);
 	struct ticket *t = ticket_of(i);
@@ -171,7 +171,7 @@ void fn_invoke_admit(struct fn_invoker *inv, struct fn_invocation *i, const char
 	if (!load)
 		abort(); /* no memory */
 	admission = fn_load_admit(inv->loads, load);
-	if (admission != FN_ADMITTED && qualifier && inv->lanes && fn_lanes_park(inv->lanes, i)) {
+	if (admission != FN_ADMITTED && !settled && inv->lanes && fn_lanes_park(inv->lanes, i)) {
 		load->n.throttles--;
 		return;
 	}
@@ -208,7 +208,7 @@ int fn_invoke_submit(struct fn_invoker *inv, struct fn_invoke_params *p, fn_invo
 	i->arrived_us = fn_clock_mono_us();
 	i->done = on_done;
 	i->arg = t;
-	fn_invoke_admit(inv, i, p->req ? p->qualifier ? p->qualifier : "" : NULL);
+	fn_invoke_admit(inv, i, p->req ? p->qualifier ? p->qualifier : "" : NULL, false);
 	fn_invocation_unref(i);
 	return 0;
 }

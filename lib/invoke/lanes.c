@@ -111,7 +111,7 @@ void fn_lanes_settle(struct fn_lanes *ls, const char *function, void (*fn)(void 
 		fn(arg);
 }
 
-static void on_recall_idle(void *arg, const char *function)
+static void on_recall_spare(void *arg, const char *function)
 {
 	struct fn_lanes *ls = arg;
 
@@ -131,11 +131,11 @@ static void on_recall(void *arg, struct fn_worker *w)
 	fn_outbox_post(&ls->out, lease->lane->in, m);
 }
 
-static const struct fn_pool_lender_ops lender_ops = {on_recall, on_recall_idle};
+static const struct fn_pool_lender_ops lender_ops = {on_recall, on_recall_spare};
 
 /* --- what has come back --- */
 /* Its function may have been changed since; then the new one is as right. */
-static void admit_here(struct fn_lanes *ls, struct fn_invocation *i)
+static void admit_here(struct fn_lanes *ls, struct fn_invocation *i, bool settled)
 {
 	const struct fn_err gone = {ENOENT, "invoke", "the function was deleted meanwhile"};
 	struct fn_function *now = fn_store_get(ls->cfg.store, i->function->name, i->function->version);
@@ -147,7 +147,7 @@ static void admit_here(struct fn_lanes *ls, struct fn_invocation *i)
 			fn_function_unref(i->function);
 			i->function = fn_function_ref(now);
 		}
-		fn_invoke_admit(ls->cfg.invoker, i, NULL);
+		fn_invoke_admit(ls->cfg.invoker, i, NULL, settled);
 	}
 	fn_invocation_unref(i);
 }
@@ -159,7 +159,7 @@ static void on_settled_parked(void *arg)
 
 	while ((l = fn_list_first(&ls->parked))) {
 		fn_list_remove(l);
-		admit_here(ls, fn_list_entry(l, struct fn_invocation, link));
+		admit_here(ls, fn_list_entry(l, struct fn_invocation, link), true);
 	}
 }
 
@@ -192,7 +192,7 @@ static void on_work(struct fn_lanes *ls, struct message *m)
 	if (m->worker)
 		on_worker(ls, m);
 	else if (m->inv)
-		admit_here(ls, m->inv);
+		admit_here(ls, m->inv, false);
 	else if (fn_http_req_delivered(m->req))
 		fn_http_req_deliver(m->req);
 }
@@ -233,6 +233,17 @@ static void on_message(void *arg, struct fn_list *link)
 		break;
 	}
 	fn_message_free(m);
+}
+
+int fn_lanes_metrics(const struct fn_lanes *ls, struct fn_buf *out)
+{
+	int r = fn_buf_addf(out, "# HELP fnd_loop_invocations_total Invocations that came to an event loop; 0 is the first.\n"
+				 "# TYPE fnd_loop_invocations_total counter\nfnd_loop_invocations_total{loop=\"0\"} %llu\n",
+			    (unsigned long long)ls->requests);
+
+	for (unsigned i = 0; i < ls->n && r == 0; i++)
+		r = fn_buf_addf(out, "fnd_loop_invocations_total{loop=\"%u\"} %llu\n", i + 1, (unsigned long long)ls->lane[i].requests);
+	return r;
 }
 
 /* --- beginning and end --- */

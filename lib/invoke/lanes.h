@@ -46,6 +46,9 @@ void fn_lanes_free(struct fn_lanes *ls);
  * they have nothing. lanes NULL = there are none. */
 void fn_lanes_settle(struct fn_lanes *ls, const char *function, void (*fn)(void *arg), void *arg);
 
+/* Invocations by loop, in Prometheus' text format. */
+int fn_lanes_metrics(const struct fn_lanes *ls, struct fn_buf *out);
+
 /* --- for a lane's handlers, in its thread --- */
 struct fn_invoker *fn_lane_invoker(struct fn_lane *l);
 /* RESOLVE: NULL = this is not known here. */

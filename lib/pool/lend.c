@@ -148,16 +148,16 @@ bool fn_pool_give_back_one(struct fn_pool *p, struct fn_function *f)
 	return w != NULL;
 }
 
-/* idle: only those that are. */
-static void give_back(struct fn_pool *p, const char *function, bool idle)
+/* spare: only those that serve nothing. */
+static void give_back(struct fn_pool *p, const char *function, bool spare)
 {
 	struct fn_worker *w;
 	size_t it = 0;
 
 	while ((w = fn_map_next(p->sandboxes, &it)))
-		if ((!idle || w->state == FN_WORKER_IDLE) && (!function || fn_streq(w->group->function->name, function)))
+		if ((!spare || !w->inv) && (!function || fn_streq(w->group->function->name, function)))
 			fn_worker_leave(w);
 }
 
-void fn_pool_give_back_idle(struct fn_pool *p, const char *function) { give_back(p, function, true); }
+void fn_pool_give_back_spare(struct fn_pool *p, const char *function) { give_back(p, function, true); }
 void fn_pool_give_back_all(struct fn_pool *p) { give_back(p, NULL, false); }

@@ -314,7 +314,7 @@ static bool ask_back(struct fn_group *g, bool asked)
 	if (asked || g->n_lent == 0)
 		return false;
 	if (!g->recalling)
-		g->pool->lender->recall_idle(g->pool->lender_arg, g->function->name);
+		g->pool->lender->recall_spare(g->pool->lender_arg, g->function->name);
 	g->recalling = true;
 	return true;
 }

@@ -93,8 +93,8 @@ void fn_pool_renew(struct fn_pool *p, struct fn_function *f);
 struct fn_pool_lender_ops {
 	/* A lent environment is to come back now, whatever it does. */
 	void (*recall)(void *arg, struct fn_worker *w);
-	/* All of this function that idle are to come back; then fn_pool_recalled() is called. */
-	void (*recall_idle)(void *arg, const char *function);
+	/* All of this function that serve nothing are to come back; then fn_pool_recalled() is called. */
+	void (*recall_spare)(void *arg, const char *function);
 };
 struct fn_pool_borrower_ops {
 	void (*give_back)(void *arg, struct fn_worker *w); /* to fn_pool_take_back(), in the lender's thread */
@@ -109,10 +109,11 @@ void fn_pool_take_back(struct fn_pool *p, struct fn_worker *w);
 void fn_pool_recalled(struct fn_pool *p, const char *function); /* NULL = all of them */
 /* The borrower's: it serves inv with it (whose reference it takes). */
 void fn_pool_borrow(struct fn_pool *p, struct fn_worker *w, struct fn_invocation *inv);
-/* Gives back the one with this sandbox, if it has it; all that idle, of one function or (NULL) of all; everything. */
+/* Gives back the one with this sandbox, if it has it; one of a function's that idle; all that serve nothing at the moment, be it that their
+ * next request is due, of one function or (NULL) of all; everything. */
 void fn_pool_give_back(struct fn_pool *p, uint64_t sandbox);
-bool fn_pool_give_back_one(struct fn_pool *p, struct fn_function *f); /* of those of f that idle; false: none does */
-void fn_pool_give_back_idle(struct fn_pool *p, const char *function);
+bool fn_pool_give_back_one(struct fn_pool *p, struct fn_function *f); /* false: none does */
+void fn_pool_give_back_spare(struct fn_pool *p, const char *function);
 void fn_pool_give_back_all(struct fn_pool *p);
 uint64_t fn_worker_sandbox(const struct fn_worker *w);
 
