@@ -12,6 +12,7 @@
 #include "invoke/invoker.h"
 #include "web/h1conn.h"
 
+#define GRACE_US 100000u /* until an idle environment goes back, at most: only there can it make room for another */
 #define ROUTES_MAX 1024u /* they are copies: beyond that all are dropped, and fetched again */
 
 static void to_main(struct fn_lane *l, struct message *m) { fn_outbox_post(&l->out, l->lanes->in, m); }
@@ -210,7 +211,8 @@ struct fn_invoker *fn_lane_invoker(struct fn_lane *l) { return l->invoker; }
 
 int fn_lane_make(struct fn_lane *l, struct fn_lanes *ls)
 {
-	struct fn_pool_config pool = {.borrower = &borrower_ops, .borrower_arg = l, .freeze_grace_us = ls->cfg.freeze_grace_us};
+	uint64_t grace = ls->cfg.freeze_grace_us;
+	struct fn_pool_config pool = {.borrower = &borrower_ops, .borrower_arg = l, .freeze_grace_us = grace < GRACE_US ? grace : GRACE_US};
 	struct fn_err err;
 	int r;
 

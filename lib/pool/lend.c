@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 
 #include "base/str.h"
+#include "pool/policy.h"
 #include "pool/worker.h"
 
 /* Out of the loop, and of the group that it is in. */
@@ -57,7 +58,7 @@ struct fn_worker *fn_pool_lend(struct fn_pool *p, struct fn_invocation *inv, voi
 	w->lent.cost = fn_worker_cost(w);
 	w->lent.floor = g->floor;
 	w->lent.gone = false;
-	fn_list_push_back(&g->lent, &w->lent.link);
+	fn_list_push_back(&p->lent, &w->lent.link);
 	g->n_lent++;
 	return w;
 }
@@ -87,8 +88,20 @@ void fn_pool_take_back(struct fn_pool *p, struct fn_worker *w)
 		fn_pool_on_exit(p, w->sandbox, &w->lent.exit);
 	else if (r < 0 || p->shutdown)
 		fn_worker_end(w);
-	else if (w->state == FN_WORKER_IDLE)
-		fn_worker_settle(w);
+	else if (w->state == FN_WORKER_IDLE && !fn_worker_go_on(w)) /* it has been idle for a while */
+		fn_worker_arm(w, w->keep.idle_since + p->cfg.freeze_grace_us);
+}
+
+void fn_pool_weigh_lent(struct fn_pool *p)
+{
+	fn_list_for_each(l, &p->lent)
+	{
+		struct fn_worker *w = fn_list_entry(l, struct fn_worker, lent.link);
+		uint64_t cost = fn_policy_cost(__atomic_load_n(&w->memory_peak, __ATOMIC_RELAXED), (uint64_t)w->lent.home->function->memory_mb << 20);
+
+		p->memory_used += cost - w->lent.cost;
+		w->lent.cost = cost;
+	}
 }
 
 void *fn_worker_lease(const struct fn_worker *w) { return w->lent.lease; }

@@ -112,7 +112,6 @@ struct fn_group *fn_group_get(struct fn_pool *p, struct fn_function *f)
 	g->function = fn_function_ref(f);
 	fn_list_init(&g->workers);
 	fn_list_init(&g->waiting);
-	fn_list_init(&g->lent);
 	fn_pool_prestart(p, f);
 	return g;
 }
@@ -203,6 +202,7 @@ bool fn_group_make_room(struct fn_group *g)
 	struct fn_pool *p = g->pool;
 	double value;
 
+	fn_pool_weigh_lent(p);
 	if (fn_policy_should_reclaim(p->memory_used - p->memory_ending, next_cost(g), p->cfg.memory_budget)) {
 		for (unsigned i = 0; i < RECLAIM_AT_ONCE; i++) {
 			struct fn_worker *w = least_valuable(p, true, &value);
@@ -388,6 +388,7 @@ int fn_pool_new(const struct fn_pool_config *config, struct fn_pool **ret, struc
 		return fn_err_set(err, ENOMEM, "pool", NULL);
 	p->cfg = *config;
 	fn_list_init(&p->snapshots);
+	fn_list_init(&p->lent);
 	fn_keep_init(&p->keep, &config->keep);
 	*ret = p;
 	return 0;

@@ -38,11 +38,11 @@ static void let_go(struct fn_group *g, unsigned surplus)
 			if (idle)
 				fn_worker_end(w);
 		}
-	fn_list_for_each(l, &g->lent) /* they end once they are here again, soon: who sets another number invalidates other loops' routes */
+	fn_list_for_each(l, &g->pool->lent) /* they end once they are here again, soon: who sets another number invalidates other loops' routes */
 	{
 		struct fn_worker *w = fn_list_entry(l, struct fn_worker, lent.link);
 
-		if (surplus > 0 && w->reason == FN_PROVISIONED && !w->surplus) {
+		if (surplus > 0 && w->lent.home == g && w->reason == FN_PROVISIONED && !w->surplus) {
 			surplus--;
 			w->surplus = true;
 		}
@@ -54,11 +54,13 @@ static unsigned count_lent(const struct fn_group *g, enum fn_worker_state state)
 {
 	unsigned n = 0;
 
-	fn_list_for_each(l, &g->lent)
+	if (g->n_lent == 0)
+		return 0;
+	fn_list_for_each(l, &g->pool->lent)
 	{
 		struct fn_worker *w = fn_list_entry(l, struct fn_worker, lent.link);
 
-		n += w->reason == FN_PROVISIONED && !w->surplus && (state == FN_WORKER_STATES || __atomic_load_n(&w->state, __ATOMIC_RELAXED) == state);
+		n += w->lent.home == g && w->reason == FN_PROVISIONED && !w->surplus && (state == FN_WORKER_STATES || __atomic_load_n(&w->state, __ATOMIC_RELAXED) == state);
 	}
 	return n;
 }

@@ -171,6 +171,8 @@ void fn_worker_serve(struct fn_worker *w, struct fn_invocation *inv)
 
 static void became_idle(struct fn_worker *w)
 {
+	struct fn_group *g = w->group;
+
 	if (w->gone) { /* it died right after it had asked: nothing more is to be given to it */
 		fn_worker_end(w);
 		return;
@@ -180,29 +182,28 @@ static void became_idle(struct fn_worker *w)
 		fn_worker_serve(w, w->inv);
 		return;
 	}
-	fn_worker_settle(w);
-}
-
-void fn_worker_settle(struct fn_worker *w)
-{
-	struct fn_group *g = w->group;
-	struct fn_invocation *inv;
-
-	if (!fn_pool_borrows(g->pool) && w->surplus) { /* the lender may set it while it is lent */
-		fn_worker_end(w);
+	if (fn_worker_go_on(w))
 		return;
-	}
-	inv = fn_group_wait_out(g);
-	if (inv) {
-		fn_worker_serve(w, inv);
-		return;
-	}
-	if (g->retired) {
-		fn_worker_end(w);
-		return;
-	}
 	fn_keep_idle(&g->pool->keep, &w->keep, fn_pool_now_us(g->pool), w->first && !w->report.inv); /* its first report may be due still */
 	fn_worker_arm(w, w->keep.idle_since + g->pool->cfg.freeze_grace_us);
+}
+
+bool fn_worker_go_on(struct fn_worker *w)
+{
+	struct fn_invocation *inv;
+
+	if (!fn_pool_borrows(w->group->pool) && w->surplus) { /* the lender may set it while it is lent */
+		fn_worker_end(w);
+		return true;
+	}
+	inv = fn_group_wait_out(w->group);
+	if (inv)
+		fn_worker_serve(w, inv);
+	else if (w->group->retired)
+		fn_worker_end(w);
+	else
+		return false;
+	return true;
 }
 
 void fn_worker_write_report(void *arg)

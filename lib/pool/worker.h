@@ -28,6 +28,7 @@ struct fn_pool {
 	struct fn_spawn_client *spawn;
 	const struct fn_pool_lender_ops *lender; /* NULL: it lends to nobody */
 	void *lender_arg;
+	struct fn_list lent;     /* of struct fn_worker, by lent.link */
 	struct fn_map *groups;   /* key -> struct fn_group */
 	struct fn_map *memories; /* name:version -> what was learnt of it by a generation that is gone */
 	struct fn_list snapshots; /* under way */
@@ -57,8 +58,7 @@ struct fn_group {
 	char floor_reason[160];      /* of the last failure; "" = none */
 	uint64_t provision, provision_at_us; /* timer; after a failure not before */
 	char snapshot_broken[128];   /* why the version's snapshot is not used any more; "" = it is */
-	struct fn_list lent;         /* to other loops: of struct fn_worker, by lent.link */
-	unsigned n_lent;
+	unsigned n_lent;             /* to other loops */
 	bool recalling;              /* those that idle there are asked for */
 	uint64_t patience; /* timer: until then finishing environments are expected back */
 	uint64_t patience_until_us;
@@ -103,7 +103,7 @@ struct fn_worker {
 		struct fn_group *home; /* NULL: it is not lent */
 		struct fn_list link;
 		void *lease;
-		uint64_t cost;         /* what it was accounted for when it left */
+		uint64_t cost;         /* what it is accounted for */
 		unsigned floor;        /* what was provisioned then; the borrower's to read */
 		bool gone;             /* it died meanwhile: exit */
 		struct fn_sandbox_exit exit;
@@ -166,8 +166,8 @@ uint64_t fn_worker_until(const struct fn_worker *w);
 void fn_worker_end(struct fn_worker *w);  /* kills it; idempotent. fn_worker_finish_dead() follows from its exit */
 /* The first half of fn_worker_end() was the borrower's; this is the rest. */
 void fn_worker_end_now(struct fn_worker *w);
-/* What an idle environment does next: it serves what waits, ends, or waits itself. */
-void fn_worker_settle(struct fn_worker *w);
+/* What an environment does next that has become idle: it serves what waits, or ends; false: neither. */
+bool fn_worker_go_on(struct fn_worker *w);
 void fn_worker_free(struct fn_worker *w); /* then dispatches what waits in its group, or releases the group */
 
 /* life.c */
@@ -179,6 +179,7 @@ void fn_worker_on_output(void *arg, int fd, uint32_t events);
 void fn_worker_finish_dead(struct fn_worker *w);
 
 /* lend.c */
+void fn_pool_weigh_lent(struct fn_pool *p); /* they grow while they are away: accounts for it */
 void fn_worker_leave(void *arg); /* the borrower's: gives it back */
 
 /* output.c */
