@@ -10,6 +10,7 @@
 #include "invoke/load.h"
 #include "invoke/router.h"
 #include "invoke/share.h"
+#include "pool/lend.h"
 
 struct fn_invoker {
 	struct fn_pool *pool;
@@ -40,7 +41,7 @@ void fn_ticket_enter(struct ticket *t, struct fn_invoker *inv, struct fn_load *l
 /* --- between loops --- */
 enum message_kind {
 	WORK,        /* a connection, an invocation, an environment: any of them, that belong together */
-	RECALL,      /* to a lane: give back what idles */
+	RECALL,      /* to a lane: give back what serves nothing, and tell what is logged and counted */
 	RECALL_ONE,  /* to a lane: give back this sandbox's */
 	DRAIN,       /* to a lane: give back everything, and end */
 	SETTLED,     /* to the main loop: RECALL is done */
@@ -57,11 +58,12 @@ struct message {
 	struct fn_invocation *inv; /* with a reference */
 	struct fn_worker *worker;
 	struct fn_route_copy *route;
-	char *name;                /* a function; its route's key */
+	char *name, *version;      /* a function; of it, NULL = all */
+	unsigned most;
 	struct fn_buf text;
 	struct fn_load_counts counts;
 	uint64_t sandbox;
-	struct recall *recall;
+	struct recall *recall;     /* the main loop's */
 };
 
 /* Messages of one loop: sent at the end of its round, since a connection does not change hands in the middle of its own callback. */
@@ -107,7 +109,7 @@ struct fn_lanes {
 	struct fn_httpd *httpd;
 	_Atomic uint64_t requests;
 	struct fn_share share;
-	struct fn_list parked;      /* invocations that wait for what idles elsewhere, in the order of their coming */
+	struct fn_list recalls;     /* under way */
 	bool draining;
 	unsigned n;
 	struct fn_lane lane[];
@@ -116,9 +118,9 @@ struct fn_lanes {
 /* lanes.c: of the main loop */
 /* Hands it to another loop, if its turn has come and an environment idles. */
 bool fn_lanes_place(struct fn_lanes *ls, struct fn_invocation *i, const char *qualifier);
-/* There is no concurrency left, but perhaps in other loops: it is admitted again when they have given back what they can do without. False: they
- * have nothing. Takes a reference. */
-bool fn_lanes_park(struct fn_lanes *ls, struct fn_invocation *i);
+/* There is no concurrency left, of the account or of the function, but perhaps in other loops: it is admitted again when they have given back what
+ * they can do without. False: they have nothing. Takes a reference. */
+bool fn_lanes_park(struct fn_lanes *ls, struct fn_invocation *i, bool of_function);
 
 /* lane.c */
 int fn_lane_make(struct fn_lane *l, struct fn_lanes *ls);

@@ -35,7 +35,7 @@ void fn_invoker_free(struct fn_invoker *inv)
 	free(inv);
 }
 
-void fn_invoker_settle(struct fn_invoker *inv, void (*fn)(void *arg), void *arg) { fn_lanes_settle(inv->lanes, NULL, fn, arg); }
+void fn_invoker_settle(struct fn_invoker *inv, void (*fn)(void *arg), void *arg) { fn_lanes_settle(inv->lanes, fn, arg); }
 
 unsigned fn_invoker_running(const struct fn_invoker *inv) { return fn_loads_running(inv->loads); }
 
@@ -65,9 +65,12 @@ int fn_invoker_metrics(struct fn_invoker *inv, struct fn_buf *out)
 	struct fn_load *l;
 	size_t it = 0;
 
-	while ((l = fn_load_next(inv->loads, &it)))
+	while ((l = fn_load_next(inv->loads, &it))) {
 		if (l->provisioned > 0)
 			l->provisioned_running = fn_pool_provisioned_busy(inv->pool, l->function);
+		l->spare = fn_pool_lent_spare(inv->pool, l->function);
+		l->spare = l->spare < l->running ? l->spare : l->running;
+	}
 	return inv->lanes && fn_lanes_metrics(inv->lanes, out) < 0 ? -ENOMEM : fn_loads_metrics(inv->loads, out);
 }
 
@@ -171,7 +174,7 @@ void fn_invoke_admit(struct fn_invoker *inv, struct fn_invocation *i, const char
 	if (!load)
 		abort(); /* no memory */
 	admission = fn_load_admit(inv->loads, load);
-	if (admission != FN_ADMITTED && !settled && inv->lanes && fn_lanes_park(inv->lanes, i)) {
+	if (admission != FN_ADMITTED && !settled && inv->lanes && fn_lanes_park(inv->lanes, i, admission == FN_ADMIT_FUNCTION_FULL)) {
 		load->n.throttles--;
 		return;
 	}

@@ -72,7 +72,7 @@ void fn_invoker_provision(struct fn_invoker *inv, struct fn_function *f, unsigne
 void fn_invoker_provisioned(struct fn_invoker *inv, const struct fn_function *f, struct fn_pool_provisioned *ret);
 /* Counters by function, in Prometheus' text format: fn_invoker_settle() first. */
 int fn_invoker_metrics(struct fn_invoker *inv, struct fn_buf *out);
-/* Calls fn once all loops have told what they know, logs and counters, and given back what idles with them; at once where there is one loop. */
+/* Calls fn once all loops have told what they know, logs and counters; at once where there is one loop. */
 void fn_invoker_settle(struct fn_invoker *inv, void (*fn)(void *arg), void *arg);
 unsigned fn_invoker_running(const struct fn_invoker *inv);
 

@@ -11,16 +11,22 @@
 #include "base/str.h"
 #include "invoke/internal.h"
 
+#define PARKED_RECALL 16u /* units of concurrency asked back for an invocation that finds none, and those that come right behind it */
+
 /* An environment in a lane, and the unit of concurrency that it holds. */
 struct lease {
 	struct fn_lane *lane;
 	struct fn_load *load;
 };
 
+/* What serves nothing in lanes is asked back. */
 struct recall {
-	char *function; /* NULL = all */
-	unsigned pending;
-	void (*fn)(void *arg);
+	struct fn_list link;
+	enum { FOR_POOL, FOR_PARKED, FOR_CALLER } why;
+	char *function, *version; /* NULL = all */
+	unsigned pending;         /* lanes that have not answered */
+	struct fn_list parked;    /* FOR_PARKED: invocations that wait for it, in the order of their coming */
+	void (*fn)(void *arg);    /* FOR_CALLER */
 	void *arg;
 };
 
@@ -68,18 +74,8 @@ bool fn_lanes_place(struct fn_lanes *ls, struct fn_invocation *i, const char *qu
 }
 
 /* --- asking back --- */
-static void finish_recall(struct fn_lanes *ls, struct recall *r)
-{
-	if (r->fn)
-		r->fn(r->arg);
-	else
-		fn_pool_recalled(ls->cfg.pool, r->function);
-	free(r->function);
-	free(r);
-}
-
-/* fn NULL: the pool asks. False: nobody has anything. */
-static bool recall(struct fn_lanes *ls, const char *function, void (*fn)(void *arg), void *arg)
+/* NULL: no lane has anything, or everything is on its way already. */
+static struct recall *recall(struct fn_lanes *ls, int why, const char *function, const char *version, unsigned most)
 {
 	struct recall *r;
 	unsigned n = 0;
@@ -87,35 +83,62 @@ static bool recall(struct fn_lanes *ls, const char *function, void (*fn)(void *a
 	for (unsigned i = 0; i < ls->n && !ls->draining; i++)
 		n += ls->lane[i].n_leases > 0;
 	if (n == 0)
-		return false;
+		return NULL;
 	r = calloc(1, sizeof(*r));
-	if (!r || (function && !(r->function = strdup(function))))
+	if (!r)
 		abort(); /* whoever waits for it would do so forever */
-	r->fn = fn;
-	r->arg = arg;
-	r->pending = n;
+	*r = (struct recall){.why = why, .function = fn_strdup_opt(function), .version = fn_strdup_opt(version), .pending = n};
+	fn_list_init(&r->parked);
+	fn_list_push_back(&ls->recalls, &r->link);
 	for (unsigned i = 0; i < ls->n; i++)
 		if (ls->lane[i].n_leases > 0) {
 			struct message *m = fn_message_new(RECALL, &ls->lane[i]);
 
-			m->name = function ? strdup(function) : NULL;
+			m->name = fn_strdup_opt(function);
+			m->version = fn_strdup_opt(version);
+			m->most = most;
 			m->recall = r;
 			fn_outbox_post(&ls->out, ls->lane[i].in, m);
 		}
-	return true;
+	return r;
 }
 
-void fn_lanes_settle(struct fn_lanes *ls, const char *function, void (*fn)(void *arg), void *arg)
+void fn_lanes_settle(struct fn_lanes *ls, void (*fn)(void *arg), void *arg)
 {
-	if (!ls || !recall(ls, function, fn, arg))
+	struct recall *r = ls ? recall(ls, FOR_CALLER, NULL, NULL, 0) : NULL;
+
+	if (!r) {
 		fn(arg);
+		return;
+	}
+	r->fn = fn;
+	r->arg = arg;
 }
 
-static void on_recall_spare(void *arg, const char *function)
+bool fn_lanes_park(struct fn_lanes *ls, struct fn_invocation *i, bool of_function)
+{
+	const char *function = of_function ? i->function->name : NULL;
+	struct recall *r = NULL;
+
+	fn_list_for_each(l, &ls->recalls)
+	{
+		struct recall *other = fn_list_entry(l, struct recall, link);
+
+		if (other->why == FOR_PARKED && !function == !other->function && (!function || fn_streq(function, other->function)))
+			r = other;
+	}
+	if (!r)
+		r = recall(ls, FOR_PARKED, function, NULL, PARKED_RECALL);
+	if (r)
+		fn_list_push_back(&r->parked, &fn_invocation_ref(i)->link);
+	return r != NULL;
+}
+
+static void on_recall_spare(void *arg, const struct fn_function *f, unsigned most)
 {
 	struct fn_lanes *ls = arg;
 
-	(void)recall(ls, function, NULL, NULL); /* draining: everything comes, then ENDED */
+	(void)recall(ls, FOR_POOL, f->name, f->version, most); /* draining: everything comes, then ENDED */
 }
 
 static void on_recall(void *arg, struct fn_worker *w)
@@ -152,23 +175,24 @@ static void admit_here(struct fn_lanes *ls, struct fn_invocation *i, bool settle
 	fn_invocation_unref(i);
 }
 
-static void on_settled_parked(void *arg)
+static void on_recalled(struct fn_lanes *ls, struct recall *r)
 {
-	struct fn_lanes *ls = arg;
 	struct fn_list *l;
 
-	while ((l = fn_list_first(&ls->parked))) {
+	if (--r->pending > 0)
+		return;
+	fn_list_remove(&r->link);
+	if (r->why == FOR_POOL)
+		fn_pool_recalled(ls->cfg.pool, r->function, r->version);
+	else if (r->why == FOR_CALLER)
+		r->fn(r->arg);
+	while ((l = fn_list_first(&r->parked))) {
 		fn_list_remove(l);
 		admit_here(ls, fn_list_entry(l, struct fn_invocation, link), true);
 	}
-}
-
-bool fn_lanes_park(struct fn_lanes *ls, struct fn_invocation *i)
-{
-	if (fn_list_empty(&ls->parked) && !recall(ls, NULL, on_settled_parked, ls))
-		return false;
-	fn_list_push_back(&ls->parked, &fn_invocation_ref(i)->link);
-	return true;
+	free(r->function);
+	free(r->version);
+	free(r);
 }
 
 static void on_worker(struct fn_lanes *ls, struct message *m)
@@ -221,13 +245,12 @@ static void on_message(void *arg, struct fn_list *link)
 		on_counts(ls, m);
 		break;
 	case SETTLED:
-		if (--m->recall->pending == 0)
-			finish_recall(ls, m->recall);
+		on_recalled(ls, m->recall);
 		break;
 	case ENDED:
 		m->lane->ended = true;
 		if (fn_lanes_drained(ls))
-			fn_pool_recalled(ls->cfg.pool, NULL);
+			fn_pool_recalled(ls->cfg.pool, NULL, NULL);
 		break;
 	default:
 		break;
@@ -256,7 +279,7 @@ int fn_lanes_new(const struct fn_lanes_config *config, struct fn_lanes **ret, st
 		return fn_err_set(err, ENOMEM, "event loops", NULL);
 	ls->cfg = *config;
 	ls->n = config->n;
-	fn_list_init(&ls->parked);
+	fn_list_init(&ls->recalls);
 	fn_outbox_init(&ls->out, config->loop, NULL, NULL);
 	fn_share_init(&ls->share, config->n, config->least_rps);
 	r = fn_mailbox_new(config->loop, on_message, ls, &ls->in);

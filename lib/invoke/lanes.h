@@ -42,9 +42,8 @@ bool fn_lanes_drained(const struct fn_lanes *ls);
 /* They are drained, or were never started; before the pool. NULL is fine. */
 void fn_lanes_free(struct fn_lanes *ls);
 
-/* Has the lanes give back all that idles, of one function or (NULL) of all, and what they have logged and counted; then calls fn, at once if
- * they have nothing. lanes NULL = there are none. */
-void fn_lanes_settle(struct fn_lanes *ls, const char *function, void (*fn)(void *arg), void *arg);
+/* Has the lanes tell what they have logged and counted; then calls fn, at once if they have nothing. ls NULL = there are none. */
+void fn_lanes_settle(struct fn_lanes *ls, void (*fn)(void *arg), void *arg);
 
 /* Invocations by loop, in Prometheus' text format. */
 int fn_lanes_metrics(const struct fn_lanes *ls, struct fn_buf *out);

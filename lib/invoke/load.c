@@ -184,7 +184,7 @@ int fn_loads_metrics(const struct fn_loads *ls, struct fn_buf *out)
 		r = fn_buf_add_str(out, "# HELP fnd_concurrent_executions Invocations that run or wait.\n# TYPE fnd_concurrent_executions gauge\n");
 	for (it = 0; r == 0 && (l = fn_map_next(ls->by_function, &it));)
 		if ((r = label(out, "concurrent_executions", l->function)) == 0)
-			r = fn_buf_addf(out, "%u\n", l->running);
+			r = fn_buf_addf(out, "%u\n", l->running - l->spare);
 	if (r == 0)
 		r = fn_buf_add_str(out, "# HELP fnd_provisioned_concurrency_utilization In use of what is provisioned.\n"
 					"# TYPE fnd_provisioned_concurrency_utilization gauge\n");

@@ -27,6 +27,7 @@ struct fn_load {
 	int64_t provisioned;  /* over all of its versions */
 	struct fn_load_counts n;
 	unsigned provisioned_running; /* on provisioned environments; the caller of fn_loads_metrics() knows */
+	unsigned spare;       /* of those that run, they only hold a place (lanes.h); likewise */
 	bool gone;            /* deleted, but something still runs */
 };
 

@@ -18,6 +18,7 @@ void fn_message_free(struct message *m)
 {
 	fn_buf_free(&m->text);
 	free(m->name);
+	free(m->version);
 	free(m);
 }
 

@@ -1,4 +1,6 @@
-/* lend.c - environments that other loops serve with: pool.h says when and how. Whoever has one touches all of it but `lent`, which is the lender's. */
+/* lend.c - see lend.h. Whoever has an environment touches all of it but `lent`, which is the lender's. */
+#include "pool/lend.h"
+
 #include <stdlib.h>
 #include <sys/epoll.h>
 
@@ -104,6 +106,19 @@ void fn_pool_weigh_lent(struct fn_pool *p)
 	}
 }
 
+unsigned fn_pool_lent_spare(const struct fn_pool *p, const char *function)
+{
+	unsigned n = 0;
+
+	fn_list_for_each(l, (struct fn_list *)&p->lent)
+	{
+		struct fn_worker *w = fn_list_entry(l, struct fn_worker, lent.link);
+
+		n += fn_streq(w->lent.home->function->name, function) && __atomic_load_n(&w->state, __ATOMIC_RELAXED) != FN_WORKER_BUSY;
+	}
+	return n;
+}
+
 void *fn_worker_lease(const struct fn_worker *w) { return w->lent.lease; }
 uint64_t fn_worker_sandbox(const struct fn_worker *w) { return w->sandbox; }
 struct fn_invocation *fn_worker_invocation(const struct fn_worker *w) { return w->inv; }
@@ -161,16 +176,26 @@ bool fn_pool_give_back_one(struct fn_pool *p, struct fn_function *f)
 	return w != NULL;
 }
 
-/* spare: only those that serve nothing. */
-static void give_back(struct fn_pool *p, const char *function, bool spare)
+void fn_pool_give_back_spare(struct fn_pool *p, const char *function, const char *version, unsigned most)
+{
+	struct fn_worker *w;
+	size_t it = 0;
+
+	while (most > 0 && (w = fn_map_next(p->sandboxes, &it))) {
+		const struct fn_function *f = w->group->function;
+
+		if (w->inv || (function && !fn_streq(f->name, function)) || (version && !fn_streq(f->version, version)))
+			continue;
+		fn_worker_leave(w);
+		most--;
+	}
+}
+
+void fn_pool_give_back_all(struct fn_pool *p)
 {
 	struct fn_worker *w;
 	size_t it = 0;
 
 	while ((w = fn_map_next(p->sandboxes, &it)))
-		if ((!spare || !w->inv) && (!function || fn_streq(w->group->function->name, function)))
-			fn_worker_leave(w);
+		fn_worker_leave(w);
 }
-
-void fn_pool_give_back_spare(struct fn_pool *p, const char *function) { give_back(p, function, true); }
-void fn_pool_give_back_all(struct fn_pool *p) { give_back(p, NULL, false); }

@@ -309,12 +309,12 @@ static void start_for_waiting(struct fn_group *g, unsigned n)
 }
 
 /* Other loops' idle ones are asked for, unless they have been: fn_pool_recalled(). */
-static bool ask_back(struct fn_group *g, bool asked)
+static bool ask_back(struct fn_group *g, unsigned most, bool asked)
 {
 	if (asked || g->n_lent == 0)
 		return false;
 	if (!g->recalling)
-		g->pool->lender->recall_spare(g->pool->lender_arg, g->function->name);
+		g->pool->lender->recall_spare(g->pool->lender_arg, g->function, most);
 	g->recalling = true;
 	return true;
 }
@@ -328,7 +328,7 @@ static void dispatch(struct fn_group *g, bool asked)
 	while (g->count[FN_WORKER_IDLE] > 0 && !fn_list_empty(&g->waiting)) {
 		struct fn_worker *w = fn_group_idle(g);
 
-		if (fn_group_provisioned_elsewhere(g, w) && ask_back(g, asked)) /* those come first */
+		if (fn_group_provisioned_elsewhere(g, w) && ask_back(g, g->n_waiting, asked)) /* those come first */
 			return;
 		fn_worker_serve(w, fn_group_wait_out(g));
 	}
@@ -345,19 +345,19 @@ static void dispatch(struct fn_group *g, bool asked)
 	if (!patient)
 		g->patience_until_us = 0;
 	starts = fn_policy_starts(g->n_waiting, g->count[FN_WORKER_SPAWNING] + g->count[FN_WORKER_INIT], finishing, patient);
-	if (starts > 0 && !ask_back(g, asked))
+	if (starts > 0 && !ask_back(g, starts, asked))
 		start_for_waiting(g, starts);
 }
 
 void fn_group_dispatch(struct fn_group *g) { dispatch(g, false); }
 
-void fn_pool_recalled(struct fn_pool *p, const char *function)
+void fn_pool_recalled(struct fn_pool *p, const char *function, const char *version)
 {
 	struct fn_group *g;
 	size_t it = 0;
 
 	while ((g = fn_map_next(p->groups, &it)))
-		if (g->recalling && (!function || fn_streq(g->function->name, function))) {
+		if (g->recalling && (!function || (fn_streq(g->function->name, function) && fn_streq(g->function->version, version)))) {
 			g->recalling = false;
 			dispatch(g, true);
 		}

@@ -1,9 +1,9 @@
 /*
  * pool.h - execution environments by function version: which one serves an invocation, when one is started, frozen, ended.
  *
- * Runs in fnd on its loop. Other loops, each in a thread, may have a pool too, to which this one lends environments (below). An environment serves one invocation at a time. The most recently used idle one is first; with none, one
- * is started for the invocation, which takes whichever environment is free first. An environment that crashed, timed out or ran
- * out of memory is replaced, never reused.
+ * Runs in fnd on its loop; to the pools of other loops it lends environments (lend.h). An environment serves one invocation at a time. The most
+ * recently used idle one is first; with none, one is started for the invocation, which takes whichever environment is free first. An
+ * environment that crashed, timed out or ran out of memory is replaced, never reused.
  */
 #ifndef FN_POOL_POOL_H
 #define FN_POOL_POOL_H
@@ -19,8 +19,7 @@
 /* Descriptors of fnd's for an environment: the Runtime API's listener and connection, output, freeze file, memory peak, its function's log. */
 #define FN_POOL_DESCRIPTORS_EACH 6u
 
-struct fn_worker; /* an environment */
-struct fn_pool_borrower_ops; /* below */
+struct fn_pool_borrower_ops; /* lend.h */
 
 struct fn_pool_config {
 	struct fn_loop *loop;
@@ -33,7 +32,7 @@ struct fn_pool_config {
 	uint64_t init_timeout_us;
 	uint64_t memory_budget;         /* bytes; 0 = none */
 	enum fn_net_mode net;
-	const struct fn_pool_borrower_ops *borrower; /* this pool has only what it was lent: spawn, runtimes, keep and memory_budget mean nothing */
+	const struct fn_pool_borrower_ops *borrower; /* NULL: an ordinary pool. Else one that has only what it was lent, and starts and ends nothing */
 	void *borrower_arg;
 };
 
@@ -83,39 +82,6 @@ int fn_pool_snapshot(struct fn_pool *p, const struct fn_function *f, const char 
 void fn_pool_snapshot_host(const struct fn_pool *p, const struct fn_function *f, char ret[FN_SNAPSHOT_HOST_SIZE]);
 /* The stored snapshot of this version's record is another now; its environments stay. */
 void fn_pool_renew(struct fn_pool *p, struct fn_function *f);
-
-/*
- * Several loops. An idle environment can be lent to another loop's pool, which is its only user until it has it no more. What is not the
- * ordinary course of invocations is not for there: an environment that dies, must end, runs out of time or idles for the freeze grace comes
- * back, in the middle of its invocation if need be, and so does an invocation for which there is no environment. One that is lent counts
- * for the function as if it served all the time. Environments change hands outside of callbacks of their own.
- */
-struct fn_pool_lender_ops {
-	/* A lent environment is to come back now, whatever it does. */
-	void (*recall)(void *arg, struct fn_worker *w);
-	/* All of this function that serve nothing are to come back; then fn_pool_recalled() is called. */
-	void (*recall_spare)(void *arg, const char *function);
-};
-struct fn_pool_borrower_ops {
-	void (*give_back)(void *arg, struct fn_worker *w); /* to fn_pool_take_back(), in the lender's thread */
-	void (*pass_on)(void *arg, struct fn_invocation *inv); /* there is no environment for it here. The reference is the callee's */
-};
-void fn_pool_set_lender(struct fn_pool *p, const struct fn_pool_lender_ops *ops, void *arg);
-/* The lender's: an idle environment for the invocation, NULL = none idles. `lease` is what the caller has with it. */
-struct fn_worker *fn_pool_lend(struct fn_pool *p, struct fn_invocation *inv, void *lease);
-void *fn_worker_lease(const struct fn_worker *w);
-struct fn_invocation *fn_worker_invocation(const struct fn_worker *w); /* which it serves; NULL = none */
-void fn_pool_take_back(struct fn_pool *p, struct fn_worker *w);
-void fn_pool_recalled(struct fn_pool *p, const char *function); /* NULL = all of them */
-/* The borrower's: it serves inv with it (whose reference it takes). */
-void fn_pool_borrow(struct fn_pool *p, struct fn_worker *w, struct fn_invocation *inv);
-/* Gives back the one with this sandbox, if it has it; one of a function's that idle; all that serve nothing at the moment, be it that their
- * next request is due, of one function or (NULL) of all; everything. */
-void fn_pool_give_back(struct fn_pool *p, uint64_t sandbox);
-bool fn_pool_give_back_one(struct fn_pool *p, struct fn_function *f); /* false: none does */
-void fn_pool_give_back_spare(struct fn_pool *p, const char *function);
-void fn_pool_give_back_all(struct fn_pool *p);
-uint64_t fn_worker_sandbox(const struct fn_worker *w);
 
 /* Ends idle environments of this function version whose generation is not `keep`; busy ones end after their invocation. */
 void fn_pool_retire(struct fn_pool *p, const char *name, const char *version, uint64_t keep);

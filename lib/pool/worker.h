@@ -3,7 +3,7 @@
 #define FN_POOL_WORKER_H
 
 #include "base/map.h"
-#include "pool/pool.h"
+#include "pool/lend.h"
 #include "runtime/rtapi.h"
 
 enum fn_worker_state {
