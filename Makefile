@@ -79,7 +79,13 @@ $(B)/$(1): $$(patsubst %.c,$(B)/obj/%.o,$$(wildcard cmd/$(1)/*.c)) $(ARCHIVES)
 	@$$(if $$(V),,echo "  LD $$@")
 	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) $$(PKG_LIBS)
 endef
-$(foreach p,$(PROGRAMS),$(eval $(call PROGRAM_RULES,$(p))))
+# The thread sanitizer has a thread of its own in each process; fn-spawnd has one alone (clone3), and so has fn-unpack: they come from a plain build.
+SINGLE_THREADED := $(if $(findstring thread,$(SAN)),fn-spawnd fn-unpack)
+$(foreach p,$(filter-out $(SINGLE_THREADED),$(PROGRAMS)),$(eval $(call PROGRAM_RULES,$(p))))
+$(SINGLE_THREADED:%=$(B)/%): $(B)/%: FORCE
+	$(Q)$(MAKE) --no-print-directory SAN= B=build build/$*
+	$(Q)cp build/$* $@
+FORCE:
 
 # --- unit tests: tests/unit/<folder>/test_<file>.c, linked with that folder and lower layers only
 lower_0 :=

@@ -171,6 +171,8 @@ class Daemon:
 
     def remove(self):
         self.stop()
+        if SANITIZED and re.search(r"ERROR: |runtime error|WARNING: ThreadSanitizer", self.log()):
+            _complaints.append("sanitizer: " + self.log()[-5000:])
         with contextlib.suppress(ValueError):
             _daemons.remove(self)
         if self.own_state:
@@ -350,8 +352,6 @@ def end_all():
             wait_until("fnd left nothing", lambda: not d.leftovers(), 5)
         except Exception as e:
             _complaints.append(f"{e}: {d.leftovers()}")
-        if SANITIZED and ("ERROR: " in d.log() or "runtime error" in d.log()):
-            _complaints.append("sanitizer: " + d.log()[-5000:])
         d.remove()
     return _complaints
 
