@@ -431,6 +431,21 @@ static int make_group(int parent_fd, const char *name, bool *ret_made, struct fn
 	return 0;
 }
 
+static bool is_hybrid(const struct fn_cgroup *cg)
+{
+	for (int c = 0; c < FN_CG_N; c++)
+		if (is_v1(cg, c))
+			return true;
+	return false;
+}
+
+static int set_up(struct fn_cgroup *cg, const struct fn_cg_limits *limits, struct fn_err *err)
+{
+	int r = set_memory_rules(cg, err);
+
+	return r == 0 && limits ? fn_cgroup_set_limits(cg, limits, err) : r;
+}
+
 int fn_cgroup_create(struct fn_cgroups *cgs, const char *name, const struct fn_cg_limits *limits, struct fn_cgroup **ret,
 		     struct fn_err *err)
 {
@@ -442,19 +457,26 @@ int fn_cgroup_create(struct fn_cgroups *cgs, const char *name, const struct fn_c
 	cg->cgs = cgs;
 	snprintf(cg->name, sizeof(cg->name), "%s", name);
 	r = make_group(cgs->unified.parent_fd, name, &cg->made, err);
-	for (int c = 0; r == 0 && c < FN_CG_N; c++)
-		if (is_v1(cg, c))
-			r = make_group(cgs->v1[c].parent_fd, name, &cg->made_v1[c], err);
-	if (r == 0)
-		r = set_memory_rules(cg, err);
-	if (r == 0 && limits)
-		r = fn_cgroup_set_limits(cg, limits, err);
+	if (r == 0 && !is_hybrid(cg))
+		r = set_up(cg, limits, err);
 	if (r < 0) {
 		(void)fn_cgroup_remove(cg);
 		return r;
 	}
 	*ret = cg;
 	return 0;
+}
+
+int fn_cgroup_complete(struct fn_cgroup *cg, const struct fn_cg_limits *limits, struct fn_err *err)
+{
+	int r = 0;
+
+	if (!is_hybrid(cg))
+		return 0;
+	for (int c = 0; r == 0 && c < FN_CG_N; c++)
+		if (is_v1(cg, c))
+			r = make_group(cg->cgs->v1[c].parent_fd, cg->name, &cg->made_v1[c], err);
+	return r < 0 ? r : set_up(cg, limits, err);
 }
 
 int fn_cgroup_open(const struct fn_cgroup *cg) { return open_file(cg, CORE, ".", O_RDONLY | O_DIRECTORY); }

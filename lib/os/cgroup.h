@@ -57,8 +57,11 @@ int fn_cgroups_sweep(struct fn_cgroups *cgs, struct fn_err *err);
 /* Removes the parents too (they must be empty). NULL is fine. */
 void fn_cgroups_close(struct fn_cgroups *cgs);
 
-/* Makes a sandbox's groups, with their limits set unless limits is NULL. */
+/* Makes a sandbox's group in the unified hierarchy, and on a host where that is all, with their limits set unless limits is NULL. */
 int fn_cgroup_create(struct fn_cgroups *cgs, const char *name, const struct fn_cg_limits *limits, struct fn_cgroup **ret, struct fn_err *err);
+/* On a hybrid host makes the other groups and sets the limits: for when there is a process to be put into them, which may be busy meanwhile. The
+ * same limits; does nothing on other hosts. */
+int fn_cgroup_complete(struct fn_cgroup *cg, const struct fn_cg_limits *limits, struct fn_err *err);
 /* Directory of the group in the unified hierarchy, for CLONE_INTO_CGROUP. The caller owns the descriptor; the group itself holds none. */
 int fn_cgroup_open(const struct fn_cgroup *cg);
 /* `tasks` of the v1 groups, opened for writing (none on a unified host): a single-threaded child that writes "0" moves itself in. Unlike

@@ -44,7 +44,9 @@ struct state {
 	struct fn_spec spec; /* of the order; strings in it, vectors in vec */
 	char **vec;
 	size_t spec_len;
-	int proc_fd, root_fd, listen_fd, null_fd, tmp_fd;
+	int proc_fd, dev_fd, root_fd, listen_fd, null_fd, tmp_fd;
+	int group_fds[FN_SOCK_FDS_MAX]; /* FN_SYNC_GO's */
+	unsigned n_groups;
 	pid_t runtime;
 	int exec_pipe[2]; /* CLOEXEC: EOF = the runtime's execve succeeded, else its struct fn_err */
 	int gate[2];      /* socket, [0] is the runtime's. The order's length = it is there, and init has no privilege any more: exec. To a
@@ -63,55 +65,63 @@ static int send_msg(int fd, struct fn_sync_msg *m, int pass_fd)
 
 static int step_wait(struct state *s, struct fn_err *err)
 {
+	size_t others = s->c->bare ? 2 : 1, n_fds = 0;
 	int fds[FN_SOCK_FDS_MAX];
-	size_t n_fds = 0;
 	struct fn_sync_msg m;
 	ssize_t n = fn_sock_recv(s->c->sync_fd, &m, sizeof(m), fds, &n_fds);
 
-	if (n != (ssize_t)sizeof(m) || m.type != FN_SYNC_GO || n_fds != (s->c->bare ? 1 : 0))
+	if (n != (ssize_t)sizeof(m) || m.type != FN_SYNC_GO || n_fds < others)
 		_exit(1); /* fn-spawnd has died or given up: there is nobody to tell */
+	s->dev_fd = fds[0];
 	if (s->c->bare)
-		s->proc_fd = fds[0];
+		s->proc_fd = fds[1];
+	s->n_groups = (unsigned)(n_fds - others);
+	memcpy(s->group_fds, fds + others, s->n_groups * sizeof(int));
 	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? fn_err_set(err, errno, "dumpable", NULL) : 0;
 }
 
-/* Out of fn-spawnd's table of descriptors, into one of our own that has no more than the lowest of them. */
+/* Out of fn-spawnd's table of descriptors, into one of our own that has no more than the lowest of them. fn-spawnd waits for that; and, if it is to
+ * be attached to a bridge, for the network namespace. */
 static int step_born(struct state *s, struct fn_err *err)
 {
 	struct fn_sync_msg m = {.type = FN_SYNC_BORN};
-	int r;
+	int r = s->c->nat ? fn_netns_new(err) : 0;
 
-	if (syscall(SYS_close_range, (unsigned)s->c->last_fd + 1, ~0u, 2 /* CLOSE_RANGE_UNSHARE */) < 0)
-		return fn_err_set(err, errno, "close_range", "unshare");
-	r = send_msg(s->c->sync_fd, &m, -1);
-	return r < 0 ? fn_err_set(err, r, "sync socket", "born") : 0;
+	if (r == 0 && syscall(SYS_close_range, (unsigned)s->c->last_fd + 1, ~0u, 2 /* CLOSE_RANGE_UNSHARE */) < 0)
+		r = fn_err_set(err, errno, "close_range", "unshare");
+	if (r == 0 && (r = send_msg(s->c->sync_fd, &m, -1)) < 0)
+		fn_err_set(err, r, "sync socket", "born");
+	return r;
 }
+
+static int step_netns(struct state *s, struct fn_err *err) { return s->c->nat ? 0 : fn_netns_new(err); }
 
 /* Whatever else fn-spawnd has open must not be kept alive by a sandbox that waits; least of all its end of our socket, whose closing tells
  * that fn-spawnd is gone. */
 static int step_fds(struct state *s, struct fn_err *err)
 {
-	int keep[7 + FN_CG_N] = {0, 1, 2, s->c->sync_fd, s->c->output_fd, s->c->dev_fd}, r;
+	int keep[8 + FN_SOCK_FDS_MAX] = {0, 1, 2, s->c->sync_fd, s->c->output_fd, s->dev_fd}, r;
 
-	s->null_fd = openat(s->c->dev_fd, "null", O_RDWR | O_CLOEXEC);
+	s->null_fd = openat(s->dev_fd, "null", O_RDWR | O_CLOEXEC);
 	for (int i = 0; i < 3; i++) /* taken, so that no pipe of ours gets a number that the runtime's stdio will overwrite */
 		if (dup2(s->null_fd, i) < 0)
 			return fn_err_set(err, errno, "stdio", "init");
 	keep[6] = s->null_fd;
-	memcpy(keep + 7, s->c->group_fds, s->c->n_groups * sizeof(int));
-	r = fn_fd_close_except(keep, 7 + s->c->n_groups);
+	keep[7] = s->c->bare ? s->proc_fd : s->null_fd;
+	memcpy(keep + 8, s->group_fds, s->n_groups * sizeof(int));
+	r = fn_fd_close_except(keep, 8 + s->n_groups);
 	return r < 0 ? fn_err_set(err, r, "close_range", "init") : 0;
 }
 
 /* Init moves itself (os/cgroup.h says why). Only then the cgroup namespace, whose root is where its maker stands. */
 static int step_groups(struct state *s, struct fn_err *err)
 {
-	for (unsigned i = 0; i < s->c->n_groups; i++) {
-		int r = fn_fd_write_all(s->c->group_fds[i], "0", 1);
+	for (unsigned i = 0; i < s->n_groups; i++) {
+		int r = fn_fd_write_all(s->group_fds[i], "0", 1);
 
 		if (r < 0)
 			return fn_err_set(err, r, "cgroup attach", NULL);
-		close(s->c->group_fds[i]);
+		close(s->group_fds[i]);
 	}
 	return unshare(CLONE_NEWCGROUP) < 0 ? fn_err_set(err, errno, "cgroup namespace", NULL) : 0;
 }
@@ -165,9 +175,9 @@ static int step_root(struct state *s, struct fn_err *err)
 
 static int step_dev(struct state *s, struct fn_err *err)
 {
-	int r = fn_mount_attach(s->c->dev_fd, AT_FDCWD, FN_ROOTFS_DEV, "mount /dev", err);
+	int r = fn_mount_attach(s->dev_fd, AT_FDCWD, FN_ROOTFS_DEV, "mount /dev", err);
 
-	close(s->c->dev_fd);
+	close(s->dev_fd);
 	return r;
 }
 
@@ -233,26 +243,11 @@ static int step_enter(struct state *s, struct fn_err *err)
 	return r == 0 && unshare(CLONE_FS) < 0 ? fn_err_set(err, errno, "enter root", "unshare") : r;
 }
 
-/* Core: os/sec.c tells why 1. Pending signals, POSIX timers among them, are counted for host root too, as above. */
 static int step_limits(struct state *s, struct fn_err *err)
 {
-	const struct {
-		int resource;
-		rlim_t soft, hard;
-	} limits[] = {
-		{RLIMIT_CORE, 1, 1}, {RLIMIT_STACK, 8u << 20, RLIM_INFINITY}, {RLIMIT_SIGPENDING, 1024, 1024},
-		{RLIMIT_MEMLOCK, 64u << 10, 64u << 10}, {RLIMIT_MSGQUEUE, 0, 0}, {RLIMIT_RTPRIO, 0, 0}, {RLIMIT_NICE, 0, 0},
-	};
-
 	(void)s;
-	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
-		struct rlimit l = {limits[i].soft, limits[i].hard};
-
-		if (setrlimit(limits[i].resource, &l) < 0)
-			return fn_err_set(err, errno, "rlimit", "%d", limits[i].resource);
-	}
 	umask(022);
-	return 0;
+	return fn_proc_rlimits(err);
 }
 
 static const char *find_candidate(const struct fn_spec *spec)
@@ -527,7 +522,7 @@ static const struct {
 	int (*run)(struct state *s, struct fn_err *err);
 	enum { NONE, CGROUP, NET, MOUNTS } stage;
 } plan[] = {
-	{"born", step_born, NONE},   {"fds", step_fds, NONE},     {"wait", step_wait, NONE},       {"groups", step_groups, CGROUP}, {"ids", step_ids, NONE},
+	{"born", step_born, NONE},   {"netns", step_netns, NET},   {"wait", step_wait, NONE},       {"fds", step_fds, NONE},         {"groups", step_groups, CGROUP}, {"ids", step_ids, NONE},
 	{"limits", step_limits, NONE}, {"loopback", step_loopback, NET}, {"listener", step_listener, NET},
 	{"proc", step_proc, MOUNTS}, {"dev", step_dev, MOUNTS},       {"nat", step_nat, NET},          {"quotas", step_quotas, NONE},
 	{"mask", step_mask, MOUNTS}, {"bounding", step_bounding, NONE}, {"fork", step_fork, NONE},     {"prestart", step_prestart, NONE},
@@ -570,7 +565,7 @@ static _Noreturn void live(struct state *s)
 
 _Noreturn void fn_child_main(const struct fn_child *c)
 {
-	struct state s = {.c = c, .proc_fd = -EBADF, .root_fd = -EBADF, .listen_fd = -EBADF, .null_fd = -EBADF, .tmp_fd = -EBADF,
+	struct state s = {.c = c, .proc_fd = -EBADF, .dev_fd = -EBADF, .root_fd = -EBADF, .listen_fd = -EBADF, .null_fd = -EBADF, .tmp_fd = -EBADF,
 			  .new_root = FN_ROOTFS_NEW, .proc = FN_ROOTFS_PROC, .dev = FN_ROOTFS_DEV};
 	struct fn_err err = {0};
 

@@ -20,18 +20,15 @@
 
 #define FN_TMP_USUAL (512u << 20) /* bytes of /tmp that are made ahead: Lambda's default */
 
-/* What clone3 makes; the cgroup namespace follows once the child is in its groups of every hierarchy. The descriptors are shared until the
- * child's first step, which says so (FN_SYNC_BORN). */
-#define FN_CHILD_CLONE_FLAGS ((FN_NS_ALL & ~(uint64_t)CLONE_NEWCGROUP) | CLONE_FILES)
+/* What clone3 makes. The child makes its network namespace itself, the dearest of all, while fn-spawnd makes the rest that it needs; the cgroup
+ * namespace follows once it is in its groups of every hierarchy. The descriptors are shared until it says so (FN_SYNC_BORN). */
+#define FN_CHILD_CLONE_FLAGS ((FN_NS_ALL & ~(uint64_t)(CLONE_NEWCGROUP | CLONE_NEWNET)) | CLONE_FILES)
 
 struct fn_child {
 	const struct fn_seccomp *seccomp, *init_seccomp; /* the runtime's, and init's own */
 	int last_fd;   /* no number of the descriptors below is higher */
 	int sync_fd;   /* SEQPACKET to fn-spawnd */
 	int output_fd; /* write end of the pipe that is stdout and stderr */
-	int dev_fd;    /* its /dev: fn_rootfs_new_dev() */
-	int group_fds[FN_CG_N]; /* `tasks` of the v1 hierarchies, opened by root: init moves itself in */
-	unsigned n_groups;
 	bool bare;     /* fn_rootfs_bare(): its /proc comes with FN_SYNC_GO */
 	bool prestart; /* an FN_SYNC_PRESTART comes first */
 	const struct fn_child_nat *nat; /* NULL = loopback alone */

@@ -6,6 +6,7 @@
 #include <net/if.h>
 #include <net/route.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -15,6 +16,8 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "sandbox/spec.h"
+
+int fn_netns_new(struct fn_err *err) { return unshare(CLONE_NEWNET) < 0 ? fn_err_set(err, errno, "network namespace", NULL) : 0; }
 
 int fn_netns_loopback(struct fn_err *err)
 {

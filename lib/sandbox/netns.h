@@ -14,6 +14,7 @@ struct fn_child_nat {
 	const char *iface;
 };
 
+int fn_netns_new(struct fn_err *err); /* moves the caller into a new one */
 int fn_netns_loopback(struct fn_err *err);
 /* The Runtime API's listener (FN_RTAPI_PORT on 127.0.0.1); the caller owns it. */
 int fn_netns_listener(struct fn_err *err);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -78,6 +79,26 @@ int fn_proc_mask(int proc_fd, struct fn_err *err)
 		if (fn_mount_set_attr(fd, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err) < 0 ||
 		    fn_mount_attach(fd, proc_fd, read_only[i], "read-only /proc", err) < 0)
 			return -err->code;
+	}
+	return 0;
+}
+
+/* Core: os/sec.c tells why 1. Pending signals, POSIX timers among them, are counted for host root too, as above. */
+int fn_proc_rlimits(struct fn_err *err)
+{
+	const struct {
+		int resource;
+		rlim_t soft, hard;
+	} limits[] = {
+		{RLIMIT_CORE, 1, 1}, {RLIMIT_STACK, 8u << 20, RLIM_INFINITY}, {RLIMIT_SIGPENDING, 1024, 1024},
+		{RLIMIT_MEMLOCK, 64u << 10, 64u << 10}, {RLIMIT_MSGQUEUE, 0, 0}, {RLIMIT_RTPRIO, 0, 0}, {RLIMIT_NICE, 0, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		struct rlimit l = {limits[i].soft, limits[i].hard};
+
+		if (setrlimit(limits[i].resource, &l) < 0)
+			return fn_err_set(err, errno, "rlimit", "%d", limits[i].resource);
 	}
 	return 0;
 }

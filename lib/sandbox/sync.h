@@ -2,10 +2,11 @@
  * sync.h - the handshake between fn-spawnd and a sandbox's init, over a SEQPACKET socketpair.
  *
  *   fn-spawnd                   init (PID 1 of the sandbox)
- *   clone3 ------------------>  waits
- *                  <-----------  FN_SYNC_BORN     it has a table of descriptors of its own
- *   id maps, /proc (fn_rootfs_bare())
- *   FN_SYNC_GO --------------->  PREPARE: groups, ids, network, /proc, PID 2
+ *   clone3 ------------------>
+ *                  <-----------  FN_SYNC_BORN     it has a table of descriptors of its own (and the network namespace, where that is to be attached)
+ *   id maps, groups of v1, ...   makes its network namespace
+ *   FN_SYNC_GO --------------->  PREPARE: groups, ids, network, /proc, PID 2      (+ its /dev; its /proc, if fn_rootfs_bare(); `tasks` of the v1
+ *                                                                                  hierarchies, opened by root: init moves itself in)
  *                  <-----------  FN_SYNC_READY    (+ the Runtime API listener)
  *   (a runtime that is started ahead: FN_SYNC_PRESTART follows FN_SYNC_GO, an order of the same form for the runtime alone, and FN_SYNC_READY
  *   comes only when it has loaded)

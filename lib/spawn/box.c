@@ -312,14 +312,11 @@ static int box_prestart(struct fn_box *b, struct fn_err *err)
 static int hand_over(struct fn_box *b, struct fn_child *child, struct fn_err *err)
 {
 	struct fn_handover *h = &b->server->handover;
-	fn_auto_fd int out_w = -EBADF, sync_fd = -EBADF, dev = -EBADF;
+	fn_auto_fd int out_w = -EBADF, sync_fd = -EBADF;
 	uint32_t runtime = slot_range(b->server, b->slot) + FN_UID_RUNTIME;
-	int pipe_fds[2], sync[2], groups[FN_CG_N], r;
+	int pipe_fds[2], sync[2], r;
 
 	child->last_fd = h->last;
-	dev = fn_rootfs_new_dev(b->server->cfg.rootfs, err);
-	if (dev < 0)
-		return dev;
 	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
 		return fn_err_set(err, errno, "output pipe", NULL);
 	b->output_fd = pipe_fds[0];
@@ -335,14 +332,7 @@ static int hand_over(struct fn_box *b, struct fn_child *child, struct fn_err *er
 	r = child->sync_fd = fn_handover_put(h, FN_HANDOVER_SYNC, &sync_fd);
 	if (r >= 0)
 		r = child->output_fd = fn_handover_put(h, FN_HANDOVER_OUTPUT, &out_w);
-	if (r >= 0)
-		r = child->dev_fd = fn_handover_put(h, FN_HANDOVER_DEV, &dev);
-	if (r < 0)
-		return fn_err_set(err, r, "descriptors", NULL);
-	r = fn_cgroup_open_v1(b->cgroup, groups, &child->n_groups, err);
-	for (unsigned i = 0; r == 0 && i < child->n_groups; i++)
-		child->group_fds[i] = fn_handover_put(h, FN_HANDOVER_GROUPS + i, &groups[i]); /* numbers that are taken already: no failure */
-	return r;
+	return r < 0 ? fn_err_set(err, r, "descriptors", NULL) : 0;
 }
 
 /* Until then its descriptors are where the next one's will be. It does not wait for us here. */
@@ -389,15 +379,63 @@ static int clone_child(struct fn_box *b, struct fn_child *child, struct fn_err *
 	return r < 0 ? r : 0;
 }
 
-/* clone3, and what must be done before the child may go on. */
+/* What most functions have from their init on (a whole CPU): set ahead, so that little but the memory is left for the order. */
+static const struct fn_cg_limits usual = {.cpu_quota_us = 20000, .cpu_period_us = 20000, .pids_max = 1024};
+
+static int complete_groups(struct fn_box *b, struct fn_err *err)
+{
+	uint64_t from = fn_clock_mono_us();
+	int r = fn_cgroup_complete(b->cgroup, &usual, err);
+
+	if (r < 0)
+		return r;
+	b->freeze_fd = fn_cgroup_open_freeze(b->cgroup);
+	b->peak_fd = fn_cgroup_open_peak(b->cgroup);
+	b->timing.cgroup_us += (uint32_t)(fn_clock_mono_us() - from);
+	return b->freeze_fd < 0 ? fn_err_set(err, b->freeze_fd, "cgroup open", "cgroup.freeze") : 0;
+}
+
+/* FN_SYNC_GO, with what it brings. */
+static int send_go(struct fn_box *b, const struct fn_child *child, struct fn_err *err)
+{
+	struct fn_sync_msg go = {.type = FN_SYNC_GO};
+	struct iovec iov = {.iov_base = &go, .iov_len = sizeof(go)};
+	int fds[2 + FN_CG_N], r;
+	unsigned n = 0, groups;
+
+	r = fds[n] = fn_rootfs_new_dev(b->server->cfg.rootfs, err);
+	if (r < 0)
+		return r;
+	n++;
+	if (child->bare) {
+		r = fds[n] = fn_rootfs_new_proc(b->pid, err);
+		n += r >= 0;
+	}
+	if (r >= 0 && (r = fn_cgroup_open_v1(b->cgroup, fds + n, &groups, err)) == 0) {
+		n += groups;
+		r = fn_sock_send(b->sync_fd, &iov, 1, fds, n);
+		if (r < 0)
+			fn_err_set(err, r, "sync socket", "go");
+	}
+	while (n > 0)
+		fn_close(fds[--n]);
+	return r < 0 ? r : 0;
+}
+
+static int attach_nat(struct fn_box *b, struct fn_err *err)
+{
+	uint64_t from = fn_clock_mono_us();
+	int r = fn_nat_attach(b->server->cfg.nat, b->nat_slot, b->pid, err);
+
+	b->timing.net_us += (uint32_t)(fn_clock_mono_us() - from);
+	return r;
+}
+
+/* clone3, and what must be done before the child may go on: it makes its network namespace meanwhile. */
 static int box_clone(struct fn_box *b, struct fn_err *err)
 {
 	struct fn_spawn_server *s = b->server;
 	struct fn_child child = {.seccomp = s->cfg.seccomp, .init_seccomp = s->cfg.init_seccomp, .nat = b->nat.iface ? &b->nat : NULL};
-	struct fn_sync_msg go = {.type = FN_SYNC_GO};
-	struct iovec iov = {.iov_base = &go, .iov_len = sizeof(go)};
-	fn_auto_fd int proc = -EBADF;
-	uint32_t range = slot_range(s, b->slot);
 	uint64_t from;
 	int r;
 
@@ -411,32 +449,21 @@ static int box_clone(struct fn_box *b, struct fn_err *err)
 	if (r < 0)
 		return r;
 	b->timing.clone_us = (uint32_t)(fn_clock_mono_us() - from);
-	r = fn_ns_write_maps(b->pid, s->cfg.uid_base, range);
-	if (r < 0)
-		return fn_err_set(err, r, "id maps", NULL);
-	if (b->nat.iface) {
-		from = fn_clock_mono_us();
-		r = fn_nat_attach(s->cfg.nat, b->nat_slot, b->pid, err);
-		b->timing.net_us = (uint32_t)(fn_clock_mono_us() - from);
-		if (r < 0)
-			return r;
-	}
-	proc = child.bare ? fn_rootfs_new_proc(b->pid, err) : -EBADF;
-	if (child.bare && proc < 0)
-		return proc;
-	r = fn_sock_send(b->sync_fd, &iov, 1, &proc, child.bare ? 1 : 0);
-	if (r < 0)
-		return fn_err_set(err, r, "sync socket", "go");
-	r = wait_born(b, err);
+	r = complete_groups(b, err);
+	if (r == 0 && (r = fn_ns_write_maps(b->pid, s->cfg.uid_base, slot_range(s, b->slot))) < 0)
+		fn_err_set(err, r, "id maps", NULL);
+	if (r == 0 && b->nat.iface && (r = wait_born(b, err)) == 0)
+		r = attach_nat(b, err);
+	if (r == 0)
+		r = send_go(b, &child, err);
+	if (r == 0 && !b->nat.iface)
+		r = wait_born(b, err);
 	if (r == 0)
 		r = fn_fd_set_nonblock(b->sync_fd, true);
 	if (r < 0)
 		return r;
 	return child.prestart ? box_prestart(b, err) : 0;
 }
-
-/* What most functions have from their init on (a whole CPU): set ahead, so that little but the memory is left for the order. */
-static const struct fn_cg_limits usual = {.cpu_quota_us = 20000, .cpu_period_us = 20000, .pids_max = 1024};
 
 static int box_build(struct fn_box *b, struct fn_err *err)
 {
@@ -450,10 +477,6 @@ static int box_build(struct fn_box *b, struct fn_err *err)
 	r = fn_cgroup_create(s->cfg.cgroups, name, &usual, &b->cgroup, err);
 	if (r < 0)
 		return r;
-	b->freeze_fd = fn_cgroup_open_freeze(b->cgroup);
-	b->peak_fd = fn_cgroup_open_peak(b->cgroup);
-	if (b->freeze_fd < 0)
-		return fn_err_set(err, b->freeze_fd, "cgroup open", "cgroup.freeze");
 	b->timing.cgroup_us = (uint32_t)(fn_clock_mono_us() - b->started_us);
 	r = box_clone(b, err);
 	fn_handover_clear(&s->handover); /* after a failure, too: fn_box_end() kills who might still share them */

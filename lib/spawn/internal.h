@@ -49,7 +49,7 @@ struct fn_box {
 };
 
 /* handover.c */
-enum { FN_HANDOVER_SYNC, FN_HANDOVER_OUTPUT, FN_HANDOVER_DEV, FN_HANDOVER_GROUPS, FN_HANDOVER_N = FN_HANDOVER_GROUPS + FN_CG_N };
+enum { FN_HANDOVER_SYNC, FN_HANDOVER_OUTPUT, FN_HANDOVER_N };
 struct fn_handover {
 	int fd[FN_HANDOVER_N], nothing, last; /* nothing: what lies there between two sandboxes */
 };

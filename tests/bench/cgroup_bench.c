@@ -95,7 +95,7 @@ static void direct(struct fn_cgroups *cgs, uint64_t t[3])
 	unsigned n;
 	pid_t pid;
 
-	if (fn_cgroup_create(cgs, "direct", &limits, &cg, &err) < 0)
+	if (fn_cgroup_create(cgs, "direct", &limits, &cg, &err) < 0 || fn_cgroup_complete(cg, &limits, &err) < 0)
 		die(err.stage, err.msg);
 	t[0] = fn_clock_mono_us() - from;
 	if (fn_cgroup_open_v1(cg, fds, &n, &err) < 0 || fn_sock_pair(SOCK_STREAM, pair) < 0)

@@ -136,7 +136,7 @@ static struct fn_cgroup *make(uint32_t *us)
 	uint64_t from = fn_clock_mono_us();
 
 	snprintf(name, sizeof(name), "f%u", serial++);
-	if (fn_cgroup_create(cgs, name, &limits, &cg, &err) < 0)
+	if (fn_cgroup_create(cgs, name, &limits, &cg, &err) < 0 || fn_cgroup_complete(cg, &limits, &err) < 0)
 		die("cgroup", &err);
 	*us = (uint32_t)(fn_clock_mono_us() - from);
 	return cg;

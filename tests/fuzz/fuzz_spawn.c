@@ -60,6 +60,14 @@ int fn_cgroup_create(struct fn_cgroups *cgs, const char *name, const struct fn_c
 	return 0;
 }
 
+int fn_cgroup_complete(struct fn_cgroup *cg, const struct fn_cg_limits *l, struct fn_err *err)
+{
+	(void)cg;
+	if (l)
+		check_limits(l);
+	return fate & 64 ? fn_err_set(err, ENOSPC, "cgroup mkdir", "played") : 0;
+}
+
 int fn_cgroup_remove(struct fn_cgroup *cg)
 {
 	groups -= cg != NULL;

@@ -41,6 +41,7 @@ START_TEST(life_of_a_group)
 	}
 	ck_assert_int_eq(fn_cgroups_open("fnd-unit-test", &cgs, &err), 0);
 	ck_assert_int_eq(fn_cgroup_create(cgs, "one", &limits, &cg, &err), 0);
+	ck_assert_int_eq(fn_cgroup_complete(cg, &limits, &err), 0);
 	ck_assert_int_eq(pipe(p), 0);
 	pid = fork();
 	if (pid == 0) { /* waits until it is in its groups, then shows that pids.max holds */
@@ -110,7 +111,9 @@ START_TEST(sweep_removes_what_a_dead_run_left)
 	}
 	ck_assert_int_eq(fn_cgroups_open("fnd-unit-sweep", &cgs, &err), 0);
 	ck_assert_int_eq(fn_cgroup_create(cgs, "a", &limits, &a, &err), 0);
+	ck_assert_int_eq(fn_cgroup_complete(a, &limits, &err), 0);
 	ck_assert_int_eq(fn_cgroup_create(cgs, "b", &limits, &b, &err), 0);
+	ck_assert_int_eq(fn_cgroup_complete(b, &limits, &err), 0);
 	ck_assert_int_ge(fn_cgroups_sweep(cgs, &err), 2);
 	ck_assert_int_eq(fn_cgroups_sweep(cgs, &err), 0);
 	ck_assert_int_eq(fn_cgroup_remove(a), 0); /* gone already is fine */
@@ -160,6 +163,7 @@ START_TEST(page_cache_is_taken_back)
 	}
 	ck_assert_int_eq(fn_cgroups_open("fnd-unit-reclaim", &cgs, &err), 0);
 	ck_assert_int_eq(fn_cgroup_create(cgs, "one", &limits, &cg, &err), 0);
+	ck_assert_int_eq(fn_cgroup_complete(cg, &limits, &err), 0);
 	ck_assert(pipe(in) == 0 && pipe(out) == 0);
 	pid = fork();
 	if (pid == 0) {
