@@ -43,7 +43,7 @@ static const struct key {
 	{"provisioned_scaling_period_s", NUMBER, AT(provisioned_scaling_period_s), 1, 3600},
 	{"freeze_grace_ms", NUMBER, AT(freeze_grace_ms), 0, 60000},
 	{"loops", NUMBER, AT(loops), 0, 64},
-	{"loops_share_rps", NUMBER, AT(loops_share_rps), 0, INT32_MAX},
+	{"loops_share_percent", NUMBER, AT(loops_share_percent), 0, 100},
 	{"init_timeout_s", NUMBER, AT(init_timeout_s), 1, 900},
 	{"drain_grace_s", NUMBER, AT(drain_grace_s), 0, 900},
 }, net_keys[] = {
@@ -78,7 +78,7 @@ int fnd_config_init(struct fnd_config *c)
 {
 	*c = (struct fnd_config){
 		.uid_base = 0x70000000, .account_concurrency = 1000, .idle_timeout_s = 600, .prepared_least = 4, .prepared_most = 64, .prestarted_least = 2, .prestarted_most = 16,
-		.freeze_grace_ms = 100, .init_timeout_s = 10, .loops_share_rps = 2000,
+		.freeze_grace_ms = 100, .init_timeout_s = 10, .loops_share_percent = 75,
 		.provisioned_scaling_period_s = 60, .keep_policy = FN_KEEP_HYBRID, .keep_bin_s = 60, .keep_head = 5, .keep_tail = 99, .keep_margin = 10, .keep_samples = 10,
 		.drain_grace_s = 30, .log_max_bytes = 16 << 20, .log_files = 8, .log_level = FN_LOG_INFO, .net = FN_NET_LOOPBACK,
 	};

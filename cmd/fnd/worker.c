@@ -226,7 +226,7 @@ static unsigned wanted_loops(const struct fnd_config *c)
 
 static int make_lanes(struct worker *w, struct fn_err *err)
 {
-	const struct fn_lanes_config c = {w->loop, w->invoker, w->pool, w->logs, w->store, wanted_loops(w->cfg) - 1, (uint64_t)w->cfg->loops_share_rps,
+	const struct fn_lanes_config c = {w->loop, w->invoker, w->pool, w->logs, w->store, wanted_loops(w->cfg) - 1, (unsigned)w->cfg->loops_share_percent,
 					  (uint64_t)w->cfg->freeze_grace_ms * 1000u};
 	int r;
 

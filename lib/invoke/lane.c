@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "invoke/internal.h"
 #include "invoke/invoker.h"
@@ -61,7 +62,7 @@ bool fn_lane_place(struct fn_lane *l, struct fn_invocation *i)
 	l->requests++;
 	if (fn_share_count(&l->share, now)) {
 		main = l->lanes->requests;
-		fn_share_window(&l->share, now, &main, fn_httpd_lively(l->httpd));
+		fn_share_window(&l->share, now, fn_clock_thread_us(), &main, fn_httpd_lively(l->httpd));
 	}
 	if (l->share.due == 0 || !fn_share_due(&l->share, &to) || !fn_pool_give_back_one(l->pool, i->function))
 		return false;
@@ -238,7 +239,7 @@ int fn_lane_make(struct fn_lane *l, struct fn_lanes *ls)
 		return r;
 	l->invoker->lane = l;
 	fn_outbox_init(&l->out, l->loop, before_sending, l);
-	fn_share_init(&l->share, 1, ls->cfg.least_rps);
+	fn_share_init(&l->share, 1, ls->cfg.least_percent);
 	return 0;
 }
 

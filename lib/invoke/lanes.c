@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "invoke/internal.h"
@@ -39,7 +40,7 @@ static bool is_due(struct fn_lanes *ls, unsigned *ret_to)
 	if (fn_share_count(&ls->share, now)) {
 		for (unsigned i = 0; i < ls->n; i++)
 			requests[i] = ls->lane[i].requests;
-		fn_share_window(&ls->share, now, requests, fn_httpd_lively(ls->httpd));
+		fn_share_window(&ls->share, now, fn_clock_thread_us(), requests, fn_httpd_lively(ls->httpd));
 	}
 	return fn_share_due(&ls->share, ret_to);
 }
@@ -281,7 +282,7 @@ int fn_lanes_new(const struct fn_lanes_config *config, struct fn_lanes **ret, st
 	ls->n = config->n;
 	fn_list_init(&ls->recalls);
 	fn_outbox_init(&ls->out, config->loop, NULL, NULL);
-	fn_share_init(&ls->share, config->n, config->least_rps);
+	fn_share_init(&ls->share, config->n, config->least_percent);
 	r = fn_mailbox_new(config->loop, on_message, ls, &ls->in);
 	for (unsigned i = 0; i < config->n && r == 0; i++)
 		r = fn_lane_make(&ls->lane[i], ls);

@@ -28,7 +28,7 @@ struct fn_lanes_config {
 	struct fn_logs *logs;
 	struct fn_store *store;
 	unsigned n;           /* lanes, at least 1 */
-	uint64_t least_rps;   /* share.h */
+	unsigned least_percent; /* share.h */
 	uint64_t freeze_grace_us;
 };
 int fn_lanes_new(const struct fn_lanes_config *config, struct fn_lanes **ret, struct fn_err *err);

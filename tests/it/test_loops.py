@@ -3,7 +3,7 @@ import http.client, json, os, re, signal, subprocess, threading, time, unittest
 from harness import *
 
 LOAD = os.path.join(BUILD, "tests/bench/load")
-ALL_ELSEWHERE = {"loops": 3, "loops_share_rps": 0}
+ALL_ELSEWHERE = {"loops": 3, "loops_share_percent": 0}
 
 
 class Client:
@@ -291,7 +291,7 @@ class Shared(Base):
         return json.loads(out)["targets"]["x"]
 
     def test_load_is_shared_and_little_is_not(self):
-        d = self.daemon({"loops": 2, "loops_share_rps": 500})
+        d = self.daemon({"loops": 2, "loops_share_percent": 5})
         d.create("f", MemorySize=1769)
         self.load(d, "f", 1)
         self.assertEqual(by_loop(d)[1], 0, "a single connection stays")
@@ -310,7 +310,7 @@ class Shared(Base):
         self.assertEqual(metric(d, "fnd_concurrent_executions", function="f"), 0)
 
     def test_updates_under_load_drop_nothing(self):
-        d = self.daemon({"loops": 3, "loops_share_rps": 100})
+        d = self.daemon({"loops": 3, "loops_share_percent": 1})
         for f in ("f", "g"):
             d.create(f, MemorySize=1769)
         end = threading.Event()

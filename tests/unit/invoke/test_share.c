@@ -2,16 +2,17 @@
 
 #include "unit/main.h"
 
-#define MS 1000u
+static uint64_t now, cpu;
 
-/* n requests within a window that then ends. */
-static void window(struct fn_share *s, uint64_t *now, unsigned n, const uint64_t *others, unsigned lively)
+/* n requests within a window that then ends; percent: of a CPU that they took. */
+static void window(struct fn_share *s, unsigned n, unsigned percent, const uint64_t *others, unsigned lively)
 {
 	for (unsigned i = 0; i < n; i++)
-		(void)fn_share_count(s, *now);
-	*now += FN_SHARE_WINDOW_US;
-	ck_assert(fn_share_count(s, *now));
-	fn_share_window(s, *now, others, lively);
+		(void)fn_share_count(s, now);
+	now += FN_SHARE_WINDOW_US;
+	cpu += FN_SHARE_WINDOW_US * percent / 100;
+	ck_assert(fn_share_count(s, now));
+	fn_share_window(s, now, cpu, others, lively);
 }
 
 static unsigned given(struct fn_share *s, unsigned expect_to)
@@ -29,39 +30,39 @@ static unsigned given(struct fn_share *s, unsigned expect_to)
 START_TEST(half_goes_when_the_other_is_idle)
 {
 	struct fn_share s;
-	uint64_t now = 0, others[1] = {0};
+	uint64_t others[1] = {0};
 
-	fn_share_init(&s, 1, 2000);
-	window(&s, &now, 600, others, 64);
+	fn_share_init(&s, 1, 50);
+	window(&s, 600, 80, others, 64);
 	ck_assert_uint_eq(given(&s, 0), 32);
 	others[0] = 300; /* now both have as much: nobody goes back and forth */
-	window(&s, &now, 299, others, 32);
+	window(&s, 299, 80, others, 32);
 	ck_assert_uint_eq(given(&s, 0), 0);
 	others[0] += 260; /* less than a fifth apart */
-	window(&s, &now, 300, others, 32);
+	window(&s, 300, 80, others, 32);
 	ck_assert_uint_eq(given(&s, 0), 0);
 	others[0] += 200;
-	window(&s, &now, 400, others, 40);
+	window(&s, 400, 80, others, 40);
 	ck_assert_uint_eq(given(&s, 0), 10);
 }
 END_TEST
 
-START_TEST(little_or_a_single_one_stays)
+START_TEST(who_is_not_busy_or_alone_stays)
 {
 	struct fn_share s;
-	uint64_t now = 0, others[1] = {0};
+	uint64_t others[1] = {0};
 
-	fn_share_init(&s, 1, 2000);
-	window(&s, &now, 30, others, 30); /* 1,500 a second */
+	fn_share_init(&s, 1, 50);
+	window(&s, 600, 49, others, 64);
 	ck_assert_uint_eq(given(&s, 0), 0);
-	window(&s, &now, 200, others, 1);
+	window(&s, 200, 90, others, 1);
 	ck_assert_uint_eq(given(&s, 0), 0);
-	window(&s, &now, 200, others, 2);
+	window(&s, 200, 50, others, 2);
 	ck_assert_uint_eq(given(&s, 0), 1);
-	window(&s, &now, 200, others, 20);
+	window(&s, 200, 90, others, 20);
 	ck_assert_uint_eq(given(&s, 0), 10);
-	now += 1000 * MS; /* as many, but over a second */
-	window(&s, &now, 200, others, 20);
+	now += 1000000; /* as busy, but over a second */
+	window(&s, 200, 90, others, 20);
 	ck_assert_uint_eq(given(&s, 0), 0);
 }
 END_TEST
@@ -69,12 +70,12 @@ END_TEST
 START_TEST(the_one_with_least_gets_most)
 {
 	struct fn_share s;
-	uint64_t now = 0, others[3] = {0}, here = 1200;
+	uint64_t others[3] = {0}, here = 1200;
 	unsigned conns = 64, got[3] = {0}, to;
 
-	fn_share_init(&s, 3, 2000);
+	fn_share_init(&s, 3, 50);
 	for (int round = 0; round < 6; round++) { /* each connection has the same share of the requests */
-		window(&s, &now, (unsigned)(here * conns / 64) - 1, others, conns);
+		window(&s, (unsigned)(here * conns / 64) - 1, 80, others, conns);
 		while (fn_share_due(&s, &to)) {
 			fn_share_given(&s);
 			got[to]++;
@@ -106,4 +107,4 @@ START_TEST(everything_goes_if_asked_for)
 }
 END_TEST
 
-TEST_MAIN("invoke/share", half_goes_when_the_other_is_idle, little_or_a_single_one_stays, the_one_with_least_gets_most, everything_goes_if_asked_for)
+TEST_MAIN("invoke/share", half_goes_when_the_other_is_idle, who_is_not_busy_or_alone_stays, the_one_with_least_gets_most, everything_goes_if_asked_for)
