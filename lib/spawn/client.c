@@ -188,6 +188,7 @@ int fn_spawn_client_new(struct fn_loop *loop, int sock, const struct fn_spawn_cl
 void fn_spawn_client_free(struct fn_spawn_client *c)
 {
 	struct pending *p;
+	uint64_t *id;
 	size_t it = 0;
 
 	if (!c)
@@ -199,6 +200,8 @@ void fn_spawn_client_free(struct fn_spawn_client *c)
 	while ((p = fn_map_next(c->pending, &it)))
 		free(p);
 	fn_map_free(c->pending);
+	for (it = 0; (id = fn_map_next(c->live, &it));) /* whose start was given up, and whose end nobody has waited for */
+		free(id);
 	fn_map_free(c->live);
 	free(c->in);
 	free(c);
