@@ -363,6 +363,7 @@ int fnd_worker_run(const struct fnd_worker_args *args)
 
 	if (make(&w, args, &err) < 0) {
 		fn_log_error("%s", fn_err_format(&err, text, sizeof(text)));
+		unmake(&w);
 		return 1;
 	}
 	if (fn_images_install(w.images, on_images, &w) < 0 || fn_loop_run(w.loop) < 0)
