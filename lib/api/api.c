@@ -196,13 +196,13 @@ static void on_request(void *arg, struct fn_http_req *req)
 	const struct fn_aws_error *denied;
 	const struct route *r;
 
+	if (strcmp(fn_http_req_path(req), "/healthz") == 0) {
+		fn_http_reply(req, 200, "text/plain", "ok\n", 3);
+		return;
+	}
 	r = find_route(req, &call);
 	if (call.api->cfg.lane && (!r || r->handler != fn_h_invoke)) {
 		fn_lane_pass(call.api->cfg.lane, req);
-		return;
-	}
-	if (strcmp(fn_http_req_path(req), "/healthz") == 0) {
-		fn_http_reply(req, 200, "text/plain", "ok\n", 3);
 		return;
 	}
 	fn_id_uuid(call.request_id);

@@ -32,7 +32,8 @@ struct fn_api_config {
 	struct fn_spawn_client *spawn;
 	struct fn_images *images;
 	struct fn_snapshots *snapshots;
-	struct fn_lane *lane; /* NULL: the main loop. Else invocations alone are served, and region, account_id, credentials and invoker are all that counts */
+	/* NULL: the main loop. Else invocations alone are served, and region, account_id, credentials and invoker are all that counts. */
+	struct fn_lane *lane;
 };
 
 struct fn_api;

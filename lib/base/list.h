@@ -30,6 +30,13 @@ static inline void fn_list_remove(struct fn_list *link)
 	link->next->prev = link->prev;
 	link->next = link->prev = NULL;
 }
+/* All of `from` to `to`, which is overwritten; `from` is empty then. */
+static inline void fn_list_take_over(struct fn_list *to, struct fn_list *from)
+{
+	fn_list_insert_after(from->prev, to);
+	fn_list_remove(from);
+	fn_list_init(from);
+}
 static inline struct fn_list *fn_list_first(struct fn_list *head) { return fn_list_empty(head) ? NULL : head->next; }
 static inline struct fn_list *fn_list_last(struct fn_list *head) { return fn_list_empty(head) ? NULL : head->prev; }
 

@@ -408,9 +408,7 @@ static void run_deferred(struct fn_loop *l)
 
 	if (fn_list_empty(&l->deferred))
 		return;
-	fn_list_insert_after(l->deferred.prev, &batch); /* the batch takes over the list: what is deferred from now on is not in it */
-	fn_list_remove(&l->deferred);
-	fn_list_init(&l->deferred);
+	fn_list_take_over(&batch, &l->deferred); /* what is deferred from now on is not in it */
 	while (!fn_list_empty(&batch)) {
 		struct fn_deferred *d = fn_list_entry(fn_list_first(&batch), struct fn_deferred, link);
 

@@ -24,13 +24,8 @@ static void deliver(struct fn_mailbox *m)
 {
 	struct fn_list batch;
 
-	fn_list_init(&batch);
 	pthread_mutex_lock(&m->lock);
-	if (!fn_list_empty(&m->messages)) {
-		fn_list_insert_after(m->messages.prev, &batch); /* it takes over the list */
-		fn_list_remove(&m->messages);
-		fn_list_init(&m->messages);
-	}
+	fn_list_take_over(&batch, &m->messages);
 	pthread_mutex_unlock(&m->lock);
 	while (!fn_list_empty(&batch)) {
 		struct fn_list *l = fn_list_first(&batch);

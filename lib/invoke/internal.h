@@ -99,7 +99,6 @@ struct fn_lane {
 	struct fn_map *routes;      /* name:qualifier -> struct fn_route_copy */
 	struct outbox out;
 	struct fn_share share;
-	bool draining;
 };
 
 struct fn_lanes {

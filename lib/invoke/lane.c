@@ -154,7 +154,6 @@ static void on_drain(struct fn_lane *l)
 {
 	struct fn_http_req *req;
 
-	l->draining = true;
 	fn_pool_give_back_all(l->pool); /* what waits for them is passed on */
 	fn_outbox_send(&l->out);
 	while ((req = fn_httpd_any(l->httpd))) {

@@ -53,13 +53,7 @@ void fn_outbox_send(struct outbox *o)
 {
 	struct fn_list batch;
 
-	fn_list_init(&batch);
-	while (!fn_list_empty(&o->messages)) {
-		struct fn_list *l = fn_list_first(&o->messages);
-
-		fn_list_remove(l);
-		fn_list_push_back(&batch, l);
-	}
+	fn_list_take_over(&batch, &o->messages);
 	if (o->before)
 		o->before(o->arg);
 	fn_deferred_cancel(&o->later);

@@ -12,14 +12,17 @@ const char *fn_route_choose(const struct fn_alias *a, uint32_t random)
 	return a->other_version && (double)random < a->other_weight * 4294967296.0 ? a->other_version : a->version;
 }
 
+/* NULL: the qualifier is a version or none, or there is no alias of that name. */
+static struct fn_alias *alias_of(struct fn_store *s, const char *name, const char *qualifier)
+{
+	return fn_str_empty(qualifier) || fn_version_number(qualifier) != UINT64_MAX ? NULL : fn_store_alias(s, name, qualifier);
+}
+
 struct fn_function *fn_route(struct fn_store *s, const char *name, const char *qualifier)
 {
-	struct fn_alias *a;
+	struct fn_alias *a = alias_of(s, name, qualifier);
 
-	if (fn_str_empty(qualifier) || fn_version_number(qualifier) != UINT64_MAX)
-		return fn_store_resolve(s, name, qualifier);
-	a = fn_store_alias(s, name, qualifier);
-	return a ? fn_store_get(s, name, fn_route_choose(a, a->other_version ? fn_alias_draw(a) : 0)) : NULL;
+	return a ? fn_store_get(s, name, fn_route_choose(a, a->other_version ? fn_alias_draw(a) : 0)) : fn_store_resolve(s, name, qualifier);
 }
 
 /* --- copies --- */
@@ -41,7 +44,7 @@ const char *fn_route_copy_key(const struct fn_route_copy *c) { return c->key; }
 
 struct fn_route_copy *fn_route_copy_new(struct fn_store *s, const char *name, const char *qualifier)
 {
-	struct fn_alias *a = fn_str_empty(qualifier) || fn_version_number(qualifier) != UINT64_MAX ? NULL : fn_store_alias(s, name, qualifier);
+	struct fn_alias *a = alias_of(s, name, qualifier);
 	struct fn_function *f = a ? fn_store_get(s, name, a->version) : fn_store_resolve(s, name, qualifier);
 	struct fn_function *other = a && a->other_version ? fn_store_get(s, name, a->other_version) : NULL;
 	struct fn_route_copy *c = f ? calloc(1, sizeof(*c)) : NULL;

@@ -163,11 +163,13 @@ class Elsewhere(Base):
     def test_deaths(self):
         d = self.daemon()
         d.create("f", Timeout=3, MemorySize=256)
+        d.create("roomy", Timeout=60, MemorySize=512)  # filling it may take longer than f may
         c, other = self.clients(d, 2)
         wanted = {"crash": "Runtime.ExitError", "hang": "Sandbox.Timedout", "oom": "Runtime.OutOfMemory", "kill": "Runtime.ExitError"}
         for what, error in wanted.items():
-            self.assertEqual(c.invoke("f", {"do": "echo", "n": 1}).json["n"], 1)
-            r = c.invoke("f", {"do": what}, headers={"X-Amz-Log-Type": "Tail"})
+            f = "roomy" if what == "oom" else "f"
+            self.assertEqual(c.invoke(f, {"do": "echo", "n": 1}).json["n"], 1)
+            r = c.invoke(f, {"do": what}, headers={"X-Amz-Log-Type": "Tail"})
             self.assertEqual((r.status, r.error, r.json["errorType"]), (200, "Unhandled", error), what)
             self.assertIn("START RequestId: " + r.headers["x-amzn-requestid"], r.log)
             self.assertIn("REPORT RequestId: " + r.headers["x-amzn-requestid"], r.log)
