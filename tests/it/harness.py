@@ -17,10 +17,11 @@ _complaints = []
 
 
 def wait_until(what, condition, seconds=10.0):
+    """`what` is said when the condition does not come true: a text, or what makes one of the state that it is in then."""
     end = time.monotonic() + seconds * SLOW
     while not condition():
         if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds * SLOW:.0f} s: {what}")
+            raise AssertionError(f"not within {seconds * SLOW:.0f} s: {what() if callable(what) else what}")
         time.sleep(0.02)
 
 
@@ -309,8 +310,13 @@ def uid_of(pid):
     return 0
 
 
-def fd_count(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
+def descriptors(pid):
+    """What a process holds open: descriptor -> target. One that is closed meanwhile is left out."""
+    found = {}
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found[fd] = os.readlink(f"/proc/{pid}/fd/{fd}")
+    return found
 
 
 def rss_kb(pid):

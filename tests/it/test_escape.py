@@ -253,10 +253,7 @@ class StartedAhead(unittest.TestCase):
             self.skipTest("a sandbox pivots out of it: Linux < 6.17 makes no /proc for another PID namespace")
         wait_until("fn-spawnd makes sandboxes", lambda: self.d.doctor()["Prepared"].get("sandbox", 0) > 0, 30)
         pid = self.d.pids()["spawnd"][0]
-        namespaces = {}
-        for fd in os.listdir(f"/proc/{pid}/fd"):
-            with contextlib.suppress(OSError):
-                namespaces[os.readlink(f"/proc/{pid}/fd/{fd}")] = f"/proc/{pid}/fd/{fd}"
+        namespaces = {target: f"/proc/{pid}/fd/{fd}" for fd, target in descriptors(pid).items()}
         for own in (f"/proc/{pid}/ns/mnt", "/proc/self/ns/mnt"):
             namespaces.pop(os.readlink(own), None)
         of_mounts = [path for link, path in namespaces.items() if link.startswith("mnt:")]

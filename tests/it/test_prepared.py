@@ -82,8 +82,7 @@ class Prepared(Case):
                 self.assertRegex(text, r"Seccomp:\s+2")
                 self.assertRegex(text, r"NoNewPrivs:\s+1")
                 continue
-            for fd in os.listdir(f"/proc/{pid}/fd"):
-                target = os.readlink(f"/proc/{pid}/fd/{fd}")
+            for target in descriptors(pid).values():
                 self.assertRegex(target, r"^(socket|pipe):|^(/newdev|/dev)/null$|^/$")  # the last: a /tmp that is nowhere yet
                 if target.startswith("socket:"):
                     self.assertIsNone(sockets.get(target), "two of them share a socket")

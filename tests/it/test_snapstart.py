@@ -375,7 +375,7 @@ class Lasting(Snap):
         self.on(f)
 
         def held():
-            return [fd_count(self.d.pids()[k][0]) for k in ("worker", "spawnd")]
+            return [len(descriptors(self.d.pids()[k][0])) for k in ("worker", "spawnd")]
 
         def round_of(n):
             for _ in range(n):
