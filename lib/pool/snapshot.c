@@ -27,7 +27,10 @@ struct fn_snapshot {
 	struct fn_list link;      /* of the pool's */
 	struct fn_worker *worker; /* NULL = gone */
 	char tree[FN_TREE_NAME_SIZE];
+	char of[128]; /* name:version */
 	bool unpacking, told;
+	char refused[256]; /* while the image was on its way */
+	char died[128];   /* likewise: what is behind an image that is cut short */
 	fn_snapshot_fn fn;
 	void *arg;
 };
@@ -50,11 +53,16 @@ void fn_snapshots_drop(struct fn_pool *p)
 	}
 }
 
-static void tell(struct fn_snapshot *s, const struct fn_snapshot_result *res)
+/* The reason becomes JSON, and may be the function's words, or have been cut in the middle of a letter. */
+static void tell(struct fn_snapshot *s, struct fn_snapshot_result *res)
 {
 	if (s->told)
 		return;
 	s->told = true;
+	if (!fn_utf8_valid(res->reason, strlen(res->reason)))
+		for (char *p = res->reason; *p; p++)
+			if (*p & 0x80)
+				*p = '?';
 	s->fn(s->arg, res);
 }
 
@@ -67,6 +75,17 @@ static void tell_refused(struct fn_snapshot *s, const char *why)
 }
 
 /* --- taking one --- */
+static void note_death(struct fn_snapshot *s, const struct fn_worker *w)
+{
+	char words[64];
+	const char *how = w->exit.oom ? "out of memory" : fn_exit_words(w->exit.wait_status, words, sizeof(words));
+
+	if (w->timed_out)
+		how = "it took too long";
+	if (how)
+		snprintf(s->died, sizeof(s->died), "the image was not wholly written: %s", how);
+}
+
 static void on_unpacked(void *arg, const struct fn_err *err, uint64_t bytes)
 {
 	struct fn_snapshot *s = arg;
@@ -74,16 +93,18 @@ static void on_unpacked(void *arg, const struct fn_err *err, uint64_t bytes)
 	char text[512];
 
 	s->unpacking = false;
+	if (s->worker && s->worker->timed_out)
+		note_death(s, s->worker);
 	if (err && err->code == ECONNRESET) {
 		res.what = FN_SNAPSHOT_LOST;
 		tell(s, &res);
+	} else if (s->refused[0] || (err && s->died[0])) { /* though it may be there: it is removed as what no version names */
+		tell_refused(s, s->refused[0] ? s->refused : s->died);
 	} else if (err) {
 		snprintf(res.reason, sizeof(res.reason), "the image cannot be kept: %s", fn_err_format(err, text, sizeof(text)));
 		tell_refused(s, res.reason);
 	} else {
-		if (s->worker)
-			fn_log_info("snapshot of %s:%s: %llu KB", s->worker->group->function->name, s->worker->group->function->version,
-				    (unsigned long long)bytes >> 10);
+		fn_log_info("snapshot of %s: %llu KB", s->of, (unsigned long long)bytes >> 10);
 		tell(s, &res);
 	}
 	if (s->worker)
@@ -122,7 +143,9 @@ void fn_worker_on_snapshot_refused(void *arg, const char *why)
 
 	if (w->restored && w->state == FN_WORKER_INIT) /* a process that was made from the image and lacks something */
 		snprintf(w->group->snapshot_broken, sizeof(w->group->snapshot_broken), "%s", why);
-	else if (w->snapshot) /* should the image be on its way it has been cut short, which fn-unpack will find */
+	else if (w->snapshot && w->snapshot->unpacking) /* whose tree is then no job's any more: told when it is known what becomes of it */
+		snprintf(w->snapshot->refused, sizeof(w->snapshot->refused), "%s", why);
+	else if (w->snapshot)
 		tell_refused(w->snapshot, why);
 	if (w->state == FN_WORKER_INIT)
 		fn_worker_end(w);
@@ -134,8 +157,12 @@ void fn_worker_snapshot_dead(struct fn_worker *w, const struct fn_err *err)
 	char words[64], text[512];
 	const char *how;
 
-	if (!w->snapshot || w->snapshot->unpacking)
+	if (!w->snapshot)
 		return;
+	if (w->snapshot->unpacking) {
+		note_death(w->snapshot, w);
+		return;
+	}
 	if ((err && err->code == ECONNRESET) || w->group->pool->shutdown || (!err && fn_worker_lost(w))) {
 		res.what = FN_SNAPSHOT_LOST;
 	} else if (err) {
@@ -192,6 +219,7 @@ int fn_pool_snapshot(struct fn_pool *p, const struct fn_function *f, const char 
 	g->retired = true;
 	*s = (struct fn_snapshot){.fn = fn, .arg = arg};
 	snprintf(s->tree, sizeof(s->tree), "%s", tree);
+	snprintf(s->of, sizeof(s->of), "%s:%s", f->name, f->version);
 	fn_list_push_back(&p->snapshots, &s->link);
 	(void)fn_group_make_room(g);
 	if (fn_worker_start_snapshot(g, s))

@@ -2,6 +2,7 @@
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x03080000
 #include <Python.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "image.h"
@@ -29,7 +30,10 @@ static PyObject *py_save(PyObject *self, PyObject *args)
 	case SAVE_FAILED:
 		break;
 	}
-	PyErr_SetString(PyExc_RuntimeError, why);
+	ret = PyUnicode_DecodeUTF8(why, (Py_ssize_t)strlen(why), "replace"); /* with names of files in it, perhaps cut */
+	if (ret)
+		PyErr_SetObject(PyExc_RuntimeError, ret);
+	Py_XDECREF(ret);
 	return NULL;
 }
 

@@ -344,6 +344,30 @@ def handler(e, c): return threading.active_count()
         self.assertIn("starts without its snapshot from now on", self.d.log())
 
 
+# A runtime that says what it likes: `stream` goes where the image should.
+HOSTILE = '''
+import io, os, socket, tarfile, time
+def post(what, body=b"", more=b""):
+    s = socket.create_connection(("127.0.0.1", 9001))
+    s.sendall(b"POST /2018-06-01/runtime/snapshot" + what + b" HTTP/1.1\\r\\nHost: x\\r\\n" + more + b"Content-Length: %d\\r\\n\\r\\n" % len(body) + body)
+    return s
+def upgrade():
+    s = post(b"", more=b"Connection: Upgrade\\r\\nUpgrade: tar\\r\\n")
+    assert s.recv(1000).startswith(b"HTTP/1.1 101")
+    return s
+def tar(*names, size=100):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as t:
+        for name in names:
+            i = tarfile.TarInfo(name); i.size = size
+            t.addfile(i, io.BytesIO(b"x" * size))
+    return out.getvalue()
+def handler(e, c): return 1
+if os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"] == "snap-start":
+    DO
+'''
+
+
 class Lasting(Snap):
     """Daemons of their own: restarts, other hosts, ends."""
 
@@ -391,6 +415,26 @@ class Lasting(Snap):
         round_of(30)
         wait_until("as many descriptors as before", lambda: all(a <= b + 6 for a, b in zip(held(), before)), 20)
         self.assertEqual(len(self.d.groups()), groups)
+
+    def off(self, name, do, words):
+        f = self.snap(HOSTILE.replace("DO", do), name=name, Timeout=5)
+        c = self.settled(f, seconds=60)
+        self.assertEqual((c["State"], c["SnapStart"]["OptimizationStatus"]), ("Active", "Off"))
+        self.assertIn(words, c.get("StateReason", ""))
+        self.assertEqual(self.call(f), 1)
+        self.d.delete(f)
+        wait_until(lambda: f"nothing of it is left: {self.trees()}", lambda: not self.trees())
+
+    def test_what_a_runtime_may_say(self):
+        """Whatever comes instead of an image: the version starts plainly, says why, and nothing of it stays."""
+        self.off("s-link", "os.symlink('/etc', '/tmp/x')", "neither file nor directory")  # told when the image has been sent already
+        self.off("s-letter", "os.symlink('/etc', '/tmp/' + 'x' * 53 + chr(0x20ac) * 3)", "neither file nor directory")  # cut in the middle of one
+        self.off("s-words", r"post(b'/refused', b'no \xff').recv(100); os._exit(0)", "no ?")
+        self.off("s-both", r"s = upgrade(); s.sendall(tar('image')); post(b'/refused', b'no').recv(100); os._exit(0)", "no")
+        self.off("s-short", r"s = upgrade(); s.sendall(tar('image', size=512)[:1024]); os._exit(0)", "cut short")
+        self.off("s-dead", r"s = upgrade(); s.sendall(tar('image', size=5000)[:2000]); os._exit(9)", "image")
+        self.off("s-climbs", r"s = upgrade(); s.sendall(tar('../image')); time.sleep(100)", "climbs")
+        self.off("s-large", r"s = upgrade(); i = tarfile.TarInfo('image'); i.size = 3 << 30; s.sendall(i.tobuf()); [s.sendall(bytes(1 << 20)) for _ in range(1000)]; time.sleep(100)", "exceeds")
 
     def test_pending_over_a_crash(self):
         f = self.snap("import time\ntime.sleep(1.5)\ndef handler(e, c): return 1", name="s-crash")
