@@ -1,6 +1,7 @@
 /*
  * unpacker.c - fn-spawnd's half of unpacking: runs fn-unpack, at most two at once, each archive in a directory of its own that
- * becomes the tree by rename when, and only when, all of it is there. The same tree asked for twice at once is unpacked once.
+ * becomes the tree by rename when, and only when, all of it is there. The same tree asked for twice at once is unpacked once. What comes from
+ * a running function takes as long as the function likes: two of these at once, too, but no package waits for them.
  */
 #include "spawn/server.h"
 
@@ -46,7 +47,8 @@ struct job {
 	int archive_fd, result_fd, pidfd;
 	uint64_t pidfd_io, timer;
 	char tmp[64];
-	bool running;
+	bool running, late;
+	bool live; /* its archive is being written by a function */
 };
 
 struct fn_unpacker {
@@ -54,7 +56,7 @@ struct fn_unpacker {
 	fn_unpacker_done_fn done;
 	void *arg;
 	struct fn_list jobs;
-	unsigned running;
+	unsigned running[2]; /* by job.live */
 	uint64_t next;
 	int roots_fd;
 };
@@ -131,7 +133,7 @@ static void job_finish(struct job *j, const struct fn_err *err, uint64_t bytes)
 	if (err && j->tmp[0])
 		remove_below(u->roots_fd, j->tmp);
 	if (j->running)
-		u->running--;
+		u->running[j->live]--;
 	fn_list_for_each(l, &j->waiters) u->done(u->arg, fn_list_entry(l, struct waiter, link)->request, err, bytes);
 	job_free(j);
 	start_next(u);
@@ -149,7 +151,9 @@ static void on_end(void *arg, int fd, uint32_t events)
 	if (waitid(P_PIDFD, (id_t)fd, &si, WEXITED | WNOHANG) < 0 || si.si_pid == 0)
 		return;
 	n = fn_fd_read_all(j->result_fd, &res, sizeof(res));
-	if (n != (ssize_t)sizeof(res)) {
+	if (n != (ssize_t)sizeof(res) && j->late) {
+		fn_err_set(&err, ETIMEDOUT, "unpack", "it was not done within %u s", TIME_LIMIT_US / 1000000u);
+	} else if (n != (ssize_t)sizeof(res)) {
 		fn_err_set(&err, EIO, "unpack", si.si_code == CLD_EXITED ? "fn-unpack exited with status %d" : "fn-unpack was killed by signal %d",
 			   si.si_status);
 	} else if (res.err.code) {
@@ -166,6 +170,7 @@ static void on_late(void *arg)
 {
 	struct job *j = arg;
 
+	j->late = true;
 	(void)fn_pidfd_kill(j->pidfd, SIGKILL);
 }
 
@@ -229,7 +234,7 @@ static int job_start(struct job *j, struct fn_err *err)
 	    fn_loop_add_timer(u->cfg.loop, fn_loop_now_us(u->cfg.loop) + TIME_LIMIT_US, on_late, j, &j->timer) < 0)
 		return fn_err_set(err, ENOMEM, "unpack", NULL);
 	j->running = true;
-	u->running++;
+	u->running[j->live]++;
 	return 0;
 }
 
@@ -240,9 +245,7 @@ static void start_next(struct fn_unpacker *u)
 		struct job *j = fn_list_entry(l, struct job, link);
 		struct fn_err err = {0};
 
-		if (u->running >= RUNNING_MAX)
-			return;
-		if (j->running)
+		if (j->running || u->running[j->live] >= RUNNING_MAX)
 			continue;
 		if (job_start(j, &err) < 0) {
 			job_finish(j, &err, 0);
@@ -262,6 +265,7 @@ void fn_unpacker_start(struct fn_unpacker *u, uint64_t request, const struct fn_
 	struct waiter *w = calloc(1, sizeof(*w));
 	struct job *j = NULL;
 	struct fn_err err = {0};
+	struct stat st;
 
 	if (!w || !request_ok(req)) {
 		fn_err_set(&err, w ? EBADMSG : ENOMEM, "unpack", "malformed request");
@@ -295,6 +299,7 @@ void fn_unpacker_start(struct fn_unpacker *u, uint64_t request, const struct fn_
 	j->u = u;
 	j->req = *req;
 	j->archive_fd = archive_fd;
+	j->live = fstat(archive_fd, &st) == 0 && !S_ISREG(st.st_mode);
 	j->result_fd = j->pidfd = -EBADF;
 	fn_list_init(&j->waiters);
 	fn_list_push_back(&j->waiters, &w->link);

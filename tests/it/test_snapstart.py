@@ -436,6 +436,16 @@ class Lasting(Snap):
         self.off("s-climbs", r"s = upgrade(); s.sendall(tar('../image')); time.sleep(100)", "climbs")
         self.off("s-large", r"s = upgrade(); i = tarfile.TarInfo('image'); i.size = 3 << 30; s.sendall(i.tobuf()); [s.sendall(bytes(1 << 20)) for _ in range(1000)]; time.sleep(100)", "exceeds")
 
+    def test_no_package_waits_for_an_image(self):
+        slow = HOSTILE.replace("DO", "s = upgrade(); print('it has begun'); time.sleep(1000)")
+        for name in ("s-slow", "s-slower"):
+            self.snap(slow, name=name, MemorySize=128)
+            wait_until(f"{name} begins to send", lambda: "it has begun" in self.log(name))
+        self.d.create_python("s-other", "def handler(e, c): return 7")
+        self.assertEqual(self.d.invoke("s-other", {}).body, b"7")
+        self.assertEqual([self.config(name)["State"] for name in ("s-slow", "s-slower")], ["Pending"] * 2)
+        self.assertIn("it took too long", self.settled("s-slow", seconds=60)["StateReason"])
+
     def test_pending_over_a_crash(self):
         f = self.snap("import time\ntime.sleep(1.5)\ndef handler(e, c): return 1", name="s-crash")
         time.sleep(0.5)
