@@ -33,6 +33,12 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *r
 	struct fn_pool *p = g->pool;
 
 	w->request = 0;
+	if (err && w->restored && err->code == ENOENT) { /* its image has gone, or what maps it: another starts plainly */
+		fn_worker_snapshot_broken(w, err);
+		w->gone = true;
+		fn_worker_end(w);
+		return;
+	}
 	if (err) {
 		struct fn_invocation *inv = w->inv ? fn_take_ptr(w->inv) : fn_group_wait_out(g);
 		char text[512];

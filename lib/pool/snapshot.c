@@ -275,6 +275,12 @@ void fn_pool_renew(struct fn_pool *p, struct fn_function *f)
 }
 
 /* --- beginning from one --- */
+/* What waits is started for again when the worker that could not be is freed. */
+static void starts_plainly(const struct fn_group *g, const char *why)
+{
+	fn_log_warn("%s:%s starts without its snapshot from now on: %s: %s", g->function->name, g->function->version, why, g->snapshot_broken);
+}
+
 void fn_worker_restore_failed(struct fn_worker *w)
 {
 	struct fn_group *g = w->group;
@@ -299,7 +305,13 @@ void fn_worker_restore_failed(struct fn_worker *w)
 	how = w->exit.oom ? "out of memory" : fn_exit_words(w->exit.wait_status, words, sizeof(words));
 	if (!g->snapshot_broken[0])
 		snprintf(g->snapshot_broken, sizeof(g->snapshot_broken), "%s", how ? how : "exit status 0");
-	fn_log_warn("%s:%s starts without its snapshot from now on: a process made from it failed: %s", g->function->name, g->function->version,
-		    g->snapshot_broken);
-	/* what waits is started for again, plainly, when this one is freed */
+	starts_plainly(g, "a process made from it failed");
+}
+
+void fn_worker_snapshot_broken(struct fn_worker *w, const struct fn_err *err)
+{
+	char text[512];
+
+	snprintf(w->group->snapshot_broken, sizeof(w->group->snapshot_broken), "%s", fn_err_format(err, text, sizeof(text)));
+	starts_plainly(w->group, "it cannot be begun from");
 }

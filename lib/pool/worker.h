@@ -201,6 +201,8 @@ void fn_worker_snapshot_dead(struct fn_worker *w, const struct fn_err *err);
 void fn_worker_snapshot_forget(struct fn_worker *w); /* before it is freed */
 /* A process made from the snapshot has not come as far as `next`: answers who waits for it, or sees to it that plain starts follow. */
 void fn_worker_restore_failed(struct fn_worker *w);
+/* Nor could one be made. */
+void fn_worker_snapshot_broken(struct fn_worker *w, const struct fn_err *err);
 
 /* spec.c */
 int fn_worker_spec(struct fn_worker *w, struct fn_spec *ret, struct fn_err *err);

@@ -463,6 +463,17 @@ class Lasting(Snap):
         self.assertEqual(self.call(f, version="2"), 1)
         wait_until("two snapshots", lambda: len(self.trees()) == 2)
 
+    def test_one_that_is_missing(self):
+        """Removed by hand, or not in the backup that came back."""
+        f = self.snap("def handler(e, c): return 1", name="s-missing")
+        self.on(f)
+        self.d.stop()
+        shutil.rmtree(os.path.join(self.d.state, "roots", self.trees()[0]))
+        self.d.start()
+        for _ in range(2):
+            self.assertEqual(self.at_once(f, 3, {}), [1] * 3)
+        self.assertIn("starts without its snapshot from now on: it cannot be begun from: mount overlay", self.d.log())
+
     def test_of_another_host_it_is_made_anew(self):
         f = self.snap("import time\nT = time.time()\ndef handler(e, c): return T", name="s-host")
         self.on(f)
