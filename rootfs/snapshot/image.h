@@ -24,6 +24,7 @@
 #define IMAGE_AUXV_MAX 512u
 #define IMAGE_ENV_MAX 131072u
 #define IMAGE_LAZY_MAX 32
+#define IMAGE_LAZY_SPAN (8ull << 30) /* bytes of addresses of one */
 
 struct image_regs { /* restore.c and save.c know the offsets */
 	uint64_t rbx, rbp, r12, r13, r14, r15, rsp, rip;

@@ -25,6 +25,7 @@
 #define TABLES 0x280000ull  /* and the image's tables are looked at */
 #define TASK_END 0x7ffffffff000ull
 #define IOV_MAX_ 1024
+#define LAZY_PARTS (IMAGE_LAZY_SPAN / (1ull << 32) + 1) /* of 4 GiB, that one may lie in */
 #define AHEAD "_FND_PRESTART=" /* a digit follows */
 
 static struct {
@@ -260,7 +261,7 @@ static void set_mm(const struct image_head *h)
 /* See struct image_lazy. */
 static void refuse_what_tells(const struct image_head *h)
 {
-	static struct sock_filter f[20 + 8 * IMAGE_LAZY_MAX];
+	static struct sock_filter f[20 + 6 * LAZY_PARTS * IMAGE_LAZY_MAX];
 	struct sock_fprog prog = {.filter = f};
 	unsigned n = 0;
 #define ADD(code, k, jt, jf) f[n++] = (struct sock_filter){(code), (jt), (jf), (uint32_t)(k)}
@@ -281,7 +282,9 @@ static void refuse_what_tells(const struct image_head *h)
 	for (unsigned i = 0; i < h->n_lazy; i++) { /* start <= address < end, 32 bits at a time; all in the same 4 GiB */
 		uint64_t start = h->lazy[i].start, end = h->lazy[i].end;
 
-		for (uint64_t to; start < end && n + 8 < sizeof(f) / sizeof(f[0]); start = to) {
+		if (end - start > IMAGE_LAZY_SPAN)
+			die("the image is of another version", 0);
+		for (uint64_t to; start < end; start = to) {
 			to = (start | 0xffffffffu) + 1 < end ? (start | 0xffffffffu) + 1 : end;
 			LOAD(ARG(0) + 4);
 			ADD(BPF_JMP | BPF_JEQ | BPF_K, start >> 32, 0, 4);

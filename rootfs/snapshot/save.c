@@ -28,6 +28,8 @@
 #define SIGNALS 64
 #define LAZY_LEAST (256u << 10) /* below, reading is cheaper than faults */
 #define GAP_MAX 16            /* pages of zeros that join two runs into one mapping */
+#define GAPS_MAX 8192         /* of them in all: what is sparse would become many times as large */
+#define LAZY_RUNS_MAX 16384   /* mappings of the image, each with a gap behind it: a process may have 65,530 (vm.max_map_count); the rest is read */
 #define RSEQ_SIGNATURE 0x53053053 /* glibc's, sysdeps/unix/sysv/linux/x86/bits/rseq.h */
 
 struct kernel_sigaction {
@@ -48,6 +50,7 @@ static struct {
 static struct image_head head;
 static struct image_map maps[IMAGE_MAPS_MAX];
 static struct image_run runs[IMAGE_RUNS_MAX];
+static uint64_t gaps, lazy_runs; /* see GAPS_MAX, LAZY_RUNS_MAX */
 static char strings[262144];
 static char text[65536];
 static uint64_t pagemap[4096];
@@ -286,14 +289,16 @@ static int is_zero(uint64_t addr)
 static int add_page(const struct image_map *m, uint64_t addr, char *why)
 {
 	struct image_run *r = head.n_runs ? &runs[head.n_runs - 1] : NULL;
+	uint64_t gap = r && m->has_runs ? (addr - (r->addr + r->len)) / IMAGE_PAGE : UINT64_MAX;
 
-	if (r && m->has_runs && addr - (r->addr + r->len) <= (m->lazy && !m->path ? GAP_MAX * IMAGE_PAGE : 0)) {
+	if (gap == 0 || (gap <= GAP_MAX && gaps + gap <= GAPS_MAX && m->lazy && !m->path)) {
+		gaps += gap;
 		r->len = addr + IMAGE_PAGE - r->addr;
 		return 0;
 	}
 	if (head.n_runs == IMAGE_RUNS_MAX)
 		return save_fail(why, "memory in more than %u pieces", IMAGE_RUNS_MAX);
-	runs[head.n_runs++] = (struct image_run){addr, IMAGE_PAGE, m->lazy};
+	runs[head.n_runs++] = (struct image_run){addr, IMAGE_PAGE, m->lazy && lazy_runs++ < LAZY_RUNS_MAX};
 	return 0;
 }
 
@@ -318,8 +323,8 @@ static uint64_t count_pages(const struct image_map *m, int fd)
 	return found;
 }
 
-/* The largest stretches of anonymous memory. Each is taken whole: what it touches are files and the stack, and no call for anonymous memory
- * begins there and ends inside. */
+/* The largest stretches of anonymous memory, unless the filter (restore.c) would have too much to say of their addresses. Each is taken whole:
+ * what it touches are files and the stack, and no call for anonymous memory begins there and ends inside. */
 static void choose_lazy(int fd)
 {
 	for (uint32_t i = 0, k; i < head.n_maps; i = k + 1) {
@@ -330,11 +335,12 @@ static void choose_lazy(int fd)
 			k = i;
 			continue;
 		}
-		l.pages = count_pages(&maps[i], fd);
-		for (k = i; k + 1 < head.n_maps && maps[k + 1].start == l.end && may_be_lazy(&maps[k + 1]); k++) {
+		for (k = i; k + 1 < head.n_maps && maps[k + 1].start == l.end && may_be_lazy(&maps[k + 1]); k++)
 			l.end = maps[k + 1].end;
-			l.pages += count_pages(&maps[k + 1], fd);
-		}
+		if (l.end - l.start > IMAGE_LAZY_SPAN) /* somebody reserves addresses in advance */
+			continue;
+		for (uint32_t of = i; of <= k; of++)
+			l.pages += count_pages(&maps[of], fd);
 		if (l.pages * IMAGE_PAGE < LAZY_LEAST)
 			continue;
 		at = head.n_lazy;
@@ -439,6 +445,7 @@ static int write_image(int fd, char *why)
 enum save_result save(int fd, char *why, const char **ret_env, size_t *ret_env_len)
 {
 	memset(&head, 0, sizeof(head));
+	gaps = lazy_runs = 0;
 	memcpy(head.magic, IMAGE_MAGIC, sizeof(head.magic));
 	head.pid = (uint32_t)getpid();
 	head.env_slot = (uint64_t)&kept.env;

@@ -208,6 +208,33 @@ def handler(e, c):
         for r in self.at_once(f, 3, {}):
             self.assertIn(r, (["thread", "child", "EINVAL", 0, 8 << 20, 9000, s], ["thread", "child", "zero", 0, 8 << 20, 9000, s]))
 
+    def test_memory_of_many_shapes(self):
+        """A page here and there, which is not to become an image many times as large, nor more mappings than a process may have; and addresses
+        reserved for a heap to come, whose pages are zero once they have been given back."""
+        f = self.snap('''
+import ctypes, mmap
+far = mmap.mmap(-1, 1000 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+for i in range(0, 1000 << 20, 65536): far[i] = 1
+farther = mmap.mmap(-1, 2200 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+for i in range(0, 2200 << 20, 73728): farther[i] = 1
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+libc.mprotect.argtypes = libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+SIZE = 1 << 40
+heap = libc.mmap(None, SIZE, 0, 0x4022, -1, 0) + SIZE - (4 << 20)
+assert libc.mprotect(heap, 4 << 20, 3) == 0
+ctypes.memset(heap, 7, 4 << 20)
+def handler(e, c):
+    out = [sum(far[i] for i in range(0, 1000 << 20, 65536)), sum(farther[i] for i in range(0, 2200 << 20, 73728)), ctypes.string_at(heap, 1)[0]]
+    r = libc.madvise(heap, 4 << 20, 4)
+    return out + [ctypes.string_at(heap, 1)[0] if r == 0 else 0]
+''', MemorySize=512, Timeout=60)
+        c = self.settled(f, seconds=60)
+        self.assertEqual((c.get("StateReason"), c["SnapStart"]["OptimizationStatus"]), (None, "On"))
+        self.assertEqual(self.call(f), [16000, 31289, 7, 0])
+        self.assertNotIn("INIT_START", self.log(f).split("RESTORE_START", 1)[1])
+
     def test_what_begins_and_ends_in_the_process(self):
         """An event loop, a pipe, a pair of sockets, a counter: each environment has its own, where it was."""
         f = self.snap('''
