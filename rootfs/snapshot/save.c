@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/rseq.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -44,6 +45,7 @@ static struct {
 	uint64_t robust, robust_len;
 	uint64_t tid_address;
 	char comm[16];
+	struct rlimit limits[RLIM_NLIMITS];
 	volatile uint64_t env[2]; /* image_head.env_slot */
 } kept;
 
@@ -139,6 +141,8 @@ static void note_process(void)
 	kept.robust_len = len;
 	prctl(PR_GET_TID_ADDRESS, &kept.tid_address, 0, 0, 0);
 	prctl(PR_GET_NAME, kept.comm, 0, 0, 0);
+	for (int i = 0; i < RLIM_NLIMITS; i++)
+		getrlimit((__rlimit_resource_t)i, &kept.limits[i]);
 }
 
 static void renew_process(void)
@@ -153,6 +157,13 @@ static void renew_process(void)
 	sigaltstack(&kept.stack, NULL);
 	prctl(PR_SET_NAME, kept.comm, 0, 0, 0);
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &kept.mask, NULL, 8);
+}
+
+/* Last: init may have made them smaller than what it takes to come so far. */
+static void renew_limits(void)
+{
+	for (int i = 0; i < RLIM_NLIMITS; i++)
+		(void)setrlimit((__rlimit_resource_t)i, &kept.limits[i]);
 }
 
 /* Fields 26 to 51 of /proc/self/stat, proc(5). */
@@ -458,5 +469,8 @@ enum save_result save(int fd, char *why, const char **ret_env, size_t *ret_env_l
 	renew_process();
 	*ret_env = (const char *)kept.env[0];
 	*ret_env_len = kept.env[1];
-	return descriptors_again(why) < 0 || tmp_restore(why) < 0 ? SAVE_FAILED : SAVE_RESTORED;
+	if (descriptors_again(why) < 0 || tmp_restore(why) < 0)
+		return SAVE_FAILED;
+	renew_limits();
+	return SAVE_RESTORED;
 }

@@ -164,6 +164,26 @@ class Environments(Snap):
         self.assertEqual(sorted((c["remembered"], d["remembered"])), [0, 7])
         self.assertEqual(sorted(("mine" in c["tmp"], "mine" in d["tmp"])), [False, True])
 
+    def test_what_init_sets_for_the_process(self):
+        """Environment variables of its own, those it changes and takes away; limits."""
+        f = self.snap('''
+import os, resource, signal, sys
+os.environ.update(OWN="init", AWS_DEFAULT_REGION="eu-west-3", CHANGED="by init")
+del os.environ["GONE"]
+resource.setrlimit(resource.RLIMIT_NOFILE, (200, 300)); resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+signal.signal(signal.SIGUSR1, lambda *a: print("signal"))
+sys.setrecursionlimit(4321)
+def handler(e, c):
+    os.kill(os.getpid(), signal.SIGUSR1)
+    return [os.environ.get(n) for n in ("OWN", "AWS_DEFAULT_REGION", "CHANGED", "GONE", "KEPT", "AWS_REGION")] + [
+        resource.getrlimit(resource.RLIMIT_NOFILE), resource.getrlimit(resource.RLIMIT_FSIZE), sys.getrecursionlimit(), os.environ["AWS_LAMBDA_LOG_STREAM_NAME"] == c.log_stream_name]
+''', Environment={"Variables": {"CHANGED": "no", "GONE": "no", "KEPT": "yes"}})
+        self.on(f)
+        want = ["init", "eu-west-3", "by init", None, "yes", "us-east-1", [200, 300], [1 << 20, 1 << 20], 4321, True]
+        self.assertEqual(self.call(f, version="$LATEST"), want)
+        self.assertEqual(self.call(f), want)
+        self.assertIn("RESTORE_START", self.log(f))
+
     def test_same_confinement_as_a_plain_start(self):
         f = self.snap(EVERYTHING, Timeout=20)
         self.on(f)

@@ -39,6 +39,20 @@ def _fail(api, path, exception, kind, status):
     sys.exit(status)
 
 
+def _given():
+    """The environment that this process was begun with."""
+    with open("/proc/self/environ", "rb") as f:
+        return dict(entry.partition(b"=")[::2] for entry in f.read().split(b"\0"))
+
+
+def _take_environment(environment, given):
+    """What the platform says otherwise than it did then; the rest is as init has left it."""
+    for entry in environment.split(b"\0")[:-1]:
+        name, _, value = entry.partition(b"=")
+        if name.startswith(b"AWS_") and given.get(name) != value:
+            os.environb[name] = value
+
+
 def _renew():
     """Nobody's random numbers are another's. (The seed of str's hashes stays: it cannot change while there are dictionaries.)"""
     modules = sys.modules.get
@@ -81,6 +95,7 @@ def take(api):
         _fail(api, "init/error", e, "Runtime.BeforeSnapshotError", 64)
     fnd_runtime.flush()
     _let_threads_end()
+    given = _given()
     gc.collect()
     gc.freeze()  # a later collection would write to, and so copy, every page that holds an object
     try:
@@ -93,7 +108,7 @@ def take(api):
         os._exit(0)
     if environment is None:
         os._exit(0)
-    fnd_runtime.take_environment(environment)
+    _take_environment(environment, given)
     _renew()
     try:
         for func, args, kwargs in _hooks("get_after_restore"):
