@@ -164,6 +164,13 @@ class Environments(Snap):
         self.assertEqual(sorted((c["remembered"], d["remembered"])), [0, 7])
         self.assertEqual(sorted(("mine" in c["tmp"], "mine" in d["tmp"])), [False, True])
 
+    def test_no_uuid_twice(self):
+        """Not even where two environments ask in the same instant: what differs is not the time alone."""
+        f = self.snap("import time, uuid\nuuid.uuid1()\ndef handler(e, c):\n  time.sleep(0.5)\n  u = uuid.uuid1()\n  return [u.node, u.clock_seq]")
+        self.on(f)
+        a, b = self.at_once(f, 2, {})
+        self.assertNotEqual(a, b)
+
     def test_what_init_sets_for_the_process(self):
         """Environment variables of its own, those it changes and takes away; limits."""
         f = self.snap('''

@@ -61,7 +61,8 @@ def _renew():
     if tempfile := modules("tempfile"):
         tempfile._name_sequence = None
     if uuid := modules("uuid"):
-        uuid._node = uuid._last_timestamp = None
+        uuid._node, uuid._last_timestamp = uuid._random_getnode(), None
+        uuid._generate_time_safe = None  # libuuid's: it keeps its node and its sequence to itself
     if ssl := modules("_ssl"):
         ssl.RAND_add(os.urandom(48), 48.0)
     if numpy := modules("numpy.random"):
