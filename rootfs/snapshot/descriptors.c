@@ -1,7 +1,8 @@
 /*
  * descriptors.c - see save.h: open files, the directory, the umask. What leads out of the process cannot be kept; what begins and ends in it
  * can, if nothing is on its way: pipes, pairs of sockets, event counters, and the epoll instances that watch them. An event loop that
- * waits for nothing consists of these.
+ * waits for nothing consists of these. Files of /tmp are other files there, copies: one that only reads or only writes does not mind, a
+ * database would.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -26,16 +27,17 @@
 #define PATH_SIZE 4096
 #define OUT_OF_THE_WAY 900 /* descriptors are made there and then moved to where they were */
 
-enum kind { REGULAR, PIPE, PAIR, COUNTER, EPOLL };
+enum kind { REGULAR, COPY, PIPE, PAIR, COUNTER, EPOLL };
 
 struct kept_fd {
 	enum kind kind;
 	int fd, flags, cloexec;
 	int mate;        /* PIPE, PAIR: index of the other end; -1 = none found */
 	int type;        /* PAIR: SOCK_* */
+	int of;          /* COPY: the descriptor that it is a dup() of, a lower one */
 	off_t offset;    /* REGULAR */
 	unsigned path;   /* REGULAR: in paths */
-	uint64_t number; /* PIPE: the inode; COUNTER: what it stands at */
+	uint64_t number; /* REGULAR, PIPE: the inode; COUNTER: what it stands at */
 	int semaphore;   /* COUNTER */
 	unsigned watched, n_watched; /* EPOLL */
 };
@@ -76,12 +78,19 @@ static int note_file(struct kept_fd *k, const char *target, const struct stat *s
 		return save_fail(why, "init has left a deleted file open: %.100s", target);
 	if (!S_ISREG(st->st_mode) && !S_ISDIR(st->st_mode) && strncmp(target, "/dev/", 5) != 0)
 		return save_fail(why, "init has left a special file open: %.100s", target);
-	if (strncmp(target, "/tmp/", 5) == 0)
-		return save_fail(why, "init has left a file in /tmp open: %.100s", target);
+	if (strncmp(target, "/tmp/", 5) == 0 && S_ISREG(st->st_mode)) {
+		if ((k->flags & O_ACCMODE) == O_RDWR)
+			return save_fail(why, "init has left a file in /tmp open for reading and writing: %.100s", target);
+		if ((k->flags & O_ACCMODE) == O_WRONLY && access(target, W_OK) < 0)
+			return save_fail(why, "init has left a file in /tmp open that it may not open again: %.100s", target);
+		if (read_info(k->fd) <= 0 || strstr(text, "\nlock:"))
+			return save_fail(why, "init has left a file in /tmp locked: %.100s", target);
+	}
 	if (kept.paths_len + len > sizeof(kept.paths))
 		return save_fail(why, "init has left too many files open");
 	k->kind = REGULAR;
 	k->offset = S_ISREG(st->st_mode) ? lseek(k->fd, 0, SEEK_CUR) : 0;
+	k->number = st->st_ino;
 	k->path = kept.paths_len;
 	memcpy(kept.paths + kept.paths_len, target, len);
 	kept.paths_len += (unsigned)len;
@@ -107,8 +116,15 @@ static int note_socket(struct kept_fd *k, char *why)
 
 static int note_pipe(struct kept_fd *k, const struct stat *st, char *why)
 {
+	struct stat out;
 	int waiting = 0;
 
+	for (int fd = 1; fd <= 2; fd++)
+		if (fstat(fd, &out) == 0 && out.st_ino == st->st_ino && (k->flags & O_ACCMODE) == O_WRONLY) {
+			k->kind = COPY;
+			k->of = fd;
+			return 0;
+		}
 	if ((k->flags & O_ACCMODE) == O_RDONLY && (ioctl(k->fd, FIONREAD, &waiting) < 0 || waiting))
 		return save_fail(why, "init has left a pipe with something in it (descriptor %d)", k->fd);
 	k->kind = PIPE;
@@ -220,6 +236,24 @@ static int find_mate(unsigned i, char *why)
 	return 0;
 }
 
+/* Descriptors of one open file have one position. */
+static void find_copies(void)
+{
+	for (unsigned i = 0; i < kept.n; i++)
+		for (unsigned k = i + 1; k < kept.n; k++) {
+			struct kept_fd *a = &kept.fds[i], *b = &kept.fds[k];
+
+			if (a->kind != REGULAR || b->kind != REGULAR || a->number != b->number || a->flags != b->flags || a->offset != b->offset ||
+			    lseek(a->fd, a->offset + 1, SEEK_SET) < 0)
+				continue;
+			if (lseek(b->fd, 0, SEEK_CUR) == a->offset + 1) {
+				b->kind = COPY;
+				b->of = a->fd;
+			}
+			(void)lseek(a->fd, a->offset, SEEK_SET);
+		}
+}
+
 /* Two descriptors of one open end would become two ends. */
 static int check_copies(char *why)
 {
@@ -260,6 +294,8 @@ int descriptors_note(int out_fd, char *why)
 	close(dir);
 	if (r == 0)
 		r = check_copies(why);
+	if (r == 0)
+		find_copies();
 	for (unsigned i = 0; r == 0 && i < kept.n; i++)
 		r = find_mate(i, why);
 	for (unsigned i = 0; r == 0 && i < kept.n_watched; i++)
@@ -314,6 +350,9 @@ static int make(unsigned i)
 				  (k->flags & (O_ACCMODE | O_APPEND | O_NONBLOCK | O_DIRECTORY | O_PATH | O_NOATIME)) | O_CLOEXEC)), k);
 		if (r >= 0 && k->offset > 0)
 			(void)lseek(k->fd, k->offset, SEEK_SET);
+		break;
+	case COPY:
+		r = dup3(k->of, k->fd, k->cloexec);
 		break;
 	case PIPE:
 	case PAIR:

@@ -469,7 +469,7 @@ enum save_result save(int fd, char *why, const char **ret_env, size_t *ret_env_l
 	renew_process();
 	*ret_env = (const char *)kept.env[0];
 	*ret_env_len = kept.env[1];
-	if (descriptors_again(why) < 0 || tmp_restore(why) < 0)
+	if (tmp_restore(why) < 0 || descriptors_again(why) < 0)
 		return SAVE_FAILED;
 	renew_limits();
 	return SAVE_RESTORED;

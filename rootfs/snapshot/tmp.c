@@ -203,6 +203,9 @@ static int copy_below(char *from, char *to, unsigned depth, char *why)
 int tmp_restore(char *why)
 {
 	char from[PATH_SIZE] = KEPT_TMP, to[PATH_SIZE] = "/tmp";
+	mode_t mask = umask(0);
+	int r = copy_below(from, to, 0, why);
 
-	return copy_below(from, to, 0, why);
+	umask(mask);
+	return r;
 }

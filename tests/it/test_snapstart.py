@@ -164,6 +164,34 @@ class Environments(Snap):
         self.assertEqual(sorted((c["remembered"], d["remembered"])), [0, 7])
         self.assertEqual(sorted(("mine" in c["tmp"], "mine" in d["tmp"])), [False, True])
 
+    def test_files_that_init_leaves_open(self):
+        """A log in /tmp, a file that is read there, copies of descriptors and of standard output; and a directory of /tmp for a place to be."""
+        f = self.snap('''
+import logging, os, sqlite3
+os.makedirs("/tmp/a/b"); os.chdir("/tmp/a")
+logging.getLogger().addHandler(logging.FileHandler("/tmp/a/b/log"))
+logging.getLogger().warning("init")
+with open("list", "w") as w: w.write("one\\ntwo\\nthree\\n")
+lines = open("list"); first = lines.readline()
+r = os.open("list", os.O_RDONLY); s = os.dup(r); t = os.open("list", os.O_RDONLY); os.read(r, 4)
+w = os.open("out", os.O_WRONLY | os.O_CREAT, 0o600); x = os.dup(w); os.write(w, b"init ")
+out = os.dup(1); err = open("/dev/stderr", "w"); random = open("/dev/urandom", "rb", 0); null = open("/dev/null", "r+b", 0)
+db = sqlite3.connect(":memory:", check_same_thread=False); db.execute("create table t(a)"); db.execute("insert into t values(5)")
+os.umask(0o077)
+def handler(e, c):
+    logging.getLogger().warning("handler")
+    os.write(out, b"copy of stdout\\n"); print("stderr anew", file=err, flush=True)
+    os.write(x, b"x "); os.write(w, b"w")
+    return [os.getcwd(), open("/tmp/a/b/log").read().split(), first + lines.readline(), os.read(s, 4).decode(), os.read(r, 5).decode(), os.read(t, 3).decode(),
+            open("out").read(), len(random.read(8)), null.write(b"x"), db.execute("select * from t").fetchall(), oct(os.stat("list").st_mode), oct(os.umask(0o077))]
+''')
+        self.on(f)
+        for out in self.at_once(f, 1, {}):
+            self.assertEqual(out, ["/tmp/a", ["init", "handler"], "one\ntwo\n", "two\n", "three", "one", "init x w", 8, 1, [[5]], "0o100644", "0o77"])
+        text = self.log(f).split("RESTORE_START", 1)[1]
+        self.assertIn("copy of stdout", text)
+        self.assertIn("stderr anew", text)
+
     def test_no_uuid_twice(self):
         """Not even where two environments ask in the same instant: what differs is not the time alone."""
         f = self.snap("import time, uuid\nuuid.uuid1()\ndef handler(e, c):\n  time.sleep(0.5)\n  u = uuid.uuid1()\n  return [u.node, u.clock_seq]")
@@ -332,7 +360,10 @@ class Obstacles(Snap):
         self.refused("import os\nr, w = os.pipe(); x = os.dup(w)", "init has left an end of a pipe open twice")
         self.refused("import socket\na, b = socket.socketpair(); a.send(b'x')", "init has left a socket with something in it")
         self.refused("import socket\na, b = socket.socketpair(); b.close()", "init has left a socket open")
-        self.refused("f = open('/tmp/x', 'w')", "a file in /tmp open")
+        self.refused("f = open('/tmp/x', 'w+')", "a file in /tmp open for reading and writing")
+        self.refused("import sqlite3\nc = sqlite3.connect('/tmp/db'); c.execute('create table t(a)')", "a file in /tmp open for reading and writing")
+        self.refused("import fcntl\nf = open('/tmp/x', 'w'); fcntl.flock(f, fcntl.LOCK_EX)", "a file in /tmp locked")
+        self.refused("f = open('/tmp/x', 'w')\nimport os\nos.unlink('/tmp/x')", "a deleted file")
         self.refused("import os\nos.symlink('/etc', '/tmp/x')", "neither file nor directory")
         self.refused("import mmap\nm = mmap.mmap(-1, 4096)", "shared memory")
         self.refused("import signal\nsignal.alarm(1000)", "a timer (setitimer, alarm)")
