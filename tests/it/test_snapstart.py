@@ -263,6 +263,22 @@ def handler(e, c):
         for r in self.at_once(f, 3, {}):
             self.assertIn(r, (["thread", "child", "EINVAL", 0, 8 << 20, 9000, s], ["thread", "child", "zero", 0, 8 << 20, 9000, s]))
 
+    def test_a_large_heap(self):
+        """Is not read to begin with, and what is only read is nobody's memory."""
+        f = self.snap('''
+import hashlib, os
+big = [os.urandom(1 << 20) * 10 for _ in range(60)]
+objects = [{"k%d" % i: i} for i in range(300000)]
+def digest(): return hashlib.sha256(b"".join(hashlib.sha256(b).digest() for b in big)).hexdigest()
+before = digest()
+def handler(e, c): return [before == digest(), sum(o["k%d" % i] == i for i, o in enumerate(objects))]
+''', MemorySize=1024, Timeout=60)
+        self.assertEqual(self.settled(f, seconds=120).get("StateReason"), None)
+        r = self.d.invoke(f, {}, query="?Qualifier=1", tail=True)
+        self.assertEqual((r.json, r.error), ([True, 300000], None))
+        self.assertIn("Restore Duration", r.log)
+        self.assertLess(int(re.search(r"Max Memory Used: (\d+)", r.log).group(1)), 500)
+
     def test_memory_of_many_shapes(self):
         """A page here and there, which is not to become an image many times as large, nor more mappings than a process may have; and addresses
         reserved for a heap to come, whose pages are zero once they have been given back."""
