@@ -1,7 +1,8 @@
 /*
  * unpacker.c - fn-spawnd's half of unpacking: runs fn-unpack, at most two at once, each archive in a directory of its own that
  * becomes the tree by rename when, and only when, all of it is there. The same tree asked for twice at once is unpacked once. What comes from
- * a running function takes as long as the function likes: two of these at once, too, but no package waits for them.
+ * a running function takes as long as the function likes: two of these at once, too, but no package waits for them. Trees are removed by a
+ * child: 100,000 files take a second, in which no sandbox would be started.
  */
 #include "spawn/server.h"
 
@@ -51,6 +52,11 @@ struct job {
 	bool live; /* its archive is being written by a function */
 };
 
+struct doomed {
+	struct fn_list link;
+	char name[64];
+};
+
 struct fn_unpacker {
 	struct fn_spawn_server_config cfg;
 	fn_unpacker_done_fn done;
@@ -59,6 +65,9 @@ struct fn_unpacker {
 	unsigned running[2]; /* by job.live */
 	uint64_t next;
 	int roots_fd;
+	struct fn_list doomed; /* trees that no remover has taken on yet */
+	int remover;           /* pidfd; -EBADF = none is at work */
+	uint64_t remover_io;
 };
 
 static void start_next(struct fn_unpacker *u);
@@ -82,6 +91,82 @@ static void remove_below(int dirfd, const char *name)
 	(void)unlinkat(dirfd, name, AT_REMOVEDIR);
 }
 
+static void remove_all(struct fn_unpacker *u)
+{
+	fn_list_for_each(l, &u->doomed) remove_below(u->roots_fd, fn_list_entry(l, struct doomed, link)->name);
+}
+
+static void forget_all(struct fn_unpacker *u)
+{
+	fn_list_for_each_safe(l, &u->doomed)
+	{
+		fn_list_remove(l);
+		free(fn_list_entry(l, struct doomed, link));
+	}
+}
+
+/* With nothing of ours open but that: sandboxes must see us end when we do. */
+static _Noreturn void be_remover(struct fn_unpacker *u)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || fn_fd_close_except(&u->roots_fd, 1) < 0)
+		_exit(1); /* the next run finds what is left */
+	remove_all(u);
+	_exit(0);
+}
+
+static void end_remover(struct fn_unpacker *u)
+{
+	if (u->remover < 0)
+		return;
+	fn_loop_clear(u->cfg.loop, &u->remover_io);
+	(void)waitid(P_PIDFD, (id_t)u->remover, &(siginfo_t){0}, WEXITED);
+	fn_close(fn_take_fd(&u->remover));
+}
+
+static void start_remover(struct fn_unpacker *u);
+
+static void on_removed(void *arg, int fd, uint32_t events)
+{
+	struct fn_unpacker *u = arg;
+
+	(void)fd;
+	(void)events;
+	end_remover(u);
+	start_remover(u);
+}
+
+static void start_remover(struct fn_unpacker *u)
+{
+	pid_t pid;
+
+	if (u->remover >= 0 || fn_list_empty(&u->doomed))
+		return;
+	pid = fork();
+	if (pid == 0)
+		be_remover(u);
+	u->remover = pid < 0 ? -EBADF : fn_pidfd_open(pid);
+	if (pid < 0)
+		remove_all(u);
+	else if (u->remover < 0)
+		(void)waitid(P_PID, (id_t)pid, &(siginfo_t){0}, WEXITED);
+	else if (fn_loop_add_io(u->cfg.loop, u->remover, EPOLLIN, on_removed, u, &u->remover_io) < 0)
+		end_remover(u);
+	forget_all(u);
+}
+
+static void remove_later(struct fn_unpacker *u, const char *name)
+{
+	struct doomed *d = calloc(1, sizeof(*d));
+
+	if (!d) {
+		remove_below(u->roots_fd, name);
+		return;
+	}
+	snprintf(d->name, sizeof(d->name), "%s", name);
+	fn_list_push_back(&u->doomed, &d->link);
+	start_remover(u);
+}
+
 int fn_unpacker_new(const struct fn_spawn_server_config *config, fn_unpacker_done_fn done, void *arg, struct fn_unpacker **ret)
 {
 	struct fn_unpacker *u = calloc(1, sizeof(*u));
@@ -93,7 +178,9 @@ int fn_unpacker_new(const struct fn_spawn_server_config *config, fn_unpacker_don
 	u->cfg = *config;
 	u->done = done;
 	u->arg = arg;
+	u->remover = -EBADF;
 	fn_list_init(&u->jobs);
+	fn_list_init(&u->doomed);
 	u->roots_fd = open(config->trees_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (u->roots_fd < 0) {
 		free(u);
@@ -131,7 +218,7 @@ static void job_finish(struct job *j, const struct fn_err *err, uint64_t bytes)
 	struct fn_unpacker *u = j->u;
 
 	if (err && j->tmp[0])
-		remove_below(u->roots_fd, j->tmp);
+		remove_later(u, j->tmp);
 	if (j->running)
 		u->running[j->live]--;
 	fn_list_for_each(l, &j->waiters) u->done(u->arg, fn_list_entry(l, struct waiter, link)->request, err, bytes);
@@ -314,13 +401,16 @@ void fn_unpacker_remove_tree(struct fn_unpacker *u, const char *tree)
 	snprintf(tmp, sizeof(tmp), ".tmp-%" PRIu64, ++u->next);
 	/* renamed first: a tree that is there is whole */
 	if (fn_tree_name_ok(tree) && renameat(u->roots_fd, tree, u->roots_fd, tmp) == 0)
-		remove_below(u->roots_fd, tmp);
+		remove_later(u, tmp);
 }
 
 void fn_unpacker_free(struct fn_unpacker *u)
 {
 	if (!u)
 		return;
+	end_remover(u);
+	remove_all(u);
+	forget_all(u);
 	fn_list_for_each_safe(l, &u->jobs)
 	{
 		struct job *j = fn_list_entry(l, struct job, link);

@@ -137,3 +137,18 @@ class Uploads(Case):
         t.join()
         self.assertEqual(out[0].json, 1)
         self.assertEqual(self.d.invoke(name, {}).json, 2)
+
+    def test_no_start_waits_for_a_removal(self):
+        name = self.function()
+        before = self.trees()
+        self.d.create("u-many", make_zip({"bootstrap": b"#!/bin/sh\n", "many": b"files"}))
+        tree = os.path.join(self.d.state, "roots", (self.trees() - before).pop())
+        for i in range(300):
+            os.mkdir(f"{tree}/var/task/{i}")
+            for k in range(300):
+                os.close(os.open(f"{tree}/var/task/{i}/{k}", os.O_CREAT))
+        self.d.delete("u-many")
+        wait_until("the removal begins", lambda: not os.path.exists(tree))
+        self.assertEqual(self.d.invoke(name, {"x": 1}).json, {"x": 1})
+        self.assertTrue(glob.glob(os.path.join(self.d.state, "roots/.tmp*")), "the cold start had to wait until it was over")
+        wait_until("it is over", lambda: self.trees() <= before, 60)
