@@ -397,6 +397,11 @@ def handler(e, c): return threading.active_count()
         self.on(f)
         self.assertEqual(self.call(f), 1)
 
+    def test_threads_that_are_about_to_end(self):
+        f = self.snap("import threading, time\nthreading.Thread(target=time.sleep, args=(0.4,)).start()\ndef handler(e, c): return threading.active_count()")
+        self.on(f)
+        self.assertEqual(self.call(f), 1)
+
     def failed(self, source, code, words, **more):
         f = self.snap(source, name="s-failed", **more)
         c = self.settled(f)

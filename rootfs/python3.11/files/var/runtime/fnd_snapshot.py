@@ -74,16 +74,16 @@ def _threads():
 
 
 def _let_threads_end():
-    """A library that ends its threads before a fork, and begins them anew when it needs them (OpenBLAS does), does so now."""
+    """A library that ends its threads before a fork, and begins them anew when it needs them (OpenBLAS does), does so now; what is about to end
+    anyway has a second."""
     if _threads() == 1:
         return
     pid = os.fork()
     if pid == 0:
         os._exit(0)
     os.waitpid(pid, 0)
-    for _ in range(50):
-        if _threads() == 1:
-            break
+    end = time.monotonic() + 1
+    while _threads() != 1 and time.monotonic() < end:
         time.sleep(0.001)
 
 
