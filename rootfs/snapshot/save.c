@@ -438,7 +438,7 @@ static int write_image(int fd, char *why)
 		size += runs[i].len;
 	if (size >> 33)
 		return save_fail(why, "more than 8 GiB of memory");
-	tar_entry(&t, "image", '0', 0444, size, NULL);
+	tar_entry(&t, "image", '0', &(struct stat){.st_mode = 0444}, size);
 	tar_write(&t, &head, sizeof(head));
 	tar_write(&t, maps, head.n_maps * sizeof(maps[0]));
 	tar_write(&t, runs, head.n_runs * sizeof(runs[0]));

@@ -3,6 +3,7 @@
 #define SAVE_H
 
 #include <stddef.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #define SAVE_WHY_SIZE 256
@@ -32,7 +33,7 @@ struct tar {
 	int fd;
 	int failed; /* errno */
 };
-void tar_entry(struct tar *t, const char *name, char type, unsigned mode, unsigned long long size, const char *target);
+void tar_entry(struct tar *t, const char *name, char type, const struct stat *st, unsigned long long size); /* of st: mode and time */
 void tar_write(struct tar *t, const void *data, size_t len);
 void tar_pad(struct tar *t, unsigned long long size);
 /* What lies in /tmp; negative: why it cannot be kept. Uses the heap. */

@@ -41,7 +41,7 @@ void tar_pad(struct tar *t, unsigned long long size)
 	tar_write(t, zero, (TAR_BLOCK - size % TAR_BLOCK) % TAR_BLOCK);
 }
 
-void tar_entry(struct tar *t, const char *name, char type, unsigned mode, unsigned long long size, const char *target)
+void tar_entry(struct tar *t, const char *name, char type, const struct stat *st, unsigned long long size)
 {
 	struct {
 		char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], sum[8], type, link[100], magic[6], version[2], user[32], group[32],
@@ -51,14 +51,12 @@ void tar_entry(struct tar *t, const char *name, char type, unsigned mode, unsign
 
 	memset(&h, 0, sizeof(h));
 	memcpy(h.name, name, strnlen(name, sizeof(h.name)));
-	snprintf(h.mode, sizeof(h.mode), "%07o", mode);
+	snprintf(h.mode, sizeof(h.mode), "%07o", (unsigned)st->st_mode & 0777);
 	snprintf(h.uid, sizeof(h.uid), "%07o", 0);
 	snprintf(h.gid, sizeof(h.gid), "%07o", 0);
 	snprintf(h.size, sizeof(h.size), "%011llo", size);
-	snprintf(h.mtime, sizeof(h.mtime), "%011o", 0);
+	snprintf(h.mtime, sizeof(h.mtime), "%011llo", (unsigned long long)st->st_mtime & 077777777777);
 	h.type = type;
-	if (target)
-		memcpy(h.link, target, strnlen(target, sizeof(h.link)));
 	memcpy(h.magic, "ustar", 6);
 	memcpy(h.version, "00", 2);
 	memset(h.sum, ' ', sizeof(h.sum));
@@ -77,7 +75,7 @@ static int tar_file(struct tar *t, const char *path, const char *name, const str
 
 	if (fd < 0)
 		return save_fail(why, "%.100s: %s", path, strerror(errno));
-	tar_entry(t, name, '0', st->st_mode & 0777, (unsigned long long)left, NULL);
+	tar_entry(t, name, '0', st, (unsigned long long)left);
 	while (left > 0 && !t->failed) {
 		ssize_t n = read(fd, block, left < (off_t)sizeof(block) ? (size_t)left : sizeof(block));
 
@@ -119,7 +117,7 @@ static int tar_below(struct tar *t, char *path, unsigned depth, char *why)
 		} else if (S_ISREG(st.st_mode)) {
 			r = tar_file(t, path, path + 1, &st, why);
 		} else if (S_ISDIR(st.st_mode)) {
-			tar_entry(t, path + 1, '5', st.st_mode & 0777, 0, NULL);
+			tar_entry(t, path + 1, '5', &st, 0);
 			r = tar_below(t, path, depth + 1, why);
 		} else {
 			r = save_fail(why, "/tmp holds something that is neither file nor directory: %.60s", path);
@@ -143,20 +141,23 @@ int tar_tmp(struct tar *t, char *why)
 		closedir(d);
 	if (!some)
 		return 0;
-	tar_entry(t, "tmp", '5', 0755, 0, NULL);
+	tar_entry(t, "tmp", '5', &(struct stat){.st_mode = 0755}, 0);
 	return tar_below(t, path, 0, why);
 }
 
 /* --- and back --- */
-static int copy_file(const char *from, const char *to, mode_t mode)
+static int copy_file(const char *from, const char *to, const struct stat *st)
 {
 	static char block[65536];
-	int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode & 0777), r = in < 0 || out < 0 ? -1 : 0;
+	int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, st->st_mode & 0777), r = in < 0 || out < 0 ? -1 : 0;
+	struct timespec times[2] = {{.tv_nsec = UTIME_NOW}, st->st_mtim};
 	ssize_t n;
 
 	while (r == 0 && (n = read(in, block, sizeof(block))) != 0)
 		if (n < 0 || write(out, block, (size_t)n) != n)
 			r = -1;
+	if (r == 0) /* how old it is may tell whether it is still of use */
+		r = futimens(out, times);
 	if (in >= 0)
 		close(in);
 	if (out >= 0)
@@ -189,7 +190,7 @@ static int copy_below(char *from, char *to, unsigned depth, char *why)
 		else if (S_ISDIR(st.st_mode))
 			r = mkdir(to, 0755);
 		else
-			r = copy_file(from, to, st.st_mode);
+			r = copy_file(from, to, &st);
 		if (r < 0)
 			save_fail(why, "%.100s: %s", to, strerror(errno));
 		else if (S_ISDIR(st.st_mode))

@@ -172,7 +172,7 @@ os.makedirs("/tmp/a/b"); os.chdir("/tmp/a")
 logging.getLogger().addHandler(logging.FileHandler("/tmp/a/b/log"))
 logging.getLogger().warning("init")
 with open("list", "w") as w: w.write("one\\ntwo\\nthree\\n")
-lines = open("list"); first = lines.readline()
+os.utime("list", (1e9, 1e9)); lines = open("list"); first = lines.readline()
 r = os.open("list", os.O_RDONLY); s = os.dup(r); t = os.open("list", os.O_RDONLY); os.read(r, 4)
 w = os.open("out", os.O_WRONLY | os.O_CREAT, 0o600); x = os.dup(w); os.write(w, b"init ")
 out = os.dup(1); err = open("/dev/stderr", "w"); random = open("/dev/urandom", "rb", 0); null = open("/dev/null", "r+b", 0)
@@ -183,11 +183,11 @@ def handler(e, c):
     os.write(out, b"copy of stdout\\n"); print("stderr anew", file=err, flush=True)
     os.write(x, b"x "); os.write(w, b"w")
     return [os.getcwd(), open("/tmp/a/b/log").read().split(), first + lines.readline(), os.read(s, 4).decode(), os.read(r, 5).decode(), os.read(t, 3).decode(),
-            open("out").read(), len(random.read(8)), null.write(b"x"), db.execute("select * from t").fetchall(), oct(os.stat("list").st_mode), oct(os.umask(0o077))]
+            open("out").read(), len(random.read(8)), null.write(b"x"), db.execute("select * from t").fetchall(), oct(os.stat("list").st_mode), int(os.stat("list").st_mtime), oct(os.umask(0o077))]
 ''')
         self.on(f)
         for out in self.at_once(f, 1, {}):
-            self.assertEqual(out, ["/tmp/a", ["init", "handler"], "one\ntwo\n", "two\n", "three", "one", "init x w", 8, 1, [[5]], "0o100644", "0o77"])
+            self.assertEqual(out, ["/tmp/a", ["init", "handler"], "one\ntwo\n", "two\n", "three", "one", "init x w", 8, 1, [[5]], "0o100644", 10**9, "0o77"])
         text = self.log(f).split("RESTORE_START", 1)[1]
         self.assertIn("copy of stdout", text)
         self.assertIn("stderr anew", text)
