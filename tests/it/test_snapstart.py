@@ -402,6 +402,17 @@ def handler(e, c): return threading.active_count()
         self.on(f)
         self.assertEqual(self.call(f), 1)
 
+    def test_modules_of_the_functions_own(self):
+        """That have the names of those whose random numbers are renewed."""
+        name = "s-own"
+        files = {"f.py": "import random, uuid\ndef handler(e, c): return [random.x, uuid.x]", "random.py": "x = 5", "uuid.py": "x = 6"}
+        self.d.create(name, make_zip(files), runtime="python3.11", handler="f.handler", SnapStart={"ApplyOn": "PublishedVersions"}, Publish=True)
+        self.addCleanup(self.d.delete, name)
+        self.on(name)
+        r = self.d.invoke(name, {}, query="?Qualifier=1", tail=True)
+        self.assertEqual(r.json, [5, 6])
+        self.assertIn("\tRestore Duration", r.log)
+
     def failed(self, source, code, words, **more):
         f = self.snap(source, name="s-failed", **more)
         c = self.settled(f)
@@ -448,30 +459,6 @@ def handler(e, c): return threading.active_count()
         self.assertEqual((r.body, r.error), (b"1", None), r)
         self.assertIn("no snapshot: it failed", r.log)
         self.assertIn("starts without its snapshot from now on", self.d.log())
-
-
-# A runtime that says what it likes: `stream` goes where the image should.
-HOSTILE = '''
-import io, os, socket, tarfile, time
-def post(what, body=b"", more=b""):
-    s = socket.create_connection(("127.0.0.1", 9001))
-    s.sendall(b"POST /2018-06-01/runtime/snapshot" + what + b" HTTP/1.1\\r\\nHost: x\\r\\n" + more + b"Content-Length: %d\\r\\n\\r\\n" % len(body) + body)
-    return s
-def upgrade():
-    s = post(b"", more=b"Connection: Upgrade\\r\\nUpgrade: tar\\r\\n")
-    assert s.recv(1000).startswith(b"HTTP/1.1 101")
-    return s
-def tar(*names, size=100):
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as t:
-        for name in names:
-            i = tarfile.TarInfo(name); i.size = size
-            t.addfile(i, io.BytesIO(b"x" * size))
-    return out.getvalue()
-def handler(e, c): return 1
-if os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"] == "snap-start":
-    DO
-'''
 
 
 class Lasting(Snap):
@@ -521,36 +508,6 @@ class Lasting(Snap):
         round_of(30)
         wait_until("as many descriptors as before", lambda: all(a <= b + 6 for a, b in zip(held(), before)), 20)
         self.assertEqual(len(self.d.groups()), groups)
-
-    def off(self, name, do, words):
-        f = self.snap(HOSTILE.replace("DO", do), name=name, Timeout=5)
-        c = self.settled(f, seconds=60)
-        self.assertEqual((c["State"], c["SnapStart"]["OptimizationStatus"]), ("Active", "Off"))
-        self.assertIn(words, c.get("StateReason", ""))
-        self.assertEqual(self.call(f), 1)
-        self.d.delete(f)
-        wait_until(lambda: f"nothing of it is left: {self.trees()}", lambda: not self.trees())
-
-    def test_what_a_runtime_may_say(self):
-        """Whatever comes instead of an image: the version starts plainly, says why, and nothing of it stays."""
-        self.off("s-link", "os.symlink('/etc', '/tmp/x')", "neither file nor directory")  # told when the image has been sent already
-        self.off("s-letter", "os.symlink('/etc', '/tmp/' + 'x' * 53 + chr(0x20ac) * 3)", "neither file nor directory")  # cut in the middle of one
-        self.off("s-words", r"post(b'/refused', b'no \xff').recv(100); os._exit(0)", "no ?")
-        self.off("s-both", r"s = upgrade(); s.sendall(tar('image')); post(b'/refused', b'no').recv(100); os._exit(0)", "no")
-        self.off("s-short", r"s = upgrade(); s.sendall(tar('image', size=512)[:1024]); os._exit(0)", "cut short")
-        self.off("s-dead", r"s = upgrade(); s.sendall(tar('image', size=5000)[:2000]); os._exit(9)", "image")
-        self.off("s-climbs", r"s = upgrade(); s.sendall(tar('../image')); time.sleep(100)", "climbs")
-        self.off("s-large", r"s = upgrade(); i = tarfile.TarInfo('image'); i.size = 3 << 30; s.sendall(i.tobuf()); [s.sendall(bytes(1 << 20)) for _ in range(1000)]; time.sleep(100)", "exceeds")
-
-    def test_no_package_waits_for_an_image(self):
-        slow = HOSTILE.replace("DO", "s = upgrade(); print('it has begun'); time.sleep(1000)")
-        for name in ("s-slow", "s-slower"):
-            self.snap(slow, name=name, MemorySize=128)
-            wait_until(f"{name} begins to send", lambda: "it has begun" in self.log(name))
-        self.d.create_python("s-other", "def handler(e, c): return 7")
-        self.assertEqual(self.d.invoke("s-other", {}).body, b"7")
-        self.assertEqual([self.config(name)["State"] for name in ("s-slow", "s-slower")], ["Pending"] * 2)
-        self.assertIn("it took too long", self.settled("s-slow", seconds=60)["StateReason"])
 
     def test_pending_over_a_crash(self):
         f = self.snap("import time\ntime.sleep(1.5)\ndef handler(e, c): return 1", name="s-crash")

@@ -55,17 +55,20 @@ def _take_environment(environment, given):
 
 def _renew():
     """Nobody's random numbers are another's. (The seed of str's hashes stays: it cannot change while there are dictionaries.)"""
-    modules = sys.modules.get
-    if random := modules("random"):
+    def modules(name, has):
+        """None also for one of the function's own that only has the name."""
+        module = sys.modules.get(name)
+        return module if hasattr(module, has) else None
+    if random := modules("random", "seed"):
         random.seed()
-    if tempfile := modules("tempfile"):
+    if tempfile := modules("tempfile", "_name_sequence"):
         tempfile._name_sequence = None
-    if uuid := modules("uuid"):
+    if uuid := modules("uuid", "_random_getnode"):
         uuid._node, uuid._last_timestamp = uuid._random_getnode(), None
         uuid._generate_time_safe = None  # libuuid's: it keeps its node and its sequence to itself
-    if ssl := modules("_ssl"):
+    if ssl := modules("_ssl", "RAND_add"):
         ssl.RAND_add(os.urandom(48), 48.0)
-    if numpy := modules("numpy.random"):
+    if numpy := modules("numpy.random", "seed"):
         numpy.seed()
 
 
