@@ -25,7 +25,7 @@
 #define RATIO_MAX 200
 #define RATIO_FLOOR (64u << 20) /* ratios are judged beyond this size */
 #define DEPTH_MAX 64
-#define TAR_BLOCK 512
+#define TAR_END 1024 /* bytes: two blocks of zeros */
 
 struct unpacker {
 	const struct fn_unpack_limits *limits;
@@ -328,7 +328,7 @@ static int run(struct unpacker *u, int archive_fd)
 	if (u->res->entries == 0)
 		return bad(u, "archive", "it is empty");
 	/* whoever writes a stream may die between two entries: only the two blocks behind the last one tell that it is all */
-	if (u->stream && archive_filter_bytes(u->a, 0) - archive_read_header_position(u->a) < 2 * TAR_BLOCK)
+	if (u->stream && archive_filter_bytes(u->a, 0) - archive_read_header_position(u->a) < TAR_END)
 		return bad(u, "archive", "it is cut short");
 	return 0;
 }
