@@ -196,8 +196,10 @@ int fn_rt_attach(struct fn_rt *rt, struct fn_loop *loop, struct fn_h1_server *se
 	for (unsigned i = 0; i < CONNS_MAX; i++) {
 		struct fn_h1_conn *c = rt->conns[i];
 
-		if (c && fn_h1_conn_attach(c, server) < 0)
+		if (c && fn_h1_conn_attach(c, server) < 0) {
 			conn_closed(rt, c);
+			fn_h1_conn_close(c);
+		}
 	}
 	return r;
 }

@@ -193,9 +193,7 @@ int fn_h1_conn_attach(struct fn_h1_conn *c, struct fn_h1_server *to)
 	int r = fn_loop_add_io(to->loop, c->fd, c->watched, on_io, c, &c->io);
 
 	c->s = to;
-	if (r < 0)
-		fn_h1_conn_close(c);
-	else if (c->deferred)
+	if (r == 0 && c->deferred)
 		fn_loop_defer(to->loop, &c->later);
 	return r;
 }
