@@ -131,6 +131,7 @@ void fn_pool_borrow(struct fn_pool *p, struct fn_worker *w, struct fn_invocation
 	if (!g || fn_map_set_u64(p->sandboxes, w->sandbox, w, NULL) < 0)
 		abort(); /* no memory */
 	g->floor = w->lent.floor;
+	w->printed = 0;
 	p->workers++;
 	p->memory_used += fn_worker_cost(w);
 	if (attach(w, g) == 0) {

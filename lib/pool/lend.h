@@ -2,7 +2,7 @@
  * lend.h - environments that change hands between the pools of several loops.
  *
  * An idle environment can be lent to another loop's pool, which is its only user until it has it no more. What is not the ordinary course of
- * invocations is not for there: an environment that dies, must end, runs out of time or idles for the freeze grace comes back, in the
+ * invocations is not for there: an environment that dies, must end, runs out of time, prints much or idles for the freeze grace comes back, in the
  * middle of its invocation if need be, and so does an invocation for which there is no environment. One that is lent counts for the
  * function as if it served all the time. Environments change hands outside of callbacks of their own; the lender's functions are
  * called in its thread, the borrower's in its.

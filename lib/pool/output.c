@@ -12,6 +12,7 @@
 #define LINE_MAX_BYTES (256u << 10) /* of a line that has not ended: longer ones are cut here, so that memory stays bounded */
 #define PEAK_FRESH_US 1000u
 #define READ_MAX (1u << 20)         /* at one go: others want the loop too */
+#define LENT_MAX (1u << 20)         /* of one that is lent: what a loop reads without writing it itself must not pile up before the one that does */
 
 static void emit(struct fn_worker *w, const char *text, size_t len)
 {
@@ -43,6 +44,8 @@ void fn_worker_read_output(struct fn_worker *w)
 		if (n <= 0)
 			return;
 		total += (size_t)n;
+		if (fn_pool_borrows(w->group->pool) && (w->printed += (size_t)n) > LENT_MAX)
+			fn_loop_defer(w->group->pool->cfg.loop, &w->leave);
 		nl = memrchr(buf, '\n', (size_t)n);
 		if (nl) {
 			size_t whole = (size_t)(nl - buf) + 1;

@@ -109,6 +109,7 @@ struct fn_worker {
 		struct fn_sandbox_exit exit;
 	} lent;
 	struct fn_deferred leave;    /* the borrower's: it goes back at the end of the round */
+	size_t printed;              /* likewise: bytes since it has it */
 };
 
 static inline bool fn_pool_borrows(const struct fn_pool *p) { return p->cfg.borrower != NULL; }

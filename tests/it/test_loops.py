@@ -187,6 +187,28 @@ class Elsewhere(Base):
         for client in (c, other):
             self.assertEqual(client.invoke("f", {"do": "echo", "n": 2}).json.get("n"), 2)
 
+    def test_one_that_prints_without_end(self):
+        d = self.daemon({"log": {"files": 1}})
+        d.create_python("f", "import os, time\ndef handler(event, context):\n    line, end = b'x' * 65535 + b'\\n', time.monotonic() + event['s']\n"
+                             "    while time.monotonic() < end:\n        os.write(1, line)", MemorySize=1769, Timeout=60)
+        clients = self.clients(d, 2)
+        self.at_once(2, lambda i: clients[i].invoke("f", {"s": 1}))  # so that there are two
+        worker, most, over = d.pids()["worker"][0], [0], threading.Event()
+
+        def watch():
+            while not over.wait(0.05):
+                most[0] = max(most[0], rss_kb(worker))
+        before, watcher = rss_kb(worker), threading.Thread(target=watch)
+        watcher.start()
+        try:
+            got = self.at_once(2, lambda i: clients[i].invoke("f", {"s": 3}))
+        finally:
+            over.set()
+            watcher.join()
+        self.assertEqual([(r.status, r.error) for r in got], [(200, None)] * 2)
+        self.assertGreaterEqual(sum(by_loop(d)[1:]), 2)
+        self.assertLess(most[0] - before, (64 << 10) * (4 if SANITIZED else 1), "KB of output waited in memory to be written")
+
     def test_logs_and_other_operations_on_the_same_connection(self):
         d = self.daemon()
         d.create("f")
