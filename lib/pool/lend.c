@@ -177,19 +177,21 @@ bool fn_pool_give_back_one(struct fn_pool *p, struct fn_function *f)
 	return w != NULL;
 }
 
-void fn_pool_give_back_spare(struct fn_pool *p, const char *function, const char *version, unsigned most)
+unsigned fn_pool_give_back_spare(struct fn_pool *p, const char *function, const char *version, unsigned most)
 {
 	struct fn_worker *w;
+	unsigned n = 0;
 	size_t it = 0;
 
-	while (most > 0 && (w = fn_map_next(p->sandboxes, &it))) {
+	while (n < most && (w = fn_map_next(p->sandboxes, &it))) {
 		const struct fn_function *f = w->group->function;
 
 		if (w->inv || (function && !fn_streq(f->name, function)) || (version && !fn_streq(f->version, version)))
 			continue;
 		fn_worker_leave(w);
-		most--;
+		n++;
 	}
+	return n;
 }
 
 void fn_pool_give_back_all(struct fn_pool *p)

@@ -107,6 +107,46 @@ class Elsewhere(Base):
                 got = self.at_once(4, lambda i: clients[i].invoke(f, {"do": "sleep", "ms": 30}))
                 self.assertEqual([r.status for r in got], [200] * 4)
 
+    def together(self, d, clients, f, event):
+        """All of them at one time, for fnd, which is stopped meanwhile."""
+        worker = d.pids()["worker"][0]
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            for c in clients:
+                c.c.request("POST", f"/2015-03-31/functions/{f}/invocations", body=json.dumps(event))
+        finally:
+            os.kill(worker, signal.SIGCONT)
+        return [(r.status, r.read()) for r in [c.c.getresponse() for c in clients]]
+
+    def test_many_at_once_get_what_serves_nothing_in_another_loop(self):
+        n = 24
+        d = self.daemon({"loops": 2, "account_concurrency": n})
+        for f in ("a", "b"):
+            d.create(f, MemorySize=128, Timeout=60)
+        clients = self.clients(d, n)
+        [c.request("GET", "/healthz") for c in clients]
+        self.at_once(n, lambda i: clients[i].invoke("a", {"do": "sleep", "ms": 500}))
+        got = self.together(d, clients, "a", {"do": "respond_then_rest", "ms": 20000 * SLOW})
+        self.assertEqual([s for s, _ in got], [200] * n)
+        self.assertGreaterEqual(by_loop(d)[1], n, "they are in the other loop")
+        others = self.clients(d, n)
+        [c.request("GET", "/healthz") for c in others]
+        self.assertEqual([s for s, _ in self.together(d, others, "b", {"do": "echo"})], [200] * n)
+        self.assertEqual(metric(d, "fnd_throttles_total", function="b"), 0)
+
+    def test_many_at_once_get_what_idles_in_another_loop(self):
+        n = 24
+        d = self.daemon({"loops": 2, "freeze_grace_ms": 60000})
+        d.create("f", MemorySize=128, Timeout=60)
+        clients, others = self.clients(d, n), self.clients(d, n)
+        [c.request("GET", "/healthz") for c in clients + others]
+        self.at_once(n, lambda i: clients[i].invoke("f", {"do": "sleep", "ms": 500}))
+        made = metric(d, "fnd_cold_starts_total", function="f")
+        got = self.together(d, clients, "f", {"do": "sleep", "ms": 500})
+        self.assertEqual([s for s, _ in got], [200] * n)
+        self.assertEqual([s for s, _ in self.together(d, others, "f", {"do": "echo"})], [200] * n)
+        self.assertEqual(metric(d, "fnd_cold_starts_total", function="f"), made)
+
     def test_an_update_holds_everywhere_once_it_is_answered(self):
         d = self.daemon()
         d.create_python("f", "N = 0\ndef handler(event, context):\n    return N", MemorySize=512)
