@@ -685,6 +685,43 @@ START_TEST(test_other_loops)
 }
 END_TEST
 
+/* Whoever pipelines a lot has his turn, and no more than that. */
+START_TEST(test_turns)
+{
+	static const char one[] = "GET /204 HTTP/1.1\r\nHost: h\r\n\r\n";
+	fn_auto_buf struct fn_buf many = {0};
+	size_t sent = 0, n = 5000;
+	int greedy, other;
+
+	set_up((struct fn_httpd_config){0});
+	greedy = peer();
+	other = peer();
+	for (size_t i = 0; i < n; i++)
+		ck_assert_int_eq(fn_buf_add_str(&many, one), 0);
+	while (sent < many.len) {
+		ssize_t got = send(greedy, many.data + sent, many.len - sent, MSG_NOSIGNAL);
+
+		if (got > 0)
+			sent += (size_t)got;
+		if (sent > 0 && n_requests < 100) {
+			say(other, "GET /x HTTP/1.1\r\nHost: h\r\n\r\n");
+			ck_hears(other, "GET /x? a=- b=- ");
+			ck_assert_uint_lt(n_requests, 500);
+		}
+		turn();
+		hear_on(greedy);
+	}
+	for (int i = 0; i < 10000 && n_requests < n; i++) {
+		turn();
+		hear_on(greedy);
+	}
+	ck_assert_uint_ge(n_requests, n); /* none was lost over that */
+	close(greedy);
+	close(other);
+	tear_down();
+}
+END_TEST
+
 /* A connection that cannot be watched where it comes to is lost; its request is not. */
 START_TEST(test_loop_that_cannot_watch)
 {
@@ -715,4 +752,4 @@ START_TEST(test_loop_that_cannot_watch)
 END_TEST
 
 TEST_MAIN("web/httpd", test_requests, test_bodies_that_are_too_large, test_refusals, test_later_replies, test_peers_that_go, test_peers_that_end, test_large_replies, test_files,
-	  test_connection_limit, test_no_descriptors, test_timeouts, test_end, test_other_loops, test_loop_that_cannot_watch)
+	  test_connection_limit, test_no_descriptors, test_timeouts, test_end, test_other_loops, test_turns, test_loop_that_cannot_watch)
