@@ -459,4 +459,13 @@ static void on_request(void *arg, struct fn_h1_conn *c, struct fn_h1 *req)
 		reply_error(c, 404, "InvalidRequest", "no such path in the Runtime API");
 }
 
-static const struct fn_h1_ops conn_ops = {.body_max = on_body_max, .request = on_request, .closed = conn_closed};
+/* One that was refused in the middle of its result may stay open: it does not bring it any more. */
+static void on_answered(void *arg, struct fn_h1_conn *c)
+{
+	struct fn_rt *rt = arg;
+
+	if (rt->posting == c)
+		rt->posting = NULL;
+}
+
+static const struct fn_h1_ops conn_ops = {.body_max = on_body_max, .request = on_request, .closed = conn_closed, .answered = on_answered};
