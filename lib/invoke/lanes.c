@@ -242,7 +242,8 @@ static void on_message(void *arg, struct fn_list *link)
 		on_work(ls, m);
 		break;
 	case LOGS:
-		fn_logs_add(ls->cfg.logs, m->name, m->text.data, m->text.len);
+		if (fn_store_get(ls->cfg.store, m->name, NULL)) /* else its log has been removed with it */
+			fn_logs_add(ls->cfg.logs, m->name, m->text.data, m->text.len);
 		break;
 	case COUNTS:
 		on_counts(ls, m);

@@ -268,6 +268,17 @@ class Elsewhere(Base):
             self.assertEqual(client.invoke("f", {"do": "echo"}).status, 404)
         wait_until("its environments are gone", lambda: not d.pids()["sandbox"] and not d.groups(), 10)
 
+    def test_a_deleted_function_leaves_no_log(self):
+        d = self.daemon()
+        c = self.clients(d, 1)[0]
+        for i in range(5):
+            d.create(f"f{i}")
+            for _ in range(3):
+                self.assertEqual(c.invoke(f"f{i}", {"do": "echo"}).status, 200)
+            self.assertEqual(d.delete(f"f{i}").status, 204)
+        wait_until("their environments are gone", lambda: not d.pids()["sandbox"] and not d.groups(), 10)
+        self.assertEqual(os.listdir(os.path.join(d.state, "logs")), [])
+
     def test_bad_requests_and_large_ones(self):
         d = self.daemon()
         d.create("f", Timeout=20)
