@@ -332,6 +332,26 @@ class Ends(Base):
         self.assertEqual(d.process.wait(20 * SLOW), 0)
         wait_until("nothing is left", lambda: not d.leftovers(), 10)
 
+    def test_nobody_begins_to_wait_for_logs_while_it_drains(self):
+        d = self.daemon({"drain_grace_s": 900})
+        for f in ("f", "quiet"):
+            d.create(f, Timeout=60)
+        late, busy = self.clients(d, 2)
+        self.assertEqual(late.request("GET", "/_fnd/logs/quiet").json["Text"], "")
+        got = []
+        t = threading.Thread(target=lambda: got.append(busy.invoke("f", {"do": "sleep", "ms": 3000})))
+        t.start()
+        wait_until("it runs", lambda: metric(d, "fnd_concurrent_executions", function="f") == 1)
+        d.process.send_signal(signal.SIGTERM)
+        wait_until("it drains", lambda: "stopping: " in d.log())
+        began = time.monotonic()
+        r = late.request("GET", "/_fnd/logs/quiet?wait=60")
+        self.assertEqual((r.status, r.headers["connection"]), (200, "close"))
+        self.assertLess(time.monotonic() - began, 50)
+        t.join()
+        self.assertEqual(got[0].status, 200)
+        self.assertEqual(d.process.wait(20 * SLOW), 0)
+
     def test_the_grace_has_an_end(self):
         d = self.daemon({"drain_grace_s": 1})
         d.create("stuck", Timeout=60)
