@@ -47,17 +47,6 @@ static bool account_has(struct fn_call *call, const char *function, int64_t clai
 	return false;
 }
 
-static int64_t provisioned_in_all(struct fn_store *s, const char *function, const char *but)
-{
-	const struct fn_provisioned *page[FN_PAGE_MAX];
-	int64_t sum = 0;
-
-	for (size_t i = 0, n = fn_store_list_provisioned(s, function, NULL, page, FN_PAGE_MAX); i < n; i++)
-		if (!fn_streq(page[i]->qualifier, but))
-			sum += page[i]->requested;
-	return sum;
-}
-
 static void reply_stored(struct fn_call *call, int r, const struct fn_err *err, const char *function)
 {
 	char text[512];
@@ -92,7 +81,7 @@ void fn_h_put_concurrency(struct fn_call *call)
 	if (!function_only(call, &n) || !(in = fn_call_json(call)) ||
 	    !whole_number(call, in, "ReservedConcurrentExecutions", "reservedConcurrentExecutions", 0, &reserved))
 		return;
-	provisioned = provisioned_in_all(store, n.name, NULL);
+	provisioned = fn_provision_in_all(store, n.name, NULL);
 	if (reserved < provisioned) {
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER,
 			       "ReservedConcurrentExecutions  %lld should not be lower than function's total provisioned concurrency [%lld].",
@@ -235,7 +224,7 @@ void fn_h_put_provisioned(struct fn_call *call)
 	    !whole_number(call, in, "ProvisionedConcurrentExecutions", "provisionedConcurrentExecutions", 1, &wanted) || !qualified(call, &n) ||
 	    !may_have(call, &n))
 		return;
-	all = provisioned_in_all(store, n.name, n.qualifier) + wanted;
+	all = fn_provision_in_all(store, n.name, n.qualifier) + wanted;
 	reserved = fn_store_reserved(store, n.name);
 	if (reserved >= 0 && all > reserved) {
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER,

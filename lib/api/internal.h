@@ -16,6 +16,7 @@ struct fn_api {
 	struct fn_list uploads, garbage; /* uploads.c */
 	struct fn_list log_waits;        /* logs.c */
 	uint64_t garbage_timer, logs_timer;
+	bool draining;                   /* nobody begins to wait any more */
 };
 
 /* A request on its way through a handler. */
@@ -88,7 +89,7 @@ void fn_h_logs(struct fn_call *call);
 
 /* logs.c */
 int fn_log_waits_open(struct fn_api *api);
-void fn_log_waits_end(struct fn_api *api); /* answers everyone who waits */
+void fn_log_waits_end(struct fn_api *api); /* answers everyone who waits, or would from now on */
 
 char *fn_download_path(struct fn_api *api, const char *sha256_hex); /* "/_fnd/code/<sha>?expires=..&token=.." */
 

@@ -93,6 +93,7 @@ int fn_log_waits_open(struct fn_api *api)
 
 void fn_log_waits_end(struct fn_api *api)
 {
+	api->draining = true;
 	fn_list_for_each(l, &api->log_waits) fn_list_entry(l, struct waiting, link)->until_us = 0;
 	on_timer(api);
 }
@@ -114,7 +115,7 @@ static void read_log(struct fn_call *call)
 		return;
 	}
 	from = fn_streq(cursor, "end") ? UINT64_MAX : (uint64_t)at;
-	if (answer(call, name.name, from, (size_t)n, s > 0, &next))
+	if (answer(call, name.name, from, (size_t)n, s > 0 && !call->api->draining, &next))
 		return;
 	w = calloc(1, sizeof(*w));
 	if (!w) {

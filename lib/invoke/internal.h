@@ -60,6 +60,7 @@ struct message {
 	struct fn_route_copy *route;
 	char *name, *version;      /* a function; of it, NULL = all */
 	unsigned most;
+	bool more;                 /* of SETTLED: as many as were asked for, so there may be more */
 	struct fn_buf text;
 	struct fn_load_counts counts;
 	uint64_t sandbox;

@@ -175,8 +175,8 @@ static void on_message(void *arg, struct fn_list *link)
 		on_work(l, m);
 		break;
 	case RECALL:
-		fn_pool_give_back_spare(l->pool, m->name, m->version, m->most);
 		reply = fn_message_new(SETTLED, l);
+		reply->more = fn_pool_give_back_spare(l->pool, m->name, m->version, m->most) == m->most;
 		reply->recall = m->recall;
 		to_main(l, reply);
 		break;

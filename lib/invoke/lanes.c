@@ -26,6 +26,7 @@ struct recall {
 	enum { FOR_POOL, FOR_PARKED, FOR_CALLER } why;
 	char *function, *version; /* NULL = all */
 	unsigned pending;         /* lanes that have not answered */
+	bool more;                /* one that has may have more */
 	struct fn_list parked;    /* FOR_PARKED: invocations that wait for it, in the order of their coming */
 	void (*fn)(void *arg);    /* FOR_CALLER */
 	void *arg;
@@ -176,20 +177,21 @@ static void admit_here(struct fn_lanes *ls, struct fn_invocation *i, bool settle
 	fn_invocation_unref(i);
 }
 
-static void on_recalled(struct fn_lanes *ls, struct recall *r)
+static void on_recalled(struct fn_lanes *ls, struct recall *r, bool more)
 {
 	struct fn_list *l;
 
+	r->more = r->more || more;
 	if (--r->pending > 0)
 		return;
 	fn_list_remove(&r->link);
 	if (r->why == FOR_POOL)
-		fn_pool_recalled(ls->cfg.pool, r->function, r->version);
+		fn_pool_recalled(ls->cfg.pool, r->function, r->version, r->more);
 	else if (r->why == FOR_CALLER)
 		r->fn(r->arg);
 	while ((l = fn_list_first(&r->parked))) {
 		fn_list_remove(l);
-		admit_here(ls, fn_list_entry(l, struct fn_invocation, link), true);
+		admit_here(ls, fn_list_entry(l, struct fn_invocation, link), !r->more); /* more of them may have come than were asked for */
 	}
 	free(r->function);
 	free(r->version);
@@ -240,18 +242,19 @@ static void on_message(void *arg, struct fn_list *link)
 		on_work(ls, m);
 		break;
 	case LOGS:
-		fn_logs_add(ls->cfg.logs, m->name, m->text.data, m->text.len);
+		if (fn_store_get(ls->cfg.store, m->name, NULL)) /* else its log has been removed with it */
+			fn_logs_add(ls->cfg.logs, m->name, m->text.data, m->text.len);
 		break;
 	case COUNTS:
 		on_counts(ls, m);
 		break;
 	case SETTLED:
-		on_recalled(ls, m->recall);
+		on_recalled(ls, m->recall, m->more);
 		break;
 	case ENDED:
 		m->lane->ended = true;
 		if (fn_lanes_drained(ls))
-			fn_pool_recalled(ls->cfg.pool, NULL, NULL);
+			fn_pool_recalled(ls->cfg.pool, NULL, NULL, false);
 		break;
 	default:
 		break;

@@ -2,8 +2,10 @@
 #include "invoke/provision.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/str.h"
 
 #define PAGE 50
@@ -20,6 +22,23 @@ int64_t fn_provision_share(const char *qualifier, const struct fn_alias *a, int6
 	return fn_streq(a->other_version, version) ? other : 0;
 }
 
+/* All of a function's configurations, in an array that the caller frees. */
+static const struct fn_provisioned **configs_of(struct fn_store *s, const char *function, size_t *ret_n)
+{
+	const struct fn_provisioned **all = NULL;
+
+	for (size_t cap = PAGE;; cap *= 2) {
+		void *grown = realloc(all, cap * sizeof(*all));
+
+		if (!grown)
+			abort(); /* no memory: with a part of them, others would be ended */
+		all = grown;
+		*ret_n = fn_store_list_provisioned(s, function, NULL, all, cap);
+		if (*ret_n < cap)
+			return all;
+	}
+}
+
 static int64_t share(struct fn_store *s, const char *function, const struct fn_provisioned *p, const char *version)
 {
 	return fn_provision_share(p->qualifier, fn_store_alias(s, function, p->qualifier), p->requested, version);
@@ -27,15 +46,16 @@ static int64_t share(struct fn_store *s, const char *function, const struct fn_p
 
 void fn_provision_apply(struct fn_invoker *inv, struct fn_store *s, const char *function)
 {
-	const struct fn_provisioned *configs[PAGE];
+	fn_auto_free const struct fn_provisioned **configs = NULL;
 	struct fn_function *page[PAGE];
-	size_t n_configs = fn_store_list_provisioned(s, function, NULL, configs, PAGE), got;
+	size_t n_configs, got;
 	int64_t all = 0;
 
 	if (!fn_store_get(s, function, NULL)) {
 		fn_invoker_forget(inv, function);
 		return;
 	}
+	configs = configs_of(s, function, &n_configs);
 	for (size_t i = 0; i < n_configs; i++)
 		all += configs[i]->requested;
 	fn_invoker_limits(inv, function, fn_store_reserved(s, function), all);
@@ -124,14 +144,22 @@ int64_t fn_provision_in_use(struct fn_invoker *inv, struct fn_store *s, const ch
 
 int64_t fn_provision_unreserved_least(unsigned account) { return account < 1000 ? account / 10 : 100; }
 
+int64_t fn_provision_in_all(struct fn_store *s, const char *function, const char *but)
+{
+	size_t n;
+	fn_auto_free const struct fn_provisioned **configs = configs_of(s, function, &n);
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!fn_streq(configs[i]->qualifier, but))
+			sum += configs[i]->requested;
+	return sum;
+}
+
 int64_t fn_provision_room(struct fn_store *s, const char *function, const char *qualifier, unsigned account)
 {
-	const struct fn_provisioned *configs[PAGE];
-	int64_t reserved = fn_store_reserved(s, function), others = 0;
+	int64_t reserved = fn_store_reserved(s, function), others = fn_provision_in_all(s, function, qualifier);
 
-	for (size_t i = 0, n = fn_store_list_provisioned(s, function, NULL, configs, PAGE); i < n; i++)
-		if (!fn_streq(configs[i]->qualifier, qualifier))
-			others += configs[i]->requested;
 	if (reserved >= 0)
 		return reserved - others;
 	return account - fn_provision_unreserved_least(account) - (fn_store_claims(s) - fn_store_claim(s, function)) - others;

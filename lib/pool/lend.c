@@ -131,6 +131,7 @@ void fn_pool_borrow(struct fn_pool *p, struct fn_worker *w, struct fn_invocation
 	if (!g || fn_map_set_u64(p->sandboxes, w->sandbox, w, NULL) < 0)
 		abort(); /* no memory */
 	g->floor = w->lent.floor;
+	w->printed = 0;
 	p->workers++;
 	p->memory_used += fn_worker_cost(w);
 	if (attach(w, g) == 0) {
@@ -176,19 +177,21 @@ bool fn_pool_give_back_one(struct fn_pool *p, struct fn_function *f)
 	return w != NULL;
 }
 
-void fn_pool_give_back_spare(struct fn_pool *p, const char *function, const char *version, unsigned most)
+unsigned fn_pool_give_back_spare(struct fn_pool *p, const char *function, const char *version, unsigned most)
 {
 	struct fn_worker *w;
+	unsigned n = 0;
 	size_t it = 0;
 
-	while (most > 0 && (w = fn_map_next(p->sandboxes, &it))) {
+	while (n < most && (w = fn_map_next(p->sandboxes, &it))) {
 		const struct fn_function *f = w->group->function;
 
 		if (w->inv || (function && !fn_streq(f->name, function)) || (version && !fn_streq(f->version, version)))
 			continue;
 		fn_worker_leave(w);
-		most--;
+		n++;
 	}
+	return n;
 }
 
 void fn_pool_give_back_all(struct fn_pool *p)

@@ -16,16 +16,6 @@
 #define PROVISIONED_INIT_US 130000000u /* Lambda: 130 s, or the function's timeout if that is longer */
 
 /* --- starting --- */
-void fn_worker_on_output(void *arg, int fd, uint32_t events)
-{
-	struct fn_worker *w = arg;
-
-	(void)fd;
-	fn_worker_read_output(w);
-	if ((events & EPOLLHUP) && !(events & EPOLLIN))
-		fn_loop_clear(w->group->pool->cfg.loop, &w->output_io);
-}
-
 static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *res)
 {
 	struct fn_worker *w = arg;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -11,7 +12,9 @@
 
 #define LINE_MAX_BYTES (256u << 10) /* of a line that has not ended: longer ones are cut here, so that memory stays bounded */
 #define PEAK_FRESH_US 1000u
-#define READ_MAX (1u << 20)         /* at one go: others want the loop too */
+#define ALL_MAX (1u << 20)          /* a pipe holds no more */
+#define TURN_MAX (32u << 10)        /* at one go, of one that prints on and on: others want the loop too, and each byte may be a line */
+#define LENT_MAX (1u << 20)         /* of one that is lent: what a loop reads without writing it itself must not pile up before the one that does */
 
 static void emit(struct fn_worker *w, const char *text, size_t len)
 {
@@ -29,13 +32,13 @@ void fn_worker_flush_output(struct fn_worker *w)
 	fn_buf_reset(&w->line);
 }
 
-void fn_worker_read_output(struct fn_worker *w)
+static void read_output(struct fn_worker *w, size_t most)
 {
 	static _Thread_local char buf[65536];
 	size_t total = 0;
 
-	while (w->output_fd >= 0 && total < READ_MAX) {
-		ssize_t n = read(w->output_fd, buf, sizeof(buf));
+	while (w->output_fd >= 0 && total < most) {
+		ssize_t n = read(w->output_fd, buf, most - total < sizeof(buf) ? most - total : sizeof(buf));
 		char *nl;
 
 		if (n < 0 && errno == EINTR)
@@ -43,6 +46,8 @@ void fn_worker_read_output(struct fn_worker *w)
 		if (n <= 0)
 			return;
 		total += (size_t)n;
+		if (fn_pool_borrows(w->group->pool) && (w->printed += (size_t)n) > LENT_MAX)
+			fn_loop_defer(w->group->pool->cfg.loop, &w->leave);
 		nl = memrchr(buf, '\n', (size_t)n);
 		if (nl) {
 			size_t whole = (size_t)(nl - buf) + 1;
@@ -61,6 +66,18 @@ void fn_worker_read_output(struct fn_worker *w)
 		if (w->line.len > LINE_MAX_BYTES)
 			fn_worker_flush_output(w);
 	}
+}
+
+void fn_worker_read_output(struct fn_worker *w) { read_output(w, ALL_MAX); }
+
+void fn_worker_on_output(void *arg, int fd, uint32_t events)
+{
+	struct fn_worker *w = arg;
+
+	(void)fd;
+	read_output(w, TURN_MAX);
+	if ((events & EPOLLHUP) && !(events & EPOLLIN))
+		fn_loop_clear(w->group->pool->cfg.loop, &w->output_io);
 }
 
 void fn_worker_log(struct fn_worker *w, const char *fmt, ...)

@@ -351,7 +351,7 @@ static void dispatch(struct fn_group *g, bool asked)
 
 void fn_group_dispatch(struct fn_group *g) { dispatch(g, false); }
 
-void fn_pool_recalled(struct fn_pool *p, const char *function, const char *version)
+void fn_pool_recalled(struct fn_pool *p, const char *function, const char *version, bool more)
 {
 	struct fn_group *g;
 	size_t it = 0;
@@ -359,7 +359,7 @@ void fn_pool_recalled(struct fn_pool *p, const char *function, const char *versi
 	while ((g = fn_map_next(p->groups, &it)))
 		if (g->recalling && (!function || (fn_streq(g->function->name, function) && fn_streq(g->function->version, version)))) {
 			g->recalling = false;
-			dispatch(g, true);
+			dispatch(g, !more); /* others may have come to wait since they were asked for */
 		}
 }
 

@@ -109,6 +109,7 @@ struct fn_worker {
 		struct fn_sandbox_exit exit;
 	} lent;
 	struct fn_deferred leave;    /* the borrower's: it goes back at the end of the round */
+	size_t printed;              /* likewise: bytes since it has it */
 };
 
 static inline bool fn_pool_borrows(const struct fn_pool *p) { return p->cfg.borrower != NULL; }
@@ -174,7 +175,6 @@ void fn_worker_free(struct fn_worker *w); /* then dispatches what waits in its g
 /* bound: an invocation that is under way and whose first environment has failed to initialise.
  * NULL on no memory. */
 struct fn_worker *fn_worker_start(struct fn_group *g, struct fn_invocation *bound, enum fn_worker_reason reason);
-void fn_worker_on_output(void *arg, int fd, uint32_t events);
 /* The environment is gone for good: whoever it owed an answer gets one, then it is freed. */
 void fn_worker_finish_dead(struct fn_worker *w);
 
@@ -183,7 +183,8 @@ void fn_pool_weigh_lent(struct fn_pool *p); /* they grow while they are away: ac
 void fn_worker_leave(void *arg); /* the borrower's: gives it back */
 
 /* output.c */
-void fn_worker_read_output(struct fn_worker *w);
+void fn_worker_on_output(void *arg, int fd, uint32_t events);
+void fn_worker_read_output(struct fn_worker *w); /* all that is there */
 void fn_worker_flush_output(struct fn_worker *w); /* a last line without newline */
 /* A line of the platform's, to the log and the invocation's tail. */
 void fn_worker_log(struct fn_worker *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

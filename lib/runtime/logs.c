@@ -260,10 +260,15 @@ void fn_logs_append(struct fn_logs *l, const char *function, const char *text, s
 	while (len > 0) {
 		const char *nl = memchr(text, '\n', len);
 		size_t n = nl ? (size_t)(nl - text) : len;
+		char *to;
 
-		(void)fn_buf_add(&s->out, l->stamp, 25);
-		(void)fn_buf_add(&s->out, text, n);
-		(void)fn_buf_add(&s->out, "\n", 1);
+		if (fn_buf_reserve(&s->out, n + 26) < 0)
+			break;
+		to = s->out.data + s->out.len;
+		memcpy(to, l->stamp, 25);
+		memcpy(to + 25, text, n);
+		memcpy(to + 25 + n, "\n", 2);
+		s->out.len += n + 26;
 		text += n;
 		len -= n;
 		if (nl) {

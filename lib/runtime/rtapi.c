@@ -17,6 +17,7 @@
 #define BASE "/2018-06-01"
 #define INVOCATION BASE "/runtime/invocation/"
 #define CONNS_MAX 16
+#define ACCEPT_PAUSE_US 100000u /* when there is no descriptor or memory for another connection */
 #define OTHER_BODY_MAX (256u << 10) /* of what is not the result or the init error that is waited for */
 #define MIME_CAUSE "application/vnd.aws.lambda.error.cause+json"
 
@@ -30,7 +31,7 @@ struct fn_rt {
 	const struct fn_rt_ops *ops;
 	void *arg;
 	int listen_fd;
-	uint64_t io;
+	uint64_t io, resume; /* the listening socket; a timer while it is not watched */
 	enum state state;
 	struct fn_h1_conn *conns[CONNS_MAX];
 	struct fn_h1_conn *next;    /* its `next` is pending */
@@ -58,6 +59,21 @@ static void set_options(int fd)
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
 }
 
+static void on_resume(void *arg)
+{
+	struct fn_rt *rt = arg;
+
+	fn_loop_clear(rt->loop, &rt->resume);
+	(void)fn_loop_mod_io(rt->loop, rt->io, EPOLLIN);
+}
+
+/* Else it would be ready again and again. */
+static void pause_accepting(struct fn_rt *rt)
+{
+	if (fn_loop_add_timer(rt->loop, fn_loop_now_us(rt->loop) + ACCEPT_PAUSE_US, on_resume, rt, &rt->resume) == 0)
+		(void)fn_loop_mod_io(rt->loop, rt->io, 0);
+}
+
 static void on_accept(void *arg, int fd, uint32_t events)
 {
 	struct fn_rt *rt = arg;
@@ -67,8 +83,11 @@ static void on_accept(void *arg, int fd, uint32_t events)
 		int c = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		unsigned i = 0;
 
-		if (c < 0)
+		if (c < 0) {
+			if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+				pause_accepting(rt);
 			return;
+		}
 		while (i < CONNS_MAX && rt->conns[i])
 			i++;
 		if (i == CONNS_MAX) { /* it holds far more connections than any runtime needs */
@@ -182,6 +201,7 @@ int fn_rt_deliver(struct fn_rt *rt, struct fn_invocation *inv)
 void fn_rt_detach(struct fn_rt *rt)
 {
 	fn_loop_clear(rt->loop, &rt->io);
+	fn_loop_clear(rt->loop, &rt->resume);
 	for (unsigned i = 0; i < CONNS_MAX; i++)
 		if (rt->conns[i])
 			fn_h1_conn_detach(rt->conns[i]);
@@ -196,8 +216,10 @@ int fn_rt_attach(struct fn_rt *rt, struct fn_loop *loop, struct fn_h1_server *se
 	for (unsigned i = 0; i < CONNS_MAX; i++) {
 		struct fn_h1_conn *c = rt->conns[i];
 
-		if (c && fn_h1_conn_attach(c, server) < 0)
+		if (c && fn_h1_conn_attach(c, server) < 0) {
 			conn_closed(rt, c);
+			fn_h1_conn_close(c);
+		}
 	}
 	return r;
 }
@@ -207,6 +229,7 @@ void fn_rt_close(struct fn_rt *rt)
 	if (!rt)
 		return;
 	fn_loop_clear(rt->loop, &rt->io);
+	fn_loop_clear(rt->loop, &rt->resume);
 	fn_close(rt->listen_fd);
 	for (unsigned i = 0; i < CONNS_MAX; i++)
 		fn_h1_conn_close(rt->conns[i]);
@@ -436,4 +459,13 @@ static void on_request(void *arg, struct fn_h1_conn *c, struct fn_h1 *req)
 		reply_error(c, 404, "InvalidRequest", "no such path in the Runtime API");
 }
 
-static const struct fn_h1_ops conn_ops = {.body_max = on_body_max, .request = on_request, .closed = conn_closed};
+/* One that was refused in the middle of its result may stay open: it does not bring it any more. */
+static void on_answered(void *arg, struct fn_h1_conn *c)
+{
+	struct fn_rt *rt = arg;
+
+	if (rt->posting == c)
+		rt->posting = NULL;
+}
+
+static const struct fn_h1_ops conn_ops = {.body_max = on_body_max, .request = on_request, .closed = conn_closed, .answered = on_answered};

@@ -258,6 +258,7 @@ static void close_all(const int *fds, size_t n)
 }
 
 static const struct fn_err malformed = {EBADMSG, "fn-spawnd", "its answer is not one to this request"};
+static const struct fn_err no_descriptors = {EMFILE, "fn-spawnd", "fnd has too many files open to receive the environment's: raise the hard limit (LimitNOFILE, ulimit -Hn)"};
 
 static void on_spawned(struct fn_spawn_client *c, const struct fn_proto_header *h, const void *data, size_t len, int *fds, size_t n_fds)
 {
@@ -267,7 +268,7 @@ static void on_spawned(struct fn_spawn_client *c, const struct fn_proto_header *
 	uint64_t *id;
 	void *old = NULL;
 
-	if (len != sizeof(m) || n_fds < 3 || !(id = malloc(sizeof(*id)))) {
+	if (len != sizeof(m) || !(id = malloc(sizeof(*id)))) {
 		close_all(fds, n_fds);
 		if (p)
 			answer(c, p, &malformed, NULL, 0, NULL);
@@ -278,11 +279,11 @@ static void on_spawned(struct fn_spawn_client *c, const struct fn_proto_header *
 	if (fn_map_set_u64(c->live, h->id, id, &old) < 0)
 		free(id);
 	free(old);
-	if (!p || p->cancelled || p->kind != SPAWN) {
+	if (!p || p->cancelled || p->kind != SPAWN || n_fds < 3) { /* fewer: the kernel had no numbers for them here; what was made must not stay */
 		close_all(fds, n_fds);
 		fn_spawn_kill(c, h->id);
 		if (p)
-			answer(c, p, &malformed, NULL, 0, NULL);
+			answer(c, p, p->kind == SPAWN ? &no_descriptors : &malformed, NULL, 0, NULL);
 		return;
 	}
 	s.id = h->id;

@@ -18,6 +18,7 @@
 
 #define READ_MAX 65536u
 #define FILE_PIECE (1u << 20)
+#define REQUESTS_AT_ONCE 8u /* of a connection, of what it has pipelined: then the others have their turn */
 #define DRAIN_MAX (1u << 20) /* swallowed after our last answer, so that the peer gets to read it before a reset */
 
 struct fn_h1_server {
@@ -193,9 +194,7 @@ int fn_h1_conn_attach(struct fn_h1_conn *c, struct fn_h1_server *to)
 	int r = fn_loop_add_io(to->loop, c->fd, c->watched, on_io, c, &c->io);
 
 	c->s = to;
-	if (r < 0)
-		fn_h1_conn_close(c);
-	else if (c->deferred)
+	if (r == 0 && c->deferred)
 		fn_loop_defer(to->loop, &c->later);
 	return r;
 }
@@ -416,15 +415,17 @@ enum fn_h1_phase fn_h1_conn_phase(const struct fn_h1_conn *c, uint64_t *ret_move
 }
 
 /* --- requests --- */
-/* Parses; *used bytes of data are consumed. Ends when they are, or the connection is in another state. */
+/* Parses; *used bytes of data are consumed. Ends when they are, the connection is in another state, or it has had its turn: then it is READING,
+ * and on_later() goes on with what is left. */
 static void parse(struct fn_h1_conn *c, const char *data, size_t len, size_t *used)
 {
 	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
 	enum fn_h1_event e;
+	unsigned done = 0;
 	size_t n;
 
 	*used = 0;
-	while (c->ops && c->state == READING) {
+	while (c->ops && c->state == READING && done < REQUESTS_AT_ONCE) {
 		e = fn_h1_feed(&c->h, data + *used, len - *used, &n);
 		*used += n;
 		switch (e) {
@@ -436,6 +437,7 @@ static void parse(struct fn_h1_conn *c, const char *data, size_t len, size_t *us
 				(void)!send(c->fd, go_on, sizeof(go_on) - 1, MSG_NOSIGNAL);
 			break;
 		case FN_H1_DONE:
+			done++;
 			set_state(c, HANDLING);
 			c->ops->request(c->arg, c, &c->h);
 			break;
@@ -451,8 +453,12 @@ static void parse_and_keep(struct fn_h1_conn *c, const char *data, size_t len)
 	size_t used;
 
 	parse(c, data, len, &used);
-	if (c->ops && used < len && c->state != DRAINING && fn_buf_add(&c->rest, data + used, len - used) < 0)
+	if (!c->ops || used == len || c->state == DRAINING)
+		return;
+	if (fn_buf_add(&c->rest, data + used, len - used) < 0)
 		lost(c);
+	else if (c->state == READING)
+		fn_loop_defer(c->s->loop, &c->later);
 }
 
 static void parse_rest(struct fn_h1_conn *c)
@@ -467,6 +473,8 @@ static void parse_rest(struct fn_h1_conn *c)
 	fn_buf_consume(&c->rest, used);
 	if (c->rest.len == 0)
 		fn_buf_free(&c->rest);
+	else if (c->state == READING)
+		fn_loop_defer(c->s->loop, &c->later);
 }
 
 /* 0, or -errno when the connection is over. */
@@ -571,8 +579,8 @@ static void on_io(void *arg, int fd, uint32_t events)
 	if (c->rest.len == 0 || c->state == DRAINING) {
 		if (take(c) < 0)
 			lost(c);
-	} else {
-		parse_rest(c);
+	} else { /* that comes first */
+		fn_loop_defer(c->s->loop, &c->later);
 	}
 	c->busy = false;
 	if (!c->ops)

@@ -365,7 +365,7 @@ void fn_http_req_attach(struct fn_http_req *r, struct fn_httpd *to)
 		to->active++;
 	remember_conn(to, r);
 	if (fn_h1_conn_attach(r->c, to->server) < 0)
-		on_closed(r, r->c);
+		drop(r);
 }
 
 bool fn_http_req_delivered(const struct fn_http_req *r) { return r->state == DELIVERED; }

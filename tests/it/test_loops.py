@@ -107,6 +107,46 @@ class Elsewhere(Base):
                 got = self.at_once(4, lambda i: clients[i].invoke(f, {"do": "sleep", "ms": 30}))
                 self.assertEqual([r.status for r in got], [200] * 4)
 
+    def together(self, d, clients, f, event):
+        """All of them at one time, for fnd, which is stopped meanwhile."""
+        worker = d.pids()["worker"][0]
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            for c in clients:
+                c.c.request("POST", f"/2015-03-31/functions/{f}/invocations", body=json.dumps(event))
+        finally:
+            os.kill(worker, signal.SIGCONT)
+        return [(r.status, r.read()) for r in [c.c.getresponse() for c in clients]]
+
+    def test_many_at_once_get_what_serves_nothing_in_another_loop(self):
+        n = 24
+        d = self.daemon({"loops": 2, "account_concurrency": n})
+        for f in ("a", "b"):
+            d.create(f, MemorySize=128, Timeout=60)
+        clients = self.clients(d, n)
+        [c.request("GET", "/healthz") for c in clients]
+        self.at_once(n, lambda i: clients[i].invoke("a", {"do": "sleep", "ms": 500}))
+        got = self.together(d, clients, "a", {"do": "respond_then_rest", "ms": 20000 * SLOW})
+        self.assertEqual([s for s, _ in got], [200] * n)
+        self.assertGreaterEqual(by_loop(d)[1], n, "they are in the other loop")
+        others = self.clients(d, n)
+        [c.request("GET", "/healthz") for c in others]
+        self.assertEqual([s for s, _ in self.together(d, others, "b", {"do": "echo"})], [200] * n)
+        self.assertEqual(metric(d, "fnd_throttles_total", function="b"), 0)
+
+    def test_many_at_once_get_what_idles_in_another_loop(self):
+        n = 24
+        d = self.daemon({"loops": 2, "freeze_grace_ms": 60000})
+        d.create("f", MemorySize=128, Timeout=60)
+        clients, others = self.clients(d, n), self.clients(d, n)
+        [c.request("GET", "/healthz") for c in clients + others]
+        self.at_once(n, lambda i: clients[i].invoke("f", {"do": "sleep", "ms": 500}))
+        made = metric(d, "fnd_cold_starts_total", function="f")
+        got = self.together(d, clients, "f", {"do": "sleep", "ms": 500})
+        self.assertEqual([s for s, _ in got], [200] * n)
+        self.assertEqual([s for s, _ in self.together(d, others, "f", {"do": "echo"})], [200] * n)
+        self.assertEqual(metric(d, "fnd_cold_starts_total", function="f"), made)
+
     def test_an_update_holds_everywhere_once_it_is_answered(self):
         d = self.daemon()
         d.create_python("f", "N = 0\ndef handler(event, context):\n    return N", MemorySize=512)
@@ -187,6 +227,28 @@ class Elsewhere(Base):
         for client in (c, other):
             self.assertEqual(client.invoke("f", {"do": "echo", "n": 2}).json.get("n"), 2)
 
+    def test_one_that_prints_without_end(self):
+        d = self.daemon({"log": {"files": 1}})
+        d.create_python("f", "import os, time\ndef handler(event, context):\n    line, end = b'x' * 65535 + b'\\n', time.monotonic() + event['s']\n"
+                             "    while time.monotonic() < end:\n        os.write(1, line)", MemorySize=1769, Timeout=60)
+        clients = self.clients(d, 2)
+        self.at_once(2, lambda i: clients[i].invoke("f", {"s": 1}))  # so that there are two
+        worker, most, over = d.pids()["worker"][0], [0], threading.Event()
+
+        def watch():
+            while not over.wait(0.05):
+                most[0] = max(most[0], rss_kb(worker))
+        before, watcher = rss_kb(worker), threading.Thread(target=watch)
+        watcher.start()
+        try:
+            got = self.at_once(2, lambda i: clients[i].invoke("f", {"s": 3}))
+        finally:
+            over.set()
+            watcher.join()
+        self.assertEqual([(r.status, r.error) for r in got], [(200, None)] * 2)
+        self.assertGreaterEqual(sum(by_loop(d)[1:]), 2)
+        self.assertLess(most[0] - before, (64 << 10) * (4 if SANITIZED else 1), "KB of output waited in memory to be written")
+
     def test_logs_and_other_operations_on_the_same_connection(self):
         d = self.daemon()
         d.create("f")
@@ -205,6 +267,17 @@ class Elsewhere(Base):
         for client in (c, other):
             self.assertEqual(client.invoke("f", {"do": "echo"}).status, 404)
         wait_until("its environments are gone", lambda: not d.pids()["sandbox"] and not d.groups(), 10)
+
+    def test_a_deleted_function_leaves_no_log(self):
+        d = self.daemon()
+        c = self.clients(d, 1)[0]
+        for i in range(5):
+            d.create(f"f{i}")
+            for _ in range(3):
+                self.assertEqual(c.invoke(f"f{i}", {"do": "echo"}).status, 200)
+            self.assertEqual(d.delete(f"f{i}").status, 204)
+        wait_until("their environments are gone", lambda: not d.pids()["sandbox"] and not d.groups(), 10)
+        self.assertEqual(os.listdir(os.path.join(d.state, "logs")), [])
 
     def test_bad_requests_and_large_ones(self):
         d = self.daemon()
@@ -258,6 +331,26 @@ class Ends(Base):
         self.assertEqual([(r.status, r.json, r.headers["connection"]) for r in got[1:]], [(200, {"slept": 1500}, "close")] * 5)
         self.assertEqual(d.process.wait(20 * SLOW), 0)
         wait_until("nothing is left", lambda: not d.leftovers(), 10)
+
+    def test_nobody_begins_to_wait_for_logs_while_it_drains(self):
+        d = self.daemon({"drain_grace_s": 900})
+        for f in ("f", "quiet"):
+            d.create(f, Timeout=60)
+        late, busy = self.clients(d, 2)
+        self.assertEqual(late.request("GET", "/_fnd/logs/quiet").json["Text"], "")
+        got = []
+        t = threading.Thread(target=lambda: got.append(busy.invoke("f", {"do": "sleep", "ms": 3000})))
+        t.start()
+        wait_until("it runs", lambda: metric(d, "fnd_concurrent_executions", function="f") == 1)
+        d.process.send_signal(signal.SIGTERM)
+        wait_until("it drains", lambda: "stopping: " in d.log())
+        began = time.monotonic()
+        r = late.request("GET", "/_fnd/logs/quiet?wait=60")
+        self.assertEqual((r.status, r.headers["connection"]), (200, "close"))
+        self.assertLess(time.monotonic() - began, 50)
+        t.join()
+        self.assertEqual(got[0].status, 200)
+        self.assertEqual(d.process.wait(20 * SLOW), 0)
 
     def test_the_grace_has_an_end(self):
         d = self.daemon({"drain_grace_s": 1})

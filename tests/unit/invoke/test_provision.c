@@ -1,7 +1,10 @@
 #include "invoke/provision.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "invoke/invoker.h"
 #include "unit/main.h"
 
 START_TEST(shares)
@@ -30,4 +33,64 @@ START_TEST(shares)
 }
 END_TEST
 
-TEST_MAIN("invoke/provision", shares)
+#define MANY 120
+
+static struct fn_function *snapshot(const char *version)
+{
+	struct fn_function *f = fn_function_new();
+
+	f->name = strdup("f");
+	f->version = strdup(version);
+	f->description = strdup("");
+	strcpy(f->code_sha256, "ab");
+	return f;
+}
+
+/* A function may have any number of versions with provisioned concurrency. */
+START_TEST(many)
+{
+	struct fn_function *latest = snapshot("$LATEST");
+	struct fn_pool_config c = {.runtimes = NULL};
+	struct fn_pool_provisioned state;
+	char dir[] = "/tmp/fn-provision-XXXXXX", version[16], cmd[64];
+	struct fn_invoker *inv;
+	struct fn_store *s;
+	struct fn_pool *pool;
+	struct fn_err err;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	ck_assert_int_eq(fn_store_open(dir, &s, &err), 0);
+	ck_assert_int_eq(fn_store_insert(s, latest, NULL, &err), 0);
+	fn_keep_defaults(&c.keep, FN_KEEP_FIXED);
+	ck_assert_int_eq(fn_loop_new(&c.loop), 0);
+	ck_assert_int_eq(fn_pool_new(&c, &pool, &err), 0);
+	ck_assert_int_eq(fn_invoker_new(pool, 1000, &inv), 0);
+	for (int i = 1; i <= MANY; i++) {
+		struct fn_function *f;
+
+		snprintf(version, sizeof(version), "%d", i);
+		f = snapshot(version);
+		ck_assert_int_eq(fn_store_publish(s, latest, f, &err), 0);
+		ck_assert_int_eq(fn_store_set_provisioned(s, "f", version, 2, &err), 0);
+		fn_function_unref(f);
+	}
+	ck_assert_int_eq(fn_provision_in_all(s, "f", NULL), 2 * MANY);
+	ck_assert_int_eq(fn_provision_in_all(s, "f", "1"), 2 * MANY - 2);
+	ck_assert_int_eq(fn_provision_room(s, "f", "1", 1000), 1000 - 100 - (2 * MANY - 2));
+	fn_provision_apply(inv, s, "f");
+	for (int i = 1; i <= MANY; i++) {
+		snprintf(version, sizeof(version), "%d", i);
+		fn_invoker_provisioned(inv, fn_store_get(s, "f", version), &state);
+		ck_assert_uint_eq(state.wanted, 2);
+	}
+	fn_invoker_free(inv);
+	fn_pool_free(pool);
+	fn_loop_free(c.loop);
+	fn_function_unref(latest);
+	fn_store_close(s);
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
+	ck_assert_int_eq(system(cmd), 0);
+}
+END_TEST
+
+TEST_MAIN("invoke/provision", shares, many)

@@ -685,5 +685,71 @@ START_TEST(test_other_loops)
 }
 END_TEST
 
+/* Whoever pipelines a lot has his turn, and no more than that. */
+START_TEST(test_turns)
+{
+	static const char one[] = "GET /204 HTTP/1.1\r\nHost: h\r\n\r\n";
+	fn_auto_buf struct fn_buf many = {0};
+	size_t sent = 0, n = 5000;
+	int greedy, other;
+
+	set_up((struct fn_httpd_config){0});
+	greedy = peer();
+	other = peer();
+	for (size_t i = 0; i < n; i++)
+		ck_assert_int_eq(fn_buf_add_str(&many, one), 0);
+	while (sent < many.len) {
+		ssize_t got = send(greedy, many.data + sent, many.len - sent, MSG_NOSIGNAL);
+
+		if (got > 0)
+			sent += (size_t)got;
+		if (sent > 0 && n_requests < 100) {
+			say(other, "GET /x HTTP/1.1\r\nHost: h\r\n\r\n");
+			ck_hears(other, "GET /x? a=- b=- ");
+			ck_assert_uint_lt(n_requests, 500);
+		}
+		turn();
+		hear_on(greedy);
+	}
+	for (int i = 0; i < 10000 && n_requests < n; i++) {
+		turn();
+		hear_on(greedy);
+	}
+	ck_assert_uint_ge(n_requests, n); /* none was lost over that */
+	close(greedy);
+	close(other);
+	tear_down();
+}
+END_TEST
+
+/* A connection that cannot be watched where it comes to is lost; its request is not. */
+START_TEST(test_loop_that_cannot_watch)
+{
+	struct fn_httpd_config c = {.listen_fd = -EBADF, .conn_max = 2, .ops = &ops};
+	struct fn_httpd *other;
+	struct fn_err err;
+	int pair[2];
+
+	set_up((struct fn_httpd_config){.conn_max = 2});
+	c.main = httpd;
+	ck_assert_int_eq(fn_httpd_new(loop, &c, &other, &err), 0);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	ck_assert_int_eq(fn_httpd_add_conn(httpd, pair[0]), 0);
+	say(pair[1], "GET /hold?a=1 HTTP/1.1\r\nHost: h\r\n\r\n");
+	ck_becomes(&n_held, 1);
+	fn_http_req_detach(held[0]);
+	close(pair[0]); /* instead of what makes epoll_ctl() fail: no memory, too many watches */
+	fn_http_req_attach(held[0], other);
+	ck_assert_uint_eq(fn_httpd_active(other), 0);
+	ck_assert_ptr_null(fn_httpd_any(other));
+	ck_assert_str_eq(fn_http_req_path(held[0]), "/hold");
+	ck_assert_str_eq(fn_http_req_query(held[0], "a"), "1");
+	fn_http_reply(held[0], 200, NULL, "", 0);
+	close(pair[1]);
+	fn_httpd_free(other);
+	tear_down();
+}
+END_TEST
+
 TEST_MAIN("web/httpd", test_requests, test_bodies_that_are_too_large, test_refusals, test_later_replies, test_peers_that_go, test_peers_that_end, test_large_replies, test_files,
-	  test_connection_limit, test_no_descriptors, test_timeouts, test_end, test_other_loops)
+	  test_connection_limit, test_no_descriptors, test_timeouts, test_end, test_other_loops, test_turns, test_loop_that_cannot_watch)
