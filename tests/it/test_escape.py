@@ -173,7 +173,9 @@ def hold(event, context):
         os.read(watch, 4096)
     with open("/tmp/ready", "w") as f:
         f.write("x")
-    time.sleep(event["s"])
+    end = time.time() + event["s"]
+    while os.path.exists("/tmp/ready") and time.time() < end:
+        time.sleep(0.05)
     seen = len(os.read(watch, 4096)) if select.select([watch], [], [], 0)[0] else 0
     return {"ipc": [shm >= 0, sem >= 0, queue >= 0], "locks": locks, "seen": seen, "uids": read("/proc/self/uid_map").splitlines(), "pids": len([p for p in os.listdir("/proc") if p.isdigit()])}
 
@@ -301,10 +303,11 @@ class StartedAhead(unittest.TestCase):
 
     def neighbours(self):
         held = []
-        t = threading.Thread(target=lambda: held.append(self.d.invoke("holder" + self.version, {"mark": "holders-mark", "s": 3 * SLOW}, tail=True)))
+        t = threading.Thread(target=lambda: held.append(self.d.invoke("holder" + self.version, {"mark": "holders-mark", "s": 20 * SLOW}, tail=True)))
         t.start()
         wait_until("the holder holds", self.holding, 20)
         looked = self.d.invoke("looker" + self.version, {"mark": "holders-"}, tail=True)
+        os.unlink(self.holding()[0])
         t.join()
         for r in (held[0], looked):
             self.assertIsNone(r.error, r)
@@ -314,7 +317,7 @@ class StartedAhead(unittest.TestCase):
         return held[0], looked
 
     def holding(self):
-        return any(os.path.exists(f"/proc/{p}/root/tmp/ready") for p in self.d.pids()["sandbox"])
+        return [ready for p in self.d.pids()["sandbox"] if os.path.exists(ready := f"/proc/{p}/root/tmp/ready")]
 
     def test_one_takes_no_more_than_its_share_of_what_the_host_counts_together(self):
         """inotify instances and pending signals are host root's in sum, socket buffers the whole host's."""

@@ -53,14 +53,18 @@ class KeepAlive(unittest.TestCase):
         self.assertEqual(self.served(d, "small"), 2)
 
     def test_hybrid_makes_ahead(self):
-        """Invoked every 4 s: after five rests it is known that nobody comes in between."""
+        """Invoked every 4 s: after five rests it is known that nobody comes in between. An update does not make it forgotten."""
         d = self.daemon(keep_alive={"policy": "hybrid", "bin_s": 1, "samples": 4}, freeze_grace_ms=50)
         d.create("tick")
+        d.create("tock")
         for _ in range(6):
             self.served(d, "tick")
+            d.do("tock", "echo")
             time.sleep(4)
         before = self.served(d, "tick")
-        wait_until("its environment has ended at once", lambda: not d.pids()["sandbox"], 2)
+        d.do("tock", "echo")
+        wait_until("their environments have ended at once", lambda: not d.pids()["sandbox"], 2)
+        d.configure("tock", Timeout=5)
         wait_until("another is there before it is asked for", lambda: d.pids()["sandbox"], 6)
         time.sleep(0.2 * SLOW)  # it initialises
         r = d.invoke("tick", {"do": "counter"}, tail=True)
@@ -68,19 +72,10 @@ class KeepAlive(unittest.TestCase):
         self.assertIn("ahead of the invocation", r.log)
         self.assertIn("Init Duration", r.log)
         self.assertNotIn("INIT_START", r.log)
-
-    def test_hybrid_knowledge_outlives_an_update(self):
-        d = self.daemon(keep_alive={"policy": "hybrid", "bin_s": 1, "samples": 3}, freeze_grace_ms=50)
-        d.create("tick")
-        for _ in range(5):
-            time.sleep(4)
-            d.do("tick", "echo")
-        wait_until("ended at once", lambda: not d.pids()["sandbox"], 2.5)
-        d.configure("tick", Timeout=5)
-        time.sleep(4)
-        d.do("tick", "echo")
-        wait_until("ended at once", lambda: not d.pids()["sandbox"], 2.5)
-        wait_until("made ahead", lambda: d.pids()["sandbox"], 6)
+        d.delete("tick")
+        d.do("tock", "echo")
+        wait_until("the updated one's has ended at once", lambda: not d.pids()["sandbox"], 2.5)
+        wait_until("another of it is made ahead", lambda: d.pids()["sandbox"], 6)
 
     READS = """
 served = 0
