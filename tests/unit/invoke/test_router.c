@@ -99,7 +99,7 @@ START_TEST(names_and_numbers)
 }
 END_TEST
 
-static char dir[] = "/tmp/fnd-router-XXXXXX";
+static char dir[] = "fnd-router-XXXXXX";
 
 /* As another thread has it: right until anything about the function changes, and only until then. */
 static void ck_copies(struct fn_store *s, struct fn_function *f)

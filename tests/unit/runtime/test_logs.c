@@ -7,7 +7,7 @@
 
 #include "unit/main.h"
 
-static char dir[] = "/tmp/fnd-logs-XXXXXX";
+static char dir[] = "fnd-logs-XXXXXX";
 static struct fn_loop *loop;
 
 static struct fn_logs *open_logs(uint64_t max_bytes)

@@ -6,7 +6,7 @@
 
 #include "unit/main.h"
 
-static char dir[] = "/tmp/fnd-store-XXXXXX";
+static char dir[] = "fnd-store-XXXXXX";
 
 static struct fn_function *make(const char *version)
 {

@@ -9,7 +9,7 @@
 #include "store/trees.h"
 #include "unit/main.h"
 
-static char dir[] = "/tmp/fnd-store-XXXXXX";
+static char dir[] = "fnd-store-XXXXXX";
 
 static struct fn_function *make(const char *name, const char *sha)
 {
