@@ -48,6 +48,8 @@ static void on_done(void *arg, struct fn_invoke_result *res)
 	case FN_OUTCOME_PLATFORM_ERROR:
 		if (fn_streq(res->err->stage, "SnapStart"))
 			reply_failure(w, res->err->code == ETIME ? &FN_E_SNAPSTART_TIMEOUT : &FN_E_SNAPSTART, res->err->msg);
+		else if (fn_streq(res->err->stage, FN_INVOKE_DELETED))
+			reply_failure(w, &FN_E_NOT_FOUND, res->err->msg);
 		else
 			reply_failure(w, &FN_E_SERVICE, fn_err_format(res->err, text, sizeof(text)));
 		break;

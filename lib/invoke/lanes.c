@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "invoke/internal.h"
+#include "model/arn.h"
 
 #define PARKED_RECALL 16u /* units of concurrency asked back for an invocation that finds none, and those that come right behind it */
 
@@ -162,10 +163,14 @@ static const struct fn_pool_lender_ops lender_ops = {on_recall, on_recall_spare}
 /* Its function may have been changed since; then the new one is as right. */
 static void admit_here(struct fn_lanes *ls, struct fn_invocation *i, bool settled)
 {
-	const struct fn_err gone = {ENOENT, "invoke", "the function was deleted meanwhile"};
 	struct fn_function *now = fn_store_get(ls->cfg.store, i->function->name, i->function->version);
 
 	if (!now) {
+		struct fn_err gone;
+		struct fn_name n;
+
+		fn_err_set(&gone, ENOENT, FN_INVOKE_DELETED, "Function not found: %s%s", i->invoked_arn,
+			   fn_name_parse(i->invoked_arn, &n) == 0 && n.qualifier[0] ? "" : ":$LATEST");
 		fn_invocation_fail(i, &gone);
 	} else {
 		if (now != i->function) {

@@ -268,6 +268,27 @@ class Elsewhere(Base):
             self.assertEqual(client.invoke("f", {"do": "echo"}).status, 404)
         wait_until("its environments are gone", lambda: not d.pids()["sandbox"] and not d.groups(), 10)
 
+    def test_a_function_deleted_meanwhile_is_not_found(self):
+        """Also by an invocation that was on its way back to the first loop."""
+        d = self.daemon()
+        for i in range(6):
+            name, deleted = f"gone{i}", threading.Event()
+            d.create(name)
+
+            def use(c, name=name, deleted=deleted):
+                statuses = set()
+                while not deleted.is_set():
+                    r = c.invoke(name, {"do": "echo"})
+                    statuses.add(r.status if r.status != 404 else (r.headers["x-amzn-errortype"], r.json["Message"]))
+                return statuses
+            clients = self.clients(d, 8)
+            end = threading.Timer(0.2, lambda: (d.delete(name), deleted.set()))
+            end.start()
+            statuses = set().union(*self.at_once(8, lambda n: use(clients[n])))
+            end.join()
+            self.assertIn(200, statuses)
+            self.assertLessEqual(statuses, {200, ("ResourceNotFoundException", f"Function not found: arn:aws:lambda:us-east-1:000000000000:function:{name}:$LATEST")})
+
     def test_a_deleted_function_leaves_no_log(self):
         d = self.daemon()
         c = self.clients(d, 1)[0]
