@@ -1,4 +1,5 @@
 /* worker.c - the process that does the work: everything is made here, wired together, and taken down again. */
+#include <dirent.h>
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
@@ -8,6 +9,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
@@ -263,6 +265,32 @@ static int make_control_plane(struct worker *w, struct fn_err *err)
 	return fn_api_new(&api, &w->api, err);
 }
 
+/* Packages that no function names are garbage, which is removed at start: without its database the state must not be taken for that of nobody. */
+static int state_is_whole(const char *state_dir, struct fn_err *err)
+{
+	char path[4096];
+	struct stat st;
+	struct dirent *e;
+	DIR *d;
+	int r = 0;
+
+	snprintf(path, sizeof(path), "%s/db/fnd.db-wal", state_dir);
+	if (stat(path, &st) == 0 && st.st_size > 0)
+		return 0;
+	path[strlen(path) - strlen("-wal")] = '\0';
+	if (stat(path, &st) == 0 ? st.st_size > 0 : errno != ENOENT)
+		return 0;
+	snprintf(path, sizeof(path), "%s/blobs", state_dir);
+	d = opendir(path);
+	while (r == 0 && d && (e = readdir(d)))
+		if (e->d_name[0] != '.')
+			r = fn_err_set(err, ENODATA, "state", "%.100s: db/fnd.db is missing, blobs has packages: restore it, or remove blobs to begin anew",
+				       state_dir);
+	if (d)
+		closedir(d);
+	return r;
+}
+
 static int make(struct worker *w, const struct fnd_worker_args *args, struct fn_err *err)
 {
 	const struct fnd_config *c = args->config;
@@ -273,7 +301,9 @@ static int make(struct worker *w, const struct fnd_worker_args *args, struct fn_
 	if (r < 0)
 		return fn_err_set(err, r, "fnd", "event loop");
 	snprintf(db, sizeof(db), "%s/db", c->state_dir);
-	r = fn_store_open(db, &w->store, err);
+	r = state_is_whole(c->state_dir, err);
+	if (r == 0)
+		r = fn_store_open(db, &w->store, err);
 	if (r == 0)
 		r = fn_runtimes_load(c->runtimes, c->state_dir, &w->runtimes, err);
 	if (r == 0)

@@ -13,7 +13,6 @@ const struct fn_aws_error FN_E_INVALID_PARAMETER = {"InvalidParameterValueExcept
 			  FN_E_CONFLICT = {"ResourceConflictException", 409, FN_BODY_LOWER},
 			  FN_E_PRECONDITION = {"PreconditionFailedException", 412, FN_BODY_LOWER},
 			  FN_E_TOO_MANY = {"TooManyRequestsException", 429, FN_BODY_LOWER},
-			  FN_E_TOO_LARGE = {"RequestTooLargeException", 413, FN_BODY_LOWER},
 			  FN_E_ENTITY_TOO_LARGE = {"RequestEntityTooLargeException", 413, FN_BODY_PLAIN},
 			  FN_E_NOT_FOUND = {"ResourceNotFoundException", 404, FN_BODY_UPPER},
 			  FN_E_SERVICE = {"ServiceException", 500, FN_BODY_UPPER},

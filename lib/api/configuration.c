@@ -91,11 +91,11 @@ static bool role_ok(const char *r)
 	       strspn(strstr(r, ":iam::") + 6, "0123456789") == 12;
 }
 
-/* What Lambda has and fnd does not yet: refused when it asks for something, accepted when it asks for nothing. */
-static bool refuse_unbuilt(struct fn_call *call, json_t *in)
+bool fn_refuse_unbuilt(struct fn_call *call, json_t *in)
 {
 	static const char *const members[] = {"VpcConfig", "DeadLetterConfig", "KMSKeyArn", "Layers", "FileSystemConfigs", "ImageConfig",
-					      "CodeSigningConfigArn", "DurableConfig", "CapacityProviderConfig", "TenancyConfig"};
+					      "CodeSigningConfigArn", "DurableConfig", "CapacityProviderConfig", "TenancyConfig", "PublishTo",
+						      "SourceKMSKeyArn"};
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
 		json_t *v = json_object_get(in, members[i]), *e;
 		bool wanted = json_is_string(v) ? json_string_length(v) > 0 : json_is_array(v) && json_array_size(v) > 0;
@@ -103,7 +103,7 @@ static bool refuse_unbuilt(struct fn_call *call, json_t *in)
 
 		if (json_is_object(v))
 			json_object_foreach(v, k, e)
-				wanted = wanted || json_array_size(e) > 0 || json_string_length(e) > 0 || json_is_true(e) || json_is_object(e);
+				wanted = wanted || json_array_size(e) > 0 || json_string_length(e) > 0 || json_is_true(e) || json_is_object(e) || json_is_number(e);
 		if (wanted) {
 			fn_reply_error(call, &FN_E_INVALID_PARAMETER, "fnd does not support %s yet", members[i]);
 			return false;
@@ -168,6 +168,10 @@ static bool apply_env(struct fn_call *call, struct fn_checks *c, json_t *in, str
 
 	if (!env || json_is_null(env))
 		return true;
+	if (!json_is_object(env) || (vars && !json_is_null(vars) && !json_is_object(vars))) {
+		fn_reply_error(call, &FN_E_INVALID_CONTENT, "Environment%s must be an object", json_is_object(env) ? ".Variables" : "");
+		return false;
+	}
 	json_object_foreach(vars, k, v) {
 		if (!json_is_string(v)) {
 			fn_reply_error(call, &FN_E_INVALID_CONTENT, "Environment.Variables.%s must be a string", k);
@@ -322,7 +326,7 @@ bool fn_configuration_apply(struct fn_call *call, json_t *in, struct fn_function
 		fn_buf_free(&c.text);
 		return false;
 	}
-	if (!fn_checks_pass(&c, call) || !refuse_unbuilt(call, in))
+	if (!fn_checks_pass(&c, call) || !fn_refuse_unbuilt(call, in))
 		return false;
 	if (runtime && !apply_runtime(call, runtime, f))
 		return false;

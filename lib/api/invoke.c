@@ -113,6 +113,7 @@ static bool runnable(struct fn_call *call, const struct fn_function *f, const ch
 void fn_h_invoke(struct fn_call *call)
 {
 	const char *type = fn_http_req_header(call->req, "X-Amz-Invocation-Type"), *log = fn_http_req_header(call->req, "X-Amz-Log-Type");
+	static const char *const unbuilt[] = {"X-Amz-Tenant-Id", "X-Amz-Durable-Execution-Name"};
 	const struct fn_api_config *cfg = &call->api->cfg;
 	struct fn_invoke_params p = {0};
 	fn_auto_free char *context = NULL;
@@ -150,6 +151,18 @@ void fn_h_invoke(struct fn_call *call)
 			       type);
 		return;
 	}
+	if (log && strcmp(log, "Tail") != 0 && strcmp(log, "None") != 0) {
+		fn_reply_error(call, &FN_E_VALIDATION,
+			       "1 validation error detected: Value '%s' at 'logType' failed to satisfy constraint: Member must satisfy enum value set: "
+			       "[None, Tail]",
+			       log);
+		return;
+	}
+	for (size_t i = 0; i < sizeof(unbuilt) / sizeof(unbuilt[0]); i++)
+		if (fn_http_req_header(call->req, unbuilt[i])) {
+			fn_reply_error(call, &FN_E_NOT_IMPLEMENTED, "fnd does not support %s yet", unbuilt[i]);
+			return;
+		}
 	if (!runnable(call, f, arn) || !client_context(call, &context))
 		return;
 	fn_http_req_body(call->req, &body, &p.payload_len);

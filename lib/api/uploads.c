@@ -41,6 +41,8 @@ bool fn_upload_read(struct fn_call *call, json_t *code, struct fn_function *f, b
 	char why[512];
 	size_t len;
 
+	if (!fn_refuse_unbuilt(call, code))
+		return false;
 	if (!text) {
 		if (json_object_get(code, "S3Bucket") || json_object_get(code, "S3Key"))
 			fn_reply_error(call, &FN_E_INVALID_PARAMETER, "fnd does not support code from S3 yet; send the package as ZipFile");

@@ -28,7 +28,7 @@ static const struct fn_provisioned **configs_of(struct fn_store *s, const char *
 	const struct fn_provisioned **all = NULL;
 
 	for (size_t cap = PAGE;; cap *= 2) {
-		void *grown = realloc(all, cap * sizeof(*all));
+		void *grown = realloc(all, cap * sizeof(struct fn_provisioned *));
 
 		if (!grown)
 			abort(); /* no memory: with a part of them, others would be ended */

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "base/map.h"
 
 #define FLUSH_US 50000u
@@ -41,6 +42,7 @@ struct fn_logs {
 	uint64_t timer;
 	uint64_t stamp_ms; /* the timestamp text is made once a millisecond */
 	char stamp[32];
+	bool full; /* the last write failed: said once */
 };
 
 static void on_timer(void *arg);
@@ -200,8 +202,15 @@ static void flush(struct fn_logs *l, struct stream *s)
 			path_of(l, s->function, s->file_from, path, sizeof(path));
 			s->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
 		}
-		if (s->fd < 0 || fn_fd_write_all(s->fd, s->out.data + at, n) < 0)
-			break; /* nowhere to put it */
+		if (s->fd < 0 || fn_fd_write_all(s->fd, s->out.data + at, n) < 0) { /* nowhere to put it */
+			if (!l->full)
+				fn_log_warn("the log of %s cannot be written, lines are lost: %s", s->function, strerror(errno));
+			l->full = true;
+			if (s->fd >= 0) /* a part of it may be there: cursors are positions */
+				(void)!ftruncate(s->fd, (off_t)(s->end - s->file_from));
+			break;
+		}
+		l->full = false;
 		s->end += n;
 		at += n;
 	}

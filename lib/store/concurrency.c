@@ -75,12 +75,12 @@ void fn_concurrency_free(struct fn_entry *e)
 int fn_concurrency_load(struct fn_store *s, struct fn_err *err)
 {
 	sqlite3_stmt *st = NULL;
-	int r = 0;
+	int r = 0, step = SQLITE_DONE;
 
 	if (sqlite3_prepare_v2(s->db, "SELECT function, '', n, 0 FROM reserved UNION ALL SELECT function, qualifier, requested, modified_us FROM provisioned",
 			       -1, &st, NULL) != SQLITE_OK)
 		return fn_err_set(err, EIO, "load concurrency", "%.150s", sqlite3_errmsg(s->db));
-	while (r == 0 && sqlite3_step(st) == SQLITE_ROW) {
+	while (r == 0 && (step = sqlite3_step(st)) == SQLITE_ROW) {
 		const char *function = (const char *)sqlite3_column_text(st, 0), *qualifier = (const char *)sqlite3_column_text(st, 1);
 		struct fn_entry *e = fn_entry_find(s, function);
 
@@ -90,6 +90,8 @@ int fn_concurrency_load(struct fn_store *s, struct fn_err *err)
 			r = put(e, qualifier, sqlite3_column_int64(st, 2), (uint64_t)sqlite3_column_int64(st, 3));
 	}
 	sqlite3_finalize(st);
+	if (r == 0 && step != SQLITE_DONE)
+		return fn_err_set(err, EIO, "load concurrency", "%.150s", sqlite3_errmsg(s->db));
 	return r < 0 ? fn_err_set(err, r, "load concurrency", NULL) : 0;
 }
 

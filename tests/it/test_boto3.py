@@ -71,6 +71,18 @@ class Boto3(BotoCase):
         self.assertIn("regular expression pattern: arn:", self.fails("ValidationException", self.make, name="b-x", Role="nobody"))
         self.assertIn("less than or equal to 64", self.fails("InvalidParameterValueException", self.make, name="x" * 65))
         self.assertIn("Layers", self.fails("InvalidParameterValueException", self.make, name="b-x", Layers=["arn:aws:lambda:us-east-1:000000000000:layer:l:1"]))
+        # of members that this boto3 may not know yet
+        z = {"ZipFile": base64.b64encode(native_zip()).decode()}
+        f = {"FunctionName": "b-x", "Runtime": "provided.al2023", "Handler": "x", "Role": ROLE, "Code": z}
+        for more, word in (({"DurableConfig": {"ExecutionTimeout": 60}}, "DurableConfig"), ({"PublishTo": "LATEST_PUBLISHED"}, "PublishTo"),
+                           ({"Code": {**z, "SourceKMSKeyArn": "arn:aws:kms:us-east-1:000000000000:key/k"}}, "SourceKMSKeyArn")):
+            r = self.d.request("POST", "/2015-03-31/functions", {**f, **more})
+            self.assertEqual((r.status, r.error_type), (400, "InvalidParameterValueException"), r)
+            self.assertIn(word, r.json["message"])
+        for env in ([], {"Variables": ["A"]}, {"Variables": "A"}):
+            r = self.d.request("POST", "/2015-03-31/functions", {**f, "Environment": env})
+            self.assertEqual((r.status, r.error_type), (400, "InvalidRequestContentException"), env)
+        self.assertEqual(self.d.request("GET", "/2015-03-31/functions/b-x").status, 404)
         self.assertIn("SnapStart", self.fails("InvalidParameterValueException", self.make, name="b-x", SnapStart={"ApplyOn": "PublishedVersions"}))
         self.assertIn("arm64", self.fails("InvalidParameterValueException", self.make, name="b-x", Architectures=["arm64"]))
         self.assertIn("$LATEST version cannot be deleted", self.fails("InvalidParameterValueException", self.c.delete_function, FunctionName="b-errors", Qualifier="$LATEST"))

@@ -21,12 +21,20 @@ class Invoke(Case):
             self.assertTrue(r.json["message"].startswith("Could not parse request body into json"), r)
         self.assertEqual(self.d.do(f, "counter")["served"], 1)
 
+    def test_what_an_invocation_may_ask_for(self):
+        f = self.function()
+        for header, value, status, error in (("X-Amz-Log-Type", "All", 400, "ValidationException"), ("X-Amz-Tenant-Id", "t", 501, "NotImplementedException"),
+                                             ("X-Amz-Durable-Execution-Name", "d", 501, "NotImplementedException")):
+            r = self.d.invoke(f, {"do": "echo"}, headers={header: value})
+            self.assertEqual((r.status, r.error_type), (status, error), header)
+        self.assertEqual(self.d.invoke(f, {"do": "echo"}, headers={"X-Amz-Log-Type": "None"}).status, 200)
+
     def test_six_megabytes_both_ways(self):
         f = self.function(MemorySize=1024, Timeout=30)
         payload = b'"' + b"x" * (6291456 - 2) + b'"'
         self.assertEqual(self.d.invoke(f, payload).body, payload)
         r = self.d.invoke(f, payload + b" ")
-        self.assertEqual((r.status, r.error_type), (413, "RequestTooLargeException"))
+        self.assertEqual((r.status, r.error_type), (413, "RequestEntityTooLargeException"))
         self.assertIn("6291456 bytes for the InvokeFunction operation", r.json["message"])
         self.assertEqual(len(self.d.invoke(f, {"do": "big", "bytes": 6291556}).body), 6291556)
         r = self.d.invoke(f, {"do": "big", "bytes": 6291557})

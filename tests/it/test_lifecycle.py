@@ -190,6 +190,24 @@ class Lifecycle(unittest.TestCase):
         self.assertEqual(p.returncode, 1)
         self.assertIn(b"another fnd uses", p.stderr)
 
+    def test_packages_stay_when_the_database_has_gone(self):
+        """What no function names is removed at start: fnd does not start without knowing the functions."""
+        d = self.daemon()
+        d.create("f")
+        self.assertEqual(d.stop(), 0)
+        path = os.path.join(d.state, "db/fnd.db")
+        os.rename(path, path + ".away")
+        for lost in (None, b""):
+            if lost is not None:
+                with open(path, "wb"):
+                    pass
+            d.start(wait=False)
+            self.assertNotEqual(d.process.wait(30 * SLOW), 0)
+            self.assertIn("db/fnd.db is missing, blobs has packages", d.log())
+        os.rename(path + ".away", path)
+        d.start()
+        self.assertEqual(d.do("f", "counter")["served"], 1)
+
     def test_idle_environments_end(self):
         d = self.daemon({"idle_timeout_s": 1})
         d.create("f")

@@ -1,9 +1,11 @@
 #include "runtime/logs.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "unit/main.h"
 
@@ -126,4 +128,35 @@ START_TEST(a_relay_gathers_and_hands_over)
 }
 END_TEST
 
-TEST_MAIN("runtime/logs", lines_have_times_and_cursors_go_on, old_files_go_and_old_cursors_move_up, a_relay_gathers_and_hands_over)
+/* As on a full disk: a part of what is written gets there. */
+START_TEST(a_write_that_fails_half_way_shifts_no_cursor)
+{
+	struct fn_logs *l = open_logs(1 << 20);
+	struct rlimit small = {40, RLIM_INFINITY}, none = {RLIM_INFINITY, RLIM_INFINITY};
+	struct fn_buf b = {0};
+	uint64_t next = 0;
+
+	ck_assert_ptr_ne(signal(SIGXFSZ, SIG_IGN), SIG_ERR);
+	fn_logs_append(l, "f", "one", 3);
+	fn_logs_flush(l);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+	fn_logs_append(l, "f", "lost", 4);
+	fn_logs_flush(l);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+	ck_assert_int_eq(fn_logs_read(l, "f", 0, 1000, &b, &next), 0);
+	ck_assert_uint_eq(b.len, 25 + 4);
+	ck_assert_uint_eq(next, 25 + 4);
+	fn_buf_reset(&b);
+	fn_logs_append(l, "f", "three", 5);
+	fn_logs_flush(l);
+	ck_assert_int_eq(fn_logs_read(l, "f", next, 1000, &b, &next), 0);
+	ck_assert_uint_eq(b.len, 25 + 6);
+	ck_assert_ptr_nonnull(strstr(b.data, "Z three\n"));
+	fn_buf_free(&b);
+	fn_logs_free(l);
+	fn_loop_free(loop);
+}
+END_TEST
+
+TEST_MAIN("runtime/logs", lines_have_times_and_cursors_go_on, old_files_go_and_old_cursors_move_up, a_relay_gathers_and_hands_over,
+	  a_write_that_fails_half_way_shifts_no_cursor)
