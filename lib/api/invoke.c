@@ -110,10 +110,40 @@ static bool runnable(struct fn_call *call, const struct fn_function *f, const ch
 	return false;
 }
 
+/* What the headers ask for is Lambda's, and fnd has it. */
+static bool built(struct fn_call *call, const char *type, const char *log)
+{
+	static const char *const unbuilt[] = {"X-Amz-Tenant-Id", "X-Amz-Durable-Execution-Name"};
+
+	if (type && strcmp(type, "Event") == 0) {
+		fn_reply_error(call, &FN_E_NOT_IMPLEMENTED, "fnd does not implement asynchronous invocation (InvocationType Event) yet");
+		return false;
+	}
+	if (type && strcmp(type, "RequestResponse") != 0) {
+		fn_reply_error(call, &FN_E_VALIDATION,
+			       "1 validation error detected: Value '%s' at 'invocationType' failed to satisfy constraint: Member must satisfy enum "
+			       "value set: [Event, RequestResponse, DryRun]",
+			       type);
+		return false;
+	}
+	if (log && strcmp(log, "Tail") != 0 && strcmp(log, "None") != 0) {
+		fn_reply_error(call, &FN_E_VALIDATION,
+			       "1 validation error detected: Value '%s' at 'logType' failed to satisfy constraint: Member must satisfy enum value set: "
+			       "[None, Tail]",
+			       log);
+		return false;
+	}
+	for (size_t i = 0; i < sizeof(unbuilt) / sizeof(unbuilt[0]); i++)
+		if (fn_http_req_header(call->req, unbuilt[i])) {
+			fn_reply_error(call, &FN_E_NOT_IMPLEMENTED, "fnd does not support %s yet", unbuilt[i]);
+			return false;
+		}
+	return true;
+}
+
 void fn_h_invoke(struct fn_call *call)
 {
 	const char *type = fn_http_req_header(call->req, "X-Amz-Invocation-Type"), *log = fn_http_req_header(call->req, "X-Amz-Log-Type");
-	static const char *const unbuilt[] = {"X-Amz-Tenant-Id", "X-Amz-Durable-Execution-Name"};
 	const struct fn_api_config *cfg = &call->api->cfg;
 	struct fn_invoke_params p = {0};
 	fn_auto_free char *context = NULL;
@@ -140,30 +170,7 @@ void fn_h_invoke(struct fn_call *call)
 		fn_reply_empty(call, 204);
 		return;
 	}
-	if (type && strcmp(type, "Event") == 0) {
-		fn_reply_error(call, &FN_E_NOT_IMPLEMENTED, "fnd does not implement asynchronous invocation (InvocationType Event) yet");
-		return;
-	}
-	if (type && strcmp(type, "RequestResponse") != 0) {
-		fn_reply_error(call, &FN_E_VALIDATION,
-			       "1 validation error detected: Value '%s' at 'invocationType' failed to satisfy constraint: Member must satisfy enum "
-			       "value set: [Event, RequestResponse, DryRun]",
-			       type);
-		return;
-	}
-	if (log && strcmp(log, "Tail") != 0 && strcmp(log, "None") != 0) {
-		fn_reply_error(call, &FN_E_VALIDATION,
-			       "1 validation error detected: Value '%s' at 'logType' failed to satisfy constraint: Member must satisfy enum value set: "
-			       "[None, Tail]",
-			       log);
-		return;
-	}
-	for (size_t i = 0; i < sizeof(unbuilt) / sizeof(unbuilt[0]); i++)
-		if (fn_http_req_header(call->req, unbuilt[i])) {
-			fn_reply_error(call, &FN_E_NOT_IMPLEMENTED, "fnd does not support %s yet", unbuilt[i]);
-			return;
-		}
-	if (!runnable(call, f, arn) || !client_context(call, &context))
+	if (!built(call, type, log) || !runnable(call, f, arn) || !client_context(call, &context))
 		return;
 	fn_http_req_body(call->req, &body, &p.payload_len);
 	if (p.payload_len > 0 && !fn_json_valid(body, p.payload_len, &at)) {
