@@ -157,12 +157,8 @@ void fn_reply_empty(struct fn_call *call, unsigned status)
 
 static void too_large(struct fn_call *call, const struct route *r)
 {
-	if (r->handler == fn_h_invoke)
-		fn_reply_error(call, &FN_E_ENTITY_TOO_LARGE, "Request must be smaller than %d bytes for the InvokeFunction operation",
-			       FN_LIMIT_INVOKE_BYTES);
-	else
-		fn_reply_error(call, &FN_E_ENTITY_TOO_LARGE, "Request must be smaller than %zu bytes for the %s operation", r->body_max,
-			       r->operation);
+	fn_reply_error(call, &FN_E_ENTITY_TOO_LARGE, "Request must be smaller than %zu bytes for the %s operation", r->body_max,
+		       r->handler == fn_h_invoke ? "InvokeFunction" : r->operation);
 }
 
 struct unsettled {

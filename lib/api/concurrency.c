@@ -81,7 +81,7 @@ void fn_h_put_concurrency(struct fn_call *call)
 	if (!function_only(call, &n) || !(in = fn_call_json(call)) ||
 	    !whole_number(call, in, "ReservedConcurrentExecutions", "reservedConcurrentExecutions", 0, &reserved))
 		return;
-	provisioned = fn_provision_in_all(store, n.name, NULL);
+	provisioned = fn_store_provisioned_sum(store, n.name, NULL);
 	if (reserved < provisioned) {
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER,
 			       "ReservedConcurrentExecutions  %lld should not be lower than function's total provisioned concurrency [%lld].",
@@ -224,7 +224,7 @@ void fn_h_put_provisioned(struct fn_call *call)
 	    !whole_number(call, in, "ProvisionedConcurrentExecutions", "provisionedConcurrentExecutions", 1, &wanted) || !qualified(call, &n) ||
 	    !may_have(call, &n))
 		return;
-	all = fn_provision_in_all(store, n.name, n.qualifier) + wanted;
+	all = fn_store_provisioned_sum(store, n.name, n.qualifier) + wanted;
 	reserved = fn_store_reserved(store, n.name);
 	if (reserved >= 0 && all > reserved) {
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER,

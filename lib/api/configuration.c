@@ -95,7 +95,7 @@ bool fn_refuse_unbuilt(struct fn_call *call, json_t *in)
 {
 	static const char *const members[] = {"VpcConfig", "DeadLetterConfig", "KMSKeyArn", "Layers", "FileSystemConfigs", "ImageConfig",
 					      "CodeSigningConfigArn", "DurableConfig", "CapacityProviderConfig", "TenancyConfig", "PublishTo",
-						      "SourceKMSKeyArn"};
+					      "SourceKMSKeyArn"};
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
 		json_t *v = json_object_get(in, members[i]), *e;
 		bool wanted = json_is_string(v) ? json_string_length(v) > 0 : json_is_array(v) && json_array_size(v) > 0;

@@ -43,9 +43,9 @@ struct fn_function *fn_call_latest(struct fn_call *call, struct fn_name *ret); /
 void fn_call_not_found(struct fn_call *call, const char *name, const char *qualifier); /* replies "Function not found: <arn>" */
 /* RevisionId of the request, if any, must be this one. Replies and returns false when it is not. */
 bool fn_call_revision(struct fn_call *call, json_t *in, const char *revision_id);
-/* May $LATEST change or be published now: no update under way, the right RevisionId? Replies and returns false when not. */
 /* What Lambda has and fnd does not yet: refused when it asks for something, accepted when it asks for nothing. */
 bool fn_refuse_unbuilt(struct fn_call *call, json_t *in);
+/* May $LATEST change or be published now: no update under way, the right RevisionId? Replies and returns false when not. */
 bool fn_may_update(struct fn_call *call, json_t *in, const struct fn_function *latest);
 /* MaxItems: 1..10000 in the model, and at most FN_PAGE_MAX in an answer. Replies and returns false when out of bounds. */
 #define FN_PAGE_MAX 50

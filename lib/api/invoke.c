@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/configuration.h"
 #include "api/internal.h"
 #include "base/cleanup.h"
 #include "base/str.h"
@@ -17,12 +18,33 @@ struct waiting { /* what is needed of the fn_call, which is too large to be copi
 	char request_id[FN_UUID_SIZE];
 };
 
-static void reply_failure(const struct waiting *w, const struct fn_aws_error *error, const char *message)
+static struct fn_call call_of(const struct waiting *w)
 {
 	struct fn_call call = {.api = w->api, .req = w->req};
 
 	memcpy(call.request_id, w->request_id, sizeof(call.request_id));
+	return call;
+}
+
+static void reply_failure(const struct waiting *w, const struct fn_aws_error *error, const char *message)
+{
+	struct fn_call call = call_of(w);
+
 	fn_reply_error(&call, error, "%s", message);
+}
+
+static void reply_not_found(struct fn_call *call, const struct fn_name *n)
+{
+	fn_call_not_found(call, n->name, n->qualifier[0] ? n->qualifier : "$LATEST");
+}
+
+static void reply_deleted(const struct waiting *w, const char *arn)
+{
+	struct fn_call call = call_of(w);
+	struct fn_name n = {0};
+
+	(void)fn_name_parse(arn, &n); /* our own */
+	reply_not_found(&call, &n);
 }
 
 static void on_done(void *arg, struct fn_invoke_result *res)
@@ -49,7 +71,7 @@ static void on_done(void *arg, struct fn_invoke_result *res)
 		if (fn_streq(res->err->stage, "SnapStart"))
 			reply_failure(w, res->err->code == ETIME ? &FN_E_SNAPSTART_TIMEOUT : &FN_E_SNAPSTART, res->err->msg);
 		else if (fn_streq(res->err->stage, FN_INVOKE_DELETED))
-			reply_failure(w, &FN_E_NOT_FOUND, res->err->msg);
+			reply_deleted(w, res->err->msg);
 		else
 			reply_failure(w, &FN_E_SERVICE, fn_err_format(res->err, text, sizeof(text)));
 		break;
@@ -114,25 +136,18 @@ static bool runnable(struct fn_call *call, const struct fn_function *f, const ch
 static bool built(struct fn_call *call, const char *type, const char *log)
 {
 	static const char *const unbuilt[] = {"X-Amz-Tenant-Id", "X-Amz-Durable-Execution-Name"};
+	struct fn_checks c = {0};
 
 	if (type && strcmp(type, "Event") == 0) {
 		fn_reply_error(call, &FN_E_NOT_IMPLEMENTED, "fnd does not implement asynchronous invocation (InvocationType Event) yet");
 		return false;
 	}
-	if (type && strcmp(type, "RequestResponse") != 0) {
-		fn_reply_error(call, &FN_E_VALIDATION,
-			       "1 validation error detected: Value '%s' at 'invocationType' failed to satisfy constraint: Member must satisfy enum "
-			       "value set: [Event, RequestResponse, DryRun]",
-			       type);
+	if (type && strcmp(type, "RequestResponse") != 0)
+		fn_check_fail(&c, type, "invocationType", "Member must satisfy enum value set: [Event, RequestResponse, DryRun]");
+	if (log && strcmp(log, "Tail") != 0 && strcmp(log, "None") != 0)
+		fn_check_fail(&c, log, "logType", "Member must satisfy enum value set: [None, Tail]");
+	if (!fn_checks_pass(&c, call))
 		return false;
-	}
-	if (log && strcmp(log, "Tail") != 0 && strcmp(log, "None") != 0) {
-		fn_reply_error(call, &FN_E_VALIDATION,
-			       "1 validation error detected: Value '%s' at 'logType' failed to satisfy constraint: Member must satisfy enum value set: "
-			       "[None, Tail]",
-			       log);
-		return false;
-	}
 	for (size_t i = 0; i < sizeof(unbuilt) / sizeof(unbuilt[0]); i++)
 		if (fn_http_req_header(call->req, unbuilt[i])) {
 			fn_reply_error(call, &FN_E_NOT_IMPLEMENTED, "fnd does not support %s yet", unbuilt[i]);
@@ -161,11 +176,11 @@ void fn_h_invoke(struct fn_call *call)
 		fn_lane_pass(cfg->lane, call->req);
 		return;
 	}
-	fn_arn_format(arn, sizeof(arn), cfg->region, cfg->account_id, n.name, n.qualifier);
 	if (!f) {
-		fn_reply_error(call, &FN_E_NOT_FOUND, "Function not found: %s%s", arn, n.qualifier[0] ? "" : ":$LATEST");
+		reply_not_found(call, &n);
 		return;
 	}
+	fn_arn_format(arn, sizeof(arn), cfg->region, cfg->account_id, n.name, n.qualifier);
 	if (type && strcmp(type, "DryRun") == 0) {
 		fn_reply_empty(call, 204);
 		return;

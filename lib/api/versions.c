@@ -90,8 +90,7 @@ void fn_h_publish_version(struct fn_call *call)
 	now = fn_call_latest(call, &n);
 	if (!now || !(in = fn_call_json(call)) || !fn_call_text(call, in, "Description", &description) ||
 	    !fn_call_text(call, in, "CodeSha256", &sha) || !description_ok(call, description) || !fn_refuse_unbuilt(call, in) ||
-	    !fn_may_update(call, in, now) ||
-	    !is_package(call, sha, now))
+	    !fn_may_update(call, in, now) || !is_package(call, sha, now))
 		return;
 	last = fn_store_last_version(store, n.name);
 	if (last && fn_function_unchanged(now, last)) {

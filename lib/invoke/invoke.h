@@ -24,7 +24,7 @@ enum fn_outcome {
 	FN_OUTCOME_THROTTLED,      /* 429: function_full says whose concurrency is used up */
 	FN_OUTCOME_PLATFORM_ERROR, /* 500 ServiceException: err says which step failed */
 };
-#define FN_INVOKE_DELETED "deleted" /* err's stage when the function was deleted before the invocation began: 404, its message is the caller's */
+#define FN_INVOKE_DELETED "deleted" /* err's stage when the function was deleted before the invocation began: 404, its message is the ARN asked for */
 
 struct fn_invoke_params {
 	struct fn_function *function; /* a reference is taken */

@@ -11,7 +11,6 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "invoke/internal.h"
-#include "model/arn.h"
 
 #define PARKED_RECALL 16u /* units of concurrency asked back for an invocation that finds none, and those that come right behind it */
 
@@ -167,10 +166,8 @@ static void admit_here(struct fn_lanes *ls, struct fn_invocation *i, bool settle
 
 	if (!now) {
 		struct fn_err gone;
-		struct fn_name n;
 
-		fn_err_set(&gone, ENOENT, FN_INVOKE_DELETED, "Function not found: %s%s", i->invoked_arn,
-			   fn_name_parse(i->invoked_arn, &n) == 0 && n.qualifier[0] ? "" : ":$LATEST");
+		fn_err_set(&gone, ENOENT, FN_INVOKE_DELETED, "%s", i->invoked_arn);
 		fn_invocation_fail(i, &gone);
 	} else {
 		if (now != i->function) {

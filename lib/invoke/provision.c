@@ -2,10 +2,8 @@
 #include "invoke/provision.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "base/str.h"
 
 #define PAGE 50
@@ -22,23 +20,6 @@ int64_t fn_provision_share(const char *qualifier, const struct fn_alias *a, int6
 	return fn_streq(a->other_version, version) ? other : 0;
 }
 
-/* All of a function's configurations, in an array that the caller frees. */
-static const struct fn_provisioned **configs_of(struct fn_store *s, const char *function, size_t *ret_n)
-{
-	const struct fn_provisioned **all = NULL;
-
-	for (size_t cap = PAGE;; cap *= 2) {
-		void *grown = realloc(all, cap * sizeof(struct fn_provisioned *));
-
-		if (!grown)
-			abort(); /* no memory: with a part of them, others would be ended */
-		all = grown;
-		*ret_n = fn_store_list_provisioned(s, function, NULL, all, cap);
-		if (*ret_n < cap)
-			return all;
-	}
-}
-
 static int64_t share(struct fn_store *s, const char *function, const struct fn_provisioned *p, const char *version)
 {
 	return fn_provision_share(p->qualifier, fn_store_alias(s, function, p->qualifier), p->requested, version);
@@ -46,19 +27,16 @@ static int64_t share(struct fn_store *s, const char *function, const struct fn_p
 
 void fn_provision_apply(struct fn_invoker *inv, struct fn_store *s, const char *function)
 {
-	fn_auto_free const struct fn_provisioned **configs = NULL;
+	struct fn_provisioned *const *configs;
 	struct fn_function *page[PAGE];
 	size_t n_configs, got;
-	int64_t all = 0;
 
 	if (!fn_store_get(s, function, NULL)) {
 		fn_invoker_forget(inv, function);
 		return;
 	}
-	configs = configs_of(s, function, &n_configs);
-	for (size_t i = 0; i < n_configs; i++)
-		all += configs[i]->requested;
-	fn_invoker_limits(inv, function, fn_store_reserved(s, function), all);
+	configs = fn_store_all_provisioned(s, function, &n_configs);
+	fn_invoker_limits(inv, function, fn_store_reserved(s, function), fn_store_provisioned_sum(s, function, NULL));
 	for (got = fn_store_list_versions(s, function, NULL, NULL, page, PAGE); got > 0;
 	     got = fn_store_list_versions(s, function, function, page[got - 1]->version, page, PAGE))
 		for (size_t i = 0; i < got; i++) {
@@ -144,21 +122,9 @@ int64_t fn_provision_in_use(struct fn_invoker *inv, struct fn_store *s, const ch
 
 int64_t fn_provision_unreserved_least(unsigned account) { return account < 1000 ? account / 10 : 100; }
 
-int64_t fn_provision_in_all(struct fn_store *s, const char *function, const char *but)
-{
-	size_t n;
-	fn_auto_free const struct fn_provisioned **configs = configs_of(s, function, &n);
-	int64_t sum = 0;
-
-	for (size_t i = 0; i < n; i++)
-		if (!fn_streq(configs[i]->qualifier, but))
-			sum += configs[i]->requested;
-	return sum;
-}
-
 int64_t fn_provision_room(struct fn_store *s, const char *function, const char *qualifier, unsigned account)
 {
-	int64_t reserved = fn_store_reserved(s, function), others = fn_provision_in_all(s, function, qualifier);
+	int64_t reserved = fn_store_reserved(s, function), others = fn_store_provisioned_sum(s, function, qualifier);
 
 	if (reserved >= 0)
 		return reserved - others;

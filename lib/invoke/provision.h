@@ -32,8 +32,6 @@ int64_t fn_provision_in_use(struct fn_invoker *inv, struct fn_store *s, const ch
 
 /* What must be left in the account for functions that reserve nothing: Lambda's 100, of an account below 1,000 a tenth. */
 int64_t fn_provision_unreserved_least(unsigned account_concurrency);
-/* What is requested for a function, over all of its configurations but one (NULL = over all). */
-int64_t fn_provision_in_all(struct fn_store *s, const char *function, const char *but);
 /* The most that may be provisioned for function:qualifier, beside its other configurations, within its reservation or else the account. */
 int64_t fn_provision_room(struct fn_store *s, const char *function, const char *qualifier, unsigned account_concurrency);
 

@@ -75,13 +75,17 @@ static void tell_refused(struct fn_snapshot *s, const char *why)
 }
 
 /* --- taking one --- */
+/* NULL: it ended by itself, with status 0. */
+static const char *how_it_ended(const struct fn_worker *w, char *words, size_t size)
+{
+	return w->exit.oom ? "out of memory" : fn_exit_words(w->exit.wait_status, words, size);
+}
+
 static void note_death(struct fn_snapshot *s, const struct fn_worker *w)
 {
 	char words[64];
-	const char *how = w->exit.oom ? "out of memory" : fn_exit_words(w->exit.wait_status, words, sizeof(words));
+	const char *how = w->timed_out ? "it took too long" : how_it_ended(w, words, sizeof(words));
 
-	if (w->timed_out)
-		how = "it took too long";
 	if (how)
 		snprintf(s->died, sizeof(s->died), "the image was not wholly written: %s", how);
 }
@@ -302,7 +306,7 @@ void fn_worker_restore_failed(struct fn_worker *w)
 		fn_group_done(g);
 		return;
 	}
-	how = w->exit.oom ? "out of memory" : fn_exit_words(w->exit.wait_status, words, sizeof(words));
+	how = how_it_ended(w, words, sizeof(words));
 	if (!g->snapshot_broken[0])
 		snprintf(g->snapshot_broken, sizeof(g->snapshot_broken), "%s", how ? how : "exit status 0");
 	starts_plainly(g, "a process made from it failed");

@@ -167,16 +167,32 @@ size_t fn_store_list_provisioned(struct fn_store *s, const char *function, const
 	return n;
 }
 
-static int64_t claim(const struct fn_entry *e)
+struct fn_provisioned *const *fn_store_all_provisioned(struct fn_store *s, const char *function, size_t *ret_n)
+{
+	const struct fn_entry *e = fn_entry_find(s, function);
+
+	*ret_n = e ? e->n_provisioned : 0;
+	return e ? e->provisioned : NULL;
+}
+
+static int64_t provisioned_sum(const struct fn_entry *e, const char *but)
 {
 	int64_t sum = 0;
 
-	if (e->reserved > 0)
-		return e->reserved - 1;
 	for (size_t i = 0; i < e->n_provisioned; i++)
-		sum += e->provisioned[i]->requested;
+		if (!fn_streq(e->provisioned[i]->qualifier, but))
+			sum += e->provisioned[i]->requested;
 	return sum;
 }
+
+int64_t fn_store_provisioned_sum(struct fn_store *s, const char *function, const char *but)
+{
+	const struct fn_entry *e = fn_entry_find(s, function);
+
+	return e ? provisioned_sum(e, but) : 0;
+}
+
+static int64_t claim(const struct fn_entry *e) { return e->reserved > 0 ? e->reserved - 1 : provisioned_sum(e, NULL); }
 
 int64_t fn_store_claim(struct fn_store *s, const char *function)
 {

@@ -25,6 +25,11 @@ int fn_store_set_provisioned(struct fn_store *s, const char *function, const cha
 /* In order of qualifiers, beginning after `after` (NULL = from the start). Returns the count. */
 size_t fn_store_list_provisioned(struct fn_store *s, const char *function, const char *after, const struct fn_provisioned **ret, size_t max);
 
+/* All of them, in the same order; borrowed until the next write. */
+struct fn_provisioned *const *fn_store_all_provisioned(struct fn_store *s, const char *function, size_t *ret_n);
+/* What is requested for a function, over all of them but one (NULL = over all). */
+int64_t fn_store_provisioned_sum(struct fn_store *s, const char *function, const char *but);
+
 /* What a function takes from the account for itself: its reservation, else what is provisioned for it; 0 = nothing. */
 int64_t fn_store_claim(struct fn_store *s, const char *function);
 /* The sum of that over all functions. */

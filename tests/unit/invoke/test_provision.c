@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "invoke/invoker.h"
+#include "unit/function.h"
 #include "unit/main.h"
 
 START_TEST(shares)
@@ -35,21 +36,10 @@ END_TEST
 
 #define MANY 120
 
-static struct fn_function *snapshot(const char *version)
-{
-	struct fn_function *f = fn_function_new();
-
-	f->name = strdup("f");
-	f->version = strdup(version);
-	f->description = strdup("");
-	strcpy(f->code_sha256, "ab");
-	return f;
-}
-
 /* A function may have any number of versions with provisioned concurrency. */
 START_TEST(many)
 {
-	struct fn_function *latest = snapshot("$LATEST");
+	struct fn_function *latest = unit_function("$LATEST");
 	struct fn_pool_config c = {.runtimes = NULL};
 	struct fn_pool_provisioned state;
 	char dir[] = "provision-XXXXXX", version[16];
@@ -69,13 +59,13 @@ START_TEST(many)
 		struct fn_function *f;
 
 		snprintf(version, sizeof(version), "%d", i);
-		f = snapshot(version);
+		f = unit_function(version);
 		ck_assert_int_eq(fn_store_publish(s, latest, f, &err), 0);
 		ck_assert_int_eq(fn_store_set_provisioned(s, "f", version, 2, &err), 0);
 		fn_function_unref(f);
 	}
-	ck_assert_int_eq(fn_provision_in_all(s, "f", NULL), 2 * MANY);
-	ck_assert_int_eq(fn_provision_in_all(s, "f", "1"), 2 * MANY - 2);
+	ck_assert_int_eq(fn_store_provisioned_sum(s, "f", NULL), 2 * MANY);
+	ck_assert_int_eq(fn_store_provisioned_sum(s, "f", "1"), 2 * MANY - 2);
 	ck_assert_int_eq(fn_provision_room(s, "f", "1", 1000), 1000 - 100 - (2 * MANY - 2));
 	fn_provision_apply(inv, s, "f");
 	for (int i = 1; i <= MANY; i++) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "store/aliases.h"
+#include "unit/function.h"
 #include "unit/main.h"
 
 static char dir[64];
@@ -18,20 +19,9 @@ static struct fn_store *reopen(struct fn_store *s)
 	return s;
 }
 
-static struct fn_function *snapshot(const char *version)
-{
-	struct fn_function *f = fn_function_new();
-
-	f->name = strdup("f");
-	f->version = strdup(version);
-	f->description = strdup("");
-	strcpy(f->code_sha256, "ab");
-	return f;
-}
-
 static struct fn_store *with_a_version(void)
 {
-	struct fn_function *latest = snapshot("$LATEST"), *one = snapshot("1");
+	struct fn_function *latest = unit_function("$LATEST"), *one = unit_function("1");
 	struct fn_alias *a = fn_alias_new("live");
 	struct fn_store *s = NULL;
 
