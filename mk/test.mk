@@ -28,6 +28,14 @@ it: all fixtures images bench-build
 check-vm: all fixtures images
 	@tests/run --build $(B) vm
 
+# In a bare system of a Debian release (scripts/bare.sh; wants debootstrap): what somebody who has just installed it finds.
+#   make check-bare SUITE=trixie                        make quickstart there
+#   make check-bare SUITE=bookworm RUN="make check"     every test
+SUITE ?= trixie
+RUN ?= make quickstart
+check-bare:
+	@scripts/bare.sh $(SUITE) $(RUN) </dev/null
+
 quickstart:
 	@scripts/quickstart.sh $(B)
 
@@ -35,6 +43,7 @@ help:
 	@sed -n 's/^#   //p' Makefile
 	@echo "make check T=test_limits   one file of tests/it; T=unit, T=it, T=vm one part"
 	@echo "make it / unit / check-vm  parts of make check"
+	@echo "make check-bare            make quickstart, or RUN=, in a bare Debian made for it: SUITE=bookworm, trixie"
 	@echo "make guest                 our own programs inside a sandbox (SnapStart), for make images"
 	@echo "make images [IMAGES=...]   base images into build/images; make quickstart-images: only what quickstart needs"
 	@echo "make bench                 the benchmark: build/bench.json and a table; BENCH=create,warm parts of it; BENCH=profile"
@@ -45,4 +54,4 @@ help:
 	@echo "make install / uninstall   into DESTDIR and PREFIX; make images first"
 	@echo "make deps / clean          Debian packages that are missing / remove the build directory"
 
-.PHONY: check deps-quiet unit it check-vm quickstart help fixtures
+.PHONY: check deps-quiet unit it check-vm check-bare quickstart help fixtures
