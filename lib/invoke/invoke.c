@@ -81,6 +81,11 @@ void fn_invoker_retire(struct fn_invoker *inv, const char *name, const char *ver
 
 void fn_invoker_expect(struct fn_invoker *inv, const struct fn_function *f) { fn_pool_prestart(inv->pool, f); }
 
+uint64_t fn_invoker_await(struct fn_invoker *inv, const struct fn_function *f, void (*fn)(void *arg, uint64_t number), void *arg)
+{
+	return fn_pool_await(inv->pool, f, fn, arg);
+}
+
 bool fn_invoker_uses_code(struct fn_invoker *inv, const char *code_sha256) { return fn_pool_uses_code(inv->pool, code_sha256); }
 
 static char *take_payload(struct fn_invoke_result *res)

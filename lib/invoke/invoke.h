@@ -64,6 +64,9 @@ int fn_invoke_submit(struct fn_invoker *inv, struct fn_invoke_params *params, fn
 void fn_invoker_retire(struct fn_invoker *inv, const char *name, const char *version, uint64_t generation_keep);
 /* This function exists: what can be prepared for its cold starts is. */
 void fn_invoker_expect(struct fn_invoker *inv, const struct fn_function *f);
+/* The same, and fn is called once, later, with the number that is returned, when all is prepared or has taken too long (some 2 s). 0: there is
+ * nothing to wait for, and fn is not called. Nor is it when fnd ends before. */
+uint64_t fn_invoker_await(struct fn_invoker *inv, const struct fn_function *f, void (*fn)(void *arg, uint64_t number), void *arg);
 /* Is there an environment, alive or ending, with this code package? */
 bool fn_invoker_uses_code(struct fn_invoker *inv, const char *code_sha256);
 /* Concurrency: store/concurrency.h has it; invoke/provision.h brings it here. reserved -1 = none. */

@@ -49,6 +49,10 @@ void fn_pool_free(struct fn_pool *p);
 void fn_pool_run(struct fn_pool *p, struct fn_invocation *inv);
 /* This function exists: have its runtime started ahead, if it can be. Once is enough, more does no harm; again for a new fn-spawnd. */
 void fn_pool_prestart(struct fn_pool *p, const struct fn_function *f);
+/* The same for $LATEST, and fn is called later, with the number that is returned, when its first environment can take a runtime that has been
+ * started ahead, or has waited long enough for one (fn_spawn_prestart()). 0: its runtime is not started ahead, and fn is not called. Nor is it
+ * if the client is freed before. */
+uint64_t fn_pool_await(struct fn_pool *p, const struct fn_function *f, fn_spawn_ready_fn fn, void *arg);
 /* Provisioned concurrency of a function version: n environments that are made before they are asked for, that serve first, that are replaced
  * when they die and not ended for being idle or for want of memory. 0 = none any more. Asking for what is so already does nothing but try
  * again what has failed. It lasts until the version is retired or fnd ends. */

@@ -171,25 +171,45 @@ static int prestart_spec(const struct fn_pool_config *cfg, const struct fn_runti
 	return env.failed || argv.failed || exec.failed ? -ENOMEM : 0;
 }
 
-static void prestart(struct fn_pool *p, const struct fn_runtime *rt, int memory_mb, bool restore)
+/* The number that fn is called with later, 0 = it is not. */
+static uint64_t prestart(struct fn_pool *p, const struct fn_runtime *rt, int memory_mb, bool restore, fn_spawn_ready_fn fn, void *arg)
 {
+	uint64_t request = 0;
 	struct fn_spec s = {0};
+	int r = prestart_spec(&p->cfg, rt, memory_mb, restore, &s);
 
-	if (prestart_spec(&p->cfg, rt, memory_mb, restore, &s) == 0) /* should it fail or be lost, starts are only slower */
-		(void)fn_spawn_prestart(p->spawn, &s);
+	if (r == 0) /* should it fail or be lost, starts are only slower */
+		r = fn_spawn_prestart(p->spawn, &s, fn, arg, &request);
 	fn_spec_clear(&s);
+	return r == 0 ? request : 0;
+}
+
+static const struct fn_runtime *prestarted_runtime(struct fn_pool *p, const struct fn_function *f)
+{
+	const struct fn_runtime *rt = f->runtime && p->spawn ? fn_runtimes_find(p->cfg.runtimes, f->runtime) : NULL;
+
+	return rt && rt->installed ? rt : NULL;
 }
 
 void fn_pool_prestart(struct fn_pool *p, const struct fn_function *f)
 {
-	const struct fn_runtime *rt = f->runtime && p->spawn ? fn_runtimes_find(p->cfg.runtimes, f->runtime) : NULL;
+	const struct fn_runtime *rt = prestarted_runtime(p, f);
 
-	if (!rt || !rt->installed)
+	if (!rt)
 		return;
 	if (rt->prestart_unless)
-		prestart(p, rt, f->memory_mb, false);
+		prestart(p, rt, f->memory_mb, false, NULL, NULL);
 	if (f->snapshot_tree && rt->restore)
-		prestart(p, rt, f->memory_mb, true);
+		prestart(p, rt, f->memory_mb, true, NULL, NULL);
+}
+
+uint64_t fn_pool_await(struct fn_pool *p, const struct fn_function *f, fn_spawn_ready_fn fn, void *arg)
+{
+	const struct fn_runtime *rt = prestarted_runtime(p, f);
+
+	if (!rt || !rt->prestart_unless || fn_runtime_prestart_obstacle(rt, f->env, f->n_env))
+		return 0;
+	return prestart(p, rt, f->memory_mb, false, fn, arg);
 }
 
 /* Begins from its version's snapshot, if there is one and it fits; if not though it might, w->plain says so. */

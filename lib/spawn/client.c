@@ -17,7 +17,7 @@
 #include "os/sock.h"
 #include "spawn/proto.h"
 
-enum pending_kind { SPAWN, UNPACK, TEXT, REMOVE };
+enum pending_kind { SPAWN, UNPACK, TEXT, READY };
 
 struct pending {
 	enum pending_kind kind;
@@ -26,6 +26,7 @@ struct pending {
 		fn_spawn_fn spawn;
 		fn_unpack_fn unpack;
 		fn_spawn_text_fn text;
+		fn_spawn_ready_fn ready;
 	} fn;
 	void *arg;
 	bool cancelled;
@@ -159,6 +160,8 @@ static void answer(struct fn_spawn_client *c, struct pending *p, const struct fn
 		copy.fn.unpack(copy.arg, err, bytes);
 	else if (copy.kind == TEXT)
 		copy.fn.text(copy.arg, err, text);
+	else
+		copy.fn.ready(copy.arg, copy.request);
 }
 
 int fn_spawn_client_new(struct fn_loop *loop, int sock, const struct fn_spawn_client_ops *ops, void *arg,
@@ -335,6 +338,8 @@ static void on_message(struct fn_spawn_client *c, const struct fn_proto_header *
 		answer(c, p, NULL, NULL, bytes, NULL);
 	} else if (h->type == FN_PROTO_TEXT && p && p->kind == TEXT) {
 		answer(c, p, NULL, NULL, 0, data);
+	} else if (h->type == FN_PROTO_READY && p && p->kind == READY) {
+		answer(c, p, NULL, NULL, 0, NULL);
 	} else if (p) { /* whoever waits must not wait for ever */
 		answer(c, p, &malformed, NULL, 0, NULL);
 	}
@@ -400,12 +405,22 @@ int fn_spawn_start(struct fn_spawn_client *c, const struct fn_spec *spec, fn_spa
 	return ask(c, p, FN_PROTO_SPAWN, b.data, b.len, -EBADF);
 }
 
-int fn_spawn_prestart(struct fn_spawn_client *c, const struct fn_spec *spec)
+int fn_spawn_prestart(struct fn_spawn_client *c, const struct fn_spec *spec, fn_spawn_ready_fn fn, void *arg, uint64_t *ret_request)
 {
 	fn_auto_buf struct fn_buf b = {0};
+	struct pending *p;
 	int r = fn_spec_encode(spec, &b);
 
-	return r < 0 ? r : send_request(c, FN_PROTO_PRESTART, 0, 0, b.data, b.len, -EBADF);
+	if (r < 0)
+		return r;
+	if (!fn)
+		return send_request(c, FN_PROTO_PRESTART, 0, 0, b.data, b.len, -EBADF);
+	p = pending_add(c, READY, arg);
+	if (!p)
+		return -ENOMEM;
+	p->fn.ready = fn;
+	*ret_request = p->request;
+	return ask(c, p, FN_PROTO_PRESTART, b.data, b.len, -EBADF);
 }
 
 void fn_spawn_cancel(struct fn_spawn_client *c, uint64_t request)

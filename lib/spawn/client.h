@@ -42,8 +42,10 @@ void fn_spawn_client_free(struct fn_spawn_client *c);
 typedef void (*fn_spawn_fn)(void *arg, const struct fn_err *err, struct fn_spawned *res);
 /* Builds and starts a sandbox. The spec is encoded before the call returns. */
 int fn_spawn_start(struct fn_spawn_client *c, const struct fn_spec *spec, fn_spawn_fn fn, void *arg, uint64_t *ret_request);
-/* Has runtimes of spec->kind started ahead from now on (spec->prestart is set); again after fn-spawnd was restarted. No answer. */
-int fn_spawn_prestart(struct fn_spawn_client *c, const struct fn_spec *spec);
+/* Has runtimes of spec->kind started ahead from now on (spec->prestart is set); again after fn-spawnd was restarted. fn, unless it is NULL, is
+ * called as soon as there is one that has started; also when there can be none, and after FN_STOCK_PATIENCE_US (stock.h) at the latest. */
+typedef void (*fn_spawn_ready_fn)(void *arg, uint64_t request);
+int fn_spawn_prestart(struct fn_spawn_client *c, const struct fn_spec *spec, fn_spawn_ready_fn fn, void *arg, uint64_t *ret_request);
 /* The request's result is no longer wanted: a sandbox that comes all the same is killed; fn is not called. */
 void fn_spawn_cancel(struct fn_spawn_client *c, uint64_t request);
 /* Its init is over: from now on the function's own share of CPU holds. */

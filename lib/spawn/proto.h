@@ -10,13 +10,13 @@
 #include "base/err.h"
 #include "sandbox/spec.h"
 
-#define FN_PROTO_VERSION 3u
+#define FN_PROTO_VERSION 4u
 #define FN_PROTO_MAX 131072 /* bytes of one message */
 
 enum fn_proto_type {
 	/* to fn-spawnd */
 	FN_PROTO_SPAWN = 1, /* + encoded spec */
-	FN_PROTO_PRESTART,  /* + encoded spec with `prestart` */
+	FN_PROTO_PRESTART,  /* + encoded spec with `prestart`; with a request: FN_PROTO_READY follows */
 	FN_PROTO_KILL,      /* id */
 	FN_PROTO_INITIALISED, /* id */
 	FN_PROTO_RECLAIM,   /* id */
@@ -30,6 +30,7 @@ enum fn_proto_type {
 	FN_PROTO_UNPACKED,     /* + uint64 bytes */
 	FN_PROTO_TEXT,         /* + text */
 	FN_PROTO_RECLAIMED,    /* id + uint64 bytes it still holds */
+	FN_PROTO_READY,        /* one has been started ahead, or none could be within a while */
 };
 
 struct fn_proto_header {

@@ -68,7 +68,7 @@ void fn_spawn_reply_err(struct fn_spawn_server *s, uint64_t request, const struc
 }
 
 /* --- messages --- */
-static void declare(struct fn_spawn_server *s, const void *data, size_t len)
+static void declare(struct fn_spawn_server *s, uint64_t request, const void *data, size_t len)
 {
 	char *vec[FN_SPEC_VECTOR_MAX], text[512];
 	struct fn_spec spec;
@@ -84,6 +84,8 @@ static void declare(struct fn_spawn_server *s, const void *data, size_t len)
 		fn_err_set(&err, r, "start runtimes ahead", "%s", spec.kind);
 	if (r < 0)
 		fn_log_warn("%s", fn_err_format(&err, text, sizeof(text)));
+	if (request)
+		fn_stock_await(s, r == 0 ? spec.kind : "", request);
 }
 
 void fn_spawn_order(struct fn_spawn_server *s, const struct fn_proto_header *h, const void *data, size_t len, bool fresh)
@@ -159,7 +161,7 @@ static void on_message(struct fn_spawn_server *s, const struct fn_proto_header *
 		fn_turns_order(s, h, data, len);
 		break;
 	case FN_PROTO_PRESTART:
-		declare(s, data, len);
+		declare(s, h->request, data, len);
 		break;
 	case FN_PROTO_KILL:
 		b = fn_map_get_u64(s->by_id, h->id);

@@ -16,6 +16,11 @@
 #define HUNGRY_US 20000u     /* starts without a pause do not keep us from making more for longer than that */
 #define RETRY_US 1000000u    /* after a failure: the host lacks something, and asking again and again does not mend it */
 
+struct awaited {
+	struct fn_list link;
+	uint64_t request, until_us;
+};
+
 double fn_stock_demand(double before, unsigned taken)
 {
 	double decayed = before * 0.9;
@@ -42,6 +47,23 @@ static void arm(struct fn_spawn_server *s, uint64_t at)
 		(void)fn_loop_rearm_timer(s->cfg.loop, s->stock_timer, at);
 }
 
+/* Those who wait for one of this kind go on: with `all`, or their patience is at its end. */
+static void tell(struct fn_spawn_server *s, struct fn_stock *k, bool all)
+{
+	uint64_t now = fn_loop_now_us(s->cfg.loop);
+
+	fn_list_for_each_safe(l, &k->awaited)
+	{
+		struct awaited *a = fn_list_entry(l, struct awaited, link);
+
+		if (!all && now < a->until_us)
+			continue;
+		fn_spawn_reply(s, FN_PROTO_READY, a->request, 0, NULL, 0, NULL, 0);
+		fn_list_remove(&a->link);
+		free(a);
+	}
+}
+
 static void failed(struct fn_spawn_server *s, struct fn_stock *k, const struct fn_err *err)
 {
 	char text[512];
@@ -49,6 +71,7 @@ static void failed(struct fn_spawn_server *s, struct fn_stock *k, const struct f
 	if (k->failures++ == 0)
 		fn_log_warn("cannot make sandboxes ahead%s%s: %s", k->kind[0] ? " for " : "", k->kind, fn_err_format(err, text, sizeof(text)));
 	k->retry_us = fn_loop_now_us(s->cfg.loop) + RETRY_US;
+	tell(s, k, true);
 }
 
 static bool wanted(const struct fn_spawn_server *s, const struct fn_stock *k)
@@ -60,11 +83,30 @@ static bool wanted(const struct fn_spawn_server *s, const struct fn_stock *k)
 	return !k->given_up && k->n_building < BUILDING_MAX && k->n_ready + k->n_building < target(k) && fn_loop_now_us(s->cfg.loop) >= k->retry_us;
 }
 
-/* One more, if there should be one and nothing that somebody waits for is under way. Plain ones come first: everyone can use them. */
+/* The kind of which one more should be made; NULL = of none. What somebody waits for comes first, then plain ones: everyone can use them. */
+static struct fn_stock *most_wanted(struct fn_spawn_server *s)
+{
+	struct fn_stock *first = NULL;
+
+	fn_list_for_each(l, &s->stocks)
+	{
+		struct fn_stock *k = stock_of(l);
+
+		if (!wanted(s, k))
+			continue;
+		if (!fn_list_empty(&k->awaited))
+			return k;
+		if (!first)
+			first = k;
+	}
+	return first;
+}
+
+/* One more, if there should be one and nothing that somebody waits for is under way. */
 static void fill(struct fn_spawn_server *s)
 {
 	struct fn_err err = {0};
-
+	struct fn_stock *k;
 	uint64_t now = fn_loop_now_us(s->cfg.loop);
 
 	if (s->shutdown || s->n_starting > 0 || !fn_list_empty(&s->parked))
@@ -76,16 +118,11 @@ static void fill(struct fn_spawn_server *s)
 			return;
 	}
 	s->hungry_since_us = 0;
-	fn_list_for_each(l, &s->stocks)
-	{
-		struct fn_stock *k = stock_of(l);
-
-		if (!wanted(s, k))
-			continue;
+	while ((k = most_wanted(s))) {
 		k->n_building++;
 		if (fn_box_new(s, k, &err))
 			return;
-		failed(s, k, &err); /* its end has been counted already */
+		failed(s, k, &err); /* its end has been counted already; it is not wanted for a while */
 	}
 }
 
@@ -95,21 +132,23 @@ static void empty(struct fn_stock *k)
 		fn_box_end(fn_list_entry(fn_list_first(&k->ready), struct fn_box, place));
 }
 
-static void discard(struct fn_stock *k)
+static void discard(struct fn_spawn_server *s, struct fn_stock *k)
 {
+	tell(s, k, true);
 	fn_list_remove(&k->link);
 	free(k->order);
 	free(k);
 }
 
-static void tick(struct fn_stock *k)
+static void tick(struct fn_spawn_server *s, struct fn_stock *k)
 {
 	if (k->given_up) {
 		empty(k);
 		if (k->n_building == 0)
-			discard(k);
+			discard(s, k);
 		return;
 	}
+	tell(s, k, false);
 	k->demand = fn_stock_demand(k->demand, k->taken);
 	k->taken = 0;
 	if (k->n_ready > target(k)) /* the oldest; one a tick */
@@ -123,7 +162,7 @@ static void on_timer(void *arg)
 
 	if (now >= s->stock_tick_us) {
 		s->stock_tick_us = now + FN_STOCK_TICK_US;
-		fn_list_for_each_safe(l, &s->stocks) tick(stock_of(l));
+		fn_list_for_each_safe(l, &s->stocks) tick(s, stock_of(l));
 	}
 	fill(s);
 	arm(s, s->quiet_until_us > now && s->quiet_until_us < s->stock_tick_us ? s->quiet_until_us : s->stock_tick_us);
@@ -143,6 +182,7 @@ void fn_stock_box_ready(struct fn_box *b)
 	k->n_ready++;
 	k->failures = 0;
 	fn_list_push_front(&k->ready, &b->place);
+	tell(b->server, k, true);
 	arm(b->server, 0); /* the next one in the next round: requests come first */
 }
 
@@ -261,6 +301,7 @@ static struct fn_stock *add(struct fn_spawn_server *s, const char *kind, unsigne
 	k->most = most;
 	strncpy(k->kind, kind, sizeof(k->kind) - 1);
 	fn_list_init(&k->ready);
+	fn_list_init(&k->awaited);
 	fn_list_push_back(&s->stocks, &k->link);
 	return k;
 }
@@ -296,6 +337,20 @@ int fn_stock_declare(struct fn_spawn_server *s, const char *kind, const void *or
 	}
 	arm(s, 0);
 	return 0;
+}
+
+void fn_stock_await(struct fn_spawn_server *s, const char *kind, uint64_t request)
+{
+	struct fn_stock *k = find(s, kind);
+	struct awaited *a = k && k->n_ready == 0 ? malloc(sizeof(*a)) : NULL;
+
+	if (!a) {
+		fn_spawn_reply(s, FN_PROTO_READY, request, 0, NULL, 0, NULL, 0);
+		return;
+	}
+	*a = (struct awaited){.request = request, .until_us = fn_loop_now_us(s->cfg.loop) + FN_STOCK_PATIENCE_US};
+	fn_list_push_back(&k->awaited, &a->link);
+	arm(s, 0);
 }
 
 bool fn_stock_has_ready(const struct fn_spawn_server *s)
@@ -338,5 +393,5 @@ void fn_stock_close(struct fn_spawn_server *s) { fn_loop_clear(s->cfg.loop, &s->
 
 void fn_stock_free(struct fn_spawn_server *s)
 {
-	fn_list_for_each_safe(l, &s->stocks) discard(stock_of(l));
+	fn_list_for_each_safe(l, &s->stocks) discard(s, stock_of(l));
 }

@@ -19,6 +19,7 @@ struct fn_stock {
 	char kind[32];        /* "" = plain */
 	char *order;          /* encoded spec that starts this kind's runtime; NULL for plain ones */
 	size_t order_len;
+	struct fn_list awaited; /* of struct awaited: who is to be told of one that is ready */
 	struct fn_list ready; /* of struct fn_box by place; the newest is first: its memory is the warmest */
 	unsigned n_ready, n_building;
 	unsigned least, most;
@@ -30,6 +31,7 @@ struct fn_stock {
 };
 
 #define FN_STOCK_TICK_US 1000000u
+#define FN_STOCK_PATIENCE_US 2000000u /* who waits for one to be ready waits no longer; seen with the next tick */
 
 /* Demand after a tick in which `taken` were asked for: the peak at once, then a tenth less with each tick. */
 double fn_stock_demand(double before, unsigned taken);

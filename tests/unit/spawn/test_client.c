@@ -94,4 +94,53 @@ START_TEST(test_no_descriptors)
 }
 END_TEST
 
-TEST_MAIN("spawn/client", test_no_descriptors)
+static unsigned n_ready;
+static uint64_t ready_request;
+
+static void on_ready(void *arg, uint64_t request)
+{
+	ck_assert_ptr_null(arg);
+	ready_request = request;
+	n_ready++;
+}
+
+/* Who waits for a runtime that is started ahead is told once: by fn-spawnd, or by its end. */
+START_TEST(test_ready)
+{
+	char *argv[] = {"x", NULL}, *envp[] = {"A=B", NULL}, *candidates[] = {"/x", NULL};
+	struct fn_spec spec = {.name = "n", .kind = "k", .prestart = true, .memory_bytes = 1u << 27, .argv = argv, .envp = envp,
+			       .exec_candidates = candidates};
+	struct fn_proto_header h;
+	struct fn_spawn_client *c;
+	struct fn_loop *loop;
+	struct fn_err err;
+	uint64_t first = 0, second = 0;
+	int pair[2];
+
+	ck_assert_int_eq(fn_loop_new(&loop), 0);
+	ck_assert_int_eq(fn_sock_pair(SOCK_SEQPACKET, pair), 0);
+	ck_assert_int_eq(fn_spawn_client_new(loop, pair[0], &ops, NULL, &c, &err), 0);
+	ck_assert_int_eq(fn_spawn_prestart(c, &spec, NULL, NULL, NULL), 0);
+	h = hear(pair[1]);
+	ck_assert_uint_eq(h.type, FN_PROTO_PRESTART);
+	ck_assert_uint_eq(h.request, 0);
+	ck_assert_int_eq(fn_spawn_prestart(c, &spec, on_ready, NULL, &first), 0);
+	ck_assert_int_eq(fn_spawn_prestart(c, &spec, on_ready, NULL, &second), 0);
+	h = hear(pair[1]);
+	ck_assert_uint_eq(h.request, first);
+	h.type = FN_PROTO_READY;
+	say(loop, pair[1], &h, NULL, 0, NULL, 0);
+	ck_assert_uint_eq(n_ready, 1);
+	ck_assert_uint_eq(ready_request, first);
+	say(loop, pair[1], &h, NULL, 0, NULL, 0);
+	ck_assert_uint_eq(n_ready, 1);
+	close(pair[1]);
+	ck_assert_int_eq(fn_loop_run_once(loop, 0), 0);
+	ck_assert_uint_eq(n_ready, 2);
+	ck_assert_uint_eq(ready_request, second);
+	fn_spawn_client_free(c);
+	fn_loop_free(loop);
+}
+END_TEST
+
+TEST_MAIN("spawn/client", test_no_descriptors, test_ready)
