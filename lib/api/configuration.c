@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "model/env.h"
 #include "model/limits.h"
 
 void fn_check_fail(struct fn_checks *c, const char *value, const char *member, const char *constraint)
@@ -145,20 +146,6 @@ static bool env_name_ok(const char *k)
 	return strlen(k) >= 2 && strchr(letters, k[0]) && strspn(k, more) == strlen(k);
 }
 
-static bool env_reserved(const char *k)
-{
-	static const char *const names[] = {
-		"_HANDLER", "_X_AMZN_TRACE_ID", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_EXECUTION_ENV", "AWS_LAMBDA_FUNCTION_NAME",
-		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_INITIALIZATION_TYPE",
-		"AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME", "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
-		"AWS_SESSION_TOKEN", "AWS_LAMBDA_RUNTIME_API", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR"};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (fn_streq(names[i], k))
-			return true;
-	return false;
-}
-
 static bool apply_env(struct fn_call *call, struct fn_checks *c, json_t *in, struct fn_function *f)
 {
 	json_t *env = json_object_get(in, "Environment"), *vars = json_object_get(env, "Variables"), *v;
@@ -177,7 +164,7 @@ static bool apply_env(struct fn_call *call, struct fn_checks *c, json_t *in, str
 			fn_reply_error(call, &FN_E_INVALID_CONTENT, "Environment.Variables.%s must be a string", k);
 			return false;
 		}
-		if (env_reserved(k))
+		if (fn_env_rule(k) == FN_ENV_RESERVED)
 			(void)fn_buf_addf(&reserved, "%s%s", reserved.len ? ", " : "", k);
 		else if (!env_name_ok(k))
 			fn_check_fail(c, k, "environment.variables",

@@ -1,6 +1,5 @@
-/* spec.c - from a function version to the sandbox it needs. Environment variables: Lambda Developer Guide, "configuration-envvars". */
+/* spec.c - from a function version to the sandbox it needs. */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,93 +8,20 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/str.h"
+#include "pool/environment.h"
 #include "pool/policy.h"
 #include "pool/worker.h"
 
 #define CPU_PERIOD_US 20000u /* short: a small function's quota comes in small helpings instead of 90 ms pauses */
 
-struct list {
-	char **v;
-	size_t n;
-	bool failed;
-};
-
-static void add(struct list *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void add(struct list *l, const char *fmt, ...)
+static void environment(const struct fn_worker *w, const struct fn_runtime *rt, const char *region, struct fn_strings *ret)
 {
-	char **v = realloc(l->v, (l->n + 2) * sizeof(*v));
-	va_list ap;
+	const struct fn_environment e = {
+		.function = w->group->function, .runtime = rt, .region = region, .log_stream = w->log_stream,
+		.initialization = w->reason == FN_PROVISIONED ? "provisioned-concurrency" : w->reason == FN_FOR_SNAPSHOT || w->restored ? "snap-start" : "on-demand",
+	};
 
-	if (!v) {
-		l->failed = true;
-		return;
-	}
-	l->v = v;
-	va_start(ap, fmt);
-	if (vasprintf(&v[l->n], fmt, ap) < 0) {
-		l->failed = true;
-		v[l->n] = NULL;
-	} else {
-		v[++l->n] = NULL;
-	}
-	va_end(ap);
-}
-
-static void add_unless_set(struct list *l, const struct fn_function *f, const char *name, const char *value)
-{
-	if (!f) {
-		add(l, "%s=%s", name, value);
-		return;
-	}
-	for (size_t i = 0; i < f->n_env; i++)
-		if (fn_streq(f->env[i].name, name))
-			return;
-	add(l, "%s=%s", name, value);
-}
-
-/* What is the same for all functions of a runtime; f NULL = for none in particular. */
-static void common_environment(struct list *l, const struct fn_function *f, const struct fn_runtime *rt)
-{
-	add(l, "AWS_LAMBDA_RUNTIME_API=127.0.0.1:9001");
-	add(l, "LAMBDA_TASK_ROOT=/var/task");
-	add(l, "LAMBDA_RUNTIME_DIR=/var/runtime");
-	add(l, "TZ=:UTC");
-	add(l, "HOME=/tmp");
-	add(l, "AWS_XRAY_CONTEXT_MISSING=LOG_ERROR");
-	add_unless_set(l, f, "LANG", "en_US.UTF-8");
-	add_unless_set(l, f, "PATH", "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin");
-	add_unless_set(l, f, "LD_LIBRARY_PATH", "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib");
-	for (char **e = rt->env; *e; e++) {
-		char name[128];
-
-		snprintf(name, sizeof(name), "%.*s", (int)strcspn(*e, "="), *e);
-		add_unless_set(l, f, name, strchr(*e, '=') + 1);
-	}
-	if (rt->execution_env)
-		add(l, "AWS_EXECUTION_ENV=AWS_Lambda_%s", rt->name);
-}
-
-static void environment(struct list *l, struct fn_worker *w, const struct fn_runtime *rt, const char *region)
-{
-	const struct fn_function *f = w->group->function;
-
-	common_environment(l, f, rt);
-	add(l, "_HANDLER=%s", f->handler ? f->handler : "");
-	add(l, "AWS_REGION=%s", region);
-	add(l, "AWS_DEFAULT_REGION=%s", region);
-	add(l, "AWS_LAMBDA_FUNCTION_NAME=%s", f->name);
-	add(l, "AWS_LAMBDA_FUNCTION_VERSION=%s", f->version);
-	add(l, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=%d", f->memory_mb);
-	add(l, "AWS_LAMBDA_INITIALIZATION_TYPE=%s", w->reason == FN_PROVISIONED ? "provisioned-concurrency"
-						    : w->reason == FN_FOR_SNAPSHOT || w->restored ? "snap-start" : "on-demand");
-	add(l, "AWS_LAMBDA_LOG_GROUP_NAME=%s", f->log_group);
-	add(l, "AWS_LAMBDA_LOG_STREAM_NAME=%s", w->log_stream);
-	if (fn_streq(f->log_format, "JSON")) {
-		add(l, "AWS_LAMBDA_LOG_FORMAT=JSON");
-		add(l, "AWS_LAMBDA_LOG_LEVEL=%s", f->app_log_level ? f->app_log_level : "INFO");
-	}
-	for (size_t i = 0; i < f->n_env; i++)
-		add(l, "%s=%s", f->env[i].name, f->env[i].value);
+	fn_environment_make(&e, ret);
 }
 
 static void name_log_stream(struct fn_worker *w)
@@ -136,29 +62,29 @@ static void basics(struct fn_spec *s, const struct fn_pool_config *cfg, const st
 		snprintf(s->lowers[s->n_lowers++], FN_TREE_NAME_SIZE, "%s", rt->layers[i]);
 }
 
-static void command(const struct fn_runtime *rt, bool restore, struct list *argv, struct list *exec)
+static void command(const struct fn_runtime *rt, bool restore, struct fn_strings *argv, struct fn_strings *exec)
 {
 	if (restore) {
-		add(exec, "%s", rt->restore[0]);
+		fn_strings_add(exec, "%s", rt->restore[0]);
 		for (char **a = rt->restore; *a; a++)
-			add(argv, "%s", *a);
+			fn_strings_add(argv, "%s", *a);
 		return;
 	}
 	for (char **e = rt->exec_candidates; *e; e++)
-		add(exec, "%s", *e);
-	add(argv, "bootstrap");
+		fn_strings_add(exec, "%s", *e);
+	fn_strings_add(argv, "bootstrap");
 }
 
 /* The runtime by itself, or what begins from snapshots of it: to be started ahead. */
 static int prestart_spec(const struct fn_pool_config *cfg, const struct fn_runtime *rt, int memory_mb, bool restore, struct fn_spec *s)
 {
-	struct list env = {0}, argv = {0}, exec = {0};
+	struct fn_strings env = {0}, argv = {0}, exec = {0};
 
 	basics(s, cfg, rt);
-	common_environment(&env, NULL, rt);
-	add(&env, FN_PRESTART_ENV "=%d", FN_PRESTART_FD);
+	fn_environment_common(&env, rt);
+	fn_environment_set(&env, FN_PRESTART_ENV, "%d", FN_PRESTART_FD);
 	if (rt->prestart_by_memory)
-		add(&env, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=%d", memory_mb);
+		fn_environment_set(&env, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "%d", memory_mb);
 	command(rt, restore, &argv, &exec);
 	s->memory_bytes = 1u << 30; /* neither holds before the order: then the function's do */
 	s->cpu_quota_us = s->cpu_init_quota_us = CPU_PERIOD_US;
@@ -245,7 +171,7 @@ int fn_worker_spec(struct fn_worker *w, struct fn_spec *ret, struct fn_err *err)
 	const struct fn_pool_config *cfg = &w->group->pool->cfg;
 	const struct fn_function *f = w->group->function;
 	const struct fn_runtime *rt = fn_runtimes_find(cfg->runtimes, f->runtime);
-	struct list env = {0}, argv = {0}, exec = {0};
+	struct fn_strings env = {0}, argv = {0}, exec = {0};
 	char code[FN_TREE_NAME_SIZE];
 	struct fn_spec s = {0};
 
@@ -254,7 +180,7 @@ int fn_worker_spec(struct fn_worker *w, struct fn_spec *ret, struct fn_err *err)
 	name_log_stream(w);
 	w->plain[0] = '\0';
 	w->restored = may_restore(w, rt);
-	environment(&env, w, rt, cfg->region);
+	environment(w, rt, cfg->region, &env);
 	command(rt, w->restored, &argv, &exec);
 	basics(&s, cfg, rt);
 	snprintf(s.owner, sizeof(s.owner), "%s", f->name);

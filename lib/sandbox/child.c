@@ -451,6 +451,9 @@ static int step_ready(struct state *s, struct fn_err *err)
 	return r < 0 ? fn_err_set(err, r, "ready", NULL) : 0;
 }
 
+/* Of the runtime's process, which waits, or has been started ahead and cannot be told otherwise; while init still may. */
+static int step_processes(struct state *s, struct fn_err *err) { return fn_proc_limit_processes(s->runtime, s->spec.memory_bytes, err); }
+
 /* Init becomes nobody. */
 static int step_init(struct state *s, struct fn_err *err)
 {
@@ -528,7 +531,7 @@ static const struct {
 	{"mask", step_mask, MOUNTS}, {"bounding", step_bounding, NONE}, {"fork", step_fork, NONE},     {"prestart", step_prestart, NONE},
 	{"new tmp", step_new_tmp, MOUNTS}, {"ready", step_ready, NONE},
 	{"order", receive_order, NONE}, {"hostname", step_hostname, NONE}, {"root", step_root, MOUNTS},   {"tmp", step_tmp, MOUNTS},
-	{"enter", step_enter, MOUNTS}, {"init", step_init, NONE},     {"runtime", step_runtime, NONE},
+	{"enter", step_enter, MOUNTS}, {"processes", step_processes, NONE}, {"init", step_init, NONE},     {"runtime", step_runtime, NONE},
 };
 #define N_STEPS (sizeof(plan) / sizeof(plan[0]))
 

@@ -83,14 +83,16 @@ int fn_proc_mask(int proc_fd, struct fn_err *err)
 	return 0;
 }
 
-/* Core: os/sec.c tells why 1. Pending signals, POSIX timers among them, are counted for host root too, as above. */
+#define SIGPENDING_MOST 1024u
+
+/* Core: os/sec.c tells why 1. Pending signals, POSIX timers among them, are counted for host root too, as above; so are message queues. */
 int fn_proc_rlimits(struct fn_err *err)
 {
 	const struct {
 		int resource;
 		rlim_t soft, hard;
 	} limits[] = {
-		{RLIMIT_CORE, 1, 1}, {RLIMIT_STACK, 8u << 20, RLIM_INFINITY}, {RLIMIT_SIGPENDING, 1024, 1024},
+		{RLIMIT_CORE, 1, 1}, {RLIMIT_STACK, 8u << 20, RLIM_INFINITY}, {RLIMIT_SIGPENDING, SIGPENDING_MOST, SIGPENDING_MOST},
 		{RLIMIT_MEMLOCK, 64u << 10, 64u << 10}, {RLIMIT_MSGQUEUE, 0, 0}, {RLIMIT_RTPRIO, 0, 0}, {RLIMIT_NICE, 0, 0},
 	};
 
@@ -98,6 +100,29 @@ int fn_proc_rlimits(struct fn_err *err)
 		struct rlimit l = {limits[i].soft, limits[i].hard};
 
 		if (setrlimit(limits[i].resource, &l) < 0)
+			return fn_err_set(err, errno, "rlimit", "%d", limits[i].resource);
+	}
+	return 0;
+}
+
+uint64_t fn_proc_nproc(uint64_t memory_bytes) { return ((memory_bytes >> 10) + 115 * 512) / 256; }
+
+/* Signals that wait follow it, as the kernel has it, up to their own bound. */
+int fn_proc_limit_processes(pid_t pid, uint64_t memory_bytes, struct fn_err *err)
+{
+	const uint64_t n = fn_proc_nproc(memory_bytes);
+	const struct {
+		int resource;
+		rlim_t most;
+	} limits[] = {{RLIMIT_NPROC, n}, {RLIMIT_SIGPENDING, n < SIGPENDING_MOST ? n : SIGPENDING_MOST}};
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		struct rlimit now, l;
+
+		if (prlimit(pid, limits[i].resource, NULL, &now) < 0)
+			return fn_err_set(err, errno, "rlimit", "%d", limits[i].resource);
+		l.rlim_cur = l.rlim_max = now.rlim_max < limits[i].most ? now.rlim_max : limits[i].most;
+		if (prlimit(pid, limits[i].resource, &l, NULL) < 0)
 			return fn_err_set(err, errno, "rlimit", "%d", limits[i].resource);
 	}
 	return 0;
