@@ -5,6 +5,13 @@
 #   make help         the rest
 # Variables: CC=gcc|clang  SAN=address,undefined  B=<build directory>  PREFIX=/usr/local  DESTDIR=
 
+# The system's tools come before others of the same names: of a pyenv, a conda, an nvm. $(shell) does not get what is exported, so it has $(SYSTEM).
+SYSTEM_PATH := /usr/sbin:/usr/bin:/sbin:/bin
+ifeq ($(filter $(SYSTEM_PATH):%,$(PATH)),)
+export PATH := $(SYSTEM_PATH):$(PATH)
+endif
+SYSTEM := PATH='$(PATH)'
+
 ifeq ($(origin CC),default)
 CC := gcc
 endif
@@ -31,9 +38,9 @@ LIBS := $(foreach l,$(LAYERS),$(LAYER_$(l)))
 PROGRAMS := fnd fn-spawnd fn-unpack fnctl
 
 PKGS := jansson sqlite3 libcurl libseccomp nettle libnl-3.0 libnl-route-3.0 libarchive libnftables libcgroup
-PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-PKG_LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
-CHECK_LIBS := $(shell pkg-config --libs check 2>/dev/null)
+PKG_CFLAGS := $(shell $(SYSTEM) pkg-config --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS := $(shell $(SYSTEM) pkg-config --libs $(PKGS) 2>/dev/null)
+CHECK_LIBS := $(shell $(SYSTEM) pkg-config --libs check 2>/dev/null)
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wno-format-truncation
 ifneq ($(findstring clang,$(CC)),)
@@ -107,7 +114,7 @@ $(foreach f,$(LIBS),$(eval unit-$(f): $(filter $(B)/tests/unit/$(f)/%,$(UNIT_BIN
 
 -include $(wildcard Makefile.local)
 -include mk/*.mk
--include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+-include $(shell $(SYSTEM) find $(B)/obj -name '*.d' 2>/dev/null)
 
 layers:
 	@scripts/layers.sh $(foreach l,$(LAYERS),$(l):$(subst $() ,$(comma),$(LAYER_$(l))))

@@ -4,8 +4,8 @@ $(B)/tests/bench/guest: tests/bench/guest.c
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  CC $<")
 	$(Q)$(CC) -std=gnu17 -O2 -Wall -Wextra -Werror -static -s -o $@ $<
-$(B)/obj/tests/bench/mhd_echo.o: CFLAGS += $(shell pkg-config --cflags libmicrohttpd 2>/dev/null)
-$(B)/tests/bench/mhd_echo: BENCH_LIBS = $(shell pkg-config --libs libmicrohttpd 2>/dev/null)
+$(B)/obj/tests/bench/mhd_echo.o: CFLAGS += $(shell $(SYSTEM) pkg-config --cflags libmicrohttpd 2>/dev/null)
+$(B)/tests/bench/mhd_echo: BENCH_LIBS = $(shell $(SYSTEM) pkg-config --libs libmicrohttpd 2>/dev/null)
 $(B)/tests/bench/%: $(B)/obj/tests/bench/%.o $(ARCHIVES)
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  LD $@")

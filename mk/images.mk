@@ -12,7 +12,7 @@ images: guest
 # Not sanitized, whatever the daemon is: they run in the function's image.
 GUEST_CFLAGS := -std=gnu17 -O2 -g0 $(WARN) -D_GNU_SOURCE -fno-stack-protector -fcf-protection=none -U_FORTIFY_SOURCE
 GUEST_HEADERS := $(wildcard rootfs/snapshot/*.h)
-guest: $(if $(filter x86_64,$(shell uname -m)),$(B)/guest/fnd-restore $(B)/guest/_fnd_snapshot.abi3.so)
+guest: $(if $(filter x86_64,$(shell $(SYSTEM) uname -m)),$(B)/guest/fnd-restore $(B)/guest/_fnd_snapshot.abi3.so)
 $(B)/guest/fnd-restore: rootfs/snapshot/restore.c $(GUEST_HEADERS)
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  CC $<")
@@ -21,7 +21,7 @@ $(B)/guest/fnd-restore: rootfs/snapshot/restore.c $(GUEST_HEADERS)
 $(B)/guest/_fnd_snapshot.abi3.so: $(addprefix rootfs/snapshot/,save.c descriptors.c tmp.c module.c) $(GUEST_HEADERS)
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  CC $@")
-	$(Q)$(CC) $(GUEST_CFLAGS) $(shell pkg-config --cflags python3 2>/dev/null) -fPIC -shared -Wl,--build-id=none -o $@ $(filter %.c,$^)
+	$(Q)$(CC) $(GUEST_CFLAGS) $(shell $(SYSTEM) pkg-config --cflags python3 2>/dev/null) -fPIC -shared -Wl,--build-id=none -o $@ $(filter %.c,$^)
 
 quickstart-images:
 	@$(MAKE) --no-print-directory images IMAGES="$(QUICKSTART_IMAGES)" IMAGE_DIR=$(IMAGE_DIR)

@@ -8,6 +8,7 @@
 # The command has its own mounts, processes, /run and /tmp; kernel, cgroups, network and /dev are this host's.
 # Exit status: the command's; 125 = there was no system to run it in.
 set -euo pipefail
+PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH # the system's tools before others of the same names
 die() { echo "bare: $*" >&2; exit 125; }
 
 # --- inside the namespaces: ROOT becomes /. By pivot_root: a process that was chroot()ed may make no user namespaces ---

@@ -4,7 +4,7 @@
 #
 # Each name is one that Debian 12 and 13 both have. "a|b": the first of these that the release has.
 set -euo pipefail
-PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH # not another dpkg or apt-get
+PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH # the system's tools before others of the same names
 
 build=(gcc make pkg-config libc6-dev libcgroup-dev libnl-3-dev libnl-route-3-dev libarchive-dev libjansson-dev
 	libsqlite3-dev libcurl4-gnutls-dev libseccomp-dev nettle-dev libgnutls28-dev libnftables-dev python3-dev)

@@ -2,6 +2,7 @@
 # layers.sh LEVEL:folder,folder ... - checks that no folder of lib/ includes a sibling or a higher layer.
 # Called by `make layers` with the levels that the Makefile declares, lowest first.
 set -u
+PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH # the system's tools before others of the same names
 declare -A level
 for arg in "$@"; do
 	for folder in $(tr ',' ' ' <<<"${arg#*:}"); do level[$folder]=${arg%%:*}; done

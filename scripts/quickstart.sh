@@ -2,6 +2,7 @@
 # quickstart.sh BUILD_DIR - a first function in one command: dependencies, build, base images, a daemon on loopback with a state directory
 # of its own, a Python function invoked cold and warm. Everything it started and made (but the build) is gone when it ends.
 set -euo pipefail
+PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH # the system's tools before others of the same names
 cd "$(dirname "$0")/.."
 B=${1:-build}
 began=$SECONDS
@@ -29,29 +30,37 @@ if [ "$(stat -f -c %T /dev/shm 2>/dev/null)" = tmpfs ] && [ "$(df --output=avail
 	where=/dev/shm
 fi
 state=$(mktemp -d $where/fnd-quickstart.XXXXXX)
-log=$state.log
+log=$state.log config=$state.json
 pid=
+stop() {
+	kill "$pid" 2>/dev/null || true
+	wait "$pid" 2>/dev/null || true
+	pid=
+}
 end() {
 	trap '' INT TERM HUP # the end is not to be cut short
 	if [ -n "$pid" ]; then
 		echo "Ending fnd; removing what it made"
-		kill "$pid" 2>/dev/null || true
-		wait "$pid" 2>/dev/null || true
+		stop
 	fi
-	rm -rf "$state" "$log"
+	rm -rf "$state" "$log" "$config"
 }
 trap end EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-step "Starting fnd on http://127.0.0.1:$port; it unpacks the base images into $state"
-"$B/fnd" --listen "127.0.0.1:$port" --state "$state" --images "$B/images" >"$log" 2>&1 &
-pid=$!
-for _ in $(seq 1200); do
-	curl -sf -o /dev/null --max-time 2 "http://127.0.0.1:$port/healthz" && break
-	kill -0 "$pid" 2>/dev/null || { cat "$log" >&2; die "fnd did not start; 'fnctl doctor' tells what a host lacks"; }
-	sleep 0.05
-done
+# start CONFIGURATION: one of its own, whatever is installed on this host
+start() {
+	echo "$1" >"$config"
+	"$B/fnd" --config "$config" --listen "127.0.0.1:$port" --state "$state" --images "$B/images" >"$log" 2>&1 &
+	pid=$!
+	for _ in $(seq 1200); do
+		if curl -sf -o /dev/null --max-time 2 "http://127.0.0.1:$port/healthz"; then return; fi
+		kill -0 "$pid" 2>/dev/null || { cat "$log" >&2; die "fnd did not start; 'fnctl doctor' tells what a host lacks"; }
+		sleep 0.05
+	done
+	die "fnd does not answer; its log is $log"
+}
 export FNCTL_ENDPOINT=http://127.0.0.1:$port
 fnctl=$B/fnctl
 invoke() {
@@ -59,10 +68,27 @@ invoke() {
 	response=$("$fnctl" invoke hello "$1" --log --time)
 	echo "$response"
 }
+# Sandboxes and Python runtimes made ahead, as many as there are to be: else the first invocation would not meet what all later ones do
+await_stock() {
+	local found
+	for _ in $(seq 300); do
+		found=$("$fnctl" --output json doctor | tr -d ' \n') || true
+		if [[ $found =~ \"sandbox\":[4-9] && $found =~ \"python3.11-[^\"]*\":[2-9] ]]; then return; fi
+		sleep 0.1
+	done
+	echo "The stock is not full after 30 s; going on without it."
+}
+
+step "Starting fnd on http://127.0.0.1:$port; it unpacks the base images into $state"
+start '{"prepared_most": 0, "prestarted_most": 0}' # first without any stock, to see what that saves
 
 step "fnctl create hello --runtime python3.11 --handler lambda_function.handler --code rootfs/examples/hello-python"
 "$fnctl" create hello --runtime python3.11 --handler lambda_function.handler --code rootfs/examples/hello-python --memory 512 | sed '/^$/,$d'
-step "First invocation: cold, a sandbox is made"
+without=$(invoke '{"name": "without a stock"}' 2>&1 | grep -E '^[0-9.]+ ms$') || die "the function cannot be invoked: $(cat "$log")"
+stop
+start '{"prepared_least": 4, "prestarted_least": 2}'
+await_stock
+step "First invocation: cold, in a sandbox and a runtime made ahead (with none, the first one has just taken $without here)"
 invoke '{"name": "cold"}'
 step "Second invocation: warm"
 invoke '{"name": "warm"}'

@@ -9,6 +9,7 @@
 # Exit status: CMD's; 124 = out of time; 125 = the machine did not come up.
 # Environment: FND_VM_CACHE (/var/cache/fnd-vm), FND_VM_CPUS (2), FND_VM_MEM (3072, in MB).
 set -u
+PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH # the system's tools before others of the same names
 cache=${FND_VM_CACHE:-/var/cache/fnd-vm}
 cpus=${FND_VM_CPUS:-2}
 mem=${FND_VM_MEM:-3072}

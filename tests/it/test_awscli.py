@@ -8,6 +8,9 @@ class AwsCli(Case):
         self.dir = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.dir)
         self.env = dict(os.environ, AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_DEFAULT_REGION="us-east-1", AWS_PAGER="", HOME=self.dir)
+        os.mkdir(os.path.join(self.dir, ".aws"))
+        with open(os.path.join(self.dir, ".aws/config"), "w") as f:  # version 2 wants payloads in base64 otherwise; version 1 reads over it
+            f.write("[default]\ncli_binary_format = raw-in-base64-out\n")
 
     def aws(self, *args, fails=False):
         r = subprocess.run(["aws", "--endpoint-url", self.d.endpoint, "lambda", *args], cwd=self.dir, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
