@@ -28,6 +28,7 @@ static void put_status(json_t *o, const struct fn_function *f)
 
 json_t *fn_function_json(struct fn_api *api, const struct fn_function *f, const char *arn_qualifier, bool listed)
 {
+	const struct fn_runtime *rt = fn_runtimes_find(api->cfg.runtimes, f->runtime);
 	json_t *o = json_object(), *log;
 	uint8_t digest[32];
 	char arn[400], when[32], *b64 = NULL;
@@ -63,10 +64,10 @@ json_t *fn_function_json(struct fn_api *api, const struct fn_function *f, const 
 	json_object_set_new(o, "EphemeralStorage", json_pack("{si}", "Size", f->ephemeral_mb));
 	json_object_set_new(o, "SnapStart", json_pack("{ssss}", "ApplyOn", f->snap_start ? "PublishedVersions" : "None", "OptimizationStatus",
 						      f->snapshot_tree ? "On" : "Off"));
-	if (!listed) {
+	if (!listed && rt) {
 		char version_arn[256];
 
-		snprintf(version_arn, sizeof(version_arn), "arn:aws:lambda:%s::runtime:%s", api->cfg.region, f->code_sha256);
+		fn_runtime_version_arn(rt, api->cfg.region, version_arn, sizeof(version_arn));
 		json_object_set_new(o, "RuntimeVersionConfig", json_pack("{ss}", "RuntimeVersionArn", version_arn));
 	}
 	log = json_pack("{ssss}", "LogFormat", f->log_format, "LogGroup", f->log_group);

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/str.h"
+#include "image/digest.h"
 
 struct fn_runtimes {
 	char *state_dir;
@@ -150,6 +151,22 @@ static void clear_layers(struct fn_runtime *r)
 	r->installed = false;
 }
 
+static void name_version(struct fn_runtime *r)
+{
+	fn_auto_buf struct fn_buf b = {0};
+
+	(void)fn_buf_addf(&b, "%s\n%s\n", r->name, r->version);
+	for (unsigned i = 0; i < r->n_layers; i++)
+		(void)fn_buf_addf(&b, "%s\n", r->layers[i]);
+	fn_sha256_hex(b.data, b.len, r->version_id);
+}
+
+const char *fn_runtime_version_arn(const struct fn_runtime *r, const char *region, char *buf, size_t size)
+{
+	snprintf(buf, size, "arn:aws:lambda:%s::runtime:%s", region, r->version_id);
+	return buf;
+}
+
 static int load_manifest(struct fn_runtimes *rs, struct fn_runtime *r, struct fn_err *err)
 {
 	char path[PATH_MAX], tree[PATH_MAX + 100];
@@ -191,6 +208,7 @@ int fn_runtimes_rescan(struct fn_runtimes *r, struct fn_err *err)
 	for (size_t i = 0; i < r->n; i++) {
 		int rc = load_manifest(r, &r->items[i], err);
 
+		name_version(&r->items[i]);
 		if (rc < 0)
 			return rc;
 	}

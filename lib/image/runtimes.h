@@ -40,6 +40,7 @@ struct fn_runtime {
 	bool installed;
 	unsigned n_layers;
 	char *layers[FN_IMAGE_LAYERS_MAX]; /* tree names, uppermost first */
+	char version_id[65];               /* of the base image under this name, for ARNs: fn_runtime_version_arn() */
 	int64_t size;                      /* bytes of the layers' archives */
 };
 
@@ -48,6 +49,9 @@ int fn_runtimes_load(const char *config_file, const char *state_dir, struct fn_r
 /* Looks at <state>/images again (after `fnctl images` or `make images` added one). */
 int fn_runtimes_rescan(struct fn_runtimes *r, struct fn_err *err);
 const struct fn_runtime *fn_runtimes_find(const struct fn_runtimes *r, const char *name); /* NULL = unknown */
+/* "arn:aws:lambda:<region>::runtime:<64 hex>": what RuntimeVersionConfig and INIT_START say. The same for all functions of a runtime, another
+ * with another base image. Returns buf. */
+const char *fn_runtime_version_arn(const struct fn_runtime *r, const char *region, char *buf, size_t size);
 /* The first of a function's environment variables that keeps its runtime from having been started ahead; NULL = none, may be. */
 const char *fn_runtime_prestart_obstacle(const struct fn_runtime *r, const struct fn_env_var *env, size_t n);
 /* "python3.11, provided.al2023": what is installed, for messages; caller frees; NULL on no memory. */

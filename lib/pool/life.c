@@ -16,6 +16,52 @@
 #define PROVISIONED_INIT_US 130000000u /* Lambda: 130 s, or the function's timeout if that is longer */
 
 /* --- starting --- */
+/* Is it the package's fault, not the platform's? Then it is so however often it is tried. stage: sandbox/child.c */
+static bool is_entry_fault(const struct fn_err *err)
+{
+	static const int codes[] = {ENOENT, EACCES, EPERM, ENOEXEC, ELIBBAD, ENOTDIR, EISDIR, ELOOP, EINVAL, ENAMETOOLONG, E2BIG};
+
+	for (size_t i = 0; fn_streq(err->stage, "exec") && i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (err->code == codes[i])
+			return true;
+	return err->code == ENOENT && fn_streq(err->stage, "bootstrap");
+}
+
+/* In the words of Lambda's, which are Go's. */
+static void describe_entry_fault(struct fn_worker *w, const struct fn_err *err)
+{
+	const struct fn_runtime *rt = fn_runtimes_find(w->group->pool->cfg.runtimes, w->group->function->runtime);
+	char list[200] = "", why[64];
+
+	if (fn_streq(err->stage, "exec")) {
+		snprintf(why, sizeof(why), "%s", strerror(err->code));
+		why[0] = (char)(why[0] >= 'A' && why[0] <= 'Z' ? why[0] - 'A' + 'a' : why[0]);
+		snprintf(w->entry_error, sizeof(w->entry_error), "fork/exec %.160s: %s", err->msg, why);
+		return;
+	}
+	for (char **e = rt ? rt->exec_candidates : NULL; e && *e; e++)
+		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", list[0] ? " " : "", *e);
+	snprintf(w->entry_error, sizeof(w->entry_error), "Couldn't find valid bootstrap(s): [%s]", list);
+}
+
+/* What waits for it is answered; the start is not tried again. */
+static void not_spawned(struct fn_worker *w, const struct fn_err *err)
+{
+	struct fn_group *g = w->group;
+	struct fn_invocation *inv = w->inv ? fn_take_ptr(w->inv) : fn_group_wait_out(g);
+	char text[512];
+
+	fn_log_error("cannot start an environment of %s: %s", g->function->name, fn_err_format(err, text, sizeof(text)));
+	if (inv) {
+		fn_invocation_fail(inv, err);
+		fn_group_done(g);
+	}
+	fn_invocation_unref(inv);
+	if (w->reason == FN_PROVISIONED)
+		fn_group_provision_failed(g, err->code == ECONNRESET ? NULL : fn_err_format(err, text, sizeof(text)));
+	fn_worker_snapshot_dead(w, err);
+}
+
 static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *res)
 {
 	struct fn_worker *w = arg;
@@ -30,31 +76,12 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *r
 		return;
 	}
 	if (err) {
-		struct fn_invocation *inv = w->inv ? fn_take_ptr(w->inv) : fn_group_wait_out(g);
-		char text[512];
-
-		if (err->code == ENOENT && fn_streq(err->stage, "bootstrap") && inv) {
-			char msg[512], list[256] = "";
-			const struct fn_runtime *rt = fn_runtimes_find(p->cfg.runtimes, g->function->runtime);
-			size_t len = 0;
-			char *json;
-
-			for (char **e = rt ? rt->exec_candidates : NULL; e && *e; e++)
-				snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", list[0] ? " " : "", *e);
-			snprintf(msg, sizeof(msg), "Couldn't find valid bootstrap(s): [%s]", list);
-			json = fn_error_json("Runtime.InvalidEntrypoint", inv->id, msg, &len);
-			fn_invocation_complete(inv, FN_INV_FUNCTION_ERROR, json, len);
+		if (is_entry_fault(err) && !w->restored) { /* an init that has failed: fn_worker_finish_dead() goes on */
+			describe_entry_fault(w, err);
+			w->spawned_us = w->asked_us;
 		} else {
-			fn_log_error("cannot start an environment of %s: %s", g->function->name, fn_err_format(err, text, sizeof(text)));
-			if (inv)
-				fn_invocation_fail(inv, err);
+			not_spawned(w, err);
 		}
-		if (inv)
-			fn_group_done(g);
-		fn_invocation_unref(inv);
-		if (w->reason == FN_PROVISIONED)
-			fn_group_provision_failed(g, err->code == ECONNRESET ? NULL : fn_err_format(err, text, sizeof(text)));
-		fn_worker_snapshot_dead(w, err);
 		w->gone = true;
 		fn_worker_end(w);
 		return;
@@ -121,13 +148,10 @@ static struct fn_worker *start(struct fn_group *g, struct fn_invocation *bound, 
 		w->delivered_us = w->asked_us;
 		bound->deadline_real_ms = (fn_clock_real_us() + (uint64_t)g->function->timeout_s * 1000000u) / 1000;
 		fn_worker_arm(w, w->delivered_us + (uint64_t)g->function->timeout_s * 1000000u);
-		fn_worker_log(w, "START RequestId: %s Version: %s\n", bound->id, g->function->version);
 	}
 	r = fn_worker_spec(w, &spec, &err);
 	if (r == 0) {
-		const struct fn_runtime *rt = fn_runtimes_find(p->cfg.runtimes, g->function->runtime);
-
-		fn_worker_log(w, "%s Runtime Version: %s\n", w->restored ? "RESTORE_START" : "INIT_START", rt->version);
+		fn_report_init_start(w, fn_runtimes_find(p->cfg.runtimes, g->function->runtime));
 		r = p->spawn ? fn_spawn_start(p->spawn, &spec, on_spawned, w, &w->request) : -ECONNRESET;
 		if (r < 0)
 			fn_err_set(&err, r, "fn-spawnd", "it is restarting; try again");
@@ -175,42 +199,43 @@ void fn_pool_on_exit(struct fn_pool *p, uint64_t sandbox, const struct fn_sandbo
 		fn_worker_end(w);
 }
 
-static void init_report(struct fn_worker *w, const char *phase)
-{
-	char status[160];
+#define INVALID_ENTRY "Runtime.InvalidEntrypoint"
 
-	if (w->timed_out)
-		snprintf(status, sizeof(status), "timeout");
-	else
-		snprintf(status, sizeof(status), "error\tError Type: %s", w->error_type[0] ? w->error_type : "Runtime.ExitError");
-	if (w->restored)
-		fn_worker_log(w, "RESTORE_REPORT Restore Duration: %.2f ms\tStatus: %s\n", (double)(fn_clock_mono_us() - w->asked_us) / 1000.0, status);
-	else
-		fn_worker_log(w, "INIT_REPORT Init Duration: %.2f ms\tPhase: %s\tStatus: %s\n",
-			      (double)(fn_clock_mono_us() - (w->spawned_us ? w->spawned_us : w->asked_us)) / 1000.0, phase, status);
+void fn_worker_init_failed(struct fn_worker *w)
+{
+	uint64_t from = w->restored || !w->spawned_us ? w->asked_us : w->spawned_us;
+	const char *type = w->entry_error[0] ? INVALID_ENTRY : w->error_type[0] ? w->error_type : "Runtime.ExitError";
+
+	if (w->init_reported)
+		return;
+	w->init_reported = true;
+	fn_report_init(w, fn_clock_mono_us() - from, w->timed_out ? FN_TIMED_OUT : type);
 }
 
-/* What the caller sees of a runtime that has ended. */
-static char *death_json(struct fn_worker *w, size_t *len, char *status, size_t size)
+/* What the caller sees of a runtime that has ended; *ret_type: what REPORT says. */
+static char *death_json(struct fn_worker *w, size_t *len, const char **ret_type)
 {
-	char words[64], msg[160];
-	const char *w1, *type = w->exit.oom ? "Runtime.OutOfMemory" : "Runtime.ExitError";
+	char words[64], msg[300];
+	const char *w1;
 
 	if (w->init_error) {
-		char *body = fn_take_ptr(w->init_error);
-
 		*len = w->init_error_len;
-		snprintf(status, size, "Status: error\tError Type: %s\t", w->error_type);
-		return body;
+		*ret_type = w->error_type;
+		return fn_take_ptr(w->init_error);
 	}
-	w1 = w->exit.oom ? "signal: killed" : fn_exit_words(w->exit.wait_status, words, sizeof(words));
-	if (w1)
-		snprintf(msg, sizeof(msg), "Runtime exited with error: %s", w1);
-	else
-		snprintf(msg, sizeof(msg), "Runtime exited without providing a reason");
-	fn_worker_log(w, "RequestId: %s Error: %s\n%s\n", w->inv->id, msg, type);
-	snprintf(status, size, "Status: error\tError Type: %s\t", type);
-	return fn_error_json(type, w->inv->id, msg, len);
+	if (w->entry_error[0]) {
+		*ret_type = INVALID_ENTRY;
+		snprintf(msg, sizeof(msg), "%s", w->entry_error);
+	} else {
+		*ret_type = w->exit.oom ? "Runtime.OutOfMemory" : "Runtime.ExitError";
+		w1 = w->exit.oom ? "signal: killed" : fn_exit_words(w->exit.wait_status, words, sizeof(words));
+		if (w1)
+			snprintf(msg, sizeof(msg), "Runtime exited with error: %s", w1);
+		else
+			snprintf(msg, sizeof(msg), "Runtime exited without providing a reason");
+	}
+	fn_report_fault(w, msg, *ret_type);
+	return fn_error_json(*ret_type, w->inv->id, msg, len);
 }
 
 void fn_worker_finish_dead(struct fn_worker *w)
@@ -219,14 +244,15 @@ void fn_worker_finish_dead(struct fn_worker *w)
 	const struct fn_err lost = {ECONNRESET, "fn-spawnd", "it ended and took the execution environment with it; try again"};
 	bool in_init = w->ready_us == 0 && w->spawned_us != 0;
 	bool helper_lost = fn_worker_lost(w);
-	char status[160] = "", *json;
+	const char *type;
 	size_t len = 0;
+	char *json;
 
 	fn_worker_read_output(w);
 	fn_worker_flush_output(w);
 	if (w->reason == FN_FOR_SNAPSHOT) {
 		if (in_init && (w->timed_out || w->gone))
-			init_report(w, "init");
+			fn_worker_init_failed(w);
 		fn_worker_snapshot_dead(w, NULL);
 		fn_worker_free(w);
 		return;
@@ -234,14 +260,15 @@ void fn_worker_finish_dead(struct fn_worker *w)
 	if (in_init && w->reason == FN_PROVISIONED && (w->timed_out || w->gone))
 		fn_group_provision_failed(g, helper_lost ? NULL : "FUNCTION_ERROR_INIT_FAILURE");
 	if (in_init && !g->pool->shutdown && (w->timed_out || w->gone) && !(g->retired && !w->inv))
-		init_report(w, w->inv ? "invoke" : "init");
+		fn_worker_init_failed(w);
 	if (w->inv && (helper_lost || g->pool->shutdown)) {
 		fn_invocation_fail(w->inv, &lost);
 		fn_invocation_unref(fn_take_ptr(w->inv));
 		fn_group_done(g);
 	} else if (w->inv) {
-		json = death_json(w, &len, status, sizeof(status));
-		fn_worker_finish(w, FN_INV_FUNCTION_ERROR, json, len, status);
+		fn_report_start(w);
+		json = death_json(w, &len, &type);
+		fn_worker_finish(w, FN_INV_FUNCTION_ERROR, json, len, type);
 	} else if (in_init && w->restored && !helper_lost && (w->timed_out || w->gone) && !g->pool->shutdown) {
 		fn_worker_restore_failed(w);
 	} else if (in_init && (w->timed_out || w->gone) && !g->pool->shutdown) {

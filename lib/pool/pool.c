@@ -94,6 +94,13 @@ struct fn_group *fn_group_find(struct fn_pool *p, const struct fn_function *f)
 	return fn_map_get(p->groups, group_key(f, key, sizeof(key)));
 }
 
+static enum fn_level level_of(const char *name)
+{
+	enum fn_level level = name ? fn_level_parse(name, strlen(name)) : FN_LEVEL_NONE;
+
+	return level == FN_LEVEL_NONE ? FN_LEVEL_INFO : level;
+}
+
 struct fn_group *fn_group_get(struct fn_pool *p, struct fn_function *f)
 {
 	char key[256];
@@ -109,6 +116,11 @@ struct fn_group *fn_group_get(struct fn_pool *p, struct fn_function *f)
 	}
 	recall(p, g, f);
 	g->pool = p;
+	if (fn_streq(f->log_format, "JSON")) {
+		g->json = true;
+		g->app_level = level_of(f->app_log_level);
+		g->system_level = level_of(f->system_log_level);
+	}
 	g->function = fn_function_ref(f);
 	fn_list_init(&g->workers);
 	fn_list_init(&g->waiting);

@@ -130,7 +130,7 @@ void fn_worker_on_snapshot(void *arg, int fd)
 		return;
 	}
 	w->ready_us = fn_clock_mono_us();
-	fn_worker_log(w, "INIT_REPORT Init Duration: %.2f ms\tPhase: init\tStatus: success\n", (double)(w->ready_us - w->spawned_us) / 1000.0);
+	fn_report_init(w, w->ready_us - w->spawned_us, "");
 	memcpy(req.tree, s->tree, sizeof(req.tree));
 	fn_worker_arm(w, fn_pool_now_us(w->group->pool) + WRITE_US + (uint64_t)(unsigned)f->memory_mb * WRITE_US_PER_MB);
 	s->unpacking = true;
@@ -169,10 +169,11 @@ void fn_worker_snapshot_dead(struct fn_worker *w, const struct fn_err *err)
 	}
 	if ((err && err->code == ECONNRESET) || w->group->pool->shutdown || (!err && fn_worker_lost(w))) {
 		res.what = FN_SNAPSHOT_LOST;
+	} else if (w->entry_error[0]) {
+		snprintf(res.code, sizeof(res.code), "FunctionError.InvalidEntryPoint");
+		snprintf(res.reason, sizeof(res.reason), "%s", w->entry_error);
 	} else if (err) {
-		bool function = err->code == ENOENT && fn_streq(err->stage, "bootstrap");
-
-		snprintf(res.code, sizeof(res.code), "%s", function ? "FunctionError.InvalidEntryPoint" : "InternalError");
+		snprintf(res.code, sizeof(res.code), "InternalError");
 		snprintf(res.reason, sizeof(res.reason), "%s", fn_err_format(err, text, sizeof(text)));
 	} else if (w->init_error) {
 		snprintf(res.reason, sizeof(res.reason), "init failed: %s; its log tells more", w->error_type);

@@ -156,10 +156,11 @@ void fn_worker_serve(struct fn_worker *w, struct fn_invocation *inv)
 		inv->provisioned = w->reason == FN_PROVISIONED;
 		inv->spilled = !inv->provisioned && w->group->floor > 0;
 		w->inv = inv;
+		w->started = false;
 		w->delivered_us = fn_clock_mono_us();
 		inv->deadline_real_ms = (fn_clock_real_us() + limit) / 1000;
-		fn_worker_log(w, "START RequestId: %s Version: %s\n", inv->id, w->group->function->version);
 	}
+	fn_report_start(w);
 	fn_worker_set_state(w, FN_WORKER_BUSY);
 	fn_worker_arm(w, w->delivered_us + limit);
 	r = fn_rt_deliver(w->rt, inv);
@@ -217,7 +218,7 @@ void fn_worker_write_report(void *arg)
 	fn_deferred_cancel(&w->report.later);
 	fn_worker_read_output(w);
 	fn_worker_flush_output(w);
-	fn_worker_report(w, inv, w->report.end_us, w->report.status);
+	fn_report_end(w, inv);
 	fn_worker_set_peak(w, before);
 	fn_invocation_unref(inv);
 }
@@ -228,6 +229,7 @@ void fn_worker_finish(struct fn_worker *w, enum fn_inv_outcome outcome, char *re
 
 	w->report.inv = fn_invocation_ref(inv);
 	w->report.end_us = fn_clock_mono_us();
+	w->report.produced = len;
 	snprintf(w->report.status, sizeof(w->report.status), "%s", status);
 	if (inv->want_tail) /* which must hold them; who does not want it need not wait for them */
 		fn_worker_write_report(w);
@@ -248,8 +250,7 @@ static void on_next(void *arg)
 		fn_worker_on_snapshot_refused(w, "the runtime takes no snapshots");
 	} else if (w->state == FN_WORKER_INIT) {
 		w->ready_us = fn_clock_mono_us();
-		if (w->restored)
-			fn_worker_log(w, "RESTORE_REPORT Restore Duration: %.2f ms\n", (double)(w->ready_us - w->asked_us) / 1000.0);
+		fn_report_init(w, w->ready_us - (w->restored ? w->asked_us : w->spawned_us), "");
 		fn_keep_started(&w->group->pool->keep, &w->group->keep, w->ready_us - w->asked_us);
 		fn_spawn_initialised(w->group->pool->spawn, w->sandbox);
 		became_idle(w);
@@ -277,15 +278,14 @@ static void on_response(void *arg, char *body, size_t len, const char *content_t
 static void on_error(void *arg, char *body, size_t len, const char *error_type)
 {
 	struct fn_worker *w = arg;
-	char status[160];
 
+	(void)error_type; /* the caller has it; to the platform an invocation whose handler has failed has run well */
 	if (w->state != FN_WORKER_BUSY || !w->inv) {
 		free(body);
 		return;
 	}
-	snprintf(status, sizeof(status), "Status: error\tError Type: %s\t", error_type[0] ? error_type : "Function.Unknown");
 	fn_worker_set_state(w, FN_WORKER_FINISHING);
-	fn_worker_finish(w, FN_INV_FUNCTION_ERROR, body, len, status);
+	fn_worker_finish(w, FN_INV_FUNCTION_ERROR, body, len, "");
 }
 
 static void on_too_large(void *arg)
@@ -299,7 +299,7 @@ static void on_too_large(void *arg)
 		return;
 	}
 	fn_worker_set_state(w, FN_WORKER_FINISHING);
-	fn_worker_finish(w, FN_INV_FUNCTION_ERROR, text, text ? strlen(text) : 0, "Status: error\tError Type: Function.ResponseSizeTooLarge\t");
+	fn_worker_finish(w, FN_INV_FUNCTION_ERROR, text, text ? strlen(text) : 0, "Function.ResponseSizeTooLarge");
 }
 
 static void on_init_error(void *arg, char *body, size_t len, const char *error_type)
@@ -309,7 +309,7 @@ static void on_init_error(void *arg, char *body, size_t len, const char *error_t
 	free(w->init_error);
 	w->init_error = body;
 	w->init_error_len = len;
-	snprintf(w->error_type, sizeof(w->error_type), "%s", error_type);
+	fn_report_error_type(error_type, w->error_type, sizeof(w->error_type));
 	/* the runtime is to exit now; if it does not, it is made to */
 	fn_worker_arm(w, fn_pool_now_us(w->group->pool) + 100000u);
 }
@@ -320,16 +320,19 @@ const struct fn_rt_ops fn_worker_rt_ops = {on_next, on_response, on_error, on_to
 /* --- deadlines --- */
 static void invocation_timed_out(struct fn_worker *w)
 {
-	char stamp[32], msg[128], *json;
+	char msg[128], *json;
 	size_t len = 0;
 
 	w->timed_out = true;
 	snprintf(msg, sizeof(msg), "Task timed out after %d.00 seconds", w->group->function->timeout_s);
 	fn_worker_read_output(w);
 	fn_worker_flush_output(w);
-	fn_worker_log(w, "%s %s %s\n\n", fn_clock_format_rfc3339(fn_clock_real_us(), stamp, sizeof(stamp)), w->inv->id, msg);
+	if (w->state == FN_WORKER_INIT)
+		fn_worker_init_failed(w);
+	fn_report_start(w);
+	fn_report_timeout(w, msg);
 	json = fn_error_json("Sandbox.Timedout", w->inv->id, msg, &len);
-	fn_worker_finish(w, FN_INV_FUNCTION_ERROR, json, len, "Status: timeout\t");
+	fn_worker_finish(w, FN_INV_FUNCTION_ERROR, json, len, FN_TIMED_OUT);
 	fn_worker_end(w);
 }
 

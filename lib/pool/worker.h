@@ -4,6 +4,7 @@
 
 #include "base/map.h"
 #include "pool/lend.h"
+#include "runtime/levels.h"
 #include "runtime/rtapi.h"
 
 enum fn_worker_state {
@@ -49,6 +50,8 @@ struct fn_group {
 	struct fn_list waiting; /* of struct fn_invocation */
 	unsigned n_waiting, count[FN_WORKER_STATES];
 	bool retired;
+	bool json;                             /* its LoggingConfig: the log format, and what is written at least */
+	enum fn_level app_level, system_level;
 	struct fn_keep_function keep;
 	uint64_t memory_seen;        /* peak of the last one that was measured */
 	uint64_t prewarm;            /* timer */
@@ -73,6 +76,7 @@ struct fn_worker {
 	struct fn_rt *rt;
 	uint64_t output_io, timer, due_us; /* due_us: when the timer fires */
 	bool frozen, timed_out, gone;
+	bool started, init_reported; /* START of inv, and how its init ended, are written */
 	char log_stream[80];
 	char plain[96];              /* what kept its runtime from having been started ahead, or its snapshot from being used; "" = nothing */
 	struct fn_buf line;          /* output since the last newline */
@@ -81,13 +85,15 @@ struct fn_worker {
 		struct fn_deferred later;
 		struct fn_invocation *inv; /* NULL = none is due */
 		uint64_t end_us;
-		char status[160];
+		size_t produced;       /* bytes of the result */
+		char status[64];       /* "" = success, FN_TIMED_OUT, or the error's type */
 	} report;
 	struct fn_sandbox_timing timing;
 	struct fn_sandbox_exit exit;
 	char *init_error;            /* what the runtime posted to init/error */
 	size_t init_error_len;
-	char error_type[64];
+	char error_type[64];         /* of that */
+	char entry_error[256];       /* why its entry point could not be run; "" = it could */
 	bool first;                  /* has not served yet: its REPORT tells of the cold start */
 	enum fn_worker_reason reason; /* why it was made */
 	bool restored;               /* begun from a snapshot: its init is a restore */
@@ -160,7 +166,8 @@ void fn_worker_set_peak(struct fn_worker *w, uint64_t before);
 void fn_worker_serve(struct fn_worker *w, struct fn_invocation *inv);
 /* Writes END and REPORT of the last invocation, if they are still due. */
 void fn_worker_write_report(void *arg);
-/* The invocation is over; the environment goes on (or is about to be ended by the caller). */
+/* The invocation is over; the environment goes on (or is about to be ended by the caller). status: as in report.status. */
+#define FN_TIMED_OUT "timeout"
 void fn_worker_finish(struct fn_worker *w, enum fn_inv_outcome outcome, char *result, size_t len, const char *status);
 /* When it is to end, being idle. */
 uint64_t fn_worker_until(const struct fn_worker *w);
@@ -177,6 +184,7 @@ void fn_worker_free(struct fn_worker *w); /* then dispatches what waits in its g
 struct fn_worker *fn_worker_start(struct fn_group *g, struct fn_invocation *bound, enum fn_worker_reason reason);
 /* The environment is gone for good: whoever it owed an answer gets one, then it is freed. */
 void fn_worker_finish_dead(struct fn_worker *w);
+void fn_worker_init_failed(struct fn_worker *w); /* writes so, once */
 
 /* lend.c */
 void fn_pool_weigh_lent(struct fn_pool *p); /* they grow while they are away: accounts for it */
@@ -186,9 +194,20 @@ void fn_worker_leave(void *arg); /* the borrower's: gives it back */
 void fn_worker_on_output(void *arg, int fd, uint32_t events);
 void fn_worker_read_output(struct fn_worker *w); /* all that is there */
 void fn_worker_flush_output(struct fn_worker *w); /* a last line without newline */
-/* A line of the platform's, to the log and the invocation's tail. */
-void fn_worker_log(struct fn_worker *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void fn_worker_report(struct fn_worker *w, const struct fn_invocation *inv, uint64_t end_us, const char *status);
+/* Lines as they are, to the log and the invocation's tail. */
+void fn_worker_emit(struct fn_worker *w, const char *text, size_t len);
+
+/* report.c: the platform's lines, in the function's log format. */
+void fn_report_init_start(struct fn_worker *w, const struct fn_runtime *rt);
+/* An init, or restore, is over; status as in report.status. */
+void fn_report_init(struct fn_worker *w, uint64_t us, const char *status);
+void fn_report_start(struct fn_worker *w); /* of w->inv, once */
+void fn_report_fault(struct fn_worker *w, const char *message, const char *type);
+void fn_report_timeout(struct fn_worker *w, const char *message);
+void fn_report_dropped(struct fn_worker *w, uint64_t bytes, uint64_t records);
+void fn_report_end(struct fn_worker *w, const struct fn_invocation *inv); /* END and REPORT: of w->report */
+/* The type that reports carry of an error that the runtime has called `said`. Returns buf. */
+const char *fn_report_error_type(const char *said, char *buf, size_t size);
 
 /* snapshot.c */
 struct fn_snapshot;

@@ -250,12 +250,13 @@ static int step_limits(struct state *s, struct fn_err *err)
 	return fn_proc_rlimits(err);
 }
 
+/* As Lambda's: the first that is there and no directory. One that cannot be run is not passed over for the next. */
 static const char *find_candidate(const struct fn_spec *spec)
 {
 	for (char **p = spec->exec_candidates; *p; p++) {
 		struct stat st;
 
-		if (stat(*p, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111))
+		if (stat(*p, &st) == 0 ? !S_ISDIR(st.st_mode) : errno != ENOENT && errno != ENOTDIR)
 			return *p;
 	}
 	return NULL;
@@ -304,7 +305,7 @@ static int runtime_start(struct state *s, struct fn_err *err)
 		return fn_err_set(err, errno, "working directory", "%s", s->spec.cwd);
 	path = find_candidate(&s->spec);
 	if (!path)
-		return fn_err_set(err, ENOENT, "bootstrap", "no executable file among the candidates");
+		return fn_err_set(err, ENOENT, "bootstrap", "none of the candidates is there");
 	if (s->spec.prestart && s->gate[0] != FN_PRESTART_FD) {
 		if (s->exec_pipe[1] == FN_PRESTART_FD)
 			s->exec_pipe[1] = fcntl(s->exec_pipe[1], F_DUPFD_CLOEXEC, FN_PRESTART_FD + 1);

@@ -172,3 +172,38 @@ bool fn_json_valid(const char *text, size_t len, size_t *ret_at)
 		*ret_at = (size_t)(s.p - text);
 	return ok && fn_utf8_valid(text, len);
 }
+
+bool fn_json_member(const char *text, size_t len, const char *name, const char **ret, size_t *ret_len)
+{
+	struct scan s = {text, text + len};
+	size_t n = strlen(name);
+	bool found = false;
+	char c;
+
+	space(&s);
+	if (s.p >= s.end || *s.p++ != '{')
+		return false;
+	do {
+		const char *from;
+		bool ours;
+
+		space(&s);
+		from = s.p + 1;
+		if (!key(&s))
+			return false;
+		ours = (size_t)(s.end - from) > n && memcmp(from, name, n) == 0 && from[n] == '"';
+		space(&s);
+		from = s.p;
+		if (!value(&s))
+			return false;
+		if (ours) {
+			found = *from == '"';
+			*ret = from + 1;
+			*ret_len = (size_t)(s.p - from) - 2;
+		}
+		space(&s);
+		c = s.p < s.end ? *s.p++ : '\0';
+	} while (c == ',');
+	space(&s);
+	return found && c == '}' && s.p == s.end;
+}

@@ -134,7 +134,7 @@ def wait_active(daemon, names):
 
 
 def report_stages(headers):
-    """X-Amz-Log-Result of cold invocations -> {stage: median us}, from the end of the REPORT line."""
+    """X-Amz-Log-Result of cold invocations -> {stage: median us}, from the line behind REPORT."""
     import base64
     seen = {}
     for h in headers:

@@ -7,6 +7,18 @@
 #include "fuzz/fuzz.h"
 #include "web/json_scan.h"
 
+/* Of a text that both take for an object, both find the same member, or none. */
+static void check_member(const char *text, size_t size, json_t *j, bool ok)
+{
+	const char *value = NULL, *theirs = json_string_value(json_object_get(j, "level"));
+	size_t len = 0;
+	bool found = fn_json_member(text, size, "level", &value, &len);
+
+	fuzz_check(!found || (value > text && value + len < text + size));
+	if (j && ok && !memchr(text, '\\', size))
+		fuzz_check(found == (theirs != NULL) && (!found || (strlen(theirs) == len && memcmp(theirs, value, len) == 0)));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	size_t at = size + 1;
@@ -27,6 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			   (json_error_code(&e) == json_error_invalid_syntax && size >= 6));
 	if (ok)
 		fuzz_check(fn_utf8_valid(data, size));
+	check_member((const char *)data, size, j, ok);
 	json_decref(j);
 	return 0;
 }

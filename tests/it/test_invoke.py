@@ -225,26 +225,12 @@ def handler(event, context):
         r = self.d.invoke(f, {})
         self.assertEqual(r.json["errorType"], "Runtime.OutOfMemory")
 
-    def test_missing_bootstrap(self):
-        f = self.function(zip_bytes=make_zip({"readme": "x"}))
-        r = self.d.invoke(f, {})
-        self.assertEqual((r.status, r.error), (200, "Unhandled"))
-        self.assertEqual(r.json["errorType"], "Runtime.InvalidEntrypoint")
-        self.assertIn("Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]", r.json["errorMessage"])
-
-    def test_bootstrap_that_cannot_be_run(self):
-        f = self.function(zip_bytes=make_zip({"bootstrap": "#!/no/such/interpreter\n"}))
-        r = self.d.invoke(f, {})
-        self.assertTrue(r.error or r.status == 500, r)
-        self.assertRegex(r.body.decode(), "exec|bootstrap")
-
     def test_report_line(self):
         f = self.function()
         cold, warm = self.d.invoke(f, {}, tail=True), self.d.invoke(f, {}, tail=True)
         rid = cold.headers["x-amzn-requestid"]
         self.assertRegex(cold.log, rf"START RequestId: {rid} Version: \$LATEST\n")
-        self.assertRegex(cold.log, rf"END RequestId: {rid}\nREPORT RequestId: {rid}\tDuration: \d+\.\d\d ms\tBilled Duration: \d+ ms\tMemory Size: 128 MB\t"
-                         r"Max Memory Used: \d+ MB\tInit Duration: \d+\.\d\d ms\tCold Start: queue \d+\.\d\d ms, cgroup .* ms, mounts .* ms, clone .* ms, net .* ms, exec .* ms, init .* ms")
+        self.assertRegex(cold.log, r"\tInit Duration: \d+\.\d\d ms\t\n")  # test_reports.py has the whole
         self.assertNotIn("Init Duration", warm.log)
         f2 = self.python("def handler(e, c):\n    print('x' * 9000)\n    print('last')\n")
         tail = self.d.invoke(f2, {}, tail=True).log

@@ -67,7 +67,7 @@ class Fnctl(Case):
         r = subprocess.run([os.path.join(BUILD, "fnctl"), "--endpoint", self.d.endpoint, "invoke", name, '{"do":"print","bytes":3,"newline":1}', "--log", "--time"],
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={}, timeout=60)
         self.assertEqual(r.stdout, b'{"printed":4}')
-        self.assertRegex(r.stderr.decode(), r"START RequestId.*\nxxx\nEND (.*\n)*REPORT.*\n[\d.]+ ms\n")
+        self.assertRegex(r.stderr.decode(), r"START RequestId.*\nxxx\nEND (.*\n)*REPORT.*\nRequestId: \S+ Cold Start: .*\n[\d.]+ ms\n")
 
     def test_following(self):
         name = self.function()

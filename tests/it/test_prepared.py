@@ -19,7 +19,7 @@ class Prepared(Case):
         wait_until("the stock is full", lambda: self.stock(d) == 3)
         d.create("f")
         r = d.invoke("f", {"do": "echo"}, tail=True)
-        self.assertRegex(r.log, r"Cold Start: queue [\d.]+ ms, cgroup [\d.]+ ms, mounts [\d.]+ ms, clone 0\.00 ms, net 0\.00 ms, exec [\d.]+ ms, init [\d.]+ ms, prepared sandbox\t")
+        self.assertRegex(r.log, r"Cold Start: queue [\d.]+ ms, cgroup [\d.]+ ms, mounts [\d.]+ ms, clone 0\.00 ms, net 0\.00 ms, exec [\d.]+ ms, init [\d.]+ ms, prepared sandbox\n")
         wait_until("the stock is full again", lambda: self.stock(d) == 3)
         self.assertEqual(d.stop(), 0)
         self.assertEqual(d.leftovers(), [])
@@ -125,7 +125,7 @@ class StartedAhead(Case):
                         Environment={"Variables": {"MINE": "a=b\nc"}})
         self.ahead(d)
         r = d.invoke("f", {}, tail=True)
-        self.assertIn("runtime started ahead\t", r.log)
+        self.assertIn("runtime started ahead\n", r.log)
         self.assertEqual({k: v for k, v in r.json.items() if k != "fds"}, {"_HANDLER": "f.handler", "MINE": "a=b\nc", "_FND_PRESTART": None, "AWS_LAMBDA_FUNCTION_NAME": "f", "cwd": "/var/task"})
         self.assertEqual(len(r.json["fds"]), 5, r.json)  # stdio, the Runtime API, the directory itself
         self.assertEqual(d.stop(), 0)
@@ -155,7 +155,7 @@ class StartedAhead(Case):
         d.create_python("f", "import sys\ndef handler(event, context):\n return sys.flags.optimize", Environment={"Variables": {"PYTHONOPTIMIZE": "2"}})
         self.ahead(d)
         r = d.invoke("f", {}, tail=True)
-        self.assertIn("runtime not ahead because of PYTHONOPTIMIZE\t", r.log)
+        self.assertIn("runtime not ahead because of PYTHONOPTIMIZE\n", r.log)
         self.assertEqual(r.json, 2)
 
     def test_modules_of_the_function_s_own_come_first(self):

@@ -105,7 +105,7 @@ class Model(Snap):
         self.assertEqual((v["State"], v["SnapStart"]), ("Active", {"ApplyOn": "PublishedVersions", "OptimizationStatus": "On"}))
         r = c.invoke(FunctionName=f, Qualifier="1", LogType="Tail")
         self.assertEqual(r["ExecutedVersion"], "1")
-        self.assertRegex(base64.b64decode(r["LogResult"]).decode(), r"\tRestore Duration: \d+\.\d\d ms\tBilled Restore Duration: \d+ ms\tCold Start: .*restore \d")
+        self.assertRegex(base64.b64decode(r["LogResult"]).decode(), r"\tRestore Duration: \d+\.\d\d ms\tBilled Restore Duration: \d+ ms\t\nRequestId: \S+ Cold Start: .*restore \d")
         self.assertEqual(c.publish_version(FunctionName=f)["Version"], "1")  # nothing has changed
 
     def test_published_on_create_and_with_new_code(self):

@@ -24,6 +24,40 @@ START_TEST(cases)
 }
 END_TEST
 
+START_TEST(members)
+{
+	static const struct {
+		const char *text, *value; /* NULL: none */
+	} t[] = {{"{\"level\":\"WARN\"}", "WARN"},
+		 {" { \"a\" : {\"level\":\"x\"} , \"level\" : \"debug\" } \n", "debug"},
+		 {"{\"level\":\"a\",\"level\":\"b\"}", "b"},
+		 {"{\"level\":\"a\",\"level\":1}", NULL},
+		 {"{\"level\":\"\"}", ""},
+		 {"{\"level\":\"a\\\"b\"}", "a\\\"b"},
+		 {"{\"level\":30}", NULL},
+		 {"{\"levels\":\"x\",\"leve\":\"y\"}", NULL},
+		 {"{\"a\":{\"level\":\"x\"}}", NULL},
+		 {"{\"level\":\"x\"", NULL},
+		 {"{\"a\":{},\"level\":\"x\",\"b\":{}", NULL},
+		 {"{\"level\":\"x\"} y", NULL},
+		 {"{\"level\":\"x\",}", NULL},
+		 {"[{\"level\":\"x\"}]", NULL},
+		 {"{}", NULL},
+		 {"{", NULL},
+		 {"", NULL}};
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		const char *v = NULL;
+		size_t n = 0;
+		bool found = fn_json_member(t[i].text, strlen(t[i].text), "level", &v, &n);
+
+		ck_assert_msg(found == (t[i].value != NULL), "%s", t[i].text);
+		if (found)
+			ck_assert_msg(n == strlen(t[i].value) && memcmp(v, t[i].value, n) == 0, "%s", t[i].text);
+	}
+}
+END_TEST
+
 START_TEST(depth)
 {
 	char text[1200];
@@ -69,4 +103,4 @@ START_TEST(mutations_agree_with_jansson)
 }
 END_TEST
 
-TEST_MAIN("web/json_scan", cases, depth, mutations_agree_with_jansson)
+TEST_MAIN("web/json_scan", cases, members, depth, mutations_agree_with_jansson)

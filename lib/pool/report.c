@@ -1,0 +1,312 @@
+/*
+ * report.c - the platform's lines about environments and invocations.
+ *
+ * Text: Lambda's to the byte. What is ours is a line of its own: "RequestId: <id> Cold Start: ...", "LOGS_DROPPED ...". JSON (LoggingConfig):
+ * one object a line, {"time","type","record"}, the events of the Telemetry API (Lambda Developer Guide, "telemetry-schema-reference"); an event
+ * below SystemLogLevel is not written. The levels are those of "monitoring-cloudwatchlogs-log-level", whose rule for most is: INFO, what tells of
+ * a phase's success DEBUG, what tells of a failure WARN. Ours is "fnd.coldStart".
+ */
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "pool/worker.h"
+
+#define PEAK_FRESH_US 1000u
+
+/* --- the two ways to write --- */
+static void text(struct fn_worker *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void text(struct fn_worker *w, const char *fmt, ...)
+{
+	char line[1024];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	if ((size_t)n >= sizeof(line))
+		n = (int)sizeof(line) - 1;
+	fn_worker_emit(w, line, (size_t)n);
+}
+
+/* fmt: the record, JSON. */
+static void event(struct fn_worker *w, enum fn_level level, const char *type, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+static void event(struct fn_worker *w, enum fn_level level, const char *type, const char *fmt, ...)
+{
+	char line[2048], stamp[32];
+	va_list ap;
+	int n, head;
+
+	if (level < w->group->system_level)
+		return;
+	head = snprintf(line, sizeof(line), "{\"time\":\"%s\",\"type\":\"%s\",\"record\":", fn_clock_format_rfc3339(fn_clock_real_us(), stamp, sizeof(stamp)), type);
+	va_start(ap, fmt);
+	n = head + vsnprintf(line + head, sizeof(line) - (size_t)head, fmt, ap);
+	va_end(ap);
+	if ((size_t)n + 3 > sizeof(line)) /* longer than anything that is said here */
+		return;
+	memcpy(line + n, "}\n", 2);
+	fn_worker_emit(w, line, (size_t)n + 2);
+}
+
+/* As a JSON string with its quotes, which the caller frees. */
+static char *quoted(const char *s)
+{
+	json_t *j = json_string(s);
+	char *q = j ? json_dumps(j, JSON_ENCODE_ANY) : NULL;
+
+	json_decref(j);
+	return q ? q : strdup("\"\"");
+}
+
+/* Milliseconds to the microsecond, without zeros behind: "12.5". */
+static const char *ms(uint64_t us, char buf[32])
+{
+	size_t n = (size_t)snprintf(buf, 32, "%" PRIu64 ".%03u", us / 1000, (unsigned)(us % 1000));
+
+	while (buf[n - 1] == '0' && buf[n - 2] != '.')
+		buf[--n] = '\0';
+	return buf;
+}
+
+/* --- statuses --- */
+/* What a runtime calls its error goes into lines that programs take apart. The rule is AWS's: `Runtime.Reason` or `Function.Reason`. */
+const char *fn_report_error_type(const char *said, char *buf, size_t size)
+{
+	bool function = fn_str_starts(said, "Function.");
+	const char *reason = said + (function ? strlen("Function.") : strlen("Runtime."));
+	size_t n = 0;
+
+	if (function || fn_str_starts(said, "Runtime."))
+		while ((reason[n] >= 'a' && reason[n] <= 'z') || (reason[n] >= 'A' && reason[n] <= 'Z'))
+			n++;
+	if (n > 0 && reason[0] <= 'Z' && reason[n] == '\0')
+		snprintf(buf, size, "%s", said);
+	else
+		snprintf(buf, size, "%s", function ? "Function.Unknown" : "Runtime.Unknown");
+	return buf;
+}
+
+static const char *status_word(const char *status) { return !status[0] ? "success" : fn_streq(status, FN_TIMED_OUT) ? status : "error"; }
+
+/* ,"errorType":"...": behind a status. */
+static const char *error_member(const char *status, char buf[128])
+{
+	buf[0] = '\0';
+	if (status[0] && !fn_streq(status, FN_TIMED_OUT))
+		snprintf(buf, 128, ",\"errorType\":\"%s\"", status);
+	return buf;
+}
+
+static const char *status_text(const char *status, char buf[128])
+{
+	if (!status[0])
+		buf[0] = '\0';
+	else if (fn_streq(status, FN_TIMED_OUT))
+		snprintf(buf, 128, "Status: timeout");
+	else
+		snprintf(buf, 128, "Status: error\tError Type: %s", status);
+	return buf;
+}
+
+/* --- init --- */
+static const char *init_type(const struct fn_worker *w)
+{
+	return w->reason == FN_PROVISIONED ? "provisioned-concurrency" : w->reason == FN_FOR_SNAPSHOT || w->restored ? "snap-start" : "on-demand";
+}
+
+void fn_report_init_start(struct fn_worker *w, const struct fn_runtime *rt)
+{
+	const struct fn_function *f = w->group->function;
+	char arn[160], *version;
+
+	fn_runtime_version_arn(rt, w->group->pool->cfg.region, arn, sizeof(arn));
+	if (!w->group->json) {
+		text(w, "%s Runtime Version: %s\tRuntime Version ARN: %s\n", w->restored ? "RESTORE_START" : "INIT_START", rt->version, arn);
+		return;
+	}
+	version = quoted(rt->version);
+	if (w->restored)
+		event(w, FN_LEVEL_INFO, "platform.restoreStart",
+		      "{\"runtimeVersion\":%s,\"runtimeVersionArn\":\"%s\",\"functionName\":\"%s\",\"functionVersion\":\"%s\",\"instanceId\":\"%s\","
+		      "\"instanceMaxMemory\":%" PRIu64 "}",
+		      version, arn, f->name, f->version, w->log_stream, (uint64_t)f->memory_mb << 20);
+	else
+		event(w, FN_LEVEL_INFO, "platform.initStart",
+		      "{\"initializationType\":\"%s\",\"phase\":\"%s\",\"runtimeVersion\":%s,\"runtimeVersionArn\":\"%s\",\"functionName\":\"%s\","
+		      "\"functionVersion\":\"%s\",\"instanceId\":\"%s\",\"instanceMaxMemory\":%" PRIu64 "}",
+		      init_type(w), w->inv ? "invoke" : "init", version, arn, f->name, f->version, w->log_stream, (uint64_t)f->memory_mb << 20);
+	free(version);
+}
+
+void fn_report_init(struct fn_worker *w, uint64_t us, const char *status)
+{
+	const char *phase = w->inv ? "invoke" : "init", *word = status_word(status);
+	enum fn_level done = status[0] ? FN_LEVEL_WARN : FN_LEVEL_DEBUG, report = status[0] ? FN_LEVEL_WARN : FN_LEVEL_INFO;
+	char buf[128], number[32];
+
+	if (!w->group->json) {
+		status_text(status, buf);
+		if (w->restored)
+			text(w, "RESTORE_REPORT Restore Duration: %.2f ms%s%s\n", (double)us / 1000.0, buf[0] ? "\t" : "", buf);
+		else if (status[0] || w->reason == FN_FOR_SNAPSHOT) /* of one that succeeds REPORT tells */
+			text(w, "INIT_REPORT Init Duration: %.2f ms\tPhase: %s\t%s\n", (double)us / 1000.0, phase, buf[0] ? buf : "Status: success");
+		return;
+	}
+	error_member(status, buf);
+	ms(us, number);
+	if (w->restored) {
+		event(w, done, "platform.restoreRuntimeDone", "{\"status\":\"%s\"%s}", word, buf);
+		event(w, report, "platform.restoreReport", "{\"status\":\"%s\"%s,\"metrics\":{\"durationMs\":%s}}", word, buf, number);
+		return;
+	}
+	if (report == FN_LEVEL_INFO && w->reason != FN_PROVISIONED && w->reason != FN_FOR_SNAPSHOT)
+		report = FN_LEVEL_DEBUG;
+	event(w, done, "platform.initRuntimeDone", "{\"initializationType\":\"%s\",\"phase\":\"%s\",\"status\":\"%s\"%s}", init_type(w), phase, word, buf);
+	event(w, report, "platform.initReport", "{\"initializationType\":\"%s\",\"phase\":\"%s\",\"status\":\"%s\"%s,\"metrics\":{\"durationMs\":%s}}", init_type(w),
+	      phase, word, buf, number);
+}
+
+/* --- invocations --- */
+void fn_report_start(struct fn_worker *w)
+{
+	const struct fn_invocation *inv = w->inv;
+
+	if (w->started)
+		return;
+	w->started = true;
+	if (w->group->json)
+		event(w, FN_LEVEL_INFO, "platform.start", "{\"requestId\":\"%s\",\"functionArn\":\"%s\",\"version\":\"%s\"}", inv->id,
+		      inv->invoked_arn ? inv->invoked_arn : "", w->group->function->version);
+	else
+		text(w, "START RequestId: %s Version: %s\n", inv->id, w->group->function->version);
+}
+
+void fn_report_fault(struct fn_worker *w, const char *message, const char *type)
+{
+	char line[512], *q;
+
+	snprintf(line, sizeof(line), "RequestId: %s Error: %s\n%s", w->inv->id, message, type);
+	if (!w->group->json) {
+		text(w, "%s\n", line);
+		return;
+	}
+	q = quoted(line);
+	event(w, FN_LEVEL_WARN, "platform.fault", "%s", q);
+	free(q);
+}
+
+void fn_report_timeout(struct fn_worker *w, const char *message)
+{
+	char stamp[32];
+
+	fn_clock_format_rfc3339(fn_clock_real_us(), stamp, sizeof(stamp));
+	if (w->group->json)
+		event(w, FN_LEVEL_WARN, "platform.fault", "\"%s %s %s\"", stamp, w->inv->id, message);
+	else
+		text(w, "%s %s %s\n\n", stamp, w->inv->id, message);
+}
+
+void fn_report_dropped(struct fn_worker *w, uint64_t bytes, uint64_t records)
+{
+	static const char reason[] = "the function prints faster than its log is written";
+
+	if (w->group->json)
+		event(w, FN_LEVEL_WARN, "platform.logsDropped", "{\"droppedBytes\":%" PRIu64 ",\"droppedRecords\":%" PRIu64 ",\"reason\":\"%s\"}", bytes, records,
+		      reason);
+	else
+		text(w, "LOGS_DROPPED Dropped Bytes: %" PRIu64 "\tDropped Records: %" PRIu64 "\tReason: %s\n", bytes, records, reason);
+}
+
+/* Costs more than a microsecond. What was read less than a millisecond ago is still right to a few MB: more cannot be touched so quickly. An
+ * invocation that took longer is reported with a figure from after it. */
+static uint64_t peak_of(struct fn_worker *w)
+{
+	uint64_t now = fn_loop_now_us(w->group->pool->cfg.loop);
+	char number[32];
+	ssize_t n;
+
+	if (w->peak_fd < 0 || now < w->peak_read_us + PEAK_FRESH_US)
+		return w->memory_peak;
+	n = pread(w->peak_fd, number, sizeof(number) - 1, 0);
+	if (n > 0) {
+		number[n] = '\0';
+		__atomic_store_n(&w->memory_peak, strtoull(number, NULL, 10), __ATOMIC_RELAXED); /* the lender may look: lend.c */
+		w->peak_read_us = now;
+	}
+	return w->memory_peak;
+}
+
+/* Where the time of a cold start went. */
+static void cold_start(struct fn_worker *w, const struct fn_invocation *inv, uint64_t init_us)
+{
+	const struct fn_sandbox_timing *t = &w->timing;
+	const char *how = t->prepared == FN_PREPARED_RUNTIME ? "runtime started ahead" : t->prepared ? "prepared sandbox" : "";
+	bool early = w->reason == FN_FOR_LATER;
+
+	if (!w->group->json) {
+		text(w, "RequestId: %s Cold Start: queue %.2f ms, cgroup %.2f ms, mounts %.2f ms, clone %.2f ms, net %.2f ms, exec %.2f ms, %s %.2f ms%s%s%s%s%s\n",
+		     inv->id, t->queue_us / 1000.0, t->cgroup_us / 1000.0, t->mounts_us / 1000.0, t->clone_us / 1000.0, t->net_us / 1000.0, t->exec_us / 1000.0,
+		     w->restored ? "restore" : "init", (double)init_us / 1000.0, how[0] ? ", " : "", how, w->plain[0] ? ", " : "", w->plain,
+		     early ? ", ahead of the invocation" : "");
+		return;
+	}
+	event(w, FN_LEVEL_INFO, "fnd.coldStart",
+	      "{\"requestId\":\"%s\",\"metrics\":{\"queueMs\":%.2f,\"cgroupMs\":%.2f,\"mountsMs\":%.2f,\"cloneMs\":%.2f,\"netMs\":%.2f,\"execMs\":%.2f,\"%s\":%.2f},"
+	      "\"prepared\":\"%s\",\"obstacle\":\"%s\",\"aheadOfInvocation\":%s}",
+	      inv->id, t->queue_us / 1000.0, t->cgroup_us / 1000.0, t->mounts_us / 1000.0, t->clone_us / 1000.0, t->net_us / 1000.0, t->exec_us / 1000.0,
+	      w->restored ? "restoreMs" : "initMs", (double)init_us / 1000.0, how, w->plain, early ? "true" : "false");
+}
+
+/* Billed is what is printed: Duration and Init Duration, or Billed Restore Duration, rounded up together (since August 2025). */
+static void report(struct fn_worker *w, const struct fn_invocation *inv, uint64_t us, uint64_t init_us, uint64_t peak_mb, const char *status)
+{
+	const struct fn_function *f = w->group->function;
+	uint64_t hundredths = (us + 5) / 10, init_hundredths = w->restored ? (init_us + 999) / 1000 * 100 : (init_us + 5) / 10;
+	uint64_t billed = (hundredths + init_hundredths + 99) / 100, restore_us = w->ready_us - w->asked_us;
+	char init[128] = "", buf[128], number[2][32];
+
+	billed = billed ? billed : 1;
+	if (w->group->json) {
+		error_member(status, buf);
+		event(w, status[0] ? FN_LEVEL_WARN : FN_LEVEL_DEBUG, "platform.runtimeDone",
+		      "{\"requestId\":\"%s\",\"status\":\"%s\"%s,\"metrics\":{\"durationMs\":%s,\"producedBytes\":%zu}}", inv->id, status_word(status), buf,
+		      ms(us, number[0]), w->report.produced);
+		if (init_us)
+			snprintf(init, sizeof(init), ",\"%s\":%s", w->restored ? "restoreDurationMs" : "initDurationMs",
+				 ms(w->restored ? restore_us : init_us, number[1]));
+		event(w, status[0] ? FN_LEVEL_WARN : FN_LEVEL_INFO, "platform.report",
+		      "{\"requestId\":\"%s\",\"metrics\":{\"durationMs\":%s,\"billedDurationMs\":%" PRIu64 ",\"memorySizeMB\":%d,\"maxMemoryUsedMB\":%" PRIu64
+		      "%s},\"status\":\"%s\"%s}",
+		      inv->id, ms(us, number[0]), billed, f->memory_mb, peak_mb, init, status_word(status), buf);
+		return;
+	}
+	if (init_us && w->restored)
+		snprintf(init, sizeof(init), "Restore Duration: %.2f ms\tBilled Restore Duration: %" PRIu64 " ms\t", (double)restore_us / 1000.0, (init_us + 999) / 1000);
+	else if (init_us)
+		snprintf(init, sizeof(init), "Init Duration: %" PRIu64 ".%02u ms\t", init_hundredths / 100, (unsigned)(init_hundredths % 100));
+	text(w,
+	     "END RequestId: %s\nREPORT RequestId: %s\tDuration: %" PRIu64 ".%02u ms\tBilled Duration: %" PRIu64
+	     " ms\tMemory Size: %d MB\tMax Memory Used: %" PRIu64 " MB\t%s%s\n",
+	     inv->id, inv->id, hundredths / 100, (unsigned)(hundredths % 100), billed, f->memory_mb, peak_mb, init, status_text(status, buf));
+}
+
+void fn_report_end(struct fn_worker *w, const struct fn_invocation *inv)
+{
+	uint64_t peak = peak_of(w) + (1u << 20) - 1, init_us = 0;
+	bool cold = w->first && w->ready_us && w->reason != FN_PROVISIONED;
+
+	if (cold && w->delivered_us >= w->ready_us) /* else it was repeated within the invocation, and is part of its duration */
+		init_us = w->ready_us > w->spawned_us ? w->ready_us - w->spawned_us : 1;
+	report(w, inv, w->report.end_us - w->delivered_us, init_us, peak >> 20, w->report.status);
+	if (cold)
+		cold_start(w, inv, w->ready_us - w->spawned_us);
+	w->first = false;
+}
