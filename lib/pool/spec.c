@@ -83,6 +83,8 @@ static int prestart_spec(const struct fn_pool_config *cfg, const struct fn_runti
 	basics(s, cfg, rt);
 	fn_environment_common(&env, rt);
 	fn_environment_set(&env, FN_PRESTART_ENV, "%d", FN_PRESTART_FD);
+	if (!restore) /* which makes a place of its own */
+		fn_environment_set(&env, FN_PRESTART_ROOM, "%0*d", FN_PRESTART_ROOM_SIZE, 0);
 	if (rt->prestart_by_memory)
 		fn_environment_set(&env, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "%d", memory_mb);
 	command(rt, restore, &argv, &exec);

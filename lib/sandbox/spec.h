@@ -25,9 +25,15 @@
  * writes one byte, and reads: a 32-bit length in the host's byte order, then that many bytes of environment, "NAME=value" with a NUL each.
  * When they come, its root has become the function's: it takes the environment for its own, goes to LAMBDA_TASK_ROOT, closes the
  * descriptor and begins as if it had just been executed.
+ *
+ * Nothing tells the function of it: the descriptor is above those that a runtime has open before its first connection, and the last of the 64
+ * that a process has room for from the beginning; FN_PRESTART_ROOM is a variable as large as most environments are, so that the place that
+ * /proc/self/environ shows (proc(5): env_start) has room for the function's.
  */
 #define FN_PRESTART_ENV "_FND_PRESTART"
-#define FN_PRESTART_FD 3
+#define FN_PRESTART_FD 63
+#define FN_PRESTART_ROOM "_FND_ROOM"
+#define FN_PRESTART_ROOM_SIZE 8192
 #define FN_SPEC_OWNER_SIZE 72
 #define FN_TREE_NAME_SIZE 72   /* "<kind>-<64 hex>" with NUL, see image/cache.h */
 

@@ -26,7 +26,7 @@
 #define TASK_END 0x7ffffffff000ull
 #define IOV_MAX_ 1024
 #define LAZY_PARTS (IMAGE_LAZY_SPAN / (1ull << 32) + 1) /* of 4 GiB, that one may lie in */
-#define AHEAD "_FND_PRESTART=" /* a digit follows */
+#define AHEAD "_FND_PRESTART=" /* a number follows */
 
 static struct {
 	const char *name;
@@ -248,13 +248,17 @@ static void protect(const struct image_head *h, const struct image_map *m)
 			must("protect", call(__NR_mprotect, m->start, m->end - m->start, m->prot, 0, 0));
 }
 
+/* What /proc/self says of the process is what it said of the one in the image; but for the environment, which is this one's. */
 static void set_mm(const struct image_head *h)
 {
+	/* we are unmapped soon; the kernel finds room beside the image, all of which is in its place */
+	uint64_t shown = (uint64_t)must("map", call6(__NR_mmap, 0, (long)env_len + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 	struct prctl_mm_map map = {.start_code = h->mm.start_code, .end_code = h->mm.end_code, .start_data = h->mm.start_data, .end_data = h->mm.end_data,
 				   .start_brk = h->mm.start_brk, .brk = h->mm.brk, .start_stack = h->mm.start_stack, .arg_start = h->mm.arg_start,
-				   .arg_end = h->mm.arg_end, .env_start = h->mm.env_start, .env_end = h->mm.env_end,
+				   .arg_end = h->mm.arg_end, .env_start = shown, .env_end = shown + env_len,
 				   .auxv = (void *)h->auxv, .auxv_size = h->auxv_len, .exe_fd = (uint32_t)-1};
 
+	memcpy((void *)shown, env, env_len);
 	must("prctl(PR_SET_MM_MAP)", call(__NR_prctl, PR_SET_MM, PR_SET_MM_MAP, &map, sizeof(map), 0));
 }
 
@@ -349,7 +353,11 @@ static void take_environment(const char *const *envp)
 		size_t len = length(*envp) + 1;
 
 		if (starts(*envp, AHEAD)) {
-			wait_for_environment((*envp)[sizeof(AHEAD) - 1] - '0');
+			long fd = 0;
+
+			for (const char *p = *envp + sizeof(AHEAD) - 1; *p; p++)
+				fd = fd * 10 + (*p - '0');
+			wait_for_environment(fd);
 			return;
 		}
 		if (env_len + len > sizeof(env))

@@ -6,7 +6,9 @@
 
 function startedAhead(fd) {
 	const fs = require('fs');
-	const name = fs.readFileSync('/proc/self/comm');
+	const name = fs.readFileSync('/proc/self/comm', 'latin1').trim();
+	const shown = (({ 47: from, 48: to }) => ({ at: Number(from), size: to - from, fd: fs.openSync('/proc/self/mem', 'w') }))(
+		fs.readFileSync('/proc/self/stat', 'latin1').replace(/.*\) /s, '').split(' ')); // the place of /proc/self/environ
 	const take = (size) => {
 		const data = Buffer.alloc(size);
 		for (let have = 0, n; have < size; have += n)
@@ -17,7 +19,8 @@ function startedAhead(fd) {
 	['path', 'util', 'url', 'timers'].forEach((m) => require(m));
 	fs.writeFileSync('/proc/self/comm', 'fn-ready');
 	fs.writeSync(fd, '!');
-	const entries = take(take(4).readUInt32LE()).toString('utf8').split('\0');
+	const environment = take(take(4).readUInt32LE());
+	const entries = environment.toString('utf8').split('\0');
 	fs.closeSync(fd);
 	fs.writeFileSync('/proc/self/comm', name);
 	Object.keys(process.env).forEach((k) => delete process.env[k]);
@@ -25,6 +28,9 @@ function startedAhead(fd) {
 		const equals = e.indexOf('=');
 		process.env[e.slice(0, equals)] = e.slice(equals + 1);
 	}
+	if (environment.length <= shown.size) // nothing points there any more
+		fs.writeSync(shown.fd, Buffer.concat([environment], shown.size), 0, shown.size, shown.at);
+	fs.closeSync(shown.fd);
 	process.chdir(process.env.LAMBDA_TASK_ROOT);
 }
 if (process.env._FND_PRESTART)

@@ -477,6 +477,7 @@ def started_ahead():
     for name in PRELOADED:
         __import__(name)
     new = set(sys.modules) - before
+    shown = _environ_shown()
     _comm("fn-ready")
     os.write(fd, b"!")
     size = int.from_bytes(_read_all(fd, 4), sys.byteorder)
@@ -484,9 +485,24 @@ def started_ahead():
     os.close(fd)
     _comm("bootstrap")
     take_environment(environment)
+    _show_environ(environment, *shown)
     os.chdir(TASK_ROOT)
     sys.path_importer_cache.clear()  # what it says of directories was true of another root
     _forget_shadowed(new)
+
+
+def _environ_shown():
+    """(descriptor of this process' memory, start, end): the place that /proc/self/environ shows, with what it was begun with."""
+    with open("/proc/self/stat", "rb") as f:
+        fields = f.read().rpartition(b")")[2].split()
+    return os.open("/proc/self/mem", os.O_WRONLY), int(fields[47]), int(fields[48])
+
+
+def _show_environ(environment, memory, start, end):
+    """Nothing points there any more."""
+    if len(environment) <= end - start:
+        os.pwrite(memory, environment.ljust(end - start, b"\0"), start)
+    os.close(memory)
 
 
 def take_environment(environment):
