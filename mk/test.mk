@@ -35,6 +35,15 @@ SUITE ?= trixie
 RUN ?= make quickstart
 check-bare:
 	@scripts/bare.sh $(SUITE) $(RUN) </dev/null
+# Unmodified software from PyPI, npm, crates, Go and Maven in functions of its own; N="numpy sharp": some of it.
+check-packages: all
+	@$(MAKE) --no-print-directory B=$(B) images IMAGES="$(IMAGES)"
+	@tests/packages/run --build $(B) $(N)
+
+# Clients that do everything while each process is killed by turns; MINUTES=30.
+MINUTES ?= 30
+soak: all fixtures images
+	@tests/soak/run --build $(B) --minutes $(MINUTES)
 
 quickstart:
 	@scripts/quickstart.sh $(B)
@@ -47,6 +56,8 @@ help:
 	@echo "make guest                 our own programs inside a sandbox (SnapStart), for make images"
 	@echo "make images [IMAGES=...]   base images into build/images; make quickstart-images: only what quickstart needs"
 	@echo "make bench                 the benchmark: build/bench.json and a table; BENCH=create,warm parts of it; BENCH=profile"
+	@echo "make check-packages        some forty packages from the registries, each at work in a function; N=numpy one of them"
+	@echo "make soak [MINUTES=30]     clients that do everything while processes are killed; nothing may be wrong or left"
 	@echo "make sim                   the keep-alive policies on days of generated arrivals: a table"
 	@echo "make bench-density         2,000 idle Python and 3,000 native sandboxes"
 	@echo "make lint / layers         headers alone, clang-tidy, -fanalyzer / the include order"
@@ -54,4 +65,4 @@ help:
 	@echo "make install / uninstall   into DESTDIR and PREFIX; make images first"
 	@echo "make deps / clean          Debian packages that are missing / remove the build directory"
 
-.PHONY: check deps-quiet unit it check-vm check-bare quickstart help fixtures
+.PHONY: check check-packages soak deps-quiet unit it check-vm check-bare quickstart help fixtures

@@ -1,0 +1,38 @@
+"""What a case of `make check-packages` is: unmodified software from a registry, in a function of its own, that does what it is for."""
+import dataclasses
+
+
+@dataclasses.dataclass
+class Case:
+    """`install`: what the ecosystem's client is asked for (pip requirements, npm packages, ...); `files`: {path in the package: text};
+    `check`: of the list of answers to `events` and of the log, raises or asserts. `build`: of a case that wants more than an installation: called with
+    the directory of the package, before it is zipped."""
+    name: str
+    ecosystem: str  # pypi, npm, maven, go, crates
+    install: list
+    runtime: str
+    handler: str
+    files: dict
+    check: object
+    events: list = dataclasses.field(default_factory=lambda: [{}])
+    env: dict = dataclasses.field(default_factory=dict)
+    memory: int = 512
+    timeout: int = 60
+    build: object = None
+    drop: list = dataclasses.field(default_factory=list)  # globs of what the package does not need: the limits are Lambda's
+
+
+def equal(*expected):
+    """The answers are these."""
+    def check(answers, log):
+        assert answers == list(expected), f"{answers} is not {list(expected)}"
+    return check
+
+
+def logged(*texts, answers=None):
+    """The log has all of these."""
+    def check(got, log):
+        assert answers is None or got == answers, f"{got} is not {answers}"
+        for t in texts:
+            assert t in log, f"no {t!r} in the log"
+    return check

@@ -1,0 +1,114 @@
+"""Programs of other languages on provided.al2023: what people bring as `bootstrap`."""
+import glob, os, shutil
+
+from cases import Case, equal
+
+
+def native(name, ecosystem, install, files, check, build, **more):
+    return Case(name, ecosystem, install, "provided.al2023", "app.Handler::handleRequest" if ecosystem == "maven" else "main", files, check, build=build, **more)
+
+
+def go(directory, run):
+    run(["go", "mod", "tidy"], directory)
+    run(["go", "build", "-trimpath", "-ldflags", "-s -w", "-o", "bootstrap", "."], directory, CGO_ENABLED="1")
+
+
+def rust(directory, run):
+    run(["cargo", "build", "--release", "--quiet"], directory)
+    shutil.move(os.path.join(directory, "target/release/app"), os.path.join(directory, "bootstrap"))
+    shutil.rmtree(os.path.join(directory, "target"))
+
+
+def bun(directory, run):
+    run(["npm", "install", "--no-audit", "--no-fund", "--loglevel=error", "@oven/bun-linux-x64@1"], directory)
+    shutil.move(os.path.join(directory, "node_modules/@oven/bun-linux-x64/bin/bun"), os.path.join(directory, "bun"))
+    shutil.rmtree(os.path.join(directory, "node_modules"))
+
+
+def java(directory, run):
+    run(["mvn", "-q", "-B", "package"], directory)
+    home = os.path.dirname(os.path.dirname(os.path.realpath(shutil.which("jlink") or "/usr/bin/jlink")))
+    run([os.path.join(home, "bin/jlink"), "--add-modules", "java.base,java.logging,java.management,java.xml,java.naming,java.desktop,jdk.unsupported", "--strip-java-debug-attributes", "--no-man-pages", "--no-header-files", "--compress", "0",
+         "--output", "java"], directory)
+    os.makedirs(os.path.join(directory, "lib"))
+    for jar in glob.glob(os.path.join(directory, "target/*.jar")) + glob.glob(os.path.join(directory, "target/dependency/*.jar")):
+        shutil.move(jar, os.path.join(directory, "lib"))
+    shutil.rmtree(os.path.join(directory, "target"))
+
+
+def heap(answers, log):
+    hello, mb, processors = answers[0]
+    assert hello == "hello you" and processors >= 1, answers
+    assert 100 < mb < 500, f"the heap of a function of 512 MB may grow to {mb} MB"
+
+
+CASES = [
+    native("Go, aws-lambda-go", "go", [], {"main.go": """package main
+
+import (
+	"context"
+	"net"
+	"os/user"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+)
+
+func main() {
+	lambda.Start(func(ctx context.Context, e struct{ Name string }) ([]string, error) {
+		lc, _ := lambdacontext.FromContext(ctx)
+		u, err := user.Current()
+		if err != nil {
+			return nil, err
+		}
+		a, err := net.LookupHost("localhost")
+		if err != nil {
+			return nil, err
+		}
+		return []string{"hello " + e.Name, lc.InvokedFunctionArn[:15], u.Username, a[0]}, nil
+	})
+}
+""", "go.mod": "module app\n\ngo 1.21\n\nrequire github.com/aws/aws-lambda-go v1.47.0\n"}, equal(["hello you", "arn:aws:lambda:", "sbx_user1051", "127.0.0.1"]), go, events=[{"Name": "you"}], memory=128),
+    native("Rust, lambda_runtime", "crates", [], {"src/main.rs": """use lambda_runtime::{run, service_fn, Error, LambdaEvent};
+use serde_json::{json, Value};
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    run(service_fn(|event: LambdaEvent<Value>| async move {
+        Ok::<Value, Error>(json!([format!("hello {}", event.payload["name"].as_str().unwrap_or("")), event.context.env_config.memory]))
+    }))
+    .await
+}
+""", "Cargo.toml": '[package]\nname = "app"\nversion = "0.1.0"\nedition = "2021"\n\n[dependencies]\nlambda_runtime = "0.13"\nserde_json = "1"\ntokio = { version = "1", features = ["macros", "rt"] }\n\n[profile.release]\nopt-level = 1\ncodegen-units = 4\ndebug = false\n'},
+           equal(["hello you", 128]), rust, events=[{"name": "you"}], memory=128),
+    native("Bun", "npm", [], {"bootstrap": "#!/bin/sh\ncd /var/task\nexec ./bun run runtime.ts\n", "runtime.ts": """
+const api = `http://${process.env.AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime/invocation`;
+for (;;) {
+  const next = await fetch(`${api}/next`, { timeout: false } as any);
+  const id = next.headers.get('lambda-runtime-aws-request-id');
+  const event: any = await next.json();
+  await fetch(`${api}/${id}/response`, { method: 'POST', body: JSON.stringify([`hello ${event.name}`, typeof Bun.version]) });
+}
+"""}, equal(["hello you", "string"]), bun, events=[{"name": "you"}], memory=512),
+    native("jlinked JVM, AWS's Java client", "maven", [], {"bootstrap": "#!/bin/sh\nexec /var/task/java/bin/java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp '/var/task/lib/*' com.amazonaws.services.lambda.runtime.api.client.AWSLambda \"$_HANDLER\"\n",
+           "src/main/java/app/Handler.java": """package app;
+
+import com.amazonaws.services.lambda.runtime.Context;
+import com.amazonaws.services.lambda.runtime.RequestHandler;
+import java.util.*;
+
+public class Handler implements RequestHandler<Map<String, Object>, List<Object>> {
+	public List<Object> handleRequest(Map<String, Object> e, Context c) {
+		return List.of("hello " + e.get("name"), Runtime.getRuntime().maxMemory() >> 20, Runtime.getRuntime().availableProcessors());
+	}
+}
+""", "pom.xml": """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion><groupId>app</groupId><artifactId>app</artifactId><version>1</version>
+<properties><maven.compiler.release>11</maven.compiler.release><project.build.sourceEncoding>UTF-8</project.build.sourceEncoding></properties>
+<dependencies>
+<dependency><groupId>com.amazonaws</groupId><artifactId>aws-lambda-java-core</artifactId><version>1.2.3</version></dependency>
+<dependency><groupId>com.amazonaws</groupId><artifactId>aws-lambda-java-runtime-interface-client</artifactId><version>2.6.0</version></dependency>
+</dependencies>
+<build><plugins><plugin><artifactId>maven-dependency-plugin</artifactId><version>3.6.1</version><executions><execution><phase>package</phase><goals><goal>copy-dependencies</goal></goals></execution></executions></plugin></plugins></build>
+</project>
+"""}, heap, java, events=[{"name": "you"}], memory=512),
+]

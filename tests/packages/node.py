@@ -1,0 +1,143 @@
+"""npm: the most used native and instrumenting packages. Native ones are compiled or chosen for the node that installs them: its major version's image runs them."""
+import shutil, subprocess
+
+from cases import Case, equal, logged
+
+
+def major():
+    node = shutil.which("node")
+    return subprocess.run([node, "--version"], stdout=subprocess.PIPE, text=True).stdout.split(".")[0].lstrip("v") if node else "22"
+
+
+def node(name, install, source, check, handler="index.handler", files=None, runtime="nodejs22.x", **more):
+    return Case(name, "npm", install, runtime, handler, {"index.mjs": source, **(files or {})}, check, **more)
+
+
+HTTP_EVENT = {"version": "2.0", "routeKey": "$default", "rawPath": "/items/3", "rawQueryString": "q=x", "queryStringParameters": {"q": "x"}, "headers": {"host": "x", "accept": "*/*"}, "isBase64Encoded": False,
+              "requestContext": {"accountId": "1", "apiId": "a", "http": {"method": "GET", "path": "/items/3", "sourceIp": "1.2.3.4", "protocol": "HTTP/1.1", "userAgent": "x"},
+                                 "stage": "$default", "domainName": "x", "domainPrefix": "x", "requestId": "r", "routeKey": "$default", "time": "01/Jan/2026:00:00:00 +0000", "timeEpoch": 1767225600000}}
+
+
+def response(status, body):
+    return lambda a, log: equal([status, body])([[a[0]["statusCode"], a[0]["body"]]], log)
+
+
+def sentry(answers, log):
+    assert answers[0]["errorType"] == "Error" and answers[0]["errorMessage"] == "told to", answers
+    event = answers[1][0]
+    assert event["exception"]["values"][-1]["value"] == "told to" and event["contexts"]["aws.lambda"]["function_name"], event
+
+
+def prisma(directory, run):
+    run(["npx", "--no-install", "prisma", "generate"], directory, PRISMA_SCHEMA_ENGINE_BINARY="/bin/true")  # migrations are made elsewhere: its download is not wanted
+
+
+CASES = [
+    node("@aws-sdk of the image", [], """
+import { S3Client, ListBucketsCommand } from '@aws-sdk/client-s3';
+import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
+import { GetObjectCommand } from '@aws-sdk/client-s3';
+import { createRequire } from 'node:module';
+const require = createRequire(import.meta.url);
+export const handler = async () => {
+  const url = await getSignedUrl(new S3Client({}), new GetObjectCommand({ Bucket: 'b', Key: 'k' }));
+  return [url.startsWith('https://b.s3.'), typeof DynamoDBDocumentClient.from(new DynamoDBClient({})).send, typeof require('@aws-sdk/client-bedrock-runtime').ConverseCommand,
+    typeof require('@aws-sdk/client-sqs').SQSClient];
+};
+""", equal([True, "function", "function", "function"]), memory=1024),
+    node("sharp", ["sharp"], """
+import sharp from 'sharp';
+export const handler = async () => {
+  const png = await sharp({ create: { width: 64, height: 64, channels: 3, background: 'navy' } }).png().toBuffer();
+  const m = await sharp(await sharp(png).resize(16).webp().toBuffer()).metadata();
+  return [m.format, m.width];
+};
+""", equal(["webp", 16]), memory=1024),
+    node("better-sqlite3", ["better-sqlite3@12"], """
+import Database from 'better-sqlite3';
+export const handler = async () => {
+  const db = new Database('/tmp/x.db');
+  db.exec('create table if not exists t (n int); insert into t values (1), (2)');
+  return db.prepare('select sum(n) as s from t').get().s;
+};
+""", equal(3), runtime=f"nodejs{major()}.x", drop=["node_modules/better-sqlite3/deps/*", "node_modules/better-sqlite3/build/Release/obj*", "*/test_extension.node", "*.a"]),
+    node("prisma", ["prisma@6", "@prisma/client@6", "@prisma/adapter-pg@6"], """
+import { PrismaClient, Prisma } from './generated/client.js';
+import { PrismaPg } from '@prisma/adapter-pg';
+const prisma = new PrismaClient({ adapter: new PrismaPg({ connectionString: 'postgresql://u:p@127.0.0.1:1/d' }) });
+export const handler = async () => {
+  try {
+    await prisma.thing.findMany({ where: { n: { gt: 1 } } });
+  } catch (e) {
+    return [e.constructor.name, /reach database server|ECONNREFUSED|refused/i.test(e.message), Prisma.ModelName.Thing];
+  }
+};
+""", lambda a, log: equal([True, "Thing"])([a[0][1:]], log), memory=1024, build=prisma, drop=["node_modules/prisma/*", "node_modules/@prisma/engines/*", "node_modules/effect/*", "node_modules/@prisma/studio*", "*sqlserver*", "*mysql*", "*cockroachdb*", "*sqlite*"],
+         files={"prisma/schema.prisma": 'generator client {\n  provider = "prisma-client-js"\n  engineType = "client"\n  output = "../generated"\n}\ndatasource db {\n  provider = "postgresql"\n  url = "postgresql://u:p@127.0.0.1:1/d"\n}\n'
+                                        'model Thing {\n  id Int @id\n  n  Int\n}\n', "generated/package.json": '{"type": "commonjs"}'}),
+    node("@sentry/aws-serverless", ["@sentry/aws-serverless"], """
+import * as Sentry from '@sentry/aws-serverless';
+const kept = [];
+Sentry.init({ dsn: 'https://k@o1.ingest.sentry.io/1', beforeSend: (e) => { kept.push(JSON.parse(JSON.stringify(e))); return null; } });
+export const handler = Sentry.wrapHandler(async (event) => {
+  if (event.fail) throw new Error('told to');
+  return kept;
+});
+""", sentry, events=[{"fail": True}, {}], memory=1024),
+    node("datadog-lambda-js", ["datadog-lambda-js", "dd-trace"], """
+export const handler = async () => 'unused';
+""", logged('"m":"coffee.orders"', answers=[True]), handler="node_modules/datadog-lambda-js/dist/handler.handler",
+         files={"app.js": "const { sendDistributionMetric } = require('datadog-lambda-js');\nexports.handler = async () => { sendDistributionMetric('coffee.orders', 12.5, 'kind:latte'); return true; };\n"},
+         env={"DD_LAMBDA_HANDLER": "app.handler", "DD_FLUSH_TO_LOG": "true", "DD_API_KEY": "0" * 32, "DD_TRACE_ENABLED": "true", "DD_INSTRUMENTATION_TELEMETRY_ENABLED": "false", "DD_REMOTE_CONFIGURATION_ENABLED": "false"}, memory=1024, timeout=60),
+    node("opentelemetry for Node.js", ["@opentelemetry/api", "@opentelemetry/sdk-node", "@opentelemetry/instrumentation-aws-lambda", "@opentelemetry/sdk-trace-base"], "", logged("name: 'app.handler'", "faas.execution|faas.invocation_id|cloud.account.id".split("|")[2], answers=["traced"]),
+         handler="app.handler",
+         files={"otel.cjs": """
+const { NodeSDK } = require('@opentelemetry/sdk-node');
+const { ConsoleSpanExporter, SimpleSpanProcessor } = require('@opentelemetry/sdk-trace-base');
+const { AwsLambdaInstrumentation } = require('@opentelemetry/instrumentation-aws-lambda');
+new NodeSDK({ spanProcessors: [new SimpleSpanProcessor(new ConsoleSpanExporter())], instrumentations: [new AwsLambdaInstrumentation()] }).start();
+""", "app.js": "exports.handler = async () => 'traced';\n"}, env={"NODE_OPTIONS": "--require /var/task/otel.cjs", "OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}, memory=1024),
+    node("serverless-express", ["@codegenie/serverless-express", "express"], """
+import serverlessExpress from '@codegenie/serverless-express';
+import express from 'express';
+const app = express();
+app.get('/items/:n', (req, res) => res.json({ n: req.params.n, q: req.query.q }));
+export const handler = serverlessExpress({ app });
+""", response(200, '{"n":"3","q":"x"}'), events=[HTTP_EVENT]),
+    node("hono", ["hono"], """
+import { Hono } from 'hono';
+import { handle } from 'hono/aws-lambda';
+const app = new Hono();
+app.get('/items/:n', (c) => c.json({ n: c.req.param('n'), q: c.req.query('q') }));
+export const handler = handle(app);
+""", response(200, '{"n":"3","q":"x"}'), events=[HTTP_EVENT]),
+    node("middy", ["@middy/core", "@middy/http-json-body-parser", "@middy/http-error-handler"], """
+import middy from '@middy/core';
+import json from '@middy/http-json-body-parser';
+import errors from '@middy/http-error-handler';
+export const handler = middy().use(json()).use(errors({ logger: false })).handler(async (event) => ({ statusCode: 200, body: String(event.body.n + 1) }));
+""", response(200, "4"), events=[{**HTTP_EVENT, "headers": {"content-type": "application/json"}, "body": '{"n": 3}'}]),
+    node("@aws-lambda-powertools", ["@aws-lambda-powertools/logger", "@aws-lambda-powertools/metrics"], """
+import { Logger } from '@aws-lambda-powertools/logger';
+import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
+const logger = new Logger({ serviceName: 'shop' }), metrics = new Metrics({ namespace: 'shop', serviceName: 'shop' });
+export const handler = async (event, context) => {
+  logger.addContext(context);
+  logger.info('ordered', { n: 3 });
+  metrics.addMetric('Orders', MetricUnit.Count, 1);
+  metrics.publishStoredMetrics();
+  return 'ok';
+};
+""", logged('"Orders"', '"message":"ordered"', '"cold_start":true', answers=["ok"])),
+    node("aws-xray-sdk-core", ["aws-xray-sdk-core"], """
+import xray from 'aws-xray-sdk-core';
+export const handler = async () => xray.captureAsyncFunc('inner', async (s) => { s?.close(); return s?.name ?? 'none'; });
+""", equal("inner")),
+    node("bcrypt", ["bcrypt"], "import bcrypt from 'bcrypt';\nexport const handler = async () => bcrypt.compareSync('x', bcrypt.hashSync('x', 4));\n", equal(True)),
+    node("pg", ["pg"], """
+import pg from 'pg';
+export const handler = async () => new pg.Client({ host: '127.0.0.1', port: 1, user: 'u' }).connect().catch((e) => e.code);
+""", equal("ECONNREFUSED")),
+]
