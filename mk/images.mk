@@ -22,6 +22,7 @@ $(B)/guest/_fnd_snapshot.abi3.so: $(addprefix rootfs/snapshot/,save.c descriptor
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  CC $@")
 	$(Q)$(CC) $(GUEST_CFLAGS) $(shell $(SYSTEM) pkg-config --cflags python3 2>/dev/null) -fPIC -shared -Wl,--build-id=none -o $@ $(filter %.c,$^)
+	@! nm -D $@ | grep -E 'GLIBC_2\.(3[7-9]|[4-9][0-9])' || { echo "$@: the images' C library (2.36) lacks these" >&2; exit 1; }
 
 quickstart-images:
 	@$(MAKE) --no-print-directory images IMAGES="$(QUICKSTART_IMAGES)" IMAGE_DIR=$(IMAGE_DIR)

@@ -26,7 +26,9 @@ if [ "${1:-}" = --enter ]; then
 	pivot_root . mnt/host
 	umount -l /mnt/host
 	cd /root/fnd
-	exec "$@"
+	status=0
+	"$@" || status=$? # not exec: this shell is process 1 here, and reaps what others leave
+	exit $status
 fi
 
 keep=''
