@@ -140,6 +140,15 @@ static bool versions_ok(struct fn_call *call, const char *function, const struct
 	return false;
 }
 
+/* An alias that has provisioned concurrency goes to one version. */
+static bool not_provisioned(struct fn_call *call, const char *function, const struct fn_alias *a)
+{
+	if (!a->other_version || !fn_store_provisioned(call->api->cfg.store, function, a->name))
+		return true;
+	fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Alias with weights can not be used with Provisioned Concurrency");
+	return false;
+}
+
 static void store_alias(struct fn_call *call, const char *function, struct fn_alias **a, unsigned status)
 {
 	struct fn_err err;
@@ -227,7 +236,7 @@ void fn_h_update_alias(struct fn_call *call)
 	a = fn_alias_clone(now);
 	if (!a)
 		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
-	else if (apply(call, in, a, false) && versions_ok(call, n.name, a))
+	else if (apply(call, in, a, false) && versions_ok(call, n.name, a) && not_provisioned(call, n.name, a))
 		store_alias(call, n.name, &a, 200);
 }
 
@@ -258,7 +267,7 @@ void fn_h_list_aliases(struct fn_call *call)
 
 	if (version)
 		check_version(&c, version);
-	if (!fn_checks_pass(&c, call) || !fn_call_latest(call, &n) || !fn_call_page_size(call, &max))
+	if (!fn_checks_pass(&c, call) || !fn_call_latest(call, &n) || !fn_call_page_size(call, FN_ITEMS_MAX, &max))
 		return;
 	got = fn_store_list_aliases(call->api->cfg.store, n.name, version, fn_str_empty(marker) ? NULL : marker, page, max + 1);
 	list = json_array();

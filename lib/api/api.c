@@ -7,13 +7,14 @@
 #include <string.h>
 
 #include "api/internal.h"
+#include "api/settling.h"
 #include "api/uploads.h"
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "model/limits.h"
 
 struct route {
-	const char *method, *pattern; /* "{}" = one path segment */
+	const char *method, *pattern; /* "{}" = one path segment; "?find=X": only with this in the query */
 	const char *operation;
 	fn_handler handler;           /* NULL = an operation of Lambda's that is not built yet */
 	size_t body_max;
@@ -21,6 +22,9 @@ struct route {
 
 #define SMALL (256u << 10)
 #define F15 "/2015-03-31/functions/{}"
+#define CSC "/2020-04-22/code-signing-configs"
+#define CAPACITY "/2025-11-30/capacity-providers"
+#define DURABLE "/2025-12-01/durable-executions/{}"
 
 static const struct route routes[] = {
 	{"POST", F15 "/invocations", "Invoke", fn_h_invoke, FN_LIMIT_INVOKE_BYTES},
@@ -56,6 +60,7 @@ static const struct route routes[] = {
 	{"PUT", "/2021-10-31/functions/{}/url", "UpdateFunctionUrlConfig", NULL, SMALL},
 	{"DELETE", "/2021-10-31/functions/{}/url", "DeleteFunctionUrlConfig", NULL, SMALL},
 	{"GET", "/2021-10-31/functions/{}/urls", "ListFunctionUrlConfigs", NULL, SMALL},
+	{"GET", "/2018-10-31/layers?find=LayerVersion", "GetLayerVersionByArn", NULL, SMALL},
 	{"POST", "/2018-10-31/layers/{}/versions", "PublishLayerVersion", NULL, FN_LIMIT_REQUEST_BYTES},
 	{"GET", "/2018-10-31/layers/{}/versions", "ListLayerVersions", NULL, SMALL},
 	{"GET", "/2018-10-31/layers/{}/versions/{}", "GetLayerVersion", NULL, SMALL},
@@ -78,6 +83,40 @@ static const struct route routes[] = {
 	{"PUT", "/2021-07-20/functions/{}/runtime-management-config", "PutRuntimeManagementConfig", NULL, SMALL},
 	{"GET", "/2024-08-31/functions/{}/recursion-config", "GetFunctionRecursionConfig", NULL, SMALL},
 	{"PUT", "/2024-08-31/functions/{}/recursion-config", "PutFunctionRecursionConfig", NULL, SMALL},
+	{"GET", "/2018-10-31/layers/{}/versions/{}/policy", "GetLayerVersionPolicy", NULL, SMALL},
+	{"POST", "/2018-10-31/layers/{}/versions/{}/policy", "AddLayerVersionPermission", NULL, SMALL},
+	{"DELETE", "/2018-10-31/layers/{}/versions/{}/policy/{}", "RemoveLayerVersionPermission", NULL, SMALL},
+	{"POST", CSC, "CreateCodeSigningConfig", NULL, SMALL},
+	{"GET", CSC, "ListCodeSigningConfigs", NULL, SMALL},
+	{"GET", CSC "/{}", "GetCodeSigningConfig", NULL, SMALL},
+	{"PUT", CSC "/{}", "UpdateCodeSigningConfig", NULL, SMALL},
+	{"DELETE", CSC "/{}", "DeleteCodeSigningConfig", NULL, SMALL},
+	{"GET", CSC "/{}/functions", "ListFunctionsByCodeSigningConfig", NULL, SMALL},
+	{"PUT", "/2020-06-30/functions/{}/code-signing-config", "PutFunctionCodeSigningConfig", NULL, SMALL},
+	{"DELETE", "/2020-06-30/functions/{}/code-signing-config", "DeleteFunctionCodeSigningConfig", NULL, SMALL},
+	{"POST", CAPACITY, "CreateCapacityProvider", NULL, SMALL},
+	{"GET", CAPACITY, "ListCapacityProviders", NULL, SMALL},
+	{"GET", CAPACITY "/{}", "GetCapacityProvider", NULL, SMALL},
+	{"PUT", CAPACITY "/{}", "UpdateCapacityProvider", NULL, SMALL},
+	{"DELETE", CAPACITY "/{}", "DeleteCapacityProvider", NULL, SMALL},
+	{"GET", CAPACITY "/{}/function-versions", "ListFunctionVersionsByCapacityProvider", NULL, SMALL},
+	{"GET", "/2025-11-30/functions/{}/function-scaling-config", "GetFunctionScalingConfig", NULL, SMALL},
+	{"PUT", "/2025-11-30/functions/{}/function-scaling-config", "PutFunctionScalingConfig", NULL, SMALL},
+	{"GET", "/2025-12-01/functions/{}/durable-executions", "ListDurableExecutionsByFunction", NULL, SMALL},
+	{"GET", DURABLE, "GetDurableExecution", NULL, SMALL},
+	{"DELETE", DURABLE, "DeleteDurableExecution", NULL, SMALL},
+	{"GET", DURABLE "/history", "GetDurableExecutionHistory", NULL, SMALL},
+	{"GET", DURABLE "/state", "GetDurableExecutionState", NULL, SMALL},
+	{"POST", DURABLE "/checkpoint", "CheckpointDurableExecution", NULL, FN_LIMIT_INVOKE_BYTES},
+	{"POST", DURABLE "/stop", "StopDurableExecution", NULL, SMALL},
+	{"POST", DURABLE "/pause", "PauseDurableExecution", NULL, SMALL},
+	{"POST", DURABLE "/resume", "ResumeDurableExecution", NULL, SMALL},
+	{"POST", "/2025-12-01/durable-execution-callbacks/{}/succeed", "SendDurableExecutionCallbackSuccess", NULL, SMALL},
+	{"POST", "/2025-12-01/durable-execution-callbacks/{}/fail", "SendDurableExecutionCallbackFailure", NULL, SMALL},
+	{"POST", "/2025-12-01/durable-execution-callbacks/{}/heartbeat", "SendDurableExecutionCallbackHeartbeat", NULL, SMALL},
+	{"GET", "/2026-07-09/resource-policy/{}", "GetResourcePolicy", NULL, SMALL},
+	{"PUT", "/2026-07-09/resource-policy/{}", "PutResourcePolicy", NULL, SMALL},
+	{"DELETE", "/2026-07-09/resource-policy/{}", "DeleteResourcePolicy", NULL, SMALL},
 	/* fnd's own, for fnctl */
 	{"GET", "/_fnd/code/{}", "_Download", fn_h_download, SMALL},
 	{"GET", "/_fnd/doctor", "_Doctor", fn_h_doctor, SMALL},
@@ -100,9 +139,9 @@ static bool match(const char *pattern, const char *path, struct fn_call *call)
 			pattern++;
 		while (*path == '/')
 			path++;
-		if (!*pattern || !*path)
-			return !*pattern && !*path;
-		a = strcspn(pattern, "/");
+		if (!*pattern || *pattern == '?' || !*path)
+			return (!*pattern || *pattern == '?') && !*path;
+		a = strcspn(pattern, "/?");
 		b = strcspn(path, "/");
 		if (a == 2 && pattern[0] == '{') {
 			if (call) {
@@ -122,12 +161,20 @@ static bool match(const char *pattern, const char *path, struct fn_call *call)
 	}
 }
 
+static bool asks(const char *pattern, struct fn_http_req *req)
+{
+	const char *q = strchr(pattern, '?');
+
+	return !q || fn_streq(fn_http_req_query(req, "find"), q + strlen("?find="));
+}
+
 static const struct route *find_route(struct fn_http_req *req, struct fn_call *call)
 {
 	const char *method = fn_http_req_method(req), *path = fn_http_req_path(req);
 
 	for (size_t i = 0; i < N_ROUTES; i++)
-		if (strcmp(routes[i].method, method) == 0 && match(routes[i].pattern, path, call))
+		if (strcmp(routes[i].method, method) == 0 && match(routes[i].pattern, path, routes[i].handler ? call : NULL) &&
+		    asks(routes[i].pattern, req))
 			return &routes[i];
 	return NULL;
 }
@@ -241,6 +288,8 @@ int fn_api_new(const struct fn_api_config *config, struct fn_api **ret, struct f
 	}
 	fn_id_random(api->url_key, sizeof(api->url_key));
 	r = fn_log_waits_open(api);
+	if (r == 0)
+		r = fn_settling_open(api);
 	if (r < 0)
 		fn_err_set(err, r, "api", "timer");
 	else
@@ -258,6 +307,7 @@ void fn_api_free(struct fn_api *api)
 	if (!api)
 		return;
 	if (!api->cfg.lane) {
+		fn_settling_close(api);
 		fn_uploads_close(api);
 		fn_log_waits_end(api);
 		fn_loop_clear(api->cfg.loop, &api->logs_timer);
@@ -322,10 +372,15 @@ bool fn_call_function_name(struct fn_call *call, struct fn_name *n)
 		return false;
 	if (!n->qualifier[0] || fn_streq(n->qualifier, "$LATEST"))
 		return true;
+	fn_call_unqualified_only(call);
+	return false;
+}
+
+void fn_call_unqualified_only(struct fn_call *call)
+{
 	fn_reply_error(call, &FN_E_INVALID_PARAMETER,
 		       "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. Please specify "
 		       "either a function name or an unqualified function ARN.");
-	return false;
 }
 
 struct fn_function *fn_call_latest(struct fn_call *call, struct fn_name *n)
@@ -357,18 +412,20 @@ bool fn_call_revision(struct fn_call *call, json_t *in, const char *revision_id)
 	return false;
 }
 
-bool fn_call_page_size(struct fn_call *call, size_t *ret)
+bool fn_call_page_size(struct fn_call *call, int most, size_t *ret)
 {
 	const char *text = fn_http_req_query(call->req, "MaxItems");
+	char rule[40];
 	int64_t v;
 
 	*ret = FN_PAGE_MAX;
 	if (!text)
 		return true;
-	if (fn_str_to_i64(text, INT32_MIN, INT32_MAX, &v) < 0 || v < 1 || v > 10000) {
+	if (fn_str_to_i64(text, INT32_MIN, INT32_MAX, &v) < 0 || v < 1 || v > most) {
+		snprintf(rule, sizeof(rule), "less than or equal to %d", most);
 		fn_reply_error(call, &FN_E_VALIDATION,
 			       "1 validation error detected: Value '%s' at 'maxItems' failed to satisfy constraint: Member must have value %s", text,
-			       text[0] == '-' || text[0] == '0' ? "greater than or equal to 1" : "less than or equal to 10000");
+			       text[0] == '-' || text[0] == '0' ? "greater than or equal to 1" : rule);
 		return false;
 	}
 	if (v < FN_PAGE_MAX)
@@ -376,5 +433,10 @@ bool fn_call_page_size(struct fn_call *call, size_t *ret)
 	return true;
 }
 
-void fn_api_drain(struct fn_api *api) { fn_log_waits_end(api); }
+void fn_api_drain(struct fn_api *api)
+{
+	fn_settling_end(api);
+	fn_log_waits_end(api);
+}
+
 bool fn_api_busy(const struct fn_api *api) { return !fn_list_empty(&api->uploads); }

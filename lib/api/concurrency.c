@@ -63,6 +63,10 @@ static bool function_only(struct fn_call *call, struct fn_name *n)
 {
 	if (!fn_call_function_name(call, n))
 		return false;
+	if (n->qualifier[0]) { /* nor $LATEST */
+		fn_call_unqualified_only(call);
+		return false;
+	}
 	if (fn_store_get(call->api->cfg.store, n->name, NULL))
 		return true;
 	fn_call_not_found(call, n->name, "$LATEST");
@@ -177,7 +181,7 @@ static const struct fn_provisioned *existing(struct fn_call *call, struct fn_nam
 	return p;
 }
 
-/* A version has it by its number or through aliases, not both ways; and it must be published. */
+/* A version has it by its number or through aliases, not both ways; it must be published, and an alias go to it alone. */
 static bool may_have(struct fn_call *call, const struct fn_name *n)
 {
 	struct fn_store *store = call->api->cfg.store;
@@ -195,7 +199,11 @@ static bool may_have(struct fn_call *call, const struct fn_name *n)
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Provisioned Concurrency Configs cannot be applied to unpublished function versions.");
 		return false;
 	}
-	if (a && (fn_store_provisioned(store, n->name, a->version) || (a->other_version && fn_store_provisioned(store, n->name, a->other_version)))) {
+	if (a && a->other_version) {
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Alias with weights can not be used with Provisioned Concurrency");
+		return false;
+	}
+	if (a && fn_store_provisioned(store, n->name, a->version)) {
 		fn_reply_error(call, &FN_E_CONFLICT,
 			       "Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version");
 		return false;
@@ -248,7 +256,7 @@ static void list_configs(struct fn_call *call)
 	size_t max, got;
 	char arn[400];
 
-	if (!fn_call_latest(call, &n) || !fn_call_page_size(call, &max))
+	if (!fn_call_latest(call, &n) || !fn_call_page_size(call, FN_PAGE_MAX, &max))
 		return;
 	got = fn_store_list_provisioned(call->api->cfg.store, n.name, fn_str_empty(marker) ? NULL : marker, page, max + 1);
 	list = json_array();
@@ -282,8 +290,12 @@ void fn_h_delete_provisioned(struct fn_call *call)
 	struct fn_err err;
 	int r;
 
-	if (!existing(call, &n))
+	if (!qualified(call, &n))
 		return;
+	if (!fn_store_provisioned(call->api->cfg.store, n.name, n.qualifier)) { /* gone already is as good */
+		fn_reply_empty(call, 204);
+		return;
+	}
 	r = fn_store_set_provisioned(call->api->cfg.store, n.name, n.qualifier, 0, &err);
 	reply_stored(call, r, &err, n.name);
 	if (r == 0)

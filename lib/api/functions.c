@@ -7,6 +7,7 @@
 
 #include "api/configuration.h"
 #include "api/internal.h"
+#include "api/settling.h"
 #include "api/tags.h"
 #include "api/uploads.h"
 #include "api/versions.h"
@@ -27,30 +28,6 @@ static void reply_err(struct fn_call *call, const struct fn_err *err)
 	char text[512];
 
 	fn_reply_error(call, &FN_E_SERVICE, "%s", fn_err_format(err, text, sizeof(text)));
-}
-
-/* What the caller sees at once; the stored snapshot has settled already, with a revision of its own, as the service's does soon after. */
-static void reply_unsettled(struct fn_call *call, const struct fn_function *stored, const char *arn_qualifier, unsigned status)
-{
-	struct fn_function *f = fn_function_clone(stored);
-
-	if (!f) {
-		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
-		return;
-	}
-	fn_id_uuid(f->revision_id);
-	if (status == 201 || fn_version_number(f->version) != 0) { /* both are new */
-		f->state = FN_STATE_PENDING;
-		f->update_status = FN_UPDATE_NONE;
-		fn_set_string(&f->state_reason, "The function is being created.");
-		fn_set_string(&f->state_reason_code, "Creating");
-	} else {
-		f->update_status = FN_UPDATE_IN_PROGRESS;
-		fn_set_string(&f->update_reason, "The function is being created.");
-		fn_set_string(&f->update_reason_code, "Creating");
-	}
-	fn_reply_json(call, status, fn_function_json(call->api, f, arn_qualifier, false));
-	fn_function_unref(f);
 }
 
 /* Absent, or exactly this machine's. */
@@ -151,6 +128,7 @@ static void created(struct fn_upload *u, const struct fn_err *failed, uint64_t b
 		return;
 	u->f->generation = fn_store_next_generation(cfg->store);
 	fn_function_touch(u->f);
+	fn_function_unsettle(u->f, true);
 	if (u->publish && !(version = fn_version_make(u->call.api, u->f, NULL)))
 		r = fn_err_set(&err, ENOMEM, "publish version", NULL);
 	else
@@ -162,7 +140,8 @@ static void created(struct fn_upload *u, const struct fn_err *failed, uint64_t b
 	else {
 		fn_invoker_expect(cfg->invoker, u->f);
 		fn_snapshots_look(cfg->snapshots);
-		reply_unsettled(&u->call, version ? version : u->f, NULL, 201);
+		fn_settling_begin(u->call.api, u->f->name, true);
+		fn_reply_json(&u->call, 201, fn_function_json(u->call.api, version ? version : u->f, NULL, false));
 	}
 }
 
@@ -222,7 +201,12 @@ bool fn_may_update(struct fn_call *call, json_t *in, const struct fn_function *f
 {
 	char arn[400];
 
-	if (fn_upload_busy(call->api, f->name)) {
+	if (f->state == FN_STATE_PENDING) {
+		fn_reply_error(call, &FN_E_CONFLICT,
+			       "The operation cannot be performed at this time. The function is currently in the following state: Pending");
+		return false;
+	}
+	if (f->update_status == FN_UPDATE_IN_PROGRESS || fn_upload_busy(call->api, f->name)) {
 		arn_of(call->api, f->name, arn, sizeof(arn));
 		fn_reply_error(call, &FN_E_CONFLICT, "The operation cannot be performed at this time. An update is in progress for resource: %s", arn);
 		return false;
@@ -230,8 +214,8 @@ bool fn_may_update(struct fn_call *call, json_t *in, const struct fn_function *f
 	return fn_call_revision(call, in, f->revision_id);
 }
 
-/* Stores the changed snapshot, with `publish` as a version too unless the last one is the same; environments of older generations go. */
-static void store_update(struct fn_call *call, struct fn_function *f, bool publish, const char *old_code)
+/* Stores the changed snapshot, with `publish` as a version too unless the last one is the same; it is in force a moment later. */
+static void store_update(struct fn_call *call, struct fn_function *f, bool publish)
 {
 	struct fn_function *last = publish ? fn_store_last_version(call->api->cfg.store, f->name) : NULL;
 	const struct fn_api_config *cfg = &call->api->cfg;
@@ -244,8 +228,7 @@ static void store_update(struct fn_call *call, struct fn_function *f, bool publi
 	if (publish && !last && !fn_version_fits(call, f))
 		return;
 	f->generation = fn_store_next_generation(cfg->store);
-	f->state = FN_STATE_ACTIVE;
-	f->update_status = FN_UPDATE_SUCCESSFUL;
+	fn_function_unsettle(f, false);
 	fn_function_touch(f);
 	if (!publish || last)
 		r = fn_store_update(cfg->store, f, &err);
@@ -254,7 +237,7 @@ static void store_update(struct fn_call *call, struct fn_function *f, bool publi
 	else
 		r = fn_err_set(&err, ENOMEM, "publish version", NULL);
 	if (r == 0) {
-		fn_invoker_retire(cfg->invoker, f->name, f->version, f->generation);
+		fn_settling_begin(call->api, f->name, false);
 		fn_invoker_expect(cfg->invoker, f);
 		fn_snapshots_look(cfg->snapshots);
 	}
@@ -265,26 +248,23 @@ static void store_update(struct fn_call *call, struct fn_function *f, bool publi
 	else if (last)
 		fn_reply_json(call, 200, fn_function_json(call->api, last, last->version, false));
 	else if (version)
-		reply_unsettled(call, version, version->version, 200);
+		fn_reply_json(call, 200, fn_function_json(call->api, version, version->version, false));
 	else
-		reply_unsettled(call, f, NULL, 200);
-	fn_upload_forget(call->api, old_code);
+		fn_reply_json(call, 200, fn_function_json(call->api, f, NULL, false));
 }
 
 static void code_updated(struct fn_upload *u, const struct fn_err *failed, uint64_t bytes)
 {
 	struct fn_function *now = fn_store_get(u->call.api->cfg.store, u->f->name, NULL);
-	char old[65];
 
 	if (failed) {
 		fn_upload_reply_error(&u->call, failed);
 		return;
 	}
-	snprintf(old, sizeof(old), "%s", now ? now->code_sha256 : "");
 	if (now) /* tags may have changed while the package was unpacked */
 		fn_set_string(&u->f->tags_json, now->tags_json);
 	u->f->unpacked_size = (int64_t)bytes;
-	store_update(&u->call, u->f, u->publish, old);
+	store_update(&u->call, u->f, u->publish);
 }
 
 void fn_h_update_code(struct fn_call *call)
@@ -323,7 +303,7 @@ void fn_h_update_configuration(struct fn_call *call)
 	f = fn_function_clone(now);
 	if (!f || !fn_may_update(call, in, now) || !fn_configuration_apply(call, in, f, false))
 		return;
-	store_update(call, f, false, "");
+	store_update(call, f, false);
 }
 
 void fn_h_delete_function(struct fn_call *call)
@@ -349,6 +329,7 @@ void fn_h_delete_function(struct fn_call *call)
 		reply_err(call, &err);
 		return;
 	}
+	fn_settling_forget(call->api, n.name);
 	fn_invoker_retire(cfg->invoker, n.name, NULL, 0);
 	fn_invoker_forget(cfg->invoker, n.name);
 	fn_logs_remove(cfg->logs, n.name);

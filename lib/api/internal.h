@@ -15,7 +15,8 @@ struct fn_api {
 	uint8_t url_key[32]; /* signs download addresses */
 	struct fn_list uploads, garbage; /* uploads.c */
 	struct fn_list log_waits;        /* logs.c */
-	uint64_t garbage_timer, logs_timer;
+	struct fn_list settling, held;   /* settling.c */
+	uint64_t garbage_timer, logs_timer, settling_timer;
 	bool draining;                   /* nobody begins to wait any more */
 };
 
@@ -39,6 +40,7 @@ bool fn_call_name(struct fn_call *call, struct fn_name *ret);
 struct fn_function *fn_call_function(struct fn_call *call, struct fn_name *ret_name);
 /* For operations on functions alone: a version or an alias in the name is refused. */
 bool fn_call_function_name(struct fn_call *call, struct fn_name *ret);
+void fn_call_unqualified_only(struct fn_call *call); /* replies so */
 struct fn_function *fn_call_latest(struct fn_call *call, struct fn_name *ret); /* and its $LATEST; NULL after having replied */
 void fn_call_not_found(struct fn_call *call, const char *name, const char *qualifier); /* replies "Function not found: <arn>" */
 /* RevisionId of the request, if any, must be this one. Replies and returns false when it is not. */
@@ -47,9 +49,10 @@ bool fn_call_revision(struct fn_call *call, json_t *in, const char *revision_id)
 bool fn_refuse_unbuilt(struct fn_call *call, json_t *in);
 /* May $LATEST change or be published now: no update under way, the right RevisionId? Replies and returns false when not. */
 bool fn_may_update(struct fn_call *call, json_t *in, const struct fn_function *latest);
-/* MaxItems: 1..10000 in the model, and at most FN_PAGE_MAX in an answer. Replies and returns false when out of bounds. */
+/* MaxItems: 1 to `most`, which is FN_ITEMS_MAX for most lists, and at most FN_PAGE_MAX in an answer. Replies and returns false when out of bounds. */
 #define FN_PAGE_MAX 50
-bool fn_call_page_size(struct fn_call *call, size_t *ret);
+#define FN_ITEMS_MAX 10000
+bool fn_call_page_size(struct fn_call *call, int most, size_t *ret);
 
 /* For what tells the result of invocations: calls the handler once other loops have told theirs (invoke/lanes.h). */
 void fn_call_settled(struct fn_call *call, fn_handler handler);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/configuration.h"
+#include "api/settling.h"
 #include "api/internal.h"
 #include "base/cleanup.h"
 #include "base/str.h"
@@ -121,9 +122,6 @@ static bool runnable(struct fn_call *call, const struct fn_function *f, const ch
 	if (f->state == FN_STATE_PENDING && f->snap_start)
 		fn_reply_error(call, &FN_E_SNAPSTART_NOT_READY,
 			       "Lambda is initializing your function. It will be ready to invoke once your function state becomes ACTIVE.");
-	else if (f->state == FN_STATE_PENDING)
-		fn_reply_error(call, &FN_E_CONFLICT,
-			       "The operation cannot be performed at this time. The function is currently in the following state: Pending");
 	else if (f->state == FN_STATE_FAILED)
 		fn_reply_error(call, &FN_E_CONFLICT, "The function %s is in the state Failed: %s", arn,
 			       f->state_reason ? f->state_reason : "no reason is known");
@@ -172,7 +170,7 @@ void fn_h_invoke(struct fn_call *call)
 	if (!fn_call_name(call, &n))
 		return;
 	f = cfg->lane ? fn_lane_route(cfg->lane, n.name, n.qualifier) : fn_route(cfg->store, n.name, n.qualifier); /* RESOLVE */
-	if (!f && cfg->lane) {
+	if (cfg->lane && (!f || f->state == FN_STATE_PENDING)) {
 		fn_lane_pass(cfg->lane, call->req);
 		return;
 	}
@@ -185,7 +183,13 @@ void fn_h_invoke(struct fn_call *call)
 		fn_reply_empty(call, 204);
 		return;
 	}
-	if (!built(call, type, log) || !runnable(call, f, arn) || !client_context(call, &context))
+	if (!built(call, type, log))
+		return;
+	if (f->state == FN_STATE_PENDING && fn_function_settling(f)) {
+		fn_settling_hold(call, n.name);
+		return;
+	}
+	if (!runnable(call, f, arn) || !client_context(call, &context))
 		return;
 	fn_http_req_body(call->req, &body, &p.payload_len);
 	if (p.payload_len > 0 && !fn_json_valid(body, p.payload_len, &at)) {

@@ -33,7 +33,7 @@ void fn_h_get_function(struct fn_call *call)
 	snprintf(url, sizeof(url), "http://%s%s", host ? host : "localhost", path ? path : "");
 	o = json_pack("{so,s{ssss}}", "Configuration", fn_function_json(call->api, f, n.qualifier, false), "Code", "RepositoryType", "S3", "Location",
 		      url);
-	if (fn_store_reserved(call->api->cfg.store, n.name) >= 0)
+	if (!n.qualifier[0] && fn_store_reserved(call->api->cfg.store, n.name) >= 0) /* it is the function's, no version's */
 		json_object_set_new(o, "Concurrency",
 				    json_pack("{sI}", "ReservedConcurrentExecutions", (json_int_t)fn_store_reserved(call->api->cfg.store, n.name)));
 	f = fn_store_get(call->api->cfg.store, n.name, NULL); /* tags are the function's */
@@ -65,7 +65,7 @@ void fn_h_list_functions(struct fn_call *call)
 	json_t *list, *o;
 	size_t max, n;
 
-	if (!fn_call_page_size(call, &max))
+	if (!fn_call_page_size(call, FN_ITEMS_MAX, &max))
 		return;
 	if (all && !fn_streq(all, "ALL")) {
 		fn_reply_error(call, &FN_E_VALIDATION,

@@ -31,6 +31,8 @@ struct fn_function *fn_version_make(struct fn_api *api, const struct fn_function
 		fn_set_string(&v->description, description);
 	fn_set_string(&v->tags_json, NULL); /* tags are the function's */
 	v->generation = fn_store_next_generation(api->cfg.store);
+	if (fn_function_settling(latest))
+		fn_function_unsettle(v, true);
 	fn_snapshots_prepare(v);
 	fn_function_touch(v);
 	if (v->version && v->description)
@@ -121,7 +123,7 @@ void fn_h_list_versions(struct fn_call *call)
 	struct fn_name n;
 	size_t max, got;
 
-	if (!fn_call_latest(call, &n) || !fn_call_page_size(call, &max))
+	if (!fn_call_latest(call, &n) || !fn_call_page_size(call, FN_ITEMS_MAX, &max))
 		return;
 	if (!fn_str_empty(marker) && fn_version_number(marker) == UINT64_MAX) {
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Invalid Marker: %s", marker);

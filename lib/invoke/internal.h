@@ -23,6 +23,7 @@ struct fn_invoker {
 struct ticket {
 	struct fn_invoker *inv;
 	struct fn_load *load;    /* inv's */
+	struct fn_load_part *part;
 	bool function_full;
 	struct fn_http_req *req; /* the connection that waits for the answer; NULL = none does */
 	fn_invoke_done_fn done;
@@ -36,7 +37,7 @@ static inline struct ticket *ticket_of(const struct fn_invocation *i) { return i
 void fn_invoke_admit(struct fn_invoker *inv, struct fn_invocation *i, const char *qualifier, bool settled);
 /* It goes on in another loop, or has come from there. The invocation is counted where it ends. */
 void fn_ticket_leave(struct ticket *t, bool done); /* done: what it was admitted for is free again */
-void fn_ticket_enter(struct ticket *t, struct fn_invoker *inv, struct fn_load *load);
+void fn_ticket_enter(struct ticket *t, struct fn_invoker *inv, struct fn_load *load, struct fn_load_part *part);
 
 /* --- between loops --- */
 enum message_kind {

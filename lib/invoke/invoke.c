@@ -39,19 +39,21 @@ void fn_invoker_settle(struct fn_invoker *inv, void (*fn)(void *arg), void *arg)
 
 unsigned fn_invoker_running(const struct fn_invoker *inv) { return fn_loads_running(inv->loads); }
 
-void fn_invoker_limits(struct fn_invoker *inv, const char *function, int64_t reserved, int64_t provisioned)
+void fn_invoker_limits(struct fn_invoker *inv, const char *function, int64_t reserved)
 {
 	struct fn_load *l = fn_load_get(inv->loads, function);
 
 	if (l)
-		fn_load_limits(inv->loads, l, reserved, provisioned);
+		fn_load_limits(inv->loads, l, reserved);
 }
 
 void fn_invoker_forget(struct fn_invoker *inv, const char *function) { fn_load_forget(inv->loads, function); }
 
 void fn_invoker_provision(struct fn_invoker *inv, struct fn_function *f, unsigned n)
 {
-	if (fn_pool_provision(inv->pool, f, n) < 0)
+	struct fn_load *l = fn_load_get(inv->loads, f->name);
+
+	if (!l || fn_load_provision(inv->loads, l, f->version, n) < 0 || fn_pool_provision(inv->pool, f, n) < 0)
 		fn_log_error("provisioned concurrency of %s:%s: out of memory", f->name, f->version);
 }
 
@@ -118,7 +120,7 @@ static void account(struct ticket *t, const struct fn_invocation *i)
 	l->n.provisioned_invocations += i->provisioned;
 	l->n.spillover_invocations += i->spilled;
 	l->n.duration_us += fn_clock_mono_us() - i->arrived_us;
-	fn_load_done(t->inv->loads, l); /* the last: it may be gone then */
+	fn_load_done(t->inv->loads, l, t->part); /* the last: it may be gone then */
 }
 
 /* FINISH */
@@ -157,15 +159,17 @@ void fn_ticket_leave(struct ticket *t, bool done)
 {
 	t->load->n.invocations--;
 	if (done)
-		fn_load_done(t->inv->loads, t->load);
+		fn_load_done(t->inv->loads, t->load, t->part);
 	t->load = NULL;
+	t->part = NULL;
 	t->inv = NULL;
 }
 
-void fn_ticket_enter(struct ticket *t, struct fn_invoker *inv, struct fn_load *load)
+void fn_ticket_enter(struct ticket *t, struct fn_invoker *inv, struct fn_load *load, struct fn_load_part *part)
 {
 	t->inv = inv;
 	t->load = load;
+	t->part = part;
 	load->n.invocations++;
 }
 
@@ -173,12 +177,13 @@ void fn_ticket_enter(struct ticket *t, struct fn_invoker *inv, struct fn_load *l
 void fn_invoke_admit(struct fn_invoker *inv, struct fn_invocation *i, const char *qualifier, bool settled)
 {
 	struct fn_load *load = fn_load_get(inv->loads, i->function->name);
+	struct fn_load_part *part = NULL;
 	struct ticket *t = ticket_of(i);
 	enum fn_admission admission;
 
 	if (!load)
 		abort(); /* no memory */
-	admission = fn_load_admit(inv->loads, load);
+	admission = fn_load_admit(inv->loads, load, i->function->version, &part);
 	if (admission != FN_ADMITTED && !settled && inv->lanes && fn_lanes_park(inv->lanes, i, admission == FN_ADMIT_FUNCTION_FULL)) {
 		load->n.throttles--;
 		return;
@@ -189,7 +194,7 @@ void fn_invoke_admit(struct fn_invoker *inv, struct fn_invocation *i, const char
 		fn_invocation_complete(i, FN_INV_THROTTLED, NULL, 0);
 		return;
 	}
-	fn_ticket_enter(t, inv, load);
+	fn_ticket_enter(t, inv, load, part);
 	if (inv->lane ? fn_lane_place(inv->lane, i) : inv->lanes && qualifier && fn_lanes_place(inv->lanes, i, qualifier))
 		return;
 	fn_pool_run(inv->pool, i);

@@ -70,9 +70,9 @@ uint64_t fn_invoker_await(struct fn_invoker *inv, const struct fn_function *f, v
 /* Is there an environment, alive or ending, with this code package? */
 bool fn_invoker_uses_code(struct fn_invoker *inv, const char *code_sha256);
 /* Concurrency: store/concurrency.h has it; invoke/provision.h brings it here. reserved -1 = none. */
-void fn_invoker_limits(struct fn_invoker *inv, const char *function, int64_t reserved, int64_t provisioned);
+void fn_invoker_limits(struct fn_invoker *inv, const char *function, int64_t reserved); /* fn_invoker_provision() for all versions follows */
 void fn_invoker_forget(struct fn_invoker *inv, const char *function); /* it was deleted */
-void fn_invoker_provision(struct fn_invoker *inv, struct fn_function *f, unsigned n); /* pool/pool.h */
+void fn_invoker_provision(struct fn_invoker *inv, struct fn_function *f, unsigned n); /* pool/pool.h, load.h */
 void fn_invoker_provisioned(struct fn_invoker *inv, const struct fn_function *f, struct fn_pool_provisioned *ret);
 /* Counters by function, in Prometheus' text format: fn_invoker_settle() first. */
 int fn_invoker_metrics(struct fn_invoker *inv, struct fn_buf *out);

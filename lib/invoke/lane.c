@@ -139,14 +139,15 @@ static void learn(struct fn_lane *l, struct message *m)
 static void on_work(struct fn_lane *l, struct message *m)
 {
 	struct fn_load *load = fn_load_get(l->invoker->loads, m->inv->function->name);
+	struct fn_load_part *part = NULL;
 
 	learn(l, m);
 	fn_http_req_attach(m->req, l->httpd);
 	l->requests++;
 	if (!load)
 		abort(); /* no memory */
-	(void)fn_load_admit(l->invoker->loads, load); /* it is admitted: only counted */
-	fn_ticket_enter(ticket_of(m->inv), l->invoker, load);
+	(void)fn_load_admit(l->invoker->loads, load, m->inv->function->version, &part); /* it is admitted: only counted */
+	fn_ticket_enter(ticket_of(m->inv), l->invoker, load, part);
 	fn_pool_borrow(l->pool, m->worker, m->inv);
 }
 

@@ -18,6 +18,7 @@
 struct lease {
 	struct fn_lane *lane;
 	struct fn_load *load;
+	struct fn_load_part *part;
 };
 
 /* What serves nothing in lanes is asked back. */
@@ -62,7 +63,7 @@ bool fn_lanes_place(struct fn_lanes *ls, struct fn_invocation *i, const char *qu
 		free(lease);
 		return false;
 	}
-	*lease = (struct lease){&ls->lane[to], t->load};
+	*lease = (struct lease){&ls->lane[to], t->load, t->part};
 	fn_ticket_leave(t, false);
 	ls->lane[to].n_leases++;
 	m = fn_message_new(WORK, &ls->lane[to]);
@@ -162,7 +163,7 @@ static const struct fn_pool_lender_ops lender_ops = {on_recall, on_recall_spare}
 /* Its function may have been changed since; then the new one is as right. */
 static void admit_here(struct fn_lanes *ls, struct fn_invocation *i, bool settled)
 {
-	struct fn_function *now = fn_store_get(ls->cfg.store, i->function->name, i->function->version);
+	struct fn_function *now = fn_store_serving(ls->cfg.store, fn_store_get(ls->cfg.store, i->function->name, i->function->version));
 
 	if (!now) {
 		struct fn_err gone;
@@ -207,9 +208,9 @@ static void on_worker(struct fn_lanes *ls, struct message *m)
 
 	lease->lane->n_leases--;
 	if (i) /* what the lease held is the invocation's now */
-		fn_ticket_enter(ticket_of(i), ls->cfg.invoker, lease->load);
+		fn_ticket_enter(ticket_of(i), ls->cfg.invoker, lease->load, lease->part);
 	else
-		fn_load_done(ls->cfg.invoker->loads, lease->load);
+		fn_load_done(ls->cfg.invoker->loads, lease->load, lease->part);
 	free(lease);
 	fn_pool_take_back(ls->cfg.pool, m->worker);
 }

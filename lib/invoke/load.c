@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void free_load(struct fn_load *l);
+
 struct fn_loads {
 	struct fn_map *by_function;
 	int64_t account, claims; /* claims: what is reserved or provisioned */
@@ -33,10 +35,8 @@ void fn_loads_free(struct fn_loads *ls)
 
 	if (!ls)
 		return;
-	while ((l = fn_map_next(ls->by_function, &it))) {
-		free(l->function);
-		free(l);
-	}
+	while ((l = fn_map_next(ls->by_function, &it)))
+		free_load(l);
 	fn_map_free(ls->by_function);
 	free(ls);
 }
@@ -66,27 +66,84 @@ struct fn_load *fn_load_find(struct fn_loads *ls, const char *function) { return
 struct fn_load *fn_load_next(struct fn_loads *ls, size_t *it) { return fn_map_next(ls->by_function, it); }
 
 static int64_t claim(const struct fn_load *l) { return l->reserved >= 0 ? l->reserved : l->provisioned; }
+static int64_t on_shared(const struct fn_load *l) { return l->reserved >= 0 ? 0 : (int64_t)l->over; }
 
-static int64_t on_shared(const struct fn_load *l)
+static unsigned over_of(const struct fn_load_part *p) { return (int64_t)p->running > p->provisioned ? p->running - (unsigned)p->provisioned : 0; }
+
+static struct fn_load_part *part_of(struct fn_load *l, const char *version)
 {
-	return l->reserved >= 0 || (int64_t)l->running <= l->provisioned ? 0 : (int64_t)l->running - l->provisioned;
+	struct fn_load_part *p = l->parts;
+
+	while (p && strcmp(p->version, version) != 0)
+		p = p->next;
+	return p;
 }
 
-void fn_load_limits(struct fn_loads *ls, struct fn_load *l, int64_t reserved, int64_t provisioned)
+/* Around every change of a function's limits, and of what is counted. */
+static void take_out(struct fn_loads *ls, const struct fn_load *l)
 {
 	ls->claims -= claim(l);
 	ls->shared -= on_shared(l);
-	l->reserved = reserved;
-	l->provisioned = provisioned;
+}
+
+static void put_back(struct fn_loads *ls, const struct fn_load *l)
+{
 	ls->claims += claim(l);
 	ls->shared += on_shared(l);
+}
+
+void fn_load_limits(struct fn_loads *ls, struct fn_load *l, int64_t reserved)
+{
+	take_out(ls, l);
+	l->reserved = reserved;
+	l->provisioned = 0;
+	l->over = l->running;
+	for (struct fn_load_part *p = l->parts; p; p = p->next)
+		p->provisioned = 0;
+	put_back(ls, l);
+}
+
+int fn_load_provision(struct fn_loads *ls, struct fn_load *l, const char *version, int64_t n)
+{
+	struct fn_load_part *p = part_of(l, version);
+
+	if (!p && n == 0)
+		return 0;
+	if (!p) {
+		p = calloc(1, sizeof(*p));
+		if (!p || !(p->version = strdup(version))) {
+			free(p);
+			return -ENOMEM;
+		}
+		p->next = l->parts;
+		l->parts = p;
+	}
+	take_out(ls, l);
+	l->provisioned += n - p->provisioned;
+	l->over -= over_of(p);
+	p->provisioned = n;
+	l->over += over_of(p);
+	put_back(ls, l);
+	return 0;
+}
+
+static void free_load(struct fn_load *l)
+{
+	struct fn_load_part *next;
+
+	for (struct fn_load_part *p = l->parts; p; p = next) {
+		next = p->next;
+		free(p->version);
+		free(p);
+	}
+	free(l->function);
+	free(l);
 }
 
 static void drop(struct fn_loads *ls, struct fn_load *l)
 {
 	fn_map_remove(ls->by_function, l->function);
-	free(l->function);
-	free(l);
+	free_load(l);
 }
 
 void fn_load_forget(struct fn_loads *ls, const char *function)
@@ -95,37 +152,47 @@ void fn_load_forget(struct fn_loads *ls, const char *function)
 
 	if (!l)
 		return;
-	fn_load_limits(ls, l, -1, 0);
+	fn_load_limits(ls, l, -1);
 	l->gone = true;
 	if (l->running == 0)
 		drop(ls, l);
 }
 
-enum fn_admission fn_load_admit(struct fn_loads *ls, struct fn_load *l)
+static void count(struct fn_loads *ls, struct fn_load *l, struct fn_load_part *p, int by)
 {
+	ls->shared -= on_shared(l);
+	l->over -= p ? over_of(p) : 0;
+	if (p)
+		p->running += (unsigned)by;
+	l->over += p ? over_of(p) : (unsigned)by;
+	l->running += (unsigned)by;
+	ls->shared += on_shared(l);
+	ls->running += (unsigned)by;
+}
+
+enum fn_admission fn_load_admit(struct fn_loads *ls, struct fn_load *l, const char *version, struct fn_load_part **ret_part)
+{
+	struct fn_load_part *p = part_of(l, version);
 	enum fn_admission a = FN_ADMITTED;
 
-	if (l->reserved >= 0)
-		a = (int64_t)l->running < l->reserved ? FN_ADMITTED : FN_ADMIT_FUNCTION_FULL;
-	else if ((int64_t)l->running >= l->provisioned && ls->shared >= ls->account - ls->claims)
+	if (p && (int64_t)p->running < p->provisioned)
+		a = FN_ADMITTED;
+	else if (l->reserved >= 0)
+		a = (int64_t)l->over < l->reserved - l->provisioned ? FN_ADMITTED : FN_ADMIT_FUNCTION_FULL;
+	else if (ls->shared >= ls->account - ls->claims)
 		a = FN_ADMIT_ACCOUNT_FULL;
 	if (a != FN_ADMITTED) {
 		l->n.throttles++;
 		return a;
 	}
-	ls->shared -= on_shared(l);
-	l->running++;
-	ls->shared += on_shared(l);
-	ls->running++;
+	count(ls, l, p, 1);
+	*ret_part = p;
 	return a;
 }
 
-void fn_load_done(struct fn_loads *ls, struct fn_load *l)
+void fn_load_done(struct fn_loads *ls, struct fn_load *l, struct fn_load_part *part)
 {
-	ls->shared -= on_shared(l);
-	l->running--;
-	ls->shared += on_shared(l);
-	ls->running--;
+	count(ls, l, part, -1);
 	if (l->gone && l->running == 0)
 		drop(ls, l);
 }

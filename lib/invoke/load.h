@@ -2,7 +2,8 @@
  * load.h - how much runs, of each function and in all; whether one more may; and what came of it (metrics). No clock, no I/O.
  *
  * Lambda Developer Guide, "Understanding Lambda function scaling": a function with reserved concurrency has that much for itself and no
- * more. The others share what the account has beyond all reservations; what is provisioned for one of them is set aside for it too.
+ * more. The others share what the account has beyond all reservations. What is provisioned for a version is set aside for that version, within
+ * its function's reservation or else the account: with all that is reserved provisioned, $LATEST has nothing.
  */
 #ifndef FN_INVOKE_LOAD_H
 #define FN_INVOKE_LOAD_H
@@ -20,11 +21,21 @@ struct fn_load_counts {
 	uint64_t invocations, errors, throttles, cold_starts, provisioned_invocations, spillover_invocations, duration_us;
 };
 
+/* A version for which something is provisioned, or was. It lives as long as its fn_load. */
+struct fn_load_part {
+	struct fn_load_part *next;
+	char *version;
+	int64_t provisioned;
+	unsigned running;
+};
+
 struct fn_load {
 	char *function;
 	unsigned running;
+	unsigned over;        /* of those, on nothing that is provisioned for their version */
 	int64_t reserved;     /* -1 = none */
 	int64_t provisioned;  /* over all of its versions */
+	struct fn_load_part *parts;
 	struct fn_load_counts n;
 	unsigned provisioned_running; /* on provisioned environments; the caller of fn_loads_metrics() knows */
 	unsigned spare;       /* of those that run, they only hold a place (lanes.h); likewise */
@@ -40,14 +51,16 @@ unsigned fn_loads_running(const struct fn_loads *ls);
 struct fn_load *fn_load_get(struct fn_loads *ls, const char *function); /* made if need be; NULL on no memory */
 struct fn_load *fn_load_find(struct fn_loads *ls, const char *function); /* NULL = there is none */
 struct fn_load *fn_load_next(struct fn_loads *ls, size_t *it);         /* size_t it = 0; while ((l = fn_load_next(ls, &it))) ... */
-/* What is set for a function; reserved -1 = none. What runs over a lower limit goes on. */
-void fn_load_limits(struct fn_loads *ls, struct fn_load *l, int64_t reserved, int64_t provisioned);
+/* What is set for a function; reserved -1 = none. Its versions have nothing provisioned then: fn_load_provision() follows for those that have.
+ * What runs over a lower limit goes on. */
+void fn_load_limits(struct fn_loads *ls, struct fn_load *l, int64_t reserved);
+int fn_load_provision(struct fn_loads *ls, struct fn_load *l, const char *version, int64_t n); /* 0, -ENOMEM */
 /* The function was deleted. */
 void fn_load_forget(struct fn_loads *ls, const char *function);
 
-/* One more, if it may run. Each that is admitted is done once. */
-enum fn_admission fn_load_admit(struct fn_loads *ls, struct fn_load *l);
-void fn_load_done(struct fn_loads *ls, struct fn_load *l);
+/* One more, if it may run. Each that is admitted is done once, with the part that it was given (NULL is one). */
+enum fn_admission fn_load_admit(struct fn_loads *ls, struct fn_load *l, const char *version, struct fn_load_part **ret_part);
+void fn_load_done(struct fn_loads *ls, struct fn_load *l, struct fn_load_part *part);
 /* What another loop has counted; some of it may be taken back later (numbers wrap). */
 void fn_load_add(struct fn_load *l, const struct fn_load_counts *n);
 

@@ -36,7 +36,7 @@ void fn_provision_apply(struct fn_invoker *inv, struct fn_store *s, const char *
 		return;
 	}
 	configs = fn_store_all_provisioned(s, function, &n_configs);
-	fn_invoker_limits(inv, function, fn_store_reserved(s, function), fn_store_provisioned_sum(s, function, NULL));
+	fn_invoker_limits(inv, function, fn_store_reserved(s, function));
 	for (got = fn_store_list_versions(s, function, NULL, NULL, page, PAGE); got > 0;
 	     got = fn_store_list_versions(s, function, function, page[got - 1]->version, page, PAGE))
 		for (size_t i = 0; i < got; i++) {

@@ -22,7 +22,8 @@ struct fn_function *fn_route(struct fn_store *s, const char *name, const char *q
 {
 	struct fn_alias *a = alias_of(s, name, qualifier);
 
-	return a ? fn_store_get(s, name, fn_route_choose(a, a->other_version ? fn_alias_draw(a) : 0)) : fn_store_resolve(s, name, qualifier);
+	return fn_store_serving(s, a ? fn_store_get(s, name, fn_route_choose(a, a->other_version ? fn_alias_draw(a) : 0)) :
+				       fn_store_resolve(s, name, qualifier));
 }
 
 /* --- copies --- */
@@ -45,7 +46,7 @@ const char *fn_route_copy_key(const struct fn_route_copy *c) { return c->key; }
 struct fn_route_copy *fn_route_copy_new(struct fn_store *s, const char *name, const char *qualifier)
 {
 	struct fn_alias *a = alias_of(s, name, qualifier);
-	struct fn_function *f = a ? fn_store_get(s, name, a->version) : fn_store_resolve(s, name, qualifier);
+	struct fn_function *f = fn_store_serving(s, a ? fn_store_get(s, name, a->version) : fn_store_resolve(s, name, qualifier));
 	struct fn_function *other = a && a->other_version ? fn_store_get(s, name, a->other_version) : NULL;
 	struct fn_route_copy *c = f ? calloc(1, sizeof(*c)) : NULL;
 	char key[FN_ROUTE_KEY_SIZE];

@@ -32,11 +32,8 @@ struct fn_snapshots {
 
 void fn_snapshots_prepare(struct fn_function *v)
 {
-	if (!v->snap_start)
-		return;
-	v->state = FN_STATE_PENDING;
-	fn_set_string(&v->state_reason, "The function is being created.");
-	fn_set_string(&v->state_reason_code, "Creating");
+	if (v->snap_start)
+		fn_function_unsettle(v, true);
 }
 
 static void look_at(struct fn_snapshots *s, uint64_t at) { (void)fn_loop_rearm_timer(s->cfg.loop, s->timer, at); }
@@ -60,6 +57,7 @@ static void settle(struct job *j, const struct fn_snapshot_result *res)
 	f->state = failed ? FN_STATE_FAILED : FN_STATE_ACTIVE;
 	fn_set_string(&f->state_reason, failed ? res->reason : NULL);
 	fn_set_string(&f->state_reason_code, failed ? res->code : NULL);
+	f->update_status = failed ? f->update_status : FN_UPDATE_SUCCESSFUL;
 	fn_set_string(&f->snapshot_tree, taken ? j->tree : NULL);
 	fn_set_string(&f->snapshot_off, taken || !res->reason[0] ? NULL : res->reason);
 	fn_set_string(&f->snapshot_host, j->host);

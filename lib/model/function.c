@@ -99,6 +99,33 @@ bool fn_function_unchanged(const struct fn_function *l, const struct fn_function
 #undef SAME
 }
 
+bool fn_function_settling(const struct fn_function *f)
+{
+	return f->update_status == FN_UPDATE_IN_PROGRESS || (f->state == FN_STATE_PENDING && !(f->snap_start && fn_version_number(f->version) != 0));
+}
+
+static void set_reasons(struct fn_function *f, const char *state, const char *update)
+{
+	fn_set_string(&f->state_reason, state ? "The function is being created." : NULL);
+	fn_set_string(&f->state_reason_code, state);
+	fn_set_string(&f->update_reason, update ? "The function is being created." : NULL);
+	fn_set_string(&f->update_reason_code, update);
+}
+
+void fn_function_settle(struct fn_function *f)
+{
+	f->state = FN_STATE_ACTIVE;
+	f->update_status = FN_UPDATE_SUCCESSFUL;
+	set_reasons(f, NULL, NULL);
+}
+
+void fn_function_unsettle(struct fn_function *f, bool created)
+{
+	f->state = created ? FN_STATE_PENDING : FN_STATE_ACTIVE;
+	f->update_status = created ? FN_UPDATE_NONE : FN_UPDATE_IN_PROGRESS;
+	set_reasons(f, created ? "Creating" : NULL, created ? NULL : "Creating");
+}
+
 uint64_t fn_version_number(const char *version)
 {
 	int64_t n;

@@ -64,6 +64,11 @@ struct fn_function *fn_function_clone(const struct fn_function *f);
 /* Has $LATEST the code and configuration that this published version was made from? */
 bool fn_function_unchanged(const struct fn_function *latest, const struct fn_function *version);
 
+/* It has been stored and is not in force yet: a Pending function or version, an update InProgress. Not one that waits for its snapshot (SnapStart). */
+bool fn_function_settling(const struct fn_function *f);
+void fn_function_settle(struct fn_function *f); /* now it is: Active, and its update Successful */
+void fn_function_unsettle(struct fn_function *f, bool created); /* Pending (created), or its update InProgress */
+
 /* 0 for "$LATEST", n for "n"; UINT64_MAX for what is no version. */
 uint64_t fn_version_number(const char *version);
 

@@ -118,10 +118,9 @@ int fn_store_delete_alias(struct fn_store *s, const char *function, const char *
 	fn_store_touch(s, function);
 	if (!e || !found(e, i, alias))
 		return fn_err_set(err, ENOENT, "delete alias", "%s:%s", function, alias);
-	r = fn_db_run(s->db, err, "DELETE FROM aliases WHERE function=?1 AND name=?2", "ss", function, alias);
+	r = fn_concurrency_delete(s, e, "DELETE FROM aliases WHERE function=?1 AND name=?2", alias, err);
 	if (r < 0)
 		return r;
-	fn_concurrency_forget(s, e, alias);
 	fn_alias_free(e->aliases[i]);
 	memmove(e->aliases + i, e->aliases + i + 1, (e->n_aliases - i - 1) * sizeof(*e->aliases));
 	e->n_aliases--;

@@ -71,7 +71,7 @@ void fn_concurrency_free(struct fn_entry *e)
 	free(e->provisioned);
 }
 
-/* Rows of what is gone are possible (an alias is deleted first); they are passed over and go with the function. */
+/* Rows of what is gone are possible (an older program deleted the alias first); they are passed over and go with the function. */
 int fn_concurrency_load(struct fn_store *s, struct fn_err *err)
 {
 	sqlite3_stmt *st = NULL;
@@ -95,14 +95,20 @@ int fn_concurrency_load(struct fn_store *s, struct fn_err *err)
 	return r < 0 ? fn_err_set(err, r, "load concurrency", NULL) : 0;
 }
 
-void fn_concurrency_forget(struct fn_store *s, struct fn_entry *e, const char *qualifier)
+int fn_concurrency_delete(struct fn_store *s, struct fn_entry *e, const char *sql, const char *qualifier, struct fn_err *err)
 {
-	struct fn_err err;
+	const char *name = e->latest->name;
+	int r = fn_db_exec(s->db, "BEGIN IMMEDIATE", err);
 
-	if (!find(e, qualifier))
-		return;
-	(void)fn_db_run(s->db, &err, "DELETE FROM provisioned WHERE function=?1 AND qualifier=?2", "ss", e->latest->name, qualifier);
-	take_out(e, qualifier);
+	if (r < 0)
+		return r;
+	r = fn_db_run(s->db, err, sql, "ss", name, qualifier);
+	if (r == 0)
+		r = fn_db_run(s->db, err, "DELETE FROM provisioned WHERE function=?1 AND qualifier=?2", "ss", name, qualifier);
+	r = fn_db_end(s->db, r, err);
+	if (r == 0)
+		take_out(e, qualifier);
+	return r;
 }
 
 int64_t fn_store_reserved(struct fn_store *s, const char *function)

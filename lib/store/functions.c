@@ -81,7 +81,6 @@ static void count_code(struct fn_store *s, const struct fn_function *f, int by)
 {
 	uintptr_t n = (uintptr_t)fn_map_get(s->code, f->code_sha256);
 
-	s->code_bytes += by * f->code_size;
 	if (by < 0 && n <= 1)
 		(void)fn_map_remove(s->code, f->code_sha256);
 	else
@@ -91,12 +90,14 @@ static void count_code(struct fn_store *s, const struct fn_function *f, int by)
 static void drop(struct fn_store *s, struct fn_function *f)
 {
 	count_code(s, f, -1);
+	s->code_bytes -= f->code_size;
 	fn_function_unref(f);
 }
 
 static struct fn_function *keep(struct fn_store *s, struct fn_function *f)
 {
 	count_code(s, f, 1);
+	s->code_bytes += f->code_size;
 	return fn_function_ref(f);
 }
 
@@ -106,6 +107,27 @@ static void replace(struct fn_store *s, struct fn_function **slot, struct fn_fun
 
 	*slot = keep(s, f);
 	drop(s, old);
+}
+
+/* Of nothing that counts for the account, but its package is needed. */
+static void drop_before(struct fn_store *s, struct fn_entry *e)
+{
+	if (!e->before)
+		return;
+	count_code(s, e->before, -1);
+	fn_function_unref(e->before);
+	e->before = NULL;
+}
+
+static void replace_latest(struct fn_store *s, struct fn_entry *e, struct fn_function *f)
+{
+	if (f->update_status != FN_UPDATE_IN_PROGRESS) {
+		drop_before(s, e);
+	} else if (!e->before) {
+		count_code(s, e->latest, 1);
+		e->before = fn_function_ref(e->latest);
+	}
+	replace(s, &e->latest, f);
 }
 
 /* There must be room. */
@@ -129,6 +151,7 @@ static void entry_free(struct fn_store *s, struct fn_entry *e)
 		drop(s, e->versions[i]);
 	for (size_t i = 0; i < e->n_aliases; i++)
 		fn_alias_free(e->aliases[i]);
+	drop_before(s, e);
 	if (e->latest)
 		drop(s, e->latest);
 	free(e->versions);
@@ -164,6 +187,8 @@ static int load_one(struct fn_store *s, struct fn_function *f)
 {
 	struct fn_entry *e = fn_entry_find(s, f->name);
 
+	if (fn_function_settling(f)) /* nobody is left who waits */
+		fn_function_settle(f);
 	if (fn_version_number(f->version) == 0) {
 		e = entry_new(s);
 		if (!e)
@@ -355,9 +380,18 @@ int fn_store_update(struct fn_store *s, struct fn_function *f, struct fn_err *er
 	if (!slot)
 		return fn_err_set(err, ENOENT, "store function", "%s:%s", f->name, f->version);
 	r = fn_row_write(s->db, f, err);
-	if (r == 0)
+	if (r == 0 && slot == &e->latest)
+		replace_latest(s, e, f);
+	else if (r == 0)
 		replace(s, slot, f);
 	return r;
+}
+
+struct fn_function *fn_store_serving(struct fn_store *s, struct fn_function *f)
+{
+	struct fn_entry *e = f && f->update_status == FN_UPDATE_IN_PROGRESS ? fn_entry_find(s, f->name) : NULL;
+
+	return e && e->before && f == e->latest ? e->before : f;
 }
 
 int fn_store_delete(struct fn_store *s, const char *name, struct fn_err *err)
@@ -441,7 +475,7 @@ int fn_store_publish(struct fn_store *s, struct fn_function *latest, struct fn_f
 	r = write_both(s, latest, version, err);
 	if (r < 0)
 		return r;
-	replace(s, &e->latest, latest);
+	replace_latest(s, e, latest);
 	add_version(s, e, version);
 	return 0;
 }
@@ -459,14 +493,13 @@ int fn_store_delete_version(struct fn_store *s, const char *name, const char *ve
 	for (i = 0; i < e->n_aliases; i++)
 		if (fn_alias_names_version(e->aliases[i], version))
 			return fn_err_set(err, EBUSY, "delete version", "%s:%s is named by the alias %s", name, version, e->aliases[i]->name);
-	r = fn_db_run(s->db, err, "DELETE FROM functions WHERE name=?1 AND version=?2", "ss", name, version);
+	r = fn_concurrency_delete(s, e, "DELETE FROM functions WHERE name=?1 AND version=?2", version, err);
 	if (r < 0)
 		return r;
 	i = (size_t)(slot - e->versions);
 	f = *slot;
 	memmove(slot, slot + 1, (e->n_versions - i - 1) * sizeof(*slot));
 	e->n_versions--;
-	fn_concurrency_forget(s, e, version);
 	drop(s, f);
 	return 0;
 }

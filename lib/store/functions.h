@@ -22,8 +22,11 @@ void fn_store_close(struct fn_store *s);
 struct fn_function *fn_store_get(struct fn_store *s, const char *name, const char *version);
 /* Inserts $LATEST and, unless it is NULL, its first version: -EEXIST when the name is taken. References are taken. */
 int fn_store_insert(struct fn_store *s, struct fn_function *latest, struct fn_function *version, struct fn_err *err);
-/* Replaces the snapshot of (f->name, f->version) by f; -ENOENT when absent. */
+/* Replaces the snapshot of (f->name, f->version) by f; -ENOENT when absent. What is FN_UPDATE_IN_PROGRESS is not in force: what it replaces
+ * goes on serving (fn_store_serving()) until a snapshot with another status is stored. Over a restart: it is in force. */
 int fn_store_update(struct fn_store *s, struct fn_function *f, struct fn_err *err);
+/* What an invocation of this stored snapshot runs: itself, or what $LATEST was before an update that is not in force yet. NULL is fine. */
+struct fn_function *fn_store_serving(struct fn_store *s, struct fn_function *f);
 /* Deletes a function with all of its versions and aliases. -ENOENT. */
 int fn_store_delete(struct fn_store *s, const char *name, struct fn_err *err);
 /* $LATEST snapshots in name order, beginning after `after` (NULL = from the start); at most max; borrowed. Returns the count. */

@@ -9,6 +9,7 @@
 /* A function: its $LATEST, and what is published of it. */
 struct fn_entry {
 	struct fn_function *latest;
+	struct fn_function *before; /* latest is not in force yet: what serves until then; else NULL */
 	struct fn_function **versions; /* by number, ascending */
 	size_t n_versions, cap_versions;
 	struct fn_alias **aliases; /* by name */
@@ -55,7 +56,8 @@ int fn_aliases_load(struct fn_store *s, struct fn_err *err);
 /* concurrency.c */
 int fn_concurrency_load(struct fn_store *s, struct fn_err *err); /* after the aliases */
 void fn_concurrency_free(struct fn_entry *e);
-void fn_concurrency_forget(struct fn_store *s, struct fn_entry *e, const char *qualifier); /* a version or an alias was deleted */
+/* A version or an alias is deleted, by `sql` with (function, qualifier), and what is provisioned for it, in one transaction. */
+int fn_concurrency_delete(struct fn_store *s, struct fn_entry *e, const char *sql, const char *qualifier, struct fn_err *err);
 
 /* trees.c */
 int fn_trees_load(struct fn_store *s, struct fn_err *err);

@@ -204,10 +204,19 @@ class Daemon:
     def create_python(self, name, source, **more):
         return self.create(name, make_zip({"f.py": source}), runtime="python3.11", handler="f.handler", **more)
 
+    def settled(self, name):
+        """Waits until it is Active and its last update is in force."""
+        def is_settled():
+            now = self.request("GET", f"/2015-03-31/functions/{name}/configuration").json
+            return now["State"] != "Pending" and now["LastUpdateStatus"] != "InProgress"
+        wait_until(f"{name} is in force", is_settled, 60)
+
     def configure(self, name, **members):
+        self.settled(name)
         r = self.request("PUT", f"/2015-03-31/functions/{name}/configuration", members)
         if r.status != 200:
             raise AssertionError(f"configure {name}: {r}")
+        self.settled(name)
         return r
 
     def invoke(self, name, payload=None, tail=False, headers=None, timeout=120, query=""):
@@ -390,6 +399,11 @@ class BotoCase(Case):
         cls.c = boto(cls.d)
         cls.raw = boto(cls.d, validate=False)
 
+    def function(self, *args, **more):
+        f = super().function(*args, **more)
+        self.d.settled(f)
+        return f
+
     def fails(self, code, call, **kw):
         """The message of the error that it must fail with."""
         with self.assertRaises(self.c.exceptions.ClientError) as e:
@@ -399,7 +413,15 @@ class BotoCase(Case):
 
     def change(self, f, **kw):
         """So that the next version is a new one."""
-        self.c.update_function_configuration(FunctionName=f, Description=f"d{random.random()}", **kw)
+        self.update(f, Description=f"d{random.random()}", **kw)
+
+    def update(self, f, **kw):
+        """Code (ZipFile) or configuration, in force when it returns; what the call answered."""
+        self.d.settled(f)
+        answer = (self.c.update_function_code if "ZipFile" in kw else self.c.update_function_configuration)(FunctionName=f, **kw)
+        self.d.settled(f)
+        return answer
 
     def publish(self, f, **kw):
+        self.d.settled(f)
         return self.c.publish_version(FunctionName=f, **kw)["Version"]

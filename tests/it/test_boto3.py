@@ -7,7 +7,9 @@ class Boto3(BotoCase):
     def make(self, name, **more):
         self.addCleanup(self.d.delete, name)
         body = {"FunctionName": name, "Runtime": "provided.al2023", "Role": ROLE, "Handler": "x", "Code": {"ZipFile": native_zip()}, **more}
-        return self.c.create_function(**body)
+        made = self.c.create_function(**body)
+        self.d.settled(name)
+        return made
 
     def test_life_of_a_function(self):
         made = self.make("b-life", MemorySize=300, Timeout=9, Description="d", Environment={"Variables": {"KEY": "v"}}, Tags={"team": "a"})
@@ -101,6 +103,7 @@ class Boto3(BotoCase):
         self.assertEqual(dry["CodeSha256"], base64.b64encode(hashlib.sha256(other).digest()).decode())
         self.assertEqual(self.c.get_function_configuration(FunctionName="b-rev")["CodeSha256"], now["CodeSha256"])
         self.c.update_function_code(FunctionName="b-rev", ZipFile=native_zip(), RevisionId=now["RevisionId"])
+        self.d.settled("b-rev")
         self.assertNotEqual(self.c.get_function_configuration(FunctionName="b-rev")["RevisionId"], now["RevisionId"], "the same bytes are an update all the same")
 
     def test_logging_config(self):
@@ -108,6 +111,7 @@ class Boto3(BotoCase):
         self.make("b-log")
 
         def put(**logging):
+            self.d.settled("b-log")
             return self.d.request("PUT", "/2015-03-31/functions/b-log/configuration", {"LoggingConfig": logging})
 
         def refused(at, rule, **logging):
@@ -131,6 +135,7 @@ class Boto3(BotoCase):
         for group in ("g" * 512, "/team/my-group_1.x#y", "../../../../../escape"):  # as the model has it; a name, no path
             self.assertEqual(put(LogGroup=group, LogFormat="JSON", ApplicationLogLevel="WARN", SystemLogLevel="DEBUG").json["LoggingConfig"],
                              {"LogFormat": "JSON", "LogGroup": group, "ApplicationLogLevel": "WARN", "SystemLogLevel": "DEBUG"})
+            self.d.settled("b-log")
             self.assertEqual(self.d.do("b-log", "env")["AWS_LAMBDA_LOG_GROUP_NAME"], group)
         self.d.do("b-log", "print", bytes=3, newline=1)
         wait_until("it is logged under the function's name", lambda: glob.glob(os.path.join(self.d.state, "logs/b-log/*.log")))

@@ -156,10 +156,11 @@ class Elsewhere(Base):
             n = 0
             while time.monotonic() < end:
                 n += 1
+                d.settled("f")
                 zip64 = base64.b64encode(make_zip({"f.py": f"N = {n}\ndef handler(event, context):\n    return N"})).decode()
                 r = d.request("PUT", "/2015-03-31/functions/f/code", {"ZipFile": zip64})
                 self.assertEqual(r.status, 200, r)
-                wait_until("it is updated", lambda: d.request("GET", "/2015-03-31/functions/f/configuration").json["LastUpdateStatus"] == "Successful")
+                d.settled("f")
                 state["n"] = n
                 time.sleep(0.1)
             return n
@@ -176,7 +177,7 @@ class Elsewhere(Base):
             return n
 
         updates, *invocations = self.at_once(5, lambda i: update() if i == 0 else invoke())
-        self.assertGreater(updates, 3)
+        self.assertGreater(updates, 2)
         self.assertGreater(sum(invocations), 100)
         self.assertEqual(metric(d, "fnd_invocations_total", function="f"), sum(invocations))
         self.assertEqual(metric(d, "fnd_errors_total", function="f"), 0)
@@ -185,9 +186,9 @@ class Elsewhere(Base):
         d = self.daemon()
         d.create_python("f", "import os\ndef handler(event, context):\n    return [os.environ['AWS_LAMBDA_FUNCTION_VERSION'], context.invoked_function_arn]")
         for n in (1, 2):
+            d.settled("f")
             self.assertEqual(d.request("POST", "/2015-03-31/functions/f/versions", {"Description": str(n)}).status, 201)
             d.configure("f", MemorySize=200 + n)
-            wait_until("it is updated", lambda: d.request("GET", "/2015-03-31/functions/f/configuration").json["LastUpdateStatus"] == "Successful")
         r = d.request("POST", "/2015-03-31/functions/f/aliases", {"Name": "live", "FunctionVersion": "1", "RoutingConfig": {"AdditionalVersionWeights": {"2": 0.5}}})
         self.assertEqual(r.status, 201, r)
         clients = self.clients(d, 3)
@@ -435,6 +436,7 @@ class Shared(Base):
             n = 0
             while not end.wait(0.15):
                 n += 1
+                d.settled("f")
                 self.assertEqual(d.request("PUT", "/2015-03-31/functions/f/configuration", {"Description": str(n), "MemorySize": 1769 + n % 2}).status, 200)
             return n
 
@@ -445,7 +447,7 @@ class Shared(Base):
                 end.set()
         changes, *loads = self.at_once(3, lambda i: change() if i == 0 else run(i))
         self.assertEqual([l["errors"] for l in loads], [0, 0], loads)
-        self.assertGreater(changes, 5)
+        self.assertGreater(changes, 2)
         for f in ("f", "g"):
             self.assertEqual(metric(d, "fnd_errors_total", function=f), 0)
 

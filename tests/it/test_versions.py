@@ -53,8 +53,8 @@ class Versions(Api):
         self.assertEqual((now["Description"], now["LastModified"]), ("first", latest["LastModified"]))
         self.assertEqual(len({now["RevisionId"], latest["RevisionId"], v1["RevisionId"]}), 3)
         # a version is what it was, whatever happens to $LATEST
-        self.c.update_function_code(FunctionName=f, ZipFile=package(2))
-        self.c.update_function_configuration(FunctionName=f, MemorySize=256, Environment={"Variables": {"AB": "c", "DE": "f"}})
+        self.update(f, ZipFile=package(2))
+        self.update(f, MemorySize=256, Environment={"Variables": {"AB": "c", "DE": "f"}})
         self.assertEqual(self.publish(f), "2")
         got = {q: self.c.get_function(FunctionName=f, Qualifier=q) for q in ("1", "2", "$LATEST")}
         self.assertEqual([(g["Configuration"]["CodeSha256"], g["Configuration"]["MemorySize"], g["Configuration"]["FunctionArn"]) for g in got.values()],
@@ -64,9 +64,9 @@ class Versions(Api):
             with urllib.request.urlopen(got[q]["Code"]["Location"]) as r:
                 self.assertEqual(r.read(), package(n))
         # back to the same content in other words: still nothing new
-        self.c.update_function_configuration(FunctionName=f, MemorySize=300)
-        self.c.update_function_configuration(FunctionName=f, MemorySize=256, Environment={"Variables": {"DE": "f", "AB": "c"}})
-        self.c.update_function_code(FunctionName=f, ZipFile=package(2))
+        self.update(f, MemorySize=300)
+        self.update(f, MemorySize=256, Environment={"Variables": {"DE": "f", "AB": "c"}})
+        self.update(f, ZipFile=package(2))
         self.assertEqual(self.publish(f), "2")
         for n, change in enumerate(({"Timeout": 4}, {"Role": ROLE + "2"}, {"Handler": "other"}, {"EphemeralStorage": {"Size": 600}}, {"TracingConfig": {"Mode": "Active"}},
                                     {"LoggingConfig": {"LogFormat": "JSON"}}, {"Environment": {"Variables": {"DE": "g", "AB": "c"}}}, {"Description": "x"})):
@@ -98,10 +98,10 @@ class Versions(Api):
         self.assertEqual((made["Version"], made["FunctionArn"], made["State"]), ("1", ARN + f, "Pending"))
         self.c.get_waiter("published_version_active").wait(FunctionName=f, Qualifier="1")
         self.assertEqual(self.c.get_function(FunctionName=f, Qualifier="1")["Tags"], {"a": "b"})
-        changed = self.c.update_function_code(FunctionName=f, ZipFile=package(2), Publish=True)
+        changed = self.update(f, ZipFile=package(2), Publish=True)
         self.assertEqual((changed["Version"], changed["FunctionArn"], changed["State"], changed["CodeSha256"]), ("2", f"{ARN}{f}:2", "Pending", sha(2)))
         self.c.get_waiter("published_version_active").wait(FunctionName=f, Qualifier="2")
-        same = self.c.update_function_code(FunctionName=f, ZipFile=package(2), Publish=True)
+        same = self.update(f, ZipFile=package(2), Publish=True)
         self.assertEqual((same["Version"], same["State"]), ("2", "Active"), "no new version of the same")
         self.c.update_function_code(FunctionName=f, ZipFile=package(3), Publish=True, DryRun=True)
         self.assertEqual([v["Version"] for v in self.c.list_versions_by_function(FunctionName=f)["Versions"]], ["$LATEST", "1", "2"])
@@ -326,7 +326,7 @@ class Changes(Api):
         f = self.make(Publish=True)
         counter = lambda q: json.loads(self.d.invoke(f, {"do": "counter"}, query=f"?Qualifier={q}").body)["served"]
         first, fresh = counter("1"), counter("$LATEST")
-        self.c.update_function_code(FunctionName=f, ZipFile=package(2))
+        self.update(f, ZipFile=package(2))
         self.assertEqual((counter("1"), counter("$LATEST")), (first + 1, fresh), "the version's environment goes on, $LATEST's is a new one")
         self.change(f)
         self.publish(f)
@@ -340,24 +340,24 @@ class Changes(Api):
     def test_packages_stay_while_a_version_names_them(self):
         f = self.make()
         self.publish(f)
-        self.c.update_function_code(FunctionName=f, ZipFile=package(21), Publish=True)
-        self.c.update_function_code(FunctionName=f, ZipFile=package(22))
-        self.c.update_function_code(FunctionName=f, ZipFile=package(23))
+        self.update(f, ZipFile=package(21), Publish=True)
+        self.update(f, ZipFile=package(22))
+        self.update(f, ZipFile=package(23))
         wait_until("what nothing names goes", lambda: all(hexes(22).isdisjoint(s) for s in self.trees()), 10)
         for s in self.trees():
             self.assertLessEqual(hexes(21, 23), s)
         self.assertEqual((self.env(f, Qualifier="1")[0], self.env(f, Qualifier="2")[0]), ("1", "2"))
         self.c.delete_function(FunctionName=f, Qualifier="2")
         wait_until("the deleted version's package goes", lambda: all(hexes(21).isdisjoint(s) for s in self.trees()), 10)
-        self.c.update_function_code(FunctionName=f, ZipFile=package(24), Publish=True)
-        self.c.update_function_code(FunctionName=f, ZipFile=package(25), Publish=True)
+        self.update(f, ZipFile=package(24), Publish=True)
+        self.update(f, ZipFile=package(25), Publish=True)
         self.c.delete_function(FunctionName=f)
         wait_until("all packages go with the function", lambda: all(hexes(23, 24, 25).isdisjoint(s) for s in self.trees()), 10)
 
     def test_running_invocations_finish_where_they_are(self):
         f = self.make(Timeout=30)
         self.publish(f)
-        self.c.update_function_code(FunctionName=f, ZipFile=package(31), Publish=True)
+        self.update(f, ZipFile=package(31), Publish=True)
         self.c.create_alias(FunctionName=f, Name="a", FunctionVersion="2")
         out = {}
         def long(q):
@@ -368,7 +368,7 @@ class Changes(Api):
         [t.start() for t in threads]
         time.sleep(0.7)
         self.c.update_alias(FunctionName=f, Name="a", FunctionVersion="1")
-        self.c.update_function_code(FunctionName=f, ZipFile=package(32))
+        self.update(f, ZipFile=package(32))
         self.c.delete_function(FunctionName=f, Qualifier="2")
         self.assertEqual(self.env(f, Qualifier="a")[0], "1")
         self.assertEqual(self.env(f)[0], "$LATEST")
@@ -408,7 +408,7 @@ class Changes(Api):
         try:
             for n in range(2, 14):
                 moved = done["live"]
-                v = self.c.update_function_code(FunctionName=f, ZipFile=package(40 + n), Publish=True)["Version"]
+                v = self.update(f, ZipFile=package(40 + n), Publish=True)["Version"]
                 self.assertEqual(v, str(n))
                 if n % 3 == 0:
                     self.c.update_alias(FunctionName=f, Name="live", RoutingConfig={"AdditionalVersionWeights": {v: 0.5}})
@@ -417,7 +417,7 @@ class Changes(Api):
                 wait_until("the alias has moved", lambda: v in seen and done["live"] > moved + 10, 30)
                 if n > 3:
                     self.c.delete_function(FunctionName=f, Qualifier=str(n - 1))
-                self.c.update_function_configuration(FunctionName=f, Description=str(n))
+                self.update(f, Description=str(n))
         finally:
             stop.set()
             [t.join() for t in threads]
@@ -443,8 +443,10 @@ class Restarts(unittest.TestCase):
         d = self.daemon()
         c = boto(d)
         d.create("f", package(1), Publish=True)
-        c.update_function_code(FunctionName="f", ZipFile=package(2), Publish=True)
-        c.update_function_code(FunctionName="f", ZipFile=package(3), Publish=True)
+        for n in (2, 3):
+            d.settled("f")
+            c.update_function_code(FunctionName="f", ZipFile=package(n), Publish=True)
+        d.settled("f")
         c.delete_function(FunctionName="f", Qualifier="3")
         c.update_function_code(FunctionName="f", ZipFile=package(4))
         c.create_alias(FunctionName="f", Name="a", FunctionVersion="1", Description="\u00e4", RoutingConfig={"AdditionalVersionWeights": {"2": 0.125}})

@@ -12,26 +12,45 @@ static struct fn_load *load(const char *name, int64_t reserved, int64_t provisio
 {
 	struct fn_load *l = fn_load_get(ls, name);
 
-	fn_load_limits(ls, l, reserved, provisioned);
+	fn_load_limits(ls, l, reserved);
+	ck_assert_int_eq(fn_load_provision(ls, l, "1", provisioned), 0);
 	return l;
 }
 
-/* How many more of it may run. */
-static unsigned fill(struct fn_load *l, enum fn_admission then)
+static enum fn_admission admit(struct fn_load *l, const char *version)
+{
+	struct fn_load_part *part = NULL;
+
+	return fn_load_admit(ls, l, version, &part);
+}
+
+static void done(struct fn_load *l, const char *version)
+{
+	struct fn_load_part *p = l->parts;
+
+	while (p && strcmp(p->version, version) != 0)
+		p = p->next;
+	fn_load_done(ls, l, p);
+}
+
+/* How many more of this version may run. */
+static unsigned fill_version(struct fn_load *l, const char *version, enum fn_admission then)
 {
 	unsigned n = 0;
 	enum fn_admission a;
 
-	while ((a = fn_load_admit(ls, l)) == FN_ADMITTED)
+	while ((a = admit(l, version)) == FN_ADMITTED)
 		n++;
 	ck_assert_int_eq(a, then);
 	return n;
 }
 
+static unsigned fill(struct fn_load *l, enum fn_admission then) { return fill_version(l, "1", then); }
+
 static void empty(struct fn_load *l)
 {
 	for (unsigned n = l->running; n > 0; n--)
-		fn_load_done(ls, l);
+		done(l, "1");
 }
 
 START_TEST(account)
@@ -41,10 +60,10 @@ START_TEST(account)
 	open_account(10);
 	a = load("a", -1, 0);
 	b = load("b", -1, 0);
-	ck_assert_int_eq(fn_load_admit(ls, a), FN_ADMITTED);
+	ck_assert_int_eq(admit(a, "1"), FN_ADMITTED);
 	ck_assert_uint_eq(fill(b, FN_ADMIT_ACCOUNT_FULL), 9);
 	ck_assert_uint_eq(b->n.throttles, 1);
-	fn_load_done(ls, a);
+	done(a, "1");
 	ck_assert_uint_eq(fill(b, FN_ADMIT_ACCOUNT_FULL), 1);
 	ck_assert_uint_eq(fn_loads_running(ls), 10);
 	empty(b);
@@ -65,13 +84,13 @@ START_TEST(reserved)
 	ck_assert_uint_eq(fill(mine, FN_ADMIT_FUNCTION_FULL), 4);
 	ck_assert_uint_eq(fill(none, FN_ADMIT_FUNCTION_FULL), 0);
 	/* the reservation is taken back while they run: they are on what is shared now */
-	fn_load_limits(ls, mine, -1, 0);
-	ck_assert_int_eq(fn_load_admit(ls, others), FN_ADMIT_ACCOUNT_FULL);
-	fn_load_done(ls, mine);
-	ck_assert_int_eq(fn_load_admit(ls, others), FN_ADMITTED);
+	(void)load("mine", -1, 0);
+	ck_assert_int_eq(admit(others, "1"), FN_ADMIT_ACCOUNT_FULL);
+	done(mine, "1");
+	ck_assert_int_eq(admit(others, "1"), FN_ADMITTED);
 	/* and given again, less than what runs */
-	fn_load_limits(ls, mine, 1, 0);
-	ck_assert_int_eq(fn_load_admit(ls, mine), FN_ADMIT_FUNCTION_FULL);
+	(void)load("mine", 1, 0);
+	ck_assert_int_eq(admit(mine, "1"), FN_ADMIT_FUNCTION_FULL);
 	ck_assert_uint_eq(fill(others, FN_ADMIT_ACCOUNT_FULL), 2);
 	empty(mine);
 	empty(others);
@@ -91,15 +110,54 @@ START_TEST(provisioned)
 	ck_assert_uint_eq(fill(p, FN_ADMIT_ACCOUNT_FULL), 3);
 	empty(others);
 	ck_assert_uint_eq(fill(p, FN_ADMIT_ACCOUNT_FULL), 7); /* spill-over */
-	fn_load_limits(ls, p, -1, 0); /* not provisioned any more */
-	ck_assert_int_eq(fn_load_admit(ls, others), FN_ADMIT_ACCOUNT_FULL);
+	(void)load("p", -1, 0); /* not provisioned any more */
+	ck_assert_int_eq(admit(others, "1"), FN_ADMIT_ACCOUNT_FULL);
 	empty(p);
 	ck_assert_uint_eq(fill(others, FN_ADMIT_ACCOUNT_FULL), 10);
 	/* a reservation covers what is provisioned */
 	empty(others);
-	fn_load_limits(ls, p, 5, 3);
+	(void)load("p", 5, 3);
 	ck_assert_uint_eq(fill(p, FN_ADMIT_FUNCTION_FULL), 5);
 	ck_assert_uint_eq(fill(others, FN_ADMIT_ACCOUNT_FULL), 5);
+	fn_loads_free(ls);
+}
+END_TEST
+
+/* What is provisioned for version 1 is nobody else's: not $LATEST's, within a reservation or the account. */
+START_TEST(provisioned_for_a_version)
+{
+	struct fn_load *f, *others;
+
+	open_account(10);
+	f = load("f", 1, 1);
+	ck_assert_uint_eq(fill_version(f, "$LATEST", FN_ADMIT_FUNCTION_FULL), 0);
+	ck_assert_uint_eq(fill_version(f, "2", FN_ADMIT_FUNCTION_FULL), 0);
+	ck_assert_uint_eq(fill(f, FN_ADMIT_FUNCTION_FULL), 1);
+	done(f, "1");
+	/* beside it there is some left, which version 1 may use too */
+	(void)load("f", 3, 1);
+	ck_assert_int_eq(admit(f, "$LATEST"), FN_ADMITTED);
+	ck_assert_uint_eq(fill(f, FN_ADMIT_FUNCTION_FULL), 2);
+	done(f, "1"); /* the one over: what is left is $LATEST's */
+	ck_assert_uint_eq(fill_version(f, "$LATEST", FN_ADMIT_FUNCTION_FULL), 1);
+	done(f, "1");
+	ck_assert_uint_eq(fill_version(f, "$LATEST", FN_ADMIT_FUNCTION_FULL), 0);
+	done(f, "$LATEST");
+	done(f, "$LATEST");
+	/* without a reservation */
+	(void)load("f", -1, 4);
+	others = load("others", -1, 0);
+	ck_assert_uint_eq(fill_version(f, "$LATEST", FN_ADMIT_ACCOUNT_FULL), 6);
+	ck_assert_int_eq(admit(others, "1"), FN_ADMIT_ACCOUNT_FULL);
+	ck_assert_uint_eq(fill(f, FN_ADMIT_ACCOUNT_FULL), 4);
+	/* it is for version 2 from now on; those of version 1 run on what is shared, until they end */
+	fn_load_limits(ls, f, -1);
+	ck_assert_int_eq(fn_load_provision(ls, f, "2", 3), 0);
+	ck_assert_uint_eq(fill_version(f, "2", FN_ADMIT_ACCOUNT_FULL), 3);
+	for (int i = 0; i < 4; i++)
+		done(f, "1");
+	ck_assert_int_eq(admit(others, "1"), FN_ADMITTED);
+	ck_assert_int_eq(admit(others, "1"), FN_ADMIT_ACCOUNT_FULL);
 	fn_loads_free(ls);
 }
 END_TEST
@@ -110,11 +168,11 @@ START_TEST(deleted)
 
 	open_account(5);
 	l = load("f", 4, 0);
-	ck_assert_int_eq(fn_load_admit(ls, l), FN_ADMITTED);
+	ck_assert_int_eq(admit(l, "1"), FN_ADMITTED);
 	fn_load_forget(ls, "f");
 	fn_load_forget(ls, "never");
 	ck_assert_uint_eq(fill(load("g", -1, 0), FN_ADMIT_ACCOUNT_FULL), 4);
-	fn_load_done(ls, l);
+	done(l, "1");
 	ck_assert_uint_eq(fn_loads_running(ls), 4);
 	fn_loads_free(ls);
 }
@@ -127,7 +185,7 @@ START_TEST(metrics)
 
 	open_account(5);
 	l = load("f-1", -1, 4);
-	ck_assert_int_eq(fn_load_admit(ls, l), FN_ADMITTED);
+	ck_assert_int_eq(admit(l, "1"), FN_ADMITTED);
 	l->n.invocations = 7;
 	l->n.duration_us = 1500000;
 	l->provisioned_running = 1;
@@ -142,4 +200,4 @@ START_TEST(metrics)
 }
 END_TEST
 
-TEST_MAIN("invoke/load", account, reserved, provisioned, deleted, metrics)
+TEST_MAIN("invoke/load", account, reserved, provisioned, provisioned_for_a_version, deleted, metrics)

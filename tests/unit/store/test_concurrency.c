@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "store/aliases.h"
+#include "store/db.h"
 #include "unit/function.h"
 #include "unit/main.h"
 
@@ -88,4 +89,33 @@ START_TEST(provisioned)
 }
 END_TEST
 
-TEST_MAIN("store/concurrency", reserved, provisioned)
+/* Deleted together or not at all: a row that cannot be deleted keeps the version or alias it is for. */
+START_TEST(one_transaction)
+{
+	struct fn_store *s = with_a_version();
+	sqlite3 *db;
+	char path[96];
+
+	ck_assert_int_eq(fn_store_set_provisioned(s, "f", "live", 3, &err), 0);
+	snprintf(path, sizeof(path), "%s/fnd.db", dir);
+	ck_assert_int_eq(fn_db_open(path, &db, &err), 0);
+	ck_assert_int_eq(fn_db_exec(db, "CREATE TRIGGER no BEFORE DELETE ON provisioned BEGIN SELECT RAISE(ABORT, 'no'); END", &err), 0);
+	ck_assert_int_lt(fn_store_delete_alias(s, "f", "live", &err), 0);
+	for (int again = 0; again < 2; again++, s = reopen(s)) {
+		ck_assert_ptr_nonnull(fn_store_alias(s, "f", "live"));
+		ck_assert_int_eq(fn_store_provisioned(s, "f", "live")->requested, 3);
+	}
+	ck_assert_int_eq(fn_db_exec(db, "DROP TRIGGER no", &err), 0);
+	ck_assert_int_eq(fn_store_delete_alias(s, "f", "live", &err), 0);
+	ck_assert_int_eq(fn_store_set_provisioned(s, "f", "1", 2, &err), 0);
+	ck_assert_int_eq(fn_db_exec(db, "CREATE TRIGGER no BEFORE DELETE ON provisioned BEGIN SELECT RAISE(ABORT, 'no'); END", &err), 0);
+	ck_assert_int_lt(fn_store_delete_version(s, "f", "1", &err), 0);
+	s = reopen(s);
+	ck_assert_ptr_nonnull(fn_store_get(s, "f", "1"));
+	ck_assert_int_eq(fn_store_provisioned(s, "f", "1")->requested, 2);
+	sqlite3_close(db);
+	fn_store_close(s);
+}
+END_TEST
+
+TEST_MAIN("store/concurrency", reserved, provisioned, one_transaction)

@@ -123,6 +123,63 @@ static struct fn_store *reopen(struct fn_store *s)
 	return s;
 }
 
+/* An update that is InProgress: what it replaces serves, and its package is needed, until the update settles or the store is opened anew. */
+START_TEST(what_serves_during_an_update)
+{
+	struct fn_function *f, *g, *old;
+	struct fn_store *s;
+	struct fn_err err;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	ck_assert_int_eq(fn_store_open(dir, &s, &err), 0);
+	f = make("f", "aa");
+	f->update_status = FN_UPDATE_SUCCESSFUL;
+	ck_assert_int_eq(fn_store_insert(s, f, NULL, &err), 0);
+	fn_function_unref(f);
+	for (int ends = 0; ends < 4; ends++) {
+		old = fn_store_get(s, "f", NULL);
+		ck_assert_ptr_eq(fn_store_serving(s, old), old);
+		f = fn_function_clone(old);
+		strcpy(f->code_sha256, ends % 2 ? "aa" : "bb");
+		fn_function_unsettle(f, false);
+		ck_assert(fn_function_settling(f));
+		ck_assert_int_eq(fn_store_update(s, f, &err), 0);
+		ck_assert_ptr_eq(fn_store_get(s, "f", NULL), f);
+		ck_assert_ptr_eq(fn_store_serving(s, f), old);
+		ck_assert_uint_eq(fn_store_code_refs(s, "aa"), 1);
+		ck_assert_uint_eq(fn_store_code_refs(s, "bb"), 1);
+		ck_assert_int_eq(fn_store_code_bytes(s), 100); /* it counts once */
+		g = fn_function_clone(f); /* a tag, say */
+		ck_assert_int_eq(fn_store_update(s, g, &err), 0);
+		ck_assert_ptr_eq(fn_store_serving(s, g), old);
+		fn_function_unref(f);
+		if (ends < 2) {
+			f = fn_function_clone(g);
+			fn_function_settle(f);
+			ck_assert_int_eq(fn_store_update(s, f, &err), 0);
+			fn_function_unref(f);
+		} else {
+			s = reopen(s);
+		}
+		fn_function_unref(g);
+		f = fn_store_get(s, "f", NULL);
+		ck_assert_ptr_eq(fn_store_serving(s, f), f);
+		ck_assert(f->state == FN_STATE_ACTIVE && f->update_status == FN_UPDATE_SUCCESSFUL && !f->update_reason && !fn_function_settling(f));
+		ck_assert_uint_eq(fn_store_code_refs(s, "aa") + fn_store_code_refs(s, "bb"), 1);
+	}
+	/* deleted in the midst of it */
+	f = fn_function_clone(fn_store_get(s, "f", NULL));
+	fn_function_unsettle(f, false);
+	ck_assert_int_eq(fn_store_update(s, f, &err), 0);
+	fn_function_unref(f);
+	ck_assert_int_eq(fn_store_delete(s, "f", &err), 0);
+	ck_assert_int_eq(fn_store_code_bytes(s), 0);
+	ck_assert_uint_eq(fn_store_code_refs(s, "aa") + fn_store_code_refs(s, "bb"), 0);
+	ck_assert_ptr_null(fn_store_serving(s, NULL));
+	fn_store_close(s);
+}
+END_TEST
+
 START_TEST(versions)
 {
 	struct fn_function *f, *v, *page[40];
@@ -313,4 +370,4 @@ START_TEST(snapshots_and_their_trees)
 }
 END_TEST
 
-TEST_MAIN("store/functions", functions_survive_reopening, versions, snapshots_and_their_trees, a_database_of_schema_1_is_upgraded, a_newer_schema_is_refused, a_directory_that_is_not_there)
+TEST_MAIN("store/functions", functions_survive_reopening, what_serves_during_an_update, versions, snapshots_and_their_trees, a_database_of_schema_1_is_upgraded, a_newer_schema_is_refused, a_directory_that_is_not_there)

@@ -1,0 +1,24 @@
+/*
+ * settling.h - the moment between a change and its being in force, as Lambda has it (Developer Guide, "Lambda function states"): a new
+ * function is Pending, an update InProgress. Meanwhile another update and PublishVersion are refused (409), invocations of an updated
+ * function run what it was before, and those of a new one wait until it is Active, where Lambda refuses them.
+ *
+ * Nothing of it survives a restart: then everything is in force (store/functions.h).
+ */
+#ifndef FN_API_SETTLING_H
+#define FN_API_SETTLING_H
+
+#include "api/internal.h"
+
+int fn_settling_open(struct fn_api *api);
+void fn_settling_end(struct fn_api *api);   /* shutting down: everything is in force now, nobody waits any more */
+void fn_settling_close(struct fn_api *api); /* who still waits is answered with an error */
+
+/* $LATEST, and perhaps a version with it, have been stored unsettled (fn_function_unsettle()): they are settled soon. */
+void fn_settling_begin(struct fn_api *api, const char *name, bool created);
+/* The function has gone: nothing is to be settled, and who waits for it is told so. */
+void fn_settling_forget(struct fn_api *api, const char *name);
+/* Keeps an invocation of a Pending function until that is settled: then it is handled anew. Replies when it cannot. */
+void fn_settling_hold(struct fn_call *call, const char *name);
+
+#endif
