@@ -18,6 +18,7 @@
 #include "model/limits.h"
 
 #define GARBAGE_EVERY_US 500000u
+#define EMPTY_ZIP "Uploaded file must be a non-empty zip"
 
 struct garbage {
 	struct fn_list link;
@@ -61,7 +62,7 @@ bool fn_upload_read(struct fn_call *call, json_t *code, struct fn_function *f, b
 		return false;
 	}
 	if (len == 0) {
-		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Uploaded file must be a non-empty zip");
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, EMPTY_ZIP);
 		return false;
 	}
 	if (fn_store_code_bytes(cfg->store) + (int64_t)len > FN_LIMIT_CODE_STORAGE_BYTES) {
@@ -113,13 +114,19 @@ void fn_upload_start(struct fn_upload *u)
 
 void fn_upload_reply_error(struct fn_call *call, const struct fn_err *err)
 {
+	int code = fn_streq(err->stage, "unpack") ? err->code : 0;
 	char text[512];
 
-	if (fn_streq(err->stage, "unpack") && err->code == EINVAL)
-		fn_reply_error(call, &FN_E_INVALID_PARAMETER,
-			       "Could not unzip uploaded file. Please check your file, then try to upload again. (%s)", err->msg);
-	else if (fn_streq(err->stage, "unpack") && err->code == EFBIG)
-		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Unzipped size must be smaller than %d bytes (%s)", FN_LIMIT_UNZIPPED_BYTES, err->msg);
+	if (code == EINVAL || code == ENODATA || code == EFBIG || code == E2BIG) /* the service says no more than this */
+		fn_log_info("a package is refused: %s", err->msg);
+	if (code == EINVAL)
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Could not unzip uploaded file. Please check your file, then try to upload again.");
+	else if (code == ENODATA)
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, EMPTY_ZIP);
+	else if (code == EFBIG)
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Unzipped size must be smaller than %d bytes", FN_LIMIT_UNZIPPED_BYTES);
+	else if (code == E2BIG)
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "fnd unpacks at most %d files of a package", FN_LIMIT_ENTRIES);
 	else
 		fn_reply_error(call, &FN_E_SERVICE, "%s", fn_err_format(err, text, sizeof(text)));
 }

@@ -22,8 +22,6 @@
 #include "base/map.h"
 #include "base/str.h"
 
-#define RATIO_MAX 200
-#define RATIO_FLOOR (64u << 20) /* ratios are judged beyond this size */
 #define DEPTH_MAX 64
 #define TAR_END 1024 /* bytes: two blocks of zeros */
 
@@ -32,11 +30,11 @@ struct unpacker {
 	struct fn_unpack_result *res;
 	struct archive *a;
 	int root_fd;          /* dest/prefix */
-	uint64_t packed_size; /* 0 = not known: a stream */
 	bool stream;          /* a socket or pipe: a tar, not packed */
+	bool package;         /* a function's: a zip, with Lambda's rules */
 	struct fn_map *seen;  /* normalised path -> kind */
 };
-static char kind_dir[] = "dir", kind_other[] = "other";
+static char kind_dir[] = "dir", kind_link[] = "link", kind_file[] = "file";
 
 static int bad(struct unpacker *u, const char *entry, const char *what)
 {
@@ -62,11 +60,9 @@ static int normalise(struct unpacker *u, const char *name, char *out, size_t siz
 		return bad(u, "(no name)", "an entry without a name");
 	if (*name == '/')
 		return bad(u, name, "an absolute path");
-	for (const char *p = name; *p; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			return bad(u, "(control characters)", "a name with control characters");
-	if (strchr(name, '\\'))
-		return bad(u, name, "a name with a backslash");
+	for (const char *p = name; *p && !u->package; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f || *p == '\\')
+			return bad(u, name, "a name with control characters or a backslash");
 	while (*name) {
 		size_t len = strcspn(name, "/");
 
@@ -145,8 +141,6 @@ static int over(struct unpacker *u, uint64_t more)
 	if (total > u->limits->max_bytes)
 		return fn_err_set(&u->res->err, EFBIG, "unpack", "unpacked size exceeds %llu bytes",
 				  (unsigned long long)u->limits->max_bytes);
-	if (total > RATIO_FLOOR && u->packed_size && total / u->packed_size > RATIO_MAX && !u->limits->trusted_image)
-		return fn_err_set(&u->res->err, EINVAL, "unpack", "compression ratio above %d: refused as a bomb", RATIO_MAX);
 	return 0;
 }
 
@@ -198,7 +192,8 @@ static int write_file(struct unpacker *u, const char *path, struct archive_entry
 	return fchmod(fd, mode) < 0 ? fn_err_set(&u->res->err, errno, "unpack", "chmod %.120s", path) : 0;
 }
 
-/* A symlink's target, seen from where the link lies, must stay inside the tree. */
+/* A symlink's target, seen from where the link lies, must stay inside the tree. A package's leads where it likes: nobody but the function
+ * follows it, inside its sandbox. */
 static int check_target(struct unpacker *u, const char *path, const char *target)
 {
 	int depth = 0;
@@ -207,6 +202,8 @@ static int check_target(struct unpacker *u, const char *path, const char *target
 		return bad(u, path, "a symbolic link without a target");
 	if (strlen(target) >= PATH_MAX)
 		return bad(u, path, "a symbolic link with too long a target");
+	if (u->package)
+		return 0;
 	if (*target == '/')
 		return u->limits->trusted_image ? 0 : bad(u, path, "a symbolic link to an absolute path");
 	for (const char *p = path; (p = strchr(p, '/')); p++)
@@ -226,7 +223,7 @@ static int check_target(struct unpacker *u, const char *path, const char *target
 	return 0;
 }
 
-static int make_link(struct unpacker *u, const char *path, struct archive_entry *e)
+static int make_link(struct unpacker *u, const char *path, struct archive_entry *e, char **ret_kind)
 {
 	const char *base, *hard = archive_entry_hardlink(e);
 	fn_auto_fd int dir = open_parent(u, path, &base), to = -EBADF;
@@ -235,15 +232,24 @@ static int make_link(struct unpacker *u, const char *path, struct archive_entry 
 	if (dir < 0)
 		return fn_err_set(&u->res->err, dir, "unpack", "open the parent of %.100s", path);
 	if (hard) {
-		char target[PATH_MAX];
+		char target[PATH_MAX], leads[PATH_MAX];
 		const char *to_base;
+		ssize_t n;
 
 		r = normalise(u, hard, target, sizeof(target));
 		if (r < 0)
 			return r;
-		if (fn_map_get(u->seen, target) != kind_other)
+		*ret_kind = fn_map_get(u->seen, target);
+		if (*ret_kind != kind_file && *ret_kind != kind_link)
 			return bad(u, path, "a hard link to something that the archive does not hold");
 		to = open_parent(u, target, &to_base);
+		if (to >= 0 && *ret_kind == kind_link) { /* it means something else here */
+			n = readlinkat(to, to_base, leads, sizeof(leads) - 1);
+			leads[n < 0 ? 0 : n] = '\0';
+			r = check_target(u, path, leads);
+			if (r < 0)
+				return r;
+		}
 		if (to < 0 || linkat(to, to_base, dir, base, 0) < 0)
 			return bad(u, path, "a hard link that cannot be made");
 		return 0;
@@ -251,7 +257,23 @@ static int make_link(struct unpacker *u, const char *path, struct archive_entry 
 	r = check_target(u, path, archive_entry_symlink(e));
 	if (r < 0)
 		return r;
+	*ret_kind = kind_link;
 	return symlinkat(archive_entry_symlink(e), dir, base) < 0 ? fn_err_set(&u->res->err, errno, "unpack", "symlink %.120s", path) : 0;
+}
+
+/* Something of that name is there. In a package the last one counts, but a directory with something in it stays. */
+static int make_way(struct unpacker *u, const char *path, const char *kind)
+{
+	const char *base;
+	fn_auto_fd int dir = -EBADF;
+
+	if (!u->package)
+		return bad(u, path, "appears twice");
+	dir = open_parent(u, path, &base);
+	if (dir < 0 || unlinkat(dir, base, kind == kind_dir ? AT_REMOVEDIR : 0) < 0)
+		return bad(u, path, "appears twice, and is a directory with something in it");
+	(void)fn_map_remove(u->seen, path);
+	return 0;
 }
 
 static int unpack_dir(struct unpacker *u, const char *path)
@@ -261,8 +283,9 @@ static int unpack_dir(struct unpacker *u, const char *path)
 
 	if (kind == kind_dir)
 		return 0;
-	if (kind)
-		return bad(u, path, "a directory where a file already is");
+	r = kind ? make_way(u, path, kind) : 0;
+	if (r < 0)
+		return r;
 	r = make_dir(u, path);
 	if (r < 0)
 		return fn_err_set(&u->res->err, r, "unpack", "mkdir %.120s", path);
@@ -273,17 +296,17 @@ static int unpack_entry(struct unpacker *u, struct archive_entry *e)
 {
 	const char *name = archive_entry_pathname(e);
 	mode_t type = archive_entry_filetype(e), perm = archive_entry_perm(e);
-	char path[PATH_MAX];
+	char path[PATH_MAX], *kind;
 	int r;
 
 	if (++u->res->entries > u->limits->max_entries)
-		return fn_err_set(&u->res->err, EFBIG, "unpack", "more than %u entries", u->limits->max_entries);
+		return fn_err_set(&u->res->err, E2BIG, "unpack", "more than %u entries", u->limits->max_entries);
 	r = normalise(u, name, path, sizeof(path));
 	if (r < 0)
 		return r;
 	if (archive_entry_is_data_encrypted(e) > 0 || archive_entry_is_metadata_encrypted(e) > 0)
 		return bad(u, path, "encrypted");
-	if ((perm & (S_ISUID | S_ISGID)) && type != AE_IFDIR && !u->limits->trusted_image)
+	if ((perm & (S_ISUID | S_ISGID)) && type != AE_IFDIR && u->stream)
 		return bad(u, path, "a setuid or setgid bit");
 	if (!path[0]) /* "./" itself */
 		return type == AE_IFDIR ? 0 : bad(u, name, "no name");
@@ -292,26 +315,33 @@ static int unpack_entry(struct unpacker *u, struct archive_entry *e)
 		return r;
 	if (type == AE_IFDIR)
 		return unpack_dir(u, path);
-	if (fn_map_get(u->seen, path))
-		return bad(u, path, "appears twice");
+	kind = fn_map_get(u->seen, path);
+	r = kind ? make_way(u, path, kind) : 0;
+	if (r < 0)
+		return r;
+	kind = kind_file;
 	if (archive_entry_hardlink(e) || type == AE_IFLNK)
-		r = make_link(u, path, e);
+		r = make_link(u, path, e, &kind);
 	else if (type == AE_IFREG || type == 0)
 		/* readable by all, as Lambda requires of packages; x as it was; a zip from another system has no mode: 0644 */
 		r = write_file(u, path, e, (mode_t)((perm & 0777 ? perm & 0777 : 0644) | 0444));
 	else
 		return bad(u, path, "a device, pipe or socket");
-	return r < 0 ? r : fn_map_set(u->seen, path, kind_other, NULL);
+	return r < 0 ? r : fn_map_set(u->seen, path, kind, NULL);
 }
+
+static int empty(struct unpacker *u) { return fn_err_set(&u->res->err, ENODATA, "unpack", "the archive is empty"); }
 
 static int run(struct unpacker *u, int archive_fd)
 {
 	struct archive_entry *e;
 	int r, n;
 
-	archive_read_support_format_tar(u->a);
-	if (!u->stream) {
+	if (u->package)
 		archive_read_support_format_zip_seekable(u->a);
+	else
+		archive_read_support_format_tar(u->a);
+	if (u->limits->trusted_image) {
 		archive_read_support_filter_gzip(u->a);
 		archive_read_support_filter_xz(u->a);
 		archive_read_support_filter_zstd(u->a);
@@ -326,28 +356,24 @@ static int run(struct unpacker *u, int archive_fd)
 			return r;
 	}
 	if (u->res->entries == 0)
-		return bad(u, "archive", "it is empty");
+		return empty(u);
 	/* whoever writes a stream may die between two entries: only the two blocks behind the last one tell that it is all */
 	if (u->stream && archive_filter_bytes(u->a, 0) - archive_read_header_position(u->a) < TAR_END)
 		return bad(u, "archive", "it is cut short");
 	return 0;
 }
 
-/* A zip must begin at its first byte and hold its end record: libarchive would guess, we do not. */
-static int check_zip_end(struct unpacker *u, int fd)
+/* A zip holds its end record: libarchive would guess, we do not. Where it begins does not matter (programs that unpack themselves). */
+static int check_zip_end(struct unpacker *u, int fd, off_t size)
 {
-	unsigned char head[4], tail[22 + 65535];
-	ssize_t n;
-	off_t from;
+	static const unsigned char nothing[8]; /* no entries, in a directory of no bytes: libarchive takes it for no zip */
+	unsigned char tail[22 + 65535];
+	ssize_t n = pread(fd, tail, sizeof(tail), size > (off_t)sizeof(tail) ? size - (off_t)sizeof(tail) : 0);
 
-	if (pread(fd, head, 4, 0) != 4 || memcmp(head, "PK", 2) != 0)
-		return 0;
-	from = u->packed_size > sizeof(tail) ? (off_t)(u->packed_size - sizeof(tail)) : 0;
-	n = pread(fd, tail, sizeof(tail), from);
 	for (ssize_t i = n - 22; i >= 0; i--)
 		if (memcmp(tail + i, "PK\5\6", 4) == 0)
-			return 0;
-	return bad(u, "archive", "truncated: the zip's end record is missing");
+			return memcmp(tail + i + 8, nothing, sizeof(nothing)) == 0 ? empty(u) : 0;
+	return bad(u, "archive", "no zip, or truncated: the end record is missing");
 }
 
 int fn_unpack_archive(int archive_fd, int dest_fd, const char *prefix, const struct fn_unpack_limits *limits,
@@ -361,7 +387,7 @@ int fn_unpack_archive(int archive_fd, int dest_fd, const char *prefix, const str
 	if (fstat(archive_fd, &st) < 0)
 		return fn_err_set(&ret->err, errno, "unpack", "archive");
 	u.stream = !S_ISREG(st.st_mode);
-	u.packed_size = u.stream ? 0 : (uint64_t)st.st_size;
+	u.package = !u.stream && !limits->trusted_image;
 	u.a = archive_read_new();
 	if (!u.a || fn_map_new(&u.seen) < 0)
 		return fn_err_set(&ret->err, ENOMEM, "unpack", NULL);
@@ -379,12 +405,15 @@ int fn_unpack_archive(int archive_fd, int dest_fd, const char *prefix, const str
 		if (u.root_fd < 0)
 			r = fn_err_set(&ret->err, u.root_fd, "unpack", "open %s", prefix);
 	}
-	if (r == 0 && !u.stream)
-		r = check_zip_end(&u, archive_fd);
+	if (r == 0 && u.package)
+		r = check_zip_end(&u, archive_fd, st.st_size);
 	if (r == 0)
 		r = run(&u, archive_fd);
 	if (r < 0 && ret->err.code == 0)
 		fn_err_set(&ret->err, r, "unpack", NULL);
+	for (char *p = ret->err.msg; *p; p++) /* names are shown in logs */
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
 	archive_read_free(u.a);
 	fn_map_free(u.seen);
 	fn_close(u.root_fd);

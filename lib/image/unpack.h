@@ -1,9 +1,14 @@
 /*
- * unpack.h - one untrusted archive (zip, tar, compressed tar) into one empty directory, by libarchive. Runs in fn-unpack only.
+ * unpack.h - one untrusted archive into one empty directory, by libarchive. Runs in fn-unpack only. Three kinds:
+ *   - a regular file: a function's package, which is a zip. As Lambda has it, symbolic links lead where they like (only the function follows
+ *     them, in its sandbox), set-id bits are dropped, and of two entries of one name the last one counts.
+ *   - a regular file, trusted_image: a base image, a tar, packed or not. Links may be absolute, set-id bits are dropped.
+ *   - a socket or pipe: a snapshot that a function sends (SnapStart), a tar. Links that lead outside and set-id bits are refused.
  *
- * Refused with words that name the entry: `..`, absolute paths, links that lead outside, device nodes, pipes, sockets, setuid and
- * setgid bits, duplicate entries, a file where a directory is, encrypted and truncated archives, bad checksums, too many entries,
- * too many bytes, and compression ratios no code has. On failure the directory's content is the caller's to delete.
+ * Refused with words that name the entry: `..`, absolute paths, what would lie below a file or link, device nodes, pipes, sockets, encrypted and
+ * truncated archives, bad checksums, too many entries, too many bytes; but for packages also duplicates, and names with control characters
+ * or backslashes. Nothing is judged by how well it packs: bytes and entries are bounded, and CPU and time by fn-unpack and fn-spawnd.
+ * On failure the directory's content is the caller's to delete.
  */
 #ifndef FN_IMAGE_UNPACK_H
 #define FN_IMAGE_UNPACK_H
@@ -16,10 +21,11 @@
 struct fn_unpack_limits {
 	uint64_t max_bytes;   /* unpacked */
 	uint32_t max_entries;
-	bool trusted_image;   /* absolute symlink targets allowed; set-id bits are stripped instead of refused */
+	bool trusted_image;
 };
 
-/* What fn-unpack writes to its result pipe (fd 5), in one write. err.code: EINVAL = bad archive, EFBIG = too large, else the platform. */
+/* What fn-unpack writes to its result pipe (fd 5), in one write. err.code: EINVAL = bad archive, ENODATA = one
+ * without entries, EFBIG = too large, E2BIG = too many entries, else the platform. */
 struct fn_unpack_result {
 	struct fn_err err; /* code 0 = success */
 	uint64_t bytes;
