@@ -442,10 +442,10 @@ def load_handler(handler):
 
 def set_up():
     """Paths as in Lambda: the function's own first, then layers, then what the environment adds, the runtime's last."""
-    stdlib = [p for p in sys.path if p.startswith("/usr/lib/python3")]
+    stdlib = [p for p in sys.path if p.startswith("/var/lang/lib/python3")]
     given = [p for p in sys.path if p not in stdlib and p not in ("/var/runtime", TASK_ROOT)]
     layer = "/opt/python/lib/python3.11/site-packages"
-    sys.path[:] = [TASK_ROOT, layer, "/opt/python"] + given + ["/var/runtime"] + stdlib + ["/usr/lib/python3/dist-packages"]
+    sys.path[:] = [TASK_ROOT, layer, "/opt/python"] + given + ["/var/runtime"] + stdlib + ["/var/lang/lib/python3.11/site-packages"]
     sys.dont_write_bytecode = True  # /var/task is read-only
     sys.argv = [""]
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
