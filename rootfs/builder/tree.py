@@ -1,5 +1,5 @@
 """The tree of an image's layer: what is left out, added, changed and compiled, and its archive."""
-import fnmatch, glob, json, os, re, shutil, subprocess, sys, tarfile
+import fnmatch, glob, gzip, json, os, re, shutil, subprocess, sys, tarfile
 
 from debian import ENV, fail
 
@@ -98,6 +98,8 @@ def make_locales(root, roots, locales):
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if not os.path.exists(os.path.join(out, "LC_CTYPE")):
             fail(f"the locale {name} cannot be made: {r.stdout.strip()}")
+    # without its cache the C library parses gconv's text files in each program that sets a locale: 1.5 ms
+    subprocess.run(loader(roots) + [program(roots, "usr/sbin/iconvconfig"), f"--prefix={os.path.abspath(root)}"], env=ENV, check=True)
 
 
 def library_cache(root):
@@ -129,7 +131,7 @@ def compile_python(root, roots, interpreter, dirs, say):
 
 
 def slim_json(root, dirs, say):
-    """API models are two thirds documentation, which nobody reads at run time and every client would parse."""
+    """API models are two thirds documentation, which nobody reads at run time and every client would parse. What is left is not compressed."""
     def without_text(o):
         if isinstance(o, dict):  # a member that is *called* documentation has an object there, not a string
             return {k: "" if k == "documentation" and isinstance(v, str) else without_text(v) for k, v in o.items()}  # botocore wants the key
@@ -137,11 +139,13 @@ def slim_json(root, dirs, say):
 
     say("slimming API models")
     for d in dirs:
-        for path in sorted(glob.glob(os.path.join(root, d, "**/*.json"), recursive=True)):
-            with open(path) as f:
+        for path in sorted(glob.glob(os.path.join(root, d, "**/*.json"), recursive=True) + glob.glob(os.path.join(root, d, "**/*.json.gz"), recursive=True)):
+            with (gzip.open if path.endswith(".gz") else open)(path, "rb") as f:
                 model = without_text(json.load(f))
-            with open(path, "w") as f:
-                json.dump(model, f, separators=(",", ":"))
+            if path.endswith(".gz"):
+                os.unlink(path)
+            with open(path.removesuffix(".gz"), "w") as f:
+                f.write(json.dumps(model, separators=(",", ":")))
 
 
 def join_modules(root, main, modules):
