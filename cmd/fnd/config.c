@@ -101,6 +101,7 @@ void fnd_config_free(struct fnd_config *c)
 	}
 	free(c->credentials);
 	fnd_config_scaling_free(c);
+	fnd_config_roles_free(c);
 }
 
 static int bad(struct fn_err *err, const char *file, const char *key, const char *what)
@@ -243,6 +244,8 @@ int fnd_config_load(struct fnd_config *c, const char *file, struct fn_err *err)
 			r = load_section(c, s, v, file, err);
 		else if (fn_streq(name, "provisioned_scaling"))
 			r = fnd_config_scaling(c, v, file, err);
+		else if (fn_streq(name, "roles"))
+			r = fnd_config_roles(c, v, file, err);
 		else if (fn_streq(name, "credentials"))
 			r = load_credentials(c, v, file, err);
 		else

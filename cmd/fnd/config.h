@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "invoke/scaler.h"
+#include "pool/credentials.h"
 #include "pool/keepalive.h"
 #include "sandbox/spec.h"
 
@@ -23,6 +24,8 @@ struct fnd_config {
 	char *images_dir;  /* where `make images` puts bundles */
 	struct fn_credential *credentials;
 	size_t n_credentials;
+	struct fn_role *roles; /* pool/credentials.h */
+	size_t n_roles;
 	int64_t uid_base, account_concurrency, memory_budget_mb;
 	int64_t prepared_least, prepared_most;     /* sandboxes made ahead: spawn/stock.h */
 	int64_t prestarted_least, prestarted_most; /* the same with a runtime in them, for each */
@@ -52,5 +55,8 @@ int fnd_config_address(const struct fnd_config *c, struct sockaddr_storage *ret,
 /* config_scaling.c: the list at "provisioned_scaling". */
 int fnd_config_scaling(struct fnd_config *c, json_t *list, const char *file, struct fn_err *err);
 void fnd_config_scaling_free(struct fnd_config *c);
+/* config_roles.c: the object at "roles". */
+int fnd_config_roles(struct fnd_config *c, json_t *o, const char *file, struct fn_err *err);
+void fnd_config_roles_free(struct fnd_config *c);
 
 #endif

@@ -39,6 +39,7 @@ struct worker {
 	struct fn_logs *logs;
 	struct fn_h1_server *rt_server;
 	struct fn_httpd *api_httpd;
+	struct fn_roles *roles;
 	struct fn_pool *pool;
 	struct fn_spawn_client *spawn;
 	struct fn_invoker *invoker;
@@ -198,6 +199,10 @@ static int make_data_plane(struct worker *w, int spawnd_fd, struct fn_err *err)
 
 	if (r < 0)
 		return fn_err_set(err, r, "runtime api", NULL);
+	r = fn_roles_new(w->loop, c->roles, c->n_roles, &w->roles);
+	if (r < 0)
+		return fn_err_set(err, r, "roles", NULL);
+	pool.roles = w->roles;
 	pool.rt_server = w->rt_server;
 	pool.runtimes = w->runtimes;
 	pool.logs = w->logs;
@@ -373,6 +378,7 @@ static void unmake(struct worker *w)
 	fn_httpd_free(w->api_httpd);
 	fn_scaler_free(w->scaler);
 	fn_pool_free(w->pool);
+	fn_roles_free(w->roles);
 	fn_api_free(w->api);
 	fn_images_free(w->images);
 	fn_invoker_free(w->invoker);

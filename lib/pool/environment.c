@@ -119,6 +119,10 @@ void fn_environment_make(const struct fn_environment *e, struct fn_strings *s)
 	fn_environment_set(s, "AWS_LAMBDA_INITIALIZATION_TYPE", "%s", e->initialization);
 	fn_environment_set(s, "AWS_LAMBDA_LOG_GROUP_NAME", "%s", f->log_group);
 	fn_environment_set(s, "AWS_LAMBDA_LOG_STREAM_NAME", "%s", e->log_stream);
+	fn_environment_set(s, "AWS_ACCESS_KEY_ID", "%s", e->credentials->access_key_id);
+	fn_environment_set(s, "AWS_SECRET_ACCESS_KEY", "%s", e->credentials->secret_access_key);
+	if (e->credentials->session_token)
+		fn_environment_set(s, "AWS_SESSION_TOKEN", "%s", e->credentials->session_token);
 	if (fn_streq(f->log_format, "JSON")) {
 		fn_environment_set(s, "AWS_LAMBDA_LOG_FORMAT", "JSON");
 		fn_environment_set(s, "AWS_LAMBDA_LOG_LEVEL", "%s", f->app_log_level ? f->app_log_level : "INFO");

@@ -12,6 +12,7 @@
 
 #include "image/runtimes.h"
 #include "model/function.h"
+#include "pool/credentials.h"
 
 /* A NULL-terminated vector of strings that grows; v is the owner's to free. No memory: `failed`, once and for all. */
 struct fn_strings {
@@ -26,6 +27,7 @@ struct fn_environment {
 	const struct fn_runtime *runtime;
 	const char *region, *log_stream;
 	const char *initialization; /* AWS_LAMBDA_INITIALIZATION_TYPE */
+	const struct fn_credentials *credentials;
 };
 
 /* NAME=value, in the place of a value that the name has already. */

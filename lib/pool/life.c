@@ -113,19 +113,52 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *r
 	}
 }
 
+/* With the credentials of its role; they may have to be waited for. */
+static void launch(struct fn_worker *w)
+{
+	struct fn_pool *p = w->group->pool;
+	const struct fn_function *f = w->group->function;
+	struct fn_credentials credentials = {0};
+	struct fn_spec spec = {0};
+	struct fn_err err = {0};
+	int r = fn_roles_get(p->cfg.roles, f->role, &credentials, &w->until_us, &w->role, &err);
+
+	if (r == -EINPROGRESS)
+		return;
+	if (r == 0)
+		r = fn_worker_spec(w, &credentials, &spec, &err);
+	fn_credentials_clear(&credentials);
+	if (r == 0) {
+		fn_report_init_start(w, fn_runtimes_find(p->cfg.runtimes, f->runtime));
+		r = p->spawn ? fn_spawn_start(p->spawn, &spec, on_spawned, w, &w->request) : -ECONNRESET;
+		if (r < 0)
+			fn_err_set(&err, r, "fn-spawnd", "it is restarting; try again");
+	}
+	fn_spec_clear(&spec);
+	if (r < 0)
+		on_spawned(w, &err, NULL);
+}
+
+static void on_role(void *arg, const struct fn_err *err)
+{
+	if (err)
+		on_spawned(arg, err, NULL);
+	else
+		launch(arg);
+}
+
 static struct fn_worker *start(struct fn_group *g, struct fn_invocation *bound, enum fn_worker_reason reason, struct fn_snapshot *snapshot)
 {
 	struct fn_pool *p = g->pool;
 	struct fn_worker *w = calloc(1, sizeof(*w));
-	struct fn_spec spec = {0};
-	struct fn_err err = {0};
-	int r;
 
 	if (!w)
 		return NULL;
 	w->group = g;
 	w->report.later = (struct fn_deferred){.fn = fn_worker_write_report, .arg = w};
 	w->leave = (struct fn_deferred){.fn = fn_worker_leave, .arg = w};
+	w->role = (struct fn_roles_wait){.fn = on_role, .arg = w};
+	w->until_us = UINT64_MAX;
 	w->output_fd = w->freeze_fd = w->peak_fd = -EBADF;
 	w->exit.wait_status = -1;
 	w->first = true;
@@ -149,16 +182,7 @@ static struct fn_worker *start(struct fn_group *g, struct fn_invocation *bound, 
 		bound->deadline_real_ms = (fn_clock_real_us() + (uint64_t)g->function->timeout_s * 1000000u) / 1000;
 		fn_worker_arm(w, w->delivered_us + (uint64_t)g->function->timeout_s * 1000000u);
 	}
-	r = fn_worker_spec(w, &spec, &err);
-	if (r == 0) {
-		fn_report_init_start(w, fn_runtimes_find(p->cfg.runtimes, g->function->runtime));
-		r = p->spawn ? fn_spawn_start(p->spawn, &spec, on_spawned, w, &w->request) : -ECONNRESET;
-		if (r < 0)
-			fn_err_set(&err, r, "fn-spawnd", "it is restarting; try again");
-	}
-	fn_spec_clear(&spec);
-	if (r < 0)
-		on_spawned(w, &err, NULL);
+	launch(w);
 	return w;
 }
 

@@ -11,6 +11,7 @@
 #include "base/loop.h"
 #include "image/runtimes.h"
 #include "model/invocation.h"
+#include "pool/credentials.h"
 #include "pool/keepalive.h"
 #include "runtime/logs.h"
 #include "spawn/client.h"
@@ -27,6 +28,7 @@ struct fn_pool_config {
 	struct fn_runtimes *runtimes;
 	struct fn_logs *logs;
 	const char *region;
+	struct fn_roles *roles;         /* credentials of functions' roles; NULL: none has any */
 	struct fn_keep_config keep;     /* how long idle ones are kept, which go for want of memory, which are made ahead */
 	uint64_t freeze_grace_us;
 	uint64_t init_timeout_us;

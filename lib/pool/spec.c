@@ -14,10 +14,10 @@
 
 #define CPU_PERIOD_US 20000u /* short: a small function's quota comes in small helpings instead of 90 ms pauses */
 
-static void environment(const struct fn_worker *w, const struct fn_runtime *rt, const char *region, struct fn_strings *ret)
+static void environment(const struct fn_worker *w, const struct fn_runtime *rt, const char *region, const struct fn_credentials *c, struct fn_strings *ret)
 {
 	const struct fn_environment e = {
-		.function = w->group->function, .runtime = rt, .region = region, .log_stream = w->log_stream,
+		.function = w->group->function, .runtime = rt, .region = region, .log_stream = w->log_stream, .credentials = c,
 		.initialization = w->reason == FN_PROVISIONED ? "provisioned-concurrency" : w->reason == FN_FOR_SNAPSHOT || w->restored ? "snap-start" : "on-demand",
 	};
 
@@ -168,7 +168,7 @@ static void push_lower(struct fn_spec *s, const char *tree)
 	snprintf(s->lowers[0], FN_TREE_NAME_SIZE, "%s", tree);
 }
 
-int fn_worker_spec(struct fn_worker *w, struct fn_spec *ret, struct fn_err *err)
+int fn_worker_spec(struct fn_worker *w, const struct fn_credentials *credentials, struct fn_spec *ret, struct fn_err *err)
 {
 	const struct fn_pool_config *cfg = &w->group->pool->cfg;
 	const struct fn_function *f = w->group->function;
@@ -182,7 +182,7 @@ int fn_worker_spec(struct fn_worker *w, struct fn_spec *ret, struct fn_err *err)
 	name_log_stream(w);
 	w->plain[0] = '\0';
 	w->restored = may_restore(w, rt);
-	environment(w, rt, cfg->region, &env);
+	environment(w, rt, cfg->region, credentials, &env);
 	command(rt, w->restored, &argv, &exec);
 	basics(&s, cfg, rt);
 	snprintf(s.owner, sizeof(s.owner), "%s", f->name);

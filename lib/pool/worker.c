@@ -59,13 +59,16 @@ void fn_worker_set_peak(struct fn_worker *w, uint64_t before)
 /* --- the end of an environment --- */
 uint64_t fn_worker_until(const struct fn_worker *w)
 {
-	return w->reason == FN_PROVISIONED ? FN_KEEP_NEVER : fn_keep_until(&w->group->pool->keep, &w->group->keep, &w->keep);
+	uint64_t until = w->reason == FN_PROVISIONED ? FN_KEEP_NEVER : fn_keep_until(&w->group->pool->keep, &w->group->keep, &w->keep);
+
+	return until < w->until_us ? until : w->until_us;
 }
 
 void fn_worker_end(struct fn_worker *w)
 {
 	if (w->state == FN_WORKER_ENDING)
 		return;
+	fn_list_remove(&w->role.link);
 	if (w->state == FN_WORKER_SPAWNING && w->request)
 		fn_spawn_cancel(w->group->pool->spawn, w->request);
 	fn_worker_set_state(w, FN_WORKER_ENDING);
@@ -92,6 +95,7 @@ void fn_worker_free(struct fn_worker *w)
 
 	fn_worker_write_report(w);
 	fn_worker_snapshot_forget(w);
+	fn_list_remove(&w->role.link);
 	p->memory_used -= fn_worker_cost(w);
 	p->memory_ending -= w->ending_cost;
 	if (w->sandbox)
@@ -193,8 +197,12 @@ bool fn_worker_go_on(struct fn_worker *w)
 {
 	struct fn_invocation *inv;
 
-	if (!fn_pool_borrows(w->group->pool) && w->surplus) { /* the lender may set it while it is lent */
-		fn_worker_end(w);
+	if (!w->first && fn_pool_now_us(w->group->pool) >= w->until_us && fn_pool_borrows(w->group->pool)) { /* its end is the lender's */
+		fn_loop_defer(w->group->pool->cfg.loop, &w->leave);
+		return true;
+	}
+	if (!fn_pool_borrows(w->group->pool) && (w->surplus || (!w->first && fn_pool_now_us(w->group->pool) >= w->until_us))) {
+		fn_worker_end(w); /* surplus: the lender may set it while it is lent */
 		return true;
 	}
 	inv = fn_group_wait_out(w->group);

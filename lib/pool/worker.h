@@ -3,6 +3,7 @@
 #define FN_POOL_WORKER_H
 
 #include "base/map.h"
+#include "pool/credentials.h"
 #include "pool/lend.h"
 #include "runtime/levels.h"
 #include "runtime/rtapi.h"
@@ -71,6 +72,8 @@ struct fn_worker {
 	struct fn_group *group;
 	struct fn_list link;
 	enum fn_worker_state state;
+	struct fn_roles_wait role;   /* while its credentials are on their way */
+	uint64_t until_us;           /* they are good until then, and it no longer; CLOCK_MONOTONIC */
 	uint64_t request, sandbox;
 	int output_fd, freeze_fd, peak_fd;
 	struct fn_rt *rt;
@@ -225,6 +228,6 @@ void fn_worker_restore_failed(struct fn_worker *w);
 void fn_worker_snapshot_broken(struct fn_worker *w, const struct fn_err *err);
 
 /* spec.c */
-int fn_worker_spec(struct fn_worker *w, struct fn_spec *ret, struct fn_err *err);
+int fn_worker_spec(struct fn_worker *w, const struct fn_credentials *credentials, struct fn_spec *ret, struct fn_err *err);
 
 #endif

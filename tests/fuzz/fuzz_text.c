@@ -1,4 +1,6 @@
-/* fuzz_text.c - what is made of single strings: function names and ARNs, base64, percent-coding, hex, numbers, UTF-8, SigV4's canonical form. */
+/* fuzz_text.c - what is made of single strings: function names and ARNs, base64, percent-coding, hex, numbers, UTF-8, SigV4's canonical form, what a
+ * role's command prints. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +8,7 @@
 #include "base/str.h"
 #include "fuzz/fuzz.h"
 #include "model/arn.h"
+#include "pool/credentials.h"
 #include "web/sigv4.h"
 
 static void names(const char *text)
@@ -111,6 +114,23 @@ static void signature(struct fuzz_in in)
 		free(v[i]);
 }
 
+/* What a role's command prints. */
+static void credentials(struct fuzz_in in)
+{
+	struct fn_credentials c = {0};
+	struct fn_err err = {0};
+	uint64_t renew;
+
+	if (fn_credentials_parse((const char *)in.p, (size_t)(in.end - in.p), &c, &err) < 0) {
+		fuzz_check(err.code == EINVAL && err.msg[0] && !c.access_key_id);
+		return;
+	}
+	fuzz_check(fn_credentials_check(&c, &err) == 0);
+	renew = fn_credentials_renew_us(1000000, c.expires_us);
+	fuzz_check(renew <= c.expires_us && (renew > 1000000 || c.expires_us <= 1000000));
+	fn_credentials_clear(&c);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_in in = {data, data + size};
@@ -120,6 +140,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size > 0 && data[0] == 'S') {
 		in.p++;
 		signature(in);
+		return 0;
+	}
+	if (size > 0 && data[0] == 'C') {
+		in.p++;
+		credentials(in);
 		return 0;
 	}
 	text = fuzz_take(&in, 0, &len);

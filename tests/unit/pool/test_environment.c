@@ -32,8 +32,9 @@ static const char *value(const struct fn_strings *s, const char *name)
 static void make(struct fn_strings *s, struct fn_env_var *env, size_t n, const char *format)
 {
 	struct fn_function f = {.name = (char *)"f", .version = (char *)"$LATEST", .handler = (char *)"a.b", .memory_mb = 128, .log_group = (char *)"/aws/lambda/f", .log_format = (char *)format, .env = env, .n_env = n};
+	static const struct fn_credentials credentials = {.access_key_id = (char *)"ASIA", .secret_access_key = (char *)"secret"};
 	struct fn_runtime rt = {.name = (char *)"nodejs22.x", .env = runtime_env, .execution_env = true};
-	struct fn_environment e = {.function = &f, .runtime = &rt, .region = "eu-west-1", .log_stream = "stream", .initialization = "on-demand"};
+	struct fn_environment e = {.function = &f, .runtime = &rt, .region = "eu-west-1", .log_stream = "stream", .initialization = "on-demand", .credentials = &credentials};
 
 	fn_environment_make(&e, s);
 	ck_assert(!s->failed);
@@ -53,6 +54,8 @@ START_TEST(a_name_is_there_once_with_whose_value_it_is)
 	ck_assert_str_eq(value(&s, "LANG"), "of the runtime");
 	ck_assert_str_eq(value(&s, "AWS_EXECUTION_ENV"), "AWS_Lambda_nodejs22.x");
 	ck_assert_str_eq(value(&s, "_HANDLER"), "a.b");
+	ck_assert_str_eq(value(&s, "AWS_ACCESS_KEY_ID"), "ASIA");
+	ck_assert_ptr_null(value(&s, "AWS_SESSION_TOKEN"));
 	ck_assert_ptr_null(value(&s, "HOME"));
 	ck_assert_ptr_null(value(&s, "AWS_LAMBDA_LOG_FORMAT"));
 	clear(&s);
