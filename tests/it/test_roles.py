@@ -43,6 +43,7 @@ class Invented(Case):
 
     def test_after_a_restore_they_are_the_new_environment_s(self):
         f = self.python(LOOK.replace("import os\n", "import os\nTHEN = os.environ['AWS_ACCESS_KEY_ID']\n").replace("return [", "return [THEN] + ["), SnapStart={"ApplyOn": "PublishedVersions"})
+        self.d.settled(f)
         self.assertEqual(self.d.request("POST", f"/2015-03-31/functions/{f}/versions", {}).status, 201)
         look = lambda: self.d.request("GET", f"/2015-03-31/functions/{f}/configuration?Qualifier=1").json
         wait_until(look, lambda: look()["State"] == "Active", 60)
