@@ -135,6 +135,38 @@ class Handlers(NodeCase):
         self.assertRegex(c["trace"], r"^Root=1-[0-9a-f]{8}-[0-9a-f]{24}")
         self.assertNotIn("identity", c)
 
+    def test_invoke_store(self):
+        """npm's @aws/lambda-invoke-store and what uses it find the runtime's."""
+        f = self.node("""
+            const { InvokeStore } = globalThis.awslambda;
+            let last;
+            exports.handler = async (event, context) => {
+                const own = InvokeStore.get('own');
+                InvokeStore.set('own', event);
+                let refused;
+                try { InvokeStore.set(Symbol.for('_AWS_LAMBDA_REQUEST_ID'), 'x'); } catch (e) { refused = e.message; }
+                await new Promise((ok) => setTimeout(ok, 1));
+                return [InvokeStore.getRequestId() === context.awsRequestId, InvokeStore.getXRayTraceId() === process.env._X_AMZN_TRACE_ID, InvokeStore.getTenantId() ?? null, own ?? null,
+                    InvokeStore.get('own'), InvokeStore.hasContext(), refused, typeof awslambda.streamifyResponse, typeof awslambda.HttpResponseStream.from];
+            };
+            exports.init = [InvokeStore.getRequestId(), InvokeStore.hasContext()];
+            exports.none = async () => [exports.init, typeof globalThis.awslambda];
+        """)
+        for n in (1, 2):
+            self.assertEqual(self.ok(f, str(n).encode()), [True, True, None, None, n, True, "Cannot modify protected Lambda context field: Symbol(_AWS_LAMBDA_REQUEST_ID)", "function", "function"])
+        self.d.configure(f, Handler="index.none")
+        self.assertEqual(self.ok(f), [["-", False], "object"])
+        g = self.node("exports.handler = async () => typeof awslambda", suffix="-no", Environment={"Variables": {"AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA": "1"}})
+        self.assertEqual(self.ok(g), "undefined")
+
+    def test_the_main_module_is_as_on_lambda(self):
+        source = "exports.handler = async () => [process.argv, require.main === undefined, process.title, module.paths[0]]"
+        f = self.node(source)
+        want = [["/var/lang/bin/node", "/var/runtime/index.mjs"], True]
+        self.assertEqual(self.ok(f)[:2], want)
+        g = self.node(source, suffix="-w", modes={"wrap": 0o755}, files={"wrap": '#!/bin/bash\nexec "$@"\n'}, Environment={"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/wrap"}})
+        self.assertEqual(self.ok(g), self.ok(f))
+
     def test_modules(self):
         for i, v in enumerate(VERSIONS):
             with self.subTest(v):
@@ -170,7 +202,7 @@ class Handlers(NodeCase):
         f = self.node("exports.handler = async () => [process.env.FROM_WRAPPER, process.execArgv.includes('--no-warnings'), process.argv[1]]", modes={"wrap": 0o755}, files={
             "wrap": '#!/bin/bash\nexport FROM_WRAPPER=yes\nargs=("$@")\nexec "${args[0]}" --no-warnings "${args[@]:1}"\n'},
             Environment={"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/wrap"}})
-        self.assertEqual(self.ok(f), ["yes", True, "/var/runtime/bootstrap.js"])
+        self.assertEqual(self.ok(f), ["yes", True, "/var/runtime/index.mjs"])
         self.d.configure(f, Environment={"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/missing"}})
         self.fails(f, "Runtime.ExitError", "exit status 127$")
 
@@ -329,8 +361,8 @@ class Console(NodeCase):
         f = self.node(self.SOURCE)
         r = self.d.invoke(f, {}, tail=True)
         rid, stamp = r.headers["x-amzn-requestid"], r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
-        for level, text in (("INFO", r"a x b 7 \{ deep: \{ er: \[ 1 \] \} \}"), ("INFO", "info"), ("WARN", "warn"), ("ERROR", "error TypeError: t\n    at "), ("DEBUG", "debug"), ("TRACE", "trace"),
-                            ("INFO", "two\nlines\n"), ("INFO", "\n"), ("INFO", r"\{ o: 1 \}"), ("INFO", "RangeError: alone"), ("INFO", r"<ref \*1> \{ c: \[Circular"), ("INFO", "1n")):
+        for level, text in (("INFO", r"a x b 7 \{ deep: \{ er: \[ 1 \] \} \}"), ("INFO", "info"), ("WARN", "warn"), ("ERROR", "error TypeError: t\r    at "), ("DEBUG", "debug"), ("TRACE", "trace"),
+                            ("INFO", "two\rlines\n"), ("INFO", "undefined\n"), ("INFO", r"\{ o: 1 \}"), ("INFO", "RangeError: alone"), ("INFO", r"<ref \*1> \{ c: \[Circular"), ("INFO", "1n")):
             self.assertRegex(r.log, rf"(?m)^{stamp}\t{rid}\t{level}\t{text}")
         self.assertIn("raw out\n", r.log)
         self.assertIn("raw err\n", r.log)

@@ -41,14 +41,18 @@ class Python(Case):
         self.assertEqual(r.json["requestId"], r.headers["x-amzn-requestid"])
         self.assertEqual(len(r.json["stackTrace"]), 2)
         self.assertEqual(r.json["stackTrace"][0], '  File "/var/task/f.py", line 5, in handler\n    inner()\n')
-        self.assertIn("[ERROR] ValueError: boom ä\nTraceback (most recent call last):\n  File \"/var/task/f.py\", line 5, in handler\n", r.log)
+        self.assertIn("\n[ERROR] ValueError: boom ä\rTraceback (most recent call last):\r\u00a0\u00a0File \"/var/task/f.py\", line 5, in handler\r\u00a0\u00a0\u00a0\u00a0inner()\r"
+                      "\u00a0\u00a0File \"/var/task/f.py\", line 2, in inner\r\u00a0\u00a0\u00a0\u00a0raise ValueError('boom \\u00e4')\nEND ", r.log)  # one event
 
     def test_import_errors(self):
         r = self.fails(self.python("import nothing_of_the_kind\n"), "Runtime.ImportModuleError", "^Unable to import module 'f': No module named 'nothing_of_the_kind'")
         self.assertEqual(r.json["requestId"], "")
         self.fails(self.python("def handler(:\n", name="t-py-syntax"), "Runtime.UserCodeSyntaxError", "^Syntax error in module 'f': ")
         self.fails(self.python("x = 1\n", name="t-py-nohandler"), "Runtime.HandlerNotFound", "^Handler 'handler' missing on module 'f'$")
-        self.fails(self.python("raise KeyError('early')\n", name="t-py-raise"), "KeyError", "early")
+        r = self.fails(self.python("raise KeyError('early')\n", name="t-py-raise"), "KeyError", "early")
+        self.assertRegex(r.json["stackTrace"][0], r'^  File "/var/lang/lib/python3.11/importlib/__init__.py", line \d+, in import_module\n    return _bootstrap._gcd_import\(')
+        self.assertRegex(r.json["stackTrace"][1], r'^  File "<frozen importlib._bootstrap>", line \d+, in _gcd_import\n')
+        self.assertEqual(r.json["stackTrace"][-1], '  File "/var/task/f.py", line 1, in <module>\n    raise KeyError(\'early\')\n')
         name = self.function("t-py-nodot", make_zip({"f.py": ""}), runtime="python3.11", handler="handler")
         self.fails(name, "Runtime.MalformedHandlerName", r"^Bad handler 'handler': not enough values to unpack \(expected 2, got 1\)$")
         name = self.function("t-py-nomod", make_zip({"f.py": ""}), runtime="python3.11", handler="other.handler")
@@ -83,14 +87,15 @@ def handler(event, c):
         self.assertIn("printed\n", r.log)
         self.assertIn("to stderr\n", r.log)
         self.assertRegex(r.log, rf"\[INFO\]\t\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{3}}Z\t{rid}\tinformed 7\n")
-        self.assertRegex(r.log, r"\[ERROR\]\t.*\tcaught\nTraceback \(most recent call last\):\n(.*\n)*ZeroDivisionError: division by zero")
+        self.assertRegex(r.log, r"\[ERROR\]\t.*\tcaught\rTraceback \(most recent call last\):\r.*\rZeroDivisionError: division by zero")
         self.assertNotIn("not shown", r.log)
 
     def test_json_logging(self):
         f = self.python("import logging\nlog = logging.getLogger('n')\ndef handler(e, c):\n    log.warning('careful', extra={'order': 7})\n    log.debug('no')\n",
                         LoggingConfig={"LogFormat": "JSON", "ApplicationLogLevel": "INFO"})
         r = self.d.invoke(f, {}, tail=True)
-        record = json.loads([l for l in r.log.splitlines() if "careful" in l][0])
+        record = json.loads([l for l in r.log.split("\n") if "careful" in l][0])
+        self.assertRegex(record["timestamp"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
         self.assertEqual((record["level"], record["message"], record["logger"], record["order"], record["requestId"]), ("WARNING", "careful", "n", 7, r.headers["x-amzn-requestid"]))
         self.assertNotIn('"no"', r.log)
 

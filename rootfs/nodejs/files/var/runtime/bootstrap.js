@@ -2,7 +2,7 @@
  * The Node.js runtime: takes events from the Runtime API (2018-06-01), calls the handler, posts what it returns. Without dependencies; the same
  * files serve every version. Contract: AWS Lambda Developer Guide, "nodejs-handler", "nodejs-context", "nodejs-exceptions". Where versions
  * differ (nodejs24.x has no callbacks), the rule of AWS's own runtime interface client is followed: its release 3 up to nodejs22.x, 4 after.
- * The image is made with ahead.js, log.js, api.js and load.js written into this file (recipe.json, "join").
+ * The image is made with ahead.js, log.js, api.js, store.js and load.js written into this file (recipe.json, "join").
  *
  * Cold start, measured on node 22.23. CPU time from spawn to the first `next`, least of 40, beside `node -e 0` with 22.1 ms: 22.3 with a CommonJS
  * handler, 24.7 with an ES module. Joining the files is worth 1.5 ms. Tried and left: a user-land startup snapshot (--build-snapshot) takes 30 ms
@@ -12,8 +12,9 @@
 'use strict';
 
 require('./ahead.js'); // first: the others read the environment
-const { current, patchConsole, describe, logError, modern } = require('./log.js');
+const { current, patchConsole, writeThrough, describe, logError, modern } = require('./log.js');
 const { Api } = require('./api.js');
+const { store } = require('./store.js');
 const { load, defineGlobal } = require('./load.js');
 
 class UnhandledPromiseRejection extends Error {
@@ -224,6 +225,7 @@ function onNext(headers, body) {
 	const id = headers['lambda-runtime-aws-request-id'], trace = headers['lambda-runtime-trace-id'];
 	running = current.requestId = id;
 	current.tenantId = headers['lambda-runtime-aws-tenant-id'];
+	store.begin(id, trace, current.tenantId);
 	if (trace)
 		env._X_AMZN_TRACE_ID = trace;
 	else
@@ -236,8 +238,11 @@ function onNext(headers, body) {
 }
 
 // --- start ---------------------------------------------------------------------------------------------------------------------------
+process.argv[1] = '/var/runtime/index.mjs'; // as on Lambda, where the main module is no CommonJS one
+process.mainModule = undefined;
 patchConsole();
-defineGlobal();
+writeThrough();
+defineGlobal(store);
 process.on('uncaughtException', (error) => die('Uncaught Exception', error, 129));
 process.on('unhandledRejection', (reason, promise) => die('Unhandled Promise Rejection', new UnhandledPromiseRejection(reason, promise), 128));
 process.on('beforeExit', () => {

@@ -102,11 +102,12 @@ async function load(root, wanted, modern) {
 	return { handler, streaming: Boolean(streaming), highWaterMark: handler[HIGH_WATER_MARK] };
 }
 
-/* The global that handlers announce themselves with. */
-function defineGlobal() {
+/* The global that handlers announce themselves with; store: of store.js. */
+function defineGlobal(store) {
 	if (['1', 'true'].includes(process.env.AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA))
 		return;
 	globalThis.awslambda = {
+		...globalThis.awslambda, // of what NODE_OPTIONS had loaded before
 		streamifyResponse(handler, options) {
 			handler[STREAMING] = 'response';
 			if (typeof options?.highWaterMark === 'number')
@@ -126,6 +127,7 @@ function defineGlobal() {
 			}
 		},
 	};
+	globalThis.awslambda.InvokeStore ??= store;
 }
 
 module.exports = { load, defineGlobal };

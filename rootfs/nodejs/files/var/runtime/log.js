@@ -36,7 +36,7 @@ function jsonRecord(time, level, args) {
 	const record = { timestamp: time, level, requestId: current.requestId };
 	if (current.tenantId)
 		record.tenantId = current.tenantId;
-	if (args.length <= 1) {
+	if (args.length === 1) {
 		record.message = args[0];
 		try {
 			return JSON.stringify(record, withErrors);
@@ -55,18 +55,36 @@ function jsonRecord(time, level, args) {
 	return JSON.stringify(record);
 }
 
+/* One event of the log, however many lines it has: within it a line ends with a carriage return. */
 function log(level, args) {
 	const time = new Date().toISOString();
-	write(json ? `${jsonRecord(time, level, args)}\n` : `${time}\t${current.requestId}\t${level}\t${util.format(...args)}\n`);
+	const line = json ? jsonRecord(time, level, args) : `${time}\t${current.requestId}\t${level}\t${util.format(...args)}`;
+	write(`${line.includes('\n') ? line.replaceAll('\n', '\r') : line}\n`);
 }
 
 function patchConsole() {
 	const lowest = LEVELS[(process.env.AWS_LAMBDA_LOG_LEVEL || '').toUpperCase()] || LEVELS.TRACE;
 	for (const level of Object.keys(LEVELS)) {
 		const name = level.toLowerCase();
-		console[name] = LEVELS[level] >= lowest || level === 'FATAL' ? (...args) => log(level, args) : () => {};
+		console[name] = LEVELS[level] >= lowest || level === 'FATAL' ? (message, ...more) => log(level, [message, ...more]) : () => {}; // console.log() prints "undefined"
 	}
 	console.log = console.info;
+}
+
+/* What is written to process.stdout is gone from the process when write() returns: libuv would keep what a full pipe does not take, and exit() drops that. */
+function writeThrough() {
+	for (const name of ['stdout', 'stderr']) {
+		const { get, ...rest } = Object.getOwnPropertyDescriptor(process, name);
+		let seen = false;
+		Object.defineProperty(process, name, { ...rest, get() {
+			const stream = get.call(process);
+			if (!seen) {
+				seen = true;
+				stream._handle?.setBlocking?.(true);
+			}
+			return stream;
+		} });
+	}
 }
 
 function isError(e) {
@@ -107,4 +125,4 @@ function logError(what, thrown) {
 	console.error(what, `\t${text}`);
 }
 
-module.exports = { current, patchConsole, describe, logError, modern };
+module.exports = { current, patchConsole, writeThrough, describe, logError, modern };

@@ -1,4 +1,12 @@
-# What an AWS_LAMBDA_EXEC_WRAPPER runs: bootstrap, past the wrapper.
-import fnd_runtime
+# What an AWS_LAMBDA_EXEC_WRAPPER runs: bootstrap, past the wrapper. Imported, it is the runtime's module, for what looks for that one by this name.
+if __name__ == "__main__":
+    import fnd_start
 
-fnd_runtime.main()
+import awslambdaric.__main__ as awslambdaricmain
+
+if __name__ == "__main__":
+    fnd_start.main(awslambdaricmain)
+else:
+    import sys
+
+    sys.modules[__name__] = awslambdaricmain.bootstrap

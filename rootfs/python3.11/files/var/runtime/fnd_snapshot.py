@@ -8,8 +8,8 @@ import os
 import sys
 import time
 
-import fnd_runtime
-from fnd_runtime import API, dumps
+from awslambdaric import bootstrap
+from awslambdaric.lambda_runtime_client import API
 
 try:
     import _fnd_snapshot
@@ -31,11 +31,11 @@ def _hooks(name):
     return list(getattr(module, name)()) if module else []
 
 
-def _fail(api, path, exception, kind, status):
-    error = fnd_runtime.describe(exception, "")
-    fnd_runtime.log_error(error)
+def _fail(exception, log_sink, post, kind, status):
+    error = bootstrap.describe(exception)[0]
+    bootstrap.log_error(error, log_sink)
     error["errorType"] = kind
-    api.call("POST", API + path, dumps(error).encode(), f"Content-Type: application/json\r\nLambda-Runtime-Function-Error-Type: {kind}\r\n")
+    post(error)
     sys.exit(status)
 
 
@@ -90,14 +90,14 @@ def _let_threads_end():
         time.sleep(0.001)
 
 
-def take(api):
+def take(client, log_sink):
     """Returns in every process that is made from the image, and never in the one that it is made of."""
     try:
         for func, args, kwargs in reversed(_hooks("get_before_snapshot")):
             func(*args, **kwargs)
     except Exception as e:
-        _fail(api, "init/error", e, "Runtime.BeforeSnapshotError", 64)
-    fnd_runtime.flush()
+        _fail(e, log_sink, client.post_init_error, "Runtime.BeforeSnapshotError", 64)
+    api = client.api
     _let_threads_end()
     given = _given()
     gc.collect()
@@ -118,4 +118,4 @@ def take(api):
         for func, args, kwargs in _hooks("get_after_restore"):
             func(*args, **kwargs)
     except Exception as e:
-        _fail(api, "restore/error", e, "Runtime.AfterRestoreError", 65)
+        _fail(e, log_sink, client.report_restore_error, "Runtime.AfterRestoreError", 65)

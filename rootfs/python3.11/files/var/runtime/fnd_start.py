@@ -1,0 +1,132 @@
+"""From execve to the runtime's loop: the wrapper, a start ahead of the function, the module search path.
+
+Whether a process was begun for its function or ahead of it, what the function finds is the same.
+"""
+import os
+import sys
+
+RUNTIME_DIR = "/var/runtime"
+TASK_ROOT = "/var/task"
+LANG = "/var/lang/lib/python%d.%d" % sys.version_info[:2]
+OPT = ("/opt/python/lib/python%d.%d/site-packages" % sys.version_info[:2], "/opt/python")
+PRELOADED = ("json",)  # what most handlers import
+
+# The standard library by the name that it has on Lambda: it is in tracebacks
+sys.path[:] = [p.replace("/usr/lib/python3", "/var/lang/lib/python3", 1) if p.startswith("/usr/lib/python3") and os.path.isdir(LANG) and not p.endswith("packages") else p
+               for p in sys.path]
+
+
+def exec_wrapper():
+    """AWS_LAMBDA_EXEC_WRAPPER: a program that gets the runtime's command line, interpreter first and script last, and runs it."""
+    wrapper = os.environ.get("AWS_LAMBDA_EXEC_WRAPPER")
+    if not wrapper:
+        return
+    try:
+        os.execv(wrapper, [wrapper, sys.executable, RUNTIME_DIR + "/bootstrap.py"])
+    except OSError as e:
+        print(f"{wrapper}: {e.strerror}", file=sys.stderr)
+        sys.exit(126 if isinstance(e, PermissionError) else 127)
+
+
+# --- started ahead ------------------------------------------------------------------------------------------------------------------
+def started_ahead(unbuffer):
+    """Begun before there was a function (fnd's lib/sandbox/spec.h has the protocol): loads what is not the function's, waits for its environment."""
+    fd = int(os.environ["_FND_PRESTART"])
+    before = set(sys.modules)
+    for name in PRELOADED:
+        __import__(name)
+    new = set(sys.modules) - before
+    unbuffer()
+    shown = _environ_shown()
+    _comm("fn-ready")
+    os.write(fd, b"!")
+    size = int.from_bytes(_read_all(fd, 4), sys.byteorder)
+    environment = _read_all(fd, size)
+    os.close(fd)
+    _comm("bootstrap")
+    take_environment(environment)
+    _show_environ(environment, *shown)
+    os.chdir(TASK_ROOT)
+    sys.path_importer_cache.clear()  # what it says of directories was true of another root
+    return new
+
+
+def _environ_shown():
+    """(descriptor of this process' memory, start, end): the place that /proc/self/environ shows, with what it was begun with."""
+    with open("/proc/self/stat", "rb") as f:
+        fields = f.read().rpartition(b")")[2].split()
+    return os.open("/proc/self/mem", os.O_WRONLY), int(fields[47]), int(fields[48])
+
+
+def _show_environ(environment, memory, start, end):
+    """Nothing points there any more."""
+    if len(environment) <= end - start:
+        os.pwrite(memory, environment.ljust(end - start, b"\0"), start)
+    os.close(memory)
+
+
+def take_environment(environment):
+    """b"NAME=value\\0..." instead of what there is."""
+    os.environ.clear()
+    for entry in environment.split(b"\0")[:-1]:
+        name, _, value = entry.partition(b"=")
+        os.environb[name] = value
+
+
+def _read_all(fd, size):
+    data = b""
+    while len(data) < size:
+        more = os.read(fd, size - len(data))
+        if not more:
+            sys.exit(0)  # never needed
+        data += more
+    return data
+
+
+def _comm(name):
+    with open("/proc/self/comm", "w") as f:
+        f.write(name)
+
+
+def _forget_shadowed(modules):
+    """A module of the function's own that has a preloaded one's name comes first, as if nothing had been loaded."""
+    own = set()
+    for path in (TASK_ROOT, *OPT):
+        try:
+            own.update(n.partition(".")[0] for n in os.listdir(path))
+        except OSError:
+            continue
+    if any(m.partition(".")[0] in own for m in modules):
+        for m in modules:
+            sys.modules.pop(m, None)
+
+
+# --- the module search path -----------------------------------------------------------------------------------------------------------
+def set_up_path():
+    """As Lambda's runtime does it: the function's directory and the layers' come first and are site directories, whose .pth files count; a
+    PYTHONPATH of the function's own has to name the layers' itself. What PYTHONPATH and the interpreter's site-packages hold, sitecustomize
+    too, the interpreter has seen to before."""
+    import site
+
+    given = os.environ.setdefault("PYTHONPATH", RUNTIME_DIR)
+    if given == RUNTIME_DIR:
+        if RUNTIME_DIR in sys.path[1:]:  # by PYTHONPATH; the script's directory is the first
+            sys.path.remove(RUNTIME_DIR)
+        sys.path[:0] = [*OPT, LANG + "/site-packages"]
+    sys.path.insert(0, TASK_ROOT)
+    site.addsitedir(TASK_ROOT)
+    if given == RUNTIME_DIR:
+        for directory in OPT:
+            site.addsitedir(directory)
+
+
+def main(runtime):
+    """Does not return."""
+    ahead = started_ahead(runtime.bootstrap.unbuffer) if "_FND_PRESTART" in os.environ else ()
+    sys.argv[:] = [RUNTIME_DIR + "/bootstrap.py"]
+    sys.orig_argv[:] = [sys.executable, *sys.argv]
+    sys.modules["__main__"].__file__ = sys.argv[0]
+    set_up_path()
+    if ahead:
+        _forget_shadowed(ahead)
+    runtime.main([TASK_ROOT, os.environ.get("_HANDLER", "")])

@@ -1,0 +1,37 @@
+"""Packages of PyPI's that tests use, as they are published: exact versions, installed with pip into build/pypi, kept between runs."""
+import fcntl, hashlib, os, shutil, subprocess, unittest
+from harness import TOP
+
+HOME = os.path.join(TOP, "build/pypi")
+PIP = ["/usr/bin/python3", "-m", "pip"]  # the system's: it is the version that the image has, and another python3 may stand before it on PATH
+
+
+def install(*requirements):
+    """A directory with them and nothing else. Skips the test, loudly, where pip or the registry is out of reach."""
+    if subprocess.run(PIP + ["--version"], capture_output=True).returncode:
+        raise unittest.SkipTest("pip is not installed (python3-pip)")
+    to = os.path.join(HOME, hashlib.sha256(" ".join(requirements).encode()).hexdigest()[:16])
+    os.makedirs(HOME, exist_ok=True)
+    with open(os.path.join(HOME, ".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.isdir(to):
+            shutil.rmtree(to + ".tmp", ignore_errors=True)
+            r = subprocess.run(PIP + ["install", "-q", "--no-deps", "--no-compile", "--only-binary", ":all:", "--target", to + ".tmp", *requirements], capture_output=True, text=True, timeout=600)
+            if r.returncode:
+                if "No matching distribution" in r.stderr and "==" in r.stderr and "from versions: none" not in r.stderr:
+                    raise AssertionError("pip install: " + r.stderr)
+                raise unittest.SkipTest("PyPI is out of reach: " + (r.stderr.strip().splitlines() or ["?"])[-1])
+            os.rename(to + ".tmp", to)
+    return to
+
+
+def files(directory, prefix=""):
+    """{path in a package: bytes}"""
+    found = {}
+    for base, _, names in os.walk(directory):
+        for name in names:
+            path = os.path.join(base, name)
+            if not name.endswith((".pyc", ".pyi")):
+                with open(path, "rb") as f:
+                    found[prefix + os.path.relpath(path, directory)] = f.read()
+    return found
