@@ -1,12 +1,17 @@
-# Base images: built from Debian and npm packages into $(B)/images, from where fnd installs them at start.
+# Base images: built from Debian, PyPI and npm packages into $(B)/images, from where fnd installs them at start.
 #   make images                        what the tests need
 #   make images IMAGES=nodejs24.x      others on demand: any directory of rootfs with a recipe.json that has a name
-# Not every version by default: a Node.js image is 120 to 140 MB to download, to keep as an archive and to unpack. nodejs22.x is what new functions
-# use, nodejs20.x the oldest that still has the old rules of modules; nodejs18.x and nodejs24.x are for whom needs them.
+#   make images IMAGE_FLAGS=--locked   nothing but what packages.lock names; --mirror=URL, --force: rootfs/build-image has them all
+#   make images-lock                   the newest Debian packages, written to each packages.lock
+# Not every version by default: a Node.js image is 95 to 125 MB to download, to keep as an archive and to unpack, beside what all share. nodejs22.x
+# is what new functions use, nodejs20.x the oldest that still has the old rules of modules; nodejs18.x and nodejs24.x are for whom needs them.
 QUICKSTART_IMAGES := provided.al2023 python3.11
 IMAGES := $(QUICKSTART_IMAGES) nodejs20.x nodejs22.x
 images: guest
-	@for i in $(IMAGES); do rootfs/build-image rootfs/$$i $(IMAGE_DIR) --guest $(B)/guest || exit 1; done
+	@for i in $(IMAGES); do rootfs/build-image rootfs/$$i $(IMAGE_DIR) --guest $(B)/guest $(IMAGE_FLAGS) || exit 1; done
+
+images-lock: guest
+	@for i in $(IMAGES); do rootfs/build-image rootfs/$$i $(IMAGE_DIR) --guest $(B)/guest --update-lock || exit 1; done
 
 # Our own programs inside a sandbox (rootfs/snapshot): one without a C library, below 4 MiB (restore.c tells why), one that Python loads.
 # Not sanitized, whatever the daemon is: they run in the function's image.
@@ -30,4 +35,4 @@ quickstart-images:
 # A build directory of its own (sanitizers) shares the images: they do not depend on how the daemon is compiled.
 IMAGE_DIR ?= build/images
 
-.PHONY: images guest quickstart-images
+.PHONY: images images-lock guest quickstart-images

@@ -11,10 +11,6 @@ LANG = "/var/lang/lib/python%d.%d" % sys.version_info[:2]
 OPT = ("/opt/python/lib/python%d.%d/site-packages" % sys.version_info[:2], "/opt/python")
 PRELOADED = ("json",)  # what most handlers import
 
-# The standard library by the name that it has on Lambda: it is in tracebacks
-sys.path[:] = [p.replace("/usr/lib/python3", "/var/lang/lib/python3", 1) if p.startswith("/usr/lib/python3") and os.path.isdir(LANG) and not p.endswith("packages") else p
-               for p in sys.path]
-
 
 def exec_wrapper():
     """AWS_LAMBDA_EXEC_WRAPPER: a program that gets the runtime's command line, interpreter first and script last, and runs it."""
