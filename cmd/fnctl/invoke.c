@@ -103,13 +103,22 @@ static int parse(int argc, char **argv, struct invocation *v)
 	return EX_FINE;
 }
 
+/* An event may have lines within it, parted by carriage returns as Lambda's runtimes do it: on a terminal each would hide the one before. */
+static void print_log(char *text, size_t len, FILE *to)
+{
+	for (size_t i = 0; i + 1 < len; i++)
+		if (text[i] == '\r' && text[i + 1] != '\n')
+			text[i] = '\n';
+	fwrite(text, 1, len, to);
+}
+
 static void show(const struct invocation *v, const struct reply *r)
 {
 	uint8_t *log;
 	size_t len;
 
 	if (v->log && r->log_result && fn_base64_decode(r->log_result, strlen(r->log_result), &log, &len) == 0) {
-		fwrite(log, 1, len, stderr);
+		print_log((char *)log, len, stderr);
 		free(log);
 	}
 	if (r->body.len) {
@@ -237,7 +246,7 @@ int cmd_logs(int argc, char **argv)
 			continue;
 		if (text.len > 0) {
 			from = tail > 0 ? last_lines(text.data, text.len, tail) : text.data;
-			fwrite(from, 1, (size_t)(text.data + text.len - from), stdout);
+			print_log(text.data + (from - text.data), (size_t)(text.data + text.len - from), stdout);
 		}
 		if (text.len == before)
 			break;
@@ -250,7 +259,7 @@ int cmd_logs(int argc, char **argv)
 		if (rc != EX_FINE)
 			return rc;
 		if (text.len)
-			fwrite(text.data, 1, text.len, stdout);
+			print_log(text.data, text.len, stdout);
 		fflush(stdout);
 	}
 	return EX_FINE;

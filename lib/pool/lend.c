@@ -16,6 +16,7 @@ static void detach(struct fn_worker *w)
 	fn_worker_write_report(w);
 	fn_deferred_cancel(&w->leave);
 	fn_loop_clear(loop, &w->output_io);
+	fn_list_remove(&w->paused);
 	fn_loop_clear(loop, &w->timer);
 	fn_rt_detach(w->rt);
 	w->group->count[w->state]--;
@@ -53,6 +54,8 @@ struct fn_worker *fn_pool_lend(struct fn_pool *p, struct fn_invocation *inv, voi
 
 	if (!w || (g->floor > 0 && w->reason != FN_PROVISIONED)) /* whether a provisioned one is free is known here alone */
 		return NULL;
+	if (!fn_group_may_print(g)) /* elsewhere it would begin anew */
+		return NULL;
 	fn_keep_arrived(&p->keep, &g->keep, fn_pool_now_us(p));
 	detach(w);
 	w->lent.home = g;
@@ -73,6 +76,7 @@ void fn_pool_take_back(struct fn_pool *p, struct fn_worker *w)
 	w->lent.home = NULL;
 	fn_list_remove(&w->lent.link);
 	g->n_lent--;
+	fn_group_printed(g, w->printed);
 	r = attach(w, g);
 	p->memory_used += fn_worker_cost(w) - w->lent.cost;
 	if (w->memory_peak > 0)

@@ -52,11 +52,7 @@ static void not_spawned(struct fn_worker *w, const struct fn_err *err)
 	char text[512];
 
 	fn_log_error("cannot start an environment of %s: %s", g->function->name, fn_err_format(err, text, sizeof(text)));
-	if (inv) {
-		fn_invocation_fail(inv, err);
-		fn_group_done(g);
-	}
-	fn_invocation_unref(inv);
+	fn_group_fail_one(g, inv, err);
 	if (w->reason == FN_PROVISIONED)
 		fn_group_provision_failed(g, err->code == ECONNRESET ? NULL : fn_err_format(err, text, sizeof(text)));
 	fn_worker_snapshot_dead(w, err);
@@ -266,6 +262,7 @@ void fn_worker_finish_dead(struct fn_worker *w)
 {
 	struct fn_group *g = w->group;
 	const struct fn_err lost = {ECONNRESET, "fn-spawnd", "it ended and took the execution environment with it; try again"};
+	static const struct fn_err no_memory = {ENOMEM, "start an environment", ""};
 	bool in_init = w->ready_us == 0 && w->spawned_us != 0;
 	bool helper_lost = fn_worker_lost(w);
 	const char *type;
@@ -286,9 +283,7 @@ void fn_worker_finish_dead(struct fn_worker *w)
 	if (in_init && !g->pool->shutdown && (w->timed_out || w->gone) && !(g->retired && !w->inv))
 		fn_worker_init_failed(w);
 	if (w->inv && (helper_lost || g->pool->shutdown)) {
-		fn_invocation_fail(w->inv, &lost);
-		fn_invocation_unref(fn_take_ptr(w->inv));
-		fn_group_done(g);
+		fn_group_fail_one(g, fn_take_ptr(w->inv), &lost);
 	} else if (w->inv) {
 		fn_report_start(w);
 		json = death_json(w, &len, &type);
@@ -298,13 +293,12 @@ void fn_worker_finish_dead(struct fn_worker *w)
 	} else if (in_init && (w->timed_out || w->gone) && !g->pool->shutdown) {
 		struct fn_invocation *inv = fn_group_wait_out(g);
 
-		if (inv && helper_lost) {
-			fn_invocation_fail(inv, &lost);
-			fn_invocation_unref(inv);
-			fn_group_done(g);
+		if (helper_lost) {
+			fn_group_fail_one(g, inv, &lost);
 		} else if (inv) { /* as Lambda does: init once more, within the invocation */
 			inv->init_failed = true;
-			fn_worker_start(g, inv, FN_FOR_INVOCATION);
+			if (!fn_worker_start(g, inv, FN_FOR_INVOCATION))
+				fn_group_fail_one(g, inv, &no_memory);
 		}
 	}
 	fn_worker_free(w);

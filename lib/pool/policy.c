@@ -8,6 +8,21 @@ unsigned fn_policy_starts(unsigned waiting, unsigned starting, unsigned finishin
 	return waiting > served ? waiting - served : 0;
 }
 
+uint64_t fn_policy_patience_us(uint64_t settle_us)
+{
+	const uint64_t longest = 20000u, least = 3000u;
+
+	return settle_us <= longest ? longest : least;
+}
+
+uint64_t fn_policy_settle_us(uint64_t average, uint64_t took)
+{
+	const uint64_t most = 200000u; /* a single long one is forgotten after a few */
+
+	took = took < 1 ? 1 : took < most ? took : most;
+	return average ? (3 * average + took + 3) / 4 : took;
+}
+
 uint64_t fn_policy_cost(uint64_t memory_peak, uint64_t configured)
 {
 	const uint64_t unknown = 16u << 20;

@@ -5,6 +5,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* How long an invocation that finds environments between their response and their next request waits for one of them before another is started:
+ * settle_us is what they take for it on the average, 0 = not known. Those of most runtimes are back in a tenth of a millisecond; one that tidies
+ * up for some milliseconds must not get a neighbour for each invocation of a client that calls again at once. One that takes longer is not waited
+ * for in vain. */
+uint64_t fn_policy_patience_us(uint64_t settle_us);
+uint64_t fn_policy_settle_us(uint64_t average_us, uint64_t took_us); /* the average with one more */
 /* How many environments to start now. finishing: environments whose response is out and whose next `next` is due any moment;
  * patient: the short wait for them has not passed yet. */
 unsigned fn_policy_starts(unsigned waiting, unsigned starting, unsigned finishing, bool patient);

@@ -15,7 +15,6 @@
 #include "pool/policy.h"
 #include "pool/worker.h"
 
-#define PATIENCE_US 3000u
 #define RECLAIM_AT_ONCE 4u
 
 /* --- groups --- */
@@ -154,8 +153,18 @@ struct fn_invocation *fn_group_wait_out(struct fn_group *g)
 	if (!l)
 		return NULL;
 	fn_list_remove(l);
-	g->n_waiting--;
+	if (--g->n_waiting == 0)
+		g->patience_until_us = 0; /* who waits next has its own */
 	return fn_list_entry(l, struct fn_invocation, link);
+}
+
+void fn_group_fail_one(struct fn_group *g, struct fn_invocation *inv, const struct fn_err *err)
+{
+	if (!inv)
+		return;
+	fn_invocation_fail(inv, err);
+	fn_invocation_unref(inv);
+	fn_group_done(g);
 }
 
 /* Of all that are idle; reclaimable: of those that are frozen and still have their page cache, as far as we know. */
@@ -308,15 +317,17 @@ static void on_patience(void *arg)
 /* For n that wait. */
 static void start_for_waiting(struct fn_group *g, unsigned n)
 {
+	static const struct fn_err no_memory = {ENOMEM, "start an environment", ""};
 	struct fn_pool *p = g->pool;
 
-	while (n-- > 0) {
+	while (n-- > 0 && g->n_waiting > 0) {
 		if (fn_pool_borrows(p)) {
 			p->cfg.borrower->pass_on(p->cfg.borrower_arg, fn_group_wait_out(g));
 			continue;
 		}
 		(void)fn_group_make_room(g);
-		fn_worker_start(g, NULL, FN_FOR_INVOCATION);
+		if (!fn_worker_start(g, NULL, FN_FOR_INVOCATION))
+			fn_group_fail_one(g, fn_group_wait_out(g), &no_memory);
 	}
 }
 
@@ -347,7 +358,7 @@ static void dispatch(struct fn_group *g, bool asked)
 	if (g->n_waiting == 0 || p->shutdown)
 		return;
 	if (finishing > 0 && g->patience_until_us == 0) {
-		g->patience_until_us = fn_pool_now_us(p) + PATIENCE_US;
+		g->patience_until_us = fn_pool_now_us(p) + fn_policy_patience_us(g->settle_us);
 		if (!g->patience)
 			(void)fn_loop_add_timer(p->cfg.loop, g->patience_until_us, on_patience, g, &g->patience);
 		else
@@ -401,6 +412,7 @@ int fn_pool_new(const struct fn_pool_config *config, struct fn_pool **ret, struc
 	p->cfg = *config;
 	fn_list_init(&p->snapshots);
 	fn_list_init(&p->lent);
+	fn_list_init(&p->paused);
 	fn_keep_init(&p->keep, &config->keep);
 	*ret = p;
 	return 0;
@@ -433,6 +445,7 @@ void fn_pool_free(struct fn_pool *p)
 	}
 	fn_snapshots_drop(p);
 	forget(p, NULL);
+	fn_loop_clear(p->cfg.loop, &p->resume);
 	fn_map_free(p->memories);
 	fn_map_free(p->groups);
 	fn_map_free(p->sandboxes);

@@ -101,6 +101,7 @@ void fn_worker_free(struct fn_worker *w)
 	if (w->sandbox)
 		fn_map_remove_u64(p->sandboxes, w->sandbox);
 	fn_loop_clear(p->cfg.loop, &w->output_io);
+	fn_list_remove(&w->paused);
 	fn_loop_clear(p->cfg.loop, &w->timer);
 	fn_rt_close(w->rt);
 	fn_close(w->output_fd);
@@ -265,6 +266,7 @@ static void on_next(void *arg)
 		if (w->reason == FN_PROVISIONED)
 			fn_group_provisioned(w->group);
 	} else if (w->state == FN_WORKER_FINISHING) {
+		w->group->settle_us = fn_policy_settle_us(w->group->settle_us, fn_clock_mono_us() - w->report.end_us);
 		became_idle(w);
 	}
 }

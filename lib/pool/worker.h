@@ -2,6 +2,7 @@
 #ifndef FN_POOL_WORKER_H
 #define FN_POOL_WORKER_H
 
+#include "base/bucket.h"
 #include "base/map.h"
 #include "pool/credentials.h"
 #include "pool/lend.h"
@@ -40,6 +41,9 @@ struct fn_pool {
 	uint64_t memory_ending;  /* of it, what is about to come back */
 	struct fn_keep keep;
 	bool shutdown;
+	struct fn_list paused;   /* of struct fn_worker, by paused: their output is not read until the timer resume; output.c */
+	uint64_t resume, round_us;
+	size_t round_left;       /* of output that may be read in the round of that time */
 };
 
 /* All environments of one function version and generation. */
@@ -53,6 +57,8 @@ struct fn_group {
 	bool retired;
 	bool json;                             /* its LoggingConfig: the log format, and what is written at least */
 	enum fn_level app_level, system_level;
+	struct fn_bucket output; /* what may be added to its log from this loop */
+	bool dropping;           /* its output is thrown away for now */
 	struct fn_keep_function keep;
 	uint64_t memory_seen;        /* peak of the last one that was measured */
 	uint64_t prewarm;            /* timer */
@@ -66,6 +72,7 @@ struct fn_group {
 	bool recalling;              /* those that idle there are asked for */
 	uint64_t patience; /* timer: until then finishing environments are expected back */
 	uint64_t patience_until_us;
+	uint64_t settle_us; /* what an environment takes from its response to asking for more, on the average; 0 = not known */
 };
 
 struct fn_worker {
@@ -83,6 +90,11 @@ struct fn_worker {
 	char log_stream[80];
 	char plain[96];              /* what kept its runtime from having been started ahead, or its snapshot from being used; "" = nothing */
 	struct fn_buf line;          /* output since the last newline */
+	struct fn_list paused;
+	struct {                     /* output that was thrown away, and has not been told of */
+		uint64_t bytes, records;
+		bool mid_line;       /* it goes on to the next newline */
+	} dropped;
 	struct fn_invocation *inv;   /* being served, or bound for a repeated init */
 	struct {                     /* END and REPORT of the last one, written once its caller has been answered */
 		struct fn_deferred later;
@@ -145,6 +157,8 @@ void fn_group_wait_in(struct fn_group *g, struct fn_invocation *inv);
 struct fn_invocation *fn_group_wait_out(struct fn_group *g); /* NULL = nothing waits */
 /* One of its invocations is over, whatever became of it. */
 void fn_group_done(struct fn_group *g);
+/* One that waited, or was bound, is over because of the platform; takes the reference. NULL is fine. */
+void fn_group_fail_one(struct fn_group *g, struct fn_invocation *inv, const struct fn_err *err);
 
 /* Room for one more environment of this group, if need be at the cost of idle ones. False: there is none, and nobody idles. */
 bool fn_group_make_room(struct fn_group *g);
@@ -196,7 +210,10 @@ void fn_worker_leave(void *arg); /* the borrower's: gives it back */
 /* output.c */
 void fn_worker_on_output(void *arg, int fd, uint32_t events);
 void fn_worker_read_output(struct fn_worker *w); /* all that is there */
-void fn_worker_flush_output(struct fn_worker *w); /* a last line without newline */
+void fn_worker_flush_output(struct fn_worker *w); /* a last line without newline; says what was thrown away */
+/* The bound on a function's log: may it grow now? It has grown by n bytes. */
+bool fn_group_may_print(struct fn_group *g);
+void fn_group_printed(struct fn_group *g, size_t n);
 /* Lines as they are, to the log and the invocation's tail. */
 void fn_worker_emit(struct fn_worker *w, const char *text, size_t len);
 

@@ -20,7 +20,8 @@
 #include "base/map.h"
 
 #define FLUSH_US 50000u
-#define GATHER_MAX (1u << 20)
+#define GATHER_MAX (256u << 10) /* of a function, then it is written at once */
+#define TURN_MAX (512u << 10)   /* to the disk in a round of the loop, of all functions */
 
 struct stream {
 	struct fn_list dirty;
@@ -225,7 +226,21 @@ void fn_logs_flush(struct fn_logs *l)
 		flush(l, fn_list_entry(fn_list_first(&l->dirty), struct stream, dirty));
 }
 
-static void on_timer(void *arg) { fn_logs_flush(arg); }
+static void on_timer(void *arg)
+{
+	struct fn_logs *l = arg;
+
+	for (size_t written = 0; !fn_list_empty(&l->dirty);) {
+		struct stream *s = fn_list_entry(fn_list_first(&l->dirty), struct stream, dirty);
+
+		if (written > 0 && written + s->out.len > TURN_MAX) { /* the rest when others have had the loop */
+			(void)fn_loop_rearm_timer(l->loop, l->timer, 0);
+			return;
+		}
+		written += s->out.len;
+		flush(l, s);
+	}
+}
 
 void fn_logs_free(struct fn_logs *l)
 {
@@ -274,10 +289,10 @@ void fn_logs_append(struct fn_logs *l, const char *function, const char *text, s
 		if (fn_buf_reserve(&s->out, n + 26) < 0)
 			break;
 		to = s->out.data + s->out.len;
-		memcpy(to, l->stamp, 25);
-		memcpy(to + 25, text, n);
-		memcpy(to + 25 + n, "\n", 2);
-		s->out.len += n + 26;
+		memcpy(to, l->stamp, FN_LOGS_LINE_EXTRA);
+		memcpy(to + FN_LOGS_LINE_EXTRA, text, n);
+		memcpy(to + FN_LOGS_LINE_EXTRA + n, "\n", 2);
+		s->out.len += n + FN_LOGS_LINE_EXTRA + 1;
 		text += n;
 		len -= n;
 		if (nl) {

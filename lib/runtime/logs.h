@@ -24,6 +24,7 @@ void fn_logs_free(struct fn_logs *l); /* writes what is gathered */
 /* Writes, or relays, what is gathered. */
 void fn_logs_flush(struct fn_logs *l);
 
+#define FN_LOGS_LINE_EXTRA 25u /* bytes that a line grows by: its timestamp */
 /* Appends whole lines; text may hold several; a missing last newline is added. */
 void fn_logs_append(struct fn_logs *l, const char *function, const char *text, size_t len);
 /* Appends what a relay has gathered: lines that have their timestamps. */

@@ -66,6 +66,7 @@ struct fn_spawn_server {
 	bool shutdown;
 	struct fn_list out; /* answers that wait for a full socket */
 	struct fn_list turns; /* orders that wait for others to have started */
+	unsigned n_turns;
 	unsigned at_once;
 	uint64_t turns_timer, patience_us;
 	struct fn_list graves; /* boxes whose groups are to be removed */

@@ -7,6 +7,7 @@
 #include "spawn/internal.h"
 
 #define AT_ONCE_LEAST 4u
+#define WAITING_MAX 4096u /* orders; each has its spec with it. More than a host can start before those who wait have given up */
 #define FRESH_FACTOR 4u   /* one that is not made ahead takes longer, and is more often waiting for a kernel thread than for a CPU */
 #define PATIENCE_US 5000u /* then one more goes, whatever the others wait for: a disk, say */
 
@@ -35,6 +36,7 @@ static void on_turn(void *arg)
 		struct fn_kept_order *k = fn_list_entry(fn_list_first(&s->turns), struct fn_kept_order, link);
 
 		fn_list_remove(&k->link);
+		s->n_turns--;
 		s->patience_us = now + PATIENCE_US;
 		fn_spawn_order(s, &k->head, k->encoded, k->len, false);
 		free(k);
@@ -46,7 +48,13 @@ static void on_turn(void *arg)
 void fn_turns_order(struct fn_spawn_server *s, const struct fn_proto_header *head, const void *encoded, size_t len)
 {
 	struct fn_kept_order *k = NULL;
+	struct fn_err err;
 
+	if (s->n_turns >= WAITING_MAX) {
+		fn_err_set(&err, EAGAIN, "queue of starts", "%u are waiting already", s->n_turns);
+		fn_spawn_reply_err(s, head->request, &err);
+		return;
+	}
 	if (!room(s) || !fn_list_empty(&s->turns))
 		k = fn_kept_order_new(head, encoded, len);
 	if (!k) {
@@ -58,6 +66,7 @@ void fn_turns_order(struct fn_spawn_server *s, const struct fn_proto_header *hea
 		(void)fn_loop_rearm_timer(s->cfg.loop, s->turns_timer, s->patience_us);
 	}
 	fn_list_push_back(&s->turns, &k->link);
+	s->n_turns++;
 }
 
 void fn_turns_one_is_through(struct fn_spawn_server *s)

@@ -319,6 +319,7 @@ enum fn_h1_event fn_h1_feed(struct fn_h1 *h, const char *data, size_t len, size_
 	enum fn_h1_event e = FN_H1_MORE;
 	size_t at = 0;
 
+	*ret_used = 0;
 	while (e == FN_H1_MORE) {
 		size_t n = 0;
 
@@ -333,19 +334,19 @@ enum fn_h1_event fn_h1_feed(struct fn_h1 *h, const char *data, size_t len, size_
 				if (h->left > h->body_max)
 					h->too_large = true;
 				else if (fn_buf_reserve(&h->body, (size_t)h->left) < 0)
-					return refuse(h, 503);
+					e = refuse(h, 503);
 			}
 			n = len - at < h->left ? len - at : (size_t)h->left;
-			if (!body_add(h, data + at, n))
-				return refuse(h, 503);
-			if (h->left == 0 && h->state == CHUNK_DATA)
+			if (e == FN_H1_BAD || !body_add(h, data + at, n))
+				e = refuse(h, 503);
+			else if (h->left == 0 && h->state == CHUNK_DATA)
 				h->state = CHUNK_END;
 		} else {
 			e = feed_line(h, data + at, len - at, &n);
 		}
 		at += n;
+		*ret_used = at;
 	}
-	*ret_used = at;
 	return e;
 }
 

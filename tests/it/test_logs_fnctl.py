@@ -69,6 +69,16 @@ class Fnctl(Case):
         self.assertEqual(r.stdout, b'{"printed":4}')
         self.assertRegex(r.stderr.decode(), r"START RequestId.*\nxxx\nEND (.*\n)*REPORT.*\nRequestId: \S+ Cold Start: .*\n[\d.]+ ms\n")
 
+    def test_an_event_of_several_lines_is_one_and_is_shown_as_several(self):
+        f = self.python("def handler(e, c): print('first\\rsecond\\rthird')")
+        r = self.d.invoke(f, {}, tail=True)
+        self.assertIn("\nfirst\rsecond\rthird\nEND ", r.log, "the service keeps it as it is")
+        wait_until("it is logged", lambda: "third" in self.d.request("GET", f"/_fnd/logs/{f}?cursor=0").json["Text"])
+        self.assertRegex(self.d.request("GET", f"/_fnd/logs/{f}?cursor=0").json["Text"], r"\n\S+Z first\rsecond\rthird\n\S+Z END ")
+        self.assertRegex(self.fnctl("logs", f), r"\n\S+Z first\nsecond\nthird\n\S+Z END ")
+        r = subprocess.run([os.path.join(BUILD, "fnctl"), "--endpoint", self.d.endpoint, "invoke", f, "{}", "--log"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={}, timeout=60)
+        self.assertIn(b"\nfirst\nsecond\nthird\nEND ", r.stderr)
+
     def test_following(self):
         name = self.function()
         self.d.do(name, "echo")

@@ -103,6 +103,28 @@ class Text(Reports):
         self.assertIn(arns["t-rvb"], self.log("t-rvb")[0])
 
 
+class Floods(Reports):
+    def test_what_is_dropped_is_counted_and_said(self):
+        f = self.python("import os\ndef handler(e, c):\n    b = b'0123456789' * 10 + b'\\n'\n    n = 0\n    for _ in range(e['kb'] * 1024 // len(b) // 500):\n"
+                        "        data = b * 500\n        while data:\n            w = os.write(1, data)\n            n += w\n            data = data[w:]\n    return n\n", Timeout=60)
+        printed = self.d.invoke(f, {"kb": 12 << 10}).json
+        counts = lambda: re.findall(r"LOGS_DROPPED Dropped Bytes: (\d+)\tDropped Records: (\d+)\tReason: ", self.whole(f))
+        wait_until("it is said", lambda: "REPORT" in self.whole(f) and counts())
+        kept = self.whole(f).count("0123456789" * 10)
+        self.assertEqual(kept + sum(int(r) for _, r in counts()), printed // 101, "every line is in the log or counted")
+        self.assertEqual(kept * 101 + sum(int(b) for b, _ in counts()), printed)
+        self.assertGreater(kept * 126, 3 << 20)
+        self.assertRegex(self.d.invoke(f, {"kb": 0}, tail=True).log, r"^START .*\nEND .*\nREPORT ")
+
+    def whole(self, f):
+        text, cursor = "", 0
+        while True:
+            r = self.d.request("GET", f"/_fnd/logs/{f}?cursor={cursor}&max=8388608").json
+            if not r["Text"]:
+                return text
+            text, cursor = text + r["Text"], r["Cursor"]
+
+
 class Json(Reports):
     def records(self, f, holds='"platform.report"'):
         return [json.loads(l) for l in self.log(f, holds)]

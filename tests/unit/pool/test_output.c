@@ -1,5 +1,6 @@
 /* What environments print, and how much of it a loop takes at a time. */
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -9,14 +10,14 @@
 #include "pool/worker.h"
 #include "unit/main.h"
 
-static size_t relayed;
+static struct fn_buf relayed;
 static unsigned n_left;
 
 static void on_relay(void *arg, const char *function, struct fn_buf *text)
 {
 	(void)arg;
 	ck_assert_str_eq(function, "f");
-	relayed += text->len;
+	ck_assert_int_eq(fn_buf_add(&relayed, text->data, text->len), 0);
 	fn_buf_free(text);
 }
 
@@ -46,46 +47,172 @@ static size_t fill(int fd)
 	return total;
 }
 
+struct env {
+	struct fn_function f;
+	struct fn_pool pool;
+	struct fn_group g;
+	struct fn_worker w;
+	int in;
+};
+
+static void set_up(struct env *e)
+{
+	int fds[2];
+
+	*e = (struct env){.f = {.name = (char *)"f", .version = (char *)"$LATEST"}};
+	e->g = (struct fn_group){.pool = &e->pool, .function = &e->f};
+	e->w = (struct fn_worker){.group = &e->g, .leave = {.fn = on_leave}};
+	fn_list_init(&e->pool.paused);
+	fn_buf_reset(&relayed);
+	n_left = 0;
+	ck_assert_int_eq(fn_loop_new(&e->pool.cfg.loop), 0);
+	ck_assert_int_eq(fn_logs_new_relay(e->pool.cfg.loop, on_relay, NULL, &e->pool.cfg.logs), 0);
+	ck_assert_int_eq(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
+	(void)fcntl(fds[0], F_SETPIPE_SZ, 1 << 20); /* as a function can */
+	e->w.output_fd = fds[0];
+	e->in = fds[1];
+	ck_assert_int_eq(fn_loop_add_io(e->pool.cfg.loop, fds[0], EPOLLIN, fn_worker_on_output, &e->w, &e->w.output_io), 0);
+	ck_assert_int_eq(fn_loop_run_once(e->pool.cfg.loop, 0), 0); /* it has a time */
+}
+
+static void tear_down(struct env *e)
+{
+	fn_loop_clear(e->pool.cfg.loop, &e->w.output_io);
+	fn_loop_clear(e->pool.cfg.loop, &e->pool.resume);
+	fn_list_remove(&e->w.paused);
+	close(e->w.output_fd);
+	close(e->in);
+	fn_logs_free(e->pool.cfg.logs);
+	fn_buf_free(&e->w.line);
+	fn_loop_free(e->pool.cfg.loop);
+}
+
+static size_t count(const char *what)
+{
+	size_t n = 0;
+
+	for (const char *p = relayed.data; p && (p = strstr(p, what)); p++)
+		n++;
+	return n;
+}
+
 /* Lines without anything in them are the most work for each byte. */
 START_TEST(test_turns)
 {
-	static const struct fn_pool_borrower_ops borrower;
-	struct fn_function f = {.name = (char *)"f"};
-	struct fn_pool pool = {0};
-	struct fn_group g = {.pool = &pool, .function = &f};
-	struct fn_worker w = {.group = &g, .leave = {.fn = on_leave}};
-	size_t full, taken = 0;
-	int fds[2];
+	struct env e;
+	struct fn_worker other;
+	size_t full;
 
-	ck_assert_int_eq(fn_loop_new(&pool.cfg.loop), 0);
-	ck_assert_int_eq(fn_logs_new_relay(pool.cfg.loop, on_relay, NULL, &pool.cfg.logs), 0);
-	ck_assert_int_eq(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
-	(void)fcntl(fds[0], F_SETPIPE_SZ, 1 << 20); /* as a function can */
-	w.output_fd = fds[0];
-	full = fill(fds[1]);
-	fn_worker_on_output(&w, fds[0], EPOLLIN);
-	ck_assert_uint_ge(full - in_pipe(fds[0]), 1024);
-	ck_assert_uint_le(full - in_pipe(fds[0]), 32768); /* others have their turn */
-	fn_worker_read_output(&w);
-	ck_assert_uint_eq(in_pipe(fds[0]), 0); /* at the end of an invocation it is all there */
-	fn_logs_flush(pool.cfg.logs);
-	ck_assert_uint_eq(relayed, full * 26);
-	/* one that is lent goes back when it has printed much */
-	pool.cfg.borrower = &borrower;
-	while (n_left == 0 && taken < (8u << 20)) {
-		full = fill(fds[1]);
-		fn_worker_read_output(&w);
-		taken += full;
-		ck_assert_int_eq(fn_loop_run_once(pool.cfg.loop, 0), 0);
-		ck_assert(n_left == 0 || taken > (1u << 20));
-	}
-	ck_assert_uint_eq(n_left, 1);
-	close(fds[0]);
-	close(fds[1]);
-	fn_logs_free(pool.cfg.logs);
-	fn_buf_free(&w.line);
-	fn_loop_free(pool.cfg.loop);
+	set_up(&e);
+	other = e.w;
+	full = fill(e.in);
+	fn_worker_on_output(&e.w, e.w.output_fd, EPOLLIN);
+	ck_assert_uint_eq(full - in_pipe(e.w.output_fd), 32768); /* others have their turn */
+	fn_worker_on_output(&other, e.w.output_fd, EPOLLIN);
+	ck_assert_uint_eq(full - in_pipe(e.w.output_fd), 65536);
+	fn_worker_on_output(&e.w, e.w.output_fd, EPOLLIN);
+	ck_assert_uint_eq(full - in_pipe(e.w.output_fd), 65536); /* so much in a round from all of them */
+	ck_assert_int_eq(fn_loop_run_once(e.pool.cfg.loop, 0), 0);
+	ck_assert_uint_eq(full - in_pipe(e.w.output_fd), 65536 + 32768);
+	fn_worker_read_output(&e.w);
+	ck_assert_uint_eq(in_pipe(e.w.output_fd), 0); /* at the end of an invocation nothing is left */
+	tear_down(&e);
 }
 END_TEST
 
-TEST_MAIN("pool/output", test_turns)
+/* What grows faster than it may is thrown away, in whole lines, and the log says how much. */
+START_TEST(test_floods)
+{
+	unsigned long long bytes = 0, records = 0;
+	struct env e;
+	size_t full;
+	const char *said;
+
+	set_up(&e);
+	ck_assert_int_eq(write(e.in, "first\nsec", 9), 9);
+	fn_worker_read_output(&e.w);
+	full = fill(e.in); /* 1 MiB of newlines, 26 MiB of log */
+	fn_worker_read_output(&e.w);
+	ck_assert_uint_eq(in_pipe(e.w.output_fd), 0);
+	ck_assert(e.g.dropping);
+	ck_assert_int_eq(write(e.in, "lost\nlost in the mid", 20), 20);
+	fn_worker_read_output(&e.w);
+	fn_worker_flush_output(&e.w); /* an invocation ends */
+	fn_logs_flush(e.pool.cfg.logs);
+	said = strstr(relayed.data, "LOGS_DROPPED ");
+	ck_assert_ptr_nonnull(said);
+	ck_assert_int_eq(sscanf(said, "LOGS_DROPPED Dropped Bytes: %llu\tDropped Records: %llu\tReason: ", &bytes, &records), 2);
+	ck_assert_uint_gt(relayed.len, 4u << 20);
+	ck_assert_uint_lt(relayed.len, (4u << 20) + (2u << 20));
+	ck_assert_uint_eq(count("\n") - 1 + records, 1 + full + 2); /* every line, but the one that says so, is here or there */
+	ck_assert_uint_eq(count(" sec\n"), 1);
+	/* while it goes on its pipe is read from time to time only */
+	full = fill(e.in);
+	fn_worker_on_output(&e.w, e.w.output_fd, EPOLLIN);
+	ck_assert_uint_eq(in_pipe(e.w.output_fd), full - 32768);
+	ck_assert_uint_eq(e.w.output_io, 0);
+	ck_assert_int_eq(fn_loop_run_once(e.pool.cfg.loop, 1000000), 0);
+	ck_assert_uint_ne(e.w.output_io, 0);
+	fn_worker_read_output(&e.w);
+	/* and when it has room again, it begins with a whole line */
+	ck_assert_int_eq(write(e.in, "half of a li", 12), 12);
+	fn_worker_read_output(&e.w);
+	e.g.output.at_us -= 1000000;
+	ck_assert_int_eq(write(e.in, "ne\nwhole\n", 9), 9);
+	fn_worker_read_output(&e.w);
+	fn_worker_flush_output(&e.w);
+	fn_logs_flush(e.pool.cfg.logs);
+	ck_assert_uint_eq(count("LOGS_DROPPED"), 2);
+	ck_assert_uint_eq(count("half"), 0);
+	ck_assert_uint_eq(count(" ne\n"), 0);
+	ck_assert_uint_eq(count(" whole\n"), 1);
+	ck_assert(!e.g.dropping);
+	tear_down(&e);
+}
+END_TEST
+
+START_TEST(test_one_that_is_lent_goes_back_when_it_has_printed_much)
+{
+	static const struct fn_pool_borrower_ops borrower;
+	size_t taken = 0;
+	struct env e;
+
+	set_up(&e);
+	e.pool.cfg.borrower = &borrower;
+	while (n_left == 0 && taken < (8u << 20)) {
+		taken += fill(e.in);
+		fn_worker_read_output(&e.w);
+		ck_assert_int_eq(fn_loop_run_once(e.pool.cfg.loop, 0), 0);
+		ck_assert(n_left == 0 || taken > (1u << 20));
+	}
+	ck_assert_uint_eq(n_left, 1);
+	tear_down(&e);
+}
+END_TEST
+
+/* In the JSON format lines below the level go, and the others stay whole and in order; the text format knows no levels. */
+START_TEST(test_levels)
+{
+	static const char lines[] = "{\"level\":\"debug\",\"n\":1}\nplain\n{\"level\":\"WARNING\",\"n\":2}\n{\"n\":3}\n{\"level\":\"error\",\"n\":4}\nlast";
+	struct env e;
+
+	set_up(&e);
+	e.g.json = true;
+	e.g.app_level = FN_LEVEL_WARN;
+	ck_assert_int_eq(write(e.in, lines, sizeof(lines) - 1), sizeof(lines) - 1);
+	fn_worker_read_output(&e.w);
+	fn_worker_flush_output(&e.w);
+	fn_logs_flush(e.pool.cfg.logs);
+	ck_assert_uint_eq(count("\n"), 2);
+	ck_assert(strstr(relayed.data, "\"n\":2") < strstr(relayed.data, "\"n\":4"));
+	e.g.json = false;
+	ck_assert_int_eq(write(e.in, lines, sizeof(lines) - 1), sizeof(lines) - 1);
+	fn_worker_read_output(&e.w);
+	fn_worker_flush_output(&e.w);
+	fn_logs_flush(e.pool.cfg.logs);
+	ck_assert_uint_eq(count("\n"), 8);
+	tear_down(&e);
+}
+END_TEST
+
+TEST_MAIN("pool/output", test_turns, test_floods, test_one_that_is_lent_goes_back_when_it_has_printed_much, test_levels)

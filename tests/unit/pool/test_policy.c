@@ -15,6 +15,24 @@ START_TEST(starts)
 }
 END_TEST
 
+START_TEST(patience)
+{
+	uint64_t average = 0;
+
+	ck_assert_uint_eq(fn_policy_patience_us(0), 20000);
+	ck_assert_uint_eq(fn_policy_patience_us(100), 20000);
+	ck_assert_uint_eq(fn_policy_patience_us(15000), 20000);
+	ck_assert_uint_eq(fn_policy_patience_us(20001), 3000);
+	ck_assert_uint_eq(fn_policy_settle_us(0, 0), 1); /* known */
+	ck_assert_uint_eq(fn_policy_settle_us(0, 5000), 5000);
+	ck_assert_uint_eq(fn_policy_settle_us(1, 1), 1);
+	average = fn_policy_settle_us(100, 3600000000u); /* slept through an hour */
+	for (int i = 0; i < 10; i++)
+		average = fn_policy_settle_us(average, 100);
+	ck_assert_uint_le(average, 20000);
+}
+END_TEST
+
 START_TEST(cpu)
 {
 	ck_assert_uint_eq(fn_policy_cpu_quota_us(1769, 100000), 100000);
@@ -58,4 +76,4 @@ START_TEST(provision)
 }
 END_TEST
 
-TEST_MAIN("pool/policy", starts, cpu, memory, reclaim_comes_before_eviction, provision)
+TEST_MAIN("pool/policy", starts, patience, cpu, memory, reclaim_comes_before_eviction, provision)

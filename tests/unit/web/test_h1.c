@@ -265,6 +265,35 @@ static enum fn_h1_event feed_all(struct fn_h1 *h, const char *data, size_t len)
 	return e;
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define NO_HUGE_ALLOCATIONS 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define NO_HUGE_ALLOCATIONS 1
+#endif
+#endif
+
+/* How much it has consumed is said then too. */
+START_TEST(test_no_memory)
+{
+#ifndef NO_HUGE_ALLOCATIONS
+	static const char huge[] = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 281474976710656\r\n\r\n";
+	size_t used = 12345;
+	struct fn_h1 h;
+
+	fn_h1_init(&h);
+	ck_assert_int_eq(feed_all(&h, huge, sizeof(huge) - 1), FN_H1_HEAD);
+	h.body_max = SIZE_MAX;
+	ck_assert_int_eq(fn_h1_feed(&h, "x", 1, &used), FN_H1_BAD);
+	ck_assert_uint_eq(h.refusal, 503);
+	ck_assert_uint_le(used, 1);
+	fn_h1_free(&h);
+#else
+	printf("SKIP: sanitizers end a program that asks for too much\n");
+#endif
+}
+END_TEST
+
 START_TEST(test_bounds)
 {
 	static char big[FN_H1_HEAD_MAX + 10];
@@ -301,4 +330,4 @@ START_TEST(test_bounds)
 }
 END_TEST
 
-TEST_MAIN("web/h1", test_messages, test_body_bytes, test_pipeline, test_bounds)
+TEST_MAIN("web/h1", test_messages, test_body_bytes, test_pipeline, test_no_memory, test_bounds)
