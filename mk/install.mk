@@ -9,6 +9,8 @@ UNITS := $(DESTDIR)$(PREFIX)/lib/systemd/system
 SYSUSERS := $(DESTDIR)$(PREFIX)/lib/sysusers.d
 ETC := $(DESTDIR)$(SYSCONFDIR)/fnd
 INSTALL ?= install
+# All defaults, but functions of a service reach the network.
+SERVICE_CONFIG := sed 's/"mode": "loopback"/"mode": "nat"/' config/fnd.json
 
 install: all
 	$(Q)$(INSTALL) -d $(SBIN) $(BIN) $(LIBEXEC) $(SHARE)/fnd/images $(SHARE)/man/man1 $(SHARE)/man/man8 \
@@ -22,7 +24,7 @@ install: all
 	$(Q)$(INSTALL) -m 644 cmd/fnctl/fnctl.bash $(SHARE)/bash-completion/completions/fnctl
 	$(Q)sed 's,/usr/local/,$(PREFIX)/,' config/fnd.service >$(UNITS)/fnd.service && chmod 644 $(UNITS)/fnd.service
 	$(Q)$(INSTALL) -m 644 config/fnd.sysusers $(SYSUSERS)/fnd.conf
-	$(Q)[ -e $(ETC)/fnd.json ] || $(INSTALL) -m 640 config/fnd.json $(ETC)/fnd.json
+	$(Q)[ -e $(ETC)/fnd.json ] || { $(SERVICE_CONFIG) >$(ETC)/fnd.json && chmod 640 $(ETC)/fnd.json; }
 	$(Q)for f in $(wildcard $(IMAGE_DIR)/*.json $(IMAGE_DIR)/*.tar); do $(INSTALL) -m 644 $$f $(SHARE)/fnd/images || exit 1; done
 	@ls $(SHARE)/fnd/images/*.json >/dev/null 2>&1 || echo "No base images are built, so none are installed: make images, then make install again"
 	@echo "Installed below $(DESTDIR)$(PREFIX); configuration: $(ETC)/fnd.json"
@@ -31,7 +33,7 @@ uninstall:
 	$(Q)rm -f $(SBIN)/fnd $(LIBEXEC)/fn-spawnd $(LIBEXEC)/fn-unpack $(BIN)/fnctl $(SHARE)/fnd/runtimes.json $(SHARE)/fnd/images/*.json \
 		$(SHARE)/fnd/images/*.tar $(SHARE)/man/man1/fnctl.1 $(SHARE)/man/man8/fnd.8 $(SHARE)/bash-completion/completions/fnctl \
 		$(UNITS)/fnd.service $(SYSUSERS)/fnd.conf
-	$(Q)if cmp -s config/fnd.json $(ETC)/fnd.json; then rm $(ETC)/fnd.json; \
+	$(Q)if $(SERVICE_CONFIG) | cmp -s - $(ETC)/fnd.json; then rm $(ETC)/fnd.json; \
 		elif [ -e $(ETC)/fnd.json ]; then echo "kept, since it was changed: $(ETC)/fnd.json"; fi
 	$(Q)rmdir --ignore-fail-on-non-empty $(wildcard $(LIBEXEC) $(SHARE)/fnd/images $(ETC))
 	$(Q)[ ! -d $(SHARE)/fnd ] || rmdir --ignore-fail-on-non-empty $(SHARE)/fnd

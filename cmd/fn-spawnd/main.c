@@ -65,13 +65,15 @@ static int parse(int argc, char **argv, struct options *o, struct fn_spawn_serve
 		{"socket-fd", required_argument, NULL, 'f'}, {"bridge", required_argument, NULL, 'b'},      {"subnet", required_argument, NULL, 'n'},
 		{"uplink", required_argument, NULL, 'l'},    {"resolv-conf", required_argument, NULL, 'r'}, {"prepared-least", required_argument, NULL, 'p'},
 		{"prepared-most", required_argument, NULL, 'm'},     {"prestarted-least", required_argument, NULL, 'L'},
-		{"prestarted-most", required_argument, NULL, 'M'}, {"version", no_argument, NULL, 'V'},      {NULL, 0, NULL, 0}};
+		{"prestarted-most", required_argument, NULL, 'M'},   {"allow-host", required_argument, NULL, 'h'},
+		{"connections", required_argument, NULL, 'c'},       {"version", no_argument, NULL, 'V'},      {NULL, 0, NULL, 0}};
 	int64_t v;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		const char **text[] = {['s'] = &o->state,      ['i'] = &o->instance,   ['b'] = &o->nat.bridge,
-				       ['n'] = &o->nat.subnet, ['l'] = &o->nat.uplink, ['r'] = &o->nat.resolv_conf};
+				       ['n'] = &o->nat.subnet, ['l'] = &o->nat.uplink, ['r'] = &o->nat.resolv_conf,
+				       ['h'] = &o->nat.allow_host};
 
 		if (c == 'u' && fn_str_to_i64(optarg, 65536, 4000000000, &v) == 0)
 			cfg->uid_base = (uint32_t)v;
@@ -85,9 +87,11 @@ static int parse(int argc, char **argv, struct options *o, struct fn_spawn_serve
 			cfg->prestart_least = (unsigned)v;
 		else if (c == 'M' && fn_str_to_i64(optarg, 0, 1000, &v) == 0)
 			cfg->prestart_most = (unsigned)v;
+		else if (c == 'c' && sscanf(optarg, "%u,%u,%u", &o->nat.connections_environment, &o->nat.connections_function, &o->nat.connections_total) == 3)
+			continue;
 		else if (c == 'V')
 			o->version = true;
-		else if (c == 's' || c == 'i' || c == 'b' || c == 'n' || c == 'l' || c == 'r')
+		else if (c == 's' || c == 'i' || c == 'b' || c == 'n' || c == 'l' || c == 'r' || c == 'h')
 			*text[c] = optarg;
 		else
 			return -EINVAL;

@@ -11,12 +11,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/str.h"
 #include "os/subnet.h"
 
-enum kind { TEXT, PATH, NUMBER };
+enum kind { TEXT, PATH, NUMBER, LIST };
 
 static const struct key {
 	const char *name;
@@ -51,6 +52,10 @@ static const struct key {
 	{"subnet", TEXT, AT(subnet), 0, 0},
 	{"uplink", TEXT, AT(uplink), 0, 0},
 	{"resolv_conf", PATH, AT(resolv_conf), 0, 0},
+	{"allow_host", LIST, AT(allow_host), 0, 0},
+	{"connections_environment", NUMBER, AT(connections_environment), 0, 1000000},
+	{"connections_function", NUMBER, AT(connections_function), 0, 16000000},
+	{"connections_total", NUMBER, AT(connections_total), 0, 16000000},
 }, keep_keys[] = {
 	{"bin_s", NUMBER, AT(keep_bin_s), 1, 3600},
 	{"head_percent", NUMBER, AT(keep_head), 0, 50},
@@ -80,7 +85,7 @@ int fnd_config_init(struct fnd_config *c)
 		.uid_base = 0x70000000, .account_concurrency = 1000, .idle_timeout_s = 600, .prepared_least = 4, .prepared_most = 64, .prestarted_least = 2, .prestarted_most = 16,
 		.freeze_grace_ms = 100, .init_timeout_s = 10, .loops_share_percent = 75,
 		.provisioned_scaling_period_s = 60, .keep_policy = FN_KEEP_HYBRID, .keep_bin_s = 60, .keep_head = 5, .keep_tail = 99, .keep_margin = 10, .keep_samples = 10,
-		.drain_grace_s = 30, .log_max_bytes = 16 << 20, .log_files = 8, .log_level = FN_LOG_INFO, .net = FN_NET_LOOPBACK,
+		.drain_grace_s = 30, .log_max_bytes = 16 << 20, .log_files = 8, .log_level = FN_LOG_INFO, .net = FN_NET_LOOPBACK, .connections_environment = 4096,
 	};
 	return set(&c->listen, "127.0.0.1:3001") < 0 || set(&c->state_dir, "/var/lib/fnd") < 0 || set(&c->region, "us-east-1") < 0 ||
 			       set(&c->account_id, "000000000000") < 0 || set(&c->user, "fnd") < 0 || set(&c->bridge, "fnd0") < 0 ||
@@ -91,7 +96,7 @@ int fnd_config_init(struct fnd_config *c)
 
 void fnd_config_free(struct fnd_config *c)
 {
-	char *all[] = {c->listen, c->state_dir, c->region, c->account_id, c->user, c->runtimes, c->images_dir, c->bridge, c->subnet, c->uplink, c->resolv_conf};
+	char *all[] = {c->listen, c->state_dir, c->region, c->account_id, c->user, c->runtimes, c->images_dir, c->bridge, c->subnet, c->uplink, c->resolv_conf, c->allow_host, c->file};
 
 	for (size_t i = 0; i < N(all); i++)
 		free(all[i]);
@@ -109,6 +114,24 @@ static int bad(struct fn_err *err, const char *file, const char *key, const char
 	return fn_err_set(err, EINVAL, "configuration", "%.100s: \"%.40s\" %.60s", file, key, what);
 }
 
+/* Texts, kept with commas between. */
+static int join(char **member, json_t *list)
+{
+	fn_auto_buf struct fn_buf b = {0};
+	json_t *e;
+	size_t i;
+
+	if (!json_is_array(list))
+		return -EINVAL;
+	json_array_foreach(list, i, e) {
+		const char *text = json_string_value(e);
+
+		if (fn_str_empty(text) || strchr(text, ',') || fn_buf_addf(&b, "%s%s", i ? "," : "", text) < 0)
+			return -EINVAL;
+	}
+	return set(member, b.len ? b.data : "");
+}
+
 static int apply(struct fnd_config *c, const struct key *k, json_t *v, const char *file, struct fn_err *err)
 {
 	char path[PATH_MAX], rule[80];
@@ -122,6 +145,8 @@ static int apply(struct fnd_config *c, const struct key *k, json_t *v, const cha
 		*(int64_t *)((char *)c + k->at) = json_integer_value(v);
 		return 0;
 	}
+	if (k->kind == LIST)
+		return join((char **)((char *)c + k->at), v) < 0 ? bad(err, file, k->name, "must be a list of texts like \"tcp:5432\"") : 0;
 	if (!text || (!*text && k->at != AT(uplink)))
 		return bad(err, file, k->name, "must be a non-empty string");
 	if (k->kind == PATH && text[0] != '/' && slash)
@@ -147,6 +172,7 @@ static int take_mode(struct fnd_config *c, const char *text)
 		c->net = FN_NET_NAT;
 	else
 		return -EINVAL;
+	c->net_named = true;
 	return 0;
 }
 
@@ -227,9 +253,9 @@ int fnd_config_load(struct fnd_config *c, const char *file, struct fn_err *err)
 	json_error_t je;
 	json_t *root = json_load_file(file, JSON_REJECT_DUPLICATES, &je), *v;
 	const char *name;
-	int r = 0;
+	int r = set(&c->file, file);
 
-	if (!json_is_object(root)) {
+	if (r < 0 || !json_is_object(root)) {
 		r = fn_err_set(err, EINVAL, "configuration", "%.100s: line %d: %.80s", file, je.line, root ? "must be a JSON object" : je.text);
 		json_decref(root);
 		return r;
@@ -308,8 +334,12 @@ int fnd_config_address(const struct fnd_config *c, struct sockaddr_storage *ret,
 /* What can be told without a look at the host's network; fn-spawnd does that. */
 static int check_network(const struct fnd_config *c, struct fn_err *err)
 {
+	struct fn_host_services services;
 	struct fn_subnet subnet;
 	int r = fn_subnet_parse(c->subnet, &subnet, err);
+
+	if (r == 0 && (r = fn_host_services_parse(c->allow_host ? c->allow_host : "", &subnet, &services, err)) < 0 && err)
+		snprintf(err->stage, sizeof(err->stage), "network.allow_host");
 
 	if (r == 0)
 		r = fn_ifname_check(c->bridge, err);

@@ -39,7 +39,11 @@ struct fnd_config {
 	int64_t log_max_bytes, log_files;
 	enum fn_log_level log_level;
 	enum fn_net_mode net;
+	bool net_named;    /* "network.mode" is in the file */
 	char *bridge, *subnet, *uplink, *resolv_conf; /* nat; no uplink: the default routes' interfaces */
+	char *allow_host;  /* services of this host, with commas between: os/subnet.h */
+	int64_t connections_environment, connections_function, connections_total; /* 0: see spawn/nat.h */
+	char *file;        /* that was loaded last; NULL: none */
 };
 
 /* Built-in values. */

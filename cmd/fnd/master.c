@@ -174,12 +174,12 @@ static int make_listener(struct master *m, struct fn_err *err)
 static void exec_spawnd(struct master *m, int sock)
 {
 	static const char *const places[] = {"fn-spawnd", "../libexec/fnd/fn-spawnd", NULL}; /* in a build tree, and where `make install` puts it */
-	char exe[PATH_MAX], uid_base[24], least[24], most[24], ahead_least[24], ahead_most[24];
+	char exe[PATH_MAX], uid_base[24], least[24], most[24], ahead_least[24], ahead_most[24], connections[64];
 	const struct fnd_config *c = m->cfg;
-	const char *argv[28] = {"fn-spawnd", "--state", c->state_dir, "--instance", m->instance, "--uid-base", uid_base, "--prepared-least", least,
+	const char *argv[32] = {"fn-spawnd", "--state", c->state_dir, "--instance", m->instance, "--uid-base", uid_base, "--prepared-least", least,
 				"--prepared-most", most, "--prestarted-least", ahead_least, "--prestarted-most", ahead_most, "--socket-fd", "3"};
-	const char *nat[] = {"--bridge", c->bridge, "--subnet", c->subnet, "--resolv-conf", c->resolv_conf, fn_str_empty(c->uplink) ? NULL : "--uplink",
-			     c->uplink};
+	const char *nat[] = {"--bridge", c->bridge, "--subnet", c->subnet, "--resolv-conf", c->resolv_conf, "--allow-host", c->allow_host ? c->allow_host : "",
+			     "--connections", connections, fn_str_empty(c->uplink) ? NULL : "--uplink", c->uplink};
 	sigset_t none;
 	int lock, r = fn_path_beside(places, X_OK, exe, sizeof(exe));
 
@@ -192,6 +192,8 @@ static void exec_spawnd(struct master *m, int sock)
 	snprintf(most, sizeof(most), "%lld", (long long)m->cfg->prepared_most);
 	snprintf(ahead_least, sizeof(ahead_least), "%lld", (long long)m->cfg->prestarted_least);
 	snprintf(ahead_most, sizeof(ahead_most), "%lld", (long long)m->cfg->prestarted_most);
+	snprintf(connections, sizeof(connections), "%lld,%lld,%lld", (long long)c->connections_environment, (long long)c->connections_function,
+		 (long long)c->connections_total);
 	if (c->net == FN_NET_NAT)
 		memcpy(argv + 17, nat, sizeof(nat));
 	sigemptyset(&none);
@@ -338,6 +340,10 @@ static void spawnd_died(struct master *m, int status)
 	uint64_t delay = 0;
 
 	if (WIFEXITED(status) && WEXITSTATUS(status) == FN_SPAWND_UNFIT && !m->quick_deaths) {
+		if (m->cfg->net == FN_NET_NAT)
+			fn_log_error("if this host cannot have the network mode \"nat\": with \"network\": {\"mode\": \"loopback\"} in %s fnd starts, and functions reach "
+				     "nothing outside their sandbox",
+				     m->cfg->file ? m->cfg->file : "its configuration");
 		give_up(m, "fn-spawnd cannot work with this configuration; see above");
 		return;
 	}

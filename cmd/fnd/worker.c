@@ -47,6 +47,7 @@ struct worker {
 	struct fn_snapshots *snapshots;
 	struct fn_images *images;
 	struct fn_api *api, **lane_apis; /* one for each lane */
+	char network_from[160];
 	struct fn_lanes *lanes;          /* NULL: there is one loop */
 	int listen_fd;
 	uint64_t drain_timer, drain_until_us;
@@ -267,6 +268,11 @@ static int make_control_plane(struct worker *w, struct fn_err *err)
 	if (r < 0)
 		return fn_err_set(err, r, "images", NULL);
 	api.images = w->images;
+	if (c->file)
+		snprintf(w->network_from, sizeof(w->network_from), "%s in %.120s", c->net_named ? "network.mode" : "the default: there is no network.mode", c->file);
+	else
+		snprintf(w->network_from, sizeof(w->network_from), "the default: there is no configuration file");
+	api.network_from = w->network_from;
 	return fn_api_new(&api, &w->api, err);
 }
 

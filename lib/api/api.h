@@ -32,6 +32,7 @@ struct fn_api_config {
 	struct fn_spawn_client *spawn;
 	struct fn_images *images;
 	struct fn_snapshots *snapshots;
+	const char *network_from; /* what says which network functions have: for `doctor` */
 	/* NULL: the main loop. Else invocations alone are served, and region, account_id, credentials and invoker are all that counts. */
 	struct fn_lane *lane;
 };

@@ -83,20 +83,27 @@ static void check_host(const struct fn_api *api, json_t *list, const struct utsn
 	check(list, "base images", !fn_streq(installed, "none"), "make images, then: fnctl images rescan", "%s", installed ? installed : "?");
 }
 
-static void check_network(json_t *list, json_t *net)
+static void check_network(json_t *list, json_t *net, const char *from)
 {
 	const char *uplinks = json_string_value(json_object_get(net, "uplinks"));
+	json_t *most = json_object_get(net, "connections");
 	long long used = json_integer_value(json_object_get(net, "used")), capacity = json_integer_value(json_object_get(net, "capacity"));
 
 	if (!uplinks) {
-		check(list, "network", true, "", "loopback: functions reach nothing outside their sandbox");
+		check(list, "network", true, "", "loopback: functions reach nothing outside their sandbox (%s)", from);
 		return;
 	}
 	check(list, "network", !fn_streq(uplinks, "no uplink") && used < capacity,
 	      used < capacity ? "give this host a default route or name network.uplink, and start fnd again" : "configure a larger network.subnet",
-	      "nat: bridge %s with %s, subnet %s, %lld of %lld addresses in use, %s, %zu name servers", json_string_value(json_object_get(net, "bridge")),
+	      "nat: bridge %s with %s, subnet %s, %lld of %lld addresses in use, %s, %zu name servers, %lld services of this host; at most %lld connections "
+	      "of an environment, %lld of a function, %lld in all (%s)",
+	      json_string_value(json_object_get(net, "bridge")),
 	      json_string_value(json_object_get(net, "address")), json_string_value(json_object_get(net, "subnet")), used, capacity, uplinks,
-	      json_array_size(json_object_get(net, "dns")));
+	      json_array_size(json_object_get(net, "dns")), (long long)json_integer_value(json_object_get(net, "services")),
+	      (long long)json_integer_value(json_object_get(most, "environment")), (long long)json_integer_value(json_object_get(most, "function")),
+	      (long long)json_integer_value(json_object_get(most, "total")), from);
+	check(list, "name servers", json_array_size(json_object_get(net, "dns")) > 0, "name a file with a reachable IPv4 server in network.resolv_conf",
+	      "%zu", json_array_size(json_object_get(net, "dns")));
 }
 
 static void on_described(void *arg, const struct fn_err *err, const char *json)
@@ -117,7 +124,7 @@ static void on_described(void *arg, const struct fn_err *err, const char *json)
 	check(checks, "fn-spawnd", spawnd != NULL, "see fnd's log: it restarts fn-spawnd by itself", "%s",
 	      spawnd ? json_string_value(json_object_get(spawnd, "cgroups")) : fn_err_format(err, text, sizeof(text)));
 	if (spawnd) {
-		check_network(checks, json_object_get(spawnd, "network"));
+		check_network(checks, json_object_get(spawnd, "network"), call->api->cfg.network_from);
 		json_object_set(o, "Network", json_object_get(spawnd, "network"));
 	}
 	json_object_set_new(o, "Version", json_string(FN_VERSION));

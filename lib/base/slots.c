@@ -29,6 +29,12 @@ int fn_slots_new(uint32_t n, struct fn_slots **ret)
 	return 0;
 }
 
+void fn_slots_start_at(struct fn_slots *s, uint32_t first)
+{
+	for (uint32_t i = 0; i < s->n; i++)
+		s->ring[i] = (uint32_t)(((uint64_t)first + i) % s->n);
+}
+
 void fn_slots_free(struct fn_slots *s)
 {
 	if (!s)

@@ -1,5 +1,5 @@
 /*
- * firewall.c - see firewall.h. Runs in fn-spawnd, at its start and its end alone: sandboxes come and go without a rule being touched.
+ * firewall.c - see firewall.h. Runs in fn-spawnd; rules are made at its start and go at its end alone: sandboxes come and go as elements of sets.
  */
 #include "os/firewall.h"
 
@@ -8,10 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
-#include <netlink/attr.h>
-#include <netlink/msg.h>
 #include <nftables/libnftables.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,75 +19,158 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 
-#define FLOWS_MAX "4096" /* tracked at once, per sandbox */
-
-/* %1 table, %2 bridge, %3 subnet, %4 the bridge's address. Interfaces that only may exist are matched by name. */
-static const char most[] =
+/* Interfaces that only may exist are matched by name. %1 table, %2 the bridge's address, %3 beginning of the ports' names. */
+static const char frames[] =
 	"add table inet %1$s\n"
 	"delete table inet %1$s\n"
+	"add table bridge %1$s\n"
+	"delete table bridge %1$s\n"
+	/* A port speaks IPv4 and ARP, as itself alone: nothing that pretends (addresses, router advertisements, DHCP, VLAN tags) comes as far as
+	 * the bridge. It may ask for the bridge's address, not which others this host has. And it speaks to nobody but whom it means: where bridged
+	 * packets are shown to netfilter (br_netfilter, which Docker loads), a broadcast is tracked before any rule here can count it. */
+	"table bridge %1$s {\n"
+	"	set ports { type ifname . ether_addr . ipv4_addr; }\n"
+	"	chain prerouting {\n"
+	"		type filter hook prerouting priority -300; policy accept;\n"
+	"		iifname != \"%3$s*\" accept\n"
+	"		ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 iifname . ether saddr . ip saddr @ports accept\n"
+	"		arp operation { 1, 2 } arp htype 1 arp ptype 0x0800 arp daddr ip %2$s iifname . ether saddr . arp saddr ip @ports"
+	" iifname . arp saddr ether . arp saddr ip @ports accept\n"
+	"		drop\n"
+	"	}\n"
+	/* ports are isolated from each other; these are for what somebody else puts into the bridge */
+	"	chain forward {\n"
+	"		type filter hook forward priority -300; policy accept;\n"
+	"		iifname \"%3$s*\" drop\n"
+	"		oifname \"%3$s*\" drop\n"
+	"	}\n"
+	"	chain output {\n"
+	"		type filter hook output priority -300; policy accept;\n"
+	"		oifname != \"%3$s*\" accept\n"
+	"		ether type { 0x0800, 0x0806 } accept\n"
+	"		drop\n"
+	"	}\n"
+	"}\n";
+
+/* %1 table, %2 bridge, %3 subnet, %4 the bridge's address, %5 connections of a sandbox; of all: %6 shards, %7 each; of a function: %8, %9. */
+static const char packets[] =
 	"table inet %1$s {\n"
 	"	set dns { type ipv4_addr; }\n"
 	"	set uplinks { type ifname; }\n"
 	"	set flows { type ipv4_addr; size 65535; flags dynamic; }\n"
+	"	map owners { type ipv4_addr : classid; }\n"
+	"	set functions { type classid . mark; size 1048576; flags dynamic; }\n"
+	"	set all_flows { type mark; size 65536; flags dynamic; }\n"
+	/* the host's table of connections is everybody's: no sandbox, no function and not all of them together can fill it */
+	/* nft has no word for a joined key with a map in it; the packet's priority, which nothing has looked at yet, lends its place (marks are others') */
+	"	chain function {\n"
+	"		meta priority set ip saddr map @owners\n"
+	"		add @functions { meta priority . jhash ip saddr . ip daddr . th sport . th dport mod %8$u ct count over %9$u }"
+	" reject with icmpx type admin-prohibited\n"
+	"		meta priority set 0\n"
+	"	}\n"
+	"	chain allow {\n"
+	"		ct state new add @flows { ip saddr ct count over %5$u } reject with icmpx type admin-prohibited\n"
+	"		ct state new jump function\n"
+	"		ct state new add @all_flows { jhash ip saddr . ip daddr . th sport . th dport mod %6$u ct count over %7$u }"
+	" reject with icmpx type admin-prohibited\n"
+	"		accept\n"
+	"	}\n"
 	/* sandbox -> sandbox, refused before it is routed: back out where it came from, the host would send redirects instead of refusals */
 	"	chain prerouting {\n"
 	"		type filter hook prerouting priority -10; policy accept;\n"
-	"		iifname \"%2$s\" ip daddr %3$s ip daddr != %4$s reject with icmpx type admin-prohibited\n"
-	"	}\n"
-	/* sandbox -> this host: nothing but the name servers */
-	"	chain input {\n"
-	"		type filter hook input priority -10; policy accept;\n"
+	"		iifname != { \"%2$s\", \"lo\" } ip saddr %3$s drop\n"
 	"		iifname != \"%2$s\" accept\n"
-	"		ip saddr != %3$s drop\n"
-	"		ip daddr @dns meta l4proto { 6, 17 } th dport 53 accept\n"
-	"		ct state established,related accept\n"
 	"		meta nfproto != ipv4 drop\n"
-	"		reject with icmpx type admin-prohibited\n"
+	"		ip saddr != %3$s drop\n"
+	"		ip saddr %4$s drop\n"
+	"		icmp type redirect drop\n"
+	"		ip daddr %3$s ip daddr != %4$s reject with icmpx type admin-prohibited\n"
 	"	}\n"
 	/* this host -> sandbox: answers */
 	"	chain output {\n"
 	"		type filter hook output priority -10; policy accept;\n"
 	"		oifname != \"%2$s\" accept\n"
+	"		meta nfproto != ipv4 drop\n"
 	"		ct state established,related accept\n"
 	"		drop\n"
 	"	}\n"
 	"	chain sandbox {\n"
-	"		meta nfproto != ipv4 drop\n"
-	"		ip saddr != %3$s drop\n"
-	/* the host's table of connections is everybody's: one sandbox cannot fill it */
-	"		ct state new add @flows { ip saddr ct count over " FLOWS_MAX " } reject with icmpx type admin-prohibited\n"
-	"		ip daddr @dns meta l4proto { 6, 17 } th dport 53 oifname @uplinks accept\n"
+	"		ip daddr @dns meta l4proto { 6, 17 } th dport 53 oifname @uplinks goto allow\n"
 	"		ip daddr { 0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/3, %3$s } reject with icmpx type admin-prohibited\n"
-	"		oifname @uplinks accept\n"
+	"		oifname @uplinks goto allow\n"
 	"		reject with icmpx type admin-prohibited\n"
 	"	}\n"
 	"	chain postrouting {\n"
 	"		type nat hook postrouting priority 100; policy accept;\n"
 	"		ip saddr %3$s oifname @uplinks masquerade\n"
-	"	}\n"
-	"	chain forward {\n"
-	"		type filter hook forward priority -10; policy accept;\n"
-	"		iifname \"%2$s\" goto sandbox\n"
-	"		oifname \"%2$s\" ct state established,related accept\n"
-	"		oifname \"%2$s\" drop\n";
+	"	}\n";
+
+static int add_services(const struct fn_firewall_rules *r, const char *gateway, struct fn_buf *b)
+{
+	const struct fn_host_services *s = &r->policy->services;
+	char addr[FN_IP4_TEXT];
+	int rc = fn_buf_addf(b, "	chain services {\n		type nat hook prerouting priority -100; policy accept;\n");
+
+	for (unsigned i = 0; rc == 0 && i < s->n; i++)
+		if (s->list[i].addr)
+			rc = fn_buf_addf(b, "		iifname \"%s\" ip daddr %s %s dport %u dnat ip to %s\n", r->bridge, gateway, s->list[i].udp ? "udp" : "tcp",
+					 s->list[i].port, fn_ip4_format(s->list[i].addr, addr));
+	/* sandbox -> this host: nothing but the name servers and what is allowed. The bridge's address alone: others' come and go */
+	if (rc == 0)
+		rc = fn_buf_addf(b, "	}\n	chain input {\n		type filter hook input priority -10; policy accept;\n		iifname != \"%s\" accept\n"
+				    "		ip daddr @dns meta l4proto { 6, 17 } th dport 53 goto allow\n",
+				 r->bridge);
+	for (unsigned i = 0; rc == 0 && i < s->n; i++)
+		rc = fn_buf_addf(b, "		ip daddr %s %s%s dport %u goto allow\n", s->list[i].addr ? fn_ip4_format(s->list[i].addr, addr) : gateway,
+				 s->list[i].addr ? "ct status dnat " : "", s->list[i].udp ? "udp" : "tcp", s->list[i].port);
+	return rc < 0 ? rc : fn_buf_addf(b, "		reject with icmpx type admin-prohibited\n	}\n");
+}
+
+/* Into sandboxes goes what answers them: a connection that was not begun there is none, whoever tracked it. */
+static int add_forward(const struct fn_firewall_rules *r, struct fn_buf *b)
+{
+	int rc = fn_buf_addf(b,
+			     "	chain forward {\n"
+			     "		type filter hook forward priority -10; policy accept;\n"
+			     "		iifname \"%1$s\" goto sandbox\n"
+			     "		oifname \"%1$s\" meta nfproto != ipv4 drop\n"
+			     "		oifname \"%1$s\" icmp type redirect drop\n"
+			     "		oifname \"%1$s\" ct state established ct direction reply accept\n"
+			     "		oifname \"%1$s\" ct state related accept\n"
+			     "		oifname \"%1$s\" drop\n",
+			     r->bridge);
+
+	for (unsigned i = 0; rc == 0 && i < r->n_uplinks; i++)
+		if (r->guard[i])
+			rc = fn_buf_addf(b, "		iifname \"%s\" ct state new,invalid drop\n", r->uplinks[i]);
+	return rc < 0 ? rc : fn_buf_addf(b, "	}\n}\n");
+}
+
+/* What a bound is made of. */
+static uint32_t shards_of(uint32_t most) { return most <= FN_FLOWS_SHARD ? 1 : (most + FN_FLOWS_SHARD - 1) / FN_FLOWS_SHARD; }
 
 static int compose(const struct fn_firewall_rules *r, struct fn_buf *b)
 {
+	const struct fn_firewall_policy *p = r->policy;
 	char net[FN_IP4_TEXT], addr[FN_IP4_TEXT], gateway[FN_IP4_TEXT];
+	uint32_t all = shards_of(p->flows_all), own = shards_of(p->flows_function);
 	int rc;
 
 	fn_ip4_format(r->subnet.base, net);
 	snprintf(net + strlen(net), sizeof(net) - strlen(net), "/%u", r->subnet.bits);
-	rc = fn_buf_addf(b, most, r->table, r->bridge, net, fn_ip4_format(r->subnet.base + 1, gateway));
-	for (unsigned i = 0; rc == 0 && i < r->n_uplinks; i++)
-		if (r->guard[i])
-			rc = fn_buf_addf(b, "		iifname \"%s\" ct state new,invalid drop\n", r->uplinks[i]);
+	fn_ip4_format(r->subnet.base + 1, gateway);
+	rc = fn_buf_addf(b, frames, r->table, gateway, r->ports);
 	if (rc == 0)
-		rc = fn_buf_addf(b, "	}\n}\n");
+		rc = fn_buf_addf(b, packets, r->table, r->bridge, net, gateway, p->flows_sandbox, all, p->flows_all / all, own, p->flows_function / own);
+	if (rc == 0)
+		rc = add_services(r, gateway, b);
+	if (rc == 0)
+		rc = add_forward(r, b);
 	for (unsigned i = 0; rc == 0 && i < r->n_uplinks; i++)
 		rc = fn_buf_addf(b, "add element inet %s uplinks { \"%s\" }\n", r->table, r->uplinks[i]);
-	for (unsigned i = 0; rc == 0 && i < r->n_dns; i++)
-		rc = fn_buf_addf(b, "add element inet %s dns { %s }\n", r->table, fn_ip4_format(r->dns[i], addr));
+	for (unsigned i = 0; rc == 0 && i < p->n_dns; i++)
+		rc = fn_buf_addf(b, "add element inet %s dns { %s }\n", r->table, fn_ip4_format(p->dns[i], addr));
 	return rc;
 }
 
@@ -113,7 +192,8 @@ static void run_library(const char *rules, struct fn_err *err)
 	if (run(nft, rules) != 0) {
 		const char *why = get_error(nft);
 
-		fn_err_set(err, EOPNOTSUPP, "nat: load rules", "%.*s (does the kernel have nf_tables, nft_masq, nft_ct, nft_reject, nft_connlimit?)",
+		fn_err_set(err, EOPNOTSUPP, "nat: load rules",
+			   "%.*s (does the kernel have nf_tables with the families inet and bridge, nft_masq, nft_nat, nft_ct, nft_hash, nft_reject, nft_connlimit?)",
 			   (int)strcspn(why, "\n"), why);
 	}
 }
@@ -149,45 +229,56 @@ int fn_firewall_load(const struct fn_firewall_rules *rules, struct fn_err *err)
 	return -told.code;
 }
 
-/* --- removal: one small message (linux/netfilter/nf_tables.h), which needs no library --- */
-static int append(struct fn_buf *b, int type, int flags, uint8_t family, uint16_t res, const char *table)
-{
-	const struct nfgenmsg head = {.nfgen_family = family, .version = NFNETLINK_V0, .res_id = htons(res)};
-	struct nl_msg *m = nlmsg_alloc_simple(type, NLM_F_REQUEST | flags);
-	int r = m ? 0 : -ENOMEM;
-
-	if (r == 0 && (nlmsg_append(m, (void *)&head, sizeof(head), NLMSG_ALIGNTO) < 0 || (table && nla_put_string(m, NFTA_TABLE_NAME, table) < 0)))
-		r = -ENOMEM;
-	if (r == 0) {
-		nlmsg_hdr(m)->nlmsg_seq = 1;
-		r = fn_buf_add(b, nlmsg_hdr(m), NLMSG_ALIGN(nlmsg_hdr(m)->nlmsg_len));
-	}
-	nlmsg_free(m);
-	return r;
-}
-
+/* --- by messages of our own: no library --- */
 int fn_firewall_remove(const char *table)
 {
-	fn_auto_buf struct fn_buf batch = {0};
-	fn_auto_fd int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
-	union {
-		struct nlmsghdr head;
-		char space[4096];
-	} answer;
-	const struct nlmsgerr *e = NLMSG_DATA(&answer.head);
-	ssize_t n;
-	int r = fd < 0 ? -errno : append(&batch, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES, NULL);
+	struct fn_nft n;
+	int r = fn_nft_open(table, &n), r_bridge;
 
-	if (r == 0)
-		r = append(&batch, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELTABLE, NLM_F_ACK, NFPROTO_INET, 0, table);
-	if (r == 0)
-		r = append(&batch, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES, NULL);
 	if (r < 0)
 		return r;
-	if (send(fd, batch.data, batch.len, 0) < 0)
-		return -errno;
-	n = recv(fd, &answer, sizeof(answer), 0);
-	if (n < (ssize_t)NLMSG_LENGTH(sizeof(*e)) || answer.head.nlmsg_type != NLMSG_ERROR)
-		return n < 0 ? -errno : -EPROTO;
-	return e->error;
+	r = fn_nft_remove_table(&n, NFPROTO_INET);
+	r_bridge = fn_nft_remove_table(&n, NFPROTO_BRIDGE);
+	fn_nft_close(&n);
+	return r < 0 && r_bridge < 0 ? r : 0;
+}
+
+struct port_key { /* ifname . ether_addr . ipv4_addr */
+	char port[IFNAMSIZ];
+	uint8_t mac[8];
+	uint32_t addr;
+};
+
+static struct port_key port_key(const char *port, const uint8_t mac[6], uint32_t addr)
+{
+	struct port_key k = {.addr = htonl(addr)};
+
+	snprintf(k.port, sizeof(k.port), "%s", port);
+	memcpy(k.mac, mac, 6);
+	return k;
+}
+
+int fn_firewall_port(const struct fn_nft *n, const char *port, const uint8_t mac[6], uint32_t addr)
+{
+	struct port_key k = port_key(port, mac, addr);
+
+	return fn_nft_add(n, &(struct fn_nft_element){NFPROTO_BRIDGE, "ports", &k, sizeof(k), NULL});
+}
+
+int fn_firewall_owner(const struct fn_nft *n, uint32_t addr, uint32_t function)
+{
+	uint32_t key = htonl(addr);
+
+	return fn_nft_add(n, &(struct fn_nft_element){NFPROTO_INET, "owners", &key, sizeof(key), &function});
+}
+
+void fn_firewall_forget(const struct fn_nft *n, const char *port, const uint8_t mac[6], uint32_t addr)
+{
+	struct port_key k = port_key(port, mac, addr);
+	uint32_t key = htonl(addr);
+
+	/* some were never there: the sandbox got no function, or made no connection */
+	(void)fn_nft_delete(n, &(struct fn_nft_element){NFPROTO_BRIDGE, "ports", &k, sizeof(k), NULL});
+	(void)fn_nft_delete(n, &(struct fn_nft_element){NFPROTO_INET, "owners", &key, sizeof(key), NULL});
+	(void)fn_nft_delete(n, &(struct fn_nft_element){NFPROTO_INET, "flows", &key, sizeof(key), NULL});
 }

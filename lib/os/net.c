@@ -1,4 +1,4 @@
-/* net.c - see net.h. Requests are written out attribute by attribute, so that a port costs three of them; lists are libnl-route's. */
+/* net.c - see net.h: the bridge, its uplinks, what an earlier run left. Lists are libnl-route's. */
 #include "os/net.h"
 
 #include <arpa/inet.h>
@@ -7,9 +7,6 @@
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
-#include <linux/veth.h>
-#include <netlink/msg.h>
-#include <netlink/netlink.h>
 #include <netlink/route/link.h>
 #include <netlink/route/route.h>
 #include <stdio.h>
@@ -22,91 +19,12 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/str.h"
-#include "os/firewall.h"
+#include "os/net_internal.h"
+#include "os/rtnl.h"
 
 #define ALIAS_FORWARD " forwards " /* in the bridge's alias: "fnd-... forwards eth0 eth1" */
 #define MTU_MAX 65535u
 #define MTU_MIN 1280u
-
-struct fn_net {
-	struct nl_sock *sk;
-	int probe_fd; /* for SIOCGIFINDEX */
-	char instance[32], bridge[IFNAMSIZ];
-	struct fn_subnet subnet;
-	int index; /* of the bridge; 0 = not made */
-	unsigned mtu;
-	bool ipv6; /* the kernel has it */
-	char uplinks[FN_UPLINKS_MAX][IFNAMSIZ];
-	bool guard[FN_UPLINKS_MAX]; /* we turned forwarding on */
-	unsigned n_uplinks;
-	bool rules; /* are loaded */
-};
-
-/* --- one request, one answer --- */
-struct answer {
-	bool done;
-	int error;
-	char text[96];
-};
-
-static int on_error(struct sockaddr_nl *who, struct nlmsgerr *e, void *arg)
-{
-	struct nlmsghdr *h = (struct nlmsghdr *)((char *)e - NLMSG_HDRLEN);
-	struct answer *a = arg;
-	int skip = (int)sizeof(*e) + (h->nlmsg_flags & NLM_F_CAPPED ? 0 : (int)(e->msg.nlmsg_len - sizeof(e->msg)));
-	int left = (int)h->nlmsg_len - NLMSG_HDRLEN - (int)NLMSG_ALIGN(skip);
-
-	(void)who;
-	a->done = true;
-	a->error = e->error;
-	if (h->nlmsg_flags & NLM_F_ACK_TLVS && left > 0) {
-		struct nlattr *msg = nla_find((struct nlattr *)((char *)e + NLMSG_ALIGN(skip)), left, NLMSGERR_ATTR_MSG);
-
-		if (msg)
-			snprintf(a->text, sizeof(a->text), "%.*s", nla_len(msg), (char *)nla_data(msg));
-	}
-	return NL_STOP;
-}
-
-static int on_ack(struct nl_msg *msg, void *arg)
-{
-	(void)msg;
-	((struct answer *)arg)->done = true;
-	return NL_STOP;
-}
-
-/* Takes msg (NULL: out of memory). The kernel's own words become part of the error. */
-static int talk(struct fn_net *n, struct nl_msg *msg, const char *step, const char *name, struct fn_err *err)
-{
-	struct answer a = {0};
-	struct nl_cb *cb = msg ? nl_cb_alloc(NL_CB_DEFAULT) : NULL;
-	int r = cb ? 0 : -NLE_NOMEM;
-
-	if (cb) {
-		nl_cb_err(cb, NL_CB_CUSTOM, on_error, &a);
-		nl_cb_set(cb, NL_CB_ACK, NL_CB_CUSTOM, on_ack, &a);
-		r = nl_send_auto(n->sk, msg);
-	}
-	while (r >= 0 && !a.done)
-		r = nl_recvmsgs(n->sk, cb);
-	nl_cb_put(cb);
-	nlmsg_free(msg);
-	if (!a.done)
-		return fn_err_set(err, EIO, step, "%s: netlink: %s", name, nl_geterror(r));
-	return a.error ? fn_err_set(err, a.error, step, "%s%s%s", name, a.text[0] ? ": " : "", a.text) : 0;
-}
-
-static struct nl_msg *link_msg(int type, int flags, int index, const char *name, unsigned if_flags, unsigned change)
-{
-	struct ifinfomsg i = {.ifi_family = AF_UNSPEC, .ifi_index = index, .ifi_flags = if_flags, .ifi_change = change};
-	struct nl_msg *m = nlmsg_alloc_simple(type, NLM_F_REQUEST | NLM_F_ACK | flags);
-
-	if (m && (nlmsg_append(m, &i, sizeof(i), NLMSG_ALIGNTO) < 0 || (name && nla_put_string(m, IFLA_IFNAME, name) < 0))) {
-		nlmsg_free(m);
-		m = NULL;
-	}
-	return m;
-}
 
 static int set_sysctl(const char *family, const char *iface, const char *key, const char *value, struct fn_err *err)
 {
@@ -116,109 +34,6 @@ static int set_sysctl(const char *family, const char *iface, const char *key, co
 	snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s/%s", family, iface, key);
 	r = fn_file_write(AT_FDCWD, path, value);
 	return r < 0 ? fn_err_set(err, r, "nat: set", "%s", path) : 0;
-}
-
-/* --- ports --- */
-static void port_name(const struct fn_net *n, uint32_t slot, char name[IFNAMSIZ])
-{
-	snprintf(name, IFNAMSIZ, "fn%.6s-%x", n->instance + 4, slot);
-}
-
-static void mac_of(uint32_t addr, uint8_t mac[6])
-{
-	const uint8_t m[6] = {0x02, 0xfd, (uint8_t)(addr >> 24), (uint8_t)(addr >> 16), (uint8_t)(addr >> 8), (uint8_t)addr};
-
-	memcpy(mac, m, 6);
-}
-
-/* The hardware address follows from the IP address: whoever had it before, a neighbour's cache is never wrong. */
-static int add_veth(struct fn_net *n, const char *name, uint32_t addr, pid_t pid, struct fn_err *err)
-{
-	const struct ifinfomsg peer = {.ifi_family = AF_UNSPEC};
-	struct nl_msg *m = link_msg(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, name, 0, 0);
-	struct nlattr *info, *data, *p;
-	uint8_t mac[6];
-
-	mac_of(addr, mac);
-	if (!m)
-		return talk(n, NULL, "nat: create veth", name, err);
-	if (nla_put_u32(m, IFLA_MTU, n->mtu) < 0 || nla_put_u32(m, IFLA_MASTER, (uint32_t)n->index) < 0 || !(info = nla_nest_start(m, IFLA_LINKINFO)) ||
-	    nla_put_string(m, IFLA_INFO_KIND, "veth") < 0 || !(data = nla_nest_start(m, IFLA_INFO_DATA)) || !(p = nla_nest_start(m, VETH_INFO_PEER)) ||
-	    nlmsg_append(m, (void *)&peer, sizeof(peer), NLMSG_ALIGNTO) < 0 || nla_put_string(m, IFLA_IFNAME, FN_NET_IFACE) < 0 ||
-	    nla_put_u32(m, IFLA_MTU, n->mtu) < 0 || nla_put(m, IFLA_ADDRESS, sizeof(mac), mac) < 0 || nla_put_u32(m, IFLA_NET_NS_PID, (uint32_t)pid) < 0) {
-		nlmsg_free(m);
-		return fn_err_set(err, ENOMEM, "nat: create veth", "%s", name);
-	}
-	nla_nest_end(m, p);
-	nla_nest_end(m, data);
-	nla_nest_end(m, info);
-	return talk(n, m, "nat: create veth", name, err);
-}
-
-/* Before it comes up: no way to other ports, no IPv6 address of its own. */
-static int isolate(struct fn_net *n, const char *name, struct fn_err *err)
-{
-	struct nl_msg *m = link_msg(RTM_NEWLINK, 0, 0, name, 0, 0);
-	struct nlattr *info, *data, *spec, *inet6;
-	bool ok = m != NULL;
-
-	ok = ok && (info = nla_nest_start(m, IFLA_LINKINFO)) && nla_put_string(m, IFLA_INFO_SLAVE_KIND, "bridge") == 0 &&
-	     (data = nla_nest_start(m, IFLA_INFO_SLAVE_DATA)) && nla_put_u8(m, IFLA_BRPORT_ISOLATED, 1) == 0;
-	if (ok) {
-		nla_nest_end(m, data);
-		nla_nest_end(m, info);
-	}
-	if (ok && n->ipv6) {
-		ok = (spec = nla_nest_start(m, IFLA_AF_SPEC)) && (inet6 = nla_nest_start(m, AF_INET6)) &&
-		     nla_put_u8(m, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE) == 0;
-		if (ok) {
-			nla_nest_end(m, inet6);
-			nla_nest_end(m, spec);
-		}
-	}
-	if (!ok) {
-		nlmsg_free(m);
-		return fn_err_set(err, ENOMEM, "nat: isolate port", "%s", name);
-	}
-	return talk(n, m, "nat: isolate port", name, err);
-}
-
-int fn_net_port_add(struct fn_net *n, uint32_t slot, pid_t pid, struct fn_err *err)
-{
-	char name[IFNAMSIZ];
-	int r;
-
-	port_name(n, slot, name);
-	r = add_veth(n, name, n->subnet.base + 2 + slot, pid, err);
-	if (r < 0)
-		return r;
-	r = isolate(n, name, err);
-	if (r == 0)
-		r = talk(n, link_msg(RTM_NEWLINK, 0, 0, name, IFF_UP, IFF_UP), "nat: bring up", name, err);
-	if (r < 0)
-		(void)fn_net_port_remove(n, slot);
-	return r;
-}
-
-bool fn_net_port_gone(const struct fn_net *n, uint32_t slot)
-{
-	struct ifreq ifr = {0};
-
-	port_name(n, slot, ifr.ifr_name);
-	return ioctl(n->probe_fd, SIOCGIFINDEX, &ifr) < 0 && errno == ENODEV;
-}
-
-static int delete_link(struct fn_net *n, int index)
-{
-	return talk(n, link_msg(RTM_DELLINK, 0, index, NULL, 0, 0), "nat: delete", "link", NULL);
-}
-
-int fn_net_port_remove(struct fn_net *n, uint32_t slot)
-{
-	struct ifreq ifr = {0};
-
-	port_name(n, slot, ifr.ifr_name);
-	return ioctl(n->probe_fd, SIOCGIFINDEX, &ifr) < 0 ? -errno : delete_link(n, ifr.ifr_ifindex);
 }
 
 /* --- the bridge: whose it is --- */
@@ -275,13 +90,12 @@ static void sweep_ports(struct fn_net *n, struct nl_cache *links)
 {
 	char prefix[IFNAMSIZ];
 
-	port_name(n, 0, prefix);
-	strchr(prefix, '-')[1] = '\0'; /* "fn012345-" */
+	fn_net_port_prefix(n, prefix);
 	for (struct nl_object *o = nl_cache_get_first(links); o; o = nl_cache_get_next(o)) {
 		struct rtnl_link *l = (struct rtnl_link *)o;
 
 		if (fn_streq(rtnl_link_get_type(l), "veth") && fn_str_starts(rtnl_link_get_name(l), prefix))
-			(void)delete_link(n, rtnl_link_get_ifindex(l)); /* may vanish by itself meanwhile */
+			(void)fn_net_delete_link(n, rtnl_link_get_ifindex(l)); /* may vanish by itself meanwhile */
 	}
 }
 
@@ -298,7 +112,7 @@ static int sweep_bridge(struct fn_net *n, struct nl_cache *links, struct rtnl_li
 	}
 	(void)fn_firewall_remove(n->instance);
 	n->rules = false;
-	r = delete_link(n, rtnl_link_get_ifindex(bridge));
+	r = fn_net_delete_link(n, rtnl_link_get_ifindex(bridge));
 	return r < 0 && r != -ENODEV ? fn_err_set(err, r, "nat: delete bridge", "%s", rtnl_link_get_name(bridge)) : 0;
 }
 
@@ -407,7 +221,7 @@ static int look_at_uplinks(struct fn_net *n, struct nl_cache *links, struct fn_e
 
 static int add_bridge(struct fn_net *n, struct fn_err *err)
 {
-	struct nl_msg *m = link_msg(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, n->bridge, 0, 0);
+	struct nl_msg *m = fn_rtnl_link_msg(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, n->bridge, 0, 0);
 	struct ifreq ifr = {0};
 	struct nlattr *info;
 	uint8_t mac[6];
@@ -420,7 +234,7 @@ static int add_bridge(struct fn_net *n, struct fn_err *err)
 		return fn_err_set(err, ENOMEM, "nat: create bridge", "%s", n->bridge);
 	}
 	nla_nest_end(m, info);
-	r = talk(n, m, "nat: create bridge", n->bridge, err);
+	r = fn_rtnl_talk(n->sk, m, "nat: create bridge", n->bridge, err);
 	if (r < 0)
 		return r;
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", n->bridge);
@@ -433,7 +247,7 @@ static int add_bridge(struct fn_net *n, struct fn_err *err)
 /* Whose it is, for people and for other instances, and what the end or the next start has to undo. */
 static int name_bridge(struct fn_net *n, struct fn_err *err)
 {
-	struct nl_msg *m = link_msg(RTM_NEWLINK, 0, n->index, NULL, 0, 0);
+	struct nl_msg *m = fn_rtnl_link_msg(RTM_NEWLINK, 0, n->index, NULL, 0, 0);
 	char alias[160];
 	bool any = false;
 
@@ -448,7 +262,7 @@ static int name_bridge(struct fn_net *n, struct fn_err *err)
 		nlmsg_free(m);
 		m = NULL;
 	}
-	return talk(n, m, "nat: name bridge", n->bridge, err);
+	return fn_rtnl_talk(n->sk, m, "nat: name bridge", n->bridge, err);
 }
 
 static int address_bridge(struct fn_net *n, struct fn_err *err)
@@ -462,20 +276,33 @@ static int address_bridge(struct fn_net *n, struct fn_err *err)
 		nlmsg_free(m);
 		m = NULL;
 	}
-	return talk(n, m, "nat: address bridge", n->bridge, err);
+	return fn_rtnl_talk(n->sk, m, "nat: address bridge", n->bridge, err);
 }
 
 static int load_rules(struct fn_net *n, const struct fn_net_config *c, struct fn_err *err)
 {
-	struct fn_firewall_rules rules = {.table = n->instance, .bridge = n->bridge, .subnet = n->subnet, .dns = c->dns, .n_dns = c->n_dns,
-					  .n_uplinks = n->n_uplinks};
+	struct fn_firewall_rules rules = {.table = n->instance, .bridge = n->bridge, .subnet = n->subnet, .policy = c->policy, .n_uplinks = n->n_uplinks};
+	char prefix[IFNAMSIZ];
+	int r;
 
+	fn_net_port_prefix(n, prefix);
+	rules.ports = prefix;
 	for (unsigned i = 0; i < n->n_uplinks; i++) {
 		rules.uplinks[i] = n->uplinks[i];
 		rules.guard[i] = n->guard[i];
 	}
-	n->rules = fn_firewall_load(&rules, err) == 0;
-	return n->rules ? 0 : -EIO;
+	r = fn_firewall_load(&rules, err);
+	n->rules = true; /* some may be there */
+	return r;
+}
+
+/* Answers of a service on 127.0.0.1 leave by the bridge; what comes in for such an address without being translated is refused (firewall.c). */
+static int allow_loopback(struct fn_net *n, const struct fn_firewall_policy *p, struct fn_err *err)
+{
+	for (unsigned i = 0; i < p->services.n; i++)
+		if (p->services.list[i].addr >> 24 == 127)
+			return set_sysctl("ipv4", n->bridge, "route_localnet", "1", err);
+	return 0;
 }
 
 /* The order matters: nothing is up before its rules are there, and what is to be undone is noted before it is done. */
@@ -498,9 +325,11 @@ static int make(struct fn_net *n, const struct fn_net_config *c, struct nl_cache
 	if (r == 0)
 		r = load_rules(n, c, err);
 	if (r == 0)
+		r = allow_loopback(n, c->policy, err);
+	if (r == 0)
 		r = address_bridge(n, err);
 	if (r == 0)
-		r = talk(n, link_msg(RTM_NEWLINK, 0, n->index, NULL, IFF_UP, IFF_UP), "nat: bring up", n->bridge, err);
+		r = fn_rtnl_talk(n->sk, fn_rtnl_link_msg(RTM_NEWLINK, 0, n->index, NULL, IFF_UP, IFF_UP), "nat: bring up", n->bridge, err);
 	if (r == 0)
 		r = set_sysctl("ipv4", n->bridge, "forwarding", "1", err);
 	for (unsigned i = 0; r == 0 && i < n->n_uplinks; i++)
@@ -521,7 +350,7 @@ static int connect_kernel(const char *instance, struct fn_net **ret, struct fn_e
 	n->ipv6 = access("/proc/sys/net/ipv6", F_OK) == 0;
 	n->probe_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	n->sk = nl_socket_alloc();
-	if (!n->sk || n->probe_fd < 0 || nl_connect(n->sk, NETLINK_ROUTE) < 0) {
+	if (fn_nft_open(instance, &n->nft) < 0 || !n->sk || n->probe_fd < 0 || nl_connect(n->sk, NETLINK_ROUTE) < 0) {
 		fn_net_close(n);
 		return fn_err_set(err, EIO, "nat: netlink", "no socket");
 	}
@@ -578,6 +407,7 @@ void fn_net_close(struct fn_net *n)
 	if (n->rules)
 		(void)fn_firewall_remove(n->instance);
 	nl_socket_free(n->sk);
+	fn_nft_close(&n->nft);
 	fn_close(n->probe_fd);
 	free(n);
 }

@@ -71,6 +71,60 @@ int fn_ifname_check(const char *name, struct fn_err *err)
 	return 0;
 }
 
+/* --- services of the host --- */
+static bool is_no_service(uint32_t addr, const struct fn_subnet *subnet)
+{
+	return addr >> 24 == 0 || addr >> 28 >= 14 || addr >> 16 == 0xa9fe || (addr & subnet->mask) == subnet->base;
+}
+
+int fn_host_service_add(const char *text, const struct fn_subnet *subnet, struct fn_host_services *to, struct fn_err *err)
+{
+	bool udp = fn_str_starts(text, "udp:");
+	const char *rest = text + 4, *colon = strlen(text) > 4 ? strrchr(rest, ':') : NULL;
+	char host[INET_ADDRSTRLEN] = "";
+	struct in_addr a = {0};
+	int64_t port;
+
+	if ((!udp && !fn_str_starts(text, "tcp:")) || fn_str_to_i64(colon ? colon + 1 : rest, 1, 65535, &port) < 0)
+		return fn_err_set(err, EINVAL, "host service", "\"%.60s\" is not tcp:PORT, udp:PORT, tcp:ADDRESS:PORT or udp:ADDRESS:PORT", text);
+	if (colon) {
+		if ((size_t)(colon - rest) < sizeof(host))
+			memcpy(host, rest, (size_t)(colon - rest));
+		if (inet_pton(AF_INET, host, &a) != 1 || is_no_service(ntohl(a.s_addr), subnet))
+			return fn_err_set(err, EINVAL, "host service", "\"%.60s\": the address must be an IPv4 address on which a service can listen", text);
+	}
+	for (unsigned i = 0; i < to->n; i++)
+		if (to->list[i].udp == udp && to->list[i].port == port)
+			return fn_err_set(err, EEXIST, "host service", "%s port %d is named twice", udp ? "udp" : "tcp", (int)port);
+	if (to->n == FN_HOST_SERVICES_MAX)
+		return fn_err_set(err, E2BIG, "host service", "more than %d", FN_HOST_SERVICES_MAX);
+	to->list[to->n].udp = udp;
+	to->list[to->n].port = (uint16_t)port;
+	to->list[to->n++].addr = ntohl(a.s_addr);
+	return 0;
+}
+
+int fn_host_services_parse(const char *text, const struct fn_subnet *subnet, struct fn_host_services *ret, struct fn_err *err)
+{
+	struct fn_host_services s = {.n = 0};
+	char one[64];
+	size_t len;
+	int r;
+
+	for (const char *p = text; *text; p += len + 1) {
+		len = strcspn(p, ",");
+		snprintf(one, sizeof(one), "%.*s", (int)len, p);
+		r = len < sizeof(one) ? fn_host_service_add(one, subnet, &s, err) : fn_err_set(err, EINVAL, "host service", "\"%.60s...\" is none", one);
+		if (r < 0)
+			return r;
+		if (!p[len])
+			break;
+	}
+	*ret = s;
+	return 0;
+}
+
+/* --- name servers --- */
 /* Returns whether the line is kept. */
 static bool nameserver(const char *value, struct fn_resolv *r)
 {

@@ -27,6 +27,21 @@ const char *fn_ip4_format(uint32_t addr, char buf[FN_IP4_TEXT]);
 /* What the kernel takes as an interface's name, and what is safe in a rule: 1 to 15 of [A-Za-z0-9._-]. */
 int fn_ifname_check(const char *name, struct fn_err *err);
 
+/* Services of this host that sandboxes may reach, as configured: "tcp:5432", "udp:127.0.0.1:8125". */
+#define FN_HOST_SERVICES_MAX 32
+struct fn_host_services {
+	struct {
+		bool udp;
+		uint16_t port;
+		uint32_t addr; /* where the service listens, if not on the bridge's address; else 0 */
+	} list[FN_HOST_SERVICES_MAX];
+	unsigned n;
+};
+/* Adds one. Refused: other forms, port 0, an address that is nobody's or in `subnet`, the same protocol and port twice (EEXIST), more than fit. */
+int fn_host_service_add(const char *text, const struct fn_subnet *subnet, struct fn_host_services *to, struct fn_err *err);
+/* The same for a list with commas between; "" is an empty one. */
+int fn_host_services_parse(const char *text, const struct fn_subnet *subnet, struct fn_host_services *ret, struct fn_err *err);
+
 #define FN_RESOLV_SERVERS_MAX 3 /* what resolvers look at (MAXNS) */
 struct fn_resolv {
 	char text[4096];                         /* for the sandboxes */

@@ -534,6 +534,8 @@ int fn_box_order(struct fn_box *b, const struct fn_box_order *o, struct fn_err *
 	b->limits = limits;
 	b->limits.cpu_quota_us = o->spec->cpu_quota_us;
 	r = send_order(b, FN_SYNC_ORDER, o->encoded, o->len, o->root_fd, err);
+	if (r == 0 && b->nat.iface) /* while it mounts: before the function's first instruction */
+		r = fn_nat_owner(s->cfg.nat, b->nat_slot, o->spec->owner, err);
 	if (r < 0)
 		return r;
 	if (b->state == FN_BOX_READY)

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -14,10 +16,15 @@
 #include "base/log.h"
 #include "base/slots.h"
 #include "base/str.h"
+#include "os/flows.h"
+#include "spawn/cleaner.h"
 
 #define LOOK_US 10000u        /* how often ports that are to vanish are looked at */
 #define PATIENCE_US 10000000u /* then a port is deleted: somebody holds its namespace */
+#define TOGETHER_US 1000000u /* addresses are forgotten together with those that follow within this time */
 #define CLOSE_LOOKS 200u      /* of LOOK_US each, at the end */
+#define FLOWS_SANDBOX 4096u
+#define FLOWS_MAX_UNKNOWN 262144u /* a host without a limit of its own */
 #define RESOLVED_CONF "/run/systemd/resolve/resolv.conf" /* systemd-resolved: the servers behind 127.0.0.53 */
 
 struct leaving {
@@ -33,8 +40,12 @@ struct fn_nat {
 	struct fn_subnet subnet;
 	char bridge[IFNAMSIZ];
 	struct fn_resolv resolv;
-	struct fn_list leaving;
-	uint64_t timer;
+	struct fn_firewall_policy policy;
+	struct fn_list leaving;  /* their ports are there still */
+	struct fn_list dirty;    /* what is known of them is to be forgotten */
+	struct fn_list cleaning; /* the cleaner is at them */
+	struct fn_cleaner *cleaner;
+	uint64_t timer, cleaner_io;
 	bool armed;
 };
 
@@ -71,7 +82,7 @@ static int find_servers(struct fn_nat *n, const char *path, struct fn_err *err)
 	return 0;
 }
 
-/* --- ports that vanish --- */
+/* --- the end of an address's use: its port vanishes, it is forgotten, others may have it --- */
 /* Those that were left before this time are deleted. */
 static void look(struct fn_nat *n, uint64_t before_us)
 {
@@ -84,14 +95,40 @@ static void look(struct fn_nat *n, uint64_t before_us)
 			if (fn_net_port_remove(n->net, v->slot) < 0 && !fn_net_port_gone(n->net, v->slot))
 				continue;
 		}
-		fn_slots_give(n->slots, v->slot);
 		fn_list_remove(&v->link);
-		free(v);
+		fn_list_push_back(&n->dirty, &v->link);
 	}
 }
 
-static void arm(struct fn_nat *n, uint64_t at)
+/* Many at a time, for one walk serves them all; at once when there are few left. */
+static void clean(struct fn_nat *n, uint64_t now)
 {
+	struct fn_list *first = fn_list_first(&n->dirty);
+	uint32_t slots[FN_CLEANER_MOST];
+	size_t count = 0;
+
+	if (!first || !n->cleaner || !fn_list_empty(&n->cleaning))
+		return;
+	if (now < fn_list_entry(first, struct leaving, link)->since_us + TOGETHER_US && fn_nat_unused(n) >= fn_slots_capacity(n->slots) / 4)
+		return;
+	fn_list_for_each_safe(l, &n->dirty) {
+		if (count == FN_CLEANER_MOST)
+			break;
+		slots[count++] = fn_list_entry(l, struct leaving, link)->slot;
+		fn_list_remove(l);
+		fn_list_push_back(&n->cleaning, l);
+	}
+	(void)fn_cleaner_ask(n->cleaner, slots, count); /* a dead one is found by its socket's end */
+}
+
+static void arm(struct fn_nat *n, uint64_t now)
+{
+	uint64_t at = UINT64_MAX;
+
+	if (!fn_list_empty(&n->leaving))
+		at = now + LOOK_US;
+	else if (!fn_list_empty(&n->dirty) && fn_list_empty(&n->cleaning))
+		at = fn_list_entry(fn_list_first(&n->dirty), struct leaving, link)->since_us + TOGETHER_US;
 	n->armed = at != UINT64_MAX;
 	(void)fn_loop_rearm_timer(n->loop, n->timer, at);
 }
@@ -99,28 +136,68 @@ static void arm(struct fn_nat *n, uint64_t at)
 static void on_look(void *arg)
 {
 	struct fn_nat *n = arg;
-
 	uint64_t now = fn_loop_now_us(n->loop);
 
 	look(n, now > PATIENCE_US ? now - PATIENCE_US : 0);
-	arm(n, fn_list_empty(&n->leaving) ? UINT64_MAX : now + LOOK_US);
+	clean(n, now);
+	arm(n, now);
+}
+
+static int start_cleaner(struct fn_nat *n, struct fn_err *err);
+
+/* What could not be forgotten is nobody's, until it can. */
+static void on_cleaned(void *arg, int fd, uint32_t events)
+{
+	struct fn_nat *n = arg;
+	struct fn_err err = {0};
+	char text[512];
+	int r = fn_cleaner_answer(n->cleaner, &err);
+
+	(void)fd;
+	(void)events;
+	if (r == -EAGAIN)
+		return;
+	fn_list_for_each_safe(l, &n->cleaning) {
+		struct leaving *v = fn_list_entry(l, struct leaving, link);
+
+		fn_list_remove(l);
+		if (r == 0) {
+			fn_slots_give(n->slots, v->slot);
+			free(v);
+		} else {
+			v->since_us = fn_loop_now_us(n->loop);
+			fn_list_push_back(&n->dirty, l);
+		}
+	}
+	if (r < 0)
+		fn_log_warn("%s; once more", fn_err_format(&err, text, sizeof(text)));
+	if (r == -EPIPE && (r = start_cleaner(n, &err)) < 0)
+		fn_log_error("%s: addresses that were in use are not given again", fn_err_format(&err, text, sizeof(text)));
+	arm(n, fn_loop_now_us(n->loop));
+}
+
+static int start_cleaner(struct fn_nat *n, struct fn_err *err)
+{
+	int r;
+
+	fn_loop_clear(n->loop, &n->cleaner_io);
+	fn_cleaner_close(fn_take_ptr(n->cleaner));
+	r = fn_cleaner_open(n->net, &n->subnet, &n->cleaner, err);
+	if (r == 0 && fn_loop_add_io(n->loop, fn_cleaner_fd(n->cleaner), EPOLLIN, on_cleaned, n, &n->cleaner_io) < 0)
+		r = fn_err_set(err, ENOMEM, "nat: cleaner", NULL);
+	return r;
 }
 
 void fn_nat_give(struct fn_nat *n, uint32_t slot)
 {
-	struct leaving *v;
+	struct leaving *v = malloc(sizeof(*v));
 
-	if (fn_net_port_gone(n->net, slot)) {
-		fn_slots_give(n->slots, slot);
-		return;
-	}
-	v = malloc(sizeof(*v));
 	if (!v)
 		abort(); /* as for an answer: an address must not be lost silently */
 	*v = (struct leaving){.slot = slot, .since_us = fn_loop_now_us(n->loop)};
 	fn_list_push_back(&n->leaving, &v->link);
 	if (!n->armed)
-		arm(n, v->since_us + LOOK_US);
+		arm(n, v->since_us);
 }
 
 /* --- addresses --- */
@@ -140,12 +217,64 @@ int fn_nat_take(struct fn_nat *n, uint32_t *ret_slot, struct fn_child_nat *ret, 
 uint32_t fn_nat_capacity(const struct fn_nat *n) { return fn_slots_capacity(n->slots); }
 uint32_t fn_nat_unused(const struct fn_nat *n) { return fn_slots_capacity(n->slots) - fn_slots_used(n->slots); }
 
+int fn_nat_owner(struct fn_nat *n, uint32_t slot, const char *function, struct fn_err *err)
+{
+	uint32_t hash = 2166136261u; /* FNV-1a: two that share a value share a bound */
+	int r;
+
+	for (const char *p = function; *p; p++)
+		hash = (hash ^ (uint8_t)*p) * 16777619u;
+	r = fn_net_port_owner(n->net, slot, hash ? hash : 1);
+	return r < 0 ? fn_err_set(err, r, "nat: owner", "%s", function) : 0;
+}
+
+bool fn_nat_expects(struct fn_nat *n) { return !fn_list_empty(&n->leaving) || !fn_list_empty(&n->dirty) || !fn_list_empty(&n->cleaning); }
+
 int fn_nat_attach(struct fn_nat *n, uint32_t slot, pid_t pid, struct fn_err *err) { return fn_net_port_add(n->net, slot, pid, err); }
 
 /* --- the whole --- */
+static uint32_t chosen(uint32_t configured, uint32_t otherwise) { return configured ? configured : otherwise < 1 ? 1 : otherwise; }
+
+/* Of the table that everybody on this host shares, half at most; of that, a quarter for one function. */
+static int make_policy(struct fn_nat *n, const struct fn_nat_config *c, struct fn_err *err)
+{
+	uint32_t table = fn_flows_max();
+	struct fn_firewall_policy *p = &n->policy;
+
+	p->dns = n->resolv.servers;
+	p->n_dns = n->resolv.n_servers;
+	p->flows_all = chosen(c->connections_total, (table ? table : FLOWS_MAX_UNKNOWN) / 2);
+	p->flows_function = chosen(c->connections_function, p->flows_all / 4);
+	p->flows_sandbox = chosen(c->connections_environment, FLOWS_SANDBOX);
+	return fn_host_services_parse(c->allow_host ? c->allow_host : "", &n->subnet, &p->services, err);
+}
+
+/* Where the last run began to give addresses away this one does not. */
+static void begin_anywhere(struct fn_nat *n)
+{
+	uint32_t first;
+
+	if (getrandom(&first, sizeof(first), 0) == (ssize_t)sizeof(first))
+		fn_slots_start_at(n->slots, first);
+}
+
+static int prepare(struct fn_nat *n, const struct fn_nat_config *config, struct fn_err *err)
+{
+	int r = fn_ifname_check(config->bridge, err);
+
+	if (r == 0)
+		r = fn_subnet_parse(config->subnet, &n->subnet, err);
+	if (r == 0)
+		r = find_servers(n, config->resolv_conf, err);
+	if (r == 0)
+		r = make_policy(n, config, err);
+	if (r == 0 && (fn_slots_new(fn_subnet_capacity(&n->subnet), &n->slots) < 0 || fn_loop_add_timer(n->loop, UINT64_MAX, on_look, n, &n->timer) < 0))
+		r = fn_err_set(err, ENOMEM, "nat", NULL);
+	return r;
+}
+
 int fn_nat_open(const struct fn_nat_config *config, struct fn_nat **ret, struct fn_err *err)
 {
-	struct fn_net_config c = {.instance = config->instance, .bridge = config->bridge, .uplink = config->uplink};
 	struct fn_nat *n = calloc(1, sizeof(*n));
 	char text[128];
 	int r;
@@ -154,29 +283,40 @@ int fn_nat_open(const struct fn_nat_config *config, struct fn_nat **ret, struct 
 		return fn_err_set(err, ENOMEM, "nat", NULL);
 	n->loop = config->loop;
 	fn_list_init(&n->leaving);
+	fn_list_init(&n->dirty);
+	fn_list_init(&n->cleaning);
 	snprintf(n->bridge, sizeof(n->bridge), "%s", config->bridge);
-	r = fn_ifname_check(config->bridge, err);
-	if (r == 0)
-		r = fn_subnet_parse(config->subnet, &n->subnet, err);
-	if (r == 0)
-		r = find_servers(n, config->resolv_conf, err);
-	if (r == 0 && (fn_slots_new(fn_subnet_capacity(&n->subnet), &n->slots) < 0 || fn_loop_add_timer(n->loop, UINT64_MAX, on_look, n, &n->timer) < 0))
-		r = fn_err_set(err, ENOMEM, "nat", NULL);
+	r = prepare(n, config, err);
 	if (r == 0) {
-		c.subnet = n->subnet;
-		c.dns = n->resolv.servers;
-		c.n_dns = n->resolv.n_servers;
+		struct fn_net_config c = {config->instance, config->bridge, config->uplink, n->subnet, &n->policy};
+
+		begin_anywhere(n);
 		r = fn_net_open(&c, &n->net, err);
 	}
+	if (r == 0 && (r = fn_flows_purge(&n->subnet, NULL, err)) > 0) {
+		fn_log_info("nat: forgot %d connections that an earlier run left", r);
+		r = 0;
+	}
+	if (r == 0)
+		r = start_cleaner(n, err);
 	if (r < 0) {
 		fn_nat_close(n);
 		return r;
 	}
-	fn_log_info("nat: bridge %s, subnet %s, %s, %u name servers", n->bridge, config->subnet, fn_net_describe(n->net, text, sizeof(text)), c.n_dns);
+	fn_net_describe(n->net, text, sizeof(text));
+	fn_log_info("nat: bridge %s, subnet %s, %s, %u name servers", n->bridge, config->subnet, text, n->policy.n_dns);
 	if (fn_streq(text, "no uplink"))
 		fn_log_warn("nat: this host has no default route: functions reach nothing until fnd is started again with one, or with network.uplink");
 	*ret = n;
 	return 0;
+}
+
+static void free_all(struct fn_list *list)
+{
+	fn_list_for_each_safe(l, list) {
+		fn_list_remove(l);
+		free(fn_list_entry(l, struct leaving, link));
+	}
 }
 
 void fn_nat_close(struct fn_nat *n)
@@ -189,9 +329,16 @@ void fn_nat_close(struct fn_nat *n)
 			usleep(LOOK_US);
 	}
 	look(n, UINT64_MAX);
-	fn_list_for_each_safe(l, &n->leaving) free(fn_list_entry(l, struct leaving, link));
+	free_all(&n->leaving);
+	free_all(&n->dirty);
+	free_all(&n->cleaning);
 	fn_loop_clear(n->loop, &n->timer);
-	fn_net_close(n->net);
+	fn_loop_clear(n->loop, &n->cleaner_io);
+	fn_cleaner_close(n->cleaner);
+	if (n->net) {
+		fn_net_close(n->net);
+		(void)fn_flows_purge(&n->subnet, NULL, NULL); /* no sandbox and no way to one is left that could make new ones */
+	}
 	fn_slots_free(n->slots);
 	free(n);
 }
@@ -207,9 +354,11 @@ const char *fn_nat_describe(const struct fn_nat *n, char *buf, size_t size)
 		snprintf(buf, size, "{\"mode\":\"loopback\"}");
 		return buf;
 	}
-	len = (size_t)snprintf(buf, size, "{\"mode\":\"nat\",\"bridge\":\"%s\",\"address\":\"%s\",\"subnet\":\"%s/%u\",\"used\":%u,\"capacity\":%u,\"uplinks\":\"%s\",\"dns\":[",
+	len = (size_t)snprintf(buf, size, "{\"mode\":\"nat\",\"bridge\":\"%s\",\"address\":\"%s\",\"subnet\":\"%s/%u\",\"used\":%u,\"capacity\":%u,\"uplinks\":\"%s\","
+			       "\"connections\":{\"environment\":%u,\"function\":%u,\"total\":%u},\"services\":%u,\"dns\":[",
 			       n->bridge, fn_ip4_format(fn_net_gateway(n->net), gateway), fn_ip4_format(n->subnet.base, base), n->subnet.bits,
-			       fn_slots_used(n->slots), fn_slots_capacity(n->slots), fn_net_describe(n->net, uplinks, sizeof(uplinks)));
+			       fn_slots_used(n->slots), fn_slots_capacity(n->slots), fn_net_describe(n->net, uplinks, sizeof(uplinks)), n->policy.flows_sandbox,
+			       n->policy.flows_function, n->policy.flows_all, n->policy.services.n);
 	for (unsigned i = 0; i < n->resolv.n_servers && len < size; i++)
 		len += (size_t)snprintf(buf + len, size - len, "%s\"%s\"", i ? "," : "", fn_ip4_format(n->resolv.servers[i], server));
 	if (len < size)

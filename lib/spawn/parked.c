@@ -1,5 +1,5 @@
-/* parked.c - orders that wait for an address: all were in use, and a sandbox made ahead was ended to give its own. That takes the kernel a
- * moment, in which nobody is told that there is none. */
+/* parked.c - orders that wait for an address: all were in use, and a sandbox made ahead was ended to give its own, or one that has ended is about
+ * to. That takes a moment, in which nobody is told that there is none. */
 #include <stdlib.h>
 
 #include "spawn/internal.h"

@@ -122,7 +122,7 @@ void fn_spawn_order(struct fn_spawn_server *s, const struct fn_proto_header *h, 
 	b = fn_box_new(s, NULL, &err);
 	if (b && fn_box_order(b, &order, &err) == 0)
 		return;
-	if (!b && err.code == EADDRNOTAVAIL && fn_stock_end_one(s) && fn_parked_add(s, h, data, len))
+	if (!b && err.code == EADDRNOTAVAIL && (fn_stock_end_one(s) || fn_nat_expects(s->cfg.nat)) && fn_parked_add(s, h, data, len))
 		return;
 	fn_spawn_reply_err(s, h->request, &err);
 	if (b)
@@ -131,7 +131,7 @@ void fn_spawn_order(struct fn_spawn_server *s, const struct fn_proto_header *h, 
 
 static void describe(struct fn_spawn_server *s, uint64_t request)
 {
-	char groups[512], stocks[1024], net[512], text[2560];
+	char groups[512], stocks[1024], net[768], text[2816];
 
 	fn_cgroups_describe(s->cfg.cgroups, groups, sizeof(groups));
 	fn_stock_describe(s, stocks, sizeof(stocks));

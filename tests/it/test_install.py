@@ -38,16 +38,25 @@ class Install(unittest.TestCase):
         with open(os.path.join(self.prefix, "lib/systemd/system/fnd.service")) as f:
             self.assertIn("ExecStart=/opt/fnd/sbin/fnd\n", f.read())
         # nothing but the address and the state directory is given: the rest is found from where the program is
-        d = Daemon(images=False)
+        # (in a network namespace: as a service its functions are to reach the network, for which it makes a bridge)
+        netns = f"fndi{os.getpid()}"
+        for words in (["netns", "add", netns], ["-n", netns, "link", "set", "lo", "up"]):
+            subprocess.run(["ip", *words], check=True)
+        self.addCleanup(subprocess.run, ["ip", "netns", "del", netns], check=True)
+        d = Daemon(images=False, netns=netns)
         self.addCleanup(d.remove)
         config = os.path.join(self.dest, "etc/fnd/fnd.json")
         with open(d.log_path, "ab") as log:
-            d.process = subprocess.Popen([os.path.join(self.prefix, "sbin/fnd"), "--listen", f"127.0.0.1:{d.port}", "--state", d.state, "--config", config],
+            d.process = subprocess.Popen(["nsenter", f"--net=/run/netns/{netns}", os.path.join(self.prefix, "sbin/fnd"), "--listen", f"127.0.0.1:{d.port}", "--state", d.state, "--config", config],
                                          stdout=log, stderr=log, env=d.env, cwd="/")
         wait_until("the installed fnd is ready", d.is_ready, 60)
         helper = os.readlink(f"/proc/{d.pids()['spawnd'][0]}/exe")
         self.assertEqual(helper, os.path.join(self.prefix, "libexec/fnd/fn-spawnd"))
-        fnctl = [os.path.join(self.prefix, "bin/fnctl"), "--endpoint", d.endpoint]
+        wait_until("fn-spawnd answers", lambda: d.doctor().get("Network"), 20)
+        self.assertEqual(d.doctor()["Network"]["mode"], "nat")
+        self.assertIn(f"(network.mode in {config})", [c["Detail"] for c in d.doctor()["Checks"] if c["Name"] == "network"][0])
+        within = ["nsenter", f"--net=/run/netns/{netns}"]
+        fnctl = within + [os.path.join(self.prefix, "bin/fnctl"), "--endpoint", d.endpoint]
         code = os.path.join(TOP, "rootfs/examples/hello-python")
         subprocess.run(fnctl + ["create", "hello", "--runtime", "python3.11", "--handler", "lambda_function.handler", "--code", code], check=True, capture_output=True)
         out = subprocess.run(fnctl + ["invoke", "hello", '{"name": "installed"}'], check=True, capture_output=True, text=True).stdout
@@ -72,7 +81,7 @@ class Install(unittest.TestCase):
         script = ". \"$COMPLETION\"; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); compopt() { :; }; _fnctl; printf '%s\\n' \"${COMPREPLY[@]}\""
         env = {**os.environ, "PATH": os.path.join(self.prefix, "bin") + ":" + os.environ["PATH"],
                "COMPLETION": os.path.join(self.prefix, "share/bash-completion/completions/fnctl")}
-        return subprocess.run(["bash", "-c", script, "bash", *words], check=True, capture_output=True, text=True, env=env).stdout.split()
+        return subprocess.run(["nsenter", f"--net=/run/netns/{daemon.netns}", "bash", "-c", script, "bash", *words], check=True, capture_output=True, text=True, env=env).stdout.split()
 
     def test_a_state_directory_out_of_reach_is_named(self):
         self.make("install", "IMAGE_DIR=/nonexistent")
@@ -80,6 +89,12 @@ class Install(unittest.TestCase):
         p = subprocess.run([os.path.join(self.prefix, "sbin/fnd"), "--listen", "127.0.0.1:0", "--state", os.path.join(self.dest, "state")], capture_output=True, text=True)
         self.assertEqual(p.returncode, 1)
         self.assertRegex(p.stderr, "state directory: .*/state cannot be reached by uid")
+
+    def test_its_configuration_is_the_defaults_but_for_the_network(self):
+        self.make("install", "IMAGE_DIR=/nonexistent")
+        config, default = (json.load(open(p)) for p in (os.path.join(self.dest, "etc/fnd/fnd.json"), os.path.join(TOP, "config/fnd.json")))
+        self.assertEqual((config["network"].pop("mode"), default["network"].pop("mode")), ("nat", "loopback"))
+        self.assertEqual(config, default)
 
     def test_a_changed_configuration_stays(self):
         self.make("install", "IMAGE_DIR=/nonexistent")

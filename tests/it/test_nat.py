@@ -1,192 +1,9 @@
-"""Network `nat`, in namespaces of the test's own: one is the host fnd runs on, a second, joined to it by a veth, is the internet."""
-import contextlib, http.server, json, os, re, signal, socket, subprocess, threading, time, unittest
-from harness import *
-
-HOST, WORLD = f"fndh{os.getpid()}", f"fndw{os.getpid()}"
-HOST_ADDR, WORLD_ADDR, SITE, METADATA = "192.0.2.1", "192.0.2.2", "198.51.100.7", "169.254.169.254"
-SITE_NAME = "www.example.test"
-HOST_PORT = 8088  # a service of the host's own, on every address
-NO_FORWARDING = {"eth0": "0", "all": "0"}
-
-SOURCE = """
-import fcntl, socket, struct, urllib.request
-served = []
-
-def listen(port):
-    s = socket.create_server(("0.0.0.0", port), backlog=64)
-    served.append(s)  # the kernel answers even while we are frozen
-
-def address():
-    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    return socket.inet_ntoa(fcntl.ioctl(s, 0x8915, struct.pack("256s", b"eth0"))[20:24])
-
-def attempt(host, port, udp=False):
-    try:
-        socket.create_connection((host, port), 3).close()
-        return "ok"
-    except OSError as e:
-        return type(e).__name__ + ": " + str(e)
-
-def handler(e, c):
-    if e["do"] == "fetch":
-        return urllib.request.urlopen(e["url"], timeout=10).read().decode()
-    if e["do"] == "connect":
-        return {h: attempt(*h.rsplit(":", 1)) for h in e["to"]}
-    if e["do"] == "flood":
-        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        for port in range(10000, 10000 + e["n"]):
-            try:
-                s.sendto(b"x", (e["to"], port))
-            except OSError:
-                pass  # refusals of earlier ones
-    if e["do"] == "listen":
-        listen(e["port"])
-    if e["do"] == "resolve":
-        return socket.gethostbyname(e["host"])
-    if e["do"] == "read":
-        return open(e["path"]).read()
-    return address()
-"""
+"""Network `nat`: the way out, names, addresses, ends, and what is refused at the start. What is closed to sandboxes: test_nat_closed.py."""
+import contextlib, json, os, re, signal, socket, subprocess, time
+from netlab import *
 
 
-def ip(*words, ns=None, check=True):
-    return subprocess.run(["ip"] + (["-n", ns] if ns else []) + list(words), check=check, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True).stdout
-
-
-def within(ns, *command, check=True):
-    return subprocess.run(["nsenter", f"--net=/run/netns/{ns}"] + list(command), check=check, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True).stdout
-
-
-def why_not():
-    """What this kernel lacks, or None."""
-    script = """
-        set -e
-        ip link add b0 type bridge
-        ip link add v0 type veth peer name v1
-        ip link set v0 master b0
-        ip link set v0 type bridge_slave isolated on
-        nft -f - <<END
-        table inet t {
-            set ups { type ifname; }
-            chain n { type nat hook postrouting priority 100; ip saddr 10.0.0.0/8 oifname @ups masquerade; }
-            chain f { type filter hook forward priority 0; ct state established accept; reject with icmpx type admin-prohibited; }
-        }
-END"""
-    r = subprocess.run(["unshare", "-n", "sh", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
-    return None if r.returncode == 0 else f"this kernel lacks bridge, veth or nftables with masquerade: {r.stdout.strip()[-200:]}"
-
-
-class WhoAmI(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        body = self.client_address[0].encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *a):
-        pass
-
-
-def serve_http(ns, port):
-    with in_netns(ns):
-        server = http.server.ThreadingHTTPServer(("0.0.0.0", port), WhoAmI)
-    server.handle_error = lambda *a: None  # clients get killed
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
-
-
-def serve_dns(ns, asked):
-    """Knows one name."""
-    with in_netns(ns):
-        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        s.bind(("0.0.0.0", 53))
-
-    def run():
-        while True:
-            try:
-                q, peer = s.recvfrom(2048)
-            except OSError:
-                return
-            end = q.index(b"\0", 12) + 5
-            labels, i = [], 12
-            while q[i]:
-                labels.append(q[i + 1:i + 1 + q[i]].decode())
-                i += q[i] + 1
-            asked.append(peer[0])
-            found = ".".join(labels) == SITE_NAME and q[i + 1:i + 3] == b"\0\1"
-            answer = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + socket.inet_aton(SITE) if found else b""
-            s.sendto(q[:2] + (b"\x81\x80" if ".".join(labels) == SITE_NAME else b"\x81\x83") + b"\0\1" + (b"\0\1" if found else b"\0\0") + b"\0\0\0\0" + q[12:end] + answer, peer)
-    threading.Thread(target=run, daemon=True).start()
-    return s
-
-
-class Nat(unittest.TestCase):
-    maxDiff = 4000
-
-    @classmethod
-    def setUpClass(cls):
-        reason = why_not()
-        if reason:
-            raise unittest.SkipTest(reason)
-        shared()
-        for ns in (HOST, WORLD):
-            ip("netns", "add", ns)
-            cls.addClassCleanup(ip, "netns", "del", ns)
-            ip("link", "set", "lo", "up", ns=ns)
-        ip("link", "add", "eth0", "mtu", "1450", "type", "veth", "peer", "name", "eth0", "mtu", "1450", "netns", WORLD, ns=HOST)
-        for ns, addresses in ((HOST, [f"{HOST_ADDR}/24"]), (WORLD, [f"{WORLD_ADDR}/24", f"{SITE}/32", f"{METADATA}/32"])):
-            for a in addresses:
-                ip("addr", "add", a, "dev", "eth0", ns=ns)
-            ip("link", "set", "eth0", "up", ns=ns)
-        ip("route", "add", "default", "via", WORLD_ADDR, ns=HOST)
-        ip("route", "add", "10.0.0.0/8", "via", HOST_ADDR, ns=WORLD)  # it would find the way in, if it were let
-        cls.asked = []
-        for server in (serve_http(WORLD, 80), serve_http(HOST, HOST_PORT)):
-            cls.addClassCleanup(server.server_close)
-            cls.addClassCleanup(server.shutdown)
-        cls.addClassCleanup(serve_dns(WORLD, cls.asked).close)
-
-    def config(self, **network):
-        path = f"/var/tmp/fnd-test-resolv-{os.getpid()}"
-        with open(path, "w") as f:
-            f.write(f"# comment\nnameserver 127.0.0.53\nnameserver {WORLD_ADDR}\nnameserver ::1\noptions timeout:3\n")
-        self.addCleanup(lambda: os.path.exists(path) and os.unlink(path))
-        return {"prepared_least": 0, "prepared_most": 0, "prestarted_least": 0, "prestarted_most": 0, "network": {"mode": "nat", "resolv_conf": path, **network}}  # addresses can be counted
-
-    def daemon(self, start=True, config=None, **network):
-        d = Daemon(config or self.config(**network), netns=HOST)
-        d.killed = True
-        self.addCleanup(d.remove)
-        return d.start() if start else d
-
-    def function(self, d, name, **more):
-        d.create_python(name, SOURCE, Timeout=60, MemorySize=512, **more)
-
-    def call(self, d, name, do="address", **more):
-        r = d.invoke(name, {"do": do, **more})
-        self.assertEqual((r.status, r.error), (200, None), r)
-        return r.json
-
-    def links(self):
-        return [l["ifname"] for l in json.loads(ip("-j", "link", ns=HOST))]
-
-    def forwarding(self):
-        return {i: within(HOST, "cat", f"/proc/sys/net/ipv4/conf/{i}/forwarding").strip() for i in NO_FORWARDING}
-
-    def assert_nothing_left(self, d):
-        wait_until("no process is left", lambda: not d.leftovers(), 20)
-        self.assertEqual(sorted(self.links()), ["eth0", "lo"])
-        self.assertEqual(within(HOST, "nft", "list", "tables").strip(), "")
-        self.assertEqual(self.forwarding(), NO_FORWARDING)
-
-    def used(self, d):
-        return d.doctor().get("Network", {}).get("used")  # None while fn-spawnd restarts
-
-    def stop(self, d):
-        self.assertEqual(d.stop(), 0, d.log()[-2000:])
-        self.assert_nothing_left(d)
-
+class Nat(NatCase):
     # --- the way out ---
     def test_out_by_address_and_by_name_behind_the_hosts_address(self):
         d = self.daemon()
@@ -428,14 +245,6 @@ class Nat(unittest.TestCase):
                 self.assertEqual(self.call(d, "f", "fetch", url=f"http://{SITE}/"), HOST_ADDR)
         self.stop(d)
 
-    def kill_all(self, d):
-        pids = [p for group in d.pids().values() for p in group]
-        for p in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(p, signal.SIGKILL)
-        d.process.wait(20)
-        wait_until("all are dead", lambda: not any(os.path.exists(f"/proc/{p}") and comm(p).startswith("fn") for p in pids), 20)
-
     def test_forwarding_that_was_on_stays_on(self):
         within(HOST, "sysctl", "-qw", "net.ipv4.conf.eth0.forwarding=1")
         self.addCleanup(within, HOST, "sysctl", "-qw", "net.ipv4.conf.eth0.forwarding=0")
@@ -477,10 +286,42 @@ class Nat(unittest.TestCase):
         self.refused("nat: uplink: there is no interface nosuch0", uplink="nosuch0")
         self.assertEqual(sorted(self.links()), ["eth0", "lo"])
 
+    def test_a_host_that_cannot(self):
+        """Without CAP_NET_ADMIN, as without the kernel's modules: the error names the step, and what to do."""
+        d = self.daemon(start=False)
+        r = subprocess.run(["nsenter", f"--net=/run/netns/{HOST}", "setpriv", "--bounding-set=-net_admin", os.path.join(BUILD, "fnd"), "--listen", f"127.0.0.1:{d.port}", "--state", d.state,
+                            "--config", d.config_path, "--images", d.images], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True, timeout=60 * SLOW)
+        self.assertEqual(r.returncode, 1)
+        self.assertRegex(r.stdout, "nat: create bridge: fnd0: .*EPERM")
+        self.assertIn(f'with "network": {{"mode": "loopback"}} in {d.config_path} fnd starts', r.stdout)
+
+    def test_which_network_is_in_force_and_why(self):
+        for config, why in ((self.config(), "nat: .*\\(network.mode in {}\\)$"), ({"network": {"mode": "loopback"}}, "loopback: .* \\(network.mode in {}\\)$"),
+                            ({}, "loopback: .* \\(the default: there is no network.mode in {}\\)$")):
+            d = self.daemon(config=config)
+            wait_until("fn-spawnd answers", lambda: d.doctor().get("Network"), 20)
+            self.assertRegex([c["Detail"] for c in d.doctor()["Checks"] if c["Name"] == "network"][0], why.format(d.config_path))
+            self.stop(d)
+
+    def test_no_name_server_is_said(self):
+        config = self.config()
+        with open(config["network"]["resolv_conf"], "w") as f:
+            f.write("nameserver 127.0.0.1\nnameserver ::1\n")
+        d = self.daemon(config=config)
+        wait_until("fn-spawnd answers", lambda: d.doctor().get("Network"), 20)
+        check = [c for c in d.doctor()["Checks"] if c["Name"] == "name servers"][0]
+        self.assertEqual((check["Ok"], check["Remedy"]), (False, "name a file with a reachable IPv4 server in network.resolv_conf"))
+        self.assertRegex(d.log(), "has no name server that a sandbox can reach .*functions will find no host by name")
+
     def test_configuration(self):
         for key, value, pattern in (("subnet", "10.0.0.1/16", "is 10.0.0.0/16 meant"), ("subnet", "10.0.0.0/8", "prefix must be from /16"), ("subnet", "10.0.0.0", "no ADDRESS/BITS"),
                                     ("subnet", "127.1.0.0/16", "reserved range"), ("bridge", "a-name-too-long-", "1 to 15"), ("bridge", "a/b", "letters, digits"),
-                                    ("resolv_conf", "/nonexistent/resolv.conf", "resolv_conf: /nonexistent/resolv.conf: ENOENT"), ("mtu", 5, "no key of")):
+                                    ("resolv_conf", "/nonexistent/resolv.conf", "resolv_conf: /nonexistent/resolv.conf: ENOENT"), ("mtu", 5, "no key of"),
+                                    ("allow_host", "tcp:1", "must be a list"), ("allow_host", [5432], "must be a list of texts"), ("allow_host", ["tcp:0"], "network.allow_host: \"tcp:0\" is not tcp:PORT"),
+                                    ("allow_host", ["tcp:1,udp:2"], "must be a list of texts"), ("allow_host", ["udp:5", "udp:127.0.0.1:5"], "udp port 5 is named twice"),
+                                    ("allow_host", ["tcp:10.201.0.1:5"], "must be an IPv4 address on which"), ("allow_host", ["tcp:localhost:5"], "must be an IPv4 address"),
+                                    ("connections_environment", -1, "whole number from 0"), ("connections_total", "half", "whole number from 0"),
+                                    ("connections_function", 1.5, "whole number from 0")):
             with self.subTest(key=key, value=value):
                 d = self.daemon(start=False, **{key: value})
                 r = subprocess.run([os.path.join(BUILD, "fnd"), "--check-config", "--config", d.config_path, "--state", d.state], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -32,6 +32,23 @@ START_TEST(all_of_them_and_no_more)
 }
 END_TEST
 
+START_TEST(from_another_beginning)
+{
+	static const uint32_t expected[] = {3, 4, 0, 1, 2};
+	struct fn_slots *s;
+	uint32_t v;
+
+	ck_assert_int_eq(fn_slots_new(5, &s), 0);
+	fn_slots_start_at(s, 4294967293u); /* mod 5: 3 */
+	for (int i = 0; i < 5; i++) {
+		ck_assert_int_eq(fn_slots_take(s, &v), 0);
+		ck_assert_uint_eq(v, expected[i]);
+	}
+	ck_assert_int_eq(fn_slots_take(s, &v), -EAGAIN);
+	fn_slots_free(s);
+}
+END_TEST
+
 START_TEST(the_last_given_back_is_the_last_taken)
 {
 	struct fn_slots *s;
@@ -61,4 +78,4 @@ START_TEST(the_last_given_back_is_the_last_taken)
 }
 END_TEST
 
-TEST_MAIN("base/slots", all_of_them_and_no_more, the_last_given_back_is_the_last_taken)
+TEST_MAIN("base/slots", all_of_them_and_no_more, from_another_beginning, the_last_given_back_is_the_last_taken)

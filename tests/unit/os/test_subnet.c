@@ -1,5 +1,6 @@
 #include "os/subnet.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "unit/main.h"
@@ -104,4 +105,45 @@ START_TEST(resolv_conf_of_any_size)
 }
 END_TEST
 
-TEST_MAIN("os/subnet", subnets, subnets_that_are_none, overlaps, interface_names, resolv_conf, resolv_conf_of_any_size)
+START_TEST(host_services)
+{
+	struct fn_host_services s;
+	struct fn_subnet net;
+
+	ck_assert_int_eq(fn_subnet_parse("10.201.0.0/16", &net, NULL), 0);
+	ck_assert_int_eq(fn_host_services_parse("", &net, &s, NULL), 0);
+	ck_assert_uint_eq(s.n, 0);
+	ck_assert_int_eq(fn_host_services_parse("tcp:5432,udp:8125,tcp:127.0.0.1:3001,udp:5432", &net, &s, NULL), 0);
+	ck_assert_uint_eq(s.n, 4);
+	ck_assert(!s.list[0].udp && s.list[0].port == 5432 && s.list[0].addr == 0);
+	ck_assert(s.list[1].udp && s.list[1].port == 8125);
+	ck_assert(!s.list[2].udp && s.list[2].port == 3001 && s.list[2].addr == 0x7f000001);
+}
+END_TEST
+
+START_TEST(host_services_that_are_none)
+{
+	static const char *const bad[] = {"5432",      "tcp",          "tcp:",         "tcp:0",          "tcp:65536",       "tcp:-1",          "tcp: 5432",       "TCP:5432",
+					  "icmp:1",    "tcp:5432 ",    "tcp:5432,",    ",tcp:5432",      "tcp:5432,,udp:1", "tcp::5432",       "tcp:127.1:5432",  "tcp:localhost:5432",
+					  "tcp:[::1]:5432", "tcp:::1:5432", "tcp:0.0.0.0:5432", "tcp:224.0.0.1:53", "tcp:255.255.255.255:1", "tcp:169.254.169.254:80", "tcp:10.201.0.1:53",
+					  "tcp:5432,tcp:127.0.0.1:5432", "udp:53,udp:53", "tcp:127.0.0.1:5432:1", "tcp:1\n", "tcp:127.0.0.1:5432 accept",
+					  "tcp:00000000000000000000000000000000000000000000000000000000000005432"};
+	struct fn_host_services s = {.n = 99};
+	struct fn_subnet net;
+	struct fn_err err;
+	char many[1024] = "";
+
+	ck_assert_int_eq(fn_subnet_parse("10.201.0.0/16", &net, NULL), 0);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		ck_assert_msg(fn_host_services_parse(bad[i], &net, &s, &err) < 0, "%s", bad[i]);
+	for (int i = 1; i <= FN_HOST_SERVICES_MAX + 1; i++)
+		snprintf(many + strlen(many), sizeof(many) - strlen(many), "%stcp:%d", i > 1 ? "," : "", i);
+	ck_assert_int_eq(fn_host_services_parse(many, &net, &s, &err), -E2BIG);
+	ck_assert_uint_eq(s.n, 99);
+	*strrchr(many, ',') = '\0';
+	ck_assert_int_eq(fn_host_services_parse(many, &net, &s, &err), 0);
+	ck_assert_uint_eq(s.n, FN_HOST_SERVICES_MAX);
+}
+END_TEST
+
+TEST_MAIN("os/subnet", host_services, host_services_that_are_none, subnets, subnets_that_are_none, overlaps, interface_names, resolv_conf, resolv_conf_of_any_size)
