@@ -1,5 +1,5 @@
-/* fuzz_text.c - what is made of single strings: function names and ARNs, base64, percent-coding, hex, numbers, UTF-8, SigV4's canonical form, what a
- * role's command prints. */
+/* fuzz_text.c - what is made of single strings: function names and ARNs, services of the host, base64, percent-coding, hex, numbers, UTF-8,
+ * SigV4's canonical form, what a role's command prints. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "fuzz/fuzz.h"
 #include "model/arn.h"
+#include "os/subnet.h"
 #include "pool/credentials.h"
 #include "web/sigv4.h"
 
@@ -76,6 +77,20 @@ static void numbers(const char *text)
 	fuzz_check(v >= -1000 && v <= 1000000);
 	snprintf(again, sizeof(again), "%lld", (long long)v);
 	fuzz_check(atoll(text) == v && fn_str_to_i64(again, -1000, 1000000, &v) == 0);
+}
+
+/* What is understood ends up in a rule: nothing but numbers does. */
+static void services(const char *text)
+{
+	struct fn_host_services s = {.n = 0};
+	struct fn_subnet net;
+
+	fuzz_check(fn_subnet_parse("10.201.0.0/16", &net, NULL) == 0);
+	if (fn_host_services_parse(text, &net, &s, NULL) < 0)
+		return;
+	fuzz_check(s.n <= FN_HOST_SERVICES_MAX && (s.n > 0) == (text[0] != '\0'));
+	for (unsigned i = 0; i < s.n; i++)
+		fuzz_check(s.list[i].port != 0 && (s.list[i].addr == 0 || s.list[i].addr >> 24 != 0) && s.list[i].addr >> 16 != 0x0ac9);
 }
 
 static const char *header_of(void *arg, const char *name) { return strcmp(name, "missing") == 0 ? NULL : arg; }
@@ -150,6 +165,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text = fuzz_take(&in, 0, &len);
 	names(text);
 	numbers(text);
+	services(text);
 	free(text);
 	text = malloc(size + 1);
 	if (size)

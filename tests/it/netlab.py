@@ -146,6 +146,8 @@ def serve_dns(ns, asked):
                 q, peer = s.recvfrom(2048)
             except OSError:
                 return
+            if len(q) < 17:
+                continue
             end = q.index(b"\0", 12) + 5
             labels, i = [], 12
             while q[i]:
@@ -156,7 +158,8 @@ def serve_dns(ns, asked):
             value = {(SITE_NAME, b"\0\1"): socket.inet_aton(SITE), (DUAL_NAME, b"\0\1"): socket.inet_aton(SITE),
                      (DUAL_NAME, b"\0\x1c"): socket.inet_pton(socket.AF_INET6, "2001:db8::7")}.get((name, kind))
             answer = b"\xc0\x0c" + kind + b"\0\1\0\0\0\x3c" + struct.pack(">H", len(value)) + value if value else b""
-            s.sendto(q[:2] + (b"\x81\x80" if name in (SITE_NAME, DUAL_NAME) else b"\x81\x83") + b"\0\1" + (b"\0\1" if value else b"\0\0") + b"\0\0\0\0" + q[12:end] + answer, peer)
+            with contextlib.suppress(OSError):  # it was closed
+                s.sendto(q[:2] + (b"\x81\x80" if name in (SITE_NAME, DUAL_NAME) else b"\x81\x83") + b"\0\1" + (b"\0\1" if value else b"\0\0") + b"\0\0\0\0" + q[12:end] + answer, peer)
     threading.Thread(target=run, daemon=True).start()
     return s
 

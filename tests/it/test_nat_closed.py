@@ -342,7 +342,7 @@ class Closed(NatCase):
         self.stop(d)
 
     # --- how many connections ---
-    def flood(self, d, name, environments, n=1500):
+    def flood(self, d, name, environments, n=400):
         """That many environments of a function at once, each with as many connections as it gets."""
         with concurrent.futures.ThreadPoolExecutor(environments) as pool:
             list(pool.map(lambda _: self.call(d, name, "flood", to=SITE, n=n, seconds=1), range(environments)))
