@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "web/crowd.h"
 #include "web/h1conn.h"
 
 #define REPLY_HEADERS_MAX 24
@@ -26,6 +27,8 @@
 #define STALL_BYTES 16384u
 #define LINGER_US 5000000u    /* for the peer to close after the last answer */
 #define LOOK_MAX_US 5000000u  /* between two looks for connections that stall */
+#define SLOW_HEAD_US 1000000u /* who is crowded out though it has begun a request */
+#define CROWD_SHARE 64u       /* of those that rest so many parts go at once: a look at all of them is not for one */
 #define TEXTS_KEEP 1024u      /* memory kept between requests */
 
 struct fn_httpd {
@@ -55,6 +58,7 @@ struct fn_http_req {
 	/* the last look: since when it has been where it is */
 	enum fn_h1_phase phase;
 	uint64_t served, seen_served, seen_moved, since_us;
+	uint64_t peer, rests_us; /* since when: the last answer, or the beginning */
 	unsigned round;
 	/* reply */
 	struct header headers[REPLY_HEADERS_MAX];
@@ -135,6 +139,7 @@ static void on_answered(void *arg, struct fn_h1_conn *c)
 	if (r->state != REPLIED) /* a refusal */
 		return;
 	r->h->active--;
+	r->rests_us = fn_loop_now_us(r->h->loop);
 	forget_request(r);
 }
 
@@ -202,7 +207,38 @@ static const struct fn_h1_ops conn_ops = {
 	.body_max = on_body_max, .request = on_request, .closed = on_closed, .answered = on_answered, .half_close = true, .head_max = HEAD_MAX,
 	.refusal = {"{\"Type\":\"User\",\"message\":\"", "\"}"}};
 
-static int add(struct fn_httpd *h, int fd)
+/* Ends some of the connections that are in this phase, and have been since `before` or longer: false = there is none. */
+static bool crowd_out(struct fn_httpd *h, enum fn_h1_phase phase, uint64_t before)
+{
+	struct fn_crowd_one *v = malloc((h->n_conns + 1) * sizeof(*v));
+	uint64_t moved;
+	size_t n = 0, most;
+
+	if (!v)
+		return false;
+	fn_list_for_each(l, &h->conns)
+	{
+		struct fn_http_req *r = fn_list_entry(l, struct fn_http_req, link);
+
+		if (r->state == NONE && r->rests_us <= before && fn_h1_conn_phase(r->c, &moved) == phase)
+			v[n++] = (struct fn_crowd_one){.peer = r->peer, .since_us = r->rests_us, .who = r};
+	}
+	fn_crowd_sort(v, n);
+	most = n / CROWD_SHARE + 1;
+	for (size_t i = 0; i < n && i < most; i++)
+		drop(v[i].who);
+	free(v);
+	return n > 0;
+}
+
+static bool make_room(struct fn_httpd *h)
+{
+	uint64_t now = fn_loop_now_us(h->loop);
+
+	return crowd_out(h, FN_H1_IDLE, now) || (now > SLOW_HEAD_US && crowd_out(h, FN_H1_HEAD_COMES, now - SLOW_HEAD_US));
+}
+
+static int add(struct fn_httpd *h, int fd, uint64_t peer)
 {
 	struct fn_http_req *r = *h->all < h->cfg.conn_max ? calloc(1, sizeof(*r)) : NULL;
 	int ret;
@@ -211,7 +247,8 @@ static int add(struct fn_httpd *h, int fd)
 		fn_close(fd);
 		return *h->all < h->cfg.conn_max ? -ENOMEM : -ENOBUFS;
 	}
-	r->since_us = fn_loop_now_us(h->loop);
+	r->since_us = r->rests_us = fn_loop_now_us(h->loop);
+	r->peer = peer;
 	ret = fn_h1_conn_new(h->server, fd, &conn_ops, r, &r->c);
 	if (ret < 0) {
 		free(r);
@@ -227,12 +264,18 @@ static void on_accept(void *arg, int fd, uint32_t events)
 	struct fn_httpd *h = arg;
 
 	(void)events;
+	if (*h->all >= h->cfg.conn_max && !make_room(h)) {
+		pause_accepting(h);
+		return;
+	}
 	for (int i = 0; i < ACCEPTS && *h->all < h->cfg.conn_max; i++) {
-		int c = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), one = 1;
+		struct sockaddr_storage from = {0};
+		socklen_t len = sizeof(from);
+		int c = accept4(fd, (struct sockaddr *)&from, &len, SOCK_CLOEXEC | SOCK_NONBLOCK), one = 1;
 
 		if (c >= 0) {
 			(void)setsockopt(c, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-			(void)add(h, c);
+			(void)add(h, c, fn_crowd_peer(&from));
 		} else if (errno == EAGAIN) {
 			return;
 		} else if (errno != ECONNABORTED && errno != EINTR) { /* EMFILE and its like: it would be ready again and again */
@@ -240,19 +283,9 @@ static void on_accept(void *arg, int fd, uint32_t events)
 			return;
 		}
 	}
-	if (*h->all >= h->cfg.conn_max)
-		pause_accepting(h);
 }
 
-static void on_resume(void *arg)
-{
-	struct fn_httpd *h = arg;
-
-	if (*h->all < h->cfg.conn_max)
-		resume(h);
-	else if (h->paused)
-		pause_accepting(h);
-}
+static void on_resume(void *arg) { resume(arg); } /* should it still be too early, on_accept() finds out: only it knows that somebody waits */
 
 /* Ends a connection that has been waited for too long. */
 static void judge(struct fn_http_req *r, uint64_t now)
@@ -282,6 +315,8 @@ static void on_look(void *arg)
 	struct fn_httpd *h = arg;
 	uint64_t now = fn_loop_now_us(h->loop);
 
+	if (h->cfg.main && *h->all >= h->cfg.conn_max) /* the one that accepts has no other way to these */
+		(void)make_room(h);
 	fn_list_for_each_safe(l, &h->conns)
 		judge(fn_list_entry(l, struct fn_http_req, link), now);
 	if (h->n_conns > 0)
@@ -397,7 +432,7 @@ int fn_httpd_add_conn(struct fn_httpd *h, int fd)
 		fn_close(fd);
 		return r;
 	}
-	return add(h, fd);
+	return add(h, fd, 0);
 }
 
 /* --- the request --- */

@@ -8,8 +8,9 @@
  *
  * Several loops may have an httpd each, of which one accepts: `main` of the others. A connection goes from one to another with its request.
  *
- * Beyond conn_max accepting pauses until a connection ends: clients wait in the listening socket's queue, where a 503 would make each of them
- * come again at once. Who begins a request has stall_timeout_s for its whole head, then for each 16 KiB of its body (408); who is answered
+ * Beyond conn_max connections that rest between requests give way to new ones (crowd.h), else those whose request has not come within a second
+ * of its first byte. Where all are at work accepting pauses until one ends: clients wait in the listening socket's queue, where a 503 would make each
+ * of them come again at once. Who begins a request has stall_timeout_s for its whole head, then for each 16 KiB of its body (408); who is answered
  * has as long for each 16 KiB it takes. A head is at most 32 KiB (414, 431). What a request lacks of HTTP/1.1 is answered here, never delivered.
  */
 #ifndef FN_WEB_HTTPD_H
