@@ -94,10 +94,12 @@ struct signed_values {
 	char host[256], date[20], sha[65];
 };
 
-static const char *signed_header(void *arg, const char *name)
+static const char *signed_header(void *arg, const char *name, unsigned nth)
 {
 	struct signed_values *v = arg;
 
+	if (nth > 0)
+		return NULL;
 	return fn_streq(name, "host") ? v->host : fn_streq(name, "x-amz-date") ? v->date : fn_streq(name, "x-amz-content-sha256") ? v->sha : NULL;
 }
 

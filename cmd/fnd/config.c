@@ -25,6 +25,7 @@ static const struct key {
 	size_t at;
 	int64_t min, max;
 } keys[] = {
+#define HOST_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
 #define AT(m) offsetof(struct fnd_config, m)
 	{"listen", TEXT, AT(listen), 0, 0},
 	{"state_dir", PATH, AT(state_dir), 0, 0},
@@ -105,6 +106,9 @@ void fnd_config_free(struct fnd_config *c)
 		free(c->credentials[i].secret_access_key);
 	}
 	free(c->credentials);
+	for (size_t i = 0; i < c->n_hosts; i++)
+		free(c->hosts[i]);
+	free(c->hosts);
 	fnd_config_scaling_free(c);
 	fnd_config_roles_free(c);
 }
@@ -248,6 +252,27 @@ static int load_credentials(struct fnd_config *c, json_t *list, const char *file
 	return 0;
 }
 
+static int load_hosts(struct fnd_config *c, json_t *list, const char *file, struct fn_err *err)
+{
+	json_t *e;
+	size_t i;
+
+	if (!json_is_array(list))
+		return bad(err, file, "hosts", "must be a list");
+	c->hosts = calloc(json_array_size(list) + 1, sizeof(*c->hosts));
+	json_array_foreach(list, i, e) {
+		const char *name = json_string_value(e);
+
+		if (!c->hosts || fn_str_empty(name) || strlen(name) > 253 || strspn(name, HOST_CHARS) != strlen(name))
+			return bad(err, file, "hosts", "needs names or addresses, without ports");
+		c->hosts[i] = strdup(name);
+		if (!c->hosts[i])
+			return fn_err_set(err, ENOMEM, "configuration", NULL);
+		c->n_hosts++;
+	}
+	return 0;
+}
+
 int fnd_config_load(struct fnd_config *c, const char *file, struct fn_err *err)
 {
 	json_error_t je;
@@ -274,6 +299,8 @@ int fnd_config_load(struct fnd_config *c, const char *file, struct fn_err *err)
 			r = fnd_config_roles(c, v, file, err);
 		else if (fn_streq(name, "credentials"))
 			r = load_credentials(c, v, file, err);
+		else if (fn_streq(name, "hosts"))
+			r = load_hosts(c, v, file, err);
 		else
 			r = bad(err, file, name, "is no key fnd knows");
 		if (r < 0)

@@ -26,6 +26,8 @@ struct fnd_config {
 	size_t n_credentials;
 	struct fn_role *roles; /* pool/credentials.h */
 	size_t n_roles;
+	char **hosts; /* names of this machine beside its loopback's: api/origin.h */
+	size_t n_hosts;
 	int64_t uid_base, account_concurrency, memory_budget_mb;
 	int64_t prepared_least, prepared_most;     /* sandboxes made ahead: spawn/stock.h */
 	int64_t prestarted_least, prestarted_most; /* the same with a runtime in them, for each */

@@ -247,7 +247,7 @@ static int make_lanes(struct worker *w, struct fn_err *err)
 	for (unsigned i = 0; i < c.n && r == 0; i++) {
 		struct fn_lane *lane = fn_lanes_at(w->lanes, i);
 		const struct fn_api_config api = {.region = w->cfg->region, .account_id = w->cfg->account_id, .credentials = w->cfg->credentials,
-						  .n_credentials = w->cfg->n_credentials, .invoker = fn_lane_invoker(lane), .lane = lane};
+						  .n_credentials = w->cfg->n_credentials, .hosts = w->cfg->hosts, .n_hosts = w->cfg->n_hosts, .invoker = fn_lane_invoker(lane), .lane = lane};
 
 		r = w->lane_apis ? fn_api_new(&api, &w->lane_apis[i], err) : fn_err_set(err, ENOMEM, "event loops", NULL);
 	}
@@ -260,6 +260,7 @@ static int make_control_plane(struct worker *w, struct fn_err *err)
 	struct fn_api_config api = {
 		.loop = w->loop, .region = c->region, .account_id = c->account_id, .state_dir = c->state_dir,
 		.account_concurrency = (unsigned)c->account_concurrency, .credentials = c->credentials, .n_credentials = c->n_credentials,
+		.hosts = c->hosts, .n_hosts = c->n_hosts,
 		.store = w->store, .runtimes = w->runtimes, .invoker = w->invoker, .logs = w->logs, .spawn = w->spawn,
 		.snapshots = w->snapshots,
 	};

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/internal.h"
+#include "api/origin.h"
 #include "api/settling.h"
 #include "api/uploads.h"
 #include "base/cleanup.h"
@@ -236,16 +237,23 @@ void fn_call_settled(struct fn_call *call, fn_handler handler)
 static void on_request(void *arg, struct fn_http_req *req)
 {
 	struct fn_call call = {.api = arg, .req = req};
+	const struct fn_api_config *cfg = &call.api->cfg;
+	const char *fault = cfg->n_credentials > 0 ? NULL : fn_origin_fault(req, cfg->hosts, cfg->n_hosts);
 	const struct fn_aws_error *denied;
 	const struct route *r;
 
+	if (fault) {
+		fn_id_uuid(call.request_id);
+		fn_reply_error(&call, &FN_E_ACCESS_DENIED, "%s", fault);
+		return;
+	}
 	if (strcmp(fn_http_req_path(req), "/healthz") == 0) {
 		fn_http_reply(req, 200, "text/plain", "ok\n", 3);
 		return;
 	}
 	r = find_route(req, &call);
-	if (call.api->cfg.lane && (!r || r->handler != fn_h_invoke)) {
-		fn_lane_pass(call.api->cfg.lane, req);
+	if (cfg->lane && (!r || r->handler != fn_h_invoke)) {
+		fn_lane_pass(cfg->lane, req);
 		return;
 	}
 	fn_id_uuid(call.request_id);
@@ -253,14 +261,12 @@ static void on_request(void *arg, struct fn_http_req *req)
 		too_large(&call, r);
 		return;
 	}
-	if (call.api->cfg.n_credentials > 0 && !(r && r->handler == fn_h_download)) { /* a download carries its own token */
-		denied = fn_sigv4_verify(&call.api->cfg, req);
+	if (cfg->n_credentials > 0 && !(r && r->handler == fn_h_download)) { /* a download carries its own token */
+		fn_auto_buf struct fn_buf why = {0};
+
+		denied = fn_sigv4_verify(cfg, req, &why);
 		if (denied) {
-			fn_reply_error(&call, denied, "%s",
-				       denied == &FN_E_MISSING_TOKEN   ? "Missing Authentication Token"
-				       : denied == &FN_E_UNKNOWN_CLIENT ? "The security token included in the request is invalid."
-									: "The request signature we calculated does not match the signature you "
-									  "provided. Check your AWS Secret Access Key and signing method.");
+			fn_reply_error(&call, denied, "%s", why.data ? why.data : "");
 			return;
 		}
 	}

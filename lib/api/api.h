@@ -25,6 +25,8 @@ struct fn_api_config {
 	unsigned account_concurrency;
 	const struct fn_credential *credentials; /* none = requests need no signature */
 	size_t n_credentials;
+	char *const *hosts; /* beside the loopback's, the names under which requests without a signature are taken */
+	size_t n_hosts;
 	struct fn_store *store;
 	struct fn_runtimes *runtimes;
 	struct fn_invoker *invoker;
@@ -33,7 +35,7 @@ struct fn_api_config {
 	struct fn_images *images;
 	struct fn_snapshots *snapshots;
 	const char *network_from; /* what says which network functions have: for `doctor` */
-	/* NULL: the main loop. Else invocations alone are served, and region, account_id, credentials and invoker are all that counts. */
+	/* NULL: the main loop. Else invocations alone are served, and region, account_id, credentials, hosts and invoker are all that counts. */
 	struct fn_lane *lane;
 };
 

@@ -98,7 +98,7 @@ void fn_log_waits_end(struct fn_api *api); /* answers everyone who waits, or wou
 
 char *fn_download_path(struct fn_api *api, const char *sha256_hex); /* "/_fnd/code/<sha>?expires=..&token=.." */
 
-/* sigv4.c: NULL = fine, else the error to answer with. */
-const struct fn_aws_error *fn_sigv4_verify(const struct fn_api_config *cfg, struct fn_http_req *req);
+/* sigv4.c: NULL = fine, else the error to answer with, and why. */
+const struct fn_aws_error *fn_sigv4_verify(const struct fn_api_config *cfg, struct fn_http_req *req, struct fn_buf *why);
 
 #endif

@@ -2,14 +2,19 @@
 #include <nettle/memops.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "api/internal.h"
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "web/sigv4.h"
 
 #define SKEW_S 900
+#define MISMATCH \
+	"The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. " \
+	"Consult the service documentation for details."
 
 struct parts {
 	char key_id[132], date[12], region[40], service[40], signed_headers[1024], signature[68];
@@ -48,18 +53,100 @@ static bool parse(const char *header, struct parts *p)
 	       fn_str_format(p->region, sizeof(p->region), "%s", v[2]) == 0 && fn_str_format(p->service, sizeof(p->service), "%s", v[3]) == 0;
 }
 
-static bool fresh(const char *amz_date, const char *scope_date)
+/* Lambda's words for a time that is not now. */
+static bool fresh(const char *amz_date, const char *scope_date, struct fn_buf *why)
 {
-	struct tm tm = {0};
+	struct tm tm = {0}, utc;
 	const char *end = strptime(amz_date, "%Y%m%dT%H%M%SZ", &tm);
-	time_t t = timegm(&tm), now = time(NULL);
+	time_t t = timegm(&tm), now = time(NULL), edge = t < now ? now - SKEW_S : now + SKEW_S;
+	char here[20], limit[20];
 
-	return end && !*end && strlen(scope_date) == 8 && strncmp(amz_date, scope_date, 8) == 0 && t > now - SKEW_S && t < now + SKEW_S;
+	if (!end || *end) {
+		(void)fn_buf_add_str(why, "Date must be in ISO-8601 'basic format'.");
+		return false;
+	}
+	if (strlen(scope_date) != 8 || strncmp(amz_date, scope_date, 8) != 0) {
+		(void)fn_buf_addf(why, "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '%s' != '%.8s'.", scope_date, amz_date);
+		return false;
+	}
+	if (t > now - SKEW_S && t < now + SKEW_S)
+		return true;
+	strftime(here, sizeof(here), "%Y%m%dT%H%M%SZ", gmtime_r(&now, &utc));
+	strftime(limit, sizeof(limit), "%Y%m%dT%H%M%SZ", gmtime_r(&edge, &utc));
+	(void)fn_buf_addf(why, t < now ? "Signature expired: %s is now earlier than %s (%s - %d min.)" : "Signature not yet current: %s is still later than %s (%s + %d min.)",
+			  amz_date, limit, here, SKEW_S / 60);
+	return false;
 }
 
-static const char *header_of(void *arg, const char *name) { return fn_http_req_header(arg, name); }
+static bool ours(const struct fn_api_config *cfg, const struct parts *p, struct fn_buf *why)
+{
+	if (!fn_streq(p->region, cfg->region))
+		(void)fn_buf_add_str(why, "Credential should be scoped to a valid region. ");
+	if (!fn_streq(p->service, "lambda"))
+		(void)fn_buf_add_str(why, "Credential should be scoped to correct service: 'lambda'. ");
+	return why->len == 0;
+}
 
-const struct fn_aws_error *fn_sigv4_verify(const struct fn_api_config *cfg, struct fn_http_req *req)
+struct look {
+	const char *signed_headers, *name; /* name: that is looked for, of which `nth` are passed over; NULL: one that should be signed */
+	const char *found;
+	unsigned nth;
+};
+
+static bool look_unsigned(void *arg, const char *name, const char *value)
+{
+	struct look *l = arg;
+
+	(void)value;
+	if ((strncasecmp(name, "x-amz-", 6) == 0 || strcasecmp(name, "host") == 0) && !fn_sigv4_signs(l->signed_headers, name))
+		l->found = name;
+	return !l->found;
+}
+
+/* Whatever the API reads is signed: the host, and every x-amz-* header. */
+static bool all_signed(const struct fn_http_req *req, const struct parts *p, struct fn_buf *why)
+{
+	struct look l = {.signed_headers = p->signed_headers};
+
+	fn_http_req_each_header(req, look_unsigned, &l);
+	if (l.found)
+		(void)fn_buf_addf(why, "'%s' must be a 'SignedHeader' in the AWS Authorization header.", strcasecmp(l.found, "host") == 0 ? "Host" : l.found);
+	return !l.found;
+}
+
+static bool look_nth(void *arg, const char *name, const char *value)
+{
+	struct look *l = arg;
+
+	if (strcasecmp(name, l->name) == 0 && l->nth-- == 0)
+		l->found = value;
+	return !l->found;
+}
+
+static const char *header_of(void *arg, const char *name, unsigned nth)
+{
+	struct look l = {.name = name, .nth = nth};
+
+	fn_http_req_each_header(arg, look_nth, &l);
+	return l.found;
+}
+
+/* Clients differ in what they encode for signing: the path once more (AWS's rule) or not, the query as it is sent or as it should be. Each of these
+ * says the same of what is asked for. */
+static bool matches(struct fn_sigv4 *r, const struct fn_credential *c, const char *signature)
+{
+	char want[65];
+
+	for (int way = 0; way < 4; way++) {
+		r->encode_path = !(way & 1);
+		r->encode_query = way & 2;
+		if (fn_sigv4_signature(r, c->secret_access_key, want) == 0 && memeql_sec(want, signature, 64))
+			return true;
+	}
+	return false;
+}
+
+const struct fn_aws_error *fn_sigv4_verify(const struct fn_api_config *cfg, struct fn_http_req *req, struct fn_buf *why)
 {
 	const char *header = fn_http_req_header(req, "Authorization"), *date = fn_http_req_header(req, "X-Amz-Date"),
 		   *given = fn_http_req_header(req, "x-amz-content-sha256"), *body;
@@ -69,33 +156,33 @@ const struct fn_aws_error *fn_sigv4_verify(const struct fn_api_config *cfg, stru
 	char sha[65];
 	size_t len;
 
-	if (!header || !date)
+	if (!header || !date) {
+		(void)fn_buf_add_str(why, "Missing Authentication Token");
 		return &FN_E_MISSING_TOKEN;
-	if (!parse(header, &p))
+	}
+	if (!parse(header, &p)) {
+		(void)fn_buf_add_str(why, MISMATCH);
 		return &FN_E_BAD_SIGNATURE;
+	}
 	for (size_t i = 0; i < cfg->n_credentials; i++)
 		if (fn_streq(cfg->credentials[i].access_key_id, p.key_id))
 			c = &cfg->credentials[i];
-	if (!c)
+	if (!c) {
+		(void)fn_buf_add_str(why, "The security token included in the request is invalid.");
 		return &FN_E_UNKNOWN_CLIENT;
-	if (!fresh(date, p.date))
+	}
+	if (!ours(cfg, &p, why) || !fresh(date, p.date, why) || !all_signed(req, &p, why))
 		return &FN_E_BAD_SIGNATURE;
 	fn_http_req_body(req, &body, &len);
 	fn_sigv4_sha256(body, len, sha);
-	if (given && !fn_streq(given, "UNSIGNED-PAYLOAD") && !fn_streq(given, sha))
-		return &FN_E_BAD_SIGNATURE; /* what was signed is not what arrived */
 	r = (struct fn_sigv4){
 		.method = fn_http_req_method(req), .path = fn_http_req_path(req), .query = fn_http_req_raw_query(req),
 		.signed_headers = p.signed_headers, .payload_sha256 = given ? given : sha, .amz_date = date, .region = p.region,
 		.service = p.service, .header = header_of, .arg = req,
 	};
-	/* The path is encoded once more for signing; some clients leave that out, which changes nothing for plain names. */
-	for (int once = 0; once < 2; once++) {
-		char want[65];
-
-		r.encode_path = once == 0;
-		if (fn_sigv4_signature(&r, c->secret_access_key, want) == 0 && memeql_sec(want, p.signature, 64))
-			return NULL;
-	}
+	/* a digest that was signed is of what arrived */
+	if ((!given || fn_streq(given, "UNSIGNED-PAYLOAD") || fn_streq(given, sha)) && matches(&r, c, p.signature))
+		return NULL;
+	(void)fn_buf_add_str(why, MISMATCH);
 	return &FN_E_BAD_SIGNATURE;
 }

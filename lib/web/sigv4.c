@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -36,63 +37,139 @@ static void add_path(struct fn_buf *b, const char *s, bool encode)
 			(void)fn_buf_addf(b, "%%%02X", (unsigned char)*s);
 }
 
-static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+struct param {
+	size_t key, value; /* offsets in the text */
+	const char *text;
+};
 
-static int add_query(struct fn_buf *b, const char *raw)
+static int by_key_then_value(const void *a, const void *b)
 {
-	fn_auto_free char *copy = strdup(raw);
-	char *v[QUERY_MAX], *save = NULL;
+	const struct param *p = a, *q = b;
+	int r = strcmp(p->text + p->key, q->text + q->key);
+
+	return r ? r : strcmp(p->text + p->value, q->text + q->value);
+}
+
+static bool unreserved(unsigned char c) { return isalnum(c) || strchr("-._~", c); }
+
+/* As signed: each byte is itself or %XX, in one way only. A '+' is left as it is: who means a space sends %20. */
+static void add_encoded(struct fn_buf *b, const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)s[i];
+		uint8_t byte;
+
+		if (c == '%' && i + 2 < n && fn_hex_decode(s + i + 1, 2, &byte) == 0) {
+			c = byte;
+			i += 2;
+		} else if (c == '+') {
+			(void)fn_buf_add(b, "+", 1);
+			continue;
+		}
+		if (c && unreserved(c))
+			(void)fn_buf_add(b, (const char *)&c, 1);
+		else
+			(void)fn_buf_addf(b, "%%%02X", c);
+	}
+}
+
+static size_t add_part(struct fn_buf *b, const char *s, size_t n, bool encode)
+{
+	size_t at = b->len;
+
+	if (encode)
+		add_encoded(b, s, n);
+	else
+		(void)fn_buf_add(b, s, n);
+	(void)fn_buf_add(b, "", 1);
+	return at;
+}
+
+/* By name, then by value: "a=1&a-b=2" has a before a-b, though '-' comes before '='. */
+static int add_query(struct fn_buf *b, const char *raw, bool encode)
+{
+	fn_auto_buf struct fn_buf text = {0};
+	struct param v[QUERY_MAX];
 	size_t n = 0;
 
-	if (!copy)
-		return -ENOMEM;
-	for (char *p = strtok_r(copy, "&", &save); p; p = strtok_r(NULL, "&", &save)) {
+	for (size_t len; *raw; raw += len + (raw[len] == '&')) {
+		size_t key = strcspn(raw, "=&");
+
+		len = strcspn(raw, "&");
+		if (len == 0)
+			continue;
 		if (n == QUERY_MAX) /* what is left out would be unsigned */
 			return -EINVAL;
-		v[n++] = p;
+		v[n].key = add_part(&text, raw, key, encode);
+		v[n++].value = add_part(&text, raw + key + (key < len), len - key - (key < len), encode);
 	}
-	qsort(v, n, sizeof(*v), by_text);
 	for (size_t i = 0; i < n; i++)
-		(void)fn_buf_addf(b, "%s%s%s", i ? "&" : "", v[i], strchr(v[i], '=') ? "" : "=");
+		v[i].text = text.data;
+	if (n > 0)
+		qsort(v, n, sizeof(*v), by_key_then_value);
+	for (size_t i = 0; i < n; i++)
+		(void)fn_buf_addf(b, "%s%s=%s", i ? "&" : "", text.data + v[i].key, text.data + v[i].value);
 	return 0;
 }
 
-/* Trimmed, runs of spaces made one. */
-static void add_header(struct fn_buf *b, const char *name, const char *value)
+static bool is_space(char c) { return c == ' ' || c == '\t'; }
+
+/* Trimmed, runs of white space made one space. */
+static void add_value(struct fn_buf *b, const char *value)
 {
-	(void)fn_buf_addf(b, "%s:", name);
-	while (*value == ' ')
+	while (is_space(*value))
 		value++;
 	for (; *value; value++)
-		if (*value != ' ' || (value[1] && value[1] != ' '))
+		if (!is_space(*value))
 			(void)fn_buf_add(b, value, 1);
+		else if (value[1] && !is_space(value[1]))
+			(void)fn_buf_add(b, " ", 1);
+}
+
+/* All values of that name, in the order of their coming; false = there is none. */
+static bool add_header(struct fn_buf *b, const struct fn_sigv4 *r, const char *name)
+{
+	const char *value;
+	unsigned nth = 0;
+
+	(void)fn_buf_addf(b, "%s:", name);
+	for (; (value = r->header(r->arg, name, nth)); nth++) {
+		if (nth > 0)
+			(void)fn_buf_add(b, ",", 1);
+		add_value(b, value);
+	}
 	(void)fn_buf_add(b, "\n", 1);
+	return nth > 0;
+}
+
+bool fn_sigv4_signs(const char *signed_headers, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (const char *p = signed_headers; *p; p += strcspn(p, ";"), p += *p == ';')
+		if (strcspn(p, ";") == n && strncasecmp(p, name, n) == 0)
+			return true;
+	return false;
 }
 
 static int canonical(const struct fn_sigv4 *r, struct fn_buf *b)
 {
 	fn_auto_free char *names = strdup(r->signed_headers);
 	char *save = NULL;
-	bool host = false;
 
 	if (!names)
 		return -ENOMEM;
 	(void)fn_buf_addf(b, "%s\n", r->method);
 	add_path(b, r->path, r->encode_path);
 	(void)fn_buf_add(b, "\n", 1);
-	if (add_query(b, r->query) < 0)
+	if (add_query(b, r->query, r->encode_query) < 0)
 		return -EINVAL;
 	(void)fn_buf_add(b, "\n", 1);
-	for (char *n = strtok_r(names, ";", &save); n; n = strtok_r(NULL, ";", &save)) {
-		const char *value = r->header(r->arg, n);
-
-		if (!value)
+	for (char *n = strtok_r(names, ";", &save); n; n = strtok_r(NULL, ";", &save))
+		if (!add_header(b, r, n))
 			return -EINVAL;
-		host = host || fn_streq(n, "host");
-		add_header(b, n, value);
-	}
 	(void)fn_buf_addf(b, "\n%s\n%s", r->signed_headers, r->payload_sha256);
-	return host ? 0 : -EINVAL;
+	return fn_sigv4_signs(r->signed_headers, "host") ? 0 : -EINVAL;
 }
 
 static void hmac(const uint8_t *key, size_t key_len, const char *text, uint8_t out[32])

@@ -15,9 +15,13 @@ struct fn_sigv4 {
 	const char *amz_date;              /* 20230101T120000Z */
 	const char *region, *service;
 	bool encode_path;                  /* encode the sent path once more, as all services but S3 want it */
-	const char *(*header)(void *arg, const char *name); /* a signed header's value; NULL = there is none */
+	bool encode_query;                 /* what in the sent query should be encoded and is not, or otherwise, is made so */
+	const char *(*header)(void *arg, const char *name, unsigned nth); /* a signed header's value, of several the nth; NULL = there is none */
 	void *arg;
 };
+
+/* Is the header (lower case or not) one of signed_headers? */
+bool fn_sigv4_signs(const char *signed_headers, const char *name);
 
 /* The signature in lower-case hex; -EINVAL when a signed header is missing, host is not signed or there are more than
  * 128 query parameters, -ENOMEM. */

@@ -195,11 +195,11 @@ struct wanted {
 	const char *host, *date, *sha;
 };
 
-static const char *header_of(void *arg, const char *name)
+static const char *header_of(void *arg, const char *name, unsigned nth)
 {
 	const struct wanted *v = arg;
 
-	return strcmp(name, "host") == 0 ? v->host : strcmp(name, "x-amz-date") == 0 ? v->date : NULL;
+	return nth > 0 ? NULL : strcmp(name, "host") == 0 ? v->host : strcmp(name, "x-amz-date") == 0 ? v->date : NULL;
 }
 
 static void sign(struct fn_buf *out, const char *method, char *target, const char *body, size_t len)

@@ -93,14 +93,17 @@ static void services(const char *text)
 		fuzz_check(s.list[i].port != 0 && (s.list[i].addr == 0 || s.list[i].addr >> 24 != 0) && s.list[i].addr >> 16 != 0x0ac9);
 }
 
-static const char *header_of(void *arg, const char *name) { return strcmp(name, "missing") == 0 ? NULL : arg; }
+static const char *header_of(void *arg, const char *name, unsigned nth) { return nth > 1 || strcmp(name, "missing") == 0 ? NULL : arg; }
 
 static void signature(struct fuzz_in in)
 {
 	char *v[6], a[65], b[65];
-	struct fn_sigv4 s = {.header = header_of, .region = "us-east-1", .service = "lambda", .encode_path = fuzz_byte(&in) & 1};
+	struct fn_sigv4 s = {.header = header_of, .region = "us-east-1", .service = "lambda", };
+	uint8_t flags = fuzz_byte(&in);
 	int r;
 
+	s.encode_path = flags & 1;
+	s.encode_query = flags & 2;
 	for (size_t i = 0; i < 6; i++)
 		v[i] = fuzz_take(&in, '\n', NULL);
 	s.method = v[0];

@@ -31,7 +31,7 @@ def integer(text):
 
 def config_keys():
     """{"log.files": ("NUMBER", min, max)} of the tables in config.c, and what is parsed apart."""
-    keys = {"credentials": None, "roles": None, "network.mode": None, "log.level": None, "keep_alive.policy": None, "provisioned_scaling": None}
+    keys = {"credentials": None, "roles": None, "hosts": None, "network.mode": None, "log.level": None, "keep_alive.policy": None, "provisioned_scaling": None}
     for prefix, table in (("", "keys"), ("network.", "net_keys"), ("log.", "log_keys"), ("keep_alive.", "keep_keys")):
         body = re.search(rf"\b{table}\[\] = {{(.*?)^}}", CONFIG, re.M | re.S)[1]
         for name, kind, low, high in re.findall(r'{"(\w+)", (\w+), AT\(\w+\), (\w+), (\w+)}', body):

@@ -9,9 +9,15 @@
 
 static const char secret[] = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
-static const char *header(void *arg, const char *name)
+static const char *header(void *arg, const char *name, unsigned nth)
 {
+	static const char *const values[] = {" first \t value ", "second", "a   b\tc"};
+
 	(void)arg;
+	if (fn_streq(name, "my-header1"))
+		return nth < 3 ? values[nth] : NULL;
+	if (nth > 0)
+		return NULL;
 	return fn_streq(name, "host") ? "example.amazonaws.com" : fn_streq(name, "x-amz-date") ? "20150830T123600Z" : NULL;
 }
 
@@ -53,4 +59,59 @@ START_TEST(refusals)
 }
 END_TEST
 
-TEST_MAIN("web/sigv4", published_vectors, refusals)
+static void equal(const char *a, const char *b, bool encode)
+{
+	struct fn_sigv4 r = request();
+	char one[65], other[65];
+
+	r.query = a;
+	r.encode_query = encode;
+	ck_assert_int_eq(fn_sigv4_signature(&r, secret, one), 0);
+	r.query = b;
+	r.encode_query = false;
+	ck_assert_int_eq(fn_sigv4_signature(&r, secret, other), 0);
+	ck_assert_msg(strcmp(one, other) == 0, "%s and %s", a, b);
+}
+
+static void differ(const char *a, const char *b)
+{
+	struct fn_sigv4 r = request();
+	char one[65], other[65];
+
+	r.encode_query = true;
+	r.query = a;
+	ck_assert_int_eq(fn_sigv4_signature(&r, secret, one), 0);
+	r.query = b;
+	ck_assert_int_eq(fn_sigv4_signature(&r, secret, other), 0);
+	ck_assert_msg(strcmp(one, other) != 0, "%s and %s", a, b);
+}
+
+/* What it is sorted by shows in that the order of sending does not matter, and in AWS's vectors (get-vanilla-query-order-*). */
+START_TEST(queries)
+{
+	struct fn_sigv4 r = request();
+	char canonical_order[65], out[65];
+
+	equal("a-b=2&a=1", "a=1&a-b=2", false);
+	equal("b=2&b=1&a", "a=&b=1&b=2", false);
+	equal("Qualifier=$LATEST", "Qualifier=%24LATEST", true);
+	equal("x=%3a%7e%41&&y", "x=%3A~A&y=", true);
+	equal("x=a+b", "x=a+b", true);
+	equal("x=%2&y=%zz", "x=%252&y=%25zz", true);
+	differ("a=1", "a=2");
+	differ("a=1&a=2", "a=1");
+	differ("a=%31%26b=2", "a=1&b=2");
+	/* by name, then value: sorted as "k=v" texts, a-b=2 would come first */
+	r.query = "a=1&a-b=2";
+	ck_assert_int_eq(fn_sigv4_signature(&r, secret, canonical_order), 0);
+	ck_assert_str_eq(canonical_order, "321dff75bd2a219c1b95fc5dbc497343614dbe8f73319c9d9c415bca43078ce2");
+	r = request();
+	r.signed_headers = "host;my-header1;x-amz-date"; /* three of them: "first value,second,a b c" */
+	ck_assert_int_eq(fn_sigv4_signature(&r, secret, out), 0);
+	ck_assert_str_eq(out, "8298d43335fab6c0f16a2b6dacacef942de23117f49326039711fd646d1d3b2a");
+	ck_assert(fn_sigv4_signs("host;x-amz-date", "X-Amz-Date") && fn_sigv4_signs("host;x-amz-date", "Host") && !fn_sigv4_signs("host;x-amz-date", "x-amz") &&
+		  !fn_sigv4_signs("host;x-amz-date", "date") && !fn_sigv4_signs("", "host") && !fn_sigv4_signs("host", ""));
+}
+END_TEST
+
+TEST_MAIN("web/sigv4", published_vectors, queries, refusals)
