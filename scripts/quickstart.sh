@@ -15,10 +15,8 @@ die() { echo "quickstart: $*" >&2; exit 1; }
 [ "$(id -u)" = 0 ] || die "must run as root: namespaces, mounts and cgroups are made by root (the daemon itself gives its privileges up)"
 step "Packages"
 scripts/deps.sh --run
-step "Build"
-make --no-print-directory -j"$(nproc)" B="$B" all
-step "Base images (downloaded and built the first time)"
-make --no-print-directory B="$B" quickstart-images
+step "Build, and base images (downloaded and built the first time)"
+make --no-print-directory -j"$(($(nproc) + 1))" B="$B" quickstart-images all # both at once: an image is made by one process, which waits for the network
 
 port=3001
 while (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do port=$((port + 1)); done
