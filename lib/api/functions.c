@@ -138,7 +138,6 @@ static void created(struct fn_upload *u, const struct fn_err *failed, uint64_t b
 	else if (r < 0)
 		reply_err(&u->call, &err);
 	else {
-		fn_invoker_expect(cfg->invoker, u->f);
 		fn_snapshots_look(cfg->snapshots);
 		fn_settling_begin(u->call.api, u->f->name, true);
 		fn_reply_json(&u->call, 201, fn_function_json(u->call.api, version ? version : u->f, NULL, false));
@@ -238,7 +237,6 @@ static void store_update(struct fn_call *call, struct fn_function *f, bool publi
 		r = fn_err_set(&err, ENOMEM, "publish version", NULL);
 	if (r == 0) {
 		fn_settling_begin(call->api, f->name, false);
-		fn_invoker_expect(cfg->invoker, f);
 		fn_snapshots_look(cfg->snapshots);
 	}
 	if (r == -ENOENT) /* deleted meanwhile */

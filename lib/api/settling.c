@@ -17,6 +17,7 @@
 struct settling {
 	struct fn_list link;
 	uint64_t due_us;
+	uint64_t awaits; /* the number of what is being prepared for its first environment; 0 = nothing, or it is ready */
 	char name[144];
 };
 
@@ -94,9 +95,10 @@ static void arm(struct fn_api *api)
 
 	fn_list_for_each(l, &api->settling)
 	{
-		uint64_t due = fn_list_entry(l, struct settling, link)->due_us;
+		const struct settling *s = fn_list_entry(l, struct settling, link);
 
-		first = due < first ? due : first;
+		if (!s->awaits && s->due_us < first)
+			first = s->due_us;
 	}
 	(void)fn_loop_rearm_timer(api->cfg.loop, api->settling_timer, first);
 }
@@ -110,7 +112,7 @@ static void on_timer(void *arg)
 	{
 		struct settling *s = fn_list_entry(l, struct settling, link);
 
-		if (s->due_us > now)
+		if (s->due_us > now || s->awaits)
 			continue;
 		if (settle(api, s->name) < 0) {
 			s->due_us = now + AGAIN_US;
@@ -123,8 +125,23 @@ static void on_timer(void *arg)
 	arm(api);
 }
 
+static void on_prepared(void *arg, uint64_t number)
+{
+	struct fn_api *api = arg;
+
+	fn_list_for_each(l, &api->settling)
+	{
+		struct settling *s = fn_list_entry(l, struct settling, link);
+
+		if (s->awaits == number)
+			s->awaits = 0;
+	}
+	arm(api);
+}
+
 void fn_settling_begin(struct fn_api *api, const char *name, bool created)
 {
+	const struct fn_function *latest = fn_store_get(api->cfg.store, name, NULL);
 	struct settling *s = find(api, name);
 
 	if (!s) {
@@ -135,6 +152,9 @@ void fn_settling_begin(struct fn_api *api, const char *name, bool created)
 		fn_list_push_back(&api->settling, &s->link);
 	}
 	s->due_us = api->draining ? 0 : fn_loop_now_us(api->cfg.loop) + (created ? CREATE_US : UPDATE_US);
+	s->awaits = latest && !api->draining ? fn_invoker_await(api->cfg.invoker, latest, on_prepared, api) : 0;
+	if (latest && !s->awaits)
+		fn_invoker_expect(api->cfg.invoker, latest);
 	arm(api);
 }
 
@@ -151,7 +171,8 @@ void fn_settling_forget(struct fn_api *api, const char *name)
 
 void fn_settling_hold(struct fn_call *call, const char *name)
 {
-	struct held *h = find(call->api, name) ? calloc(1, sizeof(*h)) : NULL;
+	struct settling *s = find(call->api, name);
+	struct held *h = s ? calloc(1, sizeof(*h)) : NULL;
 
 	if (!h) {
 		fn_reply_error(call, &FN_E_CONFLICT,
@@ -161,6 +182,8 @@ void fn_settling_hold(struct fn_call *call, const char *name)
 	h->call = *call;
 	(void)fn_str_format(h->name, sizeof(h->name), "%s", name);
 	fn_list_push_back(&call->api->held, &h->link);
+	s->awaits = 0; /* a slow first invocation is better than one that waits for what would make it quick */
+	arm(call->api);
 }
 
 int fn_settling_open(struct fn_api *api)

@@ -3,6 +3,9 @@
  * function is Pending, an update InProgress. Meanwhile another update and PublishVersion are refused (409), invocations of an updated
  * function run what it was before, and those of a new one wait until it is Active, where Lambda refuses them.
  *
+ * It lasts until a runtime for its first environment has been started ahead, 2 s at most (fn_invoker_await()), unless somebody waits for it:
+ * who creates a function and waits until it is Active meets no slower a cold start than it has later.
+ *
  * Nothing of it survives a restart: then everything is in force (store/functions.h).
  */
 #ifndef FN_API_SETTLING_H

@@ -213,3 +213,61 @@ class StartedAhead(Case):
 
 if __name__ == "__main__":
     unittest.main()
+
+
+class Pending(Case):
+    """A new function is Active when a runtime for it has been started ahead: who waits for that meets a cold start like all later ones."""
+    daemon = Prepared.daemon
+    SOURCE = "def handler(event, context):\n    return event\n"
+
+    def state(self, d, name):
+        return d.request("GET", f"/2015-03-31/functions/{name}/configuration").json["State"]
+
+    def test_the_first_invocation_finds_a_runtime_started_ahead(self):
+        d = self.daemon(prepared_least=1)
+        d.create_python("python", self.SOURCE)
+        d.settled("python")
+        self.assertIn("runtime started ahead", d.invoke("python", {}, tail=True).log)
+        if "nodejs22.x" not in next(c["Detail"] for c in d.doctor()["Checks"] if c["Name"] == "base images"):
+            self.skipTest("the nodejs22.x image is not installed")
+        for memory in (512, 1024, 1769):  # a kind of its own each, and node takes its time
+            name = f"node-{memory}"
+            d.create(name, make_zip({"f.js": "exports.handler = async (event) => event;"}), runtime="nodejs22.x", handler="f.handler", MemorySize=memory)
+            d.settled(name)
+            self.assertIn("runtime started ahead", d.invoke(name, {}, tail=True).log)
+        d.configure("python", Runtime="nodejs22.x", MemorySize=300, Handler="f.handler")  # in force when that is ready
+        self.assertTrue(any(kind.startswith("nodejs22.x-") and kind.endswith("-300") and n for kind, n in d.doctor()["Prepared"].items()), d.doctor()["Prepared"])
+
+    def test_who_invokes_meanwhile_does_not_wait_for_the_stock(self):
+        d = self.daemon()
+        d.create_python("f", self.SOURCE)
+        self.assertEqual(d.invoke("f", {"a": 1}).json, {"a": 1})
+
+    def test_nothing_to_wait_for(self):
+        for d, more in (self.daemon(prestarted_most=0), {}), (self.d, {"Environment": {"Variables": {"PYTHONHASHSEED": "1"}}}):
+            def quick():  # patience is 2 s; a busy machine may take as long for other reasons, but not for ever
+                d.delete("f")
+                began = time.monotonic()
+                d.create_python("f", self.SOURCE, **more)
+                d.settled("f")
+                return time.monotonic() - began < 1.5
+            wait_until("it is active at once", quick, 60)
+            self.assertEqual(d.invoke("f", {"a": 1}).json, {"a": 1})
+
+    def test_the_end_of_fn_spawnd_ends_the_wait(self):
+        for _ in range(10):
+            d = self.daemon(prepared_least=1)
+            d.create_python("f", self.SOURCE)
+            spawnd = d.pids()["spawnd"][0]
+            os.kill(spawnd, signal.SIGSTOP)
+            try:
+                time.sleep(0.3)
+                waits = self.state(d, "f") == "Pending"
+            finally:
+                os.kill(spawnd, signal.SIGKILL)
+            if waits:  # else it came too late
+                break
+        else:
+            self.skipTest("runtimes are started too quickly here to be caught")
+        d.settled("f")
+        wait_until("it runs", lambda: d.invoke("f", {"a": 1}).json == {"a": 1}, 60)
