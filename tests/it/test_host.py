@@ -46,7 +46,7 @@ class Quickstart(unittest.TestCase):
             self.assertFalse(os.path.exists(bogus + "/called"))
         self.assertRegex(r.stdout, r"(?m)^==> First invocation: cold, .*\(with none, the first one has just taken [\d.]+ ms here\)$")
         cold, warm = r.stdout.split("==> First invocation")[1].split("==> Second invocation")
-        self.assertIn("runtime started ahead\t", cold)
+        self.assertIn("runtime started ahead", cold)
         self.assertIn('"Hello, cold!"', cold)
         self.assertNotIn("Cold Start", warm)
         self.assertRegex(r.stdout, r"==> It works \(\d+ s in all\)")
