@@ -58,8 +58,22 @@ def handler(e, c):
         """The order of Lambda's python3.11, and .pth files of the function's directory."""
         path, variable, no_site, custom, seen = self.ok(self.package({"f.py": self.PATH, "own.pth": "import sys; sys.seen = 'pth'\nlib\n", "lib/inlib.py": "", "sitecustomize.py": "import sys; sys.seen = 'no'"})).json
         self.assertEqual(path[:8], ["/var/task", "/opt/python/lib/python3.11/site-packages", "/opt/python", "/var/lang/lib/python3.11/site-packages"] + self.TAIL)
-        self.assertIn("/var/task/lib", path[8:])
+        self.assertEqual(path[8], "/var/lang/lib/python3.11/site-packages")
+        self.assertIn("/var/task/lib", path[9:])
         self.assertEqual((variable, no_site, custom, seen), ("/var/runtime", 0, False, "pth"))  # /var/task is no place for a sitecustomize, on Lambda neither
+
+    def test_the_interpreter_by_itself(self):
+        """A child has what the function has, but for its directories."""
+        f = self.package({"f.py": """
+import json, subprocess
+def handler(e, c):
+    run = lambda *args: subprocess.run(["python3", *args], capture_output=True, text=True)
+    return [json.loads(run("-c", "import boto3, sys, json; print(json.dumps([sys.path, sys.prefix, sys.executable]))").stdout), run("-m", "pip", "--version").stdout, run("-c", "import setuptools").returncode]
+"""})
+        (path, prefix, exe), pip, setuptools = self.ok(f).json
+        self.assertEqual(path, [""] + self.TAIL + ["/var/lang/lib/python3.11/site-packages"])
+        self.assertEqual((prefix, exe, setuptools), ("/var/lang", "/var/lang/bin/python3", 0))
+        self.assertRegex(pip, r"^pip [\d.]+ from /var/lang/lib/python3.11/site-packages/pip \(python 3.11\)")
 
     def test_pythonpath_and_sitecustomize(self):
         f = self.package({"f.py": self.PATH, "start/sitecustomize.py": "import sys, logging; sys.seen = logging.getLogger().handlers == []"}, Environment={"Variables": {"PYTHONPATH": "/var/task/start"}})

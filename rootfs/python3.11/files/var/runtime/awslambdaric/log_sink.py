@@ -28,11 +28,14 @@ def _rest(fd, data, n):
             pass
 
 
+_write = io.FileIO.write
+
+
 class _Descriptor(io.FileIO):
     """Unbuffered, and never short."""
 
     def write(self, data):
-        n = super().write(data)
+        n = _write(self, data)
         if n != len(data):
             _rest(self.fileno(), data, n)
         return len(data)
