@@ -1,11 +1,14 @@
 # Tests. make check: everything; make unit; make it T=test_limits; make check-vm: in a VM with a unified cgroup v2.
-FIXTURES := $(B)/fixtures/bootstrap $(B)/fixtures/escape
+FIXTURE_LINK := -static
+FIXTURES := $(B)/fixtures/bootstrap $(B)/fixtures/escape $(B)/fixtures/inside
 $(B)/fixtures/bootstrap: tests/fixtures/bootstrap.c tests/fixtures/client.c tests/fixtures/client.h
 $(B)/fixtures/escape: tests/fixtures/escape.c tests/fixtures/escape_outside.c tests/fixtures/escape.h
+$(B)/fixtures/inside: tests/fixtures/inside.c
+$(B)/fixtures/inside: FIXTURE_LINK := # the image's own C library is what it asks
 $(FIXTURES):
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  CC $<")
-	$(Q)$(CC) -std=gnu17 -O2 -Wall -Wextra -Werror -static -s -o $@ $(filter %.c,$^)
+	$(Q)$(CC) -std=gnu17 -O2 -Wall -Wextra -Werror $(FIXTURE_LINK) -s -o $@ $(filter %.c,$^)
 fixtures: $(FIXTURES)
 
 # make SAN=address,undefined check: all of it with a sanitized build in $(B)/..., nothing left out but what the sanitizers themselves forbid:
