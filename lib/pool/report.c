@@ -193,7 +193,7 @@ void fn_report_fault(struct fn_worker *w, const char *message, const char *type)
 {
 	char line[512], *q;
 
-	snprintf(line, sizeof(line), "RequestId: %s Error: %s\n%s", w->inv->id, message, type);
+	snprintf(line, sizeof(line), "%s%s%sError: %s\n%s", w->inv ? "RequestId: " : "", w->inv ? w->inv->id : "", w->inv ? " " : "", message, type);
 	if (!w->group->json) {
 		text(w, "%s\n", line);
 		return;

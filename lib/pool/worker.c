@@ -324,8 +324,17 @@ static void on_init_error(void *arg, char *body, size_t len, const char *error_t
 	fn_worker_arm(w, fn_pool_now_us(w->group->pool) + 100000u);
 }
 
+static void on_unruly(void *arg)
+{
+	struct fn_worker *w = arg;
+
+	fn_log_warn("an environment of %s is ended: it sends wrong requests to its Runtime API without end", w->group->function->name);
+	fn_report_fault(w, "The runtime sends wrong requests to the Runtime API without end: its environment is ended", "Runtime.ExitError");
+	fn_worker_end(w);
+}
+
 const struct fn_rt_ops fn_worker_rt_ops = {on_next, on_response, on_error, on_too_large, on_init_error,
-					   fn_worker_on_snapshot, fn_worker_on_snapshot_refused, on_init_error};
+					   fn_worker_on_snapshot, fn_worker_on_snapshot_refused, on_init_error, on_unruly};
 
 /* --- deadlines --- */
 static void invocation_timed_out(struct fn_worker *w)

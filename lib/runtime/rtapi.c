@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "base/bucket.h"
 #include "base/cleanup.h"
 #include "base/str.h"
 
@@ -19,6 +20,12 @@
 #define CONNS_MAX 16
 #define ACCEPT_PAUSE_US 100000u /* when there is no descriptor or memory for another connection */
 #define OTHER_BODY_MAX (256u << 10) /* of what is not the result or the init error that is waited for */
+/* What gets a runtime nowhere (wrong requests, connections without a request, pings) has a budget. Beyond it answers come late; one that goes on
+ * and on with what is wrong is ended. */
+#define IDLE_TALK_RATE 10u
+#define IDLE_TALK_BURST 100u
+#define PACE_US 20000u
+#define WRONG_MAX 500u
 #define MIME_CAUSE "application/vnd.aws.lambda.error.cause+json"
 
 enum state { START, WAITING, RUNNING, RESPONDED, INIT_FAILED, SNAPSHOT };
@@ -33,10 +40,25 @@ struct fn_rt {
 	int listen_fd;
 	uint64_t io, resume; /* the listening socket; a timer while it is not watched */
 	enum state state;
-	struct fn_h1_conn *conns[CONNS_MAX];
+	struct conn {
+		struct fn_h1_conn *c; /* NULL: free */
+		uint64_t number;      /* they come in this order */
+		bool useful;          /* it has brought a request that was right */
+		struct held *held;    /* the answer that it waits for */
+	} conns[CONNS_MAX];
+	uint64_t n_accepted, pace; /* pace: the timer of what is held */
+	struct fn_bucket idle_talk;
+	unsigned wrong; /* beyond the budget, since it was full */
 	struct fn_h1_conn *next;    /* its `next` is pending */
 	struct fn_h1_conn *posting; /* the one result under way: only it may be large */
 	struct fn_invocation *inv;
+};
+
+struct held {
+	unsigned status;
+	const char *type;
+	size_t len;
+	char body[];
 };
 
 static const struct fn_h1_ops conn_ops;
@@ -70,8 +92,116 @@ static void on_resume(void *arg)
 /* Else it would be ready again and again. */
 static void pause_accepting(struct fn_rt *rt)
 {
-	if (fn_loop_add_timer(rt->loop, fn_loop_now_us(rt->loop) + ACCEPT_PAUSE_US, on_resume, rt, &rt->resume) == 0)
+	if (!rt->resume && fn_loop_add_timer(rt->loop, fn_loop_now_us(rt->loop) + ACCEPT_PAUSE_US, on_resume, rt, &rt->resume) == 0)
 		(void)fn_loop_mod_io(rt->loop, rt->io, 0);
+}
+
+static struct conn *slot_of(struct fn_rt *rt, const struct fn_h1_conn *c)
+{
+	for (unsigned i = 0; i < CONNS_MAX; i++)
+		if (rt->conns[i].c == c)
+			return &rt->conns[i];
+	return NULL;
+}
+
+static void mark_useful(struct fn_rt *rt, const struct fn_h1_conn *c)
+{
+	struct conn *slot = slot_of(rt, c);
+
+	if (slot)
+		slot->useful = true;
+}
+
+/* --- what gets nowhere --- */
+/* Is it within the budget? */
+static bool may_talk(struct fn_rt *rt, bool wrong)
+{
+	if (fn_bucket_fill(&rt->idle_talk, fn_loop_now_us(rt->loop), IDLE_TALK_RATE, IDLE_TALK_BURST) == IDLE_TALK_BURST)
+		rt->wrong = 0;
+	if (fn_bucket_take(&rt->idle_talk, 1))
+		return true;
+	if (wrong && ++rt->wrong == WRONG_MAX && rt->ops->on_unruly)
+		rt->ops->on_unruly(rt->arg);
+	return false;
+}
+
+static void answer_held(struct fn_rt *rt)
+{
+	fn_loop_clear(rt->loop, &rt->pace);
+	for (unsigned i = 0; i < CONNS_MAX; i++) {
+		fn_auto_free struct held *h = fn_take_ptr(rt->conns[i].held);
+		struct fn_h1_reply r = {0};
+
+		if (!h)
+			continue;
+		r = (struct fn_h1_reply){.status = h->status, .content_type = h->type, .body = h->body, .len = h->len};
+		fn_h1_conn_reply(rt->conns[i].c, &r);
+	}
+}
+
+static void on_pace(void *arg) { answer_held(arg); }
+
+/* Now, or late: while it waits, nothing more is read from the connection. */
+static void answer_idle_talk(struct fn_rt *rt, struct fn_h1_conn *c, const struct fn_h1_reply *reply, bool wrong)
+{
+	struct conn *slot = slot_of(rt, c);
+	struct held *h = NULL;
+
+	if (!may_talk(rt, wrong) && slot)
+		h = malloc(sizeof(*h) + reply->len);
+	if (h && !rt->pace && fn_loop_add_timer(rt->loop, fn_loop_now_us(rt->loop) + PACE_US, on_pace, rt, &rt->pace) < 0)
+		free(fn_take_ptr(h));
+	if (!h) {
+		fn_h1_conn_reply(c, reply);
+		return;
+	}
+	*h = (struct held){.status = reply->status, .type = reply->content_type, .len = reply->len};
+	memcpy(h->body, reply->body, reply->len);
+	slot->held = h;
+}
+
+/* --- connections --- */
+static void conn_closed(void *arg, struct fn_h1_conn *c)
+{
+	struct fn_rt *rt = arg;
+	struct conn *slot = slot_of(rt, c);
+	bool useful = !slot || slot->useful;
+
+	if (slot) {
+		free(slot->held);
+		*slot = (struct conn){0};
+	}
+	if (rt->posting == c)
+		rt->posting = NULL;
+	if (rt->next == c) { /* it died while it waited */
+		rt->next = NULL;
+		rt->state = RESPONDED;
+	}
+	if (!useful && !may_talk(rt, true))
+		pause_accepting(rt);
+}
+
+/* A free place; if need be that of the connection that came first of those that are idle. NULL: all are in the middle of something. */
+static struct conn *make_place(struct fn_rt *rt)
+{
+	struct conn *place = slot_of(rt, NULL);
+	struct fn_h1_conn *c;
+	uint64_t moved;
+
+	if (place)
+		return place;
+	for (unsigned i = 0; i < CONNS_MAX; i++) {
+		struct conn *s = &rt->conns[i];
+
+		if ((!place || s->number < place->number) && fn_h1_conn_phase(s->c, &moved) == FN_H1_IDLE)
+			place = s;
+	}
+	if (!place)
+		return NULL;
+	c = place->c;
+	conn_closed(rt, c);
+	fn_h1_conn_close(c);
+	return place;
 }
 
 static void on_accept(void *arg, int fd, uint32_t events)
@@ -79,23 +209,25 @@ static void on_accept(void *arg, int fd, uint32_t events)
 	struct fn_rt *rt = arg;
 
 	(void)events;
-	for (;;) {
+	for (unsigned n = 0; n < CONNS_MAX && !rt->resume; n++) {
 		int c = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		unsigned i = 0;
+		struct conn *slot;
 
 		if (c < 0) {
 			if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
 				pause_accepting(rt);
 			return;
 		}
-		while (i < CONNS_MAX && rt->conns[i])
-			i++;
-		if (i == CONNS_MAX) { /* it holds far more connections than any runtime needs */
+		slot = make_place(rt);
+		if (!slot) { /* it holds far more connections than any runtime needs */
 			fn_close(c);
+			if (!may_talk(rt, true))
+				pause_accepting(rt);
 			continue;
 		}
 		set_options(c);
-		(void)fn_h1_conn_new(rt->server, c, &conn_ops, rt, &rt->conns[i]);
+		slot->number = ++rt->n_accepted;
+		(void)fn_h1_conn_new(rt->server, c, &conn_ops, rt, &slot->c);
 	}
 }
 
@@ -119,46 +251,32 @@ int fn_rt_new(struct fn_loop *loop, struct fn_h1_server *server, int listen_fd, 
 	return 0;
 }
 
-static void conn_closed(void *arg, struct fn_h1_conn *c)
-{
-	struct fn_rt *rt = arg;
-
-	for (unsigned i = 0; i < CONNS_MAX; i++)
-		if (rt->conns[i] == c)
-			rt->conns[i] = NULL;
-	if (rt->posting == c)
-		rt->posting = NULL;
-	if (rt->next == c) { /* it died while it waited */
-		rt->next = NULL;
-		rt->state = RESPONDED;
-	}
-}
-
-static void reply_error(struct fn_h1_conn *c, unsigned status, const char *type, const char *message)
+static void reply_error(struct fn_rt *rt, struct fn_h1_conn *c, unsigned status, const char *type, const char *message)
 {
 	char body[512];
 	struct fn_h1_reply r = {.status = status, .content_type = "application/json", .body = body};
 
 	r.len = (size_t)snprintf(body, sizeof(body), "{\"errorMessage\":\"%s\",\"errorType\":\"%s\"}\n", message, type);
-	fn_h1_conn_reply(c, &r);
+	answer_idle_talk(rt, c, &r, true);
 }
 
-static void reply_state(struct fn_h1_conn *c, const struct fn_rt *rt, const char *to)
+static void reply_state(struct fn_rt *rt, struct fn_h1_conn *c, const char *to)
 {
 	char text[256];
 
 	snprintf(text, sizeof(text), "State transition from %s to %s failed for runtime. Error: State transition is not allowed",
 		 state_names[rt->state], to);
-	reply_error(c, 403, "InvalidStateTransition", text);
+	reply_error(rt, c, 403, "InvalidStateTransition", text);
 }
 
 /* Whoever waits for the function's answer is served before the runtime that gave it. One that has sent its `next` along gets this with the event. */
-static void reply_ok(struct fn_h1_conn *c)
+static void reply_ok(struct fn_rt *rt, struct fn_h1_conn *c)
 {
 	static const char ok[] = "{\"status\":\"OK\"}\n";
 	static const struct fn_h1_reply r = {.status = 202, .content_type = "application/json", .body = ok, .len = sizeof(ok) - 1, .later = true,
 					     .joins = true};
 
+	mark_useful(rt, c);
 	fn_h1_conn_reply(c, &r);
 }
 
@@ -202,9 +320,10 @@ void fn_rt_detach(struct fn_rt *rt)
 {
 	fn_loop_clear(rt->loop, &rt->io);
 	fn_loop_clear(rt->loop, &rt->resume);
+	answer_held(rt);
 	for (unsigned i = 0; i < CONNS_MAX; i++)
-		if (rt->conns[i])
-			fn_h1_conn_detach(rt->conns[i]);
+		if (rt->conns[i].c)
+			fn_h1_conn_detach(rt->conns[i].c);
 }
 
 int fn_rt_attach(struct fn_rt *rt, struct fn_loop *loop, struct fn_h1_server *server)
@@ -214,7 +333,7 @@ int fn_rt_attach(struct fn_rt *rt, struct fn_loop *loop, struct fn_h1_server *se
 	rt->loop = loop;
 	rt->server = server;
 	for (unsigned i = 0; i < CONNS_MAX; i++) {
-		struct fn_h1_conn *c = rt->conns[i];
+		struct fn_h1_conn *c = rt->conns[i].c;
 
 		if (c && fn_h1_conn_attach(c, server) < 0) {
 			conn_closed(rt, c);
@@ -230,9 +349,12 @@ void fn_rt_close(struct fn_rt *rt)
 		return;
 	fn_loop_clear(rt->loop, &rt->io);
 	fn_loop_clear(rt->loop, &rt->resume);
+	fn_loop_clear(rt->loop, &rt->pace);
 	fn_close(rt->listen_fd);
-	for (unsigned i = 0; i < CONNS_MAX; i++)
-		fn_h1_conn_close(rt->conns[i]);
+	for (unsigned i = 0; i < CONNS_MAX; i++) {
+		free(rt->conns[i].held);
+		fn_h1_conn_close(rt->conns[i].c);
+	}
 	fn_invocation_unref(rt->inv);
 	free(rt);
 }
@@ -240,9 +362,10 @@ void fn_rt_close(struct fn_rt *rt)
 static void on_next(struct fn_rt *rt, struct fn_h1_conn *c)
 {
 	if (rt->state == RUNNING || rt->state == INIT_FAILED || rt->state == SNAPSHOT || rt->next) {
-		reply_state(c, rt, "RuntimeReady");
+		reply_state(rt, c, "RuntimeReady");
 		return;
 	}
+	mark_useful(rt, c);
 	rt->state = WAITING;
 	rt->next = c;
 	rt->ops->on_next(rt->arg);
@@ -295,20 +418,20 @@ static void on_result(struct fn_rt *rt, struct fn_h1_conn *c, struct fn_h1 *req,
 	size_t len = 0;
 
 	if (!is_current(rt, id, id_len)) {
-		reply_error(c, 400, "InvalidRequestID", "Invalid request ID");
+		reply_error(rt, c, 400, "InvalidRequestID", "Invalid request ID");
 		return;
 	}
 	if (rt->posting) { /* another connection is at it */
-		reply_state(c, rt, "RuntimeInvocationResponse");
+		reply_state(rt, c, "RuntimeInvocationResponse");
 		return;
 	}
 	mode = fn_h1_header(req, "Lambda-Runtime-Function-Response-Mode");
 	if (mode && strcasecmp(mode, "streaming") != 0) {
-		reply_error(c, 400, "InvalidFunctionResponseMode", "Invalid function response mode");
+		reply_error(rt, c, 400, "InvalidFunctionResponseMode", "Invalid function response mode");
 		return;
 	}
 	if (req->too_large) {
-		reply_error(c, 413, "RequestEntityTooLarge", "Exceeded maximum allowed payload size (6291556 bytes).");
+		reply_error(rt, c, 413, "RequestEntityTooLarge", "Exceeded maximum allowed payload size (6291556 bytes).");
 		rt->state = RESPONDED;
 		fn_invocation_unref(fn_take_ptr(rt->inv));
 		rt->ops->on_too_large(rt->arg);
@@ -330,7 +453,7 @@ static void on_result(struct fn_rt *rt, struct fn_h1_conn *c, struct fn_h1 *req,
 	} else {
 		body = is_error ? take_error(req, &req->body, &len) : fn_buf_take(&req->body, &len);
 	}
-	reply_ok(c);
+	reply_ok(rt, c);
 	rt->state = RESPONDED;
 	fn_invocation_unref(fn_take_ptr(rt->inv));
 	if (is_error)
@@ -346,17 +469,17 @@ static void on_init_error(struct fn_rt *rt, struct fn_h1_conn *c, struct fn_h1 *
 	size_t len = 0;
 
 	if (rt->state != START) {
-		reply_state(c, rt, "RuntimeInitError");
+		reply_state(rt, c, "RuntimeInitError");
 		return;
 	}
 	if (req->too_large) {
-		reply_error(c, 413, "RequestEntityTooLarge", "Exceeded maximum allowed payload size (6291556 bytes).");
+		reply_error(rt, c, 413, "RequestEntityTooLarge", "Exceeded maximum allowed payload size (6291556 bytes).");
 		return;
 	}
 	snprintf(error_type, sizeof(error_type), "%s", type ? type : "Runtime.Unknown");
 	body = take_error(req, &req->body, &len);
 	rt->state = INIT_FAILED;
-	reply_ok(c);
+	reply_ok(rt, c);
 	tell(rt->arg, body, len, error_type);
 }
 
@@ -366,11 +489,11 @@ static void on_snapshot(struct fn_rt *rt, struct fn_h1_conn *c, struct fn_h1 *re
 	int fd;
 
 	if (rt->state != START) {
-		reply_state(c, rt, "RuntimeSnapshot");
+		reply_state(rt, c, "RuntimeSnapshot");
 		return;
 	}
 	if (!protocol || strcmp(protocol, "tar") != 0) {
-		reply_error(c, 400, "InvalidRequest", "Upgrade: tar is expected");
+		reply_error(rt, c, 400, "InvalidRequest", "Upgrade: tar is expected");
 		return;
 	}
 	conn_closed(rt, c);
@@ -386,7 +509,7 @@ static void on_snapshot_refused(struct fn_rt *rt, struct fn_h1_conn *c, struct f
 	char why[256];
 
 	if (rt->state != START && rt->state != SNAPSHOT) {
-		reply_state(c, rt, "RuntimeSnapshot");
+		reply_state(rt, c, "RuntimeSnapshot");
 		return;
 	}
 	snprintf(why, sizeof(why), "%.*s", (int)(req->body.len < sizeof(why) ? req->body.len : sizeof(why) - 1), req->body.len ? req->body.data : "");
@@ -394,7 +517,7 @@ static void on_snapshot_refused(struct fn_rt *rt, struct fn_h1_conn *c, struct f
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = ' ';
 	rt->state = INIT_FAILED;
-	reply_ok(c);
+	reply_ok(rt, c);
 	rt->ops->on_snapshot_refused(rt->arg, why);
 }
 
@@ -450,13 +573,13 @@ static void on_request(void *arg, struct fn_h1_conn *c, struct fn_h1 *req)
 	else if (post && path_is(path, BASE "/runtime/snapshot/refused"))
 		on_snapshot_refused(rt, c, req);
 	else if (get && path_is(path, BASE "/ping"))
-		fn_h1_conn_reply(c, &pong);
+		answer_idle_talk(rt, c, &pong, false);
 	else if (fn_str_starts(path, "/2022-07-01/telemetry") || fn_str_starts(path, "/2020-08-15/logs"))
-		reply_error(c, 202, "Telemetry.NotSupported", "Telemetry API is not supported");
+		reply_error(rt, c, 202, "Telemetry.NotSupported", "Telemetry API is not supported");
 	else if (fn_str_starts(path, "/2020-01-01/extension/"))
-		reply_error(c, 501, "Extension.NotSupported", "fnd does not implement the Extensions API yet");
+		reply_error(rt, c, 501, "Extension.NotSupported", "fnd does not implement the Extensions API yet");
 	else
-		reply_error(c, 404, "InvalidRequest", "no such path in the Runtime API");
+		reply_error(rt, c, 404, "InvalidRequest", "no such path in the Runtime API");
 }
 
 /* One that was refused in the middle of its result may stay open: it does not bring it any more. */

@@ -31,6 +31,8 @@ struct fn_rt_ops {
 	void (*on_snapshot)(void *arg, int fd); /* the callee's: a blocking socket from which the image comes as a tar stream */
 	void (*on_snapshot_refused)(void *arg, const char *why);
 	void (*on_restore_error)(void *arg, char *body, size_t len, const char *error_type); /* as on_init_error */
+	/* It goes on with wrong requests though it is answered late: it is to be ended, but not from within the call. May be NULL. */
+	void (*on_unruly)(void *arg);
 };
 
 /* Takes listen_fd. The server is shared by all environments. */

@@ -107,7 +107,9 @@ static void on_snapshot_refused(void *arg, const char *why)
 	w->init_failed = true;
 }
 
-static const struct fn_rt_ops ops = {on_next, on_response, on_error, on_too_large, on_init_error, on_snapshot, on_snapshot_refused, on_init_error};
+static void on_unruly(void *arg) { (void)arg; }
+
+static const struct fn_rt_ops ops = {on_next, on_response, on_error, on_too_large, on_init_error, on_snapshot, on_snapshot_refused, on_init_error, on_unruly};
 
 static void turn(struct world *w)
 {

@@ -116,6 +116,18 @@ class Floods(Reports):
         self.assertGreater(kept * 126, 3 << 20)
         self.assertRegex(self.d.invoke(f, {"kb": 0}, tail=True).log, r"^START .*\nEND .*\nREPORT ")
 
+    def test_a_runtime_that_sends_wrong_requests_without_end_is_ended(self):
+        f = self.python("import os, socket, threading\ndef flood():\n    host, port = os.environ['AWS_LAMBDA_RUNTIME_API'].split(':')\n    s = socket.create_connection((host, int(port)))\n"
+                        "    while True:\n        s.sendall(b'POST /2018-06-01/runtime/invocation/x/response HTTP/1.1\\r\\nHost: h\\r\\nContent-Length: 0\\r\\n\\r\\n' * 20)\n"
+                        "        s.setblocking(False)\n        try:\n            while s.recv(65536): pass\n        except BlockingIOError: pass\n        s.setblocking(True)\n"
+                        "def handler(e, c):\n    if not e.get('flood'): return 1\n    ts = [threading.Thread(target=flood) for _ in range(12)]\n    [t.start() for t in ts]\n    [t.join() for t in ts]\n",
+                        Timeout=60, MemorySize=512)
+        self.assertEqual(self.d.invoke(f, {}).body, b"1")
+        r = self.d.invoke(f, {"flood": True}, tail=True)
+        self.assertEqual((r.status, r.error, r.json["errorType"]), (200, "Unhandled", "Runtime.ExitError"))
+        self.assertIn("Error: The runtime sends wrong requests to the Runtime API without end: its environment is ended\nRuntime.ExitError\n", r.log)
+        self.assertEqual(self.d.invoke(f, {}).body, b"1", "in another environment")
+
     def whole(self, f):
         text, cursor = "", 0
         while True:

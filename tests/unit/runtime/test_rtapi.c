@@ -34,7 +34,14 @@ static void on_response(void *arg, char *body, size_t len, const char *content_t
 
 static void on_done(struct fn_invocation *i) { (void)i; }
 
-static const struct fn_rt_ops ops = {.on_next = on_next, .on_response = on_response};
+static unsigned n_unruly;
+static void on_unruly(void *arg)
+{
+	(void)arg;
+	n_unruly++;
+}
+
+static const struct fn_rt_ops ops = {.on_next = on_next, .on_response = on_response, .on_unruly = on_unruly};
 
 static unsigned rounds_in_ms(unsigned ms)
 {
@@ -62,11 +69,18 @@ static const char *hear(int fd)
 	return got;
 }
 
-static int peer(void)
+static int dial(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+static int peer(void)
+{
+	int fd = dial();
+
 	say(fd, "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: h\r\n\r\n");
 	return fd;
 }
@@ -82,7 +96,7 @@ static struct fn_rt *set_up(void)
 	ck_assert_int_eq(fn_h1_server_new(loop, &server), 0);
 	address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	ck_assert_int_eq(bind(listen_fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	ck_assert_int_eq(listen(listen_fd, 10), 0);
+	ck_assert_int_eq(listen(listen_fd, 300), 0);
 	ck_assert_int_eq(getsockname(listen_fd, (struct sockaddr *)&address, &len), 0);
 	ck_assert_int_eq(fn_rt_new(loop, server, listen_fd, &ops, NULL, &rt), 0);
 	return rt;
@@ -167,4 +181,103 @@ START_TEST(test_refused_result)
 }
 END_TEST
 
-TEST_MAIN("runtime/rtapi", test_no_descriptors, test_refused_result)
+#define WRONG "POST /2018-06-01/runtime/invocation/x/response HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"
+
+/* Answers to WRONG that have come. */
+static unsigned answers(int fd)
+{
+	static char got[1 << 16];
+	ssize_t n = recv(fd, got, sizeof(got) - 1, MSG_DONTWAIT);
+	unsigned k = 0;
+
+	if (n <= 0)
+		return 0;
+	got[n] = '\0';
+	for (const char *p = got; (p = strstr(p, "HTTP/1.1 400")); p++)
+		k++;
+	return k;
+}
+
+/* One that sends wrong requests without end is answered late after a while, and in the end is reported; what is right is answered at once. */
+START_TEST(test_wrong_requests_without_end)
+{
+	struct fn_rt *rt = set_up();
+	unsigned before = 0, after = 0;
+	int bad[8], good;
+
+	bad[0] = dial();
+	for (int i = 0; i < 300; i++)
+		say(bad[0], WRONG);
+	for (int i = 0; i < 100 && before < 100; i++) {
+		ck_assert_int_eq(fn_loop_run_once(loop, 1000), 0);
+		before += answers(bad[0]);
+	}
+	ck_assert_uint_ge(before, 100);
+	rounds_in_ms(200);
+	after = answers(bad[0]);
+	ck_assert_uint_ge(after, 1);
+	ck_assert_uint_le(after, 12); /* one each 20 ms, a refilled one now and then */
+	ck_assert_uint_eq(n_unruly, 0);
+	good = peer();
+	for (int i = 0; i < 100 && n_next == 0; i++)
+		ck_assert_int_eq(fn_loop_run_once(loop, 1000), 0);
+	ck_assert_uint_eq(n_next, 1);
+	for (int i = 1; i < 8; i++) {
+		bad[i] = dial();
+		for (int k = 0; k < 300; k++)
+			say(bad[i], WRONG);
+	}
+	ck_assert_uint_lt(rounds_in_ms(200), 200);
+	for (int i = 0; i < 200 && n_unruly == 0; i++)
+		rounds_in_ms(50);
+	ck_assert_uint_eq(n_unruly, 1);
+	fn_rt_detach(rt); /* what is held is answered, and no timer is left behind */
+	rounds_in_ms(30);
+	ck_assert_int_eq(fn_rt_attach(rt, loop, server), 0);
+	rounds_in_ms(30);
+	fn_rt_close(rt);
+	for (int i = 0; i < 8; i++)
+		close(bad[i]);
+	close(good);
+	fn_h1_server_free(server);
+	fn_loop_free(loop);
+}
+END_TEST
+
+/* There is a bound; the next pending request is not what gives way, and the newest is served. */
+START_TEST(test_many_connections)
+{
+	struct fn_rt *rt = set_up();
+	int first = peer(), idle[20], last;
+	char c;
+
+	for (int i = 0; i < 100 && n_next == 0; i++)
+		rounds_in_ms(10);
+	for (int i = 0; i < 20; i++) {
+		idle[i] = dial();
+		rounds_in_ms(5);
+	}
+	ck_assert_int_eq(recv(idle[0], &c, 1, MSG_DONTWAIT), 0); /* gave way */
+	ck_assert_int_eq(recv(idle[19], &c, 1, MSG_DONTWAIT), -1);
+	ck_assert(fn_rt_waiting(rt));
+	last = dial();
+	say(last, "GET /2018-06-01/ping HTTP/1.1\r\nHost: h\r\n\r\n");
+	ck_assert_ptr_nonnull(strstr(hear(last), "pong"));
+	/* connections without a request, one after the other, are accepted more and more slowly */
+	for (int i = 0; i < 200; i++) {
+		close(dial());
+		if (i % 8 == 0)
+			ck_assert_int_eq(fn_loop_run_once(loop, 1000), 0);
+	}
+	ck_assert_uint_lt(rounds_in_ms(300), 100);
+	fn_rt_close(rt);
+	close(first);
+	close(last);
+	for (int i = 0; i < 20; i++)
+		close(idle[i]);
+	fn_h1_server_free(server);
+	fn_loop_free(loop);
+}
+END_TEST
+
+TEST_MAIN("runtime/rtapi", test_no_descriptors, test_refused_result, test_wrong_requests_without_end, test_many_connections)
