@@ -164,6 +164,7 @@ int main(int argc, char **argv)
 	struct fn_err err = {0};
 	struct rlimit nofile;
 
+	cfg.title = fn_ns_title_of(argc, argv, environ); /* before getopt_long() puts them in another order */
 	fn_log_init("fn-spawnd", FN_LOG_INFO);
 	if (parse(argc, argv, &o, &cfg) < 0)
 		return 2;

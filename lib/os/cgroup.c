@@ -46,6 +46,7 @@ struct fn_cgroups {
 	struct hierarchy unified;
 	struct hierarchy v1[FN_CG_N];
 	bool moved; /* the daemon is in <own>/<instance>.daemon */
+	struct fn_cg_shown shown[FN_CG_N + 2];
 };
 
 /* Reached by name, below the parents: descriptors of its own would be up to four for each sandbox, of the few thousand that a process
@@ -240,6 +241,7 @@ int fn_cgroups_open(const char *instance, struct fn_cgroups **ret, struct fn_err
 			r = open_parent(&cgs->v1[c], fn_cg_controller_name(c), cgs->probe.mount[c], cgs->probe.own_path[c], instance, err);
 	if (r == 0)
 		r = enable_v2(cgs, err);
+	fn_cg_show(&cgs->probe, cgs->shown);
 	if (r < 0) {
 		fn_cgroups_close(cgs);
 		return r;
@@ -581,6 +583,8 @@ int fn_cgroup_remove(struct fn_cgroup *cg)
 	free(cg);
 	return 0;
 }
+
+const struct fn_cg_shown *fn_cgroups_shown(const struct fn_cgroups *cgs) { return cgs->shown; }
 
 const char *fn_cgroups_describe(const struct fn_cgroups *cgs, char *buf, size_t size)
 {

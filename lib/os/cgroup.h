@@ -34,6 +34,14 @@ struct fn_cg_stats {
 	uint64_t cpu_throttled_us;
 };
 
+/* A file system of cgroups that a sandbox is shown, from its cgroup namespace. */
+struct fn_cg_shown {
+	const char *where;       /* below /sys/fs/cgroup: "/memory"; "" = itself. NULL ends a list */
+	char controllers[64];    /* of that v1 hierarchy, "cpu,cpuacct"; "" = cgroup2 */
+	char words[64];          /* the same, in words */
+	const char *options[16]; /* which are these, for fn_mount_new(). Not to be copied: they point into it */
+};
+
 struct fn_cgroups; /* the host's hierarchies and this instance's parent groups */
 struct fn_cgroup;  /* one sandbox's groups */
 
@@ -44,6 +52,7 @@ struct fn_cg_probe {
 	char unified_mount[128];    /* "" = none: freeze and kill are impossible */
 	char own_path[FN_CG_N][256]; /* this process's group in it */
 	char unified_own_path[256];
+	char together[FN_CG_N][64]; /* v1: the controllers of that hierarchy, "cpu,cpuacct" */
 	bool has_kill, has_freeze, has_memory_peak, has_memory_reclaim, has_oom_group, swap_limit, tcp_limit;
 };
 int fn_cg_probe(struct fn_cg_probe *ret, struct fn_err *err);
@@ -82,6 +91,10 @@ int fn_cgroup_open_freeze(const struct fn_cgroup *cg);
 int fn_cgroup_open_peak(const struct fn_cgroup *cg);
 /* Removes the groups; -EBUSY while processes are left (call again). Frees cg on success only. */
 int fn_cgroup_remove(struct fn_cgroup *cg);
+
+/* What of the hierarchies sandboxes are shown: cgroup2 where that has all controllers, else the v1 hierarchies by name (and cgroup2 as "/unified",
+ * if that has others of them). */
+const struct fn_cg_shown *fn_cgroups_shown(const struct fn_cgroups *cgs);
 
 /* How each controller is driven, for doctor and the log: "memory v1 at /sys/fs/cgroup/memory". */
 const char *fn_cgroups_describe(const struct fn_cgroups *cgs, char *buf, size_t size);

@@ -94,6 +94,50 @@ static void find_unified(struct fn_cg_probe *p)
 		unified_own_path(p->unified_own_path, sizeof(p->unified_own_path));
 }
 
+/* Of the line "4:cpu,cpuacct:/path" in /proc/self/cgroup that has this controller, the middle. */
+static void find_together(const char *name, char *ret, size_t size)
+{
+	char line[PATH_MAX + 256], copy[128];
+	FILE *f = fopen("/proc/self/cgroup", "re");
+
+	while (f && fgets(line, sizeof(line), f)) {
+		char *from = strchr(line, ':'), *to = from ? strchr(from + 1, ':') : NULL, *save = NULL;
+
+		if (!to || fn_str_format(copy, sizeof(copy), "%.*s", (int)(to - from - 1), from + 1) < 0)
+			continue;
+		for (char *w = strtok_r(copy, ",", &save); w; w = strtok_r(NULL, ",", &save))
+			if (fn_streq(w, name))
+				snprintf(ret, size, "%.*s", (int)(to - from - 1), from + 1);
+	}
+	if (f)
+		fclose(f);
+}
+
+void fn_cg_show(const struct fn_cg_probe *p, struct fn_cg_shown *ret)
+{
+	static const char *const where[FN_CG_N] = {[FN_CG_MEMORY] = "/memory", [FN_CG_CPU] = "/cpu", [FN_CG_PIDS] = "/pids"};
+	bool v1 = false, v2 = false;
+
+	for (int c = 0; c < FN_CG_N; c++) {
+		size_t n = 0;
+		char *save = NULL;
+
+		v2 |= p->driver[c] == FN_CG_V2;
+		if (p->driver[c] != FN_CG_V1)
+			continue;
+		v1 = true;
+		*ret = (struct fn_cg_shown){.where = where[c]};
+		snprintf(ret->controllers, sizeof(ret->controllers), "%s", p->together[c]);
+		snprintf(ret->words, sizeof(ret->words), "%s", p->together[c]);
+		for (char *w = strtok_r(ret->words, ",", &save); w && n + 2 < sizeof(ret->options) / sizeof(ret->options[0]); w = strtok_r(NULL, ",", &save), n += 2)
+			ret->options[n] = w;
+		ret++;
+	}
+	if (v2)
+		*ret++ = (struct fn_cg_shown){.where = v1 ? "/unified" : ""};
+	*ret = (struct fn_cg_shown){0};
+}
+
 static int take_controller(struct fn_cg_probe *p, enum fn_cg_controller c, const char *path, struct fn_err *err)
 {
 	fn_auto_free char *own = NULL;
@@ -109,6 +153,7 @@ static int take_controller(struct fn_cg_probe *p, enum fn_cg_controller c, const
 	if (r)
 		return library_error(err, r, "cgroup probe", names[c]);
 	p->driver[c] = FN_CG_V1;
+	find_together(names[c], p->together[c], sizeof(p->together[c]));
 	snprintf(p->own_path[c], sizeof(p->own_path[c]), "%s", own);
 	return 0;
 }

@@ -57,6 +57,11 @@ int fn_mount_attach(int mount_fd, int dirfd, const char *path, const char *step,
 	return move_mount(mount_fd, "", dirfd, path, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? fn_err_set(err, errno, step, NULL) : 0;
 }
 
+int fn_mount_move(const char *from, int root_fd, const char *to, struct fn_err *err)
+{
+	return move_mount(AT_FDCWD, from, root_fd, to, 0) < 0 ? fn_err_set(err, errno, "mount", "move /%s", to) : 0;
+}
+
 int fn_mount_pivot(const char *new_root, struct fn_err *err)
 {
 	if (chdir(new_root) < 0)

@@ -16,6 +16,8 @@ int fn_mount_copy(int dirfd, const char *path, int recursive, struct fn_err *err
 int fn_mount_set_attr(int mount_fd, uint64_t attr_set, struct fn_err *err);
 /* Attaches a detached mount. `step` names it in errors: "mount /tmp". */
 int fn_mount_attach(int mount_fd, int dirfd, const char *path, const char *step, struct fn_err *err);
+/* What is mounted at `from`, with all below it, goes to `to` below root_fd. */
+int fn_mount_move(const char *from, int root_fd, const char *to, struct fn_err *err);
 /* Makes the directory the root of this mount namespace and drops the old one. The kernel looks at every process of the host for it. */
 int fn_mount_pivot(const char *new_root, struct fn_err *err);
 /* Makes a mount that has been attached to "/" the root, for this process and who shares its fs_struct (CLONE_FS). The old root stays below,

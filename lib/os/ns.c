@@ -75,3 +75,31 @@ unsigned fn_ns_threads(void)
 		closedir(d);
 	return n;
 }
+
+struct fn_ns_title fn_ns_title_of(int argc, char **argv, char **env)
+{
+	struct fn_ns_title t = {0};
+	char *end;
+
+	if (argc < 1)
+		return t;
+	t.args = argv[0];
+	end = argv[argc - 1] + strlen(argv[argc - 1]) + 1;
+	t.args_size = (size_t)(end - t.args);
+	for (; env && *env == end; env++) /* as execve(2) lays them out; those set since lie elsewhere */
+		end = *env + strlen(*env) + 1;
+	t.all_size = (size_t)(end - t.args);
+	return t;
+}
+
+/* fs/proc/base.c get_mm_cmdline(): when the last byte of the arguments is not NUL, what is shown is the string at their beginning alone. */
+void fn_ns_title_set(const struct fn_ns_title *t, const char *name)
+{
+	size_t n = strlen(name);
+
+	if (!t->args || n + 2 > t->args_size)
+		return;
+	memset(t->args, 0, t->all_size);
+	memcpy(t->args, name, n);
+	t->args[t->args_size - 1] = 1;
+}

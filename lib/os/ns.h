@@ -3,6 +3,7 @@
 #define FN_OS_NS_H
 
 #include <sched.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -22,5 +23,15 @@ unsigned fn_ns_threads(void); /* of this process; 0 = /proc does not tell */
 
 int fn_pidfd_open(pid_t pid);
 int fn_pidfd_kill(int pidfd, int signo);
+
+/* Where the kernel finds what /proc/<pid>/cmdline and environ show of a process: its arguments, and behind them its environment. */
+struct fn_ns_title {
+	char *args;
+	size_t args_size, all_size;
+};
+/* Of this process, from what main() was given. */
+struct fn_ns_title fn_ns_title_of(int argc, char **argv, char **env);
+/* From now on `name` is all there is. No malloc. */
+void fn_ns_title_set(const struct fn_ns_title *t, const char *name);
 
 #endif

@@ -52,7 +52,7 @@ static void name_kind(struct fn_spec *s, const struct fn_runtime *rt, int memory
 /* What all sandboxes of a runtime have in common; lowers: its base image. */
 static void basics(struct fn_spec *s, const struct fn_pool_config *cfg, const struct fn_runtime *rt)
 {
-	snprintf(s->name, sizeof(s->name), "env");
+	snprintf(s->name, sizeof(s->name), FN_SANDBOX_HOSTNAME);
 	s->cpu_period_us = CPU_PERIOD_US;
 	s->pids_max = 1024;
 	s->nofile = 1024;

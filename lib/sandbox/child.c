@@ -31,6 +31,7 @@
 #include "sandbox/proc.h"
 #include "sandbox/rootfs.h"
 #include "sandbox/sync.h"
+#include "sandbox/view.h"
 
 /* An order as it lies in memory that init and the runtime's process share: the message, then the encoded spec. */
 struct order {
@@ -53,6 +54,7 @@ struct state {
 			   * runtime that was started ahead its environment (FN_PRESTART_ENV) */
 	const char *new_root, *proc, *dev; /* where the root to come is put, and where /proc and /dev are until then */
 	bool prestarted, died;
+	struct fn_view view;
 	struct fn_sync_msg done;
 };
 
@@ -129,8 +131,8 @@ static int step_groups(struct state *s, struct fn_err *err)
 /* Inside-0 owns the mounts made here; the capabilities of the new user namespace stay. */
 static int step_ids(struct state *s, struct fn_err *err)
 {
-	(void)s;
 	(void)prctl(PR_SET_NAME, "fn-init", 0, 0, 0);
+	fn_ns_title_set(&s->c->title, "fn-init");
 	if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, 0, 0, 0) < 0 || syscall(SYS_setresuid, 0, 0, 0) < 0)
 		return fn_err_set(err, errno, "take ids", NULL);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
@@ -158,19 +160,18 @@ static int step_hostname(struct state *s, struct fn_err *err)
 	return sethostname(name, strlen(name)) < 0 ? fn_err_set(err, errno, "host name", NULL) : 0;
 }
 
-static int move_to_root(struct state *s, const char *from, const char *to, struct fn_err *err)
-{
-	return syscall(SYS_move_mount, AT_FDCWD, from, s->root_fd, to, 0) < 0 ? fn_err_set(err, errno, "mount", "move /%s", to) : 0;
-}
-
 static int step_root(struct state *s, struct fn_err *err)
 {
 	/* over "/", paths still begin below it */
 	int r = fn_mount_attach(s->root_fd, AT_FDCWD, s->c->bare ? "/" : s->new_root, "mount /", err);
 
 	if (r == 0)
-		r = move_to_root(s, s->proc, "proc", err);
-	return r < 0 ? r : move_to_root(s, s->dev, "dev", err);
+		r = fn_view_set_memory(&s->view, s->spec.memory_bytes, err);
+	if (r == 0)
+		r = fn_mount_move(s->proc, s->root_fd, "proc", err);
+	if (r == 0)
+		r = fn_mount_move(s->dev, s->root_fd, "dev", err);
+	return r < 0 ? r : fn_view_move(&s->view, s->root_fd, err);
 }
 
 static int step_dev(struct state *s, struct fn_err *err)
@@ -191,6 +192,8 @@ static int step_proc(struct state *s, struct fn_err *err)
 }
 
 static int step_nat(struct state *s, struct fn_err *err) { return s->c->nat ? fn_netns_nat(s->c->nat, s->proc_fd, err) : 0; }
+
+static int step_view(struct state *s, struct fn_err *err) { return fn_view_make(&s->view, s->c->shown, s->proc_fd, err); }
 
 static int step_mask(struct state *s, struct fn_err *err) { return fn_proc_mask(s->proc_fd, err); }
 
@@ -272,6 +275,7 @@ static int runtime_prepare(struct state *s, struct fn_err *err)
 	int r;
 
 	close(s->gate[1]);
+	close(s->view.meminfo_fd);
 	setsid();
 	(void)prctl(PR_SET_NAME, "fn-ready", 0, 0, 0);
 	if (dup2(s->null_fd, 0) < 0 || dup2(c->output_fd, 1) < 0 || dup2(c->output_fd, 2) < 0)
@@ -529,7 +533,7 @@ static const struct {
 	{"born", step_born, NONE},   {"netns", step_netns, NET},   {"wait", step_wait, NONE},       {"fds", step_fds, NONE},         {"groups", step_groups, CGROUP}, {"ids", step_ids, NONE},
 	{"limits", step_limits, NONE}, {"loopback", step_loopback, NET}, {"listener", step_listener, NET},
 	{"proc", step_proc, MOUNTS}, {"dev", step_dev, MOUNTS},       {"nat", step_nat, NET},          {"quotas", step_quotas, NONE},
-	{"mask", step_mask, MOUNTS}, {"bounding", step_bounding, NONE}, {"fork", step_fork, NONE},     {"prestart", step_prestart, NONE},
+	{"mask", step_mask, MOUNTS}, {"view", step_view, MOUNTS},     {"bounding", step_bounding, NONE}, {"fork", step_fork, NONE},     {"prestart", step_prestart, NONE},
 	{"new tmp", step_new_tmp, MOUNTS}, {"ready", step_ready, NONE},
 	{"order", receive_order, NONE}, {"hostname", step_hostname, NONE}, {"root", step_root, MOUNTS},   {"tmp", step_tmp, MOUNTS},
 	{"enter", step_enter, MOUNTS}, {"processes", step_processes, NONE}, {"init", step_init, NONE},     {"runtime", step_runtime, NONE},

@@ -32,6 +32,8 @@ struct fn_child {
 	bool bare;     /* fn_rootfs_bare(): its /proc comes with FN_SYNC_GO */
 	bool prestart; /* an FN_SYNC_PRESTART comes first */
 	const struct fn_child_nat *nat; /* NULL = loopback alone */
+	const struct fn_cg_shown *shown; /* fn_cgroups_shown() */
+	struct fn_ns_title title; /* fn-spawnd's arguments, which the copy of its memory would show */
 };
 
 /* Runs in the child of clone3. Never returns. */

@@ -19,17 +19,6 @@
 
 int fn_netns_new(struct fn_err *err) { return unshare(CLONE_NEWNET) < 0 ? fn_err_set(err, errno, "network namespace", NULL) : 0; }
 
-int fn_netns_loopback(struct fn_err *err)
-{
-	fn_auto_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq ifr = {.ifr_name = "lo"};
-
-	if (fd < 0)
-		return fn_err_set(err, errno, "loopback", "socket");
-	ifr.ifr_flags = IFF_UP | IFF_RUNNING;
-	return ioctl(fd, SIOCSIFFLAGS, &ifr) < 0 ? fn_err_set(err, errno, "loopback", "up") : 0;
-}
-
 int fn_netns_listener(struct fn_err *err)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(FN_RTAPI_PORT), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -45,6 +34,35 @@ static void set_in(struct sockaddr *a, uint32_t addr)
 	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(addr)};
 
 	memcpy(a, &in, sizeof(in));
+}
+
+/* An address alone (/32): on lo the whole of a wider one would be local. */
+static int set_address(int fd, const char *iface, uint32_t addr)
+{
+	struct ifreq ifr = {0};
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", iface);
+	set_in(&ifr.ifr_addr, addr);
+	if (ioctl(fd, SIOCSIFADDR, &ifr) < 0)
+		return -errno;
+	set_in(&ifr.ifr_netmask, ~0u);
+	return ioctl(fd, SIOCSIFNETMASK, &ifr) < 0 ? -errno : 0;
+}
+
+/* Up, with the address of the host name beside its own: an alias ("lo:0"), while the first is what the kernel gives it. */
+int fn_netns_loopback(struct fn_err *err)
+{
+	fn_auto_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq ifr = {.ifr_name = "lo"};
+	int r;
+
+	if (fd < 0)
+		return fn_err_set(err, errno, "loopback", "socket");
+	ifr.ifr_flags = IFF_UP | IFF_RUNNING;
+	if (ioctl(fd, SIOCSIFFLAGS, &ifr) < 0)
+		return fn_err_set(err, errno, "loopback", "up");
+	r = set_address(fd, "lo:0", FN_SANDBOX_ADDR);
+	return r < 0 ? fn_err_set(err, r, "loopback", "address") : 0;
 }
 
 static int add_route(int fd, struct ifreq *ifr, uint32_t dst, uint32_t mask, uint32_t via)
@@ -73,12 +91,9 @@ int fn_netns_nat(const struct fn_child_nat *n, int proc_fd, struct fn_err *err)
 	if (r < 0 && r != -ENOENT) /* a kernel without IPv6 has nothing to turn off */
 		return fn_err_set(err, r, "nat: address", "/proc/%s", path);
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", n->iface);
-	set_in(&ifr.ifr_addr, n->addr);
-	if (ioctl(fd, SIOCSIFADDR, &ifr) < 0)
-		return fn_err_set(err, errno, "nat: address", "%s", n->iface);
-	set_in(&ifr.ifr_netmask, ~0u);
-	if (ioctl(fd, SIOCSIFNETMASK, &ifr) < 0)
-		return fn_err_set(err, errno, "nat: address", "%s: netmask", n->iface);
+	r = set_address(fd, n->iface, n->addr);
+	if (r < 0)
+		return fn_err_set(err, r, "nat: address", "%s", n->iface);
 	ifr.ifr_flags = IFF_UP | IFF_RUNNING;
 	if (ioctl(fd, SIOCSIFFLAGS, &ifr) < 0)
 		return fn_err_set(err, errno, "nat: address", "%s: up", n->iface);

@@ -1,16 +1,19 @@
-/* proc.c - see proc.h. Between clone3 and execve: no malloc, no stdio. */
+/* proc.c - see proc.h. All but fn_proc_survey() between clone3 and execve: no malloc, no stdio. */
 #include "sandbox/proc.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/str.h"
 #include "os/mount.h"
 #include "sandbox/rootfs.h"
 
@@ -36,44 +39,65 @@ int fn_proc_quotas(int proc_fd, struct fn_err *err)
 	return 0;
 }
 
-/* What tells of the host or could touch it. All of it belongs to host root and is not writable here anyway; this is the second wall. Masks
- * refuse (EACCES) instead of being empty: a program learns that it may not, not that there is nothing. */
-static const char *const masked[] = {"acpi",       "kcore",      "keys",       "kmsg",       "kpagecount", "kpageflags", "kallsyms", "key-users",
-				     "latency_stats", "sched_debug", "scsi",      "sysrq-trigger", "timer_list", "vmallocinfo", "slabinfo",
-				     "modules",    "config.gz",  "interrupts", "iomem",      "ioports",    "cmdline"};
-static const char *const read_only[] = {"bus", "fs", "irq", "sys"};
+/*
+ * What is left to be seen at the top of /proc, besides processes: a program may ask how the machine fares (as it does in Lambda, by way of
+ * psutil, Lambda Insights, a JVM). loadavg, stat, uptime, vmstat, cgroups tell the host's figures, meminfo tells the function's (view.c). All
+ * else, and what later kernels bring, is masked. Masks refuse (EACCES) instead of being empty: a program learns that it may not, not that there
+ * is nothing. Most of it belongs to host root alone and could not be opened anyway; this is the second wall.
+ */
+static const char *const shown[] = {"cgroups", "cpuinfo", "filesystems", "loadavg", "locks", "meminfo", "mounts", "net", "self", "stat",
+				    "sys",     "sysvipc", "thread-self", "uptime", "version", "vmstat"};
+static const char *const read_only[] = {"sys"};
+
+#define MASKED_MAX 96
+
+/* Found once by fn-spawnd: a sandbox's init has it in its copy of the memory. */
+static struct {
+	char path[48]; /* where init has its /proc while it masks */
+	bool dir;
+} masked[MASKED_MAX];
+static size_t n_masked;
+
+static bool is_shown(const char *name)
+{
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
+		if (strcmp(shown[i], name) == 0)
+			return true;
+	return name[0] == '.' || (name[0] >= '0' && name[0] <= '9');
+}
+
+int fn_proc_survey(int proc_fd, struct fn_err *err)
+{
+	int fd = openat(proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	if (!d) {
+		fn_close(fd);
+		return fn_err_set(err, errno, "mask /proc", "look at it");
+	}
+	n_masked = 0;
+	while ((e = readdir(d))) {
+		if (is_shown(e->d_name))
+			continue;
+		if (n_masked == MASKED_MAX || fn_str_format(masked[n_masked].path, sizeof(masked[0].path), FN_ROOTFS_PROC "/%s", e->d_name) < 0) {
+			closedir(d);
+			return fn_err_set(err, E2BIG, "mask /proc", "%s", e->d_name); /* rather none than one that is not masked */
+		}
+		masked[n_masked++].dir = e->d_type == DT_DIR;
+	}
+	closedir(d);
+	return 0;
+}
 
 int fn_proc_mask(int proc_fd, struct fn_err *err)
 {
-	static const char *const empty[] = {"mode", "0", "size", "0", NULL, NULL};
-	fn_auto_fd int dir = -EBADF;
-
-	for (size_t i = 0; i < sizeof(masked) / sizeof(masked[0]); i++) {
-		fn_auto_fd int fd = -EBADF;
-		struct stat st;
-
-		if (fstatat(proc_fd, masked[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
-			continue;
-		if (S_ISDIR(st.st_mode)) {
-			if (dir < 0)
-				dir = fn_mount_new("tmpfs", empty, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
-			fd = dir < 0 ? dir : fn_mount_copy(dir, "", 0, err);
-			if (fd < 0) /* copying a detached mount needs Linux 6.15: make another */
-				fd = fn_mount_new("tmpfs", empty, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
-		} else {
-			fd = fn_mount_copy(AT_FDCWD, FN_ROOTFS_NOTHING, 0, err);
-		}
-		if (fd < 0)
-			return fd;
-		if (fn_mount_attach(fd, proc_fd, masked[i], "mask /proc", err) < 0)
-			return -err->code;
-	}
+	for (size_t i = 0; i < n_masked; i++) /* mount(2): one call where the mount API needs three */
+		if (mount(masked[i].dir ? FN_ROOTFS_NOWHERE : FN_ROOTFS_NOTHING, masked[i].path, NULL, MS_BIND, NULL) < 0 && errno != ENOENT)
+			return fn_err_set(err, errno, "mask /proc", "%s", masked[i].path);
 	for (size_t i = 0; i < sizeof(read_only) / sizeof(read_only[0]); i++) {
-		fn_auto_fd int fd = -EBADF;
+		fn_auto_fd int fd = fn_mount_copy(proc_fd, read_only[i], 0, err);
 
-		if (faccessat(proc_fd, read_only[i], F_OK, 0) < 0)
-			continue;
-		fd = fn_mount_copy(proc_fd, read_only[i], 0, err);
 		if (fd < 0)
 			return fd;
 		if (fn_mount_set_attr(fd, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err) < 0 ||

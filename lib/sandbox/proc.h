@@ -12,7 +12,9 @@
 
 /* Bounds of the user namespace: /proc/sys/user, user_namespaces(7). Before fn_proc_mask(). */
 int fn_proc_quotas(int proc_fd, struct fn_err *err);
-/* Covers what tells of the host, makes read-only what could change it. Uses FN_ROOTFS_NOTHING. */
+/* fn-spawnd, once: what of this kernel's /proc is to be masked. */
+int fn_proc_survey(int proc_fd, struct fn_err *err);
+/* Covers all but what sandboxes may see, makes read-only what could change the host. Once it lies at FN_ROOTFS_PROC; uses FN_ROOTFS_NOTHING, FN_ROOTFS_NOWHERE. */
 int fn_proc_mask(int proc_fd, struct fn_err *err);
 /* Resource limits of init and all that it starts, but for those that are the function's: open files, and these: */
 int fn_proc_rlimits(struct fn_err *err);

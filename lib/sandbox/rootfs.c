@@ -18,6 +18,7 @@
 #include "base/map.h"
 #include "base/str.h"
 #include "os/mount.h"
+#include "sandbox/proc.h"
 
 #define TREES_MAX (FN_SPEC_LOWERS_MAX * FN_TREE_NAME_SIZE + sizeof(FN_ROOTFS_SKELETON))
 #define KEY_MAX (FN_SPEC_OWNER_SIZE + TREES_MAX)
@@ -35,7 +36,6 @@ struct fn_rootfs {
 	unsigned next;
 	int own_ns, clone_ns;
 	uint32_t fs_uid;
-	bool own; /* FN_ROOTFS_OWN is there */
 	bool bare;
 };
 
@@ -81,25 +81,32 @@ static int make_skeleton(uint32_t fs_uid, struct fn_err *err)
 	return 0;
 }
 
-static int make_own(struct fn_rootfs *r, const char *resolv_conf, struct fn_err *err)
+static int make_own(const struct fn_rootfs *r, const char *resolv_conf, struct fn_err *err)
 {
-	static const char *const paths[] = {FN_ROOTFS_OWN, FN_ROOTFS_OWN "/etc", FN_ROOTFS_OWN "/etc/resolv.conf"};
+	static const char *const dirs[] = {"", "/sys", "/etc"};
+	static const char file[] = FN_ROOTFS_OWN "/etc/resolv.conf";
 	fn_auto_fd int fd = -EBADF;
+	char path[64];
 	int rc;
 
-	if (mkdir(paths[0], 0755) < 0 || mkdir(paths[1], 0755) < 0)
-		return fn_err_set(err, errno, "prepare resolv.conf", "mkdir");
-	fd = open(paths[2], O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]) - !resolv_conf; i++) {
+		snprintf(path, sizeof(path), FN_ROOTFS_OWN "%s", dirs[i]);
+		if (mkdir(path, 0755) < 0 || lchown(path, r->fs_uid, r->fs_uid) < 0)
+			return fn_err_set(err, errno, "enter namespace", "%s", path);
+	}
+	if (!resolv_conf)
+		return 0;
+	fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	rc = fd < 0 ? -errno : fn_fd_write_all(fd, resolv_conf, strlen(resolv_conf));
-	for (size_t i = 0; rc == 0 && i < sizeof(paths) / sizeof(paths[0]); i++)
-		rc = lchown(paths[i], r->fs_uid, r->fs_uid) < 0 ? -errno : 0;
-	r->own = rc == 0;
+	if (rc == 0 && lchown(file, r->fs_uid, r->fs_uid) < 0)
+		rc = -errno;
 	return rc < 0 ? fn_err_set(err, rc, "prepare resolv.conf", NULL) : 0;
 }
 
 static int enter(struct fn_rootfs *r, const char *state_dir, struct fn_err *err)
 {
 	static const char *const options[] = {"mode", "0755", "size", "1m", NULL, NULL};
+	static const char *const places[] = {"/proc", FN_ROOTFS_TREES, FN_ROOTFS_NEW, FN_ROOTFS_PROC, FN_ROOTFS_DEV, FN_ROOTFS_SYS, FN_ROOTFS_MOUNTED};
 	fn_auto_fd int trees = -EBADF, base = -EBADF, proc = -EBADF, proc_of = -EBADF;
 	struct fn_err none;
 	char roots[4096];
@@ -118,9 +125,11 @@ static int enter(struct fn_rootfs *r, const char *state_dir, struct fn_err *err)
 		return -err->code;
 	if (fn_mount_attach(base, AT_FDCWD, roots, "mount tmpfs", err) < 0 || fn_mount_pivot(roots, err) < 0)
 		return -err->code;
-	if (mkdir("/proc", 0755) < 0 || mkdir(FN_ROOTFS_TREES, 0755) < 0 || mkdir(FN_ROOTFS_NEW, 0755) < 0 || mkdir(FN_ROOTFS_PROC, 0755) < 0 || mkdir(FN_ROOTFS_DEV, 0755) < 0 ||
-	    mkdir(FN_ROOTFS_MOUNTED, 0755) < 0)
-		return fn_err_set(err, errno, "enter namespace", "mkdir");
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (mkdir(places[i], 0755) < 0)
+			return fn_err_set(err, errno, "enter namespace", "mkdir %s", places[i]);
+	if (mkdir(FN_ROOTFS_NOWHERE, 0) < 0)
+		return fn_err_set(err, errno, "enter namespace", FN_ROOTFS_NOWHERE);
 	if (mknod(FN_ROOTFS_NOTHING, S_IFREG, 0) < 0)
 		return fn_err_set(err, errno, "enter namespace", FN_ROOTFS_NOTHING);
 	r->bare = proc_of >= 0;
@@ -132,6 +141,8 @@ static int enter(struct fn_rootfs *r, const char *state_dir, struct fn_err *err)
 	if (r->clone_ns < 0 || unshare(CLONE_NEWNS) < 0)
 		return fn_err_set(err, errno, "enter namespace", "unshare");
 	if (r->bare && fn_mount_attach(proc, AT_FDCWD, "/proc", "mount /proc", err) < 0)
+		return -err->code;
+	if (fn_proc_survey(proc, err) < 0)
 		return -err->code;
 	r->own_ns = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
 	if (r->own_ns < 0)
@@ -159,7 +170,7 @@ int fn_rootfs_enter(const char *state_dir, uint32_t fs_uid, const char *resolv_c
 	rc = enter(r, state_dir, err);
 	if (rc == 0 && (dev = fn_rootfs_new_dev(r, err)) < 0) /* may we at all? better known now than with the first function */
 		rc = dev;
-	if (rc == 0 && resolv_conf)
+	if (rc == 0)
 		rc = make_own(r, resolv_conf, err);
 	if (rc < 0) {
 		fn_map_free(r->roots);
@@ -183,13 +194,13 @@ static void join_trees(const struct fn_spec *spec, char *text, size_t size)
 
 /* At a directory of its own, whose path it writes to target (64 bytes). mount(2), not fsconfig: a string there is limited to 256 bytes.
  * Relative names keep the options within a page. */
-static int mount_overlay(struct fn_rootfs *r, const char *trees, unsigned number, char *target, struct fn_err *err)
+static int mount_overlay(const char *trees, unsigned number, char *target, struct fn_err *err)
 {
 	char options[TREES_MAX + 48];
 	int rc = 0;
 
 	snprintf(target, 64, FN_ROOTFS_MOUNTED "/%u", number);
-	snprintf(options, sizeof(options), "lowerdir=%s%s%s", r->own ? FN_ROOTFS_OWN ":" : "", trees, strchr(trees, ':') || r->own ? "" : ":/new");
+	snprintf(options, sizeof(options), "lowerdir=" FN_ROOTFS_OWN ":%s", trees);
 	if (mkdir(target, 0755) < 0)
 		return fn_err_set(err, errno, "prepare root", "mkdir");
 	if (chdir(FN_ROOTFS_TREES) < 0)
@@ -219,7 +230,7 @@ static int prepare(struct fn_rootfs *r, const char *key, struct root **ret, stru
 	if (!root || !copy)
 		return fn_err_set(err, ENOMEM, "prepare root", NULL);
 	root->number = r->next++;
-	rc = mount_overlay(r, strchr(key, '/') + 1, root->number, target, err);
+	rc = mount_overlay(strchr(key, '/') + 1, root->number, target, err);
 	if (rc < 0)
 		return rc;
 	root->fd = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -240,7 +251,7 @@ static int prepare(struct fn_rootfs *r, const char *key, struct root **ret, stru
 static int prestart_root(struct fn_rootfs *r, const char *trees, struct fn_err *err)
 {
 	char target[64];
-	int fd = mount_overlay(r, trees, r->next++, target, err);
+	int fd = mount_overlay(trees, r->next++, target, err);
 
 	if (fd < 0)
 		return fd;

@@ -20,10 +20,12 @@
 #define FN_ROOTFS_NEW "/new"       /* where a sandbox's child puts its root before pivoting, if it must */
 #define FN_ROOTFS_PROC "/newproc"  /* and its /proc, before there is a root */
 #define FN_ROOTFS_DEV "/newdev"    /* and its /dev */
+#define FN_ROOTFS_SYS "/newsys"    /* and its /sys */
 #define FN_ROOTFS_MOUNTED "/mounted" /* the prepared overlays */
 #define FN_ROOTFS_SKELETON "/skeleton" /* a lowest tree of empty directories, for runtimes started ahead: what the dynamic loader once found missing it never looks at again */
 #define FN_ROOTFS_NOTHING "/nothing" /* a file that nobody but host root may open: lies over what is masked in /proc */
-#define FN_ROOTFS_OWN "/own"     /* with a network: a tree with our own /etc/resolv.conf, on top of all others */
+#define FN_ROOTFS_NOWHERE "/nowhere" /* and a directory */
+#define FN_ROOTFS_OWN "/own"     /* a tree of our own on top of all others: a place for /sys and, with a network, /etc/resolv.conf */
 
 struct fn_rootfs;
 

@@ -183,7 +183,7 @@ bool fn_tree_name_ok(const char *t)
 
 int fn_spec_validate(const struct fn_spec *s, struct fn_err *err)
 {
-	if (!s->name[0] || strspn(s->name, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(s->name))
+	if (!s->name[0] || strspn(s->name, "abcdefghijklmnopqrstuvwxyz0123456789-.") != strlen(s->name))
 		return fn_err_set(err, EINVAL, "check spec", "name");
 	if (!s->owner[0] != s->prestart || strspn(s->owner, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") != strlen(s->owner))
 		return fn_err_set(err, EINVAL, "check spec", "owner");

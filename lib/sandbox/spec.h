@@ -19,6 +19,9 @@
 #define FN_SPEC_STRINGS_BYTES 65536
 #define FN_SPEC_VECTOR_MAX (3 * (FN_SPEC_STRINGS_MAX + 1)) /* pointers of all three vectors, with their NULLs */
 #define FN_SPEC_WIRE_MAX 131072 /* bytes of an encoded spec */
+/* As in Lambda it is the literal of an address that the sandbox has (sandbox/view.h). */
+#define FN_SANDBOX_HOSTNAME "169.254.100.6"
+#define FN_SANDBOX_ADDR 0xa9fe6406u
 #define FN_RTAPI_PORT 9001     /* the Runtime API's listener, on 127.0.0.1 inside */
 /*
  * A runtime started ahead finds FN_PRESTART_FD open and says so in this variable: a stream socket. It loads all that is not the function's,
@@ -40,7 +43,7 @@
 enum fn_net_mode { FN_NET_LOOPBACK, FN_NET_NAT };
 
 struct fn_spec {
-	char name[40];     /* of the sandbox: cgroup and host name; [a-z0-9-]+ */
+	char name[40];     /* of the sandbox: its host name; [a-z0-9.-]+ */
 	char owner[FN_SPEC_OWNER_SIZE]; /* whose it is: the function's name, [A-Za-z0-9_-]+; no other owner has an inode of its root. Empty with `prestart` alone */
 	uint64_t memory_bytes;
 	uint32_t cpu_quota_us, cpu_period_us;

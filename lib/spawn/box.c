@@ -439,6 +439,8 @@ static int box_clone(struct fn_box *b, struct fn_err *err)
 	uint64_t from;
 	int r;
 
+	child.title = s->cfg.title;
+	child.shown = fn_cgroups_shown(s->cfg.cgroups);
 	child.prestart = b->stock && b->stock->order;
 	child.bare = fn_rootfs_bare(s->cfg.rootfs);
 	r = hand_over(b, &child, err);

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "os/cgroup.h"
+#include "os/ns.h"
 #include "os/sec.h"
 #include "sandbox/rootfs.h"
 #include "spawn/nat.h"
@@ -25,6 +26,7 @@ struct fn_spawn_server_config {
 	const char *unpack_path;  /* of fn-unpack there */
 	const char *trees_dir;    /* where trees are unpacked: FN_ROOTFS_TREES, as rootfs uses it */
 	uint32_t uid_base;
+	struct fn_ns_title title; /* of this process; sandboxes show none of it */
 	struct fn_nat *nat;       /* NULL: sandboxes have loopback alone */
 	unsigned stock_least, stock_most;       /* sandboxes kept ready: stock.h; most 0 = none is made ahead */
 	unsigned prestart_least, prestart_most; /* the same for each runtime */
