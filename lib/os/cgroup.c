@@ -22,15 +22,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "os/cgroup_own.h"
 #include "os/cgroup_probe.h"
 
-#define DAEMON ".daemon"
 #define SOCKET_BUFFERS (64u << 20)
 
 /* Hierarchies in use: the unified one and up to one v1 hierarchy per controller (cpu and cpuacct may share one). */
@@ -45,8 +46,9 @@ struct fn_cgroups {
 	char instance[64];
 	struct hierarchy unified;
 	struct hierarchy v1[FN_CG_N];
-	bool moved; /* the daemon is in <own>/<instance>.daemon */
-	struct fn_cg_shown shown[FN_CG_N + 2];
+	struct hierarchy seat[FN_CG_SEATS];
+	bool moved; /* the daemon is in <own>/<instance>.daemon of the unified hierarchy */
+	struct fn_cg_shown shown[FN_CG_SHOWN_MAX];
 };
 
 /* Reached by name, below the parents: descriptors of its own would be up to four for each sandbox, of the few thousand that a process
@@ -64,25 +66,6 @@ struct file {
 	int parent_fd;
 	char path[128];
 };
-
-static int check_probe(const struct fn_cg_probe *p, struct fn_err *err)
-{
-	if (!p->unified_mount[0])
-		return fn_err_set(err, ENOENT, "cgroup probe",
-				  "no cgroup2 mount; mount one: mount -t cgroup2 none /sys/fs/cgroup/unified");
-	if (!p->has_kill)
-		return fn_err_set(err, ENOSYS, "cgroup probe", "cgroup.kill needs Linux 5.14 or later");
-	for (enum fn_cg_controller c = 0; c < FN_CG_N; c++) {
-		const char *n = fn_cg_controller_name(c);
-
-		if (p->driver[c] == FN_CG_ABSENT)
-			return fn_err_set(err, ENOENT, "cgroup probe",
-					  "controller %s is in no hierarchy; enable it (kernel command line cgroup_enable=%s), or "
-					  "mount it: mount -t cgroup -o %s none /sys/fs/cgroup/%s",
-					  n, n, n, n);
-	}
-	return 0;
-}
 
 static int open_dir(const char *path) { return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC); }
 
@@ -105,61 +88,8 @@ static int open_parent(struct hierarchy *h, const char *controller, const char *
 	return h->parent_fd < 0 ? fn_err_set(err, errno, "cgroup open", "%s", h->path) : 0;
 }
 
-/* --- the daemon's own group in the unified hierarchy --- */
-static pid_t parent_of(pid_t pid)
-{
-	char path[64], text[512], *end;
-	int ppid = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	if (fn_file_read(AT_FDCWD, path, text, sizeof(text)) < 0)
-		return 0;
-	end = strrchr(text, ')'); /* the name before it may hold anything */
-	return end && sscanf(end + 1, " %*c %d", &ppid) == 1 ? ppid : 0;
-}
-
-/* Moves processes from one group to another below the daemon's own: all, or only the daemon's (our parent and its children). Returns
- * how many. */
-static int move_processes(int own_fd, const char *from, const char *to, bool all)
-{
-	char list[8192], text[16], *save = NULL;
-	int n = 0;
-
-	if (fn_file_read(own_fd, from, list, sizeof(list)) < 0)
-		return 0;
-	for (char *w = strtok_r(list, "\n", &save); w; w = strtok_r(NULL, "\n", &save)) {
-		pid_t pid = (pid_t)strtol(w, NULL, 10);
-
-		if (!all && pid != getppid() && parent_of(pid) != getppid())
-			continue;
-		snprintf(text, sizeof(text), "%d", (int)pid);
-		n += fn_file_write(own_fd, to, text) == 0;
-	}
-	return n;
-}
-
-/* A group with processes cannot hand controllers down (no internal processes, cgroups(7)), the hierarchy's root excepted: so we, the
- * master and the worker go into <own>/<instance>.daemon. The worker may be forked while we look: hence several looks. */
-static int enable_in_own(struct fn_cgroups *cgs, const char *word)
-{
-	char dir[96], procs[128];
-	int own_fd = cgs->unified.own_fd, r = fn_file_write(own_fd, "cgroup.subtree_control", word);
-
-	snprintf(dir, sizeof(dir), "%s" DAEMON, cgs->instance);
-	snprintf(procs, sizeof(procs), "%s/cgroup.procs", dir);
-	if (r == -EBUSY && mkdirat(own_fd, dir, 0755) < 0 && errno != EEXIST)
-		return -errno;
-	for (int i = 0; r == -EBUSY && i < 50; i++) {
-		if (move_processes(own_fd, "cgroup.procs", procs, false) > 0)
-			cgs->moved = true;
-		else if (i > 0)
-			usleep(2000);
-		r = fn_file_write(own_fd, "cgroup.subtree_control", word);
-	}
-	return r;
-}
-
-/* v2 controllers must be enabled in every ancestor from the daemon's own group down. */
+/* v2 controllers must be enabled in every ancestor from the daemon's own group down. A group with processes cannot hand controllers down (no
+ * internal processes, cgroups(7)), the hierarchy's root excepted: another reason to leave it. */
 static int enable_v2(struct fn_cgroups *cgs, struct fn_err *err)
 {
 	const struct fn_cg_probe *p = &cgs->probe;
@@ -171,7 +101,7 @@ static int enable_v2(struct fn_cgroups *cgs, struct fn_err *err)
 		if (p->driver[c] != FN_CG_V2)
 			continue;
 		snprintf(word, sizeof(word), "+%s", fn_cg_controller_name(c));
-		r = enable_in_own(cgs, word);
+		r = fn_file_write(cgs->unified.own_fd, "cgroup.subtree_control", word);
 		if (r == -EBUSY)
 			return fn_err_set(err, r, "cgroup enable", "%s in %s%s: other processes are in that group; start fnd in one of its own (a service)",
 					  fn_cg_controller_name(c), p->unified_mount, p->unified_own_path);
@@ -188,32 +118,50 @@ static int enable_v2(struct fn_cgroups *cgs, struct fn_err *err)
  * uses cannot be disabled (EBUSY); then we stay, and so does the group. */
 static void leave_daemon_group(struct fn_cgroups *cgs)
 {
-	char dir[96], procs[128], word[64];
+	char word[64];
 
-	if (!cgs->moved)
-		return;
 	for (enum fn_cg_controller c = 0; c < FN_CG_N; c++)
 		if (cgs->probe.driver[c] == FN_CG_V2) {
 			snprintf(word, sizeof(word), "-%s", fn_cg_controller_name(c));
 			(void)fn_file_write(cgs->unified.own_fd, "cgroup.subtree_control", word);
 		}
-	snprintf(dir, sizeof(dir), "%s" DAEMON, cgs->instance);
-	snprintf(procs, sizeof(procs), "%s/cgroup.procs", dir);
-	(void)move_processes(cgs->unified.own_fd, procs, "cgroup.procs", true);
-	(void)unlinkat(cgs->unified.own_fd, dir, AT_REMOVEDIR);
+	fn_cg_own_leave(cgs->unified.own_fd, cgs->instance);
 }
 
-/* An fn-spawnd started anew is born where the master was moved to: its own group is the one above. */
-static void own_is_above(struct fn_cgroups *cgs, char *own)
+/* The daemon goes beside its sandboxes, where the CPU is first of all its own: what they do together must not keep it from its work. */
+static int enter_daemon_groups(struct fn_cgroups *cgs, struct fn_err *err)
 {
-	char tail[96], *at;
+	bool any_v2 = false;
+	int r = 0;
 
-	snprintf(tail, sizeof(tail), "/%s" DAEMON, cgs->instance);
-	if (!fn_str_ends(own, tail))
-		return;
-	at = own + strlen(own) - strlen(tail);
-	snprintf(at, 2, "%s", at == own ? "/" : "");
-	cgs->moved = true;
+	for (int c = 0; c < FN_CG_N; c++)
+		any_v2 |= cgs->probe.driver[c] == FN_CG_V2;
+	if (any_v2) {
+		cgs->moved = true;
+		r = fn_cg_own_enter(cgs->unified.own_fd, cgs->instance, err);
+	}
+	if (r == 0)
+		r = enable_v2(cgs, err);
+	if (r == 0 && cgs->probe.driver[FN_CG_CPU] == FN_CG_V1)
+		r = fn_cg_own_enter(cgs->v1[FN_CG_CPU].own_fd, cgs->instance, err);
+	if (r == 0)
+		r = fn_cg_own_weigh(cgs->probe.driver[FN_CG_CPU] == FN_CG_V1 ? cgs->v1[FN_CG_CPU].own_fd : cgs->unified.own_fd, cgs->instance,
+				    cgs->probe.driver[FN_CG_CPU] == FN_CG_V1, err);
+	return r;
+}
+
+/* Hierarchies of which sandboxes are shown a group that is fn-spawnd's and theirs: born there, they are never moved. It is for those who want to find
+ * one (a JVM takes no limit of v1 unless it finds all of memory, cpu, cpuacct and cpuset); without it nothing else is missing. */
+static void take_seats(struct fn_cgroups *cgs)
+{
+	for (int i = 0; i < FN_CG_SEATS; i++) {
+		struct fn_cg_seat *s = &cgs->probe.seat[i];
+		struct fn_err none;
+
+		if (s->mount[0] && (open_parent(&cgs->seat[i], s->name, s->mount, s->own_path, cgs->instance, &none) < 0 ||
+				    fn_cg_own_sit(cgs->seat[i].own_fd, cgs->seat[i].parent_fd) < 0))
+			s->mount[0] = '\0';
+	}
 }
 
 int fn_cgroups_open(const char *instance, struct fn_cgroups **ret, struct fn_err *err)
@@ -226,21 +174,25 @@ int fn_cgroups_open(const char *instance, struct fn_cgroups **ret, struct fn_err
 	cgs->unified.parent_fd = cgs->unified.own_fd = -EBADF;
 	for (int c = 0; c < FN_CG_N; c++)
 		cgs->v1[c].parent_fd = cgs->v1[c].own_fd = -EBADF;
+	for (int i = 0; i < FN_CG_SEATS; i++)
+		cgs->seat[i].parent_fd = cgs->seat[i].own_fd = -EBADF;
 	snprintf(cgs->instance, sizeof(cgs->instance), "%s", instance);
 	r = fn_cg_probe(&cgs->probe, err);
-	own_is_above(cgs, cgs->probe.unified_own_path);
+	/* an fn-spawnd started anew is born where the master was moved to: its own group is the one above */
+	fn_cg_own_strip(instance, cgs->probe.unified_own_path);
 	for (int c = 0; c < FN_CG_N; c++)
-		if (cgs->probe.driver[c] == FN_CG_V2)
-			own_is_above(cgs, cgs->probe.own_path[c]);
+		fn_cg_own_strip(instance, cgs->probe.own_path[c]);
 	if (r == 0)
-		r = check_probe(&cgs->probe, err);
+		r = fn_cg_check(&cgs->probe, err);
 	if (r == 0)
 		r = open_parent(&cgs->unified, NULL, cgs->probe.unified_mount, cgs->probe.unified_own_path, instance, err);
 	for (int c = 0; r == 0 && c < FN_CG_N; c++)
 		if (cgs->probe.driver[c] == FN_CG_V1)
 			r = open_parent(&cgs->v1[c], fn_cg_controller_name(c), cgs->probe.mount[c], cgs->probe.own_path[c], instance, err);
 	if (r == 0)
-		r = enable_v2(cgs, err);
+		r = enter_daemon_groups(cgs, err);
+	if (r == 0)
+		take_seats(cgs);
 	fn_cg_show(&cgs->probe, cgs->shown);
 	if (r < 0) {
 		fn_cgroups_close(cgs);
@@ -306,11 +258,19 @@ void fn_cgroups_close(struct fn_cgroups *cgs)
 	if (!cgs)
 		return;
 	close_parent(&cgs->unified, cgs->instance);
-	leave_daemon_group(cgs);
+	if (cgs->moved)
+		leave_daemon_group(cgs);
 	fn_close(cgs->unified.own_fd);
+	fn_cg_own_leave(cgs->v1[FN_CG_CPU].own_fd, cgs->instance);
 	for (int c = 0; c < FN_CG_N; c++) {
 		close_parent(&cgs->v1[c], cgs->instance);
 		fn_close(cgs->v1[c].own_fd);
+	}
+	for (int i = 0; i < FN_CG_SEATS; i++) {
+		if (cgs->seat[i].own_fd >= 0)
+			(void)fn_file_write(cgs->seat[i].own_fd, "cgroup.procs", "0");
+		close_parent(&cgs->seat[i], cgs->instance);
+		fn_close(cgs->seat[i].own_fd);
 	}
 	free(cgs);
 }
@@ -540,6 +500,11 @@ int fn_cgroup_stats(struct fn_cgroup *cg, struct fn_cg_stats *s)
 	return 0;
 }
 
+uint64_t fn_cgroup_kernel_memory(const struct fn_cgroup *cg)
+{
+	return is_v1(cg, FN_CG_MEMORY) ? read_number(cg, FN_CG_MEMORY, "memory.kmem.usage_in_bytes") : read_key(cg, FN_CG_MEMORY, "memory.stat", "kernel");
+}
+
 int fn_cgroup_freeze(struct fn_cgroup *cg, bool frozen) { return write_file(cg, CORE, "cgroup.freeze", frozen ? "1" : "0"); }
 
 int fn_cgroup_reclaim(struct fn_cgroup *cg, uint64_t bytes)
@@ -563,6 +528,26 @@ int fn_cgroup_open_freeze(const struct fn_cgroup *cg) { return open_file(cg, COR
 int fn_cgroup_open_peak(const struct fn_cgroup *cg)
 {
 	return open_file(cg, FN_CG_MEMORY, is_v1(cg, FN_CG_MEMORY) ? "memory.max_usage_in_bytes" : "memory.peak", O_RDONLY);
+}
+
+/* Documentation/admin-guide/cgroup-v1/memory.rst, 9 and 10: "<eventfd> <memory.oom_control>". The latter need not stay open. */
+int fn_cgroup_watch_oom(const struct fn_cgroup *cg)
+{
+	fn_auto_fd int event = -EBADF, control = -EBADF;
+	char text[32];
+	int r;
+
+	if (!is_v1(cg, FN_CG_MEMORY))
+		return -EOPNOTSUPP;
+	event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (event < 0)
+		return -errno;
+	control = open_file(cg, FN_CG_MEMORY, "memory.oom_control", O_RDONLY);
+	if (control < 0)
+		return control;
+	snprintf(text, sizeof(text), "%d %d", event, control);
+	r = write_file(cg, FN_CG_MEMORY, "cgroup.event_control", text);
+	return r < 0 ? r : fn_take_fd(&event);
 }
 
 int fn_cgroup_remove(struct fn_cgroup *cg)

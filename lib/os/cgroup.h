@@ -45,6 +45,15 @@ struct fn_cg_shown {
 struct fn_cgroups; /* the host's hierarchies and this instance's parent groups */
 struct fn_cgroup;  /* one sandbox's groups */
 
+/* A v1 hierarchy in which sandboxes have no limits, but are shown that they are in it. */
+struct fn_cg_seat {
+	const char *name;
+	char mount[128]; /* "" = there is none, or one of the controllers is bound to the same */
+	char own_path[256];
+};
+#define FN_CG_SEATS 2
+#define FN_CG_SHOWN_MAX (FN_CG_N + FN_CG_SEATS + 2)
+
 /* What a host offers; needs no privilege (fnctl doctor, start-up). */
 struct fn_cg_probe {
 	enum fn_cg_driver driver[FN_CG_N];
@@ -53,13 +62,15 @@ struct fn_cg_probe {
 	char own_path[FN_CG_N][256]; /* this process's group in it */
 	char unified_own_path[256];
 	char together[FN_CG_N][64]; /* v1: the controllers of that hierarchy, "cpu,cpuacct" */
+	struct fn_cg_seat seat[FN_CG_SEATS];
 	bool has_kill, has_freeze, has_memory_peak, has_memory_reclaim, has_oom_group, swap_limit, tcp_limit;
 };
 int fn_cg_probe(struct fn_cg_probe *ret, struct fn_err *err);
 const char *fn_cg_controller_name(enum fn_cg_controller c); /* "memory" */
 
-/* Opens (and makes) the parent groups of this instance; `instance` is [A-Za-z0-9_-]+. On a unified host it moves the calling
- * process, its parent and that one's children into <own>/<instance>.daemon first when the no-internal-process rule demands it. */
+/* Opens (and makes) the parent groups of this instance; `instance` is [A-Za-z0-9_-]+. Where the CPU is driven, and in a unified hierarchy that has
+ * any controller (no internal processes), it moves the calling process, its parent and that one's children into <own>/<instance>.daemon, which has
+ * ten times the CPU's weight of <own>/<instance>, that is of all sandboxes together. */
 int fn_cgroups_open(const char *instance, struct fn_cgroups **ret, struct fn_err *err);
 /* Kills and removes every group a dead run of this instance left below the parents; returns how many. */
 int fn_cgroups_sweep(struct fn_cgroups *cgs, struct fn_err *err);
@@ -80,6 +91,7 @@ int fn_cgroup_open_v1(const struct fn_cgroup *cg, int *ret_fds, unsigned *ret_n,
 int fn_cgroup_set_limits(struct fn_cgroup *cg, const struct fn_cg_limits *limits, struct fn_err *err);
 int fn_cgroup_set_cpu(struct fn_cgroup *cg, const struct fn_cg_limits *limits, struct fn_err *err); /* of them, the CPU's alone */
 int fn_cgroup_stats(struct fn_cgroup *cg, struct fn_cg_stats *ret);
+uint64_t fn_cgroup_kernel_memory(const struct fn_cgroup *cg); /* bytes of it that the kernel has for its processes */
 int fn_cgroup_freeze(struct fn_cgroup *cg, bool frozen);
 /* Has the kernel take back about `bytes` of pages it can do without, that is page cache: sandboxes have no swap, so what their processes
  * have allocated stays. v2: memory.reclaim (Linux >= 5.19). v1: memory.force_empty, which knows no amount and takes all there is in one go.
@@ -89,6 +101,9 @@ int fn_cgroup_kill(struct fn_cgroup *cg); /* cgroup.kill: SIGKILL to all, also w
 /* Descriptors for fnd, which has no privilege of its own: cgroup.freeze opened O_WRONLY, the memory peak file O_RDONLY. The caller owns them. */
 int fn_cgroup_open_freeze(const struct fn_cgroup *cg);
 int fn_cgroup_open_peak(const struct fn_cgroup *cg);
+/* v1, where the kernel's OOM killer takes one process and leaves the others (v2 has memory.oom.group): an eventfd that becomes readable when it
+ * strikes in this group, before the victim is gone, and stays so; also when the group is removed. -EOPNOTSUPP with v2; -errno. The caller owns it. */
+int fn_cgroup_watch_oom(const struct fn_cgroup *cg);
 /* Removes the groups; -EBUSY while processes are left (call again). Frees cg on success only. */
 int fn_cgroup_remove(struct fn_cgroup *cg);
 

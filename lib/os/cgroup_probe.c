@@ -113,29 +113,49 @@ static void find_together(const char *name, char *ret, size_t size)
 		fclose(f);
 }
 
+static void show_v1(struct fn_cg_shown *ret, const char *where, const char *controllers)
+{
+	size_t n = 0, most = sizeof(ret->options) / sizeof(ret->options[0]) - 2;
+	char *save = NULL;
+
+	*ret = (struct fn_cg_shown){.where = where};
+	snprintf(ret->controllers, sizeof(ret->controllers), "%s", controllers);
+	snprintf(ret->words, sizeof(ret->words), "%s", controllers);
+	for (char *w = strtok_r(ret->words, ",", &save); w && n < most; w = strtok_r(NULL, ",", &save), n += 2)
+		ret->options[n] = w;
+}
+
 void fn_cg_show(const struct fn_cg_probe *p, struct fn_cg_shown *ret)
 {
 	static const char *const where[FN_CG_N] = {[FN_CG_MEMORY] = "/memory", [FN_CG_CPU] = "/cpu", [FN_CG_PIDS] = "/pids"};
+	static const char *const seats[FN_CG_SEATS] = {"/cpuset", "/cpuacct"};
 	bool v1 = false, v2 = false;
 
 	for (int c = 0; c < FN_CG_N; c++) {
-		size_t n = 0;
-		char *save = NULL;
-
 		v2 |= p->driver[c] == FN_CG_V2;
-		if (p->driver[c] != FN_CG_V1)
-			continue;
-		v1 = true;
-		*ret = (struct fn_cg_shown){.where = where[c]};
-		snprintf(ret->controllers, sizeof(ret->controllers), "%s", p->together[c]);
-		snprintf(ret->words, sizeof(ret->words), "%s", p->together[c]);
-		for (char *w = strtok_r(ret->words, ",", &save); w && n + 2 < sizeof(ret->options) / sizeof(ret->options[0]); w = strtok_r(NULL, ",", &save), n += 2)
-			ret->options[n] = w;
-		ret++;
+		v1 |= p->driver[c] == FN_CG_V1;
+		if (p->driver[c] == FN_CG_V1)
+			show_v1(ret++, where[c], p->together[c]);
 	}
+	for (int i = 0; v1 && i < FN_CG_SEATS; i++)
+		if (p->seat[i].mount[0])
+			show_v1(ret++, seats[i], p->seat[i].name);
 	if (v2)
 		*ret++ = (struct fn_cg_shown){.where = v1 ? "/unified" : ""};
 	*ret = (struct fn_cg_shown){0};
+}
+
+/* A hierarchy of its own, of nothing else and not one of ours. */
+static void take_seat(struct fn_cg_seat *s, const char *path)
+{
+	fn_auto_free char *own = NULL;
+	char together[64] = "";
+
+	find_together(s->name, together, sizeof(together));
+	if (is_v2(path) || !fn_streq(together, s->name) || cgroup_get_current_controller_path(getpid(), s->name, &own) != 0)
+		return;
+	if (fn_str_format(s->own_path, sizeof(s->own_path), "%s", own) == 0)
+		(void)fn_str_format(s->mount, sizeof(s->mount), "%s", path);
 }
 
 static int take_controller(struct fn_cg_probe *p, enum fn_cg_controller c, const char *path, struct fn_err *err)
@@ -172,10 +192,14 @@ static int find_controllers(struct fn_cg_probe *p, struct fn_err *err)
 		return 0;
 	if (r)
 		return library_error(err, r, "cgroup probe", "/proc/mounts");
-	for (r = cgroup_get_controller_begin(&it, m); r == 0 && rc == 0; r = cgroup_get_controller_next(&it, m))
+	for (r = cgroup_get_controller_begin(&it, m); r == 0 && rc == 0; r = cgroup_get_controller_next(&it, m)) {
 		for (enum fn_cg_controller c = 0; c < FN_CG_N && rc == 0; c++)
 			if (p->driver[c] == FN_CG_ABSENT && fn_streq(m->name, names[c]))
 				rc = take_controller(p, c, m->path, err);
+		for (int i = 0; i < FN_CG_SEATS; i++)
+			if (!p->seat[i].mount[0] && fn_streq(m->name, p->seat[i].name))
+				take_seat(&p->seat[i], m->path);
+	}
 	(void)cgroup_get_controller_end(&it);
 	return rc;
 }
@@ -185,7 +209,7 @@ int fn_cg_probe(struct fn_cg_probe *p, struct fn_err *err)
 	char path[PATH_MAX];
 	int r;
 
-	*p = (struct fn_cg_probe){0};
+	*p = (struct fn_cg_probe){.seat = {{.name = "cpuset"}, {.name = "cpuacct"}}};
 	find_unified(p);
 	r = find_controllers(p, err);
 	if (r < 0)
@@ -212,4 +236,23 @@ int fn_cg_make_v1(const char *controller, const char *path, struct fn_err *err)
 
 	cgroup_free(&g);
 	return r ? library_error(err, r, "cgroup mkdir", path) : 0;
+}
+
+int fn_cg_check(const struct fn_cg_probe *p, struct fn_err *err)
+{
+	if (!p->unified_mount[0])
+		return fn_err_set(err, ENOENT, "cgroup probe",
+				  "no cgroup2 mount; mount one: mount -t cgroup2 none /sys/fs/cgroup/unified");
+	if (!p->has_kill)
+		return fn_err_set(err, ENOSYS, "cgroup probe", "cgroup.kill needs Linux 5.14 or later");
+	for (enum fn_cg_controller c = 0; c < FN_CG_N; c++) {
+		const char *n = fn_cg_controller_name(c);
+
+		if (p->driver[c] == FN_CG_ABSENT)
+			return fn_err_set(err, ENOENT, "cgroup probe",
+					  "controller %s is in no hierarchy; enable it (kernel command line cgroup_enable=%s), or "
+					  "mount it: mount -t cgroup -o %s none /sys/fs/cgroup/%s",
+					  n, n, n, n);
+	}
+	return 0;
 }

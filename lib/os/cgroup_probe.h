@@ -7,7 +7,9 @@
 /* Makes the group `path` (without a leading '/') in the v1 hierarchy of `controller`; one that is there already is fine. */
 int fn_cg_make_v1(const char *controller, const char *path, struct fn_err *err);
 
-/* fn_cgroups_shown(): up to FN_CG_N + 2 of them. */
+/* Whether what there is suffices; else err says what to do. */
+int fn_cg_check(const struct fn_cg_probe *p, struct fn_err *err);
+/* fn_cgroups_shown(): up to FN_CG_SHOWN_MAX of them. */
 void fn_cg_show(const struct fn_cg_probe *p, struct fn_cg_shown *ret);
 
 #endif

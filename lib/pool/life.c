@@ -86,6 +86,7 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *r
 	w->output_fd = res->output_fd;
 	w->freeze_fd = res->freeze_fd;
 	w->peak_fd = res->peak_fd;
+	w->oom_fd = res->oom_fd;
 	w->timing = res->timing;
 	w->spawned_us = fn_clock_mono_us();
 	fn_worker_set_state(w, FN_WORKER_INIT);
@@ -155,7 +156,7 @@ static struct fn_worker *start(struct fn_group *g, struct fn_invocation *bound, 
 	w->leave = (struct fn_deferred){.fn = fn_worker_leave, .arg = w};
 	w->role = (struct fn_roles_wait){.fn = on_role, .arg = w};
 	w->until_us = UINT64_MAX;
-	w->output_fd = w->freeze_fd = w->peak_fd = -EBADF;
+	w->output_fd = w->freeze_fd = w->peak_fd = w->oom_fd = -EBADF;
 	w->exit.wait_status = -1;
 	w->first = true;
 	w->reason = reason;
@@ -249,7 +250,9 @@ static char *death_json(struct fn_worker *w, size_t *len, const char **ret_type)
 	} else {
 		*ret_type = w->exit.oom ? "Runtime.OutOfMemory" : "Runtime.ExitError";
 		w1 = w->exit.oom ? "signal: killed" : fn_exit_words(w->exit.wait_status, words, sizeof(words));
-		if (w1)
+		if (w->exit.files_open)
+			snprintf(msg, sizeof(msg), "Runtime exited with error: signal: killed, for more than %u open files in all", w->exit.files_open);
+		else if (w1)
 			snprintf(msg, sizeof(msg), "Runtime exited with error: %s", w1);
 		else
 			snprintf(msg, sizeof(msg), "Runtime exited without providing a reason");

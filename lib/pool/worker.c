@@ -3,6 +3,7 @@
  * what may follow what is in one table.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,6 +108,7 @@ void fn_worker_free(struct fn_worker *w)
 	fn_close(w->output_fd);
 	fn_close(w->freeze_fd);
 	fn_close(w->peak_fd);
+	fn_close(w->oom_fd);
 	fn_buf_free(&w->line);
 	free(w->init_error);
 	g->count[w->state]--;
@@ -251,6 +253,14 @@ void fn_worker_finish(struct fn_worker *w, enum fn_inv_outcome outcome, char *re
 }
 
 /* --- the Runtime API's calls --- */
+/* Whether its answer counts: not when one of its processes was killed for memory, the end of them all being under way. */
+static bool may_answer(const struct fn_worker *w)
+{
+	struct pollfd p = {.fd = w->oom_fd, .events = POLLIN};
+
+	return w->state == FN_WORKER_BUSY && w->inv && (w->oom_fd < 0 || poll(&p, 1, 0) != 1);
+}
+
 static void on_next(void *arg)
 {
 	struct fn_worker *w = arg;
@@ -275,7 +285,7 @@ static void on_response(void *arg, char *body, size_t len, const char *content_t
 {
 	struct fn_worker *w = arg;
 
-	if (w->state != FN_WORKER_BUSY || !w->inv) {
+	if (!may_answer(w)) {
 		free(body);
 		return;
 	}
@@ -290,7 +300,7 @@ static void on_error(void *arg, char *body, size_t len, const char *error_type)
 	struct fn_worker *w = arg;
 
 	(void)error_type; /* the caller has it; to the platform an invocation whose handler has failed has run well */
-	if (w->state != FN_WORKER_BUSY || !w->inv) {
+	if (!may_answer(w)) {
 		free(body);
 		return;
 	}
@@ -304,7 +314,7 @@ static void on_too_large(void *arg)
 	char *text = strdup("{\"errorMessage\":\"Response payload size exceeded maximum allowed payload size (6291556 bytes).\","
 			    "\"errorType\":\"Function.ResponseSizeTooLarge\"}");
 
-	if (w->state != FN_WORKER_BUSY || !w->inv) {
+	if (!may_answer(w)) {
 		free(text);
 		return;
 	}

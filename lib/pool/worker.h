@@ -83,6 +83,7 @@ struct fn_worker {
 	uint64_t until_us;           /* they are good until then, and it no longer; CLOCK_MONOTONIC */
 	uint64_t request, sandbox;
 	int output_fd, freeze_fd, peak_fd;
+	int oom_fd;                  /* spawn/client.h */
 	struct fn_rt *rt;
 	uint64_t output_io, timer, due_us; /* due_us: when the timer fires */
 	bool frozen, timed_out, gone;

@@ -147,11 +147,7 @@ static int step_loopback(struct state *s, struct fn_err *err)
 	return fn_netns_loopback(err);
 }
 
-static int step_listener(struct state *s, struct fn_err *err)
-{
-	s->listen_fd = fn_netns_listener(err);
-	return s->listen_fd < 0 ? s->listen_fd : 0;
-}
+static int step_listener(struct state *s, struct fn_err *err) { return (s->listen_fd = fn_netns_listener(err)) < 0 ? s->listen_fd : 0; }
 
 static int step_hostname(struct state *s, struct fn_err *err)
 {

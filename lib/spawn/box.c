@@ -31,6 +31,9 @@ static uint32_t slot_range(const struct fn_spawn_server *s, uint32_t slot) { ret
 static void set_state(struct fn_box *b, enum fn_box_state to)
 {
 	b->server->n_starting += (unsigned)(to == FN_BOX_STARTING) - (unsigned)(b->state == FN_BOX_STARTING);
+	b->server->n_running += (unsigned)(to == FN_BOX_RUNNING) - (unsigned)(b->state == FN_BOX_RUNNING);
+	if (to == FN_BOX_RUNNING && b->server->n_running == 1)
+		fn_files_watch(b->server);
 	if (b->state == FN_BOX_STARTING)
 		fn_turns_one_is_through(b->server);
 	b->state = to;
@@ -44,6 +47,8 @@ static void box_free(struct fn_box *b)
 	fn_loop_clear(s->cfg.loop, &b->timer);
 	fn_loop_clear(s->cfg.loop, &b->pidfd_io);
 	fn_loop_clear(s->cfg.loop, &b->sync_io);
+	fn_loop_clear(s->cfg.loop, &b->oom_io);
+	fn_close(b->oom_fd);
 	fn_close(b->pidfd);
 	fn_close(b->sync_fd);
 	fn_close(b->output_fd);
@@ -110,11 +115,12 @@ static void box_reaped(struct fn_box *b)
 
 	b->reaped = true;
 	fn_loop_clear(b->server->cfg.loop, &b->pidfd_io);
+	fn_loop_clear(b->server->cfg.loop, &b->oom_io); /* its removal would be told there, too */
 	if (b->answered && b->cgroup) {
 		(void)fn_cgroup_stats(b->cgroup, &st);
 		b->exit.memory_peak = st.memory_peak;
 		b->exit.cpu_usage_us = st.cpu_usage_us;
-		b->exit.oom = st.oom_kills > 0;
+		b->exit.oom = b->out_of_memory || st.oom_kills > 0;
 	}
 	if (b->answered)
 		fn_spawn_reply(b->server, FN_PROTO_EXITED, 0, b->id, &b->exit, sizeof(b->exit), NULL, 0);
@@ -193,7 +199,7 @@ static void on_pidfd(void *arg, int fd, uint32_t events)
 		struct fn_err err = {ESRCH, "start sandbox", "its init died during set-up"};
 		struct fn_cg_stats st = {0};
 
-		if (b->cgroup && fn_cgroup_stats(b->cgroup, &st) == 0 && st.oom_kills > 0)
+		if (b->out_of_memory || (b->cgroup && fn_cgroup_stats(b->cgroup, &st) == 0 && st.oom_kills > 0))
 			fn_err_set(&err, ENOMEM, "start sandbox", "out of memory during set-up");
 		else if (b->kept && !b->server->shutdown)
 			order_another(b);
@@ -203,11 +209,27 @@ static void on_pidfd(void *arg, int fd, uint32_t events)
 	box_reaped(b);
 }
 
+/* What v2 does by itself: a sandbox of which a process was killed for memory is as good as dead, and goes as a whole. */
+static void on_oom(void *arg, int fd, uint32_t events)
+{
+	struct fn_box *b = arg;
+
+	(void)fd;
+	(void)events;
+	fn_loop_clear(b->server->cfg.loop, &b->oom_io); /* it stays readable */
+	b->out_of_memory = true; /* the kernel counts no kill when ours comes first */
+	if (b->state == FN_BOX_RUNNING)
+		fn_box_end(b);
+	else if (b->cgroup)
+		(void)fn_cgroup_kill(b->cgroup); /* and on_pidfd() says why */
+}
+
 /* --- the start --- */
 static void box_running(struct fn_box *b, const struct fn_sync_msg *m)
 {
 	struct fn_proto_spawned p = {.init_pid = b->pid, .has_peak = b->peak_fd >= 0};
-	int fds[4];
+	int fds[5], oom;
+	size_t n = 3;
 	struct fn_err err;
 
 	if (b->listen_fd < 0) {
@@ -223,12 +245,17 @@ static void box_running(struct fn_box *b, const struct fn_sync_msg *m)
 	fds[0] = fn_take_fd(&b->listen_fd);
 	fds[1] = fn_take_fd(&b->output_fd);
 	fds[2] = fn_take_fd(&b->freeze_fd);
-	fds[3] = fn_take_fd(&b->peak_fd);
+	if (b->peak_fd >= 0)
+		fds[n++] = fn_take_fd(&b->peak_fd);
+	oom = b->oom_fd >= 0 ? fcntl(b->oom_fd, F_DUPFD_CLOEXEC, 3) : -EBADF;
+	p.has_oom = oom >= 0;
+	if (oom >= 0)
+		fds[n++] = oom;
 	set_state(b, FN_BOX_RUNNING);
 	b->answered = true;
 	free(fn_take_ptr(b->kept));
 	(void)fn_loop_rearm_timer(b->server->cfg.loop, b->timer, UINT64_MAX);
-	fn_spawn_reply(b->server, FN_PROTO_SPAWNED, b->request, b->id, &p, sizeof(p), fds, p.has_peak ? 4 : 3);
+	fn_spawn_reply(b->server, FN_PROTO_SPAWNED, b->request, b->id, &p, sizeof(p), fds, n);
 	fn_stock_box_started(b);
 }
 
@@ -391,6 +418,9 @@ static int complete_groups(struct fn_box *b, struct fn_err *err)
 		return r;
 	b->freeze_fd = fn_cgroup_open_freeze(b->cgroup);
 	b->peak_fd = fn_cgroup_open_peak(b->cgroup);
+	b->oom_fd = fn_cgroup_watch_oom(b->cgroup);
+	if (b->oom_fd >= 0 && fn_loop_add_io(b->server->cfg.loop, b->oom_fd, EPOLLIN, on_oom, b, &b->oom_io) < 0)
+		return fn_err_set(err, ENOMEM, "cgroup open", "memory.oom_control");
 	b->timing.cgroup_us += (uint32_t)(fn_clock_mono_us() - from);
 	return b->freeze_fd < 0 ? fn_err_set(err, b->freeze_fd, "cgroup open", "cgroup.freeze") : 0;
 }
@@ -504,7 +534,7 @@ struct fn_box *fn_box_new(struct fn_spawn_server *s, struct fn_stock *stock, str
 	b->server = s;
 	b->stock = stock;
 	b->id = ++s->next_id;
-	b->pidfd = b->sync_fd = b->output_fd = b->listen_fd = b->freeze_fd = b->peak_fd = -EBADF;
+	b->pidfd = b->sync_fd = b->output_fd = b->listen_fd = b->freeze_fd = b->peak_fd = b->oom_fd = -EBADF;
 	b->exit.wait_status = -1;
 	b->started_us = fn_clock_mono_us();
 	fn_list_push_back(&s->boxes, &b->link);

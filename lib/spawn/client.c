@@ -267,7 +267,8 @@ static void on_spawned(struct fn_spawn_client *c, const struct fn_proto_header *
 {
 	struct pending *p = fn_map_get_u64(c->pending, h->request);
 	struct fn_proto_spawned m;
-	struct fn_spawned s = {.peak_fd = -EBADF};
+	struct fn_spawned s = {.peak_fd = -EBADF, .oom_fd = -EBADF};
+	size_t taken = 3;
 	uint64_t *id;
 	void *old = NULL;
 
@@ -293,11 +294,13 @@ static void on_spawned(struct fn_spawn_client *c, const struct fn_proto_header *
 	s.listen_fd = fds[0];
 	s.output_fd = fds[1];
 	s.freeze_fd = fds[2];
-	if (m.has_peak && n_fds > 3)
-		s.peak_fd = fds[3];
+	if (m.has_peak && n_fds > taken)
+		s.peak_fd = fds[taken++];
+	if (m.has_oom && n_fds > taken)
+		s.oom_fd = fds[taken++];
 	s.init_pid = m.init_pid;
 	s.timing = m.timing;
-	for (size_t i = s.peak_fd >= 0 ? 4 : 3; i < n_fds; i++)
+	for (size_t i = taken; i < n_fds; i++)
 		fn_close(fds[i]);
 	answer(c, p, NULL, &s, 0, NULL);
 }

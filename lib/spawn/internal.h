@@ -1,6 +1,6 @@
 /* internal.h - shared by the files of lib/spawn that run in fn-spawnd: server.c (messages), box.c (one sandbox's life), stock.c (those made
  * ahead), turns.c (who is started when many are asked for), parked.c (orders that wait for an address), handover.c (a sandbox's first
- * descriptors), reclaim.c (memory of those that idle). */
+ * descriptors), reclaim.c (memory of those that idle), files.c (how many files one has open). */
 #ifndef FN_SPAWN_INTERNAL_H
 #define FN_SPAWN_INTERNAL_H
 
@@ -36,7 +36,8 @@ struct fn_box {
 	struct fn_child_nat nat; /* iface is NULL: loopback alone */
 	pid_t pid;
 	int pidfd, sync_fd, output_fd, listen_fd, freeze_fd, peak_fd;
-	uint64_t pidfd_io, sync_io, timer;
+	int oom_fd; /* fn_cgroup_watch_oom(); -EBADF where the kernel ends all of a group by itself */
+	uint64_t pidfd_io, sync_io, oom_io, timer;
 	struct fn_cgroup *cgroup;
 	struct fn_cg_limits limits; /* the function's */
 	struct fn_sandbox_timing timing;
@@ -45,7 +46,7 @@ struct fn_box {
 	struct fn_kept_order *kept; /* of one that was READY: it may have been dying unseen when it got its order, which another then gets */
 	struct fn_stock *stock; /* it is made for, or lies in; NULL = it is a request's */
 	enum fn_prepared prepared;
-	bool reaped, answered;
+	bool reaped, answered, out_of_memory;
 };
 
 /* handover.c */
@@ -60,7 +61,7 @@ struct fn_spawn_server {
 	uint64_t next_id;
 	struct fn_list boxes;
 	struct fn_map *by_id;
-	unsigned n_boxes, n_starting;
+	unsigned n_boxes, n_starting, n_running;
 	struct fn_handover handover;
 	struct fn_slots *slots; /* uid ranges; not reused at once: a late file of its last owner stays foreign */
 	bool shutdown;
@@ -79,6 +80,8 @@ struct fn_spawn_server {
 	uint64_t parked_timer;
 	uint64_t quiet_until_us; /* nothing is made ahead before: a runtime initialises */
 	uint64_t hungry_since_us; /* something is to be made since then, and waits for that; 0 = nothing does */
+	int files_fd; /* /proc/sys/fs/file-nr */
+	uint64_t files_timer, files_last, files_calm; /* calm: how many were open when last nobody had too many */
 	struct fn_unpacker *unpacker;
 	char *in;
 };
@@ -137,6 +140,11 @@ void fn_box_fail(struct fn_box *b, const struct fn_err *err);
 
 /* reclaim.c: takes a running sandbox's page cache back, a part at a time and while nobody waits for a start; answers when done. */
 void fn_reclaim_begin(struct fn_box *b);
+
+/* files.c */
+int fn_files_open(struct fn_spawn_server *s);
+void fn_files_watch(struct fn_spawn_server *s); /* there is a sandbox that runs */
+void fn_files_close(struct fn_spawn_server *s);
 
 /* parked.c: the order (copied) is given anew as soon as an address is free, or after a second; false: no memory. */
 int fn_parked_open(struct fn_spawn_server *s);

@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "sandbox/spec.h"
 
-#define FN_PROTO_VERSION 4u
+#define FN_PROTO_VERSION 5u
 #define FN_PROTO_MAX 131072 /* bytes of one message */
 
 enum fn_proto_type {
@@ -24,7 +24,7 @@ enum fn_proto_type {
 	FN_PROTO_REMOVE,    /* + tree name */
 	FN_PROTO_DESCRIBE,
 	/* from fn-spawnd */
-	FN_PROTO_SPAWNED = 64, /* + struct fn_proto_spawned; fds: listener, output, freeze[, peak] */
+	FN_PROTO_SPAWNED = 64, /* + struct fn_proto_spawned; fds: listener, output, freeze[, peak][, oom] */
 	FN_PROTO_FAILED,       /* + struct fn_err */
 	FN_PROTO_EXITED,       /* id + struct fn_sandbox_exit */
 	FN_PROTO_UNPACKED,     /* + uint64 bytes */
@@ -42,7 +42,7 @@ struct fn_proto_header {
 
 struct fn_proto_spawned {
 	int32_t init_pid;
-	uint32_t has_peak;
+	uint32_t has_peak, has_oom;
 	struct fn_sandbox_timing timing;
 };
 

@@ -259,6 +259,7 @@ int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_s
 	s->cfg = *config;
 	s->next_id = fn_clock_mono_us() / 1000 << 20; /* never an id that an earlier fn-spawnd gave */
 	s->handover = (struct fn_handover){.nothing = -EBADF};
+	s->files_fd = -EBADF;
 	for (unsigned i = 0; i < FN_HANDOVER_N; i++)
 		s->handover.fd[i] = -EBADF;
 	fn_list_init(&s->boxes);
@@ -284,6 +285,8 @@ int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_s
 		r = fn_stock_open(s);
 	if (r == 0)
 		r = fn_parked_open(s);
+	if (r == 0)
+		r = fn_files_open(s);
 	if (r < 0) {
 		fn_spawn_server_free(s);
 		return fn_err_set(err, r, "fn-spawnd", "set-up");
@@ -317,6 +320,7 @@ void fn_spawn_server_free(struct fn_spawn_server *s)
 	fn_turns_close(s);
 	fn_stock_close(s);
 	fn_parked_free(s);
+	fn_files_close(s);
 	fn_loop_clear(s->cfg.loop, &s->graves_timer);
 	fn_unpacker_free(s->unpacker);
 	fn_stock_free(s);

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -288,6 +289,7 @@ static _Noreturn void exec_unpack(struct job *j, int dir_fd, int result_fd)
 			_exit(126);
 	(void)syscall(SYS_close_range, 6, ~0u, 0);
 	fn_sched_slice(0);
+	(void)setpriority(PRIO_PROCESS, 0, 10); /* it shares the daemon's part of the CPU: fnd and we come first */
 	execve(cfg->unpack_path, argv, envp);
 	_exit(127);
 }

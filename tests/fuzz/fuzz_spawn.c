@@ -104,6 +104,13 @@ int fn_cgroup_reclaim(struct fn_cgroup *cg, uint64_t bytes)
 }
 int fn_cgroup_open_freeze(const struct fn_cgroup *cg) { return cg ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -EBADF; }
 int fn_cgroup_open_peak(const struct fn_cgroup *cg) { return cg ? -ENOENT : -EBADF; }
+uint64_t fn_cgroup_kernel_memory(const struct fn_cgroup *cg) { return cg ? 0 : 1; }
+int fn_cgroup_watch_oom(const struct fn_cgroup *cg) { return cg ? -EOPNOTSUPP : -EBADF; }
+const struct fn_cg_shown *fn_cgroups_shown(const struct fn_cgroups *cgs)
+{
+	(void)cgs;
+	return NULL;
+}
 const char *fn_cgroups_describe(const struct fn_cgroups *cgs, char *buf, size_t size)
 {
 	(void)cgs;
@@ -263,6 +270,8 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *s
 	close(s->freeze_fd);
 	if (s->peak_fd >= 0)
 		close(s->peak_fd);
+	if (s->oom_fd >= 0)
+		close(s->oom_fd);
 }
 
 static void on_unpacked(void *arg, const struct fn_err *err, uint64_t bytes)
