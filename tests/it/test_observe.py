@@ -93,22 +93,40 @@ def observed(answer):
     return dict(flat(answer))
 
 
+def said(d, name):
+    """The log's lines, without what is of one invocation and what tells of the way."""
+    text = d.request("GET", f"/_fnd/logs/{name}?cursor=0&max=1000000").json["Text"]
+    text = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "ID", text)
+    text = re.sub(r"\d+(\.\d+)? (ms|MB)\b", r"N \2", re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", text))
+    return [re.sub(r"^TIME ", "", line) for line in text.splitlines() if line.strip() != "TIME" and "Cold Start" not in line]
+
+
 class Ways(Case):
     """One function, started in each way."""
 
+    def setUp(self):
+        self.name = "observe-" + "-".join(self.id().split(".")[-2:]).replace("_", "-").lower()
+
     def way(self, name, config, create, ahead=None, says=None):
         d = shared(config)
+        d.delete(self.name)
         create(d)
-        self.addCleanup(d.delete, "observe")
+        self.addCleanup(d.delete, self.name)
         if ahead:
             wait_until("something is made ahead", lambda: any(n for kind, n in d.doctor()["Prepared"].items() if kind.startswith(ahead)), 30)
-        r = d.invoke("observe", {}, tail=True)
+        r = d.invoke(self.name, {}, tail=True)
         self.assertEqual((r.status, r.error), (200, None), f"{name}: {r}\n{r.log}")
         if says:
             self.assertIn(says, r.log)
         else:
-            self.assertNotIn("ahead", r.log)
+            self.assertNotRegex(r.log, "started ahead|prepared sandbox")
         return d, r
+
+    def logged(self, d):
+        """Of its first environment, which has served once."""
+        wait_until("the log is whole", lambda: any(l.startswith("REPORT") for l in said(d, self.name)))
+        lines = said(d, self.name)
+        return lines[:lines.index(next(l for l in lines if l.startswith("REPORT"))) + 1]
 
     def compare(self, name, plain, other):
         wrong = []
@@ -123,12 +141,16 @@ class Managed(Ways):
         answers = {}
         d, r = self.way("plain", PLAIN, create)
         answers["plain"] = r.json
-        self.assertEqual(d.invoke("observe", {"do": "exit"}).error, "Unhandled")
-        answers["after a crash"] = d.invoke("observe", {}).json
+        log = self.logged(d)
+        self.assertEqual([l.split()[0] for l in log], ["INIT_START", "START", *log[2:-2][0].split()[:1], "END", "REPORT"], log)
+        self.assertEqual(d.invoke(self.name, {"do": "exit"}).error, "Unhandled")
+        answers["after a crash"] = d.invoke(self.name, {}).json
         d, r = self.way("prepared", PREPARED, create, "sandbox", "prepared sandbox")
         answers["prepared"] = r.json
+        self.assertEqual(self.logged(d), log)
         d, r = self.way("started ahead", PRESTARTED, create, runtime + "-", "runtime started ahead")
         answers["started ahead"] = r.json
+        self.assertEqual(self.logged(d), log)
         if snapshot:
             answers["snapshot"] = self.from_snapshot(d)
         seen = {name: observed(answer) for name, answer in answers.items()}
@@ -138,22 +160,77 @@ class Managed(Ways):
         return plain
 
     def from_snapshot(self, d):
-        d.configure("observe", SnapStart={"ApplyOn": "PublishedVersions"})
-        version = d.request("POST", "/2015-03-31/functions/observe/versions", {}).json["Version"]
-        look = lambda: d.request("GET", f"/2015-03-31/functions/observe/configuration?Qualifier={version}").json
+        d.configure(self.name, SnapStart={"ApplyOn": "PublishedVersions"})
+        version = d.request("POST", f"/2015-03-31/functions/{self.name}/versions", {}).json["Version"]
+        look = lambda: d.request("GET", f"/2015-03-31/functions/{self.name}/configuration?Qualifier={version}").json
         wait_until(lambda: f"a snapshot: {look()}", lambda: look()["State"] != "Pending", 60)
         self.assertEqual(look()["SnapStart"]["OptimizationStatus"], "On", look())
-        return d.invoke("observe", {}, query=f"?Qualifier={version}").json
+        return d.invoke(self.name, {}, query=f"?Qualifier={version}").json
 
     def test_python(self):
         with open(os.path.join(HERE, "dump.py")) as f:
             code = make_zip({"dump.py": f.read()})
-        self.ways("python3.11", lambda d: d.create("observe", code, runtime="python3.11", handler="dump.handler", MemorySize=1024, Timeout=60), snapshot=True)
+        self.ways("python3.11", lambda d: d.create(self.name, code, runtime="python3.11", handler="dump.handler", MemorySize=1024, Timeout=60), snapshot=True)
 
     def test_node(self):
         with open(os.path.join(HERE, "dump.js")) as f:
             code = make_zip({"dump.js": f.read()})
-        self.ways("nodejs22.x", lambda d: d.create("observe", code, runtime="nodejs22.x", handler="dump.handler", MemorySize=1024, Timeout=60))
+        self.ways("nodejs22.x", lambda d: d.create(self.name, code, runtime="nodejs22.x", handler="dump.handler", MemorySize=1024, Timeout=60))
+
+
+class Native(Ways):
+    FILES = ("status", "stat", "limits", "cgroup", "mountinfo", "cmdline", "comm", "oom_score_adj", "personality", "coredump_filter", "uid_map", "gid_map", "setgroups")
+    OTHERS = ("/proc/1/cmdline", "/proc/1/comm", "/proc/sys/kernel/hostname", "/etc/passwd", "/etc/group", "/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/proc/version")
+
+    def look(self, d):
+        read = lambda path: d.do(self.name, "file", path=path).get("text")
+        return observed({"environ": dict(e.partition("=")[::2] for e in d.do(self.name, "environ")), "files": {f: read(f"/proc/self/{f}") for f in self.FILES}, "others": {f: read(f) for f in self.OTHERS},
+                         "descriptors": {fd: re.sub(r"\d+", "N", to) for fd, to in d.do(self.name, "fdlist").items()}, "ids": d.do(self.name, "ids"),
+                         "links": {f: d.do(self.name, "link", path=f"/proc/self/{f}") for f in ("exe", "cwd", "root")}, "lists": {f: sorted(d.do(self.name, "list", path=f)) for f in ("/", "/dev", "/tmp", "/etc", "/var")}})
+
+    def test_native(self):
+        create = lambda d: d.create(self.name, MemorySize=1769, Timeout=60)
+        d, _ = self.way("plain", PLAIN, create)
+        plain, log = self.look(d), self.logged(d)
+        self.assertEqual(d.invoke(self.name, {"do": "exit"}).error, "Unhandled")
+        wrong = self.compare("after a crash", plain, self.look(d))
+        d, _ = self.way("prepared", PREPARED, create, "sandbox", "prepared sandbox")
+        wrong += self.compare("prepared", plain, self.look(d))
+        self.assertEqual(self.logged(d), log)
+        self.assertEqual([], wrong, "\n" + "\n".join(wrong))
+
+
+class Variables(Ways):
+    """What a variable of the function's does, it does in a runtime that was started ahead too; or the runtime is started with it, and the log says why."""
+    LATER = {"HOME": "/tmp", "TMPDIR": "/tmp/x", "PATH": "/bin", "TERM": "xterm", "SHLVL": "4", "PWD": "/tmp", "USER": "me", "NO_COLOR": "1", "AWS_XRAY_CONTEXT_MISSING": "RUNTIME_ERROR", "HOSTALIASES": "/tmp/h",
+             "XDG_CACHE_HOME": "/tmp", "DEBUG": "1", "AWS_LAMBDA_LOG_LEVEL": "ERROR", "COLUMNS": "40", "FOO": "ü\n\u2028="}
+    PYTHON = {"PYTHONPATH": "/tmp", "PYTHONWARNINGS": "ignore", "PYTHONUTF8": "1", "PYTHONIOENCODING": "latin-1", "PYTHONDONTWRITEBYTECODE": "1", "LD_LIBRARY_PATH": "/tmp", "LANG": "C", "LANGUAGE": "de", "LC_ALL": "C",
+              "LC_TIME": "C", "LOCPATH": "/tmp", "TZ": "Europe/Berlin", "TZDIR": "/tmp", "MALLOC_ARENA_MAX": "1", "GLIBC_TUNABLES": "glibc.malloc.arena_max=1"}
+    PYTHON_LATER = {"SSL_CERT_FILE": "/tmp/pem", "SSL_CERT_DIR": "/tmp", "OPENSSL_CONF": "/tmp/cnf", "NODE_OPTIONS": "--x", "UV_THREADPOOL_SIZE": "8"}
+    NODE = {"NODE_OPTIONS": "--max-old-space-size=100", "NODE_PATH": "/tmp", "NODE_EXTRA_CA_CERTS": "/tmp/pem", "NODE_DEBUG": "x", "LD_LIBRARY_PATH": "/tmp", "LANG": "C", "LC_ALL": "de_DE.UTF-8", "TZ": "Europe/Berlin",
+            "UV_THREADPOOL_SIZE": "1", "SSL_CERT_FILE": "/tmp/pem", "OPENSSL_CONF": "/tmp/cnf", "MALLOC_ARENA_MAX": "1", "GLIBC_TUNABLES": "glibc.malloc.arena_max=1", "IFS": "x", "PPID": "7", "OPTIND": "3", "LINENO": "9"}
+
+    def both(self, runtime, create, variables, obstacle=None):
+        with_them = lambda d: create(d, {"Variables": variables})
+        _, r = self.way("plain", PLAIN, with_them)
+        plain = observed(r.json)
+        _, r = self.way("started ahead", PRESTARTED, with_them, runtime + "-", f"runtime not ahead because of {obstacle}" if obstacle else "runtime started ahead")
+        return [f"{variables}: {w}" for w in self.compare("prepared" if obstacle else "started ahead", plain, observed(r.json))]
+
+    def each(self, runtime, name, later, first):
+        with open(os.path.join(HERE, name)) as f:
+            code = make_zip({name: f.read()})
+        create = lambda d, env: d.create(self.name, code, runtime=runtime, handler="dump.handler", MemorySize=1769, Timeout=60, Environment=env)
+        wrong = self.both(runtime, create, later)
+        for name, value in first.items():
+            wrong += self.both(runtime, create, {name: value}, name)
+        self.assertEqual([], wrong, "\n" + "\n".join(wrong))
+
+    def test_python(self):
+        self.each("python3.11", "dump.py", {**self.LATER, **self.PYTHON_LATER}, self.PYTHON)
+
+    def test_node(self):
+        self.each("nodejs22.x", "dump.js", self.LATER, self.NODE)
 
 
 ALWAYS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME",

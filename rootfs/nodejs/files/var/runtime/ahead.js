@@ -31,6 +31,7 @@ function startedAhead(fd) {
 	if (environment.length <= shown.size) // nothing points there any more
 		fs.writeSync(shown.fd, Buffer.concat([environment], shown.size), 0, shown.size, shown.at);
 	fs.closeSync(shown.fd);
+	require('module')._initPaths(); // HOME and NODE_PATH are part of where modules are looked for
 	process.chdir(process.env.LAMBDA_TASK_ROOT);
 }
 if (process.env._FND_PRESTART)
