@@ -68,6 +68,13 @@ static bool create_name(struct fn_call *call, json_t *in, struct fn_name *n)
 			       "1 validation error detected: Value null at 'functionName' failed to satisfy constraint: Member must not be null");
 		return false;
 	}
+	if (fn_name_parse(text, n) < 0 || strchr(n->name, '.') || strchr(n->qualifier, '.')) {
+		fn_reply_error(call, &FN_E_VALIDATION,
+			       "1 validation error detected: Value '%s' at 'functionName' failed to satisfy constraint: Member must satisfy regular "
+			       "expression pattern: %s",
+			       text, fn_new_name_pattern);
+		return false;
+	}
 	snprintf(call->params[0], sizeof(call->params[0]), "%s", text);
 	if (!fn_call_name(call, n))
 		return false;

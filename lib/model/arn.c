@@ -7,19 +7,51 @@
 
 #include "base/str.h"
 
+#define LETTERS "abcdefghijklmnopqrstuvwxyz"
 #define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 
 const char fn_name_pattern[] =
 	"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?"
 	"([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?";
 
+const char fn_new_name_pattern[] =
+	"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?"
+	"([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?";
+
 static bool all_of(const char *s, const char *set) { return *s && strspn(s, set) == strlen(s); }
 
 bool fn_qualifier_valid(const char *q)
 {
-	return strlen(q) <= 128 && (fn_streq(q, "$LATEST") || all_of(q, NAME_CHARS));
+	return strlen(q) <= 128 && (fn_streq(q, "$LATEST.PUBLISHED") || all_of(q, NAME_CHARS "$"));
 }
 
+/* Behind a name it may be less than in a parameter of its own. */
+static bool is_suffix(const char *q)
+{
+	return strlen(q) <= 128 && (fn_streq(q, "$LATEST") || fn_streq(q, "$LATEST.PUBLISHED") || all_of(q, NAME_CHARS));
+}
+
+/* -[a-z]+-\d */
+static bool is_region_end(const char *s)
+{
+	size_t n = *s == '-' ? strspn(s + 1, LETTERS) : 0;
+
+	return n > 0 && s[n + 1] == '-' && s[n + 2] >= '0' && s[n + 2] <= '9' && !s[n + 3];
+}
+
+static bool is_region(const char *s)
+{
+	if (fn_str_starts(s, "eusc-"))
+		s += 5;
+	if (strspn(s, LETTERS) != 2)
+		return false;
+	s += 2;
+	if (is_region_end(s) || (fn_str_starts(s, "-gov") && is_region_end(s + 4)))
+		return true;
+	return fn_str_starts(s, "-iso") && (is_region_end(s + 4) || (s[4] >= 'a' && s[4] <= 'z' && is_region_end(s + 5)));
+}
+
+/* The pattern: all before the name may be left out, in any combination; what could be the one or the other is the longer way a prefix. */
 int fn_name_parse(const char *text, struct fn_name *ret)
 {
 	char copy[512], *part[8] = {0}, *save = NULL;
@@ -33,25 +65,21 @@ int fn_name_parse(const char *text, struct fn_name *ret)
 			return -EINVAL;
 		part[count++] = p;
 	}
-	if (fn_streq(part[0], "arn")) {
-		if (count < 7 || !fn_str_starts(part[1], "aws") || !fn_streq(part[2], "lambda") || !fn_streq(part[5], "function"))
-			return -EINVAL;
-		snprintf(n.region, sizeof(n.region), "%s", part[3]);
-		snprintf(n.account, sizeof(n.account), "%s", part[4]);
-		i = 6;
-	} else if (count >= 3 && fn_streq(part[1], "function")) {
-		snprintf(n.account, sizeof(n.account), "%s", part[0]);
-		i = 2;
-	} else if (count >= 2 && fn_streq(part[0], "function")) {
-		i = 1;
-	}
-	if (n.account[0] && (strlen(n.account) != 12 || !all_of(n.account, "0123456789")))
-		return -EINVAL;
-	if (count - i < 1 || count - i > 2 || !all_of(part[i], NAME_CHARS) || strlen(part[i]) > 140)
+#define NAME_BEHIND (i + 1 < count && all_of(part[i + 1], NAME_CHARS "."))
+	if (count > 3 && fn_streq(part[0], "arn") && fn_str_starts(part[1], "aws") && fn_streq(part[2], "lambda"))
+		i = 3;
+	if (is_region(part[i]) && NAME_BEHIND)
+		snprintf(n.region, sizeof(n.region), "%s", part[i++]);
+	if (strlen(part[i]) == 12 && all_of(part[i], "0123456789") && NAME_BEHIND)
+		snprintf(n.account, sizeof(n.account), "%s", part[i++]);
+	if (fn_streq(part[i], "function") && NAME_BEHIND)
+		i++;
+#undef NAME_BEHIND
+	if (count - i > 2 || !all_of(part[i], NAME_CHARS ".") || strlen(part[i]) > 140)
 		return -EINVAL;
 	snprintf(n.name, sizeof(n.name), "%s", part[i]);
 	if (count - i == 2) {
-		if (!fn_qualifier_valid(part[i + 1]))
+		if (!is_suffix(part[i + 1]))
 			return -EINVAL;
 		snprintf(n.qualifier, sizeof(n.qualifier), "%s", part[i + 1]);
 	}

@@ -1,5 +1,6 @@
 /*
- * arn.h - function names in every form the API takes: name, name:qualifier, function:name[:q], account:function:name[:q], full ARN.
+ * arn.h - function names in every form the API takes: name, name:qualifier, function:name[:q], account:function:name[:q], account:name,
+ * region:account:function:name[:q], full ARN.
  * Patterns: botocore lambda/2015-03-31 service model (FunctionName, Qualifier).
  */
 #ifndef FN_MODEL_ARN_H
@@ -16,10 +17,11 @@ struct fn_name {
 
 /* Splits text; -EINVAL when it is no function name. */
 int fn_name_parse(const char *text, struct fn_name *ret);
-bool fn_qualifier_valid(const char *q);
+bool fn_qualifier_valid(const char *q); /* a parameter: "$x" is well-formed, though nothing is called so */
 /* arn:aws:lambda:<region>:<account>:function:<name>[:<qualifier>] */
 void fn_arn_format(char *out, size_t size, const char *region, const char *account, const char *name, const char *qualifier);
 
 extern const char fn_name_pattern[]; /* as the validation message prints it */
+extern const char fn_new_name_pattern[]; /* CreateFunction's */
 
 #endif

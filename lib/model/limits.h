@@ -5,7 +5,7 @@
 #define FN_LIMIT_ZIP_BYTES 52428800          /* direct upload */
 #define FN_LIMIT_REQUEST_BYTES 70167211      /* a CreateFunction or UpdateFunctionCode request */
 #define FN_LIMIT_UNZIPPED_BYTES 262144000
-#define FN_LIMIT_ENTRIES 300000              /* ours: files in one package */
+#define FN_LIMIT_ENTRIES 100000              /* ours: files in one package */
 #define FN_LIMIT_CODE_STORAGE_BYTES 80530636800
 #define FN_LIMIT_INVOKE_BYTES 6291456        /* event, synchronous */
 #define FN_LIMIT_CLIENT_CONTEXT 3583

@@ -19,7 +19,7 @@ static void names(const char *text)
 
 	if (fn_name_parse(text, &n) < 0)
 		return;
-	fuzz_check(n.name[0] && !strpbrk(n.name, "/.:\n %") && strlen(n.name) <= 140 && strstr(text, n.name));
+	fuzz_check(n.name[0] && !strpbrk(n.name, "/:\n %") && strlen(n.name) <= 140 && strstr(text, n.name));
 	fuzz_check(!n.qualifier[0] || fn_qualifier_valid(n.qualifier));
 	fuzz_check(!n.account[0] || strlen(n.account) == 12);
 	if (!n.region[0] || strpbrk(n.region, ":"))

@@ -130,6 +130,24 @@ class Tags(BotoCase):
                 self.assertEqual(self.fails("ResourceNotFoundException", call, Resource=other, **more), f"{what} not found: {other}")
 
 
+class Names(BotoCase):
+    def test_forms(self):
+        f = self.function(Publish=True)
+        for name in (f, f"function:{f}", f"000000000000:{f}", f"000000000000:function:{f}", f"us-east-1:000000000000:function:{f}", f"us-east-1:{f}", f"arn:aws:lambda:{f}", ARN + f):
+            self.assertEqual(self.raw.get_function(FunctionName=name)["Configuration"]["FunctionName"], f, name)
+            self.assertEqual(self.raw.get_function(FunctionName=name + ":1")["Configuration"]["Version"], "1", name)
+        self.assertEqual(self.fails("ResourceNotFoundException", self.raw.get_function, FunctionName=ARN[:-1]), f"Function not found: {ARN}function")
+        self.assertEqual(self.fails("ResourceNotFoundException", self.raw.get_function, FunctionName="a.b"), f"Function not found: {ARN}a.b")
+        self.assertEqual(self.fails("ResourceNotFoundException", self.raw.get_function, FunctionName=f, Qualifier="$latest"), f"Function not found: {ARN}{f}:$latest")
+        self.assertEqual(self.fails("ResourceNotFoundException", self.raw.get_function, FunctionName=f"eu-west-1:{f}"),
+                         "Functions from 'eu-west-1' are not reachable in this region ('us-east-1')")
+        for name in (f"{f}:$latest", f"{f}:a:b", "a b", ARN.replace("us-east-1", "nowhere") + f):
+            self.assertIn("at 'functionName' failed to satisfy constraint: Member must satisfy regular expression pattern: (arn:", self.fails("ValidationException", self.raw.get_function,
+                                                                                                                                       FunctionName=name))
+        message = self.fails("ValidationException", self.raw.create_function, FunctionName="a.b", Role="arn:aws:iam::000000000000:role/x", Runtime="provided.al2023", Handler="x", Code={"ZipFile": b"x"})
+        self.assertTrue(message.endswith(r"(function:)?([a-zA-Z0-9-_]+)(:(\$LATEST|[a-zA-Z0-9-_]+))?"), message)
+
+
 class Operations(Case):
     """Every operation of Lambda's newest model is built, or says that it is not, by its own name."""
     built = set("""CreateAlias CreateFunction DeleteAlias DeleteFunction DeleteFunctionConcurrency DeleteProvisionedConcurrencyConfig GetAccountSettings GetAlias GetFunction

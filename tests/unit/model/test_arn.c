@@ -27,13 +27,28 @@ START_TEST(every_form)
 	good("123456789012:function:f", "", "123456789012", "f", "");
 	good("123456789012:function:f:x", "", "123456789012", "f", "x");
 	good("arn:aws:lambda:us-east-1:123456789012:function:f", "us-east-1", "123456789012", "f", "");
+	good("123456789012:f", "", "123456789012", "f", "");
+	good("us-east-1:123456789012:function:f:x", "us-east-1", "123456789012", "f", "x");
+	good("us-east-1:f", "us-east-1", "", "f", "");
+	good("us-gov-west-1:f", "us-gov-west-1", "", "f", "");
+	good("us-isob-east-1:f", "us-isob-east-1", "", "f", "");
+	good("eusc-de-east-1:f", "eusc-de-east-1", "", "f", "");
+	good("us-east-12:f", "", "", "us-east-12", "f");
+	good("a.b", "", "", "a.b", "");
+	good("arn", "", "", "arn", "");
+	good("function", "", "", "function", "");
+	good("function:$LATEST", "", "", "function", "$LATEST");
+	good("123456789012:$LATEST", "", "", "123456789012", "$LATEST");
+	good("f:$LATEST.PUBLISHED", "", "", "f", "$LATEST.PUBLISHED");
+	good("arn:aws:lambda:us-east-1:123456789012:function", "us-east-1", "123456789012", "function", "");
+	good("arn:aws:lambda:f", "", "", "f", "");
 	good("arn:aws-cn:lambda:cn-north-1:123456789012:function:f:$LATEST", "cn-north-1", "123456789012", "f", "$LATEST");
 }
 END_TEST
 
 START_TEST(refused)
 {
-	static const char *const bad[] = {"", ":", "f:", ":f", "a b", "f::x", "a.b", "arn:aws:lambda:us-east-1:123456789012:function:",
+	static const char *const bad[] = {"", ":", "f:", ":f", "a b", "f::x", "f:a.b", "f:$latest", "arn:aws:lambda:invalid-region:123456789012:function:f", "arn:aws:lambda:us-east-1:123456789012:function:",
 					  "arn:aws:s3:us-east-1:123456789012:function:f", "arn:aws:lambda:us-east-1:12345:function:f", "123:function:f", "f:a:b:c",
 					  "arn:aws:lambda:us-east-1:123456789012:function:f:a:b", "f/g", "f:a b", "\xc3\xa4"};
 	struct fn_name n;
@@ -57,7 +72,7 @@ START_TEST(arns)
 	ck_assert_str_eq(arn, "arn:aws:lambda:r:1:function:f");
 	fn_arn_format(arn, sizeof(arn), "r", "1", "f", "$LATEST");
 	ck_assert_str_eq(arn, "arn:aws:lambda:r:1:function:f:$LATEST");
-	ck_assert(fn_qualifier_valid("$LATEST") && fn_qualifier_valid("a-b_1") && !fn_qualifier_valid("$LATES") && !fn_qualifier_valid(""));
+	ck_assert(fn_qualifier_valid("$LATEST") && fn_qualifier_valid("a-b_1") && fn_qualifier_valid("$latest") && fn_qualifier_valid("$LATEST.PUBLISHED") && !fn_qualifier_valid("a.b") && !fn_qualifier_valid(""));
 }
 END_TEST
 
