@@ -69,6 +69,7 @@ if [ ! -e "$root/.bare" ]; then
 	if [ -d /usr/local/share/ca-certificates ]; then cp -r /usr/local/share/ca-certificates "$root/usr/local/share/"; fi
 	touch "$root/.bare"
 fi
+chmod 755 "$root" # it will be /, of mktemp's mode
 cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
 rm -rf "$root/root/fnd"
 git -c safe.directory="$top" clone -q --no-hardlinks "file://$top" "$root/root/fnd" || die "cannot clone $top"
