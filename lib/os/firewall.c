@@ -52,28 +52,33 @@ static const char frames[] =
 	"	}\n"
 	"}\n";
 
-/* %1 table, %2 bridge, %3 subnet, %4 the bridge's address, %5 connections of a sandbox; of all: %6 shards, %7 each; of a function: %8, %9. */
+/* %1 table, %2 bridge, %3 subnet, %4 the bridge's address, connections of all: %6 shards, %7 each; of a function: %8, %9;
+ * of a sandbox: %10, %5. */
 static const char packets[] =
 	"table inet %1$s {\n"
 	"	set dns { type ipv4_addr; }\n"
 	"	set uplinks { type ifname; }\n"
-	"	set flows { type ipv4_addr; size 65535; flags dynamic; }\n"
+	"	set flows { type ipv4_addr . mark; size 1048576; flags dynamic; }\n"
 	"	map owners { type ipv4_addr : classid; }\n"
 	"	set functions { type classid . mark; size 1048576; flags dynamic; }\n"
 	"	set all_flows { type mark; size 65536; flags dynamic; }\n"
+	/* At once, always: the kernel sends an address six ICMP errors, then one a second (icmp_ratelimit). */
+	"	set refusals { type ipv4_addr; size 65535; flags dynamic,timeout; timeout 60s; }\n"
+	"	chain refuse {\n"
+	"		update @refusals { ip saddr limit rate over 1/second burst 4 packets } meta l4proto tcp reject with tcp reset\n"
+	"		reject with icmpx type admin-prohibited\n"
+	"	}\n"
 	/* the host's table of connections is everybody's: no sandbox, no function and not all of them together can fill it */
 	/* nft has no word for a joined key with a map in it; the packet's priority, which nothing has looked at yet, lends its place (marks are others') */
 	"	chain function {\n"
 	"		meta priority set ip saddr map @owners\n"
-	"		add @functions { meta priority . jhash ip saddr . ip daddr . th sport . th dport mod %8$u ct count over %9$u }"
-	" reject with icmpx type admin-prohibited\n"
+	"		add @functions { meta priority . jhash ip saddr . ip daddr . th sport . th dport mod %8$u ct count over %9$u } goto refuse\n"
 	"		meta priority set 0\n"
 	"	}\n"
 	"	chain allow {\n"
-	"		ct state new add @flows { ip saddr ct count over %5$u } reject with icmpx type admin-prohibited\n"
+	"		ct state new add @flows { ip saddr . jhash ip saddr . ip daddr . th sport . th dport mod %10$u ct count over %5$u } goto refuse\n"
 	"		ct state new jump function\n"
-	"		ct state new add @all_flows { jhash ip saddr . ip daddr . th sport . th dport mod %6$u ct count over %7$u }"
-	" reject with icmpx type admin-prohibited\n"
+	"		ct state new add @all_flows { jhash ip saddr . ip daddr . th sport . th dport mod %6$u ct count over %7$u } goto refuse\n"
 	"		accept\n"
 	"	}\n"
 	/* sandbox -> sandbox, refused before it is routed: back out where it came from, the host would send redirects instead of refusals */
@@ -85,7 +90,7 @@ static const char packets[] =
 	"		ip saddr != %3$s drop\n"
 	"		ip saddr %4$s drop\n"
 	"		icmp type redirect drop\n"
-	"		ip daddr %3$s ip daddr != %4$s reject with icmpx type admin-prohibited\n"
+	"		ip daddr %3$s ip daddr != %4$s goto refuse\n"
 	"	}\n"
 	/* this host -> sandbox: answers */
 	"	chain output {\n"
@@ -97,9 +102,9 @@ static const char packets[] =
 	"	}\n"
 	"	chain sandbox {\n"
 	"		ip daddr @dns meta l4proto { 6, 17 } th dport 53 oifname @uplinks goto allow\n"
-	"		ip daddr { 0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/3, %3$s } reject with icmpx type admin-prohibited\n"
+	"		ip daddr { 0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/3, %3$s } goto refuse\n"
 	"		oifname @uplinks goto allow\n"
-	"		reject with icmpx type admin-prohibited\n"
+	"		goto refuse\n"
 	"	}\n"
 	"	chain postrouting {\n"
 	"		type nat hook postrouting priority 100; policy accept;\n"
@@ -124,7 +129,7 @@ static int add_services(const struct fn_firewall_rules *r, const char *gateway, 
 	for (unsigned i = 0; rc == 0 && i < s->n; i++)
 		rc = fn_buf_addf(b, "		ip daddr %s %s%s dport %u goto allow\n", s->list[i].addr ? fn_ip4_format(s->list[i].addr, addr) : gateway,
 				 s->list[i].addr ? "ct status dnat " : "", s->list[i].udp ? "udp" : "tcp", s->list[i].port);
-	return rc < 0 ? rc : fn_buf_addf(b, "		reject with icmpx type admin-prohibited\n	}\n");
+	return rc < 0 ? rc : fn_buf_addf(b, "		goto refuse\n	}\n");
 }
 
 /* Into sandboxes goes what answers them: a connection that was not begun there is none, whoever tracked it. */
@@ -147,14 +152,13 @@ static int add_forward(const struct fn_firewall_rules *r, struct fn_buf *b)
 	return rc < 0 ? rc : fn_buf_addf(b, "	}\n}\n");
 }
 
-/* What a bound is made of. */
-static uint32_t shards_of(uint32_t most) { return most <= FN_FLOWS_SHARD ? 1 : (most + FN_FLOWS_SHARD - 1) / FN_FLOWS_SHARD; }
+uint32_t fn_firewall_shards(uint32_t most) { return most <= FN_FLOWS_SHARD ? 1 : (most + FN_FLOWS_SHARD - 1) / FN_FLOWS_SHARD; }
 
 static int compose(const struct fn_firewall_rules *r, struct fn_buf *b)
 {
 	const struct fn_firewall_policy *p = r->policy;
 	char net[FN_IP4_TEXT], addr[FN_IP4_TEXT], gateway[FN_IP4_TEXT];
-	uint32_t all = shards_of(p->flows_all), own = shards_of(p->flows_function);
+	uint32_t all = fn_firewall_shards(p->flows_all), own = fn_firewall_shards(p->flows_function), one = fn_firewall_shards(p->flows_sandbox);
 	int rc;
 
 	fn_ip4_format(r->subnet.base, net);
@@ -162,7 +166,8 @@ static int compose(const struct fn_firewall_rules *r, struct fn_buf *b)
 	fn_ip4_format(r->subnet.base + 1, gateway);
 	rc = fn_buf_addf(b, frames, r->table, gateway, r->ports);
 	if (rc == 0)
-		rc = fn_buf_addf(b, packets, r->table, r->bridge, net, gateway, p->flows_sandbox, all, p->flows_all / all, own, p->flows_function / own);
+		rc = fn_buf_addf(b, packets, r->table, r->bridge, net, gateway, p->flows_sandbox / one, all, p->flows_all / all, own,
+				 p->flows_function / own, one);
 	if (rc == 0)
 		rc = add_services(r, gateway, b);
 	if (rc == 0)
@@ -193,7 +198,8 @@ static void run_library(const char *rules, struct fn_err *err)
 		const char *why = get_error(nft);
 
 		fn_err_set(err, EOPNOTSUPP, "nat: load rules",
-			   "%.*s (does the kernel have nf_tables with the families inet and bridge, nft_masq, nft_nat, nft_ct, nft_hash, nft_reject, nft_connlimit?)",
+			   "%.*s (does the kernel have nf_tables with the families inet and bridge, nft_masq, nft_nat, nft_ct, nft_hash, nft_limit, "
+			   "nft_reject, nft_connlimit?)",
 			   (int)strcspn(why, "\n"), why);
 	}
 }
@@ -272,7 +278,7 @@ int fn_firewall_owner(const struct fn_nft *n, uint32_t addr, uint32_t function)
 	return fn_nft_add(n, &(struct fn_nft_element){NFPROTO_INET, "owners", &key, sizeof(key), &function});
 }
 
-void fn_firewall_forget(const struct fn_nft *n, const char *port, const uint8_t mac[6], uint32_t addr)
+void fn_firewall_forget(const struct fn_nft *n, const char *port, const uint8_t mac[6], uint32_t addr, uint32_t shards)
 {
 	struct port_key k = port_key(port, mac, addr);
 	uint32_t key = htonl(addr);
@@ -280,5 +286,10 @@ void fn_firewall_forget(const struct fn_nft *n, const char *port, const uint8_t 
 	/* some were never there: the sandbox got no function, or made no connection */
 	(void)fn_nft_delete(n, &(struct fn_nft_element){NFPROTO_BRIDGE, "ports", &k, sizeof(k), NULL});
 	(void)fn_nft_delete(n, &(struct fn_nft_element){NFPROTO_INET, "owners", &key, sizeof(key), NULL});
-	(void)fn_nft_delete(n, &(struct fn_nft_element){NFPROTO_INET, "flows", &key, sizeof(key), NULL});
+	(void)fn_nft_delete(n, &(struct fn_nft_element){NFPROTO_INET, "refusals", &key, sizeof(key), NULL});
+	for (uint32_t i = 0; i < shards; i++) {
+		const uint32_t flows[2] = {key, i}; /* ipv4_addr . mark */
+
+		(void)fn_nft_delete(n, &(struct fn_nft_element){NFPROTO_INET, "flows", flows, sizeof(flows), NULL});
+	}
 }

@@ -9,9 +9,9 @@
  * elsewhere with a sandbox's address are dropped. Table names and rules: nft(8). A packet that another table drops stays dropped,
  * whatever is accepted here.
  *
- * What is tracked is bounded three times: for each sandbox, for each function, and for all together. The kernel counts by walking a list
- * (nf_conncount), a timer tick apart at most; the two large counts are therefore made of shards of FN_FLOWS_SHARD connections, each by
- * a hash of addresses and ports: a large one refuses the first connection somewhat early, at about nine tenths, and none beyond.
+ * What is tracked is bounded three times: for each sandbox, for each function, and for all together. The kernel counts by walking a list at each
+ * new connection, once a timer tick (nf_conncount; 0.4 ms for 4,096). The counts are therefore made of shards of FN_FLOWS_SHARD connections
+ * at most, each by a hash of addresses and ports: a large one refuses the first connection somewhat early, at about nine tenths.
  */
 #ifndef FN_OS_FIREWALL_H
 #define FN_OS_FIREWALL_H
@@ -54,6 +54,8 @@ int fn_firewall_port(const struct fn_nft *n, const char *port, const uint8_t mac
 /* Whose the address is from now on: connections are counted for that function, too. */
 int fn_firewall_owner(const struct fn_nft *n, uint32_t addr, uint32_t function); /* any number but 0 */
 /* Nobody's any more: the port's, the function's and the counts' elements go. */
-void fn_firewall_forget(const struct fn_nft *n, const char *port, const uint8_t mac[6], uint32_t addr);
+void fn_firewall_forget(const struct fn_nft *n, const char *port, const uint8_t mac[6], uint32_t addr, uint32_t shards);
+/* Of how many parts a bound is made. */
+uint32_t fn_firewall_shards(uint32_t most);
 
 #endif

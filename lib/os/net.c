@@ -287,6 +287,7 @@ static int load_rules(struct fn_net *n, const struct fn_net_config *c, struct fn
 
 	fn_net_port_prefix(n, prefix);
 	rules.ports = prefix;
+	n->flow_shards = fn_firewall_shards(c->policy->flows_sandbox);
 	for (unsigned i = 0; i < n->n_uplinks; i++) {
 		rules.uplinks[i] = n->uplinks[i];
 		rules.guard[i] = n->guard[i];

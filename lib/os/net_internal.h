@@ -19,6 +19,7 @@ struct fn_net {
 	unsigned n_uplinks;
 	bool rules; /* are loaded */
 	struct fn_nft nft;
+	uint32_t flow_shards; /* of a sandbox's bound */
 };
 
 void fn_net_port_name(const struct fn_net *n, uint32_t slot, char name[IFNAMSIZ]);

@@ -178,7 +178,7 @@ void fn_net_port_forget(struct fn_net *n, uint32_t slot)
 
 	fn_net_port_name(n, slot, name);
 	mac_of(addr, mac);
-	fn_firewall_forget(&n->nft, name, mac, addr);
+	fn_firewall_forget(&n->nft, name, mac, addr, n->flow_shards);
 	if (m && nla_put(m, NDA_DST, 4, &dst) == 0)
 		(void)fn_rtnl_talk(n->sk, m, "nat: delete neighbour", name, NULL);
 	else
