@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/origin.h"
 #include "base/str.h"
 #include "fuzz/fuzz.h"
 #include "model/arn.h"
@@ -93,6 +94,21 @@ static void services(const char *text)
 		fuzz_check(s.list[i].port != 0 && (s.list[i].addr == 0 || s.list[i].addr >> 24 != 0) && s.list[i].addr >> 16 != 0x0ac9);
 }
 
+/* Whatever is taken for ours is a plain name or a literal; an origin is the same only as what it names. */
+static void hosts(const char *text)
+{
+	char own[] = "own.example", *list[] = {own}, origin[600];
+	bool fine = fn_host_allowed(text, list, 1);
+
+	fuzz_check(fine || !fn_host_allowed(text, NULL, 0));
+	fuzz_check(!fine || strcspn(text, "/@ \\") == strlen(text) || text[0] == '[');
+	if (strlen(text) < 500) {
+		snprintf(origin, sizeof(origin), "http://%s", text);
+		fuzz_check(fn_origin_same(origin, text));
+		fuzz_check(!fn_origin_same(origin, "other.example") || strcasecmp(text, "other.example") == 0);
+	}
+}
+
 static const char *header_of(void *arg, const char *name, unsigned nth) { return nth > 1 || strcmp(name, "missing") == 0 ? NULL : arg; }
 
 static void signature(struct fuzz_in in)
@@ -167,6 +183,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	text = fuzz_take(&in, 0, &len);
 	names(text);
+	hosts(text);
 	numbers(text);
 	services(text);
 	free(text);
