@@ -86,7 +86,8 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"uid", required_argument, NULL, 'u'},         {"max-bytes", required_argument, NULL, 'b'},
 						{"max-entries", required_argument, NULL, 'e'}, {"prefix", required_argument, NULL, 'p'},
-						{"trusted-image", no_argument, NULL, 't'},     {NULL, 0, NULL, 0}};
+						{"trusted-image", no_argument, NULL, 't'},     {"sha256", required_argument, NULL, 's'},
+						{NULL, 0, NULL, 0}};
 	struct fn_unpack_limits limits = {0};
 	struct fn_unpack_result res = {0};
 	const char *prefix = "";
@@ -105,6 +106,8 @@ int main(int argc, char **argv)
 			prefix = optarg;
 		else if (c == 't')
 			limits.trusted_image = true;
+		else if (c == 's')
+			limits.sha256 = optarg;
 		else
 			return 2;
 	}

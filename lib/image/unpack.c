@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include "base/fd.h"
 #include "base/map.h"
 #include "base/str.h"
+#include "image/digest.h"
 
 #define DEPTH_MAX 64
 #define TAR_END 1024 /* bytes: two blocks of zeros */
@@ -32,6 +34,9 @@ struct unpacker {
 	int root_fd;          /* dest/prefix */
 	bool stream;          /* a socket or pipe: a tar, not packed */
 	bool package;         /* a function's: a zip, with Lambda's rules */
+	int archive_fd;
+	struct sha256_ctx sum; /* of what was read */
+	char block[65536];
 	struct fn_map *seen;  /* normalised path -> kind */
 };
 static char kind_dir[] = "dir", kind_link[] = "link", kind_file[] = "file";
@@ -332,7 +337,69 @@ static int unpack_entry(struct unpacker *u, struct archive_entry *e)
 
 static int empty(struct unpacker *u) { return fn_err_set(&u->res->err, ENODATA, "unpack", "the archive is empty"); }
 
-static int run(struct unpacker *u, int archive_fd)
+static ssize_t read_block(struct unpacker *u)
+{
+	ssize_t n;
+
+	do
+		n = read(u->archive_fd, u->block, sizeof(u->block));
+	while (n < 0 && errno == EINTR);
+	if (n > 0)
+		sha256_update(&u->sum, (size_t)n, (const uint8_t *)u->block);
+	return n;
+}
+
+static la_ssize_t on_read(struct archive *a, void *arg, const void **ret)
+{
+	struct unpacker *u = arg;
+	ssize_t n = read_block(u);
+
+	if (n < 0)
+		archive_set_error(a, errno, "read");
+	*ret = u->block;
+	return n;
+}
+
+static int judge_sum(struct unpacker *u, const char *have)
+{
+	return fn_streq(have, u->limits->sha256) ? 0 : fn_err_set(&u->res->err, EBADMSG, "unpack", "the archive is not what its digest says");
+}
+
+/* After the last entry: what follows counts too. */
+static int check_sum(struct unpacker *u)
+{
+	uint8_t sum[SHA256_DIGEST_SIZE];
+	char have[2 * sizeof(sum) + 1];
+	ssize_t n;
+
+	while ((n = read_block(u)) > 0)
+		;
+	if (n < 0)
+		return fn_err_set(&u->res->err, errno, "unpack", "read");
+	sha256_digest(&u->sum, sizeof(sum), sum);
+	fn_hex_encode(sum, sizeof(sum), have);
+	return judge_sum(u, have);
+}
+
+static int check_package_sum(struct unpacker *u, int fd)
+{
+	char have[FN_SHA256_HEX];
+	int r = fn_sha256_fd_hex(fd, have);
+
+	return r < 0 ? fn_err_set(&u->res->err, r, "unpack", "read") : judge_sum(u, have);
+}
+
+static int open_archive(struct unpacker *u)
+{
+	if (!u->stream && lseek(u->archive_fd, 0, SEEK_SET) < 0)
+		return ARCHIVE_FATAL;
+	if (u->package || !u->limits->sha256)
+		return archive_read_open_fd(u->a, u->archive_fd, sizeof(u->block));
+	sha256_init(&u->sum);
+	return archive_read_open(u->a, u, NULL, on_read, NULL); /* which cannot skip or seek: all is read, once */
+}
+
+static int run(struct unpacker *u)
 {
 	struct archive_entry *e;
 	int r, n;
@@ -346,7 +413,7 @@ static int run(struct unpacker *u, int archive_fd)
 		archive_read_support_filter_xz(u->a);
 		archive_read_support_filter_zstd(u->a);
 	}
-	if ((!u->stream && lseek(archive_fd, 0, SEEK_SET) < 0) || archive_read_open_fd(u->a, archive_fd, 65536) != ARCHIVE_OK)
+	if (open_archive(u) != ARCHIVE_OK)
 		return archive_bad(u, "archive");
 	while ((n = archive_read_next_header(u->a, &e)) != ARCHIVE_EOF) {
 		if (n != ARCHIVE_OK && n != ARCHIVE_WARN)
@@ -360,7 +427,7 @@ static int run(struct unpacker *u, int archive_fd)
 	/* whoever writes a stream may die between two entries: only the two blocks behind the last one tell that it is all */
 	if (u->stream && archive_filter_bytes(u->a, 0) - archive_read_header_position(u->a) < TAR_END)
 		return bad(u, "archive", "it is cut short");
-	return 0;
+	return u->limits->sha256 && !u->package ? check_sum(u) : 0;
 }
 
 /* A zip holds its end record: libarchive would guess, we do not. Where it begins does not matter (programs that unpack themselves). */
@@ -379,7 +446,7 @@ static int check_zip_end(struct unpacker *u, int fd, off_t size)
 int fn_unpack_archive(int archive_fd, int dest_fd, const char *prefix, const struct fn_unpack_limits *limits,
 		      struct fn_unpack_result *ret)
 {
-	struct unpacker u = {.limits = limits, .res = ret, .root_fd = -EBADF};
+	struct unpacker u = {.limits = limits, .res = ret, .root_fd = -EBADF, .archive_fd = archive_fd};
 	struct stat st;
 	int r = 0;
 
@@ -405,10 +472,12 @@ int fn_unpack_archive(int archive_fd, int dest_fd, const char *prefix, const str
 		if (u.root_fd < 0)
 			r = fn_err_set(&ret->err, u.root_fd, "unpack", "open %s", prefix);
 	}
+	if (r == 0 && u.package && limits->sha256)
+		r = check_package_sum(&u, archive_fd);
 	if (r == 0 && u.package)
 		r = check_zip_end(&u, archive_fd, st.st_size);
 	if (r == 0)
-		r = run(&u, archive_fd);
+		r = run(&u);
 	if (r < 0 && ret->err.code == 0)
 		fn_err_set(&ret->err, r, "unpack", NULL);
 	for (char *p = ret->err.msg; *p; p++) /* names are shown in logs */

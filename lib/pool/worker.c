@@ -126,25 +126,26 @@ void fn_worker_free(struct fn_worker *w)
 }
 
 /* --- freezing --- */
-static void freeze(struct fn_worker *w, bool on)
+static bool freeze(struct fn_worker *w, bool on)
 {
 	if (w->frozen == on || w->freeze_fd < 0)
-		return;
+		return true;
 	if (pwrite(w->freeze_fd, on ? "1" : "0", 1, 0) == 1)
 		w->frozen = on;
 	else if (!on)
-		fn_log_warn("cannot thaw an environment of %s: %s", w->group->function->name, strerror(errno));
+		fn_log_warn("cannot thaw an environment of %s, which is ended: %s", w->group->function->name, strerror(errno));
+	return w->frozen == on;
 }
 
 /* --- serving --- */
 void fn_worker_serve(struct fn_worker *w, struct fn_invocation *inv)
 {
 	uint64_t limit = (uint64_t)w->group->function->timeout_s * 1000000u;
-	bool bound = w->inv == inv;
+	bool bound = w->inv == inv, awake;
 	int r;
 
 	fn_worker_write_report(w);
-	freeze(w, false);
+	awake = freeze(w, false);
 	w->reclaiming = false;
 	if (w->resident) { /* it will fetch its pages back */
 		uint64_t cost = fn_worker_cost(w);
@@ -152,7 +153,7 @@ void fn_worker_serve(struct fn_worker *w, struct fn_invocation *inv)
 		w->resident = 0;
 		w->group->pool->memory_used += fn_worker_cost(w) - cost;
 	}
-	if (!fn_rt_waiting(w->rt) && !bound) { /* it died while it was idle: the event has not been seen by anyone, another may have it */
+	if ((!awake || !fn_rt_waiting(w->rt)) && !bound) { /* it died while it was idle, or would sleep on: the event has not been seen by anyone, another may have it */
 		fn_list_push_front(&w->group->waiting, &inv->link);
 		w->group->n_waiting++;
 		fn_worker_end(w);
@@ -398,7 +399,7 @@ void fn_worker_on_timer(void *arg)
 			fn_worker_end(w);
 		} else {
 			fn_rt_flush(w->rt);
-			freeze(w, true);
+			(void)freeze(w, true);
 			fn_worker_arm(w, fn_worker_until(w));
 		}
 		break;

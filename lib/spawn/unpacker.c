@@ -268,11 +268,17 @@ static _Noreturn void exec_unpack(struct job *j, int dir_fd, int result_fd)
 	const struct fn_spawn_server_config *cfg = &j->u->cfg;
 	char bytes[24], entries[16], uid[16];
 	char *argv[] = {"fn-unpack", "--uid", uid, "--max-bytes", bytes, "--max-entries", entries, "--prefix", j->req.prefix,
-			j->req.trusted_image ? "--trusted-image" : NULL, NULL};
+			NULL, NULL, NULL, NULL};
 	char *envp[] = {"LC_CTYPE=C.UTF-8", NULL};
-	int from[3] = {j->archive_fd, dir_fd, result_fd};
+	int from[3] = {j->archive_fd, dir_fd, result_fd}, n = 9;
 	sigset_t none;
 
+	if (j->req.trusted_image)
+		argv[n++] = "--trusted-image";
+	if (fn_str_starts(j->req.tree, "img-") || fn_str_starts(j->req.tree, "code-")) { /* named for what it is made of: that is not for fnd to say */
+		argv[n++] = "--sha256";
+		argv[n++] = strchr(j->req.tree, '-') + 1;
+	}
 	snprintf(bytes, sizeof(bytes), "%" PRIu64, j->req.max_bytes);
 	snprintf(entries, sizeof(entries), "%u", j->req.max_entries);
 	snprintf(uid, sizeof(uid), "%u", cfg->uid_base);
