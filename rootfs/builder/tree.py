@@ -119,6 +119,9 @@ def library_cache(root):
 def compile_python(root, roots, interpreter, dirs, say):
     """With the image's own interpreter, so that the bytecode is that version's; single-process, so that it is the same every time."""
     say("compiling Python modules")
+    for path in (p for d in dirs for p in glob.glob(os.path.join(root, d, "**/*.py"), recursive=True)):
+        if os.path.islink(path) and not os.path.realpath(path).startswith(os.path.realpath(root) + "/"):
+            fail(f"{path} leads out of the image: it would be compiled from a file of this host's")
     python = program(roots, interpreter)
     env = {"PYTHONHOME": os.path.dirname(os.path.dirname(python)), "PYTHONHASHSEED": "0", "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
     for d in dirs:
