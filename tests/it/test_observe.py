@@ -21,9 +21,6 @@ DIFFERENCES = {
     ("snapshot", r"python\.gc"): "objects of the image are out of the collector's way",
     ("snapshot", r"files\.mountinfo\./"): "the image's tree is part of the root",
     ("snapshot", r"(env|files\.environ|child\.env)\.AWS_LAMBDA_FUNCTION_VERSION"): "it is a version",
-    ("started ahead", r"others\./proc/1/cmdline"): "TODO: fn-spawnd's arguments",
-    ("prepared", r"others\./proc/1/cmdline"): "TODO: likewise",
-    ("snapshot", r"others\./proc/1/cmdline"): "TODO: likewise",
     ("started ahead", r"python\.modules|python\.cached paths"): "json is there already",
     ("snapshot", r"env\.AWS_LAMBDA_INITIALIZATION_TYPE|files\.environ\.AWS_LAMBDA_INITIALIZATION_TYPE|child\.env\.AWS_LAMBDA_INITIALIZATION_TYPE"): "as on Lambda",
 }
@@ -231,6 +228,32 @@ class Variables(Ways):
 
     def test_node(self):
         self.each("nodejs22.x", "dump.js", self.LATER, self.NODE)
+
+
+class Consistent(Case):
+    """What a process can ask about itself has one answer, whomever it asks."""
+
+    def test_names(self):
+        source = """
+import grp, os, pwd, socket
+def read(path):
+    with open(path) as f: return f.read()
+def handler(e, c):
+    host, me = socket.gethostname(), pwd.getpwuid(os.getuid())
+    return {"host": host, "uname": os.uname().nodename, "kernel": read("/proc/sys/kernel/hostname").strip(), "resolves": sorted({a[4][0] for a in socket.getaddrinfo(host, 80)}),
+            "uid": os.getuid(), "gid": os.getgid(), "user": me.pw_name, "users": me.pw_gid, "group": grp.getgrgid(os.getgid()).gr_name, "home": [me.pw_dir, os.path.expanduser("~")],
+            "first": [read("/proc/1/cmdline"), read("/proc/1/comm")]}
+"""
+        said = self.d.invoke(self.python(source), {}).json
+        self.assertRegex(said["host"], r"^\d+\.\d+\.\d+\.\d+$", "an address literal, as on Lambda")
+        self.assertEqual([said["uname"], said["kernel"], said["resolves"]], [said["host"], said["host"], [said["host"]]])
+        self.assertEqual((said["users"], said["home"][0]), (said["gid"], said["home"][1]))
+        self.assertTrue(said["user"] and said["group"])
+        self.assertEqual(said["first"], ["fn-init\0", "fn-init\n"], "nothing of who made it")
+        native = self.function("observe-native")
+        self.assertEqual(self.d.do(native, "ids")["hostname"], said["host"])
+        self.assertIn(f":x:{said['uid']}:{said['gid']}:", self.d.do(native, "file", path="/etc/passwd")["text"])
+        self.assertIn(f":x:{said['gid']}:", self.d.do(native, "file", path="/etc/group")["text"])
 
 
 ALWAYS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME",
