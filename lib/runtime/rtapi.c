@@ -46,10 +46,11 @@ struct fn_rt {
 		bool useful;          /* it has brought a request that was right */
 		struct held *held;    /* the answer that it waits for */
 	} conns[CONNS_MAX];
-	uint64_t n_accepted, pace; /* pace: the timer of what is held */
+	uint64_t n_accepted, pace;    /* pace: the timer of what is held */
 	struct fn_bucket idle_talk;
 	unsigned wrong; /* beyond the budget, since it was full */
 	struct fn_h1_conn *next;    /* its `next` is pending */
+	struct fn_h1_conn *asked;   /* the last that asked; to compare only */
 	struct fn_h1_conn *posting; /* the one result under way: only it may be large */
 	struct fn_invocation *inv;
 };
@@ -125,21 +126,18 @@ static bool may_talk(struct fn_rt *rt, bool wrong)
 	return false;
 }
 
-static void answer_held(struct fn_rt *rt)
+static void answer_held(void *arg)
 {
+	struct fn_rt *rt = arg;
+
 	fn_loop_clear(rt->loop, &rt->pace);
 	for (unsigned i = 0; i < CONNS_MAX; i++) {
 		fn_auto_free struct held *h = fn_take_ptr(rt->conns[i].held);
-		struct fn_h1_reply r = {0};
 
-		if (!h)
-			continue;
-		r = (struct fn_h1_reply){.status = h->status, .content_type = h->type, .body = h->body, .len = h->len};
-		fn_h1_conn_reply(rt->conns[i].c, &r);
+		if (h)
+			fn_h1_conn_reply(rt->conns[i].c, &(struct fn_h1_reply){.status = h->status, .content_type = h->type, .body = h->body, .len = h->len});
 	}
 }
-
-static void on_pace(void *arg) { answer_held(arg); }
 
 /* Now, or late: while it waits, nothing more is read from the connection. */
 static void answer_idle_talk(struct fn_rt *rt, struct fn_h1_conn *c, const struct fn_h1_reply *reply, bool wrong)
@@ -149,7 +147,7 @@ static void answer_idle_talk(struct fn_rt *rt, struct fn_h1_conn *c, const struc
 
 	if (!may_talk(rt, wrong) && slot)
 		h = malloc(sizeof(*h) + reply->len);
-	if (h && !rt->pace && fn_loop_add_timer(rt->loop, fn_loop_now_us(rt->loop) + PACE_US, on_pace, rt, &rt->pace) < 0)
+	if (h && !rt->pace && fn_loop_add_timer(rt->loop, fn_loop_now_us(rt->loop) + PACE_US, answer_held, rt, &rt->pace) < 0)
 		free(fn_take_ptr(h));
 	if (!h) {
 		fn_h1_conn_reply(c, reply);
@@ -181,25 +179,24 @@ static void conn_closed(void *arg, struct fn_h1_conn *c)
 		pause_accepting(rt);
 }
 
-/* A free place; if need be that of the connection that came first of those that are idle. NULL: all are in the middle of something. */
+/* A free place; if need be that of an idle connection: of those that have brought nothing, else of all but the one that the runtime has its event
+ * from and may be about to answer over, the one that came first. NULL: all are in the middle of something. */
 static struct conn *make_place(struct fn_rt *rt)
 {
 	struct conn *place = slot_of(rt, NULL);
 	struct fn_h1_conn *c;
 	uint64_t moved;
 
-	if (place)
-		return place;
-	for (unsigned i = 0; i < CONNS_MAX; i++) {
-		struct conn *s = &rt->conns[i];
+	for (unsigned useful = 0; !place && useful < 2; useful++)
+		for (unsigned i = 0; i < CONNS_MAX; i++) {
+			struct conn *s = &rt->conns[i];
 
-		if ((!place || s->number < place->number) && fn_h1_conn_phase(s->c, &moved) == FN_H1_IDLE)
-			place = s;
-	}
-	if (!place)
-		return NULL;
-	c = place->c;
-	conn_closed(rt, c);
+			if (s->useful == (useful == 1) && s->c != rt->asked && (!place || s->number < place->number) && fn_h1_conn_phase(s->c, &moved) == FN_H1_IDLE)
+				place = s;
+		}
+	c = place ? place->c : NULL;
+	if (c)
+		conn_closed(rt, c);
 	fn_h1_conn_close(c);
 	return place;
 }
@@ -367,7 +364,7 @@ static void on_next(struct fn_rt *rt, struct fn_h1_conn *c)
 	}
 	mark_useful(rt, c);
 	rt->state = WAITING;
-	rt->next = c;
+	rt->next = rt->asked = c;
 	rt->ops->on_next(rt->arg);
 }
 
@@ -550,9 +547,16 @@ static size_t on_body_max(void *arg, struct fn_h1_conn *c, const struct fn_h1 *r
 	return FN_RESPONSE_MAX;
 }
 
-static void on_request(void *arg, struct fn_h1_conn *c, struct fn_h1 *req)
+static void on_ping(struct fn_rt *rt, struct fn_h1_conn *c)
 {
 	static const struct fn_h1_reply pong = {.status = 200, .content_type = "text/plain", .body = "pong", .len = 4};
+
+	mark_useful(rt, c);
+	answer_idle_talk(rt, c, &pong, false);
+}
+
+static void on_request(void *arg, struct fn_h1_conn *c, struct fn_h1 *req)
+{
 	struct fn_rt *rt = arg;
 	const char *path = fn_h1_target(req), *id;
 	bool get = strcmp(fn_h1_method(req), "GET") == 0, post = strcmp(fn_h1_method(req), "POST") == 0, is_error;
@@ -573,7 +577,7 @@ static void on_request(void *arg, struct fn_h1_conn *c, struct fn_h1 *req)
 	else if (post && path_is(path, BASE "/runtime/snapshot/refused"))
 		on_snapshot_refused(rt, c, req);
 	else if (get && path_is(path, BASE "/ping"))
-		answer_idle_talk(rt, c, &pong, false);
+		on_ping(rt, c);
 	else if (fn_str_starts(path, "/2022-07-01/telemetry") || fn_str_starts(path, "/2020-08-15/logs"))
 		reply_error(rt, c, 202, "Telemetry.NotSupported", "Telemetry API is not supported");
 	else if (fn_str_starts(path, "/2020-01-01/extension/"))

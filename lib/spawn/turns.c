@@ -88,6 +88,7 @@ int fn_turns_open(struct fn_spawn_server *s)
 void fn_turns_close(struct fn_spawn_server *s)
 {
 	fn_loop_clear(s->cfg.loop, &s->turns_timer);
+	s->n_turns = 0;
 	while (!fn_list_empty(&s->turns)) {
 		struct fn_kept_order *k = fn_list_entry(fn_list_first(&s->turns), struct fn_kept_order, link);
 

@@ -294,7 +294,7 @@ def handler(event, context):
         f = self.function(Timeout=5)
         s = socket.create_connection(("127.0.0.1", self.d.port))
         body = b'{"do":"sleep","ms":500}'
-        s.sendall(f"POST /2015-03-31/functions/{f}/invocations HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        s.sendall(f"POST /2015-03-31/functions/{f}/invocations HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
         time.sleep(0.1)
         s.close()
         time.sleep(0.7)

@@ -155,6 +155,7 @@ START_TEST(test_refused_result)
 	struct fn_rt *rt = set_up();
 	struct fn_invocation *inv = fn_invocation_new();
 	int bad = peer(), good;
+	const char *heard;
 
 	strcpy(inv->id, "00000000-0000-4000-8000-000000000001");
 	inv->invoked_arn = strdup("arn");
@@ -170,7 +171,10 @@ START_TEST(test_refused_result)
 	ck_assert_int_eq(connect(good, (struct sockaddr *)&address, sizeof(address)), 0);
 	say(good, "POST /2018-06-01/runtime/invocation/00000000-0000-4000-8000-000000000001/response HTTP/1.1\r\nHost: h\r\n"
 		  "Content-Length: 2\r\n\r\n{}");
-	ck_assert_ptr_nonnull(strstr(hear(good), "HTTP/1.1 202 "));
+	heard = hear(good);
+	ck_assert_ptr_nonnull(strstr(heard, "HTTP/1.1 202 "));
+	ck_assert_ptr_nonnull(strstr(heard, "Content-Type: application/json\r\n"));
+	ck_assert_ptr_nonnull(strstr(heard, "\r\n\r\n{\"status\":\"OK\"}\n"));
 	ck_assert_uint_eq(n_done, 1);
 	close(bad);
 	close(good);
@@ -248,6 +252,7 @@ END_TEST
 START_TEST(test_many_connections)
 {
 	struct fn_rt *rt = set_up();
+	struct fn_invocation *inv;
 	int first = peer(), idle[20], last;
 	char c;
 
@@ -260,6 +265,18 @@ START_TEST(test_many_connections)
 	ck_assert_int_eq(recv(idle[0], &c, 1, MSG_DONTWAIT), 0); /* gave way */
 	ck_assert_int_eq(recv(idle[19], &c, 1, MSG_DONTWAIT), -1);
 	ck_assert(fn_rt_waiting(rt));
+	inv = fn_invocation_new();
+	inv->invoked_arn = strdup("arn");
+	inv->done = on_done;
+	ck_assert_int_eq(fn_rt_deliver(rt, inv), 0); /* now it is idle, and nobody else may have its place */
+	ck_assert_ptr_nonnull(strstr(hear(first), "HTTP/1.1 200 "));
+	fn_invocation_unref(inv);
+	for (int i = 0; i < 20; i++) {
+		close(idle[i]);
+		idle[i] = dial();
+		rounds_in_ms(5);
+	}
+	ck_assert_int_eq(recv(first, &c, 1, MSG_DONTWAIT), -1);
 	last = dial();
 	say(last, "GET /2018-06-01/ping HTTP/1.1\r\nHost: h\r\n\r\n");
 	ck_assert_ptr_nonnull(strstr(hear(last), "pong"));
