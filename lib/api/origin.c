@@ -8,6 +8,8 @@
 #include "base/str.h"
 #include "web/httpd.h"
 
+#define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
+
 /* "name", "name:port", "[v6]", "[v6]:port" -> the name, without a dot at its end. */
 static bool without_port(const char *host, char *out, size_t size)
 {
@@ -25,7 +27,7 @@ static bool without_port(const char *host, char *out, size_t size)
 		return false;
 	memcpy(out, host, n);
 	out[n] = '\0';
-	return true;
+	return strspn(out, v6 ? "0123456789abcdefABCDEF:." : NAME_CHARS) == n;
 }
 
 static bool is_loopback(const char *name)

@@ -11,7 +11,7 @@ START_TEST(host_names)
 					   "[::ffff:127.0.0.1]", "host.docker.internal:3001", "HOST.docker.internal.", "fnd", "10.0.0.7:9"};
 	static const char *const bad[] = {"", ":3001", "evil.example", "evil.example:3001", "localhost.evil.example", "127.0.0.1.evil.example", "127.1", "0.0.0.0", "10.0.0.8",
 					  "[::2]", "[::1", "::1", "[]", "localhost:80:80", "localhost:x", "notlocalhost", ".localhost", "localhost..", "localhost@evil.example", "fnd.evil",
-					  "fndx", "128.0.0.1", "[::ffff:10.0.0.1]", "localhost/", "2130706433"};
+					  "fndx", "128.0.0.1", "[::ffff:10.0.0.1]", "localhost/", "2130706433", "evil.example/.localhost", "evil.example@a.localhost", "a b.localhost", "[::1%lo]"};
 
 	ck_assert(fn_host_allowed(NULL, hosts, N)); /* no browser */
 	for (size_t i = 0; i < sizeof(fine) / sizeof(fine[0]); i++)
