@@ -115,13 +115,14 @@ static int enable_v2(struct fn_cgroups *cgs, struct fn_err *err)
 }
 
 /* Back to where the daemon was started, so that nothing of ours is left there. Controllers that another instance in the same group
- * uses cannot be disabled (EBUSY); then we stay, and so does the group. */
+ * uses cannot be disabled (EBUSY); then we stay, and so does the group. In the hierarchy's root, where processes may be all the same, they are not ours
+ * to disable: other groups have their limits by them. */
 static void leave_daemon_group(struct fn_cgroups *cgs)
 {
 	char word[64];
 
 	for (enum fn_cg_controller c = 0; c < FN_CG_N; c++)
-		if (cgs->probe.driver[c] == FN_CG_V2) {
+		if (cgs->probe.driver[c] == FN_CG_V2 && !fn_streq(cgs->probe.unified_own_path, "/")) {
 			snprintf(word, sizeof(word), "-%s", fn_cg_controller_name(c));
 			(void)fn_file_write(cgs->unified.own_fd, "cgroup.subtree_control", word);
 		}
