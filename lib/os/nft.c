@@ -110,6 +110,15 @@ static bool put_value(struct nl_msg *m, int attr, const void *value, size_t len)
 	return true;
 }
 
+/* Takes m: a question, which needs no transaction. */
+static int ask(const struct fn_nft *n, struct nl_msg *m)
+{
+	int r = send(n->fd, nlmsg_hdr(m), nlmsg_hdr(m)->nlmsg_len, 0) < 0 ? -errno : answer(n);
+
+	nlmsg_free(m);
+	return r;
+}
+
 static int element(const struct fn_nft *n, int type, int flags, const struct fn_nft_element *e)
 {
 	struct nl_msg *m = begin_nft(n, type, flags, e->family, NFTA_SET_ELEM_LIST_TABLE);
@@ -125,7 +134,7 @@ static int element(const struct fn_nft *n, int type, int flags, const struct fn_
 	}
 	nla_nest_end(m, one);
 	nla_nest_end(m, list);
-	return transact(n, m);
+	return type == NFT_MSG_GETSETELEM ? ask(n, m) : transact(n, m);
 }
 
 int fn_nft_add(const struct fn_nft *n, const struct fn_nft_element *e) { return element(n, NFT_MSG_NEWSETELEM, NLM_F_CREATE, e); }
@@ -133,7 +142,11 @@ int fn_nft_add(const struct fn_nft *n, const struct fn_nft_element *e) { return 
 int fn_nft_delete(const struct fn_nft *n, const struct fn_nft_element *e)
 {
 	struct fn_nft_element key = *e;
+	int r;
 
 	key.data = NULL;
+	r = element(n, NFT_MSG_GETSETELEM, 0, &key);
+	if (r < 0)
+		return r;
 	return element(n, NFT_MSG_DELSETELEM, 0, &key);
 }

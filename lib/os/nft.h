@@ -28,6 +28,7 @@ struct fn_nft_element {
 	const uint32_t *data; /* of a map from something to a mark; else NULL */
 };
 int fn_nft_add(const struct fn_nft *n, const struct fn_nft_element *e);    /* -EEXIST: with other data */
-int fn_nft_delete(const struct fn_nft *n, const struct fn_nft_element *e); /* -ENOENT */
+/* -ENOENT; looks first: a transaction that fails waits for a grace period (10 to 25 ms), and so does everybody who wants one meanwhile. */
+int fn_nft_delete(const struct fn_nft *n, const struct fn_nft_element *e);
 
 #endif
