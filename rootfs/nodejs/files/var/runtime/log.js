@@ -10,7 +10,14 @@ const util = require('util');
 const LEVELS = { TRACE: 1, DEBUG: 2, INFO: 3, WARN: 4, ERROR: 5, FATAL: 6 };
 const modern = parseInt(process.versions.node, 10) >= 24; // the rules of nodejs24.x and later
 const json = (process.env.AWS_LAMBDA_LOG_FORMAT || '').toUpperCase() === 'JSON';
-const current = { requestId: modern ? '-' : undefined, tenantId: undefined }; // undefined is written as such, as on Lambda
+const REQUEST_ID = Symbol.for('aws.lambda.runtime.requestId'), TENANT_ID = Symbol.for('aws.lambda.runtime.tenantId'); // where AWS's client has them
+const current = {
+	get requestId() { return globalThis[REQUEST_ID]; },
+	set requestId(id) { globalThis[REQUEST_ID] = id; },
+	get tenantId() { return globalThis[TENANT_ID]; },
+	set tenantId(id) { globalThis[TENANT_ID] = id; },
+};
+current.requestId = modern ? '-' : undefined; // which is written as such, as on Lambda
 
 /* Straight to the descriptor: process.stdout would be a stream, whose modules take 3 ms to load. */
 function write(text) {

@@ -44,7 +44,17 @@ def started_ahead(unbuffer):
     _show_environ(environment, *shown)
     os.chdir(TASK_ROOT)
     sys.path_importer_cache.clear()  # what it says of directories was true of another root
+    _user_site()
     return new
+
+
+def _user_site():
+    """The user's site-packages are below HOME, which has been none until now."""
+    import site
+
+    if "HOME" in os.environ and site.ENABLE_USER_SITE:
+        site.USER_BASE = site.USER_SITE = None
+        site.addusersitepackages(None)
 
 
 def _environ_shown():

@@ -40,6 +40,8 @@ class _Descriptor(io.FileIO):
             _rest(self.fileno(), data, n)
         return len(data)
 
+    raw = property(lambda self: self)  # of a buffer that would be there
+
 
 def unbuffer():
     """sys.stdout and sys.stderr, unless the function has put something else there."""
