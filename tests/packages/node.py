@@ -42,8 +42,8 @@ import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { createRequire } from 'node:module';
 const require = createRequire(import.meta.url);
 export const handler = async () => {
-  const url = await getSignedUrl(new S3Client({}), new GetObjectCommand({ Bucket: 'b', Key: 'k' }));
-  return [url.startsWith('https://b.s3.'), typeof DynamoDBDocumentClient.from(new DynamoDBClient({})).send, typeof require('@aws-sdk/client-bedrock-runtime').ConverseCommand,
+  const url = await getSignedUrl(new S3Client({}), new GetObjectCommand({ Bucket: 'bucket', Key: 'k' }));
+  return [url.startsWith('https://bucket.s3.'), typeof DynamoDBDocumentClient.from(new DynamoDBClient({})).send, typeof require('@aws-sdk/client-bedrock-runtime').ConverseCommand,
     typeof require('@aws-sdk/client-sqs').SQSClient];
 };
 """, equal([True, "function", "function", "function"]), memory=1024),

@@ -169,7 +169,7 @@ from datadog_lambda.metric import lambda_metric
 def handler(e, c):
     lambda_metric("coffee.orders", 12.5, tags=["kind:latte"])
     return c.aws_request_id != ""
-""", logged('"m": "coffee.orders"', "kind:latte", answers=[True]), handler="datadog_lambda.handler.handler",
+""", logged('"m":"coffee.orders"', "kind:latte", answers=[True]), handler="datadog_lambda.handler.handler",
            env={"DD_LAMBDA_HANDLER": "f.handler", "DD_FLUSH_TO_LOG": "true", "DD_TRACE_ENABLED": "true", "DD_INSTRUMENTATION_TELEMETRY_ENABLED": "false", "DD_API_KEY": "0" * 32}, memory=1024, drop=["*/tests/*"]),
     python("newrelic", ["newrelic", "newrelic-lambda"], """
 import newrelic.agent
