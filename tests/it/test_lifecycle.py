@@ -17,6 +17,7 @@ class Lifecycle(unittest.TestCase):
     def test_functions_survive_a_restart(self):
         d = self.daemon()
         d.create("kept", Environment={"Variables": {"A1": "b"}}, Tags={"t": "1"}, MemorySize=200)
+        d.settled("kept")
         before = d.request("GET", "/2015-03-31/functions/kept").json
         d.do("kept", "echo")
         self.assertEqual(d.stop(), 0)

@@ -322,7 +322,7 @@ class Elsewhere(Base):
         for _ in range(10):
             with socket.create_connection(("127.0.0.1", d.port)) as s:
                 body = json.dumps({"do": "sleep", "ms": 50})
-                s.sendall(f"POST /2015-03-31/functions/f/invocations HTTP/1.1\r\nHost: h\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+                s.sendall(f"POST /2015-03-31/functions/f/invocations HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
                 time.sleep(0.01)
         wait_until("all of them ended", lambda: metric(d, "fnd_concurrent_executions", function="f") == 0)
         self.assertEqual(metric(d, "fnd_invocations_total", function="f"), 11)
