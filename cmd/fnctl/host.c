@@ -19,7 +19,7 @@ int cmd_doctor(int argc, char **argv)
 	const char *kind;
 	struct reply r;
 	int bad = 0, rc = global_options(argc, argv);
-	size_t i;
+	size_t i, kinds = 0;
 
 	if (rc != EX_FINE)
 		return rc;
@@ -41,9 +41,9 @@ int cmd_doctor(int argc, char **argv)
 	printf("fnd %s on Linux %s, state in %s, %lld sandboxes\n", text(r.json, "Version"), text(r.json, "Kernel"), text(r.json, "StateDir"),
 	       (long long)json_integer_value(json_object_get(r.json, "Sandboxes")));
 	printf("made ahead:");
-	json_object_foreach(json_object_get(r.json, "Prepared"), kind, count)
-		printf(" %lld %s", (long long)json_integer_value(count), kind);
-	printf("\n\n");
+	json_object_foreach(json_object_get(r.json, "Prepared"), kind, count) /* "sandbox", or an image whose runtime has been started, perhaps with MB */
+		printf("%s %lld %s", kinds++ ? "," : "", (long long)json_integer_value(count), fn_streq(kind, "sandbox") ? "for any function" : kind);
+	printf("%s\n\n", kinds ? "" : " nothing");
 	json_array_foreach(checks, i, e) {
 		bool ok = json_is_true(json_object_get(e, "Ok"));
 

@@ -73,6 +73,8 @@ static const char *advice(const struct reply *r)
 		return "`fnctl update` changes it, `fnctl deploy` creates or updates.";
 	if (strstr(m, "'runtime'") || strstr(m, "base image"))
 		return "`fnctl images` shows the runtimes there are.";
+	if (fn_str_starts(r->error_type, "InvalidSignature") && strstr(m, "valid region"))
+		return "This fnd's `region` is another: name it with --region or AWS_REGION.";
 	if (fn_str_starts(r->error_type, "MissingAuthentication") || fn_str_starts(r->error_type, "UnrecognizedClient") ||
 	    fn_str_starts(r->error_type, "InvalidSignature"))
 		return "This fnd wants signed requests: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to one of its credentials.";
@@ -90,33 +92,66 @@ static int transport_error(const char *operation, CURLcode c, const char *detail
 }
 
 /* --- signing: not curl's, which in some versions leaves the port out of what it signs --- */
-struct signed_values {
-	char host[256], date[20], sha[65];
+#define SIGNED_MOST 8
+
+struct signed_headers {
+	struct {
+		char name[40]; /* lower case */
+		const char *value;
+	} h[SIGNED_MOST];
+	size_t n;
 };
 
 static const char *signed_header(void *arg, const char *name, unsigned nth)
 {
-	struct signed_values *v = arg;
+	const struct signed_headers *s = arg;
 
-	if (nth > 0)
-		return NULL;
-	return fn_streq(name, "host") ? v->host : fn_streq(name, "x-amz-date") ? v->date : fn_streq(name, "x-amz-content-sha256") ? v->sha : NULL;
+	for (size_t i = 0; nth == 0 && i < s->n; i++)
+		if (fn_streq(s->h[i].name, name))
+			return s->h[i].value;
+	return NULL;
 }
 
-static struct curl_slist *sign(struct curl_slist *list, const char *method, const char *path, const void *body, size_t len)
+/* In the order of their names, as SignedHeaders has to list them. name ends at the colon, or with the string. */
+static void add_signed(struct signed_headers *s, const char *name, const char *value)
 {
-	static const char names[] = "host;x-amz-content-sha256;x-amz-date";
+	char lower[sizeof(s->h[0].name)];
+	size_t n = strcspn(name, ":"), at = s->n;
+
+	if (s->n == SIGNED_MOST || n >= sizeof(lower))
+		return; /* and fnd refuses what is not signed */
+	for (size_t i = 0; i < n; i++)
+		lower[i] = (char)tolower((unsigned char)name[i]);
+	lower[n] = '\0';
+	for (; at > 0 && strcmp(s->h[at - 1].name, lower) > 0; at--)
+		s->h[at] = s->h[at - 1];
+	memcpy(s->h[at].name, lower, n + 1);
+	s->h[at].value = value;
+	s->n++;
+}
+
+/* headers: those of the request; every x-amz-* among them is signed, since fnd, as AWS, takes no other. */
+static struct curl_slist *sign(struct curl_slist *list, const char *method, const char *path, const char *const *headers, const void *body, size_t len)
+{
 	const char *authority = strstr(G.endpoint, "://") ? strstr(G.endpoint, "://") + 3 : G.endpoint;
-	char plain[2048], signature[65], line[1024];
-	struct signed_values v;
-	struct fn_sigv4 r = {.method = method, .path = plain, .query = "", .signed_headers = names, .payload_sha256 = v.sha, .amz_date = v.date,
-			     .region = G.region, .service = "lambda", .encode_path = true, .header = signed_header, .arg = &v};
+	char plain[2048], signature[65], line[1024], host[256], date[20], sha[65], names[SIGNED_MOST * 41] = "";
+	struct signed_headers s = {0};
+	struct fn_sigv4 r = {.method = method, .path = plain, .query = "", .signed_headers = names, .payload_sha256 = sha, .amz_date = date,
+			     .region = G.region, .service = "lambda", .encode_path = true, .header = signed_header, .arg = &s};
 	time_t now = time(NULL);
 	char *query;
 
-	snprintf(v.host, sizeof(v.host), "%.*s", (int)strcspn(authority, "/"), authority);
-	strftime(v.date, sizeof(v.date), "%Y%m%dT%H%M%SZ", gmtime(&now));
-	fn_sigv4_sha256(body ? body : "", body ? len : 0, v.sha);
+	snprintf(host, sizeof(host), "%.*s", (int)strcspn(authority, "/"), authority);
+	strftime(date, sizeof(date), "%Y%m%dT%H%M%SZ", gmtime(&now));
+	fn_sigv4_sha256(body ? body : "", body ? len : 0, sha);
+	add_signed(&s, "host", host);
+	add_signed(&s, "x-amz-date", date);
+	add_signed(&s, "x-amz-content-sha256", sha);
+	for (; headers && *headers; headers++)
+		if (strncasecmp(*headers, "x-amz-", 6) == 0 && strchr(*headers, ':'))
+			add_signed(&s, *headers, strchr(*headers, ':') + 1);
+	for (size_t i = 0; i < s.n; i++)
+		snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s", i ? ";" : "", s.h[i].name);
 	snprintf(plain, sizeof(plain), "%s", path);
 	query = strchr(plain, '?');
 	if (query) {
@@ -125,14 +160,14 @@ static struct curl_slist *sign(struct curl_slist *list, const char *method, cons
 	}
 	if (fn_sigv4_signature(&r, G.secret, signature) < 0)
 		return list;
-	snprintf(line, sizeof(line), "Host: %s", v.host);
+	snprintf(line, sizeof(line), "Host: %s", host);
 	list = curl_slist_append(list, line);
-	snprintf(line, sizeof(line), "X-Amz-Date: %s", v.date);
+	snprintf(line, sizeof(line), "X-Amz-Date: %s", date);
 	list = curl_slist_append(list, line);
-	snprintf(line, sizeof(line), "X-Amz-Content-Sha256: %s", v.sha);
+	snprintf(line, sizeof(line), "X-Amz-Content-Sha256: %s", sha);
 	list = curl_slist_append(list, line);
 	snprintf(line, sizeof(line), "Authorization: AWS4-HMAC-SHA256 Credential=%s/%.8s/%s/lambda/aws4_request, SignedHeaders=%s, Signature=%s", G.key_id,
-		 v.date, G.region, names, signature);
+		 date, G.region, names, signature);
 	return curl_slist_append(list, line);
 }
 
@@ -159,8 +194,8 @@ static int perform(struct reply *r, const char *operation, const char *method, c
 		curl_easy_cleanup(c);
 		return transport_error(operation, c ? CURLE_URL_MALFORMAT : CURLE_OUT_OF_MEMORY, NULL);
 	}
-	for (; headers && *headers; headers++)
-		list = curl_slist_append(list, *headers);
+	for (const char *const *h = headers; h && *h; h++)
+		list = curl_slist_append(list, *h);
 	curl_easy_setopt(c, CURLOPT_URL, url);
 	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, method);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
@@ -179,7 +214,7 @@ static int perform(struct reply *r, const char *operation, const char *method, c
 		curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len);
 	}
 	if (G.key_id && G.secret)
-		list = sign(list, method, path, body, len);
+		list = sign(list, method, path, headers, body, len);
 	curl_easy_setopt(c, CURLOPT_HTTPHEADER, list);
 	rc = curl_easy_perform(c);
 	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &r->status);

@@ -281,7 +281,12 @@ int fnd_config_load(struct fnd_config *c, const char *file, struct fn_err *err)
 	int r = set(&c->file, file);
 
 	if (r < 0 || !json_is_object(root)) {
-		r = fn_err_set(err, EINVAL, "configuration", "%.100s: line %d: %.80s", file, je.line, root ? "must be a JSON object" : je.text);
+		if (root)
+			r = fn_err_set(err, EINVAL, "configuration", "%.100s: must be a JSON object", file);
+		else if (je.line < 1) /* it cannot be read: the text has its name */
+			r = fn_err_set(err, EINVAL, "configuration", "%s", je.text);
+		else
+			r = fn_err_set(err, EINVAL, "configuration", "%.100s: line %d: %.80s", file, je.line, je.text);
 		json_decref(root);
 		return r;
 	}

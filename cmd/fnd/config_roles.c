@@ -58,7 +58,7 @@ static int load_role(struct fn_role *r, const char *arn, json_t *o, const char *
 		return bad(err, file, arn, "needs access_key_id and secret_access_key, or credential_process alone");
 	if (json_object_get(o, "credential_process"))
 		return load_command(r, json_object_get(o, "credential_process")) < 0
-			       ? bad(err, file, arn, "credential_process must be a list of strings: the path of a program, its arguments")
+			       ? bad(err, file, arn, "credential_process must be a list of strings, first a program's path")
 			       : 0;
 	if (copy(o, "access_key_id", &r->fixed.access_key_id) < 0 || copy(o, "secret_access_key", &r->fixed.secret_access_key) < 0 ||
 	    copy(o, "session_token", &r->fixed.session_token) < 0)

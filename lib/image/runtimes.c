@@ -122,9 +122,15 @@ int fn_runtimes_load(const char *config_file, const char *state_dir, struct fn_r
 	}
 	root = json_load_file(config_file, JSON_REJECT_DUPLICATES, &je);
 	if (!json_is_object(root)) {
-		json_decref(root);
 		fn_runtimes_free(r);
-		return fn_err_set(err, EINVAL, "runtimes", "%s: line %d: %s", config_file, je.line, je.text);
+		if (root)
+			rc = fn_err_set(err, EINVAL, "runtimes", "%.120s: must be a JSON object", config_file);
+		else if (je.line < 1) /* it cannot be read: the text has its name */
+			rc = fn_err_set(err, EINVAL, "runtimes", "%s", je.text);
+		else
+			rc = fn_err_set(err, EINVAL, "runtimes", "%.100s: line %d: %.80s", config_file, je.line, je.text);
+		json_decref(root);
+		return rc;
 	}
 	r->items = calloc(json_object_size(root) + 1, sizeof(*r->items));
 	json_object_foreach(root, name, o) {

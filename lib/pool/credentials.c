@@ -44,12 +44,12 @@ static bool printable(const char *s, size_t least, size_t most)
 
 int fn_credentials_check(const struct fn_credentials *c, struct fn_err *err)
 {
-	const char *wrong = !printable(c->access_key_id, 16, 128)			  ? "the access key id"
-			    : !printable(c->secret_access_key, 1, 128)			  ? "the secret access key"
-			    : c->session_token && !printable(c->session_token, 1, 8192) ? "the session token"
+	const char *wrong = !printable(c->access_key_id, 16, 128)			  ? "the access key id must have 16 to 128 characters"
+			    : !printable(c->secret_access_key, 1, 128)			  ? "the secret access key must have 1 to 128 characters"
+			    : c->session_token && !printable(c->session_token, 1, 8192) ? "the session token must have 1 to 8192 characters"
 											  : NULL;
 
-	return wrong ? fn_err_set(err, EINVAL, STAGE, "%s is missing, has a length that none has, or characters that none has", wrong) : 0;
+	return wrong ? fn_err_set(err, EINVAL, STAGE, "%s, none of them a space", wrong) : 0;
 }
 
 /* ISO 8601 as AWS's tools print it: 2025-01-31T08:00:00Z, with a fraction or with an offset too. */

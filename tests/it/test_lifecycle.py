@@ -261,6 +261,10 @@ class Lifecycle(unittest.TestCase):
             os.unlink("/tmp/fnd-broken.json")
             self.assertEqual(p.returncode, 1)
             self.assertIn(words, p.stderr.decode())
+            self.assertIn("/tmp/fnd-broken.json", p.stderr.decode())
+        p = subprocess.run([os.path.join(BUILD, "fnd"), "--config", "/tmp/fnd-absent.json", "--check-config"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30)
+        self.assertEqual(p.returncode, 1)
+        self.assertRegex(p.stderr.decode(), "^fnd: configuration: unable to open /tmp/fnd-absent.json: No such file")
 
     def test_the_port_is_taken(self):
         d = self.daemon()
