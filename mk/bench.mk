@@ -16,4 +16,7 @@ bench: bench-build images
 # 2,000 idle Python and 3,000 native sandboxes: several minutes and gigabytes, so only on demand
 bench-density: bench-build images
 	@tests/bench/run --build $(B) --parts density --add
-.PHONY: bench bench-build bench-density
+# This build beside another commit's, in turns: git worktree add ../old COMMIT; make -C ../old all fixtures images; make bench-pairs OLD=../old
+bench-pairs: bench-build images
+	@tests/bench/pairs --build $(B) --old $(OLD) --pairs $(or $(PAIRS),30)
+.PHONY: bench bench-build bench-density bench-pairs

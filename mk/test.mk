@@ -62,6 +62,7 @@ help:
 	@echo "make check-packages        some forty packages from the registries, each at work in a function; N=numpy one of them"
 	@echo "make soak [MINUTES=30]     clients that do everything while processes are killed; nothing may be wrong or left"
 	@echo "make sim                   the keep-alive policies on days of generated arrivals: a table"
+	@echo "make bench-pairs OLD=DIR   this build beside another commit's, in turns: ratios with their 95 % intervals"
 	@echo "make bench-density         2,000 idle Python and 3,000 native sandboxes"
 	@echo "make lint / layers         headers alone, clang-tidy, -fanalyzer / the include order"
 	@echo "make fuzz                  libFuzzer targets, FUZZ_SECONDS=300 each"
