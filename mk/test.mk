@@ -38,6 +38,7 @@ SUITE ?= trixie
 RUN ?= make quickstart
 check-bare:
 	@scripts/bare.sh $(SUITE) $(RUN) </dev/null
+
 # Unmodified software from PyPI, npm, crates, Go and Maven in functions of its own; N="numpy sharp": some of it.
 check-packages: all
 	@$(MAKE) --no-print-directory B=$(B) images IMAGES="$(IMAGES)"
@@ -58,6 +59,7 @@ help:
 	@echo "make check-bare            make quickstart, or RUN=, in a bare Debian made for it: SUITE=bookworm, trixie"
 	@echo "make guest                 our own programs inside a sandbox (SnapStart), for make images"
 	@echo "make images [IMAGES=...]   base images into build/images; make quickstart-images: only what quickstart needs"
+	@echo "make images-lock           the newest Debian packages, into each packages.lock"
 	@echo "make bench                 the benchmark: build/bench.json and a table; BENCH=create,warm parts of it; BENCH=profile"
 	@echo "make check-packages        some forty packages from the registries, each at work in a function; N=numpy one of them"
 	@echo "make soak [MINUTES=30]     clients that do everything while processes are killed; nothing may be wrong or left"
