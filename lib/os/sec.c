@@ -185,6 +185,25 @@ static int add_limits(scmp_filter_ctx ctx)
 	return r;
 }
 
+/* A FIFO is a file. Devices want a capability that nobody has here. */
+static int add_fifos(scmp_filter_ctx ctx)
+{
+	int r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mknod), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, S_IFMT, S_IFIFO));
+
+	return r < 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mknodat), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, S_IFMT, S_IFIFO));
+}
+
+/* Calls younger than Linux 6.1, the oldest that fnd runs on: programs try them (C libraries fchmodat2, 452) and do it the old way where the
+ * kernel knows them not, but take a refusal for the last word. */
+static int add_unknown(scmp_filter_ctx ctx)
+{
+	int r = 0;
+
+	for (int nr = SYS_set_mempolicy_home_node + 1; r == 0 && nr < 512; nr++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), nr, 0);
+	return r;
+}
+
 /* All but PR_SCHED_CORE (62): a process with a cookie has the other threads of its core idle rather than run a neighbour. */
 static int add_prctl(scmp_filter_ctx ctx)
 {
@@ -221,6 +240,10 @@ int fn_seccomp_for_functions(struct fn_seccomp **ret, struct fn_err *err)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(personality), 1, SCMP_A0(SCMP_CMP_EQ, 0, 0));
 	if (r == 0)
 		r = add_sockets(ctx);
+	if (r == 0)
+		r = add_fifos(ctx);
+	if (r == 0)
+		r = add_unknown(ctx);
 	if (r == 0)
 		r = add_mappings(ctx);
 	if (r == 0)

@@ -222,10 +222,16 @@ void fn_pool_on_exit(struct fn_pool *p, uint64_t sandbox, const struct fn_sandbo
 
 #define INVALID_ENTRY "Runtime.InvalidEntrypoint"
 
+/* Of a runtime that has ended by itself. */
+static const char *exit_type(const struct fn_worker *w)
+{
+	return w->entry_error[0] ? INVALID_ENTRY : w->exit.oom ? "Runtime.OutOfMemory" : "Runtime.ExitError";
+}
+
 void fn_worker_init_failed(struct fn_worker *w)
 {
 	uint64_t from = w->restored || !w->spawned_us ? w->asked_us : w->spawned_us;
-	const char *type = w->entry_error[0] ? INVALID_ENTRY : w->error_type[0] ? w->error_type : "Runtime.ExitError";
+	const char *type = !w->entry_error[0] && w->error_type[0] ? w->error_type : exit_type(w);
 
 	if (w->init_reported)
 		return;
@@ -244,11 +250,10 @@ static char *death_json(struct fn_worker *w, size_t *len, const char **ret_type)
 		*ret_type = w->error_type;
 		return fn_take_ptr(w->init_error);
 	}
+	*ret_type = exit_type(w);
 	if (w->entry_error[0]) {
-		*ret_type = INVALID_ENTRY;
 		snprintf(msg, sizeof(msg), "%s", w->entry_error);
 	} else {
-		*ret_type = w->exit.oom ? "Runtime.OutOfMemory" : "Runtime.ExitError";
 		w1 = w->exit.oom ? "signal: killed" : fn_exit_words(w->exit.wait_status, words, sizeof(words));
 		if (w->exit.files_open)
 			snprintf(msg, sizeof(msg), "Runtime exited with error: signal: killed, for more than %u open files in all", w->exit.files_open);

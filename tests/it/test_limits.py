@@ -16,6 +16,13 @@ class Limits(Case):
         self.assertTrue(120 <= used <= 128, r.log)
         self.assertEqual(self.d.do(f, "counter")["served"], 1, "the environment must have been replaced")
 
+    def test_memory_max_in_init_is_reported_as_such(self):
+        f = self.python("all = []\nwhile True:\n    all.append(bytearray(1 << 20))\n", MemorySize=128, Timeout=30)
+        r = self.d.invoke(f)
+        self.assertEqual(r.json["errorType"], "Runtime.OutOfMemory", r)
+        said = re.findall(r"INIT_REPORT .*\tPhase: (\w+)\t.*\tError Type: (\S+)", self.d.request("GET", f"/_fnd/logs/{f}").json["Text"])
+        self.assertEqual(said, [("init", "Runtime.OutOfMemory"), ("invoke", "Runtime.OutOfMemory")])
+
     def test_more_memory_when_configured(self):
         f = self.function(MemorySize=512, Timeout=30)
         self.assertEqual(self.d.do(f, "alloc", mb=300)["mb"], 300)
@@ -95,6 +102,28 @@ def handler(event, context):
         self.assertIn("kept", self.d.do(f, "list", path="/tmp"))
         g = self.function(name="t-other-tmp")
         self.assertNotIn("kept", self.d.do(g, "list", path="/tmp"))
+
+    def test_fifos_and_calls_that_the_kernel_may_not_have(self):
+        f = self.python("""
+import ctypes, os, stat
+libc = ctypes.CDLL(None, use_errno=True)
+def errno_of(*call):
+    ctypes.set_errno(0)
+    return ctypes.get_errno() if libc.syscall(*call) < 0 else 0
+def handler(event, context):
+    os.mkfifo("/tmp/fifo")
+    if os.fork() == 0:
+        with open("/tmp/fifo", "w") as out:
+            out.write("through")
+        os._exit(0)
+    with open("/tmp/fifo") as fifo:
+        text = fifo.read()
+    os.wait()
+    return {"text": text, "fifo": stat.S_ISFIFO(os.stat("/tmp/fifo").st_mode), "devices": [errno_of(133, b"/tmp/d", kind | 0o666, 0x103) for kind in (stat.S_IFCHR, stat.S_IFBLK)],
+            "at": errno_of(259, -100, b"/tmp/d", stat.S_IFCHR | 0o666, 0x103), "fchmodat2": errno_of(452, -100, b"/tmp/fifo", 0o600, 0), "the newest": errno_of(511), "bpf": errno_of(321, 0, 0, 0)}
+""")
+        r = self.d.invoke(f)
+        self.assertEqual(r.json, {"text": "through", "fifo": True, "devices": [1, 1], "at": 1, "fchmodat2": 38, "the newest": 38, "bpf": 1}, r)
 
     def test_root_is_read_only(self):
         f = self.function()
