@@ -35,16 +35,20 @@ static struct settling *find(struct fn_api *api, const char *name)
 	return NULL;
 }
 
-static void release(struct fn_api *api, const char *name)
+/* Those that wait for this function (NULL = for whichever) go on; why: they are refused with that. */
+static void release(struct fn_api *api, const char *name, const char *why)
 {
 	fn_list_for_each_safe(l, &api->held)
 	{
 		struct held *h = fn_list_entry(l, struct held, link);
 
-		if (!fn_streq(h->name, name))
+		if (name && !fn_streq(h->name, name))
 			continue;
 		fn_list_remove(l);
-		fn_h_invoke(&h->call);
+		if (why)
+			fn_reply_error(&h->call, &FN_E_SERVICE, "%s", why);
+		else
+			fn_h_invoke(&h->call);
 		free(h);
 	}
 }
@@ -114,12 +118,13 @@ static void on_timer(void *arg)
 
 		if (s->due_us > now || s->awaits)
 			continue;
-		if (settle(api, s->name) < 0) {
+		if (settle(api, s->name) < 0) { /* nobody waits for a disk */
+			release(api, s->name, "The function is not Active yet: that could not be stored.");
 			s->due_us = now + AGAIN_US;
 			continue;
 		}
 		fn_list_remove(l);
-		release(api, s->name);
+		release(api, s->name, NULL);
 		free(s);
 	}
 	arm(api);
@@ -165,7 +170,7 @@ void fn_settling_forget(struct fn_api *api, const char *name)
 	if (!s)
 		return;
 	fn_list_remove(&s->link);
-	release(api, name);
+	release(api, name, NULL);
 	free(s);
 }
 
@@ -193,28 +198,20 @@ int fn_settling_open(struct fn_api *api)
 	return fn_loop_add_timer(api->cfg.loop, UINT64_MAX, on_timer, api, &api->settling_timer);
 }
 
-static void refuse_all(struct fn_api *api)
-{
-	fn_list_for_each_safe(l, &api->held)
-	{
-		struct held *h = fn_list_entry(l, struct held, link);
-
-		fn_list_remove(l);
-		fn_reply_error(&h->call, &FN_E_SERVICE, "fnd is ending");
-		free(h);
-	}
-}
-
 void fn_settling_end(struct fn_api *api)
 {
-	fn_list_for_each(l, &api->settling) fn_list_entry(l, struct settling, link)->due_us = 0;
+	fn_list_for_each(l, &api->settling)
+	{
+		struct settling *s = fn_list_entry(l, struct settling, link);
+
+		s->due_us = s->awaits = 0;
+	}
 	on_timer(api);
-	refuse_all(api); /* those of what could not be stored */
 }
 
 void fn_settling_close(struct fn_api *api)
 {
-	refuse_all(api);
+	release(api, NULL, "fnd is ending");
 	fn_loop_clear(api->cfg.loop, &api->settling_timer);
 	fn_list_for_each_safe(l, &api->settling)
 	{

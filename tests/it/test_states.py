@@ -1,5 +1,5 @@
 """The moment between a change and its being in force: Pending, InProgress, and what is refused or still served meanwhile."""
-import base64, json, signal, socket, http.client, unittest
+import base64, contextlib, json, os, signal, socket, sqlite3, http.client, unittest
 from harness import ARN, ROLE, BotoCase, Case, Daemon, make_zip, shared
 
 PENDING = "The operation cannot be performed at this time. The function is currently in the following state: Pending"
@@ -127,6 +127,23 @@ class States(BotoCase):
         self.assertEqual([s for s, _ in answers], [200, 204, 404])
         self.saying("again", name=f)
         self.assertEqual(self.said(f), "again")
+
+
+class Stored(Case):
+    def test_who_waits_is_told_when_it_cannot_be_stored(self):
+        """A disk that is full just then, say: nobody waits for its end, and once there is room again the function is Active."""
+        d = Daemon()
+        self.addCleanup(d.remove)
+        d.start()
+        with contextlib.closing(sqlite3.connect(os.path.join(d.state, "db/fnd.db"))) as db:
+            db.execute("CREATE TRIGGER full BEFORE INSERT ON functions WHEN json_extract(NEW.config, '$.state') = 1 BEGIN SELECT RAISE(FAIL, 'full'); END")
+            d.create_python("f", "def handler(e, c): return 1\n")
+            answers = [d.invoke("f", "{}", timeout=20) for _ in range(2)]
+            self.assertEqual([(a.status, a.error_type) for a in answers], [(500, "ServiceException")] * 2)
+            self.assertEqual(d.request("GET", "/2015-03-31/functions/f/configuration").json["State"], "Pending")
+            db.execute("DROP TRIGGER full")
+        d.settled("f")
+        self.assertEqual(d.invoke("f", "{}").json, 1)
 
 
 class Restart(Case):
