@@ -57,21 +57,25 @@ static size_t count_lines(const char *text, size_t len)
 	return n;
 }
 
+/* A line counts where it begins to be thrown away: it may be told of before its end has come. */
 static void drop(struct fn_worker *w, const char *text, size_t len)
 {
+	bool open;
+
 	if (len == 0)
 		return;
+	open = text[len - 1] != '\n';
 	w->dropped.bytes += len + w->line.len;
-	w->dropped.records += count_lines(text, len);
+	w->dropped.records += count_lines(text, len) + open - w->dropped.mid_line;
 	fn_buf_reset(&w->line);
-	w->dropped.mid_line = text[len - 1] != '\n';
+	w->dropped.mid_line = open;
 }
 
 static void say_dropped(struct fn_worker *w)
 {
 	if (w->dropped.bytes == 0)
 		return;
-	fn_report_dropped(w, w->dropped.bytes, w->dropped.records + w->dropped.mid_line);
+	fn_report_dropped(w, w->dropped.bytes, w->dropped.records);
 	w->dropped.bytes = w->dropped.records = 0;
 }
 

@@ -154,6 +154,13 @@ START_TEST(test_floods)
 	ck_assert_int_eq(fn_loop_run_once(e.pool.cfg.loop, 1000000), 0);
 	ck_assert_uint_ne(e.w.output_io, 0);
 	fn_worker_read_output(&e.w);
+	fn_worker_flush_output(&e.w);
+	fn_logs_flush(e.pool.cfg.logs);
+	said = strstr(said + 1, "LOGS_DROPPED ");
+	ck_assert_ptr_nonnull(said);
+	ck_assert_int_eq(sscanf(said, "LOGS_DROPPED Dropped Bytes: %llu\tDropped Records: %llu\tReason: ", &bytes, &records), 2);
+	ck_assert_uint_eq(bytes, full);
+	ck_assert_uint_eq(records, full - 1); /* the first ends the line that has been counted */
 	/* and when it has room again, it begins with a whole line */
 	ck_assert_int_eq(write(e.in, "half of a li", 12), 12);
 	fn_worker_read_output(&e.w);
@@ -162,7 +169,7 @@ START_TEST(test_floods)
 	fn_worker_read_output(&e.w);
 	fn_worker_flush_output(&e.w);
 	fn_logs_flush(e.pool.cfg.logs);
-	ck_assert_uint_eq(count("LOGS_DROPPED"), 2);
+	ck_assert_uint_eq(count("LOGS_DROPPED"), 3);
 	ck_assert_uint_eq(count("half"), 0);
 	ck_assert_uint_eq(count(" ne\n"), 0);
 	ck_assert_uint_eq(count(" whole\n"), 1);
