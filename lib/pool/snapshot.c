@@ -289,7 +289,6 @@ static void starts_plainly(const struct fn_group *g, const char *why)
 void fn_worker_restore_failed(struct fn_worker *w)
 {
 	struct fn_group *g = w->group;
-	struct fn_invocation *inv;
 	struct fn_err err = {0};
 	char words[64];
 	const char *how;
@@ -299,12 +298,7 @@ void fn_worker_restore_failed(struct fn_worker *w)
 	else if (w->timed_out)
 		fn_err_set(&err, ETIME, "SnapStart", "The runtime could not be restored from its snapshot within the timeout limit.");
 	if (err.code) {
-		inv = fn_group_wait_out(g);
-		if (!inv)
-			return;
-		fn_invocation_fail(inv, &err);
-		fn_invocation_unref(inv);
-		fn_group_done(g);
+		fn_group_fail_one(g, fn_group_wait_out(g), &err);
 		return;
 	}
 	how = how_it_ended(w, words, sizeof(words));
