@@ -17,8 +17,8 @@
 #include "spawn/client.h"
 #include "web/h1conn.h"
 
-/* Descriptors of fnd's for an environment: the Runtime API's listener and connection, output, freeze file, memory peak, the OOM event (v1), its function's log. */
-#define FN_POOL_DESCRIPTORS_EACH 7u
+/* Descriptors of fnd's for an environment: the Runtime API's listener and connection, output, freeze file, memory peak, the OOM event (v1). */
+#define FN_POOL_DESCRIPTORS_EACH 6u
 
 struct fn_pool_borrower_ops; /* lend.h */
 

@@ -24,7 +24,7 @@
 #define TURN_MAX (512u << 10)   /* to the disk in a round of the loop, of all functions */
 
 struct stream {
-	struct fn_list dirty;
+	struct fn_list dirty, open;
 	char *function;
 	struct fn_buf out;
 	uint64_t file_from, end; /* position of the current file's first byte; of the next byte to be written */
@@ -39,7 +39,8 @@ struct fn_logs {
 	fn_logs_relay_fn relay; /* NULL: they are written here */
 	void *relay_arg;
 	struct fn_map *streams;
-	struct fn_list dirty;
+	struct fn_list dirty, open; /* open: whose files are, the last that was written to first */
+	unsigned n_open;
 	uint64_t timer;
 	uint64_t stamp_ms; /* the timestamp text is made once a millisecond */
 	char stamp[32];
@@ -61,6 +62,7 @@ static int make(struct fn_loop *loop, struct fn_logs **ret)
 	}
 	l->loop = loop;
 	fn_list_init(&l->dirty);
+	fn_list_init(&l->open);
 	*ret = l;
 	return 0;
 }
@@ -137,6 +139,8 @@ static struct stream *stream_of(struct fn_logs *l, const char *function)
 		return s;
 	s = calloc(1, sizeof(*s));
 	if (!s || !(s->function = strdup(function)) || fn_map_set(l->streams, function, s, NULL) < 0) {
+		if (s)
+			free(s->function);
 		free(s);
 		return NULL;
 	}
@@ -150,13 +154,44 @@ static struct stream *stream_of(struct fn_logs *l, const char *function)
 	return s;
 }
 
+static void close_file(struct fn_logs *l, struct stream *s)
+{
+	if (!fn_list_linked(&s->open))
+		return;
+	fn_list_remove(&s->open);
+	l->n_open--;
+	fn_close(fn_take_fd(&s->fd));
+}
+
+/* For appending. Of all functions only those that have printed last keep theirs open. */
+static int open_file(struct fn_logs *l, struct stream *s)
+{
+	char path[PATH_MAX];
+
+	if (fn_list_linked(&s->open)) {
+		fn_list_remove(&s->open);
+		fn_list_push_front(&l->open, &s->open);
+		return 0;
+	}
+	snprintf(path, sizeof(path), "%s/%s", l->dir, s->function);
+	(void)fn_mkdir_p(path, 0750);
+	path_of(l, s->function, s->file_from, path, sizeof(path));
+	s->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	if (s->fd < 0)
+		return -errno;
+	fn_list_push_front(&l->open, &s->open);
+	if (++l->n_open > FN_LOGS_OPEN_MAX)
+		close_file(l, fn_list_entry(fn_list_last(&l->open), struct stream, open));
+	return 0;
+}
+
 static void rotate(struct fn_logs *l, struct stream *s)
 {
 	fn_auto_free uint64_t *files = NULL;
 	char path[PATH_MAX];
 	size_t n;
 
-	fn_close(fn_take_fd(&s->fd));
+	close_file(l, s);
 	s->file_from = s->end;
 	n = list_files(l, s->function, &files);
 	for (size_t i = 0; n >= l->files && i <= n - l->files; i++) {
@@ -169,7 +204,7 @@ static void stream_free(struct fn_logs *l, struct stream *s)
 {
 	fn_list_remove(&s->dirty);
 	fn_map_remove(l->streams, s->function);
-	fn_close(s->fd);
+	close_file(l, s);
 	fn_buf_free(&s->out);
 	free(s->function);
 	free(s);
@@ -177,8 +212,6 @@ static void stream_free(struct fn_logs *l, struct stream *s)
 
 static void flush(struct fn_logs *l, struct stream *s)
 {
-	char path[PATH_MAX];
-
 	fn_list_remove(&s->dirty);
 	if (l->relay) {
 		l->relay(l->relay_arg, s->function, &s->out);
@@ -187,6 +220,7 @@ static void flush(struct fn_logs *l, struct stream *s)
 	}
 	for (size_t at = 0; at < s->out.len;) {
 		size_t n = s->out.len - at;
+		int r;
 
 		if (s->end - s->file_from >= l->max_bytes)
 			rotate(l, s);
@@ -197,15 +231,12 @@ static void flush(struct fn_logs *l, struct stream *s)
 				nl = memchr(s->out.data + at, '\n', n);
 			n = nl ? (size_t)(nl - (s->out.data + at)) + 1 : n;
 		}
-		if (s->fd < 0) {
-			snprintf(path, sizeof(path), "%s/%s", l->dir, s->function);
-			(void)fn_mkdir_p(path, 0750);
-			path_of(l, s->function, s->file_from, path, sizeof(path));
-			s->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-		}
-		if (s->fd < 0 || fn_fd_write_all(s->fd, s->out.data + at, n) < 0) { /* nowhere to put it */
+		r = open_file(l, s);
+		if (r == 0)
+			r = fn_fd_write_all(s->fd, s->out.data + at, n);
+		if (r < 0) { /* nowhere to put it */
 			if (!l->full)
-				fn_log_warn("the log of %s cannot be written, lines are lost: %s", s->function, strerror(errno));
+				fn_log_warn("the log of %s cannot be written, lines are lost: %s", s->function, strerror(-r));
 			l->full = true;
 			if (s->fd >= 0) /* a part of it may be there: cursors are positions */
 				(void)!ftruncate(s->fd, (off_t)(s->end - s->file_from));

@@ -3,7 +3,7 @@
  *
  * Lines are kept per function in <state>/logs/<function>/<offset>.log, "offset" being the position of the file's first byte in
  * the function's whole log: a cursor is a position, and stays valid over rotation. Every line begins with a timestamp. Writes are
- * gathered and done by a timer, off the path of invocations.
+ * gathered and done by a timer, off the path of invocations. At most FN_LOGS_OPEN_MAX files are open.
  */
 #ifndef FN_RUNTIME_LOGS_H
 #define FN_RUNTIME_LOGS_H
@@ -14,6 +14,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/loop.h"
+
+#define FN_LOGS_OPEN_MAX 256u
 
 struct fn_logs;
 int fn_logs_new(struct fn_loop *loop, const char *state_dir, uint64_t file_max_bytes, unsigned files, struct fn_logs **ret, struct fn_err *err);

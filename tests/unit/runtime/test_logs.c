@@ -1,5 +1,6 @@
 #include "runtime/logs.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -128,6 +129,47 @@ START_TEST(a_relay_gathers_and_hands_over)
 }
 END_TEST
 
+static unsigned open_files(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	ck_assert_ptr_nonnull(d);
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+START_TEST(few_files_are_open_of_many_functions)
+{
+	struct fn_logs *l = open_logs(1 << 20);
+	unsigned before = open_files();
+	struct fn_buf b = {0};
+	uint64_t next;
+	char name[32];
+
+	for (int round = 0; round < 2; round++)
+		for (unsigned i = 0; i < FN_LOGS_OPEN_MAX + 50; i++) {
+			snprintf(name, sizeof(name), "many-%u", i);
+			fn_logs_append(l, name, round ? "two\n" : "one\n", 4);
+			fn_logs_flush(l);
+		}
+	ck_assert_uint_eq(open_files(), before + FN_LOGS_OPEN_MAX);
+	for (unsigned i = 0; i < FN_LOGS_OPEN_MAX + 50; i++) {
+		snprintf(name, sizeof(name), "many-%u", i);
+		fn_buf_reset(&b);
+		ck_assert_int_eq(fn_logs_read(l, name, 0, 1000, &b, &next), 0);
+		ck_assert_uint_eq(b.len, 2 * (25 + 4));
+		fn_logs_remove(l, name);
+	}
+	ck_assert_uint_eq(open_files(), before);
+	fn_buf_free(&b);
+	fn_logs_free(l);
+	fn_loop_free(loop);
+}
+END_TEST
+
 /* As on a full disk: a part of what is written gets there. */
 START_TEST(a_write_that_fails_half_way_shifts_no_cursor)
 {
@@ -158,5 +200,5 @@ START_TEST(a_write_that_fails_half_way_shifts_no_cursor)
 }
 END_TEST
 
-TEST_MAIN("runtime/logs", lines_have_times_and_cursors_go_on, old_files_go_and_old_cursors_move_up, a_relay_gathers_and_hands_over,
+TEST_MAIN("runtime/logs", lines_have_times_and_cursors_go_on, old_files_go_and_old_cursors_move_up, a_relay_gathers_and_hands_over, few_files_are_open_of_many_functions,
 	  a_write_that_fails_half_way_shifts_no_cursor)
