@@ -273,6 +273,8 @@ static void report(struct fn_worker *w, const struct fn_invocation *inv, uint64_
 	uint64_t billed = (hundredths + init_hundredths + 99) / 100, restore_us = w->ready_us - w->asked_us;
 	char init[128] = "", buf[128], number[2][32];
 
+	if (w->group->json) /* which prints microseconds */
+		billed = (us + (w->restored ? (init_us + 999) / 1000 * 1000 : init_us) + 999) / 1000;
 	billed = billed ? billed : 1;
 	if (w->group->json) {
 		error_member(status, buf);
