@@ -382,6 +382,33 @@ static int check_network(const struct fnd_config *c, struct fn_err *err)
 	return r;
 }
 
+/* Functions that may reach the API (allow_host) do so under the bridge's address: it is one of its names. */
+static int add_bridge_to_hosts(struct fnd_config *c, const struct sockaddr_storage *listen, struct fn_err *err)
+{
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)listen;
+	struct fn_host_services services;
+	struct fn_subnet subnet;
+	char name[FN_IP4_TEXT], **more;
+	bool may = false;
+	int r = fn_subnet_parse(c->subnet, &subnet, err);
+
+	if (r == 0)
+		r = fn_host_services_parse(c->allow_host ? c->allow_host : "", &subnet, &services, err);
+	if (r < 0 || c->net != FN_NET_NAT || v4->sin_family != AF_INET)
+		return r;
+	for (unsigned i = 0; i < services.n; i++)
+		may = may || (!services.list[i].udp && services.list[i].port == ntohs(v4->sin_port) && services.list[i].addr == ntohl(v4->sin_addr.s_addr));
+	if (!may)
+		return 0;
+	more = realloc(c->hosts, (c->n_hosts + 1) * sizeof(*more));
+	if (more)
+		c->hosts = more;
+	if (!more || !(more[c->n_hosts] = strdup(fn_ip4_format(subnet.base + 1, name))))
+		return fn_err_set(err, ENOMEM, "configuration", NULL);
+	c->n_hosts++;
+	return 0;
+}
+
 int fnd_config_finish(struct fnd_config *c, struct fn_err *err)
 {
 	struct sockaddr_storage addr;
@@ -398,6 +425,8 @@ int fnd_config_finish(struct fnd_config *c, struct fn_err *err)
 	if (strlen(c->account_id) != 12 || strspn(c->account_id, "0123456789") != 12)
 		return fn_err_set(err, EINVAL, "configuration", "\"account_id\" must have 12 digits");
 	r = fnd_config_address(c, &addr, &len, &loopback, err);
+	if (r == 0)
+		r = add_bridge_to_hosts(c, &addr, err);
 	if (r < 0)
 		return r;
 	if (!loopback && c->n_credentials == 0)

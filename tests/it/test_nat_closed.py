@@ -237,6 +237,16 @@ class Closed(NatCase):
         self.assertEqual(d.doctor()["Network"]["services"], 4)
         self.stop(d)
 
+    def test_the_api_itself_where_it_is_allowed(self):
+        """Without credentials: under the bridge's address, and no other name that leads there."""
+        d = self.daemon(start=False)
+        d.set_config(self.config(allow_host=[f"tcp:127.0.0.1:{d.port}"]))
+        d.start()
+        self.function(d, "f")
+        self.assertEqual(self.call(d, "f", "fetch", url=f"http://{GATEWAY}:{d.port}/healthz"), "ok\n")
+        self.assertEqual([d.request("GET", "/healthz", headers={"Host": h}).status for h in (GATEWAY, "10.201.0.2", SITE_NAME)], [200, 403, 403])
+        self.stop(d)
+
     # --- connections of a dead sandbox ---
     def with_address(self, d, address):
         """Makes functions until one has it; a small subnet has few."""
