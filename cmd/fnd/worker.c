@@ -190,7 +190,7 @@ static int make_data_plane(struct worker *w, int spawnd_fd, struct fn_err *err)
 {
 	const struct fnd_config *c = w->cfg;
 	struct fn_pool_config pool = {
-		.loop = w->loop, .region = c->region, 
+		.loop = w->loop, .region = c->region, .state_dir = c->state_dir,
 		.keep = {c->keep_policy, (uint64_t)c->idle_timeout_s * 1000000u, (uint64_t)c->keep_bin_s * 1000000u, (unsigned)c->keep_head,
 			 (unsigned)c->keep_tail, (unsigned)c->keep_margin, (unsigned)c->keep_samples},
 		.freeze_grace_us = (uint64_t)c->freeze_grace_ms * 1000u, .init_timeout_us = (uint64_t)c->init_timeout_s * 1000000u,

@@ -16,6 +16,7 @@
 #include "image/blobs.h"
 #include "image/digest.h"
 #include "model/limits.h"
+#include "pool/code.h"
 
 #define GARBAGE_EVERY_US 500000u
 #define EMPTY_ZIP "Uploaded file must be a non-empty zip"
@@ -95,19 +96,13 @@ static void on_unpacked(void *arg, const struct fn_err *err, uint64_t bytes)
 void fn_upload_start(struct fn_upload *u)
 {
 	struct fn_api *api = u->call.api;
-	struct fn_unpack_request req = {.prefix = "var/task", .max_bytes = FN_LIMIT_UNZIPPED_BYTES, .max_entries = FN_LIMIT_ENTRIES};
-	fn_auto_fd int fd = -EBADF;
 	struct fn_err err;
-	uint64_t size;
 	int r;
 
 	fn_list_push_back(&api->uploads, &u->link);
-	snprintf(req.tree, sizeof(req.tree), "code-%s", u->f->code_sha256);
-	fd = fn_blob_open(api->cfg.state_dir, u->f->code_sha256, &size);
-	req.fd = fd;
-	r = fd < 0 ? fd : fn_spawn_unpack(api->cfg.spawn, &req, on_unpacked, u);
+	r = fn_code_unpack(api->cfg.spawn, api->cfg.state_dir, u->f->code_sha256, on_unpacked, u);
 	if (r < 0) {
-		fn_err_set(&err, r, "unpack", fd < 0 ? "read the stored package" : "fn-spawnd is restarting; try again");
+		fn_err_set(&err, r, "unpack", r == -ECONNRESET ? "fn-spawnd is restarting; try again" : "read the stored package");
 		on_unpacked(u, &err, 0);
 	}
 }

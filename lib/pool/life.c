@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "pool/code.h"
 #include "pool/worker.h"
 
 #define DRAIN_US 2000u
@@ -65,6 +66,11 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *r
 	struct fn_pool *p = g->pool;
 
 	w->request = 0;
+	if (err && fn_code_lost(err) && !w->code_tried) {
+		w->code_tried = true;
+		if (fn_code_restore(w) == 0)
+			return;
+	}
 	if (err && w->restored && err->code == ENOENT) { /* its image has gone, or what maps it: another starts plainly */
 		fn_worker_snapshot_broken(w, err);
 		w->gone = true;
@@ -126,7 +132,8 @@ static void launch(struct fn_worker *w)
 		r = fn_worker_spec(w, &credentials, &spec, &err);
 	fn_credentials_clear(&credentials);
 	if (r == 0) {
-		fn_report_init_start(w, fn_runtimes_find(p->cfg.runtimes, f->runtime));
+		if (!w->code_tried) /* else it has been said */
+			fn_report_init_start(w, fn_runtimes_find(p->cfg.runtimes, f->runtime));
 		r = p->spawn ? fn_spawn_start(p->spawn, &spec, on_spawned, w, &w->request) : -ECONNRESET;
 		if (r < 0)
 			fn_err_set(&err, r, "fn-spawnd", "it is restarting; try again");
@@ -134,6 +141,14 @@ static void launch(struct fn_worker *w)
 	fn_spec_clear(&spec);
 	if (r < 0)
 		on_spawned(w, &err, NULL);
+}
+
+void fn_worker_on_code(struct fn_worker *w, const struct fn_err *err)
+{
+	if (err)
+		on_spawned(w, err, NULL);
+	else
+		launch(w);
 }
 
 static void on_role(void *arg, const struct fn_err *err)

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "pool/code.h"
 #include "pool/policy.h"
 #include "pool/worker.h"
 
@@ -411,6 +412,7 @@ int fn_pool_new(const struct fn_pool_config *config, struct fn_pool **ret, struc
 		return fn_err_set(err, ENOMEM, "pool", NULL);
 	p->cfg = *config;
 	fn_list_init(&p->snapshots);
+	fn_list_init(&p->restoring);
 	fn_list_init(&p->lent);
 	fn_list_init(&p->paused);
 	fn_keep_init(&p->keep, &config->keep);
@@ -444,6 +446,7 @@ void fn_pool_free(struct fn_pool *p)
 		}
 	}
 	fn_snapshots_drop(p);
+	fn_code_forget(p);
 	forget(p, NULL);
 	fn_loop_clear(p->cfg.loop, &p->resume);
 	fn_map_free(p->memories);

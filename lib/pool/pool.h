@@ -27,7 +27,7 @@ struct fn_pool_config {
 	struct fn_h1_server *rt_server; /* serves all environments' Runtime API */
 	struct fn_runtimes *runtimes;
 	struct fn_logs *logs;
-	const char *region;
+	const char *region, *state_dir;
 	struct fn_roles *roles;         /* credentials of functions' roles; NULL: none has any */
 	struct fn_keep_config keep;     /* how long idle ones are kept, which go for want of memory, which are made ahead */
 	uint64_t freeze_grace_us;

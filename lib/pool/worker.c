@@ -70,6 +70,7 @@ void fn_worker_end(struct fn_worker *w)
 	if (w->state == FN_WORKER_ENDING)
 		return;
 	fn_list_remove(&w->role.link);
+	fn_list_remove(&w->code);
 	if (w->state == FN_WORKER_SPAWNING && w->request)
 		fn_spawn_cancel(w->group->pool->spawn, w->request);
 	fn_worker_set_state(w, FN_WORKER_ENDING);
@@ -97,6 +98,7 @@ void fn_worker_free(struct fn_worker *w)
 	fn_worker_write_report(w);
 	fn_worker_snapshot_forget(w);
 	fn_list_remove(&w->role.link);
+	fn_list_remove(&w->code);
 	p->memory_used -= fn_worker_cost(w);
 	p->memory_ending -= w->ending_cost;
 	if (w->sandbox)

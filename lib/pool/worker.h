@@ -35,6 +35,7 @@ struct fn_pool {
 	struct fn_map *groups;   /* key -> struct fn_group */
 	struct fn_map *memories; /* name:version -> what was learnt of it by a generation that is gone */
 	struct fn_list snapshots; /* under way */
+	struct fn_list restoring; /* packages; code.c */
 	struct fn_map *sandboxes; /* sandbox id -> struct fn_worker */
 	unsigned workers;
 	uint64_t memory_used;    /* sum of fn_worker_cost() over all */
@@ -80,6 +81,8 @@ struct fn_worker {
 	struct fn_list link;
 	enum fn_worker_state state;
 	struct fn_roles_wait role;   /* while its credentials are on their way */
+	struct fn_list code;         /* while its package is unpacked again */
+	bool code_tried;             /* it has been */
 	uint64_t until_us;           /* they are good until then, and it no longer; CLOCK_MONOTONIC */
 	uint64_t request, sandbox;
 	int output_fd, freeze_fd, peak_fd;
@@ -200,6 +203,7 @@ void fn_worker_free(struct fn_worker *w); /* then dispatches what waits in its g
 /* bound: an invocation that is under way and whose first environment has failed to initialise.
  * NULL on no memory. */
 struct fn_worker *fn_worker_start(struct fn_group *g, struct fn_invocation *bound, enum fn_worker_reason reason);
+void fn_worker_on_code(struct fn_worker *w, const struct fn_err *err); /* its package has been unpacked again, or cannot be */
 /* The environment is gone for good: whoever it owed an answer gets one, then it is freed. */
 void fn_worker_finish_dead(struct fn_worker *w);
 void fn_worker_init_failed(struct fn_worker *w); /* writes so, once */

@@ -1,5 +1,5 @@
 """The daemon's own life: start, drain, kill -9 of each process, what is cleaned up, what survives."""
-import json, os, random, signal, subprocess, threading, time, unittest
+import glob, hashlib, json, os, random, shutil, signal, subprocess, threading, time, unittest
 from harness import *
 
 
@@ -26,6 +26,31 @@ class Lifecycle(unittest.TestCase):
         after = d.request("GET", "/2015-03-31/functions/kept").json
         self.assertEqual((after["Configuration"], after["Tags"]), (before["Configuration"], before["Tags"]))
         self.assertEqual(d.do("kept", "env")["A1"], "b")
+
+    def test_a_package_whose_tree_is_lost_is_unpacked_again(self):
+        d = self.daemon()
+        zips = [make_zip({"f.py": f"def handler(e, c): return {i}\n"}) for i in range(2)]
+        for i, z in enumerate(zips):
+            d.create(f"lost{i}", z, runtime="python3.11", handler="f.handler")
+        self.assertEqual([d.invoke(f"lost{i}", {}).json for i in range(2)], [0, 1])
+        self.assertEqual(d.stop(), 0)
+        for tree in glob.glob(os.path.join(d.state, "roots/code-*")):
+            shutil.rmtree(tree)
+        os.unlink(os.path.join(d.state, "blobs", hashlib.sha256(zips[1]).hexdigest() + ".zip"))
+        d.start()
+        out = []
+        threads = [threading.Thread(target=lambda: out.append(d.invoke("lost0", {}))) for _ in range(4)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual([(r.status, r.json) for r in out], [(200, 0)] * 4)
+        self.assertEqual(d.log().count("has been unpacked again"), 1)
+        log = d.request("GET", "/_fnd/logs/lost0").body.decode()
+        self.assertLessEqual(log.count("INIT_START"), 2 + log.count(" REPORT "), log)
+        self.assertEqual([(r.status, r.error_type) for r in (d.invoke("lost1", {}) for _ in range(2))], [(500, "ServiceException")] * 2)  # nor is the package there
+        self.assertEqual(d.stop(), 0)
+        self.ends_clean(d)
 
     def test_sigterm_drains(self):
         d = self.daemon()
