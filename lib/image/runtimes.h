@@ -5,7 +5,7 @@
  *                   "exec": ["/var/runtime/bootstrap"],         // first executable one is run
  *                   "handler_required": true,
  *                   "execution_env": true,                      // AWS_EXECUTION_ENV=AWS_Lambda_<runtime>
- *                   "version": "python:3.11.fn1",               // INIT_START line
+ *                   "version": "python:3.11.fnd1",               // INIT_START line
  *                   "env": {"PYTHONPATH": "/var/runtime"},
  *                   "prestart_unless": ["PYTHON", "LD_"], // its bootstrap can be started ahead (sandbox/spec.h), but not for a function
  *                                                         // with a variable of such a name

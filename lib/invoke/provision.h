@@ -1,8 +1,9 @@
 /*
  * provision.h - from what is stored (store/concurrency.h) to what the pool holds ready and the admission allows.
  *
- * A configuration is for a version, or for an alias: then for the version it names, and with a weighted alias for both, each with its
- * share. Environments are the version's: whoever invokes that version is served by them, by whichever name.
+ * A configuration is for a version, or for an alias: then for the version it names. An alias with weights is refused one (api/concurrency.c), but
+ * older databases may have such a pair: then for both versions, each with its share. Environments are the version's: whoever invokes that version is
+ * served by them, by whichever name.
  */
 #ifndef FN_INVOKE_PROVISION_H
 #define FN_INVOKE_PROVISION_H

@@ -5,7 +5,8 @@
  *   /proc/meminfo    a file of the sandbox's own with the function's memory as MemTotal. Nothing in it moves, what is free included: that the
  *                    cgroup file system tells
  *   /sys/fs/cgroup   the sandbox's own groups, read-only, by its cgroup namespace: cgroup2 where that has all controllers (memory.max, cpu.max,
- *                    pids.max); else each v1 hierarchy as memory, cpu, pids below it. There is nothing else in /sys
+ *                    pids.max); else each v1 hierarchy as memory, cpu, pids below it, and cpuset and cpuacct, without which a JVM takes none
+ *                    of them. There is nothing else in /sys
  *   host name        the address literal in fn_spec.name, and lo has that address: it resolves without any file, and can be listened at
  *
  * Made in PREPARE, when the function is not known; START writes the memory's size. In a sandbox's init: no malloc, no stdio but snprintf.
