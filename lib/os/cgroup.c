@@ -551,6 +551,14 @@ int fn_cgroup_watch_oom(const struct fn_cgroup *cg)
 	return r < 0 ? r : fn_take_fd(&event);
 }
 
+/* In this order: when the usage is down again a kill has been counted. */
+bool fn_cgroup_out_of_memory(const struct fn_cgroup *cg)
+{
+	uint64_t limit = cg->have.memory_bytes, used = read_number(cg, FN_CG_MEMORY, "memory.usage_in_bytes");
+
+	return (limit && used >= limit - limit / 64) || read_key(cg, FN_CG_MEMORY, "memory.oom_control", "oom_kill") > 0;
+}
+
 int fn_cgroup_remove(struct fn_cgroup *cg)
 {
 	struct fn_cgroups *cgs;

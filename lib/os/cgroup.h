@@ -102,8 +102,11 @@ int fn_cgroup_kill(struct fn_cgroup *cg); /* cgroup.kill: SIGKILL to all, also w
 int fn_cgroup_open_freeze(const struct fn_cgroup *cg);
 int fn_cgroup_open_peak(const struct fn_cgroup *cg);
 /* v1, where the kernel's OOM killer takes one process and leaves the others (v2 has memory.oom.group): an eventfd that becomes readable when it
- * strikes in this group, before the victim is gone, and stays so; also when the group is removed. -EOPNOTSUPP with v2; -errno. The caller owns it. */
+ * strikes in this group or in one above, before the victim is gone, and stays so; also when the group is removed. -EOPNOTSUPP with v2; -errno. The
+ * caller owns it. */
 int fn_cgroup_watch_oom(const struct fn_cgroup *cg);
+/* Then: this group's own memory is at its end, or one of its processes was killed for memory. False: it was told for a group above. */
+bool fn_cgroup_out_of_memory(const struct fn_cgroup *cg);
 /* Removes the groups; -EBUSY while processes are left (call again). Frees cg on success only. */
 int fn_cgroup_remove(struct fn_cgroup *cg);
 

@@ -47,7 +47,7 @@ static void box_free(struct fn_box *b)
 	fn_loop_clear(s->cfg.loop, &b->timer);
 	fn_loop_clear(s->cfg.loop, &b->pidfd_io);
 	fn_loop_clear(s->cfg.loop, &b->sync_io);
-	fn_loop_clear(s->cfg.loop, &b->oom_io);
+	fn_oom_forget(b);
 	fn_close(b->oom_fd);
 	fn_close(b->pidfd);
 	fn_close(b->sync_fd);
@@ -115,7 +115,7 @@ static void box_reaped(struct fn_box *b)
 
 	b->reaped = true;
 	fn_loop_clear(b->server->cfg.loop, &b->pidfd_io);
-	fn_loop_clear(b->server->cfg.loop, &b->oom_io); /* its removal would be told there, too */
+	fn_oom_forget(b); /* its removal would be told there, too */
 	if (b->answered && b->cgroup) {
 		(void)fn_cgroup_stats(b->cgroup, &st);
 		b->exit.memory_peak = st.memory_peak;
@@ -207,21 +207,6 @@ static void on_pidfd(void *arg, int fd, uint32_t events)
 	}
 	fn_box_end(b);
 	box_reaped(b);
-}
-
-/* What v2 does by itself: a sandbox of which a process was killed for memory is as good as dead, and goes as a whole. */
-static void on_oom(void *arg, int fd, uint32_t events)
-{
-	struct fn_box *b = arg;
-
-	(void)fd;
-	(void)events;
-	fn_loop_clear(b->server->cfg.loop, &b->oom_io); /* it stays readable */
-	b->out_of_memory = true; /* the kernel counts no kill when ours comes first */
-	if (b->state == FN_BOX_RUNNING)
-		fn_box_end(b);
-	else if (b->cgroup)
-		(void)fn_cgroup_kill(b->cgroup); /* and on_pidfd() says why */
 }
 
 /* --- the start --- */
@@ -418,8 +403,7 @@ static int complete_groups(struct fn_box *b, struct fn_err *err)
 		return r;
 	b->freeze_fd = fn_cgroup_open_freeze(b->cgroup);
 	b->peak_fd = fn_cgroup_open_peak(b->cgroup);
-	b->oom_fd = fn_cgroup_watch_oom(b->cgroup);
-	if (b->oom_fd >= 0 && fn_loop_add_io(b->server->cfg.loop, b->oom_fd, EPOLLIN, on_oom, b, &b->oom_io) < 0)
+	if (fn_oom_watch(b) < 0)
 		return fn_err_set(err, ENOMEM, "cgroup open", "memory.oom_control");
 	b->timing.cgroup_us += (uint32_t)(fn_clock_mono_us() - from);
 	return b->freeze_fd < 0 ? fn_err_set(err, b->freeze_fd, "cgroup open", "cgroup.freeze") : 0;

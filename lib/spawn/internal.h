@@ -1,6 +1,6 @@
 /* internal.h - shared by the files of lib/spawn that run in fn-spawnd: server.c (messages), box.c (one sandbox's life), stock.c (those made
  * ahead), turns.c (who is started when many are asked for), parked.c (orders that wait for an address), handover.c (a sandbox's first
- * descriptors), reclaim.c (memory of those that idle), files.c (how many files one has open). */
+ * descriptors), reclaim.c (memory of those that idle), oom.c (those that have no more), files.c (how many files one has open). */
 #ifndef FN_SPAWN_INTERNAL_H
 #define FN_SPAWN_INTERNAL_H
 
@@ -37,7 +37,8 @@ struct fn_box {
 	pid_t pid;
 	int pidfd, sync_fd, output_fd, listen_fd, freeze_fd, peak_fd;
 	int oom_fd; /* fn_cgroup_watch_oom(); -EBADF where the kernel ends all of a group by itself */
-	uint64_t pidfd_io, sync_io, oom_io, timer;
+	uint64_t pidfd_io, sync_io, oom_io, oom_timer, timer;
+	unsigned oom_rechecks;
 	struct fn_cgroup *cgroup;
 	struct fn_cg_limits limits; /* the function's */
 	struct fn_sandbox_timing timing;
@@ -140,6 +141,10 @@ void fn_box_fail(struct fn_box *b, const struct fn_err *err);
 
 /* reclaim.c: takes a running sandbox's page cache back, a part at a time and while nobody waits for a start; answers when done. */
 void fn_reclaim_begin(struct fn_box *b);
+
+/* oom.c: until fn_oom_forget(), at the latest when its groups go. -ENOMEM */
+int fn_oom_watch(struct fn_box *b);
+void fn_oom_forget(struct fn_box *b);
 
 /* files.c */
 int fn_files_open(struct fn_spawn_server *s);

@@ -106,6 +106,7 @@ int fn_cgroup_open_freeze(const struct fn_cgroup *cg) { return cg ? open("/dev/n
 int fn_cgroup_open_peak(const struct fn_cgroup *cg) { return cg ? -ENOENT : -EBADF; }
 uint64_t fn_cgroup_kernel_memory(const struct fn_cgroup *cg) { return cg ? 0 : 1; }
 int fn_cgroup_watch_oom(const struct fn_cgroup *cg) { return cg ? -EOPNOTSUPP : -EBADF; }
+bool fn_cgroup_out_of_memory(const struct fn_cgroup *cg) { return (void)cg, true; }
 const struct fn_cg_shown *fn_cgroups_shown(const struct fn_cgroups *cgs)
 {
 	(void)cgs;

@@ -110,6 +110,25 @@ class Memory(Case):
         self.assertEqual(self.d.invoke(f, {"shared": 100}).json, {"served": 1, "status": 0})
         self.out_of_memory(f, {"shared": 400})
 
+    def test_one_for_which_the_memory_of_all_is_at_its_end_ends_alone(self):
+        """The limit of a group above: a service's, a container's."""
+        neighbour = self.python(MEMORY, name="t-oom-neighbour", MemorySize=256, Timeout=30)
+        self.assertEqual(self.d.invoke(neighbour, {}).json["served"], 1)
+        f = self.python(MEMORY, MemorySize=2048, Timeout=60)
+        self.assertEqual(self.d.invoke(f, {}).json["served"], 1)
+        [group] = {os.path.dirname(p) for kind in ("memory.limit_in_bytes", "memory.max")
+                   for p in glob.glob(f"/sys/fs/cgroup/**/{self.d.instance}/{kind}", recursive=True)}
+        v1 = os.path.exists(os.path.join(group, "memory.limit_in_bytes"))
+        limit = os.path.join(group, "memory.limit_in_bytes" if v1 else "memory.max")
+        with open(os.path.join(group, "memory.usage_in_bytes" if v1 else "memory.current")) as used, open(limit, "w") as l:
+            l.write(str(int(used.read()) + (300 << 20)))
+        try:
+            self.out_of_memory(f, {"child": 1500})
+        finally:
+            with open(limit, "w") as l:
+                l.write("-1" if v1 else "max")
+        self.assertEqual(self.d.invoke(neighbour, {}).json["served"], 2)
+
 
 class Files(Case):
     def bounded(self, by):
