@@ -18,6 +18,7 @@
 
 #define DUMP_BYTES 65536
 #define DELETE_BYTES 16384u /* of requests in one go */
+#define ANSWER (NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW) /* what a dump is made of */
 
 uint32_t fn_flows_max(void)
 {
@@ -90,14 +91,18 @@ static int look_at(struct purge *p, struct nlmsghdr *h)
 	return r < 0 || p->requests.len < DELETE_BYTES ? r : delete_them(p);
 }
 
-/* 1: the dump has come to its end. */
+/* 1: the dump has come to its end, which may be an error's (NLMSG_DONE, too, tells one: netlink_dump_done()). */
 static int look_at_all(struct purge *p, void *data, int left)
 {
 	for (struct nlmsghdr *h = data; nlmsg_ok(h, left); h = nlmsg_next(h, &left)) {
-		int r = h->nlmsg_type == NLMSG_ERROR ? ((struct nlmsgerr *)nlmsg_data(h))->error : look_at(p, h);
+		int r = 0;
 
-		if (h->nlmsg_type == NLMSG_DONE)
-			return 1;
+		if (h->nlmsg_type == NLMSG_ERROR || h->nlmsg_type == NLMSG_DONE) {
+			r = nlmsg_datalen(h) >= (int)sizeof(int) ? *(int *)nlmsg_data(h) : 0; /* both begin with it */
+			return r < 0 ? r : 1;
+		}
+		if (h->nlmsg_type == ANSWER && nlmsg_valid_hdr(h, sizeof(struct nfgenmsg)))
+			r = look_at(p, h);
 		if (r < 0)
 			return r;
 	}

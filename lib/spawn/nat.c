@@ -100,14 +100,36 @@ static void look(struct fn_nat *n, uint64_t before_us)
 	}
 }
 
+static int start_cleaner(struct fn_nat *n, struct fn_err *err);
+
+/* Those that the cleaner was asked to clean come back: as free ones, or to be cleaned later. */
+static void end_cleaning(struct fn_nat *n, bool done)
+{
+	fn_list_for_each_safe(l, &n->cleaning) {
+		struct leaving *v = fn_list_entry(l, struct leaving, link);
+
+		fn_list_remove(l);
+		if (done) {
+			fn_slots_give(n->slots, v->slot);
+			free(v);
+		} else {
+			v->since_us = fn_loop_now_us(n->loop);
+			fn_list_push_back(&n->dirty, l);
+		}
+	}
+}
+
 /* Many at a time, for one walk serves them all; at once when there are few left. */
 static void clean(struct fn_nat *n, uint64_t now)
 {
 	struct fn_list *first = fn_list_first(&n->dirty);
 	uint32_t slots[FN_CLEANER_MOST];
+	struct fn_err err = {0};
+	char text[512];
 	size_t count = 0;
+	int r;
 
-	if (!first || !n->cleaner || !fn_list_empty(&n->cleaning))
+	if (!first || !fn_list_empty(&n->cleaning))
 		return;
 	if (now < fn_list_entry(first, struct leaving, link)->since_us + TOGETHER_US && fn_nat_unused(n) >= fn_slots_capacity(n->slots) / 4)
 		return;
@@ -118,7 +140,13 @@ static void clean(struct fn_nat *n, uint64_t now)
 		fn_list_remove(l);
 		fn_list_push_back(&n->cleaning, l);
 	}
-	(void)fn_cleaner_ask(n->cleaner, slots, count); /* a dead one is found by its socket's end */
+	r = n->cleaner ? 0 : start_cleaner(n, &err); /* it had died */
+	if (r == 0 && (r = fn_cleaner_ask(n->cleaner, slots, count)) < 0)
+		fn_err_set(&err, r, "nat: cleaner", "ask");
+	if (r == 0)
+		return;
+	fn_log_warn("%s; once more", fn_err_format(&err, text, sizeof(text)));
+	end_cleaning(n, false);
 }
 
 static void arm(struct fn_nat *n, uint64_t now)
@@ -143,8 +171,6 @@ static void on_look(void *arg)
 	arm(n, now);
 }
 
-static int start_cleaner(struct fn_nat *n, struct fn_err *err);
-
 /* What could not be forgotten is nobody's, until it can. */
 static void on_cleaned(void *arg, int fd, uint32_t events)
 {
@@ -157,34 +183,24 @@ static void on_cleaned(void *arg, int fd, uint32_t events)
 	(void)events;
 	if (r == -EAGAIN)
 		return;
-	fn_list_for_each_safe(l, &n->cleaning) {
-		struct leaving *v = fn_list_entry(l, struct leaving, link);
-
-		fn_list_remove(l);
-		if (r == 0) {
-			fn_slots_give(n->slots, v->slot);
-			free(v);
-		} else {
-			v->since_us = fn_loop_now_us(n->loop);
-			fn_list_push_back(&n->dirty, l);
-		}
-	}
+	end_cleaning(n, r == 0);
 	if (r < 0)
 		fn_log_warn("%s; once more", fn_err_format(&err, text, sizeof(text)));
-	if (r == -EPIPE && (r = start_cleaner(n, &err)) < 0)
-		fn_log_error("%s: addresses that were in use are not given again", fn_err_format(&err, text, sizeof(text)));
+	if (r == -EPIPE) { /* another one is started when it is needed: not at once, for what has ended it may end that, too */
+		fn_loop_clear(n->loop, &n->cleaner_io);
+		fn_cleaner_close(fn_take_ptr(n->cleaner));
+	}
 	arm(n, fn_loop_now_us(n->loop));
 }
 
 static int start_cleaner(struct fn_nat *n, struct fn_err *err)
 {
-	int r;
+	int r = fn_cleaner_open(n->net, &n->subnet, &n->cleaner, err);
 
-	fn_loop_clear(n->loop, &n->cleaner_io);
-	fn_cleaner_close(fn_take_ptr(n->cleaner));
-	r = fn_cleaner_open(n->net, &n->subnet, &n->cleaner, err);
-	if (r == 0 && fn_loop_add_io(n->loop, fn_cleaner_fd(n->cleaner), EPOLLIN, on_cleaned, n, &n->cleaner_io) < 0)
+	if (r == 0 && fn_loop_add_io(n->loop, fn_cleaner_fd(n->cleaner), EPOLLIN, on_cleaned, n, &n->cleaner_io) < 0) {
+		fn_cleaner_close(fn_take_ptr(n->cleaner));
 		r = fn_err_set(err, ENOMEM, "nat: cleaner", NULL);
+	}
 	return r;
 }
 
