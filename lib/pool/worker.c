@@ -256,13 +256,20 @@ void fn_worker_finish(struct fn_worker *w, enum fn_inv_outcome outcome, char *re
 }
 
 /* --- the Runtime API's calls --- */
-/* Whether its answer counts: not when one of its processes was killed for memory, the end of them all being under way. */
-static bool may_answer(const struct fn_worker *w)
+/* As fn-spawnd judges it (spawn/oom.c): the event tells of the ends of outer groups' memory, too. */
+static bool out_of_memory(const struct fn_worker *w)
 {
+	const uint64_t limit = (uint64_t)w->group->function->memory_mb << 20;
 	struct pollfd p = {.fd = w->oom_fd, .events = POLLIN};
+	char peak[32] = "";
 
-	return w->state == FN_WORKER_BUSY && w->inv && (w->oom_fd < 0 || poll(&p, 1, 0) != 1);
+	if (w->oom_fd < 0 || poll(&p, 1, 0) != 1)
+		return false;
+	return w->peak_fd < 0 || pread(w->peak_fd, peak, sizeof(peak) - 1, 0) <= 0 || strtoull(peak, NULL, 10) >= limit - limit / 64;
 }
+
+/* Whether its answer counts: not when one of its processes was killed for memory, the end of them all being under way. */
+static bool may_answer(const struct fn_worker *w) { return w->state == FN_WORKER_BUSY && w->inv && !out_of_memory(w); }
 
 static void on_next(void *arg)
 {

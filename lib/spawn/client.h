@@ -23,7 +23,8 @@ struct fn_spawned {
 	int freeze_fd;      /* cgroup.freeze, O_WRONLY: write "1" or "0" */
 	int peak_fd;        /* memory peak file, O_RDONLY, pread from 0; -EBADF where there is none */
 	int oom_fd;         /* readable once a process of it has been killed for memory (poll it, do not read it): what it says since then does not
-			     * count, its end follows; -EBADF where the kernel ends all of them at once */
+			     * count, its end follows. For a moment also when the memory of a group above has come to its end: then its own peak is below
+			     * its limit. -EBADF where the kernel ends all of them at once */
 	int32_t init_pid;   /* host pid, for messages */
 	struct fn_sandbox_timing timing;
 };

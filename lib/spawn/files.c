@@ -4,17 +4,21 @@
  * takes is charged to the sandbox's memory, 200 bytes.
  *
  * So the host's count is looked at ten times a second while any sandbox runs, a read of a microsecond, and ten times as often while it
- * grows. When it has grown by as much as half a budget, those sandboxes whose kernel memory is large enough to hold one are counted, and one that is
+ * grows. When it has grown by as much as half a budget, a child counts those sandboxes whose kernel memory is large enough to hold one, and one that is
  * beyond it is ended.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -32,7 +36,7 @@
 #define LEAST_BYTES 128u /* of kernel memory that an open file takes at least */
 
 /* Linux >= 6.2 tells by the directory's size. */
-static unsigned count_fds(const char *pid)
+static unsigned count_fds(const char *pid, unsigned most)
 {
 	char path[64];
 	struct stat st;
@@ -43,7 +47,7 @@ static unsigned count_fds(const char *pid)
 	if (stat(path, &st) < 0 || st.st_size > 0)
 		return st.st_size > 0 ? (unsigned)st.st_size : 0;
 	d = opendir(path);
-	while (d && readdir(d))
+	while (d && n < most && readdir(d))
 		n++;
 	if (d)
 		closedir(d);
@@ -72,42 +76,112 @@ static unsigned count_mapped(const char *pid, unsigned most)
 	return n > USUAL_MAPPINGS ? n - USUAL_MAPPINGS : 0;
 }
 
-/* Up to `most`. A file that processes have by inheritance is counted for each. */
-static unsigned count_files(const struct fn_box *b, unsigned most)
+/* In all processes of a sandbox, on top of n; up to `most`. A file that processes have by inheritance is counted for each. */
+static unsigned count_files(const struct fn_box *b, unsigned (*count)(const char *pid, unsigned most), unsigned n, unsigned most)
 {
 	fn_auto_fd int fd = fn_cgroup_open(b->cgroup);
-	unsigned n = 0;
-	char pid[32];
-	FILE *f;
 	int procs = fd < 0 ? -EBADF : openat(fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	FILE *f = procs < 0 ? NULL : fdopen(procs, "r");
+	char pid[32];
 
-	f = procs < 0 ? NULL : fdopen(procs, "r");
 	if (!f) {
 		fn_close(procs);
-		return 0;
+		return n;
 	}
 	while (n < most && fgets(pid, sizeof(pid), f)) {
 		pid[strcspn(pid, "\n")] = '\0';
-		n += count_fds(pid);
-		if (n < most)
-			n += count_mapped(pid, most - n);
+		n += count(pid, most - n);
 	}
 	fclose(f);
 	return n;
 }
 
-static void census(struct fn_spawn_server *s, unsigned budget)
+/* --- the census: a child's, for a thousand processes of a thousand mappings each take a second to look at --- */
+/* Who may have them at all. 0: such memory is not counted here (cgroup.memory=nokmem). */
+static bool is_suspect(const struct fn_box *b, uint64_t budget)
 {
-	fn_list_for_each_safe(l, &s->boxes)
-	{
-		struct fn_box *b = fn_list_entry(l, struct fn_box, link);
+	uint64_t kernel = b->state == FN_BOX_RUNNING ? fn_cgroup_kernel_memory(b->cgroup) : 1;
 
-		if (b->state != FN_BOX_RUNNING || fn_cgroup_kernel_memory(b->cgroup) < (uint64_t)budget * LEAST_BYTES || count_files(b, budget) < budget)
+	return kernel == 0 || kernel >= budget * LEAST_BYTES;
+}
+
+/* By descriptors first, which is quick; the boxes are this process' own copies. */
+static _Noreturn void take_census(struct fn_spawn_server *s, unsigned budget, int out)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		_exit(1);
+	for (int pass = 0; pass < 2; pass++) {
+		fn_list_for_each_safe(l, &s->boxes)
+		{
+			struct fn_box *b = fn_list_entry(l, struct fn_box, link);
+
+			if (pass == 0 && !is_suspect(b, budget)) {
+				fn_list_remove(l);
+				continue;
+			}
+			b->exit.files_open = count_files(b, pass == 0 ? count_fds : count_mapped, b->exit.files_open, budget);
+			if (b->exit.files_open < budget)
+				continue;
+			fn_list_remove(l);
+			if (fn_fd_write_all(out, &b->id, sizeof(b->id)) < 0)
+				_exit(1);
+		}
+	}
+	_exit(0);
+}
+
+static void end_census(struct fn_spawn_server *s)
+{
+	fn_loop_clear(s->cfg.loop, &s->census_io);
+	fn_close(fn_take_fd(&s->census_fd));
+	if (s->census_pid > 0) {
+		(void)kill(s->census_pid, SIGKILL);
+		(void)waitpid(s->census_pid, NULL, 0);
+	}
+	s->census_pid = 0;
+}
+
+static void on_census(void *arg, int fd, uint32_t events)
+{
+	struct fn_spawn_server *s = arg;
+	struct fn_box *b;
+	uint64_t id;
+	ssize_t n;
+
+	(void)events;
+	while ((n = read(fd, &id, sizeof(id))) == (ssize_t)sizeof(id)) {
+		b = fn_map_get_u64(s->by_id, id);
+		if (!b || b->state != FN_BOX_RUNNING)
 			continue;
-		fn_log_warn("sandbox %" PRIu64 " has %u files open, or more; it is ended", b->id, budget);
-		b->exit.files_open = budget;
+		fn_log_warn("sandbox %" PRIu64 " has %u files open, or more; it is ended", b->id, s->census_budget);
+		b->exit.files_open = s->census_budget;
 		fn_box_end(b);
 	}
+	if (n >= 0 || errno != EAGAIN)
+		end_census(s);
+}
+
+static int begin_census(struct fn_spawn_server *s, unsigned budget)
+{
+	int p[2], r = 0;
+
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return -errno;
+	s->census_fd = p[0];
+	s->census_budget = budget;
+	s->census_pid = fork();
+	if (s->census_pid == 0)
+		take_census(s, budget, p[1]);
+	if (s->census_pid < 0)
+		r = -errno;
+	fn_close(p[1]);
+	if (r == 0)
+		r = fn_fd_set_nonblock(s->census_fd, true);
+	if (r == 0)
+		r = fn_loop_add_io(s->cfg.loop, s->census_fd, EPOLLIN, on_census, s, &s->census_io);
+	if (r < 0)
+		end_census(s);
+	return r;
 }
 
 /* fs.file-nr: in use, 0, at most */
@@ -128,8 +202,12 @@ static void on_timer(void *arg)
 	uint64_t used, most, budget;
 	bool grows;
 
-	if (s->n_running == 0 || !read_table(s, &used, &most))
+	if (s->n_running == 0)
 		return;
+	if (!read_table(s, &used, &most)) {
+		fn_files_watch(s);
+		return;
+	}
 	budget = most / TABLE_PART < BUDGET ? most / TABLE_PART : BUDGET;
 	if (used > most / 2 && budget > SCARCE_BUDGET)
 		budget = SCARCE_BUDGET;
@@ -137,10 +215,8 @@ static void on_timer(void *arg)
 	s->files_last = used;
 	if (used < s->files_calm || s->files_calm == 0)
 		s->files_calm = used;
-	if (used >= s->files_calm + budget / 2) {
-		census(s, (unsigned)budget);
+	if (used >= s->files_calm + budget / 2 && s->census_pid == 0 && begin_census(s, (unsigned)budget) == 0)
 		s->files_calm = used;
-	}
 	(void)fn_loop_rearm_timer(s->cfg.loop, s->files_timer, fn_loop_now_us(s->cfg.loop) + (grows ? GROWING_US : CALM_US));
 }
 
@@ -154,6 +230,7 @@ void fn_files_watch(struct fn_spawn_server *s) { (void)fn_loop_rearm_timer(s->cf
 
 void fn_files_close(struct fn_spawn_server *s)
 {
+	end_census(s);
 	fn_loop_clear(s->cfg.loop, &s->files_timer);
 	fn_close(fn_take_fd(&s->files_fd));
 }

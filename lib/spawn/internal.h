@@ -83,6 +83,10 @@ struct fn_spawn_server {
 	uint64_t hungry_since_us; /* something is to be made since then, and waits for that; 0 = nothing does */
 	int files_fd; /* /proc/sys/fs/file-nr */
 	uint64_t files_timer, files_last, files_calm; /* calm: how many were open when last nobody had too many */
+	pid_t census_pid; /* who counts; 0 = nobody */
+	int census_fd;    /* ids of those that have too many */
+	unsigned census_budget;
+	uint64_t census_io;
 	struct fn_unpacker *unpacker;
 	char *in;
 };

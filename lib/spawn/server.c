@@ -259,7 +259,7 @@ int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_s
 	s->cfg = *config;
 	s->next_id = fn_clock_mono_us() / 1000 << 20; /* never an id that an earlier fn-spawnd gave */
 	s->handover = (struct fn_handover){.nothing = -EBADF};
-	s->files_fd = -EBADF;
+	s->files_fd = s->census_fd = -EBADF;
 	for (unsigned i = 0; i < FN_HANDOVER_N; i++)
 		s->handover.fd[i] = -EBADF;
 	fn_list_init(&s->boxes);
