@@ -18,6 +18,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/map.h"
@@ -35,7 +36,8 @@ struct unpacker {
 	bool stream;          /* a socket or pipe: a tar, not packed */
 	bool package;         /* a function's: a zip, with Lambda's rules */
 	int archive_fd;
-	struct sha256_ctx sum; /* of what was read */
+	struct fn_buf zip;     /* a package is read into memory first: what was judged is what is unpacked, and its file is another's to write to */
+	struct sha256_ctx sum; /* of what was read, else */
 	char block[65536];
 	struct fn_map *seen;  /* normalised path -> kind */
 };
@@ -381,19 +383,28 @@ static int check_sum(struct unpacker *u)
 	return judge_sum(u, have);
 }
 
-static int check_package_sum(struct unpacker *u, int fd)
+static int take_package(struct unpacker *u, off_t size)
 {
 	char have[FN_SHA256_HEX];
-	int r = fn_sha256_fd_hex(fd, have);
+	int r = lseek(u->archive_fd, 0, SEEK_SET) < 0 ? -errno : fn_buf_reserve(&u->zip, (size_t)size + 4096);
 
-	return r < 0 ? fn_err_set(&u->res->err, r, "unpack", "read") : judge_sum(u, have);
+	if (r == 0)
+		r = fn_buf_read_fd(&u->zip, u->archive_fd, (size_t)size);
+	if (r < 0)
+		return fn_err_set(&u->res->err, r, "unpack", "read");
+	if (!u->limits->sha256)
+		return 0;
+	fn_sha256_hex(u->zip.data, u->zip.len, have);
+	return judge_sum(u, have);
 }
 
 static int open_archive(struct unpacker *u)
 {
+	if (u->package)
+		return archive_read_open_memory(u->a, u->zip.data, u->zip.len);
 	if (!u->stream && lseek(u->archive_fd, 0, SEEK_SET) < 0)
 		return ARCHIVE_FATAL;
-	if (u->package || !u->limits->sha256)
+	if (!u->limits->sha256)
 		return archive_read_open_fd(u->a, u->archive_fd, sizeof(u->block));
 	sha256_init(&u->sum);
 	return archive_read_open(u->a, u, NULL, on_read, NULL); /* which cannot skip or seek: all is read, once */
@@ -431,15 +442,14 @@ static int run(struct unpacker *u)
 }
 
 /* A zip holds its end record: libarchive would guess, we do not. Where it begins does not matter (programs that unpack themselves). */
-static int check_zip_end(struct unpacker *u, int fd, off_t size)
+static int check_zip_end(struct unpacker *u)
 {
 	static const unsigned char nothing[8]; /* no entries, in a directory of no bytes: libarchive takes it for no zip */
-	unsigned char tail[22 + 65535];
-	ssize_t n = pread(fd, tail, sizeof(tail), size > (off_t)sizeof(tail) ? size - (off_t)sizeof(tail) : 0);
+	const char *end = u->zip.data + u->zip.len;
 
-	for (ssize_t i = n - 22; i >= 0; i--)
-		if (memcmp(tail + i, "PK\5\6", 4) == 0)
-			return memcmp(tail + i + 8, nothing, sizeof(nothing)) == 0 ? empty(u) : 0;
+	for (size_t n = 22; n <= u->zip.len && n <= 22 + 65535; n++)
+		if (memcmp(end - n, "PK\5\6", 4) == 0)
+			return memcmp(end - n + 8, nothing, sizeof(nothing)) == 0 ? empty(u) : 0;
 	return bad(u, "archive", "no zip, or truncated: the end record is missing");
 }
 
@@ -472,10 +482,10 @@ int fn_unpack_archive(int archive_fd, int dest_fd, const char *prefix, const str
 		if (u.root_fd < 0)
 			r = fn_err_set(&ret->err, u.root_fd, "unpack", "open %s", prefix);
 	}
-	if (r == 0 && u.package && limits->sha256)
-		r = check_package_sum(&u, archive_fd);
 	if (r == 0 && u.package)
-		r = check_zip_end(&u, archive_fd, st.st_size);
+		r = take_package(&u, st.st_size);
+	if (r == 0 && u.package)
+		r = check_zip_end(&u);
 	if (r == 0)
 		r = run(&u);
 	if (r < 0 && ret->err.code == 0)
@@ -485,6 +495,7 @@ int fn_unpack_archive(int archive_fd, int dest_fd, const char *prefix, const str
 			*p = '?';
 	archive_read_free(u.a);
 	fn_map_free(u.seen);
+	fn_buf_free(&u.zip);
 	fn_close(u.root_fd);
 	return r;
 }

@@ -22,8 +22,8 @@ struct fn_unpack_limits {
 	uint64_t max_bytes;   /* unpacked */
 	uint32_t max_entries;
 	bool trusted_image;
-	const char *sha256;   /* 64 hex: what the archive must have, else EBADMSG; NULL = anything. Of an image it is that of the bytes that were unpacked;
-			       * a package, which is read in no order, is summed up before: who holds the file could change it in between */
+	const char *sha256;   /* 64 hex: what the archive must have, else EBADMSG; NULL = anything. It is that of the bytes that are unpacked, whoever writes
+			       * to the file meanwhile */
 };
 
 /* What fn-unpack writes to its result pipe (fd 5), in one write. err.code: EINVAL = bad archive, ENODATA = one
