@@ -3,11 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -128,36 +129,48 @@ static void on_timer(void *arg)
 	finish(arg, &err);
 }
 
+/* In the child of a process with threads: system calls alone. */
+static _Noreturn void run(char *const *argv, pid_t parent, int out_fd, int failed_fd)
+{
+	const struct sigaction usual = {.sa_handler = SIG_DFL};
+	sigset_t none;
+	int in;
+
+	sigemptyset(&none);
+	for (int i = 1; i < NSIG; i++)
+		(void)sigaction(i, &usual, NULL);
+	in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (in >= 0 && dup2(in, 0) == 0 && dup2(out_fd, 1) == 1 && setpgid(0, 0) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 &&
+	    getppid() == parent && sigprocmask(SIG_SETMASK, &none, NULL) == 0)
+		(void)execve(argv[0], argv, environ);
+	(void)fn_fd_write_all(failed_fd, &errno, sizeof(errno));
+	_exit(127);
+}
+
+/* Not posix_spawn(3), which cannot say that it is to end with us, should we be killed. */
 static int spawn(char *const *argv, int out_fd, pid_t *ret)
 {
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
-	sigset_t none, all;
-	int r = posix_spawn_file_actions_init(&actions);
+	sigset_t all, before;
+	pid_t self = getpid(), pid;
+	int p[2], failed;
 
-	if (r != 0)
-		return -r;
-	r = posix_spawnattr_init(&attr);
-	if (r != 0) {
-		posix_spawn_file_actions_destroy(&actions);
-		return -r;
-	}
-	sigemptyset(&none);
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return -errno;
 	sigfillset(&all);
-	r = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-	if (r == 0)
-		r = posix_spawn_file_actions_adddup2(&actions, out_fd, 1);
-	if (r == 0)
-		r = posix_spawnattr_setsigmask(&attr, &none);
-	if (r == 0)
-		r = posix_spawnattr_setsigdefault(&attr, &all);
-	if (r == 0)
-		r = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-	if (r == 0)
-		r = posix_spawn(ret, argv[0], &actions, &attr, argv, environ);
-	posix_spawnattr_destroy(&attr);
-	posix_spawn_file_actions_destroy(&actions);
-	return -r;
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before); /* no handler of ours runs there */
+	pid = fn_ns_fork(0);
+	if (pid == 0)
+		run(argv, self, out_fd, p[1]);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	fn_close(p[1]);
+	if (pid > 0 && fn_fd_read_all(p[0], &failed, sizeof(failed)) == (ssize_t)sizeof(failed)) {
+		(void)waitpid(pid, NULL, 0);
+		pid = -(failed ? failed : ECHILD);
+	}
+	fn_close(p[0]);
+	if (pid > 0)
+		*ret = pid;
+	return pid < 0 ? pid : 0;
 }
 
 static int watch(struct fn_command *c, uint64_t timeout_us)

@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -68,22 +70,28 @@ START_TEST(how_it_fails)
 }
 END_TEST
 
+/* Whoever adopts it may not have reaped it yet. */
+static bool is_there(int pid)
+{
+	char state[64] = "Z", path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "r");
+	if (f && fscanf(f, "%*d %*s %60s", state) != 1)
+		state[0] = 'Z';
+	if (f)
+		fclose(f);
+	return state[0] != 'Z';
+}
+
 /* Not that it lasts longer, not even with the pipe still open. */
 START_TEST(what_it_leaves_behind_goes_with_it)
 {
 	run("sleep 1000 & echo $!", 1000, 60000000);
 	ck_assert_int_eq(failure.code, 0);
-	for (uint64_t end = fn_clock_mono_us() + 30000000; kill(atoi(printed), 0) == 0; usleep(1000)) {
-		char state[64], path[64];
-		FILE *f;
-
-		snprintf(path, sizeof(path), "/proc/%d/stat", atoi(printed));
-		f = fopen(path, "r"); /* whoever adopts it may not have reaped it yet */
-		if (!f || fscanf(f, "%*d %*s %60s", state) != 1 || state[0] == 'Z')
-			break;
-		fclose(f);
+	for (uint64_t end = fn_clock_mono_us() + 30000000; is_there(atoi(printed)); usleep(1000))
 		ck_assert_uint_lt(fn_clock_mono_us(), end);
-	}
 }
 END_TEST
 
@@ -116,4 +124,41 @@ START_TEST(freed_while_it_runs)
 }
 END_TEST
 
-TEST_MAIN("os/command", what_it_prints, how_it_fails, what_it_leaves_behind_goes_with_it, what_cannot_be_run, freed_while_it_runs)
+/* A worker that is killed tells nobody; what it had begun does not go on without it. */
+START_TEST(it_ends_with_who_started_it)
+{
+	char *argv[] = {(char *)"/bin/sh", (char *)"-c", (char *)"echo $$ >pid; mv pid it; exec sleep 1000", NULL};
+	struct fn_command *c = NULL;
+	uint64_t end = fn_clock_mono_us() + 30000000;
+	struct fn_err err;
+	int pid = 0;
+	pid_t who;
+
+	who = fork();
+	if (who == 0) {
+		if (fn_loop_new(&loop) < 0 || fn_command_start(loop, argv, 10, 1000000000, done, NULL, &c, &err) < 0)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	while (pid == 0) {
+		FILE *f = fopen("it", "r");
+
+		if (f && fscanf(f, "%d", &pid) != 1)
+			pid = 0;
+		if (f)
+			fclose(f);
+		ck_assert_uint_lt(fn_clock_mono_us(), end);
+		usleep(1000);
+	}
+	ck_assert(is_there(pid));
+	ck_assert_int_eq(kill(who, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(who, NULL, 0), who);
+	while (is_there(pid)) {
+		ck_assert_uint_lt(fn_clock_mono_us(), end);
+		usleep(1000);
+	}
+}
+END_TEST
+
+TEST_MAIN("os/command", what_it_prints, how_it_fails, what_it_leaves_behind_goes_with_it, what_cannot_be_run, freed_while_it_runs, it_ends_with_who_started_it)

@@ -116,6 +116,7 @@ START_TEST(test_turns)
 	ck_assert_uint_eq(full - in_pipe(e.w.output_fd), 65536 + 32768);
 	fn_worker_read_output(&e.w);
 	ck_assert_uint_eq(in_pipe(e.w.output_fd), 0); /* at the end of an invocation nothing is left */
+	fn_buf_free(&other.line);
 	tear_down(&e);
 }
 END_TEST
