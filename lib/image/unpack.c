@@ -25,7 +25,7 @@
 #include "base/str.h"
 #include "image/digest.h"
 
-#define DEPTH_MAX 64
+#define DEPTH_MAX 256
 #define TAR_END 1024 /* bytes: two blocks of zeros */
 
 struct unpacker {
@@ -107,6 +107,14 @@ static int make_dir(struct unpacker *u, const char *path)
 	return 0;
 }
 
+/* Of entries, and of directories that none names. */
+static int count(struct unpacker *u)
+{
+	if (++u->res->entries > u->limits->max_entries)
+		return fn_err_set(&u->res->err, E2BIG, "unpack", "more than %u entries", u->limits->max_entries);
+	return 0;
+}
+
 /* Parents that the archive does not name are made; one that is no directory is a conflict. */
 static int make_parents(struct unpacker *u, const char *path)
 {
@@ -122,6 +130,9 @@ static int make_parents(struct unpacker *u, const char *path)
 			continue;
 		if (kind)
 			return bad(u, path, "lies below something that is no directory");
+		r = count(u);
+		if (r < 0)
+			return r;
 		r = make_dir(u, part);
 		if (r == 0)
 			r = fn_map_set(u->seen, part, kind_dir, NULL);
@@ -306,8 +317,9 @@ static int unpack_entry(struct unpacker *u, struct archive_entry *e)
 	char path[PATH_MAX], *kind;
 	int r;
 
-	if (++u->res->entries > u->limits->max_entries)
-		return fn_err_set(&u->res->err, E2BIG, "unpack", "more than %u entries", u->limits->max_entries);
+	r = count(u);
+	if (r < 0)
+		return r;
 	r = normalise(u, name, path, sizeof(path));
 	if (r < 0)
 		return r;

@@ -6,7 +6,7 @@
 
 #include "base/str.h"
 
-#define DEPTH 512
+#define DEPTH 1000 /* what Jackson, which made Lambda's messages of parse errors, takes */
 
 struct scan {
 	const char *p, *end;

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* On false *ret_at (if asked) is the offset of the first byte that cannot be. Nesting deeper than 512 is refused. */
+/* On false *ret_at (if asked) is the offset of the first byte that cannot be. Nesting deeper than 1,000 is refused. */
 bool fn_json_valid(const char *text, size_t len, size_t *ret_at);
 /* Is it an object that has a string as this member? *ret is what is between its quotes, with its escapes; of several members of the name the
  * last one's. The member's own name may have no escapes in it. */

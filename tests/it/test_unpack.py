@@ -1,5 +1,5 @@
 """fn-unpack as fn-spawnd starts it: a tree named for what an archive is has what that archive has, whoever hands it over."""
-import ctypes, hashlib, io, os, struct, tarfile, tempfile, unittest
+import ctypes, errno, hashlib, io, os, struct, tarfile, tempfile, unittest
 from harness import *
 
 UID = 70000
@@ -62,6 +62,12 @@ class Digest(unittest.TestCase):
         other = make_zip({"a": "x", "b": "z"})
         self.assertEqual(self.unpack(other, "--sha256", right), (EBADMSG, []))
         self.assertEqual(self.unpack(other), (0, ["a", "b"]))
+
+    def test_directories_that_no_entry_names_count_too(self):
+        deep = make_zip({"d/" * 255 + "f": "x"})
+        self.assertEqual(self.unpack(deep, "--max-entries", "256"), (0, ["d"]))
+        self.assertEqual(self.unpack(deep, "--max-entries", "255")[0], errno.E2BIG)
+        self.assertEqual(self.unpack(make_zip({"d/" * 256 + "f": "x"}), "--max-entries", "1000")[0], errno.EINVAL)
 
 
 if __name__ == "__main__":

@@ -60,14 +60,12 @@ END_TEST
 
 START_TEST(depth)
 {
-	char text[1200];
+	char text[2002];
 
-	memset(text, '[', 600);
-	memset(text + 600, ']', 600);
-	ck_assert(!fn_json_valid(text, 1200, NULL));
-	memset(text, '[', 500);
-	memset(text + 500, ']', 500);
-	ck_assert(fn_json_valid(text, 1000, NULL));
+	memset(text, '[', 1001);
+	memset(text + 1001, ']', 1001);
+	ck_assert(!fn_json_valid(text, 2002, NULL));
+	ck_assert(fn_json_valid(text + 1, 2000, NULL));
 }
 END_TEST
 
