@@ -273,6 +273,7 @@ class EntryPoints(Reports):
     def test_provisioned_concurrency_fails_with_the_functions_code(self):
         c = boto(self.d)
         f = self.function(zip_bytes=make_zip({"bootstrap": "x"}))
+        self.d.settled(f)
         v = c.publish_version(FunctionName=f)["Version"]
         c.put_provisioned_concurrency_config(FunctionName=f, Qualifier=v, ProvisionedConcurrentExecutions=1)
         wait_until("it has failed", lambda: c.get_provisioned_concurrency_config(FunctionName=f, Qualifier=v)["Status"] == "FAILED")
