@@ -47,7 +47,7 @@ export const handler = async () => {
     typeof require('@aws-sdk/client-sqs').SQSClient];
 };
 """, equal([True, "function", "function", "function"]), memory=1024),
-    node("sharp", ["sharp"], """
+    node("sharp", ["sharp@0.35.5"], """
 import sharp from 'sharp';
 export const handler = async () => {
   const png = await sharp({ create: { width: 64, height: 64, channels: 3, background: 'navy' } }).png().toBuffer();
@@ -55,7 +55,7 @@ export const handler = async () => {
   return [m.format, m.width];
 };
 """, equal(["webp", 16]), memory=1024),
-    node("better-sqlite3", ["better-sqlite3@12"], """
+    node("better-sqlite3", ["better-sqlite3@12.11.1"], """
 import Database from 'better-sqlite3';
 export const handler = async () => {
   const db = new Database('/tmp/x.db');
@@ -63,7 +63,7 @@ export const handler = async () => {
   return db.prepare('select sum(n) as s from t').get().s;
 };
 """, equal(3), runtime=f"nodejs{major()}.x", drop=["node_modules/better-sqlite3/deps/*", "node_modules/better-sqlite3/build/Release/obj*", "*/test_extension.node", "*.a"]),
-    node("prisma", ["prisma@6", "@prisma/client@6", "@prisma/adapter-pg@6"], """
+    node("prisma", ["prisma@6.19.3", "@prisma/client@6.19.3", "@prisma/adapter-pg@6.19.3"], """
 import { PrismaClient, Prisma } from './generated/client.js';
 import { PrismaPg } from '@prisma/adapter-pg';
 const prisma = new PrismaClient({ adapter: new PrismaPg({ connectionString: 'postgresql://u:p@127.0.0.1:1/d' }) });
@@ -77,7 +77,7 @@ export const handler = async () => {
 """, lambda a, log: equal([True, "Thing"])([a[0][1:]], log), memory=1024, build=prisma, drop=["node_modules/prisma/*", "node_modules/@prisma/engines/*", "node_modules/effect/*", "node_modules/@prisma/studio*", "*sqlserver*", "*mysql*", "*cockroachdb*", "*sqlite*"],
          files={"prisma/schema.prisma": 'generator client {\n  provider = "prisma-client-js"\n  engineType = "client"\n  output = "../generated"\n}\ndatasource db {\n  provider = "postgresql"\n  url = "postgresql://u:p@127.0.0.1:1/d"\n}\n'
                                         'model Thing {\n  id Int @id\n  n  Int\n}\n', "generated/package.json": '{"type": "commonjs"}'}),
-    node("@sentry/aws-serverless", ["@sentry/aws-serverless"], """
+    node("@sentry/aws-serverless", ["@sentry/aws-serverless@10.75.2"], """
 import * as Sentry from '@sentry/aws-serverless';
 const kept = [];
 Sentry.init({ dsn: 'https://k@o1.ingest.sentry.io/1', beforeSend: (e) => { kept.push(JSON.parse(JSON.stringify(e))); return null; } });
@@ -86,12 +86,12 @@ export const handler = Sentry.wrapHandler(async (event) => {
   return kept;
 });
 """, sentry, events=[{"fail": True}, {}], memory=1024),
-    node("datadog-lambda-js", ["datadog-lambda-js", "dd-trace"], """
+    node("datadog-lambda-js", ["datadog-lambda-js@12.143.0", "dd-trace@5.132.0"], """
 export const handler = async () => 'unused';
 """, logged('"m":"coffee.orders"', answers=[True]), handler="node_modules/datadog-lambda-js/dist/handler.handler",
          files={"app.js": "const { sendDistributionMetric } = require('datadog-lambda-js');\nexports.handler = async () => { sendDistributionMetric('coffee.orders', 12.5, 'kind:latte'); return true; };\n"},
          env={"DD_LAMBDA_HANDLER": "app.handler", "DD_FLUSH_TO_LOG": "true", "DD_API_KEY": "0" * 32, "DD_TRACE_ENABLED": "true", "DD_INSTRUMENTATION_TELEMETRY_ENABLED": "false", "DD_REMOTE_CONFIGURATION_ENABLED": "false"}, memory=1024, timeout=60),
-    node("opentelemetry for Node.js", ["@opentelemetry/api", "@opentelemetry/sdk-node", "@opentelemetry/instrumentation-aws-lambda", "@opentelemetry/sdk-trace-base"], "", logged("'faas.invocation_id'", "'@opentelemetry/instrumentation-aws-lambda'", answers=["traced"]),
+    node("opentelemetry for Node.js", ["@opentelemetry/api@1.9.1", "@opentelemetry/sdk-node@0.223.0", "@opentelemetry/instrumentation-aws-lambda@0.75.0", "@opentelemetry/sdk-trace-base@2.12.1"], "", logged("'faas.invocation_id'", "'@opentelemetry/instrumentation-aws-lambda'", answers=["traced"]),
          handler="app.handler",
          files={"otel.cjs": """
 const { NodeSDK } = require('@opentelemetry/sdk-node');
@@ -99,27 +99,27 @@ const { ConsoleSpanExporter, SimpleSpanProcessor } = require('@opentelemetry/sdk
 const { AwsLambdaInstrumentation } = require('@opentelemetry/instrumentation-aws-lambda');
 new NodeSDK({ spanProcessors: [new SimpleSpanProcessor(new ConsoleSpanExporter())], instrumentations: [new AwsLambdaInstrumentation()] }).start();
 """, "app.js": "exports.handler = async () => 'traced';\n"}, env={"NODE_OPTIONS": "--require /var/task/otel.cjs", "OTEL_METRICS_EXPORTER": "none", "OTEL_LOGS_EXPORTER": "none"}, memory=1024),
-    node("serverless-express", ["@codegenie/serverless-express", "express"], """
+    node("serverless-express", ["@codegenie/serverless-express@4.17.1", "express@5.3.0"], """
 import serverlessExpress from '@codegenie/serverless-express';
 import express from 'express';
 const app = express();
 app.get('/items/:n', (req, res) => res.json({ n: req.params.n, q: req.query.q }));
 export const handler = serverlessExpress({ app });
 """, response(200, '{"n":"3","q":"x"}'), events=[HTTP_EVENT]),
-    node("hono", ["hono"], """
+    node("hono", ["hono@4.13.19"], """
 import { Hono } from 'hono';
 import { handle } from 'hono/aws-lambda';
 const app = new Hono();
 app.get('/items/:n', (c) => c.json({ n: c.req.param('n'), q: c.req.query('q') }));
 export const handler = handle(app);
 """, response(200, '{"n":"3","q":"x"}'), events=[HTTP_EVENT]),
-    node("middy", ["@middy/core", "@middy/http-json-body-parser", "@middy/http-error-handler"], """
+    node("middy", ["@middy/core@6.4.5", "@middy/http-json-body-parser@6.4.5", "@middy/http-error-handler@6.4.5"], """
 import middy from '@middy/core';
 import json from '@middy/http-json-body-parser';
 import errors from '@middy/http-error-handler';
 export const handler = middy().use(json()).use(errors({ logger: false })).handler(async (event) => ({ statusCode: 200, body: String(event.body.n + 1) }));
 """, response(200, "4"), events=[{**HTTP_EVENT, "headers": {"content-type": "application/json"}, "body": '{"n": 3}'}]),
-    node("@aws-lambda-powertools", ["@aws-lambda-powertools/logger", "@aws-lambda-powertools/metrics"], """
+    node("@aws-lambda-powertools", ["@aws-lambda-powertools/logger@2.36.0", "@aws-lambda-powertools/metrics@2.36.0"], """
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 const logger = new Logger({ serviceName: 'shop' }), metrics = new Metrics({ namespace: 'shop', serviceName: 'shop' });
@@ -131,12 +131,12 @@ export const handler = async (event, context) => {
   return 'ok';
 };
 """, logged('"Orders"', '"message":"ordered"', '"cold_start":true', answers=["ok"])),
-    node("aws-xray-sdk-core", ["aws-xray-sdk-core"], """
+    node("aws-xray-sdk-core", ["aws-xray-sdk-core@3.12.0"], """
 import xray from 'aws-xray-sdk-core';
 export const handler = async () => xray.captureAsyncFunc('inner', async (s) => { s?.close(); return s?.name ?? 'none'; });
 """, equal("inner")),
-    node("bcrypt", ["bcrypt"], "import bcrypt from 'bcrypt';\nexport const handler = async () => bcrypt.compareSync('x', bcrypt.hashSync('x', 4));\n", equal(True)),
-    node("pg", ["pg"], """
+    node("bcrypt", ["bcrypt@6.0.0"], "import bcrypt from 'bcrypt';\nexport const handler = async () => bcrypt.compareSync('x', bcrypt.hashSync('x', 4));\n", equal(True)),
+    node("pg", ["pg@8.23.1"], """
 import pg from 'pg';
 export const handler = async () => new pg.Client({ host: '127.0.0.1', port: 1, user: 'u' }).connect().catch((e) => e.code);
 """, equal("ECONNREFUSED")),
