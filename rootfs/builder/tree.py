@@ -1,5 +1,5 @@
 """The tree of an image's layer: what is left out, added, changed and compiled, and its archive."""
-import fnmatch, glob, gzip, json, os, re, shutil, subprocess, sys, tarfile
+import fnmatch, glob, gzip, json, marshal, os, re, shutil, subprocess, sys, tarfile
 
 from debian import ENV, fail
 
@@ -131,6 +131,21 @@ def compile_python(root, roots, interpreter, dirs, say):
         compiled = glob.glob(os.path.join(root, d, "**/*.pyc"), recursive=True)
         if len(compiled) < 0.95 * len(sources):  # a few are not meant to compile; without the others every start would be slow
             fail(f"only {len(compiled)} of {len(sources)} modules in {d} could be compiled. {r.stderr.strip()[-2000:]}")
+
+
+def bundle_python(root, file, modules):
+    """Compiled modules in one file, marshalled: {module: (source, its directory if it is a package, code)}. Each by itself is looked for, opened and
+    read: 0.1 ms at a cold start."""
+    bundle = {}
+    for name, source in modules.items():
+        directory, base = os.path.split(source)
+        compiled = glob.glob(os.path.join(root, directory, "__pycache__", base.removesuffix(".py") + ".cpython-*.pyc"))
+        if len(compiled) != 1:
+            fail(f"{file}: {source} has been compiled {len(compiled)} times, not once")
+        with open(compiled[0], "rb") as f:
+            bundle[name] = ("/" + source, "/" + directory if base == "__init__.py" else None, f.read()[16:])  # PEP 552: what precedes the code
+    with open(os.path.join(root, file), "wb") as f:
+        f.write(marshal.dumps(bundle, 2))  # of a version that every interpreter reads, and without references: the same bytes every time
 
 
 def slim_json(root, dirs, say):

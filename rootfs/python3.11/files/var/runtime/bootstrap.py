@@ -2,11 +2,11 @@
 if __name__ == "__main__":
     import fnd_start
 
-import awslambdaric.__main__ as awslambdaricmain
-
-if __name__ == "__main__":
+    awslambdaricmain = fnd_start.runtime()
     fnd_start.main(awslambdaricmain)
 else:
     import sys
+
+    import awslambdaric.__main__ as awslambdaricmain
 
     sys.modules[__name__] = awslambdaricmain.bootstrap

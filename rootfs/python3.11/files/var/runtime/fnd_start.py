@@ -2,8 +2,10 @@
 
 Whether a process was begun for its function or ahead of it, what the function finds is the same.
 """
+import marshal
 import os
 import sys
+from _frozen_importlib_external import spec_from_file_location
 
 RUNTIME_DIR = "/var/runtime"
 TASK_ROOT = "/var/task"
@@ -22,6 +24,33 @@ def exec_wrapper():
     except OSError as e:
         print(f"{wrapper}: {e.strerror}", file=sys.stderr)
         sys.exit(126 if isinstance(e, PermissionError) else 127)
+
+
+class _Bundle:
+    """First on sys.meta_path while the runtime is imported: its modules, and what of the library it needs, from one file (the recipe's "bundle").
+    They are what they would be from their own files, to which each belongs."""
+
+    def __init__(self, modules):
+        self.modules = modules
+
+    def find_spec(self, name, path=None, target=None):
+        if name not in self.modules:
+            return None
+        source, directory, code = self.modules[name]
+        loader = __loader__.__class__(name, source)
+        loader.get_code = lambda name: marshal.loads(code)
+        return spec_from_file_location(name, source, loader=loader, submodule_search_locations=directory and [directory])
+
+
+def runtime():
+    """awslambdaric.__main__"""
+    with open(RUNTIME_DIR + "/fnd_start.bundle", "rb", 0) as f:
+        bundle = _Bundle(marshal.loads(f.read()))
+    sys.meta_path.insert(0, bundle)
+    import awslambdaric.__main__ as main
+
+    sys.meta_path.remove(bundle)
+    return main
 
 
 # --- started ahead ------------------------------------------------------------------------------------------------------------------
@@ -112,18 +141,31 @@ def set_up_path():
     """As Lambda's runtime does it: the function's directory and the layers' come first and are site directories, whose .pth files count; a
     PYTHONPATH of the function's own has to name the layers' itself. What PYTHONPATH and the interpreter's site-packages hold, sitecustomize
     too, the interpreter has seen to before."""
-    import site
-
     given = os.environ.setdefault("PYTHONPATH", RUNTIME_DIR)
     if given == RUNTIME_DIR:
         if RUNTIME_DIR in sys.path[1:]:  # by PYTHONPATH; the script's directory is the first
             sys.path.remove(RUNTIME_DIR)
         sys.path[:0] = [*OPT, LANG + "/site-packages"]
     sys.path.insert(0, TASK_ROOT)
-    site.addsitedir(TASK_ROOT)
+    _site_directory(TASK_ROOT)
     if given == RUNTIME_DIR:
         for directory in OPT:
-            site.addsitedir(directory)
+            _site_directory(directory)
+
+
+def _site_directory(directory):
+    """site.addsitedir() of one that sys.path has. It looks at every other one of the path first; that is for .pth files, and there are seldom any.
+    One that does not exist is in the path twice then, as on Lambda."""
+    try:
+        names = os.listdir(directory)
+    except OSError:
+        if not os.path.exists(directory):
+            sys.path.append(directory)
+        return
+    if any(n.endswith(".pth") for n in names):
+        import site
+
+        site.addsitedir(directory)
 
 
 def main(runtime):
