@@ -152,6 +152,11 @@ uint64_t fn_credentials_renew_us(uint64_t now_us, uint64_t expires_us)
 	return expires_us - margin;
 }
 
+uint64_t fn_credentials_spread_us(uint64_t until_us, uint64_t expires_us, uint32_t random)
+{
+	return expires_us > until_us && expires_us != UINT64_MAX ? (expires_us - until_us) / 2 * (random >> 16) >> 16 : 0;
+}
+
 void fn_role_clear(struct fn_role *r)
 {
 	for (char **a = r->command; a && *a; a++)

@@ -33,6 +33,9 @@ int fn_credentials_parse(const char *text, size_t len, struct fn_credentials *re
 int fn_credentials_invent(struct fn_credentials *ret);
 /* When what is got at `now` is not to be given to anyone any more: 5 minutes before it expires, less if it lives shortly. Both CLOCK_REALTIME. */
 uint64_t fn_credentials_renew_us(uint64_t now_us, uint64_t expires_us);
+/* How much later than then one of several environments ends that were to end together, so that not all are gone at once: at random, up to half of
+ * what is left between until_us and expires_us. */
+uint64_t fn_credentials_spread_us(uint64_t until_us, uint64_t expires_us, uint32_t random);
 
 /* As configured. */
 struct fn_role {

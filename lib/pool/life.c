@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "pool/code.h"
@@ -116,6 +117,18 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *r
 	}
 }
 
+/* Provisioned environments that got the same credentials do not all end with them in the same moment. */
+static void spread_end(struct fn_worker *w, uint64_t expires_us)
+{
+	uint64_t until_us = fn_clock_real_us() + (w->until_us - fn_clock_mono_us());
+	uint32_t random;
+
+	if (w->reason != FN_PROVISIONED || w->until_us == UINT64_MAX)
+		return;
+	fn_id_random(&random, sizeof(random));
+	w->until_us += fn_credentials_spread_us(until_us, expires_us, random);
+}
+
 /* With the credentials of its role; they may have to be waited for. */
 static void launch(struct fn_worker *w)
 {
@@ -128,8 +141,10 @@ static void launch(struct fn_worker *w)
 
 	if (r == -EINPROGRESS)
 		return;
-	if (r == 0)
+	if (r == 0) {
+		spread_end(w, credentials.expires_us);
 		r = fn_worker_spec(w, &credentials, &spec, &err);
+	}
 	fn_credentials_clear(&credentials);
 	if (r == 0) {
 		if (!w->code_tried) /* else it has been said */

@@ -132,6 +132,22 @@ echo '{{"Version": 1, "AccessKeyId": "ASIANUMBER000000000'$n'", "SecretAccessKey
         wait_until("there are new ones", lambda: d.invoke("f", {}).json == ["ASIANUMBER0000000002", "secret2", "token2"], 30)
         self.assertEqual(len(self.ran()), 2)
 
+    def test_provisioned_environments_are_replaced_one_after_the_other(self):
+        d = self.daemon(test=self.issue("+8 seconds"))
+        self.create(d, "f", source=LOOK.replace("'AWS_SESSION_TOKEN'", "'AWS_LAMBDA_INITIALIZATION_TYPE'"))
+        d.settled("f")
+        at = "/2015-03-31/functions/f"
+        self.assertEqual(d.request("POST", at + "/versions", {}).status, 201)
+        self.assertEqual(d.request("PUT", "/2019-09-30/functions/f/provisioned-concurrency?Qualifier=1", {"ProvisionedConcurrentExecutions": 6}).status, 202)
+        state = lambda: d.request("GET", "/2019-09-30/functions/f/provisioned-concurrency?Qualifier=1").json
+        wait_until(state, lambda: state()["Status"] == "READY", 30)
+        begun = lambda: [line.split()[0][14:23] for line in d.request("GET", "/_fnd/logs/f?max=1000000").json["Text"].splitlines() if " INIT_START " in line]
+        wait_until("all have been replaced", lambda: len(begun()) >= 12, 60)
+        minute, second = zip(*(t.split(":") for t in begun()[6:12]))
+        at = [60 * int(m) + float(s) for m, s in zip(minute, second)]
+        self.assertGreater((at[-1] - at[0]) % 3600, 0.05)  # of a second
+        self.assertIn(d.invoke("f", {}, query="?Qualifier=1").json[2], ("provisioned-concurrency", "on-demand"))
+
     def test_a_command_that_fails_is_the_invocation_s_error(self):
         d = self.daemon(test=self.script(f"[ -e {self.dir}/well ] || {{ echo secret5; exit 5; }}; echo '{{\"Version\": 1, \"AccessKeyId\": \"ASIANUMBER0000000001\", \"SecretAccessKey\": \"x\"}}'"),
                         absent={"credential_process": ["/nonexistent/program"]}, wrong={"credential_process": ["/bin/echo", "secret6"]}, much={"credential_process": ["/usr/bin/yes", "secret7"]})

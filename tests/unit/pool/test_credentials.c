@@ -115,6 +115,19 @@ START_TEST(renewed_before_they_expire)
 }
 END_TEST
 
+START_TEST(several_do_not_end_together)
+{
+	const uint64_t s = 1000000;
+
+	ck_assert_uint_eq(fn_credentials_spread_us(4300 * s, 4600 * s, 0), 0);
+	ck_assert_uint_eq(fn_credentials_spread_us(4300 * s, 4600 * s, 1u << 31), 75 * s);
+	ck_assert_uint_lt(fn_credentials_spread_us(4300 * s, 4600 * s, UINT32_MAX), 150 * s);
+	ck_assert_uint_gt(fn_credentials_spread_us(4300 * s, 4600 * s, UINT32_MAX), 149 * s);
+	ck_assert_uint_eq(fn_credentials_spread_us(4300 * s, UINT64_MAX, 5), 0);
+	ck_assert_uint_eq(fn_credentials_spread_us(4600 * s, 4600 * s, UINT32_MAX), 0);
+}
+END_TEST
+
 /* --- by role --- */
 static struct fn_loop *loop;
 static unsigned told;
@@ -175,4 +188,4 @@ START_TEST(by_role)
 }
 END_TEST
 
-TEST_MAIN("pool/credentials", what_a_command_prints, what_is_refused, invented_ones_look_like_aws_s, renewed_before_they_expire, by_role)
+TEST_MAIN("pool/credentials", what_a_command_prints, what_is_refused, invented_ones_look_like_aws_s, renewed_before_they_expire, several_do_not_end_together, by_role)
