@@ -452,6 +452,7 @@ class Restarts(unittest.TestCase):
         c.create_alias(FunctionName="f", Name="a", FunctionVersion="1", Description="\u00e4", RoutingConfig={"AdditionalVersionWeights": {"2": 0.125}})
         c.create_alias(FunctionName="f", Name="gone", FunctionVersion="1")
         c.delete_alias(FunctionName="f", Name="gone")
+        d.settled("f")
         before = self.picture(d)
         self.assertEqual((len(before[0]), len(before[1])), (3, 1))
         for signo in (signal.SIGTERM, signal.SIGKILL):
