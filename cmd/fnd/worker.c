@@ -254,6 +254,8 @@ static int make_lanes(struct worker *w, struct fn_err *err)
 	return r;
 }
 
+static bool is_function(void *arg, const char *name) { return fn_store_get(arg, name, NULL) != NULL; }
+
 static int make_control_plane(struct worker *w, struct fn_err *err)
 {
 	const struct fnd_config *c = w->cfg;
@@ -269,6 +271,7 @@ static int make_control_plane(struct worker *w, struct fn_err *err)
 	if (r < 0)
 		return fn_err_set(err, r, "images", NULL);
 	api.images = w->images;
+	fn_logs_sweep(w->logs, is_function, w->store);
 	if (c->file)
 		snprintf(w->network_from, sizeof(w->network_from), "%s in %.120s", c->net_named ? "network.mode" : "the default: there is no network.mode", c->file);
 	else

@@ -145,6 +145,7 @@ static void created(struct fn_upload *u, const struct fn_err *failed, uint64_t b
 	else if (r < 0)
 		reply_err(&u->call, &err);
 	else {
+		fn_logs_remove(cfg->logs, u->f->name); /* the last words of one that had its name */
 		fn_snapshots_look(cfg->snapshots);
 		fn_settling_begin(u->call.api, u->f->name, true);
 		fn_reply_json(&u->call, 201, fn_function_json(u->call.api, version ? version : u->f, NULL, false));

@@ -399,3 +399,15 @@ void fn_logs_remove(struct fn_logs *l, const char *function)
 	if (s)
 		stream_free(l, s);
 }
+
+void fn_logs_sweep(struct fn_logs *l, bool (*is_one)(void *arg, const char *function), void *arg)
+{
+	DIR *d = opendir(l->dir);
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		if (e->d_name[0] != '.' && !is_one(arg, e->d_name))
+			fn_logs_remove(l, e->d_name);
+	if (d)
+		closedir(d);
+}

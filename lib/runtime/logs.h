@@ -8,6 +8,7 @@
 #ifndef FN_RUNTIME_LOGS_H
 #define FN_RUNTIME_LOGS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,9 @@ void fn_logs_add(struct fn_logs *l, const char *function, const char *text, size
 /* Reads at most max bytes from cursor on (a cursor that is gone is moved to the oldest byte kept; UINT64_MAX = the end);
  * *ret_next is the cursor to go on with. Returns 0, also when there is nothing. -ENOENT: no log. */
 int fn_logs_read(struct fn_logs *l, const char *function, uint64_t cursor, size_t max, struct fn_buf *out, uint64_t *ret_next);
+/* What its environments still print as they end comes back: also before another takes the name. */
 void fn_logs_remove(struct fn_logs *l, const char *function);
+/* Removes the logs of all for which is_one says no. */
+void fn_logs_sweep(struct fn_logs *l, bool (*is_one)(void *arg, const char *function), void *arg);
 
 #endif

@@ -159,5 +159,22 @@ class Logs(Case):
         files = os.listdir(os.path.join(d.state, "logs/rotating"))
         self.assertTrue(1 <= len(files) <= 2, files)
 
+    def test_last_words_of_one_that_was_deleted(self):
+        """Are nobody's: not the next one's of its name, nor there for ever."""
+        f = self.function(Timeout=20)
+        self.d.do(f, "echo")
+        t = threading.Thread(target=lambda: self.d.invoke(f, {"do": "sleep", "ms": 1000}))
+        t.start()
+        log = os.path.join(self.d.state, "logs", f)
+        wait_until("it runs", lambda: self.d.request("GET", f"/_fnd/logs/{f}").json["Text"].count("START RequestId") == 2)
+        self.d.delete(f)
+        t.join()
+        wait_until("it has reported", lambda: os.path.isdir(log))
+        self.d.create(f)
+        self.d.do(f, "echo")
+        wait_until("it is reported", lambda: "REPORT" in self.d.request("GET", f"/_fnd/logs/{f}").json["Text"])
+        self.assertEqual(self.d.request("GET", f"/_fnd/logs/{f}").json["Text"].count("INIT_START"), 1)
+        self.assertEqual(self.d.request("GET", f"/_fnd/logs/{f}").json["Text"].count("END RequestId"), 1)
+
     def test_unknown_function(self):
         self.assertEqual(self.d.request("GET", "/_fnd/logs/nobody").status, 404)

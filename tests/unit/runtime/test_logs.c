@@ -170,6 +170,31 @@ START_TEST(few_files_are_open_of_many_functions)
 }
 END_TEST
 
+static bool is_kept(void *arg, const char *function)
+{
+	(void)arg;
+	return strcmp(function, "kept") == 0;
+}
+
+START_TEST(logs_of_nobody_go)
+{
+	struct fn_logs *l = open_logs(1 << 20);
+	struct fn_buf b = {0};
+	uint64_t next;
+
+	fn_logs_append(l, "kept", "one", 3);
+	fn_logs_append(l, "gone", "one", 3);
+	fn_logs_flush(l);
+	fn_logs_sweep(l, is_kept, NULL);
+	ck_assert_int_eq(fn_logs_read(l, "kept", 0, 1000, &b, &next), 0);
+	ck_assert_uint_gt(b.len, 0);
+	ck_assert_int_eq(fn_logs_read(l, "gone", 0, 1000, &b, &next), -ENOENT);
+	fn_buf_free(&b);
+	fn_logs_free(l);
+	fn_loop_free(loop);
+}
+END_TEST
+
 /* As on a full disk: a part of what is written gets there. */
 START_TEST(a_write_that_fails_half_way_shifts_no_cursor)
 {
@@ -200,5 +225,5 @@ START_TEST(a_write_that_fails_half_way_shifts_no_cursor)
 }
 END_TEST
 
-TEST_MAIN("runtime/logs", lines_have_times_and_cursors_go_on, old_files_go_and_old_cursors_move_up, a_relay_gathers_and_hands_over, few_files_are_open_of_many_functions,
+TEST_MAIN("runtime/logs", lines_have_times_and_cursors_go_on, old_files_go_and_old_cursors_move_up, a_relay_gathers_and_hands_over, few_files_are_open_of_many_functions, logs_of_nobody_go,
 	  a_write_that_fails_half_way_shifts_no_cursor)
