@@ -21,7 +21,8 @@ void fn_settling_close(struct fn_api *api); /* who still waits is answered with 
 void fn_settling_begin(struct fn_api *api, const char *name, bool created);
 /* The function has gone: nothing is to be settled, and who waits for it is told so. */
 void fn_settling_forget(struct fn_api *api, const char *name);
-/* Keeps an invocation of a Pending function until that is settled: then it is handled anew. Replies when it cannot. */
+/* Keeps an invocation of a Pending function until that is settled: then it is handled anew. Replies when it cannot, also when its being Active cannot
+ * be stored. */
 void fn_settling_hold(struct fn_call *call, const char *name);
 
 #endif

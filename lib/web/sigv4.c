@@ -142,15 +142,17 @@ static bool add_header(struct fn_buf *b, const struct fn_sigv4 *r, const char *n
 	return nth > 0;
 }
 
-bool fn_sigv4_signs(const char *signed_headers, const char *name)
+static unsigned count_of(const char *signed_headers, const char *name)
 {
 	size_t n = strlen(name);
+	unsigned times = 0;
 
 	for (const char *p = signed_headers; *p; p += strcspn(p, ";"), p += *p == ';')
-		if (strcspn(p, ";") == n && strncasecmp(p, name, n) == 0)
-			return true;
-	return false;
+		times += strcspn(p, ";") == n && strncasecmp(p, name, n) == 0;
+	return times;
 }
+
+bool fn_sigv4_signs(const char *signed_headers, const char *name) { return count_of(signed_headers, name) > 0; }
 
 static int canonical(const struct fn_sigv4 *r, struct fn_buf *b)
 {
@@ -166,7 +168,7 @@ static int canonical(const struct fn_sigv4 *r, struct fn_buf *b)
 		return -EINVAL;
 	(void)fn_buf_add(b, "\n", 1);
 	for (char *n = strtok_r(names, ";", &save); n; n = strtok_r(NULL, ";", &save))
-		if (!add_header(b, r, n))
+		if (count_of(r->signed_headers, n) > 1 || !add_header(b, r, n)) /* a long value, named hundreds of times, would be hashed as often */
 			return -EINVAL;
 	(void)fn_buf_addf(b, "\n%s\n%s", r->signed_headers, r->payload_sha256);
 	return fn_sigv4_signs(r->signed_headers, "host") ? 0 : -EINVAL;

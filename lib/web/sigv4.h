@@ -23,7 +23,7 @@ struct fn_sigv4 {
 /* Is the header (lower case or not) one of signed_headers? */
 bool fn_sigv4_signs(const char *signed_headers, const char *name);
 
-/* The signature in lower-case hex; -EINVAL when a signed header is missing, host is not signed or there are more than
+/* The signature in lower-case hex; -EINVAL when a signed header is missing or named twice, host is not signed or there are more than
  * 128 query parameters, -ENOMEM. */
 int fn_sigv4_signature(const struct fn_sigv4 *r, const char *secret, char out[65]);
 void fn_sigv4_sha256(const void *data, size_t len, char out[65]);

@@ -54,6 +54,8 @@ START_TEST(refusals)
 
 	r.signed_headers = "host;x-missing";
 	ck_assert_int_eq(fn_sigv4_signature(&r, secret, out), -EINVAL);
+	r.signed_headers = "host;x-amz-date;Host";
+	ck_assert_int_eq(fn_sigv4_signature(&r, secret, out), -EINVAL);
 	r.signed_headers = "x-amz-date";
 	ck_assert_int_eq(fn_sigv4_signature(&r, secret, out), -EINVAL);
 }
