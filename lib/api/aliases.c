@@ -140,13 +140,10 @@ static bool versions_ok(struct fn_call *call, const char *function, const struct
 	return false;
 }
 
-/* An alias that has provisioned concurrency goes to one version. */
-static bool not_provisioned(struct fn_call *call, const char *function, const struct fn_alias *a)
+/* What an alias may be while it has provisioned concurrency is what it must be to get some. */
+static bool provisioned_ok(struct fn_call *call, const char *function, const struct fn_alias *a)
 {
-	if (!a->other_version || !fn_store_provisioned(call->api->cfg.store, function, a->name))
-		return true;
-	fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Alias with weights can not be used with Provisioned Concurrency");
-	return false;
+	return !fn_store_provisioned(call->api->cfg.store, function, a->name) || fn_call_alias_may_be_provisioned(call, function, a);
 }
 
 static void store_alias(struct fn_call *call, const char *function, struct fn_alias **a, unsigned status)
@@ -236,7 +233,7 @@ void fn_h_update_alias(struct fn_call *call)
 	a = fn_alias_clone(now);
 	if (!a)
 		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
-	else if (apply(call, in, a, false) && versions_ok(call, n.name, a) && not_provisioned(call, n.name, a))
+	else if (apply(call, in, a, false) && versions_ok(call, n.name, a) && provisioned_ok(call, n.name, a))
 		store_alias(call, n.name, &a, 200);
 }
 

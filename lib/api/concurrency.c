@@ -181,6 +181,25 @@ static const struct fn_provisioned *existing(struct fn_call *call, struct fn_nam
 	return p;
 }
 
+bool fn_call_alias_may_be_provisioned(struct fn_call *call, const char *function, const struct fn_alias *a)
+{
+	struct fn_store *store = call->api->cfg.store;
+	const struct fn_function *f = fn_store_get(store, function, a->version);
+
+	if (fn_streq(a->version, "$LATEST"))
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Provisioned Concurrency Configs cannot be applied to unpublished function versions.");
+	else if (f && f->snap_start)
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Provisioned Concurrency is not supported for SnapStart enabled functions.");
+	else if (a->other_version)
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Alias with weights can not be used with Provisioned Concurrency");
+	else if (fn_store_provisioned(store, function, a->version))
+		fn_reply_error(call, &FN_E_CONFLICT,
+			       "Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version");
+	else
+		return true;
+	return false;
+}
+
 /* A version has it by its number or through aliases, not both ways; it must be published, and an alias go to it alone. */
 static bool may_have(struct fn_call *call, const struct fn_name *n)
 {
@@ -191,24 +210,13 @@ static bool may_have(struct fn_call *call, const struct fn_name *n)
 	const char *after = NULL;
 	size_t got;
 
-	if (f && f->snap_start && !(a && fn_streq(a->version, "$LATEST"))) {
+	if (a)
+		return fn_call_alias_may_be_provisioned(call, n->name, a);
+	if (f && f->snap_start) {
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Provisioned Concurrency is not supported for SnapStart enabled functions.");
 		return false;
 	}
-	if (a && fn_streq(a->version, "$LATEST")) {
-		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Provisioned Concurrency Configs cannot be applied to unpublished function versions.");
-		return false;
-	}
-	if (a && a->other_version) {
-		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Alias with weights can not be used with Provisioned Concurrency");
-		return false;
-	}
-	if (a && fn_store_provisioned(store, n->name, a->version)) {
-		fn_reply_error(call, &FN_E_CONFLICT,
-			       "Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version");
-		return false;
-	}
-	while (!a && (got = fn_store_list_aliases(store, n->name, n->qualifier, after, page, FN_PAGE_MAX)) > 0) {
+	while ((got = fn_store_list_aliases(store, n->name, n->qualifier, after, page, FN_PAGE_MAX)) > 0) {
 		for (size_t i = 0; i < got; i++)
 			if (fn_store_provisioned(store, n->name, page[i]->name)) {
 				fn_reply_error(call, &FN_E_CONFLICT, "Version is pointed by a Provisioned Concurrency alias");

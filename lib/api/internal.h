@@ -78,6 +78,8 @@ void fn_h_code_signing(struct fn_call *call);
 void fn_h_get_concurrency(struct fn_call *call);
 void fn_h_put_concurrency(struct fn_call *call);
 void fn_h_delete_concurrency(struct fn_call *call);
+/* Can it have provisioned concurrency, as it is? Replies and returns false when not. */
+bool fn_call_alias_may_be_provisioned(struct fn_call *call, const char *function, const struct fn_alias *a);
 void fn_h_put_provisioned(struct fn_call *call);
 void fn_h_get_provisioned(struct fn_call *call); /* List=ALL: ListProvisionedConcurrencyConfigs */
 void fn_h_delete_provisioned(struct fn_call *call);

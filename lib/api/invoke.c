@@ -105,7 +105,8 @@ static bool client_context(struct fn_call *call, char **ret)
 			       FN_LIMIT_CLIENT_CONTEXT);
 		return false;
 	}
-	if (fn_base64_decode(h, strlen(h), &data, &len) < 0 || !fn_json_valid((char *)data, len, NULL)) {
+	if (fn_base64_decode(h, strlen(h), &data, &len) < 0 || !fn_json_valid((char *)data, len, NULL) ||
+	    data[strspn((char *)data, " \t\r\n")] != '{') {
 		fn_reply_error(call, &FN_E_INVALID_CONTENT, "Client context must be a valid Base64-encoded JSON object.");
 		return false;
 	}

@@ -52,8 +52,9 @@ class Invoke(Case):
         self.assertIn("1-5759e988-bd862e3fe1be46a994272793", h["Lambda-Runtime-Trace-Id"])
         self.assertEqual(json.loads(h["Lambda-Runtime-Client-Context"]), context)
         self.assertAlmostEqual(int(h["Lambda-Runtime-Deadline-Ms"]) / 1000, time.time() + 3, delta=1)
-        r = self.d.invoke(f, {}, headers={"X-Amz-Client-Context": "%%%"})
-        self.assertEqual((r.status, r.error_type), (400, "InvalidRequestContentException"))
+        for wrong in ("%%%", *(base64.b64encode(text).decode() for text in (b"[1]", b"hi", b'"text"', b" "))):
+            r = self.d.invoke(f, {}, headers={"X-Amz-Client-Context": wrong})
+            self.assertEqual((r.status, r.error_type), (400, "InvalidRequestContentException"), wrong)
         r = self.d.invoke(f, {}, headers={"X-Amz-Client-Context": "e" * 3600})
         self.assertEqual(r.status, 400)
 

@@ -58,6 +58,11 @@ class Provisioned(BotoCase):
         self.assertEqual(self.fails("InvalidParameterValueException", self.c.update_alias, FunctionName=f, Name="w", RoutingConfig=weights), WEIGHTS)
         self.assertEqual(self.fails("InvalidParameterValueException", self.c.update_alias, FunctionName=f, Name="w", FunctionVersion=two,
                                     RoutingConfig={"AdditionalVersionWeights": {one: 0.1}}), WEIGHTS)
+        move = lambda code, to: self.fails(code, self.c.update_alias, FunctionName=f, Name="w", FunctionVersion=to)
+        self.assertEqual(move("InvalidParameterValueException", "$LATEST"), "Provisioned Concurrency Configs cannot be applied to unpublished function versions.")
+        self.put(f, two)
+        self.assertEqual(move("ResourceConflictException", two), "Alias can't be used for Provisioned Concurrency configuration on an already Provisioned version")
+        self.c.delete_provisioned_concurrency_config(FunctionName=f, Qualifier=two)
         self.assertEqual(self.c.get_alias(FunctionName=f, Name="w")["RevisionId"], before["RevisionId"])
         self.c.update_alias(FunctionName=f, Name="w", FunctionVersion=two)
         self.c.delete_provisioned_concurrency_config(FunctionName=f, Qualifier="w")

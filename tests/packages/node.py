@@ -135,6 +135,45 @@ export const handler = async (event, context) => {
 import xray from 'aws-xray-sdk-core';
 export const handler = async () => xray.captureAsyncFunc('inner', async (s) => { s?.close(); return s?.name ?? 'none'; });
 """, equal("inner")),
+    node("esbuild", ["esbuild@0.28.2"], """
+import { transform } from 'esbuild';
+export const handler = async () => (await transform('const x: number = 1', { loader: 'ts' })).code;
+""", equal("const x = 1;\n")),
+    node("ffmpeg", ["@ffmpeg-installer/ffmpeg@1.1.0"], """
+import { execFileSync } from 'node:child_process';
+import { statSync } from 'node:fs';
+import ffmpeg from '@ffmpeg-installer/ffmpeg';
+export const handler = async () => {
+  execFileSync(ffmpeg.path, ['-y', '-f', 'lavfi', '-i', 'testsrc=d=1:s=64x64:r=5', '/tmp/out.mp4'], { stdio: 'pipe' });
+  return statSync('/tmp/out.mp4').size > 1000;
+};
+""", equal(True), memory=1024),
+    node("ws, worker_threads", ["ws@8.23.0"], """
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { WebSocketServer, WebSocket } from 'ws';
+export const handler = async () => {
+  const server = new WebSocketServer({ port: 8081 }).on('connection', (c) => c.send('hello'));
+  await once(server, 'listening');
+  const client = new WebSocket('ws://127.0.0.1:8081');
+  const [message] = await once(client, 'message');
+  client.terminate();
+  server.close();
+  const [sum] = await once(new Worker("require('worker_threads').parentPort.postMessage(6 * 7)", { eval: true }), 'message');
+  return [message.toString(), sum];
+};
+""", equal(["hello", 42])),
+    node("pino, pino-pretty in a thread", ["pino@10.4.0", "pino-pretty@13.2.0"], """
+import pino from 'pino';
+const log = pino({ transport: { target: 'pino-pretty' } });
+export const handler = async () => {
+  log.info('through a thread');
+  await new Promise((done) => log.flush(done));
+  return 'ok';
+};
+""", logged("through a thread", answers=["ok"])),
+    node("newrelic", ["newrelic@13.20.0"], "export const handler = async () => 'ok';\n", equal("ok"),
+         env={"NODE_OPTIONS": "--require newrelic", "NEW_RELIC_LICENSE_KEY": "x" * 40, "NEW_RELIC_SERVERLESS_MODE_ENABLED": "true", "NEW_RELIC_APP_NAME": "shop"}),
     node("bcrypt", ["bcrypt@6.0.0"], "import bcrypt from 'bcrypt';\nexport const handler = async () => bcrypt.compareSync('x', bcrypt.hashSync('x', 4));\n", equal(True)),
     node("pg", ["pg@8.23.1"], """
 import pg from 'pg';

@@ -249,6 +249,47 @@ def handler(e, c):
     plt.savefig(out)
     return [out.getvalue()[1:4].decode(), len(out.getvalue()) > 5000]
 """, equal(["PNG", True]), memory=1024, drop=["*/tests/*"]),
+    python("gevent", ["gevent==26.9.0"], """
+import gevent.monkey
+gevent.monkey.patch_all()
+import gevent, subprocess, time
+def handler(event, context):
+    began = time.monotonic()
+    gevent.joinall([gevent.spawn(time.sleep, 0.5) for _ in range(8)])
+    return [time.monotonic() - began < 2, subprocess.check_output(['echo', 'from a child']).decode()]
+""", equal([True, "from a child\n"])),
+    python("confluent-kafka", ["confluent-kafka==2.16.1"], """
+from confluent_kafka import Producer
+def handler(event, context):
+    p = Producer({'bootstrap.servers': '127.0.0.1:1'})
+    p.produce('orders', b'1')
+    return p.flush(0.1)
+""", equal(1)),
+    python("pyzmq", ["pyzmq==27.3.0"], """
+import zmq
+def handler(event, context):
+    z = zmq.Context.instance()
+    a, b = z.socket(zmq.PUSH), z.socket(zmq.PULL)
+    b.connect(f'tcp://127.0.0.1:{a.bind_to_random_port("tcp://127.0.0.1")}')
+    a.send(b'through')
+    return b.recv().decode()
+""", equal("through")),
+    python("shapely, pyproj", ["shapely==2.2.0", "pyproj==3.7.2"], """
+from pyproj import Transformer
+from shapely.geometry import Point
+def handler(event, context):
+    return [round(Point(0, 0).buffer(1).area, 2), [round(v) for v in Transformer.from_crs(4326, 3857).transform(48, 16)]]
+""", equal([3.14, [1781112, 6106855]])),
+    python("moto", ["moto[s3]==5.2.5"], """
+import boto3
+from moto import mock_aws
+@mock_aws
+def handler(event, context):
+    s3 = boto3.client('s3')
+    s3.create_bucket(Bucket='orders')
+    s3.put_object(Bucket='orders', Key='1', Body=b'one')
+    return s3.get_object(Bucket='orders', Key='1')['Body'].read().decode()
+""", equal("one"), memory=1024),
     python("duckdb", ["duckdb==2.0.1"], "import duckdb\ndef handler(e, c): return duckdb.sql(\"select sum(i)::int, date '2026-01-01' + 1 from range(10) t(i)\").fetchall()[0][0]", equal(45), memory=1024),
     python("aws-xray-sdk", ["aws-xray-sdk==2.15.0"], """
 from aws_xray_sdk.core import xray_recorder, patch_all
