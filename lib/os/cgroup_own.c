@@ -15,6 +15,8 @@
 #define DAEMON ".daemon"
 #define WEIGHT_V2 "1000" /* of 100, which a group has by itself */
 #define SHARES_V1 "10240" /* of 1024 */
+#define LEAVE_TRIES 200
+#define LEAVE_PAUSE_US 5000u
 
 static int move(int own_fd, const char *procs, pid_t pid)
 {
@@ -76,8 +78,12 @@ void fn_cg_own_leave(int own_fd, const char *instance)
 		return;
 	snprintf(dir, sizeof(dir), "%s" DAEMON, instance);
 	snprintf(procs, sizeof(procs), "%s/cgroup.procs", dir);
-	(void)move_listed(own_fd, procs, own_fd, "cgroup.procs");
-	(void)unlinkat(own_fd, dir, AT_REMOVEDIR);
+	for (int i = 0; i < LEAVE_TRIES; i++) { /* who is forked between the list and the removal, or is about to be reaped, holds it up */
+		(void)move_listed(own_fd, procs, own_fd, "cgroup.procs");
+		if (unlinkat(own_fd, dir, AT_REMOVEDIR) == 0 || errno != EBUSY)
+			return;
+		usleep(LEAVE_PAUSE_US);
+	}
 }
 
 void fn_cg_own_strip(const char *instance, char *path)
