@@ -296,7 +296,7 @@ class NatCase(unittest.TestCase):
         return {i: within(HOST, "cat", f"/proc/sys/net/ipv4/conf/{i}/forwarding").strip() for i in NO_FORWARDING}
 
     def assert_nothing_left(self, d):
-        wait_until("no process is left", lambda: not d.leftovers(), 20)
+        wait_until("no process is left", lambda: not d.leftovers())
         self.assertEqual(sorted(self.links()), ["eth0", "lo"])
         self.assertEqual(within(HOST, "nft", "list", "tables").strip(), "")
         self.assertEqual(self.forwarding(), NO_FORWARDING)
@@ -306,8 +306,8 @@ class NatCase(unittest.TestCase):
         for p in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(p, signal.SIGKILL)
-        d.process.wait(20)
-        wait_until("all are dead", lambda: not any(os.path.exists(f"/proc/{p}") and comm(p).startswith("fn") for p in pids), 20)
+        d.process.wait(100 * SLOW)
+        wait_until("all are dead", lambda: not any(os.path.exists(f"/proc/{p}") and comm(p).startswith("fn") for p in pids))
 
     def used(self, d):
         return d.doctor().get("Network", {}).get("used")  # None while fn-spawnd restarts

@@ -364,7 +364,7 @@ class StartedAhead(unittest.TestCase):
     def python(self, name, files, handler, **more):
         self.d.create(name, make_zip(files, {"escape": 0o755}), runtime="python3.11", handler=handler, **{"Timeout": 60, "MemorySize": 512, **more})
         self.addCleanup(self.d.delete, name)
-        wait_until("two have been started ahead", lambda: max([n for k, n in self.d.doctor()["Prepared"].items() if k.startswith("python3.11-")], default=0) >= 2, 60)
+        wait_until("two have been started ahead", lambda: max([n for k, n in self.d.doctor()["Prepared"].items() if k.startswith("python3.11-")], default=0) >= 2)
 
     def ahead(self, r):
         self.assertIsNone(r.error, r)
@@ -391,7 +391,7 @@ class StartedAhead(unittest.TestCase):
         """Where sandboxes do not pivot out of the namespace that they are cloned from, it must be empty: their old root is covered, not gone."""
         if tuple(map(int, os.uname().release.split(".")[:2])) < (6, 17):
             self.skipTest("a sandbox pivots out of it: Linux < 6.17 makes no /proc for another PID namespace")
-        wait_until("fn-spawnd makes sandboxes", lambda: self.d.doctor()["Prepared"].get("sandbox", 0) > 0, 60)
+        wait_until("fn-spawnd makes sandboxes", lambda: self.d.doctor()["Prepared"].get("sandbox", 0) > 0)
         pid = self.d.pids()["spawnd"][0]
         namespaces = {target: f"/proc/{pid}/fd/{fd}" for fd, target in descriptors(pid).items()}
         for own in (f"/proc/{pid}/ns/mnt", "/proc/self/ns/mnt"):
@@ -443,7 +443,7 @@ class StartedAhead(unittest.TestCase):
         held = []
         t = threading.Thread(target=lambda: held.append(self.d.invoke("holder" + self.version, {"mark": "holders-mark", "s": 50 * SLOW}, tail=True)))
         t.start()
-        wait_until("the holder holds", self.holding, 40)
+        wait_until("the holder holds", self.holding)
         looked = self.d.invoke("looker" + self.version, {"mark": "holders-"}, tail=True)
         os.unlink(self.holding()[0])
         t.join()
@@ -490,7 +490,7 @@ def handler(event, context):
         greedy = []
         t = threading.Thread(target=lambda: greedy.append(self.d.invoke("greedy" + self.version, {"n": 200000, "pairs": 100, "hold": True}).json))
         t.start()
-        wait_until("it has taken what it can", self.holding, 60)
+        wait_until("it has taken what it can", self.holding)
         modest = self.d.invoke("modest" + self.version, {"n": 10, "pairs": 1, "hold": False}).json
         os.unlink(self.holding()[0])
         t.join()
@@ -510,7 +510,7 @@ class FromASnapshot(StartedAhead):
                       **{"Timeout": 60, "MemorySize": 512, **more})
         self.addCleanup(self.d.delete, name)
         config = lambda: self.d.request("GET", f"/2015-03-31/functions/{name}/configuration?Qualifier=1").json
-        wait_until("it has its snapshot", lambda: config()["State"] != "Pending", 60)
+        wait_until("it has its snapshot", lambda: config()["State"] != "Pending")
         self.assertEqual((config().get("StateReason"), config()["SnapStart"]["OptimizationStatus"]), (None, "On"))
 
     def ahead(self, r):

@@ -49,10 +49,10 @@ class Install(unittest.TestCase):
         with open(d.log_path, "ab") as log:
             d.process = subprocess.Popen(["nsenter", f"--net=/run/netns/{netns}", os.path.join(self.prefix, "sbin/fnd"), "--listen", f"127.0.0.1:{d.port}", "--state", d.state, "--config", config],
                                          stdout=log, stderr=log, env=d.env, cwd="/")
-        wait_until("the installed fnd is ready", d.is_ready, 60)
+        wait_until("the installed fnd is ready", d.is_ready)
         helper = os.readlink(f"/proc/{d.pids()['spawnd'][0]}/exe")
         self.assertEqual(helper, os.path.join(self.prefix, "libexec/fnd/fn-spawnd"))
-        wait_until("fn-spawnd answers", lambda: d.doctor().get("Network"), 20)
+        wait_until("fn-spawnd answers", lambda: d.doctor().get("Network"))
         self.assertEqual(d.doctor()["Network"]["mode"], "nat")
         self.assertIn(f"(network.mode in {config})", [c["Detail"] for c in d.doctor()["Checks"] if c["Name"] == "network"][0])
         within = ["nsenter", f"--net=/run/netns/{netns}"]

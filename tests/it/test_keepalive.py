@@ -1,5 +1,5 @@
 """Idle environments: how long they are kept, which go first when memory is wanted, which are made before they are asked for."""
-import glob, os, re, time, unittest
+import glob, os, re, subprocess, time, unittest
 from harness import *
 
 BUDGET = 150  # MB: a native environment that has allocated 20 MB weighs about 22
@@ -14,7 +14,7 @@ class KeepAlive(unittest.TestCase):
 
     def use(self, d, name, mb=20):
         d.do(name, "alloc", mb=mb)
-        time.sleep(0.05 * SLOW)  # it is back for more
+        d.at_rest()
 
     def served(self, d, name):
         return d.do(name, "counter")["served"]
@@ -54,6 +54,9 @@ class KeepAlive(unittest.TestCase):
 
     def test_hybrid_makes_ahead(self):
         """Invoked every 4 s: after five rests it is known that nobody comes in between. An update does not make it forgotten."""
+        often(self.makes_ahead)  # of rests of other lengths, as on a busy machine, other things are learned
+
+    def makes_ahead(self):
         d = self.daemon(keep_alive={"policy": "hybrid", "bin_s": 1, "samples": 4}, freeze_grace_ms=50)
         d.create("tick")
         d.create("tock")
@@ -63,10 +66,10 @@ class KeepAlive(unittest.TestCase):
             time.sleep(4)
         before = self.served(d, "tick")
         d.do("tock", "echo")
-        wait_until("their environments have ended at once", lambda: not d.pids()["sandbox"], 2)
+        wait_until("their environments have ended at once", lambda: not d.pids()["sandbox"], 2.5)
         d.configure("tock", Timeout=5)
-        wait_until("another is there before it is asked for", lambda: d.pids()["sandbox"], 6)
-        time.sleep(0.2 * SLOW)  # it initialises
+        wait_until("another is there before it is asked for", lambda: d.pids()["sandbox"])
+        d.at_rest()
         r = d.invoke("tick", {"do": "counter"}, tail=True)
         self.assertEqual(r.json["served"], 1, f"a new one; the one before had served {before}")
         self.assertIn("ahead of the invocation", r.log)
@@ -75,7 +78,7 @@ class KeepAlive(unittest.TestCase):
         d.delete("tick")
         d.do("tock", "echo")
         wait_until("the updated one's has ended at once", lambda: not d.pids()["sandbox"], 2.5)
-        wait_until("another of it is made ahead", lambda: d.pids()["sandbox"], 6)
+        wait_until("another of it is made ahead", lambda: d.pids()["sandbox"])
 
     READS = """
 served = 0
@@ -98,17 +101,13 @@ def handler(event, context):
 
     def test_page_cache_goes_before_environments(self):
         with open("/proc/mounts") as f:
-            if any(l.split()[1:3] == ["/", "overlay"] for l in f):
-                self.skipTest("the state directory is in a tmpfs, as in the VM: its files are memory, not page cache")
-        for attempt in range(4):  # on a busy machine memory may be wanted before there was a moment to take it back
-            try:
-                return self.page_cache_goes_first()
-            except AssertionError:
-                if attempt == 3:
-                    raise
+            in_vm = any(l.split()[1:3] == ["/", "overlay"] for l in f)
+        if in_vm or subprocess.run(["stat", "-f", "-c", "%T", shared().state], stdout=subprocess.PIPE, text=True, check=True).stdout == "tmpfs\n":
+            self.skipTest("the state directory is in a tmpfs, as in the VM: its files are memory, not page cache")
+        often(self.page_cache_goes_first)  # on a busy machine memory may be wanted before there was a moment to take it back
 
     def page_cache_goes_first(self):
-        d = self.daemon(memory_budget_mb=180, keep_alive={"policy": "fixed"}, freeze_grace_ms=20, log={"level": "debug"})
+        d = self.daemon(memory_budget_mb=190, keep_alive={"policy": "fixed"}, freeze_grace_ms=20, log={"level": "debug"})
         for name in ("a", "b"):
             package = make_zip({"f.py": self.READS, "data": name.encode() * (40 << 20)})
             d.create(name, package, runtime="python3.11", handler="f.handler", MemorySize=256, Timeout=120)
@@ -116,17 +115,15 @@ def handler(event, context):
         for name in ("a", "b"):
             self.assertEqual(d.invoke(name, {"read": 1}).json, 1)
         sandboxes = d.pids()["sandbox"]
-        time.sleep(0.3 * SLOW)  # frozen
-        for i in range(4):  # not enough for all of them with two times 40 MB of page cache
+        d.at_rest()
+        for i in range(4):  # 180 MB with two times 40 MB of page cache: more than 7/8 of what there is, so that it goes; else the last one costs somebody his place
             d.create(f"more{i}", MemorySize=128, Timeout=60)
             self.use(d, f"more{i}")
-            time.sleep(0.3 * SLOW)  # off the path, it may take a moment
-        wait_until("page cache was taken back", lambda: d.log().count("page cache was taken back") >= 2, 5)
-        held = [int(x) for x in re.findall(r"environment of [ab] holds (\d+) KB", d.log())]
-        self.assertEqual(len(held), 2, d.log()[-2000:])
-        self.assertLess(max(held), 30 << 10)
+        held = lambda: [int(x) for x in re.findall(r"environment of [ab] holds (\d+) KB after its page cache was taken back", d.log())]
+        wait_until(lambda: d.log()[-2000:], lambda: len(held()) == 2, 20)
+        self.assertLess(max(held()), 30 << 10)
         d.create("last", MemorySize=128, Timeout=60)
-        self.use(d, "last", 4)  # weighs little
+        self.use(d, "last")
         self.assertTrue(set(sandboxes) <= set(d.pids()["sandbox"]), "nobody had to go")
         for name in ("a", "b"):
             self.assertEqual(d.invoke(name, {"read": 1}).json, 2)

@@ -12,7 +12,7 @@ class Lifecycle(unittest.TestCase):
         return d.start()
 
     def ends_clean(self, d):
-        wait_until("nothing is left", lambda: not d.leftovers(), 10)
+        wait_until("nothing is left", lambda: not d.leftovers())
 
     def test_functions_survive_a_restart(self):
         d = self.daemon()
@@ -59,14 +59,14 @@ class Lifecycle(unittest.TestCase):
         out = []
         t = threading.Thread(target=lambda: out.append(d.invoke("slow", {"do": "sleep", "ms": 1500})))
         t.start()
-        time.sleep(0.4)
+        d.under_way("slow")
         d.process.send_signal(signal.SIGTERM)
-        time.sleep(0.3)
-        with self.assertRaises(OSError):
-            d.request("GET", "/healthz", timeout=2)
+        wait_until("it drains", lambda: "stopping: " in d.log())
+        with self.assertRaises(ConnectionRefusedError):
+            d.request("GET", "/healthz")
         t.join()
         self.assertEqual((out[0].status, out[0].json), (200, {"slept": 1500}))
-        self.assertEqual(d.process.wait(20), 0)
+        self.assertEqual(d.process.wait(100 * SLOW), 0)
         self.ends_clean(d)
 
     def test_the_grace_has_an_end(self):
@@ -75,11 +75,11 @@ class Lifecycle(unittest.TestCase):
         out = []
         t = threading.Thread(target=lambda: out.append(d.invoke("stuck", {"do": "hang"})))
         t.start()
-        time.sleep(0.5)
+        d.under_way("stuck")
         began = time.monotonic()
         d.process.send_signal(signal.SIGTERM)
-        self.assertEqual(d.process.wait(30), 0)
-        self.assertLess(time.monotonic() - began, 5 * SLOW)
+        self.assertEqual(d.process.wait(100 * SLOW), 0)
+        self.assertLess(time.monotonic() - began, 50)  # before its own time is out
         t.join()
         self.assertEqual((out[0].status, out[0].error_type), (500, "ServiceException"))
         self.ends_clean(d)
@@ -92,24 +92,24 @@ class Lifecycle(unittest.TestCase):
         d.process.send_signal(signal.SIGSTOP)  # so that it learns of all this at once
         os.kill(pids["spawnd"][0], signal.SIGKILL)
         os.kill(pids["worker"][0], signal.SIGTERM)
-        wait_until("the worker has ended", lambda: not os.path.exists(f"/proc/{pids['worker'][0]}/exe"), 20)
+        wait_until("the worker has ended", lambda: not os.path.exists(f"/proc/{pids['worker'][0]}/exe"))
         d.process.send_signal(signal.SIGCONT)
-        self.assertEqual(d.process.wait(30 * SLOW), 0)
+        self.assertEqual(d.process.wait(100 * SLOW), 0)
         self.ends_clean(d)
 
     def test_kill_9_of_fn_spawnd(self):
         d = self.daemon()
-        d.create("f", Timeout=20)
+        d.create("f", Timeout=60)
         d.do("f", "echo")
         out = []
-        t = threading.Thread(target=lambda: out.append(d.invoke("f", {"do": "sleep", "ms": 5000})))
+        t = threading.Thread(target=lambda: out.append(d.invoke("f", {"do": "hang"})))
         t.start()
-        time.sleep(0.4)
+        d.under_way("f")
         os.kill(d.pids()["spawnd"][0], signal.SIGKILL)
         t.join()
         self.assertEqual((out[0].status, out[0].error_type), (500, "ServiceException"))
         self.assertRegex(out[0].json["Message"], "fn-spawnd")
-        wait_until("it serves again", lambda: d.invoke("f", {"a": 1}).status == 200, 10)
+        wait_until("it serves again", lambda: d.invoke("f", {"a": 1}).status == 200)
         self.assertEqual(d.stop(), 0)
         self.ends_clean(d)
 
@@ -118,7 +118,7 @@ class Lifecycle(unittest.TestCase):
         d.create("f")
         d.do("f", "echo")
         os.kill(d.pids()["worker"][0], signal.SIGKILL)
-        self.assertNotEqual(d.process.wait(20), 0)
+        self.assertEqual(d.process.wait(100 * SLOW), 1)
         self.ends_clean(d)
         d.start()
         self.assertEqual(d.invoke("f", {"a": 1}).json, {"a": 1})
@@ -157,7 +157,7 @@ class Lifecycle(unittest.TestCase):
             for pid in d.pids()["sandbox"]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            wait_until("gone", lambda: not d.pids()["sandbox"], 20)
+            wait_until("gone", lambda: not d.pids()["sandbox"])
             self.assertEqual(d.invoke("f", {"a": 1}).json, {"a": 1})
 
     def test_fifty_random_kills(self):
@@ -195,11 +195,11 @@ class Lifecycle(unittest.TestCase):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(rng.choice(chosen), signal.SIGKILL)
                 if kind in ("worker", "master"):
-                    d.process.wait(30)
+                    d.process.wait(100 * SLOW)
                     d.start()
             self.assertIsNone(d.process.poll(), d.log()[-4000:])
-            wait_until("it makes functions", lambda: d.create("after", expect=None).status == 201, 20)  # the last kill may have been a moment ago
-            wait_until("it serves", lambda: d.invoke("f", {"a": 1}).status == 200, 20)
+            wait_until("it makes functions", lambda: d.create("after", expect=None).status == 201)  # the last kill may have been a moment ago
+            wait_until("it serves", lambda: d.invoke("f", {"a": 1}).status == 200)
             self.assertEqual(d.invoke("after", {"a": 2}).json, {"a": 2})
         finally:
             stop.set()
@@ -212,7 +212,7 @@ class Lifecycle(unittest.TestCase):
     def test_one_daemon_per_state_directory(self):
         d = self.daemon()
         p = subprocess.run([os.path.join(BUILD, "fnd"), "--listen", f"127.0.0.1:{free_port()}", "--state", d.state, "--config", d.config_path], stdout=subprocess.PIPE,
-                           stderr=subprocess.PIPE, timeout=60)
+                           stderr=subprocess.PIPE, timeout=120)
         self.assertEqual(p.returncode, 1)
         self.assertIn(b"another fnd uses", p.stderr)
 
@@ -228,7 +228,7 @@ class Lifecycle(unittest.TestCase):
                 with open(path, "wb"):
                     pass
             d.start(wait=False)
-            self.assertNotEqual(d.process.wait(30 * SLOW), 0)
+            self.assertEqual(d.process.wait(100 * SLOW), 1)
             self.assertIn("db/fnd.db is missing, blobs has packages", d.log())
         os.rename(path + ".away", path)
         d.start()
@@ -239,7 +239,7 @@ class Lifecycle(unittest.TestCase):
         d.create("f")
         d.do("f", "echo")
         self.assertTrue(d.pids()["sandbox"])
-        wait_until("the idle environment has ended", lambda: not d.pids()["sandbox"], 5)
+        wait_until("the idle environment has ended", lambda: not d.pids()["sandbox"])
         self.assertEqual(d.groups(), [])
 
     def test_memory_budget_evicts_the_least_recently_used(self):
@@ -247,7 +247,7 @@ class Lifecycle(unittest.TestCase):
         for i in range(6):
             d.create(f"f{i}")
             d.do(f"f{i}", "alloc", mb=20)
-            time.sleep(0.05 * SLOW)  # it is back for more
+            d.at_rest()
         served = {i: d.do(f"f{i}", "counter")["served"] for i in (5, 0)}
         self.assertEqual(served[5], 2, "the last one used is still warm")
         self.assertEqual(served[0], 1, "the first one had to go")
@@ -258,10 +258,10 @@ class Lifecycle(unittest.TestCase):
         d.do("f", "echo")
         before = d.pids()["sandbox"]
         d.configure("f", Timeout=4)
-        wait_until("the old environment has ended", lambda: not set(before) & set(d.pids()["sandbox"]), 5)
+        wait_until("the old environment has ended", lambda: not set(before) & set(d.pids()["sandbox"]))
         d.do("f", "echo")
         d.delete("f")
-        wait_until("deleted: it has ended", lambda: not d.pids()["sandbox"], 5)
+        wait_until("deleted: it has ended", lambda: not d.pids()["sandbox"])
 
     def test_broken_configurations_are_refused_with_words(self):
         shared()
@@ -275,19 +275,19 @@ class Lifecycle(unittest.TestCase):
             path = "/tmp/fnd-broken.json"
             with open(path, "w") as f:
                 json.dump({**base, **config}, f)
-            p = subprocess.run([os.path.join(BUILD, "fnd"), "--state", "/nonexistent/x", "--config", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30)
+            p = subprocess.run([os.path.join(BUILD, "fnd"), "--state", "/nonexistent/x", "--config", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
             os.unlink(path)
             self.assertEqual(p.returncode, 1, config)
             self.assertIn(words, p.stderr.decode())
         for text, words in (("{", "line 1"), ("[]", "object"), ('{"listen":"127.0.0.1:1","listen":"x"}', "duplicate")):
             with open("/tmp/fnd-broken.json", "w") as f:
                 f.write(text)
-            p = subprocess.run([os.path.join(BUILD, "fnd"), "--config", "/tmp/fnd-broken.json", "--check-config"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30)
+            p = subprocess.run([os.path.join(BUILD, "fnd"), "--config", "/tmp/fnd-broken.json", "--check-config"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
             os.unlink("/tmp/fnd-broken.json")
             self.assertEqual(p.returncode, 1)
             self.assertIn(words, p.stderr.decode())
             self.assertIn("/tmp/fnd-broken.json", p.stderr.decode())
-        p = subprocess.run([os.path.join(BUILD, "fnd"), "--config", "/tmp/fnd-absent.json", "--check-config"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30)
+        p = subprocess.run([os.path.join(BUILD, "fnd"), "--config", "/tmp/fnd-absent.json", "--check-config"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
         self.assertEqual(p.returncode, 1)
         self.assertRegex(p.stderr.decode(), "^fnd: configuration: unable to open /tmp/fnd-absent.json: No such file")
 
@@ -298,7 +298,7 @@ class Lifecycle(unittest.TestCase):
         self.addCleanup(e.remove)
         e.port = d.port
         e.start(wait=False)
-        self.assertEqual(e.process.wait(20), 1)
+        self.assertEqual(e.process.wait(100 * SLOW), 1)
         self.assertIn("EADDRINUSE", e.log())
 
     def test_the_shipped_configuration_is_fine(self):
@@ -313,13 +313,14 @@ class Lifecycle(unittest.TestCase):
             db.execute("PRAGMA user_version=999")
             db.commit()
         d.start(wait=False)
-        self.assertEqual(d.process.wait(20), 1)
+        self.assertEqual(d.process.wait(100 * SLOW), 1)
         self.assertIn("newer", d.log())
 
     def test_not_as_an_ordinary_user(self):
         p = subprocess.run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", os.path.join(BUILD, "fnd"), "--state", "/tmp/x"], stdout=subprocess.PIPE,
                            stderr=subprocess.PIPE, cwd="/")
-        self.assertNotEqual(p.returncode, 0)
+        self.assertEqual(p.returncode, 1)
+        self.assertIn(b"root", p.stderr)
 
     def test_service_manager_is_told(self):
         import socket
@@ -332,4 +333,4 @@ class Lifecycle(unittest.TestCase):
             self.assertEqual(s.recv(100), b"READY=1")
             d.process.send_signal(signal.SIGTERM)
             self.assertEqual(s.recv(100), b"STOPPING=1")
-            self.assertEqual(d.process.wait(20), 0)
+            self.assertEqual(d.process.wait(100 * SLOW), 0)

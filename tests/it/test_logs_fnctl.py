@@ -36,8 +36,7 @@ class Fnctl(Case):
         self.assertEqual(first["CodeSha256"], second["CodeSha256"], "the same directory is the same package")
         self.assertIn("ctl", self.fnctl("list"))
         self.assertEqual(json.loads(self.fnctl("--output", "json", "get", "ctl"))["Configuration"]["MemorySize"], 512)
-        time.sleep(0.2)
-        self.assertIn("hello log", self.fnctl("logs", "ctl"))
+        wait_until("it is logged", lambda: "hello log" in self.fnctl("logs", "ctl"))
         self.assertIn("deleted", self.fnctl("delete", "ctl"))
 
     def test_exit_statuses_and_advice(self):
@@ -65,7 +64,7 @@ class Fnctl(Case):
     def test_log_tail_and_time(self):
         name = self.function()
         r = subprocess.run([os.path.join(BUILD, "fnctl"), "--endpoint", self.d.endpoint, "invoke", name, '{"do":"print","bytes":3,"newline":1}', "--log", "--time"],
-                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={}, timeout=60)
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={}, timeout=120)
         self.assertEqual(r.stdout, b'{"printed":4}')
         self.assertRegex(r.stderr.decode(), r"START RequestId.*\nxxx\nEND (.*\n)*REPORT.*\nRequestId: \S+ Cold Start: .*\n[\d.]+ ms\n")
 
@@ -76,7 +75,7 @@ class Fnctl(Case):
         wait_until("it is logged", lambda: "third" in self.d.request("GET", f"/_fnd/logs/{f}?cursor=0").json["Text"])
         self.assertRegex(self.d.request("GET", f"/_fnd/logs/{f}?cursor=0").json["Text"], r"\n\S+Z first\rsecond\rthird\n\S+Z END ")
         self.assertRegex(self.fnctl("logs", f), r"\n\S+Z first\nsecond\nthird\n\S+Z END ")
-        r = subprocess.run([os.path.join(BUILD, "fnctl"), "--endpoint", self.d.endpoint, "invoke", f, "{}", "--log"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={}, timeout=60)
+        r = subprocess.run([os.path.join(BUILD, "fnctl"), "--endpoint", self.d.endpoint, "invoke", f, "{}", "--log"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={}, timeout=120)
         self.assertIn(b"\nfirst\nsecond\nthird\nEND ", r.stderr)
 
     def test_following(self):
@@ -84,12 +83,12 @@ class Fnctl(Case):
         self.d.do(name, "echo")
         p = subprocess.Popen([os.path.join(BUILD, "fnctl"), "--endpoint", self.d.endpoint, "logs", name, "-f", "--tail", "1"], stdout=subprocess.PIPE, env={})
         try:
-            time.sleep(0.5)
+            self.assertIn(" RequestId: ", p.stdout.readline().decode())  # the last line there is: from here on it follows
             self.d.do(name, "print", bytes=5, newline=1)
             lines = []
             t = threading.Thread(target=lambda: [lines.append(p.stdout.readline().decode()) for _ in range(4)])
             t.start()
-            t.join(10 * SLOW)
+            t.join(PATIENCE)
             self.assertTrue(any("xxxxx" in l for l in lines), lines)
         finally:
             p.terminate()
@@ -129,22 +128,22 @@ class Logs(Case):
         f = self.function()
         self.assertEqual(self.read(f)["Text"], "")
         self.d.do(f, "echo")
-        wait_until("lines", lambda: "REPORT" in self.read(f)["Text"], 3)
+        wait_until("lines", lambda: "REPORT" in self.read(f)["Text"])
         first = self.read(f)
         self.assertEqual(self.read(f, first["Cursor"])["Text"], "")
         began = time.monotonic()
         t = threading.Timer(0.5, lambda: self.d.do(f, "echo"))
         t.start()
-        more = self.read(f, first["Cursor"], wait=10)
+        more = self.read(f, first["Cursor"], wait=60)
         t.join()
         self.assertIn("START", more["Text"])
-        self.assertTrue(0.4 < time.monotonic() - began < 5 * SLOW)
+        self.assertTrue(0.4 < time.monotonic() - began < 50)
         self.assertEqual(self.read(f, more["Cursor"] + 10**12)["Text"][:0], "")
 
     def test_bytes_that_are_no_text(self):
         f = self.python("import sys\ndef handler(e, c):\n    sys.stdout.buffer.write(bytes(range(256)) + b'end\\n')\n    sys.stdout.flush()\n")
         self.d.invoke(f, {})
-        wait_until("logged", lambda: "end" in self.read(f)["Text"], 3)
+        wait_until("logged", lambda: "end" in self.read(f)["Text"])
 
     def test_rotation_keeps_cursors_valid(self):
         d = shared({"log": {"max_bytes": 65536, "files": 2}})
@@ -152,8 +151,9 @@ class Logs(Case):
         self.addCleanup(d.delete, "rotating")
         for _ in range(8):
             d.do("rotating", "print", bytes=40000, newline=1)
-        time.sleep(0.3)
-        r = d.request("GET", "/_fnd/logs/rotating?cursor=0&max=8000000").json
+        rotated = lambda: d.request("GET", "/_fnd/logs/rotating?cursor=0&max=8000000").json
+        wait_until("the last one is logged", lambda: "REPORT" in rotated()["Text"])
+        r = rotated()
         self.assertTrue(0 < len(r["Text"]) < 300000)
         self.assertIn("REPORT", r["Text"])
         files = os.listdir(os.path.join(d.state, "logs/rotating"))

@@ -10,7 +10,7 @@ class Client:
     """A connection that stays."""
 
     def __init__(self, d):
-        self.c = http.client.HTTPConnection("127.0.0.1", d.port, timeout=60 * SLOW)
+        self.c = http.client.HTTPConnection("127.0.0.1", d.port, timeout=120 * SLOW)
 
     def request(self, method, path, body=None, headers=None):
         self.c.request(method, path, body=json.dumps(body) if isinstance(body, dict) else body, headers=headers or {})
@@ -22,12 +22,6 @@ class Client:
 
     def close(self):
         self.c.close()
-
-
-def metric(d, name, **labels):
-    want = ",".join(f'{k}="{v}"' for k, v in labels.items())
-    m = re.search(rf"^{name}{{{want}}} (\S+)$", d.request("GET", "/_fnd/metrics").body.decode(), re.M)
-    return float(m.group(1)) if m else None
 
 
 def by_loop(d):
@@ -72,9 +66,9 @@ class Elsewhere(Base):
         for i in range(60):
             r = clients[i % 4].invoke("f", {"do": "echo", "i": i})
             self.assertEqual((r.status, r.json.get("i")), (200, i))
-        self.assertEqual(metric(d, "fnd_cold_starts_total", function="f"), 1, "what idles in another loop is asked back before another is started")
-        self.assertEqual(metric(d, "fnd_invocations_total", function="f"), 60)
-        self.assertEqual(metric(d, "fnd_concurrent_executions", function="f"), 0)
+        self.assertEqual(d.metric("fnd_cold_starts_total", function="f"), 1, "what idles in another loop is asked back before another is started")
+        self.assertEqual(d.metric("fnd_invocations_total", function="f"), 60)
+        self.assertEqual(d.metric("fnd_concurrent_executions", function="f"), 0)
         loops = by_loop(d)
         self.assertEqual(len(loops), 3)
         self.assertGreater(min(loops), 5, "all of them took part")
@@ -90,9 +84,9 @@ class Elsewhere(Base):
         statuses = [r.status for rs in got for r in rs]
         self.assertEqual(set(statuses), {200, 429})
         self.assertIn("ReservedFunctionConcurrentInvocationLimitExceeded", next(r for rs in got for r in rs if r.status == 429).json["Reason"])
-        self.assertEqual(metric(d, "fnd_cold_starts_total", function="one"), 1)
-        self.assertEqual(metric(d, "fnd_throttles_total", function="one"), statuses.count(429))
-        self.assertEqual(metric(d, "fnd_invocations_total", function="one"), 30 + statuses.count(200))
+        self.assertEqual(d.metric("fnd_cold_starts_total", function="one"), 1)
+        self.assertEqual(d.metric("fnd_throttles_total", function="one"), statuses.count(429))
+        self.assertEqual(d.metric("fnd_invocations_total", function="one"), 30 + statuses.count(200))
         self.assertEqual(d.request("PUT", "/2017-10-31/functions/one/concurrency", {"ReservedConcurrentExecutions": 0}).status, 200)
         for c in clients:  # at once, in all loops
             self.assertEqual(c.invoke("one", {"do": "echo"}).status, 429)
@@ -132,7 +126,7 @@ class Elsewhere(Base):
         others = self.clients(d, n)
         [c.request("GET", "/healthz") for c in others]
         self.assertEqual([s for s, _ in self.together(d, others, "b", {"do": "echo"})], [200] * n)
-        self.assertEqual(metric(d, "fnd_throttles_total", function="b"), 0)
+        self.assertEqual(d.metric("fnd_throttles_total", function="b"), 0)
 
     def test_many_at_once_get_what_idles_in_another_loop(self):
         n = 24
@@ -141,33 +135,30 @@ class Elsewhere(Base):
         clients, others = self.clients(d, n), self.clients(d, n)
         [c.request("GET", "/healthz") for c in clients + others]
         self.at_once(n, lambda i: clients[i].invoke("f", {"do": "sleep", "ms": 500}))
-        made = metric(d, "fnd_cold_starts_total", function="f")
+        made = d.metric("fnd_cold_starts_total", function="f")
         got = self.together(d, clients, "f", {"do": "sleep", "ms": 500})
         self.assertEqual([s for s, _ in got], [200] * n)
         self.assertEqual([s for s, _ in self.together(d, others, "f", {"do": "echo"})], [200] * n)
-        self.assertEqual(metric(d, "fnd_cold_starts_total", function="f"), made)
+        self.assertEqual(d.metric("fnd_cold_starts_total", function="f"), made)
 
     def test_an_update_holds_everywhere_once_it_is_answered(self):
         d = self.daemon()
         d.create_python("f", "N = 0\ndef handler(event, context):\n    return N", MemorySize=512)
-        state, end = {"n": 0}, time.monotonic() + 3 * SLOW
+        state, over = {"n": 0}, threading.Event()
 
         def update():
-            n = 0
-            while time.monotonic() < end:
-                n += 1
-                d.settled("f")
+            d.settled("f")
+            for n in range(1, 11):
                 zip64 = base64.b64encode(make_zip({"f.py": f"N = {n}\ndef handler(event, context):\n    return N"})).decode()
                 r = d.request("PUT", "/2015-03-31/functions/f/code", {"ZipFile": zip64})
                 self.assertEqual(r.status, 200, r)
                 d.settled("f")
                 state["n"] = n
                 time.sleep(0.1)
-            return n
 
         def invoke():
             c, n = Client(d), 0
-            while time.monotonic() < end:
+            while not over.is_set() or n < 30:
                 least = state["n"]
                 r = c.invoke("f")
                 self.assertEqual((r.status, r.error), (200, None), r)
@@ -176,11 +167,14 @@ class Elsewhere(Base):
             c.close()
             return n
 
-        updates, *invocations = self.at_once(5, lambda i: update() if i == 0 else invoke())
-        self.assertGreater(updates, 2)
-        self.assertGreater(sum(invocations), 100)
-        self.assertEqual(metric(d, "fnd_invocations_total", function="f"), sum(invocations))
-        self.assertEqual(metric(d, "fnd_errors_total", function="f"), 0)
+        def both(i):
+            try:
+                return invoke() if i else update()
+            finally:
+                over.set()
+        invocations = self.at_once(5, both)[1:]
+        self.assertEqual(d.metric("fnd_invocations_total", function="f"), sum(invocations))
+        self.assertEqual(d.metric("fnd_errors_total", function="f"), 0)
 
     def test_versions_and_weights(self):
         d = self.daemon()
@@ -203,13 +197,13 @@ class Elsewhere(Base):
 
     def test_deaths(self):
         d = self.daemon()
-        d.create("f", Timeout=3, MemorySize=256)
-        d.create("roomy", Timeout=60, MemorySize=512)  # filling it may take longer than f may
+        d.create("f", Timeout=100, MemorySize=512)
+        d.create("short", Timeout=3, MemorySize=256)
         c, other = self.clients(d, 2)
         wanted = {"crash": "Runtime.ExitError", "hang": "Sandbox.Timedout", "oom": "Runtime.OutOfMemory", "kill": "Runtime.ExitError"}
         for what, error in wanted.items():
-            f = "roomy" if what == "oom" else "f"
-            self.assertEqual(c.invoke(f, {"do": "echo", "n": 1}).json["n"], 1)
+            f = "short" if what == "hang" else "f"
+            self.assertEqual(c.invoke("f", {"do": "echo", "n": 1}).json["n"], 1)
             r = c.invoke(f, {"do": what}, headers={"X-Amz-Log-Type": "Tail"})
             self.assertEqual((r.status, r.error, r.json["errorType"]), (200, "Unhandled", error), what)
             self.assertIn("START RequestId: " + r.headers["x-amzn-requestid"], r.log)
@@ -267,7 +261,7 @@ class Elsewhere(Base):
         self.assertEqual(c.request("DELETE", "/2015-03-31/functions/f").status, 204)
         for client in (c, other):
             self.assertEqual(client.invoke("f", {"do": "echo"}).status, 404)
-        wait_until("its environments are gone", lambda: not d.pids()["sandbox"] and not d.groups(), 10)
+        wait_until("its environments are gone", lambda: not d.pids()["sandbox"] and not d.groups())
 
     def test_a_function_deleted_meanwhile_is_not_found(self):
         """Also by an invocation that was on its way back to the first loop."""
@@ -283,10 +277,15 @@ class Elsewhere(Base):
                     statuses.add(r.status if r.status != 404 else (r.headers["x-amzn-errortype"], r.json["Message"]))
                 return statuses
             clients = self.clients(d, 8)
-            end = threading.Timer(0.2, lambda: (d.delete(name), deleted.set()))
-            end.start()
-            statuses = set().union(*self.at_once(8, lambda n: use(clients[n])))
-            end.join()
+
+            def delete(name=name, deleted=deleted):
+                try:
+                    wait_until("some were served", lambda: (d.metric("fnd_invocations_total", function=name) or 0) >= 20)
+                    d.delete(name)
+                finally:
+                    deleted.set()
+                return set()
+            statuses = set().union(*self.at_once(9, lambda n: use(clients[n]) if n < 8 else delete()))
             self.assertIn(200, statuses)
             self.assertLessEqual(statuses, {200, ("ResourceNotFoundException", f"Function not found: arn:aws:lambda:us-east-1:000000000000:function:{name}:$LATEST")})
 
@@ -298,7 +297,7 @@ class Elsewhere(Base):
             for _ in range(3):
                 self.assertEqual(c.invoke(f"f{i}", {"do": "echo"}).status, 200)
             self.assertEqual(d.delete(f"f{i}").status, 204)
-        wait_until("their environments are gone", lambda: not d.pids()["sandbox"] and not d.groups(), 10)
+        wait_until("their environments are gone", lambda: not d.pids()["sandbox"] and not d.groups())
         self.assertEqual(os.listdir(os.path.join(d.state, "logs")), [])
 
     def test_bad_requests_and_large_ones(self):
@@ -324,16 +323,16 @@ class Elsewhere(Base):
                 body = json.dumps({"do": "sleep", "ms": 50})
                 s.sendall(f"POST /2015-03-31/functions/f/invocations HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
                 time.sleep(0.01)
-        wait_until("all of them ended", lambda: metric(d, "fnd_concurrent_executions", function="f") == 0)
-        self.assertEqual(metric(d, "fnd_invocations_total", function="f"), 11)
+        wait_until("all of them ended", lambda: d.metric("fnd_concurrent_executions", function="f") == 0)
+        self.assertEqual(d.metric("fnd_invocations_total", function="f"), 11)
 
     def test_idle_ones_are_frozen_and_end(self):
         d = self.daemon({"idle_timeout_s": 1, "keep_alive": {"policy": "fixed"}})
         d.create("f")
         clients = self.clients(d, 6)
-        self.at_once(6, lambda i: clients[i].invoke("f", {"do": "sleep", "ms": 100}))
-        self.assertEqual(len({os.path.basename(g) for g in d.groups()}), 6)
-        wait_until("all have ended", lambda: not d.groups(), 10)
+        self.at_once(6, lambda i: clients[i].invoke("f", {"do": "sleep", "ms": 1000}))
+        self.assertEqual(d.metric("fnd_cold_starts_total", function="f"), 6)
+        wait_until("all have ended", lambda: not d.groups())
         self.assertEqual(clients[0].invoke("f", {"do": "echo"}).status, 200)
 
 
@@ -348,11 +347,10 @@ class Ends(Base):
         d.create("slow", Timeout=20)
         clients = self.clients(d, 6)
         self.at_once(6, lambda i: clients[i].invoke("slow", {"do": "echo"}))
-        threading.Timer(0.5, lambda: d.process.send_signal(signal.SIGTERM)).start()
-        got = self.at_once(6, lambda i: clients[i].invoke("slow", {"do": "sleep", "ms": 1500}) if i else time.sleep(0))
-        self.assertEqual([(r.status, r.json, r.headers["connection"]) for r in got[1:]], [(200, {"slept": 1500}, "close")] * 5)
-        self.assertEqual(d.process.wait(20 * SLOW), 0)
-        wait_until("nothing is left", lambda: not d.leftovers(), 10)
+        got = self.at_once(6, lambda i: clients[i].invoke("slow", {"do": "sleep", "ms": 2500}) if i else (d.under_way("slow", 5), d.process.send_signal(signal.SIGTERM)))
+        self.assertEqual([(r.status, r.json, r.headers["connection"]) for r in got[1:]], [(200, {"slept": 2500}, "close")] * 5)
+        self.assertEqual(d.process.wait(100 * SLOW), 0)
+        wait_until("nothing is left", lambda: not d.leftovers())
 
     def test_nobody_begins_to_wait_for_logs_while_it_drains(self):
         d = self.daemon({"drain_grace_s": 900})
@@ -363,7 +361,7 @@ class Ends(Base):
         got = []
         t = threading.Thread(target=lambda: got.append(busy.invoke("f", {"do": "sleep", "ms": 3000})))
         t.start()
-        wait_until("it runs", lambda: metric(d, "fnd_concurrent_executions", function="f") == 1)
+        wait_until("it runs", lambda: d.metric("fnd_concurrent_executions", function="f") == 1)
         d.process.send_signal(signal.SIGTERM)
         wait_until("it drains", lambda: "stopping: " in d.log())
         began = time.monotonic()
@@ -372,31 +370,29 @@ class Ends(Base):
         self.assertLess(time.monotonic() - began, 50)
         t.join()
         self.assertEqual(got[0].status, 200)
-        self.assertEqual(d.process.wait(20 * SLOW), 0)
+        self.assertEqual(d.process.wait(100 * SLOW), 0)
 
     def test_the_grace_has_an_end(self):
         d = self.daemon({"drain_grace_s": 1})
         d.create("stuck", Timeout=60)
         clients = self.clients(d, 3)
-        threading.Timer(0.5, lambda: d.process.send_signal(signal.SIGTERM)).start()
-        got = self.at_once(3, lambda i: clients[i].invoke("stuck", {"do": "hang"}))
-        self.assertEqual([(r.status, r.error_type) for r in got], [(500, "ServiceException")] * 3)
-        self.assertEqual(d.process.wait(20 * SLOW), 0)
-        wait_until("nothing is left", lambda: not d.leftovers(), 10)
+        got = self.at_once(4, lambda i: clients[i].invoke("stuck", {"do": "hang"}) if i < 3 else (d.under_way("stuck", 3), d.process.send_signal(signal.SIGTERM)))
+        self.assertEqual([(r.status, r.error_type) for r in got[:3]], [(500, "ServiceException")] * 3)
+        self.assertEqual(d.process.wait(100 * SLOW), 0)
+        wait_until("nothing is left", lambda: not d.leftovers())
 
     def test_kill_9_of_fn_spawnd(self):
         d = self.daemon()
         d.create("f", Timeout=60)
         clients = self.clients(d, 6)
         self.at_once(6, lambda i: clients[i].invoke("f", {"do": "echo"}))
-        threading.Timer(0.5, lambda: os.kill(d.pids()["spawnd"][0], signal.SIGKILL)).start()
-        got = self.at_once(4, lambda i: clients[i].invoke("f", {"do": "hang"}))
-        self.assertEqual([(r.status, r.error_type) for r in got], [(500, "ServiceException")] * 4)
-        wait_until("it serves again", lambda: clients[5].invoke("f", {"do": "echo"}).status == 200, 20)
+        got = self.at_once(5, lambda i: clients[i].invoke("f", {"do": "hang"}) if i < 4 else (d.under_way("f", 4), os.kill(d.pids()["spawnd"][0], signal.SIGKILL)))
+        self.assertEqual([(r.status, r.error_type) for r in got[:4]], [(500, "ServiceException")] * 4)
+        wait_until("it serves again", lambda: clients[5].invoke("f", {"do": "echo"}).status == 200)
         for c in clients:
             self.assertEqual(c.invoke("f", {"do": "echo"}).status, 200)
         self.assertEqual(d.stop(), 0)
-        wait_until("nothing is left", lambda: not d.leftovers(), 10)
+        wait_until("nothing is left", lambda: not d.leftovers())
 
 
 class Shared(Base):
@@ -421,10 +417,10 @@ class Shared(Base):
                 break
         else:
             self.fail(f"{first} in the first loop, {second} in the second")
-        n = metric(d, "fnd_invocations_total", function="f")
-        self.assertGreater(n, 1000)
-        self.assertEqual(metric(d, "fnd_errors_total", function="f"), 0)
-        self.assertEqual(metric(d, "fnd_concurrent_executions", function="f"), 0)
+        n = d.metric("fnd_invocations_total", function="f")
+        self.assertGreater(n, 100)
+        self.assertEqual(d.metric("fnd_errors_total", function="f"), 0)
+        self.assertEqual(d.metric("fnd_concurrent_executions", function="f"), 0)
 
     def test_updates_under_load_drop_nothing(self):
         d = self.daemon({"loops": 3, "loops_share_percent": 1})
@@ -433,23 +429,21 @@ class Shared(Base):
         end = threading.Event()
 
         def change():
-            n = 0
-            while not end.wait(0.15):
-                n += 1
-                d.settled("f")
-                self.assertEqual(d.request("PUT", "/2015-03-31/functions/f/configuration", {"Description": str(n), "MemorySize": 1769 + n % 2}).status, 200)
-            return n
-
-        def run(i):
             try:
-                return self.load(d, "fg"[i % 2], 16, 3)
+                for n in range(10):
+                    d.configure("f", Description=str(n), MemorySize=1769 + n % 2)
+                    time.sleep(0.15)
             finally:
                 end.set()
-        changes, *loads = self.at_once(3, lambda i: change() if i == 0 else run(i))
-        self.assertEqual([l["errors"] for l in loads], [0, 0], loads)
-        self.assertGreater(changes, 2)
+
+        def run(i):
+            loads = []
+            while not end.is_set():
+                loads.append(self.load(d, "fg"[i % 2], 16, 1))
+            return [l for l in loads if l["errors"]]
+        self.assertEqual(self.at_once(3, lambda i: change() if i == 0 else run(i))[1:], [[], []])
         for f in ("f", "g"):
-            self.assertEqual(metric(d, "fnd_errors_total", function=f), 0)
+            self.assertEqual(d.metric("fnd_errors_total", function=f), 0)
 
     def test_one_loop_where_environments_are_frozen_at_once(self):
         d = self.daemon({"freeze_grace_ms": 0})

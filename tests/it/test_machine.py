@@ -92,7 +92,7 @@ class Machine(Case):
 
     def find(self, memory):
         f = self.function(f"t-{memory}", make_zip({"f.py": PYTHON}), runtime="python3.11", handler="f.find", MemorySize=memory, Timeout=60)
-        wait_until("it is made ahead", self.made_ahead, 30)
+        wait_until("it is made ahead", self.made_ahead)
         r = self.d.invoke(f, {}, tail=True)
         self.assertIsNone(r.error, r)
         self.assertIn(self.HOW, r.log)

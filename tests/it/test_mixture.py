@@ -55,18 +55,18 @@ class Mixture(unittest.TestCase):
         self.assertEqual(len(done), total)
         # leaks: everything ends with its environment
         d.delete("mix")
-        wait_until("all environments are gone", lambda: not d.pids()["sandbox"] and not d.groups(), 20)
-        wait_until("the stock is full", lambda: d.doctor()["Prepared"]["sandbox"] == 8, 20)
+        wait_until("all environments are gone", lambda: not d.pids()["sandbox"] and not d.groups())
+        wait_until("the stock is full", lambda: d.doctor()["Prepared"]["sandbox"] == 8)
         base = {p: len(descriptors(p)) for p in (worker, spawnd)}
         d.create("again")
         for _ in range(3):
             for _ in range(5):
                 d.invoke("again", {"do": "crash"})
         d.delete("again")
-        wait_until("gone", lambda: not d.pids()["sandbox"] and not d.groups(), 20)
-        wait_until("the stock is full", lambda: d.doctor()["Prepared"]["sandbox"] == 8, 20)
+        wait_until("gone", lambda: not d.pids()["sandbox"] and not d.groups())
+        wait_until("the stock is full", lambda: d.doctor()["Prepared"]["sandbox"] == 8)
         for p in (worker, spawnd):  # a leak stays; the stock's upkeep opens and closes
-            wait_until(lambda: f"no more than {base[p]} + 2 descriptors of {comm(p)}: {descriptors(p)}", lambda: len(descriptors(p)) <= base[p] + 2, 5)
+            wait_until(lambda: f"no more than {base[p]} + 2 descriptors of {comm(p)}: {descriptors(p)}", lambda: len(descriptors(p)) <= base[p] + 2)
         with open(f"/proc/{spawnd}/mounts") as f:
             self.assertLess(len(f.readlines()), 20)
         if not SANITIZED:

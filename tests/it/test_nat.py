@@ -26,13 +26,13 @@ class Nat(NatCase):
         """Sandboxes, and Python processes in them, are on the network before a function is known."""
         config = {**self.config(), "prepared_least": 3, "prepared_most": 8, "prestarted_least": 1, "prestarted_most": 4}
         d = self.daemon(config=config)
-        wait_until("some are ready", lambda: (d.doctor().get("Prepared") or {}).get("sandbox", 0) >= 3 and self.used(d) >= 3, 20)
+        wait_until("some are ready", lambda: (d.doctor().get("Prepared") or {}).get("sandbox", 0) >= 3 and self.used(d) >= 3)
         self.function(d, "f")
         for _ in range(2):
             r = d.invoke("f", {"do": "fetch", "url": f"http://{SITE_NAME}/"}, tail=True)
             self.assertEqual(r.json, HOST_ADDR)
             d.configure("f", Environment={"Variables": {"AGAIN": "1"}})
-            wait_until("a process waits", lambda: any(n for k, n in d.doctor()["Prepared"].items() if k.startswith("python3.11-")), 20)
+            wait_until("a process waits", lambda: any(n for k, n in d.doctor()["Prepared"].items() if k.startswith("python3.11-")))
         self.assertIn("net 0.00 ms", r.log)
         self.stop(d)
 
@@ -69,7 +69,7 @@ class Nat(NatCase):
                 socket.create_connection(tuple(h.split(":")), 5).close()
         # nor does anybody come in: not from the internet, not from the host
         for ns in (WORLD, HOST):
-            with in_netns(ns), self.assertRaises(OSError, msg=ns):
+            with in_netns(ns), self.assertRaises(TimeoutError, msg=ns):  # dropped
                 socket.create_connection((a, 7000), 2).close()
         ports = within(HOST, "bridge", "-d", "link", "show")
         self.assertEqual((ports.count("master fnd0") >= 2, ports.count("isolated on")), (True, ports.count("master fnd0")), ports)
@@ -143,11 +143,11 @@ class Nat(NatCase):
         self.assertEqual((r.status, r.error_type), (500, "ServiceException"), r)
         self.assertRegex(r.json["Message"], r"nat: address: all 5 addresses of 10\.77\.0\.0/29 are in use")
         d.delete(names[0])
-        wait_until("an address is free again", lambda: self.used(d) == 4, 20)
+        wait_until("an address is free again", lambda: self.used(d) == 4)
         self.assertIn(self.call(d, names[5]), first)
         for n in names[1:]:
             d.delete(n)
-        wait_until("all are free again", lambda: self.used(d) == 0, 20)
+        wait_until("all are free again", lambda: self.used(d) == 0)
         self.assertEqual(sorted(self.links()), ["eth0", "fnsmall", "lo"])
         self.stop(d)
 
@@ -163,7 +163,7 @@ class Nat(NatCase):
         self.assertEqual((ahead(), self.used(d)), (0, 5))
         for i in range(5):
             d.delete(f"f{i}")
-        wait_until("one is made ahead again", lambda: (ahead(), self.used(d)) == (1, 1), 20)
+        wait_until("one is made ahead again", lambda: (ahead(), self.used(d)) == (1, 1))
         self.stop(d)
 
     def test_what_is_made_ahead_for_others_gives_its_address_to_a_request(self):
@@ -171,7 +171,7 @@ class Nat(NatCase):
         self.function(d, "python")
         self.call(d, "python")
         ahead = lambda: sum(d.doctor()["Prepared"].values())
-        wait_until("a runtime is started ahead", lambda: ahead() == 1, 30)
+        wait_until("a runtime is started ahead", lambda: ahead() == 1)
         for i in range(3):
             d.create(f"f{i}")
             d.do(f"f{i}", "echo")
@@ -193,7 +193,7 @@ class Nat(NatCase):
             self.function(d, "f")
             seen.append(self.call(d, "f"))
             d.delete("f")
-            wait_until("it is gone", lambda: self.used(d) == 0, 20)
+            wait_until("it is gone", lambda: self.used(d) == 0)
         self.assertEqual(len(set(seen)), 3, seen)
 
     def test_cold_start_tells_the_network_apart(self):
@@ -208,14 +208,14 @@ class Nat(NatCase):
         self.function(d, "f")
         self.call(d, "f")
         for _ in range(3):
-            wait_until("fn-spawnd is there", lambda: d.pids()["spawnd"], 20)
+            wait_until("fn-spawnd is there", lambda: d.pids()["spawnd"])
             before = d.pids()["spawnd"]
             os.kill(before[0], signal.SIGKILL)
             # the old sandbox may answer for a moment more, and then there is none: only once fn-spawnd is replaced the answer is a new one's
-            wait_until("another fn-spawnd", lambda: d.pids()["spawnd"] not in ([], before), 20)
-            wait_until("it reaches out again", lambda: d.invoke("f", {"do": "fetch", "url": f"http://{SITE}/"}).body == f'"{HOST_ADDR}"'.encode(), 20)
+            wait_until("another fn-spawnd", lambda: d.pids()["spawnd"] not in ([], before))
+            wait_until("it reaches out again", lambda: d.invoke("f", {"do": "fetch", "url": f"http://{SITE}/"}).body == f'"{HOST_ADDR}"'.encode())
         # not one: a request that comes before the last one's sandbox is idle starts another
-        wait_until("as many ports as addresses", lambda: self.used(d) == len([l for l in self.links() if l.startswith("fn" + d.instance[4:10])]) > 0, 20)
+        wait_until("as many ports as addresses", lambda: self.used(d) == len([l for l in self.links() if l.startswith("fn" + d.instance[4:10])]) > 0)
         self.stop(d)
 
     def test_stop_right_after_kill_9_of_fn_spawnd(self):
@@ -238,7 +238,7 @@ class Nat(NatCase):
             if loopback:  # what is left goes even if the network is not wanted any more
                 d.set_config({})
                 d.start()
-                wait_until("the sweep, which the API does not wait for", lambda: sorted(self.links()) == ["eth0", "lo"], 20)
+                wait_until("the sweep, which the API does not wait for", lambda: sorted(self.links()) == ["eth0", "lo"])
                 self.assertEqual(d.invoke("f", {"do": "read", "path": "/proc/net/dev"}).json.count(":"), 1)
             else:
                 d.start()
@@ -299,7 +299,7 @@ class Nat(NatCase):
         for config, why in ((self.config(), "nat: .*\\(network.mode in {}\\)$"), ({"network": {"mode": "loopback"}}, "loopback: .* \\(network.mode in {}\\)$"),
                             ({"loops": 0}, "loopback: .* \\(the default: there is no network.mode in {}\\)$")):
             d = self.daemon(config=config)
-            wait_until("fn-spawnd answers", lambda: d.doctor().get("Network"), 20)
+            wait_until("fn-spawnd answers", lambda: d.doctor().get("Network"))
             self.assertRegex([c["Detail"] for c in d.doctor()["Checks"] if c["Name"] == "network"][0], why.format(d.config_path))
             self.stop(d)
 
@@ -308,7 +308,7 @@ class Nat(NatCase):
         with open(config["network"]["resolv_conf"], "w") as f:
             f.write("nameserver 127.0.0.1\nnameserver ::1\n")
         d = self.daemon(config=config)
-        wait_until("fn-spawnd answers", lambda: d.doctor().get("Network"), 20)
+        wait_until("fn-spawnd answers", lambda: d.doctor().get("Network"))
         check = [c for c in d.doctor()["Checks"] if c["Name"] == "name servers"][0]
         self.assertEqual((check["Ok"], check["Remedy"]), (False, "name a file with a reachable IPv4 server in network.resolv_conf"))
         self.assertRegex(d.log(), "has no name server that a sandbox can reach .*functions will find no host by name")
@@ -327,7 +327,7 @@ class Nat(NatCase):
                 d.set_config(self.config(**{key: value}))
                 r = subprocess.run([os.path.join(BUILD, "fnd"), "--check-config", "--config", d.config_path, "--state", d.state], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                    universal_newlines=True)
-                self.assertNotEqual(r.returncode, 0)
+                self.assertEqual(r.returncode, 1)
                 self.assertIn(pattern, r.stdout)
 
     def test_loopback_mode_has_no_such_device(self):

@@ -251,7 +251,7 @@ class Closed(NatCase):
     def with_address(self, d, address):
         """Makes functions until one has it; a small subnet has few."""
         for i in range(8):
-            wait_until("an address is free", lambda: self.used(d) < 5, 20)
+            wait_until("an address is free", lambda: self.used(d) < 5)
             name = f"next{i}-{time.monotonic_ns()}"
             self.function(d, name)
             if self.call(d, name) == address:
@@ -288,7 +288,7 @@ class Closed(NatCase):
         self.assertGreater(self.call(d, "a", "received", port=5353, seconds=0.5), 0)  # that much is its own
         self.assertTrue(self.flows(f"src={address} "))
         d.delete("a")
-        wait_until("the address is free", lambda: self.used(d) == 0, 20)
+        wait_until("the address is free", lambda: self.used(d) == 0)
         self.assertEqual(self.flows(f"src={address} "), [])
         b = self.with_address(d, address)
         self.assertEqual(self.call(d, b, "received", port=5353, seconds=1), 0)
@@ -309,7 +309,7 @@ class Closed(NatCase):
                 self.kill_all(d)
                 self.assertTrue(self.flows(f"src={address} "))
             d.start()
-            wait_until("they are forgotten, which the API does not wait for", lambda: not self.flows("src=10.77.0."), 20)
+            wait_until("they are forgotten, which the API does not wait for", lambda: not self.flows("src=10.77.0."))
             b = "a" if self.call(d, "a") == address else self.with_address(d, address)
             self.assertEqual(self.call(d, b, "received", port=5353, seconds=0.5), 0)
         self.stop(d)
@@ -347,7 +347,7 @@ class Closed(NatCase):
                 if b"--socket-fd" in f.read() and not children(p):
                     os.kill(p, signal.SIGKILL)
         d.delete("a")
-        wait_until("the address is free", lambda: self.used(d) == 0, 20)
+        wait_until("the address is free", lambda: self.used(d) == 0)
         self.assertEqual(d.pids()["spawnd"], [spawnd])
         self.stop(d)
 
@@ -388,7 +388,7 @@ class Closed(NatCase):
         # what has ended does not count
         for name in ("f", "g"):
             d.delete(name)
-        wait_until("their connections are gone", lambda: len(self.flows("src=10.201.", f"dst={SITE}")) < 1100, 20)
+        wait_until("their connections are gone", lambda: len(self.flows("src=10.201.", f"dst={SITE}")) < 1100)
         self.assertEqual(self.call(d, "neighbour", "fetch", url=f"http://{SITE}/"), HOST_ADDR)
 
     def refusals(self, d, name):

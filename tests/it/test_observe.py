@@ -110,7 +110,7 @@ class Ways(Case):
         create(d)
         self.addCleanup(d.delete, self.name)
         if ahead:
-            wait_until("something is made ahead", lambda: any(n for kind, n in d.doctor()["Prepared"].items() if kind.startswith(ahead)), 30)
+            wait_until("something is made ahead", lambda: any(n for kind, n in d.doctor()["Prepared"].items() if kind.startswith(ahead)))
         r = d.invoke(self.name, {}, tail=True)
         self.assertEqual((r.status, r.error), (200, None), f"{name}: {r}\n{r.log}")
         if says:
@@ -160,7 +160,7 @@ class Managed(Ways):
         d.configure(self.name, SnapStart={"ApplyOn": "PublishedVersions"})
         version = d.request("POST", f"/2015-03-31/functions/{self.name}/versions", {}).json["Version"]
         look = lambda: d.request("GET", f"/2015-03-31/functions/{self.name}/configuration?Qualifier={version}").json
-        wait_until(lambda: f"a snapshot: {look()}", lambda: look()["State"] != "Pending", 60)
+        wait_until(lambda: f"a snapshot: {look()}", lambda: look()["State"] != "Pending")
         self.assertEqual(look()["SnapStart"]["OptimizationStatus"], "On", look())
         return d.invoke(self.name, {}, query=f"?Qualifier={version}").json
 

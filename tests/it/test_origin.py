@@ -9,7 +9,7 @@ class Pages(Case):
     def ask(self, headers, method="GET", path="/2015-03-31/functions", body=None, d=None):
         """With exactly these headers; a list for those that come twice."""
         d = d or self.d
-        c = http.client.HTTPConnection("127.0.0.1", d.port, timeout=60)
+        c = http.client.HTTPConnection("127.0.0.1", d.port, timeout=120 * SLOW)
         try:
             c.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
             for name, value in ({"Host": f"127.0.0.1:{d.port}"} | dict(headers)).items():
@@ -73,7 +73,7 @@ class Pages(Case):
         d = shared({"loops": 3, "loops_share_percent": 0})
         d.create("o-lanes")
         self.addCleanup(d.delete, "o-lanes")
-        c = http.client.HTTPConnection("127.0.0.1", d.port, timeout=60)
+        c = http.client.HTTPConnection("127.0.0.1", d.port, timeout=120 * SLOW)
         for i in range(30):
             evil = i % 3 == 2
             c.request("POST", "/2015-03-31/functions/o-lanes/invocations", "1", {"Origin": "https://evil.example"} if evil else {})

@@ -52,7 +52,7 @@ class Prepared(Case):
         d = self.daemon(prepared_least=2, prepared_most=2, prestarted_least=2, prestarted_most=2)
         d.create("f")
         d.create_python("p", "def handler(event, context):\n return event")
-        wait_until("both stocks are full", lambda: sorted(d.doctor()["Prepared"].values()) == [2, 2], 30)
+        wait_until("both stocks are full", lambda: sorted(d.doctor()["Prepared"].values()) == [2, 2])
         for pid in d.pids()["prepared"]:
             if comm(pid) == "fn-ready":
                 os.kill(pid, signal.SIGKILL)
@@ -114,7 +114,7 @@ class StartedAhead(Case):
     daemon = Prepared.daemon
 
     def ahead(self, d, least=2):
-        wait_until("runtimes have been started ahead", lambda: sum(n for kind, n in d.doctor()["Prepared"].items() if kind.startswith("python3.11-")) >= least, 30)
+        wait_until("runtimes have been started ahead", lambda: sum(n for kind, n in d.doctor()["Prepared"].items() if kind.startswith("python3.11-")) >= least)
 
     def start(self, **config):
         return self.daemon(prepared_least=1, prepared_most=1, **config)
@@ -137,7 +137,7 @@ class StartedAhead(Case):
         if "nodejs22.x" not in next(c["Detail"] for c in d.doctor()["Checks"] if c["Name"] == "base images"):
             self.skipTest("the nodejs22.x image is not installed")
         d.create("f", make_zip({"f.js": "exports.handler = async (event) => event;"}), runtime="nodejs22.x", handler="f.handler", MemorySize=1769)
-        wait_until("node has been started ahead", lambda: any(kind.startswith("nodejs22.x-") and n for kind, n in d.doctor()["Prepared"].items()), 30)
+        wait_until("node has been started ahead", lambda: any(kind.startswith("nodejs22.x-") and n for kind, n in d.doctor()["Prepared"].items()))
         self.assertIn("runtime started ahead", d.invoke("f", {}, tail=True).log)
         c = http.client.HTTPConnection("127.0.0.1", d.port)
         c.connect()
@@ -270,4 +270,4 @@ class Pending(Case):
         else:
             self.skipTest("runtimes are started too quickly here to be caught")
         d.settled("f")
-        wait_until("it runs", lambda: d.invoke("f", {"a": 1}).json == {"a": 1}, 60)
+        wait_until("it runs", lambda: d.invoke("f", {"a": 1}).json == {"a": 1})

@@ -37,7 +37,7 @@ class Base(BotoCase):
         def is_ready():
             g = self.get(f, q)
             return g["Status"] == "READY" and g["AvailableProvisionedConcurrentExecutions"] == n
-        wait_until(f"{f}:{q} has {n}", is_ready, 30)
+        wait_until(f"{f}:{q} has {n}", is_ready)
 
     def invoke(self, f, q=None, tail=False, **event):
         r = self.c.invoke(FunctionName=f, Payload=json.dumps(event), **({"Qualifier": q} if q else {}), LogType="Tail" if tail else "None")
@@ -91,7 +91,7 @@ class Provisioned(Base):
         self.c.delete_provisioned_concurrency_config(FunctionName=f, Qualifier=v)
         self.assertEqual(self.fails("ProvisionedConcurrencyConfigNotFoundException", self.c.get_provisioned_concurrency_config, FunctionName=f, Qualifier=v),
                          "No Provisioned Concurrency Config found for this function")
-        wait_until("they are gone", lambda: self.invoke(f, v)["how"] == "on-demand", 5)
+        wait_until("they are gone", lambda: self.invoke(f, v)["how"] == "on-demand")
 
     def test_utilization_while_it_runs(self):
         f = self.python(PY, Timeout=20)
@@ -101,7 +101,7 @@ class Provisioned(Base):
         t = threading.Thread(target=self.invoke, args=(f, v), kwargs={"s": 1.5})
         t.start()
         label = f'{{function="{f}"}}'
-        wait_until("half of it is in use", lambda: metrics(self.d)["fnd_provisioned_concurrency_utilization" + label] == 0.5, 3)
+        wait_until("half of it is in use", lambda: metrics(self.d)["fnd_provisioned_concurrency_utilization" + label] == 0.5)
         self.assertEqual(metrics(self.d)["fnd_concurrent_executions" + label], 1)
         t.join()
 
@@ -120,13 +120,13 @@ class Provisioned(Base):
         d.start()
         d.create("p", Publish=True)
         boto(d).put_provisioned_concurrency_config(FunctionName="p", Qualifier="1", ProvisionedConcurrentExecutions=2)
-        wait_until("ready", lambda: boto(d).get_provisioned_concurrency_config(FunctionName="p", Qualifier="1")["Status"] == "READY", 20)
+        wait_until("ready", lambda: boto(d).get_provisioned_concurrency_config(FunctionName="p", Qualifier="1")["Status"] == "READY")
         before = set(d.pids()["sandbox"])
         self.assertEqual(len(before), 4)  # init and runtime
         for i in range(5):
             d.create(f"f{i}")
             d.do(f"f{i}", "alloc", mb=25)
-        wait_until("the others have ended", lambda: set(d.pids()["sandbox"]) == before, 10)
+        wait_until("the others have ended", lambda: set(d.pids()["sandbox"]) == before)
         # without room for more it says so
         c = boto(d)
         d.create("big", Publish=True, MemorySize=200)
@@ -138,7 +138,7 @@ class Provisioned(Base):
             r = c.get_provisioned_concurrency_config(FunctionName="big", Qualifier="1")
             reasons.append(r.get("StatusReason", ""))
             return r["Status"] == "FAILED"
-        wait_until("failed", failed, 10)
+        wait_until("failed", failed)
         self.assertIn("memory", reasons[-1])
 
     def test_the_dead_are_replaced_also_after_a_restart(self):
@@ -152,15 +152,15 @@ class Provisioned(Base):
         def ready():
             g = c.get_provisioned_concurrency_config(FunctionName="p", Qualifier="1")
             return (g["Status"], g["AvailableProvisionedConcurrentExecutions"]) == ("READY", 2)
-        wait_until("ready", ready, 20)
+        wait_until("ready", ready)
         before = set(d.pids()["sandbox"])
         self.assertEqual(d.invoke("p", {"do": "exit", "code": 1}, query="?Qualifier=1").error, "Unhandled")
-        wait_until("replaced", lambda: ready() and len(set(d.pids()["sandbox"]) - before) == 2, 10)
+        wait_until("replaced", lambda: ready() and len(set(d.pids()["sandbox"]) - before) == 2)
         os.kill(d.pids()["spawnd"][0], signal.SIGKILL)
-        wait_until("all are gone with fn-spawnd, and come again", lambda: ready() and not set(d.pids()["sandbox"]) & before, 20)
+        wait_until("all are gone with fn-spawnd, and come again", lambda: ready() and not set(d.pids()["sandbox"]) & before)
         self.assertEqual(d.stop(), 0)
         d.start()
-        wait_until("made again", ready, 20)
+        wait_until("made again", ready)
         self.assertEqual(d.invoke("p", {"do": "env"}, query="?Qualifier=1").json["AWS_LAMBDA_INITIALIZATION_TYPE"], "provisioned-concurrency")
 
     def test_moves_with_the_alias(self):
@@ -176,16 +176,16 @@ class Provisioned(Base):
         self.ready(f, "live", 1)
         got = self.invoke(f, "live")
         self.assertEqual((got["how"], got["marker"]), ("provisioned-concurrency", "2"))
-        wait_until("version 1 has none any more", lambda: self.invoke(f, "1")["how"] == "on-demand", 5)
+        wait_until("version 1 has none any more", lambda: self.invoke(f, "1")["how"] == "on-demand")
         self.c.delete_alias(FunctionName=f, Name="live")
         self.assertEqual(self.c.list_provisioned_concurrency_configs(FunctionName=f)["ProvisionedConcurrencyConfigs"], [])
-        wait_until("neither has any more", lambda: [self.invoke(f, v)["how"] for v in "12"] == ["on-demand"] * 2, 50)
+        wait_until("neither has any more", lambda: [self.invoke(f, v)["how"] for v in "12"] == ["on-demand"] * 2)
 
     def test_init_that_fails(self):
         f = self.python(PY, Environment={"Variables": {"INIT_FAILS": "1"}})
         v = self.publish(f)
         self.put(f, v, 2)
-        wait_until("failed", lambda: self.get(f, v)["Status"] == "FAILED", 20)
+        wait_until("failed", lambda: self.get(f, v)["Status"] == "FAILED")
         g = self.get(f, v)
         self.assertEqual((g["StatusReason"], g["AvailableProvisionedConcurrentExecutions"]), ("FUNCTION_ERROR_INIT_FAILURE", 0))
 
@@ -196,7 +196,7 @@ class Provisioned(Base):
         d.create("slow", make_zip({"f.py": PY}), runtime="python3.11", handler="f.handler", Environment={"Variables": {"INIT_S": "3.5"}}, Publish=True)
         self.addCleanup(d.delete, "slow")
         c.put_provisioned_concurrency_config(FunctionName="slow", Qualifier="1", ProvisionedConcurrentExecutions=1)
-        wait_until("ready", lambda: c.get_provisioned_concurrency_config(FunctionName="slow", Qualifier="1")["Status"] != "IN_PROGRESS", 30)
+        wait_until("ready", lambda: c.get_provisioned_concurrency_config(FunctionName="slow", Qualifier="1")["Status"] != "IN_PROGRESS")
         self.assertEqual(c.get_provisioned_concurrency_config(FunctionName="slow", Qualifier="1")["Status"], "READY")
 
     def test_what_is_refused(self):
@@ -240,7 +240,7 @@ class Scaling(unittest.TestCase):
         c = boto(d)
         d.create("f", Publish=True, Timeout=30)
         c.create_alias(FunctionName="f", Name="live", FunctionVersion="1")
-        wait_until("the least there is to be", lambda: self.requested(c, "f", "live") == 1, 5)
+        wait_until("the least there is to be", lambda: self.requested(c, "f", "live") == 1)
         stop = threading.Event()
 
         def load():
@@ -249,10 +249,10 @@ class Scaling(unittest.TestCase):
         threads = [threading.Thread(target=load) for _ in range(4)]
         [t.start() for t in threads]
         self.addCleanup(stop.set)
-        wait_until("the most", lambda: self.requested(c, "f", "live") == 4, 30)
+        wait_until("the most", lambda: self.requested(c, "f", "live") == 4)
         stop.set()
         [t.join() for t in threads]
-        wait_until("the least again, more slowly", lambda: self.requested(c, "f", "live") == 1, 40)
+        wait_until("the least again, more slowly", lambda: self.requested(c, "f", "live") == 1)
         self.assertIn("instead of", d.log())
 
     def test_follows_the_clock(self):
@@ -261,8 +261,8 @@ class Scaling(unittest.TestCase):
         c = boto(d)
         d.create("f", Publish=True)
         self.assertEqual(self.requested(c, "f", "1"), 0)
-        wait_until("the time has come", lambda: self.requested(c, "f", "1") == 3, 20)
-        wait_until("they are there", lambda: c.get_provisioned_concurrency_config(FunctionName="f", Qualifier="1")["Status"] == "READY", 10)
+        wait_until("the time has come", lambda: self.requested(c, "f", "1") == 3)
+        wait_until("they are there", lambda: c.get_provisioned_concurrency_config(FunctionName="f", Qualifier="1")["Status"] == "READY")
 
     def test_configurations_that_make_no_sense(self):
         good = {"function": "f", "qualifier": "live", "max": 5}
@@ -271,9 +271,9 @@ class Scaling(unittest.TestCase):
             path = "/tmp/fnd-broken-scaling.json"
             with open(path, "w") as f:
                 json.dump({"provisioned_scaling": [{**good, **change}]}, f)
-            p = subprocess.run([os.path.join(BUILD, "fnd"), "--state", "/nonexistent/x", "--config", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30)
+            p = subprocess.run([os.path.join(BUILD, "fnd"), "--state", "/nonexistent/x", "--config", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
             os.unlink(path)
-            self.assertNotEqual(p.returncode, 0, change)
+            self.assertEqual(p.returncode, 1, change)
             self.assertIn(b"provisioned_scaling", p.stderr, change)
 
 
@@ -319,7 +319,7 @@ class Reserved(Base):
         replies = []
         threads = [threading.Thread(target=lambda: replies.append(d.invoke("yours", {"do": "sleep", "ms": 1500}))) for _ in range(4)]
         [t.start() for t in threads]
-        wait_until("two are refused", lambda: len(replies) >= 2, 5)
+        wait_until("two are refused", lambda: len(replies) >= 2)
         self.assertEqual(d.invoke("mine", {}).status, 200)
         [t.join() for t in threads]
         self.assertEqual(sorted(r.status for r in replies), [200, 200, 429, 429])
@@ -358,7 +358,7 @@ class Cli(Case):
         name = ["--function-name", f]
         self.assertEqual(self.aws("put-function-concurrency", *name, "--reserved-concurrent-executions", "4"), {"ReservedConcurrentExecutions": 4})
         self.assertEqual(self.aws("put-provisioned-concurrency-config", *name, "--qualifier", "1", "--provisioned-concurrent-executions", "1")["Status"], "IN_PROGRESS")
-        wait_until("ready", lambda: self.aws("get-provisioned-concurrency-config", *name, "--qualifier", "1")["Status"] == "READY", 30)
+        wait_until("ready", lambda: self.aws("get-provisioned-concurrency-config", *name, "--qualifier", "1")["Status"] == "READY")
         self.assertEqual(len(self.aws("list-provisioned-concurrency-configs", *name)["ProvisionedConcurrencyConfigs"]), 1)
         self.aws("delete-provisioned-concurrency-config", *name, "--qualifier", "1")
         self.assertIn("ProvisionedConcurrencyConfigNotFoundException", self.aws("get-provisioned-concurrency-config", *name, "--qualifier", "1", fails=True))

@@ -103,7 +103,7 @@ def handler(event, c):
         f = self.python("n = 0\ndef handler(e, c):\n    global n\n    n += 1\n    return n\n")
         for n in (1, 2, 3):
             self.assertEqual(self.d.invoke(f, {}).json, n)
-            time.sleep(0.1 * SLOW)  # it is back for more: the next one goes to the same environment
+            self.d.at_rest()
 
     def test_environment(self):
         f = self.python("import os, sys\ndef handler(e, c):\n    return [dict(os.environ), sys.path, os.getcwd(), sys.version_info[:2]]\n", Environment={"Variables": {"MINE": "x y=z"}})

@@ -14,7 +14,7 @@ class Provisioned(BotoCase):
         self.c.put_provisioned_concurrency_config(FunctionName=f, Qualifier=q, ProvisionedConcurrentExecutions=n)
 
     def ready(self, f, q):
-        wait_until("it is ready", lambda: self.c.get_provisioned_concurrency_config(FunctionName=f, Qualifier=q)["Status"] == "READY", 60)
+        wait_until("it is ready", lambda: self.c.get_provisioned_concurrency_config(FunctionName=f, Qualifier=q)["Status"] == "READY")
 
     def test_it_comes_out_of_the_reservation(self):
         f = self.python(SLOW_PY)

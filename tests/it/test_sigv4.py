@@ -33,7 +33,7 @@ class Signed(Case):
         for part in scope.split("/"):
             k = hmac.new(k, part.encode(), hashlib.sha256).digest()
         signature = hmac.new(k, f"AWS4-HMAC-SHA256\n{date}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}".encode(), hashlib.sha256).hexdigest()
-        c = http.client.HTTPConnection("127.0.0.1", self.d.port, timeout=60)
+        c = http.client.HTTPConnection("127.0.0.1", self.d.port, timeout=120 * SLOW)
         try:
             method, target, headers, body = tamper(method, target, headers, body) if tamper else (method, target, headers, body)
             c.putrequest(method, target, skip_host=True, skip_accept_encoding=True)

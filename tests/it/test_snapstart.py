@@ -56,7 +56,7 @@ class Snap(Case):
     def config(self, f, version="1"):
         return self.d.request("GET", f"/2015-03-31/functions/{f}/configuration?Qualifier={version}").json
 
-    def settled(self, f, version="1", seconds=30):
+    def settled(self, f, version="1", seconds=None):
         wait_until(f"{f}:{version} is not Pending any more", lambda: self.config(f, version)["State"] != "Pending", seconds)
         return self.config(f, version)
 
@@ -504,11 +504,11 @@ class Lasting(Snap):
             v = self.publish(f)
             self.on(f, v)
             self.d.request("DELETE", f"/2015-03-31/functions/{f}?Qualifier={v}")
-            wait_until("none is left", lambda: not self.d.pids()["sandbox"] and len(self.trees()) == 1, 20)
+            wait_until("none is left", lambda: not self.d.pids()["sandbox"] and len(self.trees()) == 1)
         round_of(5)
         before, groups = held(), len(self.d.groups())
         round_of(30)
-        wait_until("as many descriptors as before", lambda: all(a <= b + 6 for a, b in zip(held(), before)), 20)
+        wait_until("as many descriptors as before", lambda: all(a <= b + 6 for a, b in zip(held(), before)))
         self.assertEqual(len(self.d.groups()), groups)
 
     def test_pending_over_a_crash(self):

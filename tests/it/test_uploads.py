@@ -52,7 +52,7 @@ class Uploads(Case):
         self.assertEqual(r.json.get("message", ""), words)
         self.assertIn(why or "", self.d.log()[log:])
         self.assertEqual(self.d.request("GET", "/2015-03-31/functions/u-bad").status, 404)
-        wait_until("nothing is left of it", lambda: self.trees() <= before[0] and self.blobs() <= before[1], 5)
+        wait_until("nothing is left of it", lambda: self.trees() <= before[0] and self.blobs() <= before[1])
 
     def test_not_a_zip(self):
         self.refused(b"this is no zip file", BAD)
@@ -218,7 +218,7 @@ class Uploads(Case):
         self.d.delete("u-a")
         self.assertEqual(self.d.invoke("u-b", {"x": 1}).json, {"x": 1})
         self.d.delete("u-b")
-        wait_until("tree and blob are gone", lambda: here() == (False, False), 10)
+        wait_until("tree and blob are gone", lambda: here() == (False, False))
 
     def test_code_stays_while_an_old_environment_runs(self):
         z = lambda n: make_zip({"f.py": f"import time\ndef handler(e, c):\n    time.sleep(1)\n    import late\n    return late.n\n", "late.py": f"n = {n}\n"})
@@ -248,4 +248,4 @@ class Uploads(Case):
         wait_until("the removal begins", lambda: not os.path.exists(tree))
         self.assertEqual(self.d.invoke(name, {"x": 1}).json, {"x": 1})
         self.assertTrue(glob.glob(os.path.join(self.d.state, "roots/.tmp*")), "the cold start had to wait until it was over")
-        wait_until("it is over", lambda: self.trees() <= before, 60)
+        wait_until("it is over", lambda: self.trees() <= before)

@@ -343,16 +343,16 @@ class Changes(Api):
         self.update(f, ZipFile=package(21), Publish=True)
         self.update(f, ZipFile=package(22))
         self.update(f, ZipFile=package(23))
-        wait_until("what nothing names goes", lambda: all(hexes(22).isdisjoint(s) for s in self.trees()), 10)
+        wait_until("what nothing names goes", lambda: all(hexes(22).isdisjoint(s) for s in self.trees()))
         for s in self.trees():
             self.assertLessEqual(hexes(21, 23), s)
         self.assertEqual((self.env(f, Qualifier="1")[0], self.env(f, Qualifier="2")[0]), ("1", "2"))
         self.c.delete_function(FunctionName=f, Qualifier="2")
-        wait_until("the deleted version's package goes", lambda: all(hexes(21).isdisjoint(s) for s in self.trees()), 10)
+        wait_until("the deleted version's package goes", lambda: all(hexes(21).isdisjoint(s) for s in self.trees()))
         self.update(f, ZipFile=package(24), Publish=True)
         self.update(f, ZipFile=package(25), Publish=True)
         self.c.delete_function(FunctionName=f)
-        wait_until("all packages go with the function", lambda: all(hexes(23, 24, 25).isdisjoint(s) for s in self.trees()), 10)
+        wait_until("all packages go with the function", lambda: all(hexes(23, 24, 25).isdisjoint(s) for s in self.trees()))
 
     def test_running_invocations_finish_where_they_are(self):
         f = self.make(Timeout=30)
@@ -376,7 +376,7 @@ class Changes(Api):
         [t.join() for t in threads]
         self.assertEqual({q: (r.status, r.json, r.headers["x-amz-executed-version"]) for q, r in out.items()},
                          {q: (200, {"slept": 2500}, v) for q, v in (("1", "1"), ("2", "2"), ("a", "2"), ("$LATEST", "$LATEST"))})
-        wait_until("the package of the deleted version goes once nothing runs it", lambda: all(hexes(31).isdisjoint(s) for s in self.trees()), 10)
+        wait_until("the package of the deleted version goes once nothing runs it", lambda: all(hexes(31).isdisjoint(s) for s in self.trees()))
 
     def test_changes_under_load_drop_nothing(self):
         f = self.make(MemorySize=512, Timeout=30, Publish=True)
@@ -412,9 +412,9 @@ class Changes(Api):
                 self.assertEqual(v, str(n))
                 if n % 3 == 0:
                     self.c.update_alias(FunctionName=f, Name="live", RoutingConfig={"AdditionalVersionWeights": {v: 0.5}})
-                    wait_until("both are used", lambda: v in seen, 30)
+                    wait_until("both are used", lambda: v in seen)
                 self.c.update_alias(FunctionName=f, Name="live", FunctionVersion=v, RoutingConfig={})
-                wait_until("the alias has moved", lambda: v in seen and done["live"] > moved + 10, 30)
+                wait_until("the alias has moved", lambda: v in seen and done["live"] > moved + 10)
                 if n > 3:
                     self.c.delete_function(FunctionName=f, Qualifier=str(n - 1))
                 self.update(f, Description=str(n))
@@ -458,7 +458,7 @@ class Restarts(unittest.TestCase):
         for signo in (signal.SIGTERM, signal.SIGKILL):
             if signo == signal.SIGKILL:
                 os.kill(d.pids()["worker"][0], signal.SIGKILL)
-                d.process.wait(30)
+                d.process.wait(100 * SLOW)
             else:
                 self.assertEqual(d.stop(), 0)
             d.start()
@@ -469,7 +469,7 @@ class Restarts(unittest.TestCase):
         self.assertEqual(c.publish_version(FunctionName="f")["Version"], "4")
         c.update_alias(FunctionName="f", Name="a", FunctionVersion="4")
         os.kill(d.pids()["worker"][0], signal.SIGKILL)
-        d.process.wait(30)
+        d.process.wait(100 * SLOW)
         d.start()
         self.assertEqual(c.get_alias(FunctionName="f", Name="a")["FunctionVersion"], "4")
         self.assertEqual(c.get_function_configuration(FunctionName="f", Qualifier="4")["CodeSha256"], sha(4))

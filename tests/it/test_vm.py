@@ -23,7 +23,7 @@ class Essentials(Case):
         f = self.python("import time, json, threading\nT = time.time()\ndef handler(e, c):\n    t = threading.Thread(target=int); t.start(); t.join()\n    return [T, time.time()]\n",
                         name="vm-snap", Timeout=60, MemorySize=1769, SnapStart={"ApplyOn": "PublishedVersions"}, Publish=True)
         config = lambda: self.d.request("GET", f"/2015-03-31/functions/{f}/configuration?Qualifier=1").json
-        wait_until("it has its snapshot", lambda: config()["State"] != "Pending", 30)
+        wait_until("it has its snapshot", lambda: config()["State"] != "Pending")
         self.assertEqual((config().get("StateReason"), config()["SnapStart"]["OptimizationStatus"]), (None, "On"))
         r = self.d.invoke(f, {}, query="?Qualifier=1", tail=True)
         self.assertIn("Restore Duration", r.log)
@@ -47,9 +47,9 @@ class Essentials(Case):
         d.start()
         self.assertEqual(d.invoke("f", {"a": 1}).json, {"a": 1})
         os.kill(d.pids()["spawnd"][0], signal.SIGKILL)
-        wait_until("it serves again", lambda: d.invoke("f", {"a": 1}).status == 200, 20)
+        wait_until("it serves again", lambda: d.invoke("f", {"a": 1}).status == 200)
         self.assertEqual(d.stop(), 0)
-        wait_until("nothing is left", lambda: not d.leftovers(), 20)
+        wait_until("nothing is left", lambda: not d.leftovers())
 
     @unittest.skipUnless(os.path.exists("/sys/fs/cgroup/cgroup.subtree_control"), "needs a unified cgroup v2")
     def test_as_a_service_in_a_group_of_its_own(self):
@@ -66,17 +66,17 @@ class Essentials(Case):
         finally:
             self.enter(before)
         try:
-            wait_until("fnd is ready", d.is_ready, 60)
+            wait_until("fnd is ready", d.is_ready)
             d.create("f", Timeout=60, MemorySize=1769)
             self.assertEqual(d.invoke("f", {"a": 1}).json, {"a": 1})
             os.kill(d.pids()["spawnd"][0], signal.SIGKILL)
-            wait_until("it serves again", lambda: d.invoke("f", {"a": 1}).status == 200, 20)
+            wait_until("it serves again", lambda: d.invoke("f", {"a": 1}).status == 200)
             self.assertEqual(sorted(p for p in d.parent_groups() if p.endswith(".daemon")), [f"{group}/{d.instance}.daemon"])
             self.assertEqual(d.stop(), 0)
-            wait_until("nothing is left", lambda: not d.leftovers(), 20)
+            wait_until("nothing is left", lambda: not d.leftovers())
         finally:
             d.stop(signal.SIGKILL)
-            wait_until("the group is empty", lambda: self.empty(group), 20)
+            wait_until("the group is empty", lambda: self.empty(group))
             os.rmdir(group)
 
     @staticmethod
