@@ -44,13 +44,16 @@ static unsigned count_fds(const char *pid, unsigned most)
 	DIR *d;
 
 	snprintf(path, sizeof(path), "/proc/%s/fd", pid);
-	if (stat(path, &st) < 0 || st.st_size > 0)
-		return st.st_size > 0 ? (unsigned)st.st_size : 0;
+	if (stat(path, &st) < 0) /* it has ended */
+		return 0;
+	if (st.st_size > 0)
+		return (unsigned)st.st_size;
 	d = opendir(path);
-	while (d && n < most && readdir(d))
+	if (!d)
+		return 0;
+	while (n < most && readdir(d))
 		n++;
-	if (d)
-		closedir(d);
+	closedir(d);
 	return n;
 }
 
