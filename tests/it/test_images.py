@@ -79,6 +79,15 @@ class PythonImage(Case):
         windows = {"_msi", "_overlapped", "_scproxy", "_winapi", "msilib", "msvcrt", "nt", "winreg", "winsound"}
         self.assertEqual({n: w for n, w in out.items() if n not in left_out | windows}, {})
 
+    def test_distutils_is_setuptools_s_from_the_moment_it_is_asked_for(self):
+        """Its .pth file would load a package into each start, for a module that hardly anybody imports."""
+        out = self.run_python("import subprocess, sys\nbefore = '_distutils_hack' in sys.modules\nimport distutils, distutils.core\n"
+                              "def of(**env): return subprocess.run([sys.executable, '-W', 'ignore', '-c', 'import distutils.core as d; print(d.__file__)'], env=env, capture_output=True,\n"
+                              "                                     text=True, check=True).stdout.strip()\n"
+                              "return [before, distutils.core.__file__, of(), of(SETUPTOOLS_USE_DISTUTILS='stdlib')]")
+        lib = "/var/lang/lib/python3.11/"
+        self.assertEqual(out, [False] + 2 * [lib + "site-packages/setuptools/_distutils/core.py"] + [lib + "distutils/core.py"])
+
     def test_what_can_be_imported(self):
         out = self.run_python("import sys, importlib.metadata as m, importlib.util as u, boto3, botocore\n"
                               "return {'dists': sorted({d.metadata['Name'].lower() for d in m.distributions()}), 'boto3': [boto3.__version__, boto3.__file__],\n"
