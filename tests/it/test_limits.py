@@ -5,7 +5,7 @@ from harness import *
 
 class Limits(Case):
     def test_memory_max_kills_and_is_reported(self):
-        f = self.function(MemorySize=128, Timeout=30)
+        f = self.function(MemorySize=128, Timeout=int(30 * SLOW))
         self.assertEqual(self.d.do(f, "alloc", mb=90)["mb"], 90)
         self.d.at_rest()
         r = self.d.invoke(f, {"do": "oom"}, tail=True)
@@ -17,7 +17,7 @@ class Limits(Case):
         self.assertEqual(self.d.do(f, "counter")["served"], 1, "the environment must have been replaced")
 
     def test_memory_max_in_init_is_reported_as_such(self):
-        f = self.python("all = []\nwhile True:\n    all.append(bytearray(1 << 20))\n", MemorySize=128, Timeout=30)
+        f = self.python("all = []\nwhile True:\n    all.append(bytearray(1 << 20))\n", MemorySize=128, Timeout=int(30 * SLOW))
         r = self.d.invoke(f)
         self.assertEqual(r.json["errorType"], "Runtime.OutOfMemory", r)
         said = re.findall(r"INIT_REPORT .*\tPhase: (\w+)\t.*\tError Type: (\S+)", self.d.request("GET", f"/_fnd/logs/{f}").json["Text"])

@@ -100,13 +100,13 @@ class Memory(Case):
         self.assertEqual(r.json, {"served": 1, "status": None}, "another environment")
 
     def test_a_child_killed_for_memory_ends_the_environment(self):
-        f = self.python(MEMORY, MemorySize=256, Timeout=30)
+        f = self.python(MEMORY, MemorySize=256, Timeout=int(30 * SLOW))
         self.assertEqual(self.d.invoke(f, {"child": 100}).json, {"served": 1, "status": 0})
         for _ in range(5):  # the parent hears of it at once: its answer must not come first
             self.out_of_memory(f, {"child": 1000})
 
     def test_nor_does_shared_memory_stay(self):
-        f = self.python(MEMORY, MemorySize=256, Timeout=30)
+        f = self.python(MEMORY, MemorySize=256, Timeout=int(30 * SLOW))
         self.assertEqual(self.d.invoke(f, {"shared": 100}).json, {"served": 1, "status": 0})
         self.out_of_memory(f, {"shared": 400})
 
@@ -153,7 +153,7 @@ class Files(Case):
         self.assertEqual(r.json["errorType"], "Runtime.ExitError", r)
         self.assertRegex(r.log, r"more than \d+ open files in all")
         self.assertLess(max(seen) - before, 300000 * SLOW, "of what is the whole machine's")
-        self.assertGreater(max(seen) - before, 40000, "it was tried")
+        self.assertGreater(max(seen) - before, min(40000, most // 64), "it was tried")
         self.assertEqual(self.d.do(neighbour, "counter")["served"], 2)
 
     def test_by_many_processes(self):
