@@ -25,7 +25,7 @@ if [ "${1:-}" = --enter ]; then
 	mkdir -p mnt/host
 	pivot_root . mnt/host
 	umount -l /mnt/host
-	cd /root/fnd
+	cd /srv/fnd
 	status=0
 	"$@" || status=$? # not exec: this shell is process 1 here, and reaps what others leave
 	exit $status
@@ -71,8 +71,8 @@ if [ ! -e "$root/.bare" ]; then
 fi
 chmod 755 "$root" # it will be /, of mktemp's mode
 cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
-rm -rf "$root/root/fnd"
-git -c safe.directory="$top" clone -q --no-hardlinks "file://$top" "$root/root/fnd" || die "cannot clone $top"
+rm -rf "$root/srv/fnd"
+git -c safe.directory="$top" clone -q --no-hardlinks "file://$top" "$root/srv/fnd" || die "cannot clone $top"
 
 clean=(HOME=/root "TERM=${TERM:-dumb}" LC_ALL=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
 for name in http_proxy https_proxy no_proxy; do
