@@ -1,6 +1,6 @@
 """Requests without a signature: not from web pages, not under names that are not ours."""
 import base64, http.client, json, unittest
-from harness import ROLE, Case, boto, native_zip, shared
+from harness import ROLE, SLOW, Case, boto, native_zip, shared
 
 BODY = {"FunctionName": "o-evil", "Role": ROLE, "Runtime": "provided.al2023", "Handler": "x", "Code": {"ZipFile": base64.b64encode(native_zip()).decode()}}
 

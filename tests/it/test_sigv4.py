@@ -1,7 +1,7 @@
 """Signatures: what clients sign is taken, what nobody signed is not; with AWS's words."""
 import datetime, hashlib, hmac, http.client, json, subprocess, unittest
 from urllib.parse import quote, unquote
-from harness import ARN, ROLE, Case, boto, native_zip, shared
+from harness import ARN, ROLE, SLOW, Case, boto, native_zip, shared
 
 KEY, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 MISMATCH = "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
