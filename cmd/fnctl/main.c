@@ -42,7 +42,7 @@ static const struct command {
 	{"publish", cmd_publish, "NAME [--description TEXT]", "make a version of the function as it is now",
 	 "  --description TEXT\n"
 	 "  --code-sha256 SHA   only if the code is still this, as `fnctl get` shows it\n"
-	 "  --no-wait           do not wait for its snapshot (SnapStart)\n"
+	 "  --no-wait           do not wait, neither until the function is ready nor for the snapshot (SnapStart)\n"
 	 "\nA version has a number and never changes. Without a change since the last one there is no new one.\n"},
 	{"versions", cmd_versions, "NAME", "the versions of a function", ""},
 	{"alias", cmd_alias, "create|update|get|list|delete NAME [ALIAS] [options]", "names for versions",

@@ -33,6 +33,8 @@ int cmd_publish(int argc, char **argv)
 	}
 	if (rc == EX_FINE)
 		rc = function_argument(argc, argv, &name);
+	if (rc == EX_FINE && wait) /* a function that was created or updated a moment ago cannot be published yet */
+		rc = wait_settled(name, NULL, true, false);
 	if (rc != EX_FINE)
 		return rc;
 	rc = request_json(&r, "publish", "POST", function_path(name, "/versions"), o);
