@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "os/subnet.h"
+#include "web/json_file.h"
 
 enum kind { TEXT, PATH, NUMBER, LIST };
 
@@ -275,21 +276,15 @@ static int load_hosts(struct fnd_config *c, json_t *list, const char *file, stru
 
 int fnd_config_load(struct fnd_config *c, const char *file, struct fn_err *err)
 {
-	json_error_t je;
-	json_t *root = json_load_file(file, JSON_REJECT_DUPLICATES, &je), *v;
+	json_t *root, *v;
 	const char *name;
 	int r = set(&c->file, file);
 
-	if (r < 0 || !json_is_object(root)) {
-		if (root)
-			r = fn_err_set(err, EINVAL, "configuration", "%.100s: must be a JSON object", file);
-		else if (je.line < 1) /* it cannot be read: the text has its name */
-			r = fn_err_set(err, EINVAL, "configuration", "%s", je.text);
-		else
-			r = fn_err_set(err, EINVAL, "configuration", "%.100s: line %d: %.80s", file, je.line, je.text);
-		json_decref(root);
+	if (r < 0)
+		return fn_err_set(err, r, "configuration", NULL);
+	r = fn_json_file_object(file, "configuration", &root, err);
+	if (r < 0)
 		return r;
-	}
 	json_object_foreach(root, name, v) {
 		const struct key *k = find(keys, N(keys), name);
 		const struct section *s = find_section(name);

@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 #include "image/digest.h"
+#include "web/json_file.h"
 
 struct fn_runtimes {
 	char *state_dir;
@@ -111,25 +112,17 @@ const char *fn_runtime_prestart_obstacle(const struct fn_runtime *r, const struc
 int fn_runtimes_load(const char *config_file, const char *state_dir, struct fn_runtimes **ret, struct fn_err *err)
 {
 	struct fn_runtimes *r = calloc(1, sizeof(*r));
-	json_error_t je;
 	json_t *root, *o;
 	const char *name;
-	int rc = 0;
+	int rc;
 
 	if (!r || !(r->state_dir = strdup(state_dir))) {
 		free(r);
 		return fn_err_set(err, ENOMEM, "runtimes", NULL);
 	}
-	root = json_load_file(config_file, JSON_REJECT_DUPLICATES, &je);
-	if (!json_is_object(root)) {
+	rc = fn_json_file_object(config_file, "runtimes", &root, err);
+	if (rc < 0) {
 		fn_runtimes_free(r);
-		if (root)
-			rc = fn_err_set(err, EINVAL, "runtimes", "%.120s: must be a JSON object", config_file);
-		else if (je.line < 1) /* it cannot be read: the text has its name */
-			rc = fn_err_set(err, EINVAL, "runtimes", "%s", je.text);
-		else
-			rc = fn_err_set(err, EINVAL, "runtimes", "%.100s: line %d: %.80s", config_file, je.line, je.text);
-		json_decref(root);
 		return rc;
 	}
 	r->items = calloc(json_object_size(root) + 1, sizeof(*r->items));
