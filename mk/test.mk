@@ -16,8 +16,11 @@ fixtures: $(FIXTURES)
 #   the resident size in test_mixture.
 # Without SAN, part "asan" builds that once more, incrementally, and runs test_mixture with it; part "tsan" does so with SAN=thread and event loops.
 check: deps-quiet
-	@$(MAKE) --no-print-directory -j2 B=$(B) SAN=$(SAN) all unit-build fuzz-build fixtures images bench-build
+	@$(MAKE) --no-print-directory -j2 B=$(B) SAN=$(SAN) all tests images
 	@tests/run --build $(B) $(T)
+
+# All that the tests need but base images: what the check builds.
+tests: unit-build fuzz-build fixtures bench-build
 
 deps-quiet:
 	@scripts/deps.sh --quiet
@@ -71,4 +74,4 @@ help:
 	@echo "make install / uninstall   into DESTDIR and PREFIX; make images first"
 	@echo "make deps / clean          Debian packages that are missing / remove the build directory"
 
-.PHONY: check check-packages soak deps-quiet unit it check-vm check-bare quickstart help fixtures
+.PHONY: check tests check-packages soak deps-quiet unit it check-vm check-bare quickstart help fixtures
