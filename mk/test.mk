@@ -59,6 +59,7 @@ help:
 	@sed -n 's/^#   //p' Makefile
 	@echo "make check T=test_limits   one file of tests/it; T=unit, T=it, T=vm one part"
 	@echo "make it / unit / check-vm  parts of make check"
+	@echo "make tests                 what they need, built"
 	@echo "make check-bare            make quickstart, or RUN=, in a bare Debian made for it: SUITE=bookworm, trixie"
 	@echo "make guest                 our own programs inside a sandbox (SnapStart), for make images"
 	@echo "make images [IMAGES=...]   base images into build/images; make quickstart-images: only what quickstart needs"
