@@ -26,7 +26,7 @@ VERSION := 0.1.0
 # earlier line, never a sibling on its own line (scripts/layers.sh checks it).
 LAYER_0 := base
 LAYER_1 := os web
-LAYER_2 := model
+LAYER_2 := model aws
 LAYER_3 := store image sandbox
 LAYER_4 := spawn
 LAYER_5 := runtime
@@ -37,7 +37,7 @@ LAYERS := 0 1 2 3 4 5 6 7 8
 LIBS := $(foreach l,$(LAYERS),$(LAYER_$(l)))
 PROGRAMS := fnd fn-spawnd fn-unpack fnctl
 
-PKGS := jansson sqlite3 libcurl libseccomp nettle libnl-3.0 libnl-route-3.0 libarchive libnftables libcgroup
+PKGS := jansson sqlite3 libcurl libseccomp nettle libnl-3.0 libnl-route-3.0 libarchive libnftables libcgroup libpcre2-8
 PKG_CFLAGS := $(shell $(SYSTEM) pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell $(SYSTEM) pkg-config --libs $(PKGS) 2>/dev/null)
 CHECK_LIBS := $(shell $(SYSTEM) pkg-config --libs check 2>/dev/null)

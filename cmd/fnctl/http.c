@@ -11,7 +11,7 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "fnctl.h"
-#include "web/sigv4.h"
+#include "aws/sigv4.h"
 
 static size_t on_body(char *data, size_t size, size_t n, void *arg)
 {

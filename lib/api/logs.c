@@ -24,24 +24,10 @@ struct waiting {
 /* Functions may print any bytes; JSON is UTF-8. */
 static json_t *text_json(const char *data, size_t len)
 {
-	json_t *s = len ? json_stringn(data, len) : json_string("");
 	struct fn_buf b = {0};
+	json_t *s;
 
-	if (s)
-		return s;
-	for (size_t i = 0; i < len;) {
-		size_t n = 1;
-
-		while (n <= 4 && i + n <= len && !fn_utf8_valid(data + i, n))
-			n++;
-		if (n <= 4 && i + n <= len) {
-			(void)fn_buf_add(&b, data + i, n);
-			i += n;
-		} else {
-			(void)fn_buf_add_str(&b, "\xef\xbf\xbd");
-			i++;
-		}
-	}
+	(void)fn_buf_add_utf8(&b, data, len);
 	s = json_stringn(b.data ? b.data : "", b.len);
 	fn_buf_free(&b);
 	return s;

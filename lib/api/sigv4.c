@@ -1,4 +1,4 @@
-/* sigv4.c - the Authorization header of a request, verified against the configured credentials (web/sigv4.h). */
+/* sigv4.c - the Authorization header of a request, verified against the configured credentials (aws/sigv4.h). */
 #include <nettle/memops.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/str.h"
-#include "web/sigv4.h"
+#include "aws/sigv4.h"
 
 #define SKEW_S 900
 #define MISMATCH \

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/str.h"
+
 int fn_buf_reserve(struct fn_buf *b, size_t extra)
 {
 	size_t need, cap;
@@ -41,6 +43,26 @@ int fn_buf_add(struct fn_buf *b, const void *data, size_t len)
 	b->len += len;
 	b->data[b->len] = '\0';
 	return 0;
+}
+
+int fn_buf_add_utf8(struct fn_buf *b, const char *text, size_t len)
+{
+	size_t n;
+	int r = 0;
+
+	if (fn_utf8_valid(text, len))
+		return fn_buf_add(b, text, len);
+	for (size_t i = 0; i < len && r == 0; i += n) {
+		for (n = 1; n <= 4 && i + n <= len && !fn_utf8_valid(text + i, n);)
+			n++;
+		if (n <= 4 && i + n <= len) {
+			r = fn_buf_add(b, text + i, n);
+		} else {
+			r = fn_buf_add_str(b, "\xef\xbf\xbd");
+			n = 1;
+		}
+	}
+	return r;
 }
 
 int fn_buf_add_str(struct fn_buf *b, const char *s) { return fn_buf_add(b, s, strlen(s)); }

@@ -28,7 +28,7 @@
 #include "pool/pool.h"
 #include "runtime/rtapi.h"
 #include "spawn/proto.h"
-#include "web/sigv4.h"
+#include "aws/sigv4.h"
 
 static struct {
 	struct fn_loop *loop;

@@ -11,7 +11,7 @@
 #include "model/arn.h"
 #include "os/subnet.h"
 #include "pool/credentials.h"
-#include "web/sigv4.h"
+#include "aws/sigv4.h"
 
 static void names(const char *text)
 {

@@ -36,6 +36,14 @@ class Path(unittest.TestCase):
         self.assertEqual(found, [])
 
 
+
+class Model(unittest.TestCase):
+    def test_the_tables_are_what_the_pinned_botocore_gives(self):
+        r = subprocess.run([os.path.join(TOP, "scripts/lambda-model"), "--check"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)
+        if r.returncode == 2:
+            self.skipTest(r.stdout.strip())
+        self.assertEqual((r.returncode, r.stdout), (0, ""))
+
 class Quickstart(unittest.TestCase):
     def test_it_shows_a_cold_start_from_the_stock_and_what_one_without_took(self):
         if BUILD != os.path.join(TOP, "build"):

@@ -1,5 +1,5 @@
 /* sigv4.c - see sigv4.h. */
-#include "web/sigv4.h"
+#include "aws/sigv4.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* AWS's published test suite for Signature Version 4 (aws-sig-v4-test-suite): get-vanilla, get-vanilla-query-order-key, post-vanilla. */
-#include "web/sigv4.h"
+#include "aws/sigv4.h"
 
 #include <errno.h>
 #include <string.h>
@@ -116,4 +116,4 @@ START_TEST(queries)
 }
 END_TEST
 
-TEST_MAIN("web/sigv4", published_vectors, queries, refusals)
+TEST_MAIN("aws/sigv4", published_vectors, queries, refusals)

@@ -2,8 +2,8 @@
  * sigv4.h - AWS Signature Version 4: the signature of a request, for whoever makes it and whoever verifies it.
  * Source: AWS IAM User Guide, "Create a signed AWS API request".
  */
-#ifndef FN_WEB_SIGV4_H
-#define FN_WEB_SIGV4_H
+#ifndef FN_AWS_SIGV4_H
+#define FN_AWS_SIGV4_H
 
 #include <stdbool.h>
 #include <stddef.h>
