@@ -14,7 +14,7 @@ fixtures: $(FIXTURES)
 # make SAN=address,undefined check: all of it with a sanitized build in $(B)/..., nothing left out but what the sanitizers themselves forbid:
 #   fn-unpack's seccomp filter and RLIMIT_AS (the sanitizer's own calls and address space; FN_ASAN), and its leaks (see run_sanitized in tests/run);
 #   the resident size in test_mixture.
-# Without SAN, part "asan" builds that once more, incrementally, and runs test_mixture with it; part "tsan" does so with SAN=thread and event loops.
+# Without SAN, part "asan" builds that once more, incrementally, and runs test_mixture with it; part "tsan" does so with SAN=thread.
 check: deps-quiet
 	@$(MAKE) --no-print-directory -j2 B=$(B) SAN=$(SAN) all tests images
 	@tests/run --build $(B) $(T)

@@ -45,8 +45,6 @@ static const struct key {
 	{"prestarted_most", NUMBER, AT(prestarted_most), 0, 1000},
 	{"provisioned_scaling_period_s", NUMBER, AT(provisioned_scaling_period_s), 1, 3600},
 	{"freeze_grace_ms", NUMBER, AT(freeze_grace_ms), 0, 60000},
-	{"loops", NUMBER, AT(loops), 0, 64},
-	{"loops_share_percent", NUMBER, AT(loops_share_percent), 0, 100},
 	{"init_timeout_s", NUMBER, AT(init_timeout_s), 1, 900},
 	{"drain_grace_s", NUMBER, AT(drain_grace_s), 0, 900},
 }, net_keys[] = {
@@ -85,7 +83,7 @@ int fnd_config_init(struct fnd_config *c)
 {
 	*c = (struct fnd_config){
 		.uid_base = 0x70000000, .account_concurrency = 1000, .idle_timeout_s = 600, .prepared_least = 4, .prepared_most = 64, .prestarted_least = 2, .prestarted_most = 16,
-		.freeze_grace_ms = 100, .init_timeout_s = 10, .loops_share_percent = 75,
+		.freeze_grace_ms = 100, .init_timeout_s = 10,
 		.provisioned_scaling_period_s = 60, .keep_policy = FN_KEEP_HYBRID, .keep_bin_s = 60, .keep_head = 5, .keep_tail = 99, .keep_margin = 10, .keep_samples = 10,
 		.drain_grace_s = 30, .log_max_bytes = 16 << 20, .log_files = 8, .log_level = FN_LOG_INFO, .net = FN_NET_LOOPBACK, .connections_environment = 4096,
 	};
@@ -205,6 +203,15 @@ static const struct section *find_section(const char *name)
 	return NULL;
 }
 
+/* What fnd had once. Accepted for one release, so that a configuration need not change in the moment of an update. */
+static bool is_gone(const char *name, const char *file)
+{
+	if (!fn_streq(name, "loops") && !fn_streq(name, "loops_share_percent"))
+		return false;
+	fn_log_warn("%s: \"%s\" means nothing any more, and will be an error: fnd has one event loop", file, name);
+	return true;
+}
+
 static int load_section(struct fnd_config *c, const struct section *s, json_t *o, const char *file, struct fn_err *err)
 {
 	const char *name;
@@ -301,7 +308,7 @@ int fnd_config_load(struct fnd_config *c, const char *file, struct fn_err *err)
 			r = load_credentials(c, v, file, err);
 		else if (fn_streq(name, "hosts"))
 			r = load_hosts(c, v, file, err);
-		else
+		else if (!is_gone(name, file))
 			r = bad(err, file, name, "is no key fnd knows");
 		if (r < 0)
 			break;

@@ -32,7 +32,6 @@ struct fnd_config {
 	int64_t prepared_least, prepared_most;     /* sandboxes made ahead: spawn/stock.h */
 	int64_t prestarted_least, prestarted_most; /* the same with a runtime in them, for each */
 	int64_t idle_timeout_s, freeze_grace_ms, init_timeout_s, drain_grace_s;
-	int64_t loops, loops_share_percent;        /* 0 loops: one for each CPU. invoke/share.h */
 	enum fn_keep_policy keep_policy;        /* pool/keepalive.h */
 	struct fn_scaler_target *scaling;       /* "provisioned_scaling" */
 	size_t n_scaling;

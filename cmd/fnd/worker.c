@@ -1,7 +1,6 @@
 /* worker.c - the process that does the work: everything is made here, wired together, and taken down again. */
 #include <dirent.h>
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,9 +16,7 @@
 #include "base/fd.h"
 #include "fnd.h"
 #include "invoke/invoker.h"
-#include "invoke/lanes.h"
 #include "invoke/provision.h"
-#include "invoke/share.h"
 #include "model/limits.h"
 #include "os/sock.h"
 #include "runtime/images.h"
@@ -28,7 +25,6 @@
 #define DRAIN_LOOK_US 10000u
 #define END_WAIT_US 10000000u /* for the last environments to be gone */
 #define CONNECTIONS_MAX 8192
-#define FREEZE_GRACE_LEAST_MS 10
 
 struct worker {
 	const struct fnd_config *cfg;
@@ -46,9 +42,8 @@ struct worker {
 	struct fn_scaler *scaler;
 	struct fn_snapshots *snapshots;
 	struct fn_images *images;
-	struct fn_api *api, **lane_apis; /* one for each lane */
+	struct fn_api *api;
 	char network_from[160];
-	struct fn_lanes *lanes;          /* NULL: there is one loop */
 	int listen_fd;
 	uint64_t drain_timer, drain_until_us;
 	bool draining, ending;
@@ -132,7 +127,7 @@ static void on_drain_timer(void *arg)
 	struct worker *w = arg;
 	uint64_t now = fn_loop_now_us(w->loop);
 
-	if (!w->ending && (fn_httpd_active(w->api_httpd) > 0 || (w->lanes && !fn_lanes_drained(w->lanes))) && now < w->drain_until_us) {
+	if (!w->ending && fn_httpd_active(w->api_httpd) > 0 && now < w->drain_until_us) {
 		(void)fn_loop_rearm_timer(w->loop, w->drain_timer, now + DRAIN_LOOK_US);
 		return;
 	}
@@ -169,8 +164,6 @@ static void on_term(void *arg, int signo, int sender)
 	tell_master(w, FND_STOPPING);
 	fn_httpd_quiesce(w->api_httpd);
 	fn_api_drain(w->api);
-	if (w->lanes)
-		fn_lanes_drain(w->lanes);
 	w->drain_until_us = fn_loop_now_us(w->loop) + (uint64_t)w->cfg->drain_grace_s * 1000000u;
 	if (fn_loop_add_timer(w->loop, 0, on_drain_timer, w, &w->drain_timer) < 0)
 		fn_loop_stop(w->loop);
@@ -218,40 +211,6 @@ static int make_data_plane(struct worker *w, int spawnd_fd, struct fn_err *err)
 		return fn_err_set(err, r, "snapshots", NULL);
 	r = fn_invoker_new(w->pool, (unsigned)c->account_concurrency, &w->invoker);
 	return r < 0 ? fn_err_set(err, r, "invoker", NULL) : 0;
-}
-
-/* A loop for each CPU that we may run on. Where environments are frozen at once there is one: others would hardly get to keep them. */
-static unsigned wanted_loops(const struct fnd_config *c)
-{
-	cpu_set_t cpus;
-
-	if (c->freeze_grace_ms < FREEZE_GRACE_LEAST_MS)
-		return 1;
-	if (c->loops > 0)
-		return (unsigned)c->loops;
-	return sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && CPU_COUNT(&cpus) < (int)FN_SHARE_LOOPS_MAX ? (unsigned)CPU_COUNT(&cpus) : FN_SHARE_LOOPS_MAX;
-}
-
-static int make_lanes(struct worker *w, struct fn_err *err)
-{
-	const struct fn_lanes_config c = {w->loop, w->invoker, w->pool, w->logs, w->store, wanted_loops(w->cfg) - 1, (unsigned)w->cfg->loops_share_percent,
-					  (uint64_t)w->cfg->freeze_grace_ms * 1000u};
-	int r;
-
-	if (c.n == 0)
-		return 0;
-	r = fn_lanes_new(&c, &w->lanes, err);
-	if (r < 0)
-		return r;
-	w->lane_apis = calloc(c.n, sizeof(struct fn_api *));
-	for (unsigned i = 0; i < c.n && r == 0; i++) {
-		struct fn_lane *lane = fn_lanes_at(w->lanes, i);
-		const struct fn_api_config api = {.region = w->cfg->region, .account_id = w->cfg->account_id, .credentials = w->cfg->credentials,
-						  .n_credentials = w->cfg->n_credentials, .hosts = w->cfg->hosts, .n_hosts = w->cfg->n_hosts, .invoker = fn_lane_invoker(lane), .lane = lane};
-
-		r = w->lane_apis ? fn_api_new(&api, &w->lane_apis[i], err) : fn_err_set(err, ENOMEM, "event loops", NULL);
-	}
-	return r;
 }
 
 static bool is_function(void *arg, const char *name) { return fn_store_get(arg, name, NULL) != NULL; }
@@ -327,8 +286,6 @@ static int make(struct worker *w, const struct fnd_worker_args *args, struct fn_
 		r = make_data_plane(w, args->spawnd_fd, err);
 	if (r == 0)
 		r = make_control_plane(w, err);
-	if (r == 0)
-		r = make_lanes(w, err);
 	if (r < 0)
 		return r;
 	r = fn_loop_add_signal(w->loop, SIGTERM, on_term, w, &id);
@@ -358,8 +315,7 @@ static void on_images(void *arg, const struct fn_err *failed, unsigned installed
 		fn_log_warn("base images: %s", fn_err_format(failed, text, sizeof(text)));
 	if (installed)
 		fn_log_info("%u base images installed", installed);
-	if (fn_httpd_new(w->loop, &http, &w->api_httpd, &err) < 0 ||
-	    (w->lanes && fn_lanes_start(w->lanes, w->api_httpd, &http, (void *const *)w->lane_apis, &err) < 0)) {
+	if (fn_httpd_new(w->loop, &http, &w->api_httpd, &err) < 0) {
 		fn_log_error("%s", fn_err_format(&err, text, sizeof(text)));
 		w->status = 1;
 		fn_loop_stop(w->loop);
@@ -379,12 +335,6 @@ static void on_images(void *arg, const struct fn_err *failed, unsigned installed
 
 static void unmake(struct worker *w)
 {
-	unsigned lanes = w->lanes ? fn_lanes_count(w->lanes) : 0;
-
-	fn_lanes_free(w->lanes); /* first: what they still have comes back */
-	for (unsigned i = 0; i < lanes && w->lane_apis; i++)
-		fn_api_free(w->lane_apis[i]);
-	free(w->lane_apis);
 	fn_httpd_free(w->api_httpd);
 	fn_scaler_free(w->scaler);
 	fn_pool_free(w->pool);

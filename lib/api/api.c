@@ -209,31 +209,6 @@ static void too_large(struct fn_call *call, const struct route *r)
 		       r->handler == fn_h_invoke ? "InvokeFunction" : r->operation);
 }
 
-struct unsettled {
-	fn_handler handler;
-	struct fn_call call;
-};
-
-static void on_settled(void *arg)
-{
-	struct unsettled *u = arg;
-
-	u->handler(&u->call);
-	free(u);
-}
-
-void fn_call_settled(struct fn_call *call, fn_handler handler)
-{
-	struct unsettled *u = malloc(sizeof(*u));
-
-	if (!u) {
-		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
-		return;
-	}
-	*u = (struct unsettled){handler, *call};
-	fn_invoker_settle(call->api->cfg.invoker, on_settled, u);
-}
-
 static void on_request(void *arg, struct fn_http_req *req)
 {
 	struct fn_call call = {.api = arg, .req = req};
@@ -252,10 +227,6 @@ static void on_request(void *arg, struct fn_http_req *req)
 		return;
 	}
 	r = find_route(req, &call);
-	if (cfg->lane && (!r || r->handler != fn_h_invoke)) {
-		fn_lane_pass(cfg->lane, req);
-		return;
-	}
 	fn_id_uuid(call.request_id);
 	if (r && fn_http_req_too_large(req)) { /* its body was not kept, so that no signature over it can be verified */
 		too_large(&call, r);
@@ -288,10 +259,6 @@ int fn_api_new(const struct fn_api_config *config, struct fn_api **ret, struct f
 	if (!api)
 		return fn_err_set(err, ENOMEM, "api", NULL);
 	api->cfg = *config;
-	if (config->lane) {
-		*ret = api;
-		return 0;
-	}
 	fn_id_random(api->url_key, sizeof(api->url_key));
 	r = fn_log_waits_open(api);
 	if (r == 0)
@@ -312,12 +279,10 @@ void fn_api_free(struct fn_api *api)
 {
 	if (!api)
 		return;
-	if (!api->cfg.lane) {
-		fn_settling_close(api);
-		fn_uploads_close(api);
-		fn_log_waits_end(api);
-		fn_loop_clear(api->cfg.loop, &api->logs_timer);
-	}
+	fn_settling_close(api);
+	fn_uploads_close(api);
+	fn_log_waits_end(api);
+	fn_loop_clear(api->cfg.loop, &api->logs_timer);
 	free(api);
 }
 

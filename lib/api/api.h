@@ -7,7 +7,6 @@
 
 #include "image/runtimes.h"
 #include "invoke/invoke.h"
-#include "invoke/lanes.h"
 #include "invoke/snapshots.h"
 #include "runtime/images.h"
 #include "runtime/logs.h"
@@ -35,8 +34,6 @@ struct fn_api_config {
 	struct fn_images *images;
 	struct fn_snapshots *snapshots;
 	const char *network_from; /* what says which network functions have: for `doctor` */
-	/* NULL: the main loop. Else invocations alone are served, and region, account_id, credentials, hosts and invoker are all that counts. */
-	struct fn_lane *lane;
 };
 
 struct fn_api;

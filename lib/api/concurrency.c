@@ -311,7 +311,7 @@ void fn_h_delete_provisioned(struct fn_call *call)
 }
 
 /* --- metrics --- */
-static void metrics(struct fn_call *call)
+void fn_h_metrics(struct fn_call *call)
 {
 	struct fn_buf out = {0};
 
@@ -322,5 +322,3 @@ static void metrics(struct fn_call *call)
 	}
 	fn_http_reply_owned(call->req, 200, "text/plain; version=0.0.4", out.data ? out.data : "", out.len, free, out.data);
 }
-
-void fn_h_metrics(struct fn_call *call) { fn_call_settled(call, metrics); }

@@ -54,9 +54,6 @@ bool fn_may_update(struct fn_call *call, json_t *in, const struct fn_function *l
 #define FN_ITEMS_MAX 10000
 bool fn_call_page_size(struct fn_call *call, int most, size_t *ret);
 
-/* For what tells the result of invocations: calls the handler once other loops have told theirs (invoke/lanes.h). */
-void fn_call_settled(struct fn_call *call, fn_handler handler);
-
 /* handlers */
 void fn_h_create_function(struct fn_call *call);
 void fn_h_get_function(struct fn_call *call);

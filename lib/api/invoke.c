@@ -39,15 +39,6 @@ static void reply_not_found(struct fn_call *call, const struct fn_name *n)
 	fn_call_not_found(call, n->name, n->qualifier[0] ? n->qualifier : "$LATEST");
 }
 
-static void reply_deleted(const struct waiting *w, const char *arn)
-{
-	struct fn_call call = call_of(w);
-	struct fn_name n = {0};
-
-	(void)fn_name_parse(arn, &n); /* our own */
-	reply_not_found(&call, &n);
-}
-
 static void on_done(void *arg, struct fn_invoke_result *res)
 {
 	struct waiting *w = arg;
@@ -71,8 +62,6 @@ static void on_done(void *arg, struct fn_invoke_result *res)
 	case FN_OUTCOME_PLATFORM_ERROR:
 		if (fn_streq(res->err->stage, "SnapStart"))
 			reply_failure(w, res->err->code == ETIME ? &FN_E_SNAPSTART_TIMEOUT : &FN_E_SNAPSTART, res->err->msg);
-		else if (fn_streq(res->err->stage, FN_INVOKE_DELETED))
-			reply_deleted(w, res->err->msg);
 		else
 			reply_failure(w, &FN_E_SERVICE, fn_err_format(res->err, text, sizeof(text)));
 		break;
@@ -170,11 +159,7 @@ void fn_h_invoke(struct fn_call *call)
 
 	if (!fn_call_name(call, &n))
 		return;
-	f = cfg->lane ? fn_lane_route(cfg->lane, n.name, n.qualifier) : fn_route(cfg->store, n.name, n.qualifier); /* RESOLVE */
-	if (cfg->lane && (!f || f->state == FN_STATE_PENDING)) {
-		fn_lane_pass(cfg->lane, call->req);
-		return;
-	}
+	f = fn_route(cfg->store, n.name, n.qualifier); /* RESOLVE */
 	if (!f) {
 		reply_not_found(call, &n);
 		return;
@@ -212,8 +197,6 @@ void fn_h_invoke(struct fn_call *call)
 	p.function = f;
 	memcpy(p.request_id, call->request_id, sizeof(p.request_id));
 	p.invoked_arn = arn;
-	p.qualifier = n.qualifier;
-	p.req = call->req;
 	p.client_context = context;
 	p.trace_id = fn_http_req_header(call->req, "X-Amzn-Trace-Id");
 	p.want_log_tail = log && strcmp(log, "Tail") == 0;

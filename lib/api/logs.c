@@ -84,7 +84,7 @@ void fn_log_waits_end(struct fn_api *api)
 	on_timer(api);
 }
 
-static void read_log(struct fn_call *call)
+void fn_h_logs(struct fn_call *call)
 {
 	const char *cursor = fn_http_req_query(call->req, "cursor"), *max = fn_http_req_query(call->req, "max"),
 		   *wait = fn_http_req_query(call->req, "wait");
@@ -117,5 +117,3 @@ static void read_log(struct fn_call *call)
 		(void)fn_loop_rearm_timer(call->api->cfg.loop, call->api->logs_timer, fn_loop_now_us(call->api->cfg.loop) + LOOK_EVERY_US);
 	fn_list_push_back(&call->api->log_waits, &w->link);
 }
-
-void fn_h_logs(struct fn_call *call) { fn_call_settled(call, read_log); }

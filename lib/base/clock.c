@@ -14,7 +14,6 @@ static uint64_t read_us(clockid_t id)
 
 uint64_t fn_clock_mono_us(void) { return read_us(CLOCK_MONOTONIC); }
 uint64_t fn_clock_real_us(void) { return read_us(CLOCK_REALTIME); }
-uint64_t fn_clock_thread_us(void) { return read_us(CLOCK_THREAD_CPUTIME_ID); }
 
 static const char *format(uint64_t real_us, const char *zone, char *buf, size_t size)
 {

@@ -7,7 +7,6 @@
 
 uint64_t fn_clock_mono_us(void); /* CLOCK_MONOTONIC: deadlines, durations */
 uint64_t fn_clock_real_us(void); /* CLOCK_REALTIME since the epoch: what clients see */
-uint64_t fn_clock_thread_us(void); /* CPU time of the calling thread */
 
 /* "2022-09-09T19:15:23.123+0000", as Lambda writes LastModified. buf needs 29 bytes. */
 const char *fn_clock_format_lambda(uint64_t real_us, char *buf, size_t size);

@@ -9,8 +9,23 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "invoke/internal.h"
 #include "invoke/invoker.h"
+#include "invoke/load.h"
+
+struct fn_invoker {
+	struct fn_pool *pool;
+	struct fn_loads *loads;
+};
+
+/* One submission: what the caller wants back. */
+struct ticket {
+	struct fn_invoker *inv;
+	struct fn_load *load; /* NULL: it was not admitted */
+	struct fn_load_part *part;
+	bool function_full;
+	fn_invoke_done_fn done;
+	void *arg;
+};
 
 int fn_invoker_new(struct fn_pool *pool, unsigned account_concurrency, struct fn_invoker **ret)
 {
@@ -34,8 +49,6 @@ void fn_invoker_free(struct fn_invoker *inv)
 	fn_loads_free(inv->loads);
 	free(inv);
 }
-
-void fn_invoker_settle(struct fn_invoker *inv, void (*fn)(void *arg), void *arg) { fn_lanes_settle(inv->lanes, fn, arg); }
 
 unsigned fn_invoker_running(const struct fn_invoker *inv) { return fn_loads_running(inv->loads); }
 
@@ -67,13 +80,10 @@ int fn_invoker_metrics(struct fn_invoker *inv, struct fn_buf *out)
 	struct fn_load *l;
 	size_t it = 0;
 
-	while ((l = fn_load_next(inv->loads, &it))) {
+	while ((l = fn_load_next(inv->loads, &it)))
 		if (l->provisioned > 0)
 			l->provisioned_running = fn_pool_provisioned_busy(inv->pool, l->function);
-		l->spare = fn_pool_lent_spare(inv->pool, l->function);
-		l->spare = l->spare < l->running ? l->spare : l->running;
-	}
-	return inv->lanes && fn_lanes_metrics(inv->lanes, out) < 0 ? -ENOMEM : fn_loads_metrics(inv->loads, out);
+	return fn_loads_metrics(inv->loads, out);
 }
 
 void fn_invoker_retire(struct fn_invoker *inv, const char *name, const char *version, uint64_t generation_keep)
@@ -154,50 +164,24 @@ static int make_trace_id(const char *given, char **ret)
 		       : 0;
 }
 
-/* --- from one loop to another --- */
-void fn_ticket_leave(struct ticket *t, bool done)
-{
-	t->load->n.invocations--;
-	if (done)
-		fn_load_done(t->inv->loads, t->load, t->part);
-	t->load = NULL;
-	t->part = NULL;
-	t->inv = NULL;
-}
-
-void fn_ticket_enter(struct ticket *t, struct fn_invoker *inv, struct fn_load *load, struct fn_load_part *part)
-{
-	t->inv = inv;
-	t->load = load;
-	t->part = part;
-	load->n.invocations++;
-}
-
 /* ADMIT */
-void fn_invoke_admit(struct fn_invoker *inv, struct fn_invocation *i, const char *qualifier, bool settled)
+static void admit(struct ticket *t, struct fn_invocation *i)
 {
-	struct fn_load *load = fn_load_get(inv->loads, i->function->name);
-	struct fn_load_part *part = NULL;
-	struct ticket *t = ticket_of(i);
+	struct fn_loads *loads = t->inv->loads;
+	struct fn_load *load = fn_load_get(loads, i->function->name);
 	enum fn_admission admission;
 
 	if (!load)
 		abort(); /* no memory */
-	admission = fn_load_admit(inv->loads, load, i->function->version, &part);
-	if (admission != FN_ADMITTED && !settled && inv->lanes && fn_lanes_park(inv->lanes, i, admission == FN_ADMIT_FUNCTION_FULL)) {
-		load->n.throttles--;
-		return;
-	}
-	t->inv = inv;
+	admission = fn_load_admit(loads, load, i->function->version, &t->part);
 	if (admission != FN_ADMITTED) {
 		t->function_full = admission == FN_ADMIT_FUNCTION_FULL;
 		fn_invocation_complete(i, FN_INV_THROTTLED, NULL, 0);
 		return;
 	}
-	fn_ticket_enter(t, inv, load, part);
-	if (inv->lane ? fn_lane_place(inv->lane, i) : inv->lanes && qualifier && fn_lanes_place(inv->lanes, i, qualifier))
-		return;
-	fn_pool_run(inv->pool, i);
+	t->load = load;
+	load->n.invocations++;
+	fn_pool_run(t->inv->pool, i); /* ACQUIRE, RUN */
 }
 
 int fn_invoke_submit(struct fn_invoker *inv, struct fn_invoke_params *p, fn_invoke_done_fn done, void *arg)
@@ -212,7 +196,7 @@ int fn_invoke_submit(struct fn_invoker *inv, struct fn_invoke_params *p, fn_invo
 		fn_invocation_unref(i);
 		return -ENOMEM;
 	}
-	*t = (struct ticket){.inv = inv, .req = p->req, .done = done, .arg = arg};
+	*t = (struct ticket){.inv = inv, .done = done, .arg = arg};
 	memcpy(i->id, p->request_id, sizeof(i->id));
 	i->function = fn_function_ref(p->function);
 	i->payload = p->payload;
@@ -221,7 +205,7 @@ int fn_invoke_submit(struct fn_invoker *inv, struct fn_invoke_params *p, fn_invo
 	i->arrived_us = fn_clock_mono_us();
 	i->done = on_done;
 	i->arg = t;
-	fn_invoke_admit(inv, i, p->req ? p->qualifier ? p->qualifier : "" : NULL, false);
+	admit(t, i);
 	fn_invocation_unref(i);
 	return 0;
 }

@@ -14,7 +14,6 @@
 #include "base/id.h"
 #include "model/function.h"
 #include "pool/pool.h"
-#include "web/httpd.h"
 
 struct fn_invoker;
 
@@ -24,7 +23,6 @@ enum fn_outcome {
 	FN_OUTCOME_THROTTLED,      /* 429: function_full says whose concurrency is used up */
 	FN_OUTCOME_PLATFORM_ERROR, /* 500 ServiceException: err says which step failed */
 };
-#define FN_INVOKE_DELETED "deleted" /* err's stage when the function was deleted before the invocation began: 404, its message is the ARN asked for */
 
 struct fn_invoke_params {
 	struct fn_function *function; /* a reference is taken */
@@ -33,8 +31,6 @@ struct fn_invoke_params {
 	const char *content_type;     /* NULL = application/json */
 	const char *client_context;   /* decoded JSON; NULL = none */
 	const char *trace_id;         /* X-Amzn-Trace-Id of the caller; NULL = one is made */
-	const char *qualifier;        /* as invoked; "" or NULL = none */
-	struct fn_http_req *req;      /* the request that `done` will reply to, if it may go to another loop with the invocation (lanes.h); NULL = it may not */
 	char *payload;                /* malloc'ed, ownership passes on success */
 	size_t payload_len;
 	bool want_log_tail;
@@ -74,10 +70,8 @@ void fn_invoker_limits(struct fn_invoker *inv, const char *function, int64_t res
 void fn_invoker_forget(struct fn_invoker *inv, const char *function); /* it was deleted */
 void fn_invoker_provision(struct fn_invoker *inv, struct fn_function *f, unsigned n); /* pool/pool.h, load.h */
 void fn_invoker_provisioned(struct fn_invoker *inv, const struct fn_function *f, struct fn_pool_provisioned *ret);
-/* Counters by function, in Prometheus' text format: fn_invoker_settle() first. */
+/* Counters by function, in Prometheus' text format. */
 int fn_invoker_metrics(struct fn_invoker *inv, struct fn_buf *out);
-/* Calls fn once all loops have told what they know, logs and counters; at once where there is one loop. */
-void fn_invoker_settle(struct fn_invoker *inv, void (*fn)(void *arg), void *arg);
 unsigned fn_invoker_running(const struct fn_invoker *inv);
 
 #endif

@@ -62,7 +62,6 @@ struct fn_load *fn_load_get(struct fn_loads *ls, const char *function)
 	return NULL;
 }
 
-struct fn_load *fn_load_find(struct fn_loads *ls, const char *function) { return fn_map_get(ls->by_function, function); }
 struct fn_load *fn_load_next(struct fn_loads *ls, size_t *it) { return fn_map_next(ls->by_function, it); }
 
 static int64_t claim(const struct fn_load *l) { return l->reserved >= 0 ? l->reserved : l->provisioned; }
@@ -197,17 +196,6 @@ void fn_load_done(struct fn_loads *ls, struct fn_load *l, struct fn_load_part *p
 		drop(ls, l);
 }
 
-void fn_load_add(struct fn_load *l, const struct fn_load_counts *n)
-{
-	l->n.invocations += n->invocations;
-	l->n.errors += n->errors;
-	l->n.throttles += n->throttles;
-	l->n.cold_starts += n->cold_starts;
-	l->n.provisioned_invocations += n->provisioned_invocations;
-	l->n.spillover_invocations += n->spillover_invocations;
-	l->n.duration_us += n->duration_us;
-}
-
 /* --- metrics --- */
 #define U64(l, at) (*(const uint64_t *)((const char *)(l) + (at)))
 
@@ -251,7 +239,7 @@ int fn_loads_metrics(const struct fn_loads *ls, struct fn_buf *out)
 		r = fn_buf_add_str(out, "# HELP fnd_concurrent_executions Invocations that run or wait.\n# TYPE fnd_concurrent_executions gauge\n");
 	for (it = 0; r == 0 && (l = fn_map_next(ls->by_function, &it));)
 		if ((r = label(out, "concurrent_executions", l->function)) == 0)
-			r = fn_buf_addf(out, "%u\n", l->running - l->spare);
+			r = fn_buf_addf(out, "%u\n", l->running);
 	if (r == 0)
 		r = fn_buf_add_str(out, "# HELP fnd_provisioned_concurrency_utilization In use of what is provisioned.\n"
 					"# TYPE fnd_provisioned_concurrency_utilization gauge\n");

@@ -38,7 +38,6 @@ struct fn_load {
 	struct fn_load_part *parts;
 	struct fn_load_counts n;
 	unsigned provisioned_running; /* on provisioned environments; the caller of fn_loads_metrics() knows */
-	unsigned spare;       /* of those that run, they only hold a place (lanes.h); likewise */
 	bool gone;            /* deleted, but something still runs */
 };
 
@@ -49,7 +48,6 @@ void fn_loads_free(struct fn_loads *ls);
 unsigned fn_loads_running(const struct fn_loads *ls);
 
 struct fn_load *fn_load_get(struct fn_loads *ls, const char *function); /* made if need be; NULL on no memory */
-struct fn_load *fn_load_find(struct fn_loads *ls, const char *function); /* NULL = there is none */
 struct fn_load *fn_load_next(struct fn_loads *ls, size_t *it);         /* size_t it = 0; while ((l = fn_load_next(ls, &it))) ... */
 /* What is set for a function; reserved -1 = none. Its versions have nothing provisioned then: fn_load_provision() follows for those that have.
  * What runs over a lower limit goes on. */
@@ -61,8 +59,6 @@ void fn_load_forget(struct fn_loads *ls, const char *function);
 /* One more, if it may run. Each that is admitted is done once, with the part that it was given (NULL is one). */
 enum fn_admission fn_load_admit(struct fn_loads *ls, struct fn_load *l, const char *version, struct fn_load_part **ret_part);
 void fn_load_done(struct fn_loads *ls, struct fn_load *l, struct fn_load_part *part);
-/* What another loop has counted; some of it may be taken back later (numbers wrap). */
-void fn_load_add(struct fn_load *l, const struct fn_load_counts *n);
 
 /* Prometheus text exposition format 0.0.4. */
 int fn_loads_metrics(const struct fn_loads *ls, struct fn_buf *out);

@@ -183,7 +183,6 @@ static struct fn_worker *start(struct fn_group *g, struct fn_invocation *bound, 
 		return NULL;
 	w->group = g;
 	w->report.later = (struct fn_deferred){.fn = fn_worker_write_report, .arg = w};
-	w->leave = (struct fn_deferred){.fn = fn_worker_leave, .arg = w};
 	w->role = (struct fn_roles_wait){.fn = on_role, .arg = w};
 	w->until_us = UINT64_MAX;
 	w->output_fd = w->freeze_fd = w->peak_fd = w->oom_fd = -EBADF;
@@ -227,12 +226,6 @@ void fn_pool_on_exit(struct fn_pool *p, uint64_t sandbox, const struct fn_sandbo
 
 	if (!w)
 		return;
-	if (w->lent.home) { /* looked at when it is here again */
-		w->lent.exit = *info;
-		w->lent.gone = true;
-		p->lender->recall(p->lender_arg, w);
-		return;
-	}
 	w->exit = *info;
 	w->gone = true;
 	if (info->memory_peak != UINT64_MAX && info->memory_peak > w->memory_peak) {

@@ -17,7 +17,6 @@
 #define ALL_MAX (1u << 20)          /* a pipe holds no more */
 #define TURN_MAX (32u << 10)        /* at one go, of one that prints on and on: others want the loop too, and each byte may be a line */
 #define ROUND_MAX (64u << 10)       /* in a round of the loop, of all of them */
-#define LENT_MAX (1u << 20)         /* of one that is lent: what a loop reads without writing it itself must not pile up before the one that does */
 #define RATE (2u << 20)              /* what a function may add to its log, in bytes a second */
 #define BURST (4u << 20)             /* and at once */
 #define AGAIN (RATE / 4)            /* what there must be before more is kept: else it would change every few ms */
@@ -158,7 +157,7 @@ void fn_worker_flush_output(struct fn_worker *w)
 /* --- reading --- */
 static size_t read_output(struct fn_worker *w, size_t most)
 {
-	static _Thread_local char buf[65536];
+	static char buf[65536];
 	size_t total = 0;
 
 	while (w->output_fd >= 0 && total < most) {
@@ -169,8 +168,6 @@ static size_t read_output(struct fn_worker *w, size_t most)
 		if (n <= 0)
 			break;
 		total += (size_t)n;
-		if (fn_pool_borrows(w->group->pool) && (w->printed += (size_t)n) > LENT_MAX)
-			fn_loop_defer(w->group->pool->cfg.loop, &w->leave);
 		take(w, buf, (size_t)n);
 	}
 	return total;

@@ -130,7 +130,7 @@ struct fn_group *fn_group_get(struct fn_pool *p, struct fn_function *f)
 
 void fn_group_release(struct fn_group *g)
 {
-	if ((!g->retired && !fn_pool_borrows(g->pool)) || !fn_list_empty(&g->workers) || !fn_list_empty(&g->waiting) || g->n_lent > 0)
+	if (!g->retired || !fn_list_empty(&g->workers) || !fn_list_empty(&g->waiting))
 		return;
 	fn_map_remove(g->pool->groups, g->key);
 	fn_loop_clear(g->pool->cfg.loop, &g->patience);
@@ -224,7 +224,6 @@ bool fn_group_make_room(struct fn_group *g)
 	struct fn_pool *p = g->pool;
 	double value;
 
-	fn_pool_weigh_lent(p);
 	if (fn_policy_should_reclaim(p->memory_used - p->memory_ending, next_cost(g), p->cfg.memory_budget)) {
 		for (unsigned i = 0; i < RECLAIM_AT_ONCE; i++) {
 			struct fn_worker *w = least_valuable(p, true, &value);
@@ -246,7 +245,7 @@ void fn_pool_on_reclaimed(struct fn_pool *p, uint64_t sandbox, uint64_t bytes)
 	struct fn_worker *w = fn_map_get_u64(p->sandboxes, sandbox);
 	uint64_t before;
 
-	if (!w || w->lent.home || w->state != FN_WORKER_IDLE || !w->reclaiming || bytes == 0)
+	if (!w || w->state != FN_WORKER_IDLE || !w->reclaiming || bytes == 0)
 		return;
 	before = fn_worker_cost(w);
 	w->resident = bytes;
@@ -306,56 +305,28 @@ struct fn_worker *fn_group_idle(struct fn_group *g)
 	return idle;
 }
 
-static void on_patience(void *arg)
-{
-	struct fn_group *g = arg;
-
-	fn_group_dispatch(g);
-	if (fn_pool_borrows(g->pool))
-		fn_group_release(g);
-}
+static void on_patience(void *arg) { fn_group_dispatch(arg); }
 
 /* For n that wait. */
 static void start_for_waiting(struct fn_group *g, unsigned n)
 {
 	static const struct fn_err no_memory = {ENOMEM, "start an environment", ""};
-	struct fn_pool *p = g->pool;
 
 	while (n-- > 0 && g->n_waiting > 0) {
-		if (fn_pool_borrows(p)) {
-			p->cfg.borrower->pass_on(p->cfg.borrower_arg, fn_group_wait_out(g));
-			continue;
-		}
 		(void)fn_group_make_room(g);
 		if (!fn_worker_start(g, NULL, FN_FOR_INVOCATION))
 			fn_group_fail_one(g, fn_group_wait_out(g), &no_memory);
 	}
 }
 
-/* Other loops' idle ones are asked for, unless they have been: fn_pool_recalled(). */
-static bool ask_back(struct fn_group *g, unsigned most, bool asked)
-{
-	if (asked || g->n_lent == 0)
-		return false;
-	if (!g->recalling)
-		g->pool->lender->recall_spare(g->pool->lender_arg, g->function, most);
-	g->recalling = true;
-	return true;
-}
-
-static void dispatch(struct fn_group *g, bool asked)
+void fn_group_dispatch(struct fn_group *g)
 {
 	struct fn_pool *p = g->pool;
 	unsigned starts, finishing = g->count[FN_WORKER_FINISHING];
 	bool patient;
 
-	while (g->count[FN_WORKER_IDLE] > 0 && !fn_list_empty(&g->waiting)) {
-		struct fn_worker *w = fn_group_idle(g);
-
-		if (fn_group_provisioned_elsewhere(g, w) && ask_back(g, g->n_waiting, asked)) /* those come first */
-			return;
-		fn_worker_serve(w, fn_group_wait_out(g));
-	}
+	while (g->count[FN_WORKER_IDLE] > 0 && !fn_list_empty(&g->waiting))
+		fn_worker_serve(fn_group_idle(g), fn_group_wait_out(g));
 	if (g->n_waiting == 0 || p->shutdown)
 		return;
 	if (finishing > 0 && g->patience_until_us == 0) {
@@ -369,22 +340,7 @@ static void dispatch(struct fn_group *g, bool asked)
 	if (!patient)
 		g->patience_until_us = 0;
 	starts = fn_policy_starts(g->n_waiting, g->count[FN_WORKER_SPAWNING] + g->count[FN_WORKER_INIT], finishing, patient);
-	if (starts > 0 && !ask_back(g, starts, asked))
-		start_for_waiting(g, starts);
-}
-
-void fn_group_dispatch(struct fn_group *g) { dispatch(g, false); }
-
-void fn_pool_recalled(struct fn_pool *p, const char *function, const char *version, bool more)
-{
-	struct fn_group *g;
-	size_t it = 0;
-
-	while ((g = fn_map_next(p->groups, &it)))
-		if (g->recalling && (!function || (fn_streq(g->function->name, function) && fn_streq(g->function->version, version)))) {
-			g->recalling = false;
-			dispatch(g, !more); /* others may have come to wait since they were asked for */
-		}
+	start_for_waiting(g, starts);
 }
 
 void fn_pool_run(struct fn_pool *p, struct fn_invocation *inv)
@@ -399,8 +355,6 @@ void fn_pool_run(struct fn_pool *p, struct fn_invocation *inv)
 	fn_keep_arrived(&p->keep, &g->keep, fn_pool_now_us(p));
 	fn_group_wait_in(g, fn_invocation_ref(inv));
 	fn_group_dispatch(g);
-	if (fn_pool_borrows(p))
-		fn_group_release(g);
 }
 
 /* --- the whole --- */
@@ -413,7 +367,6 @@ int fn_pool_new(const struct fn_pool_config *config, struct fn_pool **ret, struc
 	p->cfg = *config;
 	fn_list_init(&p->snapshots);
 	fn_list_init(&p->restoring);
-	fn_list_init(&p->lent);
 	fn_list_init(&p->paused);
 	fn_keep_init(&p->keep, &config->keep);
 	*ret = p;
@@ -505,7 +458,7 @@ bool fn_pool_uses_code(struct fn_pool *p, const char *code_sha256)
 	size_t it = 0;
 
 	while ((g = fn_map_next(p->groups, &it)))
-		if ((!fn_list_empty(&g->workers) || !fn_list_empty(&g->waiting) || g->n_lent > 0) && fn_streq(g->function->code_sha256, code_sha256))
+		if ((!fn_list_empty(&g->workers) || !fn_list_empty(&g->waiting)) && fn_streq(g->function->code_sha256, code_sha256))
 			return true;
 	return false;
 }

@@ -1,8 +1,7 @@
 /*
  * pool.h - execution environments by function version: which one serves an invocation, when one is started, frozen, ended.
  *
- * Runs in fnd on its loop; to the pools of other loops it lends environments (lend.h). An environment serves one invocation at a time. The most
- * recently used idle one is first; with none, one is started for the invocation, which takes whichever environment is free first. An
+ * Runs in fnd on its loop. An environment serves one invocation at a time. The most recently used idle one is first; with none, one is started for the invocation, which takes whichever environment is free first. An
  * environment that crashed, timed out or ran out of memory is replaced, never reused.
  */
 #ifndef FN_POOL_POOL_H
@@ -20,8 +19,6 @@
 /* Descriptors of fnd's for an environment: the Runtime API's listener and connection, output, freeze file, memory peak, the OOM event (v1). */
 #define FN_POOL_DESCRIPTORS_EACH 6u
 
-struct fn_pool_borrower_ops; /* lend.h */
-
 struct fn_pool_config {
 	struct fn_loop *loop;
 	struct fn_h1_server *rt_server; /* serves all environments' Runtime API */
@@ -34,8 +31,6 @@ struct fn_pool_config {
 	uint64_t init_timeout_us;
 	uint64_t memory_budget;         /* bytes; 0 = none */
 	enum fn_net_mode net;
-	const struct fn_pool_borrower_ops *borrower; /* NULL: an ordinary pool. Else one that has only what it was lent, and starts and ends nothing */
-	void *borrower_arg;
 };
 
 struct fn_pool;

@@ -38,42 +38,12 @@ static void let_go(struct fn_group *g, unsigned surplus)
 			if (idle)
 				fn_worker_end(w);
 		}
-	fn_list_for_each(l, &g->pool->lent) /* they end once they are here again, soon: who sets another number invalidates other loops' routes */
-	{
-		struct fn_worker *w = fn_list_entry(l, struct fn_worker, lent.link);
-
-		if (surplus > 0 && w->lent.home == g && w->reason == FN_PROVISIONED && !w->surplus) {
-			surplus--;
-			w->surplus = true;
-		}
-	}
-}
-
-/* In other loops, which alone know exactly: all, or those in that state. */
-static unsigned count_lent(const struct fn_group *g, enum fn_worker_state state)
-{
-	unsigned n = 0;
-
-	if (g->n_lent == 0)
-		return 0;
-	fn_list_for_each(l, &g->pool->lent)
-	{
-		struct fn_worker *w = fn_list_entry(l, struct fn_worker, lent.link);
-
-		n += w->lent.home == g && w->reason == FN_PROVISIONED && !w->surplus && (state == FN_WORKER_STATES || __atomic_load_n(&w->state, __ATOMIC_RELAXED) == state);
-	}
-	return n;
-}
-
-bool fn_group_provisioned_elsewhere(const struct fn_group *g, const struct fn_worker *w)
-{
-	return g->floor > 0 && w->reason != FN_PROVISIONED && count_lent(g, FN_WORKER_IDLE) > 0;
 }
 
 static void count(const struct fn_group *g, unsigned *ret_have, unsigned *ret_under_way)
 {
 	*ret_under_way = 0;
-	*ret_have = count_lent(g, FN_WORKER_STATES);
+	*ret_have = 0;
 	fn_list_for_each(l, &g->workers)
 	{
 		*ret_have += alive(fn_worker_of(l));
@@ -160,7 +130,6 @@ void fn_pool_provisioned(struct fn_pool *p, const struct fn_function *f, struct 
 	snprintf(ret->failure, sizeof(ret->failure), "%s", g->floor_reason);
 	count(g, &have, &under_way);
 	ret->ready = have - under_way;
-	ret->busy = count_lent(g, FN_WORKER_BUSY);
 	fn_list_for_each(l, &g->workers) ret->busy += alive(fn_worker_of(l)) && fn_worker_of(l)->state == FN_WORKER_BUSY;
 }
 
@@ -171,9 +140,7 @@ unsigned fn_pool_provisioned_busy(struct fn_pool *p, const char *function)
 	size_t it = 0;
 
 	while ((g = fn_map_next(p->groups, &it)))
-		if (g->floor > 0 && fn_streq(g->function->name, function)) {
-			n += count_lent(g, FN_WORKER_BUSY);
+		if (g->floor > 0 && fn_streq(g->function->name, function))
 			fn_list_for_each(l, &g->workers) n += alive(fn_worker_of(l)) && fn_worker_of(l)->state == FN_WORKER_BUSY;
-		}
 	return n;
 }

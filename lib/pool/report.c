@@ -238,7 +238,7 @@ static uint64_t peak_of(struct fn_worker *w)
 	n = pread(w->peak_fd, number, sizeof(number) - 1, 0);
 	if (n > 0) {
 		number[n] = '\0';
-		__atomic_store_n(&w->memory_peak, strtoull(number, NULL, 10), __ATOMIC_RELAXED); /* the lender may look: lend.c */
+		w->memory_peak = strtoull(number, NULL, 10);
 		w->peak_read_us = now;
 	}
 	return w->memory_peak;

@@ -33,7 +33,7 @@ void fn_worker_set_state(struct fn_worker *w, enum fn_worker_state to)
 	}
 	w->group->count[w->state]--;
 	w->group->count[to]++;
-	__atomic_store_n(&w->state, to, __ATOMIC_RELAXED); /* the lender may look (provision.c) */
+	w->state = to;
 	if (to == FN_WORKER_IDLE) { /* most recently used first */
 		fn_list_remove(&w->link);
 		fn_list_push_front(&w->group->workers, &w->link);
@@ -74,14 +74,6 @@ void fn_worker_end(struct fn_worker *w)
 	if (w->state == FN_WORKER_SPAWNING && w->request)
 		fn_spawn_cancel(w->group->pool->spawn, w->request);
 	fn_worker_set_state(w, FN_WORKER_ENDING);
-	if (fn_pool_borrows(w->group->pool))
-		fn_loop_defer(w->group->pool->cfg.loop, &w->leave);
-	else
-		fn_worker_end_now(w);
-}
-
-void fn_worker_end_now(struct fn_worker *w)
-{
 	w->ending_cost = fn_worker_cost(w);
 	w->group->pool->memory_ending += w->ending_cost;
 	if (w->sandbox && !w->gone)
@@ -180,6 +172,25 @@ void fn_worker_serve(struct fn_worker *w, struct fn_invocation *inv)
 	}
 }
 
+/* What an environment does next that has become idle: it serves what waits, or ends; false: neither. */
+static bool go_on(struct fn_worker *w)
+{
+	struct fn_invocation *inv;
+
+	if (w->surplus || (!w->first && fn_pool_now_us(w->group->pool) >= w->until_us)) {
+		fn_worker_end(w);
+		return true;
+	}
+	inv = fn_group_wait_out(w->group);
+	if (inv)
+		fn_worker_serve(w, inv);
+	else if (w->group->retired)
+		fn_worker_end(w);
+	else
+		return false;
+	return true;
+}
+
 static void became_idle(struct fn_worker *w)
 {
 	struct fn_group *g = w->group;
@@ -193,32 +204,10 @@ static void became_idle(struct fn_worker *w)
 		fn_worker_serve(w, w->inv);
 		return;
 	}
-	if (fn_worker_go_on(w))
+	if (go_on(w))
 		return;
 	fn_keep_idle(&g->pool->keep, &w->keep, fn_pool_now_us(g->pool), w->first && !w->report.inv); /* its first report may be due still */
 	fn_worker_arm(w, w->keep.idle_since + g->pool->cfg.freeze_grace_us);
-}
-
-bool fn_worker_go_on(struct fn_worker *w)
-{
-	struct fn_invocation *inv;
-
-	if (!w->first && fn_pool_now_us(w->group->pool) >= w->until_us && fn_pool_borrows(w->group->pool)) { /* its end is the lender's */
-		fn_loop_defer(w->group->pool->cfg.loop, &w->leave);
-		return true;
-	}
-	if (!fn_pool_borrows(w->group->pool) && (w->surplus || (!w->first && fn_pool_now_us(w->group->pool) >= w->until_us))) {
-		fn_worker_end(w); /* surplus: the lender may set it while it is lent */
-		return true;
-	}
-	inv = fn_group_wait_out(w->group);
-	if (inv)
-		fn_worker_serve(w, inv);
-	else if (w->group->retired)
-		fn_worker_end(w);
-	else
-		return false;
-	return true;
 }
 
 void fn_worker_write_report(void *arg)
@@ -380,10 +369,6 @@ void fn_worker_on_timer(void *arg)
 	struct fn_worker *w = arg;
 	struct fn_pool *p = w->group->pool;
 
-	if (fn_pool_borrows(p)) { /* whatever it means, the lender does it */
-		fn_worker_leave(w);
-		return;
-	}
 	switch (w->state) {
 	case FN_WORKER_SPAWNING:
 	case FN_WORKER_INIT:

@@ -5,7 +5,7 @@
 #include "base/bucket.h"
 #include "base/map.h"
 #include "pool/credentials.h"
-#include "pool/lend.h"
+#include "pool/pool.h"
 #include "runtime/levels.h"
 #include "runtime/rtapi.h"
 
@@ -29,9 +29,6 @@ enum fn_worker_reason {
 struct fn_pool {
 	struct fn_pool_config cfg;
 	struct fn_spawn_client *spawn;
-	const struct fn_pool_lender_ops *lender; /* NULL: it lends to nobody */
-	void *lender_arg;
-	struct fn_list lent;     /* of struct fn_worker, by lent.link */
 	struct fn_map *groups;   /* key -> struct fn_group */
 	struct fn_map *memories; /* name:version -> what was learnt of it by a generation that is gone */
 	struct fn_list snapshots; /* under way */
@@ -58,7 +55,7 @@ struct fn_group {
 	bool retired;
 	bool json;                             /* its LoggingConfig: the log format, and what is written at least */
 	enum fn_level app_level, system_level;
-	struct fn_bucket output; /* what may be added to its log from this loop */
+	struct fn_bucket output; /* what may be added to its log */
 	bool dropping;           /* its output is thrown away for now */
 	struct fn_keep_function keep;
 	uint64_t memory_seen;        /* peak of the last one that was measured */
@@ -69,8 +66,6 @@ struct fn_group {
 	char floor_reason[160];      /* of the last failure; "" = none */
 	uint64_t provision, provision_at_us; /* timer; after a failure not before */
 	char snapshot_broken[128];   /* why the version's snapshot is not used any more; "" = it is */
-	unsigned n_lent;             /* to other loops */
-	bool recalling;              /* those that idle there are asked for */
 	uint64_t patience; /* timer: until then finishing environments are expected back */
 	uint64_t patience_until_us;
 	uint64_t settle_us; /* what an environment takes from its response to asking for more, on the average; 0 = not known */
@@ -124,20 +119,8 @@ struct fn_worker {
 	struct fn_keep_env keep;
 	uint64_t asked_us, spawned_us, ready_us, delivered_us;
 	uint64_t memory_peak, peak_read_us, ending_cost;
-	struct {                     /* the lender's, whoever has it */
-		struct fn_group *home; /* NULL: it is not lent */
-		struct fn_list link;
-		void *lease;
-		uint64_t cost;         /* what it is accounted for */
-		unsigned floor;        /* what was provisioned then; the borrower's to read */
-		bool gone;             /* it died meanwhile: exit */
-		struct fn_sandbox_exit exit;
-	} lent;
-	struct fn_deferred leave;    /* the borrower's: it goes back at the end of the round */
-	size_t printed;              /* likewise: bytes since it has it */
 };
 
-static inline bool fn_pool_borrows(const struct fn_pool *p) { return p->cfg.borrower != NULL; }
 static inline uint64_t fn_pool_now_us(const struct fn_pool *p) { return fn_loop_now_us(p->cfg.loop); }
 static inline struct fn_worker *fn_worker_of(struct fn_list *l) { return fn_list_entry(l, struct fn_worker, link); }
 
@@ -155,7 +138,7 @@ struct fn_group *fn_group_find(struct fn_pool *p, const struct fn_function *f); 
 void fn_group_dispatch(struct fn_group *g);
 /* An idle environment to serve next: provisioned ones first, then the one that was used last. NULL = there is none. */
 struct fn_worker *fn_group_idle(struct fn_group *g);
-/* Frees a retired (or borrower's) group that has nothing left. */
+/* Frees a retired group that has nothing left. */
 void fn_group_release(struct fn_group *g);
 void fn_group_wait_in(struct fn_group *g, struct fn_invocation *inv);
 struct fn_invocation *fn_group_wait_out(struct fn_group *g); /* NULL = nothing waits */
@@ -170,8 +153,6 @@ bool fn_group_make_room(struct fn_group *g);
 /* provision.c */
 /* Starts what is missing of the group's provisioned environments, lets go of what is too many. */
 void fn_group_provision(struct fn_group *g);
-/* Is one of its provisioned environments idle in another loop, though w is not one? As far as can be told from here. */
-bool fn_group_provisioned_elsewhere(const struct fn_group *g, const struct fn_worker *w);
 /* A provisioned environment has initialised, or failed to (why: FUNCTION_ERROR_INIT_FAILURE, or words). */
 void fn_group_provisioned(struct fn_group *g);
 void fn_group_provision_failed(struct fn_group *g, const char *why);
@@ -193,10 +174,6 @@ void fn_worker_finish(struct fn_worker *w, enum fn_inv_outcome outcome, char *re
 /* When it is to end, being idle. */
 uint64_t fn_worker_until(const struct fn_worker *w);
 void fn_worker_end(struct fn_worker *w);  /* kills it; idempotent. fn_worker_finish_dead() follows from its exit */
-/* The first half of fn_worker_end() was the borrower's; this is the rest. */
-void fn_worker_end_now(struct fn_worker *w);
-/* What an environment does next that has become idle: it serves what waits, or ends; false: neither. */
-bool fn_worker_go_on(struct fn_worker *w);
 void fn_worker_free(struct fn_worker *w); /* then dispatches what waits in its group, or releases the group */
 
 /* life.c */
@@ -207,10 +184,6 @@ void fn_worker_on_code(struct fn_worker *w, const struct fn_err *err); /* its pa
 /* The environment is gone for good: whoever it owed an answer gets one, then it is freed. */
 void fn_worker_finish_dead(struct fn_worker *w);
 void fn_worker_init_failed(struct fn_worker *w); /* writes so, once */
-
-/* lend.c */
-void fn_pool_weigh_lent(struct fn_pool *p); /* they grow while they are away: accounts for it */
-void fn_worker_leave(void *arg); /* the borrower's: gives it back */
 
 /* output.c */
 void fn_worker_on_output(void *arg, int fd, uint32_t events);

@@ -36,8 +36,6 @@ struct fn_logs {
 	char *dir;
 	uint64_t max_bytes;
 	unsigned files;
-	fn_logs_relay_fn relay; /* NULL: they are written here */
-	void *relay_arg;
 	struct fn_map *streams;
 	struct fn_list dirty, open; /* open: whose files are, the last that was written to first */
 	unsigned n_open;
@@ -64,17 +62,6 @@ static int make(struct fn_loop *loop, struct fn_logs **ret)
 	fn_list_init(&l->dirty);
 	fn_list_init(&l->open);
 	*ret = l;
-	return 0;
-}
-
-int fn_logs_new_relay(struct fn_loop *loop, fn_logs_relay_fn relay, void *arg, struct fn_logs **ret)
-{
-	int r = make(loop, ret);
-
-	if (r < 0)
-		return r;
-	(*ret)->relay = relay;
-	(*ret)->relay_arg = arg;
 	return 0;
 }
 
@@ -145,7 +132,7 @@ static struct stream *stream_of(struct fn_logs *l, const char *function)
 		return NULL;
 	}
 	s->fd = -EBADF;
-	n = l->relay ? 0 : list_files(l, function, &files);
+	n = list_files(l, function, &files);
 	if (n > 0) {
 		s->file_from = files[n - 1];
 		path_of(l, function, s->file_from, path, sizeof(path));
@@ -213,11 +200,6 @@ static void stream_free(struct fn_logs *l, struct stream *s)
 static void flush(struct fn_logs *l, struct stream *s)
 {
 	fn_list_remove(&s->dirty);
-	if (l->relay) {
-		l->relay(l->relay_arg, s->function, &s->out);
-		stream_free(l, s);
-		return;
-	}
 	for (size_t at = 0; at < s->out.len;) {
 		size_t n = s->out.len - at;
 		int r;
@@ -331,16 +313,6 @@ void fn_logs_append(struct fn_logs *l, const char *function, const char *text, s
 			len--;
 		}
 	}
-	gathered(l, s);
-}
-
-void fn_logs_add(struct fn_logs *l, const char *function, const char *text, size_t len)
-{
-	struct stream *s = stream_of(l, function);
-
-	if (!s || len == 0)
-		return;
-	(void)fn_buf_add(&s->out, text, len);
 	gathered(l, s);
 }
 

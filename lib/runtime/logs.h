@@ -20,18 +20,13 @@
 
 struct fn_logs;
 int fn_logs_new(struct fn_loop *loop, const char *state_dir, uint64_t file_max_bytes, unsigned files, struct fn_logs **ret, struct fn_err *err);
-/* For another loop than the one that writes: what is gathered goes to `relay`, which has it given to fn_logs_add() there. It takes the text. */
-typedef void (*fn_logs_relay_fn)(void *arg, const char *function, struct fn_buf *text);
-int fn_logs_new_relay(struct fn_loop *loop, fn_logs_relay_fn relay, void *arg, struct fn_logs **ret);
 void fn_logs_free(struct fn_logs *l); /* writes what is gathered */
-/* Writes, or relays, what is gathered. */
+/* Writes what is gathered. */
 void fn_logs_flush(struct fn_logs *l);
 
 #define FN_LOGS_LINE_EXTRA 25u /* bytes that a line grows by: its timestamp */
 /* Appends whole lines; text may hold several; a missing last newline is added. */
 void fn_logs_append(struct fn_logs *l, const char *function, const char *text, size_t len);
-/* Appends what a relay has gathered: lines that have their timestamps. */
-void fn_logs_add(struct fn_logs *l, const char *function, const char *text, size_t len);
 /* Reads at most max bytes from cursor on (a cursor that is gone is moved to the oldest byte kept; UINT64_MAX = the end);
  * *ret_next is the cursor to go on with. Returns 0, also when there is nothing. -ENOENT: no log. */
 int fn_logs_read(struct fn_logs *l, const char *function, uint64_t cursor, size_t max, struct fn_buf *out, uint64_t *ret_next);

@@ -313,33 +313,6 @@ int fn_rt_deliver(struct fn_rt *rt, struct fn_invocation *inv)
 	return 0;
 }
 
-void fn_rt_detach(struct fn_rt *rt)
-{
-	fn_loop_clear(rt->loop, &rt->io);
-	fn_loop_clear(rt->loop, &rt->resume);
-	answer_held(rt);
-	for (unsigned i = 0; i < CONNS_MAX; i++)
-		if (rt->conns[i].c)
-			fn_h1_conn_detach(rt->conns[i].c);
-}
-
-int fn_rt_attach(struct fn_rt *rt, struct fn_loop *loop, struct fn_h1_server *server)
-{
-	int r = fn_loop_add_io(loop, rt->listen_fd, EPOLLIN, on_accept, rt, &rt->io);
-
-	rt->loop = loop;
-	rt->server = server;
-	for (unsigned i = 0; i < CONNS_MAX; i++) {
-		struct fn_h1_conn *c = rt->conns[i].c;
-
-		if (c && fn_h1_conn_attach(c, server) < 0) {
-			conn_closed(rt, c);
-			fn_h1_conn_close(c);
-		}
-	}
-	return r;
-}
-
 void fn_rt_close(struct fn_rt *rt)
 {
 	if (!rt)

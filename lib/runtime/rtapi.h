@@ -44,9 +44,6 @@ int fn_rt_deliver(struct fn_rt *rt, struct fn_invocation *inv);
 /* A runtime may send its result and its request for the next event together. Then the one system call that hands out the event carries the
  * result's 202 too. Called when no event has come for a while: the 202 alone. NULL is fine. */
 void fn_rt_flush(struct fn_rt *rt);
-/* To another loop, with its connections: web/h1conn.h says how. -errno: its listener cannot be watched there; it is to be closed. */
-void fn_rt_detach(struct fn_rt *rt);
-int fn_rt_attach(struct fn_rt *rt, struct fn_loop *loop, struct fn_h1_server *server);
 /* Ends its connections; no more callbacks. NULL is fine. */
 void fn_rt_close(struct fn_rt *rt);
 

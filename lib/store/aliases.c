@@ -93,7 +93,6 @@ int fn_store_set_alias(struct fn_store *s, const char *function, struct fn_alias
 	struct fn_entry *e = fn_entry_find(s, function);
 	int r;
 
-	fn_store_touch(s, function);
 	if (!e)
 		return fn_err_set(err, ENOENT, "store alias", "%s", function);
 	if (!fn_store_get(s, function, a->version) || (a->other_version && !fn_store_get(s, function, a->other_version)))
@@ -115,7 +114,6 @@ int fn_store_delete_alias(struct fn_store *s, const char *function, const char *
 	size_t i = e ? lower_bound(e, alias) : 0;
 	int r;
 
-	fn_store_touch(s, function);
 	if (!e || !found(e, i, alias))
 		return fn_err_set(err, ENOENT, "delete alias", "%s:%s", function, alias);
 	r = fn_concurrency_delete(s, e, "DELETE FROM aliases WHERE function=?1 AND name=?2", alias, err);

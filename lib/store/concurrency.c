@@ -123,7 +123,6 @@ int fn_store_set_reserved(struct fn_store *s, const char *function, int64_t n, s
 	struct fn_entry *e = fn_entry_find(s, function);
 	int r;
 
-	fn_store_touch(s, function);
 	if (!e)
 		return fn_err_set(err, ENOENT, "store concurrency", "%s", function);
 	if (n < 0)
@@ -146,7 +145,6 @@ int fn_store_set_provisioned(struct fn_store *s, const char *function, const cha
 	uint64_t now = fn_clock_real_us();
 	int r;
 
-	fn_store_touch(s, function);
 	if (!e || (requested > 0 ? !fn_store_resolve(s, function, qualifier) : !find(e, qualifier)))
 		return fn_err_set(err, ENOENT, "store concurrency", "%s:%s", function, qualifier);
 	if (requested <= 0) {

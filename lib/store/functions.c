@@ -355,7 +355,6 @@ int fn_store_insert(struct fn_store *s, struct fn_function *latest, struct fn_fu
 	struct fn_entry *e;
 	int r;
 
-	fn_store_touch(s, latest->name);
 	if (fn_entry_find(s, latest->name))
 		return fn_err_set(err, EEXIST, "store function", "%s", latest->name);
 	e = entry_new(s);
@@ -376,7 +375,6 @@ int fn_store_update(struct fn_store *s, struct fn_function *f, struct fn_err *er
 	struct fn_function **slot = e ? version_slot(e, f->version) : NULL;
 	int r;
 
-	fn_store_touch(s, f->name);
 	if (!slot)
 		return fn_err_set(err, ENOENT, "store function", "%s:%s", f->name, f->version);
 	r = fn_row_write(s->db, f, err);
@@ -402,7 +400,6 @@ int fn_store_delete(struct fn_store *s, const char *name, struct fn_err *err)
 	size_t i = lower_bound(s, name);
 	int r;
 
-	fn_store_touch(s, name);
 	if (!found(s, i, name))
 		return fn_err_set(err, ENOENT, "delete function", "%s", name);
 	r = fn_db_exec(s->db, "BEGIN IMMEDIATE", err);
@@ -432,18 +429,6 @@ size_t fn_store_list(struct fn_store *s, const char *after, struct fn_function *
 
 size_t fn_store_count(struct fn_store *s) { return s->n; }
 
-static uint8_t stamp_of(const char *name)
-{
-	unsigned h = 0;
-
-	while (*name)
-		h = h * 31 + (uint8_t)*name++;
-	return (uint8_t)(h ^ h >> 8);
-}
-
-void fn_store_touch(struct fn_store *s, const char *name) { s->stamps[stamp_of(name)]++; }
-uint64_t fn_store_stamp(const struct fn_store *s, const char *name) { return s->stamps[stamp_of(name)]; }
-
 /* --- versions --- */
 uint64_t fn_store_next_version(struct fn_store *s, const char *name)
 {
@@ -465,7 +450,6 @@ int fn_store_publish(struct fn_store *s, struct fn_function *latest, struct fn_f
 	struct fn_entry *e = fn_entry_find(s, latest->name);
 	int r;
 
-	fn_store_touch(s, latest->name);
 	if (!e)
 		return fn_err_set(err, ENOENT, "publish version", "%s", latest->name);
 	if (fn_version_number(version->version) != e->last + 1)
@@ -487,7 +471,6 @@ int fn_store_delete_version(struct fn_store *s, const char *name, const char *ve
 	size_t i;
 	int r;
 
-	fn_store_touch(s, name);
 	if (!slot || slot == &e->latest)
 		return fn_err_set(err, ENOENT, "delete version", "%s:%s", name, version);
 	for (i = 0; i < e->n_aliases; i++)

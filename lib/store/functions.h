@@ -34,10 +34,6 @@ size_t fn_store_list(struct fn_store *s, const char *after, struct fn_function *
 /* How many functions there are (versions do not count). */
 size_t fn_store_count(struct fn_store *s);
 
-/* Another number once anything about a function, its versions, aliases or concurrency has changed, or is about to; perhaps also without. The one
- * call that is allowed from any thread: who keeps a copy of what this function was can tell whether it is still right. */
-uint64_t fn_store_stamp(const struct fn_store *s, const char *name);
-
 /* --- versions --- */
 /* The number for the next version: never one that this function had before, even if that version is gone. */
 uint64_t fn_store_next_version(struct fn_store *s, const char *name);

@@ -29,11 +29,9 @@ struct fn_store {
 	uint64_t generation, generation_reserved;
 	char **trees; /* of snapshots; in no order */
 	size_t n_trees, cap_trees;
-	_Atomic uint64_t stamps[256]; /* by a hash of the function's name */
 };
 
 /* functions.c */
-void fn_store_touch(struct fn_store *s, const char *name); /* something about this function changes: fn_store_stamp() */
 struct fn_entry *fn_entry_find(struct fn_store *s, const char *name);
 /* Room for one more in an array of pointers: 0 or -ENOMEM. */
 #define fn_store_room(array, n, cap)                                   \

@@ -43,7 +43,6 @@ struct fn_h1_conn {
 	uint32_t watched;
 	enum state state;
 	bool joins; /* the answer in `out` may wait for the next one */
-	bool deferred; /* detached: `later` was due */
 	bool busy, last, unread, ended; /* busy: in one of our loops, which frees it if it is closed; last: close after this answer;
 					   unread: bytes came while they could not be taken; ended: the peer will send no more */
 	size_t drained;
@@ -179,24 +178,6 @@ int fn_h1_conn_new(struct fn_h1_server *s, int fd, const struct fn_h1_ops *ops, 
 	}
 	*ret = c;
 	return 0;
-}
-
-void fn_h1_conn_detach(struct fn_h1_conn *c)
-{
-	fn_loop_clear(c->s->loop, &c->io);
-	c->deferred = fn_list_linked(&c->later.link);
-	fn_deferred_cancel(&c->later);
-	c->s = NULL;
-}
-
-int fn_h1_conn_attach(struct fn_h1_conn *c, struct fn_h1_server *to)
-{
-	int r = fn_loop_add_io(to->loop, c->fd, c->watched, on_io, c, &c->io);
-
-	c->s = to;
-	if (r == 0 && c->deferred)
-		fn_loop_defer(to->loop, &c->later);
-	return r;
 }
 
 /* 1: bytes are there, 0: none, -1: it has ended. */

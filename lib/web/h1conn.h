@@ -51,10 +51,6 @@ bool fn_h1_conn_peer_gone(const struct fn_h1_conn *c);
 int fn_h1_conn_upgrade(struct fn_h1_conn *c, const char *protocol);
 /* Sends what a reply that `joins` has left waiting; does nothing when nothing is. NULL is fine. */
 void fn_h1_conn_flush(struct fn_h1_conn *c);
-/* To another loop, with all that it is in the middle of: out of its server (not from a callback of its own), and, by the thread of that loop, into
- * another. In between it does nothing. -errno: it cannot be watched there; fn_h1_conn_close() is all that is left for it. */
-void fn_h1_conn_detach(struct fn_h1_conn *c);
-int fn_h1_conn_attach(struct fn_h1_conn *c, struct fn_h1_server *to);
 /* Exactly once per request that is still there. Does not call the owner back, but for `answered`. */
 void fn_h1_conn_reply(struct fn_h1_conn *c, const struct fn_h1_reply *reply);
 /* Answers with an error and ends the connection: instead of a reply, or while the request has not wholly come (but not from body_max). */

@@ -36,8 +36,7 @@ struct fn_httpd {
 	struct fn_httpd_config cfg;
 	struct fn_h1_server *server;
 	struct fn_list conns;
-	unsigned n_conns, active, lively, round; /* lively: since `round` began, that many connections have brought a request */
-	_Atomic unsigned n_all, *all;            /* the connections of all; all: the main one's n_all */
+	unsigned n_conns, active;
 	uint64_t io, look, resume; /* the listening socket; timers */
 	uint64_t idle_us, stall_us, look_us;
 	bool paused, closing;
@@ -59,7 +58,6 @@ struct fn_http_req {
 	enum fn_h1_phase phase;
 	uint64_t served, seen_served, seen_moved, since_us;
 	uint64_t peer, rests_us; /* since when: the last answer, or the beginning */
-	unsigned round;
 	/* reply */
 	struct header headers[REPLY_HEADERS_MAX];
 	size_t n_headers;
@@ -124,10 +122,6 @@ static void on_request(void *arg, struct fn_h1_conn *c, struct fn_h1 *h1)
 	}
 	r->state = DELIVERED;
 	r->h->active++;
-	if (r->round != r->h->round) {
-		r->round = r->h->round;
-		r->h->lively++;
-	}
 	r->h->cfg.ops->request(r->h->cfg.arg, r);
 }
 
@@ -154,7 +148,7 @@ static void pause_accepting(struct fn_httpd *h)
 {
 	if (!h->paused && fn_loop_mod_io(h->loop, h->io, 0) == 0)
 		h->paused = true;
-	if (h->paused) /* also for want of connections: they may end in another loop */
+	if (h->paused)
 		(void)fn_loop_rearm_timer(h->loop, h->resume, fn_loop_now_us(h->loop) + ACCEPT_PAUSE_US);
 }
 
@@ -167,7 +161,6 @@ static void forget_conn(struct fn_http_req *r)
 static void remember_conn(struct fn_httpd *h, struct fn_http_req *r)
 {
 	r->h = h;
-	r->round = h->round - 1;
 	fn_list_push_back(&h->conns, &r->link);
 	if (h->n_conns++ == 0)
 		(void)fn_loop_rearm_timer(h->loop, h->look, fn_loop_now_us(h->loop) + h->look_us);
@@ -180,8 +173,7 @@ static void on_closed(void *arg, struct fn_h1_conn *c)
 
 	(void)c;
 	forget_conn(r);
-	(*h->all)--;
-	if (*h->all < h->cfg.conn_max)
+	if (h->n_conns < h->cfg.conn_max)
 		resume(h);
 	if (r->state != NONE)
 		h->active--;
@@ -240,12 +232,12 @@ static bool make_room(struct fn_httpd *h)
 
 static int add(struct fn_httpd *h, int fd, uint64_t peer)
 {
-	struct fn_http_req *r = *h->all < h->cfg.conn_max ? calloc(1, sizeof(*r)) : NULL;
+	struct fn_http_req *r = h->n_conns < h->cfg.conn_max ? calloc(1, sizeof(*r)) : NULL;
 	int ret;
 
 	if (!r) {
 		fn_close(fd);
-		return *h->all < h->cfg.conn_max ? -ENOMEM : -ENOBUFS;
+		return h->n_conns < h->cfg.conn_max ? -ENOMEM : -ENOBUFS;
 	}
 	r->since_us = r->rests_us = fn_loop_now_us(h->loop);
 	r->peer = peer;
@@ -255,7 +247,6 @@ static int add(struct fn_httpd *h, int fd, uint64_t peer)
 		return ret;
 	}
 	remember_conn(h, r);
-	(*h->all)++;
 	return 0;
 }
 
@@ -264,11 +255,11 @@ static void on_accept(void *arg, int fd, uint32_t events)
 	struct fn_httpd *h = arg;
 
 	(void)events;
-	if (*h->all >= h->cfg.conn_max && !make_room(h)) {
+	if (h->n_conns >= h->cfg.conn_max && !make_room(h)) {
 		pause_accepting(h);
 		return;
 	}
-	for (int i = 0; i < ACCEPTS && *h->all < h->cfg.conn_max; i++) {
+	for (int i = 0; i < ACCEPTS && h->n_conns < h->cfg.conn_max; i++) {
 		struct sockaddr_storage from = {0};
 		socklen_t len = sizeof(from);
 		int c = accept4(fd, (struct sockaddr *)&from, &len, SOCK_CLOEXEC | SOCK_NONBLOCK), one = 1;
@@ -315,8 +306,6 @@ static void on_look(void *arg)
 	struct fn_httpd *h = arg;
 	uint64_t now = fn_loop_now_us(h->loop);
 
-	if (h->cfg.main && *h->all >= h->cfg.conn_max) /* the one that accepts has no other way to these */
-		(void)make_room(h);
 	fn_list_for_each_safe(l, &h->conns)
 		judge(fn_list_entry(l, struct fn_http_req, link), now);
 	if (h->n_conns > 0)
@@ -346,7 +335,6 @@ int fn_httpd_new(struct fn_loop *loop, const struct fn_httpd_config *config, str
 		return fn_err_set(err, ENOMEM, "http server", NULL);
 	h->loop = loop;
 	h->cfg = *config;
-	h->all = config->main ? &config->main->n_all : &h->n_all;
 	fn_list_init(&h->conns);
 	h->idle_us = config->idle_timeout_s * UINT64_C(1000000);
 	h->stall_us = (config->stall_timeout_s ? config->stall_timeout_s : STALL_S) * UINT64_C(1000000);
@@ -370,46 +358,6 @@ void fn_httpd_quiesce(struct fn_httpd *h)
 }
 
 unsigned fn_httpd_active(const struct fn_httpd *h) { return h->active; }
-
-unsigned fn_httpd_lively(struct fn_httpd *h)
-{
-	unsigned n = h->lively;
-
-	h->lively = 0;
-	h->round++;
-	return n;
-}
-
-/* --- from one loop to another --- */
-void fn_http_req_detach(struct fn_http_req *r)
-{
-	if (!r->c)
-		return;
-	fn_h1_conn_detach(r->c);
-	forget_conn(r);
-	if (r->state != NONE)
-		r->h->active--;
-}
-
-void fn_http_req_attach(struct fn_http_req *r, struct fn_httpd *to)
-{
-	r->h = to;
-	if (!r->c)
-		return;
-	if (r->state != NONE)
-		to->active++;
-	remember_conn(to, r);
-	if (fn_h1_conn_attach(r->c, to->server) < 0)
-		drop(r);
-}
-
-bool fn_http_req_delivered(const struct fn_http_req *r) { return r->state == DELIVERED; }
-void fn_http_req_deliver(struct fn_http_req *r) { r->h->cfg.ops->request(r->h->cfg.arg, r); }
-
-struct fn_http_req *fn_httpd_any(struct fn_httpd *h)
-{
-	return fn_list_empty(&h->conns) ? NULL : fn_list_entry(fn_list_first(&h->conns), struct fn_http_req, link);
-}
 
 void fn_httpd_free(struct fn_httpd *h)
 {

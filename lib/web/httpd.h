@@ -6,8 +6,6 @@
  * meanwhile. Every delivered request must be replied to exactly once, even when the
  * client has gone (the reply is then dropped); the pointer is invalid after fn_http_reply*().
  *
- * Several loops may have an httpd each, of which one accepts: `main` of the others. A connection goes from one to another with its request.
- *
  * Beyond conn_max connections that rest between requests give way to new ones (crowd.h), else those whose request has not come within a second
  * of its first byte. Where all are at work accepting pauses until one ends: clients wait in the listening socket's queue, where a 503 would make each
  * of them come again at once. Who begins a request has stall_timeout_s for its whole head, then for each 16 KiB of its body (408); who is answered
@@ -37,8 +35,7 @@ struct fn_httpd_ops {
 struct fn_httpd_config {
 	int listen_fd;            /* bound, listening, non-blocking socket; owned by the httpd from success on; -EBADF = none */
 	size_t body_max;          /* bytes */
-	unsigned conn_max;        /* connections at once, those of the others too */
-	struct fn_httpd *main;    /* NULL: this is it. It outlives them */
+	unsigned conn_max;        /* connections at once */
 	unsigned idle_timeout_s;  /* of a connection between requests; 0 = never */
 	unsigned stall_timeout_s; /* of a request that does not come, a reply that is not taken; 0 = 30 */
 	const struct fn_httpd_ops *ops;
@@ -50,17 +47,6 @@ int fn_httpd_new(struct fn_loop *loop, const struct fn_httpd_config *config, str
 void fn_httpd_quiesce(struct fn_httpd *h);
 /* Requests that are delivered and not yet answered to the end. */
 unsigned fn_httpd_active(const struct fn_httpd *h);
-/* Connections that have brought a request since this was last asked. */
-unsigned fn_httpd_lively(struct fn_httpd *h);
-
-/* The connection of a request that is delivered and not replied to (or that of none: between requests) is taken out of its httpd, not from a
- * callback of its own; then, by that one's thread, put into another. What was delivered stays so: fn_http_req_deliver() has it handled anew. */
-void fn_http_req_detach(struct fn_http_req *req);
-void fn_http_req_attach(struct fn_http_req *req, struct fn_httpd *to);
-void fn_http_req_deliver(struct fn_http_req *req);
-bool fn_http_req_delivered(const struct fn_http_req *req); /* and not replied to */
-/* One of its connections, the next time another if that one has been detached; NULL = it has none. */
-struct fn_http_req *fn_httpd_any(struct fn_httpd *h);
 /* All delivered requests must have been replied to before. NULL is fine. */
 void fn_httpd_free(struct fn_httpd *h);
 

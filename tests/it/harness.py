@@ -9,7 +9,7 @@ ARN = "arn:aws:lambda:us-east-1:000000000000:function:"
 SANITIZED = "san-" in BUILD
 SLOW = float(os.environ.get("FND_SLOW", "1")) * (3 if SANITIZED else 1)  # patience on emulated machines and with sanitizers
 
-DEFAULTS = json.loads(os.environ.get("FND_TEST_CONFIG", "{}"))  # make check FND_TEST_CONFIG='{"loops": 3, "loops_share_percent": 0}': every invocation in another loop
+DEFAULTS = json.loads(os.environ.get("FND_TEST_CONFIG", "{}"))  # make check FND_TEST_CONFIG='{"freeze_grace_ms": 0}': all of it so configured
 
 _template = None
 _daemons = []

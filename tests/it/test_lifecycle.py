@@ -1,5 +1,5 @@
 """The daemon's own life: start, drain, kill -9 of each process, what is cleaned up, what survives."""
-import glob, hashlib, json, os, random, shutil, signal, subprocess, threading, time, unittest
+import glob, hashlib, http.client, json, os, random, re, shutil, signal, subprocess, threading, time, unittest
 from harness import *
 
 
@@ -82,6 +82,32 @@ class Lifecycle(unittest.TestCase):
         self.assertLess(time.monotonic() - began, 50)  # before its own time is out
         t.join()
         self.assertEqual((out[0].status, out[0].error_type), (500, "ServiceException"))
+        self.ends_clean(d)
+
+    def test_nobody_begins_to_wait_for_logs_while_it_drains(self):
+        d = self.daemon({"drain_grace_s": 900})
+        for f in ("f", "quiet"):
+            d.create(f, Timeout=60)
+        late = http.client.HTTPConnection("127.0.0.1", d.port, timeout=120 * SLOW)
+        self.addCleanup(late.close)
+
+        def ask(query=""):
+            late.request("GET", "/_fnd/logs/quiet" + query)
+            r = late.getresponse()
+            return r.status, r.headers["Connection"], json.loads(r.read())["Text"]
+        self.assertEqual(ask()[::2], (200, ""))
+        got = []
+        t = threading.Thread(target=lambda: got.append(d.invoke("f", {"do": "sleep", "ms": 3000})))
+        t.start()
+        d.under_way("f")
+        d.process.send_signal(signal.SIGTERM)
+        wait_until("it drains", lambda: "stopping: " in d.log())
+        began = time.monotonic()
+        self.assertEqual(ask("?wait=60"), (200, "close", ""))
+        self.assertLess(time.monotonic() - began, 50)
+        t.join()
+        self.assertEqual(got[0].status, 200)
+        self.assertEqual(d.process.wait(100 * SLOW), 0)
         self.ends_clean(d)
 
     def test_fn_spawnd_dies_when_it_is_too_late_to_start_it_again(self):
@@ -262,6 +288,11 @@ class Lifecycle(unittest.TestCase):
         d.do("f", "echo")
         d.delete("f")
         wait_until("deleted: it has ended", lambda: not d.pids()["sandbox"])
+
+    def test_a_key_that_is_gone_is_accepted_and_said(self):
+        d = self.daemon({"loops": 2, "loops_share_percent": 5})
+        self.assertEqual(len(re.findall(r'"loops(_share_percent)?" means nothing any more', d.log())), 2)
+        self.assertEqual(d.stop(), 0)
 
     def test_broken_configurations_are_refused_with_words(self):
         shared()

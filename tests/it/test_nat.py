@@ -297,7 +297,7 @@ class Nat(NatCase):
 
     def test_which_network_is_in_force_and_why(self):
         for config, why in ((self.config(), "nat: .*\\(network.mode in {}\\)$"), ({"network": {"mode": "loopback"}}, "loopback: .* \\(network.mode in {}\\)$"),
-                            ({"loops": 0}, "loopback: .* \\(the default: there is no network.mode in {}\\)$")):
+                            ({"init_timeout_s": 10}, "loopback: .* \\(the default: there is no network.mode in {}\\)$")):
             d = self.daemon(config=config)
             wait_until("fn-spawnd answers", lambda: d.doctor().get("Network"))
             self.assertRegex([c["Detail"] for c in d.doctor()["Checks"] if c["Name"] == "network"][0], why.format(d.config_path))

@@ -67,19 +67,6 @@ class States(BotoCase):
         self.d.settled(f)
         self.assertEqual(self.said(f), "new")
 
-    def test_old_code_serves_in_other_loops(self):
-        d = shared({"loops": 3, "loops_share_percent": 0})
-        d.create_python("t-lanes", "def handler(e, c): return 'old'\n")
-        self.addCleanup(d.delete, "t-lanes")
-        d.settled("t-lanes")
-        for _ in range(20):
-            self.assertEqual(d.invoke("t-lanes", "{}").json, "old")
-        at = "/2015-03-31/functions/t-lanes"
-        self.assertEqual(pipelined(d, ("PUT", at + "/code", z(package("new"))), ("POST", at + "/invocations", {}))[1], (200, "old"))
-        d.settled("t-lanes")
-        for _ in range(20):
-            self.assertEqual(d.invoke("t-lanes", "{}").json, "new")
-
     def test_new_function(self):
         """Pending: an update is refused; an invocation waits, where Lambda refuses it."""
         name = "t-pending"

@@ -87,48 +87,6 @@ START_TEST(old_files_go_and_old_cursors_move_up)
 }
 END_TEST
 
-static struct fn_logs *main_logs;
-static unsigned n_relayed;
-
-static void on_relay(void *arg, const char *function, struct fn_buf *text)
-{
-	ck_assert_ptr_eq(arg, &n_relayed);
-	n_relayed++;
-	fn_logs_add(main_logs, function, text->data, text->len);
-}
-
-START_TEST(a_relay_gathers_and_hands_over)
-{
-	struct fn_logs *relay;
-	struct fn_buf b = {0};
-	uint64_t next;
-
-	main_logs = open_logs(1 << 20);
-	ck_assert_int_eq(fn_logs_new_relay(loop, on_relay, &n_relayed, &relay), 0);
-	fn_logs_append(relay, "f", "one\ntwo\n", 8);
-	fn_logs_append(relay, "g", "other", 5);
-	ck_assert_uint_eq(n_relayed, 0);
-	fn_logs_flush(relay);
-	ck_assert_uint_eq(n_relayed, 2);
-	ck_assert_int_eq(fn_logs_read(main_logs, "f", 0, 1000, &b, &next), 0);
-	ck_assert_ptr_nonnull(strstr(b.data, "Z one\n"));
-	ck_assert_ptr_nonnull(strstr(b.data, "Z two\n"));
-	ck_assert_uint_eq(b.len, 2 * (25 + 4)); /* one timestamp a line */
-	fn_logs_flush(relay);
-	ck_assert_uint_eq(n_relayed, 2);
-	fn_logs_append(relay, "f", "three", 5);
-	for (int i = 0; i < 10 && n_relayed < 3; i++) /* by itself, in time */
-		fn_loop_run_once(loop, 20000);
-	ck_assert_uint_eq(n_relayed, 3);
-	fn_logs_append(relay, "f", "four", 4);
-	fn_logs_free(relay);
-	ck_assert_uint_eq(n_relayed, 4);
-	fn_buf_free(&b);
-	fn_logs_free(main_logs);
-	fn_loop_free(loop);
-}
-END_TEST
-
 static unsigned open_files(void)
 {
 	DIR *d = opendir("/proc/self/fd");
@@ -225,5 +183,5 @@ START_TEST(a_write_that_fails_half_way_shifts_no_cursor)
 }
 END_TEST
 
-TEST_MAIN("runtime/logs", lines_have_times_and_cursors_go_on, old_files_go_and_old_cursors_move_up, a_relay_gathers_and_hands_over, few_files_are_open_of_many_functions, logs_of_nobody_go,
+TEST_MAIN("runtime/logs", lines_have_times_and_cursors_go_on, old_files_go_and_old_cursors_move_up, few_files_are_open_of_many_functions, logs_of_nobody_go,
 	  a_write_that_fails_half_way_shifts_no_cursor)
