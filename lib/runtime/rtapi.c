@@ -507,13 +507,14 @@ static bool result_path(const struct fn_h1 *req, const char **ret_id, size_t *re
 	return path_is(slash, "/response") || path_is(slash, "/error");
 }
 
-static size_t on_body_max(void *arg, struct fn_h1_conn *c, const struct fn_h1 *req)
+static size_t on_body_max(void *arg, struct fn_h1_conn *c, struct fn_h1 *req, size_t ahead)
 {
 	struct fn_rt *rt = arg;
 	const char *id;
 	size_t len;
 	bool is_error;
 
+	(void)ahead;
 	if (rt->posting || !(result_path(req, &id, &len, &is_error) ? is_current(rt, id, len) : rt->state == START))
 		return OTHER_BODY_MAX;
 	rt->posting = c;

@@ -303,15 +303,36 @@ static enum fn_h1_event feed_line(struct fn_h1 *h, const char *data, size_t len,
 	return line_done(h);
 }
 
+static bool is_kept(const struct fn_h1 *h) { return h->take == FN_H1_WHOLE || h->take == FN_H1_BOTH; }
+
 /* Bytes of the body: n of data, or counted only. */
-static bool body_add(struct fn_h1 *h, const char *data, size_t n)
+static enum fn_h1_event body_add(struct fn_h1 *h, const char *data, size_t n)
 {
 	h->left -= n;
-	if (!h->too_large && n > h->body_max - h->body.len) { /* never underflows: body.len <= body_max */
+	if (!h->too_large && n > h->body_max - h->taken) { /* never underflows: taken <= body_max */
 		h->too_large = true;
 		fn_buf_free(&h->body);
 	}
-	return h->too_large || fn_buf_add(&h->body, data, n) == 0;
+	if (h->too_large)
+		return FN_H1_MORE;
+	h->taken += n;
+	if (is_kept(h) && fn_buf_add(&h->body, data, n) < 0)
+		return refuse(h, 503);
+	if (h->take == FN_H1_WHOLE)
+		return FN_H1_MORE;
+	h->piece = data;
+	h->piece_len = n;
+	return FN_H1_PIECE;
+}
+
+/* The memory for a body of known length is had at once. */
+static enum fn_h1_event body_begin(struct fn_h1 *h)
+{
+	if (h->left > h->body_max)
+		h->too_large = true;
+	else if (is_kept(h) && fn_buf_reserve(&h->body, (size_t)h->left) < 0)
+		return refuse(h, 503);
+	return FN_H1_MORE;
 }
 
 enum fn_h1_event fn_h1_feed(struct fn_h1 *h, const char *data, size_t len, size_t *ret_used)
@@ -330,16 +351,12 @@ enum fn_h1_event fn_h1_feed(struct fn_h1 *h, const char *data, size_t len, size_
 		} else if (at == len) {
 			break;
 		} else if (h->state == BODY || h->state == CHUNK_DATA) {
-			if (h->state == BODY && !h->too_large && h->body.len == 0) {
-				if (h->left > h->body_max)
-					h->too_large = true;
-				else if (fn_buf_reserve(&h->body, (size_t)h->left) < 0)
-					e = refuse(h, 503);
-			}
+			if (h->state == BODY && !h->too_large && h->taken == 0)
+				e = body_begin(h);
 			n = len - at < h->left ? len - at : (size_t)h->left;
-			if (e == FN_H1_BAD || !body_add(h, data + at, n))
-				e = refuse(h, 503);
-			else if (h->left == 0 && h->state == CHUNK_DATA)
+			if (e == FN_H1_MORE)
+				e = body_add(h, data + at, n);
+			if (h->left == 0 && h->state == CHUNK_DATA)
 				h->state = CHUNK_END;
 		} else {
 			e = feed_line(h, data + at, len - at, &n);
@@ -352,7 +369,7 @@ enum fn_h1_event fn_h1_feed(struct fn_h1 *h, const char *data, size_t len, size_
 
 char *fn_h1_body_space(struct fn_h1 *h, size_t *ret_len)
 {
-	if (h->state != BODY || h->left == 0 || h->too_large || h->left > h->body_max - h->body.len)
+	if (h->state != BODY || h->left == 0 || h->too_large || !is_kept(h) || h->left > h->body_max - h->taken)
 		return NULL;
 	if (fn_buf_reserve(&h->body, (size_t)h->left) < 0)
 		return NULL;
@@ -364,8 +381,11 @@ void fn_h1_body_got(struct fn_h1 *h, size_t n)
 {
 	h->body.len += n;
 	h->body.data[h->body.len] = '\0';
+	h->taken += n;
 	h->left -= n;
 }
+
+uint64_t fn_h1_body_left(const struct fn_h1 *h) { return h->chunked && h->state != DONE ? UINT64_MAX : h->left; }
 
 const char *fn_h1_method(const struct fn_h1 *h) { return h->n_head ? h->text.data + h->fields[0].name : ""; }
 const char *fn_h1_target(const struct fn_h1 *h) { return h->n_head ? h->text.data + h->fields[0].value : ""; }

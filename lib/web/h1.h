@@ -8,7 +8,8 @@
  *
  * One struct serves all requests of a connection, one after the other:
  *   loop: fn_h1_feed() -> MORE   feed more
- *                      -> HEAD   line and fields are known: set body_max, then feed on
+ *                      -> HEAD   line and fields are known: set body_max and take, then feed on
+ *                      -> PIECE  a part of the body, unless take is FN_H1_WHOLE
  *                      -> DONE   the request is whole; fn_h1_reset() before the next
  *                      -> BAD    answer h->refusal and close
  */
@@ -25,13 +26,18 @@
 #define FN_H1_HEAD_MAX ((1u << 20) + 65536u) /* all lines, trailers too: AWS's runtimes send an X-Ray cause of up to 1 MiB in a field */
 #define FN_H1_FIELDS_MAX 64u               /* trailers too */
 
-enum fn_h1_event { FN_H1_MORE, FN_H1_HEAD, FN_H1_DONE, FN_H1_BAD };
+enum fn_h1_event { FN_H1_MORE, FN_H1_HEAD, FN_H1_PIECE, FN_H1_DONE, FN_H1_BAD };
+/* How a body is taken: kept until it is whole; told in pieces, as they come, and not kept; both; not at all: what follows the head is nobody's. */
+enum fn_h1_take { FN_H1_WHOLE, FN_H1_PIECES, FN_H1_BOTH, FN_H1_NOTHING };
 
 struct fn_h1 {
 	/* of the request, known from HEAD on */
 	bool http10, close, expect;    /* close: the peer wants the connection to end (always so with HTTP/1.0); expect: 100-continue */
 	struct fn_buf body;            /* from DONE on; may be taken */
-	size_t body_max;               /* the caller's; what exceeds it is swallowed: too_large, no body */
+	size_t body_max;               /* the caller's; what exceeds it is swallowed: too_large, no body, no more pieces */
+	enum fn_h1_take take;          /* the caller's */
+	const char *piece;             /* of PIECE: in what was fed */
+	size_t piece_len;
 	bool too_large;
 	unsigned refusal;              /* of BAD */
 	uint32_t line_max, head_max;   /* FN_H1_LINE_MAX and FN_H1_HEAD_MAX unless the caller sets others after init; they stay over a reset */
@@ -40,6 +46,7 @@ struct fn_h1 {
 	struct fn_buf text;            /* the lines, each ending in a NUL; it may move while a request is being fed */
 	size_t line;                   /* where the current one begins */
 	uint64_t left;                 /* of the body or the chunk */
+	uint64_t taken;                /* of the body: has come */
 	bool chunked;
 	uint8_t n_fields, n_head;      /* in all; of the head */
 	struct fn_h1_field {
@@ -57,6 +64,8 @@ enum fn_h1_event fn_h1_feed(struct fn_h1 *h, const char *data, size_t len, size_
  * fn_h1_body_got() says how many came; then go on with fn_h1_feed(h, NULL, 0, ..). */
 char *fn_h1_body_space(struct fn_h1 *h, size_t *ret_len);
 void fn_h1_body_got(struct fn_h1 *h, size_t n);
+/* Bytes of the body that are to come; UINT64_MAX = that is not known before its end (chunked). */
+uint64_t fn_h1_body_left(const struct fn_h1 *h);
 /* Has any byte of a request arrived? Has its whole head? */
 bool fn_h1_begun(const struct fn_h1 *h);
 bool fn_h1_head_known(const struct fn_h1 *h);

@@ -7,52 +7,37 @@
  *   the Runtime API     1 connection 22.9 -> 15.8, 61 -> 53 us    16 connections 16.6 -> 12.8, 63 -> 54 us
  *   the public API too  1 connection 14.3 -> 10.5, 55 -> 43 us    16 connections 13.0 -> 9.3, 44 -> 37 us
  *
- * A connection has at most one request with its owner at a time; what the peer pipelines waits unread. The owner replies in the callback or
+ * A connection has at most one request with its owner at a time; what the peer pipelines waits unread. The owner replies (h1answer.h) in the callback or
  * later; until it has, a peer that closes (even its sending half only, unless half_close is set) is taken for gone: `closed` is called and
- * nothing is owed. Reading stops while an answer has not been taken by the peer, so that memory stays bounded: at most one head (1 MiB, or head_max),
- * one body (body_max), 64 KiB not looked at yet and one answer per connection. It has no timeouts of its own: fn_h1_conn_phase().
+ * nothing is owed. Reading stops while an answer has not been taken by the peer, and while the owner has it paused, so that memory stays bounded: at
+ * most one head (1 MiB, or head_max), one body (body_max), 64 KiB not looked at yet and one answer per connection. A round of the loop takes at most
+ * 64 KiB from a connection: the others have their turn. It has no timeouts of its own: fn_h1_conn_phase().
  */
 #ifndef FN_WEB_H1CONN_H
 #define FN_WEB_H1CONN_H
 
 #include "base/loop.h"
-#include "web/h1.h"
-#include "web/h1reply.h"
+#include "web/h1answer.h"
+#include "web/h1ops.h"
 
 struct fn_h1_server; /* what the connections of one loop share */
-struct fn_h1_conn;
-
-struct fn_h1_ops {
-	/* The head is there, the body is not: the largest body to keep; a longer one is swallowed and shows as too_large. */
-	size_t (*body_max)(void *arg, struct fn_h1_conn *c, const struct fn_h1 *req);
-	/* A whole request. req lives until its reply; the body may be taken. */
-	void (*request)(void *arg, struct fn_h1_conn *c, struct fn_h1 *req);
-	/* The last that is heard of c: its peer has gone. */
-	void (*closed)(void *arg, struct fn_h1_conn *c);
-	/* --- optional --- */
-	/* An answer is all with the kernel. It may come from within fn_h1_conn_reply(), and must do nothing with c. */
-	void (*answered)(void *arg, struct fn_h1_conn *c);
-	bool half_close;              /* a peer that has ended its sending half gets its answer nonetheless */
-	uint32_t head_max;            /* bytes of a head, its first line too */
-	const char *refusal[2];       /* what is before and behind the reason in the body of a refusal (JSON) */
-};
 
 int fn_h1_server_new(struct fn_loop *loop, struct fn_h1_server **ret);
 void fn_h1_server_free(struct fn_h1_server *s); /* its connections must be closed; NULL is fine */
 
 /* Serves a connected, non-blocking stream socket (takes fd, also on failure). */
 int fn_h1_conn_new(struct fn_h1_server *s, int fd, const struct fn_h1_ops *ops, void *arg, struct fn_h1_conn **ret);
-/* Ends it at once, from any callback too; `closed` is not called. NULL is fine. */
+/* Ends it at once, from any callback too; `closed` and `cut` are not called. NULL is fine. */
 void fn_h1_conn_close(struct fn_h1_conn *c);
 /* Asks the kernel whether the peer has gone, sooner than `closed` can tell. */
 bool fn_h1_conn_peer_gone(const struct fn_h1_conn *c);
 /* Instead of a reply: 101 Switching Protocols, and the connection's socket is the caller's, blocking from now on. To the connection it is
  * fn_h1_conn_close(), also on failure (-errno): what came behind the request is lost, so a client waits for the 101. RFC 9110, 7.8. */
 int fn_h1_conn_upgrade(struct fn_h1_conn *c, const char *protocol);
-/* Sends what a reply that `joins` has left waiting; does nothing when nothing is. NULL is fine. */
-void fn_h1_conn_flush(struct fn_h1_conn *c);
-/* Exactly once per request that is still there. Does not call the owner back, but for `answered`. */
-void fn_h1_conn_reply(struct fn_h1_conn *c, const struct fn_h1_reply *reply);
+/* While a body comes in pieces: neither another nor the request is told, and nothing is read, until it is resumed. Of its peer only a reset is seen
+ * meanwhile. Both may come twice. */
+void fn_h1_conn_pause(struct fn_h1_conn *c);
+void fn_h1_conn_resume(struct fn_h1_conn *c);
 /* Answers with an error and ends the connection: instead of a reply, or while the request has not wholly come (but not from body_max). */
 void fn_h1_conn_refuse(struct fn_h1_conn *c, unsigned status);
 

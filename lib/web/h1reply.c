@@ -87,7 +87,7 @@ size_t fn_h1_head_size(const struct fn_h1_reply *r)
 	return n;
 }
 
-size_t fn_h1_put_head(const struct fn_h1_reply *r, bool last, struct fn_h1_date *date, char *to, size_t size)
+size_t fn_h1_put_head(const struct fn_h1_reply *r, enum fn_h1_framing framing, bool last, struct fn_h1_date *date, char *to, size_t size)
 {
 	char *at = to, *end = to + size;
 	const char *reason = fn_h1_reason(r->status), *now = date_of(date);
@@ -104,7 +104,9 @@ size_t fn_h1_put_head(const struct fn_h1_reply *r, bool last, struct fn_h1_date 
 		put_field(&at, end, r->headers[i].name, r->headers[i].value);
 	if (last)
 		put_field(&at, end, "Connection", "close");
-	if (fn_h1_has_body(r->status)) {
+	if (fn_h1_has_body(r->status) && framing == FN_H1_CHUNKED) {
+		put_field(&at, end, "Transfer-Encoding", "chunked");
+	} else if (fn_h1_has_body(r->status) && framing == FN_H1_LENGTH) {
 		put(&at, end, "Content-Length: ", 16);
 		put_number(&at, end, r->len);
 		put(&at, end, "\r\n", 2);

@@ -35,8 +35,10 @@ struct fn_h1_date { /* zeroed at first */
 const char *fn_h1_reason(unsigned status);
 /* May an answer of this status have a body? */
 bool fn_h1_has_body(unsigned status);
+/* How its length is known: it is r->len; it comes in pieces, or ends with the connection. */
+enum fn_h1_framing { FN_H1_LENGTH, FN_H1_CHUNKED, FN_H1_UNTIL_CLOSE };
 /* Room for its head; then the head, and how long it is. last: the connection ends with this answer. */
 size_t fn_h1_head_size(const struct fn_h1_reply *r);
-size_t fn_h1_put_head(const struct fn_h1_reply *r, bool last, struct fn_h1_date *date, char *to, size_t size);
+size_t fn_h1_put_head(const struct fn_h1_reply *r, enum fn_h1_framing framing, bool last, struct fn_h1_date *date, char *to, size_t size);
 
 #endif

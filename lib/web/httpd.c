@@ -1,5 +1,5 @@
 /*
- * httpd.c - see httpd.h. A struct fn_http_req is a connection and the request it has at the time, one after the other: in the common course a
+ * httpd.c - see httpd.h: connections, and what their requests go through before and after the handler. A struct fn_http_req is a connection and the request it has at the time, one after the other: in the common course a
  * request allocates nothing here. It outlives its connection while its handler has it.
  */
 #include "web/httpd.h"
@@ -12,14 +12,11 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
-#include "base/str.h"
 #include "web/crowd.h"
-#include "web/h1conn.h"
+#include "web/http_req_internal.h"
 
-#define REPLY_HEADERS_MAX 24
 #define HEAD_MAX 32768u
 #define ACCEPTS 64            /* in one round: those who are connected have their turn */
 #define ACCEPT_PAUSE_US 100000u /* when there is no descriptor or memory for another connection */
@@ -29,75 +26,86 @@
 #define LOOK_MAX_US 5000000u  /* between two looks for connections that stall */
 #define SLOW_HEAD_US 1000000u /* who is crowded out though it has begun a request */
 #define CROWD_SHARE 64u       /* of those that rest so many parts go at once: a look at all of them is not for one */
-#define TEXTS_KEEP 1024u      /* memory kept between requests */
 
 struct fn_httpd {
 	struct fn_loop *loop;
 	struct fn_httpd_config cfg;
 	struct fn_h1_server *server;
 	struct fn_list conns;
-	unsigned n_conns, active;
+	unsigned n_conns;
+	struct fn_http_shared shared;
 	uint64_t io, look, resume; /* the listening socket; timers */
 	uint64_t idle_us, stall_us, look_us;
-	bool paused, closing;
+	bool paused;
 };
-
-struct header {
-	size_t name, value; /* offsets in the request's texts */
-};
-
-struct fn_http_req {
-	struct fn_httpd *h;
-	struct fn_list link;
-	struct fn_h1_conn *c; /* NULL: it has gone, and the handler still owes its reply */
-	struct fn_h1 *h1;
-	struct fn_h1 kept; /* what h1 points to then */
-	size_t query;      /* where it begins in the target */
-	enum { NONE, DELIVERED, REPLIED } state;
-	/* the last look: since when it has been where it is */
-	enum fn_h1_phase phase;
-	uint64_t served, seen_served, seen_moved, since_us;
-	uint64_t peer, rests_us; /* since when: the last answer, or the beginning */
-	/* reply */
-	struct header headers[REPLY_HEADERS_MAX];
-	size_t n_headers;
-	struct fn_buf texts;
-	char **decoded; /* query values handed out */
-	size_t n_decoded;
-};
-
-static void forget_request(struct fn_http_req *r)
-{
-	for (size_t i = 0; i < r->n_decoded; i++)
-		free(r->decoded[i]);
-	free(fn_take_ptr(r->decoded));
-	r->n_decoded = r->n_headers = 0;
-	if (r->texts.cap > TEXTS_KEEP)
-		fn_buf_free(&r->texts);
-	r->texts.len = 0;
-	r->state = NONE;
-}
-
-static void req_free(struct fn_http_req *r)
-{
-	forget_request(r);
-	fn_buf_free(&r->texts);
-	fn_h1_free(&r->kept);
-	free(r);
-}
 
 /* --- requests --- */
-static size_t on_body_max(void *arg, struct fn_h1_conn *c, const struct fn_h1 *h1)
+/* Bytes that are not here yet count while they are under way: false = there are too many. */
+static bool count(struct fn_http_req *r, size_t max)
+{
+	uint64_t left = fn_h1_body_left(r->h1), n = left < max ? left : max;
+
+	r->account = r->h1->take == FN_H1_PIECES ? r->h->cfg.streamed : r->h->cfg.kept;
+	if (!r->account || n == 0)
+		return true;
+	if (!fn_bodies_take(r->account, r->peer, n))
+		return false;
+	r->counted = n;
+	return true;
+}
+
+static size_t on_body_max(void *arg, struct fn_h1_conn *c, struct fn_h1 *h1, size_t ahead)
 {
 	struct fn_http_req *r = arg;
 	char *target = (char *)fn_h1_target(h1), *q = strchr(target, '?');
+	uint64_t left = fn_h1_body_left(h1);
+	size_t max;
 
 	(void)c;
-	r->h1 = (struct fn_h1 *)h1;
+	r->h1 = h1;
 	r->query = q ? (size_t)(q - target) + 1 : strlen(target);
 	if (q)
 		*q = '\0';
-	return r->h->cfg.ops->body_max ? r->h->cfg.ops->body_max(r->h->cfg.arg, r) : r->h->cfg.body_max;
+	r->here = left <= ahead;
+	max = r->h->cfg.ops->body_max ? r->h->cfg.ops->body_max(r->h->cfg.arg, r) : r->h->cfg.body_max;
+	if (h1->take != FN_H1_NOTHING && left != UINT64_MAX && left > max) {
+		h1->too_large = true;
+		h1->take = FN_H1_NOTHING;
+	} else if (h1->take != FN_H1_NOTHING && !r->here && !count(r, max)) {
+		r->crowded = true;
+		h1->take = FN_H1_NOTHING;
+	}
+	if (h1->take == FN_H1_PIECES || h1->take == FN_H1_BOTH)
+		r->state = FN_HTTP_COMING;
+	return max;
+}
+
+static void on_piece(void *arg, struct fn_h1_conn *c, const char *data, size_t len)
+{
+	struct fn_http_req *r = arg;
+
+	(void)c;
+	r->h->cfg.ops->piece(r->h->cfg.arg, r, data, len);
+}
+
+static void on_cut(void *arg, struct fn_h1_conn *c)
+{
+	struct fn_http_req *r = arg;
+
+	(void)c;
+	if (r->state != FN_HTTP_COMING)
+		return;
+	r->state = FN_HTTP_NONE;
+	r->h->cfg.ops->cut(r->h->cfg.arg, r);
+}
+
+static void on_drained(void *arg, struct fn_h1_conn *c)
+{
+	struct fn_http_req *r = arg;
+
+	(void)c;
+	r->waits = false;
+	r->h->cfg.ops->drained(r->h->cfg.arg, r);
 }
 
 static unsigned count_hosts(const struct fn_h1 *h1)
@@ -117,11 +125,14 @@ static void on_request(void *arg, struct fn_h1_conn *c, struct fn_h1 *h1)
 
 	r->served++;
 	if (hosts > 1 || (hosts == 0 && !h1->http10)) { /* RFC 9112, 3.2 */
+		on_cut(r, c);
 		fn_h1_conn_refuse(c, 400);
 		return;
 	}
-	r->state = DELIVERED;
-	r->h->active++;
+	if (h1->take != FN_H1_PIECES) /* what counts is on its way */
+		fn_http_req_uncount(r);
+	r->state = FN_HTTP_DELIVERED;
+	r->shared->active++;
 	r->h->cfg.ops->request(r->h->cfg.arg, r);
 }
 
@@ -130,11 +141,12 @@ static void on_answered(void *arg, struct fn_h1_conn *c)
 	struct fn_http_req *r = arg;
 
 	(void)c;
-	if (r->state != REPLIED) /* a refusal */
+	fn_http_req_uncount(r);
+	if (r->state != FN_HTTP_REPLIED) /* a refusal */
 		return;
-	r->h->active--;
+	r->shared->active--;
 	r->rests_us = fn_loop_now_us(r->h->loop);
-	forget_request(r);
+	fn_http_req_forget(r);
 }
 
 /* --- connections --- */
@@ -175,16 +187,19 @@ static void on_closed(void *arg, struct fn_h1_conn *c)
 	forget_conn(r);
 	if (h->n_conns < h->cfg.conn_max)
 		resume(h);
-	if (r->state != NONE)
-		h->active--;
-	if (r->state != DELIVERED) {
-		req_free(r);
+	on_cut(r, c);
+	if (r->state != FN_HTTP_NONE)
+		r->shared->active--;
+	if (r->state != FN_HTTP_DELIVERED && r->state != FN_HTTP_STREAMING) {
+		fn_http_req_free(r);
 		return;
 	}
 	r->kept = *r->h1; /* its strings and its body stay what they are until the reply */
 	r->h1->text = r->h1->body = (struct fn_buf){0};
 	r->h1 = &r->kept;
 	r->c = NULL;
+	if (r->waits)
+		on_drained(r, c);
 }
 
 static void drop(struct fn_http_req *r)
@@ -196,7 +211,8 @@ static void drop(struct fn_http_req *r)
 }
 
 static const struct fn_h1_ops conn_ops = {
-	.body_max = on_body_max, .request = on_request, .closed = on_closed, .answered = on_answered, .half_close = true, .head_max = HEAD_MAX,
+	.body_max = on_body_max, .request = on_request, .closed = on_closed, .answered = on_answered, .piece = on_piece,
+	.cut = on_cut, .drained = on_drained, .half_close = true, .head_max = HEAD_MAX,
 	.refusal = {"{\"Type\":\"User\",\"message\":\"", "\"}"}};
 
 /* Ends some of the connections that are in this phase, and have been since `before` or longer: false = there is none. */
@@ -212,7 +228,7 @@ static bool crowd_out(struct fn_httpd *h, enum fn_h1_phase phase, uint64_t befor
 	{
 		struct fn_http_req *r = fn_list_entry(l, struct fn_http_req, link);
 
-		if (r->state == NONE && r->rests_us <= before && fn_h1_conn_phase(r->c, &moved) == phase)
+		if (r->state == FN_HTTP_NONE && r->rests_us <= before && fn_h1_conn_phase(r->c, &moved) == phase)
 			v[n++] = (struct fn_crowd_one){.peer = r->peer, .since_us = r->rests_us, .who = r};
 	}
 	fn_crowd_sort(v, n);
@@ -241,6 +257,7 @@ static int add(struct fn_httpd *h, int fd, uint64_t peer)
 	}
 	r->since_us = r->rests_us = fn_loop_now_us(h->loop);
 	r->peer = peer;
+	r->shared = &h->shared;
 	ret = fn_h1_conn_new(h->server, fd, &conn_ops, r, &r->c);
 	if (ret < 0) {
 		free(r);
@@ -354,10 +371,10 @@ void fn_httpd_quiesce(struct fn_httpd *h)
 {
 	fn_loop_clear(h->loop, &h->io);
 	fn_close(fn_take_fd(&h->cfg.listen_fd));
-	h->closing = true;
+	h->shared.closing = true;
 }
 
-unsigned fn_httpd_active(const struct fn_httpd *h) { return h->active; }
+unsigned fn_httpd_active(const struct fn_httpd *h) { return h->shared.active; }
 
 void fn_httpd_free(struct fn_httpd *h)
 {
@@ -381,122 +398,4 @@ int fn_httpd_add_conn(struct fn_httpd *h, int fd)
 		return r;
 	}
 	return add(h, fd, 0);
-}
-
-/* --- the request --- */
-const char *fn_http_req_method(const struct fn_http_req *r) { return fn_h1_method(r->h1); }
-const char *fn_http_req_path(const struct fn_http_req *r) { return fn_h1_target(r->h1); }
-const char *fn_http_req_raw_query(const struct fn_http_req *r) { return fn_h1_target(r->h1) + r->query; }
-const char *fn_http_req_header(const struct fn_http_req *r, const char *name) { return fn_h1_header(r->h1, name); }
-bool fn_http_req_too_large(const struct fn_http_req *r) { return r->h1->too_large; }
-
-const char *fn_http_req_query(const struct fn_http_req *req, const char *name)
-{
-	struct fn_http_req *r = (struct fn_http_req *)req; /* decoded copies are kept with the request */
-	size_t n = strlen(name);
-
-	for (const char *p = fn_http_req_raw_query(r); *p;) {
-		size_t len = strcspn(p, "&"), key = strcspn(p, "=&");
-
-		if (key == n && memcmp(p, name, n) == 0) {
-			size_t skip = key < len ? key + 1 : key;
-			char *v = strndup(p + skip, len - skip), **list;
-
-			if (!v)
-				return NULL;
-			for (char *q = v; *q; q++)
-				if (*q == '+')
-					*q = ' ';
-			list = realloc(r->decoded, (r->n_decoded + 1) * sizeof(*list));
-			if (!list || fn_url_decode(v, strlen(v)) < 0) {
-				if (list)
-					r->decoded = list;
-				free(v);
-				return NULL;
-			}
-			r->decoded = list;
-			list[r->n_decoded++] = v;
-			return v;
-		}
-		p += len + (p[len] == '&');
-	}
-	return NULL;
-}
-
-void fn_http_req_each_header(const struct fn_http_req *r, bool (*fn)(void *arg, const char *name, const char *value), void *arg)
-{
-	const char *name, *value;
-	unsigned at = 0;
-
-	while (fn_h1_next_header(r->h1, &at, &name, &value) && fn(arg, name, value))
-		;
-}
-
-void fn_http_req_body(const struct fn_http_req *r, const char **ret_data, size_t *ret_len)
-{
-	*ret_data = r->h1->body.data ? r->h1->body.data : "";
-	*ret_len = r->h1->body.len;
-}
-
-char *fn_http_req_take_body(struct fn_http_req *r, size_t *ret_len) { return fn_buf_take(&r->h1->body, ret_len); }
-
-/* --- the reply --- */
-int fn_http_req_add_header(struct fn_http_req *r, const char *name, const char *value)
-{
-	size_t n = strlen(name) + 1, m = strlen(value) + 1;
-	struct header *h = &r->headers[r->n_headers];
-
-	if (r->n_headers == REPLY_HEADERS_MAX)
-		return -ENOBUFS;
-	if ((r->texts.cap == 0 && fn_buf_reserve(&r->texts, 500) < 0) || fn_buf_reserve(&r->texts, n + m) < 0)
-		return -ENOMEM;
-	h->name = r->texts.len;
-	h->value = h->name + n;
-	(void)fn_buf_add(&r->texts, name, n);
-	(void)fn_buf_add(&r->texts, value, m);
-	r->n_headers++;
-	return 0;
-}
-
-static void reply(struct fn_http_req *r, struct fn_h1_reply *reply)
-{
-	struct fn_h1_header headers[REPLY_HEADERS_MAX];
-
-	if (!r->c) {
-		if (reply->release)
-			reply->release(reply->release_arg);
-		if (reply->from_file)
-			fn_close(reply->file);
-		req_free(r);
-		return;
-	}
-	for (size_t i = 0; i < r->n_headers; i++)
-		headers[i] = (struct fn_h1_header){r->texts.data + r->headers[i].name, r->texts.data + r->headers[i].value};
-	reply->headers = headers;
-	reply->n_headers = r->n_headers;
-	reply->close = r->h->closing;
-	r->state = REPLIED;
-	fn_h1_conn_reply(r->c, reply);
-}
-
-void fn_http_reply(struct fn_http_req *r, unsigned status, const char *content_type, const void *body, size_t len)
-{
-	struct fn_h1_reply p = {.status = status, .content_type = content_type, .body = body ? body : "", .len = len};
-
-	reply(r, &p);
-}
-
-void fn_http_reply_owned(struct fn_http_req *r, unsigned status, const char *content_type, const void *body, size_t len,
-			 void (*release)(void *arg), void *release_arg)
-{
-	struct fn_h1_reply p = {.status = status, .content_type = content_type, .body = body, .len = len, .release = release, .release_arg = release_arg};
-
-	reply(r, &p);
-}
-
-void fn_http_reply_fd(struct fn_http_req *r, unsigned status, const char *content_type, int fd, uint64_t size)
-{
-	struct fn_h1_reply p = {.status = status, .content_type = content_type, .len = size, .from_file = true, .file = fd};
-
-	reply(r, &p);
 }

@@ -12,11 +12,17 @@ struct seen {
 	enum fn_h1_event end;
 	unsigned refusal, heads;
 	size_t used;
+	char pieces[64];
+	size_t n_pieces;
 	char text[2048]; /* method target flags [fields] body [trailers] */
 };
 
+static enum fn_h1_take take; /* how bodies are taken */
+
 static void describe(const struct fn_h1 *h, struct seen *s)
 {
+	const char *body = take == FN_H1_PIECES ? s->pieces : h->body.data;
+	size_t len = take == FN_H1_PIECES ? s->n_pieces : h->body.len;
 	size_t n = 0;
 
 	n += (size_t)snprintf(s->text, sizeof(s->text), "%s %s%s%s%s%s", fn_h1_method(h), fn_h1_target(h), h->http10 ? " 1.0" : "", h->close ? " close" : "",
@@ -24,7 +30,11 @@ static void describe(const struct fn_h1 *h, struct seen *s)
 	for (unsigned i = 1; i < h->n_fields; i++)
 		n += (size_t)snprintf(s->text + n, sizeof(s->text) - n, " %s%s=%s", i >= h->n_head ? "+" : "", h->text.data + h->fields[i].name,
 				      h->text.data + h->fields[i].value);
-	snprintf(s->text + n, sizeof(s->text) - n, " <%.*s>", (int)h->body.len, h->body.data ? h->body.data : "");
+	snprintf(s->text + n, sizeof(s->text) - n, " <%.*s>", h->too_large ? 0 : (int)len, body ? body : "");
+	if (take == FN_H1_PIECES)
+		ck_assert_ptr_null(h->body.data);
+	if (take == FN_H1_BOTH && !h->too_large)
+		ck_assert(len == s->n_pieces && (len == 0 || memcmp(body, s->pieces, len) == 0));
 }
 
 /* The bytes in pieces of `first`, then `piece`. */
@@ -44,6 +54,11 @@ static void feed(struct fn_h1 *h, const char *data, size_t len, size_t first, si
 		if (s->end == FN_H1_HEAD) {
 			s->heads++;
 			h->body_max = body_max;
+			h->take = take;
+		} else if (s->end == FN_H1_PIECE) {
+			ck_assert_uint_le(s->n_pieces + h->piece_len, body_max);
+			memcpy(s->pieces + s->n_pieces, h->piece, h->piece_len);
+			s->n_pieces += h->piece_len;
 		} else if (s->end == FN_H1_MORE) {
 			ck_assert_uint_eq(used, give);
 			if (at == len)
@@ -140,7 +155,7 @@ static const struct message messages[] = {
 	{CH "\r\n0\r\nT : 1\r\n", 400, NULL, NULL},
 };
 
-static void check_message(const struct message *m, size_t first, size_t piece)
+static void check_taken(const struct message *m, size_t first, size_t piece)
 {
 	struct fn_h1 h;
 	struct seen s;
@@ -160,6 +175,13 @@ static void check_message(const struct message *m, size_t first, size_t piece)
 		ck_assert(!fn_h1_begun(&h));
 	}
 	fn_h1_free(&h);
+}
+
+static void check_message(const struct message *m, size_t first, size_t piece)
+{
+	for (take = FN_H1_WHOLE; take <= FN_H1_BOTH; take++)
+		check_taken(m, first, piece);
+	take = FN_H1_WHOLE;
 }
 
 START_TEST(test_messages)

@@ -1,0 +1,31 @@
+/*
+ * h1answer.h - the way back of h1conn.h's connections: an answer at once, or begun, written in pieces and ended.
+ *
+ * In pieces it goes chunked (RFC 9112, 7.1), to HTTP/1.0 until the connection ends. What the peer does not take at once is kept: who is told to wait
+ * writes no more before ops->drained, so that memory stays at one piece. The peer's end shows as ops->closed, as between a request and its reply.
+ */
+#ifndef FN_WEB_H1ANSWER_H
+#define FN_WEB_H1ANSWER_H
+
+#include "web/h1reply.h"
+
+struct fn_h1_conn;
+
+/* Exactly once per request that is still there, also while its body comes in pieces: the rest of it is not read then. Does not call the owner back,
+ * but for `answered`. */
+void fn_h1_conn_reply(struct fn_h1_conn *c, const struct fn_h1_reply *reply);
+
+/* Instead: the head of an answer whose body follows. Of `reply`, what is about a body does not count. It goes out with what is written in the same
+ * round of the loop. */
+void fn_h1_conn_begin(struct fn_h1_conn *c, const struct fn_h1_reply *reply);
+/* Copies what cannot be sent at once. True: wait for ops->drained. */
+bool fn_h1_conn_write(struct fn_h1_conn *c, const void *data, size_t len);
+/* The answer is whole. Trailers (RFC 9110, 6.5) go to HTTP/1.1 only. */
+void fn_h1_conn_end(struct fn_h1_conn *c, const struct fn_h1_header *trailers, size_t n_trailers);
+/* It will not be whole: the connection ends, without what would say that it is. */
+void fn_h1_conn_fail(struct fn_h1_conn *c);
+
+/* Sends what a reply that `joins` has left waiting; does nothing when nothing is. NULL is fine. */
+void fn_h1_conn_flush(struct fn_h1_conn *c);
+
+#endif

@@ -1,0 +1,51 @@
+/* http_req_internal.h - a connection of httpd.c's and the request it has at the time, for httpd.c and http_req.c only. */
+#ifndef FN_WEB_HTTP_REQ_INTERNAL_H
+#define FN_WEB_HTTP_REQ_INTERNAL_H
+
+#include "base/list.h"
+#include "web/bodies.h"
+#include "web/h1conn.h"
+#include "web/http_req.h"
+
+#define FN_HTTP_REPLY_HEADERS_MAX 24
+
+struct fn_httpd;
+
+struct fn_http_shared {
+	unsigned active; /* requests that are delivered and not yet answered to the end */
+	bool closing;    /* no connection is kept after its next reply */
+};
+
+struct fn_http_req {
+	struct fn_httpd *h;
+	struct fn_http_shared *shared;
+	struct fn_list link;
+	struct fn_h1_conn *c; /* NULL: it has gone, and the handler still owes its reply */
+	struct fn_h1 *h1;
+	struct fn_h1 kept; /* what h1 points to then */
+	size_t query;      /* where it begins in the target */
+	enum { FN_HTTP_NONE, FN_HTTP_COMING, FN_HTTP_DELIVERED, FN_HTTP_STREAMING, FN_HTTP_REPLIED } state; /* COMING: in pieces */
+	bool here, crowded;
+	bool waits;        /* who writes the reply waits until it is drained */
+	void *user;
+	struct fn_bodies *account; /* where `counted` bytes of the body count */
+	uint64_t counted;
+	/* the last look: since when it has been where it is */
+	enum fn_h1_phase phase;
+	uint64_t served, seen_served, seen_moved, since_us;
+	uint64_t peer, rests_us; /* since when: the last answer, or the beginning */
+	/* reply */
+	struct fn_http_header {
+		size_t name, value; /* offsets in texts */
+	} headers[FN_HTTP_REPLY_HEADERS_MAX];
+	size_t n_headers;
+	struct fn_buf texts;
+	char **decoded; /* query values handed out */
+	size_t n_decoded;
+};
+
+void fn_http_req_uncount(struct fn_http_req *r); /* its body is not under way any more */
+void fn_http_req_forget(struct fn_http_req *r);  /* the request; the connection may have another */
+void fn_http_req_free(struct fn_http_req *r);
+
+#endif
