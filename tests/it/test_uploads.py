@@ -221,13 +221,13 @@ class Uploads(Case):
         wait_until("tree and blob are gone", lambda: here() == (False, False))
 
     def test_code_stays_while_an_old_environment_runs(self):
-        z = lambda n: make_zip({"f.py": f"import time\ndef handler(e, c):\n    time.sleep(1)\n    import late\n    return late.n\n", "late.py": f"n = {n}\n"})
+        z = lambda n: make_zip({"f.py": f"import time\ndef handler(e, c):\n    time.sleep(2)\n    import late\n    return late.n\n", "late.py": f"n = {n}\n"})
         name = self.function(zip_bytes=z(1), runtime="python3.11", handler="f.handler", Timeout=10)
-        import threading, time
+        self.d.settled(name)
         out = []
         t = threading.Thread(target=lambda: out.append(self.d.invoke(name, {})))
         t.start()
-        time.sleep(0.5)
+        self.d.under_way(name)
         r = self.d.request("PUT", f"/2015-03-31/functions/{name}/code", {"ZipFile": base64.b64encode(z(2)).decode()})
         self.assertEqual(r.status, 200)
         self.d.settled(name)
