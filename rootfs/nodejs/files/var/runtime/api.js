@@ -53,6 +53,14 @@ function rawWire(host, port, onData, onEnd) {
 	};
 }
 
+/* Of rawWire() what needs nobody to connect to. */
+function warmUp() {
+	const { TCP, TCPConnectWrap, constants } = process.binding('tcp_wrap');
+	const { WriteWrap } = process.binding('stream_wrap');
+	new TCP(constants.SOCKET).close();
+	return [new TCPConnectWrap(), new WriteWrap()];
+}
+
 function netWire(host, port, onData, onEnd) {
 	const socket = require('net').connect({ host, port, noDelay: true });
 	socket.on('data', onData).on('error', onEnd).on('end', () => onEnd(new Error('the Runtime API closed the connection')));
@@ -180,14 +188,14 @@ class Answers {
 }
 
 class Api {
-	/* onNext(headers, body): an invocation. onLost(error): the connection has gone, and with it the environment. */
-	constructor(address, onNext, onLost) {
+	/* onNext(headers, body): an invocation. onLost(error): the connection has gone, and with it the environment. open: what makes the connection. */
+	constructor(address, onNext, onLost, open = connect) {
 		this.host = address;
 		this.onNext = onNext;
 		this.waiting = []; // what to call with each answer, in order
 		this.ask = `GET ${BASE}invocation/next HTTP/1.1\r\nHost: ${address}\r\n\r\n`;
 		const answers = new Answers((status, headers, body) => this.waiting.shift()(status, headers, body));
-		this.wire = connect(address, (bytes) => answers.push(bytes), onLost);
+		this.wire = open(address, (bytes) => answers.push(bytes), onLost);
 		this.took = (status, headers, body) => {
 			if (status !== 200)
 				return onLost(new Error(`the Runtime API: next: status ${status}`));
@@ -234,4 +242,4 @@ class Api {
 	}
 }
 
-module.exports = { Api, Answers };
+module.exports = { Api, Answers, warmUp };

@@ -9,7 +9,7 @@ const util = require('util');
 
 const LEVELS = { TRACE: 1, DEBUG: 2, INFO: 3, WARN: 4, ERROR: 5, FATAL: 6 };
 const modern = parseInt(process.versions.node, 10) >= 24; // the rules of nodejs24.x and later
-const json = (process.env.AWS_LAMBDA_LOG_FORMAT || '').toUpperCase() === 'JSON';
+let json; // is that the log's format?
 const REQUEST_ID = Symbol.for('aws.lambda.runtime.requestId'), TENANT_ID = Symbol.for('aws.lambda.runtime.tenantId'); // where AWS's client has them
 const current = {
 	get requestId() { return globalThis[REQUEST_ID]; },
@@ -70,6 +70,7 @@ function log(level, args) {
 }
 
 function patchConsole() {
+	json = (process.env.AWS_LAMBDA_LOG_FORMAT || '').toUpperCase() === 'JSON';
 	const lowest = LEVELS[(process.env.AWS_LAMBDA_LOG_LEVEL || '').toUpperCase()] || LEVELS.TRACE;
 	for (const level of Object.keys(LEVELS)) {
 		const name = level.toLowerCase();

@@ -39,6 +39,8 @@ class InvokeStore {
 	begin(id, trace, tenant) {
 		this.#context = { [KEYS.REQUEST_ID]: id, [KEYS.X_RAY_TRACE_ID]: trace, [KEYS.TENANT_ID]: tenant };
 	}
+
+	end() { this.#context = undefined; }
 }
 
 module.exports = { store: new InvokeStore() };
