@@ -25,7 +25,7 @@ VERSION := 0.1.0
 # The layers of the code, lowest first. A folder may include itself and folders on an
 # earlier line, never a sibling on its own line (scripts/layers.sh checks it).
 LAYER_0 := base
-LAYER_1 := os web
+LAYER_1 := os web db
 LAYER_2 := model aws
 LAYER_3 := store image sandbox
 LAYER_4 := spawn

@@ -277,7 +277,7 @@ static int make(struct worker *w, const struct fnd_worker_args *args, struct fn_
 	snprintf(db, sizeof(db), "%s/db", c->state_dir);
 	r = state_is_whole(c->state_dir, err);
 	if (r == 0)
-		r = fn_store_open(db, &w->store, err);
+		r = fn_store_open(db, w->loop, &w->store, err);
 	if (r == 0)
 		r = fn_runtimes_load(c->runtimes, c->state_dir, &w->runtimes, err);
 	if (r == 0)
@@ -335,6 +335,8 @@ static void on_images(void *arg, const struct fn_err *failed, unsigned installed
 
 static void unmake(struct worker *w)
 {
+	if (w->store)
+		fn_store_drain(w->store); /* while all are there that are told */
 	fn_httpd_free(w->api_httpd);
 	fn_scaler_free(w->scaler);
 	fn_pool_free(w->pool);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/change.h"
 #include "api/configuration.h"
 #include "base/cleanup.h"
 #include "base/str.h"
@@ -146,17 +147,36 @@ static bool provisioned_ok(struct fn_call *call, const char *function, const str
 	return !fn_store_provisioned(call->api->cfg.store, function, a->name) || fn_call_alias_may_be_provisioned(call, function, a);
 }
 
+static void alias_stored(struct fn_change *c)
+{
+	const struct fn_api_config *cfg = &c->call.api->cfg;
+
+	fn_provision_apply(cfg->invoker, cfg->store, c->n.name); /* what is provisioned moves with it */
+	fn_reply_json(&c->call, (unsigned)c->number, alias_json(c->call.api, c->n.name, fn_store_alias(cfg->store, c->n.name, c->n.qualifier)));
+}
+
 static void store_alias(struct fn_call *call, const char *function, struct fn_alias **a, unsigned status)
 {
+	struct fn_change *c = fn_change_new(call, function, (*a)->name, alias_stored);
 	struct fn_err err;
-	char text[512];
+	int r;
 
+	if (!c)
+		return;
+	c->number = status;
 	fn_id_uuid((*a)->revision_id);
-	if (fn_store_set_alias(call->api->cfg.store, function, *a, &err) < 0)
-		fn_reply_error(call, &FN_E_SERVICE, "%s", fn_err_format(&err, text, sizeof(text)));
-	else
-		fn_reply_json(call, status, alias_json(call->api, function, fn_take_ptr(*a)));
-	fn_provision_apply(call->api->cfg.invoker, call->api->cfg.store, function); /* what is provisioned moves with it */
+	r = fn_store_set_alias(call->api->cfg.store, function, *a, fn_change_done, c, &err);
+	if (r == 0)
+		*a = NULL;
+	fn_change_begun(c, r, &err);
+}
+
+static void delete_stored(struct fn_change *c)
+{
+	const struct fn_api_config *cfg = &c->call.api->cfg;
+
+	fn_provision_apply(cfg->invoker, cfg->store, c->n.name);
+	fn_reply_empty(&c->call, 204);
 }
 
 /* --- the operations --- */
@@ -239,18 +259,20 @@ void fn_h_update_alias(struct fn_call *call)
 
 void fn_h_delete_alias(struct fn_call *call)
 {
+	struct fn_change *c;
 	struct fn_alias *a;
 	struct fn_name n;
 	struct fn_err err;
-	char text[512];
 
 	if (!named(call, &n, &a))
 		return;
-	if (a && fn_store_delete_alias(call->api->cfg.store, n.name, a->name, &err) < 0)
-		fn_reply_error(call, &FN_E_SERVICE, "%s", fn_err_format(&err, text, sizeof(text)));
-	else
-		fn_reply_empty(call, 204); /* also when there was none */
-	fn_provision_apply(call->api->cfg.invoker, call->api->cfg.store, n.name);
+	if (!a) { /* gone already is as good */
+		fn_reply_empty(call, 204);
+		return;
+	}
+	c = fn_change_new(call, n.name, a->name, delete_stored);
+	if (c)
+		fn_change_begun(c, fn_store_delete_alias(call->api->cfg.store, n.name, a->name, fn_change_done, c, &err), &err);
 }
 
 void fn_h_list_aliases(struct fn_call *call)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/change.h"
 #include "api/internal.h"
 #include "api/origin.h"
 #include "api/settling.h"
@@ -209,6 +210,16 @@ static void too_large(struct fn_call *call, const struct route *r)
 		       r->handler == fn_h_invoke ? "InvokeFunction" : r->operation);
 }
 
+/* What changes the function in its path waits for other changes of that function. CreateFunction has the name elsewhere, and sees to it itself. */
+static bool changes_in_turn(struct fn_call *call, const struct route *r)
+{
+	struct fn_name n;
+
+	if (fn_streq(r->method, "GET") || r->handler == fn_h_invoke || fn_name_parse(call->params[0], &n) < 0)
+		return true;
+	return fn_change_turn(call, n.name, r->handler);
+}
+
 static void on_request(void *arg, struct fn_http_req *req)
 {
 	struct fn_call call = {.api = arg, .req = req};
@@ -245,7 +256,7 @@ static void on_request(void *arg, struct fn_http_req *req)
 		fn_reply_error(&call, &FN_E_NO_ROUTE, "No operation of Lambda's API at %s %s", fn_http_req_method(req), fn_http_req_path(req));
 	else if (!r->handler)
 		fn_reply_error(&call, &FN_E_NOT_IMPLEMENTED, "fnd does not implement %s yet", r->operation);
-	else
+	else if (changes_in_turn(&call, r))
 		r->handler(&call);
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/change.h"
 #include "api/configuration.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -47,16 +48,6 @@ static bool account_has(struct fn_call *call, const char *function, int64_t clai
 	return false;
 }
 
-static void reply_stored(struct fn_call *call, int r, const struct fn_err *err, const char *function)
-{
-	char text[512];
-
-	if (r < 0)
-		fn_reply_error(call, &FN_E_SERVICE, "%s", fn_err_format(err, text, sizeof(text)));
-	else
-		fn_provision_apply(call->api->cfg.invoker, call->api->cfg.store, function);
-}
-
 /* --- reserved --- */
 /* The messages name $LATEST where no qualifier was given. */
 static bool function_only(struct fn_call *call, struct fn_name *n)
@@ -73,14 +64,37 @@ static bool function_only(struct fn_call *call, struct fn_name *n)
 	return false;
 }
 
+static void apply(struct fn_change *c) { fn_provision_apply(c->call.api->cfg.invoker, c->call.api->cfg.store, c->n.name); }
+
+static void reserved_stored(struct fn_change *c)
+{
+	apply(c);
+	fn_reply_json(&c->call, 200, json_pack("{sI}", "ReservedConcurrentExecutions", (json_int_t)c->number));
+}
+
+static void reserved_deleted(struct fn_change *c)
+{
+	apply(c);
+	fn_reply_empty(&c->call, 204);
+}
+
+static void store_reserved(struct fn_call *call, const char *function, int64_t n, void (*stored)(struct fn_change *c))
+{
+	struct fn_change *c = fn_change_new(call, function, NULL, stored);
+	struct fn_err err;
+
+	if (!c)
+		return;
+	c->number = n;
+	fn_change_begun(c, fn_store_set_reserved(call->api->cfg.store, function, n, fn_change_done, c, &err), &err);
+}
+
 void fn_h_put_concurrency(struct fn_call *call)
 {
 	struct fn_store *store = call->api->cfg.store;
 	fn_auto(decref) json_t *in = NULL;
 	int64_t reserved, provisioned;
 	struct fn_name n;
-	struct fn_err err;
-	int r;
 
 	if (!function_only(call, &n) || !(in = fn_call_json(call)) ||
 	    !whole_number(call, in, "ReservedConcurrentExecutions", "reservedConcurrentExecutions", 0, &reserved))
@@ -92,12 +106,8 @@ void fn_h_put_concurrency(struct fn_call *call)
 			       (long long)reserved, (long long)provisioned);
 		return;
 	}
-	if (!account_has(call, n.name, reserved, "ReservedConcurrentExecutions"))
-		return;
-	r = fn_store_set_reserved(store, n.name, reserved, &err);
-	reply_stored(call, r, &err, n.name);
-	if (r == 0)
-		fn_reply_json(call, 200, json_pack("{sI}", "ReservedConcurrentExecutions", (json_int_t)reserved));
+	if (account_has(call, n.name, reserved, "ReservedConcurrentExecutions"))
+		store_reserved(call, n.name, reserved, reserved_stored);
 }
 
 void fn_h_get_concurrency(struct fn_call *call)
@@ -119,15 +129,9 @@ void fn_h_get_concurrency(struct fn_call *call)
 void fn_h_delete_concurrency(struct fn_call *call)
 {
 	struct fn_name n;
-	struct fn_err err;
-	int r;
 
-	if (!function_only(call, &n))
-		return;
-	r = fn_store_set_reserved(call->api->cfg.store, n.name, -1, &err);
-	reply_stored(call, r, &err, n.name);
-	if (r == 0)
-		fn_reply_empty(call, 204);
+	if (function_only(call, &n))
+		store_reserved(call, n.name, -1, reserved_deleted);
 }
 
 /* --- provisioned --- */
@@ -227,14 +231,34 @@ static bool may_have(struct fn_call *call, const struct fn_name *n)
 	return true;
 }
 
+static void provisioned_stored(struct fn_change *c)
+{
+	struct fn_api *api = c->call.api;
+
+	apply(c);
+	if (c->number > 0)
+		fn_reply_json(&c->call, 202, config_json(api, c->n.name, fn_store_provisioned(api->cfg.store, c->n.name, c->n.qualifier), true));
+	else
+		fn_reply_empty(&c->call, 204);
+}
+
+static void store_provisioned(struct fn_call *call, const struct fn_name *n, int64_t requested)
+{
+	struct fn_change *c = fn_change_new(call, n->name, n->qualifier, provisioned_stored);
+	struct fn_err err;
+
+	if (!c)
+		return;
+	c->number = requested;
+	fn_change_begun(c, fn_store_set_provisioned(call->api->cfg.store, n->name, n->qualifier, requested, fn_change_done, c, &err), &err);
+}
+
 void fn_h_put_provisioned(struct fn_call *call)
 {
 	struct fn_store *store = call->api->cfg.store;
 	fn_auto(decref) json_t *in = NULL;
 	int64_t wanted, all, reserved;
 	struct fn_name n;
-	struct fn_err err;
-	int r;
 
 	if (!(in = fn_call_json(call)) ||
 	    !whole_number(call, in, "ProvisionedConcurrentExecutions", "provisionedConcurrentExecutions", 1, &wanted) || !qualified(call, &n) ||
@@ -247,12 +271,8 @@ void fn_h_put_provisioned(struct fn_call *call)
 			       "Requested Provisioned Concurrency should not be greater than the reservedConcurrentExecution for function");
 		return;
 	}
-	if (reserved < 0 && !account_has(call, n.name, all, "ConcurrentExecutions"))
-		return;
-	r = fn_store_set_provisioned(store, n.name, n.qualifier, wanted, &err);
-	reply_stored(call, r, &err, n.name);
-	if (r == 0)
-		fn_reply_json(call, 202, config_json(call->api, n.name, fn_store_provisioned(store, n.name, n.qualifier), true));
+	if (reserved >= 0 || account_has(call, n.name, all, "ConcurrentExecutions"))
+		store_provisioned(call, &n, wanted);
 }
 
 static void list_configs(struct fn_call *call)
@@ -295,8 +315,6 @@ void fn_h_get_provisioned(struct fn_call *call)
 void fn_h_delete_provisioned(struct fn_call *call)
 {
 	struct fn_name n;
-	struct fn_err err;
-	int r;
 
 	if (!qualified(call, &n))
 		return;
@@ -304,10 +322,7 @@ void fn_h_delete_provisioned(struct fn_call *call)
 		fn_reply_empty(call, 204);
 		return;
 	}
-	r = fn_store_set_provisioned(call->api->cfg.store, n.name, n.qualifier, 0, &err);
-	reply_stored(call, r, &err, n.name);
-	if (r == 0)
-		fn_reply_empty(call, 204);
+	store_provisioned(call, &n, 0);
 }
 
 /* --- metrics --- */

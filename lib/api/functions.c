@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "api/change.h"
 #include "api/configuration.h"
 #include "api/internal.h"
 #include "api/settling.h"
@@ -21,13 +22,6 @@ static void decref(json_t **j) { json_decref(*j); }
 static void arn_of(struct fn_api *api, const char *name, char *out, size_t size)
 {
 	fn_arn_format(out, size, api->cfg.region, api->cfg.account_id, name, NULL);
-}
-
-static void reply_err(struct fn_call *call, const struct fn_err *err)
-{
-	char text[512];
-
-	fn_reply_error(call, &FN_E_SERVICE, "%s", fn_err_format(err, text, sizeof(text)));
 }
 
 /* Absent, or exactly this machine's. */
@@ -119,37 +113,56 @@ static void already_there(struct fn_call *call, const char *name)
 	fn_reply_error(call, &FN_E_CONFLICT, "Function already exist: %s", name);
 }
 
-static void created(struct fn_upload *u, const struct fn_err *failed, uint64_t bytes)
+static void create_stored(struct fn_change *c)
 {
-	const struct fn_api_config *cfg = &u->call.api->cfg;
-	fn_auto(unref) struct fn_function *version = NULL;
+	const struct fn_api_config *cfg = &c->call.api->cfg;
+
+	fn_logs_remove(cfg->logs, c->n.name); /* the last words of one that had its name */
+	fn_snapshots_look(cfg->snapshots);
+	fn_settling_begin(c->call.api, c->n.name, true);
+	fn_reply_json(&c->call, 201, fn_function_json(c->call.api, c->version ? c->version : c->f, NULL, false));
+}
+
+/* Has what a package became stored, when its turn has come; the upload ends with that. */
+static void store_created(void *arg)
+{
+	struct fn_upload *u = arg;
+	struct fn_store *store = u->call.api->cfg.store;
+	struct fn_change *c = NULL;
 	struct fn_err err;
 	int r;
 
+	if ((u->publish && !fn_version_fits(&u->call, u->f)) || !(c = fn_change_new(&u->call, u->f->name, NULL, create_stored))) {
+		fn_upload_end(u);
+		return;
+	}
+	c->upload = u;
+	c->f = fn_function_ref(u->f);
+	c->f->generation = fn_store_next_generation(store);
+	fn_function_touch(c->f);
+	fn_function_unsettle(c->f, true);
+	if (u->publish && !(c->version = fn_version_make(u->call.api, c->f, NULL)))
+		r = fn_err_set(&err, ENOMEM, "publish version", NULL);
+	else
+		r = fn_store_insert(store, c->f, c->version, fn_change_done, c, &err);
+	fn_change_begun(c, r, &err);
+}
+
+static void store_in_turn(struct fn_upload *u, void (*fn)(void *upload))
+{
+	u->turn = (struct fn_store_turn){.function = u->f->name, .fn = fn, .arg = u};
+	fn_store_wait(u->call.api->cfg.store, &u->turn);
+}
+
+static void created(struct fn_upload *u, const struct fn_err *failed, uint64_t bytes)
+{
 	if (failed) {
 		fn_upload_reply_error(&u->call, failed);
+		fn_upload_end(u);
 		return;
 	}
 	u->f->unpacked_size = (int64_t)bytes;
-	if (u->publish && !fn_version_fits(&u->call, u->f))
-		return;
-	u->f->generation = fn_store_next_generation(cfg->store);
-	fn_function_touch(u->f);
-	fn_function_unsettle(u->f, true);
-	if (u->publish && !(version = fn_version_make(u->call.api, u->f, NULL)))
-		r = fn_err_set(&err, ENOMEM, "publish version", NULL);
-	else
-		r = fn_store_insert(cfg->store, u->f, version, &err);
-	if (r == -EEXIST)
-		already_there(&u->call, u->f->name);
-	else if (r < 0)
-		reply_err(&u->call, &err);
-	else {
-		fn_logs_remove(cfg->logs, u->f->name); /* the last words of one that had its name */
-		fn_snapshots_look(cfg->snapshots);
-		fn_settling_begin(u->call.api, u->f->name, true);
-		fn_reply_json(&u->call, 201, fn_function_json(u->call.api, version ? version : u->f, NULL, false));
-	}
+	store_in_turn(u, store_created);
 }
 
 static void start_upload(struct fn_call *call, json_t *in, struct fn_function **f,
@@ -175,7 +188,7 @@ void fn_h_create_function(struct fn_call *call)
 	struct fn_name n;
 	const char *package;
 
-	if (!in || !create_name(call, in, &n))
+	if (!in || !create_name(call, in, &n) || !fn_change_turn(call, n.name, fn_h_create_function))
 		return;
 	if (fn_store_get(call->api->cfg.store, n.name, NULL) || fn_upload_busy(call->api, n.name)) {
 		already_there(call, n.name);
@@ -221,56 +234,68 @@ bool fn_may_update(struct fn_call *call, json_t *in, const struct fn_function *f
 	return fn_call_revision(call, in, f->revision_id);
 }
 
-/* Stores the changed snapshot, with `publish` as a version too unless the last one is the same; it is in force a moment later. */
-static void store_update(struct fn_call *call, struct fn_function *f, bool publish)
+static void update_stored(struct fn_change *c)
 {
-	struct fn_function *last = publish ? fn_store_last_version(call->api->cfg.store, f->name) : NULL;
-	const struct fn_api_config *cfg = &call->api->cfg;
-	fn_auto(unref) struct fn_function *version = NULL;
+	const struct fn_api_config *cfg = &c->call.api->cfg;
+	const struct fn_function *shown = c->version ? c->version : c->f;
+
+	fn_settling_begin(c->call.api, c->n.name, false);
+	fn_snapshots_look(cfg->snapshots);
+	fn_reply_json(&c->call, 200, fn_function_json(c->call.api, shown, c->version ? shown->version : NULL, false));
+}
+
+/* Stores the changed snapshot, with `publish` as a version too unless the last one is the same; it is in force a moment later. The upload, unless it
+ * is NULL, ends with that. */
+static void store_update(struct fn_call *call, struct fn_function *f, bool publish, struct fn_upload *upload)
+{
+	struct fn_store *store = call->api->cfg.store;
+	struct fn_function *last = publish ? fn_store_last_version(store, f->name) : NULL;
+	struct fn_change *c = NULL;
 	struct fn_err err;
 	int r;
 
 	if (last && !fn_function_unchanged(f, last))
 		last = NULL;
-	if (publish && !last && !fn_version_fits(call, f))
+	if ((publish && !last && !fn_version_fits(call, f)) || !(c = fn_change_new(call, f->name, NULL, update_stored))) {
+		if (upload)
+			fn_upload_end(upload);
 		return;
-	f->generation = fn_store_next_generation(cfg->store);
+	}
+	c->upload = upload;
+	c->f = fn_function_ref(f);
+	f->generation = fn_store_next_generation(store);
 	fn_function_unsettle(f, false);
 	fn_function_touch(f);
+	if (publish)
+		c->version = last ? fn_function_ref(last) : fn_version_make(call->api, f, NULL);
 	if (!publish || last)
-		r = fn_store_update(cfg->store, f, &err);
-	else if ((version = fn_version_make(call->api, f, NULL)))
-		r = fn_store_publish(cfg->store, f, version, &err);
+		r = fn_store_update(store, f, fn_change_done, c, &err);
+	else if (c->version)
+		r = fn_store_publish(store, f, c->version, fn_change_done, c, &err);
 	else
 		r = fn_err_set(&err, ENOMEM, "publish version", NULL);
-	if (r == 0) {
-		fn_settling_begin(call->api, f->name, false);
-		fn_snapshots_look(cfg->snapshots);
-	}
-	if (r == -ENOENT) /* deleted meanwhile */
-		fn_call_not_found(call, f->name, NULL);
-	else if (r < 0)
-		reply_err(call, &err);
-	else if (last)
-		fn_reply_json(call, 200, fn_function_json(call->api, last, last->version, false));
-	else if (version)
-		fn_reply_json(call, 200, fn_function_json(call->api, version, version->version, false));
-	else
-		fn_reply_json(call, 200, fn_function_json(call->api, f, NULL, false));
+	fn_change_begun(c, r, &err);
+}
+
+static void store_code(void *arg)
+{
+	struct fn_upload *u = arg;
+	struct fn_function *now = fn_store_get(u->call.api->cfg.store, u->f->name, NULL);
+
+	if (now) /* tags may have changed while the package was unpacked */
+		fn_set_string(&u->f->tags_json, now->tags_json);
+	store_update(&u->call, u->f, u->publish, u);
 }
 
 static void code_updated(struct fn_upload *u, const struct fn_err *failed, uint64_t bytes)
 {
-	struct fn_function *now = fn_store_get(u->call.api->cfg.store, u->f->name, NULL);
-
 	if (failed) {
 		fn_upload_reply_error(&u->call, failed);
+		fn_upload_end(u);
 		return;
 	}
-	if (now) /* tags may have changed while the package was unpacked */
-		fn_set_string(&u->f->tags_json, now->tags_json);
 	u->f->unpacked_size = (int64_t)bytes;
-	store_update(&u->call, u->f, u->publish);
+	store_in_turn(u, store_code);
 }
 
 void fn_h_update_code(struct fn_call *call)
@@ -309,16 +334,30 @@ void fn_h_update_configuration(struct fn_call *call)
 	f = fn_function_clone(now);
 	if (!f || !fn_may_update(call, in, now) || !fn_configuration_apply(call, in, f, false))
 		return;
-	store_update(call, f, false);
+	store_update(call, f, false, NULL);
+}
+
+static void delete_stored(struct fn_change *c)
+{
+	struct fn_api *api = c->call.api;
+	const struct fn_api_config *cfg = &api->cfg;
+
+	fn_settling_forget(api, c->n.name);
+	fn_invoker_retire(cfg->invoker, c->n.name, NULL, 0);
+	fn_invoker_forget(cfg->invoker, c->n.name);
+	fn_logs_remove(cfg->logs, c->n.name);
+	fn_snapshots_look(cfg->snapshots);
+	for (size_t i = 0; i < c->n_codes; i++)
+		fn_upload_forget(api, c->codes[i]);
+	fn_reply_empty(&c->call, 204);
 }
 
 void fn_h_delete_function(struct fn_call *call)
 {
-	const struct fn_api_config *cfg = &call->api->cfg;
-	fn_auto_free char(*codes)[65] = NULL;
+	struct fn_store *store = call->api->cfg.store;
+	struct fn_change *c;
 	struct fn_name n;
 	struct fn_err err;
-	size_t n_codes;
 
 	if (!fn_call_name(call, &n))
 		return;
@@ -326,21 +365,13 @@ void fn_h_delete_function(struct fn_call *call)
 		fn_version_delete(call, &n);
 		return;
 	}
-	if (!fn_store_get(cfg->store, n.name, NULL)) {
+	if (!fn_store_get(store, n.name, NULL)) {
 		fn_call_not_found(call, n.name, NULL);
 		return;
 	}
-	n_codes = fn_version_codes(call->api, n.name, &codes);
-	if (fn_store_delete(cfg->store, n.name, &err) < 0) {
-		reply_err(call, &err);
+	c = fn_change_new(call, n.name, NULL, delete_stored);
+	if (!c)
 		return;
-	}
-	fn_settling_forget(call->api, n.name);
-	fn_invoker_retire(cfg->invoker, n.name, NULL, 0);
-	fn_invoker_forget(cfg->invoker, n.name);
-	fn_logs_remove(cfg->logs, n.name);
-	fn_snapshots_look(cfg->snapshots);
-	for (size_t i = 0; i < n_codes; i++)
-		fn_upload_forget(call->api, codes[i]);
-	fn_reply_empty(call, 204);
+	c->n_codes = fn_version_codes(call->api, n.name, &c->codes);
+	fn_change_begun(c, fn_store_delete(store, n.name, fn_change_done, c, &err), &err);
 }

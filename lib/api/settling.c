@@ -16,8 +16,12 @@
 
 struct settling {
 	struct fn_list link;
+	struct fn_api *api;
 	uint64_t due_us;
 	uint64_t awaits; /* the number of what is being prepared for its first environment; 0 = nothing, or it is ready */
+	bool storing;    /* it is due: its being in force is being stored, or waits for its turn */
+	struct fn_store_turn turn;
+	char code[65];   /* of what served until then */
 	char name[144];
 };
 
@@ -53,46 +57,6 @@ static void release(struct fn_api *api, const char *name, const char *why)
 	}
 }
 
-/* Is in force what is stored? Then it gets a revision of its own, as the service gives it. */
-static int settle_one(struct fn_api *api, const struct fn_function *now)
-{
-	struct fn_function *f = now && fn_function_settling(now) ? fn_function_clone(now) : NULL;
-	struct fn_err err;
-	char text[512];
-	int r;
-
-	if (!f)
-		return 0;
-	fn_function_settle(f);
-	fn_id_uuid(f->revision_id);
-	r = fn_store_update(api->cfg.store, f, &err);
-	if (r < 0)
-		fn_log_error("%s:%s is not in force yet: %s", f->name, f->version, fn_err_format(&err, text, sizeof(text)));
-	fn_function_unref(f);
-	return r;
-}
-
-static int settle(struct fn_api *api, const char *name)
-{
-	const struct fn_api_config *cfg = &api->cfg;
-	struct fn_function *latest = fn_store_get(cfg->store, name, NULL);
-	char code[65] = "";
-	int r;
-
-	if (!latest)
-		return 0;
-	memcpy(code, fn_store_serving(cfg->store, latest)->code_sha256, sizeof(code));
-	r = settle_one(api, fn_store_last_version(cfg->store, name));
-	if (r == 0)
-		r = settle_one(api, latest);
-	if (r < 0)
-		return r;
-	latest = fn_store_get(cfg->store, name, NULL);
-	fn_invoker_retire(cfg->invoker, name, latest->version, latest->generation);
-	fn_upload_forget(api, code);
-	return 0;
-}
-
 static void arm(struct fn_api *api)
 {
 	uint64_t first = UINT64_MAX;
@@ -101,10 +65,77 @@ static void arm(struct fn_api *api)
 	{
 		const struct settling *s = fn_list_entry(l, struct settling, link);
 
-		if (!s->awaits && s->due_us < first)
+		if (!s->awaits && !s->storing && s->due_us < first)
 			first = s->due_us;
 	}
 	(void)fn_loop_rearm_timer(api->cfg.loop, api->settling_timer, first);
+}
+
+static void end(struct settling *s)
+{
+	fn_list_remove(&s->link);
+	fn_list_remove(&s->turn.link);
+	free(s);
+}
+
+static void on_stored(void *arg, const struct fn_err *err)
+{
+	struct settling *s = arg;
+	struct fn_api *api = s->api;
+	const struct fn_api_config *cfg = &api->cfg;
+	struct fn_function *latest;
+	char text[512];
+
+	s->storing = false;
+	if (err) {
+		fn_log_error("%s is not in force yet: %s", s->name, fn_err_format(err, text, sizeof(text)));
+		s->due_us = fn_loop_now_us(cfg->loop) + AGAIN_US;
+		arm(api);
+		release(api, s->name, "The function is not Active yet: that could not be stored."); /* nobody waits for a disk */
+		return;
+	}
+	latest = fn_store_get(cfg->store, s->name, NULL);
+	if (latest) {
+		fn_invoker_retire(cfg->invoker, s->name, latest->version, latest->generation);
+		fn_upload_forget(api, s->code);
+	}
+	release(api, s->name, NULL);
+	end(s);
+}
+
+/* As it is when it is in force, with a revision of its own, as the service gives it; NULL: it is so already. */
+static struct fn_function *settled(const struct fn_function *now)
+{
+	struct fn_function *f = now && fn_function_settling(now) ? fn_function_clone(now) : NULL;
+
+	if (!f)
+		return NULL;
+	fn_function_settle(f);
+	fn_id_uuid(f->revision_id);
+	return f;
+}
+
+static void settle(void *arg)
+{
+	struct settling *s = arg;
+	struct fn_store *store = s->api->cfg.store;
+	struct fn_function *now = fn_store_get(store, s->name, NULL), *latest = settled(now), *version;
+	struct fn_err err;
+	int r;
+
+	version = settled(fn_store_last_version(store, s->name));
+	if (now)
+		memcpy(s->code, fn_store_serving(store, now)->code_sha256, sizeof(s->code));
+	if (latest && version)
+		r = fn_store_update_both(store, latest, version, on_stored, s, &err);
+	else if (latest || version)
+		r = fn_store_update(store, latest ? latest : version, on_stored, s, &err);
+	else
+		r = 1;
+	fn_function_unref(latest);
+	fn_function_unref(version);
+	if (r != 0)
+		on_stored(s, r < 0 ? &err : NULL);
 }
 
 static void on_timer(void *arg)
@@ -116,16 +147,11 @@ static void on_timer(void *arg)
 	{
 		struct settling *s = fn_list_entry(l, struct settling, link);
 
-		if (s->due_us > now || s->awaits)
+		if (s->due_us > now || s->awaits || s->storing)
 			continue;
-		if (settle(api, s->name) < 0) { /* nobody waits for a disk */
-			release(api, s->name, "The function is not Active yet: that could not be stored.");
-			s->due_us = now + AGAIN_US;
-			continue;
-		}
-		fn_list_remove(l);
-		release(api, s->name, NULL);
-		free(s);
+		s->storing = true;
+		s->turn = (struct fn_store_turn){.function = s->name, .fn = settle, .arg = s};
+		fn_store_wait(api->cfg.store, &s->turn);
 	}
 	arm(api);
 }
@@ -153,9 +179,12 @@ void fn_settling_begin(struct fn_api *api, const char *name, bool created)
 		s = calloc(1, sizeof(*s));
 		if (!s)
 			abort();
+		s->api = api;
 		(void)fn_str_format(s->name, sizeof(s->name), "%s", name);
 		fn_list_push_back(&api->settling, &s->link);
 	}
+	fn_list_remove(&s->turn.link); /* what it waited to store is the past */
+	s->storing = false;
 	s->due_us = api->draining ? 0 : fn_loop_now_us(api->cfg.loop) + (created ? CREATE_US : UPDATE_US);
 	s->awaits = latest && !api->draining ? fn_invoker_await(api->cfg.invoker, latest, on_prepared, api) : 0;
 	if (latest && !s->awaits)
@@ -169,9 +198,8 @@ void fn_settling_forget(struct fn_api *api, const char *name)
 
 	if (!s)
 		return;
-	fn_list_remove(&s->link);
+	end(s);
 	release(api, name, NULL);
-	free(s);
 }
 
 void fn_settling_hold(struct fn_call *call, const char *name)
@@ -213,9 +241,5 @@ void fn_settling_close(struct fn_api *api)
 {
 	release(api, NULL, "fnd is ending");
 	fn_loop_clear(api->cfg.loop, &api->settling_timer);
-	fn_list_for_each_safe(l, &api->settling)
-	{
-		fn_list_remove(l);
-		free(fn_list_entry(l, struct settling, link));
-	}
+	fn_list_for_each_safe(l, &api->settling) end(fn_list_entry(l, struct settling, link));
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/change.h"
 #include "api/configuration.h"
 #include "base/cleanup.h"
 #include "base/str.h"
@@ -146,17 +147,18 @@ void fn_h_list_tags(struct fn_call *call)
 		fn_reply_json(call, 200, json_pack("{so}", "Tags", tags_of(f)));
 }
 
+static void tags_stored(struct fn_change *c) { fn_reply_empty(&c->call, 204); }
+
 /* Tags are no configuration: environments go on. The function has a new revision all the same. */
 static void store(struct fn_call *call, struct fn_function *f)
 {
+	struct fn_change *c = fn_change_new(call, f->name, NULL, tags_stored);
 	struct fn_err err;
-	char text[512];
 
+	if (!c)
+		return;
 	fn_id_uuid(f->revision_id);
-	if (fn_store_update(call->api->cfg.store, f, &err) < 0)
-		fn_reply_error(call, &FN_E_SERVICE, "%s", fn_err_format(&err, text, sizeof(text)));
-	else
-		fn_reply_empty(call, 204);
+	fn_change_begun(c, fn_store_update(call->api->cfg.store, f, fn_change_done, c, &err), &err);
 }
 
 void fn_h_tag(struct fn_call *call)

@@ -82,15 +82,20 @@ bool fn_upload_read(struct fn_call *call, json_t *code, struct fn_function *f, b
 static void on_unpacked(void *arg, const struct fn_err *err, uint64_t bytes)
 {
 	struct fn_upload *u = arg;
+
+	u->done(u, err, bytes);
+}
+
+void fn_upload_end(struct fn_upload *u)
+{
 	struct fn_api *api = u->call.api;
 	char sha[65];
 
 	memcpy(sha, u->f->code_sha256, sizeof(sha));
 	fn_list_remove(&u->link);
-	u->done(u, err, bytes);
 	fn_function_unref(u->f);
 	free(u);
-	fn_upload_forget(api, sha); /* kept if a function names it now */
+	fn_upload_forget(api, sha);
 }
 
 void fn_upload_start(struct fn_upload *u)

@@ -14,6 +14,8 @@ struct fn_upload {
 	struct fn_call call;       /* of the request that waits */
 	struct fn_function *f;     /* the snapshot that is to be stored; owned. name, code_sha256 and code_size are set */
 	bool publish;              /* a version too */
+	struct fn_store_turn turn; /* until it can be stored */
+	/* It is unpacked, or could not be: fn_upload_end() follows when it is stored, or will not be. */
 	void (*done)(struct fn_upload *u, const struct fn_err *err, uint64_t unpacked_bytes);
 };
 
@@ -21,8 +23,10 @@ struct fn_upload {
 bool fn_upload_busy(struct fn_api *api, const char *name);
 /* Reads the package out of the request's ZipFile member into f (digest, size) and the blob store. Replies and returns false on failure. */
 bool fn_upload_read(struct fn_call *call, json_t *code, struct fn_function *f, bool store);
-/* Unpacks, then calls done exactly once; frees u afterwards. Takes u. */
+/* Unpacks, then calls done exactly once. Takes u. */
 void fn_upload_start(struct fn_upload *u);
+/* Frees u; its package goes unless a stored version names it. */
+void fn_upload_end(struct fn_upload *u);
 /* Answers for a package that could not be unpacked. */
 void fn_upload_reply_error(struct fn_call *call, const struct fn_err *err);
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/change.h"
 #include "api/configuration.h"
 #include "api/uploads.h"
 #include "base/cleanup.h"
@@ -78,16 +79,22 @@ static bool description_ok(struct fn_call *call, const char *description)
 	return fn_checks_pass(&c, call);
 }
 
+static void publish_stored(struct fn_change *c)
+{
+	fn_snapshots_look(c->call.api->cfg.snapshots);
+	fn_reply_json(&c->call, 201, fn_function_json(c->call.api, c->version, c->version->version, false));
+}
+
 void fn_h_publish_version(struct fn_call *call)
 {
-	fn_auto(unref) struct fn_function *latest = NULL, *version = NULL;
+	fn_auto(unref) struct fn_function *latest = NULL;
 	struct fn_store *store = call->api->cfg.store;
 	const char *description, *sha;
 	fn_auto(decref) json_t *in = NULL;
 	struct fn_function *now, *last;
+	struct fn_change *c;
 	struct fn_name n;
 	struct fn_err err;
-	char text[512];
 
 	now = fn_call_latest(call, &n);
 	if (!now || !(in = fn_call_json(call)) || !fn_call_text(call, in, "Description", &description) ||
@@ -102,17 +109,17 @@ void fn_h_publish_version(struct fn_call *call)
 	if (!fn_version_fits(call, now))
 		return;
 	latest = fn_function_clone(now); /* the service gives $LATEST a new revision; its environments go on */
-	version = latest ? fn_version_make(call->api, now, description) : NULL;
-	if (!version) {
+	if (!latest) {
 		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
 		return;
 	}
 	fn_id_uuid(latest->revision_id);
-	if (fn_store_publish(store, latest, version, &err) < 0)
-		fn_reply_error(call, &FN_E_SERVICE, "%s", fn_err_format(&err, text, sizeof(text)));
-	else
-		fn_reply_json(call, 201, fn_function_json(call->api, version, version->version, false));
-	fn_snapshots_look(call->api->cfg.snapshots);
+	c = fn_change_new(call, n.name, NULL, publish_stored);
+	if (!c)
+		return;
+	c->version = fn_version_make(call->api, now, description);
+	fn_change_begun(c, c->version ? fn_store_publish(store, latest, c->version, fn_change_done, c, &err) : fn_err_set(&err, ENOMEM, "publish version", NULL),
+			&err);
 }
 
 void fn_h_list_versions(struct fn_call *call)
@@ -176,13 +183,24 @@ static char *named_by(struct fn_store *store, const struct fn_name *n)
 	return b.data;
 }
 
+static void delete_stored(struct fn_change *c)
+{
+	const struct fn_api_config *cfg = &c->call.api->cfg;
+
+	fn_invoker_retire(cfg->invoker, c->n.name, c->n.qualifier, 0);
+	fn_provision_apply(cfg->invoker, cfg->store, c->n.name);
+	fn_snapshots_look(cfg->snapshots);
+	fn_upload_forget(c->call.api, c->f->code_sha256);
+	fn_reply_empty(&c->call, 204);
+}
+
 void fn_version_delete(struct fn_call *call, const struct fn_name *n)
 {
 	const struct fn_api_config *cfg = &call->api->cfg;
 	fn_auto_free char *aliases = NULL;
+	struct fn_change *c;
 	struct fn_function *f;
 	struct fn_err err;
-	char text[512], sha[65];
 	int r;
 
 	if (fn_streq(n->qualifier, "$LATEST")) {
@@ -202,20 +220,16 @@ void fn_version_delete(struct fn_call *call, const struct fn_name *n)
 		fn_reply_empty(call, 204);
 		return;
 	}
-	memcpy(sha, f->code_sha256, sizeof(sha));
-	r = fn_store_delete_version(cfg->store, n->name, n->qualifier, &err);
+	c = fn_change_new(call, n->name, n->qualifier, delete_stored);
+	if (!c)
+		return;
+	c->f = fn_function_ref(f);
+	r = fn_store_delete_version(cfg->store, n->name, n->qualifier, fn_change_done, c, &err);
 	if (r == -EBUSY) {
 		aliases = named_by(cfg->store, n);
 		fn_reply_error(call, &FN_E_CONFLICT, "Unable to delete version because the following aliases reference it: %s", aliases);
+		fn_change_free(c);
 		return;
 	}
-	if (r < 0) {
-		fn_reply_error(call, &FN_E_SERVICE, "%s", fn_err_format(&err, text, sizeof(text)));
-		return;
-	}
-	fn_invoker_retire(cfg->invoker, n->name, n->qualifier, 0);
-	fn_provision_apply(cfg->invoker, cfg->store, n->name);
-	fn_snapshots_look(cfg->snapshots);
-	fn_upload_forget(call->api, sha);
-	fn_reply_empty(call, 204);
+	fn_change_begun(c, r, &err);
 }

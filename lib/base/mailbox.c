@@ -20,7 +20,7 @@ struct fn_mailbox {
 	struct fn_list messages; /* under the lock */
 };
 
-static void deliver(struct fn_mailbox *m)
+void fn_mailbox_deliver(struct fn_mailbox *m)
 {
 	struct fn_list batch;
 
@@ -42,7 +42,7 @@ static void on_event(void *arg, int fd, uint32_t events)
 	(void)events;
 	if (read(fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
 		return;
-	deliver(arg);
+	fn_mailbox_deliver(arg);
 }
 
 int fn_mailbox_new(struct fn_loop *loop, fn_mailbox_fn fn, void *arg, struct fn_mailbox **ret)
@@ -83,7 +83,7 @@ void fn_mailbox_free(struct fn_mailbox *m)
 {
 	if (!m)
 		return;
-	deliver(m);
+	fn_mailbox_deliver(m);
 	fn_loop_clear(m->loop, &m->io);
 	fn_close(m->event_fd);
 	pthread_mutex_destroy(&m->lock);

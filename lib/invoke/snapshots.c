@@ -20,6 +20,8 @@ struct job {
 	struct fn_list link;
 	struct fn_snapshots *s;
 	struct fn_function *version; /* as it was when the job began */
+	struct fn_snapshot_result res;
+	struct fn_store_turn turn;   /* until what has come out can be stored */
 	char tree[FN_TREE_NAME_SIZE], host[FN_SNAPSHOT_HOST_SIZE];
 };
 
@@ -39,20 +41,51 @@ void fn_snapshots_prepare(struct fn_function *v)
 static void look_at(struct fn_snapshots *s, uint64_t at) { (void)fn_loop_rearm_timer(s->cfg.loop, s->timer, at); }
 void fn_snapshots_look(struct fn_snapshots *s) { look_at(s, 0); }
 
-/* The version's record with what has come out; it may have gone meanwhile. */
-static void settle(struct job *j, const struct fn_snapshot_result *res)
+static void end(struct job *j, uint64_t look_us)
 {
+	struct fn_snapshots *s = j->s;
+
+	fn_list_remove(&j->link);
+	fn_list_remove(&j->turn.link);
+	s->n_jobs--;
+	fn_function_unref(j->version);
+	free(j);
+	look_at(s, look_us);
+}
+
+static uint64_t later(const struct fn_snapshots *s) { return fn_loop_now_us(s->cfg.loop) + AGAIN_US; }
+
+static void on_settled(void *arg, const struct fn_err *err)
+{
+	struct job *j = arg;
+	struct fn_snapshots *s = j->s;
+	struct fn_function *f = fn_store_get(s->cfg.store, j->version->name, j->version->version);
+	char text[512];
+
+	if (err) {
+		fn_log_error("%s", fn_err_format(err, text, sizeof(text)));
+	} else if (f) {
+		fn_pool_renew(s->cfg.pool, f);
+		fn_pool_prestart(s->cfg.pool, f);
+	}
+	end(j, err ? later(s) : 0);
+}
+
+/* The version's record with what has come out; it may have gone meanwhile. */
+static void settle(void *arg)
+{
+	struct job *j = arg;
+	const struct fn_snapshot_result *res = &j->res;
 	struct fn_store *store = j->s->cfg.store;
 	struct fn_function *now = fn_store_get(store, j->version->name, j->version->version), *f;
 	bool taken = res->what == FN_SNAPSHOT_TAKEN, failed;
 	struct fn_err err;
-	char text[512];
 
-	if (!now || now->generation != j->version->generation)
+	f = now && now->generation == j->version->generation ? fn_function_clone(now) : NULL;
+	if (!f) {
+		end(j, 0);
 		return;
-	f = fn_function_clone(now);
-	if (!f)
-		return;
+	}
 	failed = res->what == FN_SNAPSHOT_FAILED && f->state != FN_STATE_ACTIVE; /* one that was well once starts plainly, and says why */
 	f->state = failed ? FN_STATE_FAILED : FN_STATE_ACTIVE;
 	fn_set_string(&f->state_reason, failed ? res->reason : NULL);
@@ -64,27 +97,35 @@ static void settle(struct job *j, const struct fn_snapshot_result *res)
 	fn_id_uuid(f->revision_id);
 	if (!taken && !failed)
 		fn_log_warn("%s:%s starts without a snapshot: %s", f->name, f->version, res->reason);
-	if (fn_store_update(store, f, &err) < 0) {
-		fn_log_error("%s", fn_err_format(&err, text, sizeof(text)));
-	} else {
-		fn_pool_renew(j->s->cfg.pool, f);
-		fn_pool_prestart(j->s->cfg.pool, f);
-	}
+	if (fn_store_update(store, f, on_settled, j, &err) < 0)
+		on_settled(j, &err);
 	fn_function_unref(f);
 }
 
 static void on_taken(void *arg, const struct fn_snapshot_result *res)
 {
 	struct job *j = arg;
-	struct fn_snapshots *s = j->s;
 
-	if (res->what != FN_SNAPSHOT_LOST)
-		settle(j, res);
-	fn_list_remove(&j->link);
-	s->n_jobs--;
-	fn_function_unref(j->version);
-	free(j);
-	look_at(s, res->what == FN_SNAPSHOT_LOST ? fn_loop_now_us(s->cfg.loop) + AGAIN_US : 0);
+	if (res->what == FN_SNAPSHOT_LOST) {
+		end(j, later(j->s));
+		return;
+	}
+	j->res = *res;
+	j->turn = (struct fn_store_turn){.function = j->version->name, .fn = settle, .arg = j};
+	fn_store_wait(j->s->cfg.store, &j->turn);
+}
+
+/* The tree is noted: it is found even if we are killed now. */
+static void on_noted(void *arg, const struct fn_err *err)
+{
+	struct job *j = arg;
+	struct fn_snapshots *s = j->s;
+	const struct fn_function *now = fn_store_get(s->cfg.store, j->version->name, j->version->version);
+
+	if (!now || now->generation != j->version->generation)
+		end(j, 0);
+	else if (err || fn_pool_snapshot(s->cfg.pool, j->version, j->tree, on_taken, j) < 0)
+		end(j, later(s));
 }
 
 static bool under_way(const struct fn_snapshots *s, const struct fn_function *v)
@@ -114,15 +155,9 @@ static int begin(struct fn_snapshots *s, struct fn_function *v, const char *host
 	fn_id_hex(j->tree + strlen("snap-"), 64);
 	fn_list_push_back(&s->jobs, &j->link);
 	s->n_jobs++;
-	r = fn_store_add_tree(s->cfg.store, j->tree, &err);
-	if (r == 0)
-		r = fn_pool_snapshot(s->cfg.pool, v, j->tree, on_taken, j);
-	if (r == 0)
-		return 0;
-	fn_list_remove(&j->link);
-	s->n_jobs--;
-	fn_function_unref(j->version);
-	free(j);
+	r = fn_store_add_tree(s->cfg.store, j->tree, on_noted, j, &err);
+	if (r < 0)
+		end(j, later(s));
 	return r;
 }
 
@@ -175,7 +210,7 @@ static void begin_due(struct fn_snapshots *s)
 		if (!due.version)
 			return;
 		if (begin(s, due.version, due.host) < 0)
-			look_at(s, fn_loop_now_us(s->cfg.loop) + AGAIN_US);
+			look_at(s, later(s));
 		if (s->n_jobs == before) /* nothing can be started now */
 			return;
 	}
@@ -213,10 +248,9 @@ static void sweep(struct fn_snapshots *s)
 	struct fn_err err;
 	size_t i = 0;
 
-	while ((tree = fn_store_tree(s->cfg.store, i))) {
-		if (needed(s, tree) || fn_spawn_remove_tree(s->cfg.spawn, tree) < 0 || fn_store_remove_tree(s->cfg.store, tree, &err) < 0)
-			i++; /* else another is in its place */
-	}
+	while ((tree = fn_store_tree(s->cfg.store, i++)))
+		if (!needed(s, tree) && fn_spawn_remove_tree(s->cfg.spawn, tree) == 0)
+			(void)fn_store_remove_tree(s->cfg.store, tree, NULL, NULL, &err);
 }
 
 /* What begins from snapshots is started ahead as soon as there is one, once per base image. */
@@ -273,6 +307,7 @@ void fn_snapshots_free(struct fn_snapshots *s)
 		struct job *j = fn_list_entry(fn_list_first(&s->jobs), struct job, link);
 
 		fn_list_remove(&j->link);
+		fn_list_remove(&j->turn.link);
 		fn_function_unref(j->version);
 		free(j);
 	}

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/str.h"
+#include "store/functions.h"
 #include "store/internal.h"
 
 static size_t lower_bound(const struct fn_entry *e, const char *name)
@@ -55,29 +57,23 @@ static struct fn_alias *read_row(sqlite3_stmt *st)
 	return a;
 }
 
-int fn_aliases_load(struct fn_store *s, struct fn_err *err)
+static int load_row(void *arg, sqlite3_stmt *st, struct fn_err *err)
 {
-	sqlite3_stmt *st;
-	int r = 0, step;
+	struct fn_entry *e = fn_entry_find(arg, (const char *)sqlite3_column_text(st, 0));
+	struct fn_alias *a = read_row(st);
 
-	if (sqlite3_prepare_v2(s->db, "SELECT function, name, version, description, other_version, other_weight, revision_id FROM aliases", -1, &st,
-			       NULL) != SQLITE_OK)
-		return fn_err_set(err, EIO, "load aliases", "%.150s", sqlite3_errmsg(s->db));
-	while (r == 0 && (step = sqlite3_step(st)) == SQLITE_ROW) {
-		struct fn_entry *e = fn_entry_find(s, (const char *)sqlite3_column_text(st, 0));
-		struct fn_alias *a = read_row(st);
-
-		if (!e || !a || fn_store_room(e->aliases, e->n_aliases, &e->cap_aliases) < 0) {
-			fn_alias_free(a);
-			r = fn_err_set(err, e ? ENOMEM : EBADMSG, "load aliases", "%s:%s", sqlite3_column_text(st, 0), sqlite3_column_text(st, 1));
-		} else {
-			put(e, a);
-		}
+	if (!e || !a || fn_store_room(e->aliases, e->n_aliases, &e->cap_aliases) < 0) {
+		fn_alias_free(a);
+		return fn_err_set(err, e ? ENOMEM : EBADMSG, "load aliases", "%s:%s", sqlite3_column_text(st, 0), sqlite3_column_text(st, 1));
 	}
-	sqlite3_finalize(st);
-	if (r == 0 && step != SQLITE_DONE)
-		r = fn_err_set(err, EIO, "load aliases", "%.150s", sqlite3_errmsg(s->db));
-	return r;
+	put(e, a);
+	return 0;
+}
+
+int fn_aliases_load(struct fn_store *s, sqlite3 *db, struct fn_err *err)
+{
+	return fn_db_each(db, "SELECT function, name, version, description, other_version, other_weight, revision_id FROM aliases", "load aliases",
+			  load_row, s, err);
 }
 
 struct fn_alias *fn_store_alias(struct fn_store *s, const char *function, const char *alias)
@@ -88,41 +84,75 @@ struct fn_alias *fn_store_alias(struct fn_store *s, const char *function, const 
 	return e && found(e, i, alias) ? e->aliases[i] : NULL;
 }
 
-int fn_store_set_alias(struct fn_store *s, const char *function, struct fn_alias *a, struct fn_err *err)
+static int write_row(struct fn_write *w, sqlite3 *db, struct fn_err *err)
 {
-	struct fn_entry *e = fn_entry_find(s, function);
-	int r;
+	const struct fn_alias *a = w->alias;
 
-	if (!e)
-		return fn_err_set(err, ENOENT, "store alias", "%s", function);
-	if (!fn_store_get(s, function, a->version) || (a->other_version && !fn_store_get(s, function, a->other_version)))
-		return fn_err_set(err, ENOENT, "store alias", "%s:%s", function, a->name);
-	if (fn_store_room(e->aliases, e->n_aliases, &e->cap_aliases) < 0)
-		return fn_err_set(err, ENOMEM, "store alias", NULL);
-	r = fn_db_run(s->db, err,
-		      "INSERT OR REPLACE INTO aliases(function, name, version, description, other_version, other_weight, revision_id)"
-		      " VALUES(?1,?2,?3,?4,?5,?6,?7)",
-		      "sssssds", function, a->name, a->version, a->description, a->other_version, a->other_weight, a->revision_id);
-	if (r == 0)
-		put(e, a);
-	return r;
+	return fn_db_run(db, err,
+			 "INSERT OR REPLACE INTO aliases(function, name, version, description, other_version, other_weight, revision_id)"
+			 " VALUES(?1,?2,?3,?4,?5,?6,?7)",
+			 "sssssds", w->name, a->name, a->version, a->description, a->other_version, a->other_weight, a->revision_id);
 }
 
-int fn_store_delete_alias(struct fn_store *s, const char *function, const char *alias, struct fn_err *err)
-{
-	struct fn_entry *e = fn_entry_find(s, function);
-	size_t i = e ? lower_bound(e, alias) : 0;
-	int r;
+static void apply_set(struct fn_write *w) { put(w->e, fn_take_ptr(w->alias)); }
 
-	if (!e || !found(e, i, alias))
-		return fn_err_set(err, ENOENT, "delete alias", "%s:%s", function, alias);
-	r = fn_concurrency_delete(s, e, "DELETE FROM aliases WHERE function=?1 AND name=?2", alias, err);
+int fn_store_set_alias(struct fn_store *s, const char *function, struct fn_alias *a, fn_stored_fn fn, void *arg, struct fn_err *err)
+{
+	struct fn_write *w;
+	int r = fn_write_new(s, function, false, "store alias", &w, err);
+
 	if (r < 0)
 		return r;
+	if (!fn_store_get(s, function, a->version) || (a->other_version && !fn_store_get(s, function, a->other_version)))
+		r = fn_err_set(err, ENOENT, "store alias", "%s:%s", function, a->name);
+	else if (fn_store_room(w->e->aliases, w->e->n_aliases, &w->e->cap_aliases) < 0)
+		r = fn_err_set(err, ENOMEM, "store alias", NULL);
+	if (r < 0) {
+		fn_write_free(w);
+		return r;
+	}
+	w->alias = a;
+	w->sql = write_row;
+	w->apply = apply_set;
+	return fn_write_begin(w, fn, arg);
+}
+
+static int delete_row(struct fn_write *w, sqlite3 *db, struct fn_err *err)
+{
+	int r = fn_db_run(db, err, "DELETE FROM aliases WHERE function=?1 AND name=?2", "ss", w->name, w->qualifier);
+
+	return r < 0 ? r : fn_db_run(db, err, "DELETE FROM provisioned WHERE function=?1 AND qualifier=?2", "ss", w->name, w->qualifier);
+}
+
+static void apply_delete(struct fn_write *w)
+{
+	struct fn_entry *e = w->e;
+	size_t i = lower_bound(e, w->qualifier);
+
 	fn_alias_free(e->aliases[i]);
 	memmove(e->aliases + i, e->aliases + i + 1, (e->n_aliases - i - 1) * sizeof(*e->aliases));
 	e->n_aliases--;
-	return 0;
+	fn_entry_take_provisioned(e, w->qualifier);
+}
+
+int fn_store_delete_alias(struct fn_store *s, const char *function, const char *alias, fn_stored_fn fn, void *arg, struct fn_err *err)
+{
+	struct fn_write *w;
+	int r = fn_write_new(s, function, false, "delete alias", &w, err);
+
+	if (r < 0)
+		return r;
+	if (!found(w->e, lower_bound(w->e, alias), alias))
+		r = fn_err_set(err, ENOENT, "delete alias", "%s:%s", function, alias);
+	else if (!(w->qualifier = strdup(alias)))
+		r = fn_err_set(err, ENOMEM, "delete alias", NULL);
+	if (r < 0) {
+		fn_write_free(w);
+		return r;
+	}
+	w->sql = delete_row;
+	w->apply = apply_delete;
+	return fn_write_begin(w, fn, arg);
 }
 
 size_t fn_store_list_aliases(struct fn_store *s, const char *function, const char *version, const char *after, struct fn_alias **ret, size_t max)

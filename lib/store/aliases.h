@@ -11,10 +11,10 @@
 
 /* NULL = none. Borrowed until the next write; not const, since drawing from it changes it. */
 struct fn_alias *fn_store_alias(struct fn_store *s, const char *function, const char *alias);
-/* Makes or replaces the alias; takes `a` when it returns 0. -ENOENT: no such function, or not all versions it names exist. */
-int fn_store_set_alias(struct fn_store *s, const char *function, struct fn_alias *a, struct fn_err *err);
-/* -ENOENT. */
-int fn_store_delete_alias(struct fn_store *s, const char *function, const char *alias, struct fn_err *err);
+/* Writes are as in functions.h. Makes or replaces the alias; takes `a` when it returns 0. -ENOENT: no such function, or not all versions it names exist. */
+int fn_store_set_alias(struct fn_store *s, const char *function, struct fn_alias *a, fn_stored_fn fn, void *arg, struct fn_err *err);
+/* With what is provisioned for it. -ENOENT. */
+int fn_store_delete_alias(struct fn_store *s, const char *function, const char *alias, fn_stored_fn fn, void *arg, struct fn_err *err);
 /* In name order, beginning after `after` (NULL = from the start); with `version`, only those that name it. Returns the count. */
 size_t fn_store_list_aliases(struct fn_store *s, const char *function, const char *version, const char *after, struct fn_alias **ret,
 			     size_t max);

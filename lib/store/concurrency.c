@@ -5,45 +5,33 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/str.h"
 #include "store/aliases.h"
 #include "store/internal.h"
 
-static size_t lower_bound(const struct fn_entry *e, const char *qualifier)
+/* Room for it, if there is none of this qualifier. */
+static int make_room(struct fn_entry *e, const char *qualifier)
 {
-	size_t i = 0;
-
-	while (i < e->n_provisioned && strcmp(e->provisioned[i]->qualifier, qualifier) < 0) /* a handful */
-		i++;
-	return i;
+	return fn_entry_provisioned(e, qualifier) ? 0 : fn_store_room(e->provisioned, e->n_provisioned, &e->cap_provisioned);
 }
 
-static struct fn_provisioned *find(const struct fn_entry *e, const char *qualifier)
+/* There must be room. Takes qualifier, which is malloc'ed. */
+static int put(struct fn_entry *e, char *qualifier, int64_t requested, uint64_t modified_us)
 {
-	size_t i = e ? lower_bound(e, qualifier) : 0;
+	struct fn_provisioned *p = fn_entry_provisioned(e, qualifier);
+	size_t i = fn_entry_provisioned_bound(e, qualifier);
 
-	return e && i < e->n_provisioned && fn_streq(e->provisioned[i]->qualifier, qualifier) ? e->provisioned[i] : NULL;
-}
-
-static void free_one(struct fn_provisioned *p)
-{
-	free(p->qualifier);
-	free(p);
-}
-
-static int put(struct fn_entry *e, const char *qualifier, int64_t requested, uint64_t modified_us)
-{
-	struct fn_provisioned *p = find(e, qualifier);
-	size_t i = lower_bound(e, qualifier);
-
-	if (!p) {
+	if (p) {
+		free(qualifier);
+	} else {
 		p = calloc(1, sizeof(*p));
-		if (!p || !(p->qualifier = strdup(qualifier)) || fn_store_room(e->provisioned, e->n_provisioned, &e->cap_provisioned) < 0) {
-			if (p)
-				free_one(p);
+		if (!p) {
+			free(qualifier);
 			return -ENOMEM;
 		}
+		p->qualifier = qualifier;
 		memmove(e->provisioned + i + 1, e->provisioned + i, (e->n_provisioned - i) * sizeof(*e->provisioned));
 		e->provisioned[i] = p;
 		e->n_provisioned++;
@@ -53,63 +41,40 @@ static int put(struct fn_entry *e, const char *qualifier, int64_t requested, uin
 	return 0;
 }
 
-static void take_out(struct fn_entry *e, const char *qualifier)
-{
-	size_t i = lower_bound(e, qualifier);
-
-	if (!find(e, qualifier))
-		return;
-	free_one(e->provisioned[i]);
-	memmove(e->provisioned + i, e->provisioned + i + 1, (e->n_provisioned - i - 1) * sizeof(*e->provisioned));
-	e->n_provisioned--;
-}
-
-void fn_concurrency_free(struct fn_entry *e)
-{
-	for (size_t i = 0; i < e->n_provisioned; i++)
-		free_one(e->provisioned[i]);
-	free(e->provisioned);
-}
-
 /* Rows of what is gone are possible (an older program deleted the alias first); they are passed over and go with the function. */
-int fn_concurrency_load(struct fn_store *s, struct fn_err *err)
+static int load_row(void *arg, sqlite3_stmt *st, struct fn_err *err)
 {
-	sqlite3_stmt *st = NULL;
-	int r = 0, step = SQLITE_DONE;
+	const char *function = (const char *)sqlite3_column_text(st, 0), *qualifier = (const char *)sqlite3_column_text(st, 1);
+	struct fn_entry *e = fn_entry_find(arg, function);
+	char *copy;
 
-	if (sqlite3_prepare_v2(s->db, "SELECT function, '', n, 0 FROM reserved UNION ALL SELECT function, qualifier, requested, modified_us FROM provisioned",
-			       -1, &st, NULL) != SQLITE_OK)
-		return fn_err_set(err, EIO, "load concurrency", "%.150s", sqlite3_errmsg(s->db));
-	while (r == 0 && (step = sqlite3_step(st)) == SQLITE_ROW) {
-		const char *function = (const char *)sqlite3_column_text(st, 0), *qualifier = (const char *)sqlite3_column_text(st, 1);
-		struct fn_entry *e = fn_entry_find(s, function);
-
-		if (e && !*qualifier)
-			e->reserved = sqlite3_column_int64(st, 2) + 1;
-		else if (e && fn_store_resolve(s, function, qualifier))
-			r = put(e, qualifier, sqlite3_column_int64(st, 2), (uint64_t)sqlite3_column_int64(st, 3));
+	if (e && !*qualifier) {
+		e->reserved = sqlite3_column_int64(st, 2) + 1;
+	} else if (e && fn_store_resolve(arg, function, qualifier)) {
+		copy = make_room(e, qualifier) == 0 ? strdup(qualifier) : NULL;
+		if (!copy || put(e, copy, sqlite3_column_int64(st, 2), (uint64_t)sqlite3_column_int64(st, 3)) < 0)
+			return fn_err_set(err, ENOMEM, "load concurrency", NULL);
 	}
-	sqlite3_finalize(st);
-	if (r == 0 && step != SQLITE_DONE)
-		return fn_err_set(err, EIO, "load concurrency", "%.150s", sqlite3_errmsg(s->db));
-	return r < 0 ? fn_err_set(err, r, "load concurrency", NULL) : 0;
+	return 0;
 }
 
-int fn_concurrency_delete(struct fn_store *s, struct fn_entry *e, const char *sql, const char *qualifier, struct fn_err *err)
+int fn_concurrency_load(struct fn_store *s, sqlite3 *db, struct fn_err *err)
 {
-	const char *name = e->latest->name;
-	int r = fn_db_exec(s->db, "BEGIN IMMEDIATE", err);
-
-	if (r < 0)
-		return r;
-	r = fn_db_run(s->db, err, sql, "ss", name, qualifier);
-	if (r == 0)
-		r = fn_db_run(s->db, err, "DELETE FROM provisioned WHERE function=?1 AND qualifier=?2", "ss", name, qualifier);
-	r = fn_db_end(s->db, r, err);
-	if (r == 0)
-		take_out(e, qualifier);
-	return r;
+	return fn_db_each(db, "SELECT function, '', n, 0 FROM reserved UNION ALL SELECT function, qualifier, requested, modified_us FROM provisioned",
+			  "load concurrency", load_row, s, err);
 }
+
+static int64_t provisioned_sum(const struct fn_entry *e, const char *but)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < e->n_provisioned; i++)
+		if (!fn_streq(e->provisioned[i]->qualifier, but))
+			sum += e->provisioned[i]->requested;
+	return sum;
+}
+
+static int64_t claim(const struct fn_entry *e) { return e->reserved > 0 ? e->reserved - 1 : provisioned_sum(e, NULL); }
 
 int64_t fn_store_reserved(struct fn_store *s, const char *function)
 {
@@ -118,46 +83,76 @@ int64_t fn_store_reserved(struct fn_store *s, const char *function)
 	return e ? e->reserved - 1 : -1;
 }
 
-int fn_store_set_reserved(struct fn_store *s, const char *function, int64_t n, struct fn_err *err)
-{
-	struct fn_entry *e = fn_entry_find(s, function);
-	int r;
+/* It claims n of the account. */
+static void will_claim(struct fn_write *w, int64_t n) { w->claim = n > claim(w->e) ? n - claim(w->e) : 0; }
 
-	if (!e)
-		return fn_err_set(err, ENOENT, "store concurrency", "%s", function);
-	if (n < 0)
-		r = fn_db_run(s->db, err, "DELETE FROM reserved WHERE function=?1", "s", function);
-	else
-		r = fn_db_run(s->db, err, "INSERT OR REPLACE INTO reserved(function, n) VALUES(?1,?2)", "si", function, n);
-	if (r == 0)
-		e->reserved = n < 0 ? 0 : n + 1;
-	return r;
+static int write_reserved(struct fn_write *w, sqlite3 *db, struct fn_err *err)
+{
+	if (w->n < 0)
+		return fn_db_run(db, err, "DELETE FROM reserved WHERE function=?1", "s", w->name);
+	return fn_db_run(db, err, "INSERT OR REPLACE INTO reserved(function, n) VALUES(?1,?2)", "si", w->name, w->n);
+}
+
+static void apply_reserved(struct fn_write *w) { w->e->reserved = w->n < 0 ? 0 : w->n + 1; }
+
+int fn_store_set_reserved(struct fn_store *s, const char *function, int64_t n, fn_stored_fn fn, void *arg, struct fn_err *err)
+{
+	struct fn_write *w;
+	int r = fn_write_new(s, function, false, "store concurrency", &w, err);
+
+	if (r < 0)
+		return r;
+	w->n = n;
+	will_claim(w, n < 0 ? provisioned_sum(w->e, NULL) : n);
+	w->sql = write_reserved;
+	w->apply = apply_reserved;
+	return fn_write_begin(w, fn, arg);
 }
 
 const struct fn_provisioned *fn_store_provisioned(struct fn_store *s, const char *function, const char *qualifier)
 {
-	return find(fn_entry_find(s, function), qualifier);
+	return fn_entry_provisioned(fn_entry_find(s, function), qualifier);
 }
 
-int fn_store_set_provisioned(struct fn_store *s, const char *function, const char *qualifier, int64_t requested, struct fn_err *err)
+static int write_provisioned(struct fn_write *w, sqlite3 *db, struct fn_err *err)
 {
-	struct fn_entry *e = fn_entry_find(s, function);
-	uint64_t now = fn_clock_real_us();
-	int r;
+	if (w->n <= 0)
+		return fn_db_run(db, err, "DELETE FROM provisioned WHERE function=?1 AND qualifier=?2", "ss", w->name, w->qualifier);
+	return fn_db_run(db, err, "INSERT OR REPLACE INTO provisioned(function, qualifier, requested, modified_us) VALUES(?1,?2,?3,?4)", "ssii", w->name,
+			 w->qualifier, w->n, (int64_t)w->when_us);
+}
 
-	if (!e || (requested > 0 ? !fn_store_resolve(s, function, qualifier) : !find(e, qualifier)))
-		return fn_err_set(err, ENOENT, "store concurrency", "%s:%s", function, qualifier);
-	if (requested <= 0) {
-		r = fn_db_run(s->db, err, "DELETE FROM provisioned WHERE function=?1 AND qualifier=?2", "ss", function, qualifier);
-		if (r == 0)
-			take_out(e, qualifier);
+static void apply_provisioned(struct fn_write *w)
+{
+	if (w->n <= 0)
+		fn_entry_take_provisioned(w->e, w->qualifier);
+	else if (put(w->e, fn_take_ptr(w->qualifier), w->n, w->when_us) < 0)
+		abort(); /* it is on disk */
+}
+
+int fn_store_set_provisioned(struct fn_store *s, const char *function, const char *qualifier, int64_t requested, fn_stored_fn fn, void *arg,
+			     struct fn_err *err)
+{
+	struct fn_write *w;
+	int r = fn_write_new(s, function, false, "store concurrency", &w, err);
+
+	if (r < 0)
+		return r;
+	if (requested > 0 ? !fn_store_resolve(s, function, qualifier) : !fn_entry_provisioned(w->e, qualifier))
+		r = fn_err_set(err, ENOENT, "store concurrency", "%s:%s", function, qualifier);
+	else if (!(w->qualifier = strdup(qualifier)) || make_room(w->e, qualifier) < 0)
+		r = fn_err_set(err, ENOMEM, "store concurrency", NULL);
+	if (r < 0) {
+		fn_write_free(w);
 		return r;
 	}
-	r = fn_db_run(s->db, err, "INSERT OR REPLACE INTO provisioned(function, qualifier, requested, modified_us) VALUES(?1,?2,?3,?4)", "ssii", function,
-		      qualifier, requested, (int64_t)now);
-	if (r == 0 && put(e, qualifier, requested, now) < 0)
-		r = fn_err_set(err, ENOMEM, "store concurrency", NULL);
-	return r;
+	w->n = requested;
+	w->when_us = fn_clock_real_us();
+	if (w->e->reserved == 0)
+		will_claim(w, provisioned_sum(w->e, qualifier) + requested);
+	w->sql = write_provisioned;
+	w->apply = apply_provisioned;
+	return fn_write_begin(w, fn, arg);
 }
 
 size_t fn_store_list_provisioned(struct fn_store *s, const char *function, const char *after, const struct fn_provisioned **ret, size_t max)
@@ -179,24 +174,12 @@ struct fn_provisioned *const *fn_store_all_provisioned(struct fn_store *s, const
 	return e ? e->provisioned : NULL;
 }
 
-static int64_t provisioned_sum(const struct fn_entry *e, const char *but)
-{
-	int64_t sum = 0;
-
-	for (size_t i = 0; i < e->n_provisioned; i++)
-		if (!fn_streq(e->provisioned[i]->qualifier, but))
-			sum += e->provisioned[i]->requested;
-	return sum;
-}
-
 int64_t fn_store_provisioned_sum(struct fn_store *s, const char *function, const char *but)
 {
 	const struct fn_entry *e = fn_entry_find(s, function);
 
 	return e ? provisioned_sum(e, but) : 0;
 }
-
-static int64_t claim(const struct fn_entry *e) { return e->reserved > 0 ? e->reserved - 1 : provisioned_sum(e, NULL); }
 
 int64_t fn_store_claim(struct fn_store *s, const char *function)
 {
@@ -207,7 +190,7 @@ int64_t fn_store_claim(struct fn_store *s, const char *function)
 
 int64_t fn_store_claims(struct fn_store *s)
 {
-	int64_t sum = 0;
+	int64_t sum = s->claims_coming;
 
 	for (size_t i = 0; i < s->n; i++)
 		sum += claim(s->items[i]);

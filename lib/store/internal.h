@@ -1,10 +1,16 @@
-/* internal.h - shared by the files of lib/store only: what is in memory. */
+/*
+ * internal.h - shared by the files of lib/store only: what is in memory, and what is under way to the disk.
+ *
+ * From below: entry.c (the arrays), rows.c, store.c (writes and turns), functions.c, aliases.c, concurrency.c, trees.c, open.c.
+ */
 #ifndef FN_STORE_INTERNAL_H
 #define FN_STORE_INTERNAL_H
 
 #include "base/map.h"
-#include "store/db.h"
-#include "store/functions.h"
+#include "db/writer.h"
+#include "model/alias.h"
+#include "model/function.h"
+#include "store/store.h"
 
 /* A function: its $LATEST, and what is published of it. */
 struct fn_entry {
@@ -21,18 +27,35 @@ struct fn_entry {
 };
 
 struct fn_store {
-	sqlite3 *db;
+	struct fn_db_writer *writer;
+	struct fn_map *taken;  /* function -> struct fn_write that is under way */
+	struct fn_list turns;  /* struct fn_store_turn, in the order of their coming */
 	struct fn_entry **items; /* by name */
-	size_t n, cap;
+	size_t n, cap, n_coming; /* n_coming: inserts under way, for which there is room */
 	struct fn_map *code; /* SHA-256 in hex -> how many snapshots name it, as a number */
-	int64_t code_bytes;
-	uint64_t generation, generation_reserved;
+	int64_t code_bytes, code_bytes_coming, claims_coming; /* ..._coming: of writes under way */
+	uint64_t generation;
 	char **trees; /* of snapshots; in no order */
 	size_t n_trees, cap_trees;
 };
 
-/* functions.c */
+/* --- entry.c --- */
 struct fn_entry *fn_entry_find(struct fn_store *s, const char *name);
+size_t fn_entry_bound(const struct fn_store *s, const char *name); /* the first whose name is not less */
+/* Room at s->items for all that come, and an entry with room for a version; not linked. NULL on no memory. */
+struct fn_entry *fn_entry_new(struct fn_store *s);
+void fn_entry_free(struct fn_store *s, struct fn_entry *e); /* NULL is fine */
+void fn_entry_link(struct fn_store *s, struct fn_entry *e, struct fn_function *latest);
+void fn_entry_unlink(struct fn_store *s, struct fn_entry *e); /* and frees it */
+struct fn_function **fn_entry_version(struct fn_entry *e, const char *version); /* NULL = none; $LATEST too */
+size_t fn_entry_version_bound(const struct fn_entry *e, uint64_t n); /* the first version whose number is at least n */
+void fn_entry_add_version(struct fn_store *s, struct fn_entry *e, struct fn_function *f); /* there must be room */
+void fn_entry_take_version(struct fn_store *s, struct fn_entry *e, const char *version);
+void fn_entry_replace(struct fn_store *s, struct fn_entry *e, struct fn_function *f); /* the stored snapshot of this version */
+/* In order of qualifiers. */
+size_t fn_entry_provisioned_bound(const struct fn_entry *e, const char *qualifier);
+struct fn_provisioned *fn_entry_provisioned(const struct fn_entry *e, const char *qualifier);
+void fn_entry_take_provisioned(struct fn_entry *e, const char *qualifier); /* none is fine */
 /* Room for one more in an array of pointers: 0 or -ENOMEM. */
 #define fn_store_room(array, n, cap)                                   \
 	({                                                             \
@@ -43,22 +66,41 @@ struct fn_entry *fn_entry_find(struct fn_store *s, const char *name);
 	})
 void *fn_store_grow(void *array, size_t n, size_t *cap);
 
-/* rows.c: a snapshot in the table `functions`. */
+/* --- rows.c: a snapshot in the table `functions` --- */
 int fn_row_write(sqlite3 *db, const struct fn_function *f, struct fn_err *err); /* inserts or replaces */
 int fn_row_read(sqlite3_stmt *st, struct fn_function **ret); /* of FN_ROW_SELECT */
 #define FN_ROW_SELECT "SELECT name, version, code_sha256, code_size, config FROM functions ORDER BY name, version"
 
-/* aliases.c */
-int fn_aliases_load(struct fn_store *s, struct fn_err *err);
+/* --- store.c: one write --- */
+struct fn_write {
+	struct fn_db_write db;
+	struct fn_store *s;
+	struct fn_entry *e; /* of the function; of an insert a new one, which is not linked yet */
+	char *name;         /* the function; NULL: it is about none */
+	/* What it is about, as far as it needs it; owned. */
+	struct fn_function *latest, *version;
+	struct fn_alias *alias;
+	char *qualifier;
+	int64_t n;
+	uint64_t when_us;
+	int (*sql)(struct fn_write *w, sqlite3 *db, struct fn_err *err); /* in the writer's thread: sees the above, and nothing of the store */
+	void (*apply)(struct fn_write *w); /* memory follows */
+	int64_t code_bytes, claim; /* counted while it is under way */
+	bool insert;
+	fn_stored_fn fn;
+	void *arg;
+};
+/* For this function, with its entry (NULL = it has none; then -ENOENT unless `absent`). -EAGAIN, -ENOMEM; stage is for err. */
+int fn_write_new(struct fn_store *s, const char *function, bool absent, const char *stage, struct fn_write **ret, struct fn_err *err);
+void fn_write_free(struct fn_write *w); /* one that was not begun */
+/* fn is told the outcome. Returns 0. */
+int fn_write_begin(struct fn_write *w, fn_stored_fn fn, void *arg);
 
-/* concurrency.c */
-int fn_concurrency_load(struct fn_store *s, struct fn_err *err); /* after the aliases */
-void fn_concurrency_free(struct fn_entry *e);
-/* A version or an alias is deleted, by `sql` with (function, qualifier), and what is provisioned for it, in one transaction. */
-int fn_concurrency_delete(struct fn_store *s, struct fn_entry *e, const char *sql, const char *qualifier, struct fn_err *err);
-
-/* trees.c */
-int fn_trees_load(struct fn_store *s, struct fn_err *err);
+/* --- what open.c has the others load --- */
+int fn_functions_load(struct fn_store *s, sqlite3 *db, struct fn_err *err);
+int fn_aliases_load(struct fn_store *s, sqlite3 *db, struct fn_err *err);
+int fn_concurrency_load(struct fn_store *s, sqlite3 *db, struct fn_err *err); /* after the aliases */
+int fn_trees_load(struct fn_store *s, sqlite3 *db, struct fn_err *err);
 void fn_trees_free(struct fn_store *s);
 
 #endif

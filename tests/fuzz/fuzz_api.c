@@ -109,7 +109,7 @@ static void set_up(void)
 	make_state();
 	snprintf(path, sizeof(path), "%s/runtimes.json", w.dir);
 	snprintf(db, sizeof(db), "%s/db", w.dir);
-	fuzz_check(fn_loop_new(&w.loop) == 0 && fn_store_open(db, &w.store, &err) == 0);
+	fuzz_check(fn_loop_new(&w.loop) == 0 && fn_store_open(db, w.loop, &w.store, &err) == 0);
 	fuzz_check(fn_runtimes_load(path, w.dir, &w.runtimes, &err) == 0);
 	fuzz_check(fn_logs_new(w.loop, w.dir, 1u << 20, 2, &w.logs, &err) == 0 && fn_h1_server_new(w.loop, &w.rt_server) == 0);
 	pool.loop = w.loop;
@@ -186,6 +186,7 @@ static void play_spawnd(void)
 static void turn(void)
 {
 	for (int i = 0; i < 3; i++) {
+		fn_store_drain(w.store);
 		fuzz_check(fn_loop_run_once(w.loop, 0) == 0);
 		play_spawnd();
 	}
@@ -323,7 +324,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		char name[200];
 
 		snprintf(name, sizeof(name), "%s", f->name);
-		fuzz_check(fn_store_delete(w.store, name, &err) == 0);
+		fuzz_check(fn_store_delete(w.store, name, NULL, NULL, &err) == 0);
+		fn_store_drain(w.store);
 		fn_invoker_retire(w.invoker, name, NULL, 0);
 		fn_logs_remove(w.logs, name);
 	}

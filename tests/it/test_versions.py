@@ -297,8 +297,9 @@ class Aliases(Api):
             for i in range(n):
                 c.request("POST", f"/2015-03-31/functions/{f}/invocations?Qualifier=canary", b'{"i":%d}' % i)
                 r = c.getresponse()
-                if r.status != 200 or r.read() != b'{"i":%d}' % i:
-                    wrong.append(r.status)
+                body = r.read()
+                if r.status != 200 or body != b'{"i":%d}' % i:
+                    wrong.append((r.status, body))
                 mine[r.headers["X-Amz-Executed-Version"]] += 1
             c.close()
             with lock:

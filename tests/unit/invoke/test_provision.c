@@ -7,6 +7,7 @@
 #include "invoke/invoker.h"
 #include "unit/function.h"
 #include "unit/main.h"
+#include "unit/stored.h"
 
 START_TEST(shares)
 {
@@ -49,8 +50,8 @@ START_TEST(many)
 	struct fn_err err;
 
 	ck_assert_ptr_nonnull(mkdtemp(dir));
-	ck_assert_int_eq(fn_store_open(dir, &s, &err), 0);
-	ck_assert_int_eq(fn_store_insert(s, latest, NULL, &err), 0);
+	ck_assert_int_eq(fn_store_open(dir, unit_loop(), &s, &err), 0);
+	ck_assert_int_eq(unit_store(fn_store_insert, s, latest, NULL), 0);
 	fn_keep_defaults(&c.keep, FN_KEEP_FIXED);
 	ck_assert_int_eq(fn_loop_new(&c.loop), 0);
 	ck_assert_int_eq(fn_pool_new(&c, &pool, &err), 0);
@@ -60,8 +61,8 @@ START_TEST(many)
 
 		snprintf(version, sizeof(version), "%d", i);
 		f = unit_function(version);
-		ck_assert_int_eq(fn_store_publish(s, latest, f, &err), 0);
-		ck_assert_int_eq(fn_store_set_provisioned(s, "f", version, 2, &err), 0);
+		ck_assert_int_eq(unit_store(fn_store_publish, s, latest, f), 0);
+		ck_assert_int_eq(unit_store(fn_store_set_provisioned, s, "f", version, 2), 0);
 		fn_function_unref(f);
 	}
 	ck_assert_int_eq(fn_store_provisioned_sum(s, "f", NULL), 2 * MANY);

@@ -5,6 +5,7 @@
 
 #include "store/concurrency.h"
 #include "unit/main.h"
+#include "unit/stored.h"
 
 static struct fn_alias *make(const char *version, const char *other, double weight)
 {
@@ -109,18 +110,18 @@ START_TEST(routes_through_the_store)
 	struct fn_err err;
 
 	ck_assert_ptr_nonnull(mkdtemp(dir));
-	ck_assert_int_eq(fn_store_open(dir, &s, &err), 0);
+	ck_assert_int_eq(fn_store_open(dir, unit_loop(), &s, &err), 0);
 	f->name = strdup("f");
 	f->version = strdup("$LATEST");
 	v->name = strdup("f");
 	v->version = strdup("1");
-	ck_assert_int_eq(fn_store_insert(s, f, v, &err), 0);
+	ck_assert_int_eq(unit_store(fn_store_insert, s, f, v), 0);
 	fn_function_unref(v);
 	v = fn_function_clone(f);
 	free(v->version);
 	v->version = strdup("2");
-	ck_assert_int_eq(fn_store_publish(s, f, v, &err), 0);
-	ck_assert_int_eq(fn_store_set_alias(s, "f", make("$LATEST", "2", 0.3), &err), 0);
+	ck_assert_int_eq(unit_store(fn_store_publish, s, f, v), 0);
+	ck_assert_int_eq(unit_store(fn_store_set_alias, s, "f", make("$LATEST", "2", 0.3)), 0);
 	ck_assert_str_eq(fn_route(s, "f", NULL)->version, "$LATEST");
 	ck_assert_str_eq(fn_route(s, "f", "2")->version, "2");
 	ck_assert_ptr_null(fn_route(s, "f", "b"));

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "unit/main.h"
+#include "unit/stored.h"
 
 static char dir[] = "fnd-store-XXXXXX";
 
@@ -24,12 +25,12 @@ static struct fn_store *store_with_3_versions(void)
 	struct fn_err err;
 
 	ck_assert_ptr_nonnull(mkdtemp(dir));
-	ck_assert_int_eq(fn_store_open(dir, &s, &err), 0);
-	ck_assert_int_eq(fn_store_insert(s, latest, NULL, &err), 0);
+	ck_assert_int_eq(fn_store_open(dir, unit_loop(), &s, &err), 0);
+	ck_assert_int_eq(unit_store(fn_store_insert, s, latest, NULL), 0);
 	for (char n[] = "1"; n[0] < '4'; n[0]++) {
 		struct fn_function *v = make(n);
 
-		ck_assert_int_eq(fn_store_publish(s, latest, v, &err), 0);
+		ck_assert_int_eq(unit_store(fn_store_publish, s, latest, v), 0);
 		fn_function_unref(v);
 	}
 	fn_function_unref(latest);
@@ -39,14 +40,13 @@ static struct fn_store *store_with_3_versions(void)
 static int set(struct fn_store *s, const char *name, const char *version, const char *other, double weight)
 {
 	struct fn_alias *a = fn_alias_new(name);
-	struct fn_err err;
 	int r;
 
 	a->version = strdup(version);
 	a->other_version = other ? strdup(other) : NULL;
 	a->other_weight = weight;
 	strcpy(a->revision_id, "r");
-	r = fn_store_set_alias(s, "f", a, &err);
+	r = unit_store(fn_store_set_alias, s, "f", a);
 	if (r < 0)
 		fn_alias_free(a);
 	return r;
@@ -66,7 +66,7 @@ START_TEST(aliases_survive_reopening)
 	ck_assert_int_eq(set(s, "bad", "1", "4", 0.5), -ENOENT);
 	a = fn_alias_new("x");
 	a->version = strdup("1");
-	ck_assert_int_eq(fn_store_set_alias(s, "absent", a, &err), -ENOENT);
+	ck_assert_int_eq(unit_store(fn_store_set_alias, s, "absent", a), -ENOENT);
 	fn_alias_free(a);
 	for (int again = 0; again < 2; again++) {
 		a = fn_store_alias(s, "f", "prod");
@@ -92,19 +92,19 @@ START_TEST(aliases_survive_reopening)
 		ck_assert_ptr_null(fn_store_resolve(s, "f", "none"));
 		ck_assert_ptr_null(fn_store_resolve(s, "f", "9"));
 		fn_store_close(s);
-		ck_assert_int_eq(fn_store_open(dir, &s, &err), 0);
+		ck_assert_int_eq(fn_store_open(dir, unit_loop(), &s, &err), 0);
 	}
 	/* a version stays as long as an alias names it, first or second */
-	ck_assert_int_eq(fn_store_delete_version(s, "f", "2", &err), -EBUSY);
-	ck_assert_ptr_nonnull(strstr(err.msg, "prod"));
-	ck_assert_int_eq(fn_store_delete_version(s, "f", "1", &err), -EBUSY);
-	ck_assert_int_eq(fn_store_delete_alias(s, "f", "prod", &err), 0);
-	ck_assert_int_eq(fn_store_delete_alias(s, "f", "prod", &err), -ENOENT);
-	ck_assert_int_eq(fn_store_delete_version(s, "f", "1", &err), 0);
+	ck_assert_int_eq(unit_store(fn_store_delete_version, s, "f", "2"), -EBUSY);
+	ck_assert_ptr_nonnull(strstr(unit_err.msg, "prod"));
+	ck_assert_int_eq(unit_store(fn_store_delete_version, s, "f", "1"), -EBUSY);
+	ck_assert_int_eq(unit_store(fn_store_delete_alias, s, "f", "prod"), 0);
+	ck_assert_int_eq(unit_store(fn_store_delete_alias, s, "f", "prod"), -ENOENT);
+	ck_assert_int_eq(unit_store(fn_store_delete_version, s, "f", "1"), 0);
 	/* aliases end with their function */
-	ck_assert_int_eq(fn_store_delete(s, "f", &err), 0);
+	ck_assert_int_eq(unit_store(fn_store_delete, s, "f"), 0);
 	fn_store_close(s);
-	ck_assert_int_eq(fn_store_open(dir, &s, &err), 0);
+	ck_assert_int_eq(fn_store_open(dir, unit_loop(), &s, &err), 0);
 	ck_assert_ptr_null(fn_store_alias(s, "f", "dev"));
 	fn_store_close(s);
 }

@@ -6,9 +6,10 @@
 #include <unistd.h>
 
 #include "store/aliases.h"
-#include "store/db.h"
+#include "db/db.h"
 #include "unit/function.h"
 #include "unit/main.h"
+#include "unit/stored.h"
 
 static char dir[64];
 static struct fn_err err;
@@ -16,7 +17,7 @@ static struct fn_err err;
 static struct fn_store *reopen(struct fn_store *s)
 {
 	fn_store_close(s);
-	ck_assert_int_eq(fn_store_open(dir, &s, &err), 0);
+	ck_assert_int_eq(fn_store_open(dir, unit_loop(), &s, &err), 0);
 	return s;
 }
 
@@ -28,10 +29,10 @@ static struct fn_store *with_a_version(void)
 
 	strcpy(dir, "concurrency-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
-	ck_assert_int_eq(fn_store_open(dir, &s, &err), 0);
-	ck_assert_int_eq(fn_store_insert(s, latest, one, &err), 0);
+	ck_assert_int_eq(fn_store_open(dir, unit_loop(), &s, &err), 0);
+	ck_assert_int_eq(unit_store(fn_store_insert, s, latest, one), 0);
 	a->version = strdup("1");
-	ck_assert_int_eq(fn_store_set_alias(s, "f", a, &err), 0);
+	ck_assert_int_eq(unit_store(fn_store_set_alias, s, "f", a), 0);
 	fn_function_unref(latest);
 	fn_function_unref(one);
 	return s;
@@ -42,15 +43,15 @@ START_TEST(reserved)
 	struct fn_store *s = with_a_version();
 
 	ck_assert_int_eq(fn_store_reserved(s, "f"), -1);
-	ck_assert_int_eq(fn_store_set_reserved(s, "g", 1, &err), -ENOENT);
-	ck_assert_int_eq(fn_store_set_reserved(s, "f", 0, &err), 0);
+	ck_assert_int_eq(unit_store(fn_store_set_reserved, s, "g", 1), -ENOENT);
+	ck_assert_int_eq(unit_store(fn_store_set_reserved, s, "f", 0), 0);
 	s = reopen(s);
 	ck_assert_int_eq(fn_store_reserved(s, "f"), 0);
-	ck_assert_int_eq(fn_store_set_reserved(s, "f", 7, &err), 0);
+	ck_assert_int_eq(unit_store(fn_store_set_reserved, s, "f", 7), 0);
 	s = reopen(s);
 	ck_assert_int_eq(fn_store_reserved(s, "f"), 7);
 	ck_assert_int_eq(fn_store_claims(s), 7);
-	ck_assert_int_eq(fn_store_set_reserved(s, "f", -1, &err), 0);
+	ck_assert_int_eq(unit_store(fn_store_set_reserved, s, "f", -1), 0);
 	s = reopen(s);
 	ck_assert_int_eq(fn_store_reserved(s, "f"), -1);
 	fn_store_close(s);
@@ -62,10 +63,10 @@ START_TEST(provisioned)
 	struct fn_store *s = with_a_version();
 	const struct fn_provisioned *page[4];
 
-	ck_assert_int_eq(fn_store_set_provisioned(s, "f", "2", 1, &err), -ENOENT);
-	ck_assert_int_eq(fn_store_set_provisioned(s, "f", "1", 0, &err), -ENOENT);
-	ck_assert_int_eq(fn_store_set_provisioned(s, "f", "live", 3, &err), 0);
-	ck_assert_int_eq(fn_store_set_provisioned(s, "f", "1", 2, &err), 0);
+	ck_assert_int_eq(unit_store(fn_store_set_provisioned, s, "f", "2", 1), -ENOENT);
+	ck_assert_int_eq(unit_store(fn_store_set_provisioned, s, "f", "1", 0), -ENOENT);
+	ck_assert_int_eq(unit_store(fn_store_set_provisioned, s, "f", "live", 3), 0);
+	ck_assert_int_eq(unit_store(fn_store_set_provisioned, s, "f", "1", 2), 0);
 	s = reopen(s);
 	ck_assert_uint_eq(fn_store_list_provisioned(s, "f", NULL, page, 4), 2);
 	ck_assert_str_eq(page[0]->qualifier, "1");
@@ -73,16 +74,16 @@ START_TEST(provisioned)
 	ck_assert_uint_gt(page[1]->modified_us, 0);
 	ck_assert_uint_eq(fn_store_list_provisioned(s, "f", "1", page, 4), 1);
 	ck_assert_int_eq(fn_store_claim(s, "f"), 5);
-	ck_assert_int_eq(fn_store_set_reserved(s, "f", 9, &err), 0);
+	ck_assert_int_eq(unit_store(fn_store_set_reserved, s, "f", 9), 0);
 	ck_assert_int_eq(fn_store_claim(s, "f"), 9);
 	/* they go with what they are about */
-	ck_assert_int_eq(fn_store_delete_alias(s, "f", "live", &err), 0);
+	ck_assert_int_eq(unit_store(fn_store_delete_alias, s, "f", "live"), 0);
 	ck_assert_ptr_null(fn_store_provisioned(s, "f", "live"));
-	ck_assert_int_eq(fn_store_delete_version(s, "f", "1", &err), 0);
+	ck_assert_int_eq(unit_store(fn_store_delete_version, s, "f", "1"), 0);
 	ck_assert_ptr_null(fn_store_provisioned(s, "f", "1"));
 	s = reopen(s);
 	ck_assert_uint_eq(fn_store_list_provisioned(s, "f", NULL, page, 4), 0);
-	ck_assert_int_eq(fn_store_delete(s, "f", &err), 0);
+	ck_assert_int_eq(unit_store(fn_store_delete, s, "f"), 0);
 	s = reopen(s);
 	ck_assert_int_eq(fn_store_claims(s), 0);
 	fn_store_close(s);
@@ -96,20 +97,20 @@ START_TEST(one_transaction)
 	sqlite3 *db;
 	char path[96];
 
-	ck_assert_int_eq(fn_store_set_provisioned(s, "f", "live", 3, &err), 0);
+	ck_assert_int_eq(unit_store(fn_store_set_provisioned, s, "f", "live", 3), 0);
 	snprintf(path, sizeof(path), "%s/fnd.db", dir);
-	ck_assert_int_eq(fn_db_open(path, &db, &err), 0);
+	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
 	ck_assert_int_eq(fn_db_exec(db, "CREATE TRIGGER no BEFORE DELETE ON provisioned BEGIN SELECT RAISE(ABORT, 'no'); END", &err), 0);
-	ck_assert_int_lt(fn_store_delete_alias(s, "f", "live", &err), 0);
+	ck_assert_int_lt(unit_store(fn_store_delete_alias, s, "f", "live"), 0);
 	for (int again = 0; again < 2; again++, s = reopen(s)) {
 		ck_assert_ptr_nonnull(fn_store_alias(s, "f", "live"));
 		ck_assert_int_eq(fn_store_provisioned(s, "f", "live")->requested, 3);
 	}
 	ck_assert_int_eq(fn_db_exec(db, "DROP TRIGGER no", &err), 0);
-	ck_assert_int_eq(fn_store_delete_alias(s, "f", "live", &err), 0);
-	ck_assert_int_eq(fn_store_set_provisioned(s, "f", "1", 2, &err), 0);
+	ck_assert_int_eq(unit_store(fn_store_delete_alias, s, "f", "live"), 0);
+	ck_assert_int_eq(unit_store(fn_store_set_provisioned, s, "f", "1", 2), 0);
 	ck_assert_int_eq(fn_db_exec(db, "CREATE TRIGGER no BEFORE DELETE ON provisioned BEGIN SELECT RAISE(ABORT, 'no'); END", &err), 0);
-	ck_assert_int_lt(fn_store_delete_version(s, "f", "1", &err), 0);
+	ck_assert_int_lt(unit_store(fn_store_delete_version, s, "f", "1"), 0);
 	s = reopen(s);
 	ck_assert_ptr_nonnull(fn_store_get(s, "f", "1"));
 	ck_assert_int_eq(fn_store_provisioned(s, "f", "1")->requested, 2);

@@ -1,0 +1,100 @@
+/* change.c - see change.h. */
+#include "api/change.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "api/uploads.h"
+
+struct waiting {
+	struct fn_store_turn turn;
+	struct fn_call call;
+	fn_handler handler;
+	char function[144];
+};
+
+static void on_turn(void *arg)
+{
+	struct waiting *w = arg;
+
+	w->handler(&w->call);
+	free(w);
+}
+
+bool fn_change_turn(struct fn_call *call, const char *function, fn_handler handler)
+{
+	struct waiting *w;
+
+	if (!fn_store_taken(call->api->cfg.store, function))
+		return true;
+	w = calloc(1, sizeof(*w));
+	if (!w) {
+		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
+		return false;
+	}
+	snprintf(w->function, sizeof(w->function), "%s", function);
+	w->call = *call;
+	w->handler = handler;
+	w->turn = (struct fn_store_turn){.function = w->function, .fn = on_turn, .arg = w};
+	fn_store_wait(call->api->cfg.store, &w->turn);
+	return false;
+}
+
+struct fn_change *fn_change_new(const struct fn_call *call, const char *function, const char *qualifier, void (*stored)(struct fn_change *c))
+{
+	struct fn_change *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		struct fn_call copy = *call;
+
+		fn_reply_error(&copy, &FN_E_SERVICE, "out of memory");
+		return NULL;
+	}
+	c->call = *call;
+	snprintf(c->n.name, sizeof(c->n.name), "%s", function);
+	snprintf(c->n.qualifier, sizeof(c->n.qualifier), "%s", qualifier ? qualifier : "");
+	c->stored = stored;
+	return c;
+}
+
+void fn_change_free(struct fn_change *c)
+{
+	fn_function_unref(c->f);
+	fn_function_unref(c->version);
+	free(c->codes);
+	if (c->upload)
+		fn_upload_end(c->upload);
+	free(c);
+}
+
+static void refuse(struct fn_change *c, const struct fn_err *err)
+{
+	char text[512];
+
+	if (err->code == ENOENT) /* deleted meanwhile */
+		fn_call_not_found(&c->call, c->n.name, NULL);
+	else if (err->code == EEXIST)
+		fn_reply_error(&c->call, &FN_E_CONFLICT, "Function already exist: %s", c->n.name);
+	else
+		fn_reply_error(&c->call, &FN_E_SERVICE, "%s", fn_err_format(err, text, sizeof(text)));
+}
+
+void fn_change_done(void *change, const struct fn_err *err)
+{
+	struct fn_change *c = change;
+
+	if (err)
+		refuse(c, err);
+	else
+		c->stored(c);
+	fn_change_free(c);
+}
+
+void fn_change_begun(struct fn_change *c, int r, const struct fn_err *err)
+{
+	if (r == 0)
+		return;
+	refuse(c, err);
+	fn_change_free(c);
+}

@@ -1,0 +1,42 @@
+/*
+ * writer.h - a database's writer: a thread that waits for the disk, so that the loop does not.
+ *
+ * What is to be written is a closure. The thread runs those that have gathered in one transaction, each in a savepoint of its own: one that fails is
+ * undone alone; a commit that fails undoes them all. The outcome comes back to the loop, in the order of the closures, when it is on disk
+ * (synchronous=FULL). A sync that fails ends the process (FN_DB_EXIT_IO). A second thread, with a connection of its own, does the checkpoints.
+ */
+#ifndef FN_DB_WRITER_H
+#define FN_DB_WRITER_H
+
+#include <stdbool.h>
+
+#include "base/list.h"
+#include "base/loop.h"
+#include "db/db.h"
+
+struct fn_db_writer;
+
+/* Part of what the caller has; the writer's from fn_db_write() until `done` is called. */
+struct fn_db_write {
+	/* In the writer's thread, within the transaction: may read and write the database and what belongs to this closure, nothing else. 0, or -errno
+	 * with err set. */
+	int (*run)(struct fn_db_write *w, sqlite3 *db, struct fn_err *err);
+	/* In the loop's: err NULL = it is on disk. May free it, and write more. */
+	void (*done)(struct fn_db_write *w, const struct fn_err *err);
+	/* the writer's */
+	struct fn_list link;
+	int result;
+	struct fn_err err;
+};
+
+/* db: of fn_db_open(path, ...), the writer's alone from here on; it is closed with the writer, also when this fails. */
+int fn_db_writer_new(struct fn_loop *loop, const char *path, sqlite3 *db, struct fn_db_writer **ret, struct fn_err *err);
+void fn_db_write(struct fn_db_writer *w, struct fn_db_write *what);
+/* Are there closures whose outcome has not been told? */
+bool fn_db_writer_busy(const struct fn_db_writer *w);
+/* At the end: waits for the disk, and tells the outcomes, until nothing is left to be written. */
+void fn_db_writer_drain(struct fn_db_writer *w);
+/* Drains; NULL is fine. */
+void fn_db_writer_free(struct fn_db_writer *w);
+
+#endif

@@ -1,0 +1,19 @@
+/* schema.c - see schema.h. The configuration of a function is one JSON column: fields come and go with the API, and only what is searched for has a
+ * column of its own. */
+#include "store/schema.h"
+
+const char *const fn_store_migrations[FN_STORE_SCHEMA] = {
+	"CREATE TABLE functions(name TEXT NOT NULL, version TEXT NOT NULL, code_sha256 TEXT NOT NULL, code_size INTEGER NOT NULL,"
+	" config TEXT NOT NULL, PRIMARY KEY(name, version)) WITHOUT ROWID;"
+	"CREATE INDEX functions_by_code ON functions(code_sha256);"
+	"CREATE TABLE counters(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+	"INSERT INTO counters VALUES('generation', 0);",
+	/* Versions are rows of functions. published.last outlives the versions: numbers are not given twice. */
+	"CREATE TABLE published(function TEXT PRIMARY KEY, last INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE aliases(function TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL, description TEXT NOT NULL,"
+	" other_version TEXT, other_weight REAL NOT NULL, revision_id TEXT NOT NULL, PRIMARY KEY(function, name)) WITHOUT ROWID;",
+	"CREATE TABLE reserved(function TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE provisioned(function TEXT NOT NULL, qualifier TEXT NOT NULL, requested INTEGER NOT NULL, modified_us INTEGER NOT NULL,"
+	" PRIMARY KEY(function, qualifier)) WITHOUT ROWID;",
+	"CREATE TABLE snapshots(tree TEXT PRIMARY KEY) WITHOUT ROWID;",
+};

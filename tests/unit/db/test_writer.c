@@ -1,0 +1,443 @@
+/* The writer at its edges. The disk is SQLite's own file system behind one of ours that fails when it is told to. */
+#include "db/writer.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "unit/main.h"
+
+/* --- a disk that fails --- */
+static struct {
+	_Atomic int sync, write, commits; /* errors for xSync and xWrite of the log (0 = none); how many syncs of it there were */
+	_Atomic int slow_us;
+} disk;
+
+struct file {
+	sqlite3_file base;
+	sqlite3_io_methods methods;
+	const sqlite3_io_methods *real;
+	bool log;
+	sqlite3_file inner[];
+};
+static sqlite3_vfs failing, *inner_vfs;
+
+static int f_sync(sqlite3_file *f, int flags)
+{
+	struct file *x = (struct file *)f;
+
+	if (x->log) {
+		disk.commits++;
+		if (disk.slow_us)
+			usleep((useconds_t)disk.slow_us);
+	}
+	return disk.sync && x->log ? disk.sync : x->real->xSync(x->inner, flags);
+}
+
+static int f_write(sqlite3_file *f, const void *data, int n, sqlite3_int64 at)
+{
+	struct file *x = (struct file *)f;
+
+	return disk.write && x->log ? disk.write : x->real->xWrite(x->inner, data, n, at);
+}
+
+#define PASS(ret, name, args, call)                                            \
+	static ret f_##name args                                               \
+	{                                                                      \
+		struct file *x = (struct file *)f;                             \
+		return x->real->x##name call;                                  \
+	}
+PASS(int, Close, (sqlite3_file * f), (x->inner))
+PASS(int, Read, (sqlite3_file * f, void *d, int n, sqlite3_int64 at), (x->inner, d, n, at))
+PASS(int, Truncate, (sqlite3_file * f, sqlite3_int64 n), (x->inner, n))
+PASS(int, FileSize, (sqlite3_file * f, sqlite3_int64 *n), (x->inner, n))
+PASS(int, Lock, (sqlite3_file * f, int l), (x->inner, l))
+PASS(int, Unlock, (sqlite3_file * f, int l), (x->inner, l))
+PASS(int, CheckReservedLock, (sqlite3_file * f, int *r), (x->inner, r))
+PASS(int, FileControl, (sqlite3_file * f, int op, void *a), (x->inner, op, a))
+PASS(int, SectorSize, (sqlite3_file * f), (x->inner))
+PASS(int, DeviceCharacteristics, (sqlite3_file * f), (x->inner))
+PASS(int, ShmMap, (sqlite3_file * f, int p, int s, int e, void volatile **r), (x->inner, p, s, e, r))
+PASS(int, ShmLock, (sqlite3_file * f, int o, int n, int fl), (x->inner, o, n, fl))
+PASS(void, ShmBarrier, (sqlite3_file * f), (x->inner))
+PASS(int, ShmUnmap, (sqlite3_file * f, int d), (x->inner, d))
+
+static int v_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags, int *out)
+{
+	static const sqlite3_io_methods ours = {2, f_Close, f_Read, f_write, f_Truncate, f_sync, f_FileSize, f_Lock, f_Unlock, f_CheckReservedLock,
+						f_FileControl, f_SectorSize, f_DeviceCharacteristics, f_ShmMap, f_ShmLock, f_ShmBarrier, f_ShmUnmap, NULL, NULL};
+	struct file *x = (struct file *)f;
+	int r = inner_vfs->xOpen(inner_vfs, name, x->inner, flags, out);
+
+	(void)vfs;
+	x->log = flags & SQLITE_OPEN_WAL;
+	x->real = x->inner->pMethods;
+	f->pMethods = x->real ? &ours : NULL;
+	return r;
+}
+
+static void make_disk(void)
+{
+	inner_vfs = sqlite3_vfs_find(NULL);
+	failing = *inner_vfs;
+	failing.szOsFile = (int)sizeof(struct file) + inner_vfs->szOsFile;
+	failing.zName = "failing";
+	failing.xOpen = v_open;
+	ck_assert_int_eq(sqlite3_vfs_register(&failing, 1), SQLITE_OK);
+}
+
+/* --- writes --- */
+static const char *const migrations[] = {"CREATE TABLE t(k INTEGER PRIMARY KEY, v TEXT) WITHOUT ROWID;"};
+static struct fn_loop *loop;
+static struct fn_db_writer *writer;
+static int order, told, undone;
+
+struct one {
+	struct fn_db_write w;
+	int64_t key, size;
+	int as_told, result;
+	bool fails, waits;
+	struct fn_err err;
+};
+static _Atomic bool gate; /* those that wait do so until it is open */
+
+static int run(struct fn_db_write *w, sqlite3 *db, struct fn_err *err)
+{
+	struct one *o = fn_list_entry(w, struct one, w);
+	char *text = calloc(1, (size_t)o->size + 1);
+	int r;
+
+	while (o->waits && !gate)
+		usleep(1000);
+	memset(text, 'x', (size_t)o->size);
+	r = fn_db_run(db, err, "INSERT INTO t VALUES(?1,?2)", "is", o->key, text);
+	free(text);
+	if (r == 0 && o->fails)
+		r = fn_db_run(db, err, "INSERT INTO t VALUES(?1,?2)", "is", o->key, "again");
+	return r;
+}
+
+static void done(struct fn_db_write *w, const struct fn_err *err)
+{
+	struct one *o = fn_list_entry(w, struct one, w);
+
+	o->as_told = ++order;
+	o->result = err ? -err->code : 0;
+	if (err)
+		o->err = *err;
+	told++;
+	undone += err != NULL;
+}
+
+/* Each test in a directory of its own. */
+static void fresh(void)
+{
+	char name[] = "db-XXXXXX";
+
+	ck_assert_ptr_nonnull(mkdtemp(name));
+	ck_assert_int_eq(chdir(name), 0);
+}
+
+static void open_at(const char *path)
+{
+	struct fn_err err;
+	sqlite3 *db;
+
+	if (!loop)
+		ck_assert_int_eq(fn_loop_new(&loop), 0);
+	ck_assert_int_eq(fn_db_open(path, migrations, 1, &db, &err), 0);
+	ck_assert_int_eq(fn_db_writer_new(loop, path, db, &writer, &err), 0);
+}
+
+static void give(struct one *o, int64_t key)
+{
+	*o = (struct one){.w = {.run = run, .done = done}, .key = key, .size = o->size, .fails = o->fails, .waits = o->waits, .result = 1};
+	fn_db_write(writer, &o->w);
+}
+
+static int64_t count(const char *path)
+{
+	struct fn_err err;
+	int64_t n = -1;
+	sqlite3 *db;
+
+	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+	ck_assert_int_eq(fn_db_number(db, "SELECT count(*) FROM t", &n, &err), 0);
+	sqlite3_close(db);
+	return n;
+}
+
+/* The thread is at work on one that waits, so that what is given next is one batch. */
+static void gather(struct one *first)
+{
+	gate = false;
+	first->waits = true;
+	give(first, 1);
+}
+
+START_TEST(a_batch_is_one_commit)
+{
+	struct one o[200] = {0};
+	int before;
+
+	fresh();
+	make_disk();
+	open_at("t.db");
+	before = disk.commits;
+	gather(&o[0]);
+	for (int i = 1; i < 200; i++) {
+		o[i].fails = i == 77;
+		give(&o[i], i + 1);
+	}
+	ck_assert(fn_db_writer_busy(writer));
+	ck_assert_int_eq(told, 0); /* nothing is told before it is on disk, nor from another thread */
+	gate = true;
+	while (fn_db_writer_busy(writer))
+		ck_assert_int_eq(fn_loop_run_once(loop, 10000000), 0);
+	ck_assert_int_le(disk.commits - before, 2);
+	for (int i = 0; i < 200; i++) {
+		ck_assert_int_eq(o[i].as_told, i + 1);
+		ck_assert_int_eq(o[i].result == 0, i != 77); /* undone alone, the first half of it too */
+	}
+	ck_assert_ptr_nonnull(strstr(o[77].err.msg, "UNIQUE"));
+	fn_db_writer_free(writer);
+	ck_assert_int_eq(count("t.db"), 199);
+}
+END_TEST
+
+START_TEST(a_commit_that_fails)
+{
+	struct one o[10] = {0};
+
+	fresh();
+	make_disk();
+	open_at("t.db");
+	gather(&o[0]);
+	for (int i = 1; i < 10; i++)
+		give(&o[i], i + 1);
+	disk.write = SQLITE_FULL;
+	gate = true;
+	fn_db_writer_drain(writer);
+	ck_assert_int_eq(undone, 10);
+	ck_assert_int_eq(o[9].result, -ENOSPC);
+	disk.write = SQLITE_IOERR_WRITE; /* no sync: the process goes on */
+	give(&o[1], 2);
+	fn_db_writer_drain(writer);
+	ck_assert_int_eq(o[1].result, -EIO);
+	disk.write = 0;
+	for (int i = 1; i < 10; i++)
+		give(&o[i], i + 1);
+	fn_db_writer_drain(writer);
+	ck_assert_int_eq(undone, 11);
+	fn_db_writer_free(writer);
+	ck_assert_int_eq(count("t.db"), 9);
+}
+END_TEST
+
+/* A disk of 1 MB: what does not fit is refused, what was there is there, and what fits after that goes in. */
+START_TEST(a_full_disk)
+{
+	struct one o[8] = {0};
+	int fit = 0;
+
+	fresh();
+	if (mkdir("small", 0755) < 0 || mount("none", "small", "tmpfs", 0, "size=1m") < 0) {
+		puts("SKIP: a full disk: tmpfs cannot be mounted here");
+		return;
+	}
+	open_at("small/t.db");
+	gather(&o[0]);
+	for (int i = 1; i < 8; i++) {
+		o[i].size = 300000;
+		give(&o[i], i + 1);
+	}
+	gate = true;
+	fn_db_writer_drain(writer);
+	for (int i = 0; i < 8; i++) {
+		ck_assert(o[i].result == 0 || o[i].result == -ENOSPC || o[i].result == -EIO);
+		fit += o[i].result == 0;
+	}
+	ck_assert_int_lt(fit, 8);
+	o[0].size = 10;
+	give(&o[0], 100);
+	fn_db_writer_drain(writer);
+	ck_assert_int_eq(o[0].result, 0);
+	fn_db_writer_free(writer);
+	ck_assert_int_eq(count("small/t.db"), fit + 1);
+	ck_assert_int_eq(umount("small"), 0);
+}
+END_TEST
+
+/* A sync that fails: nothing is told, the process ends, the next one finds the disk as it is. */
+START_TEST(a_sync_that_fails_ends_the_process)
+{
+	pid_t pid;
+	int status;
+
+	fresh();
+	pid = fork();
+	if (pid == 0) {
+		struct one o[3] = {0};
+
+		make_disk();
+		open_at("t.db");
+		give(&o[0], 1);
+		fn_db_writer_drain(writer);
+		if (o[0].result != 0)
+			_exit(1);
+		disk.sync = SQLITE_IOERR_FSYNC;
+		give(&o[1], 2);
+		fn_db_writer_drain(writer);
+		_exit(o[1].result == 1 ? 2 : 3);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status));
+	ck_assert_int_eq(WEXITSTATUS(status), FN_DB_EXIT_IO);
+	ck_assert_int_ge(count("t.db"), 1);
+}
+END_TEST
+
+static struct one later[2];
+
+static void done_and_more(struct fn_db_write *w, const struct fn_err *err)
+{
+	done(w, err);
+	give(&later[1], 2);
+}
+
+START_TEST(the_end_with_a_queue)
+{
+	struct one o[500] = {0};
+
+	fresh();
+	make_disk();
+	open_at("t.db");
+	disk.slow_us = 20000;
+	for (int i = 0; i < 500; i++)
+		give(&o[i], i + 10);
+	later[0] = (struct one){.w = {.run = run, .done = done_and_more}, .key = 1};
+	fn_db_write(writer, &later[0].w);
+	fn_db_writer_free(writer); /* without a round of the loop; and what is written in an outcome is written, too */
+	ck_assert_int_eq(told, 502);
+	ck_assert_int_eq(undone, 0);
+	ck_assert_int_eq(count("t.db"), 502);
+}
+END_TEST
+
+/* Checkpoints are another thread's: however slow the disk is with them, the log begins anew now and then, and the file gives pages back. */
+START_TEST(many_at_once_and_the_log)
+{
+	enum { N = 6000 };
+	struct one *o = calloc(N, sizeof(*o));
+	int64_t pages;
+	struct stat st;
+	uint64_t until;
+	sqlite3 *db;
+
+	fresh();
+	open_at("t.db");
+	for (int i = 0; i < N; i++) {
+		o[i].size = 8000;
+		give(&o[i], i);
+		if (i % 300 == 299)
+			fn_db_writer_drain(writer);
+	}
+	fn_db_writer_drain(writer);
+	ck_assert_int_eq(undone, 0);
+	ck_assert_int_eq(stat("t.db-wal", &st), 0);
+	ck_assert_int_lt(st.st_size, 12000 * 4096); /* of more than 12,000 */
+	ck_assert_int_eq(sqlite3_open("t.db", &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, 10000);
+	ck_assert_int_eq(fn_db_exec(db, "DELETE FROM t", NULL), 0);
+	o[0].size = 10;
+	give(&o[0], 1);
+	fn_db_writer_drain(writer);
+	for (until = fn_clock_mono_us() + 30000000, pages = 10000; pages > 1000 && fn_clock_mono_us() < until; usleep(10000))
+		ck_assert_int_eq(fn_db_number(db, "PRAGMA page_count", &pages, NULL), 0);
+	ck_assert_int_le(pages, 1000);
+	sqlite3_close(db);
+	fn_db_writer_free(writer);
+	ck_assert_int_eq(count("t.db"), 1);
+	free(o);
+}
+END_TEST
+
+/* Killed at any moment: what was told is there. */
+START_TEST(what_was_told_is_there_after_a_kill)
+{
+	fresh();
+	for (int round = 0; round < 5; round++) {
+		char path[16];
+		int p[2], status;
+		int64_t last = 0, key, n = -1;
+		struct fn_err err;
+		sqlite3 *db;
+		pid_t pid;
+
+		snprintf(path, sizeof(path), "k%d.db", round);
+		ck_assert_int_eq(pipe(p), 0);
+		pid = fork();
+		if (pid == 0) {
+			static struct one o[100000];
+
+			open_at(path);
+			for (int i = 0, shown = 0; i < 100000; i++) {
+				give(&o[i], i + 1);
+				(void)fn_loop_run_once(loop, i - told > 20 ? UINT64_MAX : 0);
+				for (; shown < told; shown++)
+					if (write(p[1], &o[shown].key, sizeof(key)) < 0)
+						_exit(1);
+			}
+			_exit(1);
+		}
+		close(p[1]);
+		for (int i = 0; i < 30 + round * 20 && read(p[0], &key, sizeof(key)) == sizeof(key); i++)
+			last = key;
+		ck_assert_int_eq(kill(pid, SIGKILL), 0);
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		while (read(p[0], &key, sizeof(key)) == sizeof(key))
+			last = key;
+		close(p[0]);
+		ck_assert_int_gt(last, 0);
+		ck_assert_int_eq(fn_db_open(path, migrations, 1, &db, &err), 0);
+		ck_assert_int_eq(fn_db_number(db, "SELECT count(*) FROM t", &n, &err), 0);
+		ck_assert_int_ge(n, last);
+		ck_assert_int_eq(fn_db_number(db, "SELECT max(k) FROM t", &key, &err), 0);
+		ck_assert_int_eq(n, key); /* none left out */
+		sqlite3_close(db);
+	}
+}
+END_TEST
+
+/* One that an older program made is made such that it gives pages back, and keeps what it has. */
+START_TEST(a_database_without_auto_vacuum)
+{
+	int64_t mode = 0;
+	struct fn_err err;
+	sqlite3 *db;
+
+	fresh();
+	ck_assert_int_eq(sqlite3_open("old.db", &db), SQLITE_OK);
+	ck_assert_int_eq(fn_db_exec(db, "PRAGMA journal_mode=WAL; CREATE TABLE t(k INTEGER PRIMARY KEY, v TEXT) WITHOUT ROWID; INSERT INTO t VALUES(1,'a');"
+					"PRAGMA user_version=1",
+				    &err),
+			 0);
+	sqlite3_close(db);
+	ck_assert_int_eq(fn_db_open("old.db", migrations, 1, &db, &err), 0);
+	ck_assert_int_eq(fn_db_number(db, "PRAGMA auto_vacuum", &mode, &err), 0);
+	ck_assert_int_eq(mode, 2);
+	sqlite3_close(db);
+	ck_assert_int_eq(count("old.db"), 1);
+}
+END_TEST
+
+TEST_MAIN("db/writer", a_batch_is_one_commit, a_commit_that_fails, a_full_disk, a_sync_that_fails_ends_the_process, the_end_with_a_queue,
+	  many_at_once_and_the_log, what_was_told_is_there_after_a_kill, a_database_without_auto_vacuum)

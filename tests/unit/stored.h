@@ -1,0 +1,42 @@
+/* stored.h - writes of a store that a test waits for: unit_store(fn_store_insert, s, latest, NULL) is what came of it, unit_err why. */
+#ifndef TESTS_UNIT_STORED_H
+#define TESTS_UNIT_STORED_H
+
+#include <stdlib.h>
+
+#include "base/loop.h"
+#include "store/store.h"
+
+static struct fn_err unit_err;
+static int unit_result;
+
+static inline void unit_stored(void *arg, const struct fn_err *err)
+{
+	(void)arg;
+	unit_result = err ? -err->code : 0;
+	if (err)
+		unit_err = *err;
+}
+
+#define unit_store(write, s, ...)                                              \
+	({                                                                     \
+		int r_ = write(s, __VA_ARGS__, unit_stored, NULL, &unit_err);  \
+		unit_result = 1;                                               \
+		if (r_ == 0) {                                                 \
+			fn_store_drain(s);                                     \
+			r_ = unit_result;                                      \
+		}                                                              \
+		r_;                                                            \
+	})
+
+/* One for all stores of the test. */
+static inline struct fn_loop *unit_loop(void)
+{
+	static struct fn_loop *loop;
+
+	if (!loop && fn_loop_new(&loop) < 0)
+		abort();
+	return loop;
+}
+
+#endif
