@@ -145,9 +145,6 @@ static int enter_daemon_groups(struct fn_cgroups *cgs, struct fn_err *err)
 		r = enable_v2(cgs, err);
 	if (r == 0 && cgs->probe.driver[FN_CG_CPU] == FN_CG_V1)
 		r = fn_cg_own_enter(cgs->v1[FN_CG_CPU].own_fd, cgs->instance, err);
-	if (r == 0)
-		r = fn_cg_own_weigh(cgs->probe.driver[FN_CG_CPU] == FN_CG_V1 ? cgs->v1[FN_CG_CPU].own_fd : cgs->unified.own_fd, cgs->instance,
-				    cgs->probe.driver[FN_CG_CPU] == FN_CG_V1, err);
 	return r;
 }
 

@@ -70,7 +70,7 @@ const char *fn_cg_controller_name(enum fn_cg_controller c); /* "memory" */
 
 /* Opens (and makes) the parent groups of this instance; `instance` is [A-Za-z0-9_-]+. Where the CPU is driven, and in a unified hierarchy that has
  * any controller (no internal processes), it moves the calling process, its parent and that one's children into <own>/<instance>.daemon, which has
- * ten times the CPU's weight of <own>/<instance>, that is of all sandboxes together. */
+ * the CPU's weight of <own>/<instance>, that is of all sandboxes together. */
 int fn_cgroups_open(const char *instance, struct fn_cgroups **ret, struct fn_err *err);
 /* Kills and removes every group a dead run of this instance left below the parents; returns how many. */
 int fn_cgroups_sweep(struct fn_cgroups *cgs, struct fn_err *err);

@@ -13,8 +13,6 @@
 #include "base/str.h"
 
 #define DAEMON ".daemon"
-#define WEIGHT_V2 "1000" /* of 100, which a group has by itself */
-#define SHARES_V1 "10240" /* of 1024 */
 #define LEAVE_TRIES 200
 #define LEAVE_PAUSE_US 5000u
 
@@ -58,16 +56,6 @@ int fn_cg_own_enter(int own_fd, const char *instance, struct fn_err *err)
 	snprintf(children, sizeof(children), "/proc/%d/task/%d/children", (int)master, (int)master);
 	(void)move_listed(AT_FDCWD, children, own_fd, procs);
 	return 0;
-}
-
-int fn_cg_own_weigh(int own_fd, const char *instance, bool v1, struct fn_err *err)
-{
-	char path[128];
-	int r;
-
-	snprintf(path, sizeof(path), "%s" DAEMON "/%s", instance, v1 ? "cpu.shares" : "cpu.weight");
-	r = fn_file_write(own_fd, path, v1 ? SHARES_V1 : WEIGHT_V2);
-	return r < 0 ? fn_err_set(err, r, "cgroup write", "%s", path) : 0;
 }
 
 void fn_cg_own_leave(int own_fd, const char *instance)

@@ -182,7 +182,7 @@ class Cpu(Case):
                     found[os.path.basename(os.path.dirname(path))] = int(v.read()), set(map(int, procs.read().split()))
         self.assertEqual(set(found), {self.d.instance, self.d.instance + ".daemon"})
         weight, inside = found[self.d.instance + ".daemon"]
-        self.assertEqual(weight, 10 * found[self.d.instance][0])
+        self.assertEqual(weight, found[self.d.instance][0], "half of the CPU, whatever they do")
         pids = self.d.pids()
         self.assertLessEqual(set(pids["master"] + pids["worker"] + pids["spawnd"]), inside)
         self.assertFalse(inside & set(pids["sandbox"] + pids["prepared"]))
