@@ -6,6 +6,25 @@ import time
 W3C_FIELDS = ("traceparent", "tracestate", "baggage")
 
 
+_FIELDS = (("log_group_name", b"AWS_LAMBDA_LOG_GROUP_NAME"), ("log_stream_name", b"AWS_LAMBDA_LOG_STREAM_NAME"), ("function_name", b"AWS_LAMBDA_FUNCTION_NAME"),
+           ("memory_limit_in_mb", b"AWS_LAMBDA_FUNCTION_MEMORY_SIZE"), ("function_version", b"AWS_LAMBDA_FUNCTION_VERSION"))
+_seen = (None, None)  # the environment's values of _FIELDS, and these as attributes
+
+
+def _environment_fields():
+    """_FIELDS by attribute, as os.environ has them now. It decodes a value each time that it is asked (5 us for the five); they are seldom others."""
+    global _seen
+    environ = os.environ
+    data = getattr(environ, "_data", None)
+    if not isinstance(data, dict):  # the function has put something else there
+        return {name: environ.get(key.decode()) for name, key in _FIELDS}
+    get = data.get
+    now = [get(key) for _, key in _FIELDS]
+    if now != _seen[0]:
+        _seen = now, {name: environ.get(key.decode()) for name, key in _FIELDS}
+    return _seen[1]
+
+
 class _Members:
     """Has what its __slots__ name; what is not given is None."""
 
@@ -21,6 +40,10 @@ class _Members:
 
 class CognitoIdentity(_Members):
     __slots__ = ("cognito_identity_id", "cognito_identity_pool_id")
+
+    def __init__(self, given):
+        self.cognito_identity_id = given.get("cognitoIdentityId")
+        self.cognito_identity_pool_id = given.get("cognitoIdentityPoolId")
 
 
 class Client(_Members):
@@ -38,20 +61,18 @@ class ClientContext(_Members):
 
 class LambdaContext:
     def __init__(self, invoke_id, client_context, cognito_identity, epoch_deadline_time_in_ms, invoked_function_arn=None, tenant_id=None):
-        get = os.environ.get
         self.aws_request_id = invoke_id
-        self.log_group_name = get("AWS_LAMBDA_LOG_GROUP_NAME")
-        self.log_stream_name = get("AWS_LAMBDA_LOG_STREAM_NAME")
-        self.function_name = get("AWS_LAMBDA_FUNCTION_NAME")
-        self.memory_limit_in_mb = get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
-        self.function_version = get("AWS_LAMBDA_FUNCTION_VERSION")
+        self.__dict__.update(_environment_fields())
         self.invoked_function_arn = invoked_function_arn
         self.tenant_id = tenant_id
-        w3c = client_context.pop("w3c", None) if isinstance(client_context, dict) else None
-        self._w3c = {k: w3c[k] for k in W3C_FIELDS if isinstance(w3c.get(k), str)} if isinstance(w3c, dict) else {}
-        self.client_context = ClientContext(client_context) if client_context is not None else None
-        given = cognito_identity or {}
-        self.identity = CognitoIdentity({"cognito_identity_id": given.get("cognitoIdentityId"), "cognito_identity_pool_id": given.get("cognitoIdentityPoolId")})
+        self._w3c = {}
+        self.client_context = None
+        if client_context is not None:
+            w3c = client_context.pop("w3c", None) if isinstance(client_context, dict) else None
+            if isinstance(w3c, dict):
+                self._w3c = {k: w3c[k] for k in W3C_FIELDS if isinstance(w3c.get(k), str)}
+            self.client_context = ClientContext(client_context)
+        self.identity = CognitoIdentity(cognito_identity or {})
         self._epoch_deadline_time_in_ms = epoch_deadline_time_in_ms
 
     def get_remaining_time_in_millis(self):

@@ -15,6 +15,7 @@ class Connection:
         self.host = address
         self.sock = None
         self.rest = b""
+        self.accepted = self.accepted_parsed = None
         self.asked = False  # the next event has been asked for along with the last result
 
     def _connect(self):
@@ -95,19 +96,30 @@ class Connection:
     def _answer(self):
         while (end := self.rest.find(b"\r\n\r\n")) < 0:
             self._more()
-        lines, self.rest = self.rest[:end].decode("latin-1").split("\r\n"), self.rest[end + 4:]
-        answer = {}
-        for line in lines[1:]:
-            name, _, value = line.partition(":")
-            answer[name.lower()] = value.strip()
-        if answer.get("transfer-encoding") == "chunked":
-            content = self._chunks()
+        head, self.rest = self.rest[:end], self.rest[end + 4:]
+        if head == self.accepted:
+            status, answer, length, closes = self.accepted_parsed
         else:
-            content = self._read(int(answer.get("content-length", 0)))
-        if answer.get("connection", "").lower() == "close":
+            status, answer, length, closes = parsed = _parse(head)
+            if status == 202:  # the answer to a result, always the same
+                self.accepted, self.accepted_parsed = head, parsed
+        content = self._read(length) if length is not None else self._chunks()
+        if closes:
             self.sock.close()
             self.sock = None
-        return int(lines[0].split(" ", 2)[1]), answer, content
+        return status, answer, content
+
+
+def _parse(head):
+    """(status, headers, the body's length or None when it comes in chunks, whether the connection ends with it)"""
+    lines = head.decode("latin-1").split("\r\n")
+    answer = {}
+    for line in lines[1:]:
+        name, _, value = line.partition(":")
+        answer[name.lower()] = value.strip()
+    get = answer.get
+    length = None if get("transfer-encoding") == "chunked" else int(get("content-length", 0))
+    return int(lines[0].split(" ", 2)[1]), answer, length, get("connection", "").lower() == "close"
 
 
 def error_header(kind):
@@ -118,9 +130,18 @@ class InvocationRequest:
     __slots__ = ("invoke_id", "x_amzn_trace_id", "invoked_function_arn", "deadline_time_in_ms", "client_context", "cognito_identity", "tenant_id", "content_type",
                  "event_body", "invocation_id")
 
-    def __init__(self, **members):
-        for name, value in members.items():
-            setattr(self, name, value)
+    def __init__(self, invoke_id=None, x_amzn_trace_id=None, invoked_function_arn=None, deadline_time_in_ms=None, client_context=None, cognito_identity=None,
+                 tenant_id=None, content_type=None, event_body=None, invocation_id=None):
+        self.invoke_id = invoke_id
+        self.x_amzn_trace_id = x_amzn_trace_id
+        self.invoked_function_arn = invoked_function_arn
+        self.deadline_time_in_ms = deadline_time_in_ms
+        self.client_context = client_context
+        self.cognito_identity = cognito_identity
+        self.tenant_id = tenant_id
+        self.content_type = content_type
+        self.event_body = event_body
+        self.invocation_id = invocation_id
 
 
 class BaseLambdaRuntimeClient:
@@ -145,10 +166,9 @@ class BaseLambdaRuntimeClient:
             raise ConnectionError(f"next: status {status}")
         get = headers.get
         return InvocationRequest(
-            invoke_id=headers["lambda-runtime-aws-request-id"], x_amzn_trace_id=get("lambda-runtime-trace-id"), tenant_id=get("lambda-runtime-aws-tenant-id"),
-            invoked_function_arn=get("lambda-runtime-invoked-function-arn"), deadline_time_in_ms=int(get("lambda-runtime-deadline-ms", 0)),
-            client_context=get("lambda-runtime-client-context"), cognito_identity=get("lambda-runtime-cognito-identity"),
-            content_type="application/json", event_body=body, invocation_id=None)  # an event is JSON, whatever the caller called it
+            headers["lambda-runtime-aws-request-id"], get("lambda-runtime-trace-id"), get("lambda-runtime-invoked-function-arn"),
+            int(get("lambda-runtime-deadline-ms", 0)), get("lambda-runtime-client-context"), get("lambda-runtime-cognito-identity"),
+            get("lambda-runtime-aws-tenant-id"), "application/json", body)  # an event is JSON, whatever the caller called it
 
     def post_invocation_result(self, invoke_id, result_data, content_type="application/json", invocation_id=None):
         body = result_data if isinstance(result_data, bytes) else result_data.encode()
