@@ -29,7 +29,7 @@
 struct worker {
 	const struct fnd_config *cfg;
 	struct fn_loop *loop;
-	int master_fd;
+	int supervisor_fd;
 	struct fn_store *store;
 	struct fn_runtimes *runtimes;
 	struct fn_logs *logs;
@@ -50,11 +50,11 @@ struct worker {
 	int status;
 };
 
-static void tell_master(struct worker *w, char type)
+static void tell_supervisor(struct worker *w, char type)
 {
 	struct iovec iov = {&type, 1};
 
-	(void)fn_sock_send(w->master_fd, &iov, 1, NULL, 0);
+	(void)fn_sock_send(w->supervisor_fd, &iov, 1, NULL, 0);
 }
 
 /* --- fn-spawnd --- */
@@ -97,7 +97,7 @@ static void expect_all(struct worker *w)
 	fn_snapshots_expect(w->snapshots);
 }
 
-static void on_master(void *arg, int fd, uint32_t events)
+static void on_supervisor(void *arg, int fd, uint32_t events)
 {
 	struct worker *w = arg;
 	int fds[FN_SOCK_FDS_MAX];
@@ -109,7 +109,7 @@ static void on_master(void *arg, int fd, uint32_t events)
 	(void)events;
 	if (n == -EAGAIN)
 		return;
-	if (n <= 0) { /* the master is gone; so will we be */
+	if (n <= 0) { /* the supervisor is gone; so will we be */
 		fn_loop_stop(w->loop);
 		return;
 	}
@@ -161,7 +161,7 @@ static void on_term(void *arg, int signo, int sender)
 		return;
 	}
 	fn_log_info("stopping: %u requests are running", fn_httpd_active(w->api_httpd));
-	tell_master(w, FND_STOPPING);
+	tell_supervisor(w, FND_STOPPING);
 	fn_httpd_quiesce(w->api_httpd);
 	fn_api_drain(w->api);
 	w->drain_until_us = fn_loop_now_us(w->loop) + (uint64_t)w->cfg->drain_grace_s * 1000000u;
@@ -290,11 +290,9 @@ static int make(struct worker *w, const struct fnd_worker_args *args, struct fn_
 		return r;
 	r = fn_loop_add_signal(w->loop, SIGTERM, on_term, w, &id);
 	if (r == 0)
-		r = fn_loop_add_signal(w->loop, SIGINT, on_term, w, &id);
+		r = fn_fd_set_nonblock(w->supervisor_fd, true);
 	if (r == 0)
-		r = fn_fd_set_nonblock(w->master_fd, true);
-	if (r == 0)
-		r = fn_loop_add_io(w->loop, w->master_fd, EPOLLIN, on_master, w, &id);
+		r = fn_loop_add_io(w->loop, w->supervisor_fd, EPOLLIN, on_supervisor, w, &id);
 	return r < 0 ? fn_err_set(err, r, "fnd", "event loop") : 0;
 }
 
@@ -330,7 +328,7 @@ static void on_images(void *arg, const struct fn_err *failed, unsigned installed
 		fn_log_warn("%llu open files are enough for about %llu environments, fewer than account_concurrency: raise the hard limit (LimitNOFILE, ulimit -Hn)",
 			    (unsigned long long)files.rlim_cur, (unsigned long long)files.rlim_cur / FN_POOL_DESCRIPTORS_EACH);
 	fn_log_info("ready on http://%s with %zu functions; runtimes: %s", w->cfg->listen, fn_store_count(w->store), have ? have : "?");
-	tell_master(w, FND_READY);
+	tell_supervisor(w, FND_READY);
 }
 
 static void unmake(struct worker *w)
@@ -355,7 +353,7 @@ static void unmake(struct worker *w)
 
 int fnd_worker_run(const struct fnd_worker_args *args)
 {
-	struct worker w = {.cfg = args->config, .master_fd = args->master_fd, .listen_fd = args->listen_fd};
+	struct worker w = {.cfg = args->config, .supervisor_fd = args->supervisor_fd, .listen_fd = args->listen_fd};
 	struct fn_err err = {0};
 	char text[512];
 
