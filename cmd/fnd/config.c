@@ -37,6 +37,9 @@ static const struct key {
 	{"images_dir", PATH, AT(images_dir), 0, 0},
 	{"uid_base", NUMBER, AT(uid_base), 65536, 4000000000},
 	{"account_concurrency", NUMBER, AT(account_concurrency), 1, 100000},
+	{"body_budget_mb", NUMBER, AT(body_budget_mb), 8, 1048576},
+	{"upload_budget_mb", NUMBER, AT(upload_budget_mb), 80, 1048576},
+	{"peer_percent", NUMBER, AT(peer_percent), 1, 100},
 	{"memory_budget_mb", NUMBER, AT(memory_budget_mb), 0, INT32_MAX},
 	{"idle_timeout_s", NUMBER, AT(idle_timeout_s), 0, 2592000},
 	{"prepared_least", NUMBER, AT(prepared_least), 0, 1000},
@@ -82,7 +85,7 @@ static int set(char **member, const char *value)
 static int init(struct fnd_config *c)
 {
 	*c = (struct fnd_config){
-		.uid_base = 0x70000000, .account_concurrency = 1000, .idle_timeout_s = 600, .prepared_least = 4, .prepared_most = 64, .prestarted_least = 2, .prestarted_most = 16,
+		.uid_base = 0x70000000, .account_concurrency = 1000, .body_budget_mb = 256, .upload_budget_mb = 2048, .peer_percent = 75, .idle_timeout_s = 600, .prepared_least = 4, .prepared_most = 64, .prestarted_least = 2, .prestarted_most = 16,
 		.freeze_grace_ms = 100, .init_timeout_s = 10,
 		.provisioned_scaling_period_s = 60, .keep_policy = FN_KEEP_HYBRID, .keep_bin_s = 60, .keep_head = 5, .keep_tail = 99, .keep_margin = 10, .keep_samples = 10,
 		.drain_grace_s = 30, .log_max_bytes = 16 << 20, .log_files = 8, .log_level = FN_LOG_INFO, .net = FN_NET_LOOPBACK, .connections_environment = 4096,

@@ -25,16 +25,20 @@
 #define DRAIN_LOOK_US 10000u
 #define END_WAIT_US 10000000u /* for the last environments to be gone */
 #define CONNECTIONS_MAX 8192
+#define JOB_THREADS 2 /* for files and digests */
 
 struct worker {
 	const struct fnd_config *cfg;
 	struct fn_loop *loop;
 	int supervisor_fd;
+	struct fn_jobs *jobs;
+	struct fn_packages *packages;
 	struct fn_store *store;
 	struct fn_runtimes *runtimes;
 	struct fn_logs *logs;
 	struct fn_h1_server *rt_server;
 	struct fn_httpd *api_httpd;
+	struct fn_bodies *kept, *streamed; /* under way */
 	struct fn_roles *roles;
 	struct fn_pool *pool;
 	struct fn_spawn_client *spawn;
@@ -215,6 +219,28 @@ static int make_data_plane(struct worker *w, int spawnd_fd, struct fn_err *err)
 
 static bool is_function(void *arg, const char *name) { return fn_store_get(arg, name, NULL) != NULL; }
 
+static int make_bodies(const struct fnd_config *c, int64_t budget_mb, struct fn_bodies **ret)
+{
+	uint64_t most = (uint64_t)budget_mb << 20;
+
+	return fn_bodies_new(most, most / 100 * (uint64_t)c->peer_percent, ret);
+}
+
+/* What bodies of requests come into. */
+static int make_intake(struct worker *w, struct fn_err *err)
+{
+	const struct fnd_config *c = w->cfg;
+	int r = fn_jobs_new(w->loop, JOB_THREADS, &w->jobs);
+
+	if (r == 0)
+		r = fn_packages_new(w->jobs, c->state_dir, &w->packages);
+	if (r == 0)
+		r = make_bodies(c, c->body_budget_mb, &w->kept);
+	if (r == 0)
+		r = make_bodies(c, c->upload_budget_mb, &w->streamed);
+	return r < 0 ? fn_err_set(err, r, "bodies of requests", NULL) : 0;
+}
+
 static int make_control_plane(struct worker *w, struct fn_err *err)
 {
 	const struct fnd_config *c = w->cfg;
@@ -230,6 +256,10 @@ static int make_control_plane(struct worker *w, struct fn_err *err)
 	if (r < 0)
 		return fn_err_set(err, r, "images", NULL);
 	api.images = w->images;
+	r = make_intake(w, err);
+	if (r < 0)
+		return r;
+	api.packages = w->packages;
 	fn_logs_sweep(w->logs, is_function, w->store);
 	if (c->file)
 		snprintf(w->network_from, sizeof(w->network_from), "%s in %.120s", c->net_named ? "network.mode" : "the default: there is no network.mode", c->file);
@@ -300,7 +330,7 @@ static int make(struct worker *w, const struct fnd_worker_args *args, struct fn_
 static void on_images(void *arg, const struct fn_err *failed, unsigned installed)
 {
 	struct worker *w = arg;
-	const struct fn_httpd_config http = {.listen_fd = w->listen_fd, .body_max = 1u << 20, .conn_max = CONNECTIONS_MAX, .idle_timeout_s = 300,
+	const struct fn_httpd_config http = {.kept = w->kept, .streamed = w->streamed, .listen_fd = w->listen_fd, .body_max = 1u << 20, .conn_max = CONNECTIONS_MAX, .idle_timeout_s = 300,
 					     .ops = &fn_api_httpd_ops, .arg = w->api};
 	const struct fn_scaler_config scaling = {w->loop, w->store, w->invoker, (unsigned)w->cfg->account_concurrency,
 						 (uint64_t)w->cfg->provisioned_scaling_period_s * 1000000u, w->cfg->scaling, w->cfg->n_scaling};
@@ -336,6 +366,10 @@ static void unmake(struct worker *w)
 	if (w->store)
 		fn_store_drain(w->store); /* while all are there that are told */
 	fn_httpd_free(w->api_httpd);
+	fn_jobs_free(w->jobs);
+	fn_packages_free(w->packages);
+	fn_bodies_free(w->kept);
+	fn_bodies_free(w->streamed);
 	fn_scaler_free(w->scaler);
 	fn_pool_free(w->pool);
 	fn_roles_free(w->roles);
