@@ -1,6 +1,6 @@
 /*
  * fn-spawnd - builds sandboxes for fnd. Root, single-threaded; speaks only the protocol of spawn/proto.h on one socket, which fnd's
- * supervisor hands it. Holds no function data, parses no archive, no HTTP. Ends when the socket closes.
+ * master hands it. Holds no function data, parses no archive, no HTTP. Ends when the socket closes.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -52,9 +52,13 @@ static int open_network(const struct fn_nat_config *nat, struct fn_nat **ret, st
 
 #define TURN_NS 100000u /* the least: someone waits for a sandbox's start, and it is a matter of several short turns of four processes */
 
+#define TMPS_LEAST 8u /* file systems for /tmp, ready; each is about 0.1 MB and a kernel thread */
+#define TMPS_MOST 128u
+
 struct options {
 	const char *state, *instance;
 	struct fn_nat_config nat; /* a bridge is named: `nat` */
+	struct fn_tmps_config tmp;
 	bool version;
 };
 
@@ -66,14 +70,16 @@ static int parse(int argc, char **argv, struct options *o, struct fn_spawn_serve
 		{"uplink", required_argument, NULL, 'l'},    {"resolv-conf", required_argument, NULL, 'r'}, {"prepared-least", required_argument, NULL, 'p'},
 		{"prepared-most", required_argument, NULL, 'm'},     {"prestarted-least", required_argument, NULL, 'L'},
 		{"prestarted-most", required_argument, NULL, 'M'},   {"allow-host", required_argument, NULL, 'h'},
-		{"connections", required_argument, NULL, 'c'},       {"version", no_argument, NULL, 'V'},      {NULL, 0, NULL, 0}};
+		{"connections", required_argument, NULL, 'c'},       {"tmp", required_argument, NULL, 't'},
+		{"tmp-dir", required_argument, NULL, 'd'},           {"tmp-disk-mb", required_argument, NULL, 'D'},
+		       {"version", no_argument, NULL, 'V'},      {NULL, 0, NULL, 0}};
 	int64_t v;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		const char **text[] = {['s'] = &o->state,      ['i'] = &o->instance,   ['b'] = &o->nat.bridge,
 				       ['n'] = &o->nat.subnet, ['l'] = &o->nat.uplink, ['r'] = &o->nat.resolv_conf,
-				       ['h'] = &o->nat.allow_host};
+				       ['h'] = &o->nat.allow_host, ['d'] = &o->tmp.dir};
 
 		if (c == 'u' && fn_str_to_i64(optarg, 65536, 4000000000, &v) == 0)
 			cfg->uid_base = (uint32_t)v;
@@ -89,9 +95,13 @@ static int parse(int argc, char **argv, struct options *o, struct fn_spawn_serve
 			cfg->prestart_most = (unsigned)v;
 		else if (c == 'c' && sscanf(optarg, "%u,%u,%u", &o->nat.connections_environment, &o->nat.connections_function, &o->nat.connections_total) == 3)
 			continue;
+		else if (c == 'D' && fn_str_to_i64(optarg, 0, INT32_MAX, &v) == 0)
+			o->tmp.disk_bytes = (uint64_t)v << 20;
+		else if (c == 't' && fn_tmp_way_parse(optarg, &o->tmp.way) == 0)
+			continue;
 		else if (c == 'V')
 			o->version = true;
-		else if (c == 's' || c == 'i' || c == 'b' || c == 'n' || c == 'l' || c == 'r' || c == 'h')
+		else if (c == 's' || c == 'i' || c == 'b' || c == 'n' || c == 'l' || c == 'r' || c == 'h' || c == 'd')
 			*text[c] = optarg;
 		else
 			return -EINVAL;
@@ -100,6 +110,23 @@ static int parse(int argc, char **argv, struct options *o, struct fn_spawn_serve
 		return 0;
 	fprintf(stderr, "fn-spawnd is started by fnd, not by hand.\n");
 	return -EINVAL;
+}
+
+/* Before anything is started: what sandboxes have at /tmp. */
+static int open_tmps(struct fn_spawn_server_config *cfg, struct options *o, bool *ret_unfit, struct fn_err *err)
+{
+	struct fn_tmps_config *c = &o->tmp;
+	int r;
+
+	c->loop = cfg->loop;
+	c->host_ns_fd = cfg->host_ns_fd;
+	c->owner = cfg->uid_base;
+	c->dir = c->dir ? c->dir : o->state;
+	c->least = TMPS_LEAST;
+	c->most = TMPS_MOST;
+	r = fn_tmps_open(c, &cfg->tmps, err);
+	*ret_unfit = r < 0;
+	return r;
 }
 
 /* Set-up, the loop, and down again; on failure err says why. */
@@ -132,9 +159,13 @@ static int serve(struct fn_spawn_server_config *cfg, struct options *o, bool *re
 		r = fn_rootfs_enter(o->state, cfg->uid_base, cfg->nat ? fn_nat_resolv_conf(cfg->nat) : NULL, &cfg->host_ns_fd, &cfg->rootfs, err);
 	}
 	if (r == 0)
+		r = open_tmps(cfg, o, ret_unfit, err);
+	if (r == 0)
 		r = fn_spawn_server_new(cfg, &server, err);
 	if (r == 0)
 		r = fn_loop_add_signal(cfg->loop, SIGTERM, on_term, server, &id);
+	if (r == 0)
+		r = fn_loop_add_signal(cfg->loop, SIGINT, on_term, server, &id);
 	if (r == 0) {
 		fn_log_info("ready: %s", fn_cgroups_describe(cfg->cgroups, text, sizeof(text)));
 		r = fn_loop_run(cfg->loop);
@@ -142,6 +173,7 @@ static int serve(struct fn_spawn_server_config *cfg, struct options *o, bool *re
 	if (r < 0 && err->code == 0)
 		fn_err_set(err, r, "fn-spawnd", "event loop");
 	fn_spawn_server_free(server);
+	fn_tmps_close(cfg->tmps);
 	fn_rootfs_free(cfg->rootfs);
 	fn_nat_close(cfg->nat);
 	fn_cgroups_close(cfg->cgroups);
@@ -171,8 +203,9 @@ int main(int argc, char **argv)
 	/* from here to the loop they wait: an end in the middle of the set-up would leave half a network behind */
 	sigemptyset(&ends);
 	sigaddset(&ends, SIGTERM);
+	sigaddset(&ends, SIGINT);
 	sigprocmask(SIG_BLOCK, &ends, NULL);
-	/* the supervisor's lock comes along too, on purpose: it is free again only once we have cleaned up */
+	/* the master's lock comes along too, on purpose: it is free again only once we have cleaned up */
 	if (prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) < 0 || syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
 		return 1;
 	if (fn_path_beside(places, X_OK, unpack, sizeof(unpack)) < 0) {

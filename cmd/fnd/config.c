@@ -37,9 +37,6 @@ static const struct key {
 	{"images_dir", PATH, AT(images_dir), 0, 0},
 	{"uid_base", NUMBER, AT(uid_base), 65536, 4000000000},
 	{"account_concurrency", NUMBER, AT(account_concurrency), 1, 100000},
-	{"body_budget_mb", NUMBER, AT(body_budget_mb), 8, 1048576},
-	{"upload_budget_mb", NUMBER, AT(upload_budget_mb), 80, 1048576},
-	{"peer_percent", NUMBER, AT(peer_percent), 1, 100},
 	{"memory_budget_mb", NUMBER, AT(memory_budget_mb), 0, INT32_MAX},
 	{"idle_timeout_s", NUMBER, AT(idle_timeout_s), 0, 2592000},
 	{"prepared_least", NUMBER, AT(prepared_least), 0, 1000},
@@ -65,6 +62,9 @@ static const struct key {
 	{"tail_percent", NUMBER, AT(keep_tail), 50, 100},
 	{"margin_percent", NUMBER, AT(keep_margin), 0, 50},
 	{"samples", NUMBER, AT(keep_samples), 2, 10000},
+}, tmp_keys[] = {
+	{"dir", PATH, AT(tmp_dir), 0, 0},
+	{"disk_mb", NUMBER, AT(tmp_disk_mb), 0, INT32_MAX},
 }, log_keys[] = {
 	{"max_bytes", NUMBER, AT(log_max_bytes), 4096, INT64_MAX},
 	{"files", NUMBER, AT(log_files), 1, 1000},
@@ -82,10 +82,10 @@ static int set(char **member, const char *value)
 	return 0;
 }
 
-static int init(struct fnd_config *c)
+int fnd_config_init(struct fnd_config *c)
 {
 	*c = (struct fnd_config){
-		.uid_base = 0x70000000, .account_concurrency = 1000, .body_budget_mb = 256, .upload_budget_mb = 2048, .peer_percent = 75, .idle_timeout_s = 600, .prepared_least = 4, .prepared_most = 64, .prestarted_least = 2, .prestarted_most = 16,
+		.uid_base = 0x70000000, .account_concurrency = 1000, .idle_timeout_s = 600, .prepared_least = 4, .prepared_most = 64, .prestarted_least = 2, .prestarted_most = 16,
 		.freeze_grace_ms = 100, .init_timeout_s = 10,
 		.provisioned_scaling_period_s = 60, .keep_policy = FN_KEEP_HYBRID, .keep_bin_s = 60, .keep_head = 5, .keep_tail = 99, .keep_margin = 10, .keep_samples = 10,
 		.drain_grace_s = 30, .log_max_bytes = 16 << 20, .log_files = 8, .log_level = FN_LOG_INFO, .net = FN_NET_LOOPBACK, .connections_environment = 4096,
@@ -99,7 +99,7 @@ static int init(struct fnd_config *c)
 
 void fnd_config_free(struct fnd_config *c)
 {
-	char *all[] = {c->listen, c->state_dir, c->region, c->account_id, c->user, c->runtimes, c->images_dir, c->bridge, c->subnet, c->uplink, c->resolv_conf, c->allow_host, c->file};
+	char *all[] = {c->listen, c->state_dir, c->region, c->account_id, c->user, c->runtimes, c->images_dir, c->bridge, c->subnet, c->uplink, c->resolv_conf, c->allow_host, c->tmp_dir, c->file};
 
 	for (size_t i = 0; i < N(all); i++)
 		free(all[i]);
@@ -183,6 +183,7 @@ static int take_mode(struct fnd_config *c, const char *text)
 }
 
 static int take_policy(struct fnd_config *c, const char *text) { return fn_keep_policy_parse(text, &c->keep_policy); }
+static int take_way(struct fnd_config *c, const char *text) { return fn_tmp_way_parse(text, &c->tmp_way); }
 static int take_level(struct fnd_config *c, const char *text) { return fn_log_level_parse(text, &c->log_level); }
 
 /* Objects within: numbers, texts and paths, and a word that means something. */
@@ -195,6 +196,7 @@ static const struct section {
 } sections[] = {
 	{"network", net_keys, N(net_keys), "mode", "must be \"loopback\" or \"nat\"", take_mode},
 	{"keep_alive", keep_keys, N(keep_keys), "policy", "must be \"fixed\", \"greedy-dual\" or \"hybrid\"", take_policy},
+	{"tmp", tmp_keys, N(tmp_keys), "mode", "must be \"auto\", \"loop\" or \"tmpfs\"", take_way},
 	{"log", log_keys, N(log_keys), "level", "must be error, warn, info or debug", take_level},
 };
 
@@ -284,7 +286,7 @@ static int load_hosts(struct fnd_config *c, json_t *list, const char *file, stru
 	return 0;
 }
 
-static int load(struct fnd_config *c, const char *file, int copy_fd, struct fn_err *err)
+int fnd_config_load(struct fnd_config *c, const char *file, struct fn_err *err)
 {
 	json_t *root, *v;
 	const char *name;
@@ -292,7 +294,7 @@ static int load(struct fnd_config *c, const char *file, int copy_fd, struct fn_e
 
 	if (r < 0)
 		return fn_err_set(err, r, "configuration", NULL);
-	r = fn_json_file_object(file, copy_fd, "configuration", &root, err);
+	r = fn_json_file_object(file, "configuration", &root, err);
 	if (r < 0)
 		return r;
 	json_object_foreach(root, name, v) {
@@ -414,8 +416,7 @@ static int add_bridge_to_hosts(struct fnd_config *c, const struct sockaddr_stora
 	return 0;
 }
 
-/* Finds what was not set (the runtimes file, the images directory) near the program; checks that everything fits together. */
-static int finish(struct fnd_config *c, struct fn_err *err)
+int fnd_config_finish(struct fnd_config *c, struct fn_err *err)
 {
 	struct sockaddr_storage addr;
 	socklen_t len;
@@ -441,22 +442,4 @@ static int finish(struct fnd_config *c, struct fn_err *err)
 				  "code. Configure credentials, or listen on 127.0.0.1",
 				  c->listen);
 	return 0;
-}
-
-int fnd_config_make(struct fnd_config *c, const struct fnd_options *o, int copy_fd, struct fn_err *err)
-{
-	int r = init(c);
-
-	if (r == 0 && o->file)
-		r = load(c, o->file, copy_fd, err);
-	else if (r < 0)
-		fn_err_set(err, r, "configuration", NULL);
-	if (r == 0 && ((o->listen && set(&c->listen, o->listen) < 0) || (o->state && set(&c->state_dir, o->state) < 0) ||
-		       (o->images && set(&c->images_dir, o->images) < 0)))
-		r = fn_err_set(err, ENOMEM, "configuration", NULL);
-	if (r == 0)
-		r = finish(c, err);
-	if (r < 0)
-		fnd_config_free(c);
-	return r;
 }

@@ -15,10 +15,11 @@
 #include "pool/credentials.h"
 #include "pool/keepalive.h"
 #include "sandbox/spec.h"
+#include "spawn/tmps.h"
 
 struct fnd_config {
 	char *listen;      /* "127.0.0.1:3001", "[::1]:3001" */
-	char *state_dir;   /* absolute once the supervisor has made it */
+	char *state_dir;   /* absolute once the master has made it */
 	char *region, *account_id, *user;
 	char *runtimes;    /* path of runtimes.json */
 	char *images_dir;  /* where `make images` puts bundles */
@@ -29,7 +30,6 @@ struct fnd_config {
 	char **hosts; /* names of this machine beside its loopback's: api/origin.h */
 	size_t n_hosts;
 	int64_t uid_base, account_concurrency, memory_budget_mb;
-	int64_t body_budget_mb, upload_budget_mb, peer_percent; /* of bodies under way: web/bodies.h */
 	int64_t prepared_least, prepared_most;     /* sandboxes made ahead: spawn/stock.h */
 	int64_t prestarted_least, prestarted_most; /* the same with a runtime in them, for each */
 	int64_t idle_timeout_s, freeze_grace_ms, init_timeout_s, drain_grace_s;
@@ -45,19 +45,18 @@ struct fnd_config {
 	char *bridge, *subnet, *uplink, *resolv_conf; /* nat; no uplink: the default routes' interfaces */
 	char *allow_host;  /* services of this host, with commas between: os/subnet.h */
 	int64_t connections_environment, connections_function, connections_total; /* 0: see spawn/nat.h */
+	enum fn_tmp_way tmp_way; /* spawn/tmps.h */
+	char *tmp_dir;     /* NULL: the state directory */
+	int64_t tmp_disk_mb; /* 0: half of what is free */
 	char *file;        /* that was loaded last; NULL: none */
 };
 
-/* What the command line says. NULL: nothing. */
-struct fnd_options {
-	const char *file; /* the configuration */
-	const char *listen, *state, *images;
-};
-
-/* Built-in values, over them the file's (relative paths in it are relative to its directory), over them the command line's; then what was not set
- * (the runtimes file, the images directory) is looked for near the program. copy_fd: a copy of the file, which is read instead; -EBADF = none.
- * On failure there is nothing to free. */
-int fnd_config_make(struct fnd_config *c, const struct fnd_options *options, int copy_fd, struct fn_err *err);
+/* Built-in values. */
+int fnd_config_init(struct fnd_config *c);
+/* Reads a file over what is set; relative paths in it are relative to its directory. */
+int fnd_config_load(struct fnd_config *c, const char *file, struct fn_err *err);
+/* Finds what was not set (the runtimes file, the images directory) near the program; checks that everything fits together. */
+int fnd_config_finish(struct fnd_config *c, struct fn_err *err);
 void fnd_config_free(struct fnd_config *c);
 /* The address to listen on; *ret_loopback tells whether only this machine can reach it. */
 int fnd_config_address(const struct fnd_config *c, struct sockaddr_storage *ret, socklen_t *ret_len, bool *ret_loopback, struct fn_err *err);

@@ -106,6 +106,21 @@ static void check_network(json_t *list, json_t *net, const char *from)
 	      "%zu", json_array_size(json_object_get(net, "dns")));
 }
 
+/* What sandboxes have at /tmp. Memory is no fault of the host's if it is asked for. */
+static void check_tmp(json_t *list, json_t *tmp)
+{
+	bool on_disk = fn_streq(json_string_value(json_object_get(tmp, "way")), "loop");
+	const char *why = json_string_value(json_object_get(tmp, "why"));
+
+	if (on_disk)
+		check(list, "/tmp", true, "", "on the disk, ext4 on loop devices, files in %s; %lld in use, %lld ready", json_string_value(json_object_get(tmp, "dir")),
+		      (long long)json_integer_value(json_object_get(tmp, "used")), (long long)json_integer_value(json_object_get(tmp, "ready")));
+	else
+		check(list, "/tmp", fn_streq(json_string_value(json_object_get(tmp, "mode")), "tmpfs"),
+		      "load the modules loop and ext4, install e2fsprogs; in a container, allow /dev/loop-control and loop devices. Or configure tmp.mode tmpfs",
+		      "memory (tmpfs), which counts as the function's: %s", why ? why : "?");
+}
+
 static void on_described(void *arg, const struct fn_err *err, const char *json)
 {
 	struct fn_call *call = arg;
@@ -124,6 +139,7 @@ static void on_described(void *arg, const struct fn_err *err, const char *json)
 	check(checks, "fn-spawnd", spawnd != NULL, "see fnd's log: it restarts fn-spawnd by itself", "%s",
 	      spawnd ? json_string_value(json_object_get(spawnd, "cgroups")) : fn_err_format(err, text, sizeof(text)));
 	if (spawnd) {
+		check_tmp(checks, json_object_get(spawnd, "tmp"));
 		check_network(checks, json_object_get(spawnd, "network"), call->api->cfg.network_from);
 		json_object_set(o, "Network", json_object_get(spawnd, "network"));
 	}

@@ -528,6 +528,8 @@ int fn_cgroup_open_peak(const struct fn_cgroup *cg)
 	return open_file(cg, FN_CG_MEMORY, is_v1(cg, FN_CG_MEMORY) ? "memory.max_usage_in_bytes" : "memory.peak", O_RDONLY);
 }
 
+int fn_cgroup_open_stat(const struct fn_cgroup *cg) { return open_file(cg, FN_CG_MEMORY, "memory.stat", O_RDONLY); }
+
 /* Documentation/admin-guide/cgroup-v1/memory.rst, 9 and 10: "<eventfd> <memory.oom_control>". The latter need not stay open. */
 int fn_cgroup_watch_oom(const struct fn_cgroup *cg)
 {
@@ -549,11 +551,19 @@ int fn_cgroup_watch_oom(const struct fn_cgroup *cg)
 }
 
 /* In this order: when the usage is down again a kill has been counted. */
+static uint64_t page_cache(const struct fn_cgroup *cg)
+{
+	uint64_t active = read_key(cg, FN_CG_MEMORY, "memory.stat", "active_file"), inactive = read_key(cg, FN_CG_MEMORY, "memory.stat", "inactive_file");
+
+	return active == UINT64_MAX || inactive == UINT64_MAX ? 0 : active + inactive;
+}
+
 bool fn_cgroup_out_of_memory(const struct fn_cgroup *cg)
 {
 	uint64_t limit = cg->have.memory_bytes, used = read_number(cg, FN_CG_MEMORY, "memory.usage_in_bytes");
+	uint64_t cached = limit && used >= limit - limit / 64 ? page_cache(cg) : 0; /* full of what it would give back is not at its end */
 
-	return (limit && used >= limit - limit / 64) || read_key(cg, FN_CG_MEMORY, "memory.oom_control", "oom_kill") > 0;
+	return (limit && used >= limit - limit / 64 + cached) || read_key(cg, FN_CG_MEMORY, "memory.oom_control", "oom_kill") > 0;
 }
 
 int fn_cgroup_remove(struct fn_cgroup *cg)

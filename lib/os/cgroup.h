@@ -101,6 +101,7 @@ int fn_cgroup_kill(struct fn_cgroup *cg); /* cgroup.kill: SIGKILL to all, also w
 /* Descriptors for fnd, which has no privilege of its own: cgroup.freeze opened O_WRONLY, the memory peak file O_RDONLY. The caller owns them. */
 int fn_cgroup_open_freeze(const struct fn_cgroup *cg);
 int fn_cgroup_open_peak(const struct fn_cgroup *cg);
+int fn_cgroup_open_stat(const struct fn_cgroup *cg); /* memory.stat, O_RDONLY; for fn_cg_stat_held() */
 /* v1, where the kernel's OOM killer takes one process and leaves the others (v2 has memory.oom.group): an eventfd that becomes readable when it
  * strikes in this group or in one above, before the victim is gone, and stays so; also when the group is removed. -EOPNOTSUPP with v2; -errno. The
  * caller owns it. */

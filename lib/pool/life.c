@@ -93,6 +93,8 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *r
 	w->output_fd = res->output_fd;
 	w->freeze_fd = res->freeze_fd;
 	w->peak_fd = res->peak_fd;
+	w->stat_fd = res->stat_fd;
+	fn_memory_begin(w, res->tmp_fd);
 	w->oom_fd = res->oom_fd;
 	w->timing = res->timing;
 	w->spawned_us = fn_clock_mono_us();
@@ -185,7 +187,7 @@ static struct fn_worker *start(struct fn_group *g, struct fn_invocation *bound, 
 	w->report.later = (struct fn_deferred){.fn = fn_worker_write_report, .arg = w};
 	w->role = (struct fn_roles_wait){.fn = on_role, .arg = w};
 	w->until_us = UINT64_MAX;
-	w->output_fd = w->freeze_fd = w->peak_fd = w->oom_fd = -EBADF;
+	w->output_fd = w->freeze_fd = w->peak_fd = w->stat_fd = w->tmp_fd = w->oom_fd = -EBADF;
 	w->exit.wait_status = -1;
 	w->first = true;
 	w->reason = reason;
@@ -228,7 +230,7 @@ void fn_pool_on_exit(struct fn_pool *p, uint64_t sandbox, const struct fn_sandbo
 		return;
 	w->exit = *info;
 	w->gone = true;
-	if (info->memory_peak != UINT64_MAX && info->memory_peak > w->memory_peak) {
+	if (info->memory_peak != UINT64_MAX && info->memory_peak > w->memory_peak && (info->oom || !fn_memory_is_cached(w))) {
 		uint64_t before = fn_worker_cost(w);
 
 		w->memory_peak = info->memory_peak;
@@ -280,6 +282,8 @@ static char *death_json(struct fn_worker *w, size_t *len, const char **ret_type)
 		w1 = w->exit.oom ? "signal: killed" : fn_exit_words(w->exit.wait_status, words, sizeof(words));
 		if (w->exit.files_open)
 			snprintf(msg, sizeof(msg), "Runtime exited with error: signal: killed, for more than %u open files in all", w->exit.files_open);
+		else if (w->exit.tmp_mb)
+			snprintf(msg, sizeof(msg), "Runtime exited with error: signal: killed, for %u MB in /tmp when all functions' disk space was used up", w->exit.tmp_mb);
 		else if (w1)
 			snprintf(msg, sizeof(msg), "Runtime exited with error: %s", w1);
 		else

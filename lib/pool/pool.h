@@ -16,8 +16,9 @@
 #include "spawn/client.h"
 #include "web/h1conn.h"
 
-/* Descriptors of fnd's for an environment: the Runtime API's listener and connection, output, freeze file, memory peak, the OOM event (v1). */
-#define FN_POOL_DESCRIPTORS_EACH 6u
+/* Descriptors of fnd's for an environment: the Runtime API's listener and connection, output, freeze file, memory peak, the OOM event
+ * (v1), /tmp, memory.stat. */
+#define FN_POOL_DESCRIPTORS_EACH 8u
 
 struct fn_pool_config {
 	struct fn_loop *loop;

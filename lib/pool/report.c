@@ -18,8 +18,6 @@
 #include "base/str.h"
 #include "pool/worker.h"
 
-#define PEAK_FRESH_US 1000u
-
 /* --- the two ways to write --- */
 static void text(struct fn_worker *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void text(struct fn_worker *w, const char *fmt, ...)
@@ -225,25 +223,6 @@ void fn_report_dropped(struct fn_worker *w, uint64_t bytes, uint64_t records)
 		text(w, "LOGS_DROPPED Dropped Bytes: %" PRIu64 "\tDropped Records: %" PRIu64 "\tReason: %s\n", bytes, records, reason);
 }
 
-/* Costs more than a microsecond. What was read less than a millisecond ago is still right to a few MB: more cannot be touched so quickly. An
- * invocation that took longer is reported with a figure from after it. */
-static uint64_t peak_of(struct fn_worker *w)
-{
-	uint64_t now = fn_loop_now_us(w->group->pool->cfg.loop);
-	char number[32];
-	ssize_t n;
-
-	if (w->peak_fd < 0 || now < w->peak_read_us + PEAK_FRESH_US)
-		return w->memory_peak;
-	n = pread(w->peak_fd, number, sizeof(number) - 1, 0);
-	if (n > 0) {
-		number[n] = '\0';
-		w->memory_peak = strtoull(number, NULL, 10);
-		w->peak_read_us = now;
-	}
-	return w->memory_peak;
-}
-
 /* Where the time of a cold start went. */
 static void cold_start(struct fn_worker *w, const struct fn_invocation *inv, uint64_t init_us)
 {
@@ -302,7 +281,7 @@ static void report(struct fn_worker *w, const struct fn_invocation *inv, uint64_
 
 void fn_report_end(struct fn_worker *w, const struct fn_invocation *inv)
 {
-	uint64_t peak = peak_of(w) + (1u << 20) - 1, init_us = 0;
+	uint64_t peak = fn_memory_used(w) + (1u << 20) - 1, init_us = 0;
 	bool cold = w->first && w->ready_us && w->reason != FN_PROVISIONED;
 
 	if (cold && w->delivered_us >= w->ready_us) /* else it was repeated within the invocation, and is part of its duration */

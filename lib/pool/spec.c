@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/str.h"
+#include "model/limits.h"
 #include "pool/environment.h"
 #include "pool/policy.h"
 #include "pool/worker.h"
@@ -119,10 +120,18 @@ static const struct fn_runtime *prestarted_runtime(struct fn_pool *p, const stru
 	return rt && rt->installed ? rt : NULL;
 }
 
+/* Those of the usual size there are always. */
+static void expect_tmp(struct fn_pool *p, const struct fn_function *f)
+{
+	if (p->spawn && f->ephemeral_mb > FN_LIMIT_TMP_MIN)
+		fn_spawn_expect_tmp(p->spawn, (uint64_t)f->ephemeral_mb << 20);
+}
+
 void fn_pool_prestart(struct fn_pool *p, const struct fn_function *f)
 {
 	const struct fn_runtime *rt = prestarted_runtime(p, f);
 
+	expect_tmp(p, f);
 	if (!rt)
 		return;
 	if (rt->prestart_unless)
@@ -135,6 +144,7 @@ uint64_t fn_pool_await(struct fn_pool *p, const struct fn_function *f, fn_spawn_
 {
 	const struct fn_runtime *rt = prestarted_runtime(p, f);
 
+	expect_tmp(p, f);
 	if (!rt || !rt->prestart_unless || fn_runtime_prestart_obstacle(rt, f->env, f->n_env))
 		return 0;
 	return prestart(p, rt, f->memory_mb, false, fn, arg);

@@ -102,6 +102,8 @@ void fn_worker_free(struct fn_worker *w)
 	fn_close(w->output_fd);
 	fn_close(w->freeze_fd);
 	fn_close(w->peak_fd);
+	fn_close(w->stat_fd);
+	fn_close(w->tmp_fd);
 	fn_close(w->oom_fd);
 	fn_buf_free(&w->line);
 	free(w->init_error);

@@ -81,6 +81,9 @@ struct fn_worker {
 	uint64_t until_us;           /* they are good until then, and it no longer; CLOCK_MONOTONIC */
 	uint64_t request, sandbox;
 	int output_fd, freeze_fd, peak_fd;
+	int stat_fd, tmp_fd;         /* spawn/client.h */
+	struct timespec tmp_changed; /* its root directory, when it began */
+	bool cached;                 /* something has been in /tmp: the kernel's peak is no measure any more */
 	int oom_fd;                  /* spawn/client.h */
 	struct fn_rt *rt;
 	uint64_t output_io, timer, due_us; /* due_us: when the timer fires */
@@ -162,6 +165,11 @@ extern const struct fn_rt_ops fn_worker_rt_ops;
 void fn_worker_on_timer(void *arg); /* what a deadline means depends on the state */
 void fn_worker_set_state(struct fn_worker *w, enum fn_worker_state to);
 void fn_worker_arm(struct fn_worker *w, uint64_t at_us); /* its one timer */
+/* memory.c. The most memory that it had, page cache of /tmp left out; with what the kernel calls its peak, up to a millisecond old. */
+void fn_memory_begin(struct fn_worker *w, int tmp_fd); /* takes tmp_fd; what is written from now on counts as the function's */
+uint64_t fn_memory_used(struct fn_worker *w);
+bool fn_memory_is_cached(struct fn_worker *w); /* then no peak of the kernel's is a measure of it */
+
 /* What it weighs in the pool's memory; after the peak has changed, the difference to what it weighed before is accounted for. */
 uint64_t fn_worker_cost(const struct fn_worker *w);
 void fn_worker_set_peak(struct fn_worker *w, uint64_t before);

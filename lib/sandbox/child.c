@@ -206,6 +206,8 @@ static int new_tmp(uint64_t bytes, struct fn_err *err)
 /* Of the size that most functions have. */
 static int step_new_tmp(struct state *s, struct fn_err *err)
 {
+	if (s->c->tmp_comes)
+		return 0;
 	s->tmp_fd = new_tmp(FN_TMP_USUAL, err);
 	return s->tmp_fd < 0 ? s->tmp_fd : 0;
 }
@@ -214,7 +216,7 @@ static int attach_tmp(const struct state *s, int fd, struct fn_err *err) { retur
 
 static int step_tmp(struct state *s, struct fn_err *err)
 {
-	if (s->spec.tmp_bytes != FN_TMP_USUAL) {
+	if (!s->c->tmp_comes && s->spec.tmp_bytes != FN_TMP_USUAL) {
 		close(s->tmp_fd);
 		s->tmp_fd = new_tmp(s->spec.tmp_bytes, err);
 		if (s->tmp_fd < 0)
@@ -368,14 +370,17 @@ static int step_fork(struct state *s, struct fn_err *err)
 static int receive_order(struct state *s, struct fn_err *err)
 {
 	int fds[FN_SOCK_FDS_MAX];
-	size_t n_fds = 0;
+	size_t n_fds = 0, tmp;
 	ssize_t n = fn_sock_recv(s->c->sync_fd, s->order, sizeof(*s->order), fds, &n_fds);
 
 	if (n == 0)
 		_exit(0); /* never needed */
-	if (n < (ssize_t)sizeof(s->order->msg) || (s->order->msg.type != FN_SYNC_ORDER && s->order->msg.type != FN_SYNC_PRESTART) || n_fds != 1)
+	tmp = s->c->tmp_comes && s->order->msg.type == FN_SYNC_ORDER;
+	if (n < (ssize_t)sizeof(s->order->msg) || (s->order->msg.type != FN_SYNC_ORDER && s->order->msg.type != FN_SYNC_PRESTART) || n_fds != 1 + tmp)
 		return fn_err_set(err, n < 0 ? (int)n : EBADMSG, "order", NULL);
 	s->root_fd = fds[0];
+	if (tmp)
+		s->tmp_fd = fds[1];
 	s->spec_len = (size_t)n - sizeof(s->order->msg);
 	return fn_spec_borrow(s->order->spec, s->spec_len, s->vec, &s->spec, err);
 }

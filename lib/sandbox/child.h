@@ -18,7 +18,7 @@
 #define FN_UID_RUNTIME 993
 #define FN_UID_INIT 992
 
-#define FN_TMP_USUAL (512u << 20) /* bytes of /tmp that are made ahead: Lambda's default */
+#define FN_TMP_USUAL (512u << 20) /* bytes of /tmp that most functions have: Lambda's default */
 
 /* What clone3 makes. The child makes its network namespace itself, the dearest of all, while fn-spawnd makes the rest that it needs; the cgroup
  * namespace follows once it is in its groups of every hierarchy. The descriptors are shared until it says so (FN_SYNC_BORN). */
@@ -31,6 +31,7 @@ struct fn_child {
 	int output_fd; /* write end of the pipe that is stdout and stderr */
 	bool bare;     /* fn_rootfs_bare(): its /proc comes with FN_SYNC_GO */
 	bool prestart; /* an FN_SYNC_PRESTART comes first */
+	bool tmp_comes; /* with FN_SYNC_ORDER: /tmp is the environment's. Else it is a tmpfs that is made here */
 	const struct fn_child_nat *nat; /* NULL = loopback alone */
 	const struct fn_cg_shown *shown; /* fn_cgroups_shown() */
 	struct fn_ns_title title; /* fn-spawnd's arguments, which the copy of its memory would show */

@@ -55,6 +55,9 @@ static void box_free(struct fn_box *b)
 	fn_close(b->listen_fd);
 	fn_close(b->freeze_fd);
 	fn_close(b->peak_fd);
+	fn_close(b->stat_fd);
+	fn_close(b->tmp_fd);
+	fn_tmps_give(s->cfg.tmps, b->tmp);
 	fn_slots_give(s->slots, b->slot);
 	if (b->nat.iface)
 		fn_nat_give(s->cfg.nat, b->nat_slot);
@@ -182,7 +185,7 @@ static void on_sync(void *arg, int fd, uint32_t events);
 static void order_another(struct fn_box *b)
 {
 	b->request = 0; /* it is not this box's to answer any more */
-	fn_spawn_order(b->server, &b->kept->head, b->kept->encoded, b->kept->len, true);
+	fn_spawn_order(b->server, &b->kept->head, b->kept->encoded, b->kept->len, FN_ORDER_FRESH);
 }
 
 static void on_pidfd(void *arg, int fd, uint32_t events)
@@ -213,7 +216,7 @@ static void on_pidfd(void *arg, int fd, uint32_t events)
 static void box_running(struct fn_box *b, const struct fn_sync_msg *m)
 {
 	struct fn_proto_spawned p = {.init_pid = b->pid, .has_peak = b->peak_fd >= 0};
-	int fds[5], oom;
+	int fds[7], oom;
 	size_t n = 3;
 	struct fn_err err;
 
@@ -236,6 +239,12 @@ static void box_running(struct fn_box *b, const struct fn_sync_msg *m)
 	p.has_oom = oom >= 0;
 	if (oom >= 0)
 		fds[n++] = oom;
+	p.has_tmp = b->tmp_fd >= 0;
+	if (b->tmp_fd >= 0)
+		fds[n++] = fn_take_fd(&b->tmp_fd);
+	p.has_stat = b->stat_fd >= 0;
+	if (b->stat_fd >= 0)
+		fds[n++] = fn_take_fd(&b->stat_fd);
 	set_state(b, FN_BOX_RUNNING);
 	b->answered = true;
 	free(fn_take_ptr(b->kept));
@@ -297,11 +306,11 @@ static void on_sync(void *arg, int fd, uint32_t events)
 	}
 }
 
-static int send_order(struct fn_box *b, uint32_t type, const void *encoded, size_t len, int root_fd, struct fn_err *err)
+static int send_order(struct fn_box *b, uint32_t type, const void *encoded, size_t len, int root_fd, int tmp_fd, struct fn_err *err)
 {
 	struct fn_sync_msg m = {.type = type};
 	struct iovec iov[2] = {{&m, sizeof(m)}, {(void *)encoded, len}};
-	int r = fn_sock_send(b->sync_fd, iov, 2, &root_fd, 1);
+	int fds[2] = {root_fd, tmp_fd}, r = fn_sock_send(b->sync_fd, iov, 2, fds, tmp_fd >= 0 ? 2 : 1);
 
 	return r < 0 ? fn_err_set(err, r, "order", NULL) : 0;
 }
@@ -317,7 +326,7 @@ static int box_prestart(struct fn_box *b, struct fn_err *err)
 	if (r < 0)
 		return r;
 	root = fn_rootfs_get(b->server->cfg.rootfs, &spec, err);
-	return root < 0 ? root : send_order(b, FN_SYNC_PRESTART, k->order, k->order_len, root, err);
+	return root < 0 ? root : send_order(b, FN_SYNC_PRESTART, k->order, k->order_len, root, -EBADF, err);
 }
 
 /* Opens what the child is to have, at the numbers where it may stay. */
@@ -403,6 +412,8 @@ static int complete_groups(struct fn_box *b, struct fn_err *err)
 		return r;
 	b->freeze_fd = fn_cgroup_open_freeze(b->cgroup);
 	b->peak_fd = fn_cgroup_open_peak(b->cgroup);
+	if (fn_tmps_on_disk(b->server->cfg.tmps))
+		b->stat_fd = fn_cgroup_open_stat(b->cgroup);
 	if (fn_oom_watch(b) < 0)
 		return fn_err_set(err, ENOMEM, "cgroup open", "memory.oom_control");
 	b->timing.cgroup_us += (uint32_t)(fn_clock_mono_us() - from);
@@ -457,6 +468,7 @@ static int box_clone(struct fn_box *b, struct fn_err *err)
 	child.shown = fn_cgroups_shown(s->cfg.cgroups);
 	child.prestart = b->stock && b->stock->order;
 	child.bare = fn_rootfs_bare(s->cfg.rootfs);
+	child.tmp_comes = fn_tmps_on_disk(s->cfg.tmps);
 	r = hand_over(b, &child, err);
 	if (r < 0)
 		return r;
@@ -518,7 +530,7 @@ struct fn_box *fn_box_new(struct fn_spawn_server *s, struct fn_stock *stock, str
 	b->server = s;
 	b->stock = stock;
 	b->id = ++s->next_id;
-	b->pidfd = b->sync_fd = b->output_fd = b->listen_fd = b->freeze_fd = b->peak_fd = b->oom_fd = -EBADF;
+	b->pidfd = b->sync_fd = b->output_fd = b->listen_fd = b->freeze_fd = b->peak_fd = b->oom_fd = b->stat_fd = b->tmp_fd = -EBADF;
 	b->exit.wait_status = -1;
 	b->started_us = fn_clock_mono_us();
 	fn_list_push_back(&s->boxes, &b->link);
@@ -549,13 +561,15 @@ int fn_box_order(struct fn_box *b, const struct fn_box_order *o, struct fn_err *
 	b->timing.cgroup_us += (uint32_t)(fn_clock_mono_us() - from);
 	b->limits = limits;
 	b->limits.cpu_quota_us = o->spec->cpu_quota_us;
-	r = send_order(b, FN_SYNC_ORDER, o->encoded, o->len, o->root_fd, err);
+	r = send_order(b, FN_SYNC_ORDER, o->encoded, o->len, o->root_fd, o->tmp_fd, err);
 	if (r == 0 && b->nat.iface) /* while it mounts: before the function's first instruction */
 		r = fn_nat_owner(s->cfg.nat, b->nat_slot, o->spec->owner, err);
 	if (r < 0)
 		return r;
 	if (b->state == FN_BOX_READY)
 		b->kept = fn_kept_order_new(o->head, o->encoded, o->len);
+	b->tmp = o->tmp;
+	b->tmp_fd = o->tmp_fd;
 	b->request = o->head->request;
 	b->started_us = o->from_us;
 	b->timing.mounts_us += o->root_us;

@@ -267,7 +267,7 @@ static void on_spawned(struct fn_spawn_client *c, const struct fn_proto_header *
 {
 	struct pending *p = fn_map_get_u64(c->pending, h->request);
 	struct fn_proto_spawned m;
-	struct fn_spawned s = {.peak_fd = -EBADF, .oom_fd = -EBADF};
+	struct fn_spawned s = {.peak_fd = -EBADF, .oom_fd = -EBADF, .tmp_fd = -EBADF, .stat_fd = -EBADF};
 	size_t taken = 3;
 	uint64_t *id;
 	void *old = NULL;
@@ -298,6 +298,10 @@ static void on_spawned(struct fn_spawn_client *c, const struct fn_proto_header *
 		s.peak_fd = fds[taken++];
 	if (m.has_oom && n_fds > taken)
 		s.oom_fd = fds[taken++];
+	if (m.has_tmp && n_fds > taken)
+		s.tmp_fd = fds[taken++];
+	if (m.has_stat && n_fds > taken)
+		s.stat_fd = fds[taken++];
 	s.init_pid = m.init_pid;
 	s.timing = m.timing;
 	for (size_t i = taken; i < n_fds; i++)
@@ -442,6 +446,8 @@ void fn_spawn_initialised(struct fn_spawn_client *c, uint64_t id)
 void fn_spawn_kill(struct fn_spawn_client *c, uint64_t id) { (void)send_request(c, FN_PROTO_KILL, 0, id, NULL, 0, -EBADF); }
 
 void fn_spawn_reclaim(struct fn_spawn_client *c, uint64_t id) { (void)send_request(c, FN_PROTO_RECLAIM, 0, id, NULL, 0, -EBADF); }
+
+void fn_spawn_expect_tmp(struct fn_spawn_client *c, uint64_t bytes) { (void)send_request(c, FN_PROTO_TMP, 0, 0, &bytes, sizeof(bytes), -EBADF); }
 
 int fn_spawn_unpack(struct fn_spawn_client *c, const struct fn_unpack_request *req, fn_unpack_fn fn, void *arg)
 {

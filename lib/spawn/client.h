@@ -25,6 +25,8 @@ struct fn_spawned {
 	int oom_fd;         /* readable once a process of it has been killed for memory (poll it, do not read it): what it says since then does not
 			     * count, its end follows. For a moment also when the memory of a group above has come to its end: then its own peak is below
 			     * its limit. -EBADF where the kernel ends all of them at once */
+	int tmp_fd;         /* O_PATH: the root of its /tmp, where that is on the disk; else -EBADF */
+	int stat_fd;        /* memory.stat, O_RDONLY, pread from 0, for os/cgroup_stat.h; -EBADF where /tmp is memory */
 	int32_t init_pid;   /* host pid, for messages */
 	struct fn_sandbox_timing timing;
 };
@@ -58,6 +60,9 @@ void fn_spawn_kill(struct fn_spawn_client *c, uint64_t id);
 
 /* Has the kernel take back what a sandbox that idles does not need in memory (os/cgroup.h). on_reclaimed follows, or nothing. */
 void fn_spawn_reclaim(struct fn_spawn_client *c, uint64_t id);
+
+/* There are functions with a /tmp of so many bytes: some are made ahead from now on; again after fn-spawnd was restarted. */
+void fn_spawn_expect_tmp(struct fn_spawn_client *c, uint64_t bytes);
 
 /* Unpacks the archive in `fd` (borrowed; dup'ed into the message) with fn-unpack, confined, to <state>/roots/<tree>. `tree` is
  * "<kind>-<hex>"; an existing tree is success at once. On failure nothing is left. err->stage "unpack" and code EINVAL mean

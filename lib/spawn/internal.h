@@ -1,5 +1,5 @@
 /* internal.h - shared by the files of lib/spawn that run in fn-spawnd: server.c (messages), box.c (one sandbox's life), stock.c (those made
- * ahead), turns.c (who is started when many are asked for), parked.c (orders that wait for an address), handover.c (a sandbox's first
+ * ahead), turns.c (who is started when many are asked for), parked.c (orders that wait for an address or a /tmp), handover.c (a sandbox's first
  * descriptors), reclaim.c (memory of those that idle), oom.c (those that have no more), files.c (how many files one has open). */
 #ifndef FN_SPAWN_INTERNAL_H
 #define FN_SPAWN_INTERNAL_H
@@ -34,8 +34,10 @@ struct fn_box {
 	uint64_t id, request;
 	uint32_t slot, nat_slot;
 	struct fn_child_nat nat; /* iface is NULL: loopback alone */
+	struct fn_tmp *tmp; /* its environment's; NULL: it has none yet, or a tmpfs */
 	pid_t pid;
-	int pidfd, sync_fd, output_fd, listen_fd, freeze_fd, peak_fd;
+	int pidfd, sync_fd, output_fd, listen_fd, freeze_fd, peak_fd, stat_fd;
+	int tmp_fd; /* a mount of tmp, for fnd to look at */
 	int oom_fd; /* fn_cgroup_watch_oom(); -EBADF where the kernel ends all of a group by itself */
 	uint64_t pidfd_io, sync_io, oom_io, oom_timer, timer;
 	unsigned oom_rechecks;
@@ -77,7 +79,7 @@ struct fn_spawn_server {
 	uint64_t reclaims_timer;
 	struct fn_list stocks; /* the plain one first */
 	uint64_t stock_timer, stock_tick_us;
-	struct fn_list parked; /* orders that wait for an address */
+	struct fn_list parked; /* orders that wait for an address or a /tmp */
 	uint64_t parked_timer;
 	uint64_t quiet_until_us; /* nothing is made ahead before: a runtime initialises */
 	uint64_t hungry_since_us; /* something is to be made since then, and waits for that; 0 = nothing does */
@@ -99,14 +101,17 @@ void fn_spawn_reply_err(struct fn_spawn_server *s, uint64_t request, const struc
 /* An order as it came. */
 struct fn_kept_order {
 	struct fn_list link; /* while it waits for its turn */
-	uint64_t until_us;    /* parked.c: then it is told that there is no address */
+	uint64_t until_us;    /* parked.c: then it is told what there is none of */
+	uint64_t tmp_bytes;   /* parked.c: it waits for a /tmp of that size; 0 = for an address */
 	struct fn_proto_header head;
 	size_t len;
 	char encoded[];
 };
 struct fn_kept_order *fn_kept_order_new(const struct fn_proto_header *head, const void *encoded, size_t len); /* NULL on no memory */
-/* Has a sandbox made for it: one in stock, unless `fresh`, else a new one. Answers if that fails. */
-void fn_spawn_order(struct fn_spawn_server *s, const struct fn_proto_header *head, const void *encoded, size_t len, bool fresh);
+/* How an order is given: for the first time, again after a sandbox in stock had died (a new one is made), again after it was parked for too long. */
+enum fn_order_try { FN_ORDER_FIRST, FN_ORDER_FRESH, FN_ORDER_LAST };
+/* Has a sandbox made for it: one in stock, or a new one. Answers if that fails. */
+void fn_spawn_order(struct fn_spawn_server *s, const struct fn_proto_header *head, const void *encoded, size_t len, enum fn_order_try how);
 
 /* handover.c */
 int fn_handover_open(struct fn_handover *h);
@@ -132,6 +137,8 @@ struct fn_box_order {
 	const void *encoded; /* the same spec, as it came */
 	size_t len;
 	int root_fd;         /* borrowed */
+	struct fn_tmp *tmp;  /* the box has it, if it takes the order; NULL: a tmpfs */
+	int tmp_fd;          /* a mount of it, which the box has then, too; -EBADF */
 	uint64_t from_us;    /* when it was taken up */
 	uint32_t root_us;    /* what the root took */
 };
@@ -155,9 +162,10 @@ int fn_files_open(struct fn_spawn_server *s);
 void fn_files_watch(struct fn_spawn_server *s); /* there is a sandbox that runs */
 void fn_files_close(struct fn_spawn_server *s);
 
-/* parked.c: the order (copied) is given anew as soon as an address is free, or after a second; false: no memory. */
+/* parked.c: the order (copied) is given anew as soon as there is an address, or a /tmp of that size (not 0), or after a while; false: no memory. */
 int fn_parked_open(struct fn_spawn_server *s);
-bool fn_parked_add(struct fn_spawn_server *s, const struct fn_proto_header *head, const void *encoded, size_t len);
+bool fn_parked_add(struct fn_spawn_server *s, const struct fn_proto_header *head, const void *encoded, size_t len, uint64_t tmp_bytes);
+void fn_parked_look(struct fn_spawn_server *s); /* there may be */
 void fn_parked_free(struct fn_spawn_server *s);
 
 /* stock.c: what boxes tell it */

@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "sandbox/spec.h"
 
-#define FN_PROTO_VERSION 5u
+#define FN_PROTO_VERSION 6u
 #define FN_PROTO_MAX 131072 /* bytes of one message */
 
 enum fn_proto_type {
@@ -23,8 +23,9 @@ enum fn_proto_type {
 	FN_PROTO_UNPACK,    /* + struct fn_proto_unpack; fd: the archive */
 	FN_PROTO_REMOVE,    /* + tree name */
 	FN_PROTO_DESCRIBE,
+	FN_PROTO_TMP,       /* + uint64: there are functions with a /tmp of so many bytes */
 	/* from fn-spawnd */
-	FN_PROTO_SPAWNED = 64, /* + struct fn_proto_spawned; fds: listener, output, freeze[, peak][, oom] */
+	FN_PROTO_SPAWNED = 64, /* + struct fn_proto_spawned; fds: listener, output, freeze[, peak][, oom][, tmp][, stat] */
 	FN_PROTO_FAILED,       /* + struct fn_err */
 	FN_PROTO_EXITED,       /* id + struct fn_sandbox_exit */
 	FN_PROTO_UNPACKED,     /* + uint64 bytes */
@@ -42,7 +43,7 @@ struct fn_proto_header {
 
 struct fn_proto_spawned {
 	int32_t init_pid;
-	uint32_t has_peak, has_oom;
+	uint32_t has_peak, has_oom, has_tmp, has_stat;
 	struct fn_sandbox_timing timing;
 };
 

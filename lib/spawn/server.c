@@ -88,56 +88,74 @@ static void declare(struct fn_spawn_server *s, uint64_t request, const void *dat
 		fn_stock_await(s, r == 0 ? spec.kind : "", request);
 }
 
-void fn_spawn_order(struct fn_spawn_server *s, const struct fn_proto_header *h, const void *data, size_t len, bool fresh)
+/* To a box in stock, or a new one; false: none took it. */
+static bool give_order(struct fn_spawn_server *s, const struct fn_box_order *order, bool fresh, struct fn_err *err)
+{
+	struct fn_box *b;
+
+	for (int i = 0; i < 4 && !fresh; i++) { /* one that has died meanwhile is of no use; the next one may be */
+		b = i < 2 && order->spec->kind[0] ? fn_stock_take(s, order->spec->kind) : NULL;
+		if (!b)
+			b = fn_stock_take(s, "");
+		if (b && fn_box_order(b, order, err) == 0)
+			return true;
+		if (!b)
+			break;
+		fn_box_end(b);
+	}
+	b = fn_box_new(s, NULL, err);
+	if (b && fn_box_order(b, order, err) == 0)
+		return true;
+	if (b)
+		fn_box_end(b);
+	return false;
+}
+
+void fn_spawn_order(struct fn_spawn_server *s, const struct fn_proto_header *h, const void *data, size_t len, enum fn_order_try how)
 {
 	uint64_t from = fn_clock_mono_us();
 	fn_auto_fd int root = -EBADF;
 	char *vec[FN_SPEC_VECTOR_MAX];
 	struct fn_spec spec;
 	struct fn_err err = {0};
-	struct fn_box_order order = {.head = h, .spec = &spec, .encoded = data, .len = len, .from_us = from};
-	struct fn_box *b;
+	struct fn_box_order order = {.head = h, .spec = &spec, .encoded = data, .len = len, .from_us = from, .tmp_fd = -EBADF};
 	int r = fn_spec_borrow(data, len, vec, &spec, &err);
 
 	if (r == 0 && (spec.net == FN_NET_NAT) != (s->cfg.nat != NULL)) /* one network for all: it is made before the function is known */
 		r = fn_err_set(&err, EOPNOTSUPP, "network", "%s is asked for and not configured", spec.net == FN_NET_NAT ? "nat" : "loopback");
 	if (r == 0)
 		r = root = fn_rootfs_get(s->cfg.rootfs, &spec, &err);
+	if (r >= 0 && fn_tmps_on_disk(s->cfg.tmps)) {
+		order.tmp = fn_tmps_take(s->cfg.tmps, spec.tmp_bytes, &err);
+		if (!order.tmp && how != FN_ORDER_LAST && fn_parked_add(s, h, data, len, spec.tmp_bytes))
+			return;
+		r = order.tmp ? fn_tmp_take_mount(order.tmp) : -EAGAIN;
+		order.tmp_fd = r;
+	}
 	if (r < 0) {
 		fn_spawn_reply_err(s, h->request, &err);
 		return;
 	}
 	order.root_fd = root;
 	order.root_us = (uint32_t)(fn_clock_mono_us() - from);
-	for (int i = 0; i < 4 && !fresh; i++) { /* one that has died meanwhile is of no use; the next one may be */
-		b = i < 2 && spec.kind[0] ? fn_stock_take(s, spec.kind) : NULL;
-		if (!b)
-			b = fn_stock_take(s, "");
-		if (b && fn_box_order(b, &order, &err) == 0)
-			return;
-		if (!b)
-			break;
-		fn_box_end(b);
-	}
-	b = fn_box_new(s, NULL, &err);
-	if (b && fn_box_order(b, &order, &err) == 0)
+	if (give_order(s, &order, how == FN_ORDER_FRESH, &err))
 		return;
-	if (!b && err.code == EADDRNOTAVAIL && (fn_stock_end_one(s) || fn_nat_expects(s->cfg.nat)) && fn_parked_add(s, h, data, len))
+	fn_close(order.tmp_fd);
+	fn_tmps_give(s->cfg.tmps, order.tmp);
+	if (err.code == EADDRNOTAVAIL && (fn_stock_end_one(s) || fn_nat_expects(s->cfg.nat)) && fn_parked_add(s, h, data, len, 0))
 		return;
 	fn_spawn_reply_err(s, h->request, &err);
-	if (b)
-		fn_box_end(b);
 }
 
 static void describe(struct fn_spawn_server *s, uint64_t request)
 {
-	char groups[512], stocks[1024], net[768], text[2816];
+	char groups[512], stocks[1024], net[768], tmp[1024], text[3840];
 
 	fn_cgroups_describe(s->cfg.cgroups, groups, sizeof(groups));
 	fn_stock_describe(s, stocks, sizeof(stocks));
-	snprintf(text, sizeof(text), "{\"cgroups\":\"%s\",\"sandboxes\":%u,\"prepared\":{%s},\"prepared_roots\":%zu,\"threads\":%u,\"network\":%s}", groups,
+	snprintf(text, sizeof(text), "{\"cgroups\":\"%s\",\"sandboxes\":%u,\"prepared\":{%s},\"prepared_roots\":%zu,\"threads\":%u,\"network\":%s,\"tmp\":%s}", groups,
 		 s->n_boxes - fn_stock_count(s), stocks, fn_rootfs_count(s->cfg.rootfs), fn_ns_threads(),
-		 fn_nat_describe(s->cfg.nat, net, sizeof(net)));
+		 fn_nat_describe(s->cfg.nat, net, sizeof(net)), fn_tmps_describe(s->cfg.tmps, tmp, sizeof(tmp)));
 	fn_spawn_reply(s, FN_PROTO_TEXT, request, 0, text, strlen(text), NULL, 0);
 }
 
@@ -196,6 +214,14 @@ static void on_message(struct fn_spawn_server *s, const struct fn_proto_header *
 			fn_unpacker_remove_tree(s->unpacker, data);
 		}
 		break;
+	case FN_PROTO_TMP:
+		if (len == sizeof(uint64_t) && fn_tmps_on_disk(s->cfg.tmps)) {
+			uint64_t bytes;
+
+			memcpy(&bytes, data, sizeof(bytes));
+			fn_tmps_expect(s->cfg.tmps, bytes);
+		}
+		break;
 	case FN_PROTO_DESCRIBE:
 		describe(s, h->request);
 		break;
@@ -236,6 +262,23 @@ static void on_sock(void *arg, int fd, uint32_t events)
 	}
 }
 
+static void on_tmp_ready(void *arg) { fn_parked_look(arg); }
+
+static void on_tmp_largest(void *arg, const struct fn_tmp *tmp, uint64_t bytes)
+{
+	struct fn_spawn_server *s = arg;
+
+	fn_list_for_each_safe(l, &s->boxes)
+	{
+		struct fn_box *b = fn_list_entry(l, struct fn_box, link);
+
+		if (b->tmp != tmp || b->state == FN_BOX_ENDING)
+			continue;
+		b->exit.tmp_mb = (uint32_t)(bytes >> 20) + 1;
+		fn_box_end(b);
+	}
+}
+
 /* As many as there are ranges below the last uid: none may wrap around to the host's own. */
 static uint32_t n_slots(uint32_t uid_base)
 {
@@ -243,6 +286,8 @@ static uint32_t n_slots(uint32_t uid_base)
 
 	return n - 1 < FN_BOX_SLOTS_MAX ? n - 1 : FN_BOX_SLOTS_MAX;
 }
+
+static const struct fn_tmps_ops tmps_ops = {on_tmp_ready, on_tmp_largest};
 
 int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_spawn_server **ret, struct fn_err *err)
 {
@@ -287,6 +332,8 @@ int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_s
 		r = fn_parked_open(s);
 	if (r == 0)
 		r = fn_files_open(s);
+	if (r == 0)
+		fn_tmps_listen(s->cfg.tmps, &tmps_ops, s);
 	if (r < 0) {
 		fn_spawn_server_free(s);
 		return fn_err_set(err, r, "fn-spawnd", "set-up");
@@ -317,6 +364,7 @@ void fn_spawn_server_free(struct fn_spawn_server *s)
 	fn_loop_clear(s->cfg.loop, &s->io);
 	fn_close(fn_take_fd(&s->cfg.sock));
 	flush(s); /* to nobody: drops what could not be said any more */
+	fn_tmps_listen(s->cfg.tmps, NULL, NULL);
 	fn_turns_close(s);
 	fn_stock_close(s);
 	fn_parked_free(s);

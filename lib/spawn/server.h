@@ -12,6 +12,7 @@
 #include "os/sec.h"
 #include "sandbox/rootfs.h"
 #include "spawn/nat.h"
+#include "spawn/tmps.h"
 
 /* fn-spawnd's exit status when its configuration cannot work on this host: to start it again is no help. */
 #define FN_SPAWND_UNFIT 78
@@ -28,6 +29,7 @@ struct fn_spawn_server_config {
 	uint32_t uid_base;
 	struct fn_ns_title title; /* of this process; sandboxes show none of it */
 	struct fn_nat *nat;       /* NULL: sandboxes have loopback alone */
+	struct fn_tmps *tmps;     /* the environments' /tmp */
 	unsigned stock_least, stock_most;       /* sandboxes kept ready: stock.h; most 0 = none is made ahead */
 	unsigned prestart_least, prestart_most; /* the same for each runtime */
 };

@@ -38,7 +38,7 @@ static void on_turn(void *arg)
 		fn_list_remove(&k->link);
 		s->n_turns--;
 		s->patience_us = now + PATIENCE_US;
-		fn_spawn_order(s, &k->head, k->encoded, k->len, false);
+		fn_spawn_order(s, &k->head, k->encoded, k->len, FN_ORDER_FIRST);
 		free(k);
 	}
 	if (!fn_list_empty(&s->turns))
@@ -58,7 +58,7 @@ void fn_turns_order(struct fn_spawn_server *s, const struct fn_proto_header *hea
 	if (!room(s) || !fn_list_empty(&s->turns))
 		k = fn_kept_order_new(head, encoded, len);
 	if (!k) {
-		fn_spawn_order(s, head, encoded, len, false);
+		fn_spawn_order(s, head, encoded, len, FN_ORDER_FIRST);
 		return;
 	}
 	if (fn_list_empty(&s->turns)) {

@@ -126,6 +126,8 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *r
 	fn_close(res->output_fd);
 	fn_close(res->freeze_fd);
 	fn_close(res->peak_fd);
+	fn_close(res->tmp_fd);
+	fn_close(res->stat_fd);
 	fn_close(res->oom_fd);
 	if (o->live) {
 		free(o);

@@ -23,6 +23,7 @@
 #include "os/sock.h"
 #include "sandbox/child.h"
 #include "spawn/client.h"
+#include "spawn/keeper.h"
 #include "spawn/proto.h"
 #include "spawn/server.h"
 
@@ -104,9 +105,11 @@ int fn_cgroup_reclaim(struct fn_cgroup *cg, uint64_t bytes)
 }
 int fn_cgroup_open_freeze(const struct fn_cgroup *cg) { return cg ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -EBADF; }
 int fn_cgroup_open_peak(const struct fn_cgroup *cg) { return cg ? -ENOENT : -EBADF; }
+int fn_cgroup_open_stat(const struct fn_cgroup *cg) { return cg ? -ENOENT : -EBADF; }
 uint64_t fn_cgroup_kernel_memory(const struct fn_cgroup *cg) { return cg ? 0 : 1; }
 int fn_cgroup_watch_oom(const struct fn_cgroup *cg) { return cg ? -EOPNOTSUPP : -EBADF; }
 bool fn_cgroup_out_of_memory(const struct fn_cgroup *cg) { return (void)cg, true; }
+int fn_keeper_start(const struct fn_keeper_config *c, pid_t *pid, struct fn_err *err) { return (void)c, (void)pid, fn_err_set(err, ENOSYS, "keeper", "played"); }
 const struct fn_cg_shown *fn_cgroups_shown(const struct fn_cgroups *cgs)
 {
 	(void)cgs;
@@ -271,6 +274,10 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *s
 	close(s->freeze_fd);
 	if (s->peak_fd >= 0)
 		close(s->peak_fd);
+	if (s->tmp_fd >= 0)
+		close(s->tmp_fd);
+	if (s->stat_fd >= 0)
+		close(s->stat_fd);
 	if (s->oom_fd >= 0)
 		close(s->oom_fd);
 }

@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "fuzz/fuzz.h"
 #include "model/arn.h"
+#include "os/cgroup_stat.h"
 #include "os/subnet.h"
 #include "pool/credentials.h"
 #include "aws/sigv4.h"
@@ -192,6 +193,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(text, data, size);
 	text[size] = '\0';
 	codes(text, size);
+	(void)fn_cg_stat_held(text);
 	(void)fn_utf8_valid(text, size);
 	free(text);
 	return 0;

@@ -136,6 +136,7 @@ class Daemon:
         _daemons.append(self)
 
     def set_config(self, config):
+        self.config = config
         with open(self.config_path, "w") as f:
             json.dump({"runtimes": os.path.join(TOP, "config/runtimes.json"), **DEFAULTS, **config}, f)
 
@@ -157,7 +158,7 @@ class Daemon:
     def start(self, wait=True):
         self.log_file = open(self.log_path, "ab")
         self.process = subprocess.Popen((["nsenter", f"--net=/run/netns/{self.netns}"] if self.netns else []) + [os.path.join(BUILD, "fnd"), "--listen", f"127.0.0.1:{self.port}", "--state", self.state, "--config", self.config_path,
-                                         "--images", self.images] + self.args, stdout=self.log_file, stderr=self.log_file, env=self.env, start_new_session=True)  # as a service: a hang-up is to read its configuration again
+                                         "--images", self.images] + self.args, stdout=self.log_file, stderr=self.log_file, env=self.env)
         self.log_file.close()
         if wait:
             wait_until(lambda: f"fnd is ready\n{self.log()}", self.is_ready)
@@ -273,10 +274,10 @@ class Daemon:
 
     # --- processes and what they hold ---
     def pids(self):
-        """{name: [pid]} of supervisor, worker, fn-spawnd, sandboxes, and sandboxes made ahead, which serve nobody yet."""
-        out = {"supervisor": [], "worker": [], "spawnd": [], "sandbox": [], "prepared": []}
+        """{name: [pid]} of master, worker, fn-spawnd, its keeper of /tmp, sandboxes, and sandboxes made ahead, which serve nobody yet."""
+        out = {"master": [], "worker": [], "spawnd": [], "keeper": [], "sandbox": [], "prepared": []}
         if self.process and self.process.poll() is None:
-            out["supervisor"] = [self.process.pid]
+            out["master"] = [self.process.pid]
             for pid in children(self.process.pid):
                 if comm(pid) == "fn-spawnd":
                     out["spawnd"].append(pid)
@@ -284,6 +285,9 @@ class Daemon:
                     out["worker"].append(pid)
         for pid in out["spawnd"]:
             for init in children(pid):
+                if comm(init) == "fn-keeper":
+                    out["keeper"].append(init)
+                    continue
                 below = descendants(init)
                 ahead = all(comm(p) in ("fn-ready", "fn-init", "fn-spawnd", "") for p in below) and comm(init) in ("fn-init", "fn-spawnd", "")
                 out["prepared" if ahead else "sandbox"] += [init] + below
@@ -308,6 +312,15 @@ class Daemon:
     def parent_groups(self):
         return [b for b, _, _ in os.walk("/sys/fs/cgroup") if os.path.basename(b).startswith(self.instance)]
 
+    def loop_devices(self):
+        """Those of /tmp, by what they lie on: files without a name in the directory for them."""
+        found, where = [], self.config.get("tmp", {}).get("dir", self.state)
+        for path in glob.glob("/sys/block/loop*/loop/backing_file"):
+            with contextlib.suppress(OSError), open(path) as f:
+                if os.path.dirname(f.read().strip()) == os.path.realpath(where):
+                    found.append(path.split("/")[3])
+        return found
+
     def leftovers(self):
         """After its end: what should not be there any more."""
         found = [f"cgroup {g}" for g in self.parent_groups()]
@@ -318,6 +331,7 @@ class Daemon:
                 with open(f"/proc/{pid}/cmdline", "rb") as f:
                     if self.state.encode() in f.read():
                         found.append(f"process {pid}")
+        found += [f"loop device {p}" for p in self.loop_devices()]
         found += [f"half-made tree {t}" for t in glob.glob(os.path.join(self.state, "roots/.tmp-*"))]
         return found
 

@@ -94,7 +94,7 @@ def handler(event, context):
         f = self.function(MemorySize=2048, Timeout=60, EphemeralStorage={"Size": 600})
         r = self.d.do(f, "tmpfill")
         self.assertEqual(r["errno"], "ENOSPC")
-        self.assertTrue(590 << 20 <= r["bytes"] <= 600 << 20, r)
+        self.assertTrue(600 << 20 <= r["bytes"] <= 604 << 20, r)
 
     def test_tmp_stays_between_invocations_and_is_not_shared(self):
         f = self.function()
