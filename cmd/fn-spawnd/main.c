@@ -1,6 +1,6 @@
 /*
  * fn-spawnd - builds sandboxes for fnd. Root, single-threaded; speaks only the protocol of spawn/proto.h on one socket, which fnd's
- * master hands it. Holds no function data, parses no archive, no HTTP. Ends when the socket closes.
+ * supervisor hands it. Holds no function data, parses no archive, no HTTP. Ends when the socket closes.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -164,8 +164,6 @@ static int serve(struct fn_spawn_server_config *cfg, struct options *o, bool *re
 		r = fn_spawn_server_new(cfg, &server, err);
 	if (r == 0)
 		r = fn_loop_add_signal(cfg->loop, SIGTERM, on_term, server, &id);
-	if (r == 0)
-		r = fn_loop_add_signal(cfg->loop, SIGINT, on_term, server, &id);
 	if (r == 0) {
 		fn_log_info("ready: %s", fn_cgroups_describe(cfg->cgroups, text, sizeof(text)));
 		r = fn_loop_run(cfg->loop);
@@ -203,9 +201,8 @@ int main(int argc, char **argv)
 	/* from here to the loop they wait: an end in the middle of the set-up would leave half a network behind */
 	sigemptyset(&ends);
 	sigaddset(&ends, SIGTERM);
-	sigaddset(&ends, SIGINT);
 	sigprocmask(SIG_BLOCK, &ends, NULL);
-	/* the master's lock comes along too, on purpose: it is free again only once we have cleaned up */
+	/* the supervisor's lock comes along too, on purpose: it is free again only once we have cleaned up */
 	if (prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) < 0 || syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
 		return 1;
 	if (fn_path_beside(places, X_OK, unpack, sizeof(unpack)) < 0) {

@@ -37,6 +37,9 @@ static const struct key {
 	{"images_dir", PATH, AT(images_dir), 0, 0},
 	{"uid_base", NUMBER, AT(uid_base), 65536, 4000000000},
 	{"account_concurrency", NUMBER, AT(account_concurrency), 1, 100000},
+	{"body_budget_mb", NUMBER, AT(body_budget_mb), 8, 1048576},
+	{"upload_budget_mb", NUMBER, AT(upload_budget_mb), 80, 1048576},
+	{"peer_percent", NUMBER, AT(peer_percent), 1, 100},
 	{"memory_budget_mb", NUMBER, AT(memory_budget_mb), 0, INT32_MAX},
 	{"idle_timeout_s", NUMBER, AT(idle_timeout_s), 0, 2592000},
 	{"prepared_least", NUMBER, AT(prepared_least), 0, 1000},
@@ -82,10 +85,10 @@ static int set(char **member, const char *value)
 	return 0;
 }
 
-int fnd_config_init(struct fnd_config *c)
+static int init(struct fnd_config *c)
 {
 	*c = (struct fnd_config){
-		.uid_base = 0x70000000, .account_concurrency = 1000, .idle_timeout_s = 600, .prepared_least = 4, .prepared_most = 64, .prestarted_least = 2, .prestarted_most = 16,
+		.uid_base = 0x70000000, .account_concurrency = 1000, .body_budget_mb = 256, .upload_budget_mb = 2048, .peer_percent = 75, .idle_timeout_s = 600, .prepared_least = 4, .prepared_most = 64, .prestarted_least = 2, .prestarted_most = 16,
 		.freeze_grace_ms = 100, .init_timeout_s = 10,
 		.provisioned_scaling_period_s = 60, .keep_policy = FN_KEEP_HYBRID, .keep_bin_s = 60, .keep_head = 5, .keep_tail = 99, .keep_margin = 10, .keep_samples = 10,
 		.drain_grace_s = 30, .log_max_bytes = 16 << 20, .log_files = 8, .log_level = FN_LOG_INFO, .net = FN_NET_LOOPBACK, .connections_environment = 4096,
@@ -286,7 +289,7 @@ static int load_hosts(struct fnd_config *c, json_t *list, const char *file, stru
 	return 0;
 }
 
-int fnd_config_load(struct fnd_config *c, const char *file, struct fn_err *err)
+static int load(struct fnd_config *c, const char *file, int copy_fd, struct fn_err *err)
 {
 	json_t *root, *v;
 	const char *name;
@@ -294,7 +297,7 @@ int fnd_config_load(struct fnd_config *c, const char *file, struct fn_err *err)
 
 	if (r < 0)
 		return fn_err_set(err, r, "configuration", NULL);
-	r = fn_json_file_object(file, "configuration", &root, err);
+	r = fn_json_file_object(file, copy_fd, "configuration", &root, err);
 	if (r < 0)
 		return r;
 	json_object_foreach(root, name, v) {
@@ -416,7 +419,8 @@ static int add_bridge_to_hosts(struct fnd_config *c, const struct sockaddr_stora
 	return 0;
 }
 
-int fnd_config_finish(struct fnd_config *c, struct fn_err *err)
+/* Finds what was not set (the runtimes file, the images directory) near the program; checks that everything fits together. */
+static int finish(struct fnd_config *c, struct fn_err *err)
 {
 	struct sockaddr_storage addr;
 	socklen_t len;
@@ -442,4 +446,22 @@ int fnd_config_finish(struct fnd_config *c, struct fn_err *err)
 				  "code. Configure credentials, or listen on 127.0.0.1",
 				  c->listen);
 	return 0;
+}
+
+int fnd_config_make(struct fnd_config *c, const struct fnd_options *o, int copy_fd, struct fn_err *err)
+{
+	int r = init(c);
+
+	if (r == 0 && o->file)
+		r = load(c, o->file, copy_fd, err);
+	else if (r < 0)
+		fn_err_set(err, r, "configuration", NULL);
+	if (r == 0 && ((o->listen && set(&c->listen, o->listen) < 0) || (o->state && set(&c->state_dir, o->state) < 0) ||
+		       (o->images && set(&c->images_dir, o->images) < 0)))
+		r = fn_err_set(err, ENOMEM, "configuration", NULL);
+	if (r == 0)
+		r = finish(c, err);
+	if (r < 0)
+		fnd_config_free(c);
+	return r;
 }

@@ -19,7 +19,7 @@
 
 struct fnd_config {
 	char *listen;      /* "127.0.0.1:3001", "[::1]:3001" */
-	char *state_dir;   /* absolute once the master has made it */
+	char *state_dir;   /* absolute once the supervisor has made it */
 	char *region, *account_id, *user;
 	char *runtimes;    /* path of runtimes.json */
 	char *images_dir;  /* where `make images` puts bundles */
@@ -30,6 +30,7 @@ struct fnd_config {
 	char **hosts; /* names of this machine beside its loopback's: api/origin.h */
 	size_t n_hosts;
 	int64_t uid_base, account_concurrency, memory_budget_mb;
+	int64_t body_budget_mb, upload_budget_mb, peer_percent; /* of bodies under way: web/bodies.h */
 	int64_t prepared_least, prepared_most;     /* sandboxes made ahead: spawn/stock.h */
 	int64_t prestarted_least, prestarted_most; /* the same with a runtime in them, for each */
 	int64_t idle_timeout_s, freeze_grace_ms, init_timeout_s, drain_grace_s;
@@ -51,12 +52,16 @@ struct fnd_config {
 	char *file;        /* that was loaded last; NULL: none */
 };
 
-/* Built-in values. */
-int fnd_config_init(struct fnd_config *c);
-/* Reads a file over what is set; relative paths in it are relative to its directory. */
-int fnd_config_load(struct fnd_config *c, const char *file, struct fn_err *err);
-/* Finds what was not set (the runtimes file, the images directory) near the program; checks that everything fits together. */
-int fnd_config_finish(struct fnd_config *c, struct fn_err *err);
+/* What the command line says. NULL: nothing. */
+struct fnd_options {
+	const char *file; /* the configuration */
+	const char *listen, *state, *images;
+};
+
+/* Built-in values, over them the file's (relative paths in it are relative to its directory), over them the command line's; then what was not set
+ * (the runtimes file, the images directory) is looked for near the program. copy_fd: a copy of the file, which is read instead; -EBADF = none.
+ * On failure there is nothing to free. */
+int fnd_config_make(struct fnd_config *c, const struct fnd_options *options, int copy_fd, struct fn_err *err);
 void fnd_config_free(struct fnd_config *c);
 /* The address to listen on; *ret_loopback tells whether only this machine can reach it. */
 int fnd_config_address(const struct fnd_config *c, struct sockaddr_storage *ret, socklen_t *ret_len, bool *ret_loopback, struct fn_err *err);

@@ -1,9 +1,10 @@
 /*
- * fnd.h - the two processes of fnd, and what passes between them.
+ * fnd.h - the processes that fnd is, and what passes between them.
  *
- * The master (root) holds the state directory's lock, starts fn-spawnd and the worker and restarts fn-spawnd when it dies. The worker,
- * unprivileged, does everything else. Between them a SEQPACKET socket: the worker says FND_READY once; the master sends FND_SPAWND
- * with the socket of each new fn-spawnd.
+ * The supervisor (root) holds the state directory's lock and the listening sockets, and starts the others, again when they die: children.c has the
+ * table. It reads nothing that a client or a function wrote. The worker, unprivileged, does everything else. Between the two is a SEQPACKET socket:
+ * the worker says FND_READY once, FND_STOPPING when it has been told to end; the supervisor sends FND_SPAWND with the socket of each fn-spawnd that
+ * is started beside a worker that runs.
  */
 #ifndef FND_FND_H
 #define FND_FND_H
@@ -14,11 +15,22 @@
 
 enum fnd_message { FND_READY = 'R', FND_STOPPING = 'S', FND_SPAWND = 'N' };
 
-int fnd_master_run(struct fnd_config *config);
+/* The worker's descriptors, in the order in which it gets them. */
+enum fnd_fd { FND_FD_SUPERVISOR = 3, FND_FD_SPAWND, FND_FD_CONFIG /* a copy of the file, or nothing */, FND_FD_API, FND_FD_END };
+
+/* cfg is taken, and made anew of the same options when it is to be read again; copy_fd (borrowed): of the configuration's file, as it was read for
+ * cfg, or -EBADF. Returns the exit status. */
+int fnd_supervise(const struct fnd_options *options, struct fnd_config *cfg, int copy_fd);
+/* A copy of a file that nothing changes any more; -errno. */
+int fnd_config_copy(const char *file);
+
+/* The worker's first steps (enter.c), in a process that the supervisor has started with `--worker UID:GID`, root still: what only root may open, then
+ * its privileges dropped. Returns the exit status of fnd_worker_run(). */
+int fnd_worker_enter(const struct fnd_options *options, const char *run_as);
 
 struct fnd_worker_args {
 	const struct fnd_config *config;
-	int listen_fd, spawnd_fd, master_fd;
+	int listen_fd, spawnd_fd, supervisor_fd;
 };
 /* Privileges are dropped already. Returns the exit status. */
 int fnd_worker_run(const struct fnd_worker_args *args);

@@ -1,11 +1,9 @@
 /* main.c - fnd's command line. See fnd(8). */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "base/str.h"
 #include "fnd.h"
 
 #define DEFAULT_CONFIG "/etc/fnd/fnd.json"
@@ -32,39 +30,36 @@ static int fail(const struct fn_err *err)
 	return 1;
 }
 
-static void override(char **member, const char *value)
-{
-	if (value) {
-		free(*member);
-		*member = strdup(value);
-	}
-}
-
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"listen", required_argument, NULL, 'l'}, {"state", required_argument, NULL, 's'},
 						{"config", required_argument, NULL, 'c'}, {"images", required_argument, NULL, 'i'},
 						{"check-config", no_argument, NULL, 'k'}, {"version", no_argument, NULL, 'V'},
-						{"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
-	const char *listen = NULL, *state = NULL, *file = NULL, *images = NULL;
+						{"help", no_argument, NULL, 'h'},         {"worker", required_argument, NULL, 'w'},
+						{NULL, 0, NULL, 0}};
+	struct fnd_options o = {NULL};
+	const char *worker = NULL;
 	struct fnd_config config;
 	struct fn_err err = {0};
 	bool check = false;
-	int c, r;
+	int c, copy;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
 		case 'l':
-			listen = optarg;
+			o.listen = optarg;
 			break;
 		case 's':
-			state = optarg;
+			o.state = optarg;
 			break;
 		case 'c':
-			file = optarg;
+			o.file = optarg;
 			break;
 		case 'i':
-			images = optarg;
+			o.images = optarg;
+			break;
+		case 'w': /* fnd.h */
+			worker = optarg;
 			break;
 		case 'k':
 			check = true;
@@ -85,22 +80,16 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return 2;
 	}
-	if (fnd_config_init(&config) < 0)
-		return 1;
-	if (!file && access(DEFAULT_CONFIG, F_OK) == 0)
-		file = DEFAULT_CONFIG;
-	r = file ? fnd_config_load(&config, file, &err) : 0;
-	override(&config.listen, listen);
-	override(&config.state_dir, state);
-	override(&config.images_dir, images);
-	if (r == 0)
-		r = fnd_config_finish(&config, &err);
-	if (r < 0)
-		r = fail(&err);
-	else if (check)
-		printf("fnd: the configuration is fine\n");
-	else
-		r = fnd_master_run(&config);
+	if (worker)
+		return fnd_worker_enter(&o, worker);
+	if (!o.file && access(DEFAULT_CONFIG, F_OK) == 0)
+		o.file = DEFAULT_CONFIG;
+	copy = o.file ? fnd_config_copy(o.file) : -EBADF;
+	if (fnd_config_make(&config, &o, copy, &err) < 0)
+		return fail(&err);
+	if (!check)
+		return fnd_supervise(&o, &config, copy);
+	printf("fnd: the configuration is fine\n");
 	fnd_config_free(&config);
-	return r;
+	return 0;
 }

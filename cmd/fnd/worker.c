@@ -25,16 +25,20 @@
 #define DRAIN_LOOK_US 10000u
 #define END_WAIT_US 10000000u /* for the last environments to be gone */
 #define CONNECTIONS_MAX 8192
+#define JOB_THREADS 2 /* for files and digests */
 
 struct worker {
 	const struct fnd_config *cfg;
 	struct fn_loop *loop;
-	int master_fd;
+	int supervisor_fd;
+	struct fn_jobs *jobs;
+	struct fn_packages *packages;
 	struct fn_store *store;
 	struct fn_runtimes *runtimes;
 	struct fn_logs *logs;
 	struct fn_h1_server *rt_server;
 	struct fn_httpd *api_httpd;
+	struct fn_bodies *kept, *streamed; /* under way */
 	struct fn_roles *roles;
 	struct fn_pool *pool;
 	struct fn_spawn_client *spawn;
@@ -50,11 +54,11 @@ struct worker {
 	int status;
 };
 
-static void tell_master(struct worker *w, char type)
+static void tell_supervisor(struct worker *w, char type)
 {
 	struct iovec iov = {&type, 1};
 
-	(void)fn_sock_send(w->master_fd, &iov, 1, NULL, 0);
+	(void)fn_sock_send(w->supervisor_fd, &iov, 1, NULL, 0);
 }
 
 /* --- fn-spawnd --- */
@@ -97,7 +101,7 @@ static void expect_all(struct worker *w)
 	fn_snapshots_expect(w->snapshots);
 }
 
-static void on_master(void *arg, int fd, uint32_t events)
+static void on_supervisor(void *arg, int fd, uint32_t events)
 {
 	struct worker *w = arg;
 	int fds[FN_SOCK_FDS_MAX];
@@ -109,7 +113,7 @@ static void on_master(void *arg, int fd, uint32_t events)
 	(void)events;
 	if (n == -EAGAIN)
 		return;
-	if (n <= 0) { /* the master is gone; so will we be */
+	if (n <= 0) { /* the supervisor is gone; so will we be */
 		fn_loop_stop(w->loop);
 		return;
 	}
@@ -161,7 +165,7 @@ static void on_term(void *arg, int signo, int sender)
 		return;
 	}
 	fn_log_info("stopping: %u requests are running", fn_httpd_active(w->api_httpd));
-	tell_master(w, FND_STOPPING);
+	tell_supervisor(w, FND_STOPPING);
 	fn_httpd_quiesce(w->api_httpd);
 	fn_api_drain(w->api);
 	w->drain_until_us = fn_loop_now_us(w->loop) + (uint64_t)w->cfg->drain_grace_s * 1000000u;
@@ -215,6 +219,28 @@ static int make_data_plane(struct worker *w, int spawnd_fd, struct fn_err *err)
 
 static bool is_function(void *arg, const char *name) { return fn_store_get(arg, name, NULL) != NULL; }
 
+static int make_bodies(const struct fnd_config *c, int64_t budget_mb, struct fn_bodies **ret)
+{
+	uint64_t most = (uint64_t)budget_mb << 20;
+
+	return fn_bodies_new(most, most / 100 * (uint64_t)c->peer_percent, ret);
+}
+
+/* What bodies of requests come into. */
+static int make_intake(struct worker *w, struct fn_err *err)
+{
+	const struct fnd_config *c = w->cfg;
+	int r = fn_jobs_new(w->loop, JOB_THREADS, &w->jobs);
+
+	if (r == 0)
+		r = fn_packages_new(w->jobs, c->state_dir, &w->packages);
+	if (r == 0)
+		r = make_bodies(c, c->body_budget_mb, &w->kept);
+	if (r == 0)
+		r = make_bodies(c, c->upload_budget_mb, &w->streamed);
+	return r < 0 ? fn_err_set(err, r, "bodies of requests", NULL) : 0;
+}
+
 static int make_control_plane(struct worker *w, struct fn_err *err)
 {
 	const struct fnd_config *c = w->cfg;
@@ -230,6 +256,10 @@ static int make_control_plane(struct worker *w, struct fn_err *err)
 	if (r < 0)
 		return fn_err_set(err, r, "images", NULL);
 	api.images = w->images;
+	r = make_intake(w, err);
+	if (r < 0)
+		return r;
+	api.packages = w->packages;
 	fn_logs_sweep(w->logs, is_function, w->store);
 	if (c->file)
 		snprintf(w->network_from, sizeof(w->network_from), "%s in %.120s", c->net_named ? "network.mode" : "the default: there is no network.mode", c->file);
@@ -290,11 +320,9 @@ static int make(struct worker *w, const struct fnd_worker_args *args, struct fn_
 		return r;
 	r = fn_loop_add_signal(w->loop, SIGTERM, on_term, w, &id);
 	if (r == 0)
-		r = fn_loop_add_signal(w->loop, SIGINT, on_term, w, &id);
+		r = fn_fd_set_nonblock(w->supervisor_fd, true);
 	if (r == 0)
-		r = fn_fd_set_nonblock(w->master_fd, true);
-	if (r == 0)
-		r = fn_loop_add_io(w->loop, w->master_fd, EPOLLIN, on_master, w, &id);
+		r = fn_loop_add_io(w->loop, w->supervisor_fd, EPOLLIN, on_supervisor, w, &id);
 	return r < 0 ? fn_err_set(err, r, "fnd", "event loop") : 0;
 }
 
@@ -302,7 +330,7 @@ static int make(struct worker *w, const struct fnd_worker_args *args, struct fn_
 static void on_images(void *arg, const struct fn_err *failed, unsigned installed)
 {
 	struct worker *w = arg;
-	const struct fn_httpd_config http = {.listen_fd = w->listen_fd, .body_max = 1u << 20, .conn_max = CONNECTIONS_MAX, .idle_timeout_s = 300,
+	const struct fn_httpd_config http = {.kept = w->kept, .streamed = w->streamed, .listen_fd = w->listen_fd, .body_max = 1u << 20, .conn_max = CONNECTIONS_MAX, .idle_timeout_s = 300,
 					     .ops = &fn_api_httpd_ops, .arg = w->api};
 	const struct fn_scaler_config scaling = {w->loop, w->store, w->invoker, (unsigned)w->cfg->account_concurrency,
 						 (uint64_t)w->cfg->provisioned_scaling_period_s * 1000000u, w->cfg->scaling, w->cfg->n_scaling};
@@ -330,7 +358,7 @@ static void on_images(void *arg, const struct fn_err *failed, unsigned installed
 		fn_log_warn("%llu open files are enough for about %llu environments, fewer than account_concurrency: raise the hard limit (LimitNOFILE, ulimit -Hn)",
 			    (unsigned long long)files.rlim_cur, (unsigned long long)files.rlim_cur / FN_POOL_DESCRIPTORS_EACH);
 	fn_log_info("ready on http://%s with %zu functions; runtimes: %s", w->cfg->listen, fn_store_count(w->store), have ? have : "?");
-	tell_master(w, FND_READY);
+	tell_supervisor(w, FND_READY);
 }
 
 static void unmake(struct worker *w)
@@ -338,6 +366,10 @@ static void unmake(struct worker *w)
 	if (w->store)
 		fn_store_drain(w->store); /* while all are there that are told */
 	fn_httpd_free(w->api_httpd);
+	fn_jobs_free(w->jobs);
+	fn_packages_free(w->packages);
+	fn_bodies_free(w->kept);
+	fn_bodies_free(w->streamed);
 	fn_scaler_free(w->scaler);
 	fn_pool_free(w->pool);
 	fn_roles_free(w->roles);
@@ -355,7 +387,7 @@ static void unmake(struct worker *w)
 
 int fnd_worker_run(const struct fnd_worker_args *args)
 {
-	struct worker w = {.cfg = args->config, .master_fd = args->master_fd, .listen_fd = args->listen_fd};
+	struct worker w = {.cfg = args->config, .supervisor_fd = args->supervisor_fd, .listen_fd = args->listen_fd};
 	struct fn_err err = {0};
 	char text[512];
 

@@ -9,6 +9,7 @@
 #include "api/change.h"
 #include "api/internal.h"
 #include "api/origin.h"
+#include "api/receive.h"
 #include "api/settling.h"
 #include "api/uploads.h"
 #include "base/cleanup.h"
@@ -183,10 +184,11 @@ static const struct route *find_route(struct fn_http_req *req, struct fn_call *c
 
 static size_t body_max(void *arg, struct fn_http_req *req)
 {
+	static const char *const in_code[2] = {"Code", "ZipFile"}, *const in_body[2] = {"ZipFile", NULL};
 	const struct route *r = find_route(req, NULL);
+	const char *const *package = !r ? NULL : r->handler == fn_h_create_function ? in_code : r->handler == fn_h_update_code ? in_body : NULL;
 
-	(void)arg;
-	return r ? r->body_max : SMALL;
+	return fn_receive_begin(arg, req, r ? r->body_max : SMALL, package);
 }
 
 void fn_reply_json(struct fn_call *call, unsigned status, json_t *body)
@@ -220,6 +222,23 @@ static bool changes_in_turn(struct fn_call *call, const struct route *r)
 	return fn_change_turn(call, n.name, r->handler);
 }
 
+/* The body has not been read, for one of these reasons. */
+static void refuse_unread(struct fn_call *call, const struct route *r)
+{
+	const struct fn_api_config *cfg = &call->api->cfg;
+	fn_auto_buf struct fn_buf why = {0};
+	const struct fn_aws_error *denied = cfg->n_credentials > 0 ? fn_sigv4_before(cfg, call->req, &why) : NULL;
+
+	if (denied)
+		fn_reply_error(call, denied, "%s", why.data ? why.data : "");
+	else if (fn_http_req_too_large(call->req) && r)
+		too_large(call, r);
+	else if (fn_http_req_too_large(call->req))
+		fn_reply_error(call, &FN_E_ENTITY_TOO_LARGE, "Request must be smaller than %u bytes", SMALL);
+	else
+		fn_reply_error(call, &FN_E_BODIES, "Rate exceeded");
+}
+
 static void on_request(void *arg, struct fn_http_req *req)
 {
 	struct fn_call call = {.api = arg, .req = req};
@@ -233,12 +252,18 @@ static void on_request(void *arg, struct fn_http_req *req)
 		fn_reply_error(&call, &FN_E_ACCESS_DENIED, "%s", fault);
 		return;
 	}
+	if (fn_receive_waits(arg, req, on_request))
+		return;
 	if (strcmp(fn_http_req_path(req), "/healthz") == 0) {
 		fn_http_reply(req, 200, "text/plain", "ok\n", 3);
 		return;
 	}
 	r = find_route(req, &call);
 	fn_id_uuid(call.request_id);
+	if (fn_http_req_unread(req)) {
+		refuse_unread(&call, r);
+		return;
+	}
 	if (r && fn_http_req_too_large(req)) { /* its body was not kept, so that no signature over it can be verified */
 		too_large(&call, r);
 		return;
@@ -256,11 +281,11 @@ static void on_request(void *arg, struct fn_http_req *req)
 		fn_reply_error(&call, &FN_E_NO_ROUTE, "No operation of Lambda's API at %s %s", fn_http_req_method(req), fn_http_req_path(req));
 	else if (!r->handler)
 		fn_reply_error(&call, &FN_E_NOT_IMPLEMENTED, "fnd does not implement %s yet", r->operation);
-	else if (changes_in_turn(&call, r))
+	else if (fn_receive_taken(&call) && changes_in_turn(&call, r))
 		r->handler(&call);
 }
 
-const struct fn_httpd_ops fn_api_httpd_ops = {.body_max = body_max, .request = on_request};
+const struct fn_httpd_ops fn_api_httpd_ops = {.body_max = body_max, .request = on_request, .piece = fn_receive_piece, .cut = fn_receive_cut};
 
 int fn_api_new(const struct fn_api_config *config, struct fn_api **ret, struct fn_err *err)
 {

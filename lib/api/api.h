@@ -5,6 +5,7 @@
 #ifndef FN_API_API_H
 #define FN_API_API_H
 
+#include "image/package.h"
 #include "image/runtimes.h"
 #include "invoke/invoke.h"
 #include "invoke/snapshots.h"
@@ -32,6 +33,7 @@ struct fn_api_config {
 	struct fn_logs *logs;
 	struct fn_spawn_client *spawn;
 	struct fn_images *images;
+	struct fn_packages *packages; /* that come in */
 	struct fn_snapshots *snapshots;
 	const char *network_from; /* what says which network functions have: for `doctor` */
 };

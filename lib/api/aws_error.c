@@ -26,6 +26,7 @@ const struct fn_aws_error FN_E_INVALID_PARAMETER = {"InvalidParameterValueExcept
 			  FN_E_CODE_STORAGE = {"CodeStorageExceededException", 400, FN_BODY_LOWER},
 			  FN_E_NO_PROVISIONED = {"ProvisionedConcurrencyConfigNotFoundException", 404, FN_BODY_LOWER},
 			  FN_E_FUNCTION_FULL = {"TooManyRequestsException", 429, FN_BODY_LOWER},
+			  FN_E_BODIES = {"TooManyRequestsException", 429, FN_BODY_LOWER},
 			  FN_E_SNAPSTART = {"SnapStartException", 400, FN_BODY_UPPER},
 			  FN_E_SNAPSTART_NOT_READY = {"SnapStartNotReadyException", 409, FN_BODY_UPPER},
 			  FN_E_SNAPSTART_TIMEOUT = {"SnapStartTimeoutException", 408, FN_BODY_UPPER};
@@ -43,9 +44,10 @@ void fn_reply_error(struct fn_call *call, const struct fn_aws_error *e, const ch
 	if (e->body != FN_BODY_PLAIN)
 		json_object_set_new(body, "Type", json_string(e == &FN_E_SERVICE ? "Service" : "User"));
 	json_object_set_new(body, e->body == FN_BODY_UPPER ? "Message" : "message", json_string(text ? text : e->name));
-	if (e == &FN_E_TOO_MANY || e == &FN_E_FUNCTION_FULL) {
+	if (e == &FN_E_TOO_MANY || e == &FN_E_FUNCTION_FULL || e == &FN_E_BODIES) {
 		json_object_set_new(body, "Reason",
-				    json_string(e == &FN_E_TOO_MANY ? "ConcurrentInvocationLimitExceeded" : "ReservedFunctionConcurrentInvocationLimitExceeded"));
+				    json_string(e == &FN_E_TOO_MANY ? "ConcurrentInvocationLimitExceeded"
+						: e == &FN_E_BODIES ? "CallerRateLimitExceeded" : "ReservedFunctionConcurrentInvocationLimitExceeded"));
 		(void)fn_http_req_add_header(call->req, "Retry-After", "1");
 	}
 	(void)fn_http_req_add_header(call->req, "x-amzn-ErrorType", e->name);

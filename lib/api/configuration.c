@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/receive.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/str.h"
@@ -35,7 +36,7 @@ json_t *fn_call_json(struct fn_call *call)
 	json_t *o;
 	size_t len;
 
-	fn_http_req_body(call->req, &body, &len);
+	fn_receive_body(call->req, &body, &len);
 	o = len ? json_loadb(body, len, JSON_REJECT_DUPLICATES, &je) : json_object();
 	if (!json_is_object(o)) {
 		fn_reply_error(call, &FN_E_INVALID_CONTENT, "Could not parse request body into json: %s", o ? "not an object" : je.text);

@@ -211,7 +211,7 @@ void fn_h_create_function(struct fn_call *call)
 		return;
 	}
 	if (!fn_configuration_apply(call, in, f, true) || !apply_architecture(call, in, f) ||
-	    !fn_tags_apply(call, json_object_get(in, "Tags"), f) || !fn_upload_read(call, json_object_get(in, "Code"), f, true))
+	    !fn_tags_apply(call, json_object_get(in, "Tags"), f) || !fn_upload_read(call, json_object_get(in, "Code"), f))
 		return;
 	start_upload(call, in, &f, created);
 }
@@ -312,7 +312,7 @@ void fn_h_update_code(struct fn_call *call)
 	dry_run = json_is_true(json_object_get(in, "DryRun"));
 	f = fn_function_clone(now);
 	if (!f || !fn_may_update(call, in, now) || !apply_architecture(call, in, f) ||
-	    !fn_upload_read(call, in, f, !dry_run))
+	    !fn_upload_read(call, in, f))
 		return;
 	if (dry_run) {
 		fn_reply_json(call, 200, fn_function_json(call->api, f, NULL, false));

@@ -98,6 +98,9 @@ void fn_log_waits_end(struct fn_api *api); /* answers everyone who waits, or wou
 char *fn_download_path(struct fn_api *api, const char *sha256_hex); /* "/_fnd/code/<sha>?expires=..&token=.." */
 
 /* sigv4.c: NULL = fine, else the error to answer with, and why. */
+/* As far as the head says: the key is known, the date fresh, the scope ours. */
+const struct fn_aws_error *fn_sigv4_before(const struct fn_api_config *cfg, const struct fn_http_req *req, struct fn_buf *why);
+/* All of it, when the body is there. */
 const struct fn_aws_error *fn_sigv4_verify(const struct fn_api_config *cfg, struct fn_http_req *req, struct fn_buf *why);
 
 #endif

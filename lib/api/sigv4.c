@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "api/internal.h"
+#include "api/receive.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/str.h"
@@ -146,39 +147,56 @@ static bool matches(struct fn_sigv4 *r, const struct fn_credential *c, const cha
 	return false;
 }
 
-const struct fn_aws_error *fn_sigv4_verify(const struct fn_api_config *cfg, struct fn_http_req *req, struct fn_buf *why)
+/* All but the signature: p is what the request says of it, *ret whose it would be. */
+static const struct fn_aws_error *look_at_head(const struct fn_api_config *cfg, const struct fn_http_req *req, struct parts *p,
+					       const struct fn_credential **ret, struct fn_buf *why)
 {
-	const char *header = fn_http_req_header(req, "Authorization"), *date = fn_http_req_header(req, "X-Amz-Date"),
-		   *given = fn_http_req_header(req, "x-amz-content-sha256"), *body;
-	const struct fn_credential *c = NULL;
-	struct fn_sigv4 r;
-	struct parts p;
-	char sha[65];
-	size_t len;
+	const char *header = fn_http_req_header(req, "Authorization"), *date = fn_http_req_header(req, "X-Amz-Date");
 
+	*ret = NULL;
 	if (!header || !date) {
 		(void)fn_buf_add_str(why, "Missing Authentication Token");
 		return &FN_E_MISSING_TOKEN;
 	}
-	if (!parse(header, &p)) {
+	if (!parse(header, p)) {
 		(void)fn_buf_add_str(why, MISMATCH);
 		return &FN_E_BAD_SIGNATURE;
 	}
 	for (size_t i = 0; i < cfg->n_credentials; i++)
-		if (fn_streq(cfg->credentials[i].access_key_id, p.key_id))
-			c = &cfg->credentials[i];
-	if (!c) {
+		if (fn_streq(cfg->credentials[i].access_key_id, p->key_id))
+			*ret = &cfg->credentials[i];
+	if (!*ret) {
 		(void)fn_buf_add_str(why, "The security token included in the request is invalid.");
 		return &FN_E_UNKNOWN_CLIENT;
 	}
-	if (!ours(cfg, &p, why) || !fresh(date, p.date, why) || !all_signed(req, &p, why))
-		return &FN_E_BAD_SIGNATURE;
-	fn_http_req_body(req, &body, &len);
-	fn_sigv4_sha256(body, len, sha);
+	return ours(cfg, p, why) && fresh(date, p->date, why) && all_signed(req, p, why) ? NULL : &FN_E_BAD_SIGNATURE;
+}
+
+const struct fn_aws_error *fn_sigv4_before(const struct fn_api_config *cfg, const struct fn_http_req *req, struct fn_buf *why)
+{
+	const struct fn_credential *c;
+	struct parts p;
+
+	return look_at_head(cfg, req, &p, &c, why);
+}
+
+const struct fn_aws_error *fn_sigv4_verify(const struct fn_api_config *cfg, struct fn_http_req *req, struct fn_buf *why)
+{
+	const char *given = fn_http_req_header(req, "x-amz-content-sha256");
+	const struct fn_credential *c;
+	const struct fn_aws_error *denied;
+	struct fn_sigv4 r;
+	struct parts p;
+	char sha[65];
+
+	denied = look_at_head(cfg, req, &p, &c, why);
+	if (denied)
+		return denied;
+	fn_receive_sha256(req, sha);
 	r = (struct fn_sigv4){
 		.method = fn_http_req_method(req), .path = fn_http_req_path(req), .query = fn_http_req_raw_query(req),
-		.signed_headers = p.signed_headers, .payload_sha256 = given ? given : sha, .amz_date = date, .region = p.region,
-		.service = p.service, .header = header_of, .arg = req,
+		.signed_headers = p.signed_headers, .payload_sha256 = given ? given : sha, .amz_date = fn_http_req_header(req, "X-Amz-Date"),
+		.region = p.region, .service = p.service, .header = header_of, .arg = req,
 	};
 	/* a digest that was signed is of what arrived */
 	if ((!given || fn_streq(given, "UNSIGNED-PAYLOAD") || fn_streq(given, sha)) && matches(&r, c, p.signature))

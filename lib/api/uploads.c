@@ -8,13 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/receive.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/str.h"
 #include "image/blobs.h"
-#include "image/digest.h"
 #include "model/limits.h"
 #include "pool/code.h"
 
@@ -34,18 +34,15 @@ bool fn_upload_busy(struct fn_api *api, const char *name)
 	return false;
 }
 
-bool fn_upload_read(struct fn_call *call, json_t *code, struct fn_function *f, bool store)
+bool fn_upload_read(struct fn_call *call, json_t *code, struct fn_function *f)
 {
-	const char *text = json_string_value(json_object_get(code, "ZipFile"));
+	const struct fn_package *p = fn_receive_package(call->req);
+	const struct fn_package_result *zip = p ? fn_package_result(p) : NULL;
 	const struct fn_api_config *cfg = &call->api->cfg;
-	fn_auto_free uint8_t *zip = NULL;
-	struct fn_err err;
-	char why[512];
-	size_t len;
 
 	if (!fn_refuse_unbuilt(call, code))
 		return false;
-	if (!text) {
+	if (!zip || !zip->found || !json_is_string(json_object_get(code, "ZipFile"))) {
 		if (json_object_get(code, "S3Bucket") || json_object_get(code, "S3Key"))
 			fn_reply_error(call, &FN_E_INVALID_PARAMETER, "fnd does not support code from S3 yet; send the package as ZipFile");
 		else if (json_object_get(code, "ImageUri"))
@@ -54,28 +51,24 @@ bool fn_upload_read(struct fn_call *call, json_t *code, struct fn_function *f, b
 			fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Please provide a source for function code.");
 		return false;
 	}
-	if (fn_base64_decode(text, strlen(text), &zip, &len) < 0) {
+	if (!zip->valid) {
 		fn_reply_error(call, &FN_E_INVALID_CONTENT, "Could not parse request body into json: ZipFile is not valid base64");
 		return false;
 	}
-	if (len > FN_LIMIT_ZIP_BYTES) {
+	if (zip->size > FN_LIMIT_ZIP_BYTES) {
 		fn_reply_error(call, &FN_E_ENTITY_TOO_LARGE, "Zipped size must be smaller than %d bytes", FN_LIMIT_ZIP_BYTES);
 		return false;
 	}
-	if (len == 0) {
+	if (zip->size == 0) {
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, EMPTY_ZIP);
 		return false;
 	}
-	if (fn_store_code_bytes(cfg->store) + (int64_t)len > FN_LIMIT_CODE_STORAGE_BYTES) {
+	if (fn_store_code_bytes(cfg->store) + (int64_t)zip->size > FN_LIMIT_CODE_STORAGE_BYTES) {
 		fn_reply_error(call, &FN_E_CODE_STORAGE, "Code storage limit exceeded.");
 		return false;
 	}
-	fn_sha256_hex(zip, len, f->code_sha256);
-	f->code_size = (int64_t)len;
-	if (store && fn_blob_put(cfg->state_dir, f->code_sha256, zip, len, &err) < 0) {
-		fn_reply_error(call, &FN_E_SERVICE, "%s", fn_err_format(&err, why, sizeof(why)));
-		return false;
-	}
+	memcpy(f->code_sha256, zip->sha256, sizeof(f->code_sha256));
+	f->code_size = (int64_t)zip->size;
 	return true;
 }
 
@@ -98,18 +91,28 @@ void fn_upload_end(struct fn_upload *u)
 	fn_upload_forget(api, sha);
 }
 
-void fn_upload_start(struct fn_upload *u)
+static void on_stored(void *arg, const struct fn_err *failed)
 {
+	struct fn_upload *u = arg;
 	struct fn_api *api = u->call.api;
 	struct fn_err err;
 	int r;
 
-	fn_list_push_back(&api->uploads, &u->link);
+	if (failed) {
+		on_unpacked(u, failed, 0);
+		return;
+	}
 	r = fn_code_unpack(api->cfg.spawn, api->cfg.state_dir, u->f->code_sha256, on_unpacked, u);
 	if (r < 0) {
 		fn_err_set(&err, r, "unpack", r == -ECONNRESET ? "fn-spawnd is restarting; try again" : "read the stored package");
 		on_unpacked(u, &err, 0);
 	}
+}
+
+void fn_upload_start(struct fn_upload *u)
+{
+	fn_list_push_back(&u->call.api->uploads, &u->link);
+	fn_package_store(fn_receive_package(u->call.req), on_stored, u);
 }
 
 void fn_upload_reply_error(struct fn_call *call, const struct fn_err *err)
@@ -201,6 +204,8 @@ int fn_uploads_open(struct fn_api *api, struct fn_err *err)
 		if (strlen(e->d_name) == 68 && fn_str_ends(e->d_name, ".zip")) {
 			snprintf(sha, sizeof(sha), "%.64s", e->d_name);
 			fn_upload_forget(api, sha);
+		} else if (fn_str_starts(e->d_name, FN_BLOB_UNFINISHED)) {
+			(void)unlinkat(dirfd(d), e->d_name, 0);
 		}
 	closedir(d);
 	return 0;

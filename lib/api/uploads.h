@@ -21,9 +21,9 @@ struct fn_upload {
 
 /* Is something being uploaded for this function? */
 bool fn_upload_busy(struct fn_api *api, const char *name);
-/* Reads the package out of the request's ZipFile member into f (digest, size) and the blob store. Replies and returns false on failure. */
-bool fn_upload_read(struct fn_call *call, json_t *code, struct fn_function *f, bool store);
-/* Unpacks, then calls done exactly once. Takes u. */
+/* What the request's ZipFile member is, into f (digest, size). Replies and returns false on failure. */
+bool fn_upload_read(struct fn_call *call, json_t *code, struct fn_function *f);
+/* Makes the request's package a blob and unpacks it, then calls done exactly once. Takes u. */
 void fn_upload_start(struct fn_upload *u);
 /* Frees u; its package goes unless a stored version names it. */
 void fn_upload_end(struct fn_upload *u);

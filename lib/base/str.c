@@ -123,50 +123,77 @@ int fn_base64_encode(const void *data, size_t len, char **ret_text)
 	return 0;
 }
 
-static int b64_value(uint8_t c)
+/* By character, one more than its value; 65 is '=', 0 what is none. */
+static const uint8_t b64_values[256] = {
+	['A'] = 1, ['B'] = 2, ['C'] = 3, ['D'] = 4, ['E'] = 5, ['F'] = 6, ['G'] = 7, ['H'] = 8, ['I'] = 9, ['J'] = 10, ['K'] = 11,
+	['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16, ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22,
+	['W'] = 23, ['X'] = 24, ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32, ['g'] = 33,
+	['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40, ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44,
+	['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48, ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55,
+	['3'] = 56, ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['+'] = 63, ['/'] = 64, ['='] = 65,
+};
+
+/* 64 for '=', 255 for what is none. */
+static uint8_t b64_value(uint8_t c) { return (uint8_t)(b64_values[c] - 1); }
+
+/* One character that is not one of four plain ones together. */
+static size_t b64_char(struct fn_base64 *b, uint8_t v, uint8_t *out)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
+	size_t got;
+
+	b->pad += v == 64;
+	b->bad = b->bad || v > 64 || (v == 64 && b->n < 2) || (v < 64 && b->pad > 0);
+	b->bits = b->bits << 6 | (v & 63);
+	if (b->bad || ++b->n < 4)
+		return 0;
+	got = 3u - b->pad;
+	for (size_t i = 0; i < got; i++)
+		out[i] = (uint8_t)(b->bits >> (16 - 8 * i));
+	b->n = 0;
+	b->bits = 0;
+	return got;
 }
+
+size_t fn_base64_feed(struct fn_base64 *b, const char *text, size_t len, uint8_t *out)
+{
+	const uint8_t *p = (const uint8_t *)text, *end = p + len;
+	uint8_t *o = out;
+
+	while (p < end && !b->bad) {
+		if (b->n == 0 && b->pad == 0 && end - p >= 4) {
+			uint32_t w = b64_value(p[0]), x = b64_value(p[1]), y = b64_value(p[2]), z = b64_value(p[3]);
+
+			if ((w | x | y | z) < 64) {
+				w = w << 18 | x << 12 | y << 6 | z;
+				*o++ = (uint8_t)(w >> 16);
+				*o++ = (uint8_t)(w >> 8);
+				*o++ = (uint8_t)w;
+				p += 4;
+				continue;
+			}
+		}
+		o += b64_char(b, b64_value(*p++), o);
+	}
+	return (size_t)(o - out);
+}
+
+int fn_base64_end(const struct fn_base64 *b) { return b->bad || b->n > 0 ? -EINVAL : 0; }
 
 int fn_base64_decode(const char *text, size_t len, uint8_t **ret_data, size_t *ret_len)
 {
-	uint8_t *out, *o;
-	size_t pad = 0;
+	uint8_t *out = malloc(len / 4 * 3 + 3);
+	struct fn_base64 b = {0};
+	size_t n;
 
-	if (len % 4)
-		return -EINVAL;
-	if (len && text[len - 1] == '=')
-		pad = text[len - 2] == '=' ? 2 : 1;
-	o = out = malloc(len / 4 * 3 + 1);
 	if (!out)
 		return -ENOMEM;
-	for (size_t i = 0; i < len; i += 4) {
-		size_t skip = i + 4 == len ? pad : 0;
-		uint32_t v = 0;
-
-		for (size_t k = 0; k < 4; k++) {
-			int d = k >= 4 - skip ? 0 : b64_value((uint8_t)text[i + k]);
-
-			if (d < 0) {
-				free(out);
-				return -EINVAL;
-			}
-			v = v << 6 | (uint32_t)d;
-		}
-		*o++ = (uint8_t)(v >> 16);
-		if (skip < 2)
-			*o++ = (uint8_t)(v >> 8);
-		if (skip < 1)
-			*o++ = (uint8_t)v;
+	n = fn_base64_feed(&b, text, len, out);
+	if (fn_base64_end(&b) < 0) {
+		free(out);
+		return -EINVAL;
 	}
 	*ret_data = out;
-	*ret_len = (size_t)(o - out);
+	*ret_len = n;
 	return 0;
 }
 

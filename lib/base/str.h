@@ -24,6 +24,14 @@ int fn_hex_decode(const char *hex, size_t len, uint8_t *out); /* len/2 bytes; -E
 /* RFC 4648 with padding. Results are malloc'ed; encode's is NUL-terminated. -EINVAL on bad input. */
 int fn_base64_encode(const void *data, size_t len, char **ret_text);
 int fn_base64_decode(const char *text, size_t len, uint8_t **ret_data, size_t *ret_len);
+/* The same in pieces: zeroed at first. `out` has room for len / 4 * 3 + 3 bytes; returns how many it got. What is no base64 shows at the end. */
+struct fn_base64 {
+	uint32_t bits;
+	uint8_t n, pad; /* of the four that are together */
+	bool bad;
+};
+size_t fn_base64_feed(struct fn_base64 *b, const char *text, size_t len, uint8_t *out);
+int fn_base64_end(const struct fn_base64 *b); /* 0, -EINVAL */
 /* Percent-decoding in place of n bytes; returns the new length, NUL-terminates when shorter. -EINVAL on a bad escape or %00. */
 int fn_url_decode(char *s, size_t n);
 bool fn_utf8_valid(const void *data, size_t len);

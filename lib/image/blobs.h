@@ -1,4 +1,7 @@
-/* blobs.h - code packages as uploaded, content-addressed: <state>/blobs/<sha256>.zip. Durable when put returns 0. */
+/*
+ * blobs.h - code packages as uploaded, content-addressed: <state>/blobs/<sha256>.zip. All but opening and removing may wait for a disk: for threads
+ * (base/jobs.h).
+ */
 #ifndef FN_IMAGE_BLOBS_H
 #define FN_IMAGE_BLOBS_H
 
@@ -7,7 +10,14 @@
 
 #include "base/err.h"
 
-int fn_blob_put(const char *state_dir, const char *sha256_hex, const void *data, size_t len, struct fn_err *err);
+/* Names in <state>/blobs that begin so are files which nobody finished: only where the file system has no O_TMPFILE. */
+#define FN_BLOB_UNFINISHED ".upload-"
+
+/* A file to be written, that nobody sees and that vanishes with its descriptor, the caller's. -errno. */
+int fn_blob_begin(const char *state_dir);
+void fn_blob_drop(int fd);
+/* Makes what was written, len bytes of this digest, a blob: durable when it returns 0. One that is there already stays, unless a disk has damaged it. */
+int fn_blob_keep(const char *state_dir, const char *sha256_hex, int fd, uint64_t len, struct fn_err *err);
 /* A read-only descriptor, the caller's; -ENOENT. */
 int fn_blob_open(const char *state_dir, const char *sha256_hex, uint64_t *ret_size);
 int fn_blob_remove(const char *state_dir, const char *sha256_hex);

@@ -120,7 +120,7 @@ int fn_runtimes_load(const char *config_file, const char *state_dir, struct fn_r
 		free(r);
 		return fn_err_set(err, ENOMEM, "runtimes", NULL);
 	}
-	rc = fn_json_file_object(config_file, "runtimes", &root, err);
+	rc = fn_json_file_object(config_file, -EBADF, "runtimes", &root, err);
 	if (rc < 0) {
 		fn_runtimes_free(r);
 		return rc;

@@ -28,7 +28,10 @@ void fn_http_req_forget(struct fn_http_req *r)
 		fn_buf_free(&r->texts);
 	r->texts.len = 0;
 	r->crowded = false;
+	if (r->user && r->release_user)
+		r->release_user(r->user);
 	r->user = NULL;
+	r->release_user = NULL;
 	r->state = FN_HTTP_NONE;
 }
 
@@ -52,8 +55,13 @@ bool fn_http_req_body_here(const struct fn_http_req *r) { return r->here; }
 void fn_http_req_take(struct fn_http_req *r, enum fn_h1_take take) { r->h1->take = take; }
 bool fn_http_req_unread(const struct fn_http_req *r) { return r->h1->take == FN_H1_NOTHING; }
 bool fn_http_req_crowded(const struct fn_http_req *r) { return r->crowded; }
-void fn_http_req_set_user(struct fn_http_req *r, void *user) { r->user = user; }
 void *fn_http_req_user(const struct fn_http_req *r) { return r->user; }
+
+void fn_http_req_set_user(struct fn_http_req *r, void *user, void (*release)(void *user))
+{
+	r->user = user;
+	r->release_user = release;
+}
 
 void fn_http_req_pause(struct fn_http_req *r)
 {

@@ -39,8 +39,8 @@ bool fn_http_req_unread(const struct fn_http_req *req);
 bool fn_http_req_crowded(const struct fn_http_req *req);
 void fn_http_req_pause(struct fn_http_req *req);
 void fn_http_req_resume(struct fn_http_req *req);
-/* What the handler keeps with the request, from body_max on: NULL at first. */
-void fn_http_req_set_user(struct fn_http_req *req, void *user);
+/* What the handler keeps with the request, from body_max on: NULL at first. release(user) is called when the request has ended, in whichever way. */
+void fn_http_req_set_user(struct fn_http_req *req, void *user, void (*release)(void *user));
 void *fn_http_req_user(const struct fn_http_req *req);
 
 /* --- the reply; while the body comes in pieces too: then the rest of it is not read, and the connection ends --- */

@@ -28,6 +28,7 @@ struct fn_http_req {
 	bool here, crowded;
 	bool waits;        /* who writes the reply waits until it is drained */
 	void *user;
+	void (*release_user)(void *user);
 	struct fn_bodies *account; /* where `counted` bytes of the body count */
 	uint64_t counted;
 	/* the last look: since when it has been where it is */

@@ -141,11 +141,10 @@ static void on_answered(void *arg, struct fn_h1_conn *c)
 	struct fn_http_req *r = arg;
 
 	(void)c;
-	fn_http_req_uncount(r);
-	if (r->state != FN_HTTP_REPLIED) /* a refusal */
-		return;
-	r->shared->active--;
-	r->rests_us = fn_loop_now_us(r->h->loop);
+	if (r->state == FN_HTTP_REPLIED) { /* else it is a refusal of ours */
+		r->shared->active--;
+		r->rests_us = fn_loop_now_us(r->h->loop);
+	}
 	fn_http_req_forget(r);
 }
 

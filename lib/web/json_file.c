@@ -2,11 +2,16 @@
 #include "web/json_file.h"
 
 #include <errno.h>
+#include <stdio.h>
 
-int fn_json_file_object(const char *file, const char *stage, json_t **ret, struct fn_err *err)
+int fn_json_file_object(const char *file, int copy_fd, const char *stage, json_t **ret, struct fn_err *err)
 {
 	json_error_t je;
-	json_t *root = json_load_file(file, JSON_REJECT_DUPLICATES, &je);
+	char copy[40];
+	json_t *root;
+
+	snprintf(copy, sizeof(copy), "/proc/self/fd/%d", copy_fd); /* from its beginning, whoever has read it */
+	root = json_load_file(copy_fd >= 0 ? copy : file, JSON_REJECT_DUPLICATES, &je);
 
 	if (json_is_object(root)) {
 		*ret = root;

@@ -109,7 +109,7 @@ def warm(b):
             targets = [a for label in kinds for a in ("--target", f"{label}={d.port}{INVOKE.format(label)}")]
             load(b, "--connections", connections, "--seconds", 0.5, *targets)  # the environments are there
             pids = d.pids()
-            watch = {"fnd": pids["worker"][0], "fn-spawnd": pids["spawnd"][0], "master": pids["master"][0], "mhd_echo": echo_pid}
+            watch = {"fnd": pids["worker"][0], "fn-spawnd": pids["spawnd"][0], "supervisor": pids["supervisor"][0], "mhd_echo": echo_pid}
             if connections == 1:
                 watch.update({f"sandbox{i}": pid for i, pid in enumerate(pids["sandbox"][:12])})
             out = load(b, "--connections", connections, "--slices", slices, "--seconds", b.seconds, "--target", f"echo={echo}/", *targets,

@@ -8,7 +8,7 @@ from invocations import cold_round, daemon
 def memory_of(d, pids=None):
     """Of each of our processes, in kB; sandboxes summed up, and those made ahead."""
     pids = pids or d.pids()
-    out = {name: memory_kb(pids[name][0]) for name in ("master", "worker", "spawnd")}
+    out = {name: memory_kb(pids[name][0]) for name in ("supervisor", "worker", "spawnd")}
     for name, which in (("sandboxes", "sandbox"), ("prepared", "prepared")):
         out[name] = {"rss": 0, "pss": 0}
         for pid in pids.get(which, []):
@@ -23,7 +23,7 @@ def memory_of(d, pids=None):
 
 
 def of_ours(m, key="rss"):
-    return sum(m[p][key] for p in ("master", "worker", "spawnd"))
+    return sum(m[p][key] for p in ("supervisor", "worker", "spawnd"))
 
 
 def fill(d, kind, prefix, n, memory_mb=128):
@@ -78,7 +78,7 @@ APART_MS = 100
 
 
 def descriptors(pids):
-    return {name: len(os.listdir(f"/proc/{pids[name][0]}/fd")) for name in ("master", "worker", "spawnd")}
+    return {name: len(os.listdir(f"/proc/{pids[name][0]}/fd")) for name in ("supervisor", "worker", "spawnd")}
 
 
 def available_kb():

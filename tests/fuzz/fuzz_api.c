@@ -42,6 +42,8 @@ static struct {
 	struct fn_invoker *invoker;
 	struct fn_snapshots *snapshots;
 	struct fn_images *images;
+	struct fn_jobs *jobs;
+	struct fn_packages *packages;
 	struct fn_api *api[2]; /* [1] demands signatures */
 	int spawnd;
 	bool bad_archives;
@@ -133,6 +135,8 @@ static void set_up(void)
 	api.logs = w.logs;
 	api.spawn = w.spawn;
 	api.images = w.images;
+	fuzz_check(fn_jobs_new(w.loop, 1, &w.jobs) == 0 && fn_packages_new(w.jobs, w.dir, &w.packages) == 0);
+	api.packages = w.packages;
 	api.snapshots = w.snapshots;
 	for (int i = 0; i < 2; i++) {
 		api.credentials = &credential;
@@ -183,11 +187,12 @@ static void play_spawnd(void)
 	}
 }
 
-static void turn(void)
+/* wait_us: for the threads that take packages in. */
+static void turn(uint64_t wait_us)
 {
 	for (int i = 0; i < 3; i++) {
 		fn_store_drain(w.store);
-		fuzz_check(fn_loop_run_once(w.loop, 0) == 0);
+		fuzz_check(fn_loop_run_once(w.loop, wait_us) == 0);
 		play_spawnd();
 	}
 }
@@ -289,8 +294,8 @@ static void request(char *text, size_t len, int which, bool sign_it)
 	fuzz_check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
 	fuzz_check(fn_httpd_add_conn(w.httpd[which], pair[0]) == 0);
 	fuzz_check(send(pair[1], out.data, out.len, MSG_NOSIGNAL) == (ssize_t)out.len);
-	for (int i = 0; i < 40 && !closed; i++) {
-		turn();
+	for (int i = 0; i < 400 && !closed; i++) {
+		turn(i > 1 ? 1000 : 0);
 		while ((n = recv(pair[1], chunk, sizeof(chunk), 0)) > 0)
 			fuzz_check(fn_buf_add(&in, chunk, (size_t)n) == 0);
 		closed = n == 0 || (in.len && fn_httpd_active(w.httpd[which]) == 0);
@@ -300,7 +305,7 @@ static void request(char *text, size_t len, int which, bool sign_it)
 	fuzz_check(fn_httpd_active(w.httpd[which]) == 0); /* it has been answered */
 	check_reply(&in, head);
 	close(pair[1]);
-	turn();
+	turn(0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -329,7 +334,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fn_invoker_retire(w.invoker, name, NULL, 0);
 		fn_logs_remove(w.logs, name);
 	}
-	turn();
+	turn(0);
 	fuzz_check(fn_invoker_running(w.invoker) == 0);
 	return 0;
 }

@@ -158,7 +158,7 @@ class Daemon:
     def start(self, wait=True):
         self.log_file = open(self.log_path, "ab")
         self.process = subprocess.Popen((["nsenter", f"--net=/run/netns/{self.netns}"] if self.netns else []) + [os.path.join(BUILD, "fnd"), "--listen", f"127.0.0.1:{self.port}", "--state", self.state, "--config", self.config_path,
-                                         "--images", self.images] + self.args, stdout=self.log_file, stderr=self.log_file, env=self.env)
+                                         "--images", self.images] + self.args, stdout=self.log_file, stderr=self.log_file, env=self.env, start_new_session=True)  # as a service: a hang-up is to read its configuration again
         self.log_file.close()
         if wait:
             wait_until(lambda: f"fnd is ready\n{self.log()}", self.is_ready)
@@ -274,10 +274,10 @@ class Daemon:
 
     # --- processes and what they hold ---
     def pids(self):
-        """{name: [pid]} of master, worker, fn-spawnd, its keeper of /tmp, sandboxes, and sandboxes made ahead, which serve nobody yet."""
-        out = {"master": [], "worker": [], "spawnd": [], "keeper": [], "sandbox": [], "prepared": []}
+        """{name: [pid]} of supervisor, worker, fn-spawnd, its keeper of /tmp, sandboxes, and sandboxes made ahead, which serve nobody yet."""
+        out = {"supervisor": [], "worker": [], "spawnd": [], "keeper": [], "sandbox": [], "prepared": []}
         if self.process and self.process.poll() is None:
-            out["master"] = [self.process.pid]
+            out["supervisor"] = [self.process.pid]
             for pid in children(self.process.pid):
                 if comm(pid) == "fn-spawnd":
                     out["spawnd"].append(pid)

@@ -139,17 +139,7 @@ class Lifecycle(unittest.TestCase):
         self.assertEqual(d.stop(), 0)
         self.ends_clean(d)
 
-    def test_kill_9_of_the_worker(self):
-        d = self.daemon()
-        d.create("f")
-        d.do("f", "echo")
-        os.kill(d.pids()["worker"][0], signal.SIGKILL)
-        self.assertEqual(d.process.wait(100 * SLOW), 1)
-        self.ends_clean(d)
-        d.start()
-        self.assertEqual(d.invoke("f", {"a": 1}).json, {"a": 1})
-
-    def test_kill_9_of_the_master(self):
+    def test_kill_9_of_the_supervisor(self):
         d = self.daemon()
         d.create("f")
         d.do("f", "daemon")
@@ -165,7 +155,7 @@ class Lifecycle(unittest.TestCase):
         d.create("f")
         d.do("f", "echo")
         pids = d.pids()
-        for kind in ("master", "spawnd", "worker"):
+        for kind in ("supervisor", "spawnd", "worker"):
             for pid in pids[kind]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -214,13 +204,13 @@ class Lifecycle(unittest.TestCase):
             for i in range(50):
                 time.sleep(rng.uniform(0.0, 0.3))
                 victims = [(k, p) for k, ps in d.pids().items() for p in ps]
-                kind = rng.choice(["sandbox", "sandbox", "spawnd", "spawnd", "worker", "master"])
+                kind = rng.choice(["sandbox", "sandbox", "spawnd", "spawnd", "worker", "supervisor"])
                 chosen = [p for k, p in victims if k == kind]
                 if not chosen:
                     continue
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(rng.choice(chosen), signal.SIGKILL)
-                if kind in ("worker", "master"):
+                if kind == "supervisor":
                     d.process.wait(100 * SLOW)
                     d.start()
             self.assertIsNone(d.process.poll(), d.log()[-4000:])
@@ -352,16 +342,3 @@ class Lifecycle(unittest.TestCase):
                            stderr=subprocess.PIPE, cwd="/")
         self.assertEqual(p.returncode, 1)
         self.assertIn(b"root", p.stderr)
-
-    def test_service_manager_is_told(self):
-        import socket
-        path = f"/tmp/fnd-notify-{os.getpid()}"
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
-            s.bind(path)
-            self.addCleanup(os.unlink, path)
-            s.settimeout(20)
-            d = self.daemon(env={"NOTIFY_SOCKET": path})
-            self.assertEqual(s.recv(100), b"READY=1")
-            d.process.send_signal(signal.SIGTERM)
-            self.assertEqual(s.recv(100), b"STOPPING=1")
-            self.assertEqual(d.process.wait(100 * SLOW), 0)

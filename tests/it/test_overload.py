@@ -184,7 +184,7 @@ class Cpu(Case):
         weight, inside = found[self.d.instance + ".daemon"]
         self.assertEqual(weight, found[self.d.instance][0], "half of the CPU, whatever they do")
         pids = self.d.pids()
-        self.assertLessEqual(set(pids["master"] + pids["worker"] + pids["spawnd"]), inside)
+        self.assertLessEqual(set(pids["supervisor"] + pids["worker"] + pids["spawnd"]), inside)
         self.assertFalse(inside & set(pids["sandbox"] + pids["prepared"]))
 
 

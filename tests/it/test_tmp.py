@@ -299,7 +299,7 @@ class Ends(unittest.TestCase):
         d.create("f", make_zip({"f.py": SOURCE}), runtime="python3.11", handler="f.handler", Timeout=60)
         self.assertEqual(d.invoke("f", {"do": "write", "bytes": 30 * MB}).json["write"], [30 * MB, "done"])
         self.assertGreater(len(d.loop_devices()), 1)
-        for pid in [p for kind in ("master", "worker", "spawnd", "keeper", "sandbox", "prepared") for p in d.pids()[kind]]:
+        for pid in [p for kind in ("supervisor", "worker", "spawnd", "keeper", "sandbox", "prepared") for p in d.pids()[kind]]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         d.process.wait()

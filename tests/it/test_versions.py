@@ -468,8 +468,7 @@ class Restarts(unittest.TestCase):
         self.assertEqual((len(before[0]), len(before[1])), (3, 1))
         for signo in (signal.SIGTERM, signal.SIGKILL):
             if signo == signal.SIGKILL:
-                os.kill(d.pids()["worker"][0], signal.SIGKILL)
-                d.process.wait(100 * SLOW)
+                d.stop(signal.SIGKILL)
             else:
                 self.assertEqual(d.stop(), 0)
             d.start()
@@ -479,8 +478,7 @@ class Restarts(unittest.TestCase):
         # what was answered is durable: killed the moment after
         self.assertEqual(c.publish_version(FunctionName="f")["Version"], "4")
         c.update_alias(FunctionName="f", Name="a", FunctionVersion="4")
-        os.kill(d.pids()["worker"][0], signal.SIGKILL)
-        d.process.wait(100 * SLOW)
+        d.stop(signal.SIGKILL)
         d.start()
         self.assertEqual(c.get_alias(FunctionName="f", Name="a")["FunctionVersion"], "4")
         self.assertEqual(c.get_function_configuration(FunctionName="f", Qualifier="4")["CodeSha256"], sha(4))

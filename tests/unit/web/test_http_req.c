@@ -13,18 +13,25 @@ static struct fn_httpd *httpd;
 static struct fn_bodies *kept, *streamed;
 static struct fn_http_req *held;
 static int peers[4], mark;
-static unsigned n_requests, n_cut, n_drained;
+static unsigned n_requests, n_cut, n_drained, n_begun, n_released;
 static struct fn_buf pieces, in;
 static char seen[200], large[100000];
 
 /* The path says how: /whole, /pieces, /both, /unread, and what then: -hold, -early, -begin. */
 static bool asks(struct fn_http_req *r, const char *word) { return strstr(fn_http_req_path(r), word) != NULL; }
 
+static void on_release(void *user)
+{
+	ck_assert_ptr_eq(user, &mark);
+	n_released++;
+}
+
 static size_t on_body_max(void *arg, struct fn_http_req *r)
 {
 	(void)arg;
 	ck_assert_ptr_null(fn_http_req_user(r));
-	fn_http_req_set_user(r, &mark);
+	n_begun++;
+	fn_http_req_set_user(r, &mark, on_release);
 	fn_http_req_take(r, asks(r, "/pieces") ? FN_H1_PIECES : asks(r, "/both") ? FN_H1_BOTH : asks(r, "/unread") ? FN_H1_NOTHING : FN_H1_WHOLE);
 	snprintf(seen, sizeof(seen), "%s%lld", fn_http_req_body_here(r) ? "here " : "", (long long)fn_http_req_body_left(r));
 	return 100;
@@ -109,6 +116,7 @@ static void tear_down(void)
 	for (int i = 0; i < 4; i++)
 		close(peers[i]);
 	fn_httpd_free(httpd);
+	ck_assert_uint_eq(n_released, n_begun);
 	ck_assert_uint_eq(fn_bodies_bytes(kept) + fn_bodies_bytes(streamed), 0);
 	fn_bodies_free(kept);
 	fn_bodies_free(streamed);

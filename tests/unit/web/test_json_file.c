@@ -16,7 +16,7 @@ static void is_said(const char *content, const char *what)
 
 	ck_assert_int_eq(write(fd, content, strlen(content)), (ssize_t)strlen(content));
 	close(fd);
-	ck_assert_int_eq(fn_json_file_object(path, "stage", &root, &err), what ? -EINVAL : 0);
+	ck_assert_int_eq(fn_json_file_object(path, -EBADF, "stage", &root, &err), what ? -EINVAL : 0);
 	unlink(path);
 	ck_assert_msg(!what || (strstr(err.msg, path) && strstr(err.msg, what)), "%s", err.msg);
 	ck_assert_int_eq(root != NULL, !what);
@@ -32,7 +32,7 @@ START_TEST(objects_and_what_is_none)
 	is_said("[1]", "must be a JSON object");
 	is_said("{\n\"a\": }", "line 2");
 	is_said("{\"a\": 1, \"a\": 2}", "line 1");
-	ck_assert_int_eq(fn_json_file_object("/nonexistent/x.json", "stage", &root, &err), -EINVAL);
+	ck_assert_int_eq(fn_json_file_object("/nonexistent/x.json", -EBADF, "stage", &root, &err), -EINVAL);
 	ck_assert_msg(strstr(err.msg, "/nonexistent/x.json") && !strstr(err.msg, "line"), "%s", err.msg);
 }
 END_TEST

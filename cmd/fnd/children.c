@@ -1,0 +1,149 @@
+/* children.c - see children.h. Runs in the supervisor. */
+#include "children.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "spawn/server.h"
+
+#define FD_FIRST 3
+#define FDS_MOST 16
+#define FDS_ASIDE 64 /* where they wait while those below are given away */
+
+void fnd_argv_add(struct fnd_argv *a, const char *fmt, ...)
+{
+	size_t room = sizeof(a->text) - a->used;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(a->text + a->used, room, fmt, ap);
+	va_end(ap);
+	if (n < 0 || (size_t)n >= room || a->n == FND_ARGV_MAX - 1)
+		abort();
+	a->v[a->n++] = a->text + a->used;
+	a->used += (size_t)n + 1;
+}
+
+static void add_number(struct fnd_argv *a, const char *option, int64_t value)
+{
+	fnd_argv_add(a, "%s", option);
+	fnd_argv_add(a, "%lld", (long long)value);
+}
+
+static void add_text(struct fnd_argv *a, const char *option, const char *value)
+{
+	fnd_argv_add(a, "%s", option);
+	fnd_argv_add(a, "%s", value);
+}
+
+static void argue_spawnd(const struct fnd_child_about *about, struct fnd_argv *a)
+{
+	const struct fnd_config *c = about->cfg;
+
+	fnd_argv_add(a, "fn-spawnd");
+	add_text(a, "--state", c->state_dir);
+	add_text(a, "--instance", about->instance);
+	add_number(a, "--uid-base", c->uid_base);
+	add_number(a, "--prepared-least", c->prepared_least);
+	add_number(a, "--prepared-most", c->prepared_most);
+	add_number(a, "--prestarted-least", c->prestarted_least);
+	add_number(a, "--prestarted-most", c->prestarted_most);
+	add_number(a, "--socket-fd", FD_FIRST);
+	add_text(a, "--tmp", fn_tmp_way_name(c->tmp_way));
+	if (c->tmp_dir)
+		add_text(a, "--tmp-dir", c->tmp_dir);
+	add_number(a, "--tmp-disk-mb", c->tmp_disk_mb);
+	if (c->net != FN_NET_NAT)
+		return;
+	add_text(a, "--bridge", c->bridge);
+	add_text(a, "--subnet", c->subnet);
+	add_text(a, "--resolv-conf", c->resolv_conf);
+	add_text(a, "--allow-host", c->allow_host ? c->allow_host : "");
+	fnd_argv_add(a, "--connections");
+	fnd_argv_add(a, "%lld,%lld,%lld", (long long)c->connections_environment, (long long)c->connections_function, (long long)c->connections_total);
+	if (!fn_str_empty(c->uplink))
+		add_text(a, "--uplink", c->uplink);
+}
+
+/* The rest of its configuration is in the copy of the file. */
+static void argue_worker(const struct fnd_child_about *about, struct fnd_argv *a)
+{
+	const struct fnd_config *c = about->cfg;
+
+	fnd_argv_add(a, "fnd");
+	fnd_argv_add(a, "--worker");
+	fnd_argv_add(a, "%u:%u", (unsigned)about->uid, (unsigned)about->gid);
+	add_text(a, "--listen", c->listen);
+	add_text(a, "--state", c->state_dir);
+	add_text(a, "--images", c->images_dir);
+	if (c->file)
+		add_text(a, "--config", c->file);
+}
+
+static const char *const spawnd_places[] = {"fn-spawnd", "../libexec/fnd/fn-spawnd", NULL}; /* in a build tree, and where `make install` puts it */
+
+const struct fnd_child_kind fnd_child_kinds[FND_CHILDREN] = {
+	[FND_CHILD_SPAWND] = {.name = "fn-spawnd", .places = spawnd_places, .argue = argue_spawnd, .locks = true, .most_in_a_row = 5, .unfit = FN_SPAWND_UNFIT},
+	[FND_CHILD_WORKER] = {.name = "the worker", .argue = argue_worker, .unprivileged = true, .listens = true},
+};
+
+/* In the child. */
+static void become(const char *program, const struct fnd_argv *argv, const int *fds, size_t n_fds)
+{
+	int aside[FDS_MOST];
+	sigset_t told;
+
+	for (size_t i = 0; i < n_fds; i++) {
+		aside[i] = fds[i] < 0 ? -EBADF : fcntl(fds[i], F_DUPFD_CLOEXEC, FDS_ASIDE);
+		if (fds[i] >= 0 && aside[i] < 0)
+			_exit(127);
+	}
+	for (size_t i = 0; i < n_fds; i++) {
+		(void)close(FD_FIRST + (int)i);
+		if (aside[i] >= 0 && dup2(aside[i], FD_FIRST + (int)i) < 0)
+			_exit(127);
+	}
+	/* What a terminal sends to all of them is the supervisor's to act on; and nobody is told to end before it can do so in order. */
+	sigemptyset(&told);
+	sigaddset(&told, SIGTERM);
+	sigaddset(&told, SIGINT);
+	sigaddset(&told, SIGHUP);
+	sigprocmask(SIG_SETMASK, &told, NULL);
+	execv(program, (char *const *)argv->v);
+	fn_log_error("cannot start %s: %s", program, strerror(errno));
+	_exit(127);
+}
+
+int fnd_child_start(struct fnd_child *c, const struct fnd_child_about *about, const int *fds, size_t n_fds, struct fn_err *err)
+{
+	struct fnd_argv argv = {.n = 0};
+	char program[PATH_MAX] = "/proc/self/exe";
+	int r = c->kind->places ? fn_path_beside(c->kind->places, X_OK, program, sizeof(program)) : 0;
+	pid_t pid;
+
+	if (r < 0)
+		return fn_err_set(err, r, "start", "%s is neither beside fnd nor at %.120s", c->kind->name, program);
+	c->kind->argue(about, &argv);
+	pid = n_fds <= FDS_MOST ? fork() : -1;
+	if (pid < 0)
+		return fn_err_set(err, errno, "start", "%s", c->kind->name);
+	if (pid == 0)
+		become(program, &argv, fds, n_fds);
+	c->pid = pid;
+	c->started_us = fn_clock_mono_us();
+	c->unclean = false;
+	return 0;
+}

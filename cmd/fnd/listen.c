@@ -1,0 +1,55 @@
+/* listen.c - see listen.h. */
+#include "listen.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/str.h"
+
+#define BIND_WAIT_S 2
+#define BACKLOG 1024
+
+/* Tells which port was chosen. */
+static void name_port(struct fnd_config *cfg, int fd)
+{
+	struct sockaddr_storage addr;
+	socklen_t len = sizeof(addr);
+	char *text;
+	int port;
+
+	if (!fn_str_ends(cfg->listen, ":0") || getsockname(fd, (struct sockaddr *)&addr, &len) < 0)
+		return;
+	port = ntohs(addr.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&addr)->sin6_port : ((struct sockaddr_in *)&addr)->sin_port);
+	if (asprintf(&text, "%.*s:%d", (int)(strlen(cfg->listen) - 2), cfg->listen, port) > 0) {
+		free(cfg->listen);
+		cfg->listen = text;
+	}
+}
+
+int fnd_listen_api(struct fnd_config *cfg, struct fn_err *err)
+{
+	struct sockaddr_storage addr;
+	fn_auto_fd int fd = -EBADF;
+	socklen_t len;
+	bool loopback;
+	int one = 1, r = fnd_config_address(cfg, &addr, &len, &loopback, err);
+
+	if (r < 0)
+		return r;
+	fd = socket(addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return fn_err_set(err, errno, "listen", "socket");
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	/* the worker of a supervisor that was killed a moment ago may not have let go of it yet */
+	for (int i = 0; (r = bind(fd, (struct sockaddr *)&addr, len)) < 0 && errno == EADDRINUSE && i < BIND_WAIT_S * 20; i++)
+		usleep(50000);
+	if (r < 0 || listen(fd, BACKLOG) < 0)
+		return fn_err_set(err, errno, "listen", "%.100s", cfg->listen);
+	name_port(cfg, fd);
+	return fn_take_fd(&fd);
+}

@@ -1,0 +1,75 @@
+/* state.c - see state.h. */
+#include "state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "image/digest.h"
+
+#define LOCK_WAIT_S 20
+
+static int make_dir(const char *state, const char *name, mode_t mode, uid_t uid, gid_t gid, struct fn_err *err)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s%s%s", state, *name ? "/" : "", name);
+	if (mkdir(path, mode) < 0 && errno != EEXIST)
+		return fn_err_set(err, errno, "state directory", "%.160s", path);
+	if (chown(path, uid, gid) < 0 || chmod(path, mode) < 0)
+		return fn_err_set(err, errno, "state directory", "%.160s", path);
+	return 0;
+}
+
+int fnd_state_prepare(char **dir, uid_t uid, gid_t gid, char instance[32], struct fn_err *err)
+{
+	const struct {
+		const char *name;
+		mode_t mode;
+		bool root;
+	} folders[] = {{"", 0711, true}, {"roots", 0711, true}, {"images", 0755, false}, {"db", 0700, false}, {"blobs", 0700, false}, {"logs", 0750, false}};
+	char real[PATH_MAX], sha[FN_SHA256_HEX];
+	int r = fn_mkdir_p(*dir, 0755);
+
+	if (r < 0 || !realpath(*dir, real))
+		return fn_err_set(err, r < 0 ? -r : errno, "state directory", "%.160s", *dir);
+	free(*dir);
+	*dir = strdup(real);
+	if (!*dir)
+		return fn_err_set(err, ENOMEM, "state directory", NULL);
+	fn_sha256_hex(real, strlen(real), sha);
+	snprintf(instance, 32, "fnd-%.12s", sha);
+	for (size_t i = 0; r == 0 && i < sizeof(folders) / sizeof(folders[0]); i++)
+		r = make_dir(real, folders[i].name, folders[i].mode, folders[i].root ? 0 : uid, folders[i].root ? 0 : gid, err);
+	return r;
+}
+
+int fnd_state_lock(const char *dir, struct fn_err *err)
+{
+	fn_auto_fd int fd = -EBADF;
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/lock", dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return fn_err_set(err, errno, "lock", "%.160s", path);
+	for (int i = 0; i < LOCK_WAIT_S * 20; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return fn_take_fd(&fd);
+		if (errno != EWOULDBLOCK)
+			return fn_err_set(err, errno, "lock", "%.160s", path);
+		if (i == 10)
+			fn_log_info("waiting for an earlier fnd to leave %s", dir);
+		usleep(50000);
+	}
+	return fn_err_set(err, EBUSY, "lock", "another fnd uses %.140s", dir);
+}

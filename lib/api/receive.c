@@ -1,0 +1,170 @@
+/* receive.c - see receive.h. */
+#include "api/receive.h"
+
+#include <errno.h>
+#include <nettle/sha2.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/origin.h"
+#include "base/cleanup.h"
+#include "base/str.h"
+#include "image/digest.h"
+#include "model/limits.h"
+
+#define SHORT 65536u /* is hashed at once */
+
+/* What a request has with it while its body comes, and until its reply. */
+struct receiving {
+	struct fn_api *api;
+	struct fn_http_req *req;
+	struct fn_package *package;
+	void (*go_on)(void *arg, struct fn_http_req *req);
+	struct sha256_ctx sha; /* of a body that is kept */
+	bool worked_through;
+};
+
+static struct receiving *of(const struct fn_http_req *req) { return fn_http_req_user(req); }
+
+static void release(void *user)
+{
+	struct receiving *r = user;
+
+	fn_package_free(r->package);
+	free(r);
+}
+
+/* Is there something that its head alone says against it? It is told when it is answered. */
+static bool refused(struct fn_api *api, struct fn_http_req *req)
+{
+	const struct fn_api_config *cfg = &api->cfg;
+	fn_auto_buf struct fn_buf why = {0};
+
+	if (cfg->n_credentials == 0)
+		return fn_origin_fault(req, cfg->hosts, cfg->n_hosts) != NULL;
+	return fn_sigv4_before(cfg, req, &why) != NULL;
+}
+
+static void on_drained(void *arg)
+{
+	struct receiving *r = arg;
+
+	fn_http_req_resume(r->req);
+}
+
+static bool begin_package(struct receiving *r, const char *const path[2])
+{
+	const struct fn_package_spec spec = {.path = {path[0], path[1]}, .max = FN_LIMIT_ZIP_BYTES, .body_digest = r->api->cfg.n_credentials > 0,
+					     .drained = on_drained, .arg = r};
+
+	return fn_package_new(r->api->cfg.packages, &spec, &r->package) == 0;
+}
+
+size_t fn_receive_begin(struct fn_api *api, struct fn_http_req *req, size_t max, const char *const package[2])
+{
+	bool here = fn_http_req_body_here(req);
+	struct receiving *r;
+
+	if (!here && refused(api, req)) {
+		fn_http_req_take(req, FN_H1_NOTHING);
+		return max;
+	}
+	if (!package && (api->cfg.n_credentials == 0 || here || fn_http_req_body_left(req) <= SHORT))
+		return max;
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return 0;
+	r->api = api;
+	r->req = req;
+	sha256_init(&r->sha);
+	if (package && !begin_package(r, package)) {
+		free(r);
+		return 0;
+	}
+	fn_http_req_set_user(req, r, release);
+	fn_http_req_take(req, package ? FN_H1_PIECES : FN_H1_BOTH);
+	return max;
+}
+
+void fn_receive_piece(void *arg, struct fn_http_req *req, const char *data, size_t len)
+{
+	struct receiving *r = of(req);
+
+	(void)arg;
+	if (!r->package)
+		sha256_update(&r->sha, len, (const uint8_t *)data);
+	else if (fn_package_add(r->package, data, len))
+		fn_http_req_pause(req);
+}
+
+void fn_receive_cut(void *arg, struct fn_http_req *req)
+{
+	(void)arg;
+	(void)req; /* what it has with it goes with it: release() */
+}
+
+static void on_worked_through(void *arg)
+{
+	struct receiving *r = arg;
+
+	r->worked_through = true;
+	r->go_on(r->api, r->req);
+}
+
+bool fn_receive_waits(struct fn_api *api, struct fn_http_req *req, void (*go_on)(void *arg, struct fn_http_req *req))
+{
+	struct receiving *r = of(req);
+
+	(void)api;
+	if (!r || !r->package || r->worked_through || fn_http_req_unread(req) || fn_http_req_too_large(req))
+		return false;
+	r->go_on = go_on;
+	fn_package_end(r->package, on_worked_through, r);
+	return true;
+}
+
+struct fn_package *fn_receive_package(const struct fn_http_req *req) { return of(req) ? of(req)->package : NULL; }
+
+void fn_receive_body(const struct fn_http_req *req, const char **ret_data, size_t *ret_len)
+{
+	const struct fn_package *p = fn_receive_package(req);
+
+	if (!p) {
+		fn_http_req_body(req, ret_data, ret_len);
+		return;
+	}
+	*ret_data = fn_package_result(p)->rest;
+	*ret_len = fn_package_result(p)->rest_len;
+}
+
+void fn_receive_sha256(const struct fn_http_req *req, char out[65])
+{
+	struct receiving *r = of(req);
+	const char *body;
+	uint8_t d[32];
+	size_t len;
+
+	if (r && r->package) {
+		memcpy(out, fn_package_result(r->package)->body_sha256, 65);
+	} else if (r) {
+		sha256_digest(&r->sha, sizeof(d), d);
+		fn_hex_encode(d, sizeof(d), out);
+	} else {
+		fn_http_req_body(req, &body, &len);
+		fn_sha256_hex(body, len, out);
+	}
+}
+
+bool fn_receive_taken(struct fn_call *call)
+{
+	const struct fn_package *p = fn_receive_package(call->req);
+	const struct fn_package_result *r = p ? fn_package_result(p) : NULL;
+
+	if (!r || r->error == 0)
+		return true;
+	if (r->error == -E2BIG)
+		fn_reply_error(call, &FN_E_ENTITY_TOO_LARGE, "Request must be smaller than %u bytes beside its package", FN_PACKAGE_REST_MAX);
+	else
+		fn_reply_error(call, &FN_E_SERVICE, "%s: %s", r->what, strerror(-r->error));
+	return false;
+}

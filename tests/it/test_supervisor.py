@@ -1,0 +1,310 @@
+"""The supervisor and its children: kill -9 of each, of both, in a row; a reload by SIGHUP; what the service manager and a terminal see of it."""
+import contextlib, json, os, re, signal, socket, sqlite3, subprocess, threading, time
+from harness import *
+
+
+class Supervised(unittest.TestCase):
+    def daemon(self, config=None, **kw):
+        shared()
+        d = Daemon(config, **kw)
+        d.killed = True  # its exit status is this test's business
+        self.addCleanup(d.remove)
+        return d.start()
+
+    def ends_clean(self, d):
+        self.assertEqual(d.stop(), 0, d.log()[-3000:])
+        wait_until(lambda: f"nothing is left: {d.leftovers()}", lambda: not d.leftovers())
+
+    def pid(self, d, kind):
+        """The one that runs, as soon as one does."""
+        found = []
+        def there():
+            found[:] = d.pids()[kind]
+            return len(found) == 1
+        wait_until(f"there is a {kind}", there)
+        return found[0]
+
+    def kill(self, d, *kinds):
+        for pid in [self.pid(d, k) for k in kinds]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def alive(self, d):
+        self.assertIsNone(d.process.poll(), d.log()[-4000:])
+
+
+class Deaths(Supervised):
+    def test_of_the_worker(self):
+        """Its environments end, fn-spawnd is another, who connects meanwhile waits, and what was acknowledged is there."""
+        d = self.daemon()
+        d.create("f", Timeout=60)
+        d.settled("f")
+        self.assertEqual([d.do("f", "counter")["served"] for _ in range(2)], [1, 2])
+        spawnd, old = d.pids()["spawnd"][0], set(d.pids()["sandbox"])
+        self.assertTrue(old)
+        lost = []
+        def hang():
+            try:
+                lost.append(d.invoke("f", {"do": "hang"}))
+            except (OSError, http.client.HTTPException) as e:
+                lost.append(e)
+        t = threading.Thread(target=hang)
+        t.start()
+        d.under_way("f")
+        self.kill(d, "worker")
+        with socket.create_connection(("127.0.0.1", d.port), 10) as s:  # at once: it is not refused, and has its answer
+            s.settimeout(PATIENCE)
+            s.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+            self.assertTrue(s.recv(100).startswith(b"HTTP/1.1 200"))
+        t.join()
+        self.assertIsInstance(lost[0], (OSError, http.client.HTTPException))  # nobody says that it had succeeded
+        self.assertEqual(d.do("f", "counter")["served"], 1, "another environment")
+        self.alive(d)
+        self.assertNotEqual(self.pid(d, "spawnd"), spawnd)
+        self.assertFalse(old & set(d.pids()["sandbox"]))
+        for pid in old:
+            self.assertFalse(os.path.exists(f"/proc/{pid}/exe"))
+        self.assertEqual(len({os.path.basename(g) for g in d.groups()}), 1)
+        self.assertIn("the worker was ended by signal 9 (Killed); starting it again", d.log())
+        self.ends_clean(d)
+
+    def test_of_both(self):
+        d = self.daemon()
+        d.create("f")
+        d.settled("f")
+        for _ in range(3):
+            self.assertEqual(d.do("f", "counter")["served"], 1)
+            self.kill(d, "worker", "spawnd")
+            wait_until("it is back", lambda: d.request("GET", "/healthz").status == 200)
+        self.assertEqual(d.do("f", "counter")["served"], 1)
+        self.alive(d)
+        self.ends_clean(d)
+
+    def test_of_fn_spawnd_that_is_just_leaving(self):
+        """It is stopped, so that it does not see that its worker has gone; it is told, and killed, and the next one cleans up."""
+        d = self.daemon()
+        d.create("f")
+        d.do("f", "echo")
+        spawnd = self.pid(d, "spawnd")
+        os.kill(spawnd, signal.SIGSTOP)
+        self.kill(d, "worker")
+        self.assertEqual(d.request("GET", "/2015-03-31/functions/f/configuration").json["FunctionName"], "f")  # the API does not wait for it
+        self.assertEqual(d.invoke("f", {"a": 1}).json, {"a": 1})
+        self.assertIn("fn-spawnd does not end; killing it", d.log())
+        self.assertNotEqual(self.pid(d, "spawnd"), spawnd)
+        self.ends_clean(d)
+
+    def test_a_client_that_tries_again_loses_nothing_that_was_acknowledged(self):
+        d = self.daemon()
+        made, refused, over = [], [], threading.Event()
+        def client(n):
+            i = 0
+            while not over.is_set():
+                name = f"c{n}-{i}"
+                try:
+                    r = d.create(name, expect=None)
+                except ConnectionRefusedError as e:
+                    refused.append(e)
+                    return
+                except (OSError, http.client.HTTPException):
+                    continue  # whether it was made is not known: it is tried again
+                if r.status in (201, 409):
+                    made.append(name)
+                    i += 1
+        threads = [threading.Thread(target=client, args=(n,)) for n in range(3)]
+        [t.start() for t in threads]
+        try:
+            for i in range(8):
+                n = len(made)
+                wait_until("functions are made", lambda: len(made) > n + 5 or refused)
+                self.kill(d, *(("worker",), ("spawnd",), ("worker", "spawnd"))[i % 3])
+        finally:
+            over.set()
+            [t.join() for t in threads]
+        self.assertEqual(refused, [])
+        self.alive(d)
+        for name in made:
+            self.assertEqual(d.request("GET", f"/2015-03-31/functions/{name}/configuration").status, 200, name)
+        for name in made[-1], made[0]:
+            d.settled(name)
+            self.assertEqual(d.invoke(name, {"a": 1}).json, {"a": 1})
+        for name in made:
+            d.delete(name)
+        self.ends_clean(d)
+        left = [p for p in glob.glob(os.path.join(d.state, "blobs/*")) + glob.glob(os.path.join(d.state, "roots/*")) if "/img-" not in p]
+        d.start()
+        wait_until(lambda: f"what nobody has any more goes: {left}", lambda: not [p for p in left if os.path.exists(p)])
+
+    def test_in_a_row(self):
+        """The first times at once, then later and later; a line says so. The API is there again afterwards."""
+        d = self.daemon()
+        def paused():
+            self.kill(d, "worker")
+            return re.search(r"the worker was ended by signal 9 \(Killed\); starting it again in 0\.\d\d s, for it has ended \d+ times in a row soon after its start", d.log())
+        wait_until("one is started later", paused)
+        self.alive(d)
+        wait_until("it is back", lambda: d.request("GET", "/healthz").status == 200)
+        self.ends_clean(d)
+
+    def test_one_that_cannot_start_any_more_is_tried_again_until_it_can(self):
+        d = self.daemon()
+        d.create("f")
+        d.settled("f")
+        path = os.path.join(d.state, "db/fnd.db")
+        def version(n):
+            with contextlib.closing(sqlite3.connect(path)) as db:
+                old = db.execute("PRAGMA user_version").fetchone()[0]
+                db.execute(f"PRAGMA user_version={n}")
+                db.commit()
+                return old
+        old = version(999)
+        self.kill(d, "worker")
+        wait_until("it is tried again", lambda: d.log().count("the worker exited with status 1; starting it again") >= 3)
+        self.alive(d)
+        version(old)
+        self.assertEqual(d.invoke("f", {"a": 1}).json, {"a": 1})
+        self.ends_clean(d)
+
+
+class Reload(Supervised):
+    def hang_up(self, d, says, n=1):
+        d.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: f"it says {says}: {d.log()[-2000:]}", lambda: d.log().count(says) >= n)
+
+    def limit(self, d):
+        return d.request("GET", "/2016-08-19/account-settings").json["AccountLimit"]["ConcurrentExecutions"]
+
+    def test_what_runs_is_answered_and_the_next_worker_has_the_new_configuration(self):
+        d = self.daemon({"account_concurrency": 100})
+        d.create("slow", Timeout=60)
+        d.do("slow", "echo")
+        self.assertEqual(self.limit(d), 100)
+        out, refused, over = [], [], threading.Event()
+        t = threading.Thread(target=lambda: out.append(d.invoke("slow", {"do": "sleep", "ms": 2000})))
+        t.start()
+        d.under_way("slow")
+        def knock():
+            while not over.is_set():
+                try:
+                    d.request("GET", "/healthz")
+                except ConnectionRefusedError as e:
+                    refused.append(e)
+                except (OSError, http.client.HTTPException):
+                    pass  # one whose worker has just ended
+        k = threading.Thread(target=knock)
+        k.start()
+        worker = self.pid(d, "worker")
+        d.set_config({"account_concurrency": 50})
+        self.hang_up(d, "the configuration has been read again")
+        wait_until("another worker serves", lambda: self.limit(d) == 50)
+        over.set()
+        t.join()
+        k.join()
+        self.assertEqual((out[0].status, out[0].json, refused), (200, {"slept": 2000}, []))
+        self.assertNotEqual(self.pid(d, "worker"), worker)
+        self.assertEqual(d.invoke("slow", {"a": 1}).json, {"a": 1})
+        self.kill(d, "worker")  # it is the new one that holds from now on
+        self.assertEqual(self.limit(d), 50)
+        self.ends_clean(d)
+
+    def test_a_configuration_with_a_fault_is_refused_and_the_old_one_holds(self):
+        d = self.daemon({"account_concurrency": 100})
+        worker = self.pid(d, "worker")
+        for config, words in ({"account_concurrency": 0}, '"account_concurrency" must be'), ({"acount": 1}, "is no key fnd knows"):
+            d.set_config(config)
+            self.hang_up(d, words)
+        with open(d.config_path, "w") as f:
+            f.write("{")
+        self.hang_up(d, "line 1")
+        self.assertEqual(d.log().count("the configuration stays as it was: "), 3)
+        self.assertEqual((self.limit(d), self.pid(d, "worker")), (100, worker))
+        self.kill(d, "worker")  # the file is broken still; the copy of the last good one is not
+        self.assertEqual(self.limit(d), 100)
+        self.ends_clean(d)
+
+    def test_another_address(self):
+        d = self.daemon()
+        old, new = d.port, free_port()
+        d.stop()
+        def address(port):
+            d.set_config({"listen": f"127.0.0.1:{port}"})
+        address(old)
+        with open(d.log_path, "ab") as log:  # without --listen, which would win
+            d.process = subprocess.Popen([os.path.join(BUILD, "fnd"), "--state", d.state, "--config", d.config_path, "--images", d.images], stdout=log, stderr=log, env=d.env, start_new_session=True)
+        wait_until("it is ready", d.is_ready)
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            s.listen(1)
+            address(s.getsockname()[1])
+            self.hang_up(d, "EADDRINUSE")
+            self.assertEqual(d.request("GET", "/healthz").status, 200)
+        address(new)
+        self.hang_up(d, "the configuration has been read again")
+        d.port = new
+        wait_until("it serves there", d.is_ready)
+        d.port = old
+        with self.assertRaises(ConnectionRefusedError):
+            d.request("GET", "/healthz")
+        d.port = new
+        self.ends_clean(d)
+
+    def test_again_and_again(self):
+        d = self.daemon({"account_concurrency": 100})
+        for n in range(101, 111):
+            d.set_config({"account_concurrency": n})
+            d.process.send_signal(signal.SIGHUP)
+            time.sleep(0.02 * (n % 3))
+        wait_until("the last one holds", lambda: self.limit(d) == 110)
+        self.alive(d)
+        self.ends_clean(d)
+
+
+class Signals(Supervised):
+    def test_a_terminal_s_interrupt_drains(self):
+        """It goes to every process of the group; the supervisor acts on it, once."""
+        d = self.daemon()
+        d.create("slow", Timeout=20)
+        d.do("slow", "echo")
+        out = []
+        t = threading.Thread(target=lambda: out.append(d.invoke("slow", {"do": "sleep", "ms": 1500})))
+        t.start()
+        d.under_way("slow")
+        os.killpg(d.process.pid, signal.SIGINT)
+        t.join()
+        self.assertEqual((out[0].status, out[0].json), (200, {"slept": 1500}))
+        self.assertEqual(d.process.wait(100 * SLOW), 0)
+        wait_until("nothing is left", lambda: not d.leftovers())
+
+    def test_an_end_while_the_worker_is_not_there(self):
+        d = self.daemon()
+        d.create("f")
+        d.do("f", "echo")
+        for _ in range(30):
+            self.kill(d, "worker")
+            if "in a row" in d.log():
+                break
+        self.assertEqual(d.stop(), 0, d.log()[-2000:])
+        wait_until("nothing is left", lambda: not d.leftovers())
+
+    def test_the_service_manager_is_told(self):
+        path = f"/tmp/fnd-notify-{os.getpid()}"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            s.bind(path)
+            self.addCleanup(os.unlink, path)
+            s.settimeout(PATIENCE)
+            d = self.daemon(env={"NOTIFY_SOCKET": path})
+            ready = f"READY=1\nSTATUS=serving on http://127.0.0.1:{d.port}"
+            self.assertEqual(s.recv(500).decode(), ready)
+            self.kill(d, "worker")
+            self.assertEqual(s.recv(500), b"STATUS=the worker was ended by signal 9 (Killed); starting it again")
+            self.assertEqual(s.recv(500).decode(), ready)
+            d.process.send_signal(signal.SIGHUP)
+            self.assertRegex(s.recv(500).decode(), r"^RELOADING=1\nMONOTONIC_USEC=\d+\nSTATUS=reloading$")
+            self.assertEqual(s.recv(500).decode(), ready)
+            d.process.send_signal(signal.SIGTERM)
+            self.assertEqual(s.recv(500), b"STOPPING=1")
+            self.assertEqual(d.process.wait(100 * SLOW), 0)
+
+    def test_the_worker_is_not_for_others_to_start(self):
+        p = subprocess.run([os.path.join(BUILD, "fnd"), "--worker", "0:0", "--state", "/nonexistent"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+        self.assertEqual((p.returncode, p.stderr), (2, b"fnd: --worker is for fnd's own use\n"))
