@@ -66,6 +66,7 @@ static int parse(int argc, char **argv, struct options *o, struct fn_spawn_serve
 {
 	static const struct option options[] = {
 		{"state", required_argument, NULL, 's'},     {"instance", required_argument, NULL, 'i'},    {"uid-base", required_argument, NULL, 'u'},
+		{"uid-count", required_argument, NULL, 'U'},
 		{"socket-fd", required_argument, NULL, 'f'}, {"bridge", required_argument, NULL, 'b'},      {"subnet", required_argument, NULL, 'n'},
 		{"uplink", required_argument, NULL, 'l'},    {"resolv-conf", required_argument, NULL, 'r'}, {"prepared-least", required_argument, NULL, 'p'},
 		{"prepared-most", required_argument, NULL, 'm'},     {"prestarted-least", required_argument, NULL, 'L'},
@@ -83,6 +84,8 @@ static int parse(int argc, char **argv, struct options *o, struct fn_spawn_serve
 
 		if (c == 'u' && fn_str_to_i64(optarg, 65536, 4000000000, &v) == 0)
 			cfg->uid_base = (uint32_t)v;
+		else if (c == 'U' && fn_str_to_i64(optarg, 0, UINT32_MAX, &v) == 0)
+			cfg->uid_count = (uint32_t)v;
 		else if (c == 'f' && fn_str_to_i64(optarg, 0, 65535, &v) == 0)
 			cfg->sock = (int)v;
 		else if (c == 'p' && fn_str_to_i64(optarg, 0, 1000, &v) == 0)

@@ -57,6 +57,7 @@ static void argue_spawnd(const struct fnd_child_about *about, struct fnd_argv *a
 	add_text(a, "--state", c->state_dir);
 	add_text(a, "--instance", about->instance);
 	add_number(a, "--uid-base", c->uid_base);
+	add_number(a, "--uid-count", c->uid_count);
 	add_number(a, "--prepared-least", c->prepared_least);
 	add_number(a, "--prepared-most", c->prepared_most);
 	add_number(a, "--prestarted-least", c->prestarted_least);

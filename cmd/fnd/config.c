@@ -36,6 +36,7 @@ static const struct key {
 	{"runtimes", PATH, AT(runtimes), 0, 0},
 	{"images_dir", PATH, AT(images_dir), 0, 0},
 	{"uid_base", NUMBER, AT(uid_base), 65536, 4000000000},
+	{"uid_count", NUMBER, AT(uid_count), 0, 4294967295},
 	{"account_concurrency", NUMBER, AT(account_concurrency), 1, 100000},
 	{"body_budget_mb", NUMBER, AT(body_budget_mb), 8, 1048576},
 	{"upload_budget_mb", NUMBER, AT(upload_budget_mb), 80, 1048576},
@@ -72,6 +73,7 @@ static const struct key {
 	{"max_bytes", NUMBER, AT(log_max_bytes), 4096, INT64_MAX},
 	{"files", NUMBER, AT(log_files), 1, 1000},
 };
+#define UIDS_LEAST (2 * 65537) /* spawn/internal.h */
 #define N(a) (sizeof(a) / sizeof((a)[0]))
 
 static int set(char **member, const char *value)
@@ -433,6 +435,8 @@ static int finish(struct fnd_config *c, struct fn_err *err)
 	r = check_network(c, err);
 	if (r < 0)
 		return r;
+	if (c->uid_count && c->uid_count < UIDS_LEAST)
+		return fn_err_set(err, EINVAL, "configuration", "\"uid_count\" must be 0 or at least %d: the files' owners and one sandbox", UIDS_LEAST);
 	if (strlen(c->account_id) != 12 || strspn(c->account_id, "0123456789") != 12)
 		return fn_err_set(err, EINVAL, "configuration", "\"account_id\" must have 12 digits");
 	r = fnd_config_address(c, &addr, &len, &loopback, err);

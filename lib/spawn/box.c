@@ -516,13 +516,40 @@ static int box_build(struct fn_box *b, struct fn_err *err)
 	return r;
 }
 
+uint32_t fn_box_capacity(const struct fn_spawn_server *s)
+{
+	uint32_t uids = fn_slots_capacity(s->slots), addresses = s->cfg.nat ? fn_nat_capacity(s->cfg.nat) : uids;
+
+	return uids < addresses ? uids : addresses;
+}
+
+uint32_t fn_box_unused(const struct fn_spawn_server *s)
+{
+	uint32_t uids = fn_slots_capacity(s->slots) - fn_slots_used(s->slots), addresses = s->cfg.nat ? fn_nat_unused(s->cfg.nat) : uids;
+
+	return uids < addresses ? uids : addresses;
+}
+
+bool fn_box_expects(const struct fn_spawn_server *s, int lack)
+{
+	if (lack == EADDRNOTAVAIL)
+		return fn_nat_expects(s->cfg.nat);
+	fn_list_for_each(l, &s->boxes)
+		if (fn_list_entry(l, struct fn_box, link)->state == FN_BOX_ENDING)
+			return true;
+	return false;
+}
+
 struct fn_box *fn_box_new(struct fn_spawn_server *s, struct fn_stock *stock, struct fn_err *err)
 {
 	struct fn_box *b = calloc(1, sizeof(*b));
 	int r;
 
 	if (!b || fn_slots_take(s->slots, &b->slot) < 0) {
-		fn_err_set(err, b ? EAGAIN : ENOMEM, "start sandbox", b ? "no free uid range" : NULL);
+		if (b)
+			fn_err_set(err, EUSERS, "start sandbox", "all %u ranges of uids are in use; a larger \"uid_count\" has more", fn_slots_capacity(s->slots));
+		else
+			fn_err_set(err, ENOMEM, "start sandbox", NULL);
 		free(b);
 		fn_stock_box_none(stock);
 		return NULL;

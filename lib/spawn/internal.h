@@ -1,5 +1,5 @@
 /* internal.h - shared by the files of lib/spawn that run in fn-spawnd: server.c (messages), box.c (one sandbox's life), stock.c (those made
- * ahead), turns.c (who is started when many are asked for), parked.c (orders that wait for an address or a /tmp), handover.c (a sandbox's first
+ * ahead), turns.c (who is started when many are asked for), parked.c (orders that wait for an address, uids or a /tmp), handover.c (a sandbox's first
  * descriptors), reclaim.c (memory of those that idle), oom.c (those that have no more), files.c (how many files one has open). */
 #ifndef FN_SPAWN_INTERNAL_H
 #define FN_SPAWN_INTERNAL_H
@@ -79,7 +79,7 @@ struct fn_spawn_server {
 	uint64_t reclaims_timer;
 	struct fn_list stocks; /* the plain one first */
 	uint64_t stock_timer, stock_tick_us;
-	struct fn_list parked; /* orders that wait for an address or a /tmp */
+	struct fn_list parked; /* orders that wait for an address, a range of uids or a /tmp */
 	uint64_t parked_timer;
 	uint64_t quiet_until_us; /* nothing is made ahead before: a runtime initialises */
 	uint64_t hungry_since_us; /* something is to be made since then, and waits for that; 0 = nothing does */
@@ -102,7 +102,7 @@ void fn_spawn_reply_err(struct fn_spawn_server *s, uint64_t request, const struc
 struct fn_kept_order {
 	struct fn_list link; /* while it waits for its turn */
 	uint64_t until_us;    /* parked.c: then it is told what there is none of */
-	uint64_t tmp_bytes;   /* parked.c: it waits for a /tmp of that size; 0 = for an address */
+	uint64_t tmp_bytes;   /* parked.c: it waits for a /tmp of that size; 0 = for an address or uids */
 	struct fn_proto_header head;
 	size_t len;
 	char encoded[];
@@ -127,6 +127,11 @@ void fn_turns_order(struct fn_spawn_server *s, const struct fn_proto_header *hea
 void fn_turns_one_is_through(struct fn_spawn_server *s);
 
 /* box.c */
+/* Of what each sandbox has one of, a range of uids and with `nat` an address: how many there are, how many nobody has now; is one about to come back?
+ * lack: fn_box_new()'s error, EUSERS or EADDRNOTAVAIL. */
+uint32_t fn_box_capacity(const struct fn_spawn_server *s);
+uint32_t fn_box_unused(const struct fn_spawn_server *s);
+bool fn_box_expects(const struct fn_spawn_server *s, int lack);
 /* Clones a sandbox and sets its first half going; NULL on failure, with err. stock: it is made ahead for that one,
  * nobody waits for it; else NULL. */
 struct fn_box *fn_box_new(struct fn_spawn_server *s, struct fn_stock *stock, struct fn_err *err);

@@ -1,6 +1,6 @@
 /*
- * parked.c - orders that wait for an address: all were in use, and a sandbox made ahead was ended to give its own, or one that has ended is about
- * to. That takes a moment, in which nobody is told that there is none. And for a /tmp, when more were wanted than had been made.
+ * parked.c - orders that wait for an address or a range of uids: all were in use, and a sandbox made ahead was ended to give its own, or one that
+ * has ended is about to. That takes a moment, in which nobody is told that there is none. And for a /tmp, when more were wanted than had been made.
  */
 #include <stdlib.h>
 
@@ -12,7 +12,7 @@
 
 static bool is_there(struct fn_spawn_server *s, const struct fn_kept_order *p)
 {
-	return p->tmp_bytes ? fn_tmps_has(s->cfg.tmps, p->tmp_bytes) : fn_nat_unused(s->cfg.nat) > 0;
+	return p->tmp_bytes ? fn_tmps_has(s->cfg.tmps, p->tmp_bytes) : fn_box_unused(s) > 0;
 }
 
 static void on_timer(void *arg)

@@ -142,7 +142,7 @@ void fn_spawn_order(struct fn_spawn_server *s, const struct fn_proto_header *h, 
 		return;
 	fn_close(order.tmp_fd);
 	fn_tmps_give(s->cfg.tmps, order.tmp);
-	if (err.code == EADDRNOTAVAIL && (fn_stock_end_one(s) || fn_nat_expects(s->cfg.nat)) && fn_parked_add(s, h, data, len, 0))
+	if ((err.code == EADDRNOTAVAIL || err.code == EUSERS) && (fn_stock_end_one(s) || fn_box_expects(s, err.code)) && fn_parked_add(s, h, data, len, 0))
 		return;
 	fn_spawn_reply_err(s, h->request, &err);
 }
@@ -279,11 +279,12 @@ static void on_tmp_largest(void *arg, const struct fn_tmp *tmp, uint64_t bytes)
 	}
 }
 
-/* As many as there are ranges below the last uid: none may wrap around to the host's own. */
-static uint32_t n_slots(uint32_t uid_base)
+/* As many as there are ranges in those that are ours; the first is that of the files' owners. */
+static uint32_t n_slots(uint32_t uid_base, uint32_t uid_count)
 {
-	uint32_t n = (UINT32_MAX - uid_base) / FN_BOX_UIDS_APART;
+	uint32_t n, most = UINT32_MAX - uid_base; /* none may wrap around to the host's own */
 
+	n = (uid_count && uid_count < most ? uid_count : most) / FN_BOX_UIDS_APART;
 	return n - 1 < FN_BOX_SLOTS_MAX ? n - 1 : FN_BOX_SLOTS_MAX;
 }
 
@@ -314,7 +315,7 @@ int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_s
 	fn_list_init(&s->reclaims);
 	fn_list_init(&s->stocks);
 	fn_list_init(&s->parked);
-	if (fn_slots_new(n_slots(config->uid_base), &s->slots) < 0 || !(s->in = malloc(FN_PROTO_MAX)) || fn_map_new(&s->by_id) < 0)
+	if (fn_slots_new(n_slots(config->uid_base, config->uid_count), &s->slots) < 0 || !(s->in = malloc(FN_PROTO_MAX)) || fn_map_new(&s->by_id) < 0)
 		r = -ENOMEM;
 	if (r == 0)
 		r = fn_handover_open(&s->handover);

@@ -26,7 +26,7 @@ struct fn_spawn_server_config {
 	int host_ns_fd;           /* mount namespace in which fn-unpack is started */
 	const char *unpack_path;  /* of fn-unpack there */
 	const char *trees_dir;    /* where trees are unpacked: FN_ROOTFS_TREES, as rootfs uses it */
-	uint32_t uid_base;
+	uint32_t uid_base, uid_count; /* the host ids that are ours; 0 = as many as are of use */
 	struct fn_ns_title title; /* of this process; sandboxes show none of it */
 	struct fn_nat *nat;       /* NULL: sandboxes have loopback alone */
 	struct fn_tmps *tmps;     /* the environments' /tmp */

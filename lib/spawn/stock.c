@@ -76,9 +76,7 @@ static void failed(struct fn_spawn_server *s, struct fn_stock *k, const struct f
 
 static bool wanted(const struct fn_spawn_server *s, const struct fn_stock *k)
 {
-	const struct fn_nat *nat = s->cfg.nat;
-
-	if (nat && !fn_stock_may_take(fn_stock_count(s), fn_nat_unused(nat), fn_nat_capacity(nat)))
+	if (!fn_stock_may_take(fn_stock_count(s), fn_box_unused(s), fn_box_capacity(s)))
 		return false;
 	return !k->given_up && k->n_building < BUILDING_MAX && k->n_ready + k->n_building < target(k) && fn_loop_now_us(s->cfg.loop) >= k->retry_us;
 }

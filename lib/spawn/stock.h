@@ -37,7 +37,7 @@ struct fn_stock {
 double fn_stock_demand(double before, unsigned taken);
 /* How many should be ready: enough for a tick like the busiest lately. */
 unsigned fn_stock_target(double demand, unsigned taken_now, unsigned least, unsigned most);
-/* May one more take an address, with so many of all kinds having one? A quarter of them at most, and never the last that is unused. */
+/* May one more take an address and a range of uids, with so many of all kinds having one? A quarter of them at most, and never the last that is unused. */
 bool fn_stock_may_take(unsigned held, uint32_t unused, uint32_t capacity);
 
 #endif

@@ -230,3 +230,32 @@ def handler(event, context):
         pids = self.d.pids()["sandbox"]
         self.d.at_rest()
         self.assertEqual(self.d.do(f, "counter")["served"], 2)
+
+
+class Uids(unittest.TestCase):
+    """`uid_count`: no process and no file of a sandbox is outside; when all ranges are in use a start says so; what is made ahead leaves them to requests."""
+    BASE, EACH = 1500000000, 65537
+
+    def test_as_many_as_there_are_ranges(self):
+        shared()
+        d = Daemon({"uid_base": self.BASE, "uid_count": 5 * self.EACH, "user": "nobody-that-there-is", "prepared_least": 8, "prepared_most": 8}, state=tempfile.mkdtemp(prefix="fnd-test-", dir=os.environ.get("FND_TEST_DIR", "/var/tmp")))
+        d.own_state = True  # its own images too: their owner is another
+        self.addCleanup(d.remove)
+        d.start()
+        ahead = lambda: d.doctor()["Prepared"]["sandbox"]
+        wait_until("one is made ahead, a quarter of four", lambda: ahead() == 1)
+        for i in range(5):
+            d.create(f"f{i}")
+        seen = set()
+        for i in range(4):
+            d.do(f"f{i}", "echo")
+            seen |= {uid_of(p) for p in d.pids()["sandbox"]} - {0}
+        self.assertEqual(ahead(), 0)
+        self.assertTrue(all(self.BASE + self.EACH <= uid < self.BASE + 5 * self.EACH for uid in seen), seen)
+        self.assertEqual(len({(uid - self.BASE) // self.EACH for uid in seen}), 4, seen)
+        r = d.invoke("f4", {"a": 1})
+        self.assertEqual((r.status, r.error_type), (500, "ServiceException"), r)
+        self.assertIn('all 4 ranges of uids are in use; a larger "uid_count" has more', r.json["Message"])
+        d.delete("f0")  # its sandbox ends: who comes at once waits for that
+        self.assertEqual(d.invoke("f4", {"a": 1}).json, {"a": 1})
+        self.assertEqual({os.stat(t).st_uid for t in glob.glob(os.path.join(d.state, "roots/code-*"))}, {self.BASE})

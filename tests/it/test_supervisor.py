@@ -25,9 +25,11 @@ class Supervised(unittest.TestCase):
         return found[0]
 
     def kill(self, d, *kinds):
-        for pid in [self.pid(d, k) for k in kinds]:
+        pids = [self.pid(d, k) for k in kinds]
+        for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        wait_until("they have been missed", lambda: not any(os.path.exists(f"/proc/{p}") for p in pids))
 
     def alive(self, d):
         self.assertIsNone(d.process.poll(), d.log()[-4000:])
