@@ -42,6 +42,10 @@ RUN ?= make quickstart
 check-bare:
 	@scripts/bare.sh $(SUITE) $(RUN) </dev/null
 
+# Each process is killed N times while functions come, change and go; what is on the disk must be what is written down. N=100.
+check-crash: all fixtures images
+	@FND_CRASHES=$(or $(N),100) tests/run --build $(B) test_disk.Crashes
+
 # Unmodified software from PyPI, npm, crates, Go and Maven in functions of its own; N="numpy sharp": some of it.
 check-packages: all
 	@$(MAKE) --no-print-directory B=$(B) images IMAGES="$(IMAGES)"
@@ -65,6 +69,7 @@ help:
 	@echo "make images [IMAGES=...]   base images into build/images; make quickstart-images: only what quickstart needs"
 	@echo "make images-lock           the newest Debian packages, into each packages.lock"
 	@echo "make bench                 the benchmark: build/bench.json and a table; BENCH=create,warm parts of it; BENCH=profile"
+	@echo "make check-crash [N=100]   each process killed so often while functions come and go: rows, trees and packages must agree"
 	@echo "make check-packages        some forty packages from the registries, each at work in a function; N=numpy one of them"
 	@echo "make soak [MINUTES=30]     clients that do everything while processes are killed; nothing may be wrong or left"
 	@echo "make sim                   the keep-alive policies on days of generated arrivals: a table"
@@ -75,4 +80,4 @@ help:
 	@echo "make install / uninstall   into DESTDIR and PREFIX; make images first"
 	@echo "make deps / clean          Debian packages that are missing / remove the build directory"
 
-.PHONY: check tests check-packages soak deps-quiet unit it check-vm check-bare quickstart help fixtures
+.PHONY: check tests check-crash check-packages soak deps-quiet unit it check-vm check-bare quickstart help fixtures

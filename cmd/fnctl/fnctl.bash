@@ -15,7 +15,7 @@ _fnctl_runtimes()
 _fnctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' i function
-	local commands='create update deploy list get delete publish versions alias concurrency invoke logs doctor images'
+	local commands='create update deploy list get delete publish versions alias concurrency invoke logs disk doctor images'
 	local global='--endpoint --region --output --help' options='' words=() _fnctl_where=()
 
 	COMPREPLY=()
@@ -89,6 +89,7 @@ _fnctl()
 		fi
 		;;
 	logs) options='--follow --tail' ;;
+	disk) options=--check ;;
 	images) ((${#words[@]} == 0)) && options=rescan ;;
 	esac
 	if [[ $cur != -* ]]; then

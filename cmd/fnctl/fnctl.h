@@ -105,6 +105,7 @@ int cmd_alias(int argc, char **argv);
 int cmd_concurrency(int argc, char **argv);
 int cmd_invoke(int argc, char **argv);
 int cmd_logs(int argc, char **argv);
+int cmd_disk(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_images(int argc, char **argv);
 

@@ -1,4 +1,4 @@
-/* host.c - doctor and images. */
+/* host.c - doctor, images and disk. */
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -82,6 +82,66 @@ int cmd_images(int argc, char **argv)
 			json_object_set_new(e, "MB", json_integer(json_integer_value(json_object_get(e, "Size")) >> 20));
 		print_table(list, columns, sizeof(columns) / sizeof(columns[0]));
 	}
+	reply_free(&r);
+	return rc;
+}
+
+static void size_text(json_t *row, const char *from, const char *to)
+{
+	long long bytes = json_integer_value(json_object_get(row, from));
+	char out[32];
+
+	snprintf(out, sizeof(out), "%8.1f", (double)bytes / (1 << 20));
+	json_object_set_new(row, to, json_string(out));
+}
+
+static void print_disk(json_t *o)
+{
+	static const struct column columns[] = {{"      MB", "MB"}, {"KIND", "Kind"}, {"STATE", "State"}, {"FOR", "Owners"}, {"NAME", "Name"}};
+	json_t *items = json_object_get(o, "Items"), *row;
+	long long bytes = json_integer_value(json_object_get(o, "Bytes")), budget = json_integer_value(json_object_get(o, "BudgetBytes"));
+	size_t i;
+
+	json_array_foreach(items, i, row)
+		size_text(row, "Bytes", "MB");
+	print_table(items, columns, sizeof(columns) / sizeof(columns[0]));
+	printf("\n%.1f MB in all", (double)bytes / (1 << 20));
+	if (budget)
+		printf(" of disk_budget_mb %lld", budget >> 20);
+	putchar('\n');
+}
+
+int cmd_disk(int argc, char **argv)
+{
+	static const struct option options[] = {{"check", no_argument, NULL, 'k'}, GLOBAL_OPTIONS};
+	json_t *faults, *fault;
+	bool check = false;
+	struct reply r;
+	size_t i;
+	int c, rc;
+
+	while ((c = getopt_long(argc, argv, ":h", options, NULL)) >= 0) {
+		if (c == 'k')
+			check = true;
+		else if ((rc = other_option(argv, c)) != EX_FINE)
+			return rc;
+	}
+	if (optind < argc)
+		return usage_error(argv[0], "takes no arguments");
+	rc = request(&r, "disk", "GET", check ? "/_fnd/disk?check=1" : "/_fnd/disk", NULL, NULL, 0, 600);
+	faults = json_object_get(r.json, "Faults");
+	if (rc == EX_FINE && G.json) {
+		print_json(r.json);
+	} else if (rc == EX_FINE && !check) {
+		print_disk(r.json);
+	} else if (rc == EX_FINE) {
+		json_array_foreach(faults, i, fault)
+			printf("%s %s\n", text(fault, "Name"), text(fault, "What"));
+		printf("%zu things on the disk, %zu that do not agree with the registry\n", json_array_size(json_object_get(r.json, "Items")),
+		       json_array_size(faults));
+	}
+	if (rc == EX_FINE && json_array_size(faults) > 0)
+		rc = EX_FUNCTION;
 	reply_free(&r);
 	return rc;
 }

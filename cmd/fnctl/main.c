@@ -64,6 +64,8 @@ static const struct command {
 	{"logs", cmd_logs, "NAME [-f] [--tail LINES]", "what it printed",
 	 "  -f, --follow        go on as more is printed, until interrupted\n"
 	 "  --tail LINES        only the last LINES lines of what there is\n"},
+	{"disk", cmd_disk, "[--check]", "what holds space on fnd's disk, and for whom",
+	 "  --check             compare what is written down with what is there; exit status 1 if they differ\n"},
 	{"doctor", cmd_doctor, "", "is this host fit to run functions?", ""},
 	{"images", cmd_images, "[rescan]", "base images and their runtimes; rescan installs new ones", ""},
 };

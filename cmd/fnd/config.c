@@ -42,6 +42,7 @@ static const struct key {
 	{"upload_budget_mb", NUMBER, AT(upload_budget_mb), 80, 1048576},
 	{"peer_percent", NUMBER, AT(peer_percent), 1, 100},
 	{"memory_budget_mb", NUMBER, AT(memory_budget_mb), 0, INT32_MAX},
+	{"disk_budget_mb", NUMBER, AT(disk_budget_mb), 0, INT32_MAX},
 	{"idle_timeout_s", NUMBER, AT(idle_timeout_s), 0, 2592000},
 	{"prepared_least", NUMBER, AT(prepared_least), 0, 1000},
 	{"prepared_most", NUMBER, AT(prepared_most), 0, 1000},

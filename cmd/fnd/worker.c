@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/str.h"
 #include "fnd.h"
 #include "invoke/invoker.h"
 #include "invoke/provision.h"
@@ -46,6 +47,7 @@ struct worker {
 	struct fn_scaler *scaler;
 	struct fn_snapshots *snapshots;
 	struct fn_images *images;
+	struct fn_disk *disk;
 	struct fn_api *api;
 	char network_from[160];
 	int listen_fd;
@@ -210,7 +212,11 @@ static int make_data_plane(struct worker *w, int spawnd_fd, struct fn_err *err)
 	if (r < 0)
 		return r;
 	fn_pool_set_spawn(w->pool, w->spawn);
-	r = fn_snapshots_new(&(struct fn_snapshots_config){w->loop, w->store, w->pool, w->spawn}, &w->snapshots);
+	r = fn_jobs_new(w->loop, JOB_THREADS, &w->jobs);
+	if (r == 0)
+		r = fn_disk_new(&(struct fn_disk_config){w->jobs, w->store, w->spawn, c->state_dir, (uint64_t)c->disk_budget_mb << 20}, &w->disk);
+	if (r == 0)
+		r = fn_snapshots_new(&(struct fn_snapshots_config){w->loop, w->store, w->pool, w->disk}, &w->snapshots);
 	if (r < 0)
 		return fn_err_set(err, r, "snapshots", NULL);
 	r = fn_invoker_new(w->pool, (unsigned)c->account_concurrency, &w->invoker);
@@ -230,10 +236,8 @@ static int make_bodies(const struct fnd_config *c, int64_t budget_mb, struct fn_
 static int make_intake(struct worker *w, struct fn_err *err)
 {
 	const struct fnd_config *c = w->cfg;
-	int r = fn_jobs_new(w->loop, JOB_THREADS, &w->jobs);
+	int r = fn_packages_new(w->jobs, c->state_dir, &w->packages);
 
-	if (r == 0)
-		r = fn_packages_new(w->jobs, c->state_dir, &w->packages);
 	if (r == 0)
 		r = make_bodies(c, c->body_budget_mb, &w->kept);
 	if (r == 0)
@@ -251,7 +255,7 @@ static int make_control_plane(struct worker *w, struct fn_err *err)
 		.store = w->store, .runtimes = w->runtimes, .invoker = w->invoker, .logs = w->logs, .spawn = w->spawn,
 		.snapshots = w->snapshots,
 	};
-	int r = fn_images_new(c->state_dir, c->images_dir, w->runtimes, w->spawn, &w->images);
+	int r = fn_images_new(c->state_dir, c->images_dir, w->runtimes, w->spawn, w->store, w->disk, &w->images);
 
 	if (r < 0)
 		return fn_err_set(err, r, "images", NULL);
@@ -260,6 +264,7 @@ static int make_control_plane(struct worker *w, struct fn_err *err)
 	if (r < 0)
 		return r;
 	api.packages = w->packages;
+	api.disk = w->disk;
 	fn_logs_sweep(w->logs, is_function, w->store);
 	if (c->file)
 		snprintf(w->network_from, sizeof(w->network_from), "%s in %.120s", c->net_named ? "network.mode" : "the default: there is no network.mode", c->file);
@@ -326,6 +331,18 @@ static int make(struct worker *w, const struct fnd_worker_args *args, struct fn_
 	return r < 0 ? fn_err_set(err, r, "fnd", "event loop") : 0;
 }
 
+/* Whom something on the disk is for: nobody = it goes. */
+static bool is_owned(void *arg, const char *name)
+{
+	struct worker *w = arg;
+
+	if (fn_str_starts(name, "img-"))
+		return fn_images_with(w->images, name) != NULL;
+	if (fn_str_starts(name, "snap-"))
+		return fn_snapshots_need(w->snapshots, name);
+	return fn_store_code_refs(w->store, strchr(name, '-') + 1) > 0;
+}
+
 /* The base images are there: the API opens. Connections made before have waited in the listening socket. */
 static void on_images(void *arg, const struct fn_err *failed, unsigned installed)
 {
@@ -339,6 +356,7 @@ static void on_images(void *arg, const struct fn_err *failed, unsigned installed
 	struct fn_err err;
 	char text[512];
 
+	fn_disk_sweep(w->disk, is_owned, w);
 	if (failed)
 		fn_log_warn("base images: %s", fn_err_format(failed, text, sizeof(text)));
 	if (installed)
@@ -377,7 +395,8 @@ static void unmake(struct worker *w)
 	fn_images_free(w->images);
 	fn_invoker_free(w->invoker);
 	fn_spawn_client_free(w->spawn);
-	fn_snapshots_free(w->snapshots); /* after what may still call it */
+	fn_disk_free(w->disk);           /* after what may still call them */
+	fn_snapshots_free(w->snapshots);
 	fn_h1_server_free(w->rt_server);
 	fn_logs_free(w->logs);
 	fn_runtimes_free(w->runtimes);

@@ -122,6 +122,7 @@ static const struct route routes[] = {
 	{"DELETE", "/2026-07-09/resource-policy/{}", "DeleteResourcePolicy", NULL, SMALL},
 	/* fnd's own, for fnctl */
 	{"GET", "/_fnd/code/{}", "_Download", fn_h_download, SMALL},
+	{"GET", "/_fnd/disk", "_Disk", fn_h_disk, SMALL},
 	{"GET", "/_fnd/doctor", "_Doctor", fn_h_doctor, SMALL},
 	{"GET", "/_fnd/images", "_Images", fn_h_images, SMALL},
 	{"POST", "/_fnd/images/rescan", "_ImagesRescan", fn_h_images_rescan, SMALL},

@@ -9,6 +9,7 @@
 #include "image/runtimes.h"
 #include "invoke/invoke.h"
 #include "invoke/snapshots.h"
+#include "runtime/disk.h"
 #include "runtime/images.h"
 #include "runtime/logs.h"
 #include "spawn/client.h"
@@ -34,6 +35,7 @@ struct fn_api_config {
 	struct fn_spawn_client *spawn;
 	struct fn_images *images;
 	struct fn_packages *packages; /* that come in */
+	struct fn_disk *disk;
 	struct fn_snapshots *snapshots;
 	const char *network_from; /* what says which network functions have: for `doctor` */
 };

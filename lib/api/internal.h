@@ -86,6 +86,7 @@ void fn_h_list_tags(struct fn_call *call);
 void fn_h_tag(struct fn_call *call);
 void fn_h_untag(struct fn_call *call);
 void fn_h_download(struct fn_call *call);
+void fn_h_disk(struct fn_call *call);
 void fn_h_doctor(struct fn_call *call);
 void fn_h_images(struct fn_call *call);
 void fn_h_images_rescan(struct fn_call *call);

@@ -1,9 +1,7 @@
 /* uploads.c - see uploads.h. */
 #include "api/uploads.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +17,7 @@
 #include "pool/code.h"
 
 #define GARBAGE_EVERY_US 500000u
+#define CODE_STORAGE "Code storage limit exceeded."
 #define EMPTY_ZIP "Uploaded file must be a non-empty zip"
 
 struct garbage {
@@ -32,6 +31,20 @@ bool fn_upload_busy(struct fn_api *api, const char *name)
 		if (fn_streq(fn_list_entry(l, struct fn_upload, link)->f->name, name))
 			return true;
 	return false;
+}
+
+static void tree_of(const struct fn_function *f, const char *kind, char ret[FN_STORE_TREE_SIZE])
+{
+	snprintf(ret, FN_STORE_TREE_SIZE, "%s-%s", kind, f->code_sha256);
+}
+
+/* What is there already takes no more. */
+static bool has_room(const struct fn_api_config *cfg, const struct fn_function *f)
+{
+	char blob[FN_STORE_TREE_SIZE];
+
+	tree_of(f, "blob", blob);
+	return fn_store_code_refs(cfg->store, f->code_sha256) > 0 || fn_store_tree(cfg->store, blob) || fn_disk_room(cfg->disk, (uint64_t)f->code_size);
 }
 
 bool fn_upload_read(struct fn_call *call, json_t *code, struct fn_function *f)
@@ -63,19 +76,32 @@ bool fn_upload_read(struct fn_call *call, json_t *code, struct fn_function *f)
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, EMPTY_ZIP);
 		return false;
 	}
-	if (fn_store_code_bytes(cfg->store) + (int64_t)zip->size > FN_LIMIT_CODE_STORAGE_BYTES) {
-		fn_reply_error(call, &FN_E_CODE_STORAGE, "Code storage limit exceeded.");
-		return false;
-	}
 	memcpy(f->code_sha256, zip->sha256, sizeof(f->code_sha256));
 	f->code_size = (int64_t)zip->size;
+	if (fn_store_code_bytes(cfg->store) + (int64_t)zip->size > FN_LIMIT_CODE_STORAGE_BYTES || !has_room(cfg, f)) {
+		fn_reply_error(call, &FN_E_CODE_STORAGE, CODE_STORAGE);
+		return false;
+	}
 	return true;
 }
 
 static void on_unpacked(void *arg, const struct fn_err *err, uint64_t bytes)
 {
 	struct fn_upload *u = arg;
+	const struct fn_api_config *cfg = &u->call.api->cfg;
+	char tree[FN_STORE_TREE_SIZE];
+	struct fn_err full;
 
+	tree_of(u->f, "code", tree);
+	if (!err && bytes > 0) { /* it is new */
+		(void)fn_disk_made(cfg->disk, tree, bytes);
+		if (!fn_disk_room(cfg->disk, 0)) {
+			fn_err_set(&full, EDQUOT, "unpack", "beyond disk_budget_mb");
+			err = &full;
+		}
+	} else if (!err) {
+		bytes = (uint64_t)fn_disk_made(cfg->disk, tree, 0);
+	}
 	u->done(u, err, bytes);
 }
 
@@ -91,6 +117,7 @@ void fn_upload_end(struct fn_upload *u)
 	fn_upload_forget(api, sha);
 }
 
+/* The package is kept. */
 static void on_stored(void *arg, const struct fn_err *failed)
 {
 	struct fn_upload *u = arg;
@@ -109,10 +136,29 @@ static void on_stored(void *arg, const struct fn_err *failed)
 	}
 }
 
+/* The package and its tree have their rows. */
+static void on_noted(void *arg, const struct fn_err *failed)
+{
+	struct fn_upload *u = arg;
+
+	if (failed)
+		on_unpacked(u, failed, 0);
+	else
+		fn_package_store(fn_receive_package(u->call.req), on_stored, u);
+}
+
 void fn_upload_start(struct fn_upload *u)
 {
-	fn_list_push_back(&u->call.api->uploads, &u->link);
-	fn_package_store(fn_receive_package(u->call.req), on_stored, u);
+	struct fn_api *api = u->call.api;
+	char blob[FN_STORE_TREE_SIZE], tree[FN_STORE_TREE_SIZE];
+	const struct fn_disk_new what[] = {{blob, u->f->code_size}, {tree, 0}};
+	struct fn_err err;
+
+	tree_of(u->f, "blob", blob);
+	tree_of(u->f, "code", tree);
+	fn_list_push_back(&api->uploads, &u->link);
+	if (fn_disk_make(api->cfg.disk, what, 2, on_noted, u, &err) < 0)
+		on_noted(u, &err);
 }
 
 void fn_upload_reply_error(struct fn_call *call, const struct fn_err *err)
@@ -128,6 +174,8 @@ void fn_upload_reply_error(struct fn_call *call, const struct fn_err *err)
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, EMPTY_ZIP);
 	else if (code == EFBIG)
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Unzipped size must be smaller than %d bytes", FN_LIMIT_UNZIPPED_BYTES);
+	else if (code == EDQUOT)
+		fn_reply_error(call, &FN_E_CODE_STORAGE, CODE_STORAGE);
 	else if (code == E2BIG)
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "fnd unpacks at most %d files of a package", FN_LIMIT_ENTRIES);
 	else
@@ -157,9 +205,10 @@ static void on_garbage_timer(void *arg)
 
 		if (!named && needed(api, g->sha256))
 			continue;
-		snprintf(tree, sizeof(tree), "code-%s", g->sha256);
-		if (!named && fn_spawn_remove_tree(api->cfg.spawn, tree) == 0)
-			(void)fn_blob_remove(api->cfg.state_dir, g->sha256);
+		for (int i = 0; i < 2 && !named; i++) {
+			snprintf(tree, sizeof(tree), "%s-%s", i ? "blob" : "code", g->sha256);
+			fn_disk_remove(api->cfg.disk, tree);
+		}
 		fn_list_remove(l);
 		free(g);
 	}
@@ -186,29 +235,12 @@ void fn_upload_forget(struct fn_api *api, const char *sha)
 
 int fn_uploads_open(struct fn_api *api, struct fn_err *err)
 {
-	char path[PATH_MAX], sha[65];
-	struct dirent *e;
-	DIR *d;
 	int r;
 
 	fn_list_init(&api->uploads);
 	fn_list_init(&api->garbage);
 	r = fn_loop_add_timer(api->cfg.loop, UINT64_MAX, on_garbage_timer, api, &api->garbage_timer);
-	if (r < 0)
-		return fn_err_set(err, r, "api", "timer");
-	snprintf(path, sizeof(path), "%s/blobs", api->cfg.state_dir);
-	d = opendir(path);
-	if (!d)
-		return fn_err_set(err, errno, "api", "%s", path);
-	while ((e = readdir(d)))
-		if (strlen(e->d_name) == 68 && fn_str_ends(e->d_name, ".zip")) {
-			snprintf(sha, sizeof(sha), "%.64s", e->d_name);
-			fn_upload_forget(api, sha);
-		} else if (fn_str_starts(e->d_name, FN_BLOB_UNFINISHED)) {
-			(void)unlinkat(dirfd(d), e->d_name, 0);
-		}
-	closedir(d);
-	return 0;
+	return r < 0 ? fn_err_set(err, r, "api", "timer") : 0;
 }
 
 void fn_uploads_close(struct fn_api *api)

@@ -32,7 +32,6 @@ void fn_upload_reply_error(struct fn_call *call, const struct fn_err *err);
 
 /* The package may have become garbage: looked at soon, and again until nothing needs it. */
 void fn_upload_forget(struct fn_api *api, const char *code_sha256);
-/* Garbage that an earlier run left: blobs that no function names. */
 int fn_uploads_open(struct fn_api *api, struct fn_err *err);
 void fn_uploads_close(struct fn_api *api);
 

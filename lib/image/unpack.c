@@ -173,7 +173,9 @@ static int write_file(struct unpacker *u, const char *path, struct archive_entry
 {
 	fn_auto_fd int fd = beneath(u->root_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
 	struct timespec times[2] = {{0}};
+	uint64_t before = u->res->bytes;
 	const void *block;
+	struct stat st;
 	size_t len;
 	int64_t at;
 	int r;
@@ -194,7 +196,6 @@ static int write_file(struct unpacker *u, const char *path, struct archive_entry
 	}
 	if (archive_entry_size_is_set(e)) {
 		int64_t size = archive_entry_size(e);
-		struct stat st;
 
 		if (fstat(fd, &st) == 0 && st.st_size != size) {
 			if (st.st_size > size)
@@ -205,6 +206,8 @@ static int write_file(struct unpacker *u, const char *path, struct archive_entry
 				return fn_err_set(&u->res->err, errno, "unpack", "truncate %.120s", path);
 		}
 	}
+	if (fstat(fd, &st) == 0) /* with its holes: what the tree is said to have is what its files have */
+		u->res->bytes = before + (uint64_t)st.st_size;
 	times[0].tv_sec = times[1].tv_sec = archive_entry_mtime(e);
 	(void)futimens(fd, times);
 	return fchmod(fd, mode) < 0 ? fn_err_set(&u->res->err, errno, "unpack", "chmod %.120s", path) : 0;
@@ -284,10 +287,13 @@ static int make_way(struct unpacker *u, const char *path, const char *kind)
 {
 	const char *base;
 	fn_auto_fd int dir = -EBADF;
+	struct stat st;
 
 	if (!u->package)
 		return bad(u, path, "appears twice");
 	dir = open_parent(u, path, &base);
+	if (dir >= 0 && fstatat(dir, base, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1)
+		u->res->bytes -= (uint64_t)st.st_size;
 	if (dir < 0 || unlinkat(dir, base, kind == kind_dir ? AT_REMOVEDIR : 0) < 0)
 		return bad(u, path, "appears twice, and is a directory with something in it");
 	(void)fn_map_remove(u->seen, path);

@@ -9,7 +9,6 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "spawn/client.h"
 #include "store/trees.h"
 
 #define AT_ONCE 2u
@@ -111,6 +110,7 @@ static void on_taken(void *arg, const struct fn_snapshot_result *res)
 		return;
 	}
 	j->res = *res;
+	(void)fn_disk_made(j->s->cfg.disk, j->tree, res->bytes);
 	j->turn = (struct fn_store_turn){.function = j->version->name, .fn = settle, .arg = j};
 	fn_store_wait(j->s->cfg.store, &j->turn);
 }
@@ -155,7 +155,7 @@ static int begin(struct fn_snapshots *s, struct fn_function *v, const char *host
 	fn_id_hex(j->tree + strlen("snap-"), 64);
 	fn_list_push_back(&s->jobs, &j->link);
 	s->n_jobs++;
-	r = fn_store_add_tree(s->cfg.store, j->tree, on_noted, j, &err);
+	r = fn_disk_make(s->cfg.disk, &(struct fn_disk_new){j->tree, 0}, 1, on_noted, j, &err);
 	if (r < 0)
 		end(j, later(s));
 	return r;
@@ -230,7 +230,7 @@ static bool look_for_tree(struct fn_snapshots *s, struct fn_function *f, void *a
 	return !n->is;
 }
 
-static bool needed(struct fn_snapshots *s, const char *tree)
+bool fn_snapshots_need(struct fn_snapshots *s, const char *tree)
 {
 	struct named n = {tree, false};
 
@@ -244,13 +244,12 @@ static bool needed(struct fn_snapshots *s, const char *tree)
  * gone. */
 static void sweep(struct fn_snapshots *s)
 {
-	const char *tree;
-	struct fn_err err;
-	size_t i = 0;
+	const struct fn_tree *t;
+	size_t it = 0;
 
-	while ((tree = fn_store_tree(s->cfg.store, i++)))
-		if (!needed(s, tree) && fn_spawn_remove_tree(s->cfg.spawn, tree) == 0)
-			(void)fn_store_remove_tree(s->cfg.store, tree, NULL, NULL, &err);
+	while ((t = fn_store_next_tree(s->cfg.store, &it)))
+		if (fn_str_starts(t->name, "snap-") && t->state != FN_TREE_REMOVING && !fn_snapshots_need(s, t->name))
+			fn_disk_remove(s->cfg.disk, t->name);
 }
 
 /* What begins from snapshots is started ahead as soon as there is one, once per base image. */

@@ -10,13 +10,14 @@
 
 #include "base/loop.h"
 #include "invoke/invoke.h"
+#include "runtime/disk.h"
 #include "store/functions.h"
 
 struct fn_snapshots_config {
 	struct fn_loop *loop;
 	struct fn_store *store;
 	struct fn_pool *pool;
-	struct fn_spawn_client *spawn;
+	struct fn_disk *disk;
 };
 
 struct fn_snapshots;
@@ -26,6 +27,8 @@ void fn_snapshots_free(struct fn_snapshots *s); /* NULL is fine */
 void fn_snapshots_prepare(struct fn_function *version);
 /* Something may be to do: versions have been published or have gone, images have changed, fnd has begun. Looks for it soon. */
 void fn_snapshots_look(struct fn_snapshots *s);
+/* Is this tree a version's snapshot, or about to become one? */
+bool fn_snapshots_need(struct fn_snapshots *s, const char *tree);
 /* There are snapshots: what begins from them can be started ahead. After a start, of fnd or of fn-spawnd. */
 void fn_snapshots_expect(struct fn_snapshots *s);
 

@@ -74,6 +74,7 @@ struct fn_snapshot_result {
 		FN_SNAPSHOT_FAILED,  /* its init fails: so would every start */
 		FN_SNAPSHOT_LOST,    /* fn-spawnd is being restarted: try again */
 	} what;
+	uint64_t bytes;   /* TAKEN: of the tree */
 	char code[48];    /* FAILED: Lambda's StateReasonCode */
 	char reason[320];
 };

@@ -93,7 +93,7 @@ static void note_death(struct fn_snapshot *s, const struct fn_worker *w)
 static void on_unpacked(void *arg, const struct fn_err *err, uint64_t bytes)
 {
 	struct fn_snapshot *s = arg;
-	struct fn_snapshot_result res = {.what = FN_SNAPSHOT_TAKEN};
+	struct fn_snapshot_result res = {.what = FN_SNAPSHOT_TAKEN, .bytes = bytes};
 	char text[512];
 
 	s->unpacking = false;

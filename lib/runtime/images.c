@@ -23,6 +23,9 @@ struct fn_images {
 	char *state_dir, *bundle_dir;
 	struct fn_runtimes *runtimes;
 	struct fn_spawn_client *spawn;
+	struct fn_store *store;
+	struct fn_disk *disk;
+	json_t *owners; /* tree -> [names of the installed images that have it] */
 	/* one run */
 	fn_images_fn done;
 	void *arg;
@@ -30,6 +33,8 @@ struct fn_images {
 	size_t n_names, at;
 	json_t *manifest; /* of names[at] */
 	size_t layer;
+	int layer_fd; /* its archive, while its row is written */
+	struct fn_unpack_request req;
 	bool changed;
 	unsigned installed;
 	struct fn_err first;
@@ -37,8 +42,8 @@ struct fn_images {
 
 static void step(struct fn_images *im);
 
-int fn_images_new(const char *state_dir, const char *bundle_dir, struct fn_runtimes *runtimes, struct fn_spawn_client *spawn,
-		  struct fn_images **ret)
+int fn_images_new(const char *state_dir, const char *bundle_dir, struct fn_runtimes *runtimes, struct fn_spawn_client *spawn, struct fn_store *store,
+		  struct fn_disk *disk, struct fn_images **ret)
 {
 	struct fn_images *im = calloc(1, sizeof(*im));
 
@@ -48,6 +53,9 @@ int fn_images_new(const char *state_dir, const char *bundle_dir, struct fn_runti
 	}
 	im->runtimes = runtimes;
 	im->spawn = spawn;
+	im->store = store;
+	im->disk = disk;
+	im->layer_fd = -EBADF;
 	*ret = im;
 	return 0;
 }
@@ -61,6 +69,7 @@ static void end_run(struct fn_images *im)
 	im->n_names = im->at = 0;
 	json_decref(im->manifest);
 	im->manifest = NULL;
+	fn_close(fn_take_fd(&im->layer_fd));
 }
 
 void fn_images_free(struct fn_images *im)
@@ -68,12 +77,60 @@ void fn_images_free(struct fn_images *im)
 	if (!im)
 		return;
 	end_run(im);
+	json_decref(im->owners);
 	free(im->state_dir);
 	free(im->bundle_dir);
 	free(im);
 }
 
 static int is_manifest(const struct dirent *e) { return e->d_name[0] != '.' && fn_str_ends(e->d_name, ".json"); }
+
+/* Who has what: read from the manifests of what is installed. */
+static void find_owners(struct fn_images *im)
+{
+	char path[PATH_MAX];
+	struct dirent **entries;
+	json_t *manifest, *layer;
+	size_t k;
+	int n;
+
+	json_decref(im->owners);
+	im->owners = json_object();
+	snprintf(path, sizeof(path), "%s/images", im->state_dir);
+	n = scandir(path, &entries, is_manifest, alphasort);
+	for (int i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "%s/images/%s", im->state_dir, entries[i]->d_name);
+		manifest = json_load_file(path, 0, NULL);
+		json_array_foreach(json_object_get(manifest, "layers"), k, layer) {
+			const char *tree = json_string_value(layer);
+			json_t *names = tree ? json_object_get(im->owners, tree) : NULL;
+
+			if (tree && !names) {
+				names = json_array();
+				json_object_set_new(im->owners, tree, names);
+			}
+			if (tree)
+				json_array_append(names, json_object_get(manifest, "name"));
+		}
+		json_decref(manifest);
+		free(entries[i]);
+	}
+	if (n >= 0)
+		free(entries);
+}
+
+json_t *fn_images_with(const struct fn_images *im, const char *tree) { return json_object_get(im->owners, tree); }
+
+/* Those of an fnd that kept no registry. */
+static void adopt(struct fn_images *im)
+{
+	json_t *names;
+	const char *tree;
+
+	find_owners(im);
+	json_object_foreach(im->owners, tree, names)
+		fn_disk_adopt(im->disk, tree);
+}
 
 int fn_images_install(struct fn_images *im, fn_images_fn done, void *arg)
 {
@@ -86,6 +143,8 @@ int fn_images_install(struct fn_images *im, fn_images_fn done, void *arg)
 	im->arg = arg;
 	im->installed = 0;
 	im->first = (struct fn_err){0};
+	if (!im->owners)
+		adopt(im);
 	n = scandir(im->bundle_dir, &entries, is_manifest, alphasort);
 	if (n < 0 && errno != ENOENT)
 		fn_err_set(&im->first, errno, "images", "%s", im->bundle_dir);
@@ -168,11 +227,11 @@ static int publish(struct fn_images *im, struct fn_err *err)
 	return r;
 }
 
-static void on_unpacked(void *arg, const struct fn_err *err, uint64_t bytes)
+/* The layer under way is there, or will not be. */
+static void on_layer(void *arg, const struct fn_err *err)
 {
 	struct fn_images *im = arg;
 
-	(void)bytes;
 	if (err) {
 		note(im, err);
 		next_image(im);
@@ -182,20 +241,55 @@ static void on_unpacked(void *arg, const struct fn_err *err, uint64_t bytes)
 	step(im);
 }
 
+static void on_unpacked(void *arg, const struct fn_err *failed, uint64_t bytes)
+{
+	struct fn_images *im = arg;
+	struct fn_err err;
+
+	if (!failed) {
+		(void)fn_disk_made(im->disk, im->req.tree, bytes);
+		if (fn_store_ready_tree(im->store, im->req.tree, on_layer, im, &err) == 0)
+			return;
+		failed = &err;
+	}
+	on_layer(im, failed);
+}
+
+static void on_noted(void *arg, const struct fn_err *failed)
+{
+	struct fn_images *im = arg;
+	struct fn_err err;
+	int r;
+
+	if (failed) {
+		on_layer(im, failed);
+		return;
+	}
+	im->req.fd = im->layer_fd;
+	r = fn_spawn_unpack(im->spawn, &im->req, on_unpacked, im);
+	fn_close(fn_take_fd(&im->layer_fd));
+	if (r < 0) {
+		fn_err_set(&err, r, "images", "%.100s", im->req.tree);
+		on_layer(im, &err);
+	}
+}
+
 /* 1 = under way, 0 = it is there already. */
 static int start_layer(struct fn_images *im, json_t *l, struct fn_err *err)
 {
 	const char *sha = json_string_value(json_object_get(l, "sha256")), *file = json_string_value(json_object_get(l, "file"));
-	struct fn_unpack_request req = {.max_bytes = IMAGE_BYTES_MAX, .max_entries = IMAGE_ENTRIES_MAX, .trusted_image = true};
 	char path[PATH_MAX], have[FN_SHA256_HEX];
+	const struct fn_tree *row;
 	fn_auto_fd int fd = -EBADF;
 	int r;
 
 	if (!sha || strlen(sha) != 64 || !file || strchr(file, '/'))
 		return fn_err_set(err, EINVAL, "images", "%.100s: layer %zu has no usable \"sha256\" and \"file\"", im->names[im->at], im->layer);
-	snprintf(req.tree, sizeof(req.tree), "img-%s", sha);
-	snprintf(path, sizeof(path), "%s/roots/%s", im->state_dir, req.tree);
-	if (access(path, F_OK) == 0)
+	im->req = (struct fn_unpack_request){.max_bytes = IMAGE_BYTES_MAX, .max_entries = IMAGE_ENTRIES_MAX, .trusted_image = true};
+	snprintf(im->req.tree, sizeof(im->req.tree), "img-%s", sha);
+	snprintf(path, sizeof(path), "%s/roots/%s", im->state_dir, im->req.tree);
+	row = fn_store_tree(im->store, im->req.tree);
+	if (row && row->state == FN_TREE_READY && access(path, F_OK) == 0)
 		return 0;
 	snprintf(path, sizeof(path), "%s/%s", im->bundle_dir, file);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -204,9 +298,11 @@ static int start_layer(struct fn_images *im, json_t *l, struct fn_err *err)
 	r = fn_sha256_fd_hex(fd, have);
 	if (r < 0 || !fn_streq(have, sha))
 		return fn_err_set(err, r < 0 ? -r : EBADMSG, "images", "%.100s is not what its digest says; run `make images` again", file);
-	req.fd = fd;
-	r = fn_spawn_unpack(im->spawn, &req, on_unpacked, im);
-	return r < 0 ? fn_err_set(err, r, "images", "%.100s", file) : 1;
+	r = fn_disk_make(im->disk, &(struct fn_disk_new){im->req.tree, 0}, 1, on_noted, im, err);
+	if (r < 0)
+		return r;
+	im->layer_fd = fn_take_fd(&fd);
+	return 1;
 }
 
 /* Goes on as far as it can without waiting. */
@@ -238,6 +334,7 @@ static void step(struct fn_images *im)
 	if (fn_runtimes_rescan(im->runtimes, &err) < 0)
 		note(im, &err);
 	end_run(im);
+	find_owners(im);
 	done = fn_take_ptr(im->done);
 	done(im->arg, im->first.code ? &im->first : NULL, im->installed);
 }

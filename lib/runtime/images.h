@@ -8,18 +8,23 @@
 #ifndef FN_RUNTIME_IMAGES_H
 #define FN_RUNTIME_IMAGES_H
 
+#include <jansson.h>
+
 #include "base/loop.h"
 #include "image/runtimes.h"
+#include "runtime/disk.h"
 #include "spawn/client.h"
 
 struct fn_images;
 
-int fn_images_new(const char *state_dir, const char *bundle_dir, struct fn_runtimes *runtimes, struct fn_spawn_client *spawn,
-		  struct fn_images **ret);
+int fn_images_new(const char *state_dir, const char *bundle_dir, struct fn_runtimes *runtimes, struct fn_spawn_client *spawn, struct fn_store *store,
+		  struct fn_disk *disk, struct fn_images **ret);
 /* err is NULL on success; installed counts images that are new or changed. The first failure is reported; the rest is tried all the same. */
 typedef void (*fn_images_fn)(void *arg, const struct fn_err *err, unsigned installed);
 /* Installs what the bundle directory has and the state directory lacks. One run at a time: -EALREADY. `done` may be called at once. */
 int fn_images_install(struct fn_images *im, fn_images_fn done, void *arg);
+/* The names of the installed images that have this tree as a layer, as a JSON array: borrowed until the next run; NULL = none. */
+json_t *fn_images_with(const struct fn_images *im, const char *tree);
 void fn_images_free(struct fn_images *im);
 
 #endif

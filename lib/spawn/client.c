@@ -2,6 +2,7 @@
 #include "spawn/client.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -17,7 +18,9 @@
 #include "os/sock.h"
 #include "spawn/proto.h"
 
-enum pending_kind { SPAWN, UNPACK, TEXT, READY };
+#define SURVEY_MAX (64u << 20) /* bytes: of half a million trees */
+
+enum pending_kind { SPAWN, UNPACK, TEXT, READY, REMOVE, SURVEY };
 
 struct pending {
 	enum pending_kind kind;
@@ -25,6 +28,7 @@ struct pending {
 	union {
 		fn_spawn_fn spawn;
 		fn_unpack_fn unpack;
+		fn_removed_fn removed;
 		fn_spawn_text_fn text;
 		fn_spawn_ready_fn ready;
 	} fn;
@@ -158,7 +162,10 @@ static void answer(struct fn_spawn_client *c, struct pending *p, const struct fn
 		copy.fn.spawn(copy.arg, err, res);
 	else if (copy.kind == UNPACK)
 		copy.fn.unpack(copy.arg, err, bytes);
-	else if (copy.kind == TEXT)
+	else if (copy.kind == REMOVE) {
+		if (copy.fn.removed)
+			copy.fn.removed(copy.arg, err);
+	} else if (copy.kind == TEXT || copy.kind == SURVEY)
 		copy.fn.text(copy.arg, err, text);
 	else
 		copy.fn.ready(copy.arg, copy.request);
@@ -309,12 +316,27 @@ static void on_spawned(struct fn_spawn_client *c, const struct fn_proto_header *
 	answer(c, p, NULL, &s, 0, NULL);
 }
 
+static void on_surveyed(struct fn_spawn_client *c, struct pending *p, int *fds, size_t n_fds)
+{
+	fn_auto_buf struct fn_buf text = {0};
+
+	if (p && p->kind == SURVEY && n_fds == 1 && lseek(fds[0], 0, SEEK_SET) == 0 && fn_buf_read_fd(&text, fds[0], SURVEY_MAX) == 0)
+		answer(c, p, NULL, NULL, 0, text.data ? text.data : "");
+	else if (p)
+		answer(c, p, &malformed, NULL, 0, NULL);
+	close_all(fds, n_fds);
+}
+
 static void on_message(struct fn_spawn_client *c, const struct fn_proto_header *h, const char *data, size_t len, int *fds, size_t n_fds)
 {
 	struct pending *p = h->request ? fn_map_get_u64(c->pending, h->request) : NULL;
 
 	if (h->type == FN_PROTO_SPAWNED) {
 		on_spawned(c, h, data, len, fds, n_fds);
+		return;
+	}
+	if (h->type == FN_PROTO_SURVEYED) {
+		on_surveyed(c, p, fds, n_fds);
 		return;
 	}
 	close_all(fds, n_fds);
@@ -343,6 +365,8 @@ static void on_message(struct fn_spawn_client *c, const struct fn_proto_header *
 
 		memcpy(&bytes, data, sizeof(bytes));
 		answer(c, p, NULL, NULL, bytes, NULL);
+	} else if (h->type == FN_PROTO_REMOVED && p && p->kind == REMOVE) {
+		answer(c, p, NULL, NULL, 0, NULL);
 	} else if (h->type == FN_PROTO_TEXT && p && p->kind == TEXT) {
 		answer(c, p, NULL, NULL, 0, data);
 	} else if (h->type == FN_PROTO_READY && p && p->kind == READY) {
@@ -462,12 +486,27 @@ int fn_spawn_unpack(struct fn_spawn_client *c, const struct fn_unpack_request *r
 	return ask(c, p, FN_PROTO_UNPACK, &m, sizeof(m), req->fd);
 }
 
-int fn_spawn_remove_tree(struct fn_spawn_client *c, const char *tree)
+int fn_spawn_remove_tree(struct fn_spawn_client *c, const char *tree, fn_removed_fn fn, void *arg)
 {
+	struct pending *p = pending_add(c, REMOVE, arg);
 	char name[FN_TREE_NAME_SIZE] = "";
 
-	strncpy(name, tree, sizeof(name) - 1);
-	return send_request(c, FN_PROTO_REMOVE, 0, 0, name, sizeof(name), -EBADF);
+	if (!p)
+		return -ENOMEM;
+	p->fn.removed = fn;
+	snprintf(name, sizeof(name), "%s", tree);
+	return ask(c, p, FN_PROTO_REMOVE, name, sizeof(name), -EBADF);
+}
+
+int fn_spawn_survey(struct fn_spawn_client *c, bool measure, fn_spawn_text_fn fn, void *arg)
+{
+	struct pending *p = pending_add(c, SURVEY, arg);
+	const char how = measure;
+
+	if (!p)
+		return -ENOMEM;
+	p->fn.text = fn;
+	return ask(c, p, FN_PROTO_SURVEY, &how, 1, -EBADF);
 }
 
 int fn_spawn_describe(struct fn_spawn_client *c, fn_spawn_text_fn fn, void *arg)

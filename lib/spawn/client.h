@@ -77,10 +77,14 @@ struct fn_unpack_request {
 };
 typedef void (*fn_unpack_fn)(void *arg, const struct fn_err *err, uint64_t unpacked_bytes);
 int fn_spawn_unpack(struct fn_spawn_client *c, const struct fn_unpack_request *req, fn_unpack_fn fn, void *arg);
-/* Deletes a tree no longer referenced, and the roots prepared with it. Running sandboxes must not need it any more. */
-int fn_spawn_remove_tree(struct fn_spawn_client *c, const char *tree);
+/* Deletes a tree no longer referenced, and the roots prepared with it. Running sandboxes must not need it any more. What is asked for after this call
+ * does not find it; fn (NULL = nobody) is told when nothing of it is left on the disk; that there was none is fine. */
+typedef void (*fn_removed_fn)(void *arg, const struct fn_err *err);
+int fn_spawn_remove_tree(struct fn_spawn_client *c, const char *tree, fn_removed_fn fn, void *arg);
 /* Asks fn-spawnd for the lines of `doctor`: how each controller is driven, kernel features. */
 typedef void (*fn_spawn_text_fn)(void *arg, const struct fn_err *err, const char *json);
 int fn_spawn_describe(struct fn_spawn_client *c, fn_spawn_text_fn fn, void *arg);
+/* Which trees there are: lines of survey.h. */
+int fn_spawn_survey(struct fn_spawn_client *c, bool measure, fn_spawn_text_fn fn, void *arg);
 
 #endif

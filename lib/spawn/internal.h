@@ -8,6 +8,7 @@
 #include "base/map.h"
 #include "base/slots.h"
 #include "spawn/proto.h"
+#include "spawn/survey.h"
 #include "spawn/server.h"
 #include "spawn/stock.h"
 

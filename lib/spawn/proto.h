@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "sandbox/spec.h"
 
-#define FN_PROTO_VERSION 6u
+#define FN_PROTO_VERSION 7u
 #define FN_PROTO_MAX 131072 /* bytes of one message */
 
 enum fn_proto_type {
@@ -21,7 +21,8 @@ enum fn_proto_type {
 	FN_PROTO_INITIALISED, /* id */
 	FN_PROTO_RECLAIM,   /* id */
 	FN_PROTO_UNPACK,    /* + struct fn_proto_unpack; fd: the archive */
-	FN_PROTO_REMOVE,    /* + tree name */
+	FN_PROTO_REMOVE,    /* + tree name; with a request: FN_PROTO_REMOVED follows */
+	FN_PROTO_SURVEY,    /* + a byte: 1 = the trees are measured, too */
 	FN_PROTO_DESCRIBE,
 	FN_PROTO_TMP,       /* + uint64: there are functions with a /tmp of so many bytes */
 	/* from fn-spawnd */
@@ -31,6 +32,8 @@ enum fn_proto_type {
 	FN_PROTO_UNPACKED,     /* + uint64 bytes */
 	FN_PROTO_TEXT,         /* + text */
 	FN_PROTO_RECLAIMED,    /* id + uint64 bytes it still holds */
+	FN_PROTO_REMOVED,      /* nothing of it is left */
+	FN_PROTO_SURVEYED,     /* fd: a file in memory, spawn/survey.h */
 	FN_PROTO_READY,        /* one has been started ahead, or none could be within a while */
 };
 

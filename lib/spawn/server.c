@@ -169,6 +169,26 @@ static void on_unpacked(void *arg, uint64_t request, const struct fn_err *err, u
 		fn_spawn_reply(s, FN_PROTO_UNPACKED, request, 0, &bytes, sizeof(bytes), NULL, 0);
 }
 
+static void on_removed(void *arg, uint64_t request, const struct fn_err *err)
+{
+	struct fn_spawn_server *s = arg;
+
+	if (err)
+		fn_spawn_reply_err(s, request, err);
+	else
+		fn_spawn_reply(s, FN_PROTO_REMOVED, request, 0, NULL, 0, NULL, 0);
+}
+
+static void on_surveyed(void *arg, uint64_t request, const struct fn_err *err, int fd)
+{
+	struct fn_spawn_server *s = arg;
+
+	if (err)
+		fn_spawn_reply_err(s, request, err);
+	else
+		fn_spawn_reply(s, FN_PROTO_SURVEYED, request, 0, NULL, 0, &fd, 1);
+}
+
 static void on_message(struct fn_spawn_server *s, const struct fn_proto_header *h, const char *data, size_t len, int *fds, size_t n_fds)
 {
 	struct fn_err err;
@@ -211,7 +231,10 @@ static void on_message(struct fn_spawn_server *s, const struct fn_proto_header *
 	case FN_PROTO_REMOVE:
 		if (len == FN_TREE_NAME_SIZE && memchr(data, '\0', len) && fn_tree_name_ok(data)) {
 			fn_rootfs_forget_tree(s->cfg.rootfs, data);
-			fn_unpacker_remove_tree(s->unpacker, data);
+			fn_unpacker_remove_tree(s->unpacker, data, h->request);
+		} else {
+			fn_err_set(&err, EBADMSG, "remove", "malformed request");
+			fn_spawn_reply_err(s, h->request, &err);
 		}
 		break;
 	case FN_PROTO_TMP:
@@ -221,6 +244,9 @@ static void on_message(struct fn_spawn_server *s, const struct fn_proto_header *
 			memcpy(&bytes, data, sizeof(bytes));
 			fn_tmps_expect(s->cfg.tmps, bytes);
 		}
+		break;
+	case FN_PROTO_SURVEY:
+		fn_survey_start(s->cfg.loop, s->cfg.trees_dir, len == 1 && data[0], on_surveyed, s, h->request);
 		break;
 	case FN_PROTO_DESCRIBE:
 		describe(s, h->request);
@@ -322,7 +348,7 @@ int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_s
 	if (r == 0)
 		r = fn_turns_open(s);
 	if (r == 0)
-		r = fn_unpacker_new(config, on_unpacked, s, &s->unpacker);
+		r = fn_unpacker_new(config, on_unpacked, on_removed, s, &s->unpacker);
 	if (r == 0)
 		r = fn_fd_set_nonblock(s->cfg.sock, true);
 	if (r == 0)

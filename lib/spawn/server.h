@@ -44,10 +44,13 @@ void fn_spawn_server_free(struct fn_spawn_server *s);
 struct fn_unpacker;
 struct fn_proto_unpack;
 typedef void (*fn_unpacker_done_fn)(void *arg, uint64_t request, const struct fn_err *err, uint64_t bytes);
-int fn_unpacker_new(const struct fn_spawn_server_config *config, fn_unpacker_done_fn done, void *arg, struct fn_unpacker **ret);
+typedef void (*fn_unpacker_removed_fn)(void *arg, uint64_t request, const struct fn_err *err);
+int fn_unpacker_new(const struct fn_spawn_server_config *config, fn_unpacker_done_fn done, fn_unpacker_removed_fn removed, void *arg,
+		    struct fn_unpacker **ret);
 /* Takes archive_fd. `done` is called later, from the loop, or at once on failure. */
 void fn_unpacker_start(struct fn_unpacker *u, uint64_t request, const struct fn_proto_unpack *req, int archive_fd);
-void fn_unpacker_remove_tree(struct fn_unpacker *u, const char *tree);
+/* No sandbox begins with it any more when this returns; `removed` is called when nothing of it is left, perhaps at once, unless request is 0. */
+void fn_unpacker_remove_tree(struct fn_unpacker *u, const char *tree, uint64_t request);
 void fn_unpacker_free(struct fn_unpacker *u); /* kills what runs */
 
 #endif

@@ -55,18 +55,21 @@ struct job {
 
 struct doomed {
 	struct fn_list link;
+	uint64_t request; /* who is told when it is gone; 0 = nobody */
 	char name[64];
 };
 
 struct fn_unpacker {
 	struct fn_spawn_server_config cfg;
 	fn_unpacker_done_fn done;
+	fn_unpacker_removed_fn removed;
 	void *arg;
 	struct fn_list jobs;
 	unsigned running[2]; /* by job.live */
 	uint64_t next;
 	int roots_fd;
 	struct fn_list doomed; /* trees that no remover has taken on yet */
+	struct fn_list going;  /* those that the one at work has */
 	int remover;           /* pidfd; -EBADF = none is at work */
 	uint64_t remover_io;
 };
@@ -94,15 +97,33 @@ static void remove_below(int dirfd, const char *name)
 
 static void remove_all(struct fn_unpacker *u)
 {
-	fn_list_for_each(l, &u->doomed) remove_below(u->roots_fd, fn_list_entry(l, struct doomed, link)->name);
+	fn_list_for_each(l, &u->going) remove_below(u->roots_fd, fn_list_entry(l, struct doomed, link)->name);
 }
 
-static void forget_all(struct fn_unpacker *u)
+/* Nothing is left of those that were going. */
+static bool all_gone(struct fn_unpacker *u)
 {
-	fn_list_for_each_safe(l, &u->doomed)
+	bool gone = true;
+
+	fn_list_for_each(l, &u->going)
+		gone &= faccessat(u->roots_fd, fn_list_entry(l, struct doomed, link)->name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+	return gone;
+}
+
+static void tell_removed(struct fn_unpacker *u, bool gone)
+{
+	struct fn_err err = {0};
+
+	if (!gone)
+		fn_err_set(&err, EIO, "remove", "something of it is left; the next start of fn-spawnd removes it");
+	fn_list_for_each_safe(l, &u->going)
 	{
+		struct doomed *d = fn_list_entry(l, struct doomed, link);
+
 		fn_list_remove(l);
-		free(fn_list_entry(l, struct doomed, link));
+		if (d->request)
+			u->removed(u->arg, d->request, gone ? NULL : &err);
+		free(d);
 	}
 }
 
@@ -112,16 +133,18 @@ static _Noreturn void be_remover(struct fn_unpacker *u)
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || fn_fd_close_except(&u->roots_fd, 1) < 0)
 		_exit(1); /* the next run finds what is left */
 	remove_all(u);
-	_exit(0);
+	_exit(all_gone(u) ? 0 : 1);
 }
 
-static void end_remover(struct fn_unpacker *u)
+/* Waits for it. */
+static bool end_remover(struct fn_unpacker *u)
 {
-	if (u->remover < 0)
-		return;
+	siginfo_t si = {0};
+
 	fn_loop_clear(u->cfg.loop, &u->remover_io);
-	(void)waitid(P_PIDFD, (id_t)u->remover, &(siginfo_t){0}, WEXITED);
+	(void)waitid(P_PIDFD, (id_t)u->remover, &si, WEXITED);
 	fn_close(fn_take_fd(&u->remover));
+	return si.si_code == CLD_EXITED && si.si_status == 0;
 }
 
 static void start_remover(struct fn_unpacker *u);
@@ -132,7 +155,7 @@ static void on_removed(void *arg, int fd, uint32_t events)
 
 	(void)fd;
 	(void)events;
-	end_remover(u);
+	tell_removed(u, end_remover(u));
 	start_remover(u);
 }
 
@@ -142,33 +165,35 @@ static void start_remover(struct fn_unpacker *u)
 
 	if (u->remover >= 0 || fn_list_empty(&u->doomed))
 		return;
+	fn_list_take_over(&u->going, &u->doomed);
 	pid = fork();
 	if (pid == 0)
 		be_remover(u);
 	u->remover = pid < 0 ? -EBADF : fn_pidfd_open(pid);
-	if (pid < 0)
-		remove_all(u);
-	else if (u->remover < 0)
+	if (u->remover >= 0 && fn_loop_add_io(u->cfg.loop, u->remover, EPOLLIN, on_removed, u, &u->remover_io) == 0)
+		return;
+	if (u->remover >= 0)
+		(void)end_remover(u);
+	else if (pid > 0)
 		(void)waitid(P_PID, (id_t)pid, &(siginfo_t){0}, WEXITED);
-	else if (fn_loop_add_io(u->cfg.loop, u->remover, EPOLLIN, on_removed, u, &u->remover_io) < 0)
-		end_remover(u);
-	forget_all(u);
+	remove_all(u);
+	tell_removed(u, all_gone(u));
 }
 
-static void remove_later(struct fn_unpacker *u, const char *name)
+static void remove_later(struct fn_unpacker *u, const char *name, uint64_t request)
 {
 	struct doomed *d = calloc(1, sizeof(*d));
 
-	if (!d) {
-		remove_below(u->roots_fd, name);
-		return;
-	}
+	if (!d)
+		abort();
 	snprintf(d->name, sizeof(d->name), "%s", name);
+	d->request = request;
 	fn_list_push_back(&u->doomed, &d->link);
 	start_remover(u);
 }
 
-int fn_unpacker_new(const struct fn_spawn_server_config *config, fn_unpacker_done_fn done, void *arg, struct fn_unpacker **ret)
+int fn_unpacker_new(const struct fn_spawn_server_config *config, fn_unpacker_done_fn done, fn_unpacker_removed_fn removed, void *arg,
+		    struct fn_unpacker **ret)
 {
 	struct fn_unpacker *u = calloc(1, sizeof(*u));
 	struct dirent *e;
@@ -178,10 +203,12 @@ int fn_unpacker_new(const struct fn_spawn_server_config *config, fn_unpacker_don
 		return -ENOMEM;
 	u->cfg = *config;
 	u->done = done;
+	u->removed = removed;
 	u->arg = arg;
 	u->remover = -EBADF;
 	fn_list_init(&u->jobs);
 	fn_list_init(&u->doomed);
+	fn_list_init(&u->going);
 	u->roots_fd = open(config->trees_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (u->roots_fd < 0) {
 		free(u);
@@ -219,7 +246,7 @@ static void job_finish(struct job *j, const struct fn_err *err, uint64_t bytes)
 	struct fn_unpacker *u = j->u;
 
 	if (err && j->tmp[0])
-		remove_later(u, j->tmp);
+		remove_later(u, j->tmp, 0);
 	if (j->running)
 		u->running[j->live]--;
 	fn_list_for_each(l, &j->waiters) u->done(u->arg, fn_list_entry(l, struct waiter, link)->request, err, bytes);
@@ -402,23 +429,30 @@ void fn_unpacker_start(struct fn_unpacker *u, uint64_t request, const struct fn_
 	start_next(u);
 }
 
-void fn_unpacker_remove_tree(struct fn_unpacker *u, const char *tree)
+void fn_unpacker_remove_tree(struct fn_unpacker *u, const char *tree, uint64_t request)
 {
+	struct fn_err err;
 	char tmp[64];
 
 	snprintf(tmp, sizeof(tmp), ".tmp-%" PRIu64, ++u->next);
 	/* renamed first: a tree that is there is whole */
-	if (fn_tree_name_ok(tree) && renameat(u->roots_fd, tree, u->roots_fd, tmp) == 0)
-		remove_later(u, tmp);
+	if (renameat(u->roots_fd, tree, u->roots_fd, tmp) == 0) {
+		remove_later(u, tmp, request);
+	} else if (request) {
+		fn_err_set(&err, errno, "remove", "%s", tree);
+		u->removed(u->arg, request, err.code == ENOENT ? NULL : &err);
+	}
 }
 
 void fn_unpacker_free(struct fn_unpacker *u)
 {
 	if (!u)
 		return;
-	end_remover(u);
+	if (u->remover >= 0)
+		tell_removed(u, end_remover(u));
+	fn_list_take_over(&u->going, &u->doomed);
 	remove_all(u);
-	forget_all(u);
+	tell_removed(u, all_gone(u));
 	fn_list_for_each_safe(l, &u->jobs)
 	{
 		struct job *j = fn_list_entry(l, struct job, link);

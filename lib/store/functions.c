@@ -2,6 +2,7 @@
 #include "store/functions.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -153,7 +154,11 @@ static int write_rows(struct fn_write *w, sqlite3 *db, struct fn_err *err)
 {
 	int r = w->latest ? write_row(db, w->latest, err) : 0;
 
-	return r == 0 && w->version ? write_row(db, w->version, err) : r;
+	if (r == 0 && w->version)
+		r = write_row(db, w->version, err);
+	for (unsigned i = 0; r == 0 && i < w->n_ready; i++)
+		r = fn_tree_write_ready(db, &w->ready[i], err);
+	return r;
 }
 
 static int write_published(struct fn_write *w, sqlite3 *db, struct fn_err *err)
@@ -188,6 +193,7 @@ static int delete_version_row(struct fn_write *w, sqlite3 *db, struct fn_err *er
 /* --- and then in memory --- */
 static void apply_insert(struct fn_write *w)
 {
+	fn_tree_apply_ready(w);
 	fn_entry_link(w->s, w->e, w->latest);
 	if (w->version)
 		fn_entry_add_version(w->s, w->e, w->version);
@@ -195,6 +201,7 @@ static void apply_insert(struct fn_write *w)
 
 static void apply_update(struct fn_write *w)
 {
+	fn_tree_apply_ready(w);
 	if (w->latest)
 		fn_entry_replace(w->s, w->e, w->latest);
 	if (w->version)
@@ -203,6 +210,7 @@ static void apply_update(struct fn_write *w)
 
 static void apply_publish(struct fn_write *w)
 {
+	fn_tree_apply_ready(w);
 	fn_entry_replace(w->s, w->e, w->latest);
 	fn_entry_add_version(w->s, w->e, w->version);
 }
@@ -218,8 +226,18 @@ static void apply_delete_version(struct fn_write *w)
 /* --- what is asked for --- */
 static void take(struct fn_write *w, struct fn_function *latest, struct fn_function *version)
 {
+	char name[FN_STORE_TREE_SIZE];
+
 	w->latest = latest ? fn_function_ref(latest) : NULL;
 	w->version = version ? fn_function_ref(version) : NULL;
+	if (latest) {
+		snprintf(name, sizeof(name), "code-%s", latest->code_sha256);
+		fn_tree_becomes_ready(w, name);
+		snprintf(name, sizeof(name), "blob-%s", latest->code_sha256);
+		fn_tree_becomes_ready(w, name);
+	}
+	if (version && version->snapshot_tree)
+		fn_tree_becomes_ready(w, version->snapshot_tree);
 }
 
 int fn_store_insert(struct fn_store *s, struct fn_function *latest, struct fn_function *version, fn_stored_fn fn, void *arg, struct fn_err *err)

@@ -1,7 +1,7 @@
 /*
  * internal.h - shared by the files of lib/store only: what is in memory, and what is under way to the disk.
  *
- * From below: entry.c (the arrays), rows.c, store.c (writes and turns), functions.c, aliases.c, concurrency.c, trees.c, open.c.
+ * From below: entry.c (the arrays), rows.c, store.c (writes and turns), trees.c, functions.c, aliases.c, concurrency.c, open.c.
  */
 #ifndef FN_STORE_INTERNAL_H
 #define FN_STORE_INTERNAL_H
@@ -11,6 +11,7 @@
 #include "model/alias.h"
 #include "model/function.h"
 #include "store/store.h"
+#include "store/trees.h"
 
 /* A function: its $LATEST, and what is published of it. */
 struct fn_entry {
@@ -35,8 +36,8 @@ struct fn_store {
 	struct fn_map *code; /* SHA-256 in hex -> how many snapshots name it, as a number */
 	int64_t code_bytes, code_bytes_coming, claims_coming; /* ..._coming: of writes under way */
 	uint64_t generation;
-	char **trees; /* of snapshots; in no order */
-	size_t n_trees, cap_trees;
+	struct fn_map *trees; /* name -> struct fn_tree */
+	int64_t tree_bytes;
 };
 
 /* --- entry.c --- */
@@ -87,6 +88,8 @@ struct fn_write {
 	void (*apply)(struct fn_write *w); /* memory follows */
 	int64_t code_bytes, claim; /* counted while it is under way */
 	bool insert;
+	struct fn_tree ready[4]; /* become so with this write */
+	unsigned n_ready;
 	fn_stored_fn fn;
 	void *arg;
 };
@@ -100,7 +103,11 @@ int fn_write_begin(struct fn_write *w, fn_stored_fn fn, void *arg);
 int fn_functions_load(struct fn_store *s, sqlite3 *db, struct fn_err *err);
 int fn_aliases_load(struct fn_store *s, sqlite3 *db, struct fn_err *err);
 int fn_concurrency_load(struct fn_store *s, sqlite3 *db, struct fn_err *err); /* after the aliases */
-int fn_trees_load(struct fn_store *s, sqlite3 *db, struct fn_err *err);
+/* trees.c. In the loop: this write makes it READY, if there is a row that is not; and then in memory. In the writer's thread: the row. */
+void fn_tree_becomes_ready(struct fn_write *w, const char *name);
+void fn_tree_apply_ready(struct fn_write *w);
+int fn_tree_write_ready(sqlite3 *db, const struct fn_tree *t, struct fn_err *err);
+int fn_trees_load(struct fn_store *s, sqlite3 *db, struct fn_err *err); /* after the functions */
 void fn_trees_free(struct fn_store *s);
 
 #endif

@@ -31,7 +31,7 @@ int fn_store_open(const char *dir, struct fn_loop *loop, struct fn_store **ret, 
 		return fn_err_set(err, ENOMEM, "open database", NULL);
 	fn_list_init(&s->turns);
 	snprintf(path, sizeof(path), "%s/fnd.db", dir);
-	r = fn_map_new(&s->code) == 0 && fn_map_new(&s->taken) == 0 ? 0 : fn_err_set(err, ENOMEM, "open database", NULL);
+	r = fn_map_new(&s->code) == 0 && fn_map_new(&s->taken) == 0 && fn_map_new(&s->trees) == 0 ? 0 : fn_err_set(err, ENOMEM, "open database", NULL);
 	if (r == 0)
 		r = fn_db_open(path, fn_store_migrations, FN_STORE_SCHEMA, &db, err);
 	if (r == 0)

@@ -16,4 +16,11 @@ const char *const fn_store_migrations[FN_STORE_SCHEMA] = {
 	"CREATE TABLE provisioned(function TEXT NOT NULL, qualifier TEXT NOT NULL, requested INTEGER NOT NULL, modified_us INTEGER NOT NULL,"
 	" PRIMARY KEY(function, qualifier)) WITHOUT ROWID;",
 	"CREATE TABLE snapshots(tree TEXT PRIMARY KEY) WITHOUT ROWID;",
+	/* trees.h. What there is of functions gets rows; images get theirs at the start. */
+	"CREATE TABLE trees(name TEXT PRIMARY KEY, state TEXT NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID;"
+	"INSERT INTO trees SELECT 'code-'||code_sha256, 'ready', max(coalesce(json_extract(config, '$.unpacked_size'), 0)) FROM functions"
+	" GROUP BY code_sha256;"
+	"INSERT INTO trees SELECT 'blob-'||code_sha256, 'ready', max(code_size) FROM functions GROUP BY code_sha256;"
+	"INSERT INTO trees SELECT tree, 'ready', 0 FROM snapshots;"
+	"DROP TABLE snapshots;",
 };

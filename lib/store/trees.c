@@ -2,99 +2,207 @@
 #include "store/trees.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
+#include "base/str.h"
 #include "store/internal.h"
 
-static int keep(struct fn_store *s, const char *tree)
-{
-	char *copy;
+static const char *const states[] = {[FN_TREE_MAKING] = "making", [FN_TREE_READY] = "ready", [FN_TREE_REMOVING] = "removing"};
 
-	if (fn_store_room(s->trees, s->n_trees, &s->cap_trees) < 0)
-		return -ENOMEM;
-	copy = strdup(tree);
-	if (!copy)
-		return -ENOMEM;
-	s->trees[s->n_trees++] = copy;
+const char *fn_tree_state_name(enum fn_tree_state state) { return states[state]; }
+
+/* --- in memory --- */
+static struct fn_tree *find(const struct fn_store *s, const char *name) { return fn_map_get(s->trees, name); }
+
+static struct fn_tree *add(struct fn_store *s, const char *name, enum fn_tree_state state, int64_t bytes)
+{
+	struct fn_tree *t = calloc(1, sizeof(*t));
+
+	if (!t || fn_str_format(t->name, sizeof(t->name), "%s", name) < 0 || fn_map_set(s->trees, name, t, NULL) < 0) {
+		free(t);
+		return NULL;
+	}
+	t->state = state;
+	t->bytes = bytes;
+	s->tree_bytes += bytes;
+	return t;
+}
+
+static void measured(struct fn_store *s, struct fn_tree *t, int64_t bytes)
+{
+	s->tree_bytes += bytes - t->bytes;
+	t->bytes = bytes;
+}
+
+static void forget(struct fn_store *s, struct fn_tree *t)
+{
+	s->tree_bytes -= t->bytes;
+	(void)fn_map_remove(s->trees, t->name);
+	free(t);
+}
+
+const struct fn_tree *fn_store_tree(const struct fn_store *s, const char *name) { return find(s, name); }
+const struct fn_tree *fn_store_next_tree(const struct fn_store *s, size_t *it) { return fn_map_next(s->trees, it); }
+int64_t fn_store_tree_bytes(const struct fn_store *s) { return s->tree_bytes; }
+
+int fn_store_measured_tree(struct fn_store *s, const char *name, int64_t bytes)
+{
+	struct fn_tree *t = find(s, name);
+
+	if (!t)
+		return -ENOENT;
+	measured(s, t, bytes);
 	return 0;
 }
 
-static void forget(struct fn_store *s, const char *tree)
+/* --- on disk: in the writer's thread --- */
+/* One that is whole stays so: others may have made it meanwhile. */
+static int write_making(struct fn_write *w, sqlite3 *db, struct fn_err *err)
 {
-	for (size_t i = 0; i < s->n_trees; i++)
-		if (strcmp(s->trees[i], tree) == 0) {
-			free(s->trees[i]);
-			s->trees[i] = s->trees[--s->n_trees];
-			break;
-		}
+	return fn_db_run(db, err,
+			 "INSERT INTO trees(name, state, bytes) VALUES(?1, 'making', ?2) ON CONFLICT(name) DO UPDATE SET state='making', bytes=?2 WHERE state='removing'",
+			 "si", w->qualifier, w->n);
 }
 
-static int write_row(struct fn_write *w, sqlite3 *db, struct fn_err *err)
+int fn_tree_write_ready(sqlite3 *db, const struct fn_tree *t, struct fn_err *err)
 {
-	return fn_db_run(db, err, "INSERT OR REPLACE INTO snapshots(tree) VALUES(?1)", "s", w->qualifier);
+	return fn_db_run(db, err, "UPDATE trees SET state='ready', bytes=?2 WHERE name=?1", "si", t->name, t->bytes);
+}
+
+static int write_ready(struct fn_write *w, sqlite3 *db, struct fn_err *err) { return fn_tree_write_ready(db, &w->ready[0], err); }
+
+static int write_removing(struct fn_write *w, sqlite3 *db, struct fn_err *err)
+{
+	return fn_db_run(db, err, "UPDATE trees SET state='removing' WHERE name=?1", "s", w->qualifier);
 }
 
 static int delete_row(struct fn_write *w, sqlite3 *db, struct fn_err *err)
 {
-	return fn_db_run(db, err, "DELETE FROM snapshots WHERE tree=?1", "s", w->qualifier);
+	return fn_db_run(db, err, "DELETE FROM trees WHERE name=?1 AND state='removing'", "s", w->qualifier);
 }
 
-static void apply_add(struct fn_write *w) { (void)w; }
-static void apply_remove(struct fn_write *w) { forget(w->s, w->qualifier); }
+/* --- what is asked for --- */
+void fn_tree_becomes_ready(struct fn_write *w, const char *name)
+{
+	const struct fn_tree *t = find(w->s, name);
 
-static int begin(struct fn_store *s, const char *tree, int (*sql)(struct fn_write *w, sqlite3 *db, struct fn_err *err), void (*apply)(struct fn_write *w),
-		 fn_stored_fn fn, void *arg, struct fn_err *err)
+	if (t && t->state != FN_TREE_READY && w->n_ready < sizeof(w->ready) / sizeof(w->ready[0]))
+		w->ready[w->n_ready++] = *t;
+}
+
+void fn_tree_apply_ready(struct fn_write *w)
+{
+	for (unsigned i = 0; i < w->n_ready; i++) {
+		struct fn_tree *t = find(w->s, w->ready[i].name);
+
+		if (t)
+			t->state = FN_TREE_READY;
+	}
+}
+
+static void apply_nothing(struct fn_write *w) { (void)w; }
+
+static int new_write(struct fn_store *s, const char *name, int (*sql)(struct fn_write *w, sqlite3 *db, struct fn_err *err), struct fn_write **ret,
+		     struct fn_err *err)
 {
 	struct fn_write *w;
-	int r = fn_write_new(s, NULL, false, "note snapshot", &w, err);
+	int r = fn_write_new(s, NULL, false, "note tree", &w, err);
 
 	if (r < 0)
 		return r;
-	w->qualifier = strdup(tree);
+	w->qualifier = strdup(name);
 	if (!w->qualifier) {
 		fn_write_free(w);
-		return fn_err_set(err, ENOMEM, "note snapshot", NULL);
+		return fn_err_set(err, ENOMEM, "note tree", NULL);
 	}
 	w->sql = sql;
-	w->apply = apply;
+	w->apply = apply_nothing;
+	*ret = w;
+	return 0;
+}
+
+int fn_store_make_tree(struct fn_store *s, const char *name, int64_t bytes, fn_stored_fn fn, void *arg, struct fn_err *err)
+{
+	struct fn_tree *t = find(s, name);
+	struct fn_write *w;
+	int r = new_write(s, name, write_making, &w, err);
+
+	if (r < 0)
+		return r;
+	if (!t)
+		t = add(s, name, FN_TREE_MAKING, bytes);
+	if (!t) {
+		fn_write_free(w);
+		return fn_err_set(err, ENOMEM, "note tree", NULL);
+	}
+	if (t->state == FN_TREE_REMOVING) {
+		t->state = FN_TREE_MAKING;
+		measured(s, t, bytes);
+	}
+	w->n = bytes;
 	return fn_write_begin(w, fn, arg);
 }
 
-/* Noted in memory from the beginning: one too many does no harm. */
-int fn_store_add_tree(struct fn_store *s, const char *tree, fn_stored_fn fn, void *arg, struct fn_err *err)
+int fn_store_ready_tree(struct fn_store *s, const char *name, fn_stored_fn fn, void *arg, struct fn_err *err)
 {
-	int r = keep(s, tree);
+	const struct fn_tree *t = find(s, name);
+	struct fn_write *w;
+	int r = t ? new_write(s, name, write_ready, &w, err) : fn_err_set(err, ENOENT, "note tree", "%s", name);
 
 	if (r < 0)
-		return fn_err_set(err, r, "note snapshot", NULL);
-	r = begin(s, tree, write_row, apply_add, fn, arg, err);
-	if (r < 0)
-		forget(s, tree);
-	return r;
+		return r;
+	w->ready[w->n_ready++] = *t;
+	w->apply = fn_tree_apply_ready;
+	return fn_write_begin(w, fn, arg);
 }
 
-int fn_store_remove_tree(struct fn_store *s, const char *tree, fn_stored_fn fn, void *arg, struct fn_err *err)
+int fn_store_remove_tree(struct fn_store *s, const char *name, fn_stored_fn fn, void *arg, struct fn_err *err)
 {
-	return begin(s, tree, delete_row, apply_remove, fn, arg, err);
+	struct fn_tree *t = find(s, name);
+	struct fn_write *w;
+	int r = t ? new_write(s, name, write_removing, &w, err) : fn_err_set(err, ENOENT, "note tree", "%s", name);
+
+	if (r < 0)
+		return r;
+	t->state = FN_TREE_REMOVING;
+	return fn_write_begin(w, fn, arg);
 }
 
-const char *fn_store_tree(struct fn_store *s, size_t i) { return i < s->n_trees ? s->trees[i] : NULL; }
+int fn_store_forget_tree(struct fn_store *s, const char *name, fn_stored_fn fn, void *arg, struct fn_err *err)
+{
+	struct fn_tree *t = find(s, name);
+	struct fn_write *w;
+	int r = t && t->state == FN_TREE_REMOVING ? new_write(s, name, delete_row, &w, err) : fn_err_set(err, ENOENT, "note tree", "%s", name);
 
+	if (r < 0)
+		return r;
+	forget(s, t);
+	return fn_write_begin(w, fn, arg);
+}
+
+/* --- loading --- */
+/* What was being made when the last process ended is not whole, unless a function names it: then its row was only late. */
 static int load_row(void *arg, sqlite3_stmt *st, struct fn_err *err)
 {
-	return keep(arg, (const char *)sqlite3_column_text(st, 0)) < 0 ? fn_err_set(err, ENOMEM, "load snapshots", NULL) : 0;
+	const char *name = (const char *)sqlite3_column_text(st, 0), *state = (const char *)sqlite3_column_text(st, 1), *dash = strchr(name, '-');
+	bool named = dash && fn_map_get(((struct fn_store *)arg)->code, dash + 1), ready = named || fn_streq(state, states[FN_TREE_READY]);
+
+	return add(arg, name, ready ? FN_TREE_READY : FN_TREE_REMOVING, sqlite3_column_int64(st, 2)) ? 0 : fn_err_set(err, ENOMEM, "load trees", NULL);
 }
 
 int fn_trees_load(struct fn_store *s, sqlite3 *db, struct fn_err *err)
 {
-	return fn_db_each(db, "SELECT tree FROM snapshots", "load snapshots", load_row, s, err);
+	return fn_db_each(db, "SELECT name, state, bytes FROM trees", "load trees", load_row, s, err);
 }
 
 void fn_trees_free(struct fn_store *s)
 {
-	for (size_t i = 0; i < s->n_trees; i++)
-		free(s->trees[i]);
-	free(s->trees);
+	size_t it = 0;
+	struct fn_tree *t;
+
+	while (s->trees && (t = fn_map_next(s->trees, &it)))
+		free(t);
+	fn_map_free(s->trees);
 }

@@ -44,6 +44,7 @@ static struct {
 	struct fn_images *images;
 	struct fn_jobs *jobs;
 	struct fn_packages *packages;
+	struct fn_disk *disk;
 	struct fn_api *api[2]; /* [1] demands signatures */
 	int spawnd;
 	bool bad_archives;
@@ -124,9 +125,10 @@ static void set_up(void)
 	fuzz_check(fn_spawn_client_new(w.loop, pair[0], &spawn_ops, NULL, &w.spawn, &err) == 0);
 	fn_pool_set_spawn(w.pool, w.spawn);
 	fuzz_check(fn_invoker_new(w.pool, 10, &w.invoker) == 0);
-	fuzz_check(fn_snapshots_new(&(struct fn_snapshots_config){w.loop, w.store, w.pool, w.spawn}, &w.snapshots) == 0);
+	fuzz_check(fn_jobs_new(w.loop, 1, &w.jobs) == 0 && fn_disk_new(&(struct fn_disk_config){w.jobs, w.store, w.spawn, w.dir, 0}, &w.disk) == 0);
+	fuzz_check(fn_snapshots_new(&(struct fn_snapshots_config){w.loop, w.store, w.pool, w.disk}, &w.snapshots) == 0);
 	snprintf(path, sizeof(path), "%s/bundles", w.dir);
-	fuzz_check(fn_images_new(w.dir, path, w.runtimes, w.spawn, &w.images) == 0);
+	fuzz_check(fn_images_new(w.dir, path, w.runtimes, w.spawn, w.store, w.disk, &w.images) == 0);
 	api.loop = w.loop;
 	api.state_dir = w.dir;
 	api.store = w.store;
@@ -135,8 +137,9 @@ static void set_up(void)
 	api.logs = w.logs;
 	api.spawn = w.spawn;
 	api.images = w.images;
-	fuzz_check(fn_jobs_new(w.loop, 1, &w.jobs) == 0 && fn_packages_new(w.jobs, w.dir, &w.packages) == 0);
+	fuzz_check(fn_packages_new(w.jobs, w.dir, &w.packages) == 0);
 	api.packages = w.packages;
+	api.disk = w.disk;
 	api.snapshots = w.snapshots;
 	for (int i = 0; i < 2; i++) {
 		api.credentials = &credential;
@@ -177,6 +180,8 @@ static void play_spawnd(void)
 		} else if (h.type == FN_PROTO_UNPACK) {
 			h.type = FN_PROTO_UNPACKED;
 			iov[1] = (struct iovec){&bytes, sizeof(bytes)};
+		} else if (h.type == FN_PROTO_REMOVE && h.request) {
+			h.type = FN_PROTO_REMOVED;
 		} else if (h.type == FN_PROTO_DESCRIBE) {
 			h.type = FN_PROTO_TEXT;
 			iov[1] = (struct iovec){"{\"cgroups\":\"x\",\"sandboxes\":0}", 30};

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "db/db.h"
-#include "store/trees.h"
 #include "unit/main.h"
 #include "unit/stored.h"
 
@@ -327,16 +326,7 @@ START_TEST(a_directory_that_is_not_there)
 }
 END_TEST
 
-static unsigned count_trees(struct fn_store *s)
-{
-	unsigned n = 0;
-
-	while (fn_store_tree(s, n))
-		n++;
-	return n;
-}
-
-START_TEST(snapshots_and_their_trees)
+START_TEST(snapshots)
 {
 	struct fn_function *f, *v;
 	struct fn_store *s;
@@ -356,22 +346,11 @@ START_TEST(snapshots_and_their_trees)
 	ck_assert_int_eq(unit_store(fn_store_insert, s, f, v), 0);
 	fn_function_unref(f);
 	fn_function_unref(v);
-	for (int i = 0; i < 20; i++) {
-		char tree[16];
-
-		snprintf(tree, sizeof(tree), "snap-%d", i);
-		ck_assert_int_eq(unit_store(fn_store_add_tree, s, tree), 0);
-	}
-	ck_assert_int_eq(unit_store(fn_store_remove_tree, s, "snap-0"), 0);
-	ck_assert_int_eq(unit_store(fn_store_remove_tree, s, "snap-19"), 0);
-	ck_assert_int_eq(unit_store(fn_store_remove_tree, s, "absent"), 0);
-	ck_assert_uint_eq(count_trees(s), 18);
 	s = reopen(s);
-	ck_assert_uint_eq(count_trees(s), 18);
 	v = fn_store_get(s, "f", "1");
 	ck_assert(v->snap_start && strcmp(v->snapshot_tree, "snap-1") == 0 && strcmp(v->snapshot_host, "host") == 0 && !v->snapshot_off);
 	fn_store_close(s);
 }
 END_TEST
 
-TEST_MAIN("store/functions", functions_survive_reopening, what_serves_during_an_update, versions, snapshots_and_their_trees, a_database_of_schema_1_is_upgraded, a_newer_schema_is_refused, a_directory_that_is_not_there)
+TEST_MAIN("store/functions", functions_survive_reopening, what_serves_during_an_update, versions, snapshots, a_database_of_schema_1_is_upgraded, a_newer_schema_is_refused, a_directory_that_is_not_there)

@@ -1,0 +1,244 @@
+"""What is on the disk: every tree and package has a row, what a killed process leaves goes, and the budget holds."""
+import base64, glob, os, random, signal, subprocess, sys, threading, time, unittest
+from harness import *
+
+
+def package(n, mb=1):
+    """Another one for each n; its bytes do not pack."""
+    return make_zip({"bootstrap": open(os.path.join(BUILD, "fixtures/bootstrap"), "rb").read(), "n": random.Random(n).randbytes(int(mb * (1 << 20)))},
+                    {"bootstrap": 0o755})
+
+
+class Disk(Case):
+    config = {}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.d = Daemon(cls.config)
+        cls.addClassCleanup(cls.d.remove)
+        cls.d.start()
+
+    def disk(self, check=False):
+        r = self.d.request("GET", "/_fnd/disk" + ("?check=1" if check else ""))
+        self.assertEqual(r.status, 200, r)
+        return r.json
+
+    def rows(self, kind=None):
+        return {i["Name"]: i for i in self.disk()["Items"] if kind in (None, i["Kind"])}
+
+    def there(self):
+        """Names of what is on the disk, as the registry names it; unfinished ones as they are called."""
+        trees = [os.path.basename(t) for t in glob.glob(os.path.join(self.d.state, "roots/*")) + glob.glob(os.path.join(self.d.state, "roots/.tmp*"))]
+        blobs = os.listdir(os.path.join(self.d.state, "blobs"))
+        return set(trees) | {"blob-" + b[:-4] if b.endswith(".zip") else b for b in blobs}
+
+    def agree(self):
+        wait_until("rows and disk agree", lambda: set(self.rows()) == self.there() and self.disk(check=True)["Faults"] == [] and
+                   all(i["State"] == "ready" and i["Owners"] for i in self.disk()["Items"]))
+
+    def sha(self, name):
+        return base64.b64decode(self.d.request("GET", f"/2015-03-31/functions/{name}/configuration").json["CodeSha256"]).hex()
+
+
+class Registry(Disk):
+    def test_what_holds_space_and_for_whom(self):
+        self.d.create("a", package(1))
+        self.d.create("b", package(1))  # the same
+        self.d.create("c", package(2), Publish=True)
+        self.d.settled("c")
+        code = self.rows("code")
+        one, two = code["code-" + self.sha("a")], code["code-" + self.sha("c")]
+        self.assertEqual(sorted(one["Owners"]), ["a:$LATEST", "b:$LATEST"])
+        self.assertEqual(sorted(two["Owners"]), ["c:$LATEST", "c:1"])
+        size = os.path.getsize(os.path.join(BUILD, "fixtures/bootstrap")) + (1 << 20)
+        self.assertEqual((one["Bytes"], one["State"]), (size, "ready"))
+        blob = self.rows("package")["blob-" + self.sha("a")]
+        self.assertEqual(blob["Bytes"], self.d.request("GET", "/2015-03-31/functions/a/configuration").json["CodeSize"])
+        layers = self.rows("layer")
+        self.assertIn(["python3.11"], [i["Owners"] for i in layers.values()])
+        self.assertTrue(all(i["Bytes"] > 0 for i in layers.values()), layers)
+        self.assertEqual(self.disk()["Bytes"], sum(i["Bytes"] for i in self.rows().values()))
+        self.agree()
+        # one that comes a second time has its size all the same
+        self.d.delete("a")
+        self.d.delete("b")
+        wait_until("it has gone", lambda: one["Name"] not in self.rows() and one["Name"] not in self.there())
+        for name in ("a", "b"):
+            self.d.create(name, package(1))
+        self.assertEqual(self.rows("code")[one["Name"]]["Bytes"], size)
+        self.agree()
+        for name in "abc":
+            self.d.delete(name)
+        wait_until("all have gone", lambda: not self.rows("code") and not self.rows("package"))
+        self.agree()
+
+    def test_fnctl(self):
+        env = dict(os.environ, FNCTL_ENDPOINT=self.d.endpoint)
+        fnctl = lambda *a: subprocess.run([os.path.join(BUILD, "fnctl"), "disk", *a], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.d.create("for-fnctl", package(3))
+        self.addCleanup(self.d.delete, "for-fnctl")
+        self.d.settled("for-fnctl")
+        self.agree()
+        r = fnctl()
+        self.assertEqual(r.returncode, 0, r.stdout)
+        self.assertRegex(r.stdout, r"(?m)^ +1\.\d +code +ready +for-fnctl:\$LATEST +code-" + self.sha("for-fnctl"))
+        self.assertRegex(r.stdout, r"(?m)^[0-9.]+ MB in all$")
+        self.assertEqual(json.loads(fnctl("--output", "json").stdout)["Items"][0]["Kind"], "layer")
+        r = fnctl("--check")
+        self.assertEqual((r.returncode, r.stdout.splitlines()[-1].split(", ")[1]), (0, "0 that do not agree with the registry"), r.stdout)
+        stray = os.path.join(self.d.state, "roots", "code-" + "0" * 64)
+        blob = os.path.join(self.d.state, "blobs", self.sha("for-fnctl") + ".zip")
+        os.mkdir(stray)
+        self.addCleanup(os.rmdir, stray)
+        os.rename(blob, blob + "x")
+        r = fnctl("--check")
+        os.rename(blob + "x", blob)
+        self.assertEqual(r.returncode, 1, r.stdout)
+        self.assertIn("code-" + "0" * 64 + " has no row", r.stdout)
+        self.assertIn("blob-" + self.sha("for-fnctl") + " is not there", r.stdout)
+        self.assertEqual(fnctl("more").returncode, 2)
+
+    def test_a_package_that_is_refused_leaves_nothing(self):
+        before = self.there()
+        self.assertEqual(self.d.create("bad", b"no zip", expect=None).status, 400)
+        wait_until("it has gone", lambda: self.there() == before)
+        self.agree()
+
+
+class Budget(Disk):
+    def test_beyond_it(self):
+        used = self.disk()["Bytes"]
+        self.d.create("in", package(1, 3))
+        self.d.settled("in")
+        budget = (self.disk()["Bytes"] >> 20) + 3
+        self.d.stop()
+        self.d.set_config({"disk_budget_mb": budget})
+        self.d.start()
+        self.assertEqual(self.disk()["BudgetBytes"], budget << 20)
+        before = self.there()
+        for what in (lambda z: self.d.create("out", z, expect=None), lambda z: self.d.request(
+                "PUT", "/2015-03-31/functions/in/code", {"ZipFile": base64.b64encode(z).decode()})):
+            for mb in (6, 2):  # the package does not fit; it does, but not with what comes out of it
+                r = what(package(mb, mb))
+                self.assertEqual((r.status, r.error_type, r.json["message"]), (400, "CodeStorageExceededException", "Code storage limit exceeded."), r)
+        self.assertEqual(self.d.request("GET", "/2015-03-31/functions/out").status, 404)
+        wait_until("nothing is left of them", lambda: self.there() == before)
+        # all else goes on
+        self.assertEqual(self.d.invoke("in", {"do": "echo"}).status, 200)
+        self.d.configure("in", Description="x")
+        self.d.settled("in")
+        self.assertEqual(self.d.request("POST", "/2015-03-31/functions/in/versions", {}).status, 201)
+        self.d.create("same", package(1, 3))  # what is there already takes no more
+        self.d.settled("same")
+        self.d.delete("in")
+        self.d.delete("same")
+        wait_until("there is room again", lambda: self.disk()["Bytes"] == used)
+        self.d.create("small", package(4, 0.2))
+        self.agree()
+
+
+class Crashes(Disk):
+    """Processes are killed while functions come, change and go; FND_CRASHES: how often each (make check-crash)."""
+    N = int(os.environ.get("FND_CRASHES", "2"))
+
+    def churn(self, k, stop, seen):
+        """What was answered with success is in seen: name -> digest, or None."""
+        rnd, i = random.Random(k), 0
+        while not stop.is_set():
+            i += 1
+            name = f"f{k}-{i % 3}"
+            try:
+                if name not in seen or seen[name] is None:
+                    seen.setdefault(name, None)
+                    seen[name] = "?"
+                    r = self.d.create(name, package(rnd.randrange(6), 0.3), expect=None, timeout=10)
+                    seen[name] = r.json["CodeSha256"] if r.status == 201 else "?"
+                elif i % 4 == 0:
+                    seen[name] = "?"
+                    r = self.d.request("DELETE", f"/2015-03-31/functions/{name}", timeout=10)
+                    seen[name] = None if r.status in (204, 404) else "?"
+                elif i % 4 == 1:
+                    self.d.request("POST", f"/2015-03-31/functions/{name}/versions", {}, timeout=10)
+                else:
+                    was, seen[name] = seen[name], "?"
+                    r = self.d.request("PUT", f"/2015-03-31/functions/{name}/code",
+                                       {"ZipFile": base64.b64encode(package(rnd.randrange(6), 0.3)).decode()}, timeout=10)
+                    seen[name] = r.json["CodeSha256"] if r.status == 200 else was if r.status in (409, 404) else "?"
+            except (OSError, ValueError, http.client.HTTPException):
+                time.sleep(0.05)
+
+    def round(self, who):
+        stop, seen = threading.Event(), [{}, {}, {}]
+        threads = [threading.Thread(target=self.churn, args=(k, stop, seen[k])) for k in range(3)]
+        [t.start() for t in threads]
+        time.sleep(0.3 + random.random())
+        try:
+            pid = random.choice(self.unpackers()) if who == "unpack" else self.d.pids()[who][0]
+            os.kill(pid, signal.SIGKILL)
+        except (IndexError, ProcessLookupError):
+            pass
+        time.sleep(0.2)
+        stop.set()
+        [t.join() for t in threads]
+        return {n: s for one in seen for n, s in one.items()}
+
+    def unpackers(self):
+        until = time.monotonic() + 5
+        while time.monotonic() < until:
+            found = [p for p in descendants(self.d.pids()["spawnd"][0]) if comm(p) == "fn-unpack"]
+            if found:
+                return found
+        return []
+
+    def up(self):
+        """It runs, by itself or begun anew."""
+        if self.d.process.poll() is not None:
+            self.d.killed = True
+            wait_until("what was below it has ended", lambda: not [x for x in self.d.leftovers() if x.startswith("process")])
+            self.d.killed = False
+            self.d.start()
+        wait_until("it answers", lambda: self.d.is_ready())
+
+    def kept(self, seen):
+        """What was answered is so."""
+        for name, sha in seen.items():
+            r = self.d.request("GET", f"/2015-03-31/functions/{name}/configuration")
+            if sha is None:
+                self.assertEqual(r.status, 404, name)
+            elif sha != "?":
+                self.assertEqual(r.json["CodeSha256"], sha, name)
+
+    def test_each_process_in_turn(self):
+        for i in range(self.N):
+            for who in ("spawnd", "unpack", "worker", "supervisor"):
+                with self.subTest(who=who, round=i):
+                    seen = self.round(who)
+                    self.up()
+                    self.kept(seen)
+                    self.agree()
+                    for name in seen:
+                        self.d.delete(name)
+        wait_until("nothing is left", lambda: not self.rows("code") and not self.rows("package"))
+        self.agree()
+
+    def test_left_by_hand(self):
+        """Trees, packages and halves of them that no row knows of go at the next start; a row whose tree was being made, with it."""
+        self.d.create("stays", package(1))
+        self.d.settled("stays")
+        self.d.stop(signal.SIGKILL)
+        self.d.killed = True
+        wait_until("what was below it has ended", lambda: not [x for x in self.d.leftovers() if x.startswith("process")])
+        self.d.killed = False
+        for t in ("roots/code-" + "1" * 64, "roots/img-" + "2" * 64, "roots/snap-" + "3" * 64, "roots/.tmp-7"):
+            os.makedirs(os.path.join(self.d.state, t, "var/task"))
+        for b in ("4" * 64 + ".zip", "x.tmp123", ".upload-1"):
+            open(os.path.join(self.d.state, "blobs", b), "w").close()
+        import sqlite3
+        with sqlite3.connect(os.path.join(self.d.state, "db/fnd.db")) as db:
+            for name, state in (("code-" + "1" * 64, "making"), ("blob-" + "5" * 64, "making"), ("code-" + "6" * 64, "removing"), ("snap-" + "7" * 64, "ready")):
+                db.execute("INSERT INTO trees VALUES(?, ?, 5)", (name, state))
+        db.close()
+        self.d.start()
+        self.agree()
+        self.assertEqual(self.d.invoke("stays", {"do": "echo"}).status, 200)
+        self.d.delete("stays")
