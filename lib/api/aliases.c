@@ -10,15 +10,7 @@
 #include "base/str.h"
 #include "invoke/provision.h"
 
-#define WEIGHT_RULE \
-	"Map value must satisfy constraint: [Member must have value less than or equal to 1.0, Member must have value greater than or " \
-	"equal to 0.0, Member must not be null]"
-#define KEY_RULE \
-	"Map keys must satisfy constraint: [Member must have length less than or equal to 1024, Member must have length greater than or " \
-	"equal to 1, Member must satisfy regular expression pattern: [0-9]+, Member must not be null]"
-
 static void free_alias(struct fn_alias **a) { fn_alias_free(*a); }
-static void decref(json_t **j) { json_decref(*j); }
 
 static json_t *alias_json(struct fn_api *api, const char *function, const struct fn_alias *a)
 {
@@ -34,87 +26,35 @@ static json_t *alias_json(struct fn_api *api, const char *function, const struct
 }
 
 /* --- what a request says --- */
-static void check_name(struct fn_checks *c, const char *name)
-{
-	if (!name)
-		fn_check_fail(c, NULL, "name", "Member must not be null");
-	else if (strlen(name) > 128)
-		fn_check_fail(c, name, "name", "Member must have length less than or equal to 128");
-	else if (!fn_alias_name_valid(name))
-		fn_check_fail(c, name, "name", "Member must satisfy regular expression pattern: (?!^[0-9]+$)([a-zA-Z0-9-_]+)");
-}
-
-static void check_version(struct fn_checks *c, const char *version)
-{
-	if (!fn_streq(version, "$LATEST") && (!*version || version[strspn(version, "0123456789")]))
-		fn_check_fail(c, version, "functionVersion", "Member must satisfy regular expression pattern: (\\$LATEST|[0-9]+)");
-	else if (strlen(version) > 1024)
-		fn_check_fail(c, version, "functionVersion", "Member must have length less than or equal to 1024");
-}
-
-/* {2=0.5}, as the service prints a map. */
-static const char *weight_text(const char *key, json_t *v, char *out, size_t size)
-{
-	char number[40] = "null";
-	const char *more = "";
-
-	if (json_is_number(v)) {
-		snprintf(number, sizeof(number), "%.15g", json_number_value(v));
-		more = strpbrk(number, ".en") ? "" : ".0";
-	}
-	snprintf(out, size, "{%s=%s%s}", key, number, more);
-	return out;
-}
-
 /* RoutingConfig: absent leaves the alias as it is; without weights, all goes to one version. */
-static void apply_routing(struct fn_checks *c, json_t *in, struct fn_alias *a, size_t *ret_weights)
+static bool apply_routing(struct fn_call *call, struct fn_alias *a)
 {
-	json_t *routing = json_object_get(in, "RoutingConfig"), *weights = json_object_get(routing, "AdditionalVersionWeights"), *v;
+	json_t *routing = json_object_get(call->in, "RoutingConfig"), *weights = json_object_get(routing, "AdditionalVersionWeights"), *v;
 	const char *k;
-	char text[200];
 
-	*ret_weights = json_object_size(weights);
-	if (!routing || json_is_null(routing))
-		return;
-	fn_set_string(&a->other_version, NULL);
-	a->other_weight = 0;
-	json_object_foreach(weights, k, v) {
-		double w = json_number_value(v);
-
-		if (!*k || k[strspn(k, "0123456789")] || strlen(k) > 1024) {
-			fn_check_fail(c, weight_text(k, v, text, sizeof(text)), "routingConfig.additionalVersionWeights", KEY_RULE);
-		} else if (!json_is_number(v) || !(w >= 0.0 && w <= 1.0)) {
-			fn_check_fail(c, weight_text(k, v, text, sizeof(text)), "routingConfig.additionalVersionWeights", WEIGHT_RULE);
-		} else {
-			fn_set_string(&a->other_version, k);
-			a->other_weight = w;
-		}
-	}
-}
-
-/* Puts the request's members into a. Replies and returns false on a violation of the model. */
-static bool apply(struct fn_call *call, json_t *in, struct fn_alias *a, bool create)
-{
-	const char *version, *description, *name = create ? json_string_value(json_object_get(in, "Name")) : a->name;
-	struct fn_checks c = {0};
-	size_t weights;
-
-	if (!fn_call_text(call, in, "FunctionVersion", &version) || !fn_call_text(call, in, "Description", &description))
-		return false;
-	if (version)
-		check_version(&c, version);
-	else if (create)
-		fn_check_fail(&c, NULL, "functionVersion", "Member must not be null");
-	check_name(&c, name);
-	if (description && strlen(description) > 256)
-		fn_check_fail(&c, description, "description", "Member must have length less than or equal to 256");
-	apply_routing(&c, in, a, &weights);
-	if (!fn_checks_pass(&c, call))
-		return false;
-	if (weights > 1) {
+	if (json_object_size(weights) > 1) {
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Number of items in AdditionalVersionWeights cannot be greater than 1");
 		return false;
 	}
+	if (routing) {
+		fn_set_string(&a->other_version, NULL);
+		a->other_weight = 0;
+	}
+	json_object_foreach(weights, k, v) {
+		fn_set_string(&a->other_version, k);
+		a->other_weight = json_number_value(v);
+	}
+	return true;
+}
+
+/* Puts the request's members into a. Replies and returns false when they cannot be. */
+static bool apply(struct fn_call *call, struct fn_alias *a)
+{
+	const char *version = json_string_value(json_object_get(call->in, "FunctionVersion")),
+		   *description = json_string_value(json_object_get(call->in, "Description"));
+
+	if (!apply_routing(call, a))
+		return false;
 	if (version)
 		fn_set_string(&a->version, version);
 	if (description)
@@ -131,11 +71,11 @@ static bool versions_ok(struct fn_call *call, const char *function, const struct
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER,
 			       "Invalid function version %s. Function version %s is already included in routing configuration.", a->version, a->version);
 	else if (a->other_version && fn_streq(a->version, "$LATEST"))
-		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "$LATEST is not supported for an alias pointing to more than 1 version");
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER_PLAIN, "$LATEST is not supported for an alias pointing to more than 1 version");
 	else if (!fn_store_get(store, function, a->version))
-		fn_call_not_found(call, function, a->version);
+		fn_reply_absent(call, function, a->version);
 	else if (a->other_version && !fn_store_get(store, function, a->other_version))
-		fn_call_not_found(call, function, a->other_version);
+		fn_reply_absent(call, function, a->other_version);
 	else
 		return true;
 	return false;
@@ -183,51 +123,33 @@ static void delete_stored(struct fn_change *c)
 void fn_h_create_alias(struct fn_call *call)
 {
 	fn_auto(free_alias) struct fn_alias *a = NULL;
-	fn_auto(decref) json_t *in = NULL;
-	const char *name;
 	struct fn_name n;
-	char arn[400];
 
-	if (!fn_call_function_name(call, &n) || !(in = fn_call_json(call)) || !fn_call_text(call, in, "Name", &name))
+	if (!fn_call_function_name(call, &n))
 		return;
-	a = fn_alias_new(name ? name : "");
+	a = fn_alias_new(json_string_value(json_object_get(call->in, "Name")));
 	if (!a) {
 		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
 		return;
 	}
-	if (!apply(call, in, a, true) || !versions_ok(call, n.name, a))
+	if (!apply(call, a) || !versions_ok(call, n.name, a))
 		return;
-	if (fn_store_alias(call->api->cfg.store, n.name, a->name)) {
-		fn_arn_format(arn, sizeof(arn), call->api->cfg.region, call->api->cfg.account_id, n.name, a->name);
-		fn_reply_error(call, &FN_E_CONFLICT, "Alias already exists: %s", arn);
-		return;
-	}
-	store_alias(call, n.name, &a, 201);
+	if (fn_store_alias(call->api->cfg.store, n.name, a->name))
+		fn_reply_exists(call, n.name, a->name);
+	else
+		store_alias(call, n.name, &a, 201);
 }
 
-/* The function named in the path and its alias; *ret_alias NULL when there is none. Replies and returns false unless both names are good. */
-static bool named(struct fn_call *call, struct fn_name *n, struct fn_alias **ret_alias)
-{
-	struct fn_checks c = {0};
-
-	check_name(&c, call->params[1]);
-	if (!fn_checks_pass(&c, call) || !fn_call_latest(call, n))
-		return false;
-	*ret_alias = fn_store_alias(call->api->cfg.store, n->name, call->params[1]);
-	return true;
-}
-
+/* The alias that the path names; NULL after having replied. */
 static struct fn_alias *existing(struct fn_call *call, struct fn_name *n)
 {
 	struct fn_alias *a;
-	char arn[400];
 
-	if (!named(call, n, &a))
+	if (!fn_call_latest(call, n))
 		return NULL;
-	if (!a) {
-		fn_arn_format(arn, sizeof(arn), call->api->cfg.region, call->api->cfg.account_id, n->name, call->params[1]);
-		fn_reply_error(call, &FN_E_NOT_FOUND, "Cannot find alias arn: %s", arn);
-	}
+	a = fn_store_alias(call->api->cfg.store, n->name, call->params[1]);
+	if (!a)
+		fn_reply_no_alias(call, n->name, call->params[1]);
 	return a;
 }
 
@@ -243,17 +165,16 @@ void fn_h_get_alias(struct fn_call *call)
 void fn_h_update_alias(struct fn_call *call)
 {
 	fn_auto(free_alias) struct fn_alias *a = NULL;
-	fn_auto(decref) json_t *in = NULL;
 	struct fn_alias *now;
 	struct fn_name n;
 
 	now = existing(call, &n);
-	if (!now || !(in = fn_call_json(call)) || !fn_call_revision(call, in, now->revision_id))
+	if (!now || !fn_call_revision(call, now->revision_id))
 		return;
 	a = fn_alias_clone(now);
 	if (!a)
 		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
-	else if (apply(call, in, a, false) && versions_ok(call, n.name, a) && provisioned_ok(call, n.name, a))
+	else if (apply(call, a) && versions_ok(call, n.name, a) && provisioned_ok(call, n.name, a))
 		store_alias(call, n.name, &a, 200);
 }
 
@@ -264,8 +185,9 @@ void fn_h_delete_alias(struct fn_call *call)
 	struct fn_name n;
 	struct fn_err err;
 
-	if (!named(call, &n, &a))
+	if (!fn_call_latest(call, &n))
 		return;
+	a = fn_store_alias(call->api->cfg.store, n.name, call->params[1]);
 	if (!a) { /* gone already is as good */
 		fn_reply_empty(call, 204);
 		return;
@@ -279,14 +201,11 @@ void fn_h_list_aliases(struct fn_call *call)
 {
 	const char *marker = fn_http_req_query(call->req, "Marker"), *version = fn_http_req_query(call->req, "FunctionVersion");
 	struct fn_alias *page[FN_PAGE_MAX + 1];
-	struct fn_checks c = {0};
+	size_t max = fn_call_page_size(call), got;
 	struct fn_name n;
 	json_t *list, *o;
-	size_t max, got;
 
-	if (version)
-		check_version(&c, version);
-	if (!fn_checks_pass(&c, call) || !fn_call_latest(call, &n) || !fn_call_page_size(call, FN_ITEMS_MAX, &max))
+	if (!fn_call_latest(call, &n))
 		return;
 	got = fn_store_list_aliases(call->api->cfg.store, n.name, version, fn_str_empty(marker) ? NULL : marker, page, max + 1);
 	list = json_array();

@@ -1,4 +1,4 @@
-/* api.c - the table of routes, and what every request goes through: authentication, path parameters, the common headers. */
+/* api.c - what every request goes through: its operation, authentication, the service model, the common headers. */
 #include "api/api.h"
 
 #include <errno.h>
@@ -10,187 +10,12 @@
 #include "api/internal.h"
 #include "api/origin.h"
 #include "api/receive.h"
+#include "api/routes.h"
 #include "api/settling.h"
 #include "api/uploads.h"
+#include "aws/validate.h"
 #include "base/cleanup.h"
 #include "base/str.h"
-#include "model/limits.h"
-
-struct route {
-	const char *method, *pattern; /* "{}" = one path segment; "?find=X": only with this in the query */
-	const char *operation;
-	fn_handler handler;           /* NULL = an operation of Lambda's that is not built yet */
-	size_t body_max;
-};
-
-#define SMALL (256u << 10)
-#define F15 "/2015-03-31/functions/{}"
-#define CSC "/2020-04-22/code-signing-configs"
-#define CAPACITY "/2025-11-30/capacity-providers"
-#define DURABLE "/2025-12-01/durable-executions/{}"
-
-static const struct route routes[] = {
-	{"POST", F15 "/invocations", "Invoke", fn_h_invoke, FN_LIMIT_INVOKE_BYTES},
-	{"POST", "/2015-03-31/functions", "CreateFunction", fn_h_create_function, FN_LIMIT_REQUEST_BYTES},
-	{"GET", "/2015-03-31/functions", "ListFunctions", fn_h_list_functions, SMALL},
-	{"GET", F15, "GetFunction", fn_h_get_function, SMALL},
-	{"DELETE", F15, "DeleteFunction", fn_h_delete_function, SMALL},
-	{"GET", F15 "/configuration", "GetFunctionConfiguration", fn_h_get_configuration, SMALL},
-	{"PUT", F15 "/configuration", "UpdateFunctionConfiguration", fn_h_update_configuration, SMALL},
-	{"PUT", F15 "/code", "UpdateFunctionCode", fn_h_update_code, FN_LIMIT_REQUEST_BYTES},
-	{"GET", F15 "/versions", "ListVersionsByFunction", fn_h_list_versions, SMALL},
-	{"POST", F15 "/versions", "PublishVersion", fn_h_publish_version, SMALL},
-	{"POST", F15 "/aliases", "CreateAlias", fn_h_create_alias, SMALL},
-	{"GET", F15 "/aliases", "ListAliases", fn_h_list_aliases, SMALL},
-	{"GET", F15 "/aliases/{}", "GetAlias", fn_h_get_alias, SMALL},
-	{"PUT", F15 "/aliases/{}", "UpdateAlias", fn_h_update_alias, SMALL},
-	{"DELETE", F15 "/aliases/{}", "DeleteAlias", fn_h_delete_alias, SMALL},
-	{"GET", F15 "/policy", "GetPolicy", fn_h_policy, SMALL},
-	{"POST", F15 "/policy", "AddPermission", NULL, SMALL},
-	{"DELETE", F15 "/policy/{}", "RemovePermission", NULL, SMALL},
-	{"GET", "/2016-08-19/account-settings", "GetAccountSettings", fn_h_account_settings, SMALL},
-	{"GET", "/2020-06-30/functions/{}/code-signing-config", "GetFunctionCodeSigningConfig", fn_h_code_signing, SMALL},
-	{"GET", "/2019-09-30/functions/{}/concurrency", "GetFunctionConcurrency", fn_h_get_concurrency, SMALL},
-	{"PUT", "/2017-10-31/functions/{}/concurrency", "PutFunctionConcurrency", fn_h_put_concurrency, SMALL},
-	{"DELETE", "/2017-10-31/functions/{}/concurrency", "DeleteFunctionConcurrency", fn_h_delete_concurrency, SMALL},
-	{"GET", "/2017-03-31/tags/{}", "ListTags", fn_h_list_tags, SMALL},
-	{"POST", "/2017-03-31/tags/{}", "TagResource", fn_h_tag, SMALL},
-	{"DELETE", "/2017-03-31/tags/{}", "UntagResource", fn_h_untag, SMALL},
-	{"POST", "/2014-11-13/functions/{}/invoke-async", "InvokeAsync", NULL, FN_LIMIT_INVOKE_BYTES},
-	{"POST", "/2021-11-15/functions/{}/response-streaming-invocations", "InvokeWithResponseStream", NULL, FN_LIMIT_INVOKE_BYTES},
-	{"POST", "/2021-10-31/functions/{}/url", "CreateFunctionUrlConfig", NULL, SMALL},
-	{"GET", "/2021-10-31/functions/{}/url", "GetFunctionUrlConfig", NULL, SMALL},
-	{"PUT", "/2021-10-31/functions/{}/url", "UpdateFunctionUrlConfig", NULL, SMALL},
-	{"DELETE", "/2021-10-31/functions/{}/url", "DeleteFunctionUrlConfig", NULL, SMALL},
-	{"GET", "/2021-10-31/functions/{}/urls", "ListFunctionUrlConfigs", NULL, SMALL},
-	{"GET", "/2018-10-31/layers?find=LayerVersion", "GetLayerVersionByArn", NULL, SMALL},
-	{"POST", "/2018-10-31/layers/{}/versions", "PublishLayerVersion", NULL, FN_LIMIT_REQUEST_BYTES},
-	{"GET", "/2018-10-31/layers/{}/versions", "ListLayerVersions", NULL, SMALL},
-	{"GET", "/2018-10-31/layers/{}/versions/{}", "GetLayerVersion", NULL, SMALL},
-	{"DELETE", "/2018-10-31/layers/{}/versions/{}", "DeleteLayerVersion", NULL, SMALL},
-	{"GET", "/2018-10-31/layers", "ListLayers", NULL, SMALL},
-	{"PUT", "/2019-09-30/functions/{}/provisioned-concurrency", "PutProvisionedConcurrencyConfig", fn_h_put_provisioned, SMALL},
-	{"GET", "/2019-09-30/functions/{}/provisioned-concurrency", "GetProvisionedConcurrencyConfig", fn_h_get_provisioned, SMALL},
-	{"DELETE", "/2019-09-30/functions/{}/provisioned-concurrency", "DeleteProvisionedConcurrencyConfig", fn_h_delete_provisioned, SMALL},
-	{"PUT", "/2019-09-25/functions/{}/event-invoke-config", "PutFunctionEventInvokeConfig", NULL, SMALL},
-	{"POST", "/2019-09-25/functions/{}/event-invoke-config", "UpdateFunctionEventInvokeConfig", NULL, SMALL},
-	{"GET", "/2019-09-25/functions/{}/event-invoke-config", "GetFunctionEventInvokeConfig", NULL, SMALL},
-	{"DELETE", "/2019-09-25/functions/{}/event-invoke-config", "DeleteFunctionEventInvokeConfig", NULL, SMALL},
-	{"GET", "/2019-09-25/functions/{}/event-invoke-config/list", "ListFunctionEventInvokeConfigs", NULL, SMALL},
-	{"POST", "/2015-03-31/event-source-mappings", "CreateEventSourceMapping", NULL, SMALL},
-	{"GET", "/2015-03-31/event-source-mappings", "ListEventSourceMappings", NULL, SMALL},
-	{"GET", "/2015-03-31/event-source-mappings/{}", "GetEventSourceMapping", NULL, SMALL},
-	{"PUT", "/2015-03-31/event-source-mappings/{}", "UpdateEventSourceMapping", NULL, SMALL},
-	{"DELETE", "/2015-03-31/event-source-mappings/{}", "DeleteEventSourceMapping", NULL, SMALL},
-	{"GET", "/2021-07-20/functions/{}/runtime-management-config", "GetRuntimeManagementConfig", NULL, SMALL},
-	{"PUT", "/2021-07-20/functions/{}/runtime-management-config", "PutRuntimeManagementConfig", NULL, SMALL},
-	{"GET", "/2024-08-31/functions/{}/recursion-config", "GetFunctionRecursionConfig", NULL, SMALL},
-	{"PUT", "/2024-08-31/functions/{}/recursion-config", "PutFunctionRecursionConfig", NULL, SMALL},
-	{"GET", "/2018-10-31/layers/{}/versions/{}/policy", "GetLayerVersionPolicy", NULL, SMALL},
-	{"POST", "/2018-10-31/layers/{}/versions/{}/policy", "AddLayerVersionPermission", NULL, SMALL},
-	{"DELETE", "/2018-10-31/layers/{}/versions/{}/policy/{}", "RemoveLayerVersionPermission", NULL, SMALL},
-	{"POST", CSC, "CreateCodeSigningConfig", NULL, SMALL},
-	{"GET", CSC, "ListCodeSigningConfigs", NULL, SMALL},
-	{"GET", CSC "/{}", "GetCodeSigningConfig", NULL, SMALL},
-	{"PUT", CSC "/{}", "UpdateCodeSigningConfig", NULL, SMALL},
-	{"DELETE", CSC "/{}", "DeleteCodeSigningConfig", NULL, SMALL},
-	{"GET", CSC "/{}/functions", "ListFunctionsByCodeSigningConfig", NULL, SMALL},
-	{"PUT", "/2020-06-30/functions/{}/code-signing-config", "PutFunctionCodeSigningConfig", NULL, SMALL},
-	{"DELETE", "/2020-06-30/functions/{}/code-signing-config", "DeleteFunctionCodeSigningConfig", NULL, SMALL},
-	{"POST", CAPACITY, "CreateCapacityProvider", NULL, SMALL},
-	{"GET", CAPACITY, "ListCapacityProviders", NULL, SMALL},
-	{"GET", CAPACITY "/{}", "GetCapacityProvider", NULL, SMALL},
-	{"PUT", CAPACITY "/{}", "UpdateCapacityProvider", NULL, SMALL},
-	{"DELETE", CAPACITY "/{}", "DeleteCapacityProvider", NULL, SMALL},
-	{"GET", CAPACITY "/{}/function-versions", "ListFunctionVersionsByCapacityProvider", NULL, SMALL},
-	{"GET", "/2025-11-30/functions/{}/function-scaling-config", "GetFunctionScalingConfig", NULL, SMALL},
-	{"PUT", "/2025-11-30/functions/{}/function-scaling-config", "PutFunctionScalingConfig", NULL, SMALL},
-	{"GET", "/2025-12-01/functions/{}/durable-executions", "ListDurableExecutionsByFunction", NULL, SMALL},
-	{"GET", DURABLE, "GetDurableExecution", NULL, SMALL},
-	{"DELETE", DURABLE, "DeleteDurableExecution", NULL, SMALL},
-	{"GET", DURABLE "/history", "GetDurableExecutionHistory", NULL, SMALL},
-	{"GET", DURABLE "/state", "GetDurableExecutionState", NULL, SMALL},
-	{"POST", DURABLE "/checkpoint", "CheckpointDurableExecution", NULL, FN_LIMIT_INVOKE_BYTES},
-	{"POST", DURABLE "/stop", "StopDurableExecution", NULL, SMALL},
-	{"POST", DURABLE "/pause", "PauseDurableExecution", NULL, SMALL},
-	{"POST", DURABLE "/resume", "ResumeDurableExecution", NULL, SMALL},
-	{"POST", "/2025-12-01/durable-execution-callbacks/{}/succeed", "SendDurableExecutionCallbackSuccess", NULL, SMALL},
-	{"POST", "/2025-12-01/durable-execution-callbacks/{}/fail", "SendDurableExecutionCallbackFailure", NULL, SMALL},
-	{"POST", "/2025-12-01/durable-execution-callbacks/{}/heartbeat", "SendDurableExecutionCallbackHeartbeat", NULL, SMALL},
-	{"GET", "/2026-07-09/resource-policy/{}", "GetResourcePolicy", NULL, SMALL},
-	{"PUT", "/2026-07-09/resource-policy/{}", "PutResourcePolicy", NULL, SMALL},
-	{"DELETE", "/2026-07-09/resource-policy/{}", "DeleteResourcePolicy", NULL, SMALL},
-	/* fnd's own, for fnctl */
-	{"GET", "/_fnd/code/{}", "_Download", fn_h_download, SMALL},
-	{"GET", "/_fnd/disk", "_Disk", fn_h_disk, SMALL},
-	{"GET", "/_fnd/doctor", "_Doctor", fn_h_doctor, SMALL},
-	{"GET", "/_fnd/images", "_Images", fn_h_images, SMALL},
-	{"POST", "/_fnd/images/rescan", "_ImagesRescan", fn_h_images_rescan, SMALL},
-	{"GET", "/_fnd/metrics", "_Metrics", fn_h_metrics, SMALL},
-	{"GET", "/_fnd/logs/{}", "_Logs", fn_h_logs, SMALL},
-};
-#define N_ROUTES (sizeof(routes) / sizeof(routes[0]))
-
-/* Segments are matched before they are decoded: an encoded ':' or '/' belongs to its segment. A trailing slash is ignored. */
-static bool match(const char *pattern, const char *path, struct fn_call *call)
-{
-	size_t n = 0;
-
-	for (;;) {
-		size_t a, b;
-
-		while (*pattern == '/')
-			pattern++;
-		while (*path == '/')
-			path++;
-		if (!*pattern || *pattern == '?' || !*path)
-			return (!*pattern || *pattern == '?') && !*path;
-		a = strcspn(pattern, "/?");
-		b = strcspn(path, "/");
-		if (a == 2 && pattern[0] == '{') {
-			if (call) {
-				if (n == 3 || b >= sizeof(call->params[0]))
-					return false;
-				memcpy(call->params[n], path, b);
-				call->params[n][b] = '\0';
-				if (fn_url_decode(call->params[n], b) < 0)
-					return false;
-				n++;
-			}
-		} else if (a != b || memcmp(pattern, path, a) != 0) {
-			return false;
-		}
-		pattern += a;
-		path += b;
-	}
-}
-
-static bool asks(const char *pattern, struct fn_http_req *req)
-{
-	const char *q = strchr(pattern, '?');
-
-	return !q || fn_streq(fn_http_req_query(req, "find"), q + strlen("?find="));
-}
-
-static const struct route *find_route(struct fn_http_req *req, struct fn_call *call)
-{
-	const char *method = fn_http_req_method(req), *path = fn_http_req_path(req);
-
-	for (size_t i = 0; i < N_ROUTES; i++)
-		if (strcmp(routes[i].method, method) == 0 && match(routes[i].pattern, path, routes[i].handler ? call : NULL) &&
-		    asks(routes[i].pattern, req))
-			return &routes[i];
-	return NULL;
-}
-
-static size_t body_max(void *arg, struct fn_http_req *req)
-{
-	static const char *const in_code[2] = {"Code", "ZipFile"}, *const in_body[2] = {"ZipFile", NULL};
-	const struct route *r = find_route(req, NULL);
-	const char *const *package = !r ? NULL : r->handler == fn_h_create_function ? in_code : r->handler == fn_h_update_code ? in_body : NULL;
-
-	return fn_receive_begin(arg, req, r ? r->body_max : SMALL, package);
-}
 
 void fn_reply_json(struct fn_call *call, unsigned status, json_t *body)
 {
@@ -207,24 +32,109 @@ void fn_reply_empty(struct fn_call *call, unsigned status)
 	fn_http_reply(call->req, status, "application/json", NULL, 0);
 }
 
-static void too_large(struct fn_call *call, const struct route *r)
+static size_t body_max(void *arg, struct fn_http_req *req)
 {
-	fn_reply_error(call, &FN_E_ENTITY_TOO_LARGE, "Request must be smaller than %zu bytes for the %s operation", r->body_max,
-		       r->handler == fn_h_invoke ? "InvokeFunction" : r->operation);
+	const struct fn_aws_operation *o = fn_aws_route(fn_http_req_method(req), fn_http_req_path(req), fn_http_req_raw_query(req), NULL);
+
+	return fn_receive_begin(arg, req, fn_route_body_max(o), fn_route_package(o));
+}
+
+static void too_large(struct fn_call *call)
+{
+	fn_reply_error(call, &FN_E_ENTITY_TOO_LARGE, "Request must be smaller than %zu bytes for the %s operation", fn_route_body_max(call->operation),
+		       fn_aws_op_of(call->operation) == FN_AWS_Invoke ? "InvokeFunction" : call->operation->name);
+}
+
+/* --- what a request says --- */
+/* The body of an operation that has members in it, parsed; replies and returns false when it is no object. */
+static bool read_body(struct fn_call *call)
+{
+	const char *body;
+	json_error_t je;
+	size_t len;
+
+	if (!call->operation->json)
+		return true;
+	fn_receive_body(call->req, &body, &len);
+	call->in = len ? json_loadb(body, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je) : json_object();
+	if (json_is_object(call->in))
+		return true;
+	if (!call->in)
+		fn_reply_error(call, &FN_E_SERIALIZATION, "%s: line %d, column %d", je.text, je.line, je.column);
+	else
+		fn_reply_error(call, &FN_E_SERIALIZATION, "%s", json_is_array(call->in) ? "Start of list found where not expected" : "Expected null");
+	return false;
+}
+
+static bool read_labels(struct fn_call *call)
+{
+	for (unsigned i = 0; i < call->labels.n; i++) {
+		char *to = call->params[i];
+		size_t len = call->labels.at[i].len;
+
+		if (len >= sizeof(call->params[0]))
+			return false;
+		memcpy(to, call->labels.at[i].text, len);
+		to[len] = '\0';
+		if (fn_url_decode(to, len) < 0)
+			return false;
+	}
+	return true;
+}
+
+static const char *header_of(void *arg, const char *name) { return fn_http_req_header(arg, name); }
+
+bool fn_call_valid(struct fn_call *call)
+{
+	const struct fn_aws_request r = {.labels = &call->labels, .query = fn_http_req_raw_query(call->req), .header = header_of, .arg = call->req, .body = call->in};
+	fn_auto_buf struct fn_buf why = {0};
+	enum fn_aws_verdict v = fn_aws_validate(call->operation, &r, &why);
+
+	if (v != FN_AWS_VALID)
+		fn_reply_error(call, v == FN_AWS_INVALID ? &FN_E_VALIDATION : &FN_E_SERIALIZATION, "%s", why.data ? why.data : "out of memory");
+	return v == FN_AWS_VALID;
+}
+
+/* Everything that the model says of the operation holds; Invoke sees to itself. Replies and returns false when not. */
+static bool acceptable(struct fn_call *call)
+{
+	bool hot = fn_aws_op_of(call->operation) == FN_AWS_Invoke, labels = read_labels(call);
+
+	if (hot && labels)
+		return true;
+	if (!read_body(call) || !fn_call_valid(call))
+		return false;
+	if (!labels) /* well-formed, and longer than anything here is called */
+		fn_reply_error(call, &FN_E_NOT_FOUND, "The resource you requested does not exist.");
+	return labels;
+}
+
+static bool authenticated(struct fn_call *call)
+{
+	const struct fn_api_config *cfg = &call->api->cfg;
+	fn_auto_buf struct fn_buf why = {0};
+	const struct fn_aws_error *denied;
+
+	if (cfg->n_credentials == 0 || (call->operation && fn_aws_op_of(call->operation) == FN_AWS_Download)) /* a download carries its own token */
+		return true;
+	denied = fn_sigv4_verify(cfg, call->req, &why);
+	if (denied)
+		fn_reply_error(call, denied, "%s", why.data ? why.data : "");
+	return !denied;
 }
 
 /* What changes the function in its path waits for other changes of that function. CreateFunction has the name elsewhere, and sees to it itself. */
-static bool changes_in_turn(struct fn_call *call, const struct route *r)
+static bool changes_in_turn(struct fn_call *call, fn_handler handler)
 {
 	struct fn_name n;
 
-	if (fn_streq(r->method, "GET") || r->handler == fn_h_invoke || fn_name_parse(call->params[0], &n) < 0)
+	if (fn_streq(call->operation->method, "GET") || fn_aws_op_of(call->operation) == FN_AWS_Invoke || fn_name_parse(call->params[0], &n) < 0)
 		return true;
-	return fn_change_turn(call, n.name, r->handler);
+	return fn_change_turn(call, n.name, handler);
 }
 
 /* The body has not been read, for one of these reasons. */
-static void refuse_unread(struct fn_call *call, const struct route *r)
+static void refuse_unread(struct fn_call *call)
 {
 	const struct fn_api_config *cfg = &call->api->cfg;
 	fn_auto_buf struct fn_buf why = {0};
@@ -232,10 +142,10 @@ static void refuse_unread(struct fn_call *call, const struct route *r)
 
 	if (denied)
 		fn_reply_error(call, denied, "%s", why.data ? why.data : "");
-	else if (fn_http_req_too_large(call->req) && r)
-		too_large(call, r);
+	else if (fn_http_req_too_large(call->req) && call->operation)
+		too_large(call);
 	else if (fn_http_req_too_large(call->req))
-		fn_reply_error(call, &FN_E_ENTITY_TOO_LARGE, "Request must be smaller than %u bytes", SMALL);
+		fn_reply_error(call, &FN_E_ENTITY_TOO_LARGE, "Request must be smaller than %zu bytes", fn_route_body_max(NULL));
 	else
 		fn_reply_error(call, &FN_E_BODIES, "Rate exceeded");
 }
@@ -244,9 +154,8 @@ static void on_request(void *arg, struct fn_http_req *req)
 {
 	struct fn_call call = {.api = arg, .req = req};
 	const struct fn_api_config *cfg = &call.api->cfg;
-	const char *fault = cfg->n_credentials > 0 ? NULL : fn_origin_fault(req, cfg->hosts, cfg->n_hosts);
-	const struct fn_aws_error *denied;
-	const struct route *r;
+	const char *fault = cfg->n_credentials > 0 ? NULL : fn_origin_fault(req, cfg->hosts, cfg->n_hosts), *path = fn_http_req_path(req);
+	fn_handler handler;
 
 	if (fault) {
 		fn_id_uuid(call.request_id);
@@ -255,35 +164,30 @@ static void on_request(void *arg, struct fn_http_req *req)
 	}
 	if (fn_receive_waits(arg, req, on_request))
 		return;
-	if (strcmp(fn_http_req_path(req), "/healthz") == 0) {
+	if (strcmp(path, "/healthz") == 0) {
 		fn_http_reply(req, 200, "text/plain", "ok\n", 3);
 		return;
 	}
-	r = find_route(req, &call);
+	call.operation = fn_aws_route(fn_http_req_method(req), path, fn_http_req_raw_query(req), &call.labels);
 	fn_id_uuid(call.request_id);
 	if (fn_http_req_unread(req)) {
-		refuse_unread(&call, r);
+		refuse_unread(&call);
 		return;
 	}
-	if (r && fn_http_req_too_large(req)) { /* its body was not kept, so that no signature over it can be verified */
-		too_large(&call, r);
+	if (call.operation && fn_http_req_too_large(req)) { /* its body was not kept, so that no signature over it can be verified */
+		too_large(&call);
 		return;
 	}
-	if (cfg->n_credentials > 0 && !(r && r->handler == fn_h_download)) { /* a download carries its own token */
-		fn_auto_buf struct fn_buf why = {0};
-
-		denied = fn_sigv4_verify(cfg, req, &why);
-		if (denied) {
-			fn_reply_error(&call, denied, "%s", why.data ? why.data : "");
-			return;
-		}
-	}
-	if (!r)
-		fn_reply_error(&call, &FN_E_NO_ROUTE, "No operation of Lambda's API at %s %s", fn_http_req_method(req), fn_http_req_path(req));
-	else if (!r->handler)
-		fn_reply_error(&call, &FN_E_NOT_IMPLEMENTED, "fnd does not implement %s yet", r->operation);
-	else if (fn_receive_taken(&call) && changes_in_turn(&call, r))
-		r->handler(&call);
+	if (!authenticated(&call))
+		return;
+	handler = call.operation ? fn_route_handler(call.operation) : NULL;
+	if (!call.operation)
+		fn_reply_error(&call, &FN_E_NO_ROUTE, "No operation of Lambda's API at %s %s", fn_http_req_method(req), path);
+	else if (!handler)
+		fn_reply_error(&call, &FN_E_NOT_IMPLEMENTED, "fnd does not implement %s yet", call.operation->name);
+	else if (fn_receive_taken(&call) && acceptable(&call) && changes_in_turn(&call, handler))
+		handler(&call);
+	json_decref(call.in);
 }
 
 const struct fn_httpd_ops fn_api_httpd_ops = {.body_max = body_max, .request = on_request, .piece = fn_receive_piece, .cut = fn_receive_cut};
@@ -329,11 +233,12 @@ bool fn_call_name(struct fn_call *call, struct fn_name *n)
 	const struct fn_api_config *cfg = &call->api->cfg;
 	const char *q = fn_http_req_query(call->req, "Qualifier");
 
-	if (fn_name_parse(call->params[0], n) < 0) {
-		fn_reply_error(call, &FN_E_VALIDATION,
-			       "1 validation error detected: Value '%s' at 'functionName' failed to satisfy constraint: Member must satisfy "
-			       "regular expression pattern: %s",
-			       call->params[0], fn_name_pattern);
+	bool named = fn_name_parse(call->params[0], n) == 0;
+
+	if ((!named || strlen(call->params[0]) > FN_NAME_MAX || (q && !fn_qualifier_valid(q))) && !fn_call_valid(call)) /* an invocation's is judged here */
+		return false;
+	if (!named) {
+		fn_reply_error(call, &FN_E_VALIDATION, "%s is no function's name", call->params[0]);
 		return false;
 	}
 	if (n->region[0] && !fn_streq(n->region, cfg->region)) {
@@ -343,13 +248,6 @@ bool fn_call_name(struct fn_call *call, struct fn_name *n)
 	if (n->account[0] && !fn_streq(n->account, cfg->account_id)) {
 		fn_reply_error(call, &FN_E_ACCESS_DENIED, "Functions of account %s are not reachable here (account %s)", n->account,
 			       cfg->account_id);
-		return false;
-	}
-	if (q && !fn_qualifier_valid(q)) {
-		fn_reply_error(call, &FN_E_VALIDATION,
-			       "1 validation error detected: Value '%s' at 'qualifier' failed to satisfy constraint: Member must satisfy regular "
-			       "expression pattern: \\$(LATEST(\\.PUBLISHED)?)|[a-zA-Z0-9-_$]+",
-			       q);
 		return false;
 	}
 	if (q && n->qualifier[0] && !fn_streq(q, n->qualifier)) {
@@ -370,7 +268,7 @@ struct fn_function *fn_call_function(struct fn_call *call, struct fn_name *n)
 		return NULL;
 	f = fn_store_resolve(call->api->cfg.store, n->name, n->qualifier);
 	if (!f)
-		fn_call_not_found(call, n->name, n->qualifier);
+		fn_reply_absent(call, n->name, n->qualifier);
 	return f;
 }
 
@@ -396,21 +294,13 @@ struct fn_function *fn_call_latest(struct fn_call *call, struct fn_name *n)
 	struct fn_function *f = NULL;
 
 	if (fn_call_function_name(call, n) && !(f = fn_store_get(call->api->cfg.store, n->name, NULL)))
-		fn_call_not_found(call, n->name, NULL);
+		fn_reply_absent(call, n->name, NULL);
 	return f;
 }
 
-void fn_call_not_found(struct fn_call *call, const char *name, const char *qualifier)
+bool fn_call_revision(struct fn_call *call, const char *revision_id)
 {
-	char arn[400];
-
-	fn_arn_format(arn, sizeof(arn), call->api->cfg.region, call->api->cfg.account_id, name, qualifier);
-	fn_reply_error(call, &FN_E_NOT_FOUND, "Function not found: %s", arn);
-}
-
-bool fn_call_revision(struct fn_call *call, json_t *in, const char *revision_id)
-{
-	const char *wanted = json_string_value(json_object_get(in, "RevisionId"));
+	const char *wanted = json_string_value(json_object_get(call->in, "RevisionId"));
 
 	if (!wanted || fn_streq(wanted, revision_id))
 		return true;
@@ -420,25 +310,12 @@ bool fn_call_revision(struct fn_call *call, json_t *in, const char *revision_id)
 	return false;
 }
 
-bool fn_call_page_size(struct fn_call *call, int most, size_t *ret)
+size_t fn_call_page_size(struct fn_call *call)
 {
 	const char *text = fn_http_req_query(call->req, "MaxItems");
-	char rule[40];
-	int64_t v;
+	int64_t n;
 
-	*ret = FN_PAGE_MAX;
-	if (!text)
-		return true;
-	if (fn_str_to_i64(text, INT32_MIN, INT32_MAX, &v) < 0 || v < 1 || v > most) {
-		snprintf(rule, sizeof(rule), "less than or equal to %d", most);
-		fn_reply_error(call, &FN_E_VALIDATION,
-			       "1 validation error detected: Value '%s' at 'maxItems' failed to satisfy constraint: Member must have value %s", text,
-			       text[0] == '-' || text[0] == '0' ? "greater than or equal to 1" : rule);
-		return false;
-	}
-	if (v < FN_PAGE_MAX)
-		*ret = (size_t)v;
-	return true;
+	return text && fn_str_to_i64(text, 1, FN_PAGE_MAX, &n) == 0 ? (size_t)n : FN_PAGE_MAX;
 }
 
 void fn_api_drain(struct fn_api *api)

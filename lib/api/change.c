@@ -11,7 +11,7 @@ struct waiting {
 	struct fn_store_turn turn;
 	struct fn_call call;
 	fn_handler handler;
-	char function[144];
+	char function[FN_NAME_MAX + 6];
 };
 
 static void on_turn(void *arg)
@@ -19,6 +19,7 @@ static void on_turn(void *arg)
 	struct waiting *w = arg;
 
 	w->handler(&w->call);
+	json_decref(w->call.in);
 	free(w);
 }
 
@@ -35,6 +36,7 @@ bool fn_change_turn(struct fn_call *call, const char *function, fn_handler handl
 	}
 	snprintf(w->function, sizeof(w->function), "%s", function);
 	w->call = *call;
+	json_incref(w->call.in);
 	w->handler = handler;
 	w->turn = (struct fn_store_turn){.function = w->function, .fn = on_turn, .arg = w};
 	fn_store_wait(call->api->cfg.store, &w->turn);
@@ -52,6 +54,7 @@ struct fn_change *fn_change_new(const struct fn_call *call, const char *function
 		return NULL;
 	}
 	c->call = *call;
+	c->call.in = NULL; /* what it said is in what is stored */
 	snprintf(c->n.name, sizeof(c->n.name), "%s", function);
 	snprintf(c->n.qualifier, sizeof(c->n.qualifier), "%s", qualifier ? qualifier : "");
 	c->stored = stored;
@@ -73,9 +76,9 @@ static void refuse(struct fn_change *c, const struct fn_err *err)
 	char text[512];
 
 	if (err->code == ENOENT) /* deleted meanwhile */
-		fn_call_not_found(&c->call, c->n.name, NULL);
+		fn_reply_absent(&c->call, c->n.name, NULL);
 	else if (err->code == EEXIST)
-		fn_reply_error(&c->call, &FN_E_CONFLICT, "Function already exist: %s", c->n.name);
+		fn_reply_exists(&c->call, c->n.name, NULL);
 	else
 		fn_reply_error(&c->call, &FN_E_SERVICE, "%s", fn_err_format(err, text, sizeof(text)));
 }

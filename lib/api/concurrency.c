@@ -6,33 +6,11 @@
 #include <string.h>
 
 #include "api/change.h"
-#include "api/configuration.h"
+#include "api/internal.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/str.h"
 #include "invoke/provision.h"
-
-static void decref(json_t **j) { json_decref(*j); }
-
-static bool whole_number(struct fn_call *call, json_t *in, const char *key, const char *member, int64_t least, int64_t *ret)
-{
-	json_t *v = json_object_get(in, key);
-	struct fn_checks c = {0};
-	char text[32], rule[80];
-
-	if (!v || json_is_null(v)) {
-		fn_check_fail(&c, NULL, member, "Member must not be null");
-	} else if (!json_is_integer(v)) {
-		fn_reply_error(call, &FN_E_INVALID_CONTENT, "Could not parse request body into json: %s must be an integer", key);
-		return false;
-	} else if (json_integer_value(v) < least) {
-		snprintf(text, sizeof(text), "%lld", (long long)json_integer_value(v));
-		snprintf(rule, sizeof(rule), "Member must have value greater than or equal to %lld", (long long)least);
-		fn_check_fail(&c, text, member, rule);
-	}
-	*ret = json_integer_value(v);
-	return fn_checks_pass(&c, call);
-}
 
 /* Is there so much for this function, with what all others have taken and what must be left? */
 static bool account_has(struct fn_call *call, const char *function, int64_t claim, const char *what)
@@ -42,14 +20,13 @@ static bool account_has(struct fn_call *call, const char *function, int64_t clai
 
 	if (claim == 0 || (int64_t)cfg->account_concurrency - others - claim >= fn_provision_unreserved_least(cfg->account_concurrency))
 		return true;
-	fn_reply_error(call, &FN_E_INVALID_PARAMETER,
+	fn_reply_error(call, &FN_E_INVALID_PARAMETER_PLAIN,
 		       "Specified %s for function decreases account's UnreservedConcurrentExecution below its minimum value of [%lld].", what,
 		       (long long)fn_provision_unreserved_least(cfg->account_concurrency));
 	return false;
 }
 
 /* --- reserved --- */
-/* The messages name $LATEST where no qualifier was given. */
 static bool function_only(struct fn_call *call, struct fn_name *n)
 {
 	if (!fn_call_function_name(call, n))
@@ -60,7 +37,7 @@ static bool function_only(struct fn_call *call, struct fn_name *n)
 	}
 	if (fn_store_get(call->api->cfg.store, n->name, NULL))
 		return true;
-	fn_call_not_found(call, n->name, "$LATEST");
+	fn_reply_absent(call, n->name, NULL);
 	return false;
 }
 
@@ -92,17 +69,15 @@ static void store_reserved(struct fn_call *call, const char *function, int64_t n
 void fn_h_put_concurrency(struct fn_call *call)
 {
 	struct fn_store *store = call->api->cfg.store;
-	fn_auto(decref) json_t *in = NULL;
-	int64_t reserved, provisioned;
+	int64_t reserved = json_integer_value(json_object_get(call->in, "ReservedConcurrentExecutions")), provisioned;
 	struct fn_name n;
 
-	if (!function_only(call, &n) || !(in = fn_call_json(call)) ||
-	    !whole_number(call, in, "ReservedConcurrentExecutions", "reservedConcurrentExecutions", 0, &reserved))
+	if (!function_only(call, &n))
 		return;
 	provisioned = fn_store_provisioned_sum(store, n.name, NULL);
 	if (reserved < provisioned) {
-		fn_reply_error(call, &FN_E_INVALID_PARAMETER,
-			       "ReservedConcurrentExecutions  %lld should not be lower than function's total provisioned concurrency [%lld].",
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER_PLAIN,
+			       " ReservedConcurrentExecutions  %lld should not be lower than function's total provisioned concurrency [%lld].",
 			       (long long)reserved, (long long)provisioned);
 		return;
 	}
@@ -152,24 +127,21 @@ static json_t *config_json(struct fn_api *api, const char *function, const struc
 	return o;
 }
 
-/* Name, qualifier and that both exist; replies and returns false when not. */
+/* A version or an alias that is there; replies and returns false when not. */
 static bool qualified(struct fn_call *call, struct fn_name *n)
 {
-	struct fn_checks c = {0};
-
 	if (!fn_call_name(call, n))
 		return false;
-	if (!n->qualifier[0])
-		fn_check_fail(&c, NULL, "qualifier", "Member must not be null");
-	if (!fn_checks_pass(&c, call))
-		return false;
 	if (fn_streq(n->qualifier, "$LATEST")) {
-		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Provisioned Concurrency Configs cannot be applied to unpublished function versions.");
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "%s",
+			       fn_aws_op_of(call->operation) == FN_AWS_PutProvisionedConcurrencyConfig ?
+				       "Provisioned Concurrency Configs cannot be applied to unpublished function versions." :
+				       "The function resource provided must be an alias or a published version.");
 		return false;
 	}
 	if (fn_store_resolve(call->api->cfg.store, n->name, n->qualifier))
 		return true;
-	fn_call_not_found(call, n->name, n->qualifier);
+	fn_reply_absent(call, n->name, n->qualifier);
 	return false;
 }
 
@@ -256,13 +228,10 @@ static void store_provisioned(struct fn_call *call, const struct fn_name *n, int
 void fn_h_put_provisioned(struct fn_call *call)
 {
 	struct fn_store *store = call->api->cfg.store;
-	fn_auto(decref) json_t *in = NULL;
-	int64_t wanted, all, reserved;
+	int64_t wanted = json_integer_value(json_object_get(call->in, "ProvisionedConcurrentExecutions")), all, reserved;
 	struct fn_name n;
 
-	if (!(in = fn_call_json(call)) ||
-	    !whole_number(call, in, "ProvisionedConcurrentExecutions", "provisionedConcurrentExecutions", 1, &wanted) || !qualified(call, &n) ||
-	    !may_have(call, &n))
+	if (!qualified(call, &n) || !may_have(call, &n))
 		return;
 	all = fn_store_provisioned_sum(store, n.name, n.qualifier) + wanted;
 	reserved = fn_store_reserved(store, n.name);
@@ -275,16 +244,16 @@ void fn_h_put_provisioned(struct fn_call *call)
 		store_provisioned(call, &n, wanted);
 }
 
-static void list_configs(struct fn_call *call)
+void fn_h_list_provisioned(struct fn_call *call)
 {
 	const char *marker = fn_http_req_query(call->req, "Marker");
 	const struct fn_provisioned *page[FN_PAGE_MAX + 1];
+	size_t max = fn_call_page_size(call), got;
 	json_t *list, *o, *one;
 	struct fn_name n;
-	size_t max, got;
 	char arn[400];
 
-	if (!fn_call_latest(call, &n) || !fn_call_page_size(call, FN_PAGE_MAX, &max))
+	if (!fn_call_latest(call, &n))
 		return;
 	got = fn_store_list_provisioned(call->api->cfg.store, n.name, fn_str_empty(marker) ? NULL : marker, page, max + 1);
 	list = json_array();
@@ -302,13 +271,10 @@ static void list_configs(struct fn_call *call)
 
 void fn_h_get_provisioned(struct fn_call *call)
 {
-	const char *list = fn_http_req_query(call->req, "List");
-	const struct fn_provisioned *p;
 	struct fn_name n;
+	const struct fn_provisioned *p = existing(call, &n);
 
-	if (fn_streq(list, "ALL"))
-		list_configs(call);
-	else if ((p = existing(call, &n)))
+	if (p)
 		fn_reply_json(call, 200, config_json(call->api, n.name, p, false));
 }
 

@@ -1,50 +1,15 @@
-/* configuration.c - see configuration.h. Patterns and bounds: botocore lambda/2015-03-31 service model. */
+/* configuration.c - see configuration.h. */
 #include "api/configuration.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/receive.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/str.h"
 #include "model/env.h"
 #include "model/limits.h"
-
-void fn_check_fail(struct fn_checks *c, const char *value, const char *member, const char *constraint)
-{
-	(void)fn_buf_addf(&c->text, "%sValue %s%s%s at '%s' failed to satisfy constraint: %s", c->n ? "; " : "", value ? "'" : "",
-			  value ? value : "null", value ? "'" : "", member, constraint);
-	c->n++;
-}
-
-bool fn_checks_pass(struct fn_checks *c, struct fn_call *call)
-{
-	bool ok = c->n == 0;
-
-	if (!ok)
-		fn_reply_error(call, &FN_E_VALIDATION, "%u validation error%s detected: %s", c->n, c->n > 1 ? "s" : "", c->text.data);
-	fn_buf_free(&c->text);
-	return ok;
-}
-
-json_t *fn_call_json(struct fn_call *call)
-{
-	const char *body;
-	json_error_t je;
-	json_t *o;
-	size_t len;
-
-	fn_receive_body(call->req, &body, &len);
-	o = len ? json_loadb(body, len, JSON_REJECT_DUPLICATES, &je) : json_object();
-	if (!json_is_object(o)) {
-		fn_reply_error(call, &FN_E_INVALID_CONTENT, "Could not parse request body into json: %s", o ? "not an object" : je.text);
-		json_decref(o);
-		return NULL;
-	}
-	return o;
-}
 
 void fn_function_touch(struct fn_function *f)
 {
@@ -52,45 +17,22 @@ void fn_function_touch(struct fn_function *f)
 	f->last_modified_us = fn_clock_real_us();
 }
 
-bool fn_call_text(struct fn_call *call, json_t *in, const char *key, const char **ret)
+static const char *text_of(json_t *in, const char *key) { return json_string_value(json_object_get(in, key)); }
+
+static void set_int(json_t *in, const char *key, int *to)
 {
 	json_t *v = json_object_get(in, key);
 
-	*ret = json_string_value(v);
-	if (v && !json_is_null(v) && !*ret) {
-		fn_reply_error(call, &FN_E_INVALID_CONTENT, "%s must be a string", key);
-		return false;
-	}
-	return true;
-}
-
-static void int_member(struct fn_checks *c, json_t *in, const char *key, const char *member, int min, int max, int *to)
-{
-	json_t *v = json_object_get(in, key);
-	char text[32], rule[96];
-
-	if (!v || json_is_null(v))
-		return;
-	if (!json_is_integer(v)) {
-		fn_check_fail(c, json_string_value(v), member, "Member must be an integer");
-		return;
-	}
-	snprintf(text, sizeof(text), "%lld", (long long)json_integer_value(v));
-	if (json_integer_value(v) < min) {
-		snprintf(rule, sizeof(rule), "Member must have value greater than or equal to %d", min);
-		fn_check_fail(c, text, member, rule);
-	} else if (json_integer_value(v) > max) {
-		snprintf(rule, sizeof(rule), "Member must have value less than or equal to %d", max);
-		fn_check_fail(c, text, member, rule);
-	} else {
+	if (v)
 		*to = (int)json_integer_value(v);
-	}
 }
 
-static bool role_ok(const char *r)
+static void set_text(json_t *in, const char *key, char **to)
 {
-	return fn_str_starts(r, "arn:aws") && strstr(r, ":iam::") && strstr(r, ":role/") &&
-	       strspn(strstr(r, ":iam::") + 6, "0123456789") == 12;
+	const char *v = text_of(in, key);
+
+	if (v)
+		fn_set_string(to, v);
 }
 
 bool fn_refuse_unbuilt(struct fn_call *call, json_t *in)
@@ -114,16 +56,6 @@ bool fn_refuse_unbuilt(struct fn_call *call, json_t *in)
 	return true;
 }
 
-static void apply_snap_start(struct fn_checks *c, json_t *in, struct fn_function *f)
-{
-	const char *apply = json_string_value(json_object_get(json_object_get(in, "SnapStart"), "ApplyOn"));
-
-	if (apply && !fn_streq(apply, "PublishedVersions") && !fn_streq(apply, "None"))
-		fn_check_fail(c, apply, "snapStart.applyOn", "Member must satisfy enum value set: [PublishedVersions, None]");
-	else if (apply)
-		f->snap_start = fn_streq(apply, "PublishedVersions");
-}
-
 /* Lambda Developer Guide, "Improving startup performance with Lambda SnapStart": supported features and limitations. */
 static bool snap_start_fits(struct fn_call *call, const struct fn_function *f, const struct fn_runtime *rt)
 {
@@ -139,38 +71,18 @@ static bool snap_start_fits(struct fn_call *call, const struct fn_function *f, c
 	return false;
 }
 
-static bool env_name_ok(const char *k)
-{
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-	static const char more[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
-
-	return strlen(k) >= 2 && strchr(letters, k[0]) && strspn(k, more) == strlen(k);
-}
-
-static bool apply_env(struct fn_call *call, struct fn_checks *c, json_t *in, struct fn_function *f)
+static bool apply_env(struct fn_call *call, json_t *in, struct fn_function *f)
 {
 	json_t *env = json_object_get(in, "Environment"), *vars = json_object_get(env, "Variables"), *v;
 	fn_auto_buf struct fn_buf reserved = {0};
 	fn_auto_free char *text = NULL;
 	const char *k;
 
-	if (!env || json_is_null(env))
+	if (!env)
 		return true;
-	if (!json_is_object(env) || (vars && !json_is_null(vars) && !json_is_object(vars))) {
-		fn_reply_error(call, &FN_E_INVALID_CONTENT, "Environment%s must be an object", json_is_object(env) ? ".Variables" : "");
-		return false;
-	}
-	json_object_foreach(vars, k, v) {
-		if (!json_is_string(v)) {
-			fn_reply_error(call, &FN_E_INVALID_CONTENT, "Environment.Variables.%s must be a string", k);
-			return false;
-		}
+	json_object_foreach(vars, k, v)
 		if (fn_env_rule(k) == FN_ENV_RESERVED)
 			(void)fn_buf_addf(&reserved, "%s%s", reserved.len ? ", " : "", k);
-		else if (!env_name_ok(k))
-			fn_check_fail(c, k, "environment.variables",
-				      "Map keys must satisfy constraint: [Member must satisfy regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]");
-	}
 	if (reserved.len) {
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER,
 			       "Lambda was unable to configure your environment variables because the environment variables you have provided "
@@ -226,49 +138,13 @@ static bool apply_runtime(struct fn_call *call, const char *name, struct fn_func
 	return true;
 }
 
-/* set: names with ", " between them. */
-static void check_enum(struct fn_checks *c, const char *value, const char *member, const char *set)
-{
-	size_t n = value && !strchr(value, ',') ? strlen(value) : 0;
-	char rule[128];
-
-	if (!value)
-		return;
-	for (const char *p = set; n && (p = strstr(p, value)); p += n)
-		if ((p == set || p[-1] == ' ') && (p[n] == ',' || p[n] == '\0'))
-			return;
-	snprintf(rule, sizeof(rule), "Member must satisfy enum value set: [%s]", set);
-	fn_check_fail(c, value, member, rule);
-}
-
-/* A name for people and programs: no path is made of it, ".." is a name like another. */
-static void check_log_group(struct fn_checks *c, const char *group)
-{
-	static const char member[] = "loggingConfig.logGroup";
-
-	if (strlen(group) > FN_LIMIT_LOG_GROUP)
-		fn_check_fail(c, group, member, "Member must have length less than or equal to 512");
-	if (!*group)
-		fn_check_fail(c, group, member, "Member must have length greater than or equal to 1");
-	if (!*group || strspn(group, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_/#") != strlen(group))
-		fn_check_fail(c, group, member, "Member must satisfy regular expression pattern: [\\.\\-_/#A-Za-z0-9]+");
-}
-
-static bool apply_logging(struct fn_call *call, struct fn_checks *c, json_t *in, struct fn_function *f)
+static void apply_logging(json_t *in, struct fn_function *f)
 {
 	json_t *l = json_object_get(in, "LoggingConfig");
-	const char *format, *app, *sys, *group;
+	const char *app = text_of(l, "ApplicationLogLevel"), *sys = text_of(l, "SystemLogLevel");
 
-	if (!fn_call_text(call, l, "LogFormat", &format) || !fn_call_text(call, l, "ApplicationLogLevel", &app) ||
-	    !fn_call_text(call, l, "SystemLogLevel", &sys) || !fn_call_text(call, l, "LogGroup", &group))
-		return false;
-	check_enum(c, format, "loggingConfig.logFormat", "JSON, Text");
-	check_enum(c, app, "loggingConfig.applicationLogLevel", "DEBUG, ERROR, FATAL, INFO, TRACE, WARN");
-	check_enum(c, sys, "loggingConfig.systemLogLevel", "DEBUG, INFO, WARN");
-	if (group)
-		check_log_group(c, group);
-	if (format)
-		fn_set_string(&f->log_format, format);
+	set_text(l, "LogFormat", &f->log_format);
+	set_text(l, "LogGroup", &f->log_group);
 	if (fn_streq(f->log_format, "JSON")) {
 		fn_set_string(&f->app_log_level, app ? app : f->app_log_level ? f->app_log_level : "INFO");
 		fn_set_string(&f->system_log_level, sys ? sys : f->system_log_level ? f->system_log_level : "INFO");
@@ -276,54 +152,26 @@ static bool apply_logging(struct fn_call *call, struct fn_checks *c, json_t *in,
 		fn_set_string(&f->app_log_level, NULL);
 		fn_set_string(&f->system_log_level, NULL);
 	}
-	if (group)
-		fn_set_string(&f->log_group, group);
-	return true;
 }
 
-bool fn_configuration_apply(struct fn_call *call, json_t *in, struct fn_function *f, bool create)
+bool fn_configuration_apply(struct fn_call *call, struct fn_function *f)
 {
-	const char *role, *handler, *description, *runtime, *mode;
-	struct fn_checks c = {0};
+	json_t *in = call->in;
+	const char *runtime = text_of(in, "Runtime"), *snap_start = text_of(json_object_get(in, "SnapStart"), "ApplyOn");
 	const struct fn_runtime *rt;
-	json_t *tmp = json_object_get(in, "EphemeralStorage");
 
-	if (!fn_call_text(call, in, "Role", &role) || !fn_call_text(call, in, "Handler", &handler) ||
-	    !fn_call_text(call, in, "Description", &description) || !fn_call_text(call, in, "Runtime", &runtime))
+	if (!apply_env(call, in, f) || !fn_refuse_unbuilt(call, in) || (runtime && !apply_runtime(call, runtime, f)))
 		return false;
-	if (role && !role_ok(role))
-		fn_check_fail(&c, role, "role",
-			      "Member must satisfy regular expression pattern: arn:(aws[a-zA-Z-]*)?:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+");
-	if (!role && create)
-		fn_check_fail(&c, NULL, "role", "Member must not be null");
-	if (handler && strlen(handler) > 128)
-		fn_check_fail(&c, handler, "handler", "Member must have length less than or equal to 128");
-	else if (handler && strpbrk(handler, " \t\n\r\f\v"))
-		fn_check_fail(&c, handler, "handler", "Member must satisfy regular expression pattern: [^\\s]+");
-	if (description && strlen(description) > 256)
-		fn_check_fail(&c, description, "description", "Member must have length less than or equal to 256");
-	int_member(&c, in, "MemorySize", "memorySize", FN_LIMIT_MEMORY_MIN, FN_LIMIT_MEMORY_MAX, &f->memory_mb);
-	int_member(&c, in, "Timeout", "timeout", 1, FN_LIMIT_TIMEOUT_MAX, &f->timeout_s);
-	int_member(&c, tmp, "Size", "ephemeralStorage.size", FN_LIMIT_TMP_MIN, FN_LIMIT_TMP_MAX, &f->ephemeral_mb);
-	mode = json_string_value(json_object_get(json_object_get(in, "TracingConfig"), "Mode"));
-	check_enum(&c, mode, "tracingConfig.mode", "Active, PassThrough");
-	if (mode)
-		fn_set_string(&f->tracing_mode, mode);
-	apply_snap_start(&c, in, f);
-	if (!apply_logging(call, &c, in, f) || !apply_env(call, &c, in, f)) {
-		fn_buf_free(&c.text);
-		return false;
-	}
-	if (!fn_checks_pass(&c, call) || !fn_refuse_unbuilt(call, in))
-		return false;
-	if (runtime && !apply_runtime(call, runtime, f))
-		return false;
-	if (role)
-		fn_set_string(&f->role, role);
-	if (handler)
-		fn_set_string(&f->handler, handler);
-	if (description)
-		fn_set_string(&f->description, description);
+	set_int(in, "MemorySize", &f->memory_mb);
+	set_int(in, "Timeout", &f->timeout_s);
+	set_int(json_object_get(in, "EphemeralStorage"), "Size", &f->ephemeral_mb);
+	set_text(json_object_get(in, "TracingConfig"), "Mode", &f->tracing_mode);
+	set_text(in, "Role", &f->role);
+	set_text(in, "Handler", &f->handler);
+	set_text(in, "Description", &f->description);
+	if (snap_start)
+		f->snap_start = fn_streq(snap_start, "PublishedVersions");
+	apply_logging(in, f);
 	if (!f->runtime) {
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Runtime and Handler are mandatory parameters for functions created with deployment packages.");
 		return false;

@@ -17,7 +17,6 @@
 #include "model/limits.h"
 
 static void unref(struct fn_function **f) { fn_function_unref(*f); }
-static void decref(json_t **j) { json_decref(*j); }
 
 static void arn_of(struct fn_api *api, const char *name, char *out, size_t size)
 {
@@ -25,9 +24,9 @@ static void arn_of(struct fn_api *api, const char *name, char *out, size_t size)
 }
 
 /* Absent, or exactly this machine's. */
-static bool apply_architecture(struct fn_call *call, json_t *in, struct fn_function *f)
+static bool apply_architecture(struct fn_call *call, struct fn_function *f)
 {
-	json_t *a = json_object_get(in, "Architectures");
+	json_t *a = json_object_get(call->in, "Architectures");
 	const char *given = json_string_value(json_array_get(a, 0));
 	struct utsname u;
 	const char *here;
@@ -36,15 +35,8 @@ static bool apply_architecture(struct fn_call *call, json_t *in, struct fn_funct
 	here = fn_streq(u.machine, "aarch64") ? "arm64" : "x86_64";
 	if (!f->architecture)
 		fn_set_string(&f->architecture, here);
-	if (!a || json_is_null(a))
+	if (!a)
 		return true;
-	if (json_array_size(a) != 1 || !given || (!fn_streq(given, "x86_64") && !fn_streq(given, "arm64"))) {
-		fn_reply_error(call, &FN_E_VALIDATION,
-			       "1 validation error detected: Value '[%s]' at 'architectures' failed to satisfy constraint: Member must satisfy "
-			       "constraint: [Member must satisfy enum value set: [x86_64, arm64], Member must not be null]",
-			       given ? given : "");
-		return false;
-	}
 	if (!fn_streq(given, here)) {
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Architecture %s cannot run on this host, which is %s", given, here);
 		return false;
@@ -53,23 +45,11 @@ static bool apply_architecture(struct fn_call *call, json_t *in, struct fn_funct
 }
 
 /* --- CreateFunction --- */
-static bool create_name(struct fn_call *call, json_t *in, struct fn_name *n)
+static bool create_name(struct fn_call *call, struct fn_name *n)
 {
-	const char *text = json_string_value(json_object_get(in, "FunctionName"));
+	const char *text = json_string_value(json_object_get(call->in, "FunctionName"));
 
-	if (!text) {
-		fn_reply_error(call, &FN_E_VALIDATION,
-			       "1 validation error detected: Value null at 'functionName' failed to satisfy constraint: Member must not be null");
-		return false;
-	}
-	if (fn_name_parse(text, n) < 0 || strchr(n->name, '.') || strchr(n->qualifier, '.')) {
-		fn_reply_error(call, &FN_E_VALIDATION,
-			       "1 validation error detected: Value '%s' at 'functionName' failed to satisfy constraint: Member must satisfy regular "
-			       "expression pattern: %s",
-			       text, fn_new_name_pattern);
-		return false;
-	}
-	snprintf(call->params[0], sizeof(call->params[0]), "%s", text);
+	snprintf(call->params[0], sizeof(call->params[0]), "%s", text); /* the model bounds it */
 	if (!fn_call_name(call, n))
 		return false;
 	if (strlen(n->name) > 64) {
@@ -106,11 +86,6 @@ static struct fn_function *new_function(const char *name)
 	f->state = FN_STATE_ACTIVE;
 	f->update_status = FN_UPDATE_SUCCESSFUL;
 	return f;
-}
-
-static void already_there(struct fn_call *call, const char *name)
-{
-	fn_reply_error(call, &FN_E_CONFLICT, "Function already exist: %s", name);
 }
 
 static void create_stored(struct fn_change *c)
@@ -165,7 +140,7 @@ static void created(struct fn_upload *u, const struct fn_err *failed, uint64_t b
 	store_in_turn(u, store_created);
 }
 
-static void start_upload(struct fn_call *call, json_t *in, struct fn_function **f,
+static void start_upload(struct fn_call *call, struct fn_function **f,
 			 void (*done)(struct fn_upload *, const struct fn_err *, uint64_t))
 {
 	struct fn_upload *u = calloc(1, sizeof(*u));
@@ -175,34 +150,26 @@ static void start_upload(struct fn_call *call, json_t *in, struct fn_function **
 		return;
 	}
 	u->call = *call;
+	u->call.in = NULL;
 	u->f = fn_take_ptr(*f);
-	u->publish = json_is_true(json_object_get(in, "Publish"));
+	u->publish = json_is_true(json_object_get(call->in, "Publish"));
 	u->done = done;
 	fn_upload_start(u);
 }
 
 void fn_h_create_function(struct fn_call *call)
 {
-	fn_auto(decref) json_t *in = fn_call_json(call);
 	fn_auto(unref) struct fn_function *f = NULL;
 	struct fn_name n;
-	const char *package;
 
-	if (!in || !create_name(call, in, &n) || !fn_change_turn(call, n.name, fn_h_create_function))
+	if (!create_name(call, &n) || !fn_change_turn(call, n.name, fn_h_create_function))
 		return;
 	if (fn_store_get(call->api->cfg.store, n.name, NULL) || fn_upload_busy(call->api, n.name)) {
-		already_there(call, n.name);
+		fn_reply_exists(call, n.name, NULL);
 		return;
 	}
-	package = json_string_value(json_object_get(in, "PackageType"));
-	if (package && !fn_streq(package, "Zip")) {
-		if (fn_streq(package, "Image"))
-			fn_reply_error(call, &FN_E_NOT_IMPLEMENTED, "fnd does not implement container images (PackageType Image) yet");
-		else
-			fn_reply_error(call, &FN_E_VALIDATION,
-				       "1 validation error detected: Value '%s' at 'packageType' failed to satisfy constraint: Member must satisfy "
-				       "enum value set: [Image, Zip]",
-				       package);
+	if (fn_streq(json_string_value(json_object_get(call->in, "PackageType")), "Image")) {
+		fn_reply_error(call, &FN_E_NOT_IMPLEMENTED, "fnd does not implement container images (PackageType Image) yet");
 		return;
 	}
 	f = new_function(n.name);
@@ -210,14 +177,14 @@ void fn_h_create_function(struct fn_call *call)
 		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
 		return;
 	}
-	if (!fn_configuration_apply(call, in, f, true) || !apply_architecture(call, in, f) ||
-	    !fn_tags_apply(call, json_object_get(in, "Tags"), f) || !fn_upload_read(call, json_object_get(in, "Code"), f))
+	if (!fn_configuration_apply(call, f) || !apply_architecture(call, f) || !fn_tags_apply(call, f) ||
+	    !fn_upload_read(call, json_object_get(call->in, "Code"), f))
 		return;
-	start_upload(call, in, &f, created);
+	start_upload(call, &f, created);
 }
 
 /* --- updates --- */
-bool fn_may_update(struct fn_call *call, json_t *in, const struct fn_function *f)
+bool fn_may_update(struct fn_call *call, const struct fn_function *f)
 {
 	char arn[400];
 
@@ -231,7 +198,7 @@ bool fn_may_update(struct fn_call *call, json_t *in, const struct fn_function *f
 		fn_reply_error(call, &FN_E_CONFLICT, "The operation cannot be performed at this time. An update is in progress for resource: %s", arn);
 		return false;
 	}
-	return fn_call_revision(call, in, f->revision_id);
+	return fn_call_revision(call, f->revision_id);
 }
 
 static void update_stored(struct fn_change *c)
@@ -300,39 +267,35 @@ static void code_updated(struct fn_upload *u, const struct fn_err *failed, uint6
 
 void fn_h_update_code(struct fn_call *call)
 {
-	fn_auto(decref) json_t *in = NULL;
 	fn_auto(unref) struct fn_function *f = NULL;
 	struct fn_function *now;
 	struct fn_name n;
-	bool dry_run;
+	bool dry_run = json_is_true(json_object_get(call->in, "DryRun"));
 
 	now = fn_call_latest(call, &n);
-	if (!now || !(in = fn_call_json(call)))
+	if (!now)
 		return;
-	dry_run = json_is_true(json_object_get(in, "DryRun"));
 	f = fn_function_clone(now);
-	if (!f || !fn_may_update(call, in, now) || !apply_architecture(call, in, f) ||
-	    !fn_upload_read(call, in, f))
+	if (!f || !fn_may_update(call, now) || !apply_architecture(call, f) || !fn_upload_read(call, call->in, f))
 		return;
 	if (dry_run) {
 		fn_reply_json(call, 200, fn_function_json(call->api, f, NULL, false));
 		return;
 	}
-	start_upload(call, in, &f, code_updated);
+	start_upload(call, &f, code_updated);
 }
 
 void fn_h_update_configuration(struct fn_call *call)
 {
-	fn_auto(decref) json_t *in = NULL;
 	fn_auto(unref) struct fn_function *f = NULL;
 	struct fn_function *now;
 	struct fn_name n;
 
 	now = fn_call_latest(call, &n);
-	if (!now || !(in = fn_call_json(call)))
+	if (!now)
 		return;
 	f = fn_function_clone(now);
-	if (!f || !fn_may_update(call, in, now) || !fn_configuration_apply(call, in, f, false))
+	if (!f || !fn_may_update(call, now) || !fn_configuration_apply(call, f))
 		return;
 	store_update(call, f, false, NULL);
 }
@@ -366,7 +329,7 @@ void fn_h_delete_function(struct fn_call *call)
 		return;
 	}
 	if (!fn_store_get(store, n.name, NULL)) {
-		fn_call_not_found(call, n.name, NULL);
+		fn_reply_absent(call, n.name, NULL);
 		return;
 	}
 	c = fn_change_new(call, n.name, NULL, delete_stored);

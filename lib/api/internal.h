@@ -5,7 +5,8 @@
 #include <jansson.h>
 
 #include "api/api.h"
-#include "api/aws_error.h"
+#include "api/refusals.h"
+#include "aws/route.h"
 #include "base/list.h"
 #include "model/arn.h"
 #include "store/aliases.h"
@@ -24,11 +25,19 @@ struct fn_api {
 struct fn_call {
 	struct fn_api *api;
 	struct fn_http_req *req;
+	const struct fn_aws_operation *operation;
+	struct fn_aws_labels labels;
 	char request_id[FN_UUID_SIZE];
-	char params[3][600]; /* path parameters, decoded */
+	char params[FN_AWS_LABELS_MAX][600]; /* path parameters, decoded */
+	/* The body, if the operation's is a JSON object: never NULL then, and as the service model wants it (aws/validate.h). */
+	json_t *in;
 };
 
-typedef void (*fn_handler)(struct fn_call *call); /* call lives until the handler returns; copy it to keep it */
+/* call lives until the handler returns. Who copies it to keep it takes a reference to `in`, or sets the copy's to NULL. */
+typedef void (*fn_handler)(struct fn_call *call);
+
+/* Does all hold that the model says of the request? Done before each handler but Invoke's. Replies and returns false when not. */
+bool fn_call_valid(struct fn_call *call);
 
 void fn_reply_json(struct fn_call *call, unsigned status, json_t *body); /* takes body */
 void fn_reply_empty(struct fn_call *call, unsigned status);
@@ -42,17 +51,15 @@ struct fn_function *fn_call_function(struct fn_call *call, struct fn_name *ret_n
 bool fn_call_function_name(struct fn_call *call, struct fn_name *ret);
 void fn_call_unqualified_only(struct fn_call *call); /* replies so */
 struct fn_function *fn_call_latest(struct fn_call *call, struct fn_name *ret); /* and its $LATEST; NULL after having replied */
-void fn_call_not_found(struct fn_call *call, const char *name, const char *qualifier); /* replies "Function not found: <arn>" */
 /* RevisionId of the request, if any, must be this one. Replies and returns false when it is not. */
-bool fn_call_revision(struct fn_call *call, json_t *in, const char *revision_id);
+bool fn_call_revision(struct fn_call *call, const char *revision_id);
 /* What Lambda has and fnd does not yet: refused when it asks for something, accepted when it asks for nothing. */
 bool fn_refuse_unbuilt(struct fn_call *call, json_t *in);
 /* May $LATEST change or be published now: no update under way, the right RevisionId? Replies and returns false when not. */
-bool fn_may_update(struct fn_call *call, json_t *in, const struct fn_function *latest);
-/* MaxItems: 1 to `most`, which is FN_ITEMS_MAX for most lists, and at most FN_PAGE_MAX in an answer. Replies and returns false when out of bounds. */
+bool fn_may_update(struct fn_call *call, const struct fn_function *latest);
+/* MaxItems, at most FN_PAGE_MAX of which are in an answer. */
 #define FN_PAGE_MAX 50
-#define FN_ITEMS_MAX 10000
-bool fn_call_page_size(struct fn_call *call, int most, size_t *ret);
+size_t fn_call_page_size(struct fn_call *call);
 
 /* handlers */
 void fn_h_create_function(struct fn_call *call);
@@ -78,7 +85,8 @@ void fn_h_delete_concurrency(struct fn_call *call);
 /* Can it have provisioned concurrency, as it is? Replies and returns false when not. */
 bool fn_call_alias_may_be_provisioned(struct fn_call *call, const char *function, const struct fn_alias *a);
 void fn_h_put_provisioned(struct fn_call *call);
-void fn_h_get_provisioned(struct fn_call *call); /* List=ALL: ListProvisionedConcurrencyConfigs */
+void fn_h_get_provisioned(struct fn_call *call);
+void fn_h_list_provisioned(struct fn_call *call);
 void fn_h_delete_provisioned(struct fn_call *call);
 void fn_h_metrics(struct fn_call *call);
 void fn_h_policy(struct fn_call *call);

@@ -4,9 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/configuration.h"
-#include "api/settling.h"
 #include "api/internal.h"
+#include "api/settling.h"
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "invoke/router.h"
@@ -21,7 +20,7 @@ struct waiting { /* what is needed of the fn_call, which is too large to be copi
 
 static struct fn_call call_of(const struct waiting *w)
 {
-	struct fn_call call = {.api = w->api, .req = w->req};
+	struct fn_call call = {.api = w->api, .req = w->req, .operation = &fn_aws_operations[FN_AWS_Invoke]};
 
 	memcpy(call.request_id, w->request_id, sizeof(call.request_id));
 	return call;
@@ -32,11 +31,6 @@ static void reply_failure(const struct waiting *w, const struct fn_aws_error *er
 	struct fn_call call = call_of(w);
 
 	fn_reply_error(&call, error, "%s", message);
-}
-
-static void reply_not_found(struct fn_call *call, const struct fn_name *n)
-{
-	fn_call_not_found(call, n->name, n->qualifier[0] ? n->qualifier : "$LATEST");
 }
 
 static void on_done(void *arg, struct fn_invoke_result *res)
@@ -57,7 +51,7 @@ static void on_done(void *arg, struct fn_invoke_result *res)
 	}
 	switch (res->outcome) {
 	case FN_OUTCOME_THROTTLED:
-		reply_failure(w, res->function_full ? &FN_E_FUNCTION_FULL : &FN_E_TOO_MANY, "Rate Exceeded.");
+		reply_failure(w, res->function_off ? &FN_E_FUNCTION_OFF : res->function_full ? &FN_E_FUNCTION_FULL : &FN_E_TOO_MANY, "Rate Exceeded.");
 		break;
 	case FN_OUTCOME_PLATFORM_ERROR:
 		if (fn_streq(res->err->stage, "SnapStart"))
@@ -120,34 +114,40 @@ static bool runnable(struct fn_call *call, const struct fn_function *f, const ch
 	return false;
 }
 
-/* What the headers ask for is Lambda's, and fnd has it. */
-static bool built(struct fn_call *call, const char *type, const char *log)
+/* A header that asks for what fnd has not; NULL = there is none. */
+static const char *unbuilt(const struct fn_call *call)
 {
-	static const char *const unbuilt[] = {"X-Amz-Tenant-Id", "X-Amz-Durable-Execution-Name"};
-	struct fn_checks c = {0};
+	static const char *const names[] = {"X-Amz-Tenant-Id", "X-Amz-Durable-Execution-Name"};
 
-	if (type && strcmp(type, "Event") == 0) {
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (fn_http_req_header(call->req, names[i]))
+			return names[i];
+	return NULL;
+}
+
+/* What most invocations are: the service model has nothing against their headers. Name and qualifier are fn_call_name()'s. */
+static bool ordinary(const char *type, const char *log, const char *other)
+{
+	return !other && (!type || strcmp(type, "RequestResponse") == 0 || strcmp(type, "Event") == 0 || strcmp(type, "DryRun") == 0) &&
+	       (!log || strcmp(log, "Tail") == 0 || strcmp(log, "None") == 0);
+}
+
+static bool built(struct fn_call *call, const char *type, const char *other)
+{
+	if (type && strcmp(type, "Event") == 0)
 		fn_reply_error(call, &FN_E_NOT_IMPLEMENTED, "fnd does not implement asynchronous invocation (InvocationType Event) yet");
-		return false;
-	}
-	if (type && strcmp(type, "RequestResponse") != 0)
-		fn_check_fail(&c, type, "invocationType", "Member must satisfy enum value set: [Event, RequestResponse, DryRun]");
-	if (log && strcmp(log, "Tail") != 0 && strcmp(log, "None") != 0)
-		fn_check_fail(&c, log, "logType", "Member must satisfy enum value set: [None, Tail]");
-	if (!fn_checks_pass(&c, call))
-		return false;
-	for (size_t i = 0; i < sizeof(unbuilt) / sizeof(unbuilt[0]); i++)
-		if (fn_http_req_header(call->req, unbuilt[i])) {
-			fn_reply_error(call, &FN_E_NOT_IMPLEMENTED, "fnd does not support %s yet", unbuilt[i]);
-			return false;
-		}
-	return true;
+	else if (other)
+		fn_reply_error(call, &FN_E_NOT_IMPLEMENTED, "fnd does not support %s yet", other);
+	else
+		return true;
+	return false;
 }
 
 void fn_h_invoke(struct fn_call *call)
 {
 	const char *type = fn_http_req_header(call->req, "X-Amz-Invocation-Type"), *log = fn_http_req_header(call->req, "X-Amz-Log-Type");
 	const struct fn_api_config *cfg = &call->api->cfg;
+	const char *other = unbuilt(call);
 	struct fn_invoke_params p = {0};
 	fn_auto_free char *context = NULL;
 	struct waiting *w;
@@ -157,11 +157,11 @@ void fn_h_invoke(struct fn_call *call)
 	char arn[400];
 	size_t at;
 
-	if (!fn_call_name(call, &n))
+	if ((!ordinary(type, log, other) && !fn_call_valid(call)) || !fn_call_name(call, &n))
 		return;
 	f = fn_route(cfg->store, n.name, n.qualifier); /* RESOLVE */
 	if (!f) {
-		reply_not_found(call, &n);
+		fn_reply_absent(call, n.name, n.qualifier);
 		return;
 	}
 	fn_arn_format(arn, sizeof(arn), cfg->region, cfg->account_id, n.name, n.qualifier);
@@ -169,7 +169,7 @@ void fn_h_invoke(struct fn_call *call)
 		fn_reply_empty(call, 204);
 		return;
 	}
-	if (!built(call, type, log))
+	if (!built(call, type, other))
 		return;
 	if (f->state == FN_STATE_PENDING && fn_function_settling(f)) {
 		fn_settling_hold(call, n.name);

@@ -16,7 +16,7 @@
 struct waiting {
 	struct fn_list link;
 	struct fn_call call;
-	char function[144];
+	char function[FN_NAME_MAX + 6];
 	uint64_t cursor, until_us;
 	size_t max;
 };

@@ -61,19 +61,10 @@ void fn_h_list_functions(struct fn_call *call)
 	const char *marker = fn_http_req_query(call->req, "Marker"), *all = fn_http_req_query(call->req, "FunctionVersion"), *version = NULL;
 	struct fn_store *store = call->api->cfg.store;
 	struct fn_function *page[FN_PAGE_MAX + 1];
-	char name[144], next[200];
+	char name[FN_NAME_MAX + 6], next[230];
+	size_t max = fn_call_page_size(call), n;
 	json_t *list, *o;
-	size_t max, n;
 
-	if (!fn_call_page_size(call, FN_ITEMS_MAX, &max))
-		return;
-	if (all && !fn_streq(all, "ALL")) {
-		fn_reply_error(call, &FN_E_VALIDATION,
-			       "1 validation error detected: Value '%s' at 'functionVersion' failed to satisfy constraint: Member must satisfy enum "
-			       "value set: [ALL]",
-			       all);
-		return;
-	}
 	if (fn_str_empty(marker))
 		marker = NULL;
 	if (all && marker && !split_marker(call, marker, name, sizeof(name), &version))

@@ -22,13 +22,13 @@ struct settling {
 	bool storing;    /* it is due: its being in force is being stored, or waits for its turn */
 	struct fn_store_turn turn;
 	char code[65];   /* of what served until then */
-	char name[144];
+	char name[FN_NAME_MAX + 6];
 };
 
 struct held {
 	struct fn_list link;
 	struct fn_call call;
-	char name[144];
+	char name[FN_NAME_MAX + 6];
 };
 
 static struct settling *find(struct fn_api *api, const char *name)

@@ -4,7 +4,7 @@
 
 #include "api/internal.h"
 
-/* Adds an object of strings to f's tags (NULL or null: nothing). Replies and returns false when they are not acceptable. */
-bool fn_tags_apply(struct fn_call *call, json_t *tags, struct fn_function *f);
+/* Adds the request's Tags, if it has any, to f's. Replies and returns false when they are not acceptable. */
+bool fn_tags_apply(struct fn_call *call, struct fn_function *f);
 
 #endif

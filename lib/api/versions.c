@@ -16,7 +16,6 @@
 #include "model/limits.h"
 
 static void unref(struct fn_function **f) { fn_function_unref(*f); }
-static void decref(json_t **j) { json_decref(*j); }
 
 struct fn_function *fn_version_make(struct fn_api *api, const struct fn_function *latest, const char *description)
 {
@@ -70,15 +69,6 @@ static bool is_package(struct fn_call *call, const char *wanted, const struct fn
 	return false;
 }
 
-static bool description_ok(struct fn_call *call, const char *description)
-{
-	struct fn_checks c = {0};
-
-	if (description && strlen(description) > 256)
-		fn_check_fail(&c, description, "description", "Member must have length less than or equal to 256");
-	return fn_checks_pass(&c, call);
-}
-
 static void publish_stored(struct fn_change *c)
 {
 	fn_snapshots_look(c->call.api->cfg.snapshots);
@@ -89,17 +79,15 @@ void fn_h_publish_version(struct fn_call *call)
 {
 	fn_auto(unref) struct fn_function *latest = NULL;
 	struct fn_store *store = call->api->cfg.store;
-	const char *description, *sha;
-	fn_auto(decref) json_t *in = NULL;
+	const char *description = json_string_value(json_object_get(call->in, "Description"));
 	struct fn_function *now, *last;
 	struct fn_change *c;
 	struct fn_name n;
 	struct fn_err err;
 
 	now = fn_call_latest(call, &n);
-	if (!now || !(in = fn_call_json(call)) || !fn_call_text(call, in, "Description", &description) ||
-	    !fn_call_text(call, in, "CodeSha256", &sha) || !description_ok(call, description) || !fn_refuse_unbuilt(call, in) ||
-	    !fn_may_update(call, in, now) || !is_package(call, sha, now))
+	if (!now || !fn_refuse_unbuilt(call, call->in) || !fn_may_update(call, now) ||
+	    !is_package(call, json_string_value(json_object_get(call->in, "CodeSha256")), now))
 		return;
 	last = fn_store_last_version(store, n.name);
 	if (last && fn_function_unchanged(now, last)) {
@@ -126,11 +114,11 @@ void fn_h_list_versions(struct fn_call *call)
 {
 	const char *marker = fn_http_req_query(call->req, "Marker");
 	struct fn_function *page[FN_PAGE_MAX + 1];
+	size_t max = fn_call_page_size(call), got;
 	json_t *list, *o;
 	struct fn_name n;
-	size_t max, got;
 
-	if (!fn_call_latest(call, &n) || !fn_call_page_size(call, FN_ITEMS_MAX, &max))
+	if (!fn_call_latest(call, &n))
 		return;
 	if (!fn_str_empty(marker) && fn_version_number(marker) == UINT64_MAX) {
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Invalid Marker: %s", marker);
@@ -212,7 +200,7 @@ void fn_version_delete(struct fn_call *call, const struct fn_name *n)
 		return;
 	}
 	if (!fn_store_get(cfg->store, n->name, NULL)) {
-		fn_call_not_found(call, n->name, n->qualifier);
+		fn_reply_absent(call, n->name, n->qualifier);
 		return;
 	}
 	f = fn_store_get(cfg->store, n->name, n->qualifier);

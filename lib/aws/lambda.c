@@ -844,6 +844,7 @@ const struct fn_aws_operation fn_aws_operations[FN_AWS_OPERATIONS] = {
 		o_UpdateFunctionEventInvokeConfig, 5, 1},
 	[FN_AWS_UpdateFunctionUrlConfig] = {"UpdateFunctionUrlConfig", "PUT", "/2021-10-31/functions/{FunctionName}/url", o_UpdateFunctionUrlConfig, 5, 1},
 	[FN_AWS_Download] = {"_Download", "GET", "/_fnd/code/{Sha256}", NULL, 0, 0}, /* fnd's own */
+	[FN_AWS_Disk] = {"_Disk", "GET", "/_fnd/disk", NULL, 0, 0}, /* fnd's own */
 	[FN_AWS_Doctor] = {"_Doctor", "GET", "/_fnd/doctor", NULL, 0, 0}, /* fnd's own */
 	[FN_AWS_Images] = {"_Images", "GET", "/_fnd/images", NULL, 0, 0}, /* fnd's own */
 	[FN_AWS_ImagesRescan] = {"_ImagesRescan", "POST", "/_fnd/images/rescan", NULL, 0, 0}, /* fnd's own */

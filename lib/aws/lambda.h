@@ -96,6 +96,7 @@ enum fn_aws_op {
 	FN_AWS_UpdateFunctionUrlConfig,
 	/* fnd's own */
 	FN_AWS_Download,
+	FN_AWS_Disk,
 	FN_AWS_Doctor,
 	FN_AWS_Images,
 	FN_AWS_ImagesRescan,

@@ -22,7 +22,7 @@ struct ticket {
 	struct fn_invoker *inv;
 	struct fn_load *load; /* NULL: it was not admitted */
 	struct fn_load_part *part;
-	bool function_full;
+	bool function_full, function_off;
 	fn_invoke_done_fn done;
 	void *arg;
 };
@@ -115,6 +115,7 @@ static void deliver(struct ticket *t, struct fn_invocation *i, enum fn_outcome o
 		.content_type = i->result_type, .executed_version = i->function->version, .trace_id = i->trace_id,
 		.log_tail = i->tail, .log_tail_len = i->tail_len, .err = &i->err,
 		.function_full = t->function_full,
+		.function_off = t->function_off,
 	};
 
 	t->done(t->arg, &res);
@@ -176,6 +177,7 @@ static void admit(struct ticket *t, struct fn_invocation *i)
 	admission = fn_load_admit(loads, load, i->function->version, &t->part);
 	if (admission != FN_ADMITTED) {
 		t->function_full = admission == FN_ADMIT_FUNCTION_FULL;
+		t->function_off = t->function_full && load->reserved == 0;
 		fn_invocation_complete(i, FN_INV_THROTTLED, NULL, 0);
 		return;
 	}

@@ -47,6 +47,7 @@ struct fn_invoke_result {
 	const char *log_tail;         /* last 4 KiB of this invocation's log, START to REPORT; NULL unless wanted */
 	size_t log_tail_len;
 	bool function_full;           /* FN_OUTCOME_THROTTLED: the function's reserved concurrency; else the account's */
+	bool function_off;            /* which is 0 */
 	const struct fn_err *err;     /* FN_OUTCOME_PLATFORM_ERROR only */
 };
 

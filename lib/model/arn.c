@@ -10,14 +10,6 @@
 #define LETTERS "abcdefghijklmnopqrstuvwxyz"
 #define NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 
-const char fn_name_pattern[] =
-	"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?"
-	"([a-zA-Z0-9-_\\.]+)(:(\\$LATEST(\\.PUBLISHED)?|[a-zA-Z0-9-_]+))?";
-
-const char fn_new_name_pattern[] =
-	"(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?"
-	"([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?";
-
 static bool all_of(const char *s, const char *set) { return *s && strspn(s, set) == strlen(s); }
 
 bool fn_qualifier_valid(const char *q)
@@ -30,6 +22,8 @@ static bool is_suffix(const char *q)
 {
 	return strlen(q) <= 128 && (fn_streq(q, "$LATEST") || fn_streq(q, "$LATEST.PUBLISHED") || all_of(q, NAME_CHARS));
 }
+
+static bool is_partition(const char *s) { return fn_str_starts(s, "aws") && s[strspn(s, LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZ-")] == '\0'; }
 
 /* -[a-z]+-\d */
 static bool is_region_end(const char *s)
@@ -58,6 +52,8 @@ int fn_name_parse(const char *text, struct fn_name *ret)
 	struct fn_name n = {0};
 	size_t count = 0, i = 0;
 
+	if (fn_str_starts(text, "arn::lambda:")) /* a partition may be left out too */
+		text += strlen("arn::lambda:");
 	if (fn_str_format(copy, sizeof(copy), "%s", text) < 0 || !*copy || *copy == ':' || strstr(copy, "::") || fn_str_ends(copy, ":"))
 		return -EINVAL;
 	for (char *p = strtok_r(copy, ":", &save); p; p = strtok_r(NULL, ":", &save)) {
@@ -66,7 +62,7 @@ int fn_name_parse(const char *text, struct fn_name *ret)
 		part[count++] = p;
 	}
 #define NAME_BEHIND (i + 1 < count && all_of(part[i + 1], NAME_CHARS "."))
-	if (count > 3 && fn_streq(part[0], "arn") && fn_str_starts(part[1], "aws") && fn_streq(part[2], "lambda"))
+	if (count > 3 && fn_streq(part[0], "arn") && is_partition(part[1]) && fn_streq(part[2], "lambda"))
 		i = 3;
 	if (is_region(part[i]) && NAME_BEHIND)
 		snprintf(n.region, sizeof(n.region), "%s", part[i++]);
@@ -75,7 +71,7 @@ int fn_name_parse(const char *text, struct fn_name *ret)
 	if (fn_streq(part[i], "function") && NAME_BEHIND)
 		i++;
 #undef NAME_BEHIND
-	if (count - i > 2 || !all_of(part[i], NAME_CHARS ".") || strlen(part[i]) > 140)
+	if (count - i > 2 || !all_of(part[i], NAME_CHARS ".") || strlen(part[i]) > FN_NAME_MAX)
 		return -EINVAL;
 	snprintf(n.name, sizeof(n.name), "%s", part[i]);
 	if (count - i == 2) {

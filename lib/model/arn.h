@@ -9,9 +9,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define FN_NAME_MAX 170 /* of a name in any form */
+
 struct fn_name {
 	char region[32], account[16]; /* "" = not given */
-	char name[144];
+	char name[FN_NAME_MAX + 6];
 	char qualifier[132];          /* "" = not given */
 };
 
@@ -20,8 +22,5 @@ int fn_name_parse(const char *text, struct fn_name *ret);
 bool fn_qualifier_valid(const char *q); /* a parameter: "$x" is well-formed, though nothing is called so */
 /* arn:aws:lambda:<region>:<account>:function:<name>[:<qualifier>] */
 void fn_arn_format(char *out, size_t size, const char *region, const char *account, const char *name, const char *qualifier);
-
-extern const char fn_name_pattern[]; /* as the validation message prints it */
-extern const char fn_new_name_pattern[]; /* CreateFunction's */
 
 #endif

@@ -128,7 +128,7 @@ class UnderWay(Raw):
         self.crowded(self.head(CREATE, HUGE))
         for s in two:
             s.close()
-        wait_until("they are not any more", lambda: self.d.request("PUT", CREATE + "/none/code", b" " * 200000).status == 404)
+        wait_until("they are not any more", lambda: self.d.request("PUT", CREATE + "/none/code", b" " * 200000).error_type == "SerializationException")
         wait_until("nothing of them is left", lambda: os.listdir(os.path.join(self.d.state, "blobs")) == [os.path.basename(b) for b in glob.glob(self.d.state + "/blobs/*.zip")])
 
     def test_many_of_them(self):

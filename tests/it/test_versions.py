@@ -87,8 +87,8 @@ class Versions(Api):
         self.assertEqual(self.publish(f), "1", "the failures have used no number up")
         for call, more in ((self.c.publish_version, {}), (self.c.update_function_configuration, {"Timeout": 9}), (self.c.update_function_code, {"ZipFile": package(2)})):
             self.assertIn("Aliases and versions do not support this operation", self.fails("InvalidParameterValueException", call, FunctionName=f + ":1", **more))
-        self.assertEqual(self.d.request("POST", f"/2015-03-31/functions/{f}/versions", b"{").error_type, "InvalidRequestContentException")
-        self.assertEqual(self.d.request("POST", f"/2015-03-31/functions/{f}/versions", {"Description": 1}).error_type, "InvalidRequestContentException")
+        self.assertEqual(self.d.request("POST", f"/2015-03-31/functions/{f}/versions", b"{").error_type, "SerializationException")
+        self.assertEqual(self.d.request("POST", f"/2015-03-31/functions/{f}/versions", {"Description": 1}).json, {"Message": "NUMBER_VALUE can not be converted to a String"})
         self.assertEqual(self.d.request("POST", f"/2015-03-31/functions/{f}/versions").status, 201, "no body is fine")
 
     def test_publish_on_create_and_update(self):
@@ -225,7 +225,7 @@ class Aliases(Api):
         self.assertEqual(self.c.delete_alias(FunctionName=f, Name="dev")["ResponseMetadata"]["HTTPStatusCode"], 204)
         self.assertEqual(self.c.delete_alias(FunctionName=f, Name="dev")["ResponseMetadata"]["HTTPStatusCode"], 204)
         self.assertEqual(self.fails("ResourceNotFoundException", self.c.get_alias, FunctionName=f, Name="dev"), f"Cannot find alias arn: {ARN}{f}:dev")
-        self.assertEqual(self.fails("ResourceNotFoundException", self.c.update_alias, FunctionName=f, Name="dev"), f"Cannot find alias arn: {ARN}{f}:dev")
+        self.assertEqual(self.fails("ResourceNotFoundException", self.c.update_alias, FunctionName=f, Name="dev"), f"Alias not found: {ARN}{f}:dev")
 
     def test_lists(self):
         f = self.three()
@@ -268,7 +268,7 @@ class Aliases(Api):
         self.assertIn("Value '17' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: (?!^[0-9]+$)([a-zA-Z0-9-_]+)",
                       create("ValidationException", name="17"))
         self.assertIn("at 'name' failed to satisfy constraint: Member must have length less than or equal to 128", create("ValidationException", name="x" * 129))
-        self.assertRegex(create("ValidationException", "v1", name="a.b", Description="x" * 257), "^3 validation errors detected: .*functionVersion.*name.*description")
+        self.assertRegex(create("ValidationException", "v1", name="a.b", Description="x" * 257), "^3 validation errors detected: .*name.*functionVersion.*description")
         r = self.d.request("POST", f"/2015-03-31/functions/{f}/aliases", {})
         self.assertEqual((r.status, r.error_type), (400, "ValidationException"))
         self.assertIn("Value null at 'functionVersion'", r.json["message"])

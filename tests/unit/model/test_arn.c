@@ -42,6 +42,7 @@ START_TEST(every_form)
 	good("f:$LATEST.PUBLISHED", "", "", "f", "$LATEST.PUBLISHED");
 	good("arn:aws:lambda:us-east-1:123456789012:function", "us-east-1", "123456789012", "function", "");
 	good("arn:aws:lambda:f", "", "", "f", "");
+	good("arn::lambda:f:live", "", "", "f", "live");
 	good("arn:aws-cn:lambda:cn-north-1:123456789012:function:f:$LATEST", "cn-north-1", "123456789012", "f", "$LATEST");
 }
 END_TEST
@@ -49,7 +50,7 @@ END_TEST
 START_TEST(refused)
 {
 	static const char *const bad[] = {"", ":", "f:", ":f", "a b", "f::x", "f:a.b", "f:$latest", "arn:aws:lambda:invalid-region:123456789012:function:f", "arn:aws:lambda:us-east-1:123456789012:function:",
-					  "arn:aws:s3:us-east-1:123456789012:function:f", "arn:aws:lambda:us-east-1:12345:function:f", "123:function:f", "f:a:b:c",
+					  "arn:aws1:lambda:us-east-1:123456789012:function:f", "arn:aws:s3:us-east-1:123456789012:function:f", "arn:aws:lambda:us-east-1:12345:function:f", "123:function:f", "f:a:b:c",
 					  "arn:aws:lambda:us-east-1:123456789012:function:f:a:b", "f/g", "f:a b", "\xc3\xa4"};
 	struct fn_name n;
 	char longest[200];
@@ -57,9 +58,9 @@ START_TEST(refused)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		ck_assert_msg(fn_name_parse(bad[i], &n) == -EINVAL, "%s", bad[i]);
 	memset(longest, 'a', sizeof(longest));
-	longest[141] = '\0';
+	longest[FN_NAME_MAX + 1] = '\0';
 	ck_assert_int_eq(fn_name_parse(longest, &n), -EINVAL);
-	longest[140] = '\0';
+	longest[FN_NAME_MAX] = '\0';
 	ck_assert_int_eq(fn_name_parse(longest, &n), 0);
 }
 END_TEST

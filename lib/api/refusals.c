@@ -1,0 +1,99 @@
+/* refusals.c - see refusals.h. The words are recorded from the service. */
+#include "api/refusals.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/internal.h"
+#include "base/str.h"
+#include "model/alias.h"
+
+void fn_reply_error(struct fn_call *call, const struct fn_aws_error *e, const char *fmt, ...)
+{
+	bool upper = e->body == FN_BODY_UPPER || e->body == FN_BODY_PLAIN_UPPER;
+	json_t *body = json_object();
+	char *text = NULL, seconds[12];
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	if (e->body == FN_BODY_LOWER || e->body == FN_BODY_UPPER)
+		json_object_set_new(body, "Type", json_string(e->type ? e->type : "User"));
+	json_object_set_new(body, upper ? "Message" : "message", json_string(text ? text : e->name));
+	if (e->reason)
+		json_object_set_new(body, "Reason", json_string(e->reason));
+	if (e->retry_after_s > 0) {
+		snprintf(seconds, sizeof(seconds), "%u", e->retry_after_s);
+		(void)fn_http_req_add_header(call->req, "Retry-After", seconds);
+	}
+	(void)fn_http_req_add_header(call->req, "x-amzn-ErrorType", e->name);
+	fn_reply_json(call, e->status, body);
+	free(text);
+}
+
+#define NO_RESOURCE "The resource you requested does not exist."
+#define NO_FUNCTION "Function not found: %s"
+#define NO_ALIAS "Cannot find alias arn: %s"
+
+/* What differs from "Function not found: " and the ARN as it was asked for. */
+static const struct {
+	enum { AS_ASKED, FUNCTION, LATEST } arn; /* FUNCTION: never with a qualifier; LATEST: $LATEST where none was asked for */
+	const char *absent;                      /* the function or version */
+	const char *alias;                       /* an alias */
+	bool alias_first;                        /* an alias of a function that is not there is missed itself */
+} words[FN_AWS_OPERATIONS] = {
+	[FN_AWS_Invoke] = {.arn = LATEST},
+	[FN_AWS_PutFunctionConcurrency] = {.arn = LATEST},
+	[FN_AWS_DeleteFunctionConcurrency] = {.arn = LATEST},
+	[FN_AWS_GetFunctionConcurrency] = {.arn = FUNCTION},
+	[FN_AWS_DeleteFunction] = {.arn = FUNCTION},
+	[FN_AWS_GetFunctionCodeSigningConfig] = {.arn = FUNCTION},
+	[FN_AWS_GetPolicy] = {.absent = NO_RESOURCE},
+	[FN_AWS_GetAlias] = {.alias = NO_ALIAS},
+	[FN_AWS_UpdateAlias] = {.alias = "Alias not found: %s"},
+	[FN_AWS_PutProvisionedConcurrencyConfig] = {.alias = NO_ALIAS, .alias_first = true},
+	[FN_AWS_GetProvisionedConcurrencyConfig] = {.alias = NO_ALIAS, .alias_first = true},
+	[FN_AWS_DeleteProvisionedConcurrencyConfig] = {.alias = NO_ALIAS, .alias_first = true},
+};
+
+static void reply_about(struct fn_call *call, const struct fn_aws_error *e, const char *text, const char *name, const char *qualifier)
+{
+	const char *to = strstr(text, "%s");
+	char arn[400];
+
+	fn_arn_format(arn, sizeof(arn), call->api->cfg.region, call->api->cfg.account_id, name, qualifier);
+	fn_reply_error(call, e, "%.*s%s", to ? (int)(to - text) : (int)strlen(text), text, to ? arn : "");
+}
+
+void fn_reply_absent(struct fn_call *call, const char *name, const char *qualifier)
+{
+	enum fn_aws_op op = fn_aws_op_of(call->operation);
+
+	if (words[op].arn == FUNCTION)
+		qualifier = NULL;
+	else if (words[op].arn == LATEST && fn_str_empty(qualifier))
+		qualifier = "$LATEST";
+	if (words[op].alias_first && qualifier && fn_alias_name_valid(qualifier))
+		fn_reply_no_alias(call, name, qualifier);
+	else
+		reply_about(call, &FN_E_NOT_FOUND, words[op].absent ? words[op].absent : NO_FUNCTION, name, qualifier);
+}
+
+void fn_reply_no_alias(struct fn_call *call, const char *name, const char *alias)
+{
+	const char *text = words[fn_aws_op_of(call->operation)].alias;
+
+	reply_about(call, &FN_E_NOT_FOUND, text ? text : NO_ALIAS, name, alias);
+}
+
+void fn_reply_exists(struct fn_call *call, const char *name, const char *alias)
+{
+	if (alias)
+		reply_about(call, &FN_E_CONFLICT, "Alias already exists: %s", name, alias);
+	else
+		fn_reply_error(call, &FN_E_CONFLICT, "Function already exist: %s", name); /* sic */
+}

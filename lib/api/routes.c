@@ -1,0 +1,68 @@
+/* routes.c - see routes.h. Methods, paths and members are lib/aws/lambda.c's. */
+#include "api/routes.h"
+
+#include "model/limits.h"
+
+#define SMALL (256u << 10)
+
+static const struct {
+	fn_handler handler;
+	size_t body_max; /* 0 = SMALL */
+	const char *package[2];
+} routes[FN_AWS_OPERATIONS] = {
+	[FN_AWS_Invoke] = {.handler = fn_h_invoke, .body_max = FN_LIMIT_INVOKE_BYTES},
+	[FN_AWS_CreateFunction] = {fn_h_create_function, FN_LIMIT_REQUEST_BYTES, {"Code", "ZipFile"}},
+	[FN_AWS_GetFunction] = {.handler = fn_h_get_function},
+	[FN_AWS_GetFunctionConfiguration] = {.handler = fn_h_get_configuration},
+	[FN_AWS_UpdateFunctionCode] = {fn_h_update_code, FN_LIMIT_REQUEST_BYTES, {"ZipFile"}},
+	[FN_AWS_UpdateFunctionConfiguration] = {.handler = fn_h_update_configuration},
+	[FN_AWS_DeleteFunction] = {.handler = fn_h_delete_function},
+	[FN_AWS_ListFunctions] = {.handler = fn_h_list_functions},
+	[FN_AWS_PublishVersion] = {.handler = fn_h_publish_version},
+	[FN_AWS_ListVersionsByFunction] = {.handler = fn_h_list_versions},
+	[FN_AWS_CreateAlias] = {.handler = fn_h_create_alias},
+	[FN_AWS_GetAlias] = {.handler = fn_h_get_alias},
+	[FN_AWS_UpdateAlias] = {.handler = fn_h_update_alias},
+	[FN_AWS_DeleteAlias] = {.handler = fn_h_delete_alias},
+	[FN_AWS_ListAliases] = {.handler = fn_h_list_aliases},
+	[FN_AWS_GetPolicy] = {.handler = fn_h_policy},
+	[FN_AWS_GetAccountSettings] = {.handler = fn_h_account_settings},
+	[FN_AWS_GetFunctionCodeSigningConfig] = {.handler = fn_h_code_signing},
+	[FN_AWS_GetFunctionConcurrency] = {.handler = fn_h_get_concurrency},
+	[FN_AWS_PutFunctionConcurrency] = {.handler = fn_h_put_concurrency},
+	[FN_AWS_DeleteFunctionConcurrency] = {.handler = fn_h_delete_concurrency},
+	[FN_AWS_PutProvisionedConcurrencyConfig] = {.handler = fn_h_put_provisioned},
+	[FN_AWS_GetProvisionedConcurrencyConfig] = {.handler = fn_h_get_provisioned},
+	[FN_AWS_DeleteProvisionedConcurrencyConfig] = {.handler = fn_h_delete_provisioned},
+	[FN_AWS_ListProvisionedConcurrencyConfigs] = {.handler = fn_h_list_provisioned},
+	[FN_AWS_ListTags] = {.handler = fn_h_list_tags},
+	[FN_AWS_TagResource] = {.handler = fn_h_tag},
+	[FN_AWS_UntagResource] = {.handler = fn_h_untag},
+	/* not built yet, with bodies that are not small */
+	[FN_AWS_InvokeAsync] = {.body_max = FN_LIMIT_INVOKE_BYTES},
+	[FN_AWS_InvokeWithResponseStream] = {.body_max = FN_LIMIT_INVOKE_BYTES},
+	[FN_AWS_CheckpointDurableExecution] = {.body_max = FN_LIMIT_INVOKE_BYTES},
+	[FN_AWS_PublishLayerVersion] = {.body_max = FN_LIMIT_REQUEST_BYTES},
+	/* fnd's own, for fnctl */
+	[FN_AWS_Download] = {.handler = fn_h_download},
+	[FN_AWS_Disk] = {.handler = fn_h_disk},
+	[FN_AWS_Doctor] = {.handler = fn_h_doctor},
+	[FN_AWS_Images] = {.handler = fn_h_images},
+	[FN_AWS_ImagesRescan] = {.handler = fn_h_images_rescan},
+	[FN_AWS_Metrics] = {.handler = fn_h_metrics},
+	[FN_AWS_Logs] = {.handler = fn_h_logs},
+};
+
+fn_handler fn_route_handler(const struct fn_aws_operation *o) { return routes[fn_aws_op_of(o)].handler; }
+
+size_t fn_route_body_max(const struct fn_aws_operation *o)
+{
+	size_t max = o ? routes[fn_aws_op_of(o)].body_max : 0;
+
+	return max ? max : SMALL;
+}
+
+const char *const *fn_route_package(const struct fn_aws_operation *o)
+{
+	return o && routes[fn_aws_op_of(o)].package[0] ? routes[fn_aws_op_of(o)].package : NULL;
+}

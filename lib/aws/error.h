@@ -1,0 +1,26 @@
+/*
+ * error.h - Lambda's errors: status, x-amzn-ErrorType, and how the body names them. Statuses and spellings: service model, and responses recorded from
+ * the service.
+ */
+#ifndef FN_AWS_ERROR_H
+#define FN_AWS_ERROR_H
+
+struct fn_aws_error {
+	const char *name;
+	unsigned status;
+	enum {
+		FN_BODY_LOWER,      /* {"Type", "message"} */
+		FN_BODY_UPPER,      /* {"Type", "Message"} */
+		FN_BODY_PLAIN,      /* {"message"} */
+		FN_BODY_PLAIN_UPPER /* {"Message"} */
+	} body;
+	const char *type, *reason; /* what Type is, NULL = User; a Reason beside it, NULL = none */
+	unsigned retry_after_s;    /* 0 = the client is not told */
+};
+
+extern const struct fn_aws_error FN_E_INVALID_PARAMETER, FN_E_INVALID_PARAMETER_PLAIN, FN_E_INVALID_CONTENT, FN_E_CONFLICT, FN_E_PRECONDITION, FN_E_TOO_MANY,
+	FN_E_FUNCTION_FULL, FN_E_FUNCTION_OFF, FN_E_BODIES, FN_E_ENTITY_TOO_LARGE, FN_E_NOT_FOUND, FN_E_SERVICE, FN_E_SERIALIZATION, FN_E_VALIDATION, FN_E_ACCESS_DENIED,
+	FN_E_MISSING_TOKEN, FN_E_UNKNOWN_CLIENT, FN_E_BAD_SIGNATURE, FN_E_NOT_IMPLEMENTED, FN_E_NO_ROUTE, FN_E_CODE_STORAGE, FN_E_NO_PROVISIONED, FN_E_SNAPSTART,
+	FN_E_SNAPSTART_NOT_READY, FN_E_SNAPSTART_TIMEOUT;
+
+#endif
