@@ -179,17 +179,21 @@ static bool is_loopback(const char *endpoint)
 	return fn_str_starts(host, "127.") || fn_str_starts(host, "[::1]") || (n == 9 && strncasecmp(host, "localhost", n) == 0);
 }
 
+/* The control socket's path, if that is the way; else NULL. */
+static const char *unix_path(void) { return fn_str_starts(G.endpoint, "unix:") ? G.endpoint + strlen("unix:") : NULL; }
+
 static int perform(struct reply *r, const char *operation, const char *method, const char *path, const char *const *headers, const void *body,
 		   size_t len, long timeout_s)
 {
 	struct curl_slist *list = curl_slist_append(NULL, "Expect:");
+	const char *socket_path = unix_path();
 	char url[2048], detail[CURL_ERROR_SIZE] = "";
 	CURL *c = curl_easy_init();
 	double s = 0;
 	CURLcode rc;
 
 	memset(r, 0, sizeof(*r));
-	if (!c || !list || fn_str_format(url, sizeof(url), "%s%s", G.endpoint, path) < 0) {
+	if (!c || !list || fn_str_format(url, sizeof(url), "%s%s", socket_path ? "http://localhost" : G.endpoint, path) < 0) {
 		curl_slist_free_all(list);
 		curl_easy_cleanup(c);
 		return transport_error(operation, c ? CURLE_URL_MALFORMAT : CURLE_OUT_OF_MEMORY, NULL);
@@ -207,13 +211,15 @@ static int perform(struct reply *r, const char *operation, const char *method, c
 	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, detail);
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-	if (is_loopback(G.endpoint)) /* http_proxy is not meant for this machine's own addresses */
+	if (socket_path)
+		curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, socket_path);
+	if (socket_path || is_loopback(G.endpoint)) /* http_proxy is not meant for this machine's own addresses */
 		curl_easy_setopt(c, CURLOPT_PROXY, "");
 	if (body || strcmp(method, "GET") != 0) {
 		curl_easy_setopt(c, CURLOPT_POSTFIELDS, body ? body : "");
 		curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len);
 	}
-	if (G.key_id && G.secret)
+	if (G.key_id && G.secret && !socket_path)
 		list = sign(list, method, path, headers, body, len);
 	curl_easy_setopt(c, CURLOPT_HTTPHEADER, list);
 	rc = curl_easy_perform(c);

@@ -6,11 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/str.h"
 #include "fnctl.h"
 
 struct globals G;
+
+#define CONTROL_SOCKET "/var/lib/fnd/control.sock" /* of the service */
 
 static char endpoint[512];
 
@@ -85,7 +88,8 @@ static void usage(FILE *f)
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		fprintf(f, "  %-11s %-56s %s\n", commands[i].name, commands[i].args, commands[i].help);
 	fputs("\nOptions, before or after the command:\n"
-	      "  --endpoint URL      where fnd is: $FNCTL_ENDPOINT, else http://127.0.0.1:3001\n"
+	      "  --endpoint URL      where fnd is: $FNCTL_ENDPOINT, else its control socket, " CONTROL_SOCKET ",\n"
+	      "                      if you may use that, else http://127.0.0.1:3001; unix:PATH is another control socket\n"
 	      "  --region R          for signatures: $AWS_REGION, $AWS_DEFAULT_REGION, else us-east-1\n"
 	      "  --output table|json\n"
 	      "  --help, --version   `fnctl COMMAND --help` tells a command's options\n"
@@ -263,7 +267,7 @@ int main(int argc, char **argv)
 	G.region = env_or("AWS_REGION", env_or("AWS_DEFAULT_REGION", "us-east-1"));
 	G.key_id = env_or("AWS_ACCESS_KEY_ID", NULL);
 	G.secret = env_or("AWS_SECRET_ACCESS_KEY", NULL);
-	r = set_endpoint(env_or("FNCTL_ENDPOINT", "http://127.0.0.1:3001"));
+	r = set_endpoint(env_or("FNCTL_ENDPOINT", access(CONTROL_SOCKET, R_OK | W_OK) == 0 ? "unix:" CONTROL_SOCKET : "http://127.0.0.1:3001"));
 	while (r == EX_FINE && (c = getopt_long(argc, argv, "+:h", options, NULL)) != -1) {
 		if (c == 'V') {
 			puts("fnctl " FN_VERSION);

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <grp.h>
 #include <jansson.h>
 #include <limits.h>
 #include <stddef.h>
@@ -33,6 +34,7 @@ static const struct key {
 	{"region", TEXT, AT(region), 0, 0},
 	{"account_id", TEXT, AT(account_id), 0, 0},
 	{"user", TEXT, AT(user), 0, 0},
+	{"control_group", TEXT, AT(control_group), 0, 0},
 	{"runtimes", PATH, AT(runtimes), 0, 0},
 	{"images_dir", PATH, AT(images_dir), 0, 0},
 	{"uid_base", NUMBER, AT(uid_base), 65536, 4000000000},
@@ -105,7 +107,7 @@ static int init(struct fnd_config *c)
 
 void fnd_config_free(struct fnd_config *c)
 {
-	char *all[] = {c->listen, c->state_dir, c->region, c->account_id, c->user, c->runtimes, c->images_dir, c->bridge, c->subnet, c->uplink, c->resolv_conf, c->allow_host, c->tmp_dir, c->file};
+	char *all[] = {c->listen, c->state_dir, c->region, c->account_id, c->user, c->control_group, c->runtimes, c->images_dir, c->bridge, c->subnet, c->uplink, c->resolv_conf, c->allow_host, c->tmp_dir, c->file};
 
 	for (size_t i = 0; i < N(all); i++)
 		free(all[i]);
@@ -159,7 +161,7 @@ static int apply(struct fnd_config *c, const struct key *k, json_t *v, const cha
 	}
 	if (k->kind == LIST)
 		return join((char **)((char *)c + k->at), v) < 0 ? bad(err, file, k->name, "must be a list of texts like \"tcp:5432\"") : 0;
-	if (!text || (!*text && k->at != AT(uplink)))
+	if (!text || (!*text && k->at != AT(uplink) && k->at != AT(control_group)))
 		return bad(err, file, k->name, "must be a non-empty string");
 	if (k->kind == PATH && text[0] != '/' && slash)
 		snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - file), file, text);
@@ -436,6 +438,8 @@ static int finish(struct fnd_config *c, struct fn_err *err)
 	r = check_network(c, err);
 	if (r < 0)
 		return r;
+	if (!fn_str_empty(c->control_group) && !getgrnam(c->control_group))
+		return fn_err_set(err, EINVAL, "configuration", "\"control_group\": there is no group \"%.60s\"", c->control_group);
 	if (c->uid_count && c->uid_count < UIDS_LEAST)
 		return fn_err_set(err, EINVAL, "configuration", "\"uid_count\" must be 0 or at least %d: the files' owners and one sandbox", UIDS_LEAST);
 	if (strlen(c->account_id) != 12 || strspn(c->account_id, "0123456789") != 12)
@@ -469,4 +473,11 @@ int fnd_config_make(struct fnd_config *c, const struct fnd_options *o, int copy_
 	if (r < 0)
 		fnd_config_free(c);
 	return r;
+}
+
+gid_t fnd_config_control_group(const struct fnd_config *c)
+{
+	const struct group *g = fn_str_empty(c->control_group) ? NULL : getgrnam(c->control_group);
+
+	return g ? g->gr_gid : (gid_t)-1;
 }

@@ -21,6 +21,7 @@ struct fnd_config {
 	char *listen;      /* "127.0.0.1:3001", "[::1]:3001" */
 	char *state_dir;   /* absolute once the supervisor has made it */
 	char *region, *account_id, *user;
+	char *control_group; /* who may use the control socket beside root; NULL: nobody */
 	char *runtimes;    /* path of runtimes.json */
 	char *images_dir;  /* where `make images` puts bundles */
 	struct fn_credential *credentials;
@@ -63,6 +64,8 @@ struct fnd_options {
  * On failure there is nothing to free. */
 int fnd_config_make(struct fnd_config *c, const struct fnd_options *options, int copy_fd, struct fn_err *err);
 void fnd_config_free(struct fnd_config *c);
+/* -1: there is none. */
+gid_t fnd_config_control_group(const struct fnd_config *c);
 /* The address to listen on; *ret_loopback tells whether only this machine can reach it. */
 int fnd_config_address(const struct fnd_config *c, struct sockaddr_storage *ret, socklen_t *ret_len, bool *ret_loopback, struct fn_err *err);
 

@@ -59,7 +59,8 @@ static bool is_started_by_supervisor(void)
 
 int fnd_worker_enter(const struct fnd_options *options, const char *run_as)
 {
-	struct fnd_worker_args args = {.listen_fd = FND_FD_API, .spawnd_fd = FND_FD_SPAWND, .supervisor_fd = FND_FD_SUPERVISOR};
+	struct fnd_worker_args args = {.listen_fd = FND_FD_API, .spawnd_fd = FND_FD_SPAWND, .supervisor_fd = FND_FD_SUPERVISOR,
+				       .control_fd = fcntl(FND_FD_CONTROL, F_GETFD) < 0 ? -EBADF : FND_FD_CONTROL};
 	struct fnd_config cfg;
 	struct fn_err err = {0};
 	unsigned uid, gid;

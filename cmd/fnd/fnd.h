@@ -16,7 +16,7 @@
 enum fnd_message { FND_READY = 'R', FND_STOPPING = 'S', FND_SPAWND = 'N' };
 
 /* The worker's descriptors, in the order in which it gets them. */
-enum fnd_fd { FND_FD_SUPERVISOR = 3, FND_FD_SPAWND, FND_FD_CONFIG /* a copy of the file, or nothing */, FND_FD_API, FND_FD_END };
+enum fnd_fd { FND_FD_SUPERVISOR = 3, FND_FD_SPAWND, FND_FD_CONFIG /* a copy of the file, or nothing */, FND_FD_API, FND_FD_CONTROL /* or nothing */, FND_FD_END };
 
 /* cfg is taken, and made anew of the same options when it is to be read again; copy_fd (borrowed): of the configuration's file, as it was read for
  * cfg, or -EBADF. Returns the exit status. */
@@ -30,7 +30,7 @@ int fnd_worker_enter(const struct fnd_options *options, const char *run_as);
 
 struct fnd_worker_args {
 	const struct fnd_config *config;
-	int listen_fd, spawnd_fd, supervisor_fd;
+	int listen_fd, control_fd, spawnd_fd, supervisor_fd; /* control_fd: -EBADF = there is none */
 };
 /* Privileges are dropped already. Returns the exit status. */
 int fnd_worker_run(const struct fnd_worker_args *args);

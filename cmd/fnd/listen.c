@@ -2,10 +2,14 @@
 #include "listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -52,4 +56,31 @@ int fnd_listen_api(struct fnd_config *cfg, struct fn_err *err)
 		return fn_err_set(err, errno, "listen", "%.100s", cfg->listen);
 	name_port(cfg, fd);
 	return fn_take_fd(&fd);
+}
+
+int fnd_listen_control(const struct fnd_config *cfg, struct fn_err *err)
+{
+	fn_auto_fd int dir = open(cfg->state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	gid_t group = fnd_config_control_group(cfg);
+
+	if (dir < 0 || fd < 0)
+		return fn_err_set(err, errno, "control socket", "%.120s", cfg->state_dir);
+	/* by the directory's descriptor: its path may be longer than an address */
+	snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/" FND_CONTROL_SOCKET, dir);
+	if (unlinkat(dir, FND_CONTROL_SOCKET, 0) < 0 && errno != ENOENT)
+		return fn_err_set(err, errno, "control socket", "%.120s/" FND_CONTROL_SOCKET, cfg->state_dir);
+	/* nobody's until it is whose it is to be */
+	if (fchmod(fd, 0) < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || fchownat(dir, FND_CONTROL_SOCKET, 0, group == (gid_t)-1 ? 0 : group, 0) < 0 ||
+	    fchmodat(dir, FND_CONTROL_SOCKET, 0660, 0) < 0 || listen(fd, BACKLOG) < 0)
+		return fn_err_set(err, errno, "control socket", "%.120s/" FND_CONTROL_SOCKET, cfg->state_dir);
+	return fn_take_fd(&fd);
+}
+
+void fnd_unlink_control(const struct fnd_config *cfg)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/" FND_CONTROL_SOCKET, cfg->state_dir);
+	(void)unlink(path);
 }

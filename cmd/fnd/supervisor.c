@@ -44,6 +44,7 @@ struct supervisor {
 	struct fnd_child_about about;
 	char instance[32];
 	int lock_fd, api_fd, next_api_fd; /* next_api_fd: -EBADF = the same */
+	int ctl_fd;                       /* the control socket; -EBADF = it could not be made */
 	struct fnd_child child[FND_CHILDREN];
 	uint64_t start_timer[FND_CHILDREN], leave_timer;
 	int control_fd;  /* the worker's */
@@ -95,6 +96,7 @@ static void stop(struct supervisor *s, int status)
 		fnd_notify("STOPPING=1");
 	s->stopping = true;
 	fn_close(fn_take_fd(&s->api_fd)); /* nobody is to wait for what does not come */
+	fn_close(fn_take_fd(&s->ctl_fd));
 	if (worker_of(s)->pid == 0)
 		fn_loop_stop(s->loop);
 }
@@ -157,7 +159,7 @@ static int launch_worker(struct supervisor *s, struct fn_err *err)
 	if (r == 0)
 		r = fn_sock_pair(SOCK_SEQPACKET, spawnd);
 	if (r == 0) {
-		const int fds[FND_FD_END - FND_FD_SUPERVISOR] = {control[1], spawnd[0], s->config_fd, s->api_fd};
+		const int fds[FND_FD_END - FND_FD_SUPERVISOR] = {control[1], spawnd[0], s->config_fd, s->api_fd, s->ctl_fd};
 
 		r = fnd_child_start(worker_of(s), &s->about, fds, sizeof(fds) / sizeof(fds[0]), err);
 	} else {
@@ -198,6 +200,18 @@ static void start_later(struct supervisor *s, enum fnd_child_id which, uint64_t 
 }
 
 /* --- reading the configuration again --- */
+/* Without it there is one way less to administer. */
+static void open_control(struct supervisor *s)
+{
+	struct fn_err err;
+	char text[512];
+
+	fn_close(fn_take_fd(&s->ctl_fd));
+	s->ctl_fd = fnd_listen_control(s->cfg, &err);
+	if (s->ctl_fd < 0)
+		fn_log_warn("%s", fn_err_format(&err, text, sizeof(text)));
+}
+
 /* What must be there before the last worker is told to end: the listening socket. */
 static int check_next(struct supervisor *s, struct fnd_config *c, struct fn_err *err)
 {
@@ -218,6 +232,7 @@ static int check_next(struct supervisor *s, struct fnd_config *c, struct fn_err 
 /* The last worker is gone: what has been read holds. */
 static void use_next(struct supervisor *s)
 {
+	bool group_was_same = fnd_config_control_group(s->cfg) == fnd_config_control_group(&s->next);
 	struct fn_err err = {0};
 
 	s->reloading = false;
@@ -235,6 +250,8 @@ static void use_next(struct supervisor *s)
 	service_user(s);
 	if (fnd_state_prepare(&s->cfg->state_dir, s->about.uid, s->about.gid, s->instance, &err) < 0)
 		not_started(s, &err);
+	else if (!group_was_same)
+		open_control(s);
 }
 
 static void reload(struct supervisor *s)
@@ -511,13 +528,16 @@ static int set_up(struct supervisor *s, struct fn_err *err)
 		return s->lock_fd;
 	s->listen = strdup(s->cfg->listen);
 	s->api_fd = s->listen ? fnd_listen_api(s->cfg, err) : fn_err_set(err, ENOMEM, "fnd", NULL);
-	return s->api_fd < 0 ? s->api_fd : 0;
+	if (s->api_fd < 0)
+		return s->api_fd;
+	open_control(s);
+	return 0;
 }
 
 int fnd_supervise(const struct fnd_options *options, struct fnd_config *cfg, int copy_fd)
 {
 	struct supervisor s = {.options = options, .cfg = cfg, .config_fd = copy_fd, .next_config_fd = -EBADF, .lock_fd = -EBADF, .api_fd = -EBADF,
-			       .next_api_fd = -EBADF, .control_fd = -EBADF, .spawnd_end = -EBADF};
+			       .next_api_fd = -EBADF, .ctl_fd = -EBADF, .control_fd = -EBADF, .spawnd_end = -EBADF};
 	struct fn_err err = {0};
 	char text[512];
 
@@ -546,9 +566,12 @@ int fnd_supervise(const struct fnd_options *options, struct fnd_config *cfg, int
 	fn_loop_free(s.loop);
 	fn_close(s.api_fd);
 	fn_close(s.next_api_fd);
+	fn_close(s.ctl_fd);
 	fn_close(s.control_fd);
 	fn_close(s.spawnd_end);
 	end_spawnd(&s);
+	if (s.lock_fd >= 0)
+		fnd_unlink_control(cfg);
 	fn_close(s.lock_fd);
 	fn_close(s.next_config_fd);
 	fn_close(s.config_fd);

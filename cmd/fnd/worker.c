@@ -26,6 +26,7 @@
 #define DRAIN_LOOK_US 10000u
 #define END_WAIT_US 10000000u /* for the last environments to be gone */
 #define CONNECTIONS_MAX 8192
+#define CONTROL_CONNECTIONS_MAX 256
 #define JOB_THREADS 2 /* for files and digests */
 
 struct worker {
@@ -38,7 +39,8 @@ struct worker {
 	struct fn_runtimes *runtimes;
 	struct fn_logs *logs;
 	struct fn_h1_server *rt_server;
-	struct fn_httpd *api_httpd;
+	struct fn_httpd *api_httpd, *control_httpd; /* control_httpd: NULL = there is none */
+	gid_t control_group;
 	struct fn_bodies *kept, *streamed; /* under way */
 	struct fn_roles *roles;
 	struct fn_pool *pool;
@@ -50,7 +52,7 @@ struct worker {
 	struct fn_disk *disk;
 	struct fn_api *api;
 	char network_from[160];
-	int listen_fd;
+	int listen_fd, control_fd;
 	uint64_t drain_timer, drain_until_us;
 	bool draining, ending;
 	int status;
@@ -128,24 +130,26 @@ static void on_supervisor(void *arg, int fd, uint32_t events)
 }
 
 /* --- ending --- */
+static unsigned active(const struct worker *w) { return fn_httpd_active(w->api_httpd) + (w->control_httpd ? fn_httpd_active(w->control_httpd) : 0); }
+
 static void on_drain_timer(void *arg)
 {
 	struct worker *w = arg;
 	uint64_t now = fn_loop_now_us(w->loop);
 
-	if (!w->ending && fn_httpd_active(w->api_httpd) > 0 && now < w->drain_until_us) {
+	if (!w->ending && active(w) > 0 && now < w->drain_until_us) {
 		(void)fn_loop_rearm_timer(w->loop, w->drain_timer, now + DRAIN_LOOK_US);
 		return;
 	}
 	if (!w->ending) {
-		if (fn_httpd_active(w->api_httpd) > 0)
-			fn_log_warn("%u requests did not end within the grace of %lld s; they are failed", fn_httpd_active(w->api_httpd),
+		if (active(w) > 0)
+			fn_log_warn("%u requests did not end within the grace of %lld s; they are failed", active(w),
 				    (long long)w->cfg->drain_grace_s);
 		w->ending = true;
 		w->drain_until_us = now + END_WAIT_US;
 		fn_pool_shutdown(w->pool);
 	}
-	if ((fn_pool_workers(w->pool) == 0 && fn_httpd_active(w->api_httpd) == 0 && !fn_api_busy(w->api)) || now > w->drain_until_us)
+	if ((fn_pool_workers(w->pool) == 0 && active(w) == 0 && !fn_api_busy(w->api)) || now > w->drain_until_us)
 		fn_loop_stop(w->loop);
 	else
 		(void)fn_loop_rearm_timer(w->loop, w->drain_timer, now + DRAIN_LOOK_US);
@@ -166,9 +170,11 @@ static void on_term(void *arg, int signo, int sender)
 		fn_loop_stop(w->loop);
 		return;
 	}
-	fn_log_info("stopping: %u requests are running", fn_httpd_active(w->api_httpd));
+	fn_log_info("stopping: %u requests are running", active(w));
 	tell_supervisor(w, FND_STOPPING);
 	fn_httpd_quiesce(w->api_httpd);
+	if (w->control_httpd)
+		fn_httpd_quiesce(w->control_httpd);
 	fn_api_drain(w->api);
 	w->drain_until_us = fn_loop_now_us(w->loop) + (uint64_t)w->cfg->drain_grace_s * 1000000u;
 	if (fn_loop_add_timer(w->loop, 0, on_drain_timer, w, &w->drain_timer) < 0)
@@ -343,12 +349,33 @@ static bool is_owned(void *arg, const char *name)
 	return fn_store_code_refs(w->store, strchr(name, '-') + 1) > 0;
 }
 
+static bool admit(void *arg, int fd)
+{
+	const struct worker *w = arg;
+
+	return fn_sock_peer_allowed(fd, w->control_group);
+}
+
+static int open_httpds(struct worker *w, struct fn_err *err)
+{
+	struct fn_httpd_config http = {.kept = w->kept, .streamed = w->streamed, .listen_fd = w->listen_fd, .body_max = 1u << 20, .conn_max = CONNECTIONS_MAX,
+				       .idle_timeout_s = 300, .ops = &fn_api_httpd_ops, .arg = w->api};
+	int r = fn_httpd_new(w->loop, &http, &w->api_httpd, err);
+
+	if (r < 0 || w->control_fd < 0)
+		return r;
+	http.listen_fd = w->control_fd;
+	http.conn_max = CONTROL_CONNECTIONS_MAX;
+	http.control = true;
+	http.admit = admit;
+	http.admit_arg = w;
+	return fn_httpd_new(w->loop, &http, &w->control_httpd, err);
+}
+
 /* The base images are there: the API opens. Connections made before have waited in the listening socket. */
 static void on_images(void *arg, const struct fn_err *failed, unsigned installed)
 {
 	struct worker *w = arg;
-	const struct fn_httpd_config http = {.kept = w->kept, .streamed = w->streamed, .listen_fd = w->listen_fd, .body_max = 1u << 20, .conn_max = CONNECTIONS_MAX, .idle_timeout_s = 300,
-					     .ops = &fn_api_httpd_ops, .arg = w->api};
 	const struct fn_scaler_config scaling = {w->loop, w->store, w->invoker, (unsigned)w->cfg->account_concurrency,
 						 (uint64_t)w->cfg->provisioned_scaling_period_s * 1000000u, w->cfg->scaling, w->cfg->n_scaling};
 	fn_auto_free char *have = fn_runtimes_installed(w->runtimes);
@@ -361,7 +388,7 @@ static void on_images(void *arg, const struct fn_err *failed, unsigned installed
 		fn_log_warn("base images: %s", fn_err_format(failed, text, sizeof(text)));
 	if (installed)
 		fn_log_info("%u base images installed", installed);
-	if (fn_httpd_new(w->loop, &http, &w->api_httpd, &err) < 0) {
+	if (open_httpds(w, &err) < 0) {
 		fn_log_error("%s", fn_err_format(&err, text, sizeof(text)));
 		w->status = 1;
 		fn_loop_stop(w->loop);
@@ -384,6 +411,7 @@ static void unmake(struct worker *w)
 	if (w->store)
 		fn_store_drain(w->store); /* while all are there that are told */
 	fn_httpd_free(w->api_httpd);
+	fn_httpd_free(w->control_httpd);
 	fn_jobs_free(w->jobs);
 	fn_packages_free(w->packages);
 	fn_bodies_free(w->kept);
@@ -406,7 +434,8 @@ static void unmake(struct worker *w)
 
 int fnd_worker_run(const struct fnd_worker_args *args)
 {
-	struct worker w = {.cfg = args->config, .supervisor_fd = args->supervisor_fd, .listen_fd = args->listen_fd};
+	struct worker w = {.cfg = args->config, .supervisor_fd = args->supervisor_fd, .listen_fd = args->listen_fd, .control_fd = args->control_fd,
+			   .control_group = fnd_config_control_group(args->config)};
 	struct fn_err err = {0};
 	char text[512];
 

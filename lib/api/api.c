@@ -115,7 +115,8 @@ static bool authenticated(struct fn_call *call)
 	fn_auto_buf struct fn_buf why = {0};
 	const struct fn_aws_error *denied;
 
-	if (cfg->n_credentials == 0 || (call->operation && fn_aws_op_of(call->operation) == FN_AWS_Download)) /* a download carries its own token */
+	if (fn_proof_wanted(call->req, cfg->n_credentials) != FN_PROOF_SIGNATURE ||
+	    (call->operation && fn_aws_op_of(call->operation) == FN_AWS_Download)) /* a download carries its own token */
 		return true;
 	denied = fn_sigv4_verify(cfg, call->req, &why);
 	if (denied)
@@ -138,7 +139,7 @@ static void refuse_unread(struct fn_call *call)
 {
 	const struct fn_api_config *cfg = &call->api->cfg;
 	fn_auto_buf struct fn_buf why = {0};
-	const struct fn_aws_error *denied = cfg->n_credentials > 0 ? fn_sigv4_before(cfg, call->req, &why) : NULL;
+	const struct fn_aws_error *denied = fn_proof_wanted(call->req, cfg->n_credentials) == FN_PROOF_SIGNATURE ? fn_sigv4_before(cfg, call->req, &why) : NULL;
 
 	if (denied)
 		fn_reply_error(call, denied, "%s", why.data ? why.data : "");
@@ -154,9 +155,11 @@ static void on_request(void *arg, struct fn_http_req *req)
 {
 	struct fn_call call = {.api = arg, .req = req};
 	const struct fn_api_config *cfg = &call.api->cfg;
-	const char *fault = cfg->n_credentials > 0 ? NULL : fn_origin_fault(req, cfg->hosts, cfg->n_hosts), *path = fn_http_req_path(req);
+	const char *fault = NULL, *path = fn_http_req_path(req);
 	fn_handler handler;
 
+	if (fn_proof_wanted(req, cfg->n_credentials) == FN_PROOF_ORIGIN)
+		fault = fn_origin_fault(req, cfg->hosts, cfg->n_hosts);
 	if (fault) {
 		fn_id_uuid(call.request_id);
 		fn_reply_error(&call, &FN_E_ACCESS_DENIED, "%s", fault);

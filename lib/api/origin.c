@@ -96,6 +96,11 @@ static bool see(void *arg, const char *name, const char *value)
 	return true;
 }
 
+enum fn_proof fn_proof_wanted(const struct fn_http_req *req, size_t n_credentials)
+{
+	return fn_http_req_control(req) ? FN_PROOF_NONE : n_credentials > 0 ? FN_PROOF_SIGNATURE : FN_PROOF_ORIGIN;
+}
+
 const char *fn_origin_fault(const struct fn_http_req *req, char *const *hosts, size_t n_hosts)
 {
 	struct seen s = {0};

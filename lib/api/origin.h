@@ -17,6 +17,14 @@ struct fn_http_req;
 bool fn_host_allowed(const char *host, char *const *hosts, size_t n_hosts);
 /* Is the Origin this host itself? Pure. */
 bool fn_origin_same(const char *origin, const char *host);
+/* What a request has to prove. */
+enum fn_proof {
+	FN_PROOF_NONE,      /* the kernel has told whom it is from: it has come by the control socket */
+	FN_PROOF_ORIGIN,    /* fn_origin_fault() */
+	FN_PROOF_SIGNATURE, /* there are credentials */
+};
+enum fn_proof fn_proof_wanted(const struct fn_http_req *req, size_t n_credentials);
+
 /* NULL = the request may come in without a signature; else why not, in words. */
 const char *fn_origin_fault(const struct fn_http_req *req, char *const *hosts, size_t n_hosts);
 

@@ -34,15 +34,26 @@ static void release(void *user)
 	free(r);
 }
 
+static bool is_signed(const struct fn_api *api, const struct fn_http_req *req)
+{
+	return fn_proof_wanted(req, api->cfg.n_credentials) == FN_PROOF_SIGNATURE;
+}
+
 /* Is there something that its head alone says against it? It is told when it is answered. */
 static bool refused(struct fn_api *api, struct fn_http_req *req)
 {
 	const struct fn_api_config *cfg = &api->cfg;
 	fn_auto_buf struct fn_buf why = {0};
 
-	if (cfg->n_credentials == 0)
+	switch (fn_proof_wanted(req, cfg->n_credentials)) {
+	case FN_PROOF_ORIGIN:
 		return fn_origin_fault(req, cfg->hosts, cfg->n_hosts) != NULL;
-	return fn_sigv4_before(cfg, req, &why) != NULL;
+	case FN_PROOF_SIGNATURE:
+		return fn_sigv4_before(cfg, req, &why) != NULL;
+	case FN_PROOF_NONE:
+		break;
+	}
+	return false;
 }
 
 static void on_drained(void *arg)
@@ -54,7 +65,7 @@ static void on_drained(void *arg)
 
 static bool begin_package(struct receiving *r, const char *const path[2])
 {
-	const struct fn_package_spec spec = {.path = {path[0], path[1]}, .max = FN_LIMIT_ZIP_BYTES, .body_digest = r->api->cfg.n_credentials > 0,
+	const struct fn_package_spec spec = {.path = {path[0], path[1]}, .max = FN_LIMIT_ZIP_BYTES, .body_digest = is_signed(r->api, r->req),
 					     .drained = on_drained, .arg = r};
 
 	return fn_package_new(r->api->cfg.packages, &spec, &r->package) == 0;
@@ -69,7 +80,7 @@ size_t fn_receive_begin(struct fn_api *api, struct fn_http_req *req, size_t max,
 		fn_http_req_take(req, FN_H1_NOTHING);
 		return max;
 	}
-	if (!package && (api->cfg.n_credentials == 0 || here || fn_http_req_body_left(req) <= SHORT))
+	if (!package && (!is_signed(api, req) || here || fn_http_req_body_left(req) <= SHORT))
 		return max;
 	r = calloc(1, sizeof(*r));
 	if (!r)

@@ -2,6 +2,7 @@
 #include "os/sock.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -79,4 +80,27 @@ ssize_t fn_sock_recv(int fd, void *buf, size_t size, int *fds, size_t *n_fds)
 	if (n_fds)
 		*n_fds = got;
 	return msg.msg_flags & MSG_TRUNC ? -EMSGSIZE : n;
+}
+
+bool fn_sock_peer_allowed(int fd, gid_t group)
+{
+	gid_t groups[NGROUPS_MAX];
+	socklen_t len = sizeof(struct ucred);
+	struct ucred peer;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || len != sizeof(peer))
+		return false;
+	if (peer.uid == 0)
+		return true;
+	if (group == (gid_t)-1)
+		return false;
+	if (peer.gid == group)
+		return true;
+	len = sizeof(groups);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
+		return false;
+	for (size_t i = 0; i < len / sizeof(groups[0]); i++)
+		if (groups[i] == group)
+			return true;
+	return false;
 }

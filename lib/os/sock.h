@@ -2,6 +2,7 @@
 #ifndef FN_OS_SOCK_H
 #define FN_OS_SOCK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -14,5 +15,8 @@ int fn_sock_send(int fd, const struct iovec *iov, size_t n_iov, const int *fds, 
 /* Receives one message. Returns its length, 0 on EOF, -EMSGSIZE when it was longer than size (it is lost, its descriptors closed). On return
  * *n_fds descriptors (CLOEXEC) are in fds; they are the caller's. */
 ssize_t fn_sock_recv(int fd, void *buf, size_t size, int *fds, size_t *n_fds);
+
+/* Is who has connected to this AF_UNIX socket root, or in the group (-1: root alone)? As it was then (SO_PEERCRED, SO_PEERGROUPS: unix(7)). */
+bool fn_sock_peer_allowed(int fd, gid_t group);
 
 #endif

@@ -256,6 +256,7 @@ static int add(struct fn_httpd *h, int fd, uint64_t peer)
 	}
 	r->since_us = r->rests_us = fn_loop_now_us(h->loop);
 	r->peer = peer;
+	r->control = h->cfg.control;
 	r->shared = &h->shared;
 	ret = fn_h1_conn_new(h->server, fd, &conn_ops, r, &r->c);
 	if (ret < 0) {
@@ -280,7 +281,9 @@ static void on_accept(void *arg, int fd, uint32_t events)
 		socklen_t len = sizeof(from);
 		int c = accept4(fd, (struct sockaddr *)&from, &len, SOCK_CLOEXEC | SOCK_NONBLOCK), one = 1;
 
-		if (c >= 0) {
+		if (c >= 0 && h->cfg.admit && !h->cfg.admit(h->cfg.admit_arg, c)) {
+			fn_close(c);
+		} else if (c >= 0) {
 			(void)setsockopt(c, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 			(void)add(h, c, fn_crowd_peer(&from));
 		} else if (errno == EAGAIN) {

@@ -50,6 +50,9 @@ struct fn_httpd_config {
 	unsigned idle_timeout_s;  /* of a connection between requests; 0 = never */
 	unsigned stall_timeout_s; /* of a request that does not come, a reply that is not taken; 0 = 30 */
 	struct fn_bodies *kept, *streamed; /* what bodies under way count in: those that are kept in memory, those taken in pieces alone; NULL = in nothing */
+	bool (*admit)(void *arg, int fd); /* may who has connected stay? NULL: everybody */
+	void *admit_arg;
+	bool control;             /* a listener of this machine's administrators: fn_http_req_control() */
 	const struct fn_httpd_ops *ops;
 	void *arg;
 };

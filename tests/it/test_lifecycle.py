@@ -288,7 +288,7 @@ class Lifecycle(unittest.TestCase):
         shared()
         base = {"runtimes": os.path.join(TOP, "config/runtimes.json")}
         for config, words in (({"listen": "0.0.0.0:3999"}, "credentials"), ({"unknown": 1}, "unknown"), ({"idle_timeout_s": "x"}, "idle_timeout_s"),
-                              ({"listen": "nonsense"}, "ADDRESS:PORT"), ({"account_id": "12"}, "12 digits"), ({"uid_count": 131073}, "uid_count"), ({"log": {"level": "loud"}}, "level"),
+                              ({"listen": "nonsense"}, "ADDRESS:PORT"), ({"account_id": "12"}, "12 digits"), ({"uid_count": 131073}, "uid_count"), ({"control_group": "no-such-group"}, "no-such-group"), ({"log": {"level": "loud"}}, "level"),
                               ({"credentials": [{"access_key_id": "a"}]}, "secret_access_key"), ({"hosts": "a"}, "list"), ({"hosts": ["a:3001"]}, "without ports"), ({"hosts": [""]}, "hosts"), ({"hosts": [1]}, "hosts"),
                                ({"network": {"mode": "wifi"}}, "mode"),
                               ({"keep_alive": {"policy": "lru"}}, "greedy-dual"), ({"keep_alive": {"head": 5}}, "keep_alive"), ({"keep_alive": {"samples": 0}}, "samples"),

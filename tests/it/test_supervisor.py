@@ -310,3 +310,79 @@ class Signals(Supervised):
     def test_the_worker_is_not_for_others_to_start(self):
         p = subprocess.run([os.path.join(BUILD, "fnd"), "--worker", "0:0", "--state", "/nonexistent"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
         self.assertEqual((p.returncode, p.stderr), (2, b"fnd: --worker is for fnd's own use\n"))
+
+
+class Control(Supervised):
+    """The control socket: root, and the group that is configured, without signature, origin or key; nobody else."""
+    GROUP = 54321
+
+    def at(self, d, *args, uid=None, gid=65534, groups=(), env=None):
+        def become():
+            if uid is not None:
+                os.setgroups(list(groups))
+                os.setgid(gid)
+                os.setuid(uid)
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "FNCTL_"))}
+        return subprocess.run([os.path.join(BUILD, "fnctl"), "--endpoint", f"unix:{d.state}/control.sock", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120, env={**clean, **(env or {})}, preexec_fn=become, cwd="/")
+
+    def test_root_needs_no_key(self):
+        d = self.daemon({"credentials": [{"access_key_id": "id", "secret_access_key": "key"}]})
+        path = os.path.join(d.state, "control.sock")
+        st = os.stat(path)
+        self.assertEqual((st.st_uid, st.st_gid, st.st_mode & 0o777), (0, 0, 0o660))
+        self.assertEqual(d.request("GET", "/2015-03-31/functions").status, 403)
+        code = os.path.join(d.state + ".code")
+        os.mkdir(code)
+        self.addCleanup(shutil.rmtree, code)
+        shutil.copy(os.path.join(BUILD, "fixtures/bootstrap"), code)
+        for env in None, {"AWS_ACCESS_KEY_ID": "another", "AWS_SECRET_ACCESS_KEY": "wrong"}:
+            p = self.at(d, "deploy", "f", "--runtime", "provided.al2023", "--handler", "x", "--code", code, env=env)
+            self.assertEqual(p.returncode, 0, p.stderr)
+        p = self.at(d, "invoke", "f", '{"a": 1}')
+        self.assertEqual((p.returncode, json.loads(p.stdout)), (0, {"a": 1}), p.stderr)
+        self.assertNotEqual(self.at(d, "list", uid=65534).returncode, 0)
+        self.kill(d, "worker")
+        self.assertEqual(self.at(d, "list").returncode, 0)
+        self.ends_clean(d)
+        self.assertFalse(os.path.exists(path))
+
+    def test_the_group_may_and_others_may_not(self):
+        name = f"fndtest{os.getpid()}"
+        subprocess.run(["groupadd", "-g", str(self.GROUP), name], check=True)
+        self.addCleanup(subprocess.run, ["groupdel", name])
+        d = self.daemon({"control_group": name})
+        self.assertEqual(os.stat(os.path.join(d.state, "control.sock")).st_gid, self.GROUP)
+        self.assertEqual(self.at(d, "list", uid=65534, groups=[self.GROUP]).returncode, 0)
+        self.assertEqual(self.at(d, "list", uid=65534, gid=self.GROUP).returncode, 0)
+        p = self.at(d, "list", uid=65534)
+        self.assertEqual(p.returncode, 3, p)
+        os.chmod(os.path.join(d.state, "control.sock"), 0o666)  # the kernel lets everybody connect now; fnd still asks it who that is
+        p = self.at(d, "list", uid=65534)
+        self.assertEqual(p.returncode, 3, p)
+        self.assertEqual(self.at(d, "list", uid=65534, groups=[1, self.GROUP, 7]).returncode, 0)
+        d.set_config({})
+        d.process.send_signal(signal.SIGHUP)
+        wait_until("the group is none any more", lambda: os.path.exists(os.path.join(d.state, "control.sock")) and os.stat(os.path.join(d.state, "control.sock")).st_gid == 0)
+        self.assertEqual(self.at(d, "list", uid=65534, groups=[self.GROUP]).returncode, 3)
+        self.assertEqual(self.at(d, "list").returncode, 0)
+        self.ends_clean(d)
+
+    def test_a_group_that_is_not_there(self):
+        d = Daemon({"control_group": "no-such-group"})
+        d.killed = True
+        self.addCleanup(d.remove)
+        d.start(wait=False)
+        self.assertEqual(d.process.wait(100 * SLOW), 1)
+        self.assertIn('"control_group": there is no group "no-such-group"', d.log())
+
+    def test_a_request_that_runs_there_is_waited_for_at_the_end(self):
+        d = self.daemon()
+        d.create("slow", Timeout=20)
+        d.do("slow", "echo")
+        out = []
+        t = threading.Thread(target=lambda: out.append(self.at(d, "invoke", "slow", '{"do": "sleep", "ms": 1500}')))
+        t.start()
+        d.under_way("slow")
+        self.ends_clean(d)
+        t.join()
+        self.assertEqual((out[0].returncode, json.loads(out[0].stdout)), (0, {"slept": 1500}), out[0].stderr)
