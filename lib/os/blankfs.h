@@ -36,7 +36,7 @@ int fn_blankfs_write(const struct fn_blankfs *b, int fd);
 /* A detached mount of the device at this path, without set-id bits and devices. Barriers are off: what is synced in it reaches the device, but has its
  * disk flush nothing. The caller owns the descriptor. */
 int fn_blankfs_mount(const char *device, struct fn_err *err);
-/* Nothing has ever had a name in it, and nothing lies in it. */
+/* Nothing has ever had a name in it, and nothing lies in it. Something may have lain in it that never had a name: its blocks are the device's still. */
 bool fn_blankfs_untouched(const struct fn_blankfs *b, int mount_fd);
 
 #endif

@@ -21,12 +21,15 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/list.h"
 #include "os/blankfs.h"
 #include "os/loopdev.h"
 #include "os/mount.h"
 #include "os/sock.h"
 
-#define SIZES_MAX 64
+#define BLANKS_RESTING 32 /* of sizes that nothing has at the time, about 80 KB each */
+#define TRACES_BYTES 65536u /* of inodes that were read, and then gone. More is what was written to files without a name (O_TMPFILE): they change
+			    * nothing that the file system tells, and the disk has it still */
 #define LINGER_US 10000u     /* a mount of one that has ended is about to go: then once more */
 #define CENSUS_US 250000u
 #define DIRTY_BYTES (32u << 20) /* of one, before its writers wait for the disk */
@@ -35,11 +38,17 @@
 
 enum use { FREE, READY, GIVEN, LINGERING };
 
+struct blank {
+	struct fn_list link; /* the one that was wanted last is the first */
+	struct fn_blankfs fs;
+	unsigned slots; /* that are of it */
+};
+
 struct slot {
 	enum use use;
 	struct fn_loopdev dev;
 	int file, mount; /* mount: ours, at the directory of the slot's number */
-	const struct fn_blankfs *blank;
+	struct blank *blank;
 	bool again; /* LINGERING: it is wanted when it is empty */
 };
 
@@ -48,8 +57,7 @@ struct keeper {
 	unsigned devices_before, n, n_given, n_lingering;
 	uid_t owner;
 	uint64_t disk_bytes, census_us, linger_us;
-	struct fn_blankfs blanks[SIZES_MAX];
-	unsigned n_blanks;
+	struct fn_list blanks;
 	struct slot *slots;
 };
 
@@ -58,6 +66,14 @@ static const char *place_of(const struct keeper *k, const struct slot *s, char b
 {
 	snprintf(buf, 16, "%u", (unsigned)(s - k->slots));
 	return buf;
+}
+
+/* Of the disk, deleted files of it or not. */
+static uint64_t disk_bytes_of(const struct slot *s)
+{
+	struct stat st;
+
+	return fstat(s->file, &st) == 0 ? (uint64_t)st.st_blocks * 512 : 0;
 }
 
 static int mount_it(struct keeper *k, struct slot *s, struct fn_err *err)
@@ -108,19 +124,57 @@ static void free_it(struct keeper *k, struct slot *s)
 	unmount_it(k, s);
 	fn_loopdev_release(k->control, &s->dev, s->dev.number >= k->devices_before);
 	fn_close(fn_take_fd(&s->file));
+	s->blank->slots--;
 	s->use = FREE;
 }
 
-static const struct fn_blankfs *blank_of(struct keeper *k, uint64_t bytes, struct fn_err *err)
+static struct blank *blank_at(struct fn_list *l) { return fn_list_entry(l, struct blank, link); }
+
+/* There may be as many sizes as functions. */
+static void forget_blanks(struct keeper *k)
 {
-	for (unsigned i = 0; i < k->n_blanks; i++)
-		if (k->blanks[i].room == bytes)
-			return &k->blanks[i];
-	if (k->n_blanks == SIZES_MAX) {
-		fn_err_set(err, E2BIG, "sizes of /tmp", "more than %d", SIZES_MAX);
-		return NULL;
+	unsigned resting = 0;
+
+	fn_list_for_each_safe(l, &k->blanks)
+	{
+		struct blank *b = blank_at(l);
+
+		if (b->slots > 0 || ++resting <= BLANKS_RESTING)
+			continue;
+		fn_list_remove(l);
+		fn_blankfs_free(&b->fs);
+		free(b);
 	}
-	return fn_blankfs_make(k->control, bytes, k->owner, &k->blanks[k->n_blanks], err) < 0 ? NULL : &k->blanks[k->n_blanks++];
+}
+
+static struct blank *find_blank(struct keeper *k, uint64_t bytes)
+{
+	fn_list_for_each(l, &k->blanks)
+		if (blank_at(l)->fs.room == bytes)
+			return blank_at(l);
+	return NULL;
+}
+
+static struct blank *blank_of(struct keeper *k, uint64_t bytes, struct fn_err *err)
+{
+	struct blank *b = find_blank(k, bytes);
+
+	if (b) {
+		fn_list_remove(&b->link);
+	} else {
+		b = calloc(1, sizeof(*b));
+		if (!b) {
+			fn_err_set(err, ENOMEM, "blank file system", NULL);
+			return NULL;
+		}
+		if (fn_blankfs_make(k->control, bytes, k->owner, &b->fs, err) < 0) {
+			free(b);
+			return NULL;
+		}
+	}
+	fn_list_push_front(&k->blanks, &b->link);
+	forget_blanks(k);
+	return b;
 }
 
 static struct slot *free_slot(struct keeper *k)
@@ -133,7 +187,7 @@ static struct slot *free_slot(struct keeper *k)
 
 static struct slot *make(struct keeper *k, uint64_t bytes, struct fn_err *err)
 {
-	const struct fn_blankfs *blank = blank_of(k, bytes, err);
+	struct blank *blank = blank_of(k, bytes, err);
 	struct slot *s = blank ? free_slot(k) : NULL;
 	int r;
 
@@ -143,12 +197,13 @@ static struct slot *make(struct keeper *k, uint64_t bytes, struct fn_err *err)
 		return NULL;
 	}
 	*s = (struct slot){.use = READY, .dev = {.fd = -EBADF}, .file = -EBADF, .mount = -EBADF, .blank = blank};
-	r = s->file = open_file(k, blank->bytes, err);
+	blank->slots++;
+	r = s->file = open_file(k, blank->fs.bytes, err);
 	if (r >= 0)
 		r = fn_loopdev_bind(k->control, s->file, &s->dev, err);
 	if (r >= 0) {
 		fn_loopdev_limit_dirty(&s->dev, DIRTY_BYTES);
-		r = fn_blankfs_write(blank, s->dev.fd);
+		r = fn_blankfs_write(&blank->fs, s->dev.fd);
 		if (r < 0)
 			fn_err_set(err, r, "file for /tmp", "write");
 	}
@@ -166,16 +221,16 @@ static int empty(struct keeper *k, struct slot *s, struct fn_err *err)
 	fn_auto_fd int claim = -EBADF;
 	int r;
 
-	if (s->mount >= 0 && fn_blankfs_untouched(s->blank, s->mount))
+	if (s->mount >= 0 && fn_blankfs_untouched(&s->blank->fs, s->mount) && disk_bytes_of(s) <= s->blank->fs.n * FN_BLANKFS_BLOCK + TRACES_BYTES)
 		return 0;
 	unmount_it(k, s);
 	r = claim = fn_loopdev_claim(&s->dev);
 	if (r == -EBUSY)
 		return r;
 	if (r >= 0)
-		r = fn_loopdev_discard(claim, s->blank->bytes);
+		r = fn_loopdev_discard(claim, s->blank->fs.bytes);
 	if (r >= 0)
-		r = fn_blankfs_write(s->blank, claim);
+		r = fn_blankfs_write(&s->blank->fs, claim);
 	if (r < 0)
 		return fn_err_set(err, r, "empty /tmp", NULL);
 	fn_close(fn_take_fd(&claim));
@@ -203,13 +258,13 @@ static void hand_out(struct keeper *k, struct slot *s)
 	fn_auto_fd int copy = fn_mount_copy(AT_FDCWD, place_of(k, s, place), 0, &err);
 
 	if (copy < 0) {
-		answer_failed(k, s->blank->room, &err);
+		answer_failed(k, s->blank->fs.room, &err);
 		free_it(k, s);
 		return;
 	}
 	s->use = GIVEN;
 	k->n_given++;
-	answer(k, &(struct fn_keeper_answer){.what = FN_KEEPER_READY, .slot = (uint32_t)(s - k->slots), .bytes = s->blank->room}, copy);
+	answer(k, &(struct fn_keeper_answer){.what = FN_KEEPER_READY, .slot = (uint32_t)(s - k->slots), .bytes = s->blank->fs.room}, copy);
 }
 
 static void settle(struct keeper *k, struct slot *s)
@@ -234,7 +289,7 @@ static void settle(struct keeper *k, struct slot *s)
 	k->n_lingering -= lingered;
 	s->use = READY;
 	if (r < 0 && s->again)
-		answer_failed(k, s->blank->room, &err);
+		answer_failed(k, s->blank->fs.room, &err);
 	if (r < 0 || !s->again)
 		free_it(k, s);
 	else
@@ -266,7 +321,6 @@ static void look_at_lingering(struct keeper *k)
 			settle(k, &k->slots[i]);
 }
 
-/* What lies on the disk, deleted or not. */
 static void take_census(struct keeper *k)
 {
 	struct fn_keeper_answer a = {.what = FN_KEEPER_LARGEST};
@@ -274,8 +328,7 @@ static void take_census(struct keeper *k)
 
 	for (unsigned i = 0; i < k->n; i++) {
 		struct slot *s = &k->slots[i];
-		struct stat st;
-		uint64_t bytes = s->use != FREE && fstat(s->file, &st) == 0 ? (uint64_t)st.st_blocks * 512 : 0;
+		uint64_t bytes = s->use != FREE ? disk_bytes_of(s) : 0;
 
 		all += bytes;
 		if (s->use == GIVEN && bytes > a.bytes) {
@@ -373,6 +426,7 @@ static _Noreturn void run(int sock, const struct fn_keeper_config *c)
 	(void)prctl(PR_SET_NAME, "fn-keeper", 0, 0, 0);
 	umask(077);
 	k.sock = sock;
+	fn_list_init(&k.blanks);
 	if (begin(&k, c, &err) < 0) {
 		answer_failed(&k, 0, &err);
 		_exit(1);

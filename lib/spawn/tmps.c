@@ -29,6 +29,7 @@
 #define SOON_US 5000u       /* when few are left */
 #define RETRY_US 1000000u   /* after a failure */
 #define OTHER_LEAST 2u
+#define OTHERS 16u          /* sizes that have them ready: those that were wanted last */
 #define AT_ONCE 64u         /* asked for and not there yet: others want to be emptied, too */
 #define CLOSE_US 5000000u
 
@@ -42,7 +43,7 @@ struct fn_tmp {
 
 struct size {
 	struct fn_list link;
-	uint64_t bytes, retry_us;
+	uint64_t bytes, retry_us, wanted_us;
 	unsigned least, n_ready, n_asked, n_missed, taken; /* missed: taken when there was none, since then */
 	double demand;
 	struct fn_list ready;
@@ -310,12 +311,36 @@ static void on_timer(void *arg)
 }
 
 /* --- for sandboxes --- */
+/* Whoever makes functions of ever new sizes does not have the devices. */
+static void rest_another(struct fn_tmps *t, const struct size *but)
+{
+	struct size *oldest = NULL;
+	unsigned n = 0;
+
+	fn_list_for_each(l, &t->sizes)
+	{
+		struct size *z = size_of(l);
+
+		if (z == but || z->bytes == FN_TMP_USUAL || z->least == 0)
+			continue;
+		n++;
+		if (!oldest || z->wanted_us < oldest->wanted_us)
+			oldest = z;
+	}
+	if (n >= OTHERS)
+		oldest->least = 0;
+}
+
 void fn_tmps_expect(struct fn_tmps *t, uint64_t bytes)
 {
 	struct size *z = fn_tmps_on_disk(t) ? find(t, bytes) : NULL;
 
-	if (z && z->least < OTHER_LEAST) {
+	if (!z)
+		return;
+	z->wanted_us = fn_clock_mono_us();
+	if (z->least < OTHER_LEAST) {
 		z->least = OTHER_LEAST;
+		rest_another(t, z);
 		arm(t, 0);
 	}
 }
@@ -333,8 +358,10 @@ struct fn_tmp *fn_tmps_take(struct fn_tmps *t, uint64_t bytes, struct fn_err *er
 	struct fn_list *first = z ? fn_list_first(&z->ready) : NULL;
 	struct fn_tmp *tmp = first ? fn_list_entry(first, struct fn_tmp, link) : NULL;
 
-	if (z)
+	if (z) {
 		z->taken++;
+		z->wanted_us = fn_clock_mono_us();
+	}
 	if (tmp) {
 		fn_list_remove(&tmp->link);
 		z->n_ready--;

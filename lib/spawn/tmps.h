@@ -43,7 +43,7 @@ void fn_tmps_close(struct fn_tmps *t); /* nobody has one any more. NULL is fine 
 void fn_tmps_listen(struct fn_tmps *t, const struct fn_tmps_ops *ops, void *arg); /* ops NULL: no more */
 bool fn_tmps_on_disk(const struct fn_tmps *t);
 
-/* There are functions of this size: a few are made ahead from now on. */
+/* There are functions of this size: a few are made ahead from now on, as long as it is among the 16 that were wanted last. */
 void fn_tmps_expect(struct fn_tmps *t, uint64_t bytes);
 /* One of this size, or NULL: there is none now, and one more is being made. Counts as demand. *err: why the last one could not be made. */
 struct fn_tmp *fn_tmps_take(struct fn_tmps *t, uint64_t bytes, struct fn_err *err);

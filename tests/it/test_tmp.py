@@ -1,5 +1,5 @@
 """What a function has at /tmp: a file system of its own on the disk, of the configured size, that is no memory of anybody's."""
-import json, os, re, shutil, signal, subprocess, tempfile, time, unittest
+import concurrent.futures, contextlib, json, os, re, shutil, signal, stat, subprocess, tempfile, time, unittest
 from harness import *
 
 MB = 1 << 20
@@ -130,6 +130,13 @@ def do_alloc(event):
 def do_write(event):
     return {"write": fill("/tmp/w", event["bytes"])}
 
+def do_nameless(event):
+    fd = os.open("/tmp", os.O_TMPFILE | os.O_RDWR, 0o600)
+    for _ in range(event["mb"]):
+        os.write(fd, block)
+    os.close(fd)
+    os._exit(1)
+
 def do_remove(event):
     os.unlink(event["path"])
     return {}
@@ -249,6 +256,41 @@ class OnDisk(Tmp):
         g = self.tmp(name="t-after-the-keeper")
         self.assertEqual(self.do(g, "size")[0]["there"], [])
         self.d.delete(f)
+
+
+    def test_what_never_had_a_name_is_gone_from_the_disk(self):
+        """It changes nothing that the file system tells of itself: neither the directory nor what is free."""
+        f = self.tmp(MemorySize=512)
+        for _ in range(4):
+            self.in_parallel(24, lambda i: self.d.invoke(f, {"do": "nameless", "mb": 60}))
+            wait_until(lambda: f"it has gone: {self.on_disk() >> 20} MB", lambda: self.on_disk() < 32 * MB)
+
+    def in_parallel(self, n, call):
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            return list(pool.map(call, range(n)))
+
+    def on_disk(self):
+        """What the files of all /tmp, in use or made ahead, take of it."""
+        blocks = 0
+        for pid in self.d.pids()["keeper"]:
+            for fd in os.listdir(f"/proc/{pid}/fd"):
+                with contextlib.suppress(FileNotFoundError):
+                    st = os.stat(f"/proc/{pid}/fd/{fd}")
+                    blocks += st.st_blocks if stat.S_ISREG(st.st_mode) else 0
+        return blocks * 512
+
+    def test_any_number_of_sizes(self):
+        """Nobody takes the last one, and those that nobody wants any more have no devices."""
+        def once(i):
+            f = f"t-size-{i}"
+            self.d.create(f, EphemeralStorage={"Size": 513 + i})
+            self.addCleanup(self.d.delete, f)
+            self.d.settled(f)
+            r = self.d.do(f, "echo")
+            self.d.delete(f)
+            return r
+        self.assertEqual(self.in_parallel(70, once), [{"do": "echo"}] * 70)
+        wait_until(lambda: f"devices go: {len(self.d.loop_devices())}", lambda: len(self.d.loop_devices()) <= 64)
 
 
 class Ahead(Tmp):
