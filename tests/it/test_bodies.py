@@ -221,5 +221,19 @@ class InPieces(Raw):
         return set(os.listdir(os.path.join(self.d.state, "blobs")))
 
 
+class TheEnd(Raw):
+    def test_sigterm_in_the_middle(self):
+        """What is coming when fnd is told to end is not waited for, and leaves nothing."""
+        self.d = Daemon().start()
+        self.addCleanup(self.d.remove)
+        for _ in range(5):
+            s = self.head(CREATE, HUGE)
+            s.sendall(b'{"Code":{"ZipFile":"' + b"QUJD" * 100000)
+        began = time.monotonic()
+        self.assertEqual(self.d.stop(), 0)
+        self.assertLess(time.monotonic() - began, 20 * SLOW)
+        self.assertEqual(os.listdir(os.path.join(self.d.state, "blobs")), [])
+
+
 if __name__ == "__main__":
     unittest.main()
