@@ -136,7 +136,17 @@ int fn_blob_open(const char *state_dir, const char *sha256_hex, uint64_t *ret_si
 int fn_blob_remove(const char *state_dir, const char *sha256_hex)
 {
 	char path[PATH_MAX];
+	int fd;
 
 	path_of(state_dir, sha256_hex, path, sizeof(path));
-	return unlink(path) < 0 ? -errno : 0;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (unlink(path) < 0) {
+		int r = -errno;
+
+		close(fd);
+		return r;
+	}
+	return fd;
 }

@@ -20,6 +20,7 @@ void fn_blob_drop(int fd);
 int fn_blob_keep(const char *state_dir, const char *sha256_hex, int fd, uint64_t len, struct fn_err *err);
 /* A read-only descriptor, the caller's; -ENOENT. */
 int fn_blob_open(const char *state_dir, const char *sha256_hex, uint64_t *ret_size);
+/* It is gone at once; what it held is forgotten when the descriptor, the caller's, is closed, and that may wait for a disk. -ENOENT. */
 int fn_blob_remove(const char *state_dir, const char *sha256_hex);
 
 #endif

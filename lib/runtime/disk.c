@@ -25,6 +25,8 @@ struct removal {
 	struct fn_list link;
 	struct fn_disk *d;
 	char name[FN_STORE_TREE_SIZE];
+	struct fn_job job; /* of a package, whose name is gone */
+	int fd;
 };
 
 int fn_disk_new(const struct fn_disk_config *config, struct fn_disk **ret)
@@ -122,16 +124,30 @@ static void ask_spawnd(struct removal *r)
 		end(r);
 }
 
-static void begin(struct removal *r)
+static void close_blob(struct fn_job *j) { close(fn_list_entry(j, struct removal, job)->fd); }
+static void blob_closed(struct fn_job *j) { end(fn_list_entry(j, struct removal, job)); }
+
+static void remove_blob(struct removal *r)
 {
 	struct fn_err ignored;
+
+	r->fd = fn_blob_remove(r->d->cfg.state_dir, r->name + strlen("blob-"));
+	(void)fn_store_forget_tree(r->d->cfg.store, r->name, NULL, NULL, &ignored);
+	if (r->fd < 0) {
+		end(r);
+		return;
+	}
+	r->job = (struct fn_job){.run = close_blob, .done = blob_closed};
+	fn_jobs_post(r->d->cfg.jobs, &r->job);
+}
+
+static void begin(struct removal *r)
+{
 
 	if (!still(r)) { /* it is wanted again */
 		end(r);
 	} else if (is_blob(r->name)) {
-		(void)fn_blob_remove(r->d->cfg.state_dir, r->name + strlen("blob-"));
-		(void)fn_store_forget_tree(r->d->cfg.store, r->name, NULL, NULL, &ignored);
-		end(r);
+		remove_blob(r);
 	} else {
 		ask_spawnd(r);
 	}

@@ -57,6 +57,7 @@ START_TEST(keep_again)
 {
 	static char data[200000];
 	ino_t first;
+	int fd;
 
 	for (size_t i = 0; i < sizeof(data); i++)
 		data[i] = (char)(i * 7);
@@ -71,7 +72,9 @@ START_TEST(keep_again)
 		ck_assert_int_eq(put(data, sizeof(data)), 0);
 		holds(data, sizeof(data));
 	}
-	ck_assert_int_eq(fn_blob_remove(".", name), 0);
+	ck_assert_int_ge(fd = fn_blob_remove(".", name), 0);
+	ck_assert_int_eq(access("blobs/0123456789012345678901234567890123456789012345678901234567890123.zip", F_OK), -1);
+	close(fd);
 	ck_assert_int_lt(fn_blob_remove(".", name), 0);
 }
 END_TEST
