@@ -172,7 +172,7 @@ class Managed(Ways):
     def test_node(self):
         with open(os.path.join(HERE, "dump.js")) as f:
             code = make_zip({"dump.js": f.read()})
-        self.ways("nodejs22.x", lambda d: d.create(self.name, code, runtime="nodejs22.x", handler="dump.handler", MemorySize=1024, Timeout=60))
+        self.ways("nodejs22.x", lambda d: d.create(self.name, code, runtime="nodejs22.x", handler="dump.handler", MemorySize=1769, Timeout=60))
 
 
 class Native(Ways):
