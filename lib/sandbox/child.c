@@ -189,7 +189,13 @@ static int step_proc(struct state *s, struct fn_err *err)
 
 static int step_nat(struct state *s, struct fn_err *err) { return s->c->nat ? fn_netns_nat(s->c->nat, s->proc_fd, err) : 0; }
 
-static int step_view(struct state *s, struct fn_err *err) { return fn_view_make(&s->view, s->c->shown, s->proc_fd, err); }
+static int step_view(struct state *s, struct fn_err *err)
+{
+	int r = fn_view_make(&s->view, s->c->shown, s->proc_fd, err);
+
+	close(s->proc_fd);
+	return r;
+}
 
 static int step_mask(struct state *s, struct fn_err *err) { return fn_proc_mask(s->proc_fd, err); }
 
@@ -273,7 +279,6 @@ static int runtime_prepare(struct state *s, struct fn_err *err)
 	int r;
 
 	close(s->gate[1]);
-	close(s->view.meminfo_fd);
 	setsid();
 	(void)prctl(PR_SET_NAME, "fn-ready", 0, 0, 0);
 	if (dup2(s->null_fd, 0) < 0 || dup2(c->output_fd, 1) < 0 || dup2(c->output_fd, 2) < 0)
@@ -348,7 +353,6 @@ static int step_fork(struct state *s, struct fn_err *err)
 {
 	static char *vec[FN_SPEC_VECTOR_MAX];
 
-	close(s->proc_fd);
 	s->vec = vec;
 	s->order = mmap(NULL, sizeof(*s->order), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (s->order == MAP_FAILED)
@@ -525,7 +529,8 @@ static int step_runtime(struct state *s, struct fn_err *err)
 	return r;
 }
 
-/* The plan. Order matters: /proc while the old, fully visible one is still there; privileges last. */
+/* The plan. Order matters: /proc while the old, fully visible one is still there; what takes long as soon as the runtime's process is about its own
+ * preparations, which take as long; privileges last. */
 static const struct {
 	const char *name;
 	int (*run)(struct state *s, struct fn_err *err);
@@ -534,7 +539,7 @@ static const struct {
 	{"born", step_born, NONE},   {"netns", step_netns, NET},   {"wait", step_wait, NONE},       {"fds", step_fds, NONE},         {"groups", step_groups, CGROUP}, {"ids", step_ids, NONE},
 	{"limits", step_limits, NONE}, {"loopback", step_loopback, NET}, {"listener", step_listener, NET},
 	{"proc", step_proc, MOUNTS}, {"dev", step_dev, MOUNTS},       {"nat", step_nat, NET},          {"quotas", step_quotas, NONE},
-	{"mask", step_mask, MOUNTS}, {"view", step_view, MOUNTS},     {"bounding", step_bounding, NONE}, {"fork", step_fork, NONE},     {"prestart", step_prestart, NONE},
+	{"bounding", step_bounding, NONE}, {"fork", step_fork, NONE},   {"mask", step_mask, MOUNTS},   {"view", step_view, MOUNTS},     {"prestart", step_prestart, NONE},
 	{"new tmp", step_new_tmp, MOUNTS}, {"ready", step_ready, NONE},
 	{"order", receive_order, NONE}, {"hostname", step_hostname, NONE}, {"root", step_root, MOUNTS},   {"tmp", step_tmp, MOUNTS},
 	{"enter", step_enter, MOUNTS}, {"processes", step_processes, NONE}, {"init", step_init, NONE},     {"runtime", step_runtime, NONE},
