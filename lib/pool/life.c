@@ -143,6 +143,8 @@ static void launch(struct fn_worker *w)
 
 	if (r == -EINPROGRESS)
 		return;
+	if (r < 0)
+		fn_report_no_credentials(w, &err);
 	if (r == 0) {
 		spread_end(w, credentials.expires_us);
 		r = fn_worker_spec(w, &credentials, &spec, &err);
@@ -170,10 +172,12 @@ void fn_worker_on_code(struct fn_worker *w, const struct fn_err *err)
 
 static void on_role(void *arg, const struct fn_err *err)
 {
-	if (err)
+	if (err) {
+		fn_report_no_credentials(arg, err);
 		on_spawned(arg, err, NULL);
-	else
+	} else {
 		launch(arg);
+	}
 }
 
 static struct fn_worker *start(struct fn_group *g, struct fn_invocation *bound, enum fn_worker_reason reason, struct fn_snapshot *snapshot)

@@ -223,6 +223,18 @@ void fn_report_dropped(struct fn_worker *w, uint64_t bytes, uint64_t records)
 		text(w, "LOGS_DROPPED Dropped Bytes: %" PRIu64 "\tDropped Records: %" PRIu64 "\tReason: %s\n", bytes, records, reason);
 }
 
+void fn_report_no_credentials(struct fn_worker *w, const struct fn_err *err)
+{
+	char why[512];
+	char *said = quoted(fn_err_format(err, why, sizeof(why)));
+
+	if (w->group->json)
+		event(w, FN_LEVEL_ERROR, "fnd.roleCredentials", "{\"status\":\"error\",\"reason\":%s}", said ? said : "\"\"");
+	else
+		text(w, "ROLE_CREDENTIALS Status: error\tReason: %s\n", why);
+	free(said);
+}
+
 /* Where the time of a cold start went. */
 static void cold_start(struct fn_worker *w, const struct fn_invocation *inv, uint64_t init_us)
 {

@@ -211,6 +211,7 @@ void fn_report_start(struct fn_worker *w); /* of w->inv, once */
 void fn_report_fault(struct fn_worker *w, const char *message, const char *type);
 void fn_report_timeout(struct fn_worker *w, const char *message);
 void fn_report_dropped(struct fn_worker *w, uint64_t bytes, uint64_t records);
+void fn_report_no_credentials(struct fn_worker *w, const struct fn_err *err); /* of its role: the start fails */
 void fn_report_end(struct fn_worker *w, const struct fn_invocation *inv); /* END and REPORT: of w->report */
 /* The type that reports carry of an error that the runtime has called `said`. Returns buf. */
 const char *fn_report_error_type(const char *said, char *buf, size_t size);

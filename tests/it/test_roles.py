@@ -158,6 +158,12 @@ echo '{{"Version": 1, "AccessKeyId": "ASIANUMBER000000000'$n'", "SecretAccessKey
             self.assertIn(f"role credentials: the command of arn:aws:iam::000000000000:role/{role}", r.json["Message"])
             self.assertIn(words, r.json["Message"])
             self.assertIn(words, d.log())
+            self.assertRegex(d.request("GET", f"/_fnd/logs/{role}").json["Text"], rf"(?m)^.* ROLE_CREDENTIALS Status: error\tReason: role credentials: the command of arn:\S+:role/{role}.*{words}")
+        self.create(d, "json", "absent", LoggingConfig={"LogFormat": "JSON"})
+        self.assertEqual(d.invoke("json", {}).status, 500)
+        said = [json.loads(line[line.index("{"):]) for line in d.request("GET", "/_fnd/logs/json").json["Text"].splitlines() if "fnd.roleCredentials" in line]
+        self.assertEqual((len(said), said[0]["record"]["status"]), (1, "error"))
+        self.assertIn("cannot be run", said[0]["record"]["reason"])
         self.nowhere(d, "secret5", "secret6")
         open(os.path.join(self.dir, "well"), "w").close()
         self.assertEqual(d.invoke("test", {}).json, ["ASIANUMBER0000000001", "x", None])
