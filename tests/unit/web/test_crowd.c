@@ -2,15 +2,12 @@
 #include "web/crowd.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "unit/http_server.h"
 #include "unit/main.h"
-#include "web/httpd.h"
 
 #define MOST 200
 
@@ -51,9 +48,6 @@ START_TEST(peers)
 END_TEST
 
 /* --- a server --- */
-static struct fn_loop *loop;
-static struct fn_httpd *httpd;
-static struct sockaddr_in address;
 static struct fn_http_req *held;
 
 static void on_request(void *arg, struct fn_http_req *r)
@@ -69,35 +63,15 @@ static const struct fn_httpd_ops ops = {.request = on_request};
 
 static void set_up(void)
 {
-	struct fn_httpd_config c = {.conn_max = MOST, .body_max = 1000, .ops = &ops, .idle_timeout_s = 300};
-	socklen_t len = sizeof(address);
-	struct fn_err err;
-
-	signal(SIGPIPE, SIG_IGN);
-	ck_assert_int_eq(fn_loop_new(&loop), 0);
-	address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	c.listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	ck_assert_int_eq(bind(c.listen_fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	ck_assert_int_eq(listen(c.listen_fd, 1024), 0);
-	ck_assert_int_eq(getsockname(c.listen_fd, (struct sockaddr *)&address, &len), 0);
-	ck_assert_int_eq(fn_httpd_new(loop, &c, &httpd, &err), 0);
+	unit_server_open((struct fn_httpd_config){.conn_max = MOST, .body_max = 1000, .ops = &ops, .idle_timeout_s = 300});
 }
 
-static void turns(int n)
-{
-	for (int i = 0; i < n; i++)
-		ck_assert_int_eq(fn_loop_run_once(loop, 1000), 0);
-}
+static void turns(int n) { unit_turns(n, 1000); }
 
-/* Another address of the loopback is another peer. */
 static int connect_from(uint8_t last)
 {
-	struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK + last)};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = unit_connect(last);
 
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
-	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
 	turns(2);
 	return fd;
 }

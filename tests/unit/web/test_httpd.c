@@ -1,8 +1,5 @@
 /* The public server over loopback TCP: what clients, hostile, slow or gone, see and what its handlers are told. */
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -10,20 +7,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
+#include "unit/http_server.h"
 #include "unit/main.h"
-#include "web/httpd.h"
 
 #define BIG ((size_t)8 << 20)
 
-static struct fn_loop *loop;
-static struct fn_httpd *httpd;
 static struct fn_http_req *held[8];
 static unsigned n_held, n_requests, n_released;
 static size_t limit = 1000;
-static struct sockaddr_in address;
-static struct fn_buf in; /* what hear() has read */
 static char seen[512], *big;
 static int file = -EBADF;
 
@@ -85,19 +77,9 @@ static const struct fn_httpd_ops ops = {.body_max = on_body_max, .request = on_r
 
 static void set_up(struct fn_httpd_config c)
 {
-	socklen_t len = sizeof(address);
-	struct fn_err err;
-
-	signal(SIGPIPE, SIG_IGN);
-	ck_assert_int_eq(fn_loop_new(&loop), 0);
-	address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	c.listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	ck_assert_int_eq(bind(c.listen_fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	ck_assert_int_eq(listen(c.listen_fd, 100), 0);
-	ck_assert_int_eq(getsockname(c.listen_fd, (struct sockaddr *)&address, &len), 0);
 	c.conn_max = c.conn_max ? c.conn_max : 100;
 	c.ops = &ops;
-	ck_assert_int_eq(fn_httpd_new(loop, &c, &httpd, &err), 0);
+	unit_server_open(c);
 	big = malloc(BIG);
 	for (size_t i = 0; i < BIG; i++)
 		big[i] = (char)(i * 2654435761u >> 24);
@@ -105,17 +87,11 @@ static void set_up(struct fn_httpd_config c)
 
 static void tear_down(void)
 {
-	fn_httpd_free(httpd);
-	fn_loop_free(loop);
-	fn_buf_free(&in);
+	unit_server_close();
 	free(big);
 }
 
-static void turn(void)
-{
-	for (int i = 0; i < 6; i++)
-		ck_assert_int_eq(loop ? fn_loop_run_once(loop, 2000) : 0, 0);
-}
+static void turn(void) { unit_turns(6, 2000); }
 
 static void wait_ms(unsigned ms)
 {
@@ -125,10 +101,8 @@ static void wait_ms(unsigned ms)
 
 static int peer(void)
 {
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = unit_connect(0);
 
-	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
 	turn();
 	return fd;
 }
@@ -137,39 +111,6 @@ static void say(int fd, const char *text)
 {
 	ck_assert_int_eq(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
 	turn();
-}
-
-/* What has come by now; "EOF" or "reset" behind it when it has ended. */
-static const char *hear_on(int fd)
-{
-	char chunk[65536];
-	ssize_t n;
-
-	while ((n = recv(fd, chunk, sizeof(chunk), 0)) > 0) {
-		ck_assert_int_eq(fn_buf_add(&in, chunk, (size_t)n), 0);
-		turn();
-	}
-	(void)fn_buf_add_str(&in, n == 0 ? "EOF" : errno == EAGAIN ? "" : "reset");
-	return in.data;
-}
-
-static const char *hear(int fd)
-{
-	fn_buf_reset(&in);
-	return hear_on(fd);
-}
-
-static bool ends_with(const char *end) { return in.len >= strlen(end) && memcmp(in.data + in.len - strlen(end), end, strlen(end)) == 0; }
-
-/* Hears until it has heard that, for a few seconds at most. */
-static void ck_hears(int fd, const char *end)
-{
-	hear(fd);
-	for (int i = 0; i < 1000 && !ends_with(end); i++) {
-		turn();
-		hear_on(fd);
-	}
-	ck_assert_msg(ends_with(end), "%s is not the end of: %.3000s", end, in.data);
 }
 
 /* Waits until it is so, for a few seconds at most. */
