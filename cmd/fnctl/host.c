@@ -58,7 +58,7 @@ int cmd_doctor(int argc, char **argv)
 
 int cmd_images(int argc, char **argv)
 {
-	static const struct column columns[] = {{"IMAGE", "Name"}, {"INSTALLED", "Installed"}, {"MB", "MB"}, {"RUNTIMES", "Runtimes"}};
+	static const struct column columns[] = {{"IMAGE", "Name"}, {"INSTALLED", "Installed"}, {"OWN MB", "Own"}, {"SHARED MB", "Shared"}, {"RUNTIMES", "Runtimes"}};
 	json_t *list, *e;
 	struct reply r;
 	bool rescan;
@@ -78,8 +78,10 @@ int cmd_images(int argc, char **argv)
 	if (rc == EX_FINE && G.json) {
 		print_json(r.json);
 	} else if (rc == EX_FINE) {
-		json_array_foreach(list, i, e)
-			json_object_set_new(e, "MB", json_integer(json_integer_value(json_object_get(e, "Size")) >> 20));
+		json_array_foreach(list, i, e) {
+			json_object_set_new(e, "Own", json_integer(json_integer_value(json_object_get(e, "OwnBytes")) >> 20));
+			json_object_set_new(e, "Shared", json_integer(json_integer_value(json_object_get(e, "SharedBytes")) >> 20));
+		}
 		print_table(list, columns, sizeof(columns) / sizeof(columns[0]));
 	}
 	reply_free(&r);

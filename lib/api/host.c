@@ -187,6 +187,37 @@ static json_t *image_of(json_t *list, const char *name)
 	return e;
 }
 
+static unsigned users_of(json_t *images, json_t *layer)
+{
+	unsigned n = 0;
+	json_t *e, *l;
+	size_t i, k;
+
+	json_array_foreach(images, i, e)
+		json_array_foreach(json_object_get(e, "Layers"), k, l)
+			n += json_equal(l, layer) != 0;
+	return n;
+}
+
+/* What each has on the disk that it alone has, and what others have too: a layer is there once. */
+static void measure_images(const struct fn_store *store, json_t *images)
+{
+	json_t *e, *l;
+	size_t i, k;
+
+	json_array_foreach(images, i, e) {
+		json_int_t own = 0, shared = 0;
+
+		json_array_foreach(json_object_get(e, "Layers"), k, l) {
+			const struct fn_tree *t = fn_store_tree(store, json_string_value(l));
+
+			*(users_of(images, l) > 1 ? &shared : &own) += t ? t->bytes : 0;
+		}
+		json_object_set_new(e, "OwnBytes", json_integer(own));
+		json_object_set_new(e, "SharedBytes", json_integer(shared));
+	}
+}
+
 static void reply_images(struct fn_call *call, unsigned installed)
 {
 	struct fn_runtimes *rs = call->api->cfg.runtimes;
@@ -203,6 +234,7 @@ static void reply_images(struct fn_call *call, unsigned installed)
 			for (unsigned k = 0; k < rt->n_layers; k++)
 				json_array_append_new(json_object_get(e, "Layers"), json_string(rt->layers[k]));
 	}
+	measure_images(call->api->cfg.store, list);
 	fn_reply_json(call, 200, json_pack("{so,si}", "Images", list, "Changed", (int)installed));
 }
 

@@ -58,8 +58,18 @@ class Fnctl(Case):
         self.assertIn("fit to run functions", out)
         for controller in ("memory", "cpu", "pids"):
             self.assertRegex(out, rf"ok\s+cgroup {controller}\s+v[12] at /")
-        self.assertRegex(self.fnctl("images"), r"python3\.11\s+yes")
+        self.assertRegex(self.fnctl("images"), r"IMAGE +INSTALLED +OWN MB +SHARED MB +RUNTIMES\n(.*\n)*python3\.11 +yes +\d+ +\d+ +python3\.11\n")
         self.assertEqual(json.loads(self.fnctl("--output", "json", "images", "rescan"))["Changed"], 0)
+
+    def test_a_layer_of_several_images_is_counted_as_shared(self):
+        images = [i for i in self.d.request("GET", "/_fnd/images").json["Images"] if i["Installed"]]
+        size = {i["Name"]: i["Bytes"] for i in self.d.request("GET", "/_fnd/disk").json["Items"]}
+        users = lambda layer: sum(layer in i["Layers"] for i in images)
+        self.assertTrue(any(users(l) > 1 for i in images for l in i["Layers"]), images)
+        for i in images:
+            self.assertEqual(i["OwnBytes"], sum(size[l] for l in i["Layers"] if users(l) == 1), i)
+            self.assertEqual(i["SharedBytes"], sum(size[l] for l in i["Layers"] if users(l) > 1), i)
+            self.assertGreater(i["OwnBytes"] + i["SharedBytes"], 10 << 20, i)
 
     def test_log_tail_and_time(self):
         name = self.function()
