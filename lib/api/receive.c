@@ -8,7 +8,6 @@
 
 #include "api/origin.h"
 #include "base/cleanup.h"
-#include "base/str.h"
 #include "image/digest.h"
 #include "model/limits.h"
 
@@ -152,14 +151,12 @@ void fn_receive_sha256(const struct fn_http_req *req, char out[65])
 {
 	struct receiving *r = of(req);
 	const char *body;
-	uint8_t d[32];
 	size_t len;
 
 	if (r && r->package) {
 		memcpy(out, fn_package_result(r->package)->body_sha256, 65);
 	} else if (r) {
-		sha256_digest(&r->sha, sizeof(d), d);
-		fn_hex_encode(d, sizeof(d), out);
+		fn_sha256_end(&r->sha, out);
 	} else {
 		fn_http_req_body(req, &body, &len);
 		fn_sha256_hex(body, len, out);

@@ -7,7 +7,7 @@
 
 #include "base/str.h"
 
-static void finish(struct sha256_ctx *ctx, char *out)
+void fn_sha256_end(struct sha256_ctx *ctx, char out[FN_SHA256_HEX])
 {
 	uint8_t d[SHA256_DIGEST_SIZE];
 
@@ -21,7 +21,7 @@ void fn_sha256_hex(const void *data, size_t len, char out[FN_SHA256_HEX])
 
 	sha256_init(&ctx);
 	sha256_update(&ctx, len, data);
-	finish(&ctx, out);
+	fn_sha256_end(&ctx, out);
 }
 
 int fn_sha256_fd_hex(int fd, char out[FN_SHA256_HEX])
@@ -43,6 +43,6 @@ int fn_sha256_fd_hex(int fd, char out[FN_SHA256_HEX])
 		sha256_update(&ctx, (size_t)n, buf);
 		at += n;
 	}
-	finish(&ctx, out);
+	fn_sha256_end(&ctx, out);
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "image/blobs.h"
+#include "image/digest.h"
 #include "web/json_pick.h"
 
 #define ONE_MAX (4u * FN_PACKAGE_PIECE_MAX) /* bytes of one that are on their way */
@@ -141,24 +142,16 @@ static void work_through(struct fn_package *p)
 	}
 }
 
-static void hex(struct sha256_ctx *ctx, char out[65])
-{
-	uint8_t d[SHA256_DIGEST_SIZE];
-
-	sha256_digest(ctx, sizeof(d), d);
-	fn_hex_encode(d, sizeof(d), out);
-}
-
 static void finish(struct fn_package *p)
 {
 	struct fn_package_result *r = &p->result;
 
 	if (p->spec.body_digest)
-		hex(&p->body_sha, r->body_sha256);
+		fn_sha256_end(&p->body_sha, r->body_sha256);
 	r->found = p->pick.found;
 	r->valid = r->found && fn_base64_end(&p->base64) == 0;
 	if (r->found && r->size <= p->spec.max)
-		hex(&p->sha, r->sha256);
+		fn_sha256_end(&p->sha, r->sha256);
 	r->rest = p->pick.rest.data ? p->pick.rest.data : "";
 	r->rest_len = p->pick.rest.len;
 }
