@@ -144,7 +144,9 @@ static int try_make(int loop_control, uint64_t room, uid_t owner, struct fn_blan
 
 int fn_blankfs_make(int loop_control, uint64_t room, uid_t owner, struct fn_blankfs *ret, struct fn_err *err)
 {
-	struct fn_blankfs b = {.room = room, .bytes = (room + room / 64 + 24 * MB) / MB * MB};
+	/* what it needs besides: 256 bytes an inode, the kernel's reserve (2 %, 4096 blocks at most), bitmaps */
+	uint64_t reserve = room / 50 < 4096ull * FN_BLANKFS_BLOCK ? room / 50 : 4096ull * FN_BLANKFS_BLOCK;
+	struct fn_blankfs b = {.room = room, .bytes = (room + room / 64 + reserve + room / 8192 + 2 * MB) / MB * MB};
 	uint64_t has = 0;
 
 	for (int i = 0; i < SIZING_ROUNDS; i++) {

@@ -34,7 +34,6 @@
 #define CENSUS_US 250000u
 #define DIRTY_BYTES (32u << 20) /* of one, before its writers wait for the disk */
 #define SHOWN "tmp"          /* of every device: sandboxes see by what name it was mounted */
-#define NICE 5               /* somebody may wait, but the sandboxes have theirs already */
 
 enum use { FREE, READY, GIVEN, LINGERING };
 
@@ -422,7 +421,6 @@ static _Noreturn void run(int sock, const struct fn_keeper_config *c)
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || fn_fd_close_except(keep, 3) < 0)
 		_exit(1);
 	(void)setrlimit(RLIMIT_NOFILE, &nofile);
-	(void)setpriority(PRIO_PROCESS, 0, NICE);
 	(void)prctl(PR_SET_NAME, "fn-keeper", 0, 0, 0);
 	umask(077);
 	k.sock = sock;

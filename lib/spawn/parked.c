@@ -8,7 +8,7 @@
 
 #define LOOK_US 2000u
 #define PATIENCE_US 1000000u
-#define PATIENCE_TMP_US 10000000u /* hundreds may be before it, and a disk that is busy */
+#define PATIENCE_TMP_US 30000000u /* hundreds may be before it, each of a size that nobody had before, and a disk that is busy */
 
 static bool is_there(struct fn_spawn_server *s, const struct fn_kept_order *p)
 {

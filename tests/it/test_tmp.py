@@ -158,7 +158,7 @@ class Tmp(Case):
         cls.d.start()
 
     def tmp(self, **more):
-        return self.python(SOURCE, **{"MemorySize": 128, "Timeout": int(120 * SLOW), **more})
+        return self.python(SOURCE, **{"MemorySize": 128, "Timeout": min(900, int(120 * SLOW)), **more})
 
     def do(self, f, what, **event):
         r = self.d.invoke(f, {"do": what, **event}, tail=True)
@@ -338,7 +338,7 @@ class Ends(unittest.TestCase):
         self.addCleanup(shutil.rmtree, dir)
         d = self.daemon(mode="loop", dir=dir)
         d.killed = True
-        d.create("f", make_zip({"f.py": SOURCE}), runtime="python3.11", handler="f.handler", Timeout=60)
+        d.create("f", make_zip({"f.py": SOURCE}), runtime="python3.11", handler="f.handler", Timeout=min(900, int(60 * SLOW)), MemorySize=1769)
         self.assertEqual(d.invoke("f", {"do": "write", "bytes": 30 * MB}).json["write"], [30 * MB, "done"])
         self.assertGreater(len(d.loop_devices()), 1)
         for pid in [p for kind in ("supervisor", "worker", "spawnd", "keeper", "sandbox", "prepared") for p in d.pids()[kind]]:
