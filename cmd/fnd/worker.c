@@ -261,7 +261,7 @@ static int make_control_plane(struct worker *w, struct fn_err *err)
 		.store = w->store, .runtimes = w->runtimes, .invoker = w->invoker, .logs = w->logs, .spawn = w->spawn,
 		.snapshots = w->snapshots,
 	};
-	int r = fn_images_new(c->state_dir, c->images_dir, w->runtimes, w->spawn, w->store, w->disk, &w->images);
+	int r = fn_images_new(c->state_dir, c->images_dir, w->runtimes, w->spawn, w->store, w->disk, w->jobs, &w->images);
 
 	if (r < 0)
 		return fn_err_set(err, r, "images", NULL);
@@ -413,6 +413,8 @@ static void unmake(struct worker *w)
 	fn_httpd_free(w->api_httpd);
 	fn_httpd_free(w->control_httpd);
 	fn_jobs_free(w->jobs);
+	if (w->store)
+		fn_store_drain(w->store); /* what came of those */
 	fn_packages_free(w->packages);
 	fn_bodies_free(w->kept);
 	fn_bodies_free(w->streamed);

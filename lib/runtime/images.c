@@ -25,6 +25,7 @@ struct fn_images {
 	struct fn_spawn_client *spawn;
 	struct fn_store *store;
 	struct fn_disk *disk;
+	struct fn_jobs *jobs;
 	json_t *owners; /* tree -> [names of the installed images that have it] */
 	/* one run */
 	fn_images_fn done;
@@ -33,9 +34,13 @@ struct fn_images {
 	size_t n_names, at;
 	json_t *manifest; /* of names[at] */
 	size_t layer;
-	int layer_fd; /* its archive, while its row is written */
+	int layer_fd; /* its archive, until fn-spawnd has it */
 	struct fn_unpack_request req;
-	bool changed;
+	struct fn_job job;  /* what waits for the disk: a layer's digest, a manifest written */
+	char path[PATH_MAX]; /* the job's, as is text; and what came of it */
+	char *text;
+	int result;
+	bool written;
 	unsigned installed;
 	struct fn_err first;
 };
@@ -43,7 +48,7 @@ struct fn_images {
 static void step(struct fn_images *im);
 
 int fn_images_new(const char *state_dir, const char *bundle_dir, struct fn_runtimes *runtimes, struct fn_spawn_client *spawn, struct fn_store *store,
-		  struct fn_disk *disk, struct fn_images **ret)
+		  struct fn_disk *disk, struct fn_jobs *jobs, struct fn_images **ret)
 {
 	struct fn_images *im = calloc(1, sizeof(*im));
 
@@ -55,6 +60,7 @@ int fn_images_new(const char *state_dir, const char *bundle_dir, struct fn_runti
 	im->spawn = spawn;
 	im->store = store;
 	im->disk = disk;
+	im->jobs = jobs;
 	im->layer_fd = -EBADF;
 	*ret = im;
 	return 0;
@@ -70,6 +76,7 @@ static void end_run(struct fn_images *im)
 	json_decref(im->manifest);
 	im->manifest = NULL;
 	fn_close(fn_take_fd(&im->layer_fd));
+	free(fn_take_ptr(im->text));
 }
 
 void fn_images_free(struct fn_images *im)
@@ -186,20 +193,51 @@ static int load(struct fn_images *im, struct fn_err *err)
 	    !json_is_array(json_object_get(im->manifest, "layers")) || json_array_size(json_object_get(im->manifest, "layers")) == 0)
 		return fn_err_set(err, EINVAL, "images", "%.160s is no image manifest", im->names[im->at]);
 	im->layer = 0;
-	im->changed = false;
 	return 0;
 }
 
-/* All layers are there: the image becomes known. */
+static void post(struct fn_images *im, void (*run)(struct fn_job *), void (*done)(struct fn_job *))
+{
+	im->job = (struct fn_job){.run = run, .done = done};
+	fn_jobs_post(im->jobs, &im->job);
+}
+
+/* In a thread. */
+static void write_manifest(struct fn_job *job)
+{
+	struct fn_images *im = fn_list_entry(job, struct fn_images, job);
+	fn_auto_fd int fd = open(im->path, O_RDONLY | O_CLOEXEC);
+	fn_auto_buf struct fn_buf before = {0};
+
+	im->result = 0;
+	im->written = fd < 0 || fn_buf_read_fd(&before, fd, 1u << 20) < 0 || !fn_streq(before.data, im->text);
+	if (im->written)
+		im->result = fn_file_replace(AT_FDCWD, im->path, im->text, strlen(im->text), 0644);
+}
+
+static void on_manifest(struct fn_job *job)
+{
+	struct fn_images *im = fn_list_entry(job, struct fn_images, job);
+	struct fn_err err;
+
+	free(fn_take_ptr(im->text));
+	if (im->result < 0) {
+		fn_err_set(&err, im->result, "images", "%.160s", im->path);
+		note(im, &err);
+	} else {
+		im->installed += im->written;
+	}
+	next_image(im);
+	step(im);
+}
+
+/* All layers are there: the image becomes known. 1 = under way. */
 static int publish(struct fn_images *im, struct fn_err *err)
 {
 	json_t *out = json_deep_copy(im->manifest), *layers = json_array(), *l;
-	char path[PATH_MAX], tree[FN_TREE_NAME_SIZE];
+	char tree[FN_TREE_NAME_SIZE];
 	json_int_t size = 0;
-	char *text, *old = NULL;
-	struct fn_buf before = {0};
 	size_t i;
-	int r = 0, fd;
 
 	json_array_foreach(json_object_get(im->manifest, "layers"), i, l) {
 		snprintf(tree, sizeof(tree), "img-%s", json_string_value(json_object_get(l, "sha256")));
@@ -208,23 +246,13 @@ static int publish(struct fn_images *im, struct fn_err *err)
 	}
 	json_object_set_new(out, "layers", layers);
 	json_object_set_new(out, "size", json_integer(size));
-	text = json_dumps(out, JSON_INDENT(1) | JSON_SORT_KEYS);
-	snprintf(path, sizeof(path), "%s/images/%s.json", im->state_dir, json_string_value(json_object_get(out, "name")));
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0 && fn_buf_read_fd(&before, fd, 1u << 20) == 0)
-		old = before.data;
-	fn_close(fd);
-	if (!fn_streq(old, text)) {
-		r = text ? fn_file_replace(AT_FDCWD, path, text, strlen(text), 0644) : -ENOMEM;
-		if (r < 0)
-			fn_err_set(err, r, "images", "%.160s", path);
-		else
-			im->installed++;
-	}
-	fn_buf_free(&before);
-	free(text);
+	im->text = json_dumps(out, JSON_INDENT(1) | JSON_SORT_KEYS);
+	snprintf(im->path, sizeof(im->path), "%s/images/%s.json", im->state_dir, json_string_value(json_object_get(out, "name")));
 	json_decref(out);
-	return r;
+	if (!im->text)
+		return fn_err_set(err, ENOMEM, "images", NULL);
+	post(im, write_manifest, on_manifest);
+	return 1;
 }
 
 /* The layer under way is there, or will not be. */
@@ -274,34 +302,50 @@ static void on_noted(void *arg, const struct fn_err *failed)
 	}
 }
 
+/* In a thread: is the archive what its name in the manifest says? */
+static void hash_layer(struct fn_job *job)
+{
+	struct fn_images *im = fn_list_entry(job, struct fn_images, job);
+	fn_auto_fd int fd = open(im->path, O_RDONLY | O_CLOEXEC);
+	char have[FN_SHA256_HEX];
+
+	im->result = fd < 0 ? -errno : fn_sha256_fd_hex(fd, have);
+	if (im->result == 0 && !fn_streq(have, im->req.tree + strlen("img-")))
+		im->result = -EBADMSG;
+	if (im->result == 0)
+		im->layer_fd = fn_take_fd(&fd);
+}
+
+static void on_hashed(struct fn_job *job)
+{
+	struct fn_images *im = fn_list_entry(job, struct fn_images, job);
+	struct fn_err err;
+
+	if (im->result == -EBADMSG)
+		fn_err_set(&err, EBADMSG, "images", "%.160s is not what its digest says; run `make images` again", im->path);
+	else if (im->result < 0)
+		fn_err_set(&err, im->result, "images", "%.160s", im->path);
+	else if (fn_disk_make(im->disk, &(struct fn_disk_new){im->req.tree, 0}, 1, on_noted, im, &err) == 0)
+		return;
+	on_layer(im, &err);
+}
+
 /* 1 = under way, 0 = it is there already. */
 static int start_layer(struct fn_images *im, json_t *l, struct fn_err *err)
 {
 	const char *sha = json_string_value(json_object_get(l, "sha256")), *file = json_string_value(json_object_get(l, "file"));
-	char path[PATH_MAX], have[FN_SHA256_HEX];
 	const struct fn_tree *row;
-	fn_auto_fd int fd = -EBADF;
-	int r;
 
 	if (!sha || strlen(sha) != 64 || !file || strchr(file, '/'))
 		return fn_err_set(err, EINVAL, "images", "%.100s: layer %zu has no usable \"sha256\" and \"file\"", im->names[im->at], im->layer);
 	im->req = (struct fn_unpack_request){.max_bytes = IMAGE_BYTES_MAX, .max_entries = IMAGE_ENTRIES_MAX, .trusted_image = true};
 	snprintf(im->req.tree, sizeof(im->req.tree), "img-%s", sha);
-	snprintf(path, sizeof(path), "%s/roots/%s", im->state_dir, im->req.tree);
+	snprintf(im->path, sizeof(im->path), "%s/roots/%s", im->state_dir, im->req.tree);
 	row = fn_store_tree(im->store, im->req.tree);
-	if (row && row->state == FN_TREE_READY && access(path, F_OK) == 0)
+	if (row && row->state == FN_TREE_READY && access(im->path, F_OK) == 0)
 		return 0;
-	snprintf(path, sizeof(path), "%s/%s", im->bundle_dir, file);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return fn_err_set(err, errno, "images", "%.160s", path);
-	r = fn_sha256_fd_hex(fd, have);
-	if (r < 0 || !fn_streq(have, sha))
-		return fn_err_set(err, r < 0 ? -r : EBADMSG, "images", "%.100s is not what its digest says; run `make images` again", file);
-	r = fn_disk_make(im->disk, &(struct fn_disk_new){im->req.tree, 0}, 1, on_noted, im, err);
-	if (r < 0)
-		return r;
-	im->layer_fd = fn_take_fd(&fd);
+	snprintf(im->path, sizeof(im->path), "%s/%s", im->bundle_dir, file);
+	post(im, hash_layer, on_hashed);
 	return 1;
 }
 
@@ -325,10 +369,9 @@ static void step(struct fn_images *im)
 			if (r == 0)
 				im->layer++;
 		}
-		if (r == 0)
-			r = publish(im, &err);
-		if (r < 0)
-			note(im, &err);
+		if (r == 0 && publish(im, &err) == 1)
+			return;
+		note(im, &err); /* else it would be under way */
 		next_image(im);
 	}
 	if (fn_runtimes_rescan(im->runtimes, &err) < 0)

@@ -18,10 +18,11 @@
 struct fn_images;
 
 int fn_images_new(const char *state_dir, const char *bundle_dir, struct fn_runtimes *runtimes, struct fn_spawn_client *spawn, struct fn_store *store,
-		  struct fn_disk *disk, struct fn_images **ret);
+		  struct fn_disk *disk, struct fn_jobs *jobs, struct fn_images **ret);
 /* err is NULL on success; installed counts images that are new or changed. The first failure is reported; the rest is tried all the same. */
 typedef void (*fn_images_fn)(void *arg, const struct fn_err *err, unsigned installed);
-/* Installs what the bundle directory has and the state directory lacks. One run at a time: -EALREADY. `done` may be called at once. */
+/* Installs what the bundle directory has and the state directory lacks. One run at a time: -EALREADY. `done` may be called at once. Archives are read
+ * and manifests written by threads. */
 int fn_images_install(struct fn_images *im, fn_images_fn done, void *arg);
 /* The names of the installed images that have this tree as a layer, as a JSON array: borrowed until the next run; NULL = none. */
 json_t *fn_images_with(const struct fn_images *im, const char *tree);

@@ -128,7 +128,7 @@ static void set_up(void)
 	fuzz_check(fn_jobs_new(w.loop, 1, &w.jobs) == 0 && fn_disk_new(&(struct fn_disk_config){w.jobs, w.store, w.spawn, w.dir, 0}, &w.disk) == 0);
 	fuzz_check(fn_snapshots_new(&(struct fn_snapshots_config){w.loop, w.store, w.pool, w.disk}, &w.snapshots) == 0);
 	snprintf(path, sizeof(path), "%s/bundles", w.dir);
-	fuzz_check(fn_images_new(w.dir, path, w.runtimes, w.spawn, w.store, w.disk, &w.images) == 0);
+	fuzz_check(fn_images_new(w.dir, path, w.runtimes, w.spawn, w.store, w.disk, w.jobs, &w.images) == 0);
 	api.loop = w.loop;
 	api.state_dir = w.dir;
 	api.store = w.store;

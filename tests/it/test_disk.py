@@ -1,5 +1,5 @@
 """What is on the disk: every tree and package has a row, what a killed process leaves goes, and the budget holds."""
-import base64, glob, os, random, signal, subprocess, sys, threading, time, unittest
+import sqlite3
 from harness import *
 
 
@@ -103,6 +103,29 @@ class Registry(Disk):
         self.assertEqual(self.d.create("bad", b"no zip", expect=None).status, 400)
         wait_until("it has gone", lambda: self.there() == before)
         self.agree()
+
+
+class Older(Disk):
+    def test_a_state_directory_without_registry(self):
+        """As fnd left it before there was one (schema 4): what functions and images have gets rows, with sizes; the rest goes."""
+        self.d.create("f", package(1), Publish=True)
+        self.d.create("g", package(2))
+        self.d.settled("f")
+        self.d.settled("g")
+        self.agree()
+        before = self.rows()
+        self.d.stop()
+        with contextlib.closing(sqlite3.connect(os.path.join(self.d.state, "db/fnd.db"))) as db:
+            db.executescript("""DROP TABLE trees; CREATE TABLE snapshots(tree TEXT PRIMARY KEY) WITHOUT ROWID; PRAGMA user_version=4;
+                                UPDATE functions SET config=json_remove(config, '$.unpacked_size') WHERE name='g';""")
+        os.makedirs(os.path.join(self.d.state, "roots/img-" + "2" * 64))
+        open(os.path.join(self.d.state, "blobs", "4" * 64 + ".zip"), "w").close()
+        self.d.start()
+        wait_until("the same rows", lambda: self.rows() == before)
+        self.agree()
+        for f in ("f", "g"):
+            self.assertEqual(self.d.invoke(f, {"do": "echo"}).status, 200)
+            self.d.delete(f)
 
 
 class Budget(Disk):
@@ -233,7 +256,6 @@ class Crashes(Disk):
             os.makedirs(os.path.join(self.d.state, t, "var/task"))
         for b in ("4" * 64 + ".zip", "x.tmp123", ".upload-1"):
             open(os.path.join(self.d.state, "blobs", b), "w").close()
-        import sqlite3
         with sqlite3.connect(os.path.join(self.d.state, "db/fnd.db")) as db:
             for name, state in (("code-" + "1" * 64, "making"), ("blob-" + "5" * 64, "making"), ("code-" + "6" * 64, "removing"), ("snap-" + "7" * 64, "ready")):
                 db.execute("INSERT INTO trees VALUES(?, ?, 5)", (name, state))
