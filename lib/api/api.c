@@ -16,6 +16,7 @@
 #include "aws/validate.h"
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "web/json_fault.h"
 
 void fn_reply_json(struct fn_call *call, unsigned status, json_t *body)
 {
@@ -49,6 +50,7 @@ static void too_large(struct fn_call *call)
 /* The body of an operation that has members in it, parsed; replies and returns false when it is no object. */
 static bool read_body(struct fn_call *call)
 {
+	fn_auto_buf struct fn_buf why = {0};
 	const char *body;
 	json_error_t je;
 	size_t len;
@@ -59,10 +61,12 @@ static bool read_body(struct fn_call *call)
 	call->in = len ? json_loadb(body, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je) : json_object();
 	if (json_is_object(call->in))
 		return true;
-	if (!call->in)
-		fn_reply_error(call, &FN_E_SERIALIZATION, "%s: line %d, column %d", je.text, je.line, je.column);
-	else
+	if (!call->in) {
+		(void)fn_json_fault(body, len, &why);
+		fn_reply_error(call, &FN_E_SERIALIZATION, "%s", why.data ? why.data : je.text);
+	} else {
 		fn_reply_error(call, &FN_E_SERIALIZATION, "%s", json_is_array(call->in) ? "Start of list found where not expected" : "Expected null");
+	}
 	return false;
 }
 

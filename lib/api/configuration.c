@@ -113,12 +113,32 @@ static bool apply_env(struct fn_call *call, json_t *in, struct fn_function *f)
 	return true;
 }
 
+/* Names that AWS takes for no new function, and that never had an image here. */
+static bool retired(const char *name)
+{
+	static const char *const names[] = {"nodejs", "nodejs4.3", "nodejs4.3-edge", "nodejs6.10", "nodejs8.10", "nodejs10.x", "nodejs12.x", "nodejs14.x", "nodejs16.x",
+					    "python2.7", "python3.6", "python3.7", "python3.8", "java8", "dotnetcore1.0", "dotnetcore2.0", "dotnetcore2.1", "dotnetcore3.1",
+					    "dotnet6", "go1.x", "ruby2.5", "ruby2.7", "provided"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
 static bool apply_runtime(struct fn_call *call, const char *name, struct fn_function *f)
 {
 	struct fn_runtimes *rs = call->api->cfg.runtimes;
 	const struct fn_runtime *rt = fn_runtimes_find(rs, name);
 	fn_auto_free char *installed = fn_runtimes_installed(rs);
 
+	if (!rt && retired(name)) {
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER,
+			       "The runtime parameter of %s is no longer supported for creating or updating AWS Lambda functions. We recommend you use a supported "
+			       "runtime while creating or updating functions.",
+			       name);
+		return false;
+	}
 	if (!rt) {
 		fn_auto_buf struct fn_buf all = {0};
 

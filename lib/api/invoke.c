@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "invoke/router.h"
 #include "model/limits.h"
+#include "web/json_fault.h"
 #include "web/json_scan.h"
 
 struct waiting { /* what is needed of the fn_call, which is too large to be copied for each invocation */
@@ -143,6 +144,14 @@ static bool built(struct fn_call *call, const char *type, const char *other)
 	return false;
 }
 
+static void refuse_payload(struct fn_call *call, const char *payload, size_t len)
+{
+	fn_auto_buf struct fn_buf why = {0};
+
+	(void)fn_json_fault(payload, len, &why);
+	fn_reply_error(call, &FN_E_INVALID_CONTENT, "Could not parse request body into json: Could not parse payload into json: %s", why.data ? why.data : "");
+}
+
 void fn_h_invoke(struct fn_call *call)
 {
 	const char *type = fn_http_req_header(call->req, "X-Amz-Invocation-Type"), *log = fn_http_req_header(call->req, "X-Amz-Log-Type");
@@ -155,7 +164,6 @@ void fn_h_invoke(struct fn_call *call)
 	struct fn_function *f;
 	const char *body;
 	char arn[400];
-	size_t at;
 
 	if ((!ordinary(type, log, other) && !fn_call_valid(call)) || !fn_call_name(call, &n))
 		return;
@@ -178,8 +186,8 @@ void fn_h_invoke(struct fn_call *call)
 	if (!runnable(call, f, arn) || !client_context(call, &context))
 		return;
 	fn_http_req_body(call->req, &body, &p.payload_len);
-	if (p.payload_len > 0 && !fn_json_valid(body, p.payload_len, &at)) {
-		fn_reply_error(call, &FN_E_INVALID_CONTENT, "Could not parse request body into json: invalid JSON at byte %zu", at);
+	if (p.payload_len > 0 && !fn_json_valid(body, p.payload_len, NULL)) {
+		refuse_payload(call, body, p.payload_len);
 		return;
 	}
 	w = malloc(sizeof(*w));

@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/str.h"
 #include "fuzz/fuzz.h"
+#include "web/json_fault.h"
 #include "web/json_scan.h"
 
 /* Of a text that both take for an object, both find the same member, or none. */
@@ -17,6 +19,15 @@ static void check_member(const char *text, size_t size, json_t *j, bool ok)
 	fuzz_check(!found || (value > text && value + len < text + size));
 	if (j && ok && !memchr(text, '\\', size))
 		fuzz_check(found == (theirs != NULL) && (!found || (strlen(theirs) == len && memcmp(theirs, value, len) == 0)));
+}
+
+/* What is refused has a reason, and nothing else has. */
+static void check_fault(const char *text, size_t size, bool ok)
+{
+	fn_auto_buf struct fn_buf why = {0};
+
+	fuzz_check(fn_json_fault(text, size, &why) == 0 && ok == (why.len == 0));
+	fuzz_check(fn_utf8_valid(why.data ? why.data : "", why.len));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -39,6 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			   (json_error_code(&e) == json_error_invalid_syntax && size >= 6));
 	if (ok)
 		fuzz_check(fn_utf8_valid(data, size));
+	check_fault((const char *)data, size, ok);
 	check_member((const char *)data, size, j, ok);
 	json_decref(j);
 	return 0;

@@ -12,6 +12,8 @@
 #include "os/cgroup_stat.h"
 #include "os/subnet.h"
 #include "pool/credentials.h"
+#include "aws/model.h"
+#include "aws/pattern.h"
 #include "aws/sigv4.h"
 
 static void names(const char *text)
@@ -21,7 +23,7 @@ static void names(const char *text)
 
 	if (fn_name_parse(text, &n) < 0)
 		return;
-	fuzz_check(n.name[0] && !strpbrk(n.name, "/:\n %") && strlen(n.name) <= 140 && strstr(text, n.name));
+	fuzz_check(n.name[0] && !strpbrk(n.name, "/:\n %") && strlen(n.name) <= FN_NAME_MAX && strstr(text, n.name));
 	fuzz_check(!n.qualifier[0] || fn_qualifier_valid(n.qualifier));
 	fuzz_check(!n.account[0] || strlen(n.account) == 12);
 	if (!n.region[0] || strpbrk(n.region, ":"))
@@ -35,6 +37,16 @@ static void names(const char *text)
 }
 
 static bool is_alnum(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
+
+/* What is parsed is what the service model lets through: an invocation's name is not held against it otherwise. */
+static void modelled(const char *text)
+{
+	const struct fn_aws_member *m = fn_aws_operations[FN_AWS_Invoke].members; /* FunctionName */
+	struct fn_name n;
+
+	if (strlen(text) <= FN_NAME_MAX && fn_name_parse(text, &n) == 0)
+		fuzz_check(fn_aws_pattern_matches(m->shape->pattern, text, strlen(text)));
+}
 
 static void codes(const char *text, size_t len)
 {
@@ -184,6 +196,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	text = fuzz_take(&in, 0, &len);
 	names(text);
+	modelled(text);
 	hosts(text);
 	numbers(text);
 	services(text);

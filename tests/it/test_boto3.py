@@ -69,6 +69,9 @@ class Boto3(BotoCase):
         self.assertIn("exceeded the 4KB limit", self.fails("InvalidParameterValueException", self.make, name="b-x", Environment={"Variables": {"BIG": "x" * 5000}}))
         self.assertRegex(self.fails("InvalidParameterValueException", self.make, name="b-x", Runtime="python2"),
                          r"^Value python2 at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: \[.*python3\.11.*\] or be a valid ARN$")
+        for gone in ("java8", "go1.x", "provided", "ruby2.7", "nodejs12.x", "python3.7"):
+            self.assertEqual(self.fails("InvalidParameterValueException", self.make, name="b-x", Runtime=gone), f"The runtime parameter of {gone} is no longer supported for creating or "
+                             "updating AWS Lambda functions. We recommend you use a supported runtime while creating or updating functions.")
         self.assertRegex(self.fails("InvalidParameterValueException", self.make, name="b-x", Runtime="python3.9"), r"not installed.*Installed: .*python3\.11")
         self.assertIn("regular expression pattern: arn:", self.fails("ValidationException", self.make, name="b-x", Role="nobody"))
         self.assertIn("less than or equal to 64", self.fails("InvalidParameterValueException", self.make, name="x" * 65))

@@ -18,7 +18,10 @@ class Invoke(Case):
         for payload in (b"{", b"{'a':1}", b"nul", b"\xff", b"[1,]", b"01", b'{"a":1} x'):
             r = self.d.invoke(f, payload)
             self.assertEqual((r.status, r.error_type), (400, "InvalidRequestContentException"), payload)
-            self.assertTrue(r.json["message"].startswith("Could not parse request body into json"), r)
+            self.assertRegex(r.json["message"], r"^Could not parse request body into json: Could not parse payload into json: .+\n at \[Source: \(byte\[\]\)\"")
+            self.assertRegex(r.json["message"], r"; line: 1, column: \d+\]$")
+        self.assertEqual(self.d.invoke(f, b"{'a':1}").json["message"], "Could not parse request body into json: Could not parse payload into json: Unexpected character ('"
+                         "'' (code 39)): was expecting double-quote to start field name\n at [Source: (byte[])\"{'a':1}\"; line: 1, column: 3]")
         self.assertEqual(self.d.do(f, "counter")["served"], 1)
 
     def test_what_an_invocation_may_ask_for(self):
