@@ -1,4 +1,4 @@
-/* sigv4.c - the Authorization header of a request, verified against the configured credentials (aws/sigv4.h). */
+/* sigv4.c - the Authorization header of a request, or what its query has instead of one, verified against the configured credentials (aws/sigv4.h). */
 #include <nettle/memops.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "aws/route.h"
 #include "aws/sigv4.h"
 
 #define SKEW_S 900
@@ -17,8 +18,13 @@
 	"The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. " \
 	"Consult the service documentation for details."
 
+#define EXPIRES_MAX_S 604800
+
 struct parts {
 	char key_id[132], date[12], region[40], service[40], signed_headers[1024], signature[68];
+	char amz_date[24];
+	bool in_query;  /* a presigned address: it holds for expires_s seconds */
+	int64_t expires_s;
 };
 
 static bool field(const char *header, const char *name, char *out, size_t size)
@@ -37,15 +43,12 @@ static bool field(const char *header, const char *name, char *out, size_t size)
 	return true;
 }
 
-static bool parse(const char *header, struct parts *p)
+/* key/date/region/service/aws4_request */
+static bool parse_credential(char *credential, struct parts *p)
 {
-	char credential[300], *save = NULL, *v[6] = {0};
+	char *save = NULL, *v[6] = {0};
 	size_t n = 0;
 
-	if (!fn_str_starts(header, "AWS4-HMAC-SHA256 ") || !field(header, "Credential=", credential, sizeof(credential)) ||
-	    !field(header, "SignedHeaders=", p->signed_headers, sizeof(p->signed_headers)) ||
-	    !field(header, "Signature=", p->signature, sizeof(p->signature)) || strlen(p->signature) != 64)
-		return false;
 	for (char *s = strtok_r(credential, "/", &save); s && n < 6; s = strtok_r(NULL, "/", &save))
 		v[n++] = s;
 	if (n != 5 || !fn_streq(v[4], "aws4_request"))
@@ -54,12 +57,50 @@ static bool parse(const char *header, struct parts *p)
 	       fn_str_format(p->region, sizeof(p->region), "%s", v[2]) == 0 && fn_str_format(p->service, sizeof(p->service), "%s", v[3]) == 0;
 }
 
-/* Lambda's words for a time that is not now. */
-static bool fresh(const char *amz_date, const char *scope_date, struct fn_buf *why)
+static bool parse_header(const char *header, struct parts *p)
 {
+	char credential[300];
+
+	return fn_str_starts(header, "AWS4-HMAC-SHA256 ") && field(header, "Credential=", credential, sizeof(credential)) &&
+	       field(header, "SignedHeaders=", p->signed_headers, sizeof(p->signed_headers)) && field(header, "Signature=", p->signature, sizeof(p->signature)) &&
+	       strlen(p->signature) == 64 && parse_credential(credential, p);
+}
+
+static bool parameter(const char *query, const char *name, char *out, size_t size, struct fn_buf *why)
+{
+	fn_auto_buf struct fn_buf value = {0};
+
+	if (fn_aws_query(query, name, 0, &value) == 0 && value.len > 0 && fn_str_format(out, size, "%s", value.data) == 0)
+		return true;
+	(void)fn_buf_addf(why, "AWS query-string parameters must include '%s'. Re-examine the query-string parameters.", name);
+	return false;
+}
+
+static const struct fn_aws_error *parse_query(const char *query, struct parts *p, struct fn_buf *why)
+{
+	char algorithm[32], credential[300], expires[16];
+
+	p->in_query = true;
+	if (!parameter(query, "X-Amz-Algorithm", algorithm, sizeof(algorithm), why) || !parameter(query, "X-Amz-Credential", credential, sizeof(credential), why) ||
+	    !parameter(query, "X-Amz-Signature", p->signature, sizeof(p->signature), why) ||
+	    !parameter(query, "X-Amz-SignedHeaders", p->signed_headers, sizeof(p->signed_headers), why) ||
+	    !parameter(query, "X-Amz-Date", p->amz_date, sizeof(p->amz_date), why) || !parameter(query, "X-Amz-Expires", expires, sizeof(expires), why))
+		return &FN_E_INCOMPLETE_SIGNATURE;
+	if (fn_str_to_i64(expires, 1, EXPIRES_MAX_S, &p->expires_s) < 0)
+		(void)fn_buf_addf(why, "X-Amz-Expires must be a number of seconds from 1 to %d", EXPIRES_MAX_S);
+	else if (!fn_streq(algorithm, "AWS4-HMAC-SHA256") || strlen(p->signature) != 64 || !parse_credential(credential, p))
+		(void)fn_buf_add_str(why, MISMATCH);
+	return why->len ? &FN_E_BAD_SIGNATURE : NULL;
+}
+
+/* Lambda's words for a time that is not now. */
+static bool fresh(const struct parts *p, struct fn_buf *why)
+{
+	const char *amz_date = p->amz_date, *scope_date = p->date;
+	int64_t back = p->in_query ? p->expires_s : SKEW_S;
 	struct tm tm = {0}, utc;
 	const char *end = strptime(amz_date, "%Y%m%dT%H%M%SZ", &tm);
-	time_t t = timegm(&tm), now = time(NULL), edge = t < now ? now - SKEW_S : now + SKEW_S;
+	time_t t = timegm(&tm), now = time(NULL), edge = t < now ? now - back : now + SKEW_S;
 	char here[20], limit[20];
 
 	if (!end || *end) {
@@ -70,12 +111,12 @@ static bool fresh(const char *amz_date, const char *scope_date, struct fn_buf *w
 		(void)fn_buf_addf(why, "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '%s' != '%.8s'.", scope_date, amz_date);
 		return false;
 	}
-	if (t > now - SKEW_S && t < now + SKEW_S)
+	if (t > now - back && t < now + SKEW_S)
 		return true;
 	strftime(here, sizeof(here), "%Y%m%dT%H%M%SZ", gmtime_r(&now, &utc));
 	strftime(limit, sizeof(limit), "%Y%m%dT%H%M%SZ", gmtime_r(&edge, &utc));
 	(void)fn_buf_addf(why, t < now ? "Signature expired: %s is now earlier than %s (%s - %d min.)" : "Signature not yet current: %s is still later than %s (%s + %d min.)",
-			  amz_date, limit, here, SKEW_S / 60);
+			  amz_date, limit, here, (int)((t < now ? back : SKEW_S) / 60));
 	return false;
 }
 
@@ -151,14 +192,19 @@ static bool matches(struct fn_sigv4 *r, const struct fn_credential *c, const cha
 static const struct fn_aws_error *look_at_head(const struct fn_api_config *cfg, const struct fn_http_req *req, struct parts *p,
 					       const struct fn_credential **ret, struct fn_buf *why)
 {
-	const char *header = fn_http_req_header(req, "Authorization"), *date = fn_http_req_header(req, "X-Amz-Date");
+	const char *header = fn_http_req_header(req, "Authorization"), *date = fn_http_req_header(req, "X-Amz-Date"), *query = fn_http_req_raw_query(req);
+	const struct fn_aws_error *wrong;
 
 	*ret = NULL;
-	if (!header || !date) {
+	*p = (struct parts){0};
+	if (!header && strstr(query, "X-Amz-Algorithm=")) {
+		wrong = parse_query(query, p, why);
+		if (wrong)
+			return wrong;
+	} else if (!header || !date) {
 		(void)fn_buf_add_str(why, "Missing Authentication Token");
 		return &FN_E_MISSING_TOKEN;
-	}
-	if (!parse(header, p)) {
+	} else if (!parse_header(header, p) || fn_str_format(p->amz_date, sizeof(p->amz_date), "%s", date) < 0) {
 		(void)fn_buf_add_str(why, MISMATCH);
 		return &FN_E_BAD_SIGNATURE;
 	}
@@ -169,7 +215,7 @@ static const struct fn_aws_error *look_at_head(const struct fn_api_config *cfg, 
 		(void)fn_buf_add_str(why, "The security token included in the request is invalid.");
 		return &FN_E_UNKNOWN_CLIENT;
 	}
-	return ours(cfg, p, why) && fresh(date, p->date, why) && all_signed(req, p, why) ? NULL : &FN_E_BAD_SIGNATURE;
+	return ours(cfg, p, why) && fresh(p, why) && all_signed(req, p, why) ? NULL : &FN_E_BAD_SIGNATURE;
 }
 
 const struct fn_aws_error *fn_sigv4_before(const struct fn_api_config *cfg, const struct fn_http_req *req, struct fn_buf *why)
@@ -180,9 +226,25 @@ const struct fn_aws_error *fn_sigv4_before(const struct fn_api_config *cfg, cons
 	return look_at_head(cfg, req, &p, &c, why);
 }
 
+/* What is signed of the query: all but the signature itself. */
+static int without_signature(const char *query, struct fn_buf *ret)
+{
+	int r = fn_buf_add_str(ret, "");
+
+	for (size_t n; *query && r == 0; query += n + (query[n] == '&')) {
+		n = strcspn(query, "&");
+		if (!fn_str_starts(query, "X-Amz-Signature=") && ret->len > 0)
+			r = fn_buf_add_str(ret, "&");
+		if (!fn_str_starts(query, "X-Amz-Signature=") && r == 0)
+			r = fn_buf_add(ret, query, n);
+	}
+	return r;
+}
+
 const struct fn_aws_error *fn_sigv4_verify(const struct fn_api_config *cfg, struct fn_http_req *req, struct fn_buf *why)
 {
-	const char *given = fn_http_req_header(req, "x-amz-content-sha256");
+	const char *given = fn_http_req_header(req, "x-amz-content-sha256"), *query = fn_http_req_raw_query(req);
+	fn_auto_buf struct fn_buf rest = {0};
 	const struct fn_credential *c;
 	const struct fn_aws_error *denied;
 	struct fn_sigv4 r;
@@ -192,14 +254,18 @@ const struct fn_aws_error *fn_sigv4_verify(const struct fn_api_config *cfg, stru
 	denied = look_at_head(cfg, req, &p, &c, why);
 	if (denied)
 		return denied;
+	if (p.in_query && without_signature(query, &rest) < 0) {
+		(void)fn_buf_add_str(why, "out of memory");
+		return &FN_E_SERVICE;
+	}
 	fn_receive_sha256(req, sha);
 	r = (struct fn_sigv4){
-		.method = fn_http_req_method(req), .path = fn_http_req_path(req), .query = fn_http_req_raw_query(req),
-		.signed_headers = p.signed_headers, .payload_sha256 = given ? given : sha, .amz_date = fn_http_req_header(req, "X-Amz-Date"),
+		.method = fn_http_req_method(req), .path = fn_http_req_path(req), .query = p.in_query ? rest.data : query,
+		.signed_headers = p.signed_headers, .payload_sha256 = given ? given : sha, .amz_date = p.amz_date,
 		.region = p.region, .service = p.service, .header = header_of, .arg = req,
 	};
-	/* a digest that was signed is of what arrived */
-	if ((!given || fn_streq(given, "UNSIGNED-PAYLOAD") || fn_streq(given, sha)) && matches(&r, c, p.signature))
+	/* A digest that was signed is of what arrived. None of Lambda's operations may come without one (UNSIGNED-PAYLOAD): so says the service model. */
+	if ((!given || fn_streq(given, sha)) && matches(&r, c, p.signature))
 		return NULL;
 	(void)fn_buf_add_str(why, MISMATCH);
 	return &FN_E_BAD_SIGNATURE;

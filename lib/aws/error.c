@@ -21,6 +21,7 @@ const struct fn_aws_error FN_E_INVALID_PARAMETER = {.name = "InvalidParameterVal
 			  FN_E_MISSING_TOKEN = {.name = "MissingAuthenticationTokenException", .status = 403, .body = FN_BODY_PLAIN},
 			  FN_E_UNKNOWN_CLIENT = {.name = "UnrecognizedClientException", .status = 403, .body = FN_BODY_PLAIN},
 			  FN_E_BAD_SIGNATURE = {.name = "InvalidSignatureException", .status = 403, .body = FN_BODY_PLAIN},
+			  FN_E_INCOMPLETE_SIGNATURE = {.name = "IncompleteSignatureException", .status = 403, .body = FN_BODY_PLAIN},
 			  FN_E_NOT_IMPLEMENTED = {.name = "NotImplementedException", .status = 501, .body = FN_BODY_PLAIN},
 			  FN_E_NO_ROUTE = {.name = "UnknownOperationException", .status = 404, .body = FN_BODY_PLAIN},
 			  FN_E_CODE_STORAGE = {.name = "CodeStorageExceededException", .status = 400},

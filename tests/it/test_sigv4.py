@@ -14,7 +14,7 @@ class Signed(Case):
         cls.d = shared({"credentials": [{"access_key_id": KEY, "secret_access_key": SECRET}]})
         cls.c = boto(cls.d, key=KEY, secret=SECRET)
 
-    def sign(self, method, target, headers=(), body=b"", region="us-east-1", service="lambda", key=KEY, secret=SECRET, at=None, unsigned=(), scope_date=None, tamper=None):
+    def sign(self, method, target, headers=(), body=b"", region="us-east-1", service="lambda", key=KEY, secret=SECRET, at=None, unsigned=(), scope_date=None, tamper=None, digest=None):
         """By the letter of AWS's documentation. headers: pairs, in order, perhaps with one name twice. Returns (status, error type, message)."""
         now = at or datetime.datetime.utcnow()
         date = now.strftime("%Y%m%dT%H%M%SZ")
@@ -27,7 +27,7 @@ class Signed(Case):
             values.setdefault(name.lower(), []).append(" ".join(value.split()))
         names = sorted(n for n in values if n not in unsigned)
         canonical = "\n".join([method, quote(path, safe="-._~/"), "&".join(f"{k}={v}" for k, v in params), "".join(f"{n}:{','.join(values[n])}\n" for n in names), ";".join(names),
-                               hashlib.sha256(body).hexdigest()])
+                               digest or hashlib.sha256(body).hexdigest()])
         scope = f"{scope_date or date[:8]}/{region}/{service}/aws4_request"
         k = ("AWS4" + secret).encode()
         for part in scope.split("/"):
@@ -103,6 +103,46 @@ class Signed(Case):
                        f"{LIST}/{quote(ARN + f, '')}", f"{LIST}/{f}:1", f"{LIST}/?b&a=&b=1&a=2", f"{LIST}?a=%7e%41%3a"):
             self.assertEqual(self.sign("GET", target)[0], 200, target)
         self.assertEqual(self.sign("GET", LIST, [("X-Amz-Meta", "  a   b "), ("X-Amz-Meta", "c"), ("My-Own", "d")])[0], 200)
+
+    def presigned(self, method, target, expires=60, at=None, tamper=lambda t: t, headers=(), **more):
+        """By the letter of AWS's documentation, too. Returns (status, error type, message)."""
+        host, date = f"127.0.0.1:{self.d.port}", (at or datetime.datetime.utcnow()).strftime("%Y%m%dT%H%M%SZ")
+        scope = f"{date[:8]}/{more.get('region', 'us-east-1')}/lambda/aws4_request"
+        path, _, query = target.partition("?")
+        p = dict(part.split("=") for part in query.split("&") if part)
+        p |= {"X-Amz-Algorithm": "AWS4-HMAC-SHA256", "X-Amz-Credential": f"{KEY}/{scope}", "X-Amz-Date": date, "X-Amz-Expires": str(expires), "X-Amz-SignedHeaders": "host"}
+        query = "&".join(f"{quote(k, safe='-._~')}={quote(v, safe='-._~')}" for k, v in sorted(p.items()) if k != more.get("without"))
+        canonical = "\n".join([method, quote(path, safe="-._~/"), query, f"host:{host}\n", "host", hashlib.sha256(b"").hexdigest()])
+        k = ("AWS4" + SECRET).encode()
+        for part in scope.split("/"):
+            k = hmac.new(k, part.encode(), hashlib.sha256).digest()
+        signature = hmac.new(k, f"AWS4-HMAC-SHA256\n{date}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}".encode(), hashlib.sha256).hexdigest()
+        r = self.d.request(method, tamper(f"{path}?{query}&X-Amz-Signature={signature}"), headers=dict(headers))
+        return r.status, r.error_type, r.json.get("message") if r.status >= 400 else None
+
+    def test_presigned(self):
+        now = datetime.datetime.utcnow()
+        self.assertEqual(self.presigned("GET", LIST)[0], 200)
+        self.assertEqual(self.presigned("GET", LIST + "?MaxItems=1", expires=604800)[0], 200)
+        self.assertEqual(self.presigned("GET", LIST, at=now - datetime.timedelta(hours=2), expires=3 * 3600)[0], 200)
+        self.assertRegex(self.presigned("GET", LIST, at=now - datetime.timedelta(hours=2), expires=3600)[2], r"^Signature expired: .* - 60 min\.\)$")
+        self.assertRegex(self.presigned("GET", LIST, at=now + datetime.timedelta(hours=1))[2], "^Signature not yet current: ")
+        self.assertEqual(self.presigned("GET", LIST, region="eu-west-1")[2], "Credential should be scoped to a valid region. ")
+        for tamper in (lambda t: t.replace("MaxItems=1", "MaxItems=2"), lambda t: t.replace("Expires=60", "Expires=61"), lambda t: t + "&Marker=x", lambda t: t[:-1] + ("0" if t[-1] != "0" else "1")):
+            self.assertEqual(self.presigned("GET", LIST + "?MaxItems=1", tamper=tamper), (403, "InvalidSignatureException", MISMATCH))
+        self.assertEqual(self.presigned("GET", LIST, tamper=lambda t: t.replace("functions", "layers", 1)), (403, "InvalidSignatureException", MISMATCH))
+        for name in ("X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders"):
+            self.assertEqual(self.presigned("GET", LIST, without=name), (403, "IncompleteSignatureException", f"AWS query-string parameters must include '{name}'. Re-examine the query-string parameters."))
+        self.assertEqual(self.presigned("GET", LIST, expires=604801)[:2], (403, "InvalidSignatureException"))
+        self.assertEqual(self.presigned("GET", LIST, headers={"X-Amz-Log-Type": "Tail"})[2], "'X-Amz-Log-Type' must be a 'SignedHeader' in the AWS Authorization header.")
+        url = self.c.generate_presigned_url("list_functions", Params={"MaxItems": 1}, HttpMethod="GET")
+        self.assertEqual(self.d.request("GET", url[url.index("/", 8):]).status, 200)
+
+    def test_a_body_is_signed(self):
+        put = lambda digest: self.sign("GET", LIST, headers=[("x-amz-content-sha256", digest)], digest=digest)
+        self.assertEqual(put(hashlib.sha256(b"").hexdigest())[0], 200)
+        for digest in ("UNSIGNED-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER", hashlib.sha256(b"x").hexdigest()):
+            self.assertEqual(put(digest), (403, "InvalidSignatureException", MISMATCH))
 
     def test_boto3(self):
         f = self.make()
