@@ -453,23 +453,19 @@ static void on_control(void *arg, int fd, uint32_t events)
 		fn_loop_clear(s->loop, &s->control_io); /* the worker is ending; SIGCHLD tells */
 }
 
-/* fn-spawnd ends by itself once the worker is gone: its socket closes. One that died when it was too late to go on is followed by another
- * all the same, which finds its socket closed: it cleans up and ends. */
-static void end_spawnd(struct supervisor *s)
+/* fn-spawnd ends by itself once the worker is gone: its socket closes. tell_us: when it is told to, if it does not. */
+static void await_spawnd(struct supervisor *s, uint64_t tell_us)
 {
 	struct fnd_child *c = spawnd_of(s);
-	struct fn_err err;
-	int pair[2];
+	int status = 0;
 
-	if (c->pid == 0 && c->unclean && fn_sock_pair(SOCK_SEQPACKET, pair) == 0) {
-		(void)launch_spawnd(s, pair[1], &err);
-		fn_close(pair[0]);
-		fn_close(pair[1]);
-	}
 	for (uint64_t us = 0; c->pid && us < KILL_US; us += LOOK_US) {
-		if (waitpid(c->pid, NULL, WNOHANG) == c->pid)
+		if (waitpid(c->pid, &status, WNOHANG) == c->pid) {
+			c->pid = 0;
+			c->unclean = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
 			return;
-		if (us == LEAVE_US)
+		}
+		if (us == tell_us)
 			(void)kill(c->pid, SIGTERM);
 		usleep(LOOK_US);
 	}
@@ -478,6 +474,26 @@ static void end_spawnd(struct supervisor *s)
 	fn_log_error("%s does not end; killing it", c->kind->name);
 	(void)kill(c->pid, SIGKILL);
 	(void)waitpid(c->pid, NULL, 0);
+	c->pid = 0;
+	c->unclean = false; /* as would the next */
+}
+
+/* One that died when it was too late to go on, perhaps while it was waited for, is followed by another all the same, which finds its socket closed: it
+ * cleans up and ends. */
+static void end_spawnd(struct supervisor *s)
+{
+	struct fnd_child *c = spawnd_of(s);
+	struct fn_err err;
+	int pair[2];
+
+	await_spawnd(s, LEAVE_US);
+	if (!c->unclean || fn_sock_pair(SOCK_SEQPACKET, pair) < 0)
+		return;
+	if (launch_spawnd(s, pair[1], &err) < 0)
+		c->pid = 0;
+	fn_close(pair[0]);
+	fn_close(pair[1]);
+	await_spawnd(s, KILL_US); /* not in the midst of its work */
 }
 
 static int run(struct supervisor *s, struct fn_err *err)

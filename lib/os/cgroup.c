@@ -265,8 +265,7 @@ void fn_cgroups_close(struct fn_cgroups *cgs)
 		fn_close(cgs->v1[c].own_fd);
 	}
 	for (int i = 0; i < FN_CG_SEATS; i++) {
-		if (cgs->seat[i].own_fd >= 0)
-			(void)fn_file_write(cgs->seat[i].own_fd, "cgroup.procs", "0");
+		fn_cg_own_rise(cgs->seat[i].own_fd, cgs->instance);
 		close_parent(&cgs->seat[i], cgs->instance);
 		fn_close(cgs->seat[i].own_fd);
 	}

@@ -58,13 +58,10 @@ int fn_cg_own_enter(int own_fd, const char *instance, struct fn_err *err)
 	return 0;
 }
 
-void fn_cg_own_leave(int own_fd, const char *instance)
+static void leave(int own_fd, const char *dir)
 {
-	char dir[96], procs[128];
+	char procs[128];
 
-	if (own_fd < 0)
-		return;
-	snprintf(dir, sizeof(dir), "%s" DAEMON, instance);
 	snprintf(procs, sizeof(procs), "%s/cgroup.procs", dir);
 	for (int i = 0; i < LEAVE_TRIES; i++) { /* who is forked between the list and the removal, or is about to be reaped, holds it up */
 		(void)move_listed(own_fd, procs, own_fd, "cgroup.procs");
@@ -72,6 +69,21 @@ void fn_cg_own_leave(int own_fd, const char *instance)
 			return;
 		usleep(LEAVE_PAUSE_US);
 	}
+}
+
+void fn_cg_own_leave(int own_fd, const char *instance)
+{
+	char dir[96];
+
+	snprintf(dir, sizeof(dir), "%s" DAEMON, instance);
+	if (own_fd >= 0)
+		leave(own_fd, dir);
+}
+
+void fn_cg_own_rise(int own_fd, const char *instance)
+{
+	if (own_fd >= 0)
+		leave(own_fd, instance);
 }
 
 void fn_cg_own_strip(const char *instance, char *path)

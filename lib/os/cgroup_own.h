@@ -14,6 +14,8 @@ int fn_cg_own_enter(int own_fd, const char *instance, struct fn_err *err);
 void fn_cg_own_leave(int own_fd, const char *instance);
 /* Takes "/<instance>.daemon" off the end of a group's path. */
 void fn_cg_own_strip(const char *instance, char *path);
+/* What fn_cg_own_sit() has done, undone, also for the processes that were forked since: <own>/<instance> is removed. */
+void fn_cg_own_rise(int own_fd, const char *instance);
 /* v1: moves this process alone from own_fd to group_fd below it; a cpuset is given what its parent has first. */
 int fn_cg_own_sit(int own_fd, int group_fd);
 

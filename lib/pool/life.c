@@ -13,7 +13,6 @@
 #include "pool/code.h"
 #include "pool/worker.h"
 
-#define DRAIN_US 2000u
 #define RESTORE_US 10000000u /* Lambda: 10 s, after-restore hooks included */
 #define PROVISIONED_INIT_US 130000000u /* Lambda: 130 s, or the function's timeout if that is longer */
 
@@ -244,7 +243,7 @@ void fn_pool_on_exit(struct fn_pool *p, uint64_t sandbox, const struct fn_sandbo
 	if (w->state == FN_WORKER_ENDING)
 		fn_worker_arm(w, 0);
 	else if (w->state == FN_WORKER_BUSY)
-		fn_worker_arm(w, fn_pool_now_us(p) + DRAIN_US);
+		fn_worker_arm(w, fn_pool_now_us(p) + FN_WORKER_DRAIN_US);
 	else
 		fn_worker_end(w);
 }

@@ -382,7 +382,9 @@ void fn_worker_on_timer(void *arg)
 		}
 		break;
 	case FN_WORKER_BUSY:
-		if (w->gone)
+		if (w->gone && fn_rt_unread(w->rt) && fn_pool_now_us(p) < w->delivered_us + (uint64_t)w->group->function->timeout_s * 1000000u)
+			fn_worker_arm(w, fn_pool_now_us(p) + FN_WORKER_DRAIN_US); /* a large result takes several turns of the loop */
+		else if (w->gone)
 			fn_worker_end(w);
 		else
 			invocation_timed_out(w);

@@ -19,6 +19,8 @@ enum fn_worker_state {
 	FN_WORKER_STATES
 };
 
+#define FN_WORKER_DRAIN_US 2000u /* after its processes are dead, for what they had sent before to be read */
+
 enum fn_worker_reason {
 	FN_FOR_INVOCATION,
 	FN_FOR_LATER,   /* the keep-alive policy expects an invocation */

@@ -279,6 +279,14 @@ static void reply_ok(struct fn_rt *rt, struct fn_h1_conn *c)
 
 bool fn_rt_waiting(const struct fn_rt *rt) { return rt->next != NULL && !fn_h1_conn_peer_gone(rt->next); }
 
+bool fn_rt_unread(const struct fn_rt *rt)
+{
+	for (size_t i = 0; i < CONNS_MAX; i++)
+		if (rt->conns[i].c && fn_h1_conn_unread(rt->conns[i].c))
+			return true;
+	return false;
+}
+
 void fn_rt_flush(struct fn_rt *rt)
 {
 	if (rt)

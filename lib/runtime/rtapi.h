@@ -39,6 +39,8 @@ struct fn_rt_ops {
 int fn_rt_new(struct fn_loop *loop, struct fn_h1_server *server, int listen_fd, const struct fn_rt_ops *ops, void *arg, struct fn_rt **ret);
 /* The runtime's `next` is pending, and its connection still open at this moment. */
 bool fn_rt_waiting(const struct fn_rt *rt);
+/* Requests of its have come that are not read to their end yet: of a process that is dead, they may still hold its result. */
+bool fn_rt_unread(const struct fn_rt *rt);
 /* Answers the pending `next`; -EAGAIN when none is. A reference to inv is taken until its response. */
 int fn_rt_deliver(struct fn_rt *rt, struct fn_invocation *inv);
 /* A runtime may send its result and its request for the next event together. Then the one system call that hands out the event carries the

@@ -119,6 +119,8 @@ bool fn_h1_conn_peer_gone(const struct fn_h1_conn *c)
 	return !c->busy && look(c) < 0; /* busy: its request has just been read */
 }
 
+bool fn_h1_conn_unread(const struct fn_h1_conn *c) { return look(c) > 0; }
+
 int fn_h1_conn_upgrade(struct fn_h1_conn *c, const char *protocol)
 {
 	char head[160];
