@@ -66,7 +66,7 @@ class Deaths(Supervised):
         self.assertFalse(old & set(d.pids()["sandbox"]))
         for pid in old:
             self.assertFalse(os.path.exists(f"/proc/{pid}/exe"))
-        self.assertEqual(len({os.path.basename(g) for g in d.groups()}), 1)
+        wait_until("its group is the only one but for those made ahead, which have theirs before their process", lambda: len({os.path.basename(g) for g in d.groups()}) == 1)
         self.assertIn("the worker was ended by signal 9 (Killed); starting it again", d.log())
         self.ends_clean(d)
 
