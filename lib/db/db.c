@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "db/reserve.h"
 
 void fn_db_check_sync(sqlite3 *db)
 {
@@ -125,7 +126,7 @@ static int give_pages_back(sqlite3 *db, struct fn_err *err)
 	return r;
 }
 
-int fn_db_open(const char *path, const char *const *migrations, int n_migrations, sqlite3 **ret, struct fn_err *err)
+static int try_open(const char *path, const char *const *migrations, int n_migrations, sqlite3 **ret, struct fn_err *err)
 {
 	sqlite3 *db = NULL;
 	int r = 0;
@@ -147,4 +148,15 @@ int fn_db_open(const char *path, const char *const *migrations, int n_migrations
 	}
 	*ret = db;
 	return 0;
+}
+
+int fn_db_open(const char *path, const char *const *migrations, int n_migrations, sqlite3 **ret, struct fn_err *err)
+{
+	int r = try_open(path, migrations, n_migrations, ret, err);
+
+	if (r < 0 && fn_db_reserve_give(path))
+		r = try_open(path, migrations, n_migrations, ret, err);
+	else if (r == 0)
+		fn_db_reserve_keep(path);
+	return r;
 }

@@ -16,7 +16,8 @@
  * on disk. EX_IOERR of sysexits.h. */
 #define FN_DB_EXIT_IO 74
 
-/* migrations: SQL, never edited once released; a change is a new one at the end. Waits for the disk. */
+/* migrations: SQL, never edited once released; a change is a new one at the end. Waits for the disk; on one that is
+ * full it opens with the room that was kept back for that (reserve.h). */
 int fn_db_open(const char *path, const char *const *migrations, int n_migrations, sqlite3 **ret, struct fn_err *err);
 /* Runs statements without results. */
 int fn_db_exec(sqlite3 *db, const char *sql, struct fn_err *err);

@@ -264,3 +264,33 @@ class Crashes(Disk):
         self.agree()
         self.assertEqual(self.d.invoke("stays", {"do": "echo"}).status, 200)
         self.d.delete("stays")
+
+
+class Full(Case):
+    """Whoever fills the disk does not keep fnd from starting: there is room that was kept back for its database."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.disk = tempfile.mkdtemp(prefix="fnd-test-full-", dir="/var/tmp")
+        cls.addClassCleanup(os.rmdir, cls.disk)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,mode=0755", "fnd-test", cls.disk], check=True)
+        cls.addClassCleanup(subprocess.run, ["umount", cls.disk], check=True)
+        os.mkdir(cls.disk + "/state", 0o755)
+        cls.d = Daemon({"tmp": {"mode": "tmpfs"}}, state=cls.disk + "/state", images=False)
+        cls.addClassCleanup(cls.d.remove)
+        cls.d.start()
+
+    def fill(self):
+        with contextlib.suppress(OSError), open(self.disk + "/filler", "ab", buffering=0) as f:
+            while True:
+                f.write(bytes(4096))
+
+    def test_it_starts(self):
+        self.fill()
+        os.kill(self.d.pids()["worker"][0], signal.SIGKILL)
+        wait_until("the worker is there again", lambda: "kept back" in self.d.log() and self.d.is_ready())
+        self.assertEqual(self.d.request("GET", "/2015-03-31/functions").json["Functions"], [])
+        self.d.stop()
+        os.unlink(self.disk + "/filler")
+        self.d.start()
+        self.assertTrue(os.path.exists(self.disk + "/state/db/fnd.db-reserve"))
