@@ -125,11 +125,14 @@ static void forget(struct fn_tmps *t, struct fn_tmp *tmp)
 
 static unsigned target(const struct fn_tmps *t, const struct size *z) { return fn_stock_target(z->demand, z->taken, z->least, t->cfg.most); }
 
+/* While somebody waits, none are made for later. */
+static unsigned wanted(const struct fn_tmps *t, const struct size *z) { return z->n_missed ? z->n_missed : target(t, z); }
+
 /* To the keeper: to be emptied and come back as another, or to go. */
 static bool send_back(struct fn_tmps *t, struct fn_tmp *tmp)
 {
 	struct size *z = tmp->size;
-	bool again = z->n_ready + z->n_asked < target(t, z) + z->n_missed;
+	bool again = z->n_ready + z->n_asked < wanted(t, z);
 	int r = -ENOTCONN;
 
 	if (tmp->keeper == t->keepers) /* else it went with that one */
@@ -178,6 +181,7 @@ static void on_failed(struct fn_tmps *t, const struct fn_keeper_answer *a)
 		fn_log_warn("cannot make file systems of %" PRIu64 " MB for /tmp: %s", z->bytes >> 20, fn_err_format(&a->err, text, sizeof(text)));
 	z->why = a->err;
 	z->n_asked -= z->n_asked > 0;
+	z->n_missed -= z->n_missed > 0;
 	z->retry_us = fn_clock_mono_us() + RETRY_US;
 }
 
@@ -278,7 +282,7 @@ static void top_up(struct fn_tmps *t)
 		struct size *z = size_of(l);
 		struct fn_keeper_ask a = {.verb = FN_KEEPER_MAKE, .bytes = z->bytes};
 
-		while (now >= z->retry_us && z->n_asked < AT_ONCE && z->n_ready + z->n_asked < target(t, z) + z->n_missed && tell(t, &a) == 0)
+		while (now >= z->retry_us && z->n_asked < AT_ONCE && z->n_ready + z->n_asked < wanted(t, z) && tell(t, &a) == 0)
 			z->n_asked++;
 	}
 }
@@ -296,7 +300,6 @@ static void on_timer(void *arg)
 
 			z->demand = fn_stock_demand(z->demand, z->taken);
 			z->taken = 0;
-			z->n_missed = 0;
 			if (z->n_ready > target(t, z)) { /* one a tick */
 				struct fn_list *last = fn_list_last(&z->ready);
 
@@ -358,11 +361,10 @@ struct fn_tmp *fn_tmps_take(struct fn_tmps *t, uint64_t bytes, struct fn_err *er
 	struct fn_list *first = z ? fn_list_first(&z->ready) : NULL;
 	struct fn_tmp *tmp = first ? fn_list_entry(first, struct fn_tmp, link) : NULL;
 
-	if (z) {
-		z->taken++;
+	if (z)
 		z->wanted_us = fn_clock_mono_us();
-	}
 	if (tmp) {
+		z->taken++;
 		fn_list_remove(&tmp->link);
 		z->n_ready--;
 		t->n_given++;
