@@ -248,7 +248,7 @@ static void close_parent(struct hierarchy *h, const char *instance)
 	if (h->parent_fd < 0)
 		return;
 	fn_close(h->parent_fd);
-	(void)unlinkat(h->own_fd, instance, AT_REMOVEDIR);
+	fn_cg_own_remove(h->own_fd, instance);
 }
 
 void fn_cgroups_close(struct fn_cgroups *cgs)

@@ -86,6 +86,12 @@ void fn_cg_own_rise(int own_fd, const char *instance)
 		leave(own_fd, instance);
 }
 
+void fn_cg_own_remove(int own_fd, const char *name)
+{
+	for (int i = 0; unlinkat(own_fd, name, AT_REMOVEDIR) < 0 && errno == EBUSY && i < LEAVE_TRIES; i++)
+		usleep(LEAVE_PAUSE_US);
+}
+
 void fn_cg_own_strip(const char *instance, char *path)
 {
 	char tail[96], *at;

@@ -19,4 +19,7 @@ void fn_cg_own_rise(int own_fd, const char *instance);
 /* v1: moves this process alone from own_fd to group_fd below it; a cpuset is given what its parent has first. */
 int fn_cg_own_sit(int own_fd, int group_fd);
 
+/* Removes an empty group; waits a while for processes in it whose end is not over yet. */
+void fn_cg_own_remove(int own_fd, const char *name);
+
 #endif
