@@ -130,7 +130,7 @@ class Older(Disk):
 
 class Budget(Disk):
     def test_beyond_it(self):
-        used = self.disk()["Bytes"]
+        empty = self.there()
         self.d.create("in", package(1, 3))
         self.d.settled("in")
         budget = (self.disk()["Bytes"] >> 20) + 3
@@ -155,7 +155,7 @@ class Budget(Disk):
         self.d.settled("same")
         self.d.delete("in")
         self.d.delete("same")
-        wait_until("there is room again", lambda: self.disk()["Bytes"] == used)
+        wait_until("what was theirs is gone", lambda: self.there() == empty)
         self.d.create("small", package(4, 0.2))
         self.agree()
 
