@@ -7,6 +7,7 @@
 # Debian packages, and removed in the end. -r ROOT keeps the system in that directory and takes it up again: what was installed stays.
 # The command has its own mounts, processes, /run and /tmp; kernel, cgroups, network and /dev are this host's.
 # Exit status: the command's; 125 = there was no system to run it in.
+# shellcheck disable=SC1091,SC2001,SC2016,SC2317 # another file of the host; several lines are edited; apt's own $(...); called by the trap
 set -euo pipefail
 PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH # the system's tools before others of the same names
 die() { echo "bare: $*" >&2; exit 125; }
