@@ -79,6 +79,7 @@ static void on_lost(void *arg)
 
 	if (!w->ending)
 		fn_log_warn("the connection to fn-spawnd is lost");
+	fn_pool_on_lost(w->pool);
 }
 
 static void on_reclaimed(void *arg, uint64_t id, uint64_t bytes)

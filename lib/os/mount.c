@@ -52,6 +52,13 @@ int fn_mount_set_attr(int mount_fd, uint64_t attr_set, struct fn_err *err)
 	return mount_setattr(mount_fd, "", AT_EMPTY_PATH, &a, sizeof(a)) < 0 ? fn_err_set(err, errno, "mount_setattr", NULL) : 0;
 }
 
+int fn_mount_map_ids(int mount_fd, int user_ns, struct fn_err *err)
+{
+	struct mount_attr a = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)user_ns};
+
+	return mount_setattr(mount_fd, "", AT_EMPTY_PATH, &a, sizeof(a)) < 0 ? fn_err_set(err, errno, "mount_setattr", "idmap") : 0;
+}
+
 int fn_mount_attach(int mount_fd, int dirfd, const char *path, const char *step, struct fn_err *err)
 {
 	return move_mount(mount_fd, "", dirfd, path, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? fn_err_set(err, errno, step, NULL) : 0;

@@ -14,6 +14,9 @@ int fn_mount_new(const char *fstype, const char *const *options, uint64_t attr, 
 int fn_mount_copy(int dirfd, const char *path, int recursive, struct fn_err *err);
 /* Sets attributes (MOUNT_ATTR_RDONLY ...) on a mount. */
 int fn_mount_set_attr(int mount_fd, uint64_t attr_set, struct fn_err *err);
+/* Shows the files of a detached mount as those of other ids: whose they are in the user namespace that its file system was mounted from is, number for
+ * number, who has them in this one. Once for a mount (Linux >= 5.12; tmpfs 6.3). */
+int fn_mount_map_ids(int mount_fd, int user_ns, struct fn_err *err);
 /* Attaches a detached mount. `step` names it in errors: "mount /tmp". */
 int fn_mount_attach(int mount_fd, int dirfd, const char *path, const char *step, struct fn_err *err);
 /* What is mounted at `from`, with all below it, goes to `to` below root_fd. */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -35,20 +36,45 @@ pid_t fn_ns_fork(uint64_t flags)
 	return pid < 0 ? -errno : (pid_t)pid;
 }
 
-int fn_ns_write_maps(pid_t pid, uint32_t shared_id, uint32_t range)
+static int write_map(pid_t pid, const char *map)
 {
-	char path[64], map[128];
+	char path[64];
+	int r = 0;
 
-	snprintf(map, sizeof(map), "0 %u 1\n1 %u 65535\n", shared_id, range + 1);
-	for (int i = 0; i < 2; i++) {
-		int r;
-
+	for (int i = 0; i < 2 && r == 0; i++) {
 		snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, i ? "gid_map" : "uid_map");
 		r = fn_file_write(AT_FDCWD, path, map);
-		if (r < 0)
-			return r;
 	}
-	return 0;
+	return r;
+}
+
+int fn_ns_write_maps(pid_t pid, uint32_t shared_id, uint32_t range)
+{
+	char map[128];
+
+	snprintf(map, sizeof(map), "0 %u 1\n1 %u 65535\n", shared_id, range + 1);
+	return write_map(pid, map);
+}
+
+int fn_ns_shift(uint32_t same, uint32_t from, uint32_t to, uint32_t n)
+{
+	char path[64], map[128];
+	pid_t pid = fn_ns_fork(CLONE_NEWUSER);
+	int r;
+
+	if (pid < 0)
+		return pid;
+	while (pid == 0) /* a namespace wants somebody in it until it is open */
+		pause();
+	snprintf(map, sizeof(map), "%u %u 1\n%u %u %u\n", same, same, from, to, n);
+	r = write_map(pid, map);
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
+	if (r == 0 && (r = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+		r = -errno;
+	(void)kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return r;
 }
 
 int fn_pidfd_open(pid_t pid)

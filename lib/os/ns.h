@@ -16,6 +16,8 @@ pid_t fn_ns_fork(uint64_t flags);
  * -EBADF. The caller must be single-threaded. */
 pid_t fn_ns_clone(uint64_t flags, int cgroup_fd, int *ret_pidfd);
 
+/* A user namespace for fn_mount_map_ids() alone: n ids from `from` on are those from `to` on, `same` is itself. Its descriptor, or -errno. */
+int fn_ns_shift(uint32_t same, uint32_t from, uint32_t to, uint32_t n);
 /* Writes /proc/<pid>/{uid,gid}_map: inside 0 -> shared (one id), inside 1..65535 -> range+1.. */
 int fn_ns_write_maps(pid_t pid, uint32_t shared_id, uint32_t range);
 

@@ -131,28 +131,26 @@ static void spread_end(struct fn_worker *w, uint64_t expires_us)
 }
 
 /* With the credentials of its role; they may have to be waited for. */
-static void launch(struct fn_worker *w)
+void fn_worker_launch(struct fn_worker *w)
 {
 	struct fn_pool *p = w->group->pool;
 	const struct fn_function *f = w->group->function;
-	struct fn_credentials credentials = {0};
 	struct fn_spec spec = {0};
 	struct fn_err err = {0};
-	int r = fn_roles_get(p->cfg.roles, f->role, &credentials, &w->until_us, &w->role, &err);
+	int r = w->credentials.access_key_id ? 0 : fn_roles_get(p->cfg.roles, f->role, &w->credentials, &w->until_us, &w->role, &err);
 
 	if (r == -EINPROGRESS)
 		return;
 	if (r < 0)
 		fn_report_no_credentials(w, &err);
-	if (r == 0) {
-		spread_end(w, credentials.expires_us);
-		r = fn_worker_spec(w, &credentials, &spec, &err);
-	}
-	fn_credentials_clear(&credentials);
+	if (r == 0 && !w->log_stream[0])
+		spread_end(w, w->credentials.expires_us);
+	if (r == 0)
+		r = fn_worker_spec(w, &w->credentials, &spec, &err);
 	if (r == 0) {
 		if (!w->code_tried) /* else it has been said */
 			fn_report_init_start(w, fn_runtimes_find(p->cfg.runtimes, f->runtime));
-		r = p->spawn ? fn_spawn_start(p->spawn, &spec, on_spawned, w, &w->request) : -ECONNRESET;
+		r = p->spawn ? fn_spawn_start(p->spawn, &spec, w->environment, on_spawned, w, &w->request) : -ECONNRESET;
 		if (r < 0)
 			fn_err_set(&err, r, "fn-spawnd", "it is restarting; try again");
 	}
@@ -166,7 +164,7 @@ void fn_worker_on_code(struct fn_worker *w, const struct fn_err *err)
 	if (err)
 		on_spawned(w, err, NULL);
 	else
-		launch(w);
+		fn_worker_launch(w);
 }
 
 static void on_role(void *arg, const struct fn_err *err)
@@ -175,7 +173,7 @@ static void on_role(void *arg, const struct fn_err *err)
 		fn_report_no_credentials(arg, err);
 		on_spawned(arg, err, NULL);
 	} else {
-		launch(arg);
+		fn_worker_launch(arg);
 	}
 }
 
@@ -194,6 +192,7 @@ static struct fn_worker *start(struct fn_group *g, struct fn_invocation *bound, 
 	w->exit.wait_status = -1;
 	w->first = true;
 	w->reason = reason;
+	w->environment = ++p->environments;
 	w->asked_us = fn_clock_mono_us();
 	if (fn_loop_add_timer(p->cfg.loop, UINT64_MAX, fn_worker_on_timer, w, &w->timer) < 0) {
 		free(w);
@@ -205,15 +204,9 @@ static struct fn_worker *start(struct fn_group *g, struct fn_invocation *bound, 
 	g->count[FN_WORKER_SPAWNING]++;
 	p->workers++;
 	p->memory_used += fn_worker_cost(w);
-	if (bound) {
-		w->inv = bound;
-		bound->cold = true;
-		bound->spilled = g->floor > 0;
-		w->delivered_us = w->asked_us;
-		bound->deadline_real_ms = (fn_clock_real_us() + (uint64_t)g->function->timeout_s * 1000000u) / 1000;
-		fn_worker_arm(w, w->delivered_us + (uint64_t)g->function->timeout_s * 1000000u);
-	}
-	launch(w);
+	if (bound)
+		fn_worker_bind(w, bound);
+	fn_worker_launch(w);
 	return w;
 }
 
@@ -240,10 +233,13 @@ void fn_pool_on_exit(struct fn_pool *p, uint64_t sandbox, const struct fn_sandbo
 		fn_worker_set_peak(w, before);
 	}
 	/* A response that was posted before the death may still lie in the socket: let the loop read it before we judge. */
+	w->tmp_kept = info->tmp_kept || w->tmp_kept;
 	if (w->state == FN_WORKER_ENDING)
 		fn_worker_arm(w, 0);
 	else if (w->state == FN_WORKER_BUSY)
 		fn_worker_arm(w, fn_pool_now_us(p) + FN_WORKER_DRAIN_US);
+	else if (fn_worker_outlives(w))
+		fn_worker_reset(w);
 	else
 		fn_worker_end(w);
 }
@@ -296,6 +292,17 @@ static char *death_json(struct fn_worker *w, size_t *len, const char **ret_type)
 	return fn_error_json(*ret_type, w->inv->id, msg, len);
 }
 
+void fn_worker_answer_dead(struct fn_worker *w)
+{
+	const char *type;
+	size_t len = 0;
+	char *json;
+
+	fn_report_start(w);
+	json = death_json(w, &len, &type);
+	fn_worker_finish(w, FN_INV_FUNCTION_ERROR, json, len, type);
+}
+
 void fn_worker_finish_dead(struct fn_worker *w)
 {
 	struct fn_group *g = w->group;
@@ -303,9 +310,6 @@ void fn_worker_finish_dead(struct fn_worker *w)
 	static const struct fn_err no_memory = {ENOMEM, "start an environment", ""};
 	bool in_init = w->ready_us == 0 && w->spawned_us != 0;
 	bool helper_lost = fn_worker_lost(w);
-	const char *type;
-	size_t len = 0;
-	char *json;
 
 	fn_worker_read_output(w);
 	fn_worker_flush_output(w);
@@ -323,9 +327,7 @@ void fn_worker_finish_dead(struct fn_worker *w)
 	if (w->inv && (helper_lost || g->pool->shutdown)) {
 		fn_group_fail_one(g, fn_take_ptr(w->inv), &lost);
 	} else if (w->inv) {
-		fn_report_start(w);
-		json = death_json(w, &len, &type);
-		fn_worker_finish(w, FN_INV_FUNCTION_ERROR, json, len, type);
+		fn_worker_answer_dead(w);
 	} else if (in_init && w->restored && !helper_lost && (w->timed_out || w->gone) && !g->pool->shutdown) {
 		fn_worker_restore_failed(w);
 	} else if (in_init && (w->timed_out || w->gone) && !g->pool->shutdown) {

@@ -31,7 +31,7 @@ static int read_tmp(const struct fn_worker *w, struct timespec *ret)
 void fn_memory_begin(struct fn_worker *w, int tmp_fd)
 {
 	w->tmp_fd = tmp_fd;
-	w->cached = tmp_fd >= 0 && read_tmp(w, &w->tmp_changed) < 0;
+	w->cached = tmp_fd >= 0 && (w->tmp_kept || read_tmp(w, &w->tmp_changed) < 0); /* kept: another sandbox may have left something */
 }
 
 bool fn_memory_is_cached(struct fn_worker *w)

@@ -181,7 +181,8 @@ static struct fn_worker *least_valuable(struct fn_pool *p, bool reclaimable, dou
 			struct fn_worker *w = fn_worker_of(l);
 			double value;
 
-			if (w->state != FN_WORKER_IDLE || (!reclaimable && w->reason == FN_PROVISIONED) || (reclaimable && (!w->frozen || w->reclaiming)))
+			if ((w->state != FN_WORKER_IDLE && (reclaimable || w->state != FN_WORKER_RESET)) || (!reclaimable && w->reason == FN_PROVISIONED) ||
+			    (reclaimable && (!w->frozen || w->reclaiming)))
 				continue;
 			value = fn_keep_value(&p->keep, &g->keep, &w->keep, fn_worker_cost(w));
 			if (!found || value < *ret_value) {
@@ -281,7 +282,7 @@ void fn_group_done(struct fn_group *g)
 	{
 		struct fn_worker *w = fn_worker_of(l);
 
-		if (w->state == FN_WORKER_IDLE && w->frozen)
+		if ((w->state == FN_WORKER_IDLE && w->frozen) || w->state == FN_WORKER_RESET)
 			fn_worker_arm(w, fn_worker_until(w));
 	}
 }
@@ -307,12 +308,28 @@ struct fn_worker *fn_group_idle(struct fn_group *g)
 
 static void on_patience(void *arg) { fn_group_dispatch(arg); }
 
+/* One that was reset, for the first that waits. */
+static void begin_again(struct fn_group *g)
+{
+	fn_list_for_each(l, &g->workers)
+	{
+		if (fn_worker_of(l)->state == FN_WORKER_RESET) {
+			fn_worker_begin_again(fn_worker_of(l), fn_group_wait_out(g));
+			return;
+		}
+	}
+}
+
 /* For n that wait. */
 static void start_for_waiting(struct fn_group *g, unsigned n)
 {
 	static const struct fn_err no_memory = {ENOMEM, "start an environment", ""};
 
 	while (n-- > 0 && g->n_waiting > 0) {
+		if (g->count[FN_WORKER_RESET] > 0) {
+			begin_again(g);
+			continue;
+		}
 		(void)fn_group_make_room(g);
 		if (!fn_worker_start(g, NULL, FN_FOR_INVOCATION))
 			fn_group_fail_one(g, fn_group_wait_out(g), &no_memory);
@@ -322,7 +339,7 @@ static void start_for_waiting(struct fn_group *g, unsigned n)
 void fn_group_dispatch(struct fn_group *g)
 {
 	struct fn_pool *p = g->pool;
-	unsigned starts, finishing = g->count[FN_WORKER_FINISHING];
+	unsigned starts, starting = g->count[FN_WORKER_SPAWNING] + g->count[FN_WORKER_INIT] - g->n_bound, finishing = g->count[FN_WORKER_FINISHING];
 	bool patient;
 
 	while (g->count[FN_WORKER_IDLE] > 0 && !fn_list_empty(&g->waiting))
@@ -339,7 +356,7 @@ void fn_group_dispatch(struct fn_group *g)
 	patient = fn_pool_now_us(p) < g->patience_until_us;
 	if (!patient)
 		g->patience_until_us = 0;
-	starts = fn_policy_starts(g->n_waiting, g->count[FN_WORKER_SPAWNING] + g->count[FN_WORKER_INIT], finishing, patient);
+	starts = fn_policy_starts(g->n_waiting, starting + g->count[FN_WORKER_RESETTING], finishing, patient); /* one that is reset is there in a moment */
 	start_for_waiting(g, starts);
 }
 
@@ -425,7 +442,7 @@ void fn_pool_retire(struct fn_pool *p, const char *name, const char *version, ui
 		g->retired = true;
 		fn_list_for_each_safe(l, &g->workers)
 		{
-			if (fn_worker_of(l)->state == FN_WORKER_IDLE)
+			if (fn_worker_of(l)->state == FN_WORKER_IDLE || fn_worker_of(l)->state == FN_WORKER_RESET)
 				fn_worker_end(fn_worker_of(l));
 		}
 		fn_group_release(g);

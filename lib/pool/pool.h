@@ -2,7 +2,8 @@
  * pool.h - execution environments by function version: which one serves an invocation, when one is started, frozen, ended.
  *
  * Runs in fnd on its loop. An environment serves one invocation at a time. The most recently used idle one is first; with none, one is started for the invocation, which takes whichever environment is free first. An
- * environment that crashed, timed out or ran out of memory is replaced, never reused.
+ * environment whose runtime crashed or timed out gets another sandbox for its next invocation, which that invocation waits for: /tmp, credentials and log
+ * stream stay, nothing else does. One that ran out of memory, or cannot initialise, ends.
  */
 #ifndef FN_POOL_POOL_H
 #define FN_POOL_POOL_H
@@ -40,6 +41,7 @@ int fn_pool_new(const struct fn_pool_config *config, struct fn_pool **ret, struc
 void fn_pool_set_spawn(struct fn_pool *p, struct fn_spawn_client *spawn);
 void fn_pool_on_exit(struct fn_pool *p, uint64_t sandbox, const struct fn_sandbox_exit *info); /* from the spawn client */
 void fn_pool_on_reclaimed(struct fn_pool *p, uint64_t sandbox, uint64_t bytes);                 /* likewise */
+void fn_pool_on_lost(struct fn_pool *p); /* likewise: fn-spawnd has ended */
 /* Every environment must have been ended before. */
 void fn_pool_free(struct fn_pool *p);
 

@@ -11,7 +11,10 @@
 #define AT_ONCE 16u /* starts of a group: others want to start too */
 
 static bool alive(const struct fn_worker *w) { return w->reason == FN_PROVISIONED && !w->surplus && w->state != FN_WORKER_ENDING; }
-static bool starting(const struct fn_worker *w) { return w->state == FN_WORKER_SPAWNING || w->state == FN_WORKER_INIT; }
+static bool starting(const struct fn_worker *w)
+{
+	return w->state == FN_WORKER_SPAWNING || w->state == FN_WORKER_INIT || w->state == FN_WORKER_RESETTING || w->state == FN_WORKER_RESET;
+}
 
 static void on_timer(void *arg) { fn_group_provision(arg); }
 

@@ -189,7 +189,8 @@ int fn_worker_spec(struct fn_worker *w, const struct fn_credentials *credentials
 
 	if (!rt || !rt->installed)
 		return fn_err_set(err, ENOENT, "runtime", "the base image of %s is not installed", f->runtime);
-	name_log_stream(w);
+	if (!w->log_stream[0])
+		name_log_stream(w);
 	w->plain[0] = '\0';
 	w->restored = may_restore(w, rt);
 	environment(w, rt, cfg->region, credentials, &env);

@@ -19,9 +19,11 @@
 static const unsigned may_follow[FN_WORKER_STATES] = {
 	[FN_WORKER_SPAWNING] = TO(INIT) | TO(ENDING),
 	[FN_WORKER_INIT] = TO(IDLE) | TO(ENDING),
-	[FN_WORKER_IDLE] = TO(BUSY) | TO(ENDING),
-	[FN_WORKER_BUSY] = TO(FINISHING) | TO(ENDING),
-	[FN_WORKER_FINISHING] = TO(IDLE) | TO(ENDING),
+	[FN_WORKER_IDLE] = TO(BUSY) | TO(RESETTING) | TO(RESET) | TO(ENDING),
+	[FN_WORKER_BUSY] = TO(FINISHING) | TO(RESETTING) | TO(RESET) | TO(ENDING),
+	[FN_WORKER_FINISHING] = TO(IDLE) | TO(RESETTING) | TO(RESET) | TO(ENDING),
+	[FN_WORKER_RESETTING] = TO(RESET) | TO(ENDING),
+	[FN_WORKER_RESET] = TO(SPAWNING) | TO(ENDING),
 	[FN_WORKER_ENDING] = 0,
 };
 
@@ -33,6 +35,10 @@ void fn_worker_set_state(struct fn_worker *w, enum fn_worker_state to)
 	}
 	w->group->count[w->state]--;
 	w->group->count[to]++;
+	if (w->bound && to != FN_WORKER_INIT) {
+		w->bound = false;
+		w->group->n_bound--;
+	}
 	w->state = to;
 	if (to == FN_WORKER_IDLE) { /* most recently used first */
 		fn_list_remove(&w->link);
@@ -93,6 +99,9 @@ void fn_worker_free(struct fn_worker *w)
 	fn_list_remove(&w->code);
 	p->memory_used -= fn_worker_cost(w);
 	p->memory_ending -= w->ending_cost;
+	if (w->tmp_kept && p->spawn)
+		fn_spawn_forget(p->spawn, w->environment);
+	fn_credentials_clear(&w->credentials);
 	if (w->sandbox)
 		fn_map_remove_u64(p->sandboxes, w->sandbox);
 	fn_loop_clear(p->cfg.loop, &w->output_io);
@@ -152,7 +161,7 @@ void fn_worker_serve(struct fn_worker *w, struct fn_invocation *inv)
 	if ((!awake || !fn_rt_waiting(w->rt)) && !bound) { /* it died while it was idle, or would sleep on: the event has not been seen by anyone, another may have it */
 		fn_list_push_front(&w->group->waiting, &inv->link);
 		w->group->n_waiting++;
-		fn_worker_end(w);
+		fn_worker_end_sandbox(w);
 		return;
 	}
 	if (!bound) {
@@ -362,8 +371,8 @@ static void invocation_timed_out(struct fn_worker *w)
 	fn_report_start(w);
 	fn_report_timeout(w, msg);
 	json = fn_error_json("Sandbox.Timedout", w->inv->id, msg, &len);
+	fn_worker_end_sandbox(w);
 	fn_worker_finish(w, FN_INV_FUNCTION_ERROR, json, len, FN_TIMED_OUT);
-	fn_worker_end(w);
 }
 
 void fn_worker_on_timer(void *arg)
@@ -382,15 +391,28 @@ void fn_worker_on_timer(void *arg)
 		}
 		break;
 	case FN_WORKER_BUSY:
-		if (w->gone && fn_rt_unread(w->rt) && fn_pool_now_us(p) < w->delivered_us + (uint64_t)w->group->function->timeout_s * 1000000u)
+		if (!w->gone)
+			invocation_timed_out(w);
+		else if (fn_rt_unread(w->rt) && fn_pool_now_us(p) < w->delivered_us + (uint64_t)w->group->function->timeout_s * 1000000u)
 			fn_worker_arm(w, fn_pool_now_us(p) + FN_WORKER_DRAIN_US); /* a large result takes several turns of the loop */
-		else if (w->gone)
+		else if (fn_worker_outlives(w))
+			fn_worker_reset(w);
+		else
+			fn_worker_end(w);
+		break;
+	case FN_WORKER_RESETTING: /* its exit does not come */
+		fn_worker_end(w);
+		if (!fn_list_empty(&w->group->waiting))
+			fn_group_dispatch(w->group);
+		break;
+	case FN_WORKER_RESET:
+		if (fn_pool_now_us(p) >= fn_worker_until(w))
 			fn_worker_end(w);
 		else
-			invocation_timed_out(w);
+			fn_worker_arm(w, fn_worker_until(w));
 		break;
 	case FN_WORKER_FINISHING: /* it never came back for more */
-		fn_worker_end(w);
+		fn_worker_end_sandbox(w);
 		break;
 	case FN_WORKER_IDLE:
 		if (fn_pool_now_us(p) >= fn_worker_until(w)) {

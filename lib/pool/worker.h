@@ -15,6 +15,8 @@ enum fn_worker_state {
 	FN_WORKER_IDLE,
 	FN_WORKER_BUSY,      /* an invocation is delivered, no response yet */
 	FN_WORKER_FINISHING, /* responded; `next` is due */
+	FN_WORKER_RESETTING, /* its sandbox is being ended, for a time-out; it stays */
+	FN_WORKER_RESET,     /* it has no sandbox any more: the next invocation begins with the init of another */
 	FN_WORKER_ENDING,    /* killed; its exit has not come yet */
 	FN_WORKER_STATES
 };
@@ -36,6 +38,7 @@ struct fn_pool {
 	struct fn_list snapshots; /* under way */
 	struct fn_list restoring; /* packages; code.c */
 	struct fn_map *sandboxes; /* sandbox id -> struct fn_worker */
+	uint64_t environments;   /* numbers that were given: fn_spawn_start() */
 	unsigned workers;
 	uint64_t memory_used;    /* sum of fn_worker_cost() over all */
 	uint64_t memory_ending;  /* of it, what is about to come back */
@@ -54,6 +57,7 @@ struct fn_group {
 	struct fn_list workers; /* of struct fn_worker, most recently used idle first */
 	struct fn_list waiting; /* of struct fn_invocation */
 	unsigned n_waiting, count[FN_WORKER_STATES];
+	unsigned n_bound;            /* that start for an invocation which they have already */
 	bool retired;
 	bool json;                             /* its LoggingConfig: the log format, and what is written at least */
 	enum fn_level app_level, system_level;
@@ -78,10 +82,12 @@ struct fn_worker {
 	struct fn_list link;
 	enum fn_worker_state state;
 	struct fn_roles_wait role;   /* while its credentials are on their way */
+	struct fn_credentials credentials; /* for good, once it has any */
 	struct fn_list code;         /* while its package is unpacked again */
 	bool code_tried;             /* it has been */
 	uint64_t until_us;           /* they are good until then, and it no longer; CLOCK_MONOTONIC */
-	uint64_t request, sandbox;
+	uint64_t environment;        /* its number */
+	uint64_t request, sandbox;   /* sandbox: 0 = it has none */
 	int output_fd, freeze_fd, peak_fd;
 	int stat_fd, tmp_fd;         /* spawn/client.h */
 	struct timespec tmp_changed; /* its root directory, when it began */
@@ -90,6 +96,8 @@ struct fn_worker {
 	struct fn_rt *rt;
 	uint64_t output_io, timer, due_us; /* due_us: when the timer fires */
 	bool frozen, timed_out, gone;
+	bool bound;                  /* of SPAWNING, INIT: inv is what it starts for */
+	bool tmp_kept;               /* fn-spawnd has something of it */
 	bool started, init_reported; /* START of inv, and how its init ended, are written */
 	char log_stream[80];
 	char plain[96];              /* what kept its runtime from having been started ahead, or its snapshot from being used; "" = nothing */
@@ -184,13 +192,28 @@ void fn_worker_finish(struct fn_worker *w, enum fn_inv_outcome outcome, char *re
 /* When it is to end, being idle. */
 uint64_t fn_worker_until(const struct fn_worker *w);
 void fn_worker_end(struct fn_worker *w);  /* kills it; idempotent. fn_worker_finish_dead() follows from its exit */
+/* reset.c: an environment outlives its sandboxes. */
+/* May this one? Its runtime has timed out or ended, and had initialised. */
+bool fn_worker_outlives(const struct fn_worker *w);
+/* Ends its sandbox, and it with that unless it outlives it. */
+void fn_worker_end_sandbox(struct fn_worker *w);
+/* Its sandbox has ended: what was of that alone goes; the next invocation that finds nobody idle is this one's. */
+void fn_worker_reset(struct fn_worker *w);
+/* One that has been reset starts another sandbox; bound: for this invocation, whose reference it takes; NULL: for none. */
+void fn_worker_begin_again(struct fn_worker *w, struct fn_invocation *bound);
+/* The invocation's time begins now, with an init in it. */
+void fn_worker_bind(struct fn_worker *w, struct fn_invocation *inv);
 void fn_worker_free(struct fn_worker *w); /* then dispatches what waits in its group, or releases the group */
 
 /* life.c */
 /* bound: an invocation that is under way and whose first environment has failed to initialise.
  * NULL on no memory. */
 struct fn_worker *fn_worker_start(struct fn_group *g, struct fn_invocation *bound, enum fn_worker_reason reason);
+/* Has a sandbox made; on the way it may have to wait for credentials or code. */
+void fn_worker_launch(struct fn_worker *w);
 void fn_worker_on_code(struct fn_worker *w, const struct fn_err *err); /* its package has been unpacked again, or cannot be */
+/* Its runtime has ended: answers its invocation. */
+void fn_worker_answer_dead(struct fn_worker *w);
 /* The environment is gone for good: whoever it owed an answer gets one, then it is freed. */
 void fn_worker_finish_dead(struct fn_worker *w);
 void fn_worker_init_failed(struct fn_worker *w); /* writes so, once */

@@ -53,7 +53,7 @@ struct state {
 	int gate[2];      /* socket, [0] is the runtime's. The order's length = it is there, and init has no privilege any more: exec. To a
 			   * runtime that was started ahead its environment (FN_PRESTART_ENV) */
 	const char *new_root, *proc, *dev; /* where the root to come is put, and where /proc and /dev are until then */
-	bool prestarted, died;
+	bool prestarted, died, tmp_given;
 	struct fn_view view;
 	struct fn_sync_msg done;
 };
@@ -222,7 +222,7 @@ static int attach_tmp(const struct state *s, int fd, struct fn_err *err) { retur
 
 static int step_tmp(struct state *s, struct fn_err *err)
 {
-	if (!s->c->tmp_comes && s->spec.tmp_bytes != FN_TMP_USUAL) {
+	if (!s->tmp_given && s->spec.tmp_bytes != FN_TMP_USUAL) {
 		close(s->tmp_fd);
 		s->tmp_fd = new_tmp(s->spec.tmp_bytes, err);
 		if (s->tmp_fd < 0)
@@ -379,12 +379,16 @@ static int receive_order(struct state *s, struct fn_err *err)
 
 	if (n == 0)
 		_exit(0); /* never needed */
-	tmp = s->c->tmp_comes && s->order->msg.type == FN_SYNC_ORDER;
+	tmp = s->order->msg.type == FN_SYNC_ORDER && (s->c->tmp_comes || n_fds == 2);
 	if (n < (ssize_t)sizeof(s->order->msg) || (s->order->msg.type != FN_SYNC_ORDER && s->order->msg.type != FN_SYNC_PRESTART) || n_fds != 1 + tmp)
 		return fn_err_set(err, n < 0 ? (int)n : EBADMSG, "order", NULL);
 	s->root_fd = fds[0];
-	if (tmp)
+	if (tmp) {
+		if (s->tmp_fd >= 0)
+			close(s->tmp_fd);
 		s->tmp_fd = fds[1];
+		s->tmp_given = true;
+	}
 	s->spec_len = (size_t)n - sizeof(s->order->msg);
 	return fn_spec_borrow(s->order->spec, s->spec_len, s->vec, &s->spec, err);
 }
@@ -570,8 +574,11 @@ static _Noreturn void live(struct state *s)
 		if (pid < 0)
 			_exit(0);
 		if (pid == s->runtime) {
+			char byte;
+
 			m.wait_status = status;
 			(void)send_msg(keep, &m, -1);
+			(void)!read(keep, &byte, 1); /* until fn-spawnd, which kills us now, has what it wants to keep of our namespaces */
 			_exit(0);
 		}
 	}

@@ -317,6 +317,17 @@ void fn_rootfs_clone_end(struct fn_rootfs *r)
 		abort();
 }
 
+int fn_rootfs_copy_from(struct fn_rootfs *r, int mnt_ns, const char *path, struct fn_err *err)
+{
+	int fd;
+
+	if (setns(mnt_ns, CLONE_NEWNS) < 0)
+		return fn_err_set(err, errno, "mount namespace", NULL);
+	fd = fn_mount_copy(AT_FDCWD, path, 0, err);
+	fn_rootfs_clone_end(r); /* back */
+	return fd;
+}
+
 void fn_rootfs_free(struct fn_rootfs *r)
 {
 	struct root *root;

@@ -51,6 +51,8 @@ void fn_rootfs_forget_tree(struct fn_rootfs *r, const char *tree);
  * the two calls nothing but the clone; it aborts when there is no way back. */
 int fn_rootfs_clone_begin(struct fn_rootfs *r);
 void fn_rootfs_clone_end(struct fn_rootfs *r);
+/* A detached copy of what is mounted at this path in a sandbox's mount namespace. The caller owns the descriptor. */
+int fn_rootfs_copy_from(struct fn_rootfs *r, int mnt_ns, const char *path, struct fn_err *err);
 /* The prepared roots; the namespaces themselves go with the process. NULL is fine. */
 void fn_rootfs_free(struct fn_rootfs *r);
 size_t fn_rootfs_count(const struct fn_rootfs *r);

@@ -94,6 +94,7 @@ struct fn_sandbox_exit {
 	uint64_t memory_peak; /* bytes */
 	uint64_t cpu_usage_us;
 	uint32_t tmp_mb;      /* it was ended for so much on the disk, which was at its end; 0 = it was not */
+	bool tmp_kept;        /* its environment's next sandbox will have its /tmp, until fn_spawn_forget() */
 	uint32_t files_open;  /* it was ended for having so many files open, or more; 0 = it was not */
 };
 

@@ -11,10 +11,10 @@
  *   (a runtime that is started ahead: FN_SYNC_PRESTART follows FN_SYNC_GO, an order of the same form for the runtime alone, and FN_SYNC_READY
  *   comes only when it has loaded)
  *   (the sandbox is kept until a function needs it, or the order follows FN_SYNC_GO at once)
- *   FN_SYNC_ORDER  ----------->  START: root, /tmp, privileges      (+ the root, and the environment's /tmp where it
- *                                                                                  is on the disk; behind the message the encoded spec)
+ *   FN_SYNC_ORDER  ----------->  START: root, /tmp, privileges      (+ the root, and the environment's /tmp where it is on the disk, or
+ *                                                                                  was another sandbox's; behind the message the encoded spec)
  *                  <-----------  FN_SYNC_RUNNING  the runtime's execve succeeded
- *                  <-----------  FN_SYNC_EXIT     the runtime's wait status; init then exits
+ *                  <-----------  FN_SYNC_EXIT     the runtime's wait status; init then waits to be killed
  *   In either half a step may fail: FN_SYNC_FAILED + err instead.
  */
 #ifndef FN_SANDBOX_SYNC_H

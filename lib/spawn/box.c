@@ -26,7 +26,7 @@
 #define GRAVES_AT_ONCE 4u /* then requests have their turn */
 #define HANDSHAKE_LIMIT_US 30000000u
 
-static uint32_t slot_range(const struct fn_spawn_server *s, uint32_t slot) { return s->cfg.uid_base + FN_BOX_UIDS_APART * (slot + 1); }
+uint32_t fn_box_range(const struct fn_box *b) { return b->server->cfg.uid_base + FN_BOX_UIDS_APART * (b->slot + 1); }
 
 static void set_state(struct fn_box *b, enum fn_box_state to)
 {
@@ -136,6 +136,7 @@ void fn_box_end(struct fn_box *b)
 
 	if (was == FN_BOX_ENDING)
 		return;
+	b->exit.tmp_kept = fn_kept_keep(b);
 	set_state(b, FN_BOX_ENDING);
 	fn_list_remove(&b->reclaim);
 	fn_stock_box_ended(b, was);
@@ -306,6 +307,7 @@ static void on_sync(void *arg, int fd, uint32_t events)
 	}
 }
 
+/* tmp_fd: what it has at /tmp; -EBADF: what it has made itself. */
 static int send_order(struct fn_box *b, uint32_t type, const void *encoded, size_t len, int root_fd, int tmp_fd, struct fn_err *err)
 {
 	struct fn_sync_msg m = {.type = type};
@@ -334,7 +336,7 @@ static int hand_over(struct fn_box *b, struct fn_child *child, struct fn_err *er
 {
 	struct fn_handover *h = &b->server->handover;
 	fn_auto_fd int out_w = -EBADF, sync_fd = -EBADF;
-	uint32_t runtime = slot_range(b->server, b->slot) + FN_UID_RUNTIME;
+	uint32_t runtime = fn_box_range(b) + FN_UID_RUNTIME;
 	int pipe_fds[2], sync[2], r;
 
 	child->last_fd = h->last;
@@ -478,7 +480,7 @@ static int box_clone(struct fn_box *b, struct fn_err *err)
 		return r;
 	b->timing.clone_us = (uint32_t)(fn_clock_mono_us() - from);
 	r = complete_groups(b, err);
-	if (r == 0 && (r = fn_ns_write_maps(b->pid, s->cfg.uid_base, slot_range(s, b->slot))) < 0)
+	if (r == 0 && (r = fn_ns_write_maps(b->pid, s->cfg.uid_base, fn_box_range(b))) < 0)
 		fn_err_set(err, r, "id maps", NULL);
 	if (r == 0 && b->nat.iface && (r = wait_born(b, err)) == 0)
 		r = attach_nat(b, err);
@@ -580,15 +582,20 @@ int fn_box_order(struct fn_box *b, const struct fn_box_order *o, struct fn_err *
 {
 	struct fn_cg_limits limits = {o->spec->memory_bytes, o->spec->cpu_init_quota_us, o->spec->cpu_period_us, o->spec->pids_max};
 	struct fn_spawn_server *s = b->server;
+	fn_auto_fd int kept = -EBADF;
 	uint64_t from = fn_clock_mono_us();
-	int r = fn_cgroup_set_limits(b->cgroup, &limits, err);
+	int tmp_fd, r = fn_cgroup_set_limits(b->cgroup, &limits, err);
 
 	if (r < 0)
 		return r;
 	b->timing.cgroup_us += (uint32_t)(fn_clock_mono_us() - from);
+	r = kept = fn_kept_tmp(b, o->head->id, err);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	tmp_fd = kept >= 0 ? kept : o->tmp_fd;
 	b->limits = limits;
 	b->limits.cpu_quota_us = o->spec->cpu_quota_us;
-	r = send_order(b, FN_SYNC_ORDER, o->encoded, o->len, o->root_fd, o->tmp_fd, err);
+	r = send_order(b, FN_SYNC_ORDER, o->encoded, o->len, o->root_fd, tmp_fd, err);
 	if (r == 0 && b->nat.iface) /* while it mounts: before the function's first instruction */
 		r = fn_nat_owner(s->cfg.nat, b->nat_slot, o->spec->owner, err);
 	if (r < 0)
@@ -596,8 +603,9 @@ int fn_box_order(struct fn_box *b, const struct fn_box_order *o, struct fn_err *
 	if (b->state == FN_BOX_READY)
 		b->kept = fn_kept_order_new(o->head, o->encoded, o->len);
 	b->tmp = o->tmp;
-	b->tmp_fd = o->tmp_fd;
+	b->tmp_fd = kept >= 0 && fn_tmps_on_disk(s->cfg.tmps) ? fn_take_fd(&kept) : o->tmp_fd;
 	b->request = o->head->request;
+	b->environment = o->head->id;
 	b->started_us = o->from_us;
 	b->timing.mounts_us += o->root_us;
 	b->timing.queue_us = (uint32_t)(o->from_us - o->head->sent_us);

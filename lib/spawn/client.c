@@ -141,9 +141,9 @@ static void pending_drop(struct fn_spawn_client *c, struct pending *p)
 }
 
 /* Sends a request whose answer `p` waits for; on failure p is gone. */
-static int ask(struct fn_spawn_client *c, struct pending *p, uint32_t type, const void *data, size_t len, int fd)
+static int ask(struct fn_spawn_client *c, struct pending *p, uint32_t type, uint64_t id, const void *data, size_t len, int fd)
 {
-	int r = send_request(c, type, p->request, 0, data, len, fd);
+	int r = send_request(c, type, p->request, id, data, len, fd);
 
 	if (r < 0)
 		pending_drop(c, p);
@@ -419,7 +419,7 @@ static void on_io(void *arg, int fd, uint32_t events)
 	}
 }
 
-int fn_spawn_start(struct fn_spawn_client *c, const struct fn_spec *spec, fn_spawn_fn fn, void *arg, uint64_t *ret_request)
+int fn_spawn_start(struct fn_spawn_client *c, const struct fn_spec *spec, uint64_t environment, fn_spawn_fn fn, void *arg, uint64_t *ret_request)
 {
 	fn_auto_buf struct fn_buf b = {0};
 	struct pending *p;
@@ -433,7 +433,7 @@ int fn_spawn_start(struct fn_spawn_client *c, const struct fn_spec *spec, fn_spa
 	p->fn.spawn = fn;
 	if (ret_request)
 		*ret_request = p->request;
-	return ask(c, p, FN_PROTO_SPAWN, b.data, b.len, -EBADF);
+	return ask(c, p, FN_PROTO_SPAWN, environment, b.data, b.len, -EBADF);
 }
 
 int fn_spawn_prestart(struct fn_spawn_client *c, const struct fn_spec *spec, fn_spawn_ready_fn fn, void *arg, uint64_t *ret_request)
@@ -451,7 +451,7 @@ int fn_spawn_prestart(struct fn_spawn_client *c, const struct fn_spec *spec, fn_
 		return -ENOMEM;
 	p->fn.ready = fn;
 	*ret_request = p->request;
-	return ask(c, p, FN_PROTO_PRESTART, b.data, b.len, -EBADF);
+	return ask(c, p, FN_PROTO_PRESTART, 0, b.data, b.len, -EBADF);
 }
 
 void fn_spawn_cancel(struct fn_spawn_client *c, uint64_t request)
@@ -469,6 +469,10 @@ void fn_spawn_initialised(struct fn_spawn_client *c, uint64_t id)
 
 void fn_spawn_kill(struct fn_spawn_client *c, uint64_t id) { (void)send_request(c, FN_PROTO_KILL, 0, id, NULL, 0, -EBADF); }
 
+void fn_spawn_reset(struct fn_spawn_client *c, uint64_t id) { (void)send_request(c, FN_PROTO_RESET, 0, id, NULL, 0, -EBADF); }
+
+void fn_spawn_forget(struct fn_spawn_client *c, uint64_t environment) { (void)send_request(c, FN_PROTO_FORGET, 0, environment, NULL, 0, -EBADF); }
+
 void fn_spawn_reclaim(struct fn_spawn_client *c, uint64_t id) { (void)send_request(c, FN_PROTO_RECLAIM, 0, id, NULL, 0, -EBADF); }
 
 void fn_spawn_expect_tmp(struct fn_spawn_client *c, uint64_t bytes) { (void)send_request(c, FN_PROTO_TMP, 0, 0, &bytes, sizeof(bytes), -EBADF); }
@@ -483,7 +487,7 @@ int fn_spawn_unpack(struct fn_spawn_client *c, const struct fn_unpack_request *r
 	memcpy(m.tree, req->tree, sizeof(m.tree));
 	memcpy(m.prefix, req->prefix, sizeof(m.prefix));
 	p->fn.unpack = fn;
-	return ask(c, p, FN_PROTO_UNPACK, &m, sizeof(m), req->fd);
+	return ask(c, p, FN_PROTO_UNPACK, 0, &m, sizeof(m), req->fd);
 }
 
 int fn_spawn_remove_tree(struct fn_spawn_client *c, const char *tree, fn_removed_fn fn, void *arg)
@@ -495,7 +499,7 @@ int fn_spawn_remove_tree(struct fn_spawn_client *c, const char *tree, fn_removed
 		return -ENOMEM;
 	p->fn.removed = fn;
 	snprintf(name, sizeof(name), "%s", tree);
-	return ask(c, p, FN_PROTO_REMOVE, name, sizeof(name), -EBADF);
+	return ask(c, p, FN_PROTO_REMOVE, 0, name, sizeof(name), -EBADF);
 }
 
 int fn_spawn_survey(struct fn_spawn_client *c, bool measure, fn_spawn_text_fn fn, void *arg)
@@ -506,7 +510,7 @@ int fn_spawn_survey(struct fn_spawn_client *c, bool measure, fn_spawn_text_fn fn
 	if (!p)
 		return -ENOMEM;
 	p->fn.text = fn;
-	return ask(c, p, FN_PROTO_SURVEY, &how, 1, -EBADF);
+	return ask(c, p, FN_PROTO_SURVEY, 0, &how, 1, -EBADF);
 }
 
 int fn_spawn_describe(struct fn_spawn_client *c, fn_spawn_text_fn fn, void *arg)
@@ -516,5 +520,5 @@ int fn_spawn_describe(struct fn_spawn_client *c, fn_spawn_text_fn fn, void *arg)
 	if (!p)
 		return -ENOMEM;
 	p->fn.text = fn;
-	return ask(c, p, FN_PROTO_DESCRIBE, NULL, 0, -EBADF);
+	return ask(c, p, FN_PROTO_DESCRIBE, 0, NULL, 0, -EBADF);
 }

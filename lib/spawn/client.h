@@ -45,8 +45,9 @@ void fn_spawn_client_free(struct fn_spawn_client *c);
 
 /* err is NULL on success. On failure res is NULL. */
 typedef void (*fn_spawn_fn)(void *arg, const struct fn_err *err, struct fn_spawned *res);
-/* Builds and starts a sandbox. The spec is encoded before the call returns. */
-int fn_spawn_start(struct fn_spawn_client *c, const struct fn_spec *spec, fn_spawn_fn fn, void *arg, uint64_t *ret_request);
+/* Builds and starts a sandbox. The spec is encoded before the call returns. environment: a number for whom it is, not 0, chosen by the caller and never
+ * used for another; one that had a sandbox before gets its /tmp again, if that was kept (fn_spawn_reset(), fn_sandbox_exit). */
+int fn_spawn_start(struct fn_spawn_client *c, const struct fn_spec *spec, uint64_t environment, fn_spawn_fn fn, void *arg, uint64_t *ret_request);
 /* Has runtimes of spec->kind started ahead from now on (spec->prestart is set); again after fn-spawnd was restarted. fn, unless it is NULL, is
  * called as soon as there is one that has started; also when there can be none, and after FN_STOCK_PATIENCE_US (stock.h) at the latest. */
 typedef void (*fn_spawn_ready_fn)(void *arg, uint64_t request);
@@ -55,8 +56,12 @@ int fn_spawn_prestart(struct fn_spawn_client *c, const struct fn_spec *spec, fn_
 void fn_spawn_cancel(struct fn_spawn_client *c, uint64_t request);
 /* Its init is over: from now on the function's own share of CPU holds. */
 void fn_spawn_initialised(struct fn_spawn_client *c, uint64_t id);
-/* Ends a sandbox (cgroup.kill). on_exit follows. Unknown ids are ignored. */
+/* Ends a sandbox (cgroup.kill), and what was kept of its environment. on_exit follows. Unknown ids are ignored. */
 void fn_spawn_kill(struct fn_spawn_client *c, uint64_t id);
+/* Ends a sandbox, not its environment: /tmp is kept for the next one, as that of a sandbox that ends by itself. on_exit follows and tells whether it was. */
+void fn_spawn_reset(struct fn_spawn_client *c, uint64_t id);
+/* The environment has ended while it had no sandbox. */
+void fn_spawn_forget(struct fn_spawn_client *c, uint64_t environment);
 
 /* Has the kernel take back what a sandbox that idles does not need in memory (os/cgroup.h). on_reclaimed follows, or nothing. */
 void fn_spawn_reclaim(struct fn_spawn_client *c, uint64_t id);

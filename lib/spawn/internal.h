@@ -1,6 +1,7 @@
 /* internal.h - shared by the files of lib/spawn that run in fn-spawnd: server.c (messages), box.c (one sandbox's life), stock.c (those made
  * ahead), turns.c (who is started when many are asked for), parked.c (orders that wait for an address, uids or a /tmp), handover.c (a sandbox's first
- * descriptors), reclaim.c (memory of those that idle), oom.c (those that have no more), files.c (how many files one has open). */
+ * descriptors), kept.c (what outlives a sandbox), reclaim.c (memory of those that idle), oom.c (those that have no more), files.c (how many files
+ * one has open). */
 #ifndef FN_SPAWN_INTERNAL_H
 #define FN_SPAWN_INTERNAL_H
 
@@ -32,7 +33,7 @@ struct fn_box {
 	struct fn_list reclaim;    /* among those whose page cache is being taken back */
 	struct fn_list place;      /* in stock, or among those whose groups are to be removed */
 	enum fn_box_state state;
-	uint64_t id, request;
+	uint64_t id, request, environment; /* environment: whose it is, in fnd's numbers; 0: of none that could outlive it */
 	uint32_t slot, nat_slot;
 	struct fn_child_nat nat; /* iface is NULL: loopback alone */
 	struct fn_tmp *tmp; /* its environment's; NULL: it has none yet, or a tmpfs */
@@ -65,6 +66,7 @@ struct fn_spawn_server {
 	uint64_t next_id;
 	struct fn_list boxes;
 	struct fn_map *by_id;
+	struct fn_map *kept; /* by environment; kept.c */
 	unsigned n_boxes, n_starting, n_running;
 	struct fn_handover handover;
 	struct fn_slots *slots; /* uid ranges; not reused at once: a late file of its last owner stays foreign */
@@ -153,8 +155,20 @@ int fn_box_order(struct fn_box *b, const struct fn_box_order *order, struct fn_e
 /* The function's own share of CPU holds from now on. */
 void fn_box_initialised(struct fn_box *b);
 void fn_box_end(struct fn_box *b);
+uint32_t fn_box_range(const struct fn_box *b); /* the first of its 65,536 ids on the host */
 /* Answers a request that this box has not answered yet with err, and ends the box. */
 void fn_box_fail(struct fn_box *b, const struct fn_err *err);
+
+/* kept.c */
+/* Its environment may outlive this box, which is about to be killed: its /tmp is kept until fn_kept_forget(). False: it is not. */
+bool fn_kept_keep(struct fn_box *b);
+bool fn_kept_has(struct fn_spawn_server *s, uint64_t environment);
+/* A mount of it, detached, for this sandbox; -ENOENT: nothing is kept. The caller owns the descriptor. */
+int fn_kept_tmp(struct fn_box *b, uint64_t environment, struct fn_err *err);
+/* Is this the /tmp that is kept of it? */
+bool fn_kept_is(struct fn_spawn_server *s, uint64_t environment, const struct fn_tmp *tmp);
+void fn_kept_forget(struct fn_spawn_server *s, uint64_t environment);
+void fn_kept_free(struct fn_spawn_server *s);
 
 /* reclaim.c: takes a running sandbox's page cache back, a part at a time and while nobody waits for a start; answers when done. */
 void fn_reclaim_begin(struct fn_box *b);

@@ -15,9 +15,9 @@
 
 enum fn_proto_type {
 	/* to fn-spawnd */
-	FN_PROTO_SPAWN = 1, /* + encoded spec */
+	FN_PROTO_SPAWN = 1, /* id: the environment's, chosen by the client; + encoded spec */
 	FN_PROTO_PRESTART,  /* + encoded spec with `prestart`; with a request: FN_PROTO_READY follows */
-	FN_PROTO_KILL,      /* id */
+	FN_PROTO_KILL,      /* id; its environment ends with it */
 	FN_PROTO_INITIALISED, /* id */
 	FN_PROTO_RECLAIM,   /* id */
 	FN_PROTO_UNPACK,    /* + struct fn_proto_unpack; fd: the archive */
@@ -25,6 +25,8 @@ enum fn_proto_type {
 	FN_PROTO_SURVEY,    /* + a byte: 1 = the trees are measured, too */
 	FN_PROTO_DESCRIBE,
 	FN_PROTO_TMP,       /* + uint64: there are functions with a /tmp of so many bytes */
+	FN_PROTO_RESET,     /* id; its environment stays, and has another one later: what is kept of it goes there */
+	FN_PROTO_FORGET,    /* id of an environment: it has ended, having no sandbox */
 	/* from fn-spawnd */
 	FN_PROTO_SPAWNED = 64, /* + struct fn_proto_spawned; fds: listener, output, freeze[, peak][, oom][, tmp][, stat] */
 	FN_PROTO_FAILED,       /* + struct fn_err */
@@ -40,7 +42,7 @@ enum fn_proto_type {
 struct fn_proto_header {
 	uint32_t version, type;
 	uint64_t request; /* chosen by the client; 0 = none */
-	uint64_t id;      /* the sandbox, where one is meant */
+	uint64_t id;      /* the sandbox, where one is meant, or the environment */
 	uint64_t sent_us; /* monotonic, so that time in the queue can be told */
 };
 

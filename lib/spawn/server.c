@@ -125,7 +125,7 @@ void fn_spawn_order(struct fn_spawn_server *s, const struct fn_proto_header *h, 
 		r = fn_err_set(&err, EOPNOTSUPP, "network", "%s is asked for and not configured", spec.net == FN_NET_NAT ? "nat" : "loopback");
 	if (r == 0)
 		r = root = fn_rootfs_get(s->cfg.rootfs, &spec, &err);
-	if (r >= 0 && fn_tmps_on_disk(s->cfg.tmps)) {
+	if (r >= 0 && fn_tmps_on_disk(s->cfg.tmps) && !fn_kept_has(s, h->id)) {
 		order.tmp = fn_tmps_take(s->cfg.tmps, spec.tmp_bytes, &err);
 		if (!order.tmp && how != FN_ORDER_LAST && fn_parked_add(s, h, data, len, spec.tmp_bytes))
 			return;
@@ -202,9 +202,17 @@ static void on_message(struct fn_spawn_server *s, const struct fn_proto_header *
 		declare(s, h->request, data, len);
 		break;
 	case FN_PROTO_KILL:
+	case FN_PROTO_RESET:
 		b = fn_map_get_u64(s->by_id, h->id);
+		if (b && h->type == FN_PROTO_KILL) {
+			fn_kept_forget(s, b->environment);
+			b->environment = 0;
+		}
 		if (b)
 			fn_box_end(b);
+		break;
+	case FN_PROTO_FORGET:
+		fn_kept_forget(s, h->id);
 		break;
 	case FN_PROTO_INITIALISED:
 		b = fn_map_get_u64(s->by_id, h->id);
@@ -298,8 +306,10 @@ static void on_tmp_largest(void *arg, const struct fn_tmp *tmp, uint64_t bytes)
 	{
 		struct fn_box *b = fn_list_entry(l, struct fn_box, link);
 
-		if (b->tmp != tmp || b->state == FN_BOX_ENDING)
+		if ((b->tmp != tmp && !fn_kept_is(s, b->environment, tmp)) || b->state == FN_BOX_ENDING)
 			continue;
+		fn_kept_forget(s, b->environment);
+		b->environment = 0;
 		b->exit.tmp_mb = (uint32_t)(bytes >> 20) + 1;
 		fn_box_end(b);
 	}
@@ -341,7 +351,7 @@ int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_s
 	fn_list_init(&s->reclaims);
 	fn_list_init(&s->stocks);
 	fn_list_init(&s->parked);
-	if (fn_slots_new(n_slots(config->uid_base, config->uid_count), &s->slots) < 0 || !(s->in = malloc(FN_PROTO_MAX)) || fn_map_new(&s->by_id) < 0)
+	if (fn_slots_new(n_slots(config->uid_base, config->uid_count), &s->slots) < 0 || !(s->in = malloc(FN_PROTO_MAX)) || fn_map_new(&s->by_id) < 0 || fn_map_new(&s->kept) < 0)
 		r = -ENOMEM;
 	if (r == 0)
 		r = fn_handover_open(&s->handover);
@@ -400,6 +410,7 @@ void fn_spawn_server_free(struct fn_spawn_server *s)
 	fn_unpacker_free(s->unpacker);
 	fn_stock_free(s);
 	fn_map_free(s->by_id);
+	fn_kept_free(s);
 	fn_slots_free(s->slots);
 	fn_handover_close(&s->handover);
 	free(s->in);

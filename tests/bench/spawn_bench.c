@@ -50,7 +50,7 @@ static const char *nat;
 static uint64_t *kept;
 static uint32_t *wall;
 static struct fn_sandbox_timing *stages;
-static uint64_t timer, began_us, took_us;
+static uint64_t timer, began_us, took_us, environments;
 static pid_t spawnd;
 
 static void ask(void);
@@ -168,7 +168,7 @@ static void ask(void)
 	o->live = alive < live;
 	asked += !o->live;
 	o->from = fn_clock_mono_us();
-	if (fn_spawn_start(client, &spec, on_spawned, o, NULL) < 0)
+	if (fn_spawn_start(client, &spec, ++environments, on_spawned, o, NULL) < 0)
 		exit(1);
 }
 

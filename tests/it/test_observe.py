@@ -19,6 +19,7 @@ DIFFERENCES = {
     ("snapshot", r"(files|child)\.status\.Seccomp_filters"): "one filter more keeps the image's mappings",
     ("snapshot", r"system\.exe"): "the program that made the process from its image",
     ("snapshot", r"python\.gc"): "objects of the image are out of the collector's way",
+    ("after a crash", r"files\.mountinfo\./tmp"): "idmapped: its files are another sandbox's",
     ("snapshot", r"files\.mountinfo\./"): "the image's tree is part of the root",
     ("snapshot", r"(env|files\.environ|child\.env)\.AWS_LAMBDA_FUNCTION_VERSION"): "it is a version",
     ("started ahead", r"python\.modules|python\.cached paths"): "json is there already",

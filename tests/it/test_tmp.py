@@ -260,9 +260,10 @@ class OnDisk(Tmp):
 
     def test_what_never_had_a_name_is_gone_from_the_disk(self):
         """It changes nothing that the file system tells of itself: neither the directory nor what is free."""
-        f = self.tmp(MemorySize=512)
-        for _ in range(4):
+        for n in range(4):
+            f = self.tmp(name=f"t-nameless-{n}", MemorySize=512)
             self.in_parallel(24, lambda i: self.d.invoke(f, {"do": "nameless", "mb": 60}))
+            self.d.delete(f)  # its environments outlive their processes
             wait_until(lambda: f"it has gone: {self.on_disk() >> 20} MB", lambda: self.on_disk() < 32 * MB)
 
     def in_parallel(self, n, call):

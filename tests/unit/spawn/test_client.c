@@ -71,7 +71,7 @@ START_TEST(test_no_descriptors)
 	ck_assert_int_eq(fn_loop_new(&loop), 0);
 	ck_assert_int_eq(fn_sock_pair(SOCK_SEQPACKET, pair), 0);
 	ck_assert_int_eq(fn_spawn_client_new(loop, pair[0], &ops, NULL, &c, &err), 0);
-	ck_assert_int_eq(fn_spawn_start(c, &spec, on_spawned, NULL, &request), 0);
+	ck_assert_int_eq(fn_spawn_start(c, &spec, 1, on_spawned, NULL, &request), 0);
 	h = hear(pair[1]);
 	ck_assert_uint_eq(h.type, FN_PROTO_SPAWN);
 	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &all), 0);
