@@ -23,7 +23,8 @@ DESTDIR ?=
 VERSION := 0.1.0
 
 # The layers of the code, lowest first. A folder may include itself and folders on an
-# earlier line, never a sibling on its own line (scripts/layers.sh checks it).
+# earlier line, never a sibling on its own line (scripts/layers.sh checks it). Inside a
+# folder the files form no circle (scripts/circles.sh).
 LAYER_0 := base
 LAYER_1 := os web db
 LAYER_2 := model aws
@@ -116,8 +117,11 @@ $(foreach f,$(LIBS),$(eval unit-$(f): $(filter $(B)/tests/unit/$(f)/%,$(UNIT_BIN
 -include mk/*.mk
 -include $(shell $(SYSTEM) find $(B)/obj -name '*.d' 2>/dev/null)
 
-layers:
+# pool and spawn are not free of circles yet.
+TANGLED := pool spawn
+layers: $(patsubst %,$(B)/lib/%.a,$(LIBS))
 	@scripts/layers.sh $(foreach l,$(LAYERS),$(l):$(subst $() ,$(comma),$(LAYER_$(l))))
+	@scripts/circles.sh $(B)/obj/lib $(filter-out $(TANGLED),$(LIBS))
 
 deps:
 	@scripts/deps.sh

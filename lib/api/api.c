@@ -18,21 +18,6 @@
 #include "base/str.h"
 #include "web/json_fault.h"
 
-void fn_reply_json(struct fn_call *call, unsigned status, json_t *body)
-{
-	char *text = json_dumps(body, JSON_COMPACT | JSON_REAL_PRECISION(15));
-
-	json_decref(body);
-	(void)fn_http_req_add_header(call->req, "x-amzn-RequestId", call->request_id);
-	fn_http_reply_owned(call->req, status, "application/json", text ? text : "", text ? strlen(text) : 0, free, text);
-}
-
-void fn_reply_empty(struct fn_call *call, unsigned status)
-{
-	(void)fn_http_req_add_header(call->req, "x-amzn-RequestId", call->request_id);
-	fn_http_reply(call->req, status, "application/json", NULL, 0);
-}
-
 static size_t body_max(void *arg, struct fn_http_req *req)
 {
 	const struct fn_aws_operation *o = fn_aws_route(fn_http_req_method(req), fn_http_req_path(req), fn_http_req_raw_query(req), NULL);
@@ -86,19 +71,6 @@ static bool read_labels(struct fn_call *call)
 	return true;
 }
 
-static const char *header_of(void *arg, const char *name) { return fn_http_req_header(arg, name); }
-
-bool fn_call_valid(struct fn_call *call)
-{
-	const struct fn_aws_request r = {.labels = &call->labels, .query = fn_http_req_raw_query(call->req), .header = header_of, .arg = call->req, .body = call->in};
-	fn_auto_buf struct fn_buf why = {0};
-	enum fn_aws_verdict v = fn_aws_validate(call->operation, &r, &why);
-
-	if (v != FN_AWS_VALID)
-		fn_reply_error(call, v == FN_AWS_INVALID ? &FN_E_VALIDATION : &FN_E_SERIALIZATION, "%s", why.data ? why.data : "out of memory");
-	return v == FN_AWS_VALID;
-}
-
 /* Everything that the model says of the operation holds; Invoke sees to itself. Replies and returns false when not. */
 static bool acceptable(struct fn_call *call)
 {
@@ -122,7 +94,7 @@ static bool authenticated(struct fn_call *call)
 	if (fn_proof_wanted(call->req, cfg->n_credentials) != FN_PROOF_SIGNATURE ||
 	    (call->operation && fn_aws_op_of(call->operation) == FN_AWS_Download)) /* a download carries its own token */
 		return true;
-	denied = fn_sigv4_verify(cfg, call->req, &why);
+	denied = fn_sigv4_verify(cfg, call->req, fn_receive_sha256, &why);
 	if (denied)
 		fn_reply_error(call, denied, "%s", why.data ? why.data : "");
 	return !denied;
@@ -232,97 +204,6 @@ void fn_api_free(struct fn_api *api)
 	fn_log_waits_end(api);
 	fn_loop_clear(api->cfg.loop, &api->logs_timer);
 	free(api);
-}
-
-/* --- names --- */
-bool fn_call_name(struct fn_call *call, struct fn_name *n)
-{
-	const struct fn_api_config *cfg = &call->api->cfg;
-	const char *q = fn_http_req_query(call->req, "Qualifier");
-
-	bool named = fn_name_parse(call->params[0], n) == 0;
-
-	if ((!named || strlen(call->params[0]) > FN_NAME_MAX || (q && !fn_qualifier_valid(q))) && !fn_call_valid(call)) /* an invocation's is judged here */
-		return false;
-	if (!named) {
-		fn_reply_error(call, &FN_E_VALIDATION, "%s is no function's name", call->params[0]);
-		return false;
-	}
-	if (n->region[0] && !fn_streq(n->region, cfg->region)) {
-		fn_reply_error(call, &FN_E_NOT_FOUND, "Functions from '%s' are not reachable in this region ('%s')", n->region, cfg->region);
-		return false;
-	}
-	if (n->account[0] && !fn_streq(n->account, cfg->account_id)) {
-		fn_reply_error(call, &FN_E_ACCESS_DENIED, "Functions of account %s are not reachable here (account %s)", n->account,
-			       cfg->account_id);
-		return false;
-	}
-	if (q && n->qualifier[0] && !fn_streq(q, n->qualifier)) {
-		fn_reply_error(call, &FN_E_INVALID_PARAMETER,
-			       "The derived qualifier from the function name does not match the specified qualifier.");
-		return false;
-	}
-	if (q)
-		snprintf(n->qualifier, sizeof(n->qualifier), "%s", q);
-	return true;
-}
-
-struct fn_function *fn_call_function(struct fn_call *call, struct fn_name *n)
-{
-	struct fn_function *f;
-
-	if (!fn_call_name(call, n))
-		return NULL;
-	f = fn_store_resolve(call->api->cfg.store, n->name, n->qualifier);
-	if (!f)
-		fn_reply_absent(call, n->name, n->qualifier);
-	return f;
-}
-
-bool fn_call_function_name(struct fn_call *call, struct fn_name *n)
-{
-	if (!fn_call_name(call, n))
-		return false;
-	if (!n->qualifier[0] || fn_streq(n->qualifier, "$LATEST"))
-		return true;
-	fn_call_unqualified_only(call);
-	return false;
-}
-
-void fn_call_unqualified_only(struct fn_call *call)
-{
-	fn_reply_error(call, &FN_E_INVALID_PARAMETER,
-		       "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. Please specify "
-		       "either a function name or an unqualified function ARN.");
-}
-
-struct fn_function *fn_call_latest(struct fn_call *call, struct fn_name *n)
-{
-	struct fn_function *f = NULL;
-
-	if (fn_call_function_name(call, n) && !(f = fn_store_get(call->api->cfg.store, n->name, NULL)))
-		fn_reply_absent(call, n->name, NULL);
-	return f;
-}
-
-bool fn_call_revision(struct fn_call *call, const char *revision_id)
-{
-	const char *wanted = json_string_value(json_object_get(call->in, "RevisionId"));
-
-	if (!wanted || fn_streq(wanted, revision_id))
-		return true;
-	fn_reply_error(call, &FN_E_PRECONDITION,
-		       "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest "
-		       "Revision Id");
-	return false;
-}
-
-size_t fn_call_page_size(struct fn_call *call)
-{
-	const char *text = fn_http_req_query(call->req, "MaxItems");
-	int64_t n;
-
-	return text && fn_str_to_i64(text, 1, FN_PAGE_MAX, &n) == 0 ? (size_t)n : FN_PAGE_MAX;
 }
 
 void fn_api_drain(struct fn_api *api)

@@ -101,3 +101,20 @@ void fn_change_begun(struct fn_change *c, int r, const struct fn_err *err)
 	refuse(c, err);
 	fn_change_free(c);
 }
+
+bool fn_may_update(struct fn_call *call, const struct fn_function *f)
+{
+	char arn[400];
+
+	if (f->state == FN_STATE_PENDING) {
+		fn_reply_error(call, &FN_E_CONFLICT,
+			       "The operation cannot be performed at this time. The function is currently in the following state: Pending");
+		return false;
+	}
+	if (f->update_status == FN_UPDATE_IN_PROGRESS || fn_upload_busy(call->api, f->name)) {
+		fn_arn_format(arn, sizeof(arn), call->api->cfg.region, call->api->cfg.account_id, f->name, NULL);
+		fn_reply_error(call, &FN_E_CONFLICT, "The operation cannot be performed at this time. An update is in progress for resource: %s", arn);
+		return false;
+	}
+	return fn_call_revision(call, f->revision_id);
+}

@@ -18,11 +18,6 @@
 
 static void unref(struct fn_function **f) { fn_function_unref(*f); }
 
-static void arn_of(struct fn_api *api, const char *name, char *out, size_t size)
-{
-	fn_arn_format(out, size, api->cfg.region, api->cfg.account_id, name, NULL);
-}
-
 /* Absent, or exactly this machine's. */
 static bool apply_architecture(struct fn_call *call, struct fn_function *f)
 {
@@ -184,23 +179,6 @@ void fn_h_create_function(struct fn_call *call)
 }
 
 /* --- updates --- */
-bool fn_may_update(struct fn_call *call, const struct fn_function *f)
-{
-	char arn[400];
-
-	if (f->state == FN_STATE_PENDING) {
-		fn_reply_error(call, &FN_E_CONFLICT,
-			       "The operation cannot be performed at this time. The function is currently in the following state: Pending");
-		return false;
-	}
-	if (f->update_status == FN_UPDATE_IN_PROGRESS || fn_upload_busy(call->api, f->name)) {
-		arn_of(call->api, f->name, arn, sizeof(arn));
-		fn_reply_error(call, &FN_E_CONFLICT, "The operation cannot be performed at this time. An update is in progress for resource: %s", arn);
-		return false;
-	}
-	return fn_call_revision(call, f->revision_id);
-}
-
 static void update_stored(struct fn_change *c)
 {
 	const struct fn_api_config *cfg = &c->call.api->cfg;

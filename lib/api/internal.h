@@ -39,10 +39,12 @@ typedef void (*fn_handler)(struct fn_call *call);
 /* Does all hold that the model says of the request? Done before each handler but Invoke's. Replies and returns false when not. */
 bool fn_call_valid(struct fn_call *call);
 
+/* reply.c */
 void fn_reply_json(struct fn_call *call, unsigned status, json_t *body); /* takes body */
 void fn_reply_empty(struct fn_call *call, unsigned status);
 json_t *fn_function_json(struct fn_api *api, const struct fn_function *f, const char *arn_qualifier, bool listed);
 
+/* --- call.c --- */
 /* Parses params[0] (+ Qualifier) into a name; replies and returns false when it cannot be. */
 bool fn_call_name(struct fn_call *call, struct fn_name *ret);
 /* And the function behind it, of the version or alias that is named: a borrowed snapshot, NULL after having replied. */
@@ -55,7 +57,7 @@ struct fn_function *fn_call_latest(struct fn_call *call, struct fn_name *ret); /
 bool fn_call_revision(struct fn_call *call, const char *revision_id);
 /* What Lambda has and fnd does not yet: refused when it asks for something, accepted when it asks for nothing. */
 bool fn_refuse_unbuilt(struct fn_call *call, json_t *in);
-/* May $LATEST change or be published now: no update under way, the right RevisionId? Replies and returns false when not. */
+/* change.c. May $LATEST change or be published now: no update under way, the right RevisionId? Replies and returns false when not. */
 bool fn_may_update(struct fn_call *call, const struct fn_function *latest);
 /* MaxItems, at most FN_PAGE_MAX of which are in an answer. */
 #define FN_PAGE_MAX 50
@@ -110,6 +112,7 @@ char *fn_download_path(struct fn_api *api, const char *sha256_hex); /* "/_fnd/co
 /* As far as the head says: the key is known, the date fresh, the scope ours. */
 const struct fn_aws_error *fn_sigv4_before(const struct fn_api_config *cfg, const struct fn_http_req *req, struct fn_buf *why);
 /* All of it, when the body is there. */
-const struct fn_aws_error *fn_sigv4_verify(const struct fn_api_config *cfg, struct fn_http_req *req, struct fn_buf *why);
+typedef void (*fn_body_sha256_fn)(const struct fn_http_req *req, char ret[65]);
+const struct fn_aws_error *fn_sigv4_verify(const struct fn_api_config *cfg, struct fn_http_req *req, fn_body_sha256_fn body_sha256, struct fn_buf *why);
 
 #endif

@@ -180,7 +180,7 @@ void fn_h_invoke(struct fn_call *call)
 	if (!built(call, type, other))
 		return;
 	if (f->state == FN_STATE_PENDING && fn_function_settling(f)) {
-		fn_settling_hold(call, n.name);
+		fn_settling_hold(call, n.name, fn_h_invoke);
 		return;
 	}
 	if (!runnable(call, f, arn) || !client_context(call, &context))

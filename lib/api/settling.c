@@ -28,6 +28,7 @@ struct settling {
 struct held {
 	struct fn_list link;
 	struct fn_call call;
+	fn_handler handler;
 	char name[FN_NAME_MAX + 6];
 };
 
@@ -52,7 +53,7 @@ static void release(struct fn_api *api, const char *name, const char *why)
 		if (why)
 			fn_reply_error(&h->call, &FN_E_SERVICE, "%s", why);
 		else
-			fn_h_invoke(&h->call);
+			h->handler(&h->call);
 		free(h);
 	}
 }
@@ -202,7 +203,7 @@ void fn_settling_forget(struct fn_api *api, const char *name)
 	release(api, name, NULL);
 }
 
-void fn_settling_hold(struct fn_call *call, const char *name)
+void fn_settling_hold(struct fn_call *call, const char *name, fn_handler handler)
 {
 	struct settling *s = find(call->api, name);
 	struct held *h = s ? calloc(1, sizeof(*h)) : NULL;
@@ -213,6 +214,7 @@ void fn_settling_hold(struct fn_call *call, const char *name)
 		return;
 	}
 	h->call = *call;
+	h->handler = handler;
 	(void)fn_str_format(h->name, sizeof(h->name), "%s", name);
 	fn_list_push_back(&call->api->held, &h->link);
 	s->awaits = 0; /* a slow first invocation is better than one that waits for what would make it quick */

@@ -23,6 +23,6 @@ void fn_settling_begin(struct fn_api *api, const char *name, bool created);
 void fn_settling_forget(struct fn_api *api, const char *name);
 /* Keeps an invocation of a Pending function until that is settled: then it is handled anew. Replies when it cannot, also when its being Active cannot
  * be stored. */
-void fn_settling_hold(struct fn_call *call, const char *name);
+void fn_settling_hold(struct fn_call *call, const char *name, fn_handler handler);
 
 #endif

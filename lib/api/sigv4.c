@@ -241,7 +241,7 @@ static int without_signature(const char *query, struct fn_buf *ret)
 	return r;
 }
 
-const struct fn_aws_error *fn_sigv4_verify(const struct fn_api_config *cfg, struct fn_http_req *req, struct fn_buf *why)
+const struct fn_aws_error *fn_sigv4_verify(const struct fn_api_config *cfg, struct fn_http_req *req, fn_body_sha256_fn body_sha256, struct fn_buf *why)
 {
 	const char *given = fn_http_req_header(req, "x-amz-content-sha256"), *query = fn_http_req_raw_query(req);
 	fn_auto_buf struct fn_buf rest = {0};
@@ -258,7 +258,7 @@ const struct fn_aws_error *fn_sigv4_verify(const struct fn_api_config *cfg, stru
 		(void)fn_buf_add_str(why, "out of memory");
 		return &FN_E_SERVICE;
 	}
-	fn_receive_sha256(req, sha);
+	body_sha256(req, sha);
 	r = (struct fn_sigv4){
 		.method = fn_http_req_method(req), .path = fn_http_req_path(req), .query = p.in_query ? rest.data : query,
 		.signed_headers = p.signed_headers, .payload_sha256 = given ? given : sha, .amz_date = p.amz_date,

@@ -22,13 +22,6 @@
 #define AGAIN (RATE / 4)            /* what there must be before more is kept: else it would change every few ms */
 #define PAUSE_US 5000u
 
-void fn_worker_emit(struct fn_worker *w, const char *text, size_t len)
-{
-	fn_logs_append(w->group->pool->cfg.logs, w->group->function->name, text, len);
-	if (w->inv)
-		fn_invocation_tail(w->inv, text, len);
-}
-
 /* --- what is thrown away --- */
 /* May more of the function's output be kept? */
 bool fn_group_may_print(struct fn_group *g)

@@ -19,6 +19,13 @@
 #include "pool/worker.h"
 
 /* --- the two ways to write --- */
+void fn_worker_emit(struct fn_worker *w, const char *text, size_t len)
+{
+	fn_logs_append(w->group->pool->cfg.logs, w->group->function->name, text, len);
+	if (w->inv)
+		fn_invocation_tail(w->inv, text, len);
+}
+
 static void text(struct fn_worker *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void text(struct fn_worker *w, const char *fmt, ...)
 {

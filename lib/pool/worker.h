@@ -225,10 +225,10 @@ void fn_worker_flush_output(struct fn_worker *w); /* a last line without newline
 /* The bound on a function's log: may it grow now? It has grown by n bytes. */
 bool fn_group_may_print(struct fn_group *g);
 void fn_group_printed(struct fn_group *g, size_t n);
-/* Lines as they are, to the log and the invocation's tail. */
-void fn_worker_emit(struct fn_worker *w, const char *text, size_t len);
 
 /* report.c: the platform's lines, in the function's log format. */
+/* Lines as they are, to the log and the invocation's tail. */
+void fn_worker_emit(struct fn_worker *w, const char *text, size_t len);
 void fn_report_init_start(struct fn_worker *w, const struct fn_runtime *rt);
 /* An init, or restore, is over; status as in report.status. */
 void fn_report_init(struct fn_worker *w, uint64_t us, const char *status);

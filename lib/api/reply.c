@@ -1,0 +1,20 @@
+/* reply.c - the ordinary replies; errors are refusals.c's. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/internal.h"
+
+void fn_reply_json(struct fn_call *call, unsigned status, json_t *body)
+{
+	char *text = json_dumps(body, JSON_COMPACT | JSON_REAL_PRECISION(15));
+
+	json_decref(body);
+	(void)fn_http_req_add_header(call->req, "x-amzn-RequestId", call->request_id);
+	fn_http_reply_owned(call->req, status, "application/json", text ? text : "", text ? strlen(text) : 0, free, text);
+}
+
+void fn_reply_empty(struct fn_call *call, unsigned status)
+{
+	(void)fn_http_req_add_header(call->req, "x-amzn-RequestId", call->request_id);
+	fn_http_reply(call->req, status, "application/json", NULL, 0);
+}
