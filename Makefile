@@ -91,8 +91,10 @@ endef
 SINGLE_THREADED := $(if $(findstring thread,$(SAN)),fn-spawnd fn-unpack)
 $(foreach p,$(filter-out $(SINGLE_THREADED),$(PROGRAMS)),$(eval $(call PROGRAM_RULES,$(p))))
 $(SINGLE_THREADED:%=$(B)/%): $(B)/%: FORCE
+	@mkdir -p $(@D)
 	$(Q)$(MAKE) --no-print-directory SAN= B=build build/$*
 	$(Q)cp build/$* $@
+.PHONY: FORCE # as a file that is not there it would force nothing: .SECONDARY
 FORCE:
 
 # --- unit tests: tests/unit/<folder>/test_<file>.c, linked with that folder and lower layers only

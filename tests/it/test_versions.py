@@ -490,7 +490,7 @@ class Restarts(unittest.TestCase):
         self.assertEqual(d.stop(), 0)
         db = sqlite3.connect(os.path.join(d.state, "db/fnd.db"))
         self.assertGreaterEqual(db.execute("PRAGMA user_version").fetchone()[0], 2)
-        db.executescript("DROP TABLE aliases; DROP TABLE published; DROP TABLE reserved; DROP TABLE provisioned; DROP TABLE snapshots; PRAGMA user_version=1;")  # as the first release left it
+        db.executescript("DROP TABLE aliases; DROP TABLE published; DROP TABLE reserved; DROP TABLE provisioned; DROP TABLE trees; PRAGMA user_version=1;")  # as the first release left it
         db.close()
         d.start()
         self.assertEqual(d.do("f", "env")["OLD"], "yes")
