@@ -94,7 +94,8 @@ $(SINGLE_THREADED:%=$(B)/%): $(B)/%: FORCE
 	@mkdir -p $(@D)
 	$(Q)$(MAKE) --no-print-directory SAN= B=build build/$*
 	$(Q)cp build/$* $@
-.PHONY: FORCE # as a file that is not there it would force nothing: .SECONDARY
+# Phony: as a file that is not there it would force nothing (.SECONDARY)
+.PHONY: FORCE
 FORCE:
 
 # --- unit tests: tests/unit/<folder>/test_<file>.c, linked with that folder and lower layers only

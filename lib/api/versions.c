@@ -137,9 +137,12 @@ void fn_h_list_versions(struct fn_call *call)
 size_t fn_version_codes(struct fn_api *api, const char *name, char (**ret)[65])
 {
 	struct fn_function *page[FN_PAGE_MAX];
+	const struct fn_function *serving = fn_store_serving(api->cfg.store, fn_store_get(api->cfg.store, name, NULL));
 	char(*codes)[65] = NULL, (*more)[65];
 	size_t n = 0, got = fn_store_list_versions(api->cfg.store, name, NULL, NULL, page, FN_PAGE_MAX);
 
+	if (serving && (codes = malloc(sizeof(*codes)))) /* in the midst of an update that is none of the versions */
+		memcpy(codes[n++], serving->code_sha256, sizeof(*codes));
 	for (; got > 0; got = fn_store_list_versions(api->cfg.store, name, name, page[got - 1]->version, page, FN_PAGE_MAX)) {
 		more = realloc(codes, (n + got) * sizeof(*codes));
 		if (!more)

@@ -215,6 +215,8 @@ static int receive(struct fn_tmps *t)
 	size_t n_fds = 0;
 	ssize_t n = fn_sock_recv(t->sock, &a, sizeof(a), fds, &n_fds);
 
+	if (n == -ECONNRESET) /* it ended with something unread: why, which it said before, is behind that error */
+		n = fn_sock_recv(t->sock, &a, sizeof(a), fds, &n_fds);
 	if (n != (ssize_t)sizeof(a))
 		return n == -EAGAIN ? -EAGAIN : -EPIPE;
 	if (a.what == FN_KEEPER_READY && n_fds == 1)

@@ -41,6 +41,16 @@ class Disk(Case):
 
 
 class Registry(Disk):
+    def test_deleted_in_the_midst_of_an_update(self):
+        """What served until then goes, too."""
+        self.d.create("a", package(1))
+        self.d.settled("a")
+        r = self.d.request("PUT", "/2015-03-31/functions/a/code", {"ZipFile": base64.b64encode(package(2)).decode()})
+        self.assertEqual((r.status, r.json["LastUpdateStatus"]), (200, "InProgress"), r)
+        self.d.delete("a")
+        wait_until("both are gone", lambda: not self.rows("code") and not self.rows("package"))
+        self.agree()
+
     def test_what_holds_space_and_for_whom(self):
         self.d.create("a", package(1))
         self.d.create("b", package(1))  # the same

@@ -137,7 +137,7 @@ class Commands(unittest.TestCase):
 
 
 class Make(unittest.TestCase):
-    OWN = {"all", "deps-quiet", "unit-build", "fuzz-build", "bench-build", "fixtures"}  # parts of others
+    OWN = {"all", "deps-quiet", "unit-build", "fuzz-build", "bench-build", "fixtures", "FORCE"}  # parts of others
 
     @classmethod
     def setUpClass(cls):
