@@ -110,7 +110,7 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *r
 		if (w->restored) {
 			limit = RESTORE_US;
 		} else if (w->reason == FN_PROVISIONED || w->reason == FN_FOR_SNAPSHOT) {
-			uint64_t own = (uint64_t)g->function->timeout_s * 1000000u;
+			uint64_t own = fn_worker_timeout_us(w);
 
 			limit = own > PROVISIONED_INIT_US ? own : PROVISIONED_INIT_US;
 		}

@@ -36,25 +36,15 @@ void fn_worker_end_sandbox(struct fn_worker *w)
 	fn_worker_arm(w, fn_pool_now_us(w->group->pool) + RESET_US);
 }
 
+/* And all that was true of it. */
 static void drop_sandbox(struct fn_worker *w)
 {
 	struct fn_pool *p = w->group->pool;
 	uint64_t cost = fn_worker_cost(w);
 
-	fn_loop_clear(p->cfg.loop, &w->output_io);
-	fn_list_remove(&w->paused);
-	fn_rt_close(fn_take_ptr(w->rt));
-	fn_close(fn_take_fd(&w->output_fd));
-	fn_close(fn_take_fd(&w->freeze_fd));
-	fn_close(fn_take_fd(&w->peak_fd));
-	fn_close(fn_take_fd(&w->oom_fd));
-	fn_close(fn_take_fd(&w->stat_fd));
-	fn_close(fn_take_fd(&w->tmp_fd));
-	fn_map_remove_u64(p->sandboxes, w->sandbox);
-	w->sandbox = 0;
+	fn_worker_drop_sandbox(w);
 	w->frozen = w->timed_out = w->gone = w->reclaiming = w->init_reported = w->code_tried = false;
 	w->exit = (struct fn_sandbox_exit){.wait_status = -1};
-	free(fn_take_ptr(w->init_error));
 	w->error_type[0] = w->entry_error[0] = '\0';
 	w->memory_peak = w->resident = 0;
 	p->memory_used += fn_worker_cost(w) - cost;
@@ -84,7 +74,7 @@ void fn_worker_reset(struct fn_worker *w)
 void fn_worker_bind(struct fn_worker *w, struct fn_invocation *inv)
 {
 	const struct fn_group *g = w->group;
-	uint64_t limit = (uint64_t)g->function->timeout_s * 1000000u;
+	uint64_t limit = fn_worker_timeout_us(w);
 
 	w->inv = inv;
 	w->bound = true;

@@ -88,6 +88,22 @@ void fn_worker_end(struct fn_worker *w)
 		fn_worker_arm(w, 0);
 }
 
+void fn_worker_drop_sandbox(struct fn_worker *w)
+{
+	struct fn_pool *p = w->group->pool;
+	int *const fds[] = {&w->output_fd, &w->freeze_fd, &w->peak_fd, &w->stat_fd, &w->tmp_fd, &w->oom_fd};
+
+	if (w->sandbox)
+		fn_map_remove_u64(p->sandboxes, w->sandbox);
+	w->sandbox = 0;
+	fn_loop_clear(p->cfg.loop, &w->output_io);
+	fn_list_remove(&w->paused);
+	fn_rt_close(fn_take_ptr(w->rt));
+	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		fn_close(fn_take_fd(fds[i]));
+	free(fn_take_ptr(w->init_error));
+}
+
 void fn_worker_free(struct fn_worker *w)
 {
 	struct fn_group *g = w->group;
@@ -102,20 +118,9 @@ void fn_worker_free(struct fn_worker *w)
 	if (w->tmp_kept && p->spawn)
 		fn_spawn_forget(p->spawn, w->environment);
 	fn_credentials_clear(&w->credentials);
-	if (w->sandbox)
-		fn_map_remove_u64(p->sandboxes, w->sandbox);
-	fn_loop_clear(p->cfg.loop, &w->output_io);
-	fn_list_remove(&w->paused);
+	fn_worker_drop_sandbox(w);
 	fn_loop_clear(p->cfg.loop, &w->timer);
-	fn_rt_close(w->rt);
-	fn_close(w->output_fd);
-	fn_close(w->freeze_fd);
-	fn_close(w->peak_fd);
-	fn_close(w->stat_fd);
-	fn_close(w->tmp_fd);
-	fn_close(w->oom_fd);
 	fn_buf_free(&w->line);
-	free(w->init_error);
 	g->count[w->state]--;
 	fn_list_remove(&w->link);
 	p->workers--;
@@ -145,7 +150,7 @@ static bool freeze(struct fn_worker *w, bool on)
 /* --- serving --- */
 void fn_worker_serve(struct fn_worker *w, struct fn_invocation *inv)
 {
-	uint64_t limit = (uint64_t)w->group->function->timeout_s * 1000000u;
+	uint64_t limit = fn_worker_timeout_us(w);
 	bool bound = w->inv == inv, awake;
 	int r;
 
@@ -393,7 +398,7 @@ void fn_worker_on_timer(void *arg)
 	case FN_WORKER_BUSY:
 		if (!w->gone)
 			invocation_timed_out(w);
-		else if (fn_rt_unread(w->rt) && fn_pool_now_us(p) < w->delivered_us + (uint64_t)w->group->function->timeout_s * 1000000u)
+		else if (fn_rt_unread(w->rt) && fn_pool_now_us(p) < w->delivered_us + fn_worker_timeout_us(w))
 			fn_worker_arm(w, fn_pool_now_us(p) + FN_WORKER_DRAIN_US); /* a large result takes several turns of the loop */
 		else if (fn_worker_outlives(w))
 			fn_worker_reset(w);

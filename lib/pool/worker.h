@@ -135,6 +135,8 @@ struct fn_worker {
 };
 
 static inline uint64_t fn_pool_now_us(const struct fn_pool *p) { return fn_loop_now_us(p->cfg.loop); }
+/* What its function may take for an invocation. */
+static inline uint64_t fn_worker_timeout_us(const struct fn_worker *w) { return (uint64_t)w->group->function->timeout_s * 1000000u; }
 static inline struct fn_worker *fn_worker_of(struct fn_list *l) { return fn_list_entry(l, struct fn_worker, link); }
 
 /* It went with fn-spawnd, not by itself (spawn/client.h says how that looks). */
@@ -203,6 +205,7 @@ void fn_worker_reset(struct fn_worker *w);
 void fn_worker_begin_again(struct fn_worker *w, struct fn_invocation *bound);
 /* The invocation's time begins now, with an init in it. */
 void fn_worker_bind(struct fn_worker *w, struct fn_invocation *inv);
+void fn_worker_drop_sandbox(struct fn_worker *w); /* closes what there is of it here; it has ended, or nobody listens any more */
 void fn_worker_free(struct fn_worker *w); /* then dispatches what waits in its group, or releases the group */
 
 /* life.c */
