@@ -3,13 +3,13 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/mailbox.h"
+#include "base/thread.h"
 
 #define STACK_BYTES (256u << 10)
 #define NICE 10 /* the loop has the CPU first */
@@ -62,20 +62,16 @@ static void on_done(void *arg, struct fn_list *message)
 static int start_threads(struct fn_jobs *js, unsigned threads)
 {
 	pthread_attr_t attr;
-	sigset_t all, before;
 	int r = 0;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before); /* they are the loop's */
 	pthread_attr_init(&attr);
 	(void)pthread_attr_setstacksize(&attr, STACK_BYTES);
 	while (r == 0 && js->n_threads < threads) {
-		r = -pthread_create(&js->threads[js->n_threads], &attr, work, js);
+		r = fn_thread_start(&js->threads[js->n_threads], &attr, work, js);
 		if (r == 0)
 			js->n_threads++;
 	}
 	pthread_attr_destroy(&attr);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return js->n_threads > 0 ? 0 : r; /* fewer are enough */
 }
 

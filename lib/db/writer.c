@@ -3,13 +3,13 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/mailbox.h"
+#include "base/thread.h"
 
 /* Pages of the write-ahead log. The checkpointer copies what there is beside a writer that goes on, so that the log begins anew only when that rests
  * for a moment; where it never does, the writer copies the remainder itself. */
@@ -203,19 +203,6 @@ static void on_outcome(void *arg, struct fn_list *message)
 	one->done(one, one->result < 0 ? &one->err : NULL);
 }
 
-/* Signals are the loop's. */
-static int start(pthread_t *ret, void *(*run)(void *), struct fn_db_writer *w)
-{
-	sigset_t all, before;
-	int r;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(ret, NULL, run, w);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return -r;
-}
-
 static void stop(struct fn_db_writer *w)
 {
 	pthread_mutex_lock(&w->lock);
@@ -259,12 +246,12 @@ int fn_db_writer_new(struct fn_loop *loop, const char *path, sqlite3 *db, struct
 	if (r == 0)
 		r = fn_mailbox_new(loop, on_outcome, w, &w->outcomes);
 	if (r == 0)
-		r = start(&w->checkpointer, checkpointer, w);
+		r = fn_thread_start(&w->checkpointer, NULL, checkpointer, w);
 	if (r < 0) {
 		release(w);
 		return fn_err_set(err, r, "database", "the writer");
 	}
-	r = start(&w->writer, writer, w);
+	r = fn_thread_start(&w->writer, NULL, writer, w);
 	if (r < 0) {
 		stop(w);
 		pthread_join(w->checkpointer, NULL);
