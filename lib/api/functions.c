@@ -118,25 +118,7 @@ static void store_created(void *arg)
 	fn_change_begun(c, r, &err);
 }
 
-static void store_in_turn(struct fn_upload *u, void (*fn)(void *upload))
-{
-	u->turn = (struct fn_store_turn){.function = u->f->name, .fn = fn, .arg = u};
-	fn_store_wait(u->call.api->cfg.store, &u->turn);
-}
-
-static void created(struct fn_upload *u, const struct fn_err *failed, uint64_t bytes)
-{
-	if (failed) {
-		fn_upload_reply_error(&u->call, failed);
-		fn_upload_end(u);
-		return;
-	}
-	u->f->unpacked_size = (int64_t)bytes;
-	store_in_turn(u, store_created);
-}
-
-static void start_upload(struct fn_call *call, struct fn_function **f,
-			 void (*done)(struct fn_upload *, const struct fn_err *, uint64_t))
+static void start_upload(struct fn_call *call, struct fn_function **f, void (*store)(void *upload))
 {
 	struct fn_upload *u = calloc(1, sizeof(*u));
 
@@ -148,7 +130,7 @@ static void start_upload(struct fn_call *call, struct fn_function **f,
 	u->call.in = NULL;
 	u->f = fn_take_ptr(*f);
 	u->publish = json_is_true(json_object_get(call->in, "Publish"));
-	u->done = done;
+	u->store = store;
 	fn_upload_start(u);
 }
 
@@ -175,7 +157,7 @@ void fn_h_create_function(struct fn_call *call)
 	if (!fn_configuration_apply(call, f) || !apply_architecture(call, f) || !fn_tags_apply(call, f) ||
 	    !fn_upload_read(call, json_object_get(call->in, "Code"), f))
 		return;
-	start_upload(call, &f, created);
+	start_upload(call, &f, store_created);
 }
 
 /* --- updates --- */
@@ -232,17 +214,6 @@ static void store_code(void *arg)
 	store_update(&u->call, u->f, u->publish, u);
 }
 
-static void code_updated(struct fn_upload *u, const struct fn_err *failed, uint64_t bytes)
-{
-	if (failed) {
-		fn_upload_reply_error(&u->call, failed);
-		fn_upload_end(u);
-		return;
-	}
-	u->f->unpacked_size = (int64_t)bytes;
-	store_in_turn(u, store_code);
-}
-
 void fn_h_update_code(struct fn_call *call)
 {
 	fn_auto(unref) struct fn_function *f = NULL;
@@ -260,7 +231,7 @@ void fn_h_update_code(struct fn_call *call)
 		fn_reply_json(call, 200, fn_function_json(call->api, f, NULL, false));
 		return;
 	}
-	start_upload(call, &f, code_updated);
+	start_upload(call, &f, store_code);
 }
 
 void fn_h_update_configuration(struct fn_call *call)

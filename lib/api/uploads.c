@@ -85,6 +85,40 @@ bool fn_upload_read(struct fn_call *call, json_t *code, struct fn_function *f)
 	return true;
 }
 
+/* For a package that could not be unpacked. */
+static void reply_error(struct fn_call *call, const struct fn_err *err)
+{
+	int code = fn_streq(err->stage, "unpack") ? err->code : 0;
+	char text[512];
+
+	if (code == EINVAL || code == ENODATA || code == EFBIG || code == E2BIG) /* the service says no more than this */
+		fn_log_info("a package is refused: %s", err->msg);
+	if (code == EINVAL)
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Could not unzip uploaded file. Please check your file, then try to upload again.");
+	else if (code == ENODATA)
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, EMPTY_ZIP);
+	else if (code == EFBIG)
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Unzipped size must be smaller than %d bytes", FN_LIMIT_UNZIPPED_BYTES);
+	else if (code == EDQUOT)
+		fn_reply_error(call, &FN_E_CODE_STORAGE, CODE_STORAGE);
+	else if (code == E2BIG)
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "fnd unpacks at most %d files of a package", FN_LIMIT_ENTRIES);
+	else
+		fn_reply_error(call, &FN_E_SERVICE, "%s", fn_err_format(err, text, sizeof(text)));
+}
+
+void fn_upload_end(struct fn_upload *u)
+{
+	struct fn_api *api = u->call.api;
+	char sha[65];
+
+	memcpy(sha, u->f->code_sha256, sizeof(sha));
+	fn_list_remove(&u->link);
+	fn_function_unref(u->f);
+	free(u);
+	fn_upload_forget(api, sha);
+}
+
 static void on_unpacked(void *arg, const struct fn_err *err, uint64_t bytes)
 {
 	struct fn_upload *u = arg;
@@ -102,19 +136,14 @@ static void on_unpacked(void *arg, const struct fn_err *err, uint64_t bytes)
 	} else if (!err) {
 		bytes = (uint64_t)fn_disk_made(cfg->disk, tree, 0);
 	}
-	u->done(u, err, bytes);
-}
-
-void fn_upload_end(struct fn_upload *u)
-{
-	struct fn_api *api = u->call.api;
-	char sha[65];
-
-	memcpy(sha, u->f->code_sha256, sizeof(sha));
-	fn_list_remove(&u->link);
-	fn_function_unref(u->f);
-	free(u);
-	fn_upload_forget(api, sha);
+	if (err) {
+		reply_error(&u->call, err);
+		fn_upload_end(u);
+		return;
+	}
+	u->f->unpacked_size = (int64_t)bytes;
+	u->turn = (struct fn_store_turn){.function = u->f->name, .fn = u->store, .arg = u};
+	fn_store_wait(cfg->store, &u->turn);
 }
 
 /* The package is kept. */
@@ -159,27 +188,6 @@ void fn_upload_start(struct fn_upload *u)
 	fn_list_push_back(&api->uploads, &u->link);
 	if (fn_disk_make(api->cfg.disk, what, 2, on_noted, u, &err) < 0)
 		on_noted(u, &err);
-}
-
-void fn_upload_reply_error(struct fn_call *call, const struct fn_err *err)
-{
-	int code = fn_streq(err->stage, "unpack") ? err->code : 0;
-	char text[512];
-
-	if (code == EINVAL || code == ENODATA || code == EFBIG || code == E2BIG) /* the service says no more than this */
-		fn_log_info("a package is refused: %s", err->msg);
-	if (code == EINVAL)
-		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Could not unzip uploaded file. Please check your file, then try to upload again.");
-	else if (code == ENODATA)
-		fn_reply_error(call, &FN_E_INVALID_PARAMETER, EMPTY_ZIP);
-	else if (code == EFBIG)
-		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Unzipped size must be smaller than %d bytes", FN_LIMIT_UNZIPPED_BYTES);
-	else if (code == EDQUOT)
-		fn_reply_error(call, &FN_E_CODE_STORAGE, CODE_STORAGE);
-	else if (code == E2BIG)
-		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "fnd unpacks at most %d files of a package", FN_LIMIT_ENTRIES);
-	else
-		fn_reply_error(call, &FN_E_SERVICE, "%s", fn_err_format(err, text, sizeof(text)));
 }
 
 /* --- garbage --- */

@@ -15,20 +15,18 @@ struct fn_upload {
 	struct fn_function *f;     /* the snapshot that is to be stored; owned. name, code_sha256 and code_size are set */
 	bool publish;              /* a version too */
 	struct fn_store_turn turn; /* until it can be stored */
-	/* It is unpacked, or could not be: fn_upload_end() follows when it is stored, or will not be. */
-	void (*done)(struct fn_upload *u, const struct fn_err *err, uint64_t unpacked_bytes);
+	/* It is unpacked, f knows its size, and nobody else writes about the function: has f stored. fn_upload_end() follows when it is, or will not be. */
+	void (*store)(void *upload);
 };
 
 /* Is something being uploaded for this function? */
 bool fn_upload_busy(struct fn_api *api, const char *name);
 /* What the request's ZipFile member is, into f (digest, size). Replies and returns false on failure. */
 bool fn_upload_read(struct fn_call *call, json_t *code, struct fn_function *f);
-/* Makes the request's package a blob and unpacks it, then calls done exactly once. Takes u. */
+/* Makes the request's package a blob and unpacks it, then calls store; or answers why not, and ends it. Takes u. */
 void fn_upload_start(struct fn_upload *u);
 /* Frees u; its package goes unless a stored version names it. */
 void fn_upload_end(struct fn_upload *u);
-/* Answers for a package that could not be unpacked. */
-void fn_upload_reply_error(struct fn_call *call, const struct fn_err *err);
 
 /* The package may have become garbage: looked at soon, and again until nothing needs it. */
 void fn_upload_forget(struct fn_api *api, const char *code_sha256);
