@@ -1,10 +1,16 @@
 #!/bin/bash
-# circles.sh OBJECTS FOLDER ... - checks that inside each folder of lib/ the files form no circle: none calls, even by way of others, who calls it.
-# By what the linker sees of OBJECTS/FOLDER/*.o. Called by `make layers`.
+# circles.sh FOLDER ... - checks that inside each folder of lib/ the files form no circle: none calls, even by way of others, who calls it.
+# By what the linker would see: compiled with $COMPILE into a directory of its own, unoptimised in some seconds, so that it takes no build before.
+# Called by `make layers`.
 set -u
 PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH # the system's tools before others of the same names
-objects=$1 bad=0
-shift
+bad=0
+objects=$(mktemp -d) || exit 1
+trap 'rm -rf "$objects"' EXIT
+for folder in "$@"; do
+	mkdir "$objects/$folder"
+	for c in lib/"$folder"/*.c; do echo "$c -o $objects/$folder/$(basename "$c" .c).o"; done
+done | xargs -P "$(nproc)" -I{} sh -c "$COMPILE -c {}" || exit 1
 for folder in "$@"; do
 	# "caller called" for each pair of files, from whose symbol is whose
 	pairs=$(for c in lib/"$folder"/*.c; do
