@@ -199,22 +199,12 @@ static int step_view(struct state *s, struct fn_err *err)
 
 static int step_mask(struct state *s, struct fn_err *err) { return fn_proc_mask(s->proc_fd, err); }
 
-/* tmpfs of this size, detached; -errno. */
-static int new_tmp(uint64_t bytes, struct fn_err *err)
-{
-	char size[32];
-	const char *options[] = {"mode", "1777", "size", size, NULL, NULL};
-
-	snprintf(size, sizeof(size), "%llu", (unsigned long long)bytes);
-	return fn_mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
-}
-
 /* Of the size that most functions have. */
 static int step_new_tmp(struct state *s, struct fn_err *err)
 {
 	if (s->c->tmp_comes)
 		return 0;
-	s->tmp_fd = new_tmp(FN_TMP_USUAL, err);
+	s->tmp_fd = fn_rootfs_new_tmp(FN_TMP_USUAL, err);
 	return s->tmp_fd < 0 ? s->tmp_fd : 0;
 }
 
@@ -224,7 +214,7 @@ static int step_tmp(struct state *s, struct fn_err *err)
 {
 	if (!s->tmp_given && s->spec.tmp_bytes != FN_TMP_USUAL) {
 		close(s->tmp_fd);
-		s->tmp_fd = new_tmp(s->spec.tmp_bytes, err);
+		s->tmp_fd = fn_rootfs_new_tmp(s->spec.tmp_bytes, err);
 		if (s->tmp_fd < 0)
 			return s->tmp_fd;
 	}
@@ -255,18 +245,6 @@ static int step_limits(struct state *s, struct fn_err *err)
 	(void)s;
 	umask(022);
 	return fn_proc_rlimits(err);
-}
-
-/* As Lambda's: the first that is there and no directory. One that cannot be run is not passed over for the next. */
-static const char *find_candidate(const struct fn_spec *spec)
-{
-	for (char **p = spec->exec_candidates; *p; p++) {
-		struct stat st;
-
-		if (stat(*p, &st) == 0 ? !S_ISDIR(st.st_mode) : errno != ENOENT && errno != ENOTDIR)
-			return *p;
-	}
-	return NULL;
 }
 
 /* --- the runtime's process (PID 2) --- */
@@ -310,7 +288,7 @@ static int runtime_start(struct state *s, struct fn_err *err)
 		return fn_err_set(err, errno, "rlimit", "nofile");
 	if (chdir(s->spec.cwd) < 0)
 		return fn_err_set(err, errno, "working directory", "%s", s->spec.cwd);
-	path = find_candidate(&s->spec);
+	path = fn_spec_candidate(&s->spec);
 	if (!path)
 		return fn_err_set(err, ENOENT, "bootstrap", "none of the candidates is there");
 	if (s->spec.prestart && s->gate[0] != FN_PRESTART_FD) {
@@ -419,7 +397,7 @@ static int await_exec(struct state *s, struct fn_err *err)
 /* A runtime that begins before it knows its function: in its base image, which is left again when the order comes. */
 static int prestart(struct state *s, struct fn_err *err)
 {
-	fn_auto_fd int tmp = new_tmp(s->spec.tmp_bytes, err);
+	fn_auto_fd int tmp = fn_rootfs_new_tmp(s->spec.tmp_bytes, err);
 	char byte;
 	int r = tmp < 0 ? tmp : step_root(s, err);
 

@@ -49,6 +49,15 @@ static const struct {
 } links[] = {{"fd", "/proc/self/fd"}, {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"}, {"stderr", "/proc/self/fd/2"}};
 
 /* Device nodes work on a superblock made by real root, whatever user namespace sees it. */
+int fn_rootfs_new_tmp(uint64_t bytes, struct fn_err *err)
+{
+	char size[32];
+	const char *options[] = {"mode", "1777", "size", size, NULL, NULL};
+
+	snprintf(size, sizeof(size), "%llu", (unsigned long long)bytes);
+	return fn_mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
+}
+
 int fn_rootfs_new_dev(const struct fn_rootfs *r, struct fn_err *err)
 {
 	static const char *const options[] = {"mode", "0755", "size", "64k", NULL, NULL};

@@ -40,6 +40,8 @@ int fn_rootfs_get(struct fn_rootfs *r, const struct fn_spec *spec, struct fn_err
 /* A /dev, not mounted yet, for one sandbox: through one that they shared, even through its /dev/null as their standard input, functions could
  * lock each other out, see each other open files, and pass each other messages. The caller owns the descriptor. */
 int fn_rootfs_new_dev(const struct fn_rootfs *r, struct fn_err *err);
+/* A /tmp in memory of this size, not mounted yet; the caller's. */
+int fn_rootfs_new_tmp(uint64_t bytes, struct fn_err *err);
 /* Whether the namespace that sandboxes are cloned from has nothing of the host in it, not even a /proc: then a sandbox need not pivot out of it
  * (fn_mount_enter()), and gets its /proc from here. So it is where one can make a /proc for another process (Linux >= 6.17). */
 bool fn_rootfs_bare(const struct fn_rootfs *r);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/str.h"
 
@@ -218,4 +219,15 @@ void fn_spec_clear(struct fn_spec *s)
 	free_strings(s->envp);
 	free_strings(s->exec_candidates);
 	*s = (struct fn_spec){0};
+}
+
+const char *fn_spec_candidate(const struct fn_spec *spec)
+{
+	for (char **p = spec->exec_candidates; *p; p++) {
+		struct stat st;
+
+		if (stat(*p, &st) == 0 ? !S_ISDIR(st.st_mode) : errno != ENOENT && errno != ENOTDIR)
+			return *p;
+	}
+	return NULL;
 }

@@ -87,6 +87,10 @@ struct fn_sandbox_timing {
 	uint32_t prepared;  /* FN_PREPARED_*: what was made ahead; its clone and net were not waited for and are 0 */
 };
 
+/* The entry point among exec_candidates, seen from the sandbox. As Lambda's: the first that is there and no directory; one that cannot be run is not passed
+ * over for the next. NULL: none is. */
+const char *fn_spec_candidate(const struct fn_spec *spec);
+
 /* How a sandbox ended. */
 struct fn_sandbox_exit {
 	int wait_status;      /* of the runtime process, as waitpid(2) gives it; -1 unknown (init itself was killed) */

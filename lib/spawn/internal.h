@@ -1,7 +1,7 @@
-/* internal.h - shared by the files of lib/spawn that run in fn-spawnd: server.c (messages), box.c (one sandbox's life), stock.c (those made
- * ahead), turns.c (who is started when many are asked for), parked.c (orders that wait for an address, uids or a /tmp), handover.c (a sandbox's first
- * descriptors), kept.c (what outlives a sandbox), reclaim.c (memory of those that idle), oom.c (those that have no more), files.c (how many files
- * one has open). */
+/* internal.h - shared by the files of lib/spawn that run in fn-spawnd: server.c (messages), box.c (one sandbox's life), clone.c (how it is made),
+ * stock.c (those made ahead), turns.c (who is started when many are asked for), parked.c (orders that wait for an address, uids or a /tmp), handover.c
+ * (a sandbox's first descriptors), kept.c (what outlives a sandbox), reclaim.c (memory of those that idle), oom.c (those that have no more), files.c (how
+ * many files one has open). */
 #ifndef FN_SPAWN_INTERNAL_H
 #define FN_SPAWN_INTERNAL_H
 
@@ -158,6 +158,11 @@ void fn_box_end(struct fn_box *b);
 uint32_t fn_box_range(const struct fn_box *b); /* the first of its 65,536 ids on the host */
 /* Answers a request that this box has not answered yet with err, and ends the box. */
 void fn_box_fail(struct fn_box *b, const struct fn_err *err);
+
+/* clone.c */
+#define FN_BOX_HANDSHAKE_US 30000000u /* within which a sandbox is set up */
+/* Makes b's groups and its first process, which goes on by itself from here; -errno: what there is of them is fn_box_end()'s. */
+int fn_box_clone(struct fn_box *b, struct fn_err *err);
 
 /* kept.c */
 /* Its environment may outlive this box, which is about to be killed: its /tmp is kept until fn_kept_forget(). False: it is not. */
