@@ -419,11 +419,29 @@ def end_all():
 
 
 class Case(unittest.TestCase):
+    """`d` is the daemon that tests share; daemon() starts one that a test has to itself."""
     maxDiff = 4000
+    killed = False  # whether how its own daemons end is each test's business
 
     @classmethod
     def setUpClass(cls):
         cls.d = shared()
+
+    def daemon(self, config=None, start=True, env=None, args=(), netns=None, **keys):
+        """One of this test's own, with the configuration's keys. When the test is over it must end as it should and leave nothing, unless killed is set, here or on it."""
+        shared()  # has unpacked the base images
+        d = Daemon({**(config or {}), **keys}, env=env, args=args, netns=netns)
+        d.killed = self.killed
+        self.addCleanup(d.remove)
+        self.addCleanup(lambda: d.killed or not d.process or self.ends_clean(d))
+        return d.start() if start else d
+
+    def ends_clean(self, d):
+        self.assertEqual(d.stop(), 0, d.log()[-3000:])
+        self.leaves_nothing(d)
+
+    def leaves_nothing(self, d):
+        wait_until(lambda: f"nothing is left: {d.leftovers()}", lambda: not d.leftovers())
 
     def function(self, name=None, zip_bytes=None, **more):
         """A native function that this test has to itself."""

@@ -1,17 +1,11 @@
 """Idle environments: how long they are kept, which go first when memory is wanted, which are made before they are asked for."""
-import glob, os, re, subprocess, time, unittest
+import glob, os, re, subprocess, time
 from harness import *
 
 BUDGET = 150  # MB: a native environment that has allocated 20 MB weighs about 22
 
 
-class KeepAlive(unittest.TestCase):
-    def daemon(self, **config):
-        shared()
-        d = Daemon(config)
-        self.addCleanup(d.remove)
-        return d.start()
-
+class KeepAlive(Case):
     def use(self, d, name, mb=20):
         d.do(name, "alloc", mb=mb)
         d.at_rest()

@@ -1,18 +1,10 @@
 """The daemon's own life: start, drain, kill -9 of each process, what is cleaned up, what survives."""
-import glob, hashlib, http.client, json, os, random, re, shutil, signal, subprocess, threading, time, unittest
+import glob, hashlib, http.client, json, os, random, re, shutil, signal, subprocess, threading, time
 from harness import *
 
 
-class Lifecycle(unittest.TestCase):
-    def daemon(self, config=None, **kw):
-        shared()
-        d = Daemon(config, **kw)
-        d.killed = True  # its exit status is this test's business
-        self.addCleanup(d.remove)
-        return d.start()
-
-    def ends_clean(self, d):
-        wait_until("nothing is left", lambda: not d.leftovers())
+class Lifecycle(Case):
+    killed = True
 
     def test_functions_survive_a_restart(self):
         d = self.daemon()
@@ -20,7 +12,6 @@ class Lifecycle(unittest.TestCase):
         d.settled("kept")
         before = d.request("GET", "/2015-03-31/functions/kept").json
         d.do("kept", "echo")
-        self.assertEqual(d.stop(), 0)
         self.ends_clean(d)
         d.start()
         after = d.request("GET", "/2015-03-31/functions/kept").json
@@ -49,7 +40,6 @@ class Lifecycle(unittest.TestCase):
         log = d.request("GET", "/_fnd/logs/lost0").body.decode()
         self.assertLessEqual(log.count("INIT_START"), 2 + log.count(" REPORT "), log)
         self.assertEqual([(r.status, r.error_type) for r in (d.invoke("lost1", {}) for _ in range(2))], [(500, "ServiceException")] * 2)  # nor is the package there
-        self.assertEqual(d.stop(), 0)
         self.ends_clean(d)
 
     def test_sigterm_drains(self):
@@ -136,7 +126,6 @@ class Lifecycle(unittest.TestCase):
         self.assertEqual((out[0].status, out[0].error_type), (500, "ServiceException"))
         self.assertRegex(out[0].json["Message"], "fn-spawnd")
         wait_until("it serves again", lambda: d.invoke("f", {"a": 1}).status == 200)
-        self.assertEqual(d.stop(), 0)
         self.ends_clean(d)
 
     def test_kill_9_of_the_supervisor(self):
@@ -147,7 +136,6 @@ class Lifecycle(unittest.TestCase):
         d.process.wait()
         d.start()
         self.assertEqual(d.invoke("f", {"a": 1}).json, {"a": 1})
-        self.assertEqual(d.stop(), 0)
         self.ends_clean(d)
 
     def test_kill_9_of_everything_at_once(self):
@@ -162,7 +150,6 @@ class Lifecycle(unittest.TestCase):
         d.process.wait()
         d.start()
         self.assertEqual(d.invoke("f", {"a": 1}).json, {"a": 1})
-        self.assertEqual(d.stop(), 0)
         self.ends_clean(d)
 
     def test_killed_sandboxes_are_replaced(self):
@@ -222,7 +209,6 @@ class Lifecycle(unittest.TestCase):
             [t.join() for t in threads]
         self.assertEqual(wrong, [])
         self.assertGreater(answers["ok"], 20, answers)
-        self.assertEqual(d.stop(), 0, d.log()[-3000:])
         self.ends_clean(d)
 
     def test_one_daemon_per_state_directory(self):

@@ -4,13 +4,6 @@ from harness import *
 
 
 class Prepared(Case):
-    def daemon(self, **config):
-        shared()
-        d = Daemon(config)
-        self.addCleanup(d.remove)
-        d.start()
-        return d
-
     def stock(self, d):
         return d.doctor()["Prepared"]["sandbox"]
 
@@ -21,8 +14,7 @@ class Prepared(Case):
         r = d.invoke("f", {"do": "echo"}, tail=True)
         self.assertRegex(r.log, r"Cold Start: queue [\d.]+ ms, cgroup [\d.]+ ms, mounts [\d.]+ ms, clone 0\.00 ms, net 0\.00 ms, exec [\d.]+ ms, init [\d.]+ ms, prepared sandbox\n")
         wait_until("the stock is full again", lambda: self.stock(d) == 3)
-        self.assertEqual(d.stop(), 0)
-        self.assertEqual(d.leftovers(), [])
+        self.ends_clean(d)
 
     def test_without_any(self):
         d = self.daemon(prepared_least=0, prepared_most=0)
@@ -45,8 +37,7 @@ class Prepared(Case):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             self.assertEqual(d.invoke("f", {"a": 1}).json, {"a": 1})
-        self.assertEqual(d.stop(), 0)
-        self.assertEqual(d.leftovers(), [])
+        self.ends_clean(d)
 
     def test_those_whose_waiting_process_alone_has_died_fail_no_request(self):
         d = self.daemon(prepared_least=2, prepared_most=2, prestarted_least=2, prestarted_most=2)
@@ -58,8 +49,7 @@ class Prepared(Case):
                 os.kill(pid, signal.SIGKILL)
         for name in ("p", "p", "f", "f"):
             self.assertEqual(d.invoke(name, {"a": 1}).json, {"a": 1})
-        self.assertEqual(d.stop(), 0)
-        self.assertEqual(d.leftovers(), [])
+        self.ends_clean(d)
 
     def test_demand_grows_the_stock_up_to_its_bound(self):
         d = self.daemon(prepared_least=1, prepared_most=12)
@@ -130,8 +120,7 @@ class StartedAhead(Case):
         self.assertIn("runtime started ahead\n", r.log)
         self.assertEqual({k: v for k, v in r.json.items() if k != "fds"}, {"_HANDLER": "f.handler", "MINE": "a=b\nc", "_FND_PRESTART": None, "AWS_LAMBDA_FUNCTION_NAME": "f", "cwd": "/var/task"})
         self.assertEqual(len(r.json["fds"]), 5, r.json)  # stdio, the Runtime API, the directory itself
-        self.assertEqual(d.stop(), 0)
-        self.assertEqual(d.leftovers(), [])
+        self.ends_clean(d)
 
     def test_one_answer_right_behind_another_does_not_wait_for_an_acknowledgement(self):
         """A runtime that connects before fnd sees its listener, and pipelines: without TCP_NODELAY each event came 40 ms late."""

@@ -1,5 +1,5 @@
 """Provisioned and reserved concurrency, through boto3 and the AWS CLI; metrics."""
-import threading, time, unittest
+import threading, time
 from harness import *
 import test_awscli, test_logs_fnctl  # modules, lest their tests run here too
 
@@ -115,9 +115,7 @@ class Provisioned(Base):
                 self.assertEqual(sum(x["how"] == "provisioned-concurrency" for x in self.at_once(f, v, 5, s=0.7)), n)
 
     def test_not_for_idleness_and_not_for_memory(self):
-        d = Daemon({"idle_timeout_s": 1, "memory_budget_mb": 100, "keep_alive": {"policy": "fixed"}})
-        self.addCleanup(d.remove)
-        d.start()
+        d = self.daemon(idle_timeout_s=1, memory_budget_mb=100, keep_alive={"policy": "fixed"})
         d.create("p", Publish=True)
         boto(d).put_provisioned_concurrency_config(FunctionName="p", Qualifier="1", ProvisionedConcurrentExecutions=2)
         wait_until("ready", lambda: boto(d).get_provisioned_concurrency_config(FunctionName="p", Qualifier="1")["Status"] == "READY")
@@ -142,9 +140,7 @@ class Provisioned(Base):
         self.assertIn("memory", reasons[-1])
 
     def test_the_dead_are_replaced_also_after_a_restart(self):
-        d = Daemon()
-        self.addCleanup(d.remove)
-        d.start()
+        d = self.daemon()
         c = boto(d)
         d.create("p", Publish=True)
         c.put_provisioned_concurrency_config(FunctionName="p", Qualifier="1", ProvisionedConcurrentExecutions=2)
@@ -222,12 +218,9 @@ class Provisioned(Base):
         self.assertEqual([(p["FunctionArn"], p["RequestedProvisionedConcurrentExecutions"]) for p in listed], [(f"{ARN}{f}:a", 1)])
 
 
-class Scaling(unittest.TestCase):
+class Scaling(Case):
     def daemon(self, targets):
-        shared()
-        d = Daemon({"provisioned_scaling_period_s": 1, "provisioned_scaling": targets})
-        self.addCleanup(d.remove)
-        return d.start()
+        return super().daemon(provisioned_scaling_period_s=1, provisioned_scaling=targets)
 
     def requested(self, c, f, q):
         try:

@@ -143,13 +143,7 @@ class InMemory(Reset):
     config = {"tmp": {"mode": "tmpfs"}}
 
 
-class Alone(unittest.TestCase):
-    def daemon(self, config=None):
-        shared()
-        d = Daemon(config)
-        self.addCleanup(d.remove)
-        return d.start()
-
+class Alone(Case):
     function, ok, log = Reset.function, Reset.ok, Reset.log
 
     def test_they_end_for_want_of_use_and_leave_nothing(self):
@@ -164,8 +158,7 @@ class Alone(unittest.TestCase):
         wait_until("it has ended", lambda: count() == rest)
         after = self.ok(f)
         self.assertEqual((after["kept"], after["stream"] != before["stream"]), (None, True))
-        self.assertEqual(d.stop(), 0)
-        wait_until("nothing is left", lambda: not d.leftovers())
+        self.ends_clean(d)
 
     def test_fn_spawnd_ends_while_it_has_no_sandbox(self):
         self.d = d = self.daemon()

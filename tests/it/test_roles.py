@@ -60,10 +60,7 @@ class Configured(Case):
         self.addCleanup(shutil.rmtree, self.dir)
 
     def daemon(self, config=None, **roles):
-        shared()
-        d = Daemon({**(config or {}), "roles": {f"arn:aws:iam::000000000000:role/{name}": role for name, role in roles.items()}})
-        self.addCleanup(d.remove)
-        return d.start()
+        return super().daemon(config, roles={f"arn:aws:iam::000000000000:role/{name}": role for name, role in roles.items()})
 
     def script(self, text):
         path = os.path.join(self.dir, "issue")

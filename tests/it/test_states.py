@@ -119,9 +119,7 @@ class States(BotoCase):
 class Stored(Case):
     def test_who_waits_is_told_when_it_cannot_be_stored(self):
         """A disk that is full just then, say: nobody waits for its end, and once there is room again the function is Active."""
-        d = Daemon()
-        self.addCleanup(d.remove)
-        d.start()
+        d = self.daemon()
         with contextlib.closing(sqlite3.connect(os.path.join(d.state, "db/fnd.db"))) as db:
             db.execute("CREATE TRIGGER full BEFORE INSERT ON functions WHEN json_extract(NEW.config, '$.state') = 1 BEGIN SELECT RAISE(FAIL, 'full'); END")
             d.create_python("f", "def handler(e, c): return 1\n")
@@ -135,9 +133,7 @@ class Stored(Case):
 
 class Restart(Case):
     def test_killed_in_the_moment(self):
-        d = Daemon()
-        self.addCleanup(d.remove)
-        d.start()
+        d = self.daemon()
         d.create_python("f", "def handler(e, c): return 'old'\n")
         d.settled("f")
         at = "/2015-03-31/functions/f"

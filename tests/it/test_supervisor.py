@@ -3,17 +3,8 @@ import contextlib, json, os, re, signal, socket, sqlite3, subprocess, threading,
 from harness import *
 
 
-class Supervised(unittest.TestCase):
-    def daemon(self, config=None, **kw):
-        shared()
-        d = Daemon(config, **kw)
-        d.killed = True  # its exit status is this test's business
-        self.addCleanup(d.remove)
-        return d.start()
-
-    def ends_clean(self, d):
-        self.assertEqual(d.stop(), 0, d.log()[-3000:])
-        wait_until(lambda: f"nothing is left: {d.leftovers()}", lambda: not d.leftovers())
+class Supervised(Case):
+    killed = True
 
     def pid(self, d, kind):
         """The one that runs, as soon as one does."""
@@ -275,7 +266,7 @@ class Signals(Supervised):
         t.join()
         self.assertEqual((out[0].status, out[0].json), (200, {"slept": 1500}))
         self.assertEqual(d.process.wait(100 * SLOW), 0)
-        wait_until("nothing is left", lambda: not d.leftovers())
+        self.leaves_nothing(d)
 
     def test_an_end_while_the_worker_is_not_there(self):
         d = self.daemon()
@@ -286,7 +277,7 @@ class Signals(Supervised):
             if "in a row" in d.log():
                 break
         self.assertEqual(d.stop(), 0, d.log()[-2000:])
-        wait_until("nothing is left", lambda: not d.leftovers())
+        self.leaves_nothing(d)
 
     def test_the_service_manager_is_told(self):
         path = f"/tmp/fnd-notify-{os.getpid()}"

@@ -327,13 +327,9 @@ class Bound(Tmp):
         self.assertEqual(self.do(f, "size")[0]["there"], [])
 
 
-class Ends(unittest.TestCase):
+class Ends(Case):
     def daemon(self, **tmp):
-        shared()
-        d = Daemon({"tmp": tmp})
-        self.addCleanup(d.remove)
-        d.start()
-        return d
+        return super().daemon(tmp=tmp)
 
     def test_kill_9_of_all_leaves_nothing(self):
         dir = tempfile.mkdtemp(prefix="fnd-test-tmp-", dir="/var/tmp")

@@ -1,5 +1,5 @@
 """Versions and aliases: every operation through boto3 and the AWS CLI, routing by weight, changes under load, restarts, upgrades."""
-import collections, http.client, random, sqlite3, threading, unittest
+import collections, http.client, random, sqlite3, threading
 from harness import *
 import test_awscli, test_logs_fnctl  # modules, lest their tests run here too
 
@@ -437,13 +437,8 @@ class Changes(Api):
         self.assertGreater(min(done[q] for q in ("live", "1", "$LATEST")), 20, done)
 
 
-class Restarts(unittest.TestCase):
-    def daemon(self):
-        shared()
-        d = Daemon()
-        d.killed = True
-        self.addCleanup(d.remove)
-        return d.start()
+class Restarts(Case):
+    killed = True
 
     def picture(self, d):
         c = boto(d)
