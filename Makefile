@@ -31,10 +31,11 @@ LAYER_2 := model aws
 LAYER_3 := store image sandbox
 LAYER_4 := spawn
 LAYER_5 := runtime
-LAYER_6 := pool
-LAYER_7 := invoke
-LAYER_8 := api
-LAYERS := 0 1 2 3 4 5 6 7 8
+LAYER_6 := env
+LAYER_7 := pool
+LAYER_8 := invoke
+LAYER_9 := api
+LAYERS := 0 1 2 3 4 5 6 7 8 9
 LIBS := $(foreach l,$(LAYERS),$(LAYER_$(l)))
 PROGRAMS := fnd fn-spawnd fn-unpack fnctl
 
@@ -120,8 +121,8 @@ $(foreach f,$(LIBS),$(eval unit-$(f): $(filter $(B)/tests/unit/$(f)/%,$(UNIT_BIN
 -include mk/*.mk
 -include $(shell $(SYSTEM) find $(B)/obj -name '*.d' 2>/dev/null)
 
-# pool and spawn are not free of circles yet.
-TANGLED := pool spawn
+# spawn is not free of circles yet.
+TANGLED := spawn
 layers: export COMPILE = $(CC) $(CFLAGS_ALL) -O0 -g0 -w -MF /dev/null
 layers:
 	@scripts/layers.sh $(foreach l,$(LAYERS),$(l):$(subst $() ,$(comma),$(LAYER_$(l))))

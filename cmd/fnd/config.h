@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "invoke/scaler.h"
-#include "pool/credentials.h"
+#include "env/credentials.h"
 #include "pool/keepalive.h"
 #include "sandbox/spec.h"
 #include "spawn/tmps.h"
@@ -26,7 +26,7 @@ struct fnd_config {
 	char *images_dir;  /* where `make images` puts bundles */
 	struct fn_credential *credentials;
 	size_t n_credentials;
-	struct fn_role *roles; /* pool/credentials.h */
+	struct fn_role *roles; /* env/credentials.h */
 	size_t n_roles;
 	char **hosts; /* names of this machine beside its loopback's: api/origin.h */
 	size_t n_hosts;

@@ -196,11 +196,11 @@ static int make_data_plane(struct worker *w, int spawnd_fd, struct fn_err *err)
 {
 	const struct fnd_config *c = w->cfg;
 	struct fn_pool_config pool = {
-		.loop = w->loop, .region = c->region, .state_dir = c->state_dir,
+		.env = {.loop = w->loop, .region = c->region, .state_dir = c->state_dir, .freeze_grace_us = (uint64_t)c->freeze_grace_ms * 1000u,
+			.init_timeout_us = (uint64_t)c->init_timeout_s * 1000000u, .net = c->net},
 		.keep = {c->keep_policy, (uint64_t)c->idle_timeout_s * 1000000u, (uint64_t)c->keep_bin_s * 1000000u, (unsigned)c->keep_head,
 			 (unsigned)c->keep_tail, (unsigned)c->keep_margin, (unsigned)c->keep_samples},
-		.freeze_grace_us = (uint64_t)c->freeze_grace_ms * 1000u, .init_timeout_us = (uint64_t)c->init_timeout_s * 1000000u,
-		.memory_budget = memory_budget(c), .net = c->net,
+		.memory_budget = memory_budget(c),
 	};
 	int r = fn_h1_server_new(w->loop, &w->rt_server);
 
@@ -209,10 +209,10 @@ static int make_data_plane(struct worker *w, int spawnd_fd, struct fn_err *err)
 	r = fn_roles_new(w->loop, c->roles, c->n_roles, &w->roles);
 	if (r < 0)
 		return fn_err_set(err, r, "roles", NULL);
-	pool.roles = w->roles;
-	pool.rt_server = w->rt_server;
-	pool.runtimes = w->runtimes;
-	pool.logs = w->logs;
+	pool.env.roles = w->roles;
+	pool.env.rt_server = w->rt_server;
+	pool.env.runtimes = w->runtimes;
+	pool.env.logs = w->logs;
 	r = fn_pool_new(&pool, &w->pool, err);
 	if (r == 0)
 		r = fn_spawn_client_new(w->loop, spawnd_fd, &spawn_ops, w, &w->spawn, err);
@@ -400,9 +400,9 @@ static void on_images(void *arg, const struct fn_err *failed, unsigned installed
 	fn_snapshots_look(w->snapshots);
 	if (fn_scaler_new(&scaling, &w->scaler) < 0)
 		fn_log_error("provisioned_scaling: out of memory");
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && (uint64_t)w->cfg->account_concurrency * FN_POOL_DESCRIPTORS_EACH > files.rlim_cur)
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && (uint64_t)w->cfg->account_concurrency * FN_ENV_DESCRIPTORS_EACH > files.rlim_cur)
 		fn_log_warn("%llu open files are enough for about %llu environments, fewer than account_concurrency: raise the hard limit (LimitNOFILE, ulimit -Hn)",
-			    (unsigned long long)files.rlim_cur, (unsigned long long)files.rlim_cur / FN_POOL_DESCRIPTORS_EACH);
+			    (unsigned long long)files.rlim_cur, (unsigned long long)files.rlim_cur / FN_ENV_DESCRIPTORS_EACH);
 	fn_log_info("ready on http://%s with %zu functions; runtimes: %s", w->cfg->listen, fn_store_count(w->store), have ? have : "?");
 	tell_supervisor(w, FND_READY);
 }

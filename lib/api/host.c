@@ -74,7 +74,7 @@ static void check_host(const struct fn_api *api, json_t *list, const struct utsn
 	check(list, "network namespaces", netns >= 2000, "sysctl user.max_net_namespaces=20000", "%lld allowed", netns);
 	if (getrlimit(RLIMIT_NOFILE, &nofile) == 0)
 		check(list, "open files", nofile.rlim_cur >= 8192, "LimitNOFILE=1048576 in the unit, or ulimit -n", "%llu: enough for about %llu environments",
-		      (unsigned long long)nofile.rlim_cur, (unsigned long long)nofile.rlim_cur / FN_POOL_DESCRIPTORS_EACH);
+		      (unsigned long long)nofile.rlim_cur, (unsigned long long)nofile.rlim_cur / FN_ENV_DESCRIPTORS_EACH);
 	if (statvfs(api->cfg.state_dir, &vfs) == 0) {
 		unsigned long long mb = (unsigned long long)vfs.f_bavail * vfs.f_frsize >> 20;
 

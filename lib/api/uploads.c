@@ -14,7 +14,7 @@
 #include "base/str.h"
 #include "image/blobs.h"
 #include "model/limits.h"
-#include "pool/code.h"
+#include "env/code.h"
 
 #define GARBAGE_EVERY_US 500000u
 #define CODE_STORAGE "Code storage limit exceeded."

@@ -52,8 +52,3 @@ uint64_t fn_policy_retry_us(unsigned failures)
 
 	return us < 300000000u ? us : 300000000u;
 }
-
-uint32_t fn_policy_cpu_quota_us(int memory_mb, uint32_t period_us)
-{
-	return (uint32_t)((uint64_t)memory_mb * period_us / 1769u);
-}

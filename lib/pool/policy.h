@@ -29,7 +29,4 @@ unsigned fn_policy_provision_starts(unsigned floor, unsigned have, unsigned unde
 /* How long to wait after the nth failure in a row (from 0) of what is tried again: 2 s, doubled up to 5 minutes. */
 uint64_t fn_policy_retry_us(unsigned failures);
 
-/* cpu.max for a memory size: 1,769 MB is one CPU (Lambda Developer Guide, "Configuring memory"). */
-uint32_t fn_policy_cpu_quota_us(int memory_mb, uint32_t period_us);
-
 #endif

@@ -8,31 +8,14 @@
 #ifndef FN_POOL_POOL_H
 #define FN_POOL_POOL_H
 
-#include "base/loop.h"
-#include "image/runtimes.h"
-#include "model/invocation.h"
-#include "pool/credentials.h"
+#include "env/env.h"
+#include "env/snapshot.h"
 #include "pool/keepalive.h"
-#include "runtime/logs.h"
-#include "spawn/client.h"
-#include "web/h1conn.h"
-
-/* Descriptors of fnd's for an environment: the Runtime API's listener and connection, output, freeze file, memory peak, the OOM event
- * (v1), /tmp, memory.stat. */
-#define FN_POOL_DESCRIPTORS_EACH 8u
 
 struct fn_pool_config {
-	struct fn_loop *loop;
-	struct fn_h1_server *rt_server; /* serves all environments' Runtime API */
-	struct fn_runtimes *runtimes;
-	struct fn_logs *logs;
-	const char *region, *state_dir;
-	struct fn_roles *roles;         /* credentials of functions' roles; NULL: none has any */
+	struct fn_env_config env;       /* of each environment */
 	struct fn_keep_config keep;     /* how long idle ones are kept, which go for want of memory, which are made ahead */
-	uint64_t freeze_grace_us;
-	uint64_t init_timeout_us;
 	uint64_t memory_budget;         /* bytes; 0 = none */
-	enum fn_net_mode net;
 };
 
 struct fn_pool;
@@ -69,21 +52,8 @@ unsigned fn_pool_provisioned_busy(struct fn_pool *p, const char *function);
 
 /* SnapStart: initialises the function version once and keeps what its runtime has become as a tree. `fn` is called once, unless the pool is
  * freed before. */
-struct fn_snapshot_result {
-	enum {
-		FN_SNAPSHOT_TAKEN,
-		FN_SNAPSHOT_REFUSED, /* it cannot be snapshotted: plain starts will do */
-		FN_SNAPSHOT_FAILED,  /* its init fails: so would every start */
-		FN_SNAPSHOT_LOST,    /* fn-spawnd is being restarted: try again */
-	} what;
-	uint64_t bytes;   /* TAKEN: of the tree */
-	char code[48];    /* FAILED: Lambda's StateReasonCode */
-	char reason[320];
-};
-typedef void (*fn_snapshot_fn)(void *arg, const struct fn_snapshot_result *res);
 int fn_pool_snapshot(struct fn_pool *p, const struct fn_function *f, const char *tree, fn_snapshot_fn fn, void *arg);
 /* What a snapshot of this function holds on: kernel, processor and base image, as a digest. */
-#define FN_SNAPSHOT_HOST_SIZE 65
 void fn_pool_snapshot_host(const struct fn_pool *p, const struct fn_function *f, char ret[FN_SNAPSHOT_HOST_SIZE]);
 /* The stored snapshot of this version's record is another now; its environments stay. */
 void fn_pool_renew(struct fn_pool *p, struct fn_function *f);

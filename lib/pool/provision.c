@@ -6,14 +6,14 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "pool/policy.h"
-#include "pool/worker.h"
+#include "pool/group.h"
 
 #define AT_ONCE 16u /* starts of a group: others want to start too */
 
-static bool alive(const struct fn_worker *w) { return w->reason == FN_PROVISIONED && !w->surplus && w->state != FN_WORKER_ENDING; }
-static bool starting(const struct fn_worker *w)
+static bool alive(const struct fn_member *m) { return m->env.reason == FN_ENV_PROVISIONED && !m->surplus && m->env.state != FN_ENV_ENDING; }
+static bool starting(const struct fn_member *m)
 {
-	return w->state == FN_WORKER_SPAWNING || w->state == FN_WORKER_INIT || w->state == FN_WORKER_RESETTING || w->state == FN_WORKER_RESET;
+	return m->env.state == FN_ENV_SPAWNING || m->env.state == FN_ENV_INIT || m->env.state == FN_ENV_RESETTING || m->env.state == FN_ENV_RESET;
 }
 
 static void on_timer(void *arg) { fn_group_provision(arg); }
@@ -21,25 +21,25 @@ static void on_timer(void *arg) { fn_group_provision(arg); }
 static void again_at(struct fn_group *g, uint64_t at)
 {
 	if (!g->provision)
-		(void)fn_loop_add_timer(g->pool->cfg.loop, at, on_timer, g, &g->provision);
+		(void)fn_loop_add_timer(g->pool->env.cfg.loop, at, on_timer, g, &g->provision);
 	else
-		(void)fn_loop_rearm_timer(g->pool->cfg.loop, g->provision, at);
+		(void)fn_loop_rearm_timer(g->pool->env.cfg.loop, g->provision, at);
 }
 
 /* The most recently used idle ones stay; what is busy ends after its invocation. */
 static void let_go(struct fn_group *g, unsigned surplus)
 {
 	for (int idle = 1; idle >= 0; idle--)
-		for (struct fn_list *l = g->workers.prev, *prev; l != &g->workers && surplus > 0; l = prev) {
-			struct fn_worker *w = fn_worker_of(l);
+		for (struct fn_list *l = g->members.prev, *prev; l != &g->members && surplus > 0; l = prev) {
+			struct fn_member *m = fn_member_of(l);
 
 			prev = l->prev;
-			if (!alive(w) || (w->state == FN_WORKER_IDLE) != idle)
+			if (!alive(m) || (m->env.state == FN_ENV_IDLE) != idle)
 				continue;
 			surplus--;
-			w->surplus = true;
+			m->surplus = true;
 			if (idle)
-				fn_worker_end(w);
+				fn_env_end(&m->env);
 		}
 }
 
@@ -47,10 +47,10 @@ static void count(const struct fn_group *g, unsigned *ret_have, unsigned *ret_un
 {
 	*ret_under_way = 0;
 	*ret_have = 0;
-	fn_list_for_each(l, &g->workers)
+	fn_list_for_each(l, &g->members)
 	{
-		*ret_have += alive(fn_worker_of(l));
-		*ret_under_way += alive(fn_worker_of(l)) && starting(fn_worker_of(l));
+		*ret_have += alive(fn_member_of(l));
+		*ret_under_way += alive(fn_member_of(l)) && starting(fn_member_of(l));
 	}
 }
 
@@ -58,7 +58,7 @@ void fn_group_provision(struct fn_group *g)
 {
 	unsigned have, under_way, starts;
 
-	if (g->retired || g->pool->shutdown)
+	if (g->retired || g->pool->env.shutdown)
 		return;
 	count(g, &have, &under_way);
 	if (have > g->floor)
@@ -75,7 +75,7 @@ void fn_group_provision(struct fn_group *g)
 			fn_group_provision_failed(g, "there is not enough memory (memory_budget_mb) for more environments");
 			return;
 		}
-		if (!fn_worker_start(g, NULL, FN_PROVISIONED) || g->floor_failures > 0)
+		if (!fn_member_start(g, NULL, FN_ENV_PROVISIONED, NULL) || g->floor_failures > 0)
 			return;
 	}
 }
@@ -97,7 +97,7 @@ void fn_group_provision_failed(struct fn_group *g, const char *why)
 		g->floor_failures++;
 		snprintf(g->floor_reason, sizeof(g->floor_reason), "%s", why);
 		if (g->floor_failures == 1)
-			fn_log_warn("provisioned concurrency of %s:%s: %s", g->function->name, g->function->version, why);
+			fn_log_warn("provisioned concurrency of %s:%s: %s", g->version.function->name, g->version.function->version, why);
 	}
 	g->provision_at_us = fn_pool_now_us(g->pool) + delay;
 	again_at(g, g->provision_at_us);
@@ -133,7 +133,7 @@ void fn_pool_provisioned(struct fn_pool *p, const struct fn_function *f, struct 
 	snprintf(ret->failure, sizeof(ret->failure), "%s", g->floor_reason);
 	count(g, &have, &under_way);
 	ret->ready = have - under_way;
-	fn_list_for_each(l, &g->workers) ret->busy += alive(fn_worker_of(l)) && fn_worker_of(l)->state == FN_WORKER_BUSY;
+	fn_list_for_each(l, &g->members) ret->busy += alive(fn_member_of(l)) && fn_member_of(l)->env.state == FN_ENV_BUSY;
 }
 
 unsigned fn_pool_provisioned_busy(struct fn_pool *p, const char *function)
@@ -143,7 +143,7 @@ unsigned fn_pool_provisioned_busy(struct fn_pool *p, const char *function)
 	size_t it = 0;
 
 	while ((g = fn_map_next(p->groups, &it)))
-		if (g->floor > 0 && fn_streq(g->function->name, function))
-			fn_list_for_each(l, &g->workers) n += alive(fn_worker_of(l)) && fn_worker_of(l)->state == FN_WORKER_BUSY;
+		if (g->floor > 0 && fn_streq(g->version.function->name, function))
+			fn_list_for_each(l, &g->members) n += alive(fn_member_of(l)) && fn_member_of(l)->env.state == FN_ENV_BUSY;
 	return n;
 }

@@ -101,7 +101,7 @@ static void make_state(void)
 static void set_up(void)
 {
 	struct fn_httpd_config http = {.listen_fd = -EBADF, .body_max = 1u << 20, .conn_max = 16, .ops = &fn_api_httpd_ops};
-	struct fn_pool_config pool = {.region = "us-east-1", .keep = {.policy = FN_KEEP_FIXED, .idle_us = 1000000}, .freeze_grace_us = 1000, .init_timeout_us = 10000000};
+	struct fn_pool_config pool = {.env = {.region = "us-east-1", .freeze_grace_us = 1000, .init_timeout_us = 10000000}, .keep = {.policy = FN_KEEP_FIXED, .idle_us = 1000000}};
 	struct fn_api_config api = {.region = "us-east-1", .account_id = "000000000000", .account_concurrency = 10};
 	char path[300], db[300];
 	struct fn_err err;
@@ -115,10 +115,10 @@ static void set_up(void)
 	fuzz_check(fn_loop_new(&w.loop) == 0 && fn_store_open(db, w.loop, &w.store, &err) == 0);
 	fuzz_check(fn_runtimes_load(path, w.dir, &w.runtimes, &err) == 0);
 	fuzz_check(fn_logs_new(w.loop, w.dir, 1u << 20, 2, &w.logs, &err) == 0 && fn_h1_server_new(w.loop, &w.rt_server) == 0);
-	pool.loop = w.loop;
-	pool.rt_server = w.rt_server;
-	pool.runtimes = w.runtimes;
-	pool.logs = w.logs;
+	pool.env.loop = w.loop;
+	pool.env.rt_server = w.rt_server;
+	pool.env.runtimes = w.runtimes;
+	pool.env.logs = w.logs;
 	fuzz_check(fn_pool_new(&pool, &w.pool, &err) == 0 && fn_sock_pair(SOCK_SEQPACKET, pair) == 0);
 	w.spawnd = pair[1];
 	fuzz_check(fn_fd_set_nonblock(w.spawnd, true) == 0);

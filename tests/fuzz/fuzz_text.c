@@ -11,7 +11,7 @@
 #include "model/arn.h"
 #include "os/cgroup_stat.h"
 #include "os/subnet.h"
-#include "pool/credentials.h"
+#include "env/credentials.h"
 #include "aws/model.h"
 #include "aws/pattern.h"
 #include "aws/sigv4.h"

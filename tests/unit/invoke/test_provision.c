@@ -41,7 +41,7 @@ END_TEST
 START_TEST(many)
 {
 	struct fn_function *latest = unit_function("$LATEST");
-	struct fn_pool_config c = {.runtimes = NULL};
+	struct fn_pool_config c = {.env.runtimes = NULL};
 	struct fn_pool_provisioned state;
 	char dir[] = "provision-XXXXXX", version[16];
 	struct fn_invoker *inv;
@@ -53,7 +53,7 @@ START_TEST(many)
 	ck_assert_int_eq(fn_store_open(dir, unit_loop(), &s, &err), 0);
 	ck_assert_int_eq(unit_store(fn_store_insert, s, latest, NULL), 0);
 	fn_keep_defaults(&c.keep, FN_KEEP_FIXED);
-	ck_assert_int_eq(fn_loop_new(&c.loop), 0);
+	ck_assert_int_eq(fn_loop_new(&c.env.loop), 0);
 	ck_assert_int_eq(fn_pool_new(&c, &pool, &err), 0);
 	ck_assert_int_eq(fn_invoker_new(pool, 1000, &inv), 0);
 	for (int i = 1; i <= MANY; i++) {
@@ -76,7 +76,7 @@ START_TEST(many)
 	}
 	fn_invoker_free(inv);
 	fn_pool_free(pool);
-	fn_loop_free(c.loop);
+	fn_loop_free(c.env.loop);
 	fn_function_unref(latest);
 	fn_store_close(s);
 }

@@ -33,15 +33,6 @@ START_TEST(patience)
 }
 END_TEST
 
-START_TEST(cpu)
-{
-	ck_assert_uint_eq(fn_policy_cpu_quota_us(1769, 100000), 100000);
-	ck_assert_uint_eq(fn_policy_cpu_quota_us(3538, 100000), 200000);
-	ck_assert_int_le(abs((int)fn_policy_cpu_quota_us(884, 100000) - 49972), 30);
-	ck_assert_uint_ge(fn_policy_cpu_quota_us(128, 20000), 1000); /* the kernel takes no less */
-}
-END_TEST
-
 START_TEST(memory)
 {
 	ck_assert(!fn_policy_must_evict(0, 10, 0));
@@ -76,4 +67,4 @@ START_TEST(provision)
 }
 END_TEST
 
-TEST_MAIN("pool/policy", starts, patience, cpu, memory, reclaim_comes_before_eviction, provision)
+TEST_MAIN("pool/policy", starts, patience, memory, reclaim_comes_before_eviction, provision)

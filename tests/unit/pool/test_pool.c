@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pool/worker.h"
+#include "pool/group.h"
 #include "unit/function.h"
 #include "unit/main.h"
 
@@ -21,7 +21,7 @@ static bool no_memory; /* for environments */
 void *__libc_calloc(size_t n, size_t size);
 void *calloc(size_t n, size_t size)
 {
-	if (no_memory && size == sizeof(struct fn_worker)) {
+	if (no_memory && size == sizeof(struct fn_member)) {
 		errno = ENOMEM;
 		return NULL;
 	}
@@ -50,7 +50,7 @@ static struct fn_invocation *invocation(struct fn_function *f)
 
 START_TEST(without_memory_who_waits_is_answered)
 {
-	struct fn_pool_config c = {.region = "r"};
+	struct fn_pool_config c = {.env.region = "r"};
 	struct fn_function *f = unit_function("$LATEST");
 	struct fn_invocation *inv = invocation(f);
 	struct fn_err err;
@@ -62,7 +62,7 @@ START_TEST(without_memory_who_waits_is_answered)
 	fn_function_unref(f);
 	return;
 #endif
-	ck_assert_int_eq(fn_loop_new(&c.loop), 0);
+	ck_assert_int_eq(fn_loop_new(&c.env.loop), 0);
 	ck_assert_int_eq(fn_pool_new(&c, &p, &err), 0);
 	no_memory = true;
 	fn_pool_run(p, inv);
@@ -73,7 +73,7 @@ START_TEST(without_memory_who_waits_is_answered)
 	ck_assert_uint_eq(fn_pool_workers(p), 0);
 	fn_pool_free(p);
 	fn_function_unref(f);
-	fn_loop_free(c.loop);
+	fn_loop_free(c.env.loop);
 }
 END_TEST
 

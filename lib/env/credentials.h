@@ -6,8 +6,8 @@
  * Tools Reference Guide, "feature-process-credentials"): {"Version": 1, "AccessKeyId", "SecretAccessKey", "SessionToken"?, "Expiration"?: ISO 8601}.
  * They are kept until shortly before they expire, and never written to a log.
  */
-#ifndef FN_POOL_CREDENTIALS_H
-#define FN_POOL_CREDENTIALS_H
+#ifndef FN_ENV_CREDENTIALS_H
+#define FN_ENV_CREDENTIALS_H
 
 #include <stddef.h>
 #include <stdint.h>

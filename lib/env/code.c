@@ -1,5 +1,5 @@
 /* code.c - see code.h. */
-#include "pool/code.h"
+#include "env/code.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include "base/str.h"
 #include "image/blobs.h"
 #include "model/limits.h"
-#include "pool/worker.h"
+#include "env/env.h"
 
 int fn_code_unpack(struct fn_spawn_client *spawn, const char *state_dir, const char *sha256_hex, fn_unpack_fn fn, void *arg)
 {
@@ -29,8 +29,8 @@ int fn_code_unpack(struct fn_spawn_client *spawn, const char *state_dir, const c
 
 /* --- lost ones --- */
 struct restoring {
-	struct fn_list link;    /* of the pool's */
-	struct fn_list waiting; /* of struct fn_worker, by code */
+	struct fn_list link;    /* of the host's */
+	struct fn_list waiting; /* of struct fn_code_wait */
 	char sha256[65];
 };
 
@@ -45,25 +45,25 @@ static void on_unpacked(void *arg, const struct fn_err *err, uint64_t bytes)
 		fn_log_warn("the package %.12s... has been unpacked again: its tree was gone", r->sha256);
 	fn_list_remove(&r->link);
 	while ((l = fn_list_first(&r->waiting))) {
+		struct fn_code_wait *wait = fn_list_entry(l, struct fn_code_wait, link);
+
 		fn_list_remove(l);
-		fn_worker_on_code(fn_list_entry(l, struct fn_worker, code), err);
+		wait->fn(wait->arg, err);
 	}
 	free(r);
 }
 
-static struct restoring *find(struct fn_pool *p, const char *sha256)
+static struct restoring *find(struct fn_env_host *h, const char *sha256)
 {
-	fn_list_for_each(l, &p->restoring)
+	fn_list_for_each(l, &h->restoring)
 		if (fn_streq(fn_list_entry(l, struct restoring, link)->sha256, sha256))
 			return fn_list_entry(l, struct restoring, link);
 	return NULL;
 }
 
-int fn_code_restore(struct fn_worker *w)
+int fn_code_restore(struct fn_env_host *h, const char *sha256, struct fn_code_wait *wait)
 {
-	const char *sha256 = w->group->function->code_sha256;
-	struct fn_pool *p = w->group->pool;
-	struct restoring *r = find(p, sha256);
+	struct restoring *r = find(h, sha256);
 	int rc;
 
 	if (!r) {
@@ -72,20 +72,20 @@ int fn_code_restore(struct fn_worker *w)
 			return -ENOMEM;
 		snprintf(r->sha256, sizeof(r->sha256), "%s", sha256);
 		fn_list_init(&r->waiting);
-		rc = fn_code_unpack(p->spawn, p->cfg.state_dir, sha256, on_unpacked, r);
+		rc = fn_code_unpack(h->spawn, h->cfg.state_dir, sha256, on_unpacked, r);
 		if (rc < 0) {
 			free(r);
 			return rc;
 		}
-		fn_list_push_back(&p->restoring, &r->link);
+		fn_list_push_back(&h->restoring, &r->link);
 	}
-	fn_list_push_back(&r->waiting, &w->code);
+	fn_list_push_back(&r->waiting, &wait->link);
 	return 0;
 }
 
-void fn_code_forget(struct fn_pool *p)
+void fn_code_forget(struct fn_env_host *h)
 {
-	fn_list_for_each_safe(l, &p->restoring)
+	fn_list_for_each_safe(l, &h->restoring)
 	{
 		fn_list_remove(l);
 		free(fn_list_entry(l, struct restoring, link));

@@ -7,7 +7,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "pool/worker.h"
+#include "env/internal.h"
 #include "unit/main.h"
 
 static char dir[] = "fnd-output-XXXXXX";
@@ -35,9 +35,9 @@ static size_t fill(int fd)
 
 struct env {
 	struct fn_function f;
-	struct fn_pool pool;
-	struct fn_group g;
-	struct fn_worker w;
+	struct fn_env_host host;
+	struct fn_env_version v;
+	struct fn_env w;
 	int in;
 };
 
@@ -47,30 +47,30 @@ static void set_up(struct env *e)
 	int fds[2];
 
 	*e = (struct env){.f = {.name = (char *)"f", .version = (char *)"$LATEST"}};
-	e->g = (struct fn_group){.pool = &e->pool, .function = &e->f};
-	e->w = (struct fn_worker){.group = &e->g};
-	fn_list_init(&e->pool.paused);
-	ck_assert_int_eq(fn_loop_new(&e->pool.cfg.loop), 0);
+	e->v = (struct fn_env_version){.host = &e->host, .function = &e->f};
+	e->w = (struct fn_env){.host = &e->host, .version = &e->v};
+	fn_list_init(&e->host.paused);
+	ck_assert_int_eq(fn_loop_new(&e->host.cfg.loop), 0);
 	ck_assert_ptr_nonnull(mkdtemp(dir));
-	ck_assert_int_eq(fn_logs_new(e->pool.cfg.loop, dir, 64 << 20, 2, &e->pool.cfg.logs, &err), 0);
+	ck_assert_int_eq(fn_logs_new(e->host.cfg.loop, dir, 64 << 20, 2, &e->host.cfg.logs, &err), 0);
 	ck_assert_int_eq(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
 	(void)fcntl(fds[0], F_SETPIPE_SZ, 1 << 20); /* as a function can */
 	e->w.output_fd = fds[0];
 	e->in = fds[1];
-	ck_assert_int_eq(fn_loop_add_io(e->pool.cfg.loop, fds[0], EPOLLIN, fn_worker_on_output, &e->w, &e->w.output_io), 0);
-	ck_assert_int_eq(fn_loop_run_once(e->pool.cfg.loop, 0), 0); /* it has a time */
+	ck_assert_int_eq(fn_loop_add_io(e->host.cfg.loop, fds[0], EPOLLIN, fn_env_on_output, &e->w, &e->w.output_io), 0);
+	ck_assert_int_eq(fn_loop_run_once(e->host.cfg.loop, 0), 0); /* it has a time */
 }
 
 static void tear_down(struct env *e)
 {
-	fn_loop_clear(e->pool.cfg.loop, &e->w.output_io);
-	fn_loop_clear(e->pool.cfg.loop, &e->pool.resume);
+	fn_loop_clear(e->host.cfg.loop, &e->w.output_io);
+	fn_loop_clear(e->host.cfg.loop, &e->host.resume);
 	fn_list_remove(&e->w.paused);
 	close(e->w.output_fd);
 	close(e->in);
-	fn_logs_free(e->pool.cfg.logs);
+	fn_logs_free(e->host.cfg.logs);
 	fn_buf_free(&e->w.line);
-	fn_loop_free(e->pool.cfg.loop);
+	fn_loop_free(e->host.cfg.loop);
 }
 
 static void look(struct env *e)
@@ -78,7 +78,7 @@ static void look(struct env *e)
 	uint64_t next;
 
 	fn_buf_reset(&printed);
-	ck_assert_int_eq(fn_logs_read(e->pool.cfg.logs, "f", 0, 16 << 20, &printed, &next), 0);
+	ck_assert_int_eq(fn_logs_read(e->host.cfg.logs, "f", 0, 16 << 20, &printed, &next), 0);
 }
 
 static size_t count(const char *what)
@@ -94,21 +94,21 @@ static size_t count(const char *what)
 START_TEST(test_turns)
 {
 	struct env e;
-	struct fn_worker other;
+	struct fn_env other;
 	size_t full;
 
 	set_up(&e);
 	other = e.w;
 	full = fill(e.in);
-	fn_worker_on_output(&e.w, e.w.output_fd, EPOLLIN);
+	fn_env_on_output(&e.w, e.w.output_fd, EPOLLIN);
 	ck_assert_uint_eq(full - in_pipe(e.w.output_fd), 32768); /* others have their turn */
-	fn_worker_on_output(&other, e.w.output_fd, EPOLLIN);
+	fn_env_on_output(&other, e.w.output_fd, EPOLLIN);
 	ck_assert_uint_eq(full - in_pipe(e.w.output_fd), 65536);
-	fn_worker_on_output(&e.w, e.w.output_fd, EPOLLIN);
+	fn_env_on_output(&e.w, e.w.output_fd, EPOLLIN);
 	ck_assert_uint_eq(full - in_pipe(e.w.output_fd), 65536); /* so much in a round from all of them */
-	ck_assert_int_eq(fn_loop_run_once(e.pool.cfg.loop, 0), 0);
+	ck_assert_int_eq(fn_loop_run_once(e.host.cfg.loop, 0), 0);
 	ck_assert_uint_eq(full - in_pipe(e.w.output_fd), 65536 + 32768);
-	fn_worker_read_output(&e.w);
+	fn_env_read_output(&e.w);
 	ck_assert_uint_eq(in_pipe(e.w.output_fd), 0); /* at the end of an invocation nothing is left */
 	fn_buf_free(&other.line);
 	tear_down(&e);
@@ -125,14 +125,14 @@ START_TEST(test_floods)
 
 	set_up(&e);
 	ck_assert_int_eq(write(e.in, "first\nsec", 9), 9);
-	fn_worker_read_output(&e.w);
+	fn_env_read_output(&e.w);
 	full = fill(e.in); /* 1 MiB of newlines, 26 MiB of log */
-	fn_worker_read_output(&e.w);
+	fn_env_read_output(&e.w);
 	ck_assert_uint_eq(in_pipe(e.w.output_fd), 0);
-	ck_assert(e.g.dropping);
+	ck_assert(e.v.dropping);
 	ck_assert_int_eq(write(e.in, "lost\nlost in the mid", 20), 20);
-	fn_worker_read_output(&e.w);
-	fn_worker_flush_output(&e.w); /* an invocation ends */
+	fn_env_read_output(&e.w);
+	fn_env_flush_output(&e.w); /* an invocation ends */
 	look(&e);
 	said = strstr(printed.data, "LOGS_DROPPED ");
 	ck_assert_ptr_nonnull(said);
@@ -143,14 +143,14 @@ START_TEST(test_floods)
 	ck_assert_uint_eq(count(" sec\n"), 1);
 	/* while it goes on its pipe is read from time to time only */
 	full = fill(e.in);
-	fn_worker_on_output(&e.w, e.w.output_fd, EPOLLIN);
+	fn_env_on_output(&e.w, e.w.output_fd, EPOLLIN);
 	ck_assert_uint_eq(in_pipe(e.w.output_fd), full - 32768);
 	ck_assert_uint_eq(e.w.output_io, 0);
-	ck_assert_int_eq(fn_loop_run_once(e.pool.cfg.loop, 1000000), 0);
+	ck_assert_int_eq(fn_loop_run_once(e.host.cfg.loop, 1000000), 0);
 	ck_assert_uint_ne(e.w.output_io, 0);
-	e.g.output.at_us = fn_loop_now_us(e.pool.cfg.loop); /* however long that has taken on a busy machine */
-	fn_worker_read_output(&e.w);
-	fn_worker_flush_output(&e.w);
+	e.v.output.at_us = fn_loop_now_us(e.host.cfg.loop); /* however long that has taken on a busy machine */
+	fn_env_read_output(&e.w);
+	fn_env_flush_output(&e.w);
 	look(&e);
 	said = strstr(said + 1, "LOGS_DROPPED ");
 	ck_assert_ptr_nonnull(said);
@@ -159,17 +159,17 @@ START_TEST(test_floods)
 	ck_assert_uint_eq(records, full - 1); /* the first ends the line that has been counted */
 	/* and when it has room again, it begins with a whole line */
 	ck_assert_int_eq(write(e.in, "half of a li", 12), 12);
-	fn_worker_read_output(&e.w);
-	e.g.output.at_us -= 1000000;
+	fn_env_read_output(&e.w);
+	e.v.output.at_us -= 1000000;
 	ck_assert_int_eq(write(e.in, "ne\nwhole\n", 9), 9);
-	fn_worker_read_output(&e.w);
-	fn_worker_flush_output(&e.w);
+	fn_env_read_output(&e.w);
+	fn_env_flush_output(&e.w);
 	look(&e);
 	ck_assert_uint_eq(count("LOGS_DROPPED"), 3);
 	ck_assert_uint_eq(count("half"), 0);
 	ck_assert_uint_eq(count(" ne\n"), 0);
 	ck_assert_uint_eq(count(" whole\n"), 1);
-	ck_assert(!e.g.dropping);
+	ck_assert(!e.v.dropping);
 	tear_down(&e);
 }
 END_TEST
@@ -181,22 +181,22 @@ START_TEST(test_levels)
 	struct env e;
 
 	set_up(&e);
-	e.g.json = true;
-	e.g.app_level = FN_LEVEL_WARN;
+	e.v.json = true;
+	e.v.app_level = FN_LEVEL_WARN;
 	ck_assert_int_eq(write(e.in, lines, sizeof(lines) - 1), sizeof(lines) - 1);
-	fn_worker_read_output(&e.w);
-	fn_worker_flush_output(&e.w);
+	fn_env_read_output(&e.w);
+	fn_env_flush_output(&e.w);
 	look(&e);
 	ck_assert_uint_eq(count("\n"), 2);
 	ck_assert(strstr(printed.data, "\"n\":2") < strstr(printed.data, "\"n\":4"));
-	e.g.json = false;
+	e.v.json = false;
 	ck_assert_int_eq(write(e.in, lines, sizeof(lines) - 1), sizeof(lines) - 1);
-	fn_worker_read_output(&e.w);
-	fn_worker_flush_output(&e.w);
+	fn_env_read_output(&e.w);
+	fn_env_flush_output(&e.w);
 	look(&e);
 	ck_assert_uint_eq(count("\n"), 8);
 	tear_down(&e);
 }
 END_TEST
 
-TEST_MAIN("pool/output", test_turns, test_floods, test_levels)
+TEST_MAIN("env/output", test_turns, test_floods, test_levels)

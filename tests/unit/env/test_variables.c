@@ -1,4 +1,4 @@
-#include "pool/environment.h"
+#include "env/variables.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -34,9 +34,9 @@ static void make(struct fn_strings *s, struct fn_env_var *env, size_t n, const c
 	struct fn_function f = {.name = (char *)"f", .version = (char *)"$LATEST", .handler = (char *)"a.b", .memory_mb = 128, .log_group = (char *)"/aws/lambda/f", .log_format = (char *)format, .env = env, .n_env = n};
 	static const struct fn_credentials credentials = {.access_key_id = (char *)"ASIA", .secret_access_key = (char *)"secret"};
 	struct fn_runtime rt = {.name = (char *)"nodejs22.x", .env = runtime_env, .execution_env = true};
-	struct fn_environment e = {.function = &f, .runtime = &rt, .region = "eu-west-1", .log_stream = "stream", .initialization = "on-demand", .credentials = &credentials};
+	struct fn_variables e = {.function = &f, .runtime = &rt, .region = "eu-west-1", .log_stream = "stream", .initialization = "on-demand", .credentials = &credentials};
 
-	fn_environment_make(&e, s);
+	fn_variables_make(&e, s);
 	ck_assert(!s->failed);
 	ck_assert_ptr_null(s->v[s->n]);
 }
@@ -86,4 +86,4 @@ START_TEST(many_names)
 }
 END_TEST
 
-TEST_MAIN("pool/environment", a_name_is_there_once_with_whose_value_it_is, many_names)
+TEST_MAIN("env/variables", a_name_is_there_once_with_whose_value_it_is, many_names)

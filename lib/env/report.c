@@ -16,18 +16,18 @@
 
 #include "base/clock.h"
 #include "base/str.h"
-#include "pool/worker.h"
+#include "env/internal.h"
 
 /* --- the two ways to write --- */
-void fn_worker_emit(struct fn_worker *w, const char *text, size_t len)
+void fn_env_emit(struct fn_env *e, const char *text, size_t len)
 {
-	fn_logs_append(w->group->pool->cfg.logs, w->group->function->name, text, len);
-	if (w->inv)
-		fn_invocation_tail(w->inv, text, len);
+	fn_logs_append(e->host->cfg.logs, e->version->function->name, text, len);
+	if (e->inv)
+		fn_invocation_tail(e->inv, text, len);
 }
 
-static void text(struct fn_worker *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void text(struct fn_worker *w, const char *fmt, ...)
+static void text(struct fn_env *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void text(struct fn_env *e, const char *fmt, ...)
 {
 	char line[1024];
 	va_list ap;
@@ -38,18 +38,18 @@ static void text(struct fn_worker *w, const char *fmt, ...)
 	va_end(ap);
 	if ((size_t)n >= sizeof(line))
 		n = (int)sizeof(line) - 1;
-	fn_worker_emit(w, line, (size_t)n);
+	fn_env_emit(e, line, (size_t)n);
 }
 
 /* fmt: the record, JSON. */
-static void event(struct fn_worker *w, enum fn_level level, const char *type, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
-static void event(struct fn_worker *w, enum fn_level level, const char *type, const char *fmt, ...)
+static void event(struct fn_env *e, enum fn_level level, const char *type, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+static void event(struct fn_env *e, enum fn_level level, const char *type, const char *fmt, ...)
 {
 	char line[2048], stamp[32];
 	va_list ap;
 	int n, head;
 
-	if (level < w->group->system_level)
+	if (level < e->version->system_level)
 		return;
 	head = snprintf(line, sizeof(line), "{\"time\":\"%s\",\"type\":\"%s\",\"record\":", fn_clock_format_rfc3339(fn_clock_real_us(), stamp, sizeof(stamp)), type);
 	va_start(ap, fmt);
@@ -58,7 +58,7 @@ static void event(struct fn_worker *w, enum fn_level level, const char *type, co
 	if ((size_t)n + 3 > sizeof(line)) /* longer than anything that is said here */
 		return;
 	memcpy(line + n, "}\n", 2);
-	fn_worker_emit(w, line, (size_t)n + 2);
+	fn_env_emit(e, line, (size_t)n + 2);
 }
 
 /* As a JSON string with its quotes, which the caller frees. */
@@ -122,191 +122,191 @@ static const char *status_text(const char *status, char buf[128])
 }
 
 /* --- init --- */
-static const char *init_type(const struct fn_worker *w)
+static const char *init_type(const struct fn_env *e)
 {
-	return w->reason == FN_PROVISIONED ? "provisioned-concurrency" : w->reason == FN_FOR_SNAPSHOT || w->restored ? "snap-start" : "on-demand";
+	return e->reason == FN_ENV_PROVISIONED ? "provisioned-concurrency" : e->reason == FN_ENV_FOR_SNAPSHOT || e->restored ? "snap-start" : "on-demand";
 }
 
-void fn_report_init_start(struct fn_worker *w, const struct fn_runtime *rt)
+void fn_report_init_start(struct fn_env *e, const struct fn_runtime *rt)
 {
-	const struct fn_function *f = w->group->function;
+	const struct fn_function *f = e->version->function;
 	char arn[160], *version;
 
-	fn_runtime_version_arn(rt, w->group->pool->cfg.region, arn, sizeof(arn));
-	if (!w->group->json) {
-		text(w, "%s Runtime Version: %s\tRuntime Version ARN: %s\n", w->restored ? "RESTORE_START" : "INIT_START", rt->version, arn);
+	fn_runtime_version_arn(rt, e->host->cfg.region, arn, sizeof(arn));
+	if (!e->version->json) {
+		text(e, "%s Runtime Version: %s\tRuntime Version ARN: %s\n", e->restored ? "RESTORE_START" : "INIT_START", rt->version, arn);
 		return;
 	}
 	version = quoted(rt->version);
-	if (w->restored)
-		event(w, FN_LEVEL_INFO, "platform.restoreStart",
+	if (e->restored)
+		event(e, FN_LEVEL_INFO, "platform.restoreStart",
 		      "{\"runtimeVersion\":%s,\"runtimeVersionArn\":\"%s\",\"functionName\":\"%s\",\"functionVersion\":\"%s\",\"instanceId\":\"%s\","
 		      "\"instanceMaxMemory\":%" PRIu64 "}",
-		      version, arn, f->name, f->version, w->log_stream, (uint64_t)f->memory_mb << 20);
+		      version, arn, f->name, f->version, e->log_stream, (uint64_t)f->memory_mb << 20);
 	else
-		event(w, FN_LEVEL_INFO, "platform.initStart",
+		event(e, FN_LEVEL_INFO, "platform.initStart",
 		      "{\"initializationType\":\"%s\",\"phase\":\"%s\",\"runtimeVersion\":%s,\"runtimeVersionArn\":\"%s\",\"functionName\":\"%s\","
 		      "\"functionVersion\":\"%s\",\"instanceId\":\"%s\",\"instanceMaxMemory\":%" PRIu64 "}",
-		      init_type(w), w->inv ? "invoke" : "init", version, arn, f->name, f->version, w->log_stream, (uint64_t)f->memory_mb << 20);
+		      init_type(e), e->inv ? "invoke" : "init", version, arn, f->name, f->version, e->log_stream, (uint64_t)f->memory_mb << 20);
 	free(version);
 }
 
-void fn_report_init(struct fn_worker *w, uint64_t us, const char *status)
+void fn_report_init(struct fn_env *e, uint64_t us, const char *status)
 {
-	const char *phase = w->inv ? "invoke" : "init", *word = status_word(status);
+	const char *phase = e->inv ? "invoke" : "init", *word = status_word(status);
 	enum fn_level done = status[0] ? FN_LEVEL_WARN : FN_LEVEL_DEBUG, report = status[0] ? FN_LEVEL_WARN : FN_LEVEL_INFO;
 	char buf[128], number[32];
 
-	if (!w->group->json) {
+	if (!e->version->json) {
 		status_text(status, buf);
-		if (w->restored)
-			text(w, "RESTORE_REPORT Restore Duration: %.2f ms%s%s\n", (double)us / 1000.0, buf[0] ? "\t" : "", buf);
-		else if (status[0] || w->reason == FN_FOR_SNAPSHOT) /* of one that succeeds REPORT tells */
-			text(w, "INIT_REPORT Init Duration: %.2f ms\tPhase: %s\t%s\n", (double)us / 1000.0, phase, buf[0] ? buf : "Status: success");
+		if (e->restored)
+			text(e, "RESTORE_REPORT Restore Duration: %.2f ms%s%s\n", (double)us / 1000.0, buf[0] ? "\t" : "", buf);
+		else if (status[0] || e->reason == FN_ENV_FOR_SNAPSHOT) /* of one that succeeds REPORT tells */
+			text(e, "INIT_REPORT Init Duration: %.2f ms\tPhase: %s\t%s\n", (double)us / 1000.0, phase, buf[0] ? buf : "Status: success");
 		return;
 	}
 	error_member(status, buf);
 	ms(us, number);
-	if (w->restored) {
-		event(w, done, "platform.restoreRuntimeDone", "{\"status\":\"%s\"%s}", word, buf);
-		event(w, report, "platform.restoreReport", "{\"status\":\"%s\"%s,\"metrics\":{\"durationMs\":%s}}", word, buf, number);
+	if (e->restored) {
+		event(e, done, "platform.restoreRuntimeDone", "{\"status\":\"%s\"%s}", word, buf);
+		event(e, report, "platform.restoreReport", "{\"status\":\"%s\"%s,\"metrics\":{\"durationMs\":%s}}", word, buf, number);
 		return;
 	}
-	if (report == FN_LEVEL_INFO && w->reason != FN_PROVISIONED && w->reason != FN_FOR_SNAPSHOT)
+	if (report == FN_LEVEL_INFO && e->reason != FN_ENV_PROVISIONED && e->reason != FN_ENV_FOR_SNAPSHOT)
 		report = FN_LEVEL_DEBUG;
-	event(w, done, "platform.initRuntimeDone", "{\"initializationType\":\"%s\",\"phase\":\"%s\",\"status\":\"%s\"%s}", init_type(w), phase, word, buf);
-	event(w, report, "platform.initReport", "{\"initializationType\":\"%s\",\"phase\":\"%s\",\"status\":\"%s\"%s,\"metrics\":{\"durationMs\":%s}}", init_type(w),
+	event(e, done, "platform.initRuntimeDone", "{\"initializationType\":\"%s\",\"phase\":\"%s\",\"status\":\"%s\"%s}", init_type(e), phase, word, buf);
+	event(e, report, "platform.initReport", "{\"initializationType\":\"%s\",\"phase\":\"%s\",\"status\":\"%s\"%s,\"metrics\":{\"durationMs\":%s}}", init_type(e),
 	      phase, word, buf, number);
 }
 
 /* --- invocations --- */
-void fn_report_start(struct fn_worker *w)
+void fn_report_start(struct fn_env *e)
 {
-	const struct fn_invocation *inv = w->inv;
+	const struct fn_invocation *inv = e->inv;
 
-	if (w->started)
+	if (e->started)
 		return;
-	w->started = true;
-	if (w->group->json)
-		event(w, FN_LEVEL_INFO, "platform.start", "{\"requestId\":\"%s\",\"functionArn\":\"%s\",\"version\":\"%s\"}", inv->id,
-		      inv->invoked_arn ? inv->invoked_arn : "", w->group->function->version);
+	e->started = true;
+	if (e->version->json)
+		event(e, FN_LEVEL_INFO, "platform.start", "{\"requestId\":\"%s\",\"functionArn\":\"%s\",\"version\":\"%s\"}", inv->id,
+		      inv->invoked_arn ? inv->invoked_arn : "", e->version->function->version);
 	else
-		text(w, "START RequestId: %s Version: %s\n", inv->id, w->group->function->version);
+		text(e, "START RequestId: %s Version: %s\n", inv->id, e->version->function->version);
 }
 
-void fn_report_fault(struct fn_worker *w, const char *message, const char *type)
+void fn_report_fault(struct fn_env *e, const char *message, const char *type)
 {
 	char line[512], *q;
 
-	snprintf(line, sizeof(line), "%s%s%sError: %s\n%s", w->inv ? "RequestId: " : "", w->inv ? w->inv->id : "", w->inv ? " " : "", message, type);
-	if (!w->group->json) {
-		text(w, "%s\n", line);
+	snprintf(line, sizeof(line), "%s%s%sError: %s\n%s", e->inv ? "RequestId: " : "", e->inv ? e->inv->id : "", e->inv ? " " : "", message, type);
+	if (!e->version->json) {
+		text(e, "%s\n", line);
 		return;
 	}
 	q = quoted(line);
-	event(w, FN_LEVEL_WARN, "platform.fault", "%s", q);
+	event(e, FN_LEVEL_WARN, "platform.fault", "%s", q);
 	free(q);
 }
 
-void fn_report_timeout(struct fn_worker *w, const char *message)
+void fn_report_timeout(struct fn_env *e, const char *message)
 {
 	char stamp[32];
 
 	fn_clock_format_rfc3339(fn_clock_real_us(), stamp, sizeof(stamp));
-	if (w->group->json)
-		event(w, FN_LEVEL_WARN, "platform.fault", "\"%s %s %s\"", stamp, w->inv->id, message);
+	if (e->version->json)
+		event(e, FN_LEVEL_WARN, "platform.fault", "\"%s %s %s\"", stamp, e->inv->id, message);
 	else
-		text(w, "%s %s %s\n\n", stamp, w->inv->id, message);
+		text(e, "%s %s %s\n\n", stamp, e->inv->id, message);
 }
 
-void fn_report_dropped(struct fn_worker *w, uint64_t bytes, uint64_t records)
+void fn_report_dropped(struct fn_env *e, uint64_t bytes, uint64_t records)
 {
 	static const char reason[] = "the function prints faster than its log is written";
 
-	if (w->group->json)
-		event(w, FN_LEVEL_WARN, "platform.logsDropped", "{\"droppedBytes\":%" PRIu64 ",\"droppedRecords\":%" PRIu64 ",\"reason\":\"%s\"}", bytes, records,
+	if (e->version->json)
+		event(e, FN_LEVEL_WARN, "platform.logsDropped", "{\"droppedBytes\":%" PRIu64 ",\"droppedRecords\":%" PRIu64 ",\"reason\":\"%s\"}", bytes, records,
 		      reason);
 	else
-		text(w, "LOGS_DROPPED Dropped Bytes: %" PRIu64 "\tDropped Records: %" PRIu64 "\tReason: %s\n", bytes, records, reason);
+		text(e, "LOGS_DROPPED Dropped Bytes: %" PRIu64 "\tDropped Records: %" PRIu64 "\tReason: %s\n", bytes, records, reason);
 }
 
-void fn_report_no_credentials(struct fn_worker *w, const struct fn_err *err)
+void fn_report_no_credentials(struct fn_env *e, const struct fn_err *err)
 {
 	char why[512];
 	char *said = quoted(fn_err_format(err, why, sizeof(why)));
 
-	if (w->group->json)
-		event(w, FN_LEVEL_ERROR, "fnd.roleCredentials", "{\"status\":\"error\",\"reason\":%s}", said ? said : "\"\"");
+	if (e->version->json)
+		event(e, FN_LEVEL_ERROR, "fnd.roleCredentials", "{\"status\":\"error\",\"reason\":%s}", said ? said : "\"\"");
 	else
-		text(w, "ROLE_CREDENTIALS Status: error\tReason: %s\n", why);
+		text(e, "ROLE_CREDENTIALS Status: error\tReason: %s\n", why);
 	free(said);
 }
 
 /* Where the time of a cold start went. */
-static void cold_start(struct fn_worker *w, const struct fn_invocation *inv, uint64_t init_us)
+static void cold_start(struct fn_env *e, const struct fn_invocation *inv, uint64_t init_us)
 {
-	const struct fn_sandbox_timing *t = &w->timing;
+	const struct fn_sandbox_timing *t = &e->timing;
 	const char *how = t->prepared == FN_PREPARED_RUNTIME ? "runtime started ahead" : t->prepared ? "prepared sandbox" : "";
-	bool early = w->reason == FN_FOR_LATER;
+	bool early = e->reason == FN_ENV_FOR_LATER;
 
-	if (!w->group->json) {
-		text(w, "RequestId: %s Cold Start: queue %.2f ms, cgroup %.2f ms, mounts %.2f ms, clone %.2f ms, net %.2f ms, exec %.2f ms, %s %.2f ms%s%s%s%s%s\n",
+	if (!e->version->json) {
+		text(e, "RequestId: %s Cold Start: queue %.2f ms, cgroup %.2f ms, mounts %.2f ms, clone %.2f ms, net %.2f ms, exec %.2f ms, %s %.2f ms%s%s%s%s%s\n",
 		     inv->id, t->queue_us / 1000.0, t->cgroup_us / 1000.0, t->mounts_us / 1000.0, t->clone_us / 1000.0, t->net_us / 1000.0, t->exec_us / 1000.0,
-		     w->restored ? "restore" : "init", (double)init_us / 1000.0, how[0] ? ", " : "", how, w->plain[0] ? ", " : "", w->plain,
+		     e->restored ? "restore" : "init", (double)init_us / 1000.0, how[0] ? ", " : "", how, e->plain[0] ? ", " : "", e->plain,
 		     early ? ", ahead of the invocation" : "");
 		return;
 	}
-	event(w, FN_LEVEL_INFO, "fnd.coldStart",
+	event(e, FN_LEVEL_INFO, "fnd.coldStart",
 	      "{\"requestId\":\"%s\",\"metrics\":{\"queueMs\":%.2f,\"cgroupMs\":%.2f,\"mountsMs\":%.2f,\"cloneMs\":%.2f,\"netMs\":%.2f,\"execMs\":%.2f,\"%s\":%.2f},"
 	      "\"prepared\":\"%s\",\"obstacle\":\"%s\",\"aheadOfInvocation\":%s}",
 	      inv->id, t->queue_us / 1000.0, t->cgroup_us / 1000.0, t->mounts_us / 1000.0, t->clone_us / 1000.0, t->net_us / 1000.0, t->exec_us / 1000.0,
-	      w->restored ? "restoreMs" : "initMs", (double)init_us / 1000.0, how, w->plain, early ? "true" : "false");
+	      e->restored ? "restoreMs" : "initMs", (double)init_us / 1000.0, how, e->plain, early ? "true" : "false");
 }
 
 /* Billed is what is printed: Duration and Init Duration, or Billed Restore Duration, rounded up together (since August 2025). */
-static void report(struct fn_worker *w, const struct fn_invocation *inv, uint64_t us, uint64_t init_us, uint64_t peak_mb, const char *status)
+static void report(struct fn_env *e, const struct fn_invocation *inv, uint64_t us, uint64_t init_us, uint64_t peak_mb, const char *status)
 {
-	const struct fn_function *f = w->group->function;
-	uint64_t hundredths = (us + 5) / 10, init_hundredths = w->restored ? (init_us + 999) / 1000 * 100 : (init_us + 5) / 10;
-	uint64_t billed = (hundredths + init_hundredths + 99) / 100, restore_us = w->ready_us - w->asked_us;
+	const struct fn_function *f = e->version->function;
+	uint64_t hundredths = (us + 5) / 10, init_hundredths = e->restored ? (init_us + 999) / 1000 * 100 : (init_us + 5) / 10;
+	uint64_t billed = (hundredths + init_hundredths + 99) / 100, restore_us = e->ready_us - e->asked_us;
 	char init[128] = "", buf[128], number[2][32];
 
-	if (w->group->json) /* which prints microseconds */
-		billed = (us + (w->restored ? (init_us + 999) / 1000 * 1000 : init_us) + 999) / 1000;
+	if (e->version->json) /* which prints microseconds */
+		billed = (us + (e->restored ? (init_us + 999) / 1000 * 1000 : init_us) + 999) / 1000;
 	billed = billed ? billed : 1;
-	if (w->group->json) {
+	if (e->version->json) {
 		error_member(status, buf);
-		event(w, status[0] ? FN_LEVEL_WARN : FN_LEVEL_DEBUG, "platform.runtimeDone",
+		event(e, status[0] ? FN_LEVEL_WARN : FN_LEVEL_DEBUG, "platform.runtimeDone",
 		      "{\"requestId\":\"%s\",\"status\":\"%s\"%s,\"metrics\":{\"durationMs\":%s,\"producedBytes\":%zu}}", inv->id, status_word(status), buf,
-		      ms(us, number[0]), w->report.produced);
+		      ms(us, number[0]), e->report.produced);
 		if (init_us)
-			snprintf(init, sizeof(init), ",\"%s\":%s", w->restored ? "restoreDurationMs" : "initDurationMs",
-				 ms(w->restored ? restore_us : init_us, number[1]));
-		event(w, status[0] ? FN_LEVEL_WARN : FN_LEVEL_INFO, "platform.report",
+			snprintf(init, sizeof(init), ",\"%s\":%s", e->restored ? "restoreDurationMs" : "initDurationMs",
+				 ms(e->restored ? restore_us : init_us, number[1]));
+		event(e, status[0] ? FN_LEVEL_WARN : FN_LEVEL_INFO, "platform.report",
 		      "{\"requestId\":\"%s\",\"metrics\":{\"durationMs\":%s,\"billedDurationMs\":%" PRIu64 ",\"memorySizeMB\":%d,\"maxMemoryUsedMB\":%" PRIu64
 		      "%s},\"status\":\"%s\"%s}",
 		      inv->id, ms(us, number[0]), billed, f->memory_mb, peak_mb, init, status_word(status), buf);
 		return;
 	}
-	if (init_us && w->restored)
+	if (init_us && e->restored)
 		snprintf(init, sizeof(init), "Restore Duration: %.2f ms\tBilled Restore Duration: %" PRIu64 " ms\t", (double)restore_us / 1000.0, (init_us + 999) / 1000);
 	else if (init_us)
 		snprintf(init, sizeof(init), "Init Duration: %" PRIu64 ".%02u ms\t", init_hundredths / 100, (unsigned)(init_hundredths % 100));
-	text(w,
+	text(e,
 	     "END RequestId: %s\nREPORT RequestId: %s\tDuration: %" PRIu64 ".%02u ms\tBilled Duration: %" PRIu64
 	     " ms\tMemory Size: %d MB\tMax Memory Used: %" PRIu64 " MB\t%s%s\n",
 	     inv->id, inv->id, hundredths / 100, (unsigned)(hundredths % 100), billed, f->memory_mb, peak_mb, init, status_text(status, buf));
 }
 
-void fn_report_end(struct fn_worker *w, const struct fn_invocation *inv)
+void fn_report_end(struct fn_env *e, const struct fn_invocation *inv)
 {
-	uint64_t peak = fn_memory_used(w) + (1u << 20) - 1, init_us = 0;
-	bool cold = w->first && w->ready_us && w->reason != FN_PROVISIONED;
+	uint64_t peak = fn_memory_used(e) + (1u << 20) - 1, init_us = 0;
+	bool cold = e->first && e->ready_us && e->reason != FN_ENV_PROVISIONED;
 
-	if (cold && w->delivered_us >= w->ready_us) /* else it was repeated within the invocation, and is part of its duration */
-		init_us = w->ready_us > w->spawned_us ? w->ready_us - w->spawned_us : 1;
-	report(w, inv, w->report.end_us - w->delivered_us, init_us, peak >> 20, w->report.status);
+	if (cold && e->delivered_us >= e->ready_us) /* else it was repeated within the invocation, and is part of its duration */
+		init_us = e->ready_us > e->spawned_us ? e->ready_us - e->spawned_us : 1;
+	report(e, inv, e->report.end_us - e->delivered_us, init_us, peak >> 20, e->report.status);
 	if (cold)
-		cold_start(w, inv, w->ready_us - w->spawned_us);
-	w->first = false;
+		cold_start(e, inv, e->ready_us - e->spawned_us);
+	e->first = false;
 }

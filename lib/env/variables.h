@@ -1,18 +1,18 @@
 /*
- * environment.h - the environment variables that a runtime begins with. Each name is there once.
+ * variables.h - the environment variables that a runtime begins with. Each name is there once.
  *
  * Values come from the platform, from the runtime (config/runtimes.json) and from the function; where two of them have one,
  * model/env.h decides. Lambda Developer Guide, "configuration-envvars"; what the runtimes have besides: recorded on Lambda.
  */
-#ifndef FN_POOL_ENVIRONMENT_H
-#define FN_POOL_ENVIRONMENT_H
+#ifndef FN_ENV_VARIABLES_H
+#define FN_ENV_VARIABLES_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "image/runtimes.h"
 #include "model/function.h"
-#include "pool/credentials.h"
+#include "env/credentials.h"
 
 /* A NULL-terminated vector of strings that grows; v is the owner's to free. No memory: `failed`, once and for all. */
 struct fn_strings {
@@ -22,7 +22,7 @@ struct fn_strings {
 };
 void fn_strings_add(struct fn_strings *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-struct fn_environment {
+struct fn_variables {
 	const struct fn_function *function;
 	const struct fn_runtime *runtime;
 	const char *region, *log_stream;
@@ -31,10 +31,10 @@ struct fn_environment {
 };
 
 /* NAME=value, in the place of a value that the name has already. */
-void fn_environment_set(struct fn_strings *s, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void fn_variables_set(struct fn_strings *s, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* What is the same for all functions of a runtime: what it begins with when it is started ahead. */
-void fn_environment_common(struct fn_strings *s, const struct fn_runtime *rt);
+void fn_variables_common(struct fn_strings *s, const struct fn_runtime *rt);
 /* All of it. */
-void fn_environment_make(const struct fn_environment *e, struct fn_strings *ret);
+void fn_variables_make(const struct fn_variables *v, struct fn_strings *ret);
 
 #endif

@@ -1,5 +1,5 @@
 /* credentials.c - see credentials.h. */
-#include "pool/credentials.h"
+#include "env/credentials.h"
 
 #include <errno.h>
 #include <jansson.h>

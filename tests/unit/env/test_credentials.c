@@ -1,4 +1,4 @@
-#include "pool/credentials.h"
+#include "env/credentials.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -188,4 +188,4 @@ START_TEST(by_role)
 }
 END_TEST
 
-TEST_MAIN("pool/credentials", what_a_command_prints, what_is_refused, invented_ones_look_like_aws_s, renewed_before_they_expire, several_do_not_end_together, by_role)
+TEST_MAIN("env/credentials", what_a_command_prints, what_is_refused, invented_ones_look_like_aws_s, renewed_before_they_expire, several_do_not_end_together, by_role)

@@ -1,0 +1,39 @@
+/* finish.c - the end of an invocation: its caller is answered, then it is reported. */
+#include <stdio.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "env/internal.h"
+
+void fn_env_write_report(void *arg)
+{
+	struct fn_env *e = arg;
+	struct fn_invocation *inv = fn_take_ptr(e->report.inv);
+
+	if (!inv)
+		return;
+	fn_deferred_cancel(&e->report.later);
+	fn_env_read_output(e);
+	fn_env_flush_output(e);
+	fn_report_end(e, inv);
+	e->host->ops->on_memory(e);
+	fn_invocation_unref(inv);
+}
+
+void fn_env_finish(struct fn_env *e, enum fn_inv_outcome outcome, char *result, size_t len, const char *status)
+{
+	struct fn_invocation *inv = e->inv;
+
+	e->report.inv = fn_invocation_ref(inv);
+	e->report.end_us = fn_clock_mono_us();
+	e->report.produced = len;
+	snprintf(e->report.status, sizeof(e->report.status), "%s", status);
+	if (inv->want_tail) /* which must hold them; who does not want it need not wait for them */
+		fn_env_write_report(e);
+	else
+		fn_loop_defer(e->host->cfg.loop, &e->report.later);
+	e->inv = NULL;
+	fn_invocation_complete(inv, outcome, result, len);
+	fn_invocation_unref(inv);
+	e->host->ops->on_over(e);
+}

@@ -1,0 +1,216 @@
+/*
+ * output.c - what environments print: read from their pipes, kept as lines. A function that floods its log must not take the loop from the
+ * others: of one environment and of all together a bounded number of bytes is read in a round, and a function whose log grows faster than it may
+ * (RATE, as it is kept: with a timestamp a line) has what it prints then thrown away, counted, and said. Meanwhile it is read in
+ * helpings, so that it waits for its pipe instead of a CPU.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "env/internal.h"
+
+#define LINE_MAX_BYTES (256u << 10) /* of a line that has not ended: longer ones are cut here, so that memory stays bounded */
+#define ALL_MAX (1u << 20)          /* a pipe holds no more */
+#define TURN_MAX (32u << 10)        /* at one go, of one that prints on and on: others want the loop too, and each byte may be a line */
+#define ROUND_MAX (64u << 10)       /* in a round of the loop, of all of them */
+#define RATE (2u << 20)              /* what a function may add to its log, in bytes a second */
+#define BURST (4u << 20)             /* and at once */
+#define AGAIN (RATE / 4)            /* what there must be before more is kept: else it would change every few ms */
+#define PAUSE_US 5000u
+
+/* --- what is thrown away --- */
+/* May more of the function's output be kept? */
+bool fn_env_may_print(struct fn_env_version *v)
+{
+	if (fn_bucket_fill(&v->output, fn_loop_now_us(v->host->cfg.loop), RATE, BURST) >= AGAIN)
+		v->dropping = false;
+	return !v->dropping;
+}
+
+void fn_env_printed(struct fn_env_version *v, size_t n)
+{
+	if (!fn_bucket_take(&v->output, n))
+		v->dropping = true;
+}
+
+static size_t count_lines(const char *text, size_t len)
+{
+	const char *end = text + len;
+	size_t n = 0;
+
+	while ((text = memchr(text, '\n', (size_t)(end - text)))) {
+		n++;
+		text++;
+	}
+	return n;
+}
+
+/* A line counts where it begins to be thrown away: it may be told of before its end has come. */
+static void drop(struct fn_env *e, const char *text, size_t len)
+{
+	bool open;
+
+	if (len == 0)
+		return;
+	open = text[len - 1] != '\n';
+	e->dropped.bytes += len + e->line.len;
+	e->dropped.records += count_lines(text, len) + open - e->dropped.mid_line;
+	fn_buf_reset(&e->line);
+	e->dropped.mid_line = open;
+}
+
+static void say_dropped(struct fn_env *e)
+{
+	if (e->dropped.bytes == 0)
+		return;
+	fn_report_dropped(e, e->dropped.bytes, e->dropped.records);
+	e->dropped.bytes = e->dropped.records = 0;
+}
+
+/* --- what is kept --- */
+/* Whole lines of the function's own. Where the log format is JSON, those below ApplicationLogLevel are not kept. */
+static void keep(struct fn_env *e, const char *text, size_t len)
+{
+	const char *end = text + len, *from = text;
+
+	fn_env_printed(e->version, len + FN_LOGS_LINE_EXTRA * count_lines(text, len));
+	if (!e->version->json) {
+		fn_env_emit(e, text, len);
+		return;
+	}
+	for (const char *line = text, *next; line < end; line = next) {
+		const char *nl = memchr(line, '\n', (size_t)(end - line));
+
+		next = nl ? nl + 1 : end;
+		if (fn_level_of_line(line, (size_t)(next - line)) >= e->version->app_level)
+			continue;
+		if (line > from)
+			fn_env_emit(e, from, (size_t)(line - from));
+		from = next;
+	}
+	if (end > from)
+		fn_env_emit(e, from, (size_t)(end - from));
+}
+
+static void keep_line(struct fn_env *e)
+{
+	if (e->line.len == 0)
+		return;
+	(void)fn_buf_add(&e->line, "\n", 1);
+	keep(e, e->line.data, e->line.len);
+	fn_buf_reset(&e->line);
+}
+
+static void take(struct fn_env *e, const char *text, size_t len)
+{
+	const char *nl;
+
+	if (!fn_env_may_print(e->version)) {
+		drop(e, text, len);
+		return;
+	}
+	if (e->dropped.mid_line) { /* the rest of a line whose beginning is gone */
+		nl = memchr(text, '\n', len);
+		drop(e, text, nl ? (size_t)(nl - text) + 1 : len);
+		if (!nl)
+			return;
+		len -= (size_t)(nl - text) + 1;
+		text = nl + 1;
+	}
+	say_dropped(e);
+	nl = memrchr(text, '\n', len);
+	if (nl) {
+		size_t whole = (size_t)(nl - text) + 1;
+
+		if (e->line.len > 0) {
+			(void)fn_buf_add(&e->line, text, whole);
+			keep(e, e->line.data, e->line.len);
+			fn_buf_reset(&e->line);
+		} else {
+			keep(e, text, whole);
+		}
+		(void)fn_buf_add(&e->line, nl + 1, len - whole);
+	} else {
+		(void)fn_buf_add(&e->line, text, len);
+	}
+	if (e->line.len > LINE_MAX_BYTES)
+		keep_line(e);
+}
+
+void fn_env_flush_output(struct fn_env *e)
+{
+	keep_line(e);
+	say_dropped(e);
+}
+
+/* --- reading --- */
+static size_t read_output(struct fn_env *e, size_t most)
+{
+	static char buf[65536];
+	size_t total = 0;
+
+	while (e->output_fd >= 0 && total < most) {
+		ssize_t n = read(e->output_fd, buf, most - total < sizeof(buf) ? most - total : sizeof(buf));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		total += (size_t)n;
+		take(e, buf, (size_t)n);
+	}
+	return total;
+}
+
+void fn_env_read_output(struct fn_env *e) { read_output(e, ALL_MAX); }
+
+static void on_resume(void *arg)
+{
+	struct fn_env_host *h = arg;
+
+	while (!fn_list_empty(&h->paused)) {
+		struct fn_env *e = fn_list_entry(fn_list_first(&h->paused), struct fn_env, paused);
+
+		fn_list_remove(&e->paused);
+		(void)fn_loop_add_io(h->cfg.loop, e->output_fd, EPOLLIN, fn_env_on_output, e, &e->output_io);
+	}
+}
+
+static void pause_reading(struct fn_env *e)
+{
+	struct fn_env_host *h = e->host;
+	bool first = fn_list_empty(&h->paused);
+	uint64_t at = fn_env_now_us(e) + PAUSE_US;
+
+	if (!h->resume && fn_loop_add_timer(h->cfg.loop, at, on_resume, h, &h->resume) < 0)
+		return;
+	if (first)
+		(void)fn_loop_rearm_timer(h->cfg.loop, h->resume, at);
+	fn_loop_clear(h->cfg.loop, &e->output_io); /* without events it would still be told of a hang-up, over and over */
+	fn_list_push_back(&h->paused, &e->paused);
+}
+
+void fn_env_on_output(void *arg, int fd, uint32_t events)
+{
+	struct fn_env *e = arg;
+	struct fn_env_host *h = e->host;
+	uint64_t now = fn_env_now_us(e);
+	size_t most;
+
+	(void)fd;
+	if (h->round_us != now) {
+		h->round_us = now;
+		h->round_left = ROUND_MAX;
+	}
+	most = h->round_left < TURN_MAX ? h->round_left : TURN_MAX;
+	if (most > 0) /* else it is its turn in the next round */
+		h->round_left -= read_output(e, most);
+	if ((events & EPOLLHUP) && !(events & EPOLLIN))
+		fn_loop_clear(h->cfg.loop, &e->output_io);
+	else if (e->version->dropping && e->output_io)
+		pause_reading(e);
+}

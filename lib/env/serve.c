@@ -1,0 +1,243 @@
+/* serve.c - an environment at work: what its owner gives it, what its runtime says, and what its deadlines mean. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "env/internal.h"
+
+/* --- freezing --- */
+static bool freeze(struct fn_env *e, bool on)
+{
+	if (e->frozen == on || e->freeze_fd < 0)
+		return true;
+	if (pwrite(e->freeze_fd, on ? "1" : "0", 1, 0) == 1)
+		e->frozen = on;
+	else if (!on)
+		fn_log_warn("cannot thaw an environment of %s, which is ended: %s", e->version->function->name, strerror(errno));
+	return e->frozen == on;
+}
+
+/* --- serving --- */
+static void hand_out(struct fn_env *e)
+{
+	int r;
+
+	fn_report_start(e);
+	fn_env_set_state(e, FN_ENV_BUSY);
+	fn_env_arm(e, e->delivered_us + fn_env_timeout_us(e));
+	r = fn_rt_deliver(e->rt, e->inv);
+	if (r < 0) { /* its connection died between `next` and now */
+		fn_log_warn("environment of %s: %s", e->version->function->name, strerror(-r));
+		fn_env_end(e);
+	}
+}
+
+bool fn_env_serve(struct fn_env *e, struct fn_invocation *inv)
+{
+	bool awake;
+
+	fn_env_write_report(e);
+	awake = freeze(e, false);
+	if (!awake || !fn_rt_waiting(e->rt)) { /* it died while it was idle, or would sleep on */
+		fn_env_end_sandbox(e);
+		return false;
+	}
+	inv->cold = e->first && inv->arrived_us < e->ready_us;
+	inv->provisioned = e->reason == FN_ENV_PROVISIONED;
+	e->inv = inv;
+	e->started = false;
+	e->delivered_us = fn_clock_mono_us();
+	inv->deadline_real_ms = (fn_clock_real_us() + fn_env_timeout_us(e)) / 1000;
+	hand_out(e);
+	return true;
+}
+
+static void became_idle(struct fn_env *e)
+{
+	if (e->gone) { /* it died right after it had asked: nothing more is to be given to it */
+		fn_env_end(e);
+		return;
+	}
+	fn_env_set_state(e, FN_ENV_IDLE);
+	if (e->inv) /* a repeated init, within an invocation that is under way already */
+		hand_out(e);
+	else if (!e->host->ops->on_idle(e))
+		fn_env_arm(e, fn_env_now_us(e) + e->host->cfg.freeze_grace_us);
+}
+
+/* --- the Runtime API's calls --- */
+/* As fn-spawnd judges it (spawn/oom.c): the event tells of the ends of outer groups' memory, too. */
+static bool out_of_memory(const struct fn_env *e)
+{
+	const uint64_t limit = (uint64_t)e->version->function->memory_mb << 20;
+	struct pollfd p = {.fd = e->oom_fd, .events = POLLIN};
+	char peak[32] = "";
+
+	if (e->oom_fd < 0 || poll(&p, 1, 0) != 1)
+		return false;
+	return e->peak_fd < 0 || pread(e->peak_fd, peak, sizeof(peak) - 1, 0) <= 0 || strtoull(peak, NULL, 10) >= limit - limit / 64;
+}
+
+/* Whether its answer counts: not when one of its processes was killed for memory, the end of them all being under way. */
+static bool may_answer(const struct fn_env *e) { return e->state == FN_ENV_BUSY && e->inv && !out_of_memory(e); }
+
+static void on_next(void *arg)
+{
+	struct fn_env *e = arg;
+
+	if (e->reason == FN_ENV_FOR_SNAPSHOT) {
+		fn_env_on_snapshot_refused(e, "the runtime takes no snapshots");
+	} else if (e->state == FN_ENV_INIT) {
+		e->ready_us = fn_clock_mono_us();
+		fn_report_init(e, e->ready_us - (e->restored ? e->asked_us : e->spawned_us), "");
+		fn_spawn_initialised(e->host->spawn, e->sandbox);
+		e->host->ops->on_ready(e, e->ready_us - e->asked_us);
+		became_idle(e);
+	} else if (e->state == FN_ENV_FINISHING) {
+		e->host->ops->on_settled(e, fn_clock_mono_us() - e->report.end_us);
+		became_idle(e);
+	}
+}
+
+static void on_response(void *arg, char *body, size_t len, const char *content_type)
+{
+	struct fn_env *e = arg;
+
+	if (!may_answer(e)) {
+		free(body);
+		return;
+	}
+	if (content_type[0] && strcmp(content_type, "application/json") != 0)
+		e->inv->result_type = strdup(content_type);
+	fn_env_set_state(e, FN_ENV_FINISHING);
+	fn_env_finish(e, FN_INV_RESPONSE, body, len, "");
+}
+
+static void on_error(void *arg, char *body, size_t len, const char *error_type)
+{
+	struct fn_env *e = arg;
+
+	(void)error_type; /* the caller has it; to the platform an invocation whose handler has failed has run well */
+	if (!may_answer(e)) {
+		free(body);
+		return;
+	}
+	fn_env_set_state(e, FN_ENV_FINISHING);
+	fn_env_finish(e, FN_INV_FUNCTION_ERROR, body, len, "");
+}
+
+static void on_too_large(void *arg)
+{
+	struct fn_env *e = arg;
+	char *text = strdup("{\"errorMessage\":\"Response payload size exceeded maximum allowed payload size (6291556 bytes).\","
+			    "\"errorType\":\"Function.ResponseSizeTooLarge\"}");
+
+	if (!may_answer(e)) {
+		free(text);
+		return;
+	}
+	fn_env_set_state(e, FN_ENV_FINISHING);
+	fn_env_finish(e, FN_INV_FUNCTION_ERROR, text, text ? strlen(text) : 0, "Function.ResponseSizeTooLarge");
+}
+
+static void on_init_error(void *arg, char *body, size_t len, const char *error_type)
+{
+	struct fn_env *e = arg;
+
+	free(e->init_error);
+	e->init_error = body;
+	e->init_error_len = len;
+	fn_report_error_type(error_type, e->error_type, sizeof(e->error_type));
+	/* the runtime is to exit now; if it does not, it is made to */
+	fn_env_arm(e, fn_env_now_us(e) + 100000u);
+}
+
+static void on_unruly(void *arg)
+{
+	struct fn_env *e = arg;
+
+	fn_log_warn("an environment of %s is ended: it sends wrong requests to its Runtime API without end", e->version->function->name);
+	fn_report_fault(e, "The runtime sends wrong requests to the Runtime API without end: its environment is ended", "Runtime.ExitError");
+	fn_env_end(e);
+}
+
+const struct fn_rt_ops fn_env_rt_ops = {on_next, on_response, on_error, on_too_large, on_init_error,
+					   fn_env_on_snapshot, fn_env_on_snapshot_refused, on_init_error, on_unruly};
+
+/* --- deadlines --- */
+static void invocation_timed_out(struct fn_env *e)
+{
+	char msg[128], *json;
+	size_t len = 0;
+
+	e->timed_out = true;
+	snprintf(msg, sizeof(msg), "Task timed out after %d.00 seconds", e->version->function->timeout_s);
+	fn_env_read_output(e);
+	fn_env_flush_output(e);
+	if (e->state == FN_ENV_INIT)
+		fn_env_init_failed(e);
+	fn_report_start(e);
+	fn_report_timeout(e, msg);
+	json = fn_error_json("Sandbox.Timedout", e->inv->id, msg, &len);
+	fn_env_end_sandbox(e);
+	fn_env_finish(e, FN_INV_FUNCTION_ERROR, json, len, FN_TIMED_OUT);
+}
+
+void fn_env_on_timer(void *arg)
+{
+	struct fn_env *e = arg;
+
+	switch (e->state) {
+	case FN_ENV_SPAWNING:
+	case FN_ENV_INIT:
+		if (e->inv && !e->init_error) {
+			invocation_timed_out(e);
+		} else { /* also a runtime that has posted its init's error, and then does not exit */
+			e->timed_out = !e->init_error;
+			fn_env_end(e);
+		}
+		break;
+	case FN_ENV_BUSY:
+		if (!e->gone)
+			invocation_timed_out(e);
+		else if (fn_rt_unread(e->rt) && fn_env_now_us(e) < e->delivered_us + fn_env_timeout_us(e))
+			fn_env_arm(e, fn_env_now_us(e) + FN_ENV_DRAIN_US); /* a large result takes several turns of the loop */
+		else if (fn_env_outlives(e))
+			fn_env_reset(e);
+		else
+			fn_env_end(e);
+		break;
+	case FN_ENV_RESETTING: /* its exit does not come */
+		fn_env_end(e);
+		e->host->ops->on_reset(e);
+		break;
+	case FN_ENV_RESET:
+		if (fn_env_now_us(e) >= e->host->ops->until(e))
+			fn_env_end(e);
+		else
+			fn_env_arm(e, e->host->ops->until(e));
+		break;
+	case FN_ENV_FINISHING: /* it never came back for more */
+		fn_env_end_sandbox(e);
+		break;
+	case FN_ENV_IDLE:
+		if (fn_env_now_us(e) >= e->host->ops->until(e)) {
+			fn_env_end(e);
+		} else {
+			fn_rt_flush(e->rt);
+			(void)freeze(e, true);
+			fn_env_arm(e, e->host->ops->until(e));
+		}
+		break;
+	case FN_ENV_ENDING:
+		fn_env_finish_dead(e);
+		break;
+	case FN_ENV_STATES:
+		break;
+	}
+}

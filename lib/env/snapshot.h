@@ -1,0 +1,38 @@
+/*
+ * snapshot.h - SnapStart: an environment that becomes an image, and what keeps another from beginning with it.
+ *
+ * The image comes out of the sandbox over a connection of its Runtime API and goes, unread by fnd, to fn-unpack, which makes it a tree of its
+ * own. An environment that begins from it has that tree on top of the function's own.
+ */
+#ifndef FN_ENV_SNAPSHOT_H
+#define FN_ENV_SNAPSHOT_H
+
+#include "env/env.h"
+
+struct fn_snapshot_result {
+	enum {
+		FN_SNAPSHOT_TAKEN,
+		FN_SNAPSHOT_REFUSED, /* it cannot be snapshotted: plain starts will do */
+		FN_SNAPSHOT_FAILED,  /* its init fails: so would every start */
+		FN_SNAPSHOT_LOST,    /* fn-spawnd is being restarted: try again */
+	} what;
+	uint64_t bytes;   /* TAKEN: of the tree */
+	char code[48];    /* FAILED: Lambda's StateReasonCode */
+	char reason[320];
+};
+typedef void (*fn_snapshot_fn)(void *arg, const struct fn_snapshot_result *res);
+
+struct fn_snapshot;
+/* fn is called once, unless the host is cleared before. NULL on no memory. */
+struct fn_snapshot *fn_snapshot_new(struct fn_env_host *h, const struct fn_function *f, const char *tree, fn_snapshot_fn fn, void *arg);
+/* Of this environment (FN_ENV_FOR_SNAPSHOT), before it is launched. */
+void fn_snapshot_attach(struct fn_snapshot *s, struct fn_env *e);
+void fn_snapshot_release(struct fn_snapshot *s); /* one that has no environment: nobody is told */
+
+/* What a snapshot of this function holds on: kernel, processor and base image, as a digest. */
+#define FN_SNAPSHOT_HOST_SIZE 65
+void fn_snapshot_host(const struct fn_runtimes *runtimes, const struct fn_function *f, char ret[FN_SNAPSHOT_HOST_SIZE]);
+/* From now on the version's environments start plainly: why is version->snapshot_broken. */
+void fn_snapshot_broken(const struct fn_env_version *v, const char *what);
+
+#endif

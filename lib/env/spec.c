@@ -1,0 +1,158 @@
+/* spec.c - from a function version to the sandbox it needs. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/str.h"
+#include "model/limits.h"
+#include "env/variables.h"
+#include "env/internal.h"
+#include "env/snapshot.h"
+#include "env/spec.h"
+
+uint32_t fn_spec_cpu_quota_us(int memory_mb, uint32_t period_us)
+{
+	return (uint32_t)((uint64_t)memory_mb * period_us / 1769u);
+}
+
+static void environment(const struct fn_env *e, const struct fn_runtime *rt, const char *region, const struct fn_credentials *c, struct fn_strings *ret)
+{
+	const struct fn_variables v = {
+		.function = e->version->function, .runtime = rt, .region = region, .log_stream = e->log_stream, .credentials = c,
+		.initialization = e->reason == FN_ENV_PROVISIONED ? "provisioned-concurrency" : e->reason == FN_ENV_FOR_SNAPSHOT || e->restored ? "snap-start" : "on-demand",
+	};
+
+	fn_variables_make(&v, ret);
+}
+
+static void name_log_stream(struct fn_env *e)
+{
+	time_t t = time(NULL);
+	char hex[33];
+	struct tm tm;
+
+	gmtime_r(&t, &tm);
+	fn_id_hex(hex, 32);
+	snprintf(e->log_stream, sizeof(e->log_stream), "%04d/%02d/%02d/[%s]%s", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+		 e->version->function->version, hex);
+}
+
+/* Named after the image too: with another one it is another kind. */
+void fn_spec_name_kind(struct fn_spec *s, const struct fn_runtime *rt, int memory_mb, bool restore)
+{
+	const char *image = rt->n_layers ? rt->layers[0] + strlen("img-") : "";
+
+	if (restore)
+		snprintf(s->kind, sizeof(s->kind), "snap-%.11s-%.12s", rt->name, image);
+	else if (rt->prestart_by_memory)
+		snprintf(s->kind, sizeof(s->kind), "%.11s-%.12s-%d", rt->name, image, memory_mb);
+	else
+		snprintf(s->kind, sizeof(s->kind), "%.11s-%.12s", rt->name, image);
+}
+
+/* What all sandboxes of a runtime have in common; lowers: its base image. */
+void fn_spec_basics(struct fn_spec *s, const struct fn_env_config *cfg, const struct fn_runtime *rt)
+{
+	snprintf(s->name, sizeof(s->name), FN_SANDBOX_HOSTNAME);
+	s->cpu_period_us = FN_SPEC_CPU_PERIOD_US;
+	s->pids_max = 1024;
+	s->nofile = 1024;
+	s->net = cfg->net;
+	snprintf(s->cwd, sizeof(s->cwd), "/var/task");
+	for (unsigned i = 0; i < rt->n_layers; i++)
+		snprintf(s->lowers[s->n_lowers++], FN_TREE_NAME_SIZE, "%s", rt->layers[i]);
+}
+
+void fn_spec_command(const struct fn_runtime *rt, bool restore, struct fn_strings *argv, struct fn_strings *exec)
+{
+	if (restore) {
+		fn_strings_add(exec, "%s", rt->restore[0]);
+		for (char **a = rt->restore; *a; a++)
+			fn_strings_add(argv, "%s", *a);
+		return;
+	}
+	for (char **c = rt->exec_candidates; *c; c++)
+		fn_strings_add(exec, "%s", *c);
+	fn_strings_add(argv, "bootstrap");
+}
+
+/* Begins from its version's snapshot, if there is one and it fits; if not though it might, e->plain says so. */
+static bool may_restore(struct fn_env *e, const struct fn_runtime *rt)
+{
+	const struct fn_function *f = e->version->function;
+	char host[FN_SNAPSHOT_HOST_SIZE];
+
+	if (!f->snapshot_tree || !rt->restore || e->reason == FN_ENV_FOR_SNAPSHOT || e->inv)
+		return false;
+	if (e->version->snapshot_broken[0]) {
+		snprintf(e->plain, sizeof(e->plain), "no snapshot: it failed");
+		return false;
+	}
+	fn_snapshot_host(e->host->cfg.runtimes, f, host);
+	if (!fn_streq(host, f->snapshot_host)) {
+		snprintf(e->plain, sizeof(e->plain), "no snapshot: it is of another host or base image");
+		return false;
+	}
+	return true;
+}
+
+/* On top of those there are. */
+static void push_lower(struct fn_spec *s, const char *tree)
+{
+	memmove(s->lowers + 1, s->lowers, s->n_lowers * FN_TREE_NAME_SIZE);
+	s->n_lowers++;
+	snprintf(s->lowers[0], FN_TREE_NAME_SIZE, "%s", tree);
+}
+
+int fn_env_spec(struct fn_env *e, const struct fn_credentials *credentials, struct fn_spec *ret, struct fn_err *err)
+{
+	const struct fn_env_config *cfg = &e->host->cfg;
+	const struct fn_function *f = e->version->function;
+	const struct fn_runtime *rt = fn_runtimes_find(cfg->runtimes, f->runtime);
+	struct fn_strings env = {0}, argv = {0}, exec = {0};
+	char code[FN_TREE_NAME_SIZE];
+	struct fn_spec s = {0};
+
+	if (!rt || !rt->installed)
+		return fn_err_set(err, ENOENT, "runtime", "the base image of %s is not installed", f->runtime);
+	if (!e->log_stream[0])
+		name_log_stream(e);
+	e->plain[0] = '\0';
+	e->restored = may_restore(e, rt);
+	environment(e, rt, cfg->region, credentials, &env);
+	fn_spec_command(rt, e->restored, &argv, &exec);
+	fn_spec_basics(&s, cfg, rt);
+	snprintf(s.owner, sizeof(s.owner), "%s", f->name);
+	if (rt->prestart_unless && !e->restored && e->reason != FN_ENV_FOR_SNAPSHOT) {
+		const char *obstacle = fn_runtime_prestart_obstacle(rt, f->env, f->n_env);
+
+		if (obstacle)
+			snprintf(e->plain, sizeof(e->plain), "runtime not ahead because of %s", obstacle);
+		else
+			fn_spec_name_kind(&s, rt, f->memory_mb, false);
+	} else if (e->restored) {
+		fn_spec_name_kind(&s, rt, f->memory_mb, true);
+	}
+	s.memory_bytes = (uint64_t)f->memory_mb << 20;
+	s.cpu_quota_us = fn_spec_cpu_quota_us(f->memory_mb, FN_SPEC_CPU_PERIOD_US);
+	/* a repeated init is within an invocation, which has no more than what it pays for */
+	s.cpu_init_quota_us = e->inv || s.cpu_quota_us > FN_SPEC_CPU_PERIOD_US ? s.cpu_quota_us : FN_SPEC_CPU_PERIOD_US;
+	s.tmp_bytes = (uint64_t)f->ephemeral_mb << 20;
+	if (e->restored)
+		push_lower(&s, f->snapshot_tree);
+	snprintf(code, sizeof(code), "code-%s", f->code_sha256);
+	push_lower(&s, code);
+	s.argv = argv.v;
+	s.envp = env.v;
+	s.exec_candidates = exec.v;
+	if (env.failed || argv.failed || exec.failed) {
+		fn_spec_clear(&s);
+		return fn_err_set(err, ENOMEM, "runtime", NULL);
+	}
+	*ret = s;
+	return 0;
+}

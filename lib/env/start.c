@@ -1,0 +1,270 @@
+/* start.c - how an environment comes into being, gets another sandbox, and is found to have lost one. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "env/code.h"
+#include "env/internal.h"
+#include "env/snapshot.h"
+
+#define RESTORE_US 10000000u /* Lambda: 10 s, after-restore hooks included */
+#define PROVISIONED_INIT_US 130000000u /* Lambda: 130 s, or the function's timeout if that is longer */
+
+/* --- starting --- */
+/* Is it the package's fault, not the platform's? Then it is so however often it is tried. stage: sandbox/child.c */
+static bool is_entry_fault(const struct fn_err *err)
+{
+	static const int codes[] = {ENOENT, EACCES, EPERM, ENOEXEC, ELIBBAD, ENOTDIR, EISDIR, ELOOP, EINVAL, ENAMETOOLONG, E2BIG};
+
+	for (size_t i = 0; fn_streq(err->stage, "exec") && i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (err->code == codes[i])
+			return true;
+	return err->code == ENOENT && fn_streq(err->stage, "bootstrap");
+}
+
+/* In the words of Lambda's, which are Go's. */
+static void describe_entry_fault(struct fn_env *e, const struct fn_err *err)
+{
+	const struct fn_runtime *rt = fn_runtimes_find(e->host->cfg.runtimes, e->version->function->runtime);
+	char list[200] = "", why[64];
+
+	if (fn_streq(err->stage, "exec")) {
+		snprintf(why, sizeof(why), "%s", strerror(err->code));
+		why[0] = (char)(why[0] >= 'A' && why[0] <= 'Z' ? why[0] - 'A' + 'a' : why[0]);
+		snprintf(e->entry_error, sizeof(e->entry_error), "fork/exec %.160s: %s", err->msg, why);
+		return;
+	}
+	for (char **c = rt ? rt->exec_candidates : NULL; c && *c; c++)
+		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", list[0] ? " " : "", *c);
+	snprintf(e->entry_error, sizeof(e->entry_error), "Couldn't find valid bootstrap(s): [%s]", list);
+}
+
+/* Whoever waits for it is answered; the start is not tried again. */
+static void not_spawned(struct fn_env *e, const struct fn_err *err)
+{
+	char text[512];
+
+	fn_log_error("cannot start an environment of %s: %s", e->version->function->name, fn_err_format(err, text, sizeof(text)));
+	e->host->ops->on_refused(e, err);
+	fn_env_snapshot_dead(e, err);
+}
+
+static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *res)
+{
+	struct fn_env *e = arg;
+	struct fn_env_host *h = e->host;
+
+	e->request = 0;
+	if (err && fn_code_lost(err) && !e->code_tried) {
+		e->code_tried = true;
+		if (fn_code_restore(h, e->version->function->code_sha256, &e->code) == 0)
+			return;
+	}
+	if (err && e->restored && err->code == ENOENT) { /* its image has gone, or what maps it: another starts plainly */
+		fn_err_format(err, e->version->snapshot_broken, sizeof(e->version->snapshot_broken));
+		fn_snapshot_broken(e->version, "it cannot be begun from");
+		e->gone = true;
+		fn_env_end(e);
+		return;
+	}
+	if (err) {
+		if (is_entry_fault(err) && !e->restored) { /* an init that has failed: fn_env_finish_dead() goes on */
+			describe_entry_fault(e, err);
+			e->spawned_us = e->asked_us;
+		} else {
+			not_spawned(e, err);
+		}
+		e->gone = true;
+		fn_env_end(e);
+		return;
+	}
+	e->sandbox = res->id;
+	e->output_fd = res->output_fd;
+	e->freeze_fd = res->freeze_fd;
+	e->peak_fd = res->peak_fd;
+	e->stat_fd = res->stat_fd;
+	fn_memory_begin(e, res->tmp_fd);
+	e->oom_fd = res->oom_fd;
+	e->timing = res->timing;
+	e->spawned_us = fn_clock_mono_us();
+	fn_env_set_state(e, FN_ENV_INIT);
+	if (fn_map_set_u64(h->sandboxes, e->sandbox, e, NULL) < 0 ||
+	    fn_rt_new(h->cfg.loop, h->cfg.rt_server, res->listen_fd, &fn_env_rt_ops, e, &e->rt) < 0 ||
+	    fn_loop_add_io(h->cfg.loop, e->output_fd, EPOLLIN, fn_env_on_output, e, &e->output_io) < 0) {
+		fn_env_end(e);
+		return;
+	}
+	if (!e->inv) { /* a repeated init is under the function's own timeout, armed already */
+		uint64_t limit = h->cfg.init_timeout_us;
+
+		if (e->restored) {
+			limit = RESTORE_US;
+		} else if (e->reason == FN_ENV_PROVISIONED || e->reason == FN_ENV_FOR_SNAPSHOT) {
+			uint64_t own = fn_env_timeout_us(e);
+
+			limit = own > PROVISIONED_INIT_US ? own : PROVISIONED_INIT_US;
+		}
+		fn_env_arm(e, fn_env_now_us(e) + limit);
+	}
+}
+
+/* Provisioned environments that got the same credentials do not all end with them in the same moment. */
+static void spread_end(struct fn_env *e, uint64_t expires_us)
+{
+	uint64_t until_us = fn_clock_real_us() + (e->until_us - fn_clock_mono_us());
+	uint32_t random;
+
+	if (e->reason != FN_ENV_PROVISIONED || e->until_us == UINT64_MAX)
+		return;
+	fn_id_random(&random, sizeof(random));
+	e->until_us += fn_credentials_spread_us(until_us, expires_us, random);
+}
+
+/* With the credentials of its role; they may have to be waited for. */
+void fn_env_launch(struct fn_env *e)
+{
+	struct fn_env_host *h = e->host;
+	const struct fn_function *f = e->version->function;
+	struct fn_spec spec = {0};
+	struct fn_err err = {0};
+	int r = e->credentials.access_key_id ? 0 : fn_roles_get(h->cfg.roles, f->role, &e->credentials, &e->until_us, &e->role, &err);
+
+	if (r == -EINPROGRESS)
+		return;
+	if (r < 0)
+		fn_report_no_credentials(e, &err);
+	if (r == 0 && !e->log_stream[0])
+		spread_end(e, e->credentials.expires_us);
+	if (r == 0)
+		r = fn_env_spec(e, &e->credentials, &spec, &err);
+	if (r == 0) {
+		if (!e->code_tried) /* else it has been said */
+			fn_report_init_start(e, fn_runtimes_find(h->cfg.runtimes, f->runtime));
+		r = h->spawn ? fn_spawn_start(h->spawn, &spec, e->environment, on_spawned, e, &e->request) : -ECONNRESET;
+		if (r < 0)
+			fn_err_set(&err, r, "fn-spawnd", "it is restarting; try again");
+	}
+	fn_spec_clear(&spec);
+	if (r < 0)
+		on_spawned(e, &err, NULL);
+}
+
+static void on_code(void *arg, const struct fn_err *err)
+{
+	struct fn_env *e = arg;
+
+	if (err)
+		on_spawned(e, err, NULL);
+	else
+		fn_env_launch(e);
+}
+
+static void on_role(void *arg, const struct fn_err *err)
+{
+	if (err) {
+		fn_report_no_credentials(arg, err);
+		on_spawned(arg, err, NULL);
+	} else {
+		fn_env_launch(arg);
+	}
+}
+
+int fn_env_init(struct fn_env *e, struct fn_env_version *v, enum fn_env_reason reason)
+{
+	struct fn_env_host *h = v->host;
+
+	*e = (struct fn_env){
+		.host = h, .version = v, .state = FN_ENV_SPAWNING, .reason = reason, .first = true, .until_us = UINT64_MAX,
+		.report.later = {.fn = fn_env_write_report, .arg = e},
+		.role = {.fn = on_role, .arg = e},
+		.code = {.fn = on_code, .arg = e},
+		.output_fd = -EBADF, .freeze_fd = -EBADF, .peak_fd = -EBADF, .stat_fd = -EBADF, .tmp_fd = -EBADF, .oom_fd = -EBADF,
+		.exit.wait_status = -1,
+		.environment = h->environments + 1,
+		.asked_us = fn_clock_mono_us(),
+	};
+	if (fn_loop_add_timer(h->cfg.loop, UINT64_MAX, fn_env_on_timer, e, &e->timer) < 0)
+		return -ENOMEM;
+	h->environments++;
+	return 0;
+}
+
+void fn_env_clear(struct fn_env *e)
+{
+	struct fn_env_host *h = e->host;
+
+	fn_env_write_report(e);
+	fn_env_snapshot_forget(e);
+	fn_list_remove(&e->role.link);
+	fn_list_remove(&e->code.link);
+	if (e->tmp_kept && h->spawn)
+		fn_spawn_forget(h->spawn, e->environment);
+	fn_credentials_clear(&e->credentials);
+	fn_env_drop_sandbox(e);
+	fn_loop_clear(h->cfg.loop, &e->timer);
+	fn_buf_free(&e->line);
+}
+
+/* --- again --- */
+void fn_env_bind(struct fn_env *e, struct fn_invocation *inv)
+{
+	uint64_t limit = fn_env_timeout_us(e);
+
+	e->inv = inv;
+	e->started = false;
+	inv->cold = true;
+	e->delivered_us = e->asked_us;
+	inv->deadline_real_ms = (fn_clock_real_us() + limit) / 1000;
+	fn_env_arm(e, e->delivered_us + limit);
+}
+
+void fn_env_begin_again(struct fn_env *e, struct fn_invocation *bound)
+{
+	fn_env_set_state(e, FN_ENV_SPAWNING);
+	e->first = true;
+	e->asked_us = fn_clock_mono_us();
+	fn_env_arm(e, UINT64_MAX);
+	if (bound)
+		fn_env_bind(e, bound);
+	fn_env_launch(e);
+}
+
+void fn_env_on_lost(struct fn_env *e)
+{
+	e->tmp_kept = false;
+	if (e->state == FN_ENV_RESET)
+		fn_env_end(e); /* on_ended() follows later */
+}
+
+/* --- and gone --- */
+void fn_env_host_on_exit(struct fn_env_host *h, uint64_t sandbox, const struct fn_sandbox_exit *info)
+{
+	struct fn_env *e = fn_env_by_sandbox(h, sandbox);
+
+	if (!e)
+		return;
+	e->exit = *info;
+	e->gone = true;
+	if (info->memory_peak != UINT64_MAX && info->memory_peak > e->memory_peak && (info->oom || !fn_memory_is_cached(e))) {
+		e->memory_peak = info->memory_peak;
+		e->host->ops->on_memory(e);
+	}
+	/* A response that was posted before the death may still lie in the socket: let the loop read it before we judge. */
+	e->tmp_kept = info->tmp_kept || e->tmp_kept;
+	if (e->state == FN_ENV_ENDING)
+		fn_env_arm(e, 0);
+	else if (e->state == FN_ENV_BUSY)
+		fn_env_arm(e, fn_env_now_us(e) + FN_ENV_DRAIN_US);
+	else if (fn_env_outlives(e))
+		fn_env_reset(e);
+	else
+		fn_env_end(e);
+}
+
