@@ -1,15 +1,21 @@
 # Tests. make check: everything; make unit; make it T=test_limits; make check-vm: in a VM with a unified cgroup v2.
 FIXTURE_LINK := -static
-FIXTURES := $(B)/fixtures/bootstrap $(B)/fixtures/escape $(B)/fixtures/inside
+FIXTURES := $(addprefix $(B)/fixtures/,bootstrap escape inside beside)
 $(B)/fixtures/bootstrap: tests/fixtures/bootstrap.c tests/fixtures/client.c tests/fixtures/client.h
 $(B)/fixtures/escape: tests/fixtures/escape.c tests/fixtures/escape_outside.c tests/fixtures/escape.h
 $(B)/fixtures/inside: tests/fixtures/inside.c
+$(B)/fixtures/beside: tests/fixtures/beside.c
 $(B)/fixtures/inside: FIXTURE_LINK := # the image's own C library is what it asks
 $(FIXTURES):
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  CC $<")
 	$(Q)$(CC) -std=gnu17 -O2 -Wall -Wextra -Werror $(FIXTURE_LINK) -s -o $@ $(filter %.c,$^)
-fixtures: $(FIXTURES)
+# A client of ours, outside.
+$(B)/fixtures/spawns: $(B)/obj/tests/fixtures/spawns.o $(ARCHIVES)
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  LD $@")
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PKG_LIBS)
+fixtures: $(FIXTURES) $(B)/fixtures/spawns
 
 # make SAN=address,undefined check: all of it with a sanitized build in $(B)/..., nothing left out but what the sanitizers themselves forbid:
 #   fn-unpack's seccomp filter and RLIMIT_AS (the sanitizer's own calls and address space; FN_ASAN), and its leaks (see run_sanitized in tests/run);

@@ -89,7 +89,7 @@ static void on_reclaimed(void *arg, uint64_t id, uint64_t bytes)
 	fn_pool_on_reclaimed(w->pool, id, bytes);
 }
 
-static const struct fn_spawn_client_ops spawn_ops = {on_exit_of, on_lost, on_reclaimed};
+static const struct fn_spawn_client_ops spawn_ops = {.on_exit = on_exit_of, .on_lost = on_lost, .on_reclaimed = on_reclaimed};
 
 /* Runtimes that functions use are started ahead. */
 static void expect_all(struct worker *w)

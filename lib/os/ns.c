@@ -8,11 +8,14 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/fd.h"
 
 pid_t fn_ns_clone(uint64_t flags, int cgroup_fd, int *ret_pidfd)
@@ -75,6 +78,23 @@ int fn_ns_shift(uint32_t same, uint32_t from, uint32_t to, uint32_t n)
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	return r;
+}
+
+int fn_ns_socket(pid_t pid)
+{
+	char path[64];
+	fn_auto_fd int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), there = -EBADF;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+	there = open(path, O_RDONLY | O_CLOEXEC);
+	if (own < 0 || there < 0 || setns(there, CLONE_NEWNET) < 0)
+		return -errno;
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = fd < 0 ? -errno : fd;
+	if (setns(own, CLONE_NEWNET) < 0)
+		abort(); /* rather none than one in a sandbox's network */
+	return fd;
 }
 
 int fn_pidfd_open(pid_t pid)

@@ -23,6 +23,10 @@ int fn_ns_write_maps(pid_t pid, uint32_t shared_id, uint32_t range);
 
 unsigned fn_ns_threads(void); /* of this process; 0 = /proc does not tell */
 
+/* A socket for TCP in the network namespace of this process: unconnected, non-blocking, CLOEXEC. The caller must be single-threaded; it is back in its own
+ * afterwards. */
+int fn_ns_socket(pid_t pid);
+
 int fn_pidfd_open(pid_t pid);
 int fn_pidfd_kill(int pidfd, int signo);
 

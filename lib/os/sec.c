@@ -276,7 +276,7 @@ int fn_seccomp_for_functions(struct fn_seccomp **ret, struct fn_err *err)
 
 int fn_seccomp_for_init(struct fn_seccomp **ret, struct fn_err *err)
 {
-	static const char *const calls[] = {"read", "write", "close", "prctl", "clock_gettime", "sendmsg", "wait4", "exit_group", "exit", "rt_sigreturn", "restart_syscall"};
+	static const char *const calls[] = {"read", "write", "close", "prctl", "clock_gettime", "sendmsg", "wait4", "ppoll", "exit_group", "exit", "rt_sigreturn", "restart_syscall"};
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int r;
 

@@ -11,11 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -26,46 +23,12 @@
 #include "base/fd.h"
 #include "os/mount.h"
 #include "os/sched.h"
-#include "os/sock.h"
+#include "sandbox/inside.h"
 #include "sandbox/netns.h"
 #include "sandbox/proc.h"
 #include "sandbox/rootfs.h"
-#include "sandbox/sync.h"
-#include "sandbox/view.h"
 
-/* An order as it lies in memory that init and the runtime's process share: the message, then the encoded spec. */
-struct order {
-	struct fn_sync_msg msg;
-	char spec[FN_SPEC_WIRE_MAX];
-};
-
-struct state {
-	const struct fn_child *c;
-	struct order *order;
-	struct fn_spec spec; /* of the order; strings in it, vectors in vec */
-	char **vec;
-	size_t spec_len;
-	int proc_fd, dev_fd, root_fd, listen_fd, null_fd, tmp_fd;
-	int group_fds[FN_SOCK_FDS_MAX]; /* FN_SYNC_GO's */
-	unsigned n_groups;
-	pid_t runtime;
-	int exec_pipe[2]; /* CLOEXEC: EOF = the runtime's execve succeeded, else its struct fn_err */
-	int gate[2];      /* socket, [0] is the runtime's. The order's length = it is there, and init has no privilege any more: exec. To a
-			   * runtime that was started ahead its environment (FN_PRESTART_ENV) */
-	const char *new_root, *proc, *dev; /* where the root to come is put, and where /proc and /dev are until then */
-	bool prestarted, died, tmp_given;
-	struct fn_view view;
-	struct fn_sync_msg done;
-};
-
-static int send_msg(int fd, struct fn_sync_msg *m, int pass_fd)
-{
-	struct iovec iov = {.iov_base = m, .iov_len = sizeof(*m)};
-
-	return fn_sock_send(fd, &iov, 1, &pass_fd, pass_fd >= 0 ? 1 : 0);
-}
-
-static int step_wait(struct state *s, struct fn_err *err)
+static int step_wait(struct fn_inside *s, struct fn_err *err)
 {
 	size_t others = s->c->bare ? 2 : 1, n_fds = 0;
 	int fds[FN_SOCK_FDS_MAX];
@@ -84,23 +47,23 @@ static int step_wait(struct state *s, struct fn_err *err)
 
 /* Out of fn-spawnd's table of descriptors, into one of our own that has no more than the lowest of them. fn-spawnd waits for that; and, if it is to
  * be attached to a bridge, for the network namespace. */
-static int step_born(struct state *s, struct fn_err *err)
+static int step_born(struct fn_inside *s, struct fn_err *err)
 {
 	struct fn_sync_msg m = {.type = FN_SYNC_BORN};
 	int r = s->c->nat ? fn_netns_new(err) : 0;
 
 	if (r == 0 && syscall(SYS_close_range, (unsigned)s->c->last_fd + 1, ~0u, 2 /* CLOSE_RANGE_UNSHARE */) < 0)
 		r = fn_err_set(err, errno, "close_range", "unshare");
-	if (r == 0 && (r = send_msg(s->c->sync_fd, &m, -1)) < 0)
+	if (r == 0 && (r = fn_inside_send(s, &m, -1)) < 0)
 		fn_err_set(err, r, "sync socket", "born");
 	return r;
 }
 
-static int step_netns(struct state *s, struct fn_err *err) { return s->c->nat ? 0 : fn_netns_new(err); }
+static int step_netns(struct fn_inside *s, struct fn_err *err) { return s->c->nat ? 0 : fn_netns_new(err); }
 
 /* Whatever else fn-spawnd has open must not be kept alive by a sandbox that waits; least of all its end of our socket, whose closing tells
  * that fn-spawnd is gone. */
-static int step_fds(struct state *s, struct fn_err *err)
+static int step_fds(struct fn_inside *s, struct fn_err *err)
 {
 	int keep[8 + FN_SOCK_FDS_MAX] = {0, 1, 2, s->c->sync_fd, s->c->output_fd, s->dev_fd}, r;
 
@@ -116,7 +79,7 @@ static int step_fds(struct state *s, struct fn_err *err)
 }
 
 /* Init moves itself (os/cgroup.h says why). Only then the cgroup namespace, whose root is where its maker stands. */
-static int step_groups(struct state *s, struct fn_err *err)
+static int step_groups(struct fn_inside *s, struct fn_err *err)
 {
 	for (unsigned i = 0; i < s->n_groups; i++) {
 		int r = fn_fd_write_all(s->group_fds[i], "0", 1);
@@ -129,7 +92,7 @@ static int step_groups(struct state *s, struct fn_err *err)
 }
 
 /* Inside-0 owns the mounts made here; the capabilities of the new user namespace stay. */
-static int step_ids(struct state *s, struct fn_err *err)
+static int step_ids(struct fn_inside *s, struct fn_err *err)
 {
 	(void)prctl(PR_SET_NAME, "fn-init", 0, 0, 0);
 	fn_ns_title_set(&s->c->title, "fn-init");
@@ -141,22 +104,22 @@ static int step_ids(struct state *s, struct fn_err *err)
 	return 0;
 }
 
-static int step_loopback(struct state *s, struct fn_err *err)
+static int step_loopback(struct fn_inside *s, struct fn_err *err)
 {
 	(void)s;
 	return fn_netns_loopback(err);
 }
 
-static int step_listener(struct state *s, struct fn_err *err) { return (s->listen_fd = fn_netns_listener(err)) < 0 ? s->listen_fd : 0; }
+static int step_listener(struct fn_inside *s, struct fn_err *err) { return (s->listen_fd = fn_netns_listener(err)) < 0 ? s->listen_fd : 0; }
 
-static int step_hostname(struct state *s, struct fn_err *err)
+static int step_hostname(struct fn_inside *s, struct fn_err *err)
 {
 	const char *name = s->spec.name;
 
 	return sethostname(name, strlen(name)) < 0 ? fn_err_set(err, errno, "host name", NULL) : 0;
 }
 
-static int step_root(struct state *s, struct fn_err *err)
+static int step_root(struct fn_inside *s, struct fn_err *err)
 {
 	/* over "/", paths still begin below it */
 	int r = fn_mount_attach(s->root_fd, AT_FDCWD, s->c->bare ? "/" : s->new_root, "mount /", err);
@@ -170,7 +133,7 @@ static int step_root(struct state *s, struct fn_err *err)
 	return r < 0 ? r : fn_view_move(&s->view, s->root_fd, err);
 }
 
-static int step_dev(struct state *s, struct fn_err *err)
+static int step_dev(struct fn_inside *s, struct fn_err *err)
 {
 	int r = fn_mount_attach(s->dev_fd, AT_FDCWD, FN_ROOTFS_DEV, "mount /dev", err);
 
@@ -178,7 +141,7 @@ static int step_dev(struct state *s, struct fn_err *err)
 	return r;
 }
 
-static int step_proc(struct state *s, struct fn_err *err)
+static int step_proc(struct fn_inside *s, struct fn_err *err)
 {
 	if (!s->c->bare)
 		s->proc_fd = fn_mount_new("proc", NULL, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, err);
@@ -187,9 +150,9 @@ static int step_proc(struct state *s, struct fn_err *err)
 	return fn_mount_attach(s->proc_fd, AT_FDCWD, FN_ROOTFS_PROC, "mount /proc", err);
 }
 
-static int step_nat(struct state *s, struct fn_err *err) { return s->c->nat ? fn_netns_nat(s->c->nat, s->proc_fd, err) : 0; }
+static int step_nat(struct fn_inside *s, struct fn_err *err) { return s->c->nat ? fn_netns_nat(s->c->nat, s->proc_fd, err) : 0; }
 
-static int step_view(struct state *s, struct fn_err *err)
+static int step_view(struct fn_inside *s, struct fn_err *err)
 {
 	int r = fn_view_make(&s->view, s->c->shown, s->proc_fd, err);
 
@@ -197,10 +160,10 @@ static int step_view(struct state *s, struct fn_err *err)
 	return r;
 }
 
-static int step_mask(struct state *s, struct fn_err *err) { return fn_proc_mask(s->proc_fd, err); }
+static int step_mask(struct fn_inside *s, struct fn_err *err) { return fn_proc_mask(s->proc_fd, err); }
 
 /* Of the size that most functions have. */
-static int step_new_tmp(struct state *s, struct fn_err *err)
+static int step_new_tmp(struct fn_inside *s, struct fn_err *err)
 {
 	if (s->c->tmp_comes)
 		return 0;
@@ -208,9 +171,9 @@ static int step_new_tmp(struct state *s, struct fn_err *err)
 	return s->tmp_fd < 0 ? s->tmp_fd : 0;
 }
 
-static int attach_tmp(const struct state *s, int fd, struct fn_err *err) { return fn_mount_attach(fd, s->root_fd, "tmp", "mount /tmp", err); }
+static int attach_tmp(const struct fn_inside *s, int fd, struct fn_err *err) { return fn_mount_attach(fd, s->root_fd, "tmp", "mount /tmp", err); }
 
-static int step_tmp(struct state *s, struct fn_err *err)
+static int step_tmp(struct fn_inside *s, struct fn_err *err)
 {
 	if (!s->tmp_given && s->spec.tmp_bytes != FN_TMP_USUAL) {
 		close(s->tmp_fd);
@@ -221,10 +184,10 @@ static int step_tmp(struct state *s, struct fn_err *err)
 	return attach_tmp(s, s->tmp_fd, err);
 }
 
-static int step_quotas(struct state *s, struct fn_err *err) { return fn_proc_quotas(s->proc_fd, err); }
+static int step_quotas(struct fn_inside *s, struct fn_err *err) { return fn_proc_quotas(s->proc_fd, err); }
 
 /* Moves the runtime's process along: it shares our fs_struct. */
-static int enter_root(struct state *s, struct fn_err *err)
+static int enter_root(struct fn_inside *s, struct fn_err *err)
 {
 	int r = s->c->bare ? fn_mount_enter(s->root_fd, err) : fn_mount_pivot(s->new_root, err);
 
@@ -233,169 +196,56 @@ static int enter_root(struct state *s, struct fn_err *err)
 }
 
 /* From here on they share nothing any more but the namespaces. */
-static int step_enter(struct state *s, struct fn_err *err)
+static int step_enter(struct fn_inside *s, struct fn_err *err)
 {
 	int r = enter_root(s, err);
 
 	return r == 0 && unshare(CLONE_FS) < 0 ? fn_err_set(err, errno, "enter root", "unshare") : r;
 }
 
-static int step_limits(struct state *s, struct fn_err *err)
+static int step_limits(struct fn_inside *s, struct fn_err *err)
 {
 	(void)s;
 	umask(022);
 	return fn_proc_rlimits(err);
 }
 
-/* --- the runtime's process (PID 2) --- */
-
-/* All that needs no order. */
-static int runtime_prepare(struct state *s, struct fn_err *err)
-{
-	const struct fn_child *c = s->c;
-	sigset_t none;
-	int r;
-
-	close(s->gate[1]);
-	setsid();
-	(void)prctl(PR_SET_NAME, "fn-ready", 0, 0, 0);
-	if (dup2(s->null_fd, 0) < 0 || dup2(c->output_fd, 1) < 0 || dup2(c->output_fd, 2) < 0)
-		return fn_err_set(err, errno, "stdio", NULL);
-	if (syscall(SYS_close_range, 3, ~0u, 4 /* CLOSE_RANGE_CLOEXEC */) < 0)
-		return fn_err_set(err, errno, "close_range", NULL);
-	r = fn_sec_drop(FN_UID_RUNTIME, FN_UID_RUNTIME, err);
-	if (r < 0)
-		return r;
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	for (int i = 1; i < NSIG; i++) /* what fnd was started with, by nohup or a shell's &; what is ignored stays so over execve */
-		if (i != SIGPIPE)
-			(void)signal(i, SIG_DFL);
-	r = fn_seccomp_install(c->seccomp);
-	return r < 0 ? fn_err_set(err, r, "seccomp", "install") : 0;
-}
-
-static int runtime_start(struct state *s, struct fn_err *err)
-{
-	struct rlimit nofile;
-	const char *path;
-	int r = fn_spec_borrow(s->order->spec, s->spec_len, s->vec, &s->spec, err);
-
-	if (r < 0)
-		return r;
-	nofile.rlim_cur = nofile.rlim_max = s->spec.nofile;
-	if (setrlimit(RLIMIT_NOFILE, &nofile) < 0)
-		return fn_err_set(err, errno, "rlimit", "nofile");
-	if (chdir(s->spec.cwd) < 0)
-		return fn_err_set(err, errno, "working directory", "%s", s->spec.cwd);
-	path = fn_spec_candidate(&s->spec);
-	if (!path)
-		return fn_err_set(err, ENOENT, "bootstrap", "none of the candidates is there");
-	if (s->spec.prestart && s->gate[0] != FN_PRESTART_FD) {
-		if (s->exec_pipe[1] == FN_PRESTART_FD)
-			s->exec_pipe[1] = fcntl(s->exec_pipe[1], F_DUPFD_CLOEXEC, FN_PRESTART_FD + 1);
-		if (s->exec_pipe[1] < 0 || dup2(s->gate[0], FN_PRESTART_FD) < 0)
-			return fn_err_set(err, errno, "start runtime ahead", NULL);
-	} else if (s->spec.prestart) {
-		(void)fn_fd_set_cloexec(FN_PRESTART_FD, false);
-	}
-	(void)signal(SIGPIPE, SIG_DFL); /* ignored in fn-spawnd */
-	fn_sched_slice(0);
-	execve(path, s->spec.argv, s->spec.envp);
-	return fn_err_set(err, errno, "exec", "%s", path);
-}
-
-/* It goes on to execve only once init has given its privileges up: from its first instruction on, user code finds nothing in the
- * sandbox that holds a capability. */
-static _Noreturn void run_runtime(struct state *s)
-{
-	struct fn_err err = {0};
-
-	if (runtime_prepare(s, &err) == 0) {
-		if (fn_fd_read_all(s->gate[0], &s->spec_len, sizeof(s->spec_len)) != (ssize_t)sizeof(s->spec_len))
-			_exit(1);
-		(void)runtime_start(s, &err);
-	}
-	(void)fn_fd_write_all(s->exec_pipe[1], &err, sizeof(err));
-	_exit(127);
-}
-
 /* Of what START still has to do nothing needs more than what init has already. */
-static int step_bounding(struct state *s, struct fn_err *err)
+static int step_bounding(struct fn_inside *s, struct fn_err *err)
 {
 	(void)s;
 	return fn_sec_drop_bounding(err);
 }
 
-static int step_fork(struct state *s, struct fn_err *err)
-{
-	static char *vec[FN_SPEC_VECTOR_MAX];
-
-	s->vec = vec;
-	s->order = mmap(NULL, sizeof(*s->order), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (s->order == MAP_FAILED)
-		return fn_err_set(err, errno, "start runtime", "mmap");
-	if (pipe2(s->exec_pipe, O_CLOEXEC) < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s->gate) < 0)
-		return fn_err_set(err, errno, "start runtime", "pipe");
-	s->runtime = fn_ns_fork(CLONE_FS);
-	if (s->runtime < 0)
-		return fn_err_set(err, s->runtime, "start runtime", "fork");
-	if (s->runtime == 0)
-		run_runtime(s);
-	close(s->exec_pipe[1]);
-	close(s->gate[0]);
-	close(s->c->output_fd); /* its writers are the runtime and its children alone */
-	return 0;
-}
-
 /* --- START --- */
-static int receive_order(struct state *s, struct fn_err *err)
+static int receive_order(struct fn_inside *s, struct fn_err *err)
 {
 	int fds[FN_SOCK_FDS_MAX];
-	size_t n_fds = 0, tmp;
+	size_t n_fds = 0, expected = 1;
 	ssize_t n = fn_sock_recv(s->c->sync_fd, s->order, sizeof(*s->order), fds, &n_fds);
+	const struct fn_sync_msg *m = &s->order->msg;
 
 	if (n == 0)
 		_exit(0); /* never needed */
-	tmp = s->order->msg.type == FN_SYNC_ORDER && (s->c->tmp_comes || n_fds == 2);
-	if (n < (ssize_t)sizeof(s->order->msg) || (s->order->msg.type != FN_SYNC_ORDER && s->order->msg.type != FN_SYNC_PRESTART) || n_fds != 1 + tmp)
+	if (n >= (ssize_t)sizeof(*m) && m->type == FN_SYNC_ORDER)
+		expected += !!(m->brings & FN_SYNC_TMP) + !!(m->brings & FN_SYNC_EXTENSIONS);
+	if (n < (ssize_t)sizeof(*m) || (m->type != FN_SYNC_ORDER && m->type != FN_SYNC_PRESTART) || n_fds != expected)
 		return fn_err_set(err, n < 0 ? (int)n : EBADMSG, "order", NULL);
 	s->root_fd = fds[0];
-	if (tmp) {
+	if (m->type == FN_SYNC_ORDER && (m->brings & FN_SYNC_TMP)) {
 		if (s->tmp_fd >= 0)
 			close(s->tmp_fd);
 		s->tmp_fd = fds[1];
 		s->tmp_given = true;
 	}
-	s->spec_len = (size_t)n - sizeof(s->order->msg);
+	if (m->type == FN_SYNC_ORDER && (m->brings & FN_SYNC_EXTENSIONS))
+		s->extensions.output_fd = fds[n_fds - 1];
+	s->spec_len = (size_t)n - sizeof(*m);
 	return fn_spec_borrow(s->order->spec, s->spec_len, s->vec, &s->spec, err);
 }
 
-/* PID 2 goes on to its execve. */
-static int open_gate(struct state *s, struct fn_err *err)
-{
-	int r = fn_fd_write_all(s->gate[1], &s->spec_len, sizeof(s->spec_len));
-
-	s->died = r == -EPIPE; /* and says why */
-	return r < 0 && !s->died ? fn_err_set(err, r, "start runtime", "gate") : 0;
-}
-
-static int await_exec(struct state *s, struct fn_err *err)
-{
-	struct fn_err e;
-	ssize_t n = fn_fd_read_all(s->exec_pipe[0], &e, sizeof(e));
-
-	close(s->exec_pipe[0]);
-	if (n == 0 && !s->died)
-		return 0;
-	if (n != (ssize_t)sizeof(e))
-		return fn_err_set(err, EIO, "start runtime", "died before exec");
-	*err = e;
-	return -e.code;
-}
-
 /* A runtime that begins before it knows its function: in its base image, which is left again when the order comes. */
-static int prestart(struct state *s, struct fn_err *err)
+static int prestart(struct fn_inside *s, struct fn_err *err)
 {
 	fn_auto_fd int tmp = fn_rootfs_new_tmp(s->spec.tmp_bytes, err);
 	char byte;
@@ -406,9 +256,9 @@ static int prestart(struct state *s, struct fn_err *err)
 	if (r == 0)
 		r = enter_root(s, err);
 	if (r == 0)
-		r = open_gate(s, err);
+		r = fn_inside_open_gate(s, err);
 	if (r == 0)
-		r = await_exec(s, err);
+		r = fn_inside_await_exec(s, err);
 	if (r < 0)
 		return r;
 	if (fn_fd_read_all(s->gate[1], &byte, 1) != 1)
@@ -422,7 +272,7 @@ static int prestart(struct state *s, struct fn_err *err)
 	return 0;
 }
 
-static int step_prestart(struct state *s, struct fn_err *err)
+static int step_prestart(struct fn_inside *s, struct fn_err *err)
 {
 	int r;
 
@@ -432,22 +282,22 @@ static int step_prestart(struct state *s, struct fn_err *err)
 	return r < 0 ? r : prestart(s, err);
 }
 
-static int step_ready(struct state *s, struct fn_err *err)
+static int step_ready(struct fn_inside *s, struct fn_err *err)
 {
 	int r;
 
 	s->done.type = FN_SYNC_READY;
-	r = send_msg(s->c->sync_fd, &s->done, s->listen_fd);
+	r = fn_inside_send(s, &s->done, s->listen_fd);
 	close(s->listen_fd);
 	s->done = (struct fn_sync_msg){0};
 	return r < 0 ? fn_err_set(err, r, "ready", NULL) : 0;
 }
 
 /* Of the runtime's process, which waits, or has been started ahead and cannot be told otherwise; while init still may. */
-static int step_processes(struct state *s, struct fn_err *err) { return fn_proc_limit_processes(s->runtime, s->spec.memory_bytes, err); }
+static int step_processes(struct fn_inside *s, struct fn_err *err) { return fn_proc_limit_processes(s->runtime, s->spec.memory_bytes, err); }
 
 /* Init becomes nobody. */
-static int step_init(struct state *s, struct fn_err *err)
+static int step_init(struct fn_inside *s, struct fn_err *err)
 {
 	(void)s;
 	if (fn_sec_drop(FN_UID_INIT, FN_UID_INIT, err) < 0)
@@ -455,33 +305,8 @@ static int step_init(struct state *s, struct fn_err *err)
 	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? fn_err_set(err, errno, "dumpable", NULL) : 0;
 }
 
-/* And has nothing open but its way to fn-spawnd and the two pipes of the start, and a filter: a second wall before a process that has nothing to
- * lose any more and hears nobody. It is built while the runtime's execve is under way. */
-static int confine(struct state *s, struct fn_err *err)
-{
-	int keep[3] = {s->c->sync_fd, s->gate[1], s->exec_pipe[0]}, r = fn_fd_close_except(keep, s->prestarted ? 2 : 3);
-
-	if (r < 0)
-		return fn_err_set(err, r, "close_range", "init");
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* cleared by the change of ids */
-	fn_sched_slice(0);
-	r = fn_seccomp_install(s->c->init_seccomp);
-	return r < 0 ? fn_err_set(err, r, "seccomp", "init") : 0;
-}
-
-/* The environment lies in the order as it is wanted: strings in a row. */
-static void hand_over(struct state *s)
-{
-	const char *from = s->spec.envp[0] ? s->spec.envp[0] : "", *end = s->spec.exec_candidates[0];
-	uint32_t len = s->spec.envp[0] ? (uint32_t)(end - from) : 0;
-	struct iovec iov[2] = {{&len, sizeof(len)}, {(void *)from, len}};
-
-	(void)fn_sock_send(s->gate[1], iov, 2, NULL, 0); /* one that has ended meanwhile is reaped by live() */
-	close(s->gate[1]);
-}
-
 /* Another can be had as long as nobody knows of this one. */
-static int still_there(struct state *s, struct fn_err *err)
+static int still_there(struct fn_inside *s, struct fn_err *err)
 {
 	siginfo_t si = {0};
 
@@ -490,7 +315,17 @@ static int still_there(struct state *s, struct fn_err *err)
 	return 0;
 }
 
-static int step_runtime(struct state *s, struct fn_err *err)
+/* Held until they say so (FN_SYNC_RELEASE): extensions come first. */
+static int start_extensions(struct fn_inside *s, struct fn_err *err)
+{
+	int r;
+
+	fn_inside_release_extensions(s);
+	r = fn_inside_confine_init(s, err);
+	return r < 0 ? r : fn_inside_await_extensions(s, err);
+}
+
+static int step_runtime(struct fn_inside *s, struct fn_err *err)
 {
 	uint64_t from = fn_clock_mono_us();
 	int r;
@@ -498,13 +333,15 @@ static int step_runtime(struct state *s, struct fn_err *err)
 	if (s->prestarted) { /* it gets its environment when fnd has been told: it would take the CPU from us until its init is done */
 		r = still_there(s, err);
 		if (r == 0)
-			r = confine(s, err);
+			r = s->extensions.n > 0 ? start_extensions(s, err) : fn_inside_confine_init(s, err);
+	} else if (s->extensions.n > 0) {
+		r = start_extensions(s, err);
 	} else { /* an execve takes its time */
-		r = open_gate(s, err);
+		r = fn_inside_open_gate(s, err);
 		if (r == 0)
-			r = confine(s, err);
+			r = fn_inside_confine_init(s, err);
 		if (r == 0)
-			r = await_exec(s, err);
+			r = fn_inside_await_exec(s, err);
 		close(s->gate[1]);
 	}
 	s->done.exec_us = (uint32_t)(fn_clock_mono_us() - from);
@@ -515,16 +352,17 @@ static int step_runtime(struct state *s, struct fn_err *err)
  * preparations, which take as long; privileges last. */
 static const struct {
 	const char *name;
-	int (*run)(struct state *s, struct fn_err *err);
+	int (*run)(struct fn_inside *s, struct fn_err *err);
 	enum { NONE, CGROUP, NET, MOUNTS } stage;
 } plan[] = {
 	{"born", step_born, NONE},   {"netns", step_netns, NET},   {"wait", step_wait, NONE},       {"fds", step_fds, NONE},         {"groups", step_groups, CGROUP}, {"ids", step_ids, NONE},
 	{"limits", step_limits, NONE}, {"loopback", step_loopback, NET}, {"listener", step_listener, NET},
 	{"proc", step_proc, MOUNTS}, {"dev", step_dev, MOUNTS},       {"nat", step_nat, NET},          {"quotas", step_quotas, NONE},
-	{"bounding", step_bounding, NONE}, {"fork", step_fork, NONE},   {"mask", step_mask, MOUNTS},   {"view", step_view, MOUNTS},     {"prestart", step_prestart, NONE},
+	{"bounding", step_bounding, NONE}, {"fork", fn_inside_fork_runtime, NONE},   {"mask", step_mask, MOUNTS},   {"view", step_view, MOUNTS},     {"prestart", step_prestart, NONE},
 	{"new tmp", step_new_tmp, MOUNTS}, {"ready", step_ready, NONE},
 	{"order", receive_order, NONE}, {"hostname", step_hostname, NONE}, {"root", step_root, MOUNTS},   {"tmp", step_tmp, MOUNTS},
-	{"enter", step_enter, MOUNTS}, {"processes", step_processes, NONE}, {"init", step_init, NONE},     {"runtime", step_runtime, NONE},
+	{"enter", step_enter, MOUNTS}, {"processes", step_processes, NONE}, {"extensions", fn_inside_fork_extensions, NONE}, {"init", step_init, NONE},
+	{"runtime", step_runtime, NONE},
 };
 #define N_STEPS (sizeof(plan) / sizeof(plan[0]))
 
@@ -537,35 +375,10 @@ const char *const *fn_child_steps(void)
 	return names;
 }
 
-/* PID 1 from here on: reaps; reports the runtime's end; its own exit makes the kernel kill what is left. */
-static _Noreturn void live(struct state *s)
-{
-	struct fn_sync_msg m = {.type = FN_SYNC_EXIT};
-	int keep = s->c->sync_fd;
-
-	for (;;) {
-		int status;
-		pid_t pid = waitpid(-1, &status, 0);
-
-		if (pid < 0 && errno == EINTR)
-			continue;
-		if (pid < 0)
-			_exit(0);
-		if (pid == s->runtime) {
-			char byte;
-
-			m.wait_status = status;
-			(void)send_msg(keep, &m, -1);
-			(void)!read(keep, &byte, 1); /* until fn-spawnd, which kills us now, has what it wants to keep of our namespaces */
-			_exit(0);
-		}
-	}
-}
-
 _Noreturn void fn_child_main(const struct fn_child *c)
 {
-	struct state s = {.c = c, .proc_fd = -EBADF, .dev_fd = -EBADF, .root_fd = -EBADF, .listen_fd = -EBADF, .null_fd = -EBADF, .tmp_fd = -EBADF,
-			  .new_root = FN_ROOTFS_NEW, .proc = FN_ROOTFS_PROC, .dev = FN_ROOTFS_DEV};
+	struct fn_inside s = {.c = c, .proc_fd = -EBADF, .dev_fd = -EBADF, .root_fd = -EBADF, .listen_fd = -EBADF, .null_fd = -EBADF, .tmp_fd = -EBADF,
+			  .extensions.output_fd = -EBADF, .new_root = FN_ROOTFS_NEW, .proc = FN_ROOTFS_PROC, .dev = FN_ROOTFS_DEV};
 	struct fn_err err = {0};
 
 	for (size_t i = 0; i < N_STEPS; i++) {
@@ -574,7 +387,7 @@ _Noreturn void fn_child_main(const struct fn_child *c)
 		if (plan[i].run(&s, &err) < 0) {
 			s.done.type = FN_SYNC_FAILED;
 			s.done.err = err;
-			(void)send_msg(c->sync_fd, &s.done, -1);
+			(void)fn_inside_send(&s, &s.done, -1);
 			_exit(1);
 		}
 		if (plan[i].stage == CGROUP)
@@ -584,10 +397,9 @@ _Noreturn void fn_child_main(const struct fn_child *c)
 		else if (plan[i].stage == MOUNTS)
 			s.done.mounts_us += (uint32_t)(fn_clock_mono_us() - from);
 	}
-	s.done.type = FN_SYNC_RUNNING;
-	if (send_msg(c->sync_fd, &s.done, -1) < 0) /* fn-spawnd died while the change of ids had cleared the signal that would have told us */
+	if (fn_inside_tell_running(&s) < 0) /* fn-spawnd died while the change of ids had cleared the signal that would have told us */
 		_exit(1);
-	if (s.prestarted)
-		hand_over(&s);
-	live(&s);
+	if (s.prestarted && s.extensions.n == 0)
+		fn_inside_hand_over(&s);
+	fn_inside_live(&s);
 }

@@ -22,7 +22,7 @@ struct wire {
 	char cwd[128];
 	char kind[32];
 	char owner[FN_SPEC_OWNER_SIZE];
-	uint32_t prestart;
+	uint32_t prestart, extensions;
 };
 
 static uint32_t count(char **v)
@@ -55,7 +55,7 @@ int fn_spec_encode(const struct fn_spec *s, struct fn_buf *out)
 	struct wire w = {
 		.magic = SPEC_MAGIC, .size = sizeof(w), .memory_bytes = s->memory_bytes, .tmp_bytes = s->tmp_bytes,
 		.cpu_quota_us = s->cpu_quota_us, .cpu_period_us = s->cpu_period_us, .cpu_init_quota_us = s->cpu_init_quota_us, .pids_max = s->pids_max,
-		.nofile = s->nofile, .net = s->net, .n_lowers = s->n_lowers, .prestart = s->prestart,
+		.nofile = s->nofile, .net = s->net, .n_lowers = s->n_lowers, .prestart = s->prestart, .extensions = s->extensions,
 		.n_argv = count(s->argv), .n_env = count(s->envp), .n_candidates = count(s->exec_candidates),
 	};
 	int r;
@@ -105,7 +105,7 @@ int fn_spec_borrow(const void *data, size_t len, char **vec, struct fn_spec *ret
 		return fn_err_set(err, EBADMSG, "decode spec", "not a spec of this version");
 	if (w.n_lowers > FN_SPEC_LOWERS_MAX || w.n_argv > FN_SPEC_STRINGS_MAX || w.n_env > FN_SPEC_STRINGS_MAX ||
 	    w.n_candidates > FN_SPEC_STRINGS_MAX || len - sizeof(w) > FN_SPEC_STRINGS_BYTES || !terminated(w.name, sizeof(w.name)) ||
-	    !terminated(w.cwd, sizeof(w.cwd)) || !terminated(w.kind, sizeof(w.kind)) || !terminated(w.owner, sizeof(w.owner)) || w.prestart > 1 || w.net > FN_NET_NAT)
+	    !terminated(w.cwd, sizeof(w.cwd)) || !terminated(w.kind, sizeof(w.kind)) || !terminated(w.owner, sizeof(w.owner)) || w.prestart > 1 || w.extensions > 1 || w.net > FN_NET_NAT)
 		return fn_err_set(err, EBADMSG, "decode spec", "a field is out of range");
 	for (uint32_t i = 0; i < w.n_lowers; i++)
 		if (!terminated(w.lowers[i], FN_TREE_NAME_SIZE))
@@ -116,6 +116,7 @@ int fn_spec_borrow(const void *data, size_t len, char **vec, struct fn_spec *ret
 	memcpy(s.kind, w.kind, sizeof(s.kind));
 	memcpy(s.owner, w.owner, sizeof(s.owner));
 	s.prestart = w.prestart;
+	s.extensions = w.extensions;
 	s.memory_bytes = w.memory_bytes;
 	s.tmp_bytes = w.tmp_bytes;
 	s.cpu_quota_us = w.cpu_quota_us;
@@ -201,7 +202,7 @@ int fn_spec_validate(const struct fn_spec *s, struct fn_err *err)
 	for (unsigned i = 0; i < s->n_lowers; i++)
 		if (!fn_tree_name_ok(s->lowers[i]))
 			return fn_err_set(err, EINVAL, "check spec", "tree name %.72s", s->lowers[i]);
-	if (s->prestart && !s->kind[0])
+	if (s->prestart && (!s->kind[0] || s->extensions))
 		return fn_err_set(err, EINVAL, "check spec", "kind");
 	if (s->cwd[0] != '/')
 		return fn_err_set(err, EINVAL, "check spec", "working directory");
@@ -230,4 +231,25 @@ const char *fn_spec_candidate(const struct fn_spec *spec)
 			return *p;
 	}
 	return NULL;
+}
+
+static bool is_runtimes_own(const char *variable)
+{
+	static const char *const names[] = {"AWS_EXECUTION_ENV=", "AWS_LAMBDA_LOG_GROUP_NAME=", "AWS_LAMBDA_LOG_STREAM_NAME=", "AWS_XRAY_",
+					    "LAMBDA_RUNTIME_DIR=", "LAMBDA_TASK_ROOT="};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (fn_str_starts(variable, names[i]))
+			return true;
+	return variable[0] == '_';
+}
+
+void fn_spec_extension_env(char **envp)
+{
+	char **to = envp;
+
+	for (char **from = envp; *from; from++)
+		if (!is_runtimes_own(*from))
+			*to++ = *from;
+	*to = NULL;
 }

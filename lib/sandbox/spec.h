@@ -38,6 +38,9 @@
 #define FN_PRESTART_ROOM "_FND_ROOM"
 #define FN_PRESTART_ROOM_SIZE 8192
 #define FN_SPEC_OWNER_SIZE 72
+#define FN_EXTENSIONS_MAX 10u /* Lambda's bound */
+#define FN_SPEC_PROCESSES_MAX (1 + FN_EXTENSIONS_MAX) /* 0 is the runtime, 1 the first extension */
+#define FN_STAGE_EXTENSION "extension" /* fn_err.stage: it could not be started, msg is its name; E2BIG: there are too many */
 #define FN_TREE_NAME_SIZE 72   /* "<kind>-<64 hex>" with NUL, see image/cache.h */
 
 enum fn_net_mode { FN_NET_LOOPBACK, FN_NET_NAT };
@@ -57,6 +60,7 @@ struct fn_spec {
 	char cwd[128];             /* "/var/task" */
 	char kind[32];             /* runtime whose process may have been started ahead (FN_PRESTART_ENV); "" = none may */
 	bool prestart;             /* this is how to start one ahead, of that kind: the trees are the base image's, the environment the runtime's */
+	bool extensions;           /* executables in its /opt/extensions are started beside the runtime, which is held until they have registered */
 	/* NULL-terminated vectors owned by the spec; argv_candidates: the first of them that is an executable file is run
 	 * with argv[1..] (provided.*: "/var/task/bootstrap", "/opt/bootstrap"). */
 	char **argv;
@@ -91,9 +95,13 @@ struct fn_sandbox_timing {
  * over for the next. NULL: none is. */
 const char *fn_spec_candidate(const struct fn_spec *spec);
 
+/* Takes the variables out of envp that an extension does not get: those of the runtime's process, as Lambda's Developer Guide lists them ("extensions:
+ * environment variables"), and names that begin with "_". */
+void fn_spec_extension_env(char **envp);
+
 /* How a sandbox ended. */
 struct fn_sandbox_exit {
-	int wait_status;      /* of the runtime process, as waitpid(2) gives it; -1 unknown (init itself was killed) */
+	int wait_status;      /* of the runtime process, as waitpid(2) gives it; -1 unknown (it was ended from outside, or init was killed) */
 	bool oom;             /* the kernel's OOM killer struck in this cgroup */
 	uint64_t memory_peak; /* bytes */
 	uint64_t cpu_usage_us;

@@ -51,6 +51,7 @@ static void box_free(struct fn_box *b)
 	fn_close(b->peak_fd);
 	fn_close(b->stat_fd);
 	fn_close(b->tmp_fd);
+	fn_close(b->extensions_fd);
 	fn_tmps_give(s->cfg.tmps, b->tmp);
 	fn_slots_give(s->slots, b->slot);
 	if (b->nat.iface)
@@ -208,10 +209,23 @@ static void on_pidfd(void *arg, int fd, uint32_t events)
 }
 
 /* --- the start --- */
-static void box_running(struct fn_box *b, const struct fn_sync_msg *m)
+/* Who they are. */
+static void note_processes(struct fn_box *b, const struct fn_sync_msg *m)
 {
+	b->n_extensions = m->n_extensions < FN_EXTENSIONS_MAX ? m->n_extensions : FN_EXTENSIONS_MAX;
+	b->held = b->n_extensions > 0;
+	for (unsigned i = 0; i <= b->n_extensions; i++)
+		b->pids[i] = m->pids[i];
+	if (b->n_extensions == 0)
+		fn_close(fn_take_fd(&b->extensions_fd));
+}
+
+/* names: of its extensions, as they come from there */
+static void box_running(struct fn_box *b, const struct fn_sync_msg *m, const char *names, size_t names_len)
+{
+	char told[sizeof(struct fn_proto_spawned) + FN_BOX_NAMES_MAX];
 	struct fn_proto_spawned p = {.init_pid = b->pid, .has_peak = b->peak_fd >= 0};
-	int fds[7], oom;
+	int fds[8], oom;
 	size_t n = 3;
 	struct fn_err err;
 
@@ -240,11 +254,17 @@ static void box_running(struct fn_box *b, const struct fn_sync_msg *m)
 	p.has_stat = b->stat_fd >= 0;
 	if (b->stat_fd >= 0)
 		fds[n++] = fn_take_fd(&b->stat_fd);
+	note_processes(b, m);
+	p.n_extensions = b->n_extensions;
+	if (b->extensions_fd >= 0)
+		fds[n++] = fn_take_fd(&b->extensions_fd);
+	memcpy(told, &p, sizeof(p));
+	memcpy(told + sizeof(p), names, names_len);
 	set_state(b, FN_BOX_RUNNING);
 	b->answered = true;
 	free(fn_take_ptr(b->kept));
 	(void)fn_loop_rearm_timer(b->server->cfg.loop, b->timer, UINT64_MAX);
-	fn_spawn_reply(b->server, FN_PROTO_SPAWNED, b->request, b->id, &p, sizeof(p), fds, n);
+	fn_spawn_reply(b->server, FN_PROTO_SPAWNED, b->request, b->id, told, sizeof(p) + names_len, fds, n);
 	fn_stock_box_started(b);
 }
 
@@ -274,46 +294,62 @@ static void on_sync(void *arg, int fd, uint32_t events)
 	for (;;) {
 		int fds[FN_SOCK_FDS_MAX];
 		size_t n_fds;
-		struct fn_sync_msg m;
-		ssize_t n = fn_sock_recv(fd, &m, sizeof(m), fds, &n_fds);
+		struct {
+			struct fn_sync_msg m;
+			char names[FN_BOX_NAMES_MAX];
+		} in;
+		const struct fn_sync_msg *m = &in.m;
+		ssize_t n = fn_sock_recv(fd, &in, sizeof(in), fds, &n_fds);
 
 		if (n == -EAGAIN)
 			return;
-		if (n != (ssize_t)sizeof(m)) { /* EOF: the pidfd tells the rest */
+		if (n < (ssize_t)sizeof(in.m)) { /* EOF: the pidfd tells the rest */
 			fn_loop_clear(b->server->cfg.loop, &b->sync_io);
 			return;
 		}
-		if (m.type == FN_SYNC_READY)
-			box_ready(b, &m, fds, &n_fds);
+		if (m->type == FN_SYNC_READY)
+			box_ready(b, m, fds, &n_fds);
 		for (size_t i = 0; i < n_fds; i++)
 			fn_close(fds[i]);
-		if (m.type == FN_SYNC_RUNNING && b->state == FN_BOX_STARTING) {
-			box_running(b, &m);
-		} else if (m.type == FN_SYNC_FAILED && b->state != FN_BOX_ENDING) {
-			m.err.stage[sizeof(m.err.stage) - 1] = m.err.msg[sizeof(m.err.msg) - 1] = '\0';
+		if (m->type == FN_SYNC_RUNNING && b->state == FN_BOX_STARTING) {
+			box_running(b, m, in.names, (size_t)n - sizeof(in.m));
+		} else if (m->type == FN_SYNC_FAILED && b->state != FN_BOX_ENDING) {
+			in.m.err.stage[sizeof(m->err.stage) - 1] = in.m.err.msg[sizeof(m->err.msg) - 1] = '\0';
 			if (b->state == FN_BOX_STARTING && b->kept && !b->server->shutdown) /* its waiting process may have died: one made now tells */
 				order_another(b);
-			fn_box_fail(b, &m.err);
-		} else if (m.type == FN_SYNC_EXIT) {
-			b->exit.wait_status = m.wait_status;
+			fn_box_fail(b, &m->err);
+		} else if (m->type == FN_SYNC_EXIT && b->n_extensions > 0) {
+			fn_box_process_ended(b, m);
+		} else if (m->type == FN_SYNC_EXIT) {
+			b->exit.wait_status = m->wait_status;
 			fn_box_end(b);
 		}
 	}
 }
 
-/* tmp_fd: what it has at /tmp; -EBADF: what it has made itself. */
-static int send_order(struct fn_box *b, uint32_t type, const void *encoded, size_t len, int root_fd, int tmp_fd, struct fn_err *err)
+/* tmp_fd: what it has at /tmp; -EBADF: what it has made itself. extensions_fd: what its extensions print to; -EBADF: it is to have none. */
+static int send_order(struct fn_box *b, uint32_t type, const struct fn_box_order *o, int tmp_fd, int extensions_fd, struct fn_err *err)
 {
 	struct fn_sync_msg m = {.type = type};
-	struct iovec iov[2] = {{&m, sizeof(m)}, {(void *)encoded, len}};
-	int fds[2] = {root_fd, tmp_fd}, r = fn_sock_send(b->sync_fd, iov, 2, fds, tmp_fd >= 0 ? 2 : 1);
+	struct iovec iov[2] = {{&m, sizeof(m)}, {(void *)o->encoded, o->len}};
+	int fds[3] = {o->root_fd}, n = 1, r;
 
+	if (tmp_fd >= 0) {
+		m.brings |= FN_SYNC_TMP;
+		fds[n++] = tmp_fd;
+	}
+	if (extensions_fd >= 0) {
+		m.brings |= FN_SYNC_EXTENSIONS;
+		fds[n++] = extensions_fd;
+	}
+	r = fn_sock_send(b->sync_fd, iov, 2, fds, (size_t)n);
 	return r < 0 ? fn_err_set(err, r, "order", NULL) : 0;
 }
 
 static int box_prestart(struct fn_box *b, struct fn_err *err)
 {
 	const struct fn_stock *k = b->stock;
+	struct fn_box_order order = {.encoded = k->order, .len = k->order_len};
 	fn_auto_fd int root = -EBADF;
 	char *vec[FN_SPEC_VECTOR_MAX];
 	struct fn_spec spec;
@@ -321,8 +357,8 @@ static int box_prestart(struct fn_box *b, struct fn_err *err)
 
 	if (r < 0)
 		return r;
-	root = fn_rootfs_get(b->server->cfg.rootfs, &spec, err);
-	return root < 0 ? root : send_order(b, FN_SYNC_PRESTART, k->order, k->order_len, root, -EBADF, err);
+	order.root_fd = root = fn_rootfs_get(b->server->cfg.rootfs, &spec, err);
+	return root < 0 ? root : send_order(b, FN_SYNC_PRESTART, &order, -EBADF, -EBADF, err);
 }
 
 static int box_build(struct fn_box *b, struct fn_err *err)
@@ -385,7 +421,7 @@ struct fn_box *fn_box_new(struct fn_spawn_server *s, struct fn_stock *stock, str
 	b->server = s;
 	b->stock = stock;
 	b->id = ++s->next_id;
-	b->pidfd = b->sync_fd = b->output_fd = b->listen_fd = b->freeze_fd = b->peak_fd = b->oom_fd = b->stat_fd = b->tmp_fd = -EBADF;
+	b->pidfd = b->sync_fd = b->output_fd = b->listen_fd = b->freeze_fd = b->peak_fd = b->oom_fd = b->stat_fd = b->tmp_fd = b->extensions_fd = -EBADF;
 	b->exit.wait_status = -1;
 	b->started_us = fn_clock_mono_us();
 	fn_list_push_back(&s->boxes, &b->link);
@@ -408,7 +444,7 @@ int fn_box_order(struct fn_box *b, const struct fn_box_order *o, struct fn_err *
 {
 	struct fn_cg_limits limits = {o->spec->memory_bytes, o->spec->cpu_init_quota_us, o->spec->cpu_period_us, o->spec->pids_max};
 	struct fn_spawn_server *s = b->server;
-	fn_auto_fd int kept = -EBADF;
+	fn_auto_fd int kept = -EBADF, extensions = -EBADF;
 	uint64_t from = fn_clock_mono_us();
 	int tmp_fd, r = fn_cgroup_set_limits(b->cgroup, &limits, err);
 
@@ -421,7 +457,9 @@ int fn_box_order(struct fn_box *b, const struct fn_box_order *o, struct fn_err *
 	tmp_fd = kept >= 0 ? kept : o->tmp_fd;
 	b->limits = limits;
 	b->limits.cpu_quota_us = o->spec->cpu_quota_us;
-	r = send_order(b, FN_SYNC_ORDER, o->encoded, o->len, o->root_fd, tmp_fd, err);
+	r = o->spec->extensions ? fn_box_pipe(b, &b->extensions_fd, &extensions, err) : 0;
+	if (r == 0)
+		r = send_order(b, FN_SYNC_ORDER, o, tmp_fd, extensions, err);
 	if (r == 0 && b->nat.iface) /* while it mounts: before the function's first instruction */
 		r = fn_nat_owner(s->cfg.nat, b->nat_slot, o->spec->owner, err);
 	if (r < 0)

@@ -1,5 +1,5 @@
 /* client.c - see client.h. Runs in fnd's worker. */
-#include "spawn/client.h"
+#include "spawn/client_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,26 +16,8 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "os/sock.h"
-#include "spawn/proto.h"
 
 #define SURVEY_MAX (64u << 20) /* bytes: of half a million trees */
-
-enum pending_kind { SPAWN, UNPACK, TEXT, READY, REMOVE, SURVEY };
-
-struct pending {
-	enum pending_kind kind;
-	uint64_t request;
-	union {
-		fn_spawn_fn spawn;
-		fn_unpack_fn unpack;
-		fn_removed_fn removed;
-		fn_spawn_text_fn text;
-		fn_spawn_ready_fn ready;
-	} fn;
-	void *arg;
-	bool cancelled;
-	bool sent; /* an end of fn-spawnd fails what was sent; the rest waits for the next one */
-};
 
 struct outgoing {
 	struct fn_list link;
@@ -52,7 +34,7 @@ struct fn_spawn_client {
 	int sock;
 	uint64_t io;
 	uint64_t next_request;
-	struct fn_map *pending; /* request -> struct pending */
+	struct fn_map *pending; /* request -> struct fn_pending */
 	struct fn_map *live;    /* sandbox id -> non-NULL */
 	struct fn_list queue;   /* of struct outgoing, while the socket is full or fn-spawnd is being restarted */
 	char *in;               /* FN_PROTO_MAX bytes */
@@ -97,7 +79,7 @@ static int enqueue(struct fn_spawn_client *c, const struct fn_proto_header *head
 
 static void mark_sent(struct fn_spawn_client *c, uint64_t request)
 {
-	struct pending *p = fn_map_get_u64(c->pending, request);
+	struct fn_pending *p = fn_map_get_u64(c->pending, request);
 
 	if (p)
 		p->sent = true;
@@ -118,9 +100,9 @@ static int send_request(struct fn_spawn_client *c, uint32_t type, uint64_t reque
 	return r == -EAGAIN || r == -EPIPE || r == -ECONNRESET ? enqueue(c, &head, data, len, fd) : r;
 }
 
-static struct pending *pending_add(struct fn_spawn_client *c, enum pending_kind kind, void *arg)
+struct fn_pending *fn_pending_add(struct fn_spawn_client *c, enum fn_pending_kind kind, void *arg)
 {
-	struct pending *p = calloc(1, sizeof(*p));
+	struct fn_pending *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		return NULL;
@@ -134,14 +116,20 @@ static struct pending *pending_add(struct fn_spawn_client *c, enum pending_kind 
 	return p;
 }
 
-static void pending_drop(struct fn_spawn_client *c, struct pending *p)
+static void pending_drop(struct fn_spawn_client *c, struct fn_pending *p)
 {
 	fn_map_remove_u64(c->pending, p->request);
 	free(p);
 }
 
-/* Sends a request whose answer `p` waits for; on failure p is gone. */
-static int ask(struct fn_spawn_client *c, struct pending *p, uint32_t type, uint64_t id, const void *data, size_t len, int fd)
+struct fn_pending *fn_pending_find(const struct fn_spawn_client *c, uint64_t request) { return fn_map_get_u64(c->pending, request); }
+
+int fn_spawn_say(struct fn_spawn_client *c, uint32_t type, uint64_t id, const void *data, size_t len)
+{
+	return send_request(c, type, 0, id, data, len, -EBADF);
+}
+
+int fn_spawn_ask(struct fn_spawn_client *c, struct fn_pending *p, uint32_t type, uint64_t id, const void *data, size_t len, int fd)
 {
 	int r = send_request(c, type, p->request, id, data, len, fd);
 
@@ -150,23 +138,25 @@ static int ask(struct fn_spawn_client *c, struct pending *p, uint32_t type, uint
 	return r;
 }
 
-static void answer(struct fn_spawn_client *c, struct pending *p, const struct fn_err *err, struct fn_spawned *res, uint64_t bytes,
+static void answer(struct fn_spawn_client *c, struct fn_pending *p, const struct fn_err *err, struct fn_spawned *res, uint64_t bytes,
 		   const char *text)
 {
-	struct pending copy = *p;
+	struct fn_pending copy = *p;
 
 	pending_drop(c, p);
 	if (copy.cancelled)
 		return;
-	if (copy.kind == SPAWN)
+	if (copy.kind == FN_PENDING_SPAWN)
 		copy.fn.spawn(copy.arg, err, res);
-	else if (copy.kind == UNPACK)
+	else if (copy.kind == FN_PENDING_UNPACK)
 		copy.fn.unpack(copy.arg, err, bytes);
-	else if (copy.kind == REMOVE) {
+	else if (copy.kind == FN_PENDING_REMOVE) {
 		if (copy.fn.removed)
 			copy.fn.removed(copy.arg, err);
-	} else if (copy.kind == TEXT || copy.kind == SURVEY)
+	} else if (copy.kind == FN_PENDING_TEXT || copy.kind == FN_PENDING_SURVEY)
 		copy.fn.text(copy.arg, err, text);
+	else if (copy.kind == FN_PENDING_SOCKET)
+		copy.fn.socket(copy.arg, err, -EBADF);
 	else
 		copy.fn.ready(copy.arg, copy.request);
 }
@@ -197,7 +187,7 @@ int fn_spawn_client_new(struct fn_loop *loop, int sock, const struct fn_spawn_cl
 
 void fn_spawn_client_free(struct fn_spawn_client *c)
 {
-	struct pending *p;
+	struct fn_pending *p;
 	uint64_t *id;
 	size_t it = 0;
 
@@ -221,7 +211,7 @@ static void lost(struct fn_spawn_client *c)
 {
 	const struct fn_err err = {ECONNRESET, "fn-spawnd", "it ended while the request was under way"};
 	const struct fn_sandbox_exit gone = {.wait_status = -1, .memory_peak = UINT64_MAX};
-	struct pending *p;
+	struct fn_pending *p;
 	uint64_t *id;
 	size_t it;
 
@@ -270,16 +260,34 @@ static void close_all(const int *fds, size_t n)
 static const struct fn_err malformed = {EBADMSG, "fn-spawnd", "its answer is not one to this request"};
 static const struct fn_err no_descriptors = {EMFILE, "fn-spawnd", "fnd has too many files open to receive the environment's: raise the hard limit (LimitNOFILE, ulimit -Hn)"};
 
+/* Of extensions, one behind the other. */
+static bool take_names(struct fn_spawned *s, const struct fn_proto_spawned *m, const char *names, size_t len)
+{
+	if (m->n_extensions > FN_EXTENSIONS_MAX)
+		return false;
+	for (s->n_extensions = 0; s->n_extensions < m->n_extensions; s->n_extensions++) {
+		const char *end = memchr(names, '\0', len);
+
+		if (!end)
+			return false;
+		s->extensions[s->n_extensions] = names;
+		len -= (size_t)(end + 1 - names);
+		names = end + 1;
+	}
+	return len == 0;
+}
+
 static void on_spawned(struct fn_spawn_client *c, const struct fn_proto_header *h, const void *data, size_t len, int *fds, size_t n_fds)
 {
-	struct pending *p = fn_map_get_u64(c->pending, h->request);
+	struct fn_pending *p = fn_map_get_u64(c->pending, h->request);
 	struct fn_proto_spawned m;
-	struct fn_spawned s = {.peak_fd = -EBADF, .oom_fd = -EBADF, .tmp_fd = -EBADF, .stat_fd = -EBADF};
-	size_t taken = 3;
+	struct fn_spawned s = {.peak_fd = -EBADF, .oom_fd = -EBADF, .tmp_fd = -EBADF, .stat_fd = -EBADF, .extensions_output_fd = -EBADF};
+	size_t taken = 3, expected = 3;
 	uint64_t *id;
 	void *old = NULL;
+	bool named;
 
-	if (len != sizeof(m) || !(id = malloc(sizeof(*id)))) {
+	if (len < sizeof(m) || !(id = malloc(sizeof(*id)))) {
 		close_all(fds, n_fds);
 		if (p)
 			answer(c, p, &malformed, NULL, 0, NULL);
@@ -290,25 +298,29 @@ static void on_spawned(struct fn_spawn_client *c, const struct fn_proto_header *
 	if (fn_map_set_u64(c->live, h->id, id, &old) < 0)
 		free(id);
 	free(old);
-	if (!p || p->cancelled || p->kind != SPAWN || n_fds < 3) { /* fewer: the kernel had no numbers for them here; what was made must not stay */
+	named = take_names(&s, &m, (const char *)data + sizeof(m), len - sizeof(m));
+	expected += !!m.has_peak + !!m.has_oom + !!m.has_tmp + !!m.has_stat + (m.n_extensions > 0);
+	if (!p || p->cancelled || p->kind != FN_PENDING_SPAWN || n_fds < expected || !named) { /* fewer: the kernel had no numbers for them here; what was made must not stay */
 		close_all(fds, n_fds);
-		fn_spawn_kill(c, h->id);
+		(void)fn_spawn_say(c, FN_PROTO_KILL, h->id, NULL, 0);
 		if (p)
-			answer(c, p, p->kind == SPAWN ? &no_descriptors : &malformed, NULL, 0, NULL);
+			answer(c, p, p->kind == FN_PENDING_SPAWN && named ? &no_descriptors : &malformed, NULL, 0, NULL);
 		return;
 	}
 	s.id = h->id;
 	s.listen_fd = fds[0];
 	s.output_fd = fds[1];
 	s.freeze_fd = fds[2];
-	if (m.has_peak && n_fds > taken)
+	if (m.has_peak)
 		s.peak_fd = fds[taken++];
-	if (m.has_oom && n_fds > taken)
+	if (m.has_oom)
 		s.oom_fd = fds[taken++];
-	if (m.has_tmp && n_fds > taken)
+	if (m.has_tmp)
 		s.tmp_fd = fds[taken++];
-	if (m.has_stat && n_fds > taken)
+	if (m.has_stat)
 		s.stat_fd = fds[taken++];
+	if (m.n_extensions)
+		s.extensions_output_fd = fds[taken++];
 	s.init_pid = m.init_pid;
 	s.timing = m.timing;
 	for (size_t i = taken; i < n_fds; i++)
@@ -316,20 +328,41 @@ static void on_spawned(struct fn_spawn_client *c, const struct fn_proto_header *
 	answer(c, p, NULL, &s, 0, NULL);
 }
 
-static void on_surveyed(struct fn_spawn_client *c, struct pending *p, int *fds, size_t n_fds)
+static void on_surveyed(struct fn_spawn_client *c, struct fn_pending *p, int *fds, size_t n_fds)
 {
 	fn_auto_buf struct fn_buf text = {0};
 
-	if (p && p->kind == SURVEY && n_fds == 1 && lseek(fds[0], 0, SEEK_SET) == 0 && fn_buf_read_fd(&text, fds[0], SURVEY_MAX) == 0)
+	if (p && p->kind == FN_PENDING_SURVEY && n_fds == 1 && lseek(fds[0], 0, SEEK_SET) == 0 && fn_buf_read_fd(&text, fds[0], SURVEY_MAX) == 0)
 		answer(c, p, NULL, NULL, 0, text.data ? text.data : "");
 	else if (p)
 		answer(c, p, &malformed, NULL, 0, NULL);
 	close_all(fds, n_fds);
 }
 
+static void give_socket(struct fn_spawn_client *c, struct fn_pending *p, int fd)
+{
+	struct fn_pending copy = *p;
+
+	pending_drop(c, p);
+	if (copy.cancelled)
+		fn_close(fd);
+	else
+		copy.fn.socket(copy.arg, NULL, fd);
+}
+
+static void on_process(struct fn_spawn_client *c, uint64_t id, const void *data)
+{
+	struct fn_proto_process m;
+
+	memcpy(&m, data, sizeof(m));
+	m.err.stage[sizeof(m.err.stage) - 1] = m.err.msg[sizeof(m.err.msg) - 1] = '\0';
+	if (m.process < FN_SPEC_PROCESSES_MAX && fn_map_get_u64(c->live, id) && c->ops->on_process)
+		c->ops->on_process(c->arg, id, m.process, m.wait_status, m.err.code ? &m.err : NULL);
+}
+
 static void on_message(struct fn_spawn_client *c, const struct fn_proto_header *h, const char *data, size_t len, int *fds, size_t n_fds)
 {
-	struct pending *p = h->request ? fn_map_get_u64(c->pending, h->request) : NULL;
+	struct fn_pending *p = h->request ? fn_map_get_u64(c->pending, h->request) : NULL;
 
 	if (h->type == FN_PROTO_SPAWNED) {
 		on_spawned(c, h, data, len, fds, n_fds);
@@ -339,7 +372,15 @@ static void on_message(struct fn_spawn_client *c, const struct fn_proto_header *
 		on_surveyed(c, p, fds, n_fds);
 		return;
 	}
+	if (h->type == FN_PROTO_SOCKET_MADE && p && p->kind == FN_PENDING_SOCKET && n_fds == 1) {
+		give_socket(c, p, fds[0]);
+		return;
+	}
 	close_all(fds, n_fds);
+	if (h->type == FN_PROTO_PROCESS && len == sizeof(struct fn_proto_process)) {
+		on_process(c, h->id, data);
+		return;
+	}
 	if (h->type == FN_PROTO_EXITED && len == sizeof(struct fn_sandbox_exit)) {
 		uint64_t *id = fn_map_remove_u64(c->live, h->id);
 		struct fn_sandbox_exit e;
@@ -360,16 +401,16 @@ static void on_message(struct fn_spawn_client *c, const struct fn_proto_header *
 		memcpy(&e, data, sizeof(e));
 		e.stage[sizeof(e.stage) - 1] = e.msg[sizeof(e.msg) - 1] = '\0';
 		answer(c, p, &e, NULL, 0, NULL);
-	} else if (h->type == FN_PROTO_UNPACKED && p && p->kind == UNPACK && len == sizeof(uint64_t)) {
+	} else if (h->type == FN_PROTO_UNPACKED && p && p->kind == FN_PENDING_UNPACK && len == sizeof(uint64_t)) {
 		uint64_t bytes;
 
 		memcpy(&bytes, data, sizeof(bytes));
 		answer(c, p, NULL, NULL, bytes, NULL);
-	} else if (h->type == FN_PROTO_REMOVED && p && p->kind == REMOVE) {
+	} else if (h->type == FN_PROTO_REMOVED && p && p->kind == FN_PENDING_REMOVE) {
 		answer(c, p, NULL, NULL, 0, NULL);
-	} else if (h->type == FN_PROTO_TEXT && p && p->kind == TEXT) {
+	} else if (h->type == FN_PROTO_TEXT && p && p->kind == FN_PENDING_TEXT) {
 		answer(c, p, NULL, NULL, 0, data);
-	} else if (h->type == FN_PROTO_READY && p && p->kind == READY) {
+	} else if (h->type == FN_PROTO_READY && p && p->kind == FN_PENDING_READY) {
 		answer(c, p, NULL, NULL, 0, NULL);
 	} else if (p) { /* whoever waits must not wait for ever */
 		answer(c, p, &malformed, NULL, 0, NULL);
@@ -417,108 +458,4 @@ static void on_io(void *arg, int fd, uint32_t events)
 		if (c->sock != fd)
 			return;
 	}
-}
-
-int fn_spawn_start(struct fn_spawn_client *c, const struct fn_spec *spec, uint64_t environment, fn_spawn_fn fn, void *arg, uint64_t *ret_request)
-{
-	fn_auto_buf struct fn_buf b = {0};
-	struct pending *p;
-	int r = fn_spec_encode(spec, &b);
-
-	if (r < 0)
-		return r;
-	p = pending_add(c, SPAWN, arg);
-	if (!p)
-		return -ENOMEM;
-	p->fn.spawn = fn;
-	if (ret_request)
-		*ret_request = p->request;
-	return ask(c, p, FN_PROTO_SPAWN, environment, b.data, b.len, -EBADF);
-}
-
-int fn_spawn_prestart(struct fn_spawn_client *c, const struct fn_spec *spec, fn_spawn_ready_fn fn, void *arg, uint64_t *ret_request)
-{
-	fn_auto_buf struct fn_buf b = {0};
-	struct pending *p;
-	int r = fn_spec_encode(spec, &b);
-
-	if (r < 0)
-		return r;
-	if (!fn)
-		return send_request(c, FN_PROTO_PRESTART, 0, 0, b.data, b.len, -EBADF);
-	p = pending_add(c, READY, arg);
-	if (!p)
-		return -ENOMEM;
-	p->fn.ready = fn;
-	*ret_request = p->request;
-	return ask(c, p, FN_PROTO_PRESTART, 0, b.data, b.len, -EBADF);
-}
-
-void fn_spawn_cancel(struct fn_spawn_client *c, uint64_t request)
-{
-	struct pending *p = fn_map_get_u64(c->pending, request);
-
-	if (p)
-		p->cancelled = true;
-}
-
-void fn_spawn_initialised(struct fn_spawn_client *c, uint64_t id)
-{
-	(void)send_request(c, FN_PROTO_INITIALISED, 0, id, NULL, 0, -EBADF);
-}
-
-void fn_spawn_kill(struct fn_spawn_client *c, uint64_t id) { (void)send_request(c, FN_PROTO_KILL, 0, id, NULL, 0, -EBADF); }
-
-void fn_spawn_reset(struct fn_spawn_client *c, uint64_t id) { (void)send_request(c, FN_PROTO_RESET, 0, id, NULL, 0, -EBADF); }
-
-void fn_spawn_forget(struct fn_spawn_client *c, uint64_t environment) { (void)send_request(c, FN_PROTO_FORGET, 0, environment, NULL, 0, -EBADF); }
-
-void fn_spawn_reclaim(struct fn_spawn_client *c, uint64_t id) { (void)send_request(c, FN_PROTO_RECLAIM, 0, id, NULL, 0, -EBADF); }
-
-void fn_spawn_expect_tmp(struct fn_spawn_client *c, uint64_t bytes) { (void)send_request(c, FN_PROTO_TMP, 0, 0, &bytes, sizeof(bytes), -EBADF); }
-
-int fn_spawn_unpack(struct fn_spawn_client *c, const struct fn_unpack_request *req, fn_unpack_fn fn, void *arg)
-{
-	struct fn_proto_unpack m = {.max_bytes = req->max_bytes, .max_entries = req->max_entries, .trusted_image = req->trusted_image};
-	struct pending *p = pending_add(c, UNPACK, arg);
-
-	if (!p)
-		return -ENOMEM;
-	memcpy(m.tree, req->tree, sizeof(m.tree));
-	memcpy(m.prefix, req->prefix, sizeof(m.prefix));
-	p->fn.unpack = fn;
-	return ask(c, p, FN_PROTO_UNPACK, 0, &m, sizeof(m), req->fd);
-}
-
-int fn_spawn_remove_tree(struct fn_spawn_client *c, const char *tree, fn_removed_fn fn, void *arg)
-{
-	struct pending *p = pending_add(c, REMOVE, arg);
-	char name[FN_TREE_NAME_SIZE] = "";
-
-	if (!p)
-		return -ENOMEM;
-	p->fn.removed = fn;
-	snprintf(name, sizeof(name), "%s", tree);
-	return ask(c, p, FN_PROTO_REMOVE, 0, name, sizeof(name), -EBADF);
-}
-
-int fn_spawn_survey(struct fn_spawn_client *c, bool measure, fn_spawn_text_fn fn, void *arg)
-{
-	struct pending *p = pending_add(c, SURVEY, arg);
-	const char how = measure;
-
-	if (!p)
-		return -ENOMEM;
-	p->fn.text = fn;
-	return ask(c, p, FN_PROTO_SURVEY, 0, &how, 1, -EBADF);
-}
-
-int fn_spawn_describe(struct fn_spawn_client *c, fn_spawn_text_fn fn, void *arg)
-{
-	struct pending *p = pending_add(c, TEXT, arg);
-
-	if (!p)
-		return -ENOMEM;
-	p->fn.text = fn;
-	return ask(c, p, FN_PROTO_DESCRIBE, 0, NULL, 0, -EBADF);
 }

@@ -26,6 +26,9 @@ struct fn_spawned {
 			     * count, its end follows. For a moment also when the memory of a group above has come to its end: then its own peak is below
 			     * its limit. -EBADF where the kernel ends all of them at once */
 	int tmp_fd;         /* O_PATH: the root of its /tmp, where that is on the disk; else -EBADF */
+	int extensions_output_fd; /* as output_fd, of all extensions; -EBADF: it has none */
+	unsigned n_extensions;    /* external ones, by the names of their files; held by the message, for the callback alone. Process 1 is the first */
+	const char *extensions[FN_EXTENSIONS_MAX];
 	int stat_fd;        /* memory.stat, O_RDONLY, pread from 0, for os/cgroup_stat.h; -EBADF where /tmp is memory */
 	int32_t init_pid;   /* host pid, for messages */
 	struct fn_sandbox_timing timing;
@@ -35,6 +38,9 @@ struct fn_spawn_client_ops {
 	void (*on_exit)(void *arg, uint64_t id, const struct fn_sandbox_exit *info); /* once per sandbox that was spawned */
 	void (*on_lost)(void *arg);
 	void (*on_reclaimed)(void *arg, uint64_t id, uint64_t bytes); /* may be NULL. bytes: what it still holds */
+	/* May be NULL. One of several processes has ended, its sandbox has not: that one stays until it is ended, and its on_exit follows. Process 0 is the
+	 * runtime. err: not NULL if that could not be executed once it was released, and wait_status says nothing. */
+	void (*on_process)(void *arg, uint64_t id, unsigned process, int wait_status, const struct fn_err *err);
 };
 
 /* sock: connected SEQPACKET socket (owned from here on). */
@@ -56,6 +62,13 @@ int fn_spawn_prestart(struct fn_spawn_client *c, const struct fn_spec *spec, fn_
 void fn_spawn_cancel(struct fn_spawn_client *c, uint64_t request);
 /* Its init is over: from now on the function's own share of CPU holds. */
 void fn_spawn_initialised(struct fn_spawn_client *c, uint64_t id);
+/* The runtime of a sandbox that has extensions is held until this is called. */
+void fn_spawn_release(struct fn_spawn_client *c, uint64_t id);
+/* Sends a signal to one process of a sandbox, with extensions or without; to one that has ended: nothing happens. What is frozen acts on it later. */
+void fn_spawn_signal(struct fn_spawn_client *c, uint64_t id, unsigned process, int sig);
+/* A socket for TCP in the sandbox's network, unconnected, non-blocking. fd is the receiver's; -EBADF with err. */
+typedef void (*fn_spawn_socket_fn)(void *arg, const struct fn_err *err, int fd);
+int fn_spawn_socket(struct fn_spawn_client *c, uint64_t id, fn_spawn_socket_fn fn, void *arg, uint64_t *ret_request);
 /* Ends a sandbox (cgroup.kill), and what was kept of its environment. on_exit follows. Unknown ids are ignored. */
 void fn_spawn_kill(struct fn_spawn_client *c, uint64_t id);
 /* Ends a sandbox, not its environment: /tmp is kept for the next one, as that of a sandbox that ends by itself. on_exit follows and tells whether it was. */

@@ -16,22 +16,32 @@
 #include "sandbox/sync.h"
 #include "spawn/internal.h"
 
+int fn_box_pipe(const struct fn_box *b, int *ret_ours, int *ret_theirs, struct fn_err *err)
+{
+	uint32_t runtime = fn_box_range(b) + FN_UID_RUNTIME;
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return fn_err_set(err, errno, "output pipe", NULL);
+	*ret_ours = fds[0];
+	*ret_theirs = fds[1];
+	/* owned by the runtime's user: /dev/stdout opens the pipe anew and is checked against its inode */
+	if (fchown(fds[1], runtime, runtime) < 0 || fn_fd_set_nonblock(fds[0], true) < 0)
+		return fn_err_set(err, errno, "output pipe", "owner");
+	return 0;
+}
+
 /* Opens what the child is to have, at the numbers where it may stay. */
 static int hand_over(struct fn_box *b, struct fn_child *child, struct fn_err *err)
 {
 	struct fn_handover *h = &b->server->handover;
 	fn_auto_fd int out_w = -EBADF, sync_fd = -EBADF;
-	uint32_t runtime = fn_box_range(b) + FN_UID_RUNTIME;
-	int pipe_fds[2], sync[2], r;
+	int sync[2], r;
 
 	child->last_fd = h->last;
-	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
-		return fn_err_set(err, errno, "output pipe", NULL);
-	b->output_fd = pipe_fds[0];
-	out_w = pipe_fds[1];
-	/* owned by the runtime's user: /dev/stdout opens the pipe anew and is checked against its inode */
-	if (fchown(out_w, runtime, runtime) < 0 || fn_fd_set_nonblock(b->output_fd, true) < 0)
-		return fn_err_set(err, errno, "output pipe", "owner");
+	r = fn_box_pipe(b, &b->output_fd, &out_w, err);
+	if (r < 0)
+		return r;
 	r = fn_sock_pair(SOCK_SEQPACKET, sync);
 	if (r < 0)
 		return fn_err_set(err, r, "sync socket", NULL);

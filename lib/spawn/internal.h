@@ -1,6 +1,6 @@
 /* internal.h - shared by the files of lib/spawn that run in fn-spawnd: server.c (messages), box.c (one sandbox's life), clone.c (how it is made),
  * stock.c (those made ahead), turns.c (who is started when many are asked for), parked.c (orders that wait for an address, uids or a /tmp), handover.c
- * (a sandbox's first descriptors), kept.c (what outlives a sandbox), reclaim.c (memory of those that idle), oom.c (those that have no more), files.c (how
+ * (a sandbox's first descriptors), processes.c (several in one sandbox), kept.c (what outlives a sandbox), reclaim.c (memory of those that idle), oom.c (those that have no more), files.c (how
  * many files one has open). */
 #ifndef FN_SPAWN_INTERNAL_H
 #define FN_SPAWN_INTERNAL_H
@@ -17,6 +17,8 @@
 /* From one sandbox's range of 65,536 uids to the next one's. Odd: the kernel finds users by a hash of 128 buckets (kernel/user.c), where the same
  * uid of every sandbox would lie in one, walked at each setuid(2): 0.3 ms with 2,000. */
 #define FN_BOX_UIDS_APART 65537u
+
+#define FN_BOX_NAMES_MAX (FN_EXTENSIONS_MAX * 256) /* bytes of extensions' names */
 
 enum fn_box_state {
 	FN_BOX_BUILDING, /* cloned; its first half is under way, for nobody yet */
@@ -40,6 +42,10 @@ struct fn_box {
 	pid_t pid;
 	int pidfd, sync_fd, output_fd, listen_fd, freeze_fd, peak_fd, stat_fd;
 	int tmp_fd; /* a mount of tmp, for fnd to look at */
+	int extensions_fd; /* what they print; -EBADF: it has none */
+	bool held;         /* its runtime waits for FN_PROTO_RELEASE */
+	unsigned n_extensions;
+	pid_t pids[FN_SPEC_PROCESSES_MAX]; /* by process, as they are inside; 0: it has ended */
 	int oom_fd; /* fn_cgroup_watch_oom(); -EBADF where the kernel ends all of a group by itself */
 	uint64_t pidfd_io, sync_io, oom_io, oom_timer, timer;
 	unsigned oom_rechecks;
@@ -160,6 +166,8 @@ uint32_t fn_box_range(const struct fn_box *b); /* the first of its 65,536 ids on
 void fn_box_fail(struct fn_box *b, const struct fn_err *err);
 
 /* clone.c */
+/* For output of the function's processes. Both are the caller's, after a failure too. */
+int fn_box_pipe(const struct fn_box *b, int *ret_ours, int *ret_theirs, struct fn_err *err);
 #define FN_BOX_HANDSHAKE_US 30000000u /* within which a sandbox is set up */
 /* Makes b's groups and its first process, which goes on by itself from here; -errno: what there is of them is fn_box_end()'s. */
 int fn_box_clone(struct fn_box *b, struct fn_err *err);
@@ -174,6 +182,13 @@ int fn_kept_tmp(struct fn_box *b, uint64_t environment, struct fn_err *err);
 bool fn_kept_is(struct fn_spawn_server *s, uint64_t environment, const struct fn_tmp *tmp);
 void fn_kept_forget(struct fn_spawn_server *s, uint64_t environment);
 void fn_kept_free(struct fn_spawn_server *s);
+
+/* processes.c */
+struct fn_sync_msg;
+void fn_box_release(struct fn_box *b);
+void fn_box_signal(struct fn_box *b, unsigned process, int sig); /* of one that has ended: nothing */
+int fn_box_socket(const struct fn_box *b, struct fn_err *err);   /* an unconnected one for streams, non-blocking; the caller's */
+void fn_box_process_ended(struct fn_box *b, const struct fn_sync_msg *m); /* one of several */
 
 /* reclaim.c: takes a running sandbox's page cache back, a part at a time and while nobody waits for a start; answers when done. */
 void fn_reclaim_begin(struct fn_box *b);

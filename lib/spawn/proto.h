@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "sandbox/spec.h"
 
-#define FN_PROTO_VERSION 7u
+#define FN_PROTO_VERSION 8u
 #define FN_PROTO_MAX 131072 /* bytes of one message */
 
 enum fn_proto_type {
@@ -27,8 +27,12 @@ enum fn_proto_type {
 	FN_PROTO_TMP,       /* + uint64: there are functions with a /tmp of so many bytes */
 	FN_PROTO_RESET,     /* id; its environment stays, and has another one later: what is kept of it goes there */
 	FN_PROTO_FORGET,    /* id of an environment: it has ended, having no sandbox */
+	FN_PROTO_RELEASE,   /* id; its runtime, held for extensions, begins */
+	FN_PROTO_SIGNAL,    /* id + struct fn_proto_signal */
+	FN_PROTO_SOCKET,    /* id; FN_PROTO_SOCKET_MADE follows */
 	/* from fn-spawnd */
-	FN_PROTO_SPAWNED = 64, /* + struct fn_proto_spawned; fds: listener, output, freeze[, peak][, oom][, tmp][, stat] */
+	FN_PROTO_SPAWNED = 64, /* + struct fn_proto_spawned; fds: listener, output, freeze[, peak][, oom][, tmp][, stat][, extensions' output];
+				* behind it their names, with a NUL each */
 	FN_PROTO_FAILED,       /* + struct fn_err */
 	FN_PROTO_EXITED,       /* id + struct fn_sandbox_exit */
 	FN_PROTO_UNPACKED,     /* + uint64 bytes */
@@ -37,6 +41,8 @@ enum fn_proto_type {
 	FN_PROTO_REMOVED,      /* nothing of it is left */
 	FN_PROTO_SURVEYED,     /* fd: a file in memory, spawn/survey.h */
 	FN_PROTO_READY,        /* one has been started ahead, or none could be within a while */
+	FN_PROTO_PROCESS,      /* id + struct fn_proto_process: one of several has ended, its sandbox has not */
+	FN_PROTO_SOCKET_MADE,  /* fd */
 };
 
 struct fn_proto_header {
@@ -48,8 +54,20 @@ struct fn_proto_header {
 
 struct fn_proto_spawned {
 	int32_t init_pid;
-	uint32_t has_peak, has_oom, has_tmp, has_stat;
+	uint32_t has_peak, has_oom, has_tmp, has_stat, n_extensions;
 	struct fn_sandbox_timing timing;
+};
+
+/* process: 0 is the runtime, 1 the first extension */
+struct fn_proto_signal {
+	uint32_t process;
+	int32_t signal;
+};
+
+struct fn_proto_process {
+	uint32_t process;
+	int32_t wait_status;
+	struct fn_err err; /* code not 0: the runtime could not be executed, once it was released */
 };
 
 struct fn_proto_unpack {

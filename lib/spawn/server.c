@@ -189,6 +189,27 @@ static void on_surveyed(void *arg, uint64_t request, const struct fn_err *err, i
 		fn_spawn_reply(s, FN_PROTO_SURVEYED, request, 0, NULL, 0, &fd, 1);
 }
 
+static void on_processes(struct fn_spawn_server *s, const struct fn_proto_header *h, const char *data, size_t len)
+{
+	struct fn_box *b = fn_map_get_u64(s->by_id, h->id);
+	struct fn_proto_signal m;
+	struct fn_err err = {0};
+	int fd;
+
+	if (h->type == FN_PROTO_RELEASE && b) {
+		fn_box_release(b);
+	} else if (h->type == FN_PROTO_SIGNAL && b && len == sizeof(m)) {
+		memcpy(&m, data, sizeof(m));
+		fn_box_signal(b, m.process, m.signal);
+	} else if (h->type == FN_PROTO_SOCKET) {
+		fd = b ? fn_box_socket(b, &err) : fn_err_set(&err, ESRCH, "socket in a sandbox", "it has ended");
+		if (fd < 0)
+			fn_spawn_reply_err(s, h->request, &err);
+		else
+			fn_spawn_reply(s, FN_PROTO_SOCKET_MADE, h->request, h->id, NULL, 0, &fd, 1);
+	}
+}
+
 static void on_message(struct fn_spawn_server *s, const struct fn_proto_header *h, const char *data, size_t len, int *fds, size_t n_fds)
 {
 	struct fn_err err;
@@ -218,6 +239,11 @@ static void on_message(struct fn_spawn_server *s, const struct fn_proto_header *
 		b = fn_map_get_u64(s->by_id, h->id);
 		if (b)
 			fn_box_initialised(b);
+		break;
+	case FN_PROTO_RELEASE:
+	case FN_PROTO_SIGNAL:
+	case FN_PROTO_SOCKET:
+		on_processes(s, h, data, len);
 		break;
 	case FN_PROTO_RECLAIM:
 		b = fn_map_get_u64(s->by_id, h->id);

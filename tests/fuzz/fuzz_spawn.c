@@ -28,7 +28,7 @@
 #include "spawn/server.h"
 
 #define TREE "code-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-#define REQUESTS 6
+#define REQUESTS 7
 
 /* --- what stands for the kernel: defined here, so that the archives' own are not linked --- */
 struct fn_cgroup {
@@ -177,6 +177,7 @@ int fn_ns_write_maps(pid_t pid, uint32_t shared_id, uint32_t range)
 	return -ESRCH;
 }
 unsigned fn_ns_threads(void) { return 1; } /* libFuzzer watches its memory with another */
+int fn_ns_socket(pid_t pid) { return pid ? -ESRCH : -EINVAL; }
 int fn_pidfd_open(pid_t pid) { return pid ? -ESRCH : -EINVAL; }
 int fn_pidfd_kill(int pidfd, int signo)
 {
@@ -293,6 +294,11 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *s
 		close(s->stat_fd);
 	if (s->oom_fd >= 0)
 		close(s->oom_fd);
+	fuzz_check(s->n_extensions <= FN_EXTENSIONS_MAX && (s->n_extensions > 0) == (s->extensions_output_fd >= 0));
+	for (unsigned i = 0; i < s->n_extensions; i++)
+		fuzz_check(strlen(s->extensions[i]) < FN_PROTO_MAX);
+	if (s->extensions_output_fd >= 0)
+		close(s->extensions_output_fd);
 }
 
 static void on_unpacked(void *arg, const struct fn_err *err, uint64_t bytes)
@@ -316,7 +322,21 @@ static void on_exit_of(void *arg, uint64_t id, const struct fn_sandbox_exit *e)
 
 static void on_lost(void *arg) { ((struct client *)arg)->lost++; }
 
-static const struct fn_spawn_client_ops client_ops = {on_exit_of, on_lost, NULL};
+static void on_process(void *arg, uint64_t id, unsigned process, int wait_status, const struct fn_err *err)
+{
+	(void)arg, (void)id, (void)wait_status;
+	fuzz_check(process < FN_SPEC_PROCESSES_MAX && (!err || err->code != 0));
+}
+
+static void on_socket(void *arg, const struct fn_err *err, int fd)
+{
+	answered(arg);
+	fuzz_check(!err == (fd >= 0));
+	if (fd >= 0)
+		close(fd);
+}
+
+static const struct fn_spawn_client_ops client_ops = {.on_exit = on_exit_of, .on_lost = on_lost, .on_process = on_process};
 
 static void fuzz_client(struct fuzz_in in)
 {
@@ -338,7 +358,8 @@ static void fuzz_client(struct fuzz_in in)
 	fuzz_check(fn_spawn_client_new(loop, pair[0], &client_ops, &c, &client, &err) == 0);
 	for (int i = 0; i < REQUESTS; i++) { /* numbered from 1 */
 		asked[i] = (struct asked){&c, i};
-		fuzz_check((i % 3 == 0   ? fn_spawn_start(client, &spec, i / 2 + 1, on_spawned, &asked[i], &request)
+		fuzz_check((i == 6	 ? fn_spawn_socket(client, 1, on_socket, &asked[i], NULL)
+			    : i % 3 == 0 ? fn_spawn_start(client, &spec, i / 2 + 1, on_spawned, &asked[i], i == 3 ? &request : NULL)
 			    : i % 3 == 1 ? fn_spawn_unpack(client, &unpack, on_unpacked, &asked[i])
 					 : fn_spawn_describe(client, on_text, &asked[i])) == 0);
 	}

@@ -22,10 +22,12 @@ START_TEST(round_trip)
 	struct fn_buf b = {0};
 	struct fn_err err;
 
+	s.extensions = true;
 	ck_assert_int_eq(fn_spec_validate(&s, &err), 0);
 	ck_assert_int_eq(fn_spec_encode(&s, &b), 0);
 	ck_assert_int_eq(fn_spec_decode(b.data, b.len, &back, &err), 0);
 	ck_assert_str_eq(back.name, "env");
+	ck_assert(back.extensions && !back.prestart);
 	ck_assert_str_eq(back.owner, "My_Function-1");
 	ck_assert_uint_eq(back.memory_bytes, s.memory_bytes);
 	ck_assert_uint_eq(back.n_lowers, 2);
@@ -36,6 +38,20 @@ START_TEST(round_trip)
 	ck_assert_str_eq(back.exec_candidates[0], "/var/task/bootstrap");
 	fn_spec_clear(&back);
 	fn_buf_free(&b);
+}
+END_TEST
+
+/* What is the runtime's own stays with it; all else is both's, in its order. */
+START_TEST(extension_environment)
+{
+	char *env[] = {(char *)"A=1", (char *)"_HANDLER=h", (char *)"AWS_LAMBDA_FUNCTION_NAME=f", (char *)"AWS_XRAY_DAEMON_ADDRESS=x", (char *)"LAMBDA_TASK_ROOT=x", (char *)"LAMBDA_TASK_ROOTS=1",
+		       (char *)"AWS_EXECUTION_ENV=x", (char *)"AWS_LAMBDA_LOG_STREAM_NAME=x", (char *)"AWS_LAMBDA_LOG_GROUP_NAME=x", (char *)"LAMBDA_RUNTIME_DIR=x", (char *)"_X=1", (char *)"TZ=:UTC", NULL};
+	const char *const left[] = {"A=1", "AWS_LAMBDA_FUNCTION_NAME=f", "LAMBDA_TASK_ROOTS=1", "TZ=:UTC"};
+
+	fn_spec_extension_env(env);
+	for (size_t i = 0; i < 4; i++)
+		ck_assert_str_eq(env[i], left[i]);
+	ck_assert_ptr_null(env[4]);
 }
 END_TEST
 
@@ -87,4 +103,4 @@ START_TEST(values_out_of_range_are_refused)
 }
 END_TEST
 
-TEST_MAIN("sandbox/spec", round_trip, every_truncation_is_refused, values_out_of_range_are_refused)
+TEST_MAIN("sandbox/spec", extension_environment, round_trip, every_truncation_is_refused, values_out_of_range_are_refused)
