@@ -347,7 +347,7 @@ static bool is_owned(void *arg, const char *name)
 		return fn_images_with(w->images, name) != NULL;
 	if (fn_str_starts(name, "snap-"))
 		return fn_snapshots_need(w->snapshots, name);
-	return fn_store_code_refs(w->store, strchr(name, '-') + 1) > 0;
+	return fn_store_tree_refs(w->store, name) > 0;
 }
 
 static bool admit(void *arg, int fd)

@@ -100,12 +100,14 @@ static bool authenticated(struct fn_call *call)
 	return !denied;
 }
 
-/* What changes the function in its path waits for other changes of that function. CreateFunction has the name elsewhere, and sees to it itself. */
+/* What changes the function in its path waits for other changes of that function. CreateFunction has the name elsewhere, and sees to it itself; so do
+ * what changes layers. */
 static bool changes_in_turn(struct fn_call *call, fn_handler handler)
 {
 	struct fn_name n;
 
-	if (fn_streq(call->operation->method, "GET") || fn_aws_op_of(call->operation) == FN_AWS_Invoke || fn_name_parse(call->params[0], &n) < 0)
+	if (fn_streq(call->operation->method, "GET") || fn_aws_op_of(call->operation) == FN_AWS_Invoke ||
+	    strstr(call->operation->uri, "/layers/") || fn_name_parse(call->params[0], &n) < 0)
 		return true;
 	return fn_change_turn(call, n.name, handler);
 }

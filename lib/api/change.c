@@ -11,7 +11,7 @@ struct waiting {
 	struct fn_store_turn turn;
 	struct fn_call call;
 	fn_handler handler;
-	char function[FN_NAME_MAX + 6];
+	char function[FN_STORE_LAYER_TURN_SIZE];
 };
 
 static void on_turn(void *arg)
@@ -65,6 +65,7 @@ void fn_change_free(struct fn_change *c)
 {
 	fn_function_unref(c->f);
 	fn_function_unref(c->version);
+	fn_layer_version_unref(c->layer);
 	free(c->codes);
 	if (c->upload)
 		fn_upload_end(c->upload);
@@ -75,7 +76,9 @@ static void refuse(struct fn_change *c, const struct fn_err *err)
 {
 	char text[512];
 
-	if (err->code == ENOENT) /* deleted meanwhile */
+	if (c->layer)
+		fn_reply_error(&c->call, &FN_E_SERVICE, "%s", fn_err_format(err, text, sizeof(text)));
+	else if (err->code == ENOENT) /* deleted meanwhile */
 		fn_reply_absent(&c->call, c->n.name, NULL);
 	else if (err->code == EEXIST)
 		fn_reply_exists(&c->call, c->n.name, NULL);

@@ -9,7 +9,7 @@
 
 struct fn_upload;
 
-/* True: it may be looked at and changed now. False: the call waits, and the handler will be called with it. */
+/* function: what is taken, store/store.h. True: it may be looked at and changed now. False: the call waits, and the handler will be called with it. */
 bool fn_change_turn(struct fn_call *call, const char *function, fn_handler handler);
 
 /* One on its way to the disk. */
@@ -18,6 +18,7 @@ struct fn_change {
 	struct fn_name n; /* the function; the version or alias that it is about */
 	/* What `stored` needs, as far as it does; references, and malloc'ed. */
 	struct fn_function *f, *version;
+	struct fn_layer_version *layer; /* it is about one, and no function */
 	char (*codes)[65];
 	size_t n_codes;
 	int64_t number;

@@ -38,6 +38,10 @@ static json_t *owners_of(struct fn_store *store)
 			snprintf(owner, sizeof(owner), "%s:%s", f->name, f->version);
 			add_owner(owners, "code-", f->code_sha256, owner);
 			add_owner(owners, "blob-", f->code_sha256, owner);
+			for (size_t k = 0; k < f->n_layers; k++) {
+				add_owner(owners, "layer-", f->layers[k].sha256, owner);
+				add_owner(owners, "blob-", f->layers[k].sha256, owner);
+			}
 			if (f->snapshot_tree)
 				add_owner(owners, "", f->snapshot_tree, owner);
 		}
@@ -52,7 +56,7 @@ static const char *kind_of(const char *tree)
 {
 	static const struct {
 		const char *prefix, *kind;
-	} kinds[] = {{"img-", "layer"}, {"code-", "code"}, {"blob-", "package"}, {"snap-", "snapshot"}};
+	} kinds[] = {{"img-", "image"}, {"layer-", "layer"}, {"code-", "code"}, {"blob-", "package"}, {"snap-", "snapshot"}};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (fn_str_starts(tree, kinds[i].prefix))

@@ -1,4 +1,4 @@
-/* download.c - Code.Location: an address that serves the package to whoever holds it, for ten minutes, without a signature. */
+/* download.c - Code.Location of a function and Content.Location of a layer: an address that serves the package to whoever holds it, for ten minutes, without a signature. */
 #include <inttypes.h>
 #include <nettle/hmac.h>
 #include <nettle/memops.h>
@@ -26,13 +26,14 @@ static void token_of(struct fn_api *api, const char *sha256_hex, uint64_t expire
 	fn_hex_encode(digest, sizeof(digest), out);
 }
 
-char *fn_download_path(struct fn_api *api, const char *sha256_hex)
+char *fn_download_url(struct fn_call *call, const char *sha256_hex)
 {
 	uint64_t expires = (fn_clock_real_us() + VALID_US) / 1000000u;
-	char token[65], *path;
+	const char *host = fn_http_req_header(call->req, "Host");
+	char token[65], *url;
 
-	token_of(api, sha256_hex, expires, token);
-	return asprintf(&path, "/_fnd/code/%s?expires=%" PRIu64 "&token=%s", sha256_hex, expires, token) < 0 ? NULL : path;
+	token_of(call->api, sha256_hex, expires, token);
+	return asprintf(&url, "http://%.256s/_fnd/code/%s?expires=%" PRIu64 "&token=%s", host ? host : "localhost", sha256_hex, expires, token) < 0 ? NULL : url;
 }
 
 void fn_h_download(struct fn_call *call)

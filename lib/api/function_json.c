@@ -55,6 +55,13 @@ json_t *fn_function_json(struct fn_api *api, const struct fn_function *f, const 
 			put(vars, f->env[i].name, f->env[i].value);
 		json_object_set_new(o, "Environment", json_pack("{so}", "Variables", vars));
 	}
+	if (f->n_layers) {
+		json_t *layers = json_array();
+
+		for (size_t i = 0; i < f->n_layers; i++)
+			json_array_append_new(layers, json_pack("{ss,sI}", "Arn", f->layers[i].arn, "CodeSize", (json_int_t)f->layers[i].code_size));
+		json_object_set_new(o, "Layers", layers);
+	}
 	json_object_set_new(o, "TracingConfig", json_pack("{ss}", "Mode", f->tracing_mode));
 	put(o, "RevisionId", f->revision_id);
 	if (!listed)

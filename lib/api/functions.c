@@ -7,7 +7,7 @@
 
 #include "api/change.h"
 #include "api/configuration.h"
-#include "api/internal.h"
+#include "api/layers.h"
 #include "api/settling.h"
 #include "api/tags.h"
 #include "api/uploads.h"
@@ -102,7 +102,8 @@ static void store_created(void *arg)
 	struct fn_err err;
 	int r;
 
-	if ((u->publish && !fn_version_fits(&u->call, u->f)) || !(c = fn_change_new(&u->call, u->f->name, NULL, create_stored))) {
+	if (!fn_function_layers_fit(&u->call, u->f) || (u->publish && !fn_version_fits(&u->call, u->f)) ||
+	    !(c = fn_change_new(&u->call, u->f->name, NULL, create_stored))) {
 		fn_upload_end(u);
 		return;
 	}
@@ -155,7 +156,7 @@ void fn_h_create_function(struct fn_call *call)
 		return;
 	}
 	if (!fn_configuration_apply(call, f) || !apply_architecture(call, f) || !fn_tags_apply(call, f) ||
-	    !fn_upload_read(call, json_object_get(call->in, "Code"), f))
+	    !fn_upload_read(call, json_object_get(call->in, "Code"), f->code_sha256, &f->code_size))
 		return;
 	start_upload(call, &f, store_created);
 }
@@ -183,7 +184,8 @@ static void store_update(struct fn_call *call, struct fn_function *f, bool publi
 
 	if (last && !fn_function_unchanged(f, last))
 		last = NULL;
-	if ((publish && !last && !fn_version_fits(call, f)) || !(c = fn_change_new(call, f->name, NULL, update_stored))) {
+	if (!fn_function_layers_fit(call, f) || (publish && !last && !fn_version_fits(call, f)) ||
+	    !(c = fn_change_new(call, f->name, NULL, update_stored))) {
 		if (upload)
 			fn_upload_end(upload);
 		return;
@@ -225,7 +227,7 @@ void fn_h_update_code(struct fn_call *call)
 	if (!now)
 		return;
 	f = fn_function_clone(now);
-	if (!f || !fn_may_update(call, now) || !apply_architecture(call, f) || !fn_upload_read(call, call->in, f))
+	if (!f || !fn_may_update(call, now) || !apply_architecture(call, f) || !fn_upload_read(call, call->in, f->code_sha256, &f->code_size))
 		return;
 	if (dry_run) {
 		fn_reply_json(call, 200, fn_function_json(call->api, f, NULL, false));

@@ -95,6 +95,17 @@ void fn_h_policy(struct fn_call *call);
 void fn_h_list_tags(struct fn_call *call);
 void fn_h_tag(struct fn_call *call);
 void fn_h_untag(struct fn_call *call);
+void fn_h_publish_layer(struct fn_call *call);
+void fn_h_import_layer(struct fn_call *call);
+void fn_h_delete_layer(struct fn_call *call);
+void fn_h_get_layer(struct fn_call *call);
+void fn_h_get_layer_by_arn(struct fn_call *call);
+void fn_h_list_layers(struct fn_call *call);
+void fn_h_list_layer_versions(struct fn_call *call);
+void fn_h_layers(struct fn_call *call);
+void fn_h_add_layer_permission(struct fn_call *call);
+void fn_h_get_layer_policy(struct fn_call *call);
+void fn_h_remove_layer_permission(struct fn_call *call);
 void fn_h_download(struct fn_call *call);
 void fn_h_disk(struct fn_call *call);
 void fn_h_doctor(struct fn_call *call);
@@ -106,7 +117,8 @@ void fn_h_logs(struct fn_call *call);
 int fn_log_waits_open(struct fn_api *api);
 void fn_log_waits_end(struct fn_api *api); /* answers everyone who waits, or would from now on */
 
-char *fn_download_path(struct fn_api *api, const char *sha256_hex); /* "/_fnd/code/<sha>?expires=..&token=.." */
+/* An address that serves the package to whoever holds it; malloc'ed, NULL on no memory. */
+char *fn_download_url(struct fn_call *call, const char *sha256_hex);
 
 /* sigv4.c: NULL = fine, else the error to answer with, and why. */
 /* As far as the head says: the key is known, the date fresh, the scope ours. */

@@ -22,17 +22,14 @@ void fn_h_get_function(struct fn_call *call)
 {
 	struct fn_name n;
 	struct fn_function *f = fn_call_function(call, &n);
-	const char *host = fn_http_req_header(call->req, "Host");
-	fn_auto_free char *path = NULL;
-	char url[512];
+	fn_auto_free char *url = NULL;
 	json_t *o;
 
 	if (!f)
 		return;
-	path = fn_download_path(call->api, f->code_sha256);
-	snprintf(url, sizeof(url), "http://%s%s", host ? host : "localhost", path ? path : "");
+	url = fn_download_url(call, f->code_sha256);
 	o = json_pack("{so,s{ssss}}", "Configuration", fn_function_json(call->api, f, n.qualifier, false), "Code", "RepositoryType", "S3", "Location",
-		      url);
+		      url ? url : "");
 	if (!n.qualifier[0] && fn_store_reserved(call->api->cfg.store, n.name) >= 0) /* it is the function's, no version's */
 		json_object_set_new(o, "Concurrency",
 				    json_pack("{sI}", "ReservedConcurrentExecutions", (json_int_t)fn_store_reserved(call->api->cfg.store, n.name)));

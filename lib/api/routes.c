@@ -38,11 +38,19 @@ static const struct {
 	[FN_AWS_ListTags] = {.handler = fn_h_list_tags},
 	[FN_AWS_TagResource] = {.handler = fn_h_tag},
 	[FN_AWS_UntagResource] = {.handler = fn_h_untag},
+	[FN_AWS_PublishLayerVersion] = {fn_h_publish_layer, FN_LIMIT_REQUEST_BYTES, {"Content", "ZipFile"}},
+	[FN_AWS_GetLayerVersion] = {.handler = fn_h_get_layer},
+	[FN_AWS_GetLayerVersionByArn] = {.handler = fn_h_get_layer_by_arn},
+	[FN_AWS_ListLayers] = {.handler = fn_h_list_layers},
+	[FN_AWS_ListLayerVersions] = {.handler = fn_h_list_layer_versions},
+	[FN_AWS_DeleteLayerVersion] = {.handler = fn_h_delete_layer},
+	[FN_AWS_AddLayerVersionPermission] = {.handler = fn_h_add_layer_permission},
+	[FN_AWS_GetLayerVersionPolicy] = {.handler = fn_h_get_layer_policy},
+	[FN_AWS_RemoveLayerVersionPermission] = {.handler = fn_h_remove_layer_permission},
 	/* not built yet, with bodies that are not small */
 	[FN_AWS_InvokeAsync] = {.body_max = FN_LIMIT_INVOKE_BYTES},
 	[FN_AWS_InvokeWithResponseStream] = {.body_max = FN_LIMIT_INVOKE_BYTES},
 	[FN_AWS_CheckpointDurableExecution] = {.body_max = FN_LIMIT_INVOKE_BYTES},
-	[FN_AWS_PublishLayerVersion] = {.body_max = FN_LIMIT_REQUEST_BYTES},
 	/* fnd's own, for fnctl */
 	[FN_AWS_Download] = {.handler = fn_h_download},
 	[FN_AWS_Disk] = {.handler = fn_h_disk},
@@ -50,6 +58,8 @@ static const struct {
 	[FN_AWS_Images] = {.handler = fn_h_images},
 	[FN_AWS_ImagesRescan] = {.handler = fn_h_images_rescan},
 	[FN_AWS_Metrics] = {.handler = fn_h_metrics},
+	[FN_AWS_Layers] = {.handler = fn_h_layers},
+	[FN_AWS_ImportLayer] = {fn_h_import_layer, FN_LIMIT_REQUEST_BYTES, {"Content", "ZipFile"}},
 	[FN_AWS_Logs] = {.handler = fn_h_logs},
 };
 

@@ -21,7 +21,7 @@ struct settling {
 	uint64_t awaits; /* the number of what is being prepared for its first environment; 0 = nothing, or it is ready */
 	bool storing;    /* it is due: its being in force is being stored, or waits for its turn */
 	struct fn_store_turn turn;
-	char code[65];   /* of what served until then */
+	struct fn_function *served; /* until then; owned */
 	char name[FN_NAME_MAX + 6];
 };
 
@@ -76,6 +76,7 @@ static void end(struct settling *s)
 {
 	fn_list_remove(&s->link);
 	fn_list_remove(&s->turn.link);
+	fn_function_unref(s->served);
 	free(s);
 }
 
@@ -98,7 +99,8 @@ static void on_stored(void *arg, const struct fn_err *err)
 	latest = fn_store_get(cfg->store, s->name, NULL);
 	if (latest) {
 		fn_invoker_retire(cfg->invoker, s->name, latest->version, latest->generation);
-		fn_upload_forget(api, s->code);
+		if (s->served)
+			fn_upload_forget_all(api, s->served);
 	}
 	release(api, s->name, NULL);
 	end(s);
@@ -125,8 +127,9 @@ static void settle(void *arg)
 	int r;
 
 	version = settled(fn_store_last_version(store, s->name));
+	fn_function_unref(fn_take_ptr(s->served));
 	if (now)
-		memcpy(s->code, fn_store_serving(store, now)->code_sha256, sizeof(s->code));
+		s->served = fn_function_ref(fn_store_serving(store, now));
 	if (latest && version)
 		r = fn_store_update_both(store, latest, version, on_stored, s, &err);
 	else if (latest || version)

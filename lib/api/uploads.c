@@ -28,26 +28,34 @@ struct garbage {
 bool fn_upload_busy(struct fn_api *api, const char *name)
 {
 	fn_list_for_each(l, &api->uploads)
-		if (fn_streq(fn_list_entry(l, struct fn_upload, link)->f->name, name))
+	{
+		const struct fn_upload *u = fn_list_entry(l, struct fn_upload, link);
+
+		if (u->f && fn_streq(u->f->name, name))
 			return true;
+	}
 	return false;
 }
 
-static void tree_of(const struct fn_function *f, const char *kind, char ret[FN_STORE_TREE_SIZE])
+static const char *sha256_of(const struct fn_upload *u) { return u->f ? u->f->code_sha256 : u->layer->code_sha256; }
+
+static void blob_of(const char *sha256, char ret[FN_STORE_TREE_SIZE]) { snprintf(ret, FN_STORE_TREE_SIZE, "blob-%s", sha256); }
+
+static void tree_of(const struct fn_upload *u, char ret[FN_STORE_TREE_SIZE])
 {
-	snprintf(ret, FN_STORE_TREE_SIZE, "%s-%s", kind, f->code_sha256);
+	snprintf(ret, FN_STORE_TREE_SIZE, "%s-%s", u->f ? "code" : "layer", sha256_of(u));
 }
 
 /* What is there already takes no more. */
-static bool has_room(const struct fn_api_config *cfg, const struct fn_function *f)
+static bool has_room(const struct fn_api_config *cfg, const struct fn_package_result *zip)
 {
 	char blob[FN_STORE_TREE_SIZE];
 
-	tree_of(f, "blob", blob);
-	return fn_store_code_refs(cfg->store, f->code_sha256) > 0 || fn_store_tree(cfg->store, blob) || fn_disk_room(cfg->disk, (uint64_t)f->code_size);
+	blob_of(zip->sha256, blob);
+	return fn_store_tree_refs(cfg->store, blob) > 0 || fn_store_tree(cfg->store, blob) || fn_disk_room(cfg->disk, zip->size);
 }
 
-bool fn_upload_read(struct fn_call *call, json_t *code, struct fn_function *f)
+bool fn_upload_read(struct fn_call *call, json_t *code, char ret_sha256[65], int64_t *ret_size)
 {
 	const struct fn_package *p = fn_receive_package(call->req);
 	const struct fn_package_result *zip = p ? fn_package_result(p) : NULL;
@@ -76,12 +84,12 @@ bool fn_upload_read(struct fn_call *call, json_t *code, struct fn_function *f)
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, EMPTY_ZIP);
 		return false;
 	}
-	memcpy(f->code_sha256, zip->sha256, sizeof(f->code_sha256));
-	f->code_size = (int64_t)zip->size;
-	if (fn_store_code_bytes(cfg->store) + (int64_t)zip->size > FN_LIMIT_CODE_STORAGE_BYTES || !has_room(cfg, f)) {
+	if (fn_store_code_bytes(cfg->store) + (int64_t)zip->size > FN_LIMIT_CODE_STORAGE_BYTES || !has_room(cfg, zip)) {
 		fn_reply_error(call, &FN_E_CODE_STORAGE, CODE_STORAGE);
 		return false;
 	}
+	memcpy(ret_sha256, zip->sha256, sizeof(zip->sha256));
+	*ret_size = (int64_t)zip->size;
 	return true;
 }
 
@@ -110,13 +118,15 @@ static void reply_error(struct fn_call *call, const struct fn_err *err)
 void fn_upload_end(struct fn_upload *u)
 {
 	struct fn_api *api = u->call.api;
-	char sha[65];
 
-	memcpy(sha, u->f->code_sha256, sizeof(sha));
 	fn_list_remove(&u->link);
+	if (u->f)
+		fn_upload_forget_all(api, u->f); /* its layers may have been deleted meanwhile */
+	else
+		fn_upload_forget(api, u->layer->code_sha256);
 	fn_function_unref(u->f);
+	fn_layer_version_unref(u->layer);
 	free(u);
-	fn_upload_forget(api, sha);
 }
 
 static void on_unpacked(void *arg, const struct fn_err *err, uint64_t bytes)
@@ -126,7 +136,7 @@ static void on_unpacked(void *arg, const struct fn_err *err, uint64_t bytes)
 	char tree[FN_STORE_TREE_SIZE];
 	struct fn_err full;
 
-	tree_of(u->f, "code", tree);
+	tree_of(u, tree);
 	if (!err && bytes > 0) { /* it is new */
 		(void)fn_disk_made(cfg->disk, tree, bytes);
 		if (!fn_disk_room(cfg->disk, 0)) {
@@ -141,8 +151,8 @@ static void on_unpacked(void *arg, const struct fn_err *err, uint64_t bytes)
 		fn_upload_end(u);
 		return;
 	}
-	u->f->unpacked_size = (int64_t)bytes;
-	u->turn = (struct fn_store_turn){.function = u->f->name, .fn = u->store, .arg = u};
+	*(u->f ? &u->f->unpacked_size : &u->layer->unpacked_size) = (int64_t)bytes;
+	u->turn = (struct fn_store_turn){.function = u->f ? u->f->name : fn_store_layer_turn(u->layer->layer, u->turn_of), .fn = u->store, .arg = u};
 	fn_store_wait(cfg->store, &u->turn);
 }
 
@@ -158,7 +168,8 @@ static void on_stored(void *arg, const struct fn_err *failed)
 		on_unpacked(u, failed, 0);
 		return;
 	}
-	r = fn_code_unpack(api->cfg.spawn, api->cfg.state_dir, u->f->code_sha256, on_unpacked, u);
+	r = u->f ? fn_code_unpack(api->cfg.spawn, api->cfg.state_dir, u->f->code_sha256, on_unpacked, u)
+		 : fn_layer_unpack(api->cfg.spawn, api->cfg.state_dir, u->layer->code_sha256, on_unpacked, u);
 	if (r < 0) {
 		fn_err_set(&err, r, "unpack", r == -ECONNRESET ? "fn-spawnd is restarting; try again" : "read the stored package");
 		on_unpacked(u, &err, 0);
@@ -180,24 +191,50 @@ void fn_upload_start(struct fn_upload *u)
 {
 	struct fn_api *api = u->call.api;
 	char blob[FN_STORE_TREE_SIZE], tree[FN_STORE_TREE_SIZE];
-	const struct fn_disk_new what[] = {{blob, u->f->code_size}, {tree, 0}};
+	const struct fn_disk_new what[] = {{blob, u->f ? u->f->code_size : u->layer->code_size}, {tree, 0}};
 	struct fn_err err;
 
-	tree_of(u->f, "blob", blob);
-	tree_of(u->f, "code", tree);
+	blob_of(sha256_of(u), blob);
+	tree_of(u, tree);
 	fn_list_push_back(&api->uploads, &u->link);
 	if (fn_disk_make(api->cfg.disk, what, 2, on_noted, u, &err) < 0)
 		on_noted(u, &err);
 }
 
 /* --- garbage --- */
-static bool needed(struct fn_api *api, const char *sha)
+/* What a package is on the disk. */
+static const char *const kinds[] = {"code", "layer", "blob"};
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+static bool named(struct fn_api *api, const char *kind, const char *sha)
 {
-	if (fn_store_code_refs(api->cfg.store, sha) > 0 || fn_invoker_uses_code(api->cfg.invoker, sha))
+	char tree[FN_STORE_TREE_SIZE];
+
+	snprintf(tree, sizeof(tree), "%s-%s", kind, sha);
+	return fn_store_tree_refs(api->cfg.store, tree) > 0 || !fn_store_tree(api->cfg.store, tree);
+}
+
+static bool all_named(struct fn_api *api, const char *sha)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < KINDS; i++)
+		all &= named(api, kinds[i], sha);
+	return all;
+}
+
+/* By an environment, or by what is on its way to be stored. */
+static bool in_use(struct fn_api *api, const char *sha)
+{
+	if (fn_invoker_uses_code(api->cfg.invoker, sha))
 		return true;
 	fn_list_for_each(l, &api->uploads)
-		if (fn_streq(fn_list_entry(l, struct fn_upload, link)->f->code_sha256, sha))
+	{
+		const struct fn_upload *u = fn_list_entry(l, struct fn_upload, link);
+
+		if (u->f ? fn_function_needs(u->f, sha) : fn_streq(u->layer->code_sha256, sha))
 			return true;
+	}
 	return false;
 }
 
@@ -209,13 +246,13 @@ static void on_garbage_timer(void *arg)
 	fn_list_for_each_safe(l, &api->garbage)
 	{
 		struct garbage *g = fn_list_entry(l, struct garbage, link);
-		bool named = fn_store_code_refs(api->cfg.store, g->sha256) > 0;
 
-		if (!named && needed(api, g->sha256))
+		if (!all_named(api, g->sha256) && in_use(api, g->sha256))
 			continue;
-		for (int i = 0; i < 2 && !named; i++) {
-			snprintf(tree, sizeof(tree), "%s-%s", i ? "blob" : "code", g->sha256);
-			fn_disk_remove(api->cfg.disk, tree);
+		for (size_t i = 0; i < KINDS; i++) {
+			snprintf(tree, sizeof(tree), "%s-%s", kinds[i], g->sha256);
+			if (!named(api, kinds[i], g->sha256))
+				fn_disk_remove(api->cfg.disk, tree);
 		}
 		fn_list_remove(l);
 		free(g);
@@ -228,7 +265,7 @@ void fn_upload_forget(struct fn_api *api, const char *sha)
 {
 	struct garbage *g;
 
-	if (!*sha || fn_store_code_refs(api->cfg.store, sha) > 0)
+	if (!*sha || all_named(api, sha))
 		return;
 	fn_list_for_each(l, &api->garbage)
 		if (fn_streq(fn_list_entry(l, struct garbage, link)->sha256, sha))
@@ -239,6 +276,13 @@ void fn_upload_forget(struct fn_api *api, const char *sha)
 	snprintf(g->sha256, sizeof(g->sha256), "%s", sha);
 	fn_list_push_back(&api->garbage, &g->link);
 	(void)fn_loop_rearm_timer(api->cfg.loop, api->garbage_timer, 0);
+}
+
+void fn_upload_forget_all(struct fn_api *api, const struct fn_function *f)
+{
+	fn_upload_forget(api, f->code_sha256);
+	for (size_t i = 0; i < f->n_layers; i++)
+		fn_upload_forget(api, f->layers[i].sha256);
 }
 
 int fn_uploads_open(struct fn_api *api, struct fn_err *err)

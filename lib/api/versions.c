@@ -134,23 +134,50 @@ void fn_h_list_versions(struct fn_call *call)
 	fn_reply_json(call, 200, o);
 }
 
+/* Room for those of n more functions. */
+static bool grow(char (**codes)[65], size_t have, size_t n)
+{
+	char(*more)[65] = realloc(*codes, (have + n * (1 + FN_LAYERS_MAX)) * sizeof(*more));
+
+	if (more)
+		*codes = more;
+	return more != NULL;
+}
+
+static bool same_layers(const struct fn_function *a, const struct fn_function *b)
+{
+	bool same = a && a->n_layers == b->n_layers;
+
+	for (size_t i = 0; same && i < a->n_layers; i++)
+		same = strcmp(a->layers[i].sha256, b->layers[i].sha256) == 0;
+	return same;
+}
+
+/* Those of f, unless `before` has them: most versions have what the one before them has. */
+static size_t add_packages(char (*codes)[65], size_t n, const struct fn_function *f, const struct fn_function *before)
+{
+	if (!before || strcmp(before->code_sha256, f->code_sha256) != 0)
+		memcpy(codes[n++], f->code_sha256, sizeof(*codes));
+	if (!same_layers(before, f))
+		for (size_t i = 0; i < f->n_layers; i++)
+			memcpy(codes[n++], f->layers[i].sha256, sizeof(*codes));
+	return n;
+}
+
 size_t fn_version_codes(struct fn_api *api, const char *name, char (**ret)[65])
 {
 	struct fn_function *page[FN_PAGE_MAX];
-	const struct fn_function *serving = fn_store_serving(api->cfg.store, fn_store_get(api->cfg.store, name, NULL));
-	char(*codes)[65] = NULL, (*more)[65];
+	const struct fn_function *before = fn_store_serving(api->cfg.store, fn_store_get(api->cfg.store, name, NULL));
+	char(*codes)[65] = NULL;
 	size_t n = 0, got = fn_store_list_versions(api->cfg.store, name, NULL, NULL, page, FN_PAGE_MAX);
 
-	if (serving && (codes = malloc(sizeof(*codes)))) /* in the midst of an update that is none of the versions */
-		memcpy(codes[n++], serving->code_sha256, sizeof(*codes));
+	if (before && grow(&codes, 0, 1)) /* in the midst of an update that is none of the versions */
+		n = add_packages(codes, 0, before, NULL);
 	for (; got > 0; got = fn_store_list_versions(api->cfg.store, name, name, page[got - 1]->version, page, FN_PAGE_MAX)) {
-		more = realloc(codes, (n + got) * sizeof(*codes));
-		if (!more)
+		if (!grow(&codes, n, got))
 			break; /* the next start finds what is left */
-		codes = more;
-		for (size_t i = 0; i < got; i++)
-			if (n == 0 || strcmp(codes[n - 1], page[i]->code_sha256) != 0)
-				memcpy(codes[n++], page[i]->code_sha256, sizeof(*codes));
+		for (size_t i = 0; i < got; before = page[i++])
+			n = add_packages(codes, n, page[i], before);
 	}
 	*ret = codes;
 	return n;
@@ -181,7 +208,7 @@ static void delete_stored(struct fn_change *c)
 	fn_invoker_retire(cfg->invoker, c->n.name, c->n.qualifier, 0);
 	fn_provision_apply(cfg->invoker, cfg->store, c->n.name);
 	fn_snapshots_look(cfg->snapshots);
-	fn_upload_forget(c->call.api, c->f->code_sha256);
+	fn_upload_forget_all(c->call.api, c->f);
 	fn_reply_empty(&c->call, 204);
 }
 

@@ -846,8 +846,10 @@ const struct fn_aws_operation fn_aws_operations[FN_AWS_OPERATIONS] = {
 	[FN_AWS_Download] = {"_Download", "GET", "/_fnd/code/{Sha256}", NULL, 0, 0}, /* fnd's own */
 	[FN_AWS_Disk] = {"_Disk", "GET", "/_fnd/disk", NULL, 0, 0}, /* fnd's own */
 	[FN_AWS_Doctor] = {"_Doctor", "GET", "/_fnd/doctor", NULL, 0, 0}, /* fnd's own */
+	[FN_AWS_ImportLayer] = {"_ImportLayer", "PUT", "/_fnd/layers/{LayerVersionArn}", NULL, 0, 1}, /* fnd's own */
 	[FN_AWS_Images] = {"_Images", "GET", "/_fnd/images", NULL, 0, 0}, /* fnd's own */
 	[FN_AWS_ImagesRescan] = {"_ImagesRescan", "POST", "/_fnd/images/rescan", NULL, 0, 0}, /* fnd's own */
+	[FN_AWS_Layers] = {"_Layers", "GET", "/_fnd/layers", NULL, 0, 0}, /* fnd's own */
 	[FN_AWS_Logs] = {"_Logs", "GET", "/_fnd/logs/{FunctionName}", NULL, 0, 0}, /* fnd's own */
 	[FN_AWS_Metrics] = {"_Metrics", "GET", "/_fnd/metrics", NULL, 0, 0}, /* fnd's own */
 };

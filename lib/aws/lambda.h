@@ -98,8 +98,10 @@ enum fn_aws_op {
 	FN_AWS_Download,
 	FN_AWS_Disk,
 	FN_AWS_Doctor,
+	FN_AWS_ImportLayer,
 	FN_AWS_Images,
 	FN_AWS_ImagesRescan,
+	FN_AWS_Layers,
 	FN_AWS_Logs,
 	FN_AWS_Metrics,
 	FN_AWS_OPERATIONS

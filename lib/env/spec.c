@@ -142,6 +142,10 @@ int fn_env_spec(struct fn_env *e, const struct fn_credentials *credentials, stru
 	/* a repeated init is within an invocation, which has no more than what it pays for */
 	s.cpu_init_quota_us = e->inv || s.cpu_quota_us > FN_SPEC_CPU_PERIOD_US ? s.cpu_quota_us : FN_SPEC_CPU_PERIOD_US;
 	s.tmp_bytes = (uint64_t)f->ephemeral_mb << 20;
+	for (size_t i = 0; i < f->n_layers; i++) {
+		snprintf(code, sizeof(code), "layer-%s", f->layers[i].sha256);
+		push_lower(&s, code);
+	}
 	if (e->restored)
 		push_lower(&s, f->snapshot_tree);
 	snprintf(code, sizeof(code), "code-%s", f->code_sha256);

@@ -64,7 +64,7 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *r
 	e->request = 0;
 	if (err && fn_code_lost(err) && !e->code_tried) {
 		e->code_tried = true;
-		if (fn_code_restore(h, e->version->function->code_sha256, &e->code) == 0)
+		if (fn_code_restore(h, e->version->function, &e->code) == 0)
 			return;
 	}
 	if (err && e->restored && err->code == ENOENT) { /* its image has gone, or what maps it: another starts plainly */

@@ -1,6 +1,7 @@
 /* function.c - see function.h. */
 #include "model/function.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,31 @@ struct fn_function *fn_function_ref(struct fn_function *f)
 	X(app_log_level) X(system_log_level) X(log_group) X(tags_json) X(state_reason) X(state_reason_code) X(update_reason)      \
 	X(update_reason_code) X(latest_description) X(snapshot_tree) X(snapshot_host) X(snapshot_off)
 
+static void free_layers(struct fn_function *f)
+{
+	for (size_t i = 0; i < f->n_layers; i++)
+		free(f->layers[i].arn);
+	free(f->layers);
+	f->layers = NULL;
+	f->n_layers = 0;
+}
+
+int fn_function_set_layers(struct fn_function *f, const struct fn_function_layer *from, size_t n)
+{
+	free_layers(f);
+	if (n == 0)
+		return 0;
+	f->layers = calloc(n, sizeof(*f->layers));
+	for (size_t i = 0; f->layers && i < n; i++) {
+		f->layers[i] = from[i];
+		f->layers[i].arn = strdup(from[i].arn);
+		f->n_layers++;
+		if (!f->layers[i].arn)
+			free_layers(f);
+	}
+	return f->layers ? 0 : -ENOMEM;
+}
+
 void fn_function_unref(struct fn_function *f)
 {
 	if (!f || atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) > 1)
@@ -40,6 +66,7 @@ void fn_function_unref(struct fn_function *f)
 		free(f->env[i].value);
 	}
 	free(f->env);
+	free_layers(f);
 	free(f);
 }
 
@@ -60,6 +87,9 @@ struct fn_function *fn_function_clone(const struct fn_function *f)
 	c->env = calloc(f->n_env + 1, sizeof(*c->env));
 	c->n_env = c->env ? f->n_env : 0;
 	ok = ok && c->env;
+	c->layers = NULL;
+	c->n_layers = 0;
+	ok = fn_function_set_layers(c, f->layers, f->n_layers) == 0 && ok;
 	for (size_t i = 0; i < c->n_env; i++) {
 		c->env[i].name = strdup(f->env[i].name);
 		c->env[i].value = strdup(f->env[i].value);
@@ -70,6 +100,24 @@ struct fn_function *fn_function_clone(const struct fn_function *f)
 		return NULL;
 	}
 	return c;
+}
+
+bool fn_function_needs(const struct fn_function *f, const char *sha256)
+{
+	bool needs = strcmp(f->code_sha256, sha256) == 0;
+
+	for (size_t i = 0; i < f->n_layers; i++)
+		needs |= strcmp(f->layers[i].sha256, sha256) == 0;
+	return needs;
+}
+
+int64_t fn_function_unpacked(const struct fn_function *f)
+{
+	int64_t bytes = f->unpacked_size;
+
+	for (size_t i = 0; i < f->n_layers; i++)
+		bytes += f->layers[i].unpacked_size;
+	return bytes;
 }
 
 static bool same(const char *a, const char *b) { return (!a && !b) || fn_streq(a, b); }
@@ -90,11 +138,21 @@ static bool same_env(const struct fn_function *a, const struct fn_function *b)
 	return true;
 }
 
+/* Their order counts. */
+static bool same_layers(const struct fn_function *a, const struct fn_function *b)
+{
+	bool equal = a->n_layers == b->n_layers;
+
+	for (size_t i = 0; equal && i < a->n_layers; i++)
+		equal = strcmp(a->layers[i].arn, b->layers[i].arn) == 0 && strcmp(a->layers[i].sha256, b->layers[i].sha256) == 0;
+	return equal;
+}
+
 bool fn_function_unchanged(const struct fn_function *l, const struct fn_function *v)
 {
 #define SAME(m) && same(l->m, v->m)
 	return strcmp(l->code_sha256, v->code_sha256) == 0 && same(l->description, v->latest_description) && l->memory_mb == v->memory_mb &&
-	       l->timeout_s == v->timeout_s && l->ephemeral_mb == v->ephemeral_mb && l->snap_start == v->snap_start && same_env(l, v) SAME(runtime) SAME(role) SAME(handler)
+	       l->timeout_s == v->timeout_s && l->ephemeral_mb == v->ephemeral_mb && l->snap_start == v->snap_start && same_env(l, v) && same_layers(l, v) SAME(runtime) SAME(role) SAME(handler)
 	       SAME(architecture) SAME(tracing_mode) SAME(log_format) SAME(app_log_level) SAME(system_log_level) SAME(log_group);
 #undef SAME
 }

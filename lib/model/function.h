@@ -19,6 +19,14 @@ struct fn_env_var {
 	char *value;
 };
 
+/* A layer version as a function has it, from when it was given to the function: that the version is deleted changes nothing. */
+struct fn_function_layer {
+	char *arn;
+	char sha256[65];          /* hex, of the zip */
+	int64_t code_size, unpacked_size;
+};
+#define FN_LAYERS_MAX 5       /* of a function */
+
 struct fn_function {
 	_Atomic unsigned refs;
 	char *name;
@@ -41,6 +49,8 @@ struct fn_function {
 	int memory_mb, timeout_s, ephemeral_mb;
 	struct fn_env_var *env;
 	size_t n_env;
+	struct fn_function_layer *layers; /* where two have the same file, the later one's is seen */
+	size_t n_layers;
 	bool has_env;             /* Environment was given, perhaps empty */
 	uint64_t last_modified_us; /* real time */
 	char revision_id[37];
@@ -61,6 +71,12 @@ struct fn_function *fn_function_ref(struct fn_function *f);
 void fn_function_unref(struct fn_function *f); /* NULL is fine */
 /* A deep copy with refs = 1, to change and store. */
 struct fn_function *fn_function_clone(const struct fn_function *f);
+/* Takes no layers any more, and those of `from` instead; -ENOMEM leaves it without any. */
+int fn_function_set_layers(struct fn_function *f, const struct fn_function_layer *from, size_t n);
+/* Is this package its code, or one of its layers? */
+bool fn_function_needs(const struct fn_function *f, const char *sha256);
+/* Of code and layers, unpacked. */
+int64_t fn_function_unpacked(const struct fn_function *f);
 /* Has $LATEST the code and configuration that this published version was made from? */
 bool fn_function_unchanged(const struct fn_function *latest, const struct fn_function *version);
 

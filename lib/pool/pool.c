@@ -113,7 +113,7 @@ bool fn_pool_uses_code(struct fn_pool *p, const char *code_sha256)
 	size_t it = 0;
 
 	while ((g = fn_map_next(p->groups, &it)))
-		if ((!fn_list_empty(&g->members) || !fn_list_empty(&g->waiting)) && fn_streq(g->version.function->code_sha256, code_sha256))
+		if ((!fn_list_empty(&g->members) || !fn_list_empty(&g->waiting)) && fn_function_needs(g->version.function, code_sha256))
 			return true;
 	return false;
 }

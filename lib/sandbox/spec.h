@@ -14,7 +14,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#define FN_SPEC_LOWERS_MAX 12  /* code, up to 5 layers, base image layers */
+#define FN_SPEC_LOWERS_MAX 13  /* code, a snapshot, up to 5 layers of the function's and 6 of its base image */
 #define FN_SPEC_STRINGS_MAX 640 /* of one vector: 4 KB hold 512 of the shortest environment variables, to which the platform adds its own */
 #define FN_SPEC_STRINGS_BYTES 65536
 #define FN_SPEC_VECTOR_MAX (3 * (FN_SPEC_STRINGS_MAX + 1)) /* pointers of all three vectors, with their NULLs */

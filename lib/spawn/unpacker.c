@@ -302,7 +302,7 @@ static _Noreturn void exec_unpack(struct job *j, int dir_fd, int result_fd)
 
 	if (j->req.trusted_image)
 		argv[n++] = "--trusted-image";
-	if (fn_str_starts(j->req.tree, "img-") || fn_str_starts(j->req.tree, "code-")) { /* named for what it is made of: that is not for fnd to say */
+	if (fn_str_starts(j->req.tree, "img-") || fn_str_starts(j->req.tree, "code-") || fn_str_starts(j->req.tree, "layer-")) { /* named for what it is made of: that is not for fnd to say */
 		argv[n++] = "--sha256";
 		argv[n++] = strchr(j->req.tree, '-') + 1;
 	}

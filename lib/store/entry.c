@@ -1,5 +1,6 @@
 /* entry.c - what the store has in memory: sorted arrays, which reads and paging use. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,27 +72,45 @@ struct fn_function **fn_entry_version(struct fn_entry *e, const char *version)
 }
 
 /* --- snapshots come and go --- */
-/* Packages are counted by the snapshots that name them. A count that found no memory is too high by one or more: the package stays. */
-static void count_code(struct fn_store *s, const struct fn_function *f, int by)
+/* Trees and packages are counted by those that name them. A count that found no memory is too high by one or more: the package stays. */
+const char *fn_store_tree_name(char ret[FN_STORE_TREE_SIZE], const char *kind, const char *sha256)
 {
-	uintptr_t n = (uintptr_t)fn_map_get(s->code, f->code_sha256);
+	snprintf(ret, FN_STORE_TREE_SIZE, "%s-%s", kind, sha256);
+	return ret;
+}
+
+void fn_store_count_tree(struct fn_store *s, const char *tree, int by)
+{
+	uintptr_t n = (uintptr_t)fn_map_get(s->needs, tree);
 
 	if (by < 0 && n <= 1)
-		(void)fn_map_remove(s->code, f->code_sha256);
+		(void)fn_map_remove(s->needs, tree);
 	else
-		(void)fn_map_set(s->code, f->code_sha256, (void *)(n + (uintptr_t)by), NULL);
+		(void)fn_map_set(s->needs, tree, (void *)(n + (uintptr_t)by), NULL);
+}
+
+static void count_trees(struct fn_store *s, const struct fn_function *f, int by)
+{
+	char tree[FN_STORE_TREE_SIZE];
+
+	fn_store_count_tree(s, fn_store_tree_name(tree, "code", f->code_sha256), by);
+	fn_store_count_tree(s, fn_store_tree_name(tree, "blob", f->code_sha256), by);
+	for (size_t i = 0; i < f->n_layers; i++) {
+		fn_store_count_tree(s, fn_store_tree_name(tree, "layer", f->layers[i].sha256), by);
+		fn_store_count_tree(s, fn_store_tree_name(tree, "blob", f->layers[i].sha256), by);
+	}
 }
 
 static void drop(struct fn_store *s, struct fn_function *f)
 {
-	count_code(s, f, -1);
+	count_trees(s, f, -1);
 	s->code_bytes -= f->code_size;
 	fn_function_unref(f);
 }
 
 static struct fn_function *keep(struct fn_store *s, struct fn_function *f)
 {
-	count_code(s, f, 1);
+	count_trees(s, f, 1);
 	s->code_bytes += f->code_size;
 	return fn_function_ref(f);
 }
@@ -101,7 +120,7 @@ static void drop_before(struct fn_store *s, struct fn_entry *e)
 {
 	if (!e->before)
 		return;
-	count_code(s, e->before, -1);
+	count_trees(s, e->before, -1);
 	fn_function_unref(e->before);
 	e->before = NULL;
 }
@@ -113,7 +132,7 @@ void fn_entry_replace(struct fn_store *s, struct fn_entry *e, struct fn_function
 	if (slot == &e->latest && f->update_status != FN_UPDATE_IN_PROGRESS) {
 		drop_before(s, e);
 	} else if (slot == &e->latest && !e->before) {
-		count_code(s, e->latest, 1);
+		count_trees(s, e->latest, 1);
 		e->before = fn_function_ref(e->latest);
 	}
 	*slot = keep(s, f);

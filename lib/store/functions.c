@@ -140,7 +140,12 @@ size_t fn_store_list_versions(struct fn_store *s, const char *only, const char *
 }
 
 int64_t fn_store_code_bytes(struct fn_store *s) { return s->code_bytes + s->code_bytes_coming; }
-unsigned fn_store_code_refs(struct fn_store *s, const char *code_sha256) { return (unsigned)(uintptr_t)fn_map_get(s->code, code_sha256); }
+unsigned fn_store_code_refs(struct fn_store *s, const char *code_sha256) 
+{
+	char tree[FN_STORE_TREE_SIZE];
+
+	return fn_store_tree_refs(s, fn_store_tree_name(tree, "code", code_sha256));
+}
 
 /* --- writing: in the writer's thread --- */
 static int write_row(sqlite3 *db, const struct fn_function *f, struct fn_err *err)
@@ -226,15 +231,15 @@ static void apply_delete_version(struct fn_write *w)
 /* --- what is asked for --- */
 static void take(struct fn_write *w, struct fn_function *latest, struct fn_function *version)
 {
-	char name[FN_STORE_TREE_SIZE];
-
 	w->latest = latest ? fn_function_ref(latest) : NULL;
 	w->version = version ? fn_function_ref(version) : NULL;
 	if (latest) {
-		snprintf(name, sizeof(name), "code-%s", latest->code_sha256);
-		fn_tree_becomes_ready(w, name);
-		snprintf(name, sizeof(name), "blob-%s", latest->code_sha256);
-		fn_tree_becomes_ready(w, name);
+		fn_write_names(w, "code", latest->code_sha256);
+		fn_write_names(w, "blob", latest->code_sha256);
+		for (size_t i = 0; i < latest->n_layers; i++) {
+			fn_write_names(w, "layer", latest->layers[i].sha256);
+			fn_write_names(w, "blob", latest->layers[i].sha256);
+		}
 	}
 	if (version && version->snapshot_tree)
 		fn_tree_becomes_ready(w, version->snapshot_tree);

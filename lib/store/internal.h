@@ -1,7 +1,7 @@
 /*
  * internal.h - shared by the files of lib/store only: what is in memory, and what is under way to the disk.
  *
- * From below: entry.c (the arrays), rows.c, store.c (writes and turns), trees.c, functions.c, aliases.c, concurrency.c, open.c.
+ * From below: entry.c (the arrays), rows.c, store.c (writes and turns), trees.c, functions.c, aliases.c, concurrency.c, layers.c, open.c.
  */
 #ifndef FN_STORE_INTERNAL_H
 #define FN_STORE_INTERNAL_H
@@ -10,6 +10,7 @@
 #include "db/writer.h"
 #include "model/alias.h"
 #include "model/function.h"
+#include "model/layer.h"
 #include "store/store.h"
 #include "store/trees.h"
 
@@ -27,13 +28,23 @@ struct fn_entry {
 	uint64_t last; /* the highest number given so far */
 };
 
+/* A layer, which stays when its versions have gone: its numbers do not come again. */
+struct fn_layer {
+	char *key;
+	int64_t last; /* the highest number given so far */
+	struct fn_layer_version **versions; /* by number, ascending */
+	size_t n, cap;
+};
+
 struct fn_store {
 	struct fn_db_writer *writer;
 	struct fn_map *taken;  /* function -> struct fn_write that is under way */
 	struct fn_list turns;  /* struct fn_store_turn, in the order of their coming */
 	struct fn_entry **items; /* by name */
 	size_t n, cap, n_coming; /* n_coming: inserts under way, for which there is room */
-	struct fn_map *code; /* SHA-256 in hex -> how many snapshots name it, as a number */
+	struct fn_layer **layers; /* by key */
+	size_t n_layers, cap_layers;
+	struct fn_map *needs; /* name of a tree -> how many snapshots, layer versions and writes under way name it, as a number */
 	int64_t code_bytes, code_bytes_coming, claims_coming; /* ..._coming: of writes under way */
 	uint64_t generation;
 	struct fn_map *trees; /* name -> struct fn_tree */
@@ -41,6 +52,9 @@ struct fn_store {
 };
 
 /* --- entry.c --- */
+/* One more (by 1) or less (-1) needs the tree. */
+void fn_store_count_tree(struct fn_store *s, const char *tree, int by);
+const char *fn_store_tree_name(char ret[FN_STORE_TREE_SIZE], const char *kind, const char *sha256);
 struct fn_entry *fn_entry_find(struct fn_store *s, const char *name);
 size_t fn_entry_bound(const struct fn_store *s, const char *name); /* the first whose name is not less */
 /* Room at s->items for all that come, and an entry with room for a version; not linked. NULL on no memory. */
@@ -73,6 +87,7 @@ int fn_row_read(sqlite3_stmt *st, struct fn_function **ret); /* of FN_ROW_SELECT
 #define FN_ROW_SELECT "SELECT name, version, code_sha256, code_size, config FROM functions ORDER BY name, version"
 
 /* --- store.c: one write --- */
+#define FN_WRITE_TREES (3 + 2 * FN_LAYERS_MAX) /* code, its package, a snapshot; each layer and its package */
 struct fn_write {
 	struct fn_db_write db;
 	struct fn_store *s;
@@ -81,6 +96,7 @@ struct fn_write {
 	/* What it is about, as far as it needs it; owned. */
 	struct fn_function *latest, *version;
 	struct fn_alias *alias;
+	struct fn_layer_version *layer;
 	char *qualifier;
 	int64_t n;
 	uint64_t when_us;
@@ -88,13 +104,16 @@ struct fn_write {
 	void (*apply)(struct fn_write *w); /* memory follows */
 	int64_t code_bytes, claim; /* counted while it is under way */
 	bool insert;
-	struct fn_tree ready[4]; /* become so with this write */
-	unsigned n_ready;
+	struct fn_tree ready[FN_WRITE_TREES]; /* become so with this write */
+	char named[FN_WRITE_TREES][FN_STORE_TREE_SIZE]; /* what it names: not to go while it is under way */
+	unsigned n_ready, n_named;
 	fn_stored_fn fn;
 	void *arg;
 };
 /* For this function, with its entry (NULL = it has none; then -ENOENT unless `absent`). -EAGAIN, -ENOMEM; stage is for err. */
 int fn_write_new(struct fn_store *s, const char *function, bool absent, const char *stage, struct fn_write **ret, struct fn_err *err);
+/* About what is called so and is no function. -EAGAIN, -ENOMEM. */
+int fn_write_about(struct fn_store *s, const char *what, const char *stage, struct fn_write **ret, struct fn_err *err);
 void fn_write_free(struct fn_write *w); /* one that was not begun */
 /* fn is told the outcome. Returns 0. */
 int fn_write_begin(struct fn_write *w, fn_stored_fn fn, void *arg);
@@ -103,11 +122,15 @@ int fn_write_begin(struct fn_write *w, fn_stored_fn fn, void *arg);
 int fn_functions_load(struct fn_store *s, sqlite3 *db, struct fn_err *err);
 int fn_aliases_load(struct fn_store *s, sqlite3 *db, struct fn_err *err);
 int fn_concurrency_load(struct fn_store *s, sqlite3 *db, struct fn_err *err); /* after the aliases */
-/* trees.c. In the loop: this write makes it READY, if there is a row that is not; and then in memory. In the writer's thread: the row. */
+int fn_layers_load(struct fn_store *s, sqlite3 *db, struct fn_err *err);
+void fn_layers_free(struct fn_store *s);
+/* trees.c. What the write stores has this tree, which becomes READY with it if there is a row of it, and does not go meanwhile. */
+void fn_write_names(struct fn_write *w, const char *kind, const char *sha256);
+/* In the loop: this write makes it READY, if there is a row that is not; and then in memory. In the writer's thread: the row. */
 void fn_tree_becomes_ready(struct fn_write *w, const char *name);
 void fn_tree_apply_ready(struct fn_write *w);
 int fn_tree_write_ready(sqlite3 *db, const struct fn_tree *t, struct fn_err *err);
-int fn_trees_load(struct fn_store *s, sqlite3 *db, struct fn_err *err); /* after the functions */
+int fn_trees_load(struct fn_store *s, sqlite3 *db, struct fn_err *err); /* after the functions and layers */
 void fn_trees_free(struct fn_store *s);
 
 #endif

@@ -16,6 +16,8 @@ static int load(struct fn_store *s, sqlite3 *db, struct fn_err *err)
 	if (r == 0)
 		r = fn_concurrency_load(s, db, err);
 	if (r == 0)
+		r = fn_layers_load(s, db, err);
+	if (r == 0)
 		r = fn_trees_load(s, db, err);
 	return r;
 }
@@ -31,7 +33,7 @@ int fn_store_open(const char *dir, struct fn_loop *loop, struct fn_store **ret, 
 		return fn_err_set(err, ENOMEM, "open database", NULL);
 	fn_list_init(&s->turns);
 	snprintf(path, sizeof(path), "%s/fnd.db", dir);
-	r = fn_map_new(&s->code) == 0 && fn_map_new(&s->taken) == 0 && fn_map_new(&s->trees) == 0 ? 0 : fn_err_set(err, ENOMEM, "open database", NULL);
+	r = fn_map_new(&s->needs) == 0 && fn_map_new(&s->taken) == 0 && fn_map_new(&s->trees) == 0 ? 0 : fn_err_set(err, ENOMEM, "open database", NULL);
 	if (r == 0)
 		r = fn_db_open(path, fn_store_migrations, FN_STORE_SCHEMA, &db, err);
 	if (r == 0)
@@ -58,8 +60,9 @@ void fn_store_close(struct fn_store *s)
 	for (size_t i = 0; i < s->n; i++)
 		fn_entry_free(s, s->items[i]);
 	free(s->items);
+	fn_layers_free(s);
 	fn_trees_free(s);
-	fn_map_free(s->code);
+	fn_map_free(s->needs);
 	fn_map_free(s->taken);
 	free(s);
 }

@@ -34,14 +34,44 @@ static char *encode(const struct fn_function *f)
 			json_array_append_new(env, json_pack("[ss]", f->env[i].name, f->env[i].value));
 		json_object_set_new(o, "env", env);
 	}
+	if (f->n_layers) {
+		json_t *layers = json_array();
+
+		for (size_t i = 0; i < f->n_layers; i++)
+			json_array_append_new(layers, json_pack("{ss,ss,sI,sI}", "arn", f->layers[i].arn, "sha256", f->layers[i].sha256, "code_size",
+								(json_int_t)f->layers[i].code_size, "unpacked_size", (json_int_t)f->layers[i].unpacked_size));
+		json_object_set_new(o, "layers", layers);
+	}
 	text = json_dumps(o, JSON_COMPACT);
 	json_decref(o);
 	return text;
 }
 
+static int decode_layers(json_t *list, struct fn_function *f)
+{
+	struct fn_function_layer layers[FN_LAYERS_MAX] = {0};
+	const char *sha256;
+	json_t *l;
+	size_t i;
+
+	if (json_array_size(list) > FN_LAYERS_MAX)
+		return -EBADMSG;
+	json_array_foreach(list, i, l) {
+		layers[i].arn = (char *)json_string_value(json_object_get(l, "arn"));
+		sha256 = json_string_value(json_object_get(l, "sha256"));
+		if (!layers[i].arn || !sha256)
+			return -EBADMSG;
+		snprintf(layers[i].sha256, sizeof(layers[i].sha256), "%s", sha256);
+		layers[i].code_size = json_integer_value(json_object_get(l, "code_size"));
+		layers[i].unpacked_size = json_integer_value(json_object_get(l, "unpacked_size"));
+	}
+	return fn_function_set_layers(f, layers, json_array_size(list));
+}
+
 static int decode(const char *text, struct fn_function *f)
 {
 	json_t *o = json_loads(text, 0, NULL), *v, *env;
+	int r;
 
 	if (!o)
 		return -EBADMSG;
@@ -62,8 +92,9 @@ static int decode(const char *text, struct fn_function *f)
 		f->env[f->n_env].name = strdup(name);
 		f->env[f->n_env++].value = strdup(value);
 	}
+	r = decode_layers(json_object_get(o, "layers"), f);
 	json_decref(o);
-	return f->env ? 0 : -ENOMEM;
+	return f->env ? r : -ENOMEM;
 }
 
 int fn_row_write(sqlite3 *db, const struct fn_function *f, struct fn_err *err)

@@ -23,4 +23,8 @@ const char *const fn_store_migrations[FN_STORE_SCHEMA] = {
 	"INSERT INTO trees SELECT 'blob-'||code_sha256, 'ready', max(code_size) FROM functions GROUP BY code_sha256;"
 	"INSERT INTO trees SELECT tree, 'ready', 0 FROM snapshots;"
 	"DROP TABLE snapshots;",
+	/* layers.last outlives the versions. layer_versions.config: what is only shown. */
+	"CREATE TABLE layers(name TEXT PRIMARY KEY, last INTEGER NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE layer_versions(layer TEXT NOT NULL, version INTEGER NOT NULL, code_sha256 TEXT NOT NULL, code_size INTEGER NOT NULL,"
+	" config TEXT NOT NULL, PRIMARY KEY(layer, version)) WITHOUT ROWID;",
 };

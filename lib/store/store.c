@@ -9,33 +9,54 @@
 #include "store/internal.h"
 
 /* --- writes --- */
-int fn_write_new(struct fn_store *s, const char *function, bool absent, const char *stage, struct fn_write **ret, struct fn_err *err)
+int fn_write_about(struct fn_store *s, const char *what, const char *stage, struct fn_write **ret, struct fn_err *err)
 {
-	struct fn_entry *e = function ? fn_entry_find(s, function) : NULL;
 	struct fn_write *w;
 
-	if (function && fn_store_taken(s, function))
-		return fn_err_set(err, EAGAIN, stage, "%s is being written", function);
-	if (function && (e != NULL) == absent)
-		return fn_err_set(err, e ? EEXIST : ENOENT, stage, "%s", function);
+	if (what && fn_store_taken(s, what))
+		return fn_err_set(err, EAGAIN, stage, "%s is being written", what);
 	w = calloc(1, sizeof(*w));
-	if (!w || (function && !(w->name = strdup(function)))) {
+	if (!w || (what && !(w->name = strdup(what)))) {
 		free(w);
 		return fn_err_set(err, ENOMEM, stage, NULL);
 	}
 	w->s = s;
+	*ret = w;
+	return 0;
+}
+
+int fn_write_new(struct fn_store *s, const char *function, bool absent, const char *stage, struct fn_write **ret, struct fn_err *err)
+{
+	struct fn_entry *e = function ? fn_entry_find(s, function) : NULL;
+	struct fn_write *w;
+	int r = fn_write_about(s, function, stage, &w, err);
+
+	if (r == 0 && function && (e != NULL) == absent) {
+		fn_write_free(w);
+		return fn_err_set(err, e ? EEXIST : ENOENT, stage, "%s", function);
+	}
+	if (r < 0)
+		return r;
 	w->e = e;
 	*ret = w;
 	return 0;
+}
+
+static void release_named(struct fn_write *w)
+{
+	while (w->n_named > 0)
+		fn_store_count_tree(w->s, w->named[--w->n_named], -1);
 }
 
 void fn_write_free(struct fn_write *w)
 {
 	if (w->insert)
 		fn_entry_free(w->s, w->e);
+	release_named(w);
 	fn_function_unref(w->latest);
 	fn_function_unref(w->version);
 	fn_alias_free(w->alias);
+	fn_layer_version_unref(w->layer);
 	free(w->qualifier);
 	free(w->name);
 	free(w);
@@ -85,6 +106,7 @@ static void done(struct fn_db_write *db_write, const struct fn_err *err)
 		w->apply(w);
 		w->insert = false; /* what it has made is the store's now */
 	}
+	release_named(w);
 	if (w->fn)
 		w->fn(w->arg, err);
 	if (w->name && !fn_store_taken(s, w->name))

@@ -45,6 +45,7 @@ static void forget(struct fn_store *s, struct fn_tree *t)
 
 const struct fn_tree *fn_store_tree(const struct fn_store *s, const char *name) { return find(s, name); }
 const struct fn_tree *fn_store_next_tree(const struct fn_store *s, size_t *it) { return fn_map_next(s->trees, it); }
+unsigned fn_store_tree_refs(const struct fn_store *s, const char *name) { return (unsigned)(uintptr_t)fn_map_get(s->needs, name); }
 int64_t fn_store_tree_bytes(const struct fn_store *s) { return s->tree_bytes; }
 
 int fn_store_measured_tree(struct fn_store *s, const char *name, int64_t bytes)
@@ -90,6 +91,17 @@ void fn_tree_becomes_ready(struct fn_write *w, const char *name)
 
 	if (t && t->state != FN_TREE_READY && w->n_ready < sizeof(w->ready) / sizeof(w->ready[0]))
 		w->ready[w->n_ready++] = *t;
+}
+
+void fn_write_names(struct fn_write *w, const char *kind, const char *sha256)
+{
+	char *tree = w->named[w->n_named];
+
+	if (w->n_named == FN_WRITE_TREES) /* a function has no more */
+		abort();
+	w->n_named++;
+	fn_store_count_tree(w->s, fn_store_tree_name(tree, kind, sha256), 1);
+	fn_tree_becomes_ready(w, tree);
 }
 
 void fn_tree_apply_ready(struct fn_write *w)
@@ -183,11 +195,11 @@ int fn_store_forget_tree(struct fn_store *s, const char *name, fn_stored_fn fn, 
 }
 
 /* --- loading --- */
-/* What was being made when the last process ended is not whole, unless a function names it: then its row was only late. */
+/* What was being made when the last process ended is not whole, unless somebody names it: then its row was only late. */
 static int load_row(void *arg, sqlite3_stmt *st, struct fn_err *err)
 {
-	const char *name = (const char *)sqlite3_column_text(st, 0), *state = (const char *)sqlite3_column_text(st, 1), *dash = strchr(name, '-');
-	bool named = dash && fn_map_get(((struct fn_store *)arg)->code, dash + 1), ready = named || fn_streq(state, states[FN_TREE_READY]);
+	const char *name = (const char *)sqlite3_column_text(st, 0), *state = (const char *)sqlite3_column_text(st, 1);
+	bool ready = fn_store_tree_refs(arg, name) > 0 || fn_streq(state, states[FN_TREE_READY]);
 
 	return add(arg, name, ready ? FN_TREE_READY : FN_TREE_REMOVING, sqlite3_column_int64(st, 2)) ? 0 : fn_err_set(err, ENOMEM, "load trees", NULL);
 }

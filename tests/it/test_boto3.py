@@ -175,9 +175,9 @@ class Boto3(BotoCase):
 
     def test_every_operation_answers(self):
         """Whatever boto3 can ask is answered, if only with a clear word that it is not built."""
-        r = self.d.request("POST", "/2018-10-31/layers/x/versions", {})
+        r = self.d.request("POST", "/2025-11-30/capacity-providers", {})
         self.assertEqual((r.status, r.error_type), (501, "NotImplementedException"))
-        self.assertIn("PublishLayerVersion", r.json["message"])
+        self.assertIn("CreateCapacityProvider", r.json["message"])
         r = self.d.request("GET", "/2015-03-31/nothing")
         self.assertEqual((r.status, r.error_type), (404, "UnknownOperationException"))
         for path in ("/2015-03-31/functions/%ff%00/configuration", "/2015-03-31/functions//", "/%"):

@@ -64,7 +64,7 @@ class Registry(Disk):
         self.assertEqual((one["Bytes"], one["State"]), (size, "ready"))
         blob = self.rows("package")["blob-" + self.sha("a")]
         self.assertEqual(blob["Bytes"], self.d.request("GET", "/2015-03-31/functions/a/configuration").json["CodeSize"])
-        layers = self.rows("layer")
+        layers = self.rows("image")
         self.assertIn(["python3.11"], [i["Owners"] for i in layers.values()])
         self.assertTrue(all(i["Bytes"] > 0 for i in layers.values()), layers)
         self.assertEqual(self.disk()["Bytes"], sum(i["Bytes"] for i in self.rows().values()))
@@ -93,7 +93,7 @@ class Registry(Disk):
         self.assertEqual(r.returncode, 0, r.stdout)
         self.assertRegex(r.stdout, r"(?m)^ +1\.\d +code +ready +for-fnctl:\$LATEST +code-" + self.sha("for-fnctl"))
         self.assertRegex(r.stdout, r"(?m)^[0-9.]+ MB in all$")
-        self.assertEqual(json.loads(fnctl("--output", "json").stdout)["Items"][0]["Kind"], "layer")
+        self.assertEqual(json.loads(fnctl("--output", "json").stdout)["Items"][0]["Kind"], "image")
         r = fnctl("--check")
         self.assertEqual((r.returncode, r.stdout.splitlines()[-1].split(", ")[1]), (0, "0 that do not agree with the registry"), r.stdout)
         stray = os.path.join(self.d.state, "roots", "code-" + "0" * 64)
@@ -126,7 +126,9 @@ class Older(Disk):
         before = self.rows()
         self.d.stop()
         with contextlib.closing(sqlite3.connect(os.path.join(self.d.state, "db/fnd.db"))) as db:
-            db.executescript("""DROP TABLE trees; CREATE TABLE snapshots(tree TEXT PRIMARY KEY) WITHOUT ROWID; PRAGMA user_version=4;
+            since = db.execute("SELECT name FROM sqlite_schema WHERE type='table' AND name NOT IN ('functions', 'counters', 'published', 'aliases', 'reserved', 'provisioned')")
+            db.executescript("; ".join(f"DROP TABLE {name}" for name, in since.fetchall()))
+            db.executescript("""CREATE TABLE snapshots(tree TEXT PRIMARY KEY) WITHOUT ROWID; PRAGMA user_version=4;
                                 UPDATE functions SET config=json_remove(config, '$.unpacked_size') WHERE name='g';""")
         os.makedirs(os.path.join(self.d.state, "roots/img-" + "2" * 64))
         open(os.path.join(self.d.state, "blobs", "4" * 64 + ".zip"), "w").close()
