@@ -121,12 +121,10 @@ $(foreach f,$(LIBS),$(eval unit-$(f): $(filter $(B)/tests/unit/$(f)/%,$(UNIT_BIN
 -include mk/*.mk
 -include $(shell $(SYSTEM) find $(B)/obj -name '*.d' 2>/dev/null)
 
-# spawn is not free of circles yet.
-TANGLED := spawn
 layers: export COMPILE = $(CC) $(CFLAGS_ALL) -O0 -g0 -w -MF /dev/null
 layers:
 	@scripts/layers.sh $(foreach l,$(LAYERS),$(l):$(subst $() ,$(comma),$(LAYER_$(l))))
-	@scripts/circles.sh $(filter-out $(TANGLED),$(LIBS))
+	@scripts/circles.sh $(LIBS)
 
 deps:
 	@scripts/deps.sh

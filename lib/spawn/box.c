@@ -20,8 +20,6 @@
 #define RETRY_US 2000u
 #define GRAVES_AT_ONCE 4u /* then requests have their turn */
 
-uint32_t fn_box_range(const struct fn_box *b) { return b->server->cfg.uid_base + FN_BOX_UIDS_APART * (b->slot + 1); }
-
 static void set_state(struct fn_box *b, enum fn_box_state to)
 {
 	b->server->n_starting += (unsigned)(to == FN_BOX_STARTING) - (unsigned)(b->state == FN_BOX_STARTING);
@@ -29,7 +27,7 @@ static void set_state(struct fn_box *b, enum fn_box_state to)
 	if (to == FN_BOX_RUNNING && b->server->n_running == 1)
 		fn_files_watch(b->server);
 	if (b->state == FN_BOX_STARTING)
-		fn_turns_one_is_through(b->server);
+		b->server->hooks->through(b->server);
 	b->state = to;
 }
 
@@ -134,7 +132,7 @@ void fn_box_end(struct fn_box *b)
 	b->exit.tmp_kept = fn_kept_keep(b);
 	set_state(b, FN_BOX_ENDING);
 	fn_list_remove(&b->reclaim);
-	fn_stock_box_ended(b, was);
+	b->server->hooks->ended(b, was);
 	if (b->cgroup)
 		(void)fn_cgroup_kill(b->cgroup);
 	if (b->pidfd >= 0)
@@ -153,7 +151,7 @@ void fn_box_fail(struct fn_box *b, const struct fn_err *err)
 		fn_spawn_reply_err(b->server, b->request, err);
 		b->request = 0;
 	} else if (b->stock && b->state == FN_BOX_BUILDING) {
-		fn_stock_box_failed(b, err);
+		b->server->hooks->failed(b, err);
 	}
 	fn_box_end(b);
 }
@@ -181,7 +179,7 @@ static void on_sync(void *arg, int fd, uint32_t events);
 static void order_another(struct fn_box *b)
 {
 	b->request = 0; /* it is not this box's to answer any more */
-	fn_spawn_order(b->server, &b->kept->head, b->kept->encoded, b->kept->len, FN_ORDER_FRESH);
+	b->server->hooks->order(b->server, &b->kept->head, b->kept->encoded, b->kept->len, FN_ORDER_FRESH);
 }
 
 static void on_pidfd(void *arg, int fd, uint32_t events)
@@ -265,7 +263,7 @@ static void box_running(struct fn_box *b, const struct fn_sync_msg *m, const cha
 	free(fn_take_ptr(b->kept));
 	(void)fn_loop_rearm_timer(b->server->cfg.loop, b->timer, UINT64_MAX);
 	fn_spawn_reply(b->server, FN_PROTO_SPAWNED, b->request, b->id, told, sizeof(p) + names_len, fds, n);
-	fn_stock_box_started(b);
+	b->server->hooks->started(b);
 }
 
 static void box_ready(struct fn_box *b, const struct fn_sync_msg *m, int *fds, size_t *n_fds)
@@ -278,7 +276,7 @@ static void box_ready(struct fn_box *b, const struct fn_sync_msg *m, int *fds, s
 		b->timing = (struct fn_sandbox_timing){0};
 		set_state(b, FN_BOX_READY);
 		(void)fn_loop_rearm_timer(b->server->cfg.loop, b->timer, UINT64_MAX);
-		fn_stock_box_ready(b);
+		b->server->hooks->ready(b);
 	} else if (b->state == FN_BOX_STARTING) {
 		b->timing.cgroup_us += m->cgroup_us;
 		b->timing.net_us += m->net_us;
@@ -369,6 +367,8 @@ static int box_build(struct fn_box *b, struct fn_err *err)
 	if (s->cfg.nat && (r = fn_nat_take(s->cfg.nat, &b->nat_slot, &b->nat, err)) < 0)
 		return r;
 	r = fn_box_clone(b, err);
+	if (r == 0 && fn_oom_watch(b, fn_box_end) < 0)
+		r = fn_err_set(err, ENOMEM, "cgroup open", "memory.oom_control");
 	if (r == 0 && b->stock && b->stock->order)
 		r = box_prestart(b, err);
 	fn_handover_clear(&s->handover); /* after a failure, too: fn_box_end() kills who might still share them */
@@ -415,7 +415,8 @@ struct fn_box *fn_box_new(struct fn_spawn_server *s, struct fn_stock *stock, str
 		else
 			fn_err_set(err, ENOMEM, "start sandbox", NULL);
 		free(b);
-		fn_stock_box_none(stock);
+		if (stock)
+			s->hooks->none(stock);
 		return NULL;
 	}
 	b->server = s;
@@ -483,7 +484,7 @@ void fn_box_initialised(struct fn_box *b)
 	struct fn_err err;
 	char text[512];
 
-	fn_stock_box_initialised(b);
+	b->server->hooks->initialised(b);
 	if (b->state == FN_BOX_RUNNING && b->limits.cpu_quota_us && fn_cgroup_set_cpu(b->cgroup, &b->limits, &err) < 0) {
 		fn_log_error("%s; the sandbox is ended", fn_err_format(&err, text, sizeof(text))); /* never more than it is entitled to */
 		fn_box_end(b);

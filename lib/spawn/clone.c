@@ -111,8 +111,6 @@ static int complete_groups(struct fn_box *b, struct fn_err *err)
 	b->peak_fd = fn_cgroup_open_peak(b->cgroup);
 	if (fn_tmps_on_disk(b->server->cfg.tmps))
 		b->stat_fd = fn_cgroup_open_stat(b->cgroup);
-	if (fn_oom_watch(b) < 0)
-		return fn_err_set(err, ENOMEM, "cgroup open", "memory.oom_control");
 	b->timing.cgroup_us += (uint32_t)(fn_clock_mono_us() - from);
 	return b->freeze_fd < 0 ? fn_err_set(err, b->freeze_fd, "cgroup open", "cgroup.freeze") : 0;
 }

@@ -1,7 +1,7 @@
-/* internal.h - shared by the files of lib/spawn that run in fn-spawnd: server.c (messages), box.c (one sandbox's life), clone.c (how it is made),
- * stock.c (those made ahead), turns.c (who is started when many are asked for), parked.c (orders that wait for an address, uids or a /tmp), handover.c
- * (a sandbox's first descriptors), processes.c (several in one sandbox), kept.c (what outlives a sandbox), reclaim.c (memory of those that idle), oom.c (those that have no more), files.c (how
- * many files one has open). */
+/* internal.h - shared by the files of lib/spawn that run in fn-spawnd: server.c (messages), reply.c (answers), order.c (from an order to a sandbox), box.c
+ * (one sandbox's life), clone.c (how it is made), processes.c (several in one), stock.c and demand.c (those made ahead), turns.c (who is started when many
+ * are asked for), parked.c (orders that wait for an address, uids or a /tmp), kept_order.c (a copy of one), handover.c (a sandbox's first descriptors),
+ * kept.c (what outlives a sandbox), reclaim.c (memory of those that idle), oom.c (those that have no more), files.c (how many files one has open). */
 #ifndef FN_SPAWN_INTERNAL_H
 #define FN_SPAWN_INTERNAL_H
 
@@ -28,7 +28,25 @@ enum fn_box_state {
 	FN_BOX_ENDING,   /* killed or dead; waits for the reaping and for the kernel to let its groups go */
 };
 
-/* A sandbox. Owned by the server's list of boxes until fn_box_free(), which is the last step of its end. */
+struct fn_box;
+struct fn_kept_order;
+/* How an order is given: for the first time, again after a sandbox in stock had died (a new one is made), again after it was parked for too long. */
+enum fn_order_try { FN_ORDER_FIRST, FN_ORDER_FRESH, FN_ORDER_LAST };
+typedef void (*fn_order_fn)(struct fn_spawn_server *s, const struct fn_proto_header *head, const void *encoded, size_t len, enum fn_order_try how);
+
+/* What boxes tell those above them; server.c fills it. */
+struct fn_box_hooks {
+	void (*none)(struct fn_stock *k); /* not even a box could be made for it that there were to end */
+	void (*ready)(struct fn_box *b);
+	void (*started)(struct fn_box *b);
+	void (*initialised)(struct fn_box *b);
+	void (*failed)(struct fn_box *b, const struct fn_err *err); /* while it was made ahead */
+	void (*ended)(struct fn_box *b, enum fn_box_state was);
+	void (*through)(struct fn_spawn_server *s); /* one that was starting has, or has ended */
+	fn_order_fn order;                          /* is to be given anew */
+};
+
+/* A sandbox. Owned by the server's list of boxes until it is freed, which is the last step of its end. */
 struct fn_box {
 	struct fn_spawn_server *server;
 	struct fn_list link;       /* of all */
@@ -49,6 +67,7 @@ struct fn_box {
 	int oom_fd; /* fn_cgroup_watch_oom(); -EBADF where the kernel ends all of a group by itself */
 	uint64_t pidfd_io, sync_io, oom_io, oom_timer, timer;
 	unsigned oom_rechecks;
+	void (*on_oom)(struct fn_box *b);
 	struct fn_cgroup *cgroup;
 	struct fn_cg_limits limits; /* the function's */
 	struct fn_sandbox_timing timing;
@@ -68,6 +87,7 @@ struct fn_handover {
 
 struct fn_spawn_server {
 	struct fn_spawn_server_config cfg;
+	const struct fn_box_hooks *hooks;
 	uint64_t io;
 	uint64_t next_id;
 	struct fn_list boxes;
@@ -88,10 +108,12 @@ struct fn_spawn_server {
 	uint64_t reclaims_timer;
 	struct fn_list stocks; /* the plain one first */
 	uint64_t stock_timer, stock_tick_us;
+	fn_order_fn on_parked;
 	struct fn_list parked; /* orders that wait for an address, a range of uids or a /tmp */
 	uint64_t parked_timer;
 	uint64_t quiet_until_us; /* nothing is made ahead before: a runtime initialises */
 	uint64_t hungry_since_us; /* something is to be made since then, and waits for that; 0 = nothing does */
+	void (*on_files)(struct fn_box *b); /* it has too many */
 	int files_fd; /* /proc/sys/fs/file-nr */
 	uint64_t files_timer, files_last, files_calm; /* calm: how many were open when last nobody had too many */
 	pid_t census_pid; /* who counts; 0 = nobody */
@@ -102,10 +124,12 @@ struct fn_spawn_server {
 	char *in;
 };
 
-/* server.c. Takes the descriptors. */
+/* reply.c. Takes the descriptors. */
 void fn_spawn_reply(struct fn_spawn_server *s, uint32_t type, uint64_t request, uint64_t id, const void *data, size_t len, const int *fds,
 		    size_t n_fds);
 void fn_spawn_reply_err(struct fn_spawn_server *s, uint64_t request, const struct fn_err *err);
+
+void fn_spawn_flush(struct fn_spawn_server *s); /* the socket has room, or there is none any more */
 
 /* An order as it came. */
 struct fn_kept_order {
@@ -117,8 +141,8 @@ struct fn_kept_order {
 	char encoded[];
 };
 struct fn_kept_order *fn_kept_order_new(const struct fn_proto_header *head, const void *encoded, size_t len); /* NULL on no memory */
-/* How an order is given: for the first time, again after a sandbox in stock had died (a new one is made), again after it was parked for too long. */
-enum fn_order_try { FN_ORDER_FIRST, FN_ORDER_FRESH, FN_ORDER_LAST };
+
+/* order.c */
 /* Has a sandbox made for it: one in stock, or a new one. Answers if that fails. */
 void fn_spawn_order(struct fn_spawn_server *s, const struct fn_proto_header *head, const void *encoded, size_t len, enum fn_order_try how);
 
@@ -161,7 +185,8 @@ int fn_box_order(struct fn_box *b, const struct fn_box_order *order, struct fn_e
 /* The function's own share of CPU holds from now on. */
 void fn_box_initialised(struct fn_box *b);
 void fn_box_end(struct fn_box *b);
-uint32_t fn_box_range(const struct fn_box *b); /* the first of its 65,536 ids on the host */
+/* The first of its 65,536 ids on the host. */
+static inline uint32_t fn_box_range(const struct fn_box *b) { return b->server->cfg.uid_base + FN_BOX_UIDS_APART * (b->slot + 1); }
 /* Answers a request that this box has not answered yet with err, and ends the box. */
 void fn_box_fail(struct fn_box *b, const struct fn_err *err);
 
@@ -194,22 +219,22 @@ void fn_box_process_ended(struct fn_box *b, const struct fn_sync_msg *m); /* one
 void fn_reclaim_begin(struct fn_box *b);
 
 /* oom.c: until fn_oom_forget(), at the latest when its groups go. -ENOMEM */
-int fn_oom_watch(struct fn_box *b);
+int fn_oom_watch(struct fn_box *b, void (*end)(struct fn_box *b));
 void fn_oom_forget(struct fn_box *b);
 
 /* files.c */
-int fn_files_open(struct fn_spawn_server *s);
+int fn_files_open(struct fn_spawn_server *s, void (*end)(struct fn_box *b));
 void fn_files_watch(struct fn_spawn_server *s); /* there is a sandbox that runs */
 void fn_files_close(struct fn_spawn_server *s);
 
 /* parked.c: the order (copied) is given anew as soon as there is an address, or a /tmp of that size (not 0), or after a while; false: no memory. */
-int fn_parked_open(struct fn_spawn_server *s);
+int fn_parked_open(struct fn_spawn_server *s, fn_order_fn give);
 bool fn_parked_add(struct fn_spawn_server *s, const struct fn_proto_header *head, const void *encoded, size_t len, uint64_t tmp_bytes);
 void fn_parked_look(struct fn_spawn_server *s); /* there may be */
 void fn_parked_free(struct fn_spawn_server *s);
 
-/* stock.c: what boxes tell it */
-void fn_stock_box_none(struct fn_stock *k); /* there was not even a box to end; NULL is fine */
+/* stock.c: what boxes tell it (struct fn_box_hooks) */
+void fn_stock_box_none(struct fn_stock *k);
 void fn_stock_box_ready(struct fn_box *b);
 void fn_stock_box_started(struct fn_box *b);
 void fn_stock_box_initialised(struct fn_box *b);

@@ -19,54 +19,6 @@
 #include "os/sock.h"
 #include "spawn/internal.h"
 
-struct out_msg {
-	struct fn_list link;
-	struct fn_proto_header head;
-	size_t len, n_fds;
-	int fds[FN_SOCK_FDS_MAX];
-	char data[];
-};
-
-/* --- answers --- */
-static void flush(struct fn_spawn_server *s)
-{
-	while (!fn_list_empty(&s->out)) {
-		struct out_msg *m = fn_list_entry(fn_list_first(&s->out), struct out_msg, link);
-		struct iovec iov[2] = {{&m->head, sizeof(m->head)}, {m->data, m->len}};
-
-		if (s->cfg.sock >= 0 && fn_sock_send(s->cfg.sock, iov, 2, m->fds, m->n_fds) == -EAGAIN) {
-			(void)fn_loop_mod_io(s->cfg.loop, s->io, EPOLLIN | EPOLLOUT);
-			return;
-		}
-		for (size_t i = 0; i < m->n_fds; i++)
-			fn_close(m->fds[i]);
-		fn_list_remove(&m->link);
-		free(m);
-	}
-	if (s->io)
-		(void)fn_loop_mod_io(s->cfg.loop, s->io, EPOLLIN);
-}
-
-void fn_spawn_reply(struct fn_spawn_server *s, uint32_t type, uint64_t request, uint64_t id, const void *data, size_t len, const int *fds,
-		    size_t n_fds)
-{
-	struct out_msg *m = malloc(sizeof(*m) + len);
-
-	if (!m)
-		abort(); /* an answer must not be lost: dying is noticed, silence is not */
-	*m = (struct out_msg){.head = {FN_PROTO_VERSION, type, request, id, fn_clock_mono_us()}, .len = len, .n_fds = n_fds};
-	memcpy(m->data, data ? data : "", len);
-	for (size_t i = 0; i < n_fds; i++)
-		m->fds[i] = fds[i];
-	fn_list_push_back(&s->out, &m->link);
-	flush(s);
-}
-
-void fn_spawn_reply_err(struct fn_spawn_server *s, uint64_t request, const struct fn_err *err)
-{
-	fn_spawn_reply(s, FN_PROTO_FAILED, request, 0, err, sizeof(*err), NULL, 0);
-}
-
 /* --- messages --- */
 static void declare(struct fn_spawn_server *s, uint64_t request, const void *data, size_t len)
 {
@@ -86,65 +38,6 @@ static void declare(struct fn_spawn_server *s, uint64_t request, const void *dat
 		fn_log_warn("%s", fn_err_format(&err, text, sizeof(text)));
 	if (request)
 		fn_stock_await(s, r == 0 ? spec.kind : "", request);
-}
-
-/* To a box in stock, or a new one; false: none took it. */
-static bool give_order(struct fn_spawn_server *s, const struct fn_box_order *order, bool fresh, struct fn_err *err)
-{
-	struct fn_box *b;
-
-	for (int i = 0; i < 4 && !fresh; i++) { /* one that has died meanwhile is of no use; the next one may be */
-		b = i < 2 && order->spec->kind[0] ? fn_stock_take(s, order->spec->kind) : NULL;
-		if (!b)
-			b = fn_stock_take(s, "");
-		if (b && fn_box_order(b, order, err) == 0)
-			return true;
-		if (!b)
-			break;
-		fn_box_end(b);
-	}
-	b = fn_box_new(s, NULL, err);
-	if (b && fn_box_order(b, order, err) == 0)
-		return true;
-	if (b)
-		fn_box_end(b);
-	return false;
-}
-
-void fn_spawn_order(struct fn_spawn_server *s, const struct fn_proto_header *h, const void *data, size_t len, enum fn_order_try how)
-{
-	uint64_t from = fn_clock_mono_us();
-	fn_auto_fd int root = -EBADF;
-	char *vec[FN_SPEC_VECTOR_MAX];
-	struct fn_spec spec;
-	struct fn_err err = {0};
-	struct fn_box_order order = {.head = h, .spec = &spec, .encoded = data, .len = len, .from_us = from, .tmp_fd = -EBADF};
-	int r = fn_spec_borrow(data, len, vec, &spec, &err);
-
-	if (r == 0 && (spec.net == FN_NET_NAT) != (s->cfg.nat != NULL)) /* one network for all: it is made before the function is known */
-		r = fn_err_set(&err, EOPNOTSUPP, "network", "%s is asked for and not configured", spec.net == FN_NET_NAT ? "nat" : "loopback");
-	if (r == 0)
-		r = root = fn_rootfs_get(s->cfg.rootfs, &spec, &err);
-	if (r >= 0 && fn_tmps_on_disk(s->cfg.tmps) && !fn_kept_has(s, h->id)) {
-		order.tmp = fn_tmps_take(s->cfg.tmps, spec.tmp_bytes, &err);
-		if (!order.tmp && how != FN_ORDER_LAST && fn_parked_add(s, h, data, len, spec.tmp_bytes))
-			return;
-		r = order.tmp ? fn_tmp_take_mount(order.tmp) : -EAGAIN;
-		order.tmp_fd = r;
-	}
-	if (r < 0) {
-		fn_spawn_reply_err(s, h->request, &err);
-		return;
-	}
-	order.root_fd = root;
-	order.root_us = (uint32_t)(fn_clock_mono_us() - from);
-	if (give_order(s, &order, how == FN_ORDER_FRESH, &err))
-		return;
-	fn_close(order.tmp_fd);
-	fn_tmps_give(s->cfg.tmps, order.tmp);
-	if ((err.code == EADDRNOTAVAIL || err.code == EUSERS) && (fn_stock_end_one(s) || fn_box_expects(s, err.code)) && fn_parked_add(s, h, data, len, 0))
-		return;
-	fn_spawn_reply_err(s, h->request, &err);
 }
 
 static void describe(struct fn_spawn_server *s, uint64_t request)
@@ -298,7 +191,7 @@ static void on_sock(void *arg, int fd, uint32_t events)
 	struct fn_spawn_server *s = arg;
 
 	if (events & EPOLLOUT)
-		flush(s);
+		fn_spawn_flush(s);
 	for (int round = 0; round < 16; round++) { /* then let handshakes have their turn */
 		int fds[FN_SOCK_FDS_MAX];
 		size_t n_fds;
@@ -350,6 +243,10 @@ static uint32_t n_slots(uint32_t uid_base, uint32_t uid_count)
 	return n - 1 < FN_BOX_SLOTS_MAX ? n - 1 : FN_BOX_SLOTS_MAX;
 }
 
+static const struct fn_box_hooks hooks = {
+	.none = fn_stock_box_none,	       .ready = fn_stock_box_ready,   .started = fn_stock_box_started, .initialised = fn_stock_box_initialised,
+	.failed = fn_stock_box_failed, .ended = fn_stock_box_ended, .order = fn_spawn_order,	  .through = fn_turns_one_is_through,
+};
 static const struct fn_tmps_ops tmps_ops = {on_tmp_ready, on_tmp_largest};
 
 int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_spawn_server **ret, struct fn_err *err)
@@ -365,6 +262,7 @@ int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_s
 	if (!s)
 		return fn_err_set(err, ENOMEM, "fn-spawnd", NULL);
 	s->cfg = *config;
+	s->hooks = &hooks;
 	s->next_id = fn_clock_mono_us() / 1000 << 20; /* never an id that an earlier fn-spawnd gave */
 	s->handover = (struct fn_handover){.nothing = -EBADF};
 	s->files_fd = s->census_fd = -EBADF;
@@ -392,9 +290,9 @@ int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_s
 	if (r == 0)
 		r = fn_stock_open(s);
 	if (r == 0)
-		r = fn_parked_open(s);
+		r = fn_parked_open(s, fn_spawn_order);
 	if (r == 0)
-		r = fn_files_open(s);
+		r = fn_files_open(s, fn_box_end);
 	if (r == 0)
 		fn_tmps_listen(s->cfg.tmps, &tmps_ops, s);
 	if (r < 0) {
@@ -426,7 +324,7 @@ void fn_spawn_server_free(struct fn_spawn_server *s)
 		return;
 	fn_loop_clear(s->cfg.loop, &s->io);
 	fn_close(fn_take_fd(&s->cfg.sock));
-	flush(s); /* to nobody: drops what could not be said any more */
+	fn_spawn_flush(s); /* to nobody: drops what could not be said any more */
 	fn_tmps_listen(s->cfg.tmps, NULL, NULL);
 	fn_turns_close(s);
 	fn_stock_close(s);

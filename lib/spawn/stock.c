@@ -21,23 +21,6 @@ struct awaited {
 	uint64_t request, until_us;
 };
 
-double fn_stock_demand(double before, unsigned taken)
-{
-	double decayed = before * 0.9;
-
-	return taken > decayed ? taken : decayed;
-}
-
-unsigned fn_stock_target(double demand, unsigned taken_now, unsigned least, unsigned most)
-{
-	double busiest = taken_now > demand ? taken_now : demand;
-	double want = least + busiest * 1.25;
-
-	return want >= most ? most : (unsigned)want;
-}
-
-bool fn_stock_may_take(unsigned held, uint32_t unused, uint32_t capacity) { return held < capacity / 4 && unused > 1; }
-
 static unsigned target(const struct fn_stock *k) { return fn_stock_target(k->demand, k->taken, k->least, k->most); }
 static struct fn_stock *stock_of(struct fn_list *l) { return fn_list_entry(l, struct fn_stock, link); }
 
@@ -168,8 +151,7 @@ static void on_timer(void *arg)
 
 void fn_stock_box_none(struct fn_stock *k)
 {
-	if (k)
-		k->n_building--;
+	k->n_building--;
 }
 
 void fn_stock_box_ready(struct fn_box *b)

@@ -11,17 +11,6 @@
 #define FRESH_FACTOR 4u   /* one that is not made ahead takes longer, and is more often waiting for a kernel thread than for a CPU */
 #define PATIENCE_US 5000u /* then one more goes, whatever the others wait for: a disk, say */
 
-struct fn_kept_order *fn_kept_order_new(const struct fn_proto_header *head, const void *encoded, size_t len)
-{
-	struct fn_kept_order *k = malloc(sizeof(*k) + len);
-
-	if (!k)
-		return NULL;
-	*k = (struct fn_kept_order){.head = *head, .len = len};
-	memcpy(k->encoded, encoded, len);
-	return k;
-}
-
 static bool room(const struct fn_spawn_server *s)
 {
 	return s->n_starting < (fn_stock_has_ready(s) ? s->at_once : FRESH_FACTOR * s->at_once);
