@@ -5,6 +5,8 @@
 #include "web/h1answer.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,7 @@
 #include "web/h1conn_internal.h"
 
 #define FILE_PIECE (1u << 20)
+#define UNSENT_MAX 65536
 /* Swallowed after our last answer, so that the peer gets to read it before a reset. Who is told before its body has come may send as much as it has
  * announced, as long as few do. */
 #define DRAIN_MAX (1u << 20)
@@ -61,6 +64,26 @@ void fn_h1_body_release(struct fn_h1_conn *c)
 		release(c->release_arg);
 }
 
+/* What the kernel keeps unsent, and unacknowledged. An AF_UNIX socket knows the first of them alone. */
+static void bound_sending(struct fn_h1_conn *c)
+{
+	int half = FN_H1_SEND_MAX / 2, unsent = UNSENT_MAX; /* the kernel takes it twice */
+
+	(void)setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &half, sizeof(half));
+	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
+	c->bounded = true;
+}
+
+/* The next answer may have as much as the kernel likes. SO_BUF_LOCK: Linux 5.14. */
+static void unbound_sending(struct fn_h1_conn *c)
+{
+	int none = 0;
+
+	(void)setsockopt(c->fd, SOL_SOCKET, SO_BUF_LOCK, &none, sizeof(none));
+	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &none, sizeof(none));
+	c->bounded = false;
+}
+
 static void forget_out(struct fn_h1_conn *c)
 {
 	fn_buf_free(&c->out);
@@ -72,6 +95,8 @@ static void answered(struct fn_h1_conn *c)
 	fn_h1_body_release(c);
 	forget_out(c);
 	c->blocked = c->mute = c->chunked = false;
+	if (c->bounded && !c->last)
+		unbound_sending(c);
 	if (c->ops->answered)
 		c->ops->answered(c->arg, c);
 	if (c->last) {
@@ -270,7 +295,7 @@ static void break_off(struct fn_h1_conn *c)
 static void put(struct fn_h1_conn *c, const struct iovec *parts, int n)
 {
 	size_t waiting = c->out.len - c->out_at, sent = 0;
-	struct iovec iov[4];
+	struct iovec iov[FN_H1_PARTS_MAX + 3];
 	int k = 0;
 
 	if (waiting > 0)
@@ -311,6 +336,7 @@ void fn_h1_conn_begin(struct fn_h1_conn *c, const struct fn_h1_reply *r)
 	c->chunked = !c->h.http10;
 	c->mute = !fn_h1_has_body(r->status) || strcmp(fn_h1_method(&c->h), "HEAD") == 0;
 	c->broken = false;
+	bound_sending(c);
 	fn_h1_set_state(c, FN_H1_STREAMING);
 	if (fn_buf_reserve(&c->out, size) < 0) {
 		break_off(c);
@@ -320,20 +346,31 @@ void fn_h1_conn_begin(struct fn_h1_conn *c, const struct fn_h1_reply *r)
 	fn_loop_defer(c->s->loop, &c->later);
 }
 
-bool fn_h1_conn_write(struct fn_h1_conn *c, const void *data, size_t len)
+bool fn_h1_conn_write_parts(struct fn_h1_conn *c, const struct iovec *parts, int n)
 {
 	char size[24];
-	struct iovec parts[3] = {{size, 0}, {(void *)data, len}, {(void *)"\r\n", 2}};
+	struct iovec all[FN_H1_PARTS_MAX + 2];
+	size_t len = 0;
 
+	for (int i = 0; i < n; i++) {
+		all[i + 1] = parts[i];
+		len += parts[i].iov_len;
+	}
 	if (c->broken || c->mute || len == 0)
 		return false;
 	if (c->chunked) {
-		parts[0].iov_len = (size_t)snprintf(size, sizeof(size), "%zx\r\n", len);
-		put(c, parts, 3);
+		all[0] = (struct iovec){size, (size_t)snprintf(size, sizeof(size), "%zx\r\n", len)};
+		all[n + 1] = (struct iovec){(void *)"\r\n", 2};
+		put(c, all, n + 2);
 	} else {
-		put(c, parts + 1, 1);
+		put(c, all + 1, n);
 	}
 	return c->blocked;
+}
+
+bool fn_h1_conn_write(struct fn_h1_conn *c, const void *data, size_t len)
+{
+	return fn_h1_conn_write_parts(c, &(struct iovec){(void *)data, len}, 1);
 }
 
 static int add_trailers(struct fn_h1_conn *c, const struct fn_h1_header *trailers, size_t n)

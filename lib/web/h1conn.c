@@ -198,6 +198,16 @@ void fn_h1_conn_resume(struct fn_h1_conn *c)
 	fn_loop_defer(c->s->loop, &c->later); /* what has come by now, not from here */
 }
 
+void fn_h1_conn_bound_input(struct fn_h1_conn *c, bool on)
+{
+	int half = FN_H1_RECEIVE_MAX / 2, none = 0; /* the kernel takes it twice; SO_BUF_LOCK: Linux 5.14 */
+
+	if (on)
+		(void)setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &half, sizeof(half));
+	else
+		(void)setsockopt(c->fd, SOL_SOCKET, SO_BUF_LOCK, &none, sizeof(none));
+}
+
 static void on_head(struct fn_h1_conn *c, size_t ahead)
 {
 	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";

@@ -32,6 +32,7 @@ void fn_http_req_forget(struct fn_http_req *r)
 		r->release_user(r->user);
 	r->user = NULL;
 	r->release_user = NULL;
+	r->drained = NULL;
 	r->state = FN_HTTP_NONE;
 }
 
@@ -206,10 +207,21 @@ void fn_http_reply_begin(struct fn_http_req *r, unsigned status, const char *con
 	fn_h1_conn_begin(r->c, &p);
 }
 
+void fn_http_reply_on_drained(struct fn_http_req *r, void (*fn)(void *arg), void *arg)
+{
+	r->drained = fn;
+	r->drained_arg = arg;
+}
+
+bool fn_http_reply_write_parts(struct fn_http_req *r, const struct iovec *parts, int n)
+{
+	r->waits = r->c && fn_h1_conn_write_parts(r->c, parts, n);
+	return r->waits;
+}
+
 bool fn_http_reply_write(struct fn_http_req *r, const void *data, size_t len)
 {
-	r->waits = r->c && fn_h1_conn_write(r->c, data, len);
-	return r->waits;
+	return fn_http_reply_write_parts(r, &(struct iovec){(void *)data, len}, 1);
 }
 
 void fn_http_reply_end(struct fn_http_req *r, const struct fn_h1_header *trailers, size_t n)

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include "web/h1.h"
 #include "web/h1reply.h"
@@ -56,9 +57,12 @@ void fn_http_reply_owned(struct fn_http_req *req, unsigned status, const char *c
 void fn_http_reply_fd(struct fn_http_req *req, unsigned status, const char *content_type, int fd, uint64_t size);
 
 /* Or in pieces: begin, write, then end or fail. Copies what cannot be sent at once; true = wait for ops->drained, which comes also when the client has
- * gone. What is written for a client that has gone is dropped. fail: the client sees that the reply is not whole. */
+ * gone, then from within whatever sees that. What is written for a client that has gone is dropped. fail: the client sees that the reply is not whole. */
 void fn_http_reply_begin(struct fn_http_req *req, unsigned status, const char *content_type);
+/* Who is told instead of ops->drained, from now on until the reply's end. */
+void fn_http_reply_on_drained(struct fn_http_req *req, void (*fn)(void *arg), void *arg);
 bool fn_http_reply_write(struct fn_http_req *req, const void *data, size_t len);
+bool fn_http_reply_write_parts(struct fn_http_req *req, const struct iovec *parts, int n); /* one piece that lies in several places, four at most */
 void fn_http_reply_end(struct fn_http_req *req, const struct fn_h1_header *trailers, size_t n_trailers);
 void fn_http_reply_fail(struct fn_http_req *req);
 

@@ -28,6 +28,8 @@ struct fn_http_req {
 	bool here, crowded;
 	bool control;      /* of its listener */
 	bool waits;        /* who writes the reply waits until it is drained */
+	void (*drained)(void *arg); /* and is told here; NULL: ops->drained */
+	void *drained_arg;
 	void *user;
 	void (*release_user)(void *user);
 	struct fn_bodies *account; /* where `counted` bytes of the body count */

@@ -105,7 +105,10 @@ static void on_drained(void *arg, struct fn_h1_conn *c)
 
 	(void)c;
 	r->waits = false;
-	r->h->cfg.ops->drained(r->h->cfg.arg, r);
+	if (r->drained)
+		r->drained(r->drained_arg);
+	else
+		r->h->cfg.ops->drained(r->h->cfg.arg, r);
 }
 
 static unsigned count_hosts(const struct fn_h1 *h1)

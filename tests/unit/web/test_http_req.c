@@ -83,6 +83,13 @@ static void on_drained(void *arg, struct fn_http_req *r)
 		fn_http_reply_end(r, NULL, 0);
 }
 
+static unsigned n_own_drained;
+static void on_own_drained(void *arg)
+{
+	ck_assert_ptr_eq(arg, &mark);
+	n_own_drained++;
+}
+
 static const struct fn_httpd_ops ops = {on_body_max, on_request, on_piece, on_cut, on_drained};
 
 static int peer(void)
@@ -309,6 +316,7 @@ END_TEST
 START_TEST(test_reply_in_pieces)
 {
 	static const struct fn_h1_header trailers[] = {{"X-T", "1"}};
+	const struct iovec parts[] = {{"abc", 3}, {"", 0}, {"def", 3}};
 
 	set_up();
 	say(0, "GET /-begin HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -331,8 +339,20 @@ START_TEST(test_reply_in_pieces)
 		turn();
 	}
 	fn_http_reply_end(held, NULL, 0);
-	turn();
-	ck_hears(1, "0\r\n\r\n");
+	while (!strstr(hear(1), "0\r\n\r\n"))
+		turn();
+	say(2, "GET /-begin HTTP/1.1\r\nHost: h\r\n\r\n"); /* out of parts, and with a waiter of its own */
+	fn_http_reply_on_drained(held, on_own_drained, &mark);
+	ck_assert(!fn_http_reply_write_parts(held, parts, 3));
+	ck_hears(2, "\r\n\r\n6\r\nabcdef\r\n");
+	while (!fn_http_reply_write_parts(held, (struct iovec[]){{large, sizeof(large) / 2}, {large, sizeof(large) / 2}}, 2))
+		;
+	while (n_own_drained == 0) {
+		hear(2);
+		turn();
+	}
+	ck_assert_uint_eq(n_drained, 1);
+	fn_http_reply_end(held, NULL, 0);
 	tear_down();
 }
 END_TEST
