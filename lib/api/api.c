@@ -106,7 +106,7 @@ static bool changes_in_turn(struct fn_call *call, fn_handler handler)
 {
 	struct fn_name n;
 
-	if (fn_streq(call->operation->method, "GET") || fn_aws_op_of(call->operation) == FN_AWS_Invoke ||
+	if (fn_streq(call->operation->method, "GET") || handler == fn_h_invoke ||
 	    strstr(call->operation->uri, "/layers/") || fn_name_parse(call->params[0], &n) < 0)
 		return true;
 	return fn_change_turn(call, n.name, handler);

@@ -1,10 +1,9 @@
-/* invoke.c - POST .../invocations: the hot path. Builds no JSON, touches no disk. */
-#include <errno.h>
-#include <stdio.h>
+/* invoke.c - POST .../invocations and .../response-streaming-invocations: the hot path. Builds no JSON, touches no disk. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/internal.h"
+#include "api/results.h"
 #include "api/settling.h"
 #include "base/cleanup.h"
 #include "base/str.h"
@@ -12,67 +11,6 @@
 #include "model/limits.h"
 #include "web/json_fault.h"
 #include "web/json_scan.h"
-
-struct waiting { /* what is needed of the fn_call, which is too large to be copied for each invocation */
-	struct fn_api *api;
-	struct fn_http_req *req;
-	char request_id[FN_UUID_SIZE];
-};
-
-static struct fn_call call_of(const struct waiting *w)
-{
-	struct fn_call call = {.api = w->api, .req = w->req, .operation = &fn_aws_operations[FN_AWS_Invoke]};
-
-	memcpy(call.request_id, w->request_id, sizeof(call.request_id));
-	return call;
-}
-
-static void reply_failure(const struct waiting *w, const struct fn_aws_error *error, const char *message)
-{
-	struct fn_call call = call_of(w);
-
-	fn_reply_error(&call, error, "%s", message);
-}
-
-static void on_done(void *arg, struct fn_invoke_result *res)
-{
-	struct waiting *w = arg;
-	struct fn_http_req *req = w->req;
-	char text[512], *payload;
-
-	if (res->trace_id)
-		(void)fn_http_req_add_header(req, "X-Amzn-Trace-Id", res->trace_id);
-	if (res->log_tail && res->log_tail_len) {
-		char *b64;
-
-		if (fn_base64_encode(res->log_tail, res->log_tail_len, &b64) == 0) {
-			(void)fn_http_req_add_header(req, "X-Amz-Log-Result", b64);
-			free(b64);
-		}
-	}
-	switch (res->outcome) {
-	case FN_OUTCOME_THROTTLED:
-		reply_failure(w, res->function_off ? &FN_E_FUNCTION_OFF : res->function_full ? &FN_E_FUNCTION_FULL : &FN_E_TOO_MANY, "Rate Exceeded.");
-		break;
-	case FN_OUTCOME_PLATFORM_ERROR:
-		if (fn_streq(res->err->stage, "SnapStart"))
-			reply_failure(w, res->err->code == ETIME ? &FN_E_SNAPSTART_TIMEOUT : &FN_E_SNAPSTART, res->err->msg);
-		else
-			reply_failure(w, &FN_E_SERVICE, fn_err_format(res->err, text, sizeof(text)));
-		break;
-	case FN_OUTCOME_FUNCTION_ERROR:
-		(void)fn_http_req_add_header(req, "X-Amz-Function-Error", "Unhandled");
-		/* fall through */
-	case FN_OUTCOME_RESPONSE:
-		(void)fn_http_req_add_header(req, "X-Amz-Executed-Version", res->executed_version);
-		(void)fn_http_req_add_header(req, "x-amzn-RequestId", w->request_id);
-		payload = res->take_payload(res);
-		fn_http_reply_owned(req, 200, res->content_type ? res->content_type : "application/json", payload ? payload : "",
-				    payload ? res->payload_len : 0, free, payload);
-		break;
-	}
-	free(w);
-}
 
 /* The header is base64 of a JSON object. */
 static bool client_context(struct fn_call *call, char **ret)
@@ -152,17 +90,62 @@ static void refuse_payload(struct fn_call *call, const char *payload, size_t len
 	fn_reply_error(call, &FN_E_INVALID_CONTENT, "Could not parse request body into json: Could not parse payload into json: %s", why.data ? why.data : "");
 }
 
+/* The event, as the function gets it. Replies and returns false when it is none. */
+static bool take_payload(struct fn_call *call, struct fn_invocation *inv)
+{
+	const char *body;
+	size_t len;
+
+	fn_http_req_body(call->req, &body, &len);
+	if (len > 0 && !fn_json_valid(body, len, NULL)) {
+		refuse_payload(call, body, len);
+		return false;
+	}
+	if (len > 0) {
+		inv->payload = fn_http_req_take_body(call->req, &inv->payload_len);
+	} else { /* what the service delivers for an empty event */
+		inv->payload = strdup("{}");
+		inv->payload_len = 2;
+	}
+	if (!inv->payload)
+		abort();
+	return true;
+}
+
+/* From here on the invocation's sink answers the call. */
+static void submit(struct fn_call *call, struct fn_invocation *inv)
+{
+	int r = fn_aws_op_of(call->operation) == FN_AWS_Invoke ? fn_result_whole(call, inv) : fn_result_stream(call, inv);
+
+	if (r == 0 && (r = fn_invoke_submit(call->api->cfg.invoker, inv)) < 0)
+		fn_result_drop(inv);
+	if (r < 0)
+		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
+}
+
+static void run(struct fn_call *call, struct fn_function *f, const char *arn, bool tail)
+{
+	const char *trace = fn_http_req_header(call->req, "X-Amzn-Trace-Id");
+	struct fn_invocation *inv = fn_invocation_new();
+
+	if (!inv || !(inv->invoked_arn = strdup(arn)) || (trace && !(inv->trace_id = strdup(trace))))
+		abort();
+	if (client_context(call, &inv->client_context) && take_payload(call, inv)) {
+		memcpy(inv->id, call->request_id, sizeof(inv->id));
+		inv->function = fn_function_ref(f);
+		inv->want_tail = tail;
+		submit(call, inv);
+	}
+	fn_invocation_unref(inv);
+}
+
 void fn_h_invoke(struct fn_call *call)
 {
 	const char *type = fn_http_req_header(call->req, "X-Amz-Invocation-Type"), *log = fn_http_req_header(call->req, "X-Amz-Log-Type");
 	const struct fn_api_config *cfg = &call->api->cfg;
 	const char *other = unbuilt(call);
-	struct fn_invoke_params p = {0};
-	fn_auto_free char *context = NULL;
-	struct waiting *w;
 	struct fn_name n;
 	struct fn_function *f;
-	const char *body;
 	char arn[400];
 
 	if ((!ordinary(type, log, other) && !fn_call_valid(call)) || !fn_call_name(call, &n))
@@ -179,38 +162,8 @@ void fn_h_invoke(struct fn_call *call)
 	}
 	if (!built(call, type, other))
 		return;
-	if (f->state == FN_STATE_PENDING && fn_function_settling(f)) {
+	if (f->state == FN_STATE_PENDING && fn_function_settling(f))
 		fn_settling_hold(call, n.name, fn_h_invoke);
-		return;
-	}
-	if (!runnable(call, f, arn) || !client_context(call, &context))
-		return;
-	fn_http_req_body(call->req, &body, &p.payload_len);
-	if (p.payload_len > 0 && !fn_json_valid(body, p.payload_len, NULL)) {
-		refuse_payload(call, body, p.payload_len);
-		return;
-	}
-	w = malloc(sizeof(*w));
-	if (p.payload_len > 0) {
-		p.payload = fn_http_req_take_body(call->req, &p.payload_len);
-	} else { /* what the service delivers for an empty event */
-		p.payload = strdup("{}");
-		p.payload_len = 2;
-	}
-	if (!w || !p.payload)
-		abort();
-	w->api = call->api;
-	w->req = call->req;
-	memcpy(w->request_id, call->request_id, sizeof(w->request_id));
-	p.function = f;
-	memcpy(p.request_id, call->request_id, sizeof(p.request_id));
-	p.invoked_arn = arn;
-	p.client_context = context;
-	p.trace_id = fn_http_req_header(call->req, "X-Amzn-Trace-Id");
-	p.want_log_tail = log && strcmp(log, "Tail") == 0;
-	if (fn_invoke_submit(cfg->invoker, &p, on_done, w) < 0) {
-		free(p.payload);
-		free(w);
-		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
-	}
+	else if (runnable(call, f, arn))
+		run(call, f, arn, log && strcmp(log, "Tail") == 0);
 }

@@ -47,6 +47,7 @@ static const struct {
 	bool alias_first;                        /* an alias of a function that is not there is missed itself */
 } words[FN_AWS_OPERATIONS] = {
 	[FN_AWS_Invoke] = {.arn = LATEST},
+	[FN_AWS_InvokeWithResponseStream] = {.arn = LATEST},
 	[FN_AWS_PutFunctionConcurrency] = {.arn = LATEST},
 	[FN_AWS_DeleteFunctionConcurrency] = {.arn = LATEST},
 	[FN_AWS_GetFunctionConcurrency] = {.arn = FUNCTION},

@@ -11,6 +11,7 @@ static const struct {
 	const char *package[2];
 } routes[FN_AWS_OPERATIONS] = {
 	[FN_AWS_Invoke] = {.handler = fn_h_invoke, .body_max = FN_LIMIT_INVOKE_BYTES},
+	[FN_AWS_InvokeWithResponseStream] = {.handler = fn_h_invoke, .body_max = FN_LIMIT_INVOKE_BYTES},
 	[FN_AWS_CreateFunction] = {fn_h_create_function, FN_LIMIT_REQUEST_BYTES, {"Code", "ZipFile"}},
 	[FN_AWS_GetFunction] = {.handler = fn_h_get_function},
 	[FN_AWS_GetFunctionConfiguration] = {.handler = fn_h_get_configuration},
@@ -49,7 +50,6 @@ static const struct {
 	[FN_AWS_RemoveLayerVersionPermission] = {.handler = fn_h_remove_layer_permission},
 	/* not built yet, with bodies that are not small */
 	[FN_AWS_InvokeAsync] = {.body_max = FN_LIMIT_INVOKE_BYTES},
-	[FN_AWS_InvokeWithResponseStream] = {.body_max = FN_LIMIT_INVOKE_BYTES},
 	[FN_AWS_CheckpointDurableExecution] = {.body_max = FN_LIMIT_INVOKE_BYTES},
 	/* fnd's own, for fnctl */
 	[FN_AWS_Download] = {.handler = fn_h_download},

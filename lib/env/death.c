@@ -63,6 +63,11 @@ void fn_env_answer_dead(struct fn_env *e)
 
 	fn_report_start(e);
 	json = death_json(e, &len, &type);
+	fn_env_name_error(e, FN_TRUNCATED);
+	if (e->inv->begun) { /* so it is on Lambda: no more than that */
+		free(fn_take_ptr(json));
+		len = 0;
+	}
 	fn_env_finish(e, FN_INV_FUNCTION_ERROR, json, len, type);
 }
 

@@ -133,6 +133,7 @@ struct fn_env {
 	struct fn_rt *rt;
 	uint64_t output_io, timer, due_us; /* due_us: when the timer fires */
 	bool frozen, timed_out, gone;
+	bool truncated;              /* the response of inv ended in its midst: its runtime may be ending */
 	bool tmp_kept;               /* fn-spawnd has something of it */
 	bool started, init_reported; /* START of inv, and how its init ended, are written */
 	char log_stream[80];

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/str.h"
 #include "env/internal.h"
 
 void fn_env_write_report(void *arg)
@@ -18,6 +19,12 @@ void fn_env_write_report(void *arg)
 	fn_report_end(e, inv);
 	e->host->ops->on_memory(e);
 	fn_invocation_unref(inv);
+}
+
+void fn_env_name_error(struct fn_env *e, const char *type)
+{
+	if (e->inv->begun)
+		fn_set_string(&e->inv->error_type, type);
 }
 
 void fn_env_finish(struct fn_env *e, enum fn_inv_outcome outcome, char *result, size_t len, const char *status)

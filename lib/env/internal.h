@@ -32,6 +32,7 @@ void fn_env_printed(struct fn_env_version *v, size_t n);
 
 /* report.c: the platform's lines, in the function's log format. */
 #define FN_TIMED_OUT "timeout"
+#define FN_TRUNCATED "Runtime.TruncatedResponse"
 /* Lines as they are, to the log and the invocation's tail. */
 void fn_env_emit(struct fn_env *e, const char *text, size_t len);
 void fn_report_init_start(struct fn_env *e, const struct fn_runtime *rt);
@@ -50,6 +51,9 @@ const char *fn_report_error_type(const char *said, char *buf, size_t size);
 void fn_env_write_report(void *arg);
 /* The invocation is over; the environment goes on (or is about to be ended by the caller). status: as in report.status. */
 void fn_env_finish(struct fn_env *e, enum fn_inv_outcome outcome, char *result, size_t len, const char *status);
+
+/* What the error is called that inv is about to end with, to whom has the beginning of its response already. */
+void fn_env_name_error(struct fn_env *e, const char *type);
 
 /* end.c */
 void fn_env_drop_sandbox(struct fn_env *e); /* closes what there is of it here; it has ended, or nobody listens any more */

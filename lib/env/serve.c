@@ -10,6 +10,13 @@
 #include "base/log.h"
 #include "env/internal.h"
 
+#define TRUNCATED_US 100000u   /* from the end of a response in its midst to its being judged */
+#define STREAM_DRAIN_US 20000u /* as FN_ENV_DRAIN_US */
+#define TOO_LARGE "Function.ResponseSizeTooLarge"
+
+/* By when its function has to be done with the invocation. */
+static uint64_t deadline(const struct fn_env *e) { return e->delivered_us + fn_env_timeout_us(e); }
+
 /* --- freezing --- */
 static bool freeze(struct fn_env *e, bool on)
 {
@@ -28,8 +35,9 @@ static void hand_out(struct fn_env *e)
 	int r;
 
 	fn_report_start(e);
+	e->truncated = false;
 	fn_env_set_state(e, FN_ENV_BUSY);
-	fn_env_arm(e, e->delivered_us + fn_env_timeout_us(e));
+	fn_env_arm(e, deadline(e));
 	r = fn_rt_deliver(e->rt, e->inv);
 	if (r < 0) { /* its connection died between `next` and now */
 		fn_log_warn("environment of %s: %s", e->version->function->name, strerror(-r));
@@ -86,10 +94,34 @@ static bool out_of_memory(const struct fn_env *e)
 /* Whether its answer counts: not when one of its processes was killed for memory, the end of them all being under way. */
 static bool may_answer(const struct fn_env *e) { return e->state == FN_ENV_BUSY && e->inv && !out_of_memory(e); }
 
+static bool on_begin(void *arg) { return may_answer(arg); }
+
+static void finish_truncated(struct fn_env *e)
+{
+	fn_env_name_error(e, FN_TRUNCATED);
+	fn_env_set_state(e, FN_ENV_FINISHING);
+	fn_env_arm(e, deadline(e));
+	fn_env_finish(e, FN_INV_FUNCTION_ERROR, NULL, 0, FN_TRUNCATED);
+}
+
+/* If its process is ending, its exit says more, and comes in a moment. */
+static void on_truncated(void *arg)
+{
+	struct fn_env *e = arg;
+
+	if (e->state != FN_ENV_BUSY || !e->inv)
+		return;
+	e->truncated = true;
+	if (!e->gone && fn_env_now_us(e) + TRUNCATED_US < e->due_us)
+		fn_env_arm(e, fn_env_now_us(e) + TRUNCATED_US);
+}
+
 static void on_next(void *arg)
 {
 	struct fn_env *e = arg;
 
+	if (e->state == FN_ENV_BUSY && e->truncated) /* it is not */
+		finish_truncated(e);
 	if (e->reason == FN_ENV_FOR_SNAPSHOT) {
 		fn_env_on_snapshot_refused(e, "the runtime takes no snapshots");
 	} else if (e->state == FN_ENV_INIT) {
@@ -122,11 +154,11 @@ static void on_error(void *arg, char *body, size_t len, const char *error_type)
 {
 	struct fn_env *e = arg;
 
-	(void)error_type; /* the caller has it; to the platform an invocation whose handler has failed has run well */
 	if (!may_answer(e)) {
 		free(body);
 		return;
 	}
+	fn_env_name_error(e, error_type); /* the caller's; to the platform an invocation whose handler has failed has run well */
 	fn_env_set_state(e, FN_ENV_FINISHING);
 	fn_env_finish(e, FN_INV_FUNCTION_ERROR, body, len, "");
 }
@@ -134,15 +166,16 @@ static void on_error(void *arg, char *body, size_t len, const char *error_type)
 static void on_too_large(void *arg)
 {
 	struct fn_env *e = arg;
-	char *text = strdup("{\"errorMessage\":\"Response payload size exceeded maximum allowed payload size (6291556 bytes).\","
-			    "\"errorType\":\"Function.ResponseSizeTooLarge\"}");
+	char *text;
 
-	if (!may_answer(e)) {
-		free(text);
+	if (!may_answer(e))
 		return;
-	}
+	if (asprintf(&text, "{\"errorMessage\":\"Response payload size exceeded maximum allowed payload size (%u bytes).\",\"errorType\":\"%s\"}",
+		     e->inv->begun && e->inv->streaming ? FN_STREAM_MAX : FN_RESPONSE_MAX, TOO_LARGE) < 0)
+		text = NULL;
+	fn_env_name_error(e, TOO_LARGE);
 	fn_env_set_state(e, FN_ENV_FINISHING);
-	fn_env_finish(e, FN_INV_FUNCTION_ERROR, text, text ? strlen(text) : 0, "Function.ResponseSizeTooLarge");
+	fn_env_finish(e, FN_INV_FUNCTION_ERROR, text, text ? strlen(text) : 0, TOO_LARGE);
 }
 
 static void on_init_error(void *arg, char *body, size_t len, const char *error_type)
@@ -167,7 +200,7 @@ static void on_unruly(void *arg)
 }
 
 const struct fn_rt_ops fn_env_rt_ops = {on_next, on_response, on_error, on_too_large, on_init_error,
-					   fn_env_on_snapshot, fn_env_on_snapshot_refused, on_init_error, on_unruly};
+					   fn_env_on_snapshot, fn_env_on_snapshot_refused, on_init_error, on_unruly, on_begin, on_truncated};
 
 /* --- deadlines --- */
 static void invocation_timed_out(struct fn_env *e)
@@ -184,6 +217,7 @@ static void invocation_timed_out(struct fn_env *e)
 	fn_report_start(e);
 	fn_report_timeout(e, msg);
 	json = fn_error_json("Sandbox.Timedout", e->inv->id, msg, &len);
+	fn_env_name_error(e, "Sandbox.Timedout");
 	fn_env_end_sandbox(e);
 	fn_env_finish(e, FN_INV_FUNCTION_ERROR, json, len, FN_TIMED_OUT);
 }
@@ -203,10 +237,12 @@ void fn_env_on_timer(void *arg)
 		}
 		break;
 	case FN_ENV_BUSY:
-		if (!e->gone)
+		if (!e->gone && e->truncated && fn_env_now_us(e) < deadline(e))
+			finish_truncated(e);
+		else if (!e->gone)
 			invocation_timed_out(e);
-		else if (fn_rt_unread(e->rt) && fn_env_now_us(e) < e->delivered_us + fn_env_timeout_us(e))
-			fn_env_arm(e, fn_env_now_us(e) + FN_ENV_DRAIN_US); /* a large result takes several turns of the loop */
+		else if (fn_rt_unread(e->rt) && fn_env_now_us(e) < deadline(e)) /* a large result takes several turns of the loop; or it waits for its caller to take it */
+			fn_env_arm(e, fn_env_now_us(e) + (e->inv->begun ? STREAM_DRAIN_US : FN_ENV_DRAIN_US));
 		else if (fn_env_outlives(e))
 			fn_env_reset(e);
 		else

@@ -4,10 +4,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "invoke/invoker.h"
 #include "invoke/load.h"
@@ -17,14 +16,11 @@ struct fn_invoker {
 	struct fn_loads *loads;
 };
 
-/* One submission: what the caller wants back. */
+/* What an invocation that was admitted counts in. */
 struct ticket {
 	struct fn_invoker *inv;
-	struct fn_load *load; /* NULL: it was not admitted */
+	struct fn_load *load;
 	struct fn_load_part *part;
-	bool function_full, function_off;
-	fn_invoke_done_fn done;
-	void *arg;
 };
 
 int fn_invoker_new(struct fn_pool *pool, unsigned account_concurrency, struct fn_invoker **ret)
@@ -100,30 +96,10 @@ uint64_t fn_invoker_await(struct fn_invoker *inv, const struct fn_function *f, v
 
 bool fn_invoker_uses_code(struct fn_invoker *inv, const char *code_sha256) { return fn_pool_uses_code(inv->pool, code_sha256); }
 
-static char *take_payload(struct fn_invoke_result *res)
+/* FINISH */
+static void account(struct fn_invocation *i)
 {
-	char *p = (char *)res->payload;
-
-	res->payload = NULL;
-	return p;
-}
-
-static void deliver(struct ticket *t, struct fn_invocation *i, enum fn_outcome outcome)
-{
-	struct fn_invoke_result res = {
-		.outcome = outcome, .payload = fn_take_ptr(i->result), .payload_len = i->result_len, .take_payload = take_payload,
-		.content_type = i->result_type, .executed_version = i->function->version, .trace_id = i->trace_id,
-		.log_tail = i->tail, .log_tail_len = i->tail_len, .err = &i->err,
-		.function_full = t->function_full,
-		.function_off = t->function_off,
-	};
-
-	t->done(t->arg, &res);
-	free((char *)res.payload);
-}
-
-static void account(struct ticket *t, const struct fn_invocation *i)
-{
+	struct ticket *t = i->on_complete_arg;
 	struct fn_load *l = t->load;
 
 	l->n.errors += i->outcome != FN_INV_RESPONSE;
@@ -132,82 +108,62 @@ static void account(struct ticket *t, const struct fn_invocation *i)
 	l->n.spillover_invocations += i->spilled;
 	l->n.duration_us += fn_clock_mono_us() - i->arrived_us;
 	fn_load_done(t->inv->loads, l, t->part); /* the last: it may be gone then */
-}
-
-/* FINISH */
-static void on_done(struct fn_invocation *i)
-{
-	static const enum fn_outcome outcomes[] = {
-		[FN_INV_PENDING] = FN_OUTCOME_PLATFORM_ERROR, [FN_INV_RESPONSE] = FN_OUTCOME_RESPONSE,
-		[FN_INV_FUNCTION_ERROR] = FN_OUTCOME_FUNCTION_ERROR, [FN_INV_THROTTLED] = FN_OUTCOME_THROTTLED,
-		[FN_INV_PLATFORM_ERROR] = FN_OUTCOME_PLATFORM_ERROR,
-	};
-	struct ticket *t = i->arg;
-
-	if (t->load) /* it was admitted */
-		account(t, i);
-	deliver(t, i, outcomes[i->outcome]);
 	free(t);
 }
 
-static int make_trace_id(const char *given, char **ret)
+static int make_trace_id(struct fn_invocation *i)
 {
 	char root[25], parent[17];
 
-	if (given) {
-		*ret = strdup(given);
-		return *ret ? 0 : -ENOMEM;
-	}
+	if (i->trace_id)
+		return 0;
 	fn_id_hex(root, 24);
 	fn_id_hex(parent, 16);
-	return asprintf(ret, "Root=1-%08llx-%s;Parent=%s;Sampled=0", (unsigned long long)(fn_clock_real_us() / 1000000u), root, parent) < 0
-		       ? -ENOMEM
-		       : 0;
+	if (asprintf(&i->trace_id, "Root=1-%08llx-%s;Parent=%s;Sampled=0", (unsigned long long)(fn_clock_real_us() / 1000000u), root, parent) >= 0)
+		return 0;
+	i->trace_id = NULL;
+	return -ENOMEM;
 }
 
 /* ADMIT */
-static void admit(struct ticket *t, struct fn_invocation *i)
+static enum fn_refusal admit(struct ticket *t, const struct fn_function *f)
 {
 	struct fn_loads *loads = t->inv->loads;
-	struct fn_load *load = fn_load_get(loads, i->function->name);
-	enum fn_admission admission;
 
-	if (!load)
+	t->load = fn_load_get(loads, f->name);
+	if (!t->load)
 		abort(); /* no memory */
-	admission = fn_load_admit(loads, load, i->function->version, &t->part);
-	if (admission != FN_ADMITTED) {
-		t->function_full = admission == FN_ADMIT_FUNCTION_FULL;
-		t->function_off = t->function_full && load->reserved == 0;
-		fn_invocation_complete(i, FN_INV_THROTTLED, NULL, 0);
-		return;
+	switch (fn_load_admit(loads, t->load, f->version, &t->part)) {
+	case FN_ADMITTED:
+		return FN_REFUSAL_NONE;
+	case FN_ADMIT_FUNCTION_FULL:
+		return t->load->reserved == 0 ? FN_REFUSAL_FUNCTION_OFF : FN_REFUSAL_FUNCTION_FULL;
+	case FN_ADMIT_ACCOUNT_FULL:
+		break;
 	}
-	t->load = load;
-	load->n.invocations++;
-	fn_pool_run(t->inv->pool, i); /* ACQUIRE, RUN */
+	return FN_REFUSAL_ACCOUNT_FULL;
 }
 
-int fn_invoke_submit(struct fn_invoker *inv, struct fn_invoke_params *p, fn_invoke_done_fn done, void *arg)
+int fn_invoke_submit(struct fn_invoker *inv, struct fn_invocation *i)
 {
-	struct fn_invocation *i = fn_invocation_new();
 	struct ticket *t = malloc(sizeof(*t));
+	enum fn_refusal refusal;
 
-	if (!i || !t || make_trace_id(p->trace_id, &i->trace_id) < 0 || !(i->invoked_arn = strdup(p->invoked_arn)) ||
-	    (p->content_type && !(i->content_type = strdup(p->content_type))) ||
-	    (p->client_context && !(i->client_context = strdup(p->client_context)))) {
+	if (!t || make_trace_id(i) < 0) {
 		free(t);
-		fn_invocation_unref(i);
 		return -ENOMEM;
 	}
-	*t = (struct ticket){.inv = inv, .done = done, .arg = arg};
-	memcpy(i->id, p->request_id, sizeof(i->id));
-	i->function = fn_function_ref(p->function);
-	i->payload = p->payload;
-	i->payload_len = p->payload_len;
-	i->want_tail = p->want_log_tail;
+	*t = (struct ticket){.inv = inv};
 	i->arrived_us = fn_clock_mono_us();
-	i->done = on_done;
-	i->arg = t;
-	admit(t, i);
-	fn_invocation_unref(i);
+	refusal = admit(t, i->function);
+	if (refusal != FN_REFUSAL_NONE) {
+		free(t);
+		fn_invocation_refuse(i, refusal, NULL);
+		return 0;
+	}
+	t->load->n.invocations++;
+	i->on_complete = account;
+	i->on_complete_arg = t;
+	fn_pool_run(inv->pool, i); /* ACQUIRE, RUN */
 	return 0;
 }

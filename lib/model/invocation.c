@@ -35,6 +35,7 @@ void fn_invocation_unref(struct fn_invocation *inv)
 	free(inv->tail);
 	free(inv->result);
 	free(inv->result_type);
+	free(inv->error_type);
 	free(inv);
 }
 
@@ -46,18 +47,49 @@ bool fn_invocation_complete(struct fn_invocation *inv, enum fn_inv_outcome outco
 	}
 	inv->outcome = outcome;
 	inv->result = result;
-	inv->result_len = len;
+	inv->result_len = result ? len : 0; /* else the sink has had them */
+	inv->on_room = NULL;
 	fn_invocation_ref(inv);
-	inv->done(inv);
+	if (inv->on_complete)
+		inv->on_complete(inv);
+	if (outcome == FN_INV_RESPONSE)
+		inv->sink->end(inv);
+	else
+		inv->sink->fail(inv);
 	fn_invocation_unref(inv);
 	return true;
 }
 
-bool fn_invocation_fail(struct fn_invocation *inv, const struct fn_err *err)
+bool fn_invocation_refuse(struct fn_invocation *inv, enum fn_refusal why, const struct fn_err *err)
 {
-	if (inv->outcome == FN_INV_PENDING)
-		inv->err = *err;
-	return fn_invocation_complete(inv, FN_INV_PLATFORM_ERROR, NULL, 0);
+	if (inv->outcome == FN_INV_PENDING) {
+		inv->refusal = why;
+		if (err)
+			inv->err = *err;
+	}
+	return fn_invocation_complete(inv, FN_INV_REFUSED, NULL, 0);
+}
+
+void fn_invocation_begin(struct fn_invocation *inv, const char *content_type, enum fn_response_mode mode, void (*on_room)(void *arg), void *arg)
+{
+	inv->begun = true;
+	inv->streaming = mode == FN_RESPONSE_STREAMING;
+	inv->on_room = on_room;
+	inv->on_room_arg = arg;
+	inv->sink->begin(inv, content_type, mode);
+}
+
+bool fn_invocation_write(struct fn_invocation *inv, const void *data, size_t len)
+{
+	return len > 0 && inv->outcome == FN_INV_PENDING && inv->sink->write(inv, data, len);
+}
+
+void fn_invocation_leave(struct fn_invocation *inv) { inv->on_room = NULL; }
+
+void fn_invocation_room(struct fn_invocation *inv)
+{
+	if (inv->on_room)
+		inv->on_room(inv->on_room_arg);
 }
 
 void fn_invocation_tail(struct fn_invocation *inv, const char *text, size_t len)

@@ -4,11 +4,11 @@
 #include "pool/group.h"
 #include "pool/policy.h"
 
-void fn_group_fail_one(struct fn_group *g, struct fn_invocation *inv, const struct fn_err *err)
+void fn_group_refuse_one(struct fn_group *g, struct fn_invocation *inv, enum fn_refusal why, const struct fn_err *err)
 {
 	if (!inv)
 		return;
-	fn_invocation_fail(inv, err);
+	fn_invocation_refuse(inv, why, err);
 	fn_invocation_unref(inv);
 	fn_group_done(g);
 }

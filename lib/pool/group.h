@@ -97,7 +97,8 @@ void fn_group_dispatch(struct fn_group *g);
 /* One of its invocations is over, whatever became of it. */
 void fn_group_done(struct fn_group *g);
 /* One that waited, or was bound, is over because of the platform; takes the reference. NULL is fine. */
-void fn_group_fail_one(struct fn_group *g, struct fn_invocation *inv, const struct fn_err *err);
+void fn_group_refuse_one(struct fn_group *g, struct fn_invocation *inv, enum fn_refusal why, const struct fn_err *err);
+static inline void fn_group_fail_one(struct fn_group *g, struct fn_invocation *inv, const struct fn_err *err) { fn_group_refuse_one(g, inv, FN_REFUSAL_PLATFORM, err); }
 
 /* provision.c */
 /* Starts what is missing of the group's provisioned environments, lets go of what is too many. */

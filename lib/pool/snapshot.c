@@ -54,14 +54,18 @@ void fn_group_restore_failed(struct fn_group *g, const struct fn_env *e)
 	struct fn_env_version *v = &g->version;
 	struct fn_err err = {0};
 	char words[64];
+	enum fn_refusal why = FN_REFUSAL_NONE;
 	const char *how;
 
-	if (e->init_error)
+	if (e->init_error) {
+		why = FN_REFUSAL_SNAPSTART;
 		fn_err_set(&err, EPROTO, "SnapStart", "The afterRestore() runtime hook encountered an error. For more information, check the function's log.");
-	else if (e->timed_out)
+	} else if (e->timed_out) {
+		why = FN_REFUSAL_SNAPSTART_TIMEOUT;
 		fn_err_set(&err, ETIME, "SnapStart", "The runtime could not be restored from its snapshot within the timeout limit.");
-	if (err.code) {
-		fn_group_fail_one(g, fn_group_wait_out(g), &err);
+	}
+	if (why != FN_REFUSAL_NONE) {
+		fn_group_refuse_one(g, fn_group_wait_out(g), why, &err);
 		return;
 	}
 	how = fn_env_how_ended(e, words, sizeof(words));

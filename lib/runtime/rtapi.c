@@ -2,7 +2,6 @@
 #include "runtime/rtapi.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -11,56 +10,14 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "base/bucket.h"
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "runtime/rtapi_internal.h"
 
 #define BASE "/2018-06-01"
 #define INVOCATION BASE "/runtime/invocation/"
-#define CONNS_MAX 16
 #define ACCEPT_PAUSE_US 100000u /* when there is no descriptor or memory for another connection */
 #define OTHER_BODY_MAX (256u << 10) /* of what is not the result or the init error that is waited for */
-/* What gets a runtime nowhere (wrong requests, connections without a request, pings) has a budget. Beyond it answers come late; one that goes on
- * and on with what is wrong is ended. */
-#define IDLE_TALK_RATE 10u
-#define IDLE_TALK_BURST 100u
-#define PACE_US 20000u
-#define WRONG_MAX 500u
-#define MIME_CAUSE "application/vnd.aws.lambda.error.cause+json"
-
-enum state { START, WAITING, RUNNING, RESPONDED, INIT_FAILED, SNAPSHOT };
-static const char *const state_names[] = {"RuntimeStarted", "RuntimeReady", "RuntimeRunning", "RuntimeInvocationResponse",
-					  "RuntimeInitError", "RuntimeSnapshot"};
-
-struct fn_rt {
-	struct fn_loop *loop;
-	struct fn_h1_server *server;
-	const struct fn_rt_ops *ops;
-	void *arg;
-	int listen_fd;
-	uint64_t io, resume; /* the listening socket; a timer while it is not watched */
-	enum state state;
-	struct conn {
-		struct fn_h1_conn *c; /* NULL: free */
-		uint64_t number;      /* they come in this order */
-		bool useful;          /* it has brought a request that was right */
-		struct held *held;    /* the answer that it waits for */
-	} conns[CONNS_MAX];
-	uint64_t n_accepted, pace;    /* pace: the timer of what is held */
-	struct fn_bucket idle_talk;
-	unsigned wrong; /* beyond the budget, since it was full */
-	struct fn_h1_conn *next;    /* its `next` is pending */
-	struct fn_h1_conn *asked;   /* the last that asked; to compare only */
-	struct fn_h1_conn *posting; /* the one result under way: only it may be large */
-	struct fn_invocation *inv;
-};
-
-struct held {
-	unsigned status;
-	const char *type;
-	size_t len;
-	char body[];
-};
 
 static const struct fn_h1_ops conn_ops;
 
@@ -97,99 +54,38 @@ static void pause_accepting(struct fn_rt *rt)
 		(void)fn_loop_mod_io(rt->loop, rt->io, 0);
 }
 
-static struct conn *slot_of(struct fn_rt *rt, const struct fn_h1_conn *c)
-{
-	for (unsigned i = 0; i < CONNS_MAX; i++)
-		if (rt->conns[i].c == c)
-			return &rt->conns[i];
-	return NULL;
-}
-
-static void mark_useful(struct fn_rt *rt, const struct fn_h1_conn *c)
-{
-	struct conn *slot = slot_of(rt, c);
-
-	if (slot)
-		slot->useful = true;
-}
-
-/* --- what gets nowhere --- */
-/* Is it within the budget? */
-static bool may_talk(struct fn_rt *rt, bool wrong)
-{
-	if (fn_bucket_fill(&rt->idle_talk, fn_loop_now_us(rt->loop), IDLE_TALK_RATE, IDLE_TALK_BURST) == IDLE_TALK_BURST)
-		rt->wrong = 0;
-	if (fn_bucket_take(&rt->idle_talk, 1))
-		return true;
-	if (wrong && ++rt->wrong == WRONG_MAX && rt->ops->on_unruly)
-		rt->ops->on_unruly(rt->arg);
-	return false;
-}
-
-static void answer_held(void *arg)
-{
-	struct fn_rt *rt = arg;
-
-	fn_loop_clear(rt->loop, &rt->pace);
-	for (unsigned i = 0; i < CONNS_MAX; i++) {
-		fn_auto_free struct held *h = fn_take_ptr(rt->conns[i].held);
-
-		if (h)
-			fn_h1_conn_reply(rt->conns[i].c, &(struct fn_h1_reply){.status = h->status, .content_type = h->type, .body = h->body, .len = h->len});
-	}
-}
-
-/* Now, or late: while it waits, nothing more is read from the connection. */
-static void answer_idle_talk(struct fn_rt *rt, struct fn_h1_conn *c, const struct fn_h1_reply *reply, bool wrong)
-{
-	struct conn *slot = slot_of(rt, c);
-	struct held *h = NULL;
-
-	if (!may_talk(rt, wrong) && slot)
-		h = malloc(sizeof(*h) + reply->len);
-	if (h && !rt->pace && fn_loop_add_timer(rt->loop, fn_loop_now_us(rt->loop) + PACE_US, answer_held, rt, &rt->pace) < 0)
-		free(fn_take_ptr(h));
-	if (!h) {
-		fn_h1_conn_reply(c, reply);
-		return;
-	}
-	*h = (struct held){.status = reply->status, .type = reply->content_type, .len = reply->len};
-	memcpy(h->body, reply->body, reply->len);
-	slot->held = h;
-}
-
 /* --- connections --- */
 static void conn_closed(void *arg, struct fn_h1_conn *c)
 {
 	struct fn_rt *rt = arg;
-	struct conn *slot = slot_of(rt, c);
+	struct fn_rt_conn *slot = fn_rt_slot(rt, c);
 	bool useful = !slot || slot->useful;
 
 	if (slot) {
 		free(slot->held);
-		*slot = (struct conn){0};
+		*slot = (struct fn_rt_conn){0};
 	}
 	if (rt->posting == c)
 		rt->posting = NULL;
 	if (rt->next == c) { /* it died while it waited */
 		rt->next = NULL;
-		rt->state = RESPONDED;
+		rt->state = FN_RT_RESPONDED;
 	}
-	if (!useful && !may_talk(rt, true))
+	if (!useful && !fn_rt_may_talk(rt, true))
 		pause_accepting(rt);
 }
 
 /* A free place; if need be that of an idle connection: of those that have brought nothing, else of all but the one that the runtime has its event
  * from and may be about to answer over, the one that came first. NULL: all are in the middle of something. */
-static struct conn *make_place(struct fn_rt *rt)
+static struct fn_rt_conn *make_place(struct fn_rt *rt)
 {
-	struct conn *place = slot_of(rt, NULL);
+	struct fn_rt_conn *place = fn_rt_slot(rt, NULL);
 	struct fn_h1_conn *c;
 	uint64_t moved;
 
 	for (unsigned useful = 0; !place && useful < 2; useful++)
-		for (unsigned i = 0; i < CONNS_MAX; i++) {
-			struct conn *s = &rt->conns[i];
+		for (unsigned i = 0; i < FN_RT_CONNS_MAX; i++) {
+			struct fn_rt_conn *s = &rt->conns[i];
 
 			if (s->useful == (useful == 1) && s->c != rt->asked && (!place || s->number < place->number) && fn_h1_conn_phase(s->c, &moved) == FN_H1_IDLE)
 				place = s;
@@ -206,9 +102,9 @@ static void on_accept(void *arg, int fd, uint32_t events)
 	struct fn_rt *rt = arg;
 
 	(void)events;
-	for (unsigned n = 0; n < CONNS_MAX && !rt->resume; n++) {
+	for (unsigned n = 0; n < FN_RT_CONNS_MAX && !rt->resume; n++) {
 		int c = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		struct conn *slot;
+		struct fn_rt_conn *slot;
 
 		if (c < 0) {
 			if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
@@ -218,7 +114,7 @@ static void on_accept(void *arg, int fd, uint32_t events)
 		slot = make_place(rt);
 		if (!slot) { /* it holds far more connections than any runtime needs */
 			fn_close(c);
-			if (!may_talk(rt, true))
+			if (!fn_rt_may_talk(rt, true))
 				pause_accepting(rt);
 			continue;
 		}
@@ -248,40 +144,11 @@ int fn_rt_new(struct fn_loop *loop, struct fn_h1_server *server, int listen_fd, 
 	return 0;
 }
 
-static void reply_error(struct fn_rt *rt, struct fn_h1_conn *c, unsigned status, const char *type, const char *message)
-{
-	char body[512];
-	struct fn_h1_reply r = {.status = status, .content_type = "application/json", .body = body};
-
-	r.len = (size_t)snprintf(body, sizeof(body), "{\"errorMessage\":\"%s\",\"errorType\":\"%s\"}\n", message, type);
-	answer_idle_talk(rt, c, &r, true);
-}
-
-static void reply_state(struct fn_rt *rt, struct fn_h1_conn *c, const char *to)
-{
-	char text[256];
-
-	snprintf(text, sizeof(text), "State transition from %s to %s failed for runtime. Error: State transition is not allowed",
-		 state_names[rt->state], to);
-	reply_error(rt, c, 403, "InvalidStateTransition", text);
-}
-
-/* Whoever waits for the function's answer is served before the runtime that gave it. One that has sent its `next` along gets this with the event. */
-static void reply_ok(struct fn_rt *rt, struct fn_h1_conn *c)
-{
-	static const char ok[] = "{\"status\":\"OK\"}\n";
-	static const struct fn_h1_reply r = {.status = 202, .content_type = "application/json", .body = ok, .len = sizeof(ok) - 1, .later = true,
-					     .joins = true};
-
-	mark_useful(rt, c);
-	fn_h1_conn_reply(c, &r);
-}
-
 bool fn_rt_waiting(const struct fn_rt *rt) { return rt->next != NULL && !fn_h1_conn_peer_gone(rt->next); }
 
 bool fn_rt_unread(const struct fn_rt *rt)
 {
-	for (size_t i = 0; i < CONNS_MAX; i++)
+	for (size_t i = 0; i < FN_RT_CONNS_MAX; i++)
 		if (rt->conns[i].c && fn_h1_conn_unread(rt->conns[i].c))
 			return true;
 	return false;
@@ -315,7 +182,7 @@ int fn_rt_deliver(struct fn_rt *rt, struct fn_invocation *inv)
 	r.body = inv->payload; /* lent: the reference keeps it until it has been sent */
 	r.len = inv->payload_len;
 	rt->inv = fn_invocation_ref(inv);
-	rt->state = RUNNING;
+	rt->state = FN_RT_RUNNING;
 	(void)fn_invocation_ref(inv);
 	fn_h1_conn_reply(fn_take_ptr(rt->next), &r);
 	return 0;
@@ -328,8 +195,10 @@ void fn_rt_close(struct fn_rt *rt)
 	fn_loop_clear(rt->loop, &rt->io);
 	fn_loop_clear(rt->loop, &rt->resume);
 	fn_loop_clear(rt->loop, &rt->pace);
+	if (rt->streaming)
+		fn_invocation_leave(rt->inv);
 	fn_close(rt->listen_fd);
-	for (unsigned i = 0; i < CONNS_MAX; i++) {
+	for (unsigned i = 0; i < FN_RT_CONNS_MAX; i++) {
 		free(rt->conns[i].held);
 		fn_h1_conn_close(rt->conns[i].c);
 	}
@@ -339,105 +208,14 @@ void fn_rt_close(struct fn_rt *rt)
 
 static void on_next(struct fn_rt *rt, struct fn_h1_conn *c)
 {
-	if (rt->state == RUNNING || rt->state == INIT_FAILED || rt->state == SNAPSHOT || rt->next) {
-		reply_state(rt, c, "RuntimeReady");
+	if (rt->state == FN_RT_RUNNING || rt->state == FN_RT_INIT_FAILED || rt->state == FN_RT_SNAPSHOT || rt->next) {
+		fn_rt_reply_state(rt, c, "RuntimeReady");
 		return;
 	}
-	mark_useful(rt, c);
-	rt->state = WAITING;
+	fn_rt_useful(rt, c);
+	rt->state = FN_RT_WAITING;
 	rt->next = rt->asked = c;
 	rt->ops->on_next(rt->arg);
-}
-
-/* application/vnd.aws.lambda.error.cause+json is an envelope: its X-Ray cause is dropped, the error itself kept. */
-static char *unwrap_cause(char *body, size_t *len)
-{
-	json_t *o = json_loadb(body, *len, 0, NULL), *keep;
-	static const char *const keys[] = {"errorMessage", "errorType", "stackTrace"};
-	char *text;
-
-	if (!json_is_object(o)) {
-		json_decref(o);
-		return body;
-	}
-	keep = json_object();
-	for (size_t i = 0; i < 3; i++)
-		if (json_object_get(o, keys[i]))
-			json_object_set(keep, keys[i], json_object_get(o, keys[i]));
-	text = json_dumps(keep, JSON_COMPACT);
-	json_decref(keep);
-	json_decref(o);
-	if (!text)
-		return body;
-	free(body);
-	*len = strlen(text);
-	return text;
-}
-
-static char *take_error(const struct fn_h1 *req, struct fn_buf *posted, size_t *len)
-{
-	const char *type = fn_h1_header(req, "Content-Type");
-	char *body = fn_buf_take(posted, len);
-
-	return body && type && fn_str_starts(type, MIME_CAUSE) ? unwrap_cause(body, len) : body;
-}
-
-/* Is id that of the invocation under way? */
-static bool is_current(const struct fn_rt *rt, const char *id, size_t id_len)
-{
-	return rt->state == RUNNING && rt->inv && strlen(rt->inv->id) == id_len && memcmp(rt->inv->id, id, id_len) == 0;
-}
-
-static void on_result(struct fn_rt *rt, struct fn_h1_conn *c, struct fn_h1 *req, const char *id, size_t id_len, bool is_error)
-{
-	const char *type = fn_h1_header(req, "Lambda-Runtime-Function-Error-Type"), *mode, *trailer;
-	char *body, error_type[128], content_type[256];
-	const char *ct = fn_h1_header(req, "Content-Type");
-	size_t len = 0;
-
-	if (!is_current(rt, id, id_len)) {
-		reply_error(rt, c, 400, "InvalidRequestID", "Invalid request ID");
-		return;
-	}
-	if (rt->posting) { /* another connection is at it */
-		reply_state(rt, c, "RuntimeInvocationResponse");
-		return;
-	}
-	mode = fn_h1_header(req, "Lambda-Runtime-Function-Response-Mode");
-	if (mode && strcasecmp(mode, "streaming") != 0) {
-		reply_error(rt, c, 400, "InvalidFunctionResponseMode", "Invalid function response mode");
-		return;
-	}
-	if (req->too_large) {
-		reply_error(rt, c, 413, "RequestEntityTooLarge", "Exceeded maximum allowed payload size (6291556 bytes).");
-		rt->state = RESPONDED;
-		fn_invocation_unref(fn_take_ptr(rt->inv));
-		rt->ops->on_too_large(rt->arg);
-		return;
-	}
-	snprintf(error_type, sizeof(error_type), "%s", type ? type : "");
-	snprintf(content_type, sizeof(content_type), "%s", ct ? ct : "");
-	trailer = fn_h1_trailer(req, "Lambda-Runtime-Function-Error-Type");
-	if (!is_error && trailer) { /* a stream that failed half-way: the error is in the trailers */
-		const char *b64 = fn_h1_trailer(req, "Lambda-Runtime-Function-Error-Body");
-		uint8_t *decoded = NULL;
-
-		is_error = true;
-		snprintf(error_type, sizeof(error_type), "%s", trailer);
-		if (b64 && fn_base64_decode(b64, strlen(b64), &decoded, &len) == 0)
-			body = (char *)decoded;
-		else
-			body = fn_buf_take(&req->body, &len);
-	} else {
-		body = is_error ? take_error(req, &req->body, &len) : fn_buf_take(&req->body, &len);
-	}
-	reply_ok(rt, c);
-	rt->state = RESPONDED;
-	fn_invocation_unref(fn_take_ptr(rt->inv));
-	if (is_error)
-		rt->ops->on_error(rt->arg, body, len, error_type);
-	else
-		rt->ops->on_response(rt->arg, body, len, content_type);
 }
 
 static void on_init_error(struct fn_rt *rt, struct fn_h1_conn *c, struct fn_h1 *req, void (*tell)(void *, char *, size_t, const char *))
@@ -446,18 +224,18 @@ static void on_init_error(struct fn_rt *rt, struct fn_h1_conn *c, struct fn_h1 *
 	char error_type[128], *body;
 	size_t len = 0;
 
-	if (rt->state != START) {
-		reply_state(rt, c, "RuntimeInitError");
+	if (rt->state != FN_RT_START) {
+		fn_rt_reply_state(rt, c, "RuntimeInitError");
 		return;
 	}
 	if (req->too_large) {
-		reply_error(rt, c, 413, "RequestEntityTooLarge", "Exceeded maximum allowed payload size (6291556 bytes).");
+		fn_rt_reply_error(rt, c, 413, "RequestEntityTooLarge", "Exceeded maximum allowed payload size (6291556 bytes).");
 		return;
 	}
 	snprintf(error_type, sizeof(error_type), "%s", type ? type : "Runtime.Unknown");
-	body = take_error(req, &req->body, &len);
-	rt->state = INIT_FAILED;
-	reply_ok(rt, c);
+	body = fn_rt_take_error(req, &req->body, &len);
+	rt->state = FN_RT_INIT_FAILED;
+	fn_rt_reply_ok(rt, c);
 	tell(rt->arg, body, len, error_type);
 }
 
@@ -466,19 +244,19 @@ static void on_snapshot(struct fn_rt *rt, struct fn_h1_conn *c, struct fn_h1 *re
 	const char *protocol = fn_h1_header(req, "Upgrade");
 	int fd;
 
-	if (rt->state != START) {
-		reply_state(rt, c, "RuntimeSnapshot");
+	if (rt->state != FN_RT_START) {
+		fn_rt_reply_state(rt, c, "RuntimeSnapshot");
 		return;
 	}
 	if (!protocol || strcmp(protocol, "tar") != 0) {
-		reply_error(rt, c, 400, "InvalidRequest", "Upgrade: tar is expected");
+		fn_rt_reply_error(rt, c, 400, "InvalidRequest", "Upgrade: tar is expected");
 		return;
 	}
 	conn_closed(rt, c);
 	fd = fn_h1_conn_upgrade(c, protocol);
 	if (fd < 0)
 		return;
-	rt->state = SNAPSHOT;
+	rt->state = FN_RT_SNAPSHOT;
 	rt->ops->on_snapshot(rt->arg, fd);
 }
 
@@ -486,16 +264,16 @@ static void on_snapshot_refused(struct fn_rt *rt, struct fn_h1_conn *c, struct f
 {
 	char why[256];
 
-	if (rt->state != START && rt->state != SNAPSHOT) {
-		reply_state(rt, c, "RuntimeSnapshot");
+	if (rt->state != FN_RT_START && rt->state != FN_RT_SNAPSHOT) {
+		fn_rt_reply_state(rt, c, "RuntimeSnapshot");
 		return;
 	}
 	snprintf(why, sizeof(why), "%.*s", (int)(req->body.len < sizeof(why) ? req->body.len : sizeof(why) - 1), req->body.len ? req->body.data : "");
 	for (char *p = why; *p; p++) /* it becomes part of log lines and answers */
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = ' ';
-	rt->state = INIT_FAILED;
-	reply_ok(rt, c);
+	rt->state = FN_RT_INIT_FAILED;
+	fn_rt_reply_ok(rt, c);
 	rt->ops->on_snapshot_refused(rt->arg, why);
 }
 
@@ -523,18 +301,23 @@ static size_t on_body_max(void *arg, struct fn_h1_conn *c, struct fn_h1 *req, si
 	bool is_error;
 
 	(void)ahead;
-	if (rt->posting || !(result_path(req, &id, &len, &is_error) ? is_current(rt, id, len) : rt->state == START))
+	if (rt->posting || !(result_path(req, &id, &len, &is_error) ? fn_rt_is_current(rt, id, len) : rt->state == FN_RT_START))
 		return OTHER_BODY_MAX;
+	if (result_path(req, &id, &len, &is_error))
+		return fn_rt_result_begins(rt, c, req, is_error);
 	rt->posting = c;
 	return FN_RESPONSE_MAX;
 }
+
+static void on_piece(void *arg, struct fn_h1_conn *c, const char *data, size_t len) { fn_rt_result_piece(arg, c, data, len); }
+static void on_cut(void *arg, struct fn_h1_conn *c) { fn_rt_result_cut(arg, c); }
 
 static void on_ping(struct fn_rt *rt, struct fn_h1_conn *c)
 {
 	static const struct fn_h1_reply pong = {.status = 200, .content_type = "text/plain", .body = "pong", .len = 4};
 
-	mark_useful(rt, c);
-	answer_idle_talk(rt, c, &pong, false);
+	fn_rt_useful(rt, c);
+	fn_rt_talk(rt, c, &pong, false);
 }
 
 static void on_request(void *arg, struct fn_h1_conn *c, struct fn_h1 *req)
@@ -549,7 +332,7 @@ static void on_request(void *arg, struct fn_h1_conn *c, struct fn_h1 *req)
 	if (get && path_is(path, INVOCATION "next"))
 		on_next(rt, c);
 	else if (result_path(req, &id, &len, &is_error))
-		on_result(rt, c, req, id, len, is_error);
+		fn_rt_result(rt, c, req, id, len, is_error);
 	else if (post && path_is(path, BASE "/runtime/init/error"))
 		on_init_error(rt, c, req, rt->ops->on_init_error);
 	else if (post && path_is(path, BASE "/runtime/restore/error"))
@@ -561,11 +344,11 @@ static void on_request(void *arg, struct fn_h1_conn *c, struct fn_h1 *req)
 	else if (get && path_is(path, BASE "/ping"))
 		on_ping(rt, c);
 	else if (fn_str_starts(path, "/2022-07-01/telemetry") || fn_str_starts(path, "/2020-08-15/logs"))
-		reply_error(rt, c, 202, "Telemetry.NotSupported", "Telemetry API is not supported");
+		fn_rt_reply_error(rt, c, 202, "Telemetry.NotSupported", "Telemetry API is not supported");
 	else if (fn_str_starts(path, "/2020-01-01/extension/"))
-		reply_error(rt, c, 501, "Extension.NotSupported", "fnd does not implement the Extensions API yet");
+		fn_rt_reply_error(rt, c, 501, "Extension.NotSupported", "fnd does not implement the Extensions API yet");
 	else
-		reply_error(rt, c, 404, "InvalidRequest", "no such path in the Runtime API");
+		fn_rt_reply_error(rt, c, 404, "InvalidRequest", "no such path in the Runtime API");
 }
 
 /* One that was refused in the middle of its result may stay open: it does not bring it any more. */
@@ -577,4 +360,5 @@ static void on_answered(void *arg, struct fn_h1_conn *c)
 		rt->posting = NULL;
 }
 
-static const struct fn_h1_ops conn_ops = {.body_max = on_body_max, .request = on_request, .closed = conn_closed, .answered = on_answered};
+static const struct fn_h1_ops conn_ops = {.body_max = on_body_max, .request = on_request, .closed = conn_closed, .answered = on_answered,
+					  .piece = on_piece, .cut = on_cut};

@@ -17,13 +17,14 @@
 #include "web/h1conn.h"
 
 #define FN_RESPONSE_MAX 6291556u /* 6 MiB + 100 bytes */
+#define FN_STREAM_MAX 209715200u /* of a streamed response, 200 MiB */
 
 struct fn_rt;
 
 struct fn_rt_ops {
 	/* The runtime asks for work: the first time its init has ended. fn_rt_deliver() may be called from here or later. */
 	void (*on_next)(void *arg);
-	/* body: malloc'ed, now the callee's. */
+	/* body: malloc'ed, now the callee's. NULL: the sink has had all len bytes in pieces (see on_begin). */
 	void (*on_response)(void *arg, char *body, size_t len, const char *content_type);
 	void (*on_error)(void *arg, char *body, size_t len, const char *error_type);
 	void (*on_too_large)(void *arg);
@@ -33,6 +34,12 @@ struct fn_rt_ops {
 	void (*on_restore_error)(void *arg, char *body, size_t len, const char *error_type); /* as on_init_error */
 	/* It goes on with wrong requests though it is answered late: it is to be ended, but not from within the call. May be NULL. */
 	void (*on_unruly)(void *arg);
+	/* --- for invocations whose sinks take results in pieces (model/invocation.h); NULL: none are brought in pieces --- */
+	/* A response begins. True: it goes to the sink as it comes, and its end here: on_response without a body, on_error with what the trailers say (body may be
+	 * NULL), on_too_large, on_truncated. */
+	bool (*on_begin)(void *arg);
+	/* Its connection ended in the midst of it. The process may be ending. */
+	void (*on_truncated)(void *arg);
 };
 
 /* Takes listen_fd. The server is shared by all environments. */

@@ -1,9 +1,9 @@
 /*
  * fuzz_rtapi.c - the Runtime API, as a hostile runtime may use it: real connections to lib/runtime/rtapi over lib/web/h1conn.
  *
- * The input is a script of steps that 0xff bytes part. Its first byte: 1 = events are delivered as soon as they are asked for. Each step's
- * first byte: 'A'..'D' the rest is sent on that connection (made when first used), 'a'..'d' that connection is closed, '!' an event is
- * delivered, '#' the environment ends.
+ * The input is a script of steps that 0xff bytes part. Its first byte: 1 = events are delivered as soon as they are asked for; 2 = results are taken in
+ * pieces, of which each that ends with '.' must be the last until there is room. Each step's first byte: 'A'..'D' the rest is sent on that connection (made
+ * when first used), 'a'..'d' that connection is closed, '!' an event is delivered, '~' there is room, '#' the environment ends.
  * Each event gets at most one result, results come only for an event that was handed out, and everything is given back in the end.
  */
 #include <errno.h>
@@ -28,6 +28,8 @@ struct world {
 	socklen_t addr_len;
 	int conn[CONNS];
 	bool eager, out, ended, init_failed; /* out: an event is with the runtime */
+	bool streams, begun, full;           /* of the result: in pieces */
+	size_t written;
 	unsigned delivered, results, sum;
 };
 
@@ -56,17 +58,66 @@ static void on_next(void *arg)
 static void result(struct world *w, char *body, size_t len)
 {
 	fuzz_check(!w->ended && w->out);
-	fuzz_check(len == 0 || body);
+	fuzz_check(len == 0 || body || w->begun);
 	fuzz_check(len <= FN_RESPONSE_MAX);
-	for (size_t i = 0; i < len; i++) /* all of it is there to be read */
+	w->begun = false;
+	w->inv->begun = false; /* it serves for the next, too */
+	for (size_t i = 0; body && i < len; i++) /* all of it is there to be read */
 		w->sum += (unsigned char)body[i];
 	free(body);
 	w->out = false;
 	w->results++;
 }
 
+static void sink_begin(struct fn_invocation *inv, const char *content_type, enum fn_response_mode mode)
+{
+	struct world *w = inv->arg;
+
+	(void)content_type;
+	fuzz_check(w->out && !w->ended && !w->begun && mode <= FN_RESPONSE_STREAMING);
+	w->begun = true;
+	w->full = false;
+	w->written = 0;
+}
+
+static bool sink_write(struct fn_invocation *inv, const void *data, size_t len)
+{
+	struct world *w = inv->arg;
+
+	fuzz_check(w->begun && !w->ended && !w->full && len > 0);
+	for (size_t i = 0; i < len; i++)
+		w->sum += ((const unsigned char *)data)[i];
+	w->written += len;
+	w->full = ((const char *)data)[len - 1] == '.';
+	return w->full;
+}
+
+static void sink_end(struct fn_invocation *inv) { (void)inv; }
+
+static const struct fn_sink whole = {.end = sink_end, .fail = sink_end}, pieces = {sink_begin, sink_write, sink_end, sink_end};
+
+static bool on_begin(void *arg)
+{
+	struct world *w = arg;
+
+	fuzz_check(w->out && w->streams && !w->ended);
+	return true;
+}
+
+static void on_truncated(void *arg)
+{
+	struct world *w = arg;
+
+	fuzz_check(w->begun);
+	result(w, NULL, 0);
+}
+
 static void on_response(void *arg, char *body, size_t len, const char *content_type)
 {
+	struct world *w = arg;
+
+	if (w->begun)
+		fuzz_check(!body && len == w->written && !w->full);
 	fuzz_check(content_type && strlen(content_type) < 256);
 	result(arg, body, len);
 }
@@ -109,7 +160,8 @@ static void on_snapshot_refused(void *arg, const char *why)
 
 static void on_unruly(void *arg) { (void)arg; }
 
-static const struct fn_rt_ops ops = {on_next, on_response, on_error, on_too_large, on_init_error, on_snapshot, on_snapshot_refused, on_init_error, on_unruly};
+static const struct fn_rt_ops ops = {on_next, on_response, on_error, on_too_large, on_init_error, on_snapshot, on_snapshot_refused, on_init_error, on_unruly,
+				     on_begin, on_truncated};
 
 static void turn(struct world *w)
 {
@@ -122,11 +174,11 @@ static void turn(struct world *w)
 			;
 }
 
-static void set_up(struct world *w, bool eager)
+static void set_up(struct world *w, bool eager, bool streams)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	*w = (struct world){.eager = eager, .addr = {.sun_family = AF_UNIX}, .addr_len = sizeof(w->addr)};
+	*w = (struct world){.eager = eager, .streams = streams, .addr = {.sun_family = AF_UNIX}, .addr_len = sizeof(w->addr)};
 	for (int i = 0; i < CONNS; i++)
 		w->conn[i] = -1;
 	fuzz_check(fn_loop_new(&w->loop) == 0 && fn_h1_server_new(w->loop, &w->server) == 0);
@@ -135,6 +187,8 @@ static void set_up(struct world *w, bool eager)
 	fuzz_check(fn_rt_new(w->loop, w->server, fd, &ops, w, &w->rt) == 0);
 	w->inv = fn_invocation_new();
 	fuzz_check(w->inv != NULL);
+	w->inv->sink = streams ? &pieces : &whole;
+	w->inv->arg = w;
 	strcpy(w->inv->id, "11111111-1111-4111-8111-111111111111");
 	w->inv->invoked_arn = strdup("arn:aws:lambda:us-east-1:000000000000:function:f");
 	w->inv->payload = strdup("{\"event\":1}");
@@ -149,6 +203,9 @@ static void step(struct world *w, const char *s, size_t len)
 		return;
 	if (s[0] == '!' && w->rt) {
 		deliver(w);
+	} else if (s[0] == '~') {
+		w->full = false;
+		fn_invocation_room(w->inv);
 	} else if (s[0] == '#' && w->rt) {
 		w->ended = true;
 		fn_rt_close(w->rt);
@@ -174,8 +231,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_in in = {data, data + size};
 	struct world w;
+	uint8_t how;
 
-	set_up(&w, fuzz_byte(&in) & 1);
+	how = fuzz_byte(&in);
+	set_up(&w, how & 1, how & 2);
 	while (fuzz_more(&in)) {
 		size_t len;
 		char *s = fuzz_take(&in, 0xff, &len);

@@ -34,17 +34,20 @@ static struct fn_err failure;
 
 static void on_done(struct fn_invocation *inv)
 {
-	ck_assert_int_eq(inv->outcome, FN_INV_PLATFORM_ERROR);
+	ck_assert_int_eq(inv->outcome, FN_INV_REFUSED);
+	ck_assert_int_eq(inv->refusal, FN_REFUSAL_PLATFORM);
 	failure = inv->err;
 	n_failed++;
 }
+
+static const struct fn_sink sink = {.fail = on_done};
 
 static struct fn_invocation *invocation(struct fn_function *f)
 {
 	struct fn_invocation *inv = fn_invocation_new();
 
 	inv->function = fn_function_ref(f);
-	inv->done = on_done;
+	inv->sink = &sink;
 	return inv;
 }
 

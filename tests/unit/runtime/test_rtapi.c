@@ -33,6 +33,7 @@ static void on_response(void *arg, char *body, size_t len, const char *content_t
 }
 
 static void on_done(struct fn_invocation *i) { (void)i; }
+static const struct fn_sink whole = {.end = on_done, .fail = on_done};
 
 static unsigned n_unruly;
 static void on_unruly(void *arg)
@@ -85,7 +86,7 @@ static int peer(void)
 	return fd;
 }
 
-static struct fn_rt *set_up(void)
+static struct fn_rt *set_up_with(const struct fn_rt_ops *with)
 {
 	struct fn_rt *rt;
 	socklen_t len = sizeof(address);
@@ -98,9 +99,11 @@ static struct fn_rt *set_up(void)
 	ck_assert_int_eq(bind(listen_fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	ck_assert_int_eq(listen(listen_fd, 300), 0);
 	ck_assert_int_eq(getsockname(listen_fd, (struct sockaddr *)&address, &len), 0);
-	ck_assert_int_eq(fn_rt_new(loop, server, listen_fd, &ops, NULL, &rt), 0);
+	ck_assert_int_eq(fn_rt_new(loop, server, listen_fd, with, NULL, &rt), 0);
 	return rt;
 }
+
+static struct fn_rt *set_up(void) { return set_up_with(&ops); }
 
 START_TEST(test_no_descriptors)
 {
@@ -142,7 +145,7 @@ START_TEST(test_refused_result)
 
 	strcpy(inv->id, "00000000-0000-4000-8000-000000000001");
 	inv->invoked_arn = strdup("arn");
-	inv->done = on_done;
+	inv->sink = &whole;
 	for (int i = 0; i < 200 && n_next == 0; i++)
 		rounds_in_ms(10);
 	ck_assert_int_eq(fn_rt_deliver(rt, inv), 0);
@@ -247,7 +250,7 @@ START_TEST(test_many_connections)
 	ck_assert(fn_rt_waiting(rt));
 	inv = fn_invocation_new();
 	inv->invoked_arn = strdup("arn");
-	inv->done = on_done;
+	inv->sink = &whole;
 	ck_assert_int_eq(fn_rt_deliver(rt, inv), 0); /* now it is idle, and nobody else may have its place */
 	ck_assert_ptr_nonnull(strstr(hear(first), "HTTP/1.1 200 "));
 	fn_invocation_unref(inv);
@@ -277,4 +280,295 @@ START_TEST(test_many_connections)
 }
 END_TEST
 
-TEST_MAIN("runtime/rtapi", test_no_descriptors, test_refused_result, test_wrong_requests_without_end, test_many_connections)
+/* --- in pieces --- */
+static struct fn_buf taken;
+static bool no_room;
+static unsigned n_begun, n_ended, n_errors, n_too_large, n_truncated, n_written;
+static char ended_with[200];
+
+static void sink_begin(struct fn_invocation *i, const char *content_type, enum fn_response_mode mode)
+{
+	(void)i;
+	ck_assert(fn_buf_addf(&taken, "[%s %s]", content_type ? content_type : "-", mode == FN_RESPONSE_STREAMING ? "streaming" : "buffered") == 0);
+	n_begun++;
+}
+
+static bool sink_write(struct fn_invocation *i, const void *data, size_t len)
+{
+	(void)i;
+	n_written += len;
+	if (len < 100)
+		ck_assert_int_eq(fn_buf_add(&taken, data, len), 0);
+	return no_room;
+}
+
+static const struct fn_sink pieces = {sink_begin, sink_write, on_done, on_done};
+
+static bool allowed;
+static bool on_begin(void *arg)
+{
+	(void)arg;
+	return allowed;
+}
+
+static void on_stream_end(void *arg, char *body, size_t len, const char *content_type)
+{
+	(void)arg;
+	(void)content_type;
+	ck_assert_ptr_null(body);
+	ck_assert_uint_eq(len, n_written);
+	n_ended++;
+}
+
+static void on_stream_error(void *arg, char *body, size_t len, const char *type)
+{
+	(void)arg;
+	snprintf(ended_with, sizeof(ended_with), "%s %.*s", type, (int)len, body ? body : "");
+	free(body);
+	n_errors++;
+}
+
+static void on_too_large(void *arg)
+{
+	(void)arg;
+	n_too_large++;
+}
+
+static void on_truncated(void *arg)
+{
+	(void)arg;
+	n_truncated++;
+}
+
+static const struct fn_rt_ops stream_ops = {.on_next = on_next, .on_response = on_stream_end, .on_error = on_stream_error, .on_too_large = on_too_large,
+					    .on_begin = on_begin, .on_truncated = on_truncated};
+
+#define ID "00000000-0000-4000-8000-000000000001"
+#define POST_HEAD "POST /2018-06-01/runtime/invocation/" ID "/response HTTP/1.1\r\nHost: h\r\n"
+#define STREAMING "Content-Type: text/plain\r\nLambda-Runtime-Function-Response-Mode: streaming\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+/* An invocation that wants pieces is with the runtime at the other end of what is returned. */
+static int delivered(struct fn_rt **rt, struct fn_invocation **inv)
+{
+	unsigned before = n_next;
+	int fd;
+
+	if (!*rt)
+		*rt = set_up_with(&stream_ops);
+	allowed = true;
+	no_room = false;
+	n_written = 0;
+	fn_buf_reset(&taken);
+	*inv = fn_invocation_new();
+	strcpy((*inv)->id, ID);
+	(*inv)->invoked_arn = strdup("arn");
+	(*inv)->sink = &pieces;
+	fd = peer();
+	for (int i = 0; i < 200 && n_next == before; i++)
+		rounds_in_ms(10);
+	ck_assert_int_eq(fn_rt_deliver(*rt, *inv), 0);
+	ck_assert_ptr_nonnull(strstr(hear(fd), "HTTP/1.1 200 "));
+	return fd;
+}
+
+static void over(struct fn_rt *rt)
+{
+	fn_rt_close(rt);
+	fn_h1_server_free(server);
+	fn_loop_free(loop);
+	fn_buf_free(&taken);
+}
+
+START_TEST(test_stream)
+{
+	struct fn_rt *rt = NULL;
+	struct fn_invocation *inv;
+	int fd = delivered(&rt, &inv);
+
+	say(fd, POST_HEAD STREAMING "3\r\nabc\r\n");
+	rounds_in_ms(20);
+	ck_assert_str_eq(taken.data, "[text/plain streaming]abc"); /* at once */
+	no_room = true;
+	say(fd, "3\r\ndef\r\n");
+	rounds_in_ms(20);
+	say(fd, "3\r\nghi\r\n3\r\njkl\r\n"); /* waits */
+	rounds_in_ms(20);
+	ck_assert_str_eq(taken.data, "[text/plain streaming]abcdef");
+	fn_invocation_room(inv); /* for one more */
+	rounds_in_ms(20);
+	ck_assert_str_eq(taken.data, "[text/plain streaming]abcdefghi");
+	no_room = false;
+	fn_invocation_room(inv);
+	rounds_in_ms(20);
+	ck_assert_str_eq(taken.data, "[text/plain streaming]abcdefghijkl");
+	ck_assert_uint_eq(n_ended, 0);
+	say(fd, "0\r\n\r\n");
+	ck_assert_ptr_nonnull(strstr(hear(fd), "HTTP/1.1 202 "));
+	ck_assert_uint_eq(n_ended, 1);
+	fn_invocation_room(inv); /* too late, and no harm */
+	fn_invocation_unref(inv);
+	close(fd);
+	/* what is not called streaming comes the same way, with the other bound; errors of it are whole */
+	fd = delivered(&rt, &inv);
+	say(fd, POST_HEAD "Content-Length: 4\r\n\r\nab");
+	rounds_in_ms(20);
+	ck_assert_str_eq(taken.data, "[- buffered]ab");
+	say(fd, "cd");
+	ck_assert_ptr_nonnull(strstr(hear(fd), "HTTP/1.1 202 "));
+	ck_assert_uint_eq(n_ended, 2);
+	fn_invocation_unref(inv);
+	close(fd);
+	fd = delivered(&rt, &inv);
+	say(fd, "POST /2018-06-01/runtime/invocation/" ID "/error HTTP/1.1\r\nHost: h\r\nLambda-Runtime-Function-Error-Type: T\r\nContent-Length: 2\r\n\r\n{}");
+	ck_assert_ptr_nonnull(strstr(hear(fd), "HTTP/1.1 202 "));
+	ck_assert_str_eq(ended_with, "T {}");
+	ck_assert_uint_eq(n_begun, 2);
+	fn_invocation_unref(inv);
+	close(fd);
+	over(rt);
+}
+END_TEST
+
+START_TEST(test_stream_trailers)
+{
+	static const struct {
+		const char *trailers, *want; /* NULL: no error */
+	} cases[] = {
+		{"Lambda-Runtime-Function-Error-Type: My.Error\r\nLambda-Runtime-Function-Error-Body: eyJlIjoxfQ==\r\n", "My.Error {\"e\":1}"},
+		{"Lambda-Runtime-Function-Error-Type: My.Error\r\n", "My.Error "},
+		{"Lambda-Runtime-Function-Error-Type: My.Error\r\nLambda-Runtime-Function-Error-Body: no base64!\r\n", "My.Error "},
+		{"Lambda-Runtime-Function-Error-Type: \r\nLambda-Runtime-Function-Error-Body: e30=\r\n", NULL},
+		{"Lambda-Runtime-Function-Error-Body: e30=\r\n", NULL},
+		{"Other: x\r\n", NULL},
+	};
+	struct fn_rt *rt = NULL;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		unsigned ended = n_ended, errors = n_errors;
+		struct fn_invocation *inv;
+		int fd = delivered(&rt, &inv);
+
+		say(fd, POST_HEAD STREAMING "1\r\nx\r\n0\r\n");
+		say(fd, cases[i].trailers);
+		say(fd, "\r\n");
+		ck_assert_ptr_nonnull(strstr(hear(fd), "HTTP/1.1 202 "));
+		ck_assert_uint_eq(n_ended - ended, cases[i].want ? 0 : 1);
+		ck_assert_uint_eq(n_errors - errors, cases[i].want ? 1 : 0);
+		if (cases[i].want)
+			ck_assert_str_eq(ended_with, cases[i].want);
+		fn_invocation_unref(inv);
+		close(fd);
+	}
+	over(rt);
+}
+END_TEST
+
+/* Ends that are none: the connection's, bytes that are no chunk, the environment's while it waits for room. */
+START_TEST(test_stream_broken_off)
+{
+	struct fn_rt *rt = NULL;
+	struct fn_invocation *inv;
+	int fd = delivered(&rt, &inv);
+
+	say(fd, POST_HEAD STREAMING "3\r\nabc\r\n3\r\nd");
+	rounds_in_ms(20);
+	close(fd);
+	rounds_in_ms(50);
+	ck_assert_uint_eq(n_truncated, 1);
+	ck_assert_str_eq(taken.data, "[text/plain streaming]abcd");
+	fn_invocation_unref(inv);
+	fd = delivered(&rt, &inv); /* it may go on */
+	say(fd, POST_HEAD STREAMING "3\r\nabc\r\nno chunk\r\n");
+	ck_assert_ptr_nonnull(strstr(hear(fd), "HTTP/1.1 400 "));
+	ck_assert_uint_eq(n_truncated, 2);
+	fn_invocation_unref(inv);
+	close(fd);
+	fd = delivered(&rt, &inv); /* its process ends while it waits: what it had sent is not lost */
+	no_room = true;
+	say(fd, POST_HEAD STREAMING "3\r\nabc\r\n");
+	rounds_in_ms(20);
+	say(fd, "3\r\ndef\r\n");
+	close(fd);
+	rounds_in_ms(50);
+	ck_assert_uint_eq(n_truncated, 2);
+	ck_assert(fn_rt_unread(rt));
+	no_room = false;
+	fn_invocation_room(inv);
+	rounds_in_ms(50);
+	ck_assert_uint_eq(n_truncated, 3);
+	ck_assert(!fn_rt_unread(rt));
+	ck_assert_str_eq(taken.data, "[text/plain streaming]abcdef");
+	fn_invocation_unref(inv);
+	fd = delivered(&rt, &inv);
+	no_room = true;
+	say(fd, POST_HEAD STREAMING "3\r\nabc\r\n");
+	rounds_in_ms(20);
+	fn_rt_close(rt);
+	fn_invocation_room(inv); /* nobody is there any more */
+	ck_assert_uint_eq(inv->refs, 1);
+	fn_invocation_unref(inv);
+	close(fd);
+	ck_assert_uint_eq(n_truncated, 3);
+	ck_assert_uint_eq(n_ended + n_errors, 0);
+	fn_h1_server_free(server);
+	fn_loop_free(loop);
+	fn_buf_free(&taken);
+}
+END_TEST
+
+/* One byte more than may be, of a buffered response and of a stream: what may be has been written, and more is not read. */
+START_TEST(test_stream_too_large)
+{
+	static char block[1u << 20];
+	const size_t most[] = {FN_RESPONSE_MAX, FN_STREAM_MAX};
+	struct fn_rt *rt = NULL;
+
+	for (int k = 0; k < 2; k++) {
+		struct fn_invocation *inv;
+		int fd = delivered(&rt, &inv);
+		size_t left = most[k] + 1;
+		char head[300];
+
+		snprintf(head, sizeof(head), POST_HEAD "%sContent-Length: %zu\r\n\r\n", k ? "Lambda-Runtime-Function-Response-Mode: streaming\r\n" : "", left);
+		say(fd, head);
+		while (left > 0) {
+			ssize_t n = send(fd, block, left < sizeof(block) ? left : sizeof(block), MSG_NOSIGNAL | MSG_DONTWAIT);
+
+			ck_assert(n > 0 || errno == EAGAIN);
+			left -= n > 0 ? (size_t)n : 0;
+			ck_assert_int_eq(fn_loop_run_once(loop, 0), 0);
+		}
+		ck_assert_ptr_nonnull(strstr(hear(fd), "HTTP/1.1 413 "));
+		ck_assert_uint_eq(n_too_large, (unsigned)k + 1);
+		ck_assert_uint_eq(n_written, most[k]);
+		fn_invocation_unref(inv);
+		close(fd);
+	}
+	ck_assert_uint_eq(n_truncated, 0);
+	over(rt);
+}
+END_TEST
+
+/* Where it may not begin (its environment is out of memory), or its mode is none, it is taken whole and judged at its end. */
+START_TEST(test_stream_may_not_begin)
+{
+	struct fn_rt *rt = NULL;
+	struct fn_invocation *inv;
+	int fd = delivered(&rt, &inv);
+
+	say(fd, POST_HEAD "Lambda-Runtime-Function-Response-Mode: fast\r\nContent-Length: 2\r\n\r\n{}");
+	ck_assert_ptr_nonnull(strstr(hear(fd), "InvalidFunctionResponseMode"));
+	ck_assert_uint_eq(n_begun, 0);
+	n_errors = 0;
+	allowed = false;
+	say(fd, POST_HEAD STREAMING "2\r\n{}\r\n0\r\nLambda-Runtime-Function-Error-Type: T\r\n\r\n");
+	ck_assert_ptr_nonnull(strstr(hear(fd), "HTTP/1.1 202 "));
+	ck_assert_uint_eq(n_begun, 0);
+	ck_assert_str_eq(ended_with, "T {}");
+	fn_invocation_unref(inv);
+	close(fd);
+	over(rt);
+}
+END_TEST
+
+TEST_MAIN("runtime/rtapi", test_stream, test_stream_trailers, test_stream_broken_off, test_stream_too_large, test_stream_may_not_begin, test_no_descriptors, test_refused_result, test_wrong_requests_without_end, test_many_connections)
