@@ -1,10 +1,11 @@
 # Tests. make check: everything; make unit; make it T=test_limits; make check-vm: in a VM with a unified cgroup v2.
 FIXTURE_LINK := -static
-FIXTURES := $(addprefix $(B)/fixtures/,bootstrap escape inside beside)
+FIXTURES := $(addprefix $(B)/fixtures/,bootstrap escape inside beside extension)
 $(B)/fixtures/bootstrap: tests/fixtures/bootstrap.c tests/fixtures/client.c tests/fixtures/client.h
 $(B)/fixtures/escape: tests/fixtures/escape.c tests/fixtures/escape_outside.c tests/fixtures/escape.h
 $(B)/fixtures/inside: tests/fixtures/inside.c
 $(B)/fixtures/beside: tests/fixtures/beside.c
+$(B)/fixtures/extension: tests/fixtures/extension.c
 $(B)/fixtures/inside: FIXTURE_LINK := # the image's own C library is what it asks
 $(FIXTURES):
 	@mkdir -p $(@D)

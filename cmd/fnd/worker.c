@@ -89,7 +89,14 @@ static void on_reclaimed(void *arg, uint64_t id, uint64_t bytes)
 	fn_pool_on_reclaimed(w->pool, id, bytes);
 }
 
-static const struct fn_spawn_client_ops spawn_ops = {.on_exit = on_exit_of, .on_lost = on_lost, .on_reclaimed = on_reclaimed};
+static void on_process(void *arg, uint64_t id, unsigned process, int wait_status, const struct fn_err *err)
+{
+	struct worker *w = arg;
+
+	fn_pool_on_process(w->pool, id, process, wait_status, err);
+}
+
+static const struct fn_spawn_client_ops spawn_ops = {.on_exit = on_exit_of, .on_lost = on_lost, .on_reclaimed = on_reclaimed, .on_process = on_process};
 
 /* Runtimes that functions use are started ahead. */
 static void expect_all(struct worker *w)
@@ -196,7 +203,7 @@ static int make_data_plane(struct worker *w, int spawnd_fd, struct fn_err *err)
 {
 	const struct fnd_config *c = w->cfg;
 	struct fn_pool_config pool = {
-		.env = {.loop = w->loop, .region = c->region, .state_dir = c->state_dir, .freeze_grace_us = (uint64_t)c->freeze_grace_ms * 1000u,
+		.env = {.loop = w->loop, .region = c->region, .account_id = c->account_id, .state_dir = c->state_dir, .freeze_grace_us = (uint64_t)c->freeze_grace_ms * 1000u,
 			.init_timeout_us = (uint64_t)c->init_timeout_s * 1000000u, .net = c->net},
 		.keep = {c->keep_policy, (uint64_t)c->idle_timeout_s * 1000000u, (uint64_t)c->keep_bin_s * 1000000u, (unsigned)c->keep_head,
 			 (unsigned)c->keep_tail, (unsigned)c->keep_margin, (unsigned)c->keep_samples},

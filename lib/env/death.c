@@ -7,23 +7,22 @@
 #include "base/clock.h"
 #include "env/internal.h"
 
-#define INVALID_ENTRY "Runtime.InvalidEntrypoint"
-
 /* Of a runtime that has ended by itself. */
 static const char *exit_type(const struct fn_env *e)
 {
-	return e->entry_error[0] ? INVALID_ENTRY : e->exit.oom ? "Runtime.OutOfMemory" : "Runtime.ExitError";
+	return e->fault.type[0] ? e->fault.type : e->exit.oom ? "Runtime.OutOfMemory" : "Runtime.ExitError";
 }
 
 void fn_env_init_failed(struct fn_env *e)
 {
 	uint64_t from = e->restored || !e->spawned_us ? e->asked_us : e->spawned_us;
-	const char *type = !e->entry_error[0] && e->error_type[0] ? e->error_type : exit_type(e);
+	const char *type = !e->fault.type[0] && e->error_type[0] ? e->error_type : exit_type(e);
 
 	if (e->init_reported)
 		return;
 	e->init_reported = true;
 	fn_report_init(e, fn_clock_mono_us() - from, e->timed_out ? FN_TIMED_OUT : type);
+	fn_report_extensions(e);
 }
 
 /* What the caller sees of a runtime that has ended; *ret_type: what REPORT says. */
@@ -32,14 +31,14 @@ static char *death_json(struct fn_env *e, size_t *len, const char **ret_type)
 	char words[64], msg[300];
 	const char *w1;
 
-	if (e->init_error) {
+	if (e->init_error && !e->fault.type[0]) {
 		*len = e->init_error_len;
 		*ret_type = e->error_type;
 		return fn_take_ptr(e->init_error);
 	}
 	*ret_type = exit_type(e);
-	if (e->entry_error[0]) {
-		snprintf(msg, sizeof(msg), "%s", e->entry_error);
+	if (e->fault.type[0]) {
+		snprintf(msg, sizeof(msg), "%s", e->fault.message);
 	} else {
 		w1 = e->exit.oom ? "signal: killed" : fn_exit_words(e->exit.wait_status, words, sizeof(words));
 		if (e->exit.files_open)
@@ -84,7 +83,7 @@ void fn_env_finish_dead(struct fn_env *e)
 {
 	const struct fn_err lost = {ECONNRESET, "fn-spawnd", "it ended and took the execution environment with it; try again"};
 	struct fn_env_end how = {.lost = fn_env_lost(e), .in_init = e->ready_us == 0 && e->spawned_us != 0, .failed = e->timed_out || e->gone,
-				 .answered = e->inv};
+				 .answered = e->bound};
 	const struct fn_env_ops *ops = e->host->ops;
 
 	fn_env_read_output(e);
@@ -106,10 +105,11 @@ static void forget_sandbox(struct fn_env *e)
 	fn_env_drop_sandbox(e);
 	e->frozen = e->timed_out = e->gone = e->init_reported = e->code_tried = false;
 	e->exit = (struct fn_sandbox_exit){.wait_status = -1};
-	e->error_type[0] = e->entry_error[0] = '\0';
+	e->error_type[0] = e->fault.type[0] = '\0';
+	e->n_processes = 0;
+	e->bound = e->released = e->at_next = e->extensions_told = false;
 	e->memory_peak = 0;
 	e->ready_us = e->spawned_us = e->peak_read_us = 0;
-	e->dropped.mid_line = false;
 	e->host->ops->on_memory(e);
 }
 

@@ -1,18 +1,25 @@
 /*
- * end.c - an environment or its sandbox is ended. It outlives its sandboxes: after a time-out or a crash of its runtime its sandbox ends, and it stays
+ * end.c - an environment or its sandbox is ended, by way of the SHUTDOWN phase where extensions have registered. It outlives its sandboxes: after a time-out or a crash of its runtime its sandbox ends, and it stays
  * without one until the next invocation, which then waits for the init of another: AWS's "suppressed init" (Lambda Developer Guide,
  * "lambda-runtime-environment", failures during the Invoke phase). The log has an INIT_START; that invocation's Duration and time-out include the init,
  * and its REPORT has no Init Duration.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "env/internal.h"
 
+/* The SHUTDOWN phase, as Lambda has it (Developer Guide, "lambda-runtime-environment" and "runtimes-extensions-api"): all of it with external
+ * extensions, and what the runtime has of that; all with internal ones alone, which are the runtime's process. */
+#define STOP_EXTERNAL_US 2000000u
+#define STOP_RUNTIME_US 300000u
+#define STOP_INTERNAL_US 500000u
 #define RESET_US 1000000u /* within which a sandbox that is killed has ended */
 
-void fn_env_end(struct fn_env *e)
+void fn_env_kill(struct fn_env *e)
 {
 	if (e->state == FN_ENV_ENDING)
 		return;
@@ -37,27 +44,130 @@ bool fn_env_outlives(const struct fn_env *e)
 	return !e->gone || (e->exit.tmp_kept && !e->exit.oom);
 }
 
-void fn_env_end_sandbox(struct fn_env *e)
+static void kill_sandbox(struct fn_env *e)
 {
-	if (!fn_env_outlives(e) || e->gone) {
-		fn_env_end(e);
-		return;
-	}
 	fn_env_set_state(e, FN_ENV_RESETTING);
 	fn_spawn_reset(e->host->spawn, e->sandbox);
 	fn_env_arm(e, fn_env_now_us(e) + RESET_US);
 }
 
+/* --- the SHUTDOWN phase --- */
+static void stop_ends(struct fn_env *e)
+{
+	if (e->stop.then_reset && fn_env_outlives(e) && !e->gone)
+		kill_sandbox(e);
+	else
+		fn_env_kill(e);
+}
+
+static const char *stop_reason(const struct fn_env *e)
+{
+	if (e->timed_out)
+		return "timeout";
+	return fn_env_failed(e) || e->init_error ? "failure" : "spindown";
+}
+
+/* The runtime has ended, or had its time: external extensions that want to know are told, the others end with it. */
+static void stop_extensions(struct fn_env *e)
+{
+	struct fn_ext *x = fn_rt_extensions(e->rt);
+	uint64_t left_us = e->stop.until_us > fn_env_now_us(e) ? e->stop.until_us - fn_env_now_us(e) : 0;
+	unsigned waited_for = 0;
+
+	e->stop.runtime_done = true;
+	if (e->n_processes > 0 && e->processes[0].alive)
+		fn_spawn_signal(e->host->spawn, e->sandbox, 0, SIGKILL);
+	for (unsigned i = 0; i < fn_ext_count(x); i++) {
+		struct fn_ext_info info;
+		bool told;
+
+		fn_ext_info(x, i, &info);
+		if (info.process == 0 || info.process >= e->n_processes || !e->processes[info.process].alive)
+			continue;
+		told = info.events & FN_EXT_SHUTDOWN && info.state >= FN_EXT_REGISTERED && info.state <= FN_EXT_RUNNING;
+		if (!told)
+			fn_spawn_signal(e->host->spawn, e->sandbox, info.process, SIGKILL);
+		waited_for += told;
+	}
+	if (waited_for == 0) {
+		stop_ends(e);
+		return;
+	}
+	fn_ext_shutdown(x, e->stop.reason, (fn_clock_real_us() + left_us) / 1000);
+	fn_env_arm(e, e->stop.until_us);
+}
+
+/* Without a registration nobody is given any time. */
+static bool begin_stop(struct fn_env *e, bool then_reset)
+{
+	const struct fn_ext *x = fn_rt_extensions(e->rt);
+	bool external = fn_ext_external(x) > 0;
+	uint64_t now = fn_env_now_us(e);
+
+	if (fn_ext_count(x) == 0 || e->gone || !e->sandbox || !fn_env_may_follow(e->state, FN_ENV_STOPPING) || !fn_env_freeze(e, false))
+		return false;
+	e->stop.reason = stop_reason(e);
+	e->stop.then_reset = then_reset;
+	e->stop.runtime_done = false;
+	e->stop.until_us = now + (external ? STOP_EXTERNAL_US : STOP_INTERNAL_US);
+	fn_env_set_state(e, FN_ENV_STOPPING);
+	if (!e->released || (e->n_processes > 0 && !e->processes[0].alive)) {
+		stop_extensions(e);
+	} else {
+		fn_spawn_signal(e->host->spawn, e->sandbox, 0, SIGTERM);
+		fn_env_arm(e, external ? now + STOP_RUNTIME_US : e->stop.until_us);
+	}
+	return true;
+}
+
+void fn_env_stop_step(struct fn_env *e)
+{
+	if (!e->stop.runtime_done && !e->processes[0].alive) {
+		stop_extensions(e);
+		return;
+	}
+	for (unsigned i = 0; i < e->n_processes; i++)
+		if (e->processes[i].alive)
+			return;
+	stop_ends(e);
+}
+
+void fn_env_stop_timer(struct fn_env *e)
+{
+	if (!e->stop.runtime_done)
+		stop_extensions(e);
+	else
+		stop_ends(e);
+}
+
+void fn_env_end(struct fn_env *e)
+{
+	if (e->state == FN_ENV_STOPPING && e->stop.then_reset) { /* it goes with its sandbox now */
+		e->stop.then_reset = false;
+		e->host->ops->on_state(e, FN_ENV_STOPPING);
+	} else if (e->state != FN_ENV_STOPPING && !begin_stop(e, false)) {
+		fn_env_kill(e);
+	}
+}
+
+void fn_env_end_sandbox(struct fn_env *e)
+{
+	if (!fn_env_outlives(e) || e->gone)
+		fn_env_end(e);
+	else if (!begin_stop(e, true))
+		kill_sandbox(e);
+}
+
 void fn_env_drop_sandbox(struct fn_env *e)
 {
 	struct fn_env_host *h = e->host;
-	int *const fds[] = {&e->output_fd, &e->freeze_fd, &e->peak_fd, &e->stat_fd, &e->tmp_fd, &e->oom_fd};
+	int *const fds[] = {&e->freeze_fd, &e->peak_fd, &e->stat_fd, &e->tmp_fd, &e->oom_fd};
 
 	if (e->sandbox)
 		fn_map_remove_u64(h->sandboxes, e->sandbox);
 	e->sandbox = 0;
-	fn_loop_clear(h->cfg.loop, &e->output_io);
-	fn_list_remove(&e->paused);
+	fn_output_close(&e->output);
+	fn_output_close(&e->extensions_output);
 	fn_rt_close(fn_take_ptr(e->rt));
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		fn_close(fn_take_fd(fds[i]));

@@ -30,6 +30,7 @@ enum fn_env_state {
 	FN_ENV_IDLE,
 	FN_ENV_BUSY,      /* an invocation is delivered, no response yet */
 	FN_ENV_FINISHING, /* responded; `next` is due */
+	FN_ENV_STOPPING,  /* the SHUTDOWN phase: its processes have time to end, then its sandbox is ended, and perhaps it (fn_env_is_ending()) */
 	FN_ENV_RESETTING, /* its sandbox is being ended, for a time-out; it stays */
 	FN_ENV_RESET,     /* it has no sandbox any more: the next invocation begins with the init of another */
 	FN_ENV_ENDING,    /* killed; its exit has not come yet */
@@ -44,6 +45,25 @@ enum fn_env_reason { /* it was made for */
 };
 
 struct fn_env;
+
+/* What one of its pipes brings: what the runtime prints, or what all its extensions do. */
+struct fn_output {
+	struct fn_env *env;
+	int fd;
+	uint64_t io;
+	struct fn_buf line;    /* since the last newline */
+	struct fn_list paused;
+	struct {               /* what was thrown away, and has not been told of */
+		uint64_t bytes, records;
+		bool mid_line; /* it goes on to the next newline */
+	} dropped;
+};
+
+/* One of the processes of a sandbox that has several. */
+struct fn_process {
+	bool alive;
+	int wait_status; /* of one that is not */
+};
 
 /* How an environment ended, to its owner. */
 struct fn_env_end {
@@ -74,7 +94,7 @@ struct fn_env_config {
 	struct fn_h1_server *rt_server; /* serves all environments' Runtime API */
 	struct fn_runtimes *runtimes;
 	struct fn_logs *logs;
-	const char *region, *state_dir;
+	const char *region, *account_id, *state_dir;
 	struct fn_roles *roles;         /* credentials of functions' roles; NULL: none has any */
 	uint64_t freeze_grace_us;
 	uint64_t init_timeout_us;
@@ -90,14 +110,16 @@ struct fn_env_host {
 	uint64_t environments;         /* numbers that were given: fn_spawn_start() */
 	struct fn_list snapshots;      /* under way */
 	struct fn_list restoring;      /* packages; code.c */
-	struct fn_list paused;         /* of struct fn_env, by paused: their output is not read until the timer resume; output.c */
+	struct fn_list paused;         /* of struct fn_output: they are not read until the timer resume; output.c */
 	uint64_t resume, round_us;
 	size_t round_left;             /* of output that may be read in the round of that time */
 	bool shutdown;
 };
 int fn_env_host_init(struct fn_env_host *h, const struct fn_env_config *config, const struct fn_env_ops *ops);
 void fn_env_host_clear(struct fn_env_host *h); /* its environments must be gone */
-void fn_env_host_on_exit(struct fn_env_host *h, uint64_t sandbox, const struct fn_sandbox_exit *info); /* from the spawn client */
+/* From the spawn client: */
+void fn_env_host_on_exit(struct fn_env_host *h, uint64_t sandbox, const struct fn_sandbox_exit *info);
+void fn_env_host_on_process(struct fn_env_host *h, uint64_t sandbox, unsigned process, int wait_status, const struct fn_err *err);
 struct fn_env *fn_env_by_sandbox(struct fn_env_host *h, uint64_t sandbox); /* NULL = there is none */
 
 /* What all environments of one function version and generation share. */
@@ -125,30 +147,28 @@ struct fn_env {
 	uint64_t until_us;           /* they are good until then, and it no longer; CLOCK_MONOTONIC */
 	uint64_t environment;        /* its number */
 	uint64_t request, sandbox;   /* sandbox: 0 = it has none */
-	int output_fd, freeze_fd, peak_fd;
+	int freeze_fd, peak_fd;
 	int stat_fd, tmp_fd;         /* spawn/client.h */
 	struct timespec tmp_changed; /* its root directory, when it began */
 	bool cached;                 /* something has been in /tmp: the kernel's peak is no measure any more */
 	int oom_fd;                  /* spawn/client.h */
 	struct fn_rt *rt;
-	uint64_t output_io, timer, due_us; /* due_us: when the timer fires */
+	struct fn_output output, extensions_output;
+	uint64_t timer, due_us; /* due_us: when the timer fires */
 	bool frozen, timed_out, gone;
 	bool truncated;              /* the response of inv ended in its midst: its runtime may be ending */
 	bool tmp_kept;               /* fn-spawnd has something of it */
 	bool started, init_reported; /* START of inv, and how its init ended, are written */
 	char log_stream[80];
 	char plain[96];              /* what kept its runtime from having been started ahead, or its snapshot from being used; "" = nothing */
-	struct fn_buf line;          /* output since the last newline */
-	struct fn_list paused;
-	struct {                     /* output that was thrown away, and has not been told of */
-		uint64_t bytes, records;
-		bool mid_line;       /* it goes on to the next newline */
-	} dropped;
 	struct fn_invocation *inv;   /* being served, or bound for a repeated init */
 	struct {                     /* END and REPORT of the last one, written once its caller has been answered */
 		struct fn_deferred later;
 		struct fn_invocation *inv; /* NULL = none is due */
 		uint64_t end_us;
+		uint64_t runtime_done_us; /* with extensions: when the runtime asked for more */
+		uint64_t overhead_us;  /* what extensions took from then to end_us */
+		bool held;             /* until extensions are done with the invocation, too */
 		size_t produced;       /* bytes of the result */
 		char status[64];       /* "" = success, FN_TIMED_OUT, or the error's type */
 	} report;
@@ -157,7 +177,21 @@ struct fn_env {
 	char *init_error;            /* what the runtime posted to init/error */
 	size_t init_error_len;
 	char error_type[64];         /* of that */
-	char entry_error[256];       /* why its entry point could not be run; "" = it could */
+	struct {                     /* what ended it first, other than its runtime's exit: its type and words; "" = nothing */
+		char type[40], message[256];
+	} fault;
+	struct fn_process processes[FN_SPEC_PROCESSES_MAX]; /* of a sandbox with external extensions; 0 is the runtime */
+	unsigned n_processes;        /* 0: it has none of those, and the end of its runtime is the sandbox's */
+	bool bound;                  /* it began for an invocation that was its own already */
+	bool released;               /* its runtime has been started */
+	bool at_next;                /* and has asked for an event */
+	bool extensions_told;        /* EXTENSION lines are written */
+	struct {                     /* FN_ENV_STOPPING */
+		bool then_reset;       /* it outlives its sandbox */
+		const char *reason;    /* what extensions are told */
+		bool runtime_done;     /* it is the extensions' turn */
+		uint64_t until_us;
+	} stop;
 	bool first;                  /* has not served yet: its REPORT tells of the cold start */
 	bool restored;               /* begun from a snapshot: its init is a restore */
 	struct fn_snapshot *snapshot; /* FN_ENV_FOR_SNAPSHOT */
@@ -182,8 +216,10 @@ void fn_env_begin_again(struct fn_env *e, struct fn_invocation *bound);
 /* Gives an idle one an invocation, whose reference it takes. False: it has died, or cannot be thawed, and is ended; the event has not been seen by
  * anyone, and is the caller's still. */
 bool fn_env_serve(struct fn_env *e, struct fn_invocation *inv);
-/* Kills it; idempotent. on_ended() follows. */
+/* Ends it, by way of the SHUTDOWN phase where it has extensions; idempotent. on_ended() follows. */
 void fn_env_end(struct fn_env *e);
+/* Is on_ended() about to come? */
+bool fn_env_is_ending(const struct fn_env *e);
 /* Its credentials are at their end: it is to serve no more. */
 bool fn_env_expired(const struct fn_env *e);
 /* Its time to end may have changed (fn_env_ops.until). */

@@ -14,6 +14,7 @@ void fn_env_write_report(void *arg)
 	if (!inv)
 		return;
 	fn_deferred_cancel(&e->report.later);
+	e->report.held = false;
 	fn_env_read_output(e);
 	fn_env_flush_output(e);
 	fn_report_end(e, inv);
@@ -35,12 +36,31 @@ void fn_env_finish(struct fn_env *e, enum fn_inv_outcome outcome, char *result, 
 	e->report.end_us = fn_clock_mono_us();
 	e->report.produced = len;
 	snprintf(e->report.status, sizeof(e->report.status), "%s", status);
-	if (inv->want_tail) /* which must hold them; who does not want it need not wait for them */
+	e->report.overhead_us = 0;
+	e->report.held = e->state == FN_ENV_FINISHING && fn_ext_subscribed(fn_rt_extensions(e->rt), FN_EXT_INVOKE);
+	if (e->report.held) { /* the caller does not wait for extensions, nor for what is reported with them */
+		fn_env_read_output(e);
+		fn_env_flush_output(e);
+	} else if (inv->want_tail) { /* which must hold them; who does not want it need not wait for them */
 		fn_env_write_report(e);
-	else
+	} else {
 		fn_loop_defer(e->host->cfg.loop, &e->report.later);
+	}
 	e->inv = NULL;
 	fn_invocation_complete(inv, outcome, result, len);
 	fn_invocation_unref(inv);
 	e->host->ops->on_over(e);
+}
+
+void fn_env_release_report(struct fn_env *e, const char *status)
+{
+	if (!e->report.inv || !e->report.held)
+		return;
+	e->report.held = false;
+	e->report.end_us = fn_clock_mono_us();
+	if (e->at_next)
+		e->report.overhead_us = e->report.end_us - e->report.runtime_done_us;
+	if (status)
+		snprintf(e->report.status, sizeof(e->report.status), "%s", status);
+	fn_loop_defer(e->host->cfg.loop, &e->report.later);
 }

@@ -16,6 +16,10 @@ static inline bool fn_env_lost(const struct fn_env *e)
 void fn_env_set_state(struct fn_env *e, enum fn_env_state to);
 bool fn_env_may_follow(enum fn_env_state from, enum fn_env_state to);
 void fn_env_arm(struct fn_env *e, uint64_t at_us); /* its one timer */
+/* Stops or starts its processes. False: it could not. */
+bool fn_env_freeze(struct fn_env *e, bool on);
+/* One of several processes has ended though it should not have: what it is at has failed. */
+bool fn_env_failed(const struct fn_env *e);
 
 /* memory.c. The most memory that it had, page cache of /tmp left out; with what the kernel calls its peak, up to a millisecond old. */
 void fn_memory_begin(struct fn_env *e, int tmp_fd); /* takes tmp_fd; what is written from now on counts as the function's */
@@ -24,6 +28,8 @@ bool fn_memory_is_cached(struct fn_env *e); /* then no peak of the kernel's is a
 
 /* output.c */
 void fn_env_on_output(void *arg, int fd, uint32_t events);
+int fn_output_open(struct fn_output *o, struct fn_env *e, int fd); /* takes fd */
+void fn_output_close(struct fn_output *o);
 void fn_env_read_output(struct fn_env *e); /* all that is there */
 void fn_env_flush_output(struct fn_env *e); /* a last line without newline; says what was thrown away */
 /* The bound on a version's log: may it grow now? It has grown by n bytes. */
@@ -41,6 +47,8 @@ void fn_report_init(struct fn_env *e, uint64_t us, const char *status);
 void fn_report_start(struct fn_env *e); /* of e->inv, once */
 void fn_report_fault(struct fn_env *e, const char *message, const char *type);
 void fn_report_timeout(struct fn_env *e, const char *message);
+void fn_report_extensions(struct fn_env *e); /* what they are after init; once for each sandbox */
+void fn_report_extension(struct fn_env *e, const char *name, const char *state, unsigned events, const char *error_type);
 void fn_report_dropped(struct fn_env *e, uint64_t bytes, uint64_t records);
 void fn_report_no_credentials(struct fn_env *e, const struct fn_err *err); /* of its role: the start fails */
 void fn_report_end(struct fn_env *e, const struct fn_invocation *inv); /* END and REPORT: of e->report */
@@ -51,11 +59,24 @@ const char *fn_report_error_type(const char *said, char *buf, size_t size);
 void fn_env_write_report(void *arg);
 /* The invocation is over; the environment goes on (or is about to be ended by the caller). status: as in report.status. */
 void fn_env_finish(struct fn_env *e, enum fn_inv_outcome outcome, char *result, size_t len, const char *status);
+/* Extensions are done with it, or will not be: as report.held says. status: NULL = as before. */
+void fn_env_release_report(struct fn_env *e, const char *status);
 
 /* What the error is called that inv is about to end with, to whom has the beginning of its response already. */
 void fn_env_name_error(struct fn_env *e, const char *type);
 
+/* fault.c: what ended an environment, first of all. */
+void fn_env_fault(struct fn_env *e, const char *type, const char *message);
+bool fn_env_fault_entry(struct fn_env *e, const struct fn_err *err);  /* does it say that the entry point cannot be run? */
+bool fn_env_fault_launch(struct fn_env *e, const struct fn_err *err); /* or that an extension cannot? */
+void fn_env_fault_process(struct fn_env *e, unsigned process);        /* it has ended */
+
 /* end.c */
+/* The SHUTDOWN phase: one of the processes has ended, or its timer has come. */
+void fn_env_stop_step(struct fn_env *e);
+void fn_env_stop_timer(struct fn_env *e);
+/* Without that phase. */
+void fn_env_kill(struct fn_env *e);
 void fn_env_drop_sandbox(struct fn_env *e); /* closes what there is of it here; it has ended, or nobody listens any more */
 /* Does it outlive its sandbox? Its runtime has timed out or ended, and had initialised. */
 bool fn_env_outlives(const struct fn_env *e);

@@ -10,7 +10,9 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/fd.h"
 #include "env/internal.h"
 
 #define LINE_MAX_BYTES (256u << 10) /* of a line that has not ended: longer ones are cut here, so that memory stays bounded */
@@ -50,25 +52,25 @@ static size_t count_lines(const char *text, size_t len)
 }
 
 /* A line counts where it begins to be thrown away: it may be told of before its end has come. */
-static void drop(struct fn_env *e, const char *text, size_t len)
+static void drop(struct fn_output *o, const char *text, size_t len)
 {
 	bool open;
 
 	if (len == 0)
 		return;
 	open = text[len - 1] != '\n';
-	e->dropped.bytes += len + e->line.len;
-	e->dropped.records += count_lines(text, len) + open - e->dropped.mid_line;
-	fn_buf_reset(&e->line);
-	e->dropped.mid_line = open;
+	o->dropped.bytes += len + o->line.len;
+	o->dropped.records += count_lines(text, len) + open - o->dropped.mid_line;
+	fn_buf_reset(&o->line);
+	o->dropped.mid_line = open;
 }
 
-static void say_dropped(struct fn_env *e)
+static void say_dropped(struct fn_output *o)
 {
-	if (e->dropped.bytes == 0)
+	if (o->dropped.bytes == 0)
 		return;
-	fn_report_dropped(e, e->dropped.bytes, e->dropped.records);
-	e->dropped.bytes = e->dropped.records = 0;
+	fn_report_dropped(o->env, o->dropped.bytes, o->dropped.records);
+	o->dropped.bytes = o->dropped.records = 0;
 }
 
 /* --- what is kept --- */
@@ -96,109 +98,117 @@ static void keep(struct fn_env *e, const char *text, size_t len)
 		fn_env_emit(e, from, (size_t)(end - from));
 }
 
-static void keep_line(struct fn_env *e)
+static void keep_line(struct fn_output *o)
 {
-	if (e->line.len == 0)
+	if (o->line.len == 0)
 		return;
-	(void)fn_buf_add(&e->line, "\n", 1);
-	keep(e, e->line.data, e->line.len);
-	fn_buf_reset(&e->line);
+	(void)fn_buf_add(&o->line, "\n", 1);
+	keep(o->env, o->line.data, o->line.len);
+	fn_buf_reset(&o->line);
 }
 
-static void take(struct fn_env *e, const char *text, size_t len)
+static void take(struct fn_output *o, const char *text, size_t len)
 {
 	const char *nl;
 
-	if (!fn_env_may_print(e->version)) {
-		drop(e, text, len);
+	if (!fn_env_may_print(o->env->version)) {
+		drop(o, text, len);
 		return;
 	}
-	if (e->dropped.mid_line) { /* the rest of a line whose beginning is gone */
+	if (o->dropped.mid_line) { /* the rest of a line whose beginning is gone */
 		nl = memchr(text, '\n', len);
-		drop(e, text, nl ? (size_t)(nl - text) + 1 : len);
+		drop(o, text, nl ? (size_t)(nl - text) + 1 : len);
 		if (!nl)
 			return;
 		len -= (size_t)(nl - text) + 1;
 		text = nl + 1;
 	}
-	say_dropped(e);
+	say_dropped(o);
 	nl = memrchr(text, '\n', len);
 	if (nl) {
 		size_t whole = (size_t)(nl - text) + 1;
 
-		if (e->line.len > 0) {
-			(void)fn_buf_add(&e->line, text, whole);
-			keep(e, e->line.data, e->line.len);
-			fn_buf_reset(&e->line);
+		if (o->line.len > 0) {
+			(void)fn_buf_add(&o->line, text, whole);
+			keep(o->env, o->line.data, o->line.len);
+			fn_buf_reset(&o->line);
 		} else {
-			keep(e, text, whole);
+			keep(o->env, text, whole);
 		}
-		(void)fn_buf_add(&e->line, nl + 1, len - whole);
+		(void)fn_buf_add(&o->line, nl + 1, len - whole);
 	} else {
-		(void)fn_buf_add(&e->line, text, len);
+		(void)fn_buf_add(&o->line, text, len);
 	}
-	if (e->line.len > LINE_MAX_BYTES)
-		keep_line(e);
+	if (o->line.len > LINE_MAX_BYTES)
+		keep_line(o);
 }
 
 void fn_env_flush_output(struct fn_env *e)
 {
-	keep_line(e);
-	say_dropped(e);
+	struct fn_output *const all[] = {&e->output, &e->extensions_output};
+
+	for (size_t i = 0; i < 2; i++) {
+		keep_line(all[i]);
+		say_dropped(all[i]);
+	}
 }
 
 /* --- reading --- */
-static size_t read_output(struct fn_env *e, size_t most)
+static size_t read_output(struct fn_output *o, size_t most)
 {
 	static char buf[65536];
 	size_t total = 0;
 
-	while (e->output_fd >= 0 && total < most) {
-		ssize_t n = read(e->output_fd, buf, most - total < sizeof(buf) ? most - total : sizeof(buf));
+	while (o->fd >= 0 && total < most) {
+		ssize_t n = read(o->fd, buf, most - total < sizeof(buf) ? most - total : sizeof(buf));
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			break;
 		total += (size_t)n;
-		take(e, buf, (size_t)n);
+		take(o, buf, (size_t)n);
 	}
 	return total;
 }
 
-void fn_env_read_output(struct fn_env *e) { read_output(e, ALL_MAX); }
+void fn_env_read_output(struct fn_env *e)
+{
+	read_output(&e->output, ALL_MAX);
+	read_output(&e->extensions_output, ALL_MAX);
+}
 
 static void on_resume(void *arg)
 {
 	struct fn_env_host *h = arg;
 
 	while (!fn_list_empty(&h->paused)) {
-		struct fn_env *e = fn_list_entry(fn_list_first(&h->paused), struct fn_env, paused);
+		struct fn_output *o = fn_list_entry(fn_list_first(&h->paused), struct fn_output, paused);
 
-		fn_list_remove(&e->paused);
-		(void)fn_loop_add_io(h->cfg.loop, e->output_fd, EPOLLIN, fn_env_on_output, e, &e->output_io);
+		fn_list_remove(&o->paused);
+		(void)fn_loop_add_io(h->cfg.loop, o->fd, EPOLLIN, fn_env_on_output, o, &o->io);
 	}
 }
 
-static void pause_reading(struct fn_env *e)
+static void pause_reading(struct fn_output *o)
 {
-	struct fn_env_host *h = e->host;
+	struct fn_env_host *h = o->env->host;
 	bool first = fn_list_empty(&h->paused);
-	uint64_t at = fn_env_now_us(e) + PAUSE_US;
+	uint64_t at = fn_env_now_us(o->env) + PAUSE_US;
 
 	if (!h->resume && fn_loop_add_timer(h->cfg.loop, at, on_resume, h, &h->resume) < 0)
 		return;
 	if (first)
 		(void)fn_loop_rearm_timer(h->cfg.loop, h->resume, at);
-	fn_loop_clear(h->cfg.loop, &e->output_io); /* without events it would still be told of a hang-up, over and over */
-	fn_list_push_back(&h->paused, &e->paused);
+	fn_loop_clear(h->cfg.loop, &o->io); /* without events it would still be told of a hang-up, over and over */
+	fn_list_push_back(&h->paused, &o->paused);
 }
 
 void fn_env_on_output(void *arg, int fd, uint32_t events)
 {
-	struct fn_env *e = arg;
-	struct fn_env_host *h = e->host;
-	uint64_t now = fn_env_now_us(e);
+	struct fn_output *o = arg;
+	struct fn_env_host *h = o->env->host;
+	uint64_t now = fn_env_now_us(o->env);
 	size_t most;
 
 	(void)fd;
@@ -208,9 +218,26 @@ void fn_env_on_output(void *arg, int fd, uint32_t events)
 	}
 	most = h->round_left < TURN_MAX ? h->round_left : TURN_MAX;
 	if (most > 0) /* else it is its turn in the next round */
-		h->round_left -= read_output(e, most);
+		h->round_left -= read_output(o, most);
 	if ((events & EPOLLHUP) && !(events & EPOLLIN))
-		fn_loop_clear(h->cfg.loop, &e->output_io);
-	else if (e->version->dropping && e->output_io)
-		pause_reading(e);
+		fn_loop_clear(h->cfg.loop, &o->io);
+	else if (o->env->version->dropping && o->io)
+		pause_reading(o);
+}
+
+int fn_output_open(struct fn_output *o, struct fn_env *e, int fd)
+{
+	o->env = e;
+	o->fd = fd;
+	o->dropped.mid_line = false;
+	return fn_loop_add_io(e->host->cfg.loop, fd, EPOLLIN, fn_env_on_output, o, &o->io);
+}
+
+void fn_output_close(struct fn_output *o)
+{
+	if (!o->env)
+		return;
+	fn_loop_clear(o->env->host->cfg.loop, &o->io);
+	fn_list_remove(&o->paused);
+	fn_close(fn_take_fd(&o->fd));
 }

@@ -180,6 +180,9 @@ void fn_report_init(struct fn_env *e, uint64_t us, const char *status)
 }
 
 /* --- invocations --- */
+/* The one that it is about: being served, or with extensions still. */
+static const struct fn_invocation *reported(const struct fn_env *e) { return e->inv ? e->inv : e->report.held ? e->report.inv : NULL; }
+
 void fn_report_start(struct fn_env *e)
 {
 	const struct fn_invocation *inv = e->inv;
@@ -196,9 +199,10 @@ void fn_report_start(struct fn_env *e)
 
 void fn_report_fault(struct fn_env *e, const char *message, const char *type)
 {
+	const struct fn_invocation *inv = reported(e);
 	char line[512], *q;
 
-	snprintf(line, sizeof(line), "%s%s%sError: %s\n%s", e->inv ? "RequestId: " : "", e->inv ? e->inv->id : "", e->inv ? " " : "", message, type);
+	snprintf(line, sizeof(line), "%s%s%sError: %s\n%s", inv ? "RequestId: " : "", inv ? inv->id : "", inv ? " " : "", message, type);
 	if (!e->version->json) {
 		text(e, "%s\n", line);
 		return;
@@ -210,13 +214,49 @@ void fn_report_fault(struct fn_env *e, const char *message, const char *type)
 
 void fn_report_timeout(struct fn_env *e, const char *message)
 {
+	const struct fn_invocation *inv = reported(e);
 	char stamp[32];
 
 	fn_clock_format_rfc3339(fn_clock_real_us(), stamp, sizeof(stamp));
 	if (e->version->json)
-		event(e, FN_LEVEL_WARN, "platform.fault", "\"%s %s %s\"", stamp, e->inv->id, message);
+		event(e, FN_LEVEL_WARN, "platform.fault", "\"%s %s %s\"", stamp, inv->id, message);
 	else
-		text(e, "%s %s %s\n\n", stamp, e->inv->id, message);
+		text(e, "%s %s %s\n\n", stamp, inv->id, message);
+}
+
+void fn_report_extension(struct fn_env *e, const char *name, const char *state, unsigned events, const char *error_type)
+{
+	bool both = (events & FN_EXT_INVOKE) && (events & FN_EXT_SHUTDOWN);
+	const char *invoke = events & FN_EXT_INVOKE ? "INVOKE" : "", *shutdown = events & FN_EXT_SHUTDOWN ? "SHUTDOWN" : "";
+	char *q[2];
+
+	if (!e->version->json) {
+		text(e, "EXTENSION\tName: %s\tState: %s\tEvents: [%s%s%s]%s%s\n", name, state, invoke, both ? ", " : "", shutdown, error_type[0] ? "\tError Type: " : "",
+		     error_type);
+		return;
+	}
+	q[0] = quoted(name);
+	q[1] = quoted(error_type);
+	event(e, error_type[0] ? FN_LEVEL_WARN : FN_LEVEL_INFO, "platform.extension", "{\"name\":%s,\"state\":\"%s\",\"events\":[%s%s%s%s%s%s%s]%s%s}", q[0], state,
+	      invoke[0] ? "\"" : "", invoke, invoke[0] ? "\"" : "", both ? "," : "", shutdown[0] ? "\"" : "", shutdown, shutdown[0] ? "\"" : "",
+	      error_type[0] ? ",\"errorType\":" : "", error_type[0] ? q[1] : "");
+	free(q[0]);
+	free(q[1]);
+}
+
+void fn_report_extensions(struct fn_env *e)
+{
+	const struct fn_ext *x = fn_rt_extensions(e->rt);
+
+	if (e->extensions_told)
+		return;
+	e->extensions_told = true;
+	for (unsigned i = 0; i < fn_ext_count(x); i++) {
+		struct fn_ext_info info;
+
+		fn_ext_info(x, i, &info);
+		fn_report_extension(e, info.name, fn_ext_state_name(info.state), info.events, info.error_type);
+	}
 }
 
 void fn_report_dropped(struct fn_env *e, uint64_t bytes, uint64_t records)
@@ -263,13 +303,26 @@ static void cold_start(struct fn_env *e, const struct fn_invocation *inv, uint64
 	      e->restored ? "restoreMs" : "initMs", (double)init_us / 1000.0, how, e->plain, early ? "true" : "false");
 }
 
+/* What extensions took when the runtime was done with the invocation. */
+static const char *overhead_span(const struct fn_env *e, char span[160])
+{
+	uint64_t since_us = fn_clock_mono_us() - e->report.runtime_done_us;
+	char stamp[32], number[32];
+
+	span[0] = '\0';
+	if (e->report.overhead_us > 0)
+		snprintf(span, 160, ",\"spans\":[{\"name\":\"extensionOverhead\",\"start\":\"%s\",\"durationMs\":%s}]",
+			 fn_clock_format_rfc3339(fn_clock_real_us() - since_us, stamp, sizeof(stamp)), ms(e->report.overhead_us, number));
+	return span;
+}
+
 /* Billed is what is printed: Duration and Init Duration, or Billed Restore Duration, rounded up together (since August 2025). */
 static void report(struct fn_env *e, const struct fn_invocation *inv, uint64_t us, uint64_t init_us, uint64_t peak_mb, const char *status)
 {
 	const struct fn_function *f = e->version->function;
 	uint64_t hundredths = (us + 5) / 10, init_hundredths = e->restored ? (init_us + 999) / 1000 * 100 : (init_us + 5) / 10;
 	uint64_t billed = (hundredths + init_hundredths + 99) / 100, restore_us = e->ready_us - e->asked_us;
-	char init[128] = "", buf[128], number[2][32];
+	char init[128] = "", buf[128], number[2][32], span[160];
 
 	if (e->version->json) /* which prints microseconds */
 		billed = (us + (e->restored ? (init_us + 999) / 1000 * 1000 : init_us) + 999) / 1000;
@@ -278,14 +331,14 @@ static void report(struct fn_env *e, const struct fn_invocation *inv, uint64_t u
 		error_member(status, buf);
 		event(e, status[0] ? FN_LEVEL_WARN : FN_LEVEL_DEBUG, "platform.runtimeDone",
 		      "{\"requestId\":\"%s\",\"status\":\"%s\"%s,\"metrics\":{\"durationMs\":%s,\"producedBytes\":%zu}}", inv->id, status_word(status), buf,
-		      ms(us, number[0]), e->report.produced);
+		      ms(us - e->report.overhead_us, number[0]), e->report.produced);
 		if (init_us)
 			snprintf(init, sizeof(init), ",\"%s\":%s", e->restored ? "restoreDurationMs" : "initDurationMs",
 				 ms(e->restored ? restore_us : init_us, number[1]));
 		event(e, status[0] ? FN_LEVEL_WARN : FN_LEVEL_INFO, "platform.report",
 		      "{\"requestId\":\"%s\",\"metrics\":{\"durationMs\":%s,\"billedDurationMs\":%" PRIu64 ",\"memorySizeMB\":%d,\"maxMemoryUsedMB\":%" PRIu64
-		      "%s},\"status\":\"%s\"%s}",
-		      inv->id, ms(us, number[0]), billed, f->memory_mb, peak_mb, init, status_word(status), buf);
+		      "%s},\"status\":\"%s\"%s%s}",
+		      inv->id, ms(us, number[0]), billed, f->memory_mb, peak_mb, init, status_word(status), buf, overhead_span(e, span));
 		return;
 	}
 	if (init_us && e->restored)

@@ -12,22 +12,11 @@
 
 #define TRUNCATED_US 100000u   /* from the end of a response in its midst to its being judged */
 #define STREAM_DRAIN_US 20000u /* as FN_ENV_DRAIN_US */
+#define ERROR_EXIT_US 100000u  /* for who has reported an error to exit */
 #define TOO_LARGE "Function.ResponseSizeTooLarge"
 
 /* By when its function has to be done with the invocation. */
 static uint64_t deadline(const struct fn_env *e) { return e->delivered_us + fn_env_timeout_us(e); }
-
-/* --- freezing --- */
-static bool freeze(struct fn_env *e, bool on)
-{
-	if (e->frozen == on || e->freeze_fd < 0)
-		return true;
-	if (pwrite(e->freeze_fd, on ? "1" : "0", 1, 0) == 1)
-		e->frozen = on;
-	else if (!on)
-		fn_log_warn("cannot thaw an environment of %s, which is ended: %s", e->version->function->name, strerror(errno));
-	return e->frozen == on;
-}
 
 /* --- serving --- */
 static void hand_out(struct fn_env *e)
@@ -38,7 +27,10 @@ static void hand_out(struct fn_env *e)
 	e->truncated = false;
 	fn_env_set_state(e, FN_ENV_BUSY);
 	fn_env_arm(e, deadline(e));
+	e->at_next = false;
 	r = fn_rt_deliver(e->rt, e->inv);
+	if (r == 0 && fn_rt_extensions(e->rt))
+		fn_ext_invoke(fn_rt_extensions(e->rt), e->inv);
 	if (r < 0) { /* its connection died between `next` and now */
 		fn_log_warn("environment of %s: %s", e->version->function->name, strerror(-r));
 		fn_env_end(e);
@@ -50,8 +42,8 @@ bool fn_env_serve(struct fn_env *e, struct fn_invocation *inv)
 	bool awake;
 
 	fn_env_write_report(e);
-	awake = freeze(e, false);
-	if (!awake || !fn_rt_waiting(e->rt)) { /* it died while it was idle, or would sleep on */
+	awake = fn_env_freeze(e, false);
+	if (!awake || fn_env_failed(e) || !fn_rt_waiting(e->rt)) { /* it died while it was idle, or would sleep on */
 		fn_env_end_sandbox(e);
 		return false;
 	}
@@ -67,7 +59,7 @@ bool fn_env_serve(struct fn_env *e, struct fn_invocation *inv)
 
 static void became_idle(struct fn_env *e)
 {
-	if (e->gone) { /* it died right after it had asked: nothing more is to be given to it */
+	if (e->gone || fn_env_failed(e)) { /* it died right after it had asked: nothing more is to be given to it */
 		fn_env_end(e);
 		return;
 	}
@@ -116,26 +108,77 @@ static void on_truncated(void *arg)
 		fn_env_arm(e, fn_env_now_us(e) + TRUNCATED_US);
 }
 
-static void on_next(void *arg)
+/* Its init ends, or it is done with its invocation, when its runtime and the extensions that it is about have asked for more. */
+static void at_rest(struct fn_env *e)
 {
-	struct fn_env *e = arg;
+	const struct fn_ext *x = fn_rt_extensions(e->rt);
 
-	if (e->state == FN_ENV_BUSY && e->truncated) /* it is not */
-		finish_truncated(e);
-	if (e->reason == FN_ENV_FOR_SNAPSHOT) {
-		fn_env_on_snapshot_refused(e, "the runtime takes no snapshots");
-	} else if (e->state == FN_ENV_INIT) {
+	if (!e->at_next || fn_env_failed(e))
+		return;
+	if (e->state == FN_ENV_INIT && fn_ext_ready(x, 0)) {
 		e->ready_us = fn_clock_mono_us();
 		fn_report_init(e, e->ready_us - (e->restored ? e->asked_us : e->spawned_us), "");
+		fn_report_extensions(e);
 		fn_spawn_initialised(e->host->spawn, e->sandbox);
 		e->host->ops->on_ready(e, e->ready_us - e->asked_us);
 		became_idle(e);
-	} else if (e->state == FN_ENV_FINISHING) {
+	} else if (e->state == FN_ENV_FINISHING && fn_ext_ready(x, FN_EXT_INVOKE)) {
 		e->host->ops->on_settled(e, fn_clock_mono_us() - e->report.end_us);
+		fn_env_release_report(e, NULL);
 		became_idle(e);
 	}
 }
 
+static void on_next(void *arg)
+{
+	struct fn_env *e = arg;
+
+	e->at_next = true;
+	if (e->state == FN_ENV_BUSY && e->truncated) /* it is not */
+		finish_truncated(e);
+	if (e->report.held)
+		e->report.runtime_done_us = fn_clock_mono_us();
+	if (e->reason == FN_ENV_FOR_SNAPSHOT)
+		fn_env_on_snapshot_refused(e, "the runtime takes no snapshots");
+	else
+		at_rest(e);
+}
+
+/* --- the Extensions API's --- */
+static void on_describe(void *arg, struct fn_ext_function *ret)
+{
+	const struct fn_env *e = arg;
+	const struct fn_function *f = e->version->function;
+
+	*ret = (struct fn_ext_function){f->name, f->version, f->handler ? f->handler : "", e->host->cfg.account_id};
+}
+
+static void on_registered(void *arg)
+{
+	struct fn_env *e = arg;
+
+	if (e->state != FN_ENV_INIT || e->released)
+		return;
+	e->released = true;
+	fn_spawn_release(e->host->spawn, e->sandbox);
+}
+
+static void on_extension_ready(void *arg) { at_rest(arg); }
+
+/* It is to exit now, as a runtime whose init has failed; if it does not, what it is at has failed all the same. */
+static void on_extension_error(void *arg, bool init)
+{
+	struct fn_env *e = arg;
+
+	if (e->state != FN_ENV_INIT && e->state != FN_ENV_BUSY && e->state != FN_ENV_FINISHING && e->state != FN_ENV_IDLE)
+		return;
+	fn_env_fault(e, init ? "Extension.InitError" : "Extension.ExitError", "the extension has reported an error");
+	fn_env_arm(e, fn_env_now_us(e) + ERROR_EXIT_US);
+}
+
+static const struct fn_ext_ops ext_ops = {on_describe, on_registered, on_extension_ready, on_extension_error};
+
+/* --- what the runtime posts --- */
 static void on_response(void *arg, char *body, size_t len, const char *content_type)
 {
 	struct fn_env *e = arg;
@@ -187,7 +230,7 @@ static void on_init_error(void *arg, char *body, size_t len, const char *error_t
 	e->init_error_len = len;
 	fn_report_error_type(error_type, e->error_type, sizeof(e->error_type));
 	/* the runtime is to exit now; if it does not, it is made to */
-	fn_env_arm(e, fn_env_now_us(e) + 100000u);
+	fn_env_arm(e, fn_env_now_us(e) + ERROR_EXIT_US);
 }
 
 static void on_unruly(void *arg)
@@ -200,7 +243,7 @@ static void on_unruly(void *arg)
 }
 
 const struct fn_rt_ops fn_env_rt_ops = {on_next, on_response, on_error, on_too_large, on_init_error,
-					   fn_env_on_snapshot, fn_env_on_snapshot_refused, on_init_error, on_unruly, on_begin, on_truncated};
+					   fn_env_on_snapshot, fn_env_on_snapshot_refused, on_init_error, on_unruly, on_begin, on_truncated, &ext_ops};
 
 /* --- deadlines --- */
 static void invocation_timed_out(struct fn_env *e)
@@ -222,6 +265,50 @@ static void invocation_timed_out(struct fn_env *e)
 	fn_env_finish(e, FN_INV_FUNCTION_ERROR, json, len, FN_TIMED_OUT);
 }
 
+/* Ended before its init was over: with extensions its processes have some time more, which is not part of that. */
+static void init_ends(struct fn_env *e)
+{
+	if (fn_ext_count(fn_rt_extensions(e->rt)) > 0 && !e->host->shutdown)
+		fn_env_init_failed(e);
+	fn_env_end(e);
+}
+
+/* One of several processes has ended, or is about to, and what it sent before has been read. */
+static void failed(struct fn_env *e)
+{
+	if (e->state == FN_ENV_BUSY && fn_rt_unread(e->rt) && fn_env_now_us(e) < deadline(e)) {
+		fn_env_arm(e, fn_env_now_us(e) + (e->inv->begun ? STREAM_DRAIN_US : FN_ENV_DRAIN_US));
+		return;
+	}
+	fn_env_read_output(e);
+	fn_env_flush_output(e);
+	if (e->state == FN_ENV_INIT) {
+		fn_env_init_failed(e);
+	} else if (e->state == FN_ENV_FINISHING || e->state == FN_ENV_IDLE) { /* whatever it was, its caller has an answer */
+		if (e->fault.type[0])
+			fn_report_fault(e, e->fault.message, e->fault.type);
+		fn_env_release_report(e, e->fault.type[0] ? e->fault.type : "Runtime.ExitError");
+	}
+	fn_env_end_sandbox(e);
+	if (e->inv)
+		fn_env_answer_dead(e);
+}
+
+static void never_came_back(struct fn_env *e)
+{
+	char msg[128];
+
+	if (e->report.held) { /* the response stands; its time is over */
+		e->timed_out = true;
+		snprintf(msg, sizeof(msg), "Task timed out after %d.00 seconds", e->version->function->timeout_s);
+		fn_env_read_output(e);
+		fn_env_flush_output(e);
+		fn_report_timeout(e, msg);
+		fn_env_release_report(e, FN_TIMED_OUT);
+	}
+	fn_env_end_sandbox(e);
+}
+
 void fn_env_on_timer(void *arg)
 {
 	struct fn_env *e = arg;
@@ -229,15 +316,19 @@ void fn_env_on_timer(void *arg)
 	switch (e->state) {
 	case FN_ENV_SPAWNING:
 	case FN_ENV_INIT:
-		if (e->inv && !e->init_error) {
+		if (fn_env_failed(e)) {
+			failed(e);
+		} else if (e->inv && !e->init_error) {
 			invocation_timed_out(e);
 		} else { /* also a runtime that has posted its init's error, and then does not exit */
 			e->timed_out = !e->init_error;
-			fn_env_end(e);
+			init_ends(e);
 		}
 		break;
 	case FN_ENV_BUSY:
-		if (!e->gone && e->truncated && fn_env_now_us(e) < deadline(e))
+		if (!e->gone && fn_env_failed(e))
+			failed(e);
+		else if (!e->gone && e->truncated && fn_env_now_us(e) < deadline(e))
 			finish_truncated(e);
 		else if (!e->gone)
 			invocation_timed_out(e);
@@ -249,7 +340,7 @@ void fn_env_on_timer(void *arg)
 			fn_env_end(e);
 		break;
 	case FN_ENV_RESETTING: /* its exit does not come */
-		fn_env_end(e);
+		fn_env_kill(e);
 		e->host->ops->on_reset(e);
 		break;
 	case FN_ENV_RESET:
@@ -258,15 +349,23 @@ void fn_env_on_timer(void *arg)
 		else
 			fn_env_arm(e, e->host->ops->until(e));
 		break;
-	case FN_ENV_FINISHING: /* it never came back for more */
-		fn_env_end_sandbox(e);
+	case FN_ENV_FINISHING: /* it never came back for more; or an extension did not, or has ended */
+		if (fn_env_failed(e))
+			failed(e);
+		else
+			never_came_back(e);
+		break;
+	case FN_ENV_STOPPING:
+		fn_env_stop_timer(e);
 		break;
 	case FN_ENV_IDLE:
-		if (fn_env_now_us(e) >= e->host->ops->until(e)) {
+		if (fn_env_failed(e)) {
+			failed(e);
+		} else if (fn_env_now_us(e) >= e->host->ops->until(e)) {
 			fn_env_end(e);
 		} else {
 			fn_rt_flush(e->rt);
-			(void)freeze(e, true);
+			(void)fn_env_freeze(e, true);
 			fn_env_arm(e, e->host->ops->until(e));
 		}
 		break;

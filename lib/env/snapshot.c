@@ -120,6 +120,10 @@ void fn_env_on_snapshot(void *arg, int fd)
 		fn_env_end(e);
 		return;
 	}
+	if (fn_ext_count(fn_rt_extensions(e->rt)) > 0) {
+		fn_env_on_snapshot_refused(e, "it has an extension, whose registration is not part of an image");
+		return;
+	}
 	e->ready_us = fn_clock_mono_us();
 	fn_report_init(e, e->ready_us - e->spawned_us, "");
 	memcpy(req.tree, s->tree, sizeof(req.tree));
@@ -160,9 +164,9 @@ void fn_env_snapshot_dead(struct fn_env *e, const struct fn_err *err)
 	}
 	if ((err && err->code == ECONNRESET) || e->host->shutdown || (!err && fn_env_lost(e))) {
 		res.what = FN_SNAPSHOT_LOST;
-	} else if (e->entry_error[0]) {
-		snprintf(res.code, sizeof(res.code), "FunctionError.InvalidEntryPoint");
-		snprintf(res.reason, sizeof(res.reason), "%s", e->entry_error);
+	} else if (e->fault.type[0]) {
+		snprintf(res.code, sizeof(res.code), fn_str_starts(e->fault.type, "Extension.") ? "FunctionError.ExtensionInitError" : "FunctionError.InvalidEntryPoint");
+		snprintf(res.reason, sizeof(res.reason), "%s", e->fault.message);
 	} else if (err) {
 		snprintf(res.code, sizeof(res.code), "InternalError");
 		snprintf(res.reason, sizeof(res.reason), "%s", fn_err_format(err, text, sizeof(text)));

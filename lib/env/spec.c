@@ -146,6 +146,7 @@ int fn_env_spec(struct fn_env *e, const struct fn_credentials *credentials, stru
 		snprintf(code, sizeof(code), "layer-%s", f->layers[i].sha256);
 		push_lower(&s, code);
 	}
+	s.extensions = f->n_layers > 0; /* nothing else brings files to /opt */
 	if (e->restored)
 		push_lower(&s, f->snapshot_tree);
 	snprintf(code, sizeof(code), "code-%s", f->code_sha256);

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -18,34 +17,6 @@
 #define PROVISIONED_INIT_US 130000000u /* Lambda: 130 s, or the function's timeout if that is longer */
 
 /* --- starting --- */
-/* Is it the package's fault, not the platform's? Then it is so however often it is tried. stage: sandbox/child.c */
-static bool is_entry_fault(const struct fn_err *err)
-{
-	static const int codes[] = {ENOENT, EACCES, EPERM, ENOEXEC, ELIBBAD, ENOTDIR, EISDIR, ELOOP, EINVAL, ENAMETOOLONG, E2BIG};
-
-	for (size_t i = 0; fn_streq(err->stage, "exec") && i < sizeof(codes) / sizeof(codes[0]); i++)
-		if (err->code == codes[i])
-			return true;
-	return err->code == ENOENT && fn_streq(err->stage, "bootstrap");
-}
-
-/* In the words of Lambda's, which are Go's. */
-static void describe_entry_fault(struct fn_env *e, const struct fn_err *err)
-{
-	const struct fn_runtime *rt = fn_runtimes_find(e->host->cfg.runtimes, e->version->function->runtime);
-	char list[200] = "", why[64];
-
-	if (fn_streq(err->stage, "exec")) {
-		snprintf(why, sizeof(why), "%s", strerror(err->code));
-		why[0] = (char)(why[0] >= 'A' && why[0] <= 'Z' ? why[0] - 'A' + 'a' : why[0]);
-		snprintf(e->entry_error, sizeof(e->entry_error), "fork/exec %.160s: %s", err->msg, why);
-		return;
-	}
-	for (char **c = rt ? rt->exec_candidates : NULL; c && *c; c++)
-		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", list[0] ? " " : "", *c);
-	snprintf(e->entry_error, sizeof(e->entry_error), "Couldn't find valid bootstrap(s): [%s]", list);
-}
-
 /* Whoever waits for it is answered; the start is not tried again. */
 static void not_spawned(struct fn_env *e, const struct fn_err *err)
 {
@@ -54,6 +25,19 @@ static void not_spawned(struct fn_env *e, const struct fn_err *err)
 	fn_log_error("cannot start an environment of %s: %s", e->version->function->name, fn_err_format(err, text, sizeof(text)));
 	e->host->ops->on_refused(e, err);
 	fn_env_snapshot_dead(e, err);
+}
+
+/* Their runtime is held until they have registered. */
+static bool begin_extensions(struct fn_env *e, const struct fn_spawned *res)
+{
+	if (res->n_extensions == 0) {
+		fn_close(res->extensions_output_fd);
+		return true;
+	}
+	e->n_processes = 1 + res->n_extensions;
+	for (unsigned i = 0; i < e->n_processes; i++)
+		e->processes[i] = (struct fn_process){.alive = true};
+	return fn_output_open(&e->extensions_output, e, res->extensions_output_fd) == 0 && fn_rt_expect_extensions(e->rt, res->extensions, res->n_extensions) == 0;
 }
 
 static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *res)
@@ -75,8 +59,7 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *r
 		return;
 	}
 	if (err) {
-		if (is_entry_fault(err) && !e->restored) { /* an init that has failed: fn_env_finish_dead() goes on */
-			describe_entry_fault(e, err);
+		if (!e->restored && (fn_env_fault_entry(e, err) || fn_env_fault_launch(e, err))) { /* an init that has failed: fn_env_finish_dead() goes on */
 			e->spawned_us = e->asked_us;
 		} else {
 			not_spawned(e, err);
@@ -86,7 +69,6 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *r
 		return;
 	}
 	e->sandbox = res->id;
-	e->output_fd = res->output_fd;
 	e->freeze_fd = res->freeze_fd;
 	e->peak_fd = res->peak_fd;
 	e->stat_fd = res->stat_fd;
@@ -95,12 +77,16 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *r
 	e->timing = res->timing;
 	e->spawned_us = fn_clock_mono_us();
 	fn_env_set_state(e, FN_ENV_INIT);
-	if (fn_map_set_u64(h->sandboxes, e->sandbox, e, NULL) < 0 ||
-	    fn_rt_new(h->cfg.loop, h->cfg.rt_server, res->listen_fd, &fn_env_rt_ops, e, &e->rt) < 0 ||
-	    fn_loop_add_io(h->cfg.loop, e->output_fd, EPOLLIN, fn_env_on_output, e, &e->output_io) < 0) {
-		fn_env_end(e);
+	e->released = res->n_extensions == 0;
+	if (fn_output_open(&e->output, e, res->output_fd) < 0 || fn_map_set_u64(h->sandboxes, e->sandbox, e, NULL) < 0 ||
+	    fn_rt_new(h->cfg.loop, h->cfg.rt_server, res->listen_fd, &fn_env_rt_ops, e, &e->rt) < 0 || !begin_extensions(e, res)) {
+		fn_env_kill(e);
 		return;
 	}
+	if (e->reason == FN_ENV_FOR_SNAPSHOT && e->n_processes > 0)
+		fn_env_on_snapshot_refused(e, "it has extensions, whose processes are not part of an image");
+	if (e->state != FN_ENV_INIT)
+		return;
 	if (!e->inv) { /* a repeated init is under the function's own timeout, armed already */
 		uint64_t limit = h->cfg.init_timeout_us;
 
@@ -185,7 +171,7 @@ int fn_env_init(struct fn_env *e, struct fn_env_version *v, enum fn_env_reason r
 		.report.later = {.fn = fn_env_write_report, .arg = e},
 		.role = {.fn = on_role, .arg = e},
 		.code = {.fn = on_code, .arg = e},
-		.output_fd = -EBADF, .freeze_fd = -EBADF, .peak_fd = -EBADF, .stat_fd = -EBADF, .tmp_fd = -EBADF, .oom_fd = -EBADF,
+		.output.fd = -EBADF, .extensions_output.fd = -EBADF, .freeze_fd = -EBADF, .peak_fd = -EBADF, .stat_fd = -EBADF, .tmp_fd = -EBADF, .oom_fd = -EBADF,
 		.exit.wait_status = -1,
 		.environment = h->environments + 1,
 		.asked_us = fn_clock_mono_us(),
@@ -209,7 +195,8 @@ void fn_env_clear(struct fn_env *e)
 	fn_credentials_clear(&e->credentials);
 	fn_env_drop_sandbox(e);
 	fn_loop_clear(h->cfg.loop, &e->timer);
-	fn_buf_free(&e->line);
+	fn_buf_free(&e->output.line);
+	fn_buf_free(&e->extensions_output.line);
 }
 
 /* --- again --- */
@@ -218,6 +205,7 @@ void fn_env_bind(struct fn_env *e, struct fn_invocation *inv)
 	uint64_t limit = fn_env_timeout_us(e);
 
 	e->inv = inv;
+	e->bound = true;
 	e->started = false;
 	inv->cold = true;
 	e->delivered_us = e->asked_us;
@@ -258,13 +246,40 @@ void fn_env_host_on_exit(struct fn_env_host *h, uint64_t sandbox, const struct f
 	}
 	/* A response that was posted before the death may still lie in the socket: let the loop read it before we judge. */
 	e->tmp_kept = info->tmp_kept || e->tmp_kept;
+	for (unsigned i = 0; i < e->n_processes; i++)
+		e->processes[i].alive = false;
 	if (e->state == FN_ENV_ENDING)
 		fn_env_arm(e, 0);
 	else if (e->state == FN_ENV_BUSY)
 		fn_env_arm(e, fn_env_now_us(e) + FN_ENV_DRAIN_US);
-	else if (fn_env_outlives(e))
+	else if (fn_env_outlives(e) && !fn_env_is_ending(e))
 		fn_env_reset(e);
 	else
-		fn_env_end(e);
+		fn_env_kill(e);
 }
 
+/* One of several. What it has posted before may still lie in the socket: let the loop read it before we judge (serve.c). */
+void fn_env_host_on_process(struct fn_env_host *h, uint64_t sandbox, unsigned process, int wait_status, const struct fn_err *err)
+{
+	struct fn_env *e = fn_env_by_sandbox(h, sandbox);
+	struct fn_ext *x = e ? fn_rt_extensions(e->rt) : NULL;
+	char text[512];
+
+	if (!e || process >= e->n_processes)
+		return;
+	e->processes[process] = (struct fn_process){.wait_status = wait_status};
+	if (process > 0 && x)
+		fn_ext_exited(x, process, wait_status == 0);
+	if (e->state == FN_ENV_STOPPING) {
+		fn_env_stop_step(e);
+		return;
+	}
+	if (process > 0)
+		fn_env_fault_process(e, process);
+	else if (err && !fn_env_fault_entry(e, err))
+		fn_env_fault(e, "Sandbox.Failure", fn_err_format(err, text, sizeof(text)));
+	else
+		e->exit.wait_status = wait_status;
+	if (e->state == FN_ENV_INIT || e->state == FN_ENV_BUSY || e->state == FN_ENV_FINISHING || e->state == FN_ENV_IDLE)
+		fn_env_arm(e, fn_env_now_us(e) + FN_ENV_DRAIN_US);
+}

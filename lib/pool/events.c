@@ -19,7 +19,7 @@ static void on_state(struct fn_env *e, enum fn_env_state from)
 	if (e->state == FN_ENV_IDLE) { /* most recently used first */
 		fn_list_remove(&m->link);
 		fn_list_push_front(&g->members, &m->link);
-	} else if (e->state == FN_ENV_ENDING) {
+	} else if (fn_env_is_ending(e) && m->ending_cost == 0) {
 		fn_member_weigh_ending(m);
 	}
 }

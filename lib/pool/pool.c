@@ -120,6 +120,11 @@ bool fn_pool_uses_code(struct fn_pool *p, const char *code_sha256)
 
 void fn_pool_on_exit(struct fn_pool *p, uint64_t sandbox, const struct fn_sandbox_exit *info) { fn_env_host_on_exit(&p->env, sandbox, info); }
 
+void fn_pool_on_process(struct fn_pool *p, uint64_t sandbox, unsigned process, int wait_status, const struct fn_err *err)
+{
+	fn_env_host_on_process(&p->env, sandbox, process, wait_status, err);
+}
+
 void fn_pool_on_lost(struct fn_pool *p)
 {
 	struct fn_group *g;

@@ -23,6 +23,7 @@ int fn_pool_new(const struct fn_pool_config *config, struct fn_pool **ret, struc
 /* The client is made after the pool, since it needs the pool's callbacks. */
 void fn_pool_set_spawn(struct fn_pool *p, struct fn_spawn_client *spawn);
 void fn_pool_on_exit(struct fn_pool *p, uint64_t sandbox, const struct fn_sandbox_exit *info); /* from the spawn client */
+void fn_pool_on_process(struct fn_pool *p, uint64_t sandbox, unsigned process, int wait_status, const struct fn_err *err); /* likewise */
 void fn_pool_on_reclaimed(struct fn_pool *p, uint64_t sandbox, uint64_t bytes);                 /* likewise */
 void fn_pool_on_lost(struct fn_pool *p); /* likewise: fn-spawnd has ended */
 /* Every environment must have been ended before. */

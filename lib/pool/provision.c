@@ -10,10 +10,10 @@
 
 #define AT_ONCE 16u /* starts of a group: others want to start too */
 
-static bool alive(const struct fn_member *m) { return m->env.reason == FN_ENV_PROVISIONED && !m->surplus && m->env.state != FN_ENV_ENDING; }
+static bool alive(const struct fn_member *m) { return m->env.reason == FN_ENV_PROVISIONED && !m->surplus && !fn_env_is_ending(&m->env); }
 static bool starting(const struct fn_member *m)
 {
-	return m->env.state == FN_ENV_SPAWNING || m->env.state == FN_ENV_INIT || m->env.state == FN_ENV_RESETTING || m->env.state == FN_ENV_RESET;
+	return m->env.state == FN_ENV_SPAWNING || m->env.state == FN_ENV_INIT || m->env.state == FN_ENV_STOPPING || m->env.state == FN_ENV_RESETTING || m->env.state == FN_ENV_RESET;
 }
 
 static void on_timer(void *arg) { fn_group_provision(arg); }

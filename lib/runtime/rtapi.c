@@ -67,6 +67,8 @@ static void conn_closed(void *arg, struct fn_h1_conn *c)
 	}
 	if (rt->posting == c)
 		rt->posting = NULL;
+	if (rt->ext)
+		fn_ext_closed(rt->ext, c);
 	if (rt->next == c) { /* it died while it waited */
 		rt->next = NULL;
 		rt->state = FN_RT_RESPONDED;
@@ -84,7 +86,7 @@ static struct fn_rt_conn *make_place(struct fn_rt *rt)
 	uint64_t moved;
 
 	for (unsigned useful = 0; !place && useful < 2; useful++)
-		for (unsigned i = 0; i < FN_RT_CONNS_MAX; i++) {
+		for (unsigned i = 0; i < fn_rt_places(rt); i++) {
 			struct fn_rt_conn *s = &rt->conns[i];
 
 			if (s->useful == (useful == 1) && s->c != rt->asked && (!place || s->number < place->number) && fn_h1_conn_phase(s->c, &moved) == FN_H1_IDLE)
@@ -102,7 +104,7 @@ static void on_accept(void *arg, int fd, uint32_t events)
 	struct fn_rt *rt = arg;
 
 	(void)events;
-	for (unsigned n = 0; n < FN_RT_CONNS_MAX && !rt->resume; n++) {
+	for (unsigned n = 0; n < fn_rt_places(rt) && !rt->resume; n++) {
 		int c = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		struct fn_rt_conn *slot;
 
@@ -148,7 +150,7 @@ bool fn_rt_waiting(const struct fn_rt *rt) { return rt->next != NULL && !fn_h1_c
 
 bool fn_rt_unread(const struct fn_rt *rt)
 {
-	for (size_t i = 0; i < FN_RT_CONNS_MAX; i++)
+	for (size_t i = 0; i < fn_rt_places(rt); i++)
 		if (rt->conns[i].c && fn_h1_conn_unread(rt->conns[i].c))
 			return true;
 	return false;
@@ -198,11 +200,12 @@ void fn_rt_close(struct fn_rt *rt)
 	if (rt->streaming)
 		fn_invocation_leave(rt->inv);
 	fn_close(rt->listen_fd);
-	for (unsigned i = 0; i < FN_RT_CONNS_MAX; i++) {
+	for (unsigned i = 0; i < fn_rt_places(rt); i++) {
 		free(rt->conns[i].held);
 		fn_h1_conn_close(rt->conns[i].c);
 	}
 	fn_invocation_unref(rt->inv);
+	fn_ext_free(rt->ext);
 	free(rt);
 }
 
@@ -213,6 +216,8 @@ static void on_next(struct fn_rt *rt, struct fn_h1_conn *c)
 		return;
 	}
 	fn_rt_useful(rt, c);
+	if (rt->ext)
+		fn_ext_close_registration(rt->ext);
 	rt->state = FN_RT_WAITING;
 	rt->next = rt->asked = c;
 	rt->ops->on_next(rt->arg);
@@ -301,6 +306,8 @@ static size_t on_body_max(void *arg, struct fn_h1_conn *c, struct fn_h1 *req, si
 	bool is_error;
 
 	(void)ahead;
+	if (fn_str_starts(fn_h1_target(req), FN_EXT_BASE))
+		return FN_EXT_BODY_MAX;
 	if (rt->posting || !(result_path(req, &id, &len, &is_error) ? fn_rt_is_current(rt, id, len) : rt->state == FN_RT_START))
 		return OTHER_BODY_MAX;
 	if (result_path(req, &id, &len, &is_error))
@@ -318,6 +325,44 @@ static void on_ping(struct fn_rt *rt, struct fn_h1_conn *c)
 
 	fn_rt_useful(rt, c);
 	fn_rt_talk(rt, c, &pong, false);
+}
+
+/* --- extensions --- */
+static struct fn_ext *extensions(struct fn_rt *rt)
+{
+	if (!rt->ext && fn_ext_new(rt->ops->extensions, rt->arg, &rt->ext) == 0 && rt->state != FN_RT_START)
+		fn_ext_close_registration(rt->ext);
+	return rt->ext;
+}
+
+int fn_rt_expect_extensions(struct fn_rt *rt, const char *const *names, unsigned n)
+{
+	return extensions(rt) ? fn_ext_expect(rt->ext, names, n) : -ENOMEM;
+}
+
+struct fn_ext *fn_rt_extensions(const struct fn_rt *rt) { return rt ? rt->ext : NULL; }
+
+static void on_extension(struct fn_rt *rt, struct fn_h1_conn *c, struct fn_h1 *req)
+{
+	struct fn_ext_answer a = {.status = 500};
+	const struct fn_h1_header id = {"Lambda-Extension-Identifier", a.identifier};
+	struct fn_h1_reply r = {.content_type = "application/json", .headers = &id};
+
+	if (extensions(rt))
+		fn_ext_request(rt->ext, c, req, &a);
+	if (a.status < 300)
+		fn_rt_useful(rt, c);
+	r.status = a.status;
+	r.n_headers = a.identifier[0] != '\0';
+	r.body = a.body ? a.body : "";
+	r.len = strlen(r.body);
+	if (a.status >= 300)
+		fn_rt_talk(rt, c, &r, true);
+	else if (a.status != 0)
+		fn_h1_conn_reply(c, &r);
+	free(a.body);
+	if (a.then)
+		a.then(a.arg);
 }
 
 static void on_request(void *arg, struct fn_h1_conn *c, struct fn_h1 *req)
@@ -345,8 +390,8 @@ static void on_request(void *arg, struct fn_h1_conn *c, struct fn_h1 *req)
 		on_ping(rt, c);
 	else if (fn_str_starts(path, "/2022-07-01/telemetry") || fn_str_starts(path, "/2020-08-15/logs"))
 		fn_rt_reply_error(rt, c, 202, "Telemetry.NotSupported", "Telemetry API is not supported");
-	else if (fn_str_starts(path, "/2020-01-01/extension/"))
-		fn_rt_reply_error(rt, c, 501, "Extension.NotSupported", "fnd does not implement the Extensions API yet");
+	else if (rt->ops->extensions && fn_str_starts(path, FN_EXT_BASE))
+		on_extension(rt, c, req);
 	else
 		fn_rt_reply_error(rt, c, 404, "InvalidRequest", "no such path in the Runtime API");
 }

@@ -14,6 +14,7 @@
 
 #include "base/loop.h"
 #include "model/invocation.h"
+#include "runtime/extapi.h"
 #include "web/h1conn.h"
 
 #define FN_RESPONSE_MAX 6291556u /* 6 MiB + 100 bytes */
@@ -40,10 +41,15 @@ struct fn_rt_ops {
 	bool (*on_begin)(void *arg);
 	/* Its connection ended in the midst of it. The process may be ending. */
 	void (*on_truncated)(void *arg);
+	const struct fn_ext_ops *extensions; /* of the Extensions API; NULL: there is none */
 };
 
 /* Takes listen_fd. The server is shared by all environments. */
 int fn_rt_new(struct fn_loop *loop, struct fn_h1_server *server, int listen_fd, const struct fn_rt_ops *ops, void *arg, struct fn_rt **ret);
+/* It has external extensions, by the names of their files. -ENOMEM. */
+int fn_rt_expect_extensions(struct fn_rt *rt, const char *const *names, unsigned n);
+/* NULL: none has registered, nor is expected. rt may be NULL. */
+struct fn_ext *fn_rt_extensions(const struct fn_rt *rt);
 /* The runtime's `next` is pending, and its connection still open at this moment. */
 bool fn_rt_waiting(const struct fn_rt *rt);
 /* Requests of its have come that are not read to their end yet: of a process that is dead, they may still hold its result. */

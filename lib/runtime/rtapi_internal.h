@@ -5,7 +5,7 @@
 #include "base/bucket.h"
 #include "runtime/rtapi.h"
 
-#define FN_RT_CONNS_MAX 16
+#define FN_RT_CONNS_MAX 16 /* and one more for each extension: fn_rt_places() */
 
 enum fn_rt_state { FN_RT_START, FN_RT_WAITING, FN_RT_RUNNING, FN_RT_RESPONDED, FN_RT_INIT_FAILED, FN_RT_SNAPSHOT };
 
@@ -22,7 +22,7 @@ struct fn_rt {
 		uint64_t number;      /* they come in this order */
 		bool useful;          /* it has brought a request that was right */
 		struct fn_rt_held *held;    /* the answer that it waits for */
-	} conns[FN_RT_CONNS_MAX];
+	} conns[FN_RT_CONNS_MAX + FN_EXT_MAX];
 	uint64_t n_accepted, pace;    /* pace: the timer of what is held */
 	struct fn_bucket idle_talk;
 	unsigned wrong; /* beyond the budget, since it was full */
@@ -33,7 +33,10 @@ struct fn_rt {
 	size_t written;             /* of it */
 	size_t stream_max;          /* of it, at most */
 	struct fn_invocation *inv;
+	struct fn_ext *ext;         /* NULL: not yet */
 };
+
+static inline unsigned fn_rt_places(const struct fn_rt *rt) { return FN_RT_CONNS_MAX + fn_ext_count(rt->ext); }
 
 struct fn_rt_held {
 	unsigned status;

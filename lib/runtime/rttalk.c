@@ -18,7 +18,7 @@ static const char *const state_names[] = {"RuntimeStarted", "RuntimeReady", "Run
 
 struct fn_rt_conn *fn_rt_slot(struct fn_rt *rt, const struct fn_h1_conn *c)
 {
-	for (unsigned i = 0; i < FN_RT_CONNS_MAX; i++)
+	for (unsigned i = 0; i < fn_rt_places(rt); i++)
 		if (rt->conns[i].c == c)
 			return &rt->conns[i];
 	return NULL;
@@ -48,7 +48,7 @@ static void answer_held(void *arg)
 	struct fn_rt *rt = arg;
 
 	fn_loop_clear(rt->loop, &rt->pace);
-	for (unsigned i = 0; i < FN_RT_CONNS_MAX; i++) {
+	for (unsigned i = 0; i < fn_rt_places(rt); i++) {
 		fn_auto_free struct fn_rt_held *h = fn_take_ptr(rt->conns[i].held);
 
 		if (h)

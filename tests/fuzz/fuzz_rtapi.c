@@ -2,8 +2,9 @@
  * fuzz_rtapi.c - the Runtime API, as a hostile runtime may use it: real connections to lib/runtime/rtapi over lib/web/h1conn.
  *
  * The input is a script of steps that 0xff bytes part. Its first byte: 1 = events are delivered as soon as they are asked for; 2 = results are taken in
- * pieces, of which each that ends with '.' must be the last until there is room. Each step's first byte: 'A'..'D' the rest is sent on that connection (made
- * when first used), 'a'..'d' that connection is closed, '!' an event is delivered, '~' there is room, '#' the environment ends.
+ * pieces, of which each that ends with '.' must be the last until there is room; 4 = there are two external extensions. Each step's first byte: 'A'..'D' the
+ * rest is sent on that connection (made when first used; 0xfe and a digit are an extension's identifier), 'a'..'d' that connection is closed, '!' an event is
+ * delivered, '~' there is room, '+', '-', '*' the extensions get INVOKE, SHUTDOWN, the first one's process ends, '#' the environment ends.
  * Each event gets at most one result, results come only for an event that was handed out, and everything is given back in the end.
  */
 #include <errno.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "fuzz/fuzz.h"
+#include "base/str.h"
 #include "runtime/rtapi.h"
 
 #define CONNS 4
@@ -31,6 +33,7 @@ struct world {
 	bool streams, begun, full;           /* of the result: in pieces */
 	size_t written;
 	unsigned delivered, results, sum;
+	bool registered;                     /* all external extensions have */
 };
 
 static void deliver(struct world *w)
@@ -160,8 +163,50 @@ static void on_snapshot_refused(void *arg, const char *why)
 
 static void on_unruly(void *arg) { (void)arg; }
 
+/* --- extensions --- */
+static void describe(void *arg, struct fn_ext_function *ret)
+{
+	(void)arg;
+	*ret = (struct fn_ext_function){"f", "$LATEST", "handler\"", "000000000000"};
+}
+
+static void on_registered(void *arg)
+{
+	struct world *w = arg;
+
+	fuzz_check(!w->ended && !w->registered); /* once */
+	w->registered = true;
+}
+
+static void on_ready(void *arg)
+{
+	struct world *w = arg;
+	struct fn_ext *x = fn_rt_extensions(w->rt);
+	bool any = false;
+
+	for (unsigned i = 0; i < fn_ext_count(x); i++) {
+		struct fn_ext_info info;
+
+		fn_ext_info(x, i, &info);
+		any |= info.state == FN_EXT_READY;
+		fuzz_check(fn_utf8_valid(info.name, strlen(info.name)) && strlen(info.name) <= FN_EXT_NAME_MAX && strlen(info.error_type) < 128);
+		fuzz_check(info.process > 0 || !(info.events & FN_EXT_SHUTDOWN));
+	}
+	fuzz_check(!w->ended && any && fn_ext_count(x) <= FN_EXT_MAX);
+}
+
+static void on_extension_error(void *arg, bool init)
+{
+	struct world *w = arg;
+
+	(void)init;
+	fuzz_check(!w->ended && fn_ext_count(fn_rt_extensions(w->rt)) > 0 && !fn_ext_ready(fn_rt_extensions(w->rt), 0));
+}
+
+static const struct fn_ext_ops ext_ops = {describe, on_registered, on_ready, on_extension_error};
+
 static const struct fn_rt_ops ops = {on_next, on_response, on_error, on_too_large, on_init_error, on_snapshot, on_snapshot_refused, on_init_error, on_unruly,
-				     on_begin, on_truncated};
+				     on_begin, on_truncated, &ext_ops};
 
 static void turn(struct world *w)
 {
@@ -195,6 +240,29 @@ static void set_up(struct world *w, bool eager, bool streams)
 	w->inv->payload_len = strlen(w->inv->payload);
 }
 
+static void send_text(struct world *w, int fd, const char *s, size_t len)
+{
+	const struct fn_ext *x = fn_rt_extensions(w->rt);
+	struct fn_ext_info info;
+
+	while (len > 0) {
+		const char *mark = memchr(s, '\xfe', len);
+		size_t n = mark ? (size_t)(mark - s) : len;
+
+		(void)send(fd, s, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+		s += n;
+		len -= n;
+		if (len < 2)
+			return;
+		if ((unsigned)(s[1] - '0') < fn_ext_count(x)) {
+			fn_ext_info(x, (unsigned)(s[1] - '0'), &info);
+			(void)send(fd, info.identifier, strlen(info.identifier), MSG_NOSIGNAL | MSG_DONTWAIT);
+		}
+		s += 2;
+		len -= 2;
+	}
+}
+
 static void step(struct world *w, const char *s, size_t len)
 {
 	int c;
@@ -206,6 +274,12 @@ static void step(struct world *w, const char *s, size_t len)
 	} else if (s[0] == '~') {
 		w->full = false;
 		fn_invocation_room(w->inv);
+	} else if (s[0] == '+' && w->rt && fn_rt_extensions(w->rt)) {
+		fn_ext_invoke(fn_rt_extensions(w->rt), w->inv);
+	} else if (s[0] == '-' && w->rt && fn_rt_extensions(w->rt)) {
+		fn_ext_shutdown(fn_rt_extensions(w->rt), "spindown", 1);
+	} else if (s[0] == '*' && w->rt && fn_rt_extensions(w->rt)) {
+		fn_ext_exited(fn_rt_extensions(w->rt), 1, len > 1);
 	} else if (s[0] == '#' && w->rt) {
 		w->ended = true;
 		fn_rt_close(w->rt);
@@ -222,7 +296,7 @@ static void step(struct world *w, const char *s, size_t len)
 			fuzz_check(connect(w->conn[c], (struct sockaddr *)&w->addr, w->addr_len) == 0);
 		}
 		if (w->conn[c] >= 0)
-			(void)send(w->conn[c], s + 1, len - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+			send_text(w, w->conn[c], s + 1, len - 1);
 	}
 	turn(w);
 }
@@ -235,6 +309,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	how = fuzz_byte(&in);
 	set_up(&w, how & 1, how & 2);
+	if (how & 4) {
+		static const char *const names[] = {"one", "two"};
+
+		fuzz_check(fn_rt_expect_extensions(w.rt, names, 2) == 0);
+	}
 	while (fuzz_more(&in)) {
 		size_t len;
 		char *s = fuzz_take(&in, 0xff, &len);

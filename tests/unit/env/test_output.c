@@ -55,21 +55,19 @@ static void set_up(struct env *e)
 	ck_assert_int_eq(fn_logs_new(e->host.cfg.loop, dir, 64 << 20, 2, &e->host.cfg.logs, &err), 0);
 	ck_assert_int_eq(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
 	(void)fcntl(fds[0], F_SETPIPE_SZ, 1 << 20); /* as a function can */
-	e->w.output_fd = fds[0];
+	ck_assert_int_eq(fn_output_open(&e->w.output, &e->w, fds[0]), 0);
+	e->w.extensions_output.fd = -1;
 	e->in = fds[1];
-	ck_assert_int_eq(fn_loop_add_io(e->host.cfg.loop, fds[0], EPOLLIN, fn_env_on_output, &e->w, &e->w.output_io), 0);
 	ck_assert_int_eq(fn_loop_run_once(e->host.cfg.loop, 0), 0); /* it has a time */
 }
 
 static void tear_down(struct env *e)
 {
-	fn_loop_clear(e->host.cfg.loop, &e->w.output_io);
 	fn_loop_clear(e->host.cfg.loop, &e->host.resume);
-	fn_list_remove(&e->w.paused);
-	close(e->w.output_fd);
+	fn_output_close(&e->w.output);
 	close(e->in);
 	fn_logs_free(e->host.cfg.logs);
-	fn_buf_free(&e->w.line);
+	fn_buf_free(&e->w.output.line);
 	fn_loop_free(e->host.cfg.loop);
 }
 
@@ -94,22 +92,22 @@ static size_t count(const char *what)
 START_TEST(test_turns)
 {
 	struct env e;
-	struct fn_env other;
+	struct fn_output other;
 	size_t full;
 
 	set_up(&e);
-	other = e.w;
+	other = e.w.output;
 	full = fill(e.in);
-	fn_env_on_output(&e.w, e.w.output_fd, EPOLLIN);
-	ck_assert_uint_eq(full - in_pipe(e.w.output_fd), 32768); /* others have their turn */
-	fn_env_on_output(&other, e.w.output_fd, EPOLLIN);
-	ck_assert_uint_eq(full - in_pipe(e.w.output_fd), 65536);
-	fn_env_on_output(&e.w, e.w.output_fd, EPOLLIN);
-	ck_assert_uint_eq(full - in_pipe(e.w.output_fd), 65536); /* so much in a round from all of them */
+	fn_env_on_output(&e.w.output, e.w.output.fd, EPOLLIN);
+	ck_assert_uint_eq(full - in_pipe(e.w.output.fd), 32768); /* others have their turn */
+	fn_env_on_output(&other, e.w.output.fd, EPOLLIN);
+	ck_assert_uint_eq(full - in_pipe(e.w.output.fd), 65536);
+	fn_env_on_output(&e.w.output, e.w.output.fd, EPOLLIN);
+	ck_assert_uint_eq(full - in_pipe(e.w.output.fd), 65536); /* so much in a round from all of them */
 	ck_assert_int_eq(fn_loop_run_once(e.host.cfg.loop, 0), 0);
-	ck_assert_uint_eq(full - in_pipe(e.w.output_fd), 65536 + 32768);
+	ck_assert_uint_eq(full - in_pipe(e.w.output.fd), 65536 + 32768);
 	fn_env_read_output(&e.w);
-	ck_assert_uint_eq(in_pipe(e.w.output_fd), 0); /* at the end of an invocation nothing is left */
+	ck_assert_uint_eq(in_pipe(e.w.output.fd), 0); /* at the end of an invocation nothing is left */
 	fn_buf_free(&other.line);
 	tear_down(&e);
 }
@@ -128,7 +126,7 @@ START_TEST(test_floods)
 	fn_env_read_output(&e.w);
 	full = fill(e.in); /* 1 MiB of newlines, 26 MiB of log */
 	fn_env_read_output(&e.w);
-	ck_assert_uint_eq(in_pipe(e.w.output_fd), 0);
+	ck_assert_uint_eq(in_pipe(e.w.output.fd), 0);
 	ck_assert(e.v.dropping);
 	ck_assert_int_eq(write(e.in, "lost\nlost in the mid", 20), 20);
 	fn_env_read_output(&e.w);
@@ -143,11 +141,11 @@ START_TEST(test_floods)
 	ck_assert_uint_eq(count(" sec\n"), 1);
 	/* while it goes on its pipe is read from time to time only */
 	full = fill(e.in);
-	fn_env_on_output(&e.w, e.w.output_fd, EPOLLIN);
-	ck_assert_uint_eq(in_pipe(e.w.output_fd), full - 32768);
-	ck_assert_uint_eq(e.w.output_io, 0);
+	fn_env_on_output(&e.w.output, e.w.output.fd, EPOLLIN);
+	ck_assert_uint_eq(in_pipe(e.w.output.fd), full - 32768);
+	ck_assert_uint_eq(e.w.output.io, 0);
 	ck_assert_int_eq(fn_loop_run_once(e.host.cfg.loop, 1000000), 0);
-	ck_assert_uint_ne(e.w.output_io, 0);
+	ck_assert_uint_ne(e.w.output.io, 0);
 	e.v.output.at_us = fn_loop_now_us(e.host.cfg.loop); /* however long that has taken on a busy machine */
 	fn_env_read_output(&e.w);
 	fn_env_flush_output(&e.w);

@@ -33,12 +33,17 @@ END_TEST
 START_TEST(roads)
 {
 	static const enum fn_env_state warm[] = {FN_ENV_SPAWNING, FN_ENV_INIT, FN_ENV_IDLE, FN_ENV_BUSY, FN_ENV_FINISHING, FN_ENV_IDLE},
-				       again[] = {FN_ENV_BUSY, FN_ENV_RESETTING, FN_ENV_RESET, FN_ENV_SPAWNING, FN_ENV_INIT};
+				       again[] = {FN_ENV_BUSY, FN_ENV_RESETTING, FN_ENV_RESET, FN_ENV_SPAWNING, FN_ENV_INIT},
+				       shutdown[] = {FN_ENV_INIT, FN_ENV_STOPPING, FN_ENV_RESETTING, FN_ENV_RESET};
 
 	for (size_t i = 1; i < sizeof(warm) / sizeof(warm[0]); i++)
 		ck_assert(fn_env_may_follow(warm[i - 1], warm[i]));
 	for (size_t i = 1; i < sizeof(again) / sizeof(again[0]); i++)
 		ck_assert(fn_env_may_follow(again[i - 1], again[i]));
+	for (size_t i = 1; i < sizeof(shutdown) / sizeof(shutdown[0]); i++)
+		ck_assert(fn_env_may_follow(shutdown[i - 1], shutdown[i]));
+	ck_assert(!fn_env_may_follow(FN_ENV_STOPPING, FN_ENV_IDLE));     /* nothing more is given to it */
+	ck_assert(!fn_env_may_follow(FN_ENV_SPAWNING, FN_ENV_STOPPING)); /* there is nobody yet */
 	ck_assert(!fn_env_may_follow(FN_ENV_BUSY, FN_ENV_IDLE));      /* without a response */
 	ck_assert(!fn_env_may_follow(FN_ENV_FINISHING, FN_ENV_BUSY)); /* before it has asked for more */
 	ck_assert(!fn_env_may_follow(FN_ENV_SPAWNING, FN_ENV_IDLE));
