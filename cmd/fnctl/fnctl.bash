@@ -12,10 +12,15 @@ _fnctl_runtimes()
 		grep -o '"Runtimes": *\[[^]]*\]' | grep -o '"[a-z][a-z0-9.]*"' | tr -d '"'
 }
 
+_fnctl_layers() # names; a version's number is left to be typed, for bash splits words at colons
+{
+	timeout 2 fnctl "${_fnctl_where[@]}" --output json layer list 2>/dev/null | sed -n 's/.*"LayerVersionArn": *"[^"]*:layer:\([A-Za-z0-9_-]*\):[0-9]*".*/\1/p' | sort -u
+}
+
 _fnctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' i function
-	local commands='create update deploy list get delete publish versions alias concurrency invoke logs disk doctor images'
+	local commands='create update deploy list get delete publish versions alias layer concurrency invoke logs disk doctor images'
 	local global='--endpoint --region --output --help' options='' words=() _fnctl_where=()
 
 	COMPREPLY=()
@@ -31,7 +36,7 @@ _fnctl()
 			[[ $url ]] && _fnctl_where=(--endpoint "$url")
 			;;
 		--region | --output | --runtime | --handler | --code | --role | --memory | --timeout | --tmp | --env | --description | --snap-start | \
-			--payload-file | --qualifier | --client-context | --tail | --code-sha256 | --version | --weight | --revision-id) ((i++)) ;;
+			--layer | --license | --compatible-runtime | --compatible-architecture | --payload-file | --qualifier | --client-context | --tail | --code-sha256 | --version | --weight | --revision-id) ((i++)) ;;
 		-*) ;;
 		*)
 			if [[ $command ]]; then words+=("${COMP_WORDS[i]}"); else command=${COMP_WORDS[i]}; fi
@@ -43,7 +48,7 @@ _fnctl()
 	case $prev in
 	--snap-start) mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$cur"); return ;;
 	--output) mapfile -t COMPREPLY < <(compgen -W 'table json' -- "$cur"); return ;;
-	--runtime) mapfile -t COMPREPLY < <(compgen -W "$(_fnctl_runtimes)" -- "$cur"); return ;;
+	--runtime | --compatible-runtime) mapfile -t COMPREPLY < <(compgen -W "$(_fnctl_runtimes)" -- "$cur"); return ;;
 	--code | --payload-file) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--qualifier | --version)
 		if [[ $command && $function ]]; then
@@ -54,13 +59,18 @@ _fnctl()
 			return
 		fi
 		;;
-	--endpoint | --region | --handler | --role | --memory | --timeout | --tmp | --env | --description | --client-context | --tail | \
+	--layer)
+		mapfile -t COMPREPLY < <(compgen -W "$(_fnctl_layers)" -- "$cur")
+		return
+		;;
+	--compatible-architecture) mapfile -t COMPREPLY < <(compgen -W 'x86_64 arm64' -- "$cur"); return ;;
+	--license | --endpoint | --region | --handler | --role | --memory | --timeout | --tmp | --env | --description | --client-context | --tail | \
 		--code-sha256 | --weight | --revision-id) return ;;
 	esac
 	case $command in
 	'') [[ $cur == -* ]] || { mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur"); return; }; options=--version ;;
 	create | update | deploy)
-		options='--runtime --handler --code --role --memory --timeout --tmp --env --description --snap-start --no-wait'
+		options='--runtime --handler --code --role --memory --timeout --tmp --env --description --layer --snap-start --no-wait'
 		if [[ $command == deploy && $cur != -* ]] && ((${#words[@]} == 1)); then
 			compopt -o filenames
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
@@ -79,6 +89,22 @@ _fnctl()
 			update) options='--version --weight --description --revision-id' ;;
 			list) options=--version ;;
 			esac
+		fi
+		;;
+	layer)
+		if ((${#words[@]} == 0)); then
+			options='publish import list get delete'
+		elif [[ ${words[0]} == publish ]]; then
+			options='--description --license --compatible-runtime --compatible-architecture'
+		fi
+		if [[ $cur != -* && ${words[0]} == @(publish | import) ]] && ((${#words[@]} == 2)); then
+			compopt -o filenames
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			return
+		fi
+		if [[ $cur != -* && ${words[0]} == @(publish | list | get | delete) ]] && ((${#words[@]} == 1)); then
+			mapfile -t COMPREPLY < <(compgen -W "$(_fnctl_layers)" -- "$cur")
+			return
 		fi
 		;;
 	concurrency)

@@ -91,6 +91,12 @@ int wait_settled(const char *name, const char *qualifier, bool wait, bool show);
 /* --- package.c --- */
 /* A directory zipped (the same bytes for the same content), or a zip file as it is. Says why on stderr and returns -errno. */
 int package_read(const char *path, struct fn_buf *ret);
+/* The same as ZipFile, in base64. */
+int package_member(json_t *o, const char *path);
+
+/* --- layers.c --- */
+/* Adds to Layers what --layer says: an ARN, NAME:VERSION, NAME for its newest, or none. */
+int layer_member(json_t *o, const char *command, const char *text);
 
 /* --- commands; argv[0] is the command --- */
 int cmd_create(int argc, char **argv);
@@ -102,6 +108,7 @@ int cmd_delete(int argc, char **argv);
 int cmd_publish(int argc, char **argv);
 int cmd_versions(int argc, char **argv);
 int cmd_alias(int argc, char **argv);
+int cmd_layer(int argc, char **argv);
 int cmd_concurrency(int argc, char **argv);
 int cmd_invoke(int argc, char **argv);
 int cmd_logs(int argc, char **argv);

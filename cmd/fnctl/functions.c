@@ -48,7 +48,7 @@ static int parse(int argc, char **argv, struct wanted *w)
 						{"memory", required_argument, NULL, 'm'},      {"timeout", required_argument, NULL, 't'},
 						{"tmp", required_argument, NULL, 'T'},         {"env", required_argument, NULL, 'e'},
 						{"description", required_argument, NULL, 'd'}, {"no-wait", no_argument, NULL, 'n'},
-						{"snap-start", required_argument, NULL, 's'}, GLOBAL_OPTIONS};
+						{"snap-start", required_argument, NULL, 's'},  {"layer", required_argument, NULL, 'l'}, GLOBAL_OPTIONS};
 	json_t *o = w->configuration = json_object();
 	int c, r = EX_FINE;
 
@@ -89,6 +89,9 @@ static int parse(int argc, char **argv, struct wanted *w)
 			else
 				json_object_set_new(o, "SnapStart", json_pack("{ss}", "ApplyOn", fn_streq(optarg, "on") ? "PublishedVersions" : "None"));
 			break;
+		case 'l':
+			r = layer_member(o, argv[0], optarg);
+			break;
 		case 'n':
 			w->wait = false;
 			break;
@@ -106,18 +109,6 @@ static int parse(int argc, char **argv, struct wanted *w)
 		return usage_error(argv[0], "which function?");
 	if (optind < argc)
 		return usage_error(argv[0], "what is \"%s\"?", argv[optind]);
-	return EX_FINE;
-}
-
-/* ZipFile, in base64. */
-static int add_code(json_t *o, const char *path)
-{
-	fn_auto_buf struct fn_buf zip = {0};
-	fn_auto_free char *text = NULL;
-
-	if (package_read(path, &zip) < 0 || fn_base64_encode(zip.data, zip.len, &text) < 0)
-		return EX_BAD_USE;
-	json_object_set_new(o, "ZipFile", json_string(text));
 	return EX_FINE;
 }
 
@@ -186,7 +177,7 @@ static int create(struct wanted *w)
 		return usage_error("create", "which runtime? (--runtime; `fnctl images` shows what there is)");
 	if (!json_object_get(o, "Handler") && fn_str_starts(json_string_value(json_object_get(o, "Runtime")), "provided"))
 		json_object_set_new(o, "Handler", json_string("bootstrap"));
-	rc = add_code(code, w->code);
+	rc = package_member(code, w->code);
 	if (rc == EX_FINE)
 		rc = send_json("create", "POST", FUNCTIONS, o);
 	if (rc == EX_FINE)
@@ -204,7 +195,7 @@ static int update(struct wanted *w)
 	if (!w->code && json_object_size(w->configuration) == 0)
 		return usage_error("update", "what is to change? (--code, --memory, --env ...)");
 	if (w->code) {
-		rc = add_code(code, w->code);
+		rc = package_member(code, w->code);
 		if (rc == EX_FINE)
 			rc = send_json("update", "PUT", function_path(w->name, "/code"), code);
 		if (rc == EX_FINE && json_object_size(w->configuration) > 0) /* two updates at once are a conflict */

@@ -27,6 +27,8 @@ static char endpoint[512];
 	"  --tmp MB            512 to 10240: the size of /tmp\n" \
 	"  --env NAME=VALUE    an environment variable; again for more. An update replaces all of them\n" \
 	"  --description TEXT\n" \
+	"  --layer L           a layer version: an ARN, NAME:N, or NAME for the newest; again for more, later ones'\n" \
+	"                      files win. An update replaces all of them; none: no more\n" \
 	"  --snap-start on|off versions published from now on begin from a snapshot of their init\n" \
 	"  --no-wait           do not wait until the function is ready\n"
 
@@ -53,6 +55,13 @@ static const struct command {
 	 "  --weight N=SHARE    version N gets this share of the invocations, 0 to 1; none: no more\n"
 	 "  --description TEXT\n"
 	 "  --revision-id ID    update only if the alias is still at this revision\n"},
+	{"layer", cmd_layer, "publish|import|list|get|delete [LAYER] [DIR|ZIP]", "what functions share, below /opt",
+	 "  --description TEXT\n"
+	 "  --license TEXT\n"
+	 "  --compatible-runtime R       a runtime it says it is for; again for more\n"
+	 "  --compatible-architecture A  x86_64 or arm64, likewise\n"
+	 "\npublish NAME DIR|ZIP makes its next version. import ARN DIR|ZIP gives another account's layer version, as templates name\n"
+	 "it, its content here. get and delete want NAME:N or an ARN; list NAME shows one layer's versions.\n"},
 	{"concurrency", cmd_concurrency, "put|get|delete|list NAME [N] [--qualifier Q]", "reserved and provisioned concurrency",
 	 "  --qualifier Q       provisioned for this version or alias; without it, reserved for the function\n"
 	 "\nput wants the number; 0 reserved stops the function. list shows what is provisioned.\n"},

@@ -67,6 +67,8 @@ void print_function(json_t *f)
 						{"Description", "Description"}};
 	json_t *vars = json_object_get(json_object_get(f, "Environment"), "Variables"), *v;
 	json_t *snap = json_object_get(f, "SnapStart");
+	json_t *layer;
+	size_t n;
 	const char *k, *version = json_string_value(json_object_get(f, "Version")), *status = json_string_value(json_object_get(snap, "OptimizationStatus"));
 
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
@@ -78,6 +80,8 @@ void print_function(json_t *f)
 	}
 	if (fn_streq(json_string_value(json_object_get(snap, "ApplyOn")), "PublishedVersions"))
 		printf("%-13s %s\n", "SnapStart", fn_streq(version, "$LATEST") ? "for versions" : fn_streq(status, "On") ? "on" : "off");
+	json_array_foreach(json_object_get(f, "Layers"), n, layer)
+		printf("%-13s %s\n", "Layer", json_string_value(json_object_get(layer, "Arn")));
 	json_object_foreach(vars, k, v)
 		printf("%-13s %s=%s\n", "Environment", k, json_string_value(v));
 }

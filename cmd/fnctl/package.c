@@ -164,3 +164,14 @@ int package_read(const char *path, struct fn_buf *ret)
 		fprintf(stderr, "fnctl: %s: %s\n", path, strerror(-r));
 	return r;
 }
+
+int package_member(json_t *o, const char *path)
+{
+	fn_auto_buf struct fn_buf zip = {0};
+	fn_auto_free char *text = NULL;
+
+	if (package_read(path, &zip) < 0 || fn_base64_encode(zip.data, zip.len, &text) < 0)
+		return EX_BAD_USE;
+	json_object_set_new(o, "ZipFile", json_string(text));
+	return EX_FINE;
+}

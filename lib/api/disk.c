@@ -6,6 +6,7 @@
 #include "api/internal.h"
 #include "base/str.h"
 #include "runtime/disk_check.h"
+#include "store/layers.h"
 
 /* --- for whom --- */
 static void add_owner(json_t *owners, const char *kind, const char *what, const char *owner)
@@ -22,7 +23,22 @@ static void add_owner(json_t *owners, const char *kind, const char *what, const 
 	json_array_append_new(list, json_string(owner));
 }
 
-/* Tree -> functions and versions that have it. */
+/* Layer versions, whether or not a function has them. */
+static void add_layers(struct fn_store *store, json_t *owners)
+{
+	char owner[FN_LAYER_ARN_SIZE + 8];
+	struct fn_layer_version *l, *v;
+	const char *after = NULL;
+
+	for (; (l = fn_store_next_layer(store, after, NULL, NULL)); after = l->layer)
+		for (v = l; v; v = fn_store_older_layer(store, l->layer, v->version, NULL, NULL)) {
+			snprintf(owner, sizeof(owner), "layer %s:%lld", v->layer, (long long)v->version);
+			add_owner(owners, "layer-", v->code_sha256, owner);
+			add_owner(owners, "blob-", v->code_sha256, owner);
+		}
+}
+
+/* Tree -> layer versions, functions and their versions that have it. */
 static json_t *owners_of(struct fn_store *store)
 {
 	struct fn_function *page[FN_PAGE_MAX];
@@ -31,6 +47,7 @@ static json_t *owners_of(struct fn_store *store)
 	char owner[256];
 	size_t n;
 
+	add_layers(store, owners);
 	while ((n = fn_store_list_versions(store, NULL, name, version, page, FN_PAGE_MAX)) > 0) {
 		for (size_t i = 0; i < n; i++) {
 			const struct fn_function *f = page[i];

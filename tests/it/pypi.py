@@ -6,17 +6,18 @@ HOME = os.path.join(TOP, "build/pypi")
 PIP = ["/usr/bin/python3", "-m", "pip"]  # the system's: it is the version that the image has, and another python3 may stand before it on PATH
 
 
-def install(*requirements):
-    """A directory with them and nothing else. Skips the test, loudly, where pip or the registry is out of reach."""
+def install(*requirements, python=None):
+    """A directory with them and nothing else, for the system's Python, or for another ("3.11"). Skips the test, loudly, where pip or the registry is out of reach."""
     if subprocess.run(PIP + ["--version"], capture_output=True).returncode:
         raise unittest.SkipTest("pip is not installed (python3-pip)")
-    to = os.path.join(HOME, hashlib.sha256(" ".join(requirements).encode()).hexdigest()[:16])
+    to = os.path.join(HOME, hashlib.sha256(" ".join(requirements + ((python,) if python else ())).encode()).hexdigest()[:16])
+    other = ["--implementation", "cp", "--python-version", python] + [x for p in ("manylinux2014", "manylinux_2_17", "manylinux_2_28") for x in ("--platform", p + "_x86_64")] if python else []
     os.makedirs(HOME, exist_ok=True)
     with open(os.path.join(HOME, ".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not os.path.isdir(to):
             shutil.rmtree(to + ".tmp", ignore_errors=True)
-            r = subprocess.run(PIP + ["install", "-q", "--no-deps", "--no-compile", "--only-binary", ":all:", "--target", to + ".tmp", *requirements], capture_output=True, text=True, timeout=600)
+            r = subprocess.run(PIP + ["install", "-q", "--no-deps", "--no-compile", "--only-binary", ":all:", *other, "--target", to + ".tmp", *requirements], capture_output=True, text=True, timeout=600)
             if r.returncode:
                 if "No matching distribution" in r.stderr and "==" in r.stderr and "from versions: none" not in r.stderr:
                     raise AssertionError("pip install: " + r.stderr)

@@ -1,6 +1,8 @@
 """Layers: published, listed, given to functions, found at /opt by the runtimes, kept as long as somebody needs them."""
-import base64, hashlib, json, os, subprocess, unittest, urllib.request
+import base64, hashlib, json, os, subprocess, sys, unittest, urllib.request
 from harness import *
+import pypi
+from test_disk import Disk, package
 
 LAYER = "arn:aws:lambda:us-east-1:000000000000:layer:"
 PATTERN = (r"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+)|"
@@ -237,6 +239,287 @@ class Functions(LayerCase):
         self.assertEqual(self.fails("InvalidParameterValueException", self.c.update_function_code, FunctionName=f, ZipFile=code), said)
         g = self.function("l-250b", code, Layers=[a])
         self.assertEqual(self.fails("InvalidParameterValueException", self.c.update_function_configuration, FunctionName=g, Layers=[a, b]), said)
+
+
+FOREIGN = "arn:aws:lambda:us-east-1:017000801446:layer:AWSLambdaPowertoolsPythonV3-python311-x86_64"
+
+
+class Fnctl(LayerCase):
+    def fnctl(self, *args, status=0):
+        r = subprocess.run([os.path.join(BUILD, "fnctl"), "--endpoint", self.d.endpoint, *args], capture_output=True, text=True, timeout=120, env={"PATH": os.environ["PATH"]})
+        self.assertEqual(r.returncode, status, r)
+        return r.stdout if status == 0 else r.stderr
+
+    def source(self, files):
+        d = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, d)
+        for name, content in files.items():
+            os.makedirs(os.path.dirname(os.path.join(d, name)), exist_ok=True)
+            with open(os.path.join(d, name), "w") as f:
+                f.write(content)
+        return d
+
+    def test_life_of_a_layer(self):
+        for n in (1, 2):
+            self.addCleanup(self.c.delete_layer_version, LayerName="fc-a", VersionNumber=n)
+        out = self.fnctl("layer", "publish", "fc-a", self.source({"python/fc.py": "N = 1\n"}), "--description", "d", "--license", "MIT", "--compatible-runtime", "python3.11",
+                         "--compatible-runtime", "python3.12", "--compatible-architecture", "x86_64")
+        self.assertIn(f"fnctl update NAME --layer {LAYER}fc-a:1", out)
+        self.fnctl("layer", "publish", "fc-a", self.source({"python/fc.py": "N = 2\n"}))
+        got = json.loads(self.fnctl("layer", "get", "fc-a:1", "--output", "json"))
+        self.assertEqual((got["Description"], got["LicenseInfo"], got["CompatibleRuntimes"], got["CompatibleArchitectures"]), ("d", "MIT", ["python3.11", "python3.12"], ["x86_64"]))
+        self.assertRegex(self.fnctl("layer", "get", "fc-a"), r"ARN +" + LAYER + "fc-a:2")
+        self.assertIn("fc-a:2", self.fnctl("layer", "get", LAYER + "fc-a:2"))
+        code = self.source({"f.py": "import fc\ndef handler(e, c):\n    return fc.N\n"})
+        self.addCleanup(self.d.delete, "fc-f")
+        self.assertRegex(self.fnctl("create", "fc-f", "--runtime", "python3.11", "--handler", "f.handler", "--code", code, "--layer", "fc-a"), r"Layer +" + LAYER + "fc-a:2")
+        self.assertEqual(self.fnctl("invoke", "fc-f").strip(), "2")
+        self.fnctl("update", "fc-f", "--layer", "fc-a:1")
+        self.assertEqual(self.fnctl("invoke", "fc-f").strip(), "1")
+        self.assertRegex(self.fnctl("layer", "list", "fc-a"), rf"{LAYER}fc-a:2 +6 +no .*\n{LAYER}fc-a:1 +6 +no +\S+ +fc-f:\$LATEST\n")
+        self.assertIn("keep it", self.fnctl("layer", "delete", "fc-a:1"))
+        self.assertEqual(self.fnctl("invoke", "fc-f").strip(), "1")
+        self.assertNotIn("Layer", self.fnctl("update", "fc-f", "--layer", "none"))
+        self.assertIn("fc-none", self.fnctl("layer", "get", "fc-none", status=3))
+        self.assertIn("fc-none", self.fnctl("update", "fc-f", "--layer", "fc-none", status=3))
+        for wrong, said in ((("layer",), "publish, import, list, get or delete?"), (("layer", "drop", "x"), 'what is "drop"?'), (("layer", "publish", "x"), "what is in it?"),
+                            (("layer", "delete", "fc-a"), "which version?"), (("layer", "get", "a:b:c"), "is no layer"), (("layer", "get", "fc-a:2", "--license", "x"), "takes no such options")):
+            self.assertIn(said, self.fnctl(*wrong, status=2))
+
+    def test_another_account_s(self):
+        """What templates name: refused with the command that helps, then as one's own."""
+        arn = FOREIGN + ":7"
+        self.addCleanup(self.d.request, "DELETE", f"/2018-10-31/layers/{FOREIGN}/versions/7")
+        f = self.python("import ours\ndef handler(e, c):\n    return ours.N\n")
+        refused = self.fails("InvalidParameterValueException", self.c.update_function_configuration, FunctionName=f, Layers=[arn])
+        words = refused.split("fnctl ")[1].split()
+        self.assertEqual(words, ["layer", "import", arn, "FILE.zip"])
+        d = self.source({"python/ours.py": "N = 'imported'\n"})
+        self.fnctl(*words[:3], d)
+        self.update(f, Layers=[arn])
+        self.assertEqual(self.d.invoke(f).json, "imported")
+        self.assertEqual(self.c.get_function_configuration(FunctionName=f)["Layers"][0]["Arn"], arn)
+        self.assertEqual(self.c.get_layer_version_by_arn(Arn=arn)["LayerArn"], FOREIGN)
+        self.assertNotIn(FOREIGN, json.dumps(self.c.list_layers()["Layers"]))  # it is another account's
+        self.assertRegex(self.fnctl("layer", "list"), arn + r" +\d+ +yes .* " + f)
+        self.fnctl("layer", "import", arn, d)  # again: it is there
+        self.assertIn("has another content", self.fnctl("layer", "import", arn, self.source({"python/ours.py": "N = 'else'\n"}), status=3))
+        self.fnctl("layer", "delete", arn)
+        self.assertEqual(self.d.invoke(f).json, "imported")
+        self.fnctl("layer", "import", arn, self.source({"python/ours.py": "N = 'else'\n"}))
+        for wrong, said in ((LAYER + "mine:1", "fnctl layer publish mine"), (FOREIGN, "no ARN of a layer version"), (arn.replace("us-east-1", "eu-west-1"), "expected to be in region us-east-1"), ("x", "no ARN")):
+            self.assertIn(said, self.fnctl("layer", "import", wrong, d, status=3))
+        self.assertIn("fnctl layer import", self.fails("AccessDeniedException", self.c.publish_layer_version, LayerName=FOREIGN, Content={"ZipFile": make_zip({"a": "1"})}))
+
+
+class Runtimes(LayerCase):
+    """What is found below /opt, however the environment begins."""
+    HOW = {"ahead": {}, "plain": {"PYTHONUNBUFFERED": "1", "NODE_NO_WARNINGS": "1"}}  # these variables keep a runtime from being started ahead
+
+    def each_way(self, f, expected):
+        for how, variables in self.HOW.items():
+            self.update(f, Environment={"Variables": variables})
+            r = self.d.invoke(f, {}, tail=True)
+            self.assertEqual((r.error, r.json), (None, expected), (how, r))
+            self.assertIn("runtime started ahead" if how == "ahead" else "runtime not ahead because of", r.log)
+
+    def test_python(self):
+        site = "python/lib/python3.11/site-packages/"
+        a = self.layer("l-py-a", {"python/first.py": "N = 1", "python/both.py": "N = 'python'", site + "both.py": "N = 'site'", site + "x.pth": "/opt/more\n", "more/third.py": "N = 3",
+                                  "python/json/__init__.py": "N = 'shadowed'"})
+        f = self.python("import first, both, third, sys, json\ndef handler(e, c):\n    return [first.N, both.N, third.N, [p for p in sys.path if '/opt' in p], json.__file__]\n", Layers=[a])
+        self.each_way(f, [1, "site", 3, ["/opt/python/lib/python3.11/site-packages", "/opt/python", "/opt/more"], "/opt/python/json/__init__.py"])
+
+    def test_node(self):
+        a = self.layer("l-js", {"nodejs/node_modules/lay/package.json": '{"name":"lay","exports":"./m.js"}', "nodejs/node_modules/lay/m.js": "module.exports = 'lay'",
+                                "nodejs/node22/node_modules/own/index.js": "module.exports = '22'"})
+        f = self.function(zip_bytes=make_zip({"i.js": "const got = [require('lay'), require('own')];\nexports.handler = async () => got;\n"}), runtime="nodejs22.x", handler="i.handler", Layers=[a])
+        self.each_way(f, ["lay", "22"])
+        m = self.function("l-esm", make_zip({"i.mjs": "import lay from 'lay';\nexport const handler = async () => lay;\n"}), runtime="nodejs22.x", handler="i.handler", Layers=[a])
+        self.each_way(m, "lay")
+
+    def test_programs_and_libraries(self):
+        d = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, d)
+        with open(d + "/l.c", "w") as s:
+            s.write("int answer(void) { return 42; }\n")
+        subprocess.run(["gcc", "-shared", "-fPIC", "-o", d + "/liblay.so", d + "/l.c"], check=True)
+        with open(d + "/liblay.so", "rb") as s:
+            a = self.layer("l-bin", make_zip({"bin/lay": "#!/bin/sh\necho from a layer\n", "lib/liblay.so": s.read()}, {"bin/lay": 0o755}))
+        f = self.python("import ctypes, subprocess\nlib = ctypes.CDLL('liblay.so')\ndef handler(e, c):\n    return [lib.answer(), subprocess.run(['lay'], stdout=-1, text=True).stdout]\n", Layers=[a])
+        self.each_way(f, [42, "from a layer\n"])
+
+    def test_a_custom_runtime(self):
+        with open(os.path.join(BUILD, "fixtures/bootstrap"), "rb") as b:
+            a = self.layer("l-boot", make_zip({"bootstrap": b.read()}))
+        f = self.function(zip_bytes=make_zip({"data": "x"}), Layers=[a])
+        self.assertEqual(self.d.invoke(f, {"a": 1}).json, {"a": 1})
+        self.update(f, Layers=[])
+        self.assertEqual(self.d.invoke(f, {}).json["errorType"], "Runtime.InvalidEntrypoint")
+
+    def test_exec_wrapper(self):
+        a = self.layer("l-wrap", make_zip({"wrap": '#!/bin/bash\nexport WRAPPED="$(basename "$1")"\nexec "$@"\n'}, {"wrap": 0o755}))
+        wrapped = {"Environment": {"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/wrap"}}, "Layers": [a]}
+        f = self.python("import os\ndef handler(e, c):\n    return os.environ.get('WRAPPED')\n", **wrapped)
+        g = self.function("l-wrap-js", make_zip({"i.js": "exports.handler = async () => process.env.WRAPPED"}), runtime="nodejs22.x", handler="i.handler", **wrapped)
+        for name, expected in ((f, "python3.11"), (g, "node")):
+            r = self.d.invoke(name, {}, tail=True)
+            self.assertEqual(r.json, expected, r)
+            self.assertIn("runtime not ahead because of AWS_LAMBDA_EXEC_WRAPPER", r.log)
+
+    def test_snapstart(self):
+        a, b = self.layer("l-snap", {"python/lay.py": "N = 1", "data": "a"}), self.layer("l-snap", {"python/lay.py": "N = 2", "data": "b"})
+        source = "import lay\nheld = open('/opt/data')\ndef handler(e, c):\n    import os\n    return [lay.N, held.read(), open('/opt/data').read(), os.environ['AWS_LAMBDA_INITIALIZATION_TYPE']]\n"
+        f = self.python(source, Layers=[a], SnapStart={"ApplyOn": "PublishedVersions"})
+        for n, arn, expected in ((1, a, [1, "a", "a", "snap-start"]), (2, b, [2, "b", "b", "snap-start"])):
+            self.update(f, Layers=[arn])
+            version = self.c.publish_version(FunctionName=f)["Version"]
+            self.assertEqual(version, str(n))
+            wait_until("its snapshot is there", lambda: self.c.get_function_configuration(FunctionName=f, Qualifier=version)["State"] != "Pending")
+            self.c.delete_layer_version(LayerName="l-snap", VersionNumber=n)
+            r = self.d.invoke(f, {}, tail=True, query=f"?Qualifier={version}")
+            self.assertEqual(r.json, expected, r)
+            self.assertIn("Restore Duration", r.log)
+
+
+class Packages(LayerCase):
+    """Layers as people make them: pip and npm into python/ and nodejs/."""
+
+    def test_numpy_and_requests(self):
+        where = pypi.install("numpy==2.2.6", "requests==2.32.5", "urllib3==2.5.0", "idna==3.10", "certifi==2025.8.3", "charset-normalizer==3.4.3", python="3.11")
+        a = self.layer("l-numpy", make_zip({n: c for n, c in pypi.files(where, "python/").items() if "/tests/" not in n}), CompatibleRuntimes=["python3.11"])
+        source = """
+            import numpy, requests
+            class Echo(requests.adapters.BaseAdapter):
+                def send(self, request, **kw):
+                    r = requests.Response(); r.status_code = 200; r._content = request.url.encode(); return r
+                def close(self): pass
+            s = requests.Session(); s.mount('https://', Echo())
+            def handler(e, c):
+                return [float(numpy.linalg.inv(numpy.eye(8) * 2).sum()), numpy.__file__[:11], s.get('https://x/', params={'q': 'a b'}).text]
+        """.replace("\n            ", "\n")
+        self.assertEqual(self.run_python(source, [a], MemorySize=1024, Timeout=60), [4.0, "/opt/python", "https://x/?q=a+b"])
+
+    def test_powertools_as_its_public_layer_has_it(self):
+        where = pypi.install("aws-lambda-powertools==3.20.0", "typing_extensions==4.15.0", "jmespath==1.0.1")
+        self.d.request("PUT", f"/_fnd/layers/{FOREIGN}:18", {"Content": {"ZipFile": base64.b64encode(make_zip(pypi.files(where, "python/lib/python3.11/site-packages/"))).decode()}})
+        self.addCleanup(self.d.request, "DELETE", f"/2018-10-31/layers/{FOREIGN}/versions/18")
+        source = """
+            from aws_lambda_powertools import Logger
+            from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+            logger, app = Logger(service='it'), APIGatewayRestResolver()
+            @app.get('/hello/<name>')
+            def hello(name):
+                logger.info('greeting')
+                return {'message': f'hello {name}'}
+            @logger.inject_lambda_context
+            def handler(e, c):
+                return app.resolve({'path': '/hello/you', 'httpMethod': 'GET', 'headers': {}, 'requestContext': {}}, c)
+        """.replace("\n            ", "\n")
+        f = self.python(source, Layers=[FOREIGN + ":18"], MemorySize=512, Timeout=30)
+        r = self.d.invoke(f, {}, tail=True)
+        self.assertEqual((r.error, json.loads(r.json["body"])), (None, {"message": "hello you"}), r)
+        self.assertIn('"message":"greeting"', r.log)
+
+
+class OnDisk(Disk):
+    """Content is there once, and as long as somebody needs it."""
+
+    def publish(self, name, content, expect=201):
+        r = self.d.request("POST", f"/2018-10-31/layers/{name}/versions", {"Content": {"ZipFile": base64.b64encode(content).decode()}})
+        self.assertEqual(r.status, expect, r)
+        return r.json
+
+    def drop(self, arn):
+        name, version = arn.split(":")[6:]
+        self.assertEqual(self.d.request("DELETE", f"/2018-10-31/layers/{name}/versions/{version}").status, 204)
+
+    def layers(self):
+        return {tuple(sorted(i["Owners"])): i["Bytes"] for i in self.rows("layer").values()}
+
+    def test_shared_and_gone_when_nobody_needs_it(self):
+        z = package(1)
+        a, b = self.publish("a", z)["LayerVersionArn"], self.publish("b", z)["LayerVersionArn"]
+        self.assertEqual([o for o in self.layers()], [("layer a:1", "layer b:1")])
+        self.agree()
+        self.d.create("f", z, Layers=[a], Publish=True)  # the code is the same package, and another tree
+        self.d.settled("f")
+        self.assertEqual([o for o in self.layers()], [("f:$LATEST", "f:1", "layer a:1", "layer b:1")])
+        self.assertEqual(len(self.rows("package")), 1)
+        self.drop(a)
+        self.drop(b)
+        self.d.configure("f", Layers=[])
+        self.assertEqual(self.d.invoke("f", {"do": "echo"}, query="?Qualifier=1").status, 200)
+        self.assertEqual([o for o in self.layers()], [("f:1",)])
+        self.d.stop()
+        self.d.start()
+        self.assertEqual([o for o in self.layers()], [("f:1",)])
+        self.agree()
+        self.assertEqual(self.d.invoke("f", {"do": "echo"}, query="?Qualifier=1").status, 200)
+        self.assertEqual(self.d.request("DELETE", "/2015-03-31/functions/f?Qualifier=1").status, 204)
+        wait_until("the layer has gone, the package is the code's", lambda: not self.rows("layer") and len(self.rows("package")) == 1)
+        self.agree()
+        self.d.delete("f")
+        wait_until("nothing is left", lambda: not self.rows("code") and not self.rows("package"))
+        self.agree()
+        self.assertEqual(self.publish("a", z)["Version"], 2)
+        self.drop(LAYER + "a:2")
+
+    def test_a_bad_one_leaves_nothing(self):
+        before = self.there()
+        self.publish("bad", b"no zip", expect=400)
+        wait_until("it has gone", lambda: self.there() == before)
+        self.agree()
+
+    def test_lost_trees_are_unpacked_again(self):
+        arns = [self.publish(name, make_zip({name: name}))["LayerVersionArn"] for name in ("x", "y")]
+        self.d.create("lost", make_zip({"f.py": "import os\ndef handler(e, c):\n    return sorted(os.listdir('/opt'))\n"}), runtime="python3.11", handler="f.handler", Layers=arns)
+        self.d.settled("lost")
+        for t in glob.glob(os.path.join(self.d.state, "roots/layer-*")):
+            shutil.rmtree(t)
+        self.assertEqual(self.d.invoke("lost").json, ["x", "y"])
+        self.assertEqual(self.d.log().count("has been unpacked again"), 2)
+        self.d.delete("lost")
+        for arn in arns:
+            self.drop(arn)
+        wait_until("they are gone", lambda: not self.rows("layer"))
+
+    def test_killed_in_the_midst(self):
+        """Each answered publication is there afterwards, with its number; nothing else is."""
+        done, stop = [], threading.Event()
+
+        def go(i):
+            n = 0
+            while not stop.is_set():
+                n += 1
+                try:
+                    r = self.d.request("POST", f"/2018-10-31/layers/k{i}/versions", {"Content": {"ZipFile": base64.b64encode(make_zip({"n": f"{i} {n % 3}"})).decode()}})
+                    if r.status == 201:
+                        done.append((r.json["LayerVersionArn"], r.json["Content"]["CodeSha256"]))
+                        if n % 4 == 0:
+                            v = done.pop()[0]
+                            self.d.request("DELETE", f"/2018-10-31/layers/k{i}/versions/{v.rsplit(':', 1)[1]}")
+                except OSError:
+                    time.sleep(0.05)
+        threads = [threading.Thread(target=go, args=(i,)) for i in range(3)]
+        for t in threads:
+            t.start()
+        for _ in range(3):
+            goal = len(done) + 5
+            wait_until("some are published", lambda: len(done) >= goal)
+            for pid in self.d.pids()["worker"]:
+                os.kill(pid, signal.SIGKILL)
+            wait_until("fnd is back", self.d.is_ready)
+        stop.set()
+        for t in threads:
+            t.join()
+        there = {l["LayerVersionArn"] for l in self.d.request("GET", "/_fnd/layers").json["Layers"]}
+        self.assertLessEqual({arn for arn, _ in done}, there)
+        self.agree()
+        for arn in there:
+            self.drop(arn)
+        wait_until("nothing is left", lambda: not self.rows("layer") and not self.rows("package"))
+        self.agree()
 
 
 if __name__ == "__main__":
