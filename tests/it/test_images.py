@@ -88,6 +88,11 @@ class PythonImage(Case):
         lib = "/var/lang/lib/python3.11/"
         self.assertEqual(out, [False] + 2 * [lib + "site-packages/setuptools/_distutils/core.py"] + [lib + "distutils/core.py"])
 
+    def test_no_other_pth_file_is_left_out(self):
+        """The runtime's own, in the directory that Debian's interpreter looks into, does what the only other one is for."""
+        out = self.run_python("import glob\nreturn sorted(glob.glob('/var/lang/lib/python3.11/*-packages/*.pth'))")
+        self.assertEqual(out, [f"/var/lang/lib/python3.11/{f}" for f in ("dist-packages/site-packages.pth", "site-packages/distutils-precedence.pth")])
+
     def test_what_can_be_imported(self):
         out = self.run_python("import sys, importlib.metadata as m, importlib.util as u, boto3, botocore\n"
                               "return {'dists': sorted({d.metadata['Name'].lower() for d in m.distributions()}), 'boto3': [boto3.__version__, boto3.__file__],\n"

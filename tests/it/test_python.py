@@ -27,6 +27,86 @@ class Python(Case):
         self.assertEqual(c["invoked_function_arn"], f"arn:aws:lambda:us-east-1:000000000000:function:{f}")
         self.assertTrue(7000 < c["left"] <= 8000, c)
 
+    def test_the_runtime_s_modules_are_what_they_would_be_from_their_own_files(self):
+        """They come from one file, those of them that a start needs."""
+        f = self.python("""
+            import gc, importlib.util, inspect, sys
+            def facts(m):
+                s = m.__spec__
+                return [m.__name__, m.__file__, m.__cached__, m.__package__, getattr(m, "__path__", None), type(m.__loader__).__name__, m.__loader__ is s.loader, m.__loader__.path, m.__loader__.name,
+                        s.name, s.origin, s.cached, s.has_location, s.parent, s.submodule_search_locations, sorted(k for k in vars(m) if k[:2] == "__" and k != "__main__"), len(inspect.getsource(m)) > 1]
+            def handler(event, c):
+                ours = sorted(n for n in sys.modules if n in ("importlib", "fnd_start") or n.startswith("awslambdaric"))
+                out = {}
+                for n in ours:
+                    m = sys.modules.pop(n)
+                    own = importlib.util.module_from_spec(importlib.util.find_spec(n, sys.modules.get("awslambdaric")))
+                    sys.modules[n] = own
+                    own.__spec__.loader.exec_module(own)
+                    sys.modules[n] = m
+                    out[n] = [facts(m), facts(own)]
+                return [out, gc.isenabled(), sys.getprofile(), [type(x).__name__ for x in sys.meta_path if "Handler" in type(x).__name__], [n for n in ours if "." in n and
+                        getattr(sys.modules[n.rpartition(".")[0]], n.rpartition(".")[2]) is not sys.modules[n]]]
+        """.replace("\n            ", "\n"), MemorySize=1769)
+        out, *rest = self.d.invoke(f, {}).json
+        self.assertIn("awslambdaric.lambda_runtime_client", out)
+        self.assertIn("fnd_start", out)
+        for name, (ours, own) in out.items():
+            self.assertEqual(ours, own, name)
+        self.assertEqual(rest, [True, None, [], []])
+
+    def test_a_handler_s_module_is_compiled_as_compile_does_it(self):
+        """It is compiled in another way, which is faster, unless there is something to say."""
+        f = self.python("""
+            import fnd_start, glob, sys, warnings
+            class Loader:
+                def source_to_code(self, data, path):
+                    self.compiled = True
+                    return compile(data, path, "exec", dont_inherit=True)
+            def same(a, b):
+                return a == b and a.co_filename == b.co_filename and a.co_flags == b.co_flags and all(same(x, y) for x, y in zip(a.co_consts, b.co_consts) if hasattr(x, "co_code"))
+            def ours(source):
+                loader = Loader()
+                loader.source_to_code, loader.compiled = loader.source_to_code, False
+                return fnd_start._compiled(loader, source, "/var/task/x.py"), loader.compiled
+            def handler(event, c):
+                other = []
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    for n in sorted(glob.glob("/var/lang/lib/python3.11/*.py"))[::4] + sorted(glob.glob("/var/lang/lib/python3.11/test/test_source_encoding.py")):
+                        with open(n, "rb") as f:
+                            source = f.read()
+                        code, compiled = ours(source)
+                        if not same(code, compile(source, "/var/task/x.py", "exec", dont_inherit=True)):
+                            other.append(n)
+                latin, fell_back = ours(b"# -*- coding: latin-1 -*-\\ns = '\\xe4'\\n")
+                other += [n for n, source in {"nothing": b"", "bom": b"\\xef\\xbb\\xbfa = 1", "crlf": b"a = 1\\r\\nb = 2"}.items() if not same(ours(source)[0], compile(source, "/var/task/x.py", "exec", dont_inherit=True)) or ours(source)[1]]
+                with warnings.catch_warnings(record=True) as caught:
+                    warnings.simplefilter("always")
+                    ours(b"a = 1 is 1")
+                try:
+                    ours(b"a = (")
+                except SyntaxError as e:
+                    wrong = e.filename
+                return [other, "\u00e4" in latin.co_consts, fell_back, [w.filename for w in caught], wrong, sys.getprofile(), len([w for w in warnings.filters if w[2] is Warning and w[0] == "error"])]
+        """.replace("\n            ", "\n"), MemorySize=1769, Timeout=60)
+        r = self.d.invoke(f, {})
+        self.assertEqual(r.json, [[], True, False, ["/var/task/x.py"], "/var/task/x.py", None, 0], r)
+
+    def test_a_handler_in_a_package_or_with_something_to_say(self):
+        """Begun for the function alone, as one with such a setting is."""
+        plainly = lambda **settings: {"Environment": {"Variables": settings}}
+        z = make_zip({"p/__init__.py": "", "p/m.py": "import os\ndef handler(e, c): return [__name__, __file__, e]\n"})
+        for handler in ("p/m.handler", "p.m.handler"):
+            f = self.function("t-py-" + handler.replace("/", "-").replace(".", "-"), z, runtime="python3.11", handler=handler, **plainly(PYTHONHASHSEED="1"))
+            self.assertEqual(self.d.invoke(f, b"1").json, ["p.m", "/var/task/p/m.py", 1])
+        source = "import sys\ndef handler(e, c):\n    return [1 is 1, handler.__code__.co_filename, type(__loader__).__name__, sys.getprofile()]\n"
+        f = self.python(source, name="t-py-warns", **plainly(PYTHONHASHSEED="1"))
+        self.assertEqual(self.d.invoke(f, {}).json, [True, "/var/task/f.py", "SourceFileLoader", None])
+        f = self.python(source, name="t-py-warns-not", **plainly(PYTHONWARNINGS="error"))
+        r = self.fails(f, "Runtime.UserCodeSyntaxError", r"""^Syntax error in module 'f': "is" with a literal. Did you mean "=="\? \(f.py, line 3\)$""")
+        self.assertEqual(r.json["stackTrace"], ['  File "/var/task/f.py" Line 3\n        return [1 is 1, handler.__code__.co_filename, type(__loader__).__name__, sys.getprofile()]\n'])
+
     def test_values(self):
         f = self.python("def handler(event, c):\n    return event\n")
         for v in (None, True, 1, -1.5, "ä\u20ac\U0001f600", [], {}, {"a": [1, {"b": None}]}, "x" * 100000):
