@@ -53,6 +53,10 @@ check-bare:
 check-crash: all fixtures images
 	@FND_CRASHES=$(or $(N),100) tests/run --build $(B) test_disk.Crashes
 
+# In a virtual machine the power is cut N times while functions come, change and go; what was answered must be there. 20 s a cut. N=10.
+check-powercut: all fixtures images
+	@tests/powercut/run --build $(B) --rounds $(or $(N),10)
+
 # Unmodified software from PyPI, npm, crates, Go and Maven in functions of its own; N="numpy sharp": some of it.
 check-packages: all
 	@$(MAKE) --no-print-directory B=$(B) images IMAGES="$(IMAGES)"
@@ -77,6 +81,7 @@ help:
 	@echo "make images-lock           the newest Debian packages, into each packages.lock"
 	@echo "make bench                 the benchmark: build/bench.json and a table; BENCH=create,warm parts of it; BENCH=profile"
 	@echo "make check-crash [N=100]   each process killed so often while functions come and go: rows, trees and packages must agree"
+	@echo "make check-powercut [N=10] the power is cut so often in a virtual machine: whatever was answered must be there"
 	@echo "make check-packages        some forty packages from the registries, each at work in a function; N=numpy one of them"
 	@echo "make soak [MINUTES=30]     clients that do everything while processes are killed; nothing may be wrong or left"
 	@echo "make sim                   the keep-alive policies on days of generated arrivals: a table"
@@ -87,4 +92,4 @@ help:
 	@echo "make install / uninstall   into DESTDIR and PREFIX; make images first"
 	@echo "make deps / clean          Debian packages that are missing / remove the build directory"
 
-.PHONY: check tests check-crash check-packages soak deps-quiet unit it check-vm check-bare quickstart help fixtures
+.PHONY: check tests check-crash check-powercut check-packages soak deps-quiet unit it check-vm check-bare quickstart help fixtures

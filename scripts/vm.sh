@@ -2,11 +2,14 @@
 # vm.sh - runs a command as root in a throw-away virtual machine whose /sys/fs/cgroup is one unified cgroup v2 with every controller.
 #
 #   vm.sh setup                                 packages, kernel, initramfs; once, about 20 s
-#   vm.sh [-t SECONDS] [-e NAME]... -- CMD ...   runs CMD in this directory (shared read-write); exits with its status
+#   vm.sh [-t SECONDS] [-e NAME]... [-d IMAGE] [-c FILE] -- CMD ...
+#                                               runs CMD in this directory (shared read-write); exits with its status
+#     -d  a disk image of raw bytes, in the guest /dev/vda; what the guest has not flushed is not in it
+#     -c  the power is cut as soon as FILE is there (polled every 50 ms): status 99
 #
 # The guest sees this machine's own root through an overlay, so whatever is installed here is there too; what it writes outside the
 # shared directory is gone afterwards. It is emulated (no KVM needed): correct, but 10 to 50 times slower at fork-heavy work.
-# Exit status: CMD's; 124 = out of time; 125 = the machine did not come up.
+# Exit status: CMD's; 99 = cut; 124 = out of time; 125 = the machine did not come up.
 # Environment: FND_VM_CACHE (/var/cache/fnd-vm), FND_VM_CPUS (2), FND_VM_MEM (3072, in MB).
 set -u
 PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH # the system's tools before others of the same names
@@ -104,6 +107,7 @@ mkdir -p /lib/modules
 [ -e /lib/modules/$(uname -r) ] || ln -s $modules/$(uname -r) /lib/modules/
 echo fnd-vm >/proc/sys/kernel/hostname
 ip link set lo up
+for m in loop virtio_blk ext4; do modprobe -q $m; done # for /tmp on the disk, and -d
 mkdir -p "$share"
 mount -t virtiofs shared "$share"
 port=$(echo /dev/vport*p3)
@@ -145,6 +149,7 @@ boot() {
 		-device virtio-serial-pci -add-fd fd=3,set=1
 		-chardev file,id=out,path=/dev/fdset/1,append=on -device virtserialport,chardev=out,nr=1
 		-chardev "file,id=control,path=$run/control" -device virtserialport,chardev=control,nr=3)
+	[ -z "$disk" ] || options+=(-drive "file=$disk,format=raw,if=none,id=disk,cache=writeback" -device virtio-blk-pci,drive=disk)
 	serve hostroot / always && serve shared "$PWD" auto || return 1
 	qemu-system-x86_64 "${options[@]}" </dev/null >"$run/qemu.log" 2>&1 &
 	qemu=$!
@@ -167,10 +172,10 @@ if [ "${1:-}" = setup ]; then
 	setup
 	exit
 fi
-limit=600 names=()
-while getopts t:e: o; do case $o in t) limit=$OPTARG ;; e) names+=("$OPTARG") ;; *) exit 2 ;; esac; done
+limit=600 names=() disk='' cut=''
+while getopts t:e:d:c: o; do case $o in t) limit=$OPTARG ;; e) names+=("$OPTARG") ;; d) disk=$OPTARG ;; c) cut=$OPTARG ;; *) exit 2 ;; esac; done
 shift $((OPTIND - 1))
-[ $# -gt 0 ] || { sed -n '2,12p' "$0"; exit 2; }
+[ $# -gt 0 ] || { sed -n '2,16p' "$0"; exit 2; }
 setup || exit 125
 
 run=$(mktemp -d "$cache/run.XXXXXX") children=() qemu='' copier=''
@@ -198,11 +203,12 @@ for try in 1 2 3; do
 done
 status='' began=$SECONDS
 while kill -0 "$qemu" 2>/dev/null && ! grep -q ^status "$run/control"; do
+	[ -z "$cut" ] || [ ! -e "$cut" ] || { status=99; break; }
 	[ $((SECONDS - began)) -lt "$limit" ] || { status=124; echo "vm: out of time ($limit s)" >&2; break; }
-	sleep 0.1
+	sleep 0.05
 done
 [ -n "$status" ] || status=$(awk '/^status/ {print $2}' "$run/control")
-for _ in $(seq 20); do kill -0 "$qemu" 2>/dev/null || break; sleep 0.05; done
+[ "$status" = 99 ] || for _ in $(seq 20); do kill -0 "$qemu" 2>/dev/null || break; sleep 0.05; done
 end_children
 exec 3>&-
 wait "$copier"

@@ -1,0 +1,230 @@
+"""What tests/powercut/run runs in the virtual machine: looks whether all is there that was answered before the power was cut, then goes on changing.
+
+    guest.py DIRECTORY ROUND [PRELOAD]
+
+DIRECTORY is the host's, shared: what is written there has left the machine at once. journal: a line of JSON for each operation that is begun, and for each
+answer. found-ROUND: what was looked at and what is wrong. The state directory is on /dev/vda, of which the kernel writes back only what it is told to.
+"""
+import base64, hashlib, json, os, random, sqlite3, subprocess, sys, threading
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "it"))
+from harness import BUILD, ROLE, Daemon, make_zip, wait_until
+
+FUNCTIONS = "/2015-03-31/functions"
+MOUNT = "/run/disk"
+CLIENTS = 3
+
+
+def content(seed):
+    return random.Random(seed).randbytes(100000)
+
+
+def package(seed):
+    with open(os.path.join(BUILD, "fixtures/bootstrap"), "rb") as f:
+        return make_zip({"bootstrap": f.read(), "n": content(seed)})
+
+
+class Model:
+    """What each function is to be, from the journal: one state, or two while an operation had no answer yet."""
+
+    def __init__(self):
+        self.now, self.pending, self.seeds = {}, {}, {}
+
+    def read(self, path):
+        if os.path.exists(path):
+            with open(path) as f:
+                for line in f:
+                    if line.endswith("\n"):
+                        self.take(json.loads(line))
+        return self
+
+    def take(self, e):
+        if "begin" in e:
+            self.pending[e["name"]] = e
+            if "sha" in e:
+                self.seeds[e["sha"]] = e["seed"]
+        elif "answer" in e:
+            begun = self.pending.pop(e["name"])
+            if 200 <= e["answer"] < 300:
+                self.now[e["name"]] = after(self.now.get(e["name"]), begun)
+        else:  # it was found to be so
+            self.now[e["name"]] = e["found"]
+            self.pending.pop(e["name"], None)
+
+    def possible(self, name):
+        states = [self.now.get(name)]
+        if name in self.pending:
+            states.append(after(states[0], self.pending[name]))
+        return states
+
+    def names(self):
+        return sorted(set(self.now) | set(self.pending))
+
+
+def after(state, e):
+    """What an operation makes of a function."""
+    what = e["begin"]
+    if what == "create":
+        return {"sha": e["sha"], "text": e["text"], "versions": {}, "aliases": {}}
+    if what == "delete":
+        return None
+    s = json.loads(json.dumps(state))
+    if what == "code":
+        s["sha"] = e["sha"]
+    elif what == "configure":
+        s["text"] = e["text"]
+    elif what == "publish":
+        s["versions"][e["version"]] = [s["sha"], s["text"]]
+    elif what == "alias":
+        s["aliases"]["live"] = e["version"]
+    return s
+
+
+class Machine:
+    def __init__(self, directory, number, preload):
+        self.directory, self.number = directory, number
+        self.model = Model().read(os.path.join(directory, "journal"))
+        self.lock = threading.Lock()
+        self.journal = os.open(os.path.join(directory, "journal"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.makedirs(MOUNT, exist_ok=True)
+        if number == 0:
+            subprocess.run(["mkfs.ext4", "-q", "-F", "/dev/vda"], check=True)
+        with open("/proc/sys/vm/dirty_writeback_centisecs", "w") as f:
+            f.write("0")  # what nobody syncs is never written
+        subprocess.run(["mount", "-o", "commit=3600", "/dev/vda", MOUNT], check=True)
+        self.d = Daemon(state=os.path.join(MOUNT, "state"), env={"LD_PRELOAD": preload} if preload else None)
+        os.makedirs(self.d.state, exist_ok=True)
+
+    def note(self, e):
+        line = (json.dumps(e) + "\n").encode()
+        with self.lock:
+            assert os.write(self.journal, line) == len(line)
+            self.model.take(e)
+
+    # --- is what was answered there? ---
+    def look(self, name):
+        get = lambda path: self.d.request("GET", f"{FUNCTIONS}/{name}{path}")
+        r = get("/configuration")
+        if r.status == 404:
+            return None
+        versions = {v["Version"]: [v["CodeSha256"], v["Description"]] for v in get("/versions").json["Versions"] if v["Version"] != "$LATEST"}
+        aliases = {a["Name"]: a["FunctionVersion"] for a in get("/aliases").json["Aliases"]}
+        return {"sha": r.json["CodeSha256"], "text": r.json["Description"], "versions": versions, "aliases": aliases}
+
+    def whole(self, sha):
+        """A package and its tree, byte by byte."""
+        hexed, found = base64.b64decode(sha).hex(), []
+        with open(os.path.join(self.d.state, "blobs", hexed + ".zip"), "rb") as f:
+            if hashlib.sha256(f.read()).hexdigest() != hexed:
+                found.append(f"package {hexed}: its bytes are others")
+        tree = os.path.join(self.d.state, "roots/code-" + hexed, "var/task")
+        with open(os.path.join(tree, "n"), "rb") as f, open(os.path.join(tree, "bootstrap"), "rb") as g, open(os.path.join(BUILD, "fixtures/bootstrap"), "rb") as h:
+            if f.read() != content(self.model.seeds[sha]) or g.read() != h.read():
+                found.append(f"tree {hexed}: its bytes are others")
+        return found
+
+    def verify(self):
+        faults, names = [], self.model.names()
+        for name in names:
+            is_now, may_be = self.look(name), self.model.possible(name)
+            if is_now not in may_be:
+                faults.append(f"{name} is {is_now}, and was answered to be {' or '.join(map(str, may_be))}")
+            self.note({"name": name, "found": is_now})
+            if is_now is None:
+                continue
+            self.d.settled(name)
+            r = self.d.invoke(name, {"do": "echo"})
+            if r.status != 200 or r.error:
+                faults.append(f"{name}: {r}")
+            for sha in {is_now["sha"], *(v[0] for v in is_now["versions"].values())}:
+                try:
+                    faults += self.whole(sha)
+                except OSError as e:
+                    faults.append(f"{name}: {e}")
+        check = []
+
+        def agree():
+            check[:] = self.d.request("GET", "/_fnd/disk?check=1").json["Faults"]
+            return not check
+        try:
+            wait_until("rows and disk agree", agree)
+        except AssertionError:
+            faults += map(str, check)
+        db = sqlite3.connect(f"file:{self.d.state}/db/fnd.db?mode=ro", uri=True)
+        said = db.execute("PRAGMA integrity_check").fetchall()
+        if said != [("ok",)]:
+            faults.append(f"fnd.db: {said}")
+        return len(names), faults
+
+    # --- and now something else ---
+    def client(self, k):
+        rnd = random.Random(f"{self.number}-{k}")
+        while True:
+            name = f"f{k}-{rnd.randrange(3)}"
+            state = self.model.now.get(name)
+            path, e = f"{FUNCTIONS}/{name}", {"name": name}
+            text, seed = f"{rnd.randrange(1 << 30)}", rnd.randrange(1 << 30)
+            code = package(seed)
+            new = {"seed": seed, "sha": base64.b64encode(hashlib.sha256(code).digest()).decode()}
+            zipped = base64.b64encode(code).decode()
+            what = "create" if state is None else rnd.choice(["code", "code", "configure", "configure", "publish", "alias", "delete"])
+            if what == "alias" and not state["versions"]:
+                what = "publish"
+            if what == "publish" and [state["sha"], state["text"]] in state["versions"].values():
+                what = "configure"  # it would be the same version again
+            if what == "create":
+                e.update(new, text=text)
+                order = ("POST", FUNCTIONS, {"FunctionName": name, "Role": ROLE, "Runtime": "provided.al2023", "Handler": "x", "Timeout": 300, "Description": text, "Code": {"ZipFile": zipped}})
+            elif what == "code":
+                e.update(new)
+                order = ("PUT", path + "/code", {"ZipFile": zipped})
+            elif what == "configure":
+                e.update(text=text)
+                order = ("PUT", path + "/configuration", {"Description": text})
+            elif what == "publish":
+                e.update(version=str(1 + max(map(int, state["versions"]), default=0)))
+                order = ("POST", path + "/versions", {})
+            elif what == "alias":
+                e.update(version=rnd.choice(sorted(state["versions"])))
+                order = ("PUT", path + "/aliases/live", {"FunctionVersion": e["version"]}) if "live" in state["aliases"] else \
+                        ("POST", path + "/aliases", {"Name": "live", "FunctionVersion": e["version"]})
+            else:
+                order = ("DELETE", path, None)
+            if state is not None:
+                self.d.settled(name)
+            self.note({"begin": what, **e})
+            r = self.d.request(*order)
+            if not 200 <= r.status < 300:
+                raise AssertionError(f"{what} {name}: {r}")
+            if what == "publish" and r.json["Version"] != e["version"]:
+                raise AssertionError(f"publish {name}: {r.json['Version']}, not {e['version']}")
+            self.note({"name": name, "answer": r.status})
+
+    def run(self):
+        try:
+            self.d.start()
+            seen, faults = self.verify()
+        except Exception as e:  # it does not begin, or its databases are not what they were
+            seen, faults = 0, [f"{type(e).__name__}: {e}"]
+        path = os.path.join(self.directory, f"found-{self.number}")
+        with open(path + ".new", "w") as f:
+            json.dump({"functions": seen, "faults": faults}, f)
+        os.rename(path + ".new", path)
+        if faults:
+            return 1
+        broken = []
+
+        def client(k):
+            try:
+                self.client(k)
+            except Exception as e:
+                broken.append(f"{type(e).__name__}: {e}")
+        threads = [threading.Thread(target=client, args=(k,), daemon=True) for k in range(CLIENTS)]
+        [t.start() for t in threads]
+        wait_until("the power is cut", lambda: broken, 3600)
+        print(broken[0], flush=True)
+        return 2
+
+
+sys.exit(Machine(sys.argv[1], int(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else None).run())
