@@ -1,6 +1,6 @@
 /*
  * fn-unpack - unpacks one untrusted archive and exits. Started by fn-spawnd as root with the archive on descriptor 3, an empty
- * directory (a detached mount) on 4 and a pipe for the result on 5; locks itself in (own namespaces, that directory as its root, an unprivileged
+ * directory (a detached mount) on 4 and a SEQPACKET socket for the result on 5; locks itself in (own namespaces, that directory as its root, an unprivileged
  * user, seccomp, rlimits) before it reads the first byte.
  */
 #include <errno.h>
@@ -92,6 +92,7 @@ int main(int argc, char **argv)
 	struct fn_unpack_result res = {0};
 	const char *prefix = "";
 	int64_t v, uid = 0;
+	char named;
 	int c;
 
 	setlocale(LC_CTYPE, "C.UTF-8"); /* names in archives are UTF-8 */
@@ -115,9 +116,13 @@ int main(int argc, char **argv)
 		fprintf(stderr, "fn-unpack is started by fn-spawnd, not by hand.\n");
 		return 2;
 	}
-	/* all data is on disk before fn-spawnd gives the tree its name: a tree that is there is whole, also after a power cut */
+	/* All data is on disk before fn-spawnd gives the tree its name: a tree that is there is whole, also after a power cut. Then the name goes there. */
 	if (confine((uint32_t)uid, limits.max_bytes, &res.err) == 0 &&
 	    fn_unpack_archive(FN_UNPACK_ARCHIVE_FD, FN_UNPACK_DIR_FD, prefix, &limits, &res) == 0 && syncfs(FN_UNPACK_DIR_FD) < 0)
 		fn_err_set(&res.err, errno, "unpack", "write to disk");
-	return fn_fd_write_all(FN_UNPACK_RESULT_FD, &res, sizeof(res)) < 0 ? 1 : 0;
+	if (write(FN_UNPACK_RESULT_FD, &res, sizeof(res)) != (ssize_t)sizeof(res))
+		return 1;
+	if (res.err.code)
+		return 0;
+	return read(FN_UNPACK_RESULT_FD, &named, 1) == 1 && syncfs(FN_UNPACK_DIR_FD) == 0 ? 0 : 1;
 }

@@ -26,7 +26,8 @@ struct fn_unpack_limits {
 			       * to the file meanwhile */
 };
 
-/* What fn-unpack writes to its result pipe (fd 5), in one write. err.code: EINVAL = bad archive, ENODATA = one
+/* What fn-unpack says on fd 5, in one message, when all is on disk or it has failed. In the first case it waits for a byte, which tells that the directory
+ * has its final name, has that written, too, and exits with 0. err.code: EINVAL = bad archive, ENODATA = one
  * without entries, EFBIG = too large, E2BIG = too many entries, else the platform. */
 struct fn_unpack_result {
 	struct fn_err err; /* code 0 = success */

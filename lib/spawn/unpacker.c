@@ -1,6 +1,7 @@
 /*
  * unpacker.c - fn-spawnd's half of unpacking: runs fn-unpack, at most two at once, each archive in a directory of its own that
- * becomes the tree by rename when, and only when, all of it is there. The same tree asked for twice at once is unpacked once. What comes from
+ * becomes the tree by rename when, and only when, all of it is on disk. fn-unpack waits for the rename and has it written, too: nothing here waits
+ * for a disk. The same tree asked for twice at once is unpacked once. What comes from
  * a running function takes as long as the function likes: two of these at once, too, but no package waits for them. Trees are removed by a
  * child: 100,000 files take a second, in which no sandbox would be started.
  */
@@ -18,6 +19,7 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -31,6 +33,7 @@
 #include "os/mount.h"
 #include "os/ns.h"
 #include "os/sched.h"
+#include "os/sock.h"
 #include "spawn/proto.h"
 
 #define RUNNING_MAX 2
@@ -47,9 +50,12 @@ struct job {
 	struct fn_proto_unpack req;
 	struct fn_list waiters;
 	int archive_fd, result_fd, pidfd;
-	uint64_t pidfd_io, timer;
+	uint64_t pidfd_io, result_io, timer;
 	char tmp[64];
 	bool running, late;
+	bool named; /* the tree has its name; fn-unpack sees to it that it keeps it */
+	bool told;  /* result is what fn-unpack says */
+	struct fn_unpack_result result;
 	bool live; /* its archive is being written by a function */
 };
 
@@ -227,6 +233,7 @@ int fn_unpacker_new(const struct fn_spawn_server_config *config, fn_unpacker_don
 static void job_free(struct job *j)
 {
 	fn_loop_clear(j->u->cfg.loop, &j->pidfd_io);
+	fn_loop_clear(j->u->cfg.loop, &j->result_io);
 	fn_loop_clear(j->u->cfg.loop, &j->timer);
 	fn_close(j->archive_fd);
 	fn_close(j->result_fd);
@@ -254,31 +261,50 @@ static void job_finish(struct job *j, const struct fn_err *err, uint64_t bytes)
 	start_next(u);
 }
 
+/* All is on disk: the tree gets its name, and fn-unpack is told to have that written. Or it has failed. */
+static void on_result(void *arg, int fd, uint32_t events)
+{
+	struct job *j = arg;
+
+	(void)events;
+	fn_loop_clear(j->u->cfg.loop, &j->result_io);
+	j->told = recv(fd, &j->result, sizeof(j->result), MSG_DONTWAIT) == (ssize_t)sizeof(j->result);
+	if (!j->told || j->result.err.code)
+		return;
+	if (renameat(j->u->roots_fd, j->tmp, j->u->roots_fd, j->req.tree) < 0)
+		fn_err_set(&j->result.err, errno, "unpack", "publish the tree");
+	else
+		j->named = true;
+	if (j->named)
+		(void)send(fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT); /* one that has died is seen by its end */
+	else
+		(void)shutdown(fd, SHUT_RDWR);
+}
+
 static void on_end(void *arg, int fd, uint32_t events)
 {
 	struct job *j = arg;
-	struct fn_unpack_result res = {0};
 	struct fn_err err = {0};
 	siginfo_t si = {0};
-	ssize_t n;
 
 	(void)events;
 	if (waitid(P_PIDFD, (id_t)fd, &si, WEXITED | WNOHANG) < 0 || si.si_pid == 0)
 		return;
-	n = fn_fd_read_all(j->result_fd, &res, sizeof(res));
-	if (n != (ssize_t)sizeof(res) && j->late) {
-		fn_err_set(&err, ETIMEDOUT, "unpack", "it was not done within %u s", TIME_LIMIT_US / 1000000u);
-	} else if (n != (ssize_t)sizeof(res)) {
-		fn_err_set(&err, EIO, "unpack", si.si_code == CLD_EXITED ? "fn-unpack exited with status %d" : "fn-unpack was killed by signal %d",
-			   si.si_status);
-	} else if (res.err.code) {
-		err = res.err;
+	if (j->result_io)
+		on_result(j, j->result_fd, EPOLLIN);
+	if (j->told && j->result.err.code) {
+		err = j->result.err;
 		err.stage[sizeof(err.stage) - 1] = err.msg[sizeof(err.msg) - 1] = '\0';
-	} else {
-		if (renameat(j->u->roots_fd, j->tmp, j->u->roots_fd, j->req.tree) < 0 || fsync(j->u->roots_fd) < 0)
-			fn_err_set(&err, errno, "unpack", "publish the tree");
+	} else if (!j->named || si.si_code != CLD_EXITED || si.si_status != 0) {
+		if (j->late)
+			fn_err_set(&err, ETIMEDOUT, "unpack", "it was not done within %u s", TIME_LIMIT_US / 1000000u);
+		else
+			fn_err_set(&err, EIO, "unpack", si.si_code == CLD_EXITED ? "fn-unpack exited with status %d" : "fn-unpack was killed by signal %d",
+				   si.si_status);
 	}
-	job_finish(j, err.code ? &err : NULL, res.bytes);
+	if (err.code && j->named) /* the name may not be on disk: as if it had never had it */
+		(void)renameat(j->u->roots_fd, j->req.tree, j->u->roots_fd, j->tmp);
+	job_finish(j, err.code ? &err : NULL, j->result.bytes);
 }
 
 static void on_late(void *arg)
@@ -340,7 +366,7 @@ static int job_start(struct job *j, struct fn_err *err)
 	dir = fn_mount_copy(u->roots_fd, j->tmp, 0, err);
 	if (dir < 0)
 		return dir;
-	if (pipe2(p, O_CLOEXEC) < 0)
+	if (fn_sock_pair(SOCK_SEQPACKET, p) < 0)
 		return fn_err_set(err, errno, "unpack", "descriptors");
 	j->result_fd = p[0];
 	result_w = p[1];
@@ -353,6 +379,7 @@ static int job_start(struct job *j, struct fn_err *err)
 	if (j->pidfd < 0)
 		return fn_err_set(err, j->pidfd, "unpack", "pidfd");
 	if (fn_loop_add_io(u->cfg.loop, j->pidfd, EPOLLIN, on_end, j, &j->pidfd_io) < 0 ||
+	    fn_loop_add_io(u->cfg.loop, j->result_fd, EPOLLIN, on_result, j, &j->result_io) < 0 ||
 	    fn_loop_add_timer(u->cfg.loop, fn_loop_now_us(u->cfg.loop) + TIME_LIMIT_US, on_late, j, &j->timer) < 0)
 		return fn_err_set(err, ENOMEM, "unpack", NULL);
 	j->running = true;
