@@ -11,6 +11,15 @@ exports.handler = async (event, context) => {
 };
 """
 
+STREAM = """
+exports.handler = awslambda.streamifyResponse(async (event, out) => {
+    out.write('x'.repeat(event.n));
+    if (event.fail)
+        throw new RangeError('midway');
+    out.end();
+});
+"""
+
 
 class JsSdk(Case):
     @classmethod
@@ -22,6 +31,6 @@ class JsSdk(Case):
     def test_sdk(self):
         encode = lambda source: base64.b64encode(make_zip({"index.js": source})).decode()
         r = subprocess.run([self.node, os.path.join(TOP, "tests/npm/sdk.mjs")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300 * SLOW, env={
-            "PATH": os.environ["PATH"], "HOME": "/nonexistent", "ENDPOINT": self.d.endpoint, "MODULES": self.home, "ZIP": encode(FIRST), "ZIP2": encode("exports.handler = async () => 'second'")})
+            "PATH": os.environ["PATH"], "HOME": "/nonexistent", "ENDPOINT": self.d.endpoint, "MODULES": self.home, "ZIP": encode(FIRST), "ZIP2": encode("exports.handler = async () => 'second'"), "ZIP3": encode(STREAM)})
         self.assertEqual(r.returncode, 0, r.stderr[-4000:])
-        self.assertEqual(json.loads(r.stdout.splitlines()[-1])["passed"], ["create", "invoke", "update", "list", "tags", "errors", "remove"])
+        self.assertEqual(json.loads(r.stdout.splitlines()[-1])["passed"], ["create", "invoke", "update", "list", "tags", "errors", "stream", "remove"])

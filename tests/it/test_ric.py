@@ -1,6 +1,7 @@
 """AWS's own Node.js runtime interface client, the npm package as it is published, as the runtime of a function in a sandbox."""
 import base64, json, unittest
 from harness import *
+from test_streaming import Stream
 import npm
 
 HANDLER = """
@@ -89,6 +90,13 @@ class Ric(Case):
         r = self.d.invoke(f, {"fail": True})
         self.assertEqual((r.error, r.json["errorType"], r.json["errorMessage"]), ("Unhandled", "TypeError", "midway"), r)
         self.assertEqual(self.d.invoke(f, {}).body, b"one two")
+        s = Stream(self.d, f, {})
+        self.assertEqual((s.headers["x-amzn-remapped-content-type"], s.event(), s.all()), ("text/plain", ("PayloadChunk", b"one "), (b"two", {})))
+        s.close()
+        s = Stream(self.d, f, {"fail": True})
+        data, end = s.all()
+        s.close()
+        self.assertEqual((data, end["ErrorCode"], json.loads(end["ErrorDetails"])["errorMessage"]), (b"one ", "TypeError", "midway"))
 
     def test_init_error(self):
         f = self.ric("index.missing")

@@ -64,12 +64,12 @@ class Stream:
 
     def all(self):
         """(bytes, what InvokeComplete says); then the body has ended."""
-        data = b""
+        data = bytearray()
         while True:
             kind, payload = self.event()
             if kind == "InvokeComplete":
                 assert self.chunk() == b"" and not self.rest
-                return data, json.loads(payload)
+                return bytes(data), json.loads(payload)
             assert kind == "PayloadChunk"
             data += payload
 
@@ -211,7 +211,7 @@ class Streaming(Case):
         worker = self.d.pids()["worker"][0]
         self.all(f, {"do": "stream", "bytes": 1000000})
         before, n = rss_kb(worker), 8 << 20
-        s = self.open(f, {"do": "stream", "bytes": n, "chunk": 100000}, receive=8192)
+        s = self.open(f, {"do": "stream", "bytes": n, "chunk": 100000}, receive=65536)
         pid = next(p for p in self.d.pids()["sandbox"] if comm(p) == "bootstrap")
         def waits():
             with open(f"/proc/{pid}/wchan") as file:
@@ -228,7 +228,7 @@ class Streaming(Case):
         """The function runs on, and does not know."""
         f = self.function(MemorySize=1769, Timeout=60)
         for reads in (True, False):
-            s = Stream(self.d, f, {"do": "stream", "bytes": 20 << 20, "chunk": 100000}, receive=8192)
+            s = Stream(self.d, f, {"do": "stream", "bytes": 20 << 20, "chunk": 100000}, receive=65536)
             if reads:
                 s.event()
             s.s.shutdown(socket.SHUT_RDWR)
@@ -307,6 +307,88 @@ class Ends(Case):
             s.event()
         wait_until("another has taken its place", d.is_ready)
         self.assertEqual(Stream(d, "f", {"do": "stream", "bytes": 3}).all(), (b"aaa", {}))
+
+
+class Node(Case):
+    """awslambda.streamifyResponse of the images' own runtime, each version that is built."""
+
+    SOURCE = """
+        const { pipeline } = require('stream/promises'), { Readable } = require('stream'), fs = require('fs');
+        const until = async (name) => { while (!fs.existsSync(name)) await new Promise((ok) => setTimeout(ok, 5)); };
+        exports.handler = awslambda.streamifyResponse(async (event, out, context) => {
+            switch (event.do) {
+            case 'wait': out.setContentType('text/event-stream'); out.write('one'); await new Promise((ok) => setTimeout(ok, 700)); out.end('two'); break;
+            case 'http':
+                out = awslambda.HttpResponseStream.from(out, { statusCode: 201, headers: { a: 'b' }, cookies: ['c=d'] });
+                if (event.body) out.write(event.body);
+                out.end();
+                break;
+            case 'early': throw new RangeError('before');
+            case 'late': out.write('some'); throw new RangeError('midway');
+            case 'uncaught': out.write('some'); setTimeout(() => { throw new TypeError('uncaught') }, 5); await new Promise(() => setTimeout(() => {}, 5000));
+            case 'exit': out.write('some'); await new Promise((ok) => setTimeout(ok, 50)); process.exit(3);
+            case 'pipe': await pipeline(Readable.from((function* () { for (let i = 0; i < event.n; i++) yield 'x'.repeat(100000); })()), out); break;
+            case 'much': {
+                const block = Buffer.alloc(1 << 20, 'y');
+                let waits = 0, most = 0;
+                for (let i = 0; i < event.n; i++) {
+                    if (!out.write(block)) {
+                        waits++;
+                        await new Promise((ok) => out.once('drain', ok));
+                    }
+                    most = Math.max(most, process.memoryUsage().rss);
+                }
+                console.log(`waits ${waits} rss ${most >> 20}`);
+                out.end();
+            }
+            }
+        });
+    """
+
+    def test_every_version(self):
+        for i, version in enumerate(v for v in ("nodejs18.x", "nodejs20.x", "nodejs22.x", "nodejs24.x") if os.path.exists(os.path.join(IMAGES, v + ".json"))):
+            f = self.function(f"t-stream-node-{i}", make_zip({"index.js": self.SOURCE}), runtime=version, handler="index.handler", MemorySize=1769, Timeout=30)
+            def all(**event):
+                s = Stream(self.d, f, event)
+                self.addCleanup(s.close)
+                return (s.headers.get("x-amzn-remapped-content-type"), *s.all())
+            s = Stream(self.d, f, {"do": "wait"})
+            self.assertEqual((s.event(), s.headers["x-amzn-remapped-content-type"]), (("PayloadChunk", b"one"), "text/event-stream"), version)
+            self.assertEqual(self.d.metric("fnd_concurrent_executions", function=f), 1)
+            self.assertEqual(s.all(), (b"two", {}))
+            s.close()
+            prelude = b'{"statusCode":201,"headers":{"a":"b"},"cookies":["c=d"]}' + bytes(8)
+            http = "application/vnd.awslambda.http-integration-response"
+            self.assertEqual(all(do="http", body="body"), (http, prelude + b"body", {}))
+            self.assertEqual(all(do="http"), (http, prelude, {}))
+            for do, before, kind, words in (("early", b"", "RangeError", "before"), ("late", b"some", "RangeError", "midway"), ("uncaught", b"some", "TypeError", "uncaught")):
+                _, data, end = all(do=do)
+                details = json.loads(end["ErrorDetails"])
+                self.assertEqual((data, end["ErrorCode"], details["errorType"], details["errorMessage"]), (before, kind, kind, words), version)
+            _, data, end = all(do="exit")
+            self.assertEqual((data, end), (b"some", {"ErrorCode": "Runtime.TruncatedResponse"}))
+            _, data, end = all(do="pipe", n=50)
+            self.assertEqual((len(data), end), (5000000, {}))
+
+    def test_backpressure(self):
+        """`drain` waits for who takes the stream: what is not taken is not made, and does not fill the function's memory."""
+        f = self.function(zip_bytes=make_zip({"index.js": self.SOURCE}), runtime="nodejs22.x", handler="index.handler", MemorySize=1769, Timeout=60)
+        s = Stream(self.d, f, {"do": "much", "n": 100}, headers={"X-Amz-Log-Type": "Tail"}, receive=131072)
+        self.addCleanup(s.close)
+        s.event()
+        pid = next(p for p in self.d.pids()["sandbox"] if comm(p) == "node" and f in open(f"/proc/{p}/environ").read())
+        seen = []
+        def stands():
+            with open(f"/proc/{pid}/io") as file:
+                seen.append(int(re.search(r"wchar: (\d+)", file.read())[1]))
+            return len(seen) > 10 and seen[-1] == seen[-10] > 0
+        wait_until("it writes no more", stands)
+        self.assertLess(seen[-1], 16 << 20)
+        self.assertEqual(self.d.metric("fnd_concurrent_executions", function=f), 1)
+        data, end = s.all()
+        waits, rss = map(int, re.search(r"waits (\d+) rss (\d+)", base64.b64decode(end["LogResult"]).decode()).groups())
+        self.assertEqual((waits, list(end)), (100, ["LogResult"]))
+        self.assertLess(rss, 150)
 
 
 class Boto3(Case):

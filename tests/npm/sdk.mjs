@@ -87,6 +87,32 @@ const steps = {
 		await refused(send('CreateFunction', { FunctionName: 'js-sdk-bad', Role: 'arn:aws:iam::000000000000:role/test', Runtime: 'nodejs22.x', Handler: 'index.handler', Code: { ZipFile: Buffer.from('no zip') } }),
 			'InvalidParameterValueException', 400);
 	},
+	async stream() {
+		await send('UpdateFunctionCode', { FunctionName: name, ZipFile: Buffer.from(process.env.ZIP3, 'base64') });
+		await lambda.waitUntilFunctionUpdated({ client, maxWaitTime: 60 }, { FunctionName: name });
+		const take = async (event, more = {}) => {
+			const out = await send('InvokeWithResponseStream', { FunctionName: name, Payload: JSON.stringify(event), ...more });
+			const chunks = [];
+			let end;
+			assert.equal(out.StatusCode, 200);
+			for await (const e of out.EventStream)
+				if (e.PayloadChunk)
+					chunks.push(e.PayloadChunk.Payload);
+				else
+					end = e.InvokeComplete;
+			return [Buffer.concat(chunks), end, out];
+		};
+		const [data, end, out] = await take({ n: 3000000 }, { LogType: 'Tail' });
+		assert.equal(out.ExecutedVersion, '$LATEST');
+		assert.equal(data.length, 3000000);
+		assert.match(text(Buffer.from(end.LogResult, 'base64')), /REPORT RequestId: /);
+		assert.equal(end.ErrorCode, undefined);
+		const [some, failed] = await take({ n: 5, fail: true });
+		assert.equal(text(some), 'xxxxx');
+		assert.equal(failed.ErrorCode, 'RangeError');
+		assert.equal(JSON.parse(failed.ErrorDetails).errorMessage, 'midway');
+		await refused(send('InvokeWithResponseStream', { FunctionName: 'js-sdk-missing' }), 'ResourceNotFoundException', 404);
+	},
 	async remove() {
 		await send('DeleteFunction', { FunctionName: name });
 		await refused(send('Invoke', { FunctionName: name }), 'ResourceNotFoundException', 404);

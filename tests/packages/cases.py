@@ -19,6 +19,7 @@ class Case:
     memory: int = 512
     timeout: int = 60
     build: object = None
+    stream: bool = False  # invoked with InvokeWithResponseStream; an answer is [text, what InvokeComplete says]
     drop: list = dataclasses.field(default_factory=list)  # globs of what the package does not need: the limits are Lambda's
 
 

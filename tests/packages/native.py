@@ -1,5 +1,5 @@
 """Programs of other languages on provided.al2023: what people bring as `bootstrap`."""
-import glob, os, shutil
+import glob, json, os, shutil
 
 from cases import Case, equal
 
@@ -34,6 +34,29 @@ def java(directory, run):
     for jar in glob.glob(os.path.join(directory, "target/*.jar")) + glob.glob(os.path.join(directory, "target/dependency/*.jar")):
         shutil.move(jar, os.path.join(directory, "lib"))
     shutil.rmtree(os.path.join(directory, "target"))
+
+
+def streamed(prelude, errors):
+    """A response in pieces, one of an HTTP answer, one that fails in its midst."""
+    def check(answers, log):
+        (plain, end), (http, ended), (some, failed) = answers
+        assert (len(plain), end, ended) == (300000, {}, {}), (len(plain), end, ended)
+        head, body = http.split(chr(0) * 8)
+        assert {k: v for k, v in json.loads(head).items() if v} == prelude and body == "body", http
+        assert some == "some" and failed["ErrorCode"] == errors[0] and errors[1] in failed["ErrorDetails"], (some, failed)
+    return check
+
+
+def rust_streams(answers, log):
+    """Its client has a prelude before each stream."""
+    (plain, end), *rest = answers
+    head, plain = plain.split(chr(0) * 8)
+    assert json.loads(head)["statusCode"] == 200, head
+    rest[1][0] = rest[1][0].split(chr(0) * 8)[1]
+    streamed({"statusCode": 201, "headers": {"a": "b"}, "cookies": ["c=d"]}, ("", ""))([[plain, end], *rest], log)
+
+
+STREAMS = [{"do": "plain"}, {"do": "http"}, {"do": "fail", "fail": True}]
 
 
 def heap(answers, log):
@@ -81,6 +104,67 @@ async fn main() -> Result<(), Error> {
 }
 """, "Cargo.toml": '[package]\nname = "app"\nversion = "0.1.0"\nedition = "2021"\n\n[dependencies]\nlambda_runtime = "0.13"\nserde_json = "1"\ntokio = { version = "1", features = ["macros", "rt"] }\n\n[profile.release]\nopt-level = 1\ncodegen-units = 4\ndebug = false\n'},
            equal(["hello you", 128]), rust, events=[{"name": "you"}], memory=128),
+    native("Go, aws-lambda-go, streams", "go", [], {"main.go": """package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda"
+)
+
+type failing struct{ said bool }
+
+func (f *failing) Read(p []byte) (int, error) {
+	if f.said {
+		return 0, errors.New("midway")
+	}
+	f.said = true
+	return copy(p, "some"), nil
+}
+
+func main() {
+	lambda.Start(func(ctx context.Context, e struct{ Do string }) (any, error) {
+		switch e.Do {
+		case "plain":
+			return strings.NewReader(strings.Repeat("x", 300000)), nil
+		case "http":
+			return &events.LambdaFunctionURLStreamingResponse{StatusCode: 201, Headers: map[string]string{"a": "b"}, Cookies: []string{"c=d"}, Body: strings.NewReader("body")}, nil
+		}
+		return &failing{}, nil
+	})
+}
+""", "go.mod": "module app\n\ngo 1.21\n\nrequire github.com/aws/aws-lambda-go v1.47.0\n"}, streamed({"statusCode": 201, "headers": {"a": "b"}, "cookies": ["c=d"]}, ("errorString", "midway")), go, events=STREAMS, memory=512, stream=True),
+    native("Rust, lambda_runtime, streams", "crates", [], {"src/main.rs": """use lambda_runtime::{run, service_fn, streaming::{channel, Body, Response}, Error, LambdaEvent, MetadataPrelude, StreamResponse};
+use serde_json::Value;
+
+async fn answer(event: LambdaEvent<Value>) -> Result<StreamResponse<Body>, Error> {
+    let what = event.payload["do"].as_str().unwrap_or("").to_string();
+    let (mut tx, rx) = channel();
+    let mut metadata_prelude = MetadataPrelude::default();
+    if what == "http" {
+        metadata_prelude.status_code = http::StatusCode::CREATED;
+        metadata_prelude.headers.insert("a", "b".parse().unwrap());
+        metadata_prelude.cookies = vec!["c=d".to_string()];
+    }
+    tokio::spawn(async move {
+        match what.as_str() {
+            "plain" => for _ in 0..300 { tx.send_data("x".repeat(1000).into()).await.unwrap() },
+            "http" => tx.send_data("body".into()).await.unwrap(),
+            _ => { tx.send_data("some".into()).await.unwrap(); tx.abort() }
+        }
+    });
+    Ok(Response { metadata_prelude, stream: rx })
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    run(service_fn(answer)).await
+}
+""", "Cargo.toml": '[package]\nname = "app"\nversion = "0.1.0"\nedition = "2021"\n\n[dependencies]\nlambda_runtime = "0.13"\nserde_json = "1"\nhttp = "1"\ntokio = { version = "1", features = ["macros", "rt", "rt-multi-thread"] }\n\n[profile.release]\nopt-level = 1\ncodegen-units = 4\ndebug = false\n'},
+           rust_streams, rust, events=STREAMS, memory=512, stream=True),
     native("Bun", "npm", [], {"bootstrap": "#!/bin/sh\ncd /var/task\nexec ./bun run runtime.ts\n", "runtime.ts": """
 const api = `http://${process.env.AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime/invocation`;
 for (;;) {
