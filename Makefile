@@ -1,5 +1,5 @@
 # fnd - a self-hosted function platform that speaks AWS Lambda's API.
-#   make              build/fnd, build/fn-spawnd, build/fn-unpack, build/fnctl
+#   make              build/fnd, build/fn-spawnd, build/fn-unpack, build/fn-gateway, build/fnctl
 #   make quickstart   dependencies, build, base images, a first function, invoked cold and warm
 #   make check        every test; ends with "N passed, N failed, N skipped"
 #   make help         the rest
@@ -34,12 +34,12 @@ LAYER_5 := runtime
 LAYER_6 := env
 LAYER_7 := pool
 LAYER_8 := invoke
-LAYER_9 := api
+LAYER_9 := api gateway
 LAYERS := 0 1 2 3 4 5 6 7 8 9
 LIBS := $(foreach l,$(LAYERS),$(LAYER_$(l)))
-PROGRAMS := fnd fn-spawnd fn-unpack fnctl
+PROGRAMS := fnd fn-spawnd fn-unpack fn-gateway fnctl
 
-PKGS := jansson sqlite3 libcurl libseccomp nettle libnl-3.0 libnl-route-3.0 libarchive libnftables libcgroup libpcre2-8
+PKGS := jansson libmicrohttpd gnutls sqlite3 libcurl libseccomp nettle libnl-3.0 libnl-route-3.0 libarchive libnftables libcgroup libpcre2-8
 PKG_CFLAGS := $(shell $(SYSTEM) pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell $(SYSTEM) pkg-config --libs $(PKGS) 2>/dev/null)
 CHECK_LIBS := $(shell $(SYSTEM) pkg-config --libs check 2>/dev/null)
@@ -82,8 +82,12 @@ $(B)/obj/%.o: %.c
 reverse = $(if $(1),$(call reverse,$(wordlist 2,$(words $(1)),$(1))) $(firstword $(1)))
 ARCHIVES := $(foreach l,$(call reverse,$(LIBS)),$(B)/lib/$(l).a)
 
+# What a program may link, where that is not all.
+LIBS_fn-gateway := base os web model aws gateway
+archives_of = $(if $(LIBS_$(1)),$(foreach l,$(call reverse,$(LIBS_$(1))),$(B)/lib/$(l).a),$(ARCHIVES))
+
 define PROGRAM_RULES
-$(B)/$(1): $$(patsubst %.c,$(B)/obj/%.o,$$(wildcard cmd/$(1)/*.c)) $(ARCHIVES)
+$(B)/$(1): $$(patsubst %.c,$(B)/obj/%.o,$$(wildcard cmd/$(1)/*.c)) $(call archives_of,$(1))
 	@mkdir -p $$(@D)
 	@$$(if $$(V),,echo "  LD $$@")
 	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) $$(PKG_LIBS)

@@ -7,10 +7,10 @@ set -euo pipefail
 PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH # the system's tools before others of the same names
 
 build=(gcc make pkg-config libc6-dev libcgroup-dev libnl-3-dev libnl-route-3-dev libarchive-dev libjansson-dev
-	libsqlite3-dev libcurl4-gnutls-dev libseccomp-dev nettle-dev libgnutls28-dev libnftables-dev libpcre2-dev python3-dev)
+	libsqlite3-dev libcurl4-gnutls-dev libseccomp-dev nettle-dev libgnutls28-dev libmicrohttpd-dev libnftables-dev libpcre2-dev python3-dev)
 run=(e2fsprogs) # for /tmp on the disk
 images=(python3 python3-pip dpkg debian-archive-keyring tar ca-certificates curl)
-tests=(check libsubunit-dev libmicrohttpd-dev clang clang-tidy libclang-rt-dev awscli python3-boto3 jq zip unzip wrk crun runc bubblewrap
+tests=(check libsubunit-dev clang clang-tidy libclang-rt-dev awscli python3-boto3 jq zip unzip wrk crun runc bubblewrap
 	g++ cmake iproute2 nftables qemu-system-x86 'virtiofsd|qemu-system-common' busybox-static kmod bzip2 xz-utils lz4 procps util-linux man-db
 	groff mandoc shellcheck git strace)
 [ -x /usr/bin/npm ] || tests+=(nodejs npm) # for Node.js's images; any npm of the system's will do, as any node that runs it

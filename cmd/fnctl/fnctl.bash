@@ -20,7 +20,7 @@ _fnctl_layers() # names; a version's number is left to be typed, for bash splits
 _fnctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' i function
-	local commands='create update deploy list get delete publish versions alias layer concurrency invoke logs disk doctor images'
+	local commands='create update deploy list get delete publish versions alias layer concurrency url invoke logs disk doctor images'
 	local global='--endpoint --region --output --help' options='' words=() _fnctl_where=()
 
 	COMPREPLY=()
@@ -36,7 +36,7 @@ _fnctl()
 			[[ $url ]] && _fnctl_where=(--endpoint "$url")
 			;;
 		--region | --output | --runtime | --handler | --code | --role | --memory | --timeout | --tmp | --env | --description | --snap-start | \
-			--layer | --license | --compatible-runtime | --compatible-architecture | --payload-file | --qualifier | --client-context | --tail | --code-sha256 | --version | --weight | --revision-id) ((i++)) ;;
+			--layer | --license | --compatible-runtime | --compatible-architecture | --payload-file | --qualifier | --client-context | --tail | --code-sha256 | --version | --weight | --revision-id | --cors) ((i++)) ;;
 		-*) ;;
 		*)
 			if [[ $command ]]; then words+=("${COMP_WORDS[i]}"); else command=${COMP_WORDS[i]}; fi
@@ -44,7 +44,7 @@ _fnctl()
 		esac
 	done
 	function=${words[0]}
-	[[ $command == alias || $command == concurrency ]] && function=${words[1]}
+	[[ $command == alias || $command == concurrency || $command == url ]] && function=${words[1]}
 	case $prev in
 	--snap-start) mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$cur"); return ;;
 	--output) mapfile -t COMPREPLY < <(compgen -W 'table json' -- "$cur"); return ;;
@@ -65,7 +65,7 @@ _fnctl()
 		;;
 	--compatible-architecture) mapfile -t COMPREPLY < <(compgen -W 'x86_64 arm64' -- "$cur"); return ;;
 	--license | --endpoint | --region | --handler | --role | --memory | --timeout | --tmp | --env | --description | --client-context | --tail | \
-		--code-sha256 | --weight | --revision-id) return ;;
+		--code-sha256 | --weight | --revision-id | --cors) return ;;
 	esac
 	case $command in
 	'') [[ $cur == -* ]] || { mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur"); return; }; options=--version ;;
@@ -114,6 +114,16 @@ _fnctl()
 			options=--qualifier
 		fi
 		;;
+	url)
+		if ((${#words[@]} == 0)); then
+			options='create get list delete'
+		else
+			case ${words[0]} in
+			create) options='--qualifier --iam --stream --cors' ;;
+			get | delete) options=--qualifier ;;
+			esac
+		fi
+		;;
 	logs) options='--follow --tail' ;;
 	disk) options=--check ;;
 	images) ((${#words[@]} == 0)) && options=rescan ;;
@@ -131,7 +141,7 @@ _fnctl()
 			esac
 			((${#words[@]} == 0)) || return
 			;;
-		concurrency)
+		concurrency | url)
 			((${#words[@]} == 1)) && mapfile -t COMPREPLY < <(compgen -W "$(_fnctl_api FunctionName list)" -- "$cur")
 			((${#words[@]} == 0)) || return
 			;;

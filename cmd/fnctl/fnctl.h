@@ -110,6 +110,7 @@ int cmd_versions(int argc, char **argv);
 int cmd_alias(int argc, char **argv);
 int cmd_layer(int argc, char **argv);
 int cmd_concurrency(int argc, char **argv);
+int cmd_url(int argc, char **argv);
 int cmd_invoke(int argc, char **argv);
 int cmd_logs(int argc, char **argv);
 int cmd_disk(int argc, char **argv);

@@ -65,6 +65,11 @@ static const struct command {
 	{"concurrency", cmd_concurrency, "put|get|delete|list NAME [N] [--qualifier Q]", "reserved and provisioned concurrency",
 	 "  --qualifier Q       provisioned for this version or alias; without it, reserved for the function\n"
 	 "\nput wants the number; 0 reserved stops the function. list shows what is provisioned.\n"},
+	{"url", cmd_url, "create|get|list|delete NAME [options]", "an address for a function",
+	 "  --qualifier ALIAS   of an alias; without it, of the function as it is\n"
+	 "  --iam               only for who signs with a configured key; without it, for everybody\n"
+	 "  --stream            what the function sends leaves at once (InvokeMode RESPONSE_STREAM)\n"
+	 "  --cors ORIGIN       pages of this origin may use it, * for all; again for more\n"},
 	{"invoke", cmd_invoke, "NAME [PAYLOAD|@FILE|-] [options]", "run a function",
 	 "  --payload-file F    the event is in a file; - is standard input\n"
 	 "  --log               the last 4 KB of its log, on standard error\n"

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -19,7 +20,8 @@
 #include "spawn/server.h"
 
 #define FD_FIRST 3
-#define FDS_MOST 16
+#define LOOK_US 10000u /* between two looks whether one has ended */
+#define FDS_MOST 48 /* fn-gateway's keys and certificates among them */
 #define FDS_ASIDE 64 /* where they wait while those below are given away */
 
 void fnd_argv_add(struct fnd_argv *a, const char *fmt, ...)
@@ -86,18 +88,45 @@ static void argue_worker(const struct fnd_child_about *about, struct fnd_argv *a
 
 	fnd_argv_add(a, "fnd");
 	fnd_argv_add(a, "--worker");
-	fnd_argv_add(a, "%u:%u", (unsigned)about->uid, (unsigned)about->gid);
+	fnd_argv_add(a, "%u:%u:%u", (unsigned)about->uid, (unsigned)about->gid, (unsigned)about->gateway_uid);
 	add_text(a, "--listen", c->listen);
 	add_text(a, "--state", c->state_dir);
 	add_text(a, "--images", c->images_dir);
+	fnd_argv_add(a, "--urls"); /* as the sockets were had */
+	fnd_argv_add(a, "%s://%s", c->gateway.url_domain ? c->gateway.url_scheme : "none", c->gateway.url_domain ? c->gateway.url_domain : "");
 	if (c->file)
 		add_text(a, "--config", c->file);
 }
 
+static void argue_gateway(const struct fnd_child_about *about, struct fnd_argv *a)
+{
+	const struct fnd_gateway_config *g = &about->cfg->gateway;
+
+	fnd_argv_add(a, "fn-gateway");
+	fnd_argv_add(a, "--run-as");
+	fnd_argv_add(a, "%u:%u", (unsigned)about->gateway_uid, (unsigned)about->gateway_gid);
+	add_text(a, "--region", about->cfg->region);
+	add_text(a, "--domain", g->url_domain);
+	if (!fn_str_empty(g->api_host)) {
+		add_text(a, "--api-host", g->api_host);
+		add_text(a, "--api", about->cfg->listen);
+	}
+	if (!fn_str_empty(g->trusted))
+		add_text(a, "--trusted-proxies", g->trusted);
+	add_number(a, "--connections", g->connections);
+	add_number(a, "--peer-connections", g->peer_connections);
+	add_number(a, "--body-budget-mb", about->cfg->body_budget_mb);
+	add_number(a, "--peer-percent", about->cfg->peer_percent);
+	add_number(a, "--certificates", (int64_t)g->n_certificates);
+	add_text(a, "--log-level", fn_log_level_name(about->cfg->log_level));
+}
+
+static const char *const gateway_places[] = {"fn-gateway", "../libexec/fnd/fn-gateway", NULL};
 static const char *const spawnd_places[] = {"fn-spawnd", "../libexec/fnd/fn-spawnd", NULL}; /* in a build tree, and where `make install` puts it */
 
 const struct fnd_child_kind fnd_child_kinds[FND_CHILDREN] = {
 	[FND_CHILD_SPAWND] = {.name = "fn-spawnd", .places = spawnd_places, .argue = argue_spawnd, .locks = true, .most_in_a_row = 5, .unfit = FN_SPAWND_UNFIT},
+	[FND_CHILD_GATEWAY] = {.name = "fn-gateway", .places = gateway_places, .argue = argue_gateway, .unprivileged = true, .listens = true},
 	[FND_CHILD_WORKER] = {.name = "the worker", .argue = argue_worker, .unprivileged = true, .listens = true},
 };
 
@@ -147,4 +176,36 @@ int fnd_child_start(struct fnd_child *c, const struct fnd_child_about *about, co
 	c->started_us = fn_clock_mono_us();
 	c->unclean = false;
 	return 0;
+}
+
+void fnd_child_await(struct fnd_child *c, uint64_t tell_us, uint64_t kill_us)
+{
+	int status = 0;
+
+	for (uint64_t us = 0; c->pid && us < kill_us; us += LOOK_US) {
+		if (waitpid(c->pid, &status, WNOHANG) == c->pid) {
+			c->pid = 0;
+			c->unclean = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+			return;
+		}
+		if (us == tell_us)
+			(void)kill(c->pid, SIGTERM);
+		usleep(LOOK_US);
+	}
+	if (c->pid == 0)
+		return;
+	fn_log_error("%s does not end; killing it", c->kind->name);
+	(void)kill(c->pid, SIGKILL);
+	(void)waitpid(c->pid, NULL, 0);
+	c->pid = 0;
+	c->unclean = false; /* as would the next */
+}
+
+const char *fnd_child_how(int status, char *buf, size_t size)
+{
+	if (WIFSIGNALED(status))
+		snprintf(buf, size, "was ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else
+		snprintf(buf, size, "exited with status %d", WEXITSTATUS(status));
+	return buf;
 }

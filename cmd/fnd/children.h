@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "config.h"
 
-enum fnd_child_id { FND_CHILD_SPAWND, FND_CHILD_WORKER, FND_CHILDREN };
+enum fnd_child_id { FND_CHILD_SPAWND, FND_CHILD_WORKER, FND_CHILD_GATEWAY, FND_CHILDREN };
 
 #define FND_ARGV_MAX 48
 
@@ -29,6 +29,8 @@ struct fnd_child_about {
 	const char *instance;
 	uid_t uid; /* whom an unprivileged one runs as */
 	gid_t gid;
+	uid_t gateway_uid; /* fn-gateway's */
+	gid_t gateway_gid;
 };
 
 struct fnd_child_kind {
@@ -54,5 +56,10 @@ struct fnd_child {
 
 /* Starts it with fds as its descriptors 3, 4, ... (-EBADF: that one is closed) and nothing else but stdio. */
 int fnd_child_start(struct fnd_child *c, const struct fnd_child_about *about, const int *fds, size_t n_fds, struct fn_err *err);
+
+/* Waits for it to end, at the end of all; after tell_us it is told to, after kill_us it is killed. */
+void fnd_child_await(struct fnd_child *c, uint64_t tell_us, uint64_t kill_us);
+/* How it has ended, in words. */
+const char *fnd_child_how(int status, char *buf, size_t size);
 
 #endif

@@ -121,6 +121,7 @@ void fnd_config_free(struct fnd_config *c)
 	free(c->hosts);
 	fnd_config_scaling_free(c);
 	fnd_config_roles_free(c);
+	fnd_config_gateway_free(c);
 }
 
 static int bad(struct fn_err *err, const char *file, const char *key, const char *what)
@@ -317,6 +318,8 @@ static int load(struct fnd_config *c, const char *file, int copy_fd, struct fn_e
 			r = fnd_config_scaling(c, v, file, err);
 		else if (fn_streq(name, "roles"))
 			r = fnd_config_roles(c, v, file, err);
+		else if (fn_streq(name, "gateway"))
+			r = fnd_config_gateway(c, v, file, err);
 		else if (fn_streq(name, "credentials"))
 			r = load_credentials(c, v, file, err);
 		else if (fn_streq(name, "hosts"))
@@ -345,22 +348,22 @@ static int find_near(char **member, const char *in_tree, const char *installed)
 	return set(member, path);
 }
 
-int fnd_config_address(const struct fnd_config *c, struct sockaddr_storage *ret, socklen_t *ret_len, bool *ret_loopback, struct fn_err *err)
+int fnd_address_parse(const char *text, const char *key, struct sockaddr_storage *ret, socklen_t *ret_len, bool *ret_loopback, struct fn_err *err)
 {
 	struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
 	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
 	char host[64] = "";
-	const char *colon = strrchr(c->listen, ':');
+	const char *colon = strrchr(text, ':');
 	int64_t port;
 
 	memset(ret, 0, sizeof(*ret));
-	if (!colon || fn_str_to_i64(colon + 1, 0, 65535, &port) < 0 || (size_t)(colon - c->listen) >= sizeof(host))
-		return fn_err_set(err, EINVAL, "listen", "\"%.100s\" is no ADDRESS:PORT", c->listen);
-	memcpy(host, c->listen, (size_t)(colon - c->listen));
+	if (!colon || fn_str_to_i64(colon + 1, 0, 65535, &port) < 0 || (size_t)(colon - text) >= sizeof(host))
+		return fn_err_set(err, EINVAL, key, "\"%.100s\" is no ADDRESS:PORT", text);
+	memcpy(host, text, (size_t)(colon - text));
 	if (host[0] == '[' && fn_str_ends(host, "]")) {
 		host[strlen(host) - 1] = '\0';
 		if (inet_pton(AF_INET6, host + 1, &v6->sin6_addr) != 1)
-			return fn_err_set(err, EINVAL, "listen", "\"%.100s\" is no IPv6 address", host + 1);
+			return fn_err_set(err, EINVAL, key, "\"%.100s\" is no IPv6 address", host + 1);
 		v6->sin6_family = AF_INET6;
 		v6->sin6_port = htons((uint16_t)port);
 		*ret_len = sizeof(*v6);
@@ -370,12 +373,17 @@ int fnd_config_address(const struct fnd_config *c, struct sockaddr_storage *ret,
 	if (fn_streq(host, "localhost"))
 		strcpy(host, "127.0.0.1");
 	if (inet_pton(AF_INET, host, &v4->sin_addr) != 1)
-		return fn_err_set(err, EINVAL, "listen", "\"%.100s\" is no IPv4 address (IPv6: [::1]:3001)", host);
+		return fn_err_set(err, EINVAL, key, "\"%.100s\" is no IPv4 address (IPv6: [::1]:3001)", host);
 	v4->sin_family = AF_INET;
 	v4->sin_port = htons((uint16_t)port);
 	*ret_len = sizeof(*v4);
 	*ret_loopback = (ntohl(v4->sin_addr.s_addr) >> 24) == 127;
 	return 0;
+}
+
+int fnd_config_address(const struct fnd_config *c, struct sockaddr_storage *ret, socklen_t *ret_len, bool *ret_loopback, struct fn_err *err)
+{
+	return fnd_address_parse(c->listen, "listen", ret, ret_len, ret_loopback, err);
 }
 
 /* What can be told without a look at the host's network; fn-spawnd does that. */
@@ -436,6 +444,8 @@ static int finish(struct fnd_config *c, struct fn_err *err)
 	    find_near(&c->images_dir, "images", "../share/fnd/images") < 0)
 		return fn_err_set(err, ENOMEM, "configuration", NULL);
 	r = check_network(c, err);
+	if (r == 0)
+		r = fnd_config_gateway_check(c, err);
 	if (r < 0)
 		return r;
 	if (!fn_str_empty(c->control_group) && !getgrnam(c->control_group))
@@ -460,6 +470,9 @@ static int finish(struct fnd_config *c, struct fn_err *err)
 int fnd_config_make(struct fnd_config *c, const struct fnd_options *o, int copy_fd, struct fn_err *err)
 {
 	int r = init(c);
+
+	if (r == 0)
+		r = fnd_config_gateway_init(c);
 
 	if (r == 0 && o->file)
 		r = load(c, o->file, copy_fd, err);

@@ -17,6 +17,22 @@
 #include "sandbox/spec.h"
 #include "spawn/tmps.h"
 
+/* fn-gateway's. */
+struct fnd_gateway_config {
+	char *listen, *tls_listen; /* ADDRESS:PORT; "" = not at all */
+	char *public_url;          /* under which it is reached: scheme, domain, port; NULL: as it listens, under localhost */
+	char *api_host;            /* the name under which the AWS API is passed to fnd through TLS; NULL: none */
+	char *user;
+	char *trusted;             /* proxies whose X-Forwarded-* count: addresses and networks, with commas between; NULL: none */
+	int64_t connections, peer_connections; /* at once: in all, of one address */
+	struct fnd_certificate {
+		char *certificate, *key; /* files, PEM */
+	} *certificates;
+	size_t n_certificates;
+	bool named;                /* "listen" is in the file */
+	char *url_scheme, *url_domain; /* of function URLs: what public_url comes to; the domain with its port. NULL: there is no gateway */
+};
+
 struct fnd_config {
 	char *listen;      /* "127.0.0.1:3001", "[::1]:3001" */
 	char *state_dir;   /* absolute once the supervisor has made it */
@@ -50,6 +66,7 @@ struct fnd_config {
 	enum fn_tmp_way tmp_way; /* spawn/tmps.h */
 	char *tmp_dir;     /* NULL: the state directory */
 	int64_t tmp_disk_mb; /* 0: half of what is free */
+	struct fnd_gateway_config gateway;
 	char *file;        /* that was loaded last; NULL: none */
 };
 
@@ -57,6 +74,7 @@ struct fnd_config {
 struct fnd_options {
 	const char *file; /* the configuration */
 	const char *listen, *state, *images;
+	const char *urls; /* the worker's: "http://localhost:3002", what the supervisor has of function URLs; "none://" */
 };
 
 /* Built-in values, over them the file's (relative paths in it are relative to its directory), over them the command line's; then what was not set
@@ -68,6 +86,8 @@ void fnd_config_free(struct fnd_config *c);
 gid_t fnd_config_control_group(const struct fnd_config *c);
 /* The address to listen on; *ret_loopback tells whether only this machine can reach it. */
 int fnd_config_address(const struct fnd_config *c, struct sockaddr_storage *ret, socklen_t *ret_len, bool *ret_loopback, struct fn_err *err);
+/* The same of any ADDRESS:PORT; key: of the configuration, for err. */
+int fnd_address_parse(const char *text, const char *key, struct sockaddr_storage *ret, socklen_t *ret_len, bool *ret_loopback, struct fn_err *err);
 
 /* config_scaling.c: the list at "provisioned_scaling". */
 int fnd_config_scaling(struct fnd_config *c, json_t *list, const char *file, struct fn_err *err);
@@ -75,5 +95,13 @@ void fnd_config_scaling_free(struct fnd_config *c);
 /* config_roles.c: the object at "roles". */
 int fnd_config_roles(struct fnd_config *c, json_t *o, const char *file, struct fn_err *err);
 void fnd_config_roles_free(struct fnd_config *c);
+
+/* config_gateway.c: the object at "gateway"; what it comes to, with the ports that were had (again after each change of them); is there one? */
+int fnd_config_gateway_init(struct fnd_config *c);
+int fnd_config_gateway(struct fnd_config *c, json_t *o, const char *file, struct fn_err *err);
+int fnd_config_gateway_check(const struct fnd_config *c, struct fn_err *err);
+int fnd_config_gateway_urls(struct fnd_gateway_config *g);
+bool fnd_config_gateway_on(const struct fnd_gateway_config *g);
+void fnd_config_gateway_free(struct fnd_config *c);
 
 #endif

@@ -19,68 +19,81 @@
 #define BACKLOG 1024
 
 /* Tells which port was chosen. */
-static void name_port(struct fnd_config *cfg, int fd)
+static void name_port(char **listen, int fd)
 {
 	struct sockaddr_storage addr;
 	socklen_t len = sizeof(addr);
 	char *text;
 	int port;
 
-	if (!fn_str_ends(cfg->listen, ":0") || getsockname(fd, (struct sockaddr *)&addr, &len) < 0)
+	if (!fn_str_ends(*listen, ":0") || getsockname(fd, (struct sockaddr *)&addr, &len) < 0)
 		return;
 	port = ntohs(addr.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&addr)->sin6_port : ((struct sockaddr_in *)&addr)->sin_port);
-	if (asprintf(&text, "%.*s:%d", (int)(strlen(cfg->listen) - 2), cfg->listen, port) > 0) {
-		free(cfg->listen);
-		cfg->listen = text;
+	if (asprintf(&text, "%.*s:%d", (int)(strlen(*listen) - 2), *listen, port) > 0) {
+		free(*listen);
+		*listen = text;
 	}
 }
 
-int fnd_listen_api(struct fnd_config *cfg, struct fn_err *err)
+int fnd_listen_at(char **text, const char *key, bool waits, struct fn_err *err)
 {
 	struct sockaddr_storage addr;
 	fn_auto_fd int fd = -EBADF;
 	socklen_t len;
 	bool loopback;
-	int one = 1, r = fnd_config_address(cfg, &addr, &len, &loopback, err);
+	int one = 1, r = fnd_address_parse(*text, key, &addr, &len, &loopback, err);
 
 	if (r < 0)
 		return r;
 	fd = socket(addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return fn_err_set(err, errno, "listen", "socket");
+		return fn_err_set(err, errno, key, "socket");
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	/* the worker of a supervisor that was killed a moment ago may not have let go of it yet */
-	for (int i = 0; (r = bind(fd, (struct sockaddr *)&addr, len)) < 0 && errno == EADDRINUSE && i < BIND_WAIT_S * 20; i++)
+	/* who held it for a supervisor that was killed a moment ago may not have let go of it yet */
+	for (int i = 0; (r = bind(fd, (struct sockaddr *)&addr, len)) < 0 && errno == EADDRINUSE && waits && i < BIND_WAIT_S * 20; i++)
 		usleep(50000);
 	if (r < 0 || listen(fd, BACKLOG) < 0)
-		return fn_err_set(err, errno, "listen", "%.100s", cfg->listen);
-	name_port(cfg, fd);
+		return fn_err_set(err, errno, key, "%.100s", *text);
+	name_port(text, fd);
+	return fn_take_fd(&fd);
+}
+
+int fnd_listen_api(struct fnd_config *cfg, struct fn_err *err) { return fnd_listen_at(&cfg->listen, "listen", true, err); }
+
+/* A socket in the state directory: nobody's until it is whose it is to be. */
+static int listen_in_state(const struct fnd_config *cfg, const char *name, uid_t uid, gid_t gid, mode_t mode, const char *stage, struct fn_err *err)
+{
+	fn_auto_fd int dir = open(cfg->state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+
+	if (dir < 0 || fd < 0)
+		return fn_err_set(err, errno, stage, "%.120s", cfg->state_dir);
+	/* by the directory's descriptor: its path may be longer than an address */
+	snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/%s", dir, name);
+	if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
+		return fn_err_set(err, errno, stage, "%.120s/%s", cfg->state_dir, name);
+	if (fchmod(fd, 0) < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || fchownat(dir, name, uid, gid, 0) < 0 || fchmodat(dir, name, mode, 0) < 0 ||
+	    listen(fd, BACKLOG) < 0)
+		return fn_err_set(err, errno, stage, "%.120s/%s", cfg->state_dir, name);
 	return fn_take_fd(&fd);
 }
 
 int fnd_listen_control(const struct fnd_config *cfg, struct fn_err *err)
 {
-	fn_auto_fd int dir = open(cfg->state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	gid_t group = fnd_config_control_group(cfg);
 
-	if (dir < 0 || fd < 0)
-		return fn_err_set(err, errno, "control socket", "%.120s", cfg->state_dir);
-	/* by the directory's descriptor: its path may be longer than an address */
-	snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/" FND_CONTROL_SOCKET, dir);
-	if (unlinkat(dir, FND_CONTROL_SOCKET, 0) < 0 && errno != ENOENT)
-		return fn_err_set(err, errno, "control socket", "%.120s/" FND_CONTROL_SOCKET, cfg->state_dir);
-	/* nobody's until it is whose it is to be */
-	if (fchmod(fd, 0) < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || fchownat(dir, FND_CONTROL_SOCKET, 0, group == (gid_t)-1 ? 0 : group, 0) < 0 ||
-	    fchmodat(dir, FND_CONTROL_SOCKET, 0660, 0) < 0 || listen(fd, BACKLOG) < 0)
-		return fn_err_set(err, errno, "control socket", "%.120s/" FND_CONTROL_SOCKET, cfg->state_dir);
-	return fn_take_fd(&fd);
+	return listen_in_state(cfg, FND_CONTROL_SOCKET, 0, group == (gid_t)-1 ? 0 : group, 0660, "control socket", err);
 }
 
-void fnd_unlink_control(const struct fnd_config *cfg)
+int fnd_listen_inner(const struct fnd_config *cfg, const char *name, uid_t uid, struct fn_err *err)
+{
+	return listen_in_state(cfg, name, uid, 0, 0600, "inner socket", err);
+}
+
+void fnd_unlink_socket(const struct fnd_config *cfg, const char *name)
 {
 	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), "%s/" FND_CONTROL_SOCKET, cfg->state_dir);
+	snprintf(path, sizeof(path), "%s/%s", cfg->state_dir, name);
 	(void)unlink(path);
 }

@@ -36,6 +36,7 @@ int main(int argc, char **argv)
 						{"config", required_argument, NULL, 'c'}, {"images", required_argument, NULL, 'i'},
 						{"check-config", no_argument, NULL, 'k'}, {"version", no_argument, NULL, 'V'},
 						{"help", no_argument, NULL, 'h'},         {"worker", required_argument, NULL, 'w'},
+						{"urls", required_argument, NULL, 'u'},
 						{NULL, 0, NULL, 0}};
 	struct fnd_options o = {NULL};
 	const char *worker = NULL;
@@ -60,6 +61,9 @@ int main(int argc, char **argv)
 			break;
 		case 'w': /* fnd.h */
 			worker = optarg;
+			break;
+		case 'u':
+			o.urls = optarg;
 			break;
 		case 'k':
 			check = true;

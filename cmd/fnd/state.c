@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -72,4 +73,22 @@ int fnd_state_lock(const char *dir, struct fn_err *err)
 		usleep(50000);
 	}
 	return fn_err_set(err, EBUSY, "lock", "another fnd uses %.140s", dir);
+}
+
+void fnd_raise_limits(void)
+{
+	struct rlimit want = {1048576, 1048576}, have;
+
+	if (setrlimit(RLIMIT_NOFILE, &want) == 0 || getrlimit(RLIMIT_NOFILE, &have) < 0)
+		return;
+	have.rlim_cur = have.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &have);
+}
+
+/* A hang-up ends what was started from a terminal. A service has none, and is told by the same signal to read its configuration again. */
+bool fnd_on_a_terminal(void)
+{
+	fn_auto_fd int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	return fd >= 0;
 }

@@ -2,6 +2,7 @@
 #ifndef FND_STATE_H
 #define FND_STATE_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -11,5 +12,8 @@
 int fnd_state_prepare(char **dir, uid_t uid, gid_t gid, char instance[32], struct fn_err *err);
 /* Waits a while for an earlier fnd to leave. Returns the descriptor that is the lock: whoever has it open holds it. */
 int fnd_state_lock(const char *dir, struct fn_err *err);
+
+void fnd_raise_limits(void); /* of descriptors, as far as may be */
+bool fnd_on_a_terminal(void);
 
 #endif

@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,14 +25,16 @@
 #include "base/str.h"
 #include "children.h"
 #include "fnd.h"
+#include "gateway.h"
 #include "listen.h"
+#include "model/inner.h"
 #include "notify.h"
 #include "os/sock.h"
 #include "state.h"
 
 #define LEAVE_US 2000000u /* for an fn-spawnd whose worker is gone to end by itself; then it is told to */
 #define KILL_US 10000000u /* then it is killed */
-#define LOOK_US 10000u    /* between two looks whether it has ended */
+#define GATEWAY_US 2000000u /* for fn-gateway to end when there is no worker that could answer it */
 
 struct supervisor {
 	const struct fnd_options *options;
@@ -45,6 +46,8 @@ struct supervisor {
 	char instance[32];
 	int lock_fd, api_fd, next_api_fd; /* next_api_fd: -EBADF = the same */
 	int ctl_fd;                       /* the control socket; -EBADF = it could not be made */
+	int inner_fd;                     /* the worker's listener for fn-gateway */
+	struct fnd_gateway gateway, next_gateway;
 	struct fnd_child child[FND_CHILDREN];
 	uint64_t start_timer[FND_CHILDREN], leave_timer;
 	int control_fd;  /* the worker's */
@@ -60,6 +63,7 @@ struct supervisor {
 
 static struct fnd_child *spawnd_of(struct supervisor *s) { return &s->child[FND_CHILD_SPAWND]; }
 static struct fnd_child *worker_of(struct supervisor *s) { return &s->child[FND_CHILD_WORKER]; }
+static struct fnd_child *gateway_of(struct supervisor *s) { return &s->child[FND_CHILD_GATEWAY]; }
 
 static void service_user(struct supervisor *s)
 {
@@ -69,6 +73,7 @@ static void service_user(struct supervisor *s)
 	s->about.gid = pw ? pw->pw_gid : (gid_t)s->cfg->uid_base + 1;
 	if (!pw)
 		fn_log_debug("there is no user \"%s\"; the worker runs as uid %u", s->cfg->user, (unsigned)s->about.uid);
+	fnd_gateway_user(s->cfg, &s->about);
 }
 
 int fnd_config_copy(const char *file)
@@ -97,6 +102,9 @@ static void stop(struct supervisor *s, int status)
 	s->stopping = true;
 	fn_close(fn_take_fd(&s->api_fd)); /* nobody is to wait for what does not come */
 	fn_close(fn_take_fd(&s->ctl_fd));
+	fnd_gateway_close(&s->gateway);
+	if (gateway_of(s)->pid)
+		(void)kill(gateway_of(s)->pid, SIGTERM);
 	if (worker_of(s)->pid == 0)
 		fn_loop_stop(s->loop);
 }
@@ -159,7 +167,7 @@ static int launch_worker(struct supervisor *s, struct fn_err *err)
 	if (r == 0)
 		r = fn_sock_pair(SOCK_SEQPACKET, spawnd);
 	if (r == 0) {
-		const int fds[FND_FD_END - FND_FD_SUPERVISOR] = {control[1], spawnd[0], s->config_fd, s->api_fd, s->ctl_fd};
+		const int fds[FND_FD_END - FND_FD_SUPERVISOR] = {control[1], spawnd[0], s->config_fd, s->api_fd, s->ctl_fd, s->inner_fd};
 
 		r = fnd_child_start(worker_of(s), &s->about, fds, sizeof(fds) / sizeof(fds[0]), err);
 	} else {
@@ -192,15 +200,28 @@ static void start_worker(void *arg)
 		start_spawnd(s);
 }
 
+static void start_gateway(void *arg)
+{
+	struct supervisor *s = arg;
+	struct fn_err err = {0};
+	char text[512];
+
+	fn_loop_clear(s->loop, &s->start_timer[FND_CHILD_GATEWAY]);
+	if (!s->stopping && fnd_gateway_start(&s->gateway, gateway_of(s), &s->about, &err) < 0) /* all else goes on without it */
+		fn_log_error("%s", fn_err_format(&err, text, sizeof(text)));
+}
+
 static void start_later(struct supervisor *s, enum fnd_child_id which, uint64_t pause_us)
 {
+	static void (*const start[FND_CHILDREN])(void *) = {[FND_CHILD_WORKER] = start_worker, [FND_CHILD_SPAWND] = start_spawnd, [FND_CHILD_GATEWAY] = start_gateway};
+
 	fn_loop_clear(s->loop, &s->start_timer[which]);
-	if (fn_loop_add_timer(s->loop, fn_loop_now_us(s->loop) + pause_us, which == FND_CHILD_WORKER ? start_worker : start_spawnd, s, &s->start_timer[which]) < 0)
+	if (fn_loop_add_timer(s->loop, fn_loop_now_us(s->loop) + pause_us, start[which], s, &s->start_timer[which]) < 0)
 		give_up(s, "out of memory");
 }
 
 /* --- reading the configuration again --- */
-/* Without it there is one way less to administer. */
+/* Without it there is one way less to administer, or are no function URLs. */
 static void open_control(struct supervisor *s)
 {
 	struct fn_err err;
@@ -209,6 +230,10 @@ static void open_control(struct supervisor *s)
 	fn_close(fn_take_fd(&s->ctl_fd));
 	s->ctl_fd = fnd_listen_control(s->cfg, &err);
 	if (s->ctl_fd < 0)
+		fn_log_warn("%s", fn_err_format(&err, text, sizeof(text)));
+	fn_close(fn_take_fd(&s->inner_fd));
+	s->inner_fd = fnd_listen_inner(s->cfg, FN_INNER_SOCKET, s->about.gateway_uid, &err);
+	if (s->inner_fd < 0)
 		fn_log_warn("%s", fn_err_format(&err, text, sizeof(text)));
 }
 
@@ -225,6 +250,10 @@ static int check_next(struct supervisor *s, struct fnd_config *c, struct fn_err 
 		fn_set_string(&c->listen, s->cfg->listen);
 	else if ((s->next_api_fd = fnd_listen_api(c, err)) < 0)
 		return s->next_api_fd;
+	if (fnd_gateway_open(&s->next_gateway, c, &s->gateway, err) < 0) {
+		fn_close(fn_take_fd(&s->next_api_fd));
+		return -err->code;
+	}
 	s->next_listen = fn_take_ptr(listen_text);
 	return 0;
 }
@@ -232,7 +261,7 @@ static int check_next(struct supervisor *s, struct fnd_config *c, struct fn_err 
 /* The last worker is gone: what has been read holds. */
 static void use_next(struct supervisor *s)
 {
-	bool group_was_same = fnd_config_control_group(s->cfg) == fnd_config_control_group(&s->next);
+	bool group_was_same = fnd_config_control_group(s->cfg) == fnd_config_control_group(&s->next) && fn_streq(s->cfg->gateway.user, s->next.gateway.user);
 	struct fn_err err = {0};
 
 	s->reloading = false;
@@ -252,6 +281,12 @@ static void use_next(struct supervisor *s)
 		not_started(s, &err);
 	else if (!group_was_same)
 		open_control(s);
+	fnd_gateway_close(&s->gateway);
+	s->gateway = fnd_gateway_take(&s->next_gateway);
+	if (gateway_of(s)->pid) /* it ends when what it has under way is done; nobody waits for it */
+		(void)kill(gateway_of(s)->pid, SIGTERM);
+	gateway_of(s)->pid = 0;
+	start_gateway(s);
 }
 
 static void reload(struct supervisor *s)
@@ -285,15 +320,6 @@ static void reload(struct supervisor *s)
 }
 
 /* --- ends --- */
-static const char *how(int status, char *buf, size_t size)
-{
-	if (WIFSIGNALED(status))
-		snprintf(buf, size, "was ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
-	else
-		snprintf(buf, size, "exited with status %d", WEXITSTATUS(status));
-	return buf;
-}
-
 static void start_again(struct supervisor *s, enum fnd_child_id which, int status)
 {
 	struct fnd_child *c = &s->child[which];
@@ -301,7 +327,7 @@ static void start_again(struct supervisor *s, enum fnd_child_id which, int statu
 	const struct fnd_child_kind *k = c->kind;
 	char text[96], rule[160] = "";
 
-	how(status, text, sizeof(text));
+	fnd_child_how(status, text, sizeof(text));
 	if (k->most_in_a_row && c->backoff.row > k->most_in_a_row && WIFEXITED(status)) {
 		snprintf(rule, sizeof(rule), "%s does not stay up: it %s", k->name, text);
 		give_up(s, rule);
@@ -376,7 +402,7 @@ static void worker_ended(struct supervisor *s, int status)
 	let_spawnd_leave(s);
 	if (s->stopping || (fine && !s->reloading) || (!fine && WIFEXITED(status) && !s->served)) {
 		if (!fine && s->status == 0)
-			fn_log_error("%s %s", worker_of(s)->kind->name, how(status, text, sizeof(text)));
+			fn_log_error("%s %s", worker_of(s)->kind->name, fnd_child_how(status, text, sizeof(text)));
 		stop(s, !fine);
 		return;
 	}
@@ -409,6 +435,10 @@ static void on_child(void *arg, int signo, int sender)
 			s->child[i].unclean = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
 			if (i == FND_CHILD_WORKER)
 				worker_ended(s, status);
+			else if (i == FND_CHILD_GATEWAY && !s->stopping)
+				start_again(s, i, status);
+			else if (i == FND_CHILD_GATEWAY)
+				continue;
 			else
 				spawnd_ended(s, status);
 			break;
@@ -453,31 +483,6 @@ static void on_control(void *arg, int fd, uint32_t events)
 		fn_loop_clear(s->loop, &s->control_io); /* the worker is ending; SIGCHLD tells */
 }
 
-/* fn-spawnd ends by itself once the worker is gone: its socket closes. tell_us: when it is told to, if it does not. */
-static void await_spawnd(struct supervisor *s, uint64_t tell_us)
-{
-	struct fnd_child *c = spawnd_of(s);
-	int status = 0;
-
-	for (uint64_t us = 0; c->pid && us < KILL_US; us += LOOK_US) {
-		if (waitpid(c->pid, &status, WNOHANG) == c->pid) {
-			c->pid = 0;
-			c->unclean = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
-			return;
-		}
-		if (us == tell_us)
-			(void)kill(c->pid, SIGTERM);
-		usleep(LOOK_US);
-	}
-	if (c->pid == 0)
-		return;
-	fn_log_error("%s does not end; killing it", c->kind->name);
-	(void)kill(c->pid, SIGKILL);
-	(void)waitpid(c->pid, NULL, 0);
-	c->pid = 0;
-	c->unclean = false; /* as would the next */
-}
-
 /* One that died when it was too late to go on, perhaps while it was waited for, is followed by another all the same, which finds its socket closed: it
  * cleans up and ends. */
 static void end_spawnd(struct supervisor *s)
@@ -486,14 +491,14 @@ static void end_spawnd(struct supervisor *s)
 	struct fn_err err;
 	int pair[2];
 
-	await_spawnd(s, LEAVE_US);
+	fnd_child_await(c, LEAVE_US, KILL_US);
 	if (!c->unclean || fn_sock_pair(SOCK_SEQPACKET, pair) < 0)
 		return;
 	if (launch_spawnd(s, pair[1], &err) < 0)
 		c->pid = 0;
 	fn_close(pair[0]);
 	fn_close(pair[1]);
-	await_spawnd(s, KILL_US); /* not in the midst of its work */
+	fnd_child_await(c, KILL_US, KILL_US); /* not in the midst of its work */
 }
 
 static int run(struct supervisor *s, struct fn_err *err)
@@ -512,25 +517,8 @@ static int run(struct supervisor *s, struct fn_err *err)
 	if (r < 0)
 		return r;
 	start_spawnd(s);
+	start_gateway(s);
 	return fn_loop_run(s->loop);
-}
-
-static void raise_limits(void)
-{
-	struct rlimit want = {1048576, 1048576}, have;
-
-	if (setrlimit(RLIMIT_NOFILE, &want) == 0 || getrlimit(RLIMIT_NOFILE, &have) < 0)
-		return;
-	have.rlim_cur = have.rlim_max;
-	(void)setrlimit(RLIMIT_NOFILE, &have);
-}
-
-/* A hang-up ends what was started from a terminal. A service has none, and is told by the same signal to read its configuration again. */
-static bool on_a_terminal(void)
-{
-	fn_auto_fd int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
-
-	return fd >= 0;
 }
 
 static int set_up(struct supervisor *s, struct fn_err *err)
@@ -547,13 +535,14 @@ static int set_up(struct supervisor *s, struct fn_err *err)
 	if (s->api_fd < 0)
 		return s->api_fd;
 	open_control(s);
-	return 0;
+	return fnd_gateway_open(&s->gateway, s->cfg, NULL, err);
 }
 
 int fnd_supervise(const struct fnd_options *options, struct fnd_config *cfg, int copy_fd)
 {
 	struct supervisor s = {.options = options, .cfg = cfg, .config_fd = copy_fd, .next_config_fd = -EBADF, .lock_fd = -EBADF, .api_fd = -EBADF,
-			       .next_api_fd = -EBADF, .ctl_fd = -EBADF, .control_fd = -EBADF, .spawnd_end = -EBADF};
+			       .next_api_fd = -EBADF, .ctl_fd = -EBADF, .inner_fd = -EBADF, .control_fd = -EBADF, .spawnd_end = -EBADF, .gateway = FND_GATEWAY_NONE,
+			       .next_gateway = FND_GATEWAY_NONE};
 	struct fn_err err = {0};
 	char text[512];
 
@@ -566,8 +555,8 @@ int fnd_supervise(const struct fnd_options *options, struct fnd_config *cfg, int
 	}
 	(void)signal(SIGPIPE, SIG_IGN);
 	umask(022);
-	raise_limits();
-	s.has_terminal = on_a_terminal();
+	fnd_raise_limits();
+	s.has_terminal = fnd_on_a_terminal();
 	for (int i = 0; i < FND_CHILDREN; i++)
 		s.child[i].kind = &fnd_child_kinds[i];
 	s.about.cfg = cfg;
@@ -583,11 +572,17 @@ int fnd_supervise(const struct fnd_options *options, struct fnd_config *cfg, int
 	fn_close(s.api_fd);
 	fn_close(s.next_api_fd);
 	fn_close(s.ctl_fd);
+	fn_close(s.inner_fd);
+	fnd_gateway_close(&s.gateway);
+	fnd_gateway_close(&s.next_gateway);
+	fnd_child_await(gateway_of(&s), 0, GATEWAY_US);
 	fn_close(s.control_fd);
 	fn_close(s.spawnd_end);
 	end_spawnd(&s);
-	if (s.lock_fd >= 0)
-		fnd_unlink_control(cfg);
+	if (s.lock_fd >= 0) {
+		fnd_unlink_socket(cfg, FND_CONTROL_SOCKET);
+		fnd_unlink_socket(cfg, FN_INNER_SOCKET);
+	}
 	fn_close(s.lock_fd);
 	fn_close(s.next_config_fd);
 	fn_close(s.config_fd);

@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "api/inner.h"
 #include "fnd.h"
 #include "invoke/invoker.h"
 #include "invoke/provision.h"
@@ -27,6 +28,7 @@
 #define END_WAIT_US 10000000u /* for the last environments to be gone */
 #define CONNECTIONS_MAX 8192
 #define CONTROL_CONNECTIONS_MAX 256
+#define GATEWAY_CONNECTIONS_MAX 20000
 #define JOB_THREADS 2 /* for files and digests */
 
 struct worker {
@@ -39,7 +41,7 @@ struct worker {
 	struct fn_runtimes *runtimes;
 	struct fn_logs *logs;
 	struct fn_h1_server *rt_server;
-	struct fn_httpd *api_httpd, *control_httpd; /* control_httpd: NULL = there is none */
+	struct fn_httpd *api_httpd, *control_httpd, *gateway_httpd; /* the last two: NULL = there is none */
 	gid_t control_group;
 	struct fn_bodies *kept, *streamed; /* under way */
 	struct fn_roles *roles;
@@ -52,7 +54,10 @@ struct worker {
 	struct fn_disk *disk;
 	struct fn_api *api;
 	char network_from[160];
-	int listen_fd, control_fd;
+	int listen_fd, control_fd, gateway_fd;
+	uid_t gateway_uid;
+	const char *urls;
+	char url_scheme[8];
 	uint64_t drain_timer, drain_until_us;
 	bool draining, ending;
 	int status;
@@ -138,7 +143,10 @@ static void on_supervisor(void *arg, int fd, uint32_t events)
 }
 
 /* --- ending --- */
-static unsigned active(const struct worker *w) { return fn_httpd_active(w->api_httpd) + (w->control_httpd ? fn_httpd_active(w->control_httpd) : 0); }
+static unsigned active(const struct worker *w)
+{
+	return fn_httpd_active(w->api_httpd) + (w->control_httpd ? fn_httpd_active(w->control_httpd) : 0) + (w->gateway_httpd ? fn_httpd_active(w->gateway_httpd) : 0);
+}
 
 static void on_drain_timer(void *arg)
 {
@@ -183,6 +191,8 @@ static void on_term(void *arg, int signo, int sender)
 	fn_httpd_quiesce(w->api_httpd);
 	if (w->control_httpd)
 		fn_httpd_quiesce(w->control_httpd);
+	if (w->gateway_httpd)
+		fn_httpd_quiesce(w->gateway_httpd);
 	fn_api_drain(w->api);
 	w->drain_until_us = fn_loop_now_us(w->loop) + (uint64_t)w->cfg->drain_grace_s * 1000000u;
 	if (fn_loop_add_timer(w->loop, 0, on_drain_timer, w, &w->drain_timer) < 0)
@@ -274,6 +284,11 @@ static int make_control_plane(struct worker *w, struct fn_err *err)
 	if (r < 0)
 		return fn_err_set(err, r, "images", NULL);
 	api.images = w->images;
+	if (w->urls) {
+		snprintf(w->url_scheme, sizeof(w->url_scheme), "%.*s", (int)strcspn(w->urls, ":"), w->urls);
+		api.url_scheme = w->url_scheme;
+		api.url_domain = w->urls + strlen(w->url_scheme) + strlen("://");
+	}
 	r = make_intake(w, err);
 	if (r < 0)
 		return r;
@@ -364,17 +379,41 @@ static bool admit(void *arg, int fd)
 	return fn_sock_peer_allowed(fd, w->control_group);
 }
 
+static bool admit_gateway(void *arg, int fd)
+{
+	const struct worker *w = arg;
+
+	return fn_sock_peer_is(fd, w->gateway_uid);
+}
+
+/* fn-gateway's way in: its connections are as many as its clients'. */
+static int open_gateway(struct worker *w, struct fn_httpd_config http, struct fn_err *err)
+{
+	if (w->gateway_fd < 0)
+		return 0;
+	http.listen_fd = w->gateway_fd;
+	http.conn_max = GATEWAY_CONNECTIONS_MAX;
+	http.role = FN_HTTP_GATEWAY;
+	http.kept = http.streamed = NULL; /* it counts them itself, for each client */
+	http.admit = admit_gateway;
+	http.admit_arg = w;
+	http.ops = &fn_api_inner_ops;
+	return fn_httpd_new(w->loop, &http, &w->gateway_httpd, err);
+}
+
 static int open_httpds(struct worker *w, struct fn_err *err)
 {
 	struct fn_httpd_config http = {.kept = w->kept, .streamed = w->streamed, .listen_fd = w->listen_fd, .body_max = 1u << 20, .conn_max = CONNECTIONS_MAX,
 				       .idle_timeout_s = 300, .ops = &fn_api_httpd_ops, .arg = w->api};
 	int r = fn_httpd_new(w->loop, &http, &w->api_httpd, err);
 
+	if (r == 0)
+		r = open_gateway(w, http, err);
 	if (r < 0 || w->control_fd < 0)
 		return r;
 	http.listen_fd = w->control_fd;
 	http.conn_max = CONTROL_CONNECTIONS_MAX;
-	http.control = true;
+	http.role = FN_HTTP_CONTROL;
 	http.admit = admit;
 	http.admit_arg = w;
 	return fn_httpd_new(w->loop, &http, &w->control_httpd, err);
@@ -420,6 +459,7 @@ static void unmake(struct worker *w)
 		fn_store_drain(w->store); /* while all are there that are told */
 	fn_httpd_free(w->api_httpd);
 	fn_httpd_free(w->control_httpd);
+	fn_httpd_free(w->gateway_httpd);
 	fn_jobs_free(w->jobs);
 	if (w->store)
 		fn_store_drain(w->store); /* what came of those */
@@ -445,6 +485,7 @@ static void unmake(struct worker *w)
 int fnd_worker_run(const struct fnd_worker_args *args)
 {
 	struct worker w = {.cfg = args->config, .supervisor_fd = args->supervisor_fd, .listen_fd = args->listen_fd, .control_fd = args->control_fd,
+			   .gateway_fd = args->gateway_fd, .gateway_uid = args->gateway_uid, .urls = args->urls,
 			   .control_group = fnd_config_control_group(args->config)};
 	struct fn_err err = {0};
 	char text[512];

@@ -182,6 +182,7 @@ int fn_api_new(const struct fn_api_config *config, struct fn_api **ret, struct f
 		return fn_err_set(err, ENOMEM, "api", NULL);
 	api->cfg = *config;
 	fn_id_random(api->url_key, sizeof(api->url_key));
+	fn_id_random(&api->instance, sizeof(api->instance));
 	r = fn_log_waits_open(api);
 	if (r == 0)
 		r = fn_settling_open(api);

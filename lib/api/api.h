@@ -28,6 +28,7 @@ struct fn_api_config {
 	size_t n_credentials;
 	char *const *hosts; /* beside the loopback's, the names under which requests without a signature are taken */
 	size_t n_hosts;
+	const char *url_scheme, *url_domain; /* of function URLs' addresses; the domain with its port; NULL = there is no gateway */
 	struct fn_store *store;
 	struct fn_runtimes *runtimes;
 	struct fn_invoker *invoker;

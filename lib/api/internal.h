@@ -14,6 +14,7 @@
 struct fn_api {
 	struct fn_api_config cfg;
 	uint8_t url_key[32]; /* signs download addresses */
+	uint64_t instance;   /* of what the gateway keeps: another worker has another */
 	struct fn_list uploads, garbage; /* uploads.c */
 	struct fn_list log_waits;        /* logs.c */
 	struct fn_list settling, held;   /* settling.c */
@@ -91,7 +92,14 @@ void fn_h_get_provisioned(struct fn_call *call);
 void fn_h_list_provisioned(struct fn_call *call);
 void fn_h_delete_provisioned(struct fn_call *call);
 void fn_h_metrics(struct fn_call *call);
-void fn_h_policy(struct fn_call *call);
+void fn_h_add_permission(struct fn_call *call);
+void fn_h_remove_permission(struct fn_call *call);
+void fn_h_get_policy(struct fn_call *call);
+void fn_h_create_url(struct fn_call *call);
+void fn_h_get_url(struct fn_call *call);
+void fn_h_update_url(struct fn_call *call);
+void fn_h_delete_url(struct fn_call *call);
+void fn_h_list_urls(struct fn_call *call);
 void fn_h_list_tags(struct fn_call *call);
 void fn_h_tag(struct fn_call *call);
 void fn_h_untag(struct fn_call *call);

@@ -1,4 +1,4 @@
-/* queries.c - what only reads: GetFunction, GetFunctionConfiguration, the lists, account settings, and what a function does not have yet. */
+/* queries.c - what only reads: GetFunction, GetFunctionConfiguration, the lists, account settings. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,12 +97,4 @@ void fn_h_code_signing(struct fn_call *call)
 
 	if (f)
 		fn_reply_json(call, 200, json_pack("{ss}", "FunctionName", f->name));
-}
-
-void fn_h_policy(struct fn_call *call)
-{
-	struct fn_name n;
-
-	if (fn_call_function(call, &n))
-		fn_reply_error(call, &FN_E_NOT_FOUND, "The resource you requested does not exist.");
 }

@@ -35,7 +35,6 @@ void fn_reply_error(struct fn_call *call, const struct fn_aws_error *e, const ch
 	free(text);
 }
 
-#define NO_RESOURCE "The resource you requested does not exist."
 #define NO_FUNCTION "Function not found: %s"
 #define NO_ALIAS "Cannot find alias arn: %s"
 
@@ -53,7 +52,7 @@ static const struct {
 	[FN_AWS_GetFunctionConcurrency] = {.arn = FUNCTION},
 	[FN_AWS_DeleteFunction] = {.arn = FUNCTION},
 	[FN_AWS_GetFunctionCodeSigningConfig] = {.arn = FUNCTION},
-	[FN_AWS_GetPolicy] = {.absent = NO_RESOURCE},
+	[FN_AWS_RemovePermission] = {.absent = "No policy found for: %s"},
 	[FN_AWS_GetAlias] = {.alias = NO_ALIAS},
 	[FN_AWS_UpdateAlias] = {.alias = "Alias not found: %s"},
 	[FN_AWS_PutProvisionedConcurrencyConfig] = {.alias = NO_ALIAS, .alias_first = true},

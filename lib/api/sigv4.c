@@ -1,133 +1,14 @@
 /* sigv4.c - the Authorization header of a request, or what its query has instead of one, verified against the configured credentials (aws/sigv4.h). */
-#include <nettle/memops.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "api/internal.h"
 #include "api/receive.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/str.h"
-#include "aws/route.h"
-#include "aws/sigv4.h"
-
-#define SKEW_S 900
-#define MISMATCH \
-	"The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. " \
-	"Consult the service documentation for details."
-
-#define EXPIRES_MAX_S 604800
-
-struct parts {
-	char key_id[132], date[12], region[40], service[40], signed_headers[1024], signature[68];
-	char amz_date[24];
-	bool in_query;  /* a presigned address: it holds for expires_s seconds */
-	int64_t expires_s;
-};
-
-static bool field(const char *header, const char *name, char *out, size_t size)
-{
-	const char *p = strstr(header, name);
-	size_t n;
-
-	if (!p)
-		return false;
-	p += strlen(name);
-	n = strcspn(p, ", ");
-	if (n == 0 || n >= size)
-		return false;
-	memcpy(out, p, n);
-	out[n] = '\0';
-	return true;
-}
-
-/* key/date/region/service/aws4_request */
-static bool parse_credential(char *credential, struct parts *p)
-{
-	char *save = NULL, *v[6] = {0};
-	size_t n = 0;
-
-	for (char *s = strtok_r(credential, "/", &save); s && n < 6; s = strtok_r(NULL, "/", &save))
-		v[n++] = s;
-	if (n != 5 || !fn_streq(v[4], "aws4_request"))
-		return false;
-	return fn_str_format(p->key_id, sizeof(p->key_id), "%s", v[0]) == 0 && fn_str_format(p->date, sizeof(p->date), "%s", v[1]) == 0 &&
-	       fn_str_format(p->region, sizeof(p->region), "%s", v[2]) == 0 && fn_str_format(p->service, sizeof(p->service), "%s", v[3]) == 0;
-}
-
-static bool parse_header(const char *header, struct parts *p)
-{
-	char credential[300];
-
-	return fn_str_starts(header, "AWS4-HMAC-SHA256 ") && field(header, "Credential=", credential, sizeof(credential)) &&
-	       field(header, "SignedHeaders=", p->signed_headers, sizeof(p->signed_headers)) && field(header, "Signature=", p->signature, sizeof(p->signature)) &&
-	       strlen(p->signature) == 64 && parse_credential(credential, p);
-}
-
-static bool parameter(const char *query, const char *name, char *out, size_t size, struct fn_buf *why)
-{
-	fn_auto_buf struct fn_buf value = {0};
-
-	if (fn_aws_query(query, name, 0, &value) == 0 && value.len > 0 && fn_str_format(out, size, "%s", value.data) == 0)
-		return true;
-	(void)fn_buf_addf(why, "AWS query-string parameters must include '%s'. Re-examine the query-string parameters.", name);
-	return false;
-}
-
-static const struct fn_aws_error *parse_query(const char *query, struct parts *p, struct fn_buf *why)
-{
-	char algorithm[32], credential[300], expires[16];
-
-	p->in_query = true;
-	if (!parameter(query, "X-Amz-Algorithm", algorithm, sizeof(algorithm), why) || !parameter(query, "X-Amz-Credential", credential, sizeof(credential), why) ||
-	    !parameter(query, "X-Amz-Signature", p->signature, sizeof(p->signature), why) ||
-	    !parameter(query, "X-Amz-SignedHeaders", p->signed_headers, sizeof(p->signed_headers), why) ||
-	    !parameter(query, "X-Amz-Date", p->amz_date, sizeof(p->amz_date), why) || !parameter(query, "X-Amz-Expires", expires, sizeof(expires), why))
-		return &FN_E_INCOMPLETE_SIGNATURE;
-	if (fn_str_to_i64(expires, 1, EXPIRES_MAX_S, &p->expires_s) < 0)
-		(void)fn_buf_addf(why, "X-Amz-Expires must be a number of seconds from 1 to %d", EXPIRES_MAX_S);
-	else if (!fn_streq(algorithm, "AWS4-HMAC-SHA256") || strlen(p->signature) != 64 || !parse_credential(credential, p))
-		(void)fn_buf_add_str(why, MISMATCH);
-	return why->len ? &FN_E_BAD_SIGNATURE : NULL;
-}
-
-/* Lambda's words for a time that is not now. */
-static bool fresh(const struct parts *p, struct fn_buf *why)
-{
-	const char *amz_date = p->amz_date, *scope_date = p->date;
-	int64_t back = p->in_query ? p->expires_s : SKEW_S;
-	struct tm tm = {0}, utc;
-	const char *end = strptime(amz_date, "%Y%m%dT%H%M%SZ", &tm);
-	time_t t = timegm(&tm), now = time(NULL), edge = t < now ? now - back : now + SKEW_S;
-	char here[20], limit[20];
-
-	if (!end || *end) {
-		(void)fn_buf_add_str(why, "Date must be in ISO-8601 'basic format'.");
-		return false;
-	}
-	if (strlen(scope_date) != 8 || strncmp(amz_date, scope_date, 8) != 0) {
-		(void)fn_buf_addf(why, "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '%s' != '%.8s'.", scope_date, amz_date);
-		return false;
-	}
-	if (t > now - back && t < now + SKEW_S)
-		return true;
-	strftime(here, sizeof(here), "%Y%m%dT%H%M%SZ", gmtime_r(&now, &utc));
-	strftime(limit, sizeof(limit), "%Y%m%dT%H%M%SZ", gmtime_r(&edge, &utc));
-	(void)fn_buf_addf(why, t < now ? "Signature expired: %s is now earlier than %s (%s - %d min.)" : "Signature not yet current: %s is still later than %s (%s + %d min.)",
-			  amz_date, limit, here, (int)((t < now ? back : SKEW_S) / 60));
-	return false;
-}
-
-static bool ours(const struct fn_api_config *cfg, const struct parts *p, struct fn_buf *why)
-{
-	if (!fn_streq(p->region, cfg->region))
-		(void)fn_buf_add_str(why, "Credential should be scoped to a valid region. ");
-	if (!fn_streq(p->service, "lambda"))
-		(void)fn_buf_add_str(why, "Credential should be scoped to correct service: 'lambda'. ");
-	return why->len == 0;
-}
+#include "aws/authorization.h"
 
 struct look {
 	const char *signed_headers, *name; /* name: that is looked for, of which `nth` are passed over; NULL: one that should be signed */
@@ -146,7 +27,7 @@ static bool look_unsigned(void *arg, const char *name, const char *value)
 }
 
 /* Whatever the API reads is signed: the host, and every x-amz-* header. */
-static bool all_signed(const struct fn_http_req *req, const struct parts *p, struct fn_buf *why)
+static bool all_signed(const struct fn_http_req *req, const struct fn_authorization *p, struct fn_buf *why)
 {
 	struct look l = {.signed_headers = p->signed_headers};
 
@@ -173,41 +54,17 @@ static const char *header_of(void *arg, const char *name, unsigned nth)
 	return l.found;
 }
 
-/* Clients differ in what they encode for signing: the path once more (AWS's rule) or not, the query as it is sent or as it should be. Each of these
- * says the same of what is asked for. */
-static bool matches(struct fn_sigv4 *r, const struct fn_credential *c, const char *signature)
-{
-	char want[65];
-
-	for (int way = 0; way < 4; way++) {
-		r->encode_path = !(way & 1);
-		r->encode_query = way & 2;
-		if (fn_sigv4_signature(r, c->secret_access_key, want) == 0 && memeql_sec(want, signature, 64))
-			return true;
-	}
-	return false;
-}
-
 /* All but the signature: p is what the request says of it, *ret whose it would be. */
-static const struct fn_aws_error *look_at_head(const struct fn_api_config *cfg, const struct fn_http_req *req, struct parts *p,
+static const struct fn_aws_error *look_at_head(const struct fn_api_config *cfg, const struct fn_http_req *req, struct fn_authorization *p,
 					       const struct fn_credential **ret, struct fn_buf *why)
 {
 	const char *header = fn_http_req_header(req, "Authorization"), *date = fn_http_req_header(req, "X-Amz-Date"), *query = fn_http_req_raw_query(req);
 	const struct fn_aws_error *wrong;
 
 	*ret = NULL;
-	*p = (struct parts){0};
-	if (!header && strstr(query, "X-Amz-Algorithm=")) {
-		wrong = parse_query(query, p, why);
-		if (wrong)
-			return wrong;
-	} else if (!header || !date) {
-		(void)fn_buf_add_str(why, "Missing Authentication Token");
-		return &FN_E_MISSING_TOKEN;
-	} else if (!parse_header(header, p) || fn_str_format(p->amz_date, sizeof(p->amz_date), "%s", date) < 0) {
-		(void)fn_buf_add_str(why, MISMATCH);
-		return &FN_E_BAD_SIGNATURE;
-	}
+	wrong = fn_authorization_read(header, date, query, p, why);
+	if (wrong)
+		return wrong;
 	for (size_t i = 0; i < cfg->n_credentials; i++)
 		if (fn_streq(cfg->credentials[i].access_key_id, p->key_id))
 			*ret = &cfg->credentials[i];
@@ -215,30 +72,15 @@ static const struct fn_aws_error *look_at_head(const struct fn_api_config *cfg, 
 		(void)fn_buf_add_str(why, "The security token included in the request is invalid.");
 		return &FN_E_UNKNOWN_CLIENT;
 	}
-	return ours(cfg, p, why) && fresh(p, why) && all_signed(req, p, why) ? NULL : &FN_E_BAD_SIGNATURE;
+	return fn_authorization_scoped(p, cfg->region, "lambda", why) && fn_authorization_fresh(p, why) && all_signed(req, p, why) ? NULL : &FN_E_BAD_SIGNATURE;
 }
 
 const struct fn_aws_error *fn_sigv4_before(const struct fn_api_config *cfg, const struct fn_http_req *req, struct fn_buf *why)
 {
 	const struct fn_credential *c;
-	struct parts p;
+	struct fn_authorization p;
 
 	return look_at_head(cfg, req, &p, &c, why);
-}
-
-/* What is signed of the query: all but the signature itself. */
-static int without_signature(const char *query, struct fn_buf *ret)
-{
-	int r = fn_buf_add_str(ret, "");
-
-	for (size_t n; *query && r == 0; query += n + (query[n] == '&')) {
-		n = strcspn(query, "&");
-		if (!fn_str_starts(query, "X-Amz-Signature=") && ret->len > 0)
-			r = fn_buf_add_str(ret, "&");
-		if (!fn_str_starts(query, "X-Amz-Signature=") && r == 0)
-			r = fn_buf_add(ret, query, n);
-	}
-	return r;
 }
 
 const struct fn_aws_error *fn_sigv4_verify(const struct fn_api_config *cfg, struct fn_http_req *req, fn_body_sha256_fn body_sha256, struct fn_buf *why)
@@ -248,13 +90,14 @@ const struct fn_aws_error *fn_sigv4_verify(const struct fn_api_config *cfg, stru
 	const struct fn_credential *c;
 	const struct fn_aws_error *denied;
 	struct fn_sigv4 r;
-	struct parts p;
+	struct fn_authorization p;
+	uint8_t key[FN_SIGV4_KEY];
 	char sha[65];
 
 	denied = look_at_head(cfg, req, &p, &c, why);
 	if (denied)
 		return denied;
-	if (p.in_query && without_signature(query, &rest) < 0) {
+	if (p.in_query && fn_authorization_unsigned_query(query, &rest) < 0) {
 		(void)fn_buf_add_str(why, "out of memory");
 		return &FN_E_SERVICE;
 	}
@@ -265,8 +108,9 @@ const struct fn_aws_error *fn_sigv4_verify(const struct fn_api_config *cfg, stru
 		.region = p.region, .service = p.service, .header = header_of, .arg = req,
 	};
 	/* A digest that was signed is of what arrived. None of Lambda's operations may come without one (UNSIGNED-PAYLOAD): so says the service model. */
-	if ((!given || fn_streq(given, sha)) && matches(&r, c, p.signature))
+	if ((!given || fn_streq(given, sha)) && fn_sigv4_key(c->secret_access_key, p.date, p.region, p.service, key) == 0 &&
+	    fn_authorization_matches(&r, key, p.signature))
 		return NULL;
-	(void)fn_buf_add_str(why, MISMATCH);
+	(void)fn_buf_add_str(why, FN_AUTHORIZATION_MISMATCH);
 	return &FN_E_BAD_SIGNATURE;
 }

@@ -25,6 +25,7 @@ const struct fn_aws_error FN_E_INVALID_PARAMETER = {.name = "InvalidParameterVal
 			  FN_E_NOT_IMPLEMENTED = {.name = "NotImplementedException", .status = 501, .body = FN_BODY_PLAIN},
 			  FN_E_NO_ROUTE = {.name = "UnknownOperationException", .status = 404, .body = FN_BODY_PLAIN},
 			  FN_E_CODE_STORAGE = {.name = "CodeStorageExceededException", .status = 400},
+			  FN_E_POLICY_LENGTH = {.name = "PolicyLengthExceededException", .status = 400},
 			  FN_E_NO_PROVISIONED = {.name = "ProvisionedConcurrencyConfigNotFoundException", .status = 404},
 			  FN_E_SNAPSTART = {.name = "SnapStartException", .status = 400, .body = FN_BODY_UPPER},
 			  FN_E_SNAPSTART_NOT_READY = {.name = "SnapStartNotReadyException", .status = 409, .body = FN_BODY_UPPER},

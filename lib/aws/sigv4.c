@@ -183,9 +183,22 @@ static void hmac(const uint8_t *key, size_t key_len, const char *text, uint8_t o
 	hmac_sha256_digest(&ctx, 32, out);
 }
 
-int fn_sigv4_signature(const struct fn_sigv4 *r, const char *secret, char out[65])
+int fn_sigv4_key(const char *secret, const char *date, const char *region, const char *service, uint8_t k[FN_SIGV4_KEY])
 {
-	fn_auto_buf struct fn_buf request = {0}, start = {0}, to_sign = {0};
+	fn_auto_buf struct fn_buf start = {0};
+
+	if (fn_buf_addf(&start, "AWS4%s", secret) < 0)
+		return -ENOMEM;
+	hmac((const uint8_t *)start.data, start.len, date, k);
+	hmac(k, FN_SIGV4_KEY, region, k);
+	hmac(k, FN_SIGV4_KEY, service, k);
+	hmac(k, FN_SIGV4_KEY, "aws4_request", k);
+	return 0;
+}
+
+int fn_sigv4_signature_by(const struct fn_sigv4 *r, const uint8_t key[FN_SIGV4_KEY], char out[65])
+{
+	fn_auto_buf struct fn_buf request = {0}, to_sign = {0};
 	char date[9], sha[65];
 	uint8_t k[32];
 	int rc = canonical(r, &request);
@@ -194,14 +207,20 @@ int fn_sigv4_signature(const struct fn_sigv4 *r, const char *secret, char out[65
 		return rc;
 	snprintf(date, sizeof(date), "%s", r->amz_date);
 	fn_sigv4_sha256(request.data, request.len, sha);
-	if (fn_buf_addf(&start, "AWS4%s", secret) < 0 ||
-	    fn_buf_addf(&to_sign, "AWS4-HMAC-SHA256\n%s\n%s/%s/%s/aws4_request\n%s", r->amz_date, date, r->region, r->service, sha) < 0)
+	if (fn_buf_addf(&to_sign, "AWS4-HMAC-SHA256\n%s\n%s/%s/%s/aws4_request\n%s", r->amz_date, date, r->region, r->service, sha) < 0)
 		return -ENOMEM;
-	hmac((const uint8_t *)start.data, start.len, date, k);
-	hmac(k, 32, r->region, k);
-	hmac(k, 32, r->service, k);
-	hmac(k, 32, "aws4_request", k);
-	hmac(k, 32, to_sign.data, k);
+	hmac(key, FN_SIGV4_KEY, to_sign.data, k);
 	fn_hex_encode(k, 32, out);
 	return 0;
+}
+
+int fn_sigv4_signature(const struct fn_sigv4 *r, const char *secret, char out[65])
+{
+	uint8_t key[FN_SIGV4_KEY];
+	char date[9];
+	int rc;
+
+	snprintf(date, sizeof(date), "%s", r->amz_date);
+	rc = fn_sigv4_key(secret, date, r->region, r->service, key);
+	return rc < 0 ? rc : fn_sigv4_signature_by(r, key, out);
 }

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct fn_sigv4 {
 	const char *method, *path, *query; /* path and query as sent; query without '?', "" = none */
@@ -26,6 +27,10 @@ bool fn_sigv4_signs(const char *signed_headers, const char *name);
 /* The signature in lower-case hex; -EINVAL when a signed header is missing or named twice, host is not signed or there are more than
  * 128 query parameters, -ENOMEM. */
 int fn_sigv4_signature(const struct fn_sigv4 *r, const char *secret, char out[65]);
+/* The key that it is made with, of a day (20230101), a region and a service: from it the secret cannot be had back. -ENOMEM. */
+#define FN_SIGV4_KEY 32
+int fn_sigv4_key(const char *secret, const char *date, const char *region, const char *service, uint8_t ret[FN_SIGV4_KEY]);
+int fn_sigv4_signature_by(const struct fn_sigv4 *r, const uint8_t key[FN_SIGV4_KEY], char out[65]);
 void fn_sigv4_sha256(const void *data, size_t len, char out[65]);
 
 #endif

@@ -44,6 +44,8 @@ int fn_log_level_parse(const char *text, enum fn_log_level *ret_level)
 	return -EINVAL;
 }
 
+const char *fn_log_level_name(enum fn_log_level level) { return levels[level].name; }
+
 void fn_log(enum fn_log_level level, const char *fmt, ...)
 {
 	char line[2048], when[32];

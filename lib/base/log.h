@@ -12,6 +12,7 @@ enum fn_log_level { FN_LOG_ERROR, FN_LOG_WARN, FN_LOG_INFO, FN_LOG_DEBUG };
 void fn_log_init(const char *ident, enum fn_log_level max_level);
 void fn_log_set_level(enum fn_log_level max_level);
 int fn_log_level_parse(const char *text, enum fn_log_level *ret_level); /* -EINVAL */
+const char *fn_log_level_name(enum fn_log_level level);
 void fn_log(enum fn_log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #define fn_log_error(...) fn_log(FN_LOG_ERROR, __VA_ARGS__)

@@ -82,6 +82,14 @@ ssize_t fn_sock_recv(int fd, void *buf, size_t size, int *fds, size_t *n_fds)
 	return msg.msg_flags & MSG_TRUNC ? -EMSGSIZE : n;
 }
 
+bool fn_sock_peer_is(int fd, uid_t uid)
+{
+	socklen_t len = sizeof(struct ucred);
+	struct ucred peer;
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && len == sizeof(peer) && (peer.uid == uid || peer.uid == 0);
+}
+
 bool fn_sock_peer_allowed(int fd, gid_t group)
 {
 	gid_t groups[NGROUPS_MAX];

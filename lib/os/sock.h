@@ -19,4 +19,7 @@ ssize_t fn_sock_recv(int fd, void *buf, size_t size, int *fds, size_t *n_fds);
 /* Is who has connected to this AF_UNIX socket root, or in the group (-1: root alone)? As it was then (SO_PEERCRED, SO_PEERGROUPS: unix(7)). */
 bool fn_sock_peer_allowed(int fd, gid_t group);
 
+/* Is it this user, or root? */
+bool fn_sock_peer_is(int fd, uid_t uid);
+
 #endif

@@ -84,7 +84,7 @@ struct fn_alias *fn_store_alias(struct fn_store *s, const char *function, const 
 	return e && found(e, i, alias) ? e->aliases[i] : NULL;
 }
 
-static int write_row(struct fn_write *w, sqlite3 *db, struct fn_err *err)
+int fn_alias_write(struct fn_write *w, sqlite3 *db, struct fn_err *err)
 {
 	const struct fn_alias *a = w->alias;
 
@@ -94,7 +94,7 @@ static int write_row(struct fn_write *w, sqlite3 *db, struct fn_err *err)
 			 "sssssds", w->name, a->name, a->version, a->description, a->other_version, a->other_weight, a->revision_id);
 }
 
-static void apply_set(struct fn_write *w) { put(w->e, fn_take_ptr(w->alias)); }
+void fn_alias_apply(struct fn_write *w) { put(w->e, fn_take_ptr(w->alias)); }
 
 int fn_store_set_alias(struct fn_store *s, const char *function, struct fn_alias *a, fn_stored_fn fn, void *arg, struct fn_err *err)
 {
@@ -112,8 +112,8 @@ int fn_store_set_alias(struct fn_store *s, const char *function, struct fn_alias
 		return r;
 	}
 	w->alias = a;
-	w->sql = write_row;
-	w->apply = apply_set;
+	w->sql = fn_alias_write;
+	w->apply = fn_alias_apply;
 	return fn_write_begin(w, fn, arg);
 }
 
@@ -121,6 +121,8 @@ static int delete_row(struct fn_write *w, sqlite3 *db, struct fn_err *err)
 {
 	int r = fn_db_run(db, err, "DELETE FROM aliases WHERE function=?1 AND name=?2", "ss", w->name, w->qualifier);
 
+	if (r == 0)
+		r = fn_db_run(db, err, "DELETE FROM policies WHERE function=?1 AND qualifier=?2", "ss", w->name, w->qualifier);
 	return r < 0 ? r : fn_db_run(db, err, "DELETE FROM provisioned WHERE function=?1 AND qualifier=?2", "ss", w->name, w->qualifier);
 }
 
@@ -133,6 +135,7 @@ static void apply_delete(struct fn_write *w)
 	memmove(e->aliases + i, e->aliases + i + 1, (e->n_aliases - i - 1) * sizeof(*e->aliases));
 	e->n_aliases--;
 	fn_entry_take_provisioned(e, w->qualifier);
+	fn_entry_take_policy(e, w->qualifier);
 }
 
 int fn_store_delete_alias(struct fn_store *s, const char *function, const char *alias, fn_stored_fn fn, void *arg, struct fn_err *err)

@@ -195,6 +195,61 @@ void fn_entry_take_provisioned(struct fn_entry *e, const char *qualifier)
 	e->n_provisioned--;
 }
 
+/* --- URLs and policies --- */
+size_t fn_entry_url_bound(const struct fn_entry *e, const char *qualifier)
+{
+	size_t i = 0;
+
+	while (i < e->n_urls && strcmp(e->urls[i]->qualifier, qualifier) < 0) /* a handful */
+		i++;
+	return i;
+}
+
+struct fn_url *fn_entry_url(const struct fn_entry *e, const char *qualifier)
+{
+	size_t i = e ? fn_entry_url_bound(e, qualifier) : 0;
+
+	return e && i < e->n_urls && fn_streq(e->urls[i]->qualifier, qualifier) ? e->urls[i] : NULL;
+}
+
+void fn_entry_take_url(struct fn_store *s, struct fn_entry *e, const char *qualifier)
+{
+	size_t i = fn_entry_url_bound(e, qualifier);
+	struct fn_url *u = fn_entry_url(e, qualifier);
+
+	if (!u)
+		return;
+	(void)fn_map_remove(s->urls, u->id);
+	fn_url_free(u);
+	memmove(e->urls + i, e->urls + i + 1, (e->n_urls - i - 1) * sizeof(*e->urls));
+	e->n_urls--;
+}
+
+struct fn_policy *fn_entry_policy(const struct fn_entry *e, const char *qualifier)
+{
+	for (size_t i = 0; i < e->n_policies; i++)
+		if (fn_streq(e->policies[i]->qualifier, qualifier))
+			return e->policies[i];
+	return NULL;
+}
+
+static void free_policy(struct fn_policy *p)
+{
+	free(p->qualifier);
+	free(p->statements);
+	free(p);
+}
+
+void fn_entry_take_policy(struct fn_entry *e, const char *qualifier)
+{
+	for (size_t i = 0; i < e->n_policies; i++)
+		if (fn_streq(e->policies[i]->qualifier, qualifier)) {
+			free_policy(e->policies[i]);
+			e->policies[i] = e->policies[--e->n_policies];
+			return;
+		}
+}
+
 /* --- entries --- */
 void fn_entry_free(struct fn_store *s, struct fn_entry *e)
 {
@@ -206,12 +261,18 @@ void fn_entry_free(struct fn_store *s, struct fn_entry *e)
 		fn_alias_free(e->aliases[i]);
 	for (size_t i = 0; i < e->n_provisioned; i++)
 		free_provisioned(e->provisioned[i]);
+	while (e->n_urls > 0)
+		fn_entry_take_url(s, e, e->urls[e->n_urls - 1]->qualifier);
+	for (size_t i = 0; i < e->n_policies; i++)
+		free_policy(e->policies[i]);
 	drop_before(s, e);
 	if (e->latest)
 		drop(s, e->latest);
 	free(e->versions);
 	free(e->aliases);
 	free(e->provisioned);
+	free(e->urls);
+	free(e->policies);
 	free(e);
 }
 

@@ -180,7 +180,8 @@ static int delete_rows(struct fn_write *w, sqlite3 *db, struct fn_err *err)
 {
 	static const char *const sql[] = {"DELETE FROM functions WHERE name=?1", "DELETE FROM aliases WHERE function=?1",
 					  "DELETE FROM published WHERE function=?1", "DELETE FROM reserved WHERE function=?1",
-					  "DELETE FROM provisioned WHERE function=?1"};
+					  "DELETE FROM provisioned WHERE function=?1", "DELETE FROM urls WHERE function=?1",
+					  "DELETE FROM policies WHERE function=?1"};
 	int r = 0;
 
 	for (size_t i = 0; i < sizeof(sql) / sizeof(sql[0]) && r == 0; i++)
@@ -192,6 +193,8 @@ static int delete_version_row(struct fn_write *w, sqlite3 *db, struct fn_err *er
 {
 	int r = fn_db_run(db, err, "DELETE FROM functions WHERE name=?1 AND version=?2", "ss", w->name, w->qualifier);
 
+	if (r == 0)
+		r = fn_db_run(db, err, "DELETE FROM policies WHERE function=?1 AND qualifier=?2", "ss", w->name, w->qualifier);
 	return r < 0 ? r : fn_db_run(db, err, "DELETE FROM provisioned WHERE function=?1 AND qualifier=?2", "ss", w->name, w->qualifier);
 }
 
@@ -226,6 +229,7 @@ static void apply_delete_version(struct fn_write *w)
 {
 	fn_entry_take_version(w->s, w->e, w->qualifier);
 	fn_entry_take_provisioned(w->e, w->qualifier);
+	fn_entry_take_policy(w->e, w->qualifier);
 }
 
 /* --- what is asked for --- */

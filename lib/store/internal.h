@@ -1,7 +1,7 @@
 /*
  * internal.h - shared by the files of lib/store only: what is in memory, and what is under way to the disk.
  *
- * From below: entry.c (the arrays), rows.c, store.c (writes and turns), trees.c, functions.c, aliases.c, concurrency.c, layers.c, open.c.
+ * From below: entry.c (the arrays), rows.c, store.c (writes and turns), trees.c, functions.c, aliases.c, concurrency.c, urls.c, policies.c, layers.c, open.c.
  */
 #ifndef FN_STORE_INTERNAL_H
 #define FN_STORE_INTERNAL_H
@@ -11,6 +11,7 @@
 #include "model/alias.h"
 #include "model/function.h"
 #include "model/layer.h"
+#include "model/url.h"
 #include "store/store.h"
 #include "store/trees.h"
 
@@ -24,6 +25,10 @@ struct fn_entry {
 	size_t n_aliases, cap_aliases;
 	struct fn_provisioned **provisioned; /* by qualifier */
 	size_t n_provisioned, cap_provisioned;
+	struct fn_url **urls; /* by qualifier */
+	size_t n_urls, cap_urls;
+	struct fn_policy **policies; /* in no order: a handful */
+	size_t n_policies, cap_policies;
 	int64_t reserved; /* one more than what is reserved; 0 = nothing is */
 	uint64_t last; /* the highest number given so far */
 };
@@ -36,6 +41,10 @@ struct fn_layer {
 	size_t n, cap;
 };
 
+struct fn_policy {
+	char *qualifier, *statements; /* policies.h */
+};
+
 struct fn_store {
 	struct fn_db_writer *writer;
 	struct fn_map *taken;  /* function -> struct fn_write that is under way */
@@ -46,7 +55,8 @@ struct fn_store {
 	size_t n_layers, cap_layers;
 	struct fn_map *needs; /* name of a tree -> how many snapshots, layer versions and writes under way name it, as a number */
 	int64_t code_bytes, code_bytes_coming, claims_coming; /* ..._coming: of writes under way */
-	uint64_t generation;
+	uint64_t generation, changes;
+	struct fn_map *urls; /* id -> struct fn_url of an entry */
 	struct fn_map *trees; /* name -> struct fn_tree */
 	int64_t tree_bytes;
 };
@@ -71,6 +81,12 @@ void fn_entry_replace(struct fn_store *s, struct fn_entry *e, struct fn_function
 size_t fn_entry_provisioned_bound(const struct fn_entry *e, const char *qualifier);
 struct fn_provisioned *fn_entry_provisioned(const struct fn_entry *e, const char *qualifier);
 void fn_entry_take_provisioned(struct fn_entry *e, const char *qualifier); /* none is fine */
+/* URLs in order of qualifiers, policies. */
+size_t fn_entry_url_bound(const struct fn_entry *e, const char *qualifier);
+struct fn_url *fn_entry_url(const struct fn_entry *e, const char *qualifier);
+void fn_entry_take_url(struct fn_store *s, struct fn_entry *e, const char *qualifier); /* none is fine */
+struct fn_policy *fn_entry_policy(const struct fn_entry *e, const char *qualifier);
+void fn_entry_take_policy(struct fn_entry *e, const char *qualifier); /* none is fine */
 /* Room for one more in an array of pointers: 0 or -ENOMEM. */
 #define fn_store_room(array, n, cap)                                   \
 	({                                                             \
@@ -97,6 +113,8 @@ struct fn_write {
 	struct fn_function *latest, *version;
 	struct fn_alias *alias;
 	struct fn_layer_version *layer;
+	struct fn_url *url;
+	char *text;
 	char *qualifier;
 	int64_t n;
 	uint64_t when_us;
@@ -121,7 +139,12 @@ int fn_write_begin(struct fn_write *w, fn_stored_fn fn, void *arg);
 /* --- what open.c has the others load --- */
 int fn_functions_load(struct fn_store *s, sqlite3 *db, struct fn_err *err);
 int fn_aliases_load(struct fn_store *s, sqlite3 *db, struct fn_err *err);
+/* aliases.c. The alias of a write: its row, and in memory. */
+int fn_alias_write(struct fn_write *w, sqlite3 *db, struct fn_err *err);
+void fn_alias_apply(struct fn_write *w);
 int fn_concurrency_load(struct fn_store *s, sqlite3 *db, struct fn_err *err); /* after the aliases */
+int fn_urls_load(struct fn_store *s, sqlite3 *db, struct fn_err *err); /* after the functions */
+int fn_policies_load(struct fn_store *s, sqlite3 *db, struct fn_err *err);
 int fn_layers_load(struct fn_store *s, sqlite3 *db, struct fn_err *err);
 void fn_layers_free(struct fn_store *s);
 /* trees.c. What the write stores has this tree, which becomes READY with it if there is a row of it, and does not go meanwhile. */

@@ -18,6 +18,10 @@ static int load(struct fn_store *s, sqlite3 *db, struct fn_err *err)
 	if (r == 0)
 		r = fn_layers_load(s, db, err);
 	if (r == 0)
+		r = fn_urls_load(s, db, err);
+	if (r == 0)
+		r = fn_policies_load(s, db, err);
+	if (r == 0)
 		r = fn_trees_load(s, db, err);
 	return r;
 }
@@ -33,7 +37,7 @@ int fn_store_open(const char *dir, struct fn_loop *loop, struct fn_store **ret, 
 		return fn_err_set(err, ENOMEM, "open database", NULL);
 	fn_list_init(&s->turns);
 	snprintf(path, sizeof(path), "%s/fnd.db", dir);
-	r = fn_map_new(&s->needs) == 0 && fn_map_new(&s->taken) == 0 && fn_map_new(&s->trees) == 0 ? 0 : fn_err_set(err, ENOMEM, "open database", NULL);
+	r = fn_map_new(&s->needs) == 0 && fn_map_new(&s->taken) == 0 && fn_map_new(&s->trees) == 0 && fn_map_new(&s->urls) == 0 ? 0 : fn_err_set(err, ENOMEM, "open database", NULL);
 	if (r == 0)
 		r = fn_db_open(path, fn_store_migrations, FN_STORE_SCHEMA, &db, err);
 	if (r == 0)
@@ -64,5 +68,6 @@ void fn_store_close(struct fn_store *s)
 	fn_trees_free(s);
 	fn_map_free(s->needs);
 	fn_map_free(s->taken);
+	fn_map_free(s->urls);
 	free(s);
 }

@@ -27,4 +27,7 @@ const char *const fn_store_migrations[FN_STORE_SCHEMA] = {
 	"CREATE TABLE layers(name TEXT PRIMARY KEY, last INTEGER NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE layer_versions(layer TEXT NOT NULL, version INTEGER NOT NULL, code_sha256 TEXT NOT NULL, code_size INTEGER NOT NULL,"
 	" config TEXT NOT NULL, PRIMARY KEY(layer, version)) WITHOUT ROWID;",
+	"CREATE TABLE urls(id TEXT PRIMARY KEY, function TEXT NOT NULL, qualifier TEXT NOT NULL, auth INTEGER NOT NULL, cors TEXT, mode INTEGER NOT NULL,"
+	" created_us INTEGER NOT NULL, modified_us INTEGER NOT NULL, UNIQUE(function, qualifier)) WITHOUT ROWID;"
+	"CREATE TABLE policies(function TEXT NOT NULL, qualifier TEXT NOT NULL, statements TEXT NOT NULL, PRIMARY KEY(function, qualifier)) WITHOUT ROWID;",
 };

@@ -57,6 +57,8 @@ void fn_write_free(struct fn_write *w)
 	fn_function_unref(w->version);
 	fn_alias_free(w->alias);
 	fn_layer_version_unref(w->layer);
+	fn_url_free(w->url);
+	free(w->text);
 	free(w->qualifier);
 	free(w->name);
 	free(w);
@@ -104,6 +106,7 @@ static void done(struct fn_db_write *db_write, const struct fn_err *err)
 		(void)fn_map_remove(s->taken, w->name);
 	if (!err) {
 		w->apply(w);
+		s->changes += w->name != NULL;
 		w->insert = false; /* what it has made is the store's now */
 	}
 	release_named(w);
@@ -132,6 +135,8 @@ int fn_write_begin(struct fn_write *w, fn_stored_fn fn, void *arg)
 }
 
 /* --- turns --- */
+uint64_t fn_store_changes(const struct fn_store *s) { return s->changes; }
+
 bool fn_store_taken(const struct fn_store *s, const char *function) { return fn_map_get(s->taken, function) != NULL; }
 
 void fn_store_wait(struct fn_store *s, struct fn_store_turn *t)

@@ -1,5 +1,5 @@
 /*
- * store.h - fnd's database <dir>/fnd.db: opened, closed, and how it is written. What is in it: functions.h, aliases.h, concurrency.h, layers.h, trees.h.
+ * store.h - fnd's database <dir>/fnd.db: opened, closed, and how it is written. What is in it: functions.h, aliases.h, concurrency.h, urls.h, policies.h, layers.h, trees.h.
  *
  * Everything is in memory too, and is read there. A write returns at once; its transaction is made by a thread (db/writer.h). While it is under way its
  * function is taken: memory has what was before, and nobody else may write about that function (-EAGAIN). With the outcome memory has what is on disk,
@@ -26,6 +26,9 @@ void fn_store_drain(struct fn_store *s);
 
 /* The outcome of a write: err NULL = it is on disk, and in memory. Called from the loop, once, later than the write unless that has failed. */
 typedef void (*fn_stored_fn)(void *arg, const struct fn_err *err);
+
+/* Counts the writes about functions that are on disk: as long as it is the same, so is all that was read here. */
+uint64_t fn_store_changes(const struct fn_store *s);
 
 /* Is a write about this function under way? */
 bool fn_store_taken(const struct fn_store *s, const char *function);

@@ -20,6 +20,12 @@ void fn_h1_init(struct fn_h1 *h)
 	h->head_max = FN_H1_HEAD_MAX;
 }
 
+void fn_h1_init_response(struct fn_h1 *h)
+{
+	fn_h1_init(h);
+	h->response = true;
+}
+
 void fn_h1_free(struct fn_h1 *h)
 {
 	fn_buf_free(&h->text);
@@ -30,6 +36,7 @@ void fn_h1_reset(struct fn_h1 *h)
 {
 	struct fn_buf text = h->text;
 	uint32_t line_max = h->line_max, head_max = h->head_max;
+	bool response = h->response;
 
 	fn_buf_free(&h->body);
 	if (text.cap > TEXT_KEEP)
@@ -39,6 +46,7 @@ void fn_h1_reset(struct fn_h1 *h)
 	h->text.len = 0;
 	h->line_max = line_max;
 	h->head_max = head_max;
+	h->response = response;
 }
 
 bool fn_h1_head_known(const struct fn_h1 *h) { return h->n_head > 0 && h->state != BAD; }
@@ -95,6 +103,17 @@ static unsigned request_line(struct fn_h1 *h, char *s, size_t len)
 	h->fields[0] = (struct fn_h1_field){(uint32_t)(s - h->text.data), (uint32_t)(target - h->text.data)};
 	h->n_fields = 1;
 	return 0;
+}
+
+/* "HTTP/1.1 200 OK": kept as if it were a request's, without method. */
+static unsigned status_line(struct fn_h1 *h, char *s, size_t len)
+{
+	if (len < 12 || memcmp(s, "HTTP/1.1 ", 9) != 0 || strspn(s + 9, "0123456789") != 3 || (s[12] && s[12] != ' '))
+		return 502;
+	h->status = (unsigned)(s[9] - '0') * 100 + (unsigned)(s[10] - '0') * 10 + (unsigned)(s[11] - '0');
+	h->fields[0] = (struct fn_h1_field){(uint32_t)(s + len - h->text.data), (uint32_t)(s + len - h->text.data)};
+	h->n_fields = 1;
+	return h->status < 200 ? 502 : 0;
 }
 
 static unsigned field_line(struct fn_h1 *h, char *s, size_t len)
@@ -213,6 +232,8 @@ static unsigned head_done(struct fn_h1 *h)
 	if (!bad && length && h->chunked) /* the classic of request smuggling */
 		bad = 400;
 	h->state = h->chunked ? CHUNK_SIZE : BODY;
+	if (!bad && h->response && !length && !h->chunked && h->status != 204 && h->status != 304)
+		bad = 502;
 	return bad;
 }
 
@@ -235,7 +256,7 @@ static enum fn_h1_event line_done(struct fn_h1 *h)
 	switch (h->state) {
 	case START:
 		if (len > 0) { /* an empty line before a request is let pass, as RFC 9112 2.2 wants it */
-			bad = request_line(h, s, len);
+			bad = h->response ? status_line(h, s, len) : request_line(h, s, len);
 			h->state = FIELDS;
 			keep = true;
 		}

@@ -1,10 +1,13 @@
 /*
- * h1.h - an incremental, strict parser of HTTP/1.1 requests (RFC 9112). Pure: bytes in, one request out; no I/O.
+ * h1.h - an incremental, strict parser of HTTP/1.1 requests (RFC 9112), and of responses. Pure: bytes in, one request out; no I/O.
  *
  * It does not matter how the bytes are cut up. Refused, with the status to answer: a bare LF or CR, NUL and other control bytes, folded
  * lines (400), white space before a colon, two Content-Length or Transfer-Encoding fields, both of them, another coding than chunked
  * (501), another expectation than 100-continue (417), lines and heads beyond the bounds below (414, 431), other versions (505). A Host is not asked for:
  * on the hop this was written for, the connection says who is calling.
+ *
+ * A response (fn_h1_init_response()) is one of our own servers', to a request with a body's length or none, not of HEAD: 1xx and what ends with the
+ * connection are refused (502), HTTP/1.0 too.
  *
  * One struct serves all requests of a connection, one after the other:
  *   loop: fn_h1_feed() -> MORE   feed more
@@ -40,6 +43,8 @@ struct fn_h1 {
 	size_t piece_len;
 	bool too_large;
 	unsigned refusal;              /* of BAD */
+	unsigned status;               /* of a response, from HEAD on */
+	bool response;
 	uint32_t line_max, head_max;   /* FN_H1_LINE_MAX and FN_H1_HEAD_MAX unless the caller sets others after init; they stay over a reset */
 	/* private */
 	int state;
@@ -55,6 +60,7 @@ struct fn_h1 {
 };
 
 void fn_h1_init(struct fn_h1 *h);
+void fn_h1_init_response(struct fn_h1 *h);
 void fn_h1_free(struct fn_h1 *h); /* what it holds */
 void fn_h1_reset(struct fn_h1 *h); /* ready for the next request of the connection */
 

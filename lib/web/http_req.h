@@ -26,7 +26,10 @@ void fn_http_req_body(const struct fn_http_req *req, const char **ret_data, size
 /* Takes the body out of the request: the caller free()s it. */
 char *fn_http_req_take_body(struct fn_http_req *req, size_t *ret_len);
 bool fn_http_req_too_large(const struct fn_http_req *req);
-bool fn_http_req_control(const struct fn_http_req *req); /* it has come by a listener whose config says so: the kernel has told whom it is from */
+/* By which listener it has come. Of all but the public one the kernel has told whom it is from. */
+enum fn_http_role { FN_HTTP_PUBLIC, FN_HTTP_CONTROL /* this machine's administrators */, FN_HTTP_GATEWAY /* fn-gateway */ };
+enum fn_http_role fn_http_req_role(const struct fn_http_req *req);
+static inline bool fn_http_req_control(const struct fn_http_req *req) { return fn_http_req_role(req) == FN_HTTP_CONTROL; }
 const char *fn_http_req_trailer(const struct fn_http_req *req, const char *name); /* NULL = absent */
 
 /* --- how its body is taken: from ops->body_max on --- */

@@ -26,7 +26,7 @@ struct fn_http_req {
 	size_t query;      /* where it begins in the target */
 	enum { FN_HTTP_NONE, FN_HTTP_COMING, FN_HTTP_DELIVERED, FN_HTTP_STREAMING, FN_HTTP_REPLIED } state; /* COMING: in pieces */
 	bool here, crowded;
-	bool control;      /* of its listener */
+	enum fn_http_role role; /* of its listener */
 	bool waits;        /* who writes the reply waits until it is drained */
 	void (*drained)(void *arg); /* and is told here; NULL: ops->drained */
 	void *drained_arg;

@@ -259,7 +259,7 @@ static int add(struct fn_httpd *h, int fd, uint64_t peer)
 	}
 	r->since_us = r->rests_us = fn_loop_now_us(h->loop);
 	r->peer = peer;
-	r->control = h->cfg.control;
+	r->role = h->cfg.role;
 	r->shared = &h->shared;
 	ret = fn_h1_conn_new(h->server, fd, &conn_ops, r, &r->c);
 	if (ret < 0) {

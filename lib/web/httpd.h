@@ -52,7 +52,7 @@ struct fn_httpd_config {
 	struct fn_bodies *kept, *streamed; /* what bodies under way count in: those that are kept in memory, those taken in pieces alone; NULL = in nothing */
 	bool (*admit)(void *arg, int fd); /* may who has connected stay? NULL: everybody */
 	void *admit_arg;
-	bool control;             /* a listener of this machine's administrators: fn_http_req_control() */
+	enum fn_http_role role;   /* whom the listener is for: fn_http_req_role() */
 	const struct fn_httpd_ops *ops;
 	void *arg;
 };

@@ -138,7 +138,7 @@ class Daemon:
     def set_config(self, config):
         self.config = config
         with open(self.config_path, "w") as f:
-            json.dump({"runtimes": os.path.join(TOP, "config/runtimes.json"), **DEFAULTS, **config}, f)
+            json.dump({"runtimes": os.path.join(TOP, "config/runtimes.json"), "gateway": {"listen": ""}, **DEFAULTS, **config}, f)
 
     def _link_template(self):
         """Base images are unpacked once; others link to them."""
@@ -275,12 +275,14 @@ class Daemon:
     # --- processes and what they hold ---
     def pids(self):
         """{name: [pid]} of supervisor, worker, fn-spawnd, its keeper of /tmp, sandboxes, and sandboxes made ahead, which serve nobody yet."""
-        out = {"supervisor": [], "worker": [], "spawnd": [], "keeper": [], "sandbox": [], "prepared": []}
+        out = {"supervisor": [], "worker": [], "gateway": [], "spawnd": [], "keeper": [], "sandbox": [], "prepared": []}
         if self.process and self.process.poll() is None:
             out["supervisor"] = [self.process.pid]
             for pid in children(self.process.pid):
                 if comm(pid) == "fn-spawnd":
                     out["spawnd"].append(pid)
+                elif comm(pid) == "fn-gateway":
+                    out["gateway"].append(pid)
                 elif uid_of(pid):  # else it is one of them that is just being started
                     out["worker"].append(pid)
         for pid in out["spawnd"]:

@@ -32,6 +32,7 @@ def integer(text):
 def config_keys():
     """{"log.files": ("NUMBER", min, max)} of the tables in config.c, and what is parsed apart."""
     keys = {"credentials": None, "roles": None, "hosts": None, "network.mode": None, "tmp.mode": None, "log.level": None, "keep_alive.policy": None, "provisioned_scaling": None}
+    keys.update({f"gateway.{name}": None for name in re.findall(r'fn_streq\(key, "(\w+)"\)', read("cmd/fnd/config_gateway.c"))})
     for prefix, table in (("", "keys"), ("network.", "net_keys"), ("log.", "log_keys"), ("keep_alive.", "keep_keys"), ("tmp.", "tmp_keys")):
         body = re.search(rf"\b{table}\[\] = {{(.*?)^}}", CONFIG, re.M | re.S)[1]
         for name, kind, low, high in re.findall(r'{"(\w+)", (\w+), AT\(\w+\), (\w+), (\w+)}', body):
@@ -91,7 +92,7 @@ class Configuration(unittest.TestCase):
 
 
 class Commands(unittest.TestCase):
-    VERBS = {"alias": ("create", "update", "get", "list", "delete"), "layer": ("publish", "import", "list", "get", "delete"), "concurrency": ("put", "get", "delete", "list")}
+    VERBS = {"alias": ("create", "update", "get", "list", "delete"), "layer": ("publish", "import", "list", "get", "delete"), "concurrency": ("put", "get", "delete", "list"), "url": ("create", "get", "list", "delete")}
 
     def help(self, program, *args):
         return subprocess.run([os.path.join(BUILD, program), *args, "--help"], check=True, capture_output=True, text=True).stdout

@@ -1,0 +1,193 @@
+/* permissions.c - AddPermission, GetPolicy, RemovePermission: the resource policies of functions, versions and aliases. Words as recorded. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/change.h"
+#include "aws/policy.h"
+#include "base/cleanup.h"
+#include "base/str.h"
+#include "model/alias.h"
+#include "store/policies.h"
+
+#define POLICY_MAX 20480 /* bytes */
+#define REVISION "The Revision Id provided does not match the latest Revision Id. Call the GetPolicy API to retrieve the latest Revision Id"
+
+static void decref(json_t **o) { json_decref(*o); }
+static void freep(char **p) { free(*p); }
+
+/* The revision of what the policy is about; NULL = there is no such thing. */
+static const char *revision_of(struct fn_call *call, const struct fn_name *n)
+{
+	struct fn_store *store = call->api->cfg.store;
+	const struct fn_function *f;
+	const struct fn_alias *a;
+
+	if (fn_alias_name_valid(n->qualifier)) {
+		a = fn_store_alias(store, n->name, n->qualifier);
+		return a ? a->revision_id : NULL;
+	}
+	f = fn_store_get(store, n->name, n->qualifier[0] ? n->qualifier : NULL);
+	return f ? f->revision_id : NULL;
+}
+
+static json_t *statements_of(struct fn_call *call, const struct fn_name *n)
+{
+	const char *text = fn_store_policy(call->api->cfg.store, n->name, n->qualifier);
+
+	return text ? json_loads(text, 0, NULL) : NULL;
+}
+
+static char *document(json_t *statements)
+{
+	json_t *o = json_pack("{ss,ss,sO}", "Version", "2012-10-17", "Id", "default", "Statement", statements);
+	char *text = json_dumps(o, JSON_COMPACT);
+
+	json_decref(o);
+	return text;
+}
+
+static void absent(struct fn_call *call, const struct fn_name *n)
+{
+	if (fn_alias_name_valid(n->qualifier) && fn_store_get(call->api->cfg.store, n->name, NULL))
+		fn_reply_no_alias(call, n->name, n->qualifier);
+	else
+		fn_reply_absent(call, n->name, n->qualifier);
+}
+
+static bool revision_fits(struct fn_call *call, const char *wanted, const char *revision)
+{
+	if (!wanted || fn_streq(wanted, revision))
+		return true;
+	fn_reply_error(call, &FN_E_PRECONDITION, REVISION);
+	return false;
+}
+
+/* statements: NULL or empty = none any more. */
+static void store(struct fn_call *call, const struct fn_name *n, json_t *statements, struct fn_change *c)
+{
+	fn_auto(freep) char *text = json_array_size(statements) > 0 ? json_dumps(statements, JSON_COMPACT) : NULL;
+	struct fn_err err;
+
+	if (c)
+		fn_change_begun(c, fn_store_set_policy(call->api->cfg.store, n->name, n->qualifier, text, fn_change_done, c, &err), &err);
+}
+
+static void added(struct fn_change *c)
+{
+	json_t *statements = statements_of(&c->call, &c->n), *last = json_array_get(statements, json_array_size(statements) - 1);
+	fn_auto(freep) char *text = json_dumps(last, JSON_COMPACT);
+
+	fn_reply_json(&c->call, 201, json_pack("{ss}", "Statement", text ? text : ""));
+	json_decref(statements);
+}
+
+/* What belongs together in one statement. */
+static bool fits_action(struct fn_call *call)
+{
+	const char *action = json_string_value(json_object_get(call->in, "Action"));
+
+	if (json_object_get(call->in, "FunctionUrlAuthType") && !fn_streq(action, "lambda:InvokeFunctionUrl"))
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "FunctionUrlAuthType is only supported for lambda:InvokeFunctionUrl action");
+	else if (json_object_get(call->in, "InvokedViaFunctionUrl") && !fn_streq(action, "lambda:InvokeFunction"))
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "InvokedViaFunctionUrl is only supported for lambda:InvokeFunction action");
+	else
+		return true;
+	return false;
+}
+
+static bool short_enough(struct fn_call *call, json_t *statements)
+{
+	fn_auto(freep) char *text = document(statements);
+
+	if (text && strlen(text) <= POLICY_MAX)
+		return true;
+	fn_reply_error(call, &FN_E_POLICY_LENGTH, "The final policy size (%zu) is bigger than the limit (%d).", text ? strlen(text) : 0, POLICY_MAX);
+	return false;
+}
+
+void fn_h_add_permission(struct fn_call *call)
+{
+	const char *sid = json_string_value(json_object_get(call->in, "StatementId")), *revision;
+	fn_auto(decref) json_t *statements = NULL, *statement = NULL;
+	struct fn_name n;
+	char arn[400];
+
+	if (!fn_call_name(call, &n))
+		return;
+	if (fn_streq(n.qualifier, "$LATEST")) {
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "We currently do not support adding policies for $LATEST.");
+		return;
+	}
+	revision = revision_of(call, &n);
+	if (!revision) {
+		absent(call, &n);
+		return;
+	}
+	fn_arn_format(arn, sizeof(arn), call->api->cfg.region, call->api->cfg.account_id, n.name, n.qualifier);
+	statements = statements_of(call, &n);
+	if (!revision_fits(call, json_string_value(json_object_get(call->in, "RevisionId")), revision) || !fits_action(call))
+		return;
+	if (fn_policy_find(statements, sid) >= 0) {
+		fn_reply_error(call, &FN_E_CONFLICT,
+			       "The statement id (%s) provided already exists. Please provide a new statement id, or remove the existing statement.", sid);
+		return;
+	}
+	statement = fn_policy_statement(call->in, arn);
+	if (!statement) {
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "The provided principal was invalid. Please check the principal and try again.");
+		return;
+	}
+	if (!statements)
+		statements = json_array();
+	json_array_append(statements, statement);
+	if (short_enough(call, statements))
+		store(call, &n, statements, fn_change_new(call, n.name, n.qualifier, added));
+}
+
+static void removed(struct fn_change *c) { fn_reply_empty(&c->call, 204); }
+
+void fn_h_remove_permission(struct fn_call *call)
+{
+	fn_auto(decref) json_t *statements = NULL;
+	const char *revision;
+	struct fn_name n;
+	int at;
+
+	if (!fn_call_name(call, &n))
+		return;
+	revision = revision_of(call, &n);
+	if (!revision) {
+		absent(call, &n);
+		return;
+	}
+	statements = statements_of(call, &n);
+	at = fn_policy_find(statements, call->params[1]);
+	if (!statements)
+		fn_reply_error(call, &FN_E_NOT_FOUND, "No policy is associated with the given resource.");
+	else if (at < 0)
+		fn_reply_error(call, &FN_E_NOT_FOUND, "Statement %s is not found in resource policy.", call->params[1]);
+	else if (revision_fits(call, fn_http_req_query(call->req, "RevisionId"), revision)) {
+		json_array_remove(statements, (size_t)at);
+		store(call, &n, statements, fn_change_new(call, n.name, n.qualifier, removed));
+	}
+}
+
+void fn_h_get_policy(struct fn_call *call)
+{
+	fn_auto(decref) json_t *statements = NULL;
+	fn_auto(freep) char *text = NULL;
+	const char *revision;
+	struct fn_name n;
+
+	if (!fn_call_name(call, &n))
+		return;
+	revision = revision_of(call, &n);
+	statements = revision ? statements_of(call, &n) : NULL;
+	if (!statements) {
+		fn_reply_error(call, &FN_E_NOT_FOUND, "The resource you requested does not exist.");
+		return;
+	}
+	text = document(statements);
+	fn_reply_json(call, 200, json_pack("{ss,ss}", "Policy", text ? text : "", "RevisionId", revision));
+}

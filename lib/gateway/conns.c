@@ -1,0 +1,194 @@
+/* conns.c - see conns.h. */
+#include "gateway/conns.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/map.h"
+
+#define HEAD_S 20u
+#define REST_S 75u
+#define STALL_S 30u
+#define STALL_BYTES 16384u
+#define ROOM_WAIT_US 2000u
+#define ROOM_WAITS 100
+
+struct fn_gw_conns {
+	pthread_mutex_t lock;
+	struct fn_list list;
+	struct fn_map *peers; /* key -> how many, as a number */
+	unsigned n, most, most_of_peer;
+	bool ending;
+};
+
+int fn_gw_conns_new(unsigned most, unsigned most_of_peer, struct fn_gw_conns **ret)
+{
+	struct fn_gw_conns *c = calloc(1, sizeof(*c));
+
+	if (!c || fn_map_new(&c->peers) < 0 || pthread_mutex_init(&c->lock, NULL)) {
+		free(c);
+		return -ENOMEM;
+	}
+	fn_list_init(&c->list);
+	c->most = most;
+	c->most_of_peer = most_of_peer;
+	*ret = c;
+	return 0;
+}
+
+void fn_gw_conns_free(struct fn_gw_conns *c)
+{
+	if (!c)
+		return;
+	fn_map_free(c->peers);
+	pthread_mutex_destroy(&c->lock);
+	free(c);
+}
+
+/* Locked: its thread sees the end of it, and calls fn_gw_conn_end(). */
+static void give_way(struct fn_gw_conn *conn) { (void)shutdown(conn->fd, SHUT_RDWR); }
+
+/* Locked. Those that have not begun a request, first the one that has been so the longest. */
+static bool crowd_out(struct fn_gw_conns *c)
+{
+	struct fn_gw_conn *oldest = NULL;
+
+	fn_list_for_each(l, &c->list)
+	{
+		struct fn_gw_conn *conn = fn_list_entry(l, struct fn_gw_conn, link);
+
+		if ((conn->phase == FN_GW_RESTS || conn->phase == FN_GW_BEGINS) && (!oldest || conn->since_us < oldest->since_us))
+			oldest = conn;
+	}
+	if (!oldest)
+		return false;
+	oldest->phase = FN_GW_TAKES; /* it is on its way out */
+	give_way(oldest);
+	return true;
+}
+
+bool fn_gw_conns_admit(struct fn_gw_conns *c, uint64_t peer_key, bool trusted)
+{
+	bool ok;
+
+	pthread_mutex_lock(&c->lock);
+	ok = trusted || (uintptr_t)fn_map_get_u64(c->peers, peer_key) < c->most_of_peer;
+	for (int i = 0; ok && c->n >= c->most && i < ROOM_WAITS; i++) {
+		if (i == 0)
+			ok = crowd_out(c);
+		pthread_mutex_unlock(&c->lock);
+		usleep(ROOM_WAIT_US);
+		pthread_mutex_lock(&c->lock);
+	}
+	ok = ok && c->n < c->most;
+	pthread_mutex_unlock(&c->lock);
+	return ok;
+}
+
+struct fn_gw_conn *fn_gw_conn_begin(struct fn_gw_conns *c, int fd, const struct in6_addr *peer, uint64_t peer_key, bool trusted)
+{
+	struct fn_gw_conn *conn = calloc(1, sizeof(*conn));
+
+	if (!conn)
+		return NULL;
+	*conn = (struct fn_gw_conn){.all = c, .fd = fd, .peer = *peer, .peer_key = peer_key, .trusted = trusted, .since_us = fn_clock_mono_us()};
+	pthread_mutex_lock(&c->lock);
+	fn_list_push_back(&c->list, &conn->link);
+	c->n++;
+	(void)fn_map_set_u64(c->peers, peer_key, (void *)((uintptr_t)fn_map_get_u64(c->peers, peer_key) + 1), NULL);
+	pthread_mutex_unlock(&c->lock);
+	return conn;
+}
+
+void fn_gw_conn_end(struct fn_gw_conn *conn)
+{
+	struct fn_gw_conns *c = conn->all;
+	uintptr_t n;
+
+	pthread_mutex_lock(&c->lock);
+	fn_list_remove(&conn->link);
+	c->n--;
+	n = (uintptr_t)fn_map_get_u64(c->peers, conn->peer_key);
+	if (n <= 1)
+		(void)fn_map_remove_u64(c->peers, conn->peer_key);
+	else
+		(void)fn_map_set_u64(c->peers, conn->peer_key, (void *)(n - 1), NULL);
+	pthread_mutex_unlock(&c->lock);
+	free(conn);
+}
+
+void fn_gw_conn_phase(struct fn_gw_conn *conn, enum fn_gw_phase phase)
+{
+	pthread_mutex_lock(&conn->all->lock);
+	conn->phase = phase;
+	conn->since_us = fn_clock_mono_us();
+	conn->moved = 0;
+	if (conn->all->ending && phase == FN_GW_RESTS)
+		give_way(conn);
+	pthread_mutex_unlock(&conn->all->lock);
+}
+
+void fn_gw_conn_moved(struct fn_gw_conn *conn, uint64_t bytes)
+{
+	pthread_mutex_lock(&conn->all->lock);
+	conn->moved += bytes;
+	if (conn->moved >= STALL_BYTES) {
+		conn->moved = 0;
+		conn->since_us = fn_clock_mono_us();
+	}
+	pthread_mutex_unlock(&conn->all->lock);
+}
+
+void fn_gw_conns_look(struct fn_gw_conns *c)
+{
+	static const unsigned limit_s[] = {[FN_GW_BEGINS] = HEAD_S, [FN_GW_RESTS] = REST_S, [FN_GW_SENDS] = STALL_S, [FN_GW_TAKES] = STALL_S};
+	uint64_t now = fn_clock_mono_us();
+
+	pthread_mutex_lock(&c->lock);
+	fn_list_for_each(l, &c->list)
+	{
+		struct fn_gw_conn *conn = fn_list_entry(l, struct fn_gw_conn, link);
+
+		if (conn->phase != FN_GW_WAITS && now - conn->since_us > limit_s[conn->phase] * UINT64_C(1000000))
+			give_way(conn);
+	}
+	pthread_mutex_unlock(&c->lock);
+}
+
+void fn_gw_conns_finish(struct fn_gw_conns *c)
+{
+	pthread_mutex_lock(&c->lock);
+	c->ending = true;
+	fn_list_for_each(l, &c->list)
+	{
+		struct fn_gw_conn *conn = fn_list_entry(l, struct fn_gw_conn, link);
+
+		if (conn->phase == FN_GW_RESTS || conn->phase == FN_GW_BEGINS)
+			give_way(conn);
+	}
+	pthread_mutex_unlock(&c->lock);
+}
+
+bool fn_gw_conns_ending(struct fn_gw_conns *c)
+{
+	bool ending;
+
+	pthread_mutex_lock(&c->lock);
+	ending = c->ending;
+	pthread_mutex_unlock(&c->lock);
+	return ending;
+}
+
+unsigned fn_gw_conns_count(struct fn_gw_conns *c)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&c->lock);
+	n = c->n;
+	pthread_mutex_unlock(&c->lock);
+	return n;
+}

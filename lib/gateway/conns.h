@@ -1,0 +1,51 @@
+/*
+ * conns.h - the connections of fn-gateway's clients: how many there may be, in all and of one address, and that each gets on. Any thread.
+ *
+ * A connection has HEAD_S seconds for a whole head after it is made, REST_S between requests, and STALL_S for each 16 KiB of a body it sends or an answer
+ * it takes. Where all may be had, the one that has rested the longest gives way to a new one; of one address the new one is refused.
+ */
+#ifndef FN_GATEWAY_CONNS_H
+#define FN_GATEWAY_CONNS_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+
+struct fn_gw_conns;
+
+enum fn_gw_phase { FN_GW_BEGINS, FN_GW_RESTS, FN_GW_SENDS /* a body */, FN_GW_WAITS /* for us */, FN_GW_TAKES /* an answer */ };
+
+struct fn_gw_conn {
+	struct fn_list link;
+	struct fn_gw_conns *all;
+	int fd;
+	struct in6_addr peer;
+	uint64_t peer_key;
+	bool trusted; /* a proxy: many clients are behind it */
+	enum fn_gw_phase phase;
+	uint64_t since_us;
+	uint64_t moved;
+};
+
+int fn_gw_conns_new(unsigned most, unsigned most_of_peer, struct fn_gw_conns **ret);
+void fn_gw_conns_free(struct fn_gw_conns *c);
+
+/* May one of this address come? Waits a moment for one that gives way; false = refuse it. */
+bool fn_gw_conns_admit(struct fn_gw_conns *c, uint64_t peer_key, bool trusted);
+/* It is there; NULL on no memory. fd is borrowed until fn_gw_conn_end(). */
+struct fn_gw_conn *fn_gw_conn_begin(struct fn_gw_conns *c, int fd, const struct in6_addr *peer, uint64_t peer_key, bool trusted);
+void fn_gw_conn_end(struct fn_gw_conn *conn);
+/* What it does from now on; moved: bytes that it has sent or taken in doing so. */
+void fn_gw_conn_phase(struct fn_gw_conn *conn, enum fn_gw_phase phase);
+void fn_gw_conn_moved(struct fn_gw_conn *conn, uint64_t bytes);
+
+/* Once a second: ends those that do not get on. */
+void fn_gw_conns_look(struct fn_gw_conns *c);
+/* Those that rest end now, the others after their answer: fn_gw_conns_ending(). */
+void fn_gw_conns_finish(struct fn_gw_conns *c);
+bool fn_gw_conns_ending(struct fn_gw_conns *c);
+unsigned fn_gw_conns_count(struct fn_gw_conns *c);
+
+#endif

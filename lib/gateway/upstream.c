@@ -1,0 +1,286 @@
+/* upstream.c - see upstream.h. */
+#include "gateway/upstream.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/map.h"
+#include "base/str.h"
+#include "model/inner.h"
+
+#define ROUTES_MAX 10000u /* kept; then all go, and come back as they are asked for */
+#define KEYS_MAX 1000u
+#define ANSWER_MAX 65536u /* of a configuration */
+
+struct key {
+	char generation[17]; /* the worker that has given it: the next may have other keys */
+	uint8_t bytes[FN_SIGV4_KEY];
+};
+
+struct fn_gw_upstream {
+	struct fn_h1_client *client;
+	pthread_mutex_t lock;
+	struct fn_map *routes; /* id -> struct fn_gw_route */
+	struct fn_map *keys;   /* "key id/date" -> struct key */
+};
+
+static void decref(json_t **o) { json_decref(*o); }
+
+int fn_gw_upstream_new(int state_fd, unsigned keep, struct fn_gw_upstream **ret)
+{
+	struct fn_gw_upstream *u = calloc(1, sizeof(*u));
+	int r = u ? fn_h1_client_new(state_fd, FN_INNER_SOCKET, keep, &u->client) : -ENOMEM;
+
+	if (r == 0)
+		r = -pthread_mutex_init(&u->lock, NULL);
+	if (r == 0)
+		r = fn_map_new(&u->routes);
+	if (r == 0)
+		r = fn_map_new(&u->keys);
+	if (r < 0)
+		free(u);
+	else
+		*ret = u;
+	return r;
+}
+
+static void unref(struct fn_gw_route *r)
+{
+	if (--r->refs > 0)
+		return;
+	free(r->missing);
+	json_decref(r->cors);
+	free(r);
+}
+
+/* Locked. */
+static void forget_all(struct fn_map *m, void (*drop)(void *))
+{
+	size_t it = 0;
+	void *v;
+
+	while ((v = fn_map_next(m, &it)))
+		drop(v);
+}
+
+static void drop_route(void *r) { unref(r); }
+
+static void empty(struct fn_map **m, void (*drop)(void *))
+{
+	struct fn_map *fresh;
+
+	if (fn_map_new(&fresh) < 0)
+		return;
+	forget_all(*m, drop);
+	fn_map_free(*m);
+	*m = fresh;
+}
+
+void fn_gw_upstream_free(struct fn_gw_upstream *u)
+{
+	if (!u)
+		return;
+	forget_all(u->routes, drop_route);
+	forget_all(u->keys, free);
+	fn_map_free(u->routes);
+	fn_map_free(u->keys);
+	fn_h1_client_free(u->client);
+	pthread_mutex_destroy(&u->lock);
+	free(u);
+}
+
+/* GET target -> the JSON object it answers. -ENOENT. */
+static int ask(struct fn_gw_upstream *u, const char *target, json_t **ret)
+{
+	const struct fn_h1_request q = {.method = "GET", .target = target};
+	struct fn_h1_exchange x = {0};
+	int r = fn_h1_exchange_begin(&x, u->client, &q, ANSWER_MAX);
+	unsigned status = r == 0 ? x.h.status : 0;
+
+	if (r == 0)
+		r = fn_h1_exchange_read_all(&x);
+	if (r == 0 && status == 404)
+		r = -ENOENT;
+	else if (r == 0 && status != 200)
+		r = -EIO;
+	if (r == 0) {
+		*ret = json_loadb(x.h.body.data ? x.h.body.data : "", x.h.body.len, 0, NULL);
+		r = json_is_object(*ret) ? 0 : -EPROTO;
+	}
+	fn_h1_exchange_end(&x);
+	return r;
+}
+
+/* --- routes --- */
+static const char *text(json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "";
+}
+
+static struct fn_gw_route *read_route(json_t *o)
+{
+	struct fn_gw_route *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->refs = 1;
+	r->missing = strdup(text(o, "Missing"));
+	if (!r->missing || fn_str_format(r->generation, sizeof(r->generation), "%s", text(o, "Generation")) < 0 ||
+	    fn_str_format(r->account, sizeof(r->account), "%s", text(o, "AccountId")) < 0) {
+		unref(r);
+		return NULL;
+	}
+	r->iam = fn_streq(text(o, "AuthType"), "AWS_IAM");
+	r->streams = json_is_true(json_object_get(o, "Streams"));
+	r->signs = json_is_true(json_object_get(o, "Signed"));
+	r->cors = json_incref(json_object_get(o, "Cors"));
+	return r;
+}
+
+static struct fn_gw_route *kept_route(struct fn_gw_upstream *u, const char *id)
+{
+	struct fn_gw_route *r;
+
+	pthread_mutex_lock(&u->lock);
+	r = fn_map_get(u->routes, id);
+	if (r)
+		r->refs++;
+	pthread_mutex_unlock(&u->lock);
+	return r;
+}
+
+/* The upstream has a reference of its own. */
+static void keep_route(struct fn_gw_upstream *u, const char *id, struct fn_gw_route *r)
+{
+	void *old = NULL;
+
+	pthread_mutex_lock(&u->lock);
+	if (fn_map_count(u->routes) >= ROUTES_MAX)
+		empty(&u->routes, drop_route);
+	if (fn_map_set(u->routes, id, r, &old) == 0)
+		r->refs++;
+	if (old)
+		unref(old);
+	pthread_mutex_unlock(&u->lock);
+}
+
+int fn_gw_route_get(struct fn_gw_upstream *u, const char *id, struct fn_gw_route **ret, bool *ret_kept)
+{
+	fn_auto(decref) json_t *o = NULL;
+	char target[80];
+	int r;
+
+	*ret = kept_route(u, id);
+	*ret_kept = *ret != NULL;
+	if (*ret)
+		return 0;
+	snprintf(target, sizeof(target), "/_fnd/urls/%s", id);
+	r = ask(u, target, &o);
+	if (r < 0)
+		return r;
+	*ret = read_route(o);
+	if (!*ret)
+		return -ENOMEM;
+	keep_route(u, id, *ret);
+	return 0;
+}
+
+void fn_gw_route_put(struct fn_gw_upstream *u, struct fn_gw_route *r)
+{
+	if (!r)
+		return;
+	pthread_mutex_lock(&u->lock);
+	unref(r);
+	pthread_mutex_unlock(&u->lock);
+}
+
+void fn_gw_route_stale(struct fn_gw_upstream *u, const char *id, const struct fn_gw_route *r)
+{
+	pthread_mutex_lock(&u->lock);
+	if (fn_map_get(u->routes, id) == r) {
+		(void)fn_map_remove(u->routes, id);
+		unref((struct fn_gw_route *)r);
+	}
+	pthread_mutex_unlock(&u->lock);
+}
+
+/* --- keys --- */
+static bool kept_key(struct fn_gw_upstream *u, const char *generation, const char *name, uint8_t ret[FN_SIGV4_KEY])
+{
+	struct key *k;
+	bool found;
+
+	pthread_mutex_lock(&u->lock);
+	k = fn_map_get(u->keys, name);
+	found = k && strncmp(k->generation, generation, sizeof(k->generation) - 1) == 0;
+	if (found)
+		memcpy(ret, k->bytes, FN_SIGV4_KEY);
+	pthread_mutex_unlock(&u->lock);
+	return found;
+}
+
+static void keep_key(struct fn_gw_upstream *u, const char *generation, const char *name, const uint8_t bytes[FN_SIGV4_KEY])
+{
+	struct key *k = calloc(1, sizeof(*k));
+	void *old = NULL;
+
+	if (!k)
+		return;
+	snprintf(k->generation, sizeof(k->generation), "%.16s", generation);
+	memcpy(k->bytes, bytes, FN_SIGV4_KEY);
+	pthread_mutex_lock(&u->lock);
+	if (fn_map_count(u->keys) >= KEYS_MAX)
+		empty(&u->keys, free);
+	if (fn_map_set(u->keys, name, k, &old) < 0)
+		old = k;
+	pthread_mutex_unlock(&u->lock);
+	free(old);
+}
+
+int fn_gw_key(struct fn_gw_upstream *u, const struct fn_gw_route *r, const char *key_id, const char *date, uint8_t ret[FN_SIGV4_KEY])
+{
+	fn_auto(decref) json_t *o = NULL;
+	char name[160], target[200];
+	int e;
+
+	for (const char *p = key_id; *p; p++) /* it becomes part of a path */
+		if (!((*p >= '0' && *p <= '9') || (*p >= 'A' && *p <= 'Z') || (*p >= 'a' && *p <= 'z') || strchr("-._~+=@", *p)))
+			return -ENOENT;
+	if (fn_str_format(name, sizeof(name), "%s/%s", key_id, date) < 0)
+		return -ENOENT;
+	if (kept_key(u, r->generation, name, ret))
+		return 0;
+	snprintf(target, sizeof(target), "/_fnd/keys/%s", name);
+	e = ask(u, target, &o);
+	if (e < 0)
+		return e;
+	if (strlen(text(o, "Key")) != 2 * FN_SIGV4_KEY || fn_hex_decode(text(o, "Key"), 2 * FN_SIGV4_KEY, ret) < 0)
+		return -EPROTO;
+	keep_key(u, r->generation, name, ret);
+	return 0;
+}
+
+/* --- invocations --- */
+int fn_gw_invoke(struct fn_gw_upstream *u, const char *id, const struct fn_gw_route *r, const char *request_id, const char *trace_id, const void *event, size_t len,
+		 struct fn_h1_exchange *x)
+{
+	const struct fn_h1_header headers[] = {{"Content-Type", "application/json"}, {FN_INNER_GENERATION, r->generation}, {FN_INNER_REQUEST_ID, request_id},
+					       {"X-Amzn-Trace-Id", trace_id}, {"X-Fnd-Framing", "raw"}};
+	char target[96];
+	const struct fn_h1_request q = {.method = "POST", .target = target, .headers = headers, .n_headers = sizeof(headers) / sizeof(headers[0]), .body = event, .len = len};
+	int e;
+
+	snprintf(target, sizeof(target), "/_fnd/urls/%s/%s", id, r->streams ? "streams" : "invocations");
+	e = fn_h1_exchange_begin(x, u->client, &q, 16u << 20);
+	if (e == 0 && x->h.status == 409 && fn_h1_header(&x->h, FN_INNER_STALE))
+		e = fn_h1_exchange_read_all(x) == 0 ? -ESTALE : -EPROTO;
+	else if (e == 0 && x->h.status == 404) /* the URL itself has gone */
+		e = -ESTALE;
+	return e;
+}
