@@ -722,10 +722,10 @@ class Software(UrlCase):
             if top.startswith((".", "@aws", "@smithy", "aws-", "node-linux", "npm")):
                 continue
             for n in names:
-                if n.endswith((".js", ".mjs", ".cjs", ".json")) and "types" not in base:
+                if n.endswith((".js", ".mjs", ".cjs", ".json")) and "/types/" not in base + "/":
                     p = os.path.join(base, n)
                     files[os.path.relpath(p, home)] = open(p, "rb").read()
-        return self.url(self.function(None, make_zip(files), runtime="nodejs22.x", handler=handler, MemorySize=512), InvokeMode=mode)
+        return self.url(self.function(None, make_zip(files), runtime="nodejs22.x", handler=handler, MemorySize=1024, Timeout=60), InvokeMode=mode)
 
     def test_express(self):
         host = self.node("""
@@ -788,7 +788,7 @@ def binary():
     return Response(bytes([0, 255]), media_type="image/png")
 handler = Mangum(app, lifespan="off")
 """
-        host = self.url(self.function(None, make_zip(files), runtime="python3.11", handler="f.handler", MemorySize=512))
+        host = self.url(self.function(None, make_zip(files), runtime="python3.11", handler="f.handler", MemorySize=1769, Timeout=60))
         self.assertEqual(self.get(host, "/items/a%20b?q=1&q=2").json["item"], "a b")
         r = self.get(host, "/items", "POST", b'{"name": "x", "price": 1.5}', [("Content-Type", "application/json")])
         self.assertEqual((r.status, r.json), (201, {"name": "x", "price": 1.5}))
