@@ -722,7 +722,7 @@ class Software(UrlCase):
             if top.startswith((".", "@aws", "@smithy", "aws-", "node-linux", "npm")):
                 continue
             for n in names:
-                if n.endswith((".js", ".mjs", ".cjs", ".json")) and "/types/" not in base + "/":
+                if n.endswith((".js", ".mjs", ".cjs", ".json")):
                     p = os.path.join(base, n)
                     files[os.path.relpath(p, home)] = open(p, "rb").read()
         return self.url(self.function(None, make_zip(files), runtime="nodejs22.x", handler=handler, MemorySize=1024, Timeout=60), InvokeMode=mode)
@@ -767,7 +767,7 @@ export const handler = %s(app);
 
     def test_fastapi(self):
         site = pypi.install("fastapi==0.165.0", "mangum==0.22.0", "starlette==1.10.0", "pydantic==2.14.4", "pydantic_core==2.50.5", "anyio==4.16.0", "idna==3.20", "typing_extensions==4.16.0",
-                            "typing-inspection==0.4.5", "annotated-types==0.8.0", "annotated-doc==0.0.7")
+                            "typing-inspection==0.4.5", "annotated-types==0.8.0", "annotated-doc==0.0.7", "opentelemetry-api==1.45.2")
         files = pypi.files(site)
         files["f.py"] = """
 from fastapi import FastAPI, Request, Response
@@ -817,6 +817,70 @@ def handler(e, c):
         self.assertEqual((r.status, r.body), (202, b"abc"))
         self.assertEqual(self.get(host, "/none").status, 404)
         self.assertEqual(self.get(host, "/hello/you", headers=[("Origin", "https://a.example")]).headers["access-control-allow-origin"], "https://a.example")
+
+
+class Browser(UrlCase):
+    """A page of one origin, in Chromium, that calls URLs of others: with a preflight and cookies, and a stream whose pieces it sees as they come."""
+    PAGE = """<!doctype html><script type="module">
+const seen = {};
+try {
+    const r = await fetch('http://%(echo)s/p?q=1', { method: 'PUT', headers: { 'X-A': 'b', 'Content-Type': 'application/json' }, body: '{"c":1}', credentials: 'include' });
+    seen.echo = [r.status, (await r.json()).body, r.headers.get('x-exposed'), r.headers.get('x-hidden')];
+    seen.refused = await fetch('http://%(closed)s/').then(() => 'let in', e => e.name);
+    const reader = (await fetch('http://%(stream)s/?n=3&ms=400')).body.getReader(), times = [];
+    for (let text = ''; ;) {
+        const { done, value } = await reader.read();
+        if (done) { seen.text = text; break; }
+        text += new TextDecoder().decode(value);
+        times.push(performance.now());
+    }
+    seen.apart = times.at(-1) - times[0];
+} catch (e) { seen.error = String(e); }
+await fetch('/seen', { method: 'POST', body: JSON.stringify(seen) });
+</script>"""
+
+    def test_a_page(self):
+        program = shutil.which("chromium")
+        if not program:
+            raise unittest.SkipTest("chromium is not installed (apt-get install chromium)")
+        import http.server
+        echo = self.python("def handler(e, c):\n    return {'statusCode': 200, 'headers': {'X-Exposed': 'yes', 'X-Hidden': 'no'}, 'body': {'body': e['body']}}\n", name="page-echo")
+        closed = self.python(ECHO, name="page-closed")
+        stream = self.function("page-stream", make_zip({"index.js": Streams.SOURCE}), runtime="nodejs22.x", handler="index.handler", MemorySize=512, Timeout=60)
+        seen, done = {}, threading.Event()
+
+        class Page(http.server.BaseHTTPRequestHandler):
+            def do_GET(page):
+                page.send_response(200)
+                page.send_header("Content-Type", "text/html")
+                page.end_headers()
+                page.wfile.write((self.PAGE % hosts).encode())
+
+            def do_POST(page):
+                seen.update(json.loads(page.rfile.read(int(page.headers["Content-Length"]))))
+                page.send_response(204)
+                page.end_headers()
+                done.set()
+
+            log_message = lambda *a: None
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        origin = f"http://127.0.0.1:{server.server_address[1]}"
+        hosts = {"echo": self.url(echo, Cors={"AllowOrigins": [origin], "AllowMethods": ["PUT"], "AllowHeaders": ["x-a", "content-type"], "AllowCredentials": True, "ExposeHeaders": ["X-Exposed"]}),
+                 "closed": self.url(closed, Cors={"AllowOrigins": ["https://else.example"]}),
+                 "stream": self.url(stream, InvokeMode="RESPONSE_STREAM", Cors={"AllowOrigins": ["*"]})}
+        with tempfile.TemporaryDirectory() as home:
+            p = subprocess.Popen([program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", f"--user-data-dir={home}", "--remote-debugging-port=0", origin + "/"],
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+            try:
+                self.assertTrue(done.wait(100 * SLOW), "the page says nothing")
+            finally:
+                os.killpg(p.pid, signal.SIGKILL)
+                p.wait()
+        self.assertEqual((seen.get("error"), seen["echo"], seen["refused"], seen["text"]), (None, [200, '{"c":1}', "yes", None], "TypeError", "piece 0\npiece 1\npiece 2\n"))
+        self.assertGreater(seen["apart"], 300)
 
 
 if __name__ == "__main__":
