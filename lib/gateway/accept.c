@@ -15,6 +15,7 @@
 
 #define PAUSE_MS 20      /* where there is no descriptor or memory for another */
 #define SEND_BUFFER 65536 /* of the kernel's, for each connection: streams are many */
+#define UNSENT 16384      /* what waits there to be sent at all */
 
 struct arrived {
 	struct fn_gw_acceptor *a;
@@ -78,7 +79,7 @@ static void take_one(struct fn_gw_acceptor *a)
 {
 	struct sockaddr_storage from = {0};
 	socklen_t len = sizeof(from);
-	int fd = accept4(a->fd, (struct sockaddr *)&from, &len, SOCK_CLOEXEC), one = 1, size = SEND_BUFFER;
+	int fd = accept4(a->fd, (struct sockaddr *)&from, &len, SOCK_CLOEXEC), one = 1, size = SEND_BUFFER, unsent = UNSENT;
 	struct in6_addr peer;
 
 	if (fd < 0) {
@@ -93,6 +94,7 @@ static void take_one(struct fn_gw_acceptor *a)
 	}
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
 	hand_over(a, fd, &from, len);
 }
 

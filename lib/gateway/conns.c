@@ -22,7 +22,7 @@ struct fn_gw_conns {
 	struct fn_list list;
 	struct fn_map *peers; /* key -> how many, as a number */
 	unsigned n, most, most_of_peer;
-	bool ending;
+	_Atomic bool ending;
 };
 
 int fn_gw_conns_new(unsigned most, unsigned most_of_peer, struct fn_gw_conns **ret)
@@ -49,7 +49,7 @@ void fn_gw_conns_free(struct fn_gw_conns *c)
 	free(c);
 }
 
-/* Locked: its thread sees the end of it, and calls fn_gw_conn_end(). */
+/* Locked, or its own thread: which sees the end of it, and calls fn_gw_conn_end(). */
 static void give_way(struct fn_gw_conn *conn) { (void)shutdown(conn->fd, SHUT_RDWR); }
 
 /* Locked. Those that have not begun a request, first the one that has been so the longest. */
@@ -95,7 +95,12 @@ struct fn_gw_conn *fn_gw_conn_begin(struct fn_gw_conns *c, int fd, const struct 
 
 	if (!conn)
 		return NULL;
-	*conn = (struct fn_gw_conn){.all = c, .fd = fd, .peer = *peer, .peer_key = peer_key, .trusted = trusted, .since_us = fn_clock_mono_us()};
+	conn->all = c;
+	conn->fd = fd;
+	conn->peer = *peer;
+	conn->peer_key = peer_key;
+	conn->trusted = trusted;
+	conn->since_us = fn_clock_mono_us();
 	pthread_mutex_lock(&c->lock);
 	fn_list_push_back(&c->list, &conn->link);
 	c->n++;
@@ -123,24 +128,19 @@ void fn_gw_conn_end(struct fn_gw_conn *conn)
 
 void fn_gw_conn_phase(struct fn_gw_conn *conn, enum fn_gw_phase phase)
 {
-	pthread_mutex_lock(&conn->all->lock);
-	conn->phase = phase;
-	conn->since_us = fn_clock_mono_us();
 	conn->moved = 0;
-	if (conn->all->ending && phase == FN_GW_RESTS)
+	conn->since_us = fn_clock_mono_us();
+	conn->phase = phase;
+	if (phase == FN_GW_RESTS && conn->all->ending) /* or fn_gw_conns_finish() sees the phase */
 		give_way(conn);
-	pthread_mutex_unlock(&conn->all->lock);
 }
 
 void fn_gw_conn_moved(struct fn_gw_conn *conn, uint64_t bytes)
 {
-	pthread_mutex_lock(&conn->all->lock);
-	conn->moved += bytes;
-	if (conn->moved >= STALL_BYTES) {
-		conn->moved = 0;
-		conn->since_us = fn_clock_mono_us();
-	}
-	pthread_mutex_unlock(&conn->all->lock);
+	if ((conn->moved += bytes) < STALL_BYTES)
+		return;
+	conn->moved = 0;
+	conn->since_us = fn_clock_mono_us();
 }
 
 void fn_gw_conns_look(struct fn_gw_conns *c)
@@ -153,7 +153,9 @@ void fn_gw_conns_look(struct fn_gw_conns *c)
 	{
 		struct fn_gw_conn *conn = fn_list_entry(l, struct fn_gw_conn, link);
 
-		if (conn->phase != FN_GW_WAITS && now - conn->since_us > limit_s[conn->phase] * UINT64_C(1000000))
+		enum fn_gw_phase phase = conn->phase;
+
+		if (phase != FN_GW_WAITS && conn->since_us + limit_s[phase] * UINT64_C(1000000) < now)
 			give_way(conn);
 	}
 	pthread_mutex_unlock(&c->lock);
@@ -173,15 +175,7 @@ void fn_gw_conns_finish(struct fn_gw_conns *c)
 	pthread_mutex_unlock(&c->lock);
 }
 
-bool fn_gw_conns_ending(struct fn_gw_conns *c)
-{
-	bool ending;
-
-	pthread_mutex_lock(&c->lock);
-	ending = c->ending;
-	pthread_mutex_unlock(&c->lock);
-	return ending;
-}
+bool fn_gw_conns_ending(struct fn_gw_conns *c) { return c->ending; }
 
 unsigned fn_gw_conns_count(struct fn_gw_conns *c)
 {

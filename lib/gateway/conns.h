@@ -24,9 +24,9 @@ struct fn_gw_conn {
 	struct in6_addr peer;
 	uint64_t peer_key;
 	bool trusted; /* a proxy: many clients are behind it */
-	enum fn_gw_phase phase;
-	uint64_t since_us;
-	uint64_t moved;
+	/* changed by its own thread, without a lock */
+	_Atomic enum fn_gw_phase phase;
+	_Atomic uint64_t since_us, moved;
 };
 
 int fn_gw_conns_new(unsigned most, unsigned most_of_peer, struct fn_gw_conns **ret);

@@ -360,7 +360,10 @@ static int add_body(const struct fn_gw_request *q, struct fn_buf *b)
 
 int fn_gw_event(const struct fn_gw_request *q, struct fn_buf *b)
 {
-	int r = fn_buf_add_str(b, "{\"version\":\"2.0\",\"routeKey\":\"$default\",\"rawPath\":");
+	int r = fn_buf_reserve(b, 2048 + q->len + q->len / 2);
+
+	if (r == 0)
+		r = fn_buf_add_str(b, "{\"version\":\"2.0\",\"routeKey\":\"$default\",\"rawPath\":");
 
 	if (r == 0)
 		r = fn_gw_add_json(b, q->path_len ? q->path : "/", q->path_len ? q->path_len : 1);

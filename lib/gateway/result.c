@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "web/json_scan.h"
 
 #define LOAD (JSON_DECODE_ANY | JSON_ALLOW_NUL)
 
@@ -212,9 +213,16 @@ static int response(struct fn_gw_result *r, json_t *o)
 	return rc == 0 ? with_default_type(r, "application/json") : rc;
 }
 
+/* What names no statusCode, and is no string, is a body as it is. */
+static bool is_plain(const char *payload, size_t len)
+{
+	return len > 0 && payload[0] != '"' && !memmem(payload, len, "statusCode", 10) && !memchr(payload, '\\', len) && fn_json_valid(payload, len, NULL);
+}
+
 int fn_gw_result(const char *payload, size_t len, struct fn_gw_result *r)
 {
-	fn_auto(decref) json_t *o = json_loadb(payload, len, LOAD, NULL), *status = json_object_get(o, "statusCode");
+	bool plain = is_plain(payload, len);
+	fn_auto(decref) json_t *o = plain ? NULL : json_loadb(payload, len, LOAD, NULL), *status = json_object_get(o, "statusCode");
 	int rc;
 
 	*r = (struct fn_gw_result){.status = 200};
@@ -223,7 +231,7 @@ int fn_gw_result(const char *payload, size_t len, struct fn_gw_result *r)
 		rc = response(r, o);
 	} else {
 		rc = json_is_string(o) ? fn_buf_add(&r->body, json_string_value(o), json_string_length(o))
-		     : o	       ? add_compact(&r->body, payload, len)
+		     : o || plain      ? add_compact(&r->body, payload, len)
 				       : fn_buf_add(&r->body, payload, len); /* no JSON: as it is */
 		if (rc == 0)
 			rc = with_default_type(r, "application/json");

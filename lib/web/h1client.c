@@ -62,31 +62,16 @@ void fn_h1_client_free(struct fn_h1_client *c)
 }
 
 /* --- connections --- */
-/* Nothing comes on one that rests: what does is its end. */
-static bool is_alive(int fd)
-{
-	char byte;
-
-	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
-}
-
 static bool take_rested(struct fn_h1_client *c, struct resting *ret)
 {
-	for (;;) {
-		struct resting r = {-EBADF, NULL};
+	bool found;
 
-		pthread_mutex_lock(&c->lock);
-		if (c->n > 0)
-			r = c->resting[--c->n];
-		pthread_mutex_unlock(&c->lock);
-		if (r.fd < 0)
-			return false;
-		if (is_alive(r.fd)) {
-			*ret = r;
-			return true;
-		}
-		drop(&r);
-	}
+	pthread_mutex_lock(&c->lock);
+	found = c->n > 0;
+	if (found)
+		*ret = c->resting[--c->n];
+	pthread_mutex_unlock(&c->lock);
+	return found;
 }
 
 static int connect_new(struct fn_h1_client *c, struct resting *ret)
@@ -136,8 +121,11 @@ static int add_head(struct fn_buf *b, const struct fn_h1_request *r)
 	return e == 0 ? fn_buf_add_str(b, "\r\n") : e;
 }
 
+/* -ESTALE: nothing has been sent, for the other end is closed. */
 static int send_all(int fd, struct iovec *iov, size_t n)
 {
+	bool begun = false;
+
 	while (n > 0) {
 		struct msghdr m = {.msg_iov = iov, .msg_iovlen = n};
 		ssize_t sent = sendmsg(fd, &m, MSG_NOSIGNAL);
@@ -145,7 +133,8 @@ static int send_all(int fd, struct iovec *iov, size_t n)
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent < 0)
-			return -errno;
+			return errno == EPIPE && !begun ? -ESTALE : -errno;
+		begun = true;
 		while (n > 0 && (size_t)sent >= iov->iov_len) {
 			sent -= (ssize_t)iov->iov_len;
 			iov++;
@@ -190,30 +179,47 @@ static enum fn_h1_event next(struct fn_h1_exchange *x, int *ret_error)
 }
 
 /* The server may refuse a body it has not read: its answer is there then, though not all could be sent. */
-static int answered_early(int sent, int fd) { return (sent == -EPIPE || sent == -ECONNRESET) && !is_alive(fd) ? 0 : sent; }
+static bool answered_early(int sent, int fd)
+{
+	char byte;
+
+	return (sent == -EPIPE || sent == -ECONNRESET) && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+/* By a connection that has rested, if one still stands: what has been closed meanwhile takes nothing (unix(7): EPIPE at once). */
+static int send_request(struct fn_h1_client *c, const struct fn_buf *head, const struct fn_h1_request *r, struct resting *ret)
+{
+	for (;;) {
+		struct iovec iov[2] = {{head->data, head->len}, {(void *)r->body, r->body ? r->len : 0}};
+		bool rested = take_rested(c, ret);
+		int e = rested ? 0 : connect_new(c, ret);
+
+		if (e == 0)
+			e = send_all(ret->fd, iov, iov[1].iov_len > 0 ? 2 : 1);
+		if (e == 0 || (e != -ESTALE && answered_early(e, ret->fd)))
+			return 0;
+		drop(ret);
+		if (e != -ESTALE || !rested)
+			return e == -ESTALE ? -EPIPE : e;
+	}
+}
 
 int fn_h1_exchange_begin(struct fn_h1_exchange *x, struct fn_h1_client *c, const struct fn_h1_request *r, size_t body_max)
 {
 	fn_auto_buf struct fn_buf head = {0};
 	struct resting conn = {-EBADF, NULL};
-	struct iovec iov[2];
 	int e = add_head(&head, r);
 
 	*x = (struct fn_h1_exchange){.client = c, .fd = -EBADF};
 	fn_h1_init_response(&x->h);
 	x->h.body_max = body_max;
-	if (e == 0 && !take_rested(c, &conn))
-		e = connect_new(c, &conn);
+	if (e == 0)
+		e = send_request(c, &head, r, &conn);
 	if (e < 0)
 		return e;
 	x->fd = conn.fd;
 	x->in = conn.in;
 	x->open = true;
-	iov[0] = (struct iovec){head.data, head.len};
-	iov[1] = (struct iovec){(void *)r->body, r->body ? r->len : 0};
-	e = answered_early(send_all(x->fd, iov, iov[1].iov_len > 0 ? 2 : 1), x->fd);
-	if (e < 0)
-		return e;
 	return next(x, &e) == FN_H1_HEAD ? 0 : e < 0 ? e : -EPROTO;
 }
 

@@ -2,8 +2,8 @@
  * h1client.h - HTTP/1.1 from process to process on one machine: over AF_UNIX, on connections that are kept. Blocking; any number of threads share one
  * client, each with its own exchange.
  *
- * On h1.h as the servers are: one sendmsg() and, for an answer that comes at once, one recv(). A connection that has rested is looked at before it is
- * used again; a request is sent once, never a second time: whoever asked hears of an error (-EPIPE, -ECONNRESET, -EPROTO), and may know that it can
+ * On h1.h as the servers are: one sendmsg() and, for an answer that comes at once, one recv(). A connection that was closed while it rested takes not one
+ * byte, and another is used; of a request no byte is sent a second time: whoever asked hears of an error (-EPIPE, -ECONNRESET, -EPROTO), and may know that it can
  * be repeated.
  */
 #ifndef FN_WEB_H1CLIENT_H
