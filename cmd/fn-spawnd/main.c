@@ -153,6 +153,8 @@ static int serve(struct fn_spawn_server_config *cfg, struct options *o, bool *re
 		r = fn_cgroups_sweep(cfg->cgroups, err);
 		if (r > 0)
 			fn_log_warn("removed %d sandbox groups that an earlier run left", r);
+		if (fn_cgroups_sweep_others(cfg->cgroups) > 0)
+			fn_log_info("removed groups that an fnd of another state directory left, which was killed");
 		o->nat.loop = cfg->loop;
 		o->nat.instance = o->instance;
 		r = open_network(&o->nat, &cfg->nat, err);

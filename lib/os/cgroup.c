@@ -29,6 +29,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "os/cgroup_dead.h"
 #include "os/cgroup_own.h"
 #include "os/cgroup_probe.h"
 
@@ -67,8 +68,6 @@ struct file {
 	char path[128];
 };
 
-static int open_dir(const char *path) { return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC); }
-
 /* Makes <mount><own>/<instance>, which `controller` alone must be in (NULL: the unified hierarchy), and opens it. */
 static int open_parent(struct hierarchy *h, const char *controller, const char *mount, const char *own, const char *instance,
 		       struct fn_err *err)
@@ -79,13 +78,11 @@ static int open_parent(struct hierarchy *h, const char *controller, const char *
 		return fn_err_set(err, r, "cgroup parent", "%s", own);
 	if (controller)
 		r = fn_cg_make_v1(controller, h->path + strlen(mount) + 1, err);
-	else if (mkdir(h->path, 0755) < 0 && errno != EEXIST)
-		r = fn_err_set(err, errno, "cgroup mkdir", "%s", h->path);
 	if (r < 0)
 		return r;
-	h->parent_fd = open_dir(h->path);
+	h->parent_fd = fn_cg_hold(h->path);
 	h->own_fd = openat(h->parent_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return h->parent_fd < 0 ? fn_err_set(err, errno, "cgroup open", "%s", h->path) : 0;
+	return h->parent_fd < 0 ? fn_err_set(err, h->parent_fd, "cgroup open", "%s", h->path) : 0;
 }
 
 /* v2 controllers must be enabled in every ancestor from the daemon's own group down. A group with processes cannot hand controllers down (no
@@ -200,47 +197,27 @@ int fn_cgroups_open(const char *instance, struct fn_cgroups **ret, struct fn_err
 	return 0;
 }
 
-static void sweep_below(int parent_fd, bool unified, int *count)
-{
-	int fd = openat(parent_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *e;
-
-	if (!d) {
-		fn_close(fd);
-		return;
-	}
-	while ((e = readdir(d))) {
-		char path[NAME_MAX + 32];
-
-		if (e->d_type != DT_DIR || e->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof(path), "%s/cgroup.kill", e->d_name);
-		if (unified)
-			(void)fn_file_write(parent_fd, path, "1");
-		for (int i = 0; i < 2000; i++) { /* until the killed are gone */
-			if (unlinkat(parent_fd, e->d_name, AT_REMOVEDIR) == 0) {
-				++*count;
-				break;
-			}
-			if (errno != EBUSY)
-				break;
-			usleep(1000);
-		}
-	}
-	closedir(d);
-}
-
 int fn_cgroups_sweep(struct fn_cgroups *cgs, struct fn_err *err)
 {
 	int n = 0, other = 0;
 
 	(void)err;
-	sweep_below(cgs->unified.parent_fd, true, &n);
+	fn_cg_sweep_below(cgs->unified.parent_fd, true, &n);
 	for (int c = 0; c < FN_CG_N; c++)
 		if (cgs->v1[c].parent_fd >= 0)
-			sweep_below(cgs->v1[c].parent_fd, false, &other);
+			fn_cg_sweep_below(cgs->v1[c].parent_fd, false, &other);
 	return n;
+}
+
+unsigned fn_cgroups_sweep_others(struct fn_cgroups *cgs)
+{
+	int own[1 + FN_CG_N + FN_CG_SEATS] = {cgs->unified.own_fd};
+
+	for (int c = 0; c < FN_CG_N; c++)
+		own[1 + c] = cgs->v1[c].own_fd;
+	for (int i = 0; i < FN_CG_SEATS; i++)
+		own[1 + FN_CG_N + i] = cgs->seat[i].own_fd;
+	return fn_cg_dead_sweep(own, sizeof(own) / sizeof(own[0]), cgs->instance);
 }
 
 static void close_parent(struct hierarchy *h, const char *instance)

@@ -74,6 +74,8 @@ const char *fn_cg_controller_name(enum fn_cg_controller c); /* "memory" */
 int fn_cgroups_open(const char *instance, struct fn_cgroups **ret, struct fn_err *err);
 /* Kills and removes every group a dead run of this instance left below the parents; returns how many. */
 int fn_cgroups_sweep(struct fn_cgroups *cgs, struct fn_err *err);
+/* Removes what other instances left that nobody owns any more (os/cgroup_dead.h); returns of how many hierarchies something is gone. */
+unsigned fn_cgroups_sweep_others(struct fn_cgroups *cgs);
 /* Removes the parents too (they must be empty). NULL is fine. */
 void fn_cgroups_close(struct fn_cgroups *cgs);
 

@@ -152,6 +152,28 @@ class Lifecycle(Case):
         self.assertEqual(d.invoke("f", {"a": 1}).json, {"a": 1})
         self.ends_clean(d)
 
+    def test_what_is_left_of_one_that_is_killed_goes_when_another_starts(self):
+        """Of another state directory: its own may never be started again."""
+        d, lives = self.daemon(), self.daemon(prepared_most=0, prepared_least=0)
+        d.create("f")
+        d.do("f", "echo")
+        pids = d.pids()
+        for kind in ("supervisor", "spawnd", "worker"):
+            for pid in pids[kind]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        d.process.wait()
+        wait_until("all of it has ended", lambda: not [x for x in d.leftovers() if x.startswith("process")])
+        self.assertTrue(d.parent_groups())
+        procs = [p for g in d.parent_groups() for p in glob.glob(f"{g}/**/cgroup.procs", recursive=True)]
+        wait_until("its groups are empty", lambda: not any(open(p).read() for p in procs))
+        idle = sorted(lives.parent_groups())
+        other = self.daemon()
+        self.assertEqual(d.parent_groups(), [], other.log())
+        self.assertEqual(sorted(lives.parent_groups()), idle, "it lives")
+        lives.create("f")
+        lives.do("f", "echo")
+
     def test_killed_sandboxes_are_replaced(self):
         d = self.daemon()
         d.create("f")

@@ -5,9 +5,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "os/cgroup_dead.h"
 #include "unit/main.h"
 
 static const struct fn_cg_limits limits = {.memory_bytes = 64 << 20, .cpu_quota_us = 10000, .cpu_period_us = 20000, .pids_max = 10};
@@ -122,6 +124,96 @@ START_TEST(sweep_removes_what_a_dead_run_left)
 }
 END_TEST
 
+/* A process that lives in the group at `path`. */
+static pid_t live_in(const char *path)
+{
+	char procs[600];
+	pid_t pid = fork();
+	FILE *f;
+
+	if (pid == 0)
+		for (;;)
+			pause();
+	snprintf(procs, sizeof(procs), "%s/cgroup.procs", path);
+	f = fopen(procs, "w");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_gt(fprintf(f, "%d", (int)pid), 0);
+	ck_assert_int_eq(fclose(f), 0);
+	return pid;
+}
+
+static void make(char *path, size_t size, const char *own, const char *name)
+{
+	snprintf(path, size, "%s/%s", own, name);
+	ck_assert_int_eq(mkdir(path, 0755), 0);
+}
+
+START_TEST(what_others_left_goes_unless_somebody_lives)
+{
+	static const char *const living[] = {"fnd-00000000000b", "fnd-00000000000c", "fnd-00000000000d", "fnd-000000000010", "fnd-unit-x", "fnd-00000000000g", "fnd-00000000000e.daemonx"};
+	char own[400], path[512], dead[3][512];
+	struct fn_cgroups *cgs;
+	struct fn_cg_probe p;
+	struct fn_err err;
+	pid_t in_daemon, in_sandbox, named;
+	int held, waits[2], says[2];
+
+	if (geteuid() != 0) {
+		printf("SKIP: cgroups need root\n");
+		return;
+	}
+	ck_assert_int_eq(fn_cg_probe(&p, &err), 0);
+	snprintf(own, sizeof(own), "%s%s", p.unified_mount, p.unified_own_path);
+	make(dead[0], sizeof(dead[0]), own, "fnd-00000000000a"); /* with what a sandbox and its daemon had */
+	make(path, sizeof(path), dead[0], "7");
+	make(dead[1], sizeof(dead[1]), own, "fnd-00000000000a.daemon");
+	make(dead[2], sizeof(dead[2]), own, "fnd-00000000000f.daemon");
+	for (size_t i = 0; i < sizeof(living) / sizeof(living[0]); i++)
+		make(path, sizeof(path), own, living[i]);
+	snprintf(path, sizeof(path), "%s/%s", own, living[0]); /* is held; nothing of it need be busy */
+	held = fn_cg_hold(path);
+	ck_assert_int_ge(held, 0);
+	make(path, sizeof(path), own, "fnd-00000000000c.daemon"); /* of an fnd that does not know of holding */
+	in_daemon = live_in(path);
+	make(path, sizeof(path), own, "fnd-00000000000d/1");
+	in_sandbox = live_in(path);
+	ck_assert_int_eq(pipe(waits), 0);
+	ck_assert_int_eq(pipe(says), 0);
+	named = fork();
+	if (named == 0) {
+		(void)dup2(waits[0], 0);
+		(void)dup2(says[1], 1);
+		(void)execl("/bin/sh", "sh", "-c", "echo; read x", "--instance", living[3], NULL);
+		_exit(1);
+	}
+	ck_assert_int_gt(named, 0);
+	ck_assert_int_eq(read(says[0], path, 1), 1);
+
+	ck_assert_int_eq(fn_cgroups_open("fnd-unit-sweep", &cgs, &err), 0);
+	ck_assert_uint_eq(fn_cgroups_sweep_others(cgs), 2);
+	for (size_t i = 0; i < 3; i++)
+		ck_assert_msg(access(dead[i], F_OK) < 0, "%s", dead[i]);
+	for (size_t i = 0; i < sizeof(living) / sizeof(living[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", own, living[i]);
+		ck_assert_msg(access(path, F_OK) == 0, "%s", path);
+	}
+	close(held); /* as when it is killed */
+	kill(in_daemon, SIGKILL);
+	kill(in_sandbox, SIGKILL);
+	kill(named, SIGKILL);
+	ck_assert_int_eq(waitpid(named, NULL, 0), named);
+	ck_assert_int_eq(waitpid(in_daemon, NULL, 0), in_daemon);
+	ck_assert_int_eq(waitpid(in_sandbox, NULL, 0), in_sandbox);
+	ck_assert_uint_eq(fn_cgroups_sweep_others(cgs), 4);
+	for (size_t i = 0; i < sizeof(living) / sizeof(living[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", own, living[i]);
+		ck_assert_int_eq(access(path, F_OK), i < 4 ? -1 : 0);
+		ck_assert(i < 4 || rmdir(path) == 0);
+	}
+	fn_cgroups_close(cgs);
+}
+END_TEST
+
 /* In the group; holds 8 MB of its own and 16 MB of page cache of a file that it has written, says so and waits. */
 static void hold_memory(int in, int out)
 {
@@ -201,4 +293,4 @@ START_TEST(page_cache_is_taken_back)
 }
 END_TEST
 
-TEST_MAIN("os/cgroup", probe, life_of_a_group, sweep_removes_what_a_dead_run_left, page_cache_is_taken_back)
+TEST_MAIN("os/cgroup", probe, life_of_a_group, sweep_removes_what_a_dead_run_left, what_others_left_goes_unless_somebody_lives, page_cache_is_taken_back)
