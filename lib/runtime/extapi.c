@@ -137,7 +137,7 @@ void fn_ext_exited(struct fn_ext *x, unsigned process, bool well)
 		if (e->process != process || process == 0)
 			continue;
 		e->c = NULL; /* what it held is closed by itself */
-		if (e->state != FN_EXT_INIT_ERROR && e->state != FN_EXT_EXIT_ERROR)
+		if (x->last_event && e->state != FN_EXT_INIT_ERROR && e->state != FN_EXT_EXIT_ERROR)
 			e->state = well ? FN_EXT_EXITED : FN_EXT_SHUTDOWN_FAILED;
 	}
 }

@@ -71,7 +71,7 @@ bool fn_ext_subscribed(const struct fn_ext *x, unsigned events); /* does any get
 void fn_ext_invoke(struct fn_ext *x, const struct fn_invocation *inv);
 /* Sends SHUTDOWN to the external ones that get it: now, or when they ask. reason: "spindown", "timeout", "failure". */
 void fn_ext_shutdown(struct fn_ext *x, const char *reason, uint64_t deadline_real_ms);
-/* The process of an external one has ended. */
+/* The process of an external one has ended; in the SHUTDOWN phase that is what was asked of it, else it stays in the state that it was in. */
 void fn_ext_exited(struct fn_ext *x, unsigned process, bool well);
 
 struct fn_ext_info {

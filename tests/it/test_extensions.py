@@ -164,6 +164,46 @@ def handler(event, c):
         self.spin_down(f)
         self.assertEqual(self.events(self.log(f, '"SHUTDOWN"'), "deaf"), [])
 
+    def test_with_a_runtime_that_was_started_ahead(self):
+        f = self.python("def handler(event, c):\n    return c.aws_request_id\n", Layers=[self.layer("one")])
+        for _ in range(2):
+            r = self.d.invoke(f, {})
+            self.assertIsNone(r.error, r.body)
+        self.assertEqual([e["requestId"] for e in self.events(self.log(f, times=2), "one")][1], r.json)
+
+    def test_their_memory_counts(self):
+        f = self.extended({"one": "holds=60"})
+        self.assertIsNone(self.d.invoke(f, {"do": "echo"}).error)
+        self.assertGreaterEqual(int(re.search(r"Max Memory Used: (\d+) MB", "\n".join(self.log(f))).group(1)), 60)
+
+    def test_no_snapshot_with_them(self):
+        """Their processes, and what they are registered as, are no part of an image."""
+        internal = """
+import os, urllib.request
+urllib.request.urlopen(urllib.request.Request("http://" + os.environ["AWS_LAMBDA_RUNTIME_API"] + "/2020-01-01/extension/register", b"{}", {"Lambda-Extension-Name": "inner"}))
+"""
+        for source, layers in (("", [self.layer("one")]), (internal, [])):
+            f = self.python(source + "def handler(event, c):\n    return 1\n", name=f"t-no-snapshot-{len(layers)}", Layers=layers, SnapStart={"ApplyOn": "PublishedVersions"})
+            v = self.publish(f)
+            state = lambda: self.c.get_function_configuration(FunctionName=f, Qualifier=v)
+            wait_until(lambda: f"it is published: {state()}", lambda: state()["State"] != "Pending")
+            self.assertEqual((state()["State"], state()["SnapStart"]["OptimizationStatus"]), ("Active", "Off"), state())
+            self.assertIn("extension", state()["StateReason"])
+
+    def test_fnd_ends(self):
+        d = self.daemon()
+        with open(os.path.join(BUILD, "fixtures/extension"), "rb") as file:
+            layer = boto(d).publish_layer_version(LayerName="l", Content={"ZipFile": make_zip({"extensions/one": file.read()}, {"extensions/one": 0o755})})
+        d.create("ends", Layers=[layer["LayerVersionArn"]])
+        self.assertIsNone(d.invoke("ends", {"do": "echo"}).error)
+        self.ends_clean(d)
+        log = ""
+        for base, _, files in os.walk(os.path.join(d.state, "logs")):
+            for name in files:
+                with open(os.path.join(base, name), errors="replace") as file:
+                    log += file.read()
+        self.assertIn('"shutdownReason":"spindown"', log)
+
     def test_provisioned(self):
         f = self.extended({"one": ""})
         v = self.publish(f)
@@ -182,6 +222,7 @@ class IllBehaved(ExtensionCase):
                 self.failed(r, "Extension.Crash", words)
                 lines = self.log(f)
                 self.assertIn(f"RequestId: {r.headers['x-amzn-requestid']} Error: {words}", lines)
+                self.assertIn(f"EXTENSION\tName: bad\tState: {state}\tEvents: [{'INVOKE, SHUTDOWN' if state == 'Registered' else ''}]", lines)
                 reports = [l for l in lines if l.startswith("INIT_REPORT")]
                 self.assertEqual([re.sub(r"[\d.]+ ms", "N ms", l) for l in reports],
                                  [f"INIT_REPORT Init Duration: N ms\tPhase: {p}\tStatus: error\tError Type: Extension.Crash" for p in ("init", "invoke")])

@@ -1,4 +1,5 @@
-"""What a case of `make check-packages` is: unmodified software from a registry, in a function of its own, that does what it is for."""
+"""What a case of `make check-packages` is: unmodified software from a registry, in a function of its own, that does what it is for. What lies in `layer/` of its package is
+a layer of the function."""
 import dataclasses
 
 
@@ -20,6 +21,7 @@ class Case:
     timeout: int = 60
     build: object = None
     stream: bool = False  # invoked with InvokeWithResponseStream; an answer is [text, what InvokeComplete says]
+    ends: str = ""  # what must be in the log when its environment has been ended, being idle
     drop: list = dataclasses.field(default_factory=list)  # globs of what the package does not need: the limits are Lambda's
 
 

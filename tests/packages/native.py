@@ -1,7 +1,9 @@
 """Programs of other languages on provided.al2023: what people bring as `bootstrap`."""
 import glob, json, os, shutil
 
-from cases import Case, equal
+from cases import Case, equal, logged
+
+ADAPTER = "1.0.0-rc1"
 
 
 def native(name, ecosystem, install, files, check, build, **more):
@@ -17,6 +19,22 @@ def rust(directory, run):
     run(["cargo", "build", "--release", "--quiet"], directory)
     shutil.move(os.path.join(directory, "target/release/app"), os.path.join(directory, "bootstrap"))
     shutil.rmtree(os.path.join(directory, "target"))
+
+
+def extension(directory, run):
+    run(["cargo", "build", "--release", "--quiet"], directory)
+    os.makedirs(os.path.join(directory, "layer/extensions"))
+    shutil.move(os.path.join(directory, "target/release/watcher"), os.path.join(directory, "layer/extensions/watcher"))
+    shutil.rmtree(os.path.join(directory, "target"))
+
+
+def web_adapter(directory, run):
+    """As its own layer has it: the program, and what the runtime is started through."""
+    run(["cargo", "install", "--quiet", "--root", os.path.join(directory, "made"), "lambda_web_adapter", "--version", ADAPTER], directory)
+    os.makedirs(os.path.join(directory, "layer/extensions"))
+    program = glob.glob(os.path.join(directory, "made/bin/*"))[0]
+    shutil.move(program, os.path.join(directory, "layer/extensions/lambda-adapter"))
+    shutil.rmtree(os.path.join(directory, "made"))
 
 
 def bun(directory, run):
@@ -63,6 +81,24 @@ def heap(answers, log):
     hello, mb, processors = answers[0]
     assert hello == "hello you" and processors >= 1, answers
     assert 100 < mb < 500, f"the heap of a function of 512 MB may grow to {mb} MB"
+
+
+def watched(answers, log):
+    assert f"watcher: invoke {answers[0]}" in log, log[-1500:]
+    assert "EXTENSION\tName: watcher\tState: Ready\tEvents: [INVOKE, SHUTDOWN]" in log, log[-1500:]
+
+
+def web_event(path):
+    """As function URLs and HTTP APIs have it."""
+    return {"version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": "", "headers": {"host": "x", "user-agent": "curl"}, "isBase64Encoded": False,
+            "requestContext": {"accountId": "anonymous", "apiId": "x", "domainName": "x", "domainPrefix": "x", "requestId": "1", "routeKey": "$default", "stage": "$default",
+                               "time": "01/Jan/2026:00:00:00 +0000", "timeEpoch": 1767225600000, "http": {"method": "GET", "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "curl"}}}
+
+
+def adapted(answers, log):
+    assert [a["statusCode"] for a in answers] == [200, 418], answers
+    assert json.loads(answers[0]["body"]) == {"path": "/a/b", "agent": "curl"}, answers
+    assert "EXTENSION\tName: lambda-adapter\tState: Ready" in log, log[-1500:]
 
 
 CASES = [
@@ -165,6 +201,55 @@ async fn main() -> Result<(), Error> {
 }
 """, "Cargo.toml": '[package]\nname = "app"\nversion = "0.1.0"\nedition = "2021"\n\n[dependencies]\nlambda_runtime = "0.13"\nserde_json = "1"\nhttp = "1"\ntokio = { version = "1", features = ["macros", "rt", "rt-multi-thread"] }\n\n[profile.release]\nopt-level = 1\ncodegen-units = 4\ndebug = false\n'},
            rust_streams, rust, events=STREAMS, memory=512, stream=True),
+    native("Go, WithEnableSIGTERM", "go", [], {"main.go": """package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-lambda-go/lambda"
+)
+
+func main() {
+	lambda.StartWithOptions(func(ctx context.Context, e struct{ Name string }) (string, error) { return "hello " + e.Name, nil },
+		lambda.WithEnableSIGTERM(func() { fmt.Println("the function got SIGTERM") }))
+}
+""", "go.mod": "module app\n\ngo 1.21\n\nrequire github.com/aws/aws-lambda-go v1.47.0\n"}, logged("EXTENSION\tName: GoLangEnableSIGTERM\tState: Ready\tEvents: []\n", answers=["hello you"]), go,
+           events=[{"Name": "you"}], memory=128, ends="the function got SIGTERM"),
+    Case("Rust, lambda-extension", "crates", [], "python3.11", "f.handler", {"f.py": "def handler(event, c):\n    return c.aws_request_id\n", "src/main.rs": """use lambda_extension::{service_fn, Error, Extension, LambdaEvent, NextEvent};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    Extension::new()
+        .with_events(&["INVOKE", "SHUTDOWN"])
+        .with_events_processor(service_fn(|event: LambdaEvent| async move {
+            match event.next {
+                NextEvent::Shutdown(e) => println!("watcher: shutdown, {}", e.shutdown_reason),
+                NextEvent::Invoke(e) => println!("watcher: invoke {}", e.request_id),
+            }
+            Ok::<(), Error>(())
+        }))
+        .run()
+        .await
+}
+""", "Cargo.toml": '[package]\nname = "watcher"\nversion = "0.1.0"\nedition = "2021"\n\n[dependencies]\nlambda-extension = "1"\ntokio = { version = "1", features = ["macros", "rt"] }\n\n[profile.release]\nopt-level = 1\ncodegen-units = 4\ndebug = false\n'},
+         watched, build=extension, memory=128, ends="watcher: shutdown, spindown"),
+    Case("Lambda Web Adapter", "crates", [], "python3.11", "run.sh", {"run.sh": "#!/bin/sh\ncd /var/task\nexec python3 serve.py\n", "serve.py": """import http.server, json
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        body = json.dumps({"path": self.path, "agent": self.headers.get("user-agent")}).encode()
+        self.send_response(418 if "tea" in self.path else 200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+http.server.ThreadingHTTPServer(("127.0.0.1", 8080), Handler).serve_forever()
+""", "layer/bootstrap": '#!/bin/sh\nexec -- "${LAMBDA_TASK_ROOT}/${_HANDLER}"\n'}, adapted, build=web_adapter, events=[web_event("/a/b"), web_event("/tea")], memory=256,
+         env={"AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap"}),
     native("Bun", "npm", [], {"bootstrap": "#!/bin/sh\ncd /var/task\nexec ./bun run runtime.ts\n", "runtime.ts": """
 const api = `http://${process.env.AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime/invocation`;
 for (;;) {

@@ -352,6 +352,16 @@ START_TEST(errors)
 	fn_ext_exited(ext(), 2, true);
 	ck_assert_int_eq(state(1), FN_EXT_EXIT_ERROR); /* how it ends says less */
 	tear_down();
+	set_up(2);
+	answer(0, "POST", "register", "Lambda-Extension-Name: one\r\n", BOTH);
+	fn_ext_exited(ext(), 1, false);
+	ck_assert_int_eq(state(0), FN_EXT_REGISTERED); /* that is where it crashed */
+	fn_ext_shutdown(ext(), "failure", 1);
+	fn_ext_exited(ext(), 1, true);
+	fn_ext_exited(ext(), 2, false);
+	ck_assert_int_eq(state(0), FN_EXT_EXITED);
+	ck_assert_int_eq(state(1), FN_EXT_SHUTDOWN_FAILED);
+	tear_down();
 }
 END_TEST
 
