@@ -80,6 +80,8 @@ static void check_host(const struct fn_api *api, json_t *list, const struct utsn
 
 		check(list, "disk space", mb >= 1024, "free some, or move the state directory (--state)", "%llu MB free at %s", mb, api->cfg.state_dir);
 	}
+	check(list, "function URLs", true, "", "%s%s%s", api->cfg.url_domain ? api->cfg.url_scheme : "none: gateway.listen is empty, or another program had its default address",
+	      api->cfg.url_domain ? "://ID." : "", api->cfg.url_domain ? api->cfg.url_domain : "");
 	check(list, "base images", !fn_streq(installed, "none"), "make images, then: fnctl images rescan", "%s", installed ? installed : "?");
 }
 
