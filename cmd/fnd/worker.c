@@ -25,6 +25,7 @@
 #include "runtime/rtapi.h"
 
 #define DRAIN_LOOK_US 10000u
+#define EXPECT_US 250000u     /* a client that has had an answer, or has connected, may be about to ask */
 #define END_WAIT_US 10000000u /* for the last environments to be gone */
 #define CONNECTIONS_MAX 8192
 #define CONTROL_CONNECTIONS_MAX 256
@@ -143,9 +144,35 @@ static void on_supervisor(void *arg, int fd, uint32_t events)
 }
 
 /* --- ending --- */
+static struct fn_httpd *const *servers(const struct worker *w)
+{
+	static struct fn_httpd *v[4]; /* those that there are, then NULL */
+	struct fn_httpd *all[] = {w->api_httpd, w->control_httpd, w->gateway_httpd};
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (all[i])
+			v[n++] = all[i];
+	v[n] = NULL;
+	return v;
+}
+
 static unsigned active(const struct worker *w)
 {
-	return fn_httpd_active(w->api_httpd) + (w->control_httpd ? fn_httpd_active(w->control_httpd) : 0) + (w->gateway_httpd ? fn_httpd_active(w->gateway_httpd) : 0);
+	unsigned n = 0;
+
+	for (struct fn_httpd *const *h = servers(w); *h; h++)
+		n += fn_httpd_active(*h);
+	return n;
+}
+
+/* Of who keeps a connection: it has its answer with word that the connection ends, and goes to the next worker with what comes then. */
+static bool more_is_coming(const struct worker *w)
+{
+	for (struct fn_httpd *const *h = servers(w); *h; h++)
+		if (fn_httpd_expects(*h, EXPECT_US))
+			return true;
+	return false;
 }
 
 static void on_drain_timer(void *arg)
@@ -153,7 +180,7 @@ static void on_drain_timer(void *arg)
 	struct worker *w = arg;
 	uint64_t now = fn_loop_now_us(w->loop);
 
-	if (!w->ending && active(w) > 0 && now < w->drain_until_us) {
+	if (!w->ending && (active(w) > 0 || more_is_coming(w)) && now < w->drain_until_us) {
 		(void)fn_loop_rearm_timer(w->loop, w->drain_timer, now + DRAIN_LOOK_US);
 		return;
 	}
@@ -163,6 +190,8 @@ static void on_drain_timer(void *arg)
 				    (long long)w->cfg->drain_grace_s);
 		w->ending = true;
 		w->drain_until_us = now + END_WAIT_US;
+		for (struct fn_httpd *const *h = servers(w); *h; h++)
+			fn_httpd_hang_up(*h);
 		fn_pool_shutdown(w->pool);
 	}
 	if ((fn_pool_workers(w->pool) == 0 && active(w) == 0 && !fn_api_busy(w->api)) || now > w->drain_until_us)
@@ -188,11 +217,8 @@ static void on_term(void *arg, int signo, int sender)
 	}
 	fn_log_info("stopping: %u requests are running", active(w));
 	tell_supervisor(w, FND_STOPPING);
-	fn_httpd_quiesce(w->api_httpd);
-	if (w->control_httpd)
-		fn_httpd_quiesce(w->control_httpd);
-	if (w->gateway_httpd)
-		fn_httpd_quiesce(w->gateway_httpd);
+	for (struct fn_httpd *const *h = servers(w); *h; h++)
+		fn_httpd_quiesce(*h);
 	fn_api_drain(w->api);
 	w->drain_until_us = fn_loop_now_us(w->loop) + (uint64_t)w->cfg->drain_grace_s * 1000000u;
 	if (fn_loop_add_timer(w->loop, 0, on_drain_timer, w, &w->drain_timer) < 0)

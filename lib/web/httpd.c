@@ -379,6 +379,39 @@ void fn_httpd_quiesce(struct fn_httpd *h)
 	h->shared.closing = true;
 }
 
+static bool waits_for_request(const struct fn_http_req *r)
+{
+	uint64_t moved;
+	enum fn_h1_phase phase = fn_h1_conn_phase(r->c, &moved);
+
+	return r->state == FN_HTTP_NONE && (phase == FN_H1_IDLE || phase == FN_H1_HEAD_COMES);
+}
+
+bool fn_httpd_expects(const struct fn_httpd *h, uint64_t us)
+{
+	uint64_t now = fn_loop_now_us(h->loop);
+
+	fn_list_for_each(l, &h->conns)
+	{
+		const struct fn_http_req *r = fn_list_entry(l, struct fn_http_req, link);
+
+		if (now - r->rests_us < us && waits_for_request(r))
+			return true;
+	}
+	return false;
+}
+
+void fn_httpd_hang_up(struct fn_httpd *h)
+{
+	fn_list_for_each_safe(l, &h->conns)
+	{
+		struct fn_http_req *r = fn_list_entry(l, struct fn_http_req, link);
+
+		if (waits_for_request(r))
+			drop(r);
+	}
+}
+
 unsigned fn_httpd_active(const struct fn_httpd *h) { return h->shared.active; }
 
 void fn_httpd_free(struct fn_httpd *h)

@@ -60,6 +60,10 @@ struct fn_httpd_config {
 int fn_httpd_new(struct fn_loop *loop, const struct fn_httpd_config *config, struct fn_httpd **ret, struct fn_err *err);
 /* Stops accepting; what is running goes on, and connections are closed after their next reply. */
 void fn_httpd_quiesce(struct fn_httpd *h);
+/* After that: is there a connection that was made, or had a reply, within the last `us`? Its next request may be on its way. */
+bool fn_httpd_expects(const struct fn_httpd *h, uint64_t us);
+/* And when nobody is there any more who would answer: ends connections of which no whole request has come. Who has just sent one sees that it was not taken. */
+void fn_httpd_hang_up(struct fn_httpd *h);
 /* Requests that are delivered and not yet answered to the end; of those that come in pieces, from the end on. */
 unsigned fn_httpd_active(const struct fn_httpd *h);
 /* All delivered requests must have been replied to before. NULL is fine. */

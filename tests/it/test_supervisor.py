@@ -1,5 +1,5 @@
 """The supervisor and its children: kill -9 of each, of both, in a row; a reload by SIGHUP; what the service manager and a terminal see of it."""
-import contextlib, json, os, re, signal, socket, sqlite3, subprocess, threading, time
+import contextlib, http.client, json, os, re, signal, socket, sqlite3, subprocess, threading, time
 from harness import *
 
 
@@ -249,6 +249,46 @@ class Reload(Supervised):
             time.sleep(0.02 * (n % 3))
         wait_until("the last one holds", lambda: self.limit(d) == 110)
         self.alive(d)
+        self.ends_clean(d)
+
+    def test_nobody_who_goes_on_asking_is_told_of_a_reload(self):
+        """On kept connections and on new ones: what comes meanwhile is answered by the worker that goes, or by the one that comes."""
+        d = self.daemon()
+        d.create("f", Timeout=60)
+        d.do("f", "echo")
+        wrong, over, served = [], threading.Event(), []
+        def ask(keeps):
+            c, answered = None, 0
+            while not over.is_set():
+                try:
+                    if not c or not keeps:
+                        c = http.client.HTTPConnection("127.0.0.1", d.port, timeout=100)
+                        c.connect()
+                        answered = time.monotonic()
+                    began = time.monotonic()
+                    c.request("POST", "/2015-03-31/functions/f/invocations", b'{"a": 1}')
+                    r = c.getresponse()
+                    body, ends = r.read(), r.headers.get("Connection") == "close"
+                    served.append(r.status)
+                    if (r.status, body) != (200, b'{"a": 1}'):
+                        wrong.append((r.status, body))
+                    answered = time.monotonic()
+                    if ends:
+                        c = None
+                except (OSError, http.client.HTTPException) as e:
+                    if began - answered < 0.1:  # else its worker waited for it no longer: the machine is busy
+                        wrong.append(repr(e))
+                    c = None
+        threads = [threading.Thread(target=ask, args=(n < 2,)) for n in range(4)]
+        [t.start() for t in threads]
+        self.addCleanup(over.set)
+        for n in range(1, 5):
+            before, worker = len(served), self.pid(d, "worker")
+            self.hang_up(d, "the configuration has been read again", n)
+            wait_until("another worker serves", lambda: not os.path.exists(f"/proc/{worker}") and len(served) > before + 100)
+        over.set()
+        [t.join() for t in threads]
+        self.assertEqual(wrong, [])
         self.ends_clean(d)
 
 
