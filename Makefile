@@ -1,5 +1,5 @@
 # fnd - a self-hosted function platform that speaks AWS Lambda's API.
-#   make              build/fnd, build/fn-spawnd, build/fn-unpack, build/fn-gateway, build/fnctl
+#   make              build/fnd, build/fn-spawnd, build/fn-unpack, build/fn-fetch, build/fn-gateway, build/fnctl
 #   make quickstart   dependencies, build, base images, a first function, invoked cold and warm
 #   make check        every test; ends with "N passed, N failed, N skipped"
 #   make help         the rest
@@ -37,7 +37,7 @@ LAYER_8 := invoke
 LAYER_9 := api gateway
 LAYERS := 0 1 2 3 4 5 6 7 8 9
 LIBS := $(foreach l,$(LAYERS),$(LAYER_$(l)))
-PROGRAMS := fnd fn-spawnd fn-unpack fn-gateway fnctl
+PROGRAMS := fnd fn-spawnd fn-unpack fn-fetch fn-gateway fnctl
 
 PKGS := jansson libmicrohttpd gnutls sqlite3 libcurl libseccomp nettle libnl-3.0 libnl-route-3.0 libarchive libnftables libcgroup libpcre2-8
 PKG_CFLAGS := $(shell $(SYSTEM) pkg-config --cflags $(PKGS) 2>/dev/null)
@@ -93,7 +93,7 @@ $(B)/$(1): $$(patsubst %.c,$(B)/obj/%.o,$$(wildcard cmd/$(1)/*.c)) $(call archiv
 	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) $$(PKG_LIBS)
 endef
 # The thread sanitizer has a thread of its own in each process; fn-spawnd has one alone (clone3), and so has fn-unpack: they come from a plain build.
-SINGLE_THREADED := $(if $(findstring thread,$(SAN)),fn-spawnd fn-unpack)
+SINGLE_THREADED := $(if $(findstring thread,$(SAN)),fn-spawnd fn-unpack fn-fetch)
 $(foreach p,$(filter-out $(SINGLE_THREADED),$(PROGRAMS)),$(eval $(call PROGRAM_RULES,$(p))))
 $(SINGLE_THREADED:%=$(B)/%): $(B)/%: FORCE
 	@mkdir -p $(@D)

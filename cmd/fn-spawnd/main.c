@@ -73,6 +73,7 @@ static int parse(int argc, char **argv, struct options *o, struct fn_spawn_serve
 		{"prestarted-most", required_argument, NULL, 'M'},   {"allow-host", required_argument, NULL, 'h'},
 		{"connections", required_argument, NULL, 'c'},       {"tmp", required_argument, NULL, 't'},
 		{"tmp-dir", required_argument, NULL, 'd'},           {"tmp-disk-mb", required_argument, NULL, 'D'},
+		       {"fetch-fd", required_argument, NULL, 'F'},
 		       {"version", no_argument, NULL, 'V'},      {NULL, 0, NULL, 0}};
 	int64_t v;
 	int c;
@@ -88,6 +89,8 @@ static int parse(int argc, char **argv, struct options *o, struct fn_spawn_serve
 			cfg->uid_count = (uint32_t)v;
 		else if (c == 'f' && fn_str_to_i64(optarg, 0, 65535, &v) == 0)
 			cfg->sock = (int)v;
+		else if (c == 'F' && fn_str_to_i64(optarg, 0, 65535, &v) == 0)
+			cfg->fetch_fd = (int)v;
 		else if (c == 'p' && fn_str_to_i64(optarg, 0, 1000, &v) == 0)
 			cfg->stock_least = (unsigned)v;
 		else if (c == 'm' && fn_str_to_i64(optarg, 0, 1000, &v) == 0)
@@ -188,12 +191,12 @@ static int serve(struct fn_spawn_server_config *cfg, struct options *o, bool *re
 
 int main(int argc, char **argv)
 {
-	struct fn_spawn_server_config cfg = {.sock = -EBADF};
+	struct fn_spawn_server_config cfg = {.sock = -EBADF, .fetch_fd = -EBADF};
 	struct options o = {0};
 	bool unfit = false;
 	sigset_t ends;
-	static const char *const places[] = {"fn-unpack", NULL};
-	char unpack[PATH_MAX];
+	static const char *const unpack_places[] = {"fn-unpack", NULL}, *const fetch_places[] = {"fn-fetch", NULL};
+	char unpack[PATH_MAX], fetch[PATH_MAX];
 	struct fn_err err = {0};
 	struct rlimit nofile;
 
@@ -210,11 +213,16 @@ int main(int argc, char **argv)
 	/* the supervisor's lock comes along too, on purpose: it is free again only once we have cleaned up */
 	if (prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) < 0 || syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
 		return 1;
-	if (fn_path_beside(places, X_OK, unpack, sizeof(unpack)) < 0) {
+	if (fn_path_beside(unpack_places, X_OK, unpack, sizeof(unpack)) < 0) {
 		fn_log_error("fn-unpack is not beside fn-spawnd: %s", unpack);
 		return 1;
 	}
+	if (fn_path_beside(fetch_places, X_OK, fetch, sizeof(fetch)) < 0) {
+		fn_log_error("fn-fetch is not beside fn-spawnd: %s", fetch);
+		return 1;
+	}
 	cfg.unpack_path = unpack;
+	cfg.fetch_path = fetch;
 	cfg.trees_dir = FN_ROOTFS_TREES;
 	if (getrlimit(RLIMIT_NOFILE, &nofile) == 0) {
 		nofile.rlim_cur = nofile.rlim_max;

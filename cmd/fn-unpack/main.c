@@ -8,10 +8,12 @@
 #include <getopt.h>
 #include <locale.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -72,6 +74,8 @@ static int confine(uint32_t uid, uint64_t max_bytes, struct fn_err *err)
 		r = fn_sec_drop(uid, uid, err);
 	if (r < 0)
 		return r;
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) /* the change of ids has cleared it: the next fn-spawnd removes what this one writes */
+		return fn_err_set(err, errno, "confine", "prctl");
 	umask(022);
 #ifdef FN_ASAN
 	(void)filter; /* the sanitizer's own calls are not on the list */

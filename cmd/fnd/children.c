@@ -65,6 +65,8 @@ static void argue_spawnd(const struct fnd_child_about *about, struct fnd_argv *a
 	add_number(a, "--prestarted-least", c->prestarted_least);
 	add_number(a, "--prestarted-most", c->prestarted_most);
 	add_number(a, "--socket-fd", FD_FIRST);
+	if (!fn_str_empty(c->s3_endpoint))
+		add_number(a, "--fetch-fd", FD_FIRST + 2);
 	add_text(a, "--tmp", fn_tmp_way_name(c->tmp_way));
 	if (c->tmp_dir)
 		add_text(a, "--tmp-dir", c->tmp_dir);

@@ -72,6 +72,12 @@ static const struct key {
 }, tmp_keys[] = {
 	{"dir", PATH, AT(tmp_dir), 0, 0},
 	{"disk_mb", NUMBER, AT(tmp_disk_mb), 0, INT32_MAX},
+}, s3_keys[] = {
+	{"endpoint", TEXT, AT(s3_endpoint), 0, 0},
+	{"region", TEXT, AT(s3_region), 0, 0},
+	{"credentials_file", PATH, AT(s3_credentials_file), 0, 0},
+	{"ca_file", PATH, AT(s3_ca_file), 0, 0},
+	{"timeout_s", NUMBER, AT(s3_timeout_s), 1, 120},
 }, log_keys[] = {
 	{"max_bytes", NUMBER, AT(log_max_bytes), 4096, INT64_MAX},
 	{"files", NUMBER, AT(log_files), 1, 1000},
@@ -96,7 +102,7 @@ static int init(struct fnd_config *c)
 		.uid_base = 0x70000000, .account_concurrency = 1000, .body_budget_mb = 256, .upload_budget_mb = 2048, .peer_percent = 75, .idle_timeout_s = 600, .prepared_least = 4, .prepared_most = 64, .prestarted_least = 2, .prestarted_most = 16,
 		.freeze_grace_ms = 100, .init_timeout_s = 10,
 		.provisioned_scaling_period_s = 60, .keep_policy = FN_KEEP_HYBRID, .keep_bin_s = 60, .keep_head = 5, .keep_tail = 99, .keep_margin = 10, .keep_samples = 10,
-		.drain_grace_s = 30, .log_max_bytes = 16 << 20, .log_files = 8, .log_level = FN_LOG_INFO, .net = FN_NET_LOOPBACK, .connections_environment = 4096,
+		.drain_grace_s = 30, .s3_timeout_s = 15, .log_max_bytes = 16 << 20, .log_files = 8, .log_level = FN_LOG_INFO, .net = FN_NET_LOOPBACK, .connections_environment = 4096,
 	};
 	return set(&c->listen, "127.0.0.1:3001") < 0 || set(&c->state_dir, "/var/lib/fnd") < 0 || set(&c->region, "us-east-1") < 0 ||
 			       set(&c->account_id, "000000000000") < 0 || set(&c->user, "fnd") < 0 || set(&c->bridge, "fnd0") < 0 ||
@@ -107,7 +113,7 @@ static int init(struct fnd_config *c)
 
 void fnd_config_free(struct fnd_config *c)
 {
-	char *all[] = {c->listen, c->state_dir, c->region, c->account_id, c->user, c->control_group, c->runtimes, c->images_dir, c->bridge, c->subnet, c->uplink, c->resolv_conf, c->allow_host, c->tmp_dir, c->file};
+	char *all[] = {c->listen, c->state_dir, c->region, c->account_id, c->user, c->control_group, c->runtimes, c->images_dir, c->bridge, c->subnet, c->uplink, c->resolv_conf, c->allow_host, c->tmp_dir, c->s3_endpoint, c->s3_region, c->s3_credentials_file, c->s3_ca_file, c->file};
 
 	for (size_t i = 0; i < N(all); i++)
 		free(all[i]);
@@ -162,7 +168,7 @@ static int apply(struct fnd_config *c, const struct key *k, json_t *v, const cha
 	}
 	if (k->kind == LIST)
 		return join((char **)((char *)c + k->at), v) < 0 ? bad(err, file, k->name, "must be a list of texts like \"tcp:5432\"") : 0;
-	if (!text || (!*text && k->at != AT(uplink) && k->at != AT(control_group)))
+	if (!text || (!*text && k->at != AT(uplink) && k->at != AT(control_group) && k->at != AT(s3_endpoint)))
 		return bad(err, file, k->name, "must be a non-empty string");
 	if (k->kind == PATH && text[0] != '/' && slash)
 		snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - file), file, text);
@@ -193,6 +199,7 @@ static int take_mode(struct fnd_config *c, const char *text)
 
 static int take_policy(struct fnd_config *c, const char *text) { return fn_keep_policy_parse(text, &c->keep_policy); }
 static int take_way(struct fnd_config *c, const char *text) { return fn_tmp_way_parse(text, &c->tmp_way); }
+static int take_style(struct fnd_config *c, const char *text) { return fn_s3_style_parse(text, &c->s3_style); }
 static int take_level(struct fnd_config *c, const char *text) { return fn_log_level_parse(text, &c->log_level); }
 
 /* Objects within: numbers, texts and paths, and a word that means something. */
@@ -206,6 +213,7 @@ static const struct section {
 	{"network", net_keys, N(net_keys), "mode", "must be \"loopback\" or \"nat\"", take_mode},
 	{"keep_alive", keep_keys, N(keep_keys), "policy", "must be \"fixed\", \"greedy-dual\" or \"hybrid\"", take_policy},
 	{"tmp", tmp_keys, N(tmp_keys), "mode", "must be \"auto\", \"loop\" or \"tmpfs\"", take_way},
+	{"s3", s3_keys, N(s3_keys), "style", "must be \"auto\", \"path\" or \"virtual\"", take_style},
 	{"log", log_keys, N(log_keys), "level", "must be error, warn, info or debug", take_level},
 };
 
@@ -448,6 +456,8 @@ static int finish(struct fnd_config *c, struct fn_err *err)
 		r = fnd_config_gateway_check(c, err);
 	if (r < 0)
 		return r;
+	if (!fn_str_empty(c->s3_endpoint) && fn_s3_endpoint_check(c->s3_endpoint) < 0)
+		return fn_err_set(err, EINVAL, "configuration", "\"s3.endpoint\": \"%.100s\" is no address like https://s3.us-east-1.amazonaws.com", c->s3_endpoint);
 	if (!fn_str_empty(c->control_group) && !getgrnam(c->control_group))
 		return fn_err_set(err, EINVAL, "configuration", "\"control_group\": there is no group \"%.60s\"", c->control_group);
 	if (c->uid_count && c->uid_count < UIDS_LEAST)

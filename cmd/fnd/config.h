@@ -11,6 +11,7 @@
 #include "api/api.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "image/s3.h"
 #include "invoke/scaler.h"
 #include "env/credentials.h"
 #include "pool/keepalive.h"
@@ -67,6 +68,11 @@ struct fnd_config {
 	char *tmp_dir;     /* NULL: the state directory */
 	int64_t tmp_disk_mb; /* 0: half of what is free */
 	struct fnd_gateway_config gateway;
+	char *s3_endpoint; /* NULL: there is none, and no code comes from S3 */
+	char *s3_region;   /* NULL: `region` */
+	char *s3_credentials_file, *s3_ca_file;
+	enum fn_s3_style s3_style;
+	int64_t s3_timeout_s;
 	char *file;        /* that was loaded last; NULL: none */
 };
 
@@ -103,5 +109,10 @@ int fnd_config_gateway_check(const struct fnd_config *c, struct fn_err *err);
 int fnd_config_gateway_urls(struct fnd_gateway_config *g);
 bool fnd_config_gateway_on(const struct fnd_gateway_config *g);
 void fnd_config_gateway_free(struct fnd_config *c);
+
+/* config_s3.c: what fn-fetch is given (image/fetch.h), in a file in memory that nothing changes any more, with the credentials and certificates that the
+ * configuration names; -EBADF where there is no endpoint. For root: the worker never sees it. */
+int fnd_config_s3(const struct fnd_config *c, struct fn_err *err);
+#define FND_CA_FILE "/etc/ssl/certs/ca-certificates.crt"
 
 #endif

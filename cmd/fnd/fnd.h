@@ -22,8 +22,6 @@ enum fnd_fd { FND_FD_SUPERVISOR = 3, FND_FD_SPAWND, FND_FD_CONFIG /* a copy of t
 /* cfg is taken, and made anew of the same options when it is to be read again; copy_fd (borrowed): of the configuration's file, as it was read for
  * cfg, or -EBADF. Returns the exit status. */
 int fnd_supervise(const struct fnd_options *options, struct fnd_config *cfg, int copy_fd);
-/* A copy of a file that nothing changes any more; -errno. */
-int fnd_config_copy(const char *file);
 
 /* The worker's first steps (enter.c), in a process that the supervisor has started with `--worker UID:GID:UID-OF-FN-GATEWAY`, root still: what only root may open, then
  * its privileges dropped. Returns the exit status of fnd_worker_run(). */

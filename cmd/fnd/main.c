@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "fnd.h"
+#include "sealed.h"
 
 #define DEFAULT_CONFIG "/etc/fnd/fnd.json"
 
@@ -88,11 +89,15 @@ int main(int argc, char **argv)
 		return fnd_worker_enter(&o, worker);
 	if (!o.file && access(DEFAULT_CONFIG, F_OK) == 0)
 		o.file = DEFAULT_CONFIG;
-	copy = o.file ? fnd_config_copy(o.file) : -EBADF;
+	copy = o.file ? fnd_sealed_copy(o.file) : -EBADF;
 	if (fnd_config_make(&config, &o, copy, &err) < 0)
 		return fail(&err);
 	if (!check)
 		return fnd_supervise(&o, &config, copy);
+	if (geteuid() == 0 && (copy = fnd_config_s3(&config, &err)) < 0 && copy != -EBADF) { /* whose files are root's */
+		fnd_config_free(&config);
+		return fail(&err);
+	}
 	printf("fnd: the configuration is fine\n");
 	fnd_config_free(&config);
 	return 0;

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,6 +30,7 @@
 #include "model/inner.h"
 #include "notify.h"
 #include "os/sock.h"
+#include "sealed.h"
 #include "state.h"
 
 #define LEAVE_US 2000000u /* for an fn-spawnd whose worker is gone to end by itself; then it is told to */
@@ -41,6 +42,7 @@ struct supervisor {
 	struct fnd_config *cfg, next;  /* next: of a reload, for the next worker */
 	char *listen, *next_listen;    /* as the configuration has it, be the port 0 */
 	int config_fd, next_config_fd; /* copies of the file, or -EBADF */
+	int fetch_fd, next_fetch_fd;   /* what fn-fetch is given, or -EBADF: config.h */
 	struct fn_loop *loop;
 	struct fnd_child_about about;
 	char instance[32];
@@ -74,22 +76,6 @@ static void service_user(struct supervisor *s)
 	if (!pw)
 		fn_log_debug("there is no user \"%s\"; the worker runs as uid %u", s->cfg->user, (unsigned)s->about.uid);
 	fnd_gateway_user(s->cfg, &s->about);
-}
-
-int fnd_config_copy(const char *file)
-{
-	fn_auto_fd int from = open(file, O_RDONLY | O_CLOEXEC), to = memfd_create("fnd.json", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	char piece[4096];
-	ssize_t n;
-
-	if (from < 0 || to < 0)
-		return -errno;
-	while ((n = fn_fd_read_all(from, piece, sizeof(piece))) > 0)
-		if (fn_fd_write_all(to, piece, (size_t)n) < 0)
-			return -EIO;
-	if (n < 0)
-		return (int)n;
-	return fcntl(to, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0 ? -errno : fn_take_fd(&to);
 }
 
 /* --- starting --- */
@@ -126,7 +112,7 @@ static void not_started(struct supervisor *s, const struct fn_err *err)
 
 static int launch_spawnd(struct supervisor *s, int end, struct fn_err *err)
 {
-	const int fds[] = {end, s->lock_fd};
+	const int fds[] = {end, s->lock_fd, s->fetch_fd};
 
 	s->leaving = false;
 	return fnd_child_start(spawnd_of(s), &s->about, fds, sizeof(fds) / sizeof(fds[0]), err);
@@ -250,8 +236,10 @@ static int check_next(struct supervisor *s, struct fnd_config *c, struct fn_err 
 		fn_set_string(&c->listen, s->cfg->listen);
 	else if ((s->next_api_fd = fnd_listen_api(c, err)) < 0)
 		return s->next_api_fd;
-	if (fnd_gateway_open(&s->next_gateway, c, &s->gateway, err) < 0) {
+	s->next_fetch_fd = fnd_config_s3(c, err);
+	if ((s->next_fetch_fd < 0 && s->next_fetch_fd != -EBADF) || fnd_gateway_open(&s->next_gateway, c, &s->gateway, err) < 0) {
 		fn_close(fn_take_fd(&s->next_api_fd));
+		fn_close(fn_take_fd(&s->next_fetch_fd));
 		return -err->code;
 	}
 	s->next_listen = fn_take_ptr(listen_text);
@@ -271,6 +259,8 @@ static void use_next(struct supervisor *s)
 	fn_set_string(&s->next_listen, NULL);
 	fn_close(s->config_fd);
 	s->config_fd = fn_take_fd(&s->next_config_fd);
+	fn_close(s->fetch_fd);
+	s->fetch_fd = fn_take_fd(&s->next_fetch_fd);
 	if (s->next_api_fd >= 0) {
 		fn_close(s->api_fd);
 		s->api_fd = fn_take_fd(&s->next_api_fd);
@@ -291,7 +281,7 @@ static void use_next(struct supervisor *s)
 
 static void reload(struct supervisor *s)
 {
-	fn_auto_fd int copy = s->options->file ? fnd_config_copy(s->options->file) : -EBADF;
+	fn_auto_fd int copy = s->options->file ? fnd_sealed_copy(s->options->file) : -EBADF;
 	struct fn_err err = {0};
 	char text[512];
 	int r;
@@ -530,6 +520,9 @@ static int set_up(struct supervisor *s, struct fn_err *err)
 	s->lock_fd = fnd_state_lock(s->cfg->state_dir, err);
 	if (s->lock_fd < 0)
 		return s->lock_fd;
+	s->fetch_fd = fnd_config_s3(s->cfg, err);
+	if (s->fetch_fd < 0 && s->fetch_fd != -EBADF)
+		return s->fetch_fd;
 	s->listen = strdup(s->cfg->listen);
 	s->api_fd = s->listen ? fnd_listen_api(s->cfg, err) : fn_err_set(err, ENOMEM, "fnd", NULL);
 	if (s->api_fd < 0)
@@ -540,7 +533,7 @@ static int set_up(struct supervisor *s, struct fn_err *err)
 
 int fnd_supervise(const struct fnd_options *options, struct fnd_config *cfg, int copy_fd)
 {
-	struct supervisor s = {.options = options, .cfg = cfg, .config_fd = copy_fd, .next_config_fd = -EBADF, .lock_fd = -EBADF, .api_fd = -EBADF,
+	struct supervisor s = {.options = options, .cfg = cfg, .config_fd = copy_fd, .next_config_fd = -EBADF, .fetch_fd = -EBADF, .next_fetch_fd = -EBADF, .lock_fd = -EBADF, .api_fd = -EBADF,
 			       .next_api_fd = -EBADF, .ctl_fd = -EBADF, .inner_fd = -EBADF, .control_fd = -EBADF, .spawnd_end = -EBADF, .gateway = FND_GATEWAY_NONE,
 			       .next_gateway = FND_GATEWAY_NONE};
 	struct fn_err err = {0};
@@ -586,6 +579,8 @@ int fnd_supervise(const struct fnd_options *options, struct fnd_config *cfg, int
 	fn_close(s.lock_fd);
 	fn_close(s.next_config_fd);
 	fn_close(s.config_fd);
+	fn_close(s.next_fetch_fd);
+	fn_close(s.fetch_fd);
 	if (s.reloading)
 		fnd_config_free(&s.next);
 	free(s.listen);

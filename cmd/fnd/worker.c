@@ -303,7 +303,7 @@ static int make_control_plane(struct worker *w, struct fn_err *err)
 		.account_concurrency = (unsigned)c->account_concurrency, .credentials = c->credentials, .n_credentials = c->n_credentials,
 		.hosts = c->hosts, .n_hosts = c->n_hosts,
 		.store = w->store, .runtimes = w->runtimes, .invoker = w->invoker, .logs = w->logs, .spawn = w->spawn,
-		.snapshots = w->snapshots,
+		.snapshots = w->snapshots, .s3_endpoint = c->s3_endpoint,
 	};
 	int r = fn_images_new(c->state_dir, c->images_dir, w->runtimes, w->spawn, w->store, w->disk, w->jobs, &w->images);
 

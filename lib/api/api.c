@@ -215,4 +215,4 @@ void fn_api_drain(struct fn_api *api)
 	fn_log_waits_end(api);
 }
 
-bool fn_api_busy(const struct fn_api *api) { return !fn_list_empty(&api->uploads); }
+bool fn_api_busy(const struct fn_api *api) { return !fn_list_empty(&api->uploads) || api->n_fetches > 0; }

@@ -38,6 +38,7 @@ struct fn_api_config {
 	struct fn_packages *packages; /* that come in */
 	struct fn_disk *disk;
 	struct fn_snapshots *snapshots;
+	const char *s3_endpoint; /* NULL or "": code in S3 is out of reach */
 	const char *network_from; /* what says which network functions have: for `doctor` */
 };
 

@@ -7,6 +7,7 @@
 
 #include "api/change.h"
 #include "api/configuration.h"
+#include "api/fetches.h"
 #include "api/layers.h"
 #include "api/settling.h"
 #include "api/tags.h"
@@ -138,6 +139,7 @@ static void start_upload(struct fn_call *call, struct fn_function **f, void (*st
 void fn_h_create_function(struct fn_call *call)
 {
 	fn_auto(unref) struct fn_function *f = NULL;
+	json_t *code = json_object_get(call->in, "Code");
 	struct fn_name n;
 
 	if (!create_name(call, &n) || !fn_change_turn(call, n.name, fn_h_create_function))
@@ -155,8 +157,8 @@ void fn_h_create_function(struct fn_call *call)
 		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
 		return;
 	}
-	if (!fn_configuration_apply(call, f) || !apply_architecture(call, f) || !fn_tags_apply(call, f) ||
-	    !fn_upload_read(call, json_object_get(call->in, "Code"), f->code_sha256, &f->code_size))
+	if (!fn_configuration_apply(call, f) || !apply_architecture(call, f) || !fn_tags_apply(call, f) || !fn_refuse_unbuilt(call, code) ||
+	    !fn_fetched(call, code, fn_h_create_function) || !fn_upload_read(call, code, f->code_sha256, &f->code_size))
 		return;
 	start_upload(call, &f, store_created);
 }
@@ -227,7 +229,8 @@ void fn_h_update_code(struct fn_call *call)
 	if (!now)
 		return;
 	f = fn_function_clone(now);
-	if (!f || !fn_may_update(call, now) || !apply_architecture(call, f) || !fn_upload_read(call, call->in, f->code_sha256, &f->code_size))
+	if (!f || !fn_may_update(call, now) || !apply_architecture(call, f) || !fn_refuse_unbuilt(call, call->in) ||
+	    !fn_fetched(call, call->in, fn_h_update_code) || !fn_upload_read(call, call->in, f->code_sha256, &f->code_size))
 		return;
 	if (dry_run) {
 		fn_reply_json(call, 200, fn_function_json(call->api, f, NULL, false));

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/change.h"
+#include "api/fetches.h"
 #include "api/uploads.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -120,6 +121,7 @@ static void start_upload(struct fn_call *call, struct fn_layer_version **v, void
 
 void fn_h_publish_layer(struct fn_call *call)
 {
+	json_t *content = json_object_get(call->in, "Content");
 	fn_auto(unref) struct fn_layer_version *v = NULL;
 	struct fn_layer_name n;
 
@@ -133,13 +135,14 @@ void fn_h_publish_layer(struct fn_call *call)
 	v = new_version(call, n.key, 0);
 	if (!v)
 		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
-	else if (fn_upload_read(call, json_object_get(call->in, "Content"), v->code_sha256, &v->code_size))
+	else if (fn_fetched(call, content, fn_h_publish_layer) && fn_upload_read(call, content, v->code_sha256, &v->code_size))
 		start_upload(call, &v, store_published);
 }
 
 /* PUT /_fnd/layers/ARN: gives another account's layer version its content here. */
 void fn_h_import_layer(struct fn_call *call)
 {
+	json_t *content = json_object_get(call->in, "Content");
 	const struct fn_api_config *cfg = &call->api->cfg;
 	fn_auto(unref) struct fn_layer_version *v = NULL;
 	struct fn_layer_name n;
@@ -151,11 +154,11 @@ void fn_h_import_layer(struct fn_call *call)
 	} else if (!fn_streq(n.region, cfg->region)) {
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER,
 			       "Layers are not in the same region as the function. Layers are expected to be in region %s.", cfg->region);
-	} else if (!json_is_object(json_object_get(call->in, "Content"))) {
+	} else if (!json_is_object(content)) {
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "The content is missing: {\"Content\": {\"ZipFile\": ...}}");
 	} else if (!(v = new_version(call, n.key, n.version))) {
 		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
-	} else if (fn_upload_read(call, json_object_get(call->in, "Content"), v->code_sha256, &v->code_size) && may_import(call, v)) {
+	} else if (fn_fetched(call, content, fn_h_import_layer) && fn_upload_read(call, content, v->code_sha256, &v->code_size) && may_import(call, v)) {
 		start_upload(call, &v, store_imported);
 	}
 }

@@ -61,12 +61,8 @@ bool fn_upload_read(struct fn_call *call, json_t *code, char ret_sha256[65], int
 	const struct fn_package_result *zip = p ? fn_package_result(p) : NULL;
 	const struct fn_api_config *cfg = &call->api->cfg;
 
-	if (!fn_refuse_unbuilt(call, code))
-		return false;
-	if (!zip || !zip->found || !json_is_string(json_object_get(code, "ZipFile"))) {
-		if (json_object_get(code, "S3Bucket") || json_object_get(code, "S3Key"))
-			fn_reply_error(call, &FN_E_INVALID_PARAMETER, "fnd does not support code from S3 yet; send the package as ZipFile");
-		else if (json_object_get(code, "ImageUri"))
+	if (!zip || !zip->found || (!zip->fetched && !json_is_string(json_object_get(code, "ZipFile")))) {
+		if (json_object_get(code, "ImageUri"))
 			fn_reply_error(call, &FN_E_INVALID_PARAMETER, "fnd does not support container images yet; send a package as ZipFile");
 		else
 			fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Please provide a source for function code.");
@@ -76,7 +72,7 @@ bool fn_upload_read(struct fn_call *call, json_t *code, char ret_sha256[65], int
 		fn_reply_error(call, &FN_E_INVALID_CONTENT, "Could not parse request body into json: ZipFile is not valid base64");
 		return false;
 	}
-	if (zip->size > FN_LIMIT_ZIP_BYTES) {
+	if (!zip->fetched && zip->size > FN_LIMIT_ZIP_BYTES) {
 		fn_reply_error(call, &FN_E_ENTITY_TOO_LARGE, "Zipped size must be smaller than %d bytes", FN_LIMIT_ZIP_BYTES);
 		return false;
 	}

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
@@ -41,10 +42,11 @@ struct fn_package {
 	bool running, waits, freed, no_memory;
 	void (*done)(void *arg);
 	void (*stored)(void *arg, const struct fn_err *err);
+	void (*opened)(void *arg, int fd);
 	void *done_arg;
 	/* the job's while it runs */
 	struct fn_list work;
-	bool last, store, drop;
+	enum { TAKE, FINISH, OPEN, LOOK, STORE, DROP } step;
 	struct fn_json_pick pick;
 	struct fn_base64 base64;
 	struct sha256_ctx sha, body_sha;
@@ -156,17 +158,47 @@ static void finish(struct fn_package *p)
 	r->rest_len = p->pick.rest.len;
 }
 
+/* What another has written is the package. */
+static void look(struct fn_package *p)
+{
+	uint8_t piece[65536];
+	ssize_t n;
+
+	p->result.size = 0;
+	sha256_init(&p->sha);
+	for (; (n = pread(p->fd, piece, sizeof(piece), (off_t)p->result.size)) > 0; p->result.size += (uint64_t)n)
+		sha256_update(&p->sha, (size_t)n, piece);
+	if (n < 0)
+		failed(p, -errno, "read code package");
+	fn_sha256_end(&p->sha, p->result.sha256);
+	p->result.found = p->result.valid = p->result.fetched = true;
+}
+
 static void job_run(struct fn_job *j)
 {
 	struct fn_package *p = fn_list_entry(j, struct fn_package, job);
 
 	work_through(p);
-	if (p->drop)
-		fn_blob_drop(fn_take_fd(&p->fd)); /* what a disk has to forget takes time too */
-	else if (p->store)
-		(void)fn_blob_keep(p->all->state_dir, p->result.sha256, p->fd, p->result.size, &p->err);
-	else if (p->last)
+	switch (p->step) {
+	case TAKE:
+		break;
+	case FINISH:
 		finish(p);
+		break;
+	case OPEN:
+		if (p->fd < 0)
+			p->fd = fn_blob_begin(p->all->state_dir);
+		break;
+	case LOOK:
+		look(p);
+		break;
+	case STORE:
+		(void)fn_blob_keep(p->all->state_dir, p->result.sha256, p->fd, p->result.size, &p->err);
+		break;
+	case DROP:
+		fn_blob_drop(fn_take_fd(&p->fd)); /* what a disk has to forget takes time too */
+		break;
+	}
 }
 
 /* --- on the loop --- */
@@ -220,7 +252,7 @@ void fn_package_free(struct fn_package *p)
 	if (p->running) /* job_done() goes on from here */
 		return;
 	if (p->fd >= 0) {
-		p->drop = true;
+		p->step = DROP;
 		run(p);
 		return;
 	}
@@ -255,26 +287,45 @@ void fn_package_end(struct fn_package *p, void (*done)(void *arg), void *arg)
 	p->done_arg = arg;
 	if (p->running)
 		return;
-	p->last = true;
+	p->step = FINISH;
 	run(p);
 }
 
 void fn_package_store(struct fn_package *p, void (*fn)(void *arg, const struct fn_err *err), void *arg)
 {
-	p->store = true;
+	p->step = STORE;
 	p->stored = fn;
+	p->done_arg = arg;
+	run(p);
+}
+
+void fn_package_open(struct fn_package *p, void (*opened)(void *arg, int fd), void *arg)
+{
+	p->step = OPEN;
+	p->opened = opened;
+	p->done_arg = arg;
+	run(p);
+}
+
+void fn_package_look(struct fn_package *p, void (*done)(void *arg), void *arg)
+{
+	p->step = LOOK;
+	p->done = done;
 	p->done_arg = arg;
 	run(p);
 }
 
 static void tell(struct fn_package *p)
 {
+	void (*opened)(void *arg, int fd) = fn_take_ptr(p->opened);
 	void (*done)(void *arg) = fn_take_ptr(p->done);
 	void (*stored)(void *arg, const struct fn_err *err) = fn_take_ptr(p->stored);
 
 	if (p->no_memory)
 		failed(p, -ENOMEM, "out of memory");
-	if (done)
+	if (opened)
+		opened(p->done_arg, p->fd);
+	else if (done)
 		done(p->done_arg);
 	else if (stored)
 		stored(p->done_arg, p->err.code ? &p->err : NULL);
@@ -294,12 +345,12 @@ static void job_done(struct fn_job *j)
 		fn_package_free(p);
 		return;
 	}
-	if (p->last || p->store) {
+	if (p->step != TAKE) {
 		tell(p);
 		return;
 	}
 	if (left > 0 || p->done) {
-		p->last = p->done != NULL;
+		p->step = p->done ? FINISH : TAKE;
 		run(p);
 	}
 	if (p->waits && p->bytes < ONE_MAX) {

@@ -41,6 +41,11 @@ bool fn_package_add(struct fn_package *p, const void *data, size_t len);
 /* The body is whole: `done` is told, once, when it has been worked through. */
 void fn_package_end(struct fn_package *p, void (*done)(void *arg), void *arg);
 
+/* Or it is no part of the body, and somebody else writes it: opens a file for that, and tells `opened` (fd: the package's, to be lent; -errno). After
+ * `done`, and once. Then, when it is written, it is looked at: `done` is told again, and the result has it (found, valid, size, sha256). */
+void fn_package_open(struct fn_package *p, void (*opened)(void *arg, int fd), void *arg);
+void fn_package_look(struct fn_package *p, void (*done)(void *arg), void *arg);
+
 struct fn_package_result {
 	int error;               /* 0, else -errno and what failed in `what`: -E2BIG is the rest of the JSON, the others are the machine's */
 	const char *what;
@@ -48,6 +53,7 @@ struct fn_package_result {
 	size_t rest_len;
 	bool found;              /* there is a package */
 	bool valid;              /* and it is base64 */
+	bool fetched;            /* it is what somebody else has written */
 	uint64_t size;           /* bytes */
 	char sha256[65], body_sha256[65]; /* hex; the package's unless it is too large */
 };

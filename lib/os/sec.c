@@ -74,6 +74,16 @@ static const char *const unpack_calls[] = {
 	"futimesat", "umask", "syncfs",
 };
 
+/* Files can be opened: there are a handful, read-only. bind: of a netlink socket, to nobody's address (getifaddrs()). */
+static const char *const fetch_calls[] = {
+	"bind", "brk", "clock_gettime", "clock_nanosleep", "close", "connect", "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_wait", "eventfd2", "exit",
+	"exit_group", "fcntl", "fstat", "fstatfs", "ftruncate", "futex", "getdents64", "getegid", "geteuid", "getgid", "getpeername", "getpid", "getrandom",
+	"getrusage", "getsockname", "getsockopt", "gettid", "gettimeofday", "getuid", "ioctl", "lseek", "lstat", "madvise", "mmap", "mprotect", "mremap", "munmap",
+	"nanosleep", "newfstatat", "open", "openat", "pipe2", "poll", "ppoll", "pread64", "read", "readlink", "readlinkat", "readv", "recvfrom", "recvmmsg", "recvmsg",
+	"restart_syscall", "rseq", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sched_getaffinity", "sched_yield", "select", "pselect6", "sendmmsg", "sendmsg", "sendto",
+	"set_robust_list", "setsockopt", "shutdown", "sigaltstack", "stat", "statx", "sysinfo", "tgkill", "time", "uname", "write", "writev",
+};
+
 static int add_all(scmp_filter_ctx ctx, const char *const *list, size_t n, struct fn_err *err)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -300,6 +310,48 @@ int fn_seccomp_for_unpack(struct fn_seccomp **ret, struct fn_err *err)
 	r = add_all(ctx, unpack_calls, sizeof(unpack_calls) / sizeof(unpack_calls[0]), err);
 	if (r == 0)
 		r = export(ctx, ret, err);
+	seccomp_release(ctx);
+	return r;
+}
+
+/* Streams and datagrams over IP, and what getaddrinfo() asks the kernel: not the sockets of this machine's other services. */
+static int add_fetch_sockets(scmp_filter_ctx ctx)
+{
+	static const struct {
+		int family, type;
+	} sockets[] = {{AF_INET, SOCK_STREAM}, {AF_INET, SOCK_DGRAM}, {AF_INET6, SOCK_STREAM}, {AF_INET6, SOCK_DGRAM}, {AF_NETLINK, SOCK_RAW}};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sizeof(sockets) / sizeof(sockets[0]); i++) {
+		const struct scmp_arg_cmp c[] = {SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)sockets[i].family, 0),
+						 SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, (scmp_datum_t)sockets[i].type), SCMP_A2(SCMP_CMP_EQ, NETLINK_ROUTE, 0)};
+
+		r = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), sockets[i].family == AF_NETLINK ? 3 : 2, c);
+	}
+	if (r == 0) /* between threads of one process */
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socketpair), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
+	return r;
+}
+
+int fn_seccomp_for_fetch(struct fn_seccomp **ret, struct fn_err *err)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	int r;
+
+	if (!ctx)
+		return fn_err_set(err, ENOMEM, "seccomp", NULL);
+	(void)seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	r = add_all(ctx, fetch_calls, sizeof(fetch_calls) / sizeof(fetch_calls[0]), err);
+	if (r == 0) /* threads, no processes */
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+	if (r == 0)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+	if (r == 0)
+		r = add_fetch_sockets(ctx);
+	if (r == 0)
+		r = export(ctx, ret, err);
+	else
+		fn_err_set(err, r, "seccomp", "build fn-fetch's filter");
 	seccomp_release(ctx);
 	return r;
 }

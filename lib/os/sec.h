@@ -19,6 +19,9 @@ struct fn_seccomp; /* a compiled filter */
 int fn_seccomp_for_functions(struct fn_seccomp **ret, struct fn_err *err);
 /* For fn-unpack: reading one archive, writing files. Anything else kills. */
 int fn_seccomp_for_unpack(struct fn_seccomp **ret, struct fn_err *err);
+/* For fn-fetch: connections to IPv4 and IPv6 addresses, threads that resolve names, writing one file. Anything else answers EPERM: which calls a C
+ * library's resolver tries differs from one to the next. */
+int fn_seccomp_for_fetch(struct fn_seccomp **ret, struct fn_err *err);
 void fn_seccomp_free(struct fn_seccomp *s);
 /* Needs no_new_privs. Async-signal-safe. */
 int fn_seccomp_install(const struct fn_seccomp *s);

@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "image/fetch.h"
 #include "os/sock.h"
 
 #define SURVEY_MAX (64u << 20) /* bytes: of half a million trees */
@@ -155,6 +156,8 @@ static void answer(struct fn_spawn_client *c, struct fn_pending *p, const struct
 			copy.fn.removed(copy.arg, err);
 	} else if (copy.kind == FN_PENDING_TEXT || copy.kind == FN_PENDING_SURVEY)
 		copy.fn.text(copy.arg, err, text);
+	else if (copy.kind == FN_PENDING_FETCH)
+		copy.fn.fetched(copy.arg, err, NULL);
 	else if (copy.kind == FN_PENDING_SOCKET)
 		copy.fn.socket(copy.arg, err, -EBADF);
 	else
@@ -350,6 +353,17 @@ static void give_socket(struct fn_spawn_client *c, struct fn_pending *p, int fd)
 		copy.fn.socket(copy.arg, NULL, fd);
 }
 
+static void on_fetched(struct fn_spawn_client *c, struct fn_pending *p, const void *data)
+{
+	struct fn_pending copy = *p;
+	struct fn_fetch_result res;
+
+	memcpy(&res, data, sizeof(res));
+	fn_fetch_result_seal(&res);
+	pending_drop(c, p);
+	copy.fn.fetched(copy.arg, NULL, &res);
+}
+
 static void on_process(struct fn_spawn_client *c, uint64_t id, const void *data)
 {
 	struct fn_proto_process m;
@@ -406,6 +420,8 @@ static void on_message(struct fn_spawn_client *c, const struct fn_proto_header *
 
 		memcpy(&bytes, data, sizeof(bytes));
 		answer(c, p, NULL, NULL, bytes, NULL);
+	} else if (h->type == FN_PROTO_FETCHED && p && p->kind == FN_PENDING_FETCH && len == sizeof(struct fn_fetch_result)) {
+		on_fetched(c, p, data);
 	} else if (h->type == FN_PROTO_REMOVED && p && p->kind == FN_PENDING_REMOVE) {
 		answer(c, p, NULL, NULL, 0, NULL);
 	} else if (h->type == FN_PROTO_TEXT && p && p->kind == FN_PENDING_TEXT) {

@@ -95,6 +95,12 @@ struct fn_unpack_request {
 };
 typedef void (*fn_unpack_fn)(void *arg, const struct fn_err *err, uint64_t unpacked_bytes);
 int fn_spawn_unpack(struct fn_spawn_client *c, const struct fn_unpack_request *req, fn_unpack_fn fn, void *arg);
+/* Has fn-fetch download an object into the file `fd` (borrowed; dup'ed into the message), from where it stands. result->err tells how it went
+ * (image/fetch.h); err: it was not begun, or fn-spawnd has ended. */
+struct fn_fetch_order;
+struct fn_fetch_result;
+typedef void (*fn_fetch_fn)(void *arg, const struct fn_err *err, const struct fn_fetch_result *result);
+int fn_spawn_fetch(struct fn_spawn_client *c, const struct fn_fetch_order *order, int fd, fn_fetch_fn fn, void *arg);
 /* Deletes a tree no longer referenced, and the roots prepared with it. Running sandboxes must not need it any more. What is asked for after this call
  * does not find it; fn (NULL = nobody) is told when nothing of it is left on the disk; that there was none is fine. */
 typedef void (*fn_removed_fn)(void *arg, const struct fn_err *err);

@@ -5,7 +5,7 @@
 #include "spawn/client.h"
 #include "spawn/proto.h"
 
-enum fn_pending_kind { FN_PENDING_SPAWN, FN_PENDING_UNPACK, FN_PENDING_TEXT, FN_PENDING_READY, FN_PENDING_REMOVE, FN_PENDING_SURVEY, FN_PENDING_SOCKET };
+enum fn_pending_kind { FN_PENDING_SPAWN, FN_PENDING_UNPACK, FN_PENDING_TEXT, FN_PENDING_READY, FN_PENDING_REMOVE, FN_PENDING_SURVEY, FN_PENDING_SOCKET, FN_PENDING_FETCH };
 
 /* A request whose answer is waited for. */
 struct fn_pending {
@@ -18,6 +18,7 @@ struct fn_pending {
 		fn_spawn_text_fn text;
 		fn_spawn_ready_fn ready;
 		fn_spawn_socket_fn socket;
+		fn_fetch_fn fetched;
 	} fn;
 	void *arg;
 	bool cancelled;

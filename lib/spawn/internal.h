@@ -121,6 +121,7 @@ struct fn_spawn_server {
 	unsigned census_budget;
 	uint64_t census_io;
 	struct fn_unpacker *unpacker;
+	struct fn_fetcher *fetcher;
 	char *in;
 };
 

@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "sandbox/spec.h"
 
-#define FN_PROTO_VERSION 8u
+#define FN_PROTO_VERSION 9u
 #define FN_PROTO_MAX 131072 /* bytes of one message */
 
 enum fn_proto_type {
@@ -29,6 +29,7 @@ enum fn_proto_type {
 	FN_PROTO_FORGET,    /* id of an environment: it has ended, having no sandbox */
 	FN_PROTO_RELEASE,   /* id; its runtime, held for extensions, begins */
 	FN_PROTO_SIGNAL,    /* id + struct fn_proto_signal */
+	FN_PROTO_FETCH,     /* + struct fn_fetch_order (image/fetch.h); fd: the file to write */
 	FN_PROTO_SOCKET,    /* id; FN_PROTO_SOCKET_MADE follows */
 	/* from fn-spawnd */
 	FN_PROTO_SPAWNED = 64, /* + struct fn_proto_spawned; fds: listener, output, freeze[, peak][, oom][, tmp][, stat][, extensions' output];
@@ -42,6 +43,7 @@ enum fn_proto_type {
 	FN_PROTO_SURVEYED,     /* fd: a file in memory, spawn/survey.h */
 	FN_PROTO_READY,        /* one has been started ahead, or none could be within a while */
 	FN_PROTO_PROCESS,      /* id + struct fn_proto_process: one of several has ended, its sandbox has not */
+	FN_PROTO_FETCHED,      /* + struct fn_fetch_result */
 	FN_PROTO_SOCKET_MADE,  /* fd */
 };
 

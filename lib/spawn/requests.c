@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "image/fetch.h"
 #include "spawn/client_internal.h"
 
 int fn_spawn_start(struct fn_spawn_client *c, const struct fn_spec *spec, uint64_t environment, fn_spawn_fn fn, void *arg, uint64_t *ret_request)
@@ -97,6 +98,16 @@ int fn_spawn_unpack(struct fn_spawn_client *c, const struct fn_unpack_request *r
 	memcpy(m.prefix, req->prefix, sizeof(m.prefix));
 	p->fn.unpack = fn;
 	return fn_spawn_ask(c, p, FN_PROTO_UNPACK, 0, &m, sizeof(m), req->fd);
+}
+
+int fn_spawn_fetch(struct fn_spawn_client *c, const struct fn_fetch_order *order, int fd, fn_fetch_fn fn, void *arg)
+{
+	struct fn_pending *p = fn_pending_add(c, FN_PENDING_FETCH, arg);
+
+	if (!p)
+		return -ENOMEM;
+	p->fn.fetched = fn;
+	return fn_spawn_ask(c, p, FN_PROTO_FETCH, 0, order, sizeof(*order), fd);
 }
 
 int fn_spawn_remove_tree(struct fn_spawn_client *c, const char *tree, fn_removed_fn fn, void *arg)

@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "image/fetch.h"
 #include "os/ns.h"
 #include "os/sock.h"
 #include "spawn/internal.h"
@@ -70,6 +71,26 @@ static void on_removed(void *arg, uint64_t request, const struct fn_err *err)
 		fn_spawn_reply_err(s, request, err);
 	else
 		fn_spawn_reply(s, FN_PROTO_REMOVED, request, 0, NULL, 0, NULL, 0);
+}
+
+static void on_fetched(void *arg, uint64_t request, const struct fn_fetch_result *result)
+{
+	fn_spawn_reply(arg, FN_PROTO_FETCHED, request, 0, result, sizeof(*result), NULL, 0);
+}
+
+static void fetch(struct fn_spawn_server *s, const struct fn_proto_header *h, const char *data, size_t len, int *fds, size_t *n_fds)
+{
+	struct fn_fetch_order order;
+	struct fn_err err;
+
+	if (len == sizeof(order) && *n_fds == 1) {
+		memcpy(&order, data, sizeof(order));
+		*n_fds = 0;
+		fn_fetcher_start(s->fetcher, h->request, &order, fds[0]);
+	} else {
+		fn_err_set(&err, EBADMSG, "fetch", "malformed request");
+		fn_spawn_reply_err(s, h->request, &err);
+	}
 }
 
 static void on_surveyed(void *arg, uint64_t request, const struct fn_err *err, int fd)
@@ -154,6 +175,9 @@ static void on_message(struct fn_spawn_server *s, const struct fn_proto_header *
 			fn_err_set(&err, EBADMSG, "unpack", "malformed request");
 			fn_spawn_reply_err(s, h->request, &err);
 		}
+		break;
+	case FN_PROTO_FETCH:
+		fetch(s, h, data, len, fds, &n_fds);
 		break;
 	case FN_PROTO_REMOVE:
 		if (len == FN_TREE_NAME_SIZE && memchr(data, '\0', len) && fn_tree_name_ok(data)) {
@@ -284,6 +308,8 @@ int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_s
 	if (r == 0)
 		r = fn_unpacker_new(config, on_unpacked, on_removed, s, &s->unpacker);
 	if (r == 0)
+		r = fn_fetcher_new(config, on_fetched, s, &s->fetcher);
+	if (r == 0)
 		r = fn_fd_set_nonblock(s->cfg.sock, true);
 	if (r == 0)
 		r = fn_loop_add_io(s->cfg.loop, s->cfg.sock, EPOLLIN, on_sock, s, &s->io);
@@ -332,6 +358,7 @@ void fn_spawn_server_free(struct fn_spawn_server *s)
 	fn_files_close(s);
 	fn_loop_clear(s->cfg.loop, &s->graves_timer);
 	fn_unpacker_free(s->unpacker);
+	fn_fetcher_free(s->fetcher);
 	fn_stock_free(s);
 	fn_map_free(s->by_id);
 	fn_kept_free(s);

@@ -25,6 +25,8 @@ struct fn_spawn_server_config {
 	const struct fn_seccomp *seccomp, *init_seccomp; /* sandbox/child.h */
 	int host_ns_fd;           /* mount namespace in which fn-unpack is started */
 	const char *unpack_path;  /* of fn-unpack there */
+	const char *fetch_path;   /* of fn-fetch there */
+	int fetch_fd;             /* its settings (image/fetch.h); -EBADF: there is no S3 endpoint */
 	const char *trees_dir;    /* where trees are unpacked: FN_ROOTFS_TREES, as rootfs uses it */
 	uint32_t uid_base, uid_count; /* the host ids that are ours; 0 = as many as are of use */
 	struct fn_ns_title title; /* of this process; sandboxes show none of it */
@@ -52,5 +54,15 @@ void fn_unpacker_start(struct fn_unpacker *u, uint64_t request, const struct fn_
 /* No sandbox begins with it any more when this returns; `removed` is called when nothing of it is left, perhaps at once, unless request is 0. */
 void fn_unpacker_remove_tree(struct fn_unpacker *u, const char *tree, uint64_t request);
 void fn_unpacker_free(struct fn_unpacker *u); /* kills what runs */
+
+/* Downloads (fetcher.c), used by server.c alone. */
+struct fn_fetcher;
+struct fn_fetch_order;
+struct fn_fetch_result;
+typedef void (*fn_fetcher_done_fn)(void *arg, uint64_t request, const struct fn_fetch_result *result);
+int fn_fetcher_new(const struct fn_spawn_server_config *config, fn_fetcher_done_fn done, void *arg, struct fn_fetcher **ret);
+/* Takes file_fd. `done` is called later, from the loop, or at once on failure. */
+void fn_fetcher_start(struct fn_fetcher *f, uint64_t request, const struct fn_fetch_order *order, int file_fd);
+void fn_fetcher_free(struct fn_fetcher *f); /* kills what runs */
 
 #endif

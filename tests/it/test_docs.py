@@ -31,9 +31,9 @@ def integer(text):
 
 def config_keys():
     """{"log.files": ("NUMBER", min, max)} of the tables in config.c, and what is parsed apart."""
-    keys = {"credentials": None, "roles": None, "hosts": None, "network.mode": None, "tmp.mode": None, "log.level": None, "keep_alive.policy": None, "provisioned_scaling": None}
+    keys = {"credentials": None, "roles": None, "hosts": None, "network.mode": None, "tmp.mode": None, "log.level": None, "keep_alive.policy": None, "s3.style": None, "provisioned_scaling": None}
     keys.update({f"gateway.{name}": None for name in re.findall(r'fn_streq\(key, "(\w+)"\)', read("cmd/fnd/config_gateway.c"))})
-    for prefix, table in (("", "keys"), ("network.", "net_keys"), ("log.", "log_keys"), ("keep_alive.", "keep_keys"), ("tmp.", "tmp_keys")):
+    for prefix, table in (("", "keys"), ("network.", "net_keys"), ("log.", "log_keys"), ("keep_alive.", "keep_keys"), ("tmp.", "tmp_keys"), ("s3.", "s3_keys")):
         body = re.search(rf"\b{table}\[\] = {{(.*?)^}}", CONFIG, re.M | re.S)[1]
         for name, kind, low, high in re.findall(r'{"(\w+)", (\w+), AT\(\w+\), (\w+), (\w+)}', body):
             keys[prefix + name] = (kind, integer(low), integer(high))
@@ -53,12 +53,12 @@ class Configuration(unittest.TestCase):
         for key, about in config_keys().items():
             group, name = ([None] + key.split("."))[-2:]
             said = table[key][0].strip("`").strip('"')
-            if key not in ("runtimes", "images_dir", "tmp.dir"):  # where the program is, and the state
+            if key not in ("runtimes", "images_dir", "tmp.dir", "s3.region", "s3.credentials_file", "s3.ca_file"):  # where the program is, the state; others, or nothing
                 self.assertEqual(said, str((default[group] if group else default)[name]), f"{key}: the default in README.md and config/fnd.json")
             if not about:
                 continue
             member = {"log.max_bytes": "log_max_bytes", "log.files": "log_files", "keep_alive.bin_s": "keep_bin_s", "keep_alive.head_percent": "keep_head",
-                      "keep_alive.tail_percent": "keep_tail", "keep_alive.margin_percent": "keep_margin", "keep_alive.samples": "keep_samples", "tmp.disk_mb": "tmp_disk_mb"}.get(key, name)
+                      "keep_alive.tail_percent": "keep_tail", "keep_alive.margin_percent": "keep_margin", "keep_alive.samples": "keep_samples", "tmp.disk_mb": "tmp_disk_mb", "s3.timeout_s": "s3_timeout_s"}.get(key, name)
             if about[0] == "NUMBER":
                 self.assertEqual(said, str(integer(built_in.get(member, "0"))), f"{key}: the default in README.md and config.c")
                 self.assertEqual(table[key][1], f"from {about[1]}" if about[2] is None else f"{about[1]}..{about[2]}", f"{key}: bounds")

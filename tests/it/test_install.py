@@ -4,7 +4,7 @@ import json, os, shutil, subprocess, tempfile, unittest
 import harness
 from harness import Daemon, TOP, wait_until
 
-MARKERS = ("sbin/fnd", "bin/fnctl", "libexec/fnd/fn-spawnd", "libexec/fnd/fn-unpack", "share/fnd/runtimes.json", "share/man/man8/fnd.8", "share/man/man1/fnctl.1",
+MARKERS = ("sbin/fnd", "bin/fnctl", "libexec/fnd/fn-spawnd", "libexec/fnd/fn-unpack", "libexec/fnd/fn-fetch", "share/fnd/runtimes.json", "share/man/man8/fnd.8", "share/man/man1/fnctl.1",
            "share/bash-completion/completions/fnctl", "lib/systemd/system/fnd.service", "lib/sysusers.d/fnd.conf")
 
 

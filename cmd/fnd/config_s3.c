@@ -1,0 +1,112 @@
+/*
+ * config_s3.c - "s3" in fnd's configuration, as fn-fetch is to have it: read by root, in the supervisor, which holds a descriptor of it and never its
+ * content. The credentials' file is root's alone:
+ *
+ *   {"access_key_id": "...", "secret_access_key": "...", "session_token": "..."}
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/str.h"
+#include "config.h"
+#include "sealed.h"
+#include "web/json_file.h"
+
+#define CA_MAX (2u << 20)
+
+static int bad(struct fn_err *err, const char *what, const char *path)
+{
+	return fn_err_set(err, EINVAL, "s3.credentials_file", "%.120s %s", path, what);
+}
+
+static int take(json_t *o, const char *key, char **to)
+{
+	const char *text = json_string_value(json_object_get(o, key));
+
+	*to = text && *text && !strpbrk(text, "\r\n") ? strdup(text) : NULL;
+	return *to ? 1 : 0;
+}
+
+static int load_credentials(const char *path, struct fn_s3_settings *s, struct fn_err *err)
+{
+	struct stat st;
+	json_t *o;
+	int r, n;
+
+	if (stat(path, &st) < 0)
+		return fn_err_set(err, errno, "s3.credentials_file", "%.140s", path);
+	if (st.st_uid != 0 || (st.st_mode & 077))
+		return bad(err, "must be root's, and for nobody else to read (chmod 600)", path);
+	r = fn_json_file_object(path, -EBADF, "s3.credentials_file", &o, err);
+	if (r < 0)
+		return r;
+	n = take(o, "access_key_id", &s->access_key_id) + take(o, "secret_access_key", &s->secret_access_key) + take(o, "session_token", &s->session_token);
+	if (!s->access_key_id || !s->secret_access_key || (size_t)n != json_object_size(o))
+		r = bad(err, "needs access_key_id and secret_access_key, and may have session_token", path);
+	json_decref(o);
+	return r;
+}
+
+static int load_ca(const char *path, struct fn_s3_settings *s, struct fn_err *err)
+{
+	fn_auto_buf struct fn_buf pem = {0};
+	fn_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int r = fd < 0 ? -errno : fn_buf_read_fd(&pem, fd, CA_MAX);
+
+	if (r == 0 && (!pem.data || strlen(pem.data) != pem.len || !fn_utf8_valid(pem.data, pem.len) || !strstr(pem.data, "-----BEGIN")))
+		r = -EINVAL;
+	if (r < 0)
+		return fn_err_set(err, r, "s3.ca_file", "%.100s: the endpoint's certificate is verified with certificates (PEM) from there", path);
+	s->ca = fn_take_ptr(pem.data);
+	return 0;
+}
+
+static int fill(const struct fnd_config *c, struct fn_s3_settings *s, struct fn_err *err)
+{
+	int r = 0;
+
+	s->style = c->s3_style;
+	s->timeout_s = (unsigned)c->s3_timeout_s;
+	s->endpoint = strdup(c->s3_endpoint);
+	s->region = strdup(c->s3_region ? c->s3_region : c->region);
+	if (!s->endpoint || !s->region)
+		return fn_err_set(err, ENOMEM, "s3", NULL);
+	if (c->s3_credentials_file)
+		r = load_credentials(c->s3_credentials_file, s, err);
+	if (r == 0 && strncasecmp(c->s3_endpoint, "https:", 6) == 0)
+		r = load_ca(c->s3_ca_file ? c->s3_ca_file : FND_CA_FILE, s, err);
+	return r;
+}
+
+int fnd_config_s3(const struct fnd_config *c, struct fn_err *err)
+{
+	struct fn_s3_settings s = {0};
+	char *text = NULL;
+	json_t *o;
+	int r;
+
+	if (fn_str_empty(c->s3_endpoint))
+		return -EBADF;
+	r = fill(c, &s, err);
+	if (r == 0) {
+		o = fn_s3_settings_json(&s);
+		text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+		json_decref(o);
+		r = text ? fnd_sealed_text("fn-fetch", text, strlen(text)) : -ENOMEM;
+		if (r < 0)
+			fn_err_set(err, r, "s3", "keep the settings");
+	}
+	if (text)
+		explicit_bzero(text, strlen(text));
+	free(text);
+	if (s.secret_access_key)
+		explicit_bzero(s.secret_access_key, strlen(s.secret_access_key));
+	fn_s3_settings_clear(&s);
+	return r;
+}

@@ -1,0 +1,264 @@
+/* fetch.c - see fetch.h. */
+#include "image/fetch.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/str.h"
+
+#define HOPS_MAX 5
+#define ERROR_MAX 16384      /* of an error's body */
+#define HEADERS_MAX 65536    /* of one answer */
+#define CONNECT_S 10L        /* at most, whatever the settings say */
+#define SLOW_BYTES 1024L     /* a second; fewer, for the settings' time, and the server is taken to hang */
+
+struct transfer {
+	CURL *curl;
+	const struct fn_fetch_order *order;
+	struct fn_fetch_result *ret;
+	int fd, write_error;
+	long status;
+	size_t header_bytes;
+	bool has_length, chunked, too_large, headers_too_large;
+	char location[2048], region[64];
+	struct fn_buf error;
+};
+
+void fn_fetch_result_seal(struct fn_fetch_result *r)
+{
+	char *const ends[] = {&r->err.stage[sizeof(r->err.stage) - 1], &r->err.msg[sizeof(r->err.msg) - 1], &r->said.code[sizeof(r->said.code) - 1],
+			      &r->said.message[sizeof(r->said.message) - 1], &r->said.region[sizeof(r->said.region) - 1]};
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		*ends[i] = '\0';
+}
+
+int fn_fetch_prepare(struct fn_err *err)
+{
+	return curl_global_init(CURL_GLOBAL_ALL) == CURLE_OK ? 0 : fn_err_set(err, ENOMEM, "fetch", "libcurl");
+}
+
+/* --- what comes --- */
+static bool is_header(const char *line, size_t len, const char *name, const char **value, size_t *value_len)
+{
+	size_t n = strlen(name);
+
+	if (len <= n || strncasecmp(line, name, n) != 0 || line[n] != ':')
+		return false;
+	*value = line + n + 1;
+	*value_len = len - n - 1;
+	return true;
+}
+
+static size_t on_header(char *line, size_t size, size_t n, void *arg)
+{
+	struct transfer *t = arg;
+	const char *value;
+	size_t len = size * n, value_len;
+	char text[64];
+
+	t->header_bytes += len;
+	if (t->header_bytes > HEADERS_MAX) {
+		t->headers_too_large = true;
+		return 0;
+	}
+	if (len > 5 && memcmp(line, "HTTP/", 5) == 0) /* another answer begins: a 100 was before it */
+		t->has_length = t->chunked = false;
+	if (is_header(line, len, "content-length", &value, &value_len))
+		t->has_length = true;
+	if (is_header(line, len, "transfer-encoding", &value, &value_len)) {
+		fn_s3_text(value, value_len, text, sizeof(text));
+		t->chunked = strcasecmp(text, "chunked") == 0;
+	}
+	if (is_header(line, len, "location", &value, &value_len))
+		fn_s3_text(value, value_len, t->location, sizeof(t->location));
+	if (is_header(line, len, "x-amz-bucket-region", &value, &value_len))
+		fn_s3_text(value, value_len, t->region, sizeof(t->region));
+	return len;
+}
+
+static size_t on_body(char *data, size_t size, size_t n, void *arg)
+{
+	struct transfer *t = arg;
+	size_t len = size * n;
+
+	(void)curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &t->status);
+	if (t->status != 200) { /* the beginning of it says what is wrong */
+		size_t take = t->error.len + len > ERROR_MAX ? ERROR_MAX - t->error.len : len;
+
+		return fn_buf_add(&t->error, data, take) < 0 ? 0 : take;
+	}
+	if (!t->has_length && !t->chunked)
+		return 0;
+	if (t->ret->bytes + len > t->order->max_bytes) {
+		t->too_large = true;
+		return 0;
+	}
+	t->write_error = fn_fd_write_all(t->fd, data, len);
+	if (t->write_error < 0)
+		return 0;
+	t->ret->bytes += len;
+	return len;
+}
+
+/* --- what is asked --- */
+static int add_headers(const struct fn_s3_settings *s, const struct fn_s3_url *u, struct curl_slist **ret)
+{
+	fn_auto_buf struct fn_buf lines = {0};
+	char date[32], *save = NULL;
+	time_t now = time(NULL);
+	struct tm tm;
+	int r;
+
+	strftime(date, sizeof(date), "%Y%m%dT%H%M%SZ", gmtime_r(&now, &tm));
+	r = fn_s3_sign(s, u, date, &lines);
+	for (char *l = lines.data ? strtok_r(lines.data, "\n", &save) : NULL; l && r == 0; l = strtok_r(NULL, "\n", &save)) {
+		struct curl_slist *more = curl_slist_append(*ret, l);
+
+		r = more ? 0 : -ENOMEM;
+		if (more)
+			*ret = more;
+	}
+	return r;
+}
+
+static bool set_options(struct transfer *t, const struct fn_s3_settings *s, const struct fn_s3_url *u, const char *url, struct curl_slist *headers, char *words)
+{
+	CURL *c = t->curl;
+	bool ok = true;
+	long timeout = (long)s->timeout_s;
+
+#define SET(option, value) ok = ok && curl_easy_setopt(c, option, value) == CURLE_OK
+	SET(CURLOPT_URL, url);
+	SET(CURLOPT_PATH_AS_IS, 1L);
+	SET(CURLOPT_PROTOCOLS_STR, u->tls ? "https" : "http");
+	SET(CURLOPT_PROXY, "");
+	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	SET(CURLOPT_HTTPHEADER, headers);
+	SET(CURLOPT_USERAGENT, "fn-fetch/" FN_VERSION);
+	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	if (u->tls)
+		SET(CURLOPT_CAINFO, FN_FETCH_CA_FILE);
+	SET(CURLOPT_CAPATH, NULL);
+	SET(CURLOPT_NOSIGNAL, 1L);
+	SET(CURLOPT_CONNECTTIMEOUT, timeout < CONNECT_S ? timeout : CONNECT_S);
+	SET(CURLOPT_LOW_SPEED_LIMIT, SLOW_BYTES);
+	SET(CURLOPT_LOW_SPEED_TIME, timeout);
+	SET(CURLOPT_ERRORBUFFER, words);
+	SET(CURLOPT_HEADERFUNCTION, on_header);
+	SET(CURLOPT_HEADERDATA, t);
+	SET(CURLOPT_WRITEFUNCTION, on_body);
+	SET(CURLOPT_WRITEDATA, t);
+	SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)t->order->max_bytes); /* what says that it has more is not even begun */
+#undef SET
+	return ok;
+}
+
+static int failed(struct fn_fetch_result *ret, int code, const struct fn_s3_url *u, const char *what)
+{
+	return fn_err_set(&ret->err, code, "fetch", "%.90s%s%s: %.100s", u->host, *u->port ? ":" : "", u->port, what);
+}
+
+/* What came of a transfer that libcurl gave up. */
+static int judge(const struct transfer *t, const struct fn_s3_settings *s, const struct fn_s3_url *u, CURLcode code, const char *words)
+{
+	struct fn_fetch_result *ret = t->ret;
+	char text[128];
+
+	if (t->too_large || code == CURLE_FILESIZE_EXCEEDED)
+		return fn_err_set(&ret->err, EFBIG, "fetch", "the object has more than %" PRIu64 " bytes", t->order->max_bytes);
+	if (t->write_error < 0)
+		return fn_err_set(&ret->err, t->write_error, "fetch", "write the object");
+	if (t->headers_too_large)
+		return failed(ret, EPROTO, u, "its answer has too many headers");
+	if (t->status == 200 && !t->has_length && !t->chunked)
+		return failed(ret, EPROTO, u, "its answer does not say how long the object is");
+	if (code == CURLE_PARTIAL_FILE || (t->status == 200 && (code == CURLE_RECV_ERROR || code == CURLE_GOT_NOTHING))) {
+		snprintf(text, sizeof(text), "the connection ended in the midst of the object, after %" PRIu64 " bytes", ret->bytes);
+		return failed(ret, ECONNRESET, u, text);
+	}
+	if (code == CURLE_OPERATION_TIMEDOUT) {
+		snprintf(text, sizeof(text), "%s within %u s", t->status ? "the object does not go on, hardly a byte came" : "no connection, or no answer", s->timeout_s);
+		return failed(ret, ETIMEDOUT, u, text);
+	}
+	if (code == CURLE_COULDNT_RESOLVE_HOST)
+		return failed(ret, EHOSTUNREACH, u, "there is no such host");
+	if (code == CURLE_COULDNT_CONNECT)
+		return failed(ret, ECONNREFUSED, u, "no connection");
+	if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE || code == CURLE_SSL_CONNECT_ERROR) {
+		fn_s3_text(words, strlen(words), text, 90);
+		return failed(ret, EPROTO, u, *text ? text : "TLS failed");
+	}
+	fn_s3_text(*words ? words : curl_easy_strerror(code), strlen(*words ? words : curl_easy_strerror(code)), text, 90);
+	return failed(ret, EPROTO, u, text);
+}
+
+static int refused(struct transfer *t, const struct fn_s3_url *u)
+{
+	struct fn_fetch_result *ret = t->ret;
+
+	if (*t->region)
+		memcpy(ret->said.region, t->region, sizeof(ret->said.region));
+	return fn_err_set(&ret->err, EREMOTEIO, "fetch", "%.90s%s%s answers %ld", u->host, *u->port ? ":" : "", u->port, t->status);
+}
+
+/* One request: 0 = the object is there, 1 = t->location is where to go on. */
+static int ask(const struct fn_s3_settings *s, const struct fn_s3_url *u, struct transfer *t)
+{
+	fn_auto_buf struct fn_buf url = {0};
+	char words[CURL_ERROR_SIZE] = "";
+	struct curl_slist *headers = NULL;
+	int r = -ENOMEM;
+
+	t->curl = curl_easy_init();
+	if (t->curl && fn_s3_url_format(u, &url) == 0 && add_headers(s, u, &headers) == 0 && set_options(t, s, u, url.data, headers, words)) {
+		CURLcode code = curl_easy_perform(t->curl);
+
+		(void)curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &t->status);
+		t->ret->status = (uint32_t)t->status;
+		fn_s3_error_parse(t->error.data ? t->error.data : "", t->error.len, &t->ret->said);
+		if (t->status >= 301 && t->status <= 308 && *t->location && !fn_streq(t->ret->said.code, "PermanentRedirect"))
+			r = 1;
+		else if (t->status != 0 && t->status != 200)
+			r = refused(t, u);
+		else if (code == CURLE_OK && t->status == 200 && (t->has_length || t->chunked))
+			r = 0;
+		else
+			r = judge(t, s, u, code, words);
+	} else {
+		fn_err_set(&t->ret->err, ENOMEM, "fetch", "libcurl");
+	}
+	curl_slist_free_all(headers);
+	curl_easy_cleanup(t->curl);
+	fn_buf_free(&t->error);
+	return r;
+}
+
+int fn_fetch_object(const struct fn_s3_settings *s, const struct fn_fetch_order *order, int fd, struct fn_fetch_result *ret)
+{
+	struct fn_s3_url at, next;
+	int r = fn_s3_address(s, &order->object, &at);
+
+	if (r < 0)
+		return fn_err_set(&ret->err, r, "fetch", "\"%.63s\" is no bucket that %.100s can have", order->object.bucket, s->endpoint);
+	for (unsigned hops = 0; hops <= HOPS_MAX; hops++) {
+		struct transfer t = {.order = order, .ret = ret, .fd = fd};
+
+		r = ask(s, &at, &t);
+		if (r <= 0)
+			return r;
+		if (fn_s3_redirect(s, &at, t.location, &next) < 0)
+			return fn_err_set(&ret->err, EXDEV, "fetch", "%.80s redirects to %.100s, which is not followed", at.host, t.location);
+		at = next;
+	}
+	return fn_err_set(&ret->err, ELOOP, "fetch", "%.100s: more than %d redirects", s->endpoint, HOPS_MAX);
+}
