@@ -126,6 +126,7 @@ _fnctl()
 		;;
 	logs) options='--follow --tail' ;;
 	disk) options=--check ;;
+	doctor) options=--api ;;
 	images) ((${#words[@]} == 0)) && options=rescan ;;
 	esac
 	if [[ $cur != -* ]]; then

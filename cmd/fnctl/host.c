@@ -13,18 +13,58 @@ static const char *text(json_t *o, const char *key)
 	return s ? s : "";
 }
 
+static const char *verdict(json_t *o)
+{
+	return json_is_true(json_object_get(o, "Works")) ? json_object_get(o, "Refused") ? "works, but for" : "works" : "refused";
+}
+
+/* Each operation of AWS's models. */
+static int doctor_api(void)
+{
+	static const struct column columns[] = {{"OPERATION", "Name"}, {"HERE", "State"}, {"WHAT IS REFUSED", "Why"}};
+	json_t *list, *o;
+	size_t i, works = 0;
+	struct reply r;
+	int rc = request(&r, "doctor", "GET", "/_fnd/doctor?api=1", NULL, NULL, 0, 30);
+
+	list = json_object_get(r.json, "Operations");
+	if (rc == EX_FINE && G.json) {
+		print_json(r.json);
+	} else if (rc == EX_FINE) {
+		json_array_foreach(list, i, o) {
+			const char *refused = text(o, "Refused");
+
+			works += json_is_true(json_object_get(o, "Works"));
+			json_object_set_new(o, "State", json_string(verdict(o)));
+			json_object_set_new(o, "Why", json_string(*refused ? refused : text(o, "Reason")));
+		}
+		print_table(list, columns, sizeof(columns) / sizeof(columns[0]));
+		printf("\n%zu of %zu operations work\n", works, json_array_size(list));
+	}
+	reply_free(&r);
+	return rc;
+}
+
 int cmd_doctor(int argc, char **argv)
 {
+	static const struct option options[] = {{"api", no_argument, NULL, 'a'}, GLOBAL_OPTIONS};
 	json_t *checks, *e, *count;
 	const char *kind;
 	struct reply r;
-	int bad = 0, rc = global_options(argc, argv);
+	bool api = false;
+	int bad = 0, c, rc;
 	size_t i, kinds = 0;
 
-	if (rc != EX_FINE)
-		return rc;
+	while ((c = getopt_long(argc, argv, ":h", options, NULL)) >= 0) {
+		if (c == 'a')
+			api = true;
+		else if ((rc = other_option(argv, c)) != EX_FINE)
+			return rc;
+	}
 	if (optind < argc)
 		return usage_error(argv[0], "takes no arguments");
+	if (api)
+		return doctor_api();
 	rc = request(&r, "doctor", "GET", "/_fnd/doctor", NULL, NULL, 0, 30);
 	if (rc != EX_FINE) {
 		reply_free(&r);

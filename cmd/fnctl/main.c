@@ -83,7 +83,8 @@ static const struct command {
 	 "  --tail LINES        only the last LINES lines of what there is\n"},
 	{"disk", cmd_disk, "[--check]", "what holds space on fnd's disk, and for whom",
 	 "  --check             compare what is written down with what is there; exit status 1 if they differ\n"},
-	{"doctor", cmd_doctor, "", "is this host fit to run functions?", ""},
+	{"doctor", cmd_doctor, "[--api]", "is this host fit to run functions?",
+	 "  --api               instead: which operations of Lambda's API work, and which are refused\n"},
 	{"images", cmd_images, "[rescan]", "base images and their runtimes; rescan installs new ones", ""},
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

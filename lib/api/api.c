@@ -8,6 +8,7 @@
 
 #include "api/change.h"
 #include "api/internal.h"
+#include "api/operations.h"
 #include "api/origin.h"
 #include "api/receive.h"
 #include "api/routes.h"
@@ -129,6 +130,16 @@ static void refuse_unread(struct fn_call *call)
 		fn_reply_error(call, &FN_E_BODIES, "Rate exceeded");
 }
 
+/* NULL: there is none. What tells of the route table cannot be in it, or its files would call each other in a circle. */
+static fn_handler handler_of(const struct fn_call *call)
+{
+	if (!call->operation)
+		return NULL;
+	if (fn_aws_op_of(call->operation) == FN_AWS_Doctor && fn_http_req_query(call->req, "api"))
+		return fn_h_operations;
+	return fn_route_handler(call->operation);
+}
+
 static void on_request(void *arg, struct fn_http_req *req)
 {
 	struct fn_call call = {.api = arg, .req = req};
@@ -161,11 +172,11 @@ static void on_request(void *arg, struct fn_http_req *req)
 	}
 	if (!authenticated(&call))
 		return;
-	handler = call.operation ? fn_route_handler(call.operation) : NULL;
+	handler = handler_of(&call);
 	if (!call.operation)
 		fn_reply_error(&call, &FN_E_NO_ROUTE, "No operation of Lambda's API at %s %s", fn_http_req_method(req), path);
 	else if (!handler)
-		fn_reply_error(&call, &FN_E_NOT_IMPLEMENTED, "fnd does not implement %s yet", call.operation->name);
+		fn_reply_error(&call, &FN_E_NOT_IMPLEMENTED, FN_NOT_IMPLEMENTED, call.operation->name);
 	else if (fn_receive_taken(&call) && acceptable(&call) && changes_in_turn(&call, handler))
 		handler(&call);
 	json_decref(call.in);

@@ -157,6 +157,17 @@ static const struct fn_provisioned *existing(struct fn_call *call, struct fn_nam
 	return p;
 }
 
+static bool may_be_provisioned(struct fn_call *call, const struct fn_function *f)
+{
+	if (f->snap_start)
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Provisioned Concurrency is not supported for SnapStart enabled functions.");
+	else if (f->per_tenant)
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Provisioned Concurrency is not supported for functions enabled with tenancy configuration.");
+	else
+		return true;
+	return false;
+}
+
 bool fn_call_alias_may_be_provisioned(struct fn_call *call, const char *function, const struct fn_alias *a)
 {
 	struct fn_store *store = call->api->cfg.store;
@@ -164,8 +175,8 @@ bool fn_call_alias_may_be_provisioned(struct fn_call *call, const char *function
 
 	if (fn_streq(a->version, "$LATEST"))
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Provisioned Concurrency Configs cannot be applied to unpublished function versions.");
-	else if (f && f->snap_start)
-		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Provisioned Concurrency is not supported for SnapStart enabled functions.");
+	else if (f && !may_be_provisioned(call, f))
+		return false;
 	else if (a->other_version)
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Alias with weights can not be used with Provisioned Concurrency");
 	else if (fn_store_provisioned(store, function, a->version))
@@ -188,10 +199,8 @@ static bool may_have(struct fn_call *call, const struct fn_name *n)
 
 	if (a)
 		return fn_call_alias_may_be_provisioned(call, n->name, a);
-	if (f && f->snap_start) {
-		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Provisioned Concurrency is not supported for SnapStart enabled functions.");
+	if (f && !may_be_provisioned(call, f))
 		return false;
-	}
 	while ((got = fn_store_list_aliases(store, n->name, n->qualifier, after, page, FN_PAGE_MAX)) > 0) {
 		for (size_t i = 0; i < got; i++)
 			if (fn_store_provisioned(store, n->name, page[i]->name)) {

@@ -39,7 +39,7 @@ static void set_text(json_t *in, const char *key, char **to)
 bool fn_refuse_unbuilt(struct fn_call *call, json_t *in)
 {
 	static const char *const members[] = {"VpcConfig", "DeadLetterConfig", "KMSKeyArn", "FileSystemConfigs", "ImageConfig",
-					      "CodeSigningConfigArn", "DurableConfig", "CapacityProviderConfig", "TenancyConfig", "PublishTo",
+					      "CodeSigningConfigArn", "DurableConfig", "CapacityProviderConfig", "PublishTo",
 					      "SourceKMSKeyArn"};
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
 		json_t *v = json_object_get(in, members[i]), *e;
@@ -62,7 +62,9 @@ static bool snap_start_fits(struct fn_call *call, const struct fn_function *f, c
 {
 	if (!f->snap_start)
 		return true;
-	if (!rt || !rt->restore)
+	if (f->per_tenant)
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "SnapStart is not supported for functions enabled with tenancy configuration.");
+	else if (!rt || !rt->restore)
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "%s is not supported for SnapStart enabled functions.", f->runtime);
 	else if (f->ephemeral_mb > FN_LIMIT_TMP_MIN)
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "SnapStart is not supported for functions with more than %d MB of ephemeral storage.",

@@ -71,6 +71,8 @@ json_t *fn_function_json(struct fn_api *api, const struct fn_function *f, const 
 	json_object_set_new(o, "EphemeralStorage", json_pack("{si}", "Size", f->ephemeral_mb));
 	json_object_set_new(o, "SnapStart", json_pack("{ssss}", "ApplyOn", f->snap_start ? "PublishedVersions" : "None", "OptimizationStatus",
 						      f->snapshot_tree ? "On" : "Off"));
+	if (f->per_tenant)
+		json_object_set_new(o, "TenancyConfig", json_pack("{ss}", "TenantIsolationMode", "PER_TENANT"));
 	if (!listed && rt) {
 		char version_arn[256];
 

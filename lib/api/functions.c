@@ -157,6 +157,7 @@ void fn_h_create_function(struct fn_call *call)
 		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
 		return;
 	}
+	f->per_tenant = json_object_get(call->in, "TenancyConfig") != NULL; /* PER_TENANT is all that the model lets through */
 	if (!fn_configuration_apply(call, f) || !apply_architecture(call, f) || !fn_tags_apply(call, f) || !fn_refuse_unbuilt(call, code) ||
 	    !fn_fetched(call, code, fn_h_create_function) || !fn_upload_read(call, code, f->code_sha256, &f->code_size))
 		return;

@@ -56,7 +56,7 @@ static bool runnable(struct fn_call *call, const struct fn_function *f, const ch
 /* A header that asks for what fnd has not; NULL = there is none. */
 static const char *unbuilt(const struct fn_call *call)
 {
-	static const char *const names[] = {"X-Amz-Tenant-Id", "X-Amz-Durable-Execution-Name"};
+	static const char *const names[] = {"X-Amz-Durable-Execution-Name"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (fn_http_req_header(call->req, names[i]))
@@ -79,6 +79,16 @@ static bool built(struct fn_call *call, const char *type, const char *other)
 		fn_reply_error(call, &FN_E_NOT_IMPLEMENTED, "fnd does not support %s yet", other);
 	else
 		return true;
+	return false;
+}
+
+static bool tenant_fits(struct fn_call *call, const struct fn_function *f, const char *tenant)
+{
+	if (f->per_tenant == (tenant != NULL))
+		return true;
+	fn_reply_error(call, &FN_E_INVALID_PARAMETER,
+		       tenant ? "The invoked function is not enabled with tenancy configuration. Remove the tenant ID from your request and try again."
+			      : "The invoked function is enabled with tenancy configuration. Add a valid tenant ID in your request and try again.");
 	return false;
 }
 
@@ -123,12 +133,12 @@ static void submit(struct fn_call *call, struct fn_invocation *inv)
 		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
 }
 
-static void run(struct fn_call *call, struct fn_function *f, const char *arn, bool tail)
+static void run(struct fn_call *call, struct fn_function *f, const char *arn, const char *tenant, bool tail)
 {
 	const char *trace = fn_http_req_header(call->req, "X-Amzn-Trace-Id");
 	struct fn_invocation *inv = fn_invocation_new();
 
-	if (!inv || !(inv->invoked_arn = strdup(arn)) || (trace && !(inv->trace_id = strdup(trace))))
+	if (!inv || !(inv->invoked_arn = strdup(arn)) || (trace && !(inv->trace_id = strdup(trace))) || (tenant && !(inv->tenant_id = strdup(tenant))))
 		abort();
 	if (client_context(call, &inv->client_context) && take_payload(call, inv)) {
 		memcpy(inv->id, call->request_id, sizeof(inv->id));
@@ -143,12 +153,12 @@ void fn_h_invoke(struct fn_call *call)
 {
 	const char *type = fn_http_req_header(call->req, "X-Amz-Invocation-Type"), *log = fn_http_req_header(call->req, "X-Amz-Log-Type");
 	const struct fn_api_config *cfg = &call->api->cfg;
-	const char *other = unbuilt(call);
+	const char *other = unbuilt(call), *tenant = fn_http_req_header(call->req, "X-Amz-Tenant-Id");
 	struct fn_name n;
 	struct fn_function *f;
 	char arn[400];
 
-	if ((!ordinary(type, log, other) && !fn_call_valid(call)) || !fn_call_name(call, &n))
+	if ((!ordinary(type, log, other ? other : tenant) && !fn_call_valid(call)) || !fn_call_name(call, &n))
 		return;
 	f = fn_route(cfg->store, n.name, n.qualifier); /* RESOLVE */
 	if (!f) {
@@ -156,6 +166,8 @@ void fn_h_invoke(struct fn_call *call)
 		return;
 	}
 	fn_arn_format(arn, sizeof(arn), cfg->region, cfg->account_id, n.name, n.qualifier);
+	if (!tenant_fits(call, f, tenant))
+		return;
 	if (type && strcmp(type, "DryRun") == 0) {
 		fn_reply_empty(call, 204);
 		return;
@@ -165,5 +177,5 @@ void fn_h_invoke(struct fn_call *call)
 	if (f->state == FN_STATE_PENDING && fn_function_settling(f))
 		fn_settling_hold(call, n.name, fn_h_invoke);
 	else if (runnable(call, f, arn))
-		run(call, f, arn, log && strcmp(log, "Tail") == 0);
+		run(call, f, arn, tenant, log && strcmp(log, "Tail") == 0);
 }

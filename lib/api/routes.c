@@ -4,19 +4,22 @@
 #include "model/limits.h"
 
 #define SMALL (256u << 10)
+#define FN_REFUSED_MEMBERS "VpcConfig, DeadLetterConfig, KMSKeyArn, FileSystemConfigs, ImageConfig, CodeSigningConfigArn, DurableConfig, CapacityProviderConfig" /* configuration.c */
 
 static const struct {
 	fn_handler handler;
 	size_t body_max; /* 0 = SMALL */
 	const char *package[2];
+	enum fn_server served_by;
+	const char *lacks; /* of one that works: what of it is refused yet; NULL = nothing */
 } routes[FN_AWS_OPERATIONS] = {
-	[FN_AWS_Invoke] = {.handler = fn_h_invoke, .body_max = FN_LIMIT_INVOKE_BYTES},
+	[FN_AWS_Invoke] = {.handler = fn_h_invoke, .body_max = FN_LIMIT_INVOKE_BYTES, .lacks = "InvocationType Event, DurableExecutionName"},
 	[FN_AWS_InvokeWithResponseStream] = {.handler = fn_h_invoke, .body_max = FN_LIMIT_INVOKE_BYTES},
-	[FN_AWS_CreateFunction] = {fn_h_create_function, FN_LIMIT_REQUEST_BYTES, {"Code", "ZipFile"}},
+	[FN_AWS_CreateFunction] = {fn_h_create_function, FN_LIMIT_REQUEST_BYTES, {"Code", "ZipFile"}, .lacks = FN_REFUSED_MEMBERS ", PublishTo, PackageType Image, Code.SourceKMSKeyArn"},
 	[FN_AWS_GetFunction] = {.handler = fn_h_get_function},
 	[FN_AWS_GetFunctionConfiguration] = {.handler = fn_h_get_configuration},
-	[FN_AWS_UpdateFunctionCode] = {fn_h_update_code, FN_LIMIT_REQUEST_BYTES, {"ZipFile"}},
-	[FN_AWS_UpdateFunctionConfiguration] = {.handler = fn_h_update_configuration},
+	[FN_AWS_UpdateFunctionCode] = {fn_h_update_code, FN_LIMIT_REQUEST_BYTES, {"ZipFile"}, .lacks = "ImageUri, PublishTo, SourceKMSKeyArn"},
+	[FN_AWS_UpdateFunctionConfiguration] = {.handler = fn_h_update_configuration, .lacks = FN_REFUSED_MEMBERS},
 	[FN_AWS_DeleteFunction] = {.handler = fn_h_delete_function},
 	[FN_AWS_ListFunctions] = {.handler = fn_h_list_functions},
 	[FN_AWS_PublishVersion] = {.handler = fn_h_publish_version},
@@ -56,8 +59,18 @@ static const struct {
 	[FN_AWS_GetLayerVersionPolicy] = {.handler = fn_h_get_layer_policy},
 	[FN_AWS_RemoveLayerVersionPermission] = {.handler = fn_h_remove_layer_permission},
 	/* not built yet, with bodies that are not small */
-	[FN_AWS_InvokeAsync] = {.body_max = FN_LIMIT_INVOKE_BYTES},
+	[FN_AWS_InvokeAsync] = {.body_max = FN_LIMIT_INVOKE_BYTES, .served_by = FN_EVENTS},
 	[FN_AWS_CheckpointDurableExecution] = {.body_max = FN_LIMIT_INVOKE_BYTES},
+	[FN_AWS_CreateEventSourceMapping] = {.served_by = FN_EVENTS},
+	[FN_AWS_GetEventSourceMapping] = {.served_by = FN_EVENTS},
+	[FN_AWS_UpdateEventSourceMapping] = {.served_by = FN_EVENTS},
+	[FN_AWS_DeleteEventSourceMapping] = {.served_by = FN_EVENTS},
+	[FN_AWS_ListEventSourceMappings] = {.served_by = FN_EVENTS},
+	[FN_AWS_PutFunctionEventInvokeConfig] = {.served_by = FN_EVENTS},
+	[FN_AWS_UpdateFunctionEventInvokeConfig] = {.served_by = FN_EVENTS},
+	[FN_AWS_GetFunctionEventInvokeConfig] = {.served_by = FN_EVENTS},
+	[FN_AWS_DeleteFunctionEventInvokeConfig] = {.served_by = FN_EVENTS},
+	[FN_AWS_ListFunctionEventInvokeConfigs] = {.served_by = FN_EVENTS},
 	/* fnd's own, for fnctl */
 	[FN_AWS_Download] = {.handler = fn_h_download},
 	[FN_AWS_Disk] = {.handler = fn_h_disk},
@@ -69,6 +82,12 @@ static const struct {
 	[FN_AWS_ImportLayer] = {fn_h_import_layer, FN_LIMIT_REQUEST_BYTES, {"Content", "ZipFile"}},
 	[FN_AWS_Logs] = {.handler = fn_h_logs},
 };
+
+const char *fn_server_name(enum fn_server s) { return s == FN_EVENTS ? "fn-events" : "fnd"; }
+
+enum fn_server fn_route_served_by(const struct fn_aws_operation *o) { return routes[fn_aws_op_of(o)].served_by; }
+
+const char *fn_route_lacks(const struct fn_aws_operation *o) { return routes[fn_aws_op_of(o)].lacks; }
 
 fn_handler fn_route_handler(const struct fn_aws_operation *o) { return routes[fn_aws_op_of(o)].handler; }
 

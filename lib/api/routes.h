@@ -4,6 +4,13 @@
 
 #include "api/internal.h"
 
+/* The process that answers it. FN_EVENTS: what invokes functions without a caller who waits; it is not built, nor are its operations. */
+enum fn_server { FN_FND, FN_EVENTS };
+enum fn_server fn_route_served_by(const struct fn_aws_operation *o);
+const char *fn_server_name(enum fn_server s);
+#define FN_NOT_IMPLEMENTED "fnd does not implement %s yet" /* the answer of one that is not built */
+/* Of one that works: the members and values of them that are refused yet, with commas between; NULL = none is. */
+const char *fn_route_lacks(const struct fn_aws_operation *o);
 /* NULL = an operation of Lambda's that is not built yet. */
 fn_handler fn_route_handler(const struct fn_aws_operation *o);
 /* The largest body that a request may have. o NULL = no operation of that name. */

@@ -183,16 +183,27 @@ void fn_report_init(struct fn_env *e, uint64_t us, const char *status)
 /* The one that it is about: being served, or with extensions still. */
 static const struct fn_invocation *reported(const struct fn_env *e) { return e->inv ? e->inv : e->report.held ? e->report.inv : NULL; }
 
+/* ,"tenantId":"...": behind what is there of a record. Its pattern leaves nothing that JSON would write otherwise. */
+#define TENANT_MEMBER 288
+static const char *tenant_member(const struct fn_invocation *inv, char buf[TENANT_MEMBER])
+{
+	buf[0] = '\0';
+	if (inv->tenant_id)
+		snprintf(buf, TENANT_MEMBER, ",\"tenantId\":\"%s\"", inv->tenant_id);
+	return buf;
+}
+
 void fn_report_start(struct fn_env *e)
 {
+	char tenant[TENANT_MEMBER];
 	const struct fn_invocation *inv = e->inv;
 
 	if (e->started)
 		return;
 	e->started = true;
 	if (e->version->json)
-		event(e, FN_LEVEL_INFO, "platform.start", "{\"requestId\":\"%s\",\"functionArn\":\"%s\",\"version\":\"%s\"}", inv->id,
-		      inv->invoked_arn ? inv->invoked_arn : "", e->version->function->version);
+		event(e, FN_LEVEL_INFO, "platform.start", "{\"requestId\":\"%s\",\"functionArn\":\"%s\",\"version\":\"%s\"%s}", inv->id,
+		      inv->invoked_arn ? inv->invoked_arn : "", e->version->function->version, tenant_member(inv, tenant));
 	else
 		text(e, "START RequestId: %s Version: %s\n", inv->id, e->version->function->version);
 }
@@ -322,7 +333,7 @@ static void report(struct fn_env *e, const struct fn_invocation *inv, uint64_t u
 	const struct fn_function *f = e->version->function;
 	uint64_t hundredths = (us + 5) / 10, init_hundredths = e->restored ? (init_us + 999) / 1000 * 100 : (init_us + 5) / 10;
 	uint64_t billed = (hundredths + init_hundredths + 99) / 100, restore_us = e->ready_us - e->asked_us;
-	char init[128] = "", buf[128], number[2][32], span[160];
+	char init[128] = "", buf[128], number[2][32], span[160], tenant[TENANT_MEMBER];
 
 	if (e->version->json) /* which prints microseconds */
 		billed = (us + (e->restored ? (init_us + 999) / 1000 * 1000 : init_us) + 999) / 1000;
@@ -337,8 +348,8 @@ static void report(struct fn_env *e, const struct fn_invocation *inv, uint64_t u
 				 ms(e->restored ? restore_us : init_us, number[1]));
 		event(e, status[0] ? FN_LEVEL_WARN : FN_LEVEL_INFO, "platform.report",
 		      "{\"requestId\":\"%s\",\"metrics\":{\"durationMs\":%s,\"billedDurationMs\":%" PRIu64 ",\"memorySizeMB\":%d,\"maxMemoryUsedMB\":%" PRIu64
-		      "%s},\"status\":\"%s\"%s%s}",
-		      inv->id, ms(us, number[0]), billed, f->memory_mb, peak_mb, init, status_word(status), buf, overhead_span(e, span));
+		      "%s},\"status\":\"%s\"%s%s%s}",
+		      inv->id, ms(us, number[0]), billed, f->memory_mb, peak_mb, init, status_word(status), buf, overhead_span(e, span), tenant_member(inv, tenant));
 		return;
 	}
 	if (init_us && e->restored)

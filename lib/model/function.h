@@ -61,6 +61,7 @@ struct fn_function {
 	/* SnapStart. Of a published version: the tree that holds its snapshot (NULL = none), what host and base image it was made on, and with
 	 * none why not, though it is wanted. */
 	bool snap_start;          /* ApplyOn: PublishedVersions */
+	bool per_tenant;          /* TenancyConfig: its environments serve one tenant each; as it was created, for good */
 	char *snapshot_tree, *snapshot_host, *snapshot_off;
 	/* What environments are keyed on: changes whenever code, layers, or configuration that a running environment sees changes. */
 	uint64_t generation;

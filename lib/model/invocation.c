@@ -30,6 +30,7 @@ void fn_invocation_unref(struct fn_invocation *inv)
 	free(inv->invoked_arn);
 	free(inv->content_type);
 	free(inv->client_context);
+	free(inv->tenant_id);
 	free(inv->trace_id);
 	free(inv->payload);
 	free(inv->tail);

@@ -59,6 +59,7 @@ struct fn_invocation {
 	char id[FN_UUID_SIZE];
 	struct fn_function *function;
 	char *invoked_arn, *content_type, *client_context, *trace_id;
+	char *tenant_id;      /* of a function that is per_tenant; else NULL */
 	char *payload;
 	size_t payload_len;
 	uint64_t arrived_us;  /* monotonic */

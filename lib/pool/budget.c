@@ -10,6 +10,8 @@ void fn_member_weigh(struct fn_member *m)
 	uint64_t cost = fn_policy_cost(m->resident ? m->resident : m->env.memory_peak, (uint64_t)m->group->version.function->memory_mb << 20);
 
 	m->group->pool->memory_used += cost - m->cost;
+	if (m->group->tenant)
+		m->group->pool->memory_tenants += cost - m->cost;
 	m->cost = cost;
 }
 
@@ -19,8 +21,8 @@ void fn_member_weigh_ending(struct fn_member *m)
 	m->group->pool->memory_ending += m->ending_cost;
 }
 
-/* Of all that are idle; reclaimable: of those that are frozen and still have their page cache, as far as we know. */
-static struct fn_member *least_valuable(struct fn_pool *p, bool reclaimable, double *ret_value)
+/* Of all that are idle; tenants: of functions that have some; reclaimable: of those that are frozen and still have their page cache, as far as we know. */
+static struct fn_member *least_valuable(struct fn_pool *p, bool reclaimable, bool tenants, double *ret_value)
 {
 	struct fn_member *found = NULL;
 	struct fn_group *g;
@@ -32,7 +34,7 @@ static struct fn_member *least_valuable(struct fn_pool *p, bool reclaimable, dou
 			struct fn_member *m = fn_member_of(l);
 			double value;
 
-			if ((m->env.state != FN_ENV_IDLE && (reclaimable || m->env.state != FN_ENV_RESET)) || (!reclaimable && m->env.reason == FN_ENV_PROVISIONED) ||
+			if ((tenants && !g->tenant) || (m->env.state != FN_ENV_IDLE && (reclaimable || m->env.state != FN_ENV_RESET)) || (!reclaimable && m->env.reason == FN_ENV_PROVISIONED) ||
 			    (reclaimable && (!m->env.frozen || m->reclaiming)))
 				continue;
 			value = fn_keep_value(&p->keep, &g->keep, &m->keep, m->cost);
@@ -45,10 +47,10 @@ static struct fn_member *least_valuable(struct fn_pool *p, bool reclaimable, dou
 }
 
 /* Ends the idle environment of least value. */
-static bool evict_one(struct fn_pool *p)
+static bool evict_one(struct fn_pool *p, bool tenants)
 {
 	double least;
-	struct fn_member *victim = least_valuable(p, false, &least);
+	struct fn_member *victim = least_valuable(p, false, tenants, &least);
 
 	if (!victim)
 		return false;
@@ -78,7 +80,7 @@ bool fn_group_make_room(struct fn_group *g)
 
 	if (fn_policy_should_reclaim(p->memory_used - p->memory_ending, next_cost(g), p->memory_budget)) {
 		for (unsigned i = 0; i < RECLAIM_AT_ONCE; i++) {
-			struct fn_member *m = least_valuable(p, true, &value);
+			struct fn_member *m = least_valuable(p, true, false, &value);
 
 			if (!m)
 				break;
@@ -87,9 +89,15 @@ bool fn_group_make_room(struct fn_group *g)
 		}
 	}
 	while (fn_group_lacks_room(g))
-		if (!evict_one(p))
+		if (!evict_one(p, false))
 			return false;
 	return true;
+}
+
+void fn_pool_bound_tenants(struct fn_pool *p)
+{
+	if (p->memory_budget && p->memory_tenants > p->memory_budget / 2)
+		(void)evict_one(p, true);
 }
 
 void fn_pool_on_reclaimed(struct fn_pool *p, uint64_t sandbox, uint64_t bytes)

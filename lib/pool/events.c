@@ -53,7 +53,9 @@ static bool on_idle(struct fn_env *e)
 		return true;
 	}
 	fn_keep_idle(&g->pool->keep, &m->keep, fn_pool_now_us(g->pool), e->first && !e->report.inv); /* its first report may be due still */
-	return false;
+	if (g->tenant)
+		fn_pool_bound_tenants(g->pool);
+	return fn_env_is_ending(e); /* it may have been the one that had to go */
 }
 
 static uint64_t until(const struct fn_env *e)

@@ -70,33 +70,37 @@ void fn_pool_forget(struct fn_pool *p, const char *name) /* NULL = everything */
 			memory_free(p, m);
 }
 
-static const char *group_key(const struct fn_function *f, char *key, size_t size)
+#define KEY_MAX 600 /* a tenant's name has 256 bytes */
+
+static const char *group_key(const struct fn_function *f, const char *tenant, char key[KEY_MAX])
 {
-	snprintf(key, size, "%s:%s:%" PRIu64, f->name, f->version, f->generation);
+	snprintf(key, KEY_MAX, "%s:%s:%" PRIu64 "%s%s", f->name, f->version, f->generation, tenant ? ":" : "", tenant ? tenant : "");
 	return key;
 }
 
-struct fn_group *fn_group_find(struct fn_pool *p, const struct fn_function *f)
+struct fn_group *fn_group_find(struct fn_pool *p, const struct fn_function *f, const char *tenant)
 {
-	char key[256];
+	char key[KEY_MAX];
 
-	return fn_map_get(p->groups, group_key(f, key, sizeof(key)));
+	return fn_map_get(p->groups, group_key(f, tenant, key));
 }
 
-struct fn_group *fn_group_get(struct fn_pool *p, struct fn_function *f)
+struct fn_group *fn_group_get(struct fn_pool *p, struct fn_function *f, const char *tenant)
 {
-	char key[256];
-	struct fn_group *g = fn_group_find(p, f);
+	char key[KEY_MAX];
+	struct fn_group *g = fn_group_find(p, f, tenant);
 
 	if (g)
 		return g;
-	group_key(f, key, sizeof(key));
+	group_key(f, tenant, key);
 	g = calloc(1, sizeof(*g));
 	if (!g || !(g->key = strdup(key)) || fn_map_set(p->groups, key, g, NULL) < 0) {
 		free(g);
 		return NULL;
 	}
-	recall(p, g, f);
+	if (!tenant)
+		recall(p, g, f);
+	g->tenant = tenant != NULL;
 	g->pool = p;
 	fn_env_version_init(&g->version, &p->env, f);
 	fn_list_init(&g->members);
@@ -107,7 +111,7 @@ struct fn_group *fn_group_get(struct fn_pool *p, struct fn_function *f)
 
 void fn_group_release(struct fn_group *g)
 {
-	if (!g->retired || !fn_list_empty(&g->members) || !fn_list_empty(&g->waiting))
+	if ((!g->retired && !g->tenant) || !fn_list_empty(&g->members) || !fn_list_empty(&g->waiting))
 		return;
 	fn_map_remove(g->pool->groups, g->key);
 	fn_loop_clear(g->pool->env.cfg.loop, &g->patience);

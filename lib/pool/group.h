@@ -15,13 +15,15 @@ struct fn_pool {
 	unsigned members;
 	uint64_t memory_used;    /* sum of struct fn_member.cost */
 	uint64_t memory_ending;  /* of it, what is about to come back */
+	uint64_t memory_tenants; /* of it, what those of functions with tenants hold */
 	struct fn_keep keep;
 };
 
-/* All environments of one function version and generation. */
+/* All environments of one function version and generation; where the function has tenants, of one of them. */
 struct fn_group {
 	struct fn_env_version version;
 	char *key;
+	bool tenant; /* they are one tenant's, whom the key names; the group goes with the last of them */
 	struct fn_pool *pool;
 	struct fn_list members; /* of struct fn_member, most recently used idle first */
 	struct fn_list waiting; /* of struct fn_invocation */
@@ -60,10 +62,10 @@ static inline struct fn_member *fn_member_of(struct fn_list *l) { return fn_list
 static inline struct fn_member *fn_member_of_env(const struct fn_env *e) { return (struct fn_member *)e; }
 
 /* group.c */
-/* The group of this version and generation, made if need be; NULL on no memory. */
-struct fn_group *fn_group_get(struct fn_pool *p, struct fn_function *f);
-struct fn_group *fn_group_find(struct fn_pool *p, const struct fn_function *f); /* NULL = there is none */
-/* Frees a retired group that has nothing left. */
+/* The group of this version and generation, and tenant (NULL = the function has none), made if need be; NULL on no memory. */
+struct fn_group *fn_group_get(struct fn_pool *p, struct fn_function *f, const char *tenant);
+struct fn_group *fn_group_find(struct fn_pool *p, const struct fn_function *f, const char *tenant); /* NULL = there is none */
+/* Frees a group that has nothing left, if it is retired or a tenant's. */
 void fn_group_release(struct fn_group *g);
 void fn_group_wait_in(struct fn_group *g, struct fn_invocation *inv);
 void fn_group_wait_first(struct fn_group *g, struct fn_invocation *inv); /* it has waited already */
@@ -77,6 +79,8 @@ void fn_pool_forget(struct fn_pool *p, const char *name);
 void fn_member_weigh(struct fn_member *m);
 /* It has begun to end: its memory is about to come back. */
 void fn_member_weigh_ending(struct fn_member *m);
+/* Tenants may be many, and each comes seldom: what idles for all of them together is to leave half of the memory to others. */
+void fn_pool_bound_tenants(struct fn_pool *p);
 /* Would one more environment of this group be too many, as things are? */
 bool fn_group_lacks_room(const struct fn_group *g);
 /* Room for one more environment of this group, if need be at the cost of idle ones. False: there is none, and nobody idles. */

@@ -62,6 +62,8 @@ void fn_member_free(struct fn_member *m)
 
 	fn_env_clear(&m->env);
 	p->memory_used -= m->cost;
+	if (g->tenant)
+		p->memory_tenants -= m->cost;
 	p->memory_ending -= m->ending_cost;
 	g->count[m->env.state]--;
 	if (m->bound)

@@ -11,7 +11,7 @@
 void fn_pool_run(struct fn_pool *p, struct fn_invocation *inv)
 {
 	const struct fn_err down = {ESHUTDOWN, "invoke", "fnd is shutting down"};
-	struct fn_group *g = p->env.shutdown ? NULL : fn_group_get(p, inv->function);
+	struct fn_group *g = p->env.shutdown ? NULL : fn_group_get(p, inv->function, inv->tenant_id);
 
 	if (!g) {
 		fn_invocation_fail(inv, &down);
@@ -75,7 +75,7 @@ void fn_pool_retire(struct fn_pool *p, const char *name, const char *version, ui
 		if (!fn_streq(g->version.function->name, name) || (version && !fn_streq(g->version.function->version, version)) ||
 		    g->version.function->generation == keep)
 			continue;
-		if (keep > 0 && !g->retired)
+		if (keep > 0 && !g->retired && !g->tenant)
 			fn_group_remember(g);
 		g->retired = true;
 		fn_list_for_each_safe(l, &g->members)

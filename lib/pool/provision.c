@@ -105,7 +105,7 @@ void fn_group_provision_failed(struct fn_group *g, const char *why)
 
 int fn_pool_provision(struct fn_pool *p, struct fn_function *f, unsigned n)
 {
-	struct fn_group *g = n > 0 ? fn_group_get(p, f) : fn_group_find(p, f);
+	struct fn_group *g = n > 0 ? fn_group_get(p, f, NULL) : fn_group_find(p, f, NULL);
 
 	if (!g)
 		return n > 0 ? -ENOMEM : 0;
@@ -122,7 +122,7 @@ int fn_pool_provision(struct fn_pool *p, struct fn_function *f, unsigned n)
 
 void fn_pool_provisioned(struct fn_pool *p, const struct fn_function *f, struct fn_pool_provisioned *ret)
 {
-	struct fn_group *g = fn_group_find(p, f);
+	struct fn_group *g = fn_group_find(p, f, NULL);
 	unsigned have, under_way;
 
 	*ret = (struct fn_pool_provisioned){0};

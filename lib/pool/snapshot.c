@@ -16,7 +16,7 @@ int fn_pool_snapshot(struct fn_pool *p, const struct fn_function *f, const char 
 	if (!own)
 		return -ENOMEM;
 	own->generation = generation--;
-	g = fn_group_get(p, own);
+	g = fn_group_get(p, own, NULL);
 	fn_function_unref(own);
 	if (!g)
 		return -ENOMEM;
@@ -38,7 +38,7 @@ void fn_pool_snapshot_host(const struct fn_pool *p, const struct fn_function *f,
 
 void fn_pool_renew(struct fn_pool *p, struct fn_function *f)
 {
-	struct fn_group *g = fn_group_find(p, f);
+	struct fn_group *g = fn_group_find(p, f, NULL);
 
 	if (!g)
 		return;

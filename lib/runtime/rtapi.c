@@ -166,7 +166,7 @@ static void release_inv(void *arg) { fn_invocation_unref(arg); }
 
 int fn_rt_deliver(struct fn_rt *rt, struct fn_invocation *inv)
 {
-	struct fn_h1_header h[5];
+	struct fn_h1_header h[6];
 	struct fn_h1_reply r = {.status = 200, .headers = h, .release = release_inv, .release_arg = inv};
 	char ms[24];
 
@@ -180,6 +180,8 @@ int fn_rt_deliver(struct fn_rt *rt, struct fn_invocation *inv)
 		h[r.n_headers++] = (struct fn_h1_header){"Lambda-Runtime-Trace-Id", inv->trace_id};
 	if (inv->client_context)
 		h[r.n_headers++] = (struct fn_h1_header){"Lambda-Runtime-Client-Context", inv->client_context};
+	if (inv->tenant_id)
+		h[r.n_headers++] = (struct fn_h1_header){"Lambda-Runtime-Aws-Tenant-Id", inv->tenant_id};
 	r.content_type = inv->content_type ? inv->content_type : "application/json";
 	r.body = inv->payload; /* lent: the reference keeps it until it has been sent */
 	r.len = inv->payload_len;

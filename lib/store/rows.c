@@ -13,7 +13,7 @@
 	X(system_log_level) X(log_group) X(tags_json) X(state_reason) X(state_reason_code) X(update_reason) X(update_reason_code)          \
 	X(latest_description) X(snapshot_tree) X(snapshot_host) X(snapshot_off)
 #define NUMBERS(X)                                                                                                                \
-	X(unpacked_size) X(memory_mb) X(timeout_s) X(ephemeral_mb) X(last_modified_us) X(state) X(update_status) X(generation) X(has_env) X(snap_start)
+	X(unpacked_size) X(memory_mb) X(timeout_s) X(ephemeral_mb) X(last_modified_us) X(state) X(update_status) X(generation) X(has_env) X(snap_start) X(per_tenant)
 
 static char *encode(const struct fn_function *f)
 {

@@ -382,7 +382,7 @@ static void fuzz_client(struct fuzz_in in)
 static void fuzz_server(struct fuzz_in in)
 {
 	struct fn_rootfs roots = {0};
-	struct fn_spawn_server_config cfg = {.rootfs = &roots, .host_ns_fd = -1, .unpack_path = "/nonexistent", .trees_dir = fuzz_dir(), .uid_base = 100000};
+	struct fn_spawn_server_config cfg = {.rootfs = &roots, .host_ns_fd = -1, .unpack_path = "/nonexistent", .fetch_fd = -EBADF, .trees_dir = fuzz_dir(), .uid_base = 100000};
 	struct fn_spawn_server *server;
 	struct fn_err err;
 	struct message m;
@@ -399,7 +399,7 @@ static void fuzz_server(struct fuzz_in in)
 		ssize_t n;
 
 		fate = (uint8_t)m.h.id;
-		m.h.version = request == 0xfd ? 9 : FN_PROTO_VERSION;
+		m.h.version = request == 0xfd ? FN_PROTO_VERSION + 1 : FN_PROTO_VERSION;
 		send_message(pair[1], &m);
 		for (int i = 0; i < 2; i++)
 			fuzz_check(fn_loop_run_once(cfg.loop, 0) == 0);

@@ -1,7 +1,8 @@
 """Rules of the API that hold for single operations: concurrency, aliases, tags, and what is not built."""
-import os, re, threading, unittest
+import glob, gzip, json, os, re, subprocess, threading, unittest
 from urllib.parse import quote
-from harness import ARN, BotoCase, Case, wait_until
+import pypi
+from harness import ARN, BUILD, ROLE, BotoCase, Case, wait_until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SLOW_PY = "import time\ndef handler(e, c):\n    time.sleep(e['s'])\n    return 1\n"
@@ -157,9 +158,41 @@ class Operations(Case):
     """Every operation of Lambda's newest model is built, or says that it is not, by its own name."""
     built = set("""AddLayerVersionPermission DeleteLayerVersion GetLayerVersion GetLayerVersionByArn GetLayerVersionPolicy ListLayerVersions ListLayers PublishLayerVersion
         RemoveLayerVersionPermission CreateAlias CreateFunction DeleteAlias DeleteFunction DeleteFunctionConcurrency DeleteProvisionedConcurrencyConfig GetAccountSettings GetAlias GetFunction
-        GetFunctionCodeSigningConfig GetFunctionConcurrency GetFunctionConfiguration GetPolicy GetProvisionedConcurrencyConfig Invoke ListAliases ListFunctions
+        GetFunctionCodeSigningConfig GetFunctionConcurrency GetFunctionConfiguration GetPolicy GetProvisionedConcurrencyConfig Invoke InvokeWithResponseStream ListAliases ListFunctions
         ListProvisionedConcurrencyConfigs ListTags ListVersionsByFunction PublishVersion PutFunctionConcurrency PutProvisionedConcurrencyConfig TagResource UntagResource
         UpdateAlias UpdateFunctionCode UpdateFunctionConfiguration""".split())
+
+    def test_what_doctor_says_is_what_is_answered(self):
+        """`fnctl doctor --api` against the newest service model, and against real requests."""
+        r = subprocess.run([os.path.join(BUILD, "fnctl"), "--endpoint", self.d.endpoint, "--output", "json", "doctor", "--api"], capture_output=True, text=True)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        said = {o["Name"]: o for o in json.loads(r.stdout)["Operations"]}
+        with gzip.open(glob.glob(os.path.join(pypi.install("botocore==1.44.8"), "botocore/data/lambda/2015-03-31/service-2.json*"))[0]) as f:
+            model = json.load(f)["operations"]
+        self.assertEqual(set(said), set(model))
+        self.assertEqual({n for n, o in said.items() if o["Works"]}, self.built)
+        for name, o in said.items():
+            self.assertEqual(o["Method"], model[name]["http"]["method"])
+            at, _, query = re.sub(r"\{\w+\+?\}", "no-such-thing", model[name]["http"]["requestUri"]).partition("?")
+            r = self.d.request(o["Method"], at + (query and "?" + query), {} if o["Method"] in ("POST", "PUT") else None)
+            if o["Works"]:
+                self.assertNotEqual(r.status, 501, name)
+                self.assertNotIn("Reason", o)
+            else:
+                self.assertEqual((r.status, r.json["message"]), (501, o["Reason"]), name)
+        for name, method, path, base in (("CreateFunction", "POST", "/2015-03-31/functions", {"FunctionName": "doctor", "Role": ROLE, "Runtime": "provided.al2023", "Handler": "x", "Code": {"ZipFile": "AAAA"}}),
+                                         ("UpdateFunctionConfiguration", "PUT", f"/2015-03-31/functions/{self.function()}/configuration", {})):
+            for word in said[name]["Refused"].split(", "):
+                if word in self.asked:
+                    r = self.d.request(method, path, {**base, word: self.asked[word]})
+                    self.assertEqual((r.status, r.json["message"]), (400, f"fnd does not support {word} yet"), name)
+        table = subprocess.run([os.path.join(BUILD, "fnctl"), "--endpoint", self.d.endpoint, "doctor", "--api"], capture_output=True, text=True).stdout
+        self.assertIn(f"\n{len(self.built)} of {len(model)} operations work", table)
+        self.assertRegex(table, r"(?m)^CreateEventSourceMapping +refused +fnd does not implement CreateEventSourceMapping yet$")
+        self.assertRegex(table, r"(?m)^Invoke +works, but for +InvocationType Event, ")
+
+    asked = {"VpcConfig": {"SubnetIds": ["subnet-1"]}, "DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:000000000000:q"}, "KMSKeyArn": "arn:aws:kms:us-east-1:000000000000:key/1",
+             "ImageConfig": {"Command": ["x"]}, "CodeSigningConfigArn": "arn:aws:lambda:us-east-1:000000000000:code-signing-config:csc-0123456789abcdefg"}
 
     def test_each(self):
         with open(os.path.join(HERE, "operations.txt")) as f:
