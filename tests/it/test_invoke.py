@@ -26,7 +26,7 @@ class Invoke(Case):
 
     def test_what_an_invocation_may_ask_for(self):
         f = self.function()
-        for header, value, status, error in (("X-Amz-Log-Type", "All", 400, "ValidationException"), ("X-Amz-Tenant-Id", "t", 501, "NotImplementedException"),
+        for header, value, status, error in (("X-Amz-Log-Type", "All", 400, "ValidationException"), ("X-Amz-Tenant-Id", "t", 400, "InvalidParameterValueException"),
                                              ("X-Amz-Durable-Execution-Name", "d", 501, "NotImplementedException")):
             r = self.d.invoke(f, {"do": "echo"}, headers={header: value})
             self.assertEqual((r.status, r.error_type), (status, error), header)
