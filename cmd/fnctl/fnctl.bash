@@ -36,7 +36,7 @@ _fnctl()
 			[[ $url ]] && _fnctl_where=(--endpoint "$url")
 			;;
 		--region | --output | --runtime | --handler | --code | --role | --memory | --timeout | --tmp | --env | --description | --snap-start | \
-			--layer | --license | --compatible-runtime | --compatible-architecture | --payload-file | --qualifier | --client-context | --tail | --code-sha256 | --version | --weight | --revision-id | --cors) ((i++)) ;;
+			--layer | --license | --compatible-runtime | --compatible-architecture | --payload-file | --qualifier | --client-context | --tenant-id | --tail | --code-sha256 | --version | --weight | --revision-id | --cors) ((i++)) ;;
 		-*) ;;
 		*)
 			if [[ $command ]]; then words+=("${COMP_WORDS[i]}"); else command=${COMP_WORDS[i]}; fi
@@ -64,20 +64,20 @@ _fnctl()
 		return
 		;;
 	--compatible-architecture) mapfile -t COMPREPLY < <(compgen -W 'x86_64 arm64' -- "$cur"); return ;;
-	--license | --endpoint | --region | --handler | --role | --memory | --timeout | --tmp | --env | --description | --client-context | --tail | \
+	--license | --endpoint | --region | --handler | --role | --memory | --timeout | --tmp | --env | --description | --client-context | --tenant-id | --tail | \
 		--code-sha256 | --weight | --revision-id | --cors) return ;;
 	esac
 	case $command in
 	'') [[ $cur == -* ]] || { mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur"); return; }; options=--version ;;
 	create | update | deploy)
-		options='--runtime --handler --code --role --memory --timeout --tmp --env --description --layer --snap-start --no-wait'
+		options='--runtime --handler --code --role --memory --timeout --tmp --env --description --layer --snap-start --per-tenant --no-wait'
 		if [[ $command == deploy && $cur != -* ]] && ((${#words[@]} == 1)); then
 			compopt -o filenames
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			return
 		fi
 		;;
-	invoke) options='--payload-file --log --time --qualifier --client-context --dry-run --async' ;;
+	invoke) options='--payload-file --log --time --qualifier --client-context --tenant-id --dry-run --async' ;;
 	get | delete) options=--qualifier ;;
 	publish) options='--description --code-sha256 --no-wait' ;;
 	alias)

@@ -48,7 +48,8 @@ static int parse(int argc, char **argv, struct wanted *w)
 						{"memory", required_argument, NULL, 'm'},      {"timeout", required_argument, NULL, 't'},
 						{"tmp", required_argument, NULL, 'T'},         {"env", required_argument, NULL, 'e'},
 						{"description", required_argument, NULL, 'd'}, {"no-wait", no_argument, NULL, 'n'},
-						{"snap-start", required_argument, NULL, 's'},  {"layer", required_argument, NULL, 'l'}, GLOBAL_OPTIONS};
+						{"snap-start", required_argument, NULL, 's'},  {"layer", required_argument, NULL, 'l'},
+						{"per-tenant", no_argument, NULL, 'P'},     GLOBAL_OPTIONS};
 	json_t *o = w->configuration = json_object();
 	int c, r = EX_FINE;
 
@@ -88,6 +89,9 @@ static int parse(int argc, char **argv, struct wanted *w)
 				r = usage_error(argv[0], "--snap-start wants on or off, not \"%s\"", optarg);
 			else
 				json_object_set_new(o, "SnapStart", json_pack("{ss}", "ApplyOn", fn_streq(optarg, "on") ? "PublishedVersions" : "None"));
+			break;
+		case 'P':
+			json_object_set_new(o, "TenancyConfig", json_pack("{ss}", "TenantIsolationMode", "PER_TENANT"));
 			break;
 		case 'l':
 			r = layer_member(o, argv[0], optarg);
@@ -192,6 +196,8 @@ static int update(struct wanted *w)
 	fn_auto(decref) json_t *code = json_object();
 	int rc = EX_FINE;
 
+	if (json_object_get(w->configuration, "TenancyConfig"))
+		return usage_error("update", "--per-tenant is for new functions: it cannot be changed");
 	if (!w->code && json_object_size(w->configuration) == 0)
 		return usage_error("update", "what is to change? (--code, --memory, --env ...)");
 	if (w->code) {

@@ -42,6 +42,7 @@ struct invocation {
 	char *payload_source;
 	bool log, time;
 	char context[sizeof("X-Amz-Client-Context: ") + FN_LIMIT_CLIENT_CONTEXT];
+	char tenant[sizeof("X-Amz-Tenant-Id: ") + 1024]; /* of 256 characters at most, fnd says */
 };
 
 static int parse(int argc, char **argv, struct invocation *v)
@@ -49,7 +50,7 @@ static int parse(int argc, char **argv, struct invocation *v)
 	static const struct option options[] = {{"payload-file", required_argument, NULL, 'p'}, {"log", no_argument, NULL, 'l'},
 						{"time", no_argument, NULL, 't'},               {"qualifier", required_argument, NULL, 'q'},
 						{"client-context", required_argument, NULL, 'c'}, {"dry-run", no_argument, NULL, 'd'},
-						{"async", no_argument, NULL, 'a'},              GLOBAL_OPTIONS};
+						{"async", no_argument, NULL, 'a'},              {"tenant-id", required_argument, NULL, 'T'}, GLOBAL_OPTIONS};
 	char *b64;
 	int c, r;
 
@@ -79,6 +80,10 @@ static int parse(int argc, char **argv, struct invocation *v)
 			if (r < 0)
 				return usage_error(argv[0], "--client-context is too long: %d bytes in base64 at most",
 						   FN_LIMIT_CLIENT_CONTEXT);
+			break;
+		case 'T':
+			if (!*optarg || strpbrk(optarg, "\r\n") || fn_str_format(v->tenant, sizeof(v->tenant), "X-Amz-Tenant-Id: %s", optarg) < 0)
+				return usage_error(argv[0], "--tenant-id wants 1 to 256 characters");
 			break;
 		case 'd':
 			v->type = "X-Amz-Invocation-Type: DryRun";
@@ -137,7 +142,7 @@ int cmd_invoke(int argc, char **argv)
 {
 	struct invocation v = {0};
 	fn_auto_buf struct fn_buf payload = {0};
-	const char *headers[5] = {"Content-Type: application/json"};
+	const char *headers[6] = {"Content-Type: application/json"};
 	char path[2048];
 	size_t n = 1;
 	struct reply r;
@@ -154,6 +159,8 @@ int cmd_invoke(int argc, char **argv)
 		headers[n++] = v.type;
 	if (v.context[0])
 		headers[n++] = v.context;
+	if (v.tenant[0])
+		headers[n++] = v.tenant;
 	snprintf(path, sizeof(path), "%s", function_path(v.name, "/invocations"));
 	if (v.qualifier && !add_query(path, sizeof(path), "Qualifier", v.qualifier))
 		return usage_error(argv[0], "the qualifier is too long");

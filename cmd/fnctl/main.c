@@ -20,7 +20,7 @@ static char endpoint[512];
 #define CONFIGURATION_HELP \
 	"  --runtime R         python3.11, provided.al2023, ...; `fnctl images` shows what there is\n" \
 	"  --handler H         file.function; what it means is the runtime's affair\n" \
-	"  --code DIR|ZIP      a directory is zipped, without .git and __pycache__\n" \
+	"  --code DIR|ZIP      a directory is zipped, without .git and __pycache__; s3://BUCKET/KEY: fnd gets it from its S3 server\n" \
 	"  --role ARN          arn:aws:iam::000000000000:role/fnd\n" \
 	"  --memory MB         128 to 10240; a CPU's share goes with it\n" \
 	"  --timeout S         1 to 900\n" \
@@ -30,6 +30,7 @@ static char endpoint[512];
 	"  --layer L           a layer version: an ARN, NAME:N, or NAME for the newest; again for more, later ones'\n" \
 	"                      files win. An update replaces all of them; none: no more\n" \
 	"  --snap-start on|off versions published from now on begin from a snapshot of their init\n" \
+	"  --per-tenant        of a new function: each tenant has environments of its own, for good\n" \
 	"  --no-wait           do not wait until the function is ready\n"
 
 static const struct command {
@@ -76,6 +77,7 @@ static const struct command {
 	 "  --time              how long it took, as seen from here, on standard error\n"
 	 "  --qualifier Q       a version or an alias\n"
 	 "  --client-context J  JSON for the context object\n"
+	 "  --tenant-id T       whose environments it runs in: of a function made --per-tenant\n"
 	 "  --dry-run           check only\n"
 	 "  --async             do not wait for the result\n"},
 	{"logs", cmd_logs, "NAME [-f] [--tail LINES]", "what it printed",

@@ -165,11 +165,30 @@ int package_read(const char *path, struct fn_buf *ret)
 	return r;
 }
 
+/* BUCKET/KEY[?versionId=V] */
+static int s3_members(json_t *o, const char *text)
+{
+	const char *key = strchr(text, '/'), *version = key ? strstr(key, "?versionId=") : NULL;
+	size_t n = !key ? 0 : version ? (size_t)(version - key) - 1 : strlen(key + 1);
+
+	if (!key || key == text || n == 0) {
+		fprintf(stderr, "fnctl: s3://%s is no s3://BUCKET/KEY\n", text);
+		return EX_BAD_USE;
+	}
+	json_object_set_new(o, "S3Bucket", json_stringn(text, (size_t)(key - text)));
+	json_object_set_new(o, "S3Key", json_stringn(key + 1, n));
+	if (version)
+		json_object_set_new(o, "S3ObjectVersion", json_string(version + strlen("?versionId=")));
+	return EX_FINE;
+}
+
 int package_member(json_t *o, const char *path)
 {
 	fn_auto_buf struct fn_buf zip = {0};
 	fn_auto_free char *text = NULL;
 
+	if (fn_str_starts(path, "s3://"))
+		return s3_members(o, path + strlen("s3://"));
 	if (package_read(path, &zip) < 0 || fn_base64_encode(zip.data, zip.len, &text) < 0)
 		return EX_BAD_USE;
 	json_object_set_new(o, "ZipFile", json_string(text));

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/change.h"
+#include "api/fetches.h"
 #include "api/internal.h"
 #include "api/operations.h"
 #include "api/origin.h"
@@ -194,6 +195,7 @@ int fn_api_new(const struct fn_api_config *config, struct fn_api **ret, struct f
 	api->cfg = *config;
 	fn_id_random(api->url_key, sizeof(api->url_key));
 	fn_id_random(&api->instance, sizeof(api->instance));
+	fn_list_init(&api->fetches);
 	r = fn_log_waits_open(api);
 	if (r == 0)
 		r = fn_settling_open(api);
@@ -215,6 +217,7 @@ void fn_api_free(struct fn_api *api)
 		return;
 	fn_settling_close(api);
 	fn_uploads_close(api);
+	fn_fetches_close(api);
 	fn_log_waits_end(api);
 	fn_loop_clear(api->cfg.loop, &api->logs_timer);
 	free(api);

@@ -17,6 +17,7 @@
 #define AT_ONCE 64 /* of which fn-spawnd has a few at work */
 
 struct fetch {
+	struct fn_list link; /* of the api's */
 	struct fn_call call;
 	fn_handler again;
 	struct fn_fetch_order order;
@@ -33,6 +34,7 @@ static const char *text_of(json_t *o, const char *key)
 static void end(struct fetch *f)
 {
 	f->call.api->n_fetches--;
+	fn_list_remove(&f->link);
 	json_decref(f->call.in);
 	free(f);
 }
@@ -112,6 +114,11 @@ static void on_opened(void *arg, int fd)
 	end(f);
 }
 
+void fn_fetches_close(struct fn_api *api)
+{
+	fn_list_for_each_safe(l, &api->fetches) end(fn_list_entry(l, struct fetch, link));
+}
+
 /* --- what is asked --- */
 static bool refuse(struct fn_call *call, json_t *content)
 {
@@ -161,6 +168,7 @@ bool fn_fetched(struct fn_call *call, json_t *content, fn_handler again)
 		return false;
 	}
 	call->api->n_fetches++;
+	fn_list_push_back(&call->api->fetches, &f->link);
 	fn_package_open(p, on_opened, f);
 	return false;
 }

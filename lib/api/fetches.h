@@ -11,4 +11,7 @@
  * package (receive.h), or it names nothing in S3. False: it is answered, or `again` is called with the call when the package is there. */
 bool fn_fetched(struct fn_call *call, json_t *content, fn_handler again);
 
+/* Those under way are answered by nobody any more. */
+void fn_fetches_close(struct fn_api *api);
+
 #endif

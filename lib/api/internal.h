@@ -18,7 +18,8 @@ struct fn_api {
 	struct fn_list uploads, garbage; /* uploads.c */
 	struct fn_list log_waits;        /* logs.c */
 	struct fn_list settling, held;   /* settling.c */
-	unsigned n_fetches;              /* fetches.c: under way */
+	struct fn_list fetches;          /* fetches.c: under way */
+	unsigned n_fetches;
 	uint64_t garbage_timer, logs_timer, settling_timer;
 	bool draining;                   /* nobody begins to wait any more */
 };

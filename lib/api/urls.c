@@ -108,6 +108,10 @@ void fn_h_create_url(struct fn_call *call)
 
 	if (!fn_call_name(call, &n) || !exists(call, &n))
 		return;
+	if (fn_store_get(call->api->cfg.store, n.name, NULL)->per_tenant) {
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Function URLs are not supported for functions enabled with tenancy configuration.");
+		return;
+	}
 	if (!call->api->cfg.url_domain) {
 		fn_reply_error(call, &FN_E_NOT_IMPLEMENTED, "fnd runs without its gateway: function URLs need \"gateway\": {\"listen\": ..} in its configuration");
 		return;

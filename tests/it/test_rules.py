@@ -160,7 +160,8 @@ class Operations(Case):
         RemoveLayerVersionPermission CreateAlias CreateFunction DeleteAlias DeleteFunction DeleteFunctionConcurrency DeleteProvisionedConcurrencyConfig GetAccountSettings GetAlias GetFunction
         GetFunctionCodeSigningConfig GetFunctionConcurrency GetFunctionConfiguration GetPolicy GetProvisionedConcurrencyConfig Invoke InvokeWithResponseStream ListAliases ListFunctions
         ListProvisionedConcurrencyConfigs ListTags ListVersionsByFunction PublishVersion PutFunctionConcurrency PutProvisionedConcurrencyConfig TagResource UntagResource
-        UpdateAlias UpdateFunctionCode UpdateFunctionConfiguration""".split())
+        UpdateAlias UpdateFunctionCode UpdateFunctionConfiguration AddPermission RemovePermission CreateFunctionUrlConfig DeleteFunctionUrlConfig GetFunctionUrlConfig ListFunctionUrlConfigs
+        UpdateFunctionUrlConfig""".split())
 
     def test_what_doctor_says_is_what_is_answered(self):
         """`fnctl doctor --api` against the newest service model, and against real requests."""
@@ -180,8 +181,10 @@ class Operations(Case):
                 self.assertNotIn("Reason", o)
             else:
                 self.assertEqual((r.status, r.json["message"]), (501, o["Reason"]), name)
+        f = self.function()
+        self.d.settled(f)
         for name, method, path, base in (("CreateFunction", "POST", "/2015-03-31/functions", {"FunctionName": "doctor", "Role": ROLE, "Runtime": "provided.al2023", "Handler": "x", "Code": {"ZipFile": "AAAA"}}),
-                                         ("UpdateFunctionConfiguration", "PUT", f"/2015-03-31/functions/{self.function()}/configuration", {})):
+                                         ("UpdateFunctionConfiguration", "PUT", f"/2015-03-31/functions/{f}/configuration", {})):
             for word in said[name]["Refused"].split(", "):
                 if word in self.asked:
                     r = self.d.request(method, path, {**base, word: self.asked[word]})

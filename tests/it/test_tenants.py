@@ -98,6 +98,20 @@ print(json.dumps(out))
         self.assertEqual(json.loads(out[5])["tenant"], "green")
         self.assertIn(MISSING, out[6])
 
+    def test_fnctl(self):
+        home = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, home)
+        with open(os.path.join(home, "f.py"), "w") as f:
+            f.write(LOOK)
+        self.addCleanup(self.d.delete, "t-ctl")
+        fnctl = lambda *args: subprocess.run([os.path.join(BUILD, "fnctl"), "--endpoint", self.d.endpoint, *args], capture_output=True, text=True)
+        r = fnctl("create", "t-ctl", "--per-tenant", "--code", home, "--runtime", "python3.11", "--handler", "f.handler")
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertEqual(json.loads(fnctl("invoke", "t-ctl", "{}", "--tenant-id", "a b").stdout)["seen"], ["a b"])
+        self.assertIn("Add a valid tenant ID", fnctl("invoke", "t-ctl", "{}").stderr)
+        self.assertIn("it cannot be changed", fnctl("deploy", "t-ctl", home, "--per-tenant").stderr)
+        self.assertEqual(fnctl("invoke", "t-ctl", "--tenant-id", "").returncode, 2)
+
     def test_node(self):
         source = "exports.handler = async (event, context) => { console.error('hi'); return context.tenantId; };\n"
         f = self.function(zip_bytes=make_zip({"index.js": source}), runtime="nodejs22.x", handler="index.handler", TenancyConfig=PER_TENANT, LoggingConfig={"LogFormat": "JSON"})
@@ -153,6 +167,9 @@ print(json.dumps(out))
         self.assertEqual((r.status, r.error_type), (400, "InvalidParameterValueException"))
         self.assertEqual(self.d.request("POST", f"/2015-03-31/functions/{f}/versions", {}).status, 201)
         self.assertEqual(self.d.request("POST", f"/2015-03-31/functions/{f}/aliases", {"Name": "live", "FunctionVersion": "1"}).status, 201)
+        for q in ("", "?Qualifier=live"):
+            r = self.d.request("POST", f"/2021-10-31/functions/{f}/url{q}", {"AuthType": "NONE"})
+            self.assertEqual((r.status, r.json["message"]), (400, "Function URLs are not supported for functions enabled with tenancy configuration."))
         for q in ("1", "live"):
             r = self.d.request("PUT", f"/2019-09-30/functions/{f}/provisioned-concurrency?Qualifier={q}", {"ProvisionedConcurrentExecutions": 1})
             self.assertEqual((r.status, r.error_type), (400, "InvalidParameterValueException"), r)

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/str.h"
@@ -322,4 +323,70 @@ START_TEST(test_disks)
 }
 END_TEST
 
-TEST_MAIN("image/package", test_packages, test_what_is_wrong_with_them, test_much_beside_the_package, test_broken_off, test_many, test_disks)
+static int opened = -EBADF;
+static unsigned n_opened;
+
+static void on_opened(void *arg, int fd)
+{
+	(void)arg;
+	opened = fd;
+	n_opened++;
+}
+
+/* What somebody else writes is taken as it is when it is looked at, whatever the offset of their descriptor. */
+START_TEST(test_written_by_another)
+{
+	static const size_t sizes[] = {0, 1, 65536, 700001};
+
+	set_up();
+	for (size_t i = 0; i < 4; i++) {
+		struct fn_package *p = new_package(5); /* the bound is the writer's */
+		const struct fn_package_result *r = bring_text(p, "{\"Code\":{\"S3Bucket\":\"b\"}}");
+		char *data = calloc(1, sizes[i] + 1), sha[65];
+
+		ck_assert(!r->found && !r->fetched);
+		fn_package_open(p, on_opened, NULL);
+		until(&n_opened, n_opened + 1);
+		ck_assert_int_ge(opened, 0);
+		ck_assert_int_eq(write(opened, data, sizes[i]), (ssize_t)sizes[i]);
+		fn_package_look(p, on_done, NULL);
+		until(&n_done, n_done + 1);
+		fn_sha256_hex(data, sizes[i], sha);
+		ck_assert(r->error == 0 && r->found && r->valid && r->fetched);
+		ck_assert_uint_eq(r->size, sizes[i]);
+		ck_assert_str_eq(r->sha256, sha);
+		ck_assert_str_eq(r->rest, "{\"Code\":{\"S3Bucket\":\"b\"}}");
+		fn_package_store(p, on_stored, NULL);
+		until(&n_stored, n_stored + 1);
+		ck_assert_int_eq(store_err.code, 0);
+		ck_assert_uint_eq(files(), i + 1);
+		fn_package_free(p);
+		free(data);
+	}
+	tear_down();
+}
+END_TEST
+
+START_TEST(test_nobody_writes_it)
+{
+	struct fn_package *p;
+
+	set_up();
+	p = new_package(5);
+	(void)bring_text(p, "{}");
+	fn_package_open(p, on_opened, NULL);
+	fn_package_free(p); /* while it is opened: nobody hears of it */
+	p = new_package(5);
+	(void)bring_text(p, "{}");
+	ck_assert_int_eq(rename("blobs", "elsewhere"), 0);
+	fn_package_open(p, on_opened, NULL);
+	until(&n_opened, 1);
+	ck_assert_int_eq(opened, -ENOENT);
+	fn_package_free(p);
+	ck_assert_int_eq(rename("elsewhere", "blobs"), 0);
+	tear_down();
+	ck_assert_uint_eq(files(), 0);
+}
+END_TEST
+
+TEST_MAIN("image/package", test_written_by_another, test_nobody_writes_it, test_packages, test_what_is_wrong_with_them, test_much_beside_the_package, test_broken_off, test_many, test_disks)
