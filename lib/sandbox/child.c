@@ -375,7 +375,7 @@ const char *const *fn_child_steps(void)
 	return names;
 }
 
-_Noreturn void fn_child_main(const struct fn_child *c)
+FN_INSIDE_UNWATCHED _Noreturn void fn_child_main(const struct fn_child *c)
 {
 	struct fn_inside s = {.c = c, .proc_fd = -EBADF, .dev_fd = -EBADF, .root_fd = -EBADF, .listen_fd = -EBADF, .null_fd = -EBADF, .tmp_fd = -EBADF,
 			  .extensions.output_fd = -EBADF, .new_root = FN_ROOTFS_NEW, .proc = FN_ROOTFS_PROC, .dev = FN_ROOTFS_DEV};

@@ -54,7 +54,7 @@ int fn_inside_tell_running(struct fn_inside *s)
 }
 
 /* Its own exit makes the kernel kill what is left. */
-static _Noreturn void live_for_runtime(struct fn_inside *s)
+static FN_INSIDE_UNWATCHED _Noreturn void live_for_runtime(struct fn_inside *s)
 {
 	struct fn_sync_msg m = {.type = FN_SYNC_EXIT};
 
@@ -115,7 +115,7 @@ static void release(struct fn_inside *s)
 }
 
 /* Until fn-spawnd kills us, whoever has ended. */
-static _Noreturn void live_for_all(struct fn_inside *s)
+static FN_INSIDE_UNWATCHED _Noreturn void live_for_all(struct fn_inside *s)
 {
 	bool held = true;
 
@@ -141,7 +141,7 @@ static _Noreturn void live_for_all(struct fn_inside *s)
 	}
 }
 
-_Noreturn void fn_inside_live(struct fn_inside *s)
+FN_INSIDE_UNWATCHED _Noreturn void fn_inside_live(struct fn_inside *s)
 {
 	if (s->extensions.n > 0)
 		live_for_all(s);
