@@ -128,5 +128,5 @@ int main(int argc, char **argv)
 		return 1;
 	if (res.err.code)
 		return 0;
-	return read(FN_UNPACK_RESULT_FD, &named, 1) == 1 && syncfs(FN_UNPACK_DIR_FD) == 0 ? 0 : 1;
+	_exit(read(FN_UNPACK_RESULT_FD, &named, 1) == 1 && syncfs(FN_UNPACK_DIR_FD) == 0 ? 0 : 1); /* the status counts: no leak checker may change it, which finds no /proc here */
 }
