@@ -80,7 +80,8 @@ static const struct key {
 	{"timeout_s", NUMBER, AT(s3_timeout_s), 1, 120},
 }, log_keys[] = {
 	{"max_bytes", NUMBER, AT(log_max_bytes), 4096, INT64_MAX},
-	{"files", NUMBER, AT(log_files), 1, 1000},
+	{"files", NUMBER, AT(log_files), 1, 100000},
+	{"total_mb", NUMBER, AT(log_total_mb), 1, INT32_MAX},
 };
 #define UIDS_LEAST (2 * 65537) /* spawn/internal.h */
 #define N(a) (sizeof(a) / sizeof((a)[0]))
@@ -102,7 +103,7 @@ static int init(struct fnd_config *c)
 		.uid_base = 0x70000000, .account_concurrency = 1000, .body_budget_mb = 256, .upload_budget_mb = 2048, .peer_percent = 75, .idle_timeout_s = 600, .prepared_least = 4, .prepared_most = 64, .prestarted_least = 2, .prestarted_most = 16,
 		.freeze_grace_ms = 100, .init_timeout_s = 10,
 		.provisioned_scaling_period_s = 60, .keep_policy = FN_KEEP_HYBRID, .keep_bin_s = 60, .keep_head = 5, .keep_tail = 99, .keep_margin = 10, .keep_samples = 10,
-		.drain_grace_s = 30, .s3_timeout_s = 15, .log_max_bytes = 16 << 20, .log_files = 8, .log_level = FN_LOG_INFO, .net = FN_NET_LOOPBACK, .connections_environment = 4096,
+		.drain_grace_s = 30, .s3_timeout_s = 15, .log_max_bytes = 16 << 20, .log_files = 64, .log_total_mb = 10240, .log_level = FN_LOG_INFO, .net = FN_NET_LOOPBACK, .connections_environment = 4096,
 	};
 	return set(&c->listen, "127.0.0.1:3001") < 0 || set(&c->state_dir, "/var/lib/fnd") < 0 || set(&c->region, "us-east-1") < 0 ||
 			       set(&c->account_id, "000000000000") < 0 || set(&c->user, "fnd") < 0 || set(&c->bridge, "fnd0") < 0 ||

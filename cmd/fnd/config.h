@@ -57,7 +57,7 @@ struct fnd_config {
 	size_t n_scaling;
 	int64_t provisioned_scaling_period_s;
 	int64_t keep_bin_s, keep_head, keep_tail, keep_margin, keep_samples;
-	int64_t log_max_bytes, log_files;
+	int64_t log_max_bytes, log_files, log_total_mb;
 	enum fn_log_level log_level;
 	enum fn_net_mode net;
 	bool net_named;    /* "network.mode" is in the file */

@@ -273,8 +273,6 @@ static int make_data_plane(struct worker *w, int spawnd_fd, struct fn_err *err)
 	return r < 0 ? fn_err_set(err, r, "invoker", NULL) : 0;
 }
 
-static bool is_function(void *arg, const char *name) { return fn_store_get(arg, name, NULL) != NULL; }
-
 static int make_bodies(const struct fnd_config *c, int64_t budget_mb, struct fn_bodies **ret)
 {
 	uint64_t most = (uint64_t)budget_mb << 20;
@@ -320,7 +318,6 @@ static int make_control_plane(struct worker *w, struct fn_err *err)
 		return r;
 	api.packages = w->packages;
 	api.disk = w->disk;
-	fn_logs_sweep(w->logs, is_function, w->store);
 	if (c->file)
 		snprintf(w->network_from, sizeof(w->network_from), "%s in %.120s", c->net_named ? "network.mode" : "the default: there is no network.mode", c->file);
 	else
@@ -355,6 +352,16 @@ static int state_is_whole(const char *state_dir, struct fn_err *err)
 	return r;
 }
 
+static int make_logs(struct worker *w, struct fn_err *err)
+{
+	const struct fnd_config *c = w->cfg;
+	const struct fn_log_bounds bounds = {(uint64_t)c->log_max_bytes, (uint64_t)c->log_total_mb << 20, (unsigned)c->log_files};
+	char dir[4096];
+
+	snprintf(dir, sizeof(dir), "%s/logs", c->state_dir);
+	return fn_logs_new(w->loop, dir, &bounds, &w->logs, err);
+}
+
 static int make(struct worker *w, const struct fnd_worker_args *args, struct fn_err *err)
 {
 	const struct fnd_config *c = args->config;
@@ -371,7 +378,7 @@ static int make(struct worker *w, const struct fnd_worker_args *args, struct fn_
 	if (r == 0)
 		r = fn_runtimes_load(c->runtimes, c->state_dir, &w->runtimes, err);
 	if (r == 0)
-		r = fn_logs_new(w->loop, c->state_dir, (uint64_t)c->log_max_bytes, (unsigned)c->log_files, &w->logs, err);
+		r = make_logs(w, err);
 	if (r == 0)
 		r = make_data_plane(w, args->spawnd_fd, err);
 	if (r == 0)
@@ -483,6 +490,8 @@ static void unmake(struct worker *w)
 {
 	if (w->store)
 		fn_store_drain(w->store); /* while all are there that are told */
+	if (w->logs)
+		fn_logs_drain(w->logs);
 	fn_httpd_free(w->api_httpd);
 	fn_httpd_free(w->control_httpd);
 	fn_httpd_free(w->gateway_httpd);

@@ -20,9 +20,23 @@
 #include "base/str.h"
 #include "web/json_fault.h"
 
+/* By its target, where it has one, else by method and path. */
+static const struct fn_aws_operation *route(const struct fn_http_req *req, struct fn_aws_labels *labels, bool *ret_targeted)
+{
+	const char *method = fn_http_req_method(req), *path = fn_http_req_path(req), *target;
+
+	*ret_targeted = false;
+	if (fn_streq(path, "/") && fn_streq(method, "POST") && (target = fn_http_req_header(req, "X-Amz-Target"))) {
+		*ret_targeted = true;
+		return fn_aws_route_target(target);
+	}
+	return fn_aws_route(method, path, fn_http_req_raw_query(req), labels);
+}
+
 static size_t body_max(void *arg, struct fn_http_req *req)
 {
-	const struct fn_aws_operation *o = fn_aws_route(fn_http_req_method(req), fn_http_req_path(req), fn_http_req_raw_query(req), NULL);
+	bool targeted;
+	const struct fn_aws_operation *o = route(req, NULL, &targeted);
 
 	return fn_receive_begin(arg, req, fn_route_body_max(o), fn_route_package(o));
 }
@@ -161,7 +175,7 @@ static void on_request(void *arg, struct fn_http_req *req)
 		fn_http_reply(req, 200, "text/plain", "ok\n", 3);
 		return;
 	}
-	call.operation = fn_aws_route(fn_http_req_method(req), path, fn_http_req_raw_query(req), &call.labels);
+	call.operation = route(req, &call.labels, &call.targeted);
 	fn_id_uuid(call.request_id);
 	if (fn_http_req_unread(req)) {
 		refuse_unread(&call);
@@ -174,7 +188,9 @@ static void on_request(void *arg, struct fn_http_req *req)
 	if (!authenticated(&call))
 		return;
 	handler = handler_of(&call);
-	if (!call.operation)
+	if (!call.operation && call.targeted)
+		fn_reply_error(&call, &FN_E_NO_ROUTE, "No operation of CloudWatch Logs is called %s", fn_http_req_header(req, "X-Amz-Target"));
+	else if (!call.operation)
 		fn_reply_error(&call, &FN_E_NO_ROUTE, "No operation of Lambda's API at %s %s", fn_http_req_method(req), path);
 	else if (!handler)
 		fn_reply_error(&call, &FN_E_NOT_IMPLEMENTED, FN_NOT_IMPLEMENTED, call.operation->name);

@@ -86,10 +86,7 @@ static struct fn_function *new_function(const char *name)
 
 static void create_stored(struct fn_change *c)
 {
-	const struct fn_api_config *cfg = &c->call.api->cfg;
-
-	fn_logs_remove(cfg->logs, c->n.name); /* the last words of one that had its name */
-	fn_snapshots_look(cfg->snapshots);
+	fn_snapshots_look(c->call.api->cfg.snapshots);
 	fn_settling_begin(c->call.api, c->n.name, true);
 	fn_reply_json(&c->call, 201, fn_function_json(c->call.api, c->version ? c->version : c->f, NULL, false));
 }
@@ -263,7 +260,6 @@ static void delete_stored(struct fn_change *c)
 	fn_settling_forget(api, c->n.name);
 	fn_invoker_retire(cfg->invoker, c->n.name, NULL, 0);
 	fn_invoker_forget(cfg->invoker, c->n.name);
-	fn_logs_remove(cfg->logs, c->n.name);
 	fn_snapshots_look(cfg->snapshots);
 	for (size_t i = 0; i < c->n_codes; i++)
 		fn_upload_forget(api, c->codes[i]);

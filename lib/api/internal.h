@@ -17,6 +17,7 @@ struct fn_api {
 	uint64_t instance;   /* of what the gateway keeps: another worker has another */
 	struct fn_list uploads, garbage; /* uploads.c */
 	struct fn_list log_waits;        /* logs.c */
+	struct fn_log_tap log_tap;
 	struct fn_list settling, held;   /* settling.c */
 	struct fn_list fetches;          /* fetches.c: under way */
 	unsigned n_fetches;
@@ -30,6 +31,7 @@ struct fn_call {
 	struct fn_http_req *req;
 	const struct fn_aws_operation *operation;
 	struct fn_aws_labels labels;
+	bool targeted;           /* it has an X-Amz-Target: json 1.1, and so are its errors */
 	char request_id[FN_UUID_SIZE];
 	char params[FN_AWS_LABELS_MAX][600]; /* path parameters, decoded */
 	/* The body, if the operation's is a JSON object: never NULL then, and as the service model wants it (aws/validate.h). */
@@ -122,6 +124,7 @@ void fn_h_doctor(struct fn_call *call);
 void fn_h_images(struct fn_call *call);
 void fn_h_images_rescan(struct fn_call *call);
 void fn_h_logs(struct fn_call *call);
+void fn_h_cloudwatch(struct fn_call *call); /* all of CloudWatch Logs that is built */
 
 /* logs.c */
 int fn_log_waits_open(struct fn_api *api);

@@ -10,6 +10,19 @@
 #include "base/str.h"
 #include "model/alias.h"
 
+/* json 1.1: the type is in the body, a client's fault is a 400 whatever it was. Validation has another name there, and so has what is ours. */
+static void reply_targeted(struct fn_call *call, const struct fn_aws_error *e, const char *text)
+{
+	const char *name = e == &FN_E_VALIDATION ? FN_E_LOGS_PARAMETER.name : e == &FN_E_SERVICE ? "ServiceUnavailableException" : e->name;
+	json_t *body = json_pack("{ssss}", "__type", name, "message", text);
+	char *printed = json_dumps(body, JSON_COMPACT);
+
+	json_decref(body);
+	(void)fn_http_req_add_header(call->req, "x-amzn-RequestId", call->request_id);
+	(void)fn_http_req_add_header(call->req, "x-amzn-ErrorType", name);
+	fn_http_reply_owned(call->req, e->status >= 500 ? e->status : 400, "application/x-amz-json-1.1", printed ? printed : "", printed ? strlen(printed) : 0, free, printed);
+}
+
 void fn_reply_error(struct fn_call *call, const struct fn_aws_error *e, const char *fmt, ...)
 {
 	bool upper = e->body == FN_BODY_UPPER || e->body == FN_BODY_PLAIN_UPPER;
@@ -21,6 +34,12 @@ void fn_reply_error(struct fn_call *call, const struct fn_aws_error *e, const ch
 	if (vasprintf(&text, fmt, ap) < 0)
 		text = NULL;
 	va_end(ap);
+	if (call->targeted) {
+		json_decref(body);
+		reply_targeted(call, e, text ? text : e->name);
+		free(text);
+		return;
+	}
 	if (e->body == FN_BODY_LOWER || e->body == FN_BODY_UPPER)
 		json_object_set_new(body, "Type", json_string(e->type ? e->type : "User"));
 	json_object_set_new(body, upper ? "Message" : "message", json_string(text ? text : e->name));

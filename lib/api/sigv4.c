@@ -10,6 +10,14 @@
 #include "base/str.h"
 #include "aws/authorization.h"
 
+/* Whose request it says it is. */
+static const char *service_of(const struct fn_http_req *req)
+{
+	const char *target = fn_http_req_header(req, "X-Amz-Target");
+
+	return target && fn_str_starts(target, "Logs_") ? "logs" : "lambda";
+}
+
 struct look {
 	const char *signed_headers, *name; /* name: that is looked for, of which `nth` are passed over; NULL: one that should be signed */
 	const char *found;
@@ -72,7 +80,7 @@ static const struct fn_aws_error *look_at_head(const struct fn_api_config *cfg, 
 		(void)fn_buf_add_str(why, "The security token included in the request is invalid.");
 		return &FN_E_UNKNOWN_CLIENT;
 	}
-	return fn_authorization_scoped(p, cfg->region, "lambda", why) && fn_authorization_fresh(p, why) && all_signed(req, p, why) ? NULL : &FN_E_BAD_SIGNATURE;
+	return fn_authorization_scoped(p, cfg->region, service_of(req), why) && fn_authorization_fresh(p, why) && all_signed(req, p, why) ? NULL : &FN_E_BAD_SIGNATURE;
 }
 
 const struct fn_aws_error *fn_sigv4_before(const struct fn_api_config *cfg, const struct fn_http_req *req, struct fn_buf *why)

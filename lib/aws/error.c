@@ -30,3 +30,9 @@ const struct fn_aws_error FN_E_INVALID_PARAMETER = {.name = "InvalidParameterVal
 			  FN_E_SNAPSTART = {.name = "SnapStartException", .status = 400, .body = FN_BODY_UPPER},
 			  FN_E_SNAPSTART_NOT_READY = {.name = "SnapStartNotReadyException", .status = 409, .body = FN_BODY_UPPER},
 			  FN_E_SNAPSTART_TIMEOUT = {.name = "SnapStartTimeoutException", .status = 408, .body = FN_BODY_UPPER};
+
+const struct fn_aws_error FN_E_LOGS_NOT_FOUND = {.name = "ResourceNotFoundException", .status = 400},
+			  FN_E_LOGS_EXISTS = {.name = "ResourceAlreadyExistsException", .status = 400},
+			  FN_E_LOGS_PARAMETER = {.name = "InvalidParameterException", .status = 400},
+			  FN_E_LOGS_VALIDATION = {.name = "ValidationException", .status = 400},
+			  FN_E_LOGS_TOO_MANY_TAGS = {.name = "TooManyTagsException", .status = 400};

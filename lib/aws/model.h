@@ -1,5 +1,5 @@
 /*
- * model.h - what Lambda's operations take, as data: generated from the service model that botocore ships, with what the service was seen to answer
+ * model.h - what the operations of Lambda and CloudWatch Logs take, as data: generated from the service model that botocore ships, with what the service was seen to answer
  * otherwise (scripts/lambda-model). Constant; nobody owns it.
  */
 #ifndef FN_AWS_MODEL_H
@@ -43,15 +43,21 @@ struct fn_aws_member {
 	bool required;
 };
 
+/* LAMBDA, FND: by method and path (rest-json); LOGS: by X-Amz-Target (json 1.1). */
+enum fn_aws_service { FN_AWS_LAMBDA, FN_AWS_FND, FN_AWS_LOGS };
+
 struct fn_aws_operation {
 	const char *name, *method; /* those with a '_' before their name are fnd's own */
 	const char *uri;           /* "/2015-03-31/functions/{FunctionName}", with "?List=ALL" behind it when only that query means it */
 	const struct fn_aws_member *members;
 	unsigned n_members;
 	bool json; /* its body is an object of members */
+	enum fn_aws_service service;
+	enum fn_aws_op op;
 };
 
-extern const struct fn_aws_operation fn_aws_operations[FN_AWS_OPERATIONS]; /* by enum fn_aws_op */
+extern const struct fn_aws_operation fn_aws_operations[FN_AWS_LOGS_FIRST]; /* by enum fn_aws_op: Lambda's and fnd's own; */
+extern const struct fn_aws_operation fn_aws_logs_operations[FN_AWS_OPERATIONS - FN_AWS_LOGS_FIRST]; /* those of CloudWatch Logs from FN_AWS_LOGS_FIRST on */
 extern const char *const fn_aws_patterns[FN_AWS_PATTERNS]; /* Java's regular expressions, as messages print them */
 
 #endif

@@ -76,11 +76,23 @@ const struct fn_aws_operation *fn_aws_route(const char *method, const char *path
 {
 	struct fn_aws_labels labels;
 
-	for (const struct fn_aws_operation *o = fn_aws_operations; o < fn_aws_operations + FN_AWS_OPERATIONS; o++)
+	for (const struct fn_aws_operation *o = fn_aws_operations; o < fn_aws_operations + FN_AWS_LOGS_FIRST; o++)
 		if (strcmp(o->method, method) == 0 && match(o->uri, path, query, &labels)) {
 			if (ret)
 				*ret = labels;
 			return o;
 		}
+	return NULL;
+}
+
+const struct fn_aws_operation *fn_aws_route_target(const char *target)
+{
+	static const char logs[] = "Logs_20140328.";
+
+	if (!fn_str_starts(target, logs))
+		return NULL;
+	for (const struct fn_aws_operation *o = fn_aws_logs_operations; o < fn_aws_logs_operations + FN_AWS_OPERATIONS - FN_AWS_LOGS_FIRST; o++)
+		if (strcmp(o->name, target + strlen(logs)) == 0)
+			return o;
 	return NULL;
 }

@@ -19,7 +19,9 @@ struct fn_aws_labels {
 /* path: percent-encoded, without the query; a slash at its end and double ones count for nothing, an encoded one belongs to its segment. query:
  * without '?', "" = none. NULL = there is no such operation. labels may be NULL. */
 const struct fn_aws_operation *fn_aws_route(const char *method, const char *path, const char *query, struct fn_aws_labels *labels);
-static inline enum fn_aws_op fn_aws_op_of(const struct fn_aws_operation *o) { return (enum fn_aws_op)(o - fn_aws_operations); }
+/* The operation that an X-Amz-Target names: "Logs_20140328.PutLogEvents". NULL = there is none. */
+const struct fn_aws_operation *fn_aws_route_target(const char *target);
+static inline enum fn_aws_op fn_aws_op_of(const struct fn_aws_operation *o) { return o->op; }
 
 /* Adds what was percent-encoded, a '+' of a query made a space: "%zz" stays as it is, a byte that is no UTF-8 becomes U+FFFD. */
 int fn_aws_decode(struct fn_buf *b, const char *text, size_t len, bool query);

@@ -1,5 +1,5 @@
 /*
- * log.h - the daemon's own log (not the functions' logs: runtime/logs.h).
+ * log.h - the daemon's own log (not the functions' logs: logs/logs.h).
  *
  * Lines on stderr, "<prio>" prefixed when stderr is the journal (JOURNAL_STREAM), else with
  * time and level. Only programs and top-level modules log; libraries return errors.

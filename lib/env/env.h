@@ -13,9 +13,9 @@
 #include "env/code.h"
 #include "env/credentials.h"
 #include "image/runtimes.h"
+#include "logs/logs.h"
 #include "model/invocation.h"
 #include "runtime/levels.h"
-#include "runtime/logs.h"
 #include "runtime/rtapi.h"
 #include "spawn/client.h"
 #include "web/h1conn.h"
@@ -160,6 +160,7 @@ struct fn_env {
 	bool tmp_kept;               /* fn-spawnd has something of it */
 	bool started, init_reported; /* START of inv, and how its init ended, are written */
 	char log_stream[80];
+	struct fn_log_stream *log;   /* that one, in the function's group; NULL = nothing has been said yet */
 	char plain[96];              /* what kept its runtime from having been started ahead, or its snapshot from being used; "" = nothing */
 	struct fn_invocation *inv;   /* being served, or bound for a repeated init */
 	struct {                     /* END and REPORT of the last one, written once its caller has been answered */

@@ -36,11 +36,15 @@ void fn_env_flush_output(struct fn_env *e); /* a last line without newline; says
 bool fn_env_may_print(struct fn_env_version *v);
 void fn_env_printed(struct fn_env_version *v, size_t n);
 
+/* stream.c */
+void fn_env_name_log_stream(struct fn_env *e); /* once */
+void fn_env_open_log(struct fn_env *e);        /* e->log, for the first event */
+
 /* report.c: the platform's lines, in the function's log format. */
 #define FN_TIMED_OUT "timeout"
 #define FN_TRUNCATED "Runtime.TruncatedResponse"
-/* Lines as they are, to the log and the invocation's tail. */
-void fn_env_emit(struct fn_env *e, const char *text, size_t len);
+/* An event as it is, to the log and the invocation's tail: a line of the function's, or what the platform says. type: the platform's event, else NULL. */
+void fn_env_emit(struct fn_env *e, enum fn_log_kind kind, const char *type, const char *text, size_t len);
 void fn_report_init_start(struct fn_env *e, const struct fn_runtime *rt);
 /* An init, or restore, is over; status as in report.status. */
 void fn_report_init(struct fn_env *e, uint64_t us, const char *status);

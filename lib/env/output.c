@@ -23,6 +23,7 @@
 #define BURST (4u << 20)             /* and at once */
 #define AGAIN (RATE / 4)            /* what there must be before more is kept: else it would change every few ms */
 #define PAUSE_US 5000u
+#define RECORD_EXTRA 36u               /* bytes that a line has with it in its log */
 
 /* --- what is thrown away --- */
 /* May more of the function's output be kept? */
@@ -75,27 +76,20 @@ static void say_dropped(struct fn_output *o)
 
 /* --- what is kept --- */
 /* Whole lines of the function's own. Where the log format is JSON, those below ApplicationLogLevel are not kept. */
-static void keep(struct fn_env *e, const char *text, size_t len)
+static void keep(struct fn_output *o, const char *text, size_t len)
 {
-	const char *end = text + len, *from = text;
+	struct fn_env *e = o->env;
+	enum fn_log_kind kind = o == &e->output ? FN_LOG_FUNCTION : FN_LOG_EXTENSION;
+	const char *end = text + len;
 
-	fn_env_printed(e->version, len + FN_LOGS_LINE_EXTRA * count_lines(text, len));
-	if (!e->version->json) {
-		fn_env_emit(e, text, len);
-		return;
-	}
+	fn_env_printed(e->version, len + RECORD_EXTRA * count_lines(text, len));
 	for (const char *line = text, *next; line < end; line = next) {
 		const char *nl = memchr(line, '\n', (size_t)(end - line));
 
 		next = nl ? nl + 1 : end;
-		if (fn_level_of_line(line, (size_t)(next - line)) >= e->version->app_level)
-			continue;
-		if (line > from)
-			fn_env_emit(e, from, (size_t)(line - from));
-		from = next;
+		if (!e->version->json || fn_level_of_line(line, (size_t)(next - line)) >= e->version->app_level)
+			fn_env_emit(e, kind, NULL, line, (size_t)(next - line));
 	}
-	if (end > from)
-		fn_env_emit(e, from, (size_t)(end - from));
 }
 
 static void keep_line(struct fn_output *o)
@@ -103,7 +97,7 @@ static void keep_line(struct fn_output *o)
 	if (o->line.len == 0)
 		return;
 	(void)fn_buf_add(&o->line, "\n", 1);
-	keep(o->env, o->line.data, o->line.len);
+	keep(o, o->line.data, o->line.len);
 	fn_buf_reset(&o->line);
 }
 
@@ -130,10 +124,10 @@ static void take(struct fn_output *o, const char *text, size_t len)
 
 		if (o->line.len > 0) {
 			(void)fn_buf_add(&o->line, text, whole);
-			keep(o->env, o->line.data, o->line.len);
+			keep(o, o->line.data, o->line.len);
 			fn_buf_reset(&o->line);
 		} else {
-			keep(o->env, text, whole);
+			keep(o, text, whole);
 		}
 		(void)fn_buf_add(&o->line, nl + 1, len - whole);
 	} else {

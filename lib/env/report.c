@@ -19,15 +19,21 @@
 #include "env/internal.h"
 
 /* --- the two ways to write --- */
-void fn_env_emit(struct fn_env *e, const char *text, size_t len)
+void fn_env_emit(struct fn_env *e, enum fn_log_kind kind, const char *type, const char *text, size_t len)
 {
-	fn_logs_append(e->host->cfg.logs, e->version->function->name, text, len);
+	const struct fn_invocation *inv = e->inv ? e->inv : e->report.inv;
+	const struct fn_log_event event = {.time_ms = (int64_t)(fn_clock_real_us() / 1000), .kind = kind, .type = type, .request_id = inv ? inv->id : NULL,
+					   .text = text, .len = len};
+
+	if (!e->log)
+		fn_env_open_log(e);
+	fn_log_append(e->log, &event);
 	if (e->inv)
 		fn_invocation_tail(e->inv, text, len);
 }
 
-static void text(struct fn_env *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void text(struct fn_env *e, const char *fmt, ...)
+static void text(struct fn_env *e, const char *type, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void text(struct fn_env *e, const char *type, const char *fmt, ...)
 {
 	char line[1024];
 	va_list ap;
@@ -38,7 +44,7 @@ static void text(struct fn_env *e, const char *fmt, ...)
 	va_end(ap);
 	if ((size_t)n >= sizeof(line))
 		n = (int)sizeof(line) - 1;
-	fn_env_emit(e, line, (size_t)n);
+	fn_env_emit(e, FN_LOG_PLATFORM, type, line, (size_t)n);
 }
 
 /* fmt: the record, JSON. */
@@ -58,7 +64,7 @@ static void event(struct fn_env *e, enum fn_level level, const char *type, const
 	if ((size_t)n + 3 > sizeof(line)) /* longer than anything that is said here */
 		return;
 	memcpy(line + n, "}\n", 2);
-	fn_env_emit(e, line, (size_t)n + 2);
+	fn_env_emit(e, FN_LOG_PLATFORM, type, line, (size_t)n + 2);
 }
 
 /* As a JSON string with its quotes, which the caller frees. */
@@ -134,7 +140,7 @@ void fn_report_init_start(struct fn_env *e, const struct fn_runtime *rt)
 
 	fn_runtime_version_arn(rt, e->host->cfg.region, arn, sizeof(arn));
 	if (!e->version->json) {
-		text(e, "%s Runtime Version: %s\tRuntime Version ARN: %s\n", e->restored ? "RESTORE_START" : "INIT_START", rt->version, arn);
+		text(e, e->restored ? "platform.restoreStart" : "platform.initStart", "%s Runtime Version: %s\tRuntime Version ARN: %s\n", e->restored ? "RESTORE_START" : "INIT_START", rt->version, arn);
 		return;
 	}
 	version = quoted(rt->version);
@@ -160,9 +166,9 @@ void fn_report_init(struct fn_env *e, uint64_t us, const char *status)
 	if (!e->version->json) {
 		status_text(status, buf);
 		if (e->restored)
-			text(e, "RESTORE_REPORT Restore Duration: %.2f ms%s%s\n", (double)us / 1000.0, buf[0] ? "\t" : "", buf);
+			text(e, "platform.restoreReport", "RESTORE_REPORT Restore Duration: %.2f ms%s%s\n", (double)us / 1000.0, buf[0] ? "\t" : "", buf);
 		else if (status[0] || e->reason == FN_ENV_FOR_SNAPSHOT) /* of one that succeeds REPORT tells */
-			text(e, "INIT_REPORT Init Duration: %.2f ms\tPhase: %s\t%s\n", (double)us / 1000.0, phase, buf[0] ? buf : "Status: success");
+			text(e, "platform.initReport", "INIT_REPORT Init Duration: %.2f ms\tPhase: %s\t%s\n", (double)us / 1000.0, phase, buf[0] ? buf : "Status: success");
 		return;
 	}
 	error_member(status, buf);
@@ -205,7 +211,7 @@ void fn_report_start(struct fn_env *e)
 		event(e, FN_LEVEL_INFO, "platform.start", "{\"requestId\":\"%s\",\"functionArn\":\"%s\",\"version\":\"%s\"%s}", inv->id,
 		      inv->invoked_arn ? inv->invoked_arn : "", e->version->function->version, tenant_member(inv, tenant));
 	else
-		text(e, "START RequestId: %s Version: %s\n", inv->id, e->version->function->version);
+		text(e, "platform.start", "START RequestId: %s Version: %s\n", inv->id, e->version->function->version);
 }
 
 void fn_report_fault(struct fn_env *e, const char *message, const char *type)
@@ -215,7 +221,7 @@ void fn_report_fault(struct fn_env *e, const char *message, const char *type)
 
 	snprintf(line, sizeof(line), "%s%s%sError: %s\n%s", inv ? "RequestId: " : "", inv ? inv->id : "", inv ? " " : "", message, type);
 	if (!e->version->json) {
-		text(e, "%s\n", line);
+		text(e, "platform.fault", "%s\n", line);
 		return;
 	}
 	q = quoted(line);
@@ -232,7 +238,7 @@ void fn_report_timeout(struct fn_env *e, const char *message)
 	if (e->version->json)
 		event(e, FN_LEVEL_WARN, "platform.fault", "\"%s %s %s\"", stamp, inv->id, message);
 	else
-		text(e, "%s %s %s\n\n", stamp, inv->id, message);
+		text(e, "platform.fault", "%s %s %s\n\n", stamp, inv->id, message);
 }
 
 void fn_report_extension(struct fn_env *e, const char *name, const char *state, unsigned events, const char *error_type)
@@ -242,7 +248,7 @@ void fn_report_extension(struct fn_env *e, const char *name, const char *state, 
 	char *q[2];
 
 	if (!e->version->json) {
-		text(e, "EXTENSION\tName: %s\tState: %s\tEvents: [%s%s%s]%s%s\n", name, state, invoke, both ? ", " : "", shutdown, error_type[0] ? "\tError Type: " : "",
+		text(e, "platform.extension", "EXTENSION\tName: %s\tState: %s\tEvents: [%s%s%s]%s%s\n", name, state, invoke, both ? ", " : "", shutdown, error_type[0] ? "\tError Type: " : "",
 		     error_type);
 		return;
 	}
@@ -278,7 +284,7 @@ void fn_report_dropped(struct fn_env *e, uint64_t bytes, uint64_t records)
 		event(e, FN_LEVEL_WARN, "platform.logsDropped", "{\"droppedBytes\":%" PRIu64 ",\"droppedRecords\":%" PRIu64 ",\"reason\":\"%s\"}", bytes, records,
 		      reason);
 	else
-		text(e, "LOGS_DROPPED Dropped Bytes: %" PRIu64 "\tDropped Records: %" PRIu64 "\tReason: %s\n", bytes, records, reason);
+		text(e, "platform.logsDropped", "LOGS_DROPPED Dropped Bytes: %" PRIu64 "\tDropped Records: %" PRIu64 "\tReason: %s\n", bytes, records, reason);
 }
 
 void fn_report_no_credentials(struct fn_env *e, const struct fn_err *err)
@@ -289,7 +295,7 @@ void fn_report_no_credentials(struct fn_env *e, const struct fn_err *err)
 	if (e->version->json)
 		event(e, FN_LEVEL_ERROR, "fnd.roleCredentials", "{\"status\":\"error\",\"reason\":%s}", said ? said : "\"\"");
 	else
-		text(e, "ROLE_CREDENTIALS Status: error\tReason: %s\n", why);
+		text(e, "fnd.roleCredentials", "ROLE_CREDENTIALS Status: error\tReason: %s\n", why);
 	free(said);
 }
 
@@ -301,7 +307,8 @@ static void cold_start(struct fn_env *e, const struct fn_invocation *inv, uint64
 	bool early = e->reason == FN_ENV_FOR_LATER;
 
 	if (!e->version->json) {
-		text(e, "RequestId: %s Cold Start: queue %.2f ms, cgroup %.2f ms, mounts %.2f ms, clone %.2f ms, net %.2f ms, exec %.2f ms, %s %.2f ms%s%s%s%s%s\n",
+		text(e, "fnd.coldStart",
+		     "RequestId: %s Cold Start: queue %.2f ms, cgroup %.2f ms, mounts %.2f ms, clone %.2f ms, net %.2f ms, exec %.2f ms, %s %.2f ms%s%s%s%s%s\n",
 		     inv->id, t->queue_us / 1000.0, t->cgroup_us / 1000.0, t->mounts_us / 1000.0, t->clone_us / 1000.0, t->net_us / 1000.0, t->exec_us / 1000.0,
 		     e->restored ? "restore" : "init", (double)init_us / 1000.0, how[0] ? ", " : "", how, e->plain[0] ? ", " : "", e->plain,
 		     early ? ", ahead of the invocation" : "");
@@ -356,10 +363,10 @@ static void report(struct fn_env *e, const struct fn_invocation *inv, uint64_t u
 		snprintf(init, sizeof(init), "Restore Duration: %.2f ms\tBilled Restore Duration: %" PRIu64 " ms\t", (double)restore_us / 1000.0, (init_us + 999) / 1000);
 	else if (init_us)
 		snprintf(init, sizeof(init), "Init Duration: %" PRIu64 ".%02u ms\t", init_hundredths / 100, (unsigned)(init_hundredths % 100));
-	text(e,
-	     "END RequestId: %s\nREPORT RequestId: %s\tDuration: %" PRIu64 ".%02u ms\tBilled Duration: %" PRIu64
-	     " ms\tMemory Size: %d MB\tMax Memory Used: %" PRIu64 " MB\t%s%s\n",
-	     inv->id, inv->id, hundredths / 100, (unsigned)(hundredths % 100), billed, f->memory_mb, peak_mb, init, status_text(status, buf));
+	text(e, "platform.end", "END RequestId: %s\n", inv->id);
+	text(e, "platform.report",
+	     "REPORT RequestId: %s\tDuration: %" PRIu64 ".%02u ms\tBilled Duration: %" PRIu64 " ms\tMemory Size: %d MB\tMax Memory Used: %" PRIu64 " MB\t%s%s\n",
+	     inv->id, hundredths / 100, (unsigned)(hundredths % 100), billed, f->memory_mb, peak_mb, init, status_text(status, buf));
 }
 
 void fn_report_end(struct fn_env *e, const struct fn_invocation *inv)

@@ -29,18 +29,6 @@ static void environment(const struct fn_env *e, const struct fn_runtime *rt, con
 	fn_variables_make(&v, ret);
 }
 
-static void name_log_stream(struct fn_env *e)
-{
-	time_t t = time(NULL);
-	char hex[33];
-	struct tm tm;
-
-	gmtime_r(&t, &tm);
-	fn_id_hex(hex, 32);
-	snprintf(e->log_stream, sizeof(e->log_stream), "%04d/%02d/%02d/[%s]%s", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-		 e->version->function->version, hex);
-}
-
 /* Named after the image too: with another one it is another kind. */
 void fn_spec_name_kind(struct fn_spec *s, const struct fn_runtime *rt, int memory_mb, bool restore)
 {
@@ -120,7 +108,7 @@ int fn_env_spec(struct fn_env *e, const struct fn_credentials *credentials, stru
 	if (!rt || !rt->installed)
 		return fn_err_set(err, ENOENT, "runtime", "the base image of %s is not installed", f->runtime);
 	if (!e->log_stream[0])
-		name_log_stream(e);
+		fn_env_name_log_stream(e);
 	e->plain[0] = '\0';
 	e->restored = may_restore(e, rt);
 	environment(e, rt, cfg->region, credentials, &env);

@@ -197,6 +197,7 @@ void fn_env_clear(struct fn_env *e)
 	fn_loop_clear(h->cfg.loop, &e->timer);
 	fn_buf_free(&e->output.line);
 	fn_buf_free(&e->extensions_output.line);
+	fn_log_stream_close(e->log);
 }
 
 /* --- again --- */

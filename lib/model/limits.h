@@ -8,6 +8,7 @@
 #define FN_LIMIT_ENTRIES 100000              /* ours: files in one package */
 #define FN_LIMIT_CODE_STORAGE_BYTES 80530636800
 #define FN_LIMIT_INVOKE_BYTES 6291456        /* event, synchronous */
+#define FN_LIMIT_PUT_EVENTS_BYTES 8388608   /* ours: a PutLogEvents request, whose events may have 1 MB, as JSON */
 #define FN_LIMIT_CLIENT_CONTEXT 3583
 #define FN_LIMIT_ENV_BYTES 4096
 #define FN_LIMIT_MEMORY_MIN 128

@@ -103,6 +103,7 @@ static void set_up(void)
 	struct fn_httpd_config http = {.listen_fd = -EBADF, .body_max = 1u << 20, .conn_max = 16, .ops = &fn_api_httpd_ops};
 	struct fn_pool_config pool = {.env = {.region = "us-east-1", .freeze_grace_us = 1000, .init_timeout_us = 10000000}, .keep = {.policy = FN_KEEP_FIXED, .idle_us = 1000000}};
 	struct fn_api_config api = {.region = "us-east-1", .account_id = "000000000000", .account_concurrency = 10};
+	const struct fn_log_bounds bounds = {1u << 20, 4u << 20, 2};
 	char path[300], db[300];
 	struct fn_err err;
 	int pair[2];
@@ -114,7 +115,8 @@ static void set_up(void)
 	snprintf(db, sizeof(db), "%s/db", w.dir);
 	fuzz_check(fn_loop_new(&w.loop) == 0 && fn_store_open(db, w.loop, &w.store, &err) == 0);
 	fuzz_check(fn_runtimes_load(path, w.dir, &w.runtimes, &err) == 0);
-	fuzz_check(fn_logs_new(w.loop, w.dir, 1u << 20, 2, &w.logs, &err) == 0 && fn_h1_server_new(w.loop, &w.rt_server) == 0);
+	snprintf(path, sizeof(path), "%s/logs", w.dir);
+	fuzz_check(fn_logs_new(w.loop, path, &bounds, &w.logs, &err) == 0 && fn_h1_server_new(w.loop, &w.rt_server) == 0);
 	pool.env.loop = w.loop;
 	pool.env.rt_server = w.rt_server;
 	pool.env.runtimes = w.runtimes;
@@ -198,6 +200,7 @@ static void turn(uint64_t wait_us)
 	for (int i = 0; i < 3; i++) {
 		fn_store_drain(w.store);
 		fuzz_check(fn_loop_run_once(w.loop, wait_us) == 0);
+		fn_logs_drain(w.logs);
 		play_spawnd();
 	}
 }
@@ -337,7 +340,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fuzz_check(fn_store_delete(w.store, name, NULL, NULL, &err) == 0);
 		fn_store_drain(w.store);
 		fn_invoker_retire(w.invoker, name, NULL, 0);
-		fn_logs_remove(w.logs, name);
 	}
 	turn(0);
 	fuzz_check(fn_invoker_running(w.invoker) == 0);

@@ -57,7 +57,7 @@ class Configuration(unittest.TestCase):
                 self.assertEqual(said, str((default[group] if group else default)[name]), f"{key}: the default in README.md and config/fnd.json")
             if not about:
                 continue
-            member = {"log.max_bytes": "log_max_bytes", "log.files": "log_files", "keep_alive.bin_s": "keep_bin_s", "keep_alive.head_percent": "keep_head",
+            member = {"log.max_bytes": "log_max_bytes", "log.files": "log_files", "log.total_mb": "log_total_mb", "keep_alive.bin_s": "keep_bin_s", "keep_alive.head_percent": "keep_head",
                       "keep_alive.tail_percent": "keep_tail", "keep_alive.margin_percent": "keep_margin", "keep_alive.samples": "keep_samples", "tmp.disk_mb": "tmp_disk_mb", "s3.timeout_s": "s3_timeout_s", "s3.region": "s3_region"}.get(key, name)
             if about[0] == "NUMBER":
                 self.assertEqual(said, str(integer(built_in.get(member, "0"))), f"{key}: the default in README.md and config.c")

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "env/internal.h"
+#include "logs/search.h"
 #include "unit/main.h"
 
 static char dir[] = "fnd-output-XXXXXX";
@@ -43,16 +44,17 @@ struct env {
 
 static void set_up(struct env *e)
 {
+	const struct fn_log_bounds bounds = {64 << 20, 1 << 30, 2};
 	struct fn_err err;
 	int fds[2];
 
-	*e = (struct env){.f = {.name = (char *)"f", .version = (char *)"$LATEST"}};
+	*e = (struct env){.f = {.name = (char *)"f", .log_group = (char *)"g", .version = (char *)"$LATEST"}};
 	e->v = (struct fn_env_version){.host = &e->host, .function = &e->f};
 	e->w = (struct fn_env){.host = &e->host, .version = &e->v};
 	fn_list_init(&e->host.paused);
 	ck_assert_int_eq(fn_loop_new(&e->host.cfg.loop), 0);
 	ck_assert_ptr_nonnull(mkdtemp(dir));
-	ck_assert_int_eq(fn_logs_new(e->host.cfg.loop, dir, 64 << 20, 2, &e->host.cfg.logs, &err), 0);
+	ck_assert_int_eq(fn_logs_new(e->host.cfg.loop, dir, &bounds, &e->host.cfg.logs, &err), 0);
 	ck_assert_int_eq(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
 	(void)fcntl(fds[0], F_SETPIPE_SZ, 1 << 20); /* as a function can */
 	ck_assert_int_eq(fn_output_open(&e->w.output, &e->w, fds[0]), 0);
@@ -66,17 +68,40 @@ static void tear_down(struct env *e)
 	fn_loop_clear(e->host.cfg.loop, &e->host.resume);
 	fn_output_close(&e->w.output);
 	close(e->in);
+	fn_log_stream_close(e->w.log);
 	fn_logs_free(e->host.cfg.logs);
 	fn_buf_free(&e->w.output.line);
 	fn_loop_free(e->host.cfg.loop);
 }
 
-static void look(struct env *e)
+/* An event with as much before it as its record has. */
+static bool add(void *arg, const struct fn_log_read *r)
 {
+	(void)arg;
+	ck_assert_int_eq(fn_buf_addf(&printed, "%36s", " "), 0);
+	ck_assert_int_eq(fn_buf_add(&printed, r->text, r->len), 0);
+	return true;
+}
+
+static void read_all(struct fn_log_job *j, struct fn_log_store *s)
+{
+	struct fn_log_group *g = fn_log_store_group(s, "g");
 	uint64_t next;
 
+	(void)j;
+	ck_assert_ptr_nonnull(g);
+	ck_assert_int_eq(fn_log_follow(s, g, 0, add, NULL, &next), 0);
+}
+
+static void is_done(struct fn_log_job *j) { (void)j; }
+
+static void look(struct env *e)
+{
+	struct fn_log_job j = {.run = read_all, .done = is_done};
+
 	fn_buf_reset(&printed);
-	ck_assert_int_eq(fn_logs_read(e->host.cfg.logs, "f", 0, 16 << 20, &printed, &next), 0);
+	fn_logs_post(e->host.cfg.logs, &j);
+	fn_logs_drain(e->host.cfg.logs);
 }
 
 static size_t count(const char *what)

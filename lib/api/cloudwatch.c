@@ -1,0 +1,74 @@
+/* cloudwatch.c - see cloudwatch.h: an operation's way through the logs' thread. */
+#include "api/cloudwatch.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+
+static void (*const operations[FN_AWS_OPERATIONS - FN_AWS_LOGS_FIRST])(struct fn_cw *) = {
+#define OF(NAME) [FN_AWS_Logs_##NAME - FN_AWS_LOGS_FIRST]
+	OF(CreateLogGroup) = fn_cw_create_group,
+	OF(DeleteLogGroup) = fn_cw_delete_group,
+	OF(DescribeLogGroups) = fn_cw_describe_groups,
+	OF(ListLogGroups) = fn_cw_list_groups,
+	OF(PutRetentionPolicy) = fn_cw_put_retention,
+	OF(DeleteRetentionPolicy) = fn_cw_delete_retention,
+	OF(PutLogGroupDeletionProtection) = fn_cw_put_protection,
+	OF(TagResource) = fn_cw_tag,
+	OF(TagLogGroup) = fn_cw_tag,
+	OF(UntagResource) = fn_cw_untag,
+	OF(UntagLogGroup) = fn_cw_untag,
+	OF(ListTagsForResource) = fn_cw_list_tags,
+	OF(ListTagsLogGroup) = fn_cw_list_tags,
+	OF(CreateLogStream) = fn_cw_create_stream,
+	OF(DeleteLogStream) = fn_cw_delete_stream,
+	OF(DescribeLogStreams) = fn_cw_describe_streams,
+	OF(PutLogEvents) = fn_cw_put_events,
+	OF(GetLogEvents) = fn_cw_get_events,
+	OF(FilterLogEvents) = fn_cw_filter_events,
+#undef OF
+};
+
+static void run(struct fn_log_job *j, struct fn_log_store *s)
+{
+	struct fn_cw *w = fn_list_entry(j, struct fn_cw, job);
+
+	w->store = s;
+	w->now_ms = (int64_t)(fn_clock_real_us() / 1000);
+	operations[fn_aws_op_of(w->call.operation) - FN_AWS_LOGS_FIRST](w);
+}
+
+static void done(struct fn_log_job *j)
+{
+	struct fn_cw *w = fn_list_entry(j, struct fn_cw, job);
+	size_t len;
+
+	if (w->error) {
+		fn_reply_error(&w->call, w->error, "%s", w->message);
+	} else {
+		char *body = fn_buf_take(&w->body, &len);
+
+		(void)fn_http_req_add_header(w->call.req, "x-amzn-RequestId", w->call.request_id);
+		fn_http_reply_owned(w->call.req, 200, "application/x-amz-json-1.1", body ? body : "", body ? len : 0, free, body);
+		if (w->told)
+			w->told(w);
+	}
+	fn_buf_free(&w->body);
+	json_decref(w->call.in);
+	free(w);
+}
+
+void fn_h_cloudwatch(struct fn_call *call)
+{
+	struct fn_cw *w = calloc(1, sizeof(*w));
+
+	if (!w) {
+		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
+		return;
+	}
+	w->job.run = run;
+	w->job.done = done;
+	w->call = *call;
+	call->in = NULL;
+	fn_logs_post(call->api->cfg.logs, &w->job);
+}

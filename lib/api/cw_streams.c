@@ -1,0 +1,144 @@
+/* cw_streams.c - CloudWatch Logs' operations on log streams. In the logs' thread (cloudwatch.h). */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/cloudwatch.h"
+#include "base/cleanup.h"
+#include "base/str.h"
+#include "web/json_text.h"
+
+#define PAGE 50
+
+static void absent(struct fn_cw *w) { fn_cw_fail(w, &FN_E_LOGS_NOT_FOUND, "The specified log stream does not exist."); }
+
+void fn_cw_create_stream(struct fn_cw *w)
+{
+	struct fn_log_group *g = fn_cw_group(w);
+	int r = g ? fn_log_store_create_stream(w->store, g, fn_cw_string(w, "logStreamName"), w->now_ms) : 0;
+
+	if (r == -EEXIST)
+		fn_cw_fail(w, &FN_E_LOGS_EXISTS, "The specified log stream already exists");
+	else if (r < 0)
+		fn_cw_fail_errno(w, r);
+}
+
+void fn_cw_delete_stream(struct fn_cw *w)
+{
+	struct fn_log_group *g = fn_cw_group(w);
+	int r;
+
+	if (!g)
+		return;
+	if (g->is_protected) {
+		fn_cw_fail(w, &FN_E_LOGS_VALIDATION, "The log group %s has deletion protection enabled.", g->name);
+		return;
+	}
+	r = fn_log_store_delete_stream(w->store, g, fn_cw_string(w, "logStreamName"));
+	if (r == -ENOENT)
+		absent(w);
+	else if (r < 0)
+		fn_cw_fail_errno(w, r);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp((*(const struct fn_log_stream_info *const *)a)->name, (*(const struct fn_log_stream_info *const *)b)->name);
+}
+
+/* Those without events are before all others. */
+static int64_t last_of(const struct fn_log_stream_info *s) { return s->first_ms > s->last_ms ? 0 : s->last_ms; }
+
+static int by_last(const void *a, const void *b)
+{
+	int64_t x = last_of(*(const struct fn_log_stream_info *const *)a), y = last_of(*(const struct fn_log_stream_info *const *)b);
+
+	return x != y ? (x < y ? -1 : 1) : by_name(a, b);
+}
+
+static void add_stream(struct fn_cw *w, const char *group, const struct fn_log_stream_info *s)
+{
+	const struct fn_api_config *cfg = &w->call.api->cfg;
+	fn_auto_buf struct fn_buf arn = {0};
+	struct fn_buf *b = &w->body;
+
+	(void)fn_buf_add_str(b, "{\"logStreamName\":");
+	(void)fn_json_add_string(b, s->name, strlen(s->name));
+	(void)fn_buf_addf(b, ",\"creationTime\":%" PRId64 ",", s->created_ms);
+	if (s->first_ms <= s->last_ms)
+		(void)fn_buf_addf(b, "\"firstEventTimestamp\":%" PRId64 ",\"lastEventTimestamp\":%" PRId64 ",\"lastIngestionTime\":%" PRId64
+				     ",\"uploadSequenceToken\":\"%056" PRId64 "\",", s->first_ms, s->last_ms, s->last_written_ms, s->last_written_ms);
+	(void)fn_buf_addf(&arn, "arn:aws:logs:%s:%s:log-group:%s:log-stream:%s", cfg->region, cfg->account_id, group, s->name);
+	(void)fn_buf_add_str(b, "\"arn\":");
+	(void)fn_json_add_string(b, arn.data ? arn.data : "", arn.len);
+	(void)fn_buf_add_str(b, ",\"storedBytes\":0}");
+}
+
+/* A token is the last event's time of the stream that was the last, and its name. */
+static bool read_token(struct fn_cw *w, struct fn_log_stream_info *at)
+{
+	const char *token = fn_cw_string(w, "nextToken"), *slash = token ? strchr(token, '/') : NULL;
+	char number[24];
+
+	if (!token)
+		return false;
+	if (!slash || fn_str_format(number, sizeof(number), "%.*s", (int)(slash - token), token) < 0 || fn_str_to_i64(number, 0, INT64_MAX, &at->last_ms) < 0) {
+		fn_cw_fail(w, &FN_E_LOGS_PARAMETER, "The specified nextToken is invalid.");
+		return false;
+	}
+	at->name = (char *)slash + 1;
+	return true;
+}
+
+static void list(struct fn_cw *w, struct fn_log_group *g, int (*order)(const void *, const void *), bool descending)
+{
+	const char *prefix = fn_cw_string(w, "logStreamNamePrefix");
+	struct fn_log_stream_info at = {0}, *after = &at;
+	size_t n, listed = 0, limit = (size_t)fn_cw_number(w, "limit", PAGE);
+	fn_auto_free const struct fn_log_stream_info **all = fn_log_store_streams(w->store, g, &n);
+	const struct fn_log_stream_info *last = NULL;
+	bool has_token = read_token(w, &at);
+
+	if (w->error)
+		return;
+	if (!all) {
+		fn_cw_fail_errno(w, ENOMEM);
+		return;
+	}
+	qsort(all, n, sizeof(all[0]), order);
+	(void)fn_buf_add_str(&w->body, "{\"logStreams\":[");
+	for (size_t k = 0; k < n; k++) {
+		const struct fn_log_stream_info *s = all[descending ? n - 1 - k : k];
+		int c = has_token ? order(&s, &after) : 1;
+
+		if ((prefix && !fn_str_starts(s->name, prefix)) || (has_token && (descending ? c >= 0 : c <= 0)))
+			continue;
+		if (listed == limit) {
+			fn_auto_buf struct fn_buf token = {0};
+
+			(void)fn_buf_addf(&token, "%" PRId64 "/%s", last_of(last), last->name);
+			(void)fn_buf_add_str(&w->body, "],\"nextToken\":");
+			(void)fn_json_add_string(&w->body, token.data ? token.data : "", token.len);
+			(void)fn_buf_add_str(&w->body, "}");
+			return;
+		}
+		(void)fn_buf_add_str(&w->body, listed++ ? "," : "");
+		add_stream(w, g->name, s);
+		last = s;
+	}
+	(void)fn_buf_add_str(&w->body, "]}");
+}
+
+void fn_cw_describe_streams(struct fn_cw *w)
+{
+	bool by_time = fn_streq(fn_cw_string(w, "orderBy"), "LastEventTime");
+	struct fn_log_group *g = fn_cw_group(w);
+
+	if (!g)
+		return;
+	if (by_time && fn_cw_string(w, "logStreamNamePrefix"))
+		fn_cw_fail(w, &FN_E_LOGS_PARAMETER, "Cannot order by LastEventTime with a logStreamNamePrefix.");
+	else
+		list(w, g, by_time ? by_last : by_name, json_is_true(json_object_get(w->call.in, "descending")));
+}
