@@ -212,6 +212,7 @@ int fn_api_new(const struct fn_api_config *config, struct fn_api **ret, struct f
 	fn_id_random(api->url_key, sizeof(api->url_key));
 	fn_id_random(&api->instance, sizeof(api->instance));
 	fn_list_init(&api->fetches);
+	fn_list_init(&api->live_tails);
 	r = fn_log_waits_open(api);
 	if (r == 0)
 		r = fn_settling_open(api);
@@ -243,6 +244,7 @@ void fn_api_drain(struct fn_api *api)
 {
 	fn_settling_end(api);
 	fn_log_waits_end(api);
+	fn_live_tails_end(api);
 }
 
 bool fn_api_busy(const struct fn_api *api) { return !fn_list_empty(&api->uploads) || api->n_fetches > 0; }

@@ -26,6 +26,7 @@ static void (*const operations[FN_AWS_OPERATIONS - FN_AWS_LOGS_FIRST])(struct fn
 	OF(PutLogEvents) = fn_cw_put_events,
 	OF(GetLogEvents) = fn_cw_get_events,
 	OF(FilterLogEvents) = fn_cw_filter_events,
+	OF(StartLiveTail) = fn_cw_live_tail,
 #undef OF
 };
 
@@ -45,6 +46,8 @@ static void done(struct fn_log_job *j)
 
 	if (w->error) {
 		fn_reply_error(&w->call, w->error, "%s", w->message);
+	} else if (w->answer) {
+		w->answer(w);
 	} else {
 		char *body = fn_buf_take(&w->body, &len);
 

@@ -17,6 +17,7 @@ struct fn_cw {
 	struct fn_buf body;       /* of the answer; empty: there is none */
 	const struct fn_aws_error *error; /* instead of it */
 	char message[1400];
+	void (*answer)(struct fn_cw *w); /* on the loop, instead of answering with the body; NULL = nothing */
 	void (*told)(struct fn_cw *w); /* on the loop, when it has been answered well; NULL = nothing */
 };
 
@@ -29,6 +30,8 @@ int64_t fn_cw_number(const struct fn_cw *w, const char *member, int64_t otherwis
 struct fn_log_group *fn_cw_group(struct fn_cw *w);
 /* A group's name out of its name or ARN; false: it is neither, or of another account or region. */
 bool fn_cw_group_name(const struct fn_api_config *cfg, const char *identifier, char *name, size_t size);
+/* A record of several lines has carriage returns between them (README, "Logs"): readers get lines. Any thread. */
+void fn_cw_lines(char *text, size_t len);
 void fn_cw_add_group_arn(struct fn_cw *w, const char *group, const char *behind); /* in quotes */
 
 /* groups */
@@ -52,5 +55,6 @@ void fn_cw_describe_streams(struct fn_cw *w);
 void fn_cw_put_events(struct fn_cw *w);
 void fn_cw_get_events(struct fn_cw *w);
 void fn_cw_filter_events(struct fn_cw *w);
+void fn_cw_live_tail(struct fn_cw *w);
 
 #endif

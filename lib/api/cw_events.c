@@ -185,12 +185,9 @@ static bool read_token(struct fn_cw *w, struct fn_log_key *ret, char *ret_direct
 	return false;
 }
 
-/* A record of several lines has carriage returns between them (README, "Logs"): readers get lines. */
 static void add_message(struct fn_buf *b, struct fn_log_found *e)
 {
-	for (char *cr = e->text; (cr = memchr(cr, '\r', (size_t)(e->text + e->len - cr))); cr++)
-		if (cr + 1 < e->text + e->len && cr[1] != '\n')
-			*cr = '\n';
+	fn_cw_lines(e->text, e->len);
 	(void)fn_json_add_string(b, e->text, e->len);
 }
 

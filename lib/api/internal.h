@@ -18,6 +18,7 @@ struct fn_api {
 	struct fn_list uploads, garbage; /* uploads.c */
 	struct fn_list log_waits;        /* logs.c */
 	struct fn_log_tap log_tap;
+	struct fn_list live_tails;       /* live_tail.c */
 	struct fn_list settling, held;   /* settling.c */
 	struct fn_list fetches;          /* fetches.c: under way */
 	unsigned n_fetches;
@@ -124,6 +125,7 @@ void fn_h_doctor(struct fn_call *call);
 void fn_h_images(struct fn_call *call);
 void fn_h_images_rescan(struct fn_call *call);
 void fn_h_logs(struct fn_call *call);
+void fn_live_tails_end(struct fn_api *api);
 void fn_h_cloudwatch(struct fn_call *call); /* all of CloudWatch Logs that is built */
 
 /* logs.c */

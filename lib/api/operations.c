@@ -1,7 +1,8 @@
-/* operations.c - what there is of the APIs, as the route table has it: GET /_fnd/doctor?api=1. */
+/* operations.c - what there is of the APIs, as the route table has it: GET /_fnd/doctor?api=1, of CloudWatch Logs ?api=logs. */
 #include "api/operations.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "api/routes.h"
 
@@ -23,10 +24,14 @@ static json_t *operation_json(const struct fn_aws_operation *o)
 
 void fn_h_operations(struct fn_call *call)
 {
+	const char *api = fn_http_req_query(call->req, "api");
+	bool logs = api && strcmp(api, "logs") == 0;
 	json_t *list = json_array();
 
-	for (const struct fn_aws_operation *o = fn_aws_operations; o < fn_aws_operations + FN_AWS_OPERATIONS; o++)
+	for (const struct fn_aws_operation *o = fn_aws_operations; o < fn_aws_operations + FN_AWS_LOGS_FIRST && !logs; o++)
 		if (o->name[0] != '_') /* fnd's own */
 			json_array_append_new(list, operation_json(o));
+	for (const struct fn_aws_operation *o = fn_aws_logs_operations; o < fn_aws_logs_operations + FN_AWS_OPERATIONS - FN_AWS_LOGS_FIRST && logs; o++)
+		json_array_append_new(list, operation_json(o));
 	fn_reply_json(call, 200, json_pack("{so}", "Operations", list));
 }

@@ -87,6 +87,7 @@ static const struct {
 	[FN_AWS_Logs_PutLogEvents] = {.handler = fn_h_cloudwatch, .body_max = FN_LIMIT_PUT_EVENTS_BYTES},
 	[FN_AWS_Logs_PutLogGroupDeletionProtection] = {.handler = fn_h_cloudwatch},
 	[FN_AWS_Logs_PutRetentionPolicy] = {.handler = fn_h_cloudwatch},
+	[FN_AWS_Logs_StartLiveTail] = {.handler = fn_h_cloudwatch},
 	[FN_AWS_Logs_TagLogGroup] = {.handler = fn_h_cloudwatch},
 	[FN_AWS_Logs_TagResource] = {.handler = fn_h_cloudwatch},
 	[FN_AWS_Logs_UntagLogGroup] = {.handler = fn_h_cloudwatch},

@@ -35,4 +35,5 @@ const struct fn_aws_error FN_E_LOGS_NOT_FOUND = {.name = "ResourceNotFoundExcept
 			  FN_E_LOGS_EXISTS = {.name = "ResourceAlreadyExistsException", .status = 400},
 			  FN_E_LOGS_PARAMETER = {.name = "InvalidParameterException", .status = 400},
 			  FN_E_LOGS_VALIDATION = {.name = "ValidationException", .status = 400},
+			  FN_E_LOGS_LIMIT = {.name = "LimitExceededException", .status = 400},
 			  FN_E_LOGS_TOO_MANY_TAGS = {.name = "TooManyTagsException", .status = 400};

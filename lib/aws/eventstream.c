@@ -2,6 +2,7 @@
 #include "aws/eventstream.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/crc32.h"
@@ -35,17 +36,17 @@ static int put_header(struct fn_event *e, const char *name, const char *value)
 	return 0;
 }
 
-int fn_event_make(struct fn_event *e, const char *type, const char *content_type, const void *payload, size_t len)
+static int make(struct fn_event *e, bool exception, const char *type, const char *content_type, const void *payload, size_t len)
 {
 	uint32_t crc;
 	int r;
 
 	e->head_len = PRELUDE;
-	r = len > PAYLOAD_MAX ? -EMSGSIZE : put_header(e, ":event-type", type);
+	r = len > PAYLOAD_MAX ? -EMSGSIZE : put_header(e, exception ? ":exception-type" : ":event-type", type);
 	if (r == 0 && content_type)
 		r = put_header(e, ":content-type", content_type);
 	if (r == 0)
-		r = put_header(e, ":message-type", "event");
+		r = put_header(e, ":message-type", exception ? "exception" : "event");
 	if (r < 0)
 		return r;
 	put_u32(put_u32(e->head, (uint32_t)(e->head_len + len + sizeof(e->tail))), (uint32_t)(e->head_len - PRELUDE));
@@ -53,4 +54,14 @@ int fn_event_make(struct fn_event *e, const char *type, const char *content_type
 	crc = fn_crc32(0, e->head, e->head_len);
 	put_u32(e->tail, fn_crc32(crc, payload, len));
 	return 0;
+}
+
+int fn_event_make(struct fn_event *e, const char *type, const char *content_type, const void *payload, size_t len)
+{
+	return make(e, false, type, content_type, payload, len);
+}
+
+int fn_event_make_exception(struct fn_event *e, const char *type, const char *content_type, const void *payload, size_t len)
+{
+	return make(e, true, type, content_type, payload, len);
 }

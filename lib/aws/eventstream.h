@@ -22,5 +22,7 @@ struct fn_event {
 /* An event of the given type (":event-type") and content type (":content-type", NULL = none). -EMSGSIZE when head has no room for these names, or
  * the payload is larger than the format's 16 MiB. */
 int fn_event_make(struct fn_event *e, const char *type, const char *content_type, const void *payload, size_t len);
+/* The same of an exception (":exception-type"). */
+int fn_event_make_exception(struct fn_event *e, const char *type, const char *content_type, const void *payload, size_t len);
 
 #endif

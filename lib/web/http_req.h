@@ -25,6 +25,7 @@ void fn_http_req_each_header(const struct fn_http_req *req, bool (*fn)(void *arg
 void fn_http_req_body(const struct fn_http_req *req, const char **ret_data, size_t *ret_len);
 /* Takes the body out of the request: the caller free()s it. */
 char *fn_http_req_take_body(struct fn_http_req *req, size_t *ret_len);
+bool fn_http_req_gone(const struct fn_http_req *req); /* its client has: what it is answered is dropped */
 bool fn_http_req_too_large(const struct fn_http_req *req);
 /* By which listener it has come. Of all but the public one the kernel has told whom it is from. */
 enum fn_http_role { FN_HTTP_PUBLIC, FN_HTTP_CONTROL /* this machine's administrators */, FN_HTTP_GATEWAY /* fn-gateway */ };

@@ -1,11 +1,12 @@
 """CloudWatch Logs on fnd's endpoint, by boto3: groups, streams, events, their bounds, words and tokens."""
-import json, os, subprocess, threading, time, unittest
+import json, os, re, shutil, subprocess, tempfile, threading, time, unittest
 from harness import *
+import pypi
 
 GROUPS = iter(range(10**6))
 
 
-class Logs(Case):
+class LogsCase(Case):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -55,6 +56,8 @@ class Logs(Case):
         pages = self.c.get_paginator("filter_log_events").paginate(logGroupName=group, **more)
         return [e["message"] for p in pages for e in p["events"]]
 
+
+class Logs(LogsCase):
     # --- groups ---
     def test_groups(self):
         g = self.group(tags={"a": "1"})
@@ -312,6 +315,95 @@ class Logs(Case):
         self.assertTrue(all(b < 4 * 131072 for b in stored.values()), stored)
         self.assertEqual((stored["g0"], stored["g11"] > 0), (0, True), "the oldest went")
         self.assertEqual(c.filter_log_events(logGroupName="g0")["events"], [])
+
+
+class Tools(LogsCase):
+    """What people read their logs with, unmodified."""
+
+    def setUp(self):
+        self.home = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.home)
+        self.env = {"PATH": os.environ["PATH"], "HOME": self.home, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1", "AWS_PAGER": ""}
+
+    @staticmethod
+    def boto3():
+        with open(os.path.join(TOP, "rootfs/python3.11/recipe.json")) as recipe:  # its newest, pinned
+            return re.findall(r'"package": "((?:boto3|botocore|s3transfer|jmespath|urllib3|python-dateutil|six)==[^"]*)"', recipe.read())
+
+    def test_aws_logs_tail_follows(self):
+        g = self.group()
+        s = self.stream(g)
+        self.put(g, s, "before")
+        p = subprocess.Popen(["aws", "--endpoint-url", self.d.endpoint, "logs", "tail", g, "--follow", "--format", "short"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                             env=self.env | {"PYTHONUNBUFFERED": "1"})
+        try:
+            self.assertRegex(p.stdout.readline(), r"^\S+ before$")
+            self.put(g, s, "after one", "after two")
+            self.assertRegex(p.stdout.readline(), r"^\S+ after one$", "and what it has shown it does not show again")
+            self.assertRegex(p.stdout.readline(), r"^\S+ after two$")
+        finally:
+            p.terminate()
+            p.communicate()
+        r = subprocess.run(["aws", "--endpoint-url", self.d.endpoint, "logs", "tail", g, "--filter-pattern", "?one ?before", "--format", "short"], capture_output=True, text=True, env=self.env)
+        self.assertRegex(r.stdout, r"^\S+ before\n\S+ after one\n$", r.stderr)
+
+    def test_awslogs(self):
+        where = pypi.install("awslogs==0.15.0", "termcolor==2.5.0", *self.boto3())
+        g = self.group()
+        self.put(g, self.stream(g, "a/1"), "first", "second")
+        self.put(g, self.stream(g, "b"), "third")
+        def awslogs(*args):
+            r = subprocess.run(["/usr/bin/python3", "-c", "import sys; from awslogs.bin import main; sys.exit(main())", *args, "--aws-endpoint-url", self.d.endpoint], capture_output=True, text=True,
+                               env=self.env | {"PYTHONPATH": where}, timeout=120)
+            self.assertEqual(r.returncode, 0, r.stderr)
+            return r.stdout
+        self.assertIn(g, awslogs("groups").splitlines())
+        self.assertEqual(sorted(awslogs("streams", g).split()), ["a/1", "b"])
+        self.assertEqual(sorted(awslogs("get", g, "ALL", "--no-color", "--no-group", "--no-stream").splitlines()), ["first", "second", "third"])
+        self.assertEqual(awslogs("get", g, "a.*", "--no-color", "--no-group", "--no-stream", "-f", "second").splitlines(), ["second"])
+
+    LIVE_TAIL = """if True:
+        import boto3, sys, time
+        from botocore.config import Config
+        endpoint, g, arn = sys.argv[1:]
+        c = boto3.client("logs", endpoint_url=endpoint, region_name="us-east-1", config=Config(inject_host_prefix=False))
+        def put(s, *messages):
+            at = int(time.time() * 1000)
+            c.put_log_events(logGroupName=g, logStreamName=s, logEvents=[{"timestamp": at, "message": m} for m in messages])
+        events = iter(c.start_live_tail(logGroupIdentifiers=[arn], logStreamNames=["s"], logEventFilterPattern="yes")["responseStream"])
+        start = next(events)["sessionStart"]
+        assert start["logGroupIdentifiers"] == [arn] and start["logEventFilterPattern"] == "yes", start
+        put("s", "yes one", "no", "yes\\rtwo")
+        put("other", "yes other")
+        got = []
+        while len(got) < 2:
+            u = next(events)["sessionUpdate"]
+            assert not u["sessionMetadata"]["sampled"]
+            got += u["sessionResults"]
+        assert [e["message"] for e in got] == ["yes one", "yes\\ntwo"], got
+        assert (got[0]["logStreamName"], got[0]["logGroupIdentifier"]) == ("s", "000000000000:" + g), got
+        put("s", *["yes"] * 700)
+        while not (u := next(events)["sessionUpdate"])["sessionResults"]:
+            pass
+        assert len(u["sessionResults"]) == 500 and u["sessionMetadata"]["sampled"], u
+        for arns, pattern, code in (([arn + "x"], "", "ResourceNotFoundException"), ([arn], "{ x", "InvalidParameterException")):
+            try:
+                c.start_live_tail(logGroupIdentifiers=arns, logEventFilterPattern=pattern)
+            except c.exceptions.ClientError as e:
+                assert e.response["Error"]["Code"] == code, e
+            else:
+                assert False, code
+        print("passed")
+        """
+
+    def test_live_tail_by_the_newest_boto3(self):
+        where = pypi.install(*self.boto3())
+        g = self.group()
+        self.stream(g, "s")
+        self.stream(g, "other")
+        r = subprocess.run(["/usr/bin/python3", "-c", self.LIVE_TAIL, self.d.endpoint, g, f"arn:aws:logs:us-east-1:000000000000:log-group:{g}"], capture_output=True, text=True,
+                           timeout=120 * SLOW, env=self.env | {"PYTHONPATH": where})
+        self.assertEqual((r.stdout, r.returncode), ("passed\n", 0), r.stderr[-3000:])
 
 
 if __name__ == "__main__":

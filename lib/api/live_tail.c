@@ -1,0 +1,246 @@
+/*
+ * live_tail.c - StartLiveTail: the events of up to ten log groups as they come, in an event stream, each second what came in it (CloudWatch Logs API
+ * Reference, "StartLiveTail"). On the loop, but for the look at the groups; nothing is read from the disk.
+ *
+ * A session keeps UPDATE_MAX events at most: what is beyond is left out, and said to be ("sampled"); so is what comes while its client takes nothing. It ends
+ * after SESSION_US, when its client has gone, or with fnd.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "api/cloudwatch.h"
+#include "aws/eventstream.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/str.h"
+#include "logs/filter.h"
+#include "web/json_text.h"
+
+#define SESSIONS_MAX 15
+#define GROUPS_MAX 10
+#define UPDATE_MAX 500
+#define UPDATE_BYTES (4u << 20)
+#define UPDATE_US 1000000u
+#define SESSION_US (3 * 3600 * (uint64_t)1000000u)
+#define JSON_1_1 "application/x-amz-json-1.1"
+
+struct session {
+	struct fn_list link;
+	struct fn_log_tap tap;
+	struct fn_call call;      /* its `in` is the session's */
+	char groups[GROUPS_MAX][FN_LOG_GROUP_NAME_MAX + 1];
+	size_t n_groups;
+	struct fn_log_filter *filter;
+	struct fn_buf results;    /* of the next update: a JSON array's elements */
+	unsigned n_results;
+	bool sampled, waits;      /* waits: the client takes nothing */
+	uint64_t timer, until_us;
+};
+
+static void write_event(struct session *s, const struct fn_event *e, const char *payload, size_t len)
+{
+	s->waits = fn_http_reply_write_parts(s->call.req, (struct iovec[]){{(void *)e->head, e->head_len}, {(void *)payload, len}, {(void *)e->tail, sizeof(e->tail)}}, 3);
+}
+
+static void say(struct session *s, const char *type, const char *payload, size_t len)
+{
+	struct fn_event e;
+
+	if (fn_event_make(&e, type, type[0] == 'i' ? JSON_1_1 : "application/json", payload, len) == 0)
+		write_event(s, &e, payload, len);
+}
+
+static void on_room(void *arg)
+{
+	struct session *s = arg;
+
+	s->waits = false;
+}
+
+static void session_free(struct session *s)
+{
+	fn_list_remove(&s->link);
+	fn_logs_untap(&s->tap);
+	fn_loop_clear(s->call.api->cfg.loop, &s->timer);
+	fn_log_filter_free(s->filter);
+	fn_buf_free(&s->results);
+	json_decref(s->call.in);
+	free(s);
+}
+
+static void end(struct session *s)
+{
+	fn_http_reply_end(s->call.req, NULL, 0);
+	session_free(s);
+}
+
+static bool among(const json_t *names, const char *stream, bool prefixes)
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach((json_t *)names, i, v)
+		if (prefixes ? fn_str_starts(stream, json_string_value(v)) : strcmp(stream, json_string_value(v)) == 0)
+			return true;
+	return false;
+}
+
+static bool wants(const struct session *s, const char *group, const char *stream, const struct fn_log_event *e)
+{
+	const json_t *names = json_object_get(s->call.in, "logStreamNames"), *prefixes = json_object_get(s->call.in, "logStreamNamePrefixes");
+	bool ours = false;
+
+	for (size_t i = 0; i < s->n_groups && !ours; i++)
+		ours = strcmp(s->groups[i], group) == 0;
+	return ours && (!names || among(names, stream, false)) && (!prefixes || among(prefixes, stream, true)) && fn_log_filter_matches(s->filter, e->text, e->len);
+}
+
+static void on_event(struct fn_log_tap *t, const char *group, const char *stream, const struct fn_log_event *e)
+{
+	struct session *s = fn_list_entry(t, struct session, tap);
+	fn_auto_buf struct fn_buf text = {0};
+	struct fn_buf *b = &s->results;
+
+	if (!wants(s, group, stream, e))
+		return;
+	if (s->n_results == UPDATE_MAX || b->len + e->len > UPDATE_BYTES) {
+		s->sampled = true;
+		return;
+	}
+	(void)fn_buf_add_str(b, s->n_results++ ? ",{\"logStreamName\":" : "{\"logStreamName\":");
+	(void)fn_json_add_string(b, stream, strlen(stream));
+	(void)fn_buf_addf(b, ",\"logGroupIdentifier\":\"%s:%s\",\"message\":", s->call.api->cfg.account_id, group);
+	if (fn_buf_add(&text, e->text, e->len) == 0)
+		fn_cw_lines(text.data, text.len);
+	(void)fn_json_add_string(b, text.data ? text.data : "", text.len);
+	(void)fn_buf_addf(b, ",\"timestamp\":%" PRId64 ",\"ingestionTime\":%" PRIu64 "}", e->time_ms, fn_clock_real_us() / 1000);
+}
+
+static void update(struct session *s)
+{
+	fn_auto_buf struct fn_buf b = {0};
+
+	if (s->waits)
+		return;
+	(void)fn_buf_addf(&b, "{\"sessionMetadata\":{\"sampled\":%s},\"sessionResults\":[", s->sampled ? "true" : "false");
+	(void)fn_buf_add(&b, s->results.data ? s->results.data : "", s->results.len);
+	(void)fn_buf_add_str(&b, "]}");
+	fn_buf_reset(&s->results);
+	s->n_results = 0;
+	s->sampled = false;
+	say(s, "sessionUpdate", b.data, b.len);
+}
+
+static void on_second(void *arg)
+{
+	static const char over[] = "{\"message\":\"The session has been open for three hours.\"}";
+	struct session *s = arg;
+	uint64_t now = fn_loop_now_us(s->call.api->cfg.loop);
+	struct fn_event e;
+
+	if (fn_http_req_gone(s->call.req) || s->call.api->draining) {
+		end(s);
+	} else if (now >= s->until_us) {
+		if (fn_event_make_exception(&e, "SessionTimeoutException", "application/json", over, strlen(over)) == 0)
+			write_event(s, &e, over, strlen(over));
+		end(s);
+	} else {
+		update(s);
+		(void)fn_loop_rearm_timer(s->call.api->cfg.loop, s->timer, now + UPDATE_US);
+	}
+}
+
+void fn_live_tails_end(struct fn_api *api)
+{
+	fn_list_for_each_safe(l, &api->live_tails) end(fn_list_entry(l, struct session, link));
+}
+
+static void start(struct session *s)
+{
+	static const char *const echoed[] = {"logGroupIdentifiers", "logStreamNames", "logStreamNamePrefixes", "logEventFilterPattern"};
+	char id[FN_UUID_SIZE], *text;
+	json_t *o;
+
+	fn_id_uuid(id);
+	o = json_pack("{ssss}", "requestId", s->call.request_id, "sessionId", id);
+	for (size_t i = 0; i < sizeof(echoed) / sizeof(echoed[0]); i++)
+		if (json_object_get(s->call.in, echoed[i]))
+			json_object_set(o, echoed[i], json_object_get(s->call.in, echoed[i]));
+	text = json_dumps(o, JSON_COMPACT);
+	json_decref(o);
+	(void)fn_http_req_add_header(s->call.req, "x-amzn-RequestId", s->call.request_id);
+	fn_http_reply_begin(s->call.req, 200, FN_EVENT_STREAM_TYPE);
+	fn_http_reply_on_drained(s->call.req, on_room, s);
+	say(s, "initial-response", "{}", 2);
+	if (text)
+		say(s, "sessionStart", text, strlen(text));
+	free(text);
+	s->tap.event = on_event;
+	fn_logs_tap(s->call.api->cfg.logs, &s->tap);
+	fn_list_push_back(&s->call.api->live_tails, &s->link);
+}
+
+static unsigned count(struct fn_api *api)
+{
+	unsigned n = 0;
+
+	fn_list_for_each(l, &api->live_tails) n++;
+	return n;
+}
+
+/* On the loop: its groups are there. Takes the request from w. */
+static void begin(struct fn_cw *w)
+{
+	struct fn_api *api = w->call.api;
+	struct session *s = count(api) < SESSIONS_MAX ? calloc(1, sizeof(*s)) : NULL;
+	const json_t *identifiers = json_object_get(w->call.in, "logGroupIdentifiers"), *v;
+	const char *pattern = fn_cw_string(w, "logEventFilterPattern");
+	size_t i;
+	int r = s && pattern ? fn_log_filter_parse(pattern, &s->filter) : 0;
+
+	if (s)
+		s->call = w->call;
+	if (count(api) >= SESSIONS_MAX) {
+		fn_reply_error(&w->call, &FN_E_LOGS_LIMIT, "There are %d live tail sessions, as many as there can be.", SESSIONS_MAX);
+		return;
+	}
+	if (!s || r < 0) {
+		fn_reply_error(&w->call, r == -EINVAL ? &FN_E_LOGS_PARAMETER : &FN_E_SERVICE, r == -EINVAL ? "Invalid filter pattern" : "out of memory");
+		free(s);
+		return;
+	}
+	json_array_foreach((json_t *)identifiers, i, v)
+		(void)fn_cw_group_name(&api->cfg, json_string_value(v), s->groups[s->n_groups++], sizeof(s->groups[0]));
+	s->until_us = fn_loop_now_us(api->cfg.loop) + SESSION_US;
+	if (fn_loop_add_timer(api->cfg.loop, fn_loop_now_us(api->cfg.loop) + UPDATE_US, on_second, s, &s->timer) < 0) {
+		fn_reply_error(&w->call, &FN_E_SERVICE, "out of memory");
+		fn_log_filter_free(s->filter);
+		free(s);
+		return;
+	}
+	w->call.in = NULL;
+	start(s);
+}
+
+/* In the logs' thread. */
+void fn_cw_live_tail(struct fn_cw *w)
+{
+	const json_t *identifiers = json_object_get(w->call.in, "logGroupIdentifiers"), *v;
+	char name[FN_LOG_GROUP_NAME_MAX + 1];
+	size_t i;
+
+	w->answer = begin;
+	if (json_object_get(w->call.in, "logStreamNames") && json_object_get(w->call.in, "logStreamNamePrefixes"))
+		fn_cw_fail(w, &FN_E_LOGS_PARAMETER, "logStreamNames and logStreamNamePrefixes are mutually exclusive parameters.");
+	else if (json_array_size(identifiers) > 1 && (json_object_get(w->call.in, "logStreamNames") || json_object_get(w->call.in, "logStreamNamePrefixes")))
+		fn_cw_fail(w, &FN_E_LOGS_PARAMETER, "Log streams can be named for one log group only.");
+	json_array_foreach((json_t *)identifiers, i, v) {
+		const char *arn = json_string_value(v);
+
+		if (!w->error && (!fn_cw_group_name(&w->call.api->cfg, arn, name, sizeof(name)) || !fn_log_store_group(w->store, name)))
+			fn_cw_fail(w, &FN_E_LOGS_NOT_FOUND, "The specified log group does not exist.");
+	}
+}
