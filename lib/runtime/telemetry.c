@@ -1,0 +1,263 @@
+/* telemetry.c - see telemetry.h. */
+#include "runtime/telemetry.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/str.h"
+#include "runtime/telemetry_internal.h"
+
+/* An event of an init, for those that subscribe later. */
+struct past {
+	struct past *next;
+	uint64_t real_us;
+	enum fn_telemetry_kind kind;
+	char *type, *record; /* type: NULL = a line, and record is its text */
+	size_t len;
+};
+
+/* --- what was before a subscription --- */
+static void remember(struct fn_telemetry *t, uint64_t real_us, enum fn_telemetry_kind kind, const char *type, const char *text, size_t len)
+{
+	struct past *p;
+
+	if (!t->open || t->past_bytes + len > FN_TELEMETRY_PAST_MAX || t->host->bytes + len > FN_TELEMETRY_BYTES_MAX)
+		return;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return;
+	*p = (struct past){.real_us = real_us, .kind = kind, .type = type ? strdup(type) : NULL, .record = strndup(text, len), .len = len};
+	if (!p->record || (type && !p->type)) {
+		free(p->type);
+		free(p->record);
+		free(p);
+		return;
+	}
+	len += sizeof(*p);
+	t->past_bytes += len;
+	t->host->bytes += len;
+	*t->past_end = p;
+	t->past_end = &p->next;
+}
+
+static void forget_past(struct fn_telemetry *t)
+{
+	struct past *p;
+
+	while ((p = t->past)) {
+		t->past = p->next;
+		free(p->type);
+		free(p->record);
+		free(p);
+	}
+	t->past_end = &t->past;
+	t->host->bytes -= t->past_bytes;
+	t->past_bytes = 0;
+}
+
+void fn_telemetry_event(struct fn_telemetry *t, uint64_t real_us, const char *type, const char *record)
+{
+	if (!t)
+		return;
+	remember(t, real_us, FN_TELEMETRY_PLATFORM, type, record, strlen(record));
+	for (unsigned i = 0; i < t->n; i++)
+		fn_subscriber_event(t->all[i], real_us, type, record);
+}
+
+void fn_telemetry_lines(struct fn_telemetry *t, uint64_t real_us, enum fn_telemetry_kind kind, const char *text, size_t len)
+{
+	if (!t)
+		return;
+	while (len > 0) {
+		const char *nl = memchr(text, '\n', len);
+		size_t n = nl ? (size_t)(nl - text) : len;
+
+		remember(t, real_us, kind, NULL, text, n);
+		for (unsigned i = 0; i < t->n; i++)
+			fn_subscriber_line(t->all[i], real_us, kind, text, n);
+		n += nl != NULL;
+		text += n;
+		len -= n;
+	}
+}
+
+/* --- subscribing --- */
+static struct fn_subscriber *find(const struct fn_telemetry *t, const char *name)
+{
+	for (unsigned i = 0; i < t->n; i++)
+		if (strcmp(t->all[i]->name, name) == 0)
+			return t->all[i];
+	return NULL;
+}
+
+static void announce(struct fn_telemetry *t, const struct fn_subscriber *s, const char *state)
+{
+	static const enum fn_telemetry_kind kinds[] = {FN_TELEMETRY_PLATFORM, FN_TELEMETRY_FUNCTION, FN_TELEMETRY_EXTENSION};
+	fn_auto_free char *record = NULL;
+	json_t *types = json_array(), *o;
+
+	for (unsigned i = 0; i < 3; i++)
+		if (s->sub.kinds & kinds[i])
+			(void)json_array_append_new(types, json_string(fn_telemetry_kind_name(kinds[i])));
+	o = json_pack("{s:s,s:s,s:o}", "name", s->name, "state", state, "types", types);
+	record = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	json_decref(o);
+	if (record)
+		fn_telemetry_event(t, fn_clock_real_us(), s->sub.api == FN_API_LOGS ? "platform.logsSubscription" : "platform.telemetrySubscription", record);
+}
+
+static void refuse(struct fn_telemetry_answer *ret, unsigned status, enum fn_telemetry_api api, const char *type, const char *message)
+{
+	const char *prefix = api == FN_API_LOGS ? "Logs." : fn_streq(type, "ValidationError") ? "" : "Telemetry.";
+
+	ret->status = status;
+	snprintf(ret->body, sizeof(ret->body), "{\"errorMessage\":\"%s\",\"errorType\":\"%s%s\"}\n", message, prefix, type);
+}
+
+static const char *api_name(enum fn_telemetry_api api) { return api == FN_API_LOGS ? "Logs API" : "Telemetry API"; }
+
+static struct fn_subscriber *begin(struct fn_telemetry *t, const char *name, const struct fn_subscription *sub)
+{
+	struct fn_subscriber *s = t->n < FN_TELEMETRY_SUBSCRIBERS_MAX ? fn_subscriber_new(t, name, sub) : NULL;
+
+	if (!s)
+		return NULL;
+	t->all[t->n++] = s;
+	for (const struct past *p = t->past; p; p = p->next)
+		if (p->type)
+			fn_subscriber_event(s, p->real_us, p->type, p->record);
+		else
+			fn_subscriber_line(s, p->real_us, p->kind, p->record, p->len);
+	return s;
+}
+
+void fn_telemetry_subscribe(struct fn_telemetry *t, enum fn_telemetry_api api, const char *name, const char *body, size_t len,
+			    struct fn_telemetry_answer *ret)
+{
+	fn_auto_buf struct fn_buf clean = {0};
+	struct fn_subscription sub;
+	struct fn_subscriber *s;
+	char why[256];
+	bool again;
+
+	if (!t->open) {
+		snprintf(why, sizeof(why), "%s subscription is closed already", api_name(api));
+		refuse(ret, 403, api, "SubscriptionClosed", why);
+		return;
+	}
+	if (fn_subscription_parse(api, body, len, &sub, why, sizeof(why)) < 0) {
+		refuse(ret, 400, api, "ValidationError", why);
+		return;
+	}
+	s = fn_buf_add_utf8(&clean, name, strlen(name)) == 0 ? find(t, clean.data) : NULL;
+	if (s && s->sub.api != api) {
+		snprintf(why, sizeof(why), "the extension has subscribed by the %s already", api_name(s->sub.api));
+		refuse(ret, 400, api, "ValidationError", why);
+		return;
+	}
+	again = s != NULL;
+	if (!s)
+		s = clean.data ? begin(t, clean.data, &sub) : NULL;
+	else if (s->generation != t->generation && fn_subscriber_move(s, &sub) < 0)
+		s = NULL;
+	if (!s) {
+		refuse(ret, 500, api, "InternalError", "out of memory");
+		return;
+	}
+	s->generation = t->generation;
+	announce(t, s, again ? "Already subscribed" : "Subscribed");
+	ret->status = 200;
+	snprintf(ret->body, sizeof(ret->body), "\"OK\"");
+}
+
+/* --- its environment --- */
+int fn_telemetry_new(struct fn_telemetry_host *host, const struct fn_telemetry_ops *ops, void *arg, bool json, struct fn_telemetry **ret)
+{
+	struct fn_telemetry *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return -ENOMEM;
+	t->host = host;
+	t->ops = ops;
+	t->arg = arg;
+	t->json = json;
+	t->past_end = &t->past;
+	t->open = true;
+	*ret = t;
+	return 0;
+}
+
+void fn_telemetry_free(struct fn_telemetry *t)
+{
+	if (!t)
+		return;
+	for (unsigned i = 0; i < t->n; i++)
+		fn_subscriber_free(t->all[i]);
+	forget_past(t);
+	fn_buf_free(&t->scratch[0]);
+	fn_buf_free(&t->scratch[1]);
+	free(t);
+}
+
+void fn_telemetry_begin(struct fn_telemetry *t)
+{
+	if (!t)
+		return;
+	t->generation++;
+	t->open = true;
+	fn_telemetry_resume(t);
+}
+
+void fn_telemetry_initialised(struct fn_telemetry *t)
+{
+	if (!t)
+		return;
+	t->open = false;
+	forget_past(t);
+}
+
+void fn_telemetry_pause(struct fn_telemetry *t)
+{
+	if (!t)
+		return;
+	t->paused = true;
+	for (unsigned i = 0; i < t->n; i++)
+		fn_delivery_pause(t->all[i]->delivery);
+}
+
+void fn_telemetry_resume(struct fn_telemetry *t)
+{
+	if (!t || !t->paused)
+		return;
+	t->paused = false;
+	for (unsigned i = 0; i < t->n; i++)
+		fn_subscriber_resume(t->all[i]);
+}
+
+void fn_telemetry_lost(struct fn_telemetry *t)
+{
+	if (!t)
+		return;
+	t->paused = true;
+	for (unsigned i = 0; i < t->n; i++)
+		fn_delivery_lost(t->all[i]->delivery);
+}
+
+void fn_telemetry_flush(struct fn_telemetry *t)
+{
+	for (unsigned i = 0; t && i < t->n; i++)
+		fn_subscriber_flush(t->all[i]);
+}
+
+bool fn_telemetry_busy(const struct fn_telemetry *t)
+{
+	for (unsigned i = 0; t && i < t->n; i++)
+		if (t->all[i]->in_flight || t->all[i]->gathers.items > 0)
+			return true;
+	return false;
+}
