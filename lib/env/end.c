@@ -75,6 +75,8 @@ static void stop_extensions(struct fn_env *e)
 	unsigned waited_for = 0;
 
 	e->stop.runtime_done = true;
+	fn_env_read_output(e);
+	fn_telemetry_flush(e->telemetry);
 	if (e->n_processes > 0 && e->processes[0].alive)
 		fn_spawn_signal(e->host->spawn, e->sandbox, 0, SIGKILL);
 	for (unsigned i = 0; i < fn_ext_count(x); i++) {
@@ -111,6 +113,7 @@ static bool begin_stop(struct fn_env *e, bool then_reset)
 	e->stop.runtime_done = false;
 	e->stop.until_us = now + (external ? STOP_EXTERNAL_US : STOP_INTERNAL_US);
 	fn_env_set_state(e, FN_ENV_STOPPING);
+	fn_telemetry_flush(e->telemetry);
 	if (!e->released || (e->n_processes > 0 && !e->processes[0].alive)) {
 		stop_extensions(e);
 	} else {
@@ -165,6 +168,7 @@ void fn_env_drop_sandbox(struct fn_env *e)
 
 	if (e->sandbox)
 		fn_map_remove_u64(h->sandboxes, e->sandbox);
+	fn_telemetry_lost(e->telemetry);
 	e->sandbox = 0;
 	fn_output_close(&e->output);
 	fn_output_close(&e->extensions_output);

@@ -17,6 +17,7 @@
 #include "model/invocation.h"
 #include "runtime/levels.h"
 #include "runtime/rtapi.h"
+#include "runtime/telemetry.h"
 #include "spawn/client.h"
 #include "web/h1conn.h"
 
@@ -113,6 +114,7 @@ struct fn_env_host {
 	struct fn_list paused;         /* of struct fn_output: they are not read until the timer resume; output.c */
 	uint64_t resume, round_us;
 	size_t round_left;             /* of output that may be read in the round of that time */
+	struct fn_telemetry_host telemetry;
 	bool shutdown;
 };
 int fn_env_host_init(struct fn_env_host *h, const struct fn_env_config *config, const struct fn_env_ops *ops);
@@ -154,6 +156,7 @@ struct fn_env {
 	int oom_fd;                  /* spawn/client.h */
 	struct fn_rt *rt;
 	struct fn_output output, extensions_output;
+	struct fn_telemetry *telemetry; /* NULL: nobody can have subscribed */
 	uint64_t timer, due_us; /* due_us: when the timer fires */
 	bool frozen, timed_out, gone;
 	bool truncated;              /* the response of inv ended in its midst: its runtime may be ending */
@@ -167,7 +170,10 @@ struct fn_env {
 		struct fn_deferred later;
 		struct fn_invocation *inv; /* NULL = none is due */
 		uint64_t end_us;
+		uint64_t begun_us;     /* when the response began to come, in pieces; 0 = it came whole */
+		uint64_t responded_us; /* and had come; 0 = it has not */
 		uint64_t runtime_done_us; /* with extensions: when the runtime asked for more */
+		bool done_told;        /* platform.runtimeDone has been */
 		uint64_t overhead_us;  /* what extensions took from then to end_us */
 		bool held;             /* until extensions are done with the invocation, too */
 		size_t produced;       /* bytes of the result */
@@ -187,6 +193,7 @@ struct fn_env {
 	bool released;               /* its runtime has been started */
 	bool at_next;                /* and has asked for an event */
 	bool extensions_told;        /* EXTENSION lines are written */
+	bool init_done_told;         /* platform.initRuntimeDone */
 	struct {                     /* FN_ENV_STOPPING */
 		bool then_reset;       /* it outlives its sandbox */
 		const char *reason;    /* what extensions are told */

@@ -35,6 +35,8 @@ void fn_env_finish(struct fn_env *e, enum fn_inv_outcome outcome, char *result, 
 	e->report.inv = fn_invocation_ref(inv);
 	e->report.end_us = fn_clock_mono_us();
 	e->report.produced = len;
+	e->report.responded_us = status[0] ? 0 : e->report.end_us;
+	e->report.done_told = false;
 	snprintf(e->report.status, sizeof(e->report.status), "%s", status);
 	e->report.overhead_us = 0;
 	e->report.held = e->state == FN_ENV_FINISHING && fn_ext_subscribed(fn_rt_extensions(e->rt), FN_EXT_INVOKE);

@@ -7,7 +7,7 @@
 
 int fn_env_host_init(struct fn_env_host *h, const struct fn_env_config *config, const struct fn_env_ops *ops)
 {
-	*h = (struct fn_env_host){.cfg = *config, .ops = ops};
+	*h = (struct fn_env_host){.cfg = *config, .ops = ops, .telemetry = {.loop = config->loop}};
 	fn_list_init(&h->snapshots);
 	fn_list_init(&h->restoring);
 	fn_list_init(&h->paused);

@@ -40,14 +40,24 @@ void fn_env_printed(struct fn_env_version *v, size_t n);
 void fn_env_name_log_stream(struct fn_env *e); /* once */
 void fn_env_open_log(struct fn_env *e);        /* e->log, for the first event */
 
+/* telemetry.c */
+/* It has extensions, or may have: what it is told from now on can be heard of. */
+void fn_env_telemetry_want(struct fn_env *e);
+void fn_env_telemetry_initialised(struct fn_env *e);
+void fn_env_on_subscribe(void *arg, enum fn_telemetry_api api, const char *name, const char *body, size_t len, struct fn_telemetry_answer *ret);
+
 /* report.c: the platform's lines, in the function's log format. */
 #define FN_TIMED_OUT "timeout"
 #define FN_TRUNCATED "Runtime.TruncatedResponse"
 /* An event as it is, to the log and the invocation's tail: a line of the function's, or what the platform says. type: the platform's event, else NULL. */
 void fn_env_emit(struct fn_env *e, enum fn_log_kind kind, const char *type, const char *text, size_t len);
 void fn_report_init_start(struct fn_env *e, const struct fn_runtime *rt);
+void fn_report_init_started(struct fn_env *e); /* to subscribers alone, that come later */
+void fn_report_init_done(struct fn_env *e, const char *status); /* its runtime is through; extensions may not be. Once */
 /* An init, or restore, is over; status as in report.status. */
 void fn_report_init(struct fn_env *e, uint64_t us, const char *status);
+/* The runtime is done with e->report.inv, extensions are not. Once. */
+void fn_report_runtime_done(struct fn_env *e);
 void fn_report_start(struct fn_env *e); /* of e->inv, once */
 void fn_report_fault(struct fn_env *e, const char *message, const char *type);
 void fn_report_timeout(struct fn_env *e, const char *message);

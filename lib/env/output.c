@@ -83,6 +83,8 @@ static void keep(struct fn_output *o, const char *text, size_t len)
 	const char *end = text + len;
 
 	fn_env_printed(e->version, len + RECORD_EXTRA * count_lines(text, len));
+	if (e->telemetry)
+		fn_telemetry_lines(e->telemetry, fn_clock_real_us(), o == &e->output ? FN_TELEMETRY_FUNCTION : FN_TELEMETRY_EXTENSION, text, len);
 	for (const char *line = text, *next; line < end; line = next) {
 		const char *nl = memchr(line, '\n', (size_t)(end - line));
 

@@ -47,24 +47,34 @@ static void text(struct fn_env *e, const char *type, const char *fmt, ...)
 	fn_env_emit(e, FN_LOG_PLATFORM, type, line, (size_t)n);
 }
 
+/* Does anybody hear of events? */
+static bool heard(const struct fn_env *e) { return e->version->json || e->telemetry; }
+
+enum { LOG = 1, TELEMETRY = 2, BOTH = 3 }; /* whom an event is for: the log, if its format is JSON; extensions that have subscribed */
+
 /* fmt: the record, JSON. */
-static void event(struct fn_env *e, enum fn_level level, const char *type, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
-static void event(struct fn_env *e, enum fn_level level, const char *type, const char *fmt, ...)
+static void event(struct fn_env *e, unsigned whom, enum fn_level level, const char *type, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+static void event(struct fn_env *e, unsigned whom, enum fn_level level, const char *type, const char *fmt, ...)
 {
-	char line[2048], stamp[32];
+	uint64_t now = fn_clock_real_us();
+	bool log = (whom & LOG) && e->version->json && level >= e->version->system_level;
+	char line[4096], stamp[32];
 	va_list ap;
 	int n, head;
 
-	if (level < e->version->system_level)
+	if (!log && !((whom & TELEMETRY) && e->telemetry))
 		return;
-	head = snprintf(line, sizeof(line), "{\"time\":\"%s\",\"type\":\"%s\",\"record\":", fn_clock_format_rfc3339(fn_clock_real_us(), stamp, sizeof(stamp)), type);
+	head = snprintf(line, sizeof(line), "{\"time\":\"%s\",\"type\":\"%s\",\"record\":", fn_clock_format_rfc3339(now, stamp, sizeof(stamp)), type);
 	va_start(ap, fmt);
 	n = head + vsnprintf(line + head, sizeof(line) - (size_t)head, fmt, ap);
 	va_end(ap);
 	if ((size_t)n + 3 > sizeof(line)) /* longer than anything that is said here */
 		return;
+	if (whom & TELEMETRY)
+		fn_telemetry_event(e->telemetry, now, type, line + head);
 	memcpy(line + n, "}\n", 2);
-	fn_env_emit(e, FN_LOG_PLATFORM, type, line, (size_t)n + 2);
+	if (log)
+		fn_env_emit(e, FN_LOG_PLATFORM, type, line, (size_t)n + 2);
 }
 
 /* As a JSON string with its quotes, which the caller frees. */
@@ -133,34 +143,66 @@ static const char *init_type(const struct fn_env *e)
 	return e->reason == FN_ENV_PROVISIONED ? "provisioned-concurrency" : e->reason == FN_ENV_FOR_SNAPSHOT || e->restored ? "snap-start" : "on-demand";
 }
 
-void fn_report_init_start(struct fn_env *e, const struct fn_runtime *rt)
+/* The record of platform.initStart or restoreStart. */
+static void init_record(const struct fn_env *e, const struct fn_runtime *rt, char *buf, size_t size)
 {
 	const struct fn_function *f = e->version->function;
-	char arn[160], *version;
+	char arn[160], type[96], *version = quoted(rt->version);
 
 	fn_runtime_version_arn(rt, e->host->cfg.region, arn, sizeof(arn));
-	if (!e->version->json) {
-		text(e, e->restored ? "platform.restoreStart" : "platform.initStart", "%s Runtime Version: %s\tRuntime Version ARN: %s\n", e->restored ? "RESTORE_START" : "INIT_START", rt->version, arn);
-		return;
-	}
-	version = quoted(rt->version);
-	if (e->restored)
-		event(e, FN_LEVEL_INFO, "platform.restoreStart",
-		      "{\"runtimeVersion\":%s,\"runtimeVersionArn\":\"%s\",\"functionName\":\"%s\",\"functionVersion\":\"%s\",\"instanceId\":\"%s\","
-		      "\"instanceMaxMemory\":%" PRIu64 "}",
-		      version, arn, f->name, f->version, e->log_stream, (uint64_t)f->memory_mb << 20);
-	else
-		event(e, FN_LEVEL_INFO, "platform.initStart",
-		      "{\"initializationType\":\"%s\",\"phase\":\"%s\",\"runtimeVersion\":%s,\"runtimeVersionArn\":\"%s\",\"functionName\":\"%s\","
-		      "\"functionVersion\":\"%s\",\"instanceId\":\"%s\",\"instanceMaxMemory\":%" PRIu64 "}",
-		      init_type(e), e->inv ? "invoke" : "init", version, arn, f->name, f->version, e->log_stream, (uint64_t)f->memory_mb << 20);
+	snprintf(type, sizeof(type), "\"initializationType\":\"%s\",\"phase\":\"%s\",", init_type(e), e->inv ? "invoke" : "init");
+	snprintf(buf, size, "{%s\"runtimeVersion\":%s,\"runtimeVersionArn\":\"%s\",\"functionName\":\"%s\",\"functionVersion\":\"%s\",\"instanceId\":\"%s\","
+		 "\"instanceMaxMemory\":%" PRIu64 "}", e->restored ? "" : type, version, arn, f->name, f->version, e->log_stream, (uint64_t)f->memory_mb << 20);
 	free(version);
+}
+
+static const char *init_event(const struct fn_env *e) { return e->restored ? "platform.restoreStart" : "platform.initStart"; }
+
+void fn_report_init_start(struct fn_env *e, const struct fn_runtime *rt)
+{
+	char arn[160], record[1024];
+
+	e->init_done_told = false;
+	fn_runtime_version_arn(rt, e->host->cfg.region, arn, sizeof(arn));
+	if (!e->version->json)
+		text(e, init_event(e), "%s Runtime Version: %s\tRuntime Version ARN: %s\n", e->restored ? "RESTORE_START" : "INIT_START", rt->version, arn);
+	if (!heard(e))
+		return;
+	init_record(e, rt, record, sizeof(record));
+	event(e, BOTH, FN_LEVEL_INFO, init_event(e), "%s", record);
+}
+
+void fn_report_init_started(struct fn_env *e)
+{
+	const struct fn_runtime *rt = fn_runtimes_find(e->host->cfg.runtimes, e->version->function->runtime);
+	char record[1024];
+
+	if (!rt)
+		return;
+	init_record(e, rt, record, sizeof(record));
+	fn_telemetry_event(e->telemetry, fn_clock_real_us() - (fn_clock_mono_us() - e->asked_us), init_event(e), record);
+}
+
+void fn_report_init_done(struct fn_env *e, const char *status)
+{
+	enum fn_level level = status[0] ? FN_LEVEL_WARN : FN_LEVEL_DEBUG;
+	char buf[128];
+
+	if (e->init_done_told || !heard(e))
+		return;
+	e->init_done_told = true;
+	error_member(status, buf);
+	if (e->restored)
+		event(e, BOTH, level, "platform.restoreRuntimeDone", "{\"status\":\"%s\"%s}", status_word(status), buf);
+	else
+		event(e, BOTH, level, "platform.initRuntimeDone", "{\"initializationType\":\"%s\",\"phase\":\"%s\",\"status\":\"%s\"%s}", init_type(e),
+		      e->inv ? "invoke" : "init", status_word(status), buf);
 }
 
 void fn_report_init(struct fn_env *e, uint64_t us, const char *status)
 {
 	const char *phase = e->inv ? "invoke" : "init", *word = status_word(status);
-	enum fn_level done = status[0] ? FN_LEVEL_WARN : FN_LEVEL_DEBUG, report = status[0] ? FN_LEVEL_WARN : FN_LEVEL_INFO;
+	enum fn_level level = status[0] ? FN_LEVEL_WARN : FN_LEVEL_INFO;
 	char buf[128], number[32];
 
 	if (!e->version->json) {
@@ -169,19 +211,19 @@ void fn_report_init(struct fn_env *e, uint64_t us, const char *status)
 			text(e, "platform.restoreReport", "RESTORE_REPORT Restore Duration: %.2f ms%s%s\n", (double)us / 1000.0, buf[0] ? "\t" : "", buf);
 		else if (status[0] || e->reason == FN_ENV_FOR_SNAPSHOT) /* of one that succeeds REPORT tells */
 			text(e, "platform.initReport", "INIT_REPORT Init Duration: %.2f ms\tPhase: %s\t%s\n", (double)us / 1000.0, phase, buf[0] ? buf : "Status: success");
-		return;
 	}
+	if (!heard(e))
+		return;
+	fn_report_init_done(e, status);
 	error_member(status, buf);
 	ms(us, number);
 	if (e->restored) {
-		event(e, done, "platform.restoreRuntimeDone", "{\"status\":\"%s\"%s}", word, buf);
-		event(e, report, "platform.restoreReport", "{\"status\":\"%s\"%s,\"metrics\":{\"durationMs\":%s}}", word, buf, number);
+		event(e, BOTH, level, "platform.restoreReport", "{\"status\":\"%s\"%s,\"metrics\":{\"durationMs\":%s}}", word, buf, number);
 		return;
 	}
-	if (report == FN_LEVEL_INFO && e->reason != FN_ENV_PROVISIONED && e->reason != FN_ENV_FOR_SNAPSHOT)
-		report = FN_LEVEL_DEBUG;
-	event(e, done, "platform.initRuntimeDone", "{\"initializationType\":\"%s\",\"phase\":\"%s\",\"status\":\"%s\"%s}", init_type(e), phase, word, buf);
-	event(e, report, "platform.initReport", "{\"initializationType\":\"%s\",\"phase\":\"%s\",\"status\":\"%s\"%s,\"metrics\":{\"durationMs\":%s}}", init_type(e),
+	if (level == FN_LEVEL_INFO && e->reason != FN_ENV_PROVISIONED && e->reason != FN_ENV_FOR_SNAPSHOT)
+		level = FN_LEVEL_DEBUG;
+	event(e, BOTH, level, "platform.initReport", "{\"initializationType\":\"%s\",\"phase\":\"%s\",\"status\":\"%s\"%s,\"metrics\":{\"durationMs\":%s}}", init_type(e),
 	      phase, word, buf, number);
 }
 
@@ -199,19 +241,36 @@ static const char *tenant_member(const struct fn_invocation *inv, char buf[TENAN
 	return buf;
 }
 
+/* ,"tracing":{...}: of what the caller has sent, for extensions. */
+static const char *tracing(const struct fn_invocation *inv, char buf[640])
+{
+	char *q = inv->trace_id ? quoted(inv->trace_id) : NULL;
+
+	buf[0] = '\0';
+	if (q && strlen(q) < 512)
+		snprintf(buf, 640, ",\"tracing\":{\"type\":\"X-Amzn-Trace-Id\",\"value\":%s}", q);
+	free(q);
+	return buf;
+}
+
 void fn_report_start(struct fn_env *e)
 {
 	char tenant[TENANT_MEMBER];
 	const struct fn_invocation *inv = e->inv;
+	const char *version = e->version->function->version;
+	char trace[640];
 
 	if (e->started)
 		return;
 	e->started = true;
-	if (e->version->json)
-		event(e, FN_LEVEL_INFO, "platform.start", "{\"requestId\":\"%s\",\"functionArn\":\"%s\",\"version\":\"%s\"%s}", inv->id,
-		      inv->invoked_arn ? inv->invoked_arn : "", e->version->function->version, tenant_member(inv, tenant));
+	if (!e->version->json)
+		text(e, "platform.start", "START RequestId: %s Version: %s\n", inv->id, version);
 	else
-		text(e, "platform.start", "START RequestId: %s Version: %s\n", inv->id, e->version->function->version);
+		event(e, LOG, FN_LEVEL_INFO, "platform.start", "{\"requestId\":\"%s\",\"functionArn\":\"%s\",\"version\":\"%s\"%s}", inv->id,
+		      inv->invoked_arn ? inv->invoked_arn : "", version, tenant_member(inv, tenant));
+	if (e->telemetry)
+		event(e, TELEMETRY, FN_LEVEL_INFO, "platform.start", "{\"requestId\":\"%s\",\"version\":\"%s\"%s%s}", inv->id, version,
+		      tracing(inv, trace), tenant_member(inv, tenant));
 }
 
 void fn_report_fault(struct fn_env *e, const char *message, const char *type)
@@ -220,12 +279,12 @@ void fn_report_fault(struct fn_env *e, const char *message, const char *type)
 	char line[512], *q;
 
 	snprintf(line, sizeof(line), "%s%s%sError: %s\n%s", inv ? "RequestId: " : "", inv ? inv->id : "", inv ? " " : "", message, type);
-	if (!e->version->json) {
+	if (!e->version->json)
 		text(e, "platform.fault", "%s\n", line);
+	if (!heard(e))
 		return;
-	}
 	q = quoted(line);
-	event(e, FN_LEVEL_WARN, "platform.fault", "%s", q);
+	event(e, BOTH, FN_LEVEL_WARN, "platform.fault", "%s", q);
 	free(q);
 }
 
@@ -235,9 +294,8 @@ void fn_report_timeout(struct fn_env *e, const char *message)
 	char stamp[32];
 
 	fn_clock_format_rfc3339(fn_clock_real_us(), stamp, sizeof(stamp));
-	if (e->version->json)
-		event(e, FN_LEVEL_WARN, "platform.fault", "\"%s %s %s\"", stamp, inv->id, message);
-	else
+	event(e, BOTH, FN_LEVEL_WARN, "platform.fault", "\"%s %s %s\"", stamp, inv->id, message);
+	if (!e->version->json)
 		text(e, "platform.fault", "%s %s %s\n\n", stamp, inv->id, message);
 }
 
@@ -247,14 +305,14 @@ void fn_report_extension(struct fn_env *e, const char *name, const char *state, 
 	const char *invoke = events & FN_EXT_INVOKE ? "INVOKE" : "", *shutdown = events & FN_EXT_SHUTDOWN ? "SHUTDOWN" : "";
 	char *q[2];
 
-	if (!e->version->json) {
+	if (!e->version->json)
 		text(e, "platform.extension", "EXTENSION\tName: %s\tState: %s\tEvents: [%s%s%s]%s%s\n", name, state, invoke, both ? ", " : "", shutdown, error_type[0] ? "\tError Type: " : "",
 		     error_type);
+	if (!heard(e))
 		return;
-	}
 	q[0] = quoted(name);
 	q[1] = quoted(error_type);
-	event(e, error_type[0] ? FN_LEVEL_WARN : FN_LEVEL_INFO, "platform.extension", "{\"name\":%s,\"state\":\"%s\",\"events\":[%s%s%s%s%s%s%s]%s%s}", q[0], state,
+	event(e, BOTH, error_type[0] ? FN_LEVEL_WARN : FN_LEVEL_INFO, "platform.extension", "{\"name\":%s,\"state\":\"%s\",\"events\":[%s%s%s%s%s%s%s]%s%s}", q[0], state,
 	      invoke[0] ? "\"" : "", invoke, invoke[0] ? "\"" : "", both ? "," : "", shutdown[0] ? "\"" : "", shutdown, shutdown[0] ? "\"" : "",
 	      error_type[0] ? ",\"errorType\":" : "", error_type[0] ? q[1] : "");
 	free(q[0]);
@@ -280,10 +338,8 @@ void fn_report_dropped(struct fn_env *e, uint64_t bytes, uint64_t records)
 {
 	static const char reason[] = "the function prints faster than its log is written";
 
-	if (e->version->json)
-		event(e, FN_LEVEL_WARN, "platform.logsDropped", "{\"droppedBytes\":%" PRIu64 ",\"droppedRecords\":%" PRIu64 ",\"reason\":\"%s\"}", bytes, records,
-		      reason);
-	else
+	event(e, BOTH, FN_LEVEL_WARN, "platform.logsDropped", "{\"droppedBytes\":%" PRIu64 ",\"droppedRecords\":%" PRIu64 ",\"reason\":\"%s\"}", bytes, records, reason);
+	if (!e->version->json)
 		text(e, "platform.logsDropped", "LOGS_DROPPED Dropped Bytes: %" PRIu64 "\tDropped Records: %" PRIu64 "\tReason: %s\n", bytes, records, reason);
 }
 
@@ -293,7 +349,7 @@ void fn_report_no_credentials(struct fn_env *e, const struct fn_err *err)
 	char *said = quoted(fn_err_format(err, why, sizeof(why)));
 
 	if (e->version->json)
-		event(e, FN_LEVEL_ERROR, "fnd.roleCredentials", "{\"status\":\"error\",\"reason\":%s}", said ? said : "\"\"");
+		event(e, LOG, FN_LEVEL_ERROR, "fnd.roleCredentials", "{\"status\":\"error\",\"reason\":%s}", said ? said : "\"\"");
 	else
 		text(e, "fnd.roleCredentials", "ROLE_CREDENTIALS Status: error\tReason: %s\n", why);
 	free(said);
@@ -314,7 +370,7 @@ static void cold_start(struct fn_env *e, const struct fn_invocation *inv, uint64
 		     early ? ", ahead of the invocation" : "");
 		return;
 	}
-	event(e, FN_LEVEL_INFO, "fnd.coldStart",
+	event(e, LOG, FN_LEVEL_INFO, "fnd.coldStart",
 	      "{\"requestId\":\"%s\",\"metrics\":{\"queueMs\":%.2f,\"cgroupMs\":%.2f,\"mountsMs\":%.2f,\"cloneMs\":%.2f,\"netMs\":%.2f,\"execMs\":%.2f,\"%s\":%.2f},"
 	      "\"prepared\":\"%s\",\"obstacle\":\"%s\",\"aheadOfInvocation\":%s}",
 	      inv->id, t->queue_us / 1000.0, t->cgroup_us / 1000.0, t->mounts_us / 1000.0, t->clone_us / 1000.0, t->net_us / 1000.0, t->exec_us / 1000.0,
@@ -334,31 +390,86 @@ static const char *overhead_span(const struct fn_env *e, char span[160])
 	return span;
 }
 
+static void add_span(char *buf, size_t size, const char *name, uint64_t from_us, uint64_t to_us)
+{
+	uint64_t real = fn_clock_real_us() - (fn_clock_mono_us() - from_us);
+	size_t n = strlen(buf);
+	char stamp[32], number[32];
+
+	snprintf(buf + n, size - n, "%s{\"name\":\"%s\",\"start\":\"%s\",\"durationMs\":%s}", n ? "," : "", name, fn_clock_format_rfc3339(real, stamp, sizeof(stamp)),
+		 ms(to_us > from_us ? to_us - from_us : 0, number));
+}
+
+/* ,"spans":[...]: where the time of an invocation went that has been responded to. */
+static const char *done_spans(const struct fn_env *e, char buf[512])
+{
+	uint64_t to = e->report.responded_us, from = e->report.begun_us ? e->report.begun_us : to;
+	char spans[448] = "";
+
+	buf[0] = '\0';
+	if (!to)
+		return buf;
+	add_span(spans, sizeof(spans), "responseLatency", e->delivered_us, from);
+	add_span(spans, sizeof(spans), "responseDuration", from, to);
+	if (e->report.held)
+		add_span(spans, sizeof(spans), "runtimeOverhead", to, e->report.runtime_done_us);
+	snprintf(buf, 512, ",\"spans\":[%s]", spans);
+	return buf;
+}
+
+static void runtime_done(struct fn_env *e, const struct fn_invocation *inv, uint64_t us, const char *status)
+{
+	enum fn_level level = status[0] ? FN_LEVEL_WARN : FN_LEVEL_DEBUG;
+	char error[128], number[32], spans[512], trace[640];
+
+	if (e->report.done_told || !heard(e))
+		return;
+	e->report.done_told = true;
+	error_member(status, error);
+	ms(us, number);
+	event(e, LOG, level, "platform.runtimeDone", "{\"requestId\":\"%s\",\"status\":\"%s\"%s,\"metrics\":{\"durationMs\":%s,\"producedBytes\":%zu}}", inv->id,
+	      status_word(status), error, number, e->report.produced);
+	if (e->telemetry)
+		event(e, TELEMETRY, level, "platform.runtimeDone",
+		      "{\"requestId\":\"%s\",\"status\":\"%s\"%s,\"metrics\":{\"durationMs\":%s,\"producedBytes\":%zu}%s%s}", inv->id, status_word(status), error, number,
+		      e->report.produced, done_spans(e, spans), tracing(inv, trace));
+}
+
+void fn_report_runtime_done(struct fn_env *e)
+{
+	if (!e->telemetry)
+		return;
+	fn_env_read_output(e);
+	runtime_done(e, e->report.inv, e->report.runtime_done_us - e->delivered_us, e->report.status);
+}
+
 /* Billed is what is printed: Duration and Init Duration, or Billed Restore Duration, rounded up together (since August 2025). */
 static void report(struct fn_env *e, const struct fn_invocation *inv, uint64_t us, uint64_t init_us, uint64_t peak_mb, const char *status)
 {
 	const struct fn_function *f = e->version->function;
 	uint64_t hundredths = (us + 5) / 10, init_hundredths = e->restored ? (init_us + 999) / 1000 * 100 : (init_us + 5) / 10;
 	uint64_t billed = (hundredths + init_hundredths + 99) / 100, restore_us = e->ready_us - e->asked_us;
-	char init[128] = "", buf[128], number[2][32], span[160], tenant[TENANT_MEMBER];
+	char init[128] = "", buf[128], number[2][32], span[160], trace[640], tenant[TENANT_MEMBER];
 
 	if (e->version->json) /* which prints microseconds */
 		billed = (us + (e->restored ? (init_us + 999) / 1000 * 1000 : init_us) + 999) / 1000;
 	billed = billed ? billed : 1;
-	if (e->version->json) {
+	runtime_done(e, inv, us - e->report.overhead_us, status);
+	if (heard(e)) {
 		error_member(status, buf);
-		event(e, status[0] ? FN_LEVEL_WARN : FN_LEVEL_DEBUG, "platform.runtimeDone",
-		      "{\"requestId\":\"%s\",\"status\":\"%s\"%s,\"metrics\":{\"durationMs\":%s,\"producedBytes\":%zu}}", inv->id, status_word(status), buf,
-		      ms(us - e->report.overhead_us, number[0]), e->report.produced);
+		ms(e->version->json ? us : hundredths * 10, number[0]);
 		if (init_us)
 			snprintf(init, sizeof(init), ",\"%s\":%s", e->restored ? "restoreDurationMs" : "initDurationMs",
-				 ms(e->restored ? restore_us : init_us, number[1]));
-		event(e, status[0] ? FN_LEVEL_WARN : FN_LEVEL_INFO, "platform.report",
+				 ms(e->restored ? restore_us : e->version->json ? init_us : init_hundredths * 10, number[1]));
+		event(e, BOTH, status[0] ? FN_LEVEL_WARN : FN_LEVEL_INFO, "platform.report",
 		      "{\"requestId\":\"%s\",\"metrics\":{\"durationMs\":%s,\"billedDurationMs\":%" PRIu64 ",\"memorySizeMB\":%d,\"maxMemoryUsedMB\":%" PRIu64
-		      "%s},\"status\":\"%s\"%s%s%s}",
-		      inv->id, ms(us, number[0]), billed, f->memory_mb, peak_mb, init, status_word(status), buf, overhead_span(e, span), tenant_member(inv, tenant));
-		return;
+		      "%s},\"status\":\"%s\"%s%s%s%s}",
+		      inv->id, number[0], billed, f->memory_mb, peak_mb, init, status_word(status), buf, overhead_span(e, span), e->telemetry ? tracing(inv, trace) : "",
+		      tenant_member(inv, tenant));
+		init[0] = '\0';
 	}
+	if (e->version->json)
+		return;
 	if (init_us && e->restored)
 		snprintf(init, sizeof(init), "Restore Duration: %.2f ms\tBilled Restore Duration: %" PRIu64 " ms\t", (double)restore_us / 1000.0, (init_us + 999) / 1000);
 	else if (init_us)

@@ -25,6 +25,7 @@ static void hand_out(struct fn_env *e)
 
 	fn_report_start(e);
 	e->truncated = false;
+	e->report.begun_us = 0;
 	fn_env_set_state(e, FN_ENV_BUSY);
 	fn_env_arm(e, deadline(e));
 	e->at_next = false;
@@ -86,7 +87,13 @@ static bool out_of_memory(const struct fn_env *e)
 /* Whether its answer counts: not when one of its processes was killed for memory, the end of them all being under way. */
 static bool may_answer(const struct fn_env *e) { return e->state == FN_ENV_BUSY && e->inv && !out_of_memory(e); }
 
-static bool on_begin(void *arg) { return may_answer(arg); }
+static bool on_begin(void *arg)
+{
+	struct fn_env *e = arg;
+
+	e->report.begun_us = fn_clock_mono_us();
+	return may_answer(e);
+}
 
 static void finish_truncated(struct fn_env *e)
 {
@@ -119,6 +126,7 @@ static void at_rest(struct fn_env *e)
 		e->ready_us = fn_clock_mono_us();
 		fn_report_init(e, e->ready_us - (e->restored ? e->asked_us : e->spawned_us), "");
 		fn_report_extensions(e);
+		fn_env_telemetry_initialised(e);
 		fn_spawn_initialised(e->host->spawn, e->sandbox);
 		e->host->ops->on_ready(e, e->ready_us - e->asked_us);
 		became_idle(e);
@@ -136,8 +144,12 @@ static void on_next(void *arg)
 	e->at_next = true;
 	if (e->state == FN_ENV_BUSY && e->truncated) /* it is not */
 		finish_truncated(e);
-	if (e->report.held)
+	if (e->report.held) {
 		e->report.runtime_done_us = fn_clock_mono_us();
+		fn_report_runtime_done(e);
+	}
+	if (e->state == FN_ENV_INIT && e->telemetry)
+		fn_report_init_done(e, "");
 	if (e->reason == FN_ENV_FOR_SNAPSHOT)
 		fn_env_on_snapshot_refused(e, "the runtime takes no snapshots");
 	else
@@ -147,9 +159,10 @@ static void on_next(void *arg)
 /* --- the Extensions API's --- */
 static void on_describe(void *arg, struct fn_ext_function *ret)
 {
-	const struct fn_env *e = arg;
+	struct fn_env *e = arg;
 	const struct fn_function *f = e->version->function;
 
+	fn_env_telemetry_want(e);
 	*ret = (struct fn_ext_function){f->name, f->version, f->handler ? f->handler : "", e->host->cfg.account_id};
 }
 
@@ -243,7 +256,7 @@ static void on_unruly(void *arg)
 }
 
 const struct fn_rt_ops fn_env_rt_ops = {on_next, on_response, on_error, on_too_large, on_init_error,
-					   fn_env_on_snapshot, fn_env_on_snapshot_refused, on_init_error, on_unruly, on_begin, on_truncated, &ext_ops};
+					   fn_env_on_snapshot, fn_env_on_snapshot_refused, on_init_error, on_unruly, on_begin, on_truncated, &ext_ops, fn_env_on_subscribe};
 
 /* --- deadlines --- */
 static void invocation_timed_out(struct fn_env *e)

@@ -78,6 +78,7 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *r
 	e->spawned_us = fn_clock_mono_us();
 	fn_env_set_state(e, FN_ENV_INIT);
 	e->released = res->n_extensions == 0;
+	fn_telemetry_begin(e->telemetry);
 	if (fn_output_open(&e->output, e, res->output_fd) < 0 || fn_map_set_u64(h->sandboxes, e->sandbox, e, NULL) < 0 ||
 	    fn_rt_new(h->cfg.loop, h->cfg.rt_server, res->listen_fd, &fn_env_rt_ops, e, &e->rt) < 0 || !begin_extensions(e, res)) {
 		fn_env_kill(e);
@@ -131,6 +132,8 @@ void fn_env_launch(struct fn_env *e)
 	if (r == 0)
 		r = fn_env_spec(e, &e->credentials, &spec, &err);
 	if (r == 0) {
+		if (spec.extensions)
+			fn_env_telemetry_want(e);
 		if (!e->code_tried) /* else it has been said */
 			fn_report_init_start(e, fn_runtimes_find(h->cfg.runtimes, f->runtime));
 		r = h->spawn ? fn_spawn_start(h->spawn, &spec, e->environment, on_spawned, e, &e->request) : -ECONNRESET;
@@ -194,6 +197,7 @@ void fn_env_clear(struct fn_env *e)
 		fn_spawn_forget(h->spawn, e->environment);
 	fn_credentials_clear(&e->credentials);
 	fn_env_drop_sandbox(e);
+	fn_telemetry_free(e->telemetry);
 	fn_loop_clear(h->cfg.loop, &e->timer);
 	fn_buf_free(&e->output.line);
 	fn_buf_free(&e->extensions_output.line);

@@ -55,9 +55,13 @@ bool fn_env_freeze(struct fn_env *e, bool on)
 {
 	if (e->frozen == on || e->freeze_fd < 0)
 		return true;
+	if (on)
+		fn_telemetry_pause(e->telemetry);
 	if (pwrite(e->freeze_fd, on ? "1" : "0", 1, 0) == 1)
 		e->frozen = on;
 	else if (!on)
 		fn_log_warn("cannot thaw an environment of %s, which is ended: %s", e->version->function->name, strerror(errno));
+	if (!e->frozen)
+		fn_telemetry_resume(e->telemetry);
 	return e->frozen == on;
 }

@@ -435,6 +435,13 @@ static struct extension *who(struct fn_ext *x, const struct fn_h1 *req, bool nex
 	return &x->all[i];
 }
 
+const char *fn_ext_name_of(struct fn_ext *x, const struct fn_h1 *req, struct fn_ext_answer *ret)
+{
+	const struct extension *e = who(x, req, true, ret);
+
+	return e ? e->name : NULL;
+}
+
 void fn_ext_request(struct fn_ext *x, struct fn_h1_conn *c, const struct fn_h1 *req, struct fn_ext_answer *ret)
 {
 	static const struct {

@@ -58,6 +58,8 @@ struct fn_ext_answer {
 };
 /* A request whose path begins with FN_EXT_BASE. */
 void fn_ext_request(struct fn_ext *x, struct fn_h1_conn *c, const struct fn_h1 *req, struct fn_ext_answer *ret);
+/* The name of who sends this request, by its identifier, to another API; NULL: refused. */
+const char *fn_ext_name_of(struct fn_ext *x, const struct fn_h1 *req, struct fn_ext_answer *ret);
 void fn_ext_closed(struct fn_ext *x, const struct fn_h1_conn *c); /* the connection has gone */
 
 /* The runtime has asked for its first event: nobody registers any more. */

@@ -15,6 +15,8 @@
 #include "runtime/rtapi_internal.h"
 
 #define BASE "/2018-06-01"
+#define TELEMETRY "/2022-07-01/telemetry"
+#define LOGS "/2020-08-15/logs"
 #define INVOCATION BASE "/runtime/invocation/"
 #define ACCEPT_PAUSE_US 100000u /* when there is no descriptor or memory for another connection */
 #define OTHER_BODY_MAX (256u << 10) /* of what is not the result or the init error that is waited for */
@@ -367,11 +369,38 @@ static void on_extension(struct fn_rt *rt, struct fn_h1_conn *c, struct fn_h1 *r
 		a.then(a.arg);
 }
 
+/* Who it is comes first, then what it wants. */
+static void on_subscribe(struct fn_rt *rt, struct fn_h1_conn *c, struct fn_h1 *req, enum fn_telemetry_api api)
+{
+	struct fn_ext_answer who = {.status = 500};
+	struct fn_telemetry_answer a = {.status = 413, .body = "{\"errorMessage\":\"the body is too large\",\"errorType\":\"RequestEntityTooLarge\"}\n"};
+	struct fn_h1_reply r = {.content_type = "application/json", .body = a.body};
+	const char *name = rt->ops->on_subscribe && extensions(rt) ? fn_ext_name_of(rt->ext, req, &who) : NULL;
+
+	if (!rt->ops->on_subscribe) { /* as AWS's emulator; extensions go on without */
+		fn_rt_reply_error(rt, c, 202, "Telemetry.NotSupported", "Telemetry API is not supported");
+		return;
+	}
+	if (name && !req->too_large && req->body.len <= FN_SUBSCRIPTION_BODY_MAX)
+		rt->ops->on_subscribe(rt->arg, api, name, req->body.len ? req->body.data : "", req->body.len, &a);
+	r.status = name ? a.status : who.status;
+	if (!name)
+		r.body = who.body ? who.body : "";
+	r.len = strlen(r.body);
+	if (r.status == 200) {
+		fn_rt_useful(rt, c);
+		fn_h1_conn_reply(c, &r);
+	} else {
+		fn_rt_talk(rt, c, &r, true);
+	}
+	free(who.body);
+}
+
 static void on_request(void *arg, struct fn_h1_conn *c, struct fn_h1 *req)
 {
 	struct fn_rt *rt = arg;
 	const char *path = fn_h1_target(req), *id;
-	bool get = strcmp(fn_h1_method(req), "GET") == 0, post = strcmp(fn_h1_method(req), "POST") == 0, is_error;
+	bool get = strcmp(fn_h1_method(req), "GET") == 0, post = strcmp(fn_h1_method(req), "POST") == 0, put = strcmp(fn_h1_method(req), "PUT") == 0, is_error;
 	size_t len;
 
 	if (rt->posting == c)
@@ -390,8 +419,10 @@ static void on_request(void *arg, struct fn_h1_conn *c, struct fn_h1 *req)
 		on_snapshot_refused(rt, c, req);
 	else if (get && path_is(path, BASE "/ping"))
 		on_ping(rt, c);
-	else if (fn_str_starts(path, "/2022-07-01/telemetry") || fn_str_starts(path, "/2020-08-15/logs"))
-		fn_rt_reply_error(rt, c, 202, "Telemetry.NotSupported", "Telemetry API is not supported");
+	else if (put && (path_is(path, TELEMETRY) || path_is(path, TELEMETRY "/")))
+		on_subscribe(rt, c, req, FN_API_TELEMETRY);
+	else if (put && (path_is(path, LOGS) || path_is(path, LOGS "/")))
+		on_subscribe(rt, c, req, FN_API_LOGS);
 	else if (rt->ops->extensions && fn_str_starts(path, FN_EXT_BASE))
 		on_extension(rt, c, req);
 	else

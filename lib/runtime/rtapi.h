@@ -15,6 +15,7 @@
 #include "base/loop.h"
 #include "model/invocation.h"
 #include "runtime/extapi.h"
+#include "runtime/telemetry.h"
 #include "web/h1conn.h"
 
 #define FN_RESPONSE_MAX 6291556u /* 6 MiB + 100 bytes */
@@ -42,6 +43,8 @@ struct fn_rt_ops {
 	/* Its connection ended in the midst of it. The process may be ending. */
 	void (*on_truncated)(void *arg);
 	const struct fn_ext_ops *extensions; /* of the Extensions API; NULL: there is none */
+	/* An extension subscribes by the Telemetry API or the Logs API; name: its own. NULL: neither is supported. */
+	void (*on_subscribe)(void *arg, enum fn_telemetry_api api, const char *name, const char *body, size_t len, struct fn_telemetry_answer *ret);
 };
 
 /* Takes listen_fd. The server is shared by all environments. */
