@@ -124,6 +124,16 @@ static void on_processes(struct fn_spawn_server *s, const struct fn_proto_header
 	}
 }
 
+static void expect_tmp(struct fn_spawn_server *s, const char *data, size_t len)
+{
+	uint64_t bytes;
+
+	if (len != sizeof(bytes) || !fn_tmps_on_disk(s->cfg.tmps))
+		return;
+	memcpy(&bytes, data, sizeof(bytes));
+	fn_tmps_expect(s->cfg.tmps, bytes);
+}
+
 static void on_message(struct fn_spawn_server *s, const struct fn_proto_header *h, const char *data, size_t len, int *fds, size_t n_fds)
 {
 	struct fn_err err;
@@ -189,12 +199,7 @@ static void on_message(struct fn_spawn_server *s, const struct fn_proto_header *
 		}
 		break;
 	case FN_PROTO_TMP:
-		if (len == sizeof(uint64_t) && fn_tmps_on_disk(s->cfg.tmps)) {
-			uint64_t bytes;
-
-			memcpy(&bytes, data, sizeof(bytes));
-			fn_tmps_expect(s->cfg.tmps, bytes);
-		}
+		expect_tmp(s, data, len);
 		break;
 	case FN_PROTO_SURVEY:
 		fn_survey_start(s->cfg.loop, s->cfg.trees_dir, len == 1 && data[0], on_surveyed, s, h->request);
