@@ -1,5 +1,5 @@
 """The Telemetry API and the Logs API: what an extension hears of its environment, by HTTP and by TCP, when, and what happens if it does not listen."""
-import concurrent.futures, json, re, time, unittest
+import json, re, time, unittest
 from harness import *
 from test_extensions import ExtensionCase
 
@@ -122,19 +122,15 @@ class Telemetry(ExtensionCase):
         wait_until(lambda: f"all is heard: {json.dumps(events)[-3000:]}", there)
         return events
 
-    def heard_again(self, f, id):
-        """All events of the environment that has had another sandbox since: the one of two that are asked at once which has heard of that invocation's end."""
-        found = []
+    def alone(self):
+        """A daemon of its own, so that whose sandbox has ended is known."""
+        self.d = self.daemon(prestarted_least=0, prestarted_most=0)
+        self.c = boto(self.d)
 
-        def there():
-            with concurrent.futures.ThreadPoolExecutor(2) as two:
-                answers = [r.result().json["heard"] for r in [two.submit(self.call, f, sleep=0.3) for _ in range(2)]]
-            for events in ([e for batch in a for e in batch] for a in answers):
-                if any(e["type"] == "platform.report" for e in self.of(events, id)) and len([e for e in events if e["type"] == "platform.telemetrySubscription"]) == 2:
-                    found[:] = events
-            return found
-        wait_until("it has heard of it", there)
-        return found
+    def heard_again(self, f, id):
+        """All events, of that invocation's end too, from the sandbox that its environment has next."""
+        wait_until("the last one has ended", lambda: self.d.pids()["sandbox"] == [])
+        return self.heard(f, lambda es: any(e["type"] == "platform.report" for e in self.of(es, id)))
 
     def of(self, events, id):
         return [e for e in events if isinstance(e["record"], dict) and e["record"].get("requestId") == id]
@@ -254,6 +250,7 @@ class Telemetry(ExtensionCase):
         self.assertLess(time.monotonic() - began, 5 * SLOW)
 
     def test_after_a_timeout_it_hears_of_it(self):
+        self.alone()
         f = self.subscriber(more={"Timeout": 3})
         self.call(f)
         id = self.call(f, error="Unhandled", sleep=60).headers["x-amzn-requestid"]
@@ -266,6 +263,7 @@ class Telemetry(ExtensionCase):
         self.assertEqual([e["record"]["phase"] for e in events if e["type"] == "platform.initStart"], ["init", "invoke"])
 
     def test_a_runtime_that_ends_is_a_fault(self):
+        self.alone()
         f = self.subscriber()
         self.call(f)
         id = self.call(f, error="Unhandled", exit=3).headers["x-amzn-requestid"]
