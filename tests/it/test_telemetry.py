@@ -128,9 +128,10 @@ class Telemetry(ExtensionCase):
         self.c = boto(self.d)
 
     def heard_again(self, f, id):
-        """All events, of that invocation's end too, from the sandbox that its environment has next."""
+        """All events, of that invocation's end too, from the sandbox that its environment has next. What its end has cut off comes twice."""
         wait_until("the last one has ended", lambda: self.d.pids()["sandbox"] == [])
-        return self.heard(f, lambda es: any(e["type"] == "platform.report" for e in self.of(es, id)))
+        events = self.heard(f, lambda es: any(e["type"] == "platform.report" for e in self.of(es, id)))
+        return [e for i, e in enumerate(events) if e not in events[:i]]
 
     def of(self, events, id):
         return [e for e in events if isinstance(e["record"], dict) and e["record"].get("requestId") == id]
