@@ -205,8 +205,17 @@ static void on_extension_error(void *arg, bool init)
 
 static const struct fn_ext_ops ext_ops = {describe, on_registered, on_ready, on_extension_error};
 
+static void on_subscribe(void *arg, enum fn_telemetry_api api, const char *name, const char *body, size_t len, struct fn_telemetry_answer *ret)
+{
+	struct world *w = arg;
+
+	fuzz_check(!w->ended && (api == FN_API_TELEMETRY || api == FN_API_LOGS) && name[0] && strlen(name) <= FN_EXT_NAME_MAX);
+	fuzz_check(len <= FN_SUBSCRIPTION_BODY_MAX && memchr(body, 0, len + 1));
+	*ret = (struct fn_telemetry_answer){.status = len ? 200 : 400, .body = "\"OK\""};
+}
+
 static const struct fn_rt_ops ops = {on_next, on_response, on_error, on_too_large, on_init_error, on_snapshot, on_snapshot_refused, on_init_error, on_unruly,
-				     on_begin, on_truncated, &ext_ops};
+				     on_begin, on_truncated, &ext_ops, on_subscribe};
 
 static void turn(struct world *w)
 {
