@@ -437,9 +437,6 @@ static void runtime_done(struct fn_env *e, const struct fn_invocation *inv, uint
 
 void fn_report_runtime_done(struct fn_env *e)
 {
-	if (!e->telemetry)
-		return;
-	fn_env_read_output(e);
 	runtime_done(e, e->report.inv, e->report.runtime_done_us - e->delivered_us, e->report.status);
 }
 

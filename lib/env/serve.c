@@ -146,7 +146,10 @@ static void on_next(void *arg)
 		finish_truncated(e);
 	if (e->report.held) {
 		e->report.runtime_done_us = fn_clock_mono_us();
-		fn_report_runtime_done(e);
+		if (e->telemetry) { /* behind what it has printed */
+			fn_env_read_output(e);
+			fn_report_runtime_done(e);
+		}
 	}
 	if (e->state == FN_ENV_INIT && e->telemetry)
 		fn_report_init_done(e, "");
