@@ -14,7 +14,7 @@
 
 struct fn_h1_conn;
 
-#define FN_H1_SEND_MAX 98304u /* bytes, as the kernel counts them, that it may hold of an answer in pieces */
+#define FN_H1_SEND_MAX 106496u /* bytes, as the kernel counts them, that it may hold of an answer in pieces */
 #define FN_H1_PARTS_MAX 4
 
 /* Exactly once per request that is still there, also while its body comes in pieces: the rest of it is not read then. Does not call the owner back,

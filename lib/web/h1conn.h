@@ -42,7 +42,7 @@ void fn_h1_conn_pause(struct fn_h1_conn *c);
 void fn_h1_conn_resume(struct fn_h1_conn *c);
 /* While a body comes in pieces and may have to wait: the kernel takes no more than FN_H1_RECEIVE_MAX of it meanwhile, as it counts. Until it is said that it
  * may again, or the connection ends. */
-#define FN_H1_RECEIVE_MAX 98304u
+#define FN_H1_RECEIVE_MAX 65536u
 void fn_h1_conn_bound_input(struct fn_h1_conn *c, bool on);
 /* Answers with an error and ends the connection: instead of a reply, or while the request has not wholly come (but not from body_max). */
 void fn_h1_conn_refuse(struct fn_h1_conn *c, unsigned status);

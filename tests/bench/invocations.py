@@ -79,9 +79,9 @@ def cold(b):
 
 # --- warm ---
 @contextlib.contextmanager
-def echo_server():
+def echo_server(pool=32768):
     port = harness.free_port()
-    p = subprocess.Popen([tool("mhd_echo"), str(port)])
+    p = subprocess.Popen([tool("mhd_echo"), str(port), str(pool)])
     try:
         harness.wait_until("mhd_echo listens", lambda: can_connect(port))
         yield port, p.pid

@@ -1,7 +1,8 @@
 /*
  * mhd_echo - the floor of a warm request: the smallest server that libmicrohttpd allows when driven as lib/web/httpd drives it
  * (no threads, its epoll descriptor nested in ours, keep-alive), answering each request with its own body.
- *   mhd_echo PORT     serves 127.0.0.1:PORT until SIGTERM
+ *   mhd_echo PORT [POOL]     serves 127.0.0.1:PORT until SIGTERM; POOL: bytes of memory for each connection
+ * /stream/BYTES is answered with so many, in pieces of unknown number: the floor of a streamed response.
  */
 #include <arpa/inet.h>
 #include <microhttpd.h>
@@ -16,6 +17,8 @@
 
 #include "base/buf.h"
 
+#define PIECE 65536u
+
 static volatile sig_atomic_t stop;
 
 static void on_term(int signo)
@@ -25,6 +28,39 @@ static void on_term(int signo)
 }
 
 static void release(void *arg) { free(arg); }
+
+/* --- streams --- */
+static ssize_t next_piece(void *cls, uint64_t at, char *to, size_t max)
+{
+	static char data[PIECE];
+	uint64_t left = *(uint64_t *)cls - at;
+
+	if (left == 0)
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	if (max > left)
+		max = (size_t)left;
+	if (max > sizeof(data))
+		max = sizeof(data);
+	memcpy(to, data, max);
+	return (ssize_t)max;
+}
+
+static enum MHD_Result stream(struct MHD_Connection *c, const char *bytes)
+{
+	uint64_t *n = malloc(sizeof(*n));
+	struct MHD_Response *resp;
+	enum MHD_Result ok;
+
+	if (!n)
+		return MHD_NO;
+	*n = strtoull(bytes, NULL, 10);
+	resp = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, PIECE, next_piece, n, free);
+	if (!resp)
+		return MHD_NO;
+	ok = MHD_queue_response(c, 200, resp);
+	MHD_destroy_response(resp);
+	return ok;
+}
 
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const char *url, const char *method, const char *version,
 				  const char *data, size_t *size, void **ctx)
@@ -36,7 +72,6 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const cha
 	char *p;
 
 	(void)cls;
-	(void)url;
 	(void)method;
 	(void)version;
 	if (!body) {
@@ -49,6 +84,8 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const cha
 		*size = 0;
 		return MHD_YES;
 	}
+	if (strncmp(url, "/stream/", 8) == 0)
+		return stream(c, url + 8);
 	p = fn_buf_take(body, &len);
 	resp = MHD_create_response_from_buffer_with_free_callback_cls(len, p ? p : "", release, p);
 	if (!resp)
@@ -91,7 +128,7 @@ int main(int argc, char **argv)
 	struct MHD_Daemon *d;
 	int ep, fd;
 
-	if (argc != 2)
+	if (argc < 2)
 		return 2;
 	sigaction(SIGTERM, &sa, NULL);
 	fd = listener(atoi(argv[1]));
@@ -101,7 +138,7 @@ int main(int argc, char **argv)
 	}
 	d = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC, 0, NULL, NULL, on_request, NULL,
 			     MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, 4096u, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-			     (size_t)32768, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
+			     argc > 2 ? (size_t)atol(argv[2]) : (size_t)32768, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_END);
 	if (!d)
 		return 1;
 	info = MHD_get_daemon_info(d, MHD_DAEMON_INFO_EPOLL_FD);
