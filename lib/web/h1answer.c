@@ -343,7 +343,6 @@ void fn_h1_conn_begin(struct fn_h1_conn *c, const struct fn_h1_reply *r)
 		return;
 	}
 	c->out.len += fn_h1_put_head(r, c->chunked ? FN_H1_CHUNKED : FN_H1_UNTIL_CLOSE, c->last, &c->s->date, c->out.data + c->out.len, size);
-	fn_loop_defer(c->s->loop, &c->later);
 }
 
 bool fn_h1_conn_write_parts(struct fn_h1_conn *c, const struct iovec *parts, int n)

@@ -21,8 +21,8 @@ struct fn_h1_conn;
  * but for `answered`. */
 void fn_h1_conn_reply(struct fn_h1_conn *c, const struct fn_h1_reply *reply);
 
-/* Instead: the head of an answer whose body follows. Of `reply`, what is about a body does not count. It goes out with what is written in the same
- * round of the loop. */
+/* Instead: the head of an answer whose body follows. Of `reply`, what is about a body does not count. It goes out with the first
+ * bytes that are written, or the end. */
 void fn_h1_conn_begin(struct fn_h1_conn *c, const struct fn_h1_reply *reply);
 /* Copies what cannot be sent at once. True: wait for ops->drained. */
 bool fn_h1_conn_write(struct fn_h1_conn *c, const void *data, size_t len);
