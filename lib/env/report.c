@@ -23,6 +23,7 @@ void fn_env_emit(struct fn_env *e, enum fn_log_kind kind, const char *type, cons
 {
 	const struct fn_invocation *inv = e->inv ? e->inv : e->report.inv;
 	const struct fn_log_event event = {.time_ms = (int64_t)(fn_clock_real_us() / 1000), .kind = kind, .type = type, .request_id = inv ? inv->id : NULL,
+					   .tenant_id = inv ? inv->tenant_id : NULL,
 					   .text = text, .len = len};
 
 	if (!e->log)
