@@ -16,7 +16,10 @@ bench: bench-build images
 # 2,000 idle Python and 3,000 native sandboxes: several minutes and gigabytes, so only on demand
 bench-density: bench-build images
 	@tests/bench/run --build $(B) --parts density --add
+# A cold start with five layers beside one without; 1,000 layers for 1,000 functions: some minutes, on demand
+bench-layers: bench-build images
+	@tests/bench/run --build $(B) --parts layers,thousand --add
 # This build beside another commit's, in turns: git worktree add ../old COMMIT; make -C ../old all fixtures images; make bench-pairs OLD=../old
 bench-pairs: bench-build images
 	@tests/bench/pairs --build $(B) --old $(OLD) --pairs $(or $(PAIRS),30)
-.PHONY: bench bench-build bench-density bench-pairs
+.PHONY: bench bench-build bench-density bench-layers bench-pairs

@@ -1,7 +1,7 @@
 """Layers: published, listed, given to functions, found at /opt by the runtimes, kept as long as somebody needs them."""
 import base64, hashlib, json, os, subprocess, sys, unittest, urllib.request
 from harness import *
-import pypi
+import pypi, test_awscli
 from test_disk import Disk, package
 
 LAYER = "arn:aws:lambda:us-east-1:000000000000:layer:"
@@ -420,6 +420,44 @@ class Packages(LayerCase):
         r = self.d.invoke(f, {}, tail=True)
         self.assertEqual((r.error, json.loads(r.json["body"])), (None, {"message": "hello you"}), r)
         self.assertIn('"message":"greeting"', r.log)
+
+
+class Tools(LayerCase):
+    setUp, aws, write_zip = test_awscli.AwsCli.setUp, test_awscli.AwsCli.aws, test_awscli.AwsCli.write_zip
+
+    def test_aws_cli(self):
+        made = self.aws("publish-layer-version", "--layer-name", "cli-l", "--description", "d", "--zip-file", self.write_zip("l.zip", make_zip({"python/lay.py": "N = 'cli'"})),
+                        "--compatible-runtimes", "python3.11", "python3.12", "--compatible-architectures", "x86_64")
+        self.addCleanup(self.d.request, "DELETE", "/2018-10-31/layers/cli-l/versions/1")
+        self.assertEqual((made["LayerVersionArn"], made["CompatibleRuntimes"]), (LAYER + "cli-l:1", ["python3.11", "python3.12"]))
+        self.addCleanup(self.d.delete, "cli-layered")
+        self.aws("create-function", "--function-name", "cli-layered", "--runtime", "python3.11", "--handler", "f.handler", "--role", ROLE, "--layers", LAYER + "cli-l:1", "--zip-file",
+                 self.write_zip("f.zip", make_zip({"f.py": "import lay\ndef handler(e, c):\n    return lay.N\n"})))
+        self.aws("wait", "function-active-v2", "--function-name", "cli-layered")
+        self.assertEqual(self.d.invoke("cli-layered").json, "cli")
+        self.assertEqual(self.aws("list-layers", "--compatible-runtime", "python3.12", "--query", "Layers[?LayerName=='cli-l'].LatestMatchingVersion.Version"), [1])
+        self.aws("add-layer-version-permission", "--layer-name", "cli-l", "--version-number", "1", "--statement-id", "s", "--action", "lambda:GetLayerVersion", "--principal", "*")
+        self.assertIn("Policy", self.aws("get-layer-version-policy", "--layer-name", "cli-l", "--version-number", "1"))
+        self.aws("remove-layer-version-permission", "--layer-name", "cli-l", "--version-number", "1", "--statement-id", "s")
+        self.aws("update-function-configuration", "--function-name", "cli-layered", "--layers")
+        self.aws("wait", "function-updated-v2", "--function-name", "cli-layered")
+        self.assertEqual(self.d.invoke("cli-layered").json["errorType"], "Runtime.ImportModuleError")
+        self.aws("delete-layer-version", "--layer-name", "cli-l", "--version-number", "1")
+        self.assertIn(NO_RESOURCE, self.aws("get-layer-version-by-arn", "--arn", LAYER + "cli-l:1", fails=True))
+
+    def test_as_terraform_does_it(self):
+        """aws_lambda_layer_version: a new one for each change, the old one goes when the function has the new one; the data source takes the newest that fits."""
+        arn = self.layer("tf-l", {"a": "1"}, CompatibleRuntimes=["provided.al2023"])
+        read = self.c.get_layer_version(LayerName="tf-l", VersionNumber=1)
+        self.assertEqual((read["LayerVersionArn"], read["LayerArn"], read["Version"], read.get("LicenseInfo")), (arn, LAYER + "tf-l", 1, None))
+        f = self.function(Layers=[arn])
+        newer = self.layer("tf-l", {"a": "2"}, CompatibleRuntimes=["provided.al2023"])
+        self.update(f, Layers=[newer])
+        self.c.delete_layer_version(LayerName="tf-l", VersionNumber=1)
+        self.assertEqual(self.fails("ResourceNotFoundException", self.c.get_layer_version, LayerName="tf-l", VersionNumber=1), NO_RESOURCE)
+        newest = self.c.list_layer_versions(LayerName="tf-l", CompatibleRuntime="provided.al2023")["LayerVersions"][0]["Version"]
+        self.assertEqual(self.c.get_layer_version(LayerName=LAYER + "tf-l", VersionNumber=newest)["LayerVersionArn"], newer)
+        self.assertEqual([l["Arn"] for l in self.c.get_function(FunctionName=f)["Configuration"]["Layers"]], [newer])
 
 
 class OnDisk(Disk):

@@ -82,6 +82,31 @@ const steps = {
 		assert.deepEqual((await send('ListTags', { Resource: FunctionArn })).Tags, { more: 'b' });
 		assert.ok((await send('GetAccountSettings')).AccountLimit.ConcurrentExecutions > 0);
 	},
+	async layers() {
+		const layer = { LayerName: `${name}-layer`, CompatibleRuntimes: ['nodejs22.x'], Content: { ZipFile: Buffer.from(process.env.LAYER, 'base64') } };
+		const made = await send('PublishLayerVersion', layer);
+		assert.equal(made.Version, 1);
+		const at = { LayerName: layer.LayerName, VersionNumber: made.Version };
+		assert.equal((await send('GetLayerVersion', at)).Content.CodeSha256, made.Content.CodeSha256);
+		assert.equal((await send('GetLayerVersionByArn', { Arn: made.LayerVersionArn })).LayerArn, made.LayerArn);
+		await send('UpdateFunctionConfiguration', { FunctionName: name, Layers: [made.LayerVersionArn] });
+		await lambda.waitUntilFunctionUpdatedV2({ client, maxWaitTime: 60 }, { FunctionName: name });
+		await send('UpdateFunctionCode', { FunctionName: name, ZipFile: Buffer.from(process.env.ZIP4, 'base64') });
+		await lambda.waitUntilFunctionUpdatedV2({ client, maxWaitTime: 60 }, { FunctionName: name });
+		assert.equal(text((await send('Invoke', { FunctionName: name, Payload: '["1.1.0", "1.4.2", "2.0.0"]' })).Payload), '"1.4.2"');
+		const { RevisionId } = await send('AddLayerVersionPermission', { ...at, StatementId: 's', Action: 'lambda:GetLayerVersion', Principal: '*' });
+		assert.equal((await send('GetLayerVersionPolicy', at)).RevisionId, RevisionId);
+		await send('RemoveLayerVersionPermission', { ...at, StatementId: 's', RevisionId });
+		await refused(send('GetLayerVersionPolicy', at), 'ResourceNotFoundException', 404);
+		const seen = [];
+		for await (const page of lambda.paginateListLayers({ client, pageSize: 1 }, { CompatibleRuntime: 'nodejs22.x' }))
+			seen.push(...page.Layers.map((l) => l.LayerName));
+		assert.ok(seen.includes(layer.LayerName));
+		await send('DeleteLayerVersion', at);
+		assert.deepEqual((await send('ListLayerVersions', { LayerName: layer.LayerName })).LayerVersions, []);
+		await refused(send('GetLayerVersion', at), 'ResourceNotFoundException', 404);
+		await refused(send('UpdateFunctionConfiguration', { FunctionName: name, Layers: [made.LayerVersionArn] }), 'InvalidParameterValueException', 400);
+	},
 	async errors() {
 		await refused(send('GetFunction', { FunctionName: 'js-sdk-missing' }), 'ResourceNotFoundException', 404);
 		await refused(send('CreateFunction', { FunctionName: 'js-sdk-bad', Role: 'arn:aws:iam::000000000000:role/test', Runtime: 'nodejs22.x', Handler: 'index.handler', Code: { ZipFile: Buffer.from('no zip') } }),
