@@ -8,6 +8,7 @@
 #include "api/layers.h"
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "model/limits.h"
 
 static void unref(struct fn_layer_version **v) { fn_layer_version_unref(*v); }
 
@@ -84,11 +85,19 @@ static json_t *as_text(json_t *o)
 	return json_string(text ? text : "");
 }
 
+static json_t *policy_text(struct fn_api *api, const struct fn_layer_version *v)
+{
+	json_t *statements = json_array();
+
+	for (size_t i = 0; i < v->n_statements; i++)
+		json_array_append_new(statements, statement_json(api, v, &v->statements[i]));
+	return as_text(json_pack("{ss,ss,so}", "Version", "2012-10-17", "Id", "default", "Statement", statements));
+}
+
 void fn_h_get_layer_policy(struct fn_call *call)
 {
 	struct fn_layer_name n;
 	const struct fn_layer_version *v = existing(call, &n);
-	json_t *statements;
 
 	if (!v)
 		return;
@@ -96,11 +105,7 @@ void fn_h_get_layer_policy(struct fn_call *call)
 		fn_reply_error(call, &FN_E_NOT_FOUND, "No policy is associated with the given resource.");
 		return;
 	}
-	statements = json_array();
-	for (size_t i = 0; i < v->n_statements; i++)
-		json_array_append_new(statements, statement_json(call->api, v, &v->statements[i]));
-	fn_reply_json(call, 200, json_pack("{so,ss}", "Policy", as_text(json_pack("{ss,ss,so}", "Version", "2012-10-17", "Id", "default", "Statement", statements)),
-					   "RevisionId", v->policy_revision));
+	fn_reply_json(call, 200, json_pack("{so,ss}", "Policy", policy_text(call->api, v), "RevisionId", v->policy_revision));
 }
 
 /* --- changes --- */
@@ -126,6 +131,19 @@ static void store(struct fn_call *call, struct fn_layer_version *v, void (*store
 	fn_change_begun(c, fn_store_update_layer(call->api->cfg.store, v, fn_change_done, c, &err), &err);
 }
 
+/* Replies and returns false when it has become too long. */
+static bool short_enough(struct fn_call *call, const struct fn_layer_version *v)
+{
+	json_t *text = policy_text(call->api, v);
+	size_t len = json_string_length(text);
+
+	json_decref(text);
+	if (len <= FN_LIMIT_POLICY_BYTES)
+		return true;
+	fn_reply_error(call, &FN_E_POLICY_LENGTH, "The final policy size (%zu) is bigger than the limit (%d).", len, FN_LIMIT_POLICY_BYTES);
+	return false;
+}
+
 void fn_h_add_layer_permission(struct fn_call *call)
 {
 	const char *sid = json_string_value(json_object_get(call->in, "StatementId")), *principal = json_string_value(json_object_get(call->in, "Principal"));
@@ -143,7 +161,7 @@ void fn_h_add_layer_permission(struct fn_call *call)
 	v = fn_layer_version_clone(now);
 	if (!v || fn_layer_version_permit(v, sid, principal, organization) < 0)
 		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
-	else
+	else if (short_enough(call, v))
 		store(call, v, permitted);
 }
 

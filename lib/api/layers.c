@@ -154,8 +154,8 @@ void fn_h_import_layer(struct fn_call *call)
 	} else if (!fn_streq(n.region, cfg->region)) {
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER,
 			       "Layers are not in the same region as the function. Layers are expected to be in region %s.", cfg->region);
-	} else if (!json_is_object(content)) {
-		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "The content is missing: {\"Content\": {\"ZipFile\": ...}}");
+	} else if (!json_is_object(content) || json_object_size(call->in) != 1) {
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "An import is its content alone: {\"Content\": {\"ZipFile\": ...}}");
 	} else if (!(v = new_version(call, n.key, n.version))) {
 		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
 	} else if (fn_fetched(call, content, fn_h_import_layer) && fn_upload_read(call, content, v->code_sha256, &v->code_size) && may_import(call, v)) {

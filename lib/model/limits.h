@@ -17,6 +17,7 @@
 #define FN_LIMIT_TMP_MIN 512
 #define FN_LIMIT_TMP_MAX 10240
 #define FN_LIMIT_TAGS 50
+#define FN_LIMIT_POLICY_BYTES 20480          /* of a resource's policy */
 #define FN_LIMIT_LOG_GROUP 512
 
 #endif

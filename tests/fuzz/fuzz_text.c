@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "fuzz/fuzz.h"
 #include "model/arn.h"
+#include "model/layer.h"
 #include "os/cgroup_stat.h"
 #include "os/subnet.h"
 #include "env/credentials.h"
@@ -34,6 +35,24 @@ static void names(const char *text)
 	fuzz_check(fn_name_parse(arn, &again) == 0); /* what we print we understand, and it means the same */
 	fuzz_check(strcmp(n.name, again.name) == 0 && strcmp(n.qualifier, again.qualifier) == 0);
 	fuzz_check(strcmp(n.account, again.account) == 0 && strcmp(n.region, again.region) == 0);
+}
+
+/* Ours by whatever name, or another's by its ARN: what we print we understand, and it means the same. */
+static void layer_names(const char *text)
+{
+	char arn[FN_LAYER_ARN_SIZE];
+	struct fn_layer_name n, again;
+	bool ours;
+
+	if (fn_layer_name_parse(text, &n) < 0)
+		return;
+	fuzz_check(n.name[0] && !strpbrk(n.name, "/:\n %") && strlen(n.name) <= FN_LAYER_NAME_MAX && strstr(text, n.name) && n.version >= 0);
+	fuzz_check(!n.region[0] == !n.account[0] && (!n.account[0] || strlen(n.account) == 12));
+	ours = fn_layer_name_key(&n, "us-east-1", "000000000000");
+	fuzz_check(ours == !fn_layer_is_foreign(n.key));
+	fn_layer_arn(arn, sizeof(arn), "us-east-1", "000000000000", n.key, n.version);
+	fuzz_check(fn_layer_name_parse(arn, &again) == 0 && again.version == n.version);
+	fuzz_check(fn_layer_name_key(&again, "us-east-1", "000000000000") == ours && strcmp(n.key, again.key) == 0);
 }
 
 static bool is_alnum(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
@@ -196,6 +215,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	text = fuzz_take(&in, 0, &len);
 	names(text);
+	layer_names(text);
 	modelled(text);
 	hosts(text);
 	numbers(text);

@@ -145,6 +145,16 @@ class Api(LayerCase):
         for call, more in ((self.c.add_layer_version_permission, {"StatementId": "s", "Action": "lambda:GetLayerVersion", "Principal": "*"}), (self.c.get_layer_version_policy, {}),
                            (self.c.remove_layer_version_permission, {"StatementId": "s"})):
             self.assertEqual(self.fails("ResourceNotFoundException", call, LayerName="l-none", VersionNumber=4, **more), f"Layer version {LAYER}l-none:4 does not exist.")
+        for i in range(200):
+            try:
+                add(f"{i:03}" + "x" * 90, Principal="123456789012", OrganizationId="o-0123456789")
+            except self.c.exceptions.PolicyLengthExceededException as e:
+                self.assertRegex(str(e), r"The final policy size \(20[4-9]\d\d\) is bigger than the limit \(20480\)\.$")
+                break
+        else:
+            self.fail("it grows without end")
+        for s in json.loads(self.c.get_layer_version_policy(**v)["Policy"])["Statement"][2:]:
+            second = {"RevisionId": (self.c.remove_layer_version_permission(**v, StatementId=s["Sid"]), self.c.get_layer_version_policy(**v))[1]["RevisionId"]}
         self.assertEqual(self.c.remove_layer_version_permission(**v, StatementId="s1", RevisionId=second["RevisionId"])["ResponseMetadata"]["HTTPStatusCode"], 204)
         self.assertEqual(json.loads(self.c.get_layer_version_policy(**v)["Policy"])["Statement"], [s2])
         self.c.remove_layer_version_permission(**v, StatementId="s2")
