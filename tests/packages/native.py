@@ -66,12 +66,15 @@ def streamed(prelude, errors):
 
 
 def rust_streams(answers, log):
-    """Its client has a prelude before each stream."""
-    (plain, end), *rest = answers
-    head, plain = plain.split(chr(0) * 8)
-    assert json.loads(head)["statusCode"] == 200, head
-    rest[1][0] = rest[1][0].split(chr(0) * 8)[1]
-    streamed({"statusCode": 201, "headers": {"a": "b"}, "cookies": ["c=d"]}, ("", ""))([[plain, end], *rest], log)
+    """Its client has a prelude before each stream, and writes what should be trailers into the body."""
+    bodies = []
+    for text, end in answers:
+        head, body = text.split(chr(0) * 8)
+        bodies.append((json.loads(head), body))
+        assert end == {}, end
+    assert bodies[0] == ({"statusCode": 200, "headers": {"content-type": "application/octet-stream"}, "cookies": []}, "x" * 300000), bodies[0][0]
+    assert bodies[1] == ({"statusCode": 201, "headers": {"a": "b", "content-type": "application/octet-stream"}, "cookies": ["c=d"]}, "body"), bodies[1]
+    assert bodies[2][1].startswith("someLambda-Runtime-Function-Error-Type: "), bodies[2]
 
 
 STREAMS = [{"do": "plain"}, {"do": "http"}, {"do": "fail", "fail": True}]
