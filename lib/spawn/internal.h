@@ -110,6 +110,7 @@ struct fn_spawn_server {
 	uint64_t stock_timer, stock_tick_us;
 	fn_order_fn on_parked;
 	struct fn_list parked; /* orders that wait for an address, a range of uids or a /tmp */
+	struct fn_list surveys; /* under way */
 	uint64_t parked_timer;
 	uint64_t quiet_until_us; /* nothing is made ahead before: a runtime initialises */
 	uint64_t hungry_since_us; /* something is to be made since then, and waits for that; 0 = nothing does */

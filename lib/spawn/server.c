@@ -202,7 +202,7 @@ static void on_message(struct fn_spawn_server *s, const struct fn_proto_header *
 		expect_tmp(s, data, len);
 		break;
 	case FN_PROTO_SURVEY:
-		fn_survey_start(s->cfg.loop, s->cfg.trees_dir, len == 1 && data[0], on_surveyed, s, h->request);
+		fn_survey_start(&s->surveys, s->cfg.loop, s->cfg.trees_dir, len == 1 && data[0], on_surveyed, s, h->request);
 		break;
 	case FN_PROTO_DESCRIBE:
 		describe(s, h->request);
@@ -304,6 +304,7 @@ int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_s
 	fn_list_init(&s->reclaims);
 	fn_list_init(&s->stocks);
 	fn_list_init(&s->parked);
+	fn_list_init(&s->surveys);
 	if (fn_slots_new(n_slots(config->uid_base, config->uid_count), &s->slots) < 0 || !(s->in = malloc(FN_PROTO_MAX)) || fn_map_new(&s->by_id) < 0 || fn_map_new(&s->kept) < 0)
 		r = -ENOMEM;
 	if (r == 0)
@@ -362,6 +363,7 @@ void fn_spawn_server_free(struct fn_spawn_server *s)
 	fn_parked_free(s);
 	fn_files_close(s);
 	fn_loop_clear(s->cfg.loop, &s->graves_timer);
+	fn_surveys_end(&s->surveys);
 	fn_unpacker_free(s->unpacker);
 	fn_fetcher_free(s->fetcher);
 	fn_stock_free(s);

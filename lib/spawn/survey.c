@@ -17,11 +17,13 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/list.h"
 #include "base/map.h"
 #include "os/ns.h"
 #include "sandbox/spec.h"
 
 struct survey {
+	struct fn_list link;
 	struct fn_loop *loop;
 	fn_surveyed_fn fn;
 	void *arg;
@@ -29,13 +31,20 @@ struct survey {
 	int fd, pidfd;
 };
 
+static void survey_free(struct survey *s)
+{
+	fn_loop_clear(s->loop, &s->io);
+	fn_list_remove(&s->link);
+	fn_close(s->fd);
+	fn_close(s->pidfd);
+	free(s);
+}
+
 static void finish(struct survey *s, const struct fn_err *err)
 {
 	fn_loop_clear(s->loop, &s->io);
 	s->fn(s->arg, s->request, err, s->fd);
-	fn_close(s->fd);
-	fn_close(s->pidfd);
-	free(s);
+	survey_free(s);
 }
 
 /* --- in the child --- */
@@ -118,7 +127,19 @@ static void on_end(void *arg, int fd, uint32_t events)
 	finish(s, err.code ? &err : NULL);
 }
 
-void fn_survey_start(struct fn_loop *loop, const char *trees_dir, bool measure, fn_surveyed_fn fn, void *arg, uint64_t request)
+void fn_surveys_end(struct fn_list *surveys)
+{
+	fn_list_for_each_safe(l, surveys)
+	{
+		struct survey *s = fn_list_entry(l, struct survey, link);
+
+		(void)fn_pidfd_kill(s->pidfd, SIGKILL);
+		(void)waitid(P_PIDFD, (id_t)s->pidfd, &(siginfo_t){0}, WEXITED);
+		survey_free(s);
+	}
+}
+
+void fn_survey_start(struct fn_list *surveys, struct fn_loop *loop, const char *trees_dir, bool measure, fn_surveyed_fn fn, void *arg, uint64_t request)
 {
 	struct survey *s = calloc(1, sizeof(*s));
 	struct fn_err err;
@@ -126,7 +147,8 @@ void fn_survey_start(struct fn_loop *loop, const char *trees_dir, bool measure, 
 
 	if (!s)
 		abort();
-	*s = (struct survey){loop, fn, arg, request, 0, memfd_create("fn-survey", MFD_CLOEXEC), -EBADF};
+	*s = (struct survey){{0}, loop, fn, arg, request, 0, memfd_create("fn-survey", MFD_CLOEXEC), -EBADF};
+	fn_list_push_back(surveys, &s->link);
 	if (s->fd >= 0)
 		pid = fork();
 	if (pid == 0)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/list.h"
 #include "base/loop.h"
 
 #define FN_SURVEY_NAME_SIZE 72 /* as FN_TREE_NAME_SIZE, sandbox/spec.h */
@@ -20,7 +21,9 @@ bool fn_survey_next(const char **at, char name[FN_SURVEY_NAME_SIZE], uint64_t *r
 
 /* fd is the survey's again when this returns. */
 typedef void (*fn_surveyed_fn)(void *arg, uint64_t request, const struct fn_err *err, int fd);
-/* fn is called once, perhaps at once. One that is under way when the process ends is not waited for. */
-void fn_survey_start(struct fn_loop *loop, const char *trees_dir, bool measure, fn_surveyed_fn fn, void *arg, uint64_t request);
+/* fn is called once, perhaps at once, unless it is ended before. surveys: those under way, the caller's list. */
+void fn_survey_start(struct fn_list *surveys, struct fn_loop *loop, const char *trees_dir, bool measure, fn_surveyed_fn fn, void *arg, uint64_t request);
+/* Ends those that are under way; nobody is told. */
+void fn_surveys_end(struct fn_list *surveys);
 
 #endif
