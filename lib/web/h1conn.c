@@ -2,6 +2,8 @@
 #include "web/h1conn.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,10 +200,16 @@ void fn_h1_conn_resume(struct fn_h1_conn *c)
 	fn_loop_defer(c->s->loop, &c->later); /* what has come by now, not from here */
 }
 
+/* One without TCP_NODELAY sends the next piece when this one is acknowledged, else 40 ms later. Lasts until the next time. */
+static void acknowledge(struct fn_h1_conn *c) { (void)setsockopt(c->fd, IPPROTO_TCP, TCP_QUICKACK, &(int){1}, sizeof(int)); }
+
 void fn_h1_conn_bound_input(struct fn_h1_conn *c, bool on)
 {
 	int half = FN_H1_RECEIVE_MAX / 2, none = 0; /* the kernel takes it twice; SO_BUF_LOCK: Linux 5.14 */
 
+	c->prompt = on;
+	if (on)
+		acknowledge(c);
 	if (on)
 		(void)setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &half, sizeof(half));
 	else
@@ -324,6 +332,8 @@ static int take(struct fn_h1_conn *c)
 	if (n == 0)
 		return -ECONNRESET;
 	c->moved += (uint64_t)n;
+	if (c->prompt)
+		acknowledge(c);
 	if (direct) {
 		fn_h1_body_got(&c->h, (size_t)n);
 		if (c->coming)

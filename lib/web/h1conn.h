@@ -40,7 +40,7 @@ int fn_h1_conn_upgrade(struct fn_h1_conn *c, const char *protocol);
  * meanwhile. Both may come twice. */
 void fn_h1_conn_pause(struct fn_h1_conn *c);
 void fn_h1_conn_resume(struct fn_h1_conn *c);
-/* While a body comes in pieces and may have to wait: the kernel takes no more than FN_H1_RECEIVE_MAX of it meanwhile, as it counts. Until it is said that it
+/* While a body comes in pieces and may have to wait: what comes is acknowledged at once, and the kernel takes no more than FN_H1_RECEIVE_MAX of it meanwhile, as it counts. Until it is said that it
  * may again, or the connection ends. */
 #define FN_H1_RECEIVE_MAX 65536u
 void fn_h1_conn_bound_input(struct fn_h1_conn *c, bool on);

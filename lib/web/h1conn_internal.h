@@ -38,6 +38,7 @@ struct fn_h1_conn {
 	bool unread;  /* bytes came while they could not be taken */
 	bool ended;   /* the peer will send no more */
 	bool paused;
+	bool prompt; /* what comes is acknowledged at once */
 	bool coming;  /* pieces of a body are told */
 	bool joins;   /* the answer in `out` may wait for the next one */
 	bool chunked; /* the answer in pieces */

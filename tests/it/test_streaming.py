@@ -187,6 +187,46 @@ class Streaming(Case):
         self.assertEqual(self.d.metric("fnd_concurrent_executions", function=f), 1)
         self.assertEqual(s.all(), (b"b" * 10, {}))
 
+    def test_small_pieces_of_a_client_that_gathers_them(self):
+        """One without TCP_NODELAY keeps a piece until the one before is acknowledged, which takes 40 ms where it is not asked for."""
+        own = """import os, socket, time
+host, port = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
+def head(f):
+    lines = {}
+    while (line := f.readline()) not in (b"\\r\\n", b""):
+        k, _, v = line.decode().partition(":")
+        lines[k.lower()] = v.strip()
+    return lines
+s = socket.create_connection((host, int(port)))
+f = s.makefile("rb")
+while True:
+    s.sendall(b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+    h = head(f)
+    f.read(int(h["content-length"]))
+    s.sendall(("POST /2018-06-01/runtime/invocation/%s/response HTTP/1.1\\r\\nHost: x\\r\\nLambda-Runtime-Function-Response-Mode: streaming\\r\\n"
+               "Transfer-Encoding: chunked\\r\\n\\r\\n" % h["lambda-runtime-aws-request-id"]).encode())
+    for i in range(30):
+        text = b"%.6f\\n" % time.time()
+        s.sendall(b"%x\\r\\n%s\\r\\n" % (len(text), text))
+        time.sleep(0.005)
+    s.sendall(b"0\\r\\n\\r\\n")
+    f.read(int(head(f)["content-length"]))
+"""
+        f = self.function(zip_bytes=make_zip({"bootstrap": "#!/bin/sh\nexec /var/lang/bin/python3.11 /var/task/own.py\n", "own.py": own}, {"bootstrap": 0o755}), runtime="python3.11",
+                          MemorySize=1769, Environment={"Variables": {"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/bootstrap"}})
+
+        def attempt():
+            s, late = self.open(f, {}), []
+            while True:
+                kind, payload = s.event()
+                if kind == "InvokeComplete":
+                    break
+                late += [time.time() - float(t) for t in payload.split()]
+            self.assertEqual(len(late), 30)
+            self.assertLess(late[0], 0.025, late)
+        self.open(f, {}).all()  # from the second on it talks to and fro over its connection
+        often(attempt)
+
     def test_200_mb(self):
         f = self.function(MemorySize=1769, Timeout=120)
         worker = self.d.pids()["worker"][0]
