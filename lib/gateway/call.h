@@ -22,6 +22,7 @@ struct fn_gw_call {
 	bool begun;                   /* its head has come */
 	bool judged;                  /* and has been looked at */
 	bool kept;                    /* the route is one that was kept, and may be of yesterday */
+	bool unread;                  /* its body has not begun to be read */
 	bool queued;                  /* it has its response */
 	bool too_large;
 	size_t swallowed;             /* bytes of a body that is */

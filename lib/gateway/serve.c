@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <gnutls/gnutls.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #define POOL 49152u             /* of a connection: request line, fields, what libmicrohttpd makes of them */
 #define STACK (2u << 20)        /* of which is touched what is used: JSON may be nested 2,048 deep */
 #define SWALLOW_MAX (8u << 20)  /* of a body that is too large, so that its sender hears why */
+#define LINGER_US 2000000u      /* of which no more than SWALLOW_MAX is read, and nothing kept */
 #define SAY_US 1000000u         /* between two lines about refusals */
 
 const char *fn_gw_field(const struct fn_gw_call *c, const char *name)
@@ -391,9 +393,10 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *mhd, const ch
 		(void)MHD_get_connection_values(mhd, MHD_HEADER_KIND, each_field, c);
 		if (!has_body(c)) /* then it is whole: an answer from here would end the connection */
 			return MHD_YES;
-		c->judged = true;
+		c->judged = c->unread = true;
 		return look_at_head(c);
 	}
+	c->unread = false;
 	if (!c->judged) {
 		enum MHD_Result r = look_at_head(c);
 
@@ -413,18 +416,38 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *mhd, const ch
 	return invoke(c);
 }
 
+/* Who is refused while his body comes shall hear why: to close now would reset the connection, and with it the answer. */
+static void linger(const struct fn_gw_call *c)
+{
+	uint64_t until = fn_clock_mono_us() + LINGER_US;
+	size_t left = SWALLOW_MAX;
+	char piece[16384];
+	int fd = c->conn->fd;
+
+	(void)shutdown(fd, SHUT_WR);
+	while (left > 0 && fn_clock_mono_us() < until) {
+		struct pollfd p = {fd, POLLIN, 0};
+		ssize_t n = poll(&p, 1, (int)(LINGER_US / 1000)) > 0 ? recv(fd, piece, sizeof(piece), MSG_DONTWAIT) : 0;
+
+		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+			return;
+		left -= n > 0 ? (size_t)n < left ? (size_t)n : left : 0;
+	}
+}
+
 static void on_completed(void *cls, struct MHD_Connection *mhd, void **req, enum MHD_RequestTerminationCode how)
 {
 	struct fn_gw_call *c = *req;
 
 	(void)cls;
 	(void)mhd;
-	(void)how;
 	if (!c)
 		return;
 	*req = NULL;
 	if (c->conn) {
 		uncount(c);
+		if (c->queued && c->unread && how == MHD_REQUEST_TERMINATED_COMPLETED_OK && !is_https(c))
+			linger(c);
 		fn_gw_conn_phase(c->conn, FN_GW_RESTS);
 	}
 	fn_gw_route_put(c->gw->upstream, c->route);

@@ -40,8 +40,8 @@ int fn_h1_conn_upgrade(struct fn_h1_conn *c, const char *protocol);
  * meanwhile. Both may come twice. */
 void fn_h1_conn_pause(struct fn_h1_conn *c);
 void fn_h1_conn_resume(struct fn_h1_conn *c);
-/* While a body comes in pieces and may have to wait: what comes is acknowledged at once, and the kernel takes no more than FN_H1_RECEIVE_MAX of it meanwhile, as it counts. Until it is said that it
- * may again, or the connection ends. */
+/* While a body comes in pieces and may have to wait: what comes is acknowledged at once, and the kernel takes no more than FN_H1_RECEIVE_MAX of it
+ * meanwhile, as it counts. Until it is said that it may again, or the connection ends. */
 #define FN_H1_RECEIVE_MAX 65536u
 void fn_h1_conn_bound_input(struct fn_h1_conn *c, bool on);
 /* Answers with an error and ends the connection: instead of a reply, or while the request has not wholly come (but not from body_max). */

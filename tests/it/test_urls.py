@@ -50,8 +50,7 @@ class UrlCase(Case):
             c.putheader(k, v)
         if body is not None:
             c.putheader("Content-Length", str(len(body)))
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it may be refused unread; the answer tells
-            c.endheaders(body)
+        c.endheaders(body)  # who is refused by his head may send the rest all the same, and hears of it
         r = c.getresponse()
         self.raw_headers = r.getheaders()
         reply = Reply(r.status, {k.lower(): v for k, v in r.getheaders()}, r.read())
