@@ -17,6 +17,9 @@
 #define STOP_EXTERNAL_US 2000000u
 #define STOP_RUNTIME_US 300000u
 #define STOP_INTERNAL_US 500000u
+/* After a thaw: threads that were stopped where a system call ended go on to where they wait, and a signal finds them there. One that comes just before
+ * Python blocks in a read is not handled until that has ended. */
+#define STOP_THAW_US 10000u
 #define RESET_US 1000000u /* within which a sandbox that is killed has ended */
 
 void fn_env_kill(struct fn_env *e)
@@ -75,6 +78,7 @@ static void stop_extensions(struct fn_env *e)
 	unsigned waited_for = 0;
 
 	e->stop.runtime_done = true;
+	e->stop.term_us = 0;
 	fn_env_read_output(e);
 	fn_telemetry_flush(e->telemetry);
 	if (e->n_processes > 0 && e->processes[0].alive)
@@ -99,12 +103,21 @@ static void stop_extensions(struct fn_env *e)
 	fn_env_arm(e, e->stop.until_us);
 }
 
+static void stop_runtime(struct fn_env *e)
+{
+	uint64_t now = e->stop.term_us;
+
+	e->stop.term_us = 0;
+	fn_spawn_signal(e->host->spawn, e->sandbox, 0, SIGTERM);
+	fn_env_arm(e, fn_ext_external(fn_rt_extensions(e->rt)) > 0 ? now + STOP_RUNTIME_US : e->stop.until_us);
+}
+
 /* Without a registration nobody is given any time. */
 static bool begin_stop(struct fn_env *e, bool then_reset)
 {
 	const struct fn_ext *x = fn_rt_extensions(e->rt);
-	bool external = fn_ext_external(x) > 0;
-	uint64_t now = fn_env_now_us(e);
+	bool external = fn_ext_external(x) > 0, was_frozen = e->frozen;
+	uint64_t now = fn_env_now_us(e) + (was_frozen ? STOP_THAW_US : 0);
 
 	if (fn_ext_count(x) == 0 || e->gone || !e->sandbox || !fn_env_may_follow(e->state, FN_ENV_STOPPING) || !fn_env_freeze(e, false))
 		return false;
@@ -114,12 +127,13 @@ static bool begin_stop(struct fn_env *e, bool then_reset)
 	e->stop.until_us = now + (external ? STOP_EXTERNAL_US : STOP_INTERNAL_US);
 	fn_env_set_state(e, FN_ENV_STOPPING);
 	fn_telemetry_flush(e->telemetry);
-	if (!e->released || (e->n_processes > 0 && !e->processes[0].alive)) {
+	e->stop.term_us = now;
+	if (!e->released || (e->n_processes > 0 && !e->processes[0].alive))
 		stop_extensions(e);
-	} else {
-		fn_spawn_signal(e->host->spawn, e->sandbox, 0, SIGTERM);
-		fn_env_arm(e, external ? now + STOP_RUNTIME_US : e->stop.until_us);
-	}
+	else if (was_frozen)
+		fn_env_arm(e, now);
+	else
+		stop_runtime(e);
 	return true;
 }
 
@@ -137,7 +151,9 @@ void fn_env_stop_step(struct fn_env *e)
 
 void fn_env_stop_timer(struct fn_env *e)
 {
-	if (!e->stop.runtime_done)
+	if (e->stop.term_us)
+		stop_runtime(e);
+	else if (!e->stop.runtime_done)
 		stop_extensions(e);
 	else
 		stop_ends(e);

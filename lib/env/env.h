@@ -199,6 +199,7 @@ struct fn_env {
 		const char *reason;    /* what extensions are told */
 		bool runtime_done;     /* it is the extensions' turn */
 		uint64_t until_us;
+		uint64_t term_us;      /* when the runtime gets its SIGTERM; 0 = it has */
 	} stop;
 	bool first;                  /* has not served yet: its REPORT tells of the cold start */
 	bool restored;               /* begun from a snapshot: its init is a restore */

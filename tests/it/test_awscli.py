@@ -76,8 +76,7 @@ class AwsCli(Case):
 
     def test_what_is_not_built_says_so(self):
         name = self.function()
-        self.assertIn("does not implement AddPermission yet", self.aws("add-permission", "--function-name", name, "--statement-id", "s", "--action", "lambda:InvokeFunction",
-                                                                       "--principal", "s3.amazonaws.com", fails=True))
+        self.assertIn("does not implement PutRuntimeManagementConfig yet", self.aws("put-runtime-management-config", "--function-name", name, "--update-runtime-on", "Auto", fails=True))
         self.assertIn("does not implement", self.aws("invoke", "--function-name", name, "--invocation-type", "Event", "out.json", fails=True))
 
     def test_account_settings(self):

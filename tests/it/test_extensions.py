@@ -221,7 +221,7 @@ class IllBehaved(ExtensionCase):
                 r = self.d.invoke(f, {"do": "echo"})
                 self.failed(r, "Extension.Crash", words)
                 lines = self.log(f)
-                self.assertIn(f"RequestId: {r.headers['x-amzn-requestid']} Error: {words}", lines)
+                self.assertIn(f"RequestId: {r.headers['x-amzn-requestid']} Error: {words}\rExtension.Crash", lines)
                 self.assertIn(f"EXTENSION\tName: bad\tState: {state}\tEvents: [{'INVOKE, SHUTDOWN' if state == 'Registered' else ''}]", lines)
                 reports = [l for l in lines if l.startswith("INIT_REPORT")]
                 self.assertEqual([re.sub(r"[\d.]+ ms", "N ms", l) for l in reports],
