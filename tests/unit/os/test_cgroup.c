@@ -190,7 +190,7 @@ START_TEST(what_others_left_goes_unless_somebody_lives)
 	ck_assert_int_eq(read(says[0], path, 1), 1);
 
 	ck_assert_int_eq(fn_cgroups_open("fnd-unit-sweep", &cgs, &err), 0);
-	ck_assert_uint_eq(fn_cgroups_sweep_others(cgs), 2);
+	(void)fn_cgroups_sweep_others(cgs); /* how many is not ours alone: there may be another fnd, which sweeps too, and what others left */
 	for (size_t i = 0; i < 3; i++)
 		ck_assert_msg(access(dead[i], F_OK) < 0, "%s", dead[i]);
 	for (size_t i = 0; i < sizeof(living) / sizeof(living[0]); i++) {
@@ -204,7 +204,7 @@ START_TEST(what_others_left_goes_unless_somebody_lives)
 	ck_assert_int_eq(waitpid(named, NULL, 0), named);
 	ck_assert_int_eq(waitpid(in_daemon, NULL, 0), in_daemon);
 	ck_assert_int_eq(waitpid(in_sandbox, NULL, 0), in_sandbox);
-	ck_assert_uint_eq(fn_cgroups_sweep_others(cgs), 4);
+	(void)fn_cgroups_sweep_others(cgs);
 	for (size_t i = 0; i < sizeof(living) / sizeof(living[0]); i++) {
 		snprintf(path, sizeof(path), "%s/%s", own, living[i]);
 		ck_assert_int_eq(access(path, F_OK), i < 4 ? -1 : 0);
