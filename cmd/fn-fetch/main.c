@@ -88,7 +88,7 @@ static int make_root(const struct fn_buf files[N_RESOLVER], const char *ca, stru
 		if (files[i].data)
 			r = put(resolver[i], files[i].data, files[i].len, err);
 	if (r == 0 && ca)
-		r = put(FN_FETCH_CA_FILE + 1, ca, strlen(ca), err);
+		r = put(&FN_FETCH_CA_FILE[1], ca, strlen(ca), err);
 	if (r < 0)
 		return r;
 	if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0 ||

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -137,7 +138,7 @@ void fn_gw_conn_phase(struct fn_gw_conn *conn, enum fn_gw_phase phase)
 
 void fn_gw_conn_moved(struct fn_gw_conn *conn, uint64_t bytes)
 {
-	if ((conn->moved += bytes) < STALL_BYTES)
+	if (atomic_fetch_add(&conn->moved, bytes) + bytes < STALL_BYTES)
 		return;
 	conn->moved = 0;
 	conn->since_us = fn_clock_mono_us();

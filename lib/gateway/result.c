@@ -2,7 +2,6 @@
 #include "gateway/result.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,7 +143,7 @@ static int take_status(struct fn_gw_result *r, json_t *v)
 		if (fn_str_to_i64(json_string_value(v), 200, 599, &text) < 0)
 			return -EBADMSG;
 		n = (double)text;
-	} else if (!json_is_number(v) || n != floor(n) || n < 200 || n > 599) {
+	} else if (!json_is_number(v) || n < 200 || n > 599 || n != (double)(unsigned)n) {
 		return -EBADMSG;
 	}
 	r->status = (unsigned)n;
