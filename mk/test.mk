@@ -88,6 +88,7 @@ help:
 	@echo "make bench-pairs OLD=DIR   this build beside another commit's, in turns: ratios with their 95 % intervals"
 	@echo "make bench-density         2,000 idle Python and 3,000 native sandboxes"
 	@echo "make bench-layers          a cold start with five layers; 1,000 layers for 1,000 functions"
+	@echo "make syntax [CC=clang]     what another compiler says of the sources, in 15 s"
 	@echo "make lint / layers         headers alone, clang-tidy, -fanalyzer / the include order"
 	@echo "make fuzz                  libFuzzer targets, FUZZ_SECONDS=300 each"
 	@echo "make install / uninstall   into DESTDIR and PREFIX; make images first"
