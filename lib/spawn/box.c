@@ -367,7 +367,7 @@ static int box_build(struct fn_box *b, struct fn_err *err)
 	if (s->cfg.nat && (r = fn_nat_take(s->cfg.nat, &b->nat_slot, &b->nat, err)) < 0)
 		return r;
 	r = fn_box_clone(b, err);
-	if (r == 0 && fn_oom_watch(b, fn_box_end) < 0)
+	if (r == 0 && fn_oom_watch(b) < 0)
 		r = fn_err_set(err, ENOMEM, "cgroup open", "memory.oom_control");
 	if (r == 0 && b->stock && b->stock->order)
 		r = box_prestart(b, err);

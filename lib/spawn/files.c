@@ -158,7 +158,7 @@ static void on_census(void *arg, int fd, uint32_t events)
 			continue;
 		fn_log_warn("sandbox %" PRIu64 " has %u files open, or more; it is ended", b->id, s->census_budget);
 		b->exit.files_open = s->census_budget;
-		s->on_files(b);
+		s->hooks->end(b);
 	}
 	if (n >= 0 || errno != EAGAIN)
 		end_census(s);
@@ -223,9 +223,8 @@ static void on_timer(void *arg)
 	(void)fn_loop_rearm_timer(s->cfg.loop, s->files_timer, fn_loop_now_us(s->cfg.loop) + (grows ? GROWING_US : CALM_US));
 }
 
-int fn_files_open(struct fn_spawn_server *s, void (*end)(struct fn_box *b))
+int fn_files_open(struct fn_spawn_server *s)
 {
-	s->on_files = end;
 	s->files_fd = open("/proc/sys/fs/file-nr", O_RDONLY | O_CLOEXEC);
 	return s->files_fd < 0 ? -errno : fn_loop_add_timer(s->cfg.loop, UINT64_MAX, on_timer, s, &s->files_timer);
 }

@@ -34,7 +34,7 @@ struct fn_kept_order;
 enum fn_order_try { FN_ORDER_FIRST, FN_ORDER_FRESH, FN_ORDER_LAST };
 typedef void (*fn_order_fn)(struct fn_spawn_server *s, const struct fn_proto_header *head, const void *encoded, size_t len, enum fn_order_try how);
 
-/* What boxes tell those above them; server.c fills it. */
+/* What boxes, and those that watch over them, ask of those above them; server.c fills it. */
 struct fn_box_hooks {
 	void (*none)(struct fn_stock *k); /* not even a box could be made for it that there were to end */
 	void (*ready)(struct fn_box *b);
@@ -44,6 +44,7 @@ struct fn_box_hooks {
 	void (*ended)(struct fn_box *b, enum fn_box_state was);
 	void (*through)(struct fn_spawn_server *s); /* one that was starting has, or has ended */
 	fn_order_fn order;                          /* is to be given anew */
+	void (*end)(struct fn_box *b);              /* it has no more memory, or too many files */
 };
 
 /* A sandbox. Owned by the server's list of boxes until it is freed, which is the last step of its end. */
@@ -67,7 +68,6 @@ struct fn_box {
 	int oom_fd; /* fn_cgroup_watch_oom(); -EBADF where the kernel ends all of a group by itself */
 	uint64_t pidfd_io, sync_io, oom_io, oom_timer, timer;
 	unsigned oom_rechecks;
-	void (*on_oom)(struct fn_box *b);
 	struct fn_cgroup *cgroup;
 	struct fn_cg_limits limits; /* the function's */
 	struct fn_sandbox_timing timing;
@@ -108,13 +108,11 @@ struct fn_spawn_server {
 	uint64_t reclaims_timer;
 	struct fn_list stocks; /* the plain one first */
 	uint64_t stock_timer, stock_tick_us;
-	fn_order_fn on_parked;
 	struct fn_list parked; /* orders that wait for an address, a range of uids or a /tmp */
 	struct fn_list surveys; /* under way */
 	uint64_t parked_timer;
 	uint64_t quiet_until_us; /* nothing is made ahead before: a runtime initialises */
 	uint64_t hungry_since_us; /* something is to be made since then, and waits for that; 0 = nothing does */
-	void (*on_files)(struct fn_box *b); /* it has too many */
 	int files_fd; /* /proc/sys/fs/file-nr */
 	uint64_t files_timer, files_last, files_calm; /* calm: how many were open when last nobody had too many */
 	pid_t census_pid; /* who counts; 0 = nobody */
@@ -221,16 +219,16 @@ void fn_box_process_ended(struct fn_box *b, const struct fn_sync_msg *m); /* one
 void fn_reclaim_begin(struct fn_box *b);
 
 /* oom.c: until fn_oom_forget(), at the latest when its groups go. -ENOMEM */
-int fn_oom_watch(struct fn_box *b, void (*end)(struct fn_box *b));
+int fn_oom_watch(struct fn_box *b);
 void fn_oom_forget(struct fn_box *b);
 
 /* files.c */
-int fn_files_open(struct fn_spawn_server *s, void (*end)(struct fn_box *b));
+int fn_files_open(struct fn_spawn_server *s);
 void fn_files_watch(struct fn_spawn_server *s); /* there is a sandbox that runs */
 void fn_files_close(struct fn_spawn_server *s);
 
 /* parked.c: the order (copied) is given anew as soon as there is an address, or a /tmp of that size (not 0), or after a while; false: no memory. */
-int fn_parked_open(struct fn_spawn_server *s, fn_order_fn give);
+int fn_parked_open(struct fn_spawn_server *s);
 bool fn_parked_add(struct fn_spawn_server *s, const struct fn_proto_header *head, const void *encoded, size_t len, uint64_t tmp_bytes);
 void fn_parked_look(struct fn_spawn_server *s); /* there may be */
 void fn_parked_free(struct fn_spawn_server *s);

@@ -19,7 +19,7 @@ static void out_of_memory(struct fn_box *b)
 	fn_oom_forget(b); /* the descriptor stays readable: fnd looks at it, too */
 	b->out_of_memory = true; /* the kernel counts no kill when ours comes first */
 	if (b->state == FN_BOX_RUNNING)
-		b->on_oom(b);
+		b->server->hooks->end(b);
 	else if (b->cgroup)
 		(void)fn_cgroup_kill(b->cgroup); /* and its end is told with that cause */
 }
@@ -53,9 +53,8 @@ static void on_oom(void *arg, int fd, uint32_t events)
 		out_of_memory(b); /* rather one too many */
 }
 
-int fn_oom_watch(struct fn_box *b, void (*end)(struct fn_box *b))
+int fn_oom_watch(struct fn_box *b)
 {
-	b->on_oom = end;
 	b->oom_fd = fn_cgroup_watch_oom(b->cgroup);
 	return b->oom_fd < 0 ? 0 : fn_loop_add_io(b->server->cfg.loop, b->oom_fd, EPOLLIN, on_oom, b, &b->oom_io);
 }

@@ -28,7 +28,7 @@ static void on_timer(void *arg)
 		if (!late && !is_there(s, p))
 			continue;
 		fn_list_remove(&p->link);
-		s->on_parked(s, &p->head, p->encoded, p->len, late && p->tmp_bytes ? FN_ORDER_LAST : FN_ORDER_FIRST);
+		s->hooks->order(s, &p->head, p->encoded, p->len, late && p->tmp_bytes ? FN_ORDER_LAST : FN_ORDER_FIRST);
 		free(p);
 	}
 	if (!fn_list_empty(&s->parked))
@@ -41,11 +41,7 @@ void fn_parked_look(struct fn_spawn_server *s)
 		(void)fn_loop_rearm_timer(s->cfg.loop, s->parked_timer, 0);
 }
 
-int fn_parked_open(struct fn_spawn_server *s, fn_order_fn give)
-{
-	s->on_parked = give;
-	return fn_loop_add_timer(s->cfg.loop, UINT64_MAX, on_timer, s, &s->parked_timer);
-}
+int fn_parked_open(struct fn_spawn_server *s) { return fn_loop_add_timer(s->cfg.loop, UINT64_MAX, on_timer, s, &s->parked_timer); }
 
 bool fn_parked_add(struct fn_spawn_server *s, const struct fn_proto_header *head, const void *encoded, size_t len, uint64_t tmp_bytes)
 {

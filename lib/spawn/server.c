@@ -275,6 +275,7 @@ static uint32_t n_slots(uint32_t uid_base, uint32_t uid_count)
 static const struct fn_box_hooks hooks = {
 	.none = fn_stock_box_none,	       .ready = fn_stock_box_ready,   .started = fn_stock_box_started, .initialised = fn_stock_box_initialised,
 	.failed = fn_stock_box_failed, .ended = fn_stock_box_ended, .order = fn_spawn_order,	  .through = fn_turns_one_is_through,
+	.end = fn_box_end,
 };
 static const struct fn_tmps_ops tmps_ops = {on_tmp_ready, on_tmp_largest};
 
@@ -322,9 +323,9 @@ int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_s
 	if (r == 0)
 		r = fn_stock_open(s);
 	if (r == 0)
-		r = fn_parked_open(s, fn_spawn_order);
+		r = fn_parked_open(s);
 	if (r == 0)
-		r = fn_files_open(s, fn_box_end);
+		r = fn_files_open(s);
 	if (r == 0)
 		fn_tmps_listen(s->cfg.tmps, &tmps_ops, s);
 	if (r < 0) {
