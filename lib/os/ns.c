@@ -109,6 +109,14 @@ int fn_pidfd_kill(int pidfd, int signo)
 	return syscall(SYS_pidfd_send_signal, pidfd, signo, NULL, 0) < 0 ? -errno : 0;
 }
 
+void fn_pidfd_end(int pidfd)
+{
+	if (pidfd < 0)
+		return;
+	(void)fn_pidfd_kill(pidfd, SIGKILL);
+	(void)waitid(P_PIDFD, (id_t)pidfd, &(siginfo_t){0}, WEXITED);
+}
+
 unsigned fn_ns_threads(void)
 {
 	DIR *d = opendir("/proc/self/task");

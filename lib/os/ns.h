@@ -29,6 +29,7 @@ int fn_ns_socket(pid_t pid);
 
 int fn_pidfd_open(pid_t pid);
 int fn_pidfd_kill(int pidfd, int signo);
+void fn_pidfd_end(int pidfd); /* of a child: kills and reaps it; -EBADF is fine */
 
 /* Where the kernel finds what /proc/<pid>/cmdline and environ show of a process: its arguments, and behind them its environment. */
 struct fn_ns_title {

@@ -6,16 +6,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,7 +19,7 @@
 #include "base/list.h"
 #include "image/fetch.h"
 #include "os/ns.h"
-#include "os/sched.h"
+#include "spawn/helper.h"
 
 #define RUNNING_MAX 4
 #define TIME_LIMIT_US 300000000u
@@ -97,10 +92,7 @@ static void on_end(void *arg, int fd, uint32_t events)
 		return;
 	if (fn_fd_read_all(j->result_fd, &res, sizeof(res)) != (ssize_t)sizeof(res)) {
 		res = (struct fn_fetch_result){0};
-		if (j->late)
-			fn_err_set(&res.err, ETIMEDOUT, "fetch", "it was not done within %u s", TIME_LIMIT_US / 1000000u);
-		else
-			fn_err_set(&res.err, EIO, "fetch", si.si_code == CLD_EXITED ? "fn-fetch exited with status %d" : "fn-fetch was killed by signal %d", si.si_status);
+		fn_helper_fault("fetch", &si, j->late ? TIME_LIMIT_US / 1000000u : 0, &res.err);
 	}
 	fn_fetch_result_seal(&res);
 	job_finish(j, &res);
@@ -114,41 +106,13 @@ static void on_late(void *arg)
 	(void)fn_pidfd_kill(j->pidfd, SIGKILL);
 }
 
-/* In the child: fn-fetch's loader and libraries, the resolver's files, are in the host's mount namespace. */
-static _Noreturn void exec_fetch(struct job *j, int order_fd, int result_fd)
-{
-	const struct fn_spawn_server_config *cfg = &j->f->cfg;
-	char uid[16];
-	char *argv[] = {"fn-fetch", "--uid", uid, NULL};
-	char *envp[] = {"LC_ALL=C.UTF-8", NULL};
-	int from[4] = {j->file_fd, cfg->fetch_fd, order_fd, result_fd};
-	sigset_t none;
-
-	snprintf(uid, sizeof(uid), "%u", cfg->uid_base + UID_OF_FETCH);
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	for (int i = 0; i < 4; i++) /* out of the way of 3..6 first */
-		if ((from[i] = fcntl(from[i], F_DUPFD, 16)) < 0)
-			_exit(126);
-	if (setns(cfg->host_ns_fd, CLONE_NEWNS) < 0)
-		_exit(126);
-	for (int i = 0; i < 4; i++)
-		if (dup2(from[i], FN_FETCH_FILE_FD + i) < 0)
-			_exit(126);
-	(void)syscall(SYS_close_range, FN_FETCH_RESULT_FD + 1, ~0u, 0);
-	fn_sched_slice(0);
-	(void)setpriority(PRIO_PROCESS, 0, 10); /* it shares the daemon's part of the CPU: fnd and we come first */
-	execve(cfg->fetch_path, argv, envp);
-	_exit(127);
-}
-
 static int job_start(struct job *j, struct fn_err *err)
 {
 	struct fn_fetcher *f = j->f;
 	fn_auto_fd int order_r = -EBADF, order_w = -EBADF, result_w = -EBADF;
+	char uid[16], *argv[] = {"fn-fetch", "--uid", uid, NULL};
+	struct fn_helper helper = {.stage = "fetch", .path = f->cfg.fetch_path, .host_ns_fd = f->cfg.host_ns_fd, .argv = argv, .n_fds = 4};
 	int p[2];
-	pid_t pid;
 
 	if (pipe2(p, O_CLOEXEC) < 0)
 		return fn_err_set(err, errno, "fetch", "descriptors");
@@ -161,14 +125,14 @@ static int job_start(struct job *j, struct fn_err *err)
 	_Static_assert(sizeof(j->order) <= 65536, "an order fits into a pipe");
 	if (fn_fd_write_all(order_w, &j->order, sizeof(j->order)) < 0)
 		return fn_err_set(err, EIO, "fetch", "order");
-	pid = fork();
-	if (pid < 0)
-		return fn_err_set(err, errno, "fetch", "fork");
-	if (pid == 0)
-		exec_fetch(j, order_r, result_w);
-	j->pidfd = fn_pidfd_open(pid);
+	helper.fds[0] = j->file_fd;
+	helper.fds[1] = f->cfg.fetch_fd;
+	helper.fds[2] = order_r;
+	helper.fds[3] = result_w;
+	snprintf(uid, sizeof(uid), "%u", f->cfg.uid_base + UID_OF_FETCH);
+	j->pidfd = fn_helper_start(&helper, err);
 	if (j->pidfd < 0)
-		return fn_err_set(err, j->pidfd, "fetch", "pidfd");
+		return j->pidfd;
 	if (fn_loop_add_io(f->cfg.loop, j->pidfd, EPOLLIN, on_end, j, &j->pidfd_io) < 0 ||
 	    fn_loop_add_timer(f->cfg.loop, fn_loop_now_us(f->cfg.loop) + TIME_LIMIT_US, on_late, j, &j->timer) < 0)
 		return fn_err_set(err, ENOMEM, "fetch", NULL);
@@ -226,10 +190,7 @@ void fn_fetcher_free(struct fn_fetcher *f)
 	{
 		struct job *j = fn_list_entry(l, struct job, link);
 
-		if (j->pidfd >= 0) {
-			(void)fn_pidfd_kill(j->pidfd, SIGKILL);
-			(void)waitid(P_PIDFD, (id_t)j->pidfd, &(siginfo_t){0}, WEXITED);
-		}
+		fn_pidfd_end(j->pidfd);
 		job_free(j);
 	}
 	free(f);

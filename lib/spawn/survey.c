@@ -133,8 +133,7 @@ void fn_surveys_end(struct fn_list *surveys)
 	{
 		struct survey *s = fn_list_entry(l, struct survey, link);
 
-		(void)fn_pidfd_kill(s->pidfd, SIGKILL);
-		(void)waitid(P_PIDFD, (id_t)s->pidfd, &(siginfo_t){0}, WEXITED);
+		fn_pidfd_end(s->pidfd);
 		survey_free(s);
 	}
 }

@@ -11,17 +11,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,8 +29,8 @@
 #include "image/unpack.h"
 #include "os/mount.h"
 #include "os/ns.h"
-#include "os/sched.h"
 #include "os/sock.h"
+#include "spawn/helper.h"
 #include "spawn/proto.h"
 
 #define RUNNING_MAX 2
@@ -296,11 +293,7 @@ static void on_end(void *arg, int fd, uint32_t events)
 		err = j->result.err;
 		err.stage[sizeof(err.stage) - 1] = err.msg[sizeof(err.msg) - 1] = '\0';
 	} else if (!j->named || si.si_code != CLD_EXITED || si.si_status != 0) {
-		if (j->late)
-			fn_err_set(&err, ETIMEDOUT, "unpack", "it was not done within %u s", TIME_LIMIT_US / 1000000u);
-		else
-			fn_err_set(&err, EIO, "unpack", si.si_code == CLD_EXITED ? "fn-unpack exited with status %d" : "fn-unpack was killed by signal %d",
-				   si.si_status);
+		fn_helper_fault("unpack", &si, j->late ? TIME_LIMIT_US / 1000000u : 0, &err);
 	}
 	if (err.code && j->named) /* the name may not be on disk: as if it had never had it */
 		(void)renameat(j->u->roots_fd, j->req.tree, j->u->roots_fd, j->tmp);
@@ -315,16 +308,15 @@ static void on_late(void *arg)
 	(void)fn_pidfd_kill(j->pidfd, SIGKILL);
 }
 
-/* In the child: the loader and libraries of fn-unpack are in the host's mount namespace. */
-static _Noreturn void exec_unpack(struct job *j, int dir_fd, int result_fd)
+static int start_helper(const struct job *j, int dir_fd, int result_fd, struct fn_err *err)
 {
 	const struct fn_spawn_server_config *cfg = &j->u->cfg;
 	char bytes[24], entries[16], uid[16];
-	char *argv[] = {"fn-unpack", "--uid", uid, "--max-bytes", bytes, "--max-entries", entries, "--prefix", j->req.prefix,
+	char *argv[] = {"fn-unpack", "--uid", uid, "--max-bytes", bytes, "--max-entries", entries, "--prefix", (char *)j->req.prefix,
 			NULL, NULL, NULL, NULL};
-	char *envp[] = {"LC_CTYPE=C.UTF-8", NULL};
-	int from[3] = {j->archive_fd, dir_fd, result_fd}, n = 9;
-	sigset_t none;
+	const struct fn_helper helper = {.stage = "unpack", .path = cfg->unpack_path, .host_ns_fd = cfg->host_ns_fd, .argv = argv,
+					 .fds = {j->archive_fd, dir_fd, result_fd}, .n_fds = 3};
+	int n = 9;
 
 	if (j->req.trusted_image)
 		argv[n++] = "--trusted-image";
@@ -335,22 +327,7 @@ static _Noreturn void exec_unpack(struct job *j, int dir_fd, int result_fd)
 	snprintf(bytes, sizeof(bytes), "%" PRIu64, j->req.max_bytes);
 	snprintf(entries, sizeof(entries), "%u", j->req.max_entries);
 	snprintf(uid, sizeof(uid), "%u", cfg->uid_base);
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	for (int i = 0; i < 3; i++) /* out of the way of 3..5 first */
-		if ((from[i] = fcntl(from[i], F_DUPFD, 16)) < 0)
-			_exit(126);
-	if (setns(cfg->host_ns_fd, CLONE_NEWNS) < 0)
-		_exit(126);
-	for (int i = 0; i < 3; i++)
-		if (dup2(from[i], 3 + i) < 0)
-			_exit(126);
-	(void)syscall(SYS_close_range, 6, ~0u, 0);
-	fn_sched_slice(0);
-	(void)setpriority(PRIO_PROCESS, 0, 10); /* it shares the daemon's part of the CPU: fnd and we come first */
-	execve(cfg->unpack_path, argv, envp);
-	_exit(127);
+	return fn_helper_start(&helper, err);
 }
 
 static int job_start(struct job *j, struct fn_err *err)
@@ -358,7 +335,6 @@ static int job_start(struct job *j, struct fn_err *err)
 	struct fn_unpacker *u = j->u;
 	fn_auto_fd int dir = -EBADF, result_w = -EBADF;
 	int p[2];
-	pid_t pid;
 
 	snprintf(j->tmp, sizeof(j->tmp), ".tmp-%" PRIu64, ++u->next);
 	if (mkdirat(u->roots_fd, j->tmp, 0755) < 0 || fchownat(u->roots_fd, j->tmp, u->cfg.uid_base, u->cfg.uid_base, 0) < 0)
@@ -370,14 +346,9 @@ static int job_start(struct job *j, struct fn_err *err)
 		return fn_err_set(err, errno, "unpack", "descriptors");
 	j->result_fd = p[0];
 	result_w = p[1];
-	pid = fork();
-	if (pid < 0)
-		return fn_err_set(err, errno, "unpack", "fork");
-	if (pid == 0)
-		exec_unpack(j, dir, result_w);
-	j->pidfd = fn_pidfd_open(pid);
+	j->pidfd = start_helper(j, dir, result_w, err);
 	if (j->pidfd < 0)
-		return fn_err_set(err, j->pidfd, "unpack", "pidfd");
+		return j->pidfd;
 	if (fn_loop_add_io(u->cfg.loop, j->pidfd, EPOLLIN, on_end, j, &j->pidfd_io) < 0 ||
 	    fn_loop_add_io(u->cfg.loop, j->result_fd, EPOLLIN, on_result, j, &j->result_io) < 0 ||
 	    fn_loop_add_timer(u->cfg.loop, fn_loop_now_us(u->cfg.loop) + TIME_LIMIT_US, on_late, j, &j->timer) < 0)
@@ -484,10 +455,7 @@ void fn_unpacker_free(struct fn_unpacker *u)
 	{
 		struct job *j = fn_list_entry(l, struct job, link);
 
-		if (j->pidfd >= 0) {
-			(void)fn_pidfd_kill(j->pidfd, SIGKILL);
-			(void)waitid(P_PIDFD, (id_t)j->pidfd, &(siginfo_t){0}, WEXITED);
-		}
+		fn_pidfd_end(j->pidfd);
 		if (j->tmp[0])
 			remove_below(u->roots_fd, j->tmp);
 		job_free(j);

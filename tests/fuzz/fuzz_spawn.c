@@ -184,6 +184,7 @@ int fn_pidfd_kill(int pidfd, int signo)
 	(void)pidfd, (void)signo;
 	return -ESRCH;
 }
+void fn_pidfd_end(int pidfd) { (void)pidfd; }
 int fn_mount_map_ids(int mount_fd, int user_ns, struct fn_err *err)
 {
 	return mount_fd >= 0 && user_ns >= 0 ? 0 : fn_err_set(err, EBADF, "mount_setattr", NULL);
