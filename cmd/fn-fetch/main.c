@@ -14,7 +14,6 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -97,27 +96,6 @@ static int make_root(const struct fn_buf files[N_RESOLVER], const char *ca, stru
 	return 0;
 }
 
-static int limit_self(uint64_t max_bytes, struct fn_err *err)
-{
-	const struct {
-		int resource;
-		rlim_t value;
-	} limits[] = {{RLIMIT_AS, 512u << 20}, {RLIMIT_FSIZE, max_bytes + 1}, {RLIMIT_NOFILE, 64},
-		      {RLIMIT_CPU, 60},        {RLIMIT_CORE, 0},              {RLIMIT_NPROC, 64}}; /* a thread that resolves names, of each that runs */
-
-	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
-		struct rlimit l = {limits[i].value, limits[i].value};
-
-#ifdef FN_ASAN
-		if (limits[i].resource == RLIMIT_AS) /* the shadow memory needs terabytes of address space */
-			continue;
-#endif
-		if (setrlimit((__rlimit_resource_t)limits[i].resource, &l) < 0)
-			return fn_err_set(err, errno, "confine", "rlimit");
-	}
-	return 0;
-}
-
 static int confine(uint32_t uid, uint64_t max_bytes, const char *ca, struct fn_err *err)
 {
 	struct fn_buf files[N_RESOLVER] = {{0}};
@@ -131,7 +109,7 @@ static int confine(uint32_t uid, uint64_t max_bytes, const char *ca, struct fn_e
 	for (size_t i = 0; i < N_RESOLVER; i++)
 		fn_buf_free(&files[i]);
 	if (r == 0)
-		r = limit_self(max_bytes, err);
+		r = fn_sec_limit(512u << 20, max_bytes, 64, err); /* a thread that resolves names, of each that runs */
 	if (r == 0)
 		r = fn_sec_drop(uid, uid, err);
 	/* the change of ids has cleared it: without fn-spawnd nobody waits for the object */

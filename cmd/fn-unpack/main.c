@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -24,27 +23,6 @@
 #include "image/unpack.h"
 #include "os/mount.h"
 #include "os/sec.h"
-
-static int limit_self(uint64_t max_bytes, struct fn_err *err)
-{
-	const struct {
-		int resource;
-		rlim_t value;
-	} limits[] = {{RLIMIT_AS, 1u << 30},   {RLIMIT_FSIZE, max_bytes + 1}, {RLIMIT_NOFILE, 64},
-		      {RLIMIT_CPU, 60},        {RLIMIT_CORE, 0},              {RLIMIT_NPROC, 0}};
-
-	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
-		struct rlimit l = {limits[i].value, limits[i].value};
-
-#ifdef FN_ASAN
-		if (limits[i].resource == RLIMIT_AS) /* the shadow memory needs terabytes of address space */
-			continue;
-#endif
-		if (setrlimit((__rlimit_resource_t)limits[i].resource, &l) < 0)
-			return fn_err_set(err, errno, "confine", "rlimit");
-	}
-	return 0;
-}
 
 static int confine(uint32_t uid, uint64_t max_bytes, struct fn_err *err)
 {
@@ -69,7 +47,7 @@ static int confine(uint32_t uid, uint64_t max_bytes, struct fn_err *err)
 	if (dir < 0 || dup2(dir, FN_UNPACK_DIR_FD) < 0)
 		return fn_err_set(err, errno, "confine", "directory");
 	close(dir);
-	r = limit_self(max_bytes, err);
+	r = fn_sec_limit(1u << 30, max_bytes, 0, err);
 	if (r == 0)
 		r = fn_sec_drop(uid, uid, err);
 	if (r < 0)

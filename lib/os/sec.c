@@ -409,3 +409,23 @@ int fn_sec_drop(uid_t uid, gid_t gid, struct fn_err *err)
 		return fn_err_set(err, EPERM, "setresuid", "did not take");
 	return 0;
 }
+
+int fn_sec_limit(uint64_t memory_bytes, uint64_t file_bytes, unsigned processes, struct fn_err *err)
+{
+	const struct {
+		int resource;
+		rlim_t value;
+	} limits[] = {{RLIMIT_AS, memory_bytes}, {RLIMIT_FSIZE, file_bytes + 1}, {RLIMIT_NOFILE, 64}, {RLIMIT_CPU, 60}, {RLIMIT_CORE, 0}, {RLIMIT_NPROC, processes}};
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		struct rlimit l = {limits[i].value, limits[i].value};
+
+#ifdef FN_ASAN
+		if (limits[i].resource == RLIMIT_AS) /* the shadow memory needs terabytes of address space */
+			continue;
+#endif
+		if (setrlimit((__rlimit_resource_t)limits[i].resource, &l) < 0)
+			return fn_err_set(err, errno, "confine", "rlimit");
+	}
+	return 0;
+}

@@ -1,5 +1,5 @@
 /*
- * sec.h - giving up privilege: capabilities, no_new_privs, seccomp.
+ * sec.h - giving up privilege: capabilities, no_new_privs, seccomp; limits of what works for strangers.
  *
  * Filters are compiled once (libseccomp) and exported as BPF, so that a child between clone3 and exec only installs one.
  */
@@ -34,5 +34,8 @@ int fn_sec_drop_bounding(struct fn_err *err);
 /* Drops the bounding and ambient sets, then sets ids (setgroups to none, setresgid, setresuid), then all capabilities, then
  * no_new_privs; verifies that nothing is left. Async-signal-safe. */
 int fn_sec_drop(uid_t uid, gid_t gid, struct fn_err *err);
+/* For a program that has to do with one archive or object from a stranger: little of anything. file_bytes: one more may be written, so that too much is
+ * noticed; processes: how many of its user, threads counted, there may be when it makes another. */
+int fn_sec_limit(uint64_t memory_bytes, uint64_t file_bytes, unsigned processes, struct fn_err *err);
 
 #endif
