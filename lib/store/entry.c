@@ -89,16 +89,19 @@ void fn_store_count_tree(struct fn_store *s, const char *tree, int by)
 		(void)fn_map_set(s->needs, tree, (void *)(n + (uintptr_t)by), NULL);
 }
 
-static void count_trees(struct fn_store *s, const struct fn_function *f, int by)
+void fn_store_count_package(struct fn_store *s, const char *kind, const char *sha256, int by)
 {
 	char tree[FN_STORE_TREE_SIZE];
 
-	fn_store_count_tree(s, fn_store_tree_name(tree, "code", f->code_sha256), by);
-	fn_store_count_tree(s, fn_store_tree_name(tree, "blob", f->code_sha256), by);
-	for (size_t i = 0; i < f->n_layers; i++) {
-		fn_store_count_tree(s, fn_store_tree_name(tree, "layer", f->layers[i].sha256), by);
-		fn_store_count_tree(s, fn_store_tree_name(tree, "blob", f->layers[i].sha256), by);
-	}
+	fn_store_count_tree(s, fn_store_tree_name(tree, kind, sha256), by);
+	fn_store_count_tree(s, fn_store_tree_name(tree, "blob", sha256), by);
+}
+
+static void count_trees(struct fn_store *s, const struct fn_function *f, int by)
+{
+	fn_store_count_package(s, "code", f->code_sha256, by);
+	for (size_t i = 0; i < f->n_layers; i++)
+		fn_store_count_package(s, "layer", f->layers[i].sha256, by);
 }
 
 static void drop(struct fn_store *s, struct fn_function *f)

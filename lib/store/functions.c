@@ -239,11 +239,8 @@ static void take(struct fn_write *w, struct fn_function *latest, struct fn_funct
 	w->version = version ? fn_function_ref(version) : NULL;
 	if (latest) {
 		fn_write_names(w, "code", latest->code_sha256);
-		fn_write_names(w, "blob", latest->code_sha256);
-		for (size_t i = 0; i < latest->n_layers; i++) {
+		for (size_t i = 0; i < latest->n_layers; i++)
 			fn_write_names(w, "layer", latest->layers[i].sha256);
-			fn_write_names(w, "blob", latest->layers[i].sha256);
-		}
 	}
 	if (version && version->snapshot_tree)
 		fn_tree_becomes_ready(w, version->snapshot_tree);

@@ -64,6 +64,8 @@ struct fn_store {
 /* --- entry.c --- */
 /* One more (by 1) or less (-1) needs the tree. */
 void fn_store_count_tree(struct fn_store *s, const char *tree, int by);
+/* The same of both that a package is: its tree ("code", "layer"), and what was uploaded. */
+void fn_store_count_package(struct fn_store *s, const char *kind, const char *sha256, int by);
 const char *fn_store_tree_name(char ret[FN_STORE_TREE_SIZE], const char *kind, const char *sha256);
 struct fn_entry *fn_entry_find(struct fn_store *s, const char *name);
 size_t fn_entry_bound(const struct fn_store *s, const char *name); /* the first whose name is not less */
@@ -147,7 +149,7 @@ int fn_urls_load(struct fn_store *s, sqlite3 *db, struct fn_err *err); /* after 
 int fn_policies_load(struct fn_store *s, sqlite3 *db, struct fn_err *err);
 int fn_layers_load(struct fn_store *s, sqlite3 *db, struct fn_err *err);
 void fn_layers_free(struct fn_store *s);
-/* trees.c. What the write stores has this tree, which becomes READY with it if there is a row of it, and does not go meanwhile. */
+/* trees.c. What the write stores has this package: its tree and what was uploaded become READY with it if there are rows of them, and do not go meanwhile. */
 void fn_write_names(struct fn_write *w, const char *kind, const char *sha256);
 /* In the loop: this write makes it READY, if there is a row that is not; and then in memory. In the writer's thread: the row. */
 void fn_tree_becomes_ready(struct fn_write *w, const char *name);

@@ -87,10 +87,7 @@ static int64_t counted(const struct fn_layer_version *v) { return fn_layer_is_fo
 
 static void count(struct fn_store *s, const struct fn_layer_version *v, int by)
 {
-	char tree[FN_STORE_TREE_SIZE];
-
-	fn_store_count_tree(s, fn_store_tree_name(tree, "layer", v->code_sha256), by);
-	fn_store_count_tree(s, fn_store_tree_name(tree, "blob", v->code_sha256), by);
+	fn_store_count_package(s, "layer", v->code_sha256, by);
 	s->code_bytes += by * counted(v);
 }
 
@@ -369,7 +366,6 @@ int fn_store_publish_layer(struct fn_store *s, struct fn_layer_version *v, fn_st
 		return r;
 	}
 	fn_write_names(w, "layer", v->code_sha256);
-	fn_write_names(w, "blob", v->code_sha256);
 	w->code_bytes = counted(v);
 	w->sql = write_published;
 	w->apply = apply_published;

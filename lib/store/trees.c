@@ -93,7 +93,7 @@ void fn_tree_becomes_ready(struct fn_write *w, const char *name)
 		w->ready[w->n_ready++] = *t;
 }
 
-void fn_write_names(struct fn_write *w, const char *kind, const char *sha256)
+static void name_tree(struct fn_write *w, const char *kind, const char *sha256)
 {
 	char *tree = w->named[w->n_named];
 
@@ -102,6 +102,12 @@ void fn_write_names(struct fn_write *w, const char *kind, const char *sha256)
 	w->n_named++;
 	fn_store_count_tree(w->s, fn_store_tree_name(tree, kind, sha256), 1);
 	fn_tree_becomes_ready(w, tree);
+}
+
+void fn_write_names(struct fn_write *w, const char *kind, const char *sha256)
+{
+	name_tree(w, kind, sha256);
+	name_tree(w, "blob", sha256);
 }
 
 void fn_tree_apply_ready(struct fn_write *w)
