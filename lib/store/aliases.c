@@ -121,9 +121,7 @@ static int delete_row(struct fn_write *w, sqlite3 *db, struct fn_err *err)
 {
 	int r = fn_db_run(db, err, "DELETE FROM aliases WHERE function=?1 AND name=?2", "ss", w->name, w->qualifier);
 
-	if (r == 0)
-		r = fn_db_run(db, err, "DELETE FROM policies WHERE function=?1 AND qualifier=?2", "ss", w->name, w->qualifier);
-	return r < 0 ? r : fn_db_run(db, err, "DELETE FROM provisioned WHERE function=?1 AND qualifier=?2", "ss", w->name, w->qualifier);
+	return r < 0 ? r : fn_rows_delete_of(db, w->name, w->qualifier, err);
 }
 
 static void apply_delete(struct fn_write *w)
@@ -134,8 +132,7 @@ static void apply_delete(struct fn_write *w)
 	fn_alias_free(e->aliases[i]);
 	memmove(e->aliases + i, e->aliases + i + 1, (e->n_aliases - i - 1) * sizeof(*e->aliases));
 	e->n_aliases--;
-	fn_entry_take_provisioned(e, w->qualifier);
-	fn_entry_take_policy(e, w->qualifier);
+	fn_entry_take_of(e, w->qualifier);
 }
 
 int fn_store_delete_alias(struct fn_store *s, const char *function, const char *alias, fn_stored_fn fn, void *arg, struct fn_err *err)

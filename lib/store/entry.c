@@ -253,6 +253,12 @@ void fn_entry_take_policy(struct fn_entry *e, const char *qualifier)
 		}
 }
 
+void fn_entry_take_of(struct fn_entry *e, const char *qualifier)
+{
+	fn_entry_take_provisioned(e, qualifier);
+	fn_entry_take_policy(e, qualifier);
+}
+
 /* --- entries --- */
 void fn_entry_free(struct fn_store *s, struct fn_entry *e)
 {

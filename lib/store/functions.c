@@ -193,9 +193,7 @@ static int delete_version_row(struct fn_write *w, sqlite3 *db, struct fn_err *er
 {
 	int r = fn_db_run(db, err, "DELETE FROM functions WHERE name=?1 AND version=?2", "ss", w->name, w->qualifier);
 
-	if (r == 0)
-		r = fn_db_run(db, err, "DELETE FROM policies WHERE function=?1 AND qualifier=?2", "ss", w->name, w->qualifier);
-	return r < 0 ? r : fn_db_run(db, err, "DELETE FROM provisioned WHERE function=?1 AND qualifier=?2", "ss", w->name, w->qualifier);
+	return r < 0 ? r : fn_rows_delete_of(db, w->name, w->qualifier, err);
 }
 
 /* --- and then in memory --- */
@@ -228,8 +226,7 @@ static void apply_delete(struct fn_write *w) { fn_entry_unlink(w->s, w->e); }
 static void apply_delete_version(struct fn_write *w)
 {
 	fn_entry_take_version(w->s, w->e, w->qualifier);
-	fn_entry_take_provisioned(w->e, w->qualifier);
-	fn_entry_take_policy(w->e, w->qualifier);
+	fn_entry_take_of(w->e, w->qualifier);
 }
 
 /* --- what is asked for --- */

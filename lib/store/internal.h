@@ -89,6 +89,7 @@ struct fn_url *fn_entry_url(const struct fn_entry *e, const char *qualifier);
 void fn_entry_take_url(struct fn_store *s, struct fn_entry *e, const char *qualifier); /* none is fine */
 struct fn_policy *fn_entry_policy(const struct fn_entry *e, const char *qualifier);
 void fn_entry_take_policy(struct fn_entry *e, const char *qualifier); /* none is fine */
+void fn_entry_take_of(struct fn_entry *e, const char *qualifier); /* what goes with a version or an alias: all of these but its URL */
 /* Room for one more in an array of pointers: 0 or -ENOMEM. */
 #define fn_store_room(array, n, cap)                                   \
 	({                                                             \
@@ -101,6 +102,7 @@ void *fn_store_grow(void *array, size_t n, size_t *cap);
 
 /* --- rows.c: a snapshot in the table `functions` --- */
 int fn_row_write(sqlite3 *db, const struct fn_function *f, struct fn_err *err); /* inserts or replaces */
+int fn_rows_delete_of(sqlite3 *db, const char *function, const char *qualifier, struct fn_err *err); /* fn_entry_take_of() on disk */
 int fn_row_read(sqlite3_stmt *st, struct fn_function **ret); /* of FN_ROW_SELECT */
 #define FN_ROW_SELECT "SELECT name, version, code_sha256, code_size, config FROM functions ORDER BY name, version"
 

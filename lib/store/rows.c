@@ -110,6 +110,13 @@ int fn_row_write(sqlite3 *db, const struct fn_function *f, struct fn_err *err)
 	return r;
 }
 
+int fn_rows_delete_of(sqlite3 *db, const char *function, const char *qualifier, struct fn_err *err)
+{
+	int r = fn_db_run(db, err, "DELETE FROM policies WHERE function=?1 AND qualifier=?2", "ss", function, qualifier);
+
+	return r < 0 ? r : fn_db_run(db, err, "DELETE FROM provisioned WHERE function=?1 AND qualifier=?2", "ss", function, qualifier);
+}
+
 int fn_row_read(sqlite3_stmt *st, struct fn_function **ret)
 {
 	struct fn_function *f = fn_function_new();
