@@ -13,17 +13,7 @@
 
 static size_t lower_bound(const struct fn_entry *e, const char *name)
 {
-	size_t lo = 0, hi = e->n_aliases;
-
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-
-		if (strcmp(e->aliases[mid]->name, name) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return fn_store_bound(e->n_aliases, i, strcmp(e->aliases[i]->name, name) < 0);
 }
 
 static bool found(const struct fn_entry *e, size_t i, const char *name) { return i < e->n_aliases && strcmp(e->aliases[i]->name, name) == 0; }

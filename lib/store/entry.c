@@ -25,17 +25,7 @@ void *fn_store_grow(void *array, size_t n, size_t *cap)
 
 size_t fn_entry_bound(const struct fn_store *s, const char *name)
 {
-	size_t lo = 0, hi = s->n;
-
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-
-		if (strcmp(s->items[mid]->latest->name, name) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return fn_store_bound(s->n, i, strcmp(s->items[i]->latest->name, name) < 0);
 }
 
 struct fn_entry *fn_entry_find(struct fn_store *s, const char *name)
@@ -47,17 +37,7 @@ struct fn_entry *fn_entry_find(struct fn_store *s, const char *name)
 
 size_t fn_entry_version_bound(const struct fn_entry *e, uint64_t n)
 {
-	size_t lo = 0, hi = e->n_versions;
-
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-
-		if (fn_version_number(e->versions[mid]->version) < n)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return fn_store_bound(e->n_versions, i, fn_version_number(e->versions[i]->version) < n);
 }
 
 struct fn_function **fn_entry_version(struct fn_entry *e, const char *version)

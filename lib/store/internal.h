@@ -90,6 +90,19 @@ void fn_entry_take_url(struct fn_store *s, struct fn_entry *e, const char *quali
 struct fn_policy *fn_entry_policy(const struct fn_entry *e, const char *qualifier);
 void fn_entry_take_policy(struct fn_entry *e, const char *qualifier); /* none is fine */
 void fn_entry_take_of(struct fn_entry *e, const char *qualifier); /* what goes with a version or an alias: all of these but its URL */
+/* The first i of n for which `less`, an expression of i that holds for the first ones only, does not hold; n = it holds for all. */
+#define fn_store_bound(n, i, less)                                  \
+	({                                                          \
+		size_t fn_lo_ = 0, fn_hi_ = (n);                    \
+		while (fn_lo_ < fn_hi_) {                           \
+			size_t i = fn_lo_ + (fn_hi_ - fn_lo_) / 2;  \
+			if (less)                                   \
+				fn_lo_ = i + 1;                     \
+			else                                        \
+				fn_hi_ = i;                         \
+		}                                                   \
+		fn_lo_;                                             \
+	})
 /* Room for one more in an array of pointers: 0 or -ENOMEM. */
 #define fn_store_room(array, n, cap)                                   \
 	({                                                             \

@@ -21,17 +21,7 @@ const char *fn_store_layer_turn(const char *layer, char ret[FN_STORE_LAYER_TURN_
 /* The first whose key is not less. */
 static size_t bound(const struct fn_store *s, const char *key)
 {
-	size_t lo = 0, hi = s->n_layers;
-
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-
-		if (strcmp(s->layers[mid]->key, key) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return fn_store_bound(s->n_layers, i, strcmp(s->layers[i]->key, key) < 0);
 }
 
 static struct fn_layer *find(const struct fn_store *s, const char *key)
@@ -44,17 +34,7 @@ static struct fn_layer *find(const struct fn_store *s, const char *key)
 /* The first version whose number is not less. */
 static size_t version_bound(const struct fn_layer *l, int64_t version)
 {
-	size_t lo = 0, hi = l->n;
-
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-
-		if (l->versions[mid]->version < version)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return fn_store_bound(l->n, i, l->versions[i]->version < version);
 }
 
 static struct fn_layer_version **slot_of(struct fn_layer *l, int64_t version)
