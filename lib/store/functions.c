@@ -140,12 +140,6 @@ size_t fn_store_list_versions(struct fn_store *s, const char *only, const char *
 }
 
 int64_t fn_store_code_bytes(struct fn_store *s) { return s->code_bytes + s->code_bytes_coming; }
-unsigned fn_store_code_refs(struct fn_store *s, const char *code_sha256) 
-{
-	char tree[FN_STORE_TREE_SIZE];
-
-	return fn_store_tree_refs(s, fn_store_tree_name(tree, "code", code_sha256));
-}
 
 /* --- writing: in the writer's thread --- */
 static int write_row(sqlite3 *db, const struct fn_function *f, struct fn_err *err)

@@ -46,8 +46,6 @@ size_t fn_store_list_versions(struct fn_store *s, const char *only, const char *
 
 /* --- code --- */
 int64_t fn_store_code_bytes(struct fn_store *s); /* sum of code_size over all versions, those too that are being stored */
-/* How many stored snapshots, published or not, have this package as their code. */
-unsigned fn_store_code_refs(struct fn_store *s, const char *code_sha256);
 /* A number never handed out before, and of those that were stored none across restarts: for fn_function.generation. */
 uint64_t fn_store_next_generation(struct fn_store *s);
 

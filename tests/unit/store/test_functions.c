@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "db/db.h"
+#include "store/trees.h"
 #include "unit/main.h"
 #include "unit/stored.h"
 
@@ -63,7 +64,7 @@ START_TEST(functions_survive_reopening)
 	ck_assert_uint_gt(fn_store_next_generation(s), gen);
 	ck_assert_uint_eq(fn_store_count(s), 10);
 	ck_assert_int_eq(fn_store_code_bytes(s), 1000);
-	ck_assert_uint_eq(fn_store_code_refs(s, "aa"), 5);
+	ck_assert_uint_eq(fn_store_tree_refs(s, "code-aa"), 5);
 	ck_assert_uint_eq(fn_store_list(s, NULL, page, 3), 3);
 	ck_assert_str_eq(page[2]->name, "f2");
 	ck_assert_uint_eq(fn_store_list(s, "f2", page, 10), 7);
@@ -149,8 +150,8 @@ START_TEST(what_serves_during_an_update)
 		ck_assert_int_eq(unit_store(fn_store_update, s, f), 0);
 		ck_assert_ptr_eq(fn_store_get(s, "f", NULL), f);
 		ck_assert_ptr_eq(fn_store_serving(s, f), old);
-		ck_assert_uint_eq(fn_store_code_refs(s, "aa"), 1);
-		ck_assert_uint_eq(fn_store_code_refs(s, "bb"), 1);
+		ck_assert_uint_eq(fn_store_tree_refs(s, "code-aa"), 1);
+		ck_assert_uint_eq(fn_store_tree_refs(s, "code-bb"), 1);
 		ck_assert_int_eq(fn_store_code_bytes(s), 100); /* it counts once */
 		g = fn_function_clone(f); /* a tag, say */
 		ck_assert_int_eq(unit_store(fn_store_update, s, g), 0);
@@ -168,7 +169,7 @@ START_TEST(what_serves_during_an_update)
 		f = fn_store_get(s, "f", NULL);
 		ck_assert_ptr_eq(fn_store_serving(s, f), f);
 		ck_assert(f->state == FN_STATE_ACTIVE && f->update_status == FN_UPDATE_SUCCESSFUL && !f->update_reason && !fn_function_settling(f));
-		ck_assert_uint_eq(fn_store_code_refs(s, "aa") + fn_store_code_refs(s, "bb"), 1);
+		ck_assert_uint_eq(fn_store_tree_refs(s, "code-aa") + fn_store_tree_refs(s, "code-bb"), 1);
 	}
 	/* deleted in the midst of it */
 	f = fn_function_clone(fn_store_get(s, "f", NULL));
@@ -177,7 +178,7 @@ START_TEST(what_serves_during_an_update)
 	fn_function_unref(f);
 	ck_assert_int_eq(unit_store(fn_store_delete, s, "f"), 0);
 	ck_assert_int_eq(fn_store_code_bytes(s), 0);
-	ck_assert_uint_eq(fn_store_code_refs(s, "aa") + fn_store_code_refs(s, "bb"), 0);
+	ck_assert_uint_eq(fn_store_tree_refs(s, "code-aa") + fn_store_tree_refs(s, "code-bb"), 0);
 	ck_assert_ptr_null(fn_store_serving(s, NULL));
 	fn_store_close(s);
 }
@@ -212,7 +213,7 @@ START_TEST(versions)
 	ck_assert_int_eq(unit_store(fn_store_publish, s, v, v), -ENOENT);
 	fn_function_unref(v);
 	for (int again = 0; again < 2; again++, s = reopen(s)) {
-		ck_assert_uint_eq(fn_store_code_refs(s, "aa"), 14);
+		ck_assert_uint_eq(fn_store_tree_refs(s, "code-aa"), 14);
 		ck_assert_int_eq(fn_store_code_bytes(s), 1400);
 		ck_assert_uint_eq(fn_store_count(s), 2);
 		ck_assert_uint_eq(fn_store_list(s, NULL, page, 40), 2);
@@ -244,8 +245,8 @@ START_TEST(versions)
 	ck_assert_int_eq(unit_store(fn_store_update, s, f), 0);
 	fn_function_unref(f);
 	ck_assert_int_eq(fn_store_get(s, "f", "12")->memory_mb, 256);
-	ck_assert_uint_eq(fn_store_code_refs(s, "aa"), 13);
-	ck_assert_uint_eq(fn_store_code_refs(s, "bb"), 1);
+	ck_assert_uint_eq(fn_store_tree_refs(s, "code-aa"), 13);
+	ck_assert_uint_eq(fn_store_tree_refs(s, "code-bb"), 1);
 	/* numbers are never reused, not even after a restart; the whole function's end ends that too */
 	ck_assert_int_eq(unit_store(fn_store_delete_version, s, "f", "12"), 0);
 	ck_assert_int_eq(unit_store(fn_store_delete_version, s, "f", "12"), -ENOENT);
@@ -255,10 +256,10 @@ START_TEST(versions)
 	s = reopen(s);
 	ck_assert_ptr_null(fn_store_get(s, "f", "12"));
 	publish(s, "f", "13");
-	ck_assert_uint_eq(fn_store_code_refs(s, "bb"), 2);
+	ck_assert_uint_eq(fn_store_tree_refs(s, "code-bb"), 2);
 	ck_assert_int_eq(unit_store(fn_store_delete, s, "f"), 0);
-	ck_assert_uint_eq(fn_store_code_refs(s, "bb"), 0);
-	ck_assert_uint_eq(fn_store_code_refs(s, "aa"), 1);
+	ck_assert_uint_eq(fn_store_tree_refs(s, "code-bb"), 0);
+	ck_assert_uint_eq(fn_store_tree_refs(s, "code-aa"), 1);
 	s = reopen(s);
 	ck_assert_ptr_null(fn_store_get(s, "f", "3"));
 	ck_assert_uint_eq(fn_store_next_version(s, "f"), 1);
