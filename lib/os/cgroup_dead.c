@@ -14,8 +14,8 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "os/cgroup_own.h"
 
-#define DAEMON ".daemon"
 #define NAME_LEN 16u /* fnd-0123456789ab */
 #define HOLD_TRIES 100u
 
@@ -38,17 +38,22 @@ int fn_cg_hold(const char *path)
 	return -EAGAIN;
 }
 
+static DIR *open_list(int dir_fd, const char *name)
+{
+	fn_auto_fd int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (d)
+		(void)fn_take_fd(&fd);
+	return d;
+}
+
 void fn_cg_sweep_below(int parent_fd, bool unified, int *count)
 {
-	int fd = openat(parent_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	DIR *d = open_list(parent_fd, ".");
 	struct dirent *e;
 
-	if (!d) {
-		fn_close(fd);
-		return;
-	}
-	while ((e = readdir(d))) {
+	while (d && (e = readdir(d))) {
 		char path[NAME_MAX + 32];
 
 		if (e->d_type != DT_DIR || e->d_name[0] == '.')
@@ -66,23 +71,14 @@ void fn_cg_sweep_below(int parent_fd, bool unified, int *count)
 			usleep(1000);
 		}
 	}
-	closedir(d);
-}
-
-static DIR *open_list(int dir_fd, const char *name)
-{
-	fn_auto_fd int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-
 	if (d)
-		(void)fn_take_fd(&fd);
-	return d;
+		closedir(d);
 }
 
 /* fnd-0123456789ab, with or without .daemon; not our own. */
 static bool is_other_s(const char *name, const char *instance)
 {
-	return strncmp(name, "fnd-", 4) == 0 && strspn(name + 4, "0123456789abcdef") == NAME_LEN - 4 && (!name[NAME_LEN] || strcmp(name + NAME_LEN, DAEMON) == 0) &&
+	return strncmp(name, "fnd-", 4) == 0 && strspn(name + 4, "0123456789abcdef") == NAME_LEN - 4 && (!name[NAME_LEN] || strcmp(name + NAME_LEN, FN_CG_DAEMON) == 0) &&
 	       strncmp(name, instance, NAME_LEN) != 0;
 }
 
@@ -98,12 +94,12 @@ static bool has_processes(int dir_fd, const char *name)
 
 static bool lives_in(int own_fd, const char *base)
 {
-	char daemon[NAME_LEN + sizeof(DAEMON)];
+	char daemon[NAME_LEN + sizeof(FN_CG_DAEMON)];
 	struct dirent *e;
 	bool lives;
 	DIR *d;
 
-	snprintf(daemon, sizeof(daemon), "%s" DAEMON, base);
+	snprintf(daemon, sizeof(daemon), "%s" FN_CG_DAEMON, base);
 	lives = has_processes(own_fd, daemon) || has_processes(own_fd, base);
 	d = lives ? NULL : open_list(own_fd, base);
 	while (d && !lives && (e = readdir(d)))
@@ -138,7 +134,7 @@ static bool is_named(const char *base)
 
 static bool bury(int own_fd, const char *base)
 {
-	char daemon[NAME_LEN + sizeof(DAEMON)];
+	char daemon[NAME_LEN + sizeof(FN_CG_DAEMON)];
 	struct dirent *e;
 	DIR *d = open_list(own_fd, base);
 	bool gone;
@@ -150,7 +146,7 @@ static bool bury(int own_fd, const char *base)
 	while (d && (e = readdir(d)))
 		if (e->d_type == DT_DIR && e->d_name[0] != '.')
 			(void)unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR);
-	snprintf(daemon, sizeof(daemon), "%s" DAEMON, base);
+	snprintf(daemon, sizeof(daemon), "%s" FN_CG_DAEMON, base);
 	gone = unlinkat(own_fd, daemon, AT_REMOVEDIR) == 0;
 	gone = (d && unlinkat(own_fd, base, AT_REMOVEDIR) == 0) || gone;
 	if (d)

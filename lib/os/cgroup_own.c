@@ -12,7 +12,6 @@
 #include "base/fd.h"
 #include "base/str.h"
 
-#define DAEMON ".daemon"
 #define LEAVE_TRIES 200
 #define LEAVE_PAUSE_US 5000u
 
@@ -44,7 +43,7 @@ int fn_cg_own_enter(int own_fd, const char *instance, struct fn_err *err)
 	pid_t master = getppid();
 	int r;
 
-	snprintf(dir, sizeof(dir), "%s" DAEMON, instance);
+	snprintf(dir, sizeof(dir), "%s" FN_CG_DAEMON, instance);
 	snprintf(procs, sizeof(procs), "%s/cgroup.procs", dir);
 	if (mkdirat(own_fd, dir, 0755) < 0 && errno != EEXIST)
 		return fn_err_set(err, errno, "cgroup mkdir", "%s", dir);
@@ -75,7 +74,7 @@ void fn_cg_own_leave(int own_fd, const char *instance)
 {
 	char dir[96];
 
-	snprintf(dir, sizeof(dir), "%s" DAEMON, instance);
+	snprintf(dir, sizeof(dir), "%s" FN_CG_DAEMON, instance);
 	if (own_fd >= 0)
 		leave(own_fd, dir);
 }
@@ -96,7 +95,7 @@ void fn_cg_own_strip(const char *instance, char *path)
 {
 	char tail[96], *at;
 
-	snprintf(tail, sizeof(tail), "/%s" DAEMON, instance);
+	snprintf(tail, sizeof(tail), "/%s" FN_CG_DAEMON, instance);
 	if (!fn_str_ends(path, tail))
 		return;
 	at = path + strlen(path) - strlen(tail);

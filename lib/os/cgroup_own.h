@@ -1,10 +1,12 @@
-/* cgroup_own.h - where the daemon itself is in the hierarchies: shared by cgroup.c and cgroup_own.c only. own_fd: the group it was started in. */
+/* cgroup_own.h - where the daemon itself is in the hierarchies: shared by the files of cgroups here. own_fd: the group it was started in. */
 #ifndef FN_OS_CGROUP_OWN_H
 #define FN_OS_CGROUP_OWN_H
 
 #include <sys/types.h>
 
 #include "base/err.h"
+
+#define FN_CG_DAEMON ".daemon" /* behind an instance's name: the group of the daemon itself */
 
 /* Moves the master, which is our parent, and its children, of whom we are one, into <own>/<instance>.daemon. What they fork later is born there.
  * Its share of the CPU is that of any group, and so as much as all sandboxes have together, which are in one group beside it. More (ten times was tried)
