@@ -48,7 +48,6 @@ static const struct {
 	const char *name, *target;
 } links[] = {{"fd", "/proc/self/fd"}, {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"}, {"stderr", "/proc/self/fd/2"}};
 
-/* Device nodes work on a superblock made by real root, whatever user namespace sees it. */
 int fn_rootfs_new_tmp(uint64_t bytes, struct fn_err *err)
 {
 	char size[32];
@@ -58,6 +57,7 @@ int fn_rootfs_new_tmp(uint64_t bytes, struct fn_err *err)
 	return fn_mount_new("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, err);
 }
 
+/* Device nodes work on a superblock made by real root, whatever user namespace sees it. */
 int fn_rootfs_new_dev(const struct fn_rootfs *r, struct fn_err *err)
 {
 	static const char *const options[] = {"mode", "0755", "size", "64k", NULL, NULL};
