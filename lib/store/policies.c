@@ -57,7 +57,7 @@ const char *fn_store_policy(struct fn_store *s, const char *function, const char
 /* With what it is about, which has a new revision. */
 static int write_row(struct fn_write *w, sqlite3 *db, struct fn_err *err)
 {
-	int r = w->latest ? fn_row_write(db, w->latest, err) : w->version ? fn_row_write(db, w->version, err) : fn_alias_write(w, db, err);
+	int r = w->version ? fn_row_write(db, w->version, err) : fn_alias_write(w, db, err);
 
 	if (r < 0)
 		return r;
@@ -68,9 +68,7 @@ static int write_row(struct fn_write *w, sqlite3 *db, struct fn_err *err)
 
 static void apply(struct fn_write *w)
 {
-	if (w->latest)
-		fn_entry_replace(w->s, w->e, w->latest);
-	else if (w->version)
+	if (w->version)
 		fn_entry_replace(w->s, w->e, w->version);
 	else
 		fn_alias_apply(w);
@@ -78,7 +76,7 @@ static void apply(struct fn_write *w)
 		abort(); /* it is on disk */
 }
 
-/* What it is about, with a new revision. */
+/* What it is about, with a new revision: w->version, $LATEST too, or w->alias. */
 static int renew(struct fn_write *w, const char *qualifier)
 {
 	struct fn_function *f = fn_store_get(w->s, w->name, *qualifier ? qualifier : NULL);
@@ -88,7 +86,7 @@ static int renew(struct fn_write *w, const char *qualifier)
 		f = fn_function_clone(f);
 		if (f)
 			fn_id_uuid(f->revision_id);
-		*(*qualifier ? &w->version : &w->latest) = f;
+		w->version = f;
 		return f ? 0 : -ENOMEM;
 	}
 	if (!a)
