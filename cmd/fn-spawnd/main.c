@@ -189,13 +189,22 @@ static int serve(struct fn_spawn_server_config *cfg, struct options *o, bool *re
 	return r;
 }
 
+static bool find_helper(const char *name, char path[PATH_MAX])
+{
+	const char *const places[] = {name, NULL};
+
+	if (fn_path_beside(places, X_OK, path, PATH_MAX) == 0)
+		return true;
+	fn_log_error("%s is not beside fn-spawnd: %s", name, path);
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	struct fn_spawn_server_config cfg = {.sock = -EBADF, .fetch_fd = -EBADF};
 	struct options o = {0};
 	bool unfit = false;
 	sigset_t ends;
-	static const char *const unpack_places[] = {"fn-unpack", NULL}, *const fetch_places[] = {"fn-fetch", NULL};
 	char unpack[PATH_MAX], fetch[PATH_MAX];
 	struct fn_err err = {0};
 	struct rlimit nofile;
@@ -213,14 +222,8 @@ int main(int argc, char **argv)
 	/* the supervisor's lock comes along too, on purpose: it is free again only once we have cleaned up */
 	if (prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) < 0 || syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
 		return 1;
-	if (fn_path_beside(unpack_places, X_OK, unpack, sizeof(unpack)) < 0) {
-		fn_log_error("fn-unpack is not beside fn-spawnd: %s", unpack);
+	if (!find_helper("fn-unpack", unpack) || !find_helper("fn-fetch", fetch))
 		return 1;
-	}
-	if (fn_path_beside(fetch_places, X_OK, fetch, sizeof(fetch)) < 0) {
-		fn_log_error("fn-fetch is not beside fn-spawnd: %s", fetch);
-		return 1;
-	}
 	cfg.unpack_path = unpack;
 	cfg.fetch_path = fetch;
 	cfg.trees_dir = FN_ROOTFS_TREES;
