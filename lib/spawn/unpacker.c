@@ -268,14 +268,13 @@ static void on_result(void *arg, int fd, uint32_t events)
 	j->told = recv(fd, &j->result, sizeof(j->result), MSG_DONTWAIT) == (ssize_t)sizeof(j->result);
 	if (!j->told || j->result.err.code)
 		return;
-	if (renameat(j->u->roots_fd, j->tmp, j->u->roots_fd, j->req.tree) < 0)
-		fn_err_set(&j->result.err, errno, "unpack", "publish the tree");
-	else
-		j->named = true;
-	if (j->named)
+	j->named = renameat(j->u->roots_fd, j->tmp, j->u->roots_fd, j->req.tree) == 0;
+	if (j->named) {
 		(void)send(fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT); /* one that has died is seen by its end */
-	else
+	} else {
+		fn_err_set(&j->result.err, errno, "unpack", "publish the tree");
 		(void)shutdown(fd, SHUT_RDWR);
+	}
 }
 
 static void on_end(void *arg, int fd, uint32_t events)
