@@ -18,7 +18,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/fd.h"
 #include "base/str.h"
 #include "image/unpack.h"
 #include "os/mount.h"

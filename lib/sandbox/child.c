@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -22,7 +21,6 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "os/mount.h"
-#include "os/sched.h"
 #include "sandbox/inside.h"
 #include "sandbox/netns.h"
 #include "sandbox/proc.h"
