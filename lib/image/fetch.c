@@ -198,7 +198,9 @@ static int judge(const struct transfer *t, const struct fn_s3_settings *s, const
 		fn_s3_text(words, strlen(words), text, 90);
 		return failed(ret, EPROTO, u, *text ? text : "TLS failed");
 	}
-	fn_s3_text(*words ? words : curl_easy_strerror(code), strlen(*words ? words : curl_easy_strerror(code)), text, 90);
+	if (!*words)
+		words = curl_easy_strerror(code);
+	fn_s3_text(words, strlen(words), text, 90);
 	return failed(ret, EPROTO, u, text);
 }
 
