@@ -59,9 +59,7 @@ static bool failed(struct parse *s, int error)
 static bool set_text(struct parse *s, struct fn_log_operand *o, struct fn_buf *b)
 {
 	o->kind = FN_LOG_TEXT;
-	if (!b->data && fn_buf_add(b, "", 0) < 0)
-		return failed(s, -ENOMEM);
-	o->text = b->data ? fn_buf_take(b, &o->len) : strdup("");
+	o->text = fn_buf_take(b, &o->len);
 	return o->text || failed(s, -ENOMEM);
 }
 
@@ -133,10 +131,8 @@ static bool value(struct parse *s, struct fn_log_operand *o, const char *ends)
 	space(s);
 	if (*s->p == '%')
 		return regex(s, o);
-	if (*s->p == '"') {
-		o->wild = true;
+	if (*s->p == '"')
 		return quoted(s, o);
-	}
 	n = strcspn(s->p, ends);
 	if (n == 0)
 		return false;
@@ -145,7 +141,6 @@ static bool value(struct parse *s, struct fn_log_operand *o, const char *ends)
 	s->p += n;
 	if (!ok)
 		return false;
-	o->wild = true;
 	if (is_number(o->text, &o->number))
 		o->kind = FN_LOG_NUMBER;
 	return true;

@@ -14,9 +14,8 @@
 /* What a term, a value or a field is compared with. */
 struct fn_log_operand {
 	enum { FN_LOG_TEXT, FN_LOG_NUMBER, FN_LOG_REGEX, FN_LOG_NULL, FN_LOG_TRUE, FN_LOG_FALSE, FN_LOG_ABSENT } kind;
-	char *text;       /* with * for anything, where `wild` */
+	char *text;       /* of a value: with * for anything */
 	size_t len;
-	bool wild;
 	double number;
 	pcre2_code *regex;
 };
