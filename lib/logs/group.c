@@ -15,6 +15,8 @@
 #include "base/str.h"
 #include "logs/internal.h"
 
+void fn_log_dir(const struct fn_log_store *s, const struct fn_log_group *g, char out[4096]) { snprintf(out, 4096, "%s/@%lld", s->dir, (long long)g->id); }
+
 void fn_log_path(const struct fn_log_store *s, const struct fn_log_group *g, uint64_t base, const char *ending, char out[4096])
 {
 	snprintf(out, 4096, "%s/@%lld/%020" PRIu64 "%s", s->dir, (long long)g->id, base, ending);
@@ -124,7 +126,7 @@ int fn_log_segment_open(struct fn_log_store *s, struct fn_log_loaded *l, size_t 
 	return 0;
 }
 
-static int is_segment(const struct dirent *e) { return strlen(e->d_name) == 24 && fn_str_ends(e->d_name, ".seg"); }
+int fn_log_is_segment(const struct dirent *e) { return strlen(e->d_name) == 24 && fn_str_ends(e->d_name, ".seg"); }
 
 static int find_segments(struct fn_log_store *s, struct fn_log_loaded *l)
 {
@@ -132,8 +134,8 @@ static int find_segments(struct fn_log_store *s, struct fn_log_loaded *l)
 	struct dirent **e;
 	int n, r = 0;
 
-	snprintf(dir, sizeof(dir), "%s/@%lld", s->dir, (long long)l->group->id);
-	n = scandir(dir, &e, is_segment, alphasort);
+	fn_log_dir(s, l->group, dir);
+	n = scandir(dir, &e, fn_log_is_segment, alphasort);
 	if (n < 0)
 		return errno == ENOENT ? 0 : -errno;
 	for (int i = 0; i < n; i++) {
@@ -275,7 +277,7 @@ struct fn_log_loaded *fn_log_load(struct fn_log_store *s, struct fn_log_group *g
 	l->group = g;
 	l->fd = -EBADF;
 	fn_log_index_init(&l->last);
-	snprintf(dir, sizeof(dir), "%s/@%lld", s->dir, (long long)g->id);
+	fn_log_dir(s, g, dir);
 	r = fn_map_new(&l->streams);
 	if (r == 0)
 		r = fn_mkdir_p(dir, 0750);

@@ -2,6 +2,7 @@
 #ifndef FN_LOGS_INTERNAL_H
 #define FN_LOGS_INTERNAL_H
 
+#include <dirent.h>
 #include <sqlite3.h>
 
 #include "base/list.h"
@@ -54,6 +55,8 @@ int fn_log_catalog_stream(struct fn_log_store *s, struct fn_log_group *g, const 
 void fn_log_catalog_forget_stream(struct fn_log_store *s, struct fn_log_group *g, const char *name);
 
 /* group.c */
+void fn_log_dir(const struct fn_log_store *s, const struct fn_log_group *g, char out[4096]);
+int fn_log_is_segment(const struct dirent *e);
 void fn_log_path(const struct fn_log_store *s, const struct fn_log_group *g, uint64_t base, const char *ending, char out[4096]);
 struct fn_log_loaded *fn_log_load(struct fn_log_store *s, struct fn_log_group *g); /* NULL: errno */
 /* For reading: its file, and what tells of it: *ret_index is own, to be cleared in any case, or the group's. */

@@ -7,10 +7,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/str.h"
 #include "db/db.h"
 #include "logs/internal.h"
+
+static void free_map(struct fn_map **m) { fn_map_free(*m); }
 
 static int remove_directory(const char *path)
 {
@@ -34,10 +37,10 @@ static void weigh(struct fn_log_store *s, struct fn_log_group *g)
 	struct stat st;
 	DIR *d;
 
-	snprintf(path, sizeof(path), "%s/@%lld", s->dir, (long long)g->id);
+	fn_log_dir(s, g, path);
 	d = opendir(path);
 	while (d && (e = readdir(d))) {
-		if (!fn_str_ends(e->d_name, ".seg") || strlen(e->d_name) != 24 || fstatat(dirfd(d), e->d_name, &st, 0) < 0)
+		if (!fn_log_is_segment(e) || fstatat(dirfd(d), e->d_name, &st, 0) < 0)
 			continue;
 		g->bytes += (uint64_t)st.st_size;
 		if (strcmp(e->d_name, first) < 0) {
@@ -50,32 +53,40 @@ static void weigh(struct fn_log_store *s, struct fn_log_group *g)
 	s->total += g->bytes;
 }
 
-static bool is_groups(struct fn_log_store *s, const char *name)
+/* Is it the directory of one of these groups, by their ids? */
+static bool is_groups(const struct fn_map *ids, const char *name)
 {
-	struct fn_log_group *g;
-	char own[32];
-	size_t it = 0;
+	const struct fn_log_group *g;
+	char own[32] = "";
+	int64_t id;
 
-	while ((g = fn_map_next(s->groups, &it))) {
+	if (fn_str_to_i64(name + 1, 0, INT64_MAX, &id) == 0 && (g = fn_map_get_u64(ids, (uint64_t)id)))
 		snprintf(own, sizeof(own), "@%lld", (long long)g->id);
-		if (fn_streq(own, name))
-			return true;
-	}
-	return false;
+	return fn_streq(own, name);
 }
 
 /* Directories of groups that were deleted when fnd ended. */
-static void sweep(struct fn_log_store *s)
+static int sweep(struct fn_log_store *s)
 {
+	fn_auto(free_map) struct fn_map *ids = NULL;
+	struct fn_log_group *g;
 	char path[4096];
 	struct dirent *e;
-	DIR *d = opendir(s->dir);
+	size_t it = 0;
+	int r = fn_map_new(&ids);
+	DIR *d;
 
+	while (r == 0 && (g = fn_map_next(s->groups, &it)))
+		r = fn_map_set_u64(ids, (uint64_t)g->id, g, NULL);
+	if (r < 0)
+		return r;
+	d = opendir(s->dir);
 	while (d && (e = readdir(d)))
-		if (e->d_name[0] == '@' && !is_groups(s, e->d_name) && fn_str_format(path, sizeof(path), "%s/%s", s->dir, e->d_name) == 0)
+		if (e->d_name[0] == '@' && !is_groups(ids, e->d_name) && fn_str_format(path, sizeof(path), "%s/%s", s->dir, e->d_name) == 0)
 			(void)remove_directory(path);
 	if (d)
 		closedir(d);
+	return 0;
 }
 
 int fn_log_store_open(const char *dir, const struct fn_log_bounds *bounds, struct fn_log_store **ret, struct fn_err *err)
@@ -97,13 +108,12 @@ int fn_log_store_open(const char *dir, const struct fn_log_bounds *bounds, struc
 		r = fn_log_catalog_open(s, err);
 	if (r == 0)
 		r = fn_log_catalog_load(s, err);
-	if (r == 0 && (r = fn_log_takeover_find(s)) < 0)
+	if (r == 0 && ((r = fn_log_takeover_find(s)) < 0 || (r = sweep(s)) < 0))
 		fn_err_set(err, r, "logs", "%.150s", dir);
 	if (r < 0) {
 		fn_log_store_close(s);
 		return r;
 	}
-	sweep(s);
 	while ((g = fn_map_next(s->groups, &it)))
 		weigh(s, g);
 	*ret = s;
@@ -156,7 +166,7 @@ int fn_log_store_delete(struct fn_log_store *s, struct fn_log_group *g)
 	if (g->loaded)
 		fn_log_unload(s, g->loaded);
 	s->total -= g->bytes < s->total ? g->bytes : s->total;
-	fn_str_format(dir, sizeof(dir), "%s/@%lld", s->dir, (long long)g->id);
+	fn_log_dir(s, g, dir);
 	(void)remove_directory(dir);
 	fn_log_catalog_forget(s, g);
 	return 0;
