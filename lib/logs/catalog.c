@@ -24,6 +24,16 @@ int fn_log_catalog_open(struct fn_log_store *s, struct fn_err *err)
 	return fn_db_open(path, migrations, 1, &s->db, err);
 }
 
+static void group_free(struct fn_log_group *g)
+{
+	if (g) {
+		free(g->name);
+		free(g->class);
+		free(g->tags);
+	}
+	free(g);
+}
+
 static struct fn_log_group *make(int64_t id, const char *name, int64_t created_ms, const char *class, const char *tags)
 {
 	struct fn_log_group *g = calloc(1, sizeof(*g));
@@ -37,20 +47,14 @@ static struct fn_log_group *make(int64_t id, const char *name, int64_t created_m
 	g->tags = fn_strdup_opt(tags);
 	if (g->name && g->class && (!tags || g->tags))
 		return g;
-	free(g->name);
-	free(g->class);
-	free(g->tags);
-	free(g);
+	group_free(g);
 	return NULL;
 }
 
 void fn_log_catalog_forget(struct fn_log_store *s, struct fn_log_group *g)
 {
 	fn_map_remove(s->groups, g->name);
-	free(g->name);
-	free(g->class);
-	free(g->tags);
-	free(g);
+	group_free(g);
 }
 
 static int on_group(void *arg, sqlite3_stmt *st, struct fn_err *err)
@@ -59,8 +63,10 @@ static int on_group(void *arg, sqlite3_stmt *st, struct fn_err *err)
 	struct fn_log_group *g = make(sqlite3_column_int64(st, 0), (const char *)sqlite3_column_text(st, 1), sqlite3_column_int64(st, 2),
 				      (const char *)sqlite3_column_text(st, 4), (const char *)sqlite3_column_text(st, 5));
 
-	if (!g || fn_map_set(s->groups, g->name, g, NULL) < 0)
+	if (!g || fn_map_set(s->groups, g->name, g, NULL) < 0) {
+		group_free(g);
 		return fn_err_set(err, ENOMEM, "log groups", NULL);
+	}
 	g->retention_days = sqlite3_column_int(st, 3);
 	g->is_protected = sqlite3_column_int(st, 6);
 	return 0;
@@ -82,8 +88,10 @@ int fn_log_store_create(struct fn_log_store *s, const char *name, const char *cl
 	if (fn_map_get(s->groups, name))
 		return -EEXIST;
 	g = make(0, name, now_ms, class, tags);
-	if (!g || fn_map_set(s->groups, g->name, g, NULL) < 0)
+	if (!g || fn_map_set(s->groups, g->name, g, NULL) < 0) {
+		group_free(g);
 		return -ENOMEM;
+	}
 	g->is_protected = is_protected;
 	r = fn_db_run(s->db, NULL, "INSERT INTO groups(name, created_ms, retention_days, class, tags, protected) VALUES(?1, ?2, 0, ?3, ?4, ?5)", "sissi", name, now_ms,
 		      class, tags, (int64_t)is_protected);

@@ -130,12 +130,8 @@ void fn_log_store_close(struct fn_log_store *s)
 		return;
 	while (!fn_list_empty(&s->loaded))
 		fn_log_unload(s, fn_list_entry(fn_list_first(&s->loaded), struct fn_log_loaded, link));
-	while (s->groups && (g = fn_map_next(s->groups, &it))) {
-		free(g->name);
-		free(g->class);
-		free(g->tags);
-		free(g);
-	}
+	while (s->groups && (g = fn_map_next(s->groups, &it)))
+		fn_log_catalog_forget(s, g);
 	it = 0;
 	while (s->old && (old = fn_map_next(s->old, &it)))
 		free(old);
