@@ -36,11 +36,7 @@ static int write_block(struct fn_log_store *s, struct fn_log_loaded *l, int64_t 
 	else
 		r = fn_log_index_add(&l->last, &h, data + sizeof(h));
 	if (r == 0) {
-		g->bytes = l->last.bytes;
-		g->events = l->last.events;
-		g->min_ms = l->last.min_ms;
-		g->max_ms = l->last.max_ms;
-		g->last_written_ms = now_ms;
+		fn_log_segment_describe(g, &l->last);
 		l->group->bytes += len;
 		s->total += len;
 		l->unsynced = true;

@@ -47,7 +47,7 @@ static int take_streams(struct fn_log_loaded *l, const struct fn_log_segment *g,
 }
 
 /* --- segments --- */
-static void describe(struct fn_log_segment *g, const struct fn_log_index *x)
+void fn_log_segment_describe(struct fn_log_segment *g, const struct fn_log_index *x)
 {
 	g->bytes = x->bytes;
 	g->events = x->events;
@@ -101,7 +101,7 @@ static int open_segment(struct fn_log_store *s, struct fn_log_loaded *l, struct 
 		if (!last)
 			(void)fn_log_index_save(x, beside);
 	}
-	describe(g, x);
+	fn_log_segment_describe(g, x);
 	if (last)
 		l->fd = fn_take_fd(&fd);
 	return take_streams(l, g, x);

@@ -59,6 +59,7 @@ void fn_log_dir(const struct fn_log_store *s, const struct fn_log_group *g, char
 int fn_log_is_segment(const struct dirent *e);
 void fn_log_path(const struct fn_log_store *s, const struct fn_log_group *g, uint64_t base, const char *ending, char out[4096]);
 struct fn_log_loaded *fn_log_load(struct fn_log_store *s, struct fn_log_group *g); /* NULL: errno */
+void fn_log_segment_describe(struct fn_log_segment *g, const struct fn_log_index *x); /* as its index has it */
 /* For reading: its file, and what tells of it: *ret_index is own, to be cleared in any case, or the group's. */
 int fn_log_segment_open(struct fn_log_store *s, struct fn_log_loaded *l, size_t n, int *ret_fd, struct fn_log_index *own, struct fn_log_index **ret_index);
 void fn_log_unload(struct fn_log_store *s, struct fn_log_loaded *l);
