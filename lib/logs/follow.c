@@ -1,6 +1,5 @@
 /* follow.c - a group's events in the order of their writing, from a position on (search.h). */
 #include <errno.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "logs/internal.h"
@@ -47,18 +46,11 @@ static int follow_segment(struct follow *f, size_t n)
 
 	for (size_t i = 0; r == 0 && !f->ended && i < x->n_extents; i++) {
 		const struct fn_log_extent *e = &x->extents[i];
-		ssize_t got;
 
 		if (g->base + e->offset + e->len <= f->from)
 			continue;
-		fn_buf_reset(&b);
-		r = fn_buf_reserve(&b, (size_t)e->len);
-		if (r < 0)
-			break;
-		got = pread(fd, b.data, (size_t)e->len, (off_t)e->offset);
-		if (got < 0)
-			r = -errno;
-		for (size_t at = 0; r == 0 && !f->ended && fn_log_block_read((const uint8_t *)b.data + at, (size_t)got - at, &h); at += sizeof(h) + h.len)
+		r = fn_log_read_extent(fd, e->offset, e->len, &b);
+		for (size_t at = 0; r == 0 && !f->ended && fn_log_block_read((const uint8_t *)b.data + at, b.len - at, &h); at += sizeof(h) + h.len)
 			take_block(f, x, g->base + e->offset + at + sizeof(h), (const uint8_t *)b.data + at + sizeof(h), h.len);
 	}
 	fn_log_index_clear(&own);

@@ -126,6 +126,22 @@ int fn_log_segment_open(struct fn_log_store *s, struct fn_log_loaded *l, size_t 
 	return 0;
 }
 
+int fn_log_read_extent(int fd, uint64_t offset, uint64_t len, struct fn_buf *b)
+{
+	ssize_t got;
+	int r;
+
+	fn_buf_reset(b);
+	r = fn_buf_reserve(b, (size_t)len);
+	if (r < 0)
+		return r;
+	got = pread(fd, b->data, (size_t)len, (off_t)offset);
+	if (got < 0)
+		return -errno;
+	b->len = (size_t)got;
+	return 0;
+}
+
 int fn_log_is_segment(const struct dirent *e) { return strlen(e->d_name) == 24 && fn_str_ends(e->d_name, ".seg"); }
 
 static int find_segments(struct fn_log_store *s, struct fn_log_loaded *l)

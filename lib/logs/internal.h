@@ -62,6 +62,7 @@ struct fn_log_loaded *fn_log_load(struct fn_log_store *s, struct fn_log_group *g
 void fn_log_segment_describe(struct fn_log_segment *g, const struct fn_log_index *x); /* as its index has it */
 /* For reading: its file, and what tells of it: *ret_index is own, to be cleared in any case, or the group's. */
 int fn_log_segment_open(struct fn_log_store *s, struct fn_log_loaded *l, size_t n, int *ret_fd, struct fn_log_index *own, struct fn_log_index **ret_index);
+int fn_log_read_extent(int fd, uint64_t offset, uint64_t len, struct fn_buf *b); /* what there is of it, instead of what b has */
 void fn_log_unload(struct fn_log_store *s, struct fn_log_loaded *l);
 int fn_log_begin_segment(struct fn_log_store *s, struct fn_log_loaded *l); /* another, behind all that there is */
 int fn_log_drop_first(struct fn_log_store *s, struct fn_log_loaded *l);    /* the oldest segment goes; never the one that is written to */

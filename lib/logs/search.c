@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -282,17 +281,9 @@ static int read_extent(struct search *s, const struct extent *e, struct fn_buf *
 {
 	const struct searched *d = &s->by_segment[e->segment];
 	struct fn_log_head h;
-	ssize_t got;
-	int r;
+	int r = fn_log_read_extent(d->fd, e->offset, e->len, b);
 
-	fn_buf_reset(b);
-	r = fn_buf_reserve(b, (size_t)e->len);
-	if (r < 0)
-		return r;
-	got = pread(d->fd, b->data, (size_t)e->len, (off_t)e->offset);
-	if (got < 0)
-		return -errno;
-	for (size_t at = 0; r == 0 && fn_log_block_read((const uint8_t *)b->data + at, (size_t)got - at, &h); at += sizeof(h) + h.len)
+	for (size_t at = 0; r == 0 && fn_log_block_read((const uint8_t *)b->data + at, b->len - at, &h); at += sizeof(h) + h.len)
 		r = take_block(s, d, e->offset + at, &h, (const uint8_t *)b->data + at + sizeof(h));
 	return r;
 }
