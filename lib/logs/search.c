@@ -16,13 +16,13 @@
 struct extent {
 	int64_t edge; /* the time of its first event in the query's order, its sign as the query's */
 	uint64_t offset, len;
-	size_t segment;
+	const struct searched *segment;
 };
 
 /* Of a segment that is searched: which of its streams are asked for, and from which position on. */
 struct searched {
 	int64_t edge;
-	size_t segment;
+	size_t segment; /* its number */
 	uint64_t *from; /* by stream; UINT64_MAX = not asked for */
 	const char **names;
 	size_t n_streams;
@@ -37,9 +37,8 @@ struct search {
 	int64_t from_ms, until_ms;
 	struct extent *extents; /* a heap, the earliest edge first */
 	size_t n_extents, cap;
-	struct searched *segments; /* by edge */
+	struct searched *segments; /* by edge; the first `opened` of them are open */
 	size_t n_segments, opened;
-	struct searched *by_segment; /* by number; those that are open */
 	bool cut;               /* something was found that the page has no room for: */
 	struct fn_log_key edge; /* nothing from here on */
 	size_t cap_found;
@@ -209,7 +208,7 @@ static int open_segment(struct search *s, struct searched *d)
 		const struct fn_log_extent *e = &x->extents[i];
 
 		if ((e->streams & bits) && overlaps(s, e->min_ms, e->max_ms))
-			r = push_extent(s, (struct extent){signed_ms(s, s->q->backwards ? e->max_ms : e->min_ms), e->offset, e->len, d->segment});
+			r = push_extent(s, (struct extent){signed_ms(s, s->q->backwards ? e->max_ms : e->min_ms), e->offset, e->len, d});
 	}
 	fn_log_index_clear(&own);
 	return r;
@@ -225,13 +224,11 @@ static int by_edge(const void *a, const void *b)
 static int choose_segments(struct search *s)
 {
 	s->segments = calloc(s->l->n + 1, sizeof(*s->segments));
-	s->by_segment = calloc(s->l->n + 1, sizeof(*s->by_segment));
-	if (!s->segments || !s->by_segment)
+	if (!s->segments)
 		return -ENOMEM;
 	for (size_t i = 0; i < s->l->n; i++) {
 		const struct fn_log_segment *g = &s->l->segments[i];
 
-		s->by_segment[i].fd = -EBADF;
 		if (g->events && overlaps(s, g->min_ms, g->max_ms))
 			s->segments[s->n_segments++] = (struct searched){.edge = signed_ms(s, s->q->backwards ? g->max_ms : g->min_ms), .segment = i, .fd = -EBADF};
 	}
@@ -243,10 +240,7 @@ static int choose_segments(struct search *s)
 static bool next_extent(struct search *s, int *r)
 {
 	while (s->opened < s->n_segments && (s->n_extents == 0 || s->segments[s->opened].edge <= s->extents[0].edge)) {
-		struct searched *d = &s->by_segment[s->segments[s->opened].segment];
-
-		*d = s->segments[s->opened++];
-		*r = open_segment(s, d);
+		*r = open_segment(s, &s->segments[s->opened++]);
 		if (*r < 0)
 			return false;
 	}
@@ -279,7 +273,7 @@ static int take_block(struct search *s, const struct searched *d, uint64_t offse
 
 static int read_extent(struct search *s, const struct extent *e, struct fn_buf *b)
 {
-	const struct searched *d = &s->by_segment[e->segment];
+	const struct searched *d = e->segment;
 	struct fn_log_head h;
 	int r = fn_log_read_extent(d->fd, e->offset, e->len, b);
 
@@ -353,12 +347,11 @@ int fn_log_search(struct fn_log_store *store, struct fn_log_group *g, const stru
 	r = s.l ? run(&s) : -errno;
 	put_in_order(&s);
 	ret->more = ret->more || s.cut;
-	for (size_t i = 0; s.by_segment && i < s.l->n; i++) {
-		free(s.by_segment[i].from);
-		free(s.by_segment[i].names);
-		fn_close(s.by_segment[i].fd);
+	for (size_t i = 0; i < s.opened; i++) {
+		free(s.segments[i].from);
+		free(s.segments[i].names);
+		fn_close(s.segments[i].fd);
 	}
-	free(s.by_segment);
 	free(s.segments);
 	free(s.extents);
 	if (r < 0)
