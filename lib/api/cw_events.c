@@ -57,7 +57,7 @@ static bool batch_holds(struct fn_cw *w, const json_t *events)
 
 static void sort_out(const struct fn_cw *w, const struct fn_log_group *g, struct batch *b)
 {
-	int64_t expired = w->now_ms - (int64_t)g->retention_days * DAY_MS;
+	int64_t kept_from = fn_log_kept_from(g, w->now_ms);
 	size_t i;
 	json_t *e;
 
@@ -65,7 +65,7 @@ static void sort_out(const struct fn_cw *w, const struct fn_log_group *g, struct
 	json_array_foreach((json_t *)b->events, i, e) {
 		if (time_of(e) < w->now_ms - 14 * (int64_t)DAY_MS)
 			b->too_old = i + 1;
-		else if (g->retention_days && time_of(e) < expired)
+		else if (time_of(e) < kept_from)
 			b->expired = i + 1;
 		else if (time_of(e) > w->now_ms + 2 * HOUR_MS && i < b->end)
 			b->end = i;

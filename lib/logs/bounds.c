@@ -1,8 +1,6 @@
 /* bounds.c - what goes: beyond a group's segments, beyond the total, beyond a group's retention. */
 #include "logs/internal.h"
 
-#define DAY_MS 86400000
-
 /* A group's oldest segment, also when it is the only one; false: it stays. */
 static bool drop_oldest(struct fn_log_store *s, struct fn_log_loaded *l)
 {
@@ -42,7 +40,7 @@ void fn_log_keep_within(struct fn_log_store *s, struct fn_log_loaded *l)
 
 void fn_log_expire(struct fn_log_store *s, struct fn_log_group *g, int64_t now_ms)
 {
-	int64_t until = now_ms - (int64_t)g->retention_days * DAY_MS;
+	int64_t until = fn_log_kept_from(g, now_ms);
 	struct fn_log_loaded *l = g->bytes && g->retention_days ? fn_log_load(s, g) : NULL;
 
 	while (l && l->segments[0].bytes > 0 && l->segments[0].max_ms < until && drop_oldest(s, l))

@@ -11,8 +11,6 @@
 #include "base/str.h"
 #include "logs/internal.h"
 
-#define DAY_MS 86400000
-
 struct extent {
 	int64_t edge; /* the time of its first event in the query's order, its sign as the query's */
 	uint64_t offset, len;
@@ -337,11 +335,11 @@ static void put_in_order(struct search *s)
 int fn_log_search(struct fn_log_store *store, struct fn_log_group *g, const struct fn_log_query *q, struct fn_log_page *ret)
 {
 	struct search s = {.store = store, .q = q, .page = ret, .from_ms = q->from_ms, .until_ms = q->until_ms};
-	int64_t kept = q->now_ms - (int64_t)g->retention_days * DAY_MS;
+	int64_t kept = fn_log_kept_from(g, q->now_ms);
 	int r;
 
 	*ret = (struct fn_log_page){.next = q->after};
-	if (g->retention_days && s.from_ms < kept)
+	if (s.from_ms < kept)
 		s.from_ms = kept;
 	s.l = fn_log_load(store, g);
 	r = s.l ? run(&s) : -errno;

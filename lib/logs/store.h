@@ -37,6 +37,12 @@ struct fn_log_group {
 	struct fn_log_loaded *loaded;
 };
 
+/* Its events of earlier times are not found any more. */
+static inline int64_t fn_log_kept_from(const struct fn_log_group *g, int64_t now_ms)
+{
+	return g->retention_days ? now_ms - (int64_t)g->retention_days * 86400000 : INT64_MIN;
+}
+
 struct fn_log_stream_info {
 	char *name;
 	int64_t created_ms, first_ms, last_ms, last_written_ms; /* first > last: no events */
