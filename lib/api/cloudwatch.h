@@ -19,6 +19,7 @@ struct fn_cw {
 	char message[1400];
 	void (*answer)(struct fn_cw *w); /* on the loop, instead of answering with the body; NULL = nothing */
 	void (*told)(struct fn_cw *w); /* on the loop, when it has been answered well; NULL = nothing */
+	size_t first, end;        /* PutLogEvents: those of logEvents that were stored */
 };
 
 /* In the thread. What is there to be said of a failure: once, as the last. */

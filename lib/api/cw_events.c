@@ -73,13 +73,19 @@ static void sort_out(const struct fn_cw *w, const struct fn_log_group *g, struct
 	b->first = b->too_old > b->expired ? b->too_old : b->expired;
 }
 
+static struct fn_log_event event_of(const json_t *events, size_t i)
+{
+	const json_t *e = json_array_get(events, i), *text = json_object_get(e, "message");
+
+	return (struct fn_log_event){.time_ms = time_of(e), .kind = FN_LOG_PUT, .text = json_string_value(text), .len = json_string_length(text)};
+}
+
 static int store_batch(struct fn_cw *w, struct fn_log_group *g, const char *stream, const struct batch *b)
 {
 	int r = 0, ended;
 
 	for (size_t i = b->first; r == 0 && i < b->end; i++) {
-		const json_t *e = json_array_get(b->events, i), *text = json_object_get(e, "message");
-		const struct fn_log_event event = {.time_ms = time_of(e), .kind = FN_LOG_PUT, .text = json_string_value(text), .len = json_string_length(text)};
+		const struct fn_log_event event = event_of(b->events, i);
 
 		r = fn_log_store_add(w->store, g, stream, &event);
 	}
@@ -91,18 +97,12 @@ static int store_batch(struct fn_cw *w, struct fn_log_group *g, const char *stre
 /* For live tails, on the loop. */
 static void tell(struct fn_cw *w)
 {
-	struct fn_log_group g = {.retention_days = 0};
-	struct batch b = {.events = json_object_get(w->call.in, "logEvents")};
-	char name[FN_LOG_GROUP_NAME_MAX + 1];
+	const json_t *events = json_object_get(w->call.in, "logEvents");
 
-	if (!fn_cw_group_name(&w->call.api->cfg, fn_cw_string(w, "logGroupName"), name, sizeof(name)))
-		return;
-	sort_out(w, &g, &b);
-	for (size_t i = b.first; i < b.end; i++) {
-		const json_t *e = json_array_get(b.events, i), *text = json_object_get(e, "message");
-		const struct fn_log_event event = {.time_ms = time_of(e), .kind = FN_LOG_PUT, .text = json_string_value(text), .len = json_string_length(text)};
+	for (size_t i = w->first; i < w->end; i++) {
+		const struct fn_log_event event = event_of(events, i);
 
-		fn_logs_tell(w->call.api->cfg.logs, name, fn_cw_string(w, "logStreamName"), &event);
+		fn_logs_tell(w->call.api->cfg.logs, fn_cw_string(w, "logGroupName"), fn_cw_string(w, "logStreamName"), &event);
 	}
 }
 
@@ -146,6 +146,8 @@ void fn_cw_put_events(struct fn_cw *w)
 		return;
 	}
 	w->told = tell;
+	w->first = b.first;
+	w->end = b.end;
 	(void)fn_buf_addf(&w->body, "{\"nextSequenceToken\":\"%056" PRId64 "\"", w->now_ms);
 	add_rejected(w, &b);
 	if (json_object_get(w->call.in, "entity")) /* the way to say that the events are taken, and this is not */
