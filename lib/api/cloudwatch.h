@@ -24,11 +24,14 @@ struct fn_cw {
 
 /* In the thread. What is there to be said of a failure: once, as the last. */
 void fn_cw_fail(struct fn_cw *w, const struct fn_aws_error *e, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-void fn_cw_fail_errno(struct fn_cw *w, int r); /* ServiceUnavailableException */
+void fn_cw_errno(struct fn_cw *w, int r); /* as the store has it; what is negative has failed: ServiceUnavailableException */
+void fn_cw_no_stream(struct fn_cw *w);  /* failed: it does not exist */
 const char *fn_cw_string(const struct fn_cw *w, const char *member); /* NULL = it was not sent */
 int64_t fn_cw_number(const struct fn_cw *w, const char *member, int64_t otherwise);
 /* The group that the request is about, by logGroupName or logGroupIdentifier; NULL: failed. */
 struct fn_log_group *fn_cw_group(struct fn_cw *w);
+struct fn_log_group *fn_cw_unprotected_group(struct fn_cw *w); /* and things may be deleted */
+struct fn_log_group *fn_cw_named_group(struct fn_cw *w, const char *identifier); /* by its name or ARN */
 /* A group's name out of its name or ARN; false: it is neither, or of another account or region. */
 bool fn_cw_group_name(const struct fn_api_config *cfg, const char *identifier, char *name, size_t size);
 /* A record of several lines has carriage returns between them (README, "Logs"): readers get lines. Any thread. */

@@ -16,7 +16,13 @@ void fn_cw_fail(struct fn_cw *w, const struct fn_aws_error *e, const char *fmt, 
 	va_end(ap);
 }
 
-void fn_cw_fail_errno(struct fn_cw *w, int r) { fn_cw_fail(w, &FN_E_SERVICE, "logs: %s", strerror(r < 0 ? -r : r)); }
+void fn_cw_errno(struct fn_cw *w, int r)
+{
+	if (r < 0)
+		fn_cw_fail(w, &FN_E_SERVICE, "logs: %s", strerror(-r));
+}
+
+void fn_cw_no_stream(struct fn_cw *w) { fn_cw_fail(w, &FN_E_LOGS_NOT_FOUND, "The specified log stream does not exist."); }
 
 const char *fn_cw_string(const struct fn_cw *w, const char *member) { return json_string_value(json_object_get(w->call.in, member)); }
 
@@ -41,28 +47,38 @@ bool fn_cw_group_name(const struct fn_api_config *cfg, const char *identifier, c
 	return true;
 }
 
-struct fn_log_group *fn_cw_group(struct fn_cw *w)
+struct fn_log_group *fn_cw_named_group(struct fn_cw *w, const char *identifier)
 {
-	const char *name = fn_cw_string(w, "logGroupName"), *identifier = fn_cw_string(w, "logGroupIdentifier");
-	char of_identifier[FN_LOG_GROUP_NAME_MAX + 1];
-	struct fn_log_group *g;
+	char name[FN_LOG_GROUP_NAME_MAX + 1];
+	struct fn_log_group *g = NULL;
 
-	if (!name == !identifier) {
-		fn_cw_fail(w, &FN_E_LOGS_PARAMETER, "Exactly one of logGroupName and logGroupIdentifier is to be given.");
-		return NULL;
+	if (fn_cw_group_name(&w->call.api->cfg, identifier, name, sizeof(name))) {
+		fn_log_store_take_over(w->store, name);
+		g = fn_log_store_group(w->store, name);
 	}
-	if (identifier) {
-		if (!fn_cw_group_name(&w->call.api->cfg, identifier, of_identifier, sizeof(of_identifier))) {
-			fn_cw_fail(w, &FN_E_LOGS_NOT_FOUND, "The specified log group does not exist.");
-			return NULL;
-		}
-		name = of_identifier;
-	}
-	fn_log_store_take_over(w->store, name);
-	g = fn_log_store_group(w->store, name);
 	if (!g)
 		fn_cw_fail(w, &FN_E_LOGS_NOT_FOUND, "The specified log group does not exist.");
 	return g;
+}
+
+struct fn_log_group *fn_cw_group(struct fn_cw *w)
+{
+	const char *name = fn_cw_string(w, "logGroupName"), *identifier = fn_cw_string(w, "logGroupIdentifier");
+
+	if (!name != !identifier) /* a name is no ARN: it has no colons */
+		return fn_cw_named_group(w, name ? name : identifier);
+	fn_cw_fail(w, &FN_E_LOGS_PARAMETER, "Exactly one of logGroupName and logGroupIdentifier is to be given.");
+	return NULL;
+}
+
+struct fn_log_group *fn_cw_unprotected_group(struct fn_cw *w)
+{
+	struct fn_log_group *g = fn_cw_group(w);
+
+	if (!g || !g->is_protected)
+		return g;
+	fn_cw_fail(w, &FN_E_LOGS_VALIDATION, "The log group %s has deletion protection enabled.", g->name);
+	return NULL;
 }
 
 void fn_cw_add_group_arn(struct fn_cw *w, const char *group, const char *behind)

@@ -17,8 +17,6 @@
 #define PAGE_BYTES (1u << 20)
 #define BUDGET_US 500000u /* then a page ends as it is, with a token: others wait meanwhile */
 
-static void absent(struct fn_cw *w) { fn_cw_fail(w, &FN_E_LOGS_NOT_FOUND, "The specified log stream does not exist."); }
-
 /* --- PutLogEvents --- */
 struct batch {
 	const json_t *events;
@@ -136,13 +134,13 @@ void fn_cw_put_events(struct fn_cw *w)
 	if (!g || !batch_holds(w, b.events))
 		return;
 	if (!fn_log_store_stream(w->store, g, stream)) {
-		absent(w);
+		fn_cw_no_stream(w);
 		return;
 	}
 	sort_out(w, g, &b);
 	r = store_batch(w, g, stream, &b);
 	if (r < 0) {
-		fn_cw_fail_errno(w, r);
+		fn_cw_errno(w, r);
 		return;
 	}
 	w->told = tell;
@@ -216,7 +214,7 @@ void fn_cw_get_events(struct fn_cw *w)
 	if (w->error)
 		return;
 	if (!fn_log_store_stream(w->store, g, stream)) {
-		absent(w);
+		fn_cw_no_stream(w);
 		return;
 	}
 	q.streams = &stream;
@@ -224,7 +222,7 @@ void fn_cw_get_events(struct fn_cw *w)
 	q.backwards = direction == 'b';
 	r = fn_log_search(w->store, g, &q, &page);
 	if (r < 0) {
-		fn_cw_fail_errno(w, r);
+		fn_cw_errno(w, r);
 		return;
 	}
 	(void)fn_buf_add_str(&w->body, "{\"events\":[");
@@ -260,7 +258,7 @@ static void filter(struct fn_cw *w, struct fn_log_group *g, const struct fn_log_
 	int r = fn_log_search(w->store, g, q, &page);
 
 	if (r < 0) {
-		fn_cw_fail_errno(w, r);
+		fn_cw_errno(w, r);
 		return;
 	}
 	(void)fn_buf_add_str(&w->body, "{\"events\":[");
@@ -286,7 +284,7 @@ static bool take_names(struct fn_cw *w, struct fn_log_group *g, const json_t *li
 	json_array_foreach((json_t *)list, i, v) {
 		names[i] = json_string_value(v);
 		if (!fn_log_store_stream(w->store, g, names[i])) {
-			absent(w);
+			fn_cw_no_stream(w);
 			return false;
 		}
 	}
@@ -325,7 +323,7 @@ void fn_cw_filter_events(struct fn_cw *w)
 	if (r == -EINVAL)
 		fn_cw_fail(w, &FN_E_LOGS_PARAMETER, "Invalid filter pattern");
 	else if (r < 0)
-		fn_cw_fail_errno(w, r);
+		fn_cw_errno(w, r);
 	else
 		filter(w, g, &q);
 	fn_log_filter_free(f);

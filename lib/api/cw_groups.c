@@ -27,25 +27,17 @@ void fn_cw_create_group(struct fn_cw *w)
 		r = fn_log_store_create(w->store, name, STANDARD, text, json_is_true(json_object_get(w->call.in, "deletionProtectionEnabled")), w->now_ms, NULL);
 		if (r == -EEXIST)
 			fn_cw_fail(w, &FN_E_LOGS_EXISTS, "The specified log group already exists");
-		else if (r < 0)
-			fn_cw_fail_errno(w, r);
+		else
+			fn_cw_errno(w, r);
 	}
 }
 
 void fn_cw_delete_group(struct fn_cw *w)
 {
-	struct fn_log_group *g = fn_cw_group(w);
-	int r;
+	struct fn_log_group *g = fn_cw_unprotected_group(w);
 
-	if (!g)
-		return;
-	if (g->is_protected) {
-		fn_cw_fail(w, &FN_E_LOGS_VALIDATION, "The log group %s has deletion protection enabled.", g->name);
-		return;
-	}
-	r = fn_log_store_delete(w->store, g);
-	if (r < 0)
-		fn_cw_fail_errno(w, r);
+	if (g)
+		fn_cw_errno(w, fn_log_store_delete(w->store, g));
 }
 
 static void add_group(struct fn_cw *w, const struct fn_log_group *g)
@@ -123,7 +115,7 @@ static void list(struct fn_cw *w, const struct listing *l)
 	const struct fn_log_group *last = NULL;
 
 	if (!all) {
-		fn_cw_fail_errno(w, ENOMEM);
+		fn_cw_errno(w, -ENOMEM);
 		return;
 	}
 	(void)fn_buf_add_str(&w->body, "{\"logGroups\":[");
@@ -184,7 +176,6 @@ void fn_cw_put_retention(struct fn_cw *w)
 	int64_t wanted = fn_cw_number(w, "retentionInDays", 0);
 	struct fn_log_group *g = fn_cw_group(w);
 	bool known = false;
-	int r;
 
 	if (!g)
 		return;
@@ -196,25 +187,21 @@ void fn_cw_put_retention(struct fn_cw *w)
 			   "[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653]", wanted);
 		return;
 	}
-	r = fn_log_store_set_retention(w->store, g, (int)wanted);
-	if (r < 0)
-		fn_cw_fail_errno(w, r);
+	fn_cw_errno(w, fn_log_store_set_retention(w->store, g, (int)wanted));
 }
 
 void fn_cw_delete_retention(struct fn_cw *w)
 {
 	struct fn_log_group *g = fn_cw_group(w);
-	int r = g ? fn_log_store_set_retention(w->store, g, 0) : 0;
 
-	if (r < 0)
-		fn_cw_fail_errno(w, r);
+	if (g)
+		fn_cw_errno(w, fn_log_store_set_retention(w->store, g, 0));
 }
 
 void fn_cw_put_protection(struct fn_cw *w)
 {
 	struct fn_log_group *g = fn_cw_group(w);
-	int r = g ? fn_log_store_set_protected(w->store, g, json_is_true(json_object_get(w->call.in, "deletionProtectionEnabled"))) : 0;
 
-	if (r < 0)
-		fn_cw_fail_errno(w, r);
+	if (g)
+		fn_cw_errno(w, fn_log_store_set_protected(w->store, g, json_is_true(json_object_get(w->call.in, "deletionProtectionEnabled"))));
 }

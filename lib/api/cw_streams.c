@@ -11,8 +11,6 @@
 
 #define PAGE 50
 
-static void absent(struct fn_cw *w) { fn_cw_fail(w, &FN_E_LOGS_NOT_FOUND, "The specified log stream does not exist."); }
-
 void fn_cw_create_stream(struct fn_cw *w)
 {
 	struct fn_log_group *g = fn_cw_group(w);
@@ -20,26 +18,19 @@ void fn_cw_create_stream(struct fn_cw *w)
 
 	if (r == -EEXIST)
 		fn_cw_fail(w, &FN_E_LOGS_EXISTS, "The specified log stream already exists");
-	else if (r < 0)
-		fn_cw_fail_errno(w, r);
+	else
+		fn_cw_errno(w, r);
 }
 
 void fn_cw_delete_stream(struct fn_cw *w)
 {
-	struct fn_log_group *g = fn_cw_group(w);
-	int r;
+	struct fn_log_group *g = fn_cw_unprotected_group(w);
+	int r = g ? fn_log_store_delete_stream(w->store, g, fn_cw_string(w, "logStreamName")) : 0;
 
-	if (!g)
-		return;
-	if (g->is_protected) {
-		fn_cw_fail(w, &FN_E_LOGS_VALIDATION, "The log group %s has deletion protection enabled.", g->name);
-		return;
-	}
-	r = fn_log_store_delete_stream(w->store, g, fn_cw_string(w, "logStreamName"));
 	if (r == -ENOENT)
-		absent(w);
-	else if (r < 0)
-		fn_cw_fail_errno(w, r);
+		fn_cw_no_stream(w);
+	else
+		fn_cw_errno(w, r);
 }
 
 static int by_name(const void *a, const void *b)
@@ -103,7 +94,7 @@ static void list(struct fn_cw *w, struct fn_log_group *g, int (*order)(const voi
 	if (w->error)
 		return;
 	if (!all) {
-		fn_cw_fail_errno(w, ENOMEM);
+		fn_cw_errno(w, -ENOMEM);
 		return;
 	}
 	qsort(all, n, sizeof(all[0]), order);

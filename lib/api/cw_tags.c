@@ -28,20 +28,13 @@ bool fn_cw_tags_fit(struct fn_cw *w, const json_t *tags)
 static struct fn_log_group *resource(struct fn_cw *w)
 {
 	const char *arn = fn_cw_string(w, "resourceArn");
-	char name[FN_LOG_GROUP_NAME_MAX + 1];
-	struct fn_log_group *g = NULL;
 
 	if (!arn)
 		return fn_cw_group(w);
-	if (!fn_str_starts(arn, "arn:")) {
-		fn_cw_fail(w, &FN_E_LOGS_PARAMETER, "%s is no ARN of a log group.", arn);
-		return NULL;
-	}
-	if (fn_cw_group_name(&w->call.api->cfg, arn, name, sizeof(name)))
-		g = fn_log_store_group(w->store, name);
-	if (!g)
-		fn_cw_fail(w, &FN_E_LOGS_NOT_FOUND, "The specified log group does not exist.");
-	return g;
+	if (fn_str_starts(arn, "arn:"))
+		return fn_cw_named_group(w, arn);
+	fn_cw_fail(w, &FN_E_LOGS_PARAMETER, "%s is no ARN of a log group.", arn);
+	return NULL;
 }
 
 static json_t *tags_of(const struct fn_log_group *g)
@@ -54,10 +47,8 @@ static json_t *tags_of(const struct fn_log_group *g)
 static void keep(struct fn_cw *w, struct fn_log_group *g, const json_t *tags)
 {
 	fn_auto_free char *text = json_object_size(tags) ? json_dumps(tags, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-	int r = fn_log_store_set_tags(w->store, g, text);
 
-	if (r < 0)
-		fn_cw_fail_errno(w, r);
+	fn_cw_errno(w, fn_log_store_set_tags(w->store, g, text));
 }
 
 void fn_cw_tag(struct fn_cw *w)
@@ -68,7 +59,7 @@ void fn_cw_tag(struct fn_cw *w)
 	if (!g)
 		return;
 	if (json_object_update(tags, json_object_get(w->call.in, "tags")) < 0)
-		fn_cw_fail_errno(w, ENOMEM);
+		fn_cw_errno(w, -ENOMEM);
 	else if (fn_cw_tags_fit(w, tags))
 		keep(w, g, tags);
 }

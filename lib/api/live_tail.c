@@ -229,7 +229,6 @@ static void begin(struct fn_cw *w)
 void fn_cw_live_tail(struct fn_cw *w)
 {
 	const json_t *identifiers = json_object_get(w->call.in, "logGroupIdentifiers"), *v;
-	char name[FN_LOG_GROUP_NAME_MAX + 1];
 	size_t i;
 
 	w->answer = begin;
@@ -237,10 +236,7 @@ void fn_cw_live_tail(struct fn_cw *w)
 		fn_cw_fail(w, &FN_E_LOGS_PARAMETER, "logStreamNames and logStreamNamePrefixes are mutually exclusive parameters.");
 	else if (json_array_size(identifiers) > 1 && (json_object_get(w->call.in, "logStreamNames") || json_object_get(w->call.in, "logStreamNamePrefixes")))
 		fn_cw_fail(w, &FN_E_LOGS_PARAMETER, "Log streams can be named for one log group only.");
-	json_array_foreach((json_t *)identifiers, i, v) {
-		const char *arn = json_string_value(v);
-
-		if (!w->error && (!fn_cw_group_name(&w->call.api->cfg, arn, name, sizeof(name)) || !fn_log_store_group(w->store, name)))
-			fn_cw_fail(w, &FN_E_LOGS_NOT_FOUND, "The specified log group does not exist.");
-	}
+	json_array_foreach((json_t *)identifiers, i, v)
+		if (!w->error)
+			(void)fn_cw_named_group(w, json_string_value(v));
 }
