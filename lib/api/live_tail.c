@@ -195,23 +195,24 @@ static unsigned count(struct fn_api *api)
 static void begin(struct fn_cw *w)
 {
 	struct fn_api *api = w->call.api;
-	struct session *s = count(api) < SESSIONS_MAX ? calloc(1, sizeof(*s)) : NULL;
 	const json_t *identifiers = json_object_get(w->call.in, "logGroupIdentifiers"), *v;
 	const char *pattern = fn_cw_string(w, "logEventFilterPattern");
+	struct session *s;
 	size_t i;
-	int r = s && pattern ? fn_log_filter_parse(pattern, &s->filter) : 0;
+	int r;
 
-	if (s)
-		s->call = w->call;
 	if (count(api) >= SESSIONS_MAX) {
 		fn_reply_error(&w->call, &FN_E_LOGS_LIMIT, "There are %d live tail sessions, as many as there can be.", SESSIONS_MAX);
 		return;
 	}
-	if (!s || r < 0) {
+	s = calloc(1, sizeof(*s));
+	r = !s ? -ENOMEM : pattern ? fn_log_filter_parse(pattern, &s->filter) : 0;
+	if (r < 0) {
 		fn_reply_error(&w->call, r == -EINVAL ? &FN_E_LOGS_PARAMETER : &FN_E_SERVICE, r == -EINVAL ? "Invalid filter pattern" : "out of memory");
 		free(s);
 		return;
 	}
+	s->call = w->call;
 	json_array_foreach((json_t *)identifiers, i, v)
 		(void)fn_cw_group_name(&api->cfg, json_string_value(v), s->groups[s->n_groups++], sizeof(s->groups[0]));
 	s->until_us = fn_loop_now_us(api->cfg.loop) + SESSION_US;
