@@ -26,12 +26,12 @@ void fn_h_operations(struct fn_call *call)
 {
 	const char *api = fn_http_req_query(call->req, "api");
 	bool logs = api && strcmp(api, "logs") == 0;
+	const struct fn_aws_operation *o = logs ? fn_aws_logs_operations : fn_aws_operations;
+	const struct fn_aws_operation *end = o + (logs ? FN_AWS_OPERATIONS - FN_AWS_LOGS_FIRST : FN_AWS_LOGS_FIRST);
 	json_t *list = json_array();
 
-	for (const struct fn_aws_operation *o = fn_aws_operations; o < fn_aws_operations + FN_AWS_LOGS_FIRST && !logs; o++)
+	for (; o < end; o++)
 		if (o->name[0] != '_') /* fnd's own */
 			json_array_append_new(list, operation_json(o));
-	for (const struct fn_aws_operation *o = fn_aws_logs_operations; o < fn_aws_logs_operations + FN_AWS_OPERATIONS - FN_AWS_LOGS_FIRST && logs; o++)
-		json_array_append_new(list, operation_json(o));
 	fn_reply_json(call, 200, json_pack("{so}", "Operations", list));
 }
