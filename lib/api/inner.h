@@ -5,7 +5,7 @@
  *   GET  /_fnd/urls/ID                    200, how a function URL is configured (urls.c's JSON is for people; this is struct fn_gw_route's), or 404
  *   GET  /_fnd/keys/ACCESS-KEY-ID/DATE    200 {"Key": hex}: the signing key of that day, our region and "lambda", of which no secret can be had back; 404
  *   POST /_fnd/urls/ID/invocations        as Invoke, of the function or alias behind the URL
- *   POST /_fnd/urls/ID/streams            as InvokeWithResponseStream, raw (stream.c)
+ *   POST /_fnd/urls/ID/streams            as InvokeWithResponseStream, raw (streams.c)
  *
  * An invocation carries FN_INNER_GENERATION, what the configuration that the request was judged by said of itself; where that is not the newest any more
  * the answer is 409 with FN_INNER_STALE, nothing has run, and the gateway asks anew. So a change is in force for all requests once it is answered.

@@ -12,6 +12,8 @@
 #include "web/json_fault.h"
 #include "web/json_scan.h"
 
+#define DURABLE "X-Amz-Durable-Execution-Name"
+
 /* The header is base64 of a JSON object. */
 static bool client_context(struct fn_call *call, char **ret)
 {
@@ -53,17 +55,6 @@ static bool runnable(struct fn_call *call, const struct fn_function *f, const ch
 	return false;
 }
 
-/* A header that asks for what fnd has not; NULL = there is none. */
-static const char *unbuilt(const struct fn_call *call)
-{
-	static const char *const names[] = {"X-Amz-Durable-Execution-Name"};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (fn_http_req_header(call->req, names[i]))
-			return names[i];
-	return NULL;
-}
-
 /* What most invocations are: the service model has nothing against their headers. Name and qualifier are fn_call_name()'s. */
 static bool ordinary(const char *type, const char *log, const char *other)
 {
@@ -71,12 +62,12 @@ static bool ordinary(const char *type, const char *log, const char *other)
 	       (!log || strcmp(log, "Tail") == 0 || strcmp(log, "None") == 0);
 }
 
-static bool built(struct fn_call *call, const char *type, const char *other)
+static bool built(struct fn_call *call, const char *type, const char *durable)
 {
 	if (type && strcmp(type, "Event") == 0)
 		fn_reply_error(call, &FN_E_NOT_IMPLEMENTED, "fnd does not implement asynchronous invocation (InvocationType Event) yet");
-	else if (other)
-		fn_reply_error(call, &FN_E_NOT_IMPLEMENTED, "fnd does not support %s yet", other);
+	else if (durable)
+		fn_reply_error(call, &FN_E_NOT_IMPLEMENTED, "fnd does not support " DURABLE " yet");
 	else
 		return true;
 	return false;
@@ -153,12 +144,12 @@ void fn_h_invoke(struct fn_call *call)
 {
 	const char *type = fn_http_req_header(call->req, "X-Amz-Invocation-Type"), *log = fn_http_req_header(call->req, "X-Amz-Log-Type");
 	const struct fn_api_config *cfg = &call->api->cfg;
-	const char *other = unbuilt(call), *tenant = fn_http_req_header(call->req, "X-Amz-Tenant-Id");
+	const char *durable = fn_http_req_header(call->req, DURABLE), *tenant = fn_http_req_header(call->req, "X-Amz-Tenant-Id");
 	struct fn_name n;
 	struct fn_function *f;
 	char arn[400];
 
-	if ((!ordinary(type, log, other ? other : tenant) && !fn_call_valid(call)) || !fn_call_name(call, &n))
+	if ((!ordinary(type, log, durable ? durable : tenant) && !fn_call_valid(call)) || !fn_call_name(call, &n))
 		return;
 	f = fn_route(cfg->store, n.name, n.qualifier); /* RESOLVE */
 	if (!f) {
@@ -172,7 +163,7 @@ void fn_h_invoke(struct fn_call *call)
 		fn_reply_empty(call, 204);
 		return;
 	}
-	if (!built(call, type, other))
+	if (!built(call, type, durable))
 		return;
 	if (f->state == FN_STATE_PENDING && fn_function_settling(f))
 		fn_settling_hold(call, n.name, fn_h_invoke);
