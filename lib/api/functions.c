@@ -119,17 +119,12 @@ static void store_created(void *arg)
 
 static void start_upload(struct fn_call *call, struct fn_function **f, void (*store)(void *upload))
 {
-	struct fn_upload *u = calloc(1, sizeof(*u));
+	struct fn_upload *u = fn_upload_new(call, store);
 
-	if (!u) {
-		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
+	if (!u)
 		return;
-	}
-	u->call = *call;
-	u->call.in = NULL;
 	u->f = fn_take_ptr(*f);
 	u->publish = json_is_true(json_object_get(call->in, "Publish"));
-	u->store = store;
 	fn_upload_start(u);
 }
 

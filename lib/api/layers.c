@@ -106,16 +106,11 @@ static void store_imported(void *arg)
 
 static void start_upload(struct fn_call *call, struct fn_layer_version **v, void (*store_it)(void *upload))
 {
-	struct fn_upload *u = calloc(1, sizeof(*u));
+	struct fn_upload *u = fn_upload_new(call, store_it);
 
-	if (!u) {
-		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
+	if (!u)
 		return;
-	}
-	u->call = *call;
-	u->call.in = NULL;
 	u->layer = fn_take_ptr(*v);
-	u->store = store_it;
 	fn_upload_start(u);
 }
 

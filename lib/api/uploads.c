@@ -183,6 +183,20 @@ static void on_noted(void *arg, const struct fn_err *failed)
 		fn_package_store(fn_receive_package(u->call.req), on_stored, u);
 }
 
+struct fn_upload *fn_upload_new(struct fn_call *call, void (*store)(void *upload))
+{
+	struct fn_upload *u = calloc(1, sizeof(*u));
+
+	if (!u) {
+		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
+		return NULL;
+	}
+	u->call = *call;
+	u->call.in = NULL;
+	u->store = store;
+	return u;
+}
+
 void fn_upload_start(struct fn_upload *u)
 {
 	struct fn_api *api = u->call.api;

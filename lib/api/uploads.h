@@ -28,6 +28,8 @@ struct fn_upload {
 bool fn_upload_busy(struct fn_api *api, const char *name);
 /* What the request's ZipFile member is; code: the object that has it. Replies and returns false on failure. */
 bool fn_upload_read(struct fn_call *call, json_t *code, char ret_sha256[65], int64_t *ret_size);
+/* With neither f nor layer yet. NULL: no memory, and the call is answered. */
+struct fn_upload *fn_upload_new(struct fn_call *call, void (*store)(void *upload));
 /* Makes the request's package a blob and unpacks it, then calls store; or answers why not, and ends it. Takes u. */
 void fn_upload_start(struct fn_upload *u);
 /* Frees u; its package goes unless something stored names it. */
