@@ -7,8 +7,6 @@
 #include "base/str.h"
 #include "model/limits.h"
 
-static void decref(json_t **j) { json_decref(*j); }
-
 bool fn_cw_tags_fit(struct fn_cw *w, const json_t *tags)
 {
 	const char *key;
@@ -54,7 +52,7 @@ static void keep(struct fn_cw *w, struct fn_log_group *g, const json_t *tags)
 void fn_cw_tag(struct fn_cw *w)
 {
 	struct fn_log_group *g = resource(w);
-	fn_auto(decref) json_t *tags = g ? tags_of(g) : NULL;
+	json_auto_t *tags = g ? tags_of(g) : NULL;
 
 	if (!g)
 		return;
@@ -68,7 +66,7 @@ void fn_cw_untag(struct fn_cw *w)
 {
 	struct fn_log_group *g = resource(w);
 	const json_t *keys = json_object_get(w->call.in, "tagKeys"), *v;
-	fn_auto(decref) json_t *tags = g ? tags_of(g) : NULL;
+	json_auto_t *tags = g ? tags_of(g) : NULL;
 	size_t i;
 
 	if (!g)

@@ -18,8 +18,6 @@
 #define URLS "/_fnd/urls/"
 #define KEYS "/_fnd/keys/"
 
-static void decref(json_t **o) { json_decref(*o); }
-
 static void generation(const struct fn_api *api, char *out, size_t size)
 {
 	snprintf(out, size, "%016llx-%llu", (unsigned long long)api->instance, (unsigned long long)fn_store_changes(api->cfg.store));
@@ -46,7 +44,7 @@ static const struct fn_url *url_of(struct fn_call *call, const char *path, const
 static const char *missing_rights(struct fn_call *call, const struct fn_url *u)
 {
 	const char *text = fn_store_policy(call->api->cfg.store, u->function, u->qualifier);
-	fn_auto(decref) json_t *statements = text ? json_loads(text, 0, NULL) : NULL;
+	json_auto_t *statements = text ? json_loads(text, 0, NULL) : NULL;
 
 	return u->auth == FN_URL_NONE ? fn_policy_url_missing_text(fn_policy_url_missing(statements, "NONE")) : "";
 }

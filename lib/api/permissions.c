@@ -8,13 +8,10 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "model/alias.h"
+#include "model/limits.h"
 #include "store/policies.h"
 
-#define POLICY_MAX 20480 /* bytes */
 #define REVISION "The Revision Id provided does not match the latest Revision Id. Call the GetPolicy API to retrieve the latest Revision Id"
-
-static void decref(json_t **o) { json_decref(*o); }
-static void freep(char **p) { free(*p); }
 
 /* The revision of what the policy is about; NULL = there is no such thing. */
 static const char *revision_of(struct fn_call *call, const struct fn_name *n)
@@ -66,7 +63,7 @@ static bool revision_fits(struct fn_call *call, const char *wanted, const char *
 /* statements: NULL or empty = none any more. */
 static void store(struct fn_call *call, const struct fn_name *n, json_t *statements, struct fn_change *c)
 {
-	fn_auto(freep) char *text = json_array_size(statements) > 0 ? json_dumps(statements, JSON_COMPACT) : NULL;
+	fn_auto_free char *text = json_array_size(statements) > 0 ? json_dumps(statements, JSON_COMPACT) : NULL;
 	struct fn_err err;
 
 	if (c)
@@ -76,7 +73,7 @@ static void store(struct fn_call *call, const struct fn_name *n, json_t *stateme
 static void added(struct fn_change *c)
 {
 	json_t *statements = statements_of(&c->call, &c->n), *last = json_array_get(statements, json_array_size(statements) - 1);
-	fn_auto(freep) char *text = json_dumps(last, JSON_COMPACT);
+	fn_auto_free char *text = json_dumps(last, JSON_COMPACT);
 
 	fn_reply_json(&c->call, 201, json_pack("{ss}", "Statement", text ? text : ""));
 	json_decref(statements);
@@ -98,18 +95,18 @@ static bool fits_action(struct fn_call *call)
 
 static bool short_enough(struct fn_call *call, json_t *statements)
 {
-	fn_auto(freep) char *text = document(statements);
+	fn_auto_free char *text = document(statements);
 
-	if (text && strlen(text) <= POLICY_MAX)
+	if (text && strlen(text) <= FN_LIMIT_POLICY_BYTES)
 		return true;
-	fn_reply_error(call, &FN_E_POLICY_LENGTH, "The final policy size (%zu) is bigger than the limit (%d).", text ? strlen(text) : 0, POLICY_MAX);
+	fn_reply_error(call, &FN_E_POLICY_LENGTH, "The final policy size (%zu) is bigger than the limit (%d).", text ? strlen(text) : 0, FN_LIMIT_POLICY_BYTES);
 	return false;
 }
 
 void fn_h_add_permission(struct fn_call *call)
 {
 	const char *sid = json_string_value(json_object_get(call->in, "StatementId")), *revision;
-	fn_auto(decref) json_t *statements = NULL, *statement = NULL;
+	json_auto_t *statements = NULL, *statement = NULL;
 	struct fn_name n;
 	char arn[400];
 
@@ -149,7 +146,7 @@ static void removed(struct fn_change *c) { fn_reply_empty(&c->call, 204); }
 
 void fn_h_remove_permission(struct fn_call *call)
 {
-	fn_auto(decref) json_t *statements = NULL;
+	json_auto_t *statements = NULL;
 	const char *revision;
 	struct fn_name n;
 	int at;
@@ -175,8 +172,8 @@ void fn_h_remove_permission(struct fn_call *call)
 
 void fn_h_get_policy(struct fn_call *call)
 {
-	fn_auto(decref) json_t *statements = NULL;
-	fn_auto(freep) char *text = NULL;
+	json_auto_t *statements = NULL;
+	fn_auto_free char *text = NULL;
 	const char *revision;
 	struct fn_name n;
 

@@ -12,7 +12,6 @@
 #include "model/limits.h"
 
 static void unref(struct fn_function **f) { fn_function_unref(*f); }
-static void decref(json_t **j) { json_decref(*j); }
 
 static json_t *tags_of(const struct fn_function *f)
 {
@@ -30,7 +29,7 @@ static void set_tags(struct fn_function *f, json_t *tags)
 bool fn_tags_apply(struct fn_call *call, struct fn_function *f)
 {
 	json_t *tags = json_object_get(call->in, "Tags"), *v;
-	fn_auto(decref) json_t *all = tags_of(f);
+	json_auto_t *all = tags_of(f);
 	const char *k;
 
 	json_object_foreach(tags, k, v) {
@@ -131,7 +130,7 @@ void fn_h_untag(struct fn_call *call)
 	struct fn_function *now = tagged(call);
 	fn_auto(unref) struct fn_function *f = now ? fn_function_clone(now) : NULL;
 	const char *query = fn_http_req_raw_query(call->req);
-	fn_auto(decref) json_t *tags = NULL;
+	json_auto_t *tags = NULL;
 	fn_auto_buf struct fn_buf key = {0};
 
 	if (!now)
