@@ -97,7 +97,7 @@ static bool acceptable(struct fn_call *call)
 	if (!read_body(call) || !fn_call_valid(call))
 		return false;
 	if (!labels) /* well-formed, and longer than anything here is called */
-		fn_reply_error(call, &FN_E_NOT_FOUND, "The resource you requested does not exist.");
+		fn_reply_no_resource(call);
 	return labels;
 }
 

@@ -55,7 +55,7 @@ void fn_h_download(struct fn_call *call)
 	}
 	fd = fn_blob_open(call->api->cfg.state_dir, call->params[0], &size);
 	if (fd < 0)
-		fn_reply_error(call, &FN_E_NOT_FOUND, "The resource you requested does not exist.");
+		fn_reply_no_resource(call);
 	else
 		fn_http_reply_fd(call->req, 200, "application/zip", fd, size);
 }

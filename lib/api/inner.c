@@ -8,7 +8,6 @@
 #include "api/urls.h"
 #include "aws/policy.h"
 #include "aws/sigv4.h"
-#include "base/cleanup.h"
 #include "base/str.h"
 #include "model/inner.h"
 #include "model/limits.h"

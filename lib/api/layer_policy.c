@@ -102,7 +102,7 @@ void fn_h_get_layer_policy(struct fn_call *call)
 	if (!v)
 		return;
 	if (v->n_statements == 0) {
-		fn_reply_error(call, &FN_E_NOT_FOUND, "No policy is associated with the given resource.");
+		fn_reply_no_policy(call);
 		return;
 	}
 	fn_reply_json(call, 200, json_pack("{so,ss}", "Policy", policy_text(call->api, v), "RevisionId", v->policy_revision));
@@ -140,7 +140,7 @@ static bool short_enough(struct fn_call *call, const struct fn_layer_version *v)
 	json_decref(text);
 	if (len <= FN_LIMIT_POLICY_BYTES)
 		return true;
-	fn_reply_error(call, &FN_E_POLICY_LENGTH, "The final policy size (%zu) is bigger than the limit (%d).", len, FN_LIMIT_POLICY_BYTES);
+	fn_reply_policy_long(call, len);
 	return false;
 }
 
@@ -154,8 +154,7 @@ void fn_h_add_layer_permission(struct fn_call *call)
 	if (!now || !revision_fits(call, now))
 		return;
 	if (fn_layer_version_statement(now, sid) != SIZE_MAX) {
-		fn_reply_error(call, &FN_E_CONFLICT,
-			       "The statement id (%s) provided already exists. Please provide a new statement id, or remove the existing statement.", sid);
+		fn_reply_statement_exists(call, sid);
 		return;
 	}
 	v = fn_layer_version_clone(now);
@@ -175,7 +174,7 @@ void fn_h_remove_layer_permission(struct fn_call *call)
 		return;
 	i = fn_layer_version_statement(now, call->params[2]);
 	if (i == SIZE_MAX) {
-		fn_reply_error(call, &FN_E_NOT_FOUND, "Statement %s is not found in resource policy.", call->params[2]);
+		fn_reply_no_statement(call, call->params[2]);
 		return;
 	}
 	v = fn_layer_version_clone(now);

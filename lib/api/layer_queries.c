@@ -9,14 +9,12 @@
 #include "base/clock.h"
 #include "base/str.h"
 
-#define NO_RESOURCE "The resource you requested does not exist."
-
 bool fn_call_layer_name(struct fn_call *call, struct fn_layer_name *n)
 {
 	const struct fn_api_config *cfg = &call->api->cfg;
 
 	if (fn_layer_name_parse(call->params[0], n) < 0) { /* well-formed, by the model's pattern; and there is none that is called so */
-		fn_reply_error(call, &FN_E_NOT_FOUND, NO_RESOURCE);
+		fn_reply_no_resource(call);
 		return false;
 	}
 	(void)fn_layer_name_key(n, cfg->region, cfg->account_id);
@@ -97,7 +95,7 @@ static void reply_version(struct fn_call *call, const struct fn_layer_version *v
 	if (v)
 		fn_reply_json(call, 200, fn_layer_json(call, v, false));
 	else
-		fn_reply_error(call, &FN_E_NOT_FOUND, NO_RESOURCE);
+		fn_reply_no_resource(call);
 }
 
 void fn_h_get_layer(struct fn_call *call)

@@ -99,7 +99,7 @@ static bool short_enough(struct fn_call *call, json_t *statements)
 
 	if (text && strlen(text) <= FN_LIMIT_POLICY_BYTES)
 		return true;
-	fn_reply_error(call, &FN_E_POLICY_LENGTH, "The final policy size (%zu) is bigger than the limit (%d).", text ? strlen(text) : 0, FN_LIMIT_POLICY_BYTES);
+	fn_reply_policy_long(call, text ? strlen(text) : 0);
 	return false;
 }
 
@@ -126,8 +126,7 @@ void fn_h_add_permission(struct fn_call *call)
 	if (!revision_fits(call, json_string_value(json_object_get(call->in, "RevisionId")), revision) || !fits_action(call))
 		return;
 	if (fn_policy_find(statements, sid) >= 0) {
-		fn_reply_error(call, &FN_E_CONFLICT,
-			       "The statement id (%s) provided already exists. Please provide a new statement id, or remove the existing statement.", sid);
+		fn_reply_statement_exists(call, sid);
 		return;
 	}
 	statement = fn_policy_statement(call->in, arn);
@@ -161,9 +160,9 @@ void fn_h_remove_permission(struct fn_call *call)
 	statements = statements_of(call, &n);
 	at = fn_policy_find(statements, call->params[1]);
 	if (!statements)
-		fn_reply_error(call, &FN_E_NOT_FOUND, "No policy is associated with the given resource.");
+		fn_reply_no_policy(call);
 	else if (at < 0)
-		fn_reply_error(call, &FN_E_NOT_FOUND, "Statement %s is not found in resource policy.", call->params[1]);
+		fn_reply_no_statement(call, call->params[1]);
 	else if (revision_fits(call, fn_http_req_query(call->req, "RevisionId"), revision)) {
 		json_array_remove(statements, (size_t)at);
 		store(call, &n, statements, fn_change_new(call, n.name, n.qualifier, removed));
@@ -182,7 +181,7 @@ void fn_h_get_policy(struct fn_call *call)
 	revision = revision_of(call, &n);
 	statements = revision ? statements_of(call, &n) : NULL;
 	if (!statements) {
-		fn_reply_error(call, &FN_E_NOT_FOUND, "The resource you requested does not exist.");
+		fn_reply_no_resource(call);
 		return;
 	}
 	text = document(statements);

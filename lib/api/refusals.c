@@ -9,6 +9,7 @@
 #include "api/internal.h"
 #include "base/str.h"
 #include "model/alias.h"
+#include "model/limits.h"
 
 /* json 1.1: the type is in the body, a client's fault is a 400 whatever it was. Validation has another name there, and so has what is ours. */
 static void reply_targeted(struct fn_call *call, const struct fn_aws_error *e, const char *text)
@@ -115,4 +116,24 @@ void fn_reply_exists(struct fn_call *call, const char *name, const char *alias)
 		reply_about(call, &FN_E_CONFLICT, "Alias already exists: %s", name, alias);
 	else
 		fn_reply_error(call, &FN_E_CONFLICT, "Function already exist: %s", name); /* sic */
+}
+
+void fn_reply_no_resource(struct fn_call *call) { fn_reply_error(call, &FN_E_NOT_FOUND, "The resource you requested does not exist."); }
+
+void fn_reply_no_policy(struct fn_call *call) { fn_reply_error(call, &FN_E_NOT_FOUND, "No policy is associated with the given resource."); }
+
+void fn_reply_no_statement(struct fn_call *call, const char *sid)
+{
+	fn_reply_error(call, &FN_E_NOT_FOUND, "Statement %s is not found in resource policy.", sid);
+}
+
+void fn_reply_statement_exists(struct fn_call *call, const char *sid)
+{
+	fn_reply_error(call, &FN_E_CONFLICT, "The statement id (%s) provided already exists. Please provide a new statement id, or remove the existing statement.",
+		       sid);
+}
+
+void fn_reply_policy_long(struct fn_call *call, size_t len)
+{
+	fn_reply_error(call, &FN_E_POLICY_LENGTH, "The final policy size (%zu) is bigger than the limit (%d).", len, FN_LIMIT_POLICY_BYTES);
 }

@@ -2,6 +2,8 @@
 #ifndef FN_API_REFUSALS_H
 #define FN_API_REFUSALS_H
 
+#include <stddef.h>
+
 #include "aws/error.h"
 
 struct fn_call;
@@ -13,5 +15,13 @@ void fn_reply_absent(struct fn_call *call, const char *name, const char *qualifi
 void fn_reply_no_alias(struct fn_call *call, const char *name, const char *alias);
 /* The function (alias NULL), or its alias, is there already. */
 void fn_reply_exists(struct fn_call *call, const char *name, const char *alias);
+/* Whatever it was that was asked for. */
+void fn_reply_no_resource(struct fn_call *call);
+
+/* A resource's policy: there is none; it has no such statement; it has one already; it would be as long as that. */
+void fn_reply_no_policy(struct fn_call *call);
+void fn_reply_no_statement(struct fn_call *call, const char *sid);
+void fn_reply_statement_exists(struct fn_call *call, const char *sid);
+void fn_reply_policy_long(struct fn_call *call, size_t len);
 
 #endif

@@ -96,7 +96,7 @@ static const struct fn_url *configured(struct fn_call *call, const struct fn_nam
 	const struct fn_url *u = fn_store_url(call->api->cfg.store, n->name, n->qualifier);
 
 	if (!u)
-		fn_reply_error(call, &FN_E_NOT_FOUND, "The resource you requested does not exist.");
+		fn_reply_no_resource(call);
 	return u;
 }
 
