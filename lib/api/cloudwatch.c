@@ -30,6 +30,11 @@ static void (*const operations[FN_AWS_OPERATIONS - FN_AWS_LOGS_FIRST])(struct fn
 #undef OF
 };
 
+bool fn_cloudwatch_built(const struct fn_aws_operation *o)
+{
+	return fn_aws_op_of(o) >= FN_AWS_LOGS_FIRST && operations[fn_aws_op_of(o) - FN_AWS_LOGS_FIRST];
+}
+
 static void run(struct fn_log_job *j, struct fn_log_store *s)
 {
 	struct fn_cw *w = fn_list_entry(j, struct fn_cw, job);

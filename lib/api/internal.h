@@ -126,7 +126,8 @@ void fn_h_images(struct fn_call *call);
 void fn_h_images_rescan(struct fn_call *call);
 void fn_h_logs(struct fn_call *call);
 void fn_live_tails_end(struct fn_api *api);
-void fn_h_cloudwatch(struct fn_call *call); /* all of CloudWatch Logs that is built */
+bool fn_cloudwatch_built(const struct fn_aws_operation *o); /* is it one of CloudWatch Logs, and built? Then it is the next one's: */
+void fn_h_cloudwatch(struct fn_call *call);
 
 /* logs.c */
 int fn_log_waits_open(struct fn_api *api);

@@ -71,27 +71,8 @@ static const struct {
 	[FN_AWS_GetFunctionEventInvokeConfig] = {.served_by = FN_EVENTS},
 	[FN_AWS_DeleteFunctionEventInvokeConfig] = {.served_by = FN_EVENTS},
 	[FN_AWS_ListFunctionEventInvokeConfigs] = {.served_by = FN_EVENTS},
-	/* CloudWatch Logs */
-	[FN_AWS_Logs_CreateLogGroup] = {.handler = fn_h_cloudwatch},
-	[FN_AWS_Logs_CreateLogStream] = {.handler = fn_h_cloudwatch},
-	[FN_AWS_Logs_DeleteLogGroup] = {.handler = fn_h_cloudwatch},
-	[FN_AWS_Logs_DeleteLogStream] = {.handler = fn_h_cloudwatch},
-	[FN_AWS_Logs_DeleteRetentionPolicy] = {.handler = fn_h_cloudwatch},
-	[FN_AWS_Logs_DescribeLogGroups] = {.handler = fn_h_cloudwatch},
-	[FN_AWS_Logs_DescribeLogStreams] = {.handler = fn_h_cloudwatch},
-	[FN_AWS_Logs_FilterLogEvents] = {.handler = fn_h_cloudwatch},
-	[FN_AWS_Logs_GetLogEvents] = {.handler = fn_h_cloudwatch},
-	[FN_AWS_Logs_ListLogGroups] = {.handler = fn_h_cloudwatch},
-	[FN_AWS_Logs_ListTagsForResource] = {.handler = fn_h_cloudwatch},
-	[FN_AWS_Logs_ListTagsLogGroup] = {.handler = fn_h_cloudwatch},
-	[FN_AWS_Logs_PutLogEvents] = {.handler = fn_h_cloudwatch, .body_max = FN_LIMIT_PUT_EVENTS_BYTES},
-	[FN_AWS_Logs_PutLogGroupDeletionProtection] = {.handler = fn_h_cloudwatch},
-	[FN_AWS_Logs_PutRetentionPolicy] = {.handler = fn_h_cloudwatch},
-	[FN_AWS_Logs_StartLiveTail] = {.handler = fn_h_cloudwatch},
-	[FN_AWS_Logs_TagLogGroup] = {.handler = fn_h_cloudwatch},
-	[FN_AWS_Logs_TagResource] = {.handler = fn_h_cloudwatch},
-	[FN_AWS_Logs_UntagLogGroup] = {.handler = fn_h_cloudwatch},
-	[FN_AWS_Logs_UntagResource] = {.handler = fn_h_cloudwatch},
+	/* CloudWatch Logs: what is built of it is cloudwatch.c's table */
+	[FN_AWS_Logs_PutLogEvents] = {.body_max = FN_LIMIT_PUT_EVENTS_BYTES},
 	/* fnd's own, for fnctl */
 	[FN_AWS_Download] = {.handler = fn_h_download},
 	[FN_AWS_Disk] = {.handler = fn_h_disk},
@@ -110,7 +91,7 @@ enum fn_server fn_route_served_by(const struct fn_aws_operation *o) { return rou
 
 const char *fn_route_lacks(const struct fn_aws_operation *o) { return routes[fn_aws_op_of(o)].lacks; }
 
-fn_handler fn_route_handler(const struct fn_aws_operation *o) { return routes[fn_aws_op_of(o)].handler; }
+fn_handler fn_route_handler(const struct fn_aws_operation *o) { return fn_cloudwatch_built(o) ? fn_h_cloudwatch : routes[fn_aws_op_of(o)].handler; }
 
 size_t fn_route_body_max(const struct fn_aws_operation *o)
 {
