@@ -47,7 +47,7 @@ static void run(struct fn_log_job *j, struct fn_log_store *s)
 static void done(struct fn_log_job *j)
 {
 	struct fn_cw *w = fn_list_entry(j, struct fn_cw, job);
-	size_t len;
+	size_t len = 0;
 
 	if (w->error) {
 		fn_reply_error(&w->call, w->error, "%s", w->message);
@@ -56,8 +56,7 @@ static void done(struct fn_log_job *j)
 	} else {
 		char *body = fn_buf_take(&w->body, &len);
 
-		(void)fn_http_req_add_header(w->call.req, "x-amzn-RequestId", w->call.request_id);
-		fn_http_reply_owned(w->call.req, 200, "application/x-amz-json-1.1", body ? body : "", body ? len : 0, free, body);
+		fn_reply_text(&w->call, 200, "application/x-amz-json-1.1", body, len);
 		if (w->told)
 			w->told(w);
 	}

@@ -75,7 +75,7 @@ static void answer(struct reading *w)
 {
 	fn_auto_buf struct fn_buf body = {0};
 	char *text;
-	size_t len;
+	size_t len = 0;
 
 	if (w->result < 0) {
 		fn_reply_error(&w->call, &FN_E_SERVICE, "read logs: %s", strerror(-w->result));
@@ -84,8 +84,7 @@ static void answer(struct reading *w)
 		(void)fn_json_add_string(&body, w->text.data ? w->text.data : "", w->text.len);
 		(void)fn_buf_add_str(&body, "}");
 		text = fn_buf_take(&body, &len);
-		(void)fn_http_req_add_header(w->call.req, "x-amzn-RequestId", w->call.request_id);
-		fn_http_reply_owned(w->call.req, 200, "application/json", text ? text : "", text ? len : 0, free, text);
+		fn_reply_text(&w->call, 200, "application/json", text, len);
 	}
 	if (fn_list_linked(&w->link)) {
 		fn_list_remove(&w->link);

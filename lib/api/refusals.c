@@ -19,9 +19,8 @@ static void reply_targeted(struct fn_call *call, const struct fn_aws_error *e, c
 	char *printed = json_dumps(body, JSON_COMPACT);
 
 	json_decref(body);
-	(void)fn_http_req_add_header(call->req, "x-amzn-RequestId", call->request_id);
 	(void)fn_http_req_add_header(call->req, "x-amzn-ErrorType", name);
-	fn_http_reply_owned(call->req, e->status >= 500 ? e->status : 400, "application/x-amz-json-1.1", printed ? printed : "", printed ? strlen(printed) : 0, free, printed);
+	fn_reply_text(call, e->status >= 500 ? e->status : 400, "application/x-amz-json-1.1", printed, printed ? strlen(printed) : 0);
 }
 
 void fn_reply_error(struct fn_call *call, const struct fn_aws_error *e, const char *fmt, ...)

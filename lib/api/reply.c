@@ -4,13 +4,18 @@
 
 #include "api/internal.h"
 
+void fn_reply_text(struct fn_call *call, unsigned status, const char *content_type, char *text, size_t len)
+{
+	(void)fn_http_req_add_header(call->req, "x-amzn-RequestId", call->request_id);
+	fn_http_reply_owned(call->req, status, content_type, text ? text : "", text ? len : 0, free, text);
+}
+
 void fn_reply_json(struct fn_call *call, unsigned status, json_t *body)
 {
 	char *text = json_dumps(body, JSON_COMPACT | JSON_REAL_PRECISION(15));
 
 	json_decref(body);
-	(void)fn_http_req_add_header(call->req, "x-amzn-RequestId", call->request_id);
-	fn_http_reply_owned(call->req, status, "application/json", text ? text : "", text ? strlen(text) : 0, free, text);
+	fn_reply_text(call, status, "application/json", text, text ? strlen(text) : 0);
 }
 
 void fn_reply_empty(struct fn_call *call, unsigned status)
