@@ -30,8 +30,7 @@ json_t *fn_function_json(struct fn_api *api, const struct fn_function *f, const 
 {
 	const struct fn_runtime *rt = fn_runtimes_find(api->cfg.runtimes, f->runtime);
 	json_t *o = json_object(), *log;
-	uint8_t digest[32];
-	char arn[400], when[32], *b64 = NULL;
+	char arn[400], when[32], *b64 = fn_sha256_base64(f->code_sha256);
 
 	fn_arn_format(arn, sizeof(arn), api->cfg.region, api->cfg.account_id, f->name, arn_qualifier);
 	put(o, "FunctionName", f->name);
@@ -44,8 +43,7 @@ json_t *fn_function_json(struct fn_api *api, const struct fn_function *f, const 
 	json_object_set_new(o, "Timeout", json_integer(f->timeout_s));
 	json_object_set_new(o, "MemorySize", json_integer(f->memory_mb));
 	put(o, "LastModified", fn_clock_format_lambda(f->last_modified_us, when, sizeof(when)));
-	if (fn_hex_decode(f->code_sha256, 64, digest) == 0 && fn_base64_encode(digest, sizeof(digest), &b64) == 0)
-		put(o, "CodeSha256", b64);
+	put(o, "CodeSha256", b64);
 	free(b64);
 	put(o, "Version", f->version);
 	if (f->has_env) {

@@ -49,6 +49,7 @@ bool fn_call_valid(struct fn_call *call);
 void fn_reply_json(struct fn_call *call, unsigned status, json_t *body); /* takes body */
 void fn_reply_text(struct fn_call *call, unsigned status, const char *content_type, char *text, size_t len); /* takes text; NULL: out of memory, an empty one */
 void fn_reply_empty(struct fn_call *call, unsigned status);
+char *fn_sha256_base64(const char *sha256_hex); /* as CodeSha256 is shown; malloc'ed; NULL: no memory, or there is none */
 json_t *fn_function_json(struct fn_api *api, const struct fn_function *f, const char *arn_qualifier, bool listed);
 
 /* --- call.c --- */

@@ -51,13 +51,11 @@ static void put_list(json_t *o, const char *key, char **strings)
 
 static json_t *content_json(struct fn_call *call, const struct fn_layer_version *v)
 {
-	fn_auto_free char *url = fn_download_url(call, v->code_sha256), *b64 = NULL;
+	fn_auto_free char *url = fn_download_url(call, v->code_sha256), *b64 = fn_sha256_base64(v->code_sha256);
 	json_t *o = json_object();
-	uint8_t digest[32];
 
 	put(o, "Location", url);
-	if (fn_hex_decode(v->code_sha256, 64, digest) == 0 && fn_base64_encode(digest, sizeof(digest), &b64) == 0)
-		put(o, "CodeSha256", b64);
+	put(o, "CodeSha256", b64);
 	json_object_set_new(o, "CodeSize", json_integer(v->code_size));
 	return o;
 }

@@ -53,11 +53,11 @@ bool fn_version_fits(struct fn_call *call, const struct fn_function *latest)
 static bool is_package(struct fn_call *call, const char *wanted, const struct fn_function *latest)
 {
 	fn_auto_free char *b64 = NULL;
-	uint8_t digest[32];
 
 	if (fn_str_empty(wanted))
 		return true;
-	if (fn_hex_decode(latest->code_sha256, 64, digest) < 0 || fn_base64_encode(digest, sizeof(digest), &b64) < 0) {
+	b64 = fn_sha256_base64(latest->code_sha256);
+	if (!b64) {
 		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
 		return false;
 	}
