@@ -3,54 +3,21 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
 
 #include "aws/route.h"
-#include "base/cleanup.h"
 #include "base/id.h"
 #include "base/str.h"
-
-/* --- JSON --- */
-static int add_escaped(struct fn_buf *b, const char *text, size_t len)
-{
-	size_t from = 0;
-	int r = fn_buf_add(b, "\"", 1);
-
-	for (size_t i = 0; i < len && r == 0; i++) {
-		unsigned char c = (unsigned char)text[i];
-
-		if (c >= ' ' && c != '"' && c != '\\')
-			continue;
-		r = fn_buf_add(b, text + from, i - from);
-		if (r == 0)
-			r = c == '"' ? fn_buf_add(b, "\\\"", 2) : c == '\\' ? fn_buf_add(b, "\\\\", 2) : c == '\n' ? fn_buf_add(b, "\\n", 2) : fn_buf_addf(b, "\\u%04x", c);
-		from = i + 1;
-	}
-	if (r == 0)
-		r = fn_buf_add(b, text + from, len - from);
-	return r == 0 ? fn_buf_add(b, "\"", 1) : r;
-}
-
-int fn_gw_add_json(struct fn_buf *b, const char *text, size_t len)
-{
-	fn_auto_buf struct fn_buf whole = {0};
-
-	if (fn_utf8_valid(text, len))
-		return add_escaped(b, text, len);
-	if (fn_buf_add_utf8(&whole, text, len) < 0)
-		return -ENOMEM;
-	return add_escaped(b, whole.data, whole.len);
-}
+#include "web/json_text.h"
 
 static int add_member(struct fn_buf *b, const char *lead, const char *text)
 {
 	int r = fn_buf_add_str(b, lead);
 
-	return r == 0 ? fn_gw_add_json(b, text, strlen(text)) : r;
+	return r == 0 ? fn_json_add_string(b, text, strlen(text)) : r;
 }
 
 /* --- names with several values, which are joined: fields, parameters of the query --- */
@@ -126,11 +93,11 @@ static int add_table(struct fn_buf *b, const struct table *t)
 		if (i > 0)
 			r = fn_buf_add(b, ",", 1);
 		if (r == 0)
-			r = fn_gw_add_json(b, j->name.len ? j->name.data : "", j->name.len);
+			r = fn_json_add_string(b, j->name.len ? j->name.data : "", j->name.len);
 		if (r == 0)
 			r = fn_buf_add(b, ":", 1);
 		if (r == 0)
-			r = fn_gw_add_json(b, j->value.len ? j->value.data : "", j->value.len);
+			r = fn_json_add_string(b, j->value.len ? j->value.data : "", j->value.len);
 	}
 	return r == 0 ? fn_buf_add(b, "}", 1) : r;
 }
@@ -204,7 +171,7 @@ static int add_cookies(const struct fn_gw_request *q, struct fn_buf *b)
 				break;
 			r = fn_buf_add_str(b, any ? "," : ",\"cookies\":[");
 			if (r == 0)
-				r = fn_gw_add_json(b, p, len);
+				r = fn_json_add_string(b, p, len);
 			any = true;
 			p += len;
 		}
@@ -302,7 +269,7 @@ static int add_context(const struct fn_gw_request *q, struct fn_buf *b)
 	if (r == 0)
 		r = fn_buf_add_str(b, ",\"path\":");
 	if (r == 0)
-		r = fn_gw_add_json(b, path.len ? path.data : "/", path.len ? path.len : 1);
+		r = fn_json_add_string(b, path.len ? path.data : "/", path.len ? path.len : 1);
 	if (r == 0)
 		r = add_member(b, ",\"protocol\":", q->protocol);
 	if (r == 0)
@@ -344,7 +311,7 @@ static int add_body(const struct fn_gw_request *q, struct fn_buf *b)
 		return fn_buf_add_str(b, ",\"isBase64Encoded\":false}");
 	r = fn_buf_add_str(b, ",\"body\":");
 	if (r == 0 && text) {
-		r = add_escaped(b, q->body, q->len);
+		r = fn_json_add_utf8(b, q->body, q->len);
 	} else if (r == 0) {
 		r = fn_base64_encode(q->body, q->len, &coded);
 		if (r == 0)
@@ -366,7 +333,7 @@ int fn_gw_event(const struct fn_gw_request *q, struct fn_buf *b)
 		r = fn_buf_add_str(b, "{\"version\":\"2.0\",\"routeKey\":\"$default\",\"rawPath\":");
 
 	if (r == 0)
-		r = fn_gw_add_json(b, q->path_len ? q->path : "/", q->path_len ? q->path_len : 1);
+		r = fn_json_add_string(b, q->path_len ? q->path : "/", q->path_len ? q->path_len : 1);
 	if (r == 0)
 		r = add_member(b, ",\"rawQueryString\":", q->query);
 	if (r == 0)

@@ -37,7 +37,5 @@ int fn_gw_event(const struct fn_gw_request *r, struct fn_buf *ret);
 
 /* Is a body of this Content-Type (NULL = none) text, as far as that tells? All else goes as base64. */
 bool fn_gw_is_text(const char *content_type);
-/* Adds text as a JSON string; what is no UTF-8 becomes U+FFFD. */
-int fn_gw_add_json(struct fn_buf *b, const char *text, size_t len);
 
 #endif

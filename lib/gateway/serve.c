@@ -17,6 +17,7 @@
 #include "gateway/iam.h"
 #include "model/limits.h"
 #include "web/crowd.h"
+#include "web/json_text.h"
 
 #define POOL 49152u             /* of a connection: request line, fields, what libmicrohttpd makes of them */
 #define STACK (2u << 20)        /* of which is touched what is used: JSON may be nested 2,048 deep */
@@ -140,7 +141,7 @@ static enum MHD_Result refuse_signature(struct fn_gw_call *c, const struct fn_aw
 
 	if (e == &FN_E_MISSING_TOKEN)
 		return fn_gw_forbidden(c);
-	if (fn_buf_add_str(&body, "{\"message\":") < 0 || fn_gw_add_json(&body, why->data ? why->data : "", why->len) < 0 || fn_buf_add_str(&body, "}") < 0)
+	if (fn_buf_add_str(&body, "{\"message\":") < 0 || fn_json_add_string(&body, why->data ? why->data : "", why->len) < 0 || fn_buf_add_str(&body, "}") < 0)
 		return MHD_NO;
 	return fn_gw_refuse(c, e->status, e->name, "application/json", body.data);
 }
