@@ -43,6 +43,8 @@ const char *fn_gw_field(const struct fn_gw_call *c, const char *name);
 /* An error of the platform's own: x-amzn-ErrorType (NULL = none), a JSON body or text. */
 enum MHD_Result fn_gw_refuse(struct fn_gw_call *c, unsigned status, const char *error_type, const char *content_type, const char *body);
 enum MHD_Result fn_gw_forbidden(struct fn_gw_call *c);      /* by its AuthType or its policy */
+enum MHD_Result fn_gw_too_large(struct fn_gw_call *c);
+enum MHD_Result fn_gw_too_many(struct fn_gw_call *c);       /* requests: 429 */
 enum MHD_Result fn_gw_bad_gateway(struct fn_gw_call *c);    /* the function has failed, or returned no response */
 /* What a function has returned. Takes r's body. */
 enum MHD_Result fn_gw_respond(struct fn_gw_call *c, struct fn_gw_result *r);

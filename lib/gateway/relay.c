@@ -185,9 +185,9 @@ enum MHD_Result fn_gw_relay(struct fn_gw_call *c, struct fn_h1_exchange *x)
 	case 200:
 		return c->route->streams ? streamed(c, x) : whole(c, x);
 	case 413:
-		return fn_gw_refuse(c, 413, "RequestEntityTooLargeException", "application/json", "{\"Message\":\"Request Entity Too Large\"}");
+		return fn_gw_too_large(c);
 	case 429:
-		return fn_gw_refuse(c, 429, "TooManyRequestsException", "application/json", "{\"Message\":\"Rate Exceeded.\"}");
+		return fn_gw_too_many(c);
 	case 404: /* what the URL leads to has gone */
 	case 403:
 		return fn_gw_forbidden(c);

@@ -59,6 +59,17 @@ enum MHD_Result fn_gw_refuse(struct fn_gw_call *c, unsigned status, const char *
 }
 
 enum MHD_Result fn_gw_forbidden(struct fn_gw_call *c) { return fn_gw_refuse(c, 403, "AccessDeniedException", "application/json", FORBIDDEN); }
+
+enum MHD_Result fn_gw_too_large(struct fn_gw_call *c)
+{
+	return fn_gw_refuse(c, 413, "RequestEntityTooLargeException", "application/json", "{\"Message\":\"Request Entity Too Large\"}");
+}
+
+enum MHD_Result fn_gw_too_many(struct fn_gw_call *c)
+{
+	return fn_gw_refuse(c, 429, "TooManyRequestsException", "application/json", "{\"Message\":\"Rate Exceeded.\"}");
+}
+
 enum MHD_Result fn_gw_bad_gateway(struct fn_gw_call *c) { return fn_gw_refuse(c, 502, NULL, "text/plain", "Internal Server Error"); }
 
 /* A body that is not short goes in pieces, so that it shows how the client takes it. */

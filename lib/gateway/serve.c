@@ -255,9 +255,9 @@ static enum MHD_Result look_at_head(struct fn_gw_call *c)
 	if (length && fn_str_to_i64(length, 0, INT64_MAX, &n) < 0)
 		return fn_gw_refuse(c, 400, NULL, "application/json", "{\"message\":\"Bad Request\"}");
 	if (n > FN_LIMIT_INVOKE_BYTES)
-		return fn_gw_refuse(c, 413, "RequestEntityTooLargeException", "application/json", "{\"Message\":\"Request Entity Too Large\"}");
+		return fn_gw_too_large(c);
 	if (!may_come(c, coding ? FN_LIMIT_INVOKE_BYTES : (uint64_t)n))
-		return fn_gw_refuse(c, 429, "TooManyRequestsException", "application/json", "{\"Message\":\"Rate Exceeded.\"}");
+		return fn_gw_too_many(c);
 	if (coding || n > 0)
 		fn_gw_conn_phase(c->conn, FN_GW_SENDS);
 	return MHD_YES;
@@ -337,7 +337,7 @@ static enum MHD_Result invoke(struct fn_gw_call *c)
 		if (make_event(c, &event) < 0)
 			return MHD_NO;
 		if (event.len > FN_LIMIT_INVOKE_BYTES)
-			return fn_gw_refuse(c, 413, "RequestEntityTooLargeException", "application/json", "{\"Message\":\"Request Entity Too Large\"}");
+			return fn_gw_too_large(c);
 		r = fn_gw_invoke(c->gw->upstream, c->target.id, c->route, c->request_id, c->trace_id, event.data, event.len, &x);
 		if (r < 0)
 			fn_h1_exchange_end(&x);
@@ -412,7 +412,7 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *mhd, const ch
 		return r;
 	}
 	if (c->too_large)
-		return fn_gw_refuse(c, 413, "RequestEntityTooLargeException", "application/json", "{\"Message\":\"Request Entity Too Large\"}");
+		return fn_gw_too_large(c);
 	fn_gw_conn_phase(c->conn, FN_GW_WAITS);
 	return invoke(c);
 }
