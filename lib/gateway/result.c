@@ -14,7 +14,6 @@
 #define LOAD (JSON_DECODE_ANY | JSON_ALLOW_NUL)
 
 static void decref(json_t **o) { json_decref(*o); }
-static void freep(char **p) { free(*p); }
 
 /* --- headers --- */
 int fn_gw_result_add(struct fn_gw_result *r, const char *name, const char *value)
@@ -89,7 +88,7 @@ static bool is_ours(const char *name)
 
 static int add_value(struct fn_gw_result *r, const char *name, json_t *v)
 {
-	fn_auto(freep) char *text = NULL;
+	fn_auto_free char *text = NULL;
 	json_t *e;
 	size_t i;
 	int rc = 0;
@@ -176,7 +175,7 @@ static int add_compact(struct fn_buf *b, const char *text, size_t len)
 
 static int take_body(struct fn_gw_result *r, json_t *body, bool coded)
 {
-	fn_auto(freep) char *text = NULL;
+	fn_auto_free char *text = NULL;
 	uint8_t *data;
 	size_t len;
 
