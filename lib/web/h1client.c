@@ -2,7 +2,6 @@
 #include "web/h1client.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -149,15 +148,22 @@ static int send_all(int fd, struct iovec *iov, size_t n)
 }
 
 /* --- the answer --- */
-static int receive(struct fn_h1_exchange *x)
+static ssize_t receive_to(int fd, char *to, size_t room)
 {
 	ssize_t n;
 
 	do
-		n = recv(x->fd, x->in, FN_H1_CLIENT_PIECE, 0);
+		n = recv(fd, to, room, 0);
 	while (n < 0 && errno == EINTR);
-	if (n <= 0)
-		return n < 0 ? -errno : -ECONNRESET;
+	return n < 0 ? -errno : n > 0 ? n : -ECONNRESET;
+}
+
+static int receive(struct fn_h1_exchange *x)
+{
+	ssize_t n = receive_to(x->fd, x->in, FN_H1_CLIENT_PIECE);
+
+	if (n < 0)
+		return (int)n;
 	x->at = 0;
 	x->end = (size_t)n;
 	return 0;
@@ -252,11 +258,9 @@ static int receive_body(struct fn_h1_exchange *x)
 
 	if (!to)
 		return receive(x);
-	do
-		n = recv(x->fd, to, room, 0);
-	while (n < 0 && errno == EINTR);
-	if (n <= 0)
-		return n < 0 ? -errno : -ECONNRESET;
+	n = receive_to(x->fd, to, room);
+	if (n < 0)
+		return (int)n;
 	fn_h1_body_got(&x->h, (size_t)n);
 	return 0;
 }
@@ -287,13 +291,6 @@ int fn_h1_exchange_read_all(struct fn_h1_exchange *x)
 		x->whole = event == FN_H1_DONE;
 	}
 	return 0;
-}
-
-bool fn_h1_exchange_ready(const struct fn_h1_exchange *x)
-{
-	struct pollfd p = {x->fd, POLLIN, 0};
-
-	return x->whole || x->at < x->end || poll(&p, 1, 0) > 0;
 }
 
 void fn_h1_exchange_end(struct fn_h1_exchange *x)

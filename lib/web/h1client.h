@@ -44,8 +44,6 @@ int fn_h1_exchange_begin(struct fn_h1_exchange *x, struct fn_h1_client *c, const
 int fn_h1_exchange_read(struct fn_h1_exchange *x, const char **ret_data, size_t *ret_len);
 /* Instead: all of it, in x->h.body, followed by a NUL. -EFBIG beyond body_max. */
 int fn_h1_exchange_read_all(struct fn_h1_exchange *x);
-/* Is there something to read without waiting? */
-bool fn_h1_exchange_ready(const struct fn_h1_exchange *x);
 /* A whole answer leaves its connection to the next request; else it is closed, and the server sees that. */
 void fn_h1_exchange_end(struct fn_h1_exchange *x);
 
