@@ -11,7 +11,6 @@
 
 #include "base/cleanup.h"
 #include "gateway/pass.h"
-#include "web/crowd.h"
 
 #define PAUSE_MS 20      /* where there is no descriptor or memory for another */
 #define SEND_BUFFER 65536 /* of the kernel's, for each connection: streams are many */
@@ -33,8 +32,8 @@ static void serve(const struct arrived *c)
 static void *look(void *arg)
 {
 	struct arrived *c = arg;
-	struct in6_addr peer = fn_gw_address((const struct sockaddr *)&c->from);
-	struct fn_gw_conn *conn = fn_gw_conn_begin(c->a->gw->conns, c->fd, &peer, fn_crowd_peer(&c->from), fn_gw_proxies_trust(&c->a->gw->proxies, &peer));
+	struct fn_gw_peer peer = fn_gw_peer(&c->a->gw->proxies, (const struct sockaddr *)&c->from);
+	struct fn_gw_conn *conn = fn_gw_conn_begin(c->a->gw->conns, c->fd, &peer);
 	char name[256];
 	int r = conn ? fn_gw_peek_name(c->fd, name, sizeof(name)) : -ENOMEM;
 
@@ -80,15 +79,15 @@ static void take_one(struct fn_gw_acceptor *a)
 	struct sockaddr_storage from = {0};
 	socklen_t len = sizeof(from);
 	int fd = accept4(a->fd, (struct sockaddr *)&from, &len, SOCK_CLOEXEC), one = 1, size = SEND_BUFFER, unsent = UNSENT;
-	struct in6_addr peer;
+	struct fn_gw_peer peer;
 
 	if (fd < 0) {
 		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
 			(void)poll(NULL, 0, PAUSE_MS);
 		return;
 	}
-	peer = fn_gw_address((const struct sockaddr *)&from);
-	if (!fn_gw_conns_admit(a->gw->conns, fn_crowd_peer(&from), fn_gw_proxies_trust(&a->gw->proxies, &peer))) {
+	peer = fn_gw_peer(&a->gw->proxies, (const struct sockaddr *)&from);
+	if (!fn_gw_conns_admit(a->gw->conns, &peer)) {
 		fn_close(fd);
 		return;
 	}

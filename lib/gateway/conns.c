@@ -72,12 +72,12 @@ static bool crowd_out(struct fn_gw_conns *c)
 	return true;
 }
 
-bool fn_gw_conns_admit(struct fn_gw_conns *c, uint64_t peer_key, bool trusted)
+bool fn_gw_conns_admit(struct fn_gw_conns *c, const struct fn_gw_peer *peer)
 {
 	bool ok;
 
 	pthread_mutex_lock(&c->lock);
-	ok = trusted || (uintptr_t)fn_map_get_u64(c->peers, peer_key) < c->most_of_peer;
+	ok = peer->trusted || (uintptr_t)fn_map_get_u64(c->peers, peer->key) < c->most_of_peer;
 	for (int i = 0; ok && c->n >= c->most && i < ROOM_WAITS; i++) {
 		if (i == 0)
 			ok = crowd_out(c);
@@ -90,7 +90,7 @@ bool fn_gw_conns_admit(struct fn_gw_conns *c, uint64_t peer_key, bool trusted)
 	return ok;
 }
 
-struct fn_gw_conn *fn_gw_conn_begin(struct fn_gw_conns *c, int fd, const struct in6_addr *peer, uint64_t peer_key, bool trusted)
+struct fn_gw_conn *fn_gw_conn_begin(struct fn_gw_conns *c, int fd, const struct fn_gw_peer *peer)
 {
 	struct fn_gw_conn *conn = calloc(1, sizeof(*conn));
 
@@ -99,13 +99,11 @@ struct fn_gw_conn *fn_gw_conn_begin(struct fn_gw_conns *c, int fd, const struct 
 	conn->all = c;
 	conn->fd = fd;
 	conn->peer = *peer;
-	conn->peer_key = peer_key;
-	conn->trusted = trusted;
 	conn->since_us = fn_clock_mono_us();
 	pthread_mutex_lock(&c->lock);
 	fn_list_push_back(&c->list, &conn->link);
 	c->n++;
-	(void)fn_map_set_u64(c->peers, peer_key, (void *)((uintptr_t)fn_map_get_u64(c->peers, peer_key) + 1), NULL);
+	(void)fn_map_set_u64(c->peers, peer->key, (void *)((uintptr_t)fn_map_get_u64(c->peers, peer->key) + 1), NULL);
 	pthread_mutex_unlock(&c->lock);
 	return conn;
 }
@@ -118,11 +116,11 @@ void fn_gw_conn_end(struct fn_gw_conn *conn)
 	pthread_mutex_lock(&c->lock);
 	fn_list_remove(&conn->link);
 	c->n--;
-	n = (uintptr_t)fn_map_get_u64(c->peers, conn->peer_key);
+	n = (uintptr_t)fn_map_get_u64(c->peers, conn->peer.key);
 	if (n <= 1)
-		(void)fn_map_remove_u64(c->peers, conn->peer_key);
+		(void)fn_map_remove_u64(c->peers, conn->peer.key);
 	else
-		(void)fn_map_set_u64(c->peers, conn->peer_key, (void *)(n - 1), NULL);
+		(void)fn_map_set_u64(c->peers, conn->peer.key, (void *)(n - 1), NULL);
 	pthread_mutex_unlock(&c->lock);
 	free(conn);
 }

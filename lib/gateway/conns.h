@@ -7,11 +7,11 @@
 #ifndef FN_GATEWAY_CONNS_H
 #define FN_GATEWAY_CONNS_H
 
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/list.h"
+#include "gateway/proxies.h"
 
 struct fn_gw_conns;
 
@@ -21,9 +21,7 @@ struct fn_gw_conn {
 	struct fn_list link;
 	struct fn_gw_conns *all;
 	int fd;
-	struct in6_addr peer;
-	uint64_t peer_key;
-	bool trusted; /* a proxy: many clients are behind it */
+	struct fn_gw_peer peer;
 	/* changed by its own thread, without a lock */
 	_Atomic enum fn_gw_phase phase;
 	_Atomic uint64_t since_us, moved;
@@ -32,10 +30,10 @@ struct fn_gw_conn {
 int fn_gw_conns_new(unsigned most, unsigned most_of_peer, struct fn_gw_conns **ret);
 void fn_gw_conns_free(struct fn_gw_conns *c);
 
-/* May one of this address come? Waits a moment for one that gives way; false = refuse it. */
-bool fn_gw_conns_admit(struct fn_gw_conns *c, uint64_t peer_key, bool trusted);
+/* May another of this peer come? Waits a moment for one that gives way; false = refuse it. */
+bool fn_gw_conns_admit(struct fn_gw_conns *c, const struct fn_gw_peer *peer);
 /* It is there; NULL on no memory. fd is borrowed until fn_gw_conn_end(). */
-struct fn_gw_conn *fn_gw_conn_begin(struct fn_gw_conns *c, int fd, const struct in6_addr *peer, uint64_t peer_key, bool trusted);
+struct fn_gw_conn *fn_gw_conn_begin(struct fn_gw_conns *c, int fd, const struct fn_gw_peer *peer);
 void fn_gw_conn_end(struct fn_gw_conn *conn);
 /* What it does from now on; moved: bytes that it has sent or taken in doing so. */
 void fn_gw_conn_phase(struct fn_gw_conn *conn, enum fn_gw_phase phase);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "web/crowd.h"
 
 /* "a.b.c.d", "x:y::z", "[x:y::z]:port", "a.b.c.d:port": proxies write them all. */
 static bool parse_address(const char *text, size_t len, struct in6_addr *ret, bool *ret_v4)
@@ -84,6 +85,13 @@ struct in6_addr fn_gw_address(const struct sockaddr *from)
 	a.s6_addr[10] = a.s6_addr[11] = 0xff;
 	memcpy(a.s6_addr + 12, &((const struct sockaddr_in *)from)->sin_addr, 4);
 	return a;
+}
+
+struct fn_gw_peer fn_gw_peer(const struct fn_gw_proxies *p, const struct sockaddr *from)
+{
+	struct in6_addr address = fn_gw_address(from);
+
+	return (struct fn_gw_peer){address, fn_crowd_peer((const struct sockaddr_storage *)from), fn_gw_proxies_trust(p, &address)};
 }
 
 const char *fn_gw_address_text(const struct in6_addr *address, char out[INET6_ADDRSTRLEN])

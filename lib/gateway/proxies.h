@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/socket.h>
 
 #define FN_GW_PROXIES_MAX 32
@@ -20,11 +21,19 @@ struct fn_gw_proxies {
 	unsigned n;
 };
 
+/* Who has connected. */
+struct fn_gw_peer {
+	struct in6_addr address;
+	uint64_t key; /* fn_crowd_peer() */
+	bool trusted; /* a proxy: many clients are behind it */
+};
+
 /* Addresses and networks with commas between: "10.0.0.0/8,192.0.2.1,fd00::/8". -EINVAL; -E2BIG. NULL and "" are none. */
 int fn_gw_proxies_parse(const char *text, struct fn_gw_proxies *ret);
 bool fn_gw_proxies_trust(const struct fn_gw_proxies *p, const struct in6_addr *address);
 /* An address of a socket, IPv4 as ::ffff:a.b.c.d; what is of neither family is "::". */
 struct in6_addr fn_gw_address(const struct sockaddr *from);
+struct fn_gw_peer fn_gw_peer(const struct fn_gw_proxies *p, const struct sockaddr *from);
 /* "192.0.2.1", "2001:db8::1" */
 const char *fn_gw_address_text(const struct in6_addr *address, char out[INET6_ADDRSTRLEN]);
 /* The client, seen from the end of X-Forwarded-For: the last that is no trusted proxy. forwarded: the field, NULL = none; peer: who has connected, and is

@@ -16,7 +16,6 @@
 #include "gateway/call.h"
 #include "gateway/iam.h"
 #include "model/limits.h"
-#include "web/crowd.h"
 #include "web/json_text.h"
 
 #define POOL 49152u             /* of a connection: request line, fields, what libmicrohttpd makes of them */
@@ -78,15 +77,15 @@ struct origin {
 
 static void find_origin(const struct fn_gw_call *c, struct origin *o)
 {
-	const char *list = c->conn->trusted ? fn_gw_field(c, "X-Forwarded-For") : NULL, *proto = c->conn->trusted ? fn_gw_field(c, "X-Forwarded-Proto") : NULL,
-		   *port = c->conn->trusted ? fn_gw_field(c, "X-Forwarded-Port") : NULL, *host = fn_gw_field(c, "Host");
+	const char *list = c->conn->peer.trusted ? fn_gw_field(c, "X-Forwarded-For") : NULL, *proto = c->conn->peer.trusted ? fn_gw_field(c, "X-Forwarded-Proto") : NULL,
+		   *port = c->conn->peer.trusted ? fn_gw_field(c, "X-Forwarded-Port") : NULL, *host = fn_gw_field(c, "Host");
 	char peer[INET6_ADDRSTRLEN];
 	struct in6_addr client;
 	bool tls;
 
-	fn_gw_proxies_client(&c->gw->proxies, list, &c->conn->peer, &client);
+	fn_gw_proxies_client(&c->gw->proxies, list, &c->conn->peer.address, &client);
 	(void)fn_gw_address_text(&client, o->source);
-	(void)fn_gw_address_text(&c->conn->peer, peer);
+	(void)fn_gw_address_text(&c->conn->peer.address, peer);
 	if (!list || fn_str_format(o->list, sizeof(o->list), "%s, %s", list, peer) < 0)
 		snprintf(o->list, sizeof(o->list), "%s", o->source);
 	o->proto = proto && (fn_streq(proto, "http") || fn_streq(proto, "https")) ? proto : is_https(c) ? "https" : "http";
@@ -118,7 +117,7 @@ static bool may_come(struct fn_gw_call *c, uint64_t n)
 	if (n <= c->counted)
 		return true;
 	pthread_mutex_lock(&c->gw->lock);
-	ok = fn_bodies_take(c->gw->bodies, c->conn->peer_key, n - c->counted);
+	ok = fn_bodies_take(c->gw->bodies, c->conn->peer.key, n - c->counted);
 	pthread_mutex_unlock(&c->gw->lock);
 	if (ok)
 		c->counted = n;
@@ -130,7 +129,7 @@ static void uncount(struct fn_gw_call *c)
 	if (!c->counted)
 		return;
 	pthread_mutex_lock(&c->gw->lock);
-	fn_bodies_give(c->gw->bodies, c->conn->peer_key, c->counted);
+	fn_bodies_give(c->gw->bodies, c->conn->peer.key, c->counted);
 	pthread_mutex_unlock(&c->gw->lock);
 	c->counted = 0;
 }
@@ -460,8 +459,7 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **req, enum
 static void on_connection(void *cls, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode what)
 {
 	struct fn_gw *gw = cls;
-	const struct sockaddr *from;
-	struct in6_addr peer;
+	struct fn_gw_peer peer;
 
 	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
 		if (*context)
@@ -469,10 +467,8 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
 		*context = NULL;
 		return;
 	}
-	from = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
-	peer = fn_gw_address(from);
-	*context = fn_gw_conn_begin(gw->conns, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd, &peer,
-				    fn_crowd_peer((const struct sockaddr_storage *)from), fn_gw_proxies_trust(&gw->proxies, &peer));
+	peer = fn_gw_peer(&gw->proxies, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
+	*context = fn_gw_conn_begin(gw->conns, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd, &peer);
 }
 
 static void on_log(void *cls, const char *fmt, va_list ap)
