@@ -1,12 +1,8 @@
 /* sigv4.c - the Authorization header of a request, or what its query has instead of one, verified against the configured credentials (aws/sigv4.h). */
-#include <stdio.h>
-#include <string.h>
 #include <strings.h>
 
 #include "api/internal.h"
 #include "api/receive.h"
-#include "base/buf.h"
-#include "base/cleanup.h"
 #include "base/str.h"
 #include "aws/authorization.h"
 
@@ -18,32 +14,33 @@ static const char *service_of(const struct fn_http_req *req)
 	return target && fn_str_starts(target, "Logs_") ? "logs" : "lambda";
 }
 
-struct look {
-	const char *signed_headers, *name; /* name: that is looked for, of which `nth` are passed over; NULL: one that should be signed */
-	const char *found;
-	unsigned nth;
+struct signs {
+	const struct fn_authorization *p;
+	struct fn_buf *why;
+	bool all;
 };
 
-static bool look_unsigned(void *arg, const char *name, const char *value)
+static bool look_signed(void *arg, const char *name, const char *value)
 {
-	struct look *l = arg;
+	struct signs *s = arg;
 
 	(void)value;
-	if ((strncasecmp(name, "x-amz-", 6) == 0 || strcasecmp(name, "host") == 0) && !fn_sigv4_signs(l->signed_headers, name))
-		l->found = name;
-	return !l->found;
+	s->all = fn_authorization_covers(s->p, name, s->why);
+	return s->all;
 }
 
-/* Whatever the API reads is signed: the host, and every x-amz-* header. */
 static bool all_signed(const struct fn_http_req *req, const struct fn_authorization *p, struct fn_buf *why)
 {
-	struct look l = {.signed_headers = p->signed_headers};
+	struct signs s = {p, why, true};
 
-	fn_http_req_each_header(req, look_unsigned, &l);
-	if (l.found)
-		(void)fn_buf_addf(why, "'%s' must be a 'SignedHeader' in the AWS Authorization header.", strcasecmp(l.found, "host") == 0 ? "Host" : l.found);
-	return !l.found;
+	fn_http_req_each_header(req, look_signed, &s);
+	return s.all;
 }
+
+struct look {
+	const char *name, *found;
+	unsigned nth; /* so many are passed over */
+};
 
 static bool look_nth(void *arg, const char *name, const char *value)
 {
@@ -93,11 +90,9 @@ const struct fn_aws_error *fn_sigv4_before(const struct fn_api_config *cfg, cons
 
 const struct fn_aws_error *fn_sigv4_verify(const struct fn_api_config *cfg, struct fn_http_req *req, fn_body_sha256_fn body_sha256, struct fn_buf *why)
 {
-	const char *given = fn_http_req_header(req, "x-amz-content-sha256"), *query = fn_http_req_raw_query(req);
-	fn_auto_buf struct fn_buf rest = {0};
 	const struct fn_credential *c;
 	const struct fn_aws_error *denied;
-	struct fn_sigv4 r;
+	struct fn_sigv4 r = {.method = fn_http_req_method(req), .path = fn_http_req_path(req), .query = fn_http_req_raw_query(req), .header = header_of, .arg = req};
 	struct fn_authorization p;
 	uint8_t key[FN_SIGV4_KEY];
 	char sha[65];
@@ -105,20 +100,10 @@ const struct fn_aws_error *fn_sigv4_verify(const struct fn_api_config *cfg, stru
 	denied = look_at_head(cfg, req, &p, &c, why);
 	if (denied)
 		return denied;
-	if (p.in_query && fn_authorization_unsigned_query(query, &rest) < 0) {
+	if (fn_sigv4_key(c->secret_access_key, p.date, p.region, p.service, key) < 0) {
 		(void)fn_buf_add_str(why, "out of memory");
 		return &FN_E_SERVICE;
 	}
 	body_sha256(req, sha);
-	r = (struct fn_sigv4){
-		.method = fn_http_req_method(req), .path = fn_http_req_path(req), .query = p.in_query ? rest.data : query,
-		.signed_headers = p.signed_headers, .payload_sha256 = given ? given : sha, .amz_date = p.amz_date,
-		.region = p.region, .service = p.service, .header = header_of, .arg = req,
-	};
-	/* A digest that was signed is of what arrived. None of Lambda's operations may come without one (UNSIGNED-PAYLOAD): so says the service model. */
-	if ((!given || fn_streq(given, sha)) && fn_sigv4_key(c->secret_access_key, p.date, p.region, p.service, key) == 0 &&
-	    fn_authorization_matches(&r, key, p.signature))
-		return NULL;
-	(void)fn_buf_add_str(why, FN_AUTHORIZATION_MISMATCH);
-	return &FN_E_BAD_SIGNATURE;
+	return fn_authorization_verify(&p, &r, key, sha, why);
 }

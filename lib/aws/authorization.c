@@ -4,6 +4,7 @@
 #include <nettle/memops.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "aws/route.h"
@@ -12,6 +13,9 @@
 
 #define SKEW_S 900
 #define EXPIRES_MAX_S 604800
+#define MISMATCH \
+	"The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. " \
+	"Consult the service documentation for details."
 
 static bool field(const char *header, const char *name, char *out, size_t size)
 {
@@ -75,7 +79,7 @@ static const struct fn_aws_error *parse_query(const char *query, struct fn_autho
 	if (fn_str_to_i64(expires, 1, EXPIRES_MAX_S, &p->expires_s) < 0)
 		(void)fn_buf_addf(why, "X-Amz-Expires must be a number of seconds from 1 to %d", EXPIRES_MAX_S);
 	else if (!fn_streq(algorithm, "AWS4-HMAC-SHA256") || strlen(p->signature) != 64 || !parse_credential(credential, p))
-		(void)fn_buf_add_str(why, FN_AUTHORIZATION_MISMATCH);
+		(void)fn_buf_add_str(why, MISMATCH);
 	return why->len ? &FN_E_BAD_SIGNATURE : NULL;
 }
 
@@ -117,7 +121,7 @@ const struct fn_aws_error *fn_authorization_read(const char *header, const char 
 	}
 	if (parse_header(header, p) && fn_str_format(p->amz_date, sizeof(p->amz_date), "%s", date) == 0)
 		return NULL;
-	(void)fn_buf_add_str(why, FN_AUTHORIZATION_MISMATCH);
+	(void)fn_buf_add_str(why, MISMATCH);
 	return &FN_E_BAD_SIGNATURE;
 }
 
@@ -130,9 +134,19 @@ bool fn_authorization_scoped(const struct fn_authorization *p, const char *regio
 	return why->len == 0;
 }
 
+bool fn_authorization_covers(const struct fn_authorization *p, const char *name, struct fn_buf *why)
+{
+	bool host = strcasecmp(name, "host") == 0;
+
+	if ((!host && strncasecmp(name, "x-amz-", 6) != 0) || fn_sigv4_signs(p->signed_headers, name))
+		return true;
+	(void)fn_buf_addf(why, "'%s' must be a 'SignedHeader' in the AWS Authorization header.", host ? "Host" : name);
+	return false;
+}
+
 /* Clients differ in what they encode for signing: the path once more (AWS's rule) or not, the query as it is sent or as it should be. Each of these
  * says the same of what is asked for. */
-bool fn_authorization_matches(struct fn_sigv4 *r, const uint8_t key[FN_SIGV4_KEY], const char *signature)
+static bool matches(struct fn_sigv4 *r, const uint8_t key[FN_SIGV4_KEY], const char *signature)
 {
 	char want[65];
 
@@ -146,16 +160,43 @@ bool fn_authorization_matches(struct fn_sigv4 *r, const uint8_t key[FN_SIGV4_KEY
 }
 
 /* What is signed of the query: all but the signature itself. */
-int fn_authorization_unsigned_query(const char *query, struct fn_buf *ret)
+static int unsigned_query(const char *query, struct fn_buf *ret)
 {
 	int r = fn_buf_add_str(ret, "");
 
 	for (size_t n; *query && r == 0; query += n + (query[n] == '&')) {
 		n = strcspn(query, "&");
-		if (!fn_str_starts(query, "X-Amz-Signature=") && ret->len > 0)
+		if (fn_str_starts(query, "X-Amz-Signature="))
+			continue;
+		if (ret->len > 0)
 			r = fn_buf_add_str(ret, "&");
-		if (!fn_str_starts(query, "X-Amz-Signature=") && r == 0)
+		if (r == 0)
 			r = fn_buf_add(ret, query, n);
 	}
 	return r;
+}
+
+const struct fn_aws_error *fn_authorization_verify(const struct fn_authorization *p, const struct fn_sigv4 *request, const uint8_t key[FN_SIGV4_KEY], const char *body_sha256,
+						   struct fn_buf *why)
+{
+	const char *given = request->header(request->arg, "X-Amz-Content-Sha256", 0);
+	fn_auto_buf struct fn_buf rest = {0};
+	struct fn_sigv4 r = *request;
+
+	if (p->in_query && unsigned_query(r.query, &rest) < 0) {
+		(void)fn_buf_add_str(why, "out of memory");
+		return &FN_E_SERVICE;
+	}
+	if (p->in_query)
+		r.query = rest.data;
+	r.signed_headers = p->signed_headers;
+	r.payload_sha256 = given ? given : body_sha256;
+	r.amz_date = p->amz_date;
+	r.region = p->region;
+	r.service = p->service;
+	/* A digest that was signed is of what arrived. None of Lambda's operations may come without one (UNSIGNED-PAYLOAD): so says the service model. */
+	if ((!given || fn_streq(given, body_sha256)) && matches(&r, key, p->signature))
+		return NULL;
+	(void)fn_buf_add_str(why, MISMATCH);
+	return &FN_E_BAD_SIGNATURE;
 }

@@ -12,10 +12,6 @@
 #include "aws/sigv4.h"
 #include "base/buf.h"
 
-#define FN_AUTHORIZATION_MISMATCH \
-	"The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. " \
-	"Consult the service documentation for details."
-
 struct fn_authorization {
 	char key_id[132], date[12], region[40], service[40], signed_headers[1024], signature[68];
 	char amz_date[24];
@@ -28,9 +24,10 @@ const struct fn_aws_error *fn_authorization_read(const char *header, const char 
 /* Is it of now? Of this region and service? */
 bool fn_authorization_fresh(const struct fn_authorization *a, struct fn_buf *why);
 bool fn_authorization_scoped(const struct fn_authorization *a, const char *region, const char *service, struct fn_buf *why);
-/* What is signed of the query: all but the signature itself. -ENOMEM. */
-int fn_authorization_unsigned_query(const char *query, struct fn_buf *ret);
-/* Is the signature one of this request, made with this key (fn_sigv4_key())? Sets how r is encoded. */
-bool fn_authorization_matches(struct fn_sigv4 *r, const uint8_t key[FN_SIGV4_KEY], const char *signature);
+/* May a header of this name come with it? What is read is signed: the host, and every x-amz-* header. */
+bool fn_authorization_covers(const struct fn_authorization *a, const char *name, struct fn_buf *why);
+/* Is the signature one of this request, made with this key (fn_sigv4_key())? Of r: method, path, query as sent, and headers; all else is a's. */
+const struct fn_aws_error *fn_authorization_verify(const struct fn_authorization *a, const struct fn_sigv4 *r, const uint8_t key[FN_SIGV4_KEY], const char *body_sha256,
+						   struct fn_buf *why);
 
 #endif
