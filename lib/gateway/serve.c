@@ -304,10 +304,13 @@ static int make_event(struct fn_gw_call *c, struct fn_buf *ret)
 
 static const struct fn_aws_error *verify(struct fn_gw_call *c, struct fn_buf *why)
 {
+	struct fn_gw_signed s;
 	char path[8192];
-	struct fn_gw_signed s = signed_parts(c, path, sizeof(path));
 
-	return c->route->iam ? fn_gw_iam_verify(&s, &c->signature, c->key, c->body.data, c->body.len, why) : NULL;
+	if (!c->route->iam)
+		return NULL;
+	s = signed_parts(c, path, sizeof(path));
+	return fn_gw_iam_verify(&s, &c->signature, c->key, c->body.data, c->body.len, why);
 }
 
 /* Once more, by the configuration as it is now. */
