@@ -66,7 +66,9 @@ int global_options(int argc, char **argv);
 int qualifier_options(int argc, char **argv, const char **ret_qualifier);
 /* argv[optind], which must be the last argument and not empty: the function's name. */
 int function_argument(int argc, char **argv, const char **ret_name);
-/* VERB FUNCTION at argv[optind]: the verb must be one of `verbs` (NULL-terminated); choice: the same in words. */
+/* VERB at argv[optind]: one of `verbs` (NULL-terminated); choice: the same in words. */
+int verb_argument(int argc, char **argv, const char *const *verbs, const char *choice, const char **ret_verb);
+/* VERB FUNCTION, likewise. */
 int verb_arguments(int argc, char **argv, const char *const *verbs, const char *choice, const char **ret_verb, const char **ret_function);
 /* An option's value as a member of a request. */
 int number_member(json_t *o, const char *key, const char *command, const char *option, const char *text);

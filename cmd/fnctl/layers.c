@@ -62,16 +62,20 @@ static int find_version(const char *operation, const char *text, struct reply *r
 	return EX_FINE;
 }
 
+/* A member that is a list, made when it is not there. */
+static json_t *list_of(json_t *o, const char *key)
+{
+	if (!json_object_get(o, key))
+		json_object_set_new(o, key, json_array());
+	return json_object_get(o, key);
+}
+
 int layer_member(json_t *o, const char *command, const char *text)
 {
-	json_t *layers = json_object_get(o, "Layers");
+	json_t *layers = list_of(o, "Layers");
 	struct reply r = {0};
 	int rc = EX_FINE;
 
-	if (!layers) {
-		layers = json_array();
-		json_object_set_new(o, "Layers", layers);
-	}
 	if (fn_streq(text, "none"))
 		return EX_FINE;
 	if (!fn_utf8_valid(text, strlen(text)))
@@ -119,15 +123,9 @@ struct layer_args {
 
 static int list_member(json_t *o, const char *key, const char *option, const char *text)
 {
-	json_t *list = json_object_get(o, key);
-
 	if (!fn_utf8_valid(text, strlen(text)))
 		return usage_error("layer", "%s wants UTF-8 text", option);
-	if (!list) {
-		list = json_array();
-		json_object_set_new(o, key, list);
-	}
-	json_array_append_new(list, json_string(text));
+	json_array_append_new(list_of(o, key), json_string(text));
 	return EX_FINE;
 }
 
@@ -137,7 +135,6 @@ static int parse(int argc, char **argv, struct layer_args *a)
 						{"compatible-runtime", required_argument, NULL, 'r'}, {"compatible-architecture", required_argument, NULL, 'a'},
 						GLOBAL_OPTIONS};
 	static const char *const verbs[] = {"publish", "import", "list", "get", "delete", NULL};
-	const char *const *v = verbs;
 	int c, rc = EX_FINE;
 	bool makes;
 
@@ -153,13 +150,10 @@ static int parse(int argc, char **argv, struct layer_args *a)
 		else
 			rc = other_option(argv, c);
 	}
+	if (rc == EX_FINE)
+		rc = verb_argument(argc, argv, verbs, "publish, import, list, get or delete", &a->verb);
 	if (rc != EX_FINE)
 		return rc;
-	a->verb = optind < argc ? argv[optind++] : NULL;
-	while (*v && !fn_streq(*v, a->verb))
-		v++;
-	if (!*v)
-		return a->verb ? usage_error(argv[0], "what is \"%s\"? publish, import, list, get or delete", a->verb) : usage_error(argv[0], "publish, import, list, get or delete?");
 	makes = fn_streq(a->verb, "publish") || fn_streq(a->verb, "import");
 	a->layer = optind < argc ? argv[optind++] : NULL;
 	if (fn_str_empty(a->layer) && !fn_streq(a->verb, "list"))

@@ -218,7 +218,7 @@ int function_argument(int argc, char **argv, const char **ret_name)
 	return EX_FINE;
 }
 
-int verb_arguments(int argc, char **argv, const char *const *verbs, const char *choice, const char **ret_verb, const char **ret_function)
+int verb_argument(int argc, char **argv, const char *const *verbs, const char *choice, const char **ret_verb)
 {
 	const char *given = optind < argc ? argv[optind++] : NULL;
 
@@ -227,6 +227,15 @@ int verb_arguments(int argc, char **argv, const char *const *verbs, const char *
 	if (!*verbs)
 		return given ? usage_error(argv[0], "what is \"%s\"? %s", given, choice) : usage_error(argv[0], "%s?", choice);
 	*ret_verb = *verbs;
+	return EX_FINE;
+}
+
+int verb_arguments(int argc, char **argv, const char *const *verbs, const char *choice, const char **ret_verb, const char **ret_function)
+{
+	int rc = verb_argument(argc, argv, verbs, choice, ret_verb);
+
+	if (rc != EX_FINE)
+		return rc;
 	*ret_function = optind < argc ? argv[optind++] : NULL;
 	return fn_str_empty(*ret_function) ? usage_error(argv[0], "which function?") : EX_FINE;
 }
