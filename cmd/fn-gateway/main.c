@@ -25,6 +25,7 @@
 #include "gateway/args.h"
 #include "gateway/tls.h"
 #include "os/sec.h"
+#include "web/address.h"
 
 #define KEEP 256u /* connections to fnd that rest */
 #define END_LOOK_US 10000u
@@ -102,33 +103,20 @@ static int make(struct fn_gw *gw, const struct options *o, struct fn_err *err)
 static bool is_open(int fd) { return fcntl(fd, F_GETFD) >= 0; }
 
 /* Where fnd listens, "ADDRESS:PORT"; at all addresses: at this one. */
-static int api_address(const char *text, struct sockaddr_storage *ret, socklen_t *ret_len)
+static int api_address(const char *text, struct sockaddr_storage *ret, socklen_t *ret_len, struct fn_err *err)
 {
 	struct sockaddr_in *four = (struct sockaddr_in *)ret;
 	struct sockaddr_in6 *six = (struct sockaddr_in6 *)ret;
-	const char *colon = text ? strrchr(text, ':') : NULL;
-	char host[INET6_ADDRSTRLEN + 2] = "";
-	int64_t port;
+	bool loopback;
+	int r = fn_address_parse(text ? text : "", "api", ret, ret_len, &loopback, err);
 
-	*ret = (struct sockaddr_storage){0};
-	if (!colon || (size_t)(colon - text) >= sizeof(host) || fn_str_to_i64(colon + 1, 1, 65535, &port) < 0)
-		return -EINVAL;
-	memcpy(host, text, (size_t)(colon - text));
-	if (host[0] == '[') {
-		host[strlen(host) - 1] = '\0';
-		*six = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
-		*ret_len = sizeof(*six);
-		if (inet_pton(AF_INET6, host + 1, &six->sin6_addr) != 1)
-			return -EINVAL;
-		if (IN6_IS_ADDR_UNSPECIFIED(&six->sin6_addr))
-			six->sin6_addr = in6addr_loopback;
-		return 0;
-	}
-	*four = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-	*ret_len = sizeof(*four);
-	if (inet_pton(AF_INET, fn_streq(host, "localhost") ? "127.0.0.1" : host, &four->sin_addr) != 1)
-		return -EINVAL;
-	if (four->sin_addr.s_addr == INADDR_ANY)
+	if (r < 0)
+		return r;
+	if (four->sin_port == 0) /* sin6_port, too */
+		return fn_err_set(err, EINVAL, "api", "%s has no port", text);
+	if (ret->ss_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&six->sin6_addr))
+		six->sin6_addr = in6addr_loopback;
+	else if (ret->ss_family == AF_INET && four->sin_addr.s_addr == INADDR_ANY)
 		four->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	return 0;
 }
@@ -144,9 +132,11 @@ static int open_one(struct fn_gw_acceptor *a, struct fn_gw *gw, int fd, bool tls
 	if (!a->daemon)
 		return fn_err_set(err, EINVAL, "start fn-gateway", "libmicrohttpd does not start");
 	if (tls && o->api_host) {
+		int r = api_address(o->api, &a->api, &a->api_len, err);
+
+		if (r < 0)
+			return r;
 		a->api_host = o->api_host;
-		if (api_address(o->api, &a->api, &a->api_len) < 0)
-			return fn_err_set(err, EINVAL, "start fn-gateway", "where is the API?");
 	}
 	return fn_gw_accept_start(a);
 }

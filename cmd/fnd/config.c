@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "os/subnet.h"
+#include "web/address.h"
 #include "web/json_file.h"
 
 enum kind { TEXT, PATH, NUMBER, LIST };
@@ -357,44 +358,6 @@ static int find_near(char **member, const char *in_tree, const char *installed)
 	return set(member, path);
 }
 
-int fnd_address_parse(const char *text, const char *key, struct sockaddr_storage *ret, socklen_t *ret_len, bool *ret_loopback, struct fn_err *err)
-{
-	struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
-	char host[64] = "";
-	const char *colon = strrchr(text, ':');
-	int64_t port;
-
-	memset(ret, 0, sizeof(*ret));
-	if (!colon || fn_str_to_i64(colon + 1, 0, 65535, &port) < 0 || (size_t)(colon - text) >= sizeof(host))
-		return fn_err_set(err, EINVAL, key, "\"%.100s\" is no ADDRESS:PORT", text);
-	memcpy(host, text, (size_t)(colon - text));
-	if (host[0] == '[' && fn_str_ends(host, "]")) {
-		host[strlen(host) - 1] = '\0';
-		if (inet_pton(AF_INET6, host + 1, &v6->sin6_addr) != 1)
-			return fn_err_set(err, EINVAL, key, "\"%.100s\" is no IPv6 address", host + 1);
-		v6->sin6_family = AF_INET6;
-		v6->sin6_port = htons((uint16_t)port);
-		*ret_len = sizeof(*v6);
-		*ret_loopback = IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
-		return 0;
-	}
-	if (fn_streq(host, "localhost"))
-		strcpy(host, "127.0.0.1");
-	if (inet_pton(AF_INET, host, &v4->sin_addr) != 1)
-		return fn_err_set(err, EINVAL, key, "\"%.100s\" is no IPv4 address (IPv6: [::1]:3001)", host);
-	v4->sin_family = AF_INET;
-	v4->sin_port = htons((uint16_t)port);
-	*ret_len = sizeof(*v4);
-	*ret_loopback = (ntohl(v4->sin_addr.s_addr) >> 24) == 127;
-	return 0;
-}
-
-int fnd_config_address(const struct fnd_config *c, struct sockaddr_storage *ret, socklen_t *ret_len, bool *ret_loopback, struct fn_err *err)
-{
-	return fnd_address_parse(c->listen, "listen", ret, ret_len, ret_loopback, err);
-}
-
 /* What can be told without a look at the host's network; fn-spawnd does that. */
 static int check_network(const struct fnd_config *c, struct fn_err *err)
 {
@@ -465,7 +428,7 @@ static int finish(struct fnd_config *c, struct fn_err *err)
 		return fn_err_set(err, EINVAL, "configuration", "\"uid_count\" must be 0 or at least %d: the files' owners and one sandbox", UIDS_LEAST);
 	if (strlen(c->account_id) != 12 || strspn(c->account_id, "0123456789") != 12)
 		return fn_err_set(err, EINVAL, "configuration", "\"account_id\" must have 12 digits");
-	r = fnd_config_address(c, &addr, &len, &loopback, err);
+	r = fn_address_parse(c->listen, "listen", &addr, &len, &loopback, err);
 	if (r == 0)
 		r = add_bridge_to_hosts(c, &addr, err);
 	if (r < 0)

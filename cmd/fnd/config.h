@@ -3,10 +3,9 @@
 #define FND_CONFIG_H
 
 #include <jansson.h>
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/socket.h>
+#include <sys/types.h>
 
 #include "api/api.h"
 #include "base/err.h"
@@ -90,10 +89,6 @@ int fnd_config_make(struct fnd_config *c, const struct fnd_options *options, int
 void fnd_config_free(struct fnd_config *c);
 /* -1: there is none. */
 gid_t fnd_config_control_group(const struct fnd_config *c);
-/* The address to listen on; *ret_loopback tells whether only this machine can reach it. */
-int fnd_config_address(const struct fnd_config *c, struct sockaddr_storage *ret, socklen_t *ret_len, bool *ret_loopback, struct fn_err *err);
-/* The same of any ADDRESS:PORT; key: of the configuration, for err. */
-int fnd_address_parse(const char *text, const char *key, struct sockaddr_storage *ret, socklen_t *ret_len, bool *ret_loopback, struct fn_err *err);
 
 /* config_scaling.c: the list at "provisioned_scaling". */
 int fnd_config_scaling(struct fnd_config *c, json_t *list, const char *file, struct fn_err *err);

@@ -15,6 +15,7 @@
 #include "config.h"
 #include "gateway/args.h"
 #include "gateway/proxies.h"
+#include "web/address.h"
 
 #define NAME_CHARS "abcdefghijklmnopqrstuvwxyz0123456789.-"
 
@@ -185,9 +186,9 @@ int fnd_config_gateway_check(const struct fnd_config *c, struct fn_err *err)
 	int r = 0;
 
 	if (*g->listen)
-		r = fnd_address_parse(g->listen, "gateway.listen", &address, &len, &loopback, err);
+		r = fn_address_parse(g->listen, "gateway.listen", &address, &len, &loopback, err);
 	if (r == 0 && *g->tls_listen)
-		r = fnd_address_parse(g->tls_listen, "gateway.tls_listen", &address, &len, &loopback, err);
+		r = fn_address_parse(g->tls_listen, "gateway.tls_listen", &address, &len, &loopback, err);
 	if (r < 0)
 		return r;
 	if (*g->tls_listen && g->n_certificates == 0)

@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "gateway/args.h"
 #include "listen.h"
+#include "web/address.h"
 
 void fnd_gateway_user(const struct fnd_config *cfg, struct fnd_child_about *about)
 {
@@ -47,7 +48,7 @@ static int listen_on(char **text, const char *key, bool named, int last_fd, cons
 	if (r < 0)
 		return r;
 	*ret_fd = r;
-	(void)fnd_address_parse(*text, key, &address, &len, &loopback, err);
+	(void)fn_address_parse(*text, key, &address, &len, &loopback, err);
 	if (!loopback)
 		fn_log_info("%s: function URLs are reachable from other machines at %s, each as its AuthType and its policy say", key, *text);
 	return 0;

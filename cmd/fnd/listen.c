@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "web/address.h"
 
 #define BIND_WAIT_S 2
 #define BACKLOG 1024
@@ -41,7 +42,7 @@ int fnd_listen_at(char **text, const char *key, bool waits, struct fn_err *err)
 	fn_auto_fd int fd = -EBADF;
 	socklen_t len;
 	bool loopback;
-	int one = 1, r = fnd_address_parse(*text, key, &addr, &len, &loopback, err);
+	int one = 1, r = fn_address_parse(*text, key, &addr, &len, &loopback, err);
 
 	if (r < 0)
 		return r;
