@@ -91,9 +91,8 @@ void print_function(json_t *configuration);
 int wait_settled(const char *name, const char *qualifier, bool wait, bool show);
 
 /* --- package.c --- */
-/* A directory zipped (the same bytes for the same content), or a zip file as it is. Says why on stderr and returns -errno. */
-int package_read(const char *path, struct fn_buf *ret);
-/* The same as ZipFile, in base64; of s3://BUCKET/KEY[?versionId=V], where it is. */
+/* A directory zipped (the same bytes for the same content), or a zip file as it is, as ZipFile, in base64; of s3://BUCKET/KEY[?versionId=V], where it
+ * is. Says on stderr why not. */
 int package_member(json_t *o, const char *path);
 
 /* --- layers.c --- */

@@ -141,7 +141,8 @@ static int zip_directory(const char *path, struct fn_buf *ret)
 	return r;
 }
 
-int package_read(const char *path, struct fn_buf *ret)
+/* Says why on stderr and returns -errno. */
+static int package_read(const char *path, struct fn_buf *ret)
 {
 	fn_auto_fd int fd = -EBADF;
 	struct stat st;

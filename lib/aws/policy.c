@@ -7,7 +7,8 @@
 
 #include "base/str.h"
 
-json_t *fn_policy_principal(const char *given)
+/* Principal as AddPermission takes it, as a statement has it: "*", a service's name, an account, an ARN. NULL = it is none of these. */
+static json_t *principal_of(const char *given)
 {
 	if (fn_streq(given, "*"))
 		return json_string("*");
@@ -47,7 +48,7 @@ static json_t *conditions(json_t *request)
 
 json_t *fn_policy_statement(json_t *request, const char *resource)
 {
-	json_t *principal = fn_policy_principal(json_string_value(json_object_get(request, "Principal"))), *o, *condition;
+	json_t *principal = principal_of(json_string_value(json_object_get(request, "Principal"))), *o, *condition;
 
 	if (!principal)
 		return NULL;

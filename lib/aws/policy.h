@@ -8,8 +8,6 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* Principal as AddPermission takes it, as a statement has it: "*", a service's name, an account, an ARN. NULL = it is none of these. */
-json_t *fn_policy_principal(const char *given);
 /* The statement of an AddPermission request (its body), about this resource. NULL = the principal is none. */
 json_t *fn_policy_statement(json_t *request, const char *resource);
 /* Index of the statement with this Sid; -ENOENT. */

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -284,7 +285,8 @@ static int add_context(const struct fn_gw_request *q, struct fn_buf *b)
 }
 
 /* --- the body --- */
-bool fn_gw_is_text(const char *type)
+/* Is one of this Content-Type (NULL = none) text, as far as that tells? All else goes as base64. */
+static bool is_text(const char *type)
 {
 	static const char *const types[] = {"application/json", "application/xml", "application/javascript"};
 	size_t len;
@@ -303,7 +305,7 @@ bool fn_gw_is_text(const char *type)
 
 static int add_body(const struct fn_gw_request *q, struct fn_buf *b)
 {
-	bool text = fn_gw_is_text(field_of(q, "content-type")) && fn_utf8_valid(q->body, q->len);
+	bool text = is_text(field_of(q, "content-type")) && fn_utf8_valid(q->body, q->len);
 	char *coded = NULL;
 	int r;
 

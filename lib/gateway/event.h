@@ -5,7 +5,6 @@
 #ifndef FN_GATEWAY_EVENT_H
 #define FN_GATEWAY_EVENT_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,8 +33,5 @@ struct fn_gw_request {
 
 /* Adds the event. -ENOMEM. */
 int fn_gw_event(const struct fn_gw_request *r, struct fn_buf *ret);
-
-/* Is a body of this Content-Type (NULL = none) text, as far as that tells? All else goes as base64. */
-bool fn_gw_is_text(const char *content_type);
 
 #endif

@@ -66,7 +66,7 @@ int fn_gw_proxies_parse(const char *text, struct fn_gw_proxies *ret)
 	return 0;
 }
 
-bool fn_gw_proxies_trust(const struct fn_gw_proxies *p, const struct in6_addr *address)
+static bool trusts(const struct fn_gw_proxies *p, const struct in6_addr *address)
 {
 	for (unsigned i = 0; i < p->n; i++)
 		if (within(address, &p->list[i].net, p->list[i].bits))
@@ -91,7 +91,7 @@ struct fn_gw_peer fn_gw_peer(const struct fn_gw_proxies *p, const struct sockadd
 {
 	struct in6_addr address = fn_gw_address(from);
 
-	return (struct fn_gw_peer){address, fn_crowd_peer((const struct sockaddr_storage *)from), fn_gw_proxies_trust(p, &address)};
+	return (struct fn_gw_peer){address, fn_crowd_peer((const struct sockaddr_storage *)from), trusts(p, &address)};
 }
 
 const char *fn_gw_address_text(const struct in6_addr *address, char out[INET6_ADDRSTRLEN])
@@ -105,7 +105,7 @@ void fn_gw_proxies_client(const struct fn_gw_proxies *p, const char *forwarded, 
 	size_t end = forwarded ? strlen(forwarded) : 0;
 
 	*ret = *peer;
-	while (end > 0 && fn_gw_proxies_trust(p, ret)) {
+	while (end > 0 && trusts(p, ret)) {
 		size_t at = end;
 		struct in6_addr next;
 		bool v4;

@@ -30,7 +30,6 @@ struct fn_gw_peer {
 
 /* Addresses and networks with commas between: "10.0.0.0/8,192.0.2.1,fd00::/8". -EINVAL; -E2BIG. NULL and "" are none. */
 int fn_gw_proxies_parse(const char *text, struct fn_gw_proxies *ret);
-bool fn_gw_proxies_trust(const struct fn_gw_proxies *p, const struct in6_addr *address);
 /* An address of a socket, IPv4 as ::ffff:a.b.c.d; what is of neither family is "::". */
 struct in6_addr fn_gw_address(const struct sockaddr *from);
 struct fn_gw_peer fn_gw_peer(const struct fn_gw_proxies *p, const struct sockaddr *from);
