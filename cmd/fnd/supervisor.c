@@ -425,12 +425,10 @@ static void on_child(void *arg, int signo, int sender)
 			s->child[i].unclean = !WIFEXITED(status) || WEXITSTATUS(status) != 0;
 			if (i == FND_CHILD_WORKER)
 				worker_ended(s, status);
-			else if (i == FND_CHILD_GATEWAY && !s->stopping)
-				start_again(s, i, status);
-			else if (i == FND_CHILD_GATEWAY)
-				continue;
-			else
+			else if (i == FND_CHILD_SPAWND)
 				spawnd_ended(s, status);
+			else if (!s->stopping)
+				start_again(s, i, status);
 			break;
 		}
 }
