@@ -137,8 +137,7 @@ static int bad(struct fn_err *err, const char *file, const char *key, const char
 	return fn_err_set(err, EINVAL, "configuration", "%.100s: \"%.40s\" %.60s", file, key, what);
 }
 
-/* Texts, kept with commas between. */
-static int join(char **member, json_t *list)
+int fnd_config_join(char **member, json_t *list)
 {
 	fn_auto_buf struct fn_buf b = {0};
 	json_t *e;
@@ -169,7 +168,7 @@ static int apply(struct fnd_config *c, const struct key *k, json_t *v, const cha
 		return 0;
 	}
 	if (k->kind == LIST)
-		return join((char **)((char *)c + k->at), v) < 0 ? bad(err, file, k->name, "must be a list of texts like \"tcp:5432\"") : 0;
+		return fnd_config_join((char **)((char *)c + k->at), v) < 0 ? bad(err, file, k->name, "must be a list of texts like \"tcp:5432\"") : 0;
 	if (!text || (!*text && k->at != AT(uplink) && k->at != AT(control_group) && k->at != AT(s3_endpoint)))
 		return bad(err, file, k->name, "must be a non-empty string");
 	if (k->kind == PATH && text[0] != '/' && slash)

@@ -90,6 +90,9 @@ void fnd_config_free(struct fnd_config *c);
 /* -1: there is none. */
 gid_t fnd_config_control_group(const struct fnd_config *c);
 
+/* A list of texts, kept with commas between. -EINVAL. */
+int fnd_config_join(char **member, json_t *list);
+
 /* config_scaling.c: the list at "provisioned_scaling". */
 int fnd_config_scaling(struct fnd_config *c, json_t *list, const char *file, struct fn_err *err);
 void fnd_config_scaling_free(struct fnd_config *c);

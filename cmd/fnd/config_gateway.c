@@ -5,11 +5,9 @@
  *    "trusted_proxies": ["10.0.0.0/8"], "api_host": "api.fn.example.org", "user": "fn-gateway", "connections": 1024, "peer_connections": 256}
  */
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/str.h"
 #include "config.h"
@@ -54,24 +52,9 @@ static int take_number(json_t *v, int64_t min, int64_t max, int64_t *to)
 
 static int take_proxies(json_t *list, char **to)
 {
-	char text[FN_GW_PROXIES_MAX * 64] = "";
 	struct fn_gw_proxies parsed;
-	size_t i, n = 0;
-	json_t *v;
 
-	if (!json_is_array(list))
-		return -EINVAL;
-	json_array_foreach(list, i, v) {
-		const char *one = json_string_value(v);
-
-		if (fn_str_empty(one) || strchr(one, ',') || n + strlen(one) + 2 > sizeof(text))
-			return -EINVAL;
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i ? "," : "", one);
-	}
-	if (fn_gw_proxies_parse(text, &parsed) < 0)
-		return -EINVAL;
-	fn_set_string(to, text);
-	return 0;
+	return fnd_config_join(to, list) < 0 || fn_gw_proxies_parse(*to, &parsed) < 0 ? -EINVAL : 0;
 }
 
 /* Relative paths are relative to the configuration's file. */
