@@ -7,7 +7,6 @@
  * dies, its worker stays and is given another. fn-spawnd has the lock too: a daemon started anew waits until the last one's has cleaned up.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,7 +20,6 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/fd.h"
 #include "base/str.h"
 #include "children.h"
 #include "fnd.h"

@@ -6,9 +6,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include "base/cleanup.h"
 #include "base/str.h"
 #include "gateway/call.h"
 

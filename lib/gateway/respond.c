@@ -1,10 +1,7 @@
 /* respond.c - responses of the gateway's own, and of functions that return one as a whole. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/cleanup.h"
-#include "base/str.h"
 #include "gateway/call.h"
 
 #define FORBIDDEN \

@@ -2,7 +2,6 @@
 #include "gateway/target.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
