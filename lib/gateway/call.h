@@ -37,8 +37,6 @@ struct fn_gw_call {
 	char trace_id[520];
 };
 
-const char *fn_gw_field(const struct fn_gw_call *c, const char *name);
-
 /* --- respond.c: each queues the response, and returns what the access handler is to return --- */
 /* An error of the platform's own: x-amzn-ErrorType (NULL = none), a JSON body or text. */
 enum MHD_Result fn_gw_refuse(struct fn_gw_call *c, unsigned status, const char *error_type, const char *content_type, const char *body);

@@ -104,6 +104,14 @@ static int add_table(struct fn_buf *b, const struct table *t)
 }
 
 /* --- fields --- */
+const char *fn_gw_field_of(const struct fn_gw_field *fields, size_t n, const char *name, unsigned nth)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcasecmp(fields[i].name, name) == 0 && nth-- == 0)
+			return fields[i].value;
+	return NULL;
+}
+
 /* Between neighbours on the way (RFC 9110, 7.6.1), and what is told anew. */
 static bool is_left_out(const char *name)
 {
@@ -226,14 +234,6 @@ static int add_query(const struct fn_gw_request *q, struct fn_buf *b)
 }
 
 /* --- the context --- */
-static const char *field_of(const struct fn_gw_request *q, const char *name)
-{
-	for (size_t i = 0; i < q->n_fields; i++)
-		if (strcasecmp(q->fields[i].name, name) == 0)
-			return q->fields[i].value;
-	return NULL;
-}
-
 /* A configured key is the account's: nobody else has one. */
 static int add_identity(const struct fn_gw_request *q, struct fn_buf *b)
 {
@@ -250,7 +250,7 @@ static int add_context(const struct fn_gw_request *q, struct fn_buf *b)
 {
 	static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 	fn_auto_buf struct fn_buf path = {0};
-	const char *agent = field_of(q, "user-agent");
+	const char *agent = fn_gw_field_of(q->fields, q->n_fields, "user-agent", 0);
 	time_t now = (time_t)(q->time_us / 1000000u);
 	struct tm tm;
 	int r;
@@ -305,7 +305,7 @@ static bool is_text(const char *type)
 
 static int add_body(const struct fn_gw_request *q, struct fn_buf *b)
 {
-	bool text = is_text(field_of(q, "content-type")) && fn_utf8_valid(q->body, q->len);
+	bool text = is_text(fn_gw_field_of(q->fields, q->n_fields, "content-type", 0)) && fn_utf8_valid(q->body, q->len);
 	char *coded = NULL;
 	int r;
 

@@ -14,6 +14,9 @@ struct fn_gw_field {
 	const char *name, *value;
 };
 
+/* The value of a name (in any case), of several the nth; NULL = there is none. */
+const char *fn_gw_field_of(const struct fn_gw_field *fields, size_t n, const char *name, unsigned nth);
+
 struct fn_gw_request {
 	const char *method, *protocol;       /* "HTTP/1.1" */
 	const char *path, *query;            /* as sent; query without '?' */

@@ -1,16 +1,11 @@
 /* iam.c - see iam.h. */
 #include "gateway/iam.h"
 
-#include <strings.h>
-
 static const char *header_of(void *arg, const char *name, unsigned nth)
 {
 	const struct fn_gw_signed *s = arg;
 
-	for (size_t i = 0; i < s->n_fields; i++)
-		if (strcasecmp(s->fields[i].name, name) == 0 && nth-- == 0)
-			return s->fields[i].value;
-	return NULL;
+	return fn_gw_field_of(s->fields, s->n_fields, name, nth);
 }
 
 const struct fn_aws_error *fn_gw_iam_head(const struct fn_gw_signed *s, const char *region, struct fn_authorization *a, struct fn_buf *why)

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -24,13 +23,7 @@
 #define LINGER_US 2000000u      /* of which no more than SWALLOW_MAX is read, and nothing kept */
 #define SAY_US 1000000u         /* between two lines about refusals */
 
-const char *fn_gw_field(const struct fn_gw_call *c, const char *name)
-{
-	for (size_t i = 0; i < c->n_fields; i++)
-		if (strcasecmp(c->fields[i].name, name) == 0)
-			return c->fields[i].value;
-	return NULL;
-}
+static const char *field(const struct fn_gw_call *c, const char *name) { return fn_gw_field_of(c->fields, c->n_fields, name, 0); }
 
 /* --- the log --- */
 static void say_refused(struct fn_gw_call *c)
@@ -77,8 +70,8 @@ struct origin {
 
 static void find_origin(const struct fn_gw_call *c, struct origin *o)
 {
-	const char *list = c->conn->peer.trusted ? fn_gw_field(c, "X-Forwarded-For") : NULL, *proto = c->conn->peer.trusted ? fn_gw_field(c, "X-Forwarded-Proto") : NULL,
-		   *port = c->conn->peer.trusted ? fn_gw_field(c, "X-Forwarded-Port") : NULL, *host = fn_gw_field(c, "Host");
+	const char *list = c->conn->peer.trusted ? field(c, "X-Forwarded-For") : NULL, *proto = c->conn->peer.trusted ? field(c, "X-Forwarded-Proto") : NULL,
+		   *port = c->conn->peer.trusted ? field(c, "X-Forwarded-Port") : NULL, *host = field(c, "Host");
 	char peer[INET6_ADDRSTRLEN];
 	struct in6_addr client;
 	bool tls;
@@ -100,7 +93,7 @@ static void find_origin(const struct fn_gw_call *c, struct origin *o)
 /* The client's, if it is one; else a new one. */
 static void set_trace(struct fn_gw_call *c)
 {
-	const char *given = fn_gw_field(c, "X-Amzn-Trace-Id");
+	const char *given = field(c, "X-Amzn-Trace-Id");
 	char hex[25];
 
 	if (given && strstr(given, "Root=") && fn_str_format(c->trace_id, sizeof(c->trace_id), "%s", given) == 0)
@@ -226,7 +219,7 @@ static enum MHD_Result preflight(struct fn_gw_call *c)
 /* All that can be told before the body has come. */
 static enum MHD_Result look_at_head(struct fn_gw_call *c)
 {
-	const char *length = fn_gw_field(c, "Content-Length"), *coding = fn_gw_field(c, "Transfer-Encoding");
+	const char *length = field(c, "Content-Length"), *coding = field(c, "Transfer-Encoding");
 	enum MHD_Result let;
 	int64_t n = 0;
 	int r;
@@ -235,15 +228,15 @@ static enum MHD_Result look_at_head(struct fn_gw_call *c)
 	set_trace(c);
 	if (c->too_many)
 		return fn_gw_refuse(c, 431, NULL, "application/json", "{\"message\":\"Request Header Fields Too Large\"}");
-	if (!fn_gw_target(&c->gw->names, fn_gw_field(c, "Host"), c->uri, &c->target)) {
+	if (!fn_gw_target(&c->gw->names, field(c, "Host"), c->uri, &c->target)) {
 		c->target.id[0] = '\0';
 		return no_such_url(c);
 	}
 	r = fn_gw_route_get(c->gw->upstream, c->target.id, &c->route, &c->kept);
 	if (r < 0)
 		return no_route(c, r);
-	c->asked = (struct fn_gw_asked){c->method, fn_gw_field(c, "Origin"), fn_gw_field(c, "Access-Control-Request-Method"),
-					fn_gw_field(c, "Access-Control-Request-Headers")};
+	c->asked = (struct fn_gw_asked){c->method, field(c, "Origin"), field(c, "Access-Control-Request-Method"),
+					field(c, "Access-Control-Request-Headers")};
 	if (fn_gw_is_preflight(&c->asked) && c->kept && (r = renew(c)) < 0) /* the browser keeps what it is told */
 		return no_route(c, r);
 	if (c->route->cors && fn_gw_is_preflight(&c->asked))
@@ -355,9 +348,9 @@ static enum MHD_Result invoke(struct fn_gw_call *c)
 /* --- libmicrohttpd's calls --- */
 static bool has_body(const struct fn_gw_call *c)
 {
-	const char *length = fn_gw_field(c, "Content-Length");
+	const char *length = field(c, "Content-Length");
 
-	return fn_gw_field(c, "Transfer-Encoding") || (length && !fn_streq(length, "0"));
+	return field(c, "Transfer-Encoding") || (length && !fn_streq(length, "0"));
 }
 
 static void *on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
