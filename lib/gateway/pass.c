@@ -101,9 +101,7 @@ static void relay(struct fn_gw_conn *conn, gnutls_session_t tls, int client, int
 			if (n == 0) {
 				client_ended = true;
 				(void)shutdown(fnd, SHUT_WR);
-			} else if (n > 0 && fn_fd_write_all(fnd, piece, (size_t)n) < 0) {
-				return;
-			} else if (n < 0 && n != GNUTLS_E_INTERRUPTED && n != GNUTLS_E_AGAIN && gnutls_error_is_fatal((int)n)) {
+			} else if (n > 0 ? fn_fd_write_all(fnd, piece, (size_t)n) < 0 : gnutls_error_is_fatal((int)n)) {
 				return;
 			}
 		}
