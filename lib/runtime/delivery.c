@@ -270,6 +270,7 @@ void fn_delivery_send(struct fn_delivery *d, const struct fn_subscription *sub, 
 	d->sub = sub;
 	d->body = body;
 	d->len = len;
+	d->sent = 0; /* else a failure before its first byte would take the last one's for its own (keep_rest()) */
 	d->attempts = 0;
 	if (!sub->tcp)
 		n = snprintf(d->head, sizeof(d->head), "%s %s HTTP/1.1\r\nHost: %s:%u\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",

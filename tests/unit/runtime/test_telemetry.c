@@ -354,6 +354,42 @@ START_TEST(test_tcp)
 }
 END_TEST
 
+/* Who has had a long batch listens anew for a short one: what had gone of the first is nothing of the second. */
+START_TEST(test_tcp_again)
+{
+	char *line, more;
+
+	begin(false);
+	subscribe(FN_API_TELEMETRY, "x", "2022-07-01", "[\"function\"]", true, 200);
+	for (int i = 0; i < 20; i++)
+		print("a line of a long batch\n");
+	accept_it();
+	for (int i = 0; i < 20; i++)
+		free(hear(true));
+	rest();
+	close(conn);
+	conn = -1;
+	close(listener);
+	for (int i = 0; i < 10; i++)
+		round_of(1000);
+	n_sockets = 0;
+	print("short\nand last\n");
+	for (uint64_t until = fn_clock_mono_us() + 20000000; n_sockets < 2; round_of(1000)) /* the first is refused */
+		ck_assert_uint_lt(fn_clock_mono_us(), until);
+	listen_on();
+	accept_it();
+	line = hear(true);
+	ck_assert_ptr_nonnull(strstr(line, "\"record\":\"short\"}"));
+	free(line);
+	line = hear(true);
+	ck_assert_ptr_nonnull(strstr(line, "\"record\":\"and last\"}"));
+	free(line);
+	rest();
+	ck_assert_int_eq(recv(conn, &more, 1, MSG_DONTWAIT), -1);
+	end();
+}
+END_TEST
+
 /* While it is frozen nothing is sent and no attempt is over; then all comes at once. */
 START_TEST(test_frozen)
 {
@@ -422,5 +458,5 @@ START_TEST(test_no_socket)
 }
 END_TEST
 
-TEST_MAIN("runtime/telemetry", test_what_was_before_is_told, test_objects, test_logs_api, test_failures_are_tried_again, test_given_up, test_slow, test_tcp, test_frozen,
+TEST_MAIN("runtime/telemetry", test_what_was_before_is_told, test_objects, test_logs_api, test_failures_are_tried_again, test_given_up, test_slow, test_tcp, test_tcp_again, test_frozen,
 	  test_another_sandbox, test_no_socket)
