@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "runtime/answer.h"
@@ -39,12 +38,10 @@ struct fn_delivery {
 	const char *body;
 	size_t len;
 	unsigned attempts;
-	int fd, result; /* result: of the last attempt */
+	int fd;
 	uint64_t io, timer, request;
 	struct fn_answer answer;
 };
-
-static void attempt(struct fn_delivery *d);
 
 static void disconnect(struct fn_delivery *d)
 {
@@ -81,7 +78,6 @@ static void failed(struct fn_delivery *d, int result)
 {
 	keep_rest(d);
 	disconnect(d);
-	d->result = result;
 	if (++d->attempts >= FN_DELIVERY_ATTEMPTS) {
 		done(d, result);
 		return;
