@@ -33,7 +33,7 @@ static void clear(struct fn_subscriber *s, struct batch *b)
 
 static void send_batch(struct fn_subscriber *s)
 {
-	if (s->in_flight || s->gathers.items == 0)
+	if (s->flight.items > 0 || s->gathers.items == 0)
 		return;
 	(void)fn_loop_rearm_timer(s->t->host->loop, s->timer, UINT64_MAX);
 	if (!s->sub.tcp && fn_buf_add(&s->gathers.text, "]", 1) < 0) {
@@ -43,7 +43,6 @@ static void send_batch(struct fn_subscriber *s)
 	}
 	s->flight = s->gathers;
 	s->gathers = (struct batch){0};
-	s->in_flight = true;
 	fn_delivery_send(s->delivery, &s->sub, s->flight.text.data, s->flight.text.len);
 }
 
@@ -119,7 +118,6 @@ static void on_done(void *arg, int result)
 {
 	struct fn_subscriber *s = arg;
 
-	s->in_flight = false;
 	if (result != 0) {
 		char why[128];
 
@@ -290,9 +288,8 @@ int fn_subscriber_move(struct fn_subscriber *s, const struct fn_subscription *su
 		drop(s, s->gathers.bytes + s->flight.bytes, s->gathers.items + s->flight.items, SLOW);
 		clear(s, &s->gathers);
 		clear(s, &s->flight);
-		s->in_flight = false;
 	}
-	if (s->in_flight)
+	if (s->flight.items > 0)
 		fn_delivery_send(d, &s->sub, s->flight.text.data, s->flight.text.len);
 	return 0;
 }
@@ -308,6 +305,6 @@ void fn_subscriber_resume(struct fn_subscriber *s)
 
 void fn_subscriber_flush(struct fn_subscriber *s)
 {
-	s->flush = s->in_flight || s->gathers.items > 0;
+	s->flush = s->flight.items > 0 || s->gathers.items > 0;
 	send_batch(s);
 }

@@ -257,7 +257,7 @@ void fn_telemetry_flush(struct fn_telemetry *t)
 bool fn_telemetry_busy(const struct fn_telemetry *t)
 {
 	for (unsigned i = 0; t && i < t->n; i++)
-		if (t->all[i]->in_flight || t->all[i]->gathers.items > 0)
+		if (t->all[i]->flight.items > 0 || t->all[i]->gathers.items > 0)
 			return true;
 	return false;
 }

@@ -14,8 +14,8 @@ struct fn_subscriber {
 	struct batch {
 		struct fn_buf text; /* as it is sent, but for the last byte of a JSON array */
 		size_t items, bytes; /* bytes: of events */
-	} gathers, flight;
-	bool in_flight, flush;
+	} gathers, flight; /* flight: its items are with `delivery`; 0 = none is under way */
+	bool flush;
 	uint64_t since_us, timer; /* since: of its first event */
 	struct {
 		uint64_t bytes, records;
