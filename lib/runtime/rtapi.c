@@ -307,17 +307,16 @@ static size_t on_body_max(void *arg, struct fn_h1_conn *c, struct fn_h1 *req, si
 	struct fn_rt *rt = arg;
 	const char *id;
 	size_t len;
-	bool is_error;
+	bool is_result, is_error;
 
 	(void)ahead;
 	if (fn_str_starts(fn_h1_target(req), FN_EXT_BASE))
 		return FN_EXT_BODY_MAX;
-	if (rt->posting || !(result_path(req, &id, &len, &is_error) ? fn_rt_is_current(rt, id, len) : rt->state == FN_RT_START))
+	is_result = result_path(req, &id, &len, &is_error);
+	if (rt->posting || !(is_result ? fn_rt_is_current(rt, id, len) : rt->state == FN_RT_START))
 		return OTHER_BODY_MAX;
-	if (result_path(req, &id, &len, &is_error))
-		return fn_rt_result_begins(rt, c, req, is_error);
 	rt->posting = c;
-	return FN_RESPONSE_MAX;
+	return is_result ? fn_rt_result_begins(rt, c, req, is_error) : FN_RESPONSE_MAX;
 }
 
 static void on_piece(void *arg, struct fn_h1_conn *c, const char *data, size_t len) { fn_rt_result_piece(arg, c, data, len); }

@@ -77,7 +77,6 @@ size_t fn_rt_result_begins(struct fn_rt *rt, struct fn_h1_conn *c, struct fn_h1 
 	const char *mode = fn_h1_header(req, MODE);
 	bool streaming = mode && strcasecmp(mode, "streaming") == 0;
 
-	rt->posting = c;
 	if (is_error || (mode && !streaming) || !fn_invocation_streams(rt->inv) || !rt->ops->on_begin || !rt->ops->on_begin(rt->arg))
 		return FN_RESPONSE_MAX;
 	rt->streaming = c;
