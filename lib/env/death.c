@@ -86,7 +86,6 @@ void fn_env_finish_dead(struct fn_env *e)
 				 .answered = e->bound};
 	const struct fn_env_ops *ops = e->host->ops;
 
-	fn_env_read_output(e);
 	fn_env_flush_output(e);
 	if (how.in_init && how.failed && (e->reason == FN_ENV_FOR_SNAPSHOT || (!e->host->shutdown && (e->inv || ops->stays(e)))))
 		fn_env_init_failed(e);
@@ -115,7 +114,6 @@ static void forget_sandbox(struct fn_env *e)
 
 void fn_env_reset(struct fn_env *e)
 {
-	fn_env_read_output(e);
 	fn_env_flush_output(e);
 	if (e->inv)
 		fn_env_answer_dead(e);

@@ -15,7 +15,6 @@ void fn_env_write_report(void *arg)
 		return;
 	fn_deferred_cancel(&e->report.later);
 	e->report.held = false;
-	fn_env_read_output(e);
 	fn_env_flush_output(e);
 	fn_report_end(e, inv);
 	e->host->ops->on_memory(e);
@@ -41,7 +40,6 @@ void fn_env_finish(struct fn_env *e, enum fn_inv_outcome outcome, char *result, 
 	e->report.overhead_us = 0;
 	e->report.held = e->state == FN_ENV_FINISHING && fn_ext_subscribed(fn_rt_extensions(e->rt), FN_EXT_INVOKE);
 	if (e->report.held) { /* the caller does not wait for extensions, nor for what is reported with them */
-		fn_env_read_output(e);
 		fn_env_flush_output(e);
 	} else if (inv->want_tail) { /* which must hold them; who does not want it need not wait for them */
 		fn_env_write_report(e);

@@ -31,7 +31,7 @@ void fn_env_on_output(void *arg, int fd, uint32_t events);
 int fn_output_open(struct fn_output *o, struct fn_env *e, int fd); /* takes fd */
 void fn_output_close(struct fn_output *o);
 void fn_env_read_output(struct fn_env *e); /* all that is there */
-void fn_env_flush_output(struct fn_env *e); /* a last line without newline; says what was thrown away */
+void fn_env_flush_output(struct fn_env *e); /* the same, and a last line without newline; says what was thrown away */
 /* The bound on a version's log: may it grow now? It has grown by n bytes. */
 bool fn_env_may_print(struct fn_env_version *v);
 void fn_env_printed(struct fn_env_version *v, size_t n);

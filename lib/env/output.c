@@ -139,16 +139,6 @@ static void take(struct fn_output *o, const char *text, size_t len)
 		keep_line(o);
 }
 
-void fn_env_flush_output(struct fn_env *e)
-{
-	struct fn_output *const all[] = {&e->output, &e->extensions_output};
-
-	for (size_t i = 0; i < 2; i++) {
-		keep_line(all[i]);
-		say_dropped(all[i]);
-	}
-}
-
 /* --- reading --- */
 static size_t read_output(struct fn_output *o, size_t most)
 {
@@ -172,6 +162,17 @@ void fn_env_read_output(struct fn_env *e)
 {
 	read_output(&e->output, ALL_MAX);
 	read_output(&e->extensions_output, ALL_MAX);
+}
+
+void fn_env_flush_output(struct fn_env *e)
+{
+	struct fn_output *const all[] = {&e->output, &e->extensions_output};
+
+	fn_env_read_output(e);
+	for (size_t i = 0; i < 2; i++) {
+		keep_line(all[i]);
+		say_dropped(all[i]);
+	}
 }
 
 static void on_resume(void *arg)

@@ -269,7 +269,6 @@ static void invocation_timed_out(struct fn_env *e)
 
 	e->timed_out = true;
 	snprintf(msg, sizeof(msg), "Task timed out after %d.00 seconds", e->version->function->timeout_s);
-	fn_env_read_output(e);
 	fn_env_flush_output(e);
 	if (e->state == FN_ENV_INIT)
 		fn_env_init_failed(e);
@@ -296,7 +295,6 @@ static void failed(struct fn_env *e)
 		fn_env_arm(e, fn_env_now_us(e) + (e->inv->begun ? STREAM_DRAIN_US : FN_ENV_DRAIN_US));
 		return;
 	}
-	fn_env_read_output(e);
 	fn_env_flush_output(e);
 	if (e->state == FN_ENV_INIT) {
 		fn_env_init_failed(e);
@@ -317,7 +315,6 @@ static void never_came_back(struct fn_env *e)
 	if (e->report.held) { /* the response stands; its time is over */
 		e->timed_out = true;
 		snprintf(msg, sizeof(msg), "Task timed out after %d.00 seconds", e->version->function->timeout_s);
-		fn_env_read_output(e);
 		fn_env_flush_output(e);
 		fn_report_timeout(e, msg);
 		fn_env_release_report(e, FN_TIMED_OUT);
