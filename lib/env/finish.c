@@ -9,16 +9,15 @@
 void fn_env_write_report(void *arg)
 {
 	struct fn_env *e = arg;
-	struct fn_invocation *inv = fn_take_ptr(e->report.inv);
 
-	if (!inv)
+	if (!e->report.inv)
 		return;
 	fn_deferred_cancel(&e->report.later);
 	e->report.held = false;
 	fn_env_flush_output(e);
-	fn_report_end(e, inv);
+	fn_report_end(e, e->report.inv);
 	e->host->ops->on_memory(e);
-	fn_invocation_unref(inv);
+	fn_invocation_unref(fn_take_ptr(e->report.inv)); /* till here it is whose events these are */
 }
 
 void fn_env_name_error(struct fn_env *e, const char *type)
