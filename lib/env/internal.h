@@ -51,6 +51,7 @@ void fn_env_on_subscribe(void *arg, enum fn_telemetry_api api, const char *name,
 #define FN_TRUNCATED "Runtime.TruncatedResponse"
 /* An event as it is, to the log and the invocation's tail: a line of the function's, or what the platform says. type: the platform's event, else NULL. */
 void fn_env_emit(struct fn_env *e, enum fn_log_kind kind, const char *type, const char *text, size_t len);
+const char *fn_report_init_type(const struct fn_env *e); /* AWS_LAMBDA_INITIALIZATION_TYPE */
 void fn_report_init_start(struct fn_env *e, const struct fn_runtime *rt);
 void fn_report_init_started(struct fn_env *e); /* to subscribers alone, that come later */
 void fn_report_init_done(struct fn_env *e, const char *status); /* its runtime is through; extensions may not be. Once */

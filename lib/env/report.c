@@ -139,7 +139,7 @@ static const char *status_text(const char *status, char buf[128])
 }
 
 /* --- init --- */
-static const char *init_type(const struct fn_env *e)
+const char *fn_report_init_type(const struct fn_env *e)
 {
 	return e->reason == FN_ENV_PROVISIONED ? "provisioned-concurrency" : e->reason == FN_ENV_FOR_SNAPSHOT || e->restored ? "snap-start" : "on-demand";
 }
@@ -151,7 +151,7 @@ static void init_record(const struct fn_env *e, const struct fn_runtime *rt, cha
 	char arn[160], type[96], *version = quoted(rt->version);
 
 	fn_runtime_version_arn(rt, e->host->cfg.region, arn, sizeof(arn));
-	snprintf(type, sizeof(type), "\"initializationType\":\"%s\",\"phase\":\"%s\",", init_type(e), e->inv ? "invoke" : "init");
+	snprintf(type, sizeof(type), "\"initializationType\":\"%s\",\"phase\":\"%s\",", fn_report_init_type(e), e->inv ? "invoke" : "init");
 	snprintf(buf, size, "{%s\"runtimeVersion\":%s,\"runtimeVersionArn\":\"%s\",\"functionName\":\"%s\",\"functionVersion\":\"%s\",\"instanceId\":\"%s\","
 		 "\"instanceMaxMemory\":%" PRIu64 "}", e->restored ? "" : type, version, arn, f->name, f->version, e->log_stream, (uint64_t)f->memory_mb << 20);
 	free(version);
@@ -196,7 +196,7 @@ void fn_report_init_done(struct fn_env *e, const char *status)
 	if (e->restored)
 		event(e, BOTH, level, "platform.restoreRuntimeDone", "{\"status\":\"%s\"%s}", status_word(status), buf);
 	else
-		event(e, BOTH, level, "platform.initRuntimeDone", "{\"initializationType\":\"%s\",\"phase\":\"%s\",\"status\":\"%s\"%s}", init_type(e),
+		event(e, BOTH, level, "platform.initRuntimeDone", "{\"initializationType\":\"%s\",\"phase\":\"%s\",\"status\":\"%s\"%s}", fn_report_init_type(e),
 		      e->inv ? "invoke" : "init", status_word(status), buf);
 }
 
@@ -224,7 +224,7 @@ void fn_report_init(struct fn_env *e, uint64_t us, const char *status)
 	}
 	if (level == FN_LEVEL_INFO && e->reason != FN_ENV_PROVISIONED && e->reason != FN_ENV_FOR_SNAPSHOT)
 		level = FN_LEVEL_DEBUG;
-	event(e, BOTH, level, "platform.initReport", "{\"initializationType\":\"%s\",\"phase\":\"%s\",\"status\":\"%s\"%s,\"metrics\":{\"durationMs\":%s}}", init_type(e),
+	event(e, BOTH, level, "platform.initReport", "{\"initializationType\":\"%s\",\"phase\":\"%s\",\"status\":\"%s\"%s,\"metrics\":{\"durationMs\":%s}}", fn_report_init_type(e),
 	      phase, word, buf, number);
 }
 

@@ -23,7 +23,7 @@ static void environment(const struct fn_env *e, const struct fn_runtime *rt, con
 {
 	const struct fn_variables v = {
 		.function = e->version->function, .runtime = rt, .region = region, .log_stream = e->log_stream, .credentials = c,
-		.initialization = e->reason == FN_ENV_PROVISIONED ? "provisioned-concurrency" : e->reason == FN_ENV_FOR_SNAPSHOT || e->restored ? "snap-start" : "on-demand",
+		.initialization = fn_report_init_type(e),
 	};
 
 	fn_variables_make(&v, ret);
