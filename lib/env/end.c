@@ -4,7 +4,6 @@
  * "lambda-runtime-environment", failures during the Invoke phase). The log has an INIT_START; that invocation's Duration and time-out include the init,
  * and its REPORT has no Init Duration.
  */
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 

@@ -1,5 +1,4 @@
 /* host.c - what environments share: all of them, and those of one version. */
-#include <errno.h>
 #include <string.h>
 
 #include "base/str.h"

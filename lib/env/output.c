@@ -5,7 +5,6 @@
  * helpings, so that it waits for its pipe instead of a CPU.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>

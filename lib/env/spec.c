@@ -1,14 +1,9 @@
 /* spec.c - from a function version to the sandbox it needs. */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "base/clock.h"
-#include "base/id.h"
 #include "base/str.h"
-#include "model/limits.h"
 #include "env/variables.h"
 #include "env/internal.h"
 #include "env/snapshot.h"

@@ -1,14 +1,11 @@
 /* start.c - how an environment comes into being, gets another sandbox, and is found to have lost one. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
-#include "base/str.h"
 #include "env/code.h"
 #include "env/internal.h"
 #include "env/snapshot.h"
