@@ -25,6 +25,13 @@ void fn_set_string(char **member, const char *value)
 	free(old);
 }
 
+void fn_strs_free(char **v)
+{
+	for (char **p = v; p && *p; p++)
+		free(*p);
+	free(v);
+}
+
 int fn_str_format(char *buf, size_t size, const char *fmt, ...)
 {
 	va_list ap;

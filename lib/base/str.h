@@ -14,6 +14,7 @@ bool fn_str_ends(const char *s, const char *suffix);
 char *fn_strdup_opt(const char *s); /* NULL in, NULL out */
 /* Frees what the member holds and gives it a copy of value, which may be that; NULL = nothing. */
 void fn_set_string(char **member, const char *value);
+void fn_strs_free(char **v); /* a list that ends with NULL, and what is in it; NULL is fine */
 /* snprintf that reports truncation: returns -ENAMETOOLONG, buf then holds the cut text. 0 on success. */
 int fn_str_format(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* Whole-string decimal; -EINVAL on anything else, -ERANGE outside [min, max]. */

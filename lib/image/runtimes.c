@@ -20,13 +20,6 @@ struct fn_runtimes {
 	size_t n;
 };
 
-static void free_list(char **v)
-{
-	for (char **p = v; p && *p; p++)
-		free(*p);
-	free(v);
-}
-
 static char **string_array(json_t *a)
 {
 	char **v = calloc(json_array_size(a) + 1, sizeof(*v));
@@ -37,7 +30,7 @@ static char **string_array(json_t *a)
 		return NULL;
 	json_array_foreach(a, i, e)
 		if (!json_is_string(e) || !(v[i] = strdup(json_string_value(e)))) {
-			free_list(v);
+			fn_strs_free(v);
 			return NULL;
 		}
 	return v;
@@ -54,7 +47,7 @@ static char **env_list(json_t *o)
 		return NULL;
 	json_object_foreach(o, k, e)
 		if (!json_is_string(e) || asprintf(&v[n++], "%s=%s", k, json_string_value(e)) < 0) {
-			free_list(v);
+			fn_strs_free(v);
 			return NULL;
 		}
 	return v;
@@ -246,10 +239,10 @@ void fn_runtimes_free(struct fn_runtimes *r)
 		free(r->items[i].name);
 		free(r->items[i].image);
 		free(r->items[i].version);
-		free_list(r->items[i].exec_candidates);
-		free_list(r->items[i].env);
-		free_list(r->items[i].prestart_unless);
-		free_list(r->items[i].restore);
+		fn_strs_free(r->items[i].exec_candidates);
+		fn_strs_free(r->items[i].env);
+		fn_strs_free(r->items[i].prestart_unless);
+		fn_strs_free(r->items[i].restore);
 	}
 	free(r->items);
 	free(r->state_dir);

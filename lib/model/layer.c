@@ -90,13 +90,6 @@ struct fn_layer_version *fn_layer_version_ref(struct fn_layer_version *v)
 	return v;
 }
 
-static void free_strings(char **v)
-{
-	for (char **p = v; p && *p; p++)
-		free(*p);
-	free(v);
-}
-
 static void clear_statement(struct fn_layer_statement *s)
 {
 	free(s->sid);
@@ -111,8 +104,8 @@ void fn_layer_version_unref(struct fn_layer_version *v)
 	for (size_t i = 0; i < v->n_statements; i++)
 		clear_statement(&v->statements[i]);
 	free(v->statements);
-	free_strings(v->runtimes);
-	free_strings(v->architectures);
+	fn_strs_free(v->runtimes);
+	fn_strs_free(v->architectures);
 	free(v->layer);
 	free(v->description);
 	free(v->license);

@@ -34,13 +34,6 @@ static uint32_t count(char **v)
 	return n;
 }
 
-static void free_strings(char **v)
-{
-	for (char **p = v; p && *p; p++)
-		free(*p);
-	free(v);
-}
-
 static int add_strings(struct fn_buf *out, char **v)
 {
 	int r = 0;
@@ -150,7 +143,7 @@ static char **dup_strings(char **v)
 
 	for (size_t i = 0; copy && v[i]; i++)
 		if (!(copy[i] = strdup(v[i]))) {
-			free_strings(copy);
+			fn_strs_free(copy);
 			return NULL;
 		}
 	return copy;
@@ -216,9 +209,9 @@ int fn_spec_validate(const struct fn_spec *s, struct fn_err *err)
 
 void fn_spec_clear(struct fn_spec *s)
 {
-	free_strings(s->argv);
-	free_strings(s->envp);
-	free_strings(s->exec_candidates);
+	fn_strs_free(s->argv);
+	fn_strs_free(s->envp);
+	fn_strs_free(s->exec_candidates);
 	*s = (struct fn_spec){0};
 }
 
