@@ -1,5 +1,5 @@
 """Functions' logs, and fnctl as a user meets it."""
-import json, os, shutil, subprocess, tempfile, threading, time, unittest
+import json, os, shutil, subprocess, tempfile, threading, time, unittest, uuid
 from harness import *
 
 
@@ -154,6 +154,14 @@ class Logs(Case):
         f = self.python("import sys\ndef handler(e, c):\n    sys.stdout.buffer.write(bytes(range(256)) + b'end\\n')\n    sys.stdout.flush()\n")
         self.d.invoke(f, {})
         wait_until("logged", lambda: "end" in self.read(f)["Text"])
+
+    def test_events_are_their_invocations(self):
+        f = self.python("def handler(e, c):\n    print('printed')\n    return c.aws_request_id\n")
+        r = self.d.invoke(f, {})
+        wait_until("it is logged", lambda: "REPORT" in self.d.request("GET", f"/_fnd/logs/{f}?cursor=0").json["Text"])
+        stored = b"".join(open(os.path.join(at, n), "rb").read() for at, _, names in os.walk(os.path.join(self.d.state, "logs")) for n in names if n.endswith(".seg"))
+        for text in f"START RequestId: {r.json} ", "printed\n", f"END RequestId: {r.json}\n", f"REPORT RequestId: {r.json}\t":
+            self.assertIn(uuid.UUID(r.json).bytes + text.encode(), stored)
 
     def test_rotation_keeps_cursors_valid(self):
         d = shared({"log": {"max_bytes": 65536, "files": 2}})
