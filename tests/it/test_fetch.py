@@ -423,10 +423,11 @@ class Misbehaving(S3Case):
         self.assertEqual((set(status["Uid"].split()), set(status["Gid"].split()), status["Groups"].split()), ({str(0x70000000 + 65536)}, {str(0x70000000 + 65536)}, []))
         self.assertEqual({status[k] for k in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")}, {"0" * 16})
         self.assertEqual((status["NoNewPrivs"], status["Seccomp"]), ("1", "2"))
-        self.assertEqual(sorted(os.listdir(f"/proc/{pid}/root")), ["etc"])
-        self.assertLessEqual(set(os.listdir(f"/proc/{pid}/root/etc")), {"resolv.conf", "hosts", "nsswitch.conf", "host.conf", "gai.conf"})
+        root = f"/proc/{pid}/root"
+        self.assertEqual(sorted(os.listdir(root)), ["etc"])
+        self.assertLessEqual(set(os.listdir(os.path.join(root, "etc"))), {"resolv.conf", "hosts", "nsswitch.conf", "host.conf", "gai.conf"})
         with self.assertRaises(OSError):
-            open(f"/proc/{pid}/root/etc/x", "w")
+            open(os.path.join(root, "etc/x"), "w")
         held = [t for t in descriptors(pid).values() if not t.startswith(("socket:", "pipe:", "/dev/null", "anon_inode:"))]
         self.assertEqual(len([t for t in held if os.path.join(self.d.state, "blobs") in t]), 1, held)
         self.assertFalse([t for t in held if "memfd:" in t], held)
