@@ -254,6 +254,9 @@ class Daemon:
             self.request("POST", "/", json.dumps({"logGroupName": f"/aws/lambda/{name}"}), {"X-Amz-Target": "Logs_20140328.DeleteLogGroup"})
         return r
 
+    def fnctl(self, *args):
+        return subprocess.run([os.path.join(BUILD, "fnctl"), "--endpoint", self.endpoint, *args], capture_output=True, text=True, timeout=120 * SLOW)
+
     def doctor(self):
         return self.request("GET", "/_fnd/doctor").json
 

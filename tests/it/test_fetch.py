@@ -153,15 +153,14 @@ class Moto(S3Case):
     def test_fnctl(self):
         old, _ = self.put("ctl dir/f.zip", handler_zip("old")), self.put("ctl dir/f.zip", handler_zip("new"))
         self.addCleanup(self.d.delete, "ctl-s3")
-        fnctl = lambda *args: subprocess.run([os.path.join(BUILD, "fnctl"), "--endpoint", self.d.endpoint, *args], capture_output=True, text=True)
         for where, answer in (("s3://code/ctl dir/f.zip", "new"), (f"s3://code/ctl dir/f.zip?versionId={old}", "old")):
-            r = fnctl("deploy", "ctl-s3", where, "--runtime", "python3.11", "--handler", "f.handler")
+            r = self.d.fnctl("deploy", "ctl-s3", where, "--runtime", "python3.11", "--handler", "f.handler")
             self.assertEqual(r.returncode, 0, r.stderr)
             self.assertEqual(self.d.invoke("ctl-s3", {}).json, answer)
         for where in ("s3://", "s3://code", "s3://code/", "s3:///x", "s3://code/?versionId=1"):
-            r = fnctl("deploy", "ctl-s3", where, "--runtime", "python3.11", "--handler", "f.handler")
+            r = self.d.fnctl("deploy", "ctl-s3", where, "--runtime", "python3.11", "--handler", "f.handler")
             self.assertEqual((r.returncode, r.stderr), (2, f"fnctl: {where} is no s3://BUCKET/KEY\n"))
-        self.assertIn("NoSuchKey", fnctl("deploy", "ctl-s3", "s3://code/none").stderr)
+        self.assertIn("NoSuchKey", self.d.fnctl("deploy", "ctl-s3", "s3://code/none").stderr)
 
     def test_layers_come_so_too(self):
         self.put("layer.zip", make_zip({"python/from_s3.py": "HERE = 'there'\n"}))

@@ -1,7 +1,7 @@
 """Layers: published, listed, given to functions, found at /opt by the runtimes, kept as long as somebody needs them."""
 import base64, hashlib, json, os, subprocess, sys, unittest, urllib.request
 from harness import *
-import pypi, test_awscli
+import pypi, test_awscli, test_logs_fnctl
 from test_disk import Disk, package
 
 LAYER = "arn:aws:lambda:us-east-1:000000000000:layer:"
@@ -255,10 +255,7 @@ FOREIGN = "arn:aws:lambda:us-east-1:017000801446:layer:AWSLambdaPowertoolsPython
 
 
 class Fnctl(LayerCase):
-    def fnctl(self, *args, status=0):
-        r = subprocess.run([os.path.join(BUILD, "fnctl"), "--endpoint", self.d.endpoint, *args], capture_output=True, text=True, timeout=120, env={"PATH": os.environ["PATH"]})
-        self.assertEqual(r.returncode, status, r)
-        return r.stdout if status == 0 else r.stderr
+    fnctl = test_logs_fnctl.Fnctl.fnctl
 
     def source(self, files):
         d = tempfile.mkdtemp()

@@ -1,8 +1,8 @@
 """Rules of the API that hold for single operations: concurrency, aliases, tags, and what is not built."""
-import glob, gzip, json, os, re, subprocess, threading, unittest
+import glob, gzip, json, os, re, threading, unittest
 from urllib.parse import quote
 import pypi
-from harness import ARN, BUILD, ROLE, BotoCase, Case, wait_until
+from harness import ARN, ROLE, BotoCase, Case, wait_until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SLOW_PY = "import time\ndef handler(e, c):\n    time.sleep(e['s'])\n    return 1\n"
@@ -165,7 +165,7 @@ class Operations(Case):
 
     def test_what_doctor_says_is_what_is_answered(self):
         """`fnctl doctor --api` against the newest service model, and against real requests."""
-        r = subprocess.run([os.path.join(BUILD, "fnctl"), "--endpoint", self.d.endpoint, "--output", "json", "doctor", "--api"], capture_output=True, text=True)
+        r = self.d.fnctl("--output", "json", "doctor", "--api")
         self.assertEqual(r.returncode, 0, r.stderr)
         said = {o["Name"]: o for o in json.loads(r.stdout)["Operations"]}
         with gzip.open(glob.glob(os.path.join(pypi.install("botocore==1.44.8"), "botocore/data/lambda/2015-03-31/service-2.json*"))[0]) as f:
@@ -189,7 +189,7 @@ class Operations(Case):
                 if word in self.asked:
                     r = self.d.request(method, path, {**base, word: self.asked[word]})
                     self.assertEqual((r.status, r.json["message"]), (400, f"fnd does not support {word} yet"), name)
-        table = subprocess.run([os.path.join(BUILD, "fnctl"), "--endpoint", self.d.endpoint, "doctor", "--api"], capture_output=True, text=True).stdout
+        table = self.d.fnctl("doctor", "--api").stdout
         self.assertIn(f"\n{len(self.built)} of {len(model)} operations work", table)
         self.assertRegex(table, r"(?m)^CreateEventSourceMapping +refused +fnd does not implement CreateEventSourceMapping yet$")
         self.assertRegex(table, r"(?m)^Invoke +works, but for +InvocationType Event, ")

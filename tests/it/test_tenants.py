@@ -104,13 +104,12 @@ print(json.dumps(out))
         with open(os.path.join(home, "f.py"), "w") as f:
             f.write(LOOK)
         self.addCleanup(self.d.delete, "t-ctl")
-        fnctl = lambda *args: subprocess.run([os.path.join(BUILD, "fnctl"), "--endpoint", self.d.endpoint, *args], capture_output=True, text=True)
-        r = fnctl("create", "t-ctl", "--per-tenant", "--code", home, "--runtime", "python3.11", "--handler", "f.handler")
+        r = self.d.fnctl("create", "t-ctl", "--per-tenant", "--code", home, "--runtime", "python3.11", "--handler", "f.handler")
         self.assertEqual(r.returncode, 0, r.stderr)
-        self.assertEqual(json.loads(fnctl("invoke", "t-ctl", "{}", "--tenant-id", "a b").stdout)["seen"], ["a b"])
-        self.assertIn("Add a valid tenant ID", fnctl("invoke", "t-ctl", "{}").stderr)
-        self.assertIn("it cannot be changed", fnctl("deploy", "t-ctl", home, "--per-tenant").stderr)
-        self.assertEqual(fnctl("invoke", "t-ctl", "--tenant-id", "").returncode, 2)
+        self.assertEqual(json.loads(self.d.fnctl("invoke", "t-ctl", "{}", "--tenant-id", "a b").stdout)["seen"], ["a b"])
+        self.assertIn("Add a valid tenant ID", self.d.fnctl("invoke", "t-ctl", "{}").stderr)
+        self.assertIn("it cannot be changed", self.d.fnctl("deploy", "t-ctl", home, "--per-tenant").stderr)
+        self.assertEqual(self.d.fnctl("invoke", "t-ctl", "--tenant-id", "").returncode, 2)
 
     def test_node(self):
         source = "exports.handler = async (event, context) => { console.error('hi'); return context.tenantId; };\n"

@@ -118,7 +118,7 @@ class Configurations(UrlCase):
 
     def test_fnctl(self):
         f = self.python(ECHO)
-        ctl = lambda *a: subprocess.run([os.path.join(BUILD, "fnctl"), "--endpoint", self.d.endpoint, "url", *a], capture_output=True, text=True)
+        ctl = lambda *a: self.d.fnctl("url", *a)
         r = ctl("create", f, "--cors", "https://a.example")
         self.assertEqual(r.returncode, 0, r.stderr)
         self.assertEqual(self.get(r.stdout.strip().split("/")[2]).status, 200)
