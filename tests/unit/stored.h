@@ -1,8 +1,13 @@
-/* stored.h - writes of a store that a test waits for: unit_store(fn_store_insert, s, latest, NULL) is what came of it, unit_err why. */
+/*
+ * stored.h - a store that a test opens, and writes that it waits for: unit_store(fn_store_insert, s, latest, NULL) is what came of it,
+ * unit_err why.
+ */
 #ifndef TESTS_UNIT_STORED_H
 #define TESTS_UNIT_STORED_H
 
+#include <check.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/loop.h"
 #include "store/store.h"
@@ -37,6 +42,30 @@ static inline struct fn_loop *unit_loop(void)
 	if (!loop && fn_loop_new(&loop) < 0)
 		abort();
 	return loop;
+}
+
+static inline struct fn_store *unit_open_here(void)
+{
+	struct fn_store *s;
+
+	ck_assert_int_eq(fn_store_open(".", unit_loop(), &s, &unit_err), 0);
+	return s;
+}
+
+/* In a directory of its own, in which the test is from now on. */
+static inline struct fn_store *unit_open_store(void)
+{
+	char dir[] = "store-XXXXXX";
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	ck_assert_int_eq(chdir(dir), 0);
+	return unit_open_here();
+}
+
+static inline struct fn_store *unit_reopen(struct fn_store *s)
+{
+	fn_store_close(s);
+	return unit_open_here();
 }
 
 #endif

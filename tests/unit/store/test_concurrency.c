@@ -11,25 +11,14 @@
 #include "unit/main.h"
 #include "unit/stored.h"
 
-static char dir[64];
 static struct fn_err err;
-
-static struct fn_store *reopen(struct fn_store *s)
-{
-	fn_store_close(s);
-	ck_assert_int_eq(fn_store_open(dir, unit_loop(), &s, &err), 0);
-	return s;
-}
 
 static struct fn_store *with_a_version(void)
 {
 	struct fn_function *latest = unit_function("$LATEST"), *one = unit_function("1");
 	struct fn_alias *a = fn_alias_new("live");
-	struct fn_store *s = NULL;
+	struct fn_store *s = unit_open_store();
 
-	strcpy(dir, "concurrency-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-	ck_assert_int_eq(fn_store_open(dir, unit_loop(), &s, &err), 0);
 	ck_assert_int_eq(unit_store(fn_store_insert, s, latest, one), 0);
 	a->version = strdup("1");
 	ck_assert_int_eq(unit_store(fn_store_set_alias, s, "f", a), 0);
@@ -45,14 +34,14 @@ START_TEST(reserved)
 	ck_assert_int_eq(fn_store_reserved(s, "f"), -1);
 	ck_assert_int_eq(unit_store(fn_store_set_reserved, s, "g", 1), -ENOENT);
 	ck_assert_int_eq(unit_store(fn_store_set_reserved, s, "f", 0), 0);
-	s = reopen(s);
+	s = unit_reopen(s);
 	ck_assert_int_eq(fn_store_reserved(s, "f"), 0);
 	ck_assert_int_eq(unit_store(fn_store_set_reserved, s, "f", 7), 0);
-	s = reopen(s);
+	s = unit_reopen(s);
 	ck_assert_int_eq(fn_store_reserved(s, "f"), 7);
 	ck_assert_int_eq(fn_store_claims(s), 7);
 	ck_assert_int_eq(unit_store(fn_store_set_reserved, s, "f", -1), 0);
-	s = reopen(s);
+	s = unit_reopen(s);
 	ck_assert_int_eq(fn_store_reserved(s, "f"), -1);
 	fn_store_close(s);
 }
@@ -67,7 +56,7 @@ START_TEST(provisioned)
 	ck_assert_int_eq(unit_store(fn_store_set_provisioned, s, "f", "1", 0), -ENOENT);
 	ck_assert_int_eq(unit_store(fn_store_set_provisioned, s, "f", "live", 3), 0);
 	ck_assert_int_eq(unit_store(fn_store_set_provisioned, s, "f", "1", 2), 0);
-	s = reopen(s);
+	s = unit_reopen(s);
 	ck_assert_uint_eq(fn_store_list_provisioned(s, "f", NULL, page, 4), 2);
 	ck_assert_str_eq(page[0]->qualifier, "1");
 	ck_assert_int_eq(page[1]->requested, 3);
@@ -81,10 +70,10 @@ START_TEST(provisioned)
 	ck_assert_ptr_null(fn_store_provisioned(s, "f", "live"));
 	ck_assert_int_eq(unit_store(fn_store_delete_version, s, "f", "1"), 0);
 	ck_assert_ptr_null(fn_store_provisioned(s, "f", "1"));
-	s = reopen(s);
+	s = unit_reopen(s);
 	ck_assert_uint_eq(fn_store_list_provisioned(s, "f", NULL, page, 4), 0);
 	ck_assert_int_eq(unit_store(fn_store_delete, s, "f"), 0);
-	s = reopen(s);
+	s = unit_reopen(s);
 	ck_assert_int_eq(fn_store_claims(s), 0);
 	fn_store_close(s);
 }
@@ -95,14 +84,12 @@ START_TEST(one_transaction)
 {
 	struct fn_store *s = with_a_version();
 	sqlite3 *db;
-	char path[96];
 
 	ck_assert_int_eq(unit_store(fn_store_set_provisioned, s, "f", "live", 3), 0);
-	snprintf(path, sizeof(path), "%s/fnd.db", dir);
-	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_open("fnd.db", &db), SQLITE_OK);
 	ck_assert_int_eq(fn_db_exec(db, "CREATE TRIGGER no BEFORE DELETE ON provisioned BEGIN SELECT RAISE(ABORT, 'no'); END", &err), 0);
 	ck_assert_int_lt(unit_store(fn_store_delete_alias, s, "f", "live"), 0);
-	for (int again = 0; again < 2; again++, s = reopen(s)) {
+	for (int again = 0; again < 2; again++, s = unit_reopen(s)) {
 		ck_assert_ptr_nonnull(fn_store_alias(s, "f", "live"));
 		ck_assert_int_eq(fn_store_provisioned(s, "f", "live")->requested, 3);
 	}
@@ -111,7 +98,7 @@ START_TEST(one_transaction)
 	ck_assert_int_eq(unit_store(fn_store_set_provisioned, s, "f", "1", 2), 0);
 	ck_assert_int_eq(fn_db_exec(db, "CREATE TRIGGER no BEFORE DELETE ON provisioned BEGIN SELECT RAISE(ABORT, 'no'); END", &err), 0);
 	ck_assert_int_lt(unit_store(fn_store_delete_version, s, "f", "1"), 0);
-	s = reopen(s);
+	s = unit_reopen(s);
 	ck_assert_ptr_nonnull(fn_store_get(s, "f", "1"));
 	ck_assert_int_eq(fn_store_provisioned(s, "f", "1")->requested, 2);
 	sqlite3_close(db);

@@ -14,24 +14,6 @@
 
 static struct fn_err err;
 
-static struct fn_store *open_store(void)
-{
-	char dir[] = "layers-XXXXXX";
-	struct fn_store *s;
-
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-	ck_assert_int_eq(chdir(dir), 0);
-	ck_assert_int_eq(fn_store_open(".", unit_loop(), &s, &err), 0);
-	return s;
-}
-
-static struct fn_store *reopen(struct fn_store *s)
-{
-	fn_store_close(s);
-	ck_assert_int_eq(fn_store_open(".", unit_loop(), &s, &err), 0);
-	return s;
-}
-
 static struct fn_layer_version *version(const char *layer, int64_t n, const char *sha256)
 {
 	struct fn_layer_version *v = fn_layer_version_new();
@@ -57,7 +39,7 @@ static int publish(struct fn_store *s, const char *layer, int64_t n, const char 
 
 START_TEST(they_survive_reopening)
 {
-	struct fn_store *s = open_store();
+	struct fn_store *s = unit_open_store();
 	struct fn_layer_version *v = version("l", 1, "aa"), *got;
 
 	v->runtimes = calloc(2, sizeof(char *));
@@ -73,7 +55,7 @@ START_TEST(they_survive_reopening)
 	ck_assert_int_eq(publish(s, "l", 2, "bb"), 0);
 	ck_assert_int_eq(publish(s, FOREIGN, 7, "aa"), 0);
 	ck_assert_int_eq(fn_store_code_bytes(s), 200); /* another account's does not count */
-	s = reopen(s);
+	s = unit_reopen(s);
 	got = fn_store_layer_version(s, "l", 1);
 	ck_assert_ptr_nonnull(got);
 	ck_assert_str_eq(got->code_sha256, "aa");
@@ -94,7 +76,7 @@ END_TEST
 
 START_TEST(numbers_are_given_once)
 {
-	struct fn_store *s = open_store();
+	struct fn_store *s = unit_open_store();
 
 	for (int64_t n = 1; n <= 3; n++)
 		ck_assert_int_eq(publish(s, "l", n, "aa"), 0);
@@ -103,7 +85,7 @@ START_TEST(numbers_are_given_once)
 	ck_assert_int_eq(unit_store(fn_store_delete_layer, s, "l", 3), -ENOENT);
 	ck_assert_int_eq(fn_store_next_layer_version(s, "l"), 4);
 	ck_assert_ptr_null(fn_store_next_layer(s, NULL, NULL, NULL));
-	s = reopen(s);
+	s = unit_reopen(s);
 	ck_assert_int_eq(fn_store_next_layer_version(s, "l"), 4);
 	ck_assert_int_eq(fn_store_code_bytes(s), 0);
 	fn_store_close(s);
@@ -112,7 +94,7 @@ END_TEST
 
 START_TEST(lists)
 {
-	struct fn_store *s = open_store();
+	struct fn_store *s = unit_open_store();
 	struct fn_layer_version *v;
 	char name[16];
 
@@ -159,7 +141,7 @@ static struct fn_function *with_layer(const char *arn, const char *sha256)
 /* A tree is needed by the version, by functions that have it, and by what is on its way to the disk. */
 START_TEST(who_needs_a_tree)
 {
-	struct fn_store *s = open_store();
+	struct fn_store *s = unit_open_store();
 	struct fn_function *f = with_layer("arn:l:1", "aa");
 	struct fn_layer_version *v = version("l", 1, "aa");
 	char turn[FN_STORE_LAYER_TURN_SIZE];
@@ -180,7 +162,7 @@ START_TEST(who_needs_a_tree)
 	ck_assert_uint_eq(fn_store_tree_refs(s, "layer-aa"), 2);
 	ck_assert_int_eq(unit_store(fn_store_delete_layer, s, "l", 1), 0);
 	ck_assert_uint_eq(fn_store_tree_refs(s, "layer-aa"), 1); /* the function has it still */
-	s = reopen(s);
+	s = unit_reopen(s);
 	ck_assert_uint_eq(fn_store_tree_refs(s, "layer-aa"), 1);
 	ck_assert_uint_eq(fn_store_tree_refs(s, "blob-aa"), 1);
 	ck_assert_str_eq(fn_store_get(s, "f", NULL)->layers[0].arn, "arn:l:1");
@@ -195,7 +177,7 @@ END_TEST
 
 START_TEST(changes)
 {
-	struct fn_store *s = open_store();
+	struct fn_store *s = unit_open_store();
 	struct fn_layer_version *v = version("l", 1, "aa");
 
 	ck_assert_int_eq(unit_store(fn_store_update_layer, s, v), -ENOENT);
@@ -205,7 +187,7 @@ START_TEST(changes)
 	ck_assert_uint_eq(fn_store_tree_refs(s, "layer-aa"), 1);
 	ck_assert_int_eq(fn_store_code_bytes(s), 100);
 	fn_layer_version_unref(v);
-	s = reopen(s);
+	s = unit_reopen(s);
 	ck_assert_uint_eq(fn_store_layer_version(s, "l", 1)->n_statements, 1);
 	fn_store_close(s);
 }

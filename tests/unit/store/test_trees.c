@@ -12,24 +12,6 @@
 
 static struct fn_err err;
 
-static struct fn_store *open_store(void)
-{
-	char dir[] = "trees-XXXXXX";
-	struct fn_store *s;
-
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-	ck_assert_int_eq(chdir(dir), 0);
-	ck_assert_int_eq(fn_store_open(".", unit_loop(), &s, &err), 0);
-	return s;
-}
-
-static struct fn_store *reopen(struct fn_store *s)
-{
-	fn_store_close(s);
-	ck_assert_int_eq(fn_store_open(".", unit_loop(), &s, &err), 0);
-	return s;
-}
-
 static void ck_tree(const struct fn_store *s, const char *name, enum fn_tree_state state, int64_t bytes)
 {
 	const struct fn_tree *t = fn_store_tree(s, name);
@@ -41,14 +23,14 @@ static void ck_tree(const struct fn_store *s, const char *name, enum fn_tree_sta
 
 START_TEST(the_life_of_a_tree)
 {
-	struct fn_store *s = open_store();
+	struct fn_store *s = unit_open_store();
 
 	ck_assert_ptr_null(fn_store_tree(s, "img-a"));
 	ck_assert_int_eq(unit_store(fn_store_make_tree, s, "img-a", 0), 0);
 	ck_assert_int_eq(unit_store(fn_store_make_tree, s, "img-b", 5), 0);
 	ck_tree(s, "img-a", FN_TREE_MAKING, 0);
 	ck_assert_int_eq(fn_store_tree_bytes(s), 5);
-	s = reopen(s); /* killed before it was whole: it is to go */
+	s = unit_reopen(s); /* killed before it was whole: it is to go */
 	ck_tree(s, "img-a", FN_TREE_REMOVING, 0);
 	ck_assert_int_eq(unit_store(fn_store_make_tree, s, "img-a", 0), 0);
 	ck_tree(s, "img-a", FN_TREE_MAKING, 0);
@@ -59,16 +41,16 @@ START_TEST(the_life_of_a_tree)
 	ck_assert_int_eq(unit_store(fn_store_make_tree, s, "img-a", 0), 0); /* it is there */
 	ck_tree(s, "img-a", FN_TREE_READY, 70);
 	ck_assert_int_eq(fn_store_tree_bytes(s), 75);
-	s = reopen(s);
+	s = unit_reopen(s);
 	ck_tree(s, "img-a", FN_TREE_READY, 70);
 	ck_assert_int_eq(unit_store(fn_store_remove_tree, s, "img-a"), 0);
-	s = reopen(s);
+	s = unit_reopen(s);
 	ck_tree(s, "img-a", FN_TREE_REMOVING, 70);
 	ck_assert_int_eq(unit_store(fn_store_forget_tree, s, "img-a"), 0);
 	ck_assert_int_eq(unit_store(fn_store_remove_tree, s, "img-a"), -ENOENT);
 	ck_assert_int_eq(fn_store_measured_tree(s, "img-a", 1), -ENOENT);
 	ck_assert_int_eq(fn_store_tree_bytes(s), 5);
-	s = reopen(s);
+	s = unit_reopen(s);
 	ck_assert_ptr_null(fn_store_tree(s, "img-a"));
 	fn_store_close(s);
 }
@@ -78,7 +60,7 @@ END_TEST
 START_TEST(what_functions_name)
 {
 	struct fn_function *f = unit_function("$LATEST"), *v = unit_function("1");
-	struct fn_store *s = open_store();
+	struct fn_store *s = unit_open_store();
 
 	f->code_size = 9;
 	ck_assert_int_eq(unit_store(fn_store_make_tree, s, "blob-ab", 9), 0);
@@ -92,14 +74,14 @@ START_TEST(what_functions_name)
 	ck_assert_int_eq(fn_store_measured_tree(s, "snap-1", 5), 0);
 	ck_assert_int_eq(unit_store(fn_store_publish, s, f, v), 0);
 	ck_tree(s, "snap-1", FN_TREE_READY, 5);
-	s = reopen(s);
+	s = unit_reopen(s);
 	ck_tree(s, "code-ab", FN_TREE_READY, 33);
 	ck_tree(s, "blob-ab", FN_TREE_READY, 9);
 	ck_tree(s, "snap-1", FN_TREE_READY, 5);
 	/* two uploads of one package: the second's row comes after the first's function; a kill does not take it from that one */
 	ck_assert_int_eq(unit_store(fn_store_remove_tree, s, "code-ab"), 0);
 	ck_assert_int_eq(unit_store(fn_store_make_tree, s, "code-ab", 0), 0);
-	s = reopen(s);
+	s = unit_reopen(s);
 	ck_tree(s, "code-ab", FN_TREE_READY, 0);
 	fn_function_unref(f);
 	fn_function_unref(v);
@@ -115,7 +97,7 @@ START_TEST(a_database_of_schema_4)
 	size_t it = 0;
 	int n = 0;
 
-	fn_store_close(open_store());
+	fn_store_close(unit_open_store());
 	ck_assert_int_eq(sqlite3_open("fnd.db", &db), SQLITE_OK);
 	ck_assert_int_eq(fn_db_exec(db, "DROP TABLE trees; DROP TABLE layers; DROP TABLE layer_versions; DROP TABLE urls; DROP TABLE policies; CREATE TABLE snapshots(tree TEXT PRIMARY KEY) WITHOUT ROWID; INSERT INTO snapshots VALUES('snap-9');"
 					"INSERT INTO functions VALUES('f', '$LATEST', 'aa', 7, '{\"unpacked_size\":0}');"
@@ -123,7 +105,7 @@ START_TEST(a_database_of_schema_4)
 					"INSERT INTO functions VALUES('g', '1', 'bb', 8, '{}'); PRAGMA user_version=4",
 				    &err), 0);
 	sqlite3_close(db);
-	ck_assert_int_eq(fn_store_open(".", unit_loop(), &s, &err), 0);
+	s = unit_open_here();
 	ck_tree(s, "code-aa", FN_TREE_READY, 50);
 	ck_tree(s, "blob-aa", FN_TREE_READY, 7);
 	ck_tree(s, "code-bb", FN_TREE_READY, 0);

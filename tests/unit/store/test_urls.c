@@ -9,18 +9,9 @@
 #include "unit/main.h"
 #include "unit/stored.h"
 
-static struct fn_store *open_store(void)
-{
-	struct fn_store *s;
-	struct fn_err err;
-
-	ck_assert_int_eq(fn_store_open(".", unit_loop(), &s, &err), 0);
-	return s;
-}
-
 static struct fn_store *with_function(void)
 {
-	struct fn_store *s = open_store();
+	struct fn_store *s = unit_open_store();
 	struct fn_function *f = fn_function_new(), *v = fn_function_new();
 	struct fn_alias *a = fn_alias_new("live");
 
@@ -59,8 +50,7 @@ START_TEST(urls_survive_reopening_and_go_with_their_function)
 	set_url(s, "live", FN_URL_IAM);
 	set_url(s, "", FN_URL_NONE);
 	ck_assert_uint_eq(fn_store_changes(s), changes + 2);
-	fn_store_close(s);
-	s = open_store();
+	s = unit_reopen(s);
 	ck_assert_uint_eq(fn_store_list_urls(s, "f", NULL, page, 4), 2);
 	ck_assert_str_eq(page[0]->qualifier, "");
 	ck_assert_str_eq(page[1]->qualifier, "live");
@@ -80,8 +70,7 @@ START_TEST(urls_survive_reopening_and_go_with_their_function)
 	strcpy(id, fn_store_url(s, "f", "")->id);
 	ck_assert_int_eq(unit_store(fn_store_delete, s, "f"), 0);
 	ck_assert_ptr_null(fn_store_url_by_id(s, id));
-	fn_store_close(s);
-	s = open_store();
+	s = unit_reopen(s);
 	ck_assert_ptr_null(fn_store_url_by_id(s, id));
 	fn_store_close(s);
 }
@@ -103,8 +92,7 @@ START_TEST(a_policy_has_the_revision_of_what_it_is_about)
 	ck_assert_str_ne(fn_store_alias(s, "f", "live")->revision_id, before);
 	strcpy(before, fn_store_alias(s, "f", "live")->revision_id);
 	ck_assert_int_eq(unit_store(fn_store_set_policy, s, "f", "none", "[3]"), -ENOENT);
-	fn_store_close(s);
-	s = open_store();
+	s = unit_reopen(s);
 	ck_assert_str_eq(fn_store_alias(s, "f", "live")->revision_id, before);
 	ck_assert_str_eq(fn_store_policy(s, "f", ""), "[1]");
 	ck_assert_str_eq(fn_store_policy(s, "f", "1"), "[2]");
@@ -115,8 +103,7 @@ START_TEST(a_policy_has_the_revision_of_what_it_is_about)
 	ck_assert_ptr_null(fn_store_policy(s, "f", "live"));
 	ck_assert_int_eq(unit_store(fn_store_delete_version, s, "f", "1"), 0);
 	ck_assert_ptr_null(fn_store_policy(s, "f", "1"));
-	fn_store_close(s);
-	s = open_store();
+	s = unit_reopen(s);
 	ck_assert_ptr_null(fn_store_policy(s, "f", "live"));
 	ck_assert_ptr_null(fn_store_policy(s, "f", "1"));
 	fn_store_close(s);

@@ -13,15 +13,6 @@
 static struct fn_store *store;
 static struct fn_err err;
 
-static void open_store(void)
-{
-	char dir[] = "writes-XXXXXX";
-
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-	ck_assert_int_eq(chdir(dir), 0);
-	ck_assert_int_eq(fn_store_open(".", unit_loop(), &store, &err), 0);
-}
-
 /* Everything that is written to this table fails; NULL: no more. */
 static void refuse(const char *table)
 {
@@ -57,7 +48,7 @@ START_TEST(readers_see_what_is_on_disk)
 {
 	struct fn_function *f = unit_function("$LATEST");
 
-	open_store();
+	store = unit_open_store();
 	f->code_size = 10;
 	unit_result = 1;
 	ck_assert_int_eq(fn_store_insert(store, f, NULL, unit_stored, NULL, &err), 0);
@@ -85,7 +76,7 @@ START_TEST(a_write_that_fails_leaves_nothing)
 {
 	struct fn_function *f = unit_function("$LATEST"), *v = unit_function("1");
 
-	open_store();
+	store = unit_open_store();
 	f->code_size = v->code_size = 10;
 	refuse("published"); /* the second of two rows */
 	ck_assert_int_eq(unit_store(fn_store_insert, store, f, v), -EIO);
@@ -143,7 +134,7 @@ START_TEST(turns)
 	struct fn_function *f = unit_function("$LATEST");
 	struct waiter w[6];
 
-	open_store();
+	store = unit_open_store();
 	ck_assert_int_eq(unit_store(fn_store_insert, store, f, NULL), 0);
 	wait_as(&w[0], 'a', 1); /* nobody is there: at once */
 	ck_assert_str_eq(said, "a");
@@ -179,7 +170,7 @@ START_TEST(many_inserts_under_way)
 {
 	struct fn_function *page[300];
 
-	open_store();
+	store = unit_open_store();
 	for (int i = 0; i < 300; i++) {
 		struct fn_function *f = unit_function("$LATEST");
 		char name[16];
@@ -190,8 +181,7 @@ START_TEST(many_inserts_under_way)
 		ck_assert_int_eq(fn_store_insert(store, f, NULL, unit_stored, NULL, &err), 0);
 		fn_function_unref(f);
 	}
-	fn_store_close(store); /* the end waits for them */
-	ck_assert_int_eq(fn_store_open(".", unit_loop(), &store, &err), 0);
+	store = unit_reopen(store); /* the end waits for them */
 	ck_assert_uint_eq(fn_store_list(store, NULL, page, 300), 300);
 	ck_assert_str_eq(page[299]->name, "f299");
 	fn_store_close(store);
