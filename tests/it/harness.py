@@ -406,10 +406,10 @@ def shared(config=None):
     return _shared[key]
 
 
-def boto(daemon, **kw):
+def boto(daemon, service="lambda", **kw):
     import boto3
     from botocore.config import Config
-    return boto3.client("lambda", endpoint_url=daemon.endpoint, region_name="us-east-1", aws_access_key_id=kw.get("key", "test"), aws_secret_access_key=kw.get("secret", "test"),
+    return boto3.client(service, endpoint_url=daemon.endpoint, region_name="us-east-1", aws_access_key_id=kw.get("key", "test"), aws_secret_access_key=kw.get("secret", "test"),
                         config=Config(retries={"max_attempts": 0}, read_timeout=120, parameter_validation=kw.get("validate", True)))
 
 

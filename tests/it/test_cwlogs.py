@@ -10,14 +10,7 @@ class LogsCase(Case):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.c = cls.client(cls.d)
-
-    @staticmethod
-    def client(d, service="logs", **more):
-        import boto3
-        from botocore.config import Config
-        return boto3.client(service, endpoint_url=d.endpoint, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test",
-                            config=Config(retries={"max_attempts": 0}, read_timeout=120, **more))
+        cls.c = boto(cls.d, "logs")
 
     def group(self, **more):
         name = f"/test/{self.id().split('.')[-1]}/{next(GROUPS)}"
@@ -163,7 +156,7 @@ class Logs(LogsCase):
         return e.exception.response["Error"]["Message"]
 
     def raw_put(self, g, s, events):
-        return self.client(self.d, parameter_validation=False).put_log_events(logGroupName=g, logStreamName=s, logEvents=events)
+        return boto(self.d, "logs", validate=False).put_log_events(logGroupName=g, logStreamName=s, logEvents=events)
 
     def test_text_comes_back_as_it_was(self):
         g = self.group()
@@ -261,7 +254,7 @@ class Logs(LogsCase):
         d = self.daemon(start=False)
         d.killed = True
         d.start()
-        c = self.client(d)
+        c = boto(d, "logs")
         c.create_log_group(logGroupName="g", tags={"a": "1"})
         c.put_retention_policy(logGroupName="g", retentionInDays=3)
         c.create_log_stream(logGroupName="g", logStreamName="s")
@@ -276,7 +269,7 @@ class Logs(LogsCase):
         with open(segment[0], "ab") as f:
             f.write(open(segment[0], "rb").read(100))  # what a crash leaves: a block that is not whole
         d.start()
-        c = self.client(d)
+        c = boto(d, "logs")
         c.put_log_events(logGroupName="g", logStreamName="s", logEvents=[{"timestamp": now + 20, "message": "m20"}])
         self.assertEqual([e["message"] for e in c.filter_log_events(logGroupName="g")["events"]], [f"m{i}" for i in range(21)])
         self.assertEqual([s["logStreamName"] for s in c.describe_log_streams(logGroupName="g")["logStreams"]], ["s"])
@@ -294,7 +287,7 @@ class Logs(LogsCase):
         for path in ("logs/old", "logs/old/00000000000000000000.log", "logs/old/00000000000000000100.log"):
             os.chown(os.path.join(d.state, path), owner.st_uid, owner.st_gid)
         d.start()
-        c = self.client(d)
+        c = boto(d, "logs")
         wait_until("it is taken over", lambda: not os.path.exists(os.path.join(d.state, "logs/old")))
         e = c.filter_log_events(logGroupName="/aws/lambda/old")["events"]
         self.assertEqual([x["message"] for x in e], ["first\n", "second\nline\n", "third\n"])
@@ -302,7 +295,7 @@ class Logs(LogsCase):
 
     def test_the_disk_is_bounded(self):
         d = self.daemon(log={"max_bytes": 65536, "files": 3, "total_mb": 1})
-        c = self.client(d)
+        c = boto(d, "logs")
         now = int(time.time() * 1000)
         size = lambda: sum(os.path.getsize(os.path.join(r, f)) for r, _, fs in os.walk(os.path.join(d.state, "logs")) for f in fs if f.endswith(".seg"))
         for g in range(12):
