@@ -302,6 +302,14 @@ class Daemon:
                 out["prepared" if ahead else "sandbox"] += [init] + below
         return out
 
+    def kill_9(self, *kinds):
+        """All processes of these kinds, the supervisor among them, one right after the other."""
+        pids = self.pids()
+        for pid in [p for kind in kinds for p in pids[kind]]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+
     def groups(self):
         """The groups of sandboxes, but for those made ahead."""
         found = {}

@@ -142,12 +142,7 @@ class Lifecycle(Case):
         d = self.daemon()
         d.create("f")
         d.do("f", "echo")
-        pids = d.pids()
-        for kind in ("supervisor", "spawnd", "worker"):
-            for pid in pids[kind]:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-        d.process.wait()
+        d.kill_9("supervisor", "spawnd", "worker")
         d.start()
         self.assertEqual(d.invoke("f", {"a": 1}).json, {"a": 1})
         self.ends_clean(d)
@@ -157,12 +152,7 @@ class Lifecycle(Case):
         d, lives = self.daemon(), self.daemon(prepared_most=0, prepared_least=0)
         d.create("f")
         d.do("f", "echo")
-        pids = d.pids()
-        for kind in ("supervisor", "spawnd", "worker"):
-            for pid in pids[kind]:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-        d.process.wait()
+        d.kill_9("supervisor", "spawnd", "worker")
         wait_until("all of it has ended", lambda: not [x for x in d.leftovers() if x.startswith("process")])
         self.assertTrue(d.parent_groups())
         procs = [p for g in d.parent_groups() for p in glob.glob(f"{g}/**/cgroup.procs", recursive=True)]

@@ -339,10 +339,7 @@ class Ends(Case):
         d.create("f", make_zip({"f.py": SOURCE}), runtime="python3.11", handler="f.handler", Timeout=min(900, int(60 * SLOW)), MemorySize=1769)
         self.assertEqual(d.invoke("f", {"do": "write", "bytes": 30 * MB}).json["write"], [30 * MB, "done"])
         self.assertGreater(len(d.loop_devices()), 1)
-        for pid in [p for kind in ("supervisor", "worker", "spawnd", "keeper", "sandbox", "prepared") for p in d.pids()[kind]]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        d.process.wait()
+        d.kill_9("supervisor", "worker", "spawnd", "keeper", "sandbox", "prepared")
         wait_until("no device is left", lambda: not d.loop_devices())
         self.assertEqual(os.listdir(dir), [])
         with open("/proc/mounts") as f:
