@@ -47,14 +47,14 @@ class KeepAlive(Case):
         self.assertEqual(self.served(d, "small"), 2)
 
     def test_hybrid_makes_ahead(self):
-        """Invoked every 4 s: after five rests it is known that nobody comes in between. An update does not make it forgotten."""
+        """Invoked every 4 s: after four rests it is known that nobody comes in between. An update does not make it forgotten."""
         often(self.makes_ahead)  # of rests of other lengths, as on a busy machine, other things are learned
 
     def makes_ahead(self):
         d = self.daemon(keep_alive={"policy": "hybrid", "bin_s": 1, "samples": 4}, freeze_grace_ms=50)
         d.create("tick")
         d.create("tock")
-        for _ in range(6):
+        for _ in range(4):
             self.served(d, "tick")
             d.do("tock", "echo")
             time.sleep(4)
