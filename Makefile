@@ -92,10 +92,11 @@ $(B)/$(1): $$(patsubst %.c,$(B)/obj/%.o,$$(wildcard cmd/$(1)/*.c)) $(call archiv
 	@$$(if $$(V),,echo "  LD $$@")
 	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) $$(PKG_LIBS)
 endef
-# The thread sanitizer has a thread of its own in each process; fn-spawnd has one alone (clone3), and so has fn-unpack: they come from a plain build.
-SINGLE_THREADED := $(if $(findstring thread,$(SAN)),fn-spawnd fn-unpack fn-fetch)
-$(foreach p,$(filter-out $(SINGLE_THREADED),$(PROGRAMS)),$(eval $(call PROGRAM_RULES,$(p))))
-$(SINGLE_THREADED:%=$(B)/%): $(B)/%: FORCE
+# The thread sanitizer has a thread of its own in each process, and wants calls and address space that fn-fetch's and fn-unpack's limits forbid; fn-spawnd has one
+# thread alone (clone3): they come from a plain build.
+PLAIN := $(if $(findstring thread,$(SAN)),fn-spawnd fn-unpack fn-fetch)
+$(foreach p,$(filter-out $(PLAIN),$(PROGRAMS)),$(eval $(call PROGRAM_RULES,$(p))))
+$(PLAIN:%=$(B)/%): $(B)/%: FORCE
 	@mkdir -p $(@D)
 	$(Q)$(MAKE) --no-print-directory SAN= B=build build/$*
 	$(Q)cp build/$* $@

@@ -19,7 +19,7 @@ $(B)/fixtures/spawns: $(B)/obj/tests/fixtures/spawns.o $(ARCHIVES)
 fixtures: $(FIXTURES) $(B)/fixtures/spawns
 
 # make SAN=address,undefined check: all of it with a sanitized build in $(B)/..., nothing left out but what the sanitizers themselves forbid:
-#   fn-unpack's seccomp filter and RLIMIT_AS (the sanitizer's own calls and address space; FN_ASAN), and its leaks (see run_sanitized in tests/run);
+#   fn-unpack's and fn-fetch's seccomp filters and RLIMIT_AS (the sanitizer's own calls and address space; FN_ASAN), and their leaks (see run_sanitized in tests/run);
 #   the resident size in test_mixture.
 # Without SAN, part "asan" builds that once more, incrementally, and runs test_mixture with it; part "tsan" does so with SAN=thread.
 check: deps-quiet
