@@ -1,5 +1,5 @@
 """Packages of PyPI's that tests use, as they are published: exact versions, installed with pip into build/pypi, kept between runs."""
-import fcntl, hashlib, os, shutil, subprocess, unittest
+import fcntl, hashlib, os, re, shutil, subprocess, unittest
 from harness import TOP
 
 HOME = os.path.join(TOP, "build/pypi")
@@ -24,6 +24,12 @@ def install(*requirements, python=None):
                 raise unittest.SkipTest("PyPI is out of reach: " + (r.stderr.strip().splitlines() or ["?"])[-1])
             os.rename(to + ".tmp", to)
     return to
+
+
+def boto3():
+    """The newest boto3 that is pinned, with all that it needs: the image's. Debian's is older than some operations."""
+    with open(os.path.join(TOP, "rootfs/python3.11/recipe.json")) as recipe:
+        return re.findall(r'"package": "((?:boto3|botocore|s3transfer|jmespath|urllib3|python-dateutil|six)==[^"]*)"', recipe.read())
 
 
 def files(directory, prefix=""):

@@ -318,11 +318,6 @@ class Tools(LogsCase):
         self.addCleanup(shutil.rmtree, self.home)
         self.env = {"PATH": os.environ["PATH"], "HOME": self.home, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1", "AWS_PAGER": ""}
 
-    @staticmethod
-    def boto3():
-        with open(os.path.join(TOP, "rootfs/python3.11/recipe.json")) as recipe:  # its newest, pinned
-            return re.findall(r'"package": "((?:boto3|botocore|s3transfer|jmespath|urllib3|python-dateutil|six)==[^"]*)"', recipe.read())
-
     def test_aws_logs_tail_follows(self):
         g = self.group()
         s = self.stream(g)
@@ -341,7 +336,7 @@ class Tools(LogsCase):
         self.assertRegex(r.stdout, r"^\S+ before\n\S+ after one\n$", r.stderr)
 
     def test_awslogs(self):
-        where = pypi.install("awslogs==0.15.0", "termcolor==2.5.0", *self.boto3())
+        where = pypi.install("awslogs==0.15.0", "termcolor==2.5.0", *pypi.boto3())
         g = self.group()
         self.put(g, self.stream(g, "a/1"), "first", "second")
         self.put(g, self.stream(g, "b"), "third")
@@ -390,7 +385,7 @@ class Tools(LogsCase):
         """
 
     def test_live_tail_by_the_newest_boto3(self):
-        where = pypi.install(*self.boto3())
+        where = pypi.install(*pypi.boto3())
         g = self.group()
         self.stream(g, "s")
         self.stream(g, "other")

@@ -456,8 +456,7 @@ class Boto3(Case):
         """
 
     def test_stream(self):
-        with open(os.path.join(TOP, "rootfs/python3.11/recipe.json")) as recipe:  # its newest, pinned
-            where = pypi.install(*re.findall(r'"package": "((?:boto3|botocore|s3transfer|jmespath|urllib3|python-dateutil|six)==[^"]*)"', recipe.read()))
+        where = pypi.install(*pypi.boto3())
         f = self.function()
         r = subprocess.run(["/usr/bin/python3", "-c", self.CLIENT, self.d.endpoint, f], capture_output=True, text=True, timeout=120 * SLOW, env={"PATH": os.environ["PATH"], "PYTHONPATH": where, "HOME": "/nonexistent"})
         self.assertEqual((r.stdout, r.returncode), ("passed\n", 0), r.stderr[-3000:])

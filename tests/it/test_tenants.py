@@ -3,7 +3,6 @@ import base64, json, threading, unittest
 import pypi
 from harness import *
 
-SDK = ("boto3==1.44.8", "botocore==1.44.8", "jmespath==1.1.0", "s3transfer==0.19.3", "python-dateutil==2.9.0.post0", "six==1.17.0", "urllib3==2.8.0")
 PER_TENANT = {"TenantIsolationMode": "PER_TENANT"}
 LOOK = '''
 import hashlib, logging, os
@@ -91,7 +90,7 @@ except c.exceptions.InvalidParameterValueException as e:
     out.append(str(e))
 print(json.dumps(out))
 '''
-        r = subprocess.run(["/usr/bin/python3", "-c", script], input=make_zip({"f.py": LOOK}), env={**os.environ, "PYTHONPATH": pypi.install(*SDK)}, capture_output=True, timeout=120)
+        r = subprocess.run(["/usr/bin/python3", "-c", script], input=make_zip({"f.py": LOOK}), env={**os.environ, "PYTHONPATH": pypi.install(*pypi.boto3())}, capture_output=True, timeout=120)
         self.assertEqual(r.returncode, 0, r.stderr.decode())
         out = json.loads(r.stdout)
         self.assertEqual(out[:5], [PER_TENANT, PER_TENANT, PER_TENANT, "blue", "blue"])
