@@ -6,19 +6,22 @@ UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
 
 
+def fixture():
+    with open(os.path.join(BUILD, "fixtures/extension"), "rb") as file:
+        return file.read()
+
+
 def seconds(stamp):
     h, m, s = re.search(r"T(\d\d):(\d\d):([\d.]+)Z", stamp).groups()
     return int(h) * 3600 + int(m) * 60 + float(s)
 
 
 class ExtensionCase(BotoCase):
-    def layer(self, *names, d=None):
-        """A layer whose /opt/extensions has tests/fixtures/extension.c under each of these names."""
-        with open(os.path.join(BUILD, "fixtures/extension"), "rb") as file:
-            program = file.read()
-        files = {f"extensions/{n}": program for n in names}
+    def layer(self, *names, program=None, mode=0o755):
+        """A layer whose /opt/extensions has this program, or tests/fixtures/extension.c, under each of these names."""
+        files = {f"extensions/{n}": program or fixture() for n in names}
         name = "l-" + self.id().split(".")[-1].replace("_", "-")[:50]
-        made = self.c.publish_layer_version(LayerName=name, Content={"ZipFile": make_zip(files, {f: 0o755 for f in files})})
+        made = self.c.publish_layer_version(LayerName=name, Content={"ZipFile": make_zip(files, {f: mode for f in files})})
         self.addCleanup(self.c.delete_layer_version, LayerName=name, VersionNumber=made["Version"])
         return made["LayerVersionArn"]
 
@@ -43,7 +46,6 @@ class ExtensionCase(BotoCase):
 
     def events(self, lines, name):
         return [json.loads(e) for e in self.said(lines, name, "event")]
-
 
     def spin_down(self, f, memory=192):
         """What idles of it is ended, the log stays."""
@@ -192,8 +194,7 @@ urllib.request.urlopen(urllib.request.Request("http://" + os.environ["AWS_LAMBDA
 
     def test_fnd_ends(self):
         d = self.daemon()
-        with open(os.path.join(BUILD, "fixtures/extension"), "rb") as file:
-            layer = boto(d).publish_layer_version(LayerName="l", Content={"ZipFile": make_zip({"extensions/one": file.read()}, {"extensions/one": 0o755})})
+        layer = boto(d).publish_layer_version(LayerName="l", Content={"ZipFile": make_zip({"extensions/one": fixture()}, {"extensions/one": 0o755})})
         d.create("ends", Layers=[layer["LayerVersionArn"]])
         self.assertIsNone(d.invoke("ends", {"do": "echo"}).error)
         self.ends_clean(d)
@@ -292,18 +293,11 @@ class IllBehaved(ExtensionCase):
             return ""
 
     def test_ones_that_cannot_be_started(self):
-        with open(os.path.join(BUILD, "fixtures/extension"), "rb") as file:
-            program = file.read()
-        def function(files, modes):
-            made = self.c.publish_layer_version(LayerName=f"l-start-{len(files)}", Content={"ZipFile": make_zip(files, modes)})
-            self.addCleanup(self.c.delete_layer_version, LayerName=f"l-start-{len(files)}", VersionNumber=made["Version"])
-            return self.function(Layers=[made["LayerVersionArn"]])
-        f = function({"extensions/plain": program}, {"extensions/plain": 0o644})
+        f = self.function(Layers=[self.layer("plain", mode=0o644)])
         r = self.d.invoke(f, {"do": "echo"})
         self.failed(r, "Extension.LaunchError", "fork/exec /opt/extensions/plain: permission denied")
         self.assertIn("EXTENSION\tName: plain\tState: LaunchError\tEvents: []\tError Type: PermissionDenied", self.log(f))
-        many = {f"extensions/e{i}": program for i in range(11)}
-        f = function(many, {n: 0o755 for n in many})
+        f = self.function(Layers=[self.layer(*(f"e{i}" for i in range(11)))])
         self.failed(self.d.invoke(f, {"do": "echo"}), "Extension.LaunchError", "Extension limit (10) reached")
 
     def test_one_that_never_registers(self):

@@ -100,11 +100,8 @@ def subscription(*types, schema="2022-12-13", destination=HTTP, **more):
 class Telemetry(ExtensionCase):
     def subscriber(self, body=None, more=None, source=FUNCTION, **want):
         """A function with that extension."""
-        name = "l-" + self.id().split(".")[-1].replace("_", "-")[:50]
-        made = self.c.publish_layer_version(LayerName=name, Content={"ZipFile": make_zip({"extensions/tele": EXTENSION}, {"extensions/tele": 0o755})})
-        self.addCleanup(self.c.delete_layer_version, LayerName=name, VersionNumber=made["Version"])
         tele = json.dumps({"body": body or subscription(), **want})
-        f = self.python(source, Layers=[made["LayerVersionArn"]], Environment={"Variables": {"TELE": tele}}, MemorySize=512, **{"Timeout": 20, **(more or {})})
+        f = self.python(source, Layers=[self.layer("tele", program=EXTENSION)], Environment={"Variables": {"TELE": tele}}, MemorySize=512, **{"Timeout": 20, **(more or {})})
         return f
 
     def call(self, f, error=None, **event):
