@@ -281,7 +281,7 @@ class Daemon:
 
     # --- processes and what they hold ---
     def pids(self):
-        """{name: [pid]} of supervisor, worker, fn-spawnd, its keeper of /tmp, sandboxes, and sandboxes made ahead, which serve nobody yet."""
+        """{name: [pid]} of supervisor, worker, fn-gateway, fn-spawnd, its keeper of /tmp, sandboxes, and sandboxes made ahead, which serve nobody yet."""
         out = {"supervisor": [], "worker": [], "gateway": [], "spawnd": [], "keeper": [], "sandbox": [], "prepared": []}
         if self.process and self.process.poll() is None:
             out["supervisor"] = [self.process.pid]
