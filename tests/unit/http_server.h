@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "unit/listener.h"
 #include "web/httpd.h"
 
 static struct fn_loop *loop;
@@ -24,16 +25,11 @@ static struct fn_buf in; /* what hear() has read */
 
 static inline void unit_server_open(struct fn_httpd_config c)
 {
-	socklen_t len = sizeof(address);
 	struct fn_err err;
 
 	signal(SIGPIPE, SIG_IGN);
 	ck_assert_int_eq(fn_loop_new(&loop), 0);
-	address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	c.listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	ck_assert_int_eq(bind(c.listen_fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	ck_assert_int_eq(listen(c.listen_fd, 1024), 0);
-	ck_assert_int_eq(getsockname(c.listen_fd, (struct sockaddr *)&address, &len), 0);
+	c.listen_fd = unit_listen(0, &address);
 	ck_assert_int_eq(fn_httpd_new(loop, &c, &httpd, &err), 0);
 }
 

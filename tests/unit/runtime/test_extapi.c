@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "runtime/rtapi.h"
+#include "unit/listener.h"
 #include "unit/main.h"
 
 #define CONNS 12
@@ -78,7 +79,6 @@ static void ask(int c, const char *method, const char *path, const char *headers
 
 	snprintf(text, sizeof(text), "%s /2020-01-01/extension/%s HTTP/1.1\r\nHost: h\r\n%sContent-Length: %zu\r\n\r\n%s", method, path, headers, strlen(body), body);
 	say(c, text);
-
 }
 
 static const char *answer(int c, const char *method, const char *path, const char *headers, const char *body)
@@ -118,18 +118,13 @@ static void has(const char *text, const char *what) { ck_assert_msg(strstr(text,
 static void set_up(unsigned externals)
 {
 	static const char *const names[] = {"one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	socklen_t len = sizeof(address);
+	int fd = unit_listen(0, &address);
 
 	signal(SIGPIPE, SIG_IGN);
 	for (int i = 0; i < CONNS; i++)
 		fds[i] = -1;
 	ck_assert_int_eq(fn_loop_new(&loop), 0);
 	ck_assert_int_eq(fn_h1_server_new(loop, &server), 0);
-	address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	ck_assert_int_eq(listen(fd, 300), 0);
-	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &len), 0);
 	ck_assert_int_eq(fn_rt_new(loop, server, fd, &ops, NULL, &rt), 0);
 	if (externals)
 		ck_assert_int_eq(fn_rt_expect_extensions(rt, names, externals), 0);

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "runtime/rtapi.h"
+#include "unit/listener.h"
 #include "unit/main.h"
 
 static struct fn_loop *loop;
@@ -88,17 +89,12 @@ static int peer(void)
 
 static struct fn_rt *set_up_with(const struct fn_rt_ops *with)
 {
+	int listen_fd = unit_listen(0, &address);
 	struct fn_rt *rt;
-	socklen_t len = sizeof(address);
-	int listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	signal(SIGPIPE, SIG_IGN);
 	ck_assert_int_eq(fn_loop_new(&loop), 0);
 	ck_assert_int_eq(fn_h1_server_new(loop, &server), 0);
-	address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	ck_assert_int_eq(bind(listen_fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	ck_assert_int_eq(listen(listen_fd, 300), 0);
-	ck_assert_int_eq(getsockname(listen_fd, (struct sockaddr *)&address, &len), 0);
 	ck_assert_int_eq(fn_rt_new(loop, server, listen_fd, with, NULL, &rt), 0);
 	return rt;
 }

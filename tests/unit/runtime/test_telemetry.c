@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "runtime/telemetry.h"
+#include "unit/listener.h"
 #include "unit/main.h"
 
 static struct fn_loop *loop;
@@ -58,15 +59,9 @@ static void round_of(uint64_t most_us)
 
 static void listen_on(void)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(a);
-	int one = 1;
+	struct sockaddr_in a;
 
-	listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	ck_assert_int_eq(setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
-	ck_assert_int_eq(bind(listener, (struct sockaddr *)&a, sizeof(a)), 0);
-	ck_assert_int_eq(listen(listener, 8), 0);
-	ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&a, &len), 0);
+	listener = unit_listen(port, &a);
 	port = ntohs(a.sin_port);
 }
 
