@@ -278,8 +278,10 @@ class Requests(UrlCase):
         finally:
             self.d = keep
         with socket.create_connection(("127.0.0.1", int(port)), timeout=60 * SLOW) as s:
-            s.sendall(b"POST / HTTP/1.1\r\nHost: " + host.encode() + b"\r\nContent-Length: 6000000\r\n\r\nx")
-            wait_until("the body counts", lambda: self.get(host, "/", "POST", b"x" * 1_000_000, port=port).status == 429)
+            s.sendall(b"POST / HTTP/1.1\r\nHost: " + host.encode() + b"\r\nContent-Length: 6000000\r\nExpect: 100-continue\r\n\r\n")
+            self.assertTrue(s.recv(64).startswith(b"HTTP/1.1 100 "))  # it counts from here on; a smaller one that came before would count against it
+            s.sendall(b"x")
+            self.assertEqual(self.get(host, "/", "POST", b"x" * 1_000_000, port=port).status, 429)
             self.assertEqual(self.get(host, port=port).status, 200)
         wait_until("it counts no more", lambda: self.get(host, "/", "POST", b"x" * 1_000_000, port=port).status == 200)
 
