@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "aws/sigv4.h"
+#include "aws/sign.h"
 #include "base/cleanup.h"
 #include "base/str.h"
 
@@ -200,45 +200,18 @@ int fn_s3_address(const struct fn_s3_settings *s, const struct fn_s3_object *o, 
 }
 
 /* --- signatures --- */
-struct fields {
-	const char *host, *date, *token;
-};
-
-static const char *field(void *arg, const char *name, unsigned nth)
-{
-	const struct fields *f = arg;
-
-	if (nth > 0)
-		return NULL;
-	if (fn_streq(name, "host"))
-		return f->host;
-	if (fn_streq(name, "x-amz-content-sha256"))
-		return EMPTY_SHA256;
-	return fn_streq(name, "x-amz-date") ? f->date : f->token;
-}
-
 int fn_s3_sign(const struct fn_s3_settings *s, const struct fn_s3_url *u, const char *amz_date, struct fn_buf *headers)
 {
 	fn_auto_buf struct fn_buf host = {0};
-	struct fields f = {.date = amz_date, .token = s->session_token};
-	struct fn_sigv4 r = {.method = "GET", .path = u->path, .query = u->query, .payload_sha256 = EMPTY_SHA256, .amz_date = amz_date, .region = s->region,
-			     .service = "s3", .encode_query = true, .header = field, .arg = &f,
-			     .signed_headers = s->session_token ? "host;x-amz-content-sha256;x-amz-date;x-amz-security-token" : "host;x-amz-content-sha256;x-amz-date"};
-	char signature[65];
-	int rc;
 
 	if (!s->access_key_id)
 		return 0;
 	if (add_authority(u, &host) < 0)
 		return -ENOMEM;
-	f.host = host.data;
-	rc = fn_sigv4_signature(&r, s->secret_access_key, signature);
-	if (rc < 0)
-		return rc;
-	if (s->session_token && fn_buf_addf(headers, "x-amz-security-token: %s\n", s->session_token) < 0)
-		return -ENOMEM;
-	return fn_buf_addf(headers, "x-amz-date: %s\nx-amz-content-sha256: %s\nAuthorization: AWS4-HMAC-SHA256 Credential=%s/%.8s/%s/s3/aws4_request, SignedHeaders=%s, Signature=%s\n",
-			   amz_date, EMPTY_SHA256, s->access_key_id, amz_date, s->region, r.signed_headers, signature);
+	return fn_aws_sign(&(struct fn_aws_credentials){s->access_key_id, s->secret_access_key, s->session_token},
+			   &(struct fn_aws_signing){.method = "GET", .host = host.data, .path = u->path, .query = u->query, .region = s->region, .service = "s3",
+						    .amz_date = amz_date, .payload_sha256 = EMPTY_SHA256},
+			   headers);
 }
 
 /* --- redirects --- */
