@@ -53,6 +53,10 @@ check-bare:
 check-crash: all fixtures images
 	@FND_CRASHES=$(or $(N),100) tests/run --build $(B) test_disk.Crashes
 
+# fn-gateway, fnd and fn-spawnd are killed N times in all under 64 streams. N=50.
+check-kills: all fixtures images
+	@FND_KILLS=$(or $(N),50) tests/run --build $(B) test_kills
+
 # In a virtual machine the power is cut N times while functions come, change and go; what was answered must be there. 20 s a cut. N=10.
 check-powercut: all fixtures images
 	@tests/powercut/run --build $(B) --rounds $(or $(N),10)
@@ -80,6 +84,7 @@ help:
 	@echo "make images [IMAGES=...]   base images into build/images; make quickstart-images: only what quickstart needs"
 	@echo "make images-lock           the newest Debian packages, into each packages.lock"
 	@echo "make bench                 the benchmark: build/bench.json and a table; BENCH=create,warm parts of it; BENCH=profile"
+	@echo "make check-kills [N=50]    the processes killed so often under 64 streams and URL load: nobody gets another's bytes"
 	@echo "make check-crash [N=100]   each process killed so often while functions come and go: rows, trees and packages must agree"
 	@echo "make check-powercut [N=10] the power is cut so often in a virtual machine: whatever was answered must be there"
 	@echo "make check-packages        some forty packages from the registries, each at work in a function; N=numpy one of them"
@@ -94,4 +99,4 @@ help:
 	@echo "make install / uninstall   into DESTDIR and PREFIX; make images first"
 	@echo "make deps / clean          Debian packages that are missing / remove the build directory"
 
-.PHONY: check tests check-crash check-powercut check-packages soak deps-quiet unit it check-vm check-bare quickstart help fixtures
+.PHONY: check tests check-crash check-kills check-powercut check-packages soak deps-quiet unit it check-vm check-bare quickstart help fixtures
