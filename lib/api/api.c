@@ -15,29 +15,57 @@
 #include "api/routes.h"
 #include "api/settling.h"
 #include "api/uploads.h"
+#include "aws/query.h"
 #include "aws/validate.h"
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "model/limits.h"
 #include "web/json_fault.h"
 
-/* By its target, where it has one, else by method and path. */
-static const struct fn_aws_operation *route(const struct fn_http_req *req, struct fn_aws_labels *labels, bool *ret_targeted)
+/* What has a path of Lambda's is not asked for more. */
+static struct fn_aws_head head_of(const struct fn_http_req *req)
 {
-	const char *method = fn_http_req_method(req), *path = fn_http_req_path(req), *target;
+	struct fn_aws_head h = {.method = fn_http_req_method(req), .path = fn_http_req_path(req), .query = fn_http_req_raw_query(req)};
 
-	*ret_targeted = false;
-	if (fn_streq(path, "/") && fn_streq(method, "POST") && (target = fn_http_req_header(req, "X-Amz-Target"))) {
-		*ret_targeted = true;
-		return fn_aws_route_target(target);
+	if (!fn_aws_path_is_rest(h.path)) {
+		h.target = fn_http_req_header(req, "X-Amz-Target");
+		h.content_type = fn_http_req_header(req, "Content-Type");
+		h.authorization = fn_http_req_header(req, "Authorization");
 	}
-	return fn_aws_route(method, path, fn_http_req_raw_query(req), labels);
+	return h;
+}
+
+/* By its target, where it has one, by its Action, which may be in its body, or by method and path. */
+static void route(struct fn_call *call, const struct fn_aws_head *h)
+{
+	const char *body;
+	size_t len;
+
+	call->protocol = fn_aws_protocol_of(h);
+	switch (call->protocol) {
+	case FN_AWS_REST_JSON:
+		call->service = FN_AWS_LAMBDA;
+		call->operation = fn_aws_route(h->method, h->path, h->query, &call->labels);
+		break;
+	case FN_AWS_JSON:
+		call->service = fn_aws_service_of(h);
+		call->operation = fn_aws_route_target(h->target);
+		break;
+	case FN_AWS_QUERY:
+		fn_http_req_body(call->req, &body, &len);
+		call->operation = fn_aws_query_operation(h, body, len, &call->service, call->action, sizeof(call->action));
+		break;
+	}
 }
 
 static size_t body_max(void *arg, struct fn_http_req *req)
 {
-	bool targeted;
-	const struct fn_aws_operation *o = route(req, NULL, &targeted);
+	struct fn_aws_head h = head_of(req);
+	const struct fn_aws_operation *o = NULL;
 
+	if (fn_aws_protocol_of(&h) == FN_AWS_QUERY) /* its operation may be in the body */
+		return fn_receive_begin(arg, req, fn_aws_service_of(&h) == FN_AWS_SQS ? FN_LIMIT_SQS_REQUEST_BYTES : FN_LIMIT_IAM_REQUEST_BYTES, NULL);
+	o = h.target ? fn_aws_route_target(h.target) : fn_aws_route(h.method, h.path, h.query, NULL);
 	return fn_receive_begin(arg, req, fn_route_body_max(o), fn_route_package(o));
 }
 
@@ -49,6 +77,20 @@ static void too_large(struct fn_call *call)
 
 /* --- what a request says --- */
 /* The body of an operation that has members in it, parsed; replies and returns false when it is no object. */
+static bool read_form(struct fn_call *call)
+{
+	struct fn_aws_head h = head_of(call->req);
+	fn_auto_buf struct fn_buf why = {0};
+	const char *body;
+	size_t len;
+
+	fn_http_req_body(call->req, &body, &len);
+	call->in = fn_aws_query_members(call->operation, &h, body, len, &why);
+	if (!call->in)
+		fn_reply_error(call, &FN_E_MALFORMED_INPUT, "%s", why.data ? why.data : "out of memory");
+	return call->in;
+}
+
 static bool read_body(struct fn_call *call)
 {
 	fn_auto_buf struct fn_buf why = {0};
@@ -56,6 +98,8 @@ static bool read_body(struct fn_call *call)
 	json_error_t je;
 	size_t len;
 
+	if (call->protocol == FN_AWS_QUERY)
+		return read_form(call);
 	if (!call->operation->json)
 		return true;
 	fn_receive_body(call->req, &body, &len);
@@ -155,11 +199,25 @@ static fn_handler handler_of(const struct fn_call *call)
 	return fn_route_handler(call->operation);
 }
 
+static void no_operation(struct fn_call *call)
+{
+	if (call->protocol == FN_AWS_JSON)
+		fn_reply_error(call, &FN_E_NO_ROUTE, "No operation of %s is called %s", fn_aws_service(call->service < FN_AWS_SERVICES ? call->service : FN_AWS_LOGS)->title,
+			       fn_http_req_header(call->req, "X-Amz-Target"));
+	else if (call->protocol == FN_AWS_QUERY && call->service < FN_AWS_SERVICES)
+		fn_reply_error(call, &FN_E_INVALID_ACTION, "Could not find operation %s for version %s", call->action, fn_aws_service(call->service)->version);
+	else if (call->protocol == FN_AWS_QUERY)
+		fn_reply_error(call, &FN_E_INVALID_ACTION, "Neither SQS nor IAM nor STS has an operation %s", call->action);
+	else
+		fn_reply_error(call, &FN_E_NO_ROUTE, "No operation of Lambda's API at %s %s", fn_http_req_method(call->req), fn_http_req_path(call->req));
+}
+
 static void on_request(void *arg, struct fn_http_req *req)
 {
 	struct fn_call call = {.api = arg, .req = req};
 	const struct fn_api_config *cfg = &call.api->cfg;
 	const char *fault = NULL, *path = fn_http_req_path(req);
+	struct fn_aws_head head;
 	fn_handler handler;
 
 	if (fn_proof_wanted(req, cfg->n_credentials) == FN_PROOF_ORIGIN)
@@ -175,7 +233,8 @@ static void on_request(void *arg, struct fn_http_req *req)
 		fn_http_reply(req, 200, "text/plain", "ok\n", 3);
 		return;
 	}
-	call.operation = route(req, &call.labels, &call.targeted);
+	head = head_of(req);
+	route(&call, &head);
 	fn_id_uuid(call.request_id);
 	if (fn_http_req_unread(req)) {
 		refuse_unread(&call);
@@ -188,10 +247,8 @@ static void on_request(void *arg, struct fn_http_req *req)
 	if (!authenticated(&call))
 		return;
 	handler = handler_of(&call);
-	if (!call.operation && call.targeted)
-		fn_reply_error(&call, &FN_E_NO_ROUTE, "No operation of CloudWatch Logs is called %s", fn_http_req_header(req, "X-Amz-Target"));
-	else if (!call.operation)
-		fn_reply_error(&call, &FN_E_NO_ROUTE, "No operation of Lambda's API at %s %s", fn_http_req_method(req), path);
+	if (!call.operation)
+		no_operation(&call);
 	else if (!handler)
 		fn_reply_error(&call, &FN_E_NOT_IMPLEMENTED, FN_NOT_IMPLEMENTED, call.operation->name);
 	else if (fn_receive_taken(&call) && acceptable(&call) && changes_in_turn(&call, handler))

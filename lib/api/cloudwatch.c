@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 
-static void (*const operations[FN_AWS_OPERATIONS - FN_AWS_LOGS_FIRST])(struct fn_cw *) = {
+static void (*const operations[FN_AWS_LOGS_END - FN_AWS_LOGS_FIRST])(struct fn_cw *) = {
 #define OF(NAME) [FN_AWS_Logs_##NAME - FN_AWS_LOGS_FIRST]
 	OF(CreateLogGroup) = fn_cw_create_group,
 	OF(DeleteLogGroup) = fn_cw_delete_group,
@@ -32,7 +32,7 @@ static void (*const operations[FN_AWS_OPERATIONS - FN_AWS_LOGS_FIRST])(struct fn
 
 bool fn_cloudwatch_built(const struct fn_aws_operation *o)
 {
-	return fn_aws_op_of(o) >= FN_AWS_LOGS_FIRST && operations[fn_aws_op_of(o) - FN_AWS_LOGS_FIRST];
+	return o->service == FN_AWS_LOGS && operations[fn_aws_op_of(o) - FN_AWS_LOGS_FIRST];
 }
 
 static void run(struct fn_log_job *j, struct fn_log_store *s)

@@ -32,8 +32,10 @@ struct fn_call {
 	struct fn_http_req *req;
 	const struct fn_aws_operation *operation;
 	struct fn_aws_labels labels;
-	bool targeted;           /* it has an X-Amz-Target: json 1.1, and so are its errors */
+	enum fn_aws_protocol protocol; /* which its errors speak, too */
+	enum fn_aws_service service;   /* FN_AWS_SERVICES = it is not told */
 	char request_id[FN_UUID_SIZE];
+	char action[64];         /* query: as it was asked for */
 	char params[FN_AWS_LABELS_MAX][600]; /* path parameters, decoded */
 	/* The body, if the operation's is a JSON object: never NULL then, and as the service model wants it (aws/validate.h). */
 	json_t *in;

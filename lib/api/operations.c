@@ -1,8 +1,7 @@
-/* operations.c - what there is of the APIs, as the route table has it: GET /_fnd/doctor?api=1, of CloudWatch Logs ?api=logs. */
+/* operations.c - what there is of the APIs, as the route table has it: GET /_fnd/doctor?api=1, of the others ?api=logs, sqs, iam, sts. */
 #include "api/operations.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "api/routes.h"
 
@@ -25,12 +24,11 @@ static json_t *operation_json(const struct fn_aws_operation *o)
 void fn_h_operations(struct fn_call *call)
 {
 	const char *api = fn_http_req_query(call->req, "api");
-	bool logs = api && strcmp(api, "logs") == 0;
-	const struct fn_aws_operation *o = logs ? fn_aws_logs_operations : fn_aws_operations;
-	const struct fn_aws_operation *end = o + (logs ? FN_AWS_OPERATIONS - FN_AWS_LOGS_FIRST : FN_AWS_LOGS_FIRST);
+	enum fn_aws_service s = fn_aws_service_named(api);
+	const struct fn_aws_service_info *service = fn_aws_service(s < FN_AWS_SERVICES ? s : FN_AWS_LAMBDA);
 	json_t *list = json_array();
 
-	for (; o < end; o++)
+	for (const struct fn_aws_operation *o = service->operations; o < service->operations + service->n; o++)
 		if (o->name[0] != '_') /* fnd's own */
 			json_array_append_new(list, operation_json(o));
 	fn_reply_json(call, 200, json_pack("{so}", "Operations", list));

@@ -7,20 +7,38 @@
 #include <string.h>
 
 #include "api/internal.h"
+#include "aws/xml.h"
 #include "base/str.h"
 #include "model/alias.h"
 #include "model/limits.h"
 
-/* json 1.1: the type is in the body, a client's fault is a 400 whatever it was. Validation has another name there, and so has what is ours. */
-static void reply_targeted(struct fn_call *call, const struct fn_aws_error *e, const char *text)
+/* CloudWatch Logs has other names for validation and for what is ours; a client's fault is a 400 there whatever it was. */
+static void reply_json(struct fn_call *call, const struct fn_aws_error *e, const char *text)
 {
-	const char *name = e == &FN_E_VALIDATION ? FN_E_LOGS_PARAMETER.name : e == &FN_E_SERVICE ? "ServiceUnavailableException" : e->name;
+	bool logs = call->service != FN_AWS_SQS, ours = e->status >= 500;
+	const char *type = call->service < FN_AWS_SERVICES ? fn_aws_service(call->service)->json : "application/x-amz-json-1.1";
+	const char *name = logs && e == &FN_E_VALIDATION ? FN_E_LOGS_PARAMETER.name : logs && e == &FN_E_SERVICE ? "ServiceUnavailableException" : e->name;
 	json_t *body = json_pack("{ssss}", "__type", name, "message", text);
-	char *printed = json_dumps(body, JSON_COMPACT);
+	char *printed = json_dumps(body, JSON_COMPACT), query[96];
 
 	json_decref(body);
+	if (!logs) { /* what the code was called when SQS spoke the query protocol */
+		snprintf(query, sizeof(query), "%s;%s", e->query ? e->query : e->name, ours ? "Receiver" : "Sender");
+		(void)fn_http_req_add_header(call->req, "x-amzn-query-error", query);
+	}
 	(void)fn_http_req_add_header(call->req, "x-amzn-ErrorType", name);
-	fn_reply_text(call, e->status >= 500 ? e->status : 400, "application/x-amz-json-1.1", printed, printed ? strlen(printed) : 0);
+	fn_reply_text(call, ours || !logs ? e->status : 400, type, printed, printed ? strlen(printed) : 0);
+}
+
+static void reply_xml(struct fn_call *call, const struct fn_aws_error *e, const char *text)
+{
+	struct fn_buf b = {0};
+	size_t len = 0;
+	char *printed;
+
+	(void)fn_aws_xml_error(&b, call->service, e->status < 500, e->query ? e->query : e->name, text, call->request_id);
+	printed = fn_buf_take(&b, &len);
+	fn_reply_text(call, e->status, FN_AWS_XML_TYPE, printed, len);
 }
 
 void fn_reply_error(struct fn_call *call, const struct fn_aws_error *e, const char *fmt, ...)
@@ -34,9 +52,12 @@ void fn_reply_error(struct fn_call *call, const struct fn_aws_error *e, const ch
 	if (vasprintf(&text, fmt, ap) < 0)
 		text = NULL;
 	va_end(ap);
-	if (call->targeted) {
+	if (call->protocol != FN_AWS_REST_JSON) {
 		json_decref(body);
-		reply_targeted(call, e, text ? text : e->name);
+		if (call->protocol == FN_AWS_JSON)
+			reply_json(call, e, text ? text : e->name);
+		else
+			reply_xml(call, e, text ? text : e->name);
 		free(text);
 		return;
 	}

@@ -73,6 +73,8 @@ static const struct {
 	[FN_AWS_ListFunctionEventInvokeConfigs] = {.served_by = FN_EVENTS},
 	/* CloudWatch Logs: what is built of it is cloudwatch.c's table */
 	[FN_AWS_Logs_PutLogEvents] = {.body_max = FN_LIMIT_PUT_EVENTS_BYTES},
+	[FN_AWS_Sqs_SendMessage] = {.body_max = FN_LIMIT_SQS_REQUEST_BYTES},
+	[FN_AWS_Sqs_SendMessageBatch] = {.body_max = FN_LIMIT_SQS_REQUEST_BYTES},
 	/* fnd's own, for fnctl */
 	[FN_AWS_Download] = {.handler = fn_h_download},
 	[FN_AWS_Disk] = {.handler = fn_h_disk},
@@ -87,7 +89,7 @@ static const struct {
 
 const char *fn_server_name(enum fn_server s) { return s == FN_EVENTS ? "fn-events" : "fnd"; }
 
-enum fn_server fn_route_served_by(const struct fn_aws_operation *o) { return routes[fn_aws_op_of(o)].served_by; }
+enum fn_server fn_route_served_by(const struct fn_aws_operation *o) { return o->service == FN_AWS_SQS ? FN_EVENTS : routes[fn_aws_op_of(o)].served_by; }
 
 const char *fn_route_lacks(const struct fn_aws_operation *o) { return routes[fn_aws_op_of(o)].lacks; }
 

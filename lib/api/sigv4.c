@@ -7,11 +7,24 @@
 #include "aws/authorization.h"
 
 /* Whose request it says it is. */
-static const char *service_of(const struct fn_http_req *req)
+static enum fn_aws_service service_of(const struct fn_http_req *req)
 {
-	const char *target = fn_http_req_header(req, "X-Amz-Target");
+	struct fn_aws_head h = {.method = fn_http_req_method(req), .path = fn_http_req_path(req), .query = fn_http_req_raw_query(req)};
+	enum fn_aws_service s;
 
-	return target && fn_str_starts(target, "Logs_") ? "logs" : "lambda";
+	if (fn_aws_path_is_rest(h.path))
+		return FN_AWS_LAMBDA;
+	h.target = fn_http_req_header(req, "X-Amz-Target");
+	h.content_type = fn_http_req_header(req, "Content-Type");
+	h.authorization = fn_http_req_header(req, "Authorization");
+	s = fn_aws_service_of(&h);
+	return s < FN_AWS_SERVICES ? s : FN_AWS_LAMBDA;
+}
+
+/* IAM is one for all regions, and so is STS for those who do not ask for a region's. */
+static bool scoped(const struct fn_authorization *p, const char *region, enum fn_aws_service s, struct fn_buf *why)
+{
+	return fn_authorization_scoped(p, s == FN_AWS_IAM || s == FN_AWS_STS ? p->region : region, fn_aws_service(s)->name, why);
 }
 
 struct signs {
@@ -77,7 +90,7 @@ static const struct fn_aws_error *look_at_head(const struct fn_api_config *cfg, 
 		(void)fn_buf_add_str(why, "The security token included in the request is invalid.");
 		return &FN_E_UNKNOWN_CLIENT;
 	}
-	return fn_authorization_scoped(p, cfg->region, service_of(req), why) && fn_authorization_fresh(p, why) && all_signed(req, p, why) ? NULL : &FN_E_BAD_SIGNATURE;
+	return scoped(p, cfg->region, service_of(req), why) && fn_authorization_fresh(p, why) && all_signed(req, p, why) ? NULL : &FN_E_BAD_SIGNATURE;
 }
 
 const struct fn_aws_error *fn_sigv4_before(const struct fn_api_config *cfg, const struct fn_http_req *req, struct fn_buf *why)

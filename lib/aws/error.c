@@ -11,17 +11,17 @@ const struct fn_aws_error FN_E_INVALID_PARAMETER = {.name = "InvalidParameterVal
 			  FN_E_TOO_MANY = {.name = "TooManyRequestsException", .status = 429, .reason = "ConcurrentInvocationLimitExceeded", .retry_after_s = 1},
 			  FN_E_FUNCTION_FULL = {.name = "TooManyRequestsException", .status = 429, .reason = FULL, .retry_after_s = 1},
 			  FN_E_FUNCTION_OFF = {.name = "TooManyRequestsException", .status = 429, .reason = FULL}, /* reserved concurrency 0: later is no better */
-			  FN_E_BODIES = {.name = "TooManyRequestsException", .status = 429, .reason = "CallerRateLimitExceeded", .retry_after_s = 1},
+			  FN_E_BODIES = {.name = "TooManyRequestsException", .status = 429, .reason = "CallerRateLimitExceeded", .retry_after_s = 1, .query = "Throttling"},
 			  FN_E_ENTITY_TOO_LARGE = {.name = "RequestEntityTooLargeException", .status = 413, .body = FN_BODY_PLAIN},
 			  FN_E_NOT_FOUND = {.name = "ResourceNotFoundException", .status = 404, .body = FN_BODY_UPPER},
-			  FN_E_SERVICE = {.name = "ServiceException", .status = 500, .body = FN_BODY_UPPER, .type = "Service"},
+			  FN_E_SERVICE = {.name = "ServiceException", .status = 500, .body = FN_BODY_UPPER, .type = "Service", .query = "ServiceFailure"},
 			  FN_E_SERIALIZATION = {.name = "SerializationException", .status = 400, .body = FN_BODY_PLAIN_UPPER},
-			  FN_E_VALIDATION = {.name = "ValidationException", .status = 400, .body = FN_BODY_PLAIN},
-			  FN_E_ACCESS_DENIED = {.name = "AccessDeniedException", .status = 403, .body = FN_BODY_PLAIN},
-			  FN_E_MISSING_TOKEN = {.name = "MissingAuthenticationTokenException", .status = 403, .body = FN_BODY_PLAIN},
-			  FN_E_UNKNOWN_CLIENT = {.name = "UnrecognizedClientException", .status = 403, .body = FN_BODY_PLAIN},
-			  FN_E_BAD_SIGNATURE = {.name = "InvalidSignatureException", .status = 403, .body = FN_BODY_PLAIN},
-			  FN_E_INCOMPLETE_SIGNATURE = {.name = "IncompleteSignatureException", .status = 403, .body = FN_BODY_PLAIN},
+			  FN_E_VALIDATION = {.name = "ValidationException", .status = 400, .body = FN_BODY_PLAIN, .query = "ValidationError"},
+			  FN_E_ACCESS_DENIED = {.name = "AccessDeniedException", .status = 403, .body = FN_BODY_PLAIN, .query = "AccessDenied"},
+			  FN_E_MISSING_TOKEN = {.name = "MissingAuthenticationTokenException", .status = 403, .body = FN_BODY_PLAIN, .query = "MissingAuthenticationToken"},
+			  FN_E_UNKNOWN_CLIENT = {.name = "UnrecognizedClientException", .status = 403, .body = FN_BODY_PLAIN, .query = "InvalidClientTokenId"},
+			  FN_E_BAD_SIGNATURE = {.name = "InvalidSignatureException", .status = 403, .body = FN_BODY_PLAIN, .query = "SignatureDoesNotMatch"},
+			  FN_E_INCOMPLETE_SIGNATURE = {.name = "IncompleteSignatureException", .status = 403, .body = FN_BODY_PLAIN, .query = "IncompleteSignature"},
 			  FN_E_NOT_IMPLEMENTED = {.name = "NotImplementedException", .status = 501, .body = FN_BODY_PLAIN},
 			  FN_E_NO_ROUTE = {.name = "UnknownOperationException", .status = 404, .body = FN_BODY_PLAIN},
 			  FN_E_CODE_STORAGE = {.name = "CodeStorageExceededException", .status = 400},
@@ -30,6 +30,8 @@ const struct fn_aws_error FN_E_INVALID_PARAMETER = {.name = "InvalidParameterVal
 			  FN_E_SNAPSTART = {.name = "SnapStartException", .status = 400, .body = FN_BODY_UPPER},
 			  FN_E_SNAPSTART_NOT_READY = {.name = "SnapStartNotReadyException", .status = 409, .body = FN_BODY_UPPER},
 			  FN_E_SNAPSTART_TIMEOUT = {.name = "SnapStartTimeoutException", .status = 408, .body = FN_BODY_UPPER};
+
+const struct fn_aws_error FN_E_INVALID_ACTION = {.name = "InvalidAction", .status = 400}, FN_E_MALFORMED_INPUT = {.name = "MalformedInput", .status = 400};
 
 const struct fn_aws_error FN_E_LOGS_NOT_FOUND = {.name = "ResourceNotFoundException", .status = 400},
 			  FN_E_LOGS_EXISTS = {.name = "ResourceAlreadyExistsException", .status = 400},

@@ -1,5 +1,5 @@
 /*
- * error.h - Lambda's errors: status, x-amzn-ErrorType, and how the body names them. Statuses and spellings: service model, and responses recorded from
+ * error.h - the errors of Lambda, and those that all services have: status, x-amzn-ErrorType, and how the body names them. Statuses and spellings: service model, and responses recorded from
  * the service.
  */
 #ifndef FN_AWS_ERROR_H
@@ -16,6 +16,7 @@ struct fn_aws_error {
 	} body;
 	const char *type, *reason; /* what Type is, NULL = User; a Reason beside it, NULL = none */
 	unsigned retry_after_s;    /* 0 = the client is not told */
+	const char *query;         /* its code by the query protocol; NULL = the name */
 };
 
 extern const struct fn_aws_error FN_E_INVALID_PARAMETER, FN_E_INVALID_PARAMETER_PLAIN, FN_E_INVALID_CONTENT, FN_E_CONFLICT, FN_E_PRECONDITION, FN_E_TOO_MANY,
@@ -23,6 +24,7 @@ extern const struct fn_aws_error FN_E_INVALID_PARAMETER, FN_E_INVALID_PARAMETER_
 	FN_E_MISSING_TOKEN, FN_E_UNKNOWN_CLIENT, FN_E_BAD_SIGNATURE, FN_E_INCOMPLETE_SIGNATURE, FN_E_NOT_IMPLEMENTED, FN_E_NO_ROUTE, FN_E_CODE_STORAGE, FN_E_POLICY_LENGTH, FN_E_NO_PROVISIONED, FN_E_SNAPSTART,
 	FN_E_SNAPSTART_NOT_READY, FN_E_SNAPSTART_TIMEOUT;
 /* CloudWatch Logs */
+extern const struct fn_aws_error FN_E_INVALID_ACTION, FN_E_MALFORMED_INPUT; /* query */
 extern const struct fn_aws_error FN_E_LOGS_NOT_FOUND, FN_E_LOGS_EXISTS, FN_E_LOGS_PARAMETER, FN_E_LOGS_VALIDATION, FN_E_LOGS_TOO_MANY_TAGS, FN_E_LOGS_LIMIT;
 
 #endif

@@ -22,7 +22,7 @@ static pcre2_code *code_of(unsigned i)
 	if (code || !(context = pcre2_compile_context_create(NULL)))
 		return code;
 	pcre2_set_newline(context, PCRE2_NEWLINE_ANY); /* what '.' is not, in Java */
-	code = pcre2_compile((PCRE2_SPTR)fn_aws_patterns[i], PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_ANCHORED | PCRE2_ENDANCHORED, &error, &at, context);
+	code = pcre2_compile((PCRE2_SPTR)fn_aws_patterns[i], PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_ALT_BSUX | PCRE2_ANCHORED | PCRE2_ENDANCHORED, &error, &at, context);
 	pcre2_compile_context_free(context);
 	if (code && !atomic_compare_exchange_strong(&compiled[i], &other, code)) { /* another thread was first */
 		pcre2_code_free(code);

@@ -9,6 +9,8 @@
 #define FN_LIMIT_CODE_STORAGE_BYTES 80530636800
 #define FN_LIMIT_INVOKE_BYTES 6291456        /* event, synchronous */
 #define FN_LIMIT_PUT_EVENTS_BYTES 8388608   /* ours: a PutLogEvents request, whose events may have 1 MB, as JSON */
+#define FN_LIMIT_SQS_REQUEST_BYTES 4194304   /* ours: a message or batch of 1 MB, as JSON or as a form */
+#define FN_LIMIT_IAM_REQUEST_BYTES 1048576   /* ours: a policy document of 128 K characters, as a form */
 #define FN_LIMIT_CLIENT_CONTEXT 3583
 #define FN_LIMIT_ENV_BYTES 4096
 #define FN_LIMIT_MEMORY_MIN 128

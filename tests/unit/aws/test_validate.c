@@ -276,7 +276,7 @@ START_TEST(patterns)
 	memset(long_text, 'a', 300000);
 	long_text[300000] = '\0';
 	for (unsigned i = 1; i <= FN_AWS_PATTERNS; i++) {
-		pcre2_code *code = pcre2_compile((PCRE2_SPTR)fn_aws_patterns[i - 1], PCRE2_ZERO_TERMINATED, PCRE2_UTF, &error, &at, NULL);
+		pcre2_code *code = pcre2_compile((PCRE2_SPTR)fn_aws_patterns[i - 1], PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_ALT_BSUX, &error, &at, NULL);
 
 		ck_assert_msg(code != NULL, "%s: error %d at %zu", fn_aws_patterns[i - 1], error, at);
 		pcre2_code_free(code);
