@@ -10,6 +10,7 @@ KEYRINGS = ("/usr/share/keyrings/debian-archive-keyring.pgp", "/usr/share/keyrin
 FRESH_S = 12 * 3600  # lists younger than this are new enough where no lock says what is wanted
 SUITE = re.compile(r"^(oldoldstable|oldstable|stable|testing|unstable|sid|experimental|stretch|buster|bullseye|bookworm|trixie|forky|duke)"
                    r"(-security|-updates|-backports|-proposed-updates|/updates)?$")  # tells Debian's sources from its derivatives'
+UNRELEASED = {"forky", "testing", "sid", "unstable", "experimental"}
 ENV = {**os.environ, "LC_ALL": "C.UTF-8", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 
 
@@ -89,6 +90,8 @@ class Suites:
                 "Dir::State::lists": f"{self.dir}/lists", "Dir::State::status": f"{self.dir}/status", "Dir::Cache": f"{self.dir}/cache",
                 "APT::Architecture": self.architecture, "APT::Sandbox::User": "root", "Acquire::Languages": "none",
                 "Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled": "false", "APT::Update::Error-Mode": "any"}
+        if not UNRELEASED.isdisjoint(self.suites):  # a mirror may hold still what is made anew every day; packages.lock has the digests
+            ours["Acquire::Check-Valid-Until"] = "false"
         sources = "".join(f"deb [arch={self.architecture} signed-by={keys}] {security if s.endswith(('-security', '/updates')) else main} {s} main\n"
                           for s in self.suites)
         for name, text in (("sources.list", sources), ("status", ""), ("apt.conf", "\n".join(host + [f'{k} "{v}";' for k, v in ours.items()]) + "\n")):

@@ -1,4 +1,4 @@
-"""Pinned files of PyPI and npm, through their ordinary clients. What the registry gives is refused unless it has the recipe's digest."""
+"""Pinned files of PyPI, Maven and npm, through their ordinary clients. What the registry gives is refused unless it has the recipe's digest."""
 import base64, configparser, fnmatch, glob, hashlib, json, os, re, shutil, subprocess, sys, tarfile, tempfile, time, zipfile
 
 from debian import fail, file_sha256
@@ -73,6 +73,47 @@ def stage_pypi(entry, path, root, scripts, interpreter):
                 with open(target, "w") as f:
                     f.write(f"#!{interpreter}\nimport sys\nfrom {module.strip()} import {function.strip()}\n\nsys.exit({function.strip()}())\n")
                 os.chmod(target, 0o755)
+
+
+# --- Maven --------------------------------------------------------------------------------------------------------------------------
+def maven_archive(cache, entry):
+    _, name, version, kind, *classifier = entry["artifact"].split(":")
+    return os.path.join(cache, "-".join([name, version, *classifier]) + "." + kind)  # as dependency:copy names it
+
+
+def download_maven(entries, cache, say):
+    """[(entry, path of its archive)]"""
+    def missing():
+        return [e for e in entries if not os.path.exists(maven_archive(cache, e)) or file_sha256(maven_archive(cache, e)) != e["sha256"]]
+    for attempt in range(RETRIES):
+        for e in missing():
+            mvn = shutil.which("mvn") or fail("packages of Maven's repository are downloaded with mvn, and there is none here (package maven)")
+            say(f"downloading {e['artifact']}")
+            subprocess.run([mvn, "-q", "-B", "dependency:copy", f"-Dartifact={e['artifact']}", f"-DoutputDirectory={os.path.abspath(cache)}", "-Dmdep.overWriteReleases=true"],
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    if missing():
+        fail("cannot be downloaded with the digest that the recipe names: " + ", ".join(e["artifact"] for e in missing()))
+    return [(e, maven_archive(cache, e)) for e in entries]
+
+
+def stage_maven(entry, archive, root):
+    """Archives of Java's keep no modes: what begins as a program or a library does may be executed."""
+    left = dict(entry["copy"])
+    with zipfile.ZipFile(archive) as z:
+        for info in z.infolist():
+            inside = os.path.relpath(info.filename, entry["below"])
+            from_, to = next(((f, t) for f, t in entry["copy"].items() if inside == f or inside.startswith(f + "/")), (None, None))
+            if info.is_dir() or from_ is None or "/__pycache__/" in inside:
+                continue
+            left.pop(from_, None)
+            path = os.path.join(root, to + inside[len(from_):])
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with z.open(info) as src, open(path, "wb") as dst:
+                shutil.copyfileobj(src, dst)
+            with open(path, "rb") as f:
+                os.chmod(path, 0o755 if f.read(4) == b"\x7fELF" else 0o644)
+    if left:
+        fail(f"{entry['artifact']} has no {', '.join(left)}")
 
 
 # --- npm ----------------------------------------------------------------------------------------------------------------------------

@@ -64,6 +64,22 @@ def copy_files(root, recipe_dirs):
             shutil.copytree(files, root, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
 
 
+def place(root, recipe_dirs, files):
+    for path, name in files.items():
+        found = [d for d in reversed(recipe_dirs) if os.path.exists(os.path.join(d, name))]
+        if not found:
+            fail(f"no directory of the recipe has {name}")
+        with open(os.path.join(found[0], name)) as f:
+            write(root, path, f.read())
+
+
+def shebang(root, interpreters):
+    for path, interpreter in interpreters.items():
+        with open(os.path.join(root, path)) as f:
+            text = f.read()
+        write(root, path, f"#!/{interpreter}\n{text.partition(chr(10))[2]}", 0o755)
+
+
 def certificates(root):
     """One bundle of what ca-certificates trusts, by every name that Amazon Linux has for it (recipes link the rest)."""
     certs = sorted(glob.glob(os.path.join(root, "usr/share/ca-certificates/mozilla/*.crt")))

@@ -9,6 +9,7 @@ ARN = "arn:aws:lambda:us-east-1:000000000000:function:"
 SANITIZED = "san-" in BUILD
 SLOW = float(os.environ.get("FND_SLOW", "1")) * (3 if SANITIZED else 1)  # patience on emulated machines and with sanitizers
 
+PYTHON = os.environ.get("FND_TEST_PYTHON", "python3.11")  # the tests of Python, on another version of it
 DEFAULTS = json.loads(os.environ.get("FND_TEST_CONFIG", "{}"))  # make check FND_TEST_CONFIG='{"freeze_grace_ms": 0}': all of it so configured
 
 _template = None
@@ -217,7 +218,7 @@ class Daemon:
         return r
 
     def create_python(self, name, source, **more):
-        return self.create(name, make_zip({"f.py": source}), runtime="python3.11", handler="f.handler", **more)
+        return self.create(name, make_zip({"f.py": source}), runtime=PYTHON, handler="f.handler", **more)
 
     def settled(self, name):
         """Waits until it is Active and its last update is in force."""
@@ -469,7 +470,7 @@ class Case(unittest.TestCase):
         return name
 
     def python(self, source, name=None, **more):
-        return self.function(name, make_zip({"f.py": source}), runtime="python3.11", handler="f.handler", **more)
+        return self.function(name, make_zip({"f.py": source}), runtime=PYTHON, handler="f.handler", **more)
 
 
 class BotoCase(Case):

@@ -28,7 +28,7 @@ def install(*requirements, python=None):
 
 def boto3():
     """The newest boto3 that is pinned, with all that it needs: the image's. Debian's is older than some operations."""
-    with open(os.path.join(TOP, "rootfs/python3.11/recipe.json")) as recipe:
+    with open(os.path.join(TOP, "rootfs/python-boto3/recipe.json")) as recipe:
         return re.findall(r'"package": "((?:boto3|botocore|s3transfer|jmespath|urllib3|python-dateutil|six)==[^"]*)"', recipe.read())
 
 

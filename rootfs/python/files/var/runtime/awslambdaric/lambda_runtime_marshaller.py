@@ -11,6 +11,7 @@ class _ScanContext:
     strict = True
     object_hook = None
     object_pairs_hook = None
+    array_hook = None  # Python 3.15
     parse_float = float
     parse_int = int
     parse_constant = {"-Infinity": float("-inf"), "Infinity": float("inf"), "NaN": float("nan")}.__getitem__

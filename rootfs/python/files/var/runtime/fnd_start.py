@@ -229,7 +229,8 @@ def main(runtime):
     """Does not return."""
     ahead = started_ahead(runtime.bootstrap.unbuffer) if "_FND_PRESTART" in os.environ else ()
     sys.argv[:] = [RUNTIME_DIR + "/bootstrap.py"]
-    sys.orig_argv[:] = [sys.executable, *sys.argv]
+    if orig_argv := getattr(sys, "orig_argv", None):  # Python 3.10
+        orig_argv[:] = [sys.executable, *sys.argv]
     sys.modules["__main__"].__file__ = sys.argv[0]
     set_up_path()
     if ahead:
