@@ -27,7 +27,7 @@ VERSION := 0.1.0
 # folder the files form no circle (scripts/circles.sh).
 LAYER_0 := base
 LAYER_1 := os web db
-LAYER_2 := model aws logs
+LAYER_2 := model aws logs queue
 LAYER_3 := store image sandbox
 LAYER_4 := spawn
 LAYER_5 := runtime

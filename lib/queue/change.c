@@ -1,0 +1,206 @@
+/* change.c - steps that are done together, moves, and what goes because it is too old. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "queue/internal.h"
+
+#define SQL(tx) &(tx)->rows->sql, (tx)->db, (tx)->err
+#define I(x) ((int64_t)(x))
+#define TRIM_AT_ONCE 200
+
+/* --- the writer's thread --- */
+static int extend(struct fn_queue_tx *tx, struct fn_queue_touched *q, struct fn_queue_step *s, const struct fn_queue_row *m)
+{
+	if (m->state != LEASED || m->ord <= tx->now_us)
+		s->result = -ESTALE;
+	else if (s->most_us && s->at_us > m->leased_us + s->most_us)
+		s->result = -ERANGE;
+	else if (s->at_us <= tx->now_us)
+		return fn_queue_set_state(tx, q, m, READY, m->pos);
+	else
+		return fn_queue_set_state(tx, q, m, LEASED, s->at_us);
+	return 0;
+}
+
+static int again(struct fn_queue_tx *tx, struct fn_queue_touched *q, struct fn_queue_step *s, const struct fn_queue_row *m)
+{
+	bool later = s->at_us > tx->now_us;
+	int r = s->note ? fn_queue_exec(SQL(tx), QS_MESSAGE_NOTE, "ib", I(m->id), s->note, s->note_len) : 0;
+
+	return r < 0 ? r : fn_queue_set_state(tx, q, m, later ? DELAYED : READY, later ? s->at_us : m->pos);
+}
+
+static int settle(struct fn_queue_tx *tx, struct fn_queue_touched *q, struct fn_queue_step *s)
+{
+	struct fn_queue_row m = {0};
+	int r = fn_queue_read(tx, fn_queue_bind(SQL(tx), QS_MESSAGE_GET, "i", I(s->id)), &m);
+
+	if (r < 0)
+		return r;
+	if (r == 0 || m.queue != q->inner || m.receives != s->receives) {
+		s->result = -ENOENT;
+		r = 0;
+	} else if (s->what == FN_QUEUE_EXTEND) {
+		r = extend(tx, q, s, &m);
+	} else if (s->what == FN_QUEUE_AGAIN) {
+		r = again(tx, q, s, &m);
+	} else if (s->what == FN_QUEUE_DEAD) {
+		r = fn_queue_relocate(tx, s->queue, s->to, &m, false);
+	} else if (s->strict && (m.state != LEASED || m.ord <= tx->now_us)) {
+		s->result = -ESTALE;
+		r = 0;
+	} else {
+		r = fn_queue_delete(tx, q, &m);
+	}
+	fn_queue_row_free(&m);
+	return r;
+}
+
+static int run(struct fn_db_write *w, sqlite3 *db, struct fn_err *err)
+{
+	struct fn_queue_change *c = fn_list_entry(w, struct fn_queue_change, w);
+	struct fn_queue_tx tx;
+	int r = fn_queue_tx_begin(&tx, &c->qs->rows, db, &c->effects, err);
+
+	for (unsigned i = 0; i < c->n && r == 0; i++) {
+		struct fn_queue_step *s = &c->steps[i];
+		struct fn_queue_touched *q;
+
+		s->result = 0;
+		s->duplicate = false;
+		r = fn_queue_tx_queue(&tx, s->queue, &q);
+		if (r == 0)
+			r = s->what == FN_QUEUE_PUT ? fn_queue_insert(&tx, q, s) : settle(&tx, q, s);
+	}
+	if (r == 0)
+		r = fn_queue_tx_end(&tx);
+	return r == 0 && c->also ? c->also(c, db, err) : r;
+}
+
+static int run_move(struct fn_db_write *w, sqlite3 *db, struct fn_err *err)
+{
+	struct fn_queue_move *m = fn_list_entry(w, struct fn_queue_move, w);
+	struct fn_queue_touched *q;
+	struct fn_queue_tx tx;
+	int r = fn_queue_tx_begin(&tx, &m->qs->rows, db, &m->effects, err);
+
+	m->moved = 0;
+	if (r < 0 || (r = fn_queue_tx_queue(&tx, m->from, &q)) < 0 || (r = fn_queue_promote(&tx, q, m->n)) < 0)
+		return r;
+	for (uint64_t inner = q->inner; m->moved < m->n; m->moved++) {
+		struct fn_queue_row row;
+
+		if ((r = fn_queue_read(&tx, fn_queue_bind(SQL(&tx), QS_READY, "i", I(inner)), &row)) <= 0)
+			break;
+		r = fn_queue_relocate(&tx, m->from, m->to, &row, true);
+		fn_queue_row_free(&row);
+		if (r < 0)
+			break;
+	}
+	return r < 0 ? r : fn_queue_tx_end(&tx);
+}
+
+static int run_trim(struct fn_db_write *w, sqlite3 *db, struct fn_err *err)
+{
+	struct fn_queue_trim *t = fn_list_entry(w, struct fn_queue_trim, w);
+	struct fn_queue_touched *q;
+	struct fn_queue_tx tx;
+	int r = fn_queue_tx_begin(&tx, &t->qs->rows, db, &t->effects, err);
+	unsigned n = 0;
+
+	t->more = false;
+	if (r == 0)
+		r = fn_queue_tx_queue(&tx, t->queue, &q);
+	for (int state = READY; state <= DELAYED && r == 0; state++) {
+		struct fn_queue_row m;
+
+		while (n < TRIM_AT_ONCE && (r = fn_queue_read(&tx, fn_queue_bind(SQL(&tx), QS_OLD, "ii", I(q->inner), I(state)), &m)) > 0) {
+			bool old = m.sent_us < t->oldest_us;
+
+			r = old ? fn_queue_delete(&tx, q, &m) : 0;
+			fn_queue_row_free(&m);
+			if (r < 0 || !old)
+				break;
+			n++;
+		}
+	}
+	t->more = n == TRIM_AT_ONCE;
+	return r < 0 ? r : fn_queue_tx_end(&tx);
+}
+
+/* --- the loop's --- */
+/* Before `done`, which may free what they are in. */
+static void settle_effects(struct fn_queues *qs, struct fn_queue_effects **effects, const struct fn_err *err)
+{
+	if (!err)
+		fn_queue_apply(qs, *effects);
+	fn_queue_effects_free(*effects);
+	*effects = NULL;
+}
+
+static void on_outcome(struct fn_db_write *w, const struct fn_err *err)
+{
+	struct fn_queue_change *c = fn_list_entry(w, struct fn_queue_change, w);
+
+	for (unsigned i = 0; i < c->n && !err; i++) /* those have looked already */
+		for (unsigned k = 0; c->steps[i].ahead && k < c->effects->n; k++)
+			if (c->effects->v[k].queue == c->steps[i].queue && c->effects->v[k].freed)
+				c->effects->v[k].freed--;
+	settle_effects(c->qs, &c->effects, err);
+	c->done(c, err);
+}
+
+static void on_moved(struct fn_db_write *w, const struct fn_err *err)
+{
+	struct fn_queue_move *m = fn_list_entry(w, struct fn_queue_move, w);
+
+	settle_effects(m->qs, &m->effects, err);
+	m->done(m, err);
+}
+
+static void on_trimmed(struct fn_db_write *w, const struct fn_err *err)
+{
+	struct fn_queue_trim *t = fn_list_entry(w, struct fn_queue_trim, w);
+
+	settle_effects(t->qs, &t->effects, err);
+	t->done(t, err);
+}
+
+void fn_queue_change(struct fn_queues *qs, struct fn_queue_change *c)
+{
+	c->qs = qs;
+	c->effects = NULL;
+	c->w.run = run;
+	c->w.done = on_outcome;
+	for (unsigned i = 0; i < c->n; i++) {
+		c->steps[i].ahead = false;
+		fn_queue_ensure(c->steps[i].queue);
+	}
+	fn_db_write(qs->writer, &c->w);
+	/* Who waits for it looks in the same transaction. */
+	for (unsigned i = 0; i < c->n; i++)
+		if (c->steps[i].what == FN_QUEUE_PUT && !c->steps[i].at_us)
+			c->steps[i].ahead = fn_queue_pump(c->steps[i].queue, 1) > 0;
+}
+
+void fn_queue_move(struct fn_queue_move *m)
+{
+	m->qs = m->from->qs;
+	m->effects = NULL;
+	m->w.run = run_move;
+	m->w.done = on_moved;
+	fn_queue_ensure(m->from);
+	fn_queue_ensure(m->to);
+	fn_db_write(m->qs->writer, &m->w);
+}
+
+void fn_queue_trim(struct fn_queue_trim *t)
+{
+	t->qs = t->queue->qs;
+	t->effects = NULL;
+	t->w.run = run_trim;
+	t->w.done = on_trimmed;
+	fn_queue_ensure(t->queue);
+	fn_db_write(t->qs->writer, &t->w);
+}

@@ -1,0 +1,367 @@
+/* lease.c - leases: in the writer's thread what is ready is taken; on the loop those that found nothing wait, in the order in which they came. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "queue/internal.h"
+
+#define SQL(tx) &(tx)->rows->sql, (tx)->db, (tx)->err
+#define I(x) ((int64_t)(x))
+/* How much of what is due, too old or dead one lease looks at beside what it takes. */
+#define LOOK_AT 256
+#define DUE_AT_MOST_US 60000000u /* clocks are set now and then */
+
+void fn_queue_taken_free(struct fn_queue_taken *t)
+{
+	if (!t)
+		return;
+	for (unsigned i = 0; i < t->n; i++) {
+		free((void *)t->v[i].source);
+		free((void *)t->v[i].meta);
+		free((void *)t->v[i].note);
+	}
+	free(t->v);
+	free(t);
+}
+
+/* --- the writer's thread --- */
+static int read_body(struct fn_queue_tx *tx, sqlite3_stmt *st, struct fn_queue_message *m)
+{
+	char *p;
+
+	m->meta_len = (size_t)sqlite3_column_bytes(st, 0);
+	m->body_len = (size_t)sqlite3_column_bytes(st, 1);
+	if (!(p = malloc(m->meta_len + m->body_len + 2)))
+		return fn_err_set(tx->err, ENOMEM, "queue", NULL);
+	m->meta = p;
+	m->body = p + m->meta_len + 1;
+	if (m->meta_len)
+		memcpy(p, sqlite3_column_blob(st, 0), m->meta_len);
+	p[m->meta_len] = '\0';
+	p += m->meta_len + 1;
+	if (m->body_len)
+		memcpy(p, sqlite3_column_blob(st, 1), m->body_len);
+	p[m->body_len] = '\0';
+	return 0;
+}
+
+int fn_queue_take(struct fn_queue_tx *tx, struct fn_queue_taken *t, struct fn_queue_row *m, size_t limit)
+{
+	sqlite3_stmt *st = fn_queue_bind(SQL(tx), QS_BODY_GET, "i", I(m->id));
+	int r = st ? fn_queue_row(st, tx->err) : -tx->err->code;
+	struct fn_queue_message *to;
+	size_t bytes;
+
+	if (r <= 0)
+		return r < 0 ? r : fn_err_set(tx->err, EBADMSG, "queue", "a message has no body");
+	bytes = (size_t)sqlite3_column_bytes(st, 0) + (size_t)sqlite3_column_bytes(st, 1);
+	if (limit && t->n && t->bytes + bytes > limit) {
+		sqlite3_reset(st);
+		return 1;
+	}
+	if (t->n == t->cap) {
+		unsigned cap = t->cap ? t->cap * 2 : 10;
+		void *v = realloc(t->v, cap * sizeof(*t->v));
+
+		if (!v) {
+			sqlite3_reset(st);
+			return fn_err_set(tx->err, ENOMEM, "queue", NULL);
+		}
+		t->v = v;
+		t->cap = cap;
+	}
+	to = &t->v[t->n];
+	*to = (struct fn_queue_message){.id = m->id, .receives = m->receives, .pos = m->pos, .sent_us = m->sent_us, .first_us = m->first_us, .until_us = m->ord};
+	memcpy(to->uid, m->uid, sizeof(to->uid));
+	r = read_body(tx, st, to);
+	sqlite3_reset(st);
+	if (r < 0)
+		return r;
+	to->source = m->source;
+	to->note = m->note;
+	to->note_len = m->note_len;
+	m->source = m->note = NULL;
+	t->bytes += bytes;
+	t->n++;
+	return 0;
+}
+
+/* 1: it has to stay, for there is no room for more. */
+static int take_one(struct fn_queue_lease *l, struct fn_queue_tx *tx, struct fn_queue_row *m)
+{
+	struct fn_queue_touched *q;
+	int r = fn_queue_tx_queue(tx, l->queue, &q);
+
+	if (r < 0)
+		return r;
+	if (m->sent_us < l->oldest_us)
+		return fn_queue_delete(tx, q, m);
+	if (l->most_receives && m->receives >= l->most_receives)
+		return l->dead ? fn_queue_relocate(tx, l->queue, l->dead, m, false) : fn_queue_delete(tx, q, m);
+	m->receives++;
+	m->first_us = m->first_us ? m->first_us : tx->now_us;
+	m->ord = tx->now_us + l->for_us;
+	if ((r = fn_queue_take(tx, l->taken, m, l->bytes)) != 0)
+		return r;
+	r = fn_queue_exec(SQL(tx), QS_MESSAGE_LEASE, "iiiii", I(m->id), I(m->ord), I(m->receives), I(m->first_us), I(tx->now_us));
+	if (r < 0)
+		return r;
+	q->ready--;
+	q->leased++;
+	if (!q->due_us || m->ord < q->due_us)
+		q->due_us = m->ord;
+	return m->group ? fn_queue_group_changed(tx, q, m->group, 1) : 0;
+}
+
+static int take_ready(struct fn_queue_lease *l, struct fn_queue_tx *tx, uint64_t inner)
+{
+	int r = 0;
+
+	for (unsigned looked = 0; r == 0 && l->taken->n < l->n && looked < l->n + LOOK_AT; looked++) {
+		struct fn_queue_row m;
+
+		if ((r = fn_queue_read(tx, fn_queue_bind(SQL(tx), QS_READY, "i", I(inner)), &m)) <= 0)
+			return r;
+		r = take_one(l, tx, &m);
+		fn_queue_row_free(&m);
+	}
+	return r < 0 ? r : 0;
+}
+
+/* Of one group after the other, as much as there is in order. */
+static int take_groups(struct fn_queue_lease *l, struct fn_queue_tx *tx, uint64_t inner)
+{
+	unsigned looked = 0;
+
+	while (l->taken->n < l->n && looked < l->n + LOOK_AT) {
+		sqlite3_stmt *st = fn_queue_bind(SQL(tx), QS_GROUP_READY, "i", I(inner));
+		int r = st ? fn_queue_row(st, tx->err) : -tx->err->code;
+		uint64_t group, pos;
+
+		if (r <= 0)
+			return r;
+		group = (uint64_t)sqlite3_column_int64(st, 0);
+		pos = (uint64_t)sqlite3_column_int64(st, 1) - 1;
+		sqlite3_reset(st);
+		for (; l->taken->n < l->n && looked < l->n + LOOK_AT; looked++) {
+			struct fn_queue_row m;
+
+			if ((r = fn_queue_read(tx, fn_queue_bind(SQL(tx), QS_IN_GROUP, "ii", I(group), I(pos)), &m)) < 0)
+				return r;
+			if (r == 0)
+				break;
+			pos = m.pos;
+			r = m.state == READY ? take_one(l, tx, &m) : 2;
+			fn_queue_row_free(&m);
+			if (r < 0 || r == 1)
+				return r < 0 ? r : 0;
+			if (r == 2)
+				break;
+		}
+	}
+	return 0;
+}
+
+/* What it has left for others. */
+static int left(struct fn_queue_tx *tx, struct fn_queue_touched *q)
+{
+	sqlite3_stmt *st;
+	int r;
+
+	q->freed = 0;
+	if (!(q->flags & FN_QUEUE_FIFO)) {
+		q->more = q->more || (int64_t)q->n_ready + q->ready > 0;
+		return 0;
+	}
+	if (!(st = fn_queue_bind(SQL(tx), QS_GROUP_READY, "i", I(q->inner))))
+		return -tx->err->code;
+	if ((r = fn_queue_row(st, tx->err)) > 0)
+		sqlite3_reset(st);
+	q->more = q->more || r > 0;
+	return r < 0 ? r : 0;
+}
+
+static int run(struct fn_db_write *w, sqlite3 *db, struct fn_err *err)
+{
+	struct fn_queue_lease *l = fn_list_entry(w, struct fn_queue_lease, w);
+	struct fn_queue_touched *q;
+	struct fn_queue_tx tx;
+	int r = fn_queue_tx_begin(&tx, &l->qs->rows, db, &l->effects, err);
+
+	fn_queue_taken_free(l->taken);
+	l->limited = false;
+	l->taken = calloc(1, sizeof(*l->taken));
+	if (r < 0 || !l->taken)
+		return fn_err_set(err, ENOMEM, "queue", NULL);
+	if ((r = fn_queue_tx_queue(&tx, l->queue, &q)) < 0 || (r = fn_queue_promote(&tx, q, l->n + LOOK_AT)) < 0)
+		return r;
+	l->limited = l->most_leased && q->n_leased + (uint64_t)q->leased >= l->most_leased;
+	if (!l->limited)
+		r = q->flags & FN_QUEUE_FIFO ? take_groups(l, &tx, q->inner) : take_ready(l, &tx, q->inner);
+	if (r == 0)
+		r = fn_queue_tx_queue(&tx, l->queue, &q);
+	if (r == 0)
+		r = left(&tx, q);
+	if (r == 0 && !l->taken->n)
+		r = fn_queue_next_due(&tx, q);
+	return r < 0 ? r : fn_queue_tx_end(&tx);
+}
+
+/* --- the loop's --- */
+static void end(struct fn_queue_lease *l, const struct fn_err *err)
+{
+	struct fn_queue_taken *taken = l->taken;
+	struct fn_queue_effects *effects = l->effects;
+
+	fn_loop_clear(l->qs->loop, &l->timer);
+	l->waiting = false;
+	l->messages = taken && !err ? taken->v : NULL;
+	l->n_messages = taken && !err ? taken->n : 0;
+	l->taken = NULL;
+	l->effects = NULL;
+	l->done(l, err);
+	fn_queue_taken_free(taken);
+	fn_queue_effects_free(effects);
+}
+
+static void on_wait_over(void *arg)
+{
+	struct fn_queue_lease *l = arg;
+
+	if (!l->waiting)
+		return; /* it is looking: its outcome sees that the time is over */
+	fn_list_remove(&l->link);
+	end(l, NULL);
+}
+
+static void on_due(void *arg)
+{
+	struct fn_queue *q = arg;
+
+	q->due_us = 0;
+	(void)fn_queue_pump(q, 1);
+}
+
+static void arm(struct fn_queue *q)
+{
+	uint64_t now_us = fn_clock_real_us(), in_us, at_us;
+
+	if (fn_list_empty(&q->waiting) || !q->due_us)
+		return;
+	in_us = q->due_us > now_us ? q->due_us - now_us : 0;
+	at_us = fn_clock_mono_us() + (in_us < DUE_AT_MOST_US ? in_us : DUE_AT_MOST_US);
+	if (q->timer)
+		(void)fn_loop_rearm_timer(q->qs->loop, q->timer, at_us);
+	else
+		(void)fn_loop_add_timer(q->qs->loop, at_us, on_due, q, &q->timer);
+}
+
+unsigned fn_queue_pump(struct fn_queue *q, unsigned n)
+{
+	unsigned k = 0;
+
+	for (; k < n && !fn_list_empty(&q->waiting); k++) {
+		struct fn_queue_lease *l = fn_list_entry(fn_list_first(&q->waiting), struct fn_queue_lease, link);
+
+		fn_list_remove(&l->link);
+		l->waiting = false;
+		fn_db_write(q->qs->writer, &l->w);
+	}
+	return k;
+}
+
+void fn_queue_apply(struct fn_queues *qs, const struct fn_queue_effects *e)
+{
+	(void)qs;
+	for (unsigned i = 0; e && i < e->n; i++) {
+		const struct fn_queue_touched *t = &e->v[i];
+		struct fn_queue *q = t->queue;
+
+		q->counts.ready += (uint64_t)t->ready;
+		q->counts.leased += (uint64_t)t->leased;
+		q->counts.delayed += (uint64_t)t->delayed;
+		if (t->due_exact || (t->due_us && (!q->due_us || t->due_us < q->due_us))) {
+			q->due_us = t->due_us;
+			arm(q);
+		}
+		(void)fn_queue_pump(q, t->freed + t->more);
+	}
+}
+
+static void wait_on(struct fn_queue_lease *l)
+{
+	struct fn_queue *q = l->queue;
+
+	l->waiting = true;
+	if (l->again) /* its place is where it was */
+		fn_list_push_front(&q->waiting, &l->link);
+	else
+		fn_list_push_back(&q->waiting, &l->link);
+	l->again = true;
+	if (l->wait_until_us != UINT64_MAX && !l->timer &&
+	    fn_loop_add_timer(l->qs->loop, l->wait_until_us, on_wait_over, l, &l->timer) < 0) {
+		fn_list_remove(&l->link);
+		end(l, &(struct fn_err){.code = ENOMEM, .stage = "queue"});
+		return;
+	}
+	arm(q);
+}
+
+static void on_outcome(struct fn_db_write *w, const struct fn_err *err)
+{
+	struct fn_queue_lease *l = fn_list_entry(w, struct fn_queue_lease, w);
+	struct fn_err why = {.code = l->queue->dropped ? ENOENT : ECANCELED, .stage = "queue"};
+	bool none = !err && l->taken->n == 0, ends = l->queue->dropped || l->qs->stopped;
+
+	if (!err)
+		fn_queue_apply(l->qs, l->effects);
+	if (none && !l->limited && l->wait_until_us > fn_clock_mono_us() && !ends)
+		wait_on(l);
+	else
+		end(l, none && ends ? &why : err);
+}
+
+void fn_queue_lease(struct fn_queue *q, struct fn_queue_lease *l)
+{
+	fn_queue_ensure(q);
+	l->queue = q;
+	l->qs = q->qs;
+	l->w.run = run;
+	l->w.done = on_outcome;
+	l->taken = NULL;
+	l->effects = NULL;
+	l->timer = 0;
+	l->waiting = l->again = false;
+	l->link = (struct fn_list){0};
+	fn_db_write(q->qs->writer, &l->w);
+}
+
+bool fn_queue_lease_cancel(struct fn_queue_lease *l)
+{
+	if (!l->waiting) {
+		l->wait_until_us = 0;
+		return false;
+	}
+	fn_list_remove(&l->link);
+	l->waiting = false;
+	fn_loop_clear(l->qs->loop, &l->timer);
+	fn_queue_taken_free(l->taken);
+	fn_queue_effects_free(l->effects);
+	l->taken = NULL;
+	l->effects = NULL;
+	return true;
+}
+
+void fn_queue_end_waiting(struct fn_queue *q, int code)
+{
+	struct fn_err err = {.code = code, .stage = "queue"};
+
+	while (!fn_list_empty(&q->waiting)) {
+		struct fn_queue_lease *l = fn_list_entry(fn_list_first(&q->waiting), struct fn_queue_lease, link);
+
+		fn_list_remove(&l->link);
+		end(l, &err);
+	}
+	fn_loop_clear(q->qs->loop, &q->timer);
+}
