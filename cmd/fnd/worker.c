@@ -21,6 +21,7 @@
 #include "invoke/provision.h"
 #include "model/limits.h"
 #include "os/sock.h"
+#include "pool/pool.h"
 #include "runtime/images.h"
 #include "runtime/rtapi.h"
 
@@ -266,10 +267,10 @@ static int make_data_plane(struct worker *w, int spawnd_fd, struct fn_err *err)
 	if (r == 0)
 		r = fn_disk_new(&(struct fn_disk_config){w->jobs, w->store, w->spawn, c->state_dir, (uint64_t)c->disk_budget_mb << 20}, &w->disk);
 	if (r == 0)
-		r = fn_snapshots_new(&(struct fn_snapshots_config){w->loop, w->store, w->pool, w->disk}, &w->snapshots);
+		r = fn_snapshots_new(&(struct fn_snapshots_config){w->loop, w->store, fn_pool_backend(w->pool), w->disk}, &w->snapshots);
 	if (r < 0)
 		return fn_err_set(err, r, "snapshots", NULL);
-	r = fn_invoker_new(w->pool, (unsigned)c->account_concurrency, &w->invoker);
+	r = fn_invoker_new(fn_pool_backend(w->pool), (unsigned)c->account_concurrency, &w->invoker);
 	return r < 0 ? fn_err_set(err, r, "invoker", NULL) : 0;
 }
 

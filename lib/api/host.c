@@ -11,8 +11,8 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "env/env.h"
 #include "os/cgroup.h"
-#include "pool/pool.h"
 
 /* --- doctor --- */
 static void check(json_t *list, const char *name, bool ok, const char *remedy, const char *fmt, ...) __attribute__((format(printf, 5, 6)));

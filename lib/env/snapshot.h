@@ -8,19 +8,7 @@
 #define FN_ENV_SNAPSHOT_H
 
 #include "env/env.h"
-
-struct fn_snapshot_result {
-	enum {
-		FN_SNAPSHOT_TAKEN,
-		FN_SNAPSHOT_REFUSED, /* it cannot be snapshotted: plain starts will do */
-		FN_SNAPSHOT_FAILED,  /* its init fails: so would every start */
-		FN_SNAPSHOT_LOST,    /* fn-spawnd is being restarted: try again */
-	} what;
-	uint64_t bytes;   /* TAKEN: of the tree */
-	char code[48];    /* FAILED: Lambda's StateReasonCode */
-	char reason[320];
-};
-typedef void (*fn_snapshot_fn)(void *arg, const struct fn_snapshot_result *res);
+#include "model/backend.h"
 
 struct fn_snapshot;
 /* fn is called once, unless the host is cleared before. NULL on no memory. */
@@ -30,7 +18,6 @@ void fn_snapshot_attach(struct fn_snapshot *s, struct fn_env *e);
 void fn_snapshot_release(struct fn_snapshot *s); /* one that has no environment: nobody is told */
 
 /* What a snapshot of this function holds on: kernel, processor and base image, as a digest. */
-#define FN_SNAPSHOT_HOST_SIZE 65
 void fn_snapshot_host(const struct fn_runtimes *runtimes, const struct fn_function *f, char ret[FN_SNAPSHOT_HOST_SIZE]);
 /* From now on the version's environments start plainly: why is version->snapshot_broken. */
 void fn_snapshot_broken(const struct fn_env_version *v, const char *what);

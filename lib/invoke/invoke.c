@@ -1,4 +1,4 @@
-/* invoke.c - see invoke.h: RESOLVE is router.c; ADMIT, then the pool does ACQUIRE and RUN, FINISH hands the result to the caller. */
+/* invoke.c - see invoke.h: RESOLVE is router.c; ADMIT, then the backend does ACQUIRE and RUN, FINISH hands the result to the caller. */
 #include "invoke/invoke.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include "invoke/load.h"
 
 struct fn_invoker {
-	struct fn_pool *pool;
+	struct fn_backend *backend;
 	struct fn_loads *loads;
 };
 
@@ -23,13 +23,13 @@ struct ticket {
 	struct fn_load_part *part;
 };
 
-int fn_invoker_new(struct fn_pool *pool, unsigned account_concurrency, struct fn_invoker **ret)
+int fn_invoker_new(struct fn_backend *backend, unsigned account_concurrency, struct fn_invoker **ret)
 {
 	struct fn_invoker *inv = calloc(1, sizeof(*inv));
 
 	if (!inv)
 		return -ENOMEM;
-	inv->pool = pool;
+	inv->backend = backend;
 	if (fn_loads_new(account_concurrency, &inv->loads) < 0) {
 		free(inv);
 		return -ENOMEM;
@@ -62,13 +62,13 @@ void fn_invoker_provision(struct fn_invoker *inv, struct fn_function *f, unsigne
 {
 	struct fn_load *l = fn_load_get(inv->loads, f->name);
 
-	if (!l || fn_load_provision(inv->loads, l, f->version, n) < 0 || fn_pool_provision(inv->pool, f, n) < 0)
+	if (!l || fn_load_provision(inv->loads, l, f->version, n) < 0 || inv->backend->ops->provision(inv->backend, f, n) < 0)
 		fn_log_error("provisioned concurrency of %s:%s: out of memory", f->name, f->version);
 }
 
-void fn_invoker_provisioned(struct fn_invoker *inv, const struct fn_function *f, struct fn_pool_provisioned *ret)
+void fn_invoker_provisioned(struct fn_invoker *inv, const struct fn_function *f, struct fn_backend_provisioned *ret)
 {
-	fn_pool_provisioned(inv->pool, f, ret);
+	inv->backend->ops->provisioned(inv->backend, f, ret);
 }
 
 int fn_invoker_metrics(struct fn_invoker *inv, struct fn_buf *out)
@@ -78,23 +78,23 @@ int fn_invoker_metrics(struct fn_invoker *inv, struct fn_buf *out)
 
 	while ((l = fn_load_next(inv->loads, &it)))
 		if (l->provisioned > 0)
-			l->provisioned_running = fn_pool_provisioned_busy(inv->pool, l->function);
+			l->provisioned_running = inv->backend->ops->provisioned_busy(inv->backend, l->function);
 	return fn_loads_metrics(inv->loads, out);
 }
 
 void fn_invoker_retire(struct fn_invoker *inv, const char *name, const char *version, uint64_t generation_keep)
 {
-	fn_pool_retire(inv->pool, name, version, generation_keep);
+	inv->backend->ops->retire(inv->backend, name, version, generation_keep);
 }
 
-void fn_invoker_expect(struct fn_invoker *inv, const struct fn_function *f) { fn_pool_prestart(inv->pool, f); }
+void fn_invoker_expect(struct fn_invoker *inv, const struct fn_function *f) { inv->backend->ops->expect(inv->backend, f); }
 
 uint64_t fn_invoker_await(struct fn_invoker *inv, const struct fn_function *f, void (*fn)(void *arg, uint64_t number), void *arg)
 {
-	return fn_pool_await(inv->pool, f, fn, arg);
+	return inv->backend->ops->await(inv->backend, f, fn, arg);
 }
 
-bool fn_invoker_uses_code(struct fn_invoker *inv, const char *code_sha256) { return fn_pool_uses_code(inv->pool, code_sha256); }
+bool fn_invoker_uses_code(struct fn_invoker *inv, const char *code_sha256) { return inv->backend->ops->uses_code(inv->backend, code_sha256); }
 
 /* FINISH */
 static void account(struct fn_invocation *i)
@@ -164,6 +164,6 @@ int fn_invoke_submit(struct fn_invoker *inv, struct fn_invocation *i)
 	t->load->n.invocations++;
 	i->on_complete = account;
 	i->on_complete_arg = t;
-	fn_pool_run(inv->pool, i); /* ACQUIRE, RUN */
+	inv->backend->ops->submit(inv->backend, i); /* ACQUIRE, RUN */
 	return 0;
 }

@@ -13,7 +13,7 @@
 #include "base/buf.h"
 #include "model/function.h"
 #include "model/invocation.h"
-#include "pool/pool.h"
+#include "model/backend.h"
 
 struct fn_invoker;
 
@@ -21,22 +21,19 @@ struct fn_invoker;
  * nothing done. */
 int fn_invoke_submit(struct fn_invoker *inv, struct fn_invocation *i);
 
-/* The code or configuration of a function's version ("$LATEST" is the one that can) changed, or it was deleted: idle environments of
- * other generations than generation_keep (0 = none is kept) end, busy ones end after their invocation, and what waits is still served
- * by the old ones. version NULL = all versions. */
+/* The code or configuration of a function's version ("$LATEST" is the one that can) changed, or it was deleted: model/backend.h, retire. */
 void fn_invoker_retire(struct fn_invoker *inv, const char *name, const char *version, uint64_t generation_keep);
 /* This function exists: what can be prepared for its cold starts is. */
 void fn_invoker_expect(struct fn_invoker *inv, const struct fn_function *f);
-/* The same, and fn is called once, later, with the number that is returned, when all is prepared or has taken too long (some 2 s). 0: there is
- * nothing to wait for, and fn is not called. Nor is it when fnd ends before. */
+/* The same, and fn is called when all is prepared: model/backend.h, await. */
 uint64_t fn_invoker_await(struct fn_invoker *inv, const struct fn_function *f, void (*fn)(void *arg, uint64_t number), void *arg);
 /* Is there an environment, alive or ending, with this code package? */
 bool fn_invoker_uses_code(struct fn_invoker *inv, const char *code_sha256);
 /* Concurrency: store/concurrency.h has it; invoke/provision.h brings it here. reserved -1 = none. */
 void fn_invoker_limits(struct fn_invoker *inv, const char *function, int64_t reserved); /* fn_invoker_provision() for all versions follows */
 void fn_invoker_forget(struct fn_invoker *inv, const char *function); /* it was deleted */
-void fn_invoker_provision(struct fn_invoker *inv, struct fn_function *f, unsigned n); /* pool/pool.h, load.h */
-void fn_invoker_provisioned(struct fn_invoker *inv, const struct fn_function *f, struct fn_pool_provisioned *ret);
+void fn_invoker_provision(struct fn_invoker *inv, struct fn_function *f, unsigned n); /* model/backend.h, load.h */
+void fn_invoker_provisioned(struct fn_invoker *inv, const struct fn_function *f, struct fn_backend_provisioned *ret);
 /* Counters by function, in Prometheus' text format. */
 int fn_invoker_metrics(struct fn_invoker *inv, struct fn_buf *out);
 unsigned fn_invoker_running(const struct fn_invoker *inv);

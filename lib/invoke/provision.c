@@ -65,7 +65,7 @@ void fn_provision_apply_all(struct fn_invoker *inv, struct fn_store *s)
 /* What a request for provisioned environments means for one version, and how its pool stands. */
 struct share {
 	int64_t want;
-	struct fn_pool_provisioned pool;
+	struct fn_backend_provisioned pool;
 };
 
 /* Of the version itself, or of the one or two that the alias names; those with a share of it. Returns how many. */
@@ -96,7 +96,7 @@ void fn_provision_state(struct fn_invoker *inv, struct fn_store *s, const char *
 
 	*ret = (struct fn_provision_state){0};
 	for (unsigned i = 0; i < n; i++) {
-		const struct fn_pool_provisioned *st = &shares[i].pool;
+		const struct fn_backend_provisioned *st = &shares[i].pool;
 
 		ret->available += st->ready < shares[i].want ? st->ready : shares[i].want;
 		reached &= st->reached;

@@ -64,8 +64,8 @@ static void on_settled(void *arg, const struct fn_err *err)
 	if (err) {
 		fn_log_error("%s", fn_err_format(err, text, sizeof(text)));
 	} else if (f) {
-		fn_pool_renew(s->cfg.pool, f);
-		fn_pool_prestart(s->cfg.pool, f);
+		s->cfg.backend->ops->renew(s->cfg.backend, f);
+		s->cfg.backend->ops->expect(s->cfg.backend, f);
 	}
 	end(j, err ? later(s) : 0);
 }
@@ -124,7 +124,7 @@ static void on_noted(void *arg, const struct fn_err *err)
 
 	if (!now || now->generation != j->version->generation)
 		end(j, 0);
-	else if (err || fn_pool_snapshot(s->cfg.pool, j->version, j->tree, on_taken, j) < 0)
+	else if (err || s->cfg.backend->ops->snapshot(s->cfg.backend, j->version, j->tree, on_taken, j) < 0)
 		end(j, later(s));
 }
 
@@ -165,7 +165,7 @@ static bool wanted(const struct fn_snapshots *s, const struct fn_function *f, ch
 {
 	if (!f->snap_start || fn_version_number(f->version) == 0 || f->state == FN_STATE_FAILED)
 		return false;
-	fn_pool_snapshot_host(s->cfg.pool, f, host);
+	s->cfg.backend->ops->snapshot_host(s->cfg.backend, f, host);
 	return f->state == FN_STATE_PENDING || !fn_streq(f->snapshot_host, host);
 }
 
@@ -260,7 +260,7 @@ static bool expect(struct fn_snapshots *s, struct fn_function *f, void *arg)
 	if (!f->snapshot_tree || fn_streq(f->snapshot_host, *last))
 		return true;
 	*last = f->snapshot_host;
-	fn_pool_prestart(s->cfg.pool, f);
+	s->cfg.backend->ops->expect(s->cfg.backend, f);
 	return true;
 }
 

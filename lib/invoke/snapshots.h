@@ -16,7 +16,7 @@
 struct fn_snapshots_config {
 	struct fn_loop *loop;
 	struct fn_store *store;
-	struct fn_pool *pool;
+	struct fn_backend *backend;
 	struct fn_disk *disk;
 };
 

@@ -2,12 +2,15 @@
 #ifndef FN_POOL_GROUP_H
 #define FN_POOL_GROUP_H
 
+#include <stddef.h>
+
 #include "base/map.h"
 #include "env/env.h"
 #include "pool/keepalive.h"
 #include "pool/pool.h"
 
 struct fn_pool {
+	struct fn_backend backend;
 	struct fn_env_host env;
 	uint64_t memory_budget;
 	struct fn_map *groups;   /* key -> struct fn_group */
@@ -60,6 +63,16 @@ struct fn_member {
 static inline uint64_t fn_pool_now_us(const struct fn_pool *p) { return fn_loop_now_us(p->env.cfg.loop); }
 static inline struct fn_member *fn_member_of(struct fn_list *l) { return fn_list_entry(l, struct fn_member, link); }
 static inline struct fn_member *fn_member_of_env(const struct fn_env *e) { return (struct fn_member *)e; }
+
+/* What backend.c calls: model/backend.h tells of each. pool.c, provision.c, snapshot.c */
+void fn_pool_run(struct fn_pool *p, struct fn_invocation *inv);
+void fn_pool_retire(struct fn_pool *p, const char *name, const char *version, uint64_t keep);
+bool fn_pool_uses_code(struct fn_pool *p, const char *code_sha256);
+int fn_pool_provision(struct fn_pool *p, struct fn_function *f, unsigned n);
+void fn_pool_provisioned(struct fn_pool *p, const struct fn_function *f, struct fn_backend_provisioned *ret);
+unsigned fn_pool_provisioned_busy(struct fn_pool *p, const char *function);
+int fn_pool_snapshot(struct fn_pool *p, const struct fn_function *f, const char *tree, fn_snapshot_fn fn, void *arg);
+void fn_pool_renew(struct fn_pool *p, struct fn_function *f);
 
 /* group.c */
 /* The group of this version and generation, and tenant (NULL = the function has none), made if need be; NULL on no memory. */

@@ -133,7 +133,3 @@ void fn_pool_on_lost(struct fn_pool *p)
 	while ((g = fn_map_next(p->groups, &it)))
 		fn_list_for_each(l, &g->members) fn_env_on_lost(&fn_member_of(l)->env);
 }
-
-void fn_pool_prestart(struct fn_pool *p, const struct fn_function *f) { fn_env_prestart(&p->env, f); }
-
-uint64_t fn_pool_await(struct fn_pool *p, const struct fn_function *f, fn_spawn_ready_fn fn, void *arg) { return fn_env_await(&p->env, f, fn, arg); }

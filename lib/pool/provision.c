@@ -119,12 +119,12 @@ int fn_pool_provision(struct fn_pool *p, struct fn_function *f, unsigned n)
 	return 0;
 }
 
-void fn_pool_provisioned(struct fn_pool *p, const struct fn_function *f, struct fn_pool_provisioned *ret)
+void fn_pool_provisioned(struct fn_pool *p, const struct fn_function *f, struct fn_backend_provisioned *ret)
 {
 	struct fn_group *g = fn_group_find(p, f, NULL);
 	unsigned have, under_way;
 
-	*ret = (struct fn_pool_provisioned){0};
+	*ret = (struct fn_backend_provisioned){0};
 	if (!g)
 		return;
 	ret->wanted = g->floor;

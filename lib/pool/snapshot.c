@@ -31,11 +31,6 @@ int fn_pool_snapshot(struct fn_pool *p, const struct fn_function *f, const char 
 	return -ENOMEM;
 }
 
-void fn_pool_snapshot_host(const struct fn_pool *p, const struct fn_function *f, char ret[FN_SNAPSHOT_HOST_SIZE])
-{
-	fn_snapshot_host(p->env.cfg.runtimes, f, ret);
-}
-
 void fn_pool_renew(struct fn_pool *p, struct fn_function *f)
 {
 	struct fn_group *g = fn_group_find(p, f, NULL);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "invoke/invoker.h"
+#include "pool/pool.h"
 #include "unit/function.h"
 #include "unit/main.h"
 #include "unit/stored.h"
@@ -42,7 +43,7 @@ START_TEST(many)
 {
 	struct fn_function *latest = unit_function("$LATEST");
 	struct fn_pool_config c = {.env.runtimes = NULL};
-	struct fn_pool_provisioned state;
+	struct fn_backend_provisioned state;
 	char dir[] = "provision-XXXXXX", version[16];
 	struct fn_invoker *inv;
 	struct fn_store *s;
@@ -55,7 +56,7 @@ START_TEST(many)
 	fn_keep_defaults(&c.keep, FN_KEEP_FIXED);
 	ck_assert_int_eq(fn_loop_new(&c.env.loop), 0);
 	ck_assert_int_eq(fn_pool_new(&c, &pool, &err), 0);
-	ck_assert_int_eq(fn_invoker_new(pool, 1000, &inv), 0);
+	ck_assert_int_eq(fn_invoker_new(fn_pool_backend(pool), 1000, &inv), 0);
 	for (int i = 1; i <= MANY; i++) {
 		struct fn_function *f;
 

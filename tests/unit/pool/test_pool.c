@@ -68,7 +68,7 @@ START_TEST(without_memory_who_waits_is_answered)
 	ck_assert_int_eq(fn_loop_new(&c.env.loop), 0);
 	ck_assert_int_eq(fn_pool_new(&c, &p, &err), 0);
 	no_memory = true;
-	fn_pool_run(p, inv);
+	fn_pool_backend(p)->ops->submit(fn_pool_backend(p), inv);
 	ck_assert_uint_eq(n_failed, 1);
 	ck_assert_int_eq(failure.code, ENOMEM);
 	no_memory = false;

@@ -1,0 +1,70 @@
+/*
+ * backend.h - where functions run, as lib/invoke knows it. The pool of this machine is the first (pool/pool.h: fn_pool_backend()); another machine's would be the
+ * next. What takes time is answered later: an invocation by its sink, a snapshot and what is awaited by callback; what is provisioned is asked for, and looked at.
+ *
+ * All on one loop. A function is named by its record: name, version and generation; the backend keeps a reference where it keeps it.
+ */
+#ifndef FN_MODEL_BACKEND_H
+#define FN_MODEL_BACKEND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model/function.h"
+#include "model/invocation.h"
+
+struct fn_backend_provisioned {
+	unsigned wanted, ready, busy; /* busy: of those that are ready */
+	bool reached;       /* all were ready at one time since the number was set */
+	char failure[160];  /* why the last try failed; "" = it did not. Tries go on, less and less often */
+};
+
+struct fn_snapshot_result {
+	enum {
+		FN_SNAPSHOT_TAKEN,
+		FN_SNAPSHOT_REFUSED, /* it cannot be snapshotted: plain starts will do */
+		FN_SNAPSHOT_FAILED,  /* its init fails: so would every start */
+		FN_SNAPSHOT_LOST,    /* who would have taken it is being restarted: try again */
+	} what;
+	uint64_t bytes;   /* TAKEN: of the tree */
+	char code[48];    /* FAILED: Lambda's StateReasonCode */
+	char reason[320];
+};
+typedef void (*fn_snapshot_fn)(void *arg, const struct fn_snapshot_result *res);
+#define FN_SNAPSHOT_HOST_SIZE 65
+
+struct fn_backend;
+
+struct fn_backend_ops {
+	/* Runs the invocation, which was admitted; its sink hears of the end sooner or later. Takes a reference. */
+	void (*submit)(struct fn_backend *b, struct fn_invocation *inv);
+	/* This function exists: what can be made ahead for its cold starts is. Once is enough, more does no harm; again when what runs sandboxes was started anew. */
+	void (*expect)(struct fn_backend *b, const struct fn_function *f);
+	/* The same for $LATEST, and fn is called once, later, with the number that is returned, when its first environment finds what is made ahead, or has waited
+	 * long enough (some 2 s). 0: there is nothing to wait for, and fn is not called. Nor is it when the backend ends before. */
+	uint64_t (*await)(struct fn_backend *b, const struct fn_function *f, void (*fn)(void *arg, uint64_t number), void *arg);
+	/* Idle environments of this function's version (NULL = of all) whose generation is not `keep` (0 = none is kept) end; busy ones end after their invocation,
+	 * and what waits is still served by the old ones. */
+	void (*retire)(struct fn_backend *b, const char *name, const char *version, uint64_t keep);
+	/* Provisioned concurrency of a version: n environments that are made before they are asked for, that serve first, that are replaced when they die and not ended
+	 * for being idle or for want of memory. 0 = none any more. Asking for what is so already does nothing but try again what has failed. It lasts until
+	 * the version is retired or fnd ends. -ENOMEM. */
+	int (*provision)(struct fn_backend *b, struct fn_function *f, unsigned n);
+	void (*provisioned)(struct fn_backend *b, const struct fn_function *f, struct fn_backend_provisioned *ret);
+	unsigned (*provisioned_busy)(struct fn_backend *b, const char *function); /* over its versions: how many of them serve an invocation now */
+	/* SnapStart: initialises the version once and keeps what its runtime has become as a tree of that name. fn is called once, unless the backend ends before.
+	 * -ENOMEM. */
+	int (*snapshot)(struct fn_backend *b, const struct fn_function *f, const char *tree, fn_snapshot_fn fn, void *arg);
+	/* What a snapshot of this function holds on (kernel, processor, base image), as a digest. */
+	void (*snapshot_host)(struct fn_backend *b, const struct fn_function *f, char ret[FN_SNAPSHOT_HOST_SIZE]);
+	/* The stored snapshot of this version's record is another now; its environments stay. */
+	void (*renew)(struct fn_backend *b, struct fn_function *f);
+	/* Does an environment, alive or ending, run this code package, or will one for what waits? */
+	bool (*uses_code)(struct fn_backend *b, const char *code_sha256);
+};
+
+struct fn_backend {
+	const struct fn_backend_ops *ops;
+};
+
+#endif
