@@ -17,6 +17,7 @@
 #define IMAGE_MAGIC "FNDSNAP1"
 #define IMAGE_PAGE 4096u
 #define IMAGE_LOW 0x400000ull       /* below lies what restores, and nothing of what is restored */
+#define IMAGE_DROPPABLE 0x08u       /* MAP_DROPPABLE, which the headers of Debian 12 do not have: the state of the vDSO's getrandom() */
 #define IMAGE_SPECIALS 4            /* [vvar], [vvar_vclock], [vdso] */
 #define IMAGE_TABLES_MAX 0x180000u  /* bytes before the pages */
 #define IMAGE_MAPS_MAX 4096u
@@ -41,9 +42,11 @@ struct image_map {
 	uint64_t start, end;
 	uint64_t offset;    /* in the file */
 	uint32_t prot;      /* PROT_* */
-	uint32_t flags;     /* MAP_SHARED or MAP_PRIVATE, MAP_GROWSDOWN */
+	uint32_t flags;     /* MAP_SHARED, MAP_PRIVATE or IMAGE_DROPPABLE, MAP_GROWSDOWN */
 	uint32_t path;      /* in the strings; 0 = anonymous */
-	uint16_t has_runs, lazy;
+	uint8_t has_runs, lazy;
+	uint8_t wipe;       /* wiped in a child of fork(): what a generator of random numbers keeps. Zero again here, too */
+	uint8_t unused;
 };
 
 struct image_run {

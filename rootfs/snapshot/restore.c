@@ -207,6 +207,8 @@ static void map_all(const struct image_head *h, const struct image_map *m, const
 		if (!m->path)
 			flags |= MAP_ANONYMOUS | (m->prot == PROT_NONE ? MAP_NORESERVE : 0);
 		must("map", call6(__NR_mmap, (long)m->start, (long)(m->end - m->start), prot, flags, m->path ? fd : -1, m->path ? (long)m->offset : 0));
+		if (m->wipe && m->flags != IMAGE_DROPPABLE)
+			must("wipe on fork", call(__NR_madvise, m->start, m->end - m->start, 18 /* MADV_WIPEONFORK */, 0, 0));
 	}
 	if (fd >= 0)
 		call(__NR_close, fd, 0, 0, 0, 0);

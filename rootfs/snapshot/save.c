@@ -1,5 +1,5 @@
 /*
- * save.c - see save.h. From the first look at /proc/self/maps to the last page written nothing is allocated: what is written is what was
+ * save.c - see save.h. From the first look at /proc/self/smaps to the last page written nothing is allocated: what is written is what was
  * looked at. Tables are static; their own pages are in the image too and mean nothing there.
  */
 #include "save.h"
@@ -229,7 +229,7 @@ static int add_map(const struct image_map *m, const char *path, char *why)
 	return 0;
 }
 
-/* A line of /proc/self/maps: 55d0-55d4 r--p 00002000 fe:01 1234    /usr/bin/x */
+/* A line of /proc/self/smaps: 55d0-55d4 r--p 00002000 fe:01 1234    /usr/bin/x */
 static int take_map(char *line, char *why)
 {
 	struct image_map m = {0};
@@ -237,7 +237,7 @@ static int take_map(char *line, char *why)
 	int at = 0;
 
 	if (save_sscanf(line, "%lx-%lx %4s %lx %*s %*s %n", &m.start, &m.end, perms, &m.offset, &at) != 4)
-		return save_fail(why, "a line of /proc/self/maps is not understood: %.80s", line);
+		return save_fail(why, "a line of /proc/self/smaps is not understood: %.80s", line);
 	path = line + at;
 	if (strcmp(path, "[vsyscall]") == 0)
 		return 0;
@@ -262,14 +262,25 @@ static int take_map(char *line, char *why)
 	return add_map(&m, path, why);
 }
 
+/* VmFlags: rd wr mr mw me wf nr dp: of the map that was taken last. What a child of fork() would find wiped is not for many children to have. */
+static void take_flags(const char *line, uint32_t n_before)
+{
+	if (head.n_maps == n_before)
+		return;
+	maps[n_before].wipe = strstr(line, " wf") != NULL || strstr(line, " dp") != NULL;
+	if (strstr(line, " dp"))
+		maps[n_before].flags = IMAGE_DROPPABLE;
+}
+
 static int scan_maps(char *why)
 {
-	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC), r = 0;
+	int fd = open("/proc/self/smaps", O_RDONLY | O_CLOEXEC), r = 0;
+	uint32_t n_before = 0;
 	size_t have = 0;
 	ssize_t n;
 
 	if (fd < 0)
-		return save_fail(why, "/proc/self/maps: %s", strerror(errno));
+		return save_fail(why, "/proc/self/smaps: %s", strerror(errno));
 	head.strings_len = 1;
 	while (r == 0 && (n = read(fd, text + have, sizeof(text) - 1 - have)) > 0) {
 		char *line = text, *nl;
@@ -278,7 +289,12 @@ static int scan_maps(char *why)
 		text[have] = '\0';
 		for (; r == 0 && (nl = strchr(line, '\n')); line = nl + 1) {
 			*nl = '\0';
-			r = take_map(line, why);
+			if (strncmp(line, "VmFlags:", 8) == 0) {
+				take_flags(line, n_before);
+			} else if (line[0] < 'A' || line[0] > 'Z') { /* the others: Size, Rss and so on */
+				n_before = head.n_maps;
+				r = take_map(line, why);
+			}
 		}
 		have -= (size_t)(line - text);
 		memmove(text, line, have);
@@ -316,7 +332,7 @@ static int add_page(const struct image_map *m, uint64_t addr, char *why)
 /* May this map be part of what is mapped from the image? */
 static int may_be_lazy(const struct image_map *m)
 {
-	return !m->path && !(m->flags & (MAP_GROWSDOWN | MAP_SHARED)) && !(m->prot & PROT_EXEC);
+	return !m->path && !m->wipe && !(m->flags & (MAP_GROWSDOWN | MAP_SHARED)) && !(m->prot & PROT_EXEC);
 }
 
 static uint64_t count_pages(const struct image_map *m, int fd)
@@ -379,7 +395,7 @@ static int scan_pages(struct image_map *m, int fd, char *why)
 {
 	uint64_t page = m->start / IMAGE_PAGE, end = m->end / IMAGE_PAGE;
 
-	if (m->flags & MAP_SHARED)
+	if (m->flags & MAP_SHARED || m->wipe)
 		return 0;
 	while (page < end) {
 		size_t want = end - page < 4096 ? end - page : 4096;

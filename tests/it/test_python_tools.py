@@ -11,7 +11,7 @@ OTEL = ("opentelemetry-api==1.45.1", "opentelemetry-sdk==1.45.1", "opentelemetry
 class ToolsCase(Case):
     def package(self, files, modes=None, handler="f.handler", name=None, **more):
         name = name or "t-" + self.id().split(".")[-1].replace("_", "-")[:50]
-        return self.function(name, make_zip(files, modes), runtime="python3.11", handler=handler, **{"MemorySize": 1024, "Timeout": 30, **more})
+        return self.function(name, make_zip(files, modes), runtime=PYTHON, handler=handler, **{"MemorySize": 1024, "Timeout": 30, **more})
 
     def ok(self, f, payload=None):
         r = self.d.invoke(f, {} if payload is None else payload, tail=True)
@@ -41,9 +41,9 @@ def handler(e, c):
 """, env={"TO_GO": "1"})
         r = self.ok(f)
         out = r.json
-        self.assertEqual(out["args"], ["/var/lang/bin/python3.11", "/var/runtime/bootstrap.py"])
+        self.assertEqual(out["args"], ["/var/lang/bin/" + PYTHON, "/var/runtime/bootstrap.py"])
         self.assertEqual((out["env"], out["x"], out["w"]), (["a b", None], {"importtime": True}, ["error"]))
-        self.assertEqual((out["argv"], out["main"], out["exe"]), (["/var/runtime/bootstrap.py"], "/var/runtime/bootstrap.py", "/var/lang/bin/python3.11"))
+        self.assertEqual((out["argv"], out["main"], out["exe"]), (["/var/runtime/bootstrap.py"], "/var/runtime/bootstrap.py", "/var/lang/bin/" + PYTHON))
 
     def test_a_wrapper_that_is_not_there_or_no_program(self):
         for path, status in (("/var/task/none", 127), ("/var/task/f.py", 126)):
@@ -52,13 +52,14 @@ def handler(e, c):
             self.assertEqual((r.json["errorType"], r.json["errorMessage"].split("Error: ")[1]), ("Runtime.ExitError", f"Runtime exited with error: exit status {status}"))
 
     PATH = "import os, sys\ndef handler(e, c):\n    return [sys.path, os.environ['PYTHONPATH'], sys.flags.no_site, 'sitecustomize' in sys.modules, getattr(sys, 'seen', None)]\n"
-    TAIL = ["/var/runtime", "/var/lang/lib/python311.zip", "/var/lang/lib/python3.11", "/var/lang/lib/python3.11/lib-dynload"]
+    LIB = "/var/lang/lib/" + PYTHON
+    TAIL = ["/var/runtime", f"/var/lang/lib/{PYTHON.replace('.', '')}.zip", LIB, LIB + "/lib-dynload"]
 
     def test_search_path(self):
-        """The order of Lambda's python3.11, and .pth files of the function's directory."""
+        """The order of Lambda's, and .pth files of the function's directory."""
         path, variable, no_site, custom, seen = self.ok(self.package({"f.py": self.PATH, "own.pth": "import sys; sys.seen = 'pth'\nlib\n", "lib/inlib.py": "", "sitecustomize.py": "import sys; sys.seen = 'no'"})).json
-        self.assertEqual(path[:8], ["/var/task", "/opt/python/lib/python3.11/site-packages", "/opt/python", "/var/lang/lib/python3.11/site-packages"] + self.TAIL)
-        self.assertEqual(path[8], "/var/lang/lib/python3.11/site-packages")
+        self.assertEqual(path[:8], ["/var/task", f"/opt/python/lib/{PYTHON}/site-packages", "/opt/python", self.LIB + "/site-packages"] + self.TAIL)
+        self.assertEqual(path[8], self.LIB + "/site-packages")
         self.assertIn("/var/task/lib", path[9:])
         self.assertEqual((variable, no_site, custom, seen), ("/var/runtime", 0, False, "pth"))  # /var/task is no place for a sitecustomize, on Lambda neither
 
@@ -71,9 +72,9 @@ def handler(e, c):
     return [json.loads(run("-c", "import boto3, sys, json; print(json.dumps([sys.path, sys.prefix, sys.executable]))").stdout), run("-m", "pip", "--version").stdout, run("-c", "import setuptools").returncode]
 """})
         (path, prefix, exe), pip, setuptools = self.ok(f).json
-        self.assertEqual(path, [""] + self.TAIL + ["/var/lang/lib/python3.11/site-packages"])
+        self.assertEqual(path, [""] + self.TAIL + [self.LIB + "/site-packages"])
         self.assertEqual((prefix, exe, setuptools), ("/var/lang", "/var/lang/bin/python3", 0))
-        self.assertRegex(pip, r"^pip [\d.]+ from /var/lang/lib/python3.11/site-packages/pip \(python 3.11\)")
+        self.assertRegex(pip, rf"^pip [\d.]+ from {self.LIB}/site-packages/pip \({PYTHON.replace('python', 'python ')}\)")
 
     def test_pythonpath_and_sitecustomize(self):
         f = self.package({"f.py": self.PATH, "start/sitecustomize.py": "import sys, logging; sys.seen = logging.getLogger().handlers == []"}, Environment={"Variables": {"PYTHONPATH": "/var/task/start"}})

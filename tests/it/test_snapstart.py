@@ -408,7 +408,7 @@ def handler(e, c): return threading.active_count()
         """That have the names of those whose random numbers are renewed."""
         name = "s-own"
         files = {"f.py": "import random, uuid\ndef handler(e, c): return [random.x, uuid.x]", "random.py": "x = 5", "uuid.py": "x = 6"}
-        self.d.create(name, make_zip(files), runtime="python3.11", handler="f.handler", SnapStart={"ApplyOn": "PublishedVersions"}, Publish=True)
+        self.d.create(name, make_zip(files), runtime=PYTHON, handler="f.handler", SnapStart={"ApplyOn": "PublishedVersions"}, Publish=True)
         self.addCleanup(self.d.delete, name)
         self.on(name)
         r = self.d.invoke(name, {}, query="?Qualifier=1", tail=True)
