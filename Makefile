@@ -1,5 +1,5 @@
 # fnd - a self-hosted function platform that speaks AWS Lambda's API.
-#   make              build/fnd, build/fn-spawnd, build/fn-unpack, build/fn-fetch, build/fn-gateway, build/fnctl
+#   make              build/fnd, build/fn-spawnd, build/fn-unpack, build/fn-fetch, build/fn-gateway, build/fn-events, build/fnctl
 #   make quickstart   dependencies, build, base images, a first function, invoked cold and warm
 #   make check        every test; ends with "N passed, N failed, N skipped"
 #   make help         the rest
@@ -28,16 +28,16 @@ VERSION := 0.1.0
 LAYER_0 := base
 LAYER_1 := os web db
 LAYER_2 := model aws logs queue
-LAYER_3 := store image sandbox
+LAYER_3 := store image sandbox service
 LAYER_4 := spawn
 LAYER_5 := runtime
 LAYER_6 := env
 LAYER_7 := pool
 LAYER_8 := invoke
-LAYER_9 := api gateway
+LAYER_9 := api gateway events
 LAYERS := 0 1 2 3 4 5 6 7 8 9
 LIBS := $(foreach l,$(LAYERS),$(LAYER_$(l)))
-PROGRAMS := fnd fn-spawnd fn-unpack fn-fetch fn-gateway fnctl
+PROGRAMS := fnd fn-spawnd fn-unpack fn-fetch fn-gateway fn-events fnctl
 
 PKGS := jansson libmicrohttpd gnutls sqlite3 libcurl libseccomp nettle libnl-3.0 libnl-route-3.0 libarchive libnftables libcgroup libpcre2-8
 PKG_CFLAGS := $(shell $(SYSTEM) pkg-config --cflags $(PKGS) 2>/dev/null)
@@ -84,6 +84,7 @@ ARCHIVES := $(foreach l,$(call reverse,$(LIBS)),$(B)/lib/$(l).a)
 
 # What a program may link, where that is not all.
 LIBS_fn-gateway := base os web model aws gateway
+LIBS_fn-events := base os web db model aws queue service events
 archives_of = $(if $(LIBS_$(1)),$(foreach l,$(call reverse,$(LIBS_$(1))),$(B)/lib/$(l).a),$(ARCHIVES))
 
 define PROGRAM_RULES

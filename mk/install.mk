@@ -16,7 +16,7 @@ install: all
 	$(Q)$(INSTALL) -d $(SBIN) $(BIN) $(LIBEXEC) $(SHARE)/fnd/images $(SHARE)/man/man1 $(SHARE)/man/man8 \
 		$(SHARE)/bash-completion/completions $(UNITS) $(SYSUSERS) $(ETC)
 	$(Q)$(INSTALL) -m 755 $(B)/fnd $(SBIN)/fnd
-	$(Q)$(INSTALL) -m 755 $(B)/fn-spawnd $(B)/fn-unpack $(B)/fn-fetch $(B)/fn-gateway $(LIBEXEC)
+	$(Q)$(INSTALL) -m 755 $(B)/fn-spawnd $(B)/fn-unpack $(B)/fn-fetch $(B)/fn-gateway $(B)/fn-events $(LIBEXEC)
 	$(Q)$(INSTALL) -m 755 $(B)/fnctl $(BIN)/fnctl
 	$(Q)$(INSTALL) -m 644 config/runtimes.json $(SHARE)/fnd/runtimes.json
 	$(Q)$(INSTALL) -m 644 cmd/fnctl/fnctl.1 $(SHARE)/man/man1/fnctl.1
@@ -30,7 +30,7 @@ install: all
 	@echo "Installed below $(DESTDIR)$(PREFIX); configuration: $(ETC)/fnd.json"
 
 uninstall:
-	$(Q)rm -f $(SBIN)/fnd $(LIBEXEC)/fn-spawnd $(LIBEXEC)/fn-unpack $(LIBEXEC)/fn-fetch $(LIBEXEC)/fn-gateway $(BIN)/fnctl $(SHARE)/fnd/runtimes.json $(SHARE)/fnd/images/*.json \
+	$(Q)rm -f $(SBIN)/fnd $(LIBEXEC)/fn-spawnd $(LIBEXEC)/fn-unpack $(LIBEXEC)/fn-fetch $(LIBEXEC)/fn-gateway $(LIBEXEC)/fn-events $(BIN)/fnctl $(SHARE)/fnd/runtimes.json $(SHARE)/fnd/images/*.json \
 		$(SHARE)/fnd/images/*.tar $(SHARE)/man/man1/fnctl.1 $(SHARE)/man/man8/fnd.8 $(SHARE)/bash-completion/completions/fnctl \
 		$(UNITS)/fnd.service $(SYSUSERS)/fnd.conf
 	$(Q)if $(SERVICE_CONFIG) | cmp -s - $(ETC)/fnd.json; then rm $(ETC)/fnd.json; \

@@ -90,7 +90,7 @@ static void argue_worker(const struct fnd_child_about *about, struct fnd_argv *a
 
 	fnd_argv_add(a, "fnd");
 	fnd_argv_add(a, "--worker");
-	fnd_argv_add(a, "%u:%u:%u", (unsigned)about->uid, (unsigned)about->gid, (unsigned)about->gateway_uid);
+	fnd_argv_add(a, "%u:%u:%u:%u", (unsigned)about->uid, (unsigned)about->gid, (unsigned)about->gateway_uid, (unsigned)about->events_uid);
 	add_text(a, "--listen", c->listen);
 	add_text(a, "--state", c->state_dir);
 	add_text(a, "--images", c->images_dir);
@@ -123,12 +123,24 @@ static void argue_gateway(const struct fnd_child_about *about, struct fnd_argv *
 	add_text(a, "--log-level", fn_log_level_name(about->cfg->log_level));
 }
 
+static void argue_events(const struct fnd_child_about *about, struct fnd_argv *a)
+{
+	fnd_argv_add(a, "fn-events");
+	fnd_argv_add(a, "--run-as");
+	fnd_argv_add(a, "%u:%u", (unsigned)about->events_uid, (unsigned)about->events_gid);
+	add_number(a, "--fnd", about->uid);
+	add_text(a, "--state", about->cfg->state_dir);
+	add_text(a, "--log-level", fn_log_level_name(about->cfg->log_level));
+}
+
+static const char *const events_places[] = {"fn-events", "../libexec/fnd/fn-events", NULL};
 static const char *const gateway_places[] = {"fn-gateway", "../libexec/fnd/fn-gateway", NULL};
 static const char *const spawnd_places[] = {"fn-spawnd", "../libexec/fnd/fn-spawnd", NULL}; /* in a build tree, and where `make install` puts it */
 
 const struct fnd_child_kind fnd_child_kinds[FND_CHILDREN] = {
 	[FND_CHILD_SPAWND] = {.name = "fn-spawnd", .places = spawnd_places, .argue = argue_spawnd, .locks = true, .most_in_a_row = 5, .unfit = FN_SPAWND_UNFIT},
 	[FND_CHILD_GATEWAY] = {.name = "fn-gateway", .places = gateway_places, .argue = argue_gateway, .unprivileged = true, .listens = true},
+	[FND_CHILD_EVENTS] = {.name = "fn-events", .places = events_places, .argue = argue_events, .unprivileged = true, .listens = true},
 	[FND_CHILD_WORKER] = {.name = "the worker", .argue = argue_worker, .unprivileged = true, .listens = true},
 };
 

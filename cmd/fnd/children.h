@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "config.h"
 
-enum fnd_child_id { FND_CHILD_SPAWND, FND_CHILD_WORKER, FND_CHILD_GATEWAY, FND_CHILDREN };
+enum fnd_child_id { FND_CHILD_SPAWND, FND_CHILD_WORKER, FND_CHILD_GATEWAY, FND_CHILD_EVENTS, FND_CHILDREN };
 
 #define FND_ARGV_MAX 48
 
@@ -31,6 +31,8 @@ struct fnd_child_about {
 	gid_t gid;
 	uid_t gateway_uid; /* fn-gateway's */
 	gid_t gateway_gid;
+	uid_t events_uid; /* fn-events' */
+	gid_t events_gid;
 };
 
 struct fnd_child_kind {

@@ -130,6 +130,7 @@ void fnd_config_free(struct fnd_config *c)
 	fnd_config_scaling_free(c);
 	fnd_config_roles_free(c);
 	fnd_config_gateway_free(c);
+	fnd_config_events_free(c);
 }
 
 static int bad(struct fn_err *err, const char *file, const char *key, const char *what)
@@ -329,6 +330,8 @@ static int load(struct fnd_config *c, const char *file, int copy_fd, struct fn_e
 			r = fnd_config_roles(c, v, file, err);
 		else if (fn_streq(name, "gateway"))
 			r = fnd_config_gateway(c, v, file, err);
+		else if (fn_streq(name, "events"))
+			r = fnd_config_events(c, v, file, err);
 		else if (fn_streq(name, "credentials"))
 			r = load_credentials(c, v, file, err);
 		else if (fn_streq(name, "hosts"))
@@ -446,6 +449,8 @@ int fnd_config_make(struct fnd_config *c, const struct fnd_options *o, int copy_
 
 	if (r == 0)
 		r = fnd_config_gateway_init(c);
+	if (r == 0)
+		r = fnd_config_events_init(c);
 
 	if (r == 0 && o->file)
 		r = load(c, o->file, copy_fd, err);

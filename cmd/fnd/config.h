@@ -67,6 +67,7 @@ struct fnd_config {
 	char *tmp_dir;     /* NULL: the state directory */
 	int64_t tmp_disk_mb; /* 0: half of what is free */
 	struct fnd_gateway_config gateway;
+	json_t *events;    /* "events", with what is not in the file as it is by default */
 	char *s3_endpoint; /* NULL: there is none, and no code comes from S3 */
 	char *s3_region;   /* NULL: `region` */
 	char *s3_credentials_file, *s3_ca_file;
@@ -107,6 +108,14 @@ int fnd_config_gateway_check(const struct fnd_config *c, struct fn_err *err);
 int fnd_config_gateway_urls(struct fnd_gateway_config *g);
 bool fnd_config_gateway_on(const struct fnd_gateway_config *g);
 void fnd_config_gateway_free(struct fnd_config *c);
+
+/* config_events.c: the object at "events". */
+int fnd_config_events_init(struct fnd_config *c);
+int fnd_config_events(struct fnd_config *c, json_t *o, const char *file, struct fn_err *err);
+void fnd_config_events_free(struct fnd_config *c);
+const char *fnd_config_events_user(const struct fnd_config *c);
+double fnd_config_async_share(const struct fnd_config *c); /* of the account's concurrency, that asynchronous invocations may have */
+int fnd_config_events_text(const struct fnd_config *c);    /* what fn-events is given, in a file in memory; -errno */
 
 /* config_s3.c: what fn-fetch is given (image/fetch.h), in a file in memory that nothing changes any more, with the credentials and certificates that the
  * configuration names; -EBADF where there is no endpoint. For root: the worker never sees it. */

@@ -61,14 +61,15 @@ int fnd_worker_enter(const struct fnd_options *options, const char *run_as)
 {
 	struct fnd_worker_args args = {.listen_fd = FND_FD_API, .spawnd_fd = FND_FD_SPAWND, .supervisor_fd = FND_FD_SUPERVISOR,
 				       .control_fd = fcntl(FND_FD_CONTROL, F_GETFD) < 0 ? -EBADF : FND_FD_CONTROL,
-				       .gateway_fd = fcntl(FND_FD_GATEWAY, F_GETFD) < 0 ? -EBADF : FND_FD_GATEWAY};
+				       .gateway_fd = fcntl(FND_FD_GATEWAY, F_GETFD) < 0 ? -EBADF : FND_FD_GATEWAY,
+				       .events_fd = fcntl(FND_FD_EVENTS, F_GETFD) < 0 ? -EBADF : FND_FD_EVENTS};
 	struct fnd_config cfg;
 	struct fn_err err = {0};
-	unsigned uid, gid, gateway_uid;
+	unsigned uid, gid, gateway_uid, events_uid;
 	char text[512];
 	int rc = 1;
 
-	if (!is_started_by_supervisor() || sscanf(run_as, "%u:%u:%u", &uid, &gid, &gateway_uid) != 3) {
+	if (!is_started_by_supervisor() || sscanf(run_as, "%u:%u:%u:%u", &uid, &gid, &gateway_uid, &events_uid) != 4) {
 		fprintf(stderr, "fnd: --worker is for fnd's own use\n");
 		return 2;
 	}
@@ -85,6 +86,7 @@ int fnd_worker_enter(const struct fnd_options *options, const char *run_as)
 	args.config = &cfg;
 	args.urls = options->urls && !fn_str_starts(options->urls, "none:") ? options->urls : NULL;
 	args.gateway_uid = gateway_uid;
+	args.events_uid = events_uid;
 	if (drop_privileges(&cfg, uid, gid, &err) < 0) {
 		fn_log_error("%s", fn_err_format(&err, text, sizeof(text)));
 	} else {

@@ -17,20 +17,20 @@ enum fnd_message { FND_READY = 'R', FND_STOPPING = 'S', FND_SPAWND = 'N' };
 
 /* The worker's descriptors, in the order in which it gets them. */
 enum fnd_fd { FND_FD_SUPERVISOR = 3, FND_FD_SPAWND, FND_FD_CONFIG /* a copy of the file, or nothing */, FND_FD_API, FND_FD_CONTROL /* or nothing */,
-	      FND_FD_GATEWAY /* or nothing */, FND_FD_END };
+	      FND_FD_GATEWAY /* or nothing */, FND_FD_EVENTS /* fn-events' way in; or nothing */, FND_FD_END };
 
 /* cfg is taken, and made anew of the same options when it is to be read again; copy_fd (borrowed): of the configuration's file, as it was read for
  * cfg, or -EBADF. Returns the exit status. */
 int fnd_supervise(const struct fnd_options *options, struct fnd_config *cfg, int copy_fd);
 
-/* The worker's first steps (enter.c), in a process that the supervisor has started with `--worker UID:GID:UID-OF-FN-GATEWAY`, root still: what only root may open, then
+/* The worker's first steps (enter.c), in a process that the supervisor has started with `--worker UID:GID:UID-OF-FN-GATEWAY:UID-OF-FN-EVENTS`, root still: what only root may open, then
  * its privileges dropped. Returns the exit status of fnd_worker_run(). */
 int fnd_worker_enter(const struct fnd_options *options, const char *run_as);
 
 struct fnd_worker_args {
 	const struct fnd_config *config;
-	int listen_fd, control_fd, gateway_fd, spawnd_fd, supervisor_fd; /* control_fd, gateway_fd: -EBADF = there is none */
-	uid_t gateway_uid; /* whom fn-gateway runs as */
+	int listen_fd, control_fd, gateway_fd, events_fd, spawnd_fd, supervisor_fd; /* control_fd, gateway_fd, events_fd: -EBADF = there is none */
+	uid_t gateway_uid, events_uid; /* whom fn-gateway and fn-events run as */
 	const char *urls;  /* "http://localhost:3002"; NULL = there is no gateway */
 };
 /* Privileges are dropped already. Returns the exit status. */

@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "model/inner.h"
 #include "web/address.h"
 
 #define BIND_WAIT_S 2
@@ -79,7 +80,7 @@ static int listen_in_state(const struct fnd_config *cfg, const char *name, uid_t
 	return fn_take_fd(&fd);
 }
 
-int fnd_listen_control(const struct fnd_config *cfg, struct fn_err *err)
+static int listen_control(const struct fnd_config *cfg, struct fn_err *err)
 {
 	gid_t group = fnd_config_control_group(cfg);
 
@@ -91,10 +92,44 @@ int fnd_listen_inner(const struct fnd_config *cfg, const char *name, uid_t uid, 
 	return listen_in_state(cfg, name, uid, 0, 0600, "inner socket", err);
 }
 
-void fnd_unlink_socket(const struct fnd_config *cfg, const char *name)
+void fnd_listeners_close(struct fnd_listeners *l)
+{
+	fn_close(fn_take_fd(&l->control_fd));
+	fn_close(fn_take_fd(&l->gateway_fd));
+	fn_close(fn_take_fd(&l->events_fd));
+}
+
+static int or_warn(int fd, const struct fn_err *err)
+{
+	char text[512];
+
+	if (fd < 0)
+		fn_log_warn("%s", fn_err_format(err, text, sizeof(text)));
+	return fd < 0 ? -EBADF : fd;
+}
+
+void fnd_listeners_open(struct fnd_listeners *l, const struct fnd_config *cfg, uid_t gateway_uid, uid_t events_uid)
+{
+	struct fn_err err;
+
+	fnd_listeners_close(l);
+	l->control_fd = or_warn(listen_control(cfg, &err), &err);
+	l->gateway_fd = or_warn(fnd_listen_inner(cfg, FN_INNER_SOCKET, gateway_uid, &err), &err);
+	l->events_fd = or_warn(fnd_listen_inner(cfg, FN_INVOKE_SOCKET, events_uid, &err), &err);
+}
+
+static void unlink_socket(const struct fnd_config *cfg, const char *name)
 {
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/%s", cfg->state_dir, name);
 	(void)unlink(path);
+}
+
+void fnd_unlink_sockets(const struct fnd_config *cfg)
+{
+	static const char *const names[] = {FND_CONTROL_SOCKET, FN_INNER_SOCKET, FN_INVOKE_SOCKET, FN_EVENTS_SOCKET};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		unlink_socket(cfg, names[i]);
 }

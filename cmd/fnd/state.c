@@ -15,7 +15,9 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "children.h"
 #include "image/digest.h"
+#include "service/args.h"
 
 #define LOCK_WAIT_S 20
 
@@ -31,13 +33,15 @@ static int make_dir(const char *state, const char *name, mode_t mode, uid_t uid,
 	return 0;
 }
 
-int fnd_state_prepare(char **dir, uid_t uid, gid_t gid, char instance[32], struct fn_err *err)
+int fnd_state_prepare(char **dir, const struct fnd_child_about *about, char instance[32], struct fn_err *err)
 {
 	const struct {
 		const char *name;
 		mode_t mode;
-		bool root;
-	} folders[] = {{"", 0711, true}, {"roots", 0711, true}, {"images", 0755, false}, {"db", 0700, false}, {"blobs", 0700, false}, {"logs", 0750, false}};
+		uid_t uid;
+		gid_t gid;
+	} folders[] = {{"", 0711, 0, 0}, {"roots", 0711, 0, 0}, {"images", 0755, about->uid, about->gid}, {"db", 0700, about->uid, about->gid},
+		       {"blobs", 0700, about->uid, about->gid}, {"logs", 0750, about->uid, about->gid}, {FN_EVENTS_FOLDER, 0700, about->events_uid, about->events_gid}};
 	char real[PATH_MAX], sha[FN_SHA256_HEX];
 	int r = fn_mkdir_p(*dir, 0755);
 
@@ -50,7 +54,7 @@ int fnd_state_prepare(char **dir, uid_t uid, gid_t gid, char instance[32], struc
 	fn_sha256_hex(real, strlen(real), sha);
 	snprintf(instance, 32, "fnd-%.12s", sha);
 	for (size_t i = 0; r == 0 && i < sizeof(folders) / sizeof(folders[0]); i++)
-		r = make_dir(real, folders[i].name, folders[i].mode, folders[i].root ? 0 : uid, folders[i].root ? 0 : gid, err);
+		r = make_dir(real, folders[i].name, folders[i].mode, folders[i].uid, folders[i].gid, err);
 	return r;
 }
 

@@ -7,9 +7,11 @@
 
 #include "base/err.h"
 
-/* Makes what is missing of it. What fn-spawnd relies on is root's, so that the worker cannot put anything else in its place; the rest is uid's.
- * *dir becomes absolute. instance: "fnd-" and what is one state directory's alone. */
-int fnd_state_prepare(char **dir, uid_t uid, gid_t gid, char instance[32], struct fn_err *err);
+struct fnd_child_about;
+
+/* Makes what is missing of it. What fn-spawnd relies on is root's, so that the worker cannot put anything else in its place; the rest is the worker's, and
+ * fn-events' its own. *dir becomes absolute. instance: "fnd-" and what is one state directory's alone. */
+int fnd_state_prepare(char **dir, const struct fnd_child_about *about, char instance[32], struct fn_err *err);
 /* Waits a while for an earlier fnd to leave. Returns the descriptor that is the lock: whoever has it open holds it. */
 int fnd_state_lock(const char *dir, struct fn_err *err);
 

@@ -22,10 +22,10 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "children.h"
+#include "events.h"
 #include "fnd.h"
 #include "gateway.h"
 #include "listen.h"
-#include "model/inner.h"
 #include "notify.h"
 #include "os/sock.h"
 #include "sealed.h"
@@ -45,8 +45,7 @@ struct supervisor {
 	struct fnd_child_about about;
 	char instance[32];
 	int lock_fd, api_fd, next_api_fd; /* next_api_fd: -EBADF = the same */
-	int ctl_fd;                       /* the control socket; -EBADF = it could not be made */
-	int inner_fd;                     /* the worker's listener for fn-gateway */
+	struct fnd_listeners own;         /* the worker's, in the state directory */
 	struct fnd_gateway gateway, next_gateway;
 	struct fnd_child child[FND_CHILDREN];
 	uint64_t start_timer[FND_CHILDREN], leave_timer;
@@ -56,6 +55,7 @@ struct supervisor {
 	bool served;     /* a worker has been ready */
 	bool told;       /* it has been told to end */
 	bool stopping, reloading, reload_again;
+	bool events_anew; /* fn-events has been told to end: the next one has another configuration */
 	bool has_terminal;
 	uint64_t control_io;
 	int status;
@@ -64,6 +64,7 @@ struct supervisor {
 static struct fnd_child *spawnd_of(struct supervisor *s) { return &s->child[FND_CHILD_SPAWND]; }
 static struct fnd_child *worker_of(struct supervisor *s) { return &s->child[FND_CHILD_WORKER]; }
 static struct fnd_child *gateway_of(struct supervisor *s) { return &s->child[FND_CHILD_GATEWAY]; }
+static struct fnd_child *events_of(struct supervisor *s) { return &s->child[FND_CHILD_EVENTS]; }
 
 static void service_user(struct supervisor *s)
 {
@@ -74,6 +75,7 @@ static void service_user(struct supervisor *s)
 	if (!pw)
 		fn_log_debug("there is no user \"%s\"; the worker runs as uid %u", s->cfg->user, (unsigned)s->about.uid);
 	fnd_gateway_user(s->cfg, &s->about);
+	fnd_events_user(s->cfg, &s->about);
 }
 
 /* --- starting --- */
@@ -85,10 +87,12 @@ static void stop(struct supervisor *s, int status)
 		fnd_notify("STOPPING=1");
 	s->stopping = true;
 	fn_close(fn_take_fd(&s->api_fd)); /* nobody is to wait for what does not come */
-	fn_close(fn_take_fd(&s->ctl_fd));
+	fn_close(fn_take_fd(&s->own.control_fd));
 	fnd_gateway_close(&s->gateway);
 	if (gateway_of(s)->pid)
 		(void)kill(gateway_of(s)->pid, SIGTERM);
+	if (events_of(s)->pid)
+		(void)kill(events_of(s)->pid, SIGTERM);
 	if (worker_of(s)->pid == 0)
 		fn_loop_stop(s->loop);
 }
@@ -151,7 +155,7 @@ static int launch_worker(struct supervisor *s, struct fn_err *err)
 	if (r == 0)
 		r = fn_sock_pair(SOCK_SEQPACKET, spawnd);
 	if (r == 0) {
-		const int fds[FND_FD_END - FND_FD_SUPERVISOR] = {control[1], spawnd[0], s->config_fd, s->api_fd, s->ctl_fd, s->inner_fd};
+		const int fds[FND_FD_END - FND_FD_SUPERVISOR] = {control[1], spawnd[0], s->config_fd, s->api_fd, s->own.control_fd, s->own.gateway_fd, s->own.events_fd};
 
 		r = fnd_child_start(worker_of(s), &s->about, fds, sizeof(fds) / sizeof(fds[0]), err);
 	} else {
@@ -195,9 +199,21 @@ static void start_gateway(void *arg)
 		fn_log_error("%s", fn_err_format(&err, text, sizeof(text)));
 }
 
+static void start_events(void *arg)
+{
+	struct supervisor *s = arg;
+	struct fn_err err = {0};
+	char text[512];
+
+	fn_loop_clear(s->loop, &s->start_timer[FND_CHILD_EVENTS]);
+	if (!s->stopping && events_of(s)->pid == 0 && fnd_events_start(events_of(s), &s->about, &err) < 0) /* all else goes on without it */
+		fn_log_error("%s", fn_err_format(&err, text, sizeof(text)));
+}
+
 static void start_later(struct supervisor *s, enum fnd_child_id which, uint64_t pause_us)
 {
-	static void (*const start[FND_CHILDREN])(void *) = {[FND_CHILD_WORKER] = start_worker, [FND_CHILD_SPAWND] = start_spawnd, [FND_CHILD_GATEWAY] = start_gateway};
+	static void (*const start[FND_CHILDREN])(void *) = {[FND_CHILD_WORKER] = start_worker, [FND_CHILD_SPAWND] = start_spawnd, [FND_CHILD_GATEWAY] = start_gateway,
+							      [FND_CHILD_EVENTS] = start_events};
 
 	fn_loop_clear(s->loop, &s->start_timer[which]);
 	if (fn_loop_add_timer(s->loop, fn_loop_now_us(s->loop) + pause_us, start[which], s, &s->start_timer[which]) < 0)
@@ -205,22 +221,6 @@ static void start_later(struct supervisor *s, enum fnd_child_id which, uint64_t 
 }
 
 /* --- reading the configuration again --- */
-/* Without it there is one way less to administer, or are no function URLs. */
-static void open_control(struct supervisor *s)
-{
-	struct fn_err err;
-	char text[512];
-
-	fn_close(fn_take_fd(&s->ctl_fd));
-	s->ctl_fd = fnd_listen_control(s->cfg, &err);
-	if (s->ctl_fd < 0)
-		fn_log_warn("%s", fn_err_format(&err, text, sizeof(text)));
-	fn_close(fn_take_fd(&s->inner_fd));
-	s->inner_fd = fnd_listen_inner(s->cfg, FN_INNER_SOCKET, s->about.gateway_uid, &err);
-	if (s->inner_fd < 0)
-		fn_log_warn("%s", fn_err_format(&err, text, sizeof(text)));
-}
-
 /* What must be there before the last worker is told to end: the listening socket. */
 static int check_next(struct supervisor *s, struct fnd_config *c, struct fn_err *err)
 {
@@ -247,7 +247,8 @@ static int check_next(struct supervisor *s, struct fnd_config *c, struct fn_err 
 /* The last worker is gone: what has been read holds. */
 static void use_next(struct supervisor *s)
 {
-	bool group_was_same = fnd_config_control_group(s->cfg) == fnd_config_control_group(&s->next) && fn_streq(s->cfg->gateway.user, s->next.gateway.user);
+	bool group_was_same = fnd_config_control_group(s->cfg) == fnd_config_control_group(&s->next) && fn_streq(s->cfg->gateway.user, s->next.gateway.user) &&
+			      fn_streq(fnd_config_events_user(s->cfg), fnd_config_events_user(&s->next));
 	struct fn_err err = {0};
 
 	s->reloading = false;
@@ -265,16 +266,21 @@ static void use_next(struct supervisor *s)
 	}
 	fn_log_set_level(s->cfg->log_level);
 	service_user(s);
-	if (fnd_state_prepare(&s->cfg->state_dir, s->about.uid, s->about.gid, s->instance, &err) < 0)
+	if (fnd_state_prepare(&s->cfg->state_dir, &s->about, s->instance, &err) < 0)
 		not_started(s, &err);
 	else if (!group_was_same)
-		open_control(s);
+		fnd_listeners_open(&s->own, s->cfg, s->about.gateway_uid, s->about.events_uid);
 	fnd_gateway_close(&s->gateway);
 	s->gateway = fnd_gateway_take(&s->next_gateway);
 	if (gateway_of(s)->pid) /* it ends when what it has under way is done; nobody waits for it */
 		(void)kill(gateway_of(s)->pid, SIGTERM);
 	gateway_of(s)->pid = 0;
 	start_gateway(s);
+	s->events_anew = events_of(s)->pid != 0; /* the next is started when this one has ended: they have one database */
+	if (s->events_anew)
+		(void)kill(events_of(s)->pid, SIGTERM);
+	else
+		start_events(s);
 }
 
 static void reload(struct supervisor *s)
@@ -425,8 +431,12 @@ static void on_child(void *arg, int signo, int sender)
 				worker_ended(s, status);
 			else if (i == FND_CHILD_SPAWND)
 				spawnd_ended(s, status);
+			else if (i == FND_CHILD_EVENTS && s->events_anew)
+				start_events(s);
 			else if (!s->stopping)
 				start_again(s, i, status);
+			if (i == FND_CHILD_EVENTS)
+				s->events_anew = false;
 			break;
 		}
 }
@@ -504,12 +514,13 @@ static int run(struct supervisor *s, struct fn_err *err)
 		return r;
 	start_spawnd(s);
 	start_gateway(s);
+	start_events(s);
 	return fn_loop_run(s->loop);
 }
 
 static int set_up(struct supervisor *s, struct fn_err *err)
 {
-	int r = fnd_state_prepare(&s->cfg->state_dir, s->about.uid, s->about.gid, s->instance, err);
+	int r = fnd_state_prepare(&s->cfg->state_dir, &s->about, s->instance, err);
 
 	if (r < 0)
 		return r;
@@ -523,14 +534,14 @@ static int set_up(struct supervisor *s, struct fn_err *err)
 	s->api_fd = s->listen ? fnd_listen_api(s->cfg, err) : fn_err_set(err, ENOMEM, "fnd", NULL);
 	if (s->api_fd < 0)
 		return s->api_fd;
-	open_control(s);
+	fnd_listeners_open(&s->own, s->cfg, s->about.gateway_uid, s->about.events_uid);
 	return fnd_gateway_open(&s->gateway, s->cfg, NULL, err);
 }
 
 int fnd_supervise(const struct fnd_options *options, struct fnd_config *cfg, int copy_fd)
 {
 	struct supervisor s = {.options = options, .cfg = cfg, .config_fd = copy_fd, .next_config_fd = -EBADF, .fetch_fd = -EBADF, .next_fetch_fd = -EBADF, .lock_fd = -EBADF, .api_fd = -EBADF,
-			       .next_api_fd = -EBADF, .ctl_fd = -EBADF, .inner_fd = -EBADF, .control_fd = -EBADF, .spawnd_end = -EBADF, .gateway = FND_GATEWAY_NONE,
+			       .next_api_fd = -EBADF, .own = FND_LISTENERS_NONE, .control_fd = -EBADF, .spawnd_end = -EBADF, .gateway = FND_GATEWAY_NONE,
 			       .next_gateway = FND_GATEWAY_NONE};
 	struct fn_err err = {0};
 	char text[512];
@@ -560,18 +571,16 @@ int fnd_supervise(const struct fnd_options *options, struct fnd_config *cfg, int
 	fn_loop_free(s.loop);
 	fn_close(s.api_fd);
 	fn_close(s.next_api_fd);
-	fn_close(s.ctl_fd);
-	fn_close(s.inner_fd);
+	fnd_listeners_close(&s.own);
 	fnd_gateway_close(&s.gateway);
 	fnd_gateway_close(&s.next_gateway);
 	fnd_child_await(gateway_of(&s), 0, GATEWAY_US);
+	fnd_child_await(events_of(&s), 0, GATEWAY_US);
 	fn_close(s.control_fd);
 	fn_close(s.spawnd_end);
 	end_spawnd(&s);
-	if (s.lock_fd >= 0) {
-		fnd_unlink_socket(cfg, FND_CONTROL_SOCKET);
-		fnd_unlink_socket(cfg, FN_INNER_SOCKET);
-	}
+	if (s.lock_fd >= 0)
+		fnd_unlink_sockets(cfg);
 	fn_close(s.lock_fd);
 	fn_close(s.next_config_fd);
 	fn_close(s.config_fd);

@@ -1,6 +1,7 @@
 /* worker.c - the process that does the work: everything is made here, wired together, and taken down again. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,10 +16,12 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "api/from_events.h"
 #include "api/inner.h"
 #include "fnd.h"
 #include "invoke/invoker.h"
 #include "invoke/provision.h"
+#include "model/inner.h"
 #include "model/limits.h"
 #include "os/sock.h"
 #include "pool/pool.h"
@@ -31,6 +34,9 @@
 #define CONNECTIONS_MAX 8192
 #define CONTROL_CONNECTIONS_MAX 256
 #define GATEWAY_CONNECTIONS_MAX 20000
+#define EVENTS_CONNECTIONS_MAX 100000 /* what runs for fn-events: admission bounds it */
+#define EVENTS_CALLS 4096 /* of ours to it, at once */
+#define EVENTS_CONNECT_US 300000u /* while it is started anew */
 #define JOB_THREADS 2 /* for files and digests */
 
 struct worker {
@@ -43,7 +49,9 @@ struct worker {
 	struct fn_runtimes *runtimes;
 	struct fn_logs *logs;
 	struct fn_h1_server *rt_server;
-	struct fn_httpd *api_httpd, *control_httpd, *gateway_httpd; /* the last two: NULL = there is none */
+	struct fn_httpd *api_httpd, *control_httpd, *gateway_httpd, *events_httpd; /* the last three: NULL = there is none */
+	struct fn_inner_client *events; /* to fn-events */
+	int state_fd;
 	gid_t control_group;
 	struct fn_bodies *kept, *streamed; /* under way */
 	struct fn_roles *roles;
@@ -56,8 +64,8 @@ struct worker {
 	struct fn_disk *disk;
 	struct fn_api *api;
 	char network_from[160];
-	int listen_fd, control_fd, gateway_fd;
-	uid_t gateway_uid;
+	int listen_fd, control_fd, gateway_fd, events_fd;
+	uid_t gateway_uid, events_uid;
 	const char *urls;
 	char url_scheme[8];
 	uint64_t drain_timer, drain_until_us;
@@ -147,8 +155,8 @@ static void on_supervisor(void *arg, int fd, uint32_t events)
 /* --- ending --- */
 static struct fn_httpd *const *servers(const struct worker *w)
 {
-	static struct fn_httpd *v[4]; /* those that there are, then NULL */
-	struct fn_httpd *all[] = {w->api_httpd, w->control_httpd, w->gateway_httpd};
+	static struct fn_httpd *v[5]; /* those that there are, then NULL */
+	struct fn_httpd *all[] = {w->api_httpd, w->control_httpd, w->gateway_httpd, w->events_httpd};
 	size_t n = 0;
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
@@ -294,6 +302,19 @@ static int make_intake(struct worker *w, struct fn_err *err)
 	return r < 0 ? fn_err_set(err, r, "bodies of requests", NULL) : 0;
 }
 
+static int make_events(struct worker *w, struct fn_err *err)
+{
+	struct fn_inner_config inner = {.loop = w->loop, .name = FN_EVENTS_SOCKET, .connections = EVENTS_CALLS, .keep = 256, .waiting = EVENTS_CALLS, .connect_us = EVENTS_CONNECT_US};
+	int r;
+
+	w->state_fd = open(w->cfg->state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (w->state_fd < 0)
+		return fn_err_set(err, errno, "fn-events", "%.150s", w->cfg->state_dir);
+	inner.dir_fd = w->state_fd;
+	r = fn_inner_client_new(&inner, &w->events);
+	return r < 0 ? fn_err_set(err, r, "fn-events", NULL) : 0;
+}
+
 static int make_control_plane(struct worker *w, struct fn_err *err)
 {
 	const struct fnd_config *c = w->cfg;
@@ -315,8 +336,11 @@ static int make_control_plane(struct worker *w, struct fn_err *err)
 		api.url_domain = w->urls + strlen(w->url_scheme) + strlen("://");
 	}
 	r = make_intake(w, err);
+	if (r == 0)
+		r = make_events(w, err);
 	if (r < 0)
 		return r;
+	api.events = w->events;
 	api.packages = w->packages;
 	api.disk = w->disk;
 	if (c->file)
@@ -435,6 +459,28 @@ static int open_gateway(struct worker *w, struct fn_httpd_config http, struct fn
 	return fn_httpd_new(w->loop, &http, &w->gateway_httpd, err);
 }
 
+static bool admit_events(void *arg, int fd)
+{
+	const struct worker *w = arg;
+
+	return fn_sock_peer_is(fd, w->events_uid);
+}
+
+/* fn-events' way in: a connection for each invocation that runs. */
+static int open_events(struct worker *w, struct fn_httpd_config http, struct fn_err *err)
+{
+	if (w->events_fd < 0)
+		return 0;
+	http.listen_fd = w->events_fd;
+	http.conn_max = EVENTS_CONNECTIONS_MAX;
+	http.role = FN_HTTP_EVENTS;
+	http.kept = http.streamed = NULL;
+	http.admit = admit_events;
+	http.admit_arg = w;
+	http.ops = &fn_api_from_events_ops;
+	return fn_httpd_new(w->loop, &http, &w->events_httpd, err);
+}
+
 static int open_httpds(struct worker *w, struct fn_err *err)
 {
 	struct fn_httpd_config http = {.kept = w->kept, .streamed = w->streamed, .listen_fd = w->listen_fd, .body_max = 1u << 20, .conn_max = CONNECTIONS_MAX,
@@ -443,6 +489,8 @@ static int open_httpds(struct worker *w, struct fn_err *err)
 
 	if (r == 0)
 		r = open_gateway(w, http, err);
+	if (r == 0)
+		r = open_events(w, http, err);
 	if (r < 0 || w->control_fd < 0)
 		return r;
 	http.listen_fd = w->control_fd;
@@ -496,6 +544,7 @@ static void unmake(struct worker *w)
 	fn_httpd_free(w->api_httpd);
 	fn_httpd_free(w->control_httpd);
 	fn_httpd_free(w->gateway_httpd);
+	fn_httpd_free(w->events_httpd);
 	fn_jobs_free(w->jobs);
 	if (w->store)
 		fn_store_drain(w->store); /* what came of those */
@@ -506,6 +555,8 @@ static void unmake(struct worker *w)
 	fn_pool_free(w->pool);
 	fn_roles_free(w->roles);
 	fn_api_free(w->api);
+	fn_inner_client_free(w->events);
+	fn_close(w->state_fd);
 	fn_images_free(w->images);
 	fn_invoker_free(w->invoker);
 	fn_spawn_client_free(w->spawn);
@@ -521,7 +572,7 @@ static void unmake(struct worker *w)
 int fnd_worker_run(const struct fnd_worker_args *args)
 {
 	struct worker w = {.cfg = args->config, .supervisor_fd = args->supervisor_fd, .listen_fd = args->listen_fd, .control_fd = args->control_fd,
-			   .gateway_fd = args->gateway_fd, .gateway_uid = args->gateway_uid, .urls = args->urls,
+			   .gateway_fd = args->gateway_fd, .gateway_uid = args->gateway_uid, .events_fd = args->events_fd, .events_uid = args->events_uid, .state_fd = -EBADF, .urls = args->urls,
 			   .control_group = fnd_config_control_group(args->config)};
 	struct fn_err err = {0};
 	char text[512];

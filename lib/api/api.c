@@ -166,7 +166,7 @@ static bool changes_in_turn(struct fn_call *call, fn_handler handler)
 {
 	struct fn_name n;
 
-	if (fn_streq(call->operation->method, "GET") || handler == fn_h_invoke ||
+	if (fn_streq(call->operation->method, "GET") || handler == fn_h_invoke || handler == fn_h_proxy ||
 	    strstr(call->operation->uri, "/layers/") || fn_name_parse(call->params[0], &n) < 0)
 		return true;
 	return fn_change_turn(call, n.name, handler);
@@ -251,6 +251,8 @@ static void on_request(void *arg, struct fn_http_req *req)
 		no_operation(&call);
 	else if (!handler)
 		fn_reply_error(&call, &FN_E_NOT_IMPLEMENTED, FN_NOT_IMPLEMENTED, call.operation->name);
+	else if (handler == fn_h_proxy && call.operation->service != FN_AWS_LAMBDA) /* it is judged there */
+		handler(&call);
 	else if (fn_receive_taken(&call) && acceptable(&call) && changes_in_turn(&call, handler))
 		handler(&call);
 	json_decref(call.in);
@@ -269,6 +271,7 @@ int fn_api_new(const struct fn_api_config *config, struct fn_api **ret, struct f
 	fn_id_random(api->url_key, sizeof(api->url_key));
 	fn_id_random(&api->instance, sizeof(api->instance));
 	fn_list_init(&api->fetches);
+	fn_list_init(&api->proxied);
 	fn_list_init(&api->live_tails);
 	r = fn_log_waits_open(api);
 	if (r == 0)
@@ -289,6 +292,7 @@ void fn_api_free(struct fn_api *api)
 {
 	if (!api)
 		return;
+	fn_proxied_end(api);
 	fn_settling_close(api);
 	fn_uploads_close(api);
 	fn_fetches_close(api);

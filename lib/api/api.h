@@ -15,6 +15,7 @@
 #include "spawn/client.h"
 #include "store/functions.h"
 #include "web/httpd.h"
+#include "web/inner_client.h"
 
 struct fn_credential {
 	char *access_key_id, *secret_access_key;
@@ -39,6 +40,7 @@ struct fn_api_config {
 	struct fn_disk *disk;
 	struct fn_snapshots *snapshots;
 	const char *s3_endpoint; /* NULL or "": code in S3 is out of reach */
+	struct fn_inner_client *events; /* fn-events; NULL = there is none */
 	const char *network_from; /* what says which network functions have: for `doctor` */
 };
 

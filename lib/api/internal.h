@@ -21,6 +21,7 @@ struct fn_api {
 	struct fn_list live_tails;       /* live_tail.c */
 	struct fn_list settling, held;   /* settling.c */
 	struct fn_list fetches;          /* fetches.c: under way */
+	struct fn_list proxied;          /* proxy.c: with fn-events */
 	unsigned n_fetches;
 	uint64_t garbage_timer, logs_timer, settling_timer;
 	bool draining;                   /* nobody begins to wait any more */
@@ -139,6 +140,12 @@ void fn_log_waits_end(struct fn_api *api); /* answers everyone who waits, or wou
 
 /* An address that serves the package to whoever holds it; malloc'ed, NULL on no memory. */
 char *fn_download_url(struct fn_call *call, const char *sha256_hex);
+
+/* proxy.c: an operation that fn-events serves: the request goes there, its answer comes from there. */
+void fn_h_proxy(struct fn_call *call);
+void fn_proxied_end(struct fn_api *api); /* at the end: nobody waits for it any more */
+/* The same of an Event, which goes to this ARN. */
+void fn_proxy_event(struct fn_call *call, const char *arn);
 
 /* sigv4.c: NULL = fine, else the error to answer with, and why. */
 /* As far as the head says: the key is known, the date fresh, the scope ours. */

@@ -4,7 +4,7 @@
 
 #include "api/internal.h"
 
-/* The process that answers it. FN_EVENTS: what invokes functions without a caller who waits; it is not built, nor are its operations. */
+/* The process that answers it. FN_EVENTS: those whose handler is fn_h_proxy. */
 enum fn_server { FN_FND, FN_EVENTS };
 enum fn_server fn_route_served_by(const struct fn_aws_operation *o);
 const char *fn_server_name(enum fn_server s);

@@ -1,11 +1,21 @@
-/* inner.h - the headers of requests between fn-gateway and fnd: api/inner.h tells what for. */
+/* inner.h - the headers of requests between fnd, fn-gateway and fn-events: api/inner.h, api/from_events.h and service/call.h tell what for. */
 #ifndef FN_MODEL_INNER_H
 #define FN_MODEL_INNER_H
 
 #define FN_INNER_GENERATION "X-Fnd-Generation"
 #define FN_INNER_REQUEST_ID "X-Fnd-Request-Id"
 #define FN_INNER_STALE "X-Fnd-Stale"
-/* The gateway's listening socket in the state directory. */
+/* fnd to fn-events */
+#define FN_INNER_SERVICE "X-Fnd-Service"     /* in lower case: "lambda", "sqs" */
+#define FN_INNER_OPERATION "X-Fnd-Operation" /* "SendMessage" */
+#define FN_INNER_PROTOCOL "X-Fnd-Protocol"   /* "rest-json", "json" or "query" */
+#define FN_INNER_PRINCIPAL "X-Fnd-Principal" /* an ARN; "" = nobody */
+#define FN_INNER_IDENTITY "X-Fnd-Identity"   /* what the identity's own policies say: "allow", "deny" (explicitly) or "none" */
+#define FN_INNER_HOST "X-Fnd-Host"           /* as the client has called us: name and port */
+#define FN_INNER_FUNCTION "X-Fnd-Function"   /* of Invoke: the ARN as it was asked for, with the qualifier if there was one */
+/* In the state directory: fnd's listening socket for fn-gateway, fnd's for fn-events, fn-events' for fnd. */
 #define FN_INNER_SOCKET "gateway.sock"
+#define FN_INVOKE_SOCKET "invoke.sock"
+#define FN_EVENTS_SOCKET "events.sock"
 
 #endif

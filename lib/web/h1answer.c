@@ -41,7 +41,7 @@ void fn_h1_set_state(struct fn_h1_conn *c, enum fn_h1_state state)
 		break;
 	case FN_H1_STREAMING:
 	case FN_H1_HANDLING: /* the end of the connection must be seen; bytes that come now would wake us again and again */
-		want = c->ended ? 0 : !c->unread ? EPOLLIN : c->ops->half_close ? 0 : EPOLLRDHUP;
+		want = c->ended ? 0 : !c->unread ? EPOLLIN : c->ops->half_close && !c->whole ? 0 : EPOLLRDHUP;
 		if (state == FN_H1_STREAMING && c->blocked)
 			want = EPOLLOUT;
 		break;

@@ -101,7 +101,7 @@ static void leave(struct fn_h1_client *c, struct resting *r)
 }
 
 /* --- sending --- */
-static int add_head(struct fn_buf *b, const struct fn_h1_request *r)
+int fn_h1_request_head(struct fn_buf *b, const struct fn_h1_request *r)
 {
 	int e = fn_buf_addf(b, "%s %s HTTP/1.1\r\nHost: fnd\r\n", r->method, r->target);
 
@@ -214,7 +214,7 @@ int fn_h1_exchange_begin(struct fn_h1_exchange *x, struct fn_h1_client *c, const
 {
 	fn_auto_buf struct fn_buf head = {0};
 	struct resting conn = {-EBADF, NULL};
-	int e = add_head(&head, r);
+	int e = fn_h1_request_head(&head, r);
 
 	*x = (struct fn_h1_exchange){.client = c, .fd = -EBADF};
 	fn_h1_init_response(&x->h);

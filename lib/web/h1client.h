@@ -26,6 +26,9 @@ struct fn_h1_request {
 	size_t len;
 };
 
+/* Adds the head of a request: its line and its fields. inner_client.c's, too. */
+int fn_h1_request_head(struct fn_buf *b, const struct fn_h1_request *r);
+
 /* One request and its answer. Zeroed at first; fn_h1_exchange_end() always. */
 struct fn_h1_exchange {
 	struct fn_h1_client *client;

@@ -142,6 +142,15 @@ int fn_h1_conn_upgrade(struct fn_h1_conn *c, const char *protocol)
 	return r;
 }
 
+void fn_h1_conn_whole(struct fn_h1_conn *c, bool on)
+{
+	c->whole = on;
+	if (on && c->ended) { /* it is looked at once more */
+		c->ended = false;
+		fn_h1_set_state(c, c->state);
+	}
+}
+
 static void refuse(struct fn_h1_conn *c, unsigned status)
 {
 	static const char *const runtimes[2] = {"{\"errorMessage\":\"", "\",\"errorType\":\"InvalidRequest\"}\n"};
@@ -367,7 +376,7 @@ static void look_at_peer(struct fn_h1_conn *c, uint32_t events)
 {
 	int there = events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP) ? -1 : look(c);
 
-	if (there < 0 && c->ops->half_close && !(events & (EPOLLERR | EPOLLHUP))) {
+	if (there < 0 && c->ops->half_close && !c->whole && !(events & (EPOLLERR | EPOLLHUP))) {
 		c->ended = true; /* reading meets the end again once this and what has come by now is answered */
 		fn_h1_set_state(c, c->state);
 	} else if (there < 0) {

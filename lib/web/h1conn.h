@@ -44,6 +44,8 @@ void fn_h1_conn_resume(struct fn_h1_conn *c);
  * meanwhile, as it counts. Until it is said that it may again, or the connection ends. */
 #define FN_H1_RECEIVE_MAX 65536u
 void fn_h1_conn_bound_input(struct fn_h1_conn *c, bool on);
+/* From now on a peer that has ended its sending half has gone, with ops->half_close too. */
+void fn_h1_conn_whole(struct fn_h1_conn *c, bool on);
 /* Answers with an error and ends the connection: instead of a reply, or while the request has not wholly come (but not from body_max). */
 void fn_h1_conn_refuse(struct fn_h1_conn *c, unsigned status);
 

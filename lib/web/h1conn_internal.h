@@ -46,6 +46,7 @@ struct fn_h1_conn {
 	bool blocked; /* and the peer is to take what is in `out` first */
 	bool broken;  /* and it cannot be sent any more */
 	bool bounded; /* what the kernel keeps of it */
+	bool whole;   /* half of a connection is none */
 	bool swallows; /* counted in n_swallowing */
 	uint64_t to_drain;
 	uint64_t moved;

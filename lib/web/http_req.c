@@ -33,6 +33,7 @@ void fn_http_req_forget(struct fn_http_req *r)
 	r->user = NULL;
 	r->release_user = NULL;
 	r->drained = NULL;
+	r->gone = NULL;
 	r->state = FN_HTTP_NONE;
 }
 
@@ -58,6 +59,14 @@ bool fn_http_req_body_here(const struct fn_http_req *r) { return r->here; }
 void fn_http_req_take(struct fn_http_req *r, enum fn_h1_take take) { r->h1->take = take; }
 bool fn_http_req_unread(const struct fn_http_req *r) { return r->h1->take == FN_H1_NOTHING; }
 bool fn_http_req_crowded(const struct fn_http_req *r) { return r->crowded; }
+void fn_http_req_on_gone(struct fn_http_req *r, void (*fn)(void *arg), void *arg)
+{
+	r->gone = fn;
+	r->gone_arg = arg;
+	if (r->c)
+		fn_h1_conn_whole(r->c, fn != NULL);
+}
+
 void *fn_http_req_user(const struct fn_http_req *r) { return r->user; }
 
 void fn_http_req_set_user(struct fn_http_req *r, void *user, void (*release)(void *user))
@@ -169,6 +178,8 @@ static void reply(struct fn_http_req *r, struct fn_h1_reply *reply)
 		fn_http_req_free(r);
 		return;
 	}
+	if (r->gone)
+		fn_http_req_on_gone(r, NULL, NULL);
 	put_headers(r, reply, headers);
 	r->state = FN_HTTP_REPLIED;
 	fn_h1_conn_reply(r->c, reply);

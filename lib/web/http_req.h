@@ -25,10 +25,13 @@ void fn_http_req_each_header(const struct fn_http_req *req, bool (*fn)(void *arg
 void fn_http_req_body(const struct fn_http_req *req, const char **ret_data, size_t *ret_len);
 /* Takes the body out of the request: the caller free()s it. */
 char *fn_http_req_take_body(struct fn_http_req *req, size_t *ret_len);
+/* For who keeps a request while another process works at it: fn(arg) is told when its client has gone, even one that has ended its sending half alone. The reply is owed
+ * all the same, and may be made from there. NULL: nobody. */
+void fn_http_req_on_gone(struct fn_http_req *req, void (*fn)(void *arg), void *arg);
 bool fn_http_req_gone(const struct fn_http_req *req); /* its client has: what it is answered is dropped */
 bool fn_http_req_too_large(const struct fn_http_req *req);
 /* By which listener it has come. Of all but the public one the kernel has told whom it is from. */
-enum fn_http_role { FN_HTTP_PUBLIC, FN_HTTP_CONTROL /* this machine's administrators */, FN_HTTP_GATEWAY /* fn-gateway */ };
+enum fn_http_role { FN_HTTP_PUBLIC, FN_HTTP_CONTROL /* this machine's administrators */, FN_HTTP_GATEWAY /* fn-gateway */, FN_HTTP_EVENTS /* fn-events; in it: fnd */ };
 enum fn_http_role fn_http_req_role(const struct fn_http_req *req);
 static inline bool fn_http_req_control(const struct fn_http_req *req) { return fn_http_req_role(req) == FN_HTTP_CONTROL; }
 const char *fn_http_req_trailer(const struct fn_http_req *req, const char *name); /* NULL = absent */

@@ -30,6 +30,8 @@ struct fn_http_req {
 	bool waits;        /* who writes the reply waits until it is drained */
 	void (*drained)(void *arg); /* and is told here; NULL: ops->drained */
 	void *drained_arg;
+	void (*gone)(void *arg); /* who is told that the client has gone */
+	void *gone_arg;
 	void *user;
 	void (*release_user)(void *user);
 	struct fn_bodies *account; /* where `counted` bytes of the body count */

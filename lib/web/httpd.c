@@ -200,6 +200,13 @@ static void on_closed(void *arg, struct fn_h1_conn *c)
 	r->h1->text = r->h1->body = (struct fn_buf){0};
 	r->h1 = &r->kept;
 	r->c = NULL;
+	if (r->gone) {
+		void (*gone)(void *arg) = r->gone;
+
+		r->gone = NULL;
+		gone(r->gone_arg);
+		return;
+	}
 	if (r->waits)
 		on_drained(r, c);
 }

@@ -282,8 +282,8 @@ class Daemon:
 
     # --- processes and what they hold ---
     def pids(self):
-        """{name: [pid]} of supervisor, worker, fn-gateway, fn-spawnd, its keeper of /tmp, sandboxes, and sandboxes made ahead, which serve nobody yet."""
-        out = {"supervisor": [], "worker": [], "gateway": [], "spawnd": [], "keeper": [], "sandbox": [], "prepared": []}
+        """{name: [pid]} of supervisor, worker, fn-gateway, fn-events, fn-spawnd, its keeper of /tmp, sandboxes, and sandboxes made ahead, which serve nobody yet."""
+        out = {"supervisor": [], "worker": [], "gateway": [], "events": [], "spawnd": [], "keeper": [], "sandbox": [], "prepared": []}
         if self.process and self.process.poll() is None:
             out["supervisor"] = [self.process.pid]
             for pid in children(self.process.pid):
@@ -291,6 +291,8 @@ class Daemon:
                     out["spawnd"].append(pid)
                 elif comm(pid) == "fn-gateway":
                     out["gateway"].append(pid)
+                elif comm(pid) == "fn-events":
+                    out["events"].append(pid)
                 elif uid_of(pid):  # else it is one of them that is just being started
                     out["worker"].append(pid)
         for pid in out["spawnd"]:

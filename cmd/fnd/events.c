@@ -1,0 +1,36 @@
+/* events.c - see events.h. Runs in the supervisor. */
+#include "events.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "listen.h"
+#include "model/inner.h"
+#include "service/args.h"
+
+void fnd_events_user(const struct fnd_config *cfg, struct fnd_child_about *about)
+{
+	const struct passwd *pw = getpwnam(fnd_config_events_user(cfg));
+
+	about->events_uid = pw ? pw->pw_uid : (uid_t)cfg->uid_base + 3;
+	about->events_gid = pw ? pw->pw_gid : (gid_t)cfg->uid_base + 3;
+}
+
+int fnd_events_start(struct fnd_child *child, const struct fnd_child_about *about, struct fn_err *err)
+{
+	fn_auto_fd int state = open(about->cfg->state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC), config = fnd_config_events_text(about->cfg), listener = -EBADF;
+	int fds[FN_EVENTS_FD_END - FN_EVENTS_FD_LISTEN];
+
+	if (state < 0 || config < 0)
+		return fn_err_set(err, state < 0 ? errno : config, "start fn-events", NULL);
+	listener = fnd_listen_inner(about->cfg, FN_EVENTS_SOCKET, about->uid, err);
+	if (listener < 0)
+		return listener;
+	fds[FN_EVENTS_FD_LISTEN - FN_EVENTS_FD_LISTEN] = listener;
+	fds[FN_EVENTS_FD_STATE - FN_EVENTS_FD_LISTEN] = state;
+	fds[FN_EVENTS_FD_CONFIG - FN_EVENTS_FD_LISTEN] = config;
+	return fnd_child_start(child, about, fds, sizeof(fds) / sizeof(fds[0]), err);
+}

@@ -1,0 +1,76 @@
+/* fnd.c - see fnd.h. */
+#include "service/fnd.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/inner.h"
+
+#define KEEP 64
+#define WAITING 100000
+#define RESULT_MAX ((6u << 20) + 65536u)
+#define CONNECT_US 2000000u /* a worker that is being started anew */
+#define LOOKUP_US 10000000u
+
+struct fn_fnd {
+	struct fn_inner_client *client;
+};
+
+int fn_fnd_new(const struct fn_fnd_config *config, struct fn_fnd **ret)
+{
+	const struct fn_inner_config inner = {.loop = config->loop, .dir_fd = config->dir_fd, .name = FN_INVOKE_SOCKET, .connections = config->calls, .keep = KEEP,
+					      .waiting = WAITING, .connect_us = CONNECT_US};
+	struct fn_fnd *f = calloc(1, sizeof(*f));
+	int r = f ? fn_inner_client_new(&inner, &f->client) : -ENOMEM;
+
+	if (r < 0)
+		free(f);
+	else
+		*ret = f;
+	return r;
+}
+
+void fn_fnd_free(struct fn_fnd *f)
+{
+	if (!f)
+		return;
+	fn_inner_client_free(f->client);
+	free(f);
+}
+
+static int add_target(struct fn_buf *b, const char *name, const char *end)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.:";
+	int r = fn_buf_add_str(b, "/_fnd/functions/");
+
+	for (; r == 0 && *name; name++)
+		r = strchr(plain, *name) ? fn_buf_add(b, name, 1) : fn_buf_addf(b, "%%%02X", (unsigned char)*name);
+	return r == 0 ? fn_buf_add_str(b, end) : r;
+}
+
+int fn_fnd_invoke(struct fn_fnd *f, const struct fn_fnd_invocation *i, struct fn_inner_call **ret)
+{
+	struct fn_h1_header headers[3] = {{"Content-Type", "application/json"}, {FN_INNER_REQUEST_ID, i->request_id}};
+	fn_auto_buf struct fn_buf target = {0};
+	struct fn_inner_request q = {.http = {.method = "POST", .headers = headers, .n_headers = 2u + (i->trace_id != NULL), .body = i->payload, .len = i->len}, .body_max = RESULT_MAX,
+					   .timeout_us = i->timeout_us, .done = i->done, .arg = i->arg};
+
+	if (i->trace_id)
+		headers[2] = (struct fn_h1_header){"X-Amzn-Trace-Id", i->trace_id};
+	if (add_target(&target, i->name, "/invocations") < 0)
+		return -ENOMEM;
+	q.http.target = target.data;
+	return fn_inner_send(f->client, &q, ret);
+}
+
+int fn_fnd_function(struct fn_fnd *f, const char *name, void (*done)(void *arg, struct fn_inner_answer *a), void *arg, struct fn_inner_call **ret)
+{
+	struct fn_inner_request q = {.http = {.method = "GET"}, .body_max = 1u << 20, .timeout_us = LOOKUP_US, .done = done, .arg = arg};
+	fn_auto_buf struct fn_buf target = {0};
+
+	if (add_target(&target, name, "") < 0)
+		return -ENOMEM;
+	q.http.target = target.data;
+	return fn_inner_send(f->client, &q, ret);
+}

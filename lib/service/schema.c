@@ -1,0 +1,16 @@
+/* schema.c - see schema.h. A migration is never changed once it has been released: a change is a new one at the end. */
+#include "service/schema.h"
+
+#include "queue/queue.h"
+
+static const char *const migrations[] = {
+	fn_queue_migration, /* 1 */
+	/* 2: event-invoke configurations, by function and qualifier */
+	"CREATE TABLE event_invoke_configs (function TEXT NOT NULL, qualifier TEXT NOT NULL, attempts INTEGER, age_s INTEGER, on_success TEXT, on_failure TEXT,"
+	" modified_us INTEGER NOT NULL, PRIMARY KEY (function, qualifier)) WITHOUT ROWID;",
+};
+
+int fn_events_db_open(const char *path, sqlite3 **ret, struct fn_err *err)
+{
+	return fn_db_open(path, migrations, sizeof(migrations) / sizeof(migrations[0]), ret, err);
+}
