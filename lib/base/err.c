@@ -16,6 +16,7 @@ int fn_err_set(struct fn_err *err, int code, const char *stage, const char *fmt,
 		va_list ap;
 
 		err->code = code;
+		err->kind = FN_ERR_PLAIN;
 		snprintf(err->stage, sizeof(err->stage), "%s", stage ? stage : "");
 		err->msg[0] = '\0';
 		if (fmt) {

@@ -12,15 +12,32 @@
 
 #include <stddef.h>
 
+/* What has failed, where who hears of it decides by that. Words are for people. */
+enum fn_err_kind {
+	FN_ERR_PLAIN,
+	FN_ERR_TREES,      /* the trees of a sandbox's root cannot be mounted */
+	FN_ERR_ENTRY_NONE, /* none of a runtime's programs is there */
+	FN_ERR_ENTRY,      /* it is, and cannot be executed: msg is its path */
+	FN_ERR_EXTENSION,  /* an extension cannot be started: msg is its name; E2BIG: there are too many */
+};
+
 struct fn_err {
 	int code;       /* positive errno value; 0 = no error recorded */
 	char stage[48]; /* the step that failed: "mount overlay", "clone3", "open database" */
 	char msg[208];  /* the rest of the sentence, without the errno's own text; may be empty */
+	enum fn_err_kind kind;
 };
 
 /* Records an error and returns -code. `code` may be given as errno or -errno; 0 becomes EIO. */
 int fn_err_set(struct fn_err *err, int code, const char *stage, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+/* The same, of a kind: return fn_err_kind(err, FN_ERR_ENTRY, fn_err_set(err, ...)); */
+static inline int fn_err_kind(struct fn_err *err, enum fn_err_kind kind, int r)
+{
+	if (err)
+		err->kind = kind;
+	return r;
+}
 
 /* Writes "stage: msg: ENAME (text)" into buf, always terminated; returns buf. */
 const char *fn_err_format(const struct fn_err *err, char *buf, size_t size);

@@ -48,7 +48,7 @@ struct restoring {
 	size_t next;            /* its first layer that has not been asked for */
 };
 
-bool fn_code_lost(const struct fn_err *err) { return err->code == ENOENT && fn_streq(err->stage, "mount overlay"); }
+bool fn_code_lost(const struct fn_err *err) { return err->kind == FN_ERR_TREES && err->code == ENOENT; }
 
 static void end(struct restoring *r)
 {

@@ -81,7 +81,7 @@ static void fail(struct fn_env *e, const struct fn_err *err)
 
 void fn_env_finish_dead(struct fn_env *e)
 {
-	const struct fn_err lost = {ECONNRESET, "fn-spawnd", "it ended and took the execution environment with it; try again"};
+	const struct fn_err lost = {.code = ECONNRESET, .stage = "fn-spawnd", .msg = "it ended and took the execution environment with it; try again"};
 	struct fn_env_end how = {.lost = fn_env_lost(e), .in_init = e->ready_us == 0 && e->spawned_us != 0, .failed = e->timed_out || e->gone,
 				 .answered = e->bound};
 	const struct fn_env_ops *ops = e->host->ops;

@@ -21,15 +21,15 @@ static const char *words_of(int code, char *buf, size_t size)
 	return buf;
 }
 
-/* Is it the package's fault, not the platform's? Then it is so however often it is tried. stage: sandbox/child.c */
+/* Is it the package's fault, not the platform's? Then it is so however often it is tried. */
 static bool is_entry_fault(const struct fn_err *err)
 {
 	static const int codes[] = {ENOENT, EACCES, EPERM, ENOEXEC, ELIBBAD, ENOTDIR, EISDIR, ELOOP, EINVAL, ENAMETOOLONG, E2BIG};
 
-	for (size_t i = 0; fn_streq(err->stage, "exec") && i < sizeof(codes) / sizeof(codes[0]); i++)
+	for (size_t i = 0; err->kind == FN_ERR_ENTRY && i < sizeof(codes) / sizeof(codes[0]); i++)
 		if (err->code == codes[i])
 			return true;
-	return err->code == ENOENT && fn_streq(err->stage, "bootstrap");
+	return err->kind == FN_ERR_ENTRY_NONE;
 }
 
 bool fn_env_fault_entry(struct fn_env *e, const struct fn_err *err)
@@ -41,7 +41,7 @@ bool fn_env_fault_entry(struct fn_env *e, const struct fn_err *err)
 		return false;
 	for (char **c = rt ? rt->exec_candidates : NULL; c && *c; c++)
 		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s", list[0] ? " " : "", *c);
-	if (fn_streq(err->stage, "exec"))
+	if (err->kind == FN_ERR_ENTRY)
 		snprintf(message, sizeof(message), "fork/exec %.160s: %s", err->msg, words_of(err->code, why, sizeof(why)));
 	else
 		snprintf(message, sizeof(message), "Couldn't find valid bootstrap(s): [%s]", list);
@@ -53,7 +53,7 @@ bool fn_env_fault_launch(struct fn_env *e, const struct fn_err *err)
 {
 	char message[256], why[64];
 
-	if (!fn_streq(err->stage, FN_STAGE_EXTENSION))
+	if (err->kind != FN_ERR_EXTENSION)
 		return false;
 	if (err->code == E2BIG)
 		snprintf(message, sizeof(message), "Extension limit (%u) reached", FN_EXTENSIONS_MAX);

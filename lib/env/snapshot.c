@@ -130,7 +130,7 @@ void fn_env_on_snapshot(void *arg, int fd)
 	fn_env_arm(e, fn_env_now_us(e) + WRITE_US + (uint64_t)(unsigned)f->memory_mb * WRITE_US_PER_MB);
 	s->unpacking = true;
 	if (fn_spawn_unpack(e->host->spawn, &req, on_unpacked, s) < 0) {
-		const struct fn_err lost = {ECONNRESET, "fn-spawnd", ""};
+		const struct fn_err lost = {.code = ECONNRESET, .stage = "fn-spawnd", .msg = ""};
 
 		on_unpacked(s, &lost, 0);
 	}

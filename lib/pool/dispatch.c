@@ -76,7 +76,7 @@ static void begin_again(struct fn_group *g)
 /* For n that wait. */
 static void start_for_waiting(struct fn_group *g, unsigned n)
 {
-	static const struct fn_err no_memory = {ENOMEM, "start an environment", ""};
+	static const struct fn_err no_memory = {.code = ENOMEM, .stage = "start an environment", .msg = ""};
 
 	while (n-- > 0 && g->n_waiting > 0) {
 		if (g->count[FN_ENV_RESET] > 0) {

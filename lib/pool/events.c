@@ -124,8 +124,8 @@ static void on_refused(struct fn_env *e, const struct fn_err *err)
 /* It had begun to initialise and has not come to its end: who waits for it is answered, or gets another. */
 static void init_failed(struct fn_group *g, const struct fn_env *e, bool lost)
 {
-	static const struct fn_err gone = {ECONNRESET, "fn-spawnd", "it ended and took the execution environment with it; try again"};
-	static const struct fn_err no_memory = {ENOMEM, "start an environment", ""};
+	static const struct fn_err gone = {.code = ECONNRESET, .stage = "fn-spawnd", .msg = "it ended and took the execution environment with it; try again"};
+	static const struct fn_err no_memory = {.code = ENOMEM, .stage = "start an environment", .msg = ""};
 	struct fn_invocation *inv;
 
 	if (e->restored && !lost) {

@@ -10,7 +10,7 @@
 
 void fn_pool_run(struct fn_pool *p, struct fn_invocation *inv)
 {
-	const struct fn_err down = {ESHUTDOWN, "invoke", "fnd is shutting down"};
+	const struct fn_err down = {.code = ESHUTDOWN, .stage = "invoke", .msg = "fnd is shutting down"};
 	struct fn_group *g = p->env.shutdown ? NULL : fn_group_get(p, inv->function, inv->tenant_id);
 
 	if (!g) {
@@ -89,7 +89,7 @@ void fn_pool_retire(struct fn_pool *p, const char *name, const char *version, ui
 
 void fn_pool_shutdown(struct fn_pool *p)
 {
-	const struct fn_err down = {ESHUTDOWN, "invoke", "fnd is shutting down"};
+	const struct fn_err down = {.code = ESHUTDOWN, .stage = "invoke", .msg = "fnd is shutting down"};
 	struct fn_group *g;
 	size_t it = 0;
 

@@ -38,9 +38,9 @@ static int add(struct fn_inside_extensions *e, const char *name, struct fn_err *
 	unsigned at = e->n;
 
 	if (!fit(name))
-		return fn_err_set(err, EILSEQ, FN_STAGE_EXTENSION, "a name in " DIRECTORY " is no text");
+		return fn_err_kind(err, FN_ERR_EXTENSION, fn_err_set(err, EILSEQ, "extension", "a name in " DIRECTORY " is no text"));
 	if (e->n == FN_EXTENSIONS_MAX)
-		return fn_err_set(err, E2BIG, FN_STAGE_EXTENSION, "more than %u in " DIRECTORY, FN_EXTENSIONS_MAX);
+		return fn_err_kind(err, FN_ERR_EXTENSION, fn_err_set(err, E2BIG, "extension", "more than %u in " DIRECTORY, FN_EXTENSIONS_MAX));
 	while (at > 0 && strcmp(e->names[at - 1], name) > 0)
 		at--;
 	memmove(e->names[at + 1], e->names[at], (e->n - at) * sizeof(e->names[0]));
@@ -77,7 +77,7 @@ static int look(struct fn_inside_extensions *e, struct fn_err *err)
 			if (r < 0)
 				return r;
 		}
-	return n < 0 ? fn_err_set(err, errno, FN_STAGE_EXTENSION, DIRECTORY) : 0;
+	return n < 0 ? fn_err_kind(err, FN_ERR_EXTENSION, fn_err_set(err, errno, "extension", DIRECTORY)) : 0;
 }
 
 static int start(struct fn_inside *s, unsigned i, struct fn_err *err)
@@ -97,7 +97,7 @@ static int start(struct fn_inside *s, unsigned i, struct fn_err *err)
 	snprintf(path, sizeof(path), DIRECTORY "/%s", e->names[i]);
 	fn_spec_extension_env(s->spec.envp); /* our own copy of the vector */
 	execve(path, argv, s->spec.envp);
-	return fn_err_set(err, errno, FN_STAGE_EXTENSION, "%.200s", e->names[i]);
+	return fn_err_kind(err, FN_ERR_EXTENSION, fn_err_set(err, errno, "extension", "%.200s", e->names[i]));
 }
 
 static _Noreturn void run(struct fn_inside *s, unsigned i)

@@ -215,7 +215,7 @@ static int mount_overlay(const char *trees, unsigned number, char *target, struc
 	if (chdir(FN_ROOTFS_TREES) < 0)
 		rc = fn_err_set(err, errno, "prepare root", "chdir");
 	else if (mount("overlay", target, "overlay", MS_RDONLY | MS_NOSUID | MS_NODEV, options) < 0)
-		rc = fn_err_set(err, errno, "mount overlay", "%.150s", trees);
+		rc = fn_err_kind(err, FN_ERR_TREES, fn_err_set(err, errno, "mount overlay", "%.150s", trees));
 	if (chdir("/") < 0 && rc == 0)
 		rc = fn_err_set(err, errno, "prepare root", "chdir");
 	if (rc < 0)

@@ -71,9 +71,9 @@ static int start(struct fn_inside *s, struct fn_err *err)
 		return r;
 	path = fn_spec_candidate(&s->spec);
 	if (!path)
-		return fn_err_set(err, ENOENT, "bootstrap", "none of the candidates is there");
+		return fn_err_kind(err, FN_ERR_ENTRY_NONE, fn_err_set(err, ENOENT, "bootstrap", "none of the candidates is there"));
 	execve(path, s->spec.argv, s->spec.envp);
-	return fn_err_set(err, errno, "exec", "%s", path);
+	return fn_err_kind(err, FN_ERR_ENTRY, fn_err_set(err, errno, "exec", "%s", path));
 }
 
 /* All that needs no order first. It goes on to execve only once init has given its privileges up: from its first instruction on, user code finds

@@ -40,7 +40,6 @@
 #define FN_SPEC_OWNER_SIZE 72
 #define FN_EXTENSIONS_MAX 10u /* Lambda's bound */
 #define FN_SPEC_PROCESSES_MAX (1 + FN_EXTENSIONS_MAX) /* 0 is the runtime, 1 the first extension */
-#define FN_STAGE_EXTENSION "extension" /* fn_err.stage: it could not be started, msg is its name; E2BIG: there are too many */
 #define FN_TREE_NAME_SIZE 72   /* "<kind>-<64 hex>" with NUL, see image/cache.h */
 
 enum fn_net_mode { FN_NET_LOOPBACK, FN_NET_NAT };

@@ -161,7 +161,7 @@ static void on_pidfd(void *arg, int fd, uint32_t events);
 static void on_timer(void *arg)
 {
 	struct fn_box *b = arg;
-	const struct fn_err late = {ETIMEDOUT, "start sandbox", "its set-up did not end within 30 s"};
+	const struct fn_err late = {.code = ETIMEDOUT, .stage = "start sandbox", .msg = "its set-up did not end within 30 s"};
 
 	if (b->state == FN_BOX_STARTING || b->state == FN_BOX_BUILDING) {
 		fn_box_fail(b, &late);
@@ -193,7 +193,7 @@ static void on_pidfd(void *arg, int fd, uint32_t events)
 	if (b->sync_io)
 		on_sync(b, b->sync_fd, EPOLLIN); /* what init still said comes first */
 	if (b->state == FN_BOX_STARTING) {
-		struct fn_err err = {ESRCH, "start sandbox", "its init died during set-up"};
+		struct fn_err err = {.code = ESRCH, .stage = "start sandbox", .msg = "its init died during set-up"};
 		struct fn_cg_stats st = {0};
 
 		if (b->out_of_memory || (b->cgroup && fn_cgroup_stats(b->cgroup, &st) == 0 && st.oom_kills > 0))

@@ -212,7 +212,7 @@ void fn_spawn_client_free(struct fn_spawn_client *c)
 
 static void lost(struct fn_spawn_client *c)
 {
-	const struct fn_err err = {ECONNRESET, "fn-spawnd", "it ended while the request was under way"};
+	const struct fn_err err = {.code = ECONNRESET, .stage = "fn-spawnd", .msg = "it ended while the request was under way"};
 	const struct fn_sandbox_exit gone = {.wait_status = -1, .memory_peak = UINT64_MAX};
 	struct fn_pending *p;
 	uint64_t *id;
@@ -260,8 +260,8 @@ static void close_all(const int *fds, size_t n)
 		fn_close(fds[i]);
 }
 
-static const struct fn_err malformed = {EBADMSG, "fn-spawnd", "its answer is not one to this request"};
-static const struct fn_err no_descriptors = {EMFILE, "fn-spawnd", "fnd has too many files open to receive the environment's: raise the hard limit (LimitNOFILE, ulimit -Hn)"};
+static const struct fn_err malformed = {.code = EBADMSG, .stage = "fn-spawnd", .msg = "its answer is not one to this request"};
+static const struct fn_err no_descriptors = {.code = EMFILE, .stage = "fn-spawnd", .msg = "fnd has too many files open to receive the environment's: raise the hard limit (LimitNOFILE, ulimit -Hn)"};
 
 /* Of extensions, one behind the other. */
 static bool take_names(struct fn_spawned *s, const struct fn_proto_spawned *m, const char *names, size_t len)

@@ -54,7 +54,7 @@ static const struct fn_sink whole = {.end = on_end, .fail = on_fail}, pieces = {
 
 START_TEST(completes_exactly_once)
 {
-	const struct fn_err err = {EIO, "x", "y"};
+	const struct fn_err err = {.code = EIO, .stage = "x", .msg = "y"};
 	struct fn_invocation *inv = fn_invocation_new();
 
 	inv->sink = &whole;
