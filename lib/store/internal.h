@@ -1,7 +1,7 @@
 /*
  * internal.h - shared by the files of lib/store only: what is in memory, and what is under way to the disk.
  *
- * From below: entry.c (the arrays), rows.c, store.c (writes and turns), trees.c, functions.c, aliases.c, concurrency.c, urls.c, policies.c, layers.c, open.c.
+ * From below: entry.c (the arrays), rows.c, store.c (writes and turns), trees.c, functions.c, aliases.c, concurrency.c, urls.c, policies.c, layers.c, identities.c, open.c.
  */
 #ifndef FN_STORE_INTERNAL_H
 #define FN_STORE_INTERNAL_H
@@ -12,6 +12,7 @@
 #include "model/function.h"
 #include "model/layer.h"
 #include "model/url.h"
+#include "store/identities.h"
 #include "store/store.h"
 #include "store/trees.h"
 
@@ -57,6 +58,14 @@ struct fn_store {
 	int64_t code_bytes, code_bytes_coming, claims_coming; /* ..._coming: of writes under way */
 	uint64_t generation, changes;
 	struct fn_map *urls; /* id -> struct fn_url of an entry */
+	struct fn_entities {
+		struct fn_entity **items; /* by name */
+		size_t n, cap;
+	} entities[FN_ENTITY_KINDS];
+	struct fn_map *access_keys; /* id -> struct fn_entity of a user */
+	uint64_t iam_generation;    /* of the above */
+	uint8_t session_secret[FN_STORE_SECRET];
+	bool has_session_secret;
 	struct fn_map *trees; /* name -> struct fn_tree */
 	int64_t tree_bytes;
 };
@@ -131,6 +140,7 @@ struct fn_write {
 	struct fn_alias *alias;
 	struct fn_layer_version *layer;
 	struct fn_url *url;
+	struct fn_entity *entity;
 	char *text;
 	char *qualifier;
 	int64_t n;
@@ -162,6 +172,8 @@ void fn_alias_apply(struct fn_write *w);
 int fn_concurrency_load(struct fn_store *s, sqlite3 *db, struct fn_err *err); /* after the aliases */
 int fn_urls_load(struct fn_store *s, sqlite3 *db, struct fn_err *err); /* after the functions */
 int fn_policies_load(struct fn_store *s, sqlite3 *db, struct fn_err *err);
+int fn_identities_load(struct fn_store *s, sqlite3 *db, struct fn_err *err);
+void fn_identities_free(struct fn_store *s);
 int fn_layers_load(struct fn_store *s, sqlite3 *db, struct fn_err *err);
 void fn_layers_free(struct fn_store *s);
 /* trees.c. What the write stores has this package: its tree and what was uploaded become READY with it if there are rows of them, and do not go meanwhile. */

@@ -58,6 +58,7 @@ void fn_write_free(struct fn_write *w)
 	fn_alias_free(w->alias);
 	fn_layer_version_unref(w->layer);
 	fn_url_free(w->url);
+	fn_entity_free(w->entity);
 	free(w->text);
 	free(w->qualifier);
 	free(w->name);

@@ -1,5 +1,5 @@
 /*
- * store.h - fnd's database <dir>/fnd.db: opened, closed, and how it is written. What is in it: functions.h, aliases.h, concurrency.h, urls.h, policies.h, layers.h, trees.h.
+ * store.h - fnd's database <dir>/fnd.db: opened, closed, and how it is written. What is in it: functions.h, aliases.h, concurrency.h, urls.h, policies.h, layers.h, trees.h, identities.h.
  *
  * Everything is in memory too, and is read there. A write returns at once; its transaction is made by a thread (db/writer.h). While it is under way its
  * function is taken: memory has what was before, and nobody else may write about that function (-EAGAIN). With the outcome memory has what is on disk,
