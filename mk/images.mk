@@ -6,7 +6,7 @@
 # Not every version by default: a Node.js image is 95 to 125 MB to download, to keep as an archive and to unpack, beside what all share. nodejs22.x
 # is what new functions use, nodejs20.x the oldest that still has the old rules of modules; nodejs18.x and nodejs24.x are for whom needs them.
 QUICKSTART_IMAGES := provided.al2023 python3.11
-IMAGES := $(QUICKSTART_IMAGES) nodejs20.x nodejs22.x
+IMAGES := $(QUICKSTART_IMAGES) nodejs20.x nodejs22.x java21 java25
 images: guest
 	@for i in $(IMAGES); do rootfs/build-image rootfs/$$i $(IMAGE_DIR) --guest $(B)/guest $(IMAGE_FLAGS) || exit 1; done
 
@@ -17,7 +17,7 @@ images-lock: guest
 # Not sanitized, whatever the daemon is: they run in the function's image.
 GUEST_CFLAGS := -std=gnu17 -O2 -g0 $(WARN) -D_GNU_SOURCE -fno-stack-protector -fcf-protection=none -U_FORTIFY_SOURCE
 GUEST_HEADERS := $(wildcard rootfs/snapshot/*.h)
-guest: $(if $(filter x86_64,$(shell $(SYSTEM) uname -m)),$(B)/guest/fnd-restore $(B)/guest/_fnd_snapshot.abi3.so)
+guest: $(B)/guest/libfnd_ahead.so $(if $(filter x86_64,$(shell $(SYSTEM) uname -m)),$(B)/guest/fnd-restore $(B)/guest/_fnd_snapshot.abi3.so)
 $(B)/guest/fnd-restore: rootfs/snapshot/restore.c $(GUEST_HEADERS)
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  CC $<")
@@ -27,6 +27,12 @@ $(B)/guest/_fnd_snapshot.abi3.so: $(addprefix rootfs/snapshot/,save.c descriptor
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  CC $@")
 	$(Q)$(CC) $(GUEST_CFLAGS) $(shell $(SYSTEM) pkg-config --cflags python3 2>/dev/null) -fPIC -shared -Wl,--build-id=none -o $@ $(filter %.c,$^)
+	@! nm -D $@ | grep -E 'GLIBC_2\.(3[7-9]|[4-9][0-9])' || { echo "$@: the images' C library (2.36) lacks these" >&2; exit 1; }
+# The same for Java (rootfs/java/ahead.c).
+$(B)/guest/libfnd_ahead.so: rootfs/java/ahead.c
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  CC $@")
+	$(Q)$(CC) $(GUEST_CFLAGS) -fvisibility=hidden -fPIC -shared -Wl,--build-id=none -o $@ $<
 	@! nm -D $@ | grep -E 'GLIBC_2\.(3[7-9]|[4-9][0-9])' || { echo "$@: the images' C library (2.36) lacks these" >&2; exit 1; }
 
 quickstart-images:

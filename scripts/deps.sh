@@ -9,7 +9,7 @@ PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH # the system's tools before others of t
 build=(gcc make pkg-config libc6-dev libcgroup-dev libnl-3-dev libnl-route-3-dev libarchive-dev libjansson-dev
 	libsqlite3-dev libcurl4-gnutls-dev libseccomp-dev nettle-dev libgnutls28-dev libmicrohttpd-dev libnftables-dev libpcre2-dev python3-dev)
 run=(e2fsprogs) # for /tmp on the disk
-images=(python3 python3-pip dpkg debian-archive-keyring tar ca-certificates curl)
+images=(python3 python3-pip dpkg debian-archive-keyring tar ca-certificates curl 'openjdk-17-jdk-headless|openjdk-21-jdk-headless')
 tests=(check libsubunit-dev clang clang-tidy libclang-rt-dev awscli python3-boto3 jq zip unzip wrk crun runc bubblewrap
 	g++ cmake iproute2 nftables qemu-system-x86 'virtiofsd|qemu-system-common' busybox-static kmod bzip2 xz-utils lz4 procps util-linux man-db
 	groff mandoc shellcheck git strace)

@@ -64,12 +64,17 @@ def copy_files(root, recipe_dirs):
             shutil.copytree(files, root, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
 
 
+def beside(recipe_dirs, name):
+    """A file or directory of the recipe's, or of one that it is based on."""
+    found = [d for d in reversed(recipe_dirs) if os.path.exists(os.path.join(d, name))]
+    if not found:
+        fail(f"no directory of the recipe has {name}")
+    return os.path.join(found[0], name)
+
+
 def place(root, recipe_dirs, files):
     for path, name in files.items():
-        found = [d for d in reversed(recipe_dirs) if os.path.exists(os.path.join(d, name))]
-        if not found:
-            fail(f"no directory of the recipe has {name}")
-        with open(os.path.join(found[0], name)) as f:
+        with open(beside(recipe_dirs, name)) as f:
             write(root, path, f.read())
 
 

@@ -1,0 +1,13 @@
+package com.amazonaws.services.lambda.runtime;
+
+/** The logger, for who has no Context at hand. */
+public final class LambdaRuntime {
+	private static volatile LambdaLogger logger; // the runtime's, before any of the function's classes is loaded
+
+	private LambdaRuntime() {
+	}
+
+	public static LambdaLogger getLogger() {
+		return logger;
+	}
+}

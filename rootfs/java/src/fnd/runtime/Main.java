@@ -1,0 +1,115 @@
+package fnd.runtime;
+
+import com.amazonaws.services.lambda.crac.Core;
+import com.amazonaws.services.lambda.runtime.LambdaRuntime;
+import com.amazonaws.services.lambda.runtime.LambdaRuntimeInternal;
+
+import java.io.IOError;
+import java.io.IOException;
+import java.lang.reflect.Field;
+
+/**
+ * The Java runtime: takes events from the Runtime API, calls the handler, posts what it returns. For Java 8 and later, without dependencies but the interfaces
+ * of aws-lambda-java-core. No lambdas, no streams, no formatters on the way to the first event: each costs a cold start its classes.
+ */
+public final class Main {
+	private static final String TRACE = "com.amazonaws.xray.traceHeader"; // where AWS's X-Ray SDK looks for it
+	private static final String TASK = "/var/task", LAYERS = "/opt/java";
+
+	private final RuntimeApi api;
+	private final Logger logger;
+	private final Result result = new Result();
+	private Handler handler;
+
+	private Main(RuntimeApi api) {
+		this.api = api;
+		logger = new Logger(System.getenv("AWS_LAMBDA_LOG_FORMAT"), System.getenv("AWS_LAMBDA_LOG_LEVEL"));
+	}
+
+	public static void main(String[] arguments) throws Throwable {
+		if (!arguments[0].equals("no")) // a descriptor
+			Ahead.await(Integer.parseInt(arguments[0]));
+		new Main(new RuntimeApi(System.getenv("AWS_LAMBDA_RUNTIME_API"))).run();
+	}
+
+	static void setUp(Logger logger) throws Exception {
+		Output.install();
+		Field f = LambdaRuntime.class.getDeclaredField("logger");
+		f.setAccessible(true); // the library has no other way, and AWS's client does so, too
+		f.set(null, logger);
+		System.setProperty("org.crac.Core.Compat", "com.amazonaws.services.lambda.crac");
+	}
+
+	private void run() throws Exception {
+		setUp(logger);
+		String task = System.getenv("LAMBDA_TASK_ROOT");
+		FunctionLoader loader = new FunctionLoader(task == null ? TASK : task, LAYERS, ClassLoader.getSystemClassLoader());
+		Thread.currentThread().setContextClassLoader(loader);
+		try {
+			handler = new HandlerLoader(loader).load(String.valueOf(System.getenv("_HANDLER")));
+		} catch (Fault f) {
+			log(f);
+			api.failInit("Runtime.BadFunctionCode", Fault.describe(f));
+			exit(1);
+		}
+		if ("snap-start".equals(System.getenv("AWS_LAMBDA_INITIALIZATION_TYPE")))
+			checkpoint();
+		for (boolean last = false; !last; )
+			last = serve(api.next());
+		exit(1);
+	}
+
+	private static void exit(int status) {
+		System.exit(status);
+	}
+
+	private void log(Throwable t) {
+		logger.log(Fault.text(t), logger.json ? com.amazonaws.services.lambda.runtime.logging.LogLevel.ERROR : com.amazonaws.services.lambda.runtime.logging.LogLevel.UNDEFINED);
+	}
+
+	/** SnapStart's contract: what the function registered with org.crac is told before and after. A platform that restores nothing says so by its answer. */
+	private void checkpoint() throws IOException {
+		try {
+			Core.getGlobalContext().beforeCheckpoint(null);
+			api.restoreNext();
+		} catch (Exception e) {
+			Fault.trim(e);
+			log(e);
+			api.failInit("Runtime.BeforeCheckpointError", Fault.describe(e));
+			exit(64);
+		}
+		try {
+			Core.getGlobalContext().afterRestore(null);
+		} catch (Exception e) {
+			Fault.trim(e);
+			log(e);
+			api.failRestore("Runtime.AfterRestoreError", Fault.describe(e));
+			exit(64);
+		}
+	}
+
+	/** Has what was thrown left this process in no state to go on? */
+	private boolean serve(Invocation i) throws IOException {
+		if (i.trace != null)
+			System.setProperty(TRACE, i.trace);
+		else
+			System.clearProperty(TRACE);
+		logger.current = i;
+		result.text.clear();
+		try {
+			if (LambdaRuntimeInternal.getUseLog4jAppender())
+				Log4j.put(i.id);
+			handler.call(i.event, new InvocationContext(i), result);
+		} catch (Throwable t) {
+			boolean last = t instanceof VirtualMachineError || t instanceof IOError || t instanceof Fault && ((Fault) t).fatal;
+			Fault.trim(t);
+			log(t);
+			Thread.interrupted();
+			api.fail(i.id, t instanceof Fault ? "Runtime.BadFunctionCode" : "Runtime.UserException", Fault.describe(t), last);
+			return last;
+		}
+		Thread.interrupted(); // the function's, not the next invocation's
+		api.respond(i.id, result.text.data(), result.text.length());
+		return false;
+	}
+}
