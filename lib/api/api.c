@@ -166,7 +166,7 @@ static bool changes_in_turn(struct fn_call *call, fn_handler handler)
 {
 	struct fn_name n;
 
-	if (fn_streq(call->operation->method, "GET") || handler == fn_h_invoke || handler == fn_h_proxy ||
+	if (fn_streq(call->operation->method, "GET") || handler == fn_h_invoke || handler == fn_h_invoke_async || handler == fn_h_proxy ||
 	    strstr(call->operation->uri, "/layers/") || fn_name_parse(call->params[0], &n) < 0)
 		return true;
 	return fn_change_turn(call, n.name, handler);

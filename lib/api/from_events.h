@@ -2,8 +2,8 @@
  * from_events.h - what fn-events asks fnd, over the listener that the supervisor has made for it alone (HTTP over AF_UNIX, web/inner_client.h). Nothing else is served
  * there, and nothing of this anywhere else.
  *
- *   POST /_fnd/functions/NAME[:QUALIFIER]/invocations   as Invoke, RequestResponse; FN_INNER_REQUEST_ID is the invocation's id. It counts in what asynchronous
- *                                                       invocations may have of the account's concurrency.
+ *   POST /_fnd/functions/NAME[:QUALIFIER]/invocations   as Invoke, RequestResponse; FN_INNER_REQUEST_ID is the invocation's id; one
+ *                                                       that did not run is answered with FN_INNER_REFUSAL.
  *   GET  /_fnd/functions/NAME[:QUALIFIER]               200 {"FunctionArn", "FunctionName", "Version", "State", "Timeout", "Role", "ReservedConcurrency"?,
  *                                                       "DeadLetterTargetArn"?}, or 404.
  */

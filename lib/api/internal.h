@@ -90,6 +90,7 @@ void fn_h_update_code(struct fn_call *call);
 void fn_h_update_configuration(struct fn_call *call);
 void fn_h_delete_function(struct fn_call *call);
 void fn_h_invoke(struct fn_call *call);
+void fn_h_invoke_async(struct fn_call *call);
 void fn_h_account_settings(struct fn_call *call);
 void fn_h_code_signing(struct fn_call *call);
 void fn_h_get_concurrency(struct fn_call *call);

@@ -62,11 +62,9 @@ static bool ordinary(const char *type, const char *log, const char *other)
 	       (!log || strcmp(log, "Tail") == 0 || strcmp(log, "None") == 0);
 }
 
-static bool built(struct fn_call *call, const char *type, const char *durable)
+static bool built(struct fn_call *call, const char *durable)
 {
-	if (type && strcmp(type, "Event") == 0)
-		fn_reply_error(call, &FN_E_NOT_IMPLEMENTED, "fnd does not implement asynchronous invocation (InvocationType Event) yet");
-	else if (durable)
+	if (durable)
 		fn_reply_error(call, &FN_E_NOT_IMPLEMENTED, "fnd does not support " DURABLE " yet");
 	else
 		return true;
@@ -111,6 +109,21 @@ static bool take_payload(struct fn_call *call, struct fn_invocation *inv)
 	if (!inv->payload)
 		abort();
 	return true;
+}
+
+/* An Event: fn-events' from here on. */
+static void hand_over(struct fn_call *call, const char *arn)
+{
+	const char *body;
+	size_t len;
+
+	fn_http_req_body(call->req, &body, &len);
+	if (len > FN_LIMIT_EVENT_BYTES)
+		fn_reply_error(call, &FN_E_TOO_LARGE, "%zu byte payload is too large for the Event invocation type (limit %d bytes)", len, FN_LIMIT_EVENT_BYTES);
+	else if (len > 0 && !fn_json_valid(body, len, NULL))
+		refuse_payload(call, body, len);
+	else
+		fn_proxy_event(call, arn);
 }
 
 /* From here on the invocation's sink answers the call. */
@@ -163,10 +176,30 @@ void fn_h_invoke(struct fn_call *call)
 		fn_reply_empty(call, 204);
 		return;
 	}
-	if (!built(call, type, durable))
+	if (!built(call, durable))
 		return;
+	if (type && strcmp(type, "Event") == 0) { /* whatever state it is in */
+		hand_over(call, arn);
+		return;
+	}
 	if (f->state == FN_STATE_PENDING && fn_function_settling(f))
 		fn_settling_hold(call, n.name, fn_h_invoke);
 	else if (runnable(call, f, arn))
 		run(call, f, arn, tenant, log && strcmp(log, "Tail") == 0);
+}
+
+/* What Invoke with the type Event does, without a header of its own. */
+void fn_h_invoke_async(struct fn_call *call)
+{
+	const struct fn_api_config *cfg = &call->api->cfg;
+	struct fn_name n;
+	char arn[400];
+
+	if (!fn_call_name(call, &n))
+		return;
+	fn_arn_format(arn, sizeof(arn), cfg->region, cfg->account_id, n.name, n.qualifier);
+	if (!fn_route(cfg->store, n.name, n.qualifier))
+		fn_reply_absent(call, n.name, n.qualifier);
+	else
+		hand_over(call, arn);
 }

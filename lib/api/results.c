@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "model/inner.h"
 
 struct fn_result *fn_result_new(const struct fn_call *call)
 {
@@ -28,6 +29,10 @@ void fn_result_refuse(const struct fn_result *r, const struct fn_invocation *inv
 		[FN_REFUSAL_FUNCTION_OFF] = &FN_E_FUNCTION_OFF, [FN_REFUSAL_PLATFORM] = &FN_E_SERVICE, [FN_REFUSAL_SNAPSTART] = &FN_E_SNAPSTART,
 		[FN_REFUSAL_SNAPSTART_TIMEOUT] = &FN_E_SNAPSTART_TIMEOUT,
 	};
+	static const char *const kinds[] = {
+		[FN_REFUSAL_NONE] = "platform", [FN_REFUSAL_ACCOUNT_FULL] = "account", [FN_REFUSAL_FUNCTION_FULL] = "function", [FN_REFUSAL_FUNCTION_OFF] = "off",
+		[FN_REFUSAL_PLATFORM] = "platform", [FN_REFUSAL_SNAPSTART] = "platform", [FN_REFUSAL_SNAPSTART_TIMEOUT] = "platform",
+	};
 	struct fn_call call = {.api = r->api, .req = r->req, .operation = r->operation};
 	const char *message = "Rate Exceeded.";
 	char text[512];
@@ -37,6 +42,8 @@ void fn_result_refuse(const struct fn_result *r, const struct fn_invocation *inv
 		message = inv->err.msg;
 	else if (inv->refusal == FN_REFUSAL_PLATFORM || inv->refusal == FN_REFUSAL_NONE)
 		message = fn_err_format(&inv->err, text, sizeof(text));
+	if (fn_http_req_role(r->req) == FN_HTTP_EVENTS)
+		(void)fn_http_req_add_header(r->req, FN_INNER_REFUSAL, kinds[inv->refusal]);
 	(void)fn_http_req_add_header(r->req, "X-Amzn-Trace-Id", inv->trace_id);
 	fn_reply_error(&call, errors[inv->refusal], "%s", message);
 }

@@ -13,7 +13,7 @@ static const struct {
 	enum fn_server served_by;
 	const char *lacks; /* of one that works: what of it is refused yet; NULL = nothing */
 } routes[FN_AWS_OPERATIONS] = {
-	[FN_AWS_Invoke] = {.handler = fn_h_invoke, .body_max = FN_LIMIT_INVOKE_BYTES, .lacks = "InvocationType Event, DurableExecutionName"},
+	[FN_AWS_Invoke] = {.handler = fn_h_invoke, .body_max = FN_LIMIT_INVOKE_BYTES, .lacks = "DurableExecutionName"},
 	[FN_AWS_InvokeWithResponseStream] = {.handler = fn_h_invoke, .body_max = FN_LIMIT_INVOKE_BYTES},
 	[FN_AWS_CreateFunction] = {fn_h_create_function, FN_LIMIT_REQUEST_BYTES, {"Code", "ZipFile"}, .lacks = FN_REFUSED_MEMBERS ", PublishTo, PackageType Image, Code.SourceKMSKeyArn"},
 	[FN_AWS_GetFunction] = {.handler = fn_h_get_function},
@@ -58,19 +58,19 @@ static const struct {
 	[FN_AWS_AddLayerVersionPermission] = {.handler = fn_h_add_layer_permission},
 	[FN_AWS_GetLayerVersionPolicy] = {.handler = fn_h_get_layer_policy},
 	[FN_AWS_RemoveLayerVersionPermission] = {.handler = fn_h_remove_layer_permission},
+	[FN_AWS_InvokeAsync] = {.handler = fn_h_invoke_async, .body_max = FN_LIMIT_INVOKE_BYTES, .served_by = FN_EVENTS},
 	/* not built yet, with bodies that are not small */
-	[FN_AWS_InvokeAsync] = {.body_max = FN_LIMIT_INVOKE_BYTES, .served_by = FN_EVENTS},
-	[FN_AWS_CheckpointDurableExecution] = {.body_max = FN_LIMIT_INVOKE_BYTES},
+		[FN_AWS_CheckpointDurableExecution] = {.body_max = FN_LIMIT_INVOKE_BYTES},
 	[FN_AWS_CreateEventSourceMapping] = {.served_by = FN_EVENTS},
 	[FN_AWS_GetEventSourceMapping] = {.served_by = FN_EVENTS},
 	[FN_AWS_UpdateEventSourceMapping] = {.served_by = FN_EVENTS},
 	[FN_AWS_DeleteEventSourceMapping] = {.served_by = FN_EVENTS},
 	[FN_AWS_ListEventSourceMappings] = {.served_by = FN_EVENTS},
-	[FN_AWS_PutFunctionEventInvokeConfig] = {.served_by = FN_EVENTS},
-	[FN_AWS_UpdateFunctionEventInvokeConfig] = {.served_by = FN_EVENTS},
-	[FN_AWS_GetFunctionEventInvokeConfig] = {.served_by = FN_EVENTS},
-	[FN_AWS_DeleteFunctionEventInvokeConfig] = {.served_by = FN_EVENTS},
-	[FN_AWS_ListFunctionEventInvokeConfigs] = {.served_by = FN_EVENTS},
+	[FN_AWS_PutFunctionEventInvokeConfig] = {.handler = fn_h_proxy, .served_by = FN_EVENTS},
+	[FN_AWS_UpdateFunctionEventInvokeConfig] = {.handler = fn_h_proxy, .served_by = FN_EVENTS},
+	[FN_AWS_GetFunctionEventInvokeConfig] = {.handler = fn_h_proxy, .served_by = FN_EVENTS},
+	[FN_AWS_DeleteFunctionEventInvokeConfig] = {.handler = fn_h_proxy, .served_by = FN_EVENTS},
+	[FN_AWS_ListFunctionEventInvokeConfigs] = {.handler = fn_h_proxy, .served_by = FN_EVENTS},
 	/* CloudWatch Logs: what is built of it is cloudwatch.c's table */
 	[FN_AWS_Logs_PutLogEvents] = {.body_max = FN_LIMIT_PUT_EVENTS_BYTES},
 	[FN_AWS_Sqs_SendMessage] = {.body_max = FN_LIMIT_SQS_REQUEST_BYTES},

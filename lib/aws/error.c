@@ -16,6 +16,7 @@ const struct fn_aws_error FN_E_INVALID_PARAMETER = {.name = "InvalidParameterVal
 			  FN_E_NOT_FOUND = {.name = "ResourceNotFoundException", .status = 404, .body = FN_BODY_UPPER},
 			  FN_E_SERVICE = {.name = "ServiceException", .status = 500, .body = FN_BODY_UPPER, .type = "Service", .query = "ServiceFailure"},
 			  FN_E_UNAVAILABLE = {.name = "ServiceUnavailableException", .status = 503, .body = FN_BODY_UPPER, .type = "Service", .retry_after_s = 1, .query = "ServiceUnavailable"},
+			  FN_E_TOO_LARGE = {.name = "RequestTooLargeException", .status = 413},
 			  FN_E_SERIALIZATION = {.name = "SerializationException", .status = 400, .body = FN_BODY_PLAIN_UPPER},
 			  FN_E_VALIDATION = {.name = "ValidationException", .status = 400, .body = FN_BODY_PLAIN, .query = "ValidationError"},
 			  FN_E_ACCESS_DENIED = {.name = "AccessDeniedException", .status = 403, .body = FN_BODY_PLAIN, .query = "AccessDenied"},

@@ -4,25 +4,74 @@
 #include <errno.h>
 #include <stdlib.h>
 
-struct fn_events {
-	const struct fn_service_env *env;
-};
+#include "base/str.h"
+#include "events/accept.h"
+#include "events/attempt.h"
+#include "events/config_ops.h"
+#include "events/configs.h"
 
 static void serve(void *arg, struct fn_service_call *call)
 {
-	(void)arg;
-	fn_service_reply_error(call, &FN_E_NOT_IMPLEMENTED, "fnd does not implement %s yet", call->operation);
+	struct fn_events *e = arg;
+
+	if (fn_streq(call->operation, "Invoke") || fn_streq(call->operation, "InvokeAsync"))
+		fn_event_accept(e, call);
+	else if (!fn_event_config_serve(e, call))
+		fn_service_reply_error(call, &FN_E_NOT_IMPLEMENTED, "fnd does not implement %s yet", call->operation);
+}
+
+static void drain(void *arg) { fn_lanes_drain(arg); }
+
+static bool busy(void *arg)
+{
+	const struct fn_events *e = arg;
+
+	return e->in_flight > 0 || e->settling > 0;
+}
+
+static uint64_t seconds(json_t *v) { return (uint64_t)(json_number_value(v) * 1e6); }
+
+static void configure(struct fn_events *e)
+{
+	json_t *c = e->env->config, *delays = json_object_get(c, "retry_delays_s"), *backoff = json_object_get(c, "backoff_s");
+	double share = json_number_value(json_object_get(c, "async_share"));
+
+	for (size_t i = 0; i < 2; i++) {
+		e->delay_us[i] = seconds(json_array_get(delays, i));
+		e->backoff_us[i] = seconds(json_array_get(backoff, i));
+	}
+	e->idempotency_us = seconds(json_object_get(c, "idempotency_s"));
+	e->slots = (unsigned)(share * (double)e->env->account_concurrency);
+	if (e->slots == 0)
+		e->slots = 1;
 }
 
 int fn_events_open(const struct fn_service_env *env, struct fn_service *ret, struct fn_err *err)
 {
 	struct fn_events *e = calloc(1, sizeof(*e));
+	int r;
 
 	if (!e)
 		return fn_err_set(err, ENOMEM, "events", NULL);
 	e->env = env;
-	*ret = (struct fn_service){.name = "lambda", .serve = serve, .arg = e};
+	e->run = fn_event_run;
+	configure(e);
+	r = fn_event_configs_open(e, err);
+	if (r == 0)
+		r = fn_lanes_open(e, err);
+	if (r < 0) {
+		fn_events_close(e);
+		return r;
+	}
+	*ret = (struct fn_service){.name = "lambda", .serve = serve, .drain = drain, .busy = busy, .arg = e};
 	return 0;
 }
 
-void fn_events_close(void *arg) { free(arg); }
+void fn_events_close(void *arg)
+{
+	struct fn_events *e = arg;
+
+	fn_lanes_close(e);
+	fn_event_configs_close(e);
+	free(e);
+}

@@ -12,6 +12,7 @@
 #define FN_LIMIT_SQS_REQUEST_BYTES 4194304   /* ours: a message or batch of 1 MB, as JSON or as a form */
 #define FN_LIMIT_IAM_REQUEST_BYTES 1048576   /* ours: a policy document of 128 K characters, as a form */
 #define FN_LIMIT_CLIENT_CONTEXT 3583
+#define FN_LIMIT_EVENT_BYTES 1048576         /* of an asynchronous invocation */
 #define FN_LIMIT_ENV_BYTES 4096
 #define FN_LIMIT_MEMORY_MIN 128
 #define FN_LIMIT_MEMORY_MAX 10240

@@ -36,6 +36,8 @@ void fn_queues_free(struct fn_queues *qs); /* NULL is fine */
 /* The queue of this name (<= 512 bytes); it is made where there is none. NULL: no memory. */
 struct fn_queue *fn_queue_get(struct fn_queues *qs, const char *name, unsigned flags);
 struct fn_queue *fn_queue_find(struct fn_queues *qs, const char *name); /* NULL: none */
+/* size_t it = 0; while ((q = fn_queue_next(qs, &it))) ... in no order */
+struct fn_queue *fn_queue_next(struct fn_queues *qs, size_t *it);
 const char *fn_queue_name(const struct fn_queue *q);
 /* All messages, leased ones too, are gone for whoever asks after this; their rows go bit by bit. done may be NULL. */
 void fn_queue_purge(struct fn_queue *q, void (*done)(void *arg, const struct fn_err *err), void *arg);

@@ -224,6 +224,7 @@ struct fn_queue *fn_queue_get(struct fn_queues *qs, const char *name, unsigned f
 }
 
 struct fn_queue *fn_queue_find(struct fn_queues *qs, const char *name) { return fn_map_get(qs->by_name, name); }
+struct fn_queue *fn_queue_next(struct fn_queues *qs, size_t *it) { return fn_map_next(qs->by_name, it); }
 const char *fn_queue_name(const struct fn_queue *q) { return q->name; }
 void fn_queue_count(const struct fn_queue *q, struct fn_queue_counts *ret) { *ret = q->counts; }
 

@@ -51,13 +51,15 @@ static int add_target(struct fn_buf *b, const char *name, const char *end)
 
 int fn_fnd_invoke(struct fn_fnd *f, const struct fn_fnd_invocation *i, struct fn_inner_call **ret)
 {
-	struct fn_h1_header headers[3] = {{"Content-Type", "application/json"}, {FN_INNER_REQUEST_ID, i->request_id}};
+	struct fn_h1_header headers[4] = {{"Content-Type", "application/json"}, {FN_INNER_REQUEST_ID, i->request_id}};
 	fn_auto_buf struct fn_buf target = {0};
-	struct fn_inner_request q = {.http = {.method = "POST", .headers = headers, .n_headers = 2u + (i->trace_id != NULL), .body = i->payload, .len = i->len}, .body_max = RESULT_MAX,
+	struct fn_inner_request q = {.http = {.method = "POST", .headers = headers, .n_headers = 2, .body = i->payload, .len = i->len}, .body_max = RESULT_MAX,
 					   .timeout_us = i->timeout_us, .done = i->done, .arg = i->arg};
 
 	if (i->trace_id)
-		headers[2] = (struct fn_h1_header){"X-Amzn-Trace-Id", i->trace_id};
+		headers[q.http.n_headers++] = (struct fn_h1_header){"X-Amzn-Trace-Id", i->trace_id};
+	if (i->tenant_id)
+		headers[q.http.n_headers++] = (struct fn_h1_header){"X-Amz-Tenant-Id", i->tenant_id};
 	if (add_target(&target, i->name, "/invocations") < 0)
 		return -ENOMEM;
 	q.http.target = target.data;

@@ -19,6 +19,7 @@ struct fn_fnd_invocation {
 	const char *name;
 	const char *request_id;   /* a UUID: the invocation's */
 	const char *trace_id;     /* NULL: one is made */
+	const char *tenant_id;    /* of a function that is per tenant; else NULL */
 	const void *payload;      /* JSON; borrowed until done */
 	size_t len;
 	uint64_t timeout_us;      /* 0 = none: as long as the function may run */

@@ -77,7 +77,6 @@ class AwsCli(Case):
     def test_what_is_not_built_says_so(self):
         name = self.function()
         self.assertIn("does not implement PutRuntimeManagementConfig yet", self.aws("put-runtime-management-config", "--function-name", name, "--update-runtime-on", "Auto", fails=True))
-        self.assertIn("does not implement", self.aws("invoke", "--function-name", name, "--invocation-type", "Event", "out.json", fails=True))
 
     def test_account_settings(self):
         r = self.aws("get-account-settings")

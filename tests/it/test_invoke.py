@@ -66,7 +66,7 @@ class Invoke(Case):
         r = self.d.invoke(f, {}, headers={"X-Amz-Invocation-Type": "DryRun"})
         self.assertEqual((r.status, r.body), (204, b""))
         r = self.d.invoke(f, {}, headers={"X-Amz-Invocation-Type": "Event"})
-        self.assertEqual(r.status, 501)
+        self.assertEqual((r.status, r.body), (202, b""))
         r = self.d.invoke(f, {}, headers={"X-Amz-Invocation-Type": "Later"})
         self.assertEqual((r.status, r.error_type), (400, "ValidationException"))
 

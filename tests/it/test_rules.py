@@ -161,7 +161,8 @@ class Operations(Case):
         GetFunctionCodeSigningConfig GetFunctionConcurrency GetFunctionConfiguration GetPolicy GetProvisionedConcurrencyConfig Invoke InvokeWithResponseStream ListAliases ListFunctions
         ListProvisionedConcurrencyConfigs ListTags ListVersionsByFunction PublishVersion PutFunctionConcurrency PutProvisionedConcurrencyConfig TagResource UntagResource
         UpdateAlias UpdateFunctionCode UpdateFunctionConfiguration AddPermission RemovePermission CreateFunctionUrlConfig DeleteFunctionUrlConfig GetFunctionUrlConfig ListFunctionUrlConfigs
-        UpdateFunctionUrlConfig""".split())
+        UpdateFunctionUrlConfig InvokeAsync DeleteFunctionEventInvokeConfig GetFunctionEventInvokeConfig ListFunctionEventInvokeConfigs PutFunctionEventInvokeConfig
+        UpdateFunctionEventInvokeConfig""".split())
 
     def test_what_doctor_says_is_what_is_answered(self):
         """`fnctl doctor --api` against the newest service model, and against real requests."""
@@ -192,7 +193,7 @@ class Operations(Case):
         table = self.d.fnctl("doctor", "--api").stdout
         self.assertIn(f"\n{len(self.built)} of {len(model)} operations work", table)
         self.assertRegex(table, r"(?m)^CreateEventSourceMapping +refused +fnd does not implement CreateEventSourceMapping yet$")
-        self.assertRegex(table, r"(?m)^Invoke +works, but for +InvocationType Event, ")
+        self.assertRegex(table, r"(?m)^Invoke +works, but for +DurableExecutionName")
 
     asked = {"VpcConfig": {"SubnetIds": ["subnet-1"]}, "DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:000000000000:q"}, "KMSKeyArn": "arn:aws:kms:us-east-1:000000000000:key/1",
              "ImageConfig": {"Command": ["x"]}, "CodeSigningConfigArn": "arn:aws:lambda:us-east-1:000000000000:code-signing-config:csc-0123456789abcdefg"}

@@ -1,0 +1,356 @@
+/* config_ops.c - see config_ops.h. fnd has held the request against the service model; whether functions exist it is asked. */
+#include "events/config_ops.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "aws/route.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/str.h"
+#include "events/configs.h"
+#include "model/arn.h"
+#include "service/fnd.h"
+
+#define PAGE_MAX 50
+
+/* An operation on its way. */
+struct op {
+	struct fn_events *e;
+	struct fn_service_call call;
+	struct fn_name name;
+	char qualifier[132]; /* "$LATEST" where none is said */
+	json_t *in;
+	struct fn_event_config *config; /* as it is to be */
+	unsigned checked;               /* destinations that have been looked at */
+	struct fn_inner_call *lookup;
+	void (*go_on)(struct op *o);    /* once the function is known to exist */
+};
+
+static void op_free(struct op *o)
+{
+	json_decref(o->in);
+	fn_event_config_free(o->config);
+	free(o);
+}
+
+static void arn_of(const struct op *o, const char *qualifier, char *out, size_t size)
+{
+	fn_arn_format(out, size, o->e->env->region, o->e->env->account_id, o->name.name, qualifier);
+}
+
+static void no_function(struct op *o)
+{
+	fn_service_reply_error(&o->call, &FN_E_NOT_FOUND, "The function doesn't exist.");
+	op_free(o);
+}
+
+static void no_config(struct op *o)
+{
+	char arn[400];
+
+	arn_of(o, o->qualifier, arn, sizeof(arn));
+	fn_service_reply_error(&o->call, &FN_E_NOT_FOUND, "The function %s doesn't have an EventInvokeConfig", arn);
+	op_free(o);
+}
+
+static void unavailable(struct op *o)
+{
+	fn_service_reply_error(&o->call, &FN_E_UNAVAILABLE, "fnd does not answer. Try again.");
+	op_free(o);
+}
+
+/* --- answers --- */
+static json_t *destination(const char *arn) { return arn ? json_pack("{ss}", "Destination", arn) : json_object(); }
+
+static json_t *config_json(const struct op *o, const struct fn_event_config *c)
+{
+	char arn[400];
+	json_t *j;
+
+	arn_of(o, c->qualifier, arn, sizeof(arn));
+	j = json_pack("{sf,ss,s{so,so}}", "LastModified", (double)(c->modified_us / 1000u) / 1000.0, "FunctionArn", arn, "DestinationConfig", "OnSuccess", destination(c->on_success),
+		      "OnFailure", destination(c->on_failure));
+	if (c->retries >= 0)
+		json_object_set_new(j, "MaximumRetryAttempts", json_integer(c->retries));
+	if (c->age_s >= 0)
+		json_object_set_new(j, "MaximumEventAgeInSeconds", json_integer(c->age_s));
+	return j;
+}
+
+/* --- put and update --- */
+static void on_put(void *arg, const struct fn_err *err)
+{
+	struct op *o = arg;
+
+	if (err)
+		fn_service_reply_failed(&o->call, err);
+	else
+		fn_service_reply_json(&o->call, 200, config_json(o, fn_event_config_get(o->e, o->name.name, o->qualifier)));
+	op_free(o);
+}
+
+static void write_config(struct op *o)
+{
+	o->config->modified_us = fn_clock_real_us();
+	fn_event_config_put(o->e, fn_take_ptr(o->config), on_put, o);
+}
+
+/* Where it may lead, by the ARN's service: S3 is for failures alone. */
+static bool service_fits(const char *arn, bool success)
+{
+	static const char *const services[] = {"lambda", "sqs", "sns", "events", "s3"};
+	const char *at = strchr(arn, ':');
+
+	at = at ? strchr(at + 1, ':') : NULL;
+	for (size_t i = 0; at && i < sizeof(services) / sizeof(services[0]) - success; i++)
+		if (strncmp(at + 1, services[i], strlen(services[i])) == 0 && at[1 + strlen(services[i])] == ':')
+			return true;
+	return false;
+}
+
+static const char *function_in(const char *arn)
+{
+	const char *at = strstr(arn, ":lambda:") ? strstr(arn, ":function:") : NULL;
+
+	return at ? at + strlen(":function:") : NULL;
+}
+
+static void refuse(struct op *o, const char *fmt, const char *arn)
+{
+	fn_auto_free char *text = NULL;
+
+	if (asprintf(&text, fmt, arn) < 0)
+		abort();
+	fn_service_reply_error(&o->call, &FN_E_INVALID_PARAMETER, "%s", text);
+	op_free(o);
+}
+
+static void check_destinations(struct op *o);
+
+static void on_destination(void *arg, struct fn_inner_answer *a)
+{
+	struct op *o = arg;
+
+	o->lookup = NULL;
+	if (!a->error && a->h->status == 200)
+		check_destinations(o);
+	else if (!a->error && a->h->status == 404)
+		refuse(o, "The destination ARN %s is invalid.", o->checked == 1 ? o->config->on_success : o->config->on_failure);
+	else
+		unavailable(o);
+}
+
+/* The next one of the two; then it is written. */
+static void check_destinations(struct op *o)
+{
+	while (o->checked < 2) {
+		bool success = o->checked++ == 0;
+		const char *arn = success ? o->config->on_success : o->config->on_failure, *function;
+		size_t n = strlen(o->name.name);
+
+		if (!arn)
+			continue;
+		if (!service_fits(arn, success)) {
+			refuse(o, success ? "The provided destination config DestinationConfig(onSuccess=OnSuccess(destination=%s), onFailure=null) is invalid."
+					  : "The provided destination config DestinationConfig(onSuccess=null, onFailure=OnFailure(destination=%s)) is invalid.", arn);
+			return;
+		}
+		function = function_in(arn);
+		if (!function)
+			continue;
+		if (strncmp(function, o->name.name, n) == 0 && (!function[n] || function[n] == ':')) {
+			refuse(o, "You can't specify the function as a destination for itself.%.0s", arn);
+			return;
+		}
+		if (fn_fnd_function(o->e->env->fnd, function, on_destination, o, &o->lookup) < 0)
+			unavailable(o);
+		return;
+	}
+	write_config(o);
+}
+
+/* false: no memory. What is not said stays; "" takes a destination away. */
+static bool take_destination(json_t *config, const char *which, char **to)
+{
+	json_t *d = json_object_get(json_object_get(config, which), "Destination");
+
+	if (!json_object_get(config, which))
+		return true;
+	free(*to);
+	*to = fn_str_empty(json_string_value(d)) ? NULL : strdup(json_string_value(d));
+	return !json_is_string(d) || !json_string_length(d) || *to;
+}
+
+static void take_number(json_t *v, int64_t *to)
+{
+	if (json_is_integer(v))
+		*to = json_integer_value(v);
+}
+
+static void fill(struct op *o, const struct fn_event_config *from)
+{
+	struct fn_event_config *c = calloc(1, sizeof(*c));
+	json_t *destinations = json_object_get(o->in, "DestinationConfig");
+
+	if (!c || !(c->function = strdup(o->name.name)) || !(c->qualifier = strdup(o->qualifier)))
+		abort();
+	o->config = c;
+	c->retries = from ? from->retries : -1;
+	c->age_s = from ? from->age_s : -1;
+	c->on_success = from ? fn_strdup_opt(from->on_success) : NULL;
+	c->on_failure = from ? fn_strdup_opt(from->on_failure) : NULL;
+	take_number(json_object_get(o->in, "MaximumRetryAttempts"), &c->retries);
+	take_number(json_object_get(o->in, "MaximumEventAgeInSeconds"), &c->age_s);
+	if (!take_destination(destinations, "OnSuccess", &c->on_success) || !take_destination(destinations, "OnFailure", &c->on_failure))
+		abort();
+}
+
+static bool is_set(json_t *v) { return v && !json_is_null(v); }
+
+static void put(struct op *o)
+{
+	if (!is_set(json_object_get(o->in, "MaximumRetryAttempts")) && !is_set(json_object_get(o->in, "MaximumEventAgeInSeconds")) &&
+	    !is_set(json_object_get(o->in, "DestinationConfig"))) {
+		refuse(o, "You must specify at least one of error handling or destination setting.%.0s", "");
+		return;
+	}
+	fill(o, NULL);
+	check_destinations(o);
+}
+
+static void update(struct op *o)
+{
+	const struct fn_event_config *have = fn_event_config_get(o->e, o->name.name, o->qualifier);
+
+	if (!have) {
+		no_config(o);
+		return;
+	}
+	fill(o, have);
+	check_destinations(o);
+}
+
+/* --- the others --- */
+static void get(struct op *o)
+{
+	const struct fn_event_config *c = fn_event_config_get(o->e, o->name.name, o->qualifier);
+
+	if (!c) {
+		no_config(o);
+		return;
+	}
+	fn_service_reply_json(&o->call, 200, config_json(o, c));
+	op_free(o);
+}
+
+static void on_deleted(void *arg, const struct fn_err *err)
+{
+	struct op *o = arg;
+
+	if (err)
+		fn_service_reply_failed(&o->call, err);
+	else
+		fn_service_reply_empty(&o->call, 204);
+	op_free(o);
+}
+
+static void delete(struct op *o)
+{
+	if (fn_event_config_get(o->e, o->name.name, o->qualifier))
+		fn_event_configs_forget(o->e, o->name.name, o->qualifier, on_deleted, o);
+	else
+		no_config(o);
+}
+
+static void list(struct op *o)
+{
+	const char *marker = fn_http_req_query(o->call.req, "Marker"), *items = fn_http_req_query(o->call.req, "MaxItems");
+	const struct fn_event_config *page[PAGE_MAX + 1];
+	int64_t most = PAGE_MAX;
+	json_t *out = json_array(), *answer;
+	size_t n;
+
+	(void)fn_str_to_i64(items, 1, PAGE_MAX, &most);
+	n = fn_event_configs_list(o->e, o->name.name, fn_str_empty(marker) ? NULL : marker, page, (size_t)most + 1);
+	for (size_t i = 0; i < n && i < (size_t)most; i++)
+		json_array_append_new(out, config_json(o, page[i]));
+	answer = json_pack("{so}", "FunctionEventInvokeConfigs", out);
+	if (n > (size_t)most)
+		json_object_set_new(answer, "NextMarker", json_string(page[most - 1]->qualifier));
+	fn_service_reply_json(&o->call, 200, answer);
+	op_free(o);
+}
+
+/* --- all of them --- */
+static void on_function(void *arg, struct fn_inner_answer *a)
+{
+	struct op *o = arg;
+
+	o->lookup = NULL;
+	if (!a->error && a->h->status == 200)
+		o->go_on(o);
+	else if (!a->error && a->h->status == 404)
+		no_function(o);
+	else
+		unavailable(o);
+}
+
+/* Name and qualifier; the body. */
+static bool read_request(struct op *o)
+{
+	const char *q = fn_http_req_query(o->call.req, "Qualifier"), *body;
+	fn_auto_buf struct fn_buf name = {0};
+	struct fn_aws_labels labels = {0};
+	size_t len;
+
+	if (!fn_aws_route(fn_http_req_method(o->call.req), fn_http_req_path(o->call.req), fn_http_req_raw_query(o->call.req), &labels) || labels.n < 1 ||
+	    fn_aws_decode(&name, labels.at[0].text, labels.at[0].len, false) < 0 || fn_name_parse(name.data ? name.data : "", &o->name) < 0)
+		return false;
+	if (!fn_str_empty(q))
+		(void)fn_str_format(o->name.qualifier, sizeof(o->name.qualifier), "%s", q);
+	snprintf(o->qualifier, sizeof(o->qualifier), "%s", o->name.qualifier[0] ? o->name.qualifier : "$LATEST");
+	fn_http_req_body(o->call.req, &body, &len);
+	o->in = len ? json_loadb(body, len, 0, NULL) : json_object();
+	return json_is_object(o->in);
+}
+
+bool fn_event_config_serve(struct fn_events *e, struct fn_service_call *call)
+{
+	static const struct {
+		const char *name;
+		void (*go_on)(struct op *o);
+		bool asks; /* whether the function is there */
+	} ops[] = {
+		{"PutFunctionEventInvokeConfig", put, true}, {"UpdateFunctionEventInvokeConfig", update, true}, {"GetFunctionEventInvokeConfig", get, false},
+		{"DeleteFunctionEventInvokeConfig", delete, false}, {"ListFunctionEventInvokeConfigs", list, true},
+	};
+	char name[320];
+	struct op *o;
+	size_t i = 0;
+
+	while (i < sizeof(ops) / sizeof(ops[0]) && !fn_streq(ops[i].name, call->operation))
+		i++;
+	if (i == sizeof(ops) / sizeof(ops[0]))
+		return false;
+	o = calloc(1, sizeof(*o));
+	if (!o)
+		abort();
+	o->e = e;
+	o->call = *call;
+	o->go_on = ops[i].go_on;
+	if (!read_request(o)) {
+		fn_service_reply_error(call, &FN_E_VALIDATION, "This is no function's name");
+		op_free(o);
+	} else if (!ops[i].asks) {
+		o->go_on(o);
+	} else {
+		bool qualified = ops[i].go_on != list && o->name.qualifier[0];
+
+		snprintf(name, sizeof(name), "%s%s%s", o->name.name, qualified ? ":" : "", qualified ? o->qualifier : "");
+		if (fn_fnd_function(e->env->fnd, name, on_function, o, &o->lookup) < 0)
+			unavailable(o);
+	}
+	return true;
+}

@@ -1,0 +1,51 @@
+/* deliver.c - see deliver.h. */
+#include "events/deliver.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "events/lane.h"
+#include "model/limits.h"
+
+#define SNS_MAX (256u << 10)
+
+void fn_delivery_free(struct fn_delivery_memory *m)
+{
+	fn_buf_free(&m->body);
+	fn_buf_free(&m->meta);
+}
+
+size_t fn_delivery_most(const char *arn) { return strstr(arn, ":sns:") ? SNS_MAX : FN_LIMIT_EVENT_BYTES; }
+
+/* As an event of that function's. */
+static int to_function(struct fn_events *e, const struct fn_delivery *d, const char *name, struct fn_queue_step *step, struct fn_delivery_memory *m)
+{
+	size_t n = strlen(name) - (fn_str_ends(name, ":$LATEST") ? strlen(":$LATEST") : 0);
+	char lane_name[FN_LANE_NAME_MAX];
+	struct fn_lane *lane;
+
+	if (fn_str_format(lane_name, sizeof(lane_name), "%.*s", (int)n, name) < 0 || !(lane = fn_lane_get(e, lane_name)))
+		return -EINVAL;
+	if (fn_buf_add(&m->body, d->body, d->len) < 0 || fn_buf_add_str(&m->meta, d->trace ? d->trace : "") < 0)
+		return -ENOMEM;
+	*step = (struct fn_queue_step){.what = FN_QUEUE_PUT, .queue = lane->queue, .sent_us = fn_clock_real_us(), .meta = m->meta.data, .meta_len = m->meta.len, .body = m->body.data,
+				       .body_len = m->body.len};
+	fn_id_random(step->uid, sizeof(step->uid));
+	step->uid[6] = (uint8_t)((step->uid[6] & 0x0f) | 0x40); /* RFC 4122, version 4 */
+	step->uid[8] = (uint8_t)((step->uid[8] & 0x3f) | 0x80);
+	lane->n.received++;
+	return 0;
+}
+
+int fn_delivery_step(struct fn_events *e, const struct fn_delivery *d, struct fn_queue_step *step, struct fn_delivery_memory *m)
+{
+	char prefix[160];
+
+	snprintf(prefix, sizeof(prefix), "arn:aws:lambda:%s:%s:function:", e->env->region, e->env->account_id);
+	if (fn_str_starts(d->arn, prefix) && !d->dead_letter)
+		return to_function(e, d, d->arn + strlen(prefix), step, m);
+	return -EINVAL;
+}

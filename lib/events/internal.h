@@ -1,0 +1,30 @@
+/* internal.h - what the files of lib/events share. */
+#ifndef FN_EVENTS_INTERNAL_H
+#define FN_EVENTS_INTERNAL_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "events/retry.h"
+#include "queue/queue.h"
+#include "service/call.h"
+
+struct fn_event;
+
+struct fn_events {
+	const struct fn_service_env *env;
+	/* lane.c */
+	struct fn_map *lanes;       /* by name */
+	struct fn_list wanting;     /* lanes with events that may start */
+	struct fn_list running;     /* events */
+	unsigned slots, in_flight;  /* at once, of all lanes: the asynchronous share of the account's concurrency */
+	unsigned settling;          /* outcomes on their way to the disk */
+	bool draining;
+	struct fn_deferred pump;
+	void (*run)(struct fn_event *ev); /* attempt.c */
+	/* configs.c */
+	struct fn_map *configs;     /* function -> its list */
+	/* the configuration's */
+	uint64_t delay_us[2], backoff_us[2], idempotency_us;
+};
+
+#endif

@@ -1,0 +1,353 @@
+/* lane.c - see lane.h. */
+#include "events/lane.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "model/arn.h"
+
+#define HELD_MAX 32u
+#define HELD_BYTES (2u << 20)
+#define SETTLING_MAX 10000u /* outcomes that the disk has not taken: nothing begins beyond */
+#define WINDOW_FIRST 16u
+#define LEASE_US (UINT64_C(24) * 3600 * 1000000) /* the process that has leased it ends sooner, and then it is ready again */
+
+static void lease_more(struct fn_lane *l);
+
+/* --- events --- */
+void fn_event_free(struct fn_event *ev)
+{
+	free(ev->trace);
+	free(ev->tenant);
+	free(ev->body);
+	free(ev->response);
+	json_decref(ev->note);
+	free(ev);
+}
+
+static void uuid_of(const uint8_t uid[16], char out[FN_UUID_SIZE])
+{
+	char hex[33];
+
+	fn_hex_encode(uid, 16, hex);
+	snprintf(out, FN_UUID_SIZE, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
+}
+
+/* meta: the trace header, a line feed, the tenant. */
+static int read_meta(struct fn_event *ev, const char *meta, size_t len)
+{
+	const char *lf = len ? memchr(meta, '\n', len) : NULL;
+	size_t n = lf ? (size_t)(lf - meta) : len;
+
+	if (n > 0 && !(ev->trace = strndup(meta, n)))
+		return -ENOMEM;
+	if (lf && n + 1 < len && !(ev->tenant = strndup(lf + 1, len - n - 1)))
+		return -ENOMEM;
+	return 0;
+}
+
+static struct fn_event *copy_event(struct fn_lane *l, const struct fn_queue_message *m)
+{
+	struct fn_event *ev = calloc(1, sizeof(*ev));
+
+	if (!ev || !(ev->body = malloc(m->body_len + 1)) || read_meta(ev, m->meta, m->meta_len) < 0)
+		abort(); /* out of memory: what is leased is ready again with the next process */
+	ev->lane = l;
+	ev->id = m->id;
+	ev->receives = m->receives;
+	ev->accepted_us = m->sent_us;
+	memcpy(ev->uid, m->uid, sizeof(ev->uid));
+	uuid_of(m->uid, ev->request_id);
+	if (m->body_len > 0)
+		memcpy(ev->body, m->body, m->body_len);
+	ev->body[m->body_len] = '\0';
+	ev->len = m->body_len;
+	if (m->note_len > 0)
+		ev->note = json_loadb(m->note, m->note_len, 0, NULL);
+	return ev;
+}
+
+/* --- who begins --- */
+static void want(struct fn_lane *l)
+{
+	if (l->n_held > 0 && l->in_flight < l->window && !l->rest_timer && !l->e->draining) {
+		if (!fn_list_linked(&l->link))
+			fn_list_push_back(&l->e->wanting, &l->link);
+		fn_loop_defer(l->e->env->loop, &l->e->pump);
+	} else {
+		fn_list_remove(&l->link);
+	}
+}
+
+static void pump(void *arg)
+{
+	struct fn_events *e = arg;
+
+	while (e->in_flight < e->slots && e->settling < SETTLING_MAX && !fn_list_empty(&e->wanting)) {
+		struct fn_lane *l = fn_list_entry(fn_list_first(&e->wanting), struct fn_lane, link);
+		struct fn_event *ev = fn_list_entry(fn_list_first(&l->held), struct fn_event, link);
+
+		fn_list_remove(&l->link);
+		fn_list_remove(&ev->link);
+		l->n_held--;
+		l->in_flight++;
+		e->in_flight++;
+		fn_list_push_back(&e->running, &ev->link);
+		want(l);
+		lease_more(l);
+		e->run(ev);
+	}
+}
+
+static void hold(struct fn_event *ev, bool first)
+{
+	struct fn_lane *l = ev->lane;
+
+	if (first)
+		fn_list_push_front(&l->held, &ev->link);
+	else
+		fn_list_push_back(&l->held, &ev->link);
+	l->n_held++;
+}
+
+/* --- leases --- */
+static void rest(struct fn_lane *l, uint64_t us);
+
+static void on_leased(struct fn_queue_lease *q, const struct fn_err *err)
+{
+	struct fn_lane *l = fn_list_entry(q, struct fn_lane, lease);
+
+	l->leasing = false;
+	if (l->e->draining || (err && (err->code == ECANCELED || err->code == ENOENT)))
+		return;
+	if (err) { /* the disk; later */
+		rest(l, l->e->backoff_us[0]);
+		return;
+	}
+	for (unsigned i = 0; i < q->n_messages; i++)
+		hold(copy_event(l, &q->messages[i]), false);
+	if (l->rest_timer) /* it has begun to rest meanwhile */
+		rest(l, 0);
+	want(l);
+	lease_more(l);
+}
+
+static void lease_more(struct fn_lane *l)
+{
+	struct fn_events *e = l->e;
+	unsigned busy = l->in_flight + l->n_held, room = l->window > busy ? l->window - busy : 0;
+
+	if (l->leasing || l->rest_timer || e->draining || room == 0 || l->n_held >= HELD_MAX || (l->n_held > 0 && e->in_flight >= e->slots))
+		return;
+	l->leasing = true;
+	l->lease = (struct fn_queue_lease){.n = room < HELD_MAX ? room : HELD_MAX, .bytes = HELD_BYTES, .for_us = LEASE_US, .wait_until_us = UINT64_MAX, .done = on_leased};
+	fn_queue_lease(l->queue, &l->lease);
+}
+
+/* --- resting --- */
+struct put_back {
+	struct fn_queue_change change;
+	struct fn_events *e;
+	struct fn_queue_step steps[];
+};
+
+static void on_back(struct fn_queue_change *c, const struct fn_err *err)
+{
+	struct put_back *b = fn_list_entry(c, struct put_back, change);
+
+	if (err)
+		fn_log_warn("asynchronous invocations: %s; they go on after the next start", err->msg);
+	b->e->settling--;
+	free(b);
+}
+
+/* What is held is due when the rest is over; nothing of it stays in memory. */
+static void put_back(struct fn_lane *l, uint64_t at_us)
+{
+	struct put_back *b = calloc(1, sizeof(*b) + l->n_held * sizeof(b->steps[0]));
+
+	if (!b)
+		abort();
+	b->e = l->e;
+	b->change = (struct fn_queue_change){.steps = b->steps, .done = on_back};
+	while (!fn_list_empty(&l->held)) {
+		struct fn_event *ev = fn_list_entry(fn_list_first(&l->held), struct fn_event, link);
+
+		fn_list_remove(&ev->link);
+		b->steps[b->change.n++] = (struct fn_queue_step){.what = FN_QUEUE_AGAIN, .queue = l->queue, .id = ev->id, .receives = ev->receives, .at_us = at_us};
+		fn_event_free(ev);
+	}
+	l->n_held = 0;
+	l->e->settling++;
+	fn_queue_change(l->e->env->queues, &b->change);
+}
+
+static void on_rested(void *arg)
+{
+	struct fn_lane *l = arg;
+
+	fn_loop_clear(l->e->env->loop, &l->rest_timer);
+	lease_more(l);
+}
+
+/* us 0: as long as it rests already. */
+static void rest(struct fn_lane *l, uint64_t us)
+{
+	struct fn_loop *loop = l->e->env->loop;
+
+	if (l->leasing && fn_queue_lease_cancel(&l->lease))
+		l->leasing = false;
+	if (l->n_held > 0)
+		put_back(l, fn_clock_real_us() + (us ? us : l->backoff_us));
+	fn_list_remove(&l->link);
+	if (us == 0)
+		return;
+	fn_loop_clear(loop, &l->rest_timer);
+	if (fn_loop_add_timer(loop, fn_loop_now_us(loop) + us, on_rested, l, &l->rest_timer) < 0)
+		abort();
+}
+
+/* --- what comes of attempts --- */
+void fn_lane_release(struct fn_event *ev, bool ran)
+{
+	struct fn_lane *l = ev->lane;
+	struct fn_events *e = l->e;
+
+	fn_list_remove(&ev->link);
+	l->in_flight--;
+	e->in_flight--;
+	if (ran) {
+		l->backoff_us = 0;
+		if (l->window < e->slots)
+			l->window++;
+	}
+	want(l);
+	lease_more(l);
+	if (!fn_list_empty(&e->wanting))
+		fn_loop_defer(e->env->loop, &e->pump);
+}
+
+void fn_lane_return(struct fn_event *ev)
+{
+	struct fn_lane *l = ev->lane;
+	struct fn_events *e = l->e;
+
+	fn_list_remove(&ev->link);
+	l->in_flight--;
+	e->in_flight--;
+	l->window = l->in_flight > 1 ? l->in_flight : 1;
+	hold(ev, true);
+	if (!fn_list_empty(&e->wanting))
+		fn_loop_defer(e->env->loop, &e->pump);
+	if (l->in_flight > 0 || l->rest_timer || e->draining) {
+		if (l->rest_timer)
+			rest(l, 0);
+		want(l);
+		return;
+	}
+	l->backoff_us = l->backoff_us ? l->backoff_us * 2 : e->backoff_us[0];
+	if (l->backoff_us > e->backoff_us[1])
+		l->backoff_us = e->backoff_us[1];
+	rest(l, l->backoff_us);
+}
+
+/* --- all of them --- */
+struct fn_lane *fn_lane_get(struct fn_events *e, const char *name)
+{
+	struct fn_lane *l = fn_map_get(e->lanes, name);
+	char queue[FN_LANE_NAME_MAX + sizeof(FN_LANE_PREFIX)];
+	const char *colon = strchr(name, ':');
+	size_t n = colon ? (size_t)(colon - name) : strlen(name);
+
+	if (l)
+		return l;
+	if (fn_str_format(queue, sizeof(queue), FN_LANE_PREFIX "%s", name) < 0 || !(l = calloc(1, sizeof(*l))))
+		return NULL;
+	l->e = e;
+	l->window = WINDOW_FIRST < e->slots ? WINDOW_FIRST : e->slots;
+	fn_list_init(&l->held);
+	snprintf(l->function, sizeof(l->function), "%.*s", (int)n, name);
+	snprintf(l->qualifier, sizeof(l->qualifier), "%s", colon ? colon + 1 : "");
+	l->name = strdup(name);
+	l->queue = fn_queue_get(e->env->queues, queue, FN_QUEUE_RELEASE);
+	if (!l->name || !l->queue || fn_map_set(e->lanes, name, l, NULL) < 0) {
+		free(l->name);
+		free(l);
+		return NULL;
+	}
+	lease_more(l);
+	return l;
+}
+
+int fn_lanes_open(struct fn_events *e, struct fn_err *err)
+{
+	struct fn_queue *q;
+	size_t it = 0, n = 0;
+	char **names = NULL;
+	int r = fn_map_new(&e->lanes);
+
+	e->pump = (struct fn_deferred){.fn = pump, .arg = e};
+	fn_list_init(&e->wanting);
+	fn_list_init(&e->running);
+	while (r == 0 && (q = fn_queue_next(e->env->queues, &it))) { /* making lanes changes what is gone through */
+		char **more = fn_str_starts(fn_queue_name(q), FN_LANE_PREFIX) ? realloc(names, (n + 1) * sizeof(*names)) : names;
+
+		if (more == names && !fn_str_starts(fn_queue_name(q), FN_LANE_PREFIX))
+			continue;
+		if (!more || !(more[n++] = strdup(fn_queue_name(q) + strlen(FN_LANE_PREFIX))))
+			r = -ENOMEM;
+		names = more ? more : names;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (r == 0 && !fn_lane_get(e, names[i]))
+			r = -ENOMEM;
+		free(names[i]);
+	}
+	free(names);
+	return r < 0 ? fn_err_set(err, r, "asynchronous invocations", NULL) : 0;
+}
+
+void fn_lanes_drain(struct fn_events *e)
+{
+	struct fn_lane *l;
+	size_t it = 0;
+
+	e->draining = true;
+	while (e->lanes && (l = fn_map_next(e->lanes, &it))) {
+		if (l->leasing && fn_queue_lease_cancel(&l->lease))
+			l->leasing = false;
+		fn_list_remove(&l->link);
+	}
+}
+
+void fn_lanes_close(struct fn_events *e)
+{
+	struct fn_lane *l;
+	size_t it = 0;
+
+	while (e->lanes && !fn_list_empty(&e->running)) {
+		struct fn_event *ev = fn_list_entry(fn_list_first(&e->running), struct fn_event, link);
+
+		fn_inner_cancel(ev->call);
+		fn_list_remove(&ev->link);
+		fn_event_free(ev);
+	}
+	while (e->lanes && (l = fn_map_next(e->lanes, &it))) {
+		while (!fn_list_empty(&l->held)) {
+			struct fn_event *ev = fn_list_entry(fn_list_first(&l->held), struct fn_event, link);
+
+			fn_list_remove(&ev->link);
+			fn_event_free(ev);
+		}
+		fn_loop_clear(e->env->loop, &l->rest_timer);
+		free(l->name);
+		free(l);
+	}
+	fn_map_free(e->lanes);
+	fn_deferred_cancel(&e->pump);
+}
