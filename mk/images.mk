@@ -3,10 +3,10 @@
 #   make images IMAGES=nodejs24.x      others on demand: any directory of rootfs with a recipe.json that has a name
 #   make images IMAGE_FLAGS=--locked   nothing but what packages.lock names; --mirror=URL, --force: rootfs/build-image has them all
 #   make images-lock                   the newest Debian packages, written to each packages.lock
-# Not every version by default: a Node.js image is 95 to 125 MB to download, to keep as an archive and to unpack, beside what all share. nodejs22.x
-# is what new functions use, nodejs20.x the oldest that still has the old rules of modules; nodejs18.x and nodejs24.x are for whom needs them.
+# Not every version by default: an image is 30 (Ruby) to 143 MB (Node.js) to download, to keep as an archive and to unpack, beside what all share.
+# nodejs22.x and python3.13 are what new functions use, nodejs20.x the oldest that still has the old rules of modules; the others are for whom needs them.
 QUICKSTART_IMAGES := provided.al2023 python3.11
-IMAGES := $(QUICKSTART_IMAGES) nodejs20.x nodejs22.x java21 java25
+IMAGES := $(QUICKSTART_IMAGES) python3.13 nodejs20.x nodejs22.x nodejs24.x ruby3.3 java21 java25
 images: guest
 	@for i in $(IMAGES); do rootfs/build-image rootfs/$$i $(IMAGE_DIR) --guest $(B)/guest $(IMAGE_FLAGS) || exit 1; done
 

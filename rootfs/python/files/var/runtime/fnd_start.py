@@ -188,7 +188,7 @@ class _HandlerFinder:
             spec = finder.find_spec(name, path, target)
             if spec:
                 if type(spec.loader) is SourceFileLoader:
-                    spec.loader.source_to_code = lambda data, path: _compiled(spec.loader, data, path)
+                    spec.loader.source_to_code = lambda data, path, fullname=None: _compiled(spec.loader, data, path)
                 return spec
         return None
 
