@@ -73,7 +73,7 @@ static int parse(int argc, char **argv, struct options *o, struct fn_spawn_serve
 		{"prestarted-most", required_argument, NULL, 'M'},   {"allow-host", required_argument, NULL, 'h'},
 		{"connections", required_argument, NULL, 'c'},       {"tmp", required_argument, NULL, 't'},
 		{"tmp-dir", required_argument, NULL, 'd'},           {"tmp-disk-mb", required_argument, NULL, 'D'},
-		       {"fetch-fd", required_argument, NULL, 'F'},
+		       {"fetch-fd", required_argument, NULL, 'F'},  {"platform", required_argument, NULL, 'P'},
 		       {"version", no_argument, NULL, 'V'},      {NULL, 0, NULL, 0}};
 	int64_t v;
 	int c;
@@ -91,6 +91,8 @@ static int parse(int argc, char **argv, struct options *o, struct fn_spawn_serve
 			cfg->sock = (int)v;
 		else if (c == 'F' && fn_str_to_i64(optarg, 0, 65535, &v) == 0)
 			cfg->fetch_fd = (int)v;
+		else if (c == 'P' && fn_child_platform_parse(optarg, &cfg->platform) == 0)
+			continue;
 		else if (c == 'p' && fn_str_to_i64(optarg, 0, 1000, &v) == 0)
 			cfg->stock_least = (unsigned)v;
 		else if (c == 'm' && fn_str_to_i64(optarg, 0, 1000, &v) == 0)

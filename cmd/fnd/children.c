@@ -54,6 +54,7 @@ static void add_text(struct fnd_argv *a, const char *option, const char *value)
 static void argue_spawnd(const struct fnd_child_about *about, struct fnd_argv *a)
 {
 	const struct fnd_config *c = about->cfg;
+	char platform[FND_PLATFORM_SIZE];
 
 	fnd_argv_add(a, "fn-spawnd");
 	add_text(a, "--state", c->state_dir);
@@ -67,6 +68,9 @@ static void argue_spawnd(const struct fnd_child_about *about, struct fnd_argv *a
 	add_number(a, "--socket-fd", FD_FIRST);
 	if (!fn_str_empty(c->s3_endpoint))
 		add_number(a, "--fetch-fd", FD_FIRST + 2);
+	fnd_config_platform(c, platform);
+	if (platform[0])
+		add_text(a, "--platform", platform);
 	add_text(a, "--tmp", fn_tmp_way_name(c->tmp_way));
 	if (c->tmp_dir)
 		add_text(a, "--tmp-dir", c->tmp_dir);

@@ -104,7 +104,7 @@ static int init(struct fnd_config *c)
 		.uid_base = 0x70000000, .account_concurrency = 1000, .body_budget_mb = 256, .upload_budget_mb = 2048, .peer_percent = 75, .idle_timeout_s = 600, .prepared_least = 4, .prepared_most = 64, .prestarted_least = 2, .prestarted_most = 16,
 		.freeze_grace_ms = 100, .init_timeout_s = 10,
 		.provisioned_scaling_period_s = 60, .keep_policy = FN_KEEP_HYBRID, .keep_bin_s = 60, .keep_head = 5, .keep_tail = 99, .keep_margin = 10, .keep_samples = 10,
-		.drain_grace_s = 30, .s3_timeout_s = 15, .log_max_bytes = 16 << 20, .log_files = 64, .log_total_mb = 10240, .log_level = FN_LOG_INFO, .net = FN_NET_LOOPBACK, .connections_environment = 4096,
+		.drain_grace_s = 30, .s3_timeout_s = 15, .log_max_bytes = 16 << 20, .log_files = 64, .log_total_mb = 10240, .log_level = FN_LOG_INFO, .net = FN_NET_LOOPBACK, .connections_environment = 4096, .platform_endpoint = true,
 	};
 	return set(&c->listen, "127.0.0.1:3001") < 0 || set(&c->state_dir, "/var/lib/fnd") < 0 || set(&c->region, "us-east-1") < 0 ||
 			       set(&c->account_id, "000000000000") < 0 || set(&c->user, "fnd") < 0 || set(&c->bridge, "fnd0") < 0 ||
@@ -262,6 +262,36 @@ static int load_section(struct fnd_config *c, const struct section *s, json_t *o
 	return 0;
 }
 
+static int load_platform(struct fnd_config *c, json_t *v, const char *file, struct fn_err *err)
+{
+	if (!json_is_boolean(v))
+		return bad(err, file, "platform_endpoint", "must be true or false");
+	c->platform_endpoint = json_is_true(v);
+	return 0;
+}
+
+void fnd_config_platform(const struct fnd_config *c, char ret[FND_PLATFORM_SIZE])
+{
+	struct sockaddr_storage a;
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&a;
+	char host[INET_ADDRSTRLEN] = "127.0.0.1";
+	socklen_t len;
+	bool loopback;
+	unsigned port;
+	struct fn_err err;
+
+	ret[0] = '\0';
+	if (!c->platform_endpoint || fn_address_parse(c->listen, "listen", &a, &len, &loopback, &err) < 0)
+		return;
+	port = ntohs(a.ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)&a)->sin6_port : v4->sin_port);
+	if (a.ss_family == AF_INET && loopback)
+		inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
+	if (port == FN_RTAPI_PORT) /* which is another's inside */
+		fn_log_warn("\"listen\": port %u is the Runtime API's in sandboxes: functions do not reach the platform", port);
+	else
+		snprintf(ret, FND_PLATFORM_SIZE, "%s:%u", host, port);
+}
+
 static int load_credentials(struct fnd_config *c, json_t *list, const char *file, struct fn_err *err)
 {
 	json_t *e;
@@ -324,6 +354,8 @@ static int load(struct fnd_config *c, const char *file, int copy_fd, struct fn_e
 			r = apply(c, k, v, file, err);
 		else if (s)
 			r = load_section(c, s, v, file, err);
+		else if (fn_streq(name, "platform_endpoint"))
+			r = load_platform(c, v, file, err);
 		else if (fn_streq(name, "provisioned_scaling"))
 			r = fnd_config_scaling(c, v, file, err);
 		else if (fn_streq(name, "roles"))

@@ -58,6 +58,7 @@ struct fnd_config {
 	int64_t keep_bin_s, keep_head, keep_tail, keep_margin, keep_samples;
 	int64_t log_max_bytes, log_files, log_total_mb;
 	enum fn_log_level log_level;
+	bool platform_endpoint; /* sandboxes reach this API */
 	enum fn_net_mode net;
 	bool net_named;    /* "network.mode" is in the file */
 	char *bridge, *subnet, *uplink, *resolv_conf; /* nat; no uplink: the default routes' interfaces */
@@ -90,6 +91,10 @@ int fnd_config_make(struct fnd_config *c, const struct fnd_options *options, int
 void fnd_config_free(struct fnd_config *c);
 /* -1: there is none. */
 gid_t fnd_config_control_group(const struct fnd_config *c);
+
+/* Where sandboxes reach the API, as it listens: "127.0.0.1:3001"; "" = nowhere. 127.0.0.1 where it listens on another address than one of 127.0.0.0/8. */
+#define FND_PLATFORM_SIZE 24
+void fnd_config_platform(const struct fnd_config *c, char ret[FND_PLATFORM_SIZE]);
 
 /* A list of texts, kept with commas between. -EINVAL. */
 int fnd_config_join(char **member, json_t *list);

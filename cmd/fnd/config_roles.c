@@ -2,12 +2,15 @@
  * config_roles.c - "roles" in fnd's configuration: credentials for functions whose Role is named, given, or printed by a command.
  *
  *   {"arn:aws:iam::000000000000:role/a": {"access_key_id": "...", "secret_access_key": "...", "session_token": "..."},
+ *    (either with "endpoints": ["lambda", ...], the services that stay at home)
  *    "arn:aws:iam::000000000000:role/b": {"credential_process": ["/usr/local/bin/issue", "--role", "b"]}}
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "api/services.h"
 #include "base/str.h"
 #include "config.h"
 
@@ -41,12 +44,34 @@ static int load_command(struct fn_role *r, json_t *list)
 	return r->command[0][0] == '/' ? 0 : -EINVAL;
 }
 
+static bool is_served(const char *service)
+{
+	for (const char *const *s = fn_api_services(); *s; s++)
+		if (strcasecmp(*s, service) == 0)
+			return true;
+	return false;
+}
+
+static int load_endpoints(struct fn_role *r, json_t *list)
+{
+	json_t *e;
+	size_t i;
+
+	r->endpoints = json_is_array(list) ? calloc(json_array_size(list) + 1, sizeof(*r->endpoints)) : NULL;
+	if (!r->endpoints)
+		return -EINVAL;
+	json_array_foreach(list, i, e)
+		if (!json_is_string(e) || !is_served(json_string_value(e)) || !(r->endpoints[i] = strdup(json_string_value(e))))
+			return -EINVAL;
+	return 0;
+}
+
 static int load_role(struct fn_role *r, const char *arn, json_t *o, const char *file, struct fn_err *err)
 {
-	size_t known = 0;
+	size_t known = 0, endpoints = json_object_get(o, "endpoints") != NULL;
 	struct fn_err why = {0};
 
-	for (const char *const *k = (const char *const[]){"access_key_id", "secret_access_key", "session_token", "credential_process", NULL}; *k; k++)
+	for (const char *const *k = (const char *const[]){"access_key_id", "secret_access_key", "session_token", "credential_process", "endpoints", NULL}; *k; k++)
 		known += json_object_get(o, *k) != NULL;
 	r->arn = strdup(arn);
 	r->fixed.expires_us = UINT64_MAX;
@@ -54,8 +79,10 @@ static int load_role(struct fn_role *r, const char *arn, json_t *o, const char *
 		return fn_err_set(err, ENOMEM, "configuration", NULL);
 	if (!fn_str_starts(arn, "arn:") || !strstr(arn, ":role/"))
 		return bad(err, file, arn, "is no ARN of a role");
-	if (!json_is_object(o) || known != json_object_size(o) || (json_object_get(o, "credential_process") && known != 1))
+	if (!json_is_object(o) || known != json_object_size(o) || (json_object_get(o, "credential_process") && known != 1 + endpoints))
 		return bad(err, file, arn, "needs access_key_id and secret_access_key, or credential_process alone");
+	if (endpoints && load_endpoints(r, json_object_get(o, "endpoints")) < 0)
+		return bad(err, file, arn, "\"endpoints\" must be a list of services that are served here, as in [\"lambda\"]");
 	if (json_object_get(o, "credential_process"))
 		return load_command(r, json_object_get(o, "credential_process")) < 0
 			       ? bad(err, file, arn, "credential_process must be a list of strings, first a program's path")

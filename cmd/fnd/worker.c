@@ -27,6 +27,7 @@
 #include "pool/pool.h"
 #include "runtime/images.h"
 #include "runtime/rtapi.h"
+#include "sandboxes.h"
 
 #define DRAIN_LOOK_US 10000u
 #define EXPECT_US 250000u     /* a client that has had an answer, or has connected, may be about to ask */
@@ -52,6 +53,7 @@ struct worker {
 	struct fn_httpd *api_httpd, *control_httpd, *gateway_httpd, *events_httpd; /* the last three: NULL = there is none */
 	struct fn_inner_client *events; /* to fn-events */
 	int state_fd;
+	struct fnd_sandboxes sandboxes;
 	gid_t control_group;
 	struct fn_bodies *kept, *streamed; /* under way */
 	struct fn_roles *roles;
@@ -155,8 +157,8 @@ static void on_supervisor(void *arg, int fd, uint32_t events)
 /* --- ending --- */
 static struct fn_httpd *const *servers(const struct worker *w)
 {
-	static struct fn_httpd *v[5]; /* those that there are, then NULL */
-	struct fn_httpd *all[] = {w->api_httpd, w->control_httpd, w->gateway_httpd, w->events_httpd};
+	static struct fn_httpd *v[6]; /* those that there are, then NULL */
+	struct fn_httpd *all[] = {w->api_httpd, w->control_httpd, w->gateway_httpd, w->events_httpd, w->sandboxes.platform.httpd};
 	size_t n = 0;
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
@@ -261,6 +263,7 @@ static int make_data_plane(struct worker *w, int spawnd_fd, struct fn_err *err)
 	r = fn_roles_new(w->loop, c->roles, c->n_roles, &w->roles);
 	if (r < 0)
 		return fn_err_set(err, r, "roles", NULL);
+	pool.env.platform = fnd_sandboxes_init(&w->sandboxes, c);
 	pool.env.roles = w->roles;
 	pool.env.rt_server = w->rt_server;
 	pool.env.runtimes = w->runtimes;
@@ -488,6 +491,8 @@ static int open_httpds(struct worker *w, struct fn_err *err)
 	int r = fn_httpd_new(w->loop, &http, &w->api_httpd, err);
 
 	if (r == 0)
+		r = fnd_sandboxes_open(&w->sandboxes, w->loop, http, err);
+	if (r == 0)
 		r = open_gateway(w, http, err);
 	if (r == 0)
 		r = open_events(w, http, err);
@@ -545,6 +550,7 @@ static void unmake(struct worker *w)
 	fn_httpd_free(w->control_httpd);
 	fn_httpd_free(w->gateway_httpd);
 	fn_httpd_free(w->events_httpd);
+	fnd_sandboxes_close(&w->sandboxes);
 	fn_jobs_free(w->jobs);
 	if (w->store)
 		fn_store_drain(w->store); /* what came of those */

@@ -13,6 +13,7 @@
 #include "api/origin.h"
 #include "api/receive.h"
 #include "api/routes.h"
+#include "api/sandbox.h"
 #include "api/settling.h"
 #include "api/uploads.h"
 #include "aws/query.h"
@@ -151,6 +152,8 @@ static bool authenticated(struct fn_call *call)
 	fn_auto_buf struct fn_buf why = {0};
 	const struct fn_aws_error *denied;
 
+	if (fn_proof_wanted(call->req, cfg->n_credentials) == FN_PROOF_SANDBOX)
+		return fn_sandbox_authenticated(call) && fn_sandbox_allowed(call);
 	if (fn_proof_wanted(call->req, cfg->n_credentials) != FN_PROOF_SIGNATURE ||
 	    (call->operation && fn_aws_op_of(call->operation) == FN_AWS_Download)) /* a download carries its own token */
 		return true;
@@ -220,7 +223,7 @@ static void on_request(void *arg, struct fn_http_req *req)
 	struct fn_aws_head head;
 	fn_handler handler;
 
-	if (fn_proof_wanted(req, cfg->n_credentials) == FN_PROOF_ORIGIN)
+	if (fn_proof_wanted(req, cfg->n_credentials) == FN_PROOF_ORIGIN || (fn_proof_wanted(req, cfg->n_credentials) == FN_PROOF_SANDBOX && !fn_request_signed(req)))
 		fault = fn_origin_fault(req, cfg->hosts, cfg->n_hosts);
 	if (fault) {
 		fn_id_uuid(call.request_id);

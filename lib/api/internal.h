@@ -11,6 +11,8 @@
 #include "model/arn.h"
 #include "store/aliases.h"
 
+struct fn_platform;
+
 struct fn_api {
 	struct fn_api_config cfg;
 	uint8_t url_key[32]; /* signs download addresses */
@@ -38,6 +40,7 @@ struct fn_call {
 	char request_id[FN_UUID_SIZE];
 	char action[64];         /* query: as it was asked for */
 	char params[FN_AWS_LABELS_MAX][600]; /* path parameters, decoded */
+	const struct fn_platform *sandbox; /* the function whose sandbox it came from, if it is of its role: sandbox.h; else NULL */
 	/* The body, if the operation's is a JSON object: never NULL then, and as the service model wants it (aws/validate.h). */
 	json_t *in;
 };

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "api/internal.h"
+#include "api/recursion.h"
 #include "api/results.h"
 #include "api/settling.h"
 #include "base/cleanup.h"
@@ -139,10 +140,14 @@ static void submit(struct fn_call *call, struct fn_invocation *inv)
 
 static void run(struct fn_call *call, struct fn_function *f, const char *arn, const char *tenant, bool tail)
 {
-	const char *trace = fn_http_req_header(call->req, "X-Amzn-Trace-Id");
-	struct fn_invocation *inv = fn_invocation_new();
+	fn_auto_buf struct fn_buf trace = {0};
+	size_t trace_len;
+	struct fn_invocation *inv;
 
-	if (!inv || !(inv->invoked_arn = strdup(arn)) || (trace && !(inv->trace_id = strdup(trace))) || (tenant && !(inv->tenant_id = strdup(tenant))))
+	if (!fn_call_chain(call, f, &trace))
+		return;
+	inv = fn_invocation_new();
+	if (!inv || !(inv->invoked_arn = strdup(arn)) || (trace.len > 0 && !(inv->trace_id = fn_buf_take(&trace, &trace_len))) || (tenant && !(inv->tenant_id = strdup(tenant))))
 		abort();
 	if (client_context(call, &inv->client_context) && take_payload(call, inv)) {
 		memcpy(inv->id, call->request_id, sizeof(inv->id));

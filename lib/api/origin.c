@@ -98,7 +98,14 @@ static bool see(void *arg, const char *name, const char *value)
 
 enum fn_proof fn_proof_wanted(const struct fn_http_req *req, size_t n_credentials)
 {
-	return fn_http_req_control(req) ? FN_PROOF_NONE : n_credentials > 0 ? FN_PROOF_SIGNATURE : FN_PROOF_ORIGIN;
+	return fn_http_req_control(req) ? FN_PROOF_NONE : fn_http_req_role(req) == FN_HTTP_SANDBOX ? FN_PROOF_SANDBOX : n_credentials > 0 ? FN_PROOF_SIGNATURE : FN_PROOF_ORIGIN;
+}
+
+bool fn_request_signed(const struct fn_http_req *req)
+{
+	const char *query = fn_http_req_raw_query(req);
+
+	return fn_http_req_header(req, "Authorization") || strstr(query, "X-Amz-Signature=") || strstr(query, "X-Amz-Algorithm=");
 }
 
 const char *fn_origin_fault(const struct fn_http_req *req, char *const *hosts, size_t n_hosts)

@@ -22,8 +22,12 @@ enum fn_proof {
 	FN_PROOF_NONE,      /* the kernel has told whom it is from: it has come by the control socket */
 	FN_PROOF_ORIGIN,    /* fn_origin_fault() */
 	FN_PROOF_SIGNATURE, /* there are credentials */
+	FN_PROOF_SANDBOX,   /* it has come by a sandbox's platform endpoint: sandbox.h */
 };
 enum fn_proof fn_proof_wanted(const struct fn_http_req *req, size_t n_credentials);
+
+/* Does it say that it is signed, in whichever way? */
+bool fn_request_signed(const struct fn_http_req *req);
 
 /* NULL = the request may come in without a signature; else why not, in words. */
 const char *fn_origin_fault(const struct fn_http_req *req, char *const *hosts, size_t n_hosts);

@@ -5,10 +5,13 @@
 #include <strings.h>
 
 #include "api/internal.h"
+#include "api/recursion.h"
+#include "api/sandbox.h"
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "model/inner.h"
 
+#define FN_TRACE "X-Amzn-Trace-Id"
 #define ANSWER_MAX (32u << 20)     /* ten messages of 1 MiB, escaped */
 #define TIMEOUT_US (60 * 1000000u) /* long polls take 20 s */
 #define PASSED_MAX 40
@@ -20,7 +23,7 @@ struct proxied {
 };
 
 struct headers {
-	struct fn_h1_header at[PASSED_MAX + 8];
+	struct fn_h1_header at[PASSED_MAX + 10];
 	size_t n;
 };
 
@@ -31,7 +34,7 @@ static bool pass(void *arg, const char *name, const char *value)
 {
 	static const char *const wanted[] = {"Content-Type", "Content-Encoding", "Accept", "User-Agent", "Idempotency-Key"};
 	struct headers *h = arg;
-	bool wants = strncasecmp(name, "X-Amz", 5) == 0 && strcasecmp(name, "X-Amz-Security-Token") != 0;
+	bool wants = strncasecmp(name, "X-Amz", 5) == 0 && strcasecmp(name, "X-Amz-Security-Token") != 0 && strcasecmp(name, FN_TRACE) != 0;
 
 	for (size_t i = 0; !wants && i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		wants = strcasecmp(name, wanted[i]) == 0;
@@ -128,18 +131,24 @@ static void forward(struct fn_call *call, const char *arn)
 	struct proxied *p = cfg->events ? malloc(sizeof(*p)) : NULL;
 	const char *query = fn_http_req_raw_query(call->req), *host = fn_http_req_header(call->req, "Host");
 	fn_auto_buf struct fn_buf target = {0};
+	fn_auto_buf struct fn_buf trace = {0};
 	struct headers h = {.n = 0};
-	char principal[64];
+	char principal[FN_SANDBOX_ARN_SIZE];
 
-	if (!p || fn_buf_addf(&target, "%s%s%s", fn_http_req_path(call->req), *query ? "?" : "", query) < 0) {
+	if (!p || fn_call_trace(call, &trace) < 0 || fn_buf_addf(&target, "%s%s%s", fn_http_req_path(call->req), *query ? "?" : "", query) < 0) {
 		free(p);
 		unavailable(call);
 		return;
 	}
 	p->call = *call;
 	p->call.in = NULL;
-	snprintf(principal, sizeof(principal), "arn:aws:iam::%s:root", cfg->account_id);
+	if (call->sandbox)
+		fn_sandbox_arn(call->sandbox, principal);
+	else
+		snprintf(principal, sizeof(principal), "arn:aws:iam::%s:root", cfg->account_id);
 	fn_http_req_each_header(call->req, pass, &h);
+	if (trace.len > 0)
+		add(&h, FN_TRACE, trace.data);
 	add(&h, FN_INNER_SERVICE, service_of(call->operation));
 	add(&h, FN_INNER_OPERATION, call->operation->name);
 	add(&h, FN_INNER_PROTOCOL, protocol_of(call));

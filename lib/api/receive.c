@@ -35,7 +35,9 @@ static void release(void *user)
 
 static bool is_signed(const struct fn_api *api, const struct fn_http_req *req)
 {
-	return fn_proof_wanted(req, api->cfg.n_credentials) == FN_PROOF_SIGNATURE;
+	enum fn_proof proof = fn_proof_wanted(req, api->cfg.n_credentials);
+
+	return proof == FN_PROOF_SIGNATURE || (proof == FN_PROOF_SANDBOX && fn_request_signed(req));
 }
 
 /* Is there something that its head alone says against it? It is told when it is answered. */
@@ -49,6 +51,8 @@ static bool refused(struct fn_api *api, struct fn_http_req *req)
 		return fn_origin_fault(req, cfg->hosts, cfg->n_hosts) != NULL;
 	case FN_PROOF_SIGNATURE:
 		return fn_sigv4_before(cfg, req, &why) != NULL;
+	case FN_PROOF_SANDBOX:
+		return !fn_request_signed(req) && fn_origin_fault(req, cfg->hosts, cfg->n_hosts);
 	case FN_PROOF_NONE:
 		break;
 	}

@@ -1,6 +1,7 @@
 /* routes.c - see routes.h. Methods, paths and members are lib/aws/lambda.c's. */
 #include "api/routes.h"
 
+#include "api/recursion.h"
 #include "model/limits.h"
 
 #define SMALL (256u << 10)
@@ -59,6 +60,8 @@ static const struct {
 	[FN_AWS_GetLayerVersionPolicy] = {.handler = fn_h_get_layer_policy},
 	[FN_AWS_RemoveLayerVersionPermission] = {.handler = fn_h_remove_layer_permission},
 	[FN_AWS_InvokeAsync] = {.handler = fn_h_invoke_async, .body_max = FN_LIMIT_INVOKE_BYTES, .served_by = FN_EVENTS},
+	[FN_AWS_GetFunctionRecursionConfig] = {.handler = fn_h_get_recursion},
+	[FN_AWS_PutFunctionRecursionConfig] = {.handler = fn_h_put_recursion},
 	/* not built yet, with bodies that are not small */
 		[FN_AWS_CheckpointDurableExecution] = {.body_max = FN_LIMIT_INVOKE_BYTES},
 	[FN_AWS_CreateEventSourceMapping] = {.served_by = FN_EVENTS},

@@ -163,7 +163,7 @@ static void fail(struct fn_invocation *inv)
 /* Only who has come by a listener that the kernel vouches for. */
 static bool raw_wanted(const struct fn_call *call)
 {
-	return fn_http_req_role(call->req) != FN_HTTP_PUBLIC && fn_streq(fn_http_req_header(call->req, "X-Fnd-Framing"), "raw");
+	return fn_http_req_role(call->req) != FN_HTTP_PUBLIC && fn_http_req_role(call->req) != FN_HTTP_SANDBOX && fn_streq(fn_http_req_header(call->req, "X-Fnd-Framing"), "raw");
 }
 
 int fn_result_stream(struct fn_call *call, struct fn_invocation *inv)

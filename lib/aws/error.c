@@ -31,7 +31,8 @@ const struct fn_aws_error FN_E_INVALID_PARAMETER = {.name = "InvalidParameterVal
 			  FN_E_NO_PROVISIONED = {.name = "ProvisionedConcurrencyConfigNotFoundException", .status = 404},
 			  FN_E_SNAPSTART = {.name = "SnapStartException", .status = 400, .body = FN_BODY_UPPER},
 			  FN_E_SNAPSTART_NOT_READY = {.name = "SnapStartNotReadyException", .status = 409, .body = FN_BODY_UPPER},
-			  FN_E_SNAPSTART_TIMEOUT = {.name = "SnapStartTimeoutException", .status = 408, .body = FN_BODY_UPPER};
+			  FN_E_SNAPSTART_TIMEOUT = {.name = "SnapStartTimeoutException", .status = 408, .body = FN_BODY_UPPER},
+			  FN_E_RECURSIVE = {.name = "RecursiveInvocationException", .status = 400, .body = FN_BODY_UPPER};
 
 const struct fn_aws_error FN_E_INVALID_ACTION = {.name = "InvalidAction", .status = 400}, FN_E_MALFORMED_INPUT = {.name = "MalformedInput", .status = 400};
 

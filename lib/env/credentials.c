@@ -162,6 +162,7 @@ void fn_role_clear(struct fn_role *r)
 	for (char **a = r->command; a && *a; a++)
 		free(*a);
 	free(r->command);
+	fn_strs_free(r->endpoints);
 	free(r->arn);
 	fn_credentials_clear(&r->fixed);
 }
@@ -260,6 +261,14 @@ static int copy(const struct fn_credentials *from, struct fn_credentials *ret, s
 	}
 	*ret = c;
 	return 0;
+}
+
+const struct fn_role *fn_roles_find(const struct fn_roles *r, const char *arn)
+{
+	for (size_t i = 0; r && i < r->n; i++)
+		if (fn_streq(r->items[i].configured->arn, arn))
+			return r->items[i].configured;
+	return NULL;
 }
 
 int fn_roles_get(struct fn_roles *r, const char *arn, struct fn_credentials *ret, uint64_t *ret_until_us, struct fn_roles_wait *wait, struct fn_err *err)

@@ -42,6 +42,7 @@ struct fn_role {
 	char *arn;
 	struct fn_credentials fixed; /* without a command */
 	char **command;              /* NULL-terminated, the first absolute; or NULL */
+	char **endpoints;            /* services that its functions reach at the platform and not at AWS: "lambda", as platform.h's; NULL = none */
 };
 void fn_role_clear(struct fn_role *r);
 
@@ -49,6 +50,9 @@ struct fn_roles;
 /* `configured` outlives it. */
 int fn_roles_new(struct fn_loop *loop, const struct fn_role *configured, size_t n, struct fn_roles **ret);
 void fn_roles_free(struct fn_roles *r); /* nobody may wait any more; NULL is fine */
+
+/* NULL: it is not configured. r may be NULL. */
+const struct fn_role *fn_roles_find(const struct fn_roles *r, const char *arn);
 
 /* Waits for a role's command; removed from its list (base/list.h) it waits no more. */
 struct fn_roles_wait {

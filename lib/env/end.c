@@ -188,6 +188,7 @@ void fn_env_drop_sandbox(struct fn_env *e)
 	fn_output_close(&e->output);
 	fn_output_close(&e->extensions_output);
 	fn_rt_close(fn_take_ptr(e->rt));
+	fn_platform_end(fn_take_ptr(e->platform));
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		fn_close(fn_take_fd(fds[i]));
 	free(fn_take_ptr(e->init_error));

@@ -12,6 +12,7 @@
 #include "base/map.h"
 #include "env/code.h"
 #include "env/credentials.h"
+#include "env/platform.h"
 #include "image/runtimes.h"
 #include "logs/logs.h"
 #include "model/invocation.h"
@@ -22,8 +23,8 @@
 #include "web/h1conn.h"
 
 /* Descriptors of fnd's for an environment: the Runtime API's listener and connection, output, freeze file, memory peak, the OOM event
- * (v1), /tmp, memory.stat. */
-#define FN_ENV_DESCRIPTORS_EACH 8u
+ * (v1), /tmp, memory.stat, the platform endpoint's listener. */
+#define FN_ENV_DESCRIPTORS_EACH 9u
 
 enum fn_env_state {
 	FN_ENV_SPAWNING,  /* asked of fn-spawnd; the first */
@@ -96,6 +97,7 @@ struct fn_env_config {
 	struct fn_runtimes *runtimes;
 	struct fn_logs *logs;
 	const char *region, *account_id, *state_dir;
+	const struct fn_platform_host *platform; /* NULL: sandboxes have no platform endpoint */
 	struct fn_roles *roles;         /* credentials of functions' roles; NULL: none has any */
 	uint64_t freeze_grace_us;
 	uint64_t init_timeout_us;
@@ -155,6 +157,7 @@ struct fn_env {
 	bool cached;                 /* something has been in /tmp: the kernel's peak is no measure any more */
 	int oom_fd;                  /* spawn/client.h */
 	struct fn_rt *rt;
+	struct fn_platform *platform; /* NULL: it has no endpoint */
 	struct fn_output output, extensions_output;
 	struct fn_telemetry *telemetry; /* NULL: nobody can have subscribed */
 	uint64_t timer, due_us; /* due_us: when the timer fires */

@@ -29,6 +29,7 @@ static void hand_out(struct fn_env *e)
 	fn_env_set_state(e, FN_ENV_BUSY);
 	fn_env_arm(e, deadline(e));
 	e->at_next = false;
+	fn_platform_begin(e->platform, e->inv->trace_id);
 	r = fn_rt_deliver(e->rt, e->inv);
 	if (r == 0 && fn_rt_extensions(e->rt))
 		fn_ext_invoke(fn_rt_extensions(e->rt), e->inv);

@@ -19,6 +19,8 @@ static void environment(const struct fn_env *e, const struct fn_runtime *rt, con
 	const struct fn_variables v = {
 		.function = e->version->function, .runtime = rt, .region = region, .log_stream = e->log_stream, .credentials = c,
 		.initialization = fn_report_init_type(e),
+		.platform = fn_platform_wanted(e->version->function) ? e->host->cfg.platform : NULL,
+		.role = fn_roles_find(e->host->cfg.roles, e->version->function->role),
 	};
 
 	fn_variables_make(&v, ret);
@@ -129,6 +131,7 @@ int fn_env_spec(struct fn_env *e, const struct fn_credentials *credentials, stru
 		snprintf(code, sizeof(code), "layer-%s", f->layers[i].sha256);
 		push_lower(&s, code);
 	}
+	s.platform = cfg->platform && fn_platform_wanted(f);
 	s.extensions = f->n_layers > 0; /* nothing else brings files to /opt */
 	if (e->restored)
 		push_lower(&s, f->snapshot_tree);

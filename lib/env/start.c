@@ -37,6 +37,15 @@ static bool begin_extensions(struct fn_env *e, const struct fn_spawned *res)
 	return fn_output_open(&e->extensions_output, e, res->extensions_output_fd) == 0 && fn_rt_expect_extensions(e->rt, res->extensions, res->n_extensions) == 0;
 }
 
+/* Sandboxes that were made ahead bring the socket for any function; a function that wants none has none (spec.platform). */
+static int open_platform(struct fn_env *e, int listen_fd)
+{
+	if (listen_fd >= 0 && e->host->cfg.platform)
+		return fn_platform_new(e, listen_fd, &e->platform);
+	fn_close(listen_fd);
+	return 0;
+}
+
 static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *res)
 {
 	struct fn_env *e = arg;
@@ -76,7 +85,7 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *r
 	fn_env_set_state(e, FN_ENV_INIT);
 	e->released = res->n_extensions == 0;
 	fn_telemetry_begin(e->telemetry);
-	if (fn_output_open(&e->output, e, res->output_fd) < 0 || fn_map_set_u64(h->sandboxes, e->sandbox, e, NULL) < 0 ||
+	if (open_platform(e, res->platform_fd) < 0 || fn_output_open(&e->output, e, res->output_fd) < 0 || fn_map_set_u64(h->sandboxes, e->sandbox, e, NULL) < 0 ||
 	    fn_rt_new(h->cfg.loop, h->cfg.rt_server, res->listen_fd, &fn_env_rt_ops, e, &e->rt) < 0 || !begin_extensions(e, res)) {
 		fn_env_kill(e);
 		return;

@@ -61,6 +61,7 @@ bool fn_env_freeze(struct fn_env *e, bool on)
 		e->frozen = on;
 	else if (!on)
 		fn_log_warn("cannot thaw an environment of %s, which is ended: %s", e->version->function->name, strerror(errno));
+	fn_platform_freeze(e->platform, e->frozen);
 	if (!e->frozen)
 		fn_telemetry_resume(e->telemetry);
 	return e->frozen == on;

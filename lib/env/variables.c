@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/str.h"
 #include "model/env.h"
@@ -105,6 +106,35 @@ static void add_own(struct fn_strings *s, const struct fn_function *f)
 	}
 }
 
+/* Does this service stay at home for it? A role with credentials of AWS's reaches AWS, but for what its `endpoints` name. */
+static bool at_home(const struct fn_variables *v, const char *service)
+{
+	if (!v->role)
+		return true;
+	for (char **e = v->role->endpoints; e && *e; e++)
+		if (strcasecmp(*e, service) == 0)
+			return true;
+	return false;
+}
+
+/* What current SDKs look for (AWS SDKs and Tools Reference Guide, "Service-specific endpoints"). It goes before AWS_ENDPOINT_URL: a function that sets that
+ * itself has none of these. */
+static void add_endpoints(const struct fn_variables *v, struct fn_strings *s)
+{
+	char name[64];
+
+	if (!v->platform)
+		return;
+	for (size_t i = 0; i < v->function->n_env; i++)
+		if (fn_streq(v->function->env[i].name, "AWS_ENDPOINT_URL"))
+			return;
+	for (const char *const *p = v->platform->services; *p; p++) {
+		snprintf(name, sizeof(name), "AWS_ENDPOINT_URL_%s", *p);
+		if (at_home(v, *p))
+			fn_variables_set(s, name, "http://%s", v->platform->address);
+	}
+}
+
 void fn_variables_make(const struct fn_variables *v, struct fn_strings *s)
 {
 	const struct fn_function *f = v->function;
@@ -123,6 +153,7 @@ void fn_variables_make(const struct fn_variables *v, struct fn_strings *s)
 	fn_variables_set(s, "AWS_SECRET_ACCESS_KEY", "%s", v->credentials->secret_access_key);
 	if (v->credentials->session_token)
 		fn_variables_set(s, "AWS_SESSION_TOKEN", "%s", v->credentials->session_token);
+	add_endpoints(v, s);
 	if (fn_streq(f->log_format, "JSON")) {
 		fn_variables_set(s, "AWS_LAMBDA_LOG_FORMAT", "JSON");
 		fn_variables_set(s, "AWS_LAMBDA_LOG_LEVEL", "%s", f->app_log_level ? f->app_log_level : "INFO");

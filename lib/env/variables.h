@@ -13,6 +13,7 @@
 #include "image/runtimes.h"
 #include "model/function.h"
 #include "env/credentials.h"
+#include "env/platform.h"
 
 /* A NULL-terminated vector of strings that grows; v is the owner's to free. No memory: `failed`, once and for all. */
 struct fn_strings {
@@ -28,6 +29,8 @@ struct fn_variables {
 	const char *region, *log_stream;
 	const char *initialization; /* AWS_LAMBDA_INITIALIZATION_TYPE */
 	const struct fn_credentials *credentials;
+	const struct fn_platform_host *platform; /* NULL: it has no platform endpoint */
+	const struct fn_role *role;              /* NULL: its role is not configured */
 };
 
 /* NAME=value, in the place of a value that the name has already. */

@@ -52,7 +52,7 @@ static int step_born(struct fn_inside *s, struct fn_err *err)
 
 	if (r == 0 && syscall(SYS_close_range, (unsigned)s->c->last_fd + 1, ~0u, 2 /* CLOSE_RANGE_UNSHARE */) < 0)
 		r = fn_err_set(err, errno, "close_range", "unshare");
-	if (r == 0 && (r = fn_inside_send(s, &m, -1)) < 0)
+	if (r == 0 && (r = fn_inside_send(s, &m, NULL, 0)) < 0)
 		fn_err_set(err, r, "sync socket", "born");
 	return r;
 }
@@ -109,6 +109,14 @@ static int step_loopback(struct fn_inside *s, struct fn_err *err)
 }
 
 static int step_listener(struct fn_inside *s, struct fn_err *err) { return (s->listen_fd = fn_netns_listener(err)) < 0 ? s->listen_fd : 0; }
+
+static int step_platform(struct fn_inside *s, struct fn_err *err)
+{
+	if (s->c->platform.port == 0)
+		return 0;
+	s->platform_fd = fn_netns_platform(&s->c->platform, err);
+	return s->platform_fd < 0 ? s->platform_fd : 0;
+}
 
 static int step_hostname(struct fn_inside *s, struct fn_err *err)
 {
@@ -282,11 +290,13 @@ static int step_prestart(struct fn_inside *s, struct fn_err *err)
 
 static int step_ready(struct fn_inside *s, struct fn_err *err)
 {
+	const int fds[2] = {s->listen_fd, s->platform_fd};
 	int r;
 
 	s->done.type = FN_SYNC_READY;
-	r = fn_inside_send(s, &s->done, s->listen_fd);
+	r = fn_inside_send(s, &s->done, fds, s->platform_fd < 0 ? 1 : 2);
 	close(s->listen_fd);
+	fn_close(s->platform_fd);
 	s->done = (struct fn_sync_msg){0};
 	return r < 0 ? fn_err_set(err, r, "ready", NULL) : 0;
 }
@@ -354,7 +364,7 @@ static const struct {
 	enum { NONE, CGROUP, NET, MOUNTS } stage;
 } plan[] = {
 	{"born", step_born, NONE},   {"netns", step_netns, NET},   {"wait", step_wait, NONE},       {"fds", step_fds, NONE},         {"groups", step_groups, CGROUP}, {"ids", step_ids, NONE},
-	{"limits", step_limits, NONE}, {"loopback", step_loopback, NET}, {"listener", step_listener, NET},
+	{"limits", step_limits, NONE}, {"loopback", step_loopback, NET}, {"listener", step_listener, NET}, {"platform", step_platform, NET},
 	{"proc", step_proc, MOUNTS}, {"dev", step_dev, MOUNTS},       {"nat", step_nat, NET},          {"quotas", step_quotas, NONE},
 	{"bounding", step_bounding, NONE}, {"fork", fn_inside_fork_runtime, NONE},   {"mask", step_mask, MOUNTS},   {"view", step_view, MOUNTS},     {"prestart", step_prestart, NONE},
 	{"new tmp", step_new_tmp, MOUNTS}, {"ready", step_ready, NONE},
@@ -375,7 +385,7 @@ const char *const *fn_child_steps(void)
 
 FN_INSIDE_UNWATCHED _Noreturn void fn_child_main(const struct fn_child *c)
 {
-	struct fn_inside s = {.c = c, .proc_fd = -EBADF, .dev_fd = -EBADF, .root_fd = -EBADF, .listen_fd = -EBADF, .null_fd = -EBADF, .tmp_fd = -EBADF,
+	struct fn_inside s = {.c = c, .proc_fd = -EBADF, .dev_fd = -EBADF, .root_fd = -EBADF, .listen_fd = -EBADF, .platform_fd = -EBADF, .null_fd = -EBADF, .tmp_fd = -EBADF,
 			  .extensions.output_fd = -EBADF, .new_root = FN_ROOTFS_NEW, .proc = FN_ROOTFS_PROC, .dev = FN_ROOTFS_DEV};
 	struct fn_err err = {0};
 
@@ -385,7 +395,7 @@ FN_INSIDE_UNWATCHED _Noreturn void fn_child_main(const struct fn_child *c)
 		if (plan[i].run(&s, &err) < 0) {
 			s.done.type = FN_SYNC_FAILED;
 			s.done.err = err;
-			(void)fn_inside_send(&s, &s.done, -1);
+			(void)fn_inside_send(&s, &s.done, NULL, 0);
 			_exit(1);
 		}
 		if (plan[i].stage == CGROUP)

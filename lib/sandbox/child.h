@@ -33,6 +33,7 @@ struct fn_child {
 	bool prestart; /* an FN_SYNC_PRESTART comes first */
 	bool tmp_comes; /* with FN_SYNC_ORDER: /tmp is the environment's. Else it is a tmpfs that is made here */
 	const struct fn_child_nat *nat; /* NULL = loopback alone */
+	struct fn_child_platform platform;
 	const struct fn_cg_shown *shown; /* fn_cgroups_shown() */
 	struct fn_ns_title title; /* fn-spawnd's arguments, which the copy of its memory would show */
 };

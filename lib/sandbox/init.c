@@ -12,11 +12,11 @@
 #include "os/sched.h"
 #include "sandbox/inside.h"
 
-int fn_inside_send(const struct fn_inside *s, struct fn_sync_msg *m, int pass_fd)
+int fn_inside_send(const struct fn_inside *s, struct fn_sync_msg *m, const int *fds, size_t n_fds)
 {
 	struct iovec iov = {.iov_base = m, .iov_len = sizeof(*m)};
 
-	return fn_sock_send(s->c->sync_fd, &iov, 1, &pass_fd, pass_fd >= 0 ? 1 : 0);
+	return fn_sock_send(s->c->sync_fd, &iov, 1, fds, n_fds);
 }
 
 /* A second wall before a process that has nothing to lose any more and hears nobody. */
@@ -70,7 +70,7 @@ static FN_INSIDE_UNWATCHED _Noreturn void live_for_runtime(struct fn_inside *s)
 			char byte;
 
 			m.wait_status = status;
-			(void)fn_inside_send(s, &m, -1);
+			(void)fn_inside_send(s, &m, NULL, 0);
 			(void)!read(s->c->sync_fd, &byte, 1); /* until fn-spawnd, which kills us now, has what it wants to keep of our namespaces */
 			_exit(0);
 		}
@@ -83,14 +83,14 @@ static void tell_end(struct fn_inside *s, pid_t pid, int status)
 
 	if (pid == s->runtime) {
 		s->runtime = 0;
-		(void)fn_inside_send(s, &m, -1);
+		(void)fn_inside_send(s, &m, NULL, 0);
 		return;
 	}
 	for (unsigned i = 0; i < s->extensions.n; i++)
 		if (s->extensions.pids[i] == pid) {
 			s->extensions.pids[i] = 0;
 			m.process = 1 + i;
-			(void)fn_inside_send(s, &m, -1);
+			(void)fn_inside_send(s, &m, NULL, 0);
 			return;
 		}
 }
@@ -110,7 +110,7 @@ static void release(struct fn_inside *s)
 	close(s->gate[1]);
 	if (m.err.code) {
 		s->runtime = 0; /* its status would tell less */
-		(void)fn_inside_send(s, &m, -1);
+		(void)fn_inside_send(s, &m, NULL, 0);
 	}
 }
 

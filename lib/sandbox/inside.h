@@ -37,7 +37,7 @@ struct fn_inside {
 	struct fn_spec spec; /* of the order; strings in it, vectors in vec */
 	char **vec;
 	size_t spec_len;
-	int proc_fd, dev_fd, root_fd, listen_fd, null_fd, tmp_fd;
+	int proc_fd, dev_fd, root_fd, listen_fd, platform_fd, null_fd, tmp_fd;
 	int group_fds[FN_SOCK_FDS_MAX]; /* FN_SYNC_GO's */
 	unsigned n_groups;
 	pid_t runtime;    /* 0: its end has been told */
@@ -73,7 +73,7 @@ void fn_inside_release_extensions(struct fn_inside *s);
 int fn_inside_await_extensions(struct fn_inside *s, struct fn_err *err);
 
 /* init.c */
-int fn_inside_send(const struct fn_inside *s, struct fn_sync_msg *m, int pass_fd);
+int fn_inside_send(const struct fn_inside *s, struct fn_sync_msg *m, const int *fds, size_t n_fds);
 /* Init has nothing open but what it needs to live, and a filter. */
 int fn_inside_confine_init(struct fn_inside *s, struct fn_err *err);
 /* FN_SYNC_RUNNING. */

@@ -15,18 +15,39 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/str.h"
 #include "sandbox/spec.h"
 
 int fn_netns_new(struct fn_err *err) { return unshare(CLONE_NEWNET) < 0 ? fn_err_set(err, errno, "network namespace", NULL) : 0; }
 
-int fn_netns_listener(struct fn_err *err)
+static int listen_at(uint32_t addr, uint16_t port, const char *what, struct fn_err *err)
 {
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(FN_RTAPI_PORT), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(addr)};
 	fn_auto_fd int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || listen(fd, 64) < 0)
-		return fn_err_set(err, errno, "Runtime API listener", NULL);
+		return fn_err_set(err, errno, what, NULL);
 	return fn_take_fd(&fd);
+}
+
+int fn_netns_listener(struct fn_err *err) { return listen_at(INADDR_LOOPBACK, FN_RTAPI_PORT, "Runtime API listener", err); }
+int fn_netns_platform(const struct fn_child_platform *p, struct fn_err *err) { return listen_at(p->addr, p->port, "platform endpoint", err); }
+
+int fn_child_platform_parse(const char *text, struct fn_child_platform *ret)
+{
+	const char *colon = strrchr(text, ':');
+	struct in_addr a;
+	char host[16];
+	int64_t port;
+
+	if (!colon || (size_t)(colon - text) >= sizeof(host) || fn_str_to_i64(colon + 1, 1, 65535, &port) < 0)
+		return -EINVAL;
+	memcpy(host, text, (size_t)(colon - text));
+	host[colon - text] = '\0';
+	if (inet_pton(AF_INET, host, &a) != 1 || ntohl(a.s_addr) >> 24 != 127)
+		return -EINVAL;
+	*ret = (struct fn_child_platform){ntohl(a.s_addr), (uint16_t)port};
+	return 0;
 }
 
 static void set_in(struct sockaddr *a, uint32_t addr)

@@ -59,6 +59,7 @@ struct fn_spec {
 	char cwd[128];             /* "/var/task" */
 	char kind[32];             /* runtime whose process may have been started ahead (FN_PRESTART_ENV); "" = none may */
 	bool prestart;             /* this is how to start one ahead, of that kind: the trees are the base image's, the environment the runtime's */
+	bool platform;             /* it may have the platform endpoint, where there is one; else what was made ahead of it is closed */
 	bool extensions;           /* executables in its /opt/extensions are started beside the runtime, which is held until they have registered */
 	/* NULL-terminated vectors owned by the spec; argv_candidates: the first of them that is an executable file is run
 	 * with argv[1..] (provided.*: "/var/task/bootstrap", "/opt/bootstrap"). */

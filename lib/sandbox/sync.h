@@ -7,7 +7,7 @@
  *   id maps, groups of v1, ...   makes its network namespace
  *   FN_SYNC_GO --------------->  PREPARE: groups, ids, network, /proc, PID 2      (+ its /dev; its /proc, if fn_rootfs_bare(); `tasks` of the v1
  *                                                                                  hierarchies, opened by root: init moves itself in)
- *                  <-----------  FN_SYNC_READY    (+ the Runtime API listener)
+ *                  <-----------  FN_SYNC_READY    (+ the Runtime API listener; the platform endpoint's, where there is one)
  *   (a runtime that is started ahead: FN_SYNC_PRESTART follows FN_SYNC_GO, an order of the same form for the runtime alone, and FN_SYNC_READY
  *   comes only when it has loaded)
  *   (the sandbox is kept until a function needs it, or the order follows FN_SYNC_GO at once)

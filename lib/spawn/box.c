@@ -45,6 +45,7 @@ static void box_free(struct fn_box *b)
 	fn_close(b->sync_fd);
 	fn_close(b->output_fd);
 	fn_close(b->listen_fd);
+	fn_close(b->platform_fd);
 	fn_close(b->freeze_fd);
 	fn_close(b->peak_fd);
 	fn_close(b->stat_fd);
@@ -223,7 +224,7 @@ static void box_running(struct fn_box *b, const struct fn_sync_msg *m, const cha
 {
 	char told[sizeof(struct fn_proto_spawned) + FN_BOX_NAMES_MAX];
 	struct fn_proto_spawned p = {.init_pid = b->pid, .has_peak = b->peak_fd >= 0};
-	int fds[8], oom;
+	int fds[FN_SOCK_FDS_MAX], oom;
 	size_t n = 3;
 	struct fn_err err;
 
@@ -252,6 +253,9 @@ static void box_running(struct fn_box *b, const struct fn_sync_msg *m, const cha
 	p.has_stat = b->stat_fd >= 0;
 	if (b->stat_fd >= 0)
 		fds[n++] = fn_take_fd(&b->stat_fd);
+	p.has_platform = b->platform_fd >= 0;
+	if (b->platform_fd >= 0)
+		fds[n++] = fn_take_fd(&b->platform_fd);
 	note_processes(b, m);
 	p.n_extensions = b->n_extensions;
 	if (b->extensions_fd >= 0)
@@ -268,9 +272,13 @@ static void box_running(struct fn_box *b, const struct fn_sync_msg *m, const cha
 
 static void box_ready(struct fn_box *b, const struct fn_sync_msg *m, int *fds, size_t *n_fds)
 {
-	if (*n_fds != 1 || b->listen_fd >= 0)
+	if (*n_fds < 1 || *n_fds > 2 || b->listen_fd >= 0)
 		return;
 	b->listen_fd = fds[0];
+	if (*n_fds == 2 && b->no_platform)
+		fn_close(fds[1]);
+	else if (*n_fds == 2)
+		b->platform_fd = fds[1];
 	*n_fds = 0;
 	if (b->state == FN_BOX_BUILDING) { /* nobody waits for it: what it took is nobody's cold start */
 		b->timing = (struct fn_sandbox_timing){0};
@@ -422,7 +430,7 @@ struct fn_box *fn_box_new(struct fn_spawn_server *s, struct fn_stock *stock, str
 	b->server = s;
 	b->stock = stock;
 	b->id = ++s->next_id;
-	b->pidfd = b->sync_fd = b->output_fd = b->listen_fd = b->freeze_fd = b->peak_fd = b->oom_fd = b->stat_fd = b->tmp_fd = b->extensions_fd = -EBADF;
+	b->pidfd = b->sync_fd = b->output_fd = b->listen_fd = b->platform_fd = b->freeze_fd = b->peak_fd = b->oom_fd = b->stat_fd = b->tmp_fd = b->extensions_fd = -EBADF;
 	b->exit.wait_status = -1;
 	b->started_us = fn_clock_mono_us();
 	fn_list_push_back(&s->boxes, &b->link);
@@ -458,6 +466,9 @@ int fn_box_order(struct fn_box *b, const struct fn_box_order *o, struct fn_err *
 	tmp_fd = kept >= 0 ? kept : o->tmp_fd;
 	b->limits = limits;
 	b->limits.cpu_quota_us = o->spec->cpu_quota_us;
+	b->no_platform = !o->spec->platform;
+	if (b->no_platform) /* before the function's first instruction: the port is its own */
+		fn_close(fn_take_fd(&b->platform_fd));
 	r = o->spec->extensions ? fn_box_pipe(b, &b->extensions_fd, &extensions, err) : 0;
 	if (r == 0)
 		r = send_order(b, FN_SYNC_ORDER, o, tmp_fd, extensions, err);

@@ -284,7 +284,7 @@ static void on_spawned(struct fn_spawn_client *c, const struct fn_proto_header *
 {
 	struct fn_pending *p = fn_map_get_u64(c->pending, h->request);
 	struct fn_proto_spawned m;
-	struct fn_spawned s = {.peak_fd = -EBADF, .oom_fd = -EBADF, .tmp_fd = -EBADF, .stat_fd = -EBADF, .extensions_output_fd = -EBADF};
+	struct fn_spawned s = {.peak_fd = -EBADF, .oom_fd = -EBADF, .tmp_fd = -EBADF, .stat_fd = -EBADF, .platform_fd = -EBADF, .extensions_output_fd = -EBADF};
 	size_t taken = 3, expected = 3;
 	uint64_t *id;
 	void *old = NULL;
@@ -302,7 +302,7 @@ static void on_spawned(struct fn_spawn_client *c, const struct fn_proto_header *
 		free(id);
 	free(old);
 	named = take_names(&s, &m, (const char *)data + sizeof(m), len - sizeof(m));
-	expected += !!m.has_peak + !!m.has_oom + !!m.has_tmp + !!m.has_stat + (m.n_extensions > 0);
+	expected += !!m.has_peak + !!m.has_oom + !!m.has_tmp + !!m.has_stat + !!m.has_platform + (m.n_extensions > 0);
 	if (!p || p->cancelled || p->kind != FN_PENDING_SPAWN || n_fds < expected || !named) { /* fewer: the kernel had no numbers for them here; what was made must not stay */
 		close_all(fds, n_fds);
 		(void)fn_spawn_say(c, FN_PROTO_KILL, h->id, NULL, 0);
@@ -322,6 +322,8 @@ static void on_spawned(struct fn_spawn_client *c, const struct fn_proto_header *
 		s.tmp_fd = fds[taken++];
 	if (m.has_stat)
 		s.stat_fd = fds[taken++];
+	if (m.has_platform)
+		s.platform_fd = fds[taken++];
 	if (m.n_extensions)
 		s.extensions_output_fd = fds[taken++];
 	s.init_pid = m.init_pid;

@@ -154,7 +154,7 @@ static int attach_nat(struct fn_box *b, struct fn_err *err)
 int fn_box_clone(struct fn_box *b, struct fn_err *err)
 {
 	struct fn_spawn_server *s = b->server;
-	struct fn_child child = {.seccomp = s->cfg.seccomp, .init_seccomp = s->cfg.init_seccomp, .nat = b->nat.iface ? &b->nat : NULL};
+	struct fn_child child = {.seccomp = s->cfg.seccomp, .init_seccomp = s->cfg.init_seccomp, .platform = s->cfg.platform, .nat = b->nat.iface ? &b->nat : NULL};
 	char name[64];
 	uint64_t from;
 	int r;

@@ -59,9 +59,10 @@ struct fn_box {
 	struct fn_child_nat nat; /* iface is NULL: loopback alone */
 	struct fn_tmp *tmp; /* its environment's; NULL: it has none yet, or a tmpfs */
 	pid_t pid;
-	int pidfd, sync_fd, output_fd, listen_fd, freeze_fd, peak_fd, stat_fd;
+	int pidfd, sync_fd, output_fd, listen_fd, platform_fd, freeze_fd, peak_fd, stat_fd;
 	int tmp_fd; /* a mount of tmp, for fnd to look at */
 	int extensions_fd; /* what they print; -EBADF: it has none */
+	bool no_platform;  /* its function is to have no platform endpoint */
 	bool held;         /* its runtime waits for FN_PROTO_RELEASE */
 	unsigned n_extensions;
 	pid_t pids[FN_SPEC_PROCESSES_MAX]; /* by process, as they are inside; 0: it has ended */

@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "sandbox/spec.h"
 
-#define FN_PROTO_VERSION 9u
+#define FN_PROTO_VERSION 10u
 #define FN_PROTO_MAX 131072 /* bytes of one message */
 
 enum fn_proto_type {
@@ -32,7 +32,7 @@ enum fn_proto_type {
 	FN_PROTO_FETCH,     /* + struct fn_fetch_order (image/fetch.h); fd: the file to write */
 	FN_PROTO_SOCKET,    /* id; FN_PROTO_SOCKET_MADE follows */
 	/* from fn-spawnd */
-	FN_PROTO_SPAWNED = 64, /* + struct fn_proto_spawned; fds: listener, output, freeze[, peak][, oom][, tmp][, stat][, extensions' output];
+	FN_PROTO_SPAWNED = 64, /* + struct fn_proto_spawned; fds: listener, output, freeze[, peak][, oom][, tmp][, stat][, platform endpoint][, extensions' output];
 				* behind it their names, with a NUL each */
 	FN_PROTO_FAILED,       /* + struct fn_err */
 	FN_PROTO_EXITED,       /* id + struct fn_sandbox_exit */
@@ -56,7 +56,7 @@ struct fn_proto_header {
 
 struct fn_proto_spawned {
 	int32_t init_pid;
-	uint32_t has_peak, has_oom, has_tmp, has_stat, n_extensions;
+	uint32_t has_peak, has_oom, has_tmp, has_stat, has_platform, n_extensions;
 	struct fn_sandbox_timing timing;
 };
 

@@ -10,6 +10,7 @@
 #include "os/cgroup.h"
 #include "os/ns.h"
 #include "os/sec.h"
+#include "sandbox/netns.h"
 #include "sandbox/rootfs.h"
 #include "spawn/nat.h"
 #include "spawn/tmps.h"
@@ -30,6 +31,7 @@ struct fn_spawn_server_config {
 	const char *trees_dir;    /* where trees are unpacked: FN_ROOTFS_TREES, as rootfs uses it */
 	uint32_t uid_base, uid_count; /* the host ids that are ours; 0 = as many as are of use */
 	struct fn_ns_title title; /* of this process; sandboxes show none of it */
+	struct fn_child_platform platform; /* sandbox/netns.h */
 	struct fn_nat *nat;       /* NULL: sandboxes have loopback alone */
 	struct fn_tmps *tmps;     /* the environments' /tmp */
 	unsigned stock_least, stock_most;       /* sandboxes kept ready: stock.h; most 0 = none is made ahead */

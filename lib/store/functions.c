@@ -174,7 +174,7 @@ static int delete_rows(struct fn_write *w, sqlite3 *db, struct fn_err *err)
 	static const char *const sql[] = {"DELETE FROM functions WHERE name=?1", "DELETE FROM aliases WHERE function=?1",
 					  "DELETE FROM published WHERE function=?1", "DELETE FROM reserved WHERE function=?1",
 					  "DELETE FROM provisioned WHERE function=?1", "DELETE FROM urls WHERE function=?1",
-					  "DELETE FROM policies WHERE function=?1"};
+					  "DELETE FROM policies WHERE function=?1", "DELETE FROM recursion WHERE function=?1"};
 	int r = 0;
 
 	for (size_t i = 0; i < sizeof(sql) / sizeof(sql[0]) && r == 0; i++)

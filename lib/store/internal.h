@@ -1,7 +1,7 @@
 /*
  * internal.h - shared by the files of lib/store only: what is in memory, and what is under way to the disk.
  *
- * From below: entry.c (the arrays), rows.c, store.c (writes and turns), trees.c, functions.c, aliases.c, concurrency.c, urls.c, policies.c, layers.c, identities.c, open.c.
+ * From below: entry.c (the arrays), rows.c, store.c (writes and turns), trees.c, functions.c, aliases.c, concurrency.c, recursion.c, urls.c, policies.c, layers.c, identities.c, open.c.
  */
 #ifndef FN_STORE_INTERNAL_H
 #define FN_STORE_INTERNAL_H
@@ -31,6 +31,7 @@ struct fn_entry {
 	struct fn_policy **policies; /* in no order: a handful */
 	size_t n_policies, cap_policies;
 	int64_t reserved; /* one more than what is reserved; 0 = nothing is */
+	bool may_recurse; /* recursion.h */
 	uint64_t last; /* the highest number given so far */
 };
 
@@ -170,6 +171,7 @@ int fn_aliases_load(struct fn_store *s, sqlite3 *db, struct fn_err *err);
 int fn_alias_write(struct fn_write *w, sqlite3 *db, struct fn_err *err);
 void fn_alias_apply(struct fn_write *w);
 int fn_concurrency_load(struct fn_store *s, sqlite3 *db, struct fn_err *err); /* after the aliases */
+int fn_recursion_load(struct fn_store *s, sqlite3 *db, struct fn_err *err); /* after the functions */
 int fn_urls_load(struct fn_store *s, sqlite3 *db, struct fn_err *err); /* after the functions */
 int fn_policies_load(struct fn_store *s, sqlite3 *db, struct fn_err *err);
 int fn_identities_load(struct fn_store *s, sqlite3 *db, struct fn_err *err);

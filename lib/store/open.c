@@ -16,6 +16,8 @@ static int load(struct fn_store *s, sqlite3 *db, struct fn_err *err)
 	if (r == 0)
 		r = fn_concurrency_load(s, db, err);
 	if (r == 0)
+		r = fn_recursion_load(s, db, err);
+	if (r == 0)
 		r = fn_layers_load(s, db, err);
 	if (r == 0)
 		r = fn_urls_load(s, db, err);

@@ -33,4 +33,6 @@ const char *const fn_store_migrations[FN_STORE_SCHEMA] = {
 	/* identities.h. What signs sessions is with them: without it none of them would outlive a restart. */
 	"CREATE TABLE identities(kind TEXT NOT NULL, name TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY(kind, name)) WITHOUT ROWID;"
 	"CREATE TABLE secrets(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;",
+	/* Functions with RecursiveLoop Allow. */
+	"CREATE TABLE recursion(function TEXT PRIMARY KEY) WITHOUT ROWID;",
 };

@@ -42,6 +42,7 @@ void fn_http_req_free(struct fn_http_req *r)
 	fn_http_req_forget(r);
 	fn_buf_free(&r->texts);
 	fn_h1_free(&r->kept);
+	fn_http_party_unref(r->party);
 	free(r);
 }
 
@@ -52,6 +53,7 @@ const char *fn_http_req_raw_query(const struct fn_http_req *r) { return fn_h1_ta
 const char *fn_http_req_header(const struct fn_http_req *r, const char *name) { return fn_h1_header(r->h1, name); }
 const char *fn_http_req_trailer(const struct fn_http_req *r, const char *name) { return fn_h1_trailer(r->h1, name); }
 enum fn_http_role fn_http_req_role(const struct fn_http_req *r) { return r->role; }
+struct fn_http_party *fn_http_req_party(const struct fn_http_req *r) { return r->party; }
 bool fn_http_req_gone(const struct fn_http_req *r) { return !r->c; }
 bool fn_http_req_too_large(const struct fn_http_req *r) { return r->h1->too_large; }
 uint64_t fn_http_req_body_left(const struct fn_http_req *r) { return fn_h1_body_left(r->h1); }

@@ -31,8 +31,11 @@ void fn_http_req_on_gone(struct fn_http_req *req, void (*fn)(void *arg), void *a
 bool fn_http_req_gone(const struct fn_http_req *req); /* its client has: what it is answered is dropped */
 bool fn_http_req_too_large(const struct fn_http_req *req);
 /* By which listener it has come. Of all but the public one the kernel has told whom it is from. */
-enum fn_http_role { FN_HTTP_PUBLIC, FN_HTTP_CONTROL /* this machine's administrators */, FN_HTTP_GATEWAY /* fn-gateway */, FN_HTTP_EVENTS /* fn-events; in it: fnd */ };
+enum fn_http_role { FN_HTTP_PUBLIC, FN_HTTP_CONTROL /* this machine's administrators */, FN_HTTP_GATEWAY /* fn-gateway */, FN_HTTP_EVENTS /* fn-events; in it: fnd */, FN_HTTP_SANDBOX /* a function: by its party */ };
 enum fn_http_role fn_http_req_role(const struct fn_http_req *req);
+/* Whose connection it is; it lives as long as the request. NULL: nobody's in particular. */
+struct fn_http_party;
+struct fn_http_party *fn_http_req_party(const struct fn_http_req *req);
 static inline bool fn_http_req_control(const struct fn_http_req *req) { return fn_http_req_role(req) == FN_HTTP_CONTROL; }
 const char *fn_http_req_trailer(const struct fn_http_req *req, const char *name); /* NULL = absent */
 

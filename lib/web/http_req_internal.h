@@ -6,6 +6,7 @@
 #include "web/bodies.h"
 #include "web/h1conn.h"
 #include "web/http_req.h"
+#include "web/party.h"
 
 #define FN_HTTP_REPLY_HEADERS_MAX 24
 
@@ -24,9 +25,11 @@ struct fn_http_req {
 	struct fn_h1 *h1;
 	struct fn_h1 kept; /* what h1 points to then */
 	size_t query;      /* where it begins in the target */
-	enum { FN_HTTP_NONE, FN_HTTP_COMING, FN_HTTP_DELIVERED, FN_HTTP_STREAMING, FN_HTTP_REPLIED } state; /* COMING: in pieces */
+	enum { FN_HTTP_NONE, FN_HTTP_COMING, FN_HTTP_HELD, FN_HTTP_DELIVERED, FN_HTTP_STREAMING, FN_HTTP_REPLIED } state; /* COMING: in pieces; HELD: whole, its party is held */
 	bool here, crowded;
 	enum fn_http_role role; /* of its listener */
+	struct fn_http_party *party; /* NULL: none; a reference */
+	struct fn_list of_party, held;
 	bool waits;        /* who writes the reply waits until it is drained */
 	void (*drained)(void *arg); /* and is told here; NULL: ops->drained */
 	void *drained_arg;

@@ -121,6 +121,13 @@ static unsigned count_hosts(const struct fn_h1 *h1)
 	return n;
 }
 
+static void deliver(struct fn_http_req *r)
+{
+	r->state = FN_HTTP_DELIVERED;
+	r->shared->active++;
+	r->h->cfg.ops->request(r->h->cfg.arg, r);
+}
+
 static void on_request(void *arg, struct fn_h1_conn *c, struct fn_h1 *h1)
 {
 	struct fn_http_req *r = arg;
@@ -134,9 +141,12 @@ static void on_request(void *arg, struct fn_h1_conn *c, struct fn_h1 *h1)
 	}
 	if (h1->take != FN_H1_PIECES) /* what counts is on its way */
 		fn_http_req_uncount(r);
-	r->state = FN_HTTP_DELIVERED;
-	r->shared->active++;
-	r->h->cfg.ops->request(r->h->cfg.arg, r);
+	if (r->party && r->party->holds) {
+		r->state = FN_HTTP_HELD;
+		fn_list_push_back(&r->party->held, &r->held);
+	} else {
+		deliver(r);
+	}
 }
 
 static void on_answered(void *arg, struct fn_h1_conn *c)
@@ -170,6 +180,13 @@ static void forget_conn(struct fn_http_req *r)
 {
 	fn_list_remove(&r->link);
 	r->h->n_conns--;
+	if (!r->party)
+		return;
+	fn_list_remove(&r->of_party);
+	fn_list_remove(&r->held);
+	r->party->n_conns--;
+	if (r->party->left)
+		r->party->left(r->party);
 }
 
 static void remember_conn(struct fn_httpd *h, struct fn_http_req *r)
@@ -190,6 +207,8 @@ static void on_closed(void *arg, struct fn_h1_conn *c)
 	if (h->n_conns < h->cfg.conn_max)
 		resume(h);
 	on_cut(r, c);
+	if (r->state == FN_HTTP_HELD)
+		r->state = FN_HTTP_NONE;
 	if (r->state != FN_HTTP_NONE)
 		r->shared->active--;
 	if (r->state != FN_HTTP_DELIVERED && r->state != FN_HTTP_STREAMING) {
@@ -255,7 +274,7 @@ static bool make_room(struct fn_httpd *h)
 	return crowd_out(h, FN_H1_IDLE, now) || (now > SLOW_HEAD_US && crowd_out(h, FN_H1_HEAD_COMES, now - SLOW_HEAD_US));
 }
 
-static int add(struct fn_httpd *h, int fd, uint64_t peer)
+static int add(struct fn_httpd *h, int fd, uint64_t peer, struct fn_http_party *party)
 {
 	struct fn_http_req *r = h->n_conns < h->cfg.conn_max ? calloc(1, sizeof(*r)) : NULL;
 	int ret;
@@ -274,6 +293,12 @@ static int add(struct fn_httpd *h, int fd, uint64_t peer)
 		return ret;
 	}
 	remember_conn(h, r);
+	if (party) {
+		r->party = party;
+		party->refs++;
+		party->n_conns++;
+		fn_list_push_back(&party->conns, &r->of_party);
+	}
 	return 0;
 }
 
@@ -295,7 +320,7 @@ static void on_accept(void *arg, int fd, uint32_t events)
 			fn_close(c);
 		} else if (c >= 0) {
 			(void)setsockopt(c, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-			(void)add(h, c, fn_crowd_peer(&from));
+			(void)add(h, c, fn_crowd_peer(&from), NULL);
 		} else if (errno == EAGAIN) {
 			return;
 		} else if (errno != ECONNABORTED && errno != EINTR) { /* EMFILE and its like: it would be ready again and again */
@@ -442,5 +467,51 @@ int fn_httpd_add_conn(struct fn_httpd *h, int fd)
 		fn_close(fd);
 		return r;
 	}
-	return add(h, fd, 0);
+	return add(h, fd, 0, NULL);
+}
+
+/* --- parties --- */
+int fn_httpd_add_party(struct fn_httpd *h, int fd, struct fn_http_party *p)
+{
+	if (h->n_conns >= h->cfg.conn_max)
+		(void)make_room(h);
+	return add(h, fd, p->peer, p);
+}
+
+bool fn_http_party_make_room(struct fn_http_party *p)
+{
+	struct fn_http_req *longest = NULL;
+	uint64_t moved;
+
+	fn_list_for_each(l, &p->conns)
+	{
+		struct fn_http_req *r = fn_list_entry(l, struct fn_http_req, of_party);
+
+		if (r->state == FN_HTTP_NONE && fn_h1_conn_phase(r->c, &moved) == FN_H1_IDLE && (!longest || r->rests_us < longest->rests_us))
+			longest = r;
+	}
+	if (longest)
+		drop(longest);
+	return longest != NULL;
+}
+
+void fn_http_party_go_on(struct fn_http_party *p)
+{
+	struct fn_list *l;
+
+	p->holds = false;
+	while (!p->holds && (l = fn_list_first(&p->held))) {
+		fn_list_remove(l);
+		deliver(fn_list_entry(l, struct fn_http_req, held));
+	}
+}
+
+void fn_http_party_end(struct fn_http_party *p)
+{
+	struct fn_list *l;
+
+	p->left = NULL;
+	while ((l = fn_list_first(&p->conns)))
+		drop(fn_list_entry(l, struct fn_http_req, of_party));
+	fn_http_party_unref(p);
 }

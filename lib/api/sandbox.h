@@ -1,0 +1,20 @@
+/*
+ * sandbox.h - requests that come by the platform endpoint of a sandbox (env/platform.h): who they are, and what they may.
+ *
+ * Unsigned, or signed with the sandbox's own key: the function in its role, of the sandbox by whose socket they come. Signed with another key: verified as
+ * outside, and then that key's. Nothing else that a request says of itself counts. Unsigned ones are judged by their origin, too: a browser may run inside.
+ */
+#ifndef FN_API_SANDBOX_H
+#define FN_API_SANDBOX_H
+
+#include "api/internal.h"
+
+/* Sets call->sandbox, if it is the function's. Replies and returns false when it is nobody's. */
+bool fn_sandbox_authenticated(struct fn_call *call);
+/* May the operation be asked for from a sandbox, by who the call is of? Replies and returns false when not. */
+bool fn_sandbox_allowed(struct fn_call *call);
+/* arn:aws:sts::ACCOUNT:assumed-role/ROLE/FUNCTION */
+#define FN_SANDBOX_ARN_SIZE 400
+void fn_sandbox_arn(const struct fn_platform *p, char ret[FN_SANDBOX_ARN_SIZE]);
+
+#endif
