@@ -1,7 +1,6 @@
 """The platform endpoint: functions call the platform's API from inside, with no network and no secret, as their role and as nobody else."""
 import base64, json, socket, threading, time, unittest
 from harness import *
-import npm
 
 ENV = "import os\ndef handler(event, context):\n    return {k: v for k, v in os.environ.items() if k.startswith('AWS_ENDPOINT') or k.startswith('FND_')}\n"
 BOTO = '''
@@ -66,6 +65,331 @@ class Calls(Base):
                           ({"FND_PLATFORM_ENDPOINT": "off"}, {"FND_PLATFORM_ENDPOINT": "off"}), ({"FND_PLATFORM_ENDPOINT": "on"}, {**found, "FND_PLATFORM_ENDPOINT": "on"})):
             self.d.configure(f, Environment={"Variables": own})
             self.assertEqual(self.d.invoke(f, {}).json, seen)
+
+
+
+RAW = """
+import base64, os, socket
+def answer(a):
+    data = base64.b64decode(a["data"])
+    try:
+        with socket.socket(socket.AF_UNIX if a["host"].startswith(("/", "@")) else socket.AF_INET6 if ":" in a["host"] else socket.AF_INET) as s:
+            s.settimeout(a.get("timeout", 5))
+            s.connect(a["host"].replace("@", "\\0") if a["host"][0] in "/@" else (a["host"], a["port"]))
+            s.sendall(data)
+            got = b""
+            while True:
+                more = s.recv(65536)
+                if not more:
+                    return got.decode("latin-1")
+                got += more
+    except TimeoutError:
+        return got.decode("latin-1") + "<time-out>"
+    except OSError as e:
+        return "errno " + str(e.errno)
+def handler(event, context):
+    if "look" in event:
+        return [os.environ[k] for k in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")]
+    return [answer(a) for a in event["attempts"]]
+"""
+KNOWN = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", None)
+LIST = "/2015-03-31/functions"
+
+
+def signed(port, key, path=LIST, method="GET", body=b"", at=0, host=None, headers=None, presign=False):
+    """As botocore signs it; at: seconds from now."""
+    import botocore.auth, botocore.awsrequest, botocore.credentials, datetime, unittest.mock
+    then = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None) + datetime.timedelta(seconds=at)
+    r = botocore.awsrequest.AWSRequest(method, f"http://{host or f'127.0.0.1:{port}'}{path}", headers=dict(headers or {}), data=body)
+    auth = (botocore.auth.SigV4QueryAuth if presign else botocore.auth.SigV4Auth)(botocore.credentials.Credentials(*key), "lambda", "us-east-1")
+    with unittest.mock.patch("botocore.auth.datetime") as clock, unittest.mock.patch("botocore.auth.get_current_datetime", lambda *a, **k: then, create=True):
+        clock.datetime.utcnow.return_value = then
+        auth.add_auth(r)
+    url = r.url.split("/", 3)[3]
+    return request(method, "/" + url, dict(r.headers), body, host or f"127.0.0.1:{port}")
+
+
+def request(method, path, headers=None, body=b"", host="127.0.0.1:1", extra=b""):
+    h = {"Host": host, "Connection": "close", **({"Content-Length": str(len(body))} if body else {}), **(headers or {})}
+    return f"{method} {path} HTTP/1.1\r\n".encode() + b"".join(f"{k}: {v.decode() if isinstance(v, bytes) else v}\r\n".encode() for k, v in h.items()) + extra + b"\r\n" + body
+
+
+class Identity(Base):
+    """With credentials, a role that nobody has given anything may nothing: the refusal says who asked."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.d = shared({"credentials": [{"access_key_id": KNOWN[0], "secret_access_key": KNOWN[1]}]})
+        cls.c = boto(cls.d, key=KNOWN[0], secret=KNOWN[1])
+        for name in ("t-mallory", "t-victim"):
+            cls.c.create_function(FunctionName=name, Role=ROLE.replace("role/test", f"role/of/{name}"), Runtime="python3.11", Handler="f.handler", Code={"ZipFile": make_zip({"f.py": RAW})}, Timeout=60)
+            cls.c.get_waiter("function_active_v2").wait(FunctionName=name)
+        cls.own, cls.other = (cls.ask(name, look=1) for name in ("t-mallory", "t-victim"))
+
+    @classmethod
+    def ask(cls, name, **event):
+        r = cls.c.invoke(FunctionName=name, Payload=json.dumps(event))
+        answer = r["Payload"].read().decode()
+        assert "FunctionError" not in r, answer
+        return json.loads(answer)
+
+    def attempt(self, data, host="127.0.0.1", port=None, timeout=5):
+        return self.ask("t-mallory", attempts=[{"data": base64.b64encode(data).decode(), "host": host, "port": port or self.d.port, "timeout": timeout}])[0]
+
+    ME = "arn:aws:sts::000000000000:assumed-role/t-mallory/t-mallory"
+
+    def mine(self, answer):
+        """It was taken for its own, who may nothing, and as often as it asks."""
+        self.assertIn("HTTP/1.1 403", answer)
+        self.assertIn(f"User: {self.ME} is not authorized to perform", answer)
+        for status in ("HTTP/1.1 200", "HTTP/1.1 201", "HTTP/1.1 202"):
+            self.assertNotIn(status, answer)
+
+    def refused(self, answer, code):
+        self.assertRegex(answer, r"^HTTP/1\.1 40[0-9]")
+        self.assertIn(code, answer)
+        self.assertNotIn("HTTP/1.1 2", answer)
+
+    def test_its_own(self):
+        self.mine(self.attempt(request("GET", LIST)))                                   # 1 unsigned
+        self.mine(self.attempt(signed(self.d.port, self.own)))                          # 2 signed with its own key
+        self.mine(self.attempt(signed(self.d.port, self.own, presign=True)))            # 3 presigned with it
+        self.mine(self.attempt(signed(self.d.port, self.own, LIST + "/t-victim/invocations", "POST", b"{}")))
+        ok = self.attempt(signed(self.d.port, KNOWN))                                   # a key that it was given by somebody who may: that one's
+        self.assertIn("HTTP/1.1 200", ok)
+
+    def test_other_keys(self):
+        key, secret, token = self.own
+        theirs = self.other
+        for name, data, code in (
+                ("its own, another secret", signed(self.d.port, (key, "x" * 40, token)), "InvalidSignatureException"),
+                ("its own, no token", signed(self.d.port, (key, secret, None)), "UnrecognizedClientException"),
+                ("its own, a forged token", signed(self.d.port, (key, secret, token[:-8] + "AAAAAAA=")), "UnrecognizedClientException"),
+                ("its own, the victim's token", signed(self.d.port, (key, secret, theirs[2])), "UnrecognizedClientException"),
+                ("its own token twice", signed(self.d.port, self.own).replace(b"X-Amz-Security-Token:", b"X-Amz-Security-Token: x\r\nX-Amz-Security-Token:"), "UnrecognizedClientException"),
+                ("one that nobody has", signed(self.d.port, ("AKIAXXXXXXXXXXXXXXXX", "x" * 40, None)), "UnrecognizedClientException"),
+                ("the administrator's, another secret", signed(self.d.port, (KNOWN[0], secret, None)), "InvalidSignatureException"),
+                ("the administrator's, its own secret and token", signed(self.d.port, (KNOWN[0], secret, token)), "InvalidSignatureException"),
+                ("the victim's, its own secret", signed(self.d.port, (theirs[0], secret, token)), "UnrecognizedClientException"),
+                ("the victim's, stolen whole", signed(self.d.port, theirs), "UnrecognizedClientException"),
+                ("the victim's, stolen and presigned", signed(self.d.port, theirs, presign=True), "UnrecognizedClientException"),
+                ("its own, of an hour ago", signed(self.d.port, self.own, at=-3600), "Signature"),
+                ("its own, over another body", signed(self.d.port, self.own, LIST + "/t-victim/invocations", "POST", b"{}")[:-2] + b"[]", "InvalidSignatureException"),
+                ("Basic", request("GET", LIST, {"Authorization": "Basic cm9vdDpyb290"}), "403"),
+                ("Bearer", request("GET", LIST, {"Authorization": "Bearer x", "X-Amz-Date": "20260101T000000Z"}), "403")):
+            with self.subTest(name):
+                self.refused(self.attempt(data), code)
+
+    def test_headers_say_nothing(self):
+        arn = "arn:aws:iam::000000000000:root"
+        for name, headers in (("principal", {"X-Fnd-Principal": arn, "X-Fnd-Identity": "allow"}), ("operation", {"X-Fnd-Operation": "ListFunctions", "X-Fnd-Service": "lambda", "X-Fnd-Request-Id": "1"}),
+                              ("generation", {"X-Fnd-Generation": "1", "X-Fnd-Framing": "raw"}), ("function", {"X-Fnd-Function": "t-victim"}), ("forwarded", {"X-Forwarded-For": "127.0.0.1", "Forwarded": "for=127.0.0.1", "X-Real-IP": "127.0.0.1"}),
+                              ("account", {"X-Amz-Source-Arn": arn, "X-Amz-Source-Account": "000000000000"}), ("upgrade", {"Upgrade": "h2c", "Connection": "Upgrade, close"}), ("target", {"X-Amz-Target": "Logs_20140328.DescribeLogGroups"})):
+            with self.subTest(name):
+                self.mine(self.attempt(request("GET", LIST, headers)))
+
+    def test_hosts_and_origins(self):
+        for name, data in (("another host", request("GET", LIST, host="evil.example")), ("the control socket", request("GET", LIST, host="control.sock")), ("a page", request("GET", LIST, {"Origin": "http://evil.example"})),
+                           ("a page of a site", request("GET", LIST, {"Sec-Fetch-Site": "cross-site"})), ("a form", request("POST", LIST + "/t-victim/invocations", {"Content-Type": "text/plain"}, b"{}"))):
+            with self.subTest(name):
+                self.refused(self.attempt(data), "AccessDeniedException")
+        self.mine(self.attempt(request("GET", LIST, host="localhost")))
+        self.refused(self.attempt(request("GET", LIST, extra=b"Host: 127.0.0.1\r\n")), "")
+        self.refused(self.attempt(signed(self.d.port, self.own, host="127.0.0.1:1").replace(b"Host: 127.0.0.1:1", b"Host: 127.0.0.1:2")), "InvalidSignatureException")
+
+    def test_smuggled_and_proxied(self):
+        inner = request("GET", LIST, {"X-Fnd-Principal": "arn:aws:iam::000000000000:root"})
+        answers = {
+            "an absolute URI": self.attempt(request("GET", f"http://127.0.0.1:{self.d.port}{LIST}")), "of another host": self.attempt(request("GET", "http://evil.example" + LIST)),
+            "CONNECT": self.attempt(request("CONNECT", f"127.0.0.1:{self.d.port}"), timeout=1),
+            "both lengths": self.attempt(request("POST", LIST, {"Transfer-Encoding": "chunked", "Content-Length": str(5 + len(inner)), "Connection": "keep-alive"}) + b"0\r\n\r\n" + inner, timeout=1),
+            "two lengths": self.attempt(request("POST", LIST, {"Content-Length": "0", "Connection": "keep-alive"}, extra=b"Content-Length: 1\r\n") + inner, timeout=1),
+            "a body that is a request": self.attempt(request("POST", LIST, {"Connection": "keep-alive"}, inner), timeout=1),
+            "chunked, not last": self.attempt(request("POST", LIST, {"Transfer-Encoding": "chunked, identity"}) + b"0\r\n\r\n" + inner, timeout=1),
+            "a folded header": self.attempt(request("GET", LIST, extra=b"X-A: b\r\n Authorization: x\r\n"), timeout=1), "a bare line feed": self.attempt(request("GET", LIST, extra=b"X-A: b\nX-Fnd-Principal: root\r\n"), timeout=1),
+            "pipelined": self.attempt(request("GET", LIST, {"Connection": "keep-alive"}) + signed(self.d.port, self.own), timeout=1)}
+        for name, answer in answers.items():
+            with self.subTest(name):
+                self.assertRegex(answer, r"^HTTP/1\.1 (4[0-9][0-9]|501)")
+                self.assertNotIn("HTTP/1.1 2", answer)
+                for who in re.findall(r"User: (\S+)", answer):
+                    self.assertEqual(who, self.ME)
+
+    def test_fnd_s_own_resources(self):
+        for path in ("/_fnd/doctor", "//_fnd//doctor", "/%5ffnd/doctor", "/_fnd/metrics", "/_fnd/disk", "/_fnd/layers", "/_fnd/logs/t-victim", "/_fnd/keys/" + KNOWN[0] + "/20260101", "/_fnd/urls/x", "/_fnd/functions/t-victim",
+                     "/_fnd/download/0000?token=1"):
+            with self.subTest(path):
+                self.refused(self.attempt(request("GET", path)), "")
+        self.refused(self.attempt(request("POST", "/_fnd/functions/t-victim/invocations", body=b"{}")), "")
+        self.refused(self.attempt(request("POST", "/_fnd/images/rescan")), "")
+
+    def test_other_ways_in(self):
+        ways = [(self.d.state + "/control.sock", 0), (self.d.state + "/events.sock", 0), (self.d.state + "/gateway.sock", 0), ("/run/fnd/control.sock", 0), ("@fnd", 0), ("127.0.0.2", self.d.port), ("169.254.100.6", self.d.port), ("::1", self.d.port),
+                ("10.201.0.1", self.d.port), ("127.0.0.1", free_port())]
+        answers = self.ask("t-mallory", attempts=[{"data": base64.b64encode(request("GET", LIST)).decode(), "host": host, "port": port, "timeout": 2} for host, port in ways])
+        self.assertEqual([(w, a) for w, a in zip(ways, answers) if not a.startswith("errno")], [])
+        self.mine(self.attempt(request("GET", LIST), host="0.0.0.0"))  # which is 127.0.0.1
+
+
+
+HEADER = """
+import http.client, json, os
+def handler(event, context):
+    seen = [*event, os.environ.get("_X_AMZN_TRACE_ID")]
+    if len(seen) > 40:
+        return seen
+    c = http.client.HTTPConnection("127.0.0.1", int(os.environ["AWS_ENDPOINT_URL_LAMBDA"].rpartition(":")[2]))
+    c.request("POST", f"/2015-03-31/functions/{context.function_name}/invocations", json.dumps(seen), {"X-Amzn-Trace-Id": "Root=1-00000001-000000000000000000000001;Lineage=00000000:0", "Content-Type": "application/json"})
+    r = c.getresponse()
+    return json.load(r) if r.status == 200 else [seen, r.status, json.load(r)]
+"""
+
+
+class Loops(BotoCase):
+    def test_each_function_of_a_chain_is_counted(self):
+        a, b = (self.python(HEADER.replace("{context.function_name}/inv", f"t-chain-{other}/inv"), f"t-chain-{x}", Timeout=60) for x, other in ("ab", "ba"))
+        for _ in range(2):  # the second chain begins anew
+            seen, status, error = json.load(self.c.invoke(FunctionName=a, Payload="[]")["Payload"])
+            self.assertEqual((len(seen), status), (32, 400))
+            self.assertIn("recursive loop", error["Message"])
+
+    def test_whatever_is_sent(self):
+        f = self.python(HEADER, Timeout=60)
+        seen, status, error = json.load(self.c.invoke(FunctionName=f, Payload="[]")["Payload"])
+        self.assertEqual((len(seen), status, error["Type"]), (16, 400, "User"))
+        for n, header in enumerate(seen[1:], 2):
+            self.assertRegex(header, rf"^Root=1-00000001-000000000000000000000001;Lineage=[0-9a-f]{{8}}:{n}$")
+
+    def config(self, d, name, put=None):
+        return d.request("PUT" if put else "GET", f"/2024-08-31/functions/{name}/recursion-config", {"RecursiveLoop": put} if put else None)
+
+    def test_the_configuration(self):
+        f = self.python(HEADER, Timeout=60)
+        self.assertEqual(self.config(self.d, f).json, {"RecursiveLoop": "Terminate"})
+        self.assertEqual(self.config(self.d, f, "Allow").json, {"RecursiveLoop": "Allow"})
+        self.assertEqual(self.config(self.d, f).json, {"RecursiveLoop": "Allow"})
+        self.assertEqual(len(json.load(self.c.invoke(FunctionName=f, Payload="[]")["Payload"])), 41, "as often as it likes")
+        self.assertEqual(self.config(self.d, f, "Terminate").json, {"RecursiveLoop": "Terminate"})
+        self.assertEqual(json.load(self.c.invoke(FunctionName=f, Payload="[]")["Payload"])[1], 400)
+        r = self.config(self.d, f, "Bogus")
+        self.assertEqual((r.status, r.error_type), (400, "ValidationException"))
+        self.assertIn("at 'recursiveLoop' failed to satisfy constraint: Member must satisfy enum value set: [Terminate, Allow]", r.json["message"])
+        for put in (None, "Allow"):
+            r = self.config(self.d, "t-nobody", put)
+            self.assertEqual((r.status, r.error_type, r.json["Message"]), (404, "ResourceNotFoundException", f"Function not found: {ARN}t-nobody"))
+
+    def test_it_stays_and_goes_with_the_function(self):
+        d = self.daemon()
+        d.create("loops")
+        self.config(d, "loops", "Allow")
+        d.stop()
+        d.start()
+        self.assertEqual(self.config(d, "loops").json, {"RecursiveLoop": "Allow"})
+        d.delete("loops")
+        d.create("loops")
+        self.assertEqual(self.config(d, "loops").json, {"RecursiveLoop": "Terminate"})
+
+
+class Bounds(Base):
+    def connections(self, d):
+        """Of the worker, that are not its listeners: by what the kernel says of its descriptors."""
+        return sum(1 for t in descriptors(d.pids()["worker"][0]).values() if t.startswith("socket:"))
+
+    HOLD = """
+import os, socket
+held = []
+port = int(os.environ["AWS_ENDPOINT_URL_LAMBDA"].rpartition(":")[2])
+def handler(event, context):
+    if event.get("drop"):
+        [s.close() for s in held]
+        held.clear()
+    for i in range(event.get("open", 0)):
+        s = socket.create_connection(("127.0.0.1", port), 5)
+        if event.get("ask"):
+            s.sendall(b"GET /healthz HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\n\\r\\n")
+            s.recv(4096)
+        held.append(s)
+    if event.get("late"):
+        held[-1].sendall(b"GET /healthz HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\n\\r\\n")
+    if event.get("read"):
+        held[-1].settimeout(20)
+        return held[-1].recv(4096).decode()
+    return len(held)
+""".replace("\\\\", "\\")
+
+    def test_connections_of_a_sandbox(self):
+        d = self.daemon()
+        d.create_python("holds", self.HOLD, Timeout=60)
+        d.create_python("bystander", BOTO, Timeout=60, MemorySize=1024)
+        d.invoke("holds", {})
+        before = self.connections(d)
+        self.assertEqual(d.invoke("holds", {"open": 300, "ask": True}).json, 300)
+        self.assertLessEqual(self.connections(d), before + 64)
+        self.call("bystander", "lambda", "list_functions", _d=d)
+        self.assertEqual(d.invoke("holds", {"open": 40, "drop": True}).json, 40)
+        os.kill(next(p for p in d.pids()["sandbox"] if comm(p) not in ("fn-init",)), signal.SIGKILL)
+        d.invoke("holds", {})
+        wait_until(lambda: f"{self.connections(d)} are open", lambda: self.connections(d) <= before + 3)  # what the end of the sandbox ended
+
+    def test_nothing_is_served_while_it_is_frozen(self):
+        d = self.daemon(freeze_grace_ms=0)
+        d.create_python("late", self.HOLD, Timeout=60)
+        self.assertEqual(d.invoke("late", {"open": 1}).json, 1)
+        for n in range(3):
+            d.at_rest()
+            self.assertEqual(d.invoke("late", {"late": True}).json, 1)
+            d.at_rest()
+            self.assertIn("200 OK", d.invoke("late", {"read": True}).json)
+
+    def test_off(self):
+        off = self.daemon(platform_endpoint=False)
+        off.create_python("env", ENV)
+        self.assertEqual(off.invoke("env", {}).json, {})
+        bind = "import socket\ndef handler(e, c):\n    s = socket.socket()\n    r = s.connect_ex(('127.0.0.1', e['port']))\n    t = socket.socket()\n    t.bind(('127.0.0.1', e['port']))\n    return r\n"
+        off.create_python("bind", bind)
+        self.assertEqual(off.invoke("bind", {"port": off.port}).json, 111)
+        f = self.python(bind, Environment={"Variables": {"FND_PLATFORM_ENDPOINT": "off"}})
+        self.assertEqual(self.d.invoke(f, {"port": self.d.port}).json, 111)
+        self.d.configure(f, Environment={"Variables": {}})
+        self.assertEqual(self.d.invoke(f, {"port": self.d.port}).error, "Unhandled")
+
+    def test_a_role_with_credentials_of_aws(self):
+        key = {"access_key_id": KNOWN[0], "secret_access_key": KNOWN[1], "session_token": "dG9rZW4="}
+        d = self.daemon(roles={"arn:aws:iam::000000000000:role/aws": key, "arn:aws:iam::000000000000:role/both": {**key, "endpoints": ["lambda"]}})
+        for role in ("aws", "both"):
+            d.create(f"env-{role}", make_zip({"f.py": ENV}), runtime="python3.11", handler="f.handler", Role=f"arn:aws:iam::000000000000:role/{role}")
+        self.assertEqual(d.invoke("env-aws", {}).json, {})
+        self.assertEqual(d.invoke("env-both", {}).json, {"AWS_ENDPOINT_URL_LAMBDA": d.endpoint})
+        d.create("sdk", make_zip({"f.py": BOTO}), runtime="python3.11", handler="f.handler", Role="arn:aws:iam::000000000000:role/both", MemorySize=1024, Timeout=60)
+        self.assertIn("sdk", [f["FunctionName"] for f in self.call("sdk", "lambda", "list_functions", _d=d)["Functions"]])
+        bad = subprocess.run([os.path.join(BUILD, "fnd"), "--config", "/dev/stdin", "--check-config"], input=json.dumps({"roles": {"arn:aws:iam::000000000000:role/x": {**key, "endpoints": ["s3"]}}}), text=True, capture_output=True)
+        self.assertIn('"endpoints" must be a list of services that are served here', bad.stderr)
+
+    def test_another_loopback_address(self):
+        """Elsewhere it is 127.0.0.1."""
+        port = free_port()
+        d = Daemon(args=["--listen", f"127.0.0.9:{port}"])
+        self.addCleanup(d.remove)
+        d.start(wait=False)
+        wait_until(lambda: f"it is ready: {d.log()}", lambda: "ready on" in d.log())
+        c = http.client.HTTPConnection("127.0.0.9", port)
+        ask = "import os, urllib.request\ndef handler(e, c):\n    return urllib.request.urlopen(os.environ['AWS_ENDPOINT_URL_LAMBDA'] + '/2015-03-31/functions').read().decode()\n"
+        c.request("POST", LIST, json.dumps({"FunctionName": "f", "Role": ROLE, "Runtime": "python3.11", "Handler": "f.handler", "Code": {"ZipFile": base64.b64encode(make_zip({"f.py": ask})).decode()}, "Timeout": 60}))
+        self.assertEqual(json.load(c.getresponse())["FunctionName"], "f")
+        c.request("POST", LIST + "/f/invocations")
+        self.assertEqual([x["FunctionName"] for x in json.loads(json.load(c.getresponse()))["Functions"]], ["f"])
+        self.assertEqual(d.stop(), 0)
+
+
+class Node(Base):
+    def test_the_sdk_for_javascript(self):
+        f = self.function(zip_bytes=make_zip({"index.js": NODE}), runtime="nodejs22.x", handler="index.handler", MemorySize=1024, Timeout=60)
+        self.python(ECHO, "t-echo-js")
+        self.addCleanup(boto(self.d, "logs").delete_log_group, logGroupName="t-js")
+        r = self.d.invoke(f, {"invoke": "t-echo-js", "group": "t-js"}, tail=True)
+        self.assertEqual((r.error, r.body and r.json), (None, {"status": 200, "payload": {"echo": {"from": "node"}}}), r.log)
+        self.assertEqual([e["message"] for e in boto(self.d, "logs").get_log_events(logGroupName="t-js", logStreamName="s")["events"]], ["from node"])
 
 
 if __name__ == "__main__":
