@@ -33,7 +33,7 @@ LAYER_4 := spawn
 LAYER_5 := runtime
 LAYER_6 := env
 LAYER_7 := pool
-LAYER_8 := invoke
+LAYER_8 := invoke sqs
 LAYER_9 := api gateway events
 LAYERS := 0 1 2 3 4 5 6 7 8 9
 LIBS := $(foreach l,$(LAYERS),$(LAYER_$(l)))
@@ -84,7 +84,7 @@ ARCHIVES := $(foreach l,$(call reverse,$(LIBS)),$(B)/lib/$(l).a)
 
 # What a program may link, where that is not all.
 LIBS_fn-gateway := base os web model aws gateway
-LIBS_fn-events := base os web db model aws queue service events
+LIBS_fn-events := base os web db model aws queue service sqs events
 archives_of = $(if $(LIBS_$(1)),$(foreach l,$(call reverse,$(LIBS_$(1))),$(B)/lib/$(l).a),$(ARCHIVES))
 
 define PROGRAM_RULES

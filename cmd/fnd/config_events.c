@@ -18,6 +18,8 @@ static bool is_between(json_t *v, double min, double max) { return json_is_numbe
 static bool is_share(json_t *v) { return is_between(v, 0.01, 1); }
 static bool is_idempotency(json_t *v) { return is_between(v, 1, 30 * DAY_S); }
 
+static bool is_wait(json_t *v) { return json_is_integer(v) && is_between(v, 0, 3600); }
+
 static bool is_pair(json_t *v)
 {
 	return json_is_array(v) && json_array_size(v) == 2 && is_between(json_array_get(v, 0), 0.001, DAY_S) && is_between(json_array_get(v, 1), 0.001, DAY_S);
@@ -35,6 +37,8 @@ static const struct {
 	{"async_share", is_share, "must be a number from 0.01 to 1", "0.5"},
 	{"retry_delays_s", is_pair, "must be two numbers of seconds: before the first retry, before the second", "[60, 120]"},
 	{"backoff_s", is_backoff, "must be two numbers of seconds: the first pause and the longest", "[1, 300]"},
+	{"queue_purge_wait_s", is_wait, "must be a whole number of seconds from 0 to 3600", "0"},
+	{"queue_delete_wait_s", is_wait, "must be a whole number of seconds from 0 to 3600", "0"},
 	{"idempotency_s", is_idempotency, "must be a number of seconds from 1 to 2592000", "86400"},
 };
 #define N (sizeof(keys) / sizeof(keys[0]))

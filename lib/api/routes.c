@@ -96,7 +96,12 @@ enum fn_server fn_route_served_by(const struct fn_aws_operation *o) { return o->
 
 const char *fn_route_lacks(const struct fn_aws_operation *o) { return routes[fn_aws_op_of(o)].lacks; }
 
-fn_handler fn_route_handler(const struct fn_aws_operation *o) { return fn_cloudwatch_built(o) ? fn_h_cloudwatch : routes[fn_aws_op_of(o)].handler; }
+fn_handler fn_route_handler(const struct fn_aws_operation *o)
+{
+	if (o->service == FN_AWS_SQS) /* all of it: lib/sqs */
+		return fn_h_proxy;
+	return fn_cloudwatch_built(o) ? fn_h_cloudwatch : routes[fn_aws_op_of(o)].handler;
+}
 
 size_t fn_route_body_max(const struct fn_aws_operation *o)
 {

@@ -1,6 +1,7 @@
 /* change.c - steps that are done together, moves, and what goes because it is too old. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "queue/internal.h"
@@ -78,6 +79,14 @@ static int run(struct fn_db_write *w, sqlite3 *db, struct fn_err *err)
 	return r == 0 && c->also ? c->also(c, db, err) : r;
 }
 
+static struct fn_queue *target(const struct fn_queue_move *m, const char *source)
+{
+	for (unsigned i = 0; !m->to && source && i < m->n_sources; i++)
+		if (strcmp(m->sources[i]->name, source) == 0)
+			return m->sources[i];
+	return m->to;
+}
+
 static int run_move(struct fn_db_write *w, sqlite3 *db, struct fn_err *err)
 {
 	struct fn_queue_move *m = fn_list_entry(w, struct fn_queue_move, w);
@@ -86,16 +95,20 @@ static int run_move(struct fn_db_write *w, sqlite3 *db, struct fn_err *err)
 	int r = fn_queue_tx_begin(&tx, &m->qs->rows, db, &m->effects, err);
 
 	m->moved = 0;
+	m->unknown = false;
 	if (r < 0 || (r = fn_queue_tx_queue(&tx, m->from, &q)) < 0 || (r = fn_queue_promote(&tx, q, m->n)) < 0)
 		return r;
 	for (uint64_t inner = q->inner; m->moved < m->n; m->moved++) {
 		struct fn_queue_row row;
+		struct fn_queue *to;
 
 		if ((r = fn_queue_read(&tx, fn_queue_bind(SQL(&tx), QS_READY, "i", I(inner)), &row)) <= 0)
 			break;
-		r = fn_queue_relocate(&tx, m->from, m->to, &row, true);
+		to = target(m, row.source);
+		m->unknown = !to;
+		r = to ? fn_queue_relocate(&tx, m->from, to, &row, true) : 0;
 		fn_queue_row_free(&row);
-		if (r < 0)
+		if (r < 0 || !to)
 			break;
 	}
 	return r < 0 ? r : fn_queue_tx_end(&tx);
@@ -191,7 +204,10 @@ void fn_queue_move(struct fn_queue_move *m)
 	m->w.run = run_move;
 	m->w.done = on_moved;
 	fn_queue_ensure(m->from);
-	fn_queue_ensure(m->to);
+	if (m->to)
+		fn_queue_ensure(m->to);
+	for (unsigned i = 0; i < m->n_sources; i++)
+		fn_queue_ensure(m->sources[i]);
 	fn_db_write(m->qs->writer, &m->w);
 }
 

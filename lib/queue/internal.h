@@ -25,7 +25,16 @@ void fn_queue_apply(struct fn_queues *qs, const struct fn_queue_effects *e);
 unsigned fn_queue_pump(struct fn_queue *q, unsigned n);
 /* Has its row written where it could not be before. To be called ahead of each request. */
 void fn_queue_ensure(struct fn_queue *q);
+void fn_queue_tick(struct fn_queue *q);
 void fn_queue_end_waiting(struct fn_queue *q, int code);
+/* `dead` is dropped: what the lease would send there stays where it is. */
+static inline void fn_queue_lease_without(struct fn_queue_lease *l, const struct fn_queue *dead)
+{
+	if (l->dead != dead)
+		return;
+	l->dead = NULL;
+	l->most_receives = 0;
+}
 
 /* Messages copied out of the database. */
 struct fn_queue_taken {

@@ -201,6 +201,8 @@ static int run(struct fn_db_write *w, sqlite3 *db, struct fn_err *err)
 		r = q->flags & FN_QUEUE_FIFO ? take_groups(l, &tx, q->inner) : take_ready(l, &tx, q->inner);
 	if (r == 0)
 		r = fn_queue_tx_queue(&tx, l->queue, &q);
+	if (r == 0 && l->for_us == 0 && l->taken->n) /* visible all the time, received all the same */
+		r = fn_queue_promote(&tx, q, l->n);
 	if (r == 0)
 		r = left(&tx, q);
 	if (r == 0 && !l->taken->n)
@@ -235,19 +237,35 @@ static void on_wait_over(void *arg)
 	end(l, NULL);
 }
 
+static void on_ticked(struct fn_queue_lease *l, const struct fn_err *err)
+{
+	(void)err; /* whoever leases does it then */
+	l->queue->ticking = false;
+}
+
+void fn_queue_tick(struct fn_queue *q)
+{
+	if (q->ticking || q->dropped)
+		return;
+	q->ticking = true;
+	q->tick = (struct fn_queue_lease){.n = 0, .done = on_ticked};
+	fn_queue_lease(q, &q->tick);
+}
+
 static void on_due(void *arg)
 {
 	struct fn_queue *q = arg;
 
 	q->due_us = 0;
-	(void)fn_queue_pump(q, 1);
+	if (!fn_queue_pump(q, 1))
+		fn_queue_tick(q);
 }
 
 static void arm(struct fn_queue *q)
 {
 	uint64_t now_us = fn_clock_real_us(), in_us, at_us;
 
-	if (fn_list_empty(&q->waiting) || !q->due_us)
+	if (!q->due_us || q->dropped || q->qs->stopped)
 		return;
 	in_us = q->due_us > now_us ? q->due_us - now_us : 0;
 	at_us = fn_clock_mono_us() + (in_us < DUE_AT_MOST_US ? in_us : DUE_AT_MOST_US);
@@ -293,6 +311,8 @@ static void wait_on(struct fn_queue_lease *l)
 {
 	struct fn_queue *q = l->queue;
 
+	if (l->dead && l->dead->dropped)
+		fn_queue_lease_without(l, l->dead);
 	l->waiting = true;
 	if (l->again) /* its place is where it was */
 		fn_list_push_front(&q->waiting, &l->link);

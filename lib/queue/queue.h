@@ -45,7 +45,7 @@ void fn_queue_purge(struct fn_queue *q, void (*done)(void *arg, const struct fn_
 void fn_queue_drop(struct fn_queue *q, void (*done)(void *arg, const struct fn_err *err), void *arg);
 
 struct fn_queue_counts {
-	uint64_t ready, leased, delayed; /* a delayed or leased one whose time has come counts as such until somebody leases */
+	uint64_t ready, leased, delayed; /* a delayed or leased one whose time has come counts as such for a moment */
 };
 void fn_queue_count(const struct fn_queue *q, struct fn_queue_counts *ret); /* what is on disk; no waiting */
 
@@ -138,10 +138,14 @@ void fn_queue_lease(struct fn_queue *q, struct fn_queue_lease *l);
 bool fn_queue_lease_cancel(struct fn_queue_lease *l);
 
 /* --- the rest --- */
-/* Moves up to n ready messages of `from` to `to`, each as if sent anew: another uid, no receives. Not by groups: in the order of their positions. */
+/* Moves up to n ready messages of `from` to `to`, each as if sent anew: another uid, no receives. Not by groups: in the order of their positions. `to` NULL: each to that of
+ * `sources` which it is a dead letter of; `unknown`: the next has none among them. */
 struct fn_queue_move {
 	struct fn_queue *from, *to;
-	unsigned n, moved; /* moved: out */
+	struct fn_queue **sources;
+	unsigned n_sources, n;
+	unsigned moved; /* out */
+	bool unknown;
 	void (*done)(struct fn_queue_move *m, const struct fn_err *err);
 	/* the queue's */
 	struct fn_db_write w;

@@ -148,6 +148,7 @@ static void on_tidied(struct fn_db_write *w, const struct fn_err *err)
 int fn_queues_new(struct fn_loop *loop, struct fn_db_writer *writer, const char *path, struct fn_queues **ret, struct fn_err *err)
 {
 	struct fn_queues *qs = calloc(1, sizeof(*qs));
+	struct fn_queue *q;
 	sqlite3 *db = NULL;
 	int r;
 
@@ -170,6 +171,9 @@ int fn_queues_new(struct fn_loop *loop, struct fn_db_writer *writer, const char 
 	}
 	if (qs->tidy.more)
 		tidy(qs);
+	for (size_t it = 0; (q = fn_map_next(qs->by_name, &it));)
+		if (q->counts.leased || q->counts.delayed) /* when is the first due? */
+			fn_queue_tick(q);
 	*ret = qs;
 	return 0;
 }
@@ -294,8 +298,13 @@ void fn_queue_purge(struct fn_queue *q, void (*done)(void *arg, const struct fn_
 
 void fn_queue_drop(struct fn_queue *q, void (*done)(void *arg, const struct fn_err *err), void *arg)
 {
+	struct fn_queue *other;
+	size_t it = 0;
+
 	q->dropped = true;
 	(void)fn_map_remove(q->qs->by_name, q->name);
+	while ((other = fn_map_next(q->qs->by_name, &it))) /* leases that wait elsewhere, with this one for their dead letters */
+		fn_list_for_each(l, &other->waiting) fn_queue_lease_without(fn_list_entry(l, struct fn_queue_lease, link), q);
 	fn_queue_end_waiting(q, ENOENT);
 	empty(q, true, done, arg);
 }

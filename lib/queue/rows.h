@@ -17,6 +17,8 @@ struct fn_queue {
 	struct fn_list waiting; /* leases */
 	uint64_t timer, due_us; /* due_us: when something is due next; 0 = nothing, as far as is known */
 	bool missing, dropped;	/* missing: its row could not be written */
+	bool ticking;
+	struct fn_queue_lease tick; /* of nothing: makes ready what is due where nobody waits, so that counts are right */
 	char name[];
 };
 

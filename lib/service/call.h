@@ -17,6 +17,7 @@
 
 struct fn_fnd;
 struct fn_queues;
+struct fn_sqs;
 
 /* What services are given; it outlives them. */
 struct fn_service_env {
@@ -24,6 +25,7 @@ struct fn_service_env {
 	struct fn_db_writer *writer; /* of events.db */
 	const char *db_path;         /* for connections that only read, of their own (WAL) */
 	struct fn_queues *queues;    /* all in events.db: queue/queue.h */
+	struct fn_sqs *sqs;          /* sqs/sqs.h: opened before those that send to queues */
 	struct fn_fnd *fnd;          /* service/fnd.h */
 	const char *region, *account_id;
 	json_t *config;              /* the configuration's "events" object: borrowed */

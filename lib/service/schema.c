@@ -8,6 +8,9 @@ static const char *const migrations[] = {
 	/* 2: event-invoke configurations, by function and qualifier */
 	"CREATE TABLE event_invoke_configs (function TEXT NOT NULL, qualifier TEXT NOT NULL, attempts INTEGER, age_s INTEGER, on_success TEXT, on_failure TEXT,"
 	" modified_us INTEGER NOT NULL, PRIMARY KEY (function, qualifier)) WITHOUT ROWID;",
+	/* SQS's queues, and message move tasks: config is JSON */
+	"CREATE TABLE sqs_queues(name TEXT PRIMARY KEY, config TEXT NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE sqs_moves(id TEXT PRIMARY KEY, started INTEGER NOT NULL, config TEXT NOT NULL) WITHOUT ROWID;",
 };
 
 int fn_events_db_open(const char *path, sqlite3 **ret, struct fn_err *err)

@@ -484,7 +484,7 @@ static void purged(void *arg, const struct fn_err *err)
 START_TEST(many_go_at_once)
 {
 	struct fn_queue_step *s = calloc(1000, sizeof(*s));
-	struct lease x = {.l.n = 1, .l.for_us = 1000}, y = {0};
+	struct lease x = {.l.n = 1}, y = {0};
 	struct fn_queue *q, *other;
 	bool over = false;
 

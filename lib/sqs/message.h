@@ -1,0 +1,31 @@
+/*
+ * message.h - what is sent: judged, its MD5s, and how it is kept beside its body (meta, JSON: sender "s", group "g", deduplication id "d", trace header "t", attributes "a").
+ * Pure. Source of the MD5 of attributes: SQS developer guide, "Calculating the MD5 message digest for message attributes".
+ */
+#ifndef FN_SQS_MESSAGE_H
+#define FN_SQS_MESSAGE_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sqs/internal.h"
+
+#define FN_SQS_MD5_SIZE 33
+
+struct fn_sqs_sending {
+	struct fn_queue_step step; /* ready to be put; points into the other members and into `in` */
+	size_t size;		   /* as limits count it */
+	char id[FN_UUID_SIZE], md5[FN_SQS_MD5_SIZE], md5_attributes[FN_SQS_MD5_SIZE], md5_system[FN_SQS_MD5_SIZE]; /* "" = of none */
+	char *meta, *dedup, *group;
+};
+void fn_sqs_sending_free(struct fn_sqs_sending *s);
+
+/* in: SendMessage's members, or a batch's entry; it must outlive *ret. batch: how texts begin. sender, trace_id: "" and NULL = none. */
+int fn_sqs_judge(const struct fn_sqs_queue *q, const json_t *in, bool batch, const char *sender, const char *trace_id, struct fn_sqs_sending *ret, struct fn_sqs_problem *p);
+/* Of {name: {DataType, StringValue | BinaryValue}}; those that `wanted` names (NULL = all: else names, prefixes "a.*", "All", ".*"). *ret_some: the chosen ones; NULL if there are none. */
+int fn_sqs_attributes_md5(const json_t *attributes, const json_t *wanted, char ret[FN_SQS_MD5_SIZE], json_t **ret_some);
+void fn_sqs_md5(const void *data, size_t len, char ret[FN_SQS_MD5_SIZE]);
+void fn_sqs_uuid(const uint8_t uid[16], char ret[FN_UUID_SIZE]);
+
+#endif

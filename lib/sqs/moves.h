@@ -1,0 +1,10 @@
+/* moves.h - message move tasks: they go on after a restart. */
+#ifndef FN_SQS_MOVES_H
+#define FN_SQS_MOVES_H
+
+#include "sqs/internal.h"
+
+int fn_sqs_moves_load(struct fn_sqs *sqs, const char *db_path, struct fn_err *err);
+void fn_sqs_moves_free(struct fn_sqs *sqs);
+
+#endif

@@ -1,0 +1,436 @@
+"""SQS, by unmodified clients and by hand: both wire protocols, standard and FIFO queues, what is on disk after a kill."""
+import base64, hashlib, json, os, re, struct, sys, threading, time, unittest, urllib.error, urllib.parse, urllib.request
+import xml.etree.ElementTree as ET
+import pypi
+from harness import *
+
+OTHERS = os.environ.get("FND_SQS_PORT")  # of a daemon that another process has started
+NS = "{http://queue.amazonaws.com/doc/2012-11-05/}"
+
+
+def attributes_md5(attributes):
+    """As the developer guide says."""
+    out = b""
+    for name, a in sorted(attributes.items()):
+        binary = a["DataType"].startswith("Binary")
+        value = a["BinaryValue"] if binary else a["StringValue"].encode()
+        for part in (name.encode(), a["DataType"].encode()):
+            out += struct.pack(">I", len(part)) + part
+        out += (b"\2" if binary else b"\1") + struct.pack(">I", len(value)) + value
+    return hashlib.md5(out).hexdigest()
+
+
+class SqsCase(Case):
+    """Debian's boto3 speaks the query protocol, the newest JSON: test_with_the_newest_boto3 runs all of this once more, in a process of its own."""
+    @classmethod
+    def setUpClass(cls):
+        cls.d = type("Daemon", (), {"port": int(OTHERS), "endpoint": f"http://127.0.0.1:{OTHERS}"}) if OTHERS else shared()
+
+    def setUp(self):
+        super().setUp()
+        self.s = boto(self.d, "sqs")
+
+    def queue(self, name, **attributes):
+        url = self.s.create_queue(QueueName=name, Attributes={k: str(v) for k, v in attributes.items()})["QueueUrl"]
+        self.addCleanup(self.gone, url)
+        return url
+
+    def gone(self, url):
+        try:
+            self.s.delete_queue(QueueUrl=url)
+        except self.s.exceptions.QueueDoesNotExist:
+            pass
+
+    def fifo(self, name, **attributes):
+        return self.queue(name + ".fifo", FifoQueue="true", **attributes)
+
+    def counts(self, url):
+        a = self.s.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        return tuple(int(a["ApproximateNumberOfMessages" + k]) for k in ("", "NotVisible", "Delayed"))
+
+    def arn(self, url):
+        return self.s.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+
+    def take(self, url, n=10, **more):
+        return self.s.receive_message(QueueUrl=url, MaxNumberOfMessages=n, **more).get("Messages", [])
+
+    def bodies(self, url, n=10, **more):
+        return [m["Body"] for m in self.take(url, n, **more)]
+
+    def refused(self, code, call, **kw):
+        with self.assertRaises(self.s.exceptions.ClientError) as e:
+            call(**kw)
+        self.assertEqual(e.exception.response["Error"]["Code"], code, e.exception.response)
+        return e.exception.response["Error"]["Message"]
+
+
+class Queues(SqsCase):
+    def test_the_life_of_a_queue(self):
+        url = self.queue("life", VisibilityTimeout=7)
+        self.assertEqual(url, f"http://127.0.0.1:{self.d.port}/000000000000/life")
+        self.assertEqual(self.s.create_queue(QueueName="life", Attributes={"VisibilityTimeout": "7"})["QueueUrl"], url)
+        self.assertEqual(self.s.get_queue_url(QueueName="life")["QueueUrl"], url)
+        self.assertEqual(self.refused("QueueAlreadyExists", self.s.create_queue, QueueName="life", Attributes={"VisibilityTimeout": "8"}),
+                         "A queue already exists with the same name and a different value for attribute VisibilityTimeout")
+        a = self.s.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        self.assertEqual({k: a[k] for k in ("QueueArn", "VisibilityTimeout", "DelaySeconds", "MessageRetentionPeriod", "MaximumMessageSize", "ReceiveMessageWaitTimeSeconds", "SqsManagedSseEnabled")},
+                         {"QueueArn": "arn:aws:sqs:us-east-1:000000000000:life", "VisibilityTimeout": "7", "DelaySeconds": "0", "MessageRetentionPeriod": "345600",
+                          "MaximumMessageSize": "1048576", "ReceiveMessageWaitTimeSeconds": "0", "SqsManagedSseEnabled": "true"})
+        self.assertNotIn("FifoQueue", a)
+        self.s.set_queue_attributes(QueueUrl=url, Attributes={"DelaySeconds": "3"})
+        self.assertEqual(self.s.get_queue_attributes(QueueUrl=url, AttributeNames=["DelaySeconds"])["Attributes"], {"DelaySeconds": "3"})
+        self.assertNotIn("Attributes", self.s.get_queue_attributes(QueueUrl=url))
+        self.assertEqual(self.refused("InvalidAttributeName", self.s.set_queue_attributes, QueueUrl=url, Attributes={"FifoQueue": "true"}), "Unknown Attribute FifoQueue.")
+        self.assertEqual(self.refused("InvalidAttributeValue", self.s.set_queue_attributes, QueueUrl=url, Attributes={"VisibilityTimeout": "43201"}),
+                         "Invalid value for the parameter VisibilityTimeout.")
+        self.s.tag_queue(QueueUrl=url, Tags={"a": "1", "b": "2"})
+        self.s.untag_queue(QueueUrl=url, TagKeys=["a"])
+        self.assertEqual(self.s.list_queue_tags(QueueUrl=url)["Tags"], {"b": "2"})
+        self.s.delete_queue(QueueUrl=url)
+        self.assertIn("The specified queue does not exist", self.refused("AWS.SimpleQueueService.NonExistentQueue", self.s.send_message, QueueUrl=url, MessageBody="x"))
+        self.assertEqual(self.refused("InvalidParameterValue", self.s.create_queue, QueueName="no.dots"), "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length")
+        again = self.queue("life")  # at once: queue_delete_wait_s is 0
+        self.assertEqual(self.bodies(again), [])
+
+    def test_pages(self):
+        for i in range(5):
+            self.queue(f"page-{i}")
+        first = self.s.list_queues(QueueNamePrefix="page-", MaxResults=2)
+        names = [u.rsplit("/", 1)[1] for u in first["QueueUrls"]]
+        token = first["NextToken"]
+        while token:
+            more = self.s.list_queues(QueueNamePrefix="page-", MaxResults=2, NextToken=token)
+            names += [u.rsplit("/", 1)[1] for u in more["QueueUrls"]]
+            token = more.get("NextToken")
+        self.assertEqual(names, [f"page-{i}" for i in range(5)])
+        self.assertNotIn("QueueUrls", self.s.list_queues(QueueNamePrefix="none-"))
+
+    def test_permissions_are_statements(self):
+        url = self.queue("perm")
+        self.s.add_permission(QueueUrl=url, Label="one", AWSAccountIds=["111122223333"], Actions=["SendMessage"])
+        policy = json.loads(self.s.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]["Policy"])
+        self.assertEqual(policy["Statement"], [{"Sid": "one", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"}, "Action": "SQS:SendMessage",
+                                                "Resource": "arn:aws:sqs:us-east-1:000000000000:perm"}])
+        self.refused("InvalidParameterValue", self.s.add_permission, QueueUrl=url, Label="one", AWSAccountIds=["111122223333"], Actions=["*"])
+        self.s.remove_permission(QueueUrl=url, Label="one")
+        self.assertNotIn("Attributes", self.s.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"]))
+        self.refused("InvalidParameterValue", self.s.remove_permission, QueueUrl=url, Label="one")
+
+
+class Messages(SqsCase):
+    def test_send_receive_delete(self):
+        url = self.queue("plain")
+        attributes = {"Foo": {"DataType": "String", "StringValue": "Bar"}, "n": {"DataType": "Number.int", "StringValue": "1"}, "b": {"DataType": "Binary", "BinaryValue": b"\0\1\2"}}
+        body = "h\u00e4llo <&> \U0001f600\n"
+        sent = self.s.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=attributes,
+                                   MessageSystemAttributes={"AWSTraceHeader": {"DataType": "String", "StringValue": "Root=1-5e3d83c1-e6a0db584850d61342823d4c"}})
+        self.assertEqual(sent["MD5OfMessageBody"], hashlib.md5(body.encode()).hexdigest())
+        self.assertEqual(sent["MD5OfMessageAttributes"], attributes_md5(attributes))
+        self.assertEqual(sent["MD5OfMessageSystemAttributes"], attributes_md5({"AWSTraceHeader": {"DataType": "String", "StringValue": "Root=1-5e3d83c1-e6a0db584850d61342823d4c"}}))
+        self.assertNotIn("SequenceNumber", sent)
+        m, = self.take(url, MessageAttributeNames=["Fox.*", "b"], AttributeNames=["All"])
+        self.assertEqual((m["MessageId"], m["Body"], m["MD5OfBody"]), (sent["MessageId"], body, sent["MD5OfMessageBody"]))
+        self.assertEqual(m["MessageAttributes"], {"b": attributes["b"]})
+        self.assertEqual(m["MD5OfMessageAttributes"], attributes_md5({"b": attributes["b"]}))
+        self.assertEqual(m["Attributes"]["ApproximateReceiveCount"], "1")
+        self.assertEqual(m["Attributes"]["AWSTraceHeader"], "Root=1-5e3d83c1-e6a0db584850d61342823d4c")
+        self.assertLess(abs(int(m["Attributes"]["SentTimestamp"]) / 1000 - time.time()), 60)
+        self.assertEqual(self.counts(url), (0, 1, 0))
+        self.assertEqual(self.take(url), [])
+        for _ in range(2):  # deleting twice succeeds
+            self.s.delete_message(QueueUrl=url, ReceiptHandle=m["ReceiptHandle"])
+        self.assertEqual(self.counts(url), (0, 0, 0))
+        self.assertEqual(self.refused("ReceiptHandleIsInvalid", self.s.delete_message, QueueUrl=url, ReceiptHandle="garbage"),
+                         'The input receipt handle "garbage" is not a valid receipt handle.')
+
+    def test_vectors(self):
+        """MD5s as AWS answered them."""
+        url = self.queue("md5")
+        for attributes, md5 in (({"Foo": {"DataType": "String", "StringValue": "Bar"}}, "ae7155c6026991b6d54b11589678bf9c"),
+                                ({"attr1": {"DataType": "Number", "StringValue": "99.12"}}, "d302007e9aa062660afc85fd0a482472"),
+                                ({"Author": {"DataType": "String", "StringValue": "John Grisham"}, "Title": {"DataType": "String", "StringValue": "The Whistler"},
+                                  "WeeksOn": {"DataType": "Number", "StringValue": "6"}}, "d25a6aea97eb8f585bfa92d314504a92")):
+            sent = self.s.send_message(QueueUrl=url, MessageBody="test", MessageAttributes=attributes)
+            self.assertEqual((sent["MD5OfMessageAttributes"], sent["MD5OfMessageBody"]), (md5, "098f6bcd4621d373cade4e832627b4f6"))
+
+    def test_what_is_refused(self):
+        url = self.queue("no", MaximumMessageSize=1024)
+        for code, text, kw in (
+                ("InvalidParameterValue", "One or more parameters are invalid. Reason: Message must be shorter than 1024 bytes.", {"MessageBody": "x" * 1025}),
+                ("MissingParameter", "The request must contain the parameter MessageBody.", {"MessageBody": ""}),
+                ("InvalidMessageContents", None, {"MessageBody": "\x01"}),
+                ("InvalidParameterValue", "Message (user) attribute 'X' must contain a non-empty value of type 'String'.",
+                 {"MessageBody": "x", "MessageAttributes": {"X": {"DataType": "String", "StringValue": ""}}}),
+                ("InvalidParameterValue", None, {"MessageBody": "x", "MessageAttributes": {"AWS.x": {"DataType": "String", "StringValue": "1"}}}),
+                ("InvalidParameterValue", None, {"MessageBody": "x", "MessageAttributes": {"x": {"DataType": "Thing", "StringValue": "1"}}}),
+                ("InvalidParameterValue", None, {"MessageBody": "x", "MessageAttributes": {"x": {"DataType": "Number", "StringValue": "one"}}}),
+                ("InvalidParameterValue", None, {"MessageBody": "x", "MessageAttributes": {str(i): {"DataType": "String", "StringValue": "1"} for i in range(11)}}),
+                ("InvalidParameterValue", None, {"MessageBody": "x", "DelaySeconds": 901}),
+                ("InvalidParameterValue", None, {"MessageBody": "x", "MessageDeduplicationId": "d"})):
+            message = self.refused(code, self.s.send_message, QueueUrl=url, **kw)
+            if text:
+                self.assertEqual(message, text)
+        self.assertEqual(self.refused("InvalidParameterValue", self.s.receive_message, QueueUrl=url, MaxNumberOfMessages=11),
+                         "Value 11 for parameter MaxNumberOfMessages is invalid. Reason: Must be between 1 and 10, if provided.")
+        self.assertEqual(self.refused("InvalidParameterValue", self.s.receive_message, QueueUrl=url, WaitTimeSeconds=21),
+                         "Value 21 for parameter WaitTimeSeconds is invalid. Reason: Must be >= 0 and <= 20, if provided.")
+        self.refused("InvalidAttributeName", self.s.receive_message, QueueUrl=url, AttributeNames=["Nothing"])
+        self.assertEqual(self.counts(url), (0, 0, 0))
+
+    def test_a_megabyte(self):
+        url = self.queue("large")
+        body = "\u00e9" * (1048576 // 2)
+        self.s.send_message(QueueUrl=url, MessageBody=body)
+        self.assertEqual(self.bodies(url), [body])
+        self.refused("InvalidParameterValue", self.s.send_message, QueueUrl=url, MessageBody=body + "x")
+
+    def test_visibility(self):
+        url = self.queue("vis", VisibilityTimeout=1)
+        self.s.send_message(QueueUrl=url, MessageBody="m")
+        a, = self.take(url)
+        begun = time.monotonic()
+        b, = self.take(url, WaitTimeSeconds=20, AttributeNames=["ApproximateReceiveCount"])  # woken when it is visible again
+        self.assertLess(time.monotonic() - begun, 10 * SLOW)
+        self.assertNotEqual(a["ReceiptHandle"], b["ReceiptHandle"])
+        self.assertEqual(b["Attributes"], {"ApproximateReceiveCount": "2"})
+        self.s.delete_message(QueueUrl=url, ReceiptHandle=a["ReceiptHandle"])  # succeeds, deletes nothing
+        self.s.change_message_visibility(QueueUrl=url, ReceiptHandle=b["ReceiptHandle"], VisibilityTimeout=600)
+        self.assertEqual(self.counts(url), (0, 1, 0))
+        self.assertEqual(self.refused("InvalidParameterValue", self.s.change_message_visibility, QueueUrl=url, ReceiptHandle=b["ReceiptHandle"], VisibilityTimeout=43200),
+                         "Value 43200 for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout for the message is beyond the limit [43200 seconds]")
+        got = []
+        waiter = threading.Thread(target=lambda: got.extend(boto(self.d, "sqs").receive_message(QueueUrl=url, WaitTimeSeconds=20).get("Messages", [])))
+        waiter.start()
+        time.sleep(0.3)
+        begun = time.monotonic()
+        self.s.change_message_visibility(QueueUrl=url, ReceiptHandle=b["ReceiptHandle"], VisibilityTimeout=0)
+        waiter.join()
+        self.assertLess(time.monotonic() - begun, 5 * SLOW)
+        self.assertEqual([m["Body"] for m in got], ["m"])
+
+    def test_delays_and_long_polls(self):
+        url = self.queue("delay", ReceiveMessageWaitTimeSeconds=20)
+        self.s.send_message(QueueUrl=url, MessageBody="later", DelaySeconds=1)
+        self.assertEqual(self.counts(url), (0, 0, 1))
+        self.assertEqual(self.bodies(url, WaitTimeSeconds=0), [])
+        begun = time.monotonic()
+        self.assertEqual(self.bodies(url), ["later"])
+        self.assertLess(time.monotonic() - begun, 10 * SLOW)
+        times = []
+
+        def poll():
+            boto(self.d, "sqs").receive_message(QueueUrl=url)
+            times.append(time.monotonic())
+        pollers = [threading.Thread(target=poll) for _ in range(3)]
+        for p in pollers:
+            p.start()
+        time.sleep(0.3)
+        for i in range(3):  # each wakes one
+            self.s.send_message(QueueUrl=url, MessageBody=str(i))
+        sent = time.monotonic()
+        for p in pollers:
+            p.join()
+        self.assertLess(max(times) - sent, 5 * SLOW)
+
+    def test_batches(self):
+        url = self.queue("batch")
+        r = self.s.send_message_batch(QueueUrl=url, Entries=[{"Id": "a", "MessageBody": "1"}, {"Id": "b", "MessageBody": "\x02"}, {"Id": "c", "MessageBody": "3", "DelaySeconds": 900}])
+        self.assertEqual(([e["Id"] for e in r["Successful"]], [(e["Id"], e["Code"], e["SenderFault"]) for e in r["Failed"]]), (["a", "c"], [("b", "InvalidMessageContents", True)]))
+        m, = self.take(url)
+        r = self.s.change_message_visibility_batch(QueueUrl=url, Entries=[{"Id": "x", "ReceiptHandle": m["ReceiptHandle"], "VisibilityTimeout": 100},
+                                                                          {"Id": "y", "ReceiptHandle": "none", "VisibilityTimeout": 100}])
+        self.assertEqual(([e["Id"] for e in r["Successful"]], [(e["Id"], e["Code"]) for e in r["Failed"]]), (["x"], [("y", "ReceiptHandleIsInvalid")]))
+        r = self.s.delete_message_batch(QueueUrl=url, Entries=[{"Id": "x", "ReceiptHandle": m["ReceiptHandle"]}])
+        self.assertEqual([e["Id"] for e in r["Successful"]], ["x"])
+        self.assertNotIn("Failed", r)
+        self.assertEqual(self.refused("AWS.SimpleQueueService.EmptyBatchRequest", self.s.send_message_batch, QueueUrl=url, Entries=[]),
+                         "There should be at least one Entry in the request.")
+        self.assertEqual(self.refused("AWS.SimpleQueueService.TooManyEntriesInBatchRequest", self.s.send_message_batch, QueueUrl=url,
+                                      Entries=[{"Id": str(i), "MessageBody": "x"} for i in range(20)]), "Maximum number of entries per request are 10. You have sent 20.")
+        self.assertEqual(self.refused("AWS.SimpleQueueService.BatchEntryIdsNotDistinct", self.s.send_message_batch, QueueUrl=url, Entries=[{"Id": "x", "MessageBody": "x"}] * 2), "Id x repeated.")
+        self.refused("AWS.SimpleQueueService.InvalidBatchEntryId", self.s.send_message_batch, QueueUrl=url, Entries=[{"Id": "a b", "MessageBody": "x"}])
+        self.assertRegex(self.refused("AWS.SimpleQueueService.BatchRequestTooLong", self.s.send_message_batch, QueueUrl=url,
+                                      Entries=[{"Id": str(i), "MessageBody": "x" * 600000} for i in range(2)]), "You have sent 1200000 bytes")
+        self.s.purge_queue(QueueUrl=url)
+        self.assertEqual(self.counts(url), (0, 0, 0))
+
+    def test_retention_and_redrive(self):
+        dead = self.queue("dead")
+        url = self.queue("alive", RedrivePolicy=json.dumps({"deadLetterTargetArn": self.arn(dead), "maxReceiveCount": "2"}), VisibilityTimeout=0)
+        sent = self.s.send_message(QueueUrl=url, MessageBody="poison", MessageAttributes={"a": {"DataType": "String", "StringValue": "v"}})
+        for n in ("1", "2"):
+            m, = self.take(url, AttributeNames=["All"])
+            self.assertEqual(m["Attributes"]["ApproximateReceiveCount"], n)
+        self.assertEqual(self.take(url), [])
+        m, = self.take(dead, AttributeNames=["All"], MessageAttributeNames=["All"], VisibilityTimeout=0)
+        self.assertEqual((m["MessageId"], m["Attributes"]["DeadLetterQueueSourceArn"], m["MessageAttributes"]["a"]["StringValue"]), (sent["MessageId"], self.arn(url), "v"))
+        self.assertEqual(self.s.list_dead_letter_source_queues(QueueUrl=dead)["queueUrls"], [url])
+        if not hasattr(self.s, "start_message_move_task"):
+            return  # Debian's client is older; the newest goes on
+        self.assertEqual(self.refused("InvalidParameterValue", self.s.start_message_move_task, SourceArn=self.arn(url)), "Source queue must be configured as a Dead Letter Queue.")
+        handle = self.s.start_message_move_task(SourceArn=self.arn(dead))["TaskHandle"]
+        self.assertEqual(set(json.loads(base64.b64decode(handle))), {"taskId", "sourceArn"})
+        wait_until("moved back", lambda: self.s.list_message_move_tasks(SourceArn=self.arn(dead))["Results"][0]["Status"] == "COMPLETED")
+        back, = self.take(url, AttributeNames=["All"])
+        self.assertEqual((back["Body"], back["Attributes"]["ApproximateReceiveCount"]), ("poison", "1"))
+        self.assertNotEqual(back["MessageId"], sent["MessageId"])
+        self.assertNotIn("DeadLetterQueueSourceArn", back["Attributes"])
+        for i in range(30):
+            self.s.send_message_batch(QueueUrl=dead, Entries=[{"Id": str(k), "MessageBody": "x"} for k in range(10)])
+        handle = self.s.start_message_move_task(SourceArn=self.arn(dead), DestinationArn=self.arn(url), MaxNumberOfMessagesPerSecond=20)["TaskHandle"]
+        self.refused("AWS.SimpleQueueService.UnsupportedOperation", self.s.start_message_move_task, SourceArn=self.arn(dead), DestinationArn=self.arn(url))
+        self.s.cancel_message_move_task(TaskHandle=handle)
+        wait_until("cancelled", lambda: self.s.list_message_move_tasks(SourceArn=self.arn(dead))["Results"][0]["Status"] == "CANCELLED")
+        self.assertGreater(self.counts(dead)[0], 100)
+        self.s.set_queue_attributes(QueueUrl=dead, Attributes={"RedriveAllowPolicy": json.dumps({"redrivePermission": "denyAll"})})
+        self.refused("InvalidParameterValue", self.s.set_queue_attributes, QueueUrl=url, Attributes={"RedrivePolicy": json.dumps({"deadLetterTargetArn": self.arn(dead), "maxReceiveCount": 3})})
+
+
+class Fifo(SqsCase):
+    def test_groups_and_repeats(self):
+        url = self.fifo("f", ContentBasedDeduplication="true")
+        self.assertEqual(self.refused("MissingParameter", self.s.send_message, QueueUrl=url, MessageBody="x"), "The request must contain the parameter MessageGroupId.")
+        one = self.s.send_message(QueueUrl=url, MessageBody="a1", MessageGroupId="a")
+        again = self.s.send_message(QueueUrl=url, MessageBody="a1", MessageGroupId="a")
+        self.assertEqual((one["MessageId"], one["SequenceNumber"]), (again["MessageId"], again["SequenceNumber"]))
+        self.assertEqual(len(one["SequenceNumber"]), 20)
+        two = self.s.send_message(QueueUrl=url, MessageBody="a2", MessageGroupId="a")
+        self.assertGreater(int(two["SequenceNumber"]), int(one["SequenceNumber"]))
+        self.s.send_message(QueueUrl=url, MessageBody="b1", MessageGroupId="b", MessageDeduplicationId="own")
+        m, = self.take(url, 1, AttributeNames=["All"])
+        self.assertEqual((m["Body"], m["Attributes"]["MessageGroupId"], m["Attributes"]["SequenceNumber"], m["Attributes"]["MessageDeduplicationId"]),
+                         ("a1", "a", one["SequenceNumber"], hashlib.sha256(b"a1").hexdigest()))
+        self.assertEqual(self.bodies(url), ["b1"])  # a2 waits for a1
+        self.s.delete_message(QueueUrl=url, ReceiptHandle=m["ReceiptHandle"])
+        self.assertEqual(self.bodies(url, VisibilityTimeout=0), ["a2"])
+        self.assertEqual(self.s.send_message(QueueUrl=url, MessageBody="a1", MessageGroupId="a")["MessageId"], one["MessageId"])  # deleted or not
+        self.refused("InvalidParameterValue", self.s.send_message, QueueUrl=url, MessageBody="x", MessageGroupId="a", DelaySeconds=5)
+        plain = self.fifo("plain")
+        self.assertEqual(self.refused("InvalidParameterValue", self.s.send_message, QueueUrl=plain, MessageBody="x", MessageGroupId="g"),
+                         "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly")
+        self.refused("InvalidParameterValue", self.s.create_queue, QueueName="nosuffix", Attributes={"FifoQueue": "true"})
+
+    def test_scope_and_expired_handles(self):
+        url = self.fifo("scope", DeduplicationScope="messageGroup", FifoThroughputLimit="perMessageGroupId", VisibilityTimeout=1)
+        ids = {self.s.send_message(QueueUrl=url, MessageBody="x", MessageGroupId=g, MessageDeduplicationId="same")["MessageId"] for g in "aab"}
+        self.assertEqual(len(ids), 2)
+        m = self.take(url, 1)[0]
+        wait_until("its visibility has ended", lambda: self.counts(url)[1] == 0)  # counted right with nobody who receives
+        self.assertEqual(self.refused("InvalidParameterValue", self.s.delete_message, QueueUrl=url, ReceiptHandle=m["ReceiptHandle"])[-34:], "Reason: The receipt handle has expired."[-34:])
+
+    def test_an_attempt_may_be_repeated(self):
+        url = self.fifo("attempt", ContentBasedDeduplication="true")
+        for i in range(3):
+            self.s.send_message(QueueUrl=url, MessageBody=str(i), MessageGroupId="g")
+        a = self.take(url, 2, ReceiveRequestAttemptId="one")
+        b = self.take(url, 2, ReceiveRequestAttemptId="one")
+        self.assertEqual([(m["Body"], m["ReceiptHandle"]) for m in a], [(m["Body"], m["ReceiptHandle"]) for m in b])
+        self.assertEqual(self.take(url, 2, ReceiveRequestAttemptId="two"), [])
+
+
+class Query(SqsCase):
+    """The protocol of older clients, by hand."""
+    def ask(self, path="/", get=False, status=200, **form):
+        text = urllib.parse.urlencode({"Version": "2012-11-05", **form})
+        url = f"http://127.0.0.1:{self.d.port}{path}"
+        request = urllib.request.Request(url + "?" + text) if get else urllib.request.Request(url, text.encode(), {"Content-Type": "application/x-www-form-urlencoded"})
+        request.add_header("Authorization", "AWS4-HMAC-SHA256 Credential=any/20260101/us-east-1/sqs/aws4_request, SignedHeaders=host, Signature=0")
+        try:
+            with urllib.request.urlopen(request) as r:
+                self.assertEqual(r.status, status)
+                return ET.fromstring(r.read())
+        except urllib.error.HTTPError as e:
+            self.assertEqual(e.code, status)
+            return ET.fromstring(e.read())
+
+    def test_query(self):
+        made = self.ask(Action="CreateQueue", QueueName="xml", **{"Attribute.1.Name": "VisibilityTimeout", "Attribute.1.Value": "5", "Tag.1.Key": "k", "Tag.1.Value": "v"})
+        url = made.find(f"{NS}CreateQueueResult/{NS}QueueUrl").text
+        self.addCleanup(self.gone, url)
+        path = urllib.parse.urlparse(url).path
+        sent = self.ask(path, Action="SendMessage", MessageBody="a <b> & c", **{"MessageAttribute.1.Name": "Foo", "MessageAttribute.1.Value.DataType": "String",
+                                                                              "MessageAttribute.1.Value.StringValue": "Bar"})
+        self.assertEqual(sent.find(f"{NS}SendMessageResult/{NS}MD5OfMessageAttributes").text, "ae7155c6026991b6d54b11589678bf9c")
+        got = self.ask(Action="ReceiveMessage", QueueUrl=url, get=True, **{"AttributeName.1": "All", "MessageAttributeName.1": "All"})
+        m = got.find(f"{NS}ReceiveMessageResult/{NS}Message")
+        self.assertEqual(m.find(NS + "Body").text, "a <b> & c")
+        self.assertEqual({a.find(NS + "Name").text for a in m.findall(NS + "Attribute")} >= {"ApproximateReceiveCount", "SentTimestamp"}, True)
+        self.assertEqual(m.find(f"{NS}MessageAttribute/{NS}Value/{NS}StringValue").text, "Bar")
+        handle = m.find(NS + "ReceiptHandle").text
+        r = self.ask(path, Action="DeleteMessageBatch", **{"DeleteMessageBatchRequestEntry.1.Id": "one", "DeleteMessageBatchRequestEntry.1.ReceiptHandle": handle,
+                                                           "DeleteMessageBatchRequestEntry.2.Id": "two", "DeleteMessageBatchRequestEntry.2.ReceiptHandle": "none"})
+        self.assertEqual(r.find(f"{NS}DeleteMessageBatchResult/{NS}DeleteMessageBatchResultEntry/{NS}Id").text, "one")
+        self.assertEqual(r.find(f"{NS}DeleteMessageBatchResult/{NS}BatchResultErrorEntry/{NS}Code").text, "ReceiptHandleIsInvalid")
+        self.assertTrue(r.find(f"{NS}ResponseMetadata/{NS}RequestId").text)
+        e = self.ask("/000000000000/nothing", Action="SendMessage", MessageBody="x", status=400)
+        self.assertEqual([e.find(f"{NS}Error/{NS}{k}").text for k in ("Type", "Code", "Message")],
+                         ["Sender", "AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist for this wsdl version."])
+
+    def test_the_error_of_the_json_protocol(self):
+        request = urllib.request.Request(f"http://127.0.0.1:{self.d.port}/", b'{"QueueName":"nothing"}', {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "AmazonSQS.GetQueueUrl"})
+        with self.assertRaises(urllib.error.HTTPError) as e:
+            urllib.request.urlopen(request)
+        self.assertEqual((e.exception.code, e.exception.headers["x-amzn-query-error"]), (400, "AWS.SimpleQueueService.NonExistentQueue;Sender"))
+        self.assertEqual(json.loads(e.exception.read()), {"__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "The specified queue does not exist."})
+
+
+class Newest(SqsCase):
+    def test_with_the_newest_boto3(self):
+        env = {**os.environ, "PYTHONPATH": pypi.install(*pypi.boto3()), "FND_SQS_PORT": str(self.d.port)}
+        r = subprocess.run([sys.executable, os.path.abspath(__file__), "Queues", "Messages", "Fifo"], env=env, capture_output=True, text=True, timeout=300)
+        self.assertEqual(r.returncode, 0, r.stderr[-3000:])
+        self.assertRegex(r.stderr, r"Ran 1[0-9] tests")
+
+
+class Durable(SqsCase):
+    def test_killed_between(self):
+        """kill -9 of fn-events while clients send, receive and delete: what was answered is there, once; deleted ones are not; counts of receives go on."""
+        url = self.queue("kill", VisibilityTimeout=2)
+        sent, tried, deleted, stop = set(), set(), set(), threading.Event()
+
+        def client():
+            s = boto(self.d, "sqs")
+            while not stop.is_set():
+                try:
+                    sent.update(s.send_message(QueueUrl=url, MessageBody="x")["MessageId"] for _ in range(2))
+                    for m in s.receive_message(QueueUrl=url).get("Messages", []):
+                        tried.add(m["MessageId"])
+                        s.delete_message(QueueUrl=url, ReceiptHandle=m["ReceiptHandle"])
+                        deleted.add(m["MessageId"])
+                except Exception:
+                    time.sleep(0.05)
+        clients = [threading.Thread(target=client, daemon=True) for _ in range(4)]
+        for c in clients:
+            c.start()
+        for _ in range(4):
+            n = len(deleted)
+            wait_until("clients get on", lambda: len(deleted) > n + 20)
+            for pid in self.d.pids()["events"]:
+                os.kill(pid, signal.SIGKILL)
+        stop.set()
+        for c in clients:
+            c.join()
+        wait_until("it serves again", lambda: self.alive(url))
+        left = []
+
+        def drained():
+            for m in self.take(url):
+                left.append(m["MessageId"])
+                self.s.delete_message(QueueUrl=url, ReceiptHandle=m["ReceiptHandle"])
+            return self.counts(url) == (0, 0, 0)
+        wait_until("all have come", drained)
+        self.assertEqual(sent - tried - set(left), set())      # nothing that was answered is lost,
+        self.assertEqual(deleted & set(left), set())           # nothing that was deleted comes again,
+        self.assertEqual(len(left), len(set(left)))            # and nothing is there twice
+        self.assertGreater(len(left), 10)
+
+    def alive(self, url):
+        try:
+            self.counts(url)
+            return True
+        except Exception:
+            return False
+
+
+if __name__ == "__main__":
+    unittest.main()
