@@ -163,6 +163,8 @@ def archive(root, roots, stage, spec, trainee, say):
         run(tree, [java, "-XX:+UnlockDiagnosticVMOptions", "-XX:+UseSerialGC", f"-XX:SharedArchiveFile={path}", "-Xshare:dump"])
     else:
         compile(trainee, os.path.join(tree, "var/task/lib/trainee.jar"), os.path.join(tree, spec["class_path"].lstrip("/")))
+        with zipfile.ZipFile(os.path.join(tree, "var/task/lib/trainee.jar")) as z:  # some of its classes by themselves, others in a jar
+            z.extract("Trainee.class", os.path.join(tree, "var/task"))
         options = ["-XX:MaxHeapSize=445645k", "-XX:+UseSerialGC", "-XX:+TieredCompilation", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Djava.net.preferIPv4Stack=true"] + spec.get("options", [])
         main = class_path + [spec["main"]]
         if spec["kind"] == "cds":

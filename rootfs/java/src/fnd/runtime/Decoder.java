@@ -174,7 +174,7 @@ abstract class Decoder {
 
 		@Override
 		Object read(Json json) throws Exception {
-			if (json.peek() == '"' && json.string().isEmpty())
+			if (json.peek() == '"' && json.isEmptyString())
 				return null;
 			if (json.peek() == '[')
 				return unwrap(json, type);
@@ -220,6 +220,8 @@ abstract class Decoder {
 		@Override
 		Object read(Json json) throws Exception {
 			Collection<Object> list = create();
+			if (json.peek() == '"' && json.isEmptyString())
+				return null;
 			if (json.peek() != '[') { // one is a list of one
 				list.add(elements.value(json));
 				return list;
@@ -243,6 +245,8 @@ abstract class Decoder {
 		@Override
 		Object read(Json json) throws Exception {
 			List<Object> list = new ArrayList<Object>();
+			if (json.peek() == '"' && json.isEmptyString())
+				return null;
 			if (json.peek() != '[') {
 				list.add(elements.value(json));
 			} else {
@@ -333,7 +337,7 @@ abstract class Decoder {
 			prepare();
 			if (json.peek() == '[')
 				return unwrap(json, raw);
-			if (json.peek() == '"' && json.string().isEmpty())
+			if (json.peek() == '"' && json.isEmptyString())
 				return null;
 			if (json.peek() != '{')
 				throw json.error("cannot be a " + raw.getName());

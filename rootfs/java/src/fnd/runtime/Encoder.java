@@ -98,8 +98,6 @@ final class Encoder {
 			out.string(((java.nio.file.Path) v).toUri().toString());
 		} else if (v instanceof java.net.InetAddress) {
 			out.string(((java.net.InetAddress) v).getHostAddress());
-		} else if (v instanceof java.util.Locale) {
-			out.string(((java.util.Locale) v).toLanguageTag());
 		} else if (Scalars.isNamed(v.getClass())) {
 			out.string(v.toString());
 		} else {

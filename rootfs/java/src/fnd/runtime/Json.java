@@ -110,6 +110,14 @@ final class Json {
 		}
 	}
 
+	/** Then it has been read. */
+	boolean isEmptyString() {
+		if (at + 1 >= end || text[at] != '"' || text[at + 1] != '"')
+			return false;
+		at += 2;
+		return true;
+	}
+
 	private char escaped() throws SyntaxException {
 		if (at >= end)
 			throw error("the string has no end");

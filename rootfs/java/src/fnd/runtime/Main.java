@@ -1,12 +1,10 @@
 package fnd.runtime;
 
 import com.amazonaws.services.lambda.crac.Core;
-import com.amazonaws.services.lambda.runtime.LambdaRuntime;
 import com.amazonaws.services.lambda.runtime.LambdaRuntimeInternal;
 
 import java.io.IOError;
 import java.io.IOException;
-import java.lang.reflect.Field;
 
 /**
  * The Java runtime: takes events from the Runtime API, calls the handler, posts what it returns. For Java 8 and later, without dependencies but the interfaces
@@ -34,9 +32,7 @@ public final class Main {
 
 	static void setUp(Logger logger) throws Exception {
 		Output.install();
-		Field f = LambdaRuntime.class.getDeclaredField("logger");
-		f.setAccessible(true); // the library has no other way, and AWS's client does so, too
-		f.set(null, logger);
+		LambdaRuntimeInternal.setLogger(logger);
 		System.setProperty("org.crac.Core.Compat", "com.amazonaws.services.lambda.crac");
 	}
 

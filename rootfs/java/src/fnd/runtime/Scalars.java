@@ -162,6 +162,10 @@ final class Scalars {
 		}
 	}
 
+	private static boolean isFraction(Class<?> box) {
+		return box == Double.class || box == Float.class || box == BigDecimal.class || box == Number.class;
+	}
+
 	private static final class OfNumber extends Decoder {
 		private final Class<?> box;
 		private final boolean primitive;
@@ -193,6 +197,8 @@ final class Scalars {
 			}
 			case '"': {
 				String text = json.string().trim();
+				if (text.indexOf('.') >= 0 && !isFraction(box))
+					throw json.error("\"" + text + "\" is not a valid " + box.getSimpleName() + " value");
 				return text.isEmpty() || text.equals("null") ? missing() : convert(text, box, json);
 			}
 			case 't':

@@ -27,8 +27,6 @@ import java.util.List;
 
 /** Dates and times in JSON: the forms that Jackson's modules for java.time write (numbers and arrays) and take (ISO 8601 besides), and joda's DateTime. */
 final class Times {
-	private static final BigDecimal NANOS = new BigDecimal(1000000000);
-
 	private Times() {
 	}
 
@@ -67,7 +65,7 @@ final class Times {
 		if (c == Month.class) return Month.of(n.intValue());
 		if (c == DayOfWeek.class) return DayOfWeek.of(n.intValue());
 		long seconds = n.toBigInteger().longValue();
-		int nanos = n.subtract(new BigDecimal(seconds)).multiply(NANOS).intValue();
+		int nanos = n.subtract(new BigDecimal(seconds)).movePointRight(9).intValue();
 		if (c == Duration.class) return Duration.ofSeconds(seconds, nanos);
 		Instant i = Instant.ofEpochSecond(seconds, nanos);
 		if (c == Instant.class) return i;

@@ -2,7 +2,7 @@ package com.amazonaws.services.lambda.runtime;
 
 /** The logger, for who has no Context at hand. */
 public final class LambdaRuntime {
-	private static volatile LambdaLogger logger; // the runtime's, before any of the function's classes is loaded
+	static volatile LambdaLogger logger; // the runtime's, before any of the function's classes is loaded
 
 	private LambdaRuntime() {
 	}
