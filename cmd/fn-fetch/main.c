@@ -1,5 +1,5 @@
 /*
- * fn-fetch - downloads one object and exits. Started by fn-spawnd as root, with the file to write, the S3 settings, its order and a pipe for the result
+ * fn-fetch - downloads one object and exits. Started by fn-spawnd as root, with the file or pipe to write, the settings, its order and a pipe for the result
  * (image/fetch.h); locks itself in (a user of its own, an empty root but for the resolver's files and the certificates, no capabilities, seccomp, rlimits)
  * before it opens a connection. It is in the host's network: that is what it is for.
  */
@@ -27,7 +27,19 @@
 
 #define FILE_MAX (1u << 20)     /* one of the resolver's */
 
-static int read_settings(struct fn_s3_settings *ret, struct fn_err *err)
+struct settings {
+	struct fn_s3_settings s3;
+	struct fn_registry_settings registry;
+};
+
+static int load_settings(json_t *o, const struct fn_fetch_order *order, struct settings *ret)
+{
+	if (order->kind == FN_FETCH_OBJECT)
+		return fn_s3_settings_load(json_object_get(o, "s3"), &ret->s3);
+	return fn_registry_settings_load(json_object_get(o, "registries"), order->item.registry, &ret->registry);
+}
+
+static int read_settings(const struct fn_fetch_order *order, struct settings *ret, struct fn_err *err)
 {
 	struct stat st;
 	char *text;
@@ -41,7 +53,7 @@ static int read_settings(struct fn_s3_settings *ret, struct fn_err *err)
 	if (text == MAP_FAILED)
 		return fn_err_set(err, errno, "fetch", "read the settings");
 	o = json_loadb(text, (size_t)st.st_size, 0, NULL);
-	r = fn_s3_settings_load(o, ret);
+	r = load_settings(o, order, ret);
 	json_decref(o);
 	(void)munmap(text, (size_t)st.st_size);
 	fn_close(FN_FETCH_SETTINGS_FD);
@@ -96,7 +108,7 @@ static int make_root(const struct fn_buf files[N_RESOLVER], const char *ca, stru
 	return 0;
 }
 
-static int confine(uint32_t uid, uint64_t max_bytes, const char *ca, struct fn_err *err)
+static int confine(uint32_t uid, const struct fn_fetch_order *order, const char *ca, struct fn_err *err)
 {
 	struct fn_buf files[N_RESOLVER] = {{0}};
 	struct fn_seccomp *filter = NULL;
@@ -109,7 +121,7 @@ static int confine(uint32_t uid, uint64_t max_bytes, const char *ca, struct fn_e
 	for (size_t i = 0; i < N_RESOLVER; i++)
 		fn_buf_free(&files[i]);
 	if (r == 0)
-		r = fn_sec_limit(512u << 20, max_bytes, 64, err); /* a thread that resolves names, of each that runs */
+		r = fn_sec_limit(512u << 20, order->max_bytes, 64, order->kind == FN_FETCH_LAYER ? 900 : 60, err); /* a thread that resolves names, of each that runs */
 	if (r == 0)
 		r = fn_sec_drop(uid, uid, err);
 	/* the change of ids has cleared it: without fn-spawnd nobody waits for the object */
@@ -132,7 +144,7 @@ const char *__asan_default_options(void) { return "detect_leaks=0"; }
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"uid", required_argument, NULL, 'u'}, {NULL, 0, NULL, 0}};
-	struct fn_s3_settings settings = {0};
+	struct settings settings = {0};
 	struct fn_fetch_result res = {0};
 	struct fn_fetch_order order;
 	int64_t v, uid = 0;
@@ -149,16 +161,21 @@ int main(int argc, char **argv)
 	}
 	order.object.bucket[sizeof(order.object.bucket) - 1] = order.object.key[sizeof(order.object.key) - 1] = '\0';
 	order.object.version[sizeof(order.object.version) - 1] = '\0';
+	order.item.registry[sizeof(order.item.registry) - 1] = order.item.repository[sizeof(order.item.repository) - 1] = '\0';
+	order.item.reference[sizeof(order.item.reference) - 1] = order.item.sha256[sizeof(order.item.sha256) - 1] = '\0';
 	(void)syscall(SYS_close_range, FN_FETCH_RESULT_FD + 1, ~0u, 0);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGXFSZ, SIG_IGN);
-	r = read_settings(&settings, &res.err);
+	r = read_settings(&order, &settings, &res.err);
 	if (r == 0)
 		r = fn_fetch_prepare(&res.err);
 	if (r == 0)
-		r = confine((uint32_t)uid, order.max_bytes, settings.ca, &res.err);
-	if (r == 0)
-		r = fn_fetch_object(&settings, &order, FN_FETCH_FILE_FD, &res);
-	fn_s3_settings_clear(&settings);
+		r = confine((uint32_t)uid, &order, order.kind == FN_FETCH_OBJECT ? settings.s3.ca : settings.registry.ca, &res.err);
+	if (r == 0 && order.kind == FN_FETCH_OBJECT)
+		r = fn_fetch_object(&settings.s3, &order, FN_FETCH_FILE_FD, &res);
+	else if (r == 0)
+		r = fn_registry_fetch(&settings.registry, &order, FN_FETCH_FILE_FD, &res);
+	fn_s3_settings_clear(&settings.s3);
+	fn_registry_settings_clear(&settings.registry);
 	return fn_fd_write_all(FN_FETCH_RESULT_FD, &res, sizeof(res)) < 0 ? 1 : 0;
 }

@@ -23,7 +23,10 @@
 #include "os/mount.h"
 #include "os/sec.h"
 
-static int confine(uint32_t uid, uint64_t max_bytes, struct fn_err *err)
+#define CPU_S 60         /* for what comes from a request */
+#define LAYER_CPU_S 900  /* for a layer, which may have as much as an image */
+
+static int confine(uint32_t uid, const struct fn_unpack_limits *limits, struct fn_err *err)
 {
 	struct fn_seccomp *filter = NULL;
 	int dir, r;
@@ -46,7 +49,7 @@ static int confine(uint32_t uid, uint64_t max_bytes, struct fn_err *err)
 	if (dir < 0 || dup2(dir, FN_UNPACK_DIR_FD) < 0)
 		return fn_err_set(err, errno, "confine", "directory");
 	close(dir);
-	r = fn_sec_limit(1u << 30, max_bytes, 0, err);
+	r = fn_sec_limit(1u << 30, limits->max_bytes, 0, limits->layer ? LAYER_CPU_S : CPU_S, err);
 	if (r == 0)
 		r = fn_sec_drop(uid, uid, err);
 	if (r < 0)
@@ -74,7 +77,7 @@ int main(int argc, char **argv)
 	static const struct option options[] = {{"uid", required_argument, NULL, 'u'},         {"max-bytes", required_argument, NULL, 'b'},
 						{"max-entries", required_argument, NULL, 'e'}, {"prefix", required_argument, NULL, 'p'},
 						{"trusted-image", no_argument, NULL, 't'},     {"sha256", required_argument, NULL, 's'},
-						{NULL, 0, NULL, 0}};
+						{"layer", no_argument, NULL, 'l'},             {NULL, 0, NULL, 0}};
 	struct fn_unpack_limits limits = {0};
 	struct fn_unpack_result res = {0};
 	const char *prefix = "";
@@ -94,6 +97,8 @@ int main(int argc, char **argv)
 			prefix = optarg;
 		else if (c == 't')
 			limits.trusted_image = true;
+		else if (c == 'l')
+			limits.layer = true;
 		else if (c == 's')
 			limits.sha256 = optarg;
 		else
@@ -104,7 +109,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	/* All data is on disk before fn-spawnd gives the tree its name: a tree that is there is whole, also after a power cut. Then the name goes there. */
-	if (confine((uint32_t)uid, limits.max_bytes, &res.err) == 0 &&
+	if (confine((uint32_t)uid, &limits, &res.err) == 0 &&
 	    fn_unpack_archive(FN_UNPACK_ARCHIVE_FD, FN_UNPACK_DIR_FD, prefix, &limits, &res) == 0 && syncfs(FN_UNPACK_DIR_FD) < 0)
 		fn_err_set(&res.err, errno, "unpack", "write to disk");
 	if (write(FN_UNPACK_RESULT_FD, &res, sizeof(res)) != (ssize_t)sizeof(res))

@@ -127,7 +127,10 @@ _fnctl()
 	logs) options='--follow --tail' ;;
 	disk) options=--check ;;
 	doctor) options=--api ;;
-	images) ((${#words[@]} == 0)) && options=rescan ;;
+	images)
+		options=--as
+		((${#words[@]} == 0)) && options+=' rescan local import forget'
+		;;
 	esac
 	if [[ $cur != -* ]]; then
 		case $command in

@@ -1,4 +1,4 @@
-/* host.c - doctor, images and disk. */
+/* host.c - doctor and disk. */
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -94,38 +94,6 @@ int cmd_doctor(int argc, char **argv)
 	printf("\n%s\n", bad ? "Something is missing; see the remedies above." : "This host is fit to run functions.");
 	reply_free(&r);
 	return bad ? EX_FUNCTION : EX_FINE;
-}
-
-int cmd_images(int argc, char **argv)
-{
-	static const struct column columns[] = {{"IMAGE", "Name"}, {"INSTALLED", "Installed"}, {"OWN MB", "Own"}, {"SHARED MB", "Shared"}, {"RUNTIMES", "Runtimes"}};
-	json_t *list, *e;
-	struct reply r;
-	bool rescan;
-	size_t i;
-	int rc = global_options(argc, argv);
-
-	if (rc != EX_FINE)
-		return rc;
-	rescan = optind + 1 == argc && fn_streq(argv[optind], "rescan");
-	if (optind < argc && !rescan)
-		return usage_error(argv[0], "what is \"%s\"? (only `rescan`)", argv[argc - 1]);
-	if (rescan)
-		rc = request(&r, "images", "POST", "/_fnd/images/rescan", NULL, NULL, 0, 600);
-	else
-		rc = request(&r, "images", "GET", "/_fnd/images", NULL, NULL, 0, 30);
-	list = json_object_get(r.json, "Images");
-	if (rc == EX_FINE && G.json) {
-		print_json(r.json);
-	} else if (rc == EX_FINE) {
-		json_array_foreach(list, i, e) {
-			json_object_set_new(e, "Own", json_integer(json_integer_value(json_object_get(e, "OwnBytes")) >> 20));
-			json_object_set_new(e, "Shared", json_integer(json_integer_value(json_object_get(e, "SharedBytes")) >> 20));
-		}
-		print_table(list, columns, sizeof(columns) / sizeof(columns[0]));
-	}
-	reply_free(&r);
-	return rc;
 }
 
 static void size_text(json_t *row, const char *from, const char *to)

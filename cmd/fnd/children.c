@@ -66,8 +66,7 @@ static void argue_spawnd(const struct fnd_child_about *about, struct fnd_argv *a
 	add_number(a, "--prestarted-least", c->prestarted_least);
 	add_number(a, "--prestarted-most", c->prestarted_most);
 	add_number(a, "--socket-fd", FD_FIRST);
-	if (!fn_str_empty(c->s3_endpoint))
-		add_number(a, "--fetch-fd", FD_FIRST + 2);
+	add_number(a, "--fetch-fd", FD_FIRST + 2);
 	fnd_config_platform(c, platform);
 	if (platform[0])
 		add_text(a, "--platform", platform);

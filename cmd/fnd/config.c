@@ -115,7 +115,7 @@ static int init(struct fnd_config *c)
 
 void fnd_config_free(struct fnd_config *c)
 {
-	char *all[] = {c->listen, c->state_dir, c->region, c->account_id, c->user, c->control_group, c->runtimes, c->images_dir, c->bridge, c->subnet, c->uplink, c->resolv_conf, c->allow_host, c->tmp_dir, c->s3_endpoint, c->s3_region, c->s3_credentials_file, c->s3_ca_file, c->file};
+	char *all[] = {c->listen, c->state_dir, c->region, c->account_id, c->user, c->control_group, c->runtimes, c->images_dir, c->bridge, c->subnet, c->uplink, c->resolv_conf, c->allow_host, c->tmp_dir, c->s3_endpoint, c->s3_region, c->s3_credentials_file, c->s3_ca_file, c->registries, c->file};
 
 	for (size_t i = 0; i < N(all); i++)
 		free(all[i]);
@@ -360,6 +360,8 @@ static int load(struct fnd_config *c, const char *file, int copy_fd, struct fn_e
 			r = fnd_config_scaling(c, v, file, err);
 		else if (fn_streq(name, "roles"))
 			r = fnd_config_roles(c, v, file, err);
+		else if (fn_streq(name, "registries"))
+			r = fnd_config_registries(c, v, file, err);
 		else if (fn_streq(name, "gateway"))
 			r = fnd_config_gateway(c, v, file, err);
 		else if (fn_streq(name, "events"))

@@ -74,6 +74,7 @@ struct fnd_config {
 	char *s3_credentials_file, *s3_ca_file;
 	enum fn_s3_style s3_style;
 	int64_t s3_timeout_s;
+	char *registries;  /* "registries", an object's text; NULL: there is none. config_registries.c */
 	char *file;        /* that was loaded last; NULL: none */
 };
 
@@ -123,8 +124,11 @@ double fnd_config_async_share(const struct fnd_config *c); /* of the account's c
 int fnd_config_events_text(const struct fnd_config *c);    /* what fn-events is given, in a file in memory; -errno */
 
 /* config_s3.c: what fn-fetch is given (image/fetch.h), in a file in memory that nothing changes any more, with the credentials and certificates that the
- * configuration names; -EBADF where there is no endpoint. For root: the worker never sees it. */
-int fnd_config_s3(const struct fnd_config *c, struct fn_err *err);
+ * configuration names. For root: the worker never sees it. */
+int fnd_config_fetch(const struct fnd_config *c, struct fn_err *err);
+/* config_registries.c. The object is as it was in the file. */
+int fnd_config_registries(struct fnd_config *c, json_t *o, const char *file, struct fn_err *err);
+json_t *fnd_config_registries_settings(const struct fnd_config *c, struct fn_err *err); /* image/registry.h; NULL with err */
 #define FND_CA_FILE "/etc/ssl/certs/ca-certificates.crt"
 
 #endif

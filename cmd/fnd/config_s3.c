@@ -1,5 +1,5 @@
 /*
- * config_s3.c - "s3" in fnd's configuration, as fn-fetch is to have it: read by root, in the supervisor, which holds a descriptor of it and never its
+ * config_s3.c - "s3" in fnd's configuration, as fn-fetch is to have it, with what config_registries.c has for it: read by root, in the supervisor, which holds a descriptor of it and never its
  * content. The credentials' file is root's alone:
  *
  *   {"access_key_id": "...", "secret_access_key": "...", "session_token": "..."}
@@ -83,24 +83,25 @@ static int fill(const struct fnd_config *c, struct fn_s3_settings *s, struct fn_
 	return r;
 }
 
-int fnd_config_s3(const struct fnd_config *c, struct fn_err *err)
+int fnd_config_fetch(const struct fnd_config *c, struct fn_err *err)
 {
+	json_t *registries = fnd_config_registries_settings(c, err), *o = json_object();
 	struct fn_s3_settings s = {0};
 	char *text = NULL;
-	json_t *o;
-	int r;
+	int r = registries ? 0 : -err->code;
 
-	if (fn_str_empty(c->s3_endpoint))
-		return -EBADF;
-	r = fill(c, &s, err);
+	json_object_set_new(o, "registries", registries);
+	if (r == 0 && !fn_str_empty(c->s3_endpoint))
+		r = fill(c, &s, err);
 	if (r == 0) {
-		o = fn_s3_settings_json(&s);
-		text = o ? json_dumps(o, JSON_COMPACT) : NULL;
-		json_decref(o);
+		if (s.endpoint)
+			json_object_set_new(o, "s3", fn_s3_settings_json(&s));
+		text = json_dumps(o, JSON_COMPACT);
 		r = text ? fnd_sealed_text("fn-fetch", text, strlen(text)) : -ENOMEM;
 		if (r < 0)
-			fn_err_set(err, r, "s3", "keep the settings");
+			fn_err_set(err, r, "fn-fetch", "keep the settings");
 	}
+	json_decref(o);
 	if (text)
 		explicit_bzero(text, strlen(text));
 	free(text);

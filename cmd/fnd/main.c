@@ -94,7 +94,7 @@ int main(int argc, char **argv)
 		return fail(&err);
 	if (!check)
 		return fnd_supervise(&o, &config, copy);
-	if (geteuid() == 0 && (copy = fnd_config_s3(&config, &err)) < 0 && copy != -EBADF) { /* whose files are root's */
+	if (geteuid() == 0 && (copy = fnd_config_fetch(&config, &err)) < 0) { /* whose files are root's */
 		fnd_config_free(&config);
 		return fail(&err);
 	}

@@ -234,8 +234,8 @@ static int check_next(struct supervisor *s, struct fnd_config *c, struct fn_err 
 		fn_set_string(&c->listen, s->cfg->listen);
 	else if ((s->next_api_fd = fnd_listen_api(c, err)) < 0)
 		return s->next_api_fd;
-	s->next_fetch_fd = fnd_config_s3(c, err);
-	if ((s->next_fetch_fd < 0 && s->next_fetch_fd != -EBADF) || fnd_gateway_open(&s->next_gateway, c, &s->gateway, err) < 0) {
+	s->next_fetch_fd = fnd_config_fetch(c, err);
+	if (s->next_fetch_fd < 0 || fnd_gateway_open(&s->next_gateway, c, &s->gateway, err) < 0) {
 		fn_close(fn_take_fd(&s->next_api_fd));
 		fn_close(fn_take_fd(&s->next_fetch_fd));
 		return -err->code;
@@ -527,8 +527,8 @@ static int set_up(struct supervisor *s, struct fn_err *err)
 	s->lock_fd = fnd_state_lock(s->cfg->state_dir, err);
 	if (s->lock_fd < 0)
 		return s->lock_fd;
-	s->fetch_fd = fnd_config_s3(s->cfg, err);
-	if (s->fetch_fd < 0 && s->fetch_fd != -EBADF)
+	s->fetch_fd = fnd_config_fetch(s->cfg, err);
+	if (s->fetch_fd < 0)
 		return s->fetch_fd;
 	s->listen = strdup(s->cfg->listen);
 	s->api_fd = s->listen ? fnd_listen_api(s->cfg, err) : fn_err_set(err, ENOMEM, "fnd", NULL);

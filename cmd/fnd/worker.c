@@ -26,6 +26,8 @@
 #include "os/sock.h"
 #include "pool/pool.h"
 #include "runtime/images.h"
+#include "runtime/pulls.h"
+#include "runtime/resolver.h"
 #include "runtime/rtapi.h"
 #include "sandboxes.h"
 
@@ -64,6 +66,8 @@ struct worker {
 	struct fn_snapshots *snapshots;
 	struct fn_images *images;
 	struct fn_disk *disk;
+	struct fn_pulls *pulls;
+	struct fn_resolver *resolver;
 	struct fn_api *api;
 	char network_from[160];
 	int listen_fd, control_fd, gateway_fd, events_fd;
@@ -278,6 +282,10 @@ static int make_data_plane(struct worker *w, int spawnd_fd, struct fn_err *err)
 	if (r == 0)
 		r = fn_disk_new(&(struct fn_disk_config){w->jobs, w->store, w->spawn, c->state_dir, (uint64_t)c->disk_budget_mb << 20}, &w->disk);
 	if (r == 0)
+		r = fn_pulls_new(w->loop, w->store, w->disk, w->spawn, &w->pulls);
+	if (r == 0)
+		r = fn_resolver_new(w->spawn, &w->resolver);
+	if (r == 0)
 		r = fn_snapshots_new(&(struct fn_snapshots_config){w->loop, w->store, fn_pool_backend(w->pool), w->disk}, &w->snapshots);
 	if (r < 0)
 		return fn_err_set(err, r, "snapshots", NULL);
@@ -327,6 +335,7 @@ static int make_control_plane(struct worker *w, struct fn_err *err)
 		.hosts = c->hosts, .n_hosts = c->n_hosts,
 		.store = w->store, .runtimes = w->runtimes, .invoker = w->invoker, .logs = w->logs, .spawn = w->spawn,
 		.snapshots = w->snapshots, .s3_endpoint = c->s3_endpoint,
+		.pulls = w->pulls, .resolver = w->resolver,
 	};
 	int r = fn_images_new(c->state_dir, c->images_dir, w->runtimes, w->spawn, w->store, w->disk, w->jobs, &w->images);
 
@@ -531,6 +540,7 @@ static void on_images(void *arg, const struct fn_err *failed, unsigned installed
 	expect_all(w);
 	fn_provision_apply_all(w->invoker, w->store);
 	fn_snapshots_look(w->snapshots);
+	fn_api_resume(w->api);
 	if (fn_scaler_new(&scaling, &w->scaler) < 0)
 		fn_log_error("provisioned_scaling: out of memory");
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && (uint64_t)w->cfg->account_concurrency * FN_ENV_DESCRIPTORS_EACH > files.rlim_cur)
@@ -566,6 +576,8 @@ static void unmake(struct worker *w)
 	fn_images_free(w->images);
 	fn_invoker_free(w->invoker);
 	fn_spawn_client_free(w->spawn);
+	fn_pulls_free(w->pulls);
+	fn_resolver_free(w->resolver);
 	fn_disk_free(w->disk);           /* after what may still call them */
 	fn_snapshots_free(w->snapshots);
 	fn_h1_server_free(w->rt_server);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/change.h"
+#include "api/containers.h"
 #include "api/fetches.h"
 #include "api/internal.h"
 #include "api/operations.h"
@@ -22,6 +23,7 @@
 #include "base/str.h"
 #include "model/limits.h"
 #include "web/json_fault.h"
+#include "store/images.h"
 
 /* What has a path of Lambda's is not asked for more. */
 static struct fn_aws_head head_of(const struct fn_http_req *req)
@@ -63,11 +65,15 @@ static size_t body_max(void *arg, struct fn_http_req *req)
 {
 	struct fn_aws_head h = head_of(req);
 	const struct fn_aws_operation *o = NULL;
+	struct fn_aws_labels labels = {0};
+	char layer[65] = "";
 
 	if (fn_aws_protocol_of(&h) == FN_AWS_QUERY) /* its operation may be in the body */
-		return fn_receive_begin(arg, req, fn_aws_service_of(&h) == FN_AWS_SQS ? FN_LIMIT_SQS_REQUEST_BYTES : FN_LIMIT_IAM_REQUEST_BYTES, NULL);
-	o = h.target ? fn_aws_route_target(h.target) : fn_aws_route(h.method, h.path, h.query, NULL);
-	return fn_receive_begin(arg, req, fn_route_body_max(o), fn_route_package(o));
+		return fn_receive_begin(arg, req, fn_aws_service_of(&h) == FN_AWS_SQS ? FN_LIMIT_SQS_REQUEST_BYTES : FN_LIMIT_IAM_REQUEST_BYTES, &(struct fn_receive_to){0});
+	o = h.target ? fn_aws_route_target(h.target) : fn_aws_route(h.method, h.path, h.query, &labels);
+	if (o && fn_aws_op_of(o) == FN_AWS_ImageLayer)
+		snprintf(layer, sizeof(layer), "%.*s", (int)labels.at[0].len, labels.at[0].text);
+	return fn_receive_begin(arg, req, fn_route_body_max(o), &(struct fn_receive_to){fn_route_package(o), *layer ? layer : NULL});
 }
 
 static void too_large(struct fn_call *call)
@@ -276,6 +282,7 @@ int fn_api_new(const struct fn_api_config *config, struct fn_api **ret, struct f
 	fn_list_init(&api->fetches);
 	fn_list_init(&api->proxied);
 	fn_list_init(&api->live_tails);
+	fn_list_init(&api->resolving);
 	r = fn_log_waits_open(api);
 	if (r == 0)
 		r = fn_settling_open(api);
@@ -299,9 +306,21 @@ void fn_api_free(struct fn_api *api)
 	fn_settling_close(api);
 	fn_uploads_close(api);
 	fn_fetches_close(api);
+	fn_containers_close(api);
 	fn_log_waits_end(api);
 	fn_loop_clear(api->cfg.loop, &api->logs_timer);
 	free(api);
+}
+
+void fn_api_resume(struct fn_api *api)
+{
+	const struct fn_image *image;
+	size_t it = 0;
+
+	while ((image = fn_store_next_image(api->cfg.store, &it)))
+		if (fn_store_image_refs(api->cfg.store, image->sha256) == 0)
+			fn_upload_forget(api, image->sha256);
+	fn_settling_resume(api);
 }
 
 void fn_api_drain(struct fn_api *api)
@@ -311,4 +330,4 @@ void fn_api_drain(struct fn_api *api)
 	fn_live_tails_end(api);
 }
 
-bool fn_api_busy(const struct fn_api *api) { return !fn_list_empty(&api->uploads) || api->n_fetches > 0; }
+bool fn_api_busy(const struct fn_api *api) { return !fn_list_empty(&api->uploads) || api->n_fetches > 0 || api->n_resolving > 0; }

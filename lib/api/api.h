@@ -21,6 +21,8 @@ struct fn_credential {
 	char *access_key_id, *secret_access_key;
 };
 
+struct fn_pulls;
+struct fn_resolver;
 struct fn_api_config {
 	struct fn_loop *loop;
 	const char *region, *account_id, *state_dir;
@@ -39,6 +41,8 @@ struct fn_api_config {
 	struct fn_packages *packages; /* that come in */
 	struct fn_disk *disk;
 	struct fn_snapshots *snapshots;
+	struct fn_pulls *pulls; /* container images */
+	struct fn_resolver *resolver;
 	const char *s3_endpoint; /* NULL or "": code in S3 is out of reach */
 	struct fn_inner_client *events; /* fn-events; NULL = there is none */
 	const char *network_from; /* what says which network functions have: for `doctor` */
@@ -50,6 +54,8 @@ int fn_api_new(const struct fn_api_config *config, struct fn_api **ret, struct f
 void fn_api_drain(struct fn_api *api);
 /* Uploads under way, whose answers are owed. */
 bool fn_api_busy(const struct fn_api *api);
+/* The daemon begins: images that were on their way are fetched again, those that nobody has go. After fn_disk_sweep(). */
+void fn_api_resume(struct fn_api *api);
 void fn_api_free(struct fn_api *api);
 /* For the fn_httpd of the listening socket, with the fn_api as its arg. */
 extern const struct fn_httpd_ops fn_api_httpd_ops;

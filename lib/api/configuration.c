@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/containers.h"
 #include "api/layers.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -38,7 +39,7 @@ static void set_text(json_t *in, const char *key, char **to)
 
 bool fn_refuse_unbuilt(struct fn_call *call, json_t *in)
 {
-	static const char *const members[] = {"VpcConfig", "DeadLetterConfig", "KMSKeyArn", "FileSystemConfigs", "ImageConfig",
+	static const char *const members[] = {"VpcConfig", "DeadLetterConfig", "KMSKeyArn", "FileSystemConfigs",
 					      "CodeSigningConfigArn", "DurableConfig", "CapacityProviderConfig", "PublishTo",
 					      "SourceKMSKeyArn"};
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
@@ -183,7 +184,7 @@ bool fn_configuration_apply(struct fn_call *call, struct fn_function *f)
 	const char *runtime = text_of(in, "Runtime"), *snap_start = text_of(json_object_get(in, "SnapStart"), "ApplyOn");
 	const struct fn_runtime *rt;
 
-	if (!apply_env(call, in, f) || !fn_refuse_unbuilt(call, in) || !fn_function_layers_apply(call, f) || (runtime && !apply_runtime(call, runtime, f)))
+	if (!apply_env(call, in, f) || !fn_refuse_unbuilt(call, in) || !fn_container_apply(call, f) || (!f->image_uri && !fn_function_layers_apply(call, f)) || (runtime && !apply_runtime(call, runtime, f)))
 		return false;
 	set_int(in, "MemorySize", &f->memory_mb);
 	set_int(in, "Timeout", &f->timeout_s);
@@ -195,6 +196,8 @@ bool fn_configuration_apply(struct fn_call *call, struct fn_function *f)
 	if (snap_start)
 		f->snap_start = fn_streq(snap_start, "PublishedVersions");
 	apply_logging(in, f);
+	if (f->image_uri)
+		return true;
 	if (!f->runtime) {
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Runtime and Handler are mandatory parameters for functions created with deployment packages.");
 		return false;

@@ -6,6 +6,7 @@
 #include "api/internal.h"
 #include "base/str.h"
 #include "runtime/disk_check.h"
+#include "store/images.h"
 #include "store/layers.h"
 
 /* --- for whom --- */
@@ -38,6 +39,30 @@ static void add_layers(struct fn_store *store, json_t *owners)
 		}
 }
 
+static void add_image(json_t *owners, const struct fn_image *image, const char *owner)
+{
+	char tree[FN_IMAGE_TREE_SIZE];
+
+	for (size_t i = 0; i < image->n_layers; i++)
+		add_owner(owners, "", fn_image_layer_tree(&image->layers[i], tree), owner);
+	add_owner(owners, "", image->root, owner);
+}
+
+static void add_image_names(const struct fn_store *store, json_t *owners)
+{
+	const struct fn_image_name *n;
+	char owner[700];
+	size_t it = 0;
+
+	while ((n = fn_store_next_image_name(store, &it))) {
+		const struct fn_image *image = fn_store_image(store, n->sha256);
+
+		snprintf(owner, sizeof(owner), "image %.650s", n->name);
+		if (image)
+			add_image(owners, image, owner);
+	}
+}
+
 /* Tree -> layer versions, functions and their versions that have it. */
 static json_t *owners_of(struct fn_store *store)
 {
@@ -48,11 +73,16 @@ static json_t *owners_of(struct fn_store *store)
 	size_t n;
 
 	add_layers(store, owners);
+	add_image_names(store, owners);
 	while ((n = fn_store_list_versions(store, NULL, name, version, page, FN_PAGE_MAX)) > 0) {
 		for (size_t i = 0; i < n; i++) {
 			const struct fn_function *f = page[i];
 
 			snprintf(owner, sizeof(owner), "%s:%s", f->name, f->version);
+			if (f->image) {
+				add_image(owners, f->image, owner);
+				continue;
+			}
 			add_owner(owners, "code-", f->code_sha256, owner);
 			add_owner(owners, "blob-", f->code_sha256, owner);
 			for (size_t k = 0; k < f->n_layers; k++) {
@@ -73,7 +103,7 @@ static const char *kind_of(const char *tree)
 {
 	static const struct {
 		const char *prefix, *kind;
-	} kinds[] = {{"img-", "image"}, {"layer-", "layer"}, {"code-", "code"}, {"blob-", "package"}, {"snap-", "snapshot"}};
+	} kinds[] = {{"img-", "image"}, {"layer-", "layer"}, {"code-", "code"}, {"blob-", "package"}, {"snap-", "snapshot"}, {"oci-", "image layer"}, {"root-", "image root"}};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (fn_str_starts(tree, kinds[i].prefix))

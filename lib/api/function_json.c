@@ -43,7 +43,7 @@ json_t *fn_function_json(struct fn_api *api, const struct fn_function *f, const 
 	json_object_set_new(o, "Timeout", json_integer(f->timeout_s));
 	json_object_set_new(o, "MemorySize", json_integer(f->memory_mb));
 	put(o, "LastModified", fn_clock_format_lambda(f->last_modified_us, when, sizeof(when)));
-	put(o, "CodeSha256", b64);
+	put(o, "CodeSha256", f->image ? f->code_sha256 : b64);
 	free(b64);
 	put(o, "Version", f->version);
 	if (f->has_env) {
@@ -64,7 +64,9 @@ json_t *fn_function_json(struct fn_api *api, const struct fn_function *f, const 
 	put(o, "RevisionId", f->revision_id);
 	if (!listed)
 		put_status(o, f);
-	put(o, "PackageType", "Zip");
+	put(o, "PackageType", f->image ? "Image" : "Zip");
+	if (f->image_config)
+		json_object_set_new(o, "ImageConfigResponse", json_pack("{so}", "ImageConfig", json_loads(f->image_config, 0, NULL)));
 	json_object_set_new(o, "Architectures", json_pack("[s]", f->architecture));
 	json_object_set_new(o, "EphemeralStorage", json_pack("{si}", "Size", f->ephemeral_mb));
 	json_object_set_new(o, "SnapStart", json_pack("{ssss}", "ApplyOn", f->snap_start ? "PublishedVersions" : "None", "OptimizationStatus",

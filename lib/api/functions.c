@@ -7,6 +7,7 @@
 
 #include "api/change.h"
 #include "api/configuration.h"
+#include "api/containers.h"
 #include "api/fetches.h"
 #include "api/layers.h"
 #include "api/settling.h"
@@ -128,11 +129,59 @@ static void start_upload(struct fn_call *call, struct fn_function **f, void (*st
 	fn_upload_start(u);
 }
 
+/* What the request says, but for its code; NULL: it is answered. */
+static struct fn_function *requested(struct fn_call *call, const char *name, const char *image_uri)
+{
+	struct fn_function *f = new_function(name);
+
+	if (!f) {
+		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
+		return NULL;
+	}
+	fn_set_string(&f->image_uri, image_uri);
+	f->per_tenant = json_object_get(call->in, "TenancyConfig") != NULL; /* PER_TENANT is all that the model lets through */
+	if (fn_configuration_apply(call, f) && apply_architecture(call, f) && fn_tags_apply(call, f) && fn_refuse_unbuilt(call, json_object_get(call->in, "Code")))
+		return f;
+	fn_function_unref(f);
+	return NULL;
+}
+
+static void start_image(struct fn_call *call, struct fn_function **f, struct fn_image *image, void (*store)(void *upload))
+{
+	struct fn_upload *u = fn_upload_new(call, store);
+
+	if (!u)
+		return;
+	fn_function_set_image(&(*f)->image, image);
+	memcpy((*f)->code_sha256, image->sha256, sizeof((*f)->code_sha256));
+	(*f)->code_size = (*f)->unpacked_size = 0;
+	u->f = fn_take_ptr(*f);
+	u->publish = json_is_true(json_object_get(call->in, "Publish"));
+	fn_upload_start_image(u);
+}
+
+static void create_of_image(struct fn_call *call, struct fn_image *image)
+{
+	fn_auto(unref) struct fn_function *f = NULL;
+	struct fn_name n;
+
+	if (!create_name(call, &n))
+		return;
+	if (fn_store_get(call->api->cfg.store, n.name, NULL) || fn_store_taken(call->api->cfg.store, n.name) || fn_upload_busy(call->api, n.name)) { /* meanwhile */
+		fn_reply_exists(call, n.name, NULL);
+		return;
+	}
+	f = requested(call, n.name, json_string_value(json_object_get(json_object_get(call->in, "Code"), "ImageUri")));
+	if (f)
+		start_image(call, &f, image, store_created);
+}
+
 void fn_h_create_function(struct fn_call *call)
 {
 	fn_auto(unref) struct fn_function *f = NULL;
 	json_t *code = json_object_get(call->in, "Code");
 	struct fn_name n;
+	bool image;
 
 	if (!create_name(call, &n) || !fn_change_turn(call, n.name, fn_h_create_function))
 		return;
@@ -140,18 +189,13 @@ void fn_h_create_function(struct fn_call *call)
 		fn_reply_exists(call, n.name, NULL);
 		return;
 	}
-	if (fn_streq(json_string_value(json_object_get(call->in, "PackageType")), "Image")) {
-		fn_reply_error(call, &FN_E_NOT_IMPLEMENTED, "fnd does not implement container images (PackageType Image) yet");
+	image = fn_streq(json_string_value(json_object_get(call->in, "PackageType")), "Image");
+	if (!fn_container_source_fits(call, image, true, code))
 		return;
-	}
-	f = new_function(n.name);
-	if (!f) {
-		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
-		return;
-	}
-	f->per_tenant = json_object_get(call->in, "TenancyConfig") != NULL; /* PER_TENANT is all that the model lets through */
-	if (!fn_configuration_apply(call, f) || !apply_architecture(call, f) || !fn_tags_apply(call, f) || !fn_refuse_unbuilt(call, code) ||
-	    !fn_fetched(call, code, fn_h_create_function) || !fn_upload_read(call, code, f->code_sha256, &f->code_size))
+	f = requested(call, n.name, image ? json_string_value(json_object_get(code, "ImageUri")) : NULL);
+	if (f && image)
+		fn_container_resolve(call, f->image_uri, create_of_image);
+	if (!f || image || !fn_fetched(call, code, fn_h_create_function) || !fn_upload_read(call, code, f->code_sha256, &f->code_size))
 		return;
 	start_upload(call, &f, store_created);
 }
@@ -188,7 +232,7 @@ static void store_update(struct fn_call *call, struct fn_function *f, bool publi
 	c->upload = upload;
 	c->f = fn_function_ref(f);
 	f->generation = fn_store_next_generation(store);
-	fn_function_unsettle(f, false);
+	fn_function_unsettle(f, f->image && f->state != FN_STATE_ACTIVE); /* one that has failed may come to be yet */
 	fn_function_touch(f);
 	if (publish)
 		c->version = last ? fn_function_ref(last) : fn_version_make(call->api, f, NULL);
@@ -208,7 +252,33 @@ static void store_code(void *arg)
 
 	if (now) /* tags may have changed while the package was unpacked */
 		fn_set_string(&u->f->tags_json, now->tags_json);
+	if (now && now->image && now->state == FN_STATE_ACTIVE) {
+		fn_function_set_image(&u->f->image_before, now->image);
+		fn_set_string(&u->f->image_uri_before, now->image_uri);
+	}
 	store_update(&u->call, u->f, u->publish, u);
+}
+
+static void update_to_image(struct fn_call *call, struct fn_image *image)
+{
+	fn_auto(unref) struct fn_function *f = NULL;
+	struct fn_function *now;
+	struct fn_name n;
+
+	now = fn_call_latest(call, &n); /* as it is by now */
+	if (!now)
+		return;
+	f = fn_function_clone(now);
+	if (!f || !fn_may_update(call, now) || !apply_architecture(call, f))
+		return;
+	fn_set_string(&f->image_uri, json_string_value(json_object_get(call->in, "ImageUri")));
+	if (json_is_true(json_object_get(call->in, "DryRun"))) {
+		fn_function_set_image(&f->image, image);
+		memcpy(f->code_sha256, image->sha256, sizeof(f->code_sha256));
+		fn_reply_json(call, 200, fn_function_json(call->api, f, NULL, false));
+		return;
+	}
+	start_image(call, &f, image, store_code);
 }
 
 void fn_h_update_code(struct fn_call *call)
@@ -222,8 +292,14 @@ void fn_h_update_code(struct fn_call *call)
 	if (!now)
 		return;
 	f = fn_function_clone(now);
-	if (!f || !fn_may_update(call, now) || !apply_architecture(call, f) || !fn_refuse_unbuilt(call, call->in) ||
-	    !fn_fetched(call, call->in, fn_h_update_code) || !fn_upload_read(call, call->in, f->code_sha256, &f->code_size))
+	if (!f || !fn_may_update(call, now) || !fn_container_source_fits(call, now->image, false, call->in) || !apply_architecture(call, f) ||
+	    !fn_refuse_unbuilt(call, call->in))
+		return;
+	if (now->image) {
+		fn_container_resolve(call, json_string_value(json_object_get(call->in, "ImageUri")), update_to_image);
+		return;
+	}
+	if (!fn_fetched(call, call->in, fn_h_update_code) || !fn_upload_read(call, call->in, f->code_sha256, &f->code_size))
 		return;
 	if (dry_run) {
 		fn_reply_json(call, 200, fn_function_json(call->api, f, NULL, false));

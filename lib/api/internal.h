@@ -24,7 +24,8 @@ struct fn_api {
 	struct fn_list settling, held;   /* settling.c */
 	struct fn_list fetches;          /* fetches.c: under way */
 	struct fn_list proxied;          /* proxy.c: with fn-events */
-	unsigned n_fetches;
+	struct fn_list resolving;        /* containers.c: the same */
+	unsigned n_fetches, n_resolving;
 	uint64_t garbage_timer, logs_timer, settling_timer;
 	bool draining;                   /* nobody begins to wait any more */
 };
@@ -133,6 +134,10 @@ void fn_h_disk(struct fn_call *call);
 void fn_h_doctor(struct fn_call *call);
 void fn_h_images(struct fn_call *call);
 void fn_h_images_rescan(struct fn_call *call);
+void fn_h_image_layer(struct fn_call *call);
+void fn_h_image_import(struct fn_call *call);
+void fn_h_images_local(struct fn_call *call);
+void fn_h_image_forget(struct fn_call *call);
 void fn_h_logs(struct fn_call *call);
 void fn_live_tails_end(struct fn_api *api);
 bool fn_cloudwatch_built(const struct fn_aws_operation *o); /* is it one of CloudWatch Logs, and built? Then it is the next one's: */

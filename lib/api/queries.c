@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/containers.h"
 #include "api/internal.h"
 #include "base/cleanup.h"
 #include "base/str.h"
@@ -27,9 +28,9 @@ void fn_h_get_function(struct fn_call *call)
 
 	if (!f)
 		return;
-	url = fn_download_url(call, f->code_sha256);
-	o = json_pack("{so,s{ssss}}", "Configuration", fn_function_json(call->api, f, n.qualifier, false), "Code", "RepositoryType", "S3", "Location",
-		      url ? url : "");
+	url = f->image ? fn_container_resolved_uri(f) : fn_download_url(call, f->code_sha256);
+	o = json_pack("{so,s{ssss,ss*}}", "Configuration", fn_function_json(call->api, f, n.qualifier, false), "Code", "RepositoryType", f->image ? "ECR" : "S3",
+		      f->image ? "ResolvedImageUri" : "Location", url ? url : "", "ImageUri", f->image ? f->image_uri : NULL);
 	if (!n.qualifier[0] && fn_store_reserved(call->api->cfg.store, n.name) >= 0) /* it is the function's, no version's */
 		json_object_set_new(o, "Concurrency",
 				    json_pack("{sI}", "ReservedConcurrentExecutions", (json_int_t)fn_store_reserved(call->api->cfg.store, n.name)));

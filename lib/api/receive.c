@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/layer_coming.h"
 #include "api/origin.h"
 #include "base/cleanup.h"
 #include "image/digest.h"
@@ -18,6 +19,8 @@ struct receiving {
 	struct fn_api *api;
 	struct fn_http_req *req;
 	struct fn_package *package;
+	struct fn_layer_coming *layer;
+	bool is_layer;
 	void (*go_on)(void *arg, struct fn_http_req *req);
 	struct sha256_ctx sha; /* of a body that is kept */
 	bool worked_through;
@@ -30,6 +33,7 @@ static void release(void *user)
 	struct receiving *r = user;
 
 	fn_package_free(r->package);
+	fn_layer_coming_free(r->layer);
 	free(r);
 }
 
@@ -74,7 +78,16 @@ static bool begin_package(struct receiving *r, const char *const path[2])
 	return fn_package_new(r->api->cfg.packages, &spec, &r->package) == 0;
 }
 
-size_t fn_receive_begin(struct fn_api *api, struct fn_http_req *req, size_t max, const char *const package[2])
+/* A layer that cannot be taken is answered so by its handler. */
+static int begin(struct receiving *r, const struct fn_receive_to *to)
+{
+	r->is_layer = to->layer;
+	if (to->layer)
+		r->layer = fn_layer_coming_new(r->api, to->layer, on_drained, r);
+	return !to->package || begin_package(r, to->package) ? 0 : -ENOMEM;
+}
+
+size_t fn_receive_begin(struct fn_api *api, struct fn_http_req *req, size_t max, const struct fn_receive_to *to)
 {
 	bool here = fn_http_req_body_here(req);
 	struct receiving *r;
@@ -83,7 +96,7 @@ size_t fn_receive_begin(struct fn_api *api, struct fn_http_req *req, size_t max,
 		fn_http_req_take(req, FN_H1_NOTHING);
 		return max;
 	}
-	if (!package && (!is_signed(api, req) || here || fn_http_req_body_left(req) <= SHORT))
+	if (!to->package && !to->layer && (!is_signed(api, req) || here || fn_http_req_body_left(req) <= SHORT))
 		return max;
 	r = calloc(1, sizeof(*r));
 	if (!r)
@@ -91,12 +104,12 @@ size_t fn_receive_begin(struct fn_api *api, struct fn_http_req *req, size_t max,
 	r->api = api;
 	r->req = req;
 	sha256_init(&r->sha);
-	if (package && !begin_package(r, package)) {
+	if (begin(r, to) < 0) {
 		free(r);
 		return 0;
 	}
 	fn_http_req_set_user(req, r, release);
-	fn_http_req_take(req, package ? FN_H1_PIECES : FN_H1_BOTH);
+	fn_http_req_take(req, to->package || to->layer ? FN_H1_PIECES : FN_H1_BOTH);
 	return max;
 }
 
@@ -105,6 +118,8 @@ void fn_receive_piece(void *arg, struct fn_http_req *req, const char *data, size
 	struct receiving *r = of(req);
 
 	(void)arg;
+	if (r->layer && fn_layer_coming_add(r->layer, data, len))
+		fn_http_req_pause(req);
 	if (!r->package)
 		sha256_update(&r->sha, len, (const uint8_t *)data);
 	else if (fn_package_add(r->package, data, len))
@@ -130,14 +145,19 @@ bool fn_receive_waits(struct fn_api *api, struct fn_http_req *req, void (*go_on)
 	struct receiving *r = of(req);
 
 	(void)api;
-	if (!r || !r->package || r->worked_through || fn_http_req_unread(req) || fn_http_req_too_large(req))
+	if (!r || (!r->package && !r->layer) || r->worked_through || fn_http_req_unread(req) || fn_http_req_too_large(req))
 		return false;
 	r->go_on = go_on;
-	fn_package_end(r->package, on_worked_through, r);
+	if (r->package)
+		fn_package_end(r->package, on_worked_through, r);
+	else
+		fn_layer_coming_end(r->layer, on_worked_through, r);
 	return true;
 }
 
 struct fn_package *fn_receive_package(const struct fn_http_req *req) { return of(req) ? of(req)->package : NULL; }
+
+const struct fn_layer_coming *fn_receive_layer(const struct fn_http_req *req) { return of(req) ? of(req)->layer : NULL; }
 
 void fn_receive_body(const struct fn_http_req *req, const char **ret_data, size_t *ret_len)
 {

@@ -9,8 +9,12 @@
 #include "api/internal.h"
 #include "image/package.h"
 
-/* The head is there (ops->body_max): how much of a body is taken that may be max bytes long; package: where in it a code package is, NULL = in none. */
-size_t fn_receive_begin(struct fn_api *api, struct fn_http_req *req, size_t max, const char *const package[2]);
+/* The head is there (ops->body_max): how much of a body is taken that may be max bytes long. */
+struct fn_receive_to {
+	const char *const *package; /* where in it a code package is; NULL = in none */
+	const char *layer;          /* it is a container image's layer of this digest (layer_coming.h); NULL = it is none */
+};
+size_t fn_receive_begin(struct fn_api *api, struct fn_http_req *req, size_t max, const struct fn_receive_to *to);
 /* ops->piece */
 void fn_receive_piece(void *arg, struct fn_http_req *req, const char *data, size_t len);
 /* ops->cut */
@@ -21,6 +25,8 @@ bool fn_receive_waits(struct fn_api *api, struct fn_http_req *req, void (*go_on)
 /* Of a request that is whole. */
 /* The package in it, which is the request's; NULL = it has none, for it is of no operation that does. */
 struct fn_package *fn_receive_package(const struct fn_http_req *req);
+/* The layer that it was; NULL: it is of no operation that takes one, or there were too many. */
+const struct fn_layer_coming *fn_receive_layer(const struct fn_http_req *req);
 /* The body, without the package. */
 void fn_receive_body(const struct fn_http_req *req, const char **ret_data, size_t *ret_len);
 /* Could its package be taken? Replies and returns false when not. */

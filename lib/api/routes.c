@@ -2,10 +2,11 @@
 #include "api/routes.h"
 
 #include "api/recursion.h"
+#include "image/oci.h"
 #include "model/limits.h"
 
 #define SMALL (256u << 10)
-#define FN_REFUSED_MEMBERS "VpcConfig, DeadLetterConfig, KMSKeyArn, FileSystemConfigs, ImageConfig, CodeSigningConfigArn, DurableConfig, CapacityProviderConfig" /* configuration.c */
+#define FN_REFUSED_MEMBERS "VpcConfig, DeadLetterConfig, KMSKeyArn, FileSystemConfigs, CodeSigningConfigArn, DurableConfig, CapacityProviderConfig" /* configuration.c */
 
 static const struct {
 	fn_handler handler;
@@ -16,10 +17,10 @@ static const struct {
 } routes[FN_AWS_OPERATIONS] = {
 	[FN_AWS_Invoke] = {.handler = fn_h_invoke, .body_max = FN_LIMIT_INVOKE_BYTES, .lacks = "DurableExecutionName"},
 	[FN_AWS_InvokeWithResponseStream] = {.handler = fn_h_invoke, .body_max = FN_LIMIT_INVOKE_BYTES},
-	[FN_AWS_CreateFunction] = {fn_h_create_function, FN_LIMIT_REQUEST_BYTES, {"Code", "ZipFile"}, .lacks = FN_REFUSED_MEMBERS ", PublishTo, PackageType Image, Code.SourceKMSKeyArn"},
+	[FN_AWS_CreateFunction] = {fn_h_create_function, FN_LIMIT_REQUEST_BYTES, {"Code", "ZipFile"}, .lacks = FN_REFUSED_MEMBERS ", PublishTo, Code.SourceKMSKeyArn"},
 	[FN_AWS_GetFunction] = {.handler = fn_h_get_function},
 	[FN_AWS_GetFunctionConfiguration] = {.handler = fn_h_get_configuration},
-	[FN_AWS_UpdateFunctionCode] = {fn_h_update_code, FN_LIMIT_REQUEST_BYTES, {"ZipFile"}, .lacks = "ImageUri, PublishTo, SourceKMSKeyArn"},
+	[FN_AWS_UpdateFunctionCode] = {fn_h_update_code, FN_LIMIT_REQUEST_BYTES, {"ZipFile"}, .lacks = "PublishTo, SourceKMSKeyArn"},
 	[FN_AWS_UpdateFunctionConfiguration] = {.handler = fn_h_update_configuration, .lacks = FN_REFUSED_MEMBERS},
 	[FN_AWS_DeleteFunction] = {.handler = fn_h_delete_function},
 	[FN_AWS_ListFunctions] = {.handler = fn_h_list_functions},
@@ -84,6 +85,10 @@ static const struct {
 	[FN_AWS_Doctor] = {.handler = fn_h_doctor},
 	[FN_AWS_Images] = {.handler = fn_h_images},
 	[FN_AWS_ImagesRescan] = {.handler = fn_h_images_rescan},
+	[FN_AWS_ImageLayer] = {.handler = fn_h_image_layer, .body_max = FN_OCI_BYTES_MAX},
+	[FN_AWS_ImageImport] = {.handler = fn_h_image_import, .body_max = 3 * FN_OCI_TEXT_MAX},
+	[FN_AWS_ImagesLocal] = {.handler = fn_h_images_local},
+	[FN_AWS_ImageForget] = {.handler = fn_h_image_forget},
 	[FN_AWS_Metrics] = {.handler = fn_h_metrics},
 	[FN_AWS_Layers] = {.handler = fn_h_layers},
 	[FN_AWS_ImportLayer] = {fn_h_import_layer, FN_LIMIT_REQUEST_BYTES, {"Content", "ZipFile"}},

@@ -1,13 +1,17 @@
 /* settling.c - see settling.h. */
 #include "api/settling.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/containers.h"
 #include "api/uploads.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "runtime/pulls.h"
 
 /* Long enough for a client that sends a second update at once to be told of the first, and for whoever looks to see it. */
 #define CREATE_US 50000u
@@ -19,6 +23,8 @@ struct settling {
 	struct fn_api *api;
 	uint64_t due_us;
 	uint64_t awaits; /* the number of what is being prepared for its first environment; 0 = nothing, or it is ready */
+	bool pulling;    /* its image is being fetched: nothing else lets it be in force */
+	struct fn_err failed; /* why it cannot be had; code 0 = it can, as far as is known */
 	bool storing;    /* it is due: its being in force is being stored, or waits for its turn */
 	struct fn_store_turn turn;
 	struct fn_function *served; /* until then; owned */
@@ -66,7 +72,7 @@ static void arm(struct fn_api *api)
 	{
 		const struct settling *s = fn_list_entry(l, struct settling, link);
 
-		if (!s->awaits && !s->storing && s->due_us < first)
+		if (!s->awaits && !s->pulling && !s->storing && s->due_us < first)
 			first = s->due_us;
 	}
 	(void)fn_loop_rearm_timer(api->cfg.loop, api->settling_timer, first);
@@ -106,14 +112,17 @@ static void on_stored(void *arg, const struct fn_err *err)
 	end(s);
 }
 
-/* As it is when it is in force, with a revision of its own, as the service gives it; NULL: it is so already. */
-static struct fn_function *settled(const struct fn_function *now)
+/* As it is when it is in force, or never will be, with a revision of its own, as the service gives it; NULL: it is so already. */
+static struct fn_function *settled(const struct settling *s, const struct fn_function *now)
 {
 	struct fn_function *f = now && fn_function_settling(now) ? fn_function_clone(now) : NULL;
 
 	if (!f)
 		return NULL;
-	fn_function_settle(f);
+	if (s->failed.code)
+		fn_function_fail(f, fn_container_reason_code(&s->failed), s->failed.msg);
+	else
+		fn_function_settle(f);
 	fn_id_uuid(f->revision_id);
 	return f;
 }
@@ -122,11 +131,11 @@ static void settle(void *arg)
 {
 	struct settling *s = arg;
 	struct fn_store *store = s->api->cfg.store;
-	struct fn_function *now = fn_store_get(store, s->name, NULL), *latest = settled(now), *version;
+	struct fn_function *now = fn_store_get(store, s->name, NULL), *latest = settled(s, now), *version;
 	struct fn_err err;
 	int r;
 
-	version = settled(fn_store_last_version(store, s->name));
+	version = settled(s, fn_store_last_version(store, s->name));
 	fn_function_unref(fn_take_ptr(s->served));
 	if (now)
 		s->served = fn_function_ref(fn_store_serving(store, now));
@@ -151,7 +160,7 @@ static void on_timer(void *arg)
 	{
 		struct settling *s = fn_list_entry(l, struct settling, link);
 
-		if (s->due_us > now || s->awaits || s->storing)
+		if (s->due_us > now || s->awaits || s->pulling || s->storing)
 			continue;
 		s->storing = true;
 		s->turn = (struct fn_store_turn){.function = s->name, .fn = settle, .arg = s};
@@ -174,6 +183,52 @@ static void on_prepared(void *arg, uint64_t number)
 	arm(api);
 }
 
+/* --- images --- */
+/* What was asked for when a function became unsettled; by name and generation, for it may have gone, or become another, since. */
+struct pulling {
+	struct fn_api *api;
+	uint64_t generation;
+	char name[FN_NAME_MAX + 6];
+};
+
+static void pull(struct settling *s, const struct fn_function *latest);
+
+static void on_pulled(void *arg, const struct fn_err *err)
+{
+	struct pulling *p = arg;
+	struct fn_api *api = p->api;
+	struct settling *s = find(api, p->name);
+	const struct fn_function *latest = fn_store_get(api->cfg.store, p->name, NULL);
+	bool mine = s && s->pulling && latest && latest->image && latest->generation == p->generation;
+
+	free(p);
+	if (!mine)
+		return;
+	if (err && err->code == ECONNRESET && !api->draining) { /* fn-spawnd has ended: the next one goes on */
+		pull(s, latest);
+		return;
+	}
+	s->pulling = false;
+	if (err)
+		s->failed = *err;
+	arm(api);
+}
+
+static void pull(struct settling *s, const struct fn_function *latest)
+{
+	struct pulling *p = calloc(1, sizeof(*p));
+	struct fn_oci_ref ref;
+	bool anywhere = fn_oci_ref_parse(latest->image_uri, &ref) == 0;
+
+	if (!p)
+		abort();
+	p->api = s->api;
+	p->generation = latest->generation;
+	snprintf(p->name, sizeof(p->name), "%s", s->name);
+	s->pulling = true;
+	fn_pulls_get(s->api->cfg.pulls, latest->image, anywhere ? &ref : NULL, on_pulled, p);
+}
+
 void fn_settling_begin(struct fn_api *api, const char *name, bool created)
 {
 	const struct fn_function *latest = fn_store_get(api->cfg.store, name, NULL);
@@ -188,12 +243,29 @@ void fn_settling_begin(struct fn_api *api, const char *name, bool created)
 		fn_list_push_back(&api->settling, &s->link);
 	}
 	fn_list_remove(&s->turn.link); /* what it waited to store is the past */
-	s->storing = false;
+	s->storing = s->pulling = false;
+	s->failed = (struct fn_err){0};
 	s->due_us = api->draining ? 0 : fn_loop_now_us(api->cfg.loop) + (created ? CREATE_US : UPDATE_US);
 	s->awaits = latest && !api->draining ? fn_invoker_await(api->cfg.invoker, latest, on_prepared, api) : 0;
 	if (latest && !s->awaits)
 		fn_invoker_expect(api->cfg.invoker, latest);
+	if (latest && latest->image)
+		pull(s, latest);
 	arm(api);
+}
+
+void fn_settling_resume(struct fn_api *api)
+{
+	struct fn_function *page[64];
+	const char *after = NULL;
+	size_t n;
+
+	while ((n = fn_store_list(api->cfg.store, after, page, 64)) > 0) {
+		for (size_t i = 0; i < n; i++)
+			if (page[i]->image && fn_function_settling(page[i]))
+				fn_settling_begin(api, page[i]->name, page[i]->state == FN_STATE_PENDING);
+		after = page[n - 1]->name;
+	}
 }
 
 void fn_settling_forget(struct fn_api *api, const char *name)
@@ -209,7 +281,7 @@ void fn_settling_forget(struct fn_api *api, const char *name)
 void fn_settling_hold(struct fn_call *call, const char *name, fn_handler handler)
 {
 	struct settling *s = find(call->api, name);
-	struct held *h = s ? calloc(1, sizeof(*h)) : NULL;
+	struct held *h = s && !s->pulling ? calloc(1, sizeof(*h)) : NULL; /* a large image takes minutes: nobody waits for so long */
 
 	if (!h) {
 		fn_reply_error(call, &FN_E_CONFLICT,
@@ -237,7 +309,7 @@ void fn_settling_end(struct fn_api *api)
 	{
 		struct settling *s = fn_list_entry(l, struct settling, link);
 
-		s->due_us = s->awaits = 0;
+		s->due_us = s->awaits = 0; /* what is being fetched is fetched by the next one */
 	}
 	on_timer(api);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/containers.h"
 #include "api/receive.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -15,6 +16,8 @@
 #include "image/blobs.h"
 #include "model/limits.h"
 #include "env/code.h"
+#include "runtime/pulls.h"
+#include "store/images.h"
 
 #define GARBAGE_EVERY_US 500000u
 #define CODE_STORAGE "Code storage limit exceeded."
@@ -62,10 +65,7 @@ bool fn_upload_read(struct fn_call *call, json_t *code, char ret_sha256[65], int
 	const struct fn_api_config *cfg = &call->api->cfg;
 
 	if (!zip || !zip->found || (!zip->fetched && !json_is_string(json_object_get(code, "ZipFile")))) {
-		if (json_object_get(code, "ImageUri"))
-			fn_reply_error(call, &FN_E_INVALID_PARAMETER, "fnd does not support container images yet; send a package as ZipFile");
-		else
-			fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Please provide a source for function code.");
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Please provide a source for function code.");
 		return false;
 	}
 	if (!zip->valid) {
@@ -211,6 +211,29 @@ void fn_upload_start(struct fn_upload *u)
 		on_noted(u, &err);
 }
 
+static void on_image_noted(void *arg, const struct fn_err *err)
+{
+	struct fn_upload *u = arg;
+
+	if (err) {
+		reply_error(&u->call, err);
+		fn_upload_end(u);
+		return;
+	}
+	u->turn = (struct fn_store_turn){.function = u->f->name, .fn = u->store, .arg = u};
+	fn_store_wait(u->call.api->cfg.store, &u->turn);
+}
+
+void fn_upload_start_image(struct fn_upload *u)
+{
+	struct fn_api *api = u->call.api;
+	struct fn_err err;
+
+	fn_list_push_back(&api->uploads, &u->link);
+	if (fn_store_put_image(api->cfg.store, u->f->image, on_image_noted, u, &err) < 0)
+		on_image_noted(u, &err);
+}
+
 /* --- garbage --- */
 /* What a package is on the disk. */
 static const char *const kinds[] = {"code", "layer", "blob"};
@@ -230,13 +253,15 @@ static bool all_named(struct fn_api *api, const char *sha)
 
 	for (size_t i = 0; i < KINDS; i++)
 		all &= named(api, kinds[i], sha);
-	return all;
+	return all && (!fn_store_image(api->cfg.store, sha) || fn_store_image_refs(api->cfg.store, sha) > 0);
 }
 
 /* By an environment, or by what is on its way to be stored. */
 static bool in_use(struct fn_api *api, const char *sha)
 {
-	if (fn_invoker_uses_code(api->cfg.invoker, sha))
+	const struct fn_image *image = fn_store_image(api->cfg.store, sha);
+
+	if (fn_invoker_uses_code(api->cfg.invoker, sha) || (image && fn_pulls_busy(api->cfg.pulls, image)))
 		return true;
 	fn_list_for_each(l, &api->uploads)
 	{
@@ -264,6 +289,8 @@ static void on_garbage_timer(void *arg)
 			if (!named(api, kinds[i], g->sha256))
 				fn_disk_remove(api->cfg.disk, tree);
 		}
+		if (fn_store_image(api->cfg.store, g->sha256) && fn_store_image_refs(api->cfg.store, g->sha256) == 0)
+			fn_container_collect(api, g->sha256);
 		fn_list_remove(l);
 		free(g);
 	}
@@ -291,6 +318,8 @@ void fn_upload_forget(struct fn_api *api, const char *sha)
 void fn_upload_forget_all(struct fn_api *api, const struct fn_function *f)
 {
 	fn_upload_forget(api, f->code_sha256);
+	if (f->image_before)
+		fn_upload_forget(api, f->image_before->sha256);
 	for (size_t i = 0; i < f->n_layers; i++)
 		fn_upload_forget(api, f->layers[i].sha256);
 }

@@ -32,6 +32,8 @@ bool fn_upload_read(struct fn_call *call, json_t *code, char ret_sha256[65], int
 struct fn_upload *fn_upload_new(struct fn_call *call, void (*store)(void *upload));
 /* Makes the request's package a blob and unpacks it, then calls store; or answers why not, and ends it. Takes u. */
 void fn_upload_start(struct fn_upload *u);
+/* The same of a function of a container image, which is noted; it is fetched later (settling.h). */
+void fn_upload_start_image(struct fn_upload *u);
 /* Frees u; its package goes unless something stored names it. */
 void fn_upload_end(struct fn_upload *u);
 

@@ -56,7 +56,7 @@ static bool is_package(struct fn_call *call, const char *wanted, const struct fn
 
 	if (fn_str_empty(wanted))
 		return true;
-	b64 = fn_sha256_base64(latest->code_sha256);
+	b64 = latest->image ? strdup(latest->code_sha256) : fn_sha256_base64(latest->code_sha256);
 	if (!b64) {
 		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
 		return false;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "env/image.h"
 #include "env/internal.h"
 
 void fn_env_fault(struct fn_env *e, const char *type, const char *message)
@@ -34,9 +35,14 @@ static bool is_entry_fault(const struct fn_err *err)
 
 bool fn_env_fault_entry(struct fn_env *e, const struct fn_err *err)
 {
-	const struct fn_runtime *rt = fn_runtimes_find(e->host->cfg.runtimes, e->version->function->runtime);
+	const struct fn_runtime *rt = fn_runtimes_of(e->host->cfg.runtimes, e->version->function);
 	char list[200] = "", why[64], message[256];
 
+	if (e->version->function->image && fn_streq(err->stage, "working directory")) {
+		snprintf(message, sizeof(message), "fork/exec %.160s: %s", err->msg, words_of(err->code, why, sizeof(why)));
+		fn_env_fault(e, "Runtime.InvalidWorkingDir", message);
+		return true;
+	}
 	if (!is_entry_fault(err))
 		return false;
 	for (char **c = rt ? rt->exec_candidates : NULL; c && *c; c++)
@@ -44,7 +50,7 @@ bool fn_env_fault_entry(struct fn_env *e, const struct fn_err *err)
 	if (err->kind == FN_ERR_ENTRY)
 		snprintf(message, sizeof(message), "fork/exec %.160s: %s", err->msg, words_of(err->code, why, sizeof(why)));
 	else
-		snprintf(message, sizeof(message), "Couldn't find valid bootstrap(s): [%s]", list);
+		snprintf(message, sizeof(message), "Couldn't find valid bootstrap(s): [%s]", e->version->function->image ? fn_env_image_entry(e->version->function, list, sizeof(list)) : list);
 	fn_env_fault(e, "Runtime.InvalidEntrypoint", message);
 	return true;
 }

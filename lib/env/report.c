@@ -147,13 +147,17 @@ const char *fn_report_init_type(const struct fn_env *e)
 static void init_record(const struct fn_env *e, const struct fn_runtime *rt, char *buf, size_t size)
 {
 	const struct fn_function *f = e->version->function;
-	char arn[160], type[96], *version = quoted(rt->version);
+	char arn[160], type[96], runtime[320] = "", *version;
 
-	fn_runtime_version_arn(rt, e->host->cfg.region, arn, sizeof(arn));
+	if (!f->image) { /* an image's runtime is its own affair */
+		version = quoted(rt->version);
+		fn_runtime_version_arn(rt, e->host->cfg.region, arn, sizeof(arn));
+		snprintf(runtime, sizeof(runtime), "\"runtimeVersion\":%s,\"runtimeVersionArn\":\"%s\",", version, arn);
+		free(version);
+	}
 	snprintf(type, sizeof(type), "\"initializationType\":\"%s\",\"phase\":\"%s\",", fn_report_init_type(e), e->inv ? "invoke" : "init");
-	snprintf(buf, size, "{%s\"runtimeVersion\":%s,\"runtimeVersionArn\":\"%s\",\"functionName\":\"%s\",\"functionVersion\":\"%s\",\"instanceId\":\"%s\","
-		 "\"instanceMaxMemory\":%" PRIu64 "}", e->restored ? "" : type, version, arn, f->name, f->version, e->log_stream, (uint64_t)f->memory_mb << 20);
-	free(version);
+	snprintf(buf, size, "{%s%s\"functionName\":\"%s\",\"functionVersion\":\"%s\",\"instanceId\":\"%s\","
+		 "\"instanceMaxMemory\":%" PRIu64 "}", e->restored ? "" : type, runtime, f->name, f->version, e->log_stream, (uint64_t)f->memory_mb << 20);
 }
 
 static const char *init_event(const struct fn_env *e) { return e->restored ? "platform.restoreStart" : "platform.initStart"; }
@@ -164,7 +168,7 @@ void fn_report_init_start(struct fn_env *e, const struct fn_runtime *rt)
 
 	e->init_done_told = false;
 	fn_runtime_version_arn(rt, e->host->cfg.region, arn, sizeof(arn));
-	if (!e->version->json)
+	if (!e->version->json && !e->version->function->image)
 		text(e, init_event(e), "%s Runtime Version: %s\tRuntime Version ARN: %s\n", e->restored ? "RESTORE_START" : "INIT_START", rt->version, arn);
 	if (!heard(e))
 		return;
@@ -174,7 +178,7 @@ void fn_report_init_start(struct fn_env *e, const struct fn_runtime *rt)
 
 void fn_report_init_started(struct fn_env *e)
 {
-	const struct fn_runtime *rt = fn_runtimes_find(e->host->cfg.runtimes, e->version->function->runtime);
+	const struct fn_runtime *rt = fn_runtimes_of(e->host->cfg.runtimes, e->version->function);
 	char record[1024];
 
 	if (!rt)

@@ -237,7 +237,7 @@ static const char *machine(void)
 
 void fn_snapshot_host(const struct fn_runtimes *runtimes, const struct fn_function *f, char ret[FN_SNAPSHOT_HOST_SIZE])
 {
-	const struct fn_runtime *rt = fn_runtimes_find(runtimes, f->runtime);
+	const struct fn_runtime *rt = fn_runtimes_of(runtimes, f);
 	fn_auto_buf struct fn_buf b = {0};
 
 	(void)fn_buf_add_str(&b, machine());

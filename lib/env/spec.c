@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "env/image.h"
 #include "env/variables.h"
 #include "env/internal.h"
 #include "env/snapshot.h"
@@ -97,7 +98,7 @@ int fn_env_spec(struct fn_env *e, const struct fn_credentials *credentials, stru
 {
 	const struct fn_env_config *cfg = &e->host->cfg;
 	const struct fn_function *f = e->version->function;
-	const struct fn_runtime *rt = fn_runtimes_find(cfg->runtimes, f->runtime);
+	const struct fn_runtime *rt = fn_runtimes_of(cfg->runtimes, f);
 	struct fn_strings env = {0}, argv = {0}, exec = {0};
 	char code[FN_TREE_NAME_SIZE];
 	struct fn_spec s = {0};
@@ -109,8 +110,13 @@ int fn_env_spec(struct fn_env *e, const struct fn_credentials *credentials, stru
 	e->plain[0] = '\0';
 	e->restored = may_restore(e, rt);
 	environment(e, rt, cfg->region, credentials, &env);
-	fn_spec_command(rt, e->restored, &argv, &exec);
 	fn_spec_basics(&s, cfg, rt);
+	if (f->image)
+		fn_image_handler(&env, f);
+	if (f->image)
+		fn_image_command(f, &env, &argv, &exec, s.cwd);
+	else
+		fn_spec_command(rt, e->restored, &argv, &exec);
 	snprintf(s.owner, sizeof(s.owner), "%s", f->name);
 	if (rt->prestart_unless && !e->restored && e->reason != FN_ENV_FOR_SNAPSHOT) {
 		const char *obstacle = fn_runtime_prestart_obstacle(rt, f->env, f->n_env);
@@ -132,11 +138,12 @@ int fn_env_spec(struct fn_env *e, const struct fn_credentials *credentials, stru
 		push_lower(&s, code);
 	}
 	s.platform = cfg->platform && fn_platform_wanted(f);
-	s.extensions = f->n_layers > 0; /* nothing else brings files to /opt */
+	s.extensions = f->n_layers > 0 || f->image; /* nothing else brings files to /opt */
+	s.image = f->image;
 	if (e->restored)
 		push_lower(&s, f->snapshot_tree);
 	snprintf(code, sizeof(code), "code-%s", f->code_sha256);
-	push_lower(&s, code);
+	push_lower(&s, f->image ? f->image->root : code);
 	s.argv = argv.v;
 	s.envp = env.v;
 	s.exec_candidates = exec.v;

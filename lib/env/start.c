@@ -52,7 +52,7 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *r
 	struct fn_env_host *h = e->host;
 
 	e->request = 0;
-	if (err && fn_code_lost(err) && !e->code_tried) {
+	if (err && fn_code_lost(err) && !e->code_tried && !e->version->function->image) {
 		e->code_tried = true;
 		if (fn_code_restore(h, e->version->function, &e->code) == 0)
 			return;
@@ -141,7 +141,7 @@ void fn_env_launch(struct fn_env *e)
 		if (spec.extensions)
 			fn_env_telemetry_want(e);
 		if (!e->code_tried) /* else it has been said */
-			fn_report_init_start(e, fn_runtimes_find(h->cfg.runtimes, f->runtime));
+			fn_report_init_start(e, fn_runtimes_of(h->cfg.runtimes, f));
 		r = h->spawn ? fn_spawn_start(h->spawn, &spec, e->environment, on_spawned, e, &e->request) : -ECONNRESET;
 		if (r < 0)
 			fn_err_set(&err, r, "fn-spawnd", "it is restarting; try again");

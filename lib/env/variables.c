@@ -91,6 +91,26 @@ void fn_variables_common(struct fn_strings *s, const struct fn_runtime *rt)
 		fn_variables_set(s, "AWS_EXECUTION_ENV", "AWS_Lambda_%s", rt->name);
 }
 
+/* What a container image says, and what its programs can expect besides. */
+static void add_image(struct fn_strings *s, const struct fn_image *image)
+{
+	static const char *const usual[][2] = {{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, {"LANG", "en_US.UTF-8"}, {"TZ", ":UTC"},
+					       {"LAMBDA_TASK_ROOT", "/var/task"}, {"LAMBDA_RUNTIME_DIR", "/var/runtime"}};
+
+	for (char **e = image->env; e && *e; e++) {
+		char name[256];
+
+		if (strchr(*e, '=') && fn_str_format(name, sizeof(name), "%.*s", (int)strcspn(*e, "="), *e) == 0 && *name)
+			fn_variables_set(s, name, "%s", strchr(*e, '=') + 1);
+	}
+	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+		if (!find(s, s->n, usual[i][0], strlen(usual[i][0])))
+			fn_variables_set(s, usual[i][0], "%s", usual[i][1]);
+	fn_variables_set(s, "AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001");
+	fn_variables_set(s, "AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR");
+	fn_variables_set(s, "AWS_EXECUTION_ENV", "AWS_Lambda_Image");
+}
+
 /* A function's names differ from each other: each is looked for among the platform's only. */
 static void add_own(struct fn_strings *s, const struct fn_function *f)
 {
@@ -139,8 +159,12 @@ void fn_variables_make(const struct fn_variables *v, struct fn_strings *s)
 {
 	const struct fn_function *f = v->function;
 
-	fn_variables_common(s, v->runtime);
-	fn_variables_set(s, "_HANDLER", "%s", f->handler ? f->handler : "");
+	if (f->image)
+		add_image(s, f->image);
+	else
+		fn_variables_common(s, v->runtime);
+	if (!f->image) /* an image's: image.h */
+		fn_variables_set(s, "_HANDLER", "%s", f->handler ? f->handler : "");
 	fn_variables_set(s, "AWS_REGION", "%s", v->region);
 	fn_variables_set(s, "AWS_DEFAULT_REGION", "%s", v->region);
 	fn_variables_set(s, "AWS_LAMBDA_FUNCTION_NAME", "%s", f->name);

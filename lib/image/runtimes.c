@@ -215,6 +215,14 @@ const struct fn_runtime *fn_runtimes_find(const struct fn_runtimes *r, const cha
 	return NULL;
 }
 
+const struct fn_runtime *fn_runtimes_of(const struct fn_runtimes *r, const struct fn_function *f)
+{
+	static char name[] = "image", *nothing[] = {NULL};
+	static const struct fn_runtime image = {.name = name, .image = name, .version = name, .exec_candidates = nothing, .env = nothing, .installed = true};
+
+	return f->image ? &image : fn_runtimes_find(r, f->runtime);
+}
+
 char *fn_runtimes_installed(const struct fn_runtimes *r)
 {
 	struct fn_buf b = {0};

@@ -49,6 +49,8 @@ int fn_runtimes_load(const char *config_file, const char *state_dir, struct fn_r
 /* Looks at <state>/images again (after `fnctl images` or `make images` added one). */
 int fn_runtimes_rescan(struct fn_runtimes *r, struct fn_err *err);
 const struct fn_runtime *fn_runtimes_find(const struct fn_runtimes *r, const char *name); /* NULL = unknown */
+/* The function's; of a container image's one that has nothing, for the image has it all. NULL: it is not known any more. */
+const struct fn_runtime *fn_runtimes_of(const struct fn_runtimes *r, const struct fn_function *f);
 /* "arn:aws:lambda:<region>::runtime:<64 hex>": what RuntimeVersionConfig and INIT_START say. The same for all functions of a runtime, another
  * with another base image. Returns buf. */
 const char *fn_runtime_version_arn(const struct fn_runtime *r, const char *region, char *buf, size_t size);

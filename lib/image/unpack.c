@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -35,6 +36,7 @@ struct unpacker {
 	int root_fd;          /* dest/prefix */
 	bool stream;          /* a socket or pipe: a tar, not packed */
 	bool package;         /* a function's: a zip, with Lambda's rules */
+	bool layer;           /* of a container image */
 	int archive_fd;
 	struct fn_buf zip;     /* a package is read into memory first: what was judged is what is unpacked, and its file is another's to write to */
 	struct sha256_ctx sum; /* of what was read, else */
@@ -58,6 +60,12 @@ static int beneath(int dirfd, const char *path, int flags, mode_t mode)
 	return fd < 0 ? -errno : fd;
 }
 
+/* In a layer, a name that begins so takes another one away: the last of its path, and not "." or "..". */
+static bool whiteout_ok(const char *name, size_t len)
+{
+	return name[len + strspn(name + len, "/")] == '\0' && len > 4 && !(len == 5 && name[4] == '.') && !(len == 6 && name[4] == '.' && name[5] == '.');
+}
+
 /* Writes the path without "." and empty components to out; refuses what could climb or mislead. */
 static int normalise(struct unpacker *u, const char *name, char *out, size_t size)
 {
@@ -65,9 +73,9 @@ static int normalise(struct unpacker *u, const char *name, char *out, size_t siz
 
 	if (!name || !*name)
 		return bad(u, "(no name)", "an entry without a name");
-	if (*name == '/')
+	if (*name == '/' && !u->layer)
 		return bad(u, name, "an absolute path");
-	for (const char *p = name; *p && !u->package; p++)
+	for (const char *p = name; *p && !u->package && !u->layer; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f || *p == '\\')
 			return bad(u, name, "a name with control characters or a backslash");
 	while (*name) {
@@ -75,6 +83,8 @@ static int normalise(struct unpacker *u, const char *name, char *out, size_t siz
 
 		if (len == 2 && name[0] == '.' && name[1] == '.')
 			return bad(u, name, "a path that climbs with '..'");
+		if (u->layer && len >= 4 && memcmp(name, ".wh.", 4) == 0 && !whiteout_ok(name, len))
+			return bad(u, name, "a whiteout of nothing, or a directory of such a name");
 		if (len > NAME_MAX || ++depth > DEPTH_MAX)
 			return bad(u, name, "a name too long or too deep");
 		if (len > 0 && !(len == 1 && name[0] == '.')) {
@@ -169,6 +179,19 @@ static int archive_bad(struct unpacker *u, const char *entry)
 	return bad(u, entry, text ? text : "damaged archive");
 }
 
+/* What is the owner's own to give; the others mean something to a kernel, or to an overlay. */
+static void set_attributes(int fd, struct archive_entry *e)
+{
+	const char *name;
+	const void *value;
+	size_t size;
+
+	(void)archive_entry_xattr_reset(e);
+	while (archive_entry_xattr_next(e, &name, &value, &size) == ARCHIVE_OK)
+		if (fn_str_starts(name, "user.") && !fn_str_starts(name, "user.overlay."))
+			(void)fsetxattr(fd, name, value, size, 0); /* where the file system has them */
+}
+
 static int write_file(struct unpacker *u, const char *path, struct archive_entry *e, mode_t mode)
 {
 	fn_auto_fd int fd = beneath(u->root_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
@@ -210,6 +233,8 @@ static int write_file(struct unpacker *u, const char *path, struct archive_entry
 		u->res->bytes = before + (uint64_t)st.st_size;
 	times[0].tv_sec = times[1].tv_sec = archive_entry_mtime(e);
 	(void)futimens(fd, times);
+	if (u->layer)
+		set_attributes(fd, e);
 	return fchmod(fd, mode) < 0 ? fn_err_set(&u->res->err, errno, "unpack", "chmod %.120s", path) : 0;
 }
 
@@ -223,7 +248,7 @@ static int check_target(struct unpacker *u, const char *path, const char *target
 		return bad(u, path, "a symbolic link without a target");
 	if (strlen(target) >= PATH_MAX)
 		return bad(u, path, "a symbolic link with too long a target");
-	if (u->package)
+	if (u->package || u->layer)
 		return 0;
 	if (*target == '/')
 		return u->limits->trusted_image ? 0 : bad(u, path, "a symbolic link to an absolute path");
@@ -289,7 +314,7 @@ static int make_way(struct unpacker *u, const char *path, const char *kind)
 	fn_auto_fd int dir = -EBADF;
 	struct stat st;
 
-	if (!u->package)
+	if (!u->package && !u->layer)
 		return bad(u, path, "appears twice");
 	dir = open_parent(u, path, &base);
 	if (dir >= 0 && fstatat(dir, base, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1)
@@ -300,20 +325,38 @@ static int make_way(struct unpacker *u, const char *path, const char *kind)
 	return 0;
 }
 
-static int unpack_dir(struct unpacker *u, const char *path)
+/* Others look into a layer's as its own mode says; its owner, nobody's user inside, always. */
+static int mode_dir(struct unpacker *u, const char *path, mode_t perm)
+{
+	const char *base;
+	fn_auto_fd int dir = open_parent(u, path, &base);
+
+	if (dir < 0 || fchmodat(dir, base, (perm & 0777) | 0700, 0) < 0)
+		return fn_err_set(&u->res->err, dir < 0 ? dir : errno, "unpack", "chmod %.120s", path);
+	return 0;
+}
+
+static int unpack_dir(struct unpacker *u, const char *path, mode_t perm)
 {
 	char *kind = fn_map_get(u->seen, path);
 	int r;
 
 	if (kind == kind_dir)
-		return 0;
+		return u->layer ? mode_dir(u, path, perm) : 0;
 	r = kind ? make_way(u, path, kind) : 0;
 	if (r < 0)
 		return r;
 	r = make_dir(u, path);
 	if (r < 0)
 		return fn_err_set(&u->res->err, r, "unpack", "mkdir %.120s", path);
-	return fn_map_set(u->seen, path, kind_dir, NULL);
+	r = fn_map_set(u->seen, path, kind_dir, NULL);
+	return r == 0 && u->layer ? mode_dir(u, path, perm) : r;
+}
+
+/* Readable by all, as Lambda requires of packages; x as it was; a zip from another system has no mode: 0644. A layer's are as they are. */
+static mode_t file_mode(const struct unpacker *u, mode_t perm)
+{
+	return u->layer ? (perm & 0777) | 0400 : ((perm & 0777) ? (perm & 0777) : 0644) | 0444;
 }
 
 static int unpack_entry(struct unpacker *u, struct archive_entry *e)
@@ -338,8 +381,10 @@ static int unpack_entry(struct unpacker *u, struct archive_entry *e)
 	r = make_parents(u, path);
 	if (r < 0)
 		return r;
+	if (type == AE_IFDIR && u->layer && (strstr(path, "/.wh.") || fn_str_starts(path, ".wh.")))
+		return bad(u, path, "a whiteout that is a directory");
 	if (type == AE_IFDIR)
-		return unpack_dir(u, path);
+		return unpack_dir(u, path, perm);
 	kind = fn_map_get(u->seen, path);
 	r = kind ? make_way(u, path, kind) : 0;
 	if (r < 0)
@@ -348,8 +393,7 @@ static int unpack_entry(struct unpacker *u, struct archive_entry *e)
 	if (archive_entry_hardlink(e) || type == AE_IFLNK)
 		r = make_link(u, path, e, &kind);
 	else if (type == AE_IFREG || type == 0)
-		/* readable by all, as Lambda requires of packages; x as it was; a zip from another system has no mode: 0644 */
-		r = write_file(u, path, e, (mode_t)((perm & 0777 ? perm & 0777 : 0644) | 0444));
+		r = write_file(u, path, e, file_mode(u, perm));
 	else
 		return bad(u, path, "a device, pipe or socket");
 	return r < 0 ? r : fn_map_set(u->seen, path, kind, NULL);
@@ -420,7 +464,7 @@ static int open_archive(struct unpacker *u)
 {
 	if (u->package)
 		return archive_read_open_memory(u->a, u->zip.data, u->zip.len);
-	if (!u->stream && lseek(u->archive_fd, 0, SEEK_SET) < 0)
+	if (!u->stream && !u->layer && lseek(u->archive_fd, 0, SEEK_SET) < 0)
 		return ARCHIVE_FATAL;
 	if (!u->limits->sha256)
 		return archive_read_open_fd(u->a, u->archive_fd, sizeof(u->block));
@@ -437,11 +481,12 @@ static int run(struct unpacker *u)
 		archive_read_support_format_zip_seekable(u->a);
 	else
 		archive_read_support_format_tar(u->a);
-	if (u->limits->trusted_image) {
+	if (u->limits->trusted_image || u->layer) {
 		archive_read_support_filter_gzip(u->a);
-		archive_read_support_filter_xz(u->a);
 		archive_read_support_filter_zstd(u->a);
 	}
+	if (u->limits->trusted_image)
+		archive_read_support_filter_xz(u->a);
 	if (open_archive(u) != ARCHIVE_OK)
 		return archive_bad(u, "archive");
 	while ((n = archive_read_next_header(u->a, &e)) != ARCHIVE_EOF) {
@@ -451,7 +496,7 @@ static int run(struct unpacker *u)
 		if (r < 0)
 			return r;
 	}
-	if (u->res->entries == 0)
+	if (u->res->entries == 0 && !u->layer) /* that a layer changes nothing may be */
 		return empty(u);
 	/* whoever writes a stream may die between two entries: only the two blocks behind the last one tell that it is all */
 	if (u->stream && archive_filter_bytes(u->a, 0) - archive_read_header_position(u->a) < TAR_END)
@@ -481,8 +526,9 @@ int fn_unpack_archive(int archive_fd, int dest_fd, const char *prefix, const str
 	*ret = (struct fn_unpack_result){0};
 	if (fstat(archive_fd, &st) < 0)
 		return fn_err_set(&ret->err, errno, "unpack", "archive");
-	u.stream = !S_ISREG(st.st_mode);
-	u.package = !u.stream && !limits->trusted_image;
+	u.layer = limits->layer;
+	u.stream = !S_ISREG(st.st_mode) && !u.layer;
+	u.package = S_ISREG(st.st_mode) && !limits->trusted_image && !u.layer;
 	u.a = archive_read_new();
 	if (!u.a || fn_map_new(&u.seen) < 0)
 		return fn_err_set(&ret->err, ENOMEM, "unpack", NULL);

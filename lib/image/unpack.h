@@ -1,8 +1,11 @@
 /*
- * unpack.h - one untrusted archive into one empty directory, by libarchive. Runs in fn-unpack only. Three kinds:
+ * unpack.h - one untrusted archive into one empty directory, by libarchive. Runs in fn-unpack only. Four kinds:
  *   - a regular file: a function's package, which is a zip. As Lambda has it, symbolic links lead where they like (only the function follows
  *     them, in its sandbox), set-id bits are dropped, and of two entries of one name the last one counts.
  *   - a regular file, trusted_image: a base image, a tar, packed or not. Links may be absolute, set-id bits are dropped.
+ *   - a pipe or file, layer: of a container image, a tar, packed by gzip, zstd or not at all. What takes something away (.wh.NAME, .wh..wh..opq; OCI
+ *     image-spec, layer.md) stays as such a file: the layers' trees are put together later (spawn/merger.c). Links lead where they like, a path that begins
+ *     with '/' begins at the root, set-id bits are dropped, all files are one owner's, user.* attributes stay, of two entries of one name the last one counts.
  *   - a socket or pipe: a snapshot that a function sends (SnapStart), a tar. Links that lead outside and set-id bits are refused.
  *
  * Refused with words that name the entry: `..`, absolute paths, what would lie below a file or link, device nodes, pipes, sockets, encrypted and
@@ -21,7 +24,7 @@
 struct fn_unpack_limits {
 	uint64_t max_bytes;   /* unpacked */
 	uint32_t max_entries;
-	bool trusted_image;
+	bool trusted_image, layer;
 	const char *sha256;   /* 64 hex: what the archive must have, else EBADMSG; NULL = anything. It is that of the bytes that are unpacked, whoever writes
 			       * to the file meanwhile */
 };

@@ -27,7 +27,7 @@ struct fn_function *fn_function_ref(struct fn_function *f)
 #define STRINGS(X)                                                                                                                \
 	X(name) X(version) X(runtime) X(role) X(handler) X(description) X(architecture) X(tracing_mode) X(log_format)             \
 	X(app_log_level) X(system_log_level) X(log_group) X(tags_json) X(state_reason) X(state_reason_code) X(update_reason)      \
-	X(update_reason_code) X(latest_description) X(snapshot_tree) X(snapshot_host) X(snapshot_off)
+	X(update_reason_code) X(latest_description) X(snapshot_tree) X(snapshot_host) X(snapshot_off) X(image_uri) X(image_config) X(image_uri_before)
 
 static void free_layers(struct fn_function *f)
 {
@@ -67,7 +67,17 @@ void fn_function_unref(struct fn_function *f)
 	}
 	free(f->env);
 	free_layers(f);
+	fn_image_unref(f->image);
+	fn_image_unref(f->image_before);
 	free(f);
+}
+
+void fn_function_set_image(struct fn_image **member, struct fn_image *image)
+{
+	if (image)
+		fn_image_ref(image);
+	fn_image_unref(*member);
+	*member = image;
 }
 
 struct fn_function *fn_function_clone(const struct fn_function *f)
@@ -89,6 +99,10 @@ struct fn_function *fn_function_clone(const struct fn_function *f)
 	ok = ok && c->env;
 	c->layers = NULL;
 	c->n_layers = 0;
+	if (c->image)
+		fn_image_ref(c->image);
+	if (c->image_before)
+		fn_image_ref(c->image_before);
 	ok = fn_function_set_layers(c, f->layers, f->n_layers) == 0 && ok;
 	for (size_t i = 0; i < c->n_env; i++) {
 		c->env[i].name = strdup(f->env[i].name);
@@ -104,7 +118,7 @@ struct fn_function *fn_function_clone(const struct fn_function *f)
 
 bool fn_function_needs(const struct fn_function *f, const char *sha256)
 {
-	bool needs = strcmp(f->code_sha256, sha256) == 0;
+	bool needs = strcmp(f->code_sha256, sha256) == 0 || (f->image_before && strcmp(f->image_before->sha256, sha256) == 0);
 
 	for (size_t i = 0; i < f->n_layers; i++)
 		needs |= strcmp(f->layers[i].sha256, sha256) == 0;
@@ -153,7 +167,7 @@ bool fn_function_unchanged(const struct fn_function *l, const struct fn_function
 #define SAME(m) && same(l->m, v->m)
 	return strcmp(l->code_sha256, v->code_sha256) == 0 && same(l->description, v->latest_description) && l->memory_mb == v->memory_mb &&
 	       l->timeout_s == v->timeout_s && l->ephemeral_mb == v->ephemeral_mb && l->snap_start == v->snap_start && same_env(l, v) && same_layers(l, v) SAME(runtime) SAME(role) SAME(handler)
-	       SAME(architecture) SAME(tracing_mode) SAME(log_format) SAME(app_log_level) SAME(system_log_level) SAME(log_group);
+	       SAME(architecture) SAME(tracing_mode) SAME(log_format) SAME(app_log_level) SAME(system_log_level) SAME(log_group) SAME(image_config);
 #undef SAME
 }
 
@@ -175,6 +189,8 @@ void fn_function_settle(struct fn_function *f)
 	f->state = FN_STATE_ACTIVE;
 	f->update_status = FN_UPDATE_SUCCESSFUL;
 	set_reasons(f, NULL, NULL);
+	fn_function_set_image(&f->image_before, NULL);
+	fn_set_string(&f->image_uri_before, NULL);
 }
 
 void fn_function_unsettle(struct fn_function *f, bool created)
@@ -182,6 +198,30 @@ void fn_function_unsettle(struct fn_function *f, bool created)
 	f->state = created ? FN_STATE_PENDING : FN_STATE_ACTIVE;
 	f->update_status = created ? FN_UPDATE_NONE : FN_UPDATE_IN_PROGRESS;
 	set_reasons(f, created ? "Creating" : NULL, created ? NULL : "Creating");
+}
+
+void fn_function_revert(struct fn_function *f)
+{
+	if (!f->image_before)
+		return;
+	fn_function_set_image(&f->image, f->image_before);
+	memcpy(f->code_sha256, f->image->sha256, sizeof(f->code_sha256));
+	fn_set_string(&f->image_uri, f->image_uri_before);
+	fn_function_set_image(&f->image_before, NULL);
+	fn_set_string(&f->image_uri_before, NULL);
+}
+
+void fn_function_fail(struct fn_function *f, const char *code, const char *reason)
+{
+	bool serves = f->image_before && f->state == FN_STATE_ACTIVE;
+
+	fn_function_revert(f);
+	f->state = serves ? FN_STATE_ACTIVE : FN_STATE_FAILED;
+	f->update_status = FN_UPDATE_FAILED;
+	fn_set_string(&f->state_reason, serves ? NULL : reason);
+	fn_set_string(&f->state_reason_code, serves ? NULL : code);
+	fn_set_string(&f->update_reason, reason);
+	fn_set_string(&f->update_reason_code, code);
 }
 
 uint64_t fn_version_number(const char *version)

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/image.h"
+
 enum fn_state { FN_STATE_PENDING, FN_STATE_ACTIVE, FN_STATE_INACTIVE, FN_STATE_FAILED };
 enum fn_update_status { FN_UPDATE_NONE, FN_UPDATE_SUCCESSFUL, FN_UPDATE_IN_PROGRESS, FN_UPDATE_FAILED };
 
@@ -43,6 +45,13 @@ struct fn_function {
 	char *system_log_level;   /* NULL with Text */
 	char *log_group;          /* "/aws/lambda/<name>" by default */
 	char *tags_json;          /* object text or NULL */
+	/* PackageType Image. runtime, handler and layers have nothing then. */
+	struct fn_image *image;   /* owned; NULL: a Zip */
+	char *image_uri;          /* as it was given */
+	char *image_config;       /* ImageConfig, an object's text; NULL: none */
+	/* While an update to another image is InProgress: what it was before, which serves until then, and again if it cannot be fetched. */
+	struct fn_image *image_before;
+	char *image_uri_before;
 	char code_sha256[65];     /* hex; the API shows it in base64 */
 	int64_t code_size;        /* bytes of the zip */
 	int64_t unpacked_size;
@@ -74,6 +83,7 @@ void fn_function_unref(struct fn_function *f); /* NULL is fine */
 struct fn_function *fn_function_clone(const struct fn_function *f);
 /* Takes no layers any more, and those of `from` instead; -ENOMEM leaves it without any. */
 int fn_function_set_layers(struct fn_function *f, const struct fn_function_layer *from, size_t n);
+void fn_function_set_image(struct fn_image **member, struct fn_image *image); /* takes a reference of its own; NULL is fine */
 /* Is this package its code, or one of its layers? */
 bool fn_function_needs(const struct fn_function *f, const char *sha256);
 /* Of code and layers, unpacked. */
@@ -85,6 +95,11 @@ bool fn_function_unchanged(const struct fn_function *latest, const struct fn_fun
 bool fn_function_settling(const struct fn_function *f);
 void fn_function_settle(struct fn_function *f); /* now it is: Active, and its update Successful */
 void fn_function_unsettle(struct fn_function *f, bool created); /* Pending (created), or its update InProgress */
+
+/* The image that it was an update to is not to be: it is what it was before, with the same settings. Its states stay as they are. */
+void fn_function_revert(struct fn_function *f);
+/* What it was to be it is not, for this reason: Failed, or, where it was something before, that, and its update Failed. */
+void fn_function_fail(struct fn_function *f, const char *code, const char *reason);
 
 /* 0 for "$LATEST", n for "n"; UINT64_MAX for what is no version. */
 uint64_t fn_version_number(const char *version);

@@ -71,7 +71,7 @@ static const char *const unpack_calls[] = {
 	"linkat", "lseek", "madvise", "mkdirat", "mmap", "mprotect", "mremap", "munmap", "newfstatat", "openat", "openat2",
 	"pread64", "read", "readlinkat", "renameat", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack",
 	"symlinkat", "unlinkat", "utimensat", "write", "writev", "tgkill", "gettid", "sched_yield", "statx", "rseq", "prlimit64",
-	"futimesat", "umask", "syncfs",
+	"futimesat", "umask", "syncfs", "fsetxattr",
 };
 
 /* Files can be opened: there are a handful, read-only. bind: of a netlink socket, to nobody's address (getifaddrs()). */
@@ -410,12 +410,12 @@ int fn_sec_drop(uid_t uid, gid_t gid, struct fn_err *err)
 	return 0;
 }
 
-int fn_sec_limit(uint64_t memory_bytes, uint64_t file_bytes, unsigned processes, struct fn_err *err)
+int fn_sec_limit(uint64_t memory_bytes, uint64_t file_bytes, unsigned processes, unsigned cpu_s, struct fn_err *err)
 {
 	const struct {
 		int resource;
 		rlim_t value;
-	} limits[] = {{RLIMIT_AS, memory_bytes}, {RLIMIT_FSIZE, file_bytes + 1}, {RLIMIT_NOFILE, 64}, {RLIMIT_CPU, 60}, {RLIMIT_CORE, 0}, {RLIMIT_NPROC, processes}};
+	} limits[] = {{RLIMIT_AS, memory_bytes}, {RLIMIT_FSIZE, file_bytes + 1}, {RLIMIT_NOFILE, 64}, {RLIMIT_CPU, cpu_s}, {RLIMIT_CORE, 0}, {RLIMIT_NPROC, processes}};
 
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
 		struct rlimit l = {limits[i].value, limits[i].value};

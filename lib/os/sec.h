@@ -35,7 +35,7 @@ int fn_sec_drop_bounding(struct fn_err *err);
  * no_new_privs; verifies that nothing is left. Async-signal-safe. */
 int fn_sec_drop(uid_t uid, gid_t gid, struct fn_err *err);
 /* For a program that has to do with one archive or object from a stranger: little of anything. file_bytes: one more may be written, so that too much is
- * noticed; processes: how many of its user, threads counted, there may be when it makes another. */
-int fn_sec_limit(uint64_t memory_bytes, uint64_t file_bytes, unsigned processes, struct fn_err *err);
+ * noticed; processes: how many of its user, threads counted, there may be when it makes another; cpu_s: seconds of CPU. */
+int fn_sec_limit(uint64_t memory_bytes, uint64_t file_bytes, unsigned processes, unsigned cpu_s, struct fn_err *err);
 
 #endif

@@ -90,21 +90,30 @@ static int make_skeleton(uint32_t fs_uid, struct fn_err *err)
 	return 0;
 }
 
-static int make_own(const struct fn_rootfs *r, const char *resolv_conf, struct fn_err *err)
+static int make_dirs(const struct fn_rootfs *r, const char *below, const char *const *dirs, size_t n, struct fn_err *err)
 {
-	static const char *const dirs[] = {"", "/sys", "/etc"};
-	static const char file[] = FN_ROOTFS_OWN "/etc/resolv.conf";
-	fn_auto_fd int fd = -EBADF;
 	char path[64];
-	int rc;
 
-	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]) - !resolv_conf; i++) {
-		snprintf(path, sizeof(path), FN_ROOTFS_OWN "%s", dirs[i]);
+	for (size_t i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "%s%s", below, dirs[i]);
 		if (mkdir(path, 0755) < 0 || lchown(path, r->fs_uid, r->fs_uid) < 0)
 			return fn_err_set(err, errno, "enter namespace", "%s", path);
 	}
-	if (!resolv_conf)
-		return 0;
+	return 0;
+}
+
+static int make_own(const struct fn_rootfs *r, const char *own, const char *resolv_conf, struct fn_err *err)
+{
+	static const char *const dirs[] = {"", "/sys", "/etc"}, *const image_dirs[] = {"/proc", "/dev", "/tmp"};
+	fn_auto_fd int fd = -EBADF;
+	char file[64];
+	int rc = make_dirs(r, own, dirs, sizeof(dirs) / sizeof(dirs[0]) - !resolv_conf, err);
+
+	if (rc == 0 && fn_streq(own, FN_ROOTFS_OWN_IMAGE))
+		rc = make_dirs(r, own, image_dirs, sizeof(image_dirs) / sizeof(image_dirs[0]), err);
+	if (rc < 0 || !resolv_conf)
+		return rc;
+	snprintf(file, sizeof(file), "%s/etc/resolv.conf", own);
 	fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	rc = fd < 0 ? -errno : fn_fd_write_all(fd, resolv_conf, strlen(resolv_conf));
 	if (rc == 0 && lchown(file, r->fs_uid, r->fs_uid) < 0)
@@ -180,7 +189,9 @@ int fn_rootfs_enter(const char *state_dir, uint32_t fs_uid, const char *resolv_c
 	if (rc == 0 && (dev = fn_rootfs_new_dev(r, err)) < 0) /* may we at all? better known now than with the first function */
 		rc = dev;
 	if (rc == 0)
-		rc = make_own(r, resolv_conf, err);
+		rc = make_own(r, FN_ROOTFS_OWN, resolv_conf, err);
+	if (rc == 0)
+		rc = make_own(r, FN_ROOTFS_OWN_IMAGE, resolv_conf, err);
 	if (rc < 0) {
 		fn_map_free(r->roots);
 		free(r);
@@ -203,13 +214,13 @@ static void join_trees(const struct fn_spec *spec, char *text, size_t size)
 
 /* At a directory of its own, whose path it writes to target (64 bytes). mount(2), not fsconfig: a string there is limited to 256 bytes.
  * Relative names keep the options within a page. */
-static int mount_overlay(const char *trees, unsigned number, char *target, struct fn_err *err)
+static int mount_overlay(const char *own, const char *trees, unsigned number, char *target, struct fn_err *err)
 {
 	char options[TREES_MAX + 48];
 	int rc = 0;
 
 	snprintf(target, 64, FN_ROOTFS_MOUNTED "/%u", number);
-	snprintf(options, sizeof(options), "lowerdir=" FN_ROOTFS_OWN ":%s", trees);
+	snprintf(options, sizeof(options), "lowerdir=%s:%s", own, trees);
 	if (mkdir(target, 0755) < 0)
 		return fn_err_set(err, errno, "prepare root", "mkdir");
 	if (chdir(FN_ROOTFS_TREES) < 0)
@@ -229,7 +240,7 @@ static void unmount(const char *target)
 	(void)rmdir(target);
 }
 
-static int prepare(struct fn_rootfs *r, const char *key, struct root **ret, struct fn_err *err)
+static int prepare(struct fn_rootfs *r, const char *own, const char *key, struct root **ret, struct fn_err *err)
 {
 	char target[64];
 	fn_auto_free struct root *root = calloc(1, sizeof(*root));
@@ -239,7 +250,7 @@ static int prepare(struct fn_rootfs *r, const char *key, struct root **ret, stru
 	if (!root || !copy)
 		return fn_err_set(err, ENOMEM, "prepare root", NULL);
 	root->number = r->next++;
-	rc = mount_overlay(strchr(key, '/') + 1, root->number, target, err);
+	rc = mount_overlay(own, strchr(key, '/') + 1, root->number, target, err);
 	if (rc < 0)
 		return rc;
 	root->fd = open(target, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -260,7 +271,7 @@ static int prepare(struct fn_rootfs *r, const char *key, struct root **ret, stru
 static int prestart_root(struct fn_rootfs *r, const char *trees, struct fn_err *err)
 {
 	char target[64];
-	int fd = mount_overlay(trees, r->next++, target, err);
+	int fd = mount_overlay(FN_ROOTFS_OWN, trees, r->next++, target, err);
 
 	if (fd < 0)
 		return fd;
@@ -297,7 +308,7 @@ int fn_rootfs_get(struct fn_rootfs *r, const struct fn_spec *spec, struct fn_err
 		fn_list_remove(&root->link);
 		fn_list_push_front(&r->used, &root->link);
 	} else {
-		int rc = prepare(r, key, &root, err);
+		int rc = prepare(r, spec->image ? FN_ROOTFS_OWN_IMAGE : FN_ROOTFS_OWN, key, &root, err);
 
 		if (rc < 0)
 			return rc;

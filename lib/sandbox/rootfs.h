@@ -27,6 +27,8 @@
 #define FN_ROOTFS_NOWHERE "/nowhere" /* and a directory */
 #define FN_ROOTFS_OWN "/own"     /* a tree of our own on top of all others: a place for /sys and, with a network, /etc/resolv.conf */
 
+#define FN_ROOTFS_OWN_IMAGE "/own-image" /* the same over a container image, which may lack /proc, /dev and /tmp, or have something else there */
+
 struct fn_rootfs;
 
 /* Unshares the mount namespace and pivots into a tmpfs with nothing but the above and /proc. *ret_host_ns: the namespace left, for

@@ -19,10 +19,10 @@ struct wire {
 	uint32_t cpu_quota_us, cpu_period_us, cpu_init_quota_us, pids_max, nofile;
 	uint32_t net, n_lowers, n_argv, n_env, n_candidates;
 	char lowers[FN_SPEC_LOWERS_MAX][FN_TREE_NAME_SIZE];
-	char cwd[128];
+	char cwd[FN_SPEC_CWD_SIZE];
 	char kind[32];
 	char owner[FN_SPEC_OWNER_SIZE];
-	uint32_t prestart, extensions, platform;
+	uint32_t prestart, extensions, platform, image;
 };
 
 static uint32_t count(char **v)
@@ -48,7 +48,7 @@ int fn_spec_encode(const struct fn_spec *s, struct fn_buf *out)
 	struct wire w = {
 		.magic = SPEC_MAGIC, .size = sizeof(w), .memory_bytes = s->memory_bytes, .tmp_bytes = s->tmp_bytes,
 		.cpu_quota_us = s->cpu_quota_us, .cpu_period_us = s->cpu_period_us, .cpu_init_quota_us = s->cpu_init_quota_us, .pids_max = s->pids_max,
-		.nofile = s->nofile, .net = s->net, .n_lowers = s->n_lowers, .prestart = s->prestart, .extensions = s->extensions, .platform = s->platform,
+		.nofile = s->nofile, .net = s->net, .n_lowers = s->n_lowers, .prestart = s->prestart, .extensions = s->extensions, .platform = s->platform, .image = s->image,
 		.n_argv = count(s->argv), .n_env = count(s->envp), .n_candidates = count(s->exec_candidates),
 	};
 	int r;
@@ -98,7 +98,7 @@ int fn_spec_borrow(const void *data, size_t len, char **vec, struct fn_spec *ret
 		return fn_err_set(err, EBADMSG, "decode spec", "not a spec of this version");
 	if (w.n_lowers > FN_SPEC_LOWERS_MAX || w.n_argv > FN_SPEC_STRINGS_MAX || w.n_env > FN_SPEC_STRINGS_MAX ||
 	    w.n_candidates > FN_SPEC_STRINGS_MAX || len - sizeof(w) > FN_SPEC_STRINGS_BYTES || !terminated(w.name, sizeof(w.name)) ||
-	    !terminated(w.cwd, sizeof(w.cwd)) || !terminated(w.kind, sizeof(w.kind)) || !terminated(w.owner, sizeof(w.owner)) || w.prestart > 1 || w.extensions > 1 || w.platform > 1 || w.net > FN_NET_NAT)
+	    !terminated(w.cwd, sizeof(w.cwd)) || !terminated(w.kind, sizeof(w.kind)) || !terminated(w.owner, sizeof(w.owner)) || w.prestart > 1 || w.extensions > 1 || w.platform > 1 || w.image > 1 || w.net > FN_NET_NAT)
 		return fn_err_set(err, EBADMSG, "decode spec", "a field is out of range");
 	for (uint32_t i = 0; i < w.n_lowers; i++)
 		if (!terminated(w.lowers[i], FN_TREE_NAME_SIZE))
@@ -110,6 +110,7 @@ int fn_spec_borrow(const void *data, size_t len, char **vec, struct fn_spec *ret
 	memcpy(s.owner, w.owner, sizeof(s.owner));
 	s.prestart = w.prestart;
 	s.extensions = w.extensions;
+	s.image = w.image;
 	s.platform = w.platform;
 	s.memory_bytes = w.memory_bytes;
 	s.tmp_bytes = w.tmp_bytes;

@@ -38,6 +38,7 @@
 #define FN_PRESTART_ROOM "_FND_ROOM"
 #define FN_PRESTART_ROOM_SIZE 8192
 #define FN_SPEC_OWNER_SIZE 72
+#define FN_SPEC_CWD_SIZE 1024 /* Lambda's bound for WorkingDirectory is 1000 */
 #define FN_EXTENSIONS_MAX 10u /* Lambda's bound */
 #define FN_SPEC_PROCESSES_MAX (1 + FN_EXTENSIONS_MAX) /* 0 is the runtime, 1 the first extension */
 #define FN_TREE_NAME_SIZE 72   /* "<kind>-<64 hex>" with NUL, see image/cache.h */
@@ -56,10 +57,11 @@ struct fn_spec {
 	enum fn_net_mode net;
 	unsigned n_lowers;         /* overlay lower trees, uppermost first: code, layers, base */
 	char lowers[FN_SPEC_LOWERS_MAX][FN_TREE_NAME_SIZE];
-	char cwd[128];             /* "/var/task" */
+	char cwd[FN_SPEC_CWD_SIZE]; /* "/var/task" */
 	char kind[32];             /* runtime whose process may have been started ahead (FN_PRESTART_ENV); "" = none may */
 	bool prestart;             /* this is how to start one ahead, of that kind: the trees are the base image's, the environment the runtime's */
 	bool platform;             /* it may have the platform endpoint, where there is one; else what was made ahead of it is closed */
+	bool image;                /* its root is a container image's: what a sandbox needs a place for may not be there */
 	bool extensions;           /* executables in its /opt/extensions are started beside the runtime, which is held until they have registered */
 	/* NULL-terminated vectors owned by the spec; argv_candidates: the first of them that is an executable file is run
 	 * with argv[1..] (provided.*: "/var/task/bootstrap", "/opt/bootstrap"). */

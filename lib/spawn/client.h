@@ -93,10 +93,21 @@ struct fn_unpack_request {
 	uint64_t max_bytes;    /* unpacked */
 	uint32_t max_entries;
 	bool trusted_image;    /* base images: symlinks may be absolute (they are resolved inside the sandbox's root) */
+	bool layer;            /* of a container image; fd may be a pipe */
 };
 typedef void (*fn_unpack_fn)(void *arg, const struct fn_err *err, uint64_t unpacked_bytes);
 int fn_spawn_unpack(struct fn_spawn_client *c, const struct fn_unpack_request *req, fn_unpack_fn fn, void *arg);
-/* Has fn-fetch download an object into the file `fd` (borrowed; dup'ed into the message), from where it stands. result->err tells how it went
+/* Makes one tree of those of an image's layers (lowest first, FN_PROTO_MERGE_MAX at most), which share their files with it: spawn/merge.h. As
+ * fn_spawn_unpack() otherwise; bytes are those that it has beside them. */
+struct fn_merge_request {
+	const char *tree;
+	char (*layers)[FN_TREE_NAME_SIZE];
+	unsigned n_layers;
+	uint64_t max_bytes;
+	uint32_t max_entries;
+};
+int fn_spawn_merge(struct fn_spawn_client *c, const struct fn_merge_request *req, fn_unpack_fn fn, void *arg);
+/* Has fn-fetch download an object into the file or pipe `fd` (borrowed; dup'ed into the message), from where it stands. result->err tells how it went
  * (image/fetch.h); err: it was not begun, or fn-spawnd has ended. */
 struct fn_fetch_order;
 struct fn_fetch_result;

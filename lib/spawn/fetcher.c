@@ -21,8 +21,9 @@
 #include "os/ns.h"
 #include "spawn/helper.h"
 
-#define RUNNING_MAX 4
+#define RUNNING_MAX 4 /* of layers, and of everything else: what is small waits for nothing large */
 #define TIME_LIMIT_US 300000000u
+#define LAYER_TIME_LIMIT_US 3600000000u
 #define UID_OF_FETCH 65536u /* from uid_base: the one between the files' owners and the first sandbox's, which nobody has */
 
 struct job {
@@ -40,10 +41,13 @@ struct fn_fetcher {
 	fn_fetcher_done_fn done;
 	void *arg;
 	struct fn_list jobs;
-	unsigned running;
+	unsigned running[2]; /* by is_layer() */
 };
 
 static void start_next(struct fn_fetcher *f);
+
+static bool is_layer(const struct job *j) { return j->order.kind == FN_FETCH_LAYER; }
+static uint64_t limit_us(const struct job *j) { return is_layer(j) ? LAYER_TIME_LIMIT_US : TIME_LIMIT_US; }
 
 int fn_fetcher_new(const struct fn_spawn_server_config *config, fn_fetcher_done_fn done, void *arg, struct fn_fetcher **ret)
 {
@@ -75,7 +79,7 @@ static void job_finish(struct job *j, const struct fn_fetch_result *res)
 	struct fn_fetcher *f = j->f;
 
 	if (j->running)
-		f->running--;
+		f->running[is_layer(j)]--;
 	f->done(f->arg, j->request, res);
 	job_free(j);
 	start_next(f);
@@ -92,7 +96,7 @@ static void on_end(void *arg, int fd, uint32_t events)
 		return;
 	if (fn_fd_read_all(j->result_fd, &res, sizeof(res)) != (ssize_t)sizeof(res)) {
 		res = (struct fn_fetch_result){0};
-		fn_helper_fault("fetch", &si, j->late ? TIME_LIMIT_US / 1000000u : 0, &res.err);
+		fn_helper_fault("fetch", &si, j->late ? (unsigned)(limit_us(j) / 1000000u) : 0, &res.err);
 	}
 	fn_fetch_result_seal(&res);
 	job_finish(j, &res);
@@ -134,10 +138,10 @@ static int job_start(struct job *j, struct fn_err *err)
 	if (j->pidfd < 0)
 		return j->pidfd;
 	if (fn_loop_add_io(f->cfg.loop, j->pidfd, EPOLLIN, on_end, j, &j->pidfd_io) < 0 ||
-	    fn_loop_add_timer(f->cfg.loop, fn_loop_now_us(f->cfg.loop) + TIME_LIMIT_US, on_late, j, &j->timer) < 0)
+	    fn_loop_add_timer(f->cfg.loop, fn_loop_now_us(f->cfg.loop) + limit_us(j), on_late, j, &j->timer) < 0)
 		return fn_err_set(err, ENOMEM, "fetch", NULL);
 	j->running = true;
-	f->running++;
+	f->running[is_layer(j)]++;
 	return 0;
 }
 
@@ -148,10 +152,8 @@ static void start_next(struct fn_fetcher *f)
 		struct job *j = fn_list_entry(l, struct job, link);
 		struct fn_fetch_result res = {0};
 
-		if (j->running)
+		if (j->running || f->running[is_layer(j)] >= RUNNING_MAX)
 			continue;
-		if (f->running >= RUNNING_MAX)
-			return;
 		if (job_start(j, &res.err) < 0) {
 			job_finish(j, &res);
 			return; /* it called us again */
@@ -165,7 +167,7 @@ void fn_fetcher_start(struct fn_fetcher *f, uint64_t request, const struct fn_fe
 	struct job *j;
 
 	if (f->cfg.fetch_fd < 0) {
-		fn_err_set(&res.err, ENOENT, "fetch", "there is no S3 endpoint");
+		fn_err_set(&res.err, ENOENT, "fetch", "it has no settings");
 		f->done(f->arg, request, &res);
 		fn_close(file_fd);
 		return;

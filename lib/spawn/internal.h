@@ -122,6 +122,7 @@ struct fn_spawn_server {
 	uint64_t census_io;
 	struct fn_unpacker *unpacker;
 	struct fn_fetcher *fetcher;
+	struct fn_merger *merger;
 	char *in;
 };
 

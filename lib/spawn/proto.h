@@ -5,6 +5,7 @@
 #ifndef FN_SPAWN_PROTO_H
 #define FN_SPAWN_PROTO_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -12,6 +13,7 @@
 
 #define FN_PROTO_VERSION 10u
 #define FN_PROTO_MAX 131072 /* bytes of one message */
+#define FN_PROTO_MERGE_MAX 1024u /* as FN_IMAGE_LAYERS_LIMIT, model/image.h */
 
 enum fn_proto_type {
 	/* to fn-spawnd */
@@ -31,6 +33,7 @@ enum fn_proto_type {
 	FN_PROTO_SIGNAL,    /* id + struct fn_proto_signal */
 	FN_PROTO_FETCH,     /* + struct fn_fetch_order (image/fetch.h); fd: the file to write */
 	FN_PROTO_SOCKET,    /* id; FN_PROTO_SOCKET_MADE follows */
+	FN_PROTO_MERGE,     /* + struct fn_proto_merge; FN_PROTO_UNPACKED follows */
 	/* from fn-spawnd */
 	FN_PROTO_SPAWNED = 64, /* + struct fn_proto_spawned; fds: listener, output, freeze[, peak][, oom][, tmp][, stat][, platform endpoint][, extensions' output];
 				* behind it their names, with a NUL each */
@@ -76,7 +79,16 @@ struct fn_proto_unpack {
 	char tree[FN_TREE_NAME_SIZE];
 	char prefix[32];
 	uint64_t max_bytes;
-	uint32_t max_entries, trusted_image;
+	uint32_t max_entries, trusted_image, layer;
 };
+
+/* Trees of layers of a container image that become one (spawn/merge.h). As many of `layers` as there are, lowest first. */
+struct fn_proto_merge {
+	char tree[FN_TREE_NAME_SIZE];
+	uint64_t max_bytes;
+	uint32_t max_entries, n_layers;
+	char layers[FN_PROTO_MERGE_MAX][FN_TREE_NAME_SIZE];
+};
+#define FN_PROTO_MERGE_SIZE(n) (offsetof(struct fn_proto_merge, layers) + (size_t)(n) * FN_TREE_NAME_SIZE)
 
 #endif

@@ -1,6 +1,7 @@
 /* requests.c - what fnd asks of fn-spawnd, one function each; see client.h. Runs in fnd's worker. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -89,7 +90,7 @@ void fn_spawn_expect_tmp(struct fn_spawn_client *c, uint64_t bytes) { (void)fn_s
 
 int fn_spawn_unpack(struct fn_spawn_client *c, const struct fn_unpack_request *req, fn_unpack_fn fn, void *arg)
 {
-	struct fn_proto_unpack m = {.max_bytes = req->max_bytes, .max_entries = req->max_entries, .trusted_image = req->trusted_image};
+	struct fn_proto_unpack m = {.max_bytes = req->max_bytes, .max_entries = req->max_entries, .trusted_image = req->trusted_image, .layer = req->layer};
 	struct fn_pending *p = fn_pending_add(c, FN_PENDING_UNPACK, arg);
 
 	if (!p)
@@ -98,6 +99,22 @@ int fn_spawn_unpack(struct fn_spawn_client *c, const struct fn_unpack_request *r
 	memcpy(m.prefix, req->prefix, sizeof(m.prefix));
 	p->fn.unpack = fn;
 	return fn_spawn_ask(c, p, FN_PROTO_UNPACK, 0, &m, sizeof(m), req->fd);
+}
+
+int fn_spawn_merge(struct fn_spawn_client *c, const struct fn_merge_request *req, fn_unpack_fn fn, void *arg)
+{
+	fn_auto_free struct fn_proto_merge *m = req->n_layers <= FN_PROTO_MERGE_MAX ? calloc(1, sizeof(*m)) : NULL;
+	struct fn_pending *p = m ? fn_pending_add(c, FN_PENDING_UNPACK, arg) : NULL;
+
+	if (!p)
+		return m ? -ENOMEM : -E2BIG;
+	snprintf(m->tree, sizeof(m->tree), "%s", req->tree);
+	m->max_bytes = req->max_bytes;
+	m->max_entries = req->max_entries;
+	m->n_layers = req->n_layers;
+	memcpy(m->layers, req->layers, req->n_layers * sizeof(m->layers[0]));
+	p->fn.unpack = fn;
+	return fn_spawn_ask(c, p, FN_PROTO_MERGE, 0, m, FN_PROTO_MERGE_SIZE(req->n_layers), -EBADF);
 }
 
 int fn_spawn_fetch(struct fn_spawn_client *c, const struct fn_fetch_order *order, int fd, fn_fetch_fn fn, void *arg)

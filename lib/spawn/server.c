@@ -78,6 +78,23 @@ static void on_fetched(void *arg, uint64_t request, const struct fn_fetch_result
 	fn_spawn_reply(arg, FN_PROTO_FETCHED, request, 0, result, sizeof(*result), NULL, 0);
 }
 
+/* Longer than what a stack is for. */
+static void merge(struct fn_spawn_server *s, const struct fn_proto_header *h, const char *data, size_t len)
+{
+	fn_auto_free struct fn_proto_merge *m = calloc(1, sizeof(*m));
+	struct fn_err err;
+
+	if (m && len >= FN_PROTO_MERGE_SIZE(0) && len <= sizeof(*m)) {
+		memcpy(m, data, len);
+		if (m->n_layers <= FN_PROTO_MERGE_MAX && len == FN_PROTO_MERGE_SIZE(m->n_layers)) {
+			fn_merger_start(s->merger, h->request, m);
+			return;
+		}
+	}
+	fn_err_set(&err, EBADMSG, "merge", "malformed request");
+	fn_spawn_reply_err(s, h->request, &err);
+}
+
 static void fetch(struct fn_spawn_server *s, const struct fn_proto_header *h, const char *data, size_t len, int *fds, size_t *n_fds)
 {
 	struct fn_fetch_order order;
@@ -185,6 +202,9 @@ static void on_message(struct fn_spawn_server *s, const struct fn_proto_header *
 			fn_err_set(&err, EBADMSG, "unpack", "malformed request");
 			fn_spawn_reply_err(s, h->request, &err);
 		}
+		break;
+	case FN_PROTO_MERGE:
+		merge(s, h, data, len);
 		break;
 	case FN_PROTO_FETCH:
 		fetch(s, h, data, len, fds, &n_fds);
@@ -317,6 +337,8 @@ int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_s
 	if (r == 0)
 		r = fn_fetcher_new(config, on_fetched, s, &s->fetcher);
 	if (r == 0)
+		r = fn_merger_new(config, s->unpacker, on_unpacked, s, &s->merger);
+	if (r == 0)
 		r = fn_fd_set_nonblock(s->cfg.sock, true);
 	if (r == 0)
 		r = fn_loop_add_io(s->cfg.loop, s->cfg.sock, EPOLLIN, on_sock, s, &s->io);
@@ -365,6 +387,7 @@ void fn_spawn_server_free(struct fn_spawn_server *s)
 	fn_files_close(s);
 	fn_loop_clear(s->cfg.loop, &s->graves_timer);
 	fn_surveys_end(&s->surveys);
+	fn_merger_free(s->merger);
 	fn_unpacker_free(s->unpacker);
 	fn_fetcher_free(s->fetcher);
 	fn_stock_free(s);

@@ -27,7 +27,7 @@ struct fn_spawn_server_config {
 	int host_ns_fd;           /* mount namespace in which fn-unpack is started */
 	const char *unpack_path;  /* of fn-unpack there */
 	const char *fetch_path;   /* of fn-fetch there */
-	int fetch_fd;             /* its settings (image/fetch.h); -EBADF: there is no S3 endpoint */
+	int fetch_fd;             /* its settings (image/fetch.h); -EBADF: nothing is downloaded */
 	const char *trees_dir;    /* where trees are unpacked: FN_ROOTFS_TREES, as rootfs uses it */
 	uint32_t uid_base, uid_count; /* the host ids that are ours; 0 = as many as are of use */
 	struct fn_ns_title title; /* of this process; sandboxes show none of it */
@@ -56,6 +56,13 @@ void fn_unpacker_start(struct fn_unpacker *u, uint64_t request, const struct fn_
 /* No sandbox begins with it any more when this returns; `removed` is called when nothing of it is left, perhaps at once, unless request is 0. */
 void fn_unpacker_remove_tree(struct fn_unpacker *u, const char *tree, uint64_t request);
 void fn_unpacker_free(struct fn_unpacker *u); /* kills what runs */
+
+/* Image layers' trees made one (merger.c), used by server.c alone. */
+struct fn_merger;
+struct fn_proto_merge;
+int fn_merger_new(const struct fn_spawn_server_config *config, struct fn_unpacker *unpacker, fn_unpacker_done_fn done, void *arg, struct fn_merger **ret);
+void fn_merger_start(struct fn_merger *m, uint64_t request, const struct fn_proto_merge *req);
+void fn_merger_free(struct fn_merger *m); /* kills what runs */
 
 /* Downloads (fetcher.c), used by server.c alone. */
 struct fn_fetcher;

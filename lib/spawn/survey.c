@@ -21,6 +21,7 @@
 #include "base/map.h"
 #include "os/ns.h"
 #include "sandbox/spec.h"
+#include "spawn/merge.h"
 
 struct survey {
 	struct fn_list link;
@@ -48,8 +49,8 @@ static void finish(struct survey *s, const struct fn_err *err)
 }
 
 /* --- in the child --- */
-/* Adds up; -errno. */
-static int walk(int dirfd, const char *name, struct fn_map *seen, uint64_t *bytes)
+/* Adds up; -errno. linked: its files are those of other trees (merger.c), and its directories are what it has. */
+static int walk(int dirfd, const char *name, bool linked, struct fn_map *seen, uint64_t *bytes)
 {
 	struct stat st;
 	struct dirent *e;
@@ -58,12 +59,13 @@ static int walk(int dirfd, const char *name, struct fn_map *seen, uint64_t *byte
 
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? 0 : -errno; /* it is being removed */
-	if (S_ISREG(st.st_mode) && (st.st_nlink == 1 || !fn_map_get_u64(seen, st.st_ino))) {
+	if (S_ISREG(st.st_mode) && !linked && (st.st_nlink == 1 || !fn_map_get_u64(seen, st.st_ino))) {
 		*bytes += (uint64_t)st.st_size;
 		return st.st_nlink == 1 ? 0 : fn_map_set_u64(seen, st.st_ino, seen, NULL);
 	}
 	if (!S_ISDIR(st.st_mode))
 		return 0;
+	*bytes += linked ? FN_MERGED_DIR_BYTES : 0;
 	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	d = fd < 0 ? NULL : fdopendir(fd);
 	if (!d) {
@@ -72,7 +74,7 @@ static int walk(int dirfd, const char *name, struct fn_map *seen, uint64_t *byte
 	}
 	while (r == 0 && (e = readdir(d)))
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			r = walk(fd, e->d_name, seen, bytes);
+			r = walk(fd, e->d_name, linked, seen, bytes);
 	closedir(d);
 	return r;
 }
@@ -90,7 +92,7 @@ static _Noreturn void be_surveyor(int out, const char *trees_dir, bool measure)
 
 		if (!fn_tree_name_ok(e->d_name)) /* what is not whole, or no more */
 			continue;
-		if (fn_map_new(&seen) < 0 || (measure && walk(dirfd(d), e->d_name, seen, &bytes) < 0))
+		if (fn_map_new(&seen) < 0 || (measure && walk(dirfd(d), e->d_name, strncmp(e->d_name, "root-", 5) == 0, seen, &bytes) < 0))
 			_exit(1);
 		fn_map_free(seen);
 		if (dprintf(out, "%s %llu\n", e->d_name, (unsigned long long)bytes) < 0)

@@ -35,6 +35,8 @@
 
 #define RUNNING_MAX 2
 #define TIME_LIMIT_US 120000000u
+#define LAYERS_RUNNING_MAX 4 /* spawn/client.h's users ask for no more at once: what fills the pipe of one must not wait for another's turn */
+#define LAYER_TIME_LIMIT_US 3600000000u /* it comes as fast as a registry sends it; fn-fetch sees to it that it comes at all */
 
 struct waiter {
 	struct fn_list link;
@@ -68,7 +70,7 @@ struct fn_unpacker {
 	fn_unpacker_removed_fn removed;
 	void *arg;
 	struct fn_list jobs;
-	unsigned running[2]; /* by job.live */
+	unsigned running[3]; /* by kind_of() */
 	uint64_t next;
 	int roots_fd;
 	struct fn_list doomed; /* trees that no remover has taken on yet */
@@ -78,6 +80,9 @@ struct fn_unpacker {
 };
 
 static void start_next(struct fn_unpacker *u);
+
+static int kind_of(const struct job *j) { return j->req.layer ? 2 : j->live; }
+static uint64_t limit_us(const struct job *j) { return j->req.layer ? LAYER_TIME_LIMIT_US : TIME_LIMIT_US; }
 
 /* Removes a tree below dirfd. Only ever called on trees that fn-unpack wrote: no mounts, no foreign owners. */
 static void remove_below(int dirfd, const char *name)
@@ -252,7 +257,7 @@ static void job_finish(struct job *j, const struct fn_err *err, uint64_t bytes)
 	if (err && j->tmp[0])
 		remove_later(u, j->tmp, 0);
 	if (j->running)
-		u->running[j->live]--;
+		u->running[kind_of(j)]--;
 	fn_list_for_each(l, &j->waiters) u->done(u->arg, fn_list_entry(l, struct waiter, link)->request, err, bytes);
 	job_free(j);
 	start_next(u);
@@ -292,7 +297,7 @@ static void on_end(void *arg, int fd, uint32_t events)
 		err = j->result.err;
 		err.stage[sizeof(err.stage) - 1] = err.msg[sizeof(err.msg) - 1] = '\0';
 	} else if (!j->named || si.si_code != CLD_EXITED || si.si_status != 0) {
-		fn_helper_fault("unpack", &si, j->late ? TIME_LIMIT_US / 1000000u : 0, &err);
+		fn_helper_fault("unpack", &si, j->late ? (unsigned)(limit_us(j) / 1000000u) : 0, &err);
 	}
 	if (err.code && j->named) /* the name may not be on disk: as if it had never had it */
 		(void)renameat(j->u->roots_fd, j->req.tree, j->u->roots_fd, j->tmp);
@@ -312,14 +317,17 @@ static int start_helper(const struct job *j, int dir_fd, int result_fd, struct f
 	const struct fn_spawn_server_config *cfg = &j->u->cfg;
 	char bytes[24], entries[16], uid[16];
 	char *argv[] = {"fn-unpack", "--uid", uid, "--max-bytes", bytes, "--max-entries", entries, "--prefix", (char *)j->req.prefix,
-			NULL, NULL, NULL, NULL};
+			NULL, NULL, NULL, NULL, NULL};
 	const struct fn_helper helper = {.stage = "unpack", .path = cfg->unpack_path, .host_ns_fd = cfg->host_ns_fd, .argv = argv,
 					 .fds = {j->archive_fd, dir_fd, result_fd}, .n_fds = 3};
 	int n = 9;
 
 	if (j->req.trusted_image)
 		argv[n++] = "--trusted-image";
-	if (fn_str_starts(j->req.tree, "img-") || fn_str_starts(j->req.tree, "code-") || fn_str_starts(j->req.tree, "layer-")) { /* named for what it is made of: that is not for fnd to say */
+	if (j->req.layer)
+		argv[n++] = "--layer";
+	if (fn_str_starts(j->req.tree, "img-") || fn_str_starts(j->req.tree, "code-") || fn_str_starts(j->req.tree, "layer-") ||
+	    fn_str_starts(j->req.tree, "oci-")) { /* named for what it is made of: that is not for fnd to say */
 		argv[n++] = "--sha256";
 		argv[n++] = strchr(j->req.tree, '-') + 1;
 	}
@@ -350,10 +358,10 @@ static int job_start(struct job *j, struct fn_err *err)
 		return j->pidfd;
 	if (fn_loop_add_io(u->cfg.loop, j->pidfd, EPOLLIN, on_end, j, &j->pidfd_io) < 0 ||
 	    fn_loop_add_io(u->cfg.loop, j->result_fd, EPOLLIN, on_result, j, &j->result_io) < 0 ||
-	    fn_loop_add_timer(u->cfg.loop, fn_loop_now_us(u->cfg.loop) + TIME_LIMIT_US, on_late, j, &j->timer) < 0)
+	    fn_loop_add_timer(u->cfg.loop, fn_loop_now_us(u->cfg.loop) + limit_us(j), on_late, j, &j->timer) < 0)
 		return fn_err_set(err, ENOMEM, "unpack", NULL);
 	j->running = true;
-	u->running[j->live]++;
+	u->running[kind_of(j)]++;
 	return 0;
 }
 
@@ -364,7 +372,7 @@ static void start_next(struct fn_unpacker *u)
 		struct job *j = fn_list_entry(l, struct job, link);
 		struct fn_err err = {0};
 
-		if (j->running || u->running[j->live] >= RUNNING_MAX)
+		if (j->running || u->running[kind_of(j)] >= (j->req.layer ? LAYERS_RUNNING_MAX : RUNNING_MAX))
 			continue;
 		if (job_start(j, &err) < 0) {
 			job_finish(j, &err, 0);
@@ -375,7 +383,7 @@ static void start_next(struct fn_unpacker *u)
 
 static bool request_ok(const struct fn_proto_unpack *r)
 {
-	return memchr(r->tree, '\0', sizeof(r->tree)) && memchr(r->prefix, '\0', sizeof(r->prefix)) && fn_tree_name_ok(r->tree) &&
+	return (!r->layer || fn_str_starts(r->tree, "oci-")) && memchr(r->tree, '\0', sizeof(r->tree)) && memchr(r->prefix, '\0', sizeof(r->prefix)) && fn_tree_name_ok(r->tree) &&
 	       !strstr(r->prefix, "..") && r->prefix[0] != '/';
 }
 

@@ -79,7 +79,14 @@ void fn_store_count_package(struct fn_store *s, const char *kind, const char *sh
 
 static void count_trees(struct fn_store *s, const struct fn_function *f, int by)
 {
-	fn_store_count_package(s, "code", f->code_sha256, by);
+	char image[FN_STORE_TREE_SIZE];
+
+	if (f->image)
+		fn_store_count_tree(s, fn_store_tree_name(image, "image", f->code_sha256), by);
+	else
+		fn_store_count_package(s, "code", f->code_sha256, by);
+	if (f->image_before)
+		fn_store_count_tree(s, fn_store_tree_name(image, "image", f->image_before->sha256), by);
 	for (size_t i = 0; i < f->n_layers; i++)
 		fn_store_count_package(s, "layer", f->layers[i].sha256, by);
 }
@@ -120,6 +127,12 @@ void fn_entry_replace(struct fn_store *s, struct fn_entry *e, struct fn_function
 	}
 	*slot = keep(s, f);
 	drop(s, old);
+}
+
+void fn_entry_set_before(struct fn_store *s, struct fn_entry *e, struct fn_function *before)
+{
+	count_trees(s, before, 1);
+	e->before = fn_function_ref(before);
 }
 
 void fn_entry_add_version(struct fn_store *s, struct fn_entry *e, struct fn_function *f)

@@ -9,12 +9,26 @@
 #include "store/internal.h"
 
 /* --- loading --- */
+/* What served while the update to another image was InProgress serves on: that image is fetched again. */
+static int load_before(struct fn_store *s, struct fn_entry *e)
+{
+	struct fn_function *before = e->latest->image_before ? fn_function_clone(e->latest) : NULL;
+
+	if (!before)
+		return e->latest->image_before ? -ENOMEM : 0;
+	fn_function_revert(before);
+	before->generation = e->latest->generation - 1;
+	fn_entry_set_before(s, e, before);
+	fn_function_unref(before);
+	return 0;
+}
+
 /* $LATEST comes before the numbers in the order of rows. */
 static int load_one(struct fn_store *s, struct fn_function *f)
 {
 	struct fn_entry *e = fn_entry_find(s, f->name);
 
-	if (fn_function_settling(f)) /* nobody is left who waits */
+	if (fn_function_settling(f) && !f->image) /* nobody is left who waits; for an image somebody is: it is fetched again */
 		fn_function_settle(f);
 	if (f->generation > s->generation)
 		s->generation = f->generation;
@@ -23,7 +37,7 @@ static int load_one(struct fn_store *s, struct fn_function *f)
 		if (!e)
 			return -ENOMEM;
 		fn_entry_link(s, e, f);
-		return 0;
+		return load_before(s, e);
 	}
 	if (!e || fn_version_number(f->version) == UINT64_MAX)
 		return -EBADMSG;
@@ -36,7 +50,7 @@ static int load_one(struct fn_store *s, struct fn_function *f)
 static int load_row(void *arg, sqlite3_stmt *st, struct fn_err *err)
 {
 	struct fn_function *f = NULL;
-	int r = fn_row_read(st, &f);
+	int r = fn_row_read(arg, st, &f);
 
 	if (r == 0)
 		r = load_one(arg, f);
@@ -228,7 +242,7 @@ static void take(struct fn_write *w, struct fn_function *latest, struct fn_funct
 	w->latest = latest ? fn_function_ref(latest) : NULL;
 	w->version = version ? fn_function_ref(version) : NULL;
 	if (latest) {
-		fn_write_names(w, "code", latest->code_sha256);
+		fn_write_names_code(w, latest);
 		for (size_t i = 0; i < latest->n_layers; i++)
 			fn_write_names(w, "layer", latest->layers[i].sha256);
 	}

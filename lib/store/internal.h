@@ -1,7 +1,7 @@
 /*
  * internal.h - shared by the files of lib/store only: what is in memory, and what is under way to the disk.
  *
- * From below: entry.c (the arrays), rows.c, store.c (writes and turns), trees.c, functions.c, aliases.c, concurrency.c, recursion.c, urls.c, policies.c, layers.c, identities.c, open.c.
+ * From below: entry.c (the arrays), rows.c, store.c (writes and turns), trees.c, functions.c, aliases.c, concurrency.c, recursion.c, urls.c, policies.c, layers.c, identities.c, images.c, open.c.
  */
 #ifndef FN_STORE_INTERNAL_H
 #define FN_STORE_INTERNAL_H
@@ -10,6 +10,7 @@
 #include "db/writer.h"
 #include "model/alias.h"
 #include "model/function.h"
+#include "model/image.h"
 #include "model/layer.h"
 #include "model/url.h"
 #include "store/identities.h"
@@ -68,6 +69,8 @@ struct fn_store {
 	uint8_t session_secret[FN_STORE_SECRET];
 	bool has_session_secret;
 	struct fn_map *trees; /* name -> struct fn_tree */
+	struct fn_map *images; /* digest -> struct fn_image: images.c */
+	struct fn_map *image_names; /* name -> struct fn_image_name */
 	int64_t tree_bytes;
 };
 
@@ -89,6 +92,7 @@ size_t fn_entry_version_bound(const struct fn_entry *e, uint64_t n); /* the firs
 void fn_entry_add_version(struct fn_store *s, struct fn_entry *e, struct fn_function *f); /* there must be room */
 void fn_entry_take_version(struct fn_store *s, struct fn_entry *e, const char *version);
 void fn_entry_replace(struct fn_store *s, struct fn_entry *e, struct fn_function *f); /* the stored snapshot of this version */
+void fn_entry_set_before(struct fn_store *s, struct fn_entry *e, struct fn_function *before); /* of one that has just been linked */
 /* In order of qualifiers. */
 size_t fn_entry_provisioned_bound(const struct fn_entry *e, const char *qualifier);
 struct fn_provisioned *fn_entry_provisioned(const struct fn_entry *e, const char *qualifier);
@@ -126,11 +130,11 @@ void *fn_store_grow(void *array, size_t n, size_t *cap);
 /* --- rows.c: a snapshot in the table `functions` --- */
 int fn_row_write(sqlite3 *db, const struct fn_function *f, struct fn_err *err); /* inserts or replaces */
 int fn_rows_delete_of(sqlite3 *db, const char *function, const char *qualifier, struct fn_err *err); /* fn_entry_take_of() on disk */
-int fn_row_read(sqlite3_stmt *st, struct fn_function **ret); /* of FN_ROW_SELECT */
+int fn_row_read(const struct fn_store *s, sqlite3_stmt *st, struct fn_function **ret); /* of FN_ROW_SELECT */
 #define FN_ROW_SELECT "SELECT name, version, code_sha256, code_size, config FROM functions ORDER BY name, version"
 
 /* --- store.c: one write --- */
-#define FN_WRITE_TREES (3 + 2 * FN_LAYERS_MAX) /* code, its package, a snapshot; each layer and its package */
+#define FN_WRITE_TREES (3 + 2 * FN_LAYERS_MAX) /* code, its package, a snapshot; each layer and its package; an image has two at most */
 struct fn_write {
 	struct fn_db_write db;
 	struct fn_store *s;
@@ -180,10 +184,13 @@ int fn_layers_load(struct fn_store *s, sqlite3 *db, struct fn_err *err);
 void fn_layers_free(struct fn_store *s);
 /* trees.c. What the write stores has this package: its tree and what was uploaded become READY with it if there are rows of them, and do not go meanwhile. */
 void fn_write_names(struct fn_write *w, const char *kind, const char *sha256);
+void fn_write_names_code(struct fn_write *w, const struct fn_function *f); /* of its code, whatever it is */
 /* In the loop: this write makes it READY, if there is a row that is not; and then in memory. In the writer's thread: the row. */
 void fn_tree_becomes_ready(struct fn_write *w, const char *name);
 void fn_tree_apply_ready(struct fn_write *w);
 int fn_tree_write_ready(sqlite3 *db, const struct fn_tree *t, struct fn_err *err);
+int fn_images_load(struct fn_store *s, sqlite3 *db, struct fn_err *err); /* before the functions */
+void fn_images_free_all(struct fn_store *s);
 int fn_trees_load(struct fn_store *s, sqlite3 *db, struct fn_err *err); /* after the functions and layers */
 void fn_trees_free(struct fn_store *s);
 

@@ -9,8 +9,10 @@
 
 static int load(struct fn_store *s, sqlite3 *db, struct fn_err *err)
 {
-	int r = fn_functions_load(s, db, err);
+	int r = fn_images_load(s, db, err);
 
+	if (r == 0)
+		r = fn_functions_load(s, db, err);
 	if (r == 0)
 		r = fn_aliases_load(s, db, err);
 	if (r == 0)
@@ -41,7 +43,7 @@ int fn_store_open(const char *dir, struct fn_loop *loop, struct fn_store **ret, 
 		return fn_err_set(err, ENOMEM, "open database", NULL);
 	fn_list_init(&s->turns);
 	snprintf(path, sizeof(path), "%s/fnd.db", dir);
-	r = fn_map_new(&s->needs) == 0 && fn_map_new(&s->taken) == 0 && fn_map_new(&s->trees) == 0 && fn_map_new(&s->urls) == 0 && fn_map_new(&s->access_keys) == 0 ? 0 : fn_err_set(err, ENOMEM, "open database", NULL);
+	r = fn_map_new(&s->needs) == 0 && fn_map_new(&s->taken) == 0 && fn_map_new(&s->trees) == 0 && fn_map_new(&s->urls) == 0 && fn_map_new(&s->access_keys) == 0 && fn_map_new(&s->images) == 0 && fn_map_new(&s->image_names) == 0 ? 0 : fn_err_set(err, ENOMEM, "open database", NULL);
 	if (r == 0)
 		r = fn_db_open(path, fn_store_migrations, FN_STORE_SCHEMA, &db, err);
 	if (r == 0)
@@ -71,6 +73,7 @@ void fn_store_close(struct fn_store *s)
 	fn_layers_free(s);
 	fn_trees_free(s);
 	fn_identities_free(s);
+	fn_images_free_all(s);
 	fn_map_free(s->needs);
 	fn_map_free(s->taken);
 	fn_map_free(s->urls);

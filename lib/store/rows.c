@@ -11,7 +11,7 @@
 #define STRINGS(X)                                                                                                                \
 	X(runtime) X(role) X(handler) X(description) X(architecture) X(tracing_mode) X(log_format) X(app_log_level)               \
 	X(system_log_level) X(log_group) X(tags_json) X(state_reason) X(state_reason_code) X(update_reason) X(update_reason_code)          \
-	X(latest_description) X(snapshot_tree) X(snapshot_host) X(snapshot_off)
+	X(latest_description) X(snapshot_tree) X(snapshot_host) X(snapshot_off) X(image_uri) X(image_config) X(image_uri_before)
 #define NUMBERS(X)                                                                                                                \
 	X(unpacked_size) X(memory_mb) X(timeout_s) X(ephemeral_mb) X(last_modified_us) X(state) X(update_status) X(generation) X(has_env) X(snap_start) X(per_tenant)
 
@@ -26,6 +26,10 @@ static char *encode(const struct fn_function *f)
 	STRINGS(PUT_STRING)
 #define PUT_NUMBER(m) json_object_set_new(o, #m, json_integer((json_int_t)f->m));
 	NUMBERS(PUT_NUMBER)
+	if (f->image)
+		json_object_set_new(o, "image", json_true());
+	if (f->image_before)
+		json_object_set_new(o, "image_before", json_string(f->image_before->sha256));
 	json_object_set_new(o, "revision_id", json_string(f->revision_id));
 	if (f->n_env) {
 		json_t *env = json_array();
@@ -68,7 +72,20 @@ static int decode_layers(json_t *list, struct fn_function *f)
 	return fn_function_set_layers(f, layers, json_array_size(list));
 }
 
-static int decode(const char *text, struct fn_function *f)
+/* Which are in a table of their own, and in memory before the functions. */
+static int decode_images(const struct fn_store *s, json_t *o, struct fn_function *f)
+{
+	const char *before = json_string_value(json_object_get(o, "image_before"));
+
+	if (!json_object_get(o, "image"))
+		return 0;
+	fn_function_set_image(&f->image, fn_map_get(s->images, f->code_sha256));
+	if (before)
+		fn_function_set_image(&f->image_before, fn_map_get(s->images, before));
+	return f->image && (!before || f->image_before) ? 0 : -EBADMSG;
+}
+
+static int decode(const struct fn_store *s, const char *text, struct fn_function *f)
 {
 	json_t *o = json_loads(text, 0, NULL), *v, *env;
 	int r;
@@ -93,6 +110,8 @@ static int decode(const char *text, struct fn_function *f)
 		f->env[f->n_env++].value = strdup(value);
 	}
 	r = decode_layers(json_object_get(o, "layers"), f);
+	if (r == 0)
+		r = decode_images(s, o, f);
 	json_decref(o);
 	return f->env ? r : -ENOMEM;
 }
@@ -117,7 +136,7 @@ int fn_rows_delete_of(sqlite3 *db, const char *function, const char *qualifier, 
 	return r < 0 ? r : fn_db_run(db, err, "DELETE FROM provisioned WHERE function=?1 AND qualifier=?2", "ss", function, qualifier);
 }
 
-int fn_row_read(sqlite3_stmt *st, struct fn_function **ret)
+int fn_row_read(const struct fn_store *s, sqlite3_stmt *st, struct fn_function **ret)
 {
 	struct fn_function *f = fn_function_new();
 	int r;
@@ -128,7 +147,7 @@ int fn_row_read(sqlite3_stmt *st, struct fn_function **ret)
 	f->version = fn_strdup_opt((const char *)sqlite3_column_text(st, 1));
 	snprintf(f->code_sha256, sizeof(f->code_sha256), "%s", (const char *)sqlite3_column_text(st, 2));
 	f->code_size = sqlite3_column_int64(st, 3);
-	r = f->name && f->version ? decode((const char *)sqlite3_column_text(st, 4), f) : -ENOMEM;
+	r = f->name && f->version ? decode(s, (const char *)sqlite3_column_text(st, 4), f) : -ENOMEM;
 	if (r < 0)
 		fn_function_unref(f);
 	else

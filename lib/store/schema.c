@@ -35,4 +35,7 @@ const char *const fn_store_migrations[FN_STORE_SCHEMA] = {
 	"CREATE TABLE secrets(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;",
 	/* Functions with RecursiveLoop Allow. */
 	"CREATE TABLE recursion(function TEXT PRIMARY KEY) WITHOUT ROWID;",
+	/* Container images by their manifests' digests, which functions name as their code; and those that have been given names here. */
+	"CREATE TABLE images(sha256 TEXT PRIMARY KEY, config TEXT NOT NULL) WITHOUT ROWID;"
+	"CREATE TABLE image_names(name TEXT PRIMARY KEY, sha256 TEXT NOT NULL, created_us INTEGER NOT NULL) WITHOUT ROWID;",
 };

@@ -104,6 +104,17 @@ static void name_tree(struct fn_write *w, const char *kind, const char *sha256)
 	fn_tree_becomes_ready(w, tree);
 }
 
+void fn_write_names_code(struct fn_write *w, const struct fn_function *f)
+{
+	if (!f->image) {
+		fn_write_names(w, "code", f->code_sha256);
+		return;
+	}
+	name_tree(w, "image", f->code_sha256);
+	if (f->image_before)
+		name_tree(w, "image", f->image_before->sha256);
+}
+
 void fn_write_names(struct fn_write *w, const char *kind, const char *sha256)
 {
 	name_tree(w, kind, sha256);
@@ -205,7 +216,8 @@ int fn_store_forget_tree(struct fn_store *s, const char *name, fn_stored_fn fn, 
 static int load_row(void *arg, sqlite3_stmt *st, struct fn_err *err)
 {
 	const char *name = (const char *)sqlite3_column_text(st, 0), *state = (const char *)sqlite3_column_text(st, 1);
-	bool ready = fn_store_tree_refs(arg, name) > 0 || fn_streq(state, states[FN_TREE_READY]);
+	bool fetched = fn_str_starts(name, "oci-") || fn_str_starts(name, "root-"); /* images are named before they are whole */
+	bool ready = (!fetched && fn_store_tree_refs(arg, name) > 0) || fn_streq(state, states[FN_TREE_READY]);
 
 	return add(arg, name, ready ? FN_TREE_READY : FN_TREE_REMOVING, sqlite3_column_int64(st, 2)) ? 0 : fn_err_set(err, ENOMEM, "load trees", NULL);
 }

@@ -1,6 +1,6 @@
 /*
  * trees.h - the registry: a row for everything large on the disk, by name. What is below <state>/roots, made by fn-unpack: "img-<sha256>", a layer of a
- * base image; "code-<sha256>" and "layer-<sha256>", a package unpacked as a function's code or as a layer; "snap-<random>", a snapshot (SnapStart). And "blob-<sha256>": a package as it was uploaded,
+ * base image; "code-<sha256>" and "layer-<sha256>", a package unpacked as a function's code or as a layer; "snap-<random>", a snapshot (SnapStart); "oci-<sha256>", a container image's layer, and "root-<sha256>", such layers as one tree. And "blob-<sha256>": a package as it was uploaded,
  * <state>/blobs/<sha256>.zip. The digests are of the archives, and fn-unpack has found them to be so.
  *
  * A row is on disk, as MAKING, before what it is about is begun, and as REMOVING before that goes; it is deleted when nothing is left. So whatever is
@@ -31,7 +31,8 @@ const char *fn_tree_state_name(enum fn_tree_state state); /* "making" */
 const struct fn_tree *fn_store_tree(const struct fn_store *s, const char *name);
 /* size_t it = 0; while ((t = fn_store_next_tree(s, &it))) ... In no order; nothing may be written meanwhile but by fn_store_forget_tree(). */
 const struct fn_tree *fn_store_next_tree(const struct fn_store *s, size_t *it);
-/* How many stored snapshots of functions, layer versions and writes under way need a "code-", "layer-" or "blob-" by its name. */
+/* How many stored snapshots of functions, layer versions and writes under way need a "code-", "layer-" or "blob-" by its name; and "image-<sha256>", which is
+ * no tree: a container image (images.h), which needs those of its layers. */
 unsigned fn_store_tree_refs(const struct fn_store *s, const char *name);
 int64_t fn_store_tree_bytes(const struct fn_store *s); /* of all */
 

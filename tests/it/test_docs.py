@@ -31,7 +31,7 @@ def integer(text):
 
 def config_keys():
     """{"log.files": ("NUMBER", min, max)} of the tables in config.c, and what is parsed apart."""
-    keys = {"credentials": None, "roles": None, "hosts": None, "platform_endpoint": None, "network.mode": None, "tmp.mode": None, "log.level": None, "keep_alive.policy": None, "s3.style": None, "provisioned_scaling": None}
+    keys = {"credentials": None, "roles": None, "hosts": None, "platform_endpoint": None, "network.mode": None, "tmp.mode": None, "log.level": None, "keep_alive.policy": None, "s3.style": None, "registries.timeout_s": None, "registries.auth_file": None, "registries.ca_file": None, "registries.hosts": None, "provisioned_scaling": None}
     keys.update({f"gateway.{name}": None for name in re.findall(r'fn_streq\(key, "(\w+)"\)', read("cmd/fnd/config_gateway.c"))})
     keys.update({f"events.{name}": None for name in re.findall(r'^\t\{"(\w+)", is_', read("cmd/fnd/config_events.c"), re.M)})
     for prefix, table in (("", "keys"), ("network.", "net_keys"), ("log.", "log_keys"), ("keep_alive.", "keep_keys"), ("tmp.", "tmp_keys"), ("s3.", "s3_keys")):
@@ -54,7 +54,7 @@ class Configuration(unittest.TestCase):
         for key, about in config_keys().items():
             group, name = ([None] + key.split("."))[-2:]
             said = table[key][0].strip("`").strip('"')
-            if key not in ("runtimes", "images_dir", "tmp.dir", "s3.region", "s3.credentials_file", "s3.ca_file"):  # where the program is, the state; others, or nothing
+            if key not in ("runtimes", "images_dir", "tmp.dir", "s3.region", "s3.credentials_file", "s3.ca_file", "registries.auth_file", "registries.ca_file"):  # where the program is, the state; others, or nothing
                 value = (default[group] if group else default)[name]
                 self.assertEqual(said, json.dumps(value) if isinstance(value, bool) else str(value), f"{key}: the default in README.md and config/fnd.json")
             if not about:

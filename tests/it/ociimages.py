@@ -1,0 +1,196 @@
+"""Container images made by hand: layers as tars to the byte, OCI layouts, what `docker save` writes; and real registries (docker-registry) on loopback."""
+import base64, contextlib, gzip, hashlib, io, json, os, shutil, subprocess, tarfile, tempfile, time
+
+import harness
+
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
+CONFIG = "application/vnd.oci.image.config.v1+json"
+LAYER = "application/vnd.oci.image.layer.v1.tar"
+ARCH = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def tar(entries, fmt=tarfile.PAX_FORMAT):
+    """[(name, content or None for a directory, {attribute of TarInfo: value})] -> bytes."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=fmt) as t:
+        for name, content, *rest in entries:
+            info = tarfile.TarInfo(name)
+            info.mode, info.mtime = (0o755, 1700000000) if content is None else (0o644, 1700000000)
+            info.type = tarfile.DIRTYPE if content is None else tarfile.REGTYPE
+            data = content.encode() if isinstance(content, str) else content or b""
+            info.size = len(data)
+            for key, value in (rest[0] if rest else {}).items():
+                setattr(info, key, value)
+            t.addfile(info, io.BytesIO(data) if info.isreg() else None)
+    return out.getvalue()
+
+
+def zstd(data):
+    return subprocess.run(["zstd", "-q", "-3"], input=data, stdout=subprocess.PIPE, check=True).stdout
+
+
+class Image:
+    """layers: tars, lowest first. compression: of each, or one for all: "", "gzip", "zstd"."""
+
+    def __init__(self, layers, entrypoint=None, cmd=None, env=None, workdir=None, user=None, compression="gzip", docker=False, config=None, architecture=ARCH):
+        how = [compression] * len(layers) if isinstance(compression, str) else compression
+        self.blobs, self.layers = {}, []
+        for data, c in zip(layers, how):
+            packed = gzip.compress(data, 1, mtime=0) if c == "gzip" else zstd(data) if c == "zstd" else data
+            kind = "application/vnd.docker.image.rootfs.diff.tar" + (".gzip" if c == "gzip" else "") if docker else LAYER + (f"+{c}" if c else "")
+            self.layers.append({"mediaType": kind, "digest": self.add(packed), "size": len(packed)})
+        inner = {k: v for k, v in (("Entrypoint", entrypoint), ("Cmd", cmd), ("Env", env), ("WorkingDir", workdir), ("User", user)) if v is not None}
+        self.config = json.dumps({"architecture": architecture, "os": "linux", "config": inner, "rootfs": {"type": "layers", "diff_ids": ["sha256:" + sha256(d) for d in layers]}, **(config or {})}).encode()
+        self.manifest_type = "application/vnd.docker.distribution.manifest.v2+json" if docker else MANIFEST
+        self.write_manifest("application/vnd.docker.container.image.v1+json" if docker else CONFIG)
+
+    def add(self, data):
+        digest = "sha256:" + sha256(data)
+        self.blobs[digest] = data
+        return digest
+
+    def write_manifest(self, config_type=CONFIG):
+        self.manifest = json.dumps({"schemaVersion": 2, "mediaType": self.manifest_type, "config": {"mediaType": config_type, "digest": self.add(self.config), "size": len(self.config)},
+                                    "layers": self.layers}).encode()
+        self.digest = self.add(self.manifest)
+
+    def layout(self, path, platform=True):
+        """An OCI layout."""
+        os.makedirs(f"{path}/blobs/sha256")
+        for digest, data in self.blobs.items():
+            with open(f"{path}/blobs/sha256/{digest[7:]}", "wb") as f:
+                f.write(data)
+        entry = {"mediaType": self.manifest_type, "digest": self.digest, "size": len(self.manifest)}
+        if platform:
+            entry["platform"] = {"architecture": ARCH, "os": "linux"}
+        with open(f"{path}/index.json", "w") as f:
+            json.dump({"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]}, f)
+        with open(f"{path}/oci-layout", "w") as f:
+            json.dump({"imageLayoutVersion": "1.0.0"}, f)
+        return path
+
+    def archive(self, path):
+        """oci-archive: a tar of the layout."""
+        with tempfile.TemporaryDirectory() as d:
+            self.layout(f"{d}/l")
+            with tarfile.open(path, "w") as t:
+                t.add(f"{d}/l", arcname=".")
+        return path
+
+
+def native(files=(), **config):
+    """A FROM scratch image with the test program, statically linked, as its entry point."""
+    with open(os.path.join(harness.BUILD, "fixtures/bootstrap"), "rb") as f:
+        program = f.read()
+    return Image([tar([("app", None), ("app/main", program, {"mode": 0o755}), *files])], **{"entrypoint": ["/app/main"], **config})
+
+
+# --- real registries ---
+def registry_program():
+    """Debian's docker-registry, unpacked beside the tests and not installed: it would start a service. Skips loudly where the archive is out of reach."""
+    import fcntl, glob, unittest
+    home = os.path.join(harness.TOP, "build/docker-registry")
+    program = os.path.join(home, "x/usr/bin/docker-registry")
+    os.makedirs(home, exist_ok=True)
+    with open(os.path.join(home, ".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(program):
+            r = subprocess.run(["apt-get", "-q", "download", "docker-registry"], cwd=home, capture_output=True, text=True)
+            if r.returncode:
+                raise unittest.SkipTest("docker-registry cannot be had from Debian: " + r.stderr.strip()[-200:])
+            subprocess.run(["dpkg", "-x", glob.glob(os.path.join(home, "*.deb"))[0], os.path.join(home, "x.tmp")], check=True)
+            os.rename(os.path.join(home, "x.tmp"), os.path.join(home, "x"))
+    return program
+
+
+def certificate(directory, name="127.0.0.1"):
+    """A CA of one's own, and a server's certificate from it: (ca, certificate, key)."""
+    def run(*args):
+        subprocess.run(["openssl", *args], cwd=directory, check=True, capture_output=True)
+    run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=a CA of the tests")
+    run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "tls.key", "-out", "tls.csr", "-subj", f"/CN={name}")
+    with open(f"{directory}/ext", "w") as f:
+        f.write("subjectAltName=IP:127.0.0.1\n")
+    run("x509", "-req", "-in", "tls.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", "tls.pem", "-days", "2", "-extfile", "ext")
+    return [f"{directory}/{n}" for n in ("ca.pem", "tls.pem", "tls.key")]
+
+
+class Registry:
+    """docker-registry on loopback, over a directory of its own."""
+
+    def __init__(self, directory, tls=None, htpasswd=None, token=None, port=None):
+        self.directory, self.port, self.tls = directory, port or harness.free_port(), tls
+        auth = ""
+        if htpasswd:
+            auth = f"auth: {{htpasswd: {{realm: tests, path: {htpasswd}}}}}\n"
+        if token:
+            auth = f"auth: {{token: {{realm: '{token['realm']}', service: tests, issuer: tests, rootcertbundle: {token['bundle']}}}}}\n"
+        with open(f"{directory}/config.yml", "w") as f:
+            f.write("version: 0.1\nlog: {level: warn, accesslog: {disabled: true}}\n" + f"storage: {{filesystem: {{rootdirectory: {directory}/data}}, delete: {{enabled: true}}}}\n"
+                    f"http:\n  addr: 127.0.0.1:{self.port}\n  secret: tests\n" + (f"  tls: {{certificate: {tls[1]}, key: {tls[2]}}}\n" if tls else "") + auth)
+        self.log = tempfile.TemporaryFile()
+        self.process = subprocess.Popen([registry_program(), "serve", f"{directory}/config.yml"], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env={**os.environ, "OTEL_TRACES_EXPORTER": "none"})
+        try:
+            harness.wait_until(self.said, self.answers)
+        except BaseException:
+            self.end()
+            raise
+
+    @property
+    def host(self):
+        return f"127.0.0.1:{self.port}"
+
+    def said(self):
+        self.log.seek(0)
+        return "docker-registry serves: " + self.log.read().decode(errors="replace")[-2000:]
+
+    def answers(self):
+        import socket
+        if self.process.poll() is not None:
+            raise AssertionError(self.said())
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 5):
+            return True
+        return False
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.log.close()
+
+    def request(self, method, path, body=None, headers=None):
+        import http.client, ssl
+        c = http.client.HTTPSConnection("127.0.0.1", self.port, context=ssl.create_default_context(cafile=self.tls[0])) if self.tls else http.client.HTTPConnection("127.0.0.1", self.port)
+        try:
+            c.request(method, path, body, headers or {})
+            r = c.getresponse()
+            return r.status, dict(r.getheaders()), r.read()
+        finally:
+            c.close()
+
+    def push(self, image, name, tag="latest", headers=None, index=None):
+        """As clients do: blobs, then the manifest. index: others that an index has beside it."""
+        from urllib.parse import urlsplit
+        headers = headers or {}
+        for digest, data in image.blobs.items():
+            if digest == image.digest or self.request("HEAD", f"/v2/{name}/blobs/{digest}", headers=headers)[0] == 200:
+                continue
+            status, got, body = self.request("POST", f"/v2/{name}/blobs/uploads/", headers=headers)
+            assert status == 202, (status, body)
+            to = urlsplit(got["Location"])
+            status, got, body = self.request("PUT", f"{to.path}?{to.query}&digest={digest}", data, {**headers, "Content-Type": "application/octet-stream"})
+            assert status == 201, (status, body)
+        where = image.digest if index is not None else tag
+        status, got, body = self.request("PUT", f"/v2/{name}/manifests/{where}", image.manifest, {**headers, "Content-Type": image.manifest_type})
+        assert status == 201, (status, body)
+        if index is not None:
+            text = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [*index, {"mediaType": image.manifest_type, "digest": image.digest, "size": len(image.manifest), "platform":
+                               {"architecture": ARCH, "os": "linux"}}]}).encode()
+            status, got, body = self.request("PUT", f"/v2/{name}/manifests/{tag}", text, {**headers, "Content-Type": INDEX})
+            assert status == 201, (status, body)
+        return f"{self.host}/{name}:{tag}"

@@ -1,0 +1,355 @@
+"""Functions of container images (PackageType Image): from archives without a registry, and from docker-registry on loopback; what they are started with; whiteouts; what is
+shared, and goes."""
+import shutil, subprocess, tempfile
+import ociimages
+from ociimages import Image, Registry, certificate, native, sha256, tar
+from harness import *
+
+
+class ContainerCase(Case):
+    def setUp(self):
+        self.dir = tempfile.mkdtemp(dir="/var/tmp")
+        self.addCleanup(shutil.rmtree, self.dir)
+
+    def fnctl(self, d, *args, expect=0):
+        r = d.fnctl(*args)
+        self.assertEqual(r.returncode, expect, r.stdout + r.stderr)
+        return r.stdout + r.stderr
+
+    def bring(self, d, image, name):
+        path = image.archive(os.path.join(self.dir, f"{name}.tar"))
+        self.fnctl(d, "images", "import", path, "--as", name)
+
+    def post(self, d, name, uri, expect=201, **more):
+        body = {"FunctionName": name, "PackageType": "Image", "Role": ROLE, "Code": {"ImageUri": uri}, "MemorySize": 512, "Timeout": 10, **more}
+        r = d.request("POST", "/2015-03-31/functions", body)
+        self.assertEqual(r.status, expect, r.body)
+        return r
+
+    def container(self, d, name, uri, state="Active", **more):
+        self.post(d, name, uri, **more)
+        return self.state(d, name, state)
+
+    def get(self, d, name):
+        return d.request("GET", f"/2015-03-31/functions/{name}").json
+
+    def state(self, d, name, state):
+        wait_until(lambda: f"{name} is {state}: {self.get(d, name)}\n{d.log()[-2000:]}", lambda: self.get(d, name)["Configuration"]["State"] == state)
+        return self.get(d, name)["Configuration"]
+
+    def trees(self, d):
+        return {n for n in os.listdir(os.path.join(d.state, "roots")) if n.startswith(("oci-", "root-"))}
+
+    def root(self, d, name):
+        """The one tree of a function's image."""
+        f = self.get(d, name)["Configuration"]
+        rows = json.loads(d.fnctl("disk", "--output", "json").stdout)["Items"]
+        found = [r["Name"] for r in rows if r["Name"].startswith("root-") and f"{name}:$LATEST" in r["Owners"]]
+        self.assertEqual(len(found), 1, (f, rows))
+        return os.path.join(d.state, "roots", found[0])
+
+
+class Local(ContainerCase):
+    """No registry is there."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.d = shared()
+
+    def test_oci_archive(self):
+        d, image = self.d, native()
+        self.bring(d, image, "hello")
+        self.assertIn(image.digest[7:], self.fnctl(d, "images", "local"))
+        self.container(d, "archive", "hello", Description="x")
+        got = self.get(d, "archive")
+        self.assertEqual(got["Code"], {"ImageUri": "hello", "RepositoryType": "ECR", "ResolvedImageUri": f"hello@{image.digest}"})
+        c = got["Configuration"]
+        self.assertEqual((c["PackageType"], c["CodeSha256"], c["CodeSize"], c["LastUpdateStatus"]), ("Image", image.digest[7:], 0, "Successful"))
+        self.assertFalse({"Runtime", "Handler", "Layers", "RuntimeVersionConfig", "ImageConfigResponse"} & set(c))
+        r = d.invoke("archive", b'{"a": 1}', tail=True)
+        self.assertEqual((r.status, r.error, r.json), (200, None, {"a": 1}), r.log)
+        self.assertNotIn("INIT_START", r.log)
+        r = d.request("POST", "/2015-03-31/functions/archive/versions", {"CodeSha256": "0" * 64})
+        self.assertIn(f"is different from current CodeSHA256 in $LATEST ({image.digest[7:]})", r.json["message"])
+        self.assertEqual(d.request("POST", "/2015-03-31/functions/archive/versions", {"CodeSha256": image.digest[7:]}).json["Version"], "1")
+
+    def test_docker_archive(self):
+        """What `docker save` has written since ever: manifest.json, a directory for each layer, one of them a link to another."""
+        image = native(compression="")
+        layer = image.blobs[image.layers[0]["digest"]]
+        top = tar([("etc/marker", "x")])
+        config = json.loads(image.config)
+        config["rootfs"]["diff_ids"] += ["sha256:" + sha256(top)] * 2
+        config = json.dumps(config).encode()
+        name = sha256(config) + ".json"
+        path = os.path.join(self.dir, "saved.tar")
+        with open(path, "wb") as f:
+            f.write(tar([("a/layer.tar", layer), ("b/layer.tar", top), ("c/layer.tar", b"", {"type": ociimages.tarfile.SYMTYPE, "linkname": "../b/layer.tar"}), (name, config),
+                         ("manifest.json", json.dumps([{"Config": name, "RepoTags": ["saved:v1"], "Layers": ["a/layer.tar", "b/layer.tar", "c/layer.tar"]}]))]))
+        self.assertIn("saved:v1", self.fnctl(self.d, "images", "import", f"docker-archive:{path}"))
+        self.container(self.d, "saved", "saved:v1")
+        self.assertEqual(self.d.invoke("saved", b"[]").json, [])
+        with open(os.path.join(self.root(self.d, "saved"), "etc/marker")) as f:
+            self.assertEqual(f.read(), "x")
+
+    def test_layout(self):
+        self.fnctl(self.d, "images", "import", native(compression="zstd").layout(os.path.join(self.dir, "lay")), "--as", "localhost/lay:2")
+        self.container(self.d, "layout", "localhost/lay:2")
+        self.assertEqual(self.d.invoke("layout", b"7").json, 7)
+
+    def test_what_an_archive_lacks(self):
+        image = native([("cut", os.urandom(8).hex())])
+        path = image.layout(os.path.join(self.dir, "cut"))
+        os.unlink(f"{path}/blobs/sha256/{image.layers[0]['digest'][7:]}")
+        self.assertIn("is not in the archive", self.fnctl(self.d, "images", "import", path, expect=2))
+        with open(f"{path}/blobs/sha256/{image.layers[0]['digest'][7:]}", "wb") as f:
+            f.write(b"another")
+        self.assertRegex(self.fnctl(self.d, "images", "import", path, expect=3), "not what its digest says|Unrecognized archive format|no tar")
+        self.assertIn("neither an OCI layout", self.fnctl(self.d, "images", "import", self.dir, expect=2))
+        self.assertIn("no such host", self.fnctl(self.d, "images", "import", "registry.invalid/x:1", expect=3))
+
+    def test_whiteouts(self):
+        """Of 12 layers what an overlay of them would show: names taken away, directories emptied, files that become directories and the other way round, and all of it again."""
+        layers = [tar([("d", None), ("d/a", "1"), ("d/b", "1"), ("e", None), ("e/x", "1"), ("e/sub", None), ("e/sub/y", "1"), ("f", "1"), ("g", None), ("g/z", "1"), ("h", None), ("h/1", "1")]),
+                  tar([("d/.wh.a", ""), ("e/.wh..wh..opq", ""), ("e/new", "2"), (".wh.f", ""), ("g", "2"), ("h/2", "2")]),
+                  tar([("f", None), ("f/in", "3"), ("d/a", "3"), (".wh.g", ""), ("h/.wh.1", "")]),
+                  tar([("h/1", "4"), ("d/.wh..wh.plnk", "aufs' own"), ("e/sub", None), ("e/sub/again", "4")])] + [tar([(f"n{i}", str(i))]) for i in range(8)]
+        image = native(entrypoint=["/app/main"])
+        base = image.blobs[image.layers[0]["digest"]]
+        import gzip
+        image = Image([gzip.decompress(base), *layers], entrypoint=["/app/main"], compression=["gzip", "zstd", ""] * 4 + ["gzip"])
+        self.bring(self.d, image, "white")
+        self.container(self.d, "white", "white")
+        root, found = self.root(self.d, "white"), {}
+        for base, _, files in os.walk(root):
+            for n in files:
+                with open(os.path.join(base, n)) as f:
+                    found[os.path.relpath(os.path.join(base, n), root)] = f.read() if n != "main" else ""
+        self.assertEqual(found, {"app/main": "", "d/a": "3", "d/b": "1", "e/new": "2", "e/sub/again": "4", "f/in": "3", "h/1": "4", "h/2": "2", **{f"n{i}": str(i) for i in range(8)}})
+        self.assertEqual(self.d.invoke("white", b"1").json, 1)
+
+    def test_files(self):
+        """Hard links, long names, sparse files, modes, owners, symbolic links that lead anywhere."""
+        T = ociimages.tarfile
+        long = "/".join(["n" * 200] * 4)
+        image = native([("etc/shadow", "s", {"mode": 0o600, "uid": 7, "gid": 8}), ("usr/bin/su", "x", {"mode": 0o4755}), (long, "deep"), ("usr/hard", b"", {"type": T.LNKTYPE, "linkname": "usr/bin/su"}),
+                        ("abs", b"", {"type": T.SYMTYPE, "linkname": "/etc/passwd"}), ("up", b"", {"type": T.SYMTYPE, "linkname": "../../../../etc"}), ("/lead", "at the root"), ("./dot", "."),
+                        ("locked", None, {"mode": 0o000}), ("locked/in", "x"), ("uni\u00e9\n", "odd")])
+        self.bring(self.d, image, "files")
+        self.container(self.d, "files", "files")
+        root = self.root(self.d, "files")
+        st = lambda n: os.lstat(os.path.join(root, n))
+        self.assertEqual([oct(st(n).st_mode & 0o7777) for n in ("etc/shadow", "usr/bin/su", "app/main")], ["0o600", "0o755", "0o755"])
+        self.assertEqual(len({(st(n).st_uid, st(n).st_gid) for n in ("etc/shadow", "app/main", "abs", "locked")}), 1)
+        self.assertEqual(st("usr/hard").st_ino, st("usr/bin/su").st_ino)
+        self.assertEqual((os.readlink(f"{root}/abs"), os.readlink(f"{root}/up")), ("/etc/passwd", "../../../../etc"))
+        for name, content in ((long, "deep"), ("lead", "at the root"), ("dot", "."), ("locked/in", "x"), ("uni\u00e9\n", "odd")):
+            with open(os.path.join(root, name)) as f:
+                self.assertEqual(f.read(), content)
+        self.assertEqual(self.d.invoke("files", b"1").json, 1)
+
+    def test_sparse(self):
+        """1 GB of holes takes none of the disk."""
+        with open(f"{self.dir}/holes", "wb") as f:
+            f.truncate(1 << 30)
+            f.seek(1 << 29)
+            f.write(b"here")
+        subprocess.run(["tar", "--sparse", "--format=gnu", "-cf", f"{self.dir}/s.tar", "-C", self.dir, "holes"], check=True)
+        with open(f"{self.dir}/s.tar", "rb") as f:
+            image = Image([f.read()], cmd=["/x"])
+        self.bring(self.d, image, "sparse")
+        self.container(self.d, "sparse", "sparse")
+        st = os.stat(os.path.join(self.root(self.d, "sparse"), "holes"))
+        self.assertEqual(st.st_size, 1 << 30)
+        self.assertLess(st.st_blocks * 512, 1 << 20)
+
+    def test_a_python_image(self):
+        """The base image as a tar: FROM scratch, ENV, WORKDIR, USER, an entry point found by PATH; ImageConfig over it."""
+        d = self.d
+        source = "import json, os, sys, urllib.request as u\napi = 'http://' + os.environ['AWS_LAMBDA_RUNTIME_API'] + '/2018-06-01/runtime/invocation/'\nwhile True:\n    e = u.urlopen(api + 'next')\n" \
+                 "    out = {'argv': sys.argv, 'cwd': os.getcwd(), 'env': dict(os.environ), 'uid': os.getuid(), 'event': json.load(e)}\n" \
+                 "    u.urlopen(u.Request(api + e.headers['Lambda-Runtime-Aws-Request-Id'] + '/response', json.dumps(out).encode()))\n"
+        trees = [os.path.join(d.state, "roots", t) for t in json.load(open(os.path.join(d.state, "images/python3.11.json")))["layers"]]
+        layers = []
+        for t in reversed(trees):
+            layers.append(subprocess.run(["tar", "-C", t, "-cf", "-", "."], stdout=subprocess.PIPE, check=True).stdout)
+        image = Image([*layers, tar([("srv", None), ("srv/loop.py", source), ("srv/alt", None)])], entrypoint=["python3", "loop.py"], cmd=["app.handler", "two"],
+                      env=["PATH=/usr/bin:/var/lang/bin:/bin", "GREETING=from the image", "OVER=image", "AWS_REGION=nowhere"], workdir="/srv", user="1234:1234")
+        self.bring(d, image, "py")
+        self.container(d, "py", "py", Environment={"Variables": {"OVER": "function"}})
+        r = d.invoke("py", b'{"n": 1}', tail=True)
+        self.assertEqual((r.status, r.error), (200, None), (r, r.log))
+        got = r.json
+        self.assertEqual((got["argv"], got["cwd"], got["event"]), (["loop.py", "app.handler", "two"], "/srv", {"n": 1}))
+        env = got["env"]
+        self.assertEqual([env[k] for k in ("GREETING", "OVER", "AWS_REGION", "_HANDLER", "AWS_EXECUTION_ENV", "TZ", "AWS_LAMBDA_FUNCTION_NAME", "LAMBDA_TASK_ROOT")],
+                         ["from the image", "function", "us-east-1", "app.handler", "AWS_Lambda_Image", ":UTC", "py", "/var/task"])
+        self.assertNotEqual(got["uid"], 1234)
+        self.assertNotEqual(got["uid"], 0)
+        d.configure("py", ImageConfig={"Command": ["other.f"], "WorkingDirectory": "/srv/alt", "EntryPoint": ["/usr/bin/python3", "/srv/loop.py"]})
+        d.settled("py")
+        got = d.invoke("py", b"0").json
+        self.assertEqual((got["argv"], got["cwd"], got["env"]["_HANDLER"]), (["/srv/loop.py", "other.f"], "/srv/alt", "other.f"))
+        self.assertEqual(self.get(d, "py")["Configuration"]["ImageConfigResponse"], {"ImageConfig": {"Command": ["other.f"], "WorkingDirectory": "/srv/alt", "EntryPoint": ["/usr/bin/python3", "/srv/loop.py"]}})
+        d.configure("py", ImageConfig={"EntryPoint": ["/usr/local/bin/aws-lambda-rie", "--log-level", "debug", "python3", "/srv/loop.py"]})
+        d.settled("py")
+        self.assertEqual(d.invoke("py", b"0").json["argv"], ["/srv/loop.py", "app.handler", "two"])
+        d.configure("py", ImageConfig={})
+        d.settled("py")
+        self.assertNotIn("ImageConfigResponse", self.get(d, "py")["Configuration"])
+        self.assertEqual(d.invoke("py", b"0").json["cwd"], "/srv")
+        d.configure("py", ImageConfig={"WorkingDirectory": "/none"})
+        d.settled("py")
+        self.assertEqual(d.invoke("py", b"0").json["errorType"], "Runtime.InvalidWorkingDir")
+        d.configure("py", ImageConfig={"EntryPoint": ["nothing-such"]})
+        d.settled("py")
+        self.assertEqual(d.invoke("py", b"0").json["errorType"], "Runtime.InvalidEntrypoint")
+
+    def test_refusals(self):
+        d = self.d
+        self.bring(d, native(), "ref")
+        told = "Please don't provide Handler or Runtime or Layer when the intended function PackageType is Image."
+        for more in ({"Runtime": "python3.11"}, {"Handler": "a.b"}, {"Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:x:1"]}):
+            self.assertEqual(self.post(d, "no", "ref", 400, **more).json["message"], told)
+        def create(expect, **body):
+            r = d.request("POST", "/2015-03-31/functions", {"FunctionName": "no", "Role": ROLE, **body})
+            self.assertEqual(r.status, 400, r)
+            self.assertIn(expect, r.json["message"])
+        create("Please provide ImageUri when creating a function with packageType Image.", PackageType="Image", Code={"ZipFile": base64.b64encode(native_zip()).decode()})
+        create("Please don't provide ImageUri when creating a function with packageType Zip.", Runtime="provided.al2023", Handler="x", Code={"ImageUri": "ref"})
+        create("Please don't provide ImageConfig", Runtime="provided.al2023", Handler="x", Code={"ZipFile": base64.b64encode(native_zip()).decode()}, ImageConfig={"Command": ["x"]})
+        self.post(d, "no", "Not/a name", 400)
+        self.container(d, "ref", "ref")
+        zip64 = base64.b64encode(native_zip()).decode()
+        r = d.request("PUT", "/2015-03-31/functions/ref/code", {"ZipFile": zip64})
+        self.assertEqual((r.status, r.json["message"]), (400, "Please provide ImageUri when updating a function with packageType Image."))
+        d.create("zipped")
+        d.settled("zipped")
+        r = d.request("PUT", "/2015-03-31/functions/zipped/code", {"ImageUri": "ref"})
+        self.assertEqual((r.status, r.json["message"]), (400, "Please don't provide ImageUri when updating a function with packageType Zip."))
+        self.assertEqual(d.request("PUT", "/2015-03-31/functions/ref/configuration", {"Handler": "x"}).json["message"], told)
+
+    def test_shared_and_collected(self):
+        """Two images with a layer in common have it once; what nobody has any more goes, with the images' rows."""
+        d = self.daemon()
+        one, two = native([("one", "1")]), native([("two", "2")])
+        base, only = tar([("base", os.urandom(1000).hex())]), tar([("only", "x")])
+        one, two = Image([base], cmd=["/x"]), Image([base, only], cmd=["/x"])
+        self.bring(d, one, "one")
+        self.bring(d, two, "two")
+        shared_tree = "oci-" + one.layers[0]["digest"][7:]
+        self.assertEqual(len(self.trees(d)), 4)
+        self.container(d, "two", "two")
+        self.fnctl(d, "images", "forget", "two")
+        self.fnctl(d, "images", "forget", "one")
+        wait_until(lambda: f"one goes: {self.trees(d)}", lambda: len(self.trees(d)) == 3)
+        self.assertIn(shared_tree, self.trees(d))
+        d.delete("two")
+        wait_until(lambda: f"all go: {self.trees(d)}", lambda: not self.trees(d))
+        self.assertEqual(self.fnctl(d, "disk", "--check").split()[0], str(len(json.loads(d.fnctl("disk", "--output", "json").stdout)["Items"])))
+        self.bring(d, two, "two")
+        d.stop()
+        d.start()
+        self.container(d, "two", "two")
+        d.stop()
+        self.leaves_nothing(d)
+
+
+class FromRegistry(ContainerCase):
+    """docker-registry, over HTTP and TLS; anonymous, with a password, with tokens."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.home = tempfile.mkdtemp(dir="/var/tmp")
+        cls.addClassCleanup(shutil.rmtree, cls.home)
+        cls.plain = Registry(cls.make("plain"))
+        cls.addClassCleanup(cls.plain.end)
+        cls.d = shared({"registries": {"timeout_s": 3, "hosts": {cls.plain.host: {"plain_http": True}}}})
+
+    @classmethod
+    def make(cls, name):
+        os.makedirs(os.path.join(cls.home, name))
+        return os.path.join(cls.home, name)
+
+    def test_by_tag(self):
+        """What a tag stands for is settled when the function is created or updated."""
+        d, r = self.d, self.plain
+        one, two = native([("v", "1")]), native([("v", "2")], docker=True)
+        uri = r.push(one, "team/app", "v")
+        self.container(d, "bytag", uri)
+        got = self.get(d, "bytag")["Code"]
+        self.assertEqual(got, {"ImageUri": uri, "RepositoryType": "ECR", "ResolvedImageUri": f"{r.host}/team/app@{one.digest}"})
+        self.assertEqual(d.invoke("bytag", b"1").json, 1)
+        r.push(two, "team/app", "v")
+        d.configure("bytag", Timeout=9)
+        d.settled("bytag")
+        self.assertEqual(self.get(d, "bytag")["Configuration"]["CodeSha256"], one.digest[7:])
+        u = d.request("PUT", "/2015-03-31/functions/bytag/code", {"ImageUri": uri})
+        self.assertEqual((u.status, u.json["LastUpdateStatus"], u.json["CodeSha256"]), (200, "InProgress", two.digest[7:]))
+        d.settled("bytag")
+        self.assertEqual(self.get(d, "bytag")["Code"]["ResolvedImageUri"], f"{r.host}/team/app@{two.digest}")
+        self.assertEqual(d.invoke("bytag", b"2").json, 2)
+        self.container(d, "bydigest", f"{r.host}/team/app@{one.digest}", Publish=True)
+        self.assertEqual(d.invoke("bydigest", b"3", query="?Qualifier=1").json, 3)
+
+    def test_by_architecture(self):
+        other = {"mediaType": ociimages.MANIFEST, "platform": {"architecture": "s390x", "os": "linux"}}
+        foreign = native(architecture="s390x")
+        self.plain.push(foreign, "multi", "foreign")
+        uri = self.plain.push(native([("m", "1")]), "multi", "all", index=[{**other, "digest": foreign.digest, "size": len(foreign.manifest)}])
+        self.container(self.d, "multi", uri)
+        self.assertEqual(self.d.invoke("multi", b"1").json, 1)
+        self.assertIn("this machine is linux/", self.post(self.d, "foreign", f"{self.plain.host}/multi:foreign", 400).json["message"])
+
+    def test_what_is_not_there(self):
+        r = self.post(self.d, "no", f"{self.plain.host}/none:1", 400)
+        self.assertEqual((r.error_type, r.json["message"]), ("InvalidParameterValueException", f"Source image {self.plain.host}/none:1 does not exist. Provide a valid source image."))
+        self.assertIn("no connection", self.post(self.d, "no", f"127.0.0.1:{free_port()}/x", 400).json["message"])
+
+    def test_only_the_rest(self):
+        """Of a second image that shares layers only the others are fetched."""
+        base = [tar([(f"b{i}", os.urandom(2000).hex())]) for i in range(5)]
+        one, two = Image([*base, tar([("top", "1")])], cmd=["/x"]), Image([*base, tar([("top", "2")])], cmd=["/x"])
+        u1, u2 = self.plain.push(one, "rest", "1"), self.plain.push(two, "rest", "2")
+        self.container(self.d, "rest1", u1)
+        before = self.trees(self.d)
+        for l in one.layers[:5]:  # whoever asks for these now gets nothing
+            shutil.rmtree(f"{self.plain.directory}/data/docker/registry/v2/blobs/sha256/{l['digest'][7:9]}/{l['digest'][7:]}")
+        self.container(self.d, "rest2", u2)
+        self.assertEqual(len(self.trees(self.d) - before), 2)
+
+    def test_tls_and_passwords(self):
+        tls = certificate(self.make("ca"))
+        here = self.make("tls")
+        import crypt
+        with open(f"{here}/htpasswd", "w") as f:
+            f.write("user:" + crypt.crypt("secret", crypt.mksalt(crypt.METHOD_BLOWFISH)).replace("$2b$", "$2y$") + "\n")
+        r = Registry(here, tls=tls, htpasswd=f"{here}/htpasswd")
+        self.addCleanup(r.end)
+        uri = r.push(native([("t", "1")]), "tls", headers={"Authorization": "Basic " + base64.b64encode(b"user:secret").decode()})
+        auth = os.path.join(self.dir, "docker.json")
+        def configured(password, ca=True):
+            with open(auth, "w") as f:
+                json.dump({"auths": {r.host: {"auth": base64.b64encode(f"user:{password}".encode()).decode()}} if password else {}}, f)
+            os.chmod(auth, 0o600)
+            return {"registries": {"auth_file": auth, **({"hosts": {r.host: {"ca_file": tls[0]}}} if ca else {})}}
+        d = self.daemon(configured(None, ca=False))
+        self.assertRegex(self.post(d, "t", uri, 400).json["message"], "certificate|issuer")
+        for password, words in ((None, "wants credentials"), ("wrong", "does not give that")):
+            self.reconfigured(d, configured(password))
+            refused = self.post(d, "t", uri, 403)
+            self.assertEqual(refused.error_type, "AccessDeniedException")
+            self.assertIn(words, refused.body.decode())
+        self.reconfigured(d, configured("secret"))
+        self.container(d, "t", uri)
+        self.assertEqual(d.invoke("t", b"1").json, 1)
+        os.chmod(auth, 0o644)
+        r = subprocess.run([os.path.join(BUILD, "fnd"), "--check-config", "--config", d.config_path], capture_output=True, text=True)
+        self.assertIn("must be root's", r.stdout + r.stderr)
+
+    def reconfigured(self, d, config):
+        d.stop()
+        d.set_config(config)
+        d.start()
