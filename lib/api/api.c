@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/authorize.h"
+#include "api/caller.h"
 #include "api/change.h"
 #include "api/containers.h"
 #include "api/fetches.h"
@@ -20,6 +22,7 @@
 #include "aws/query.h"
 #include "aws/validate.h"
 #include "base/cleanup.h"
+#include "base/map.h"
 #include "base/str.h"
 #include "model/limits.h"
 #include "web/json_fault.h"
@@ -152,20 +155,24 @@ static bool acceptable(struct fn_call *call)
 	return labels;
 }
 
-static bool authenticated(struct fn_call *call)
+/* Who it is from: *caller, unless that is root. */
+static bool authenticated(struct fn_call *call, struct fn_caller *caller)
 {
 	const struct fn_api_config *cfg = &call->api->cfg;
 	fn_auto_buf struct fn_buf why = {0};
 	const struct fn_aws_error *denied;
+	struct fn_key key;
 
 	if (fn_proof_wanted(call->req, cfg->n_credentials) == FN_PROOF_SANDBOX)
-		return fn_sandbox_authenticated(call) && fn_sandbox_allowed(call);
+		return fn_sandbox_authenticated(call, caller) && fn_sandbox_allowed(call);
 	if (fn_proof_wanted(call->req, cfg->n_credentials) != FN_PROOF_SIGNATURE ||
 	    (call->operation && fn_aws_op_of(call->operation) == FN_AWS_Download)) /* a download carries its own token */
 		return true;
-	denied = fn_sigv4_verify(cfg, call->req, fn_receive_sha256, &why);
+	denied = fn_sigv4_verify(call->api, call->req, fn_receive_sha256, &key, &why);
 	if (denied)
 		fn_reply_error(call, denied, "%s", why.data ? why.data : "");
+	else if (fn_caller_of_key(call->api, &key, caller))
+		call->caller = caller;
 	return !denied;
 }
 
@@ -186,7 +193,7 @@ static void refuse_unread(struct fn_call *call)
 {
 	const struct fn_api_config *cfg = &call->api->cfg;
 	fn_auto_buf struct fn_buf why = {0};
-	const struct fn_aws_error *denied = fn_proof_wanted(call->req, cfg->n_credentials) == FN_PROOF_SIGNATURE ? fn_sigv4_before(cfg, call->req, &why) : NULL;
+	const struct fn_aws_error *denied = fn_proof_wanted(call->req, cfg->n_credentials) == FN_PROOF_SIGNATURE ? fn_sigv4_before(call->api, call->req, &why) : NULL;
 
 	if (denied)
 		fn_reply_error(call, denied, "%s", why.data ? why.data : "");
@@ -227,6 +234,7 @@ static void on_request(void *arg, struct fn_http_req *req)
 	const struct fn_api_config *cfg = &call.api->cfg;
 	const char *fault = NULL, *path = fn_http_req_path(req);
 	struct fn_aws_head head;
+	struct fn_caller caller; /* set where it is said to be */
 	fn_handler handler;
 
 	if (fn_proof_wanted(req, cfg->n_credentials) == FN_PROOF_ORIGIN || (fn_proof_wanted(req, cfg->n_credentials) == FN_PROOF_SANDBOX && !fn_request_signed(req)))
@@ -253,16 +261,17 @@ static void on_request(void *arg, struct fn_http_req *req)
 		too_large(&call);
 		return;
 	}
-	if (!authenticated(&call))
+	if (!authenticated(&call, &caller))
 		return;
 	handler = handler_of(&call);
 	if (!call.operation)
 		no_operation(&call);
 	else if (!handler)
 		fn_reply_error(&call, &FN_E_NOT_IMPLEMENTED, FN_NOT_IMPLEMENTED, call.operation->name);
-	else if (handler == fn_h_proxy && call.operation->service != FN_AWS_LAMBDA) /* it is judged there */
-		handler(&call);
-	else if (fn_receive_taken(&call) && acceptable(&call) && changes_in_turn(&call, handler))
+	else if (handler == fn_h_proxy && call.operation->service != FN_AWS_LAMBDA) { /* it is judged there */
+		if (!call.caller || read_body(&call)) /* what it is about, for what the identity's policies say */
+			handler(&call);
+	} else if (fn_receive_taken(&call) && acceptable(&call) && fn_call_allowed(&call) && changes_in_turn(&call, handler))
 		handler(&call);
 	json_decref(call.in);
 }
@@ -303,6 +312,8 @@ void fn_api_free(struct fn_api *api)
 	if (!api)
 		return;
 	fn_proxied_end(api);
+	fn_sessions_close(api);
+	fn_map_free(api->refused);
 	fn_settling_close(api);
 	fn_uploads_close(api);
 	fn_fetches_close(api);

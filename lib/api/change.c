@@ -36,6 +36,7 @@ bool fn_change_turn(struct fn_call *call, const char *function, fn_handler handl
 	}
 	snprintf(w->function, sizeof(w->function), "%s", function);
 	w->call = *call;
+	w->call.caller = NULL; /* it has been judged */
 	json_incref(w->call.in);
 	w->handler = handler;
 	w->turn = (struct fn_store_turn){.function = w->function, .fn = on_turn, .arg = w};
@@ -54,6 +55,7 @@ struct fn_change *fn_change_new(const struct fn_call *call, const char *function
 		return NULL;
 	}
 	c->call = *call;
+	c->call.caller = NULL;
 	c->call.in = NULL; /* what it said is in what is stored */
 	snprintf(c->n.name, sizeof(c->n.name), "%s", function);
 	snprintf(c->n.qualifier, sizeof(c->n.qualifier), "%s", qualifier ? qualifier : "");

@@ -12,6 +12,7 @@
 #include "store/aliases.h"
 
 struct fn_platform;
+struct fn_caller;
 
 struct fn_api {
 	struct fn_api_config cfg;
@@ -27,6 +28,7 @@ struct fn_api {
 	struct fn_list resolving;        /* containers.c: the same */
 	unsigned n_fetches, n_resolving;
 	uint64_t garbage_timer, logs_timer, settling_timer;
+	struct fn_map *sessions, *refused; /* caller.c, authorize.c; NULL = none yet */
 	bool draining;                   /* nobody begins to wait any more */
 };
 
@@ -39,6 +41,7 @@ struct fn_call {
 	enum fn_aws_protocol protocol; /* which its errors speak, too */
 	enum fn_aws_service service;   /* FN_AWS_SERVICES = it is not told */
 	char request_id[FN_UUID_SIZE];
+	const struct fn_caller *caller; /* until the handler has returned; NULL = root (caller.h) */
 	char action[64];         /* query: as it was asked for */
 	char params[FN_AWS_LABELS_MAX][600]; /* path parameters, decoded */
 	const struct fn_platform *sandbox; /* the function whose sandbox it came from, if it is of its role: sandbox.h; else NULL */
@@ -158,9 +161,12 @@ void fn_proxy_event(struct fn_call *call, const char *arn);
 
 /* sigv4.c: NULL = fine, else the error to answer with, and why. */
 /* As far as the head says: the key is known, the date fresh, the scope ours. */
-const struct fn_aws_error *fn_sigv4_before(const struct fn_api_config *cfg, const struct fn_http_req *req, struct fn_buf *why);
+const struct fn_aws_error *fn_sigv4_before(struct fn_api *api, const struct fn_http_req *req, struct fn_buf *why);
 /* All of it, when the body is there. */
 typedef void (*fn_body_sha256_fn)(const struct fn_http_req *req, char ret[65]);
-const struct fn_aws_error *fn_sigv4_verify(const struct fn_api_config *cfg, struct fn_http_req *req, fn_body_sha256_fn body_sha256, struct fn_buf *why);
+struct fn_key;
+const struct fn_aws_error *fn_sigv4_verify(struct fn_api *api, struct fn_http_req *req, fn_body_sha256_fn body_sha256, struct fn_key *ret, struct fn_buf *why);
+/* The same with the secret of the key that it names, which the caller knows. */
+const struct fn_aws_error *fn_sigv4_verify_by(struct fn_api *api, struct fn_http_req *req, fn_body_sha256_fn body_sha256, const char *secret, struct fn_buf *why);
 
 #endif

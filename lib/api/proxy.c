@@ -4,9 +4,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/authorize.h"
 #include "api/internal.h"
 #include "api/recursion.h"
-#include "api/sandbox.h"
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "model/inner.h"
@@ -133,7 +133,7 @@ static void forward(struct fn_call *call, const char *arn)
 	fn_auto_buf struct fn_buf target = {0};
 	fn_auto_buf struct fn_buf trace = {0};
 	struct headers h = {.n = 0};
-	char principal[FN_SANDBOX_ARN_SIZE];
+	char root[64];
 
 	if (!p || fn_call_trace(call, &trace) < 0 || fn_buf_addf(&target, "%s%s%s", fn_http_req_path(call->req), *query ? "?" : "", query) < 0) {
 		free(p);
@@ -142,10 +142,8 @@ static void forward(struct fn_call *call, const char *arn)
 	}
 	p->call = *call;
 	p->call.in = NULL;
-	if (call->sandbox)
-		fn_sandbox_arn(call->sandbox, principal);
-	else
-		snprintf(principal, sizeof(principal), "arn:aws:iam::%s:root", cfg->account_id);
+	p->call.caller = NULL;
+	snprintf(root, sizeof(root), "arn:aws:iam::%s:root", cfg->account_id);
 	fn_http_req_each_header(call->req, pass, &h);
 	if (trace.len > 0)
 		add(&h, FN_TRACE, trace.data);
@@ -153,8 +151,8 @@ static void forward(struct fn_call *call, const char *arn)
 	add(&h, FN_INNER_OPERATION, call->operation->name);
 	add(&h, FN_INNER_PROTOCOL, protocol_of(call));
 	add(&h, FN_INNER_REQUEST_ID, call->request_id);
-	add(&h, FN_INNER_PRINCIPAL, principal);
-	add(&h, FN_INNER_IDENTITY, "allow");
+	add(&h, FN_INNER_PRINCIPAL, call->caller ? call->caller->who.arn : root);
+	add(&h, FN_INNER_IDENTITY, call->operation->service == FN_AWS_LAMBDA ? "allow" : fn_call_identity_says(call)); /* Lambda's were judged */
 	add(&h, FN_INNER_HOST, host ? host : "");
 	if (arn)
 		add(&h, FN_INNER_FUNCTION, arn);

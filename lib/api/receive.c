@@ -54,7 +54,7 @@ static bool refused(struct fn_api *api, struct fn_http_req *req)
 	case FN_PROOF_ORIGIN:
 		return fn_origin_fault(req, cfg->hosts, cfg->n_hosts) != NULL;
 	case FN_PROOF_SIGNATURE:
-		return fn_sigv4_before(cfg, req, &why) != NULL;
+		return fn_sigv4_before(api, req, &why) != NULL;
 	case FN_PROOF_SANDBOX:
 		return !fn_request_signed(req) && fn_origin_fault(req, cfg->hosts, cfg->n_hosts);
 	case FN_PROOF_NONE:

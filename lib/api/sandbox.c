@@ -5,11 +5,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/caller.h"
 #include "api/origin.h"
 #include "api/receive.h"
 #include "aws/authorization.h"
 #include "base/cleanup.h"
-#include "base/log.h"
 #include "base/str.h"
 #include "env/platform.h"
 
@@ -46,25 +46,35 @@ static bool token_fits(const struct fn_http_req *req, const char *own)
 /* With the sandbox's own key: verified by it alone. */
 static const struct fn_aws_error *verify_own(struct fn_call *call, const struct fn_credentials *c, struct fn_buf *why)
 {
-	struct fn_credential key = {c->access_key_id, c->secret_access_key};
-	struct fn_api_config cfg = call->api->cfg;
-
 	if (!token_fits(call->req, c->session_token)) {
 		(void)fn_buf_add_str(why, "The security token included in the request is invalid.");
 		return &FN_E_UNKNOWN_CLIENT;
 	}
-	cfg.credentials = &key;
-	cfg.n_credentials = 1;
-	return fn_sigv4_verify(&cfg, call->req, fn_receive_sha256, why);
+	return fn_sigv4_verify_by(call->api, call->req, fn_receive_sha256, c->secret_access_key, why);
 }
 
-bool fn_sandbox_authenticated(struct fn_call *call)
+/* Its role's, by whatever policies that has; where there are no credentials nobody is judged. */
+static void become(struct fn_call *call, const struct fn_platform *p, struct fn_caller *caller)
+{
+	const struct fn_api_config *cfg = &call->api->cfg;
+	const struct fn_function *f = fn_platform_function(p);
+
+	fn_caller_of_role(call->api, f->role, f->name, caller);
+	fn_arn_format(caller->source, sizeof(caller->source), cfg->region, cfg->account_id, f->name, NULL);
+	caller->source_function = caller->source;
+	caller->unjudged = cfg->n_credentials == 0;
+	call->sandbox = p;
+	call->caller = caller;
+}
+
+bool fn_sandbox_authenticated(struct fn_call *call, struct fn_caller *caller)
 {
 	const struct fn_platform *p = fn_platform_of(call->req);
 	const struct fn_credentials *own = p ? fn_platform_credentials(p) : NULL;
 	const struct fn_aws_error *denied = NULL;
 	fn_auto_buf struct fn_buf why = {0};
 	struct fn_authorization a;
+	struct fn_key key = {0};
 	bool is_own = true;
 
 	if (!own) {
@@ -75,21 +85,15 @@ bool fn_sandbox_authenticated(struct fn_call *call)
 		denied = fn_authorization_read(fn_http_req_header(call->req, "Authorization"), fn_http_req_header(call->req, "X-Amz-Date"), fn_http_req_raw_query(call->req), &a, &why);
 		is_own = !denied && fn_streq(a.key_id, own->access_key_id);
 		if (!denied)
-			denied = is_own ? verify_own(call, own, &why) : fn_sigv4_verify(&call->api->cfg, call->req, fn_receive_sha256, &why);
+			denied = is_own ? verify_own(call, own, &why) : fn_sigv4_verify(call->api, call->req, fn_receive_sha256, &key, &why);
 	}
 	if (denied)
 		fn_reply_error(call, denied, "%s", why.data ? why.data : "");
 	else if (is_own)
-		call->sandbox = p;
+		become(call, p, caller);
+	else if (fn_caller_of_key(call->api, &key, caller))
+		call->caller = caller;
 	return !denied;
-}
-
-void fn_sandbox_arn(const struct fn_platform *p, char ret[FN_SANDBOX_ARN_SIZE])
-{
-	const struct fn_function *f = fn_platform_function(p);
-	const char *account = strstr(f->role, ":iam::"), *name = strrchr(f->role, '/');
-
-	snprintf(ret, FN_SANDBOX_ARN_SIZE, "arn:aws:sts::%.12s:assumed-role/%.64s/%.64s", account ? account + strlen(":iam::") : "", name ? name + 1 : f->role, f->name);
 }
 
 /* What is fnd's own is for its administrators. A package's address carries its own proof. */
@@ -100,17 +104,8 @@ static bool is_ours(const struct fn_call *call)
 
 bool fn_sandbox_allowed(struct fn_call *call)
 {
-	const struct fn_api_config *cfg = &call->api->cfg;
-	char who[FN_SANDBOX_ARN_SIZE];
-
-	if (is_ours(call)) {
-		fn_reply_error(call, &FN_E_ACCESS_DENIED, "fnd's own resources are not served to functions.");
-		return false;
-	}
-	if (!call->sandbox || cfg->n_credentials == 0 || !call->operation || fn_aws_op_of(call->operation) == FN_AWS_Download)
+	if (!is_ours(call))
 		return true;
-	fn_sandbox_arn(call->sandbox, who);
-	fn_log_debug("%s may not %s: its role has no policies", who, call->operation->name);
-	fn_reply_error(call, &FN_E_ACCESS_DENIED, "User: %s is not authorized to perform: %s because no identity-based policy allows it", who, call->operation->name);
+	fn_reply_error(call, &FN_E_ACCESS_DENIED, "fnd's own resources are not served to functions.");
 	return false;
 }

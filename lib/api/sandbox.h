@@ -9,12 +9,9 @@
 
 #include "api/internal.h"
 
-/* Sets call->sandbox, if it is the function's. Replies and returns false when it is nobody's. */
-bool fn_sandbox_authenticated(struct fn_call *call);
-/* May the operation be asked for from a sandbox, by who the call is of? Replies and returns false when not. */
+/* Sets call->caller to *caller unless it is root's, and call->sandbox, if it is the function's. Replies and returns false when it is nobody's. */
+bool fn_sandbox_authenticated(struct fn_call *call, struct fn_caller *caller);
+/* May the operation be asked for from a sandbox at all? What its policies say: authorize.h. Replies and returns false when not. */
 bool fn_sandbox_allowed(struct fn_call *call);
-/* arn:aws:sts::ACCOUNT:assumed-role/ROLE/FUNCTION */
-#define FN_SANDBOX_ARN_SIZE 400
-void fn_sandbox_arn(const struct fn_platform *p, char ret[FN_SANDBOX_ARN_SIZE]);
 
 #endif

@@ -289,6 +289,7 @@ void fn_settling_hold(struct fn_call *call, const char *name, fn_handler handler
 		return;
 	}
 	h->call = *call;
+	h->call.caller = NULL; /* it has been judged */
 	h->handler = handler;
 	(void)fn_str_format(h->name, sizeof(h->name), "%s", name);
 	fn_list_push_back(&call->api->held, &h->link);

@@ -1,10 +1,13 @@
-/* sigv4.c - the Authorization header of a request, or what its query has instead of one, verified against the configured credentials (aws/sigv4.h). */
+/* sigv4.c - the Authorization header of a request, or what its query has instead of one, verified against the key that it names (caller.h, aws/sigv4.h). */
+#include <string.h>
 #include <strings.h>
 
+#include "api/caller.h"
 #include "api/internal.h"
 #include "api/receive.h"
-#include "base/str.h"
 #include "aws/authorization.h"
+#include "base/cleanup.h"
+#include "base/str.h"
 
 /* Whose request it says it is. */
 static enum fn_aws_service service_of(const struct fn_http_req *req)
@@ -72,51 +75,66 @@ static const char *header_of(void *arg, const char *name, unsigned nth)
 	return l.found;
 }
 
-/* All but the signature: p is what the request says of it, *ret whose it would be. */
-static const struct fn_aws_error *look_at_head(const struct fn_api_config *cfg, const struct fn_http_req *req, struct fn_authorization *p,
-					       const struct fn_credential **ret, struct fn_buf *why)
+/* In its header, or in the query of a presigned address. */
+static const char *token_of(const struct fn_http_req *req, struct fn_buf *room)
+{
+	const char *header = fn_http_req_header(req, "X-Amz-Security-Token");
+
+	if (header)
+		return header;
+	return strstr(fn_http_req_raw_query(req), "X-Amz-Security-Token=") && fn_aws_query(fn_http_req_raw_query(req), "X-Amz-Security-Token", 0, room) == 0 ? room->data : NULL;
+}
+
+/* All but the signature: p is what the request says of it, *ret whose it would be, which is looked up unless it is known. */
+static const struct fn_aws_error *look_at_head(struct fn_api *api, const struct fn_http_req *req, bool known, struct fn_authorization *p, struct fn_key *ret, struct fn_buf *why)
 {
 	const char *header = fn_http_req_header(req, "Authorization"), *date = fn_http_req_header(req, "X-Amz-Date"), *query = fn_http_req_raw_query(req);
+	fn_auto_buf struct fn_buf room = {0};
 	const struct fn_aws_error *wrong;
 
-	*ret = NULL;
 	wrong = fn_authorization_read(header, date, query, p, why);
+	if (!wrong && !known)
+		wrong = fn_key_find(api, p->key_id, token_of(req, &room), ret, why);
 	if (wrong)
 		return wrong;
-	for (size_t i = 0; i < cfg->n_credentials; i++)
-		if (fn_streq(cfg->credentials[i].access_key_id, p->key_id))
-			*ret = &cfg->credentials[i];
-	if (!*ret) {
-		(void)fn_buf_add_str(why, "The security token included in the request is invalid.");
-		return &FN_E_UNKNOWN_CLIENT;
-	}
-	return scoped(p, cfg->region, service_of(req), why) && fn_authorization_fresh(p, why) && all_signed(req, p, why) ? NULL : &FN_E_BAD_SIGNATURE;
+	return scoped(p, api->cfg.region, service_of(req), why) && fn_authorization_fresh(p, why) && all_signed(req, p, why) ? NULL : &FN_E_BAD_SIGNATURE;
 }
 
-const struct fn_aws_error *fn_sigv4_before(const struct fn_api_config *cfg, const struct fn_http_req *req, struct fn_buf *why)
+const struct fn_aws_error *fn_sigv4_before(struct fn_api *api, const struct fn_http_req *req, struct fn_buf *why)
 {
-	const struct fn_credential *c;
 	struct fn_authorization p;
+	struct fn_key key;
 
-	return look_at_head(cfg, req, &p, &c, why);
+	return look_at_head(api, req, false, &p, &key, why);
 }
 
-const struct fn_aws_error *fn_sigv4_verify(const struct fn_api_config *cfg, struct fn_http_req *req, fn_body_sha256_fn body_sha256, struct fn_buf *why)
+static const struct fn_aws_error *verify(struct fn_api *api, struct fn_http_req *req, bool known, struct fn_key *ret, fn_body_sha256_fn body_sha256, struct fn_buf *why)
 {
-	const struct fn_credential *c;
 	const struct fn_aws_error *denied;
 	struct fn_sigv4 r = {.method = fn_http_req_method(req), .path = fn_http_req_path(req), .query = fn_http_req_raw_query(req), .header = header_of, .arg = req};
 	struct fn_authorization p;
 	uint8_t key[FN_SIGV4_KEY];
 	char sha[65];
 
-	denied = look_at_head(cfg, req, &p, &c, why);
+	denied = look_at_head(api, req, known, &p, ret, why);
 	if (denied)
 		return denied;
-	if (fn_sigv4_key(c->secret_access_key, p.date, p.region, p.service, key) < 0) {
+	if (fn_sigv4_key(ret->secret, p.date, p.region, p.service, key) < 0) {
 		(void)fn_buf_add_str(why, "out of memory");
 		return &FN_E_SERVICE;
 	}
 	body_sha256(req, sha);
 	return fn_authorization_verify(&p, &r, key, sha, why);
+}
+
+const struct fn_aws_error *fn_sigv4_verify(struct fn_api *api, struct fn_http_req *req, fn_body_sha256_fn body_sha256, struct fn_key *ret, struct fn_buf *why)
+{
+	return verify(api, req, false, ret, body_sha256, why);
+}
+
+const struct fn_aws_error *fn_sigv4_verify_by(struct fn_api *api, struct fn_http_req *req, fn_body_sha256_fn body_sha256, const char *secret, struct fn_buf *why)
+{
+	struct fn_key key = {.secret = secret};
+
+	return verify(api, req, true, &key, body_sha256, why);
 }

@@ -22,6 +22,7 @@ const struct fn_aws_error FN_E_INVALID_PARAMETER = {.name = "InvalidParameterVal
 			  FN_E_ACCESS_DENIED = {.name = "AccessDeniedException", .status = 403, .body = FN_BODY_PLAIN, .query = "AccessDenied"},
 			  FN_E_MISSING_TOKEN = {.name = "MissingAuthenticationTokenException", .status = 403, .body = FN_BODY_PLAIN, .query = "MissingAuthenticationToken"},
 			  FN_E_UNKNOWN_CLIENT = {.name = "UnrecognizedClientException", .status = 403, .body = FN_BODY_PLAIN, .query = "InvalidClientTokenId"},
+			  FN_E_EXPIRED_TOKEN = {.name = "ExpiredTokenException", .status = 403, .body = FN_BODY_PLAIN, .query = "ExpiredToken"},
 			  FN_E_BAD_SIGNATURE = {.name = "InvalidSignatureException", .status = 403, .body = FN_BODY_PLAIN, .query = "SignatureDoesNotMatch"},
 			  FN_E_INCOMPLETE_SIGNATURE = {.name = "IncompleteSignatureException", .status = 403, .body = FN_BODY_PLAIN, .query = "IncompleteSignature"},
 			  FN_E_NOT_IMPLEMENTED = {.name = "NotImplementedException", .status = 501, .body = FN_BODY_PLAIN},
@@ -35,6 +36,11 @@ const struct fn_aws_error FN_E_INVALID_PARAMETER = {.name = "InvalidParameterVal
 			  FN_E_RECURSIVE = {.name = "RecursiveInvocationException", .status = 400, .body = FN_BODY_UPPER};
 
 const struct fn_aws_error FN_E_INVALID_ACTION = {.name = "InvalidAction", .status = 400}, FN_E_MALFORMED_INPUT = {.name = "MalformedInput", .status = 400};
+
+const struct fn_aws_error FN_E_NO_ENTITY = {.name = "NoSuchEntity", .status = 404}, FN_E_ENTITY_EXISTS = {.name = "EntityAlreadyExists", .status = 409},
+			  FN_E_MALFORMED_POLICY = {.name = "MalformedPolicyDocument", .status = 400}, FN_E_DELETE_CONFLICT = {.name = "DeleteConflict", .status = 409},
+			  FN_E_IAM_LIMIT = {.name = "LimitExceeded", .status = 409}, FN_E_IAM_INPUT = {.name = "InvalidInput", .status = 400},
+			  FN_E_UNMODIFIABLE = {.name = "UnmodifiableEntity", .status = 400}, FN_E_PACKED_POLICY = {.name = "PackedPolicyTooLarge", .status = 400};
 
 const struct fn_aws_error FN_E_LOGS_NOT_FOUND = {.name = "ResourceNotFoundException", .status = 400},
 			  FN_E_LOGS_EXISTS = {.name = "ResourceAlreadyExistsException", .status = 400},

@@ -122,13 +122,6 @@ static const struct fn_aws_member o_DetachRolePolicy[] = {{"RoleName", NULL, &s_
 	FN_AWS_IN_BODY, 1}};
 static const struct fn_aws_member o_DetachUserPolicy[] = {{"UserName", NULL, &s_userNameType, FN_AWS_IN_BODY, 1}, {"PolicyArn", NULL, &s_arnType,
 	FN_AWS_IN_BODY, 1}};
-static const struct fn_aws_member o_GetAccessKeyLastUsed[] = {{"AccessKeyId", NULL, &s_accessKeyIdType, FN_AWS_IN_BODY, 1}};
-static const struct fn_aws_member m_AccessKeyLastUsed[] = {{"LastUsedDate", NULL, &s_dateType, FN_AWS_IN_BODY, 0}, {"ServiceName", NULL,
-	&s_stringType, FN_AWS_IN_BODY, 1}, {"Region", NULL, &s_stringType, FN_AWS_IN_BODY, 1}};
-SHAPE(AccessKeyLastUsed, STRUCTURE, .members = m_AccessKeyLastUsed, .n_members = 3);
-static const struct fn_aws_member m_GetAccessKeyLastUsedResponse[] = {{"UserName", NULL, &s_existingUserNameType, FN_AWS_IN_BODY, 0},
-	{"AccessKeyLastUsed", NULL, &s_AccessKeyLastUsed, FN_AWS_IN_BODY, 0}};
-SHAPE(GetAccessKeyLastUsedResponse, STRUCTURE, .members = m_GetAccessKeyLastUsedResponse, .n_members = 2);
 static const struct fn_aws_member o_GetPolicy[] = {{"PolicyArn", NULL, &s_arnType, FN_AWS_IN_BODY, 1}};
 static const struct fn_aws_member m_GetPolicyResponse[] = {{"Policy", NULL, &s_Policy, FN_AWS_IN_BODY, 0}};
 SHAPE(GetPolicyResponse, STRUCTURE, .members = m_GetPolicyResponse, .n_members = 1);
@@ -304,86 +297,6 @@ static const struct fn_aws_member o_PutUserPolicy[] = {{"UserName", NULL, &s_exi
 	&s_policyNameType, FN_AWS_IN_BODY, 1}, {"PolicyDocument", NULL, &s_policyDocumentType, FN_AWS_IN_BODY, 1}};
 static const struct fn_aws_member o_SetDefaultPolicyVersion[] = {{"PolicyArn", NULL, &s_arnType, FN_AWS_IN_BODY, 1}, {"VersionId", NULL,
 	&s_policyVersionIdType, FN_AWS_IN_BODY, 1}};
-SHAPE(SimulationPolicyListType, LIST, .value = &s_policyDocumentType);
-static const struct fn_aws_member m_OrderedOrganizationPolicyType[] = {{"ServiceControlPolicyInputList", NULL, &s_SimulationPolicyListType,
-	FN_AWS_IN_BODY, 0}};
-SHAPE(OrderedOrganizationPolicyType, STRUCTURE, .members = m_OrderedOrganizationPolicyType, .n_members = 1);
-SHAPE(OrganizationPolicyListType, LIST, MAX(7), .value = &s_OrderedOrganizationPolicyType);
-SHAPE(ActionNameType, STRING, MIN(3), MAX(128));
-SHAPE(ActionNameListType, LIST, .value = &s_ActionNameType);
-SHAPE(ResourceNameType, STRING, MIN(1), MAX(2048));
-SHAPE(ResourceNameListType, LIST, .value = &s_ResourceNameType);
-SHAPE(ContextKeyNameType, STRING, MIN(5), MAX(256));
-SHAPE(ContextKeyValueType, STRING);
-SHAPE(ContextKeyValueListType, LIST, .value = &s_ContextKeyValueType);
-SHAPE(ContextKeyTypeEnum, STRING, .values = "string, stringList, numeric, numericList, boolean, booleanList, ip, ipList, binary, binaryList, date, "
-	"dateList");
-static const struct fn_aws_member m_ContextEntry[] = {{"ContextKeyName", NULL, &s_ContextKeyNameType, FN_AWS_IN_BODY, 0}, {"ContextKeyValues", NULL,
-	&s_ContextKeyValueListType, FN_AWS_IN_BODY, 0}, {"ContextKeyType", NULL, &s_ContextKeyTypeEnum, FN_AWS_IN_BODY, 0}};
-SHAPE(ContextEntry, STRUCTURE, .members = m_ContextEntry, .n_members = 3);
-SHAPE(ContextEntryListType, LIST, .value = &s_ContextEntry);
-SHAPE(ResourceHandlingOptionType, STRING, MIN(1), MAX(64));
-static const struct fn_aws_member o_SimulateCustomPolicy[] = {{"PolicyInputList", NULL, &s_SimulationPolicyListType, FN_AWS_IN_BODY, 1},
-	{"PermissionsBoundaryPolicyInputList", NULL, &s_SimulationPolicyListType, FN_AWS_IN_BODY, 0}, {"OrderedOrganizationPolicyInputList", NULL,
-	&s_OrganizationPolicyListType, FN_AWS_IN_BODY, 0}, {"ActionNames", NULL, &s_ActionNameListType, FN_AWS_IN_BODY, 1}, {"ResourceArns", NULL,
-	&s_ResourceNameListType, FN_AWS_IN_BODY, 0}, {"ResourcePolicy", NULL, &s_policyDocumentType, FN_AWS_IN_BODY, 0}, {"ResourceOwner", NULL,
-	&s_ResourceNameType, FN_AWS_IN_BODY, 0}, {"CallerArn", NULL, &s_ResourceNameType, FN_AWS_IN_BODY, 0}, {"ContextEntries", NULL,
-	&s_ContextEntryListType, FN_AWS_IN_BODY, 0}, {"ResourceHandlingOption", NULL, &s_ResourceHandlingOptionType, FN_AWS_IN_BODY, 0}, {"MaxItems", NULL,
-	&s_maxItemsType, FN_AWS_IN_BODY, 0}, {"Marker", NULL, &s_markerType, FN_AWS_IN_BODY, 0}};
-SHAPE(PolicyEvaluationDecisionType, STRING, .values = "allowed, explicitDeny, implicitDeny");
-SHAPE(PolicyIdentifierType, STRING);
-SHAPE(PolicySourceType, STRING, .values = "user, group, role, aws-managed, user-managed, resource, none");
-SHAPE(LineNumber, INTEGER);
-SHAPE(ColumnNumber, INTEGER);
-static const struct fn_aws_member m_Position[] = {{"Line", NULL, &s_LineNumber, FN_AWS_IN_BODY, 0}, {"Column", NULL, &s_ColumnNumber, FN_AWS_IN_BODY,
-	0}};
-SHAPE(Position, STRUCTURE, .members = m_Position, .n_members = 2);
-static const struct fn_aws_member m_Statement[] = {{"SourcePolicyId", NULL, &s_PolicyIdentifierType, FN_AWS_IN_BODY, 0}, {"SourcePolicyType", NULL,
-	&s_PolicySourceType, FN_AWS_IN_BODY, 0}, {"StartPosition", NULL, &s_Position, FN_AWS_IN_BODY, 0}, {"EndPosition", NULL, &s_Position, FN_AWS_IN_BODY,
-	0}};
-SHAPE(Statement, STRUCTURE, .members = m_Statement, .n_members = 4);
-SHAPE(StatementListType, LIST, .value = &s_Statement);
-SHAPE(ContextKeyNamesResultListType, LIST, .value = &s_ContextKeyNameType);
-static const struct fn_aws_member m_OrganizationsDecisionDetail[] = {{"AllowedByOrganizations", NULL, &s_booleanType, FN_AWS_IN_BODY, 0}};
-SHAPE(OrganizationsDecisionDetail, STRUCTURE, .members = m_OrganizationsDecisionDetail, .n_members = 1);
-static const struct fn_aws_member m_PermissionsBoundaryDecisionDetail[] = {{"AllowedByPermissionsBoundary", NULL, &s_booleanType, FN_AWS_IN_BODY, 0}};
-SHAPE(PermissionsBoundaryDecisionDetail, STRUCTURE, .members = m_PermissionsBoundaryDecisionDetail, .n_members = 1);
-SHAPE(EvalDecisionSourceType, STRING, MIN(3), MAX(256));
-SHAPE(EvalDecisionDetailsType, MAP, .key = &s_EvalDecisionSourceType, .value = &s_PolicyEvaluationDecisionType);
-static const struct fn_aws_member m_ResourceSpecificResult[] = {{"EvalResourceName", NULL, &s_ResourceNameType, FN_AWS_IN_BODY, 1},
-	{"EvalResourceDecision", NULL, &s_PolicyEvaluationDecisionType, FN_AWS_IN_BODY, 1}, {"MatchedStatements", NULL, &s_StatementListType, FN_AWS_IN_BODY,
-	0}, {"MissingContextValues", NULL, &s_ContextKeyNamesResultListType, FN_AWS_IN_BODY, 0}, {"EvalDecisionDetails", NULL, &s_EvalDecisionDetailsType,
-	FN_AWS_IN_BODY, 0}, {"PermissionsBoundaryDecisionDetail", NULL, &s_PermissionsBoundaryDecisionDetail, FN_AWS_IN_BODY, 0}};
-SHAPE(ResourceSpecificResult, STRUCTURE, .members = m_ResourceSpecificResult, .n_members = 6);
-SHAPE(ResourceSpecificResultListType, LIST, .value = &s_ResourceSpecificResult);
-static const struct fn_aws_member m_EvaluationResult[] = {{"EvalActionName", NULL, &s_ActionNameType, FN_AWS_IN_BODY, 1}, {"EvalResourceName", NULL,
-	&s_ResourceNameType, FN_AWS_IN_BODY, 0}, {"EvalDecision", NULL, &s_PolicyEvaluationDecisionType, FN_AWS_IN_BODY, 1}, {"MatchedStatements", NULL,
-	&s_StatementListType, FN_AWS_IN_BODY, 0}, {"MissingContextValues", NULL, &s_ContextKeyNamesResultListType, FN_AWS_IN_BODY, 0},
-	{"OrganizationsDecisionDetail", NULL, &s_OrganizationsDecisionDetail, FN_AWS_IN_BODY, 0}, {"PermissionsBoundaryDecisionDetail", NULL,
-	&s_PermissionsBoundaryDecisionDetail, FN_AWS_IN_BODY, 0}, {"EvalDecisionDetails", NULL, &s_EvalDecisionDetailsType, FN_AWS_IN_BODY, 0},
-	{"ResourceSpecificResults", NULL, &s_ResourceSpecificResultListType, FN_AWS_IN_BODY, 0}};
-SHAPE(EvaluationResult, STRUCTURE, .members = m_EvaluationResult, .n_members = 9);
-SHAPE(EvaluationResultsListType, LIST, .value = &s_EvaluationResult);
-static const struct fn_aws_member m_SimulatePolicyResponse[] = {{"EvaluationResults", NULL, &s_EvaluationResultsListType, FN_AWS_IN_BODY, 0},
-	{"IsTruncated", NULL, &s_booleanType, FN_AWS_IN_BODY, 0}, {"Marker", NULL, &s_responseMarkerType, FN_AWS_IN_BODY, 0}};
-SHAPE(SimulatePolicyResponse, STRUCTURE, .members = m_SimulatePolicyResponse, .n_members = 3);
-SHAPE(PolicyIdentifierPolicyType, STRING, .values = "inline, aws-managed, user-managed, permission-boundary, scp, rcp");
-SHAPE(AttachmentType, STRING, .values = "user, group, role");
-SHAPE(AttachmentName, STRING, .pattern = 70, MIN(1), MAX(128));
-static const struct fn_aws_member m_InlinePolicyIdentifierType[] = {{"PolicyName", NULL, &s_policyNameType, FN_AWS_IN_BODY, 1}, {"AttachmentType",
-	NULL, &s_AttachmentType, FN_AWS_IN_BODY, 1}, {"AttachmentName", NULL, &s_AttachmentName, FN_AWS_IN_BODY, 1}};
-SHAPE(InlinePolicyIdentifierType, STRUCTURE, .members = m_InlinePolicyIdentifierType, .n_members = 3);
-static const struct fn_aws_member m_PolicyIdentifier[] = {{"PolicyType", NULL, &s_PolicyIdentifierPolicyType, FN_AWS_IN_BODY, 0}, {"PolicyArn", NULL,
-	&s_arnType, FN_AWS_IN_BODY, 0}, {"InlinePolicyIdentifier", NULL, &s_InlinePolicyIdentifierType, FN_AWS_IN_BODY, 0}};
-SHAPE(PolicyIdentifier, STRUCTURE, .members = m_PolicyIdentifier, .n_members = 3);
-SHAPE(PolicyExclusionsListType, LIST, MAX(256), .value = &s_PolicyIdentifier);
-static const struct fn_aws_member o_SimulatePrincipalPolicy[] = {{"PolicySourceArn", NULL, &s_arnType, FN_AWS_IN_BODY, 1}, {"PolicyInputList", NULL,
-	&s_SimulationPolicyListType, FN_AWS_IN_BODY, 0}, {"PermissionsBoundaryPolicyInputList", NULL, &s_SimulationPolicyListType, FN_AWS_IN_BODY, 0},
-	{"PolicyExclusionList", NULL, &s_PolicyExclusionsListType, FN_AWS_IN_BODY, 0}, {"ActionNames", NULL, &s_ActionNameListType, FN_AWS_IN_BODY, 1},
-	{"ResourceArns", NULL, &s_ResourceNameListType, FN_AWS_IN_BODY, 0}, {"ResourcePolicy", NULL, &s_policyDocumentType, FN_AWS_IN_BODY, 0},
-	{"ResourceOwner", NULL, &s_ResourceNameType, FN_AWS_IN_BODY, 0}, {"CallerArn", NULL, &s_ResourceNameType, FN_AWS_IN_BODY, 0}, {"ContextEntries",
-	NULL, &s_ContextEntryListType, FN_AWS_IN_BODY, 0}, {"ResourceHandlingOption", NULL, &s_ResourceHandlingOptionType, FN_AWS_IN_BODY, 0}, {"MaxItems",
-	NULL, &s_maxItemsType, FN_AWS_IN_BODY, 0}, {"Marker", NULL, &s_markerType, FN_AWS_IN_BODY, 0}};
 static const struct fn_aws_member o_TagPolicy[] = {{"PolicyArn", NULL, &s_arnType, FN_AWS_IN_BODY, 1}, {"Tags", NULL, &s_tagListType, FN_AWS_IN_BODY,
 	1}};
 static const struct fn_aws_member o_TagRole[] = {{"RoleName", NULL, &s_roleNameType, FN_AWS_IN_BODY, 1}, {"Tags", NULL, &s_tagListType,
@@ -411,8 +324,6 @@ static const struct fn_aws_member o_UpdateRoleDescription[] = {{"RoleName", NULL
 	&s_roleDescriptionType, FN_AWS_IN_BODY, 1}};
 static const struct fn_aws_member m_UpdateRoleDescriptionResponse[] = {{"Role", NULL, &s_Role, FN_AWS_IN_BODY, 0}};
 SHAPE(UpdateRoleDescriptionResponse, STRUCTURE, .members = m_UpdateRoleDescriptionResponse, .n_members = 1);
-static const struct fn_aws_member o_UpdateUser[] = {{"UserName", NULL, &s_existingUserNameType, FN_AWS_IN_BODY, 1}, {"NewPath", NULL, &s_pathType,
-	FN_AWS_IN_BODY, 0}, {"NewUserName", NULL, &s_userNameType, FN_AWS_IN_BODY, 0}};
 
 const struct fn_aws_operation fn_aws_iam_operations[FN_AWS_IAM_END - FN_AWS_IAM_FIRST] = {
 	[FN_AWS_Iam_AcceptDelegationRequest - FN_AWS_IAM_FIRST] = {"AcceptDelegationRequest", "POST", "/", NULL, 0, 1, FN_AWS_IAM,
@@ -520,8 +431,8 @@ const struct fn_aws_operation fn_aws_iam_operations[FN_AWS_IAM_END - FN_AWS_IAM_
 		FN_AWS_Iam_GenerateOrganizationsAccessReport, NULL},
 	[FN_AWS_Iam_GenerateServiceLastAccessedDetails - FN_AWS_IAM_FIRST] = {"GenerateServiceLastAccessedDetails", "POST", "/", NULL, 0, 1, FN_AWS_IAM,
 		FN_AWS_Iam_GenerateServiceLastAccessedDetails, NULL},
-	[FN_AWS_Iam_GetAccessKeyLastUsed - FN_AWS_IAM_FIRST] = {"GetAccessKeyLastUsed", "POST", "/", o_GetAccessKeyLastUsed, 1, 1, FN_AWS_IAM,
-		FN_AWS_Iam_GetAccessKeyLastUsed, &s_GetAccessKeyLastUsedResponse},
+	[FN_AWS_Iam_GetAccessKeyLastUsed - FN_AWS_IAM_FIRST] = {"GetAccessKeyLastUsed", "POST", "/", NULL, 0, 1, FN_AWS_IAM, FN_AWS_Iam_GetAccessKeyLastUsed,
+		NULL},
 	[FN_AWS_Iam_GetAccountAuthorizationDetails - FN_AWS_IAM_FIRST] = {"GetAccountAuthorizationDetails", "POST", "/", NULL, 0, 1, FN_AWS_IAM,
 		FN_AWS_Iam_GetAccountAuthorizationDetails, NULL},
 	[FN_AWS_Iam_GetAccountPasswordPolicy - FN_AWS_IAM_FIRST] = {"GetAccountPasswordPolicy", "POST", "/", NULL, 0, 1, FN_AWS_IAM,
@@ -662,10 +573,10 @@ const struct fn_aws_operation fn_aws_iam_operations[FN_AWS_IAM_END - FN_AWS_IAM_
 		FN_AWS_Iam_SetDefaultPolicyVersion, NULL},
 	[FN_AWS_Iam_SetSecurityTokenServicePreferences - FN_AWS_IAM_FIRST] = {"SetSecurityTokenServicePreferences", "POST", "/", NULL, 0, 1, FN_AWS_IAM,
 		FN_AWS_Iam_SetSecurityTokenServicePreferences, NULL},
-	[FN_AWS_Iam_SimulateCustomPolicy - FN_AWS_IAM_FIRST] = {"SimulateCustomPolicy", "POST", "/", o_SimulateCustomPolicy, 12, 1, FN_AWS_IAM,
-		FN_AWS_Iam_SimulateCustomPolicy, &s_SimulatePolicyResponse},
-	[FN_AWS_Iam_SimulatePrincipalPolicy - FN_AWS_IAM_FIRST] = {"SimulatePrincipalPolicy", "POST", "/", o_SimulatePrincipalPolicy, 13, 1, FN_AWS_IAM,
-		FN_AWS_Iam_SimulatePrincipalPolicy, &s_SimulatePolicyResponse},
+	[FN_AWS_Iam_SimulateCustomPolicy - FN_AWS_IAM_FIRST] = {"SimulateCustomPolicy", "POST", "/", NULL, 0, 1, FN_AWS_IAM, FN_AWS_Iam_SimulateCustomPolicy,
+		NULL},
+	[FN_AWS_Iam_SimulatePrincipalPolicy - FN_AWS_IAM_FIRST] = {"SimulatePrincipalPolicy", "POST", "/", NULL, 0, 1, FN_AWS_IAM,
+		FN_AWS_Iam_SimulatePrincipalPolicy, NULL},
 	[FN_AWS_Iam_TagInstanceProfile - FN_AWS_IAM_FIRST] = {"TagInstanceProfile", "POST", "/", NULL, 0, 1, FN_AWS_IAM, FN_AWS_Iam_TagInstanceProfile, NULL},
 	[FN_AWS_Iam_TagMFADevice - FN_AWS_IAM_FIRST] = {"TagMFADevice", "POST", "/", NULL, 0, 1, FN_AWS_IAM, FN_AWS_Iam_TagMFADevice, NULL},
 	[FN_AWS_Iam_TagOpenIDConnectProvider - FN_AWS_IAM_FIRST] = {"TagOpenIDConnectProvider", "POST", "/", NULL, 0, 1, FN_AWS_IAM,
@@ -713,7 +624,7 @@ const struct fn_aws_operation fn_aws_iam_operations[FN_AWS_IAM_END - FN_AWS_IAM_
 		FN_AWS_Iam_UpdateServiceSpecificCredential, NULL},
 	[FN_AWS_Iam_UpdateSigningCertificate - FN_AWS_IAM_FIRST] = {"UpdateSigningCertificate", "POST", "/", NULL, 0, 1, FN_AWS_IAM,
 		FN_AWS_Iam_UpdateSigningCertificate, NULL},
-	[FN_AWS_Iam_UpdateUser - FN_AWS_IAM_FIRST] = {"UpdateUser", "POST", "/", o_UpdateUser, 3, 1, FN_AWS_IAM, FN_AWS_Iam_UpdateUser, NULL},
+	[FN_AWS_Iam_UpdateUser - FN_AWS_IAM_FIRST] = {"UpdateUser", "POST", "/", NULL, 0, 1, FN_AWS_IAM, FN_AWS_Iam_UpdateUser, NULL},
 	[FN_AWS_Iam_UploadSSHPublicKey - FN_AWS_IAM_FIRST] = {"UploadSSHPublicKey", "POST", "/", NULL, 0, 1, FN_AWS_IAM, FN_AWS_Iam_UploadSSHPublicKey, NULL},
 	[FN_AWS_Iam_UploadServerCertificate - FN_AWS_IAM_FIRST] = {"UploadServerCertificate", "POST", "/", NULL, 0, 1, FN_AWS_IAM,
 		FN_AWS_Iam_UploadServerCertificate, NULL},

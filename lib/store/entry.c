@@ -231,6 +231,7 @@ struct fn_policy *fn_entry_policy(const struct fn_entry *e, const char *qualifie
 
 static void free_policy(struct fn_policy *p)
 {
+	fn_iam_document_free(p->document);
 	free(p->qualifier);
 	free(p->statements);
 	free(p);

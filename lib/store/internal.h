@@ -46,6 +46,7 @@ struct fn_layer {
 
 struct fn_policy {
 	char *qualifier, *statements; /* policies.h */
+	struct fn_iam_document *document; /* NULL = nobody has asked yet */
 };
 
 struct fn_store {

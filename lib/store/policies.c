@@ -54,6 +54,23 @@ const char *fn_store_policy(struct fn_store *s, const char *function, const char
 	return p ? p->statements : NULL;
 }
 
+const struct fn_iam_document *fn_store_policy_document(struct fn_store *s, const char *function, const char *qualifier)
+{
+	const struct fn_entry *e = fn_entry_find(s, function);
+	struct fn_policy *p = e ? fn_entry_policy(e, qualifier) : NULL;
+	fn_auto_buf struct fn_buf why = {0};
+
+	if (!p)
+		return NULL;
+	if (!p->document) {
+		json_auto_t *o = json_pack("{ss,so?}", "Version", "2012-10-17", "Statement", json_loads(p->statements, 0, NULL));
+
+		if (!o || fn_iam_document_of(o, FN_IAM_RESOURCE, &p->document, &why) < 0)
+			return fn_iam_nothing();
+	}
+	return p->document;
+}
+
 /* With what it is about, which has a new revision. */
 static int write_row(struct fn_write *w, sqlite3 *db, struct fn_err *err)
 {

@@ -31,8 +31,8 @@ const char *const fn_store_migrations[FN_STORE_SCHEMA] = {
 	" created_us INTEGER NOT NULL, modified_us INTEGER NOT NULL, UNIQUE(function, qualifier)) WITHOUT ROWID;"
 	"CREATE TABLE policies(function TEXT NOT NULL, qualifier TEXT NOT NULL, statements TEXT NOT NULL, PRIMARY KEY(function, qualifier)) WITHOUT ROWID;",
 	/* identities.h. What signs sessions is with them: without it none of them would outlive a restart. */
-	"CREATE TABLE identities(kind TEXT NOT NULL, name TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY(kind, name)) WITHOUT ROWID;"
-	"CREATE TABLE secrets(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;",
+	("CREATE TABLE identities(kind TEXT NOT NULL, name TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY(kind, name)) WITHOUT ROWID;"
+	 "CREATE TABLE secrets(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"),
 	/* Functions with RecursiveLoop Allow. */
 	"CREATE TABLE recursion(function TEXT PRIMARY KEY) WITHOUT ROWID;",
 	/* Container images by their manifests' digests, which functions name as their code; and those that have been given names here. */

@@ -2,6 +2,7 @@
 #include "web/h1conn.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -114,6 +115,15 @@ static int look(const struct fn_h1_conn *c)
 	ssize_t n = recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
 	return n > 0 ? 1 : n < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
+}
+
+bool fn_h1_conn_address(const struct fn_h1_conn *c, char *out, size_t size)
+{
+	struct sockaddr_storage a;
+	socklen_t len = sizeof(a);
+
+	return getpeername(c->fd, (struct sockaddr *)&a, &len) == 0 && (a.ss_family == AF_INET || a.ss_family == AF_INET6) &&
+	       getnameinfo((struct sockaddr *)&a, len, out, (socklen_t)size, NULL, 0, NI_NUMERICHOST) == 0;
 }
 
 bool fn_h1_conn_peer_gone(const struct fn_h1_conn *c)

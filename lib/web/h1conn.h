@@ -31,6 +31,8 @@ int fn_h1_conn_new(struct fn_h1_server *s, int fd, const struct fn_h1_ops *ops, 
 void fn_h1_conn_close(struct fn_h1_conn *c);
 /* Asks the kernel whether the peer has gone, sooner than `closed` can tell. */
 bool fn_h1_conn_peer_gone(const struct fn_h1_conn *c);
+/* The peer's address as text; false: it has none (AF_UNIX). */
+bool fn_h1_conn_address(const struct fn_h1_conn *c, char *out, size_t size);
 /* Bytes have come from it that are not read yet. */
 bool fn_h1_conn_unread(const struct fn_h1_conn *c);
 /* Instead of a reply: 101 Switching Protocols, and the connection's socket is the caller's, blocking from now on. To the connection it is

@@ -28,6 +28,8 @@ char *fn_http_req_take_body(struct fn_http_req *req, size_t *ret_len);
 /* For who keeps a request while another process works at it: fn(arg) is told when its client has gone, even one that has ended its sending half alone. The reply is owed
  * all the same, and may be made from there. NULL: nobody. */
 void fn_http_req_on_gone(struct fn_http_req *req, void (*fn)(void *arg), void *arg);
+/* The address that it has come from, as text; false: it has none (AF_UNIX), or its client has gone. */
+bool fn_http_req_address(const struct fn_http_req *req, char *out, size_t size);
 bool fn_http_req_gone(const struct fn_http_req *req); /* its client has: what it is answered is dropped */
 bool fn_http_req_too_large(const struct fn_http_req *req);
 /* By which listener it has come. Of all but the public one the kernel has told whom it is from. */

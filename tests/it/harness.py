@@ -420,7 +420,7 @@ def shared(config=None):
 def boto(daemon, service="lambda", **kw):
     import boto3
     from botocore.config import Config
-    return boto3.client(service, endpoint_url=daemon.endpoint, region_name="us-east-1", aws_access_key_id=kw.get("key", "test"), aws_secret_access_key=kw.get("secret", "test"),
+    return boto3.client(service, endpoint_url=daemon.endpoint, region_name="us-east-1", aws_access_key_id=kw.get("key", "test"), aws_secret_access_key=kw.get("secret", "test"), aws_session_token=kw.get("token"),
                         config=Config(retries={"max_attempts": 0}, read_timeout=120, parameter_validation=kw.get("validate", True)))
 
 

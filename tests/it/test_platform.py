@@ -170,7 +170,7 @@ class Identity(Base):
                 ("its own token twice", signed(self.d.port, self.own).replace(b"X-Amz-Security-Token:", b"X-Amz-Security-Token: x\r\nX-Amz-Security-Token:"), "UnrecognizedClientException"),
                 ("one that nobody has", signed(self.d.port, ("AKIAXXXXXXXXXXXXXXXX", "x" * 40, None)), "UnrecognizedClientException"),
                 ("the administrator's, another secret", signed(self.d.port, (KNOWN[0], secret, None)), "InvalidSignatureException"),
-                ("the administrator's, its own secret and token", signed(self.d.port, (KNOWN[0], secret, token)), "InvalidSignatureException"),
+                ("the administrator's, its own secret and token", signed(self.d.port, (KNOWN[0], secret, token)), "UnrecognizedClientException"),
                 ("the victim's, its own secret", signed(self.d.port, (theirs[0], secret, token)), "UnrecognizedClientException"),
                 ("the victim's, stolen whole", signed(self.d.port, theirs), "UnrecognizedClientException"),
                 ("the victim's, stolen and presigned", signed(self.d.port, theirs, presign=True), "UnrecognizedClientException"),

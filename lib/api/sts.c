@@ -1,0 +1,125 @@
+/* sts.c - who asks, and temporary credentials (aws/session.h). Who may assume a role has been judged (authorize.c). */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "api/iam.h"
+#include "base/cleanup.h"
+#include "base/str.h"
+
+#define POLICIES_MAX 10
+
+void fn_h_sts_caller(struct fn_call *call)
+{
+	const struct fn_caller *c = call->caller;
+	const char *account = call->api->cfg.account_id;
+	char root[64];
+
+	snprintf(root, sizeof(root), "arn:aws:iam::%s:root", account);
+	fn_iam_reply(call, json_pack("{ss,ss,ss}", "UserId", c ? c->userid : account, "Account", account, "Arn", c ? c->who.arn : root));
+}
+
+/* Replies with the credentials of claims, which are taken, and what else there is. */
+static void give(struct fn_call *call, json_t *claims, int64_t lasts_s, json_t *out)
+{
+	json_int_t now = (json_int_t)time(NULL), until = now + (json_int_t)lasts_s;
+	char id[FN_SESSION_KEY_ID_SIZE], secret[FN_SESSION_SECRET_KEY_SIZE];
+	fn_auto_free char *token = NULL;
+	int r;
+
+	fn_iam_id("ASIA", 20, id);
+	json_object_set_new(claims, "Issued", json_integer(now));
+	json_object_set_new(claims, "Expires", json_integer(until));
+	r = fn_session_mint(fn_store_session_secret(call->api->cfg.store), id, claims, &token, secret);
+	json_decref(claims);
+	if (r < 0 || strlen(token) > FN_SESSION_TOKEN_MAX) {
+		json_decref(out);
+		fn_reply_error(call, r < 0 ? &FN_E_SERVICE : &FN_E_PACKED_POLICY, "Packed size of session policies exceeds the allowed space.");
+		return;
+	}
+	json_object_set_new(out, "Credentials", json_pack("{ss,ss,ss,sI}", "AccessKeyId", id, "SecretAccessKey", secret, "SessionToken", token, "Expiration", until));
+	fn_iam_reply(call, out);
+}
+
+/* Policy and PolicyArns limit the session. Replies and returns false when they cannot. */
+static bool add_policies(struct fn_call *call, json_t *claims)
+{
+	const char *text = fn_iam_in(call, "Policy");
+	json_t *given = json_object_get(call->in, "PolicyArns"), *arns, *e;
+	struct fn_iam_document *d = NULL;
+	fn_auto_buf struct fn_buf why = {0};
+	size_t i;
+
+	if (text && fn_iam_document_parse(text, FN_IAM_IDENTITY, &d, &why) < 0) {
+		fn_reply_error(call, &FN_E_MALFORMED_POLICY, "%s", why.data ? why.data : "out of memory");
+		return false;
+	}
+	fn_iam_document_free(d);
+	if (json_array_size(given) > POLICIES_MAX) {
+		fn_reply_error(call, &FN_E_VALIDATION, "Cannot have more than %d policy ARNs", POLICIES_MAX);
+		return false;
+	}
+	if (text)
+		json_object_set_new(claims, "Policies", json_pack("[s]", text));
+	if (json_array_size(given) == 0)
+		return true;
+	arns = json_array();
+	json_array_foreach(given, i, e)
+		if (json_object_get(e, "arn"))
+			json_array_append(arns, json_object_get(e, "arn"));
+	json_object_set_new(claims, "PolicyArns", arns);
+	return true;
+}
+
+void fn_h_sts_assume(struct fn_call *call)
+{
+	const struct fn_entity *role = fn_store_entity_by_arn(call->api->cfg.store, FN_ENTITY_ROLE, fn_iam_in(call, "RoleArn"));
+	const char *session = fn_iam_in(call, "RoleSessionName");
+	json_t *lasts = json_object_get(call->in, "DurationSeconds"), *claims;
+	int64_t n = lasts ? json_integer_value(lasts) : 3600;
+	char arn[240], id[160];
+
+	if (!role) { /* only who is not judged comes so far */
+		fn_reply_error(call, &FN_E_ACCESS_DENIED, "User: arn:aws:iam::%s:root is not authorized to perform: sts:AssumeRole on resource: %s", call->api->cfg.account_id,
+			       fn_iam_in(call, "RoleArn"));
+		return;
+	}
+	if (json_object_get(call->in, "SerialNumber") || json_object_get(call->in, "TokenCode") || json_object_get(call->in, "Tags") || json_object_get(call->in, "TransitiveTagKeys") ||
+	    json_object_get(call->in, "SourceIdentity") || json_object_get(call->in, "ProvidedContexts")) {
+		fn_reply_error(call, &FN_E_NOT_IMPLEMENTED, "fnd does not implement SerialNumber, TokenCode, Tags, TransitiveTagKeys, SourceIdentity and ProvidedContexts of AssumeRole yet");
+		return;
+	}
+	if (n > json_integer_value(json_object_get(role->record, "MaxSessionDuration")) || (call->caller && call->caller->session && n > 3600)) {
+		fn_reply_error(call, &FN_E_VALIDATION, "The requested DurationSeconds exceeds the %s.",
+			       call->caller && call->caller->session ? "1 hour session limit for roles assumed by role chaining" : "MaxSessionDuration set for this role");
+		return;
+	}
+	claims = json_pack("{ss,ss,sO,ss}", "Kind", "role", "Name", role->name, "Id", json_object_get(role->record, "RoleId"), "Session", session);
+	if (!add_policies(call, claims)) {
+		json_decref(claims);
+		return;
+	}
+	snprintf(arn, sizeof(arn), "arn:aws:sts::%s:assumed-role/%s/%s", call->api->cfg.account_id, role->name, session);
+	snprintf(id, sizeof(id), "%s:%s", json_string_value(json_object_get(role->record, "RoleId")), session);
+	give(call, claims, n, json_pack("{s{ss,ss}}", "AssumedRoleUser", "AssumedRoleId", id, "Arn", arn));
+}
+
+void fn_h_sts_session_token(struct fn_call *call)
+{
+	const struct fn_caller *c = call->caller;
+	json_t *lasts = json_object_get(call->in, "DurationSeconds"), *claims;
+	int64_t n = lasts ? json_integer_value(lasts) : c ? 43200 : 3600;
+
+	if (json_object_get(call->in, "SerialNumber") || json_object_get(call->in, "TokenCode")) {
+		fn_reply_error(call, &FN_E_NOT_IMPLEMENTED, "fnd does not implement SerialNumber and TokenCode of GetSessionToken yet");
+		return;
+	}
+	if (c && c->session) {
+		fn_reply_error(call, &FN_E_ACCESS_DENIED, "Cannot call GetSessionToken with session credentials");
+		return;
+	}
+	claims = c ? json_pack("{ss,ss,sO}", "Kind", "user", "Name", c->entity->name, "Id", json_object_get(c->entity->record, "UserId")) : json_pack("{ss}", "Kind", "root");
+	give(call, claims, n, json_object());
+}
+
+void fn_h_sts_key_info(struct fn_call *call) { fn_iam_reply(call, json_pack("{ss}", "Account", call->api->cfg.account_id)); }

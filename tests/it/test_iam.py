@@ -1,0 +1,300 @@
+"""IAM and STS on fnd's endpoint, by boto3 and the AWS CLI: roles, policies, users, sessions; and who may do what with them."""
+import json, os, re, subprocess, time
+from harness import *
+
+KEY, SECRET = "AKIAROOTEXAMPLE12345", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+ROOT = {"credentials": [{"access_key_id": KEY, "secret_access_key": SECRET}]}
+ACCOUNT = "000000000000"
+TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+NAMES = iter(range(10**6))
+
+
+def policy(*statements):
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def allow(action, resource="*", **more):
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+class IamCase(Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.d = shared(ROOT)
+        cls.iam, cls.sts, cls.fn = (cls.client(s) for s in ("iam", "sts", "lambda"))
+
+    @classmethod
+    def client(cls, service, key=KEY, secret=SECRET, token=None, d=None):
+        return boto(d or cls.d, service, key=key, secret=secret, token=token)
+
+    def name(self):
+        return f"x{next(NAMES)}-{self.id().split('.')[-1]}"[:60]
+
+    def role(self, trust=TRUST, **more):
+        name = self.name()
+        return self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust if isinstance(trust, str) else json.dumps(trust), **more)["Role"]
+
+    def user(self, *statements):
+        """Its name, and a factory of clients with a key of its own."""
+        name = self.name()
+        self.iam.create_user(UserName=name)
+        if statements:
+            self.iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=policy(*statements))
+        k = self.iam.create_access_key(UserName=name)["AccessKey"]
+        return name, lambda service: self.client(service, k["AccessKeyId"], k["SecretAccessKey"])
+
+    def function(self, **more):
+        name = self.name()
+        self.fn.create_function(FunctionName=name, Runtime="provided.al2023", Handler="bootstrap", Role=f"arn:aws:iam::{ACCOUNT}:role/any", Code={"ZipFile": native_zip()}, **more)
+        self.addCleanup(lambda: self.fn.delete_function(FunctionName=name))
+        return name
+
+    def refused(self, code, status, call, *args, **kw):
+        with self.assertRaises(self.iam.exceptions.ClientError) as e:
+            call(*args, **kw)
+        r = e.exception.response
+        self.assertEqual((r["Error"]["Code"], r["ResponseMetadata"]["HTTPStatusCode"]), (code, status), r)
+        return r["Error"]["Message"]
+
+
+class Iam(IamCase):
+    # --- what terraform-provider-aws does about an aws_iam_role ---
+    def test_a_role_as_terraform_has_it(self):
+        name = self.name()
+        made = self.iam.create_role(RoleName=name, Path="/", AssumeRolePolicyDocument=json.dumps(TRUST), MaxSessionDuration=3600, Tags=[{"Key": "a", "Value": "b"}])["Role"]
+        self.assertEqual((made["Arn"], made["Path"]), (f"arn:aws:iam::{ACCOUNT}:role/{name}", "/"))
+        self.assertRegex(made["RoleId"], "^AROA[A-Z2-7]{17}$")
+        got = self.iam.get_role(RoleName=name)["Role"]
+        self.assertEqual((got["AssumeRolePolicyDocument"], got["Tags"], got["MaxSessionDuration"]), (TRUST, [{"Key": "a", "Value": "b"}], 3600))
+        self.iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=policy(allow("s3:GetObject")))
+        self.iam.attach_role_policy(RoleName=name, PolicyArn="arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole")
+        self.assertEqual(self.iam.list_role_policies(RoleName=name)["PolicyNames"], ["inline"])
+        self.assertEqual(self.iam.get_role_policy(RoleName=name, PolicyName="inline")["PolicyDocument"]["Statement"][0]["Action"], "s3:GetObject")
+        self.assertEqual([p["PolicyName"] for p in self.iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]], ["AWSLambdaBasicExecutionRole"])
+        self.iam.update_role(RoleName=name, Description="d", MaxSessionDuration=7200)
+        self.iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps({**TRUST, "Id": "x"}))
+        self.iam.tag_role(RoleName=name, Tags=[{"Key": "A", "Value": "c"}, {"Key": "z", "Value": ""}])
+        self.iam.untag_role(RoleName=name, TagKeys=["z"])
+        got = self.iam.get_role(RoleName=name)["Role"]
+        self.assertEqual((got["Description"], got["MaxSessionDuration"], got["AssumeRolePolicyDocument"]["Id"], got["Tags"]), ("d", 7200, "x", [{"Key": "A", "Value": "c"}]))
+        # destroyed
+        self.assertEqual(self.iam.list_instance_profiles_for_role(RoleName=name)["InstanceProfiles"], [])
+        self.assertEqual(self.refused("DeleteConflict", 409, self.iam.delete_role, RoleName=name), "Cannot delete entity, must detach all policies first.")
+        self.iam.detach_role_policy(RoleName=name, PolicyArn="arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole")
+        self.assertEqual(self.refused("DeleteConflict", 409, self.iam.delete_role, RoleName=name), "Cannot delete entity, must delete policies first.")
+        self.iam.delete_role_policy(RoleName=name, PolicyName="inline")
+        self.iam.delete_role(RoleName=name)
+        self.assertEqual(self.refused("NoSuchEntity", 404, self.iam.get_role, RoleName=name), f"The role with name {name} cannot be found.")
+
+    def test_policies_and_their_versions(self):
+        name = self.name()
+        arn = self.iam.create_policy(PolicyName=name, Path="/x/", PolicyDocument=policy(allow("lambda:Get*")), Description="d")["Policy"]["Arn"]
+        self.assertEqual(arn, f"arn:aws:iam::{ACCOUNT}:policy/x/{name}")
+        self.assertIn("already exists", self.refused("EntityAlreadyExists", 409, self.iam.create_policy, PolicyName=name, PolicyDocument=policy(allow("*"))))
+        v = self.iam.create_policy_version(PolicyArn=arn, PolicyDocument=policy(allow("lambda:List*")), SetAsDefault=True)["PolicyVersion"]
+        self.assertEqual((v["VersionId"], v["IsDefaultVersion"]), ("v2", True))
+        self.assertEqual(self.iam.get_policy_version(PolicyArn=arn, VersionId="v1")["PolicyVersion"]["Document"]["Statement"][0]["Action"], "lambda:Get*")
+        self.assertEqual([(x["VersionId"], x["IsDefaultVersion"]) for x in self.iam.list_policy_versions(PolicyArn=arn)["Versions"]], [("v1", False), ("v2", True)])
+        self.refused("DeleteConflict", 409, self.iam.delete_policy_version, PolicyArn=arn, VersionId="v2")
+        self.iam.set_default_policy_version(PolicyArn=arn, VersionId="v1")
+        self.iam.delete_policy_version(PolicyArn=arn, VersionId="v2")
+        self.assertEqual(self.iam.create_policy_version(PolicyArn=arn, PolicyDocument=policy(allow("*")))["PolicyVersion"]["VersionId"], "v3", "numbers do not come again")
+        for _ in range(3):
+            self.iam.create_policy_version(PolicyArn=arn, PolicyDocument=policy(allow("*")))
+        self.refused("LimitExceeded", 409, self.iam.create_policy_version, PolicyArn=arn, PolicyDocument=policy(allow("*")))
+        role = self.role()["RoleName"]
+        self.iam.attach_role_policy(RoleName=role, PolicyArn=arn)
+        self.assertEqual(self.iam.get_policy(PolicyArn=arn)["Policy"]["AttachmentCount"], 1)
+        self.assertEqual([r["RoleName"] for r in self.iam.list_entities_for_policy(PolicyArn=arn)["PolicyRoles"]], [role])
+        self.refused("DeleteConflict", 409, self.iam.delete_policy, PolicyArn=arn)
+        self.assertEqual([p["Arn"] for p in self.iam.list_policies(Scope="Local", PathPrefix="/x/")["Policies"]], [arn])
+        aws = [p["Arn"] for page in self.iam.get_paginator("list_policies").paginate(Scope="AWS", PaginationConfig={"PageSize": 7}) for p in page["Policies"]]
+        self.assertTrue(len(aws) > 30 and aws == sorted(aws) and len(set(aws)) == len(aws))
+        for a in aws:
+            self.assertTrue(self.iam.get_policy_version(PolicyArn=a, VersionId=self.iam.get_policy(PolicyArn=a)["Policy"]["DefaultVersionId"])["PolicyVersion"]["Document"]["Statement"])
+        self.refused("NoSuchEntity", 404, self.iam.attach_role_policy, RoleName=role, PolicyArn="arn:aws:iam::aws:policy/NoSuch")
+
+    def test_malformed_documents(self):
+        name = self.role()["RoleName"]
+        put = lambda text: self.refused("MalformedPolicyDocument", 400, self.iam.put_role_policy, RoleName=name, PolicyName="p", PolicyDocument=text)
+        self.assertEqual(put("{"), "Syntax errors in policy.")
+        self.assertEqual(put(policy({"Effect": "Allow", "Resource": "*"})), "Policy statement must contain actions.")
+        self.assertEqual(put(policy(allow("invoke"))), "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.")
+        self.assertEqual(put(policy(allow("lambda:*", Condition={"StringIs": {"aws:username": "u"}}))), "Invalid Condition type : StringIs.")
+        self.assertIn("cannot judge the condition key aws:RequestTag/x", put(policy(allow("lambda:*", Condition={"StringEquals": {"aws:RequestTag/x": "u"}}))))
+        self.assertEqual(self.refused("MalformedPolicyDocument", 400, self.iam.update_assume_role_policy, RoleName=name, PolicyDocument=policy(allow("sts:AssumeRole"))),
+                         "Missing required field Principal")
+        self.assertIn("at 'roleName' failed to satisfy constraint", self.refused("ValidationError", 400, self.iam.get_role, RoleName="a/b"))
+
+    def test_lists_have_pages(self):
+        prefix = f"/{self.name()}/"
+        names = sorted(self.role(Path=prefix)["RoleName"] for _ in range(5))
+        pages = list(self.iam.get_paginator("list_roles").paginate(PathPrefix=prefix, PaginationConfig={"PageSize": 2}))
+        self.assertEqual([len(p["Roles"]) for p in pages], [2, 2, 1])
+        self.assertEqual([r["RoleName"] for p in pages for r in p["Roles"]], names)
+
+    def test_service_linked_roles(self):
+        r = self.iam.create_service_linked_role(AWSServiceName="replicator.lambda.amazonaws.com", CustomSuffix=str(next(NAMES)))["Role"]
+        self.assertTrue(r["Path"].startswith("/aws-service-role/"))
+        self.refused("UnmodifiableEntity", 400, self.iam.delete_role, RoleName=r["RoleName"])
+        task = self.iam.delete_service_linked_role(RoleName=r["RoleName"])["DeletionTaskId"]
+        self.assertEqual(self.iam.get_service_linked_role_deletion_status(DeletionTaskId=task)["Status"], "SUCCEEDED")
+        self.refused("NoSuchEntity", 404, self.iam.get_role, RoleName=r["RoleName"])
+
+    # --- who may do what ---
+    def test_a_user_may_what_its_policies_say(self):
+        name, client = self.user()
+        f = self.function()
+        arn = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{f}"
+        lam, sts = client("lambda"), client("sts")
+        self.assertEqual(sts.get_caller_identity()["Arn"], f"arn:aws:iam::{ACCOUNT}:user/{name}")
+        self.assertEqual(self.refused("AccessDeniedException", 403, lam.invoke, FunctionName=f),
+                         f"User: arn:aws:iam::{ACCOUNT}:user/{name} is not authorized to perform: lambda:InvokeFunction on resource: {arn} because no identity-based policy allows the "
+                         "lambda:InvokeFunction action")
+        self.assertIn("lambda:ListFunctions because", self.refused("AccessDeniedException", 403, lam.list_functions))
+        self.assertIn("iam:CreateRole", self.refused("AccessDenied", 403, client("iam").create_role, RoleName="r", AssumeRolePolicyDocument=json.dumps(TRUST)))
+        self.assertIn("logs:DescribeLogGroups", self.refused("AccessDeniedException", 400, client("logs").describe_log_groups))
+        self.iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=policy(allow("lambda:InvokeFunction", arn)))
+        self.assertEqual(lam.invoke(FunctionName=f)["StatusCode"], 200)
+        self.refused("AccessDeniedException", 403, lam.get_function, FunctionName=f)
+        self.iam.put_user_policy(UserName=name, PolicyName="q", PolicyDocument=policy({"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}}}))
+        self.assertIn("with an explicit deny in an identity-based policy", self.refused("AccessDeniedException", 403, lam.invoke, FunctionName=f))
+        self.iam.delete_user_policy(UserName=name, PolicyName="q")
+        self.iam.attach_user_policy(UserName=name, PolicyArn="arn:aws:iam::aws:policy/AWSLambda_ReadOnlyAccess")
+        self.assertEqual(lam.get_function(FunctionName=f)["Configuration"]["FunctionName"], f)
+        self.refused("AccessDeniedException", 403, lam.delete_function, FunctionName=f)
+
+    def test_a_resource_policy_is_enough_by_name(self):
+        name, client = self.user()
+        f = self.function()
+        self.refused("AccessDeniedException", 403, client("lambda").invoke, FunctionName=f)
+        self.fn.add_permission(FunctionName=f, StatementId="s", Action="lambda:InvokeFunction", Principal=f"arn:aws:iam::{ACCOUNT}:user/{name}")
+        self.assertEqual(client("lambda").invoke(FunctionName=f)["StatusCode"], 200)
+        self.fn.remove_permission(FunctionName=f, StatementId="s")
+        self.refused("AccessDeniedException", 403, client("lambda").invoke, FunctionName=f)
+
+    def test_a_role_is_passed_by_who_may(self):
+        role = self.role()
+        _, client = self.user(allow("lambda:*"))
+        make = lambda name: client("lambda").create_function(FunctionName=name, Runtime="provided.al2023", Handler="bootstrap", Role=role["Arn"], Code={"ZipFile": native_zip()})
+        self.assertIn(f"iam:PassRole on resource: {role['Arn']}", self.refused("AccessDeniedException", 403, make, self.name()))
+        _, client = self.user(allow("lambda:*"), allow("iam:PassRole", Condition={"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}))
+        name = self.name()
+        self.assertEqual(make(name)["Role"], role["Arn"])
+        self.fn.delete_function(FunctionName=name)
+
+    def test_keys_come_and_go(self):
+        name, client = self.user(allow("*"))
+        self.assertEqual(client("iam").get_user()["User"]["UserName"], name)
+        k = self.iam.list_access_keys(UserName=name)["AccessKeyMetadata"][0]["AccessKeyId"]
+        self.iam.update_access_key(UserName=name, AccessKeyId=k, Status="Inactive")
+        self.refused("InvalidClientTokenId", 403, client("iam").get_user)
+        self.iam.update_access_key(UserName=name, AccessKeyId=k, Status="Active")
+        client("iam").get_user()
+        self.refused("DeleteConflict", 409, self.iam.delete_user, UserName=name)
+        self.iam.delete_access_key(UserName=name, AccessKeyId=k)
+        self.refused("InvalidClientTokenId", 403, client("iam").get_user)
+        self.refused("UnrecognizedClientException", 403, client("lambda").list_functions)
+
+    # --- sessions ---
+    def assumable(self, *statements, by="root"):
+        trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:{by}"}, "Action": "sts:AssumeRole"}]}
+        role = self.role(trust)
+        if statements:
+            self.iam.put_role_policy(RoleName=role["RoleName"], PolicyName="p", PolicyDocument=policy(*statements))
+        return role
+
+    def session(self, role, sts=None, **more):
+        r = (sts or self.sts).assume_role(RoleArn=role["Arn"], RoleSessionName="me", **more)
+        c = r["Credentials"]
+        return r, lambda service: self.client(service, c["AccessKeyId"], c["SecretAccessKey"], c["SessionToken"])
+
+    def test_sessions(self):
+        role = self.assumable(allow("lambda:ListFunctions"))
+        r, client = self.session(role)
+        self.assertEqual(r["AssumedRoleUser"]["Arn"], f"arn:aws:sts::{ACCOUNT}:assumed-role/{role['RoleName']}/me")
+        self.assertAlmostEqual(r["Credentials"]["Expiration"].timestamp(), time.time() + 3600, delta=60)
+        self.assertEqual(client("sts").get_caller_identity()["Arn"], r["AssumedRoleUser"]["Arn"])
+        self.assertEqual(client("sts").get_caller_identity()["UserId"], f"{role['RoleId']}:me")
+        client("lambda").list_functions()
+        self.assertIn(f"User: {r['AssumedRoleUser']['Arn']} is not authorized", self.refused("AccessDeniedException", 403, client("lambda").get_account_settings))
+        _, limited = self.session(role, Policy=policy(allow("lambda:Get*")))
+        self.assertIn("no session policy allows", self.refused("AccessDeniedException", 403, limited("lambda").list_functions))
+        _, limited = self.session(role, PolicyArns=[{"arn": "arn:aws:iam::aws:policy/AWSLambda_ReadOnlyAccess"}])
+        limited("lambda").list_functions()
+        c = r["Credentials"]
+        self.refused("UnrecognizedClientException", 403, self.client("lambda", c["AccessKeyId"], c["SecretAccessKey"], c["SessionToken"][:-8] + "AAAAAAAA").list_functions)
+        self.refused("UnrecognizedClientException", 403, self.client("lambda", c["AccessKeyId"], c["SecretAccessKey"]).list_functions)
+        self.refused("InvalidSignatureException", 403, self.client("lambda", c["AccessKeyId"], "x" * 40, c["SessionToken"]).list_functions)
+        self.refused("ValidationError", 400, self.session, role, DurationSeconds=7200)
+        self.iam.delete_role_policy(RoleName=role["RoleName"], PolicyName="p")
+        self.refused("AccessDeniedException", 403, client("lambda").list_functions)
+        self.iam.delete_role(RoleName=role["RoleName"])
+        self.refused("UnrecognizedClientException", 403, client("lambda").list_functions)
+
+    def test_trust(self):
+        self.refused("AccessDenied", 403, self.session, self.role())  # lambda's alone
+        self.refused("AccessDenied", 403, self.session, {"Arn": f"arn:aws:iam::{ACCOUNT}:role/nosuch"})
+        name, client = self.user()
+        role = self.assumable()
+        self.assertIn("no identity-based policy allows the sts:AssumeRole action", self.refused("AccessDenied", 403, self.session, role, client("sts")))
+        _, assumed = self.session(self.assumable(by=f"user/{name}"), client("sts"))
+        self.assertIn("/me", assumed("sts").get_caller_identity()["Arn"])
+        token = client("sts").get_session_token()["Credentials"]
+        own = self.client("sts", token["AccessKeyId"], token["SecretAccessKey"], token["SessionToken"])
+        self.assertEqual(own.get_caller_identity()["Arn"], f"arn:aws:iam::{ACCOUNT}:user/{name}")
+
+    def test_they_outlive_a_restart(self):
+        d = self.daemon(ROOT)
+        iam = self.client("iam", d=d)
+        trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}]}
+        arn = iam.create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+        iam.put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=policy(allow("lambda:*")))
+        c = self.client("sts", d=d).assume_role(RoleArn=arn, RoleSessionName="session")["Credentials"]
+        d.stop()
+        d.start()
+        self.client("lambda", c["AccessKeyId"], c["SecretAccessKey"], c["SessionToken"], d=d).list_functions()
+        self.assertEqual(self.client("iam", d=d).get_role_policy(RoleName="r", PolicyName="p")["PolicyDocument"]["Statement"][0]["Action"], "lambda:*")
+        self.refused("AccessDeniedException", 400, self.client("logs", c["AccessKeyId"], c["SecretAccessKey"], c["SessionToken"], d=d).describe_log_groups)
+        log = d.log()
+        self.assertIn("arn:aws:iam::000000000000:role/r logs:DescribeLogGroups", log, "the first refusal is in the log")
+        self.assertNotIn(c["SecretAccessKey"], log)
+
+    def test_without_credentials_everything_is_allowed(self):
+        d = shared()
+        iam, name = boto(d, "iam"), self.name()
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))
+        self.assertEqual(boto(d, "sts").get_caller_identity()["Arn"], f"arn:aws:iam::{ACCOUNT}:root")
+        iam.delete_role(RoleName=name)
+
+    def test_the_aws_cli(self):
+        env = {**os.environ, "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_DEFAULT_REGION": "us-east-1", "AWS_ENDPOINT_URL": self.d.endpoint, "AWS_PAGER": ""}
+        name = self.name()
+
+        def aws(*args):
+            r = subprocess.run(["aws", "--endpoint-url", self.d.endpoint, "--output", "json", *args], env=env, capture_output=True, text=True, timeout=60)
+            self.assertEqual(r.returncode, 0, r.stderr)
+            return json.loads(r.stdout or "{}")
+        self.assertEqual(aws("sts", "get-caller-identity")["Account"], ACCOUNT)
+        arn = aws("iam", "create-role", "--role-name", name, "--assume-role-policy-document", json.dumps(TRUST))["Role"]["Arn"]
+        aws("iam", "attach-role-policy", "--role-name", name, "--policy-arn", "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole")
+        self.assertEqual(aws("iam", "get-role", "--role-name", name)["Role"]["Arn"], arn)
+        self.assertIn(name, [r["RoleName"] for r in aws("iam", "list-roles")["Roles"]])
+
+    # --- what there is ---
+    def test_what_works_is_told_as_the_model_has_it(self):
+        with open(os.path.join(TOP, "lib/aws/lambda.h")) as f:
+            text = f.read()
+        for api, prefix in (("iam", "Iam"), ("sts", "Sts"), ("sqs", "Sqs")):
+            told = {o["Name"]: o for o in self.raw(f"/_fnd/doctor?api={api}")["Operations"]}
+            self.assertEqual(sorted(told), sorted(re.findall(rf"\tFN_AWS_{prefix}_(\w+),", text)), api)
+            client = self.client(api)
+            self.assertLessEqual(set(client.meta.method_to_api_mapping.values()), set(told), "what Debian's botocore knows is there")
+            for o in told.values():
+                if not o["Works"]:
+                    self.assertEqual(o["Reason"], f"fnd does not implement {o['Name']} yet")
+        self.assertEqual({o["Name"] for o in self.raw("/_fnd/doctor?api=sts")["Operations"] if o["Works"]}, {"AssumeRole", "GetAccessKeyInfo", "GetCallerIdentity", "GetSessionToken"})
+        self.assertIn("does not implement CreateGroup", self.refused("NotImplementedException", 501, self.iam.create_group, GroupName="g"))
+
+    def raw(self, path):
+        return shared().request("GET", path).json
