@@ -49,6 +49,38 @@ class Nat(NatCase):
         self.assertEqual(asked[0], self.call(d, "f"))
         self.assertNotEqual(self.call(d, "f", "connect", to=["10.201.0.1:8088"])["10.201.0.1:8088"], "ok")
 
+    def test_the_platform_is_at_home_and_the_rest_at_aws(self):
+        """By the platform endpoint, which is no way to the host; test_platform.py has the rest of it."""
+        source = """
+import boto3, os, socket
+def handler(event, context):
+    found = [f["FunctionName"] for f in boto3.client("lambda").list_functions()["Functions"]]
+    answers = {}
+    for host in event["hosts"]:
+        try:
+            socket.create_connection((host, event["port"]), 3).close()
+            answers[host] = "ok"
+        except OSError as e:
+            answers[host] = "refused"
+    return found, boto3.client("s3").meta.endpoint_url, boto3.client("dynamodb").meta.endpoint_url, answers, socket.gethostbyname(event["name"])
+"""
+        d = self.daemon(config={**self.config(), "prepared_least": 1, "prepared_most": 2, "prestarted_least": 1, "prestarted_most": 2})
+        d.create_python("asks", source, MemorySize=1024, Timeout=60)
+        self.function(d, "other")
+        address = self.call(d, "other")
+        hosts = ["127.0.0.1", "10.201.0.1", HOST_ADDR, address]
+        for _ in range(2):
+            r = d.invoke("asks", {"hosts": hosts, "port": d.port, "name": SITE_NAME}, tail=True)
+            self.assertEqual(r.error, None, f"{r}\n{r.log}")
+            functions, s3, dynamodb, answers, resolved = r.json
+            self.assertEqual((sorted(functions), resolved), (["asks", "other"], SITE))
+            self.assertRegex(s3 + " " + dynamodb, r"^https://s3[.a-z0-9-]*\.amazonaws\.com https://dynamodb\.us-east-1\.amazonaws\.com$")
+            self.assertEqual(answers, {"127.0.0.1": "ok", "10.201.0.1": "refused", HOST_ADDR: "refused", address: "refused"})
+            d.configure("asks", Description="another environment")
+        with in_netns(HOST), self.assertRaises(OSError):
+            socket.create_connection((address, d.port), 2).close()
+        self.stop(d)
+
     # --- the ways that are closed ---
     def test_what_a_sandbox_cannot_reach(self):
         d = self.daemon()
