@@ -12,6 +12,7 @@
 #include "base/str.h"
 
 #define FIELD "Lineage="
+#define OTHERS_MAX 384 /* bytes of a header's other fields that are passed on */
 
 struct lineage {
 	unsigned n;
@@ -126,7 +127,7 @@ static int add_new(struct fn_buf *b)
 	return fn_buf_addf(b, "Root=1-%08x-%.24s;Parent=%.16s;Sampled=0", (unsigned)(fn_clock_real_us() / 1000000), hex, hex + 24);
 }
 
-/* All fields but the lineage. */
+/* All fields but the lineage, as far as there is room for it behind them: it is what must not get lost. */
 static int add_others(struct fn_buf *b, const char *trace)
 {
 	const char *field;
@@ -135,7 +136,7 @@ static int add_others(struct fn_buf *b, const char *trace)
 	for (const char *p = readable(trace) ? trace : ""; *p && r == 0;) {
 		size_t n = next_field(&p, &field);
 
-		if (n > 0 && !is_lineage(field, n))
+		if (n > 0 && !is_lineage(field, n) && b->len + n < OTHERS_MAX)
 			r = fn_buf_addf(b, "%s%.*s", b->len ? ";" : "", (int)n, field);
 	}
 	return r < 0 || b->len > 0 ? r : add_new(b);

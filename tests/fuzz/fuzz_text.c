@@ -1,5 +1,5 @@
 /* fuzz_text.c - what is made of single strings: function names and ARNs, services of the host, base64, percent-coding, hex, numbers, UTF-8,
- * SigV4's canonical form, what a role's command prints. */
+ * SigV4's canonical form, what a role's command prints, chains of invocations. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 #include "fuzz/fuzz.h"
 #include "model/arn.h"
 #include "model/layer.h"
+#include "model/lineage.h"
 #include "os/cgroup_stat.h"
 #include "os/subnet.h"
 #include "env/credentials.h"
@@ -180,6 +181,21 @@ static void signature(struct fuzz_in in)
 		free(v[i]);
 }
 
+/* What a header says of a chain: what we make of it we read again, and it stays small whatever it was. */
+static void lineage(const char *trace)
+{
+	struct fn_buf once = {0}, twice = {0};
+	unsigned before = fn_lineage_count(trace, "f");
+
+	fuzz_check(fn_lineage_add(trace, "f", &once) == 0 && once.len <= FN_TRACE_MAX);
+	fuzz_check(fn_lineage_count(once.data, "f") == before + 1);
+	fuzz_check(fn_lineage_of_call(trace, once.data, "g", &twice) == 0 && twice.len <= FN_TRACE_MAX);
+	fuzz_check(fn_lineage_count(twice.data, "f") == before + 1 && fn_lineage_count(twice.data, "g") >= 1);
+	fuzz_check(!strpbrk(twice.data, "\r\n") || strpbrk(trace, "\r\n"));
+	fn_buf_free(&once);
+	fn_buf_free(&twice);
+}
+
 /* What a role's command prints. */
 static void credentials(struct fuzz_in in)
 {
@@ -216,6 +232,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text = fuzz_take(&in, 0, &len);
 	names(text);
 	layer_names(text);
+	lineage(text);
 	modelled(text);
 	hosts(text);
 	numbers(text);

@@ -54,8 +54,20 @@ class Calls(Base):
         self.assertEqual([e["message"] for e in got], ["from inside"])
         self.assertEqual(self.call(f, "lambda", "get_function", FunctionName="t-none")["code"], "ResourceNotFoundException")
 
+    def test_boto3_and_a_queue(self):
+        f = self.python(BOTO, MemorySize=1024, Timeout=60)
+        url = self.call(f, "sqs", "create_queue", QueueName="t-from-inside")["QueueUrl"]
+        outside = boto(self.d, "sqs")
+        self.addCleanup(outside.delete_queue, QueueUrl=url)
+        self.assertTrue(url.startswith(self.d.endpoint + "/"), f"{url} means the same on both sides")
+        self.call(f, "sqs", "send_message", QueueUrl=url, MessageBody="from inside")
+        got = outside.receive_message(QueueUrl=url, WaitTimeSeconds=5, AttributeNames=["All"])["Messages"]
+        self.assertEqual([m["Body"] for m in got], ["from inside"])
+        outside.send_message(QueueUrl=url, MessageBody="from outside")
+        self.assertEqual(self.call(f, "sqs", "receive_message", QueueUrl=url, WaitTimeSeconds=5)["Messages"][0]["Body"], "from outside")
+
     def test_the_variables(self):
-        want = {f"AWS_ENDPOINT_URL_{s}": self.d.endpoint for s in ("LAMBDA", "CLOUDWATCH_LOGS")}
+        want = {f"AWS_ENDPOINT_URL_{s}": self.d.endpoint for s in ("LAMBDA", "CLOUDWATCH_LOGS", "SQS")}
         f = self.python(ENV)
         found = self.d.invoke(f, {}).json
         self.assertEqual({k: v for k, v in found.items() if k in want}, want)
@@ -289,6 +301,28 @@ class Loops(BotoCase):
         d.delete("loops")
         d.create("loops")
         self.assertEqual(self.config(d, "loops").json, {"RecursiveLoop": "Terminate"})
+
+
+class Chains(Base):
+    """What is handed over belongs to the chain it comes from."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.d = shared({"events": {"retry_delays_s": [0.1, 0.2], "backoff_s": [0.1, 1]}})
+
+    def test_events_in_a_loop_go_to_the_destination(self):
+        source = HEADER.replace('"Content-Type"', '"X-Amz-Invocation-Type": "Event", "Content-Type"').replace("    r = c.getresponse()\n    return json.load(r) if r.status == 200 else [seen, r.status, json.load(r)]", "    print('handed over', c.getresponse().status)")
+        f, sink = self.python(source, Timeout=60), self.python("import json\ndef handler(event, context):\n    print('record ' + json.dumps(event))\n", "t-sink")
+        c, logs = boto(self.d), boto(self.d, "logs")
+        c.put_function_event_invoke_config(FunctionName=f, DestinationConfig={"OnFailure": {"Destination": ARN + sink}})
+        c.invoke(FunctionName=f, InvocationType="Event", Payload="[]")
+        said = lambda name, what: [e["message"] for e in logs.filter_log_events(logGroupName=f"/aws/lambda/{name}").get("events", []) if what in e["message"]] if self.d.request("POST", "/", json.dumps({"logGroupName": f"/aws/lambda/{name}"}), {"X-Amz-Target": "Logs_20140328.DescribeLogStreams"}).status == 200 else []
+        wait_until(lambda: f"the destination has its record: {len(said(f, 'handed over'))} ran", lambda: said(sink, "record "))
+        record = json.loads(said(sink, "record ")[0].partition("record ")[2])
+        self.assertEqual(len(said(f, "handed over 202")), 16)
+        self.assertIn(ARN + f, record["requestContext"]["functionArn"])
+        self.assertEqual(len(record["requestPayload"]), 16)
 
 
 class Bounds(Base):

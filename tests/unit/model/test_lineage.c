@@ -72,6 +72,10 @@ START_TEST(it_stays_small)
 	ck_assert(!fn_lineage_in(longest));
 	longest[FN_TRACE_MAX] = '\0';
 	ck_assert(fn_lineage_in(longest));
+	memset(longest, 'x', FN_TRACE_MAX);
+	ck_assert_int_eq(fn_lineage_of_call(longest, b.data, "f999", &next), 0); /* nor does what is sent push it out */
+	ck_assert_uint_lt(next.len, FN_TRACE_MAX);
+	ck_assert_uint_eq(fn_lineage_count(next.data, "f999"), 1);
 	free(longest);
 }
 END_TEST
