@@ -36,7 +36,7 @@ static bool registry_ok(const char *r)
 
 	if (*r == '[') /* an IPv6 address */
 		n = 1 + strspn(r + 1, "0123456789abcdefABCDEF:.") + (strchr(r, ']') != NULL);
-	if (n == 0)
+	if (n == 0 || (*r != '[' && !isalnum((unsigned char)*r)) || strstr(r, ".."))
 		return false;
 	return !r[n] || (r[n] == ':' && r[n + 1] && strlen(r + n + 1) <= 5 && strspn(r + n + 1, "0123456789") == strlen(r + n + 1));
 }

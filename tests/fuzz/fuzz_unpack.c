@@ -1,6 +1,7 @@
 /*
  * fuzz_unpack.c - archives. Byte 0: 1 = a trusted image, 2 = below "var/task", 4 = the rest is not an archive but a list of entries, of
- * which one is made (so that the fuzzer gets past checksums), 8 = as a zip, else a tar, 16 = from a pipe, as a function sends it.
+ * which one is made (so that the fuzzer gets past checksums), 8 = as a zip, else a tar, 16 = from a pipe, as a function sends it, 32 = a layer of
+ * a container image.
  * Entry: type byte, mode byte, size byte, name NUL, link target NUL.
  * Whatever happens, nothing may change outside the directory, and nothing inside may be a device, a set-id file or too much.
  */
@@ -228,8 +229,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		set_up();
 	if (size < 2)
 		return 0;
-	t.trusted = data[0] & 1 && !(data[0] & 16);
-	t.package = !t.trusted && !(data[0] & 16);
+	limits.layer = data[0] & 32;
+	t.trusted = data[0] & 1 && !(data[0] & (16 | 32));
+	t.package = limits.layer || (!t.trusted && !(data[0] & 16)); /* whose links lead where they like, too */
 	limits.trusted_image = t.trusted;
 	archive = memfd_create("archive", MFD_CLOEXEC);
 	fuzz_check(archive >= 0);
