@@ -91,6 +91,7 @@ help:
 	@echo "make soak [MINUTES=30]     clients that do everything while processes are killed; nothing may be wrong or left"
 	@echo "make sim                   the keep-alive policies on days of generated arrivals: a table"
 	@echo "make bench-pairs OLD=DIR   this build beside another commit's, in turns: ratios with their 95 % intervals"
+	@echo "make bench-containers      images from a registry beside skopeo and umoci, 200 MB and 1 GB of 120 layers"
 	@echo "make bench-density         2,000 idle Python and 3,000 native sandboxes"
 	@echo "make bench-layers          a cold start with five layers; 1,000 layers for 1,000 functions"
 	@echo "make syntax [CC=clang]     what another compiler says of the sources, in 15 s"

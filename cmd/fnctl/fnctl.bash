@@ -129,7 +129,7 @@ _fnctl()
 	doctor) options=--api ;;
 	images)
 		options=--as
-		((${#words[@]} == 0)) && options+=' rescan local import forget'
+		((${#words[@]} == 0)) && options+=' rescan local import forget runtime'
 		;;
 	esac
 	if [[ $cur != -* ]]; then

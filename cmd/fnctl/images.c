@@ -186,6 +186,27 @@ static int import(const char *what, const char *as)
 	return rc;
 }
 
+/* An image of the layout of AWS's base images as the runtime of that name; "none": no longer. */
+int runtime_of_image(const char *name, const char *reference)
+{
+	bool none = fn_streq(reference, "none");
+	json_t *body = none ? NULL : json_pack("{ss}", "Image", reference);
+	fn_auto_free char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	char path[1024] = "/_fnd/runtimes";
+	struct reply r;
+	int rc;
+
+	json_decref(body);
+	if (!add_segment(path, sizeof(path) - strlen("/image"), name))
+		return usage_error("images", "the runtime's name is too long");
+	strcat(path, "/image");
+	rc = request(&r, "images runtime", none ? "DELETE" : "PUT", path, NULL, text, text ? strlen(text) : 0, IMPORT_S);
+	if (rc == EX_FINE && G.json)
+		print_json(r.json);
+	reply_free(&r);
+	return rc;
+}
+
 int cmd_images(int argc, char **argv)
 {
 	static const struct option options[] = {{"as", required_argument, NULL, 'a'}, GLOBAL_OPTIONS};
@@ -210,5 +231,7 @@ int cmd_images(int argc, char **argv)
 		return import(what, as);
 	if (what && optind + 2 == argc && fn_streq(verb, "forget"))
 		return forget(what);
-	return usage_error(argv[0], "what is \"%s\"? (rescan, local, import FILE|REFERENCE [--as NAME], forget NAME)", argv[argc - 1]);
+	if (what && optind + 3 == argc && fn_streq(verb, "runtime"))
+		return runtime_of_image(what, argv[optind + 2]);
+	return usage_error(argv[0], "what is \"%s\"? (rescan, local, import FILE|REFERENCE [--as NAME], forget NAME, runtime NAME REFERENCE|none)", argv[argc - 1]);
 }

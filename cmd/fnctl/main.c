@@ -87,7 +87,7 @@ static const struct command {
 	 "  --check             compare what is written down with what is there; exit status 1 if they differ\n"},
 	{"doctor", cmd_doctor, "[--api]", "is this host fit to run functions?",
 	 "  --api               instead: which operations of Lambda's API work, and which are refused\n"},
-	{"images", cmd_images, "[rescan | local | import FILE|REFERENCE [--as NAME] | forget NAME]", "base images (rescan installs new ones), and container images that have names here",
+	{"images", cmd_images, "[rescan | local | import FILE|REFERENCE [--as NAME] | forget NAME | runtime NAME REFERENCE]", "base images (rescan installs new ones), and container images that have names here",
 	 "  --as NAME           import: the name; otherwise the one that it has there\n"},
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -140,6 +140,8 @@ void fn_h_images_rescan(struct fn_call *call);
 void fn_h_image_layer(struct fn_call *call);
 void fn_h_image_import(struct fn_call *call);
 void fn_h_images_local(struct fn_call *call);
+void fn_h_runtime_image(struct fn_call *call);
+void fn_h_runtime_image_remove(struct fn_call *call);
 void fn_h_image_forget(struct fn_call *call);
 void fn_h_logs(struct fn_call *call);
 void fn_live_tails_end(struct fn_api *api);

@@ -149,6 +149,8 @@ static const struct {
 	[FN_AWS_ImagesRescan] = {.handler = fn_h_images_rescan},
 	[FN_AWS_ImageLayer] = {.handler = fn_h_image_layer, .body_max = FN_OCI_BYTES_MAX},
 	[FN_AWS_ImageImport] = {.handler = fn_h_image_import, .body_max = 3 * FN_OCI_TEXT_MAX},
+	[FN_AWS_RuntimeImage] = {.handler = fn_h_runtime_image},
+	[FN_AWS_RuntimeImageRemove] = {.handler = fn_h_runtime_image_remove},
 	[FN_AWS_ImagesLocal] = {.handler = fn_h_images_local},
 	[FN_AWS_ImageForget] = {.handler = fn_h_image_forget},
 	[FN_AWS_Metrics] = {.handler = fn_h_metrics},

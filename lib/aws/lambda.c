@@ -921,6 +921,9 @@ const struct fn_aws_operation fn_aws_operations[FN_AWS_LOGS_FIRST] = {
 	[FN_AWS_ImagesRescan] = {"_ImagesRescan", "POST", "/_fnd/images/rescan", NULL, 0, 0, FN_AWS_FND, FN_AWS_ImagesRescan, NULL}, /* fnd's own */
 	[FN_AWS_ImageImport] = {"_ImageImport", "POST", "/_fnd/images/import", NULL, 0, 1, FN_AWS_FND, FN_AWS_ImageImport, NULL}, /* fnd's own */
 	[FN_AWS_ImageLayer] = {"_ImageLayer", "PUT", "/_fnd/images/layers/{Sha256}", NULL, 0, 0, FN_AWS_FND, FN_AWS_ImageLayer, NULL}, /* fnd's own */
+	[FN_AWS_RuntimeImage] = {"_RuntimeImage", "PUT", "/_fnd/runtimes/{Name}/image", NULL, 0, 1, FN_AWS_FND, FN_AWS_RuntimeImage, NULL}, /* fnd's own */
+	[FN_AWS_RuntimeImageRemove] = {"_RuntimeImageRemove", "DELETE", "/_fnd/runtimes/{Name}/image", NULL, 0, 0, FN_AWS_FND, FN_AWS_RuntimeImageRemove,
+		NULL}, /* fnd's own */
 	[FN_AWS_ImagesLocal] = {"_ImagesLocal", "GET", "/_fnd/images/local", NULL, 0, 0, FN_AWS_FND, FN_AWS_ImagesLocal, NULL}, /* fnd's own */
 	[FN_AWS_ImageForget] = {"_ImageForget", "DELETE", "/_fnd/images/local/{Name}", NULL, 0, 0, FN_AWS_FND, FN_AWS_ImageForget, NULL}, /* fnd's own */
 	[FN_AWS_Layers] = {"_Layers", "GET", "/_fnd/layers", NULL, 0, 0, FN_AWS_FND, FN_AWS_Layers, NULL}, /* fnd's own */

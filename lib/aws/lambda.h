@@ -103,6 +103,8 @@ enum fn_aws_op {
 	FN_AWS_ImagesRescan,
 	FN_AWS_ImageImport,
 	FN_AWS_ImageLayer,
+	FN_AWS_RuntimeImage,
+	FN_AWS_RuntimeImageRemove,
 	FN_AWS_ImagesLocal,
 	FN_AWS_ImageForget,
 	FN_AWS_Layers,

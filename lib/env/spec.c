@@ -48,6 +48,7 @@ void fn_spec_basics(struct fn_spec *s, const struct fn_env_config *cfg, const st
 	s->pids_max = 1024;
 	s->nofile = 1024;
 	s->net = cfg->net;
+	s->image = rt->foreign;
 	snprintf(s->cwd, sizeof(s->cwd), "/var/task");
 	for (unsigned i = 0; i < rt->n_layers; i++)
 		snprintf(s->lowers[s->n_lowers++], FN_TREE_NAME_SIZE, "%s", rt->layers[i]);
@@ -139,7 +140,7 @@ int fn_env_spec(struct fn_env *e, const struct fn_credentials *credentials, stru
 	}
 	s.platform = cfg->platform && fn_platform_wanted(f);
 	s.extensions = f->n_layers > 0 || f->image; /* nothing else brings files to /opt */
-	s.image = f->image;
+	s.image |= f->image != NULL;
 	if (e->restored)
 		push_lower(&s, f->snapshot_tree);
 	snprintf(code, sizeof(code), "code-%s", f->code_sha256);

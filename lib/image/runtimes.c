@@ -1,6 +1,7 @@
 /* runtimes.c - see runtimes.h. */
 #include "image/runtimes.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <jansson.h>
 #include <limits.h>
@@ -14,9 +15,13 @@
 #include "image/digest.h"
 #include "web/json_file.h"
 
+#define FOREIGN_MAX 64
+
 struct fn_runtimes {
 	char *state_dir;
 	struct fn_runtime *items;
+	struct fn_runtime foreign[FOREIGN_MAX]; /* container images: images/oci-<name>.json */
+	size_t n_foreign;
 	size_t n;
 };
 
@@ -181,7 +186,7 @@ static int load_manifest(struct fn_runtimes *rs, struct fn_runtime *r, struct fn
 	json_array_foreach(layers, i, l) {
 		const char *name = json_string_value(l);
 
-		if (!name || strlen(name) != 68 || !fn_str_starts(name, "img-")) {
+		if (!name || strlen(name) != (r->foreign ? 69u : 68u) || !fn_str_starts(name, r->foreign ? "root-" : "img-")) {
 			json_decref(m);
 			clear_layers(r);
 			return fn_err_set(err, EINVAL, "runtimes", "%s: layer %zu is no \"img-<sha256>\"", path, i);
@@ -195,6 +200,69 @@ static int load_manifest(struct fn_runtimes *rs, struct fn_runtime *r, struct fn
 	return 0;
 }
 
+/* But for its place. */
+static void clear(struct fn_runtime *r)
+{
+	clear_layers(r);
+	free(r->name);
+	free(r->image);
+	free(r->version);
+	fn_strs_free(r->exec_candidates);
+	fn_strs_free(r->env);
+	fn_strs_free(r->prestart_unless);
+	fn_strs_free(r->restore);
+}
+
+/* --- container images --- */
+static int load_foreign_one(struct fn_runtimes *rs, const char *file, struct fn_err *err)
+{
+	struct fn_runtime *r = &rs->foreign[rs->n_foreign];
+	char path[PATH_MAX], name[128];
+	json_t *m, *o;
+	int rc;
+
+	snprintf(path, sizeof(path), "%s/images/%s", rs->state_dir, file);
+	snprintf(name, sizeof(name), "%.*s", (int)(strlen(file) - strlen("oci-.json")), file + strlen("oci-"));
+	m = json_load_file(path, 0, NULL);
+	o = json_object_get(m, "runtime");
+	*r = (struct fn_runtime){.foreign = true};
+	rc = o ? parse_one(r, name, o, path, err) : fn_err_set(err, EINVAL, "runtimes", "%s: no \"runtime\"", path);
+	if (rc == 0)
+		rc = load_manifest(rs, r, err);
+	json_decref(m);
+	if (rc < 0) {
+		clear(r);
+		return rc;
+	}
+	name_version(r);
+	rs->n_foreign++;
+	return 0;
+}
+
+static int is_foreign(const struct dirent *e) { return fn_str_starts(e->d_name, "oci-") && fn_str_ends(e->d_name, ".json") && strlen(e->d_name) > strlen("oci-.json"); }
+
+/* Anew: what there was may have another image by now, or none. */
+static int load_foreign(struct fn_runtimes *rs, struct fn_err *err)
+{
+	struct dirent **entries;
+	char path[PATH_MAX];
+	int n, rc = 0;
+
+	for (size_t i = 0; i < rs->n_foreign; i++)
+		clear(&rs->foreign[i]);
+	rs->n_foreign = 0;
+	snprintf(path, sizeof(path), "%s/images", rs->state_dir);
+	n = scandir(path, &entries, is_foreign, alphasort);
+	for (int i = 0; i < n; i++) {
+		if (rc == 0 && rs->n_foreign < FOREIGN_MAX)
+			rc = load_foreign_one(rs, entries[i]->d_name, err);
+		free(entries[i]);
+	}
+	if (n >= 0)
+		free(entries);
+	return rc;
+}
+
 int fn_runtimes_rescan(struct fn_runtimes *r, struct fn_err *err)
 {
 	for (size_t i = 0; i < r->n; i++) {
@@ -204,11 +272,23 @@ int fn_runtimes_rescan(struct fn_runtimes *r, struct fn_err *err)
 		if (rc < 0)
 			return rc;
 	}
-	return 0;
+	return load_foreign(r, err);
+}
+
+static const struct fn_runtime *find_foreign(const struct fn_runtimes *r, const char *name)
+{
+	for (size_t i = 0; i < r->n_foreign; i++)
+		if (fn_streq(r->foreign[i].name, name))
+			return &r->foreign[i];
+	return NULL;
 }
 
 const struct fn_runtime *fn_runtimes_find(const struct fn_runtimes *r, const char *name)
 {
+	const struct fn_runtime *foreign = find_foreign(r, name);
+
+	if (foreign)
+		return foreign;
 	for (size_t i = 0; i < r->n; i++)
 		if (fn_streq(r->items[i].name, name))
 			return &r->items[i];
@@ -223,35 +303,57 @@ const struct fn_runtime *fn_runtimes_of(const struct fn_runtimes *r, const struc
 	return f->image ? &image : fn_runtimes_find(r, f->runtime);
 }
 
+static const struct fn_runtime *nth(const struct fn_runtimes *r, size_t i, size_t *ret_n);
+
 char *fn_runtimes_installed(const struct fn_runtimes *r)
 {
 	struct fn_buf b = {0};
 
-	for (size_t i = 0; i < r->n; i++)
-		if (r->items[i].installed)
-			(void)fn_buf_addf(&b, "%s%s", b.len ? ", " : "", r->items[i].name);
+	for (size_t i = 0; i < fn_runtimes_count(r); i++)
+		if (fn_runtimes_at(r, i)->installed)
+			(void)fn_buf_addf(&b, "%s%s", b.len ? ", " : "", fn_runtimes_at(r, i)->name);
 	if (b.len == 0)
 		(void)fn_buf_add_str(&b, "none");
 	return fn_buf_take(&b, NULL);
 }
 
-size_t fn_runtimes_count(const struct fn_runtimes *r) { return r->n; }
-const struct fn_runtime *fn_runtimes_at(const struct fn_runtimes *r, size_t i) { return &r->items[i]; }
+/* Those that have an entry, then the others. */
+static const struct fn_runtime *nth(const struct fn_runtimes *r, size_t i, size_t *ret_n)
+{
+	size_t n = r->n;
+
+	if (i < n)
+		return fn_runtimes_find(r, r->items[i].name);
+	for (size_t k = 0; k < r->n_foreign; k++) {
+		bool listed = false;
+
+		for (size_t j = 0; j < r->n; j++)
+			listed |= fn_streq(r->items[j].name, r->foreign[k].name);
+		if (!listed && n++ == i)
+			return &r->foreign[k];
+	}
+	*ret_n = n;
+	return NULL;
+}
+
+size_t fn_runtimes_count(const struct fn_runtimes *r)
+{
+	size_t n = 0;
+
+	(void)nth(r, SIZE_MAX, &n);
+	return n;
+}
+
+const struct fn_runtime *fn_runtimes_at(const struct fn_runtimes *r, size_t i) { return nth(r, i, &i); }
 
 void fn_runtimes_free(struct fn_runtimes *r)
 {
 	if (!r)
 		return;
-	for (size_t i = 0; i < r->n; i++) {
-		clear_layers(&r->items[i]);
-		free(r->items[i].name);
-		free(r->items[i].image);
-		free(r->items[i].version);
-		fn_strs_free(r->items[i].exec_candidates);
-		fn_strs_free(r->items[i].env);
-		fn_strs_free(r->items[i].prestart_unless);
-		fn_strs_free(r->items[i].restore);
-	}
+	for (size_t i = 0; i < r->n; i++)
+		clear(&r->items[i]);
+	for (size_t i = 0; i < r->n_foreign; i++)
+		clear(&r->foreign[i]);
 	free(r->items);
 	free(r->state_dir);
 	free(r);

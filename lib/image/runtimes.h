@@ -15,6 +15,9 @@
  *
  * An image is installed when <state>/images/<image>.json exists: {"name", "layers": ["img-<sha256>", ...] uppermost first,
  * "size", "recipe_sha256", "packages": {...}}; its trees are <state>/roots/<layer>.
+ *
+ * A container image is a runtime, too, where there is <state>/images/oci-<runtime>.json: {"name": "oci-<runtime>", "layers": ["root-<sha256>"], "size",
+ * "reference", "runtime": as an entry above}. It goes before an entry of that name, and needs none; it cannot be started ahead and has no snapshots.
  */
 #ifndef FN_IMAGE_RUNTIMES_H
 #define FN_IMAGE_RUNTIMES_H
@@ -37,6 +40,7 @@ struct fn_runtime {
 	char **prestart_unless; /* NULL-terminated prefixes; NULL = cannot be started ahead */
 	char **restore;         /* NULL-terminated; NULL = no SnapStart */
 	bool handler_required, execution_env, prestart_by_memory;
+	bool foreign; /* a container image, whose root may lack what a sandbox needs a place for */
 	bool installed;
 	unsigned n_layers;
 	char *layers[FN_IMAGE_LAYERS_MAX]; /* tree names, uppermost first */
