@@ -121,7 +121,7 @@ int fnd_config_events(struct fnd_config *c, json_t *o, const char *file, struct 
 void fnd_config_events_free(struct fnd_config *c);
 const char *fnd_config_events_user(const struct fnd_config *c);
 double fnd_config_async_share(const struct fnd_config *c); /* of the account's concurrency, that asynchronous invocations may have */
-int fnd_config_events_text(const struct fnd_config *c);    /* what fn-events is given, in a file in memory; -errno */
+int fnd_config_events_text(const struct fnd_config *c, struct fn_err *err); /* what fn-events is given, in a file in memory; -errno */
 
 /* config_s3.c: what fn-fetch is given (image/fetch.h), in a file in memory that nothing changes any more, with the credentials and certificates that the
  * configuration names. For root: the worker never sees it. */

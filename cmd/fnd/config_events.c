@@ -1,7 +1,8 @@
 /*
  * config_events.c - "events" in fnd's configuration: what happens without a caller who waits. All of it is given to fn-events as it is, in a file in memory.
  *
- *   {"user": "fn-events", "async_share": 0.5, "retry_delays_s": [60, 120], "backoff_s": [1, 300], "idempotency_s": 86400}
+ *   {"user": "fn-events", "async_share": 0.5, "retry_delays_s": [60, 120], "backoff_s": [1, 300], "idempotency_s": 86400,
+ *    "endpoints": {"sqs": {"url": "https://...", "region": "...", "credentials_file": "...", "ca_file": "..."}}}: config_endpoints.c
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 
 #include "base/str.h"
 #include "config.h"
+#include "config_endpoints.h"
 #include "sealed.h"
 
 #define DAY_S 86400.0
@@ -25,6 +27,7 @@ static bool is_pair(json_t *v)
 	return json_is_array(v) && json_array_size(v) == 2 && is_between(json_array_get(v, 0), 0.001, DAY_S) && is_between(json_array_get(v, 1), 0.001, DAY_S);
 }
 
+static bool is_endpoints(json_t *v) { return fnd_endpoints_fit(v); }
 static bool is_backoff(json_t *v) { return is_pair(v) && json_number_value(json_array_get(v, 0)) <= json_number_value(json_array_get(v, 1)); }
 
 /* A new key: its check, what it must be, and its default below. */
@@ -40,6 +43,7 @@ static const struct {
 	{"queue_purge_wait_s", is_wait, "must be a whole number of seconds from 0 to 3600", "0"},
 	{"queue_delete_wait_s", is_wait, "must be a whole number of seconds from 0 to 3600", "0"},
 	{"idempotency_s", is_idempotency, "must be a number of seconds from 1 to 2592000", "86400"},
+	{"endpoints", is_endpoints, "must be an object: by sqs, sns, events or s3 {\"url\", \"region\", \"credentials_file\", \"ca_file\"}", "{}"},
 };
 #define N (sizeof(keys) / sizeof(keys[0]))
 
@@ -76,16 +80,21 @@ const char *fnd_config_events_user(const struct fnd_config *c) { return json_str
 double fnd_config_async_share(const struct fnd_config *c) { return json_number_value(json_object_get(c->events, "async_share")); }
 void fnd_config_events_free(struct fnd_config *c) { json_decref(c->events); }
 
-int fnd_config_events_text(const struct fnd_config *c)
+int fnd_config_events_text(const struct fnd_config *c, struct fn_err *err)
 {
-	json_t *o = json_pack("{ss,ss,sI,sI,sO}", "region", c->region, "account_id", c->account_id, "account_concurrency", (json_int_t)c->account_concurrency, "drain_grace_s",
-			      (json_int_t)c->drain_grace_s, "events", c->events);
+	json_t *events = json_deep_copy(c->events);
+	int r = events ? fnd_endpoints_resolve(json_object_get(events, "endpoints"), err) : fn_err_set(err, ENOMEM, "events", NULL);
+	json_t *o = r < 0 ? NULL : json_pack("{ss,ss,sI,sI,sO}", "region", c->region, "account_id", c->account_id, "account_concurrency", (json_int_t)c->account_concurrency, "drain_grace_s",
+			      (json_int_t)c->drain_grace_s, "events", events);
 	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 	int fd = text ? fnd_sealed_text("fn-events", text, strlen(text)) : -ENOMEM;
 
+	if (r == 0 && fd < 0)
+		fn_err_set(err, fd, "start fn-events", NULL);
 	json_decref(o);
+	json_decref(events);
 	if (text)
 		explicit_bzero(text, strlen(text));
 	free(text);
-	return fd;
+	return r < 0 ? r : fd;
 }

@@ -1,55 +1,33 @@
 /*
  * config_s3.c - "s3" in fnd's configuration, as fn-fetch is to have it, with what config_registries.c has for it: read by root, in the supervisor, which holds a descriptor of it and never its
- * content. The credentials' file is root's alone:
- *
- *   {"access_key_id": "...", "secret_access_key": "...", "session_token": "..."}
+ * content.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "config.h"
+#include "credentials_file.h"
 #include "sealed.h"
-#include "web/json_file.h"
 
 #define CA_MAX (2u << 20)
 
-static int bad(struct fn_err *err, const char *what, const char *path)
-{
-	return fn_err_set(err, EINVAL, "s3.credentials_file", "%.120s %s", path, what);
-}
-
-static int take(json_t *o, const char *key, char **to)
-{
-	const char *text = json_string_value(json_object_get(o, key));
-
-	*to = text && *text && !strpbrk(text, "\r\n") ? strdup(text) : NULL;
-	return *to ? 1 : 0;
-}
-
 static int load_credentials(const char *path, struct fn_s3_settings *s, struct fn_err *err)
 {
-	struct stat st;
 	json_t *o;
-	int r, n;
+	int r = fnd_credentials_file(path, "s3.credentials_file", &o, err);
 
-	if (stat(path, &st) < 0)
-		return fn_err_set(err, errno, "s3.credentials_file", "%.140s", path);
-	if (st.st_uid != 0 || (st.st_mode & 077))
-		return bad(err, "must be root's, and for nobody else to read (chmod 600)", path);
-	r = fn_json_file_object(path, -EBADF, "s3.credentials_file", &o, err);
 	if (r < 0)
 		return r;
-	n = take(o, "access_key_id", &s->access_key_id) + take(o, "secret_access_key", &s->secret_access_key) + take(o, "session_token", &s->session_token);
-	if (!s->access_key_id || !s->secret_access_key || (size_t)n != json_object_size(o))
-		r = bad(err, "needs access_key_id and secret_access_key, and may have session_token", path);
+	s->access_key_id = fn_strdup_opt(json_string_value(json_object_get(o, "access_key_id")));
+	s->secret_access_key = fn_strdup_opt(json_string_value(json_object_get(o, "secret_access_key")));
+	s->session_token = fn_strdup_opt(json_string_value(json_object_get(o, "session_token")));
 	json_decref(o);
-	return r;
+	return s->access_key_id && s->secret_access_key ? 0 : fn_err_set(err, ENOMEM, "s3.credentials_file", NULL);
 }
 
 static int load_ca(const char *path, struct fn_s3_settings *s, struct fn_err *err)

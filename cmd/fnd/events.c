@@ -21,11 +21,13 @@ void fnd_events_user(const struct fnd_config *cfg, struct fnd_child_about *about
 
 int fnd_events_start(struct fnd_child *child, const struct fnd_child_about *about, struct fn_err *err)
 {
-	fn_auto_fd int state = open(about->cfg->state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC), config = fnd_config_events_text(about->cfg), listener = -EBADF;
+	fn_auto_fd int state = open(about->cfg->state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC), config = fnd_config_events_text(about->cfg, err), listener = -EBADF;
 	int fds[FN_EVENTS_FD_END - FN_EVENTS_FD_LISTEN];
 
-	if (state < 0 || config < 0)
-		return fn_err_set(err, state < 0 ? errno : config, "start fn-events", NULL);
+	if (config < 0)
+		return config;
+	if (state < 0)
+		return fn_err_set(err, errno, "start fn-events", NULL);
 	listener = fnd_listen_inner(about->cfg, FN_EVENTS_SOCKET, about->uid, err);
 	if (listener < 0)
 		return listener;

@@ -52,7 +52,7 @@ static void reply_absent(struct fn_call *call, const char *arn)
 {
 	static const struct {
 		const char *type, *said;
-	} kinds[] = {{":layer:", "Layer"}, {":code-signing-config:", "Code signing config"}, {":event-source-mapping:", "Event source mapping"},
+	} kinds[] = {{":layer:", "Layer"}, {":code-signing-config:", "Code signing config"},
 		     {":capacity-provider:", "Capacity provider"}};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
@@ -67,6 +67,10 @@ static struct fn_function *tagged(struct fn_call *call)
 	struct fn_function *f;
 	struct fn_name n;
 
+	if (strstr(arn, ":event-source-mapping:")) {
+		fn_h_proxy(call); /* fn-events has them, and their tags */
+		return NULL;
+	}
 	if (!strstr(arn, ":function:")) {
 		reply_absent(call, arn);
 		return NULL;

@@ -16,17 +16,23 @@ static void serve(void *arg, struct fn_service_call *call)
 
 	if (fn_streq(call->operation, "Invoke") || fn_streq(call->operation, "InvokeAsync"))
 		fn_event_accept(e, call);
-	else if (!fn_event_config_serve(e, call))
+	else if (!fn_event_config_serve(e, call) && !fn_mappings_serve(e->mappings, call))
 		fn_service_reply_error(call, &FN_E_NOT_IMPLEMENTED, "fnd does not implement %s yet", call->operation);
 }
 
-static void drain(void *arg) { fn_lanes_drain(arg); }
+static void drain(void *arg)
+{
+	struct fn_events *e = arg;
+
+	fn_lanes_drain(e);
+	fn_mappings_drain(e->mappings);
+}
 
 static bool busy(void *arg)
 {
 	const struct fn_events *e = arg;
 
-	return e->in_flight > 0 || e->settling > 0;
+	return e->in_flight > 0 || e->settling > 0 || fn_mappings_busy(e->mappings);
 }
 
 static uint64_t seconds(json_t *v) { return (uint64_t)(json_number_value(v) * 1e6); }
@@ -59,6 +65,12 @@ int fn_events_open(const struct fn_service_env *env, struct fn_service *ret, str
 	r = fn_event_configs_open(e, err);
 	if (r == 0)
 		r = fn_lanes_open(e, err);
+	if (r == 0)
+		r = fn_endpoints_new(env, &e->endpoints, err);
+	if (r == 0 && (r = fn_journal_new(env->loop, &e->journal)) < 0)
+		fn_err_set(err, r, "events", NULL);
+	if (r == 0)
+		r = fn_mappings_open(env, e->endpoints, e->journal, &e->mappings, err);
 	if (r < 0) {
 		fn_events_close(e);
 		return r;
@@ -71,6 +83,9 @@ void fn_events_close(void *arg)
 {
 	struct fn_events *e = arg;
 
+	fn_mappings_close(e->mappings);
+	fn_journal_free(e->journal);
+	fn_endpoints_free(e->endpoints);
 	fn_lanes_close(e);
 	fn_event_configs_close(e);
 	free(e);

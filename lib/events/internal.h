@@ -4,6 +4,7 @@
 
 #include "base/list.h"
 #include "base/map.h"
+#include "events/mappings.h"
 #include "events/retry.h"
 #include "queue/queue.h"
 #include "service/call.h"
@@ -23,6 +24,9 @@ struct fn_events {
 	void (*run)(struct fn_event *ev); /* attempt.c */
 	/* configs.c */
 	struct fn_map *configs;     /* function -> its list */
+	struct fn_endpoints *endpoints; /* AWS-compatible servers */
+	struct fn_journal *journal;     /* what happened, for people */
+	struct fn_mappings *mappings;
 	/* the configuration's */
 	uint64_t delay_us[2], backoff_us[2], idempotency_us;
 };

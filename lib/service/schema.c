@@ -11,6 +11,9 @@ static const char *const migrations[] = {
 	/* SQS's queues, and message move tasks: config is JSON */
 	"CREATE TABLE sqs_queues(name TEXT PRIMARY KEY, config TEXT NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE sqs_moves(id TEXT PRIMARY KEY, started INTEGER NOT NULL, config TEXT NOT NULL) WITHOUT ROWID;",
+	/* event source mappings */
+	"CREATE TABLE event_source_mappings (number INTEGER PRIMARY KEY AUTOINCREMENT, uuid TEXT NOT NULL UNIQUE, function TEXT NOT NULL, source TEXT NOT NULL,"
+	" settings TEXT NOT NULL, tags TEXT NOT NULL, enabled INTEGER NOT NULL, modified_us INTEGER NOT NULL);",
 };
 
 int fn_events_db_open(const char *path, sqlite3 **ret, struct fn_err *err)

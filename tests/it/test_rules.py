@@ -162,7 +162,8 @@ class Operations(Case):
         ListProvisionedConcurrencyConfigs ListTags ListVersionsByFunction PublishVersion PutFunctionConcurrency PutProvisionedConcurrencyConfig TagResource UntagResource
         UpdateAlias UpdateFunctionCode UpdateFunctionConfiguration AddPermission RemovePermission CreateFunctionUrlConfig DeleteFunctionUrlConfig GetFunctionUrlConfig ListFunctionUrlConfigs
         UpdateFunctionUrlConfig InvokeAsync DeleteFunctionEventInvokeConfig GetFunctionEventInvokeConfig ListFunctionEventInvokeConfigs PutFunctionEventInvokeConfig
-        UpdateFunctionEventInvokeConfig""".split())
+        UpdateFunctionEventInvokeConfig CreateEventSourceMapping DeleteEventSourceMapping GetEventSourceMapping ListEventSourceMappings UpdateEventSourceMapping
+        GetFunctionRecursionConfig PutFunctionRecursionConfig""".split())
 
     def test_what_doctor_says_is_what_is_answered(self):
         """`fnctl doctor --api` against the newest service model, and against real requests."""
@@ -192,7 +193,7 @@ class Operations(Case):
                     self.assertEqual((r.status, r.json["message"]), (400, f"fnd does not support {word} yet"), name)
         table = self.d.fnctl("doctor", "--api").stdout
         self.assertIn(f"\n{len(self.built)} of {len(model)} operations work", table)
-        self.assertRegex(table, r"(?m)^CreateEventSourceMapping +refused +fnd does not implement CreateEventSourceMapping yet$")
+        self.assertRegex(table, r"(?m)^CreateCodeSigningConfig +refused +fnd does not implement CreateCodeSigningConfig yet$")
         self.assertRegex(table, r"(?m)^Invoke +works, but for +DurableExecutionName")
 
     asked = {"VpcConfig": {"SubnetIds": ["subnet-1"]}, "DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:000000000000:q"}, "KMSKeyArn": "arn:aws:kms:us-east-1:000000000000:key/1",

@@ -1,0 +1,118 @@
+/* mappings.c - see mappings.h: all of them, and which operation is which. */
+#include "events/mappings.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "events/mapping_internal.h"
+
+static int load_row(void *arg, sqlite3_stmt *st, struct fn_err *err)
+{
+	struct fn_mappings *all = arg;
+	struct fn_mapping *m = fn_mapping_new(all, (const char *)sqlite3_column_text(st, 0));
+
+	if (!m)
+		return fn_err_set(err, ENOMEM, "load mappings", NULL);
+	m->function = strdup((const char *)sqlite3_column_text(st, 1));
+	m->source = strdup((const char *)sqlite3_column_text(st, 2));
+	m->settings = json_loads((const char *)sqlite3_column_text(st, 3), 0, NULL);
+	m->tags = json_loads((const char *)sqlite3_column_text(st, 4), 0, NULL);
+	m->enabled = sqlite3_column_int(st, 5);
+	m->modified_us = (uint64_t)sqlite3_column_int64(st, 6);
+	m->number = sqlite3_column_int64(st, 7);
+	m->state = m->enabled ? FN_MAPPING_ENABLED : FN_MAPPING_DISABLED;
+	if (!m->function || !m->source || !m->settings || !m->tags || fn_mapping_add(m) < 0) {
+		fn_mapping_free(m);
+		return fn_err_set(err, ENOMEM, "load mappings", NULL);
+	}
+	return 0;
+}
+
+static int load(struct fn_mappings *all, struct fn_err *err)
+{
+	sqlite3 *db = NULL;
+	int r = sqlite3_open_v2(all->env->db_path, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK ? 0 : fn_err_set(err, EIO, "load mappings", "%.100s", all->env->db_path);
+
+	if (r == 0)
+		r = fn_db_each(db, "SELECT uuid, function, source, settings, tags, enabled, modified_us, number FROM event_source_mappings ORDER BY number", "load mappings", load_row, all, err);
+	sqlite3_close(db);
+	return r;
+}
+
+int fn_mappings_open(const struct fn_service_env *env, const struct fn_endpoints *endpoints, struct fn_journal *journal, struct fn_mappings **ret, struct fn_err *err)
+{
+	struct fn_mappings *all = calloc(1, sizeof(*all));
+	double share = json_number_value(json_object_get(env->config, "async_share"));
+	int r;
+
+	if (!all)
+		return fn_err_set(err, ENOMEM, "mappings", NULL);
+	all->env = env;
+	all->endpoints = endpoints;
+	all->pollers = (struct fn_pollers){.loop = env->loop, .fnd = env->fnd, .journal = journal, .total_most = (unsigned)((double)env->account_concurrency * (share > 0 ? share : 0.5))};
+	if (all->pollers.total_most < FN_SCALE_OWN)
+		all->pollers.total_most = FN_SCALE_OWN;
+	fn_list_init(&all->list);
+	r = fn_map_new(&all->by_uuid);
+	r = r < 0 ? fn_err_set(err, r, "mappings", NULL) : load(all, err);
+	if (r < 0) {
+		fn_mappings_close(all);
+		return r;
+	}
+	fn_list_for_each_safe(l, &all->list)
+		fn_mapping_run(fn_list_entry(l, struct fn_mapping, link));
+	*ret = all;
+	return 0;
+}
+
+void fn_mappings_drain(struct fn_mappings *all)
+{
+	all->draining = true;
+	fn_list_for_each_safe(l, &all->list) {
+		struct fn_mapping *m = fn_list_entry(l, struct fn_mapping, link);
+
+		if (m->poller)
+			fn_poller_stop(m->poller);
+	}
+}
+
+bool fn_mappings_busy(const struct fn_mappings *all)
+{
+	bool busy = all->operations > 0;
+
+	fn_list_for_each(l, &all->list) {
+		const struct fn_mapping *m = fn_list_entry(l, struct fn_mapping, link);
+
+		busy |= m->poller && !fn_poller_stopped(m->poller);
+	}
+	return busy;
+}
+
+void fn_mappings_close(struct fn_mappings *all)
+{
+	if (!all)
+		return;
+	fn_list_for_each_safe(l, &all->list)
+		fn_mapping_free(fn_list_entry(l, struct fn_mapping, link));
+	fn_map_free(all->by_uuid);
+	free(all);
+}
+
+bool fn_mappings_serve(struct fn_mappings *all, const struct fn_service_call *call)
+{
+	static const struct {
+		const char *name;
+		void (*serve)(struct fn_mappings *all, const struct fn_service_call *call);
+	} operations[] = {{"CreateEventSourceMapping", fn_mapping_h_create}, {"GetEventSourceMapping", fn_mapping_h_get}, {"UpdateEventSourceMapping", fn_mapping_h_update},
+			  {"DeleteEventSourceMapping", fn_mapping_h_delete}, {"ListEventSourceMappings", fn_mapping_h_list}, {"ListTags", fn_mapping_h_list_tags}, {"TagResource", fn_mapping_h_tag},
+			  {"UntagResource", fn_mapping_h_untag}};
+
+	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
+		if (fn_streq(operations[i].name, call->operation)) {
+			operations[i].serve(all, call);
+			return true;
+		}
+	return false;
+}
