@@ -5,7 +5,7 @@
 DIRECTORY is the host's, shared: what is written there has left the machine at once. journal: a line of JSON for each operation that is begun, and for each
 answer. found-ROUND: what was looked at and what is wrong. The state directory is on /dev/vda, of which the kernel writes back only what it is told to.
 """
-import base64, hashlib, io, json, os, random, sqlite3, subprocess, sys, threading, zipfile
+import base64, glob, hashlib, io, json, os, random, sqlite3, subprocess, sys, threading, zipfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "it"))
@@ -22,10 +22,11 @@ def package(seed):
 
 
 class Model:
-    """What each function is to be, from the journal: one state, or two while an operation had no answer yet."""
+    """What each function is to be, from the journal: one state, or two while an operation had no answer yet. messages: what is in the queue for sure ("sent") or may be
+    ("send", "delete"). events: the ids of those that were accepted and whose records have not been seen."""
 
     def __init__(self):
-        self.now, self.pending = {}, {}
+        self.now, self.pending, self.messages, self.gone, self.events = {}, {}, {}, set(), set()
 
     def read(self, path):
         if os.path.exists(path):
@@ -36,7 +37,15 @@ class Model:
         return self
 
     def take(self, e):
-        if "begin" in e:
+        if "message" in e:
+            if e["step"] == "deleted":
+                self.messages.pop(e["message"], None)
+                self.gone.add(e["message"])
+            else:
+                self.messages[e["message"]] = e["step"]
+        elif "event" in e:
+            (self.events.add if e["step"] == "accepted" else self.events.discard)(e["event"])
+        elif "begin" in e:
             self.pending[e["name"]] = e
         elif "answer" in e:
             begun = self.pending.pop(e["name"])
@@ -148,11 +157,85 @@ class Machine:
             wait_until("rows and disk agree", agree)
         except AssertionError:
             faults += map(str, check)
-        db = sqlite3.connect(f"file:{self.d.state}/db/fnd.db?mode=ro", uri=True)
-        said = db.execute("PRAGMA integrity_check").fetchall()
-        if said != [("ok",)]:
-            faults.append(f"fnd.db: {said}")
+        for path in glob.glob(os.path.join(self.d.state, "*/*.db")):
+            said = sqlite3.connect(f"file:{path}?mode=ro", uri=True).execute("PRAGMA integrity_check").fetchall()
+            if said != [("ok",)]:
+                faults.append(f"{os.path.basename(path)}: {said}")
         return len(names), faults
+
+    # --- queues and events ---
+    def sqs(self, operation, **members):
+        r = self.d.request("POST", "/", members, headers={"X-Amz-Target": "AmazonSQS." + operation, "Content-Type": "application/x-amz-json-1.0"})
+        if r.status != 200:
+            raise AssertionError(f"{operation}: {r}")
+        return json.loads(r.body) if r.body else {}
+
+    def receive(self, url, seconds=1):
+        return self.sqs("ReceiveMessage", QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=20, WaitTimeSeconds=seconds).get("Messages", [])
+
+    def delete(self, url, message):
+        self.sqs("DeleteMessage", QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+    def queues(self):
+        """Those of the messages, and of what became of the events of `ev`."""
+        self.queue, self.records = (self.sqs("CreateQueue", QueueName=n)["QueueUrl"] for n in ("messages", "records"))
+        if self.number == 0:
+            self.d.create("ev", package(0), runtime="provided.al2023", handler="x", Timeout=300)
+            r = self.d.request("PUT", "/2019-09-25/functions/ev/event-invoke-config", {"DestinationConfig": {"OnSuccess": {"Destination": "arn:aws:sqs:us-east-1:000000000000:records"}}})
+            assert r.status == 200, r
+
+    def take_records(self, seconds=0):
+        for m in self.receive(self.records, seconds):
+            record = json.loads(m["Body"])
+            self.note({"event": record["requestContext"]["requestId"], "step": record["requestContext"]["condition"]})
+            self.delete(self.records, m)
+
+    def verify_queues(self):
+        """All that was sent comes, nothing that was deleted does; each event that was accepted has been run to its end."""
+        faults, sent, accepted = [], {m for m, step in self.model.messages.items() if step == "sent"}, len(self.model.events)
+
+        def messages_are_there():
+            for m in self.receive(self.queue):
+                body = m["Body"]
+                if body in self.model.gone:
+                    faults.append(f"message {body} was deleted, and is there")
+                elif body not in self.model.messages:
+                    faults.append(f"message {body} was never sent")
+                self.note({"message": body, "step": "delete"})
+                self.delete(self.queue, m)
+                self.note({"message": body, "step": "deleted"})
+                sent.discard(body)
+            return not sent
+
+        def events_have_run():
+            self.take_records(1)
+            return not self.model.events
+        for what, condition, of in (("messages", messages_are_there, sent), ("events", events_have_run, self.model.events)):
+            try:
+                wait_until(what, condition, 60)
+            except AssertionError:
+                faults.append(f"{what} that were answered and are lost: {sorted(of)[:5]}")
+        return len(sent) + accepted, faults
+
+    def messenger(self):
+        """Sends, receives, deletes, and has `ev` invoked without a caller who waits."""
+        n = 0
+        while True:
+            n += 1
+            body = f"{self.number}-{n}"
+            self.note({"message": body, "step": "send"})
+            self.sqs("SendMessage", QueueUrl=self.queue, MessageBody=body)
+            self.note({"message": body, "step": "sent"})
+            for m in self.receive(self.queue, 0)[:1] if n % 2 else []:
+                self.note({"message": m["Body"], "step": "delete"})
+                self.delete(self.queue, m)
+                self.note({"message": m["Body"], "step": "deleted"})
+            r = self.d.request("POST", f"{FUNCTIONS}/ev/invocations", {"do": "echo"}, headers={"X-Amz-Invocation-Type": "Event"})
+            if r.status != 202:
+                raise AssertionError(f"Event: {r}")
+            self.note({"event": r.headers["x-amzn-requestid"], "step": "accepted"})
+            if n % 8 == 0:
+                self.take_records()
 
     # --- and now something else ---
     def client(self, k):
@@ -201,7 +284,10 @@ class Machine:
     def run(self):
         try:
             self.d.start()
+            self.queues()
             seen, faults = self.verify()
+            more, lost = self.verify_queues()
+            seen, faults = seen + more, faults + lost
         except Exception as e:  # it does not begin, or its databases are not what they were
             seen, faults = 0, [f"{type(e).__name__}: {e}"]
         path = os.path.join(self.directory, f"found-{self.number}")
@@ -214,10 +300,10 @@ class Machine:
 
         def client(k):
             try:
-                self.client(k)
+                self.client(k) if k else self.messenger()
             except Exception as e:
                 broken.append(f"{type(e).__name__}: {e}")
-        threads = [threading.Thread(target=client, args=(k,), daemon=True) for k in range(CLIENTS)]
+        threads = [threading.Thread(target=client, args=(k,), daemon=True) for k in range(CLIENTS + 1)]
         [t.start() for t in threads]
         wait_until("the power is cut", lambda: broken, 3600)
         print(broken[0], flush=True)
