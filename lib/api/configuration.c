@@ -65,7 +65,7 @@ static bool snap_start_fits(struct fn_call *call, const struct fn_function *f, c
 		return true;
 	if (f->per_tenant)
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "SnapStart is not supported for functions enabled with tenancy configuration.");
-	else if (!rt || !rt->restore)
+	else if (!rt || (!rt->restore && !rt->snapshot_hooks))
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "%s is not supported for SnapStart enabled functions.", f->runtime);
 	else if (f->ephemeral_mb > FN_LIMIT_TMP_MIN)
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "SnapStart is not supported for functions with more than %d MB of ephemeral storage.",

@@ -61,7 +61,7 @@ static char **env_list(json_t *o)
 static int parse_one(struct fn_runtime *r, const char *name, json_t *o, const char *file, struct fn_err *err)
 {
 	static const char *const known[] = {"image", "exec", "handler_required", "execution_env", "version", "env", "prestart_unless",
-					    "prestart_by_memory", "restore"};
+					    "prestart_by_memory", "snapshot_hooks", "restore"};
 	const char *key;
 	json_t *v;
 
@@ -83,6 +83,7 @@ static int parse_one(struct fn_runtime *r, const char *name, json_t *o, const ch
 	r->exec_candidates = string_array(json_object_get(o, "exec"));
 	r->env = env_list(json_object_get(o, "env"));
 	r->prestart_by_memory = json_is_true(json_object_get(o, "prestart_by_memory"));
+	r->snapshot_hooks = json_is_true(json_object_get(o, "snapshot_hooks"));
 	v = json_object_get(o, "prestart_unless");
 	r->prestart_unless = v ? string_array(v) : NULL;
 	if (v && (!json_is_array(v) || !r->prestart_unless))

@@ -10,6 +10,8 @@
  *                   "prestart_unless": ["PYTHON", "LD_"], // its bootstrap can be started ahead (sandbox/spec.h), but not for a function
  *                                                         // with a variable of such a name
  *                   "prestart_by_memory": false,          // true: it needs AWS_LAMBDA_FUNCTION_MEMORY_SIZE at its start
+ *                   "snapshot_hooks": false,              // true: without `restore` it knows SnapStart's contract all the same: its hooks are
+ *                                                         // called, and versions start plainly and say so
  *                   "restore": ["/var/runtime/fnd-restore", "/var/snapshot/image"]}, ...}  // the command that goes on from a snapshot
  *                                                         // (SnapStart); without it there is none for this runtime
  *
@@ -39,7 +41,7 @@ struct fn_runtime {
 	char **env;             /* NULL-terminated "K=V" */
 	char **prestart_unless; /* NULL-terminated prefixes; NULL = cannot be started ahead */
 	char **restore;         /* NULL-terminated; NULL = no SnapStart */
-	bool handler_required, execution_env, prestart_by_memory;
+	bool handler_required, execution_env, prestart_by_memory, snapshot_hooks;
 	bool foreign; /* a container image, whose root may lack what a sandbox needs a place for */
 	bool installed;
 	unsigned n_layers;

@@ -2,8 +2,9 @@
 errors and records of the log look in it. What a handler must do is the same for all: what is called do_... in python/f.py.
 
 Another family is another object in FAMILIES: a subclass of Family, or one of it with other members."""
-import os
-from harness import TOP
+import functools, os
+import javac
+from harness import TOP, make_zip
 
 
 class Family:
@@ -20,6 +21,9 @@ class Family:
     layer = None           # {file of a layer: content}: what "layer" imports
     text_line = None       # a record of the log in the text format, a regular expression; %s is the request's id
     record = None          # members that each record has in the JSON format
+    request_id = "requestId"  # of them, the invocation's
+    place = "/var/task/"   # what a trace has of the handler's file
+    out_of_memory = ("Runtime.OutOfMemory", "Runtime.ExitError")
     levels = ("debug", "info", "warn", "error")
     text_levels = levels   # those that appear with the text format, as the family's logger has it by default
     prints_plainly = True  # what is printed is no record in the JSON format
@@ -76,4 +80,27 @@ class Ruby(Family):
     record = {"timestamp", "level", "message", "requestId"}
 
 
-FAMILIES = [Python(), Node(), Ruby()]
+class Java(Family):
+    name, runtimes, handler = "java", "java", "F"
+    error_keys = ["errorMessage", "errorType", "stackTrace"]
+    raised, unserialisable = "java.lang.IllegalArgumentException", ("java.lang.RuntimeException",)
+    no_module = ("g.Handler::handle", "java.lang.ClassNotFoundException", "Class not found: g.Handler")
+    no_handler = ("F::nobody", None, "No public method named nobody with appropriate method signature found on class F")
+    text_line = r"^\[WARN\] at warn ä%.0s$"  # without the request's id
+    record, request_id, place = {"timestamp", "level", "message", "AWSRequestId"}, "AWSRequestId", "F.act(F.java:"
+    out_of_memory = ("java.lang.OutOfMemoryError", *Family.out_of_memory)
+
+    @functools.lru_cache(None)
+    def files(self, runtime):
+        return javac.compiled({n: t.decode() for n, t in super().files(runtime).items()})
+
+    @functools.cached_property
+    def layer(self):
+        return {"java/lib/layer.jar": make_zip(javac.compiled({"FromLayer.java": "public class FromLayer { public static final String name = \"from the layer\"; }"}))}
+
+    @functools.cached_property
+    def raises_early(self):
+        return javac.compiled({"E.java": "public class E { public E() { throw new IllegalStateException(\"early\"); } public Object h(Object o) { return o; } }"}), "E::h", "java.lang.IllegalStateException"
+
+
+FAMILIES = [Python(), Node(), Ruby(), Java()]

@@ -317,3 +317,30 @@ class Ahead(JavaCase):
                     got.pop("tmp")
                     found.append((got, "prestarted" in r.log or "started ahead" in r.log))
                 self.assertEqual(found[0][0], found[1][0])
+
+
+class SnapStart(JavaCase):
+    SOURCE = """
+import com.amazonaws.services.lambda.crac.*;
+public class S implements Resource {
+    static S one = new S();
+    static { Core.getGlobalContext().register(one); System.out.println("init type " + System.getenv("AWS_LAMBDA_INITIALIZATION_TYPE")); }
+    public void beforeCheckpoint(Context<? extends Resource> c) { System.out.println("before the snapshot"); }
+    public void afterRestore(Context<? extends Resource> c) { System.out.println("after the snapshot"); }
+    public static String h() { return "here"; }
+}
+"""
+
+    def test_hooks_and_a_plain_start(self):
+        runtime = next((v for v in VERSIONS if v != "java8.al2"), None) or self.skipTest("java8.al2 has no SnapStart")
+        f = self.java("S::h", runtime=runtime, files=javac.compiled({"S.java": self.SOURCE}), SnapStart={"ApplyOn": "PublishedVersions"}, Publish=True)
+        config = lambda: self.d.request("GET", f"/2015-03-31/functions/{f}/configuration?Qualifier=1").json
+        wait_until("the version is Active", lambda: config()["State"] == "Active")
+        self.assertEqual(config()["SnapStart"], {"ApplyOn": "PublishedVersions", "OptimizationStatus": "Off"})
+        self.assertIn("the runtime takes no snapshots", config()["StateReason"])
+        self.assertEqual(self.d.invoke(f, {}, query="?Qualifier=1").json, "here")
+        log = self.d.fnctl("logs", f).stdout
+        for line in ("init type snap-start", "before the snapshot", "after the snapshot", "init type on-demand"):
+            self.assertIn(line, log)
+        r = self.d.create(f + "-8", make_zip({"f": ""}), runtime="java8.al2", handler="x", expect=None, SnapStart={"ApplyOn": "PublishedVersions"})
+        self.assertIn("java8.al2 is not supported for SnapStart enabled functions", r.body.decode()) if "java8.al2" in VERSIONS else None
