@@ -1,6 +1,7 @@
 /* state.c - see state.h. */
 #include "state.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -95,4 +96,29 @@ bool fnd_on_a_terminal(void)
 	fn_auto_fd int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
 
 	return fd >= 0;
+}
+
+int fnd_state_is_whole(const char *state_dir, struct fn_err *err)
+{
+	char path[4096];
+	struct stat st;
+	struct dirent *e;
+	DIR *d;
+	int r = 0;
+
+	snprintf(path, sizeof(path), "%s/db/fnd.db-wal", state_dir);
+	if (stat(path, &st) == 0 && st.st_size > 0)
+		return 0;
+	path[strlen(path) - strlen("-wal")] = '\0';
+	if (stat(path, &st) == 0 ? st.st_size > 0 : errno != ENOENT)
+		return 0;
+	snprintf(path, sizeof(path), "%s/blobs", state_dir);
+	d = opendir(path);
+	while (r == 0 && d && (e = readdir(d)))
+		if (e->d_name[0] != '.')
+			r = fn_err_set(err, ENODATA, "state", "%.100s: db/fnd.db is missing, blobs has packages: restore it, or remove blobs to begin anew",
+				       state_dir);
+	if (d)
+		closedir(d);
+	return r;
 }

@@ -18,4 +18,7 @@ int fnd_state_lock(const char *dir, struct fn_err *err);
 void fnd_raise_limits(void); /* of descriptors, as far as may be */
 bool fnd_on_a_terminal(void);
 
+/* In the worker. Packages that no function names are garbage, which is removed at start: without its database the state must not be taken for that of nobody. */
+int fnd_state_is_whole(const char *state_dir, struct fn_err *err);
+
 #endif

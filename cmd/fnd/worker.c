@@ -1,5 +1,4 @@
 /* worker.c - the process that does the work: everything is made here, wired together, and taken down again. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -30,6 +29,7 @@
 #include "runtime/resolver.h"
 #include "runtime/rtapi.h"
 #include "sandboxes.h"
+#include "state.h"
 
 #define DRAIN_LOOK_US 10000u
 #define EXPECT_US 250000u     /* a client that has had an answer, or has connected, may be about to ask */
@@ -334,7 +334,7 @@ static int make_control_plane(struct worker *w, struct fn_err *err)
 		.account_concurrency = (unsigned)c->account_concurrency, .credentials = c->credentials, .n_credentials = c->n_credentials,
 		.hosts = c->hosts, .n_hosts = c->n_hosts,
 		.store = w->store, .runtimes = w->runtimes, .invoker = w->invoker, .logs = w->logs, .spawn = w->spawn,
-		.snapshots = w->snapshots, .s3_endpoint = c->s3_endpoint,
+		.snapshots = w->snapshots, .platform = w->sandboxes.platform.address[0] ? &w->sandboxes.platform : NULL, .s3_endpoint = c->s3_endpoint,
 		.pulls = w->pulls, .resolver = w->resolver,
 	};
 	int r = fn_images_new(c->state_dir, c->images_dir, w->runtimes, w->spawn, w->store, w->disk, w->jobs, &w->images);
@@ -363,32 +363,6 @@ static int make_control_plane(struct worker *w, struct fn_err *err)
 	return fn_api_new(&api, &w->api, err);
 }
 
-/* Packages that no function names are garbage, which is removed at start: without its database the state must not be taken for that of nobody. */
-static int state_is_whole(const char *state_dir, struct fn_err *err)
-{
-	char path[4096];
-	struct stat st;
-	struct dirent *e;
-	DIR *d;
-	int r = 0;
-
-	snprintf(path, sizeof(path), "%s/db/fnd.db-wal", state_dir);
-	if (stat(path, &st) == 0 && st.st_size > 0)
-		return 0;
-	path[strlen(path) - strlen("-wal")] = '\0';
-	if (stat(path, &st) == 0 ? st.st_size > 0 : errno != ENOENT)
-		return 0;
-	snprintf(path, sizeof(path), "%s/blobs", state_dir);
-	d = opendir(path);
-	while (r == 0 && d && (e = readdir(d)))
-		if (e->d_name[0] != '.')
-			r = fn_err_set(err, ENODATA, "state", "%.100s: db/fnd.db is missing, blobs has packages: restore it, or remove blobs to begin anew",
-				       state_dir);
-	if (d)
-		closedir(d);
-	return r;
-}
-
 static int make_logs(struct worker *w, struct fn_err *err)
 {
 	const struct fnd_config *c = w->cfg;
@@ -409,7 +383,7 @@ static int make(struct worker *w, const struct fnd_worker_args *args, struct fn_
 	if (r < 0)
 		return fn_err_set(err, r, "fnd", "event loop");
 	snprintf(db, sizeof(db), "%s/db", c->state_dir);
-	r = state_is_whole(c->state_dir, err);
+	r = fnd_state_is_whole(c->state_dir, err);
 	if (r == 0)
 		r = fn_store_open(db, w->loop, &w->store, err);
 	if (r == 0)

@@ -5,6 +5,7 @@
 #ifndef FN_API_API_H
 #define FN_API_API_H
 
+#include "env/platform.h"
 #include "image/package.h"
 #include "image/runtimes.h"
 #include "invoke/invoke.h"
@@ -37,6 +38,7 @@ struct fn_api_config {
 	struct fn_invoker *invoker;
 	struct fn_logs *logs;
 	struct fn_spawn_client *spawn;
+	const struct fn_platform_host *platform; /* NULL: sandboxes do not reach this API */
 	struct fn_images *images;
 	struct fn_packages *packages; /* that come in */
 	struct fn_disk *disk;

@@ -60,6 +60,15 @@ static long long read_number(const char *path)
 	return fn_file_read(-1, path, text, sizeof(text)) > 0 ? atoll(text) : -1;
 }
 
+static void check_platform(json_t *list, const struct fn_platform_host *p)
+{
+	fn_auto_buf struct fn_buf names = {0};
+
+	for (const char *const *s = p ? p->services : NULL; s && *s; s++)
+		(void)fn_buf_addf(&names, "%s%s", s == p->services ? "" : ", ", *s);
+	check(list, "platform endpoint", true, "", p ? "%s in each sandbox: %s" : "none: functions do not reach this API (platform_endpoint)", p ? p->address : "", names.data ? names.data : "");
+}
+
 static void check_host(const struct fn_api *api, json_t *list, const struct utsname *u)
 {
 	fn_auto_free char *installed = fn_runtimes_installed(api->cfg.runtimes);
@@ -82,6 +91,7 @@ static void check_host(const struct fn_api *api, json_t *list, const struct utsn
 	}
 	check(list, "function URLs", true, "", "%s%s%s", api->cfg.url_domain ? api->cfg.url_scheme : "none: gateway.listen is empty, or another program had its default address",
 	      api->cfg.url_domain ? "://ID." : "", api->cfg.url_domain ? api->cfg.url_domain : "");
+	check_platform(list, api->cfg.platform);
 	check(list, "base images", !fn_streq(installed, "none"), "make images, then: fnctl images rescan", "%s", installed ? installed : "?");
 }
 

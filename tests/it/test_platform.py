@@ -7,7 +7,7 @@ BOTO = '''
 import boto3, json, botocore.exceptions
 clients = {}
 def handler(event, context):
-    c = clients.setdefault(event["service"], boto3.client(event["service"], **event.get("client", {})))
+    c = clients.setdefault(json.dumps([event["service"], event.get("client")]), boto3.client(event["service"], **event.get("client", {})))
     try:
         r = getattr(c, event["op"])(**event.get("with", {}))
     except botocore.exceptions.ClientError as e:
@@ -67,7 +67,7 @@ class Calls(Base):
         self.assertEqual(self.call(f, "sqs", "receive_message", QueueUrl=url, WaitTimeSeconds=5)["Messages"][0]["Body"], "from outside")
 
     def test_the_variables(self):
-        want = {f"AWS_ENDPOINT_URL_{s}": self.d.endpoint for s in ("LAMBDA", "CLOUDWATCH_LOGS", "SQS")}
+        want = {f"AWS_ENDPOINT_URL_{s}": self.d.endpoint for s in ("LAMBDA", "CLOUDWATCH_LOGS", "SQS", "IAM", "STS")}
         f = self.python(ENV)
         found = self.d.invoke(f, {}).json
         self.assertEqual({k: v for k, v in found.items() if k in want}, want)
@@ -235,6 +235,31 @@ class Identity(Base):
                 self.refused(self.attempt(request("GET", path)), "")
         self.refused(self.attempt(request("POST", "/_fnd/functions/t-victim/invocations", body=b"{}")), "")
         self.refused(self.attempt(request("POST", "/_fnd/images/rescan")), "")
+
+    def test_what_its_policies_allow(self):
+        iam = boto(self.d, "iam", key=KNOWN[0], secret=KNOWN[1])
+        allow = lambda *actions, on="*": json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": list(actions), "Resource": on}]})
+        trust = lambda **who: json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": who, "Action": "sts:AssumeRole"}]})
+        worker, reader = (f"arn:aws:iam::000000000000:role/{name}" for name in ("t-worker", "t-reader"))
+        for name, who, policy in (("t-worker", {"Service": "lambda.amazonaws.com"}, allow("lambda:InvokeFunction", on=ARN + "t-victim")), ("t-reader", {"AWS": worker}, allow("lambda:ListFunctions"))):
+            iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust(**who))
+            self.addCleanup(iam.delete_role, RoleName=name)
+            iam.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=policy)
+            self.addCleanup(iam.delete_role_policy, RoleName=name, PolicyName="p")
+        self.c.create_function(FunctionName="t-worker", Role=worker, Runtime="python3.11", Handler="f.handler", Code={"ZipFile": make_zip({"f.py": BOTO})}, Timeout=60, MemorySize=1024)
+        self.addCleanup(self.c.delete_function, FunctionName="t-worker")
+        self.c.get_waiter("function_active_v2").wait(FunctionName="t-worker")
+        do = lambda service, op, client=None, **kw: self.ask("t-worker", service=service, op=op, client=client or {}, **{"with": kw})
+        self.assertEqual(do("sts", "get_caller_identity")["Arn"], "arn:aws:sts::000000000000:assumed-role/t-worker/t-worker")
+        self.assertEqual(json.loads(do("lambda", "invoke", FunctionName="t-victim", Payload='{"look": 1}')["Payload"])[0], self.other[0])
+        for op, kw in (("list_functions", {}), ("delete_function", {"FunctionName": "t-victim"}), ("invoke", {"FunctionName": "t-mallory"}), ("update_function_configuration", {"FunctionName": "t-worker", "Role": reader})):
+            self.assertEqual((do("lambda", op, **kw)["code"], op), ("AccessDeniedException", op))
+        c = do("sts", "assume_role", RoleArn=reader, RoleSessionName="se")["Credentials"]
+        session = {"aws_access_key_id": c["AccessKeyId"], "aws_secret_access_key": c["SecretAccessKey"], "aws_session_token": c["SessionToken"]}
+        self.assertEqual(do("sts", "get_caller_identity", session)["Arn"], "arn:aws:sts::000000000000:assumed-role/t-reader/se")
+        self.assertIn("t-victim", [f["FunctionName"] for f in do("lambda", "list_functions", session)["Functions"]])
+        self.assertEqual(do("lambda", "invoke", session, FunctionName="t-victim")["code"], "AccessDeniedException")
+        self.assertEqual(do("sts", "get_caller_identity", {**session, "aws_session_token": c["SessionToken"][:-4] + "AAA="})["status"], 403)
 
     def test_other_ways_in(self):
         ways = [(self.d.state + "/control.sock", 0), (self.d.state + "/events.sock", 0), (self.d.state + "/gateway.sock", 0), ("/run/fnd/control.sock", 0), ("@fnd", 0), ("127.0.0.2", self.d.port), ("169.254.100.6", self.d.port), ("::1", self.d.port),
