@@ -62,6 +62,9 @@ check-powercut: all fixtures images
 	@tests/powercut/run --build $(B) --rounds $(or $(N),10)
 
 # Unmodified software from PyPI, npm, crates, Go and Maven in functions of its own; N="numpy sharp": some of it.
+# Container images that take long to make: AWS's client for Python in one that buildah has made, a program in Go FROM scratch
+check-containers: all fixtures
+	@FND_CHECK_CONTAINERS=1 tests/run --build $(B) test_containers
 check-packages: all
 	@$(MAKE) --no-print-directory B=$(B) images IMAGES="$(IMAGES)"
 	@tests/packages/run --build $(B) $(N)
@@ -87,6 +90,7 @@ help:
 	@echo "make check-kills [N=50]    the processes killed so often under 64 streams and URL load: nobody gets another's bytes"
 	@echo "make check-crash [N=100]   each process killed so often while functions come and go: rows, trees and packages must agree"
 	@echo "make check-powercut [N=10] the power is cut so often in a virtual machine: whatever was answered must be there"
+	@echo "make check-containers      functions of container images, with those that buildah and Go take long to make"
 	@echo "make check-packages        some forty packages from the registries, each at work in a function; N=numpy one of them"
 	@echo "make soak [MINUTES=30]     clients that do everything while processes are killed; nothing may be wrong or left"
 	@echo "make sim                   the keep-alive policies on days of generated arrivals: a table"
@@ -100,4 +104,4 @@ help:
 	@echo "make install / uninstall   into DESTDIR and PREFIX; make images first"
 	@echo "make deps / clean          Debian packages that are missing / remove the build directory"
 
-.PHONY: check tests check-crash check-kills check-powercut check-packages soak deps-quiet unit it check-vm check-bare quickstart help fixtures
+.PHONY: check tests check-crash check-kills check-powercut check-containers check-packages soak deps-quiet unit it check-vm check-bare quickstart help fixtures

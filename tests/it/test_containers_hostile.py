@@ -119,6 +119,9 @@ class Liar(socketserver.ThreadingMixIn, http.server.HTTPServer):
     def host(self):
         return f"127.0.0.1:{self.server_port}"
 
+    def handle_error(self, request, client_address):
+        pass  # who closes in the midst is one of us
+
     def end(self):
         self.stop.set()
         self.shutdown()
