@@ -20,7 +20,7 @@ _fnctl_layers() # names; a version's number is left to be typed, for bash splits
 _fnctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' i function
-	local commands='create update deploy list get delete publish versions alias layer concurrency url invoke logs disk doctor images'
+	local commands='create update deploy list get delete publish versions alias layer concurrency url mapping events invoke logs disk doctor images'
 	local global='--endpoint --region --output --help' options='' words=() _fnctl_where=()
 
 	COMPREPLY=()
@@ -36,7 +36,7 @@ _fnctl()
 			[[ $url ]] && _fnctl_where=(--endpoint "$url")
 			;;
 		--region | --output | --runtime | --handler | --code | --role | --memory | --timeout | --tmp | --env | --description | --snap-start | \
-			--layer | --license | --compatible-runtime | --compatible-architecture | --payload-file | --qualifier | --client-context | --tenant-id | --tail | --code-sha256 | --version | --weight | --revision-id | --cors) ((i++)) ;;
+			--layer | --license | --compatible-runtime | --compatible-architecture | --payload-file | --qualifier | --client-context | --tenant-id | --tail | --code-sha256 | --version | --weight | --revision-id | --cors | --batch-size | --window | --concurrency | --filter | --report-failures | --count) ((i++)) ;;
 		-*) ;;
 		*)
 			if [[ $command ]]; then words+=("${COMP_WORDS[i]}"); else command=${COMP_WORDS[i]}; fi
@@ -46,6 +46,7 @@ _fnctl()
 	function=${words[0]}
 	[[ $command == alias || $command == concurrency || $command == url ]] && function=${words[1]}
 	case $prev in
+	--report-failures) mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$cur"); return ;;
 	--snap-start) mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$cur"); return ;;
 	--output) mapfile -t COMPREPLY < <(compgen -W 'table json' -- "$cur"); return ;;
 	--runtime | --compatible-runtime) mapfile -t COMPREPLY < <(compgen -W "$(_fnctl_runtimes)" -- "$cur"); return ;;
@@ -122,6 +123,20 @@ _fnctl()
 			create) options='--qualifier --iam --stream --cors' ;;
 			get | delete) options=--qualifier ;;
 			esac
+		fi
+		;;
+	mapping)
+		if ((${#words[@]} == 0)); then
+			options='create list get update delete'
+		elif [[ ${words[0]} == create || ${words[0]} == update ]]; then
+			options='--batch-size --window --concurrency --filter --report-failures --enable --disable'
+		fi
+		;;
+	events)
+		if ((${#words[@]} == 0)); then
+			options=tail
+		else
+			options=--count
 		fi
 		;;
 	logs) options='--follow --tail' ;;

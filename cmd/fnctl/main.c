@@ -71,6 +71,18 @@ static const struct command {
 	 "  --iam               only for who signs with a configured key; without it, for everybody\n"
 	 "  --stream            what the function sends leaves at once (InvokeMode RESPONSE_STREAM)\n"
 	 "  --cors ORIGIN       pages of this origin may use it, * for all; again for more\n"},
+	{"mapping", cmd_mapping, "create NAME QUEUE|list [NAME]|get|update|delete UUID [options]", "queues that drive functions",
+	 "  --batch-size N      messages at once, 10; to 10000 with a window\n"
+	 "  --window S          a batch that is not full waits so long for more, 0 to 300\n"
+	 "  --concurrency N     batches at once, 2 to 1000; none: as many as there may be\n"
+	 "  --filter PATTERN    only messages that match, {\"body\": {\"kind\": [\"new\"]}}; again for more, any of them\n"
+	 "                      will do; none: no more\n"
+	 "  --report-failures on|off  the function's answer says which messages have failed\n"
+	 "  --enable            go on\n"
+	 "  --disable           stop, and leave messages in the queue\n"
+	 "\nQUEUE is an ARN, or the name of a queue of fnd's own.\n"},
+	{"events", cmd_events, "tail [NAME] [--count N]", "what happens without a caller, as it happens",
+	 "  --count N           only so many\n"},
 	{"invoke", cmd_invoke, "NAME [PAYLOAD|@FILE|-] [options]", "run a function",
 	 "  --payload-file F    the event is in a file; - is standard input\n"
 	 "  --log               the last 4 KB of its log, on standard error\n"

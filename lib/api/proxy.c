@@ -45,7 +45,7 @@ static bool pass(void *arg, const char *name, const char *value)
 
 static const char *service_of(const struct fn_aws_operation *o)
 {
-	static const char *const names[] = {[FN_AWS_LAMBDA] = "lambda", [FN_AWS_FND] = "fnd", [FN_AWS_LOGS] = "logs", [FN_AWS_SQS] = "sqs", [FN_AWS_IAM] = "iam", [FN_AWS_STS] = "sts"};
+	static const char *const names[] = {[FN_AWS_LAMBDA] = "lambda", [FN_AWS_FND] = "lambda", [FN_AWS_LOGS] = "logs", [FN_AWS_SQS] = "sqs", [FN_AWS_IAM] = "iam", [FN_AWS_STS] = "sts"};
 
 	return names[o->service];
 }

@@ -153,6 +153,8 @@ static const struct {
 	[FN_AWS_RuntimeImageRemove] = {.handler = fn_h_runtime_image_remove},
 	[FN_AWS_ImagesLocal] = {.handler = fn_h_images_local},
 	[FN_AWS_ImageForget] = {.handler = fn_h_image_forget},
+	[FN_AWS_Events] = {.handler = fn_h_proxy, .served_by = FN_EVENTS},
+	[FN_AWS_Mappings] = {.handler = fn_h_proxy, .served_by = FN_EVENTS},
 	[FN_AWS_Metrics] = {.handler = fn_h_metrics},
 	[FN_AWS_Layers] = {.handler = fn_h_layers},
 	[FN_AWS_ImportLayer] = {fn_h_import_layer, FN_LIMIT_REQUEST_BYTES, {"Content", "ZipFile"}},

@@ -916,6 +916,7 @@ const struct fn_aws_operation fn_aws_operations[FN_AWS_LOGS_FIRST] = {
 	[FN_AWS_Download] = {"_Download", "GET", "/_fnd/code/{Sha256}", NULL, 0, 0, FN_AWS_FND, FN_AWS_Download, NULL}, /* fnd's own */
 	[FN_AWS_Disk] = {"_Disk", "GET", "/_fnd/disk", NULL, 0, 0, FN_AWS_FND, FN_AWS_Disk, NULL}, /* fnd's own */
 	[FN_AWS_Doctor] = {"_Doctor", "GET", "/_fnd/doctor", NULL, 0, 0, FN_AWS_FND, FN_AWS_Doctor, NULL}, /* fnd's own */
+	[FN_AWS_Events] = {"_Events", "GET", "/_fnd/events", NULL, 0, 0, FN_AWS_FND, FN_AWS_Events, NULL}, /* fnd's own */
 	[FN_AWS_ImportLayer] = {"_ImportLayer", "PUT", "/_fnd/layers/{LayerVersionArn}", NULL, 0, 1, FN_AWS_FND, FN_AWS_ImportLayer, NULL}, /* fnd's own */
 	[FN_AWS_Images] = {"_Images", "GET", "/_fnd/images", NULL, 0, 0, FN_AWS_FND, FN_AWS_Images, NULL}, /* fnd's own */
 	[FN_AWS_ImagesRescan] = {"_ImagesRescan", "POST", "/_fnd/images/rescan", NULL, 0, 0, FN_AWS_FND, FN_AWS_ImagesRescan, NULL}, /* fnd's own */
@@ -928,5 +929,6 @@ const struct fn_aws_operation fn_aws_operations[FN_AWS_LOGS_FIRST] = {
 	[FN_AWS_ImageForget] = {"_ImageForget", "DELETE", "/_fnd/images/local/{Name}", NULL, 0, 0, FN_AWS_FND, FN_AWS_ImageForget, NULL}, /* fnd's own */
 	[FN_AWS_Layers] = {"_Layers", "GET", "/_fnd/layers", NULL, 0, 0, FN_AWS_FND, FN_AWS_Layers, NULL}, /* fnd's own */
 	[FN_AWS_Logs] = {"_Logs", "GET", "/_fnd/logs/{FunctionName}", NULL, 0, 0, FN_AWS_FND, FN_AWS_Logs, NULL}, /* fnd's own */
+	[FN_AWS_Mappings] = {"_Mappings", "GET", "/_fnd/mappings", NULL, 0, 0, FN_AWS_FND, FN_AWS_Mappings, NULL}, /* fnd's own */
 	[FN_AWS_Metrics] = {"_Metrics", "GET", "/_fnd/metrics", NULL, 0, 0, FN_AWS_FND, FN_AWS_Metrics, NULL}, /* fnd's own */
 };

@@ -98,6 +98,7 @@ enum fn_aws_op {
 	FN_AWS_Download,
 	FN_AWS_Disk,
 	FN_AWS_Doctor,
+	FN_AWS_Events,
 	FN_AWS_ImportLayer,
 	FN_AWS_Images,
 	FN_AWS_ImagesRescan,
@@ -109,6 +110,7 @@ enum fn_aws_op {
 	FN_AWS_ImageForget,
 	FN_AWS_Layers,
 	FN_AWS_Logs,
+	FN_AWS_Mappings,
 	FN_AWS_Metrics,
 	/* CloudWatch Logs, 2014-03-28 */
 	FN_AWS_Logs_AssociateKmsKey,

@@ -9,6 +9,7 @@
 #include "events/attempt.h"
 #include "events/config_ops.h"
 #include "events/configs.h"
+#include "events/tail.h"
 
 static void serve(void *arg, struct fn_service_call *call)
 {
@@ -16,7 +17,7 @@ static void serve(void *arg, struct fn_service_call *call)
 
 	if (fn_streq(call->operation, "Invoke") || fn_streq(call->operation, "InvokeAsync"))
 		fn_event_accept(e, call);
-	else if (!fn_event_config_serve(e, call) && !fn_mappings_serve(e->mappings, call))
+	else if (!fn_event_config_serve(e, call) && !fn_mappings_serve(e->mappings, call) && !fn_tail_serve(e->journal, call))
 		fn_service_reply_error(call, &FN_E_NOT_IMPLEMENTED, "fnd does not implement %s yet", call->operation);
 }
 

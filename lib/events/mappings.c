@@ -100,6 +100,22 @@ void fn_mappings_close(struct fn_mappings *all)
 	free(all);
 }
 
+/* GET /_fnd/mappings: how they go, by UUID: what Lambda's answers do not say of queues. */
+static void serve_progress(struct fn_mappings *all, const struct fn_service_call *call)
+{
+	json_t *o = json_object();
+
+	fn_list_for_each(l, &all->list) {
+		const struct fn_mapping *m = fn_list_entry(l, struct fn_mapping, link);
+		const struct fn_poller_counts *n = m->poller ? fn_poller_counts(m->poller) : &(struct fn_poller_counts){0};
+
+		json_object_set_new(o, m->uuid, json_pack("{ss,si,sI,sI,sI,sI,sI}", "LastProcessingResult", m->poller ? fn_poller_result(m->poller) : "", "Running",
+							  m->poller ? (int)fn_poller_running(m->poller) : 0, "Polled", (json_int_t)n->polled, "Filtered", (json_int_t)n->filtered, "Invoked",
+							  (json_int_t)n->invoked, "FailedInvokes", (json_int_t)n->failed, "Deleted", (json_int_t)n->deleted));
+	}
+	fn_service_reply_json(call, 200, json_pack("{so}", "Mappings", o));
+}
+
 bool fn_mappings_serve(struct fn_mappings *all, const struct fn_service_call *call)
 {
 	static const struct {
@@ -107,7 +123,7 @@ bool fn_mappings_serve(struct fn_mappings *all, const struct fn_service_call *ca
 		void (*serve)(struct fn_mappings *all, const struct fn_service_call *call);
 	} operations[] = {{"CreateEventSourceMapping", fn_mapping_h_create}, {"GetEventSourceMapping", fn_mapping_h_get}, {"UpdateEventSourceMapping", fn_mapping_h_update},
 			  {"DeleteEventSourceMapping", fn_mapping_h_delete}, {"ListEventSourceMappings", fn_mapping_h_list}, {"ListTags", fn_mapping_h_list_tags}, {"TagResource", fn_mapping_h_tag},
-			  {"UntagResource", fn_mapping_h_untag}};
+			  {"UntagResource", fn_mapping_h_untag}, {"_Mappings", serve_progress}};
 
 	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
 		if (fn_streq(operations[i].name, call->operation)) {

@@ -1,5 +1,5 @@
 """Event source mappings: the operations with boto3, the poller against queues of an SQS server as it is published."""
-import json, os, signal, unittest
+import json, os, signal, threading, unittest
 from harness import *
 import sqsservers
 
@@ -210,6 +210,29 @@ class Local(Both, MappingCase):
         self.assertEqual([x["UUID"] for x in self.c.list_event_source_mappings(FunctionName="f")["EventSourceMappings"]], [m["UUID"]])
         self.assertEqual(self.c.delete_event_source_mapping(UUID=other["UUID"])["State"], "Deleting")
         wait_until("it is gone", lambda: len(self.c.list_event_source_mappings()["EventSourceMappings"]) == 1)
+
+    def test_fnctl(self):
+        url = self.queue("eleven")
+        uuid = self.e.fnctl("mapping", "create", "f", "eleven", "--batch-size", "5", "--filter", '{"body": [{"anything-but": "no"}]}').stdout.strip()
+        self.becomes(uuid, "Enabled")
+        seen = []
+        tail = threading.Thread(target=lambda: seen.append(self.e.fnctl("--output", "json", "events", "tail", "f", "--count", "3")))
+        tail.start()
+        wait_until("somebody listens", lambda: self.e.fnctl("mapping", "list").returncode == 0)
+        for body, polled in (("no", 1), ("yes", 2), ("boom", 3)):
+            self.sqs.send_message(QueueUrl=url, MessageBody=body)
+            wait_until("it is taken", lambda: json.loads(self.e.fnctl("mapping", "get", uuid).stdout)["Polled"] == polled)
+        tail.join(60)
+        events, decoder, text = [], json.JSONDecoder(), seen[0].stdout.strip()
+        while text:
+            event, end = decoder.raw_decode(text)
+            events.append((event["Source"], event["Id"], event["Function"], event["Outcome"], event["Records"]))
+            text = text[end:].strip()
+        self.assertEqual(events, [("mapping", uuid, "f", outcome, 1) for outcome in ("filtered", "success", "error")])
+        self.assertIn("PROBLEM: Function call failed", self.e.fnctl("mapping", "list", "f").stdout)
+        self.assertEqual(json.loads(self.e.fnctl("mapping", "update", uuid, "--filter", "none", "--concurrency", "7").stdout)["ScalingConfig"], {"MaximumConcurrency": 7})
+        self.becomes(uuid, "Enabled")
+        self.assertEqual(self.e.fnctl("mapping", "delete", uuid).stdout, f"The mapping {uuid} is deleted.\n")
 
 
 class Remote(Both, MappingCase):
