@@ -27,6 +27,7 @@ static void drain(void *arg)
 
 	fn_lanes_drain(e);
 	fn_mappings_drain(e->mappings);
+	fn_journal_drain(e->journal);
 }
 
 static bool busy(void *arg)

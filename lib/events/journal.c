@@ -34,6 +34,7 @@ struct fn_journal {
 	uint64_t next;                 /* the number of the one to come; the first is 1 */
 	struct fn_list waiters;
 	unsigned n_waiters;
+	bool draining;
 	struct fn_deferred wake;
 };
 
@@ -98,11 +99,16 @@ static void clear(struct entry *e)
 	free(e->detail);
 }
 
+void fn_journal_drain(struct fn_journal *j)
+{
+	j->draining = true;
+	wake(j);
+}
+
 void fn_journal_free(struct fn_journal *j)
 {
 	if (!j)
 		return;
-	wake(j);
 	fn_deferred_cancel(&j->wake);
 	for (unsigned i = 0; i < ENTRIES; i++)
 		clear(&j->entries[i]);
@@ -126,7 +132,7 @@ void fn_journal_read(struct fn_journal *j, uint64_t after, unsigned n, uint64_t 
 
 	if (after == 0 || after >= j->next)
 		after = j->next - 1;
-	if (after + 1 == j->next && wait_us > 0 && j->n_waiters < WAITERS_MAX)
+	if (after + 1 == j->next && wait_us > 0 && !j->draining && j->n_waiters < WAITERS_MAX)
 		w = calloc(1, sizeof(*w));
 	if (!w || fn_loop_add_timer(j->loop, fn_loop_now_us(j->loop) + wait_us, on_timer, w, &w->timer) < 0) {
 		free(w);

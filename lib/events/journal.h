@@ -11,7 +11,9 @@
 
 struct fn_journal;
 int fn_journal_new(struct fn_loop *loop, struct fn_journal **ret);
-void fn_journal_free(struct fn_journal *j); /* who waits is answered, with nothing; NULL is fine */
+/* Who waits is answered, and nobody waits any more: to be called before the server goes. */
+void fn_journal_drain(struct fn_journal *j);
+void fn_journal_free(struct fn_journal *j); /* drained; NULL is fine */
 
 /* source: what it came from ("mapping", "async", "destination"); what: the mapping's UUID, a request id, a target's ARN; function: name, qualifier; outcome: "success", "error",
  * "throttled", ...; detail: a short sentence, or NULL. */
