@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/authorize.h"
 #include "api/urls.h"
 #include "aws/policy.h"
 #include "aws/sigv4.h"
+#include "base/cleanup.h"
 #include "base/str.h"
 #include "model/inner.h"
 #include "model/limits.h"
@@ -71,24 +73,43 @@ static void give_key(struct fn_call *call, const char *path)
 	const struct fn_api_config *cfg = &call->api->cfg;
 	size_t n = strcspn(path, "/");
 	const char *date = path[n] ? path + n + 1 : "";
+	fn_auto_buf struct fn_buf why = {0};
+	struct fn_caller caller = {0};
+	struct fn_key found;
 	uint8_t key[32];
-	char hex[65];
+	char hex[65], id[160], root[64];
+	bool other;
 
-	for (size_t i = 0; i < cfg->n_credentials && strlen(date) == 8 && strspn(date, "0123456789") == 8; i++) {
-		const struct fn_credential *c = &cfg->credentials[i];
-
-		if (strlen(c->access_key_id) != n || memcmp(c->access_key_id, path, n) != 0)
-			continue;
-		if (fn_sigv4_key(c->secret_access_key, date, cfg->region, "lambda", key) < 0)
-			break;
-		fn_hex_encode(key, sizeof(key), hex);
-		fn_reply_json(call, 200, json_pack("{ss}", "Key", hex));
+	if (strlen(date) != 8 || strspn(date, "0123456789") != 8 || fn_str_format(id, sizeof(id), "%.*s", (int)n, path) < 0 || fn_url_decode(id, n) < 0 ||
+	    fn_key_find(call->api, id, fn_http_req_query(call->req, "token"), &found, &why) || fn_sigv4_key(found.secret, date, cfg->region, "lambda", key) < 0) {
+		not_found(call, "There is no such key.");
 		return;
 	}
-	not_found(call, "There is no such key.");
+	other = fn_caller_of_key(call->api, &found, &caller);
+	snprintf(root, sizeof(root), "arn:aws:iam::%s:root", cfg->account_id);
+	fn_hex_encode(key, sizeof(key), hex);
+	fn_reply_json(call, 200, json_pack("{ss,ss,ss}", "Key", hex, "Arn", other ? caller.who.arn : root, "UserId", other ? caller.userid : cfg->account_id));
 }
 
 /* --- invocations --- */
+/* AuthType AWS_IAM: the gateway has verified the signature; whose it is and what they may is judged here, by what is now. */
+static bool may_invoke(struct fn_call *call, const struct fn_url *u)
+{
+	const char *id = fn_http_req_header(call->req, FN_INNER_KEY);
+	fn_auto_buf struct fn_buf why = {0};
+	struct fn_caller caller;
+	struct fn_key key;
+
+	if (u->auth != FN_URL_IAM)
+		return true;
+	if (id && !fn_key_find(call->api, id, fn_http_req_header(call->req, FN_INNER_TOKEN), &key, &why) &&
+	    fn_url_allowed(call, fn_caller_of_key(call->api, &key, &caller) ? &caller : NULL, u->function, u->qualifier, &why))
+		return true;
+	(void)fn_http_req_add_header(call->req, FN_INNER_FORBIDDEN, "1");
+	fn_reply_error(call, &FN_E_ACCESS_DENIED, "%s", why.data ? why.data : "");
+	return false;
+}
+
 static void invoke(struct fn_call *call, const struct fn_url *u, enum fn_aws_op op)
 {
 	const char *given = fn_http_req_header(call->req, FN_INNER_GENERATION), *id = fn_http_req_header(call->req, FN_INNER_REQUEST_ID);
@@ -100,6 +121,8 @@ static void invoke(struct fn_call *call, const struct fn_url *u, enum fn_aws_op 
 		fn_reply_error(call, &FN_E_CONFLICT, "what this was judged by has changed");
 		return;
 	}
+	if (!may_invoke(call, u))
+		return;
 	if (id && fn_id_is_uuid(id))
 		memcpy(call->request_id, id, FN_UUID_SIZE);
 	call->operation = &fn_aws_operations[op];

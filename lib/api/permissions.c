@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/change.h"
+#include "aws/document.h"
 #include "aws/policy.h"
 #include "base/cleanup.h"
 #include "base/str.h"
@@ -103,6 +104,20 @@ static bool short_enough(struct fn_call *call, json_t *statements)
 	return false;
 }
 
+/* A principal that nobody can be, say. */
+static bool judged(struct fn_call *call, json_t *statements)
+{
+	json_auto_t *o = json_pack("{ss,sO}", "Version", "2012-10-17", "Statement", statements);
+	struct fn_iam_document *d = NULL;
+	fn_auto_buf struct fn_buf why = {0};
+	int r = fn_iam_document_of(o, FN_IAM_RESOURCE, &d, &why);
+
+	fn_iam_document_free(d);
+	if (r < 0)
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "%s", strstr(why.data, "principal") ? "The provided principal was invalid. Please check the principal and try again." : why.data);
+	return r == 0;
+}
+
 void fn_h_add_permission(struct fn_call *call)
 {
 	const char *sid = json_string_value(json_object_get(call->in, "StatementId")), *revision;
@@ -137,6 +152,8 @@ void fn_h_add_permission(struct fn_call *call)
 	if (!statements)
 		statements = json_array();
 	json_array_append(statements, statement);
+	if (!judged(call, statements))
+		return;
 	if (short_enough(call, statements))
 		store(call, &n, statements, fn_change_new(call, n.name, n.qualifier, added));
 }

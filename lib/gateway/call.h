@@ -30,7 +30,8 @@ struct fn_gw_call {
 	struct fn_gw_route *route;
 	struct fn_gw_asked asked;
 	struct fn_authorization signature; /* AWS_IAM */
-	uint8_t key[FN_SIGV4_KEY];
+	struct fn_gw_key key;
+	struct fn_buf token;          /* of a presigned address, decoded */
 	struct fn_buf body;
 	uint64_t counted;             /* bytes of it count as under way */
 	char request_id[FN_UUID_SIZE];

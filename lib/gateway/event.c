@@ -234,15 +234,16 @@ static int add_query(const struct fn_gw_request *q, struct fn_buf *b)
 }
 
 /* --- the context --- */
-/* A configured key is the account's: nobody else has one. */
+/* A configured key is the account's root's: it has no name of its own. */
 static int add_identity(const struct fn_gw_request *q, struct fn_buf *b)
 {
+	const char *id = q->user_id ? q->user_id : q->account;
 	int r = add_member(b, ",\"authentication\":null,\"authorizer\":{\"iam\":{\"accessKey\":", q->access_key);
 
 	if (r == 0)
 		r = fn_buf_addf(b, ",\"accountId\":\"%s\",\"callerId\":\"%s\",\"cognitoIdentity\":null,\"principalOrgId\":null,"
-				   "\"userArn\":\"arn:aws:iam::%s:root\",\"userId\":\"%s\"}}",
-				q->account, q->account, q->account, q->account);
+				   "\"userArn\":\"%s%s%s\",\"userId\":\"%s\"}}",
+				q->account, id, q->user_arn ? q->user_arn : "arn:aws:iam::", q->user_arn ? "" : q->account, q->user_arn ? "" : ":root", id);
 	return r;
 }
 

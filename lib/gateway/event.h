@@ -31,6 +31,7 @@ struct fn_gw_request {
 	const char *trace_id;                /* X-Amzn-Trace-Id: the client's, or made for it */
 	const char *tls_version, *tls_cipher; /* NULL = plain */
 	const char *account, *access_key;    /* of who has signed it; access_key NULL = nobody */
+	const char *user_arn, *user_id;
 	uint64_t time_us;                    /* real time */
 };
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aws/route.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -157,6 +158,17 @@ static int renew(struct fn_gw_call *c)
 	return fn_gw_route_get(c->gw->upstream, c->target.id, &c->route, &c->kept);
 }
 
+/* Its session's token, in a header or in a presigned address; NULL = it has none. */
+static const char *token_of(struct fn_gw_call *c)
+{
+	const char *header = field(c, "X-Amz-Security-Token");
+
+	if (header || !strstr(c->target.query, "X-Amz-Security-Token="))
+		return header;
+	fn_buf_reset(&c->token);
+	return fn_aws_query(c->target.query, "X-Amz-Security-Token", 0, &c->token) == 0 ? c->token.data : NULL;
+}
+
 /* Why it may not: the error (of a NONE without its policy: FN_E_ACCESS_DENIED), and why; NULL = it may, as far as the head says. */
 static const struct fn_aws_error *denied_by(struct fn_gw_call *c, struct fn_buf *why)
 {
@@ -171,7 +183,7 @@ static const struct fn_aws_error *denied_by(struct fn_gw_call *c, struct fn_buf 
 	e = c->route->signs ? fn_gw_iam_head(&s, c->gw->names.region, &c->signature, why) : &FN_E_MISSING_TOKEN;
 	if (e)
 		return e;
-	r = fn_gw_key(c->gw->upstream, c->route, c->signature.key_id, c->signature.date, c->key);
+	r = fn_gw_key(c->gw->upstream, c->route, c->signature.key_id, token_of(c), c->signature.date, &c->key);
 	if (r == 0)
 		return NULL;
 	(void)fn_buf_add_str(why, r == -ENOENT ? "The security token included in the request is invalid." : "Service unavailable");
@@ -291,6 +303,8 @@ static int make_event(struct fn_gw_call *c, struct fn_buf *ret)
 	if (c->route->iam) {
 		q.account = c->route->account;
 		q.access_key = c->signature.key_id;
+		q.user_arn = c->key.arn;
+		q.user_id = c->key.user_id;
 	}
 	return fn_gw_event(&q, ret);
 }
@@ -303,7 +317,7 @@ static const struct fn_aws_error *verify(struct fn_gw_call *c, struct fn_buf *wh
 	if (!c->route->iam)
 		return NULL;
 	s = signed_parts(c, path, sizeof(path));
-	return fn_gw_iam_verify(&s, &c->signature, c->key, c->body.data, c->body.len, why);
+	return fn_gw_iam_verify(&s, &c->signature, c->key.bytes, c->body.data, c->body.len, why);
 }
 
 /* Once more, by the configuration as it is now. */
@@ -318,6 +332,7 @@ static enum MHD_Result invoke(struct fn_gw_call *c)
 {
 	fn_auto_buf struct fn_buf event = {0}, why = {0};
 	struct fn_h1_exchange x = {0};
+	struct fn_gw_invocation invocation;
 	const struct fn_aws_error *denied;
 	enum MHD_Result result = MHD_NO;
 	int r = -ESTALE;
@@ -333,14 +348,15 @@ static enum MHD_Result invoke(struct fn_gw_call *c)
 			return MHD_NO;
 		if (event.len > FN_LIMIT_INVOKE_BYTES)
 			return fn_gw_too_large(c);
-		r = fn_gw_invoke(c->gw->upstream, c->target.id, c->route, c->request_id, c->trace_id, event.data, event.len, &x);
+		invocation = (struct fn_gw_invocation){c->target.id, c->request_id, c->trace_id, c->route->iam ? c->signature.key_id : NULL, c->route->iam ? token_of(c) : NULL, event.data, event.len};
+		r = fn_gw_invoke(c->gw->upstream, c->route, &invocation, &x);
 		if (r < 0)
 			fn_h1_exchange_end(&x);
 	}
 	fn_buf_free(&event);
 	fn_buf_free(&c->body); /* while it is answered, perhaps for long, nothing of it is kept */
 	uncount(c);
-	result = r < 0 ? fn_gw_bad_gateway(c) : fn_gw_relay(c, &x);
+	result = r == -EACCES ? fn_gw_forbidden(c) : r < 0 ? fn_gw_bad_gateway(c) : fn_gw_relay(c, &x);
 	fn_h1_exchange_end(&x);
 	return result;
 }
@@ -447,6 +463,7 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **req, enum
 		fn_gw_conn_phase(c->conn, FN_GW_RESTS);
 	}
 	fn_gw_route_put(c->gw->upstream, c->route);
+	fn_buf_free(&c->token);
 	fn_buf_free(&c->body);
 	free(c->uri);
 	free(c);

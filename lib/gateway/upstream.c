@@ -18,14 +18,14 @@
 
 struct key {
 	char generation[17]; /* the worker that has given it: the next may have other keys */
-	uint8_t bytes[FN_SIGV4_KEY];
+	struct fn_gw_key is;
 };
 
 struct fn_gw_upstream {
 	struct fn_h1_client *client;
 	pthread_mutex_t lock;
 	struct fn_map *routes; /* id -> struct fn_gw_route */
-	struct fn_map *keys;   /* "key id/date" -> struct key */
+	struct fn_map *keys;   /* "key id/date", and what a token hashes to -> struct key */
 };
 
 static void decref(json_t **o) { json_decref(*o); }
@@ -211,7 +211,7 @@ void fn_gw_route_stale(struct fn_gw_upstream *u, const char *id, const struct fn
 }
 
 /* --- keys --- */
-static bool kept_key(struct fn_gw_upstream *u, const char *generation, const char *name, uint8_t ret[FN_SIGV4_KEY])
+static bool kept_key(struct fn_gw_upstream *u, const char *generation, const char *name, struct fn_gw_key *ret)
 {
 	struct key *k;
 	bool found;
@@ -220,12 +220,12 @@ static bool kept_key(struct fn_gw_upstream *u, const char *generation, const cha
 	k = fn_map_get(u->keys, name);
 	found = k && strncmp(k->generation, generation, sizeof(k->generation) - 1) == 0;
 	if (found)
-		memcpy(ret, k->bytes, FN_SIGV4_KEY);
+		*ret = k->is;
 	pthread_mutex_unlock(&u->lock);
 	return found;
 }
 
-static void keep_key(struct fn_gw_upstream *u, const char *generation, const char *name, const uint8_t bytes[FN_SIGV4_KEY])
+static void keep_key(struct fn_gw_upstream *u, const char *generation, const char *name, const struct fn_gw_key *is)
 {
 	struct key *k = calloc(1, sizeof(*k));
 	void *old = NULL;
@@ -233,7 +233,7 @@ static void keep_key(struct fn_gw_upstream *u, const char *generation, const cha
 	if (!k)
 		return;
 	snprintf(k->generation, sizeof(k->generation), "%.16s", generation);
-	memcpy(k->bytes, bytes, FN_SIGV4_KEY);
+	k->is = *is;
 	pthread_mutex_lock(&u->lock);
 	if (fn_map_count(u->keys) >= KEYS_MAX)
 		empty(&u->keys, free);
@@ -243,43 +243,66 @@ static void keep_key(struct fn_gw_upstream *u, const char *generation, const cha
 	free(old);
 }
 
-int fn_gw_key(struct fn_gw_upstream *u, const struct fn_gw_route *r, const char *key_id, const char *date, uint8_t ret[FN_SIGV4_KEY])
+/* What may be in a URI as it is. */
+static bool plain(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c && strchr("-._~", c)); }
+
+/* "/_fnd/keys/KEY/DATE?token=TOKEN"; name is what it is kept by: a token is long. -ENOENT: there is no such key. */
+static int name_key(const char *key_id, const char *token, const char *date, char *name, size_t size, struct fn_buf *target)
 {
-	fn_auto(decref) json_t *o = NULL;
-	char name[160], target[200];
-	int e;
+	char hash[65] = "";
+	int e = 0;
 
 	for (const char *p = key_id; *p; p++) /* it becomes part of a path */
-		if (!((*p >= '0' && *p <= '9') || (*p >= 'A' && *p <= 'Z') || (*p >= 'a' && *p <= 'z') || strchr("-._~+=@", *p)))
+		if (!plain(*p) && !strchr("+=@", *p))
 			return -ENOENT;
-	if (fn_str_format(name, sizeof(name), "%s/%s", key_id, date) < 0)
+	if (token)
+		fn_sigv4_sha256(token, strlen(token), hash);
+	if (fn_str_format(name, size, "%s/%s%s", key_id, date, hash) < 0)
 		return -ENOENT;
-	if (kept_key(u, r->generation, name, ret))
-		return 0;
-	snprintf(target, sizeof(target), "/_fnd/keys/%s", name);
-	e = ask(u, target, &o);
+	e = fn_buf_addf(target, "/_fnd/keys/%s/%s%s", key_id, date, token ? "?token=" : "");
+	for (const char *p = token; p && *p && e == 0; p++)
+		e = plain(*p) ? fn_buf_add(target, p, 1) : fn_buf_addf(target, "%%%02X", (unsigned char)*p);
+	return e;
+}
+
+int fn_gw_key(struct fn_gw_upstream *u, const struct fn_gw_route *r, const char *key_id, const char *token, const char *date, struct fn_gw_key *ret)
+{
+	fn_auto_buf struct fn_buf target = {0};
+	fn_auto(decref) json_t *o = NULL;
+	char name[260];
+	int e = name_key(key_id, token, date, name, sizeof(name), &target);
+
+	if (e < 0 || kept_key(u, r->generation, name, ret))
+		return e;
+	e = ask(u, target.data, &o);
 	if (e < 0)
 		return e;
-	if (strlen(text(o, "Key")) != 2 * FN_SIGV4_KEY || fn_hex_decode(text(o, "Key"), 2 * FN_SIGV4_KEY, ret) < 0)
+	if (strlen(text(o, "Key")) != 2 * FN_SIGV4_KEY || fn_hex_decode(text(o, "Key"), 2 * FN_SIGV4_KEY, ret->bytes) < 0 ||
+	    fn_str_format(ret->arn, sizeof(ret->arn), "%s", text(o, "Arn")) < 0 || fn_str_format(ret->user_id, sizeof(ret->user_id), "%s", text(o, "UserId")) < 0)
 		return -EPROTO;
 	keep_key(u, r->generation, name, ret);
 	return 0;
 }
 
 /* --- invocations --- */
-int fn_gw_invoke(struct fn_gw_upstream *u, const char *id, const struct fn_gw_route *r, const char *request_id, const char *trace_id, const void *event, size_t len,
-		 struct fn_h1_exchange *x)
+int fn_gw_invoke(struct fn_gw_upstream *u, const struct fn_gw_route *r, const struct fn_gw_invocation *i, struct fn_h1_exchange *x)
 {
-	const struct fn_h1_header headers[] = {{"Content-Type", "application/json"}, {FN_INNER_GENERATION, r->generation}, {FN_INNER_REQUEST_ID, request_id},
-					       {"X-Amzn-Trace-Id", trace_id}, {"X-Fnd-Framing", "raw"}};
+	struct fn_h1_header headers[7] = {{"Content-Type", "application/json"}, {FN_INNER_GENERATION, r->generation}, {FN_INNER_REQUEST_ID, i->request_id},
+					  {"X-Amzn-Trace-Id", i->trace_id}, {"X-Fnd-Framing", "raw"}};
 	char target[96];
-	const struct fn_h1_request q = {.method = "POST", .target = target, .headers = headers, .n_headers = sizeof(headers) / sizeof(headers[0]), .body = event, .len = len};
+	struct fn_h1_request q = {.method = "POST", .target = target, .headers = headers, .n_headers = 5, .body = i->event, .len = i->len};
 	int e;
 
-	snprintf(target, sizeof(target), "/_fnd/urls/%s/%s", id, r->streams ? "streams" : "invocations");
+	if (i->key_id)
+		headers[q.n_headers++] = (struct fn_h1_header){FN_INNER_KEY, i->key_id};
+	if (i->key_id && i->token)
+		headers[q.n_headers++] = (struct fn_h1_header){FN_INNER_TOKEN, i->token};
+	snprintf(target, sizeof(target), "/_fnd/urls/%s/%s", i->id, r->streams ? "streams" : "invocations");
 	e = fn_h1_exchange_begin(x, u->client, &q, 16u << 20);
 	if (e == 0 && x->h.status == 409 && fn_h1_header(&x->h, FN_INNER_STALE))
 		e = fn_h1_exchange_read_all(x) == 0 ? -ESTALE : -EPROTO;
+	else if (e == 0 && x->h.status == 403 && fn_h1_header(&x->h, FN_INNER_FORBIDDEN))
+		e = fn_h1_exchange_read_all(x) == 0 ? -EACCES : -EPROTO;
 	else if (e == 0 && x->h.status == 404) /* the URL itself has gone */
 		e = -ESTALE;
 	return e;

@@ -31,11 +31,21 @@ int fn_gw_route_get(struct fn_gw_upstream *u, const char *id, struct fn_gw_route
 void fn_gw_route_put(struct fn_gw_upstream *u, struct fn_gw_route *r); /* NULL is fine */
 /* It is not as it is any more. */
 void fn_gw_route_stale(struct fn_gw_upstream *u, const char *id, const struct fn_gw_route *r);
-/* The key that date (20230101) is signed with by this access key; -ENOENT. */
-int fn_gw_key(struct fn_gw_upstream *u, const struct fn_gw_route *r, const char *key_id, const char *date, uint8_t ret[FN_SIGV4_KEY]);
+/* What date (20230101) is signed with by an access key, and whose that is. */
+struct fn_gw_key {
+	uint8_t bytes[FN_SIGV4_KEY];
+	char arn[256], user_id[160];
+};
+/* token: its session's, NULL = it has none. -ENOENT. */
+int fn_gw_key(struct fn_gw_upstream *u, const struct fn_gw_route *r, const char *key_id, const char *token, const char *date, struct fn_gw_key *ret);
 
-/* An invocation: x is its answer's head. -ESTALE: not judged by the newest configuration, nothing has run; else as fn_h1_exchange_begin(). */
-int fn_gw_invoke(struct fn_gw_upstream *u, const char *id, const struct fn_gw_route *r, const char *request_id, const char *trace_id, const void *event, size_t len,
-		 struct fn_h1_exchange *x);
+struct fn_gw_invocation {
+	const char *id, *request_id, *trace_id;
+	const char *key_id, *token; /* whose request it is, AuthType AWS_IAM; NULL = nobody's, no session's */
+	const void *event;
+	size_t len;
+};
+/* x is its answer's head. -ESTALE: not judged by the newest configuration, nothing has run; -EACCES: the policies do not allow it; else as fn_h1_exchange_begin(). */
+int fn_gw_invoke(struct fn_gw_upstream *u, const struct fn_gw_route *r, const struct fn_gw_invocation *i, struct fn_h1_exchange *x);
 
 #endif

@@ -5,6 +5,9 @@
 #define FN_INNER_GENERATION "X-Fnd-Generation"
 #define FN_INNER_REQUEST_ID "X-Fnd-Request-Id"
 #define FN_INNER_STALE "X-Fnd-Stale"
+#define FN_INNER_KEY "X-Fnd-Key"             /* of a URL of AuthType AWS_IAM: the access key that the request was signed with, */
+#define FN_INNER_TOKEN "X-Fnd-Token"         /* and its session's token */
+#define FN_INNER_FORBIDDEN "X-Fnd-Forbidden" /* an answer: the policies do not allow it; nothing has run */
 /* fnd to fn-events */
 #define FN_INNER_SERVICE "X-Fnd-Service"     /* in lower case: "lambda", "sqs" */
 #define FN_INNER_OPERATION "X-Fnd-Operation" /* "SendMessage" */

@@ -1,9 +1,10 @@
 """IAM and STS on fnd's endpoint, by boto3 and the AWS CLI: roles, policies, users, sessions; and who may do what with them."""
-import json, os, re, subprocess, time
+import http.client, json, os, re, subprocess, time
 from harness import *
 
 KEY, SECRET = "AKIAROOTEXAMPLE12345", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
-ROOT = {"credentials": [{"access_key_id": KEY, "secret_access_key": SECRET}]}
+PORT = free_port()
+ROOT = {"credentials": [{"access_key_id": KEY, "secret_access_key": SECRET}], "gateway": {"listen": f"127.0.0.1:{PORT}"}}
 ACCOUNT = "000000000000"
 TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
 NAMES = iter(range(10**6))
@@ -280,6 +281,78 @@ class Iam(IamCase):
         aws("iam", "attach-role-policy", "--role-name", name, "--policy-arn", "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole")
         self.assertEqual(aws("iam", "get-role", "--role-name", name)["Role"]["Arn"], arn)
         self.assertIn(name, [r["RoleName"] for r in aws("iam", "list-roles")["Roles"]])
+
+    # --- by every way in ---
+    def by_url(self, host, key, secret, token=None):
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+        from botocore.credentials import Credentials
+        request = AWSRequest("GET", f"http://{host}/")
+        SigV4Auth(Credentials(key, secret, token), "lambda", "us-east-1").add_auth(request)
+        c = http.client.HTTPConnection("127.0.0.1", PORT, timeout=60)
+        c.request("GET", "/", headers={**dict(request.headers), "Host": host})
+        r = c.getresponse()
+        try:
+            return r.status, r.read()
+        finally:
+            c.close()
+
+    def test_urls_of_aws_iam(self):
+        f = self.name()
+        self.fn.create_function(FunctionName=f, Runtime=PYTHON, Handler="f.handler", Role=f"arn:aws:iam::{ACCOUNT}:role/any", Code={"ZipFile": make_zip({
+            "f.py": "def handler(event, context):\n    return event['requestContext']['authorizer']['iam']\n"})})
+        self.addCleanup(lambda: self.fn.delete_function(FunctionName=f))
+        self.fn.get_waiter("function_active_v2").wait(FunctionName=f)
+        host = self.fn.create_function_url_config(FunctionName=f, AuthType="AWS_IAM")["FunctionUrl"].split("/")[2]
+        status, body = self.by_url(host, KEY, SECRET)
+        self.assertEqual((status, json.loads(body)["userArn"]), (200, f"arn:aws:iam::{ACCOUNT}:root"))
+        name = self.name()
+        user = self.iam.create_user(UserName=name)["User"]
+        k = self.iam.create_access_key(UserName=name)["AccessKey"]
+        ask = lambda *token: self.by_url(host, k["AccessKeyId"], k["SecretAccessKey"])
+        self.assertEqual(ask()[0], 403)
+        self.iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=policy(allow("lambda:InvokeFunctionUrl", Condition={"StringEquals": {"lambda:FunctionUrlAuthType": "AWS_IAM"}})))
+        self.assertEqual(ask()[0], 403, "since October 2025 lambda:InvokeFunction is needed, too")
+        self.iam.put_user_policy(UserName=name, PolicyName="q", PolicyDocument=policy(allow("lambda:InvokeFunction", Condition={"Bool": {"lambda:InvokedViaFunctionUrl": "true"}})))
+        status, body = ask()
+        self.assertEqual((status, json.loads(body)["userArn"], json.loads(body)["userId"]), (200, user["Arn"], user["UserId"]))
+        self.refused("AccessDeniedException", 403, self.client("lambda", k["AccessKeyId"], k["SecretAccessKey"]).invoke, FunctionName=f)  # by its URL alone
+        role = self.assumable(allow(["lambda:InvokeFunctionUrl", "lambda:InvokeFunction"]))
+        r, _ = self.session(role)
+        c = r["Credentials"]
+        status, body = self.by_url(host, c["AccessKeyId"], c["SecretAccessKey"], c["SessionToken"])
+        self.assertEqual((status, json.loads(body)["userArn"]), (200, r["AssumedRoleUser"]["Arn"]))
+        self.assertEqual(self.by_url(host, c["AccessKeyId"], c["SecretAccessKey"])[0], 403)
+        self.iam.delete_role_policy(RoleName=role["RoleName"], PolicyName="p")
+        self.assertEqual(self.by_url(host, c["AccessKeyId"], c["SecretAccessKey"], c["SessionToken"])[0], 403)
+        self.fn.add_permission(FunctionName=f, StatementId="s", Action="lambda:*", Principal=role["Arn"])
+        self.assertEqual(self.by_url(host, c["AccessKeyId"], c["SecretAccessKey"], c["SessionToken"])[0], 200)
+        self.iam.update_access_key(UserName=name, AccessKeyId=k["AccessKeyId"], Status="Inactive")
+        self.assertEqual(ask()[0], 403)
+
+    def test_from_within_a_sandbox(self):
+        role, f = self.role(), self.name()
+        source = """import json, os, urllib.error, urllib.request
+def handler(event, context):
+    try:
+        with urllib.request.urlopen(os.environ["AWS_ENDPOINT_URL_LAMBDA"] + event["path"]) as r:
+            return [r.status, ""]
+    except urllib.error.HTTPError as e:
+        return [e.code, json.loads(e.read())["message"]]
+"""
+        self.fn.create_function(FunctionName=f, Runtime=PYTHON, Handler="f.handler", Role=role["Arn"], Code={"ZipFile": make_zip({"f.py": source})})
+        self.addCleanup(lambda: self.fn.delete_function(FunctionName=f))
+        self.fn.get_waiter("function_active_v2").wait(FunctionName=f)
+        ask = lambda path: json.loads(self.fn.invoke(FunctionName=f, Payload=json.dumps({"path": path}))["Payload"].read())
+        own = f"/2015-03-31/functions/{f}"
+        self.assertEqual(ask(own), [403, f"User: arn:aws:sts::{ACCOUNT}:assumed-role/{role['RoleName']}/{f} is not authorized to perform: lambda:GetFunction on resource: "
+                                    f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{f} because no identity-based policy allows the lambda:GetFunction action"])
+        self.iam.put_role_policy(RoleName=role["RoleName"], PolicyName="p", PolicyDocument=policy(allow("lambda:GetFunction", f"arn:aws:lambda:*:*:function:{f}")))
+        self.assertEqual(ask(own), [200, ""])
+        self.assertEqual(ask("/2015-03-31/functions/other")[0], 403)
+        self.iam.put_role_policy(RoleName=role["RoleName"], PolicyName="q", PolicyDocument=policy({"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {
+            "ArnLike": {"lambda:SourceFunctionArn": f"arn:aws:lambda:*:*:function:{f}"}}}))
+        self.assertIn("with an explicit deny in an identity-based policy", ask(own)[1])
 
     # --- what there is ---
     def test_what_works_is_told_as_the_model_has_it(self):
