@@ -19,14 +19,17 @@ static const char *verdict(json_t *o)
 }
 
 /* Each operation of AWS's models. */
-static int doctor_api(void)
+static int doctor_api(const char *service)
 {
 	static const struct column columns[] = {{"OPERATION", "Name"}, {"HERE", "State"}, {"WHAT IS REFUSED", "Why"}};
 	json_t *list, *o;
 	size_t i, works = 0;
 	struct reply r;
-	int rc = request(&r, "doctor", "GET", "/_fnd/doctor?api=1", NULL, NULL, 0, 30);
+	char path[64];
+	int rc;
 
+	snprintf(path, sizeof(path), "/_fnd/doctor?api=%s", service);
+	rc = request(&r, "doctor", "GET", path, NULL, NULL, 0, 30);
 	list = json_object_get(r.json, "Operations");
 	if (rc == EX_FINE && G.json) {
 		print_json(r.json);
@@ -47,24 +50,26 @@ static int doctor_api(void)
 
 int cmd_doctor(int argc, char **argv)
 {
-	static const struct option options[] = {{"api", no_argument, NULL, 'a'}, GLOBAL_OPTIONS};
+	static const struct option options[] = {{"api", optional_argument, NULL, 'a'}, GLOBAL_OPTIONS};
 	json_t *checks, *e, *count;
 	const char *kind;
 	struct reply r;
-	bool api = false;
+	const char *api = NULL;
 	int bad = 0, c, rc;
 	size_t i, kinds = 0;
 
 	while ((c = getopt_long(argc, argv, ":h", options, NULL)) >= 0) {
 		if (c == 'a')
-			api = true;
+			api = optarg ? optarg : "lambda";
 		else if ((rc = other_option(argv, c)) != EX_FINE)
 			return rc;
 	}
 	if (optind < argc)
 		return usage_error(argv[0], "takes no arguments");
+	if (api && !strstr(" lambda logs sqs iam sts ", api))
+		return usage_error(argv[0], "--api is of lambda, logs, sqs, iam or sts");
 	if (api)
-		return doctor_api();
+		return doctor_api(api);
 	rc = request(&r, "doctor", "GET", "/_fnd/doctor", NULL, NULL, 0, 30);
 	if (rc != EX_FINE) {
 		reply_free(&r);

@@ -97,8 +97,8 @@ static const struct command {
 	 "  --tail LINES        only the last LINES lines of what there is\n"},
 	{"disk", cmd_disk, "[--check]", "what holds space on fnd's disk, and for whom",
 	 "  --check             compare what is written down with what is there; exit status 1 if they differ\n"},
-	{"doctor", cmd_doctor, "[--api]", "is this host fit to run functions?",
-	 "  --api               instead: which operations of Lambda's API work, and which are refused\n"},
+	{"doctor", cmd_doctor, "[--api[=SERVICE]]", "is this host fit to run functions?",
+	 "  --api[=SERVICE]     instead: which operations of lambda (or logs, sqs, iam, sts) work, and which are refused\n"},
 	{"images", cmd_images, "[rescan | local | import FILE|REFERENCE [--as NAME] | forget NAME | runtime NAME REFERENCE]", "base images (rescan installs new ones), and container images that have names here",
 	 "  --as NAME           import: the name; otherwise the one that it has there\n"},
 };
