@@ -1,6 +1,7 @@
 """IAM and STS on fnd's endpoint, by boto3 and the AWS CLI: roles, policies, users, sessions; and who may do what with them."""
-import http.client, json, os, re, subprocess, time
+import http.client, json, os, re, subprocess, tempfile, time
 from harness import *
+import pypi
 
 KEY, SECRET = "AKIAROOTEXAMPLE12345", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 PORT = free_port()
@@ -353,6 +354,27 @@ def handler(event, context):
         self.iam.put_role_policy(RoleName=role["RoleName"], PolicyName="q", PolicyDocument=policy({"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {
             "ArnLike": {"lambda:SourceFunctionArn": f"arn:aws:lambda:*:*:function:{f}"}}}))
         self.assertIn("with an explicit deny in an identity-based policy", ask(own)[1])
+
+    # --- unmodified deploy tools ---
+    def test_chalice(self):
+        site = pypi.install("chalice==1.32.0", "botocore==1.44.8", "click==8.5.1", "inquirer==3.4.1", "blessed==1.52.0", "jinxed==2.1.0", "editor==2.0.1", "runs==1.3.0", "readchar==4.2.2", "wcwidth==0.9.4",
+                            "jmespath==1.1.0", "packaging==26.4", "python-dateutil==2.9.0.post0", "pyyaml==6.0.4", "setuptools==84.2.1", "six==1.17.0", "urllib3==2.8.0")
+        with tempfile.TemporaryDirectory() as app:
+            os.mkdir(os.path.join(app, ".chalice"))
+            for name, text in ((".chalice/config.json", json.dumps({"version": "2.0", "app_name": "capp", "stages": {"dev": {"autogen_policy": True}}})), ("requirements.txt", ""),
+                               ("app.py", "from chalice import Chalice\napp = Chalice(app_name='capp')\n\n@app.lambda_function(name='hi')\ndef hi(event, context):\n    return {'hello': event.get('name')}\n")):
+                with open(os.path.join(app, name), "w") as f:
+                    f.write(text)
+            env = {**os.environ, "PYTHONPATH": site, "AWS_ENDPOINT_URL": self.d.endpoint, "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_DEFAULT_REGION": "us-east-1"}
+
+            def chalice(*args, stdin=""):
+                r = subprocess.run(["/usr/bin/python3", "-c", "from chalice.cli import main; main()", *args], cwd=app, env=env, capture_output=True, text=True, timeout=300, input=stdin)
+                self.assertEqual(r.returncode, 0, r.stdout + r.stderr)
+                return r.stdout
+            self.assertIn("Creating IAM role: capp-dev", chalice("deploy"))
+            self.assertEqual(json.loads(chalice("invoke", "-n", "hi", stdin='{"name": "x"}')), {"hello": "x"})
+            self.assertIn("Updating policy for IAM role: capp-dev", chalice("deploy"))
+            self.assertIn("Deleting IAM role: capp-dev", chalice("delete"))
 
     # --- what there is ---
     def test_what_works_is_told_as_the_model_has_it(self):
