@@ -164,6 +164,19 @@ int fn_lineage_of_call(const char *sent, const char *running, const char *self, 
 	return r < 0 ? r : add_lineage(ret, &l);
 }
 
+int fn_lineage_carry(const char *sent, const char *of, struct fn_buf *ret)
+{
+	struct lineage l;
+	int r;
+
+	fn_buf_reset(ret);
+	if (!fn_lineage_in(of))
+		return fn_buf_add_str(ret, sent);
+	read_lineage(of, &l);
+	r = add_others(ret, sent);
+	return r < 0 ? r : add_lineage(ret, &l);
+}
+
 int fn_lineage_add(const char *trace, const char *function, struct fn_buf *ret)
 {
 	struct lineage l;

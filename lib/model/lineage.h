@@ -22,6 +22,8 @@ unsigned fn_lineage_count(const char *trace, const char *function);
 /* The header of what `self` calls while it is at an invocation with the header `running` (NULL: it had none), and its SDK has sent `sent` (NULL: nothing).
  * Root, Parent, Sampled and what else there is are `sent`'s, else `running`'s, else new; the lineage is `running`'s, or `self` once. -ENOMEM. */
 int fn_lineage_of_call(const char *sent, const char *running, const char *self, struct fn_buf *ret);
+/* `sent` with the lineage of `of` in the place of its own; where `of` has none, as it is. -ENOMEM. */
+int fn_lineage_carry(const char *sent, const char *of, struct fn_buf *ret);
 /* The header with the function counted once more. -ENOMEM. */
 int fn_lineage_add(const char *trace, const char *function, struct fn_buf *ret);
 bool fn_lineage_in(const char *trace); /* does it have one? */

@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
+#include "model/lineage.h"
 
 #define ATTRIBUTES_MAX 10
 #define NAME_MAX_LEN 256
@@ -349,8 +351,11 @@ int fn_sqs_judge(const struct fn_sqs_queue *q, const json_t *in, bool batch, con
 {
 	const json_t *attributes = json_object_get(in, "MessageAttributes"), *system = json_object_get(in, "MessageSystemAttributes");
 	const char *trace = fn_sqs_text(json_object_get(system, "AWSTraceHeader"), "StringValue");
+	fn_auto_buf struct fn_buf carried = {0}; /* a function's message belongs to its chain, whatever it says */
 	struct fn_sqs_sending s = {.step = {.what = FN_QUEUE_PUT, .queue = q->queue, .sent_us = fn_clock_real_us()}};
 
+	if (trace && fn_lineage_carry(trace, trace_id, &carried) == 0)
+		trace = carried.data;
 	if (judge_attributes(attributes, &s.size, p) < 0 || judge_system(system, p) < 0 || judge_body(q, in, batch, &s, p) < 0 || judge_delay(q, in, &s, p) < 0 ||
 	    judge_fifo(q, in, batch, &s, p) < 0 || keep(in, sender, trace ? trace : trace_id, &s, p) < 0) {
 		fn_sqs_sending_free(&s);

@@ -349,6 +349,31 @@ class Chains(Base):
         self.assertIn(ARN + f, record["requestContext"]["functionArn"])
         self.assertEqual(len(record["requestPayload"]), 16)
 
+    def test_messages_in_a_loop_go_to_the_dead_letters(self):
+        """Whatever trace the function gives them."""
+        source = """
+import http.client, json, os
+def handler(event, context):
+    c = http.client.HTTPConnection("127.0.0.1", int(os.environ["AWS_ENDPOINT_URL_SQS"].rpartition(":")[2]))
+    for m in event["Records"]:
+        c.request("POST", "/", json.dumps({"QueueUrl": m["body"], "MessageBody": m["body"], "MessageSystemAttributes": {"AWSTraceHeader": {"DataType": "String", "StringValue": "Root=1-00000001-000000000000000000000001;Sampled=0"}}}),
+                  {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "AmazonSQS.SendMessage"})
+        r = c.getresponse()
+        print("sent", r.status, r.read()[:100])
+"""
+        f, sqs, c, logs = self.python(source, Timeout=3), boto(self.d, "sqs"), boto(self.d), boto(self.d, "logs")
+        dead = sqs.create_queue(QueueName="t-loop-dead")["QueueUrl"]
+        url = sqs.create_queue(QueueName="t-loop", Attributes={"VisibilityTimeout": "3", "RedrivePolicy": json.dumps({"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:t-loop-dead", "maxReceiveCount": "1"})})["QueueUrl"]
+        for u in (url, dead):
+            self.addCleanup(sqs.delete_queue, QueueUrl=u)
+        m = c.create_event_source_mapping(FunctionName=f, EventSourceArn="arn:aws:sqs:us-east-1:000000000000:t-loop", BatchSize=1)["UUID"]
+        self.addCleanup(c.delete_event_source_mapping, UUID=m)
+        sqs.send_message(QueueUrl=url, MessageBody=url)
+        got = lambda: sqs.receive_message(QueueUrl=dead, WaitTimeSeconds=20).get("Messages")
+        wait_until("the message that went round is dead", got)
+        sent = [e for e in logs.filter_log_events(logGroupName=f"/aws/lambda/{f}")["events"] if e["message"].startswith("sent 200")]
+        self.assertEqual(len(sent), 16)
+
 
 class Bounds(Base):
     def connections(self, d):

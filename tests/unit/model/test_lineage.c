@@ -80,6 +80,17 @@ START_TEST(it_stays_small)
 }
 END_TEST
 
+START_TEST(what_is_handed_on_by_name)
+{
+	ck_assert_int_eq(fn_lineage_carry("Root=1-2;Lineage=ffffffff:1;Sampled=1", "Root=1-1;Lineage=e8b7be43:7", &b), 0);
+	ck_assert_str_eq(b.data, "Root=1-2;Sampled=1;Lineage=e8b7be43:7");
+	ck_assert_int_eq(fn_lineage_carry("Root=1-2;Lineage=ffffffff:1", "Root=1-1", &b), 0);
+	ck_assert_str_eq(b.data, "Root=1-2;Lineage=ffffffff:1");
+	ck_assert_int_eq(fn_lineage_carry("Root=1-2", NULL, &b), 0);
+	ck_assert_str_eq(b.data, "Root=1-2");
+}
+END_TEST
+
 START_TEST(what_is_no_lineage_counts_for_nothing)
 {
 	static const char *const odd[] = {"Lineage=", "Lineage=0", "Lineage=:", "Lineage=zzzzzzzz:1", "Lineage=e8b7be43:", "Lineage=e8b7be43:x", "Lineage=e8b7be43:1x", "Lineage=e8b7be43:99999999999999999999",
@@ -93,4 +104,4 @@ START_TEST(what_is_no_lineage_counts_for_nothing)
 }
 END_TEST
 
-TEST_MAIN("model/lineage", what_a_function_calls_has_its_lineage, the_sender_has_no_say, a_chain_counts_each_function, it_stays_small, what_is_no_lineage_counts_for_nothing)
+TEST_MAIN("model/lineage", what_a_function_calls_has_its_lineage, the_sender_has_no_say, a_chain_counts_each_function, it_stays_small, what_is_handed_on_by_name, what_is_no_lineage_counts_for_nothing)
