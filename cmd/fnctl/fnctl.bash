@@ -20,7 +20,7 @@ _fnctl_layers() # names; a version's number is left to be typed, for bash splits
 _fnctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' i function
-	local commands='create update deploy list get delete publish versions alias layer concurrency url mapping events invoke logs disk doctor images'
+	local commands='create update deploy list get delete publish versions alias layer concurrency url async mapping events invoke logs disk doctor images'
 	local global='--endpoint --region --output --help' options='' words=() _fnctl_where=()
 
 	COMPREPLY=()
@@ -44,7 +44,7 @@ _fnctl()
 		esac
 	done
 	function=${words[0]}
-	[[ $command == alias || $command == concurrency || $command == url ]] && function=${words[1]}
+	[[ $command == alias || $command == concurrency || $command == async || $command == url ]] && function=${words[1]}
 	case $prev in
 	--report-failures) mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$cur"); return ;;
 	--snap-start) mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$cur"); return ;;
@@ -139,6 +139,13 @@ _fnctl()
 			options=--count
 		fi
 		;;
+	async)
+		if ((${#words[@]} == 0)); then
+			options='status list show replay purge'
+		elif [[ ${words[0]} != status ]]; then
+			options=--failed
+		fi
+		;;
 	logs) options='--follow --tail' ;;
 	disk) options=--check ;;
 	doctor) options=--api ;;
@@ -160,7 +167,7 @@ _fnctl()
 			esac
 			((${#words[@]} == 0)) || return
 			;;
-		concurrency | url)
+		async | concurrency | url)
 			((${#words[@]} == 1)) && mapfile -t COMPREPLY < <(compgen -W "$(_fnctl_api FunctionName list)" -- "$cur")
 			((${#words[@]} == 0)) || return
 			;;

@@ -115,6 +115,7 @@ int cmd_url(int argc, char **argv);
 int cmd_mapping(int argc, char **argv);
 int cmd_events(int argc, char **argv);
 int cmd_invoke(int argc, char **argv);
+int cmd_async(int argc, char **argv);
 int cmd_logs(int argc, char **argv);
 int cmd_disk(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);

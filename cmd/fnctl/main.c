@@ -92,6 +92,9 @@ static const struct command {
 	 "  --tenant-id T       whose environments it runs in: of a function made --per-tenant\n"
 	 "  --dry-run           check only\n"
 	 "  --async             do not wait for the result\n"},
+	{"async", cmd_async, "status | list|show|replay|purge NAME [ID]", "events that wait for functions, or were given up",
+	 "  --failed            those that were given up, instead of those that wait\n"
+	 "\nNAME may be NAME:ALIAS. show wants a request id. replay puts back all that was given up.\n"},
 	{"logs", cmd_logs, "NAME [-f] [--tail LINES]", "what it printed",
 	 "  -f, --follow        go on as more is printed, until interrupted\n"
 	 "  --tail LINES        only the last LINES lines of what there is\n"},

@@ -295,6 +295,8 @@ int fn_api_new(const struct fn_api_config *config, struct fn_api **ret, struct f
 	r = fn_log_waits_open(api);
 	if (r == 0)
 		r = fn_settling_open(api);
+	if (r == 0)
+		r = fn_outbox_open(api);
 	if (r < 0)
 		fn_err_set(err, r, "api", "timer");
 	else
@@ -311,6 +313,7 @@ void fn_api_free(struct fn_api *api)
 {
 	if (!api)
 		return;
+	fn_outbox_close(api);
 	fn_proxied_end(api);
 	fn_sessions_close(api);
 	fn_map_free(api->refused);

@@ -301,14 +301,3 @@ void fn_h_delete_provisioned(struct fn_call *call)
 }
 
 /* --- metrics --- */
-void fn_h_metrics(struct fn_call *call)
-{
-	struct fn_buf out = {0};
-
-	if (fn_invoker_metrics(call->api->cfg.invoker, &out) < 0) {
-		fn_buf_free(&out);
-		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
-		return;
-	}
-	fn_http_reply_owned(call->req, 200, "text/plain; version=0.0.4", out.data ? out.data : "", out.len, free, out.data);
-}

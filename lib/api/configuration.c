@@ -39,7 +39,7 @@ static void set_text(json_t *in, const char *key, char **to)
 
 bool fn_refuse_unbuilt(struct fn_call *call, json_t *in)
 {
-	static const char *const members[] = {"VpcConfig", "DeadLetterConfig", "KMSKeyArn", "FileSystemConfigs",
+	static const char *const members[] = {"VpcConfig", "KMSKeyArn", "FileSystemConfigs",
 					      "CodeSigningConfigArn", "DurableConfig", "CapacityProviderConfig", "PublishTo",
 					      "SourceKMSKeyArn"};
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
@@ -73,6 +73,21 @@ static bool snap_start_fits(struct fn_call *call, const struct fn_function *f, c
 	else
 		return true;
 	return false;
+}
+
+/* Without a TargetArn nothing changes; an empty one takes it away. */
+static bool apply_dead_letters(struct fn_call *call, json_t *in, struct fn_function *f)
+{
+	const char *arn = text_of(json_object_get(in, "DeadLetterConfig"), "TargetArn");
+
+	if (!arn)
+		return true;
+	if (*arn && !strstr(arn, ":sqs:") && !strstr(arn, ":sns:")) {
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "The provided dead-letter target %s is neither an SQS queue nor an SNS topic.", arn);
+		return false;
+	}
+	fn_set_string(&f->dead_letter_arn, *arn ? arn : NULL);
+	return true;
 }
 
 static bool apply_env(struct fn_call *call, json_t *in, struct fn_function *f)
@@ -196,6 +211,8 @@ bool fn_configuration_apply(struct fn_call *call, struct fn_function *f)
 	if (snap_start)
 		f->snap_start = fn_streq(snap_start, "PublishedVersions");
 	apply_logging(in, f);
+	if (!apply_dead_letters(call, in, f))
+		return false;
 	if (f->image_uri)
 		return true;
 	if (!f->runtime) {

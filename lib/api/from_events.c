@@ -36,6 +36,8 @@ static void show(struct fn_call *call)
 		      f->role ? f->role : "");
 	if (reserved >= 0)
 		json_object_set_new(o, "ReservedConcurrency", json_integer(reserved));
+	if (f->dead_letter_arn)
+		json_object_set_new(o, "DeadLetterTargetArn", json_string(f->dead_letter_arn));
 	fn_reply_json(call, 200, o);
 }
 

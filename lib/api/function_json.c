@@ -60,6 +60,8 @@ json_t *fn_function_json(struct fn_api *api, const struct fn_function *f, const 
 			json_array_append_new(layers, json_pack("{ss,sI}", "Arn", f->layers[i].arn, "CodeSize", (json_int_t)f->layers[i].code_size));
 		json_object_set_new(o, "Layers", layers);
 	}
+	if (f->dead_letter_arn)
+		json_object_set_new(o, "DeadLetterConfig", json_pack("{ss}", "TargetArn", f->dead_letter_arn));
 	json_object_set_new(o, "TracingConfig", json_pack("{ss}", "Mode", f->tracing_mode));
 	put(o, "RevisionId", f->revision_id);
 	if (!listed)

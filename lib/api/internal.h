@@ -24,6 +24,7 @@ struct fn_api {
 	struct fn_list live_tails;       /* live_tail.c */
 	struct fn_list settling, held;   /* settling.c */
 	struct fn_list fetches;          /* fetches.c: under way */
+	struct fn_outbox *outbox;        /* outbox.c */
 	struct fn_list proxied;          /* proxy.c: with fn-events */
 	struct fn_list resolving;        /* containers.c: the same */
 	unsigned n_fetches, n_resolving;
@@ -154,6 +155,10 @@ void fn_log_waits_end(struct fn_api *api); /* answers everyone who waits, or wou
 
 /* An address that serves the package to whoever holds it; malloc'ed, NULL on no memory. */
 char *fn_download_url(struct fn_call *call, const char *sha256_hex);
+
+/* outbox.c */
+int fn_outbox_open(struct fn_api *api);
+void fn_outbox_close(struct fn_api *api);
 
 /* proxy.c: an operation that fn-events serves: the request goes there, its answer comes from there. */
 void fn_h_proxy(struct fn_call *call);

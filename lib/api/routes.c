@@ -7,7 +7,7 @@
 #include "model/limits.h"
 
 #define SMALL (256u << 10)
-#define FN_REFUSED_MEMBERS "VpcConfig, DeadLetterConfig, KMSKeyArn, FileSystemConfigs, CodeSigningConfigArn, DurableConfig, CapacityProviderConfig" /* configuration.c */
+#define FN_REFUSED_MEMBERS "VpcConfig, KMSKeyArn, FileSystemConfigs, CodeSigningConfigArn, DurableConfig, CapacityProviderConfig" /* configuration.c */
 
 static const struct {
 	fn_handler handler;
@@ -142,6 +142,10 @@ static const struct {
 	[FN_AWS_Sts_GetSessionToken] = {.handler = fn_h_sts_session_token, .lacks = "SerialNumber, TokenCode"},
 	[FN_AWS_Sts_GetAccessKeyInfo] = {.handler = fn_h_sts_key_info},
 	/* fnd's own, for fnctl */
+	[FN_AWS_Async] = {.handler = fn_h_proxy, .served_by = FN_EVENTS},
+	[FN_AWS_AsyncList] = {.handler = fn_h_proxy, .served_by = FN_EVENTS},
+	[FN_AWS_AsyncReplay] = {.handler = fn_h_proxy, .served_by = FN_EVENTS},
+	[FN_AWS_AsyncPurge] = {.handler = fn_h_proxy, .served_by = FN_EVENTS},
 	[FN_AWS_Download] = {.handler = fn_h_download},
 	[FN_AWS_Disk] = {.handler = fn_h_disk},
 	[FN_AWS_Doctor] = {.handler = fn_h_doctor},

@@ -913,6 +913,11 @@ const struct fn_aws_operation fn_aws_operations[FN_AWS_LOGS_FIRST] = {
 		o_UpdateFunctionEventInvokeConfig, 5, 1, FN_AWS_LAMBDA, FN_AWS_UpdateFunctionEventInvokeConfig, NULL},
 	[FN_AWS_UpdateFunctionUrlConfig] = {"UpdateFunctionUrlConfig", "PUT", "/2021-10-31/functions/{FunctionName}/url", o_UpdateFunctionUrlConfig, 5, 1,
 		FN_AWS_LAMBDA, FN_AWS_UpdateFunctionUrlConfig, NULL},
+	[FN_AWS_Async] = {"_Async", "GET", "/_fnd/async", NULL, 0, 0, FN_AWS_FND, FN_AWS_Async, NULL}, /* fnd's own */
+	[FN_AWS_AsyncList] = {"_AsyncList", "GET", "/_fnd/async/{FunctionName}", NULL, 0, 0, FN_AWS_FND, FN_AWS_AsyncList, NULL}, /* fnd's own */
+	[FN_AWS_AsyncPurge] = {"_AsyncPurge", "POST", "/_fnd/async/{FunctionName}/purge", NULL, 0, 0, FN_AWS_FND, FN_AWS_AsyncPurge, NULL}, /* fnd's own */
+	[FN_AWS_AsyncReplay] = {"_AsyncReplay", "POST", "/_fnd/async/{FunctionName}/replay", NULL, 0, 0, FN_AWS_FND, FN_AWS_AsyncReplay, NULL}, /* fnd's own
+		*/
 	[FN_AWS_Download] = {"_Download", "GET", "/_fnd/code/{Sha256}", NULL, 0, 0, FN_AWS_FND, FN_AWS_Download, NULL}, /* fnd's own */
 	[FN_AWS_Disk] = {"_Disk", "GET", "/_fnd/disk", NULL, 0, 0, FN_AWS_FND, FN_AWS_Disk, NULL}, /* fnd's own */
 	[FN_AWS_Doctor] = {"_Doctor", "GET", "/_fnd/doctor", NULL, 0, 0, FN_AWS_FND, FN_AWS_Doctor, NULL}, /* fnd's own */

@@ -95,6 +95,10 @@ enum fn_aws_op {
 	FN_AWS_UpdateFunctionEventInvokeConfig,
 	FN_AWS_UpdateFunctionUrlConfig,
 	/* fnd's own */
+	FN_AWS_Async,
+	FN_AWS_AsyncList,
+	FN_AWS_AsyncPurge,
+	FN_AWS_AsyncReplay,
 	FN_AWS_Download,
 	FN_AWS_Disk,
 	FN_AWS_Doctor,

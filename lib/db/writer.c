@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mailbox.h"
 #include "base/thread.h"
@@ -30,6 +32,8 @@ struct fn_db_writer {
 	/* under the lock */
 	struct fn_list queue;
 	bool at_work, stop, checkpoint_due;
+	bool urgent;          /* somebody waits for one that is in the queue */
+	uint64_t lazy_until_us; /* when it is done in any case */
 };
 
 /* --- the writer's thread --- */
@@ -141,6 +145,23 @@ static bool give_pages_back(struct fn_db_writer *w)
 	return false;
 }
 
+/* Locked. Until there is something to do: it is due now, or somebody waits for it. */
+static void wait_for_work(struct fn_db_writer *w, bool tidy)
+{
+	while (!w->urgent && !w->stop && !tidy) {
+		struct timespec until = {.tv_sec = (time_t)(w->lazy_until_us / 1000000u), .tv_nsec = (long)(w->lazy_until_us % 1000000u) * 1000};
+
+		if (fn_list_empty(&w->queue)) {
+			pthread_cond_signal(&w->idle);
+			pthread_cond_wait(&w->wake, &w->lock);
+		} else if (fn_clock_mono_us() >= w->lazy_until_us) {
+			return;
+		} else {
+			(void)pthread_cond_timedwait(&w->wake, &w->lock, &until);
+		}
+	}
+}
+
 static void *writer(void *arg)
 {
 	struct fn_db_writer *w = arg;
@@ -150,15 +171,13 @@ static void *writer(void *arg)
 	for (;;) {
 		pthread_mutex_lock(&w->lock);
 		w->at_work = false;
-		while (fn_list_empty(&w->queue) && !w->stop && !tidy) {
-			pthread_cond_signal(&w->idle);
-			pthread_cond_wait(&w->wake, &w->lock);
-		}
+		wait_for_work(w, tidy);
 		if (fn_list_empty(&w->queue) && w->stop) {
 			pthread_mutex_unlock(&w->lock);
 			return NULL;
 		}
 		fn_list_take_over(&queue, &w->queue);
+		w->urgent = false;
 		w->at_work = !fn_list_empty(&queue);
 		pthread_mutex_unlock(&w->lock);
 		if (fn_list_empty(&queue)) {
@@ -227,6 +246,7 @@ static void release(struct fn_db_writer *w)
 int fn_db_writer_new(struct fn_loop *loop, const char *path, sqlite3 *db, struct fn_db_writer **ret, struct fn_err *err)
 {
 	struct fn_db_writer *w = calloc(1, sizeof(*w));
+	pthread_condattr_t monotonic;
 	int r;
 
 	if (!w) {
@@ -236,7 +256,10 @@ int fn_db_writer_new(struct fn_loop *loop, const char *path, sqlite3 *db, struct
 	w->db = db;
 	fn_list_init(&w->queue);
 	pthread_mutex_init(&w->lock, NULL);
-	pthread_cond_init(&w->wake, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&w->wake, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	pthread_cond_init(&w->wake_checkpointer, NULL);
 	pthread_cond_init(&w->idle, NULL);
 	(void)sqlite3_wal_hook(db, on_log, w); /* instead of SQLite's own, which has the writer do the checkpoints */
@@ -264,14 +287,18 @@ int fn_db_writer_new(struct fn_loop *loop, const char *path, sqlite3 *db, struct
 
 void fn_db_write(struct fn_db_writer *w, struct fn_db_write *what)
 {
-	bool first;
+	bool first, wakes;
 
 	w->untold++;
 	what->link = (struct fn_list){0};
 	pthread_mutex_lock(&w->lock);
 	first = fn_list_empty(&w->queue);
 	fn_list_push_back(&w->queue, &what->link);
+	wakes = first || (!what->lazy && !w->urgent);
 	if (first)
+		w->lazy_until_us = fn_clock_mono_us() + FN_DB_LAZY_US;
+	w->urgent = w->urgent || !what->lazy;
+	if (wakes)
 		pthread_cond_signal(&w->wake);
 	pthread_mutex_unlock(&w->lock);
 }
@@ -282,6 +309,8 @@ void fn_db_writer_drain(struct fn_db_writer *w)
 {
 	while (w->untold > 0) {
 		pthread_mutex_lock(&w->lock);
+		w->urgent = !fn_list_empty(&w->queue);
+		pthread_cond_signal(&w->wake);
 		while (!fn_list_empty(&w->queue) || w->at_work)
 			pthread_cond_wait(&w->idle, &w->lock);
 		pthread_mutex_unlock(&w->lock);

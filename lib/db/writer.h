@@ -16,6 +16,8 @@
 
 struct fn_db_writer;
 
+#define FN_DB_LAZY_US 10000u
+
 /* Part of what the caller has; the writer's from fn_db_write() until `done` is called. */
 struct fn_db_write {
 	/* In the writer's thread, within the transaction: may read and write the database and what belongs to this closure, nothing else. 0, or -errno
@@ -23,6 +25,8 @@ struct fn_db_write {
 	int (*run)(struct fn_db_write *w, sqlite3 *db, struct fn_err *err);
 	/* In the loop's: err NULL = it is on disk. May free it, and write more. */
 	void (*done)(struct fn_db_write *w, const struct fn_err *err);
+	/* Nobody waits for it: it goes with the next that somebody waits for, or by itself after FN_DB_LAZY_US. What is done with it in the order of the closures holds all the same. */
+	bool lazy;
 	/* the writer's */
 	struct fn_list link;
 	int result;

@@ -2,6 +2,7 @@
 #include "events/accept.h"
 
 #include <errno.h>
+#include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,8 @@
 #include "model/inner.h"
 
 #define META_MAX 1024u
+#define KEY_MAX 255u
+#define TRIM "DELETE FROM idempotency WHERE (lane, key) IN (SELECT lane, key FROM idempotency WHERE until_us<=?1 ORDER BY until_us LIMIT 2)"
 
 struct accepting {
 	struct fn_queue_change change;
@@ -18,7 +21,79 @@ struct accepting {
 	struct fn_service_call call;
 	struct fn_lane *lane;
 	char meta[META_MAX];
+	char key[KEY_MAX + 1]; /* "" = none */
+	uint8_t digest[SHA256_DIGEST_SIZE];
+	bool other; /* the key has had another payload */
 };
+
+/* --- what came under a key --- */
+static int same_digest(void *arg, sqlite3_stmt *st, struct fn_err *err)
+{
+	struct accepting *a = arg;
+
+	(void)err;
+	a->other = sqlite3_column_bytes(st, 0) != sizeof(a->digest) || memcmp(sqlite3_column_blob(st, 0), a->digest, sizeof(a->digest)) != 0;
+	return 0;
+}
+
+/* Within the transaction: a repeat is held against the first one's payload, which is remembered as long as the key. Two that are over go for each that comes. */
+static int remember(struct fn_queue_change *c, sqlite3 *db, struct fn_err *err)
+{
+	static const char *const sql[] = {"SELECT digest FROM idempotency WHERE lane=?1 AND key=?2", "INSERT OR REPLACE INTO idempotency VALUES(?1, ?2, ?3, ?4)"};
+	struct accepting *a = fn_list_entry(c, struct accepting, change);
+	int64_t now = (int64_t)fn_clock_real_us();
+	sqlite3_stmt *st = NULL;
+	int r = sqlite3_prepare_v2(db, sql[!a->step.duplicate], -1, &st, NULL);
+
+	if (r == SQLITE_OK)
+		r = sqlite3_bind_text(st, 1, a->lane->name, -1, SQLITE_STATIC);
+	if (r == SQLITE_OK)
+		r = sqlite3_bind_text(st, 2, a->key, -1, SQLITE_STATIC);
+	if (r == SQLITE_OK && !a->step.duplicate)
+		r = sqlite3_bind_blob(st, 3, a->digest, sizeof(a->digest), SQLITE_STATIC);
+	if (r == SQLITE_OK && !a->step.duplicate)
+		r = sqlite3_bind_int64(st, 4, now + (int64_t)a->step.dedup_us);
+	if (r == SQLITE_OK)
+		r = sqlite3_step(st);
+	if (r == SQLITE_ROW)
+		(void)same_digest(a, st, err);
+	sqlite3_finalize(st);
+	if (r != SQLITE_ROW && r != SQLITE_DONE)
+		return fn_err_set(err, r == SQLITE_FULL ? ENOSPC : EIO, "idempotency", "%.150s", sqlite3_errmsg(db));
+	return a->step.duplicate ? 0 : fn_db_run(db, err, TRIM, "i", now);
+}
+
+/* False: it is no key, and that has been replied. */
+static bool take_key(struct accepting *a, const struct fn_events *e, const char *body, size_t len)
+{
+	const char *key = fn_http_req_header(a->call.req, "Idempotency-Key");
+	struct sha256_ctx sha;
+
+	if (!key)
+		return true;
+	if (!*key || strlen(key) > KEY_MAX) {
+		fn_service_reply_error(&a->call, &FN_E_INVALID_PARAMETER, "Idempotency-Key must have 1 to %u characters.", KEY_MAX);
+		return false;
+	}
+	strcpy(a->key, key);
+	sha256_init(&sha);
+	sha256_update(&sha, len, (const uint8_t *)body);
+	sha256_digest(&sha, sizeof(a->digest), a->digest);
+	a->step.dedup = a->key;
+	a->step.dedup_us = e->idempotency_us;
+	a->change.also = remember;
+	return true;
+}
+
+/* The first one's request id. */
+static void answer_again(struct accepting *a)
+{
+	char hex[33];
+
+	fn_hex_encode(a->step.uid, sizeof(a->step.uid), hex);
+	snprintf(a->call.request_id, sizeof(a->call.request_id), "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
+	fn_service_reply_empty(&a->call, 202);
+}
 
 static void on_written(struct fn_queue_change *c, const struct fn_err *err)
 {
@@ -26,6 +101,10 @@ static void on_written(struct fn_queue_change *c, const struct fn_err *err)
 
 	if (err) {
 		fn_service_reply_failed(&a->call, err);
+	} else if (a->step.duplicate && a->other) {
+		fn_service_reply_error(&a->call, &FN_E_INVALID_PARAMETER, "Another payload came under this Idempotency-Key before.");
+	} else if (a->step.duplicate) {
+		answer_again(a);
 	} else {
 		a->lane->n.received++;
 		fn_service_reply_empty(&a->call, 202);
@@ -33,6 +112,7 @@ static void on_written(struct fn_queue_change *c, const struct fn_err *err)
 	free(a);
 }
 
+/* --- accepting --- */
 /* What comes behind ":function:", without a qualifier that says nothing. */
 static struct fn_lane *lane_of(struct fn_events *e, const char *arn)
 {
@@ -94,5 +174,9 @@ void fn_event_accept(struct fn_events *e, struct fn_service_call *call)
 	a->step = (struct fn_queue_step){.what = FN_QUEUE_PUT, .queue = lane->queue, .sent_us = fn_clock_real_us(), .meta = a->meta, .meta_len = strlen(a->meta), .body = body, .body_len = len};
 	uid_of(call->request_id, a->step.uid);
 	a->change = (struct fn_queue_change){.steps = &a->step, .n = 1, .done = on_written};
+	if (!take_key(a, e, body, len)) {
+		free(a);
+		return;
+	}
 	fn_queue_change(e->env->queues, &a->change);
 }

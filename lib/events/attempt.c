@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "events/configs.h"
 #include "events/deliver.h"
+#include "events/journal.h"
 #include "events/record.h"
 #include "model/arn.h"
 #include "model/inner.h"
@@ -35,13 +36,13 @@ struct outcome {
 	char *dead_letter_arn;
 };
 
-/* --- notes: {"n": attempts that ran, "e": errors of the function, "v": version, "r": response, "m": what went wrong} --- */
+/* --- notes: {"t": when it was accepted, "n": attempts that ran, "e": errors of the function, "v": version, "r": response, "m": what went wrong, "c": why it was given up} --- */
 static unsigned noted(const struct fn_event *ev, const char *key) { return (unsigned)json_integer_value(json_object_get(ev->note, key)); }
 
 static void note(struct fn_event *ev, const char *key, json_t *value)
 {
 	if (!ev->note)
-		ev->note = json_object();
+		ev->note = json_pack("{sI}", "t", (json_int_t)ev->accepted_us);
 	json_object_set_new(ev->note, key, value);
 }
 
@@ -103,6 +104,10 @@ static struct outcome *outcome_new(struct fn_event *ev)
 static void later(struct outcome *o, void (*fn)(void *arg))
 {
 	fn_loop_clear(o->e->env->loop, &o->timer);
+	if (o->e->draining) { /* the next process runs it once more */
+		outcome_free(o);
+		return;
+	}
 	if (fn_loop_add_timer(o->e->env->loop, fn_loop_now_us(o->e->env->loop) + AGAIN_US, fn, o, &o->timer) < 0)
 		abort();
 }
@@ -123,6 +128,7 @@ static void on_written(struct fn_queue_change *c, const struct fn_err *err)
 static void write_outcome(struct outcome *o)
 {
 	o->change.steps = o->steps;
+	o->change.lazy = o->change.n == 1; /* an end that nobody is told of; done once more, should it be lost */
 	o->change.done = on_written;
 	fn_queue_change(o->e->env->queues, &o->change);
 }
@@ -178,6 +184,27 @@ static int record(struct outcome *o, const char *arn, size_t most, struct fn_buf
 	return fn_record_add(b, &r, most);
 }
 
+/* It is done; or kept for `fnctl async`. */
+static void put_away(struct outcome *o)
+{
+	struct fn_event *ev = o->ev;
+	struct fn_queue *failed = o->condition == FN_CONDITION_SUCCESS ? NULL : fn_lane_failed(ev->lane);
+	struct fn_queue_counts kept = {0};
+
+	o->steps[0] = (struct fn_queue_step){.what = FN_QUEUE_DONE, .queue = ev->lane->queue, .id = ev->id, .receives = ev->receives};
+	o->change.n = 1;
+	if (failed)
+		fn_queue_count(failed, &kept);
+	if (!failed || kept.ready + kept.leased + kept.delayed >= FN_FAILED_MAX)
+		return;
+	note(ev, "c", json_string(fn_condition_name(o->condition)));
+	o->note = json_dumps(ev->note, JSON_COMPACT);
+	o->steps[0].what = FN_QUEUE_DEAD;
+	o->steps[0].to = failed;
+	o->steps[0].note = o->note;
+	o->steps[0].note_len = o->note ? strlen(o->note) : 0;
+}
+
 static void finish(struct outcome *o)
 {
 	const struct fn_event *ev = o->ev;
@@ -190,8 +217,7 @@ static void finish(struct outcome *o)
 
 	function_arn(ev, arn, sizeof(arn));
 	d.function_arn = arn;
-	o->steps[0] = (struct fn_queue_step){.what = FN_QUEUE_DONE, .queue = ev->lane->queue, .id = ev->id, .receives = ev->receives};
-	o->change.n = 1;
+	put_away(o);
 	if (to && record(o, arn, fn_delivery_most(to), &text) == 0) {
 		d.body = text.data;
 		d.len = text.len;
@@ -244,6 +270,8 @@ static void end(struct fn_event *ev, enum fn_condition condition)
 	struct outcome *o = outcome_new(ev);
 
 	o->condition = condition;
+	fn_journal_add(o->e->journal, "async", ev->request_id, ev->lane->name, fn_condition_name(condition), 1, fn_clock_real_us() - ev->accepted_us,
+		       json_string_value(json_object_get(ev->note, "m")));
 	if (condition == FN_CONDITION_SUCCESS) {
 		ev->lane->n.succeeded++;
 		finish(o);

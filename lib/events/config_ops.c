@@ -259,7 +259,7 @@ static void on_deleted(void *arg, const struct fn_err *err)
 static void delete(struct op *o)
 {
 	if (fn_event_config_get(o->e, o->name.name, o->qualifier))
-		fn_event_configs_forget(o->e, o->name.name, o->qualifier, on_deleted, o);
+		fn_event_configs_forget(o->e, o->name.name, o->qualifier, INT64_MAX, on_deleted, o);
 	else
 		no_config(o);
 }
@@ -281,6 +281,38 @@ static void list(struct op *o)
 		json_object_set_new(answer, "NextMarker", json_string(page[most - 1]->qualifier));
 	fn_service_reply_json(&o->call, 200, answer);
 	op_free(o);
+}
+
+/* --- what fnd says --- */
+static void on_forgotten(void *arg, const struct fn_err *err)
+{
+	struct op *o = arg;
+
+	if (err)
+		fn_service_reply_failed(&o->call, err);
+	else
+		fn_service_reply_empty(&o->call, 200);
+	op_free(o);
+}
+
+void fn_event_config_forget(struct fn_events *e, struct fn_service_call *call)
+{
+	struct op *o = calloc(1, sizeof(*o));
+	const char *body, *function, *qualifier;
+	size_t len;
+
+	if (!o)
+		abort();
+	o->e = e;
+	o->call = *call;
+	fn_http_req_body(call->req, &body, &len);
+	o->in = json_loadb(body, len, 0, NULL);
+	function = json_string_value(json_object_get(o->in, "FunctionName"));
+	qualifier = json_string_value(json_object_get(o->in, "Qualifier"));
+	if (function)
+		fn_event_configs_forget(e, function, fn_str_empty(qualifier) ? NULL : qualifier, (uint64_t)json_integer_value(json_object_get(o->in, "At")), on_forgotten, o);
+	else
+		on_forgotten(o, &(struct fn_err){.code = EINVAL});
 }
 
 /* --- all of them --- */

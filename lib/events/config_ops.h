@@ -7,4 +7,7 @@
 /* True: it is one of them, and is answered, now or later. */
 bool fn_event_config_serve(struct fn_events *e, struct fn_service_call *call);
 
+/* FN_INNER_FORGET: a function, version or alias has been deleted. */
+void fn_event_config_forget(struct fn_events *e, struct fn_service_call *call);
+
 #endif

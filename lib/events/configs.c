@@ -62,7 +62,7 @@ static void forget(struct fn_events *e, const char *function, const char *qualif
 
 	if (c)
 		fn_list_remove(&c->link);
-	fn_event_config_free(c);
+	fn_event_config_free(c); /* qualifier may have been its own */
 	if (list && fn_list_empty(list)) {
 		(void)fn_map_remove(e->configs, function);
 		free(list);
@@ -124,6 +124,7 @@ struct writing {
 	struct fn_events *e;
 	struct fn_event_config *config; /* NULL: it is deleted */
 	char *function, *qualifier;     /* qualifier NULL: all of the function's */
+	uint64_t before_us;
 	void (*done)(void *arg, const struct fn_err *err);
 	void *arg;
 };
@@ -134,29 +135,38 @@ static int run(struct fn_db_write *w, sqlite3 *db, struct fn_err *err)
 	const struct fn_event_config *c = x->config;
 
 	if (!c && !x->qualifier)
-		return fn_db_run(db, err, "DELETE FROM event_invoke_configs WHERE function=?1", "s", x->function);
+		return fn_db_run(db, err, "DELETE FROM event_invoke_configs WHERE function=?1 AND modified_us<?2", "si", x->function, (int64_t)x->before_us);
 	if (!c)
-		return fn_db_run(db, err, "DELETE FROM event_invoke_configs WHERE function=?1 AND qualifier=?2", "ss", x->function, x->qualifier);
+		return fn_db_run(db, err, "DELETE FROM event_invoke_configs WHERE function=?1 AND qualifier=?2 AND modified_us<?3", "ssi", x->function, x->qualifier,
+				 (int64_t)x->before_us);
 	return fn_db_run(db, err, "INSERT OR REPLACE INTO event_invoke_configs VALUES(?1, ?2, nullif(?3, -1), nullif(?4, -1), ?5, ?6, ?7)", "ssiissi", c->function, c->qualifier, c->retries,
 		      c->age_s, c->on_success, c->on_failure, (int64_t)c->modified_us);
 }
 
 static void apply(struct writing *x)
 {
-	struct fn_list *list;
+	struct fn_list *list = list_of(x->e, x->function);
 
-	if (x->qualifier) {
+	if (x->config) {
 		forget(x->e, x->function, x->qualifier);
-		if (x->config && remember(x->e, x->config) == 0)
+		if (remember(x->e, x->config) == 0)
 			x->config = NULL;
 		return;
 	}
-	while ((list = list_of(x->e, x->function))) {
-		fn_auto_free char *q = strdup(fn_list_entry(fn_list_first(list), struct fn_event_config, link)->qualifier);
+	while (list) { /* the list goes with the last of it */
+		struct fn_event_config *gone = NULL;
 
-		if (!q)
-			abort();
-		forget(x->e, x->function, q);
+		fn_list_for_each(l, list)
+		{
+			struct fn_event_config *c = fn_list_entry(l, struct fn_event_config, link);
+
+			if (c->modified_us < x->before_us && (!x->qualifier || fn_streq(c->qualifier, x->qualifier)))
+				gone = c;
+		}
+		if (!gone)
+			return;
+		forget(x->e, x->function, gone->qualifier);
+		list = list_of(x->e, x->function);
 	}
 }
 
@@ -173,7 +183,7 @@ static void on_written(struct fn_db_write *w, const struct fn_err *err)
 	free(x);
 }
 
-static void submit(struct fn_events *e, struct fn_event_config *c, const char *function, const char *qualifier, void (*done)(void *arg, const struct fn_err *err), void *arg)
+static void submit(struct fn_events *e, struct fn_event_config *c, const char *function, const char *qualifier, uint64_t before_us, void (*done)(void *arg, const struct fn_err *err), void *arg)
 {
 	struct writing *x = calloc(1, sizeof(*x));
 
@@ -181,6 +191,7 @@ static void submit(struct fn_events *e, struct fn_event_config *c, const char *f
 		abort();
 	x->e = e;
 	x->config = c;
+	x->before_us = before_us;
 	x->done = done;
 	x->arg = arg;
 	x->w = (struct fn_db_write){.run = run, .done = on_written};
@@ -189,12 +200,12 @@ static void submit(struct fn_events *e, struct fn_event_config *c, const char *f
 
 void fn_event_config_put(struct fn_events *e, struct fn_event_config *c, void (*done)(void *arg, const struct fn_err *err), void *arg)
 {
-	submit(e, c, c->function, c->qualifier, done, arg);
+	submit(e, c, c->function, c->qualifier, UINT64_MAX, done, arg);
 }
 
-void fn_event_configs_forget(struct fn_events *e, const char *function, const char *qualifier, void (*done)(void *arg, const struct fn_err *err), void *arg)
+void fn_event_configs_forget(struct fn_events *e, const char *function, const char *qualifier, uint64_t before_us, void (*done)(void *arg, const struct fn_err *err), void *arg)
 {
-	submit(e, NULL, function, qualifier, done, arg);
+	submit(e, NULL, function, qualifier, before_us, done, arg);
 }
 
 /* --- reading --- */

@@ -25,7 +25,7 @@ size_t fn_event_configs_list(const struct fn_events *e, const char *function, co
 void fn_event_config_free(struct fn_event_config *c); /* NULL is fine */
 /* Takes c. done: it is on disk and in memory, or not. */
 void fn_event_config_put(struct fn_events *e, struct fn_event_config *c, void (*done)(void *arg, const struct fn_err *err), void *arg);
-/* The function, or with a qualifier its alias or version, has been deleted. done: it is on disk. */
-void fn_event_configs_forget(struct fn_events *e, const char *function, const char *qualifier, void (*done)(void *arg, const struct fn_err *err), void *arg);
+/* Deletes those of the function, or with a qualifier (not NULL) the one, that were put before `before_us` (real time). done: it is on disk. */
+void fn_event_configs_forget(struct fn_events *e, const char *function, const char *qualifier, uint64_t before_us, void (*done)(void *arg, const struct fn_err *err), void *arg);
 
 #endif

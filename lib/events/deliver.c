@@ -6,8 +6,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "events/lane.h"
+#include "events/outgoing.h"
+#include "sqs/sqs.h"
 #include "model/limits.h"
 
 #define SNS_MAX (256u << 10)
@@ -16,6 +19,8 @@ void fn_delivery_free(struct fn_delivery_memory *m)
 {
 	fn_buf_free(&m->body);
 	fn_buf_free(&m->meta);
+	free(m->of_sqs);
+	m->of_sqs = NULL;
 }
 
 size_t fn_delivery_most(const char *arn) { return strstr(arn, ":sns:") ? SNS_MAX : FN_LIMIT_EVENT_BYTES; }
@@ -40,6 +45,23 @@ static int to_function(struct fn_events *e, const struct fn_delivery *d, const c
 	return 0;
 }
 
+/* A queue of ours. -ENOENT: there is none of that name. */
+static int to_queue(struct fn_events *e, const struct fn_delivery *d, struct fn_queue_step *step, struct fn_delivery_memory *m)
+{
+	struct fn_sqs_attribute a[3] = {{"RequestID", "String", d->request_id}, {"ErrorCode", "Number", "200"}, {"ErrorMessage", "String", d->message}};
+	struct fn_sqs_message message = {.len = d->len, .attributes = a, .n_attributes = !d->dead_letter ? 0 : fn_str_empty(d->message) ? 2 : 3, .trace_id = d->trace, .sender = "lambda.amazonaws.com"};
+	char why[FN_SQS_WHY_MAX] = "";
+	int r;
+
+	if (fn_buf_add(&m->body, d->body, d->len) < 0)
+		return -ENOMEM;
+	message.body = m->body.data;
+	r = fn_sqs_step(e->env->sqs, d->arn, &message, step, &m->of_sqs, why);
+	if (r == -EINVAL)
+		fn_log_warn("%s does not take what came of %s: %s", d->arn, d->function_arn, why);
+	return r;
+}
+
 int fn_delivery_step(struct fn_events *e, const struct fn_delivery *d, struct fn_queue_step *step, struct fn_delivery_memory *m)
 {
 	char prefix[160];
@@ -47,5 +69,12 @@ int fn_delivery_step(struct fn_events *e, const struct fn_delivery *d, struct fn
 	snprintf(prefix, sizeof(prefix), "arn:aws:lambda:%s:%s:function:", e->env->region, e->env->account_id);
 	if (fn_str_starts(d->arn, prefix) && !d->dead_letter)
 		return to_function(e, d, d->arn + strlen(prefix), step, m);
-	return -EINVAL;
+	if (strstr(d->arn, ":sqs:") && !fn_str_ends(d->arn, ".fifo")) {
+		int r = to_queue(e, d, step, m);
+
+		if (r != -ENOENT)
+			return r;
+		fn_buf_free(&m->body);
+	}
+	return fn_outgoing_step(e, d, step, m);
 }

@@ -114,6 +114,7 @@ const struct fn_endpoint *fn_endpoint(const struct fn_endpoints *e, const char *
 	return NULL;
 }
 
+const char *fn_endpoint_url(const struct fn_endpoint *p) { return p->url; }
 const char *fn_endpoint_region(const struct fn_endpoint *p) { return p->region; }
 
 /* "Name: value\n" lines to fields; the text is cut up. */

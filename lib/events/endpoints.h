@@ -16,6 +16,7 @@ int fn_endpoints_new(const struct fn_service_env *env, struct fn_endpoints **ret
 void fn_endpoints_free(struct fn_endpoints *e); /* requests under way are cancelled; NULL is fine */
 /* service: "sqs", "sns", "events", "s3"; NULL = none configured. */
 const struct fn_endpoint *fn_endpoint(const struct fn_endpoints *e, const char *service);
+const char *fn_endpoint_url(const struct fn_endpoint *p); /* without a slash at its end */
 const char *fn_endpoint_region(const struct fn_endpoint *p);
 
 struct fn_endpoint_request {

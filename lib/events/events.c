@@ -6,10 +6,14 @@
 
 #include "base/str.h"
 #include "events/accept.h"
+#include "events/admin.h"
 #include "events/attempt.h"
 #include "events/config_ops.h"
 #include "events/configs.h"
+#include "events/metrics.h"
+#include "events/outgoing.h"
 #include "events/tail.h"
+#include "model/inner.h"
 
 static void serve(void *arg, struct fn_service_call *call)
 {
@@ -17,7 +21,11 @@ static void serve(void *arg, struct fn_service_call *call)
 
 	if (fn_streq(call->operation, "Invoke") || fn_streq(call->operation, "InvokeAsync"))
 		fn_event_accept(e, call);
-	else if (!fn_event_config_serve(e, call) && !fn_mappings_serve(e->mappings, call) && !fn_tail_serve(e->journal, call))
+	else if (fn_streq(call->operation, FN_INNER_METRICS))
+		fn_event_metrics(e, call);
+	else if (fn_streq(call->operation, FN_INNER_FORGET))
+		fn_event_config_forget(e, call);
+	else if (!fn_event_admin_serve(e, call) && !fn_event_config_serve(e, call) && !fn_mappings_serve(e->mappings, call) && !fn_tail_serve(e->journal, call))
 		fn_service_reply_error(call, &FN_E_NOT_IMPLEMENTED, "fnd does not implement %s yet", call->operation);
 }
 
@@ -26,6 +34,7 @@ static void drain(void *arg)
 	struct fn_events *e = arg;
 
 	fn_lanes_drain(e);
+	fn_outgoing_drain(e);
 	fn_mappings_drain(e->mappings);
 	fn_journal_drain(e->journal);
 }
@@ -34,7 +43,7 @@ static bool busy(void *arg)
 {
 	const struct fn_events *e = arg;
 
-	return e->in_flight > 0 || e->settling > 0 || fn_mappings_busy(e->mappings);
+	return e->in_flight > 0 || e->settling > 0 || fn_outgoing_busy(e) || fn_mappings_busy(e->mappings);
 }
 
 static uint64_t seconds(json_t *v) { return (uint64_t)(json_number_value(v) * 1e6); }
@@ -67,8 +76,12 @@ int fn_events_open(const struct fn_service_env *env, struct fn_service *ret, str
 	r = fn_event_configs_open(e, err);
 	if (r == 0)
 		r = fn_lanes_open(e, err);
+	if (r == 0 && (r = fn_event_admin_open(e)) < 0)
+		fn_err_set(err, r, "events", NULL);
 	if (r == 0)
 		r = fn_endpoints_new(env, &e->endpoints, err);
+	if (r == 0)
+		r = fn_outgoing_open(e, err);
 	if (r == 0 && (r = fn_journal_new(env->loop, &e->journal)) < 0)
 		fn_err_set(err, r, "events", NULL);
 	if (r == 0)
@@ -85,6 +98,8 @@ void fn_events_close(void *arg)
 {
 	struct fn_events *e = arg;
 
+	fn_event_admin_close(e);
+	fn_outgoing_close(e);
 	fn_mappings_close(e->mappings);
 	fn_journal_free(e->journal);
 	fn_endpoints_free(e->endpoints);

@@ -24,9 +24,12 @@ struct fn_events {
 	void (*run)(struct fn_event *ev); /* attempt.c */
 	/* configs.c */
 	struct fn_map *configs;     /* function -> its list */
+	uint64_t trim_timer;        /* admin.c */
 	struct fn_endpoints *endpoints; /* AWS-compatible servers */
 	struct fn_journal *journal;     /* what happened, for people */
 	struct fn_mappings *mappings;
+	struct fn_outgoing *outgoing; /* outgoing.c */
+	uint64_t delivery_failures; /* of what was sent elsewhere */
 	/* the configuration's */
 	uint64_t delay_us[2], backoff_us[2], idempotency_us;
 };

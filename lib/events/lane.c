@@ -69,6 +69,10 @@ static struct fn_event *copy_event(struct fn_lane *l, const struct fn_queue_mess
 	ev->len = m->body_len;
 	if (m->note_len > 0)
 		ev->note = json_loadb(m->note, m->note_len, 0, NULL);
+	if (ev->note && (uint64_t)json_integer_value(json_object_get(ev->note, "t")) != ev->accepted_us) { /* it has been put back: a beginning */
+		json_decref(ev->note);
+		ev->note = NULL;
+	}
 	return ev;
 }
 
@@ -284,6 +288,15 @@ struct fn_lane *fn_lane_get(struct fn_events *e, const char *name)
 	return l;
 }
 
+struct fn_queue *fn_lane_failed(struct fn_lane *l)
+{
+	char name[FN_LANE_NAME_MAX + sizeof(FN_FAILED_PREFIX)];
+
+	if (!l->failed && fn_str_format(name, sizeof(name), FN_FAILED_PREFIX "%s", l->name) == 0)
+		l->failed = fn_queue_get(l->e->env->queues, name, 0);
+	return l->failed;
+}
+
 int fn_lanes_open(struct fn_events *e, struct fn_err *err)
 {
 	struct fn_queue *q;
@@ -295,13 +308,16 @@ int fn_lanes_open(struct fn_events *e, struct fn_err *err)
 	fn_list_init(&e->wanting);
 	fn_list_init(&e->running);
 	while (r == 0 && (q = fn_queue_next(e->env->queues, &it))) { /* making lanes changes what is gone through */
-		char **more = fn_str_starts(fn_queue_name(q), FN_LANE_PREFIX) ? realloc(names, (n + 1) * sizeof(*names)) : names;
+		char **more;
 
-		if (more == names && !fn_str_starts(fn_queue_name(q), FN_LANE_PREFIX))
+		if (!fn_str_starts(fn_queue_name(q), FN_LANE_PREFIX))
 			continue;
-		if (!more || !(more[n++] = strdup(fn_queue_name(q) + strlen(FN_LANE_PREFIX))))
-			r = -ENOMEM;
+		more = realloc(names, (n + 1) * sizeof(*names));
 		names = more ? more : names;
+		if (!more || !(names[n] = strdup(fn_queue_name(q) + strlen(FN_LANE_PREFIX))))
+			r = -ENOMEM;
+		else
+			n++;
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (r == 0 && !fn_lane_get(e, names[i]))

@@ -12,12 +12,15 @@
 #include "web/inner_client.h"
 
 #define FN_LANE_PREFIX "async/" /* of the queues' names; then the lane's: "NAME" or "NAME:QUALIFIER" */
+#define FN_FAILED_PREFIX "failed/" /* those that were given up, kept for a while */
+#define FN_FAILED_MAX 10000 /* of a lane; beyond them nothing is kept */
+#define FN_FAILED_US (UINT64_C(14) * 86400 * 1000000)
 #define FN_LANE_NAME_MAX 320
 
 struct fn_lane {
 	struct fn_events *e;
 	char *name, function[180], qualifier[132]; /* the qualifier as it was asked for; "" = none */
-	struct fn_queue *queue;
+	struct fn_queue *queue, *failed;
 	struct fn_queue_lease lease;
 	bool leasing;
 	struct fn_list held, link; /* leased, not begun; of those that want to begin one */
@@ -50,6 +53,8 @@ struct fn_event {
 
 /* The lane of that name; it is made. NULL: no memory. */
 struct fn_lane *fn_lane_get(struct fn_events *e, const char *name);
+/* Its queue of those that were given up; NULL: no memory. */
+struct fn_queue *fn_lane_failed(struct fn_lane *l);
 int fn_lanes_open(struct fn_events *e, struct fn_err *err); /* all that have something waiting go on */
 void fn_lanes_drain(struct fn_events *e);
 void fn_lanes_close(struct fn_events *e);

@@ -44,6 +44,7 @@ struct fn_function {
 	char *app_log_level;      /* NULL with Text */
 	char *system_log_level;   /* NULL with Text */
 	char *log_group;          /* "/aws/lambda/<name>" by default */
+	char *dead_letter_arn;    /* of a queue or topic for events that were given up; NULL = none */
 	char *tags_json;          /* object text or NULL */
 	/* PackageType Image. runtime, handler and layers have nothing then. */
 	struct fn_image *image;   /* owned; NULL: a Zip */

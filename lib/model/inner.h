@@ -16,6 +16,8 @@
 #define FN_INNER_IDENTITY "X-Fnd-Identity"   /* what the identity's own policies say: "allow", "deny" (explicitly) or "none" */
 #define FN_INNER_HOST "X-Fnd-Host"           /* as the client has called us: name and port */
 #define FN_INNER_FUNCTION "X-Fnd-Function"   /* of Invoke: the ARN as it was asked for, with the qualifier if there was one */
+#define FN_INNER_FORGET "_Forget"            /* of the service "lambda": {"FunctionName", "Qualifier", "At"}, deleted then; 200 = it is done */
+#define FN_INNER_METRICS "_Metrics"
 /* fnd's answers to fn-events */
 #define FN_INNER_REFUSAL "X-Fnd-Refusal"     /* of an invocation that did not run: "account", "function", "off" (reserved concurrency 0), "platform" */
 /* In the state directory: fnd's listening socket for fn-gateway, fnd's for fn-events, fn-events' for fnd. */

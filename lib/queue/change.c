@@ -47,7 +47,9 @@ static int settle(struct fn_queue_tx *tx, struct fn_queue_touched *q, struct fn_
 	} else if (s->what == FN_QUEUE_AGAIN) {
 		r = again(tx, q, s, &m);
 	} else if (s->what == FN_QUEUE_DEAD) {
-		r = fn_queue_relocate(tx, s->queue, s->to, &m, false);
+		r = s->note ? fn_queue_exec(SQL(tx), QS_MESSAGE_NOTE, "ib", I(m.id), s->note, s->note_len) : 0;
+		if (r == 0)
+			r = fn_queue_relocate(tx, s->queue, s->to, &m, false);
 	} else if (s->strict && (m.state != LEASED || m.ord <= tx->now_us)) {
 		s->result = -ESTALE;
 		r = 0;
@@ -185,6 +187,7 @@ void fn_queue_change(struct fn_queues *qs, struct fn_queue_change *c)
 	c->qs = qs;
 	c->effects = NULL;
 	c->w.run = run;
+	c->w.lazy = c->lazy;
 	c->w.done = on_outcome;
 	for (unsigned i = 0; i < c->n; i++) {
 		c->steps[i].ahead = false;

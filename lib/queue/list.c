@@ -30,6 +30,8 @@ static int run(struct fn_db_write *w, sqlite3 *db, struct fn_err *err)
 			break;
 		at = (struct fn_queue_cursor){.state = (uint64_t)m.state, .ord = m.ord, .id = m.id};
 		r = fn_queue_take(&tx, l->taken, &m, BYTES_MOST);
+		if (r == 0)
+			l->taken->v[l->taken->n - 1].state = m.state;
 		fn_queue_row_free(&m);
 		if (r == 0)
 			l->cursor = at;

@@ -55,14 +55,14 @@ enum fn_queue_what {
 	FN_QUEUE_DONE,   /* deletes it */
 	FN_QUEUE_EXTEND, /* its lease ends at at_us; now or earlier: it is ready */
 	FN_QUEUE_AGAIN,  /* the lease ends, it is due at at_us, with `note` if that is not NULL */
-	FN_QUEUE_DEAD,   /* moves it to `to`, ready; its source is `queue` */
+	FN_QUEUE_DEAD,   /* moves it to `to`, ready, with `note` if that is not NULL; its source is `queue` */
 };
 
 struct fn_queue_step {
 	enum fn_queue_what what;
 	struct fn_queue *queue;
 	uint64_t at_us; /* PUT: 0 = ready at once */
-	/* a blob of the caller's that AGAIN may replace (<= 4 KB); NULL = none */
+	/* a blob of the caller's that AGAIN and DEAD may replace (<= 4 KB); NULL = none */
 	const void *note;
 	size_t note_len;
 	/* PUT */
@@ -90,6 +90,7 @@ struct fn_queue_change {
 	unsigned n;
 	/* In the writer's thread, after the steps, in the same savepoint: for what belongs together. NULL: nothing. */
 	int (*also)(struct fn_queue_change *c, sqlite3 *db, struct fn_err *err);
+	bool lazy; /* nobody waits for it: db/writer.h */
 	void (*done)(struct fn_queue_change *c, const struct fn_err *err); /* err: nothing of it has been done (ENOSPC: no room on the disk) */
 	/* the queue's */
 	struct fn_db_write w;
@@ -107,6 +108,7 @@ struct fn_queue_message {
 	const char *source;			   /* name of the queue that it is a dead letter of; NULL */
 	const void *meta, *body, *note;
 	size_t meta_len, body_len, note_len;
+	enum { FN_QUEUE_READY, FN_QUEUE_DELAYED, FN_QUEUE_LEASED } state; /* of a list */
 };
 
 struct fn_queue_lease {

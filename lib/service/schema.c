@@ -14,6 +14,9 @@ static const char *const migrations[] = {
 	/* event source mappings */
 	"CREATE TABLE event_source_mappings (number INTEGER PRIMARY KEY AUTOINCREMENT, uuid TEXT NOT NULL UNIQUE, function TEXT NOT NULL, source TEXT NOT NULL,"
 	" settings TEXT NOT NULL, tags TEXT NOT NULL, enabled INTEGER NOT NULL, modified_us INTEGER NOT NULL);",
+	/* payloads that came under an Idempotency-Key: the keys themselves are the queues' (queue_dedup) */
+	"CREATE TABLE idempotency(lane TEXT NOT NULL, key TEXT NOT NULL, digest BLOB NOT NULL, until_us INTEGER NOT NULL, PRIMARY KEY(lane, key)) WITHOUT ROWID;"
+	"CREATE INDEX idempotency_until ON idempotency(until_us);",
 };
 
 int fn_events_db_open(const char *path, sqlite3 **ret, struct fn_err *err)

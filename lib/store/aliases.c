@@ -123,6 +123,7 @@ static void apply_delete(struct fn_write *w)
 	memmove(e->aliases + i, e->aliases + i + 1, (e->n_aliases - i - 1) * sizeof(*e->aliases));
 	e->n_aliases--;
 	fn_entry_take_of(e, w->qualifier);
+	fn_store_outbox_tell(w->s);
 }
 
 int fn_store_delete_alias(struct fn_store *s, const char *function, const char *alias, fn_stored_fn fn, void *arg, struct fn_err *err)

@@ -193,7 +193,7 @@ static int delete_rows(struct fn_write *w, sqlite3 *db, struct fn_err *err)
 
 	for (size_t i = 0; i < sizeof(sql) / sizeof(sql[0]) && r == 0; i++)
 		r = fn_db_run(db, err, sql[i], "s", w->name);
-	return r;
+	return r < 0 ? r : fn_rows_tell(db, w->name, "", err);
 }
 
 static int delete_version_row(struct fn_write *w, sqlite3 *db, struct fn_err *err)
@@ -228,12 +228,17 @@ static void apply_publish(struct fn_write *w)
 	fn_entry_add_version(w->s, w->e, w->version);
 }
 
-static void apply_delete(struct fn_write *w) { fn_entry_unlink(w->s, w->e); }
+static void apply_delete(struct fn_write *w)
+{
+	fn_entry_unlink(w->s, w->e);
+	fn_store_outbox_tell(w->s);
+}
 
 static void apply_delete_version(struct fn_write *w)
 {
 	fn_entry_take_version(w->s, w->e, w->qualifier);
 	fn_entry_take_of(w->e, w->qualifier);
+	fn_store_outbox_tell(w->s);
 }
 
 /* --- what is asked for --- */

@@ -69,11 +69,17 @@ struct fn_store {
 	uint64_t iam_generation;    /* of the above */
 	uint8_t session_secret[FN_STORE_SECRET];
 	bool has_session_secret;
+	void (*outbox_told)(void *arg); /* outbox.h */
+	void *outbox_arg;
 	struct fn_map *trees; /* name -> struct fn_tree */
 	struct fn_map *images; /* digest -> struct fn_image: images.c */
 	struct fn_map *image_names; /* name -> struct fn_image_name */
 	int64_t tree_bytes;
 };
+
+/* --- outbox.c --- */
+int fn_rows_tell(sqlite3 *db, const char *function, const char *qualifier, struct fn_err *err); /* within the deletion's transaction */
+void fn_store_outbox_tell(struct fn_store *s); /* when that is on disk */
 
 /* --- entry.c --- */
 /* One more (by 1) or less (-1) needs the tree. */

@@ -11,7 +11,7 @@
 #define STRINGS(X)                                                                                                                \
 	X(runtime) X(role) X(handler) X(description) X(architecture) X(tracing_mode) X(log_format) X(app_log_level)               \
 	X(system_log_level) X(log_group) X(tags_json) X(state_reason) X(state_reason_code) X(update_reason) X(update_reason_code)          \
-	X(latest_description) X(snapshot_tree) X(snapshot_host) X(snapshot_off) X(image_uri) X(image_config) X(image_uri_before)
+	X(latest_description) X(snapshot_tree) X(snapshot_host) X(snapshot_off) X(image_uri) X(image_config) X(image_uri_before) X(dead_letter_arn)
 #define NUMBERS(X)                                                                                                                \
 	X(unpacked_size) X(memory_mb) X(timeout_s) X(ephemeral_mb) X(last_modified_us) X(state) X(update_status) X(generation) X(has_env) X(snap_start) X(per_tenant)
 
@@ -133,7 +133,9 @@ int fn_rows_delete_of(sqlite3 *db, const char *function, const char *qualifier, 
 {
 	int r = fn_db_run(db, err, "DELETE FROM policies WHERE function=?1 AND qualifier=?2", "ss", function, qualifier);
 
-	return r < 0 ? r : fn_db_run(db, err, "DELETE FROM provisioned WHERE function=?1 AND qualifier=?2", "ss", function, qualifier);
+	if (r == 0)
+		r = fn_db_run(db, err, "DELETE FROM provisioned WHERE function=?1 AND qualifier=?2", "ss", function, qualifier);
+	return r < 0 ? r : fn_rows_tell(db, function, qualifier, err);
 }
 
 int fn_row_read(const struct fn_store *s, sqlite3_stmt *st, struct fn_function **ret)

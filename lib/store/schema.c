@@ -38,4 +38,6 @@ const char *const fn_store_migrations[FN_STORE_SCHEMA] = {
 	/* Container images by their manifests' digests, which functions name as their code; and those that have been given names here. */
 	"CREATE TABLE images(sha256 TEXT PRIMARY KEY, config TEXT NOT NULL) WITHOUT ROWID;"
 	"CREATE TABLE image_names(name TEXT PRIMARY KEY, sha256 TEXT NOT NULL, created_us INTEGER NOT NULL) WITHOUT ROWID;",
+	/* outbox.h */
+	"CREATE TABLE outbox(id INTEGER PRIMARY KEY AUTOINCREMENT, function TEXT NOT NULL, qualifier TEXT NOT NULL, at_us INTEGER NOT NULL);",
 };

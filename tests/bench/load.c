@@ -261,7 +261,7 @@ static bool conn_read(struct target *t, struct conn *c, bool count)
 	if (!complete(c))
 		return false;
 	answered++;
-	if (strncmp(c->in, "HTTP/1.1 200", 12) != 0 || header(c->in, "X-Amz-Function-Error")) {
+	if (strncmp(c->in, "HTTP/1.1 2", 10) != 0 || header(c->in, "X-Amz-Function-Error")) {
 		if (t->errors++ == 0)
 			keep_error(t, c);
 	} else if (count) {

@@ -1,7 +1,8 @@
 """Asynchronous invocation: accepted durably, retried as Lambda does, told to destinations; event-invoke configurations. boto3 is the client."""
-import concurrent.futures, json, os, signal, time, unittest
+import concurrent.futures, contextlib, json, os, random, signal, sys, tempfile, threading, time, unittest
 
-from harness import ARN, BotoCase, boto, shared, wait_until
+import s3servers
+from harness import ARN, BotoCase, boto, make_zip, shared, wait_until
 
 FAST = {"events": {"retry_delays_s": [0.3, 0.6], "backoff_s": [0.1, 1]}, "account_concurrency": 40}
 
@@ -80,6 +81,8 @@ class Events(AsyncCase):
         ids = [self.send(f, {"sleep": 0.05, "n": n}) for n in range(30)]
         ran = self.had(f, 30)
         self.assertEqual(sorted(e["id"] for e in ran), sorted(ids))
+        self.assertEqual(self.d.metric("fnd_async_events_received_total", function=f, qualifier=""), 30)
+        self.assertEqual(self.d.metric("fnd_async_queue_depth", function=f, qualifier=""), 0)
 
     def test_one_function_s_backlog_does_not_delay_another(self):
         slow, good = self.python(DOES, name="async-slow"), self.python(DOES, name="async-good")
@@ -90,27 +93,23 @@ class Events(AsyncCase):
         self.assertLess(self.had(good, 1)[0]["at"] - at, 2.5)
         self.assertLess(len(self.ran(slow)), 100)
 
-    def test_events_are_kept_over_kills_of_fn_events_and_of_the_worker(self):
-        f, sink = self.python(DOES), self.python(DOES, name="async-kill-sink")
-        self.c.put_function_event_invoke_config(FunctionName=f, MaximumRetryAttempts=1, DestinationConfig={"OnSuccess": {"Destination": ARN + sink}, "OnFailure": {"Destination": ARN + sink}})
-        client = boto(self.d)
-        sent = {}
-        for n in range(120):
-            if n in (30, 90):
-                os.kill(self.d.pids()["events"][0], signal.SIGKILL)
-            if n == 60:
-                os.kill(self.d.pids()["worker"][0], signal.SIGKILL)
-            while True:  # as an SDK does
-                try:
-                    sent[client.invoke(FunctionName=f, InvocationType="Event", Payload=json.dumps({"n": n, "fail": n % 3 == 0}))["ResponseMetadata"]["RequestId"]] = n
-                    break
-                except Exception:
-                    time.sleep(0.02)
-        ends = lambda: {e["event"]["requestContext"]["requestId"]: e["event"] for e in self.ran(sink)}
-        wait_until(lambda: f"{len(sent)} ends: {len(ends())}", lambda: set(sent) <= set(ends()))
-        for id, end in ends().items():
-            n = sent.get(id, end["requestPayload"]["n"])
-            self.assertEqual((end["requestPayload"]["n"], end["requestContext"]["condition"]), (n, "Success" if n % 3 else "RetriesExhausted"))
+    def test_an_idempotency_key_is_answered_by_what_came_first(self):
+        f = self.python(DOES)
+        def send(key, payload, **more):
+            return self.d.invoke(f, payload, headers={"X-Amz-Invocation-Type": "Event", "Idempotency-Key": key}, **more)
+        first = send("k1", {"a": 1})
+        self.had(f, 1)
+        wait_until("it is done", lambda: [x for x in self.d.request("GET", "/_fnd/async").json["Functions"] if x["Function"] == f][0]["Succeeded"] == 1)
+        os.kill(self.d.pids()["events"][0], signal.SIGKILL)  # remembered on disk
+        wait_until("fn-events answers", lambda: self.d.request("GET", "/_fnd/async").status == 200)
+        again, other, free = send("k1", {"a": 1}), send("k1", {"a": 2}), send("k2", {"a": 2})
+        self.assertEqual((first.status, again.status, again.headers["x-amzn-requestid"]), (202, 202, first.headers["x-amzn-requestid"]))
+        self.assertEqual((other.status, other.error_type), (400, "InvalidParameterValueException"))
+        self.assertNotEqual(free.headers["x-amzn-requestid"], first.headers["x-amzn-requestid"])
+        self.assertEqual(send("x" * 256, {}).status, 400)
+        self.had(f, 2)
+        time.sleep(0.5)
+        self.assertEqual(sorted(r["event"]["a"] for r in self.ran(f)), [1, 2])
 
 
 class Destinations(AsyncCase):
@@ -146,6 +145,151 @@ class Destinations(AsyncCase):
         self.send(f, {"fail": 1}, Qualifier="live")
         r = self.record(bad)
         self.assertEqual((r["requestContext"]["functionArn"], r["requestContext"]["approximateInvokeCount"], r["responseContext"]["executedVersion"]), (ARN + f + ":live", 1, v))
+
+
+class Queues(AsyncCase):
+    """Destinations and dead-letter targets that are queues of ours."""
+
+    def queue(self, name):
+        sqs = boto(self.d, "sqs")
+        url = sqs.create_queue(QueueName=name)["QueueUrl"]
+        self.addCleanup(sqs.delete_queue, QueueUrl=url)
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        def receive(n):
+            got = []
+            def more():
+                got.extend(sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1, MessageAttributeNames=["All"], AttributeNames=["All"]).get("Messages", []))
+                return len(got) >= n
+            wait_until(lambda: f"{n} messages came: {len(got)}", more)
+            return got
+        return arn, receive
+
+    def test_records_and_dead_letters_as_recorded(self):
+        f = self.python(DOES)
+        (good, has), (bad, fails), (dead, dies) = self.queue("async-good"), self.queue("async-bad"), self.queue("async-dlq")
+        self.update(f, DeadLetterConfig={"TargetArn": dead})
+        self.c.put_function_event_invoke_config(FunctionName=f, MaximumRetryAttempts=1, DestinationConfig={"OnSuccess": {"Destination": good}, "OnFailure": {"Destination": bad}})
+        id = self.send(f, {"a": 1})
+        m = has(1)[0]
+        self.assertEqual((json.loads(m["Body"])["requestContext"], m.get("MessageAttributes")), ({"requestId": id, "functionArn": ARN + f + ":$LATEST", "condition": "Success", "approximateInvokeCount": 1}, None))
+        id = self.send(f, {"fail": 1})
+        self.assertEqual(json.loads(fails(1)[0]["Body"])["requestContext"]["condition"], "RetriesExhausted")
+        m = dies(1)[0]
+        self.assertEqual((json.loads(m["Body"]), {k: (v["DataType"], v["StringValue"]) for k, v in m["MessageAttributes"].items()}),
+                         ({"fail": 1}, {"RequestID": ("String", id), "ErrorCode": ("Number", "200"), "ErrorMessage": ("String", "boom")}))
+        self.assertIn("AWSTraceHeader", m["Attributes"])
+
+
+class Outside(AsyncCase):
+    """Destinations that are AWS-compatible servers of the configuration: moto's SQS, SNS and S3. Its EventBridge does not get to a target; unit/events/test_messages has that."""
+
+    def test_records_and_dead_letters_reach_them_and_wait_while_they_are_down(self):
+        import boto3
+        server = s3servers.moto()
+        self.addCleanup(server.end)
+        there = lambda service: boto3.client(service, endpoint_url=server.endpoint, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
+        sqs, account, region = there("sqs"), "123456789012", "arn:aws:%s:us-east-1:123456789012:"
+        url = {n: sqs.create_queue(QueueName=n)["QueueUrl"] for n in ("good", "dead", "topic")}
+        topic = there("sns").create_topic(Name="t")["TopicArn"]
+        there("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=region % "sqs" + "topic")
+        there("s3").create_bucket(Bucket="records")
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as keys:
+            json.dump({"access_key_id": "test", "secret_access_key": "test"}, keys)
+            keys.flush()
+            d = self.daemon({**FAST, "events": {**FAST["events"], "endpoints": {s: {"url": server.endpoint, "credentials_file": keys.name} for s in ("sqs", "sns", "events", "s3")}}})
+        c = boto(d)
+        def one(name):
+            got = []
+            def came():
+                got.extend(sqs.receive_message(QueueUrl=url[name], MessageAttributeNames=["All"]).get("Messages", []))
+                return got
+            wait_until(f"something came to {name}", came)
+            sqs.delete_message(QueueUrl=url[name], ReceiptHandle=got[0]["ReceiptHandle"])
+            return got[0]
+        def send(payload, **destinations):
+            c.put_function_event_invoke_config(FunctionName="f", MaximumRetryAttempts=0, DestinationConfig={k: {"Destination": v} for k, v in destinations.items()})
+            return c.invoke(FunctionName="f", InvocationType="Event", Payload=json.dumps(payload))["ResponseMetadata"]["RequestId"]
+        d.create_python("f", DOES, DeadLetterConfig={"TargetArn": region % "sqs" + "dead"})
+        d.settled("f")
+        id = send({"n": "ü & =%"}, OnSuccess=region % "sqs" + "good")
+        self.assertEqual(json.loads(one("good")["Body"])["requestContext"]["requestId"], id)
+        id = send({"fail": 1}, OnFailure=topic)
+        m = one("dead")
+        self.assertEqual((json.loads(m["Body"]), m["MessageAttributes"]["RequestID"]["StringValue"], m["MessageAttributes"]["ErrorMessage"]["StringValue"]), ({"fail": 1}, id, "boom"))
+        self.assertEqual(json.loads(json.loads(one("topic")["Body"])["Message"])["requestContext"]["requestId"], id)
+        id = send({"fail": 1}, OnFailure="arn:aws:s3:::records")
+        listed = lambda: there("s3").list_objects_v2(Bucket="records").get("Contents", [])
+        wait_until("an object is there", listed)
+        self.assertRegex(listed()[0]["Key"], r"^aws/lambda/async/f/\d{4}/\d\d/\d\d/\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d-[0-9a-f-]{36}$")
+        self.assertEqual(json.loads(there("s3").get_object(Bucket="records", Key=listed()[0]["Key"])["Body"].read())["requestContext"]["requestId"], id)
+        os.kill(server.process.pid, signal.SIGSTOP)
+        try:
+            send({"n": 2}, OnSuccess=region % "sqs" + "good")
+            wait_until("it has run", lambda: '"n": 2' in d.request("GET", "/_fnd/logs/f").json["Text"])
+            os.kill(d.pids()["events"][0], signal.SIGKILL)
+        finally:
+            os.kill(server.process.pid, signal.SIGCONT)
+        self.assertEqual(json.loads(one("good")["Body"])["requestPayload"], {"n": 2})
+
+
+class Durability(AsyncCase):
+    """Processes are killed at random points while events go to functions that succeed, fail and time out: each that was accepted ends as Lambda promises, by count, its record and its dead
+    letter there. make check-durability N=200: the long one."""
+    KILLS = int(os.environ.get("FND_KILLS", 3))
+    killed = True
+
+    def test_every_accepted_event_ends_as_promised(self):
+        d = self.daemon(FAST)
+        c, sqs, n = boto(d), boto(d, "sqs"), 25 * self.KILLS
+        urls = {q: sqs.create_queue(QueueName=q)["QueueUrl"] for q in ("ends", "dead")}
+        arn = "arn:aws:sqs:us-east-1:000000000000:"
+        source = DOES.replace('if event.get("fail")', 'if event.get("hang"):\n        time.sleep(9)\n    if event.get("fail")')
+        d.create_python("f", source, Timeout=1, DeadLetterConfig={"TargetArn": arn + "dead"})
+        d.settled("f")
+        c.put_function_event_invoke_config(FunctionName="f", MaximumRetryAttempts=1, DestinationConfig={w: {"Destination": arn + "ends"} for w in ("OnSuccess", "OnFailure")})
+        kinds, sent, stop = ("ok", "ok", "ok", "fail", "hang" if self.KILLS < 20 else "fail"), {}, threading.Event()
+        seed = random.randrange(1 << 32)
+        rng = random.Random(seed)
+        print(f"seed {seed}", file=sys.stderr)
+
+        def send(i):
+            payload = {"n": i, kinds[i % 5]: 1}
+            while True:  # as an SDK does; a repeat after a lost answer is another event
+                with contextlib.suppress(Exception):
+                    sent[boto_.invoke(FunctionName="f", InvocationType="Event", Payload=json.dumps(payload))["ResponseMetadata"]["RequestId"]] = payload
+                    return
+                time.sleep(0.02)
+        boto_ = boto(d)
+
+        def kill():
+            for _ in range(self.KILLS):
+                time.sleep(rng.uniform(0.05, 1.0))
+                what = rng.choice(["events", "events", "worker", "spawnd"])
+                for pid in d.pids()[what]:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+        killer = threading.Thread(target=kill)
+        killer.start()
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            list(pool.map(send, range(n)))
+        killer.join()
+        ends, dead = {}, {}
+
+        def collect():
+            for q, to in (("ends", ends), ("dead", dead)):
+                with contextlib.suppress(Exception):
+                    for m in sqs.receive_message(QueueUrl=urls[q], MaxNumberOfMessages=10, MessageAttributeNames=["All"]).get("Messages", []):
+                        body = json.loads(m["Body"])
+                        key, value = (body["requestContext"]["requestId"], body) if q == "ends" else (m["MessageAttributes"]["RequestID"]["StringValue"], body)
+                        to.setdefault(key, value)
+                        sqs.delete_message(QueueUrl=urls[q], ReceiptHandle=m["ReceiptHandle"])
+            bad = {i for i, p in sent.items() if "ok" not in p}
+            return set(sent) <= set(ends) and bad <= set(dead)
+        wait_until(lambda: f"all end (seed {seed}): {len(sent)} sent, {len(set(sent) - set(ends))} without a record, {len({i for i, p in sent.items() if 'ok' not in p} - set(dead))} without a dead letter", collect, 300)
+        for id, payload in sent.items():
+            self.assertEqual((ends[id]["requestPayload"], ends[id]["requestContext"]["condition"]), (payload, "Success" if "ok" in payload else "RetriesExhausted"), seed)
+            self.assertEqual(id in dead, "ok" not in payload, seed)
+        self.assertEqual(d.stop(), 0, d.log()[-2000:])
 
 
 class Configurations(AsyncCase):
@@ -184,6 +328,67 @@ class Configurations(AsyncCase):
         self.assertIn("destinationConfig.onFailure.destination", self.fails("ValidationException", put, FunctionName=f, DestinationConfig={"OnFailure": {"Destination": "no-arn"}}))
         self.assertIn("maximumRetryAttempts", self.fails("ValidationException", self.raw.put_function_event_invoke_config, FunctionName=f, MaximumRetryAttempts=3))
         self.assertEqual(put(FunctionName=f, DestinationConfig={"OnSuccess": {}})["DestinationConfig"], {"OnSuccess": {}, "OnFailure": {}})
+
+    def test_they_go_with_what_they_are_about_and_do_not_come_back(self):
+        f = self.python(DOES, name="async-gone")
+        v = self.publish(f)
+        self.c.create_alias(FunctionName=f, Name="live", FunctionVersion=v)
+        for q in ("$LATEST", "live"):
+            self.c.put_function_event_invoke_config(FunctionName=f, Qualifier=q, MaximumRetryAttempts=0)
+        absent = lambda q: not [c for c in self.c.list_function_event_invoke_configs(FunctionName=f)["FunctionEventInvokeConfigs"] if c["FunctionArn"].endswith(":" + q)]
+        self.c.delete_alias(FunctionName=f, Name="live")
+        wait_until("the alias' configuration has gone", lambda: absent("live"))
+        self.assertFalse(absent("$LATEST"))
+        os.kill(self.d.pids()["events"][0], signal.SIGSTOP)  # it hears of it later
+        stopped = self.d.pids()["events"][0]
+        self.c.delete_function(FunctionName=f)
+        self.d.create_python(f, DOES)
+        self.d.settled(f)
+        os.kill(stopped, signal.SIGCONT)
+        wait_until("the function's configuration has gone", lambda: absent("$LATEST"))
+        self.c.put_function_event_invoke_config(FunctionName=f, MaximumRetryAttempts=0)
+        time.sleep(0.3)
+        self.assertFalse(absent("$LATEST"))
+
+
+class Fnctl(AsyncCase):
+    def test_what_waits_what_was_given_up_and_how_it_is_put_back(self):
+        f = self.python(DOES, name="async-fnctl")
+        self.c.put_function_event_invoke_config(FunctionName=f, MaximumRetryAttempts=0)
+        run = lambda *args: json.loads(self.d.fnctl("--output", "json", "async", *args).stdout)
+        lane = lambda: [x for x in run("status")["Functions"] if x["Function"] == f][0]
+        id = self.send(f, {"fail": "x"})
+        wait_until("it was given up", lambda: lane()["Failed"] == 1)
+        e = run("list", f, "--failed")["Events"][0]
+        self.assertEqual((e["RequestId"], e["State"], e["Invokes"], e["Condition"], e["Message"]), (id, "failed", 1, "RetriesExhausted", "boom"))
+        self.assertEqual(run("show", f, id)["Payload"], {"fail": "x"})
+        self.update(f, ZipFile=make_zip({"f.py": DOES.replace('if event.get("fail")', "if False")}))
+        self.assertEqual(run("replay", f)["Moved"], 1)
+        ran = self.had(f, 2)
+        self.assertEqual([r["event"] for r in ran], [{"fail": "x"}] * 2)
+        self.assertNotEqual(ran[1]["id"], id)
+        wait_until("all is done", lambda: (lane()["Waiting"], lane()["Due"], lane()["Running"], lane()["Failed"], lane()["Succeeded"]) == (0, 0, 0, 0, 1))
+        self.c.put_function_concurrency(FunctionName=f, ReservedConcurrentExecutions=1)
+        for n in range(40):
+            self.send(f, {"sleep": 5, "n": n})
+        wait_until("some wait", lambda: lane()["Waiting"] + lane()["Due"] >= 30)
+        table = self.d.fnctl("async", "list", f).stdout
+        self.assertRegex(table, "REQUEST ID +STATE")
+        self.assertEqual(self.d.fnctl("async", "purge", f).returncode, 0)
+        wait_until("what waited is gone", lambda: len(run("list", f)["Events"]) == 0)
+        r = self.d.fnctl("async", "list", "never-invoked")
+        self.assertEqual(r.returncode, 3)
+
+
+class DeadLetters(AsyncCase):
+    QUEUE = "arn:aws:sqs:us-east-1:000000000000:async-dead"
+
+    def test_the_target_is_kept_and_shown(self):
+        f = self.python(DOES, DeadLetterConfig={"TargetArn": self.QUEUE})
+        self.assertEqual(self.c.get_function_configuration(FunctionName=f)["DeadLetterConfig"], {"TargetArn": self.QUEUE})
+        self.assertEqual(self.update(f, DeadLetterConfig={})["DeadLetterConfig"], {"TargetArn": self.QUEUE})
+        self.assertNotIn("DeadLetterConfig", self.update(f, DeadLetterConfig={"TargetArn": ""}))
+        self.assertIn("neither an SQS queue", self.fails("InvalidParameterValueException", self.c.update_function_configuration, FunctionName=f, DeadLetterConfig={"TargetArn": ARN + "x"}))
 
 
 if __name__ == "__main__":

@@ -196,7 +196,7 @@ class Operations(Case):
         self.assertRegex(table, r"(?m)^CreateCodeSigningConfig +refused +fnd does not implement CreateCodeSigningConfig yet$")
         self.assertRegex(table, r"(?m)^Invoke +works, but for +DurableExecutionName")
 
-    asked = {"VpcConfig": {"SubnetIds": ["subnet-1"]}, "DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:000000000000:q"}, "KMSKeyArn": "arn:aws:kms:us-east-1:000000000000:key/1",
+    asked = {"VpcConfig": {"SubnetIds": ["subnet-1"]}, "KMSKeyArn": "arn:aws:kms:us-east-1:000000000000:key/1",
              "CodeSigningConfigArn": "arn:aws:lambda:us-east-1:000000000000:code-signing-config:csc-0123456789abcdefg"}
 
     def test_each(self):

@@ -99,7 +99,7 @@ START_TEST(a_database_of_schema_4)
 
 	fn_store_close(unit_open_store());
 	ck_assert_int_eq(sqlite3_open("fnd.db", &db), SQLITE_OK);
-	ck_assert_int_eq(fn_db_exec(db, "DROP TABLE trees; DROP TABLE layers; DROP TABLE layer_versions; DROP TABLE urls; DROP TABLE policies; DROP TABLE identities; DROP TABLE secrets; DROP TABLE recursion; DROP TABLE images; DROP TABLE image_names; CREATE TABLE snapshots(tree TEXT PRIMARY KEY) WITHOUT ROWID; INSERT INTO snapshots VALUES('snap-9');"
+	ck_assert_int_eq(fn_db_exec(db, "DROP TABLE trees; DROP TABLE layers; DROP TABLE layer_versions; DROP TABLE urls; DROP TABLE policies; DROP TABLE identities; DROP TABLE secrets; DROP TABLE recursion; DROP TABLE images; DROP TABLE image_names; DROP TABLE outbox; CREATE TABLE snapshots(tree TEXT PRIMARY KEY) WITHOUT ROWID; INSERT INTO snapshots VALUES('snap-9');"
 					"INSERT INTO functions VALUES('f', '$LATEST', 'aa', 7, '{\"unpacked_size\":0}');"
 					"INSERT INTO functions VALUES('g', '$LATEST', 'aa', 7, '{\"unpacked_size\":50}');"
 					"INSERT INTO functions VALUES('g', '1', 'bb', 8, '{}'); PRAGMA user_version=4",
