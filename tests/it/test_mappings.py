@@ -211,6 +211,19 @@ class Local(Both, MappingCase):
         self.assertEqual(self.c.delete_event_source_mapping(UUID=other["UUID"])["State"], "Deleting")
         wait_until("it is gone", lambda: len(self.c.list_event_source_mappings()["EventSourceMappings"]) == 1)
 
+    def test_a_slow_one_and_one_that_is_throttled_delay_no_other(self):
+        self.e.create_python("slow", "import time\ndef handler(e, c):\n    time.sleep(1)\n", Timeout=3)
+        self.c.put_function_concurrency(FunctionName="slow", ReservedConcurrentExecutions=2)
+        for name, function in (("twelve", "slow"), ("thirteen", "f")):
+            url = self.queue(name, VisibilityTimeout="20")
+            self.map(name, function, BatchSize=1)
+            for i in range(6 if function == "slow" else 1):
+                self.sqs.send_message(QueueUrl=url, MessageBody=f"m {i}")
+        wait_until("the other has its own", self.records)
+        slow = self.sqs.get_queue_url(QueueName="twelve")["QueueUrl"]
+        self.assertGreater(self.left(slow), 2)
+        wait_until("nothing is left", lambda: self.left(slow) == 0)
+
     def test_fnctl(self):
         url = self.queue("eleven")
         uuid = self.e.fnctl("mapping", "create", "f", "eleven", "--batch-size", "5", "--filter", '{"body": [{"anything-but": "no"}]}').stdout.strip()
