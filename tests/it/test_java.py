@@ -140,6 +140,20 @@ class Images(unittest.TestCase):
                     self.skipTest(f"the {v} image is not built (make images IMAGES={v})")
 
 
+class Units(unittest.TestCase):
+    """Of the client, by the machine's own virtual machine."""
+
+    def test_json(self):
+        with open(os.path.join(TOP, "tests/fixtures/java/JsonFuzz.java")) as f, tempfile.TemporaryDirectory() as d:
+            for path, data in javac.compiled({"fnd/runtime/JsonFuzz.java": f.read()}).items():
+                os.makedirs(os.path.join(d, os.path.dirname(path)), exist_ok=True)
+                with open(os.path.join(d, path), "wb") as to:
+                    to.write(data)
+            java = os.path.join(os.path.dirname(os.path.realpath(javac.JAVAC)), "java")
+            r = subprocess.run([java, "-Xss512k", "-XX:TieredStopAtLevel=1", "-cp", f"{javac.runtime()}:{d}", "fnd.runtime.JsonFuzz", str(random.randrange(1 << 40)), "800"], capture_output=True, text=True, timeout=120 * SLOW)
+            self.assertEqual(r.returncode, 0, r.stdout + r.stderr)
+
+
 class Handlers(JavaCase):
     def test_every_version(self):
         for i, v in enumerate(VERSIONS):

@@ -13,7 +13,7 @@ final class Json {
 		}
 	}
 
-	private static final int DEPTH_MAX = 1000; // as Jackson's
+	private static final int DEPTH_MAX = 1000, NUMBER_MAX = 1000; // as Jackson's; a number of a million digits takes minutes to convert
 
 	private final byte[] text;
 	private final int end;
@@ -77,6 +77,8 @@ final class Json {
 				digits();
 			}
 		}
+		if (at - from > NUMBER_MAX)
+			throw error("a number longer than " + NUMBER_MAX);
 		return new String(text, from, at - from, StandardCharsets.ISO_8859_1);
 	}
 

@@ -50,6 +50,8 @@ final class Scalars {
 			BOXES.put(p[0], p[1]);
 	}
 
+	private static final int MAGNITUDE_MAX = 10000; // digits before the point
+
 	private Scalars() {
 	}
 
@@ -144,6 +146,8 @@ final class Scalars {
 			BigDecimal d = new BigDecimal(text);
 			if (box == BigDecimal.class)
 				return d;
+			if ((long) d.precision() - d.scale() > MAGNITUDE_MAX) // 1e999999999 would fill the memory
+				throw json.error("Numeric value (" + text + ") out of range of " + box.getSimpleName());
 			BigInteger i = d.toBigInteger();
 			if (box == BigInteger.class)
 				return i;
@@ -157,7 +161,7 @@ final class Scalars {
 			if (box == Byte.class) return i.byteValue();
 			if (box == java.util.concurrent.atomic.AtomicLong.class) return new java.util.concurrent.atomic.AtomicLong(i.longValue());
 			return new java.util.concurrent.atomic.AtomicInteger(i.intValue());
-		} catch (NumberFormatException e) {
+		} catch (ArithmeticException | NumberFormatException e) {
 			throw json.error("\"" + text + "\" is not a valid " + box.getSimpleName() + " value");
 		}
 	}
@@ -231,7 +235,7 @@ final class Scalars {
 				return unwrap(json, box);
 			if (box == Character.class) {
 				if (c == '0')
-					return (char) Integer.parseInt(json.number());
+					return (char) ((Integer) convert(json.number(), Integer.class, json)).intValue();
 				String s = json.string();
 				if (s.length() > 1)
 					throw json.error("one character expected");
@@ -282,7 +286,7 @@ final class Scalars {
 			if (json.peek() == '[')
 				return unwrap(json, type);
 			if (type.isEnum() && json.peek() == '0') {
-				int i = Integer.parseInt(json.number());
+				int i = (Integer) convert(json.number(), Integer.class, json);
 				Object[] all = type.getEnumConstants();
 				return i >= 0 && i < all.length ? all[i] : null;
 			}
@@ -300,6 +304,17 @@ final class Scalars {
 			this.type = type;
 		}
 
+		private static BigDecimal decimal(Json json) throws Exception {
+			try {
+				BigDecimal n = new BigDecimal(json.number());
+				if ((long) n.precision() - n.scale() <= 30)
+					return n;
+			} catch (NumberFormatException e) {
+				// NaN
+			}
+			throw json.error("no such time");
+		}
+
 		@Override
 		Object read(Json json) throws Exception {
 			switch (json.peek()) {
@@ -308,7 +323,7 @@ final class Scalars {
 				return s.isEmpty() ? null : Times.fromText(s, type);
 			}
 			case '0':
-				return Times.fromNumber(new BigDecimal(json.number()), type);
+				return Times.fromNumber(decimal(json), type);
 			case '[': {
 				Object list = Decoder.ANY.read(json);
 				return Times.fromList((java.util.List<?>) list, type);
