@@ -284,6 +284,8 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *s
 		return;
 	fuzz_check(s->listen_fd >= 0 && s->output_fd >= 0 && s->freeze_fd >= 0);
 	a->c->live[s->id & 0xff] = true;
+	if (s->platform_fd >= 0)
+		close(s->platform_fd);
 	close(s->listen_fd);
 	close(s->output_fd);
 	close(s->freeze_fd);

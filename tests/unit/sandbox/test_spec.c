@@ -22,12 +22,12 @@ START_TEST(round_trip)
 	struct fn_buf b = {0};
 	struct fn_err err;
 
-	s.extensions = s.image = true;
+	s.extensions = s.image = s.platform = true;
 	ck_assert_int_eq(fn_spec_validate(&s, &err), 0);
 	ck_assert_int_eq(fn_spec_encode(&s, &b), 0);
 	ck_assert_int_eq(fn_spec_decode(b.data, b.len, &back, &err), 0);
 	ck_assert_str_eq(back.name, "env");
-	ck_assert(back.extensions && back.image && !back.prestart);
+	ck_assert(back.extensions && back.image && back.platform && !back.prestart);
 	ck_assert_str_eq(back.owner, "My_Function-1");
 	ck_assert_uint_eq(back.memory_bytes, s.memory_bytes);
 	ck_assert_uint_eq(back.n_lowers, 2);
