@@ -1,7 +1,7 @@
 """Event source mappings: the operations with boto3, the poller against queues of an SQS server as it is published."""
-import json, os, signal, threading, unittest
+import json, os, shutil, signal, subprocess, tempfile, threading, unittest
 from harness import *
-import sqsservers
+import s3servers, sqsservers
 
 ECHO = """import json
 def handler(event, context):
@@ -270,6 +270,30 @@ class Remote(Both, MappingCase):
         self.sqs.send_message(QueueUrl=url, MessageBody="after")
         wait_until("the function has it", self.records)
         self.assertEqual(self.c.get_event_source_mapping(UUID=uuid)["State"], "Enabled")
+
+
+class Signed(MappingCase):
+    """Of a server that tells services apart by signatures, behind TLS with a certificate of its own: moto."""
+
+    def test_keys_and_certificates_of_ones_own(self):
+        where = tempfile.mkdtemp(prefix="fnd-test-", dir="/var/tmp")
+        self.addCleanup(shutil.rmtree, where)
+        pem, key, keys = (os.path.join(where, n) for n in ("pem", "key", "keys"))
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-keyout", key, "-out", pem, "-subj", "/CN=moto",
+                        "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+        with open(keys, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as f:
+            json.dump({"access_key_id": "AKIDEXAMPLE", "secret_access_key": "secret", "session_token": "token"}, f)
+        os.chmod(where, 0o755)
+        server = s3servers.moto((pem, key))
+        self.addCleanup(server.end)
+        import boto3
+        self.sqs = boto3.client("sqs", endpoint_url=server.endpoint, region_name="us-east-1", aws_access_key_id="any", aws_secret_access_key="any", verify=pem)
+        self.begin({"events": {"endpoints": {"sqs": {"url": server.endpoint, "credentials_file": keys, "ca_file": pem}}}})
+        url = self.queue("signed")
+        self.map("signed")
+        self.sqs.send_message(QueueUrl=url, MessageBody="hello")
+        wait_until("the function has it", self.records)
+        wait_until("it is deleted", lambda: self.left(url) == 0)
 
 
 if __name__ == "__main__":
