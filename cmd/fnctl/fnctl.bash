@@ -21,6 +21,7 @@ _fnctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' i function
 	local commands='create update deploy list get delete publish versions alias layer concurrency url async mapping events invoke logs disk doctor images'
+	local commands='create update deploy list get delete publish versions alias layer concurrency url mapping events invoke logs disk doctor images runtime'
 	local global='--endpoint --region --output --help' options='' words=() _fnctl_where=()
 
 	COMPREPLY=()
@@ -36,7 +37,7 @@ _fnctl()
 			[[ $url ]] && _fnctl_where=(--endpoint "$url")
 			;;
 		--region | --output | --runtime | --handler | --code | --role | --memory | --timeout | --tmp | --env | --description | --snap-start | \
-			--layer | --license | --compatible-runtime | --compatible-architecture | --payload-file | --qualifier | --client-context | --tenant-id | --tail | --code-sha256 | --version | --weight | --revision-id | --cors | --batch-size | --window | --concurrency | --filter | --report-failures | --count) ((i++)) ;;
+			--layer | --image | --license | --compatible-runtime | --compatible-architecture | --payload-file | --qualifier | --client-context | --tenant-id | --tail | --code-sha256 | --version | --weight | --revision-id | --cors | --batch-size | --window | --concurrency | --filter | --report-failures | --count) ((i++)) ;;
 		-*) ;;
 		*)
 			if [[ $command ]]; then words+=("${COMP_WORDS[i]}"); else command=${COMP_WORDS[i]}; fi
@@ -152,6 +153,10 @@ _fnctl()
 	images)
 		options=--as
 		((${#words[@]} == 0)) && options+=' rescan local import forget runtime'
+		;;
+	runtime)
+		options=--image
+		((${#words[@]} == 0)) && options+=' list add remove'
 		;;
 	esac
 	if [[ $cur != -* ]]; then

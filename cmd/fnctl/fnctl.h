@@ -120,6 +120,7 @@ int cmd_logs(int argc, char **argv);
 int cmd_disk(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_images(int argc, char **argv);
+int cmd_runtime(int argc, char **argv);
 /* images.c: a container image becomes a runtime. */
 int runtime_of_image(const char *name, const char *reference);
 

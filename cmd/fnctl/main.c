@@ -18,7 +18,7 @@ struct globals G;
 static char endpoint[512];
 
 #define CONFIGURATION_HELP \
-	"  --runtime R         python3.11, provided.al2023, ...; `fnctl images` shows what there is\n" \
+	"  --runtime R         python3.11, provided.al2023, ...; `fnctl runtime list` shows what there is\n" \
 	"  --handler H         file.function; what it means is the runtime's affair\n" \
 	"  --code DIR|ZIP      a directory is zipped, without .git and __pycache__; s3://BUCKET/KEY: fnd gets it from its S3 server\n" \
 	"  --role ARN          arn:aws:iam::000000000000:role/fnd\n" \
@@ -104,6 +104,8 @@ static const struct command {
 	 "  --api[=SERVICE]     instead: which operations of lambda (or logs, sqs, iam, sts) work, and which are refused\n"},
 	{"images", cmd_images, "[rescan | local | import FILE|REFERENCE [--as NAME] | forget NAME | runtime NAME REFERENCE]", "base images (rescan installs new ones), and container images that have names here",
 	 "  --as NAME           import: the name; otherwise the one that it has there\n"},
+	{"runtime", cmd_runtime, "list | add NAME [--image REFERENCE] | remove NAME", "runtimes: from where, how large, used by how many; one installed, one removed",
+	 "  --image REFERENCE   add: a container image of the layout of AWS's base images, in place of a recipe's\n"},
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

@@ -314,6 +314,16 @@ static int load_credentials(struct fnd_config *c, json_t *list, const char *file
 	return 0;
 }
 
+static int load_deprecated(struct fnd_config *c, json_t *v, const char *file, struct fn_err *err)
+{
+	const char *what = json_string_value(v);
+
+	if (!fn_streq(what, "allow") && !fn_streq(what, "refuse"))
+		return bad(err, file, "deprecated_runtimes", "must be \"allow\" or \"refuse\"");
+	c->refuse_deprecated = fn_streq(what, "refuse");
+	return 0;
+}
+
 static int load_hosts(struct fnd_config *c, json_t *list, const char *file, struct fn_err *err)
 {
 	json_t *e;
@@ -358,6 +368,8 @@ static int load(struct fnd_config *c, const char *file, int copy_fd, struct fn_e
 			r = load_platform(c, v, file, err);
 		else if (fn_streq(name, "provisioned_scaling"))
 			r = fnd_config_scaling(c, v, file, err);
+		else if (fn_streq(name, "deprecated_runtimes"))
+			r = load_deprecated(c, v, file, err);
 		else if (fn_streq(name, "roles"))
 			r = fnd_config_roles(c, v, file, err);
 		else if (fn_streq(name, "registries"))

@@ -39,6 +39,7 @@ struct fnd_config {
 	char *region, *account_id, *user;
 	char *control_group; /* who may use the control socket beside root; NULL: nobody */
 	char *runtimes;    /* path of runtimes.json */
+	bool refuse_deprecated; /* "deprecated_runtimes": "refuse" */
 	char *images_dir;  /* where `make images` puts bundles */
 	struct fn_credential *credentials;
 	size_t n_credentials;

@@ -35,6 +35,7 @@ struct fn_api_config {
 	const char *url_scheme, *url_domain; /* of function URLs' addresses; the domain with its port; NULL = there is no gateway */
 	struct fn_store *store;
 	struct fn_runtimes *runtimes;
+	bool refuse_deprecated; /* functions with runtimes that Lambda has deprecated */
 	struct fn_invoker *invoker;
 	struct fn_logs *logs;
 	struct fn_spawn_client *spawn;

@@ -145,13 +145,22 @@ static bool retired(const char *name)
 	return false;
 }
 
+/* As Lambda does: 30 days after its deprecation none is created with it, 60 days after none is changed. Only where that is wanted, for here it works. */
+static bool refused(struct fn_call *call, const struct fn_runtime *rt)
+{
+	int days = call->api->cfg.refuse_deprecated ? fn_runtime_deprecated_days(rt, fn_clock_real_us()) : -1;
+
+	return days >= (fn_aws_op_of(call->operation) == FN_AWS_CreateFunction ? 30 : 60);
+}
+
 static bool apply_runtime(struct fn_call *call, const char *name, struct fn_function *f)
 {
 	struct fn_runtimes *rs = call->api->cfg.runtimes;
 	const struct fn_runtime *rt = fn_runtimes_find(rs, name);
 	fn_auto_free char *installed = fn_runtimes_installed(rs);
+	char how[400];
 
-	if (!rt && retired(name)) {
+	if ((!rt && retired(name)) || (rt && refused(call, rt))) {
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER,
 			       "The runtime parameter of %s is no longer supported for creating or updating AWS Lambda functions. We recommend you use a supported "
 			       "runtime while creating or updating functions.",
@@ -169,9 +178,12 @@ static bool apply_runtime(struct fn_call *call, const char *name, struct fn_func
 		return false;
 	}
 	if (!rt->installed) {
-		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "The base image of runtime %s is not installed on this host. Installed: %s", name,
-			       installed);
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "%s Installed: %s", fn_runtime_missing(rt, how, sizeof(how)), installed);
 		return false;
+	}
+	if (!fn_streq(f->runtime, name)) { /* the version that it may have been to stay with is another runtime's */
+		f->runtime_updates = FN_RUNTIME_AUTO;
+		fn_set_string(&f->runtime_version, NULL);
 	}
 	fn_set_string(&f->runtime, name);
 	return true;

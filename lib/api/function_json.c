@@ -28,7 +28,7 @@ static void put_status(json_t *o, const struct fn_function *f)
 
 json_t *fn_function_json(struct fn_api *api, const struct fn_function *f, const char *arn_qualifier, bool listed)
 {
-	const struct fn_runtime *rt = fn_runtimes_find(api->cfg.runtimes, f->runtime);
+	const struct fn_runtime *rt = f->runtime ? fn_runtimes_of(api->cfg.runtimes, f) : NULL;
 	json_t *o = json_object(), *log;
 	char arn[400], when[32], *b64 = fn_sha256_base64(f->code_sha256);
 

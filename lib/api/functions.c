@@ -231,6 +231,8 @@ static void store_update(struct fn_call *call, struct fn_function *f, bool publi
 	}
 	c->upload = upload;
 	c->f = fn_function_ref(f);
+	if (f->runtime_updates == FN_RUNTIME_ON_UPDATE)
+		fn_runtime_stay(call->api, f, true);
 	f->generation = fn_store_next_generation(store);
 	fn_function_unsettle(f, f->image && f->state != FN_STATE_ACTIVE); /* one that has failed may come to be yet */
 	fn_function_touch(f);

@@ -144,6 +144,13 @@ void fn_h_images_local(struct fn_call *call);
 void fn_h_runtime_image(struct fn_call *call);
 void fn_h_runtime_image_remove(struct fn_call *call);
 void fn_h_image_forget(struct fn_call *call);
+void fn_h_runtimes(struct fn_call *call);
+/* The newest version of its runtime becomes the one that it stays with, or, without `stay`, none does. */
+void fn_runtime_stay(struct fn_api *api, struct fn_function *f, bool stay);
+void fn_h_get_runtime_management(struct fn_call *call);
+void fn_h_put_runtime_management(struct fn_call *call);
+void fn_h_add_runtime(struct fn_call *call);
+void fn_h_remove_runtime(struct fn_call *call);
 void fn_h_logs(struct fn_call *call);
 void fn_live_tails_end(struct fn_api *api);
 bool fn_cloudwatch_built(const struct fn_aws_operation *o); /* is it one of CloudWatch Logs, and built? Then it is the next one's: */

@@ -936,4 +936,7 @@ const struct fn_aws_operation fn_aws_operations[FN_AWS_LOGS_FIRST] = {
 	[FN_AWS_Logs] = {"_Logs", "GET", "/_fnd/logs/{FunctionName}", NULL, 0, 0, FN_AWS_FND, FN_AWS_Logs, NULL}, /* fnd's own */
 	[FN_AWS_Mappings] = {"_Mappings", "GET", "/_fnd/mappings", NULL, 0, 0, FN_AWS_FND, FN_AWS_Mappings, NULL}, /* fnd's own */
 	[FN_AWS_Metrics] = {"_Metrics", "GET", "/_fnd/metrics", NULL, 0, 0, FN_AWS_FND, FN_AWS_Metrics, NULL}, /* fnd's own */
+	[FN_AWS_Runtimes] = {"_Runtimes", "GET", "/_fnd/runtimes", NULL, 0, 0, FN_AWS_FND, FN_AWS_Runtimes, NULL}, /* fnd's own */
+	[FN_AWS_AddRuntime] = {"_AddRuntime", "POST", "/_fnd/runtimes", NULL, 0, 1, FN_AWS_FND, FN_AWS_AddRuntime, NULL}, /* fnd's own */
+	[FN_AWS_RemoveRuntime] = {"_RemoveRuntime", "DELETE", "/_fnd/runtimes/{Runtime}", NULL, 0, 0, FN_AWS_FND, FN_AWS_RemoveRuntime, NULL}, /* fnd's own */
 };

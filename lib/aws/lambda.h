@@ -116,6 +116,9 @@ enum fn_aws_op {
 	FN_AWS_Logs,
 	FN_AWS_Mappings,
 	FN_AWS_Metrics,
+	FN_AWS_Runtimes,
+	FN_AWS_AddRuntime,
+	FN_AWS_RemoveRuntime,
 	/* CloudWatch Logs, 2014-03-28 */
 	FN_AWS_Logs_AssociateKmsKey,
 	FN_AWS_Logs_AssociateSourceToS3TableIntegration,

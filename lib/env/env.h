@@ -167,6 +167,8 @@ struct fn_env {
 	bool started, init_reported; /* START of inv, and how its init ended, are written */
 	char log_stream[80];
 	struct fn_log_stream *log;   /* that one, in the function's group; NULL = nothing has been said yet */
+	uint64_t runtimes_seen;      /* fn_runtimes_generation() that it is known to be right for */
+	char runtime_version[65];    /* what it runs on: fn_runtime.version_id */
 	char plain[96];              /* what kept its runtime from having been started ahead, or its snapshot from being used; "" = nothing */
 	struct fn_invocation *inv;   /* being served, or bound for a repeated init */
 	struct {                     /* END and REPORT of the last one, written once its caller has been answered */
@@ -230,6 +232,8 @@ void fn_env_begin_again(struct fn_env *e, struct fn_invocation *bound);
 bool fn_env_serve(struct fn_env *e, struct fn_invocation *inv);
 /* Ends it, by way of the SHUTDOWN phase where it has extensions; idempotent. on_ended() follows. */
 void fn_env_end(struct fn_env *e);
+/* spec.c. Has its runtime been updated since it began? Then it should serve nobody any more. */
+bool fn_env_stale(struct fn_env *e);
 /* Is on_ended() about to come? */
 bool fn_env_is_ending(const struct fn_env *e);
 /* Its credentials are at their end: it is to serve no more. */

@@ -44,7 +44,7 @@ static uint64_t prestart(struct fn_env_host *h, const struct fn_runtime *rt, int
 
 static const struct fn_runtime *prestarted_runtime(struct fn_env_host *h, const struct fn_function *f)
 {
-	const struct fn_runtime *rt = f->runtime && h->spawn ? fn_runtimes_find(h->cfg.runtimes, f->runtime) : NULL;
+	const struct fn_runtime *rt = f->runtime && h->spawn ? fn_runtimes_of(h->cfg.runtimes, f) : NULL;
 
 	return rt && rt->installed ? rt : NULL;
 }

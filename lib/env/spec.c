@@ -101,11 +101,13 @@ int fn_env_spec(struct fn_env *e, const struct fn_credentials *credentials, stru
 	const struct fn_function *f = e->version->function;
 	const struct fn_runtime *rt = fn_runtimes_of(cfg->runtimes, f);
 	struct fn_strings env = {0}, argv = {0}, exec = {0};
-	char code[FN_TREE_NAME_SIZE];
+	char code[FN_TREE_NAME_SIZE], how[400];
 	struct fn_spec s = {0};
 
 	if (!rt || !rt->installed)
-		return fn_err_set(err, ENOENT, "runtime", "the base image of %s is not installed", f->runtime);
+		return fn_err_set(err, ENOENT, "runtime", "%s", rt ? fn_runtime_missing(rt, how, sizeof(how)) : "nothing is known of it any more");
+	e->runtimes_seen = fn_runtimes_generation(cfg->runtimes);
+	memcpy(e->runtime_version, rt->version_id, sizeof(e->runtime_version));
 	if (!e->log_stream[0])
 		fn_env_name_log_stream(e);
 	e->plain[0] = '\0';
@@ -154,4 +156,18 @@ int fn_env_spec(struct fn_env *e, const struct fn_credentials *credentials, stru
 	}
 	*ret = s;
 	return 0;
+}
+
+bool fn_env_stale(struct fn_env *e)
+{
+	const struct fn_runtimes *rs = e->host->cfg.runtimes;
+	const struct fn_runtime *rt;
+
+	if (e->runtimes_seen == fn_runtimes_generation(rs))
+		return false;
+	rt = fn_runtimes_of(rs, e->version->function);
+	if (rt && rt->installed && !fn_streq(rt->version_id, e->runtime_version))
+		return true;
+	e->runtimes_seen = fn_runtimes_generation(rs);
+	return false;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -23,6 +24,7 @@ struct fn_runtimes {
 	struct fn_runtime foreign[FOREIGN_MAX]; /* container images: images/oci-<name>.json */
 	size_t n_foreign;
 	size_t n;
+	uint64_t generation;
 };
 
 static char **string_array(json_t *a)
@@ -58,10 +60,36 @@ static char **env_list(json_t *o)
 	return v;
 }
 
+/* "2025-12-15" in days since 1970; 0 = no date. */
+static int date_days(const char *text)
+{
+	struct tm tm = {0};
+	const char *end = strptime(text, "%Y-%m-%d", &tm);
+
+	return end && !*end ? (int)(timegm(&tm) / 86400) : 0;
+}
+
+int fn_runtime_deprecated_days(const struct fn_runtime *r, uint64_t real_us)
+{
+	int days = r->deprecated ? (int)(real_us / 1000000 / 86400) - date_days(r->deprecated) : -1;
+
+	return days < 0 ? -1 : days;
+}
+
+const char *fn_runtime_missing(const struct fn_runtime *r, char *buf, size_t size)
+{
+	if (r->import_only)
+		snprintf(buf, size, "Runtime %s is not installed on this host, and no recipe makes its image: it comes from a container image in the layout of AWS's.", r->name);
+	else
+		snprintf(buf, size, "Runtime %s is not installed on this host: `make images IMAGES=%s` builds its image, `fnctl runtime add %s` installs it.", r->name,
+			 r->image, r->name);
+	return buf;
+}
+
 static int parse_one(struct fn_runtime *r, const char *name, json_t *o, const char *file, struct fn_err *err)
 {
 	static const char *const known[] = {"image", "exec", "handler_required", "execution_env", "version", "env", "prestart_unless",
-					    "prestart_by_memory", "snapshot_hooks", "restore"};
+					    "prestart_by_memory", "snapshot_hooks", "restore", "deprecated", "import_only"};
 	const char *key;
 	json_t *v;
 
@@ -92,6 +120,10 @@ static int parse_one(struct fn_runtime *r, const char *name, json_t *o, const ch
 	r->restore = v ? string_array(v) : NULL;
 	if (v && (!json_is_array(v) || json_array_size(v) == 0 || !r->restore))
 		return fn_err_set(err, EINVAL, "runtimes", "%s: %s: \"restore\" must be a non-empty array of strings", file, name);
+	v = json_object_get(o, "deprecated");
+	if (v && !(json_is_string(v) && date_days(json_string_value(v)) > 0 && (r->deprecated = strdup(json_string_value(v)))))
+		return fn_err_set(err, EINVAL, "runtimes", "%s: %s: \"deprecated\" must be a date, \"2025-12-15\"", file, name);
+	r->import_only = json_is_true(json_object_get(o, "import_only"));
 	r->handler_required = !json_is_false(json_object_get(o, "handler_required"));
 	r->execution_env = !json_is_false(json_object_get(o, "execution_env"));
 	if (!r->name || !r->image || !r->version || !r->exec_candidates || !r->env)
@@ -147,6 +179,9 @@ static void clear_layers(struct fn_runtime *r)
 		free(r->layers[i]);
 	r->n_layers = 0;
 	r->installed = false;
+	fn_set_string(&r->about.version, NULL);
+	fn_set_string(&r->about.source, NULL);
+	fn_set_string(&r->about.note, NULL);
 }
 
 static void name_version(struct fn_runtime *r)
@@ -165,15 +200,15 @@ const char *fn_runtime_version_arn(const struct fn_runtime *r, const char *regio
 	return buf;
 }
 
-static int load_manifest(struct fn_runtimes *rs, struct fn_runtime *r, struct fn_err *err)
+/* What a manifest says of the image. Layers that are not all there: not installed. */
+static int load_manifest(struct fn_runtimes *rs, struct fn_runtime *r, const char *path, struct fn_err *err)
 {
-	char path[PATH_MAX], tree[PATH_MAX + 100];
+	char tree[PATH_MAX + 100];
+	json_t *m, *layers, *l, *about;
 	json_error_t je;
-	json_t *m, *layers, *l;
 	size_t i;
 
 	clear_layers(r);
-	snprintf(path, sizeof(path), "%s/images/%s.json", rs->state_dir, r->image);
 	if (access(path, F_OK) < 0)
 		return 0;
 	m = json_load_file(path, 0, &je);
@@ -183,6 +218,10 @@ static int load_manifest(struct fn_runtimes *rs, struct fn_runtime *r, struct fn
 		return fn_err_set(err, EINVAL, "runtimes", "%s: no usable \"layers\"", path);
 	}
 	r->installed = true;
+	about = json_object_get(m, "about");
+	fn_set_string(&r->about.version, json_string_value(json_object_get(about, "version")));
+	fn_set_string(&r->about.source, json_string_value(json_object_get(about, "source")));
+	fn_set_string(&r->about.note, json_string_value(json_object_get(about, "note")));
 	r->size = json_integer_value(json_object_get(m, "size"));
 	json_array_foreach(layers, i, l) {
 		const char *name = json_string_value(l);
@@ -201,13 +240,62 @@ static int load_manifest(struct fn_runtimes *rs, struct fn_runtime *r, struct fn
 	return 0;
 }
 
+/* Images that were there before, whose trees still are. */
+static void load_kept(struct fn_runtimes *rs, struct fn_runtime *r)
+{
+	char path[PATH_MAX], prefix[200];
+	struct dirent *e;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%s/images", rs->state_dir);
+	snprintf(prefix, sizeof(prefix), ".kept-%s-", r->image);
+	dir = opendir(path);
+	while (dir && (e = readdir(dir))) {
+		struct fn_runtime *more = fn_str_starts(e->d_name, prefix) ? realloc(r->kept, (r->n_kept + 1) * sizeof(*more)) : NULL;
+		struct fn_err ignored;
+
+		if (!more)
+			continue;
+		r->kept = more;
+		more += r->n_kept;
+		*more = *r;
+		more->kept = NULL;
+		more->n_kept = more->n_layers = 0;
+		more->about.version = more->about.source = more->about.note = NULL;
+		snprintf(path, sizeof(path), "%s/images/%s", rs->state_dir, e->d_name);
+		more->file = strdup(path);
+		if (load_manifest(rs, more, path, &ignored) == 0 && more->installed && more->file) {
+			name_version(more);
+			r->n_kept++;
+		} else {
+			clear_layers(more);
+			free(more->file);
+		}
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static void clear_kept(struct fn_runtime *r)
+{
+	for (size_t i = 0; i < r->n_kept; i++) {
+		clear_layers(&r->kept[i]);
+		free(r->kept[i].file);
+	}
+	free(r->kept);
+	r->kept = NULL;
+	r->n_kept = 0;
+}
+
 /* But for its place. */
 static void clear(struct fn_runtime *r)
 {
+	clear_kept(r);
 	clear_layers(r);
 	free(r->name);
 	free(r->image);
 	free(r->version);
+	free(r->deprecated);
 	fn_strs_free(r->exec_candidates);
 	fn_strs_free(r->env);
 	fn_strs_free(r->prestart_unless);
@@ -229,7 +317,7 @@ static int load_foreign_one(struct fn_runtimes *rs, const char *file, struct fn_
 	*r = (struct fn_runtime){.foreign = true};
 	rc = o ? parse_one(r, name, o, path, err) : fn_err_set(err, EINVAL, "runtimes", "%s: no \"runtime\"", path);
 	if (rc == 0)
-		rc = load_manifest(rs, r, err);
+		rc = load_manifest(rs, r, path, err);
 	json_decref(m);
 	if (rc < 0) {
 		clear(r);
@@ -266,12 +354,19 @@ static int load_foreign(struct fn_runtimes *rs, struct fn_err *err)
 
 int fn_runtimes_rescan(struct fn_runtimes *r, struct fn_err *err)
 {
-	for (size_t i = 0; i < r->n; i++) {
-		int rc = load_manifest(r, &r->items[i], err);
+	char path[PATH_MAX];
 
+	r->generation++;
+	for (size_t i = 0; i < r->n; i++) {
+		int rc;
+
+		snprintf(path, sizeof(path), "%s/images/%s.json", r->state_dir, r->items[i].image);
+		clear_kept(&r->items[i]);
+		rc = load_manifest(r, &r->items[i], path, err);
 		name_version(&r->items[i]);
 		if (rc < 0)
 			return rc;
+		load_kept(r, &r->items[i]);
 	}
 	return load_foreign(r, err);
 }
@@ -281,6 +376,18 @@ static const struct fn_runtime *find_foreign(const struct fn_runtimes *r, const 
 	for (size_t i = 0; i < r->n_foreign; i++)
 		if (fn_streq(r->foreign[i].name, name))
 			return &r->foreign[i];
+	return NULL;
+}
+
+uint64_t fn_runtimes_generation(const struct fn_runtimes *r) { return r->generation; }
+
+const struct fn_runtime *fn_runtime_by_version(const struct fn_runtime *r, const char *version_id)
+{
+	if (r->installed && fn_streq(r->version_id, version_id))
+		return r;
+	for (size_t i = 0; i < r->n_kept; i++)
+		if (fn_streq(r->kept[i].version_id, version_id))
+			return &r->kept[i];
 	return NULL;
 }
 
@@ -301,7 +408,9 @@ const struct fn_runtime *fn_runtimes_of(const struct fn_runtimes *r, const struc
 	static char name[] = "image", *nothing[] = {NULL};
 	static const struct fn_runtime image = {.name = name, .image = name, .version = name, .exec_candidates = nothing, .env = nothing, .installed = true};
 
-	return f->image ? &image : fn_runtimes_find(r, f->runtime);
+	const struct fn_runtime *rt = f->image ? &image : f->runtime ? fn_runtimes_find(r, f->runtime) : NULL;
+
+	return rt && f->runtime_version && !f->image ? fn_runtime_by_version(rt, f->runtime_version) : rt;
 }
 
 static const struct fn_runtime *nth(const struct fn_runtimes *r, size_t i, size_t *ret_n);

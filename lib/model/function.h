@@ -16,6 +16,8 @@
 enum fn_state { FN_STATE_PENDING, FN_STATE_ACTIVE, FN_STATE_INACTIVE, FN_STATE_FAILED };
 enum fn_update_status { FN_UPDATE_NONE, FN_UPDATE_SUCCESSFUL, FN_UPDATE_IN_PROGRESS, FN_UPDATE_FAILED };
 
+enum fn_runtime_updates { FN_RUNTIME_AUTO, FN_RUNTIME_ON_UPDATE, FN_RUNTIME_MANUAL };
+
 struct fn_env_var {
 	char *name;
 	char *value;
@@ -71,6 +73,9 @@ struct fn_function {
 	/* SnapStart. Of a published version: the tree that holds its snapshot (NULL = none), what host and base image it was made on, and with
 	 * none why not, though it is wanted. */
 	bool snap_start;          /* ApplyOn: PublishedVersions */
+	/* When its base image is another: at once (Auto), when its code or configuration changes (FunctionUpdate), never (Manual). */
+	enum fn_runtime_updates runtime_updates;
+	char *runtime_version;    /* hex, of an ARN of a runtime's version: what it runs on; NULL = the newest (Auto) */
 	bool per_tenant;          /* TenancyConfig: its environments serve one tenant each; as it was created, for good */
 	char *snapshot_tree, *snapshot_host, *snapshot_off;
 	/* What environments are keyed on: changes whenever code, layers, or configuration that a running environment sees changes. */

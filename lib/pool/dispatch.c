@@ -95,8 +95,14 @@ void fn_group_dispatch(struct fn_group *g)
 	unsigned starts, starting = g->count[FN_ENV_SPAWNING] + g->count[FN_ENV_INIT] - g->n_bound, finishing = g->count[FN_ENV_FINISHING];
 	bool patient;
 
-	while (g->count[FN_ENV_IDLE] > 0 && !fn_list_empty(&g->waiting))
-		fn_member_serve(idle_one(g), fn_group_wait_out(g));
+	while (g->count[FN_ENV_IDLE] > 0 && !fn_list_empty(&g->waiting)) {
+		struct fn_member *m = idle_one(g);
+
+		if (fn_env_stale(&m->env)) /* a runtime's update: another begins in its place, with the new image */
+			fn_env_end(&m->env);
+		else
+			fn_member_serve(m, fn_group_wait_out(g));
+	}
 	if (g->n_waiting == 0 || p->env.shutdown)
 		return;
 	if (finishing > 0 && g->patience_until_us == 0) {

@@ -39,7 +39,7 @@ static bool on_idle(struct fn_env *e)
 	struct fn_group *g = m->group;
 	struct fn_invocation *inv;
 
-	if (m->surplus || fn_env_expired(e)) {
+	if (m->surplus || fn_env_expired(e) || fn_env_stale(e)) {
 		fn_env_end(e);
 		return true;
 	}

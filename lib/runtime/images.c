@@ -9,12 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/str.h"
 #include "image/digest.h"
+#include "store/functions.h"
 
 #define IMAGE_BYTES_MAX (2ull << 30)
 #define IMAGE_ENTRIES_MAX 200000
@@ -38,6 +40,7 @@ struct fn_images {
 	struct fn_unpack_request req;
 	struct fn_job job;  /* what waits for the disk: a layer's digest, a manifest written */
 	char path[PATH_MAX]; /* the job's, as is text; and what came of it */
+	char path_kept[PATH_MAX];
 	char *text;
 	int result;
 	bool written;
@@ -46,6 +49,7 @@ struct fn_images {
 };
 
 static void step(struct fn_images *im);
+static bool is_removed(const struct fn_images *im, const char *manifest);
 
 int fn_images_new(const char *state_dir, const char *bundle_dir, struct fn_runtimes *runtimes, struct fn_spawn_client *spawn, struct fn_store *store,
 		  struct fn_disk *disk, struct fn_jobs *jobs, struct fn_images **ret)
@@ -90,7 +94,20 @@ void fn_images_free(struct fn_images *im)
 	free(im);
 }
 
+/* Of an image that was there before: it keeps its trees, too. */
+static int names_trees(const struct dirent *e) { return fn_str_ends(e->d_name, ".json") && (e->d_name[0] != '.' || fn_str_starts(e->d_name, ".kept-")); }
 static int is_manifest(const struct dirent *e) { return e->d_name[0] != '.' && fn_str_ends(e->d_name, ".json"); }
+
+static bool has(json_t *list, json_t *text)
+{
+	json_t *e;
+	size_t i;
+
+	json_array_foreach(list, i, e)
+		if (json_equal(e, text))
+			return true;
+	return false;
+}
 
 /* Who has what: read from the manifests of what is installed. */
 static void find_owners(struct fn_images *im)
@@ -104,7 +121,7 @@ static void find_owners(struct fn_images *im)
 	json_decref(im->owners);
 	im->owners = json_object();
 	snprintf(path, sizeof(path), "%s/images", im->state_dir);
-	n = scandir(path, &entries, is_manifest, alphasort);
+	n = scandir(path, &entries, names_trees, alphasort);
 	for (int i = 0; i < n; i++) {
 		snprintf(path, sizeof(path), "%s/images/%s", im->state_dir, entries[i]->d_name);
 		manifest = json_load_file(path, 0, NULL);
@@ -116,7 +133,7 @@ static void find_owners(struct fn_images *im)
 				names = json_array();
 				json_object_set_new(im->owners, tree, names);
 			}
-			if (tree)
+			if (tree && !has(names, json_object_get(manifest, "name")))
 				json_array_append(names, json_object_get(manifest, "name"));
 		}
 		json_decref(manifest);
@@ -139,6 +156,58 @@ static void adopt(struct fn_images *im)
 		fn_disk_adopt(im->disk, tree);
 }
 
+/* --- those that were --- */
+static bool is_pinned(struct fn_store *store, const struct fn_runtime *rt)
+{
+	const char *name = NULL, *version = NULL;
+	struct fn_function *page[64];
+	size_t n;
+
+	while ((n = fn_store_list_versions(store, NULL, name, version, page, 64)) > 0) {
+		for (size_t i = 0; i < n; i++)
+			if (fn_streq(page[i]->runtime, rt->name) && fn_streq(page[i]->runtime_version, rt->version_id))
+				return true;
+		name = page[n - 1]->name;
+		version = page[n - 1]->version;
+	}
+	return false;
+}
+
+static time_t changed_at(const char *file)
+{
+	struct stat st;
+
+	return stat(file, &st) == 0 ? st.st_mtime : 0;
+}
+
+/* At the start, when no environment runs on them: of each image those go that no function is to stay with, but for the last. */
+static void prune(struct fn_images *im)
+{
+	json_auto_t *wanted = json_object();
+	struct fn_err ignored;
+
+	for (size_t i = 0; i < fn_runtimes_count(im->runtimes); i++) {
+		const struct fn_runtime *rt = fn_runtimes_at(im->runtimes, i), *last = NULL;
+
+		for (size_t k = 0; k < rt->n_kept; k++) {
+			if (!last || changed_at(rt->kept[k].file) > changed_at(last->file))
+				last = &rt->kept[k];
+			if (is_pinned(im->store, &rt->kept[k]))
+				json_object_set_new(wanted, rt->kept[k].file, json_true());
+		}
+		if (last)
+			json_object_set_new(wanted, last->file, json_true());
+	}
+	for (size_t i = 0; i < fn_runtimes_count(im->runtimes); i++) {
+		const struct fn_runtime *rt = fn_runtimes_at(im->runtimes, i);
+
+		for (size_t k = 0; k < rt->n_kept; k++)
+			if (!json_object_get(wanted, rt->kept[k].file))
+				(void)unlink(rt->kept[k].file);
+	}
+	(void)fn_runtimes_rescan(im->runtimes, &ignored);
+}
+
 int fn_images_install(struct fn_images *im, fn_images_fn done, void *arg)
 {
 	struct dirent **entries;
@@ -150,14 +219,16 @@ int fn_images_install(struct fn_images *im, fn_images_fn done, void *arg)
 	im->arg = arg;
 	im->installed = 0;
 	im->first = (struct fn_err){0};
-	if (!im->owners)
+	if (!im->owners) {
+		prune(im);
 		adopt(im);
+	}
 	n = scandir(im->bundle_dir, &entries, is_manifest, alphasort);
 	if (n < 0 && errno != ENOENT)
 		fn_err_set(&im->first, errno, "images", "%s", im->bundle_dir);
 	im->names = calloc((size_t)(n > 0 ? n : 0) + 1, sizeof(*im->names));
 	for (int i = 0; i < n; i++) {
-		if (im->names)
+		if (im->names && !is_removed(im, entries[i]->d_name))
 			im->names[im->n_names++] = strdup(entries[i]->d_name);
 		free(entries[i]);
 	}
@@ -202,6 +273,18 @@ static void post(struct fn_images *im, void (*run)(struct fn_job *), void (*done
 	fn_jobs_post(im->jobs, &im->job);
 }
 
+/* In a thread. An image that another takes the place of stays, for functions that are to stay with it, or to go back to it. */
+static int keep(struct fn_images *im, const char *before)
+{
+	json_auto_t *m = json_loads(before ? before : "", 0, NULL);
+	const char *name = json_string_value(json_object_get(m, "name")), *top = json_string_value(json_array_get(json_object_get(m, "layers"), 0));
+
+	if (!name || !top || strlen(top) != 68 || strstr(im->text, top))
+		return 0;
+	snprintf(im->path_kept, sizeof(im->path_kept), "%s/images/.kept-%s-%.16s.json", im->state_dir, name, top + strlen("img-"));
+	return fn_file_replace(AT_FDCWD, im->path_kept, before, strlen(before), 0644);
+}
+
 /* In a thread. */
 static void write_manifest(struct fn_job *job)
 {
@@ -210,8 +293,11 @@ static void write_manifest(struct fn_job *job)
 	fn_auto_buf struct fn_buf before = {0};
 
 	im->result = 0;
+	im->path_kept[0] = '\0';
 	im->written = fd < 0 || fn_buf_read_fd(&before, fd, 1u << 20) < 0 || !fn_streq(before.data, im->text);
-	if (im->written)
+	if (im->written && fd >= 0)
+		im->result = keep(im, before.data);
+	if (im->written && im->result == 0)
 		im->result = fn_file_replace(AT_FDCWD, im->path, im->text, strlen(im->text), 0644);
 }
 
@@ -347,6 +433,105 @@ static int start_layer(struct fn_images *im, json_t *l, struct fn_err *err)
 	snprintf(im->path, sizeof(im->path), "%s/%s", im->bundle_dir, file);
 	post(im, hash_layer, on_hashed);
 	return 1;
+}
+
+/* --- one of them --- */
+/* A manifest's name; its image has been removed, and is not to come back with the next start. */
+static bool is_removed(const struct fn_images *im, const char *manifest)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/images/.removed-%.*s", im->state_dir, (int)(strlen(manifest) - strlen(".json")), manifest);
+	return access(path, F_OK) == 0;
+}
+
+static void unlink_kept(const struct fn_images *im)
+{
+	char prefix[200], path[PATH_MAX];
+	struct dirent *e;
+	DIR *dir;
+
+	snprintf(prefix, sizeof(prefix), ".kept-%s-", im->text);
+	snprintf(path, sizeof(path), "%s/images", im->state_dir);
+	dir = opendir(path);
+	while (dir && (e = readdir(dir)))
+		if (fn_str_starts(e->d_name, prefix))
+			(void)unlinkat(dirfd(dir), e->d_name, 0);
+	if (dir)
+		closedir(dir);
+}
+
+/* In a thread: the mark first, for without it the image would be back. text: the image's name. */
+static void unlink_image(struct fn_job *job)
+{
+	struct fn_images *im = fn_list_entry(job, struct fn_images, job);
+
+	snprintf(im->path, sizeof(im->path), "%s/images/.removed-%s", im->state_dir, im->text);
+	im->result = fn_file_replace(AT_FDCWD, im->path, "", 0, 0644);
+	snprintf(im->path, sizeof(im->path), "%s/images/%s.json", im->state_dir, im->text);
+	if (im->result == 0 && unlink(im->path) < 0 && errno != ENOENT)
+		im->result = -errno;
+	unlink_kept(im);
+}
+
+static void unlink_mark(struct fn_job *job)
+{
+	struct fn_images *im = fn_list_entry(job, struct fn_images, job);
+
+	snprintf(im->path, sizeof(im->path), "%s/images/.removed-%s", im->state_dir, im->text);
+	im->result = unlink(im->path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+/* Trees that were somebody's and are nobody's any more. */
+static void remove_trees(struct fn_images *im, json_t *before)
+{
+	const char *tree;
+	json_t *names;
+
+	json_object_foreach(before, tree, names)
+		if (!json_object_get(im->owners, tree))
+			fn_disk_remove(im->disk, tree);
+}
+
+static void on_unlinked(struct fn_job *job)
+{
+	struct fn_images *im = fn_list_entry(job, struct fn_images, job);
+	json_t *before = json_incref(im->owners);
+	struct fn_err err;
+
+	free(fn_take_ptr(im->text));
+	if (im->result < 0) {
+		fn_err_set(&err, im->result, "images", "%.160s", im->path);
+		note(im, &err);
+	}
+	find_owners(im);
+	remove_trees(im, before);
+	json_decref(before);
+	step(im); /* nothing is to be looked at: it ends */
+}
+
+static void on_unmarked(struct fn_job *job)
+{
+	struct fn_images *im = fn_list_entry(job, struct fn_images, job);
+	fn_images_fn done = fn_take_ptr(im->done);
+
+	free(fn_take_ptr(im->text));
+	(void)fn_images_install(im, done, im->arg);
+}
+
+int fn_images_change(struct fn_images *im, const char *image, bool add, fn_images_fn done, void *arg)
+{
+	if (im->done)
+		return -EALREADY;
+	im->text = strdup(image);
+	if (!im->text)
+		return -ENOMEM;
+	im->done = done;
+	im->arg = arg;
+	im->installed = 0;
+	im->first = (struct fn_err){0};
+	post(im, add ? unlink_mark : unlink_image, add ? on_unmarked : on_unlinked);
+	return 0;
 }
 
 /* Goes on as far as it can without waiting. */

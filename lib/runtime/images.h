@@ -24,6 +24,9 @@ typedef void (*fn_images_fn)(void *arg, const struct fn_err *err, unsigned insta
 /* Installs what the bundle directory has and the state directory lacks. One run at a time: -EALREADY. `done` may be called at once. Archives are read
  * and manifests written by threads. */
 int fn_images_install(struct fn_images *im, fn_images_fn done, void *arg);
+/* One image: installed, also if it has been removed (add); or removed, with the trees that no other has, until it is added again. Nothing may use it.
+ * As above. */
+int fn_images_change(struct fn_images *im, const char *image, bool add, fn_images_fn done, void *arg);
 /* The names of the installed images that have this tree as a layer, as a JSON array: borrowed until the next run; NULL = none. */
 json_t *fn_images_with(const struct fn_images *im, const char *tree);
 void fn_images_free(struct fn_images *im);

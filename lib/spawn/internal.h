@@ -245,6 +245,8 @@ void fn_stock_box_ended(struct fn_box *b, enum fn_box_state was);
 int fn_stock_open(struct fn_spawn_server *s);
 void fn_stock_close(struct fn_spawn_server *s);
 void fn_stock_free(struct fn_spawn_server *s); /* once no box is left */
+/* What holds this tree is not given out any more; it ends. */
+void fn_stock_forget_tree(struct fn_spawn_server *s, const char *tree);
 /* A ready box of a kind, or NULL. Counts as demand. */
 struct fn_box *fn_stock_take(struct fn_spawn_server *s, const char *kind);
 /* Ends one, of the kind with the least demand: its address is wanted. False: there is none. */

@@ -211,6 +211,7 @@ static void on_message(struct fn_spawn_server *s, const struct fn_proto_header *
 		break;
 	case FN_PROTO_REMOVE:
 		if (len == FN_TREE_NAME_SIZE && memchr(data, '\0', len) && fn_tree_name_ok(data)) {
+			fn_stock_forget_tree(s, data);
 			fn_rootfs_forget_tree(s->cfg.rootfs, data);
 			fn_unpacker_remove_tree(s->unpacker, data, h->request);
 		} else {

@@ -286,6 +286,25 @@ static struct fn_stock *add(struct fn_spawn_server *s, const char *kind, unsigne
 	return k;
 }
 
+static bool holds(const struct fn_stock *k, const char *tree)
+{
+	char *vec[FN_SPEC_VECTOR_MAX];
+	struct fn_spec spec;
+	struct fn_err err;
+
+	if (!k->order || fn_spec_borrow(k->order, k->order_len, vec, &spec, &err) < 0)
+		return false;
+	for (unsigned i = 0; i < spec.n_lowers; i++)
+		if (strcmp(spec.lowers[i], tree) == 0)
+			return true;
+	return false;
+}
+
+void fn_stock_forget_tree(struct fn_spawn_server *s, const char *tree)
+{
+	fn_list_for_each(l, &s->stocks) stock_of(l)->given_up |= holds(stock_of(l), tree);
+}
+
 int fn_stock_declare(struct fn_spawn_server *s, const char *kind, const void *order, size_t len)
 {
 	struct fn_stock *k = find(s, kind);

@@ -76,7 +76,7 @@ class AwsCli(Case):
 
     def test_what_is_not_built_says_so(self):
         name = self.function()
-        self.assertIn("does not implement PutRuntimeManagementConfig yet", self.aws("put-runtime-management-config", "--function-name", name, "--update-runtime-on", "Auto", fails=True))
+        self.assertIn("does not implement PutFunctionCodeSigningConfig yet", self.aws("put-function-code-signing-config", "--function-name", name, "--code-signing-config-arn", "arn:aws:lambda:us-east-1:000000000000:code-signing-config:csc-0123456789abcdef0", fails=True))
 
     def test_account_settings(self):
         r = self.aws("get-account-settings")

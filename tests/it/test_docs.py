@@ -31,7 +31,7 @@ def integer(text):
 
 def config_keys():
     """{"log.files": ("NUMBER", min, max)} of the tables in config.c, and what is parsed apart."""
-    keys = {"credentials": None, "roles": None, "hosts": None, "platform_endpoint": None, "network.mode": None, "tmp.mode": None, "log.level": None, "keep_alive.policy": None, "s3.style": None, "registries.timeout_s": None, "registries.auth_file": None, "registries.ca_file": None, "registries.hosts": None, "provisioned_scaling": None}
+    keys = {"credentials": None, "roles": None, "hosts": None, "platform_endpoint": None, "deprecated_runtimes": None, "network.mode": None, "tmp.mode": None, "log.level": None, "keep_alive.policy": None, "s3.style": None, "registries.timeout_s": None, "registries.auth_file": None, "registries.ca_file": None, "registries.hosts": None, "provisioned_scaling": None}
     keys.update({f"gateway.{name}": None for name in re.findall(r'fn_streq\(key, "(\w+)"\)', read("cmd/fnd/config_gateway.c"))})
     keys.update({f"events.{name}": None for name in re.findall(r'^\t\{"(\w+)", is_', read("cmd/fnd/config_events.c"), re.M)})
     for prefix, table in (("", "keys"), ("network.", "net_keys"), ("log.", "log_keys"), ("keep_alive.", "keep_keys"), ("tmp.", "tmp_keys"), ("s3.", "s3_keys")):
