@@ -396,7 +396,9 @@ int fn_iam_document_parse(const char *text, enum fn_iam_kind kind, struct fn_iam
 static bool is_action(const struct statement *s, const char *action)
 {
 	for (size_t i = 0; i < s->n_actions; i++)
-		if (s->actions[i].wild ? fn_glob_matches(s->actions[i].text, action, true) : strcasecmp(s->actions[i].text, action) == 0)
+		if (((s->actions[i].text[0] | 0x20) != (action[0] | 0x20)) && s->actions[i].text[0] != '*' && s->actions[i].text[0] != '?')
+			continue; /* another service's, most often */
+		else if (s->actions[i].wild ? fn_glob_matches(s->actions[i].text, action, true) : strcasecmp(s->actions[i].text, action) == 0)
 			return !s->not_action;
 	return s->not_action;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "aws/resource_policy.h"
 #include "sqs/internal.h"
 
 enum kind { NUMBER, BOOLEAN, CHOICE, POLICY, REDRIVE, REDRIVE_ALLOW, TEXT };
@@ -122,7 +123,8 @@ static int check_redrive_allow(const char *value, struct fn_sqs_problem *p)
 static int check_policy(const char *value, struct fn_sqs_problem *p)
 {
 	json_t *j = json_loads(value, 0, NULL);
-	bool is = json_is_object(j) && json_object_get(j, "Statement");
+	fn_auto_buf struct fn_buf why = {0};
+	bool is = json_is_object(j) && fn_iam_resource_policy_fit(j, &why); /* what cannot be judged is refused */
 
 	json_decref(j);
 	return is ? 0 : bad(p, "Policy");

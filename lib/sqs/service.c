@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "aws/query.h"
+#include "aws/resource_policy.h"
 #include "aws/xml.h"
 #include "base/cleanup.h"
 #include "base/str.h"
@@ -93,10 +94,18 @@ static unsigned seconds(const json_t *config, const char *key)
 	return json_is_integer(v) ? (unsigned)json_integer_value(v) : 0;
 }
 
+/* By the queue's policy and by what the identity's own say. */
+static bool allow(void *arg, const char *principal, const char *identity, const char *action, const char *resource, const json_t *policy)
+{
+	(void)arg;
+	return fn_iam_resource_allows(principal, identity, action, resource, policy);
+}
+
 int fn_sqs_open(const struct fn_service_env *env, struct fn_service *ret, struct fn_err *err)
 {
 	struct fn_sqs_config config = {.loop = env->loop, .writer = env->writer, .queues = env->queues, .db_path = env->db_path, .region = env->region, .account_id = env->account_id,
-				       .purge_wait_s = seconds(env->config, "queue_purge_wait_s"), .delete_wait_s = seconds(env->config, "queue_delete_wait_s")};
+				       .purge_wait_s = seconds(env->config, "queue_purge_wait_s"), .delete_wait_s = seconds(env->config, "queue_delete_wait_s"),
+				       .allow = allow};
 	struct fn_sqs *sqs;
 	int r = fn_sqs_new(&config, &sqs, err);
 

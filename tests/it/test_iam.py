@@ -355,6 +355,29 @@ def handler(event, context):
             "ArnLike": {"lambda:SourceFunctionArn": f"arn:aws:lambda:*:*:function:{f}"}}}))
         self.assertIn("with an explicit deny in an identity-based policy", ask(own)[1])
 
+    def test_queues_and_their_policies(self):
+        sqs, name = self.client("sqs"), self.name()
+        url = sqs.create_queue(QueueName=name)["QueueUrl"]
+        self.addCleanup(lambda: sqs.delete_queue(QueueUrl=url))
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        user, client = self.user()
+        send = lambda: client("sqs").send_message(QueueUrl=url, MessageBody="m")
+        statement = lambda effect, principal, **more: {"Effect": effect, "Principal": principal, "Action": "sqs:*", "Resource": arn, **more}
+        put = lambda *statements: sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy(*statements)})
+        denied = lambda: self.assertIn("not authorized to perform: sqs:SendMessage", self.refused("AccessDenied", 403, send))
+        denied()
+        put(statement("Allow", {"AWS": f"arn:aws:iam::{ACCOUNT}:user/{user}"}))
+        send()
+        self.iam.put_user_policy(UserName=user, PolicyName="p", PolicyDocument=policy({"Effect": "Deny", "Action": "sqs:SendMessage", "Resource": arn}))
+        denied()
+        self.iam.put_user_policy(UserName=user, PolicyName="p", PolicyDocument=policy(allow("sqs:SendMessage", arn)))
+        put(statement("Allow", {"Service": "sns.amazonaws.com"}))
+        send()
+        put(statement("Deny", "*"))
+        denied()
+        sqs.send_message(QueueUrl=url, MessageBody="root's")
+        self.refused("InvalidAttributeValue", 400, put, statement("Allow", "*", Condition={"StringIs": {"aws:username": "u"}}))
+
     # --- unmodified deploy tools ---
     def test_chalice(self):
         site = pypi.install("chalice==1.32.0", "botocore==1.44.8", "click==8.5.1", "inquirer==3.4.1", "blessed==1.52.0", "jinxed==2.1.0", "editor==2.0.1", "runs==1.3.0", "readchar==4.2.2", "wcwidth==0.9.4",

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "aws/managed.h"
+#include "aws/resource_policy.h"
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "unit/main.h"
@@ -436,6 +437,45 @@ START_TEST(managed)
 }
 END_TEST
 
+/* What fn-events is told, and a queue's policy. */
+START_TEST(queues)
+{
+	static const struct {
+		const char *principal, *identity, *policy;
+		bool allowed;
+	} rows[] = {
+		{USER, "allow", NULL, true},
+		{USER, "none", NULL, false},
+		{USER, "deny", NULL, false},
+		{"", "none", NULL, false},
+		{"arn:aws:iam::123456789012:root", "allow", "{'Effect':'Deny','Principal':'*','Action':'*','Resource':'*'}", true},
+		{USER, "none", "{'Effect':'Allow','Principal':{'AWS':'" USER "'},'Action':'sqs:SendMessage','Resource':'" Q "'}", true},
+		{USER, "deny", "{'Effect':'Allow','Principal':{'AWS':'" USER "'},'Action':'sqs:SendMessage','Resource':'" Q "'}", false},
+		{USER, "none", "{'Effect':'Allow','Principal':{'AWS':'123456789012'},'Action':'sqs:SendMessage','Resource':'" Q "'}", false},
+		{USER, "allow", "{'Effect':'Deny','Principal':'*','Action':'sqs:*','Resource':'*'}", false},
+		{SESSION, "none", "{'Effect':'Allow','Principal':{'AWS':'" ROLE "'},'Action':'sqs:*','Resource':'*'}", true},
+		{SESSION, "none", "{'Effect':'Allow','Principal':{'AWS':'" ROLE "x'},'Action':'sqs:*','Resource':'*'}", false},
+		{"s3.amazonaws.com", "none", "{'Effect':'Allow','Principal':{'Service':'s3.amazonaws.com'},'Action':'sqs:SendMessage','Resource':'*'}", true},
+		{"", "none", "{'Effect':'Allow','Principal':'*','Action':'sqs:SendMessage','Resource':'" Q "'}", true},
+		{USER, "allow", "{'Effect':'Deny','Principal':'*','Action':'sqs:*','Resource':'*','Condition':{'StringIs':{'aws:username':'u'}}}", false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		fn_auto_buf struct fn_buf b = {0};
+		json_t *policy = NULL;
+
+		if (rows[i].policy) {
+			(void)fn_buf_addf(&b, "{'Version':'2012-10-17','Statement':[%s]}", rows[i].policy);
+			for (char *p = b.data; *p; p++)
+				*p = *p == '\'' ? '"' : *p;
+			policy = json_loads(b.data, 0, NULL);
+		}
+		ck_assert_msg(fn_iam_resource_allows(rows[i].principal, rows[i].identity, "sqs:SendMessage", Q, policy) == rows[i].allowed, "row %zu", i);
+		json_decref(policy);
+	}
+}
+END_TEST
+
 START_TEST(there_are_150_policies_at_least)
 {
 	size_t n = sizeof(identity_rows) + sizeof(condition_rows) + sizeof(resource_rows) + sizeof(malformed_rows);
@@ -444,4 +484,4 @@ START_TEST(there_are_150_policies_at_least)
 }
 END_TEST
 
-TEST_MAIN("aws/evaluate", identity, condition, resource, malformed, documents, words, managed, there_are_150_policies_at_least)
+TEST_MAIN("aws/evaluate", identity, condition, resource, malformed, documents, words, managed, queues, there_are_150_policies_at_least)
