@@ -306,7 +306,8 @@ int fn_poller_new(struct fn_pollers *all, const struct fn_poller_config *config,
 	fn_list_init(&p->removing);
 	fn_scale_init(&p->scale, config->most ? config->most : all->total_most);
 	snprintf(p->result, sizeof(p->result), "No records processed");
-	r = fn_loop_add_timer(all->loop, UINT64_MAX, on_timer, p, &p->timer);
+	p->config.function = p->function = strdup(config->function); /* an update gives the mapping another while batches of this one run */
+	r = p->function ? fn_loop_add_timer(all->loop, UINT64_MAX, on_timer, p, &p->timer) : -ENOMEM;
 	if (r == 0)
 		r = fn_loop_add_timer(all->loop, UINT64_MAX, on_absent_timer, p, &p->absent_timer);
 	if (r == 0 && config->fifo)
@@ -363,5 +364,6 @@ void fn_poller_free(struct fn_poller *p)
 	fn_loop_clear(p->all->loop, &p->timer);
 	fn_loop_clear(p->all->loop, &p->absent_timer);
 	fn_map_free(p->groups);
+	free(p->function);
 	free(p);
 }

@@ -24,7 +24,7 @@ struct fn_pollers {
 };
 
 struct fn_poller_config {
-	const char *function;      /* name, with its qualifier: for fnd. Borrowed */
+	const char *function;      /* name, with its qualifier: for fnd. Copied */
 	const char *name;          /* the mapping's, for the journal. Borrowed */
 	struct fn_event_filter *filter; /* borrowed; NULL = none */
 	unsigned batch_size;

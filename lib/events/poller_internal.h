@@ -23,6 +23,7 @@ struct fn_poller {
 	const struct fn_poller_ops *ops;
 	struct fn_pollers *all;
 	struct fn_poller_config config;
+	char *function;
 	struct fn_source *source;
 	struct fn_scale scale;
 	struct fn_list pending, batches; /* received, and of no batch yet; those that run */
