@@ -155,9 +155,13 @@ bool fn_caller_of_key(struct fn_api *api, const struct fn_key *key, struct fn_ca
 	const struct fn_session *s = key->session;
 	const struct fn_entity *e = s ? of_session(api, s) : key->user;
 
+	*c = (struct fn_caller){.session = s};
+	if (!e && s && !fn_streq(text_of(s->claims, "Kind"), "root")) { /* whose it was has gone: nobody, not root */
+		c->who = (struct fn_iam_principal){FN_IAM_ANONYMOUS, "", "", ""};
+		return true;
+	}
 	if (!e)
 		return false;
-	*c = (struct fn_caller){.session = s};
 	if (e->kind == FN_ENTITY_USER) {
 		as_user(api, e, c);
 		return true;

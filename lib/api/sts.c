@@ -114,6 +114,8 @@ void fn_h_sts_session_token(struct fn_call *call)
 		fn_reply_error(call, &FN_E_NOT_IMPLEMENTED, "fnd does not implement SerialNumber and TokenCode of GetSessionToken yet");
 		return;
 	}
+	if (!c && n > 3600) /* as the service has it: root's are short */
+		n = 3600;
 	if (c && c->session) {
 		fn_reply_error(call, &FN_E_ACCESS_DENIED, "Cannot call GetSessionToken with session credentials");
 		return;
