@@ -10,6 +10,7 @@ $(B)/tests/bench/%: $(B)/obj/tests/bench/%.o $(ARCHIVES)
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  LD $@")
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PKG_LIBS) $(BENCH_LIBS)
+BENCH_BIN += $(B)/tests/bench/sqs_load
 bench-build: all fixtures $(BENCH_BIN)
 bench: bench-build images
 	@tests/bench/run --build $(B) $(if $(BENCH),--parts $(BENCH)) $(if $(BENCH_SECONDS),--seconds $(BENCH_SECONDS))

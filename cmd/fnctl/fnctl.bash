@@ -20,8 +20,7 @@ _fnctl_layers() # names; a version's number is left to be typed, for bash splits
 _fnctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' i function
-	local commands='create update deploy list get delete publish versions alias layer concurrency url async mapping events invoke logs disk doctor images'
-	local commands='create update deploy list get delete publish versions alias layer concurrency url mapping events invoke logs disk doctor images runtime'
+	local commands='create update deploy list get delete publish versions alias layer concurrency url queue async mapping events invoke logs disk doctor images runtime'
 	local global='--endpoint --region --output --help' options='' words=() _fnctl_where=()
 
 	COMPREPLY=()
@@ -123,6 +122,16 @@ _fnctl()
 			case ${words[0]} in
 			create) options='--qualifier --iam --stream --cors' ;;
 			get | delete) options=--qualifier ;;
+			esac
+		fi
+		;;
+	queue)
+		if ((${#words[@]} == 0)); then
+			options='create list send receive purge delete attributes'
+		else
+			case ${words[0]} in
+			send) options='--group --dedup --delay' ;;
+			receive) options='--max --wait --visibility --keep' ;;
 			esac
 		fi
 		;;

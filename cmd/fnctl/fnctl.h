@@ -112,6 +112,7 @@ int cmd_alias(int argc, char **argv);
 int cmd_layer(int argc, char **argv);
 int cmd_concurrency(int argc, char **argv);
 int cmd_url(int argc, char **argv);
+int cmd_queue(int argc, char **argv);
 int cmd_mapping(int argc, char **argv);
 int cmd_events(int argc, char **argv);
 int cmd_invoke(int argc, char **argv);

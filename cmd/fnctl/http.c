@@ -130,6 +130,9 @@ static void add_signed(struct signed_headers *s, const char *name, const char *v
 	s->n++;
 }
 
+/* SQS's requests go to the root, all of them. */
+static const char *service_of(const char *path) { return strcmp(path, "/") == 0 ? "sqs" : "lambda"; }
+
 /* headers: those of the request; every x-amz-* among them is signed, since fnd, as AWS, takes no other. */
 static struct curl_slist *sign(struct curl_slist *list, const char *method, const char *path, const char *const *headers, const void *body, size_t len)
 {
@@ -137,7 +140,7 @@ static struct curl_slist *sign(struct curl_slist *list, const char *method, cons
 	char plain[2048], signature[65], line[1024], host[256], date[20], sha[65], names[SIGNED_MOST * 41] = "";
 	struct signed_headers s = {0};
 	struct fn_sigv4 r = {.method = method, .path = plain, .query = "", .signed_headers = names, .payload_sha256 = sha, .amz_date = date,
-			     .region = G.region, .service = "lambda", .encode_path = true, .header = signed_header, .arg = &s};
+			     .region = G.region, .service = service_of(path), .encode_path = true, .header = signed_header, .arg = &s};
 	time_t now = time(NULL);
 	char *query;
 
@@ -166,8 +169,8 @@ static struct curl_slist *sign(struct curl_slist *list, const char *method, cons
 	list = curl_slist_append(list, line);
 	snprintf(line, sizeof(line), "X-Amz-Content-Sha256: %s", sha);
 	list = curl_slist_append(list, line);
-	snprintf(line, sizeof(line), "Authorization: AWS4-HMAC-SHA256 Credential=%s/%.8s/%s/lambda/aws4_request, SignedHeaders=%s, Signature=%s", G.key_id,
-		 date, G.region, names, signature);
+	snprintf(line, sizeof(line), "Authorization: AWS4-HMAC-SHA256 Credential=%s/%.8s/%s/%s/aws4_request, SignedHeaders=%s, Signature=%s", G.key_id,
+		 date, G.region, r.service, names, signature);
 	return curl_slist_append(list, line);
 }
 

@@ -71,6 +71,16 @@ static const struct command {
 	 "  --iam               only for who signs with a configured key; without it, for everybody\n"
 	 "  --stream            what the function sends leaves at once (InvokeMode RESPONSE_STREAM)\n"
 	 "  --cors ORIGIN       pages of this origin may use it, * for all; again for more\n"},
+	{"queue", cmd_queue, "create|list|send|receive|purge|delete|attributes [NAME] [...]", "SQS queues",
+	 "  --group G           send: the message's group (FIFO)\n"
+	 "  --dedup ID          send: its deduplication id (FIFO)\n"
+	 "  --delay S           send: not before so many seconds\n"
+	 "  --max N             receive: so many at most, 1 to 10; 1 without it\n"
+	 "  --wait S            receive: wait so long for a first one, up to 20\n"
+	 "  --visibility S      receive: hide them so long\n"
+	 "  --keep              receive: do not delete them\n"
+	 "\ncreate and attributes take NAME=VALUE ... (VisibilityTimeout=60); attributes without any shows all. send takes the body,\n"
+	 "@FILE or -; receive prints bodies and deletes the messages. A name that ends in .fifo makes a FIFO queue.\n"},
 	{"mapping", cmd_mapping, "create NAME QUEUE|list [NAME]|get|update|delete UUID [options]", "queues that drive functions",
 	 "  --batch-size N      messages at once, 10; to 10000 with a window\n"
 	 "  --window S          a batch that is not full waits so long for more, 0 to 300\n"

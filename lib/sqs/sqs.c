@@ -12,6 +12,7 @@
 #include "sqs/moves.h"
 
 #define RETENTION_EVERY_US (30u * 1000000u)
+#define TRACE_MAX 1024
 
 /* ARN: the resource is what the member names, not a queue of QueueUrl. */
 static const struct operation {
@@ -236,7 +237,7 @@ static struct fn_sqs_call *call_new(struct fn_sqs *sqs, struct fn_sqs_request *r
 	call->principal = strdup(r->principal ? r->principal : "");
 	call->identity = strdup(r->identity ? r->identity : "none");
 	call->host = strdup(r->host ? r->host : "localhost");
-	call->trace_id = r->trace_id && strlen(r->trace_id) <= 600 ? strdup(r->trace_id) : NULL;
+	call->trace_id = r->trace_id && strlen(r->trace_id) <= TRACE_MAX ? strdup(r->trace_id) : NULL;
 	snprintf(call->request_id, sizeof(call->request_id), "%s", r->request_id ? r->request_id : "");
 	call->answer = r->answer;
 	call->arg = r->arg;

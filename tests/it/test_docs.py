@@ -94,7 +94,7 @@ class Configuration(unittest.TestCase):
 
 
 class Commands(unittest.TestCase):
-    VERBS = {"mapping": ("create", "list", "get", "update", "delete"), "events": ("tail",), "async": ("status", "list", "show", "replay", "purge"), "alias": ("create", "update", "get", "list", "delete"), "layer": ("publish", "import", "list", "get", "delete"), "concurrency": ("put", "get", "delete", "list"), "url": ("create", "get", "list", "delete")}
+    VERBS = {"mapping": ("create", "list", "get", "update", "delete"), "events": ("tail",), "async": ("status", "list", "show", "replay", "purge"), "alias": ("create", "update", "get", "list", "delete"), "layer": ("publish", "import", "list", "get", "delete"), "concurrency": ("put", "get", "delete", "list"), "queue": ("create", "list", "send", "receive", "purge", "delete", "attributes"), "url": ("create", "get", "list", "delete")}
 
     def help(self, program, *args):
         return subprocess.run([os.path.join(BUILD, program), *args, "--help"], check=True, capture_output=True, text=True).stdout

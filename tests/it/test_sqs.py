@@ -1,7 +1,7 @@
 """SQS, by unmodified clients and by hand: both wire protocols, standard and FIFO queues, what is on disk after a kill."""
-import base64, hashlib, json, os, re, struct, sys, threading, time, unittest, urllib.error, urllib.parse, urllib.request
+import base64, glob, gzip, hashlib, json, os, re, shutil, struct, sys, tempfile, threading, time, unittest, urllib.error, urllib.parse, urllib.request
 import xml.etree.ElementTree as ET
-import pypi
+import npm, pypi
 from harness import *
 
 OTHERS = os.environ.get("FND_SQS_PORT")  # of a daemon that another process has started
@@ -380,6 +380,111 @@ class Newest(SqsCase):
         r = subprocess.run([sys.executable, os.path.abspath(__file__), "Queues", "Messages", "Fifo"], env=env, capture_output=True, text=True, timeout=300)
         self.assertEqual(r.returncode, 0, r.stderr[-3000:])
         self.assertRegex(r.stderr, r"Ran 1[0-9] tests")
+
+
+CELERY = ("celery==5.7.0 kombu==5.7.0 billiard==4.3.2 vine==5.1.0 amqp==5.4.2 click==8.5.1 click-didyoumean==0.3.1 click-plugins==1.1.1.2 click-repl==0.4.1 prompt_toolkit==3.0.53 "
+          "wcwidth==0.9.4 tzlocal==5.4.5 typing_extensions==4.16.0 pycurl==7.49.0").split()
+TASKS = """
+import os, celery, kombu.utils.url
+app = celery.Celery("tasks", broker=f"sqs://test:test@127.0.0.1:{os.environ['PORT']}//")
+app.conf.update(broker_transport_options={"region": "us-east-1", "is_secure": False, "wait_time_seconds": 5, "polling_interval": 0.1}, task_default_queue="celery-tests", worker_hijack_root_logger=False,
+                broker_connection_retry_on_startup=False, task_acks_late=True)
+failed = set()
+
+@app.task(bind=True, max_retries=2)
+def note(self, n):
+    if n == 3 and self.request.retries == 0:
+        raise self.retry(countdown=1)
+    with open(os.environ["OUT"], "a") as f:
+        f.write(f"{n}\\n")
+"""
+
+
+class Clients(SqsCase):
+    def test_the_aws_cli(self):
+        env = {**os.environ, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+
+        def aws(*args):
+            r = subprocess.run(["aws", "--endpoint-url", self.d.endpoint, "sqs", *args], env=env, capture_output=True, text=True, timeout=60)
+            self.assertEqual(r.returncode, 0, r.stderr)
+            return json.loads(r.stdout) if r.stdout.strip() else None
+        url = aws("create-queue", "--queue-name", "cli", "--attributes", "VisibilityTimeout=9")["QueueUrl"]
+        self.addCleanup(self.gone, url)
+        sent = aws("send-message", "--queue-url", url, "--message-body", "from the CLI")
+        got = aws("receive-message", "--queue-url", url, "--wait-time-seconds", "5", "--attribute-names", "All")["Messages"][0]
+        self.assertEqual((got["MessageId"], got["Body"]), (sent["MessageId"], "from the CLI"))
+        aws("delete-message", "--queue-url", url, "--receipt-handle", got["ReceiptHandle"])
+        self.assertEqual(aws("get-queue-attributes", "--queue-url", url, "--attribute-names", "All")["Attributes"]["ApproximateNumberOfMessages"], "0")
+        aws("delete-queue", "--queue-url", url)
+
+    def test_fnctl(self):
+        def fnctl(*args, text=None, status=0):
+            r = subprocess.run([os.path.join(BUILD, "fnctl"), "queue", *args, "--endpoint", self.d.endpoint], input=text, capture_output=True, text=True, timeout=60)
+            self.assertEqual(r.returncode, status, r.stderr)
+            return r.stdout
+        url = fnctl("create", "ctl.fifo", "ContentBasedDeduplication=true").strip()
+        self.addCleanup(self.gone, url)
+        self.assertTrue(url.endswith("/000000000000/ctl.fifo"))
+        self.assertRegex(fnctl("send", "ctl.fifo", "one", "--group", "g"), r"^[0-9a-f-]{36}\n$")
+        fnctl("send", "ctl.fifo", "-", "--group", "g", text="two")
+        self.assertRegex(fnctl("list", "ctl"), r"ctl\.fifo +2 +0 +0")
+        self.assertEqual(fnctl("receive", "ctl.fifo", "--keep", "--visibility", "0"), "one\n")
+        self.assertEqual(fnctl("receive", "ctl.fifo", "--max", "10"), "one\ntwo\n")
+        self.assertEqual(fnctl("receive", "ctl.fifo", "--wait", "1"), "")
+        fnctl("attributes", "ctl.fifo", "VisibilityTimeout=77")
+        self.assertRegex(fnctl("attributes", "ctl.fifo"), r"(?m)^VisibilityTimeout +77$")
+        fnctl("send", "ctl.fifo", "three", "--group", "g")
+        fnctl("purge", "ctl.fifo")
+        self.assertEqual(fnctl("receive", "ctl.fifo"), "")
+        fnctl("delete", "ctl.fifo")
+        fnctl("send", "ctl.fifo", "x", status=3)
+
+    def test_the_js_sdk(self):
+        node, home = npm.node(), os.path.join(TOP, "build/npm-sqs")
+        os.makedirs(home, exist_ok=True)
+        lock = open(os.path.join(TOP, "tests/npm/sqs/package-lock.json")).read()
+        if not os.path.exists(home + "/installed") or open(home + "/installed").read() != lock:
+            for f in ("package.json", "package-lock.json"):
+                shutil.copy(os.path.join(TOP, "tests/npm/sqs", f), home)
+            r = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=home, capture_output=True, text=True, timeout=300)
+            if r.returncode and re.search("ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ECONNRESET|network", r.stderr):
+                raise unittest.SkipTest("npm's registry is out of reach: " + r.stderr.strip().splitlines()[0])
+            self.assertEqual(r.returncode, 0, r.stderr)
+            with open(home + "/installed", "w") as f:
+                f.write(lock)
+        r = subprocess.run([node, os.path.join(TOP, "tests/npm/sqs/sqs.mjs")], env={**os.environ, "ENDPOINT": self.d.endpoint, "MODULES": home}, capture_output=True, text=True, timeout=120)
+        self.assertEqual((r.returncode, r.stdout), (0, '{"done":true}\n'), r.stderr)
+
+    def test_celery(self):
+        """A worker with tasks from SQS: each is done once, one is retried with a delay."""
+        home = tempfile.mkdtemp(prefix="fnd-celery-")
+        self.addCleanup(shutil.rmtree, home, True)
+        with open(home + "/tasks.py", "w") as f:
+            f.write(TASKS)
+        out = home + "/out"
+        env = {**os.environ, "PYTHONPATH": home + ":" + pypi.install(*CELERY) + ":" + pypi.install(*pypi.boto3()), "PORT": str(self.d.port), "OUT": out, "PYTHONDONTWRITEBYTECODE": "1"}
+        self.addCleanup(lambda: self.gone(self.s.get_queue_url(QueueName="celery-tests")["QueueUrl"]))
+        subprocess.run(["/usr/bin/python3", "-c", "import tasks\nfor n in range(20): tasks.note.delay(n)"], cwd=home, env=env, check=True, timeout=120)
+        with open(home + "/log", "w") as log:
+            worker = subprocess.Popen(["/usr/bin/python3", "-m", "celery", "-A", "tasks", "worker", "--pool", "solo", "--concurrency", "1", "--without-gossip", "--without-mingle", "--loglevel", "WARNING"],
+                                      cwd=home, env={**env, "C_FORCE_ROOT": "1"}, stdout=log, stderr=log)
+        try:
+            wait_until(lambda: open(home + "/log").read()[-2000:], lambda: os.path.exists(out) and len(open(out).read().split()) >= 20)
+        finally:
+            worker.terminate()
+            worker.wait(30)
+        self.assertEqual(sorted(map(int, open(out).read().split())), list(range(20)))
+
+
+class Model(SqsCase):
+    def test_every_operation_works(self):
+        """As the doctor says; compared with the operations of the newest botocore's model."""
+        with urllib.request.urlopen(f"{self.d.endpoint}/_fnd/doctor?api=sqs") as r:
+            listed = {o["Name"]: o for o in json.load(r)["Operations"]}
+        model = glob.glob(os.path.join(pypi.install(*pypi.boto3()), "botocore/data/sqs/2012-11-05/service-2.json*"))[0]
+        with (gzip.open if model.endswith("gz") else open)(model) as f:
+            self.assertEqual(set(listed), set(json.load(f)["operations"]))
+        self.assertEqual({n for n, o in listed.items() if not o["Works"] or o["ServedBy"] != "fn-events"}, set())
 
 
 class Durable(SqsCase):
