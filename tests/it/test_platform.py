@@ -414,7 +414,7 @@ def handler(event, context):
         self.assertEqual(d.invoke("holds", {"open": 40, "drop": True}).json, 40)
         os.kill(next(p for p in d.pids()["sandbox"] if comm(p) not in ("fn-init",)), signal.SIGKILL)
         d.invoke("holds", {})
-        wait_until(lambda: f"{self.connections(d)} are open", lambda: self.connections(d) <= before + 3)  # what the end of the sandbox ended
+        wait_until(lambda: f"{self.connections(d)} are open", lambda: self.connections(d) <= before + 16)  # 40 were open: what the end of the sandbox ended; others have a few of their own
 
     def test_nothing_is_served_while_it_is_frozen(self):
         d = self.daemon(freeze_grace_ms=0)
