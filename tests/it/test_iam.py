@@ -247,7 +247,7 @@ class Iam(IamCase):
         self.assertEqual(own.get_caller_identity()["Arn"], f"arn:aws:iam::{ACCOUNT}:user/{name}")
 
     def test_they_outlive_a_restart(self):
-        d = self.daemon(ROOT)
+        d = self.daemon({"credentials": ROOT["credentials"]})
         iam = self.client("iam", d=d)
         trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}]}
         arn = iam.create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
@@ -380,7 +380,7 @@ def handler(event, context):
 
     # --- unmodified deploy tools ---
     def test_chalice(self):
-        site = pypi.install("chalice==1.32.0", "botocore==1.44.8", "click==8.5.1", "inquirer==3.4.1", "blessed==1.52.0", "jinxed==2.1.0", "editor==2.0.1", "runs==1.3.0", "readchar==4.2.2", "wcwidth==0.9.4",
+        site = pypi.install("chalice==1.32.0", "botocore==1.44.8", "click==8.5.1", "inquirer==3.4.1", "blessed==1.52.0", "jinxed==2.1.0", "editor==2.0.1", "xmod==1.10.0", "runs==1.3.0", "readchar==4.2.2", "wcwidth==0.9.4",
                             "jmespath==1.1.0", "packaging==26.4", "python-dateutil==2.9.0.post0", "pyyaml==6.0.4", "setuptools==84.2.1", "six==1.17.0", "urllib3==2.8.0")
         with tempfile.TemporaryDirectory() as app:
             os.mkdir(os.path.join(app, ".chalice"))
