@@ -84,16 +84,14 @@ static void of_lambda(struct fn_call *call, struct asked *a)
 }
 
 /* --- CloudWatch Logs --- */
-static void of_logs(struct fn_call *call, struct asked *a)
+/* group: a name or an ARN; NULL = none is named. */
+static void of_group(struct fn_call *call, const char *group, struct asked *a)
 {
 	const struct fn_api_config *cfg = &call->api->cfg;
-	const char *group = in(call, "logGroupName"), *stream = in(call, "logStreamName");
+	const char *stream = in(call, "logStreamName");
 	char name[600] = "";
 
 	(void)fn_str_format(a->action, sizeof(a->action), "logs:%s", call->operation->name);
-	group = group ? group : in(call, "logGroupIdentifier");
-	group = group ? group : in(call, "resourceArn");
-	group = group ? group : json_string_value(json_array_get(json_object_get(call->in, "logGroupIdentifiers"), 0));
 	if (group && fn_str_starts(group, "arn:")) {
 		const char *at = strstr(group, ":log-group:");
 
@@ -102,6 +100,17 @@ static void of_logs(struct fn_call *call, struct asked *a)
 		(void)fn_str_format(name, sizeof(name), "%s", group ? group : "");
 	}
 	(void)fn_str_format(a->resource, sizeof(a->resource), "arn:aws:logs:%s:%s:log-group:%s:log-stream:%s", cfg->region, cfg->account_id, name, stream ? stream : "");
+}
+
+static const char *nth_group(const struct fn_call *call, size_t i) { return json_string_value(json_array_get(json_object_get(call->in, "logGroupIdentifiers"), i)); }
+
+static void of_logs(struct fn_call *call, struct asked *a)
+{
+	const char *group = in(call, "logGroupName");
+
+	group = group ? group : in(call, "logGroupIdentifier");
+	group = group ? group : in(call, "resourceArn");
+	of_group(call, group ? group : nth_group(call, 0), a);
 }
 
 /* --- SQS --- */
@@ -258,6 +267,21 @@ static bool passes(struct fn_call *call)
 	return may(call, &a, "lambda.amazonaws.com");
 }
 
+/* The groups that are named beside the first. */
+static bool may_others(struct fn_call *call)
+{
+	const char *group;
+
+	for (size_t i = 1; call->operation->service == FN_AWS_LOGS && (group = nth_group(call, i)); i++) {
+		struct asked a = {.function = ""};
+
+		of_group(call, group, &a);
+		if (!may(call, &a, NULL))
+			return false;
+	}
+	return true;
+}
+
 /* The trust policy of a role is looked at for root, too, where anything is. */
 static bool root_may(struct fn_call *call)
 {
@@ -288,7 +312,19 @@ bool fn_call_allowed(struct fn_call *call)
 
 	if (!call->caller || call->caller->unjudged)
 		return root_may(call);
-	return is_free(call) || (may(call, ask(call, &a), NULL) && passes(call));
+	return is_free(call) || (may(call, ask(call, &a), NULL) && may_others(call) && passes(call));
+}
+
+/* Messages are moved to where the caller may send them. */
+static bool may_move(struct fn_call *call)
+{
+	const char *to = fn_aws_op_of(call->operation) == FN_AWS_Sqs_StartMessageMoveTask ? in(call, "DestinationArn") : NULL;
+	struct asked a = {.action = "sqs:SendMessage"};
+	struct fn_context x = {0};
+	struct fn_iam_request r;
+
+	(void)fn_str_format(a.resource, sizeof(a.resource), "%s", to ? to : "");
+	return !to || judge(call, call->caller, &a, &x, &r) == FN_IAM_ALLOWED;
 }
 
 const char *fn_call_identity_says(struct fn_call *call)
@@ -299,6 +335,8 @@ const char *fn_call_identity_says(struct fn_call *call)
 
 	if (!call->caller || call->caller->unjudged)
 		return "allow";
+	if (!may_move(call))
+		return "deny";
 	switch (judge(call, call->caller, ask(call, &a), &x, &r)) {
 	case FN_IAM_ALLOWED:
 		return "allow";

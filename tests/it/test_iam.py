@@ -378,6 +378,44 @@ def handler(event, context):
         sqs.send_message(QueueUrl=url, MessageBody="root's")
         self.refused("InvalidAttributeValue", 400, put, statement("Allow", "*", Condition={"StringIs": {"aws:username": "u"}}))
 
+    def test_all_that_is_named_is_judged(self):
+        """Not the first alone: groups that are read together, the queue that messages are moved to."""
+        logs, arns = self.client("logs"), []
+        for group in (self.name(), self.name()):
+            logs.create_log_group(logGroupName=group)
+            self.addCleanup(logs.delete_log_group, logGroupName=group)
+            arns.append(f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:{group}")
+        def asks(service, target, version, *statements):
+            """What a user with these policies asks; of boto3 the newest has these members."""
+            from botocore.auth import SigV4Auth
+            from botocore.awsrequest import AWSRequest
+            from botocore.credentials import Credentials
+            name = self.user(*statements)[0]
+            key = self.iam.create_access_key(UserName=name)["AccessKey"]
+
+            def ask(**members):
+                body = json.dumps(members)
+                r = AWSRequest("POST", self.d.endpoint + "/", {"X-Amz-Target": target, "Content-Type": "application/x-amz-json-" + version}, body)
+                SigV4Auth(Credentials(key["AccessKeyId"], key["SecretAccessKey"]), service, "us-east-1").add_auth(r)
+                return self.d.request("POST", "/", body, dict(r.headers))
+            return name, ask
+        describe = asks("logs", "Logs_20140328.DescribeLogGroups", "1.1", allow("logs:*", arns[0] + ":*"))[1]
+        self.assertEqual(len(describe(logGroupIdentifiers=arns[:1]).json["logGroups"]), 1)
+        r = describe(logGroupIdentifiers=arns)
+        self.assertEqual(r.status, 400, r)
+        self.assertIn(arns[1], r.body.decode())
+        sqs, queues = self.client("sqs"), []
+        for name in ("dead", "source", "other"):
+            url = sqs.create_queue(QueueName=f"{self.name()}-{name}"[-80:])["QueueUrl"]
+            self.addCleanup(sqs.delete_queue, QueueUrl=url)
+            queues.append((url, sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]))
+        (_, dead), (source, _), (_, other) = queues
+        sqs.set_queue_attributes(QueueUrl=source, Attributes={"RedrivePolicy": json.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": 1})})
+        user, move = asks("sqs", "AmazonSQS.StartMessageMoveTask", "1.0", allow("sqs:*", dead))
+        self.assertEqual(move(SourceArn=dead, DestinationArn=other).status, 403)
+        self.iam.put_user_policy(UserName=user, PolicyName="q", PolicyDocument=policy(allow("sqs:SendMessage", other)))
+        self.assertIn("TaskHandle", move(SourceArn=dead, DestinationArn=other).json)
+
     # --- unmodified deploy tools ---
     def test_chalice(self):
         site = pypi.install("chalice==1.32.0", "botocore==1.44.8", "click==8.5.1", "inquirer==3.4.1", "blessed==1.52.0", "jinxed==2.1.0", "editor==2.0.1", "xmod==1.10.0", "runs==1.3.0", "readchar==4.2.2", "wcwidth==0.9.4",
