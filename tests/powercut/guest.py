@@ -212,7 +212,7 @@ class Machine:
             return not self.model.events
         for what, condition, of in (("messages", messages_are_there, sent), ("events", events_have_run, self.model.events)):
             try:
-                wait_until(what, condition, 60)
+                wait_until(what, condition, 20)
             except AssertionError:
                 faults.append(f"{what} that were answered and are lost: {sorted(of)[:5]}")
         return len(sent) + accepted, faults
