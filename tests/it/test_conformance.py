@@ -128,6 +128,10 @@ class Conformance(ExtensionCase):
         f = self.made()
         self.assertEqual([self.ask(f, "tmp").json for _ in range(2)], [[False, "ä", 30], [True, "ä", 30]])
 
+    def test_certificates(self):
+        """Whom a client trusts that is told nothing about it."""
+        self.assertGreater(self.ask(self.made(), "trusts").json, 50)
+
     def test_sizes(self):
         f = self.made(MemorySize=1024)
         self.assertEqual(len(self.ask(f, "big", size=(6 << 20) - 2).body), 6 << 20)
