@@ -158,7 +158,9 @@ static void of_iam(struct fn_call *call, struct asked *a)
 	const char *arn = in(call, call->service == FN_AWS_STS ? "RoleArn" : "PolicyArn");
 
 	(void)fn_str_format(a->action, sizeof(a->action), "%s:%s", fn_aws_service(call->operation->service)->name, call->operation->name);
-	if (in(call, "RoleName"))
+	if (in(call, "InstanceProfileName"))
+		of_entity(call, FN_ENTITY_PROFILE, "instance-profile", in(call, "InstanceProfileName"), a);
+	else if (in(call, "RoleName"))
 		of_entity(call, FN_ENTITY_ROLE, "role", in(call, "RoleName"), a);
 	else if (in(call, "UserName"))
 		of_entity(call, FN_ENTITY_USER, "user", in(call, "UserName"), a);

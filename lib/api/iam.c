@@ -31,12 +31,14 @@ bool fn_iam_turn(struct fn_call *call, fn_handler handler) { return fn_change_tu
 
 const struct fn_entity *fn_iam_entity(struct fn_call *call, enum fn_entity_kind kind)
 {
-	static const char *const members[] = {"RoleName", "UserName", "PolicyArn"};
+	static const char *const members[] = {"RoleName", "UserName", "PolicyArn", "InstanceProfileName"};
 	const char *name = fn_iam_in(call, members[kind]);
 	const struct fn_entity *e = kind == FN_ENTITY_POLICY ? fn_store_entity_by_arn(call->api->cfg.store, kind, name) : fn_store_entity(call->api->cfg.store, kind, name);
 
 	if (!e && kind == FN_ENTITY_POLICY)
 		fn_reply_error(call, &FN_E_NO_ENTITY, "Policy %s was not found.", name ? name : "");
+	else if (!e && kind == FN_ENTITY_PROFILE)
+		fn_reply_error(call, &FN_E_NO_ENTITY, "Instance Profile %s cannot be found.", name ? name : "");
 	else if (!e)
 		fn_reply_error(call, &FN_E_NO_ENTITY, "The %s with name %s cannot be found.", kind == FN_ENTITY_ROLE ? "role" : "user", name ? name : "");
 	return e;

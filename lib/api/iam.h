@@ -14,7 +14,7 @@ const char *fn_iam_in(const struct fn_call *call, const char *member); /* text; 
 void fn_iam_reply(struct fn_call *call, json_t *out); /* takes out; NULL = nothing */
 /* May it change something now? False: it waits, and the handler will be called again. */
 bool fn_iam_turn(struct fn_call *call, fn_handler handler);
-/* The role, user or policy that the request is about (RoleName, UserName, PolicyArn); NULL after having replied. */
+/* The role, user, policy or instance profile that the request is about (RoleName, UserName, PolicyArn, InstanceProfileName); NULL after having replied. */
 const struct fn_entity *fn_iam_entity(struct fn_call *call, enum fn_entity_kind kind);
 /* Takes record and out: the entity is to be so, and then the answer is out. Replies. */
 void fn_iam_put(struct fn_call *call, enum fn_entity_kind kind, const char *name, json_t *record, json_t *out);
@@ -50,7 +50,16 @@ void fn_h_iam_create_service_role(struct fn_call *call);
 void fn_h_iam_delete_service_role(struct fn_call *call);
 void fn_h_iam_service_role_deletion(struct fn_call *call);
 void fn_h_iam_boundary(struct fn_call *call);
-void fn_h_iam_no_profiles(struct fn_call *call);
+json_t *fn_iam_role_json(const json_t *record); /* as GetRole shows it */
+/* --- iam_profiles.c --- */
+bool fn_iam_in_profile(struct fn_api *api, const char *role); /* Is it in an instance profile? */
+void fn_h_iam_create_profile(struct fn_call *call);
+void fn_h_iam_get_profile(struct fn_call *call);
+void fn_h_iam_delete_profile(struct fn_call *call);
+void fn_h_iam_add_to_profile(struct fn_call *call);
+void fn_h_iam_remove_from_profile(struct fn_call *call);
+void fn_h_iam_list_profiles(struct fn_call *call);
+void fn_h_iam_profiles_of_role(struct fn_call *call);
 /* --- iam_inline.c: policies of roles and users --- */
 void fn_h_iam_put_inline(struct fn_call *call);
 void fn_h_iam_get_inline(struct fn_call *call);

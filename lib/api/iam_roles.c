@@ -18,7 +18,7 @@ static json_t *list_entry(const struct fn_entity *e)
 	return o;
 }
 
-static json_t *role_json(const json_t *record)
+json_t *fn_iam_role_json(const json_t *record)
 {
 	const struct fn_entity e = {.record = (json_t *)record};
 	const char *boundary = json_string_value(json_object_get(record, "PermissionsBoundary"));
@@ -56,7 +56,7 @@ static void create(struct fn_call *call, const char *name, json_t *record)
 		fn_reply_error(call, &FN_E_ENTITY_EXISTS, "Role with name %s already exists.", name);
 		return;
 	}
-	fn_iam_put(call, FN_ENTITY_ROLE, name, record, json_pack("{so}", "Role", role_json(record)));
+	fn_iam_put(call, FN_ENTITY_ROLE, name, record, json_pack("{so}", "Role", fn_iam_role_json(record)));
 }
 
 void fn_h_iam_create_role(struct fn_call *call)
@@ -77,7 +77,7 @@ void fn_h_iam_create_role(struct fn_call *call)
 void fn_h_iam_get_role(struct fn_call *call)
 {
 	const struct fn_entity *e = fn_iam_entity(call, FN_ENTITY_ROLE);
-	json_t *o = e ? role_json(e->record) : NULL;
+	json_t *o = e ? fn_iam_role_json(e->record) : NULL;
 
 	if (!e)
 		return;
@@ -99,7 +99,7 @@ void fn_h_iam_update_role(struct fn_call *call)
 	record = json_deep_copy(e->record);
 	copy(call, record, "Description");
 	copy(call, record, "MaxSessionDuration");
-	fn_iam_put(call, FN_ENTITY_ROLE, e->name, record, description ? json_pack("{so}", "Role", role_json(record)) : json_object());
+	fn_iam_put(call, FN_ENTITY_ROLE, e->name, record, description ? json_pack("{so}", "Role", fn_iam_role_json(record)) : json_object());
 }
 
 void fn_h_iam_update_trust(struct fn_call *call)
@@ -124,6 +124,8 @@ void fn_h_iam_delete_role(struct fn_call *call)
 		fn_reply_error(call, &FN_E_DELETE_CONFLICT, "Cannot delete entity, must detach all policies first.");
 	else if (json_object_size(json_object_get(e->record, "Inline")) > 0)
 		fn_reply_error(call, &FN_E_DELETE_CONFLICT, "Cannot delete entity, must delete policies first.");
+	else if (fn_iam_in_profile(call->api, e->name))
+		fn_reply_error(call, &FN_E_DELETE_CONFLICT, "Cannot delete entity, must remove roles from instance profile first.");
 	else if (fn_str_starts(json_string_value(json_object_get(e->record, "Path")), "/aws-service-role/"))
 		fn_reply_error(call, &FN_E_UNMODIFIABLE, "Cannot perform the operation on the protected role '%s' - this role is only modifiable by AWS", e->name);
 	else
@@ -195,10 +197,4 @@ void fn_h_iam_service_role_deletion(struct fn_call *call)
 		fn_iam_reply(call, json_pack("{ss}", "Status", "SUCCEEDED"));
 	else
 		fn_reply_error(call, &FN_E_NO_ENTITY, "The deletion task id %s does not exist.", fn_iam_in(call, "DeletionTaskId"));
-}
-
-void fn_h_iam_no_profiles(struct fn_call *call)
-{
-	if (fn_iam_entity(call, FN_ENTITY_ROLE))
-		fn_iam_reply(call, json_pack("{s[],sb}", "InstanceProfiles", "IsTruncated", 0));
 }

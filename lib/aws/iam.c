@@ -5,7 +5,10 @@
 #define MIN(N) .has_min = true, .min = N
 #define MAX(N) .has_max = true, .max = N
 
+SHAPE(instanceProfileNameType, STRING, .pattern = 70, MIN(1), MAX(128));
 SHAPE(roleNameType, STRING, .pattern = 70, MIN(1), MAX(64));
+static const struct fn_aws_member o_AddRoleToInstanceProfile[] = {{"InstanceProfileName", NULL, &s_instanceProfileNameType, FN_AWS_IN_BODY, 1},
+	{"RoleName", NULL, &s_roleNameType, FN_AWS_IN_BODY, 1}};
 SHAPE(arnType, STRING, MIN(20), MAX(2048));
 static const struct fn_aws_member o_AttachRolePolicy[] = {{"RoleName", NULL, &s_roleNameType, FN_AWS_IN_BODY, 1}, {"PolicyArn", NULL, &s_arnType,
 	FN_AWS_IN_BODY, 1}};
@@ -24,48 +27,19 @@ static const struct fn_aws_member m_AccessKey[] = {{"UserName", NULL, &s_userNam
 SHAPE(AccessKey, STRUCTURE, .members = m_AccessKey, .n_members = 5);
 static const struct fn_aws_member m_CreateAccessKeyResponse[] = {{"AccessKey", NULL, &s_AccessKey, FN_AWS_IN_BODY, 1}};
 SHAPE(CreateAccessKeyResponse, STRUCTURE, .members = m_CreateAccessKeyResponse, .n_members = 1);
-SHAPE(policyNameType, STRING, .pattern = 70, MIN(1), MAX(128));
-SHAPE(policyPathType, STRING, .pattern = 72, MIN(1), MAX(512));
-SHAPE(policyDocumentType, STRING, .pattern = 73, MIN(1), MAX(131072));
-SHAPE(policyDescriptionType, STRING, MAX(1000));
-SHAPE(tagKeyType, STRING, .pattern = 74, MIN(1), MAX(128));
-SHAPE(tagValueType, STRING, .pattern = 75, MIN(0), MAX(256));
+SHAPE(pathType, STRING, .pattern = 72, MIN(1), MAX(512));
+SHAPE(tagKeyType, STRING, .pattern = 73, MIN(1), MAX(128));
+SHAPE(tagValueType, STRING, .pattern = 74, MIN(0), MAX(256));
 static const struct fn_aws_member m_Tag[] = {{"Key", NULL, &s_tagKeyType, FN_AWS_IN_BODY, 1}, {"Value", NULL, &s_tagValueType, FN_AWS_IN_BODY, 1}};
 SHAPE(Tag, STRUCTURE, .members = m_Tag, .n_members = 2);
 SHAPE(tagListType, LIST, MAX(50), .value = &s_Tag);
-static const struct fn_aws_member o_CreatePolicy[] = {{"PolicyName", NULL, &s_policyNameType, FN_AWS_IN_BODY, 1}, {"Path", NULL, &s_policyPathType,
-	FN_AWS_IN_BODY, 0}, {"PolicyDocument", NULL, &s_policyDocumentType, FN_AWS_IN_BODY, 1}, {"Description", NULL, &s_policyDescriptionType,
-	FN_AWS_IN_BODY, 0}, {"Tags", NULL, &s_tagListType, FN_AWS_IN_BODY, 0}};
+static const struct fn_aws_member o_CreateInstanceProfile[] = {{"InstanceProfileName", NULL, &s_instanceProfileNameType, FN_AWS_IN_BODY, 1}, {"Path",
+	NULL, &s_pathType, FN_AWS_IN_BODY, 0}, {"Tags", NULL, &s_tagListType, FN_AWS_IN_BODY, 0}};
 SHAPE(idType, STRING, .pattern = 71, MIN(16), MAX(128));
-SHAPE(policyVersionIdType, STRING, .pattern = 76);
-SHAPE(attachmentCountType, INTEGER);
-SHAPE(booleanType, BOOLEAN);
-static const struct fn_aws_member m_Policy[] = {{"PolicyName", NULL, &s_policyNameType, FN_AWS_IN_BODY, 0}, {"PolicyId", NULL, &s_idType,
-	FN_AWS_IN_BODY, 0}, {"Arn", NULL, &s_arnType, FN_AWS_IN_BODY, 0}, {"Path", NULL, &s_policyPathType, FN_AWS_IN_BODY, 0}, {"DefaultVersionId", NULL,
-	&s_policyVersionIdType, FN_AWS_IN_BODY, 0}, {"AttachmentCount", NULL, &s_attachmentCountType, FN_AWS_IN_BODY, 0}, {"PermissionsBoundaryUsageCount",
-	NULL, &s_attachmentCountType, FN_AWS_IN_BODY, 0}, {"IsAttachable", NULL, &s_booleanType, FN_AWS_IN_BODY, 0}, {"Description", NULL,
-	&s_policyDescriptionType, FN_AWS_IN_BODY, 0}, {"CreateDate", NULL, &s_dateType, FN_AWS_IN_BODY, 0}, {"UpdateDate", NULL, &s_dateType, FN_AWS_IN_BODY,
-	0}, {"Tags", NULL, &s_tagListType, FN_AWS_IN_BODY, 0}};
-SHAPE(Policy, STRUCTURE, .members = m_Policy, .n_members = 12);
-static const struct fn_aws_member m_CreatePolicyResponse[] = {{"Policy", NULL, &s_Policy, FN_AWS_IN_BODY, 0}};
-SHAPE(CreatePolicyResponse, STRUCTURE, .members = m_CreatePolicyResponse, .n_members = 1);
-static const struct fn_aws_member o_CreatePolicyVersion[] = {{"PolicyArn", NULL, &s_arnType, FN_AWS_IN_BODY, 1}, {"PolicyDocument", NULL,
-	&s_policyDocumentType, FN_AWS_IN_BODY, 1}, {"SetAsDefault", NULL, &s_booleanType, FN_AWS_IN_BODY, 0}};
-static const struct fn_aws_member m_PolicyVersion[] = {{"Document", NULL, &s_policyDocumentType, FN_AWS_IN_BODY, 0}, {"VersionId", NULL,
-	&s_policyVersionIdType, FN_AWS_IN_BODY, 0}, {"IsDefaultVersion", NULL, &s_booleanType, FN_AWS_IN_BODY, 0}, {"CreateDate", NULL, &s_dateType,
-	FN_AWS_IN_BODY, 0}};
-SHAPE(PolicyVersion, STRUCTURE, .members = m_PolicyVersion, .n_members = 4);
-static const struct fn_aws_member m_CreatePolicyVersionResponse[] = {{"PolicyVersion", NULL, &s_PolicyVersion, FN_AWS_IN_BODY, 0}};
-SHAPE(CreatePolicyVersionResponse, STRUCTURE, .members = m_CreatePolicyVersionResponse, .n_members = 1);
-SHAPE(pathType, STRING, .pattern = 77, MIN(1), MAX(512));
-SHAPE(roleDescriptionType, STRING, .pattern = 78, MAX(1000));
+SHAPE(policyDocumentType, STRING, .pattern = 75, MIN(1), MAX(131072));
+SHAPE(roleDescriptionType, STRING, .pattern = 76, MAX(1000));
 SHAPE(roleMaxSessionDurationType, INTEGER, MIN(3600), MAX(43200));
 SHAPE(maxSigninSessionDurationType, INTEGER, MIN(3600), MAX(7776000));
-static const struct fn_aws_member o_CreateRole[] = {{"Path", NULL, &s_pathType, FN_AWS_IN_BODY, 0}, {"RoleName", NULL, &s_roleNameType,
-	FN_AWS_IN_BODY, 1}, {"AssumeRolePolicyDocument", NULL, &s_policyDocumentType, FN_AWS_IN_BODY, 1}, {"Description", NULL, &s_roleDescriptionType,
-	FN_AWS_IN_BODY, 0}, {"MaxSessionDuration", NULL, &s_roleMaxSessionDurationType, FN_AWS_IN_BODY, 0}, {"MaxSigninSessionDuration", NULL,
-	&s_maxSigninSessionDurationType, FN_AWS_IN_BODY, 0}, {"PermissionsBoundary", NULL, &s_arnType, FN_AWS_IN_BODY, 0}, {"Tags", NULL, &s_tagListType,
-	FN_AWS_IN_BODY, 0}};
 SHAPE(PermissionsBoundaryAttachmentType, STRING, .values = "PermissionsBoundaryPolicy");
 static const struct fn_aws_member m_AttachedPermissionsBoundary[] = {{"PermissionsBoundaryType", NULL, &s_PermissionsBoundaryAttachmentType,
 	FN_AWS_IN_BODY, 0}, {"PermissionsBoundaryArn", NULL, &s_arnType, FN_AWS_IN_BODY, 0}};
@@ -85,6 +59,45 @@ static const struct fn_aws_member m_Role[] = {{"Path", NULL, &s_pathType, FN_AWS
 	FN_AWS_IN_BODY, 0}, {"PermissionsBoundary", NULL, &s_AttachedPermissionsBoundary, FN_AWS_IN_BODY, 0}, {"Tags", NULL, &s_tagListType, FN_AWS_IN_BODY,
 	0}, {"RoleLastUsed", NULL, &s_RoleLastUsed, FN_AWS_IN_BODY, 0}, {"SourceRoleTemplate", NULL, &s_SourceRoleTemplate, FN_AWS_IN_BODY, 0}};
 SHAPE(Role, STRUCTURE, .members = m_Role, .n_members = 13);
+SHAPE(roleListType, LIST, .value = &s_Role);
+static const struct fn_aws_member m_InstanceProfile[] = {{"Path", NULL, &s_pathType, FN_AWS_IN_BODY, 1}, {"InstanceProfileName", NULL,
+	&s_instanceProfileNameType, FN_AWS_IN_BODY, 1}, {"InstanceProfileId", NULL, &s_idType, FN_AWS_IN_BODY, 1}, {"Arn", NULL, &s_arnType, FN_AWS_IN_BODY,
+	1}, {"CreateDate", NULL, &s_dateType, FN_AWS_IN_BODY, 1}, {"Roles", NULL, &s_roleListType, FN_AWS_IN_BODY, 1}, {"Tags", NULL, &s_tagListType,
+	FN_AWS_IN_BODY, 0}};
+SHAPE(InstanceProfile, STRUCTURE, .members = m_InstanceProfile, .n_members = 7);
+static const struct fn_aws_member m_CreateInstanceProfileResponse[] = {{"InstanceProfile", NULL, &s_InstanceProfile, FN_AWS_IN_BODY, 1}};
+SHAPE(CreateInstanceProfileResponse, STRUCTURE, .members = m_CreateInstanceProfileResponse, .n_members = 1);
+SHAPE(policyNameType, STRING, .pattern = 70, MIN(1), MAX(128));
+SHAPE(policyPathType, STRING, .pattern = 77, MIN(1), MAX(512));
+SHAPE(policyDescriptionType, STRING, MAX(1000));
+static const struct fn_aws_member o_CreatePolicy[] = {{"PolicyName", NULL, &s_policyNameType, FN_AWS_IN_BODY, 1}, {"Path", NULL, &s_policyPathType,
+	FN_AWS_IN_BODY, 0}, {"PolicyDocument", NULL, &s_policyDocumentType, FN_AWS_IN_BODY, 1}, {"Description", NULL, &s_policyDescriptionType,
+	FN_AWS_IN_BODY, 0}, {"Tags", NULL, &s_tagListType, FN_AWS_IN_BODY, 0}};
+SHAPE(policyVersionIdType, STRING, .pattern = 78);
+SHAPE(attachmentCountType, INTEGER);
+SHAPE(booleanType, BOOLEAN);
+static const struct fn_aws_member m_Policy[] = {{"PolicyName", NULL, &s_policyNameType, FN_AWS_IN_BODY, 0}, {"PolicyId", NULL, &s_idType,
+	FN_AWS_IN_BODY, 0}, {"Arn", NULL, &s_arnType, FN_AWS_IN_BODY, 0}, {"Path", NULL, &s_policyPathType, FN_AWS_IN_BODY, 0}, {"DefaultVersionId", NULL,
+	&s_policyVersionIdType, FN_AWS_IN_BODY, 0}, {"AttachmentCount", NULL, &s_attachmentCountType, FN_AWS_IN_BODY, 0}, {"PermissionsBoundaryUsageCount",
+	NULL, &s_attachmentCountType, FN_AWS_IN_BODY, 0}, {"IsAttachable", NULL, &s_booleanType, FN_AWS_IN_BODY, 0}, {"Description", NULL,
+	&s_policyDescriptionType, FN_AWS_IN_BODY, 0}, {"CreateDate", NULL, &s_dateType, FN_AWS_IN_BODY, 0}, {"UpdateDate", NULL, &s_dateType, FN_AWS_IN_BODY,
+	0}, {"Tags", NULL, &s_tagListType, FN_AWS_IN_BODY, 0}};
+SHAPE(Policy, STRUCTURE, .members = m_Policy, .n_members = 12);
+static const struct fn_aws_member m_CreatePolicyResponse[] = {{"Policy", NULL, &s_Policy, FN_AWS_IN_BODY, 0}};
+SHAPE(CreatePolicyResponse, STRUCTURE, .members = m_CreatePolicyResponse, .n_members = 1);
+static const struct fn_aws_member o_CreatePolicyVersion[] = {{"PolicyArn", NULL, &s_arnType, FN_AWS_IN_BODY, 1}, {"PolicyDocument", NULL,
+	&s_policyDocumentType, FN_AWS_IN_BODY, 1}, {"SetAsDefault", NULL, &s_booleanType, FN_AWS_IN_BODY, 0}};
+static const struct fn_aws_member m_PolicyVersion[] = {{"Document", NULL, &s_policyDocumentType, FN_AWS_IN_BODY, 0}, {"VersionId", NULL,
+	&s_policyVersionIdType, FN_AWS_IN_BODY, 0}, {"IsDefaultVersion", NULL, &s_booleanType, FN_AWS_IN_BODY, 0}, {"CreateDate", NULL, &s_dateType,
+	FN_AWS_IN_BODY, 0}};
+SHAPE(PolicyVersion, STRUCTURE, .members = m_PolicyVersion, .n_members = 4);
+static const struct fn_aws_member m_CreatePolicyVersionResponse[] = {{"PolicyVersion", NULL, &s_PolicyVersion, FN_AWS_IN_BODY, 0}};
+SHAPE(CreatePolicyVersionResponse, STRUCTURE, .members = m_CreatePolicyVersionResponse, .n_members = 1);
+static const struct fn_aws_member o_CreateRole[] = {{"Path", NULL, &s_pathType, FN_AWS_IN_BODY, 0}, {"RoleName", NULL, &s_roleNameType,
+	FN_AWS_IN_BODY, 1}, {"AssumeRolePolicyDocument", NULL, &s_policyDocumentType, FN_AWS_IN_BODY, 1}, {"Description", NULL, &s_roleDescriptionType,
+	FN_AWS_IN_BODY, 0}, {"MaxSessionDuration", NULL, &s_roleMaxSessionDurationType, FN_AWS_IN_BODY, 0}, {"MaxSigninSessionDuration", NULL,
+	&s_maxSigninSessionDurationType, FN_AWS_IN_BODY, 0}, {"PermissionsBoundary", NULL, &s_arnType, FN_AWS_IN_BODY, 0}, {"Tags", NULL, &s_tagListType,
+	FN_AWS_IN_BODY, 0}};
 static const struct fn_aws_member m_CreateRoleResponse[] = {{"Role", NULL, &s_Role, FN_AWS_IN_BODY, 1}};
 SHAPE(CreateRoleResponse, STRUCTURE, .members = m_CreateRoleResponse, .n_members = 1);
 SHAPE(groupNameType, STRING, .pattern = 70, MIN(1), MAX(128));
@@ -104,6 +117,7 @@ static const struct fn_aws_member m_CreateUserResponse[] = {{"User", NULL, &s_Us
 SHAPE(CreateUserResponse, STRUCTURE, .members = m_CreateUserResponse, .n_members = 1);
 static const struct fn_aws_member o_DeleteAccessKey[] = {{"UserName", NULL, &s_existingUserNameType, FN_AWS_IN_BODY, 0}, {"AccessKeyId", NULL,
 	&s_accessKeyIdType, FN_AWS_IN_BODY, 1}};
+static const struct fn_aws_member o_DeleteInstanceProfile[] = {{"InstanceProfileName", NULL, &s_instanceProfileNameType, FN_AWS_IN_BODY, 1}};
 static const struct fn_aws_member o_DeletePolicy[] = {{"PolicyArn", NULL, &s_arnType, FN_AWS_IN_BODY, 1}};
 static const struct fn_aws_member o_DeletePolicyVersion[] = {{"PolicyArn", NULL, &s_arnType, FN_AWS_IN_BODY, 1}, {"VersionId", NULL,
 	&s_policyVersionIdType, FN_AWS_IN_BODY, 1}};
@@ -122,6 +136,9 @@ static const struct fn_aws_member o_DetachRolePolicy[] = {{"RoleName", NULL, &s_
 	FN_AWS_IN_BODY, 1}};
 static const struct fn_aws_member o_DetachUserPolicy[] = {{"UserName", NULL, &s_userNameType, FN_AWS_IN_BODY, 1}, {"PolicyArn", NULL, &s_arnType,
 	FN_AWS_IN_BODY, 1}};
+static const struct fn_aws_member o_GetInstanceProfile[] = {{"InstanceProfileName", NULL, &s_instanceProfileNameType, FN_AWS_IN_BODY, 1}};
+static const struct fn_aws_member m_GetInstanceProfileResponse[] = {{"InstanceProfile", NULL, &s_InstanceProfile, FN_AWS_IN_BODY, 1}};
+SHAPE(GetInstanceProfileResponse, STRUCTURE, .members = m_GetInstanceProfileResponse, .n_members = 1);
 static const struct fn_aws_member o_GetPolicy[] = {{"PolicyArn", NULL, &s_arnType, FN_AWS_IN_BODY, 1}};
 static const struct fn_aws_member m_GetPolicyResponse[] = {{"Policy", NULL, &s_Policy, FN_AWS_IN_BODY, 0}};
 SHAPE(GetPolicyResponse, STRUCTURE, .members = m_GetPolicyResponse, .n_members = 1);
@@ -224,16 +241,15 @@ SHAPE(groupListType, LIST, .value = &s_Group);
 static const struct fn_aws_member m_ListGroupsForUserResponse[] = {{"Groups", NULL, &s_groupListType, FN_AWS_IN_BODY, 1}, {"IsTruncated", NULL,
 	&s_booleanType, FN_AWS_IN_BODY, 0}, {"Marker", NULL, &s_responseMarkerType, FN_AWS_IN_BODY, 0}};
 SHAPE(ListGroupsForUserResponse, STRUCTURE, .members = m_ListGroupsForUserResponse, .n_members = 3);
+SHAPE(pathPrefixType, STRING, .pattern = 81, MIN(1), MAX(512));
+static const struct fn_aws_member o_ListInstanceProfiles[] = {{"PathPrefix", NULL, &s_pathPrefixType, FN_AWS_IN_BODY, 0}, {"Marker", NULL,
+	&s_markerType, FN_AWS_IN_BODY, 0}, {"MaxItems", NULL, &s_maxItemsType, FN_AWS_IN_BODY, 0}};
+SHAPE(instanceProfileListType, LIST, .value = &s_InstanceProfile);
+static const struct fn_aws_member m_ListInstanceProfilesResponse[] = {{"InstanceProfiles", NULL, &s_instanceProfileListType, FN_AWS_IN_BODY, 1},
+	{"IsTruncated", NULL, &s_booleanType, FN_AWS_IN_BODY, 0}, {"Marker", NULL, &s_responseMarkerType, FN_AWS_IN_BODY, 0}};
+SHAPE(ListInstanceProfilesResponse, STRUCTURE, .members = m_ListInstanceProfilesResponse, .n_members = 3);
 static const struct fn_aws_member o_ListInstanceProfilesForRole[] = {{"RoleName", NULL, &s_roleNameType, FN_AWS_IN_BODY, 1}, {"Marker", NULL,
 	&s_markerType, FN_AWS_IN_BODY, 0}, {"MaxItems", NULL, &s_maxItemsType, FN_AWS_IN_BODY, 0}};
-SHAPE(instanceProfileNameType, STRING, .pattern = 70, MIN(1), MAX(128));
-SHAPE(roleListType, LIST, .value = &s_Role);
-static const struct fn_aws_member m_InstanceProfile[] = {{"Path", NULL, &s_pathType, FN_AWS_IN_BODY, 1}, {"InstanceProfileName", NULL,
-	&s_instanceProfileNameType, FN_AWS_IN_BODY, 1}, {"InstanceProfileId", NULL, &s_idType, FN_AWS_IN_BODY, 1}, {"Arn", NULL, &s_arnType, FN_AWS_IN_BODY,
-	1}, {"CreateDate", NULL, &s_dateType, FN_AWS_IN_BODY, 1}, {"Roles", NULL, &s_roleListType, FN_AWS_IN_BODY, 1}, {"Tags", NULL, &s_tagListType,
-	FN_AWS_IN_BODY, 0}};
-SHAPE(InstanceProfile, STRUCTURE, .members = m_InstanceProfile, .n_members = 7);
-SHAPE(instanceProfileListType, LIST, .value = &s_InstanceProfile);
 static const struct fn_aws_member m_ListInstanceProfilesForRoleResponse[] = {{"InstanceProfiles", NULL, &s_instanceProfileListType, FN_AWS_IN_BODY,
 	1}, {"IsTruncated", NULL, &s_booleanType, FN_AWS_IN_BODY, 0}, {"Marker", NULL, &s_responseMarkerType, FN_AWS_IN_BODY, 0}};
 SHAPE(ListInstanceProfilesForRoleResponse, STRUCTURE, .members = m_ListInstanceProfilesForRoleResponse, .n_members = 3);
@@ -267,7 +283,6 @@ static const struct fn_aws_member o_ListRoleTags[] = {{"RoleName", NULL, &s_role
 static const struct fn_aws_member m_ListRoleTagsResponse[] = {{"Tags", NULL, &s_tagListType, FN_AWS_IN_BODY, 1}, {"IsTruncated", NULL, &s_booleanType,
 	FN_AWS_IN_BODY, 0}, {"Marker", NULL, &s_responseMarkerType, FN_AWS_IN_BODY, 0}};
 SHAPE(ListRoleTagsResponse, STRUCTURE, .members = m_ListRoleTagsResponse, .n_members = 3);
-SHAPE(pathPrefixType, STRING, .pattern = 81, MIN(1), MAX(512));
 static const struct fn_aws_member o_ListRoles[] = {{"PathPrefix", NULL, &s_pathPrefixType, FN_AWS_IN_BODY, 0}, {"Marker", NULL, &s_markerType,
 	FN_AWS_IN_BODY, 0}, {"MaxItems", NULL, &s_maxItemsType, FN_AWS_IN_BODY, 0}};
 static const struct fn_aws_member m_ListRolesResponse[] = {{"Roles", NULL, &s_roleListType, FN_AWS_IN_BODY, 1}, {"IsTruncated", NULL, &s_booleanType,
@@ -295,6 +310,8 @@ static const struct fn_aws_member o_PutRolePolicy[] = {{"RoleName", NULL, &s_rol
 	FN_AWS_IN_BODY, 1}, {"PolicyDocument", NULL, &s_policyDocumentType, FN_AWS_IN_BODY, 1}};
 static const struct fn_aws_member o_PutUserPolicy[] = {{"UserName", NULL, &s_existingUserNameType, FN_AWS_IN_BODY, 1}, {"PolicyName", NULL,
 	&s_policyNameType, FN_AWS_IN_BODY, 1}, {"PolicyDocument", NULL, &s_policyDocumentType, FN_AWS_IN_BODY, 1}};
+static const struct fn_aws_member o_RemoveRoleFromInstanceProfile[] = {{"InstanceProfileName", NULL, &s_instanceProfileNameType, FN_AWS_IN_BODY, 1},
+	{"RoleName", NULL, &s_roleNameType, FN_AWS_IN_BODY, 1}};
 static const struct fn_aws_member o_SetDefaultPolicyVersion[] = {{"PolicyArn", NULL, &s_arnType, FN_AWS_IN_BODY, 1}, {"VersionId", NULL,
 	&s_policyVersionIdType, FN_AWS_IN_BODY, 1}};
 static const struct fn_aws_member o_TagPolicy[] = {{"PolicyArn", NULL, &s_arnType, FN_AWS_IN_BODY, 1}, {"Tags", NULL, &s_tagListType, FN_AWS_IN_BODY,
@@ -331,7 +348,7 @@ const struct fn_aws_operation fn_aws_iam_operations[FN_AWS_IAM_END - FN_AWS_IAM_
 	[FN_AWS_Iam_AcquireRole - FN_AWS_IAM_FIRST] = {"AcquireRole", "POST", "/", NULL, 0, 1, FN_AWS_IAM, FN_AWS_Iam_AcquireRole, NULL},
 	[FN_AWS_Iam_AddClientIDToOpenIDConnectProvider - FN_AWS_IAM_FIRST] = {"AddClientIDToOpenIDConnectProvider", "POST", "/", NULL, 0, 1, FN_AWS_IAM,
 		FN_AWS_Iam_AddClientIDToOpenIDConnectProvider, NULL},
-	[FN_AWS_Iam_AddRoleToInstanceProfile - FN_AWS_IAM_FIRST] = {"AddRoleToInstanceProfile", "POST", "/", NULL, 0, 1, FN_AWS_IAM,
+	[FN_AWS_Iam_AddRoleToInstanceProfile - FN_AWS_IAM_FIRST] = {"AddRoleToInstanceProfile", "POST", "/", o_AddRoleToInstanceProfile, 2, 1, FN_AWS_IAM,
 		FN_AWS_Iam_AddRoleToInstanceProfile, NULL},
 	[FN_AWS_Iam_AddUserToGroup - FN_AWS_IAM_FIRST] = {"AddUserToGroup", "POST", "/", NULL, 0, 1, FN_AWS_IAM, FN_AWS_Iam_AddUserToGroup, NULL},
 	[FN_AWS_Iam_AssociateDelegationRequest - FN_AWS_IAM_FIRST] = {"AssociateDelegationRequest", "POST", "/", NULL, 0, 1, FN_AWS_IAM,
@@ -348,8 +365,8 @@ const struct fn_aws_operation fn_aws_iam_operations[FN_AWS_IAM_END - FN_AWS_IAM_
 	[FN_AWS_Iam_CreateDelegationRequest - FN_AWS_IAM_FIRST] = {"CreateDelegationRequest", "POST", "/", NULL, 0, 1, FN_AWS_IAM,
 		FN_AWS_Iam_CreateDelegationRequest, NULL},
 	[FN_AWS_Iam_CreateGroup - FN_AWS_IAM_FIRST] = {"CreateGroup", "POST", "/", NULL, 0, 1, FN_AWS_IAM, FN_AWS_Iam_CreateGroup, NULL},
-	[FN_AWS_Iam_CreateInstanceProfile - FN_AWS_IAM_FIRST] = {"CreateInstanceProfile", "POST", "/", NULL, 0, 1, FN_AWS_IAM,
-		FN_AWS_Iam_CreateInstanceProfile, NULL},
+	[FN_AWS_Iam_CreateInstanceProfile - FN_AWS_IAM_FIRST] = {"CreateInstanceProfile", "POST", "/", o_CreateInstanceProfile, 3, 1, FN_AWS_IAM,
+		FN_AWS_Iam_CreateInstanceProfile, &s_CreateInstanceProfileResponse},
 	[FN_AWS_Iam_CreateLoginProfile - FN_AWS_IAM_FIRST] = {"CreateLoginProfile", "POST", "/", NULL, 0, 1, FN_AWS_IAM, FN_AWS_Iam_CreateLoginProfile, NULL},
 	[FN_AWS_Iam_CreateOpenIDConnectProvider - FN_AWS_IAM_FIRST] = {"CreateOpenIDConnectProvider", "POST", "/", NULL, 0, 1, FN_AWS_IAM,
 		FN_AWS_Iam_CreateOpenIDConnectProvider, NULL},
@@ -377,7 +394,7 @@ const struct fn_aws_operation fn_aws_iam_operations[FN_AWS_IAM_END - FN_AWS_IAM_
 		FN_AWS_Iam_DeleteAccountPasswordPolicy, NULL},
 	[FN_AWS_Iam_DeleteGroup - FN_AWS_IAM_FIRST] = {"DeleteGroup", "POST", "/", NULL, 0, 1, FN_AWS_IAM, FN_AWS_Iam_DeleteGroup, NULL},
 	[FN_AWS_Iam_DeleteGroupPolicy - FN_AWS_IAM_FIRST] = {"DeleteGroupPolicy", "POST", "/", NULL, 0, 1, FN_AWS_IAM, FN_AWS_Iam_DeleteGroupPolicy, NULL},
-	[FN_AWS_Iam_DeleteInstanceProfile - FN_AWS_IAM_FIRST] = {"DeleteInstanceProfile", "POST", "/", NULL, 0, 1, FN_AWS_IAM,
+	[FN_AWS_Iam_DeleteInstanceProfile - FN_AWS_IAM_FIRST] = {"DeleteInstanceProfile", "POST", "/", o_DeleteInstanceProfile, 1, 1, FN_AWS_IAM,
 		FN_AWS_Iam_DeleteInstanceProfile, NULL},
 	[FN_AWS_Iam_DeleteLoginProfile - FN_AWS_IAM_FIRST] = {"DeleteLoginProfile", "POST", "/", NULL, 0, 1, FN_AWS_IAM, FN_AWS_Iam_DeleteLoginProfile, NULL},
 	[FN_AWS_Iam_DeleteOpenIDConnectProvider - FN_AWS_IAM_FIRST] = {"DeleteOpenIDConnectProvider", "POST", "/", NULL, 0, 1, FN_AWS_IAM,
@@ -452,7 +469,8 @@ const struct fn_aws_operation fn_aws_iam_operations[FN_AWS_IAM_END - FN_AWS_IAM_
 	[FN_AWS_Iam_GetGroupPolicy - FN_AWS_IAM_FIRST] = {"GetGroupPolicy", "POST", "/", NULL, 0, 1, FN_AWS_IAM, FN_AWS_Iam_GetGroupPolicy, NULL},
 	[FN_AWS_Iam_GetHumanReadableSummary - FN_AWS_IAM_FIRST] = {"GetHumanReadableSummary", "POST", "/", NULL, 0, 1, FN_AWS_IAM,
 		FN_AWS_Iam_GetHumanReadableSummary, NULL},
-	[FN_AWS_Iam_GetInstanceProfile - FN_AWS_IAM_FIRST] = {"GetInstanceProfile", "POST", "/", NULL, 0, 1, FN_AWS_IAM, FN_AWS_Iam_GetInstanceProfile, NULL},
+	[FN_AWS_Iam_GetInstanceProfile - FN_AWS_IAM_FIRST] = {"GetInstanceProfile", "POST", "/", o_GetInstanceProfile, 1, 1, FN_AWS_IAM,
+		FN_AWS_Iam_GetInstanceProfile, &s_GetInstanceProfileResponse},
 	[FN_AWS_Iam_GetLoginProfile - FN_AWS_IAM_FIRST] = {"GetLoginProfile", "POST", "/", NULL, 0, 1, FN_AWS_IAM, FN_AWS_Iam_GetLoginProfile, NULL},
 	[FN_AWS_Iam_GetMFADevice - FN_AWS_IAM_FIRST] = {"GetMFADevice", "POST", "/", NULL, 0, 1, FN_AWS_IAM, FN_AWS_Iam_GetMFADevice, NULL},
 	[FN_AWS_Iam_GetOpenIDConnectProvider - FN_AWS_IAM_FIRST] = {"GetOpenIDConnectProvider", "POST", "/", NULL, 0, 1, FN_AWS_IAM,
@@ -503,8 +521,8 @@ const struct fn_aws_operation fn_aws_iam_operations[FN_AWS_IAM_END - FN_AWS_IAM_
 		FN_AWS_Iam_ListGroupsForUser, &s_ListGroupsForUserResponse},
 	[FN_AWS_Iam_ListInstanceProfileTags - FN_AWS_IAM_FIRST] = {"ListInstanceProfileTags", "POST", "/", NULL, 0, 1, FN_AWS_IAM,
 		FN_AWS_Iam_ListInstanceProfileTags, NULL},
-	[FN_AWS_Iam_ListInstanceProfiles - FN_AWS_IAM_FIRST] = {"ListInstanceProfiles", "POST", "/", NULL, 0, 1, FN_AWS_IAM, FN_AWS_Iam_ListInstanceProfiles,
-		NULL},
+	[FN_AWS_Iam_ListInstanceProfiles - FN_AWS_IAM_FIRST] = {"ListInstanceProfiles", "POST", "/", o_ListInstanceProfiles, 3, 1, FN_AWS_IAM,
+		FN_AWS_Iam_ListInstanceProfiles, &s_ListInstanceProfilesResponse},
 	[FN_AWS_Iam_ListInstanceProfilesForRole - FN_AWS_IAM_FIRST] = {"ListInstanceProfilesForRole", "POST", "/", o_ListInstanceProfilesForRole, 3, 1,
 		FN_AWS_IAM, FN_AWS_Iam_ListInstanceProfilesForRole, &s_ListInstanceProfilesForRoleResponse},
 	[FN_AWS_Iam_ListMFADeviceTags - FN_AWS_IAM_FIRST] = {"ListMFADeviceTags", "POST", "/", NULL, 0, 1, FN_AWS_IAM, FN_AWS_Iam_ListMFADeviceTags, NULL},
@@ -560,8 +578,8 @@ const struct fn_aws_operation fn_aws_iam_operations[FN_AWS_IAM_END - FN_AWS_IAM_
 		FN_AWS_Iam_RejectDelegationRequest, NULL},
 	[FN_AWS_Iam_RemoveClientIDFromOpenIDConnectProvider - FN_AWS_IAM_FIRST] = {"RemoveClientIDFromOpenIDConnectProvider", "POST", "/", NULL, 0, 1,
 		FN_AWS_IAM, FN_AWS_Iam_RemoveClientIDFromOpenIDConnectProvider, NULL},
-	[FN_AWS_Iam_RemoveRoleFromInstanceProfile - FN_AWS_IAM_FIRST] = {"RemoveRoleFromInstanceProfile", "POST", "/", NULL, 0, 1, FN_AWS_IAM,
-		FN_AWS_Iam_RemoveRoleFromInstanceProfile, NULL},
+	[FN_AWS_Iam_RemoveRoleFromInstanceProfile - FN_AWS_IAM_FIRST] = {"RemoveRoleFromInstanceProfile", "POST", "/", o_RemoveRoleFromInstanceProfile, 2, 1,
+		FN_AWS_IAM, FN_AWS_Iam_RemoveRoleFromInstanceProfile, NULL},
 	[FN_AWS_Iam_RemoveUserFromGroup - FN_AWS_IAM_FIRST] = {"RemoveUserFromGroup", "POST", "/", NULL, 0, 1, FN_AWS_IAM, FN_AWS_Iam_RemoveUserFromGroup,
 		NULL},
 	[FN_AWS_Iam_ResetServiceSpecificCredential - FN_AWS_IAM_FIRST] = {"ResetServiceSpecificCredential", "POST", "/", NULL, 0, 1, FN_AWS_IAM,

@@ -11,7 +11,7 @@
 #include "base/str.h"
 #include "store/internal.h"
 
-static const char *const kinds[FN_ENTITY_KINDS] = {"role", "user", "policy"};
+static const char *const kinds[FN_ENTITY_KINDS] = {"role", "user", "policy", "instance-profile"};
 
 static const char *text_of(const json_t *o, const char *member) { return json_string_value(json_object_get(o, member)); }
 

@@ -1,5 +1,5 @@
 /*
- * identities.h - IAM's roles, users and managed policies: on disk, and all of them in memory with their documents read (aws/document.h).
+ * identities.h - IAM's roles, users, managed policies and instance profiles: on disk, and all of them in memory with their documents read (aws/document.h).
  *
  * Writes are as in store.h, about FN_STORE_IAM, which is taken by each of them: they come one after the other.
  */
@@ -14,13 +14,14 @@
 #define FN_STORE_IAM ":iam" /* what is taken; no function is called so */
 #define FN_STORE_SECRET 32
 
-enum fn_entity_kind { FN_ENTITY_ROLE, FN_ENTITY_USER, FN_ENTITY_POLICY, FN_ENTITY_KINDS };
+enum fn_entity_kind { FN_ENTITY_ROLE, FN_ENTITY_USER, FN_ENTITY_POLICY, FN_ENTITY_PROFILE, FN_ENTITY_KINDS };
 
 /*
  * Unchanging; another one takes its place. Its record has the members that IAM shows, and
  *   of a role: AssumeRolePolicyDocument (text), of a role and a user: Inline {name: document's text}, Attached [ARN], PermissionsBoundary (ARN)
  *   of a user: Keys [{AccessKeyId, SecretAccessKey, Status, CreateDate}]
  *   of a policy: Versions [{VersionId, Document (text), CreateDate}], the newest last, DefaultVersionId, Last (the number of the last one)
+ *   of an instance profile: Roles [name]
  * Dates are seconds since 1970.
  */
 struct fn_entity {

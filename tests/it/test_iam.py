@@ -378,6 +378,28 @@ def handler(event, context):
         sqs.send_message(QueueUrl=url, MessageBody="root's")
         self.refused("InvalidAttributeValue", 400, put, statement("Allow", "*", Condition={"StringIs": {"aws:username": "u"}}))
 
+    def test_instance_profiles(self):
+        """Deploy tools make one beside a role, and take it away again."""
+        iam, name, role = self.iam, self.name(), self.role()["RoleName"]
+        self.assertIn("cannot be found", self.refused("NoSuchEntity", 404, iam.get_instance_profile, InstanceProfileName=name))
+        made = iam.create_instance_profile(InstanceProfileName=name, Path="/a/")["InstanceProfile"]
+        self.assertEqual((made["Arn"], made["Roles"], made["InstanceProfileId"][:4]), (f"arn:aws:iam::{ACCOUNT}:instance-profile/a/{name}", [], "AIPA"))
+        self.refused("EntityAlreadyExists", 409, iam.create_instance_profile, InstanceProfileName=name)
+        iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=role)
+        self.refused("LimitExceeded", 409, iam.add_role_to_instance_profile, InstanceProfileName=name, RoleName=role)
+        got = iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]
+        self.assertEqual([r["RoleName"] for r in got["Roles"]], [role])
+        self.assertEqual(got["Roles"][0]["AssumeRolePolicyDocument"], TRUST)
+        self.assertEqual([p["InstanceProfileName"] for p in iam.list_instance_profiles_for_role(RoleName=role)["InstanceProfiles"]], [name])
+        self.assertEqual([p["InstanceProfileName"] for p in iam.list_instance_profiles(PathPrefix="/a/")["InstanceProfiles"]], [name])
+        self.refused("DeleteConflict", 409, iam.delete_role, RoleName=role)
+        self.refused("DeleteConflict", 409, iam.delete_instance_profile, InstanceProfileName=name)
+        iam.remove_role_from_instance_profile(InstanceProfileName=name, RoleName=role)
+        self.refused("NoSuchEntity", 404, iam.remove_role_from_instance_profile, InstanceProfileName=name, RoleName=role)
+        iam.delete_instance_profile(InstanceProfileName=name)
+        iam.delete_role(RoleName=role)
+        self.assertEqual(iam.list_instance_profiles()["InstanceProfiles"], [])
+
     def test_all_that_is_named_is_judged(self):
         """Not the first alone: groups that are read together, the queue that messages are moved to."""
         logs, arns = self.client("logs"), []
