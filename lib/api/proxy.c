@@ -15,6 +15,7 @@
 #define ANSWER_MAX (32u << 20)     /* ten messages of 1 MiB, escaped */
 #define TIMEOUT_US (60 * 1000000u) /* long polls take 20 s */
 #define PASSED_MAX 40
+#define OURS_MAX 16
 
 struct proxied {
 	struct fn_list link;
@@ -23,11 +24,16 @@ struct proxied {
 };
 
 struct headers {
-	struct fn_h1_header at[PASSED_MAX + 10];
+	struct fn_h1_header at[PASSED_MAX + OURS_MAX];
 	size_t n;
 };
 
-static void add(struct headers *h, const char *name, const char *value) { h->at[h->n++] = (struct fn_h1_header){name, value}; }
+static void add(struct headers *h, const char *name, const char *value)
+{
+	if (h->n == sizeof(h->at) / sizeof(h->at[0]))
+		abort(); /* a defect: OURS_MAX */
+	h->at[h->n++] = (struct fn_h1_header){name, value};
+}
 
 /* What a service may want to know. Nothing that says who the client is, nor what only we may say. */
 static bool pass(void *arg, const char *name, const char *value)
@@ -152,6 +158,7 @@ static void forward(struct fn_call *call, const char *arn)
 	add(&h, FN_INNER_PROTOCOL, protocol_of(call));
 	add(&h, FN_INNER_REQUEST_ID, call->request_id);
 	add(&h, FN_INNER_PRINCIPAL, call->caller ? call->caller->who.arn : root);
+	add(&h, FN_INNER_USER_ID, call->caller ? call->caller->userid : cfg->account_id);
 	add(&h, FN_INNER_IDENTITY, call->operation->service == FN_AWS_LAMBDA ? "allow" : fn_call_identity_says(call)); /* Lambda's were judged */
 	add(&h, FN_INNER_HOST, host ? host : "");
 	if (arn)

@@ -13,6 +13,7 @@
 #define FN_INNER_OPERATION "X-Fnd-Operation" /* "SendMessage" */
 #define FN_INNER_PROTOCOL "X-Fnd-Protocol"   /* "rest-json", "json" or "query" */
 #define FN_INNER_PRINCIPAL "X-Fnd-Principal" /* an ARN; "" = nobody */
+#define FN_INNER_USER_ID "X-Fnd-User-Id"     /* aws:userid: the account's id for root, AIDA.. of a user, AROA..:SESSION */
 #define FN_INNER_IDENTITY "X-Fnd-Identity"   /* what the identity's own policies say: "allow", "deny" (explicitly) or "none" */
 #define FN_INNER_HOST "X-Fnd-Host"           /* as the client has called us: name and port */
 #define FN_INNER_FUNCTION "X-Fnd-Function"   /* of Invoke: the ARN as it was asked for, with the qualifier if there was one */

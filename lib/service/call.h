@@ -39,6 +39,7 @@ struct fn_service_call {
 	const char *service, *operation;   /* "sqs", "SendMessage" */
 	const char *protocol;              /* "rest-json", "json" or "query": how it is to be answered */
 	const char *principal, *identity;  /* an ARN ("" = nobody); "allow", "deny" or "none": what the identity's own policies say */
+	const char *user_id;               /* aws:userid of the principal */
 	const char *host;                  /* as the client has called us */
 	char request_id[FN_UUID_SIZE];
 };

@@ -59,6 +59,7 @@ struct fn_sqs_call {
 	json_t *in;
 	bool query, https;
 	char *principal, *identity, *host, *trace_id;
+	char user_id[160];
 	char request_id[FN_UUID_SIZE];
 	void (*answer)(void *arg, struct fn_sqs_answer *a);
 	void *arg;

@@ -71,13 +71,6 @@ static void on_sent(struct fn_queue_change *c, const struct fn_err *err)
 		fn_sqs_reply(call, result(&x->m[0], &x->steps[0], call->queue->settings.fifo));
 }
 
-static const char *sender(const struct fn_sqs_call *call)
-{
-	const char *name = strrchr(call->principal, '/');
-
-	return name ? name + 1 : *call->principal ? call->principal : call->sqs->account_id;
-}
-
 void fn_sqs_h_send(struct fn_sqs_call *call)
 {
 	struct fn_sqs_problem p;
@@ -85,7 +78,7 @@ void fn_sqs_h_send(struct fn_sqs_call *call)
 
 	if (!x)
 		return;
-	if (fn_sqs_judge(call->queue, call->in, false, sender(call), call->trace_id, &x->m[0], &p) < 0) {
+	if (fn_sqs_judge(call->queue, call->in, false, call->user_id, call->trace_id, &x->m[0], &p) < 0) {
 		fn_sqs_fail_with(call, &p);
 		return;
 	}
@@ -126,7 +119,7 @@ void fn_sqs_h_send_batch(struct fn_sqs_call *call)
 	for (unsigned i = 0; i < x->batch.n; i++) {
 		const json_t *e = fn_sqs_batch_entry(&x->batch, i);
 
-		if (fn_sqs_judge(call->queue, e, true, sender(call), call->trace_id, &x->m[x->c.n], &p) == 0) {
+		if (fn_sqs_judge(call->queue, e, true, call->user_id, call->trace_id, &x->m[x->c.n], &p) == 0) {
 			total += x->m[x->c.n].size;
 			x->steps[x->c.n] = x->m[x->c.n].step;
 			x->entry[x->c.n++] = i;

@@ -65,7 +65,7 @@ static void serve(void *arg, struct fn_service_call *call)
 {
 	struct request *r = calloc(1, sizeof(*r));
 	fn_auto_buf struct fn_buf why = {0};
-	struct fn_sqs_request request = {.operation = call->operation, .query = strcmp(call->protocol, "query") == 0, .principal = call->principal, .identity = call->identity,
+	struct fn_sqs_request request = {.operation = call->operation, .query = strcmp(call->protocol, "query") == 0, .principal = call->principal, .identity = call->identity, .user_id = call->user_id,
 					 .host = *call->host ? call->host : fn_http_req_header(call->req, "Host"), .request_id = call->request_id,
 					 .trace_id = fn_http_req_header(call->req, "X-Amzn-Trace-Id"), .answer = on_answer, .arg = r};
 

@@ -239,6 +239,7 @@ static struct fn_sqs_call *call_new(struct fn_sqs *sqs, struct fn_sqs_request *r
 	call->host = strdup(r->host ? r->host : "localhost");
 	call->trace_id = r->trace_id && strlen(r->trace_id) <= TRACE_MAX ? strdup(r->trace_id) : NULL;
 	snprintf(call->request_id, sizeof(call->request_id), "%s", r->request_id ? r->request_id : "");
+	snprintf(call->user_id, sizeof(call->user_id), "%s", r->user_id && *r->user_id ? r->user_id : sqs->account_id);
 	call->answer = r->answer;
 	call->arg = r->arg;
 	if (call->principal && call->identity && call->host)

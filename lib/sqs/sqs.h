@@ -47,6 +47,7 @@ struct fn_sqs_request {
 	bool query;			 /* answered in XML */
 	json_t *in;			 /* members by their names in the model; taken */
 	const char *principal, *identity; /* ARN or "", and "allow", "deny", "none" */
+	const char *user_id;		 /* of the principal: messages' SenderId; NULL = the account's id */
 	const char *host;		 /* as the client calls us: of queue URLs */
 	bool https;
 	const char *trace_id; /* X-Amzn-Trace-Id; NULL */

@@ -368,6 +368,7 @@ def handler(event, context):
         denied()
         put(statement("Allow", {"AWS": f"arn:aws:iam::{ACCOUNT}:user/{user}"}))
         send()
+        self.assertEqual([m["Attributes"]["SenderId"] for m in sqs.receive_message(QueueUrl=url, AttributeNames=["SenderId"])["Messages"]], [self.iam.get_user(UserName=user)["User"]["UserId"]])
         self.iam.put_user_policy(UserName=user, PolicyName="p", PolicyDocument=policy({"Effect": "Deny", "Action": "sqs:SendMessage", "Resource": arn}))
         denied()
         self.iam.put_user_policy(UserName=user, PolicyName="p", PolicyDocument=policy(allow("sqs:SendMessage", arn)))

@@ -133,6 +133,7 @@ class Messages(SqsCase):
         self.assertEqual(m["MessageAttributes"], {"b": attributes["b"]})
         self.assertEqual(m["MD5OfMessageAttributes"], attributes_md5({"b": attributes["b"]}))
         self.assertEqual(m["Attributes"]["ApproximateReceiveCount"], "1")
+        self.assertEqual(m["Attributes"]["SenderId"], "000000000000")  # root is the account
         self.assertEqual(m["Attributes"]["AWSTraceHeader"], "Root=1-5e3d83c1-e6a0db584850d61342823d4c")
         self.assertLess(abs(int(m["Attributes"]["SentTimestamp"]) / 1000 - time.time()), 60)
         self.assertEqual(self.counts(url), (0, 1, 0))
