@@ -72,7 +72,7 @@ class Boto3(BotoCase):
         for gone in ("java8", "go1.x", "provided", "ruby2.7", "nodejs12.x", "python3.7"):
             self.assertEqual(self.fails("InvalidParameterValueException", self.make, name="b-x", Runtime=gone), f"The runtime parameter of {gone} is no longer supported for creating or "
                              "updating AWS Lambda functions. We recommend you use a supported runtime while creating or updating functions.")
-        self.assertRegex(self.fails("InvalidParameterValueException", self.make, name="b-x", Runtime="python3.9"), r"not installed.*Installed: .*python3\.11")
+        self.assertRegex(self.fails("InvalidParameterValueException", self.make, name="b-x", Runtime="dotnet8"), r"not installed.*Installed: .*python3\.11")
         self.assertIn("regular expression pattern: arn:", self.fails("ValidationException", self.make, name="b-x", Role="nobody"))
         self.assertIn("less than or equal to 64", self.fails("InvalidParameterValueException", self.make, name="x" * 65))
         # of members that this boto3 may not know yet

@@ -137,7 +137,13 @@ class Local(Both, MappingCase):
         wait_until("the function has it", self.records)
         wait_until("it is deleted", lambda: self.left(url) == 0)
         os.kill(self.e.pids()["events"][0], signal.SIGKILL)
-        self.sqs.send_message(QueueUrl=url, MessageBody="after")
+
+        def sent():  # while nobody serves them such requests get a 503
+            try:
+                return self.sqs.send_message(QueueUrl=url, MessageBody="after")
+            except self.sqs.exceptions.ClientError as e:
+                self.assertEqual(e.response["ResponseMetadata"]["HTTPStatusCode"], 503)
+        wait_until("it is sent", sent)
         wait_until("the function has the next", lambda: self.records()[-1]["body"] == "after")
         self.assertEqual([m["UUID"] for m in self.c.list_event_source_mappings()["EventSourceMappings"]], [uuid])
 

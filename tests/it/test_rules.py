@@ -163,7 +163,7 @@ class Operations(Case):
         UpdateAlias UpdateFunctionCode UpdateFunctionConfiguration AddPermission RemovePermission CreateFunctionUrlConfig DeleteFunctionUrlConfig GetFunctionUrlConfig ListFunctionUrlConfigs
         UpdateFunctionUrlConfig InvokeAsync DeleteFunctionEventInvokeConfig GetFunctionEventInvokeConfig ListFunctionEventInvokeConfigs PutFunctionEventInvokeConfig
         UpdateFunctionEventInvokeConfig CreateEventSourceMapping DeleteEventSourceMapping GetEventSourceMapping ListEventSourceMappings UpdateEventSourceMapping
-        GetFunctionRecursionConfig PutFunctionRecursionConfig""".split())
+        GetFunctionRecursionConfig PutFunctionRecursionConfig GetRuntimeManagementConfig PutRuntimeManagementConfig""".split())
 
     def test_what_doctor_says_is_what_is_answered(self):
         """`fnctl doctor --api` against the newest service model, and against real requests."""
