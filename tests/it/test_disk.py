@@ -126,7 +126,7 @@ class Older(Disk):
         before = self.rows()
         self.d.stop()
         with contextlib.closing(sqlite3.connect(os.path.join(self.d.state, "db/fnd.db"))) as db:
-            since = db.execute("SELECT name FROM sqlite_schema WHERE type='table' AND name NOT IN ('functions', 'counters', 'published', 'aliases', 'reserved', 'provisioned')")
+            since = db.execute("SELECT name FROM sqlite_schema WHERE type='table' AND name NOT IN ('functions', 'counters', 'published', 'aliases', 'reserved', 'provisioned', 'sqlite_sequence')")
             db.executescript("; ".join(f"DROP TABLE {name}" for name, in since.fetchall()))
             db.executescript("""CREATE TABLE snapshots(tree TEXT PRIMARY KEY) WITHOUT ROWID; PRAGMA user_version=4;
                                 UPDATE functions SET config=json_remove(config, '$.unpacked_size') WHERE name='g';""")
