@@ -30,6 +30,8 @@ static bool scoped(const struct fn_authorization *p, const char *region, enum fn
 	return fn_authorization_scoped(p, s == FN_AWS_IAM || s == FN_AWS_STS ? p->region : region, fn_aws_service(s)->name, why);
 }
 
+#define TOKEN "X-Amz-Security-Token"
+
 struct signs {
 	const struct fn_authorization *p;
 	struct fn_buf *why;
@@ -78,7 +80,7 @@ static const char *header_of(void *arg, const char *name, unsigned nth)
 /* In its header, or in the query of a presigned address. */
 static const char *token_of(const struct fn_http_req *req, struct fn_buf *room)
 {
-	const char *header = fn_http_req_header(req, "X-Amz-Security-Token");
+	const char *header = fn_http_req_header(req, TOKEN);
 
 	if (header)
 		return header;
@@ -93,6 +95,8 @@ static const struct fn_aws_error *look_at_head(struct fn_api *api, const struct 
 	const struct fn_aws_error *wrong;
 
 	wrong = fn_authorization_read(header, date, query, p, why);
+	if (!wrong && fn_http_req_header(req, TOKEN) && !fn_authorization_covers(p, TOKEN, why)) /* anybody may have put it there */
+		return &FN_E_BAD_SIGNATURE;
 	if (!wrong && !known)
 		wrong = fn_key_find(api, p->key_id, token_of(req, &room), ret, why);
 	if (wrong)

@@ -79,7 +79,7 @@ from botocore.config import Config
 c = boto3.client("lambda", endpoint_url={self.d.endpoint!r}, region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b", config=Config(retries={{"max_attempts": 0}}))
 made = c.create_function(FunctionName={f!r}, Runtime="python3.11", Handler="f.handler", Role={ROLE!r}, Code={{"ZipFile": sys.stdin.buffer.read()}}, TenancyConfig={PER_TENANT!r}, Publish=True)
 c.get_waiter("function_active_v2").wait(FunctionName={f!r}, WaiterConfig={{"Delay": 1}})
-out = [made["TenancyConfig"], c.get_function_configuration(FunctionName={f!r}, Qualifier="1")["TenancyConfig"], c.list_functions()["Functions"][-1].get("TenancyConfig")]
+out = [made["TenancyConfig"], c.get_function_configuration(FunctionName={f!r}, Qualifier="1")["TenancyConfig"], [x for x in c.get_paginator("list_functions").paginate().build_full_result()["Functions"] if x["FunctionName"] == {f!r}][0].get("TenancyConfig")]
 c.create_alias(FunctionName={f!r}, Name="live", FunctionVersion="1")
 for more in ({{}}, {{"Qualifier": "live"}}):
     out.append(json.load(c.invoke(FunctionName={f!r}, TenantId="blue", Payload="{{}}", **more)["Payload"])["tenant"])
