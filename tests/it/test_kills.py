@@ -2,7 +2,7 @@
 import http.client, json, os, random, signal, threading, time, unittest
 from harness import *
 from test_streaming import Stream
-from test_urls import gateway, UrlCase
+from test_urls import UrlCase
 
 KILLS = int(os.environ.get("FND_KILLS", "3"))  # make check-kills N=50
 STREAMS, BYTES, CHUNK = 64, 1_300_000, 16_250
@@ -16,7 +16,7 @@ class Kills(UrlCase):
 
     def setUp(self):
         super().setUp()
-        self.d = self.daemon(**gateway(), account_concurrency=400)
+        self.d = self.daemon(gateway={"listen": f"127.0.0.1:{free_port()}"}, account_concurrency=400)
         self.port = self.d.config["gateway"]["listen"].rsplit(":", 1)[1]
         self.d.create("s", native_zip(), runtime="provided.al2023", handler="h", MemorySize=256, Timeout=30)
         self.host = self.url("s", InvokeMode="RESPONSE_STREAM")
