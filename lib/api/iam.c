@@ -44,6 +44,29 @@ const struct fn_entity *fn_iam_entity(struct fn_call *call, enum fn_entity_kind 
 	return e;
 }
 
+/* --- instance profiles --- */
+bool fn_iam_profile_has(const json_t *record, const char *role)
+{
+	json_t *name;
+	size_t i;
+
+	json_array_foreach(json_object_get(record, "Roles"), i, name)
+		if (fn_streq(json_string_value(name), role))
+			return true;
+	return false;
+}
+
+bool fn_iam_in_profile(struct fn_api *api, const char *role)
+{
+	const char *after = "";
+	const struct fn_entity *e;
+
+	for (; fn_store_entities(api->cfg.store, FN_ENTITY_PROFILE, after, &e, 1) == 1; after = e->name)
+		if (fn_iam_profile_has(e->record, role))
+			return true;
+	return false;
+}
+
 /* --- changes --- */
 struct pending {
 	struct fn_call call;

@@ -25,6 +25,8 @@ void fn_iam_delete_answer(struct fn_call *call, enum fn_entity_kind kind, const 
 void fn_iam_page(struct fn_call *call, const char *member, json_t *all, const char *key);
 /* Those whose path begins with PathPrefix, each made by show; then as a page. */
 void fn_iam_list(struct fn_call *call, enum fn_entity_kind kind, const char *member, const char *key, json_t *(*show)(const struct fn_entity *e));
+bool fn_iam_profile_has(const json_t *record, const char *role); /* Is the role of that name in this instance profile? */
+bool fn_iam_in_profile(struct fn_api *api, const char *role); /* in any? */
 void fn_iam_id(const char *prefix, unsigned len, char *out); /* "AROA" and so on, and letters and digits: len of both */
 char *fn_iam_escape(const char *text); /* percent-encoded, as documents are shown; malloc'ed */
 json_t *fn_iam_escaped(const char *text);
@@ -52,7 +54,6 @@ void fn_h_iam_service_role_deletion(struct fn_call *call);
 void fn_h_iam_boundary(struct fn_call *call);
 json_t *fn_iam_role_json(const json_t *record); /* as GetRole shows it */
 /* --- iam_profiles.c --- */
-bool fn_iam_in_profile(struct fn_api *api, const char *role); /* Is it in an instance profile? */
 void fn_h_iam_create_profile(struct fn_call *call);
 void fn_h_iam_get_profile(struct fn_call *call);
 void fn_h_iam_delete_profile(struct fn_call *call);

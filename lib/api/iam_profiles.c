@@ -22,17 +22,6 @@ static json_t *profile_json(struct fn_api *api, const json_t *record)
 	return o;
 }
 
-static bool has_role(const json_t *record, const char *role)
-{
-	json_t *name;
-	size_t i;
-
-	json_array_foreach(json_object_get(record, "Roles"), i, name)
-		if (fn_streq(json_string_value(name), role))
-			return true;
-	return false;
-}
-
 void fn_h_iam_create_profile(struct fn_call *call)
 {
 	const char *name = fn_iam_in(call, "InstanceProfileName"), *path = fn_iam_in(call, "Path");
@@ -106,7 +95,7 @@ void fn_h_iam_remove_from_profile(struct fn_call *call)
 
 	if (!e)
 		return;
-	if (!has_role(e->record, role)) {
+	if (!fn_iam_profile_has(e->record, role)) {
 		fn_reply_error(call, &FN_E_NO_ENTITY, "The role with name %s cannot be found.", role);
 		return;
 	}
@@ -126,7 +115,7 @@ static void list(struct fn_call *call, const char *role)
 	do {
 		n = fn_store_entities(call->api->cfg.store, FN_ENTITY_PROFILE, after, page, 64);
 		for (size_t i = 0; i < n; i++)
-			if ((!role || has_role(page[i]->record, role)) && (!prefix || fn_str_starts(json_string_value(json_object_get(page[i]->record, "Path")), prefix)))
+			if ((!role || fn_iam_profile_has(page[i]->record, role)) && (!prefix || fn_str_starts(json_string_value(json_object_get(page[i]->record, "Path")), prefix)))
 				json_array_append_new(all, profile_json(call->api, page[i]->record));
 		after = n ? page[n - 1]->name : "";
 	} while (n == 64);
@@ -141,15 +130,4 @@ void fn_h_iam_profiles_of_role(struct fn_call *call)
 
 	if (e)
 		list(call, e->name);
-}
-
-bool fn_iam_in_profile(struct fn_api *api, const char *role)
-{
-	const char *after = "";
-	const struct fn_entity *e;
-
-	for (; fn_store_entities(api->cfg.store, FN_ENTITY_PROFILE, after, &e, 1) == 1; after = e->name)
-		if (has_role(e->record, role))
-			return true;
-	return false;
 }
