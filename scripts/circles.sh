@@ -7,16 +7,18 @@ PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH # the system's tools before others of t
 bad=0
 objects=$(mktemp -d) || exit 1
 trap 'rm -rf "$objects"' EXIT
+# shellcheck disable=SC2016 # the inner shell's
 for folder in "$@"; do
 	mkdir "$objects/$folder"
-	for c in lib/"$folder"/*.c; do echo "$c -o $objects/$folder/$(basename "$c" .c).o"; done
-done | xargs -P "$(nproc)" -I{} sh -c "$COMPILE -c {}" || exit 1
+	for c in lib/"$folder"/*.c; do
+		o=${c##*/}
+		echo "$c $objects/$folder/${o%.c}.o"
+	done
+done | xargs -P "$(nproc)" -n 20 sh -c 'while [ $# -gt 0 ]; do eval "$COMPILE -c $1 -o $2" || exit 255; shift 2; done' sh || exit 1
 for folder in "$@"; do
 	# "caller called" for each pair of files, from whose symbol is whose
-	pairs=$(for c in lib/"$folder"/*.c; do
-		file=$(basename "$c" .c)
-		nm "$objects/$folder/$file.o" | awk -v f="$file" '{ print f, $(NF - 1), $NF }'
-	done | awk '$2 ~ /^[TDBRVWC]$/ { owner[$3] = $1 } $2 == "U" { wants[++n] = $1 " " $3 }
+	pairs=$(cd "$objects/$folder" && nm -A ./*.o | sed -E 's,^\./([^:]*)\.o:,\1 ,' | awk '
+		$(NF - 1) ~ /^[TDBRVWC]$/ { owner[$NF] = $1 } $(NF - 1) == "U" { wants[++n] = $1 " " $NF }
 		END { for (i = 1; i <= n; i++) { split(wants[i], w, " "); if (w[2] in owner && owner[w[2]] != w[1]) print w[1], owner[w[2]] } }' | sort -u)
 	loops=$(tsort <<<"$pairs" 2>&1 >/dev/null | sed -n 's/^tsort: \([^-].*\)/\1/p' | grep -v 'contains a loop' | tr '\n' ' ')
 	if [ -n "$loops" ]; then
