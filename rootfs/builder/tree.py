@@ -47,6 +47,14 @@ def link(root, links, replace=True):
             os.symlink(target, full)
 
 
+def link_openssl(root, pattern):
+    """The directory that is compiled into the one library of this pattern (OPENSSLDIR) leads to /etc/ssl."""
+    (library,) = glob.glob(os.path.join(root, pattern))
+    with open(library, "rb") as f:
+        (directory,) = set(re.findall(rb'OPENSSLDIR: "/([^"]+)"', f.read()))
+    link(root, {directory.decode(): "/etc/ssl"})
+
+
 def write(root, rel, text, mode=0o644):
     path = os.path.join(root, rel)
     os.makedirs(os.path.dirname(path), exist_ok=True)
