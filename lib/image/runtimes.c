@@ -240,18 +240,25 @@ static int load_manifest(struct fn_runtimes *rs, struct fn_runtime *r, const cha
 	return 0;
 }
 
+bool fn_runtime_is_kept(const char *file, const char *image)
+{
+	size_t n = strlen(image), begin = strlen(".kept-");
+
+	return fn_str_starts(file, ".kept-") && strncmp(file + begin, image, n) == 0 && file[begin + n] == '-' && strspn(file + begin + n + 1, "0123456789abcdef") == 16 &&
+	       strcmp(file + begin + n + 1 + 16, ".json") == 0;
+}
+
 /* Images that were there before, whose trees still are. */
 static void load_kept(struct fn_runtimes *rs, struct fn_runtime *r)
 {
-	char path[PATH_MAX], prefix[200];
+	char path[PATH_MAX];
 	struct dirent *e;
 	DIR *dir;
 
 	snprintf(path, sizeof(path), "%s/images", rs->state_dir);
-	snprintf(prefix, sizeof(prefix), ".kept-%s-", r->image);
 	dir = opendir(path);
 	while (dir && (e = readdir(dir))) {
-		struct fn_runtime *more = fn_str_starts(e->d_name, prefix) ? realloc(r->kept, (r->n_kept + 1) * sizeof(*more)) : NULL;
+		struct fn_runtime *more = fn_runtime_is_kept(e->d_name, r->image) ? realloc(r->kept, (r->n_kept + 1) * sizeof(*more)) : NULL;
 		struct fn_err ignored;
 
 		if (!more)
@@ -412,8 +419,6 @@ const struct fn_runtime *fn_runtimes_of(const struct fn_runtimes *r, const struc
 
 	return rt && f->runtime_version && !f->image ? fn_runtime_by_version(rt, f->runtime_version) : rt;
 }
-
-static const struct fn_runtime *nth(const struct fn_runtimes *r, size_t i, size_t *ret_n);
 
 char *fn_runtimes_installed(const struct fn_runtimes *r)
 {

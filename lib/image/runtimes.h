@@ -54,7 +54,7 @@ struct fn_runtime {
 	char *layers[FN_IMAGE_LAYERS_MAX]; /* tree names, uppermost first */
 	char version_id[65];               /* of the base image under this name, for ARNs: fn_runtime_version_arn() */
 	int64_t size;                      /* bytes of the layers' archives */
-	struct fn_runtime *kept;           /* the same with images that were there before: <state>/images/.kept-<image>-<layer>.json. Members as here but for the image's */
+	struct fn_runtime *kept;           /* the same with images that were there before: <state>/images/.kept-<image>-<16 hex>.json. Members as here but for the image's */
 	size_t n_kept;
 	char *file;                        /* of one that is kept: its manifest */
 };
@@ -69,6 +69,8 @@ const struct fn_runtime *fn_runtimes_find(const struct fn_runtimes *r, const cha
 const struct fn_runtime *fn_runtimes_of(const struct fn_runtimes *r, const struct fn_function *f);
 /* Of a runtime, by the hex in its ARN; NULL = there is none. */
 const struct fn_runtime *fn_runtime_by_version(const struct fn_runtime *r, const char *version_id);
+/* Is this file of <state>/images the manifest of an image that was there before by this name? */
+bool fn_runtime_is_kept(const char *file, const char *image);
 uint64_t fn_runtimes_generation(const struct fn_runtimes *r); /* another after each rescan */
 /* "arn:aws:lambda:<region>::runtime:<64 hex>": what RuntimeVersionConfig and INIT_START say. The same for all functions of a runtime, another
  * with another base image. Returns buf. */

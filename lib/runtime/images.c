@@ -276,12 +276,16 @@ static void post(struct fn_images *im, void (*run)(struct fn_job *), void (*done
 /* In a thread. An image that another takes the place of stays, for functions that are to stay with it, or to go back to it. */
 static int keep(struct fn_images *im, const char *before)
 {
-	json_auto_t *m = json_loads(before ? before : "", 0, NULL);
-	const char *name = json_string_value(json_object_get(m, "name")), *top = json_string_value(json_array_get(json_object_get(m, "layers"), 0));
+	json_auto_t *m = json_loads(before ? before : "", 0, NULL), *now = json_loads(im->text, 0, NULL);
+	const char *name = json_string_value(json_object_get(m, "name"));
+	json_t *layers = json_object_get(m, "layers");
+	fn_auto_free char *text = json_dumps(layers, JSON_COMPACT);
+	char digest[FN_SHA256_HEX];
 
-	if (!name || !top || strlen(top) != 68 || strstr(im->text, top))
+	if (!name || !text || json_equal(layers, json_object_get(now, "layers")))
 		return 0;
-	snprintf(im->path_kept, sizeof(im->path_kept), "%s/images/.kept-%s-%.16s.json", im->state_dir, name, top + strlen("img-"));
+	fn_sha256_hex(text, strlen(text), digest);
+	snprintf(im->path_kept, sizeof(im->path_kept), "%s/images/.kept-%s-%.16s.json", im->state_dir, name, digest);
 	return fn_file_replace(AT_FDCWD, im->path_kept, before, strlen(before), 0644);
 }
 
@@ -447,15 +451,14 @@ static bool is_removed(const struct fn_images *im, const char *manifest)
 
 static void unlink_kept(const struct fn_images *im)
 {
-	char prefix[200], path[PATH_MAX];
+	char path[PATH_MAX];
 	struct dirent *e;
 	DIR *dir;
 
-	snprintf(prefix, sizeof(prefix), ".kept-%s-", im->text);
 	snprintf(path, sizeof(path), "%s/images", im->state_dir);
 	dir = opendir(path);
 	while (dir && (e = readdir(dir)))
-		if (fn_str_starts(e->d_name, prefix))
+		if (fn_runtime_is_kept(e->d_name, im->text))
 			(void)unlinkat(dirfd(dir), e->d_name, 0);
 	if (dir)
 		closedir(dir);

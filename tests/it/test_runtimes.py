@@ -7,17 +7,14 @@ SOURCES = {"r": ("f.rb", "def handler(event:, context:) = 'here'\n", "f.handler"
 
 
 class Runtimes(Case):
-    def fnctl(self, d, *args):
-        return subprocess.run([os.path.join(BUILD, "fnctl"), "--endpoint", d.endpoint, *args], capture_output=True, text=True, timeout=120)
-
     def row(self, d, name):
-        r = self.fnctl(d, "--output", "json", "runtime", "list")
+        r = d.fnctl("--output", "json", "runtime", "list")
         return {x["Runtime"]: x for x in json.loads(r.stdout)["Runtimes"]}[name]
 
     def test_list(self):
         with open(os.path.join(TOP, "config/runtimes.json")) as f:
             known = json.load(f)
-        r = self.fnctl(self.d, "--output", "json", "runtime", "list")
+        r = self.d.fnctl("--output", "json", "runtime", "list")
         rows = {x["Runtime"]: x for x in json.loads(r.stdout)["Runtimes"]}
         self.assertEqual(set(rows), set(known))
         p = rows["python3.11"]
@@ -25,7 +22,7 @@ class Runtimes(Case):
         self.assertGreater(p["OwnBytes"], 50 << 20)
         self.assertGreater(p["SharedBytes"], 40 << 20)
         self.assertRegex(p["RuntimeVersionArn"], r"^arn:aws:lambda:us-east-1::runtime:[0-9a-f]{64}$")
-        table = self.fnctl(self.d, "runtime", "list").stdout
+        table = self.d.fnctl("runtime", "list").stdout
         self.assertRegex(table, r"python3\.11 +yes +3\.11\.\d+ +\d+ +\d+ +\d+ +Debian 12 \(bookworm\)")
 
     def test_what_is_not_installed_says_how_to_get_it(self):
@@ -34,7 +31,7 @@ class Runtimes(Case):
         self.assertIn("no recipe makes its image", r.json["message"])
         r = self.d.create("t-not-there", make_zip({"f.rb": ""}), runtime="go1.x", handler="main", expect=None)
         self.assertTrue(r.json["message"].startswith("The runtime parameter of go1.x is no longer supported for creating or updating AWS Lambda functions."), r)
-        r = self.fnctl(self.d, "runtime", "add", "python2.0")
+        r = self.d.fnctl("runtime", "add", "python2.0")
         self.assertNotEqual(r.returncode, 0)
         self.assertIn("There is no runtime python2.0", r.stderr)
 
@@ -54,12 +51,12 @@ class Runtimes(Case):
         self.assertEqual(d.invoke("one", {}).json, "here")
         layer = os.path.join(d.state, "roots", "img-" + json.load(open(os.path.join(IMAGES, RUNTIME + ".json")))["layers"][0]["sha256"])
         self.assertTrue(os.path.isdir(layer))
-        r = self.fnctl(d, "runtime", "remove", RUNTIME)
+        r = d.fnctl("runtime", "remove", RUNTIME)
         self.assertEqual(r.returncode, 3, r)
         self.assertIn("one:$LATEST", r.stderr)
         self.assertEqual(self.row(d, RUNTIME)["Functions"], 1)
         d.delete("one")
-        self.assertEqual(self.fnctl(d, "runtime", "remove", RUNTIME).returncode, 0)
+        self.assertEqual(d.fnctl("runtime", "remove", RUNTIME).returncode, 0)
         wait_until("the image's own layer is gone", lambda: not os.path.exists(layer))
         self.assertTrue(any(n.startswith("img-") for n in os.listdir(os.path.join(d.state, "roots"))), "what others share stays")
         for again in range(2):
@@ -68,10 +65,10 @@ class Runtimes(Case):
             self.assertEqual((r.status, r.error_type), (400, "InvalidParameterValueException"))
             self.assertIn(f"`make images IMAGES={RUNTIME}` builds its image, `fnctl runtime add {RUNTIME}` installs it", r.json["message"])
             if not again:
-                self.fnctl(d, "images", "rescan")  # does not bring it back, nor does a start
+                d.fnctl("images", "rescan")  # does not bring it back, nor does a start
                 d.stop()
                 d.start()
-        self.assertEqual(self.fnctl(d, "runtime", "add", RUNTIME).returncode, 0)
+        self.assertEqual(d.fnctl("runtime", "add", RUNTIME).returncode, 0)
         self.assertTrue(self.row(d, RUNTIME)["Installed"])
         self.assertEqual(create("two").status, 201)
         self.assertEqual(d.invoke("two", {}).json, "here")
@@ -81,8 +78,8 @@ class Management(Case):
     """GetRuntimeManagementConfig, PutRuntimeManagementConfig: an image's update, and the way back."""
     SOURCE = "import time\ndef handler(e, c):\n    time.sleep(e.get('s', 0))\n    return open('/etc/which').read()\n"
 
-    def bundle(self, directory, which):
-        """python3.11's, with a layer on it that has /etc/which."""
+    def bundle(self, directory, which, at=0):
+        """python3.11's, with a layer on it, or in another place, that has /etc/which."""
         import tarfile
         data = io.BytesIO()
         with tarfile.open(fileobj=data, mode="w") as tar:
@@ -97,21 +94,40 @@ class Management(Case):
         for l in m["layers"]:
             if not os.path.exists(os.path.join(directory, l["file"])):
                 os.symlink(os.path.join(IMAGES, l["file"]), os.path.join(directory, l["file"]))
-        m["layers"].insert(0, {"sha256": sha, "file": sha + ".tar", "size": len(data.getvalue())})
+        m["layers"].insert(at, {"sha256": sha, "file": sha + ".tar", "size": len(data.getvalue())})
         with open(os.path.join(directory, "python3.11.json"), "w") as f:
             json.dump(m, f)
 
-    def test_an_update_and_the_way_back(self):
+    def with_functions(self, *names, **more):
+        """(directory of images, a daemon that has them)."""
         images = tempfile.mkdtemp(dir=os.environ.get("FND_TEST_DIR"))
         os.chmod(images, 0o755)
         self.addCleanup(shutil.rmtree, images)
-        self.bundle(images, "1")
+        self.bundle(images, "1", **more)
         d = self.daemon(start=False)
         d.images = images
         d.start()
-        for name in ("auto", "manual", "update"):
+        for name in names:
             d.create(name, make_zip({"f.py": self.SOURCE}), runtime="python3.11", handler="f.handler", Timeout=30)
             d.settled(name)
+        return images, d
+
+    def test_an_update_of_a_layer_below(self):
+        """The uppermost one stays what it is, as with an update of Debian's C library."""
+        images, d = self.with_functions("auto", "update", at=9)
+        self.assertEqual(d.request("PUT", "/2021-07-20/functions/update/runtime-management-config", {"UpdateRuntimeOn": "FunctionUpdate"}).status, 200)
+        self.bundle(images, "2", at=9)
+        self.assertEqual(d.request("POST", "/_fnd/images/rescan").status, 200)
+        self.assertEqual([d.invoke(name, {}).json for name in ("auto", "update")], ["2", "1"])
+        self.bundle(images, "3", at=9)
+        self.assertEqual(d.request("POST", "/_fnd/images/rescan").status, 200)
+        self.assertEqual([d.invoke(name, {}).json for name in ("auto", "update")], ["3", "1"])
+        d.stop()
+        d.start()
+        self.assertEqual([d.invoke(name, {}).json for name in ("auto", "update")], ["3", "1"])
+
+    def test_an_update_and_the_way_back(self):
+        images, d = self.with_functions("auto", "manual", "update")
         which = lambda name, **event: d.invoke(name, event).json
         arn_of = lambda name: d.request("GET", f"/2015-03-31/functions/{name}/configuration").json["RuntimeVersionConfig"]["RuntimeVersionArn"]
         config = lambda name: f"/2021-07-20/functions/{name}/runtime-management-config"
