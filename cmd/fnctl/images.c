@@ -154,6 +154,10 @@ static int import_archive(const char *path, const char *as)
 				rc = ask_import(&r, body);
 		}
 		json_decref(body);
+		if (rc == EX_FINE && json_object_get(r.json, "Missing")) {
+			fprintf(stderr, "fnctl: images import: layers that were sent have gone again\n");
+			rc = EX_API;
+		}
 		if (rc == EX_FINE)
 			show(&r);
 		reply_free(&r);

@@ -25,6 +25,7 @@ struct layer {
 	int64_t size;
 	struct fn_oci_ref ref;     /* where it is fetched */
 	struct fn_layer_import import; /* or who brings it: ready is not NULL */
+	struct fn_list waiters;    /* who has brought it, or would have */
 	bool begun, fetched;       /* fetched: fn-fetch has ended, or none is needed */
 	bool unpacked;
 	struct fn_err fetch_err, unpack_err;
@@ -105,12 +106,34 @@ static bool needs(const struct pull *w, const char *tree)
 	return false;
 }
 
-static bool is_wanted(const struct layer *l)
+static bool is_wanted(struct layer *l)
 {
-	bool wanted = l->import.ready != NULL;
+	bool wanted = !fn_list_empty(&l->waiters);
 
 	fn_list_for_each(k, &l->p->pulls) wanted |= needs(fn_list_entry(k, struct pull, link), l->tree);
 	return wanted;
+}
+
+static void wait_for(struct fn_list *waiters, fn_pulled_fn fn, void *arg)
+{
+	struct waiter *x = calloc(1, sizeof(*x));
+
+	if (!x)
+		abort();
+	x->fn = fn;
+	x->arg = arg;
+	fn_list_push_back(waiters, &x->link);
+}
+
+static void tell(struct fn_list *waiters, const struct fn_err *err)
+{
+	while (!fn_list_empty(waiters)) {
+		struct waiter *x = fn_list_entry(fn_list_first(waiters), struct waiter, link);
+
+		fn_list_remove(&x->link);
+		x->fn(x->arg, err);
+		free(x);
+	}
 }
 
 static void end_pull(struct pull *w, const struct fn_err *err)
@@ -120,13 +143,7 @@ static void end_pull(struct pull *w, const struct fn_err *err)
 	if (err)
 		fn_log_warn("image %.12s...: %s", w->image->sha256, fn_err_format(err, text, sizeof(text)));
 	fn_list_remove(&w->link);
-	while (!fn_list_empty(&w->waiters)) {
-		struct waiter *x = fn_list_entry(fn_list_first(&w->waiters), struct waiter, link);
-
-		fn_list_remove(&x->link);
-		x->fn(x->arg, err);
-		free(x);
-	}
+	tell(&w->waiters, err);
 	fn_image_unref(w->image);
 	free(w);
 }
@@ -153,8 +170,7 @@ static void end_layer(struct layer *l, const struct fn_err *err)
 	}
 	while (!fn_list_empty(&failed))
 		end_pull(fn_list_entry(fn_list_first(&failed), struct pull, link), err);
-	if (l->import.done)
-		l->import.done(l->import.arg, err);
+	tell(&l->waiters, err);
 	free(l);
 	go_on(p);
 }
@@ -300,6 +316,7 @@ static struct layer *new_layer(struct fn_pulls *p, const char *sha256)
 	l->p = p;
 	snprintf(l->sha256, sizeof(l->sha256), "%s", sha256);
 	snprintf(l->tree, sizeof(l->tree), "oci-%s", sha256);
+	fn_list_init(&l->waiters);
 	fn_list_push_back(&p->layers, &l->link);
 	return l;
 }
@@ -434,20 +451,14 @@ static void want_layers(struct pull *w)
 void fn_pulls_get(struct fn_pulls *p, struct fn_image *image, const struct fn_oci_ref *ref, fn_pulled_fn fn, void *arg)
 {
 	struct pull *w = find_pull(p, image);
-	struct waiter *x;
 	struct fn_err err;
 
 	if (!w && fn_store_image_whole(p->store, image)) {
 		fn(arg, NULL);
 		return;
 	}
-	x = calloc(1, sizeof(*x));
-	if (!x)
-		abort();
-	x->fn = fn;
-	x->arg = arg;
 	if (w) {
-		fn_list_push_back(&w->waiters, &x->link);
+		wait_for(&w->waiters, fn, arg);
 		return;
 	}
 	w = calloc(1, sizeof(*w));
@@ -456,7 +467,7 @@ void fn_pulls_get(struct fn_pulls *p, struct fn_image *image, const struct fn_oc
 	w->p = p;
 	w->image = fn_image_ref(image);
 	fn_list_init(&w->waiters);
-	fn_list_push_back(&w->waiters, &x->link);
+	wait_for(&w->waiters, fn, arg);
 	fn_list_push_back(&p->pulls, &w->link);
 	if (ref) {
 		w->ref = *ref;
@@ -476,34 +487,47 @@ int fn_pulls_import(struct fn_pulls *p, const char *sha256, const struct fn_laye
 	struct layer *l;
 
 	snprintf(tree, sizeof(tree), "oci-%s", sha256);
-	if (is_ready(p, tree) || find_layer(p, tree)) {
+	if (is_ready(p, tree)) {
 		import->ready(import->arg, -EBADF);
 		import->done(import->arg, NULL);
+		return 0;
+	}
+	l = find_layer(p, tree);
+	if (l) {
+		wait_for(&l->waiters, import->done, import->arg);
+		import->ready(import->arg, -EBADF);
 		return 0;
 	}
 	if (p->at_work >= LAYERS_AT_ONCE)
 		return -EAGAIN;
 	l = new_layer(p, sha256);
 	l->import = *import;
+	wait_for(&l->waiters, import->done, import->arg);
 	begin_layer(l);
 	return 0;
+}
+
+static void drop(struct fn_list *waiters)
+{
+	fn_list_for_each_safe(k, waiters) free(fn_list_entry(k, struct waiter, link));
 }
 
 void fn_pulls_free(struct fn_pulls *p)
 {
 	if (!p)
 		return;
-	fn_list_for_each_safe(k, &p->layers) free(fn_list_entry(k, struct layer, link));
+	fn_list_for_each_safe(k, &p->layers)
+	{
+		struct layer *l = fn_list_entry(k, struct layer, link);
+
+		drop(&l->waiters);
+		free(l);
+	}
 	fn_list_for_each_safe(k, &p->pulls)
 	{
 		struct pull *w = fn_list_entry(k, struct pull, link);
 
-		while (!fn_list_empty(&w->waiters)) {
-			struct fn_list *x = fn_list_first(&w->waiters);
-
-			fn_list_remove(x);
-			free(fn_list_entry(x, struct waiter, link));
-		}
+		drop(&w->waiters);
 		fn_image_unref(w->image);
 		free(w);
 	}

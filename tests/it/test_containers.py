@@ -309,6 +309,33 @@ class Local(ContainerCase):
         self.leaves_nothing(d)
 
 
+    def test_two_bring_the_same_layer(self):
+        """Who comes second is told when it is whole, not before."""
+        layer = tar([("base", os.urandom(500000))])
+        half, answered, go = threading.Event(), [], threading.Event()
+        def pieces():
+            yield layer[:250000]
+            half.set()
+            go.wait(60)
+            yield layer[250000:]
+        def bring(who, body):
+            r = self.d.request("PUT", f"/_fnd/images/layers/{sha256(layer)}", body, {"Content-Length": str(len(layer))})
+            answered.append((who, r.status))
+        first = threading.Thread(target=bring, args=(1, pieces()))
+        second = threading.Thread(target=bring, args=(2, layer))
+        first.start()
+        half.wait(60)
+        wait_until("it is being made", lambda: any(x.startswith(".tmp-") for x in os.listdir(os.path.join(self.d.state, "roots"))))
+        second.start()
+        second.join(1)
+        self.assertEqual(answered, [])
+        go.set()
+        first.join()
+        second.join()
+        self.assertEqual(sorted(answered), [(1, 200), (2, 200)])
+        self.assertIn(f"oci-{sha256(layer)}", self.trees(self.d))
+
+
 class FromRegistry(ContainerCase):
     """docker-registry, over HTTP and TLS; anonymous, with a password, with tokens."""
 
