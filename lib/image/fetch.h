@@ -27,7 +27,7 @@ struct fn_fetch_order {
 	uint64_t max_bytes;          /* of a blob: all that it has */
 };
 
-/* The result, in one write. err.stage is "fetch". err.code: 0 = it is there; of a registry ENOENT: it has no such thing, EACCES: it does not give it; EREMOTEIO = the server's answer is an error, in `said` as far as it says one;
+/* The result, in one write. err.stage is "fetch". err.code: 0 = it is there; of a registry ENOENT: it has no such thing, EACCES: it does not give it, and never ECONNRESET, which is fn-spawnd's own end (spawn/client.h); EREMOTEIO = the server's answer is an error, in `said` as far as it says one;
  * EFBIG = more than max_bytes; anything else: the server could not be asked, or did not answer properly. */
 struct fn_fetch_result {
 	struct fn_err err;

@@ -355,10 +355,14 @@ static int authorise(struct fetching *f, const char *challenge)
 		return failed(f, EACCES, "it wants to know who asks, in a way that is not known here");
 	if (ch.bearer && strncasecmp(ch.realm, "https://", 8) != 0 && !(f->s->plain && strncasecmp(ch.realm, "http://", 7) == 0))
 		return failed(f, EACCES, "its tokens are had without TLS");
-	r = ch.bearer ? ask_token(f, &ch) : basic(f->s, &f->authorization);
-	if (r == -EACCES && !ch.bearer)
+	if (ch.bearer) {
+		r = ask_token(f, &ch);
+		return r < 0 ? r : 1;
+	}
+	r = basic(f->s, &f->authorization);
+	if (r == -EACCES)
 		return failed(f, EACCES, "it wants credentials, and the configuration has none for it");
-	return r < 0 ? r : 1;
+	return r < 0 ? no_memory(f) : 1;
 }
 
 static int judge(struct fetching *f, struct transfer *t, CURLcode code)
@@ -381,7 +385,7 @@ static int judge(struct fetching *f, struct transfer *t, CURLcode code)
 	if (code == CURLE_COULDNT_CONNECT)
 		return failed(f, ECONNREFUSED, "no connection");
 	if (code != CURLE_OK && (t->status == 200 || t->status == 206))
-		return failed(f, ECONNRESET, "the connection ended in the midst of it");
+		return failed(f, ECONNABORTED, "the connection ended in the midst of it");
 	fn_s3_text(*t->words ? t->words : curl_easy_strerror(code), strlen(*t->words ? t->words : curl_easy_strerror(code)), words, sizeof(words));
 	return failed(f, EPROTO, words);
 }
@@ -394,7 +398,7 @@ static int refused(struct fetching *f, long status)
 	return failed(f, status == 404 ? ENOENT : status == 401 || status == 403 ? EACCES : EREMOTEIO, status == 404 ? "it has no such image" : words);
 }
 
-static bool worth_again(int code) { return code == ECONNRESET || code == ETIMEDOUT || code == EREMOTEIO; }
+static bool worth_again(int code) { return code == ECONNABORTED || code == ETIMEDOUT || code == EREMOTEIO; }
 
 /* One request: 0 = all of it is there, 1 = go on at *url, 2 = it was cut short: again; -errno. */
 static int ask(struct fetching *f, struct fn_buf *url, bool own)

@@ -206,9 +206,12 @@ class Registries(ContainerCase):
         def stalls(h, blob):
             part(h, blob, 1000)
             h.server.stop.wait(30)
+        def cuts(h, blob):
+            part(h, blob, 1000)
+            h.close_connection = True
         for behave, code, words in ((other, "InvalidImage", "not what its digest says|Unrecognized archive"), (shorter, "InvalidImage", r"not the \d+ that its manifest says"), (longer, "InvalidImage", "more than the .* that its manifest says"),
                                     (gone, "ImageDeleted", "no such image"), (denied, "ImageAccessDenied", "answers 403"), (around, "InternalError", "redirects"), (nowhere, "InternalError", "rotocol"),
-                                    (stalls, "InternalError", "hardly a byte came within 2 s")):
+                                    (stalls, "InternalError", "hardly a byte came within 2 s"), (cuts, "InternalError", "the connection ended in the midst")):
             s.behave = behave
             self.failed(d, s, code, words)
         self.assertEqual(d.request("GET", "/healthz").status, 200)
