@@ -87,13 +87,13 @@ static int take_file(struct merging *g, int from, const char *name, int to)
 	return r < 0 ? failed(g, r, "link", name) : 0;
 }
 
-static int add_layer(struct entry *e, unsigned layer)
+static int add_layer(struct merging *g, struct entry *e, unsigned layer)
 {
 	if (e->n == e->cap) {
 		unsigned cap = e->cap ? e->cap * 2 : 4, *from = realloc(e->from, cap * sizeof(*from));
 
 		if (!from)
-			return -ENOMEM;
+			return fn_err_set(g->err, ENOMEM, "merge", NULL);
 		e->from = from;
 		e->cap = cap;
 	}
@@ -131,13 +131,13 @@ static int take_name(struct merging *g, struct fn_map *names, int fd, const stru
 	if (e && !dir)
 		e->closed = true; /* it hides what is below, whether itself it shows or not */
 	if (e)
-		return e->closed ? 0 : add_layer(e, layer);
+		return e->closed ? 0 : add_layer(g, e, layer);
 	if (++g->entries > g->m->max_entries)
 		return fn_err_set(g->err, E2BIG, "merge", "more than %u entries", g->m->max_entries);
 	e = add_entry(names, d->d_name, dir);
-	if (!e || (dir && add_layer(e, layer) < 0))
+	if (!e)
 		return fn_err_set(g->err, ENOMEM, "merge", NULL);
-	return dir ? 0 : take_file(g, fd, d->d_name, to);
+	return dir ? add_layer(g, e, layer) : take_file(g, fd, d->d_name, to);
 }
 
 /* One layer's part of a directory; what it takes away it takes from those below only. *opaque: from all of them. */
