@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/list.h"
 #include "image/digest.h"
@@ -91,7 +92,7 @@ static void on_text(void *arg, const struct fn_err *failed, const struct fn_fetc
 {
 	struct resolution *r = arg;
 	struct fn_image *image = NULL;
-	const char *text = "";
+	fn_auto_buf struct fn_buf text = {0};
 	struct fn_err err;
 	int rc;
 
@@ -99,19 +100,14 @@ static void on_text(void *arg, const struct fn_err *failed, const struct fn_fetc
 		end_resolution(r, failed ? failed : &result->err, NULL);
 		return;
 	}
-	if (result->bytes > 0) /* in memory, and as small as was asked for */
-		text = mmap(NULL, result->bytes, PROT_READ, MAP_PRIVATE, r->fd, 0);
-	if (text == MAP_FAILED) {
-		fn_err_set(&err, ENOMEM, "image", NULL);
-		end_resolution(r, &err, NULL);
-		return;
-	}
-	if (r->at == OF_MANIFEST)
-		rc = read_manifest(r, text, result->bytes, &err);
+	/* read, not mapped: that there is as much as fn-fetch says, and that it stays, is a stranger's word */
+	rc = lseek(r->fd, 0, SEEK_SET) < 0 ? -errno : fn_buf_read_fd(&text, r->fd, FN_OCI_TEXT_MAX);
+	if (rc < 0)
+		fn_err_set(&err, rc, "image", "read what fn-fetch has written");
+	else if (r->at == OF_MANIFEST)
+		rc = read_manifest(r, text.data, text.len, &err);
 	else
-		rc = fn_oci_image(r->sha256, &r->manifest, text, result->bytes, &image, &err);
-	if (result->bytes > 0)
-		(void)munmap((void *)text, result->bytes);
+		rc = fn_oci_image(r->sha256, &r->manifest, text.data, text.len, &image, &err);
 	if (rc < 0 || image)
 		end_resolution(r, rc < 0 ? &err : NULL, image);
 }
