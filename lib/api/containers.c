@@ -164,6 +164,7 @@ void fn_container_resolve(struct fn_call *call, const char *uri, fn_container_fn
 		return;
 	}
 	r->call = *call;
+	r->call.caller = NULL; /* it has been judged */
 	json_incref(r->call.in);
 	r->go_on = go_on;
 	snprintf(r->uri, sizeof(r->uri), "%s", uri);

@@ -155,6 +155,7 @@ bool fn_fetched(struct fn_call *call, json_t *content, fn_handler again)
 		return false;
 	}
 	f->call = *call;
+	f->call.caller = NULL; /* it has been judged */
 	json_incref(f->call.in);
 	f->again = again;
 	f->order.max_bytes = FN_LIMIT_UNZIPPED_BYTES;
