@@ -381,8 +381,8 @@ static bool has_layers(const struct pull *w)
 	return true;
 }
 
-/* Whatever can be done now. */
-static void go_on(struct fn_pulls *p)
+/* Of those that have their layers; false: one has ended, and the list may be another by now. */
+static bool begin_merges(struct fn_pulls *p)
 {
 	struct fn_err err;
 
@@ -395,9 +395,17 @@ static void go_on(struct fn_pulls *p)
 		w->merging = true;
 		if (fn_disk_make(p->disk, &(struct fn_disk_new){w->image->root, 0}, 1, on_root_noted, w, &err) < 0) {
 			on_root_ready(w, &err);
-			return; /* it called us again, or nobody waits */
+			return false;
 		}
 	}
+	return true;
+}
+
+/* Whatever can be done now. */
+static void go_on(struct fn_pulls *p)
+{
+	while (!begin_merges(p))
+		;
 	while (p->at_work < LAYERS_AT_ONCE) {
 		struct layer *next = NULL;
 
