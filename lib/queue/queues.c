@@ -48,7 +48,7 @@ static int load_row(void *arg, sqlite3_stmt *st, struct fn_err *err)
 static const char begin_life[] =
 	"UPDATE queue_opens SET n=n+1;"
 	"UPDATE messages SET state=0, ord=pos WHERE state=2 AND queue IN (SELECT inner FROM queues WHERE flags&2 AND leased>0);"
-	"UPDATE queue_groups SET leased=0, ready=1, head=(SELECT min(pos) FROM messages WHERE grp=queue_groups.id)"
+	"UPDATE queue_groups SET (leased, ready, head)=(SELECT 0, state=0, pos FROM messages WHERE grp=queue_groups.id ORDER BY pos LIMIT 1)"
 	" WHERE leased>0 AND queue IN (SELECT inner FROM queues WHERE flags&2);"
 	"UPDATE queues SET ready=ready+leased, leased=0 WHERE flags&2 AND leased>0;";
 

@@ -735,6 +735,11 @@ START_TEST(leases_that_do_not_outlive_the_process)
 	counts(q, 2, 0, 0);
 	ck_assert_str_eq(lease(q, &x), "one two");
 	ck_assert_int_eq(x.m[0].receives, 2);
+	ck_assert_int_eq(settle(q, &x.m[0], FN_QUEUE_AGAIN, fn_clock_real_us() + 3600000000, false), 0); /* holds up the other one, after a restart too */
+	reopen();
+	q = fn_queue_find(queues, "f");
+	counts(q, 1, 0, 1);
+	ck_assert_str_eq(lease(q, &x), "");
 	close_all();
 }
 END_TEST
