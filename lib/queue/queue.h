@@ -41,8 +41,9 @@ struct fn_queue *fn_queue_next(struct fn_queues *qs, size_t *it);
 const char *fn_queue_name(const struct fn_queue *q);
 /* All messages, leased ones too, are gone for whoever asks after this; their rows go bit by bit. done may be NULL. */
 void fn_queue_purge(struct fn_queue *q, void (*done)(void *arg, const struct fn_err *err), void *arg);
-/* The same, and the queue too: q may not be named in requests any more. Leases that wait end with ENOENT. */
-void fn_queue_drop(struct fn_queue *q, void (*done)(void *arg, const struct fn_err *err), void *arg);
+/* The same, and the queue too: q may not be named in requests any more. Leases that wait end with ENOENT. also: as that of a change, below. After an error
+ * fn_queue_find() has q again, unless there is another of its name by then. */
+void fn_queue_drop(struct fn_queue *q, int (*also)(void *arg, sqlite3 *db, struct fn_err *err), void (*done)(void *arg, const struct fn_err *err), void *arg);
 
 struct fn_queue_counts {
 	uint64_t ready, leased, delayed; /* a delayed or leased one whose time has come counts as such for a moment */

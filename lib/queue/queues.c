@@ -208,6 +208,7 @@ void fn_queues_free(struct fn_queues *qs)
 struct order {
 	struct fn_db_write w;
 	struct fn_queue *q;
+	int (*also)(void *arg, sqlite3 *db, struct fn_err *err);
 	void (*done)(void *arg, const struct fn_err *err);
 	void *arg;
 	struct fn_queue_effects *effects;
@@ -238,28 +239,21 @@ static int run_empty(struct fn_db_write *w, sqlite3 *db, struct fn_err *err)
 	struct fn_queues *qs = o->q->qs;
 	struct fn_queue_touched *t;
 	struct fn_queue_tx tx;
-	sqlite3_stmt *st;
 	int r = fn_queue_tx_begin(&tx, &qs->rows, db, &o->effects, err);
 
 	if (r < 0 || (r = fn_queue_tx_queue(&tx, o->q, &t)) < 0)
 		return r;
-	if (!(st = fn_queue_bind(SQL(&tx), QS_QUEUE, "i", I(o->q->id))))
-		return -err->code;
-	if ((r = fn_queue_row(st, err)) < 0)
-		return r;
-	if (r > 0) {
-		t->ready = -sqlite3_column_int64(st, 2);
-		t->leased = -sqlite3_column_int64(st, 3);
-		t->delayed = -sqlite3_column_int64(st, 4);
-		sqlite3_reset(st);
-	}
+	t->ready = -(int64_t)t->n_ready;
+	t->leased = -(int64_t)t->n_leased;
+	t->delayed = -(int64_t)t->n_delayed;
 	t->due_exact = true;
 	r = fn_queue_exec(SQL(&tx), QS_GARBAGE_ADD, "i", I(t->inner));
-	if (r == 0 && o->drop)
-		return fn_queue_exec(SQL(&tx), QS_QUEUE_DROP, "i", I(o->q->id));
 	if (r == 0)
-		r = fn_queue_exec(SQL(&tx), QS_QUEUE_INNER, "ii", I(o->q->id), I(++qs->rows.last_id));
-	return r < 0 ? r : fn_queue_tx_end(&tx);
+		r = o->drop ? fn_queue_exec(SQL(&tx), QS_QUEUE_DROP, "i", I(o->q->id)) :
+			      fn_queue_exec(SQL(&tx), QS_QUEUE_INNER, "ii", I(o->q->id), I(++qs->rows.last_id));
+	if (r == 0)
+		r = fn_queue_tx_end(&tx);
+	return r == 0 && o->also ? o->also(o->arg, db, err) : r;
 }
 
 static void on_emptied(struct fn_db_write *w, const struct fn_err *err)
@@ -283,20 +277,21 @@ static void on_emptied(struct fn_db_write *w, const struct fn_err *err)
 	free(o);
 }
 
-static void empty(struct fn_queue *q, bool drop, void (*done)(void *arg, const struct fn_err *err), void *arg)
+static void empty(struct fn_queue *q, bool drop, int (*also)(void *arg, sqlite3 *db, struct fn_err *err),
+		  void (*done)(void *arg, const struct fn_err *err), void *arg)
 {
 	struct order *o = calloc(1, sizeof(*o));
 
 	if (!o)
 		abort(); /* some bytes; who has asked has nothing to fall back on */
 	fn_queue_ensure(q);
-	*o = (struct order){.w = {.run = run_empty, .done = on_emptied}, .q = q, .done = done, .arg = arg, .drop = drop};
+	*o = (struct order){.w = {.run = run_empty, .done = on_emptied}, .q = q, .also = also, .done = done, .arg = arg, .drop = drop};
 	fn_db_write(q->qs->writer, &o->w);
 }
 
-void fn_queue_purge(struct fn_queue *q, void (*done)(void *arg, const struct fn_err *err), void *arg) { empty(q, false, done, arg); }
+void fn_queue_purge(struct fn_queue *q, void (*done)(void *arg, const struct fn_err *err), void *arg) { empty(q, false, NULL, done, arg); }
 
-void fn_queue_drop(struct fn_queue *q, void (*done)(void *arg, const struct fn_err *err), void *arg)
+void fn_queue_drop(struct fn_queue *q, int (*also)(void *arg, sqlite3 *db, struct fn_err *err), void (*done)(void *arg, const struct fn_err *err), void *arg)
 {
 	struct fn_queue *other;
 	size_t it = 0;
@@ -306,5 +301,5 @@ void fn_queue_drop(struct fn_queue *q, void (*done)(void *arg, const struct fn_e
 	while ((other = fn_map_next(q->qs->by_name, &it))) /* leases that wait elsewhere, with this one for their dead letters */
 		fn_list_for_each(l, &other->waiting) fn_queue_lease_without(fn_list_entry(l, struct fn_queue_lease, link), q);
 	fn_queue_end_waiting(q, ENOENT);
-	empty(q, true, done, arg);
+	empty(q, true, also, done, arg);
 }

@@ -72,7 +72,8 @@ int fn_queue_tx_queue(struct fn_queue_tx *tx, struct fn_queue *queue, struct fn_
 					    .inner = (uint64_t)sqlite3_column_int64(st, 0),
 					    .flags = (unsigned)sqlite3_column_int(st, 1),
 					    .n_ready = (uint64_t)sqlite3_column_int64(st, 2),
-					    .n_leased = (uint64_t)sqlite3_column_int64(st, 3)};
+					    .n_leased = (uint64_t)sqlite3_column_int64(st, 3),
+					    .n_delayed = (uint64_t)sqlite3_column_int64(st, 4)};
 	sqlite3_reset(st);
 	*ret = &v[e->n++];
 	return 0;

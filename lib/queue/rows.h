@@ -27,7 +27,7 @@ struct fn_queue_touched {
 	struct fn_queue *queue;
 	uint64_t inner;
 	unsigned flags;
-	uint64_t n_ready, n_leased; /* as they were */
+	uint64_t n_ready, n_leased, n_delayed; /* as they were */
 	int64_t ready, leased, delayed; /* changes */
 	unsigned freed;			/* messages (FIFO: groups) that can be leased now, and could not */
 	bool more;			/* a lease has left some */

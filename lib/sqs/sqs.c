@@ -104,7 +104,7 @@ static void on_retention(void *arg)
 }
 
 /* --- the life of the whole --- */
-/* Messages whose queue is gone: the process ended between the two. */
+/* Messages' queues without ours: the process ended between the two when it was made. */
 static void drop_orphans(struct fn_sqs *sqs)
 {
 	struct fn_queue *q;
@@ -112,7 +112,7 @@ static void drop_orphans(struct fn_sqs *sqs)
 
 	while ((q = fn_queue_next(sqs->queues, &it)))
 		if (fn_str_starts(fn_queue_name(q), FN_SQS_PREFIX) && !fn_map_get(sqs->by_name, fn_queue_name(q) + strlen(FN_SQS_PREFIX)))
-			fn_queue_drop(q, NULL, NULL);
+			fn_queue_drop(q, NULL, NULL, NULL);
 }
 
 int fn_sqs_new(const struct fn_sqs_config *config, struct fn_sqs **ret, struct fn_err *err)

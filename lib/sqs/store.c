@@ -35,17 +35,27 @@ static void take_effect(struct fn_sqs_queue *q, json_t *config)
 	q->policy = policy ? json_loads(policy, 0, NULL) : NULL;
 }
 
+struct engine_name {
+	char text[sizeof(FN_SQS_PREFIX) + 81];
+};
+
+static struct engine_name engine_name(const struct fn_sqs_queue *q)
+{
+	struct engine_name n;
+
+	snprintf(n.text, sizeof(n.text), FN_SQS_PREFIX "%s", q->name);
+	return n;
+}
+
 struct fn_sqs_queue *fn_sqs_queue_new(struct fn_sqs *sqs, const char *name, json_t *config)
 {
 	struct fn_sqs_queue *q = calloc(1, sizeof(*q));
-	char engine[sizeof(FN_SQS_PREFIX) + sizeof(q->name)];
 
 	if (q) {
 		q->sqs = sqs;
 		snprintf(q->name, sizeof(q->name), "%s", name);
-		snprintf(engine, sizeof(engine), FN_SQS_PREFIX "%s", name);
 		take_effect(q, config);
-		q->queue = fn_queue_get(sqs->queues, engine, q->settings.fifo ? FN_QUEUE_FIFO : 0);
+		q->queue = fn_queue_get(sqs->queues, engine_name(q).text, q->settings.fifo ? FN_QUEUE_FIFO : 0);
 	}
 	json_decref(config);
 	if (q && q->queue && fn_map_set(sqs->by_name, q->name, q, NULL) == 0)
@@ -113,16 +123,14 @@ struct write {
 	struct fn_sqs_call *call;
 	struct fn_sqs_queue *q;
 	json_t *config, *out;
-	char *text, name[81];
+	char *text;
 };
 
 static int run(struct fn_db_write *w, sqlite3 *db, struct fn_err *err)
 {
 	struct write *x = fn_list_entry(w, struct write, w);
 
-	if (!x->text)
-		return fn_db_run(db, err, "DELETE FROM sqs_queues WHERE name=?1", "s", x->name);
-	return fn_db_run(db, err, "INSERT OR REPLACE INTO sqs_queues(name, config) VALUES(?1, ?2)", "ss", x->name, x->text);
+	return fn_db_run(db, err, "INSERT OR REPLACE INTO sqs_queues(name, config) VALUES(?1, ?2)", "ss", x->q->name, x->text);
 }
 
 static void forget(struct write *x)
@@ -159,70 +167,60 @@ static void on_stored(struct fn_db_write *w, const struct fn_err *err)
 		take_effect(q, x->config);
 	} else if (!q->made && !q->next) { /* it has not come to be */
 		(void)fn_map_remove(q->sqs->by_name, q->name);
-		fn_queue_drop(q->queue, NULL, NULL);
+		fn_queue_drop(q->queue, NULL, NULL, NULL);
 		fn_sqs_queue_free(q);
 	}
 	answer(x, err);
 }
 
-static struct write *write_new(struct fn_sqs_call *call, struct fn_sqs_queue *q, void (*done)(struct fn_db_write *w, const struct fn_err *err))
-{
-	struct write *x = calloc(1, sizeof(*x));
-
-	if (!x)
-		return NULL;
-	x->w = (struct fn_db_write){.run = run, .done = done};
-	x->call = call;
-	x->q = q;
-	snprintf(x->name, sizeof(x->name), "%s", q->name);
-	return x;
-}
-
 void fn_sqs_store(struct fn_sqs_call *call, struct fn_sqs_queue *q, json_t *config, json_t *out)
 {
-	struct write *x = write_new(call, q, on_stored);
+	char *text = json_dumps(config, JSON_COMPACT);
+	struct write *x = text ? malloc(sizeof(*x)) : NULL;
 
-	if (x)
-		x->text = json_dumps(config, JSON_COMPACT);
-	if (!x || !x->text) {
-		free(x);
+	if (!x) {
+		free(text);
 		json_decref(config);
 		json_decref(out);
 		fn_sqs_fail(call, &FN_SQS_UNAVAILABLE, "Try again.");
 		return;
 	}
-	x->config = config;
-	x->out = out;
+	*x = (struct write){.w = {.run = run, .done = on_stored}, .call = call, .q = q, .config = config, .out = out, .text = text};
 	json_decref(q->next);
 	q->next = json_incref(config);
 	call->sqs->busy++;
 	fn_db_write(call->sqs->writer, &x->w);
 }
 
-static void on_removed(struct fn_db_write *w, const struct fn_err *err)
+static int run_remove(void *arg, sqlite3 *db, struct fn_err *err)
 {
-	struct write *x = fn_list_entry(w, struct write, w);
-	struct fn_sqs_queue *q = x->q;
+	struct write *x = arg;
 
-	if (!err) {
+	return fn_db_run(db, err, "DELETE FROM sqs_queues WHERE name=?1", "s", x->q->name);
+}
+
+static void on_removed(void *arg, const struct fn_err *err)
+{
+	struct write *x = arg;
+	struct fn_sqs_queue *q = x->q;
+	bool stays = err && fn_queue_find(q->sqs->queues, engine_name(q).text) == q->queue && fn_map_set(q->sqs->by_name, q->name, q, NULL) == 0;
+
+	if (!stays)
 		fn_sqs_queue_free(q);
-	} else if (!fn_map_get(q->sqs->by_name, q->name)) {
-		(void)fn_map_set(q->sqs->by_name, q->name, q, NULL);
-	}
 	answer(x, err);
 }
 
-/* Its messages go after the row is gone: where the process ends in between, the start drops what no row has. */
+/* Its messages and its row go together, or both stay. */
 void fn_sqs_remove(struct fn_sqs_call *call, struct fn_sqs_queue *q)
 {
-	struct write *x = write_new(call, q, on_removed);
+	struct write *x = malloc(sizeof(*x));
 
 	if (!x) {
 		fn_sqs_fail(call, &FN_SQS_UNAVAILABLE, "Try again.");
 		return;
 	}
+	*x = (struct write){.call = call, .q = q};
 	(void)fn_map_remove(call->sqs->by_name, q->name);
 	call->sqs->busy++;
-	fn_db_write(call->sqs->writer, &x->w);
-	fn_queue_drop(q->queue, NULL, NULL);
+	fn_queue_drop(q->queue, run_remove, on_removed, x);
 }

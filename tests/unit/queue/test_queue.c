@@ -308,7 +308,7 @@ START_TEST(who_waits_is_woken_in_turn)
 	ck_assert_str_eq(x[2].text, "one");
 	begin_lease(q, &x[0]);
 	fn_db_writer_drain(writer);
-	fn_queue_drop(q, NULL, NULL);
+	fn_queue_drop(q, NULL, NULL, NULL);
 	ck_assert(x[0].over);
 	ck_assert_int_eq(x[0].result, -ENOENT);
 	q = fn_queue_get(queues, "a", 0); /* another of the same name */

@@ -260,6 +260,29 @@ START_TEST(a_restart)
 }
 END_TEST
 
+START_TEST(a_queue_that_cannot_be_deleted)
+{
+	json_t *a;
+	sqlite3 *db;
+
+	fresh();
+	json_decref(ask(200, "CreateQueue", "{s:s}", "QueueName", "q"));
+	json_decref(ask(200, "SendMessage", "{s:s, s:s}", "QueueUrl", URL("q"), "MessageBody", "kept"));
+	ck_assert_int_eq(sqlite3_open("e.db", &db), SQLITE_OK);
+	ck_assert_int_eq(fn_db_exec(db, "CREATE TRIGGER no BEFORE DELETE ON sqs_queues BEGIN SELECT RAISE(ABORT, 'no'); END", &error), 0);
+	json_decref(ask(503, "DeleteQueue", "{s:s}", "QueueUrl", URL("q")));
+	a = ask(200, "ReceiveMessage", "{s:s}", "QueueUrl", URL("q")); /* nothing of it is gone */
+	ck_assert_int_eq((int)json_array_size(json_object_get(a, "Messages")), 1);
+	json_decref(a);
+	ck_assert_int_eq(fn_db_exec(db, "DROP TRIGGER no", &error), 0);
+	sqlite3_close(db);
+	json_decref(ask(200, "DeleteQueue", "{s:s}", "QueueUrl", URL("q")));
+	json_decref(ask(400, "ReceiveMessage", "{s:s}", "QueueUrl", URL("q")));
+	ck_assert_ptr_null(fn_queue_find(queues, "sqs:q"));
+	close_all();
+}
+END_TEST
+
 static struct fn_queue_message leased;
 static json_t *record;
 static bool over;
@@ -322,4 +345,4 @@ START_TEST(queues_by_arn)
 }
 END_TEST
 
-TEST_MAIN("sqs", who_may, whose_lineage, receipts_of_no_message, polls_end, a_restart, queues_by_arn)
+TEST_MAIN("sqs", who_may, whose_lineage, receipts_of_no_message, polls_end, a_restart, a_queue_that_cannot_be_deleted, queues_by_arn)
