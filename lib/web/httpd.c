@@ -500,10 +500,12 @@ void fn_http_party_go_on(struct fn_http_party *p)
 	struct fn_list *l;
 
 	p->holds = false;
+	p->refs++; /* who is given a request may end it */
 	while (!p->holds && (l = fn_list_first(&p->held))) {
 		fn_list_remove(l);
 		deliver(fn_list_entry(l, struct fn_http_req, held));
 	}
+	fn_http_party_unref(p);
 }
 
 void fn_http_party_end(struct fn_http_party *p)

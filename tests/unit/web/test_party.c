@@ -16,7 +16,7 @@ static struct fn_httpd *httpd;
 static struct fn_http_party party;
 static struct fn_http_req *late;
 static unsigned n_requests, n_left, n_released;
-static bool keeps;
+static bool keeps, ends;
 
 static void on_request(void *arg, struct fn_http_req *r)
 {
@@ -24,10 +24,13 @@ static void on_request(void *arg, struct fn_http_req *r)
 	ck_assert_ptr_eq(fn_http_req_party(r), &party);
 	ck_assert_int_eq(fn_http_req_role(r), FN_HTTP_SANDBOX);
 	n_requests++;
+	if (ends)
+		fn_http_party_end(&party);
 	if (keeps)
 		late = r;
 	else
 		fn_http_reply(r, 200, "text/plain", "", 0);
+	ck_assert_uint_eq(n_released, 0);
 }
 
 static void on_left(struct fn_http_party *p)
@@ -177,4 +180,22 @@ START_TEST(a_request_outlives_it)
 }
 END_TEST
 
-TEST_MAIN("web/party", held_and_let_go_on, room_is_that_of_the_longest_idle, a_request_outlives_it)
+/* What was held is given to who ends it all: it is released when it has been let go on, not before. */
+START_TEST(ended_and_answered_by_what_was_held)
+{
+	int a;
+
+	set_up(10);
+	a = peer();
+	fn_http_party_hold(&party);
+	ask(a);
+	ends = true;
+	fn_http_party_go_on(&party);
+	ck_assert_uint_eq(n_requests, 1);
+	ck_assert_uint_eq(n_released, 1);
+	close(a);
+	tear_down();
+}
+END_TEST
+
+TEST_MAIN("web/party", held_and_let_go_on, room_is_that_of_the_longest_idle, a_request_outlives_it, ended_and_answered_by_what_was_held)
