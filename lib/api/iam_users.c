@@ -112,6 +112,17 @@ static json_t *key_json(const struct fn_entity *e, json_t *key)
 			 json_object_get(key, "CreateDate"));
 }
 
+/* A key of one's own is asked for without a name, and who asks is known in this turn alone: they are named from here on. Root may change any key. */
+static bool named(struct fn_call *call, bool root_any)
+{
+	const struct fn_entity *e;
+
+	if (fn_iam_in(call, "UserName") || (root_any && !call->caller))
+		return true;
+	e = user_of(call);
+	return e && json_object_set_new(call->in, "UserName", json_string(e->name)) == 0;
+}
+
 void fn_h_iam_create_key(struct fn_call *call)
 {
 	const struct fn_entity *e;
@@ -120,10 +131,7 @@ void fn_h_iam_create_key(struct fn_call *call)
 	uint8_t random[30];
 	json_t *record, *key, *out;
 
-	/* who asks for a key of their own is known in this turn alone */
-	if (fn_iam_in(call, "UserName") ? !fn_iam_turn(call, fn_h_iam_create_key) : !(e = user_of(call)) || (json_object_set_new(call->in, "UserName", json_string(e->name)), !fn_iam_turn(call, fn_h_iam_create_key)))
-		return;
-	e = fn_iam_entity(call, FN_ENTITY_USER);
+	e = named(call, false) && fn_iam_turn(call, fn_h_iam_create_key) ? fn_iam_entity(call, FN_ENTITY_USER) : NULL;
 	if (!e)
 		return;
 	if (json_array_size(json_object_get(e->record, "Keys")) >= KEYS_MAX) {
@@ -178,7 +186,7 @@ static int key_of(struct fn_call *call, const struct fn_entity **ret_user)
 void fn_h_iam_update_key(struct fn_call *call)
 {
 	const struct fn_entity *e;
-	int at = fn_iam_turn(call, fn_h_iam_update_key) ? key_of(call, &e) : -1;
+	int at = named(call, true) && fn_iam_turn(call, fn_h_iam_update_key) ? key_of(call, &e) : -1;
 	json_t *record;
 
 	if (at < 0)
@@ -191,7 +199,7 @@ void fn_h_iam_update_key(struct fn_call *call)
 void fn_h_iam_delete_key(struct fn_call *call)
 {
 	const struct fn_entity *e;
-	int at = fn_iam_turn(call, fn_h_iam_delete_key) ? key_of(call, &e) : -1;
+	int at = named(call, true) && fn_iam_turn(call, fn_h_iam_delete_key) ? key_of(call, &e) : -1;
 	json_t *record;
 
 	if (at < 0)
