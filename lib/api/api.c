@@ -268,7 +268,7 @@ static void on_request(void *arg, struct fn_http_req *req)
 		no_operation(&call);
 	else if (!handler)
 		fn_reply_error(&call, &FN_E_NOT_IMPLEMENTED, FN_NOT_IMPLEMENTED, call.operation->name);
-	else if (handler == fn_h_proxy && call.operation->service != FN_AWS_LAMBDA) { /* it is judged there */
+	else if (call.operation->service == FN_AWS_SQS) { /* it is judged there */
 		if (!call.caller || read_body(&call)) /* what it is about, for what the identity's policies say */
 			handler(&call);
 	} else if (fn_receive_taken(&call) && acceptable(&call) && fn_call_allowed(&call) && changes_in_turn(&call, handler))

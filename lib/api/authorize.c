@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/context.h"
+#include "aws/validate.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -314,6 +315,7 @@ bool fn_call_allowed(struct fn_call *call)
 
 	if (!call->caller || call->caller->unjudged)
 		return root_may(call);
+	fn_aws_keep_members(call->operation, call->in);
 	return is_free(call) || (may(call, ask(call, &a), NULL) && may_others(call) && passes(call));
 }
 
@@ -337,6 +339,7 @@ const char *fn_call_identity_says(struct fn_call *call)
 
 	if (!call->caller || call->caller->unjudged)
 		return "allow";
+	fn_aws_keep_members(call->operation, call->in);
 	if (!may_move(call))
 		return "deny";
 	switch (judge(call, call->caller, ask(call, &a), &x, &r)) {

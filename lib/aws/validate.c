@@ -463,3 +463,19 @@ enum fn_aws_verdict fn_aws_validate(const struct fn_aws_operation *o, const stru
 	fn_buf_free(&c.text);
 	return c.n > 0 ? FN_AWS_INVALID : FN_AWS_VALID;
 }
+
+void fn_aws_keep_members(const struct fn_aws_operation *o, json_t *body)
+{
+	const char *k;
+	json_t *v;
+	void *tmp;
+
+	json_object_foreach_safe(body, tmp, k, v) {
+		unsigned i = 0;
+
+		while (i < o->n_members && (o->members[i].place != FN_AWS_IN_BODY || strcmp(o->members[i].name, k) != 0))
+			i++;
+		if (o->n_members > 0 && i == o->n_members)
+			(void)json_object_del(body, k);
+	}
+}

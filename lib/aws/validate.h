@@ -26,5 +26,7 @@ enum fn_aws_verdict {
 
 /* why: the message of a refusal. Out of memory is reported as FN_AWS_UNREADABLE. */
 enum fn_aws_verdict fn_aws_validate(const struct fn_aws_operation *operation, const struct fn_aws_request *request, struct fn_buf *why);
+/* All else goes: so nothing is judged by, nor done with, what is no member of the operation. NULL is fine; fnd's own operations, of which the model has no members, keep all. */
+void fn_aws_keep_members(const struct fn_aws_operation *operation, json_t *body);
 
 #endif

@@ -269,6 +269,7 @@ void fn_sqs_serve(struct fn_sqs *sqs, struct fn_sqs_request *request, struct fn_
 		return;
 	}
 	call->o = o ? o : &unknown;
+	fn_aws_keep_members(call->o, call->in);
 	call->handle = ret_call;
 	if (ret_call)
 		*ret_call = call;

@@ -51,6 +51,15 @@ class IamCase(Case):
         self.addCleanup(lambda: self.fn.delete_function(FunctionName=name))
         return name
 
+    def signed(self, key, service, method, path, body=None, headers=None):
+        """What boto3 would not send."""
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+        from botocore.credentials import Credentials
+        r = AWSRequest(method, self.d.endpoint + path, headers or {}, body)
+        SigV4Auth(Credentials(key["AccessKeyId"], key["SecretAccessKey"]), service, "us-east-1").add_auth(r)
+        return self.d.request(method, path, body, dict(r.headers))
+
     def refused(self, code, status, call, *args, **kw):
         with self.assertRaises(self.iam.exceptions.ClientError) as e:
             call(*args, **kw)
@@ -410,34 +419,58 @@ def handler(event, context):
             arns.append(f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:{group}")
         def asks(service, target, version, *statements):
             """What a user with these policies asks; of boto3 the newest has these members."""
-            from botocore.auth import SigV4Auth
-            from botocore.awsrequest import AWSRequest
-            from botocore.credentials import Credentials
             name = self.user(*statements)[0]
             key = self.iam.create_access_key(UserName=name)["AccessKey"]
-
-            def ask(**members):
-                body = json.dumps(members)
-                r = AWSRequest("POST", self.d.endpoint + "/", {"X-Amz-Target": target, "Content-Type": "application/x-amz-json-" + version}, body)
-                SigV4Auth(Credentials(key["AccessKeyId"], key["SecretAccessKey"]), service, "us-east-1").add_auth(r)
-                return self.d.request("POST", "/", body, dict(r.headers))
-            return name, ask
+            return name, lambda **members: self.signed(key, service, "POST", "/", json.dumps(members), {"X-Amz-Target": target, "Content-Type": "application/x-amz-json-" + version})
         describe = asks("logs", "Logs_20140328.DescribeLogGroups", "1.1", allow("logs:*", arns[0] + ":*"))[1]
         self.assertEqual(len(describe(logGroupIdentifiers=arns[:1]).json["logGroups"]), 1)
         r = describe(logGroupIdentifiers=arns)
         self.assertEqual(r.status, 400, r)
+        self.assertIn(arns[1], r.body.decode())
+        r = describe(logGroupName=arns[0].split(":")[-1], logGroupIdentifiers=arns[1:])
+        self.assertEqual(r.status, 400, "what the operation has no member for hides nothing")
         self.assertIn(arns[1], r.body.decode())
         sqs, queues = self.client("sqs"), []
         for name in ("dead", "source", "other"):
             url = sqs.create_queue(QueueName=f"{self.name()}-{name}"[-80:])["QueueUrl"]
             self.addCleanup(sqs.delete_queue, QueueUrl=url)
             queues.append((url, sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]))
-        (_, dead), (source, _), (_, other) = queues
+        (_, dead), (source, _), (other_url, other) = queues
         sqs.set_queue_attributes(QueueUrl=source, Attributes={"RedrivePolicy": json.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": 1})})
         user, move = asks("sqs", "AmazonSQS.StartMessageMoveTask", "1.0", allow("sqs:*", dead))
         self.assertEqual(move(SourceArn=dead, DestinationArn=other).status, 403)
         self.iam.put_user_policy(UserName=user, PolicyName="q", PolicyDocument=policy(allow("sqs:SendMessage", other)))
         self.assertIn("TaskHandle", move(SourceArn=dead, DestinationArn=other).json)
+        move = asks("sqs", "AmazonSQS.StartMessageMoveTask", "1.0", allow("sqs:*", other))[1]
+        self.assertEqual(move(SourceArn=dead, DestinationArn=other, QueueUrl=other_url).status, 403)
+
+    def test_what_fn_events_serves_of_fnd_s_own_is_judged(self):
+        name = self.user()[0]
+        key = self.iam.create_access_key(UserName=name)["AccessKey"]
+        f = self.function()
+        for method, path, action in (("GET", "/_fnd/async", "Async"), ("GET", f"/_fnd/async/{f}", "AsyncList"), ("POST", f"/_fnd/async/{f}/purge", "AsyncPurge"),
+                                     ("POST", f"/_fnd/async/{f}/replay", "AsyncReplay"), ("GET", "/_fnd/events", "Events"), ("GET", "/_fnd/mappings", "Mappings")):
+            r = self.signed(key, "lambda", method, path)
+            self.assertEqual(r.status, 403, r)
+            self.assertIn(f"not authorized to perform: fnd:{action} ", r.body.decode())
+        self.iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=policy(allow("fnd:Async")))
+        self.assertEqual(self.signed(key, "lambda", "GET", "/_fnd/async").status, 200)
+
+    def test_a_key_without_a_name_is_ones_own(self):
+        other = self.user()[0]
+        theirs = self.iam.list_access_keys(UserName=other)["AccessKeyMetadata"][0]["AccessKeyId"]
+        name, client = self.user()
+        self.iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=policy(allow("iam:*AccessKey*", f"arn:aws:iam::{ACCOUNT}:user/${{aws:username}}")))
+        iam = client("iam")
+        own = iam.create_access_key()["AccessKey"]["AccessKeyId"]
+        self.refused("NoSuchEntity", 404, iam.update_access_key, AccessKeyId=theirs, Status="Inactive")
+        self.refused("NoSuchEntity", 404, iam.delete_access_key, AccessKeyId=theirs)
+        iam.update_access_key(AccessKeyId=own, Status="Inactive")
+        iam.delete_access_key(AccessKeyId=own)
+        _, session = self.session(self.assumable(allow("iam:*")))
+        self.refused("ValidationError", 400, session("iam").delete_access_key, AccessKeyId=theirs)
+        self.assertEqual([k["Status"] for k in self.iam.list_access_keys(UserName=other)["AccessKeyMetadata"]], ["Active"])
+        self.iam.delete_access_key(AccessKeyId=theirs)  # root's may be anybody's
 
     # --- unmodified deploy tools ---
     def test_chalice(self):
