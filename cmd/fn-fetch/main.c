@@ -23,6 +23,7 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "image/fetch.h"
+#include "image/transfer.h"
 #include "os/sec.h"
 
 #define FILE_MAX (1u << 20)     /* one of the resolver's */

@@ -1,7 +1,6 @@
 /* fetch.c - see fetch.h. */
 #include "image/fetch.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,12 +13,9 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "image/transfer.h"
 
-#define HOPS_MAX 5
-#define ERROR_MAX 16384      /* of an error's body */
-#define HEADERS_MAX 65536    /* of one answer */
-#define CONNECT_S 10L        /* at most, whatever the settings say */
-#define SLOW_BYTES 1024L     /* a second; fewer, for the settings' time, and the server is taken to hang */
+#define ERROR_MAX 16384 /* of an error's body */
 
 struct transfer {
 	CURL *curl;
@@ -48,41 +44,25 @@ int fn_fetch_prepare(struct fn_err *err)
 }
 
 /* --- what comes --- */
-static bool is_header(const char *line, size_t len, const char *name, const char **value, size_t *value_len)
-{
-	size_t n = strlen(name);
-
-	if (len <= n || strncasecmp(line, name, n) != 0 || line[n] != ':')
-		return false;
-	*value = line + n + 1;
-	*value_len = len - n - 1;
-	return true;
-}
-
 static size_t on_header(char *line, size_t size, size_t n, void *arg)
 {
 	struct transfer *t = arg;
-	const char *value;
-	size_t len = size * n, value_len;
+	size_t len = size * n;
 	char text[64];
 
 	t->header_bytes += len;
-	if (t->header_bytes > HEADERS_MAX) {
+	if (t->header_bytes > FN_TRANSFER_HEADERS_MAX) {
 		t->headers_too_large = true;
 		return 0;
 	}
 	if (len > 5 && memcmp(line, "HTTP/", 5) == 0) /* another answer begins: a 100 was before it */
 		t->has_length = t->chunked = false;
-	if (is_header(line, len, "content-length", &value, &value_len))
+	if (fn_transfer_header(line, len, "content-length", text, sizeof(text)))
 		t->has_length = true;
-	if (is_header(line, len, "transfer-encoding", &value, &value_len)) {
-		fn_s3_text(value, value_len, text, sizeof(text));
+	if (fn_transfer_header(line, len, "transfer-encoding", text, sizeof(text)))
 		t->chunked = strcasecmp(text, "chunked") == 0;
-	}
-	if (is_header(line, len, "location", &value, &value_len))
-		fn_s3_text(value, value_len, t->location, sizeof(t->location));
-	if (is_header(line, len, "x-amz-bucket-region", &value, &value_len))
-		fn_s3_text(value, value_len, t->region, sizeof(t->region));
+	(void)fn_transfer_header(line, len, "location", t->location, sizeof(t->location));
+	(void)fn_transfer_header(line, len, "x-amz-bucket-region", t->region, sizeof(t->region));
 	return len;
 }
 
@@ -133,34 +113,11 @@ static int add_headers(const struct fn_s3_settings *s, const struct fn_s3_url *u
 
 static bool set_options(struct transfer *t, const struct fn_s3_settings *s, const struct fn_s3_url *u, const char *url, struct curl_slist *headers, char *words)
 {
-	CURL *c = t->curl;
-	bool ok = true;
-	long timeout = (long)s->timeout_s;
+	const struct fn_transfer how = {.url = url, .protocols = u->tls ? "https" : "http", .ca = u->tls, .timeout_s = s->timeout_s, .headers = headers, .words = words,
+					.on_header = on_header, .on_body = on_body, .arg = t};
 
-#define SET(option, value) ok = ok && curl_easy_setopt(c, option, value) == CURLE_OK
-	SET(CURLOPT_URL, url);
-	SET(CURLOPT_PATH_AS_IS, 1L);
-	SET(CURLOPT_PROTOCOLS_STR, u->tls ? "https" : "http");
-	SET(CURLOPT_PROXY, "");
-	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	SET(CURLOPT_HTTPHEADER, headers);
-	SET(CURLOPT_USERAGENT, "fn-fetch/" FN_VERSION);
-	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	if (u->tls)
-		SET(CURLOPT_CAINFO, FN_FETCH_CA_FILE);
-	SET(CURLOPT_CAPATH, NULL);
-	SET(CURLOPT_NOSIGNAL, 1L);
-	SET(CURLOPT_CONNECTTIMEOUT, timeout < CONNECT_S ? timeout : CONNECT_S);
-	SET(CURLOPT_LOW_SPEED_LIMIT, SLOW_BYTES);
-	SET(CURLOPT_LOW_SPEED_TIME, timeout);
-	SET(CURLOPT_ERRORBUFFER, words);
-	SET(CURLOPT_HEADERFUNCTION, on_header);
-	SET(CURLOPT_HEADERDATA, t);
-	SET(CURLOPT_WRITEFUNCTION, on_body);
-	SET(CURLOPT_WRITEDATA, t);
-	SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)t->order->max_bytes); /* what says that it has more is not even begun */
-#undef SET
-	return ok;
+	return fn_transfer_set(t->curl, &how) && curl_easy_setopt(t->curl, CURLOPT_PATH_AS_IS, 1L) == CURLE_OK &&
+	       curl_easy_setopt(t->curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)t->order->max_bytes) == CURLE_OK; /* what says that it has more is not even begun */
 }
 
 static int failed(struct fn_fetch_result *ret, int code, const struct fn_s3_url *u, const char *what)
@@ -252,7 +209,7 @@ int fn_fetch_object(const struct fn_s3_settings *s, const struct fn_fetch_order 
 
 	if (r < 0)
 		return fn_err_set(&ret->err, r, "fetch", "\"%.63s\" is no bucket that %.100s can have", order->object.bucket, s->endpoint);
-	for (unsigned hops = 0; hops <= HOPS_MAX; hops++) {
+	for (unsigned hops = 0; hops <= FN_TRANSFER_HOPS_MAX; hops++) {
 		struct transfer t = {.order = order, .ret = ret, .fd = fd};
 
 		r = ask(s, &at, &t);
@@ -262,5 +219,5 @@ int fn_fetch_object(const struct fn_s3_settings *s, const struct fn_fetch_order 
 			return fn_err_set(&ret->err, EXDEV, "fetch", "%.80s redirects to %.100s, which is not followed", at.host, t.location);
 		at = next;
 	}
-	return fn_err_set(&ret->err, ELOOP, "fetch", "%.100s: more than %d redirects", s->endpoint, HOPS_MAX);
+	return fn_err_set(&ret->err, ELOOP, "fetch", "%.100s: more than %d redirects", s->endpoint, FN_TRANSFER_HOPS_MAX);
 }

@@ -1,7 +1,6 @@
 /* registry.c - see registry.h. */
 #include "image/registry.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <nettle/sha2.h>
@@ -16,13 +15,10 @@
 #include "base/str.h"
 #include "image/digest.h"
 #include "image/fetch.h"
+#include "image/transfer.h"
 
-#define HOPS_MAX 5
 #define TRIES_MAX 6          /* in which nothing comes */
 #define TOKEN_MAX (1u << 20)
-#define HEADERS_MAX 65536    /* of one answer */
-#define CONNECT_S 10L
-#define SLOW_BYTES 1024L
 #define ACCEPT "Accept: application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, " \
 	       "application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json"
 
@@ -132,16 +128,6 @@ int fn_registry_challenge_parse(const char *v, struct fn_registry_challenge *ret
 }
 
 /* --- what comes --- */
-static bool header_is(const char *line, size_t len, const char *name, char *to, size_t size)
-{
-	size_t n = strlen(name);
-
-	if (len <= n || strncasecmp(line, name, n) != 0 || line[n] != ':')
-		return false;
-	fn_s3_text(line + n + 1, len - n - 1, to, size);
-	return true;
-}
-
 static size_t on_header(char *line, size_t size, size_t n, void *arg)
 {
 	struct transfer *t = arg;
@@ -150,14 +136,14 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
 	unsigned long long from;
 
 	t->header_bytes += len;
-	if (t->header_bytes > HEADERS_MAX) {
+	if (t->header_bytes > FN_TRANSFER_HEADERS_MAX) {
 		t->headers_too_large = true;
 		return 0;
 	}
-	(void)header_is(line, len, "location", t->location, sizeof(t->location));
+	(void)fn_transfer_header(line, len, "location", t->location, sizeof(t->location));
 	if (!t->challenge[0] || strncasecmp(t->challenge, "bearer", 6) != 0) /* of two, the one with tokens */
-		(void)header_is(line, len, "www-authenticate", t->challenge, sizeof(t->challenge));
-	if (header_is(line, len, "content-range", range, sizeof(range)) && t->f && (sscanf(range, "bytes %llu-", &from) != 1 || from != t->f->ret->bytes))
+		(void)fn_transfer_header(line, len, "www-authenticate", t->challenge, sizeof(t->challenge));
+	if (fn_transfer_header(line, len, "content-range", range, sizeof(range)) && t->f && (sscanf(range, "bytes %llu-", &from) != 1 || from != t->f->ret->bytes))
 		t->other_range = true;
 	return len;
 }
@@ -202,35 +188,12 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
 }
 
 /* --- what is asked --- */
-static bool set_options(struct transfer *t, const struct fn_registry_settings *s, const char *url, bool plain, struct curl_slist *headers)
+static bool set_options(struct transfer *t, const struct fn_registry_settings *s, const char *url, struct curl_slist *headers)
 {
-	CURL *c = t->curl;
-	bool ok = true;
-	long timeout = (long)s->timeout_s;
+	const struct fn_transfer how = {.url = url, .protocols = s->plain ? "http,https" : "https", .ca = s->ca, .timeout_s = s->timeout_s, .headers = headers, .words = t->words,
+					.on_header = on_header, .on_body = t->f ? on_body : on_token, .arg = t};
 
-#define SET(option, value) ok = ok && curl_easy_setopt(c, option, value) == CURLE_OK
-	SET(CURLOPT_URL, url);
-	SET(CURLOPT_PROTOCOLS_STR, plain ? "http,https" : "https");
-	SET(CURLOPT_PROXY, "");
-	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	SET(CURLOPT_HTTPHEADER, headers);
-	SET(CURLOPT_USERAGENT, "fn-fetch/" FN_VERSION);
-	SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	if (s->ca)
-		SET(CURLOPT_CAINFO, FN_FETCH_CA_FILE);
-	SET(CURLOPT_CAPATH, NULL);
-	SET(CURLOPT_NOSIGNAL, 1L);
-	SET(CURLOPT_BUFFERSIZE, 262144L);
-	SET(CURLOPT_CONNECTTIMEOUT, timeout < CONNECT_S ? timeout : CONNECT_S);
-	SET(CURLOPT_LOW_SPEED_LIMIT, SLOW_BYTES);
-	SET(CURLOPT_LOW_SPEED_TIME, timeout);
-	SET(CURLOPT_ERRORBUFFER, t->words);
-	SET(CURLOPT_HEADERFUNCTION, on_header);
-	SET(CURLOPT_HEADERDATA, t);
-	SET(CURLOPT_WRITEFUNCTION, t->f ? on_body : on_token);
-	SET(CURLOPT_WRITEDATA, t);
-#undef SET
-	return ok;
+	return fn_transfer_set(t->curl, &how) && curl_easy_setopt(t->curl, CURLOPT_BUFFERSIZE, 262144L) == CURLE_OK;
 }
 
 static int no_memory(struct fetching *f) { return fn_err_set(&f->ret->err, ENOMEM, "fetch", "libcurl"); }
@@ -322,7 +285,7 @@ static int ask_token(struct fetching *f, const struct fn_registry_challenge *ch)
 		r = grant(&t, s, ch, &form);
 	if (r == 0 && !s->identity_token && basic(s, &line) == 0)
 		r = append(&headers, line.data);
-	if (r == 0 && !set_options(&t, s, url.data, s->plain, headers))
+	if (r == 0 && !set_options(&t, s, url.data, headers))
 		r = -ENOMEM;
 	if (r == 0)
 		code = curl_easy_perform(t.curl);
@@ -416,7 +379,7 @@ static int ask(struct fetching *f, struct fn_buf *url, bool own)
 		snprintf(range, sizeof(range), "Range: bytes=%" PRIu64 "-", from);
 		r = append(&headers, range);
 	}
-	if (r < 0 || !set_options(&t, f->s, url->data, f->s->plain, headers)) {
+	if (r < 0 || !set_options(&t, f->s, url->data, headers)) {
 		r = no_memory(f);
 	} else {
 		code = curl_easy_perform(t.curl);
@@ -457,7 +420,7 @@ static int ask_through(struct fetching *f)
 
 	if (r < 0)
 		return no_memory(f);
-	for (unsigned hops = 0; hops <= HOPS_MAX; hops++) {
+	for (unsigned hops = 0; hops <= FN_TRANSFER_HOPS_MAX; hops++) {
 		bool was_asked = f->asked_token;
 
 		r = ask(f, &url, own);

@@ -15,8 +15,6 @@
 
 #include "base/buf.h"
 
-#define FN_FETCH_CA_FILE "/ca.pem" /* where fn-fetch has put the certificates that it trusts */
-
 /* What an administrator has set about one registry. Texts are owned; NULL = not given. */
 struct fn_registry_settings {
 	bool plain;          /* HTTP */
