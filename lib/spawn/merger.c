@@ -1,6 +1,6 @@
 /*
- * merger.c - fn-spawnd's half of images whose layers become one tree: a child without privileges for each (merge.c), a few at once. The tree has its name
- * when all of it is on disk, and its row is true when the name is there too, as with fn-unpack.
+ * merger.c - fn-spawnd's half of images whose layers become one tree: a child without privileges for each (merge.c), a few at once, as with
+ * fn-unpack (making.h).
  */
 #include "spawn/server.h"
 
@@ -10,12 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -24,31 +21,22 @@
 #include "base/str.h"
 #include "os/ns.h"
 #include "os/sec.h"
-#include "os/sock.h"
-#include "spawn/helper.h"
+#include "spawn/making.h"
 #include "spawn/merge.h"
 #include "spawn/proto.h"
 
 #define RUNNING_MAX 2
-#define TIME_LIMIT_US 600000000u
+#define TIME_LIMIT_S 600u
 #define CPU_S 300
 #define FIRST_LAYER_FD 128 /* beyond fn_sec_limit()'s */
-
-struct told {
-	struct fn_err err;
-	uint64_t bytes;
-};
 
 struct job {
 	struct fn_list link;
 	struct fn_merger *m;
 	uint64_t request;
 	struct fn_proto_merge *req;
-	char tmp[64];
-	int pidfd, sock;
-	uint64_t pidfd_io, sock_io, timer;
-	bool running, late, named, answered;
-	struct told told;
+	struct fn_making making;
+	bool running;
 };
 
 struct fn_merger {
@@ -86,31 +74,27 @@ int fn_merger_new(const struct fn_spawn_server_config *config, struct fn_unpacke
 
 static void job_free(struct job *j)
 {
-	fn_loop_clear(j->m->cfg.loop, &j->pidfd_io);
-	fn_loop_clear(j->m->cfg.loop, &j->sock_io);
-	fn_loop_clear(j->m->cfg.loop, &j->timer);
-	fn_close(j->pidfd);
-	fn_close(j->sock);
+	fn_making_close(&j->making);
 	fn_list_remove(&j->link);
 	free(j->req);
 	free(j);
 }
 
-static void job_finish(struct job *j, const struct fn_err *err)
+static void job_finish(struct job *j, const struct fn_err *err, uint64_t bytes)
 {
 	struct fn_merger *m = j->m;
 
-	if (err && j->tmp[0])
-		fn_unpacker_remove_tree(m->unpacker, j->tmp, 0);
+	if (err && j->making.tmp[0])
+		fn_unpacker_remove_tree(m->unpacker, j->making.tmp, 0);
 	if (j->running)
 		m->running--;
-	m->done(m->arg, j->request, err, j->told.bytes);
+	m->done(m->arg, j->request, err, bytes);
 	job_free(j);
 	start_next(m);
 }
 
 /* --- the child --- */
-static int be_merger(const struct job *j, int dest, int *layers, struct told *ret)
+static int be_merger(const struct job *j, int dest, int *layers, struct fn_unpack_result *ret)
 {
 	const struct fn_proto_merge *q = j->req;
 	const struct fn_merge what = {.dest = dest, .layers = layers, .n_layers = q->n_layers, .max_bytes = q->max_bytes, .max_entries = q->max_entries};
@@ -140,14 +124,14 @@ static int be_merger(const struct job *j, int dest, int *layers, struct told *re
 static _Noreturn void child(const struct job *j, int sock)
 {
 	int *layers = calloc(FN_PROTO_MERGE_MAX, sizeof(*layers)), keep[2] = {j->m->roots_fd, sock}, dest;
-	struct told told = {0};
+	struct fn_unpack_result told = {0};
 	char byte;
 
 	if (!layers || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || fn_fd_close_except(keep, 2) < 0)
 		_exit(1);
 	umask(022);
 	(void)setpriority(PRIO_PROCESS, 0, 10);
-	dest = openat(j->m->roots_fd, j->tmp, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	dest = openat(j->m->roots_fd, j->making.tmp, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dest < 0)
 		fn_err_set(&told.err, errno, "merge", "open");
 	else
@@ -159,81 +143,26 @@ static _Noreturn void child(const struct job *j, int sock)
 	_exit(read(sock, &byte, 1) == 1 && syncfs(dest) == 0 ? 0 : 1);
 }
 
-/* --- and what it says --- */
-static void on_told(void *arg, int fd, uint32_t events)
-{
-	struct job *j = arg;
-
-	(void)events;
-	fn_loop_clear(j->m->cfg.loop, &j->sock_io);
-	j->answered = recv(fd, &j->told, sizeof(j->told), MSG_DONTWAIT) == (ssize_t)sizeof(j->told);
-	if (!j->answered || j->told.err.code)
-		return;
-	j->named = renameat(j->m->roots_fd, j->tmp, j->m->roots_fd, j->req->tree) == 0;
-	if (j->named) {
-		(void)send(fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-	} else {
-		fn_err_set(&j->told.err, errno, "merge", "publish the tree");
-		(void)shutdown(fd, SHUT_RDWR);
-	}
-}
-
-static void on_end(void *arg, int fd, uint32_t events)
-{
-	struct job *j = arg;
-	struct fn_err err = {0};
-	siginfo_t si = {0};
-
-	(void)events;
-	if (waitid(P_PIDFD, (id_t)fd, &si, WEXITED | WNOHANG) < 0 || si.si_pid == 0)
-		return;
-	if (j->sock_io)
-		on_told(j, j->sock, EPOLLIN);
-	if (j->answered && j->told.err.code)
-		err = j->told.err;
-	else if (!j->named || si.si_code != CLD_EXITED || si.si_status != 0)
-		fn_helper_fault("merge", &si, j->late ? TIME_LIMIT_US / 1000000u : 0, &err);
-	err.stage[sizeof(err.stage) - 1] = err.msg[sizeof(err.msg) - 1] = '\0';
-	for (char *p = err.msg; *p; p++) /* names are shown in logs */
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = '?';
-	if (err.code && j->named)
-		(void)renameat(j->m->roots_fd, j->req->tree, j->m->roots_fd, j->tmp);
-	job_finish(j, err.code ? &err : NULL);
-}
-
-static void on_late(void *arg)
-{
-	struct job *j = arg;
-
-	j->late = true;
-	(void)fn_pidfd_kill(j->pidfd, SIGKILL);
-}
+static void on_ended(void *arg, const struct fn_err *err, uint64_t bytes) { job_finish(arg, err, bytes); }
 
 static int job_start(struct job *j, struct fn_err *err)
 {
 	struct fn_merger *m = j->m;
 	fn_auto_fd int sock = -EBADF;
-	int p[2];
+	int pidfd, r = fn_making_begin(&j->making, ".tmp-m", ++m->next, m->cfg.uid_base, &sock, err);
 	pid_t pid;
 
-	snprintf(j->tmp, sizeof(j->tmp), ".tmp-m%llu", (unsigned long long)++m->next);
-	if (mkdirat(m->roots_fd, j->tmp, 0755) < 0 || fchownat(m->roots_fd, j->tmp, m->cfg.uid_base, m->cfg.uid_base, 0) < 0)
-		return fn_err_set(err, errno, "merge", "make a directory");
-	if (fn_sock_pair(SOCK_SEQPACKET, p) < 0)
-		return fn_err_set(err, errno, "merge", "descriptors");
-	j->sock = p[0];
-	sock = p[1];
+	if (r < 0)
+		return r;
 	pid = fork();
 	if (pid == 0)
 		child(j, sock);
-	j->pidfd = pid < 0 ? -EBADF : fn_pidfd_open(pid);
-	if (j->pidfd < 0)
+	pidfd = pid < 0 ? -EBADF : fn_pidfd_open(pid);
+	if (pidfd < 0)
 		return fn_err_set(err, EAGAIN, "merge", "fork");
-	if (fn_loop_add_io(m->cfg.loop, j->pidfd, EPOLLIN, on_end, j, &j->pidfd_io) < 0 ||
-	    fn_loop_add_io(m->cfg.loop, j->sock, EPOLLIN, on_told, j, &j->sock_io) < 0 ||
-	    fn_loop_add_timer(m->cfg.loop, fn_loop_now_us(m->cfg.loop) + TIME_LIMIT_US, on_late, j, &j->timer) < 0)
-		return fn_err_set(err, ENOMEM, "merge", NULL);
+	r = fn_making_watch(&j->making, pidfd, err);
+	if (r < 0)
+		return r;
 	j->running = true;
 	m->running++;
 	return 0;
@@ -251,8 +180,7 @@ static void start_next(struct fn_merger *m)
 		if (m->running >= RUNNING_MAX)
 			return;
 		if (job_start(j, &err) < 0) {
-			fn_pidfd_end(j->pidfd);
-			job_finish(j, &err);
+			job_finish(j, &err, 0);
 			return; /* it called us again */
 		}
 	}
@@ -276,12 +204,14 @@ void fn_merger_start(struct fn_merger *m, uint64_t request, const struct fn_prot
 	if (!j || !copy)
 		abort();
 	*copy = *req;
-	*j = (struct job){.m = m, .request = request, .req = copy, .pidfd = -EBADF, .sock = -EBADF};
+	*j = (struct job){.m = m, .request = request, .req = copy};
+	j->making = (struct fn_making){.loop = m->cfg.loop, .stage = "merge", .tree = copy->tree, .roots_fd = m->roots_fd, .sock = -EBADF, .pidfd = -EBADF,
+				       .limit_s = TIME_LIMIT_S, .ended = on_ended, .arg = j};
 	if (!request_ok(req)) {
 		fn_err_set(&err, EBADMSG, "merge", "malformed request");
-		job_finish(j, &err);
+		job_finish(j, &err, 0);
 	} else if (faccessat(m->roots_fd, req->tree, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-		job_finish(j, NULL);
+		job_finish(j, NULL, 0);
 	} else {
 		fn_list_push_back(&m->jobs, &j->link);
 		start_next(m);
@@ -296,9 +226,9 @@ void fn_merger_free(struct fn_merger *m)
 	{
 		struct job *j = fn_list_entry(l, struct job, link);
 
-		fn_pidfd_end(j->pidfd);
-		if (j->tmp[0])
-			fn_unpacker_remove_tree(m->unpacker, j->tmp, 0);
+		fn_making_kill(&j->making);
+		if (j->making.tmp[0])
+			fn_unpacker_remove_tree(m->unpacker, j->making.tmp, 0);
 		job_free(j);
 	}
 	fn_close(m->roots_fd);

@@ -1,7 +1,6 @@
 /*
  * unpacker.c - fn-spawnd's half of unpacking: runs fn-unpack, at most two at once, each archive in a directory of its own that
- * becomes the tree by rename when, and only when, all of it is on disk. fn-unpack waits for the rename and has it written, too: nothing here waits
- * for a disk. The same tree asked for twice at once is unpacked once. What comes from
+ * becomes the tree (making.h). The same tree asked for twice at once is unpacked once. What comes from
  * a running function takes as long as the function likes: two of these at once, too, but no package waits for them. Trees are removed by a
  * child: 100,000 files take a second, in which no sandbox would be started.
  */
@@ -17,7 +16,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,17 +24,16 @@
 #include "base/fd.h"
 #include "base/list.h"
 #include "base/str.h"
-#include "image/unpack.h"
 #include "os/mount.h"
 #include "os/ns.h"
-#include "os/sock.h"
 #include "spawn/helper.h"
+#include "spawn/making.h"
 #include "spawn/proto.h"
 
 #define RUNNING_MAX 2
-#define TIME_LIMIT_US 120000000u
+#define TIME_LIMIT_S 120u
 #define LAYERS_RUNNING_MAX 4 /* spawn/client.h's users ask for no more at once: what fills the pipe of one must not wait for another's turn */
-#define LAYER_TIME_LIMIT_US 3600000000u /* it comes as fast as a registry sends it; fn-fetch sees to it that it comes at all */
+#define LAYER_TIME_LIMIT_S 3600u /* it comes as fast as a registry sends it; fn-fetch sees to it that it comes at all */
 
 struct waiter {
 	struct fn_list link;
@@ -48,13 +45,9 @@ struct job {
 	struct fn_unpacker *u;
 	struct fn_proto_unpack req;
 	struct fn_list waiters;
-	int archive_fd, result_fd, pidfd;
-	uint64_t pidfd_io, result_io, timer;
-	char tmp[64];
-	bool running, late;
-	bool named; /* the tree has its name; fn-unpack sees to it that it keeps it */
-	bool told;  /* result is what fn-unpack says */
-	struct fn_unpack_result result;
+	struct fn_making making;
+	int archive_fd;
+	bool running;
 	bool live; /* its archive is being written by a function */
 };
 
@@ -82,7 +75,6 @@ struct fn_unpacker {
 static void start_next(struct fn_unpacker *u);
 
 static int kind_of(const struct job *j) { return j->req.layer ? 2 : j->live; }
-static uint64_t limit_us(const struct job *j) { return j->req.layer ? LAYER_TIME_LIMIT_US : TIME_LIMIT_US; }
 
 /* Removes a tree below dirfd. Only ever called on trees that fn-unpack wrote: no mounts, no foreign owners. */
 static void remove_below(int dirfd, const char *name)
@@ -234,12 +226,8 @@ int fn_unpacker_new(const struct fn_spawn_server_config *config, fn_unpacker_don
 
 static void job_free(struct job *j)
 {
-	fn_loop_clear(j->u->cfg.loop, &j->pidfd_io);
-	fn_loop_clear(j->u->cfg.loop, &j->result_io);
-	fn_loop_clear(j->u->cfg.loop, &j->timer);
+	fn_making_close(&j->making);
 	fn_close(j->archive_fd);
-	fn_close(j->result_fd);
-	fn_close(j->pidfd);
 	fn_list_remove(&j->link);
 	while (!fn_list_empty(&j->waiters)) {
 		struct waiter *w = fn_list_entry(fn_list_first(&j->waiters), struct waiter, link);
@@ -254,8 +242,8 @@ static void job_finish(struct job *j, const struct fn_err *err, uint64_t bytes)
 {
 	struct fn_unpacker *u = j->u;
 
-	if (err && j->tmp[0])
-		remove_later(u, j->tmp, 0);
+	if (err && j->making.tmp[0])
+		remove_later(u, j->making.tmp, 0);
 	if (j->running)
 		u->running[kind_of(j)]--;
 	fn_list_for_each(l, &j->waiters) u->done(u->arg, fn_list_entry(l, struct waiter, link)->request, err, bytes);
@@ -263,54 +251,7 @@ static void job_finish(struct job *j, const struct fn_err *err, uint64_t bytes)
 	start_next(u);
 }
 
-/* All is on disk: the tree gets its name, and fn-unpack is told to have that written. Or it has failed. */
-static void on_result(void *arg, int fd, uint32_t events)
-{
-	struct job *j = arg;
-
-	(void)events;
-	fn_loop_clear(j->u->cfg.loop, &j->result_io);
-	j->told = recv(fd, &j->result, sizeof(j->result), MSG_DONTWAIT) == (ssize_t)sizeof(j->result);
-	if (!j->told || j->result.err.code)
-		return;
-	j->named = renameat(j->u->roots_fd, j->tmp, j->u->roots_fd, j->req.tree) == 0;
-	if (j->named) {
-		(void)send(fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT); /* one that has died is seen by its end */
-	} else {
-		fn_err_set(&j->result.err, errno, "unpack", "publish the tree");
-		(void)shutdown(fd, SHUT_RDWR);
-	}
-}
-
-static void on_end(void *arg, int fd, uint32_t events)
-{
-	struct job *j = arg;
-	struct fn_err err = {0};
-	siginfo_t si = {0};
-
-	(void)events;
-	if (waitid(P_PIDFD, (id_t)fd, &si, WEXITED | WNOHANG) < 0 || si.si_pid == 0)
-		return;
-	if (j->result_io)
-		on_result(j, j->result_fd, EPOLLIN);
-	if (j->told && j->result.err.code) {
-		err = j->result.err;
-		err.stage[sizeof(err.stage) - 1] = err.msg[sizeof(err.msg) - 1] = '\0';
-	} else if (!j->named || si.si_code != CLD_EXITED || si.si_status != 0) {
-		fn_helper_fault("unpack", &si, j->late ? (unsigned)(limit_us(j) / 1000000u) : 0, &err);
-	}
-	if (err.code && j->named) /* the name may not be on disk: as if it had never had it */
-		(void)renameat(j->u->roots_fd, j->req.tree, j->u->roots_fd, j->tmp);
-	job_finish(j, err.code ? &err : NULL, j->result.bytes);
-}
-
-static void on_late(void *arg)
-{
-	struct job *j = arg;
-
-	j->late = true;
-	(void)fn_pidfd_kill(j->pidfd, SIGKILL);
-}
+static void on_ended(void *arg, const struct fn_err *err, uint64_t bytes) { job_finish(arg, err, bytes); }
 
 static int start_helper(const struct job *j, int dir_fd, int result_fd, struct fn_err *err)
 {
@@ -341,25 +282,18 @@ static int job_start(struct job *j, struct fn_err *err)
 {
 	struct fn_unpacker *u = j->u;
 	fn_auto_fd int dir = -EBADF, result_w = -EBADF;
-	int p[2];
+	int r = fn_making_begin(&j->making, ".tmp-", ++u->next, u->cfg.uid_base, &result_w, err);
 
-	snprintf(j->tmp, sizeof(j->tmp), ".tmp-%" PRIu64, ++u->next);
-	if (mkdirat(u->roots_fd, j->tmp, 0755) < 0 || fchownat(u->roots_fd, j->tmp, u->cfg.uid_base, u->cfg.uid_base, 0) < 0)
-		return fn_err_set(err, errno, "unpack", "make a directory");
-	dir = fn_mount_copy(u->roots_fd, j->tmp, 0, err);
+	if (r < 0)
+		return r;
+	dir = fn_mount_copy(u->roots_fd, j->making.tmp, 0, err);
 	if (dir < 0)
 		return dir;
-	if (fn_sock_pair(SOCK_SEQPACKET, p) < 0)
-		return fn_err_set(err, errno, "unpack", "descriptors");
-	j->result_fd = p[0];
-	result_w = p[1];
-	j->pidfd = start_helper(j, dir, result_w, err);
-	if (j->pidfd < 0)
-		return j->pidfd;
-	if (fn_loop_add_io(u->cfg.loop, j->pidfd, EPOLLIN, on_end, j, &j->pidfd_io) < 0 ||
-	    fn_loop_add_io(u->cfg.loop, j->result_fd, EPOLLIN, on_result, j, &j->result_io) < 0 ||
-	    fn_loop_add_timer(u->cfg.loop, fn_loop_now_us(u->cfg.loop) + limit_us(j), on_late, j, &j->timer) < 0)
-		return fn_err_set(err, ENOMEM, "unpack", NULL);
+	r = start_helper(j, dir, result_w, err);
+	if (r >= 0)
+		r = fn_making_watch(&j->making, r, err);
+	if (r < 0)
+		return r;
 	j->running = true;
 	u->running[kind_of(j)]++;
 	return 0;
@@ -427,7 +361,8 @@ void fn_unpacker_start(struct fn_unpacker *u, uint64_t request, const struct fn_
 	j->req = *req;
 	j->archive_fd = archive_fd;
 	j->live = fstat(archive_fd, &st) == 0 && !S_ISREG(st.st_mode);
-	j->result_fd = j->pidfd = -EBADF;
+	j->making = (struct fn_making){.loop = u->cfg.loop, .stage = "unpack", .tree = j->req.tree, .roots_fd = u->roots_fd, .sock = -EBADF, .pidfd = -EBADF,
+				       .limit_s = req->layer ? LAYER_TIME_LIMIT_S : TIME_LIMIT_S, .ended = on_ended, .arg = j};
 	fn_list_init(&j->waiters);
 	fn_list_push_back(&j->waiters, &w->link);
 	fn_list_push_back(&u->jobs, &j->link);
@@ -462,9 +397,9 @@ void fn_unpacker_free(struct fn_unpacker *u)
 	{
 		struct job *j = fn_list_entry(l, struct job, link);
 
-		fn_pidfd_end(j->pidfd);
-		if (j->tmp[0])
-			remove_below(u->roots_fd, j->tmp);
+		fn_making_kill(&j->making);
+		if (j->making.tmp[0])
+			remove_below(u->roots_fd, j->making.tmp);
 		job_free(j);
 	}
 	fn_close(u->roots_fd);
