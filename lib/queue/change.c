@@ -6,8 +6,6 @@
 #include "base/clock.h"
 #include "queue/internal.h"
 
-#define SQL(tx) &(tx)->rows->sql, (tx)->db, (tx)->err
-#define I(x) ((int64_t)(x))
 #define TRIM_AT_ONCE 200
 
 /* --- the writer's thread --- */
@@ -146,10 +144,10 @@ static int run_trim(struct fn_db_write *w, sqlite3 *db, struct fn_err *err)
 
 /* --- the loop's --- */
 /* Before `done`, which may free what they are in. */
-static void settle_effects(struct fn_queues *qs, struct fn_queue_effects **effects, const struct fn_err *err)
+static void settle_effects(struct fn_queue_effects **effects, const struct fn_err *err)
 {
 	if (!err)
-		fn_queue_apply(qs, *effects);
+		fn_queue_apply(*effects);
 	fn_queue_effects_free(*effects);
 	*effects = NULL;
 }
@@ -162,7 +160,7 @@ static void on_outcome(struct fn_db_write *w, const struct fn_err *err)
 		for (unsigned k = 0; c->steps[i].ahead && k < c->effects->n; k++)
 			if (c->effects->v[k].queue == c->steps[i].queue && c->effects->v[k].freed)
 				c->effects->v[k].freed--;
-	settle_effects(c->qs, &c->effects, err);
+	settle_effects(&c->effects, err);
 	c->done(c, err);
 }
 
@@ -170,7 +168,7 @@ static void on_moved(struct fn_db_write *w, const struct fn_err *err)
 {
 	struct fn_queue_move *m = fn_list_entry(w, struct fn_queue_move, w);
 
-	settle_effects(m->qs, &m->effects, err);
+	settle_effects(&m->effects, err);
 	m->done(m, err);
 }
 
@@ -178,7 +176,7 @@ static void on_trimmed(struct fn_db_write *w, const struct fn_err *err)
 {
 	struct fn_queue_trim *t = fn_list_entry(w, struct fn_queue_trim, w);
 
-	settle_effects(t->qs, &t->effects, err);
+	settle_effects(&t->effects, err);
 	t->done(t, err);
 }
 

@@ -3,8 +3,6 @@
 
 #include "queue/internal.h"
 
-#define I(x) ((int64_t)(x))
-
 struct adding {
 	struct fn_db_write w;
 	struct fn_queue *q;

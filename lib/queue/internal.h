@@ -20,7 +20,7 @@ struct fn_queues {
 };
 
 /* Counts what is on disk now, and gives waiting leases their turn. */
-void fn_queue_apply(struct fn_queues *qs, const struct fn_queue_effects *e);
+void fn_queue_apply(const struct fn_queue_effects *e);
 /* Up to n waiting leases look once more. Returns how many. */
 unsigned fn_queue_pump(struct fn_queue *q, unsigned n);
 /* Has its row written where it could not be before. To be called ahead of each request. */

@@ -6,8 +6,6 @@
 #include "base/clock.h"
 #include "queue/internal.h"
 
-#define SQL(tx) &(tx)->rows->sql, (tx)->db, (tx)->err
-#define I(x) ((int64_t)(x))
 /* How much of what is due, too old or dead one lease looks at beside what it takes. */
 #define LOOK_AT 256
 #define DUE_AT_MOST_US 60000000u /* clocks are set now and then */
@@ -49,7 +47,7 @@ static int read_body(struct fn_queue_tx *tx, sqlite3_stmt *st, struct fn_queue_m
 int fn_queue_take(struct fn_queue_tx *tx, struct fn_queue_taken *t, struct fn_queue_row *m, size_t limit)
 {
 	sqlite3_stmt *st = fn_queue_bind(SQL(tx), QS_BODY_GET, "i", I(m->id));
-	int r = st ? fn_queue_row(st, tx->err) : -tx->err->code;
+	int r = fn_queue_row(st, tx->err);
 	struct fn_queue_message *to;
 	size_t bytes;
 
@@ -104,14 +102,7 @@ static int take_one(struct fn_queue_lease *l, struct fn_queue_tx *tx, struct fn_
 	m->ord = tx->now_us + l->for_us;
 	if ((r = fn_queue_take(tx, l->taken, m, l->bytes)) != 0)
 		return r;
-	r = fn_queue_exec(SQL(tx), QS_MESSAGE_LEASE, "iiiii", I(m->id), I(m->ord), I(m->receives), I(m->first_us), I(tx->now_us));
-	if (r < 0)
-		return r;
-	q->ready--;
-	q->leased++;
-	if (!q->due_us || m->ord < q->due_us)
-		q->due_us = m->ord;
-	return m->group ? fn_queue_group_changed(tx, q, m->group, 1) : 0;
+	return fn_queue_set_leased(tx, q, m);
 }
 
 static int take_ready(struct fn_queue_lease *l, struct fn_queue_tx *tx, uint64_t inner)
@@ -136,7 +127,7 @@ static int take_groups(struct fn_queue_lease *l, struct fn_queue_tx *tx, uint64_
 
 	while (l->taken->n < l->n && looked < l->n + LOOK_AT) {
 		sqlite3_stmt *st = fn_queue_bind(SQL(tx), QS_GROUP_READY, "i", I(inner));
-		int r = st ? fn_queue_row(st, tx->err) : -tx->err->code;
+		int r = fn_queue_row(st, tx->err);
 		uint64_t group, pos;
 
 		if (r <= 0)
@@ -174,8 +165,7 @@ static int left(struct fn_queue_tx *tx, struct fn_queue_touched *q)
 		q->more = q->more || (int64_t)q->n_ready + q->ready > 0;
 		return 0;
 	}
-	if (!(st = fn_queue_bind(SQL(tx), QS_GROUP_READY, "i", I(q->inner))))
-		return -tx->err->code;
+	st = fn_queue_bind(SQL(tx), QS_GROUP_READY, "i", I(q->inner));
 	if ((r = fn_queue_row(st, tx->err)) > 0)
 		sqlite3_reset(st);
 	q->more = q->more || r > 0;
@@ -289,9 +279,8 @@ unsigned fn_queue_pump(struct fn_queue *q, unsigned n)
 	return k;
 }
 
-void fn_queue_apply(struct fn_queues *qs, const struct fn_queue_effects *e)
+void fn_queue_apply(const struct fn_queue_effects *e)
 {
-	(void)qs;
 	for (unsigned i = 0; e && i < e->n; i++) {
 		const struct fn_queue_touched *t = &e->v[i];
 		struct fn_queue *q = t->queue;
@@ -335,7 +324,7 @@ static void on_outcome(struct fn_db_write *w, const struct fn_err *err)
 	bool none = !err && l->taken->n == 0, ends = l->queue->dropped || l->qs->stopped;
 
 	if (!err)
-		fn_queue_apply(l->qs, l->effects);
+		fn_queue_apply(l->effects);
 	if (none && !l->limited && l->wait_until_us > fn_clock_mono_us() && !ends)
 		wait_on(l);
 	else

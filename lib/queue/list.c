@@ -4,8 +4,6 @@
 
 #include "queue/internal.h"
 
-#define SQL(tx) &(tx)->rows->sql, (tx)->db, (tx)->err
-#define I(x) ((int64_t)(x))
 #define BYTES_MOST (8u << 20)
 
 static int run(struct fn_db_write *w, sqlite3 *db, struct fn_err *err)

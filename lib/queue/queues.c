@@ -6,8 +6,6 @@
 #include "base/clock.h"
 #include "queue/internal.h"
 
-#define SQL(tx) &(tx)->rows->sql, (tx)->db, (tx)->err
-#define I(x) ((int64_t)(x))
 #define NAME_MOST 512
 #define TIDY_AT_ONCE 200
 /* Ids of one process's life: so many that they do not end, and those of the next come after them. */
@@ -75,13 +73,11 @@ static int load(struct fn_queues *qs, sqlite3 *db, struct fn_err *err)
 /* --- garbage: a few rows at a time, between what others write --- */
 static int drop_rows(struct fn_queue_tx *tx, uint64_t inner, unsigned *n)
 {
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = fn_queue_bind(SQL(tx), QS_GARBAGE_MESSAGES, "ii", I(inner), I(TIDY_AT_ONCE));
 	uint64_t ids[TIDY_AT_ONCE];
 	int r = 0;
 
 	*n = 0;
-	if (!(st = fn_queue_bind(SQL(tx), QS_GARBAGE_MESSAGES, "ii", I(inner), I(TIDY_AT_ONCE))))
-		return -tx->err->code;
 	while (*n < TIDY_AT_ONCE && (r = fn_queue_row(st, tx->err)) > 0)
 		ids[(*n)++] = (uint64_t)sqlite3_column_int64(st, 0);
 	sqlite3_reset(st);
@@ -98,7 +94,7 @@ static int run_tidy(struct fn_db_write *w, sqlite3 *db, struct fn_err *err)
 	struct fn_queue_tidy *t = fn_list_entry(w, struct fn_queue_tidy, w);
 	struct fn_queue_tx tx = {.rows = &t->qs->rows, .db = db, .err = err};
 	sqlite3_stmt *st = fn_queue_bind(SQL(&tx), QS_GARBAGE, "");
-	int r = st ? fn_queue_row(st, err) : -err->code;
+	int r = fn_queue_row(st, err);
 	uint64_t inner;
 	unsigned n;
 
@@ -262,7 +258,7 @@ static void on_emptied(struct fn_db_write *w, const struct fn_err *err)
 	struct fn_queues *qs = o->q->qs;
 
 	if (!err) {
-		fn_queue_apply(qs, o->effects);
+		fn_queue_apply(o->effects);
 		tidy(qs);
 	}
 	fn_queue_effects_free(o->effects);

@@ -8,9 +8,6 @@
 #include "base/clock.h"
 #include "base/id.h"
 
-#define SQL(tx) &(tx)->rows->sql, (tx)->db, (tx)->err
-#define I(x) ((int64_t)(x))
-
 void fn_queue_effects_free(struct fn_queue_effects *e)
 {
 	if (!e)
@@ -59,8 +56,7 @@ int fn_queue_tx_queue(struct fn_queue_tx *tx, struct fn_queue *queue, struct fn_
 			*ret = &e->v[i];
 			return 0;
 		}
-	if (!(st = fn_queue_bind(SQL(tx), QS_QUEUE, "i", I(queue->id))))
-		return -tx->err->code;
+	st = fn_queue_bind(SQL(tx), QS_QUEUE, "i", I(queue->id));
 	if ((r = fn_queue_row(st, tx->err)) <= 0)
 		return r < 0 ? r : fn_err_set(tx->err, ENOENT, "queue", "there is no such queue");
 	if (!(v = realloc(e->v, (e->n + 1) * sizeof(*v)))) {
@@ -99,7 +95,7 @@ int fn_queue_read(struct fn_queue_tx *tx, sqlite3_stmt *st, struct fn_queue_row 
 {
 	struct fn_queue_row m = {0};
 	size_t len;
-	int r = st ? fn_queue_row(st, tx->err) : -tx->err->code;
+	int r = fn_queue_row(st, tx->err);
 
 	if (r <= 0)
 		return r;
@@ -140,7 +136,7 @@ static void due(struct fn_queue_touched *q, uint64_t at_us)
 static int find_group(struct fn_queue_tx *tx, const struct fn_queue_touched *q, const char *name, uint64_t *ret)
 {
 	sqlite3_stmt *st = fn_queue_bind(SQL(tx), QS_GROUP_FIND, "is", I(q->inner), name);
-	int r = st ? fn_queue_row(st, tx->err) : -tx->err->code;
+	int r = fn_queue_row(st, tx->err);
 
 	if (r > 0) {
 		*ret = (uint64_t)sqlite3_column_int64(st, 0);
@@ -157,7 +153,7 @@ static int find_group(struct fn_queue_tx *tx, const struct fn_queue_touched *q, 
 static int read_group(struct fn_queue_tx *tx, uint64_t group, int64_t *leased, bool *ready)
 {
 	sqlite3_stmt *st = fn_queue_bind(SQL(tx), QS_GROUP_GET, "i", I(group));
-	int r = st ? fn_queue_row(st, tx->err) : -tx->err->code;
+	int r = fn_queue_row(st, tx->err);
 
 	if (r <= 0)
 		return r < 0 ? r : fn_err_set(tx->err, EBADMSG, "queue", "a group is missing");
@@ -179,8 +175,7 @@ int fn_queue_group_changed(struct fn_queue_tx *tx, struct fn_queue_touched *q, u
 	leased += by;
 	if (leased <= 0) {
 		leased = 0;
-		if (!(st = fn_queue_bind(SQL(tx), QS_GROUP_HEAD, "i", I(group))))
-			return -tx->err->code;
+		st = fn_queue_bind(SQL(tx), QS_GROUP_HEAD, "i", I(group));
 		if ((r = fn_queue_row(st, tx->err)) < 0)
 			return r;
 		if (r == 0)
@@ -197,7 +192,7 @@ int fn_queue_group_changed(struct fn_queue_tx *tx, struct fn_queue_touched *q, u
 static int known(struct fn_queue_tx *tx, const struct fn_queue_touched *q, struct fn_queue_step *s)
 {
 	sqlite3_stmt *st = fn_queue_bind(SQL(tx), QS_DEDUP_GET, "isi", I(q->inner), s->dedup, I(tx->now_us));
-	int r = st ? fn_queue_row(st, tx->err) : -tx->err->code;
+	int r = fn_queue_row(st, tx->err);
 
 	if (r <= 0)
 		return r;
@@ -214,7 +209,6 @@ int fn_queue_insert(struct fn_queue_tx *tx, struct fn_queue_touched *q, struct f
 	int state = s->at_us > tx->now_us ? DELAYED : READY, r = s->dedup ? known(tx, q, s) : 0;
 	uint64_t id, group = 0;
 
-	s->duplicate = r == 1;
 	if (r != 0)
 		return r < 0 ? r : 0;
 	id = s->pos = ++tx->rows->last_id;
@@ -241,12 +235,8 @@ int fn_queue_insert(struct fn_queue_tx *tx, struct fn_queue_touched *q, struct f
 	return 0;
 }
 
-int fn_queue_set_state(struct fn_queue_tx *tx, struct fn_queue_touched *q, const struct fn_queue_row *m, int state, uint64_t ord)
+static int state_changed(struct fn_queue_tx *tx, struct fn_queue_touched *q, const struct fn_queue_row *m, int state, uint64_t ord)
 {
-	int r = fn_queue_exec(SQL(tx), QS_MESSAGE_STATE, "iii", I(m->id), I(state), I(ord));
-
-	if (r < 0)
-		return r;
 	count(q, m->state, -1);
 	count(q, state, 1);
 	if (state != READY)
@@ -255,6 +245,20 @@ int fn_queue_set_state(struct fn_queue_tx *tx, struct fn_queue_touched *q, const
 		return fn_queue_group_changed(tx, q, m->group, (state == LEASED) - (m->state == LEASED));
 	q->freed += state == READY && m->state != READY;
 	return 0;
+}
+
+int fn_queue_set_state(struct fn_queue_tx *tx, struct fn_queue_touched *q, const struct fn_queue_row *m, int state, uint64_t ord)
+{
+	int r = fn_queue_exec(SQL(tx), QS_MESSAGE_STATE, "iii", I(m->id), I(state), I(ord));
+
+	return r < 0 ? r : state_changed(tx, q, m, state, ord);
+}
+
+int fn_queue_set_leased(struct fn_queue_tx *tx, struct fn_queue_touched *q, const struct fn_queue_row *m)
+{
+	int r = fn_queue_exec(SQL(tx), QS_MESSAGE_LEASE, "iiiii", I(m->id), I(m->ord), I(m->receives), I(m->first_us), I(tx->now_us));
+
+	return r < 0 ? r : state_changed(tx, q, m, LEASED, m->ord);
 }
 
 int fn_queue_delete(struct fn_queue_tx *tx, struct fn_queue_touched *q, const struct fn_queue_row *m)
@@ -272,7 +276,7 @@ int fn_queue_delete(struct fn_queue_tx *tx, struct fn_queue_touched *q, const st
 static int group_name(struct fn_queue_tx *tx, uint64_t group, char **ret)
 {
 	sqlite3_stmt *st = fn_queue_bind(SQL(tx), QS_GROUP_GET, "i", I(group));
-	int r = st ? fn_queue_row(st, tx->err) : -tx->err->code;
+	int r = fn_queue_row(st, tx->err);
 	size_t len;
 
 	if (r <= 0)
@@ -323,7 +327,7 @@ int fn_queue_promote(struct fn_queue_tx *tx, struct fn_queue_touched *q, unsigne
 		for (;;) {
 			sqlite3_stmt *st = fn_queue_bind(SQL(tx), QS_DUE, "iii", I(q->inner), I(state), I(tx->now_us));
 			struct fn_queue_row m = {.state = state};
-			int r = st ? fn_queue_row(st, tx->err) : -tx->err->code;
+			int r = fn_queue_row(st, tx->err);
 
 			if (r < 0)
 				return r;
@@ -351,7 +355,7 @@ int fn_queue_next_due(struct fn_queue_tx *tx, struct fn_queue_touched *q)
 	q->due_exact = true;
 	for (int state = DELAYED; state <= LEASED; state++) {
 		sqlite3_stmt *st = fn_queue_bind(SQL(tx), QS_NEXT_DUE, "ii", I(q->inner), I(state));
-		int r = st ? fn_queue_row(st, tx->err) : -tx->err->code;
+		int r = fn_queue_row(st, tx->err);
 
 		if (r < 0)
 			return r;

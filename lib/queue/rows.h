@@ -47,6 +47,10 @@ struct fn_queue_rows {
 	uint64_t last_id; /* of messages, positions, and inner names of queues */
 };
 
+/* What fn_queue_bind() and fn_queue_exec() take first, and a value for an 'i'. */
+#define SQL(tx) &(tx)->rows->sql, (tx)->db, (tx)->err
+#define I(x) ((int64_t)(x))
+
 struct fn_queue_tx {
 	struct fn_queue_rows *rows;
 	sqlite3 *db;
@@ -76,6 +80,8 @@ int fn_queue_tx_queue(struct fn_queue_tx *tx, struct fn_queue *queue, struct fn_
 int fn_queue_read(struct fn_queue_tx *tx, sqlite3_stmt *st, struct fn_queue_row *ret);
 int fn_queue_insert(struct fn_queue_tx *tx, struct fn_queue_touched *q, struct fn_queue_step *s);
 int fn_queue_set_state(struct fn_queue_tx *tx, struct fn_queue_touched *q, const struct fn_queue_row *m, int state, uint64_t ord);
+/* With what m has for the lease: its end (ord), receives, first_us; its state is as it was. */
+int fn_queue_set_leased(struct fn_queue_tx *tx, struct fn_queue_touched *q, const struct fn_queue_row *m);
 int fn_queue_delete(struct fn_queue_tx *tx, struct fn_queue_touched *q, const struct fn_queue_row *m);
 /* To another queue, ready there. anew: as if it were sent now; else it is a dead letter of `from`. */
 int fn_queue_relocate(struct fn_queue_tx *tx, struct fn_queue *from, struct fn_queue *to, const struct fn_queue_row *m, bool anew);

@@ -110,7 +110,6 @@ static int bind(sqlite3_stmt *st, const char *types, va_list ap)
 
 static sqlite3_stmt *prepare(struct fn_queue_sql *q, sqlite3 *db, struct fn_err *err, enum fn_queue_statement which, const char *types, va_list ap)
 {
-	q->db = db;
 	if ((!q->st[which] && sqlite3_prepare_v3(db, text[which], -1, SQLITE_PREPARE_PERSISTENT, &q->st[which], NULL) != SQLITE_OK) ||
 	    bind(q->st[which], types, ap) != SQLITE_OK) {
 		(void)failed(db, err);
@@ -132,8 +131,11 @@ sqlite3_stmt *fn_queue_bind(struct fn_queue_sql *q, sqlite3 *db, struct fn_err *
 
 int fn_queue_row(sqlite3_stmt *st, struct fn_err *err)
 {
-	int r = sqlite3_step(st);
+	int r;
 
+	if (!st)
+		return -err->code;
+	r = sqlite3_step(st);
 	if (r == SQLITE_ROW)
 		return 1;
 	r = r == SQLITE_DONE ? 0 : failed(sqlite3_db_handle(st), err);
@@ -149,7 +151,7 @@ int fn_queue_exec(struct fn_queue_sql *q, sqlite3 *db, struct fn_err *err, enum 
 	va_start(ap, types);
 	st = prepare(q, db, err, which, types, ap);
 	va_end(ap);
-	return st ? fn_queue_row(st, err) : -err->code;
+	return fn_queue_row(st, err);
 }
 
 void fn_queue_sql_free(struct fn_queue_sql *q)

@@ -48,7 +48,6 @@ enum fn_queue_statement {
 };
 
 struct fn_queue_sql {
-	sqlite3 *db;
 	sqlite3_stmt *st[QS_N];
 };
 
@@ -57,7 +56,7 @@ struct fn_queue_sql {
 sqlite3_stmt *fn_queue_bind(struct fn_queue_sql *q, sqlite3 *db, struct fn_err *err, enum fn_queue_statement which, const char *types, ...);
 /* Runs one without results. */
 int fn_queue_exec(struct fn_queue_sql *q, sqlite3 *db, struct fn_err *err, enum fn_queue_statement which, const char *types, ...);
-/* 1: a row; 0: no more, and it is reset; else -errno, reset, err set. */
+/* 1: a row; 0: no more, and it is reset; else -errno, reset, err set. st NULL: what fn_queue_bind() has set. */
 int fn_queue_row(sqlite3_stmt *st, struct fn_err *err);
 void fn_queue_sql_free(struct fn_queue_sql *q);
 
