@@ -2,7 +2,6 @@
 #include "db/db.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -21,14 +20,44 @@ void fn_db_check_sync(sqlite3 *db)
 	_exit(FN_DB_EXIT_IO);
 }
 
+int fn_db_failed(sqlite3 *db, const char *stage, struct fn_err *err)
+{
+	int code = sqlite3_errcode(db);
+
+	return fn_err_set(err, code == SQLITE_FULL ? ENOSPC : code == SQLITE_NOMEM ? ENOMEM : EIO, stage, "%.150s", sqlite3_errmsg(db));
+}
+
 int fn_db_exec(sqlite3 *db, const char *sql, struct fn_err *err)
 {
-	char *msg = NULL;
-	int r = 0;
+	return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : fn_db_failed(db, "database", err);
+}
 
-	if (sqlite3_exec(db, sql, NULL, NULL, &msg) != SQLITE_OK)
-		r = fn_err_set(err, sqlite3_errcode(db) == SQLITE_FULL ? ENOSPC : EIO, "database", "%.150s", msg ? msg : sqlite3_errmsg(db));
-	sqlite3_free(msg);
+int fn_db_bind(sqlite3_stmt *st, const char *types, va_list ap)
+{
+	int r = SQLITE_OK;
+
+	for (int i = 1; types[i - 1] && r == SQLITE_OK; i++) {
+		const void *data;
+
+		switch (types[i - 1]) {
+		case 'i':
+			r = sqlite3_bind_int64(st, i, va_arg(ap, int64_t));
+			break;
+		case 'd':
+			r = sqlite3_bind_double(st, i, va_arg(ap, double));
+			break;
+		case 's':
+			r = sqlite3_bind_text(st, i, va_arg(ap, const char *), -1, SQLITE_STATIC);
+			break;
+		case 'b':
+			data = va_arg(ap, const void *);
+			r = sqlite3_bind_blob64(st, i, data, va_arg(ap, size_t), SQLITE_STATIC);
+			break;
+		default:
+			(void)va_arg(ap, int64_t);
+			r = sqlite3_bind_null(st, i);
+		}
+	}
 	return r;
 }
 
@@ -39,18 +68,12 @@ int fn_db_run(sqlite3 *db, struct fn_err *err, const char *sql, const char *type
 	va_list ap;
 
 	va_start(ap, types);
-	for (int i = 1; types[i - 1] && r == SQLITE_OK; i++) {
-		if (types[i - 1] == 's')
-			r = sqlite3_bind_text(st, i, va_arg(ap, const char *), -1, SQLITE_STATIC);
-		else if (types[i - 1] == 'i')
-			r = sqlite3_bind_int64(st, i, va_arg(ap, int64_t));
-		else
-			r = sqlite3_bind_double(st, i, va_arg(ap, double));
-	}
+	if (r == SQLITE_OK)
+		r = fn_db_bind(st, types, ap);
 	va_end(ap);
 	if (r == SQLITE_OK)
 		r = sqlite3_step(st);
-	r = r == SQLITE_DONE ? 0 : fn_err_set(err, r == SQLITE_FULL ? ENOSPC : EIO, "database", "%.150s", sqlite3_errmsg(db));
+	r = r == SQLITE_DONE ? 0 : fn_db_failed(db, "database", err);
 	sqlite3_finalize(st);
 	return r;
 }

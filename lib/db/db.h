@@ -8,6 +8,7 @@
 #define FN_DB_DB_H
 
 #include <sqlite3.h>
+#include <stdarg.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -21,7 +22,12 @@
 int fn_db_open(const char *path, const char *const *migrations, int n_migrations, sqlite3 **ret, struct fn_err *err);
 /* Runs statements without results. */
 int fn_db_exec(sqlite3 *db, const char *sql, struct fn_err *err);
-/* Runs one statement with values for ?1, ?2 ...; types: a letter for each, s (const char *, NULL = NULL), i (int64_t), d (double). */
+/* Binds values to ?1, ?2 ...; types: a letter for each, s (const char *, NULL = NULL), i (int64_t), d (double), b (const void *, size_t; NULL = NULL),
+ * n (int64_t: NULL all the same). Returns what SQLite does. */
+int fn_db_bind(sqlite3_stmt *st, const char *types, va_list ap);
+/* Of what SQLite has said last. */
+int fn_db_failed(sqlite3 *db, const char *stage, struct fn_err *err);
+/* Runs one statement with values as fn_db_bind() has them. */
 int fn_db_run(sqlite3 *db, struct fn_err *err, const char *sql, const char *types, ...);
 /* The end of what "BEGIN IMMEDIATE" began: commits if r is 0, else undoes. Returns r, or why it could not commit. Ends the process when a sync
  * failed (FN_DB_EXIT_IO). */

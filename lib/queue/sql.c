@@ -1,11 +1,9 @@
 /* sql.c - see sql.h. */
 #include "queue/sql.h"
 
-#include <errno.h>
 #include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
 
+#include "db/db.h"
 #include "queue/queue.h"
 
 /*
@@ -75,44 +73,11 @@ static const char *const text[QS_N] = {
 	[QS_LIST] = "SELECT " MESSAGE " FROM messages WHERE queue=?1 AND (state, ord, id)>(?2, ?3, ?4) ORDER BY state, ord, id LIMIT 1",
 };
 
-static int failed(sqlite3 *db, struct fn_err *err)
-{
-	int code = sqlite3_errcode(db);
-
-	return fn_err_set(err, code == SQLITE_FULL ? ENOSPC : code == SQLITE_NOMEM ? ENOMEM : EIO, "queue", "%.150s", sqlite3_errmsg(db));
-}
-
-static int bind(sqlite3_stmt *st, const char *types, va_list ap)
-{
-	int r = SQLITE_OK;
-
-	for (int i = 1; types[i - 1] && r == SQLITE_OK; i++) {
-		const void *data;
-
-		switch (types[i - 1]) {
-		case 'i':
-			r = sqlite3_bind_int64(st, i, va_arg(ap, int64_t));
-			break;
-		case 's':
-			r = sqlite3_bind_text(st, i, va_arg(ap, const char *), -1, SQLITE_STATIC);
-			break;
-		case 'b':
-			data = va_arg(ap, const void *);
-			r = sqlite3_bind_blob64(st, i, data, va_arg(ap, size_t), SQLITE_STATIC);
-			break;
-		default:
-			(void)va_arg(ap, int64_t);
-			r = sqlite3_bind_null(st, i);
-		}
-	}
-	return r;
-}
-
 static sqlite3_stmt *prepare(struct fn_queue_sql *q, sqlite3 *db, struct fn_err *err, enum fn_queue_statement which, const char *types, va_list ap)
 {
 	if ((!q->st[which] && sqlite3_prepare_v3(db, text[which], -1, SQLITE_PREPARE_PERSISTENT, &q->st[which], NULL) != SQLITE_OK) ||
-	    bind(q->st[which], types, ap) != SQLITE_OK) {
-		(void)failed(db, err);
+	    fn_db_bind(q->st[which], types, ap) != SQLITE_OK) {
+		(void)fn_db_failed(db, "queue", err);
 		return NULL;
 	}
 	return q->st[which];
@@ -138,7 +103,7 @@ int fn_queue_row(sqlite3_stmt *st, struct fn_err *err)
 	r = sqlite3_step(st);
 	if (r == SQLITE_ROW)
 		return 1;
-	r = r == SQLITE_DONE ? 0 : failed(sqlite3_db_handle(st), err);
+	r = r == SQLITE_DONE ? 0 : fn_db_failed(sqlite3_db_handle(st), "queue", err);
 	sqlite3_reset(st);
 	return r;
 }

@@ -51,8 +51,7 @@ struct fn_queue_sql {
 	sqlite3_stmt *st[QS_N];
 };
 
-/* The statement, with values bound: types: i (int64_t), s (const char *, NULL = NULL), b (const void *, size_t; NULL = NULL), n (int64_t: NULL all the same).
- * Returns NULL with err set. */
+/* The statement, with values bound: types: as fn_db_bind() has them. Returns NULL with err set. */
 sqlite3_stmt *fn_queue_bind(struct fn_queue_sql *q, sqlite3 *db, struct fn_err *err, enum fn_queue_statement which, const char *types, ...);
 /* Runs one without results. */
 int fn_queue_exec(struct fn_queue_sql *q, sqlite3 *db, struct fn_err *err, enum fn_queue_statement which, const char *types, ...);
