@@ -183,3 +183,14 @@ int fn_db_open(const char *path, const char *const *migrations, int n_migrations
 		fn_db_reserve_keep(path);
 	return r;
 }
+
+int fn_db_open_again(const char *path, const char *stage, sqlite3 **ret, struct fn_err *err)
+{
+	if (sqlite3_open_v2(path, ret, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK) {
+		sqlite3_busy_timeout(*ret, 5000);
+		return 0;
+	}
+	sqlite3_close(*ret);
+	*ret = NULL;
+	return fn_err_set(err, EIO, stage, "%.150s", path);
+}

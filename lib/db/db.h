@@ -20,6 +20,8 @@
 /* migrations: SQL, never edited once released; a change is a new one at the end. Waits for the disk; on one that is
  * full it opens with the room that was kept back for that (reserve.h). */
 int fn_db_open(const char *path, const char *const *migrations, int n_migrations, sqlite3 **ret, struct fn_err *err);
+/* Another connection to one that is open already. */
+int fn_db_open_again(const char *path, const char *stage, sqlite3 **ret, struct fn_err *err);
 /* Runs statements without results. */
 int fn_db_exec(sqlite3 *db, const char *sql, struct fn_err *err);
 /* Binds values to ?1, ?2 ...; types: a letter for each, s (const char *, NULL = NULL), i (int64_t), d (double), b (const void *, size_t; NULL = NULL),

@@ -155,11 +155,9 @@ int fn_queues_new(struct fn_loop *loop, struct fn_db_writer *writer, const char 
 	qs->loop = loop;
 	qs->writer = writer;
 	qs->tidy.qs = qs;
-	r = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK ? 0 : fn_err_set(err, EIO, "queues", "%s", path);
-	if (r == 0) {
-		sqlite3_busy_timeout(db, 5000);
+	r = fn_db_open_again(path, "queues", &db, err);
+	if (r == 0)
 		r = load(qs, db, err);
-	}
 	sqlite3_close(db);
 	if (r < 0) {
 		fn_queues_free(qs);

@@ -86,7 +86,7 @@ int fn_sqs_bounded(const json_t *in, const char *name, int64_t min, int64_t max,
 void fn_sqs_bad_value(struct fn_sqs_problem *p, const char *name, const char *value, const char *reason);
 
 /* --- store.c --- */
-int fn_sqs_load(struct fn_sqs *sqs, const char *db_path, struct fn_err *err);
+int fn_sqs_load(struct fn_sqs *sqs, sqlite3 *db, struct fn_err *err);
 struct fn_sqs_queue *fn_sqs_queue_new(struct fn_sqs *sqs, const char *name, json_t *config); /* takes config; NULL: no memory */
 void fn_sqs_queue_free(struct fn_sqs_queue *q);
 struct fn_sqs_queue *fn_sqs_queue_named(struct fn_sqs *sqs, const char *name); /* NULL: there is none */

@@ -208,17 +208,9 @@ static int load_row(void *arg, sqlite3_stmt *st, struct fn_err *err)
 	return 0;
 }
 
-int fn_sqs_moves_load(struct fn_sqs *sqs, const char *db_path, struct fn_err *err)
+int fn_sqs_moves_load(struct fn_sqs *sqs, sqlite3 *db, struct fn_err *err)
 {
-	sqlite3 *db = NULL;
-	int r = sqlite3_open_v2(db_path, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK ? 0 : fn_err_set(err, EIO, "load message move tasks", "%s", db_path);
-
-	if (r == 0) {
-		sqlite3_busy_timeout(db, 5000);
-		r = fn_db_each(db, "SELECT id, started, config FROM sqs_moves ORDER BY started", "load message move tasks", load_row, sqs, err);
-	}
-	sqlite3_close(db);
-	return r;
+	return fn_db_each(db, "SELECT id, started, config FROM sqs_moves ORDER BY started", "load message move tasks", load_row, sqs, err);
 }
 
 void fn_sqs_moves_free(struct fn_sqs *sqs)

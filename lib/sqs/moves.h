@@ -4,7 +4,7 @@
 
 #include "sqs/internal.h"
 
-int fn_sqs_moves_load(struct fn_sqs *sqs, const char *db_path, struct fn_err *err);
+int fn_sqs_moves_load(struct fn_sqs *sqs, sqlite3 *db, struct fn_err *err);
 void fn_sqs_moves_free(struct fn_sqs *sqs);
 
 #endif

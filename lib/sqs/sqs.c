@@ -118,6 +118,7 @@ static void drop_orphans(struct fn_sqs *sqs)
 int fn_sqs_new(const struct fn_sqs_config *config, struct fn_sqs **ret, struct fn_err *err)
 {
 	struct fn_sqs *sqs = calloc(1, sizeof(*sqs));
+	sqlite3 *db = NULL;
 	int r;
 
 	if (!sqs)
@@ -138,9 +139,12 @@ int fn_sqs_new(const struct fn_sqs_config *config, struct fn_sqs **ret, struct f
 		    ? 0
 		    : fn_err_set(err, ENOMEM, "SQS", NULL);
 	if (r == 0)
-		r = fn_sqs_load(sqs, config->db_path, err);
+		r = fn_db_open_again(config->db_path, "SQS", &db, err);
 	if (r == 0)
-		r = fn_sqs_moves_load(sqs, config->db_path, err);
+		r = fn_sqs_load(sqs, db, err);
+	if (r == 0)
+		r = fn_sqs_moves_load(sqs, db, err);
+	sqlite3_close(db);
 	if (r == 0 && fn_loop_add_timer(sqs->loop, fn_clock_mono_us() + RETENTION_EVERY_US, on_retention, sqs, &sqs->retention_timer) < 0)
 		r = fn_err_set(err, ENOMEM, "SQS", NULL);
 	if (r < 0) {
