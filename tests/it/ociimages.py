@@ -1,7 +1,8 @@
 """Container images made by hand: layers as tars to the byte, OCI layouts, what `docker save` writes; and real registries (docker-registry) on loopback."""
-import base64, contextlib, gzip, hashlib, io, json, os, shutil, subprocess, tarfile, tempfile, time
+import gzip, hashlib, io, json, os, subprocess, tarfile, tempfile
 
 import harness
+from servers import Server
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -108,19 +109,7 @@ def registry_program():
     return program
 
 
-def certificate(directory, name="127.0.0.1"):
-    """A CA of one's own, and a server's certificate from it: (ca, certificate, key)."""
-    def run(*args):
-        subprocess.run(["openssl", *args], cwd=directory, check=True, capture_output=True)
-    run("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=a CA of the tests")
-    run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "tls.key", "-out", "tls.csr", "-subj", f"/CN={name}")
-    with open(f"{directory}/ext", "w") as f:
-        f.write("subjectAltName=IP:127.0.0.1\n")
-    run("x509", "-req", "-in", "tls.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", "tls.pem", "-days", "2", "-extfile", "ext")
-    return [f"{directory}/{n}" for n in ("ca.pem", "tls.pem", "tls.key")]
-
-
-class Registry:
+class Registry(Server):
     """docker-registry on loopback, over a directory of its own."""
 
     def __init__(self, directory, tls=None, htpasswd=None, token=None, port=None):
@@ -133,35 +122,11 @@ class Registry:
         with open(f"{directory}/config.yml", "w") as f:
             f.write("version: 0.1\nlog: {level: warn, accesslog: {disabled: true}}\n" + f"storage: {{filesystem: {{rootdirectory: {directory}/data}}, delete: {{enabled: true}}}}\n"
                     f"http:\n  addr: 127.0.0.1:{self.port}\n  secret: tests\n" + (f"  tls: {{certificate: {tls[1]}, key: {tls[2]}}}\n" if tls else "") + auth)
-        self.log = tempfile.TemporaryFile()
-        self.process = subprocess.Popen([registry_program(), "serve", f"{directory}/config.yml"], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env={**os.environ, "OTEL_TRACES_EXPORTER": "none"})
-        try:
-            harness.wait_until(self.said, self.answers)
-        except BaseException:
-            self.end()
-            raise
+        super().__init__([registry_program(), "serve", f"{directory}/config.yml"], self.port, {"OTEL_TRACES_EXPORTER": "none"})
 
     @property
     def host(self):
         return f"127.0.0.1:{self.port}"
-
-    def said(self):
-        self.log.seek(0)
-        return "docker-registry serves: " + self.log.read().decode(errors="replace")[-2000:]
-
-    def answers(self):
-        import socket
-        if self.process.poll() is not None:
-            raise AssertionError(self.said())
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 5):
-            return True
-        return False
-
-    def end(self):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        self.log.close()
 
     def request(self, method, path, body=None, headers=None):
         import http.client, ssl

@@ -1,8 +1,9 @@
 """S3 servers that tests use, as they are published: moto (PyPI), which knows versions and verifies signatures, with the SDK's own code, once it is told to; s3rver (npm), which
 names buckets by host; versitygw (Go), which verifies them too, where there is a Go to build it. And one that misbehaves."""
-import contextlib, json, os, shutil, socket, socketserver, subprocess, tempfile, threading, unittest
+import contextlib, json, os, shutil, socketserver, subprocess, threading, unittest
 import npm, pypi
-from harness import TOP, free_port, wait_until
+from harness import TOP, free_port
+from servers import Server
 
 MOTO = ("moto==5.2.5", "flask==3.1.3", "werkzeug==3.1.9", "jinja2==3.1.6", "itsdangerous==2.2.0", "click==8.5.1", "blinker==1.9.0", "markupsafe==3.0.4", "flask-cors==6.0.5",
         "boto3==1.44.8", "botocore==1.44.8", "jmespath==1.1.0", "s3transfer==0.19.3", "python-dateutil==2.9.0.post0", "six==1.17.0", "urllib3==2.8.0", "requests==2.34.2",
@@ -13,34 +14,10 @@ VERSITYGW = "github.com/versity/versitygw/cmd/versitygw@v1.0.11"
 ALL_OF_S3 = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]})
 
 
-class Server:
-    """A program that serves S3 at 127.0.0.1; end() ends it."""
-
-    def __init__(self, argv, port, env=None, scheme="http", cwd=None):
-        self.endpoint, self.port = f"{scheme}://127.0.0.1:{port}", port
-        self.log = tempfile.TemporaryFile()
-        self.process = subprocess.Popen(argv, env={**os.environ, **(env or {})}, cwd=cwd, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        try:
-            wait_until(lambda: f"{argv[0]} serves S3: {self.said()}", self.answers)
-        except BaseException:
-            self.end()
-            raise
-
-    def said(self):
-        self.log.seek(0)
-        return self.log.read().decode(errors="replace")[-2000:]
-
-    def answers(self):
-        if self.process.poll() is not None:
-            raise AssertionError(self.said())
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 5):
-            return True
-        return False
-
-    def end(self):
-        self.process.kill()
-        self.process.wait()
-        self.log.close()
+class S3(Server):
+    def __init__(self, argv, port, env=None, scheme="http"):
+        self.endpoint = f"{scheme}://127.0.0.1:{port}"
+        super().__init__(argv, port, env)
 
     def client(self, key="any", secret="any", **more):
         import boto3
@@ -51,7 +28,7 @@ class Server:
 def moto(certificate=None):
     port = free_port()
     tls = ["--ssl-cert", certificate[0], "--ssl-key", certificate[1]] if certificate else []
-    return Server(["/usr/bin/python3", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port), *tls], port, {"PYTHONPATH": pypi.install(*MOTO)}, "https" if certificate else "http")
+    return S3(["/usr/bin/python3", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port), *tls], port, {"PYTHONPATH": pypi.install(*MOTO)}, "https" if certificate else "http")
 
 
 def moto_verifies(server):
@@ -75,25 +52,13 @@ def versitygw(directory, keys):
         r = subprocess.run([go, "install", "-trimpath", VERSITYGW], env={**os.environ, "GOBIN": os.path.dirname(program)}, capture_output=True, text=True, timeout=1500)
         if r.returncode:
             raise unittest.SkipTest("versitygw cannot be built: " + (r.stderr.strip().splitlines() or ["?"])[-1])
-    return Server([program, "--port", f"127.0.0.1:{port}", "--access", keys[0], "--secret", keys[1], "posix", directory], port)
+    return S3([program, "--port", f"127.0.0.1:{port}", "--access", keys[0], "--secret", keys[1], "posix", directory], port)
 
 
 def s3rver(directory):
     port = free_port()
     home = npm.install()
-    return Server([npm.node(), os.path.join(home, "node_modules/s3rver/bin/s3rver.js"), "-d", directory, "-a", "127.0.0.1", "-p", str(port), "--service-endpoint", "localhost"], port)
-
-
-def certificate(directory, names="IP:127.0.0.1"):
-    """An authority of one's own, and a certificate by it: paths of (certificate, key), authority."""
-    def openssl(*args):
-        subprocess.run(["openssl", *args], cwd=directory, check=True, capture_output=True)
-    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=tests", "-keyout", "ca.key", "-out", "ca.pem", "-addext", "keyUsage=keyCertSign")
-    openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=s3", "-keyout", "s3.key", "-out", "s3.csr")
-    with open(os.path.join(directory, "ext"), "w") as f:
-        f.write(f"subjectAltName={names}\n")
-    openssl("x509", "-req", "-in", "s3.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "ext", "-out", "s3.pem")
-    return (os.path.join(directory, "s3.pem"), os.path.join(directory, "s3.key")), os.path.join(directory, "ca.pem")
+    return S3([npm.node(), os.path.join(home, "node_modules/s3rver/bin/s3rver.js"), "-d", directory, "-a", "127.0.0.1", "-p", str(port), "--service-endpoint", "localhost"], port)
 
 
 class Hostile:

@@ -1,6 +1,7 @@
 """SQS servers that tests use, as they are published: ElasticMQ, from Maven's repository, its archives compared with a digest."""
-import contextlib, fcntl, glob, hashlib, os, shutil, signal, socket, subprocess, tempfile, unittest
-from harness import TOP, free_port, wait_until
+import fcntl, glob, hashlib, os, shutil, subprocess, tempfile, unittest
+from harness import TOP, free_port
+from servers import Server
 
 VERSION = "1.6.14"
 DIGEST = "79da023465d07d4e5fbacd5fb844959163188219dd8938945b178b7908bd4e10"  # of sha256sum's lines of all archives, by name
@@ -43,41 +44,19 @@ def archives():
     return HOME
 
 
-class ElasticMQ:
-    """In memory, at 127.0.0.1; it may be ended and started anew at the same port."""
+class ElasticMQ(Server):
+    """In memory, at 127.0.0.1."""
 
     def __init__(self):
-        self.jars, self.port, self.process = archives(), free_port(), None
-        self.endpoint = f"http://127.0.0.1:{self.port}"
-        self.log = tempfile.TemporaryFile()
+        port = free_port()
+        self.endpoint = f"http://127.0.0.1:{port}"
         self.config = tempfile.NamedTemporaryFile("w", suffix=".conf")
-        self.config.write(CONFIG.format(port=self.port))
+        self.config.write(CONFIG.format(port=port))
         self.config.flush()
-        self.start()
-
-    def start(self):
-        self.process = subprocess.Popen(["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dconfig.file=" + self.config.name, "-cp", self.jars + "/*", "org.elasticmq.server.Main"],
-                                        stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-        wait_until(lambda: "ElasticMQ serves: " + self.said(), self.answers)
-
-    def said(self):
-        self.log.seek(0)
-        return self.log.read().decode(errors="replace")[-2000:]
-
-    def answers(self):
-        if self.process.poll() is not None:
-            raise AssertionError(self.said())
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 5):
-            return True
-        return False
-
-    def stop(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+        super().__init__(["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dconfig.file=" + self.config.name, "-cp", archives() + "/*", "org.elasticmq.server.Main"], port)
 
     def end(self):
-        self.stop()
-        self.log.close()
+        super().end()
         self.config.close()
 
     def client(self):

@@ -2,7 +2,8 @@
 shared, and goes."""
 import shutil, subprocess, tempfile
 import ociimages
-from ociimages import Image, Registry, certificate, native, sha256, tar
+from ociimages import Image, Registry, native, sha256, tar
+from servers import certificate
 from harness import *
 
 

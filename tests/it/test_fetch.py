@@ -1,6 +1,6 @@
 """Code from S3 (S3Bucket, S3Key, S3ObjectVersion): with the AWS CLI and boto3, from unmodified servers, by a confined fn-fetch; and from one that misbehaves."""
 import base64, hashlib, os, re, shutil, socket, statistics, subprocess, tempfile, threading, time
-import s3servers
+import s3servers, servers
 from harness import *
 
 ODD = "a dir/\u00fc+&=%?#'()*~!$,:;@/../x//y.zip"
@@ -247,7 +247,7 @@ class Others(S3Case):
 
 class Tls(S3Case):
     def test_an_authority_of_one_s_own(self):
-        pair, ca = s3servers.certificate(self.dir)
+        ca, *pair = servers.certificate(self.dir)
         s3 = s3servers.moto(pair)
         self.addCleanup(s3.end)
         o = s3.client(verify=ca)
