@@ -12,6 +12,8 @@ SLOW = float(os.environ.get("FND_SLOW", "1")) * (3 if SANITIZED else 1)  # patie
 PYTHON = os.environ.get("FND_TEST_PYTHON", "python3.11")  # the tests of Python, on another version of it
 DEFAULTS = json.loads(os.environ.get("FND_TEST_CONFIG", "{}"))  # make check FND_TEST_CONFIG='{"freeze_grace_ms": 0}': all of it so configured
 
+BASIC = sorted({"provided.al2023", "python3.11", PYTHON})  # the images that most tests' functions want
+
 _template = None
 _daemons = []
 _complaints = []
@@ -116,8 +118,19 @@ class Reply:
         return f"Reply({self.status}, {self.body[:300]!r})"
 
 
+def bundle(directory, names, place=os.symlink):
+    """The bundles of these images alone, in a directory that is there. Returns it."""
+    for name in names:
+        with open(os.path.join(IMAGES, name + ".json")) as f:
+            files = [name + ".json"] + [layer["file"] for layer in json.load(f)["layers"]]
+        for file in files:
+            if not os.path.lexists(os.path.join(directory, file)):
+                place(os.path.join(os.path.abspath(IMAGES), file), os.path.join(directory, file))
+    return directory
+
+
 class Daemon:
-    """One fnd with a state directory of its own."""
+    """One fnd with a state directory of its own. images: whether it has those that are built, or the names of those that it has."""
 
     def __init__(self, config=None, state=None, images=True, env=None, args=(), netns=None):
         self.netns = netns
@@ -125,10 +138,14 @@ class Daemon:
         self.own_state = state is None
         self.state = state or tempfile.mkdtemp(prefix="fnd-test-", dir=os.environ.get("FND_TEST_DIR", "/var/tmp"))
         if images and self.own_state and _template and self is not _template:
-            self._link_template()
+            self._link_template(glob.glob(_template.state + "/images/*") if images is True else [f"{_template.state}/images/{name}.json" for name in images])
         self.log_path = self.state + ".log"
         self.config_path = self.state + ".json"
-        self.images = IMAGES if images else "/nonexistent"
+        self.bundles = self.state + ".images"
+        if images and images is not True:
+            os.mkdir(self.bundles)
+            bundle(self.bundles, images)
+        self.images = IMAGES if images is True else self.bundles if images else "/nonexistent"
         self.env = dict(os.environ, **(env or {}))
         self.env.setdefault("ASAN_OPTIONS", "detect_leaks=1:exitcode=99")
         self.args = list(args)
@@ -141,12 +158,15 @@ class Daemon:
         with open(self.config_path, "w") as f:
             json.dump({"runtimes": os.path.join(TOP, "config/runtimes.json"), "gateway": {"listen": ""}, **DEFAULTS, **config}, f)
 
-    def _link_template(self):
+    def _link_template(self, manifests):
         """Base images are unpacked once; others link to them."""
-        os.makedirs(os.path.join(self.state, "roots"))
-        trees = glob.glob(os.path.join(_template.state, "roots/img-*"))
-        subprocess.run(["cp", "-a", "--link", *trees, os.path.join(self.state, "roots")], check=True)
-        subprocess.run(["cp", "-a", os.path.join(_template.state, "images"), self.state], check=True)
+        trees = set()
+        for path in manifests:
+            with open(path) as f:
+                trees.update(os.path.join(_template.state, "roots", tree) for tree in json.load(f)["layers"])
+        for directory, flags, what in (("roots", ["--link"], trees), ("images", [], manifests)):
+            os.mkdir(os.path.join(self.state, directory))
+            subprocess.run(["cp", "-a", *flags, *what, os.path.join(self.state, directory)], check=True)
 
     @property
     def endpoint(self):
@@ -194,6 +214,7 @@ class Daemon:
             _daemons.remove(self)
         if self.own_state:
             shutil.rmtree(self.state, ignore_errors=True)
+            shutil.rmtree(self.bundles, ignore_errors=True)
             for p in (self.log_path, self.config_path):
                 with contextlib.suppress(OSError):
                     os.unlink(p)
@@ -442,6 +463,7 @@ class Case(unittest.TestCase):
     """`d` is the daemon that tests share; daemon() starts one that a test has to itself."""
     maxDiff = 4000
     killed = False  # whether how its own daemons end is each test's business
+    images = True   # which its own daemons have: True, all; BASIC is linked in a tenth of the time
 
     @classmethod
     def setUpClass(cls):
@@ -450,7 +472,7 @@ class Case(unittest.TestCase):
     def daemon(self, config=None, start=True, env=None, args=(), netns=None, **keys):
         """One of this test's own, with the configuration's keys. When the test is over it must end as it should and leave nothing, unless killed is set, here or on it."""
         shared()  # has unpacked the base images
-        d = Daemon({**(config or {}), **keys}, env=env, args=args, netns=netns)
+        d = Daemon({**(config or {}), **keys}, images=self.images, env=env, args=args, netns=netns)
         d.killed = self.killed
         self.addCleanup(d.remove)
         self.addCleanup(lambda: d.killed or not d.process or self.ends_clean(d))

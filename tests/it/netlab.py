@@ -276,7 +276,7 @@ class NatCase(unittest.TestCase):
         return {"prepared_least": 0, "prepared_most": 0, "prestarted_least": 0, "prestarted_most": 0, "network": {"mode": "nat", "resolv_conf": path, **network}}  # addresses can be counted
 
     def daemon(self, start=True, config=None, **network):
-        d = Daemon(config or self.config(**network), netns=HOST)
+        d = Daemon(config or self.config(**network), images=BASIC, netns=HOST)
         d.killed = True
         self.addCleanup(d.remove)
         return d.start() if start else d

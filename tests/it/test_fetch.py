@@ -24,6 +24,8 @@ def credentials(directory, key, secret, mode=0o600, **more):
 
 
 class S3Case(Case):
+    images = BASIC
+
     def setUp(self):
         self.dir = tempfile.mkdtemp(dir="/var/tmp")
         self.addCleanup(shutil.rmtree, self.dir)

@@ -2,7 +2,7 @@
 also where only root may look (mkdtemp's mode; a clone in /root is the same); uninstall leaves nothing."""
 import json, os, shutil, subprocess, tempfile, unittest
 import harness
-from harness import Daemon, TOP, wait_until
+from harness import Daemon, TOP, bundle, wait_until
 
 MARKERS = ("sbin/fnd", "bin/fnctl", "libexec/fnd/fn-spawnd", "libexec/fnd/fn-unpack", "libexec/fnd/fn-fetch", "share/fnd/runtimes.json", "share/man/man8/fnd.8", "share/man/man1/fnctl.1",
            "share/bash-completion/completions/fnctl", "lib/systemd/system/fnd.service", "lib/sysusers.d/fnd.conf")
@@ -22,11 +22,7 @@ class Install(unittest.TestCase):
         """A directory with python3.11's bundle alone: a few seconds less to copy and to unpack."""
         d = tempfile.mkdtemp(prefix="fnd-images-", dir="/var/tmp")
         self.addCleanup(shutil.rmtree, d)
-        with open(os.path.join(harness.IMAGES, "python3.11.json")) as f:
-            names = ["python3.11.json"] + [layer["file"] for layer in json.load(f)["layers"]]
-        for name in names:
-            os.symlink(os.path.join(os.path.abspath(harness.IMAGES), name), os.path.join(d, name))
-        return d
+        return bundle(d, ["python3.11"])
 
     def files(self):
         return sorted(os.path.relpath(os.path.join(base, f), self.dest) for base, _, names in os.walk(self.dest) for f in names)

@@ -5,6 +5,7 @@ from harness import *
 
 class Lifecycle(Case):
     killed = True
+    images = BASIC
 
     def test_functions_survive_a_restart(self):
         d = self.daemon()

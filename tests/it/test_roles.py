@@ -20,6 +20,8 @@ FIXED = {"access_key_id": "AKIAIOSFODNN7EXAMPLE", "secret_access_key": "wJalrXUt
 
 
 class Invented(Case):
+    images = BASIC
+
     def test_shape_and_each_environment_s_own(self):
         f = self.python(LOOK.replace("return", "import time; time.sleep(event['s']); return"))
         seen = []
@@ -54,6 +56,8 @@ class Invented(Case):
 
 
 class Configured(Case):
+    images = BASIC
+
     def setUp(self):
         self.dir = tempfile.mkdtemp(dir="/var/tmp")
         os.chmod(self.dir, 0o777)

@@ -5,6 +5,7 @@ from harness import *
 
 class Supervised(Case):
     killed = True
+    images = BASIC
 
     def pid(self, d, kind):
         """The one that runs, as soon as one does."""
