@@ -75,7 +75,7 @@ static void store(struct fn_mapping *m, const struct fn_service_call *call, json
 {
 	struct tagging *t = tags ? calloc(1, sizeof(*t)) : NULL;
 
-	if (!t || m->changing) {
+	if (!t || m->changing || m->deleted) { /* deleted: what would be written would be there again */
 		fn_service_reply_error(call, t ? &FN_E_CONFLICT : &FN_E_SERVICE, t ? "The mapping is being changed. Try again." : "out of memory");
 		json_decref(tags);
 		free(t);

@@ -217,6 +217,22 @@ class Local(Both, MappingCase):
         self.assertEqual(self.c.delete_event_source_mapping(UUID=other["UUID"])["State"], "Deleting")
         wait_until("it is gone", lambda: len(self.c.list_event_source_mappings()["EventSourceMappings"]) == 1)
 
+    def test_one_that_is_being_deleted_takes_no_tags_and_does_not_come_back(self):
+        self.e.create_python("slow", "import time\ndef handler(e, c):\n    time.sleep(2)\n", Timeout=5)
+        url = self.queue("fourteen", VisibilityTimeout="20")
+        uuid = self.map("fourteen", "slow", BatchSize=1)
+        self.sqs.send_message(QueueUrl=url, MessageBody="m")
+        wait_until("it runs", lambda: self.e.request("GET", "/_fnd/mappings").json["Mappings"][uuid]["Running"])
+        self.assertEqual(self.c.delete_event_source_mapping(UUID=uuid)["State"], "Deleting")
+        self.fails("The mapping is being changed. Try again.", "tag_resource", "ResourceConflictException",
+                   Resource="arn:aws:lambda:us-east-1:000000000000:event-source-mapping:" + uuid, Tags={"a": "b"})
+        none = lambda: self.c.list_event_source_mappings()["EventSourceMappings"] == []
+        wait_until("it is gone", none)
+        first = self.e.pids()["events"]
+        os.kill(first[0], signal.SIGKILL)
+        wait_until("another serves", lambda: self.e.pids()["events"] not in ([], first) and self.e.request("GET", "/_fnd/mappings").status == 200)
+        self.assertTrue(none())
+
     def test_a_slow_one_and_one_that_is_throttled_delay_no_other(self):
         self.e.create_python("slow", "import time\ndef handler(e, c):\n    time.sleep(1)\n", Timeout=3)
         self.c.put_function_concurrency(FunctionName="slow", ReservedConcurrentExecutions=2)
