@@ -113,19 +113,6 @@ static void on_written(struct fn_queue_change *c, const struct fn_err *err)
 }
 
 /* --- accepting --- */
-/* What comes behind ":function:", without a qualifier that says nothing. */
-static struct fn_lane *lane_of(struct fn_events *e, const char *arn)
-{
-	const char *name = arn ? strstr(arn, ":function:") : NULL;
-	char text[FN_LANE_NAME_MAX];
-
-	if (!name || fn_str_format(text, sizeof(text), "%s", name + strlen(":function:")) < 0)
-		return NULL;
-	if (fn_str_ends(text, ":$LATEST"))
-		text[strlen(text) - strlen(":$LATEST")] = '\0';
-	return fn_lane_get(e, text);
-}
-
 /* One trace for all attempts. */
 static int make_meta(struct accepting *a)
 {
@@ -154,7 +141,7 @@ static void uid_of(const char *uuid, uint8_t uid[16])
 
 void fn_event_accept(struct fn_events *e, struct fn_service_call *call)
 {
-	struct fn_lane *lane = lane_of(e, fn_http_req_header(call->req, FN_INNER_FUNCTION));
+	struct fn_lane *lane = fn_lane_of(e, fn_http_req_header(call->req, FN_INNER_FUNCTION));
 	struct accepting *a = lane ? calloc(1, sizeof(*a)) : NULL;
 	const char *body;
 	size_t len;

@@ -26,13 +26,11 @@ void fn_delivery_free(struct fn_delivery_memory *m)
 size_t fn_delivery_most(const char *arn) { return strstr(arn, ":sns:") ? SNS_MAX : FN_LIMIT_EVENT_BYTES; }
 
 /* As an event of that function's. */
-static int to_function(struct fn_events *e, const struct fn_delivery *d, const char *name, struct fn_queue_step *step, struct fn_delivery_memory *m)
+static int to_function(struct fn_events *e, const struct fn_delivery *d, struct fn_queue_step *step, struct fn_delivery_memory *m)
 {
-	size_t n = strlen(name) - (fn_str_ends(name, ":$LATEST") ? strlen(":$LATEST") : 0);
-	char lane_name[FN_LANE_NAME_MAX];
-	struct fn_lane *lane;
+	struct fn_lane *lane = fn_lane_of(e, d->arn);
 
-	if (fn_str_format(lane_name, sizeof(lane_name), "%.*s", (int)n, name) < 0 || !(lane = fn_lane_get(e, lane_name)))
+	if (!lane)
 		return -EINVAL;
 	if (fn_buf_add(&m->body, d->body, d->len) < 0 || fn_buf_add_str(&m->meta, d->trace ? d->trace : "") < 0)
 		return -ENOMEM;
@@ -68,7 +66,7 @@ int fn_delivery_step(struct fn_events *e, const struct fn_delivery *d, struct fn
 
 	snprintf(prefix, sizeof(prefix), "arn:aws:lambda:%s:%s:function:", e->env->region, e->env->account_id);
 	if (fn_str_starts(d->arn, prefix) && !d->dead_letter)
-		return to_function(e, d, d->arn + strlen(prefix), step, m);
+		return to_function(e, d, step, m);
 	if (strstr(d->arn, ":sqs:") && !fn_str_ends(d->arn, ".fifo")) {
 		int r = to_queue(e, d, step, m);
 

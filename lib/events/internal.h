@@ -29,7 +29,6 @@ struct fn_events {
 	struct fn_journal *journal;     /* what happened, for people */
 	struct fn_mappings *mappings;
 	struct fn_outgoing *outgoing; /* outgoing.c */
-	uint64_t delivery_failures; /* of what was sent elsewhere */
 	/* the configuration's */
 	uint64_t delay_us[2], backoff_us[2], idempotency_us;
 };

@@ -288,6 +288,18 @@ struct fn_lane *fn_lane_get(struct fn_events *e, const char *name)
 	return l;
 }
 
+struct fn_lane *fn_lane_of(struct fn_events *e, const char *arn)
+{
+	const char *name = arn ? strstr(arn, ":function:") : NULL;
+	char text[FN_LANE_NAME_MAX];
+
+	if (!name || fn_str_format(text, sizeof(text), "%s", name + strlen(":function:")) < 0)
+		return NULL;
+	if (fn_str_ends(text, ":$LATEST"))
+		text[strlen(text) - strlen(":$LATEST")] = '\0';
+	return fn_lane_get(e, text);
+}
+
 struct fn_queue *fn_lane_failed(struct fn_lane *l)
 {
 	char name[FN_LANE_NAME_MAX + sizeof(FN_FAILED_PREFIX)];
@@ -300,31 +312,15 @@ struct fn_queue *fn_lane_failed(struct fn_lane *l)
 int fn_lanes_open(struct fn_events *e, struct fn_err *err)
 {
 	struct fn_queue *q;
-	size_t it = 0, n = 0;
-	char **names = NULL;
+	size_t it = 0;
 	int r = fn_map_new(&e->lanes);
 
 	e->pump = (struct fn_deferred){.fn = pump, .arg = e};
 	fn_list_init(&e->wanting);
 	fn_list_init(&e->running);
-	while (r == 0 && (q = fn_queue_next(e->env->queues, &it))) { /* making lanes changes what is gone through */
-		char **more;
-
-		if (!fn_str_starts(fn_queue_name(q), FN_LANE_PREFIX))
-			continue;
-		more = realloc(names, (n + 1) * sizeof(*names));
-		names = more ? more : names;
-		if (!more || !(names[n] = strdup(fn_queue_name(q) + strlen(FN_LANE_PREFIX))))
+	while (r == 0 && (q = fn_queue_next(e->env->queues, &it)))
+		if (fn_str_starts(fn_queue_name(q), FN_LANE_PREFIX) && !fn_lane_get(e, fn_queue_name(q) + strlen(FN_LANE_PREFIX)))
 			r = -ENOMEM;
-		else
-			n++;
-	}
-	for (size_t i = 0; i < n; i++) {
-		if (r == 0 && !fn_lane_get(e, names[i]))
-			r = -ENOMEM;
-		free(names[i]);
-	}
-	free(names);
 	return r < 0 ? fn_err_set(err, r, "asynchronous invocations", NULL) : 0;
 }
 

@@ -53,6 +53,8 @@ struct fn_event {
 
 /* The lane of that name; it is made. NULL: no memory. */
 struct fn_lane *fn_lane_get(struct fn_events *e, const char *name);
+/* The same for what an ARN names, without a qualifier that says nothing ("$LATEST"). NULL: it is no function's, too. */
+struct fn_lane *fn_lane_of(struct fn_events *e, const char *arn);
 /* Its queue of those that were given up; NULL: no memory. */
 struct fn_queue *fn_lane_failed(struct fn_lane *l);
 int fn_lanes_open(struct fn_events *e, struct fn_err *err); /* all that have something waiting go on */

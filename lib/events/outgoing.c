@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "events/endpoints.h"
 #include "events/journal.h"
+#include "events/lane.h"
 #include "events/messages.h"
 
 #define AT_ONCE 8u
@@ -82,6 +83,20 @@ static void settle(struct sending *s, bool again)
 	lease_more(t);
 }
 
+/* It will never be taken. */
+static void drop(struct sending *s, unsigned status, const char *why)
+{
+	struct target *t = s->t;
+	const char *function = json_string_value(json_object_get(s->about, "function"));
+	struct fn_lane *lane = fn_lane_of(t->e, function);
+
+	fn_log_warn("destination %s does not take what came of %s: HTTP %u %.200s", t->arn, function ? function : "?", status, why);
+	if (lane)
+		++*(json_is_true(json_object_get(s->about, "dead")) ? &lane->n.dead_letter_errors : &lane->n.delivery_failures);
+	fn_journal_add(t->e->journal, "destination", t->arn, function ? function : "", "refused", 1, fn_clock_real_us() - s->sent_us, NULL);
+	settle(s, false);
+}
+
 static void on_answer(void *arg, const struct fn_outbound_answer *a)
 {
 	struct sending *s = arg;
@@ -95,12 +110,16 @@ static void on_answer(void *arg, const struct fn_outbound_answer *a)
 	} else if (passes && !old) {
 		settle(s, true);
 	} else {
-		fn_log_warn("destination %s does not take what came of %s: HTTP %u %.200s", s->t->arn, function ? function : "?", a->status,
-			    a->len ? a->body : "");
-		s->t->e->delivery_failures++;
-		fn_journal_add(s->t->e->journal, "destination", s->t->arn, function ? function : "", "refused", 1, fn_clock_real_us() - s->sent_us, NULL);
-		settle(s, false);
+		drop(s, a->status, a->len ? a->body : "");
 	}
+}
+
+static int post(struct sending *s, const struct fn_endpoint *p, const struct fn_message *msg)
+{
+	const struct fn_endpoint_request q = {.method = msg->method, .path = msg->path.data, .target = msg->target, .content_type = msg->content_type, .body = msg->body.data, .len = msg->body.len,
+					      .body_max = ANSWER_MAX, .done = on_answer, .arg = s};
+
+	return fn_endpoint_send(p, &q, &s->call);
 }
 
 static void begin(struct target *t, const struct fn_queue_message *m)
@@ -108,7 +127,8 @@ static void begin(struct target *t, const struct fn_queue_message *m)
 	struct sending *s = calloc(1, sizeof(*s));
 	struct fn_message msg = {0};
 	const struct fn_endpoint *p = fn_endpoint(t->e->endpoints, fn_message_service(t->arn));
-	int r;
+	bool never = false;
+	int r = -ENOENT;
 
 	if (!s || !(s->body = malloc(m->body_len + 1)))
 		abort();
@@ -122,15 +142,16 @@ static void begin(struct target *t, const struct fn_queue_message *m)
 	s->about = json_loadb(m->meta_len ? m->meta : "", m->meta_len, 0, NULL);
 	fn_list_push_back(&t->sending, &s->link);
 	t->n++;
-	r = p ? fn_message_make(t->arn, fn_endpoint_url(p), s->about, s->body, s->len, s->sent_us, &msg) : -EINVAL;
-	if (r == 0) {
-		const struct fn_endpoint_request q = {.method = msg.method, .path = msg.path.data, .target = msg.target, .content_type = msg.content_type, .body = msg.body.data, .len = msg.body.len,
-						      .body_max = ANSWER_MAX, .done = on_answer, .arg = s};
-
-		r = fn_endpoint_send(p, &q, &s->call);
+	if (p) {
+		r = fn_message_make(t->arn, fn_endpoint_url(p), s->about, s->body, s->len, s->sent_us, &msg);
+		never = r == -EINVAL;
 	}
+	if (r == 0)
+		r = post(s, p, &msg);
 	fn_message_free(&msg);
-	if (r < 0)
+	if (never)
+		drop(s, 0, "no request can be made of it");
+	else if (r < 0)
 		settle(s, true); /* the configuration may name a server again */
 }
 
@@ -138,13 +159,13 @@ static void begin(struct target *t, const struct fn_queue_message *m)
 static void on_leased(struct fn_queue_lease *q, const struct fn_err *err)
 {
 	struct target *t = fn_list_entry(q, struct target, lease);
+	bool go_on = !err && !t->e->draining;
 
-	t->leasing = false;
-	if (err || t->e->draining)
-		return;
-	for (unsigned i = 0; i < q->n_messages; i++)
+	for (unsigned i = 0; go_on && i < q->n_messages; i++)
 		begin(t, &q->messages[i]);
-	lease_more(t);
+	t->leasing = false; /* not before: what could not be sent asks for more, and the lease is in use */
+	if (go_on)
+		lease_more(t);
 }
 
 static void lease_more(struct target *t)
@@ -207,29 +228,15 @@ int fn_outgoing_step(struct fn_events *e, const struct fn_delivery *d, struct fn
 /* --- all of them --- */
 int fn_outgoing_open(struct fn_events *e, struct fn_err *err)
 {
-	char **names = NULL, **more;
 	struct fn_queue *q;
-	size_t it = 0, n = 0;
+	size_t it = 0;
 	int r;
 
 	e->outgoing = calloc(1, sizeof(*e->outgoing));
 	r = e->outgoing ? fn_map_new(&e->outgoing->targets) : -ENOMEM;
-	while (r == 0 && (q = fn_queue_next(e->env->queues, &it))) {
-		if (!fn_str_starts(fn_queue_name(q), FN_OUTGOING_PREFIX))
-			continue;
-		more = realloc(names, (n + 1) * sizeof(*names));
-		names = more ? more : names;
-		if (!more || !(names[n] = strdup(fn_queue_name(q) + strlen(FN_OUTGOING_PREFIX))))
+	while (r == 0 && (q = fn_queue_next(e->env->queues, &it)))
+		if (fn_str_starts(fn_queue_name(q), FN_OUTGOING_PREFIX) && !target_of(e, fn_queue_name(q) + strlen(FN_OUTGOING_PREFIX)))
 			r = -ENOMEM;
-		else
-			n++;
-	}
-	for (size_t i = 0; i < n; i++) { /* which changes what was gone through */
-		if (r == 0 && !target_of(e, names[i]))
-			r = -ENOMEM;
-		free(names[i]);
-	}
-	free(names);
 	return r < 0 ? fn_err_set(err, r, "destinations", NULL) : 0;
 }
 

@@ -222,6 +222,10 @@ class Outside(AsyncCase):
         wait_until("an object is there", listed)
         self.assertRegex(listed()[0]["Key"], r"^aws/lambda/async/f/\d{4}/\d\d/\d\d/\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d-[0-9a-f-]{36}$")
         self.assertEqual(json.loads(there("s3").get_object(Bucket="records", Key=listed()[0]["Key"])["Body"].read())["requestContext"]["requestId"], id)
+        for n in range(3):  # of what can never be sent nothing stays to be tried again
+            send({"n": n}, OnSuccess="arn:aws:events:us-east-1:123456789012:rule/none")
+        wait_until("all are given up", lambda: [e["Outcome"] for e in d.request("GET", "/_fnd/events?After=1").json["Events"]].count("refused") == 3)
+        self.assertEqual([f["DeliveryFailures"] for f in d.request("GET", "/_fnd/async").json["Functions"]], [3])
         os.kill(server.process.pid, signal.SIGSTOP)
         try:
             send({"n": 2}, OnSuccess=region % "sqs" + "good")
