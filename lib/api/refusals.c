@@ -43,8 +43,6 @@ static void reply_xml(struct fn_call *call, const struct fn_aws_error *e, const 
 
 void fn_reply_error(struct fn_call *call, const struct fn_aws_error *e, const char *fmt, ...)
 {
-	bool upper = e->body == FN_BODY_UPPER || e->body == FN_BODY_PLAIN_UPPER;
-	json_t *body = json_object();
 	char *text = NULL, seconds[12];
 	va_list ap;
 
@@ -53,7 +51,6 @@ void fn_reply_error(struct fn_call *call, const struct fn_aws_error *e, const ch
 		text = NULL;
 	va_end(ap);
 	if (call->protocol != FN_AWS_REST_JSON) {
-		json_decref(body);
 		if (call->protocol == FN_AWS_JSON)
 			reply_json(call, e, text ? text : e->name);
 		else
@@ -61,17 +58,12 @@ void fn_reply_error(struct fn_call *call, const struct fn_aws_error *e, const ch
 		free(text);
 		return;
 	}
-	if (e->body == FN_BODY_LOWER || e->body == FN_BODY_UPPER)
-		json_object_set_new(body, "Type", json_string(e->type ? e->type : "User"));
-	json_object_set_new(body, upper ? "Message" : "message", json_string(text ? text : e->name));
-	if (e->reason)
-		json_object_set_new(body, "Reason", json_string(e->reason));
 	if (e->retry_after_s > 0) {
 		snprintf(seconds, sizeof(seconds), "%u", e->retry_after_s);
 		(void)fn_http_req_add_header(call->req, "Retry-After", seconds);
 	}
 	(void)fn_http_req_add_header(call->req, "x-amzn-ErrorType", e->name);
-	fn_reply_json(call, e->status, body);
+	fn_reply_json(call, e->status, fn_aws_error_body(e, text));
 	free(text);
 }
 

@@ -1,6 +1,8 @@
 /* error.c - see error.h. */
 #include "aws/error.h"
 
+#include <stdbool.h>
+
 #define FULL "ReservedFunctionConcurrentInvocationLimitExceeded"
 
 const struct fn_aws_error FN_E_INVALID_PARAMETER = {.name = "InvalidParameterValueException", .status = 400},
@@ -48,3 +50,16 @@ const struct fn_aws_error FN_E_LOGS_NOT_FOUND = {.name = "ResourceNotFoundExcept
 			  FN_E_LOGS_VALIDATION = {.name = "ValidationException", .status = 400},
 			  FN_E_LOGS_LIMIT = {.name = "LimitExceededException", .status = 400},
 			  FN_E_LOGS_TOO_MANY_TAGS = {.name = "TooManyTagsException", .status = 400};
+
+json_t *fn_aws_error_body(const struct fn_aws_error *e, const char *text)
+{
+	bool upper = e->body == FN_BODY_UPPER || e->body == FN_BODY_PLAIN_UPPER;
+	json_t *body = json_object();
+
+	if (e->body == FN_BODY_LOWER || e->body == FN_BODY_UPPER)
+		json_object_set_new(body, "Type", json_string(e->type ? e->type : "User"));
+	json_object_set_new(body, upper ? "Message" : "message", json_string(text ? text : e->name));
+	if (e->reason)
+		json_object_set_new(body, "Reason", json_string(e->reason));
+	return body;
+}

@@ -5,6 +5,8 @@
 #ifndef FN_AWS_ERROR_H
 #define FN_AWS_ERROR_H
 
+#include <jansson.h>
+
 struct fn_aws_error {
 	const char *name;
 	unsigned status;
@@ -18,6 +20,9 @@ struct fn_aws_error {
 	unsigned retry_after_s;    /* 0 = the client is not told */
 	const char *query;         /* its code by the query protocol; NULL = the name */
 };
+
+/* Its body by rest-json. text NULL: the name. */
+json_t *fn_aws_error_body(const struct fn_aws_error *e, const char *text);
 
 extern const struct fn_aws_error FN_E_INVALID_PARAMETER, FN_E_INVALID_PARAMETER_PLAIN, FN_E_INVALID_CONTENT, FN_E_CONFLICT, FN_E_PRECONDITION, FN_E_TOO_MANY,
 	FN_E_FUNCTION_FULL, FN_E_FUNCTION_OFF, FN_E_BODIES, FN_E_ENTITY_TOO_LARGE, FN_E_NOT_FOUND, FN_E_SERVICE, FN_E_UNAVAILABLE, FN_E_TOO_LARGE, FN_E_SERIALIZATION, FN_E_VALIDATION, FN_E_ACCESS_DENIED,

@@ -41,21 +41,43 @@ void fn_id_random(void *out, size_t len)
 	pool_used += len;
 }
 
-void fn_id_uuid(char out[FN_UUID_SIZE])
+void fn_id_uuid_bytes(uint8_t out[16])
 {
-	uint8_t b[16];
+	fn_id_random(out, 16);
+	out[6] = (uint8_t)((out[6] & 0x0f) | 0x40);
+	out[8] = (uint8_t)((out[8] & 0x3f) | 0x80);
+}
+
+void fn_id_uuid_format(const uint8_t bytes[16], char out[FN_UUID_SIZE])
+{
 	char hex[33];
 
-	fn_id_random(b, sizeof(b));
-	b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
-	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-	fn_hex_encode(b, sizeof(b), hex);
+	fn_hex_encode(bytes, 16, hex);
 	for (size_t i = 0, o = 0; i < 32; i++) {
 		if (i == 8 || i == 12 || i == 16 || i == 20)
 			out[o++] = '-';
 		out[o++] = hex[i];
 	}
 	out[36] = '\0';
+}
+
+void fn_id_uuid(char out[FN_UUID_SIZE])
+{
+	uint8_t b[16];
+
+	fn_id_uuid_bytes(b);
+	fn_id_uuid_format(b, out);
+}
+
+int fn_id_uuid_parse(const char *s, uint8_t out[16])
+{
+	char hex[33] = "";
+	size_t n = 0;
+
+	for (; *s && n < 32; s++)
+		if (*s != '-')
+			hex[n++] = *s;
+	return fn_hex_decode(hex, 32, out);
 }
 
 bool fn_id_is_uuid(const char *s)

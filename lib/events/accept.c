@@ -27,15 +27,6 @@ struct accepting {
 };
 
 /* --- what came under a key --- */
-static int same_digest(void *arg, sqlite3_stmt *st, struct fn_err *err)
-{
-	struct accepting *a = arg;
-
-	(void)err;
-	a->other = sqlite3_column_bytes(st, 0) != sizeof(a->digest) || memcmp(sqlite3_column_blob(st, 0), a->digest, sizeof(a->digest)) != 0;
-	return 0;
-}
-
 /* Within the transaction: a repeat is held against the first one's payload, which is remembered as long as the key. Two that are over go for each that comes. */
 static int remember(struct fn_queue_change *c, sqlite3 *db, struct fn_err *err)
 {
@@ -56,7 +47,7 @@ static int remember(struct fn_queue_change *c, sqlite3 *db, struct fn_err *err)
 	if (r == SQLITE_OK)
 		r = sqlite3_step(st);
 	if (r == SQLITE_ROW)
-		(void)same_digest(a, st, err);
+		a->other = sqlite3_column_bytes(st, 0) != sizeof(a->digest) || memcmp(sqlite3_column_blob(st, 0), a->digest, sizeof(a->digest)) != 0;
 	sqlite3_finalize(st);
 	if (r != SQLITE_ROW && r != SQLITE_DONE)
 		return fn_err_set(err, r == SQLITE_FULL ? ENOSPC : EIO, "idempotency", "%.150s", sqlite3_errmsg(db));
@@ -85,16 +76,6 @@ static bool take_key(struct accepting *a, const struct fn_events *e, const char 
 	return true;
 }
 
-/* The first one's request id. */
-static void answer_again(struct accepting *a)
-{
-	char hex[33];
-
-	fn_hex_encode(a->step.uid, sizeof(a->step.uid), hex);
-	snprintf(a->call.request_id, sizeof(a->call.request_id), "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
-	fn_service_reply_empty(&a->call, 202);
-}
-
 static void on_written(struct fn_queue_change *c, const struct fn_err *err)
 {
 	struct accepting *a = fn_list_entry(c, struct accepting, change);
@@ -104,7 +85,8 @@ static void on_written(struct fn_queue_change *c, const struct fn_err *err)
 	} else if (a->step.duplicate && a->other) {
 		fn_service_reply_error(&a->call, &FN_E_INVALID_PARAMETER, "Another payload came under this Idempotency-Key before.");
 	} else if (a->step.duplicate) {
-		answer_again(a);
+		fn_id_uuid_format(a->step.uid, a->call.request_id); /* the first one's */
+		fn_service_reply_empty(&a->call, 202);
 	} else {
 		a->lane->n.received++;
 		fn_service_reply_empty(&a->call, 202);
@@ -128,17 +110,6 @@ static int make_meta(struct accepting *a)
 	return fn_str_format(a->meta, sizeof(a->meta), "%s%s%s", trace, tenant ? "\n" : "", tenant ? tenant : "");
 }
 
-static void uid_of(const char *uuid, uint8_t uid[16])
-{
-	char hex[33];
-	size_t n = 0;
-
-	for (; *uuid && n < 32; uuid++)
-		if (*uuid != '-')
-			hex[n++] = *uuid;
-	(void)fn_hex_decode(hex, 32, uid);
-}
-
 void fn_event_accept(struct fn_events *e, struct fn_service_call *call)
 {
 	struct fn_lane *lane = fn_lane_of(e, fn_http_req_header(call->req, FN_INNER_FUNCTION));
@@ -159,7 +130,7 @@ void fn_event_accept(struct fn_events *e, struct fn_service_call *call)
 	}
 	fn_http_req_body(call->req, &body, &len);
 	a->step = (struct fn_queue_step){.what = FN_QUEUE_PUT, .queue = lane->queue, .sent_us = fn_clock_real_us(), .meta = a->meta, .meta_len = strlen(a->meta), .body = body, .body_len = len};
-	uid_of(call->request_id, a->step.uid);
+	(void)fn_id_uuid_parse(call->request_id, a->step.uid);
 	a->change = (struct fn_queue_change){.steps = &a->step, .n = 1, .done = on_written};
 	if (!take_key(a, e, body, len)) {
 		free(a);

@@ -65,10 +65,9 @@ static json_t *event_json(const struct listing *l, const struct fn_queue_message
 {
 	static const char *const states[] = {"waiting", "due later", "running"};
 	json_t *note = m->note_len ? json_loadb(m->note, m->note_len, 0, NULL) : NULL, *o;
-	char hex[33], id[FN_UUID_SIZE], at[32];
+	char id[FN_UUID_SIZE], at[32];
 
-	fn_hex_encode(m->uid, 16, hex);
-	snprintf(id, sizeof(id), "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
+	fn_id_uuid_format(m->uid, id);
 	o = json_pack("{ss,ss,ss,sI,sI,sI}", "RequestId", id, "State", l->failed ? "failed" : states[m->state], "Accepted", fn_clock_format_rfc3339(m->sent_us, at, sizeof(at)),
 		      "Bytes", (json_int_t)m->body_len, "Invokes", json_integer_value(json_object_get(note, "n")), "Errors", json_integer_value(json_object_get(note, "e")));
 	if (!l->failed && m->state == FN_QUEUE_DELAYED)
@@ -129,8 +128,6 @@ static void list(struct fn_events *e, struct fn_service_call *call, struct fn_la
 	const char *marker = fn_http_req_query(call->req, "Marker"), *id = fn_http_req_query(call->req, "Id");
 	struct listing *l = calloc(1, sizeof(*l));
 	unsigned long long state, ord, at;
-	char hex[33] = "";
-	size_t n = 0;
 
 	if (!l)
 		abort();
@@ -138,12 +135,7 @@ static void list(struct fn_events *e, struct fn_service_call *call, struct fn_la
 	l->call = *call;
 	l->events = json_array();
 	l->failed = fn_http_req_query(call->req, "Failed") != NULL;
-	l->one = !fn_str_empty(id);
-	for (const char *p = l->one ? id : ""; *p && n < 32; p++)
-		if (*p != '-')
-			hex[n++] = *p;
-	if (l->one && fn_hex_decode(hex, 32, l->uid) < 0)
-		l->one = false;
+	l->one = !fn_str_empty(id) && fn_id_uuid_parse(id, l->uid) == 0;
 	l->list = (struct fn_queue_list){.queue = l->failed ? fn_lane_failed(lane) : lane->queue, .n = PAGE, .done = on_page};
 	if (!fn_str_empty(marker) && sscanf(marker, "%llu-%llu-%llu", &state, &ord, &at) == 3)
 		l->list.cursor = (struct fn_queue_cursor){state, ord, at};

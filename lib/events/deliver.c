@@ -36,9 +36,7 @@ static int to_function(struct fn_events *e, const struct fn_delivery *d, struct 
 		return -ENOMEM;
 	*step = (struct fn_queue_step){.what = FN_QUEUE_PUT, .queue = lane->queue, .sent_us = fn_clock_real_us(), .meta = m->meta.data, .meta_len = m->meta.len, .body = m->body.data,
 				       .body_len = m->body.len};
-	fn_id_random(step->uid, sizeof(step->uid));
-	step->uid[6] = (uint8_t)((step->uid[6] & 0x0f) | 0x40); /* RFC 4122, version 4 */
-	step->uid[8] = (uint8_t)((step->uid[8] & 0x3f) | 0x80);
+	fn_id_uuid_bytes(step->uid);
 	lane->n.received++;
 	return 0;
 }

@@ -30,14 +30,6 @@ void fn_event_free(struct fn_event *ev)
 	free(ev);
 }
 
-static void uuid_of(const uint8_t uid[16], char out[FN_UUID_SIZE])
-{
-	char hex[33];
-
-	fn_hex_encode(uid, 16, hex);
-	snprintf(out, FN_UUID_SIZE, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
-}
-
 /* meta: the trace header, a line feed, the tenant. */
 static int read_meta(struct fn_event *ev, const char *meta, size_t len)
 {
@@ -62,7 +54,7 @@ static struct fn_event *copy_event(struct fn_lane *l, const struct fn_queue_mess
 	ev->receives = m->receives;
 	ev->accepted_us = m->sent_us;
 	memcpy(ev->uid, m->uid, sizeof(ev->uid));
-	uuid_of(m->uid, ev->request_id);
+	fn_id_uuid_format(m->uid, ev->request_id);
 	if (m->body_len > 0)
 		memcpy(ev->body, m->body, m->body_len);
 	ev->body[m->body_len] = '\0';

@@ -302,11 +302,8 @@ int fn_queue_relocate(struct fn_queue_tx *tx, struct fn_queue *from, struct fn_q
 	if (r < 0)
 		return r;
 	memcpy(uid, m->uid, sizeof(uid));
-	if (anew) {
-		fn_id_random(uid, sizeof(uid));
-		uid[6] = (uint8_t)((uid[6] & 0x0f) | 0x40); /* as RFC 4122 has it */
-		uid[8] = (uint8_t)((uid[8] & 0x3f) | 0x80);
-	}
+	if (anew)
+		fn_id_uuid_bytes(uid);
 	r = fn_queue_exec(SQL(tx), QS_MESSAGE_MOVE, group ? "iiiiiiibs" : "iiiniiibs", I(m->id), I(q->inner), I(pos), I(group), I(anew ? 0 : m->receives),
 			  I(anew ? tx->now_us : m->sent_us), I(anew ? 0 : m->first_us), (const void *)uid, sizeof(uid), anew ? NULL : from->name);
 	if (r < 0)

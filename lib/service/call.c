@@ -31,21 +31,16 @@ void fn_service_reply_empty(const struct fn_service_call *call, unsigned status)
 
 void fn_service_reply_error(const struct fn_service_call *call, const struct fn_aws_error *e, const char *fmt, ...)
 {
-	bool upper = e->body == FN_BODY_UPPER || e->body == FN_BODY_PLAIN_UPPER;
-	json_t *body = json_object();
 	char *text = NULL, seconds[12];
+	json_t *body;
 	va_list ap;
 
 	va_start(ap, fmt);
 	if (vasprintf(&text, fmt, ap) < 0)
 		text = NULL;
 	va_end(ap);
-	if (e->body == FN_BODY_LOWER || e->body == FN_BODY_UPPER)
-		json_object_set_new(body, "Type", json_string(e->type ? e->type : "User"));
-	json_object_set_new(body, upper ? "Message" : "message", json_string(text ? text : e->name));
+	body = fn_aws_error_body(e, text);
 	free(text);
-	if (e->reason)
-		json_object_set_new(body, "Reason", json_string(e->reason));
 	if (e->retry_after_s > 0) {
 		snprintf(seconds, sizeof(seconds), "%u", e->retry_after_s);
 		(void)fn_http_req_add_header(call->req, "Retry-After", seconds);

@@ -112,7 +112,7 @@ json_t *fn_sqs_record(struct fn_sqs *sqs, const char *arn, const struct fn_queue
 	char id[FN_UUID_SIZE], md5[FN_SQS_MD5_SIZE], receipt[FN_SQS_RECEIPT_SIZE];
 	const char *name = strrchr(arn, ':');
 
-	fn_sqs_uuid(m->uid, id);
+	fn_id_uuid_format(m->uid, id);
 	fn_sqs_receipt_make(name ? name + 1 : "", m->id, m->receives, receipt);
 	(void)json_object_set_new(out, "messageId", json_string(id));
 	(void)json_object_set_new(out, "receiptHandle", json_string(receipt));

@@ -26,14 +26,6 @@ void fn_sqs_md5(const void *data, size_t len, char ret[FN_SQS_MD5_SIZE])
 	fn_hex_encode(digest, sizeof(digest), ret);
 }
 
-void fn_sqs_uuid(const uint8_t uid[16], char ret[FN_UUID_SIZE])
-{
-	char hex[33];
-
-	fn_hex_encode(uid, 16, hex);
-	snprintf(ret, FN_UUID_SIZE, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
-}
-
 /* --- attributes --- */
 static void add(struct md5_ctx *ctx, const void *data, size_t len)
 {
@@ -363,9 +355,7 @@ int fn_sqs_judge(const struct fn_sqs_queue *q, const json_t *in, bool batch, con
 	}
 	(void)fn_sqs_attributes_md5(attributes, NULL, s.md5_attributes, NULL);
 	(void)fn_sqs_attributes_md5(system, NULL, s.md5_system, NULL);
-	fn_id_random(s.step.uid, sizeof(s.step.uid));
-	s.step.uid[6] = (uint8_t)((s.step.uid[6] & 0x0f) | 0x40);
-	s.step.uid[8] = (uint8_t)((s.step.uid[8] & 0x3f) | 0x80);
+	fn_id_uuid_bytes(s.step.uid);
 	*ret = s;
 	return 0;
 }

@@ -26,6 +26,5 @@ int fn_sqs_judge(const struct fn_sqs_queue *q, const json_t *in, bool batch, con
 /* Of {name: {DataType, StringValue | BinaryValue}}; those that `wanted` names (NULL = all: else names, prefixes "a.*", "All", ".*"). *ret_some: the chosen ones; NULL if there are none. */
 int fn_sqs_attributes_md5(const json_t *attributes, const json_t *wanted, char ret[FN_SQS_MD5_SIZE], json_t **ret_some);
 void fn_sqs_md5(const void *data, size_t len, char ret[FN_SQS_MD5_SIZE]);
-void fn_sqs_uuid(const uint8_t uid[16], char ret[FN_UUID_SIZE]);
 
 #endif

@@ -90,7 +90,7 @@ static json_t *message(const struct receiving *x, const struct fn_queue_message 
 	char id[FN_UUID_SIZE], md5[FN_SQS_MD5_SIZE], receipt[FN_SQS_RECEIPT_SIZE];
 	json_t *system = json_object();
 
-	fn_sqs_uuid(m->uid, id);
+	fn_id_uuid_format(m->uid, id);
 	fn_sqs_md5(m->body, m->body_len, md5);
 	fn_sqs_receipt_make(q->name, m->id, m->receives, receipt);
 	(void)json_object_set_new(out, "MessageId", json_string(id));

@@ -45,7 +45,7 @@ static json_t *result(const struct fn_sqs_sending *m, const struct fn_queue_step
 	char id[FN_UUID_SIZE], text[24];
 	json_t *out = json_object();
 
-	fn_sqs_uuid(s->uid, id);
+	fn_id_uuid_format(s->uid, id);
 	(void)json_object_set_new(out, "MessageId", json_string(id));
 	(void)json_object_set_new(out, "MD5OfMessageBody", json_string(m->md5));
 	if (m->md5_attributes[0])

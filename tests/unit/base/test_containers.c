@@ -152,6 +152,7 @@ END_TEST
 START_TEST(ids)
 {
 	char a[FN_UUID_SIZE], b[FN_UUID_SIZE], hex[33];
+	uint8_t bytes[16];
 
 	for (int i = 0; i < 1000; i++) {
 		fn_id_uuid(a);
@@ -162,6 +163,12 @@ START_TEST(ids)
 	}
 	fn_id_hex(hex, 32);
 	ck_assert_uint_eq(strspn(hex, "0123456789abcdef"), 32);
+	fn_id_uuid(a);
+	ck_assert_int_eq(fn_id_uuid_parse(a, bytes), 0);
+	fn_id_uuid_format(bytes, b);
+	ck_assert_str_eq(a, b);
+	ck_assert_int_eq(fn_id_uuid_parse("0000000000004000800000000000000", bytes), -EINVAL);
+	ck_assert_int_eq(fn_id_uuid_parse("00000000-0000-4000-8000-00000000000g", bytes), -EINVAL);
 	ck_assert(!fn_id_is_uuid("x"));
 	ck_assert(!fn_id_is_uuid("00000000-0000-4000-8000-00000000000"));
 	ck_assert(!fn_id_is_uuid("00000000-0000-4000-8000-00000000000g"));
