@@ -29,4 +29,12 @@ static inline uint64_t fn_backoff_ended(struct fn_backoff *b, uint64_t lived_us)
 	return pause < FN_BACKOFF_MOST_US ? pause : FN_BACKOFF_MOST_US;
 }
 
+/* For what is tried again and again: the pause after one of pause_us, which doubles up to most_us. 0 = there was none yet. */
+static inline uint64_t fn_pause_next(uint64_t pause_us, uint64_t first_us, uint64_t most_us)
+{
+	uint64_t next = pause_us ? pause_us * 2 : first_us;
+
+	return next < most_us ? next : most_us;
+}
+
 #endif

@@ -32,7 +32,6 @@ struct outcome {
 	enum fn_condition condition;
 	char *note;
 	uint64_t timer;
-	struct fn_inner_call *lookup;
 	char *dead_letter_arn;
 };
 
@@ -242,7 +241,6 @@ static void on_function(void *arg, struct fn_inner_answer *a)
 	json_t *f = NULL;
 	const char *target;
 
-	o->lookup = NULL;
 	if (a->error || (a->h->status != 200 && a->h->status != 404)) {
 		later(o, look_up);
 		return;
@@ -261,7 +259,7 @@ static void look_up(void *arg)
 	struct outcome *o = arg;
 
 	fn_loop_clear(o->e->env->loop, &o->timer);
-	if (fn_fnd_function(o->e->env->fnd, o->ev->lane->name, on_function, o, &o->lookup) < 0)
+	if (fn_fnd_function(o->e->env->fnd, o->ev->lane->name, on_function, o, NULL) < 0)
 		later(o, look_up);
 }
 

@@ -24,7 +24,6 @@ struct op {
 	json_t *in;
 	struct fn_event_config *config; /* as it is to be */
 	unsigned checked;               /* destinations that have been looked at */
-	struct fn_inner_call *lookup;
 	void (*go_on)(struct op *o);    /* once the function is known to exist */
 };
 
@@ -133,7 +132,6 @@ static void on_destination(void *arg, struct fn_inner_answer *a)
 {
 	struct op *o = arg;
 
-	o->lookup = NULL;
 	if (!a->error && a->h->status == 200)
 		check_destinations(o);
 	else if (!a->error && a->h->status == 404)
@@ -164,7 +162,7 @@ static void check_destinations(struct op *o)
 			refuse(o, "You can't specify the function as a destination for itself.%.0s", arn);
 			return;
 		}
-		if (fn_fnd_function(o->e->env->fnd, function, on_destination, o, &o->lookup) < 0)
+		if (fn_fnd_function(o->e->env->fnd, function, on_destination, o, NULL) < 0)
 			unavailable(o);
 		return;
 	}
@@ -320,7 +318,6 @@ static void on_function(void *arg, struct fn_inner_answer *a)
 {
 	struct op *o = arg;
 
-	o->lookup = NULL;
 	if (!a->error && a->h->status == 200)
 		o->go_on(o);
 	else if (!a->error && a->h->status == 404)
@@ -381,7 +378,7 @@ bool fn_event_config_serve(struct fn_events *e, struct fn_service_call *call)
 		bool qualified = ops[i].go_on != list && o->name.qualifier[0];
 
 		snprintf(name, sizeof(name), "%s%s%s", o->name.name, qualified ? ":" : "", qualified ? o->qualifier : "");
-		if (fn_fnd_function(e->env->fnd, name, on_function, o, &o->lookup) < 0)
+		if (fn_fnd_function(e->env->fnd, name, on_function, o, NULL) < 0)
 			unavailable(o);
 	}
 	return true;

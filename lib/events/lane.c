@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/backoff.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -246,9 +247,7 @@ void fn_lane_return(struct fn_event *ev)
 		want(l);
 		return;
 	}
-	l->backoff_us = l->backoff_us ? l->backoff_us * 2 : e->backoff_us[0];
-	if (l->backoff_us > e->backoff_us[1])
-		l->backoff_us = e->backoff_us[1];
+	l->backoff_us = fn_pause_next(l->backoff_us, e->backoff_us[0], e->backoff_us[1]);
 	rest(l, l->backoff_us);
 }
 

@@ -12,7 +12,6 @@ enum fn_mapping_state { FN_MAPPING_CREATING, FN_MAPPING_ENABLING, FN_MAPPING_ENA
 struct fn_mapping {
 	struct fn_list link; /* in the order of their making */
 	struct fn_mappings *all;
-	int64_t number;      /* of its row */
 	char uuid[FN_UUID_SIZE];
 	char *function;      /* as fnd is asked for it: name, and qualifier if one was given */
 	char *source;        /* ARN */

@@ -24,7 +24,6 @@ struct op {
 	char *function;
 	json_t *settings;
 	bool enabled;
-	struct fn_inner_call *lookup;
 	uint64_t timeout_s;
 };
 
@@ -215,7 +214,6 @@ static void on_function(void *arg, struct fn_inner_answer *a)
 	struct op *o = arg;
 	json_t *f = a->error || a->h->status != 200 ? NULL : json_loadb(a->body, a->len, 0, NULL);
 
-	o->lookup = NULL;
 	o->timeout_s = (uint64_t)json_integer_value(json_object_get(f, "Timeout"));
 	if (f) {
 		json_decref(f);
@@ -232,7 +230,7 @@ static void on_function(void *arg, struct fn_inner_answer *a)
 
 static void look(struct op *o, const char *function)
 {
-	if (fn_fnd_function(o->all->env->fnd, function, on_function, o, &o->lookup) < 0) {
+	if (fn_fnd_function(o->all->env->fnd, function, on_function, o, NULL) < 0) {
 		fn_service_reply_error(&o->call, &FN_E_UNAVAILABLE, "The function cannot be looked up now. Try again.");
 		give_up(o);
 	}

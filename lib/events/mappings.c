@@ -21,7 +21,6 @@ static int load_row(void *arg, sqlite3_stmt *st, struct fn_err *err)
 	m->tags = json_loads((const char *)sqlite3_column_text(st, 4), 0, NULL);
 	m->enabled = sqlite3_column_int(st, 5);
 	m->modified_us = (uint64_t)sqlite3_column_int64(st, 6);
-	m->number = sqlite3_column_int64(st, 7);
 	m->state = m->enabled ? FN_MAPPING_ENABLED : FN_MAPPING_DISABLED;
 	if (!m->function || !m->source || !m->settings || !m->tags || fn_mapping_add(m) < 0) {
 		fn_mapping_free(m);
@@ -36,7 +35,7 @@ static int load(struct fn_mappings *all, struct fn_err *err)
 	int r = sqlite3_open_v2(all->env->db_path, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK ? 0 : fn_err_set(err, EIO, "load mappings", "%.100s", all->env->db_path);
 
 	if (r == 0)
-		r = fn_db_each(db, "SELECT uuid, function, source, settings, tags, enabled, modified_us, number FROM event_source_mappings ORDER BY number", "load mappings", load_row, all, err);
+		r = fn_db_each(db, "SELECT uuid, function, source, settings, tags, enabled, modified_us FROM event_source_mappings ORDER BY number", "load mappings", load_row, all, err);
 	sqlite3_close(db);
 	return r;
 }

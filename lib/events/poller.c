@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/backoff.h"
 #include "base/str.h"
 #include "events/poller_internal.h"
 #include "events/sqs_record.h"
@@ -99,9 +100,7 @@ static void remove_messages(struct fn_poller *p, struct fn_source_message **mess
 /* --- the function is not there --- */
 static void look_again(struct fn_poller *p)
 {
-	p->absent_us = p->absent_us ? p->absent_us * 2 : ABSENT_FIRST_US;
-	if (p->absent_us > ABSENT_MOST_US)
-		p->absent_us = ABSENT_MOST_US;
+	p->absent_us = fn_pause_next(p->absent_us, ABSENT_FIRST_US, ABSENT_MOST_US);
 	(void)fn_loop_rearm_timer(p->all->loop, p->absent_timer, fn_loop_now_us(p->all->loop) + p->absent_us);
 }
 

@@ -47,7 +47,13 @@ struct fn_source_ops {
 };
 struct fn_source {
 	const struct fn_source_ops *ops;
+	struct fn_source_events events;
+	bool said, bad;    /* how it is has been told; and it was bad */
+	uint64_t pause_us; /* the last one before it was tried again; 0 = it works */
 };
+/* source.c, for both kinds: says how it is, where that has changed; how long to wait before it is tried again. */
+void fn_source_tell(struct fn_source *s, const char *what);
+uint64_t fn_source_pause(struct fn_source *s);
 
 /* So many are wanted from now on, 0 = none: what was on its way may come all the same. hide_us: 0 = as long as the queue says. */
 static inline void fn_source_want(struct fn_source *s, unsigned n, uint64_t hide_us) { s->ops->want(s, n, hide_us); }

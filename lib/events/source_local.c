@@ -13,19 +13,16 @@
 
 #define LEASE_BYTES (24u << 20) /* of one lease */
 #define HIDE_US (30u * 1000000u) /* where the queue hides nothing at all: all would come again at once */
-#define PAUSE_FIRST_US 200000u
-#define PAUSE_MOST_US 20000000u
 
 struct local {
 	struct fn_source base;
 	const struct fn_service_env *env;
-	struct fn_source_events events;
 	char *arn;
 	struct fn_queue_lease lease;
 	bool leasing, gone; /* gone: nobody wants it any more, but the lease is under way */
-	bool said, bad, waiting;
+	bool waiting;        /* for the timer, before it is tried again */
 	unsigned wanted;
-	uint64_t hide_us, pause_us, timer;
+	uint64_t hide_us, timer;
 };
 
 int fn_source_local_look(const struct fn_service_env *env, const char *queue_arn, struct fn_source_about *ret)
@@ -38,23 +35,10 @@ int fn_source_local_look(const struct fn_service_env *env, const char *queue_arn
 	return r;
 }
 
-static void tell(struct local *s, const char *what)
-{
-	bool changed = !s->said || s->bad || what;
-
-	s->said = true;
-	s->bad = what != NULL;
-	if (changed)
-		s->events.trouble(s->events.arg, what);
-}
-
 static void later(struct local *s)
 {
-	s->pause_us = s->pause_us ? s->pause_us * 2 : PAUSE_FIRST_US;
-	if (s->pause_us > PAUSE_MOST_US)
-		s->pause_us = PAUSE_MOST_US;
 	s->waiting = true;
-	(void)fn_loop_rearm_timer(s->env->loop, s->timer, fn_loop_now_us(s->env->loop) + s->pause_us);
+	(void)fn_loop_rearm_timer(s->env->loop, s->timer, fn_loop_now_us(s->env->loop) + fn_source_pause(&s->base));
 }
 
 static void failed(struct local *s, int error)
@@ -63,7 +47,7 @@ static void failed(struct local *s, int error)
 
 	later(s);
 	snprintf(what, sizeof(what), "PROBLEM: %s", error == ENOENT ? "The specified queue does not exist." : fn_errno_name(error));
-	tell(s, what);
+	fn_source_tell(&s->base, what);
 }
 
 static void local_free(struct fn_source *base);
@@ -91,8 +75,8 @@ static void on_lease(struct fn_queue_lease *l, const struct fn_err *err)
 			failed(s, err->code);
 		return;
 	}
-	s->pause_us = 0;
-	tell(s, NULL);
+	s->base.pause_us = 0;
+	fn_source_tell(&s->base, NULL);
 	if (l->n_messages == 0) { /* there are as many in flight as a queue may have */
 		later(s);
 		return;
@@ -112,7 +96,7 @@ static void on_lease(struct fn_queue_lease *l, const struct fn_err *err)
 		m->receives = l->messages[i].receives;
 		fn_list_push_back(&list, &m->link);
 	}
-	s->events.messages(s->events.arg, &list); /* which says anew what it wants */
+	s->base.events.messages(s->base.events.arg, &list); /* which says anew what it wants */
 }
 
 static void go_on(struct local *s)
@@ -132,7 +116,7 @@ static void go_on(struct local *s)
 		return;
 	}
 	s->leasing = true;
-	tell(s, NULL);
+	fn_source_tell(&s->base, NULL);
 }
 
 static void on_timer(void *arg)
@@ -151,7 +135,7 @@ static void want(struct fn_source *base, unsigned n, uint64_t hide_us)
 	s->hide_us = hide_us;
 	if (n == 0 && s->leasing && fn_queue_lease_cancel(&s->lease))
 		s->leasing = false;
-	if (n > 0 && !s->said && !s->waiting) { /* what there is to tell at once comes from the loop */
+	if (n > 0 && !s->base.said && !s->waiting) { /* what there is to tell at once comes from the loop */
 		s->waiting = true;
 		(void)fn_loop_rearm_timer(s->env->loop, s->timer, fn_loop_now_us(s->env->loop));
 	}
@@ -230,7 +214,7 @@ int fn_source_local_new(const struct fn_service_env *env, const char *queue_arn,
 
 	if (!s)
 		return -ENOMEM;
-	*s = (struct local){.base.ops = &ops, .env = env, .events = *events, .arn = strdup(queue_arn)};
+	*s = (struct local){.base = {.ops = &ops, .events = *events}, .env = env, .arn = strdup(queue_arn)};
 	if (!s->arn || fn_loop_add_timer(env->loop, UINT64_MAX, on_timer, s, &s->timer) < 0) {
 		free(s->arn);
 		free(s);

@@ -14,9 +14,8 @@
 #define MESSAGES 10u   /* of one answer */
 #define POLLS_MAX 16u  /* at once */
 #define ANSWER_MAX (24u << 20)
-#define PAUSE_FIRST_US 200000u
-#define PAUSE_MOST_US 20000000u
 #define DELETE_TRIES 5
+#define DELETE_PAUSE_US 200000u
 
 struct poll {
 	struct remote *s;
@@ -28,16 +27,13 @@ struct remote {
 	struct fn_source base;
 	struct fn_loop *loop;
 	const struct fn_endpoint *endpoint;
-	struct fn_source_events events;
 	char *arn, *region, *url;    /* url: of the queue, at the server; NULL = not asked yet */
 	struct fn_remote_request *lookup;
 	struct poll polls[POLLS_MAX];
 	unsigned n_polls, wanted;
 	bool busy;                   /* the last answer was full: there is more */
-	bool said;                   /* how it is has been told, and */
-	bool bad;                    /* it was bad */
 	bool waiting;                /* for the timer, before it is tried again */
-	uint64_t visibility_us, hide_us, pause_us, timer;
+	uint64_t visibility_us, hide_us, timer;
 };
 
 static void go_on(struct remote *s);
@@ -50,45 +46,52 @@ static void on_timer(void *arg)
 	go_on(s);
 }
 
-static void tell(struct remote *s, const char *what)
-{
-	bool changed = !s->said || s->bad || what;
-
-	s->said = true;
-	s->bad = what != NULL;
-	if (changed)
-		s->events.trouble(s->events.arg, what);
-}
-
 static void failed(struct remote *s, const char *what, bool url_too)
 {
 	if (url_too) {
 		free(s->url);
 		s->url = NULL;
 	}
-	s->pause_us = s->pause_us ? s->pause_us * 2 : PAUSE_FIRST_US;
-	if (s->pause_us > PAUSE_MOST_US)
-		s->pause_us = PAUSE_MOST_US;
 	s->busy = false;
 	s->waiting = true;
-	(void)fn_loop_rearm_timer(s->loop, s->timer, fn_loop_now_us(s->loop) + s->pause_us);
-	tell(s, what);
+	(void)fn_loop_rearm_timer(s->loop, s->timer, fn_loop_now_us(s->loop) + fn_source_pause(&s->base));
+	fn_source_tell(&s->base, what);
 }
 
 /* --- where the queue is, and how long it hides what it gives --- */
+typedef void (*answered_fn)(void *arg, const struct fn_remote_reply *a);
+
+static int ask_url(const struct fn_endpoint *p, const char *arn, answered_fn done, void *arg, struct fn_remote_request **ret)
+{
+	const char *name = strrchr(arn, ':');
+
+	return fn_remote_call(p, "GetQueueUrl", json_pack("{ss}", "QueueName", name ? name + 1 : arn), 0, 65536, done, arg, ret);
+}
+
+static int ask_visibility(const struct fn_endpoint *p, const char *url, answered_fn done, void *arg, struct fn_remote_request **ret)
+{
+	return fn_remote_call(p, "GetQueueAttributes", json_pack("{ss,s[s]}", "QueueUrl", url, "AttributeNames", "VisibilityTimeout"), 0, 65536, done, arg, ret);
+}
+
+static uint64_t visibility_us(const struct fn_remote_reply *a)
+{
+	int64_t s = 30;
+
+	(void)fn_str_to_i64(json_string_value(json_object_get(json_object_get(a->body, "Attributes"), "VisibilityTimeout")) ?: "", 0, 43200, &s);
+	return (uint64_t)s * 1000000u;
+}
+
 static void on_attributes(void *arg, const struct fn_remote_reply *a)
 {
 	struct remote *s = arg;
-	int64_t visibility_s = 30;
 
 	s->lookup = NULL;
 	if (a->error) {
 		failed(s, a->what, true);
 		return;
 	}
-	(void)fn_str_to_i64(json_string_value(json_object_get(json_object_get(a->body, "Attributes"), "VisibilityTimeout")) ?: "", 0, 43200, &visibility_s);
-	s->visibility_us = (uint64_t)visibility_s * 1000000u;
-	tell(s, NULL);
+	s->visibility_us = visibility_us(a);
+	fn_source_tell(&s->base, NULL);
 	go_on(s);
 }
 
@@ -103,7 +106,7 @@ static void on_url(void *arg, const struct fn_remote_reply *a)
 		return;
 	}
 	s->url = strdup(url);
-	if (!s->url || fn_remote_call(s->endpoint, "GetQueueAttributes", json_pack("{ss,s[s]}", "QueueUrl", url, "AttributeNames", "VisibilityTimeout"), 0, 65536, on_attributes, s, &s->lookup) < 0)
+	if (!s->url || ask_visibility(s->endpoint, url, on_attributes, s, &s->lookup) < 0)
 		failed(s, "PROBLEM: out of memory", true);
 }
 
@@ -141,14 +144,14 @@ static void on_messages(void *arg, const struct fn_remote_reply *a)
 		failed(s, a->what, a->error == ENOENT);
 		return;
 	}
-	s->pause_us = 0;
+	s->base.pause_us = 0;
 	s->busy = n == p->n;
-	tell(s, NULL);
+	fn_source_tell(&s->base, NULL);
 	fn_list_init(&list);
 	take(s, a, &list);
 	s->wanted = s->wanted > n ? s->wanted - (unsigned)n : 0;
 	if (!fn_list_empty(&list))
-		s->events.messages(s->events.arg, &list); /* which says anew what it wants */
+		s->base.events.messages(s->base.events.arg, &list); /* which says anew what it wants */
 	go_on(s);
 }
 
@@ -174,9 +177,7 @@ static void go_on(struct remote *s)
 	if (s->wanted == 0 || s->lookup || s->waiting)
 		return;
 	if (!s->url) {
-		const char *name = strrchr(s->arn, ':');
-
-		if (fn_remote_call(s->endpoint, "GetQueueUrl", json_pack("{ss}", "QueueName", name ? name + 1 : s->arn), 0, 65536, on_url, s, &s->lookup) < 0)
+		if (ask_url(s->endpoint, s->arn, on_url, s, &s->lookup) < 0)
 			failed(s, "PROBLEM: out of memory", false);
 		return;
 	}
@@ -231,7 +232,7 @@ static void on_deleted(void *arg, const struct fn_remote_reply *a)
 	struct removal *x = arg;
 
 	if (a->error && a->error != ENOENT && x->tries < DELETE_TRIES) {
-		(void)fn_loop_rearm_timer(x->s->loop, x->timer, fn_loop_now_us(x->s->loop) + (PAUSE_FIRST_US << x->tries++));
+		(void)fn_loop_rearm_timer(x->s->loop, x->timer, fn_loop_now_us(x->s->loop) + (DELETE_PAUSE_US << x->tries++));
 		return;
 	}
 	x->lost |= a->error || json_array_size(json_object_get(a->body, "Failed")) > 0;
@@ -258,7 +259,7 @@ static void remove_next(struct removal *x)
 		json_array_append_new(entries, json_pack("{ss,sO}", "Id", id, "ReceiptHandle", json_object_get(x->r->messages[x->at + x->n]->record, "receiptHandle")));
 	}
 	if (fn_remote_call(x->s->endpoint, "DeleteMessageBatch", json_pack("{ss,so}", "QueueUrl", x->s->url, "Entries", entries), 0, 1u << 20, on_deleted, x, NULL) < 0)
-		(void)fn_loop_rearm_timer(x->s->loop, x->timer, fn_loop_now_us(x->s->loop) + PAUSE_FIRST_US);
+		(void)fn_loop_rearm_timer(x->s->loop, x->timer, fn_loop_now_us(x->s->loop) + DELETE_PAUSE_US);
 }
 
 static void remove_all(struct fn_source *base, struct fn_source_removal *r)
@@ -304,7 +305,7 @@ int fn_source_remote_new(struct fn_loop *loop, const struct fn_endpoint *endpoin
 
 	if (!s)
 		return -ENOMEM;
-	*s = (struct remote){.base.ops = &ops, .loop = loop, .endpoint = endpoint, .events = *events, .arn = strdup(queue_arn), .region = region_of(queue_arn)};
+	*s = (struct remote){.base = {.ops = &ops, .events = *events}, .loop = loop, .endpoint = endpoint, .arn = strdup(queue_arn), .region = region_of(queue_arn)};
 	if (!s->arn || !s->region || fn_loop_add_timer(loop, UINT64_MAX, on_timer, s, &s->timer) < 0) {
 		free(s->arn);
 		free(s->region);
@@ -336,37 +337,28 @@ static void looked(struct look *l, const struct fn_remote_reply *a, const struct
 static void on_look_attributes(void *arg, const struct fn_remote_reply *a)
 {
 	struct look *l = arg;
-	const char *text = json_string_value(json_object_get(json_object_get(a->body, "Attributes"), "VisibilityTimeout"));
-	int64_t s = 30;
 
-	if (a->error) {
-		looked(l, a, NULL);
-		return;
-	}
-	if (text)
-		(void)fn_str_to_i64(text, 0, 43200, &s);
-	looked(l, a, &(struct fn_source_about){.visibility_us = (uint64_t)s * 1000000u, .fifo = l->fifo});
+	looked(l, a, a->error ? NULL : &(struct fn_source_about){.visibility_us = visibility_us(a), .fifo = l->fifo});
 }
 
 static void on_look_url(void *arg, const struct fn_remote_reply *a)
 {
 	struct look *l = arg;
-	json_t *url = json_object_get(a->body, "QueueUrl");
+	const char *url = json_string_value(json_object_get(a->body, "QueueUrl"));
 
-	if (a->error || !url || fn_remote_call(l->endpoint, "GetQueueAttributes", json_pack("{sO,s[s]}", "QueueUrl", url, "AttributeNames", "VisibilityTimeout"), 0, 65536, on_look_attributes, l, NULL) < 0)
+	if (a->error || !url || ask_visibility(l->endpoint, url, on_look_attributes, l, NULL) < 0)
 		looked(l, a, NULL);
 }
 
 int fn_source_remote_look(const struct fn_endpoint *endpoint, const char *queue_arn, fn_source_looked_fn done, void *arg)
 {
-	const char *name = strrchr(queue_arn, ':');
 	struct look *l = malloc(sizeof(*l));
 	int r;
 
 	if (!l)
 		return -ENOMEM;
 	*l = (struct look){.endpoint = endpoint, .fifo = fn_str_ends(queue_arn, ".fifo"), .done = done, .arg = arg};
-	r = fn_remote_call(endpoint, "GetQueueUrl", json_pack("{ss}", "QueueName", name ? name + 1 : queue_arn), 0, 65536, on_look_url, l, NULL);
+	r = ask_url(endpoint, queue_arn, on_look_url, l, NULL);
 	if (r < 0)
 		free(l);
 	return r;

@@ -14,7 +14,7 @@ int fn_fnd_new(const struct fn_fnd_config *config, struct fn_fnd **ret);
 void fn_fnd_free(struct fn_fnd *f); /* NULL is fine */
 
 /* Both: done is called once, from the loop, unless the call is cancelled (fn_inner_cancel()). name: a function's, its qualifier behind a colon if there is one, or its ARN.
- * -EAGAIN: too many wait. */
+ * -EAGAIN: too many wait. ret may be NULL. */
 struct fn_fnd_invocation {
 	const char *name;
 	const char *request_id;   /* a UUID: the invocation's */

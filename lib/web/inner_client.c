@@ -241,7 +241,7 @@ static void serve_queue(void *arg)
 
 	while (!fn_list_empty(&c->queue)) {
 		struct fn_inner_call *call = fn_list_entry(fn_list_first(&c->queue), struct fn_inner_call, link);
-		int r = call->failed ? call->failed : 0;
+		int r = call->failed;
 
 		unqueue(call);
 		if (r == 0)
@@ -350,29 +350,21 @@ static void on_io(void *arg, int fd, uint32_t events)
 		receive(k);
 }
 
+static struct fn_inner_call *first_late(const struct fn_inner_client *c, uint64_t now)
+{
+	fn_list_for_each(l, &c->calls)
+		if (fn_list_entry(l, struct fn_inner_call, all)->until_us <= now)
+			return fn_list_entry(l, struct fn_inner_call, all);
+	return NULL;
+}
+
 static void on_look(void *arg)
 {
 	struct fn_inner_client *c = arg;
 	uint64_t now = fn_loop_now_us(c->cfg.loop);
 
-	fn_list_for_each_safe(l, &c->calls)
-	{
-		struct fn_inner_call *call = fn_list_entry(l, struct fn_inner_call, all);
-
-		if (call->until_us <= now)
-			call->failed = -ETIMEDOUT;
-	}
-	for (;;) { /* done() may make and cancel calls */
-		struct fn_inner_call *late = NULL;
-
-		fn_list_for_each(l, &c->calls)
-			if (!late && fn_list_entry(l, struct fn_inner_call, all)->failed == -ETIMEDOUT)
-				late = fn_list_entry(l, struct fn_inner_call, all);
-		if (!late)
-			break;
-		late->failed = 0;
+	for (struct fn_inner_call *late; (late = first_late(c, now));) /* done() may make and cancel calls */
 		fail(late, -ETIMEDOUT);
-	}
 	serve_queue(c);
 	if (c->n_calls > 0)
 		(void)fn_loop_rearm_timer(c->cfg.loop, c->look, now + FN_INNER_LOOK_US);
@@ -408,7 +400,8 @@ int fn_inner_send(struct fn_inner_client *c, const struct fn_inner_request *q, s
 		if (call->failed)
 			fn_loop_defer(c->cfg.loop, &c->later);
 	}
-	*ret = call;
+	if (ret)
+		*ret = call;
 	return 0;
 }
 

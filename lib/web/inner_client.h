@@ -50,7 +50,7 @@ struct fn_inner_request {
 	void *arg;
 };
 
-/* -EAGAIN: too many wait; -ENOMEM. *ret_call may be cancelled until done is called. */
+/* -EAGAIN: too many wait; -ENOMEM. *ret_call (ret_call may be NULL) may be cancelled until done is called. */
 int fn_inner_send(struct fn_inner_client *c, const struct fn_inner_request *r, struct fn_inner_call **ret_call);
 /* done is not called. What has been sent of it closes its connection: the other process sees that. NULL is fine. */
 void fn_inner_cancel(struct fn_inner_call *call);
