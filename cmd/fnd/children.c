@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -225,4 +226,22 @@ const char *fnd_child_how(int status, char *buf, size_t size)
 	else
 		snprintf(buf, size, "exited with status %d", WEXITSTATUS(status));
 	return buf;
+}
+
+/* A service's user, or where there is none of that name the nth of fnd's own ids. */
+static void service_user(const struct fnd_config *c, const char *process, const char *name, unsigned nth, uid_t *uid, gid_t *gid)
+{
+	const struct passwd *pw = getpwnam(name);
+
+	*uid = pw ? pw->pw_uid : (uid_t)c->uid_base + nth;
+	*gid = pw ? pw->pw_gid : (gid_t)c->uid_base + nth;
+	if (!pw)
+		fn_log_debug("there is no user \"%s\"; %s runs as uid %u", name, process, (unsigned)*uid);
+}
+
+void fnd_child_users(const struct fnd_config *c, struct fnd_child_about *a)
+{
+	service_user(c, "the worker", c->user, 1, &a->uid, &a->gid);
+	service_user(c, "fn-gateway", c->gateway.user, 2, &a->gateway_uid, &a->gateway_gid);
+	service_user(c, "fn-events", fnd_config_events_user(c), 3, &a->events_uid, &a->events_gid);
 }

@@ -63,5 +63,7 @@ int fnd_child_start(struct fnd_child *c, const struct fnd_child_about *about, co
 void fnd_child_await(struct fnd_child *c, uint64_t tell_us, uint64_t kill_us);
 /* How it has ended, in words. */
 const char *fnd_child_how(int status, char *buf, size_t size);
+/* Whom each of them runs as. */
+void fnd_child_users(const struct fnd_config *c, struct fnd_child_about *a);
 
 #endif

@@ -3,21 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "listen.h"
 #include "model/inner.h"
 #include "service/args.h"
-
-void fnd_events_user(const struct fnd_config *cfg, struct fnd_child_about *about)
-{
-	const struct passwd *pw = getpwnam(fnd_config_events_user(cfg));
-
-	about->events_uid = pw ? pw->pw_uid : (uid_t)cfg->uid_base + 3;
-	about->events_gid = pw ? pw->pw_gid : (gid_t)cfg->uid_base + 3;
-}
 
 int fnd_events_start(struct fnd_child *child, const struct fnd_child_about *about, struct fn_err *err)
 {

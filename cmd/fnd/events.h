@@ -1,5 +1,5 @@
 /*
- * events.h - what the supervisor has of fn-events: its user, its folder, its listening socket.
+ * events.h - what the supervisor has of fn-events: its listening socket, its beginning.
  *
  * The socket is made anew for each process: while there is none, fnd is refused at once and answers 503, instead of waiting. With another configuration the
  * next one is started when the last has ended: events.db has one owner.
@@ -9,7 +9,6 @@
 
 #include "children.h"
 
-void fnd_events_user(const struct fnd_config *cfg, struct fnd_child_about *about);
 int fnd_events_start(struct fnd_child *child, const struct fnd_child_about *about, struct fn_err *err);
 
 #endif

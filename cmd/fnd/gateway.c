@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,14 +12,6 @@
 #include "gateway/args.h"
 #include "listen.h"
 #include "web/address.h"
-
-void fnd_gateway_user(const struct fnd_config *cfg, struct fnd_child_about *about)
-{
-	const struct passwd *pw = getpwnam(cfg->gateway.user);
-
-	about->gateway_uid = pw ? pw->pw_uid : (uid_t)cfg->uid_base + 2;
-	about->gateway_gid = pw ? pw->pw_gid : (gid_t)cfg->uid_base + 2;
-}
 
 /* The socket of an address: the last one's, if it is the same there. */
 static int listen_on(char **text, const char *key, bool named, int last_fd, const char *last_text, int *ret_fd, char **ret_text, struct fn_err *err)

@@ -24,7 +24,6 @@ struct fnd_gateway {
 int fnd_gateway_open(struct fnd_gateway *g, struct fnd_config *cfg, const struct fnd_gateway *last, struct fn_err *err);
 void fnd_gateway_close(struct fnd_gateway *g);
 struct fnd_gateway fnd_gateway_take(struct fnd_gateway *g); /* which has nothing any more */
-void fnd_gateway_user(const struct fnd_config *cfg, struct fnd_child_about *about);
 /* Starts it, if it is configured. */
 int fnd_gateway_start(const struct fnd_gateway *g, struct fnd_child *child, const struct fnd_child_about *about, struct fn_err *err);
 #endif

@@ -7,7 +7,6 @@
  * dies, its worker stays and is given another. fn-spawnd has the lock too: a daemon started anew waits until the last one's has cleaned up.
  */
 #include <errno.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,18 +64,6 @@ static struct fnd_child *spawnd_of(struct supervisor *s) { return &s->child[FND_
 static struct fnd_child *worker_of(struct supervisor *s) { return &s->child[FND_CHILD_WORKER]; }
 static struct fnd_child *gateway_of(struct supervisor *s) { return &s->child[FND_CHILD_GATEWAY]; }
 static struct fnd_child *events_of(struct supervisor *s) { return &s->child[FND_CHILD_EVENTS]; }
-
-static void service_user(struct supervisor *s)
-{
-	const struct passwd *pw = getpwnam(s->cfg->user);
-
-	s->about.uid = pw ? pw->pw_uid : (uid_t)s->cfg->uid_base + 1;
-	s->about.gid = pw ? pw->pw_gid : (gid_t)s->cfg->uid_base + 1;
-	if (!pw)
-		fn_log_debug("there is no user \"%s\"; the worker runs as uid %u", s->cfg->user, (unsigned)s->about.uid);
-	fnd_gateway_user(s->cfg, &s->about);
-	fnd_events_user(s->cfg, &s->about);
-}
 
 /* --- starting --- */
 static void stop(struct supervisor *s, int status)
@@ -265,7 +252,7 @@ static void use_next(struct supervisor *s)
 		s->api_fd = fn_take_fd(&s->next_api_fd);
 	}
 	fn_log_set_level(s->cfg->log_level);
-	service_user(s);
+	fnd_child_users(s->cfg, &s->about);
 	if (fnd_state_prepare(&s->cfg->state_dir, &s->about, s->instance, &err) < 0)
 		not_started(s, &err);
 	else if (!group_was_same)
@@ -561,7 +548,7 @@ int fnd_supervise(const struct fnd_options *options, struct fnd_config *cfg, int
 		s.child[i].kind = &fnd_child_kinds[i];
 	s.about.cfg = cfg;
 	s.about.instance = s.instance;
-	service_user(&s);
+	fnd_child_users(s.cfg, &s.about);
 	if (set_up(&s, &err) < 0 || run(&s, &err) < 0) {
 		fn_log_error("%s", fn_err_format(&err, text, sizeof(text)));
 		s.status = 1;

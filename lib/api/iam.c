@@ -220,11 +220,7 @@ char *fn_iam_escape(const char *text)
 	struct fn_buf b = {0};
 	size_t len;
 
-	for (const unsigned char *p = (const unsigned char *)text; *p; p++)
-		if (isalnum(*p) || strchr("-_.~", *p))
-			(void)fn_buf_add(&b, p, 1);
-		else
-			(void)fn_buf_addf(&b, "%%%02X", *p);
+	(void)fn_buf_add_url(&b, text, strlen(text), "");
 	return fn_buf_take(&b, &len);
 }
 

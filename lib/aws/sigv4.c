@@ -28,15 +28,6 @@ void fn_sigv4_sha256(const void *data, size_t len, char out[65])
 	fn_hex_encode(digest, sizeof(digest), out);
 }
 
-static void add_path(struct fn_buf *b, const char *s, bool encode)
-{
-	for (; *s; s++)
-		if (!encode || isalnum((unsigned char)*s) || strchr("-._~/", *s))
-			(void)fn_buf_add(b, s, 1);
-		else
-			(void)fn_buf_addf(b, "%%%02X", (unsigned char)*s);
-}
-
 struct param {
 	size_t key, value; /* offsets in the text */
 	const char *text;
@@ -162,7 +153,7 @@ static int canonical(const struct fn_sigv4 *r, struct fn_buf *b)
 	if (!names)
 		return -ENOMEM;
 	(void)fn_buf_addf(b, "%s\n", r->method);
-	add_path(b, r->path, r->encode_path);
+	(void)(r->encode_path ? fn_buf_add_url(b, r->path, strlen(r->path), "/") : fn_buf_add_str(b, r->path));
 	(void)fn_buf_add(b, "\n", 1);
 	if (add_query(b, r->query, r->encode_query) < 0)
 		return -EINVAL;

@@ -65,6 +65,16 @@ int fn_buf_add_utf8(struct fn_buf *b, const char *text, size_t len)
 	return r;
 }
 
+int fn_buf_add_url(struct fn_buf *b, const char *text, size_t len, const char *also)
+{
+	static const char unreserved[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+	int r = fn_buf_reserve(b, len * 3);
+
+	for (size_t i = 0; r == 0 && i < len; i++)
+		r = text[i] && (strchr(unreserved, text[i]) || strchr(also, text[i])) ? fn_buf_add(b, text + i, 1) : fn_buf_addf(b, "%%%02X", (unsigned char)text[i]);
+	return r;
+}
+
 int fn_buf_add_str(struct fn_buf *b, const char *s) { return fn_buf_add(b, s, strlen(s)); }
 
 int fn_buf_vaddf(struct fn_buf *b, const char *fmt, va_list ap)

@@ -20,6 +20,8 @@ int fn_buf_add_str(struct fn_buf *b, const char *s);
 int fn_buf_addf(struct fn_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int fn_buf_vaddf(struct fn_buf *b, const char *fmt, va_list ap);
 int fn_buf_add_utf8(struct fn_buf *b, const char *text, size_t len); /* what is no UTF-8 becomes U+FFFD */
+/* Percent-coded, but for RFC 3986's unreserved characters and those of `also`. */
+int fn_buf_add_url(struct fn_buf *b, const char *text, size_t len, const char *also);
 void fn_buf_consume(struct fn_buf *b, size_t n); /* drops the first n bytes */
 void fn_buf_reset(struct fn_buf *b);             /* len = 0, memory kept */
 void fn_buf_free(struct fn_buf *b);

@@ -79,28 +79,18 @@ static int to_sqs(const char *arn, const char *endpoint, const json_t *about, co
 	return take_json(&m->body, o);
 }
 
-static int add_encoded(struct fn_buf *b, const char *text, size_t len)
-{
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~";
-	int r = fn_buf_reserve(b, len * 3);
-
-	for (size_t i = 0; r == 0 && i < len; i++)
-		r = text[i] && strchr(plain, text[i]) ? fn_buf_add(b, text + i, 1) : fn_buf_addf(b, "%%%02X", (unsigned char)text[i]);
-	return r;
-}
-
 static int add_field(struct fn_buf *b, const char *name, const char *value, size_t len)
 {
 	int r = fn_buf_addf(b, "&%s=", name);
 
-	return r == 0 ? add_encoded(b, value, len) : r;
+	return r == 0 ? fn_buf_add_url(b, value, len, "") : r;
 }
 
 static int add_attribute(struct fn_buf *b, unsigned n, const char *name, const char *type, const char *value)
 {
 	int r = fn_buf_addf(b, "&MessageAttributes.entry.%u.Name=%s&MessageAttributes.entry.%u.Value.DataType=%s&MessageAttributes.entry.%u.Value.StringValue=", n, name, n, type, n);
 
-	return r == 0 ? add_encoded(b, value, strlen(value)) : r;
+	return r == 0 ? fn_buf_add_url(b, value, strlen(value), "") : r;
 }
 
 static int to_sns(const char *arn, const json_t *about, const char *body, size_t len, struct fn_message *m)

@@ -260,9 +260,7 @@ static int name_key(const char *key_id, const char *token, const char *date, cha
 	if (fn_str_format(name, size, "%s/%s%s", key_id, date, hash) < 0)
 		return -ENOENT;
 	e = fn_buf_addf(target, "/_fnd/keys/%s/%s%s", key_id, date, token ? "?token=" : "");
-	for (const char *p = token; p && *p && e == 0; p++)
-		e = plain(*p) ? fn_buf_add(target, p, 1) : fn_buf_addf(target, "%%%02X", (unsigned char)*p);
-	return e;
+	return e == 0 && token ? fn_buf_add_url(target, token, strlen(token), "") : e;
 }
 
 int fn_gw_key(struct fn_gw_upstream *u, const struct fn_gw_route *r, const char *key_id, const char *token, const char *date, struct fn_gw_key *ret)

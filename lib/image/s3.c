@@ -145,19 +145,6 @@ int fn_s3_endpoint_check(const char *text)
 	return fn_s3_url_parse(text, &u) < 0 || !fn_streq(u.path, "/") || strchr(text, '?') ? -EINVAL : 0;
 }
 
-/* Each byte in the one way in which it is signed. */
-static int add_encoded(struct fn_buf *b, const char *s, bool path)
-{
-	int r = 0;
-
-	for (; *s && r == 0; s++)
-		if (isalnum((unsigned char)*s) || strchr("-._~", *s) || (path && *s == '/'))
-			r = fn_buf_add(b, s, 1);
-		else
-			r = fn_buf_addf(b, "%%%02X", (unsigned char)*s);
-	return r;
-}
-
 static bool by_host(const struct fn_s3_settings *s, const struct fn_s3_url *u, const char *bucket)
 {
 	bool fits = strspn(bucket, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(bucket);
@@ -184,13 +171,13 @@ int fn_s3_address(const struct fn_s3_settings *s, const struct fn_s3_object *o, 
 			u.host[i] = (char)tolower((unsigned char)host[i]);
 		if (!host_ok(u.host))
 			return -EINVAL;
-	} else if (r == 0 && (r = add_encoded(&path, o->bucket, false)) == 0) {
+	} else if (r == 0 && (r = fn_buf_add_url(&path, o->bucket, strlen(o->bucket), "")) == 0) {
 		r = fn_buf_add_str(&path, "/");
 	}
 	if (r == 0)
-		r = add_encoded(&path, o->key, true);
+		r = fn_buf_add_url(&path, o->key, strlen(o->key), "/");
 	if (r == 0 && *o->version && (r = fn_buf_add_str(&query, "versionId=")) == 0)
-		r = add_encoded(&query, o->version, false);
+		r = fn_buf_add_url(&query, o->version, strlen(o->version), "");
 	if (r < 0)
 		return r;
 	if (!copy(u.path, sizeof(u.path), path.data, path.len) || !copy(u.query, sizeof(u.query), query.data ? query.data : "", query.len))

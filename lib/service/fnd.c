@@ -41,11 +41,10 @@ void fn_fnd_free(struct fn_fnd *f)
 
 static int add_target(struct fn_buf *b, const char *name, const char *end)
 {
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.:";
 	int r = fn_buf_add_str(b, "/_fnd/functions/");
 
-	for (; r == 0 && *name; name++)
-		r = strchr(plain, *name) ? fn_buf_add(b, name, 1) : fn_buf_addf(b, "%%%02X", (unsigned char)*name);
+	if (r == 0)
+		r = fn_buf_add_url(b, name, strlen(name), ":");
 	return r == 0 ? fn_buf_add_str(b, end) : r;
 }
 

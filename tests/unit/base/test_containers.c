@@ -149,6 +149,15 @@ START_TEST(errors)
 }
 END_TEST
 
+START_TEST(percent_coding)
+{
+	fn_auto_buf struct fn_buf b = {0};
+
+	ck_assert_int_eq(fn_buf_add_url(&b, "aZ09-._~/: +%\xc3\0", 15, ":"), 0);
+	ck_assert_str_eq(b.data, "aZ09-._~%2F:%20%2B%25%C3%00");
+}
+END_TEST
+
 START_TEST(ids)
 {
 	char a[FN_UUID_SIZE], b[FN_UUID_SIZE], hex[33];
@@ -175,4 +184,4 @@ START_TEST(ids)
 }
 END_TEST
 
-TEST_MAIN("base/containers", buffer, buffer_read_has_a_bound, map_holds_many, map_survives_removal_while_walking, list, errors, ids)
+TEST_MAIN("base/containers", buffer, buffer_read_has_a_bound, map_holds_many, map_survives_removal_while_walking, list, errors, percent_coding, ids)
