@@ -345,6 +345,37 @@ class Runtimes(LayerCase):
         m = self.function("l-esm", make_zip({"i.mjs": "import lay from 'lay';\nexport const handler = async () => lay;\n"}), runtime="nodejs22.x", handler="i.handler", Layers=[a])
         self.each_way(m, "lay")
 
+    def test_es_modules_by_node_path(self):
+        """Since nodejs18.x Lambda's `import` looks into NODE_PATH, in its order, after node's own places; another layer's modules do, too."""
+        def files(major):
+            own, plain = f"nodejs/node{major}/node_modules/", "nodejs/node_modules/"
+            return {own + "esm/package.json": '{"name":"esm","type":"module","exports":{".":{"import":"./m.js"},"./deep":"./d.js"}}', own + "esm/m.js": "import { n } from 'plain';\nexport default ['esm', n];\n",
+                    own + "esm/d.js": "export default 'deep';\n", own + "@a/scoped/index.js": "module.exports = 'scoped';", own + "both/index.js": f"module.exports = 'node{major}';",
+                    plain + "both/index.js": "module.exports = 'plain';", plain + "plain/package.json": '{"type":"module","main":"p.js"}', plain + "plain/p.js": "import o from 'own-cjs';\nexport const n = o;\n",
+                    own + "own-cjs/index.js": "module.exports = require('both');", "more/own.mjs/package.json": '{"name":"own.mjs","exports":"./o.js"}', "more/own.mjs/o.js": "module.exports = 'own.mjs';",
+                    "more/bare/main.js": "module.exports = 'bare';", "more/bare/package.json": '{"main":"main"}', "more/bare/other.mjs": "export default 'other';\n"}
+        code = """import esm from 'esm';
+            import deep from 'esm/deep';
+            import scoped from '@a/scoped';
+            import both from 'both';
+            import task from 'mine';
+            import { S3Client } from '@aws-sdk/client-s3';
+            const gone = [];
+            for (const name of ['esm/none', 'nothing', './nothing.mjs'])
+                await import(name).catch((e) => gone.push(e.code));
+            const more = (process.env.NODE_PATH.includes('/opt/more')) ? [(await import('own.mjs')).default, (await import('bare')).default, (await import('bare/other.mjs')).default] : [];
+            export const handler = async () => [esm, deep, scoped, both, task, typeof S3Client, import.meta.url, gone, more];
+            """
+        for major in (20, 22, 24):
+            with self.subTest(major):
+                f = self.function(f"l-path-{major}", make_zip({"i.mjs": code, "node_modules/mine/index.js": "module.exports = 'task';"}), runtime=f"nodejs{major}.x", handler="i.handler", memory=512, timeout=20,
+                                  Layers=[self.layer(f"l-path-{major}", files(major))])
+                expected = [["esm", f"node{major}"], "deep", "scoped", f"node{major}", "task", "function", "file:///var/task/i.mjs", ["ERR_PACKAGE_PATH_NOT_EXPORTED"] + ["ERR_MODULE_NOT_FOUND"] * 2, []]
+                self.each_way(f, expected)
+                path = f"/opt/nodejs/node{major}/node_modules:/opt/nodejs/node_modules:/var/runtime/node_modules:/opt/more"
+                self.update(f, Environment={"Variables": {"NODE_PATH": path}})
+                self.assertEqual(self.d.invoke(f).json, expected[:-1] + [["own.mjs", "bare", "other"]])
+
     def test_programs_and_libraries(self):
         d = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, d)

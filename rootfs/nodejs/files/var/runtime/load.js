@@ -65,6 +65,12 @@ async function loadModule(root, dir, name) {
 	return require(require.resolve(name, { paths: [root, path.join(root, dir)] })); // a directory with an index, a package
 }
 
+/* Has NODE_PATH a directory that `import` would not look into? The image links two of them to where it does; /var/runtime and /var/task are for require() alone. */
+function beyondLinks() {
+	const known = ['/opt/nodejs/node_modules', '/var/runtime/node_modules', '/var/runtime', '/var/task', ''];
+	return (process.env.NODE_PATH ?? '').split(':').some((dir) => !known.includes(dir) && fs.existsSync(dir));
+}
+
 function find(from, names) {
 	return names.split('.').reduce((o, key) => (o === undefined || o === null ? undefined : o[key]), from);
 }
@@ -77,6 +83,8 @@ async function load(root, wanted, modern) {
 	const dot = base.indexOf('.');
 	if (dot < 0)
 		throw new MalformedHandlerName('Bad handler');
+	if (beyondLinks())
+		require('/var/runtime/paths.js').install();
 	let loaded;
 	try {
 		loaded = await loadModule(root, wanted.slice(0, wanted.length - base.length), base.slice(0, dot));
