@@ -16,7 +16,7 @@ images-lock: guest
 # Our own programs inside a sandbox (rootfs/snapshot): one without a C library, below 4 MiB (restore.c tells why), one that Python loads.
 # Not sanitized, whatever the daemon is: they run in the function's image.
 GUEST_CFLAGS := -std=gnu17 -O2 -g0 $(WARN) -D_GNU_SOURCE -fno-stack-protector -fcf-protection=none -U_FORTIFY_SOURCE
-GUEST_HEADERS := $(wildcard rootfs/snapshot/*.h)
+GUEST_HEADERS := $(wildcard rootfs/snapshot/*.h) rootfs/libc.h
 guest: $(B)/guest/libfnd_ahead.so $(if $(filter x86_64,$(shell $(SYSTEM) uname -m)),$(B)/guest/fnd-restore $(B)/guest/_fnd_snapshot.abi3.so)
 $(B)/guest/fnd-restore: rootfs/snapshot/restore.c $(GUEST_HEADERS)
 	@mkdir -p $(@D)
@@ -29,7 +29,7 @@ $(B)/guest/_fnd_snapshot.abi3.so: $(addprefix rootfs/snapshot/,save.c descriptor
 	$(Q)$(CC) $(GUEST_CFLAGS) $(shell $(SYSTEM) pkg-config --cflags python3 2>/dev/null) -fPIC -shared -Wl,--build-id=none -o $@ $(filter %.c,$^)
 	@! nm -D $@ | grep -E 'GLIBC_2\.(3[7-9]|[4-9][0-9])' || { echo "$@: the images' C library (2.36) lacks these" >&2; exit 1; }
 # The same for Java (rootfs/java/ahead.c).
-$(B)/guest/libfnd_ahead.so: rootfs/java/ahead.c
+$(B)/guest/libfnd_ahead.so: rootfs/java/ahead.c rootfs/libc.h
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  CC $@")
 	$(Q)$(CC) $(GUEST_CFLAGS) -fvisibility=hidden -fPIC -shared -Wl,--build-id=none -o $@ $<

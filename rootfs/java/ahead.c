@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../libc.h"
+
 static void take(int fd, void *to, size_t n)
 {
 	for (size_t have = 0; have < n;) {
@@ -56,7 +58,7 @@ static int shown(unsigned long at[4])
 		p = strchr(p + 1, ' ');
 		field++;
 	}
-	return p && sscanf(p, " %lu %lu %lu %lu", &at[0], &at[1], &at[2], &at[3]) == 4 ? 0 : -1;
+	return p && libc_sscanf(p, " %lu %lu %lu %lu", &at[0], &at[1], &at[2], &at[3]) == 4 ? 0 : -1;
 }
 
 /* The number of the descriptor is the last of the arguments: it becomes what a start for a function has there. */

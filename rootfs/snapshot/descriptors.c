@@ -140,9 +140,9 @@ static int note_counter(struct kept_fd *k, char *why)
 	if (read_info(k->fd) <= 0 || !(p = strstr(text, "eventfd-count:")))
 		return save_fail(why, "an eventfd does not tell its count (descriptor %d)", k->fd);
 	k->kind = COUNTER;
-	k->number = save_strtoull(p + strlen("eventfd-count:"), NULL, 16);
+	k->number = libc_strtoull(p + strlen("eventfd-count:"), NULL, 16);
 	p = strstr(text, "eventfd-semaphore:");
-	k->semaphore = p && save_strtol(p + strlen("eventfd-semaphore:"), NULL, 10) == 1;
+	k->semaphore = p && libc_strtol(p + strlen("eventfd-semaphore:"), NULL, 10) == 1;
 	return 0;
 }
 
@@ -158,7 +158,7 @@ static int note_epoll(struct kept_fd *k, char *why)
 		unsigned events;
 		int fd;
 
-		if (kept.n_watched == WATCHED_MAX || save_sscanf(p, "tfd: %d events: %x data: %llx", &fd, &events, &data) != 3)
+		if (kept.n_watched == WATCHED_MAX || libc_sscanf(p, "tfd: %d events: %x data: %llx", &fd, &events, &data) != 3)
 			return save_fail(why, "an epoll instance watches too much (descriptor %d)", k->fd);
 		kept.watched[kept.n_watched].fd = fd;
 		kept.watched[kept.n_watched].event.events = events;
@@ -285,7 +285,7 @@ int descriptors_note(int out_fd, char *why)
 	while (r == 0 && (got = syscall(SYS_getdents64, dir, entries, sizeof(entries))) > 0)
 		for (long at = 0; r == 0 && at < got;) {
 			struct dirent64 *d = (struct dirent64 *)(entries + at);
-			int fd = (int)save_strtol(d->d_name, NULL, 10);
+			int fd = (int)libc_strtol(d->d_name, NULL, 10);
 
 			at += d->d_reclen;
 			if (d->d_name[0] != '.' && fd != dir && fd != out_fd)

@@ -179,7 +179,7 @@ static int note_mm(char *why)
 		return save_fail(why, "/proc/self/stat cannot be read");
 	p += 4;
 	for (int field = 4; field < 52 && *p; field++)
-		v[field] = save_strtoull(p, &p, 10);
+		v[field] = libc_strtoull(p, &p, 10);
 	head.mm = (struct image_mm){.start_code = v[26], .end_code = v[27], .start_stack = v[28], .start_data = v[45], .end_data = v[46],
 				    .start_brk = v[47], .arg_start = v[48], .arg_end = v[49], .env_start = v[50], .env_end = v[51]};
 	head.mm.brk = (uint64_t)syscall(SYS_brk, 0);
@@ -236,7 +236,7 @@ static int take_map(char *line, char *why)
 	char perms[5] = "", *path;
 	int at = 0;
 
-	if (save_sscanf(line, "%lx-%lx %4s %lx %*s %*s %n", &m.start, &m.end, perms, &m.offset, &at) != 4)
+	if (libc_sscanf(line, "%lx-%lx %4s %lx %*s %*s %n", &m.start, &m.end, perms, &m.offset, &at) != 4)
 		return save_fail(why, "a line of /proc/self/smaps is not understood: %.80s", line);
 	path = line + at;
 	if (strcmp(path, "[vsyscall]") == 0)

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include "../libc.h"
+
 #define SAVE_WHY_SIZE 256
 
 enum save_result { SAVE_FAILED = -1, SAVE_DONE = 0, SAVE_RESTORED = 1 };
@@ -23,12 +25,6 @@ int save_fail(char *why, const char *fmt, ...) __attribute__((format(printf, 2, 
 
 /* What the file holds, as far as it fits; -1 and errno. */
 ssize_t save_read(const char *path, char *to, size_t size);
-
-/* strtol() and its kind, by their old names. Built with the headers of glibc 2.38 or newer the calls would go to functions that an image's older
- * library does not have; the module is built on the host, whatever its release, and loaded in the image. */
-long save_strtol(const char *text, char **ret_end, int base) __asm__("strtol");
-unsigned long long save_strtoull(const char *text, char **ret_end, int base) __asm__("strtoull");
-int save_sscanf(const char *text, const char *format, ...) __asm__("sscanf") __attribute__((format(scanf, 2, 3)));
 
 /* descriptors.c. Notes what is open (but out_fd), the directory and the umask, without using the heap; negative: why it cannot be kept. */
 int descriptors_note(int out_fd, char *why);
