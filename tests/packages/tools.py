@@ -1,5 +1,5 @@
 """Unmodified deploy tools against fnd's endpoint: each deploys a function as its users do, invokes it, reads its log where it can, and takes it away again."""
-import dataclasses, json, os, shutil
+import dataclasses, glob, json, os, shutil
 
 HANDLER = "def handler(event, context):\n    print('said to', event.get('name'))\n    return {'hello': event.get('name')}\n"
 ROLE = "arn:aws:iam::000000000000:role/tools"
@@ -10,7 +10,7 @@ class Tool:
     """`install`: as a Case's. `drive(t)`: t.sh(argv) runs a command in t.work, an empty directory, with what is installed on its PATH, AWS_ENDPOINT_URL and credentials, and
     returns its output; t.daemon is fnd. It raises or asserts."""
     name: str
-    ecosystem: str  # pypi, npm
+    ecosystem: str  # pypi, npm; terraform: `terraform` on PATH, and its provider for AWS as plugins() finds it
     install: list
     drive: object
     runtime: str = "deploys with it"  # in the table
@@ -114,10 +114,47 @@ def ansible(t):
     assert (said["made"], said["again"], said["result"]["output"], said["mappings"]) == (True, False, {"hello": "ansible"}, 1), said
 
 
+def plugins():
+    """The directory that `terraform init -plugin-dir` takes the provider from: FND_TERRAFORM_PLUGINS, or where such directories are kept. None: there is none."""
+    kept = [os.environ.get("FND_TERRAFORM_PLUGINS"), os.path.expanduser("~/.terraform.d/plugins"), "/usr/share/terraform/plugins", "/usr/local/share/terraform/plugins", *glob.glob("/opt/*")]
+    return next((d for d in kept if d and glob.glob(os.path.join(d, "registry.terraform.io/hashicorp/aws/*/linux_*/terraform-provider-aws*"))), None)
+
+
+def terraform(t):
+    """A function with its role, layer, log group, queues, alias, URL, permissions, mapping, event-invoke configuration and more: applied, unchanged at once, changed, unchanged again, destroyed."""
+    def tf(*argv):
+        return t.sh(["terraform", *argv, "-no-color"])
+
+    def package(text, n):
+        write(t, "lay/python/lay.py", f"N = {n}\n")
+        write(t, "src/f.py", "import lay, os\n" + HANDLER.replace("return {", "return {'layer': lay.N, 'text': os.environ['TEXT'], 'version': context.function_version, "))
+        for name, at in (("f.zip", "src"), ("lay.zip", "lay")):
+            t.sh(["/usr/bin/python3", "-m", "zipfile", "-c", name, *glob.glob(os.path.join(t.work, at, "*"))])
+        return [f"-var=text={text}", f"-var=n={n}"]
+
+    shutil.copy(os.path.join(os.path.dirname(os.path.abspath(__file__)), "terraform/main.tf"), t.work)
+    write(t, "rc", "")
+    t.env.update(TF_CLI_CONFIG_FILE=os.path.join(t.work, "rc"), CHECKPOINT_DISABLE="1", TF_IN_AUTOMATION="1", AWS_EC2_METADATA_DISABLED="true")
+    tf("init", "-plugin-dir=" + plugins())
+    for text, n, version in (("one", 5, "1"), ("two", 6, "2")):
+        variables = package(text, n)
+        tf("apply", "-auto-approve", "-input=false", *variables)
+        result = json.loads(json.loads(tf("output", "-json"))["result"]["value"])
+        assert result == {"hello": "terraform", "layer": n, "text": text, "version": version}, result
+        has(tf("plan", "-detailed-exitcode", "-input=false", *variables), "No changes.")
+        read = lambda path: t.daemon.request("GET", path).json
+        assert read("/2015-03-31/event-source-mappings/?FunctionName=tf-f")["EventSourceMappings"][0]["BatchSize"] == n
+        assert read("/2021-10-31/functions/tf-f/url?Qualifier=live")["Cors"]["MaxAge"] == n
+        assert read("/2019-09-25/functions/tf-f/event-invoke-config")["MaximumRetryAttempts"] == n - 5
+    tf("destroy", "-auto-approve", "-input=false")
+    assert t.daemon.request("GET", "/2015-03-31/functions/tf-f").status == 404 and t.daemon.request("GET", "/2018-10-31/layers").json["Layers"] == []
+
+
 TOOLS = [
     Tool("aws-sam-cli", "pypi", ["aws-sam-cli==1.170.0"], sam),
     Tool("chalice", "pypi", ["chalice==1.34.0", "setuptools", "pip", "wheel"], chalice),
     Tool("cargo-lambda", "pypi", ["cargo-lambda==1.9.2"], cargo_lambda),
     Tool("ansible", "pypi", ["ansible==12.3.0", "boto3==1.44.8"], ansible),
+    Tool("terraform", "terraform", [], terraform),
     Tool("osls", "npm", ["osls@4.3.1"], osls),
 ]
