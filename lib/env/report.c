@@ -115,7 +115,11 @@ const char *fn_report_error_type(const char *said, char *buf, size_t size)
 	return buf;
 }
 
-static const char *status_word(const char *status) { return !status[0] ? "success" : fn_streq(status, FN_TIMED_OUT) ? status : "error"; }
+/* The platform's failures have a word of their own: "failure" where the type is Sandbox's, "error" for any other. */
+static const char *status_word(const char *status)
+{
+	return !status[0] ? "success" : fn_streq(status, FN_TIMED_OUT) ? status : fn_str_starts(status, "Sandbox.") ? "failure" : "error";
+}
 
 /* ,"errorType":"...": behind a status. */
 static const char *error_member(const char *status, char buf[128])
@@ -133,7 +137,7 @@ static const char *status_text(const char *status, char buf[128])
 	else if (fn_streq(status, FN_TIMED_OUT))
 		snprintf(buf, 128, "Status: timeout");
 	else
-		snprintf(buf, 128, "Status: error\tError Type: %s", status);
+		snprintf(buf, 128, "Status: %s\tError Type: %s", status_word(status), status);
 	return buf;
 }
 

@@ -221,6 +221,23 @@ def handler(e, c):
         self.assertEqual(self.call(f), want)
         self.assertIn("RESTORE_START", self.log(f))
 
+    def test_events_of_a_restore(self):
+        f = self.snap("def handler(e, c): return 1", LoggingConfig={"LogFormat": "JSON", "SystemLogLevel": "DEBUG"})
+        self.on(f)
+        self.call(f)
+        events = lambda: [e for e in (json.loads(l.split(" ", 1)[1]) for l in json.loads(self.log(f))["Text"].splitlines()) if e["type"].startswith("platform.")]
+        wait_until(lambda: f"it is reported: {self.log(f)}", lambda: any(e["type"] == "platform.report" for e in events()))
+        restored = events()[[e["type"] for e in events()].index("platform.restoreStart"):]
+        self.assertEqual([e["type"] for e in restored], ["platform.restoreStart", "platform.restoreRuntimeDone", "platform.restoreReport", "platform.start", "platform.runtimeDone", "platform.report"])
+        start, done, report = (e["record"] for e in restored[:3])
+        self.assertEqual(sorted(start), ["functionName", "functionVersion", "instanceId", "instanceMaxMemory", "runtimeVersion", "runtimeVersionArn"])
+        self.assertEqual((start["functionName"], start["functionVersion"], done), (f, "1", {"status": "success"}))
+        self.assertEqual((sorted(report), report["status"], list(report["metrics"])), (["metrics", "status"], "success", ["durationMs"]))
+        self.assertGreater(report["metrics"]["durationMs"], 0)
+        self.assertGreater(restored[-1]["record"]["metrics"]["restoreDurationMs"], 0)
+        init = [e for e in events() if e["type"] == "platform.initStart"]  # of the one that the snapshot is of
+        self.assertEqual([e["record"]["initializationType"] for e in init], ["snap-start"])
+
     def test_same_confinement_as_a_plain_start(self):
         f = self.snap(EVERYTHING, Timeout=20)
         self.on(f)

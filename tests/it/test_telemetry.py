@@ -23,6 +23,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if want.get("hang"):
             time.sleep(1000)
+        while want.get("gate") and not os.path.exists("/tmp/gate"):
+            time.sleep(0.01)
         status = want["statuses"].pop(0) if want.get("statuses") else 200
         if status == 200:
             assert self.headers["Content-Type"] == "application/json" and self.path == "/in"
@@ -81,6 +83,10 @@ def handler(event, context):
     print("handles " + event.get("say", ""))
     if "sleep" in event:
         time.sleep(event["sleep"])
+    for i in range(event.get("lines", 0)):
+        print(f"line {i} ".ljust(1000, "."))
+    if event.get("open"):
+        open("/tmp/gate", "w").close()
     if "raise" in event:
         raise ValueError(event["raise"])
     if "exit" in event:
@@ -246,6 +252,22 @@ class Telemetry(ExtensionCase):
         for i in range(20):
             self.call(f, say="x" * 1000)
         self.assertLess(time.monotonic() - began, 5 * SLOW)
+
+    def test_what_a_slow_one_misses_is_counted(self):
+        """One batch is under way, one gathers: what is beyond them is dropped, and told of when there is room."""
+        f = self.subscriber(gate=True)
+        self.call(f, lines=3000)
+        self.call(f, open=True)
+        events = self.heard(f, lambda es: any(e["type"] == "platform.logsDropped" for e in es))
+        dropped = [e["record"] for e in events if e["type"] == "platform.logsDropped"]
+        for record in dropped:
+            self.shape(record, {"droppedBytes": int, "droppedRecords": int, "reason": "Some logs were dropped because the downstream consumer is slower than the logs production rate|could not send events: .*"})
+        lines = {e["record"].split(".")[0] for e in events if e["type"] == "function" and e["record"].startswith("line ")}  # a batch whose answer came too late comes twice
+        records = sum(r["droppedRecords"] for r in dropped)
+        self.assertGreater(records, 1000)
+        self.assertGreater(sum(r["droppedBytes"] for r in dropped), 1000 * 1000)
+        self.assertLess(len(lines), 3000)
+        self.assertGreaterEqual(len(lines) + records, 3000)
 
     def test_after_a_timeout_it_hears_of_it(self):
         self.alone()
