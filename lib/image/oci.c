@@ -265,6 +265,24 @@ static bool take_strings(json_t *list, char ***ret, size_t *bytes)
 	return *ret != NULL;
 }
 
+/* What its layers unpack to, of each one, in their order. */
+static int take_diff_ids(json_t *rootfs, struct fn_image *i, struct fn_err *err)
+{
+	json_t *list = json_object_get(rootfs, "diff_ids");
+
+	if (!json_is_array(list))
+		return bad(err, "its configuration does not say what its layers are (rootfs.diff_ids)");
+	if (json_array_size(list) != i->n_layers)
+		return fn_err_set(err, EINVAL, "image", "its configuration is of %zu layers, its manifest of %zu", json_array_size(list), i->n_layers);
+	for (size_t k = 0; k < i->n_layers; k++) {
+		const char *text = json_string_value(json_array_get(list, k));
+
+		if (!take_digest(text, i->layers[k].diff_id))
+			return fn_err_set(err, EINVAL, "image", "\"%.80s\" in rootfs.diff_ids of its configuration is no sha256 digest", text ? text : "");
+	}
+	return 0;
+}
+
 /* The layers' digests, lowest first, are what the tree is made of. */
 static void name_root(struct fn_image *i)
 {
@@ -293,22 +311,26 @@ static int fill(json_t *o, struct fn_image *i, struct fn_err *err)
 		return bad(err, "Entrypoint, Cmd or Env of its configuration is no list of texts, or has too many");
 	if (*workdir && !(i->workdir = strdup(workdir)))
 		return fn_err_set(err, ENOMEM, "image", NULL);
-	return 0;
+	return take_diff_ids(json_object_get(o, "rootfs"), i, err);
 }
 
 int fn_oci_image(const char *sha256, const struct fn_oci_manifest *m, const char *config, size_t len, struct fn_image **ret, struct fn_err *err)
 {
 	json_t *o = len <= FN_OCI_TEXT_MAX ? json_loadb(config, len, 0, NULL) : NULL;
 	struct fn_image *i = fn_image_new();
-	int r = i && (i->layers = calloc(m->n_layers, sizeof(*i->layers))) ? fill(o, i, err) : fn_err_set(err, ENOMEM, "image", NULL);
+	int r = i && (i->layers = calloc(m->n_layers, sizeof(*i->layers))) ? 0 : fn_err_set(err, ENOMEM, "image", NULL);
+
+	if (r == 0) {
+		memcpy(i->layers, m->layers, m->n_layers * sizeof(*i->layers));
+		i->n_layers = m->n_layers;
+		r = fill(o, i, err);
+	}
 
 	json_decref(o);
 	if (r < 0) {
 		fn_image_unref(i);
 		return r;
 	}
-	memcpy(i->layers, m->layers, m->n_layers * sizeof(*i->layers));
-	i->n_layers = m->n_layers;
 	snprintf(i->sha256, sizeof(i->sha256), "%s", sha256);
 	name_root(i);
 	*ret = i;

@@ -25,9 +25,11 @@
 #include "base/map.h"
 #include "base/str.h"
 #include "image/digest.h"
+#include "image/layer_stream.h"
 
 #define DEPTH_MAX 256
 #define TAR_END 1024 /* bytes: two blocks of zeros */
+#define TAR_ENTRY_MAX 4096u /* of a tar beside its files' content, on the average: headers, names, what fills up */
 
 struct unpacker {
 	const struct fn_unpack_limits *limits;
@@ -38,6 +40,7 @@ struct unpacker {
 	bool package;         /* a function's: a zip, with Lambda's rules */
 	bool layer;           /* of a container image */
 	int archive_fd;
+	struct fn_layer_stream *blob; /* what a layer comes in */
 	struct fn_buf zip;     /* a package is read into memory first: what was judged is what is unpacked, and its file is another's to write to */
 	struct sha256_ctx sum; /* of what was read, else */
 	char block[65536];
@@ -445,6 +448,20 @@ static int check_sum(struct unpacker *u)
 	return judge_sum(u, have);
 }
 
+/* What a layer is called by, and what is in it. */
+static int end_layer(struct unpacker *u)
+{
+	char have[FN_SHA256_HEX];
+	const char *why;
+	int r = fn_layer_stream_end(u->blob, have, u->res->diff_id, &why);
+
+	if (r == -EINVAL)
+		return bad(u, "archive", why);
+	if (r < 0)
+		return fn_err_set(&u->res->err, r, "unpack", "%s", r == -EFBIG ? why : "read");
+	return u->limits->sha256 ? judge_sum(u, have) : 0;
+}
+
 static int take_package(struct unpacker *u, off_t size)
 {
 	char have[FN_SHA256_HEX];
@@ -462,9 +479,11 @@ static int take_package(struct unpacker *u, off_t size)
 
 static int open_archive(struct unpacker *u)
 {
+	if (u->layer)
+		return fn_layer_stream_open(u->blob, u->a);
 	if (u->package)
 		return archive_read_open_memory(u->a, u->zip.data, u->zip.len);
-	if (!u->stream && !u->layer && lseek(u->archive_fd, 0, SEEK_SET) < 0)
+	if (!u->stream && lseek(u->archive_fd, 0, SEEK_SET) < 0)
 		return ARCHIVE_FATAL;
 	if (!u->limits->sha256)
 		return archive_read_open_fd(u->a, u->archive_fd, sizeof(u->block));
@@ -481,12 +500,11 @@ static int run(struct unpacker *u)
 		archive_read_support_format_zip_seekable(u->a);
 	else
 		archive_read_support_format_tar(u->a);
-	if (u->limits->trusted_image || u->layer) {
+	if (u->limits->trusted_image) {
 		archive_read_support_filter_gzip(u->a);
 		archive_read_support_filter_zstd(u->a);
-	}
-	if (u->limits->trusted_image)
 		archive_read_support_filter_xz(u->a);
+	}
 	if (open_archive(u) != ARCHIVE_OK)
 		return archive_bad(u, "archive");
 	while ((n = archive_read_next_header(u->a, &e)) != ARCHIVE_EOF) {
@@ -501,6 +519,8 @@ static int run(struct unpacker *u)
 	/* whoever writes a stream may die between two entries: only the two blocks behind the last one tell that it is all */
 	if (u->stream && archive_filter_bytes(u->a, 0) - archive_read_header_position(u->a) < TAR_END)
 		return bad(u, "archive", "it is cut short");
+	if (u->layer)
+		return end_layer(u);
 	return u->limits->sha256 && !u->package ? check_sum(u) : 0;
 }
 
@@ -546,6 +566,8 @@ int fn_unpack_archive(int archive_fd, int dest_fd, const char *prefix, const str
 		if (u.root_fd < 0)
 			r = fn_err_set(&ret->err, u.root_fd, "unpack", "open %s", prefix);
 	}
+	if (r == 0 && u.layer && fn_layer_stream_new(archive_fd, limits->max_bytes + (uint64_t)limits->max_entries * TAR_ENTRY_MAX, &u.blob) < 0)
+		r = fn_err_set(&ret->err, ENOMEM, "unpack", NULL);
 	if (r == 0 && u.package)
 		r = take_package(&u, st.st_size);
 	if (r == 0 && u.package)
@@ -558,6 +580,7 @@ int fn_unpack_archive(int archive_fd, int dest_fd, const char *prefix, const str
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			*p = '?';
 	archive_read_free(u.a);
+	fn_layer_stream_free(u.blob);
 	fn_map_free(u.seen);
 	fn_buf_free(&u.zip);
 	fn_close(u.root_fd);

@@ -36,6 +36,7 @@ struct fn_unpack_result {
 	struct fn_err err; /* code 0 = success */
 	uint64_t bytes;
 	uint32_t entries;
+	char diff_id[65];  /* of a layer: hex, SHA-256 of the tar that is in it (layer_stream.h); of anything else "" */
 };
 
 /* fn-unpack's descriptors */

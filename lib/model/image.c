@@ -60,7 +60,7 @@ char *fn_image_encode(const struct fn_image *i)
 	char *text;
 
 	for (size_t k = 0; k < i->n_layers; k++)
-		json_array_append_new(layers, json_pack("[sI]", i->layers[k].sha256, (json_int_t)i->layers[k].size));
+		json_array_append_new(layers, json_pack("[sIs]", i->layers[k].sha256, (json_int_t)i->layers[k].size, i->layers[k].diff_id));
 	json_object_set_new(o, "layers", layers);
 	text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 	json_decref(o);
@@ -91,10 +91,12 @@ static bool take_layers(json_t *list, struct fn_image *i)
 	i->layers = calloc(n, sizeof(*i->layers));
 	for (; i->layers && i->n_layers < n; i->n_layers++) {
 		json_t *pair = json_array_get(list, i->n_layers);
-		const char *sha256 = json_string_value(json_array_get(pair, 0));
+		const char *sha256 = json_string_value(json_array_get(pair, 0)), *diff_id = json_string_value(json_array_get(pair, 2));
 
 		if (!is_sha256(sha256))
 			return false;
+		if (is_sha256(diff_id))
+			memcpy(i->layers[i->n_layers].diff_id, diff_id, 65);
 		memcpy(i->layers[i->n_layers].sha256, sha256, 65);
 		i->layers[i->n_layers].size = json_integer_value(json_array_get(pair, 1));
 	}

@@ -15,6 +15,7 @@
 struct fn_image_layer {
 	char sha256[65]; /* hex, of the blob as it is stored: what its tree is named for, "oci-<sha256>" */
 	int64_t size;    /* bytes of the blob; 0 = not known */
+	char diff_id[65]; /* hex: of the tar in it, as the configuration has it; "" = an older fnd did not note it */
 };
 
 struct fn_image {

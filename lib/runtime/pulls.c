@@ -30,21 +30,22 @@ struct layer {
 	bool unpacked;
 	struct fn_err fetch_err, unpack_err;
 	uint64_t bytes;
+	char diff_id[65];
 };
 
-/* An image that waits for its layers, and then to be put together. */
+/* A root that waits for its layers, and then to be put together. */
 struct pull {
 	struct fn_list link;
 	struct fn_pulls *p;
-	struct fn_image *image;
+	struct fn_image *image; /* one of those that are to have it */
 	struct fn_oci_ref ref;
-	bool anywhere;   /* ref says where */
 	bool merging;
 	struct fn_list waiters;
 };
 
 struct waiter {
 	struct fn_list link;
+	struct fn_image *image; /* of a pull's: whose layers must be what it says */
 	fn_pulled_fn fn;
 	void *arg;
 };
@@ -114,12 +115,13 @@ static bool is_wanted(struct layer *l)
 	return wanted;
 }
 
-static void wait_for(struct fn_list *waiters, fn_pulled_fn fn, void *arg)
+static void wait_for(struct fn_list *waiters, struct fn_image *image, fn_pulled_fn fn, void *arg)
 {
 	struct waiter *x = calloc(1, sizeof(*x));
 
 	if (!x)
 		abort();
+	x->image = image ? fn_image_ref(image) : NULL;
 	x->fn = fn;
 	x->arg = arg;
 	fn_list_push_back(waiters, &x->link);
@@ -132,6 +134,7 @@ static void tell(struct fn_list *waiters, const struct fn_err *err)
 
 		fn_list_remove(&x->link);
 		x->fn(x->arg, err);
+		fn_image_unref(x->image);
 		free(x);
 	}
 }
@@ -146,6 +149,66 @@ static void end_pull(struct pull *w, const struct fn_err *err)
 	tell(&w->waiters, err);
 	fn_image_unref(w->image);
 	free(w);
+}
+
+/* A layer is what its blob's digest says; an image may say otherwise of what is in it. An older fnd has noted neither. */
+static int judge_diff_id(const struct fn_pulls *p, const struct fn_image_layer *l, struct fn_err *err)
+{
+	char tree[FN_IMAGE_TREE_SIZE];
+	const struct fn_tree *t = fn_store_tree(p->store, fn_image_layer_tree(l, tree));
+
+	if (!t || t->state != FN_TREE_READY || !t->diff_id[0] || !l->diff_id[0] || fn_streq(t->diff_id, l->diff_id))
+		return 0;
+	return fn_err_set(err, EBADMSG, "image", "the layer sha256:%s unpacks to sha256:%.12s..., its configuration says sha256:%.12s...", l->sha256, t->diff_id, l->diff_id);
+}
+
+static int judge_diff_ids(const struct fn_pulls *p, const struct fn_image *image, const char *tree, struct fn_err *err)
+{
+	char name[FN_IMAGE_TREE_SIZE];
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < image->n_layers; i++)
+		if (!tree || fn_streq(fn_image_layer_tree(&image->layers[i], name), tree))
+			r = judge_diff_id(p, &image->layers[i], err);
+	return r;
+}
+
+static void tell_one(struct waiter *x, const struct fn_err *err)
+{
+	struct fn_list alone;
+
+	fn_list_remove(&x->link);
+	fn_list_init(&alone);
+	fn_list_push_back(&alone, &x->link);
+	tell(&alone, err);
+}
+
+/* An image that says otherwise of this layer, which has just come; NULL: none. */
+static struct waiter *find_liar(struct fn_pulls *p, const char *tree, struct pull **ret, struct fn_err *err)
+{
+	fn_list_for_each(k, &p->pulls)
+	{
+		*ret = fn_list_entry(k, struct pull, link);
+		fn_list_for_each(i, &(*ret)->waiters)
+			if (judge_diff_ids(p, fn_list_entry(i, struct waiter, link)->image, tree, err) < 0)
+				return fn_list_entry(i, struct waiter, link);
+	}
+	return NULL;
+}
+
+/* Before more is fetched for them, and before anything is made of it. */
+static void refuse_liars(struct fn_pulls *p, const char *tree)
+{
+	struct waiter *x;
+	struct pull *w;
+	struct fn_err err;
+
+	while ((x = find_liar(p, tree, &w, &err))) {
+		if (fn_list_first(&w->waiters) == fn_list_last(&w->waiters))
+			end_pull(w, &err);
+		else
+			tell_one(x, &err);
+	}
 }
 
 /* Whoever needs this layer has it, or never will. */
@@ -170,6 +233,8 @@ static void end_layer(struct layer *l, const struct fn_err *err)
 	}
 	while (!fn_list_empty(&failed))
 		end_pull(fn_list_entry(fn_list_first(&failed), struct pull, link), err);
+	if (!err)
+		refuse_liars(p, l->tree);
 	tell(&l->waiters, err);
 	free(l);
 	go_on(p);
@@ -193,12 +258,15 @@ static void judge_layer(struct layer *l)
 
 	if (!l->fetched || !l->unpacked)
 		return;
+	if (!l->unpack_err.code && !l->diff_id[0])
+		fn_err_set(&l->unpack_err, EIO, "image", "a tree was there that nobody knew of");
 	if (l->unpack_err.code)
 		err = l->fetch_err.code && !cut ? &l->fetch_err : &l->unpack_err;
 	else if (l->fetch_err.code && !cut)
 		err = &l->fetch_err;
 	if (!err) {
 		(void)fn_disk_made(l->p->disk, l->tree, l->bytes);
+		(void)fn_store_identified_tree(l->p->store, l->tree, l->diff_id);
 		if (!fn_disk_room(l->p->disk, 0)) {
 			fn_err_set(&said, EDQUOT, "image", "beyond disk_budget_mb");
 			end_layer(l, &said);
@@ -212,7 +280,7 @@ static void judge_layer(struct layer *l)
 	end_layer(l, &said);
 }
 
-static void on_unpacked(void *arg, const struct fn_err *err, uint64_t bytes)
+static void on_unpacked(void *arg, const struct fn_err *err, uint64_t bytes, const char *diff_id)
 {
 	struct layer *l = arg;
 
@@ -220,6 +288,8 @@ static void on_unpacked(void *arg, const struct fn_err *err, uint64_t bytes)
 	l->bytes = bytes;
 	if (err)
 		l->unpack_err = *err;
+	else
+		snprintf(l->diff_id, sizeof(l->diff_id), "%s", diff_id);
 	judge_layer(l);
 }
 
@@ -255,7 +325,7 @@ static int ask_for_layer(struct layer *l, int write_fd)
 static void on_layer_noted(void *arg, const struct fn_err *failed)
 {
 	struct layer *l = arg;
-	struct fn_unpack_request req = {.max_bytes = FN_OCI_BYTES_MAX, .max_entries = FN_OCI_ENTRIES_MAX, .layer = true};
+	struct fn_unpack_request req = {.max_bytes = FN_OCI_BYTES_MAX, .max_entries = FN_OCI_ENTRIES_MAX};
 	fn_auto_fd int read_fd = -EBADF, write_fd = -EBADF;
 	struct fn_err err;
 	int p[2], r = 0;
@@ -276,7 +346,7 @@ static void on_layer_noted(void *arg, const struct fn_err *failed)
 	snprintf(req.tree, sizeof(req.tree), "%s", l->tree);
 	req.fd = read_fd;
 	l->fetched = l->import.ready != NULL;
-	r = fn_spawn_unpack(l->p->spawn, &req, on_unpacked, l);
+	r = fn_spawn_unpack_layer(l->p->spawn, &req, on_unpacked, l);
 	if (r < 0) {
 		fn_err_set(&err, r, "image", "ask fn-spawnd");
 		end_layer(l, &err);
@@ -461,12 +531,16 @@ void fn_pulls_get(struct fn_pulls *p, struct fn_image *image, const struct fn_oc
 	struct pull *w = find_pull(p, image);
 	struct fn_err err;
 
+	if (judge_diff_ids(p, image, NULL, &err) < 0) {
+		fn(arg, &err);
+		return;
+	}
 	if (!w && fn_store_image_whole(p->store, image)) {
 		fn(arg, NULL);
 		return;
 	}
 	if (w) {
-		wait_for(&w->waiters, fn, arg);
+		wait_for(&w->waiters, image, fn, arg);
 		return;
 	}
 	w = calloc(1, sizeof(*w));
@@ -475,7 +549,7 @@ void fn_pulls_get(struct fn_pulls *p, struct fn_image *image, const struct fn_oc
 	w->p = p;
 	w->image = fn_image_ref(image);
 	fn_list_init(&w->waiters);
-	wait_for(&w->waiters, fn, arg);
+	wait_for(&w->waiters, image, fn, arg);
 	fn_list_push_back(&p->pulls, &w->link);
 	if (ref) {
 		w->ref = *ref;
@@ -502,7 +576,7 @@ int fn_pulls_import(struct fn_pulls *p, const char *sha256, const struct fn_laye
 	}
 	l = find_layer(p, tree);
 	if (l) {
-		wait_for(&l->waiters, import->done, import->arg);
+		wait_for(&l->waiters, NULL, import->done, import->arg);
 		import->ready(import->arg, -EBADF);
 		return 0;
 	}
@@ -510,14 +584,18 @@ int fn_pulls_import(struct fn_pulls *p, const char *sha256, const struct fn_laye
 		return -EAGAIN;
 	l = new_layer(p, sha256);
 	l->import = *import;
-	wait_for(&l->waiters, import->done, import->arg);
+	wait_for(&l->waiters, NULL, import->done, import->arg);
 	begin_layer(l);
 	return 0;
 }
 
 static void drop(struct fn_list *waiters)
 {
-	fn_list_for_each_safe(k, waiters) free(fn_list_entry(k, struct waiter, link));
+	fn_list_for_each_safe(k, waiters)
+	{
+		fn_image_unref(fn_list_entry(k, struct waiter, link)->image);
+		free(fn_list_entry(k, struct waiter, link));
+	}
 }
 
 void fn_pulls_free(struct fn_pulls *p)

@@ -151,6 +151,8 @@ static void answer(struct fn_spawn_client *c, struct fn_pending *p, const struct
 		copy.fn.spawn(copy.arg, err, res);
 	else if (copy.kind == FN_PENDING_UNPACK)
 		copy.fn.unpack(copy.arg, err, bytes);
+	else if (copy.kind == FN_PENDING_LAYER)
+		copy.fn.layer(copy.arg, err, bytes, text);
 	else if (copy.kind == FN_PENDING_REMOVE) {
 		if (copy.fn.removed)
 			copy.fn.removed(copy.arg, err);
@@ -417,11 +419,12 @@ static void on_message(struct fn_spawn_client *c, const struct fn_proto_header *
 		memcpy(&e, data, sizeof(e));
 		e.stage[sizeof(e.stage) - 1] = e.msg[sizeof(e.msg) - 1] = '\0';
 		answer(c, p, &e, NULL, 0, NULL);
-	} else if (h->type == FN_PROTO_UNPACKED && p && p->kind == FN_PENDING_UNPACK && len == sizeof(uint64_t)) {
-		uint64_t bytes;
+	} else if (h->type == FN_PROTO_UNPACKED && p && (p->kind == FN_PENDING_UNPACK || p->kind == FN_PENDING_LAYER) && len == sizeof(struct fn_proto_unpacked)) {
+		struct fn_proto_unpacked u;
 
-		memcpy(&bytes, data, sizeof(bytes));
-		answer(c, p, NULL, NULL, bytes, NULL);
+		memcpy(&u, data, sizeof(u));
+		u.diff_id[sizeof(u.diff_id) - 1] = '\0';
+		answer(c, p, NULL, NULL, u.bytes, u.diff_id);
 	} else if (h->type == FN_PROTO_FETCHED && p && p->kind == FN_PENDING_FETCH && len == sizeof(struct fn_fetch_result)) {
 		on_fetched(c, p, data);
 	} else if (h->type == FN_PROTO_REMOVED && p && p->kind == FN_PENDING_REMOVE) {

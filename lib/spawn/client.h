@@ -93,10 +93,13 @@ struct fn_unpack_request {
 	uint64_t max_bytes;    /* unpacked */
 	uint32_t max_entries;
 	bool trusted_image;    /* base images: symlinks may be absolute (they are resolved inside the sandbox's root) */
-	bool layer;            /* of a container image; fd may be a pipe */
 };
 typedef void (*fn_unpack_fn)(void *arg, const struct fn_err *err, uint64_t unpacked_bytes);
 int fn_spawn_unpack(struct fn_spawn_client *c, const struct fn_unpack_request *req, fn_unpack_fn fn, void *arg);
+/* A container image's layer; fd may be a pipe. diff_id: of the tar that is in it, hex (image/layer_stream.h), held for the callback alone; "" = not known, since such a
+ * tree was there already. */
+typedef void (*fn_unpack_layer_fn)(void *arg, const struct fn_err *err, uint64_t unpacked_bytes, const char *diff_id);
+int fn_spawn_unpack_layer(struct fn_spawn_client *c, const struct fn_unpack_request *req, fn_unpack_layer_fn fn, void *arg);
 /* Makes one tree of those of an image's layers (lowest first, FN_PROTO_MERGE_MAX at most), which share their files with it: spawn/merge.h. As
  * fn_spawn_unpack() otherwise; bytes are those that it has beside them. */
 struct fn_merge_request {

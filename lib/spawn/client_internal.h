@@ -5,7 +5,7 @@
 #include "spawn/client.h"
 #include "spawn/proto.h"
 
-enum fn_pending_kind { FN_PENDING_SPAWN, FN_PENDING_UNPACK, FN_PENDING_TEXT, FN_PENDING_READY, FN_PENDING_REMOVE, FN_PENDING_SURVEY, FN_PENDING_SOCKET, FN_PENDING_FETCH };
+enum fn_pending_kind { FN_PENDING_SPAWN, FN_PENDING_UNPACK, FN_PENDING_LAYER, FN_PENDING_TEXT, FN_PENDING_READY, FN_PENDING_REMOVE, FN_PENDING_SURVEY, FN_PENDING_SOCKET, FN_PENDING_FETCH };
 
 /* A request whose answer is waited for. */
 struct fn_pending {
@@ -14,6 +14,7 @@ struct fn_pending {
 	union {
 		fn_spawn_fn spawn;
 		fn_unpack_fn unpack;
+		fn_unpack_layer_fn layer;
 		fn_removed_fn removed;
 		fn_spawn_text_fn text;
 		fn_spawn_ready_fn ready;

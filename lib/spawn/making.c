@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -65,7 +66,7 @@ static void on_end(void *arg, int fd, uint32_t events)
 	}
 	if (err.code && m->named) /* the name may not be on disk: as if it had never had it */
 		(void)renameat(m->roots_fd, m->tree, m->roots_fd, m->tmp);
-	m->ended(m->arg, err.code ? &err : NULL, m->result.bytes);
+	m->ended(m->arg, err.code ? &err : NULL);
 }
 
 static void on_late(void *arg)
@@ -98,6 +99,14 @@ int fn_making_watch(struct fn_making *m, int pidfd, struct fn_err *err)
 		return 0;
 	fn_making_kill(m);
 	return fn_err_set(err, ENOMEM, m->stage, NULL);
+}
+
+struct fn_proto_unpacked fn_making_result(const struct fn_making *m)
+{
+	struct fn_proto_unpacked res = {.bytes = m->result.bytes};
+
+	memcpy(res.diff_id, m->result.diff_id, sizeof(res.diff_id) - 1);
+	return res;
 }
 
 void fn_making_kill(struct fn_making *m) { fn_pidfd_end(m->pidfd); }

@@ -11,6 +11,7 @@
 
 #include "base/loop.h"
 #include "image/unpack.h"
+#include "spawn/proto.h"
 
 struct fn_making {
 	struct fn_loop *loop;
@@ -18,7 +19,7 @@ struct fn_making {
 	const char *tree;  /* the name that it is to have */
 	int roots_fd;      /* where */
 	unsigned limit_s;  /* then the child is killed */
-	void (*ended)(void *arg, const struct fn_err *err, uint64_t bytes); /* the child has; err NULL: the tree is there, else the directory is */
+	void (*ended)(void *arg, const struct fn_err *err); /* the child has; err NULL: the tree is there, else the directory is */
 	void *arg;
 
 	char tmp[64]; /* the directory's name; "" = there is none yet */
@@ -34,6 +35,7 @@ struct fn_making {
 int fn_making_begin(struct fn_making *m, const char *prefix, uint64_t number, uint32_t uid, int *ret_sock, struct fn_err *err);
 /* The child is there: takes its pidfd. On failure it is killed. */
 int fn_making_watch(struct fn_making *m, int pidfd, struct fn_err *err);
+struct fn_proto_unpacked fn_making_result(const struct fn_making *m); /* of a tree that is there */
 void fn_making_kill(struct fn_making *m); /* and waits for its end */
 void fn_making_close(struct fn_making *m);
 

@@ -80,15 +80,16 @@ static void job_free(struct job *j)
 	free(j);
 }
 
-static void job_finish(struct job *j, const struct fn_err *err, uint64_t bytes)
+static void job_finish(struct job *j, const struct fn_err *err)
 {
+	const struct fn_proto_unpacked res = fn_making_result(&j->making);
 	struct fn_merger *m = j->m;
 
 	if (err && j->making.tmp[0])
 		fn_unpacker_remove_tree(m->unpacker, j->making.tmp, 0);
 	if (j->running)
 		m->running--;
-	m->done(m->arg, j->request, err, bytes);
+	m->done(m->arg, j->request, err, err ? NULL : &res);
 	job_free(j);
 	start_next(m);
 }
@@ -143,7 +144,7 @@ static _Noreturn void child(const struct job *j, int sock)
 	_exit(read(sock, &byte, 1) == 1 && syncfs(dest) == 0 ? 0 : 1);
 }
 
-static void on_ended(void *arg, const struct fn_err *err, uint64_t bytes) { job_finish(arg, err, bytes); }
+static void on_ended(void *arg, const struct fn_err *err) { job_finish(arg, err); }
 
 static int job_start(struct job *j, struct fn_err *err)
 {
@@ -180,7 +181,7 @@ static void start_next(struct fn_merger *m)
 		if (m->running >= RUNNING_MAX)
 			return;
 		if (job_start(j, &err) < 0) {
-			job_finish(j, &err, 0);
+			job_finish(j, &err);
 			return; /* it called us again */
 		}
 	}
@@ -209,9 +210,9 @@ void fn_merger_start(struct fn_merger *m, uint64_t request, const struct fn_prot
 				       .limit_s = TIME_LIMIT_S, .ended = on_ended, .arg = j};
 	if (!request_ok(req)) {
 		fn_err_set(&err, EBADMSG, "merge", "malformed request");
-		job_finish(j, &err, 0);
+		job_finish(j, &err);
 	} else if (faccessat(m->roots_fd, req->tree, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-		job_finish(j, NULL, 0);
+		job_finish(j, NULL);
 	} else {
 		fn_list_push_back(&m->jobs, &j->link);
 		start_next(m);

@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "sandbox/spec.h"
 
-#define FN_PROTO_VERSION 10u
+#define FN_PROTO_VERSION 11u
 #define FN_PROTO_MAX 131072 /* bytes of one message */
 #define FN_PROTO_MERGE_MAX 1024u /* as FN_IMAGE_LAYERS_LIMIT, model/image.h */
 
@@ -39,7 +39,7 @@ enum fn_proto_type {
 				* behind it their names, with a NUL each */
 	FN_PROTO_FAILED,       /* + struct fn_err */
 	FN_PROTO_EXITED,       /* id + struct fn_sandbox_exit */
-	FN_PROTO_UNPACKED,     /* + uint64 bytes */
+	FN_PROTO_UNPACKED,     /* + struct fn_proto_unpacked */
 	FN_PROTO_TEXT,         /* + text */
 	FN_PROTO_RECLAIMED,    /* id + uint64 bytes it still holds */
 	FN_PROTO_REMOVED,      /* nothing of it is left */
@@ -80,6 +80,11 @@ struct fn_proto_unpack {
 	char prefix[32];
 	uint64_t max_bytes;
 	uint32_t max_entries, trusted_image, layer;
+};
+
+struct fn_proto_unpacked {
+	uint64_t bytes;
+	char diff_id[65]; /* of a layer (image/layer_stream.h); "" = it is none, or its tree was there already */
 };
 
 /* Trees of layers of a container image that become one (spawn/merge.h). As many of `layers` as there are, lowest first. */

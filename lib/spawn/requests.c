@@ -88,17 +88,33 @@ void fn_spawn_reclaim(struct fn_spawn_client *c, uint64_t id) { (void)fn_spawn_s
 
 void fn_spawn_expect_tmp(struct fn_spawn_client *c, uint64_t bytes) { (void)fn_spawn_say(c, FN_PROTO_TMP, 0, &bytes, sizeof(bytes)); }
 
+static int unpack(struct fn_spawn_client *c, struct fn_pending *p, const struct fn_unpack_request *req)
+{
+	struct fn_proto_unpack m = {.max_bytes = req->max_bytes, .max_entries = req->max_entries, .trusted_image = req->trusted_image, .layer = p->kind == FN_PENDING_LAYER};
+
+	memcpy(m.tree, req->tree, sizeof(m.tree));
+	memcpy(m.prefix, req->prefix, sizeof(m.prefix));
+	return fn_spawn_ask(c, p, FN_PROTO_UNPACK, 0, &m, sizeof(m), req->fd);
+}
+
 int fn_spawn_unpack(struct fn_spawn_client *c, const struct fn_unpack_request *req, fn_unpack_fn fn, void *arg)
 {
-	struct fn_proto_unpack m = {.max_bytes = req->max_bytes, .max_entries = req->max_entries, .trusted_image = req->trusted_image, .layer = req->layer};
 	struct fn_pending *p = fn_pending_add(c, FN_PENDING_UNPACK, arg);
 
 	if (!p)
 		return -ENOMEM;
-	memcpy(m.tree, req->tree, sizeof(m.tree));
-	memcpy(m.prefix, req->prefix, sizeof(m.prefix));
 	p->fn.unpack = fn;
-	return fn_spawn_ask(c, p, FN_PROTO_UNPACK, 0, &m, sizeof(m), req->fd);
+	return unpack(c, p, req);
+}
+
+int fn_spawn_unpack_layer(struct fn_spawn_client *c, const struct fn_unpack_request *req, fn_unpack_layer_fn fn, void *arg)
+{
+	struct fn_pending *p = fn_pending_add(c, FN_PENDING_LAYER, arg);
+
+	if (!p)
+		return -ENOMEM;
+	p->fn.layer = fn;
+	return unpack(c, p, req);
 }
 
 int fn_spawn_merge(struct fn_spawn_client *c, const struct fn_merge_request *req, fn_unpack_fn fn, void *arg)

@@ -53,14 +53,14 @@ static void describe(struct fn_spawn_server *s, uint64_t request)
 	fn_spawn_reply(s, FN_PROTO_TEXT, request, 0, text, strlen(text), NULL, 0);
 }
 
-static void on_unpacked(void *arg, uint64_t request, const struct fn_err *err, uint64_t bytes)
+static void on_unpacked(void *arg, uint64_t request, const struct fn_err *err, const struct fn_proto_unpacked *res)
 {
 	struct fn_spawn_server *s = arg;
 
 	if (err)
 		fn_spawn_reply_err(s, request, err);
 	else
-		fn_spawn_reply(s, FN_PROTO_UNPACKED, request, 0, &bytes, sizeof(bytes), NULL, 0);
+		fn_spawn_reply(s, FN_PROTO_UNPACKED, request, 0, res, sizeof(*res), NULL, 0);
 }
 
 static void on_removed(void *arg, uint64_t request, const struct fn_err *err)

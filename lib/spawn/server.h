@@ -47,7 +47,9 @@ void fn_spawn_server_free(struct fn_spawn_server *s);
 /* The unpacking half (unpack.c), used by server.c alone. */
 struct fn_unpacker;
 struct fn_proto_unpack;
-typedef void (*fn_unpacker_done_fn)(void *arg, uint64_t request, const struct fn_err *err, uint64_t bytes);
+struct fn_proto_unpacked;
+/* res: of what has been made; NULL with err. */
+typedef void (*fn_unpacker_done_fn)(void *arg, uint64_t request, const struct fn_err *err, const struct fn_proto_unpacked *res);
 typedef void (*fn_unpacker_removed_fn)(void *arg, uint64_t request, const struct fn_err *err);
 int fn_unpacker_new(const struct fn_spawn_server_config *config, fn_unpacker_done_fn done, fn_unpacker_removed_fn removed, void *arg,
 		    struct fn_unpacker **ret);

@@ -238,20 +238,21 @@ static void job_free(struct job *j)
 	free(j);
 }
 
-static void job_finish(struct job *j, const struct fn_err *err, uint64_t bytes)
+static void job_finish(struct job *j, const struct fn_err *err)
 {
+	const struct fn_proto_unpacked res = fn_making_result(&j->making);
 	struct fn_unpacker *u = j->u;
 
 	if (err && j->making.tmp[0])
 		remove_later(u, j->making.tmp, 0);
 	if (j->running)
 		u->running[kind_of(j)]--;
-	fn_list_for_each(l, &j->waiters) u->done(u->arg, fn_list_entry(l, struct waiter, link)->request, err, bytes);
+	fn_list_for_each(l, &j->waiters) u->done(u->arg, fn_list_entry(l, struct waiter, link)->request, err, err ? NULL : &res);
 	job_free(j);
 	start_next(u);
 }
 
-static void on_ended(void *arg, const struct fn_err *err, uint64_t bytes) { job_finish(arg, err, bytes); }
+static void on_ended(void *arg, const struct fn_err *err) { job_finish(arg, err); }
 
 static int start_helper(const struct job *j, int dir_fd, int result_fd, struct fn_err *err)
 {
@@ -309,7 +310,7 @@ static void start_next(struct fn_unpacker *u)
 		if (j->running || u->running[kind_of(j)] >= (j->req.layer ? LAYERS_RUNNING_MAX : RUNNING_MAX))
 			continue;
 		if (job_start(j, &err) < 0) {
-			job_finish(j, &err, 0);
+			job_finish(j, &err);
 			return; /* it called us again */
 		}
 	}
@@ -330,7 +331,7 @@ void fn_unpacker_start(struct fn_unpacker *u, uint64_t request, const struct fn_
 
 	if (!w || !request_ok(req)) {
 		fn_err_set(&err, w ? EBADMSG : ENOMEM, "unpack", "malformed request");
-		u->done(u->arg, request, &err, 0);
+		u->done(u->arg, request, &err, NULL);
 		fn_close(archive_fd);
 		free(w);
 		return;
@@ -338,7 +339,7 @@ void fn_unpacker_start(struct fn_unpacker *u, uint64_t request, const struct fn_
 	if (faccessat(u->roots_fd, req->tree, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
 		fn_close(archive_fd);
 		free(w);
-		u->done(u->arg, request, NULL, 0);
+		u->done(u->arg, request, NULL, &(struct fn_proto_unpacked){0});
 		return;
 	}
 	w->request = request;

@@ -40,4 +40,6 @@ const char *const fn_store_migrations[FN_STORE_SCHEMA] = {
 	"CREATE TABLE image_names(name TEXT PRIMARY KEY, sha256 TEXT NOT NULL, created_us INTEGER NOT NULL) WITHOUT ROWID;",
 	/* outbox.h */
 	"CREATE TABLE outbox(id INTEGER PRIMARY KEY AUTOINCREMENT, function TEXT NOT NULL, qualifier TEXT NOT NULL, at_us INTEGER NOT NULL);",
+	/* Of container images' layers (trees.h); what an older fnd has unpacked has none. */
+	"ALTER TABLE trees ADD COLUMN diff_id TEXT NOT NULL DEFAULT '';",
 };

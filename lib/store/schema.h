@@ -2,7 +2,7 @@
 #ifndef FN_STORE_SCHEMA_H
 #define FN_STORE_SCHEMA_H
 
-#define FN_STORE_SCHEMA 11 /* the newest that this program knows */
+#define FN_STORE_SCHEMA 12 /* the newest that this program knows */
 extern const char *const fn_store_migrations[FN_STORE_SCHEMA];
 
 #endif

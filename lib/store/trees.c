@@ -58,6 +58,15 @@ int fn_store_measured_tree(struct fn_store *s, const char *name, int64_t bytes)
 	return 0;
 }
 
+int fn_store_identified_tree(struct fn_store *s, const char *name, const char *diff_id)
+{
+	struct fn_tree *t = find(s, name);
+
+	if (!t)
+		return -ENOENT;
+	return strlen(diff_id) == 64 && strspn(diff_id, "0123456789abcdef") == 64 ? fn_str_format(t->diff_id, sizeof(t->diff_id), "%s", diff_id) : -EINVAL;
+}
+
 /* --- on disk: in the writer's thread --- */
 /* One that is whole stays so: others may have made it meanwhile. */
 static int write_making(struct fn_write *w, sqlite3 *db, struct fn_err *err)
@@ -69,7 +78,7 @@ static int write_making(struct fn_write *w, sqlite3 *db, struct fn_err *err)
 
 int fn_tree_write_ready(sqlite3 *db, const struct fn_tree *t, struct fn_err *err)
 {
-	return fn_db_run(db, err, "UPDATE trees SET state='ready', bytes=?2 WHERE name=?1", "si", t->name, t->bytes);
+	return fn_db_run(db, err, "UPDATE trees SET state='ready', bytes=?2, diff_id=?3 WHERE name=?1", "sis", t->name, t->bytes, t->diff_id);
 }
 
 static int write_ready(struct fn_write *w, sqlite3 *db, struct fn_err *err) { return fn_tree_write_ready(db, &w->ready[0], err); }
@@ -219,12 +228,17 @@ static int load_row(void *arg, sqlite3_stmt *st, struct fn_err *err)
 	bool fetched = fn_str_starts(name, "oci-") || fn_str_starts(name, "root-"); /* images are named before they are whole */
 	bool ready = (!fetched && fn_store_tree_refs(arg, name) > 0) || fn_streq(state, states[FN_TREE_READY]);
 
-	return add(arg, name, ready ? FN_TREE_READY : FN_TREE_REMOVING, sqlite3_column_int64(st, 2)) ? 0 : fn_err_set(err, ENOMEM, "load trees", NULL);
+	struct fn_tree *t = add(arg, name, ready ? FN_TREE_READY : FN_TREE_REMOVING, sqlite3_column_int64(st, 2));
+
+	if (!t)
+		return fn_err_set(err, ENOMEM, "load trees", NULL);
+	snprintf(t->diff_id, sizeof(t->diff_id), "%s", (const char *)sqlite3_column_text(st, 3));
+	return 0;
 }
 
 int fn_trees_load(struct fn_store *s, sqlite3 *db, struct fn_err *err)
 {
-	return fn_db_each(db, "SELECT name, state, bytes FROM trees", "load trees", load_row, s, err);
+	return fn_db_each(db, "SELECT name, state, bytes, diff_id FROM trees", "load trees", load_row, s, err);
 }
 
 void fn_trees_free(struct fn_store *s)

@@ -24,6 +24,7 @@ struct fn_tree {
 	char name[FN_STORE_TREE_SIZE];
 	enum fn_tree_state state;
 	int64_t bytes; /* of its files; while MAKING what is known so far; 0 = not known */
+	char diff_id[65]; /* of an "oci-" that is whole: hex, what a configuration calls it (image/layer_stream.h); "" = not known */
 };
 const char *fn_tree_state_name(enum fn_tree_state state); /* "making" */
 
@@ -40,6 +41,8 @@ int64_t fn_store_tree_bytes(const struct fn_store *s); /* of all */
 int fn_store_make_tree(struct fn_store *s, const char *name, int64_t bytes, fn_stored_fn fn, void *arg, struct fn_err *err);
 /* It has been made, and has so many bytes: noted with its becoming READY. -ENOENT: there is no row. */
 int fn_store_measured_tree(struct fn_store *s, const char *name, int64_t bytes);
+/* And what its layer unpacked to, likewise. -EINVAL: that is none. */
+int fn_store_identified_tree(struct fn_store *s, const char *name, const char *diff_id);
 /* It is whole. Those that a function names become READY with the function that is stored. */
 int fn_store_ready_tree(struct fn_store *s, const char *name, fn_stored_fn fn, void *arg, struct fn_err *err);
 /* Nobody needs it any more. */

@@ -164,7 +164,7 @@ static void play_spawnd(void)
 		struct fn_proto_header h;
 		struct fn_err e = {0};
 		struct fn_spec spec;
-		uint64_t bytes = 1000;
+		struct fn_proto_unpacked unpacked = {.bytes = 1000};
 		struct iovec iov[2] = {{&h, sizeof(h)}, {&e, sizeof(e)}};
 
 		fuzz_check((size_t)n >= sizeof(h));
@@ -181,7 +181,7 @@ static void play_spawnd(void)
 			fn_err_set(&e, EINVAL, "unpack", "\"quoted\": bad");
 		} else if (h.type == FN_PROTO_UNPACK) {
 			h.type = FN_PROTO_UNPACKED;
-			iov[1] = (struct iovec){&bytes, sizeof(bytes)};
+			iov[1] = (struct iovec){&unpacked, sizeof(unpacked)};
 		} else if (h.type == FN_PROTO_REMOVE && h.request) {
 			h.type = FN_PROTO_REMOVED;
 		} else if (h.type == FN_PROTO_DESCRIBE) {

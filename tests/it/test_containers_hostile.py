@@ -234,6 +234,61 @@ class Registries(ContainerCase):
         s.image.manifest = json.dumps(manifest).encode()
         self.assertIn("not what its digest says", self.post(d, "f", f"{s.host}/x@sha256:{'0' * 64}", 400).json["message"])
 
+    def test_what_its_configuration_says(self):
+        """Of what is in the layers (rootfs.diff_ids): the blobs are what their digests say, and that is not all there is to them."""
+        layers = [tar([("base", os.urandom(500).hex())]), tar([("top", os.urandom(100000))])]
+        true, rootfs = Image(layers, cmd=["/x"]), lambda *ids: {"rootfs": {"type": "layers", "diff_ids": list(ids)}}
+        ids = json.loads(true.config)["rootfs"]["diff_ids"]
+        packed = true.layers[1]["digest"]
+        s = Liar(true)
+        self.addCleanup(s.end)
+        d = self.talks_to(s)
+        says = lambda layer, it, other: f"the layer {layer} unpacks to {it[:19]}..., its configuration says {other[:19]}..."
+        for lie, words in (((ids[0], packed), says(packed, ids[1], packed)), ((ids[1], ids[0]), says(true.layers[0]["digest"], ids[0], ids[1]) + "|" + says(packed, ids[1], ids[0]))):
+            s.image = Image(layers, cmd=["/x"], config=rootfs(*lie))
+            self.failed(d, s, "InvalidImage", words.replace(".", "[.]"))
+        for lie, words in (((), "of 0 layers, its manifest of 2"), ((ids[0],), "of 1 layers, its manifest of 2"), ((*ids, ids[0]), "of 3 layers, its manifest of 2"), ((ids[0], "sha256:x"), "is no sha256 digest"), ((ids[0], None), "is no sha256 digest")):
+            s.image = Image(layers, cmd=["/x"], config=rootfs(*lie))
+            self.assertIn(words, self.post(d, "f", f"{s.host}/x:1", 400).json["message"])
+        s.image = Image(layers, cmd=["/x"], config={"rootfs": None})
+        self.assertIn("does not say what its layers are", self.post(d, "f", f"{s.host}/x:1", 400).json["message"])
+        s.image = true
+        self.container(d, "honest", f"{s.host}/x:1")
+        for restart in (False, True):  # and of what is here by now, with the root of one that did not lie
+            if restart:
+                d.stop()
+                d.start()
+            s.image = Image(layers, cmd=["/y"], config=rootfs(ids[1], ids[1]))
+            self.post(d, "f", f"{s.host}/x:1")
+            c = self.state(d, "f", "Failed")
+            self.assertEqual((c["StateReasonCode"], c["StateReason"].count("its configuration says")), ("InvalidImage", 1), c)
+            d.delete("f")
+            self.assertEqual(self.get(d, "honest")["Configuration"]["State"], "Active")
+            path = s.image.archive(f"{self.dir}/lie.tar")
+            self.assertIn("its configuration says", self.fnctl(d, "images", "import", path, expect=3))
+
+    def test_a_liar_beside_others(self):
+        """Two wait for one layer; who has told the truth of it gets it."""
+        layers = [tar([("base", os.urandom(500).hex())]), tar([("top", os.urandom(100000))])]
+        true = Image(layers, cmd=["/x"])
+        lie = Image(layers, cmd=["/x"], config={"rootfs": {"type": "layers", "diff_ids": [json.loads(true.config)["rootfs"]["diff_ids"][0]] * 2}})
+        for first, second in ((true, lie), (lie, true)):
+            go = threading.Event()
+            def waits(h, blob):
+                go.wait(60)
+                h.send(200, blob)
+            s = Liar(first, waits)
+            self.addCleanup(s.end)
+            d = self.talks_to(s, timeout_s=30)
+            self.post(d, "a", f"{s.host}/x:1")
+            wait_until("the layer is asked for", lambda: any(p.endswith(true.layers[1]["digest"]) for p, _, _ in s.asked))
+            s.image = second
+            self.post(d, "b", f"{s.host}/x:1")
+            go.set()
+            honest, liar = ("a", "b") if first is true else ("b", "a")
+            self.state(d, honest, "Active")
+            self.assertEqual(self.state(d, liar, "Failed")["StateReasonCode"], "InvalidImage")
+
     def test_goes_on_where_it_was(self):
         """A connection that is cut: with ranges, and with a server that knows none."""
         for ranges in (True, False):

@@ -9,6 +9,8 @@
 
 #include "image/digest.h"
 
+#define E "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
+#define ROOTFS(ids) "\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[" ids "]}"
 #define D "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 static struct fn_err err;
@@ -104,12 +106,12 @@ END_TEST
 
 START_TEST(an_image)
 {
-	struct fn_image_layer layers[2] = {{D, 7}, {D, 8}};
+	struct fn_image_layer layers[2] = {{.sha256 = D, .size = 7}, {.sha256 = D, .size = 8}};
 	struct fn_oci_manifest m = {.layers = layers, .n_layers = 2};
-	char config[512], other[FN_SHA256_HEX], *text;
+	char config[1024], other[FN_SHA256_HEX], *text;
 	struct fn_image *i, *again;
 
-	snprintf(config, sizeof(config), "{\"architecture\":\"%s\",\"os\":\"linux\",\"config\":{\"Entrypoint\":[\"/a\",\"\"],\"Cmd\":null,\"Env\":[\"A=b\"],\"WorkingDir\":\"/w\",\"User\":\"1\"}}", fn_oci_architecture());
+	snprintf(config, sizeof(config), "{\"architecture\":\"%s\",\"os\":\"linux\",\"config\":{\"Entrypoint\":[\"/a\",\"\"],\"Cmd\":null,\"Env\":[\"A=b\"],\"WorkingDir\":\"/w\",\"User\":\"1\"}," ROOTFS("\"sha256:" D "\",\"sha256:" E "\"") "}", fn_oci_architecture());
 	ck_assert_int_eq(fn_oci_image(D, &m, config, strlen(config), &i, &err), 0);
 	ck_assert_str_eq(i->entrypoint[0], "/a");
 	ck_assert_str_eq(i->entrypoint[1], "");
@@ -127,10 +129,18 @@ START_TEST(an_image)
 	ck_assert_str_eq(again->entrypoint[0], "/a");
 	ck_assert_ptr_null(again->cmd);
 	ck_assert_int_eq(again->layers[1].size, 8);
+	ck_assert_str_eq(again->layers[0].diff_id, D);
+	ck_assert_str_eq(again->layers[1].diff_id, E);
 	free(text);
 	fn_image_unref(i);
 	fn_image_unref(again);
 	ck_assert_int_eq(fn_image_decode("{}", &again), -EBADMSG);
+	ck_assert_int_eq(fn_image_decode("{\"sha256\":\"" D "\",\"root\":\"root-" D "\",\"layers\":[[\"" D "\",7]]}", &again), 0); /* an older one's */
+	ck_assert_str_eq(again->layers[0].diff_id, "");
+	fn_image_unref(again);
+	for (const char *const *c = (const char *const[]){"{}", "{" ROOTFS("") "}", "{" ROOTFS("\"sha256:" D "\"") "}", "{" ROOTFS("\"sha256:" D "\",\"sha256:\"") "}", "{" ROOTFS("\"sha256:" D "\",7") "}",
+							  "{" ROOTFS("\"sha256:" D "\",\"sha512:" D "\"") "}", "{" ROOTFS("\"sha256:" D "\",\"sha256:" D "\",\"sha256:" D "\"") "}", NULL}; *c; c++)
+		ck_assert_msg(fn_oci_image(D, &m, *c, strlen(*c), &i, &err) == -EINVAL, "%s", *c);
 	for (const char *const *c = (const char *const[]){"", "[]", "{\"config\":{\"Env\":[1]}}", "{\"config\":{\"Cmd\":\"x\"}}", "{\"architecture\":\"vax\",\"os\":\"linux\"}", "{\"os\":\"windows\"}", NULL}; *c; c++)
 		ck_assert_msg(fn_oci_image(D, &m, *c, strlen(*c), &i, &err) == -EINVAL, "%s", *c);
 }

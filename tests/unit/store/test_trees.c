@@ -56,6 +56,23 @@ START_TEST(the_life_of_a_tree)
 }
 END_TEST
 
+START_TEST(what_a_layer_unpacks_to)
+{
+	static const char id[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+	struct fn_store *s = unit_open_store();
+
+	ck_assert_int_eq(fn_store_identified_tree(s, "oci-a", id), -ENOENT);
+	ck_assert_int_eq(unit_store(fn_store_make_tree, s, "oci-a", 0), 0);
+	ck_assert_int_eq(fn_store_identified_tree(s, "oci-a", ""), -EINVAL);
+	ck_assert_int_eq(fn_store_identified_tree(s, "oci-a", id), 0);
+	ck_assert_int_eq(unit_store(fn_store_ready_tree, s, "oci-a"), 0);
+	s = unit_reopen(s);
+	ck_tree(s, "oci-a", FN_TREE_READY, 0);
+	ck_assert_str_eq(fn_store_tree(s, "oci-a")->diff_id, id);
+	fn_store_close(s);
+}
+END_TEST
+
 /* They become READY with the function or version that names them, in the same transaction. */
 START_TEST(what_functions_name)
 {
@@ -118,4 +135,4 @@ START_TEST(a_database_of_schema_4)
 }
 END_TEST
 
-TEST_MAIN("store/trees", the_life_of_a_tree, what_functions_name, a_database_of_schema_4)
+TEST_MAIN("store/trees", the_life_of_a_tree, what_a_layer_unpacks_to, what_functions_name, a_database_of_schema_4)
