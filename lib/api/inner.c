@@ -11,6 +11,7 @@
 #include "aws/sigv4.h"
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "invoke/invoke.h"
 #include "model/inner.h"
 #include "model/limits.h"
 #include "store/policies.h"
@@ -123,6 +124,10 @@ static void invoke(struct fn_call *call, const struct fn_url *u, enum fn_aws_op 
 	}
 	if (!may_invoke(call, u))
 		return;
+	if (!fn_invoker_url_request(call->api->cfg.invoker, u->function)) {
+		fn_reply_error(call, &FN_E_FUNCTION_FULL, "Rate Exceeded.");
+		return;
+	}
 	if (id && fn_id_is_uuid(id))
 		memcpy(call->request_id, id, FN_UUID_SIZE);
 	call->operation = &fn_aws_operations[op];

@@ -2,6 +2,7 @@
 #include "gateway/result.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -11,6 +12,7 @@
 #include "web/json_scan.h"
 
 #define LOAD (JSON_DECODE_ANY | JSON_ALLOW_NUL)
+#define REMAPPED "x-amzn-Remapped-"
 
 static void decref(json_t **o) { json_decref(*o); }
 
@@ -78,11 +80,27 @@ static bool can_be_sent(const char *name, const char *value)
 	return true;
 }
 
-/* What a function says of the connection or the length is not for it to say (x-amzn-Remapped-* on Lambda); the gateway does. */
+/* What a function says of the connection, its framing and its peer is not for it to say: the gateway does. Lambda lets clients read it under another name. */
 static bool is_ours(const char *name)
 {
-	return strcasecmp(name, "connection") == 0 || strcasecmp(name, "content-length") == 0 || strcasecmp(name, "transfer-encoding") == 0 ||
-	       strcasecmp(name, "keep-alive") == 0 || strcasecmp(name, "upgrade") == 0 || strcasecmp(name, "date") == 0 || strcasecmp(name, "trailer") == 0;
+	static const char *const names[] = {"connection", "content-length", "date", "keep-alive", "trailer", "upgrade", "www-authenticate"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcasecmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+static int add_text(struct fn_gw_result *r, const char *name, const char *text)
+{
+	char other[sizeof(REMAPPED) + 32];
+
+	if (!can_be_sent(name, text))
+		return -EBADMSG;
+	if (!is_ours(name))
+		return fn_gw_result_add(r, name, text);
+	snprintf(other, sizeof(other), REMAPPED "%s", name);
+	return fn_gw_result_add(r, other, text);
 }
 
 static int add_value(struct fn_gw_result *r, const char *name, json_t *v)
@@ -98,7 +116,7 @@ static int add_value(struct fn_gw_result *r, const char *name, json_t *v)
 				return rc;
 		return 0;
 	}
-	if (json_is_null(v) || is_ours(name))
+	if (json_is_null(v) || strcasecmp(name, "transfer-encoding") == 0)
 		return 0;
 	if (json_is_object(v))
 		return -EBADMSG;
@@ -110,7 +128,7 @@ static int add_value(struct fn_gw_result *r, const char *name, json_t *v)
 		return -EBADMSG;
 	if (!text)
 		return -ENOMEM;
-	return can_be_sent(name, text) ? fn_gw_result_add(r, name, text) : -EBADMSG;
+	return add_text(r, name, text);
 }
 
 static int take_headers(struct fn_gw_result *r, json_t *headers, json_t *cookies)

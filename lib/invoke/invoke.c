@@ -56,6 +56,13 @@ void fn_invoker_limits(struct fn_invoker *inv, const char *function, int64_t res
 		fn_load_limits(inv->loads, l, reserved);
 }
 
+bool fn_invoker_url_request(struct fn_invoker *inv, const char *function)
+{
+	struct fn_load *l = fn_load_get(inv->loads, function);
+
+	return !l || fn_load_url_request(l, fn_clock_mono_us());
+}
+
 void fn_invoker_forget(struct fn_invoker *inv, const char *function) { fn_load_forget(inv->loads, function); }
 
 void fn_invoker_provision(struct fn_invoker *inv, struct fn_function *f, unsigned n)

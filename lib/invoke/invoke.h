@@ -31,6 +31,7 @@ uint64_t fn_invoker_await(struct fn_invoker *inv, const struct fn_function *f, v
 bool fn_invoker_uses_code(struct fn_invoker *inv, const char *code_sha256);
 /* Concurrency: store/concurrency.h has it; invoke/provision.h brings it here. reserved -1 = none. */
 void fn_invoker_limits(struct fn_invoker *inv, const char *function, int64_t reserved); /* fn_invoker_provision() for all versions follows */
+bool fn_invoker_url_request(struct fn_invoker *inv, const char *function); /* as fn_load_url_request() */
 void fn_invoker_forget(struct fn_invoker *inv, const char *function); /* it was deleted */
 void fn_invoker_provision(struct fn_invoker *inv, struct fn_function *f, unsigned n); /* model/backend.h, load.h */
 void fn_invoker_provisioned(struct fn_invoker *inv, const struct fn_function *f, struct fn_backend_provisioned *ret);

@@ -196,6 +196,19 @@ void fn_load_done(struct fn_loads *ls, struct fn_load *l, struct fn_load_part *p
 		drop(ls, l);
 }
 
+bool fn_load_url_request(struct fn_load *l, uint64_t now_us)
+{
+	uint64_t rate = l->reserved > 0 ? (uint64_t)l->reserved * 10 : 0;
+
+	if (rate == 0)
+		return true;
+	(void)fn_bucket_fill(&l->url, now_us, rate, rate);
+	if (fn_bucket_take(&l->url, 1))
+		return true;
+	l->n.throttles++;
+	return false;
+}
+
 /* --- metrics --- */
 #define U64(l, at) (*(const uint64_t *)((const char *)(l) + (at)))
 

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/bucket.h"
 #include "base/buf.h"
 #include "base/map.h"
 
@@ -38,6 +39,7 @@ struct fn_load {
 	struct fn_load_part *parts;
 	struct fn_load_counts n;
 	unsigned provisioned_running; /* on provisioned environments; the caller of fn_loads_metrics() knows */
+	struct fn_bucket url; /* requests to its URLs that may still come in this second */
 	bool gone;            /* deleted, but something still runs */
 };
 
@@ -59,6 +61,10 @@ void fn_load_forget(struct fn_loads *ls, const char *function);
 /* One more, if it may run. Each that is admitted is done once, with the part that it was given (NULL is one). */
 enum fn_admission fn_load_admit(struct fn_loads *ls, struct fn_load *l, const char *version, struct fn_load_part **ret_part);
 void fn_load_done(struct fn_loads *ls, struct fn_load *l, struct fn_load_part *part);
+
+/* One more request to one of its URLs: false where there have been ten in a second for each of its reserved concurrency (Lambda Developer Guide,
+ * "urls-configuration", throttling); a throttle then. Without a reservation there is no such bound; with one of 0 nothing is admitted anyway. */
+bool fn_load_url_request(struct fn_load *l, uint64_t now_us);
 
 /* Prometheus text exposition format 0.0.4. */
 int fn_loads_metrics(const struct fn_loads *ls, struct fn_buf *out);

@@ -305,6 +305,10 @@ class Results(UrlCase):
         r = self.answers("{'statusCode': 302, 'headers': {'Location': '/x', 'content-type': 'text/html', 'X-N': 5, 'Content-Length': '99', 'Connection': 'upgrade'}, 'cookies': ['a=1; Path=/', 'b=2']}")
         self.assertEqual((r.status, r.headers["location"], r.headers["content-type"], r.headers["x-n"], r.headers["content-length"]), (302, "/x", "text/html", "5", "0"))
         self.assertEqual([v for k, v in self.raw_headers if k.lower() == "set-cookie"], ["a=1; Path=/", "b=2"])
+        self.assertEqual((r.headers["x-amzn-remapped-content-length"], r.headers["x-amzn-remapped-connection"]), ("99", "upgrade"))
+        r = self.answers("{'statusCode': 401, 'headers': {'WWW-Authenticate': 'Basic', 'Date': 'then', 'Transfer-Encoding': 'chunked'}, 'body': 'no'}")
+        self.assertEqual((r.status, r.body, r.headers["x-amzn-remapped-www-authenticate"], r.headers["x-amzn-remapped-date"]), (401, b"no", "Basic", "then"))
+        self.assertEqual([k for k, _ in self.raw_headers if k.lower() in ("www-authenticate", "transfer-encoding", "x-amzn-remapped-transfer-encoding")], [])
 
     def test_what_is_no_response(self):
         for expression in ("{'statusCode': 0}", "{'statusCode': 'x'}", "{'statusCode': 200, 'headers': {'a': 'b\\r\\nc: d'}}", "{'statusCode': 200, 'body': '%', 'isBase64Encoded': True}", "1 / 0"):
@@ -322,6 +326,26 @@ class Results(UrlCase):
         self.assertEqual(self.d.request("PUT", f"/2017-10-31/functions/{f}/concurrency", {"ReservedConcurrentExecutions": 0}).status, 200)
         r = self.get(host)
         self.assertEqual((r.status, r.error_type), (429, "TooManyRequestsException"))
+
+    def test_ten_requests_a_second_for_each_of_its_reserved_concurrency(self):
+        f = self.python(ECHO, MemorySize=1024)
+        host = self.url(f)
+        self.assertEqual(self.get(host).status, 200)
+        reserve = lambda n: self.assertEqual(self.d.request("PUT", f"/2017-10-31/functions/{f}/concurrency", {"ReservedConcurrentExecutions": n}).status, 200)
+
+        def burst():
+            began = time.monotonic()
+            got = [self.get(host).status for _ in range(40)]
+            return got, time.monotonic() - began
+        reserve(1)
+        got, took = burst()  # one after the other: never more than one at once
+        self.assertEqual(set(got), {200, 429})
+        self.assertEqual(got[:10], [200] * 10)
+        self.assertLessEqual(got.count(200), 10 + 10 * took + 1)
+        self.assertEqual(self.d.invoke(f, {"rawPath": "/"}).status, 200)  # invocations by other ways are not counted
+        reserve(100)
+        time.sleep(0.2)  # 1,000 a second have filled it
+        self.assertEqual(set(burst()[0]), {200})
 
 
 class Auth(UrlCase):

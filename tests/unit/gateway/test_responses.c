@@ -72,8 +72,10 @@ START_TEST(headers)
 	ck_assert_ptr_null(fn_gw_result_header(&r, "connection"));
 	ck_assert_str_eq(r.headers[3].value, "x");
 	ck_assert_str_eq(r.headers[4].value, "y");
-	ck_assert_str_eq(r.headers[5].name, "Set-Cookie");
-	ck_assert_str_eq(r.headers[6].value, "b=2; HttpOnly");
+	ck_assert_str_eq(fn_gw_result_header(&r, "x-amzn-remapped-content-length"), "5");
+	ck_assert_str_eq(r.headers[6].name, "x-amzn-Remapped-Connection");
+	ck_assert_str_eq(r.headers[7].name, "Set-Cookie");
+	ck_assert_str_eq(r.headers[8].value, "b=2; HttpOnly");
 	fn_gw_result_free(&r);
 }
 END_TEST

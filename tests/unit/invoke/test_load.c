@@ -162,6 +162,32 @@ START_TEST(provisioned_for_a_version)
 }
 END_TEST
 
+START_TEST(url_requests)
+{
+	struct fn_load *l;
+	unsigned n = 0;
+
+	open_account(1000);
+	l = load("f", -1, 0);
+	for (unsigned i = 0; i < 1000; i++)
+		ck_assert(fn_load_url_request(l, 1000));
+	fn_load_limits(ls, l, 3);
+	while (fn_load_url_request(l, 1000))
+		n++;
+	ck_assert_uint_eq(n, 30);
+	ck_assert_uint_eq(l->n.throttles, 1);
+	ck_assert(!fn_load_url_request(l, 34000)); /* a thirtieth of a second is one more */
+	ck_assert(fn_load_url_request(l, 35000));
+	ck_assert(!fn_load_url_request(l, 35000));
+	for (n = 0; fn_load_url_request(l, 60000000u); n++)
+		;
+	ck_assert_uint_eq(n, 30); /* what was not used is not gathered */
+	fn_load_limits(ls, l, 0);
+	ck_assert(fn_load_url_request(l, 60000000u)); /* for fn_load_admit() to refuse, with its reason */
+	fn_loads_free(ls);
+}
+END_TEST
+
 START_TEST(deleted)
 {
 	struct fn_load *l;
@@ -200,4 +226,4 @@ START_TEST(metrics)
 }
 END_TEST
 
-TEST_MAIN("invoke/load", account, reserved, provisioned, provisioned_for_a_version, deleted, metrics)
+TEST_MAIN("invoke/load", account, reserved, provisioned, provisioned_for_a_version, url_requests, deleted, metrics)
