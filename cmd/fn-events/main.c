@@ -22,6 +22,7 @@
 #include "queue/queue.h"
 #include "service/args.h"
 #include "service/fnd.h"
+#include "service/rights.h"
 #include "service/schema.h"
 #include "services.h"
 #include "web/json_file.h"
@@ -171,6 +172,8 @@ static int make(struct process *p, struct fn_err *err)
 		return r;
 	r = fn_fnd_new(&(struct fn_fnd_config){.loop = p->env.loop, .dir_fd = FN_EVENTS_FD_STATE, .calls = (unsigned)p->env.account_concurrency + 64}, &p->env.fnd);
 	if (r == 0)
+		r = fn_rights_new(p->env.loop, p->env.fnd, &p->env.rights);
+	if (r == 0)
 		r = fn_loop_add_signal(p->env.loop, SIGTERM, on_term, p, &id);
 	if (r < 0)
 		return fn_err_set(err, r, "start fn-events", NULL);
@@ -186,6 +189,7 @@ static void unmake(struct process *p)
 		fn_db_writer_drain(p->env.writer);
 	fn_httpd_free(p->httpd);
 	fn_services_close(&p->services);
+	fn_rights_free(p->env.rights);
 	fn_fnd_free(p->env.fnd);
 	fn_queues_free(p->env.queues);
 	fn_db_writer_free(p->env.writer);

@@ -24,13 +24,12 @@
 #include "gateway/args.h"
 #include "gateway/tls.h"
 #include "os/sec.h"
-#include "web/address.h"
 
 #define KEEP 256u /* connections to fnd that rest */
 #define END_LOOK_US 10000u
 
 struct options {
-	const char *run_as, *region, *domain, *api_host, *api, *trusted, *log_level;
+	const char *run_as, *region, *domain, *api_host, *trusted, *log_level;
 	int64_t connections, peer_connections, body_budget_mb, peer_percent, certificates;
 };
 
@@ -39,7 +38,7 @@ static int number(const char *text, int64_t *to) { return fn_str_to_i64(text, 0,
 static int parse(int argc, char **argv, struct options *o)
 {
 	static const struct option options[] = {{"run-as", required_argument, NULL, 'u'}, {"region", required_argument, NULL, 'r'}, {"domain", required_argument, NULL, 'd'},
-						{"api-host", required_argument, NULL, 'a'}, {"api", required_argument, NULL, 'A'}, {"trusted-proxies", required_argument, NULL, 't'},
+						{"api-host", required_argument, NULL, 'a'}, {"trusted-proxies", required_argument, NULL, 't'},
 						{"log-level", required_argument, NULL, 'l'}, {"connections", required_argument, NULL, 'c'},
 						{"peer-connections", required_argument, NULL, 'p'}, {"body-budget-mb", required_argument, NULL, 'b'},
 						{"peer-percent", required_argument, NULL, 'P'}, {"certificates", required_argument, NULL, 'n'},
@@ -52,7 +51,6 @@ static int parse(int argc, char **argv, struct options *o)
 		case 'r': o->region = optarg; break;
 		case 'd': o->domain = optarg; break;
 		case 'a': o->api_host = optarg; break;
-		case 'A': o->api = optarg; break;
 		case 't': o->trusted = optarg; break;
 		case 'l': o->log_level = optarg; break;
 		case 'c': r = number(optarg, &o->connections); break;
@@ -101,25 +99,6 @@ static int make(struct fn_gw *gw, const struct options *o, struct fn_err *err)
 
 static bool is_open(int fd) { return fcntl(fd, F_GETFD) >= 0; }
 
-/* Where fnd listens, "ADDRESS:PORT"; at all addresses: at this one. */
-static int api_address(const char *text, struct sockaddr_storage *ret, socklen_t *ret_len, struct fn_err *err)
-{
-	struct sockaddr_in *four = (struct sockaddr_in *)ret;
-	struct sockaddr_in6 *six = (struct sockaddr_in6 *)ret;
-	bool loopback;
-	int r = fn_address_parse(text ? text : "", "api", ret, ret_len, &loopback, err);
-
-	if (r < 0)
-		return r;
-	if (four->sin_port == 0) /* sin6_port, too */
-		return fn_err_set(err, EINVAL, "api", "%s has no port", text);
-	if (ret->ss_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&six->sin6_addr))
-		six->sin6_addr = in6addr_loopback;
-	else if (ret->ss_family == AF_INET && four->sin_addr.s_addr == INADDR_ANY)
-		four->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	return 0;
-}
-
 /* A listening socket, its server, its thread. */
 static int open_one(struct fn_gw_acceptor *a, struct fn_gw *gw, int fd, bool tls, const struct options *o, int stop_fd, struct fn_err *err)
 {
@@ -130,13 +109,8 @@ static int open_one(struct fn_gw_acceptor *a, struct fn_gw *gw, int fd, bool tls
 	a->daemon = fn_gw_serve(gw, tls ? MHD_USE_TLS : 0, (unsigned)o->connections, with_tls + (tls ? 0 : 2));
 	if (!a->daemon)
 		return fn_err_set(err, EINVAL, "start fn-gateway", "libmicrohttpd does not start");
-	if (tls && o->api_host) {
-		int r = api_address(o->api, &a->api, &a->api_len, err);
-
-		if (r < 0)
-			return r;
-		a->api_host = o->api_host;
-	}
+	a->api_host = tls ? o->api_host : NULL;
+	a->state_fd = FN_GW_FD_STATE;
 	return fn_gw_accept_start(a);
 }
 

@@ -113,10 +113,8 @@ static void argue_gateway(const struct fnd_child_about *about, struct fnd_argv *
 	fnd_argv_add(a, "%u:%u", (unsigned)about->gateway_uid, (unsigned)about->gateway_gid);
 	add_text(a, "--region", about->cfg->region);
 	add_text(a, "--domain", g->url_domain);
-	if (!fn_str_empty(g->api_host)) {
+	if (!fn_str_empty(g->api_host))
 		add_text(a, "--api-host", g->api_host);
-		add_text(a, "--api", about->cfg->listen);
-	}
 	if (!fn_str_empty(g->trusted))
 		add_text(a, "--trusted-proxies", g->trusted);
 	add_number(a, "--connections", g->connections);

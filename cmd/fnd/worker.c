@@ -473,6 +473,7 @@ static int open_httpds(struct worker *w, struct fn_err *err)
 				       .idle_timeout_s = 300, .ops = &fn_api_httpd_ops, .arg = w->api};
 	int r = fn_httpd_new(w->loop, &http, &w->api_httpd, err);
 
+	fn_api_set_public(w->api, w->api_httpd);
 	if (r == 0)
 		r = fnd_sandboxes_open(&w->sandboxes, w->loop, http, err);
 	if (r == 0)

@@ -15,6 +15,7 @@
 #include "api/operations.h"
 #include "api/origin.h"
 #include "api/receive.h"
+#include "api/rights.h"
 #include "api/routes.h"
 #include "api/sandbox.h"
 #include "api/settling.h"
@@ -292,6 +293,7 @@ int fn_api_new(const struct fn_api_config *config, struct fn_api **ret, struct f
 	fn_list_init(&api->proxied);
 	fn_list_init(&api->live_tails);
 	fn_list_init(&api->resolving);
+	fn_list_init(&api->changes);
 	r = fn_log_waits_open(api);
 	if (r == 0)
 		r = fn_settling_open(api);
@@ -309,11 +311,14 @@ int fn_api_new(const struct fn_api_config *config, struct fn_api **ret, struct f
 	return 0;
 }
 
+void fn_api_set_public(struct fn_api *api, struct fn_httpd *httpd) { api->public = httpd; }
+
 void fn_api_free(struct fn_api *api)
 {
 	if (!api)
 		return;
 	fn_outbox_close(api);
+	fn_changes_end(api);
 	fn_proxied_end(api);
 	fn_sessions_close(api);
 	fn_map_free(api->refused);
@@ -342,6 +347,7 @@ void fn_api_drain(struct fn_api *api)
 	fn_settling_end(api);
 	fn_log_waits_end(api);
 	fn_live_tails_end(api);
+	fn_changes_end(api);
 }
 
 bool fn_api_busy(const struct fn_api *api) { return !fn_list_empty(&api->uploads) || api->n_fetches > 0 || api->n_resolving > 0; }

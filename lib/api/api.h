@@ -60,6 +60,8 @@ bool fn_api_busy(const struct fn_api *api);
 /* The daemon begins: images that were on their way are fetched again, those that nobody has go. After fn_disk_sweep(). */
 void fn_api_resume(struct fn_api *api);
 void fn_api_free(struct fn_api *api);
+/* Who takes connections that fn-gateway passes on: the fn_httpd of the listening socket; borrowed. */
+void fn_api_set_public(struct fn_api *api, struct fn_httpd *httpd);
 /* For the fn_httpd of the listening socket, with the fn_api as its arg. */
 extern const struct fn_httpd_ops fn_api_httpd_ops;
 

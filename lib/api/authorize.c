@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/context.h"
+#include "api/layers.h"
 #include "aws/validate.h"
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -125,6 +126,17 @@ static const struct {
 	{FN_AWS_Sqs_ChangeMessageVisibilityBatch, "ChangeMessageVisibility"},
 };
 
+/* A handle names its task's source (lib/sqs/moves.c), and is good for that one's alone. */
+static void of_task(const char *handle, struct asked *a)
+{
+	fn_auto_free uint8_t *text = NULL;
+	size_t len = 0;
+	json_auto_t *task = handle && fn_base64_decode(handle, strlen(handle), &text, &len) == 0 ? json_loadb((char *)text, len, 0, NULL) : NULL;
+	const char *arn = json_string_value(json_object_get(task, "sourceArn"));
+
+	(void)fn_str_format(a->resource, sizeof(a->resource), "%s", arn ? arn : "*");
+}
+
 static void of_sqs(struct fn_call *call, struct asked *a)
 {
 	const struct fn_api_config *cfg = &call->api->cfg;
@@ -136,6 +148,8 @@ static void of_sqs(struct fn_call *call, struct asked *a)
 	(void)fn_str_format(a->action, sizeof(a->action), "sqs:%s", action);
 	if (url && strrchr(url, '/'))
 		name = strrchr(url, '/') + 1;
+	if (fn_aws_op_of(call->operation) == FN_AWS_Sqs_CancelMessageMoveTask)
+		of_task(in(call, "TaskHandle"), a);
 	if (name)
 		(void)fn_str_format(a->resource, sizeof(a->resource), "arn:aws:sqs:%s:%s:%s", cfg->region, cfg->account_id, name);
 	else if (arn)
@@ -207,7 +221,7 @@ static void log_refusal(struct fn_api *api, const struct fn_caller *c, const cha
 	if ((!api->refused && fn_map_new(&api->refused) < 0) || fn_map_get(api->refused, key) || fn_map_count(api->refused) >= REFUSED_MAX)
 		return;
 	(void)fn_map_set(api->refused, key, api, NULL);
-	fn_log_warn("%s %s: %s%s", c->who.of, action, why, c->entity ? "" : ". The role is not known here: iam create-role makes it");
+	fn_log_warn("%s %s: %s%s", c->who.of, action, why, c->entity ? "" : c->distrusted ? ". The role's trust policy does not let lambda.amazonaws.com assume it" : ". The role is not known here: iam create-role makes it");
 }
 
 static const struct fn_iam_document *resource_document(struct fn_call *call, const struct asked *a, bool *ret_must)
@@ -223,15 +237,38 @@ static const struct fn_iam_document *resource_document(struct fn_call *call, con
 	return a->function[0] ? fn_store_policy_document(call->api->cfg.store, a->function, a->qualifier) : NULL;
 }
 
+/* NULL: the version has no policy, or is not there. */
+static struct fn_iam_document *layer_document(struct fn_call *call, const char *arn)
+{
+	const struct fn_api_config *cfg = &call->api->cfg;
+	const struct fn_layer_version *v = NULL;
+	struct fn_iam_document *d = NULL;
+	fn_auto_buf struct fn_buf why = {0};
+	struct fn_layer_name n;
+
+	if (fn_layer_name_parse(arn, &n) == 0 && fn_layer_name_key(&n, cfg->region, cfg->account_id))
+		v = fn_store_layer_version(cfg->store, n.key, n.version);
+	if (v) {
+		json_auto_t *policy = fn_layer_policy(call->api, v);
+
+		(void)(policy && fn_iam_document_of(policy, FN_IAM_RESOURCE, &d, &why) < 0);
+	}
+	return d;
+}
+
 static enum fn_iam_verdict judge(struct fn_call *call, const struct fn_caller *caller, const struct asked *a, struct fn_context *x, struct fn_iam_request *r)
 {
 	bool must;
-	const struct fn_iam_document *resource = resource_document(call, a, &must);
+	struct fn_iam_document *of_layer = strcmp(a->action, "lambda:GetLayerVersion") == 0 ? layer_document(call, a->resource) : NULL;
+	const struct fn_iam_document *resource = of_layer ? of_layer : resource_document(call, a, &must);
+	enum fn_iam_verdict v;
 
 	x->call = call;
 	x->caller = caller;
 	*r = (struct fn_iam_request){a->action, a->resource, &caller->who, fn_context_of(x)};
-	return fn_caller_judge(call->api, caller, resource, must, r);
+	v = fn_caller_judge(call->api, caller, resource, !of_layer && must, r);
+	fn_iam_document_free(of_layer);
+	return v;
 }
 
 static bool may(struct fn_call *call, const struct asked *a, const char *passed_to)
@@ -268,6 +305,44 @@ static bool passes(struct fn_call *call)
 		return true;
 	(void)fn_str_format(a.resource, sizeof(a.resource), "%s", role);
 	return may(call, &a, "lambda.amazonaws.com");
+}
+
+/* The layers that a function is to have. */
+static bool may_layers(struct fn_call *call)
+{
+	enum fn_aws_op op = fn_aws_op_of(call->operation);
+	json_t *list = op == FN_AWS_CreateFunction || op == FN_AWS_UpdateFunctionConfiguration ? json_object_get(call->in, "Layers") : NULL, *arn;
+	size_t i;
+
+	json_array_foreach(list, i, arn) {
+		struct asked a = {.action = "lambda:GetLayerVersion"};
+
+		(void)fn_str_format(a.resource, sizeof(a.resource), "%s", json_string_value(arn));
+		if (!may(call, &a, NULL))
+			return false;
+	}
+	return true;
+}
+
+/* The package that fnd is to get, with keys of its own: whoever names it must be able to read it. In Lambda's words. */
+static bool may_read(struct fn_call *call)
+{
+	json_t *from = json_object_get(call->in, "Code") ? json_object_get(call->in, "Code") : json_object_get(call->in, "Content") ? json_object_get(call->in, "Content") : call->in;
+	const char *bucket = json_string_value(json_object_get(from, "S3Bucket")), *key = json_string_value(json_object_get(from, "S3Key"));
+	struct fn_context x = {0};
+	struct fn_iam_request r;
+	struct asked a = {0};
+
+	if (call->operation->service != FN_AWS_LAMBDA || !bucket || !key)
+		return true;
+	(void)fn_str_format(a.action, sizeof(a.action), "s3:GetObject%s", json_object_get(from, "S3ObjectVersion") ? "Version" : "");
+	(void)fn_str_format(a.resource, sizeof(a.resource), "arn:aws:s3:::%s/%s", bucket, key);
+	if (judge(call, call->caller, &a, &x, &r) == FN_IAM_ALLOWED)
+		return true;
+	fn_reply_error(call, &FN_E_ACCESS_DENIED,
+		       "Your access has been denied by S3, please make sure your request credentials have permission to GetObject for %s/%s. S3 Error Code: AccessDenied. S3 Error Message: "
+		       "Access Denied", bucket, key);
+	return false;
 }
 
 /* The groups that are named beside the first. */
@@ -316,40 +391,47 @@ bool fn_call_allowed(struct fn_call *call)
 	if (!call->caller || call->caller->unjudged)
 		return root_may(call);
 	fn_aws_keep_members(call->operation, call->in);
-	return is_free(call) || (may(call, ask(call, &a), NULL) && may_others(call) && passes(call));
+	return is_free(call) || (may(call, ask(call, &a), NULL) && may_others(call) && passes(call) && may_layers(call) && may_read(call));
 }
 
-/* Messages are moved to where the caller may send them. */
-static bool may_move(struct fn_call *call)
-{
-	const char *to = fn_aws_op_of(call->operation) == FN_AWS_Sqs_StartMessageMoveTask ? in(call, "DestinationArn") : NULL;
-	struct asked a = {.action = "sqs:SendMessage"};
-	struct fn_context x = {0};
-	struct fn_iam_request r;
+/* What else SQS asks for before messages are moved: of their queue, and of the one they go to ("Amazon SQS API permissions"). */
+static const char *const moves[] = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"};
 
-	(void)fn_str_format(a.resource, sizeof(a.resource), "%s", to ? to : "");
-	return !to || judge(call, call->caller, &a, &x, &r) == FN_IAM_ALLOWED;
+static const char *says(struct fn_call *call, const char *action, const char *resource)
+{
+	struct fn_context x = {.call = call, .caller = call->caller};
+	const struct fn_iam_request r = {action, resource, &call->caller->who, fn_context_of(&x)};
+
+	return fn_caller_says(call->api, call->caller, &r);
+}
+
+/* The least that is said of any of them. */
+static const char *least(const char *a, const char *b)
+{
+	static const char *const order[] = {"deny", "limited", "none"};
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		if (strcmp(a, order[i]) == 0 || strcmp(b, order[i]) == 0)
+			return order[i];
+	return "allow";
 }
 
 const char *fn_call_identity_says(struct fn_call *call)
 {
-	struct fn_context x = {0};
-	struct fn_iam_request r;
 	struct asked a;
+	const char *what, *to;
 
 	if (!call->caller || call->caller->unjudged)
 		return "allow";
 	fn_aws_keep_members(call->operation, call->in);
-	if (!may_move(call))
-		return "deny";
-	switch (judge(call, call->caller, ask(call, &a), &x, &r)) {
-	case FN_IAM_ALLOWED:
-		return "allow";
-	case FN_IAM_NO_IDENTITY:
-		return "none";
-	default:
-		return "deny";
-	}
+	(void)ask(call, &a);
+	what = says(call, a.action, a.resource);
+	if (fn_aws_op_of(call->operation) != FN_AWS_Sqs_StartMessageMoveTask)
+		return what;
+	for (size_t i = 0; i < sizeof(moves) / sizeof(moves[0]); i++)
+		what = least(what, says(call, moves[i], a.resource));
+	to = in(call, "DestinationArn"); /* whose policy nobody looks at */
+	return !to || strcmp(says(call, "sqs:SendMessage", to), "allow") == 0 ? what : "deny";
 }
 
 /* Since October 2025 both are asked for. */

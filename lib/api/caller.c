@@ -172,11 +172,39 @@ bool fn_caller_of_key(struct fn_api *api, const struct fn_key *key, struct fn_ca
 	return true;
 }
 
+struct assuming {
+	const char *account, *function_arn;
+};
+
+static const char *assuming_value(void *arg, const char *key, unsigned nth)
+{
+	const struct assuming *a = arg;
+
+	if (nth > 0)
+		return NULL;
+	return strcmp(key, "aws:sourceaccount") == 0 ? a->account : strcmp(key, "aws:sourcearn") == 0 ? a->function_arn : strcmp(key, "aws:principalisawsservice") == 0 ? "true" : NULL;
+}
+
+bool fn_role_trusts_lambda(struct fn_api *api, const struct fn_entity *role, const char *function_arn)
+{
+	static const struct fn_iam_principal lambda = {FN_IAM_SERVICE, "lambda.amazonaws.com", "lambda.amazonaws.com", ""};
+	struct assuming a = {api->cfg.account_id, function_arn};
+	const struct fn_iam_request r = {"sts:AssumeRole", text_of(role->record, "Arn"), &lambda, {assuming_value, &a}};
+	enum fn_iam_says says = role->own ? fn_iam_document_says(role->own, &r) : FN_IAM_NOTHING;
+
+	return says == FN_IAM_NAMED || says == FN_IAM_ROLE;
+}
+
 void fn_caller_of_role(struct fn_api *api, const char *role_arn, const char *session, struct fn_caller *c)
 {
 	const char *slash = strrchr(role_arn, '/');
+	char arn[400];
 
 	*c = (struct fn_caller){.entity = fn_store_entity_by_arn(api->cfg.store, FN_ENTITY_ROLE, role_arn)};
+	fn_arn_format(arn, sizeof(arn), api->cfg.region, api->cfg.account_id, session, NULL);
+	c->distrusted = c->entity && !fn_role_trusts_lambda(api, c->entity, arn);
+	if (c->distrusted)
+		c->entity = NULL;
 	(void)fn_str_format(c->of, sizeof(c->of), "%s", role_arn);
 	as_session(api, slash ? slash + 1 : role_arn, session, c->entity ? text_of(c->entity->record, "RoleId") : "AROAAAAAAAAAAAAAAAAAA", c);
 }
@@ -199,14 +227,33 @@ static size_t session_documents(struct fn_api *api, const struct fn_session *s, 
 	return n;
 }
 
-enum fn_iam_verdict fn_caller_judge(struct fn_api *api, const struct fn_caller *c, const struct fn_iam_document *resource, bool resource_must, const struct fn_iam_request *r)
+#define LIMITS_MAX 16
+
+static struct fn_iam_policies policies_of(struct fn_api *api, const struct fn_caller *c, const struct fn_iam_document **limits)
 {
-	const struct fn_iam_document *limits[16];
-	struct fn_iam_policies p = {.resource = resource, .resource_must = resource_must};
+	struct fn_iam_policies p = {0};
 
 	if (c->entity)
 		p.identity = fn_store_policies_of(api->cfg.store, c->entity, &p.boundary);
 	if (c->session)
-		p.session = (struct fn_iam_documents){limits, session_documents(api, c->session, limits, sizeof(limits) / sizeof(limits[0]))};
+		p.session = (struct fn_iam_documents){limits, session_documents(api, c->session, limits, LIMITS_MAX)};
+	return p;
+}
+
+const char *fn_caller_says(struct fn_api *api, const struct fn_caller *c, const struct fn_iam_request *r)
+{
+	const struct fn_iam_document *limits[LIMITS_MAX];
+	struct fn_iam_policies p = policies_of(api, c, limits);
+
+	return fn_iam_identity_says(&p, r);
+}
+
+enum fn_iam_verdict fn_caller_judge(struct fn_api *api, const struct fn_caller *c, const struct fn_iam_document *resource, bool resource_must, const struct fn_iam_request *r)
+{
+	const struct fn_iam_document *limits[LIMITS_MAX];
+	struct fn_iam_policies p = policies_of(api, c, limits);
+
+	p.resource = resource;
+	p.resource_must = resource_must;
 	return fn_iam_evaluate(&p, r);
 }

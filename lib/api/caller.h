@@ -32,6 +32,7 @@ struct fn_caller {
 	const struct fn_session *session; /* NULL = it has none of its own */
 	const char *source_function;    /* the ARN of the function that calls; NULL = none does */
 	char source[400];
+	bool distrusted;                /* its role is there, and does not trust Lambda: entity is NULL */
 	bool unjudged;                  /* may do all: there are no credentials */
 };
 
@@ -46,10 +47,14 @@ struct fn_key {
 const struct fn_aws_error *fn_key_find(struct fn_api *api, const char *key_id, const char *token, struct fn_key *ret, struct fn_buf *why);
 /* Whose it is. False: root's, and *ret is not set. */
 bool fn_caller_of_key(struct fn_api *api, const struct fn_key *key, struct fn_caller *ret);
-/* A session of a role that fnd itself has begun: a function's. The role need not be there. */
+/* Does the role's trust policy let Lambda assume it for this function (an ARN)? */
+bool fn_role_trusts_lambda(struct fn_api *api, const struct fn_entity *role, const char *function_arn);
+/* A session of a role that fnd itself has begun: a function's. The role need not be there; one that does not trust Lambda may nothing. */
 void fn_caller_of_role(struct fn_api *api, const char *role_arn, const char *session, struct fn_caller *ret);
 
 /* What its policies say of it together with the resource's (NULL = it has none). */
+/* What its own alone say: fn_iam_identity_says(). */
+const char *fn_caller_says(struct fn_api *api, const struct fn_caller *c, const struct fn_iam_request *r);
 enum fn_iam_verdict fn_caller_judge(struct fn_api *api, const struct fn_caller *c, const struct fn_iam_document *resource, bool resource_must, const struct fn_iam_request *r);
 
 void fn_sessions_close(struct fn_api *api);

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/caller.h"
 #include "api/containers.h"
+#include "api/rights.h"
 #include "api/layers.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -88,6 +90,32 @@ static bool apply_dead_letters(struct fn_call *call, json_t *in, struct fn_funct
 	}
 	fn_set_string(&f->dead_letter_arn, *arn ? arn : NULL);
 	return true;
+}
+
+/* Where anything is judged: a role that is known is one that Lambda may assume. One that nobody has made may be named all the same. */
+static bool role_fits(struct fn_call *call, const struct fn_function *f, const char *role)
+{
+	const struct fn_api_config *cfg = &call->api->cfg;
+	const struct fn_entity *e = role && cfg->n_credentials > 0 ? fn_store_entity_by_arn(cfg->store, FN_ENTITY_ROLE, role) : NULL;
+	char arn[400];
+
+	fn_arn_format(arn, sizeof(arn), cfg->region, cfg->account_id, f->name, NULL);
+	if (!e || fn_role_trusts_lambda(call->api, e, arn))
+		return true;
+	fn_reply_error(call, &FN_E_INVALID_PARAMETER, "The role defined for the function cannot be assumed by Lambda.");
+	return false;
+}
+
+/* What is given up will be sent by the role: by its own policies it may. */
+static bool may_send(struct fn_call *call, const struct fn_function *f)
+{
+	const struct fn_api_config *cfg = &call->api->cfg;
+	bool queue = f->dead_letter_arn && strstr(f->dead_letter_arn, ":sqs:");
+
+	if (!f->dead_letter_arn || cfg->n_credentials == 0 || fn_role_says(call, f, queue ? "sqs:SendMessage" : "sns:Publish", f->dead_letter_arn))
+		return true;
+	fn_reply_error(call, &FN_E_INVALID_PARAMETER, "The provided execution role does not have permissions to call %s", queue ? "SendMessage on SQS" : "Publish on SNS");
+	return false;
 }
 
 static bool apply_env(struct fn_call *call, json_t *in, struct fn_function *f)
@@ -211,7 +239,7 @@ bool fn_configuration_apply(struct fn_call *call, struct fn_function *f)
 	const char *runtime = text_of(in, "Runtime"), *snap_start = text_of(json_object_get(in, "SnapStart"), "ApplyOn");
 	const struct fn_runtime *rt;
 
-	if (!apply_env(call, in, f) || !fn_refuse_unbuilt(call, in) || !fn_container_apply(call, f) || (!f->image_uri && !fn_function_layers_apply(call, f)) || (runtime && !apply_runtime(call, runtime, f)))
+	if (!role_fits(call, f, text_of(in, "Role")) || !apply_env(call, in, f) || !fn_refuse_unbuilt(call, in) || !fn_container_apply(call, f) || (!f->image_uri && !fn_function_layers_apply(call, f)) || (runtime && !apply_runtime(call, runtime, f)))
 		return false;
 	set_int(in, "MemorySize", &f->memory_mb);
 	set_int(in, "Timeout", &f->timeout_s);
@@ -223,7 +251,7 @@ bool fn_configuration_apply(struct fn_call *call, struct fn_function *f)
 	if (snap_start)
 		f->snap_start = fn_streq(snap_start, "PublishedVersions");
 	apply_logging(in, f);
-	if (!apply_dead_letters(call, in, f))
+	if (!apply_dead_letters(call, in, f) || (json_object_get(in, "DeadLetterConfig") && !may_send(call, f)))
 		return false;
 	if (f->image_uri)
 		return true;

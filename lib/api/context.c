@@ -7,6 +7,9 @@
 #include <time.h>
 
 #include "base/str.h"
+#include "model/inner.h"
+
+#define VALUE_MAX 1000 /* a longer User-Agent is none */
 
 static const char *date(struct fn_context *c, time_t t, int room)
 {
@@ -18,7 +21,22 @@ static const char *date(struct fn_context *c, time_t t, int room)
 
 static const char *source_ip(struct fn_context *c)
 {
-	return fn_http_req_address(c->call->req, c->room[0], sizeof(c->room[0])) ? c->room[0] : NULL;
+	const struct fn_http_req *req = c->call->req;
+
+	if (fn_http_req_role(req) == FN_HTTP_GATEWAY)
+		return fn_http_req_header(req, FN_INNER_ADDRESS);
+	/* every sandbox is at 127.0.0.1 of its own: as requests by a VPC endpoint have it, there is none */
+	return fn_http_req_role(req) != FN_HTTP_SANDBOX && fn_http_req_address(req, c->room[0], sizeof(c->room[0])) ? c->room[0] : NULL;
+}
+
+/* What never leaves the machine's own memory counts as such. */
+static const char *secure(struct fn_context *c)
+{
+	const struct fn_http_req *req = c->call->req;
+
+	if (fn_http_req_role(req) == FN_HTTP_GATEWAY)
+		return fn_http_req_header(req, FN_INNER_SECURE) ? "true" : "false";
+	return fn_http_req_secure(req) || fn_http_req_role(req) == FN_HTTP_SANDBOX || fn_http_req_role(req) == FN_HTTP_EVENTS ? "true" : "false";
 }
 
 static const char *number(struct fn_context *c, long long n)
@@ -46,14 +64,32 @@ static const char *issued(struct fn_context *c)
 {
 	return c->caller && c->caller->session ? date(c, (time_t)json_integer_value(json_object_get(c->caller->session->claims, "Issued")), 1) : NULL;
 }
-static const char *function_arn(struct fn_context *c) { return in(c, "FunctionName") && strchr(in(c, "FunctionName"), ':') ? in(c, "FunctionName") : NULL; }
+/* However it is named. */
+static const char *function_arn(struct fn_context *c)
+{
+	const struct fn_api_config *cfg = &c->call->api->cfg;
+	const char *text = in(c, "FunctionName");
+	struct fn_name n;
+
+	if (!text || fn_name_parse(text, &n) < 0)
+		return NULL;
+	fn_arn_format(c->arn, sizeof(c->arn), n.region[0] ? n.region : cfg->region, n.account[0] ? n.account : cfg->account_id, n.name, n.qualifier);
+	return c->arn;
+}
 static const char *url_auth(struct fn_context *c) { return c->url_auth ? c->url_auth : in(c, "FunctionUrlAuthType") ? in(c, "FunctionUrlAuthType") : in(c, "AuthType"); }
 static const char *via_url(struct fn_context *c) { return c->url_auth ? "true" : NULL; }
 static const char *lambda_principal(struct fn_context *c) { return in(c, "Principal"); }
 static const char *source_function(struct fn_context *c) { return c->caller ? c->caller->source_function : NULL; }
 static const char *passed_to(struct fn_context *c) { return c->passed_to; }
 static const char *policy_arn(struct fn_context *c) { return in(c, "PolicyArn"); }
-static const char *boundary(struct fn_context *c) { return in(c, "PermissionsBoundary"); }
+/* The one that is asked for; else that of the role or user that it is about. */
+static const char *boundary(struct fn_context *c)
+{
+	struct fn_store *store = c->call->api->cfg.store;
+	const struct fn_entity *e = in(c, "RoleName") ? fn_store_entity(store, FN_ENTITY_ROLE, in(c, "RoleName")) : fn_store_entity(store, FN_ENTITY_USER, in(c, "UserName"));
+
+	return in(c, "PermissionsBoundary") ? in(c, "PermissionsBoundary") : e ? json_string_value(json_object_get(e->record, "PermissionsBoundary")) : NULL;
+}
 static const char *service_name(struct fn_context *c) { return in(c, "AWSServiceName"); }
 static const char *external_id(struct fn_context *c) { return in(c, "ExternalId"); }
 static const char *session_name(struct fn_context *c) { return in(c, "RoleSessionName"); }
@@ -67,7 +103,7 @@ static const struct {
 	{"aws:principaltype", type},
 	{"aws:principalisawsservice", no},
 	{"aws:viaawsservice", no},
-	{"aws:securetransport", no},
+	{"aws:securetransport", secure},
 	{"aws:resourceaccount", account},
 	{"aws:requestedregion", region},
 	{"aws:sourceip", source_ip},
@@ -116,6 +152,27 @@ static const char *value(void *arg, const char *key, unsigned nth)
 		if (strcmp(keys[i].key, key) == 0)
 			return keys[i].value(c);
 	return NULL;
+}
+
+/* What is told over there anew (the time) or not asked of queues is left out. */
+char *fn_call_context(struct fn_call *call)
+{
+	struct fn_context c = {.call = call, .caller = call->caller};
+	json_auto_t *o = json_object();
+	char name[160];
+	json_t *t;
+	size_t i;
+
+	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		const char *text = keys[i].value != now && keys[i].value != epoch && (fn_str_starts(keys[i].key, "aws:") || keys[i].value == source_function) ? keys[i].value(&c) : NULL;
+
+		if (text && strlen(text) <= VALUE_MAX)
+			(void)json_object_set_new(o, keys[i].key, json_string(text));
+	}
+	json_array_foreach(c.caller->entity ? json_object_get(c.caller->entity->record, "Tags") : NULL, i, t)
+		if (fn_str_format(name, sizeof(name), "aws:principaltag/%s", json_string_value(json_object_get(t, "Key"))) == 0)
+			(void)json_object_set(o, name, json_object_get(t, "Value"));
+	return json_dumps(o, JSON_COMPACT | JSON_ENSURE_ASCII);
 }
 
 struct fn_iam_context fn_context_of(struct fn_context *c) { return (struct fn_iam_context){value, c}; }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/internal.h"
+#include "api/rights.h"
 #include "base/str.h"
 #include "invoke/router.h"
 #include "model/inner.h"
@@ -65,8 +66,16 @@ static void on_request(void *arg, struct fn_http_req *req)
 	size_t n = ours ? strlen(name) - (post ? strlen(INVOCATIONS) : 0) : 0;
 
 	fn_id_uuid(call.request_id);
+	if (fn_streq(path, "/_fnd/changes")) {
+		fn_changes_answer(&call);
+		return;
+	}
 	if (fn_http_req_unread(req) || fn_http_req_too_large(req)) {
 		fn_reply_error(&call, &FN_E_ENTITY_TOO_LARGE, "Request must be smaller than %d bytes", FN_LIMIT_INVOKE_BYTES);
+		return;
+	}
+	if (fn_streq(path, "/_fnd/rights")) {
+		fn_rights_answer(&call);
 		return;
 	}
 	if (n == 0 || n >= sizeof(call.params[0]) || (!post && !fn_streq(method, "GET"))) {

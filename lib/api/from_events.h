@@ -6,6 +6,7 @@
  *                                                       that did not run is answered with FN_INNER_REFUSAL.
  *   GET  /_fnd/functions/NAME[:QUALIFIER]               200 {"FunctionArn", "FunctionName", "Version", "State", "Timeout", "Role", "ReservedConcurrency"?,
  *                                                       "DeadLetterTargetArn"?}, or 404.
+ *   /_fnd/rights, /_fnd/changes                         rights.h
  */
 #ifndef FN_API_FROM_EVENTS_H
 #define FN_API_FROM_EVENTS_H

@@ -1,6 +1,7 @@
 /* inner.c - see inner.h. */
 #include "api/inner.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,6 +138,29 @@ static void invoke(struct fn_call *call, const struct fn_url *u, enum fn_aws_op 
 		fn_h_invoke(call);
 }
 
+/* --- connections --- */
+/* The gateway has ended a client's TLS; what comes now is the API's, and whose it is only the gateway knows. */
+static void take_connection(struct fn_call *call)
+{
+	const char *text = fn_http_req_header(call->req, FN_INNER_ADDRESS);
+	bool secure = fn_http_req_header(call->req, FN_INNER_SECURE);
+	struct fn_httpd *public = call->api->public;
+	struct sockaddr_storage from = {0};
+	int fd;
+
+	if (text && inet_pton(AF_INET, text, &((struct sockaddr_in *)&from)->sin_addr) == 1)
+		from.ss_family = AF_INET;
+	else if (text && inet_pton(AF_INET6, text, &((struct sockaddr_in6 *)&from)->sin6_addr) == 1)
+		from.ss_family = AF_INET6;
+	if (from.ss_family == 0 || !public || call->api->cfg.n_credentials == 0) {
+		fn_reply_error(call, &FN_E_ACCESS_DENIED, "No connection is taken so.");
+		return;
+	}
+	fd = fn_http_req_upgrade(call->req, FN_INNER_PASSED);
+	if (fd >= 0)
+		(void)fn_httpd_add_passed(public, fd, &from, secure);
+}
+
 static size_t body_max(void *arg, struct fn_http_req *req)
 {
 	(void)arg;
@@ -153,6 +177,10 @@ static void on_request(void *arg, struct fn_http_req *req)
 	fn_id_uuid(call.request_id);
 	if (fn_http_req_unread(req) || fn_http_req_too_large(req)) {
 		fn_reply_error(&call, fn_http_req_crowded(req) ? &FN_E_BODIES : &FN_E_ENTITY_TOO_LARGE, "Request must be smaller than %d bytes", FN_LIMIT_INVOKE_BYTES);
+		return;
+	}
+	if (get && fn_streq(path, FN_INNER_PASS)) {
+		take_connection(&call);
 		return;
 	}
 	if (get && fn_str_starts(path, KEYS)) {

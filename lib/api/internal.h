@@ -16,6 +16,7 @@ struct fn_caller;
 
 struct fn_api {
 	struct fn_api_config cfg;
+	struct fn_httpd *public;
 	uint8_t url_key[32]; /* signs download addresses */
 	uint64_t instance;   /* of what the gateway keeps: another worker has another */
 	struct fn_list uploads, garbage; /* uploads.c */
@@ -28,7 +29,8 @@ struct fn_api {
 	struct fn_list proxied;          /* proxy.c: with fn-events */
 	struct fn_list resolving;        /* containers.c: the same */
 	unsigned n_fetches, n_resolving;
-	uint64_t garbage_timer, logs_timer, settling_timer;
+	struct fn_list changes;          /* rights.c: who waits for one */
+	uint64_t garbage_timer, logs_timer, settling_timer, changes_timer;
 	struct fn_map *sessions, *refused; /* caller.c, authorize.c; NULL = none yet */
 	bool draining;                   /* nobody begins to wait any more */
 };

@@ -1,5 +1,4 @@
-/* layer_policy.c - who may use a layer version: AddLayerVersionPermission, GetLayerVersionPolicy, RemoveLayerVersionPermission. It is kept and shown; here
- * everybody may use every layer. */
+/* layer_policy.c - who may use a layer version: AddLayerVersionPermission, GetLayerVersionPolicy, RemoveLayerVersionPermission. Judged in authorize.c. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,14 +84,17 @@ static json_t *as_text(json_t *o)
 	return json_string(text ? text : "");
 }
 
-static json_t *policy_text(struct fn_api *api, const struct fn_layer_version *v)
+static json_t *policy_of(struct fn_api *api, const struct fn_layer_version *v)
 {
 	json_t *statements = json_array();
 
 	for (size_t i = 0; i < v->n_statements; i++)
 		json_array_append_new(statements, statement_json(api, v, &v->statements[i]));
-	return as_text(json_pack("{ss,ss,so}", "Version", "2012-10-17", "Id", "default", "Statement", statements));
+	return json_pack("{ss,ss,so}", "Version", "2012-10-17", "Id", "default", "Statement", statements);
 }
+
+static json_t *policy_text(struct fn_api *api, const struct fn_layer_version *v) { return as_text(policy_of(api, v)); }
+json_t *fn_layer_policy(struct fn_api *api, const struct fn_layer_version *v) { return v->n_statements > 0 ? policy_of(api, v) : NULL; }
 
 void fn_h_get_layer_policy(struct fn_call *call)
 {

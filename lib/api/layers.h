@@ -12,6 +12,9 @@ bool fn_call_layer_number(struct fn_call *call, struct fn_layer_name *ret, int64
 /* As GetLayerVersion shows it; listed: without what lists leave out. */
 json_t *fn_layer_json(struct fn_call *call, const struct fn_layer_version *v, bool listed);
 
+/* Its policy; NULL = it has none. layer_policy.c */
+json_t *fn_layer_policy(struct fn_api *api, const struct fn_layer_version *v);
+
 /* Layers of CreateFunction or UpdateFunctionConfiguration, in the order and words that the service refuses them in. Replies and returns false. */
 bool fn_function_layers_apply(struct fn_call *call, struct fn_function *f);
 /* Are code and layers together no larger than may be? What is unpacked knows its size. Replies and returns false when not. */

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "api/authorize.h"
+#include "api/context.h"
 #include "api/internal.h"
 #include "api/recursion.h"
 #include "base/cleanup.h"
@@ -115,7 +116,7 @@ static void on_gone(void *arg)
 	proxied_free(p);
 }
 
-static int send(struct proxied *p, const char *target, const struct headers *h)
+static int send_on(struct proxied *p, const char *target, const struct headers *h)
 {
 	struct fn_http_req *req = p->call.req;
 	struct fn_inner_request q = {.http = {.method = fn_http_req_method(req), .target = target, .headers = h->at, .n_headers = h->n}, .body_max = ANSWER_MAX,
@@ -138,6 +139,7 @@ static void forward(struct fn_call *call, const char *arn)
 	const char *query = fn_http_req_raw_query(call->req), *host = fn_http_req_header(call->req, "Host");
 	fn_auto_buf struct fn_buf target = {0};
 	fn_auto_buf struct fn_buf trace = {0};
+	fn_auto_free char *context = NULL;
 	struct headers h = {.n = 0};
 	char root[64];
 
@@ -161,10 +163,14 @@ static void forward(struct fn_call *call, const char *arn)
 	add(&h, FN_INNER_USER_ID, call->caller ? call->caller->userid : cfg->account_id);
 	add(&h, FN_INNER_IDENTITY, call->operation->service == FN_AWS_SQS ? fn_call_identity_says(call) : "allow"); /* all others were judged */
 	add(&h, FN_INNER_HOST, host ? host : "");
+	if (fn_http_req_secure(call->req))
+		add(&h, FN_INNER_SECURE, "1");
 	if (arn)
 		add(&h, FN_INNER_FUNCTION, arn);
+	if (call->operation->service == FN_AWS_SQS && call->caller && !call->caller->unjudged && (context = fn_call_context(call)))
+		add(&h, FN_INNER_CONTEXT, context);
 	fn_list_push_back(&call->api->proxied, &p->link);
-	if (send(p, target.data, &h) < 0) {
+	if (send_on(p, target.data, &h) < 0) {
 		proxied_free(p);
 		unavailable(call);
 		return;

@@ -42,6 +42,18 @@ enum fn_iam_verdict fn_iam_evaluate(const struct fn_iam_policies *p, const struc
 	return session == FN_IAM_NOTHING ? FN_IAM_NO_SESSION : FN_IAM_ALLOWED;
 }
 
+const char *fn_iam_identity_says(const struct fn_iam_policies *p, const struct fn_iam_request *r)
+{
+	enum fn_iam_says session = p->session.n > 0 ? of_all(&p->session, r) : FN_IAM_NAMED, identity = of_all(&p->identity, r);
+	enum fn_iam_says boundary = p->boundary ? fn_iam_document_says(p->boundary, r) : FN_IAM_NAMED;
+
+	if (identity == FN_IAM_DENIED || session == FN_IAM_DENIED || boundary == FN_IAM_DENIED)
+		return "deny";
+	if (session == FN_IAM_NOTHING || boundary == FN_IAM_NOTHING)
+		return "limited";
+	return identity == FN_IAM_NOTHING ? "none" : "allow";
+}
+
 static const char *const kinds[] = {
 	[FN_IAM_NO_IDENTITY] = "identity-based policy", [FN_IAM_NO_RESOURCE] = "resource-based policy", [FN_IAM_NO_SESSION] = "session policy",
 	[FN_IAM_NO_BOUNDARY] = "permissions boundary",  [FN_IAM_DENY_IDENTITY] = "an identity-based policy", [FN_IAM_DENY_RESOURCE] = "a resource-based policy",

@@ -16,6 +16,8 @@
 #include "model/arn.h"
 #include "model/inner.h"
 #include "service/fnd.h"
+#include "service/rights.h"
+#include "sqs/sqs.h"
 
 #define TIMEOUT_US (UINT64_C(1000) * 1000000) /* a function's 900 s, and its beginning */
 #define NOTE_RESPONSE_MAX 3000u              /* what is kept of a response from one attempt to the next */
@@ -32,7 +34,8 @@ struct outcome {
 	enum fn_condition condition;
 	char *note;
 	uint64_t timer;
-	char *dead_letter_arn;
+	char *to, *dead_letter_arn;    /* a destination, a dead-letter target; NULL = none */
+	bool may[2];                   /* the function's role may send there */
 };
 
 /* --- notes: {"t": when it was accepted, "n": attempts that ran, "e": errors of the function, "v": version, "r": response, "m": what went wrong, "c": why it was given up} --- */
@@ -84,6 +87,7 @@ static void outcome_free(struct outcome *o)
 		fn_delivery_free(&o->memory[i]);
 	fn_event_free(o->ev);
 	free(o->note);
+	free(o->to);
 	free(o->dead_letter_arn);
 	free(o);
 }
@@ -162,11 +166,14 @@ static void function_arn(const struct fn_event *ev, char *out, size_t size)
 static int add_delivery(struct outcome *o, const struct fn_delivery *d)
 {
 	unsigned n = o->change.n;
-	int r = fn_delivery_step(o->e, d, &o->steps[n], &o->memory[n]);
+	int r = o->may[d->dead_letter] ? fn_delivery_step(o->e, d, &o->steps[n], &o->memory[n]) : -EACCES;
 
 	if (r == 0)
 		o->change.n++;
-	else
+	else if (r == -EACCES) {
+		fn_log_warn("request %s of %s: what came of it is not delivered to %s: the function's role may not %s", o->ev->request_id, o->ev->lane->name, d->arn, fn_delivery_action(d->arn));
+		fn_journal_add(o->e->journal, "destination", d->arn, o->ev->lane->name, "refused", 1, 0, "the function's role does not have the permission");
+	} else
 		fn_log_warn("request %s of %s: what came of it cannot be delivered to %s", o->ev->request_id, o->ev->lane->name, d->arn);
 	return r;
 }
@@ -207,9 +214,8 @@ static void put_away(struct outcome *o)
 static void finish(struct outcome *o)
 {
 	const struct fn_event *ev = o->ev;
-	const struct fn_event_config *c = fn_event_config_get(o->e, ev->lane->function, ev->lane->qualifier);
 	bool success = o->condition == FN_CONDITION_SUCCESS;
-	const char *to = !c ? NULL : success ? c->on_success : c->on_failure, *message = json_string_value(json_object_get(ev->note, "m"));
+	const char *to = o->to, *message = json_string_value(json_object_get(ev->note, "m"));
 	fn_auto_buf struct fn_buf text = {0};
 	struct fn_delivery d = {.arn = to, .trace = ev->trace, .success = success, .request_id = ev->request_id};
 	char arn[400];
@@ -233,6 +239,48 @@ static void finish(struct outcome *o)
 	write_outcome(o);
 }
 
+/* --- may the function's role send it there? --- */
+static void ask_again(void *arg);
+
+static void on_rights(void *arg, const struct fn_iam_asker *who)
+{
+	struct outcome *o = arg;
+	const char *const arns[] = {o->to, o->dead_letter_arn};
+	size_t at = 0;
+
+	if (!who) {
+		later(o, ask_again);
+		return;
+	}
+	for (size_t i = 0; i < 2; i++)
+		o->may[i] = arns[i] && fn_sqs_may(o->e->env->sqs, &who[at++], fn_delivery_action(arns[i]), arns[i]);
+	finish(o);
+}
+
+static void ask(struct outcome *o)
+{
+	const char *const arns[] = {o->to, o->dead_letter_arn};
+	struct fn_rights_ask list[2];
+	size_t n = 0;
+
+	o->may[0] = o->may[1] = true;
+	for (size_t i = 0; i < 2; i++)
+		if (arns[i])
+			list[n++] = (struct fn_rights_ask){o->ev->lane->name, fn_delivery_action(arns[i]), arns[i]};
+	if (n == 0 || !fn_rights_judged(o->e->env->rights))
+		finish(o);
+	else if (fn_rights_ask(o->e->env->rights, list, n, on_rights, o, NULL) < 0)
+		later(o, ask_again);
+}
+
+static void ask_again(void *arg)
+{
+	struct outcome *o = arg;
+
+	fn_loop_clear(o->e->env->loop, &o->timer);
+	ask(o);
+}
+
 static void look_up(void *arg);
 
 static void on_function(void *arg, struct fn_inner_answer *a)
@@ -250,7 +298,7 @@ static void on_function(void *arg, struct fn_inner_answer *a)
 	target = json_string_value(json_object_get(f, "DeadLetterTargetArn"));
 	o->dead_letter_arn = target ? strdup(target) : NULL;
 	json_decref(f);
-	finish(o);
+	ask(o);
 }
 
 /* Is there a dead-letter target? fnd knows. */
@@ -265,14 +313,16 @@ static void look_up(void *arg)
 
 static void end(struct fn_event *ev, enum fn_condition condition)
 {
+	const struct fn_event_config *c = fn_event_config_get(ev->lane->e, ev->lane->function, ev->lane->qualifier);
 	struct outcome *o = outcome_new(ev);
 
 	o->condition = condition;
+	o->to = c ? fn_strdup_opt(condition == FN_CONDITION_SUCCESS ? c->on_success : c->on_failure) : NULL;
 	fn_journal_add(o->e->journal, "async", ev->request_id, ev->lane->name, fn_condition_name(condition), 1, fn_clock_real_us() - ev->accepted_us,
 		       json_string_value(json_object_get(ev->note, "m")));
 	if (condition == FN_CONDITION_SUCCESS) {
 		ev->lane->n.succeeded++;
-		finish(o);
+		ask(o);
 		return;
 	}
 	ev->lane->n.dropped++;

@@ -10,8 +10,11 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "events/configs.h"
+#include "events/deliver.h"
 #include "model/arn.h"
 #include "service/fnd.h"
+#include "service/rights.h"
+#include "sqs/sqs.h"
 
 #define PAGE_MAX 50
 
@@ -126,6 +129,46 @@ static void refuse(struct op *o, const char *fmt, const char *arn)
 	op_free(o);
 }
 
+/* The function's role is what delivers. */
+static void on_rights(void *arg, const struct fn_iam_asker *who)
+{
+	struct op *o = arg;
+	const char *const arns[] = {o->config->on_success, o->config->on_failure};
+	size_t at = 0;
+
+	if (!who) {
+		unavailable(o);
+		return;
+	}
+	for (size_t i = 0; i < 2; i++) {
+		const char *action = arns[i] ? fn_delivery_action(arns[i]) : NULL;
+
+		if (action && !fn_sqs_may(o->e->env->sqs, &who[at++], action, arns[i])) {
+			fn_service_reply_error(&o->call, &FN_E_INVALID_PARAMETER, "The function's execution role does not have permissions to call %s on %s", strchr(action, ':') + 1, arns[i]);
+			op_free(o);
+			return;
+		}
+	}
+	write_config(o);
+}
+
+static void check_rights(struct op *o)
+{
+	const char *const arns[] = {o->config->on_success, o->config->on_failure};
+	struct fn_rights_ask list[2];
+	char name[320];
+	size_t n = 0;
+
+	snprintf(name, sizeof(name), "%s%s%s", o->name.name, o->name.qualifier[0] ? ":" : "", o->name.qualifier);
+	for (size_t i = 0; i < 2; i++)
+		if (arns[i])
+			list[n++] = (struct fn_rights_ask){name, fn_delivery_action(arns[i]), arns[i]};
+	if (n == 0 || !fn_rights_judged(o->e->env->rights))
+		write_config(o);
+	else if (fn_rights_ask(o->e->env->rights, list, n, on_rights, o, NULL) < 0)
+		unavailable(o);
+}
+
 static void check_destinations(struct op *o);
 
 static void on_destination(void *arg, struct fn_inner_answer *a)
@@ -166,7 +209,7 @@ static void check_destinations(struct op *o)
 			unavailable(o);
 		return;
 	}
-	write_config(o);
+	check_rights(o);
 }
 
 /* false: no memory. What is not said stays; "" takes a destination away. */

@@ -23,6 +23,20 @@ void fn_delivery_free(struct fn_delivery_memory *m)
 	m->of_sqs = NULL;
 }
 
+const char *fn_delivery_action(const char *arn)
+{
+	static const struct {
+		const char *service, *action;
+	} of[] = {{"sqs:", "sqs:SendMessage"}, {"sns:", "sns:Publish"}, {"lambda:", "lambda:InvokeFunction"}, {"events:", "events:PutEvents"}, {"s3:", "s3:PutObject"}};
+	const char *at = strchr(arn, ':'); /* arn:aws:SERVICE: */
+
+	at = at ? strchr(at + 1, ':') : NULL;
+	for (size_t i = 0; at && i < sizeof(of) / sizeof(of[0]); i++)
+		if (fn_str_starts(at + 1, of[i].service))
+			return of[i].action;
+	return ":"; /* nobody may */
+}
+
 size_t fn_delivery_most(const char *arn) { return strstr(arn, ":sns:") ? SNS_MAX : FN_LIMIT_EVENT_BYTES; }
 
 /* As an event of that function's. */

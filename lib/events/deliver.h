@@ -25,6 +25,8 @@ struct fn_delivery_memory {
 };
 void fn_delivery_free(struct fn_delivery_memory *m);
 
+/* What the function's role has to be allowed: "sqs:SendMessage", "lambda:InvokeFunction". */
+const char *fn_delivery_action(const char *arn);
 /* The largest body that the target takes. */
 size_t fn_delivery_most(const char *arn);
 /* Makes the step that puts it. -EINVAL: it can never be delivered there. */

@@ -28,6 +28,8 @@ struct fn_mapping {
 	uint64_t timeout_us, timer, since_us;
 	bool looking;        /* for its queue */
 	bool again;          /* its poller is to be made anew */
+	bool judged, may;    /* mapping_rights.c: does its function's role poll the queue? */
+	bool unjudged;       /* what is asked now is not about what it has become */
 	struct fn_deferred settle;
 };
 
@@ -38,6 +40,9 @@ struct fn_mappings {
 	struct fn_list list;
 	struct fn_map *by_uuid;
 	unsigned n, operations; /* operations: under way */
+	unsigned asking;     /* for rights; and whether it is asked anew then */
+	bool ask_again;
+	uint64_t rights_timer;
 	bool draining;
 };
 
@@ -51,6 +56,12 @@ void fn_mapping_store(struct fn_mapping *m, bool gone, void (*done)(void *arg, c
 
 struct fn_mapping *fn_mapping_find(struct fn_mappings *all, const char *uuid); /* NULL: none that is seen */
 
+/* mapping_rights.c */
+void fn_mapping_rights_open(struct fn_mappings *all);
+void fn_mapping_rights_close(struct fn_mappings *all);
+/* May the function's role poll the queue? done, perhaps from within: action NULL = it may; else what it may not ("ReceiveMessage"); asked false: it could not be asked. */
+int fn_mapping_may(struct fn_mappings *all, const char *function, const char *source, void (*done)(void *arg, const char *action, bool asked), void *arg);
+void fn_mapping_judge(struct fn_mapping *m); /* it is another, or new: its poller is barred until it is known */
 /* mapping_run.c: brings what runs to what it is to be; the state follows. */
 void fn_mapping_run(struct fn_mapping *m);
 void fn_mapping_free(struct fn_mapping *m); /* at once, whatever runs; NULL is fine */

@@ -190,6 +190,23 @@ static void store(struct op *o)
 }
 
 /* --- what must be there --- */
+static void on_judged(void *arg, const char *action, bool asked)
+{
+	struct op *o = arg;
+
+	if (!asked)
+		fn_service_reply_error(&o->call, &FN_E_UNAVAILABLE, "The function's role cannot be looked up now. Try again.");
+	else if (action)
+		fn_service_reply_error(&o->call, &FN_E_INVALID_PARAMETER, "The function execution role does not have permissions to call %s on SQS", action);
+	if (!asked || action) {
+		give_up(o);
+		return;
+	}
+	if (o->creates)
+		o->m->judged = o->m->may = true;
+	store(o);
+}
+
 static void on_looked(void *arg, const struct fn_source_about *about, const struct fn_err *err)
 {
 	struct op *o = arg;
@@ -204,8 +221,9 @@ static void on_looked(void *arg, const struct fn_source_about *about, const stru
 		fn_service_reply_error(&o->call, &FN_E_INVALID_PARAMETER, "Queue visibility timeout: %u seconds is less than Function timeout: %u seconds", (unsigned)(about->visibility_us / 1000000u),
 				       (unsigned)o->timeout_s);
 		give_up(o);
-	} else {
-		store(o);
+	} else if (fn_mapping_may(o->all, o->creates ? o->m->function : o->function, o->m->source, on_judged, o) < 0) {
+		fn_service_reply_error(&o->call, &FN_E_SERVICE, "out of memory");
+		give_up(o);
 	}
 }
 

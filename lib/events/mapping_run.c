@@ -87,10 +87,14 @@ static int start(struct fn_mapping *m, uint64_t hide_us)
 		r = fn_poller_new(&m->all->pollers, &config, &m->poller);
 	if (r < 0)
 		return r;
+	if (!m->judged || !m->may)
+		fn_poller_bar(m->poller, ""); /* until it is known */
 	fn_poller_events(m->poller, &events);
 	r = open_source(m, &events, &source);
-	if (r == 0)
+	if (r == 0) {
 		fn_poller_start(m->poller, source);
+		fn_mapping_judge(m);
+	}
 	return r;
 }
 

@@ -60,6 +60,7 @@ int fn_mappings_open(const struct fn_service_env *env, const struct fn_endpoints
 		fn_mappings_close(all);
 		return r;
 	}
+	fn_mapping_rights_open(all);
 	fn_list_for_each_safe(l, &all->list)
 		fn_mapping_run(fn_list_entry(l, struct fn_mapping, link));
 	*ret = all;
@@ -93,6 +94,7 @@ void fn_mappings_close(struct fn_mappings *all)
 {
 	if (!all)
 		return;
+	fn_mapping_rights_close(all);
 	fn_list_for_each_safe(l, &all->list)
 		fn_mapping_free(fn_list_entry(l, struct fn_mapping, link));
 	fn_map_free(all->by_uuid);

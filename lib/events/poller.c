@@ -19,6 +19,8 @@
 
 static void set_result(struct fn_poller *p, const char *text)
 {
+	if (p->barred && *p->why)
+		text = p->why;
 	if (strcmp(p->result, text) != 0) {
 		snprintf(p->result, sizeof(p->result), "%s", text);
 		p->config.changed(p->config.arg);
@@ -185,7 +187,7 @@ static unsigned wanted(const struct fn_poller *p)
 {
 	uint64_t n = (uint64_t)room(p) * p->config.batch_size;
 
-	if (p->stopping || p->absent || p->removals >= REMOVALS_MAX || (p->all->bytes > BYTES_MOST && (p->running > 0 || p->n_pending > 0)))
+	if (p->stopping || p->barred || p->absent || p->removals >= REMOVALS_MAX || (p->all->bytes > BYTES_MOST && (p->running > 0 || p->n_pending > 0)))
 		return 0;
 	n = n > p->n_pending ? n - p->n_pending : 0;
 	if (p->config.fifo && n > p->config.batch_size) /* more of a group would wait for those before them, and run out of time */
@@ -250,7 +252,7 @@ static void on_messages(void *arg, struct fn_list *messages)
 		fn_list_remove(&m->link);
 		if (filtered && !passes(p, m)) {
 			filtered[n_filtered++] = m;
-		} else if (p->stopping || (p->config.filter && !filtered) || !to_text(p, m)) {
+		} else if (p->stopping || p->barred || (p->config.filter && !filtered) || !to_text(p, m)) {
 			fn_source_message_free(m); /* comes again */
 		} else {
 			if (p->n_pending == 0)
@@ -327,11 +329,34 @@ void fn_poller_start(struct fn_poller *p, struct fn_source *source)
 	go_on(p);
 }
 
+static void drop_pending(struct fn_poller *p)
+{
+	fn_list_for_each_safe(l, &p->pending)
+		drop(p, fn_list_entry(l, struct fn_source_message, link));
+}
+
+void fn_poller_bar(struct fn_poller *p, const char *why)
+{
+	bool told = p->barred && *p->why;
+
+	p->barred = why != NULL;
+	snprintf(p->why, sizeof(p->why), "%s", why ? why : "");
+	if (*p->why) {
+		if (!fn_streq(p->result, p->why))
+			fn_journal_add(p->all->journal, "mapping", p->config.name, p->config.function, "source", 0, 0, p->why);
+		set_result(p, p->why);
+	} else if (told) {
+		set_result(p, "OK");
+	}
+	if (p->barred)
+		drop_pending(p); /* they come again */
+	go_on(p);
+}
+
 void fn_poller_stop(struct fn_poller *p)
 {
 	p->stopping = true;
-	fn_list_for_each_safe(l, &p->pending)
-		drop(p, fn_list_entry(l, struct fn_source_message, link));
+	drop_pending(p);
 	if (p->source)
 		go_on(p);
 	else
@@ -350,8 +375,7 @@ void fn_poller_free(struct fn_poller *p)
 		return;
 	fn_list_for_each_safe(l, &p->batches)
 		fn_batch_free(fn_list_entry(l, struct fn_batch, link));
-	fn_list_for_each_safe(l, &p->pending)
-		drop(p, fn_list_entry(l, struct fn_source_message, link));
+	drop_pending(p);
 	fn_list_for_each_safe(l, &p->removing) {
 		struct removing *x = fn_list_entry(l, struct removing, link);
 

@@ -45,6 +45,8 @@ struct fn_poller;
 int fn_poller_new(struct fn_pollers *all, const struct fn_poller_config *config, struct fn_poller **ret);
 void fn_poller_events(struct fn_poller *p, struct fn_source_events *ret);
 void fn_poller_start(struct fn_poller *p, struct fn_source *source);
+/* It may not receive: nothing comes any more until it may again (why NULL); what runs goes on. why: the result meanwhile; "" = that of before. */
+void fn_poller_bar(struct fn_poller *p, const char *why);
 /* Nothing new begins; `changed` when nothing runs any more. */
 void fn_poller_stop(struct fn_poller *p);
 bool fn_poller_stopped(const struct fn_poller *p);

@@ -31,13 +31,13 @@ struct fn_poller {
 	uint64_t pending_bytes, first_us, timer;
 	struct fn_map *groups;  /* FIFO: those of batches that run */
 	struct fn_list removing;
-	bool stopping, works;
+	bool stopping, works, barred;
 	/* the function is not there */
 	bool absent;
 	uint64_t absent_us, absent_timer;
 	struct fn_inner_call *lookup;
 	struct fn_poller_counts counts;
-	char result[200];
+	char result[200], why[128]; /* why: it is barred */
 };
 
 struct fn_batch {

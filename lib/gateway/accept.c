@@ -37,7 +37,7 @@ static void *look(void *arg)
 	int r = conn ? fn_gw_peek_name(c->fd, name, sizeof(name)) : -ENOMEM;
 
 	if (r == 0 && strcasecmp(name, c->a->api_host) == 0) {
-		fn_gw_pass(conn, c->fd, &c->a->api, c->a->api_len);
+		fn_gw_pass(conn, c->fd, c->a->state_fd, &peer.address);
 		r = -ECONNRESET;
 	}
 	if (conn)

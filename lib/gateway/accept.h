@@ -14,8 +14,7 @@ struct fn_gw_acceptor {
 	int fd, stop_fd;          /* listening, non-blocking; stop_fd: readable = it ends */
 	struct MHD_Daemon *daemon;
 	const char *api_host;     /* NULL = none */
-	struct sockaddr_storage api; /* fnd's */
-	socklen_t api_len;
+	int state_fd;             /* where fnd's socket is */
 	pthread_t thread;
 };
 

@@ -5,14 +5,19 @@
 #include <gnutls/gnutls.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/str.h"
+#include "gateway/proxies.h"
 #include "gateway/tls.h"
+#include "model/inner.h"
 
 #define PIECE 16384u
 #define HELLO_MAX 16640u
@@ -113,18 +118,43 @@ static void relay(struct fn_gw_conn *conn, gnutls_session_t tls, int client, int
 	}
 }
 
-void fn_gw_pass(struct fn_gw_conn *conn, int fd, const struct sockaddr_storage *to, socklen_t to_len)
+/* A connection to fnd that is the client's from now on. */
+static int reach(int state_fd, const struct in6_addr *from)
 {
-	fn_auto_fd int fnd = socket(to->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	fn_auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char address[INET6_ADDRSTRLEN], text[512];
+	size_t n = 0;
+	int len;
+
+	if (fd < 0 || fn_str_format(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/" FN_INNER_SOCKET, state_fd) < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
+		return -errno;
+	len = snprintf(text, sizeof(text), "GET " FN_INNER_PASS " HTTP/1.1\r\nHost: fnd\r\nConnection: Upgrade\r\nUpgrade: " FN_INNER_PASSED "\r\n" FN_INNER_SECURE ": 1\r\n" FN_INNER_ADDRESS ": %s\r\n\r\n",
+		       fn_gw_address_text(from, address));
+	if (fn_fd_write_all(fd, text, (size_t)len) < 0)
+		return -EPIPE;
+	while (n < sizeof(text) - 1) { /* the head, and not a byte of what follows */
+		if (recv(fd, text + n, 1, 0) != 1)
+			return -ECONNRESET;
+		text[++n] = '\0';
+		if (fn_str_ends(text, "\r\n\r\n"))
+			return fn_str_starts(text, "HTTP/1.1 101 ") ? fn_take_fd(&fd) : -EACCES;
+	}
+	return -EPROTO;
+}
+
+void fn_gw_pass(struct fn_gw_conn *conn, int fd, int state_fd, const struct in6_addr *from)
+{
+	fn_auto_fd int fnd = -EBADF;
 	gnutls_certificate_credentials_t keys;
 	gnutls_session_t tls;
 	int r = -1;
 
-	if (fnd >= 0 && tls_new(fd, &keys, &tls) == 0) {
+	if (tls_new(fd, &keys, &tls) == 0) {
 		do
 			r = gnutls_handshake(tls);
 		while (r < 0 && !gnutls_error_is_fatal(r));
-		if (r == 0 && connect(fnd, (const struct sockaddr *)to, to_len) == 0) {
+		if (r == 0 && (fnd = reach(state_fd, from)) >= 0) {
 			relay(conn, tls, fd, fnd);
 			(void)gnutls_bye(tls, GNUTLS_SHUT_WR);
 		}

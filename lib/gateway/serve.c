@@ -335,8 +335,10 @@ static enum MHD_Result invoke(struct fn_gw_call *c)
 	struct fn_gw_invocation invocation;
 	const struct fn_aws_error *denied;
 	enum MHD_Result result = MHD_NO;
+	struct origin o = {0};
 	int r = -ESTALE;
 
+	find_origin(c, &o);
 	for (int i = 0; i < 3 && r == -ESTALE; i++) { /* it may change while we look */
 		if (i > 0 && ((result = judge_again(c)) != MHD_YES || c->queued))
 			return result;
@@ -348,7 +350,8 @@ static enum MHD_Result invoke(struct fn_gw_call *c)
 			return MHD_NO;
 		if (event.len > FN_LIMIT_INVOKE_BYTES)
 			return fn_gw_too_large(c);
-		invocation = (struct fn_gw_invocation){c->target.id, c->request_id, c->trace_id, c->route->iam ? c->signature.key_id : NULL, c->route->iam ? token_of(c) : NULL, event.data, event.len};
+		invocation = (struct fn_gw_invocation){.id = c->target.id, .request_id = c->request_id, .trace_id = c->trace_id, .key_id = c->route->iam ? c->signature.key_id : NULL,
+						       .token = c->route->iam ? token_of(c) : NULL, .address = o.source, .secure = fn_streq(o.proto, "https"), .event = event.data, .len = event.len};
 		r = fn_gw_invoke(c->gw->upstream, c->route, &invocation, &x);
 		if (r < 0)
 			fn_h1_exchange_end(&x);

@@ -285,7 +285,7 @@ int fn_gw_key(struct fn_gw_upstream *u, const struct fn_gw_route *r, const char 
 /* --- invocations --- */
 int fn_gw_invoke(struct fn_gw_upstream *u, const struct fn_gw_route *r, const struct fn_gw_invocation *i, struct fn_h1_exchange *x)
 {
-	struct fn_h1_header headers[7] = {{"Content-Type", "application/json"}, {FN_INNER_GENERATION, r->generation}, {FN_INNER_REQUEST_ID, i->request_id},
+	struct fn_h1_header headers[9] = {{"Content-Type", "application/json"}, {FN_INNER_GENERATION, r->generation}, {FN_INNER_REQUEST_ID, i->request_id},
 					  {"X-Amzn-Trace-Id", i->trace_id}, {"X-Fnd-Framing", "raw"}};
 	char target[96];
 	struct fn_h1_request q = {.method = "POST", .target = target, .headers = headers, .n_headers = 5, .body = i->event, .len = i->len};
@@ -295,6 +295,10 @@ int fn_gw_invoke(struct fn_gw_upstream *u, const struct fn_gw_route *r, const st
 		headers[q.n_headers++] = (struct fn_h1_header){FN_INNER_KEY, i->key_id};
 	if (i->key_id && i->token)
 		headers[q.n_headers++] = (struct fn_h1_header){FN_INNER_TOKEN, i->token};
+	if (i->key_id)
+		headers[q.n_headers++] = (struct fn_h1_header){FN_INNER_ADDRESS, i->address};
+	if (i->key_id && i->secure)
+		headers[q.n_headers++] = (struct fn_h1_header){FN_INNER_SECURE, "1"};
 	snprintf(target, sizeof(target), "/_fnd/urls/%s/%s", i->id, r->streams ? "streams" : "invocations");
 	e = fn_h1_exchange_begin(x, u->client, &q, 16u << 20);
 	if (e == 0 && x->h.status == 409 && fn_h1_header(&x->h, FN_INNER_STALE))

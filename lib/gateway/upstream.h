@@ -42,6 +42,8 @@ int fn_gw_key(struct fn_gw_upstream *u, const struct fn_gw_route *r, const char 
 struct fn_gw_invocation {
 	const char *id, *request_id, *trace_id;
 	const char *key_id, *token; /* whose request it is, AuthType AWS_IAM; NULL = nobody's, no session's */
+	const char *address; /* of the client */
+	bool secure;         /* by TLS, as far as we and the proxies that are trusted know */
 	const void *event;
 	size_t len;
 };

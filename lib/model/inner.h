@@ -7,6 +7,11 @@
 #define FN_INNER_STALE "X-Fnd-Stale"
 #define FN_INNER_KEY "X-Fnd-Key"             /* of a URL of AuthType AWS_IAM: the access key that the request was signed with, */
 #define FN_INNER_TOKEN "X-Fnd-Token"         /* and its session's token */
+#define FN_INNER_ADDRESS "X-Fnd-Address"     /* whom the gateway's request is from: aws:SourceIp, */
+#define FN_INNER_SECURE "X-Fnd-Secure"       /* and whether it came by TLS; absent = not */
+/* GET, with FN_INNER_ADDRESS and FN_INNER_SECURE: 101, then the connection is its client's, to the API */
+#define FN_INNER_PASS "/_fnd/pass"
+#define FN_INNER_PASSED "aws-api"
 #define FN_INNER_FORBIDDEN "X-Fnd-Forbidden" /* an answer: the policies do not allow it; nothing has run */
 /* fnd to fn-events */
 #define FN_INNER_SERVICE "X-Fnd-Service"     /* in lower case: "lambda", "sqs" */
@@ -14,7 +19,8 @@
 #define FN_INNER_PROTOCOL "X-Fnd-Protocol"   /* "rest-json", "json" or "query" */
 #define FN_INNER_PRINCIPAL "X-Fnd-Principal" /* an ARN; "" = nobody */
 #define FN_INNER_USER_ID "X-Fnd-User-Id"     /* aws:userid: the account's id for root, AIDA.. of a user, AROA..:SESSION */
-#define FN_INNER_IDENTITY "X-Fnd-Identity"   /* what the identity's own policies say: "allow", "deny" (explicitly) or "none" */
+#define FN_INNER_IDENTITY "X-Fnd-Identity"   /* what the identity's own policies say: fn_iam_identity_says() */
+#define FN_INNER_CONTEXT "X-Fnd-Context"     /* what conditions ask of the request: a JSON object of keys in lower case; of root there is none */
 #define FN_INNER_HOST "X-Fnd-Host"           /* as the client has called us: name and port */
 #define FN_INNER_FUNCTION "X-Fnd-Function"   /* of Invoke: the ARN as it was asked for, with the qualifier if there was one */
 #define FN_INNER_FORGET "_Forget"            /* of the service "lambda": {"FunctionName", "Qualifier", "At"}, deleted then; 200 = it is done */

@@ -72,7 +72,7 @@ static void on_request(void *arg, struct fn_http_req *req)
 {
 	const struct fn_services *services = arg;
 	struct fn_service_call call = {.req = req, .service = header(req, FN_INNER_SERVICE), .operation = header(req, FN_INNER_OPERATION),
-				       .protocol = header(req, FN_INNER_PROTOCOL), .principal = header(req, FN_INNER_PRINCIPAL), .identity = header(req, FN_INNER_IDENTITY), .host = header(req, FN_INNER_HOST),
+				       .protocol = header(req, FN_INNER_PROTOCOL), .principal = header(req, FN_INNER_PRINCIPAL), .identity = header(req, FN_INNER_IDENTITY), .context = header(req, FN_INNER_CONTEXT), .host = header(req, FN_INNER_HOST), .secure = fn_http_req_header(req, FN_INNER_SECURE) != NULL,
 				       .user_id = header(req, FN_INNER_USER_ID)};
 	const char *id = fn_http_req_header(req, FN_INNER_REQUEST_ID);
 

@@ -16,6 +16,7 @@
 #include "web/httpd.h"
 
 struct fn_fnd;
+struct fn_rights;
 struct fn_queues;
 struct fn_sqs;
 
@@ -27,6 +28,7 @@ struct fn_service_env {
 	struct fn_queues *queues;    /* all in events.db: queue/queue.h */
 	struct fn_sqs *sqs;          /* sqs/sqs.h: opened before those that send to queues */
 	struct fn_fnd *fnd;          /* service/fnd.h */
+	struct fn_rights *rights;    /* service/rights.h */
 	const char *region, *account_id;
 	json_t *config;              /* the configuration's "events" object: borrowed */
 	int64_t account_concurrency;
@@ -38,9 +40,10 @@ struct fn_service_call {
 	struct fn_http_req *req;
 	const char *service, *operation;   /* "sqs", "SendMessage" */
 	const char *protocol;              /* "rest-json", "json" or "query": how it is to be answered */
-	const char *principal, *identity;  /* an ARN ("" = nobody); "allow", "deny" or "none": what the identity's own policies say */
+	const char *principal, *identity, *context; /* of struct fn_iam_asker (aws/resource_policy.h) */
 	const char *user_id;               /* aws:userid of the principal */
 	const char *host;                  /* as the client has called us */
+	bool secure;                       /* by TLS */
 	char request_id[FN_UUID_SIZE];
 };
 

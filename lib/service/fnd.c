@@ -2,6 +2,7 @@
 #include "service/fnd.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #define RESULT_MAX ((6u << 20) + 65536u)
 #define CONNECT_US 2000000u /* a worker that is being started anew */
 #define LOOKUP_US 10000000u
+#define RIGHTS_MAX (64u << 20)
 
 struct fn_fnd {
 	struct fn_inner_client *client;
@@ -73,5 +75,24 @@ int fn_fnd_function(struct fn_fnd *f, const char *name, void (*done)(void *arg, 
 	if (add_target(&target, name, "") < 0)
 		return -ENOMEM;
 	q.http.target = target.data;
+	return fn_inner_send(f->client, &q, ret);
+}
+
+int fn_fnd_rights(struct fn_fnd *f, const char *body, size_t len, void (*done)(void *arg, struct fn_inner_answer *a), void *arg, struct fn_inner_call **ret)
+{
+	static const struct fn_h1_header headers[] = {{"Content-Type", "application/json"}};
+	const struct fn_inner_request q = {.http = {.method = "POST", .target = "/_fnd/rights", .headers = headers, .n_headers = 1, .body = body, .len = len}, .body_max = RIGHTS_MAX,
+					   .timeout_us = LOOKUP_US, .done = done, .arg = arg};
+
+	return fn_inner_send(f->client, &q, ret);
+}
+
+/* It waits as long as nothing changes. */
+int fn_fnd_changes(struct fn_fnd *f, const char *since, void (*done)(void *arg, struct fn_inner_answer *a), void *arg, struct fn_inner_call **ret)
+{
+	char target[128];
+	const struct fn_inner_request q = {.http = {.method = "GET", .target = target}, .body_max = 4096, .done = done, .arg = arg};
+
+	snprintf(target, sizeof(target), "/_fnd/changes?Since=%.64s", since);
 	return fn_inner_send(f->client, &q, ret);
 }

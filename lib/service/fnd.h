@@ -27,6 +27,9 @@ struct fn_fnd_invocation {
 	void *arg;
 };
 int fn_fnd_invoke(struct fn_fnd *f, const struct fn_fnd_invocation *i, struct fn_inner_call **ret);
+/* api/rights.h. body, borrowed until done: what is asked; since: the generation that is known, "" = none. */
+int fn_fnd_rights(struct fn_fnd *f, const char *body, size_t len, void (*done)(void *arg, struct fn_inner_answer *a), void *arg, struct fn_inner_call **ret);
+int fn_fnd_changes(struct fn_fnd *f, const char *since, void (*done)(void *arg, struct fn_inner_answer *a), void *arg, struct fn_inner_call **ret);
 int fn_fnd_function(struct fn_fnd *f, const char *name, void (*done)(void *arg, struct fn_inner_answer *a), void *arg, struct fn_inner_call **ret);
 
 #endif

@@ -20,6 +20,7 @@ static void end(struct fn_sqs_call *call, struct fn_sqs_answer *a)
 	json_decref(call->in);
 	free(call->principal);
 	free(call->identity);
+	free(call->context);
 	free(call->host);
 	free(call->trace_id);
 	free(call);

@@ -122,11 +122,11 @@ static int check_redrive_allow(const char *value, struct fn_sqs_problem *p)
 
 static int check_policy(const char *value, struct fn_sqs_problem *p)
 {
-	json_t *j = json_loads(value, 0, NULL);
+	struct fn_iam_document *d = NULL;
 	fn_auto_buf struct fn_buf why = {0};
-	bool is = json_is_object(j) && fn_iam_resource_policy_fit(j, &why); /* what cannot be judged is refused */
+	bool is = fn_iam_document_parse(value, FN_IAM_RESOURCE, &d, &why) == 0; /* what cannot be judged is refused */
 
-	json_decref(j);
+	fn_iam_document_free(d);
 	return is ? 0 : bad(p, "Policy");
 }
 

@@ -18,6 +18,17 @@ int fn_sqs_find(struct fn_sqs *sqs, const char *arn, struct fn_sqs_facts *ret)
 	return 0;
 }
 
+bool fn_sqs_may(struct fn_sqs *sqs, const struct fn_iam_asker *who, const char *action, const char *arn)
+{
+	return fn_sqs_queue_allows(fn_sqs_queue_by_arn(sqs, arn), who, action, arn);
+}
+
+void fn_sqs_on_policy(struct fn_sqs *sqs, void (*changed)(void *arg), void *arg)
+{
+	sqs->policy_changed = changed;
+	sqs->policy_arg = arg;
+}
+
 static json_t *members(const struct fn_sqs_message *m)
 {
 	json_t *in = json_object(), *attributes = json_object();

@@ -27,7 +27,8 @@ struct fn_sqs_queue {
 	/* {"Attributes": {name: text}, "Tags": {}, "Created": s, "Modified": s}: on disk. `next`: what is on its way there, the last of several; NULL = nothing */
 	json_t *config, *next;
 	struct fn_sqs_settings settings;
-	json_t *policy; /* parsed; NULL = none */
+	struct fn_iam_document *policy; /* read; NULL = none, or: */
+	bool policy_is_broken;		/* by an earlier fnd's rules it was none: nobody may but root */
 	uint64_t purged_us;
 	bool made;   /* its row is on disk */
 	bool trimming;
@@ -40,8 +41,6 @@ struct fn_sqs {
 	struct fn_queues *queues;
 	char *region, *account_id;
 	unsigned purge_wait_s, delete_wait_s;
-	fn_sqs_allow_fn allow;
-	void *allow_arg;
 	struct fn_map *by_name;
 	struct fn_map *deleted; /* names, with when (us) */
 	struct fn_map *attempts; /* attempts.h */
@@ -49,6 +48,8 @@ struct fn_sqs {
 	unsigned n_attempts;
 	struct fn_list polls; /* calls whose lease waits */
 	uint64_t retention_timer;
+	void (*policy_changed)(void *arg);
+	void *policy_arg;
 	unsigned busy; /* calls under way that write */
 	bool draining;
 };
@@ -58,7 +59,7 @@ struct fn_sqs_call {
 	const struct fn_aws_operation *o;
 	json_t *in;
 	bool query, https;
-	char *principal, *identity, *host, *trace_id;
+	char *principal, *identity, *context, *host, *trace_id;
 	char user_id[160];
 	char request_id[FN_UUID_SIZE];
 	void (*answer)(void *arg, struct fn_sqs_answer *a);
@@ -91,6 +92,8 @@ struct fn_sqs_queue *fn_sqs_queue_new(struct fn_sqs *sqs, const char *name, json
 void fn_sqs_queue_free(struct fn_sqs_queue *q);
 struct fn_sqs_queue *fn_sqs_queue_named(struct fn_sqs *sqs, const char *name); /* NULL: there is none */
 struct fn_sqs_queue *fn_sqs_queue_by_arn(struct fn_sqs *sqs, const char *arn);
+/* By its policy and by what theirs say; q NULL: by theirs. */
+bool fn_sqs_queue_allows(const struct fn_sqs_queue *q, const struct fn_iam_asker *who, const char *action, const char *arn);
 /* The configuration as it will be; a deep copy to change and to give to fn_sqs_store(). */
 json_t *fn_sqs_config_copy(const struct fn_sqs_queue *q);
 const json_t *fn_sqs_config(const struct fn_sqs_queue *q);

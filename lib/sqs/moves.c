@@ -236,17 +236,26 @@ static struct move *find(struct fn_sqs *sqs, const char *handle)
 	fn_auto_free uint8_t *text = NULL;
 	struct move *found = NULL;
 	size_t len = 0;
+	char arn[256];
 	json_t *j = fn_base64_decode(handle, strlen(handle), &text, &len) == 0 ? json_loadb((char *)text, len, 0, NULL) : NULL;
 
 	fn_list_for_each(l, &sqs->moves)
 	{
 		struct move *m = fn_list_entry(l, struct move, link);
 
-		if (!m->ended && fn_streq(m->id, fn_sqs_text(j, "taskId")))
+		/* by the ARN it was judged */
+		if (!m->ended && fn_streq(m->id, fn_sqs_text(j, "taskId")) && fn_sqs_arn(sqs, m->source, arn, sizeof(arn)) == 0 && fn_streq(arn, fn_sqs_text(j, "sourceArn")))
 			found = m;
 	}
 	json_decref(j);
 	return found;
+}
+
+const char *fn_sqs_move_source(struct fn_sqs *sqs, const char *handle)
+{
+	const struct move *m = handle ? find(sqs, handle) : NULL;
+
+	return m ? m->source : NULL;
 }
 
 static bool is_dead_letter_queue(struct fn_sqs *sqs, const char *name)

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "aws/query.h"
-#include "aws/resource_policy.h"
 #include "aws/xml.h"
 #include "base/cleanup.h"
 #include "base/str.h"
@@ -65,8 +64,8 @@ static void serve(void *arg, struct fn_service_call *call)
 {
 	struct request *r = calloc(1, sizeof(*r));
 	fn_auto_buf struct fn_buf why = {0};
-	struct fn_sqs_request request = {.operation = call->operation, .query = strcmp(call->protocol, "query") == 0, .principal = call->principal, .identity = call->identity, .user_id = call->user_id,
-					 .host = *call->host ? call->host : fn_http_req_header(call->req, "Host"), .request_id = call->request_id,
+	struct fn_sqs_request request = {.operation = call->operation, .query = strcmp(call->protocol, "query") == 0, .who = {call->principal, call->identity, call->context}, .user_id = call->user_id,
+					 .host = *call->host ? call->host : fn_http_req_header(call->req, "Host"), .https = call->secure, .request_id = call->request_id,
 					 .trace_id = fn_http_req_header(call->req, "X-Amzn-Trace-Id"), .answer = on_answer, .arg = r};
 
 	if (!r) {
@@ -94,18 +93,10 @@ static unsigned seconds(const json_t *config, const char *key)
 	return json_is_integer(v) ? (unsigned)json_integer_value(v) : 0;
 }
 
-/* By the queue's policy and by what the identity's own say. */
-static bool allow(void *arg, const char *principal, const char *identity, const char *action, const char *resource, const json_t *policy)
-{
-	(void)arg;
-	return fn_iam_resource_allows(principal, identity, action, resource, policy);
-}
-
 int fn_sqs_open(const struct fn_service_env *env, struct fn_service *ret, struct fn_err *err)
 {
 	struct fn_sqs_config config = {.loop = env->loop, .writer = env->writer, .queues = env->queues, .db_path = env->db_path, .region = env->region, .account_id = env->account_id,
-				       .purge_wait_s = seconds(env->config, "queue_purge_wait_s"), .delete_wait_s = seconds(env->config, "queue_delete_wait_s"),
-				       .allow = allow};
+				       .purge_wait_s = seconds(env->config, "queue_purge_wait_s"), .delete_wait_s = seconds(env->config, "queue_delete_wait_s")};
 	struct fn_sqs *sqs;
 	int r = fn_sqs_new(&config, &sqs, err);
 

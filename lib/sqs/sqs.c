@@ -128,8 +128,6 @@ int fn_sqs_new(const struct fn_sqs_config *config, struct fn_sqs **ret, struct f
 	sqs->queues = config->queues;
 	sqs->purge_wait_s = config->purge_wait_s;
 	sqs->delete_wait_s = config->delete_wait_s;
-	sqs->allow = config->allow;
-	sqs->allow_arg = config->allow_arg;
 	fn_list_init(&sqs->moves);
 	fn_list_init(&sqs->polls);
 	fn_list_init(&sqs->attempts_list);
@@ -210,22 +208,38 @@ static int find_queue(struct fn_sqs_call *call, struct fn_sqs_problem *p)
 	return 0;
 }
 
+/* The queue that it is about; its ARN, of one that is not there too. */
+static const struct fn_sqs_queue *asked_about(const struct fn_sqs_call *call, const struct operation *o, char *arn, size_t size)
+{
+	const char *name = fn_sqs_text(call->in, "QueueName"), *given = o->arn ? fn_sqs_text(call->in, o->arn) : NULL;
+	const struct fn_sqs_queue *q = call->queue;
+
+	if (call->o->op == FN_AWS_Sqs_CancelMessageMoveTask)
+		name = fn_sqs_move_source(call->sqs, fn_sqs_text(call->in, "TaskHandle"));
+	if (!q)
+		q = given ? fn_sqs_queue_by_arn(call->sqs, given) : name ? fn_sqs_queue_named(call->sqs, name) : NULL;
+	if (given)
+		(void)fn_str_format(arn, size, "%s", given);
+	else
+		(void)fn_sqs_arn(call->sqs, q ? q->name : name ? name : "*", arn, size);
+	return q;
+}
+
 static int check_allowed(struct fn_sqs_call *call, const struct operation *o, struct fn_sqs_problem *p)
 {
-	const char *name = fn_sqs_text(call->in, "QueueName");
-	const struct fn_sqs_queue *q = call->queue;
-	char action[64], arn[256];
+	static const char *const moves[] = {"ReceiveMessage", "DeleteMessage", "GetQueueAttributes"}; /* what moves messages does these too */
+	const struct fn_iam_asker who = {call->principal, call->identity, call->context};
+	size_t n = call->o->op == FN_AWS_Sqs_StartMessageMoveTask ? sizeof(moves) / sizeof(moves[0]) : 0;
+	char action[64], arn[256] = "*";
+	const struct fn_sqs_queue *q = asked_about(call, o, arn, sizeof(arn));
 
-	snprintf(action, sizeof(action), "sqs:%s", o->action ? o->action : call->o->name);
-	(void)fn_sqs_arn(call->sqs, q ? q->name : name ? name : "*", arn, sizeof(arn));
-	if (o->arn && fn_sqs_text(call->in, o->arn))
-		snprintf(arn, sizeof(arn), "%s", fn_sqs_text(call->in, o->arn));
-	if (!q && name)
-		q = fn_sqs_queue_named(call->sqs, name);
-	if (call->sqs->allow ? call->sqs->allow(call->sqs->allow_arg, call->principal, call->identity, action, arn, q ? q->policy : NULL) : strcmp(call->identity, "allow") == 0)
-		return 0;
-	return fn_sqs_wrong(p, &FN_SQS_DENIED, "User: %.150s is not authorized to perform: %s on resource: %s because no policy allows the %s action",
-			    *call->principal ? call->principal : "anonymous", action, arn, action);
+	for (size_t i = 0; i <= n; i++) {
+		snprintf(action, sizeof(action), "sqs:%s", i < n ? moves[i] : o->action ? o->action : call->o->name);
+		if (!fn_sqs_queue_allows(q, &who, action, arn))
+			return fn_sqs_wrong(p, &FN_SQS_DENIED, "User: %.150s is not authorized to perform: %s on resource: %s because no policy allows the %s action",
+					    *call->principal ? call->principal : "anonymous", action, arn, action);
+	}
+	return 0;
 }
 
 static struct fn_sqs_call *call_new(struct fn_sqs *sqs, struct fn_sqs_request *r)
@@ -238,18 +252,20 @@ static struct fn_sqs_call *call_new(struct fn_sqs *sqs, struct fn_sqs_request *r
 	call->in = r->in;
 	call->query = r->query;
 	call->https = r->https;
-	call->principal = strdup(r->principal ? r->principal : "");
-	call->identity = strdup(r->identity ? r->identity : "none");
+	call->principal = strdup(r->who.principal ? r->who.principal : "");
+	call->identity = strdup(r->who.identity ? r->who.identity : "none");
+	call->context = strdup(r->who.context ? r->who.context : "");
 	call->host = strdup(r->host ? r->host : "localhost");
 	call->trace_id = r->trace_id && strlen(r->trace_id) <= TRACE_MAX ? strdup(r->trace_id) : NULL;
 	snprintf(call->request_id, sizeof(call->request_id), "%s", r->request_id ? r->request_id : "");
 	snprintf(call->user_id, sizeof(call->user_id), "%s", r->user_id && *r->user_id ? r->user_id : sqs->account_id);
 	call->answer = r->answer;
 	call->arg = r->arg;
-	if (call->principal && call->identity && call->host)
+	if (call->principal && call->identity && call->context && call->host)
 		return call;
 	free(call->principal);
 	free(call->identity);
+	free(call->context);
 	free(call->host);
 	free(call->trace_id);
 	free(call);

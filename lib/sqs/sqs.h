@@ -11,14 +11,12 @@
 
 #include <jansson.h>
 
+#include "aws/resource_policy.h"
 #include "aws/route.h"
 #include "base/id.h"
 #include "queue/queue.h"
 
 struct fn_sqs;
-
-/* May somebody do this? action: "sqs:SendMessage"; resource: the queue's ARN; policy: the queue's, NULL = none. Identity: what his own policies say. NULL = whoever they allow. */
-typedef bool (*fn_sqs_allow_fn)(void *arg, const char *principal, const char *identity, const char *action, const char *resource, const json_t *policy);
 
 struct fn_sqs_config {
 	struct fn_loop *loop;
@@ -26,8 +24,6 @@ struct fn_sqs_config {
 	struct fn_queues *queues;
 	const char *db_path, *region, *account_id; /* copied */
 	unsigned purge_wait_s, delete_wait_s;	   /* AWS has 60 for both: a second PurgeQueue, and CreateQueue after DeleteQueue, are refused so long */
-	fn_sqs_allow_fn allow;
-	void *allow_arg;
 };
 int fn_sqs_new(const struct fn_sqs_config *config, struct fn_sqs **ret, struct fn_err *err);
 /* Long polls are answered, empty, and so is what comes from now on. */
@@ -46,7 +42,7 @@ struct fn_sqs_request {
 	const char *operation;		 /* "SendMessage" */
 	bool query;			 /* answered in XML */
 	json_t *in;			 /* members by their names in the model; taken */
-	const char *principal, *identity; /* ARN or "", and "allow", "deny", "none" */
+	struct fn_iam_asker who;	 /* judged by the queue's policy and by what their own say */
 	const char *user_id;		 /* of the principal: messages' SenderId; NULL = the account's id */
 	const char *host;		 /* as the client calls us: of queue URLs */
 	bool https;
@@ -70,6 +66,12 @@ struct fn_sqs_facts {
 };
 /* -ENOENT: there is no such queue here (of this account and region). Holds until the loop's next round. */
 int fn_sqs_find(struct fn_sqs *sqs, const char *arn, struct fn_sqs_facts *ret);
+
+/* May they? action: "sqs:ReceiveMessage". Of a queue that is not here their own policies say it alone. */
+bool fn_sqs_may(struct fn_sqs *sqs, const struct fn_iam_asker *who, const char *action, const char *arn);
+
+/* changed(arg): a queue has another policy, or there is another queue. One alone is told; NULL: nobody. */
+void fn_sqs_on_policy(struct fn_sqs *sqs, void (*changed)(void *arg), void *arg);
 
 struct fn_sqs_attribute {
 	const char *name, *type, *value; /* type "String" or "Number" */

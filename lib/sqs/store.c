@@ -25,14 +25,26 @@ static void take_effect(struct fn_sqs_queue *q, json_t *config)
 {
 	const json_t *attributes = json_object_get(config, "Attributes");
 	const char *policy = fn_sqs_text(attributes, "Policy");
+	bool had = q->policy || q->policy_is_broken;
+	fn_auto_buf struct fn_buf why = {0};
 
 	json_incref(config);
 	json_decref(q->config);
 	q->config = config;
 	fn_sqs_settings_free(&q->settings);
 	fn_sqs_settings_of(&q->settings, attributes);
-	json_decref(q->policy);
-	q->policy = policy ? json_loads(policy, 0, NULL) : NULL;
+	fn_iam_document_free(q->policy);
+	q->policy = NULL;
+	q->policy_is_broken = policy && fn_iam_document_parse(policy, FN_IAM_RESOURCE, &q->policy, &why) < 0;
+	if (q->sqs->policy_changed && (had || policy))
+		q->sqs->policy_changed(q->sqs->policy_arg);
+}
+
+bool fn_sqs_queue_allows(const struct fn_sqs_queue *q, const struct fn_iam_asker *who, const char *action, const char *arn)
+{
+	const char *identity = q && q->policy_is_broken ? "deny" : who->identity;
+
+	return fn_iam_resource_allows(&(struct fn_iam_asker){who->principal, identity, who->context}, action, arn, q ? q->policy : NULL);
 }
 
 struct engine_name {
@@ -68,9 +80,11 @@ void fn_sqs_queue_free(struct fn_sqs_queue *q)
 {
 	if (!q)
 		return;
+	if (q->sqs->policy_changed && (q->policy || q->policy_is_broken))
+		q->sqs->policy_changed(q->sqs->policy_arg);
 	json_decref(q->config);
 	json_decref(q->next);
-	json_decref(q->policy);
+	fn_iam_document_free(q->policy);
 	fn_sqs_settings_free(&q->settings);
 	free(q);
 }

@@ -60,6 +60,8 @@ struct fn_store {
 	struct fn_map *needs; /* name of a tree -> how many snapshots, layer versions and writes under way name it, as a number */
 	int64_t code_bytes, code_bytes_coming, claims_coming; /* ..._coming: of writes under way */
 	uint64_t generation, changes;
+	void (*on_change)(void *arg);
+	void *on_change_arg;
 	struct fn_map *urls; /* id -> struct fn_url of an entry */
 	struct fn_entities {
 		struct fn_entity **items; /* by name */

@@ -108,6 +108,8 @@ static void done(struct fn_db_write *db_write, const struct fn_err *err)
 	if (!err) {
 		w->apply(w);
 		s->changes += w->name != NULL;
+		if (w->name && s->on_change)
+			s->on_change(s->on_change_arg);
 		w->insert = false; /* what it has made is the store's now */
 	}
 	release_named(w);
@@ -137,6 +139,12 @@ int fn_write_begin(struct fn_write *w, fn_stored_fn fn, void *arg)
 
 /* --- turns --- */
 uint64_t fn_store_changes(const struct fn_store *s) { return s->changes; }
+
+void fn_store_on_change(struct fn_store *s, void (*fn)(void *arg), void *arg)
+{
+	s->on_change = fn;
+	s->on_change_arg = arg;
+}
 
 bool fn_store_taken(const struct fn_store *s, const char *function) { return fn_map_get(s->taken, function) != NULL; }
 

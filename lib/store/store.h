@@ -30,6 +30,9 @@ typedef void (*fn_stored_fn)(void *arg, const struct fn_err *err);
 /* Counts the writes about functions that are on disk: as long as it is the same, so is all that was read here. */
 uint64_t fn_store_changes(const struct fn_store *s);
 
+/* fn(arg) is called after each of them, from the loop. One alone is told; NULL: nobody. */
+void fn_store_on_change(struct fn_store *s, void (*fn)(void *arg), void *arg);
+
 /* Is a write about this function under way? */
 bool fn_store_taken(const struct fn_store *s, const char *function);
 

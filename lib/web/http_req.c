@@ -54,7 +54,11 @@ const char *fn_http_req_header(const struct fn_http_req *r, const char *name) { 
 const char *fn_http_req_trailer(const struct fn_http_req *r, const char *name) { return fn_h1_trailer(r->h1, name); }
 enum fn_http_role fn_http_req_role(const struct fn_http_req *r) { return r->role; }
 struct fn_http_party *fn_http_req_party(const struct fn_http_req *r) { return r->party; }
-bool fn_http_req_address(const struct fn_http_req *r, char *out, size_t size) { return r->c && fn_h1_conn_address(r->c, out, size); }
+bool fn_http_req_secure(const struct fn_http_req *r) { return r->secure; }
+bool fn_http_req_address(const struct fn_http_req *r, char *out, size_t size)
+{
+	return r->from[0] ? fn_str_format(out, size, "%s", r->from) == 0 : r->c && fn_h1_conn_address(r->c, out, size);
+}
 bool fn_http_req_gone(const struct fn_http_req *r) { return !r->c; }
 bool fn_http_req_too_large(const struct fn_http_req *r) { return r->h1->too_large; }
 uint64_t fn_http_req_body_left(const struct fn_http_req *r) { return fn_h1_body_left(r->h1); }

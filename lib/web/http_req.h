@@ -30,6 +30,9 @@ char *fn_http_req_take_body(struct fn_http_req *req, size_t *ret_len);
 void fn_http_req_on_gone(struct fn_http_req *req, void (*fn)(void *arg), void *arg);
 /* The address that it has come from, as text; false: it has none (AF_UNIX), or its client has gone. */
 bool fn_http_req_address(const struct fn_http_req *req, char *out, size_t size);
+bool fn_http_req_secure(const struct fn_http_req *req); /* it has come by TLS: fn_httpd_add_passed() */
+/* In place of a reply, to a request without a body: 101, and the connection is the caller's, a descriptor that blocks. The request has ended. -errno: its connection has, too. */
+int fn_http_req_upgrade(struct fn_http_req *req, const char *protocol);
 bool fn_http_req_gone(const struct fn_http_req *req); /* its client has: what it is answered is dropped */
 bool fn_http_req_too_large(const struct fn_http_req *req);
 /* By which listener it has come. Of all but the public one the kernel has told whom it is from. */

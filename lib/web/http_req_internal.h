@@ -2,6 +2,8 @@
 #ifndef FN_WEB_HTTP_REQ_INTERNAL_H
 #define FN_WEB_HTTP_REQ_INTERNAL_H
 
+#include <netinet/in.h>
+
 #include "base/list.h"
 #include "web/bodies.h"
 #include "web/h1conn.h"
@@ -28,6 +30,8 @@ struct fn_http_req {
 	enum { FN_HTTP_NONE, FN_HTTP_COMING, FN_HTTP_HELD, FN_HTTP_DELIVERED, FN_HTTP_STREAMING, FN_HTTP_REPLIED } state; /* COMING: in pieces; HELD: whole, its party is held */
 	bool here, crowded;
 	enum fn_http_role role; /* of its listener */
+	bool secure;
+	char from[INET6_ADDRSTRLEN]; /* of one that was passed on; "" = who has connected */
 	struct fn_http_party *party; /* NULL: none; a reference */
 	struct fn_list of_party, held;
 	bool waits;        /* who writes the reply waits until it is drained */

@@ -5,6 +5,7 @@
 #include "web/httpd.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/str.h"
 #include "web/crowd.h"
 #include "web/http_req_internal.h"
 
@@ -274,7 +276,7 @@ static bool make_room(struct fn_httpd *h)
 	return crowd_out(h, FN_H1_IDLE, now) || (now > SLOW_HEAD_US && crowd_out(h, FN_H1_HEAD_COMES, now - SLOW_HEAD_US));
 }
 
-static int add(struct fn_httpd *h, int fd, uint64_t peer, struct fn_http_party *party)
+static int add(struct fn_httpd *h, int fd, uint64_t peer, struct fn_http_party *party, struct fn_http_req **ret_req)
 {
 	struct fn_http_req *r = h->n_conns < h->cfg.conn_max ? calloc(1, sizeof(*r)) : NULL;
 	int ret;
@@ -299,6 +301,8 @@ static int add(struct fn_httpd *h, int fd, uint64_t peer, struct fn_http_party *
 		party->n_conns++;
 		fn_list_push_back(&party->conns, &r->of_party);
 	}
+	if (ret_req)
+		*ret_req = r;
 	return 0;
 }
 
@@ -320,7 +324,7 @@ static void on_accept(void *arg, int fd, uint32_t events)
 			fn_close(c);
 		} else if (c >= 0) {
 			(void)setsockopt(c, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-			(void)add(h, c, fn_crowd_peer(&from), NULL);
+			(void)add(h, c, fn_crowd_peer(&from), NULL, NULL);
 		} else if (errno == EAGAIN) {
 			return;
 		} else if (errno != ECONNABORTED && errno != EINTR) { /* EMFILE and its like: it would be ready again and again */
@@ -467,7 +471,44 @@ int fn_httpd_add_conn(struct fn_httpd *h, int fd)
 		fn_close(fd);
 		return r;
 	}
-	return add(h, fd, 0, NULL);
+	return add(h, fd, 0, NULL, NULL);
+}
+
+int fn_httpd_add_passed(struct fn_httpd *h, int fd, const struct sockaddr_storage *from, bool secure)
+{
+	struct fn_http_req *req;
+	int r = fn_fd_set_nonblock(fd, true);
+
+	if (r < 0) {
+		fn_close(fd);
+		return r;
+	}
+	if (h->n_conns >= h->cfg.conn_max)
+		(void)make_room(h);
+	r = add(h, fd, fn_crowd_peer(from), NULL, &req);
+	if (r < 0)
+		return r;
+	req->secure = secure;
+	if (getnameinfo((const struct sockaddr *)from, sizeof(*from), req->from, sizeof(req->from), NULL, 0, NI_NUMERICHOST) != 0)
+		(void)fn_str_format(req->from, sizeof(req->from), "0.0.0.0"); /* nobody's, and not this machine's */
+	return 0;
+}
+
+int fn_http_req_upgrade(struct fn_http_req *r, const char *protocol)
+{
+	struct fn_httpd *h = r->h;
+	struct fn_h1_conn *c = r->c;
+	int fd = -ECONNRESET;
+
+	if (c) {
+		forget_conn(r);
+		if (h->n_conns < h->cfg.conn_max)
+			resume(h);
+		fd = fn_h1_conn_upgrade(c, protocol);
+	}
+	r->shared->active--;
+	fn_http_req_free(r);
+	return fd;
 }
 
 /* --- parties --- */
@@ -475,7 +516,7 @@ int fn_httpd_add_party(struct fn_httpd *h, int fd, struct fn_http_party *p)
 {
 	if (h->n_conns >= h->cfg.conn_max)
 		(void)make_room(h);
-	return add(h, fd, p->peer, p);
+	return add(h, fd, p->peer, p, NULL);
 }
 
 bool fn_http_party_make_room(struct fn_http_party *p)

@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "base/err.h"
 #include "base/loop.h"
@@ -71,5 +72,7 @@ void fn_httpd_free(struct fn_httpd *h);
 
 /* Serves a connected stream socket (takes fd, also on failure). */
 int fn_httpd_add_conn(struct fn_httpd *h, int fd);
+/* The same for what somebody else has accepted: from is whom it is from, secure: it came to them by TLS. */
+int fn_httpd_add_passed(struct fn_httpd *h, int fd, const struct sockaddr_storage *from, bool secure);
 
 #endif

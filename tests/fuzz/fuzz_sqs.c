@@ -41,7 +41,7 @@ static void on_answer(void *arg, struct fn_sqs_answer *a)
 static json_t *ask(const char *operation, json_t *in, unsigned *ret_status)
 {
 	struct asked x = {0};
-	struct fn_sqs_request r = {.operation = operation, .in = in, .principal = "", .identity = "allow", .host = "h", .request_id = "r", .answer = on_answer, .arg = &x};
+	struct fn_sqs_request r = {.operation = operation, .in = in, .who = {"", "allow", ""}, .host = "h", .request_id = "r", .answer = on_answer, .arg = &x};
 
 	fn_sqs_serve(sqs, &r, &x.call);
 	fn_db_writer_drain(writer);

@@ -1,5 +1,8 @@
 """fn-gateway: as a process, with TLS, behind proxies; streams; frameworks and a browser as they are published, behind function URLs."""
 import http.client, http.server, json, os, signal, socket, ssl, subprocess, sys, threading, unittest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from harness import *
 from test_urls import ECHO, KEY, POLICY, PUBLIC, SECRET, URL, UrlCase
 import npm, pypi
@@ -95,6 +98,24 @@ import boto3
 c = boto3.client("lambda", endpoint_url="https://api.b.test:{tls}", region_name="us-east-1", aws_access_key_id="{KEY}", aws_secret_access_key="{SECRET}", verify="{b2['certificate']}")
 print([f["FunctionName"] for f in c.list_functions()["Functions"]], c.invoke(FunctionName="f", Payload=b'{{"a":1}}')["Payload"].read())"""], capture_output=True, text=True)
         self.assertIn("['f'] b'{\"a\": 1}'", through.stdout, through.stderr)
+        # of which policies know that it is secure, and whom it is from
+        iam = boto(d, "iam", key=KEY, secret=SECRET)
+        iam.create_user(UserName="u")
+        k = iam.create_access_key(UserName="u")["AccessKey"]
+
+        def status(source, secure=True, headers=None):
+            r = AWSRequest("GET", f"http{'s' if secure else ''}://api.b.test:{tls}/2015-03-31/functions", headers or {})
+            SigV4Auth(Credentials(k["AccessKeyId"], k["SecretAccessKey"]), "lambda", "us-east-1").add_auth(r)
+            c = http.client.HTTPSConnection("api.b.test", tls, context=ssl.create_default_context(cafile=b2["certificate"])) if secure else http.client.HTTPConnection("api.b.test")
+            c._create_connection = lambda to, *a, **kw: socket.create_connection(("127.0.0.1", tls if secure else d.port), 60, (source, 0))
+            c.request("GET", "/2015-03-31/functions", headers={**dict(r.headers), "Host": f"api.b.test:{tls}"})
+            return c.getresponse().status
+        iam.put_user_policy(UserName="u", PolicyName="p", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "lambda:ListFunctions", "Resource": "*", "Condition": {
+            "Bool": {"aws:SecureTransport": "true"}, "IpAddress": {"aws:SourceIp": "127.0.0.5"}}}]}))
+        self.assertEqual([status("127.0.0.5"), status("127.0.0.1"), status("127.0.0.5", False), status("127.0.0.1", headers={"X-Forwarded-For": "127.0.0.5", "X-Fnd-Address": "127.0.0.5"})], [200, 403, 403, 403])
+        with self.tls(tls, "api.b.test", b2["certificate"]) as s:
+            s.sendall(b"GET /_fnd/pass HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: aws-api\r\nX-Fnd-Address: 127.0.0.5\r\n\r\n")
+            self.assertNotIn(b" 101 ", s.recv(65536))
         # other keys under the same names
         pid = self.gateway_pid(d)
         b.update(self.certificate(d, "b.test"))

@@ -438,40 +438,114 @@ START_TEST(managed)
 END_TEST
 
 /* What fn-events is told, and a queue's policy. */
+#define TO(principal) "{'Effect':'Allow','Principal':{'AWS':'" principal "'},'Action':'sqs:SendMessage','Resource':'" Q "'}"
+#define IF(effect, condition) "{'Effect':'" effect "','Principal':'*','Action':'sqs:*','Resource':'*','Condition':{" condition "}}"
+#define FROM "{'aws:sourceip':'192.0.2.7','aws:securetransport':'true','aws:principaltag/Team':'red','aws:username':'u'}"
+#define PATHED "arn:aws:iam::123456789012:role/team/r"
+
+static char *quoted(const char *text, char *room, size_t size)
+{
+	ck_assert_int_eq(fn_str_format(room, size, "%s", text), 0);
+	for (char *p = room; *p; p++)
+		*p = *p == '\'' ? '"' : *p;
+	return room;
+}
+
 START_TEST(queues)
 {
 	static const struct {
-		const char *principal, *identity, *policy;
+		const char *principal, *identity, *context, *policy;
 		bool allowed;
 	} rows[] = {
-		{USER, "allow", NULL, true},
-		{USER, "none", NULL, false},
-		{USER, "deny", NULL, false},
-		{"", "none", NULL, false},
-		{"arn:aws:iam::123456789012:root", "allow", "{'Effect':'Deny','Principal':'*','Action':'*','Resource':'*'}", true},
-		{USER, "none", "{'Effect':'Allow','Principal':{'AWS':'" USER "'},'Action':'sqs:SendMessage','Resource':'" Q "'}", true},
-		{USER, "deny", "{'Effect':'Allow','Principal':{'AWS':'" USER "'},'Action':'sqs:SendMessage','Resource':'" Q "'}", false},
-		{USER, "none", "{'Effect':'Allow','Principal':{'AWS':'123456789012'},'Action':'sqs:SendMessage','Resource':'" Q "'}", false},
-		{USER, "allow", "{'Effect':'Deny','Principal':'*','Action':'sqs:*','Resource':'*'}", false},
-		{SESSION, "none", "{'Effect':'Allow','Principal':{'AWS':'" ROLE "'},'Action':'sqs:*','Resource':'*'}", true},
-		{SESSION, "none", "{'Effect':'Allow','Principal':{'AWS':'" ROLE "x'},'Action':'sqs:*','Resource':'*'}", false},
-		{"s3.amazonaws.com", "none", "{'Effect':'Allow','Principal':{'Service':'s3.amazonaws.com'},'Action':'sqs:SendMessage','Resource':'*'}", true},
-		{"", "none", "{'Effect':'Allow','Principal':'*','Action':'sqs:SendMessage','Resource':'" Q "'}", true},
-		{USER, "allow", "{'Effect':'Deny','Principal':'*','Action':'sqs:*','Resource':'*','Condition':{'StringIs':{'aws:username':'u'}}}", false},
+		{USER, "allow", "", NULL, true},
+		{USER, "none", "", NULL, false},
+		{USER, "deny", "", NULL, false},
+		{USER, "limited", "", NULL, false},
+		{"", "none", "", NULL, false},
+		{"arn:aws:iam::123456789012:root", "allow", "", "{'Effect':'Deny','Principal':'*','Action':'*','Resource':'*'}", true},
+		{USER, "none", "", TO(USER), true},
+		{USER, "deny", "", TO(USER), false},
+		{USER, "none", "", TO("123456789012"), false},
+		{USER, "allow", "", "{'Effect':'Deny','Principal':'*','Action':'sqs:*','Resource':'*'}", false},
+		{SESSION, "none", "", "{'Effect':'Allow','Principal':{'AWS':'" ROLE "'},'Action':'sqs:*','Resource':'*'}", true},
+		{SESSION, "none", "", "{'Effect':'Allow','Principal':{'AWS':'" ROLE "x'},'Action':'sqs:*','Resource':'*'}", false},
+		{"s3.amazonaws.com", "none", "", "{'Effect':'Allow','Principal':{'Service':'s3.amazonaws.com'},'Action':'sqs:SendMessage','Resource':'*'}", true},
+		{"", "none", "", "{'Effect':'Allow','Principal':'*','Action':'sqs:SendMessage','Resource':'" Q "'}", true},
+		/* a session's own policies and a boundary limit what its role is given, and everybody; not what it is given itself */
+		{SESSION, "limited", "", TO(ROLE), false},
+		{SESSION, "limited", "", TO(SESSION), true},
+		{SESSION, "limited", "", IF("Allow", "'Bool':{'aws:PrincipalIsAWSService':'false'}"), false},
+		/* a role's path is known by the context alone */
+		{SESSION, "none", "{'aws:principalarn':'" PATHED "'}", TO(PATHED), true},
+		{SESSION, "none", "{'aws:principalarn':'" PATHED "'}", TO(ROLE), false},
+		{SESSION, "allow", "{'aws:principalarn':'" PATHED "'}", "{'Effect':'Deny','Principal':{'AWS':'" PATHED "'},'Action':'*','Resource':'*'}", false},
+		/* keys that fnd tells */
+		{USER, "none", FROM, IF("Allow", "'IpAddress':{'aws:SourceIp':'192.0.2.0/24'}"), true},
+		{USER, "none", FROM, IF("Allow", "'IpAddress':{'aws:SourceIp':'198.51.100.0/24'}"), false},
+		{USER, "none", "", IF("Allow", "'IpAddress':{'aws:SourceIp':'0.0.0.0/0'}"), false},
+		{USER, "allow", FROM, IF("Deny", "'NotIpAddress':{'aws:SourceIp':'192.0.2.7'}"), true},
+		{USER, "allow", "", IF("Deny", "'NotIpAddress':{'aws:SourceIp':'192.0.2.7'}"), false},
+		{USER, "allow", FROM, IF("Deny", "'Bool':{'aws:SecureTransport':'false'}"), true},
+		{USER, "allow", "{'aws:securetransport':'false'}", IF("Deny", "'Bool':{'aws:SecureTransport':'false'}"), false},
+		{USER, "none", FROM, IF("Allow", "'StringEquals':{'aws:PrincipalTag/team':'red'}"), true},
+		{USER, "none", FROM, IF("Allow", "'StringEquals':{'aws:PrincipalTag/team':'blue'}"), false},
+		{USER, "none", FROM, IF("Allow", "'StringLike':{'aws:username':'u'}"), true},
+		{USER, "none", FROM, IF("Allow", "'DateGreaterThan':{'aws:CurrentTime':'2020-01-01T00:00:00Z'}"), true},
+		{USER, "none", FROM, IF("Allow", "'NumericLessThan':{'aws:EpochTime':'1577836800'}"), false},
+		{USER, "none", FROM, IF("Allow", "'ArnLike':{'aws:SourceArn':'arn:aws:sns:*:*:*'}"), false},
+		{USER, "none", FROM, IF("Allow", "'StringEquals':{'aws:SourceAccount':'123456789012'}"), false},
+		{USER, "allow", "no object", IF("Allow", "'Bool':{'aws:SecureTransport':'true'}"), false},
 	};
+	char room[1024], context[512];
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		fn_auto_buf struct fn_buf b = {0};
-		json_t *policy = NULL;
+		fn_auto_buf struct fn_buf b = {0}, why = {0};
+		struct fn_iam_document *policy = NULL;
+		const struct fn_iam_asker who = {rows[i].principal, rows[i].identity, quoted(rows[i].context, context, sizeof(context))};
 
 		if (rows[i].policy) {
 			(void)fn_buf_addf(&b, "{'Version':'2012-10-17','Statement':[%s]}", rows[i].policy);
-			for (char *p = b.data; *p; p++)
-				*p = *p == '\'' ? '"' : *p;
-			policy = json_loads(b.data, 0, NULL);
+			ck_assert_msg(fn_iam_document_parse(quoted(b.data, room, sizeof(room)), FN_IAM_RESOURCE, &policy, &why) == 0, "row %zu: %s", i, why.data);
 		}
-		ck_assert_msg(fn_iam_resource_allows(rows[i].principal, rows[i].identity, "sqs:SendMessage", Q, policy) == rows[i].allowed, "row %zu", i);
-		json_decref(policy);
+		ck_assert_msg(fn_iam_resource_allows(&who, "sqs:SendMessage", Q, policy) == rows[i].allowed, "row %zu", i);
+		fn_iam_document_free(policy);
+	}
+}
+END_TEST
+
+static const char *of_nothing(void *arg, const char *key, unsigned nth) { return (void)arg, (void)key, (void)nth, NULL; }
+
+/* The identity's side alone: nothing that a resource's policy says may make up for a limit, but what names the one who asks. */
+START_TEST(sides)
+{
+	static const struct {
+		const char *identity, *session, *boundary, *says;
+	} rows[] = {
+		{"Allow", NULL, NULL, "allow"}, {"Deny", NULL, NULL, "deny"},	      {NULL, NULL, NULL, "none"},	    {"Allow", "Allow", "Allow", "allow"},
+		{NULL, "Allow", NULL, "none"},	{NULL, "Other", NULL, "limited"},     {"Allow", "Other", NULL, "limited"}, {"Allow", NULL, "Other", "limited"},
+		{"Allow", "Deny", NULL, "deny"}, {"Allow", "Allow", "Deny", "deny"}, {NULL, NULL, "Other", "limited"},
+	};
+	const struct fn_iam_principal who = {FN_IAM_SESSION, SESSION, ROLE, "123456789012"};
+	const struct fn_iam_request r = {"sqs:SendMessage", Q, &who, {of_nothing, NULL}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *texts[] = {rows[i].identity, rows[i].session, rows[i].boundary};
+		struct fn_iam_document *d[3] = {NULL};
+		const struct fn_iam_document *const *list = (const struct fn_iam_document *const *)d;
+		fn_auto_buf struct fn_buf why = {0};
+		char text[256];
+
+		for (size_t k = 0; k < 3; k++) {
+			bool other = fn_streq(texts[k], "Other");
+
+			snprintf(text, sizeof(text), "{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"%s\",\"Action\":\"%s\",\"Resource\":\"*\"}}", texts[k] && !other ? texts[k] : "Allow",
+				 other ? "sqs:ReceiveMessage" : "sqs:*");
+			if (texts[k])
+				ck_assert_int_eq(fn_iam_document_parse(text, FN_IAM_IDENTITY, &d[k], &why), 0);
+		}
+		ck_assert_str_eq(fn_iam_identity_says(&(struct fn_iam_policies){.identity = {list, d[0] != NULL}, .session = {list + 1, d[1] != NULL}, .boundary = d[2]}, &r), rows[i].says);
+		for (size_t k = 0; k < 3; k++)
+			fn_iam_document_free(d[k]);
 	}
 }
 END_TEST
@@ -484,4 +558,4 @@ START_TEST(there_are_150_policies_at_least)
 }
 END_TEST
 
-TEST_MAIN("aws/evaluate", identity, condition, resource, malformed, documents, words, managed, queues, there_are_150_policies_at_least)
+TEST_MAIN("aws/evaluate", identity, condition, resource, malformed, documents, words, managed, queues, sides, there_are_150_policies_at_least)

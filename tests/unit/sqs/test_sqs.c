@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "aws/resource_policy.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "service/schema.h"
@@ -18,12 +17,6 @@ static struct fn_queues *queues;
 static struct fn_sqs *sqs;
 static struct fn_err error;
 
-static bool allow(void *arg, const char *principal, const char *identity, const char *action, const char *resource, const json_t *policy)
-{
-	(void)arg;
-	return fn_iam_resource_allows(principal, identity, action, resource, policy); /* as service.c has it */
-}
-
 static void open_all(void)
 {
 	sqlite3 *db;
@@ -33,7 +26,7 @@ static void open_all(void)
 	ck_assert_int_eq(fn_events_db_open("e.db", &db, &error), 0);
 	ck_assert_int_eq(fn_db_writer_new(loop, "e.db", db, &writer, &error), 0);
 	ck_assert_int_eq(fn_queues_new(loop, writer, "e.db", &queues, &error), 0);
-	ck_assert_int_eq(fn_sqs_new(&(struct fn_sqs_config){.loop = loop, .writer = writer, .queues = queues, .db_path = "e.db", .region = "us-east-1", .account_id = "000000000000", .allow = allow}, &sqs, &error), 0);
+	ck_assert_int_eq(fn_sqs_new(&(struct fn_sqs_config){.loop = loop, .writer = writer, .queues = queues, .db_path = "e.db", .region = "us-east-1", .account_id = "000000000000"}, &sqs, &error), 0);
 }
 
 static void close_all(void)
@@ -76,7 +69,7 @@ static void on_answer(void *arg, struct fn_sqs_answer *a)
 
 static void begin(struct asked *x, const char *operation, const char *principal, const char *identity, json_t *in)
 {
-	struct fn_sqs_request r = {.operation = operation, .in = in, .principal = principal, .identity = identity, .host = "h:1", .request_id = "r", .answer = on_answer, .arg = x};
+	struct fn_sqs_request r = {.operation = operation, .in = in, .who = {principal, identity, ""}, .host = "h:1", .request_id = "r", .answer = on_answer, .arg = x};
 
 	*x = (struct asked){0};
 	fn_sqs_serve(sqs, &r, &x->call);
@@ -169,7 +162,7 @@ START_TEST(whose_lineage)
 	json_decref(ask(200, "CreateQueue", "{s:s}", "QueueName", "q"));
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct asked x = {0};
-		struct fn_sqs_request r = {.operation = "SendMessage", .in = json_pack("{s:s, s:s}", "QueueUrl", URL("q"), "MessageBody", "x"), .principal = USER, .identity = "allow", .host = "h",
+		struct fn_sqs_request r = {.operation = "SendMessage", .in = json_pack("{s:s, s:s}", "QueueUrl", URL("q"), "MessageBody", "x"), .who = {USER, "allow", ""}, .host = "h",
 					   .request_id = "r", .trace_id = cases[i].header, .answer = on_answer, .arg = &x};
 		json_t *got, *m;
 
