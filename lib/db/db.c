@@ -9,15 +9,18 @@
 #include "base/log.h"
 #include "db/reserve.h"
 
+void fn_db_sync_failed(const char *why, int error)
+{
+	fn_log_error("database: a sync has failed (%s, errno %d): ending, since what is on disk is not known any more", why, error);
+	_exit(FN_DB_EXIT_IO);
+}
+
 void fn_db_check_sync(sqlite3 *db)
 {
 	int code = sqlite3_extended_errcode(db);
 
-	if (code != SQLITE_IOERR_FSYNC && code != SQLITE_IOERR_DIR_FSYNC)
-		return;
-	fn_log_error("database: a sync has failed (%s, errno %d): ending, since what is on disk is not known any more", sqlite3_errmsg(db),
-		     sqlite3_system_errno(db));
-	_exit(FN_DB_EXIT_IO);
+	if (code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC)
+		fn_db_sync_failed(sqlite3_errmsg(db), sqlite3_system_errno(db));
 }
 
 int fn_db_failed(sqlite3 *db, const char *stage, struct fn_err *err)
@@ -159,7 +162,7 @@ static int try_open(const char *path, const char *const *migrations, int n_migra
 	if (r == 0) {
 		sqlite3_busy_timeout(db, 5000);
 		r = fn_db_exec(db, "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
-			       "PRAGMA journal_size_limit=16777216;", err);
+			       "PRAGMA journal_size_limit=50331648;", err);
 	}
 	if (r == 0)
 		r = give_pages_back(db, err);

@@ -1,7 +1,7 @@
 /*
  * db.h - a SQLite database: opening, durability, numbered migrations, statements.
  *
- * WAL with synchronous=FULL: what was committed survives a power cut. A migration is one transaction that also sets user_version;
+ * WAL with synchronous=FULL: what was committed survives a power cut (the writer syncs itself, with less waiting). A migration is one transaction that also sets user_version;
  * a database of a newer program is refused. Pages that become free go back to the file system (auto_vacuum incremental; the writer does it).
  */
 #ifndef FN_DB_DB_H
@@ -41,5 +41,7 @@ int fn_db_each(sqlite3 *db, const char *sql, const char *stage, int (*row)(void 
 int fn_db_number(sqlite3 *db, const char *sql, int64_t *ret, struct fn_err *err);
 /* Looks at what a call has returned: ends the process if a sync failed. */
 void fn_db_check_sync(sqlite3 *db);
+/* Says so and ends the process. */
+void fn_db_sync_failed(const char *why, int error) __attribute__((noreturn));
 
 #endif

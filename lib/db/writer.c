@@ -1,4 +1,12 @@
-/* writer.c - see writer.h. Two threads: `writer` has the connection that writes, `checkpointer` one that copies the log into the database. */
+/*
+ * writer.c - see writer.h. Two threads take turns at two roles: one *runs* closures in a transaction and commits it into the write-ahead log, one *syncs* the log, and both go on
+ * at once: while the disk is waited for, what comes meanwhile is run, and one sync is enough for all of it. Whoever has committed syncs himself unless the other one
+ * does; there is no hand-over between them where one client waits. `checkpointer` has a connection that copies the log into the database.
+ *
+ * SQLite is told synchronous=NORMAL, with which a commit is written and not synced, all else is (the log before it is copied, the database before the log begins anew, the new
+ * log's header): a log whose end a power cut has taken is one with fewer commits, each of them whole. The sync that FULL would do at each commit is done here, before
+ * anybody is told. A log that began anew between a commit and its sync had been copied, and synced, before.
+ */
 #include "db/writer.h"
 
 #include <errno.h>
@@ -20,31 +28,60 @@
 /* Free pages that may stay in the file, and how many are given back at a time, while nothing is to be written. */
 #define FREE_PAGES 256
 #define FREE_PAGES_AT_ONCE 64
+#define WORKERS 2
+
+enum { BEGIN, COMMIT, SAVE, RELEASE, STATEMENTS };
 
 struct fn_db_writer {
-	sqlite3 *db, *checkpoint_db;
-	pthread_t writer, checkpointer;
+	sqlite3 *db, *checkpoint_db; /* db, statements, log_pages, asked_at: whoever runs */
+	sqlite3_stmt *statements[STATEMENTS];
+	sqlite3_file *log; /* db's */
+	pthread_t workers[WORKERS], checkpointer;
+	unsigned n_workers;
+	bool has_checkpointer;
 	struct fn_mailbox *outcomes;
 	unsigned untold; /* the loop's */
-	int log_pages, asked_at; /* the writer's: pages of the log, now and when a checkpoint was last asked for */
+	int log_pages, asked_at; /* pages of the log, now and when a checkpoint was last asked for */
 	pthread_mutex_t lock;
 	pthread_cond_t wake, wake_checkpointer, idle;
 	/* under the lock */
-	struct fn_list queue;
-	bool at_work, stop, checkpoint_due;
-	bool urgent;          /* somebody waits for one that is in the queue */
-	uint64_t lazy_until_us; /* when it is done in any case */
+	struct fn_list queue, committed; /* to be run; told when the log is synced */
+	bool running, syncing, watched;  /* the roles; watched: one of those that rest looks at the clock */
+	bool stop, checkpoint_due, tidy;
+	bool urgent;                     /* somebody waits for one that is in the queue */
+	bool unsynced;                   /* there is something in the log that is not known to be on disk */
+	bool at_once;                    /* which is to be there now, for all is to end */
+	uint64_t lazy_until_us, sync_until_us, tidy_at_us;
 };
 
-/* --- the writer's thread --- */
+/* --- who runs --- */
+static int statement(struct fn_db_writer *w, int which, struct fn_err *err)
+{
+	static const char *const text[] = {[BEGIN] = "BEGIN IMMEDIATE", [COMMIT] = "COMMIT", [SAVE] = "SAVEPOINT one", [RELEASE] = "RELEASE one"};
+	sqlite3_stmt **st = &w->statements[which];
+	int r = *st ? SQLITE_OK : sqlite3_prepare_v3(w->db, text[which], -1, SQLITE_PREPARE_PERSISTENT, st, NULL);
+
+	if (r == SQLITE_OK)
+		r = sqlite3_step(*st);
+	if (r == SQLITE_DONE) {
+		(void)sqlite3_reset(*st);
+		return 0;
+	}
+	r = fn_db_failed(w->db, "database", err);
+	if (which == COMMIT)
+		fn_db_check_sync(w->db);
+	(void)sqlite3_reset(*st);
+	return r;
+}
+
 /* False: with it all of the transaction is undone, as SQLite does when the disk is full in the midst of a statement. */
 static bool run_one(struct fn_db_writer *w, struct fn_db_write *one)
 {
-	one->result = fn_db_exec(w->db, "SAVEPOINT one", &one->err);
+	one->result = statement(w, SAVE, &one->err);
 	if (one->result == 0)
 		one->result = one->run(one, w->db, &one->err);
 	if (one->result == 0)
-		one->result = fn_db_exec(w->db, "RELEASE one", &one->err);
+		one->result = statement(w, RELEASE, &one->err);
 	if (one->result < 0 && !sqlite3_get_autocommit(w->db))
 		(void)fn_db_exec(w->db, "ROLLBACK TO one; RELEASE one", NULL);
 	return !sqlite3_get_autocommit(w->db);
@@ -73,12 +110,39 @@ static void tell(struct fn_db_writer *w, struct fn_list *batch)
 	}
 }
 
+/* Those that do not wait for the disk are told, the others wait for it. */
+static void committed(struct fn_db_writer *w, struct fn_list *batch)
+{
+	struct fn_list early;
+
+	fn_list_init(&early);
+	fn_list_for_each_safe(l, batch)
+	{
+		if (!fn_list_entry(l, struct fn_db_write, link)->early)
+			continue;
+		fn_list_remove(l);
+		fn_list_push_back(&early, l);
+	}
+	pthread_mutex_lock(&w->lock);
+	if (!w->unsynced)
+		w->sync_until_us = fn_clock_mono_us() + FN_DB_LAZY_US;
+	w->unsynced = true;
+	while (!fn_list_empty(batch)) {
+		struct fn_list *l = fn_list_first(batch);
+
+		fn_list_remove(l);
+		fn_list_push_back(&w->committed, l);
+	}
+	pthread_mutex_unlock(&w->lock);
+	tell(w, &early);
+}
+
 /* One transaction of what is in `queue`, or of as much of it as there can be: the rest stays there. */
 static void transaction(struct fn_db_writer *w, struct fn_list *queue)
 {
 	struct fn_list batch;
 	struct fn_err err;
-	int r = fn_db_exec(w->db, "BEGIN IMMEDIATE", &err);
+	int r = statement(w, BEGIN, &err);
 	bool whole = true;
 
 	fn_list_init(&batch);
@@ -96,10 +160,12 @@ static void transaction(struct fn_db_writer *w, struct fn_list *queue)
 		}
 	}
 	if (r == 0)
-		r = fn_db_end(w->db, 0, &err);
+		r = statement(w, COMMIT, &err);
+	if (r < 0 && !sqlite3_get_autocommit(w->db)) /* a full disk may have undone it already */
+		(void)fn_db_exec(w->db, "ROLLBACK", NULL);
 	if (r < 0)
 		fail(&batch, &err);
-	tell(w, &batch);
+	committed(w, &batch);
 }
 
 static int on_log(void *arg, sqlite3 *db, const char *name, int pages)
@@ -145,50 +211,112 @@ static bool give_pages_back(struct fn_db_writer *w)
 	return false;
 }
 
-/* Locked. Until there is something to do: it is due now, or somebody waits for it. */
-static void wait_for_work(struct fn_db_writer *w, bool tidy)
+/* Locked, as all of these: left and entered so. */
+static bool has_to_run(const struct fn_db_writer *w)
 {
-	while (!w->urgent && !w->stop && !tidy) {
-		struct timespec until = {.tv_sec = (time_t)(w->lazy_until_us / 1000000u), .tv_nsec = (long)(w->lazy_until_us % 1000000u) * 1000};
-
-		if (fn_list_empty(&w->queue)) {
-			pthread_cond_signal(&w->idle);
-			pthread_cond_wait(&w->wake, &w->lock);
-		} else if (fn_clock_mono_us() >= w->lazy_until_us) {
-			return;
-		} else {
-			(void)pthread_cond_timedwait(&w->wake, &w->lock, &until);
-		}
-	}
+	return !w->running && !fn_list_empty(&w->queue) && (w->urgent || w->stop || fn_clock_mono_us() >= w->lazy_until_us);
 }
 
-static void *writer(void *arg)
+static bool has_to_sync(const struct fn_db_writer *w)
+{
+	return !w->syncing && (!fn_list_empty(&w->committed) || (w->unsynced && (w->at_once || w->stop || fn_clock_mono_us() >= w->sync_until_us)));
+}
+
+static bool has_to_tidy(const struct fn_db_writer *w) { return w->tidy && !w->running && !w->stop && fn_list_empty(&w->queue) && fn_clock_mono_us() >= w->tidy_at_us; }
+
+static void run_queue(struct fn_db_writer *w)
+{
+	struct fn_list queue;
+
+	fn_list_take_over(&queue, &w->queue);
+	w->running = true;
+	w->urgent = false;
+	pthread_mutex_unlock(&w->lock);
+	while (!fn_list_empty(&queue))
+		transaction(w, &queue);
+	look_after_log(w);
+	pthread_mutex_lock(&w->lock);
+	w->running = false;
+	w->tidy = true;
+	w->tidy_at_us = fn_clock_mono_us() + FN_DB_LAZY_US;
+}
+
+static void sync_log(struct fn_db_writer *w)
+{
+	struct fn_list told;
+	int r;
+
+	fn_list_take_over(&told, &w->committed);
+	w->syncing = true;
+	w->unsynced = false;
+	if (has_to_run(w))
+		pthread_cond_signal(&w->wake); /* that is the other one's */
+	pthread_mutex_unlock(&w->lock);
+	r = w->log->pMethods->xSync(w->log, SQLITE_SYNC_NORMAL);
+	if (r != SQLITE_OK)
+		fn_db_sync_failed(sqlite3_errstr(r), errno);
+	tell(w, &told);
+	pthread_mutex_lock(&w->lock);
+	w->syncing = false;
+}
+
+static void tidy(struct fn_db_writer *w)
+{
+	bool more;
+
+	w->running = true;
+	pthread_mutex_unlock(&w->lock);
+	more = give_pages_back(w);
+	pthread_mutex_lock(&w->lock);
+	w->running = false;
+	w->tidy = more;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
+/* Until somebody wakes us, or until something is due that nobody wakes us for: one of us is enough for that. */
+static void rest(struct fn_db_writer *w)
+{
+	uint64_t at_us = UINT64_MAX;
+	struct timespec until;
+
+	if (fn_list_empty(&w->queue) && fn_list_empty(&w->committed) && !w->running && !w->syncing && !(w->unsynced && w->at_once))
+		pthread_cond_broadcast(&w->idle);
+	if (!w->running && !fn_list_empty(&w->queue))
+		at_us = earlier(at_us, w->lazy_until_us);
+	if (!w->syncing && w->unsynced)
+		at_us = earlier(at_us, w->sync_until_us);
+	if (!w->running && w->tidy)
+		at_us = earlier(at_us, w->tidy_at_us);
+	if (at_us == UINT64_MAX || w->watched) {
+		pthread_cond_wait(&w->wake, &w->lock);
+		return;
+	}
+	w->watched = true;
+	until = (struct timespec){.tv_sec = (time_t)(at_us / 1000000u), .tv_nsec = (long)(at_us % 1000000u) * 1000};
+	(void)pthread_cond_timedwait(&w->wake, &w->lock, &until);
+	w->watched = false;
+}
+
+static void *worker(void *arg)
 {
 	struct fn_db_writer *w = arg;
-	struct fn_list queue;
-	bool tidy = false;
 
+	pthread_mutex_lock(&w->lock);
 	for (;;) {
-		pthread_mutex_lock(&w->lock);
-		w->at_work = false;
-		wait_for_work(w, tidy);
-		if (fn_list_empty(&w->queue) && w->stop) {
-			pthread_mutex_unlock(&w->lock);
-			return NULL;
-		}
-		fn_list_take_over(&queue, &w->queue);
-		w->urgent = false;
-		w->at_work = !fn_list_empty(&queue);
-		pthread_mutex_unlock(&w->lock);
-		if (fn_list_empty(&queue)) {
-			tidy = give_pages_back(w);
-			continue;
-		}
-		while (!fn_list_empty(&queue))
-			transaction(w, &queue);
-		look_after_log(w);
-		tidy = true;
+		if (has_to_sync(w))
+			sync_log(w);
+		else if (has_to_run(w))
+			run_queue(w);
+		else if (has_to_tidy(w))
+			tidy(w);
+		else if (w->stop) /* what the other one is at it brings to its end itself */
+			break;
+		else
+			rest(w);
 	}
+	pthread_mutex_unlock(&w->lock);
+	return NULL;
 }
 
 /* --- the checkpointer's --- */
@@ -226,14 +354,20 @@ static void stop(struct fn_db_writer *w)
 {
 	pthread_mutex_lock(&w->lock);
 	w->stop = true;
-	pthread_cond_signal(&w->wake);
+	pthread_cond_broadcast(&w->wake);
 	pthread_cond_signal(&w->wake_checkpointer);
 	pthread_mutex_unlock(&w->lock);
+	for (unsigned i = 0; i < w->n_workers; i++)
+		pthread_join(w->workers[i], NULL);
+	if (w->has_checkpointer)
+		pthread_join(w->checkpointer, NULL);
 }
 
 static void release(struct fn_db_writer *w)
 {
 	fn_mailbox_free(w->outcomes);
+	for (int i = 0; i < STATEMENTS; i++)
+		sqlite3_finalize(w->statements[i]);
 	sqlite3_close(w->checkpoint_db);
 	sqlite3_close(w->db);
 	pthread_mutex_destroy(&w->lock);
@@ -241,6 +375,19 @@ static void release(struct fn_db_writer *w)
 	pthread_cond_destroy(&w->wake_checkpointer);
 	pthread_cond_destroy(&w->idle);
 	free(w);
+}
+
+/* With the log open: it is from the first read on. */
+static int take_log(struct fn_db_writer *w, struct fn_err *err)
+{
+	int64_t n;
+	int r = fn_db_exec(w->db, "PRAGMA synchronous=NORMAL", err);
+
+	if (r == 0)
+		r = fn_db_number(w->db, "SELECT count(*) FROM sqlite_master", &n, err);
+	if (r == 0 && (sqlite3_file_control(w->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &w->log) != SQLITE_OK || !w->log || !w->log->pMethods))
+		r = fn_err_set(err, EIO, "database", "it has no write-ahead log");
+	return r;
 }
 
 int fn_db_writer_new(struct fn_loop *loop, const char *path, sqlite3 *db, struct fn_db_writer **ret, struct fn_err *err)
@@ -255,6 +402,7 @@ int fn_db_writer_new(struct fn_loop *loop, const char *path, sqlite3 *db, struct
 	}
 	w->db = db;
 	fn_list_init(&w->queue);
+	fn_list_init(&w->committed);
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -263,23 +411,24 @@ int fn_db_writer_new(struct fn_loop *loop, const char *path, sqlite3 *db, struct
 	pthread_cond_init(&w->wake_checkpointer, NULL);
 	pthread_cond_init(&w->idle, NULL);
 	(void)sqlite3_wal_hook(db, on_log, w); /* instead of SQLite's own, which has the writer do the checkpoints */
-	r = sqlite3_open_v2(path, &w->checkpoint_db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK ? 0 : -EIO;
+	r = take_log(w, err);
 	if (r == 0)
-		r = fn_db_exec(w->checkpoint_db, "PRAGMA synchronous=FULL", NULL);
+		r = sqlite3_open_v2(path, &w->checkpoint_db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK ? 0 : fn_err_set(err, EIO, "database", "%.150s", path);
 	if (r == 0)
-		r = fn_mailbox_new(loop, on_outcome, w, &w->outcomes);
-	if (r == 0)
-		r = fn_thread_start(&w->checkpointer, NULL, checkpointer, w);
-	if (r < 0) {
-		release(w);
-		return fn_err_set(err, r, "database", "the writer");
-	}
-	r = fn_thread_start(&w->writer, NULL, writer, w);
+		r = fn_db_exec(w->checkpoint_db, "PRAGMA synchronous=FULL", err);
+	if (r == 0 && (r = fn_mailbox_new(loop, on_outcome, w, &w->outcomes)) < 0)
+		fn_err_set(err, r, "database", "the writer");
+	if (r == 0 && !(w->has_checkpointer = fn_thread_start(&w->checkpointer, NULL, checkpointer, w) == 0))
+		r = fn_err_set(err, EAGAIN, "database", "the checkpointer's thread");
+	for (; r == 0 && w->n_workers < WORKERS; w->n_workers++)
+		if (fn_thread_start(&w->workers[w->n_workers], NULL, worker, w) < 0) {
+			r = fn_err_set(err, EAGAIN, "database", "the writer's threads");
+			break;
+		}
 	if (r < 0) {
 		stop(w);
-		pthread_join(w->checkpointer, NULL);
 		release(w);
-		return fn_err_set(err, r, "database", "the writer's thread");
+		return r;
 	}
 	*ret = w;
 	return 0;
@@ -294,28 +443,30 @@ void fn_db_write(struct fn_db_writer *w, struct fn_db_write *what)
 	pthread_mutex_lock(&w->lock);
 	first = fn_list_empty(&w->queue);
 	fn_list_push_back(&w->queue, &what->link);
-	wakes = first || (!what->lazy && !w->urgent);
+	wakes = !w->running && (first || (!what->lazy && !w->urgent)); /* whoever runs looks for more */
 	if (first)
 		w->lazy_until_us = fn_clock_mono_us() + FN_DB_LAZY_US;
 	w->urgent = w->urgent || !what->lazy;
+	pthread_mutex_unlock(&w->lock);
 	if (wakes)
 		pthread_cond_signal(&w->wake);
-	pthread_mutex_unlock(&w->lock);
 }
 
 bool fn_db_writer_busy(const struct fn_db_writer *w) { return w->untold > 0; }
 
 void fn_db_writer_drain(struct fn_db_writer *w)
 {
-	while (w->untold > 0) {
+	do {
 		pthread_mutex_lock(&w->lock);
+		w->at_once = true;
 		w->urgent = !fn_list_empty(&w->queue);
-		pthread_cond_signal(&w->wake);
-		while (!fn_list_empty(&w->queue) || w->at_work)
+		pthread_cond_broadcast(&w->wake);
+		while (!fn_list_empty(&w->queue) || !fn_list_empty(&w->committed) || w->running || w->syncing || w->unsynced)
 			pthread_cond_wait(&w->idle, &w->lock);
+		w->at_once = false;
 		pthread_mutex_unlock(&w->lock);
 		fn_mailbox_deliver(w->outcomes);
-	}
+	} while (w->untold > 0);
 }
 
 void fn_db_writer_free(struct fn_db_writer *w)
@@ -324,7 +475,5 @@ void fn_db_writer_free(struct fn_db_writer *w)
 		return;
 	fn_db_writer_drain(w);
 	stop(w);
-	pthread_join(w->writer, NULL);
-	pthread_join(w->checkpointer, NULL);
 	release(w);
 }

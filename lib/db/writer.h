@@ -1,9 +1,9 @@
 /*
- * writer.h - a database's writer: a thread that waits for the disk, so that the loop does not.
+ * writer.h - a database's writer: threads that wait for the disk, so that the loop does not.
  *
- * What is to be written is a closure. The thread runs those that have gathered in one transaction, each in a savepoint of its own: one that fails is
- * undone alone; a commit that fails undoes them all. The outcome comes back to the loop, in the order of the closures, when it is on disk
- * (synchronous=FULL). A sync that fails ends the process (FN_DB_EXIT_IO). A second thread, with a connection of its own, does the checkpoints.
+ * What is to be written is a closure. Those that have gathered run in one transaction, one after the other, each in a savepoint of its own: one that fails is
+ * undone alone; a commit that fails undoes them all. The outcome comes back to the loop, in the order of the closures, when it is on disk. While that is waited for the
+ * next ones run already: they see what is not on disk yet. A sync that fails ends the process (FN_DB_EXIT_IO). Checkpoints are another thread's, with a connection of its own.
  */
 #ifndef FN_DB_WRITER_H
 #define FN_DB_WRITER_H
@@ -20,13 +20,16 @@ struct fn_db_writer;
 
 /* Part of what the caller has; the writer's from fn_db_write() until `done` is called. */
 struct fn_db_write {
-	/* In the writer's thread, within the transaction: may read and write the database and what belongs to this closure, nothing else. 0, or -errno
+	/* In a writer's thread, within the transaction: may read and write the database and what belongs to this closure, nothing else. 0, or -errno
 	 * with err set. */
 	int (*run)(struct fn_db_write *w, sqlite3 *db, struct fn_err *err);
 	/* In the loop's: err NULL = it is on disk. May free it, and write more. */
 	void (*done)(struct fn_db_write *w, const struct fn_err *err);
 	/* Nobody waits for it: it goes with the next that somebody waits for, or by itself after FN_DB_LAZY_US. What is done with it in the order of the closures holds all the same. */
 	bool lazy;
+	/* It is told when it is committed into the log, before that is synced, and before what comes earlier in the order and waits for that. It outlives the process then; a power cut
+	 * within the next FN_DB_LAZY_US may undo it, with all that was committed after it and nothing before. */
+	bool early;
 	/* the writer's */
 	struct fn_list link;
 	int result;

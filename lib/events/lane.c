@@ -142,7 +142,7 @@ static void lease_more(struct fn_lane *l)
 	if (l->leasing || l->rest_timer || e->draining || room == 0 || l->n_held >= HELD_MAX || (l->n_held > 0 && e->in_flight >= e->slots))
 		return;
 	l->leasing = true;
-	l->lease = (struct fn_queue_lease){.n = room < HELD_MAX ? room : HELD_MAX, .bytes = HELD_BYTES, .for_us = LEASE_US, .wait_until_us = UINT64_MAX, .done = on_leased};
+	l->lease = (struct fn_queue_lease){.n = room < HELD_MAX ? room : HELD_MAX, .bytes = HELD_BYTES, .for_us = LEASE_US, .wait_until_us = UINT64_MAX, .early = true, .done = on_leased};
 	fn_queue_lease(l->queue, &l->lease);
 }
 

@@ -173,7 +173,7 @@ static void lease_more(struct target *t)
 	if (t->leasing || t->n >= AT_ONCE || t->e->draining)
 		return;
 	t->leasing = true;
-	t->lease = (struct fn_queue_lease){.n = AT_ONCE - t->n, .bytes = 4u << 20, .for_us = LEASE_US, .wait_until_us = UINT64_MAX, .done = on_leased};
+	t->lease = (struct fn_queue_lease){.n = AT_ONCE - t->n, .bytes = 4u << 20, .for_us = LEASE_US, .wait_until_us = UINT64_MAX, .early = true, .done = on_leased};
 	fn_queue_lease(t->queue, &t->lease);
 }
 

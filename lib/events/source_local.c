@@ -108,7 +108,7 @@ static void go_on(struct local *s)
 		return;
 	r = fn_sqs_find(s->env->sqs, s->arn, &facts);
 	if (r == 0) {
-		s->lease = (struct fn_queue_lease){.n = s->wanted, .bytes = LEASE_BYTES, .for_us = s->hide_us ? s->hide_us : facts.visibility_us ? facts.visibility_us : HIDE_US, .wait_until_us = UINT64_MAX, .done = on_lease};
+		s->lease = (struct fn_queue_lease){.n = s->wanted, .bytes = LEASE_BYTES, .for_us = s->hide_us ? s->hide_us : facts.visibility_us ? facts.visibility_us : HIDE_US, .wait_until_us = UINT64_MAX, .early = true, .done = on_lease};
 		r = fn_sqs_lease(s->env->sqs, s->arn, &s->lease);
 	}
 	if (r < 0) {

@@ -186,6 +186,7 @@ void fn_queue_change(struct fn_queues *qs, struct fn_queue_change *c)
 	c->effects = NULL;
 	c->w.run = run;
 	c->w.lazy = c->lazy;
+	c->w.early = false;
 	c->w.done = on_outcome;
 	for (unsigned i = 0; i < c->n; i++) {
 		c->steps[i].ahead = false;

@@ -238,7 +238,7 @@ void fn_queue_tick(struct fn_queue *q)
 	if (q->ticking || q->dropped)
 		return;
 	q->ticking = true;
-	q->tick = (struct fn_queue_lease){.n = 0, .done = on_ticked};
+	q->tick = (struct fn_queue_lease){.n = 0, .early = true, .done = on_ticked};
 	fn_queue_lease(q, &q->tick);
 }
 
@@ -288,10 +288,14 @@ void fn_queue_apply(const struct fn_queue_effects *e)
 		q->counts.ready += (uint64_t)t->ready;
 		q->counts.leased += (uint64_t)t->leased;
 		q->counts.delayed += (uint64_t)t->delayed;
-		if (t->due_exact || (t->due_us && (!q->due_us || t->due_us < q->due_us))) {
+		if ((t->due_exact && e->seq > q->seq) || (t->due_us && (!q->due_us || t->due_us < q->due_us))) {
 			q->due_us = t->due_us;
 			arm(q);
 		}
+		if (e->seq > q->seq)
+			q->seq = e->seq;
+		if (t->freed + t->more && e->seq > q->freed_seq)
+			q->freed_seq = e->seq;
 		(void)fn_queue_pump(q, t->freed + t->more);
 	}
 }
@@ -325,10 +329,14 @@ static void on_outcome(struct fn_db_write *w, const struct fn_err *err)
 
 	if (!err)
 		fn_queue_apply(l->effects);
-	if (none && !l->limited && l->wait_until_us > fn_clock_mono_us() && !ends)
-		wait_on(l);
-	else
+	if (none && !l->limited && l->wait_until_us > fn_clock_mono_us() && !ends) {
+		if (l->effects->seq < l->queue->freed_seq) /* what was freed since is told already */
+			fn_db_write(l->qs->writer, &l->w);
+		else
+			wait_on(l);
+	} else {
 		end(l, none && ends ? &why : err);
+	}
 }
 
 void fn_queue_lease(struct fn_queue *q, struct fn_queue_lease *l)
@@ -338,6 +346,8 @@ void fn_queue_lease(struct fn_queue *q, struct fn_queue_lease *l)
 	l->qs = q->qs;
 	l->w.run = run;
 	l->w.done = on_outcome;
+	l->w.lazy = false;
+	l->w.early = l->early;
 	l->taken = NULL;
 	l->effects = NULL;
 	l->timer = 0;

@@ -2,8 +2,8 @@
  * queue.h - durable queues of messages in one SQLite database: SQS's queues, and what waits for functions that are invoked asynchronously.
  *
  * What is asked is done by the database's writer (db/writer.h), what has gathered in one transaction; the outcome comes to the loop when it is on disk.
- * Nothing of a waiting message is in memory: a queue costs some 300 bytes there, however many it holds. A lease is on disk when it is answered, so counts
- * of receives and the end of a lease hold over a crash. Times that outlive the process are CLOCK_REALTIME, us (base/clock.h).
+ * Nothing of a waiting message is in memory: a queue costs some 300 bytes there, however many it holds. A lease is written when it is answered, so counts
+ * of receives and the end of a lease hold over a crash; whether a power cut may take it is the caller's affair (`early`). Times that outlive the process are CLOCK_REALTIME, us (base/clock.h).
  *
  * A message is ready, delayed (due later) or leased. Ready ones are leased in the order of their position, the one a lease has given back before newer
  * ones. In a FIFO queue each has a group: a group with a leased message gives none, and a delayed one holds up those behind it.
@@ -121,6 +121,13 @@ struct fn_queue_lease {
 	uint32_t most_receives; /* what would be leased more often goes to `dead` instead (NULL: is deleted); 0 = no limit */
 	struct fn_queue *dead;
 	uint64_t most_leased; /* none where so many are leased already: `limited`; 0 = no limit */
+	/*
+	 * It is answered before it is synced (db/writer.h), so it waits for no disk, not even for that of the message it takes. When the power is cut within 10 ms, messages are ready again
+	 * that were leased, their receives counted by one less, or were never put, if whoever puts them had no answer yet. That is what at-least-once promises, and a message that always
+	 * fails reaches its `dead` all the same, unless it cuts the power each time. A message's lease is in the log before its DONE, which is synced: what was answered holds. Not for
+	 * holders that outlive the power cut and rely on the order of a group: after it another one may have the group's first message at the same time.
+	 */
+	bool early;
 	/* out: valid in done() only */
 	struct fn_queue_message *messages;
 	unsigned n_messages;

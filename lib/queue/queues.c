@@ -225,7 +225,14 @@ struct fn_queue *fn_queue_get(struct fn_queues *qs, const char *name, unsigned f
 struct fn_queue *fn_queue_find(struct fn_queues *qs, const char *name) { return fn_map_get(qs->by_name, name); }
 struct fn_queue *fn_queue_next(struct fn_queues *qs, size_t *it) { return fn_map_next(qs->by_name, it); }
 const char *fn_queue_name(const struct fn_queue *q) { return q->name; }
-void fn_queue_count(const struct fn_queue *q, struct fn_queue_counts *ret) { *ret = q->counts; }
+
+/* A message whose lease is known before its putting: there is one less than none for a moment. */
+static uint64_t counted(uint64_t n) { return (int64_t)n < 0 ? 0 : n; }
+
+void fn_queue_count(const struct fn_queue *q, struct fn_queue_counts *ret)
+{
+	*ret = (struct fn_queue_counts){.ready = counted(q->counts.ready), .leased = counted(q->counts.leased), .delayed = counted(q->counts.delayed)};
+}
 
 static int run_empty(struct fn_db_write *w, sqlite3 *db, struct fn_err *err)
 {

@@ -28,7 +28,10 @@ int fn_queue_tx_begin(struct fn_queue_tx *tx, struct fn_queue_rows *rows, sqlite
 	fn_queue_effects_free(*effects);
 	*effects = calloc(1, sizeof(**effects));
 	*tx = (struct fn_queue_tx){.rows = rows, .db = db, .err = err, .effects = *effects, .now_us = fn_clock_real_us()};
-	return *effects ? 0 : fn_err_set(err, ENOMEM, "queue", NULL);
+	if (!*effects)
+		return fn_err_set(err, ENOMEM, "queue", NULL);
+	(*effects)->seq = ++rows->seq;
+	return 0;
 }
 
 int fn_queue_tx_end(struct fn_queue_tx *tx)

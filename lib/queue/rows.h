@@ -15,6 +15,7 @@ struct fn_queue {
 	/* the loop's */
 	struct fn_queue_counts counts;
 	struct fn_list waiting; /* leases */
+	uint64_t seq, freed_seq; /* the last closure whose effects are in, and the last that has freed something */
 	uint64_t timer, due_us; /* due_us: when something is due next; 0 = nothing, as far as is known */
 	bool missing, dropped;	/* missing: its row could not be written */
 	bool ticking;
@@ -36,6 +37,7 @@ struct fn_queue_touched {
 };
 
 struct fn_queue_effects {
+	uint64_t seq; /* of the closure, as they run; outcomes of `early` leases are told before those of what ran earlier */
 	struct fn_queue_touched *v;
 	unsigned n;
 };
@@ -44,6 +46,7 @@ void fn_queue_effects_free(struct fn_queue_effects *e); /* NULL is fine */
 /* The writer's own: one for all queues of a database. */
 struct fn_queue_rows {
 	struct fn_queue_sql sql;
+	uint64_t seq;	  /* of the closure that runs */
 	uint64_t last_id; /* of messages, positions, and inner names of queues */
 };
 

@@ -269,6 +269,7 @@ void fn_sqs_h_receive(struct fn_sqs_call *call)
 	x->l = (struct fn_queue_lease){.n = (unsigned)n, .for_us = (uint64_t)hidden_s * 1000000u, .done = on_leased};
 	if (wait_s && !call->sqs->draining)
 		x->l.wait_until_us = fn_clock_mono_us() + (uint64_t)wait_s * 1000000u;
+	x->l.early = !s->fifo; /* who has a group's first message is its only holder, over a power cut too */
 	fn_sqs_lease_settings(call->queue, &x->l);
 	if (!repeat(x))
 		lease(x);

@@ -26,7 +26,7 @@ struct one {
 	struct fn_db_write w;
 	int64_t key, size;
 	int as_told, result;
-	bool fails, waits;
+	bool fails, waits, early;
 	struct fn_err err;
 };
 static _Atomic bool gate; /* those that wait do so until it is open */
@@ -81,7 +81,7 @@ static void open_at(const char *path)
 
 static void give(struct one *o, int64_t key)
 {
-	*o = (struct one){.w = {.run = run, .done = done}, .key = key, .size = o->size, .fails = o->fails, .waits = o->waits, .result = 1};
+	*o = (struct one){.w = {.run = run, .done = done, .early = o->early}, .key = key, .size = o->size, .fails = o->fails, .waits = o->waits, .early = o->early, .result = 1};
 	fn_db_write(writer, &o->w);
 }
 
@@ -227,6 +227,64 @@ START_TEST(a_sync_that_fails_ends_the_process)
 }
 END_TEST
 
+/* What need not be on disk is told while the disk is waited for, also for what came before it; and it is synced soon all the same. */
+START_TEST(early_ones_wait_for_no_sync)
+{
+	struct one o[3] = {{.early = false}, {.early = true}, {.early = true}};
+	int before;
+
+	fresh();
+	make_disk();
+	open_at("t.db");
+	fn_db_writer_drain(writer);
+	disk.slow_us = 300000;
+	give(&o[0], 1);
+	give(&o[1], 2);
+	while (told == 0)
+		ck_assert_int_eq(fn_loop_run_once(loop, 10000000), 0);
+	ck_assert_int_eq(o[1].as_told, 1);
+	ck_assert_int_eq(o[0].as_told, 0);
+	while (told < 2)
+		ck_assert_int_eq(fn_loop_run_once(loop, 10000000), 0);
+	ck_assert_int_eq(o[0].result, 0);
+	disk.slow_us = 0;
+	fn_db_writer_drain(writer);
+	before = disk.commits;
+	give(&o[2], 3);
+	while (disk.commits == before) /* nobody waits for it */
+		usleep(1000);
+	fn_db_writer_free(writer);
+	ck_assert_int_eq(told, 3);
+	ck_assert_int_eq(count("t.db"), 3);
+}
+END_TEST
+
+/* Those that come while the disk is waited for share the next sync. */
+START_TEST(what_comes_during_a_sync_shares_the_next)
+{
+	struct one o[50] = {0};
+	int before;
+
+	fresh();
+	make_disk();
+	open_at("t.db");
+	fn_db_writer_drain(writer);
+	disk.slow_us = 300000;
+	before = disk.commits;
+	for (int i = 0; i < 50; i++) {
+		give(&o[i], i + 1);
+		usleep(1000);
+	}
+	fn_db_writer_drain(writer);
+	ck_assert_int_le(disk.commits - before, 3);
+	for (int i = 0; i < 50; i++)
+		ck_assert_int_eq(o[i].as_told, i + 1);
+	disk.slow_us = 0;
+	fn_db_writer_free(writer);
+	ck_assert_int_eq(count("t.db"), 50);
+}
+END_TEST
+
 static struct one later[2];
 
 static void done_and_more(struct fn_db_write *w, const struct fn_err *err)
@@ -361,5 +419,5 @@ START_TEST(a_database_without_auto_vacuum)
 }
 END_TEST
 
-TEST_MAIN("db/writer", a_batch_is_one_commit, a_commit_that_fails, a_full_disk, a_sync_that_fails_ends_the_process, the_end_with_a_queue,
-	  many_at_once_and_the_log, what_was_told_is_there_after_a_kill, a_database_without_auto_vacuum)
+TEST_MAIN("db/writer", a_batch_is_one_commit, a_commit_that_fails, a_full_disk, a_sync_that_fails_ends_the_process, early_ones_wait_for_no_sync, what_comes_during_a_sync_shares_the_next,
+	  the_end_with_a_queue, many_at_once_and_the_log, what_was_told_is_there_after_a_kill, a_database_without_auto_vacuum)
