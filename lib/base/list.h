@@ -37,6 +37,17 @@ static inline void fn_list_take_over(struct fn_list *to, struct fn_list *from)
 	fn_list_remove(from);
 	fn_list_init(from);
 }
+/* All of `from` behind what is in `head`. */
+static inline void fn_list_append(struct fn_list *head, struct fn_list *from)
+{
+	if (fn_list_empty(from))
+		return;
+	from->next->prev = head->prev;
+	head->prev->next = from->next;
+	from->prev->next = head;
+	head->prev = from->prev;
+	fn_list_init(from);
+}
 static inline struct fn_list *fn_list_first(struct fn_list *head) { return fn_list_empty(head) ? NULL : head->next; }
 static inline struct fn_list *fn_list_last(struct fn_list *head) { return fn_list_empty(head) ? NULL : head->prev; }
 

@@ -66,17 +66,36 @@ int fn_mailbox_new(struct fn_loop *loop, fn_mailbox_fn fn, void *arg, struct fn_
 	return 0;
 }
 
-void fn_mailbox_post(struct fn_mailbox *m, struct fn_list *message)
+static void wake(struct fn_mailbox *m, bool first)
 {
 	static const uint64_t one = 1;
+
+	if (first) /* else whoever posted the first has said so */
+		(void)!write(m->event_fd, &one, sizeof(one));
+}
+
+void fn_mailbox_post(struct fn_mailbox *m, struct fn_list *message)
+{
 	bool first;
 
 	pthread_mutex_lock(&m->lock);
 	first = fn_list_empty(&m->messages);
 	fn_list_push_back(&m->messages, message);
 	pthread_mutex_unlock(&m->lock);
-	if (first) /* else whoever posted the first has said so */
-		(void)!write(m->event_fd, &one, sizeof(one));
+	wake(m, first);
+}
+
+void fn_mailbox_post_all(struct fn_mailbox *m, struct fn_list *messages)
+{
+	bool first;
+
+	if (fn_list_empty(messages))
+		return;
+	pthread_mutex_lock(&m->lock);
+	first = fn_list_empty(&m->messages);
+	fn_list_append(&m->messages, messages);
+	pthread_mutex_unlock(&m->lock);
+	wake(m, first);
 }
 
 void fn_mailbox_free(struct fn_mailbox *m)

@@ -40,7 +40,12 @@ struct fn_db_writer {
 	unsigned n_workers;
 	bool has_checkpointer;
 	struct fn_mailbox *outcomes;
-	unsigned untold; /* the loop's */
+	/* the loop's. What is given in one of its rounds is handed over at the end of that: one lock, one wake, one transaction */
+	struct fn_loop *loop;
+	struct fn_list given;
+	struct fn_deferred hand_over;
+	bool given_urgent;
+	unsigned untold;
 	int log_pages, asked_at; /* pages of the log, now and when a checkpoint was last asked for */
 	pthread_mutex_t lock;
 	pthread_cond_t wake, wake_checkpointer, idle;
@@ -100,16 +105,6 @@ static void fail(struct fn_list *batch, const struct fn_err *why)
 	}
 }
 
-static void tell(struct fn_db_writer *w, struct fn_list *batch)
-{
-	while (!fn_list_empty(batch)) {
-		struct fn_list *l = fn_list_first(batch);
-
-		fn_list_remove(l);
-		fn_mailbox_post(w->outcomes, l);
-	}
-}
-
 /* Those that do not wait for the disk are told, the others wait for it. */
 static void committed(struct fn_db_writer *w, struct fn_list *batch)
 {
@@ -127,14 +122,9 @@ static void committed(struct fn_db_writer *w, struct fn_list *batch)
 	if (!w->unsynced)
 		w->sync_until_us = fn_clock_mono_us() + FN_DB_LAZY_US;
 	w->unsynced = true;
-	while (!fn_list_empty(batch)) {
-		struct fn_list *l = fn_list_first(batch);
-
-		fn_list_remove(l);
-		fn_list_push_back(&w->committed, l);
-	}
+	fn_list_append(&w->committed, batch);
 	pthread_mutex_unlock(&w->lock);
-	tell(w, &early);
+	fn_mailbox_post_all(w->outcomes, &early);
 }
 
 /* One transaction of what is in `queue`, or of as much of it as there can be: the rest stays there. */
@@ -255,7 +245,7 @@ static void sync_log(struct fn_db_writer *w)
 	r = w->log->pMethods->xSync(w->log, SQLITE_SYNC_NORMAL);
 	if (r != SQLITE_OK)
 		fn_db_sync_failed(sqlite3_errstr(r), errno);
-	tell(w, &told);
+	fn_mailbox_post_all(w->outcomes, &told);
 	pthread_mutex_lock(&w->lock);
 	w->syncing = false;
 }
@@ -341,6 +331,26 @@ static void *checkpointer(void *arg)
 }
 
 /* --- the loop's --- */
+static void hand_over(void *arg)
+{
+	struct fn_db_writer *w = arg;
+	bool first, wakes;
+
+	if (fn_list_empty(&w->given))
+		return;
+	pthread_mutex_lock(&w->lock);
+	first = fn_list_empty(&w->queue);
+	fn_list_append(&w->queue, &w->given);
+	wakes = !w->running && (first || (w->given_urgent && !w->urgent)); /* whoever runs looks for more */
+	if (first)
+		w->lazy_until_us = fn_clock_mono_us() + FN_DB_LAZY_US;
+	w->urgent = w->urgent || w->given_urgent;
+	pthread_mutex_unlock(&w->lock);
+	w->given_urgent = false;
+	if (wakes)
+		pthread_cond_signal(&w->wake);
+}
+
 static void on_outcome(void *arg, struct fn_list *message)
 {
 	struct fn_db_writer *w = arg;
@@ -365,6 +375,7 @@ static void stop(struct fn_db_writer *w)
 
 static void release(struct fn_db_writer *w)
 {
+	fn_deferred_cancel(&w->hand_over);
 	fn_mailbox_free(w->outcomes);
 	for (int i = 0; i < STATEMENTS; i++)
 		sqlite3_finalize(w->statements[i]);
@@ -401,6 +412,9 @@ int fn_db_writer_new(struct fn_loop *loop, const char *path, sqlite3 *db, struct
 		return fn_err_set(err, ENOMEM, "database", NULL);
 	}
 	w->db = db;
+	w->loop = loop;
+	w->hand_over = (struct fn_deferred){.fn = hand_over, .arg = w};
+	fn_list_init(&w->given);
 	fn_list_init(&w->queue);
 	fn_list_init(&w->committed);
 	pthread_mutex_init(&w->lock, NULL);
@@ -436,20 +450,11 @@ int fn_db_writer_new(struct fn_loop *loop, const char *path, sqlite3 *db, struct
 
 void fn_db_write(struct fn_db_writer *w, struct fn_db_write *what)
 {
-	bool first, wakes;
-
 	w->untold++;
 	what->link = (struct fn_list){0};
-	pthread_mutex_lock(&w->lock);
-	first = fn_list_empty(&w->queue);
-	fn_list_push_back(&w->queue, &what->link);
-	wakes = !w->running && (first || (!what->lazy && !w->urgent)); /* whoever runs looks for more */
-	if (first)
-		w->lazy_until_us = fn_clock_mono_us() + FN_DB_LAZY_US;
-	w->urgent = w->urgent || !what->lazy;
-	pthread_mutex_unlock(&w->lock);
-	if (wakes)
-		pthread_cond_signal(&w->wake);
+	fn_list_push_back(&w->given, &what->link);
+	w->given_urgent = w->given_urgent || !what->lazy;
+	fn_loop_defer(w->loop, &w->hand_over);
 }
 
 bool fn_db_writer_busy(const struct fn_db_writer *w) { return w->untold > 0; }
@@ -457,6 +462,7 @@ bool fn_db_writer_busy(const struct fn_db_writer *w) { return w->untold > 0; }
 void fn_db_writer_drain(struct fn_db_writer *w)
 {
 	do {
+		hand_over(w);
 		pthread_mutex_lock(&w->lock);
 		w->at_once = true;
 		w->urgent = !fn_list_empty(&w->queue);

@@ -252,7 +252,7 @@ START_TEST(early_ones_wait_for_no_sync)
 	before = disk.commits;
 	give(&o[2], 3);
 	while (disk.commits == before) /* nobody waits for it */
-		usleep(1000);
+		ck_assert_int_eq(fn_loop_run_once(loop, 1000), 0);
 	fn_db_writer_free(writer);
 	ck_assert_int_eq(told, 3);
 	ck_assert_int_eq(count("t.db"), 3);
@@ -273,7 +273,7 @@ START_TEST(what_comes_during_a_sync_shares_the_next)
 	before = disk.commits;
 	for (int i = 0; i < 50; i++) {
 		give(&o[i], i + 1);
-		usleep(1000);
+		ck_assert_int_eq(fn_loop_run_once(loop, 1000), 0);
 	}
 	fn_db_writer_drain(writer);
 	ck_assert_int_le(disk.commits - before, 3);
