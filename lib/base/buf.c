@@ -79,20 +79,23 @@ int fn_buf_add_str(struct fn_buf *b, const char *s) { return fn_buf_add(b, s, st
 
 int fn_buf_vaddf(struct fn_buf *b, const char *fmt, va_list ap)
 {
+	size_t room = b->cap - b->len; /* mostly there is enough, and it is written once */
 	va_list copy;
-	int n, r;
+	int n, r = 0;
 
 	va_copy(copy, ap);
-	n = vsnprintf(NULL, 0, fmt, copy);
+	n = vsnprintf(room ? b->data + b->len : NULL, room, fmt, copy);
 	va_end(copy);
-	if (n < 0)
-		return -EINVAL;
-	r = fn_buf_reserve(b, (size_t)n);
-	if (r < 0)
-		return r;
-	vsnprintf(b->data + b->len, (size_t)n + 1, fmt, ap);
-	b->len += (size_t)n;
-	return 0;
+	if (n >= 0 && (size_t)n >= room) {
+		if (room)
+			b->data[b->len] = '\0';
+		r = fn_buf_reserve(b, (size_t)n);
+		if (r == 0)
+			vsnprintf(b->data + b->len, (size_t)n + 1, fmt, ap);
+	}
+	if (n >= 0 && r == 0)
+		b->len += (size_t)n;
+	return n < 0 ? -EINVAL : r;
 }
 
 int fn_buf_addf(struct fn_buf *b, const char *fmt, ...)

@@ -23,12 +23,16 @@ static int add_member(struct fn_buf *b, const char *lead, const char *text)
 
 /* --- names with several values, which are joined: fields, parameters of the query --- */
 struct joined {
-	struct fn_buf name, value;
+	size_t name, name_len; /* in the table's names */
+	const char *value;     /* as long as it has one alone: the caller's */
+	size_t value_len;
+	struct fn_buf joined;
 	bool set; /* it has a value */
 	struct joined *next;
 };
 
 struct table {
+	struct fn_buf names;
 	struct joined *list;
 	struct joined **buckets;
 	size_t n, n_buckets;
@@ -43,43 +47,52 @@ static int table_new(struct table *t, size_t most)
 	fn_id_random(&t->seed, sizeof(t->seed));
 	t->list = calloc(most + 1, sizeof(*t->list));
 	t->buckets = calloc(t->n_buckets, sizeof(struct joined *));
-	return t->list && t->buckets ? 0 : -ENOMEM;
+	return t->list && t->buckets ? fn_buf_reserve(&t->names, 32 * most) : -ENOMEM;
 }
 
 static void table_free(struct table *t)
 {
-	for (size_t i = 0; i < t->n; i++) {
-		fn_buf_free(&t->list[i].name);
-		fn_buf_free(&t->list[i].value);
-	}
+	for (size_t i = 0; i < t->n; i++)
+		fn_buf_free(&t->list[i].joined);
+	fn_buf_free(&t->names);
 	free(t->list);
 	free(t->buckets);
 }
 
-/* Takes name. There is room for it: `most` of them. */
-static struct joined *table_at(struct table *t, struct fn_buf *name)
-{
-	uint32_t hash = t->seed;
-	struct joined **at;
+static const char *name_of(const struct table *t, size_t at) { return t->names.data ? t->names.data + at : ""; }
 
-	for (size_t i = 0; i < name->len; i++)
-		hash = (hash ^ (unsigned char)name->data[i]) * 16777619u;
+/* That of the name which is behind `at` in the names, and goes from there if it has been there before. There is room for it: `most` of them. */
+static struct joined *table_at(struct table *t, size_t at)
+{
+	size_t len = t->names.len - at;
+	const char *name = name_of(t, at);
+	uint32_t hash = t->seed;
+	struct joined **j;
+
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ (unsigned char)name[i]) * 16777619u;
 	hash ^= hash >> 15;
-	for (at = &t->buckets[hash & (t->n_buckets - 1)]; *at; at = &(*at)->next)
-		if ((*at)->name.len == name->len && (name->len == 0 || memcmp((*at)->name.data, name->data, name->len) == 0)) {
-			fn_buf_free(name);
-			return *at;
+	for (j = &t->buckets[hash & (t->n_buckets - 1)]; *j; j = &(*j)->next)
+		if ((*j)->name_len == len && memcmp(name_of(t, (*j)->name), name, len) == 0) {
+			t->names.len = at;
+			return *j;
 		}
-	*at = &t->list[t->n++];
-	(*at)->name = *name;
-	*name = (struct fn_buf){0};
-	return *at;
+	*j = &t->list[t->n++];
+	(*j)->name = at;
+	(*j)->name_len = len;
+	return *j;
 }
 
+/* Room behind the values that it has. */
 static int begin_value(struct joined *j, const char *between)
 {
-	int r = j->set ? fn_buf_add_str(&j->value, between) : 0;
+	int r = 0;
 
+	if (j->value)
+		r = fn_buf_add(&j->joined, j->value, j->value_len);
+	if (j->set && r == 0)
+		r = fn_buf_add_str(&j->joined, between);
+	j->value = NULL;
 	j->set = true;
 	return r;
 }
@@ -94,11 +107,13 @@ static int add_table(struct fn_buf *b, const struct table *t)
 		if (i > 0)
 			r = fn_buf_add(b, ",", 1);
 		if (r == 0)
-			r = fn_json_add_string(b, j->name.len ? j->name.data : "", j->name.len);
+			r = fn_json_add_string(b, name_of(t, j->name), j->name_len);
 		if (r == 0)
 			r = fn_buf_add(b, ":", 1);
-		if (r == 0)
-			r = fn_json_add_string(b, j->value.len ? j->value.data : "", j->value.len);
+		if (r == 0 && j->value)
+			r = fn_json_add_string(b, j->value, j->value_len);
+		else if (r == 0)
+			r = fn_json_add_string(b, j->joined.len ? j->joined.data : "", j->joined.len);
 	}
 	return r == 0 ? fn_buf_add(b, "}", 1) : r;
 }
@@ -127,17 +142,23 @@ static bool is_left_out(const char *name)
 
 static int put(struct table *t, const char *name, const char *value)
 {
-	struct fn_buf key = {0};
+	size_t at = t->names.len;
 	struct joined *j;
-	int r = fn_buf_add_str(&key, name);
+	int r = fn_buf_add_str(&t->names, name);
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < key.len; i++)
-		key.data[i] = (char)tolower((unsigned char)key.data[i]);
-	j = table_at(t, &key);
+	for (size_t i = at; i < t->names.len; i++)
+		t->names.data[i] = (char)tolower((unsigned char)t->names.data[i]);
+	j = table_at(t, at);
+	if (!j->set) {
+		j->set = true;
+		j->value = value;
+		j->value_len = strlen(value);
+		return 0;
+	}
 	r = begin_value(j, strcasecmp(name, "cookie") == 0 ? "; " : ",");
-	return r == 0 ? fn_buf_add_str(&j->value, value) : r;
+	return r == 0 ? fn_buf_add_str(&j->joined, value) : r;
 }
 
 static int add_headers(const struct fn_gw_request *q, struct fn_buf *b)
@@ -193,17 +214,15 @@ static int put_parameter(struct table *t, const char *p, size_t len)
 {
 	const char *eq = memchr(p, '=', len);
 	size_t name = eq ? (size_t)(eq - p) : len;
-	struct fn_buf key = {0};
+	size_t at = t->names.len;
 	struct joined *j;
-	int r = fn_aws_decode(&key, p, name, true);
+	int r = fn_aws_decode(&t->names, p, name, true);
 
-	if (r < 0) {
-		fn_buf_free(&key);
+	if (r < 0)
 		return r;
-	}
-	j = table_at(t, &key);
+	j = table_at(t, at);
 	r = begin_value(j, ",");
-	return r == 0 && eq ? fn_aws_decode(&j->value, eq + 1, len - name - 1, true) : r;
+	return r == 0 && eq ? fn_aws_decode(&j->joined, eq + 1, len - name - 1, true) : r;
 }
 
 static int add_query(const struct fn_gw_request *q, struct fn_buf *b)

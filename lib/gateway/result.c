@@ -167,27 +167,28 @@ static int take_status(struct fn_gw_result *r, json_t *v)
 }
 
 /* --- the body --- */
+static bool is_space(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
+
 /* JSON without the white space between its tokens; numbers stay as they were written. */
 static int add_compact(struct fn_buf *b, const char *text, size_t len)
 {
-	bool quoted = false;
-	size_t from = 0;
+	const char *p = text, *end = text + len, *from = text;
 
-	for (size_t i = 0; i < len; i++) {
-		if (quoted) {
-			if (text[i] == '\\')
-				i++;
-			else if (text[i] == '"')
-				quoted = false;
-		} else if (text[i] == '"') {
-			quoted = true;
-		} else if (strchr(" \t\r\n", text[i]) && text[i]) {
-			if (fn_buf_add(b, text + from, i - from) < 0)
-				return -ENOMEM;
-			from = i + 1;
+	if (fn_buf_reserve(b, len) < 0)
+		return -ENOMEM;
+	while (p < end) {
+		if (*p == '"') { /* to the quotation mark behind it */
+			for (p++; p < end && *p != '"'; p++)
+				p += *p == '\\' && p + 1 < end;
+			p++;
+		} else if (is_space(*p)) {
+			(void)fn_buf_add(b, from, (size_t)(p - from));
+			from = ++p;
+		} else {
+			p++;
 		}
 	}
-	return fn_buf_add(b, text + from, len > from ? len - from : 0);
+	return end > from ? fn_buf_add(b, from, (size_t)(end - from)) : 0;
 }
 
 static int take_body(struct fn_gw_result *r, json_t *body, bool coded)
@@ -228,10 +229,14 @@ static int response(struct fn_gw_result *r, json_t *o)
 	return rc == 0 ? with_default_type(r, "application/json") : rc;
 }
 
-/* What names no statusCode, and is no string, is a body as it is. */
+/* What names no statusCode (its letters may be escapes), and is no string, is a body as it is. */
 static bool is_plain(const char *payload, size_t len)
 {
-	return len > 0 && payload[0] != '"' && !memmem(payload, len, "statusCode", 10) && !memchr(payload, '\\', len) && fn_json_valid(payload, len, NULL);
+	size_t at = 0;
+
+	while (at < len && is_space(payload[at]))
+		at++;
+	return at < len && payload[at] != '"' && !memmem(payload, len, "statusCode", 10) && !memmem(payload, len, "\\u", 2) && fn_json_valid(payload, len, NULL);
 }
 
 int fn_gw_result(const char *payload, size_t len, struct fn_gw_result *r)

@@ -31,6 +31,7 @@ START_TEST(what_is_a_response)
 	ck_result("{\"statusCode\": 200, \"body\": {\"a\": [1, \"b c\"]}}", 200, "application/json", "{\"a\":[1,\"b c\"]}");
 	ck_result("{\"statusCode\": 200, \"body\": \"aGk=\", \"isBase64Encoded\": true}", 200, "application/json", "hi");
 	ck_result("{\"statusCode\": 200, \"body\": null}", 200, "application/json", "");
+	ck_result("{\"\\u0073tatusCode\": 418, \"body\": \"x\"}", 418, "application/json", "x");
 }
 END_TEST
 
@@ -40,6 +41,8 @@ START_TEST(what_is_a_body)
 	ck_result("[\"hello\", 3, true]", 200, "application/json", "[\"hello\",3,true]");
 	ck_result("{\"hello\" : \"wor ld\\\" \", \"n\": 1.50}", 200, "application/json", "{\"hello\":\"wor ld\\\" \",\"n\":1.50}");
 	ck_result("null", 200, "application/json", "null");
+	ck_result(" \t\"hello\"", 200, "application/json", "hello");
+	ck_result(" {\"a\\\\\" :\t\"b\\n\\\" c\" , \"d\":\r\n[ ] } ", 200, "application/json", "{\"a\\\\\":\"b\\n\\\" c\",\"d\":[]}");
 	ck_result("not json", 200, "application/json", "not json");
 	ck_result("", 200, "application/json", "");
 	ck_result("{\"statusCode\": null, \"a\": 1}", 200, "application/json", "{\"statusCode\":null,\"a\":1}");

@@ -298,7 +298,7 @@ static bool sink_write(struct fn_invocation *i, const void *data, size_t len)
 	return no_room;
 }
 
-static const struct fn_sink pieces = {sink_begin, sink_write, on_done, on_done};
+static const struct fn_sink pieces = {.begin = sink_begin, .write = sink_write, .end = on_done, .fail = on_done};
 
 static bool allowed;
 static bool on_begin(void *arg)
