@@ -57,9 +57,9 @@ check-crash: all fixtures images
 check-kills: all fixtures images
 	@FND_KILLS=$(or $(N),50) tests/run --build $(B) test_kills
 
-# fn-events, the worker and fn-spawnd are killed N times under asynchronous invocations: each that was accepted must end as promised. N=200.
+# fn-events, the worker and fn-spawnd are killed N times under asynchronous invocations and queues that drive functions: whatever was accepted must end as promised. N=200.
 check-durability: all fixtures images
-	@FND_KILLS=$(or $(N),200) tests/run --build $(B) test_async.Durability
+	@FND_KILLS=$(or $(N),200) tests/run --build $(B) test_durability
 
 # In a virtual machine the power is cut N times while functions come, change and go; what was answered must be there. 20 s a cut. N=10.
 check-powercut: all fixtures images
@@ -93,7 +93,7 @@ help:
 	@echo "make bench                 the benchmark: build/bench.json and a table; BENCH=create,warm parts of it; BENCH=profile"
 	@echo "make check-kills [N=50]    the processes killed so often under 64 streams and URL load: nobody gets another's bytes"
 	@echo "make check-crash [N=100]   each process killed so often while functions come and go: rows, trees and packages must agree"
-	@echo "make check-durability [N=200]  processes are killed so often under asynchronous invocations: none that was accepted may be lost"
+	@echo "make check-durability [N=200]  processes are killed so often under events and queues: none that was accepted may be lost"
 	@echo "make check-powercut [N=10] the power is cut so often in a virtual machine: whatever was answered must be there"
 	@echo "make check-containers      functions of container images, with those that buildah and Go take long to make"
 	@echo "make check-packages        some forty packages from the registries, each at work in a function; N=numpy one of them"

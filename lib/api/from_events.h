@@ -3,7 +3,8 @@
  * there, and nothing of this anywhere else.
  *
  *   POST /_fnd/functions/NAME[:QUALIFIER]/invocations   as Invoke, RequestResponse; FN_INNER_REQUEST_ID is the invocation's id; one
- *                                                       that did not run is answered with FN_INNER_REFUSAL.
+ *                                                       that did not run is answered with FN_INNER_REFUSAL;
+ *                                                       each with FN_INNER_CONCURRENCY.
  *   GET  /_fnd/functions/NAME[:QUALIFIER]               200 {"FunctionArn", "FunctionName", "Version", "State", "Timeout", "Role", "ReservedConcurrency"?,
  *                                                       "DeadLetterTargetArn"?}, or 404.
  *   /_fnd/rights, /_fnd/changes                         rights.h

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "env/platform.h"
+#include "invoke/invoke.h"
 #include "model/lineage.h"
 #include "store/recursion.h"
 
@@ -34,6 +35,7 @@ bool fn_call_chain(struct fn_call *call, const struct fn_function *f, struct fn_
 		abort();
 	if (fn_lineage_count(ret->data, f->name) <= FN_LINEAGE_MOST || fn_store_may_recurse(call->api->cfg.store, f->name))
 		return true;
+	fn_invoker_recursive(call->api->cfg.invoker, f->name);
 	fn_reply_error(call, &FN_E_RECURSIVE,
 		       "Lambda has detected your function being invoked in a recursive loop with other Amazon Web Services resources and stopped your function's invocation.");
 	return false;

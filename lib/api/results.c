@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "invoke/invoke.h"
 #include "model/inner.h"
 
 struct fn_result *fn_result_new(const struct fn_call *call)
@@ -21,6 +22,19 @@ struct fn_result *fn_result_new(const struct fn_call *call)
 }
 
 void fn_result_drop(struct fn_invocation *inv) { free(fn_take_ptr(inv->arg)); }
+
+/* fn-events shares it out. */
+static void add_concurrency(const struct fn_result *r, const struct fn_invocation *inv)
+{
+	int64_t reserved, left;
+	char text[48];
+
+	if (fn_http_req_role(r->req) != FN_HTTP_EVENTS)
+		return;
+	fn_invoker_concurrency(r->api->cfg.invoker, inv->function->name, &reserved, &left);
+	snprintf(text, sizeof(text), "%lld %lld", (long long)reserved, (long long)left);
+	(void)fn_http_req_add_header(r->req, FN_INNER_CONCURRENCY, text);
+}
 
 void fn_result_refuse(const struct fn_result *r, const struct fn_invocation *inv)
 {
@@ -42,6 +56,7 @@ void fn_result_refuse(const struct fn_result *r, const struct fn_invocation *inv
 		message = inv->err.msg;
 	else if (inv->refusal == FN_REFUSAL_PLATFORM || inv->refusal == FN_REFUSAL_NONE)
 		message = fn_err_format(&inv->err, text, sizeof(text));
+	add_concurrency(r, inv);
 	if (fn_http_req_role(r->req) == FN_HTTP_EVENTS)
 		(void)fn_http_req_add_header(r->req, FN_INNER_REFUSAL, kinds[inv->refusal]);
 	(void)fn_http_req_add_header(r->req, "X-Amzn-Trace-Id", inv->trace_id);
@@ -51,6 +66,7 @@ void fn_result_refuse(const struct fn_result *r, const struct fn_invocation *inv
 void fn_result_headers(const struct fn_result *r, const struct fn_invocation *inv)
 {
 	(void)fn_http_req_add_header(r->req, "X-Amzn-Trace-Id", inv->trace_id);
+	add_concurrency(r, inv);
 	(void)fn_http_req_add_header(r->req, "X-Amz-Executed-Version", inv->function->version);
 	(void)fn_http_req_add_header(r->req, "x-amzn-RequestId", r->request_id);
 }

@@ -41,7 +41,7 @@ static void status(struct fn_events *e, struct fn_service_call *call)
 						      (json_int_t)l->n.succeeded, "Errors", (json_int_t)l->n.errors, "Throttled", (json_int_t)l->n.throttled, "Dropped", (json_int_t)l->n.dropped,
 						      "DeadLetterErrors", (json_int_t)l->n.dead_letter_errors, "DeliveryFailures", (json_int_t)l->n.delivery_failures, "Rests", l->rest_timer != 0));
 	}
-	fn_service_reply_json(call, 200, json_pack("{so,sI,sI}", "Functions", list, "Slots", (json_int_t)e->slots, "Running", (json_int_t)e->in_flight));
+	fn_service_reply_json(call, 200, json_pack("{so,sI,sI}", "Functions", list, "Slots", (json_int_t)e->share.most, "Running", (json_int_t)e->in_flight));
 }
 
 /* --- lists --- */

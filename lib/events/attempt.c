@@ -81,7 +81,7 @@ static void note_attempt(struct fn_event *ev)
 /* --- outcomes --- */
 static void outcome_free(struct outcome *o)
 {
-	o->e->settling--;
+	fn_lanes_settled(o->e);
 	fn_loop_clear(o->e->env->loop, &o->timer);
 	for (size_t i = 0; i < 3; i++)
 		fn_delivery_free(&o->memory[i]);
@@ -413,6 +413,8 @@ static void on_answer(void *arg, struct fn_inner_answer *a)
 	enum fn_attempt what = classify(a);
 
 	ev->call = NULL;
+	if (!a->error)
+		fn_share_learn(&ev->lane->e->share, &ev->lane->claim, fn_h1_header(a->h, FN_INNER_CONCURRENCY));
 	ev->lane->n.throttled += what == FN_ATTEMPT_THROTTLED;
 	ev->lane->n.errors += what == FN_ATTEMPT_ERROR;
 	if (what == FN_ATTEMPT_SUCCESS || what == FN_ATTEMPT_ERROR)
@@ -431,8 +433,8 @@ void fn_event_run(struct fn_event *ev)
 		judge(ev, FN_ATTEMPT_NONE);
 		return;
 	}
-	if (!ev->note && now > ev->accepted_us)
-		ev->lane->n.age_us += now - ev->accepted_us;
+	if (!ev->note)
+		fn_lane_waited(ev->lane, now > ev->accepted_us ? now - ev->accepted_us : 0);
 	if (fn_fnd_invoke(ev->lane->e->env->fnd, &i, &ev->call) < 0)
 		judge(ev, FN_ATTEMPT_SYSTEM);
 }

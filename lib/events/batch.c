@@ -8,6 +8,7 @@
 #include "base/id.h"
 #include "events/poller_internal.h"
 #include "events/sqs_record.h"
+#include "model/inner.h"
 
 #define RETRY_FIRST_US 100000u
 #define RETRY_MOST_US 5000000u
@@ -38,7 +39,7 @@ static void release(struct fn_batch *b)
 	fn_list_remove(&b->link);
 	fn_loop_clear(p->all->loop, &b->timer);
 	p->running--;
-	p->all->total--;
+	fn_share_give(p->all->share, &p->claim, b->counted);
 	p->all->bytes -= b->len;
 	free(b->payload);
 	free(b);
@@ -105,7 +106,7 @@ static void fail(struct fn_batch *b, const char *outcome, const char *detail)
 {
 	struct fn_poller *p = b->p;
 
-	p->counts.failed++;
+	p->config.counts->failed += b->n;
 	fn_scale_failed(&p->scale);
 	tell(b, outcome, detail);
 	p->ops->result(p, "PROBLEM: Function call failed");
@@ -128,12 +129,11 @@ static void succeed(struct fn_batch *b, const char *payload, size_t len)
 		failed += items[i].failed;
 	snprintf(detail, sizeof(detail), "%u of %u come again", failed, b->n);
 	tell(b, failed == 0 ? "success" : failed == b->n ? "error" : "partial", failed ? detail : NULL);
-	if (failed == b->n) {
-		p->counts.failed++;
+	p->config.counts->failed += failed;
+	if (failed == b->n)
 		fn_scale_failed(&p->scale);
-	} else {
+	else
 		fn_scale_succeeded(&p->scale);
-	}
 	p->ops->result(p, "OK");
 	end(b, items);
 	free(items);
@@ -168,6 +168,8 @@ static void on_answer(void *arg, struct fn_inner_answer *a)
 	char detail[160];
 
 	b->call = NULL;
+	if (!a->error)
+		fn_share_learn(b->p->all->share, &b->p->claim, fn_h1_header(a->h, FN_INNER_CONCURRENCY));
 	snprintf(detail, sizeof(detail), "%u %.140s", status, a->error ? "no answer" : a->body);
 	if (status == 200) {
 		if (fn_h1_header(a->h, "X-Amz-Function-Error"))
@@ -206,7 +208,7 @@ static void invoke(struct fn_batch *b)
 {
 	struct fn_poller *p = b->p;
 
-	p->counts.invoked += b->tries == 0;
+	p->config.counts->invoked += b->n;
 	if (fn_fnd_invoke(p->all->fnd, &(struct fn_fnd_invocation){.name = p->config.function, .request_id = b->id, .trace_id = trace_of(b), .payload = b->payload, .len = b->len, .done = on_answer, .arg = b},
 			  &b->call) < 0)
 		again(b, "unavailable", "too many calls wait");
@@ -245,7 +247,7 @@ void fn_batch_start(struct fn_poller *p, struct fn_source_message **messages, un
 	}
 	fn_id_uuid(b->id);
 	p->running++;
-	p->all->total++;
+	fn_share_take(p->all->share, &p->claim, &b->counted);
 	p->all->bytes += b->len;
 	fn_list_push_back(&p->batches, &b->link);
 	set_groups(b, true);

@@ -58,9 +58,7 @@ static void configure(struct fn_events *e)
 		e->backoff_us[i] = seconds(json_array_get(backoff, i));
 	}
 	e->idempotency_us = seconds(json_object_get(c, "idempotency_s"));
-	e->slots = (unsigned)(share * (double)e->env->account_concurrency);
-	if (e->slots == 0)
-		e->slots = 1;
+	fn_share_init(&e->share, e->env->loop, share > 0 ? share : 0.5, (unsigned)e->env->account_concurrency);
 }
 
 int fn_events_open(const struct fn_service_env *env, struct fn_service *ret, struct fn_err *err)
@@ -85,7 +83,7 @@ int fn_events_open(const struct fn_service_env *env, struct fn_service *ret, str
 	if (r == 0 && (r = fn_journal_new(env->loop, &e->journal)) < 0)
 		fn_err_set(err, r, "events", NULL);
 	if (r == 0)
-		r = fn_mappings_open(env, e->endpoints, e->journal, &e->mappings, err);
+		r = fn_mappings_open(env, e->endpoints, e->journal, &e->share, &e->mappings, err);
 	if (r < 0) {
 		fn_events_close(e);
 		return r;
@@ -104,6 +102,7 @@ void fn_events_close(void *arg)
 	fn_journal_free(e->journal);
 	fn_endpoints_free(e->endpoints);
 	fn_lanes_close(e);
+	fn_share_close(&e->share);
 	fn_event_configs_close(e);
 	free(e);
 }

@@ -6,6 +6,7 @@
 #include "base/map.h"
 #include "events/mappings.h"
 #include "events/retry.h"
+#include "events/share.h"
 #include "queue/queue.h"
 #include "service/call.h"
 
@@ -15,12 +16,11 @@ struct fn_events {
 	const struct fn_service_env *env;
 	/* lane.c */
 	struct fn_map *lanes;       /* by name */
-	struct fn_list wanting;     /* lanes with events that may start */
 	struct fn_list running;     /* events */
-	unsigned slots, in_flight;  /* at once, of all lanes: the asynchronous share of the account's concurrency */
+	unsigned in_flight;         /* of all lanes */
 	unsigned settling;          /* outcomes on their way to the disk */
-	bool draining;
-	struct fn_deferred pump;
+	bool draining, halted;      /* halted: some lanes are */
+	struct fn_share share;      /* of lanes and mappings */
 	void (*run)(struct fn_event *ev); /* attempt.c */
 	/* configs.c */
 	struct fn_map *configs;     /* function -> its list */

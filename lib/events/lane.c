@@ -20,6 +20,16 @@
 
 static void lease_more(struct fn_lane *l);
 
+const uint64_t fn_lane_ages_us[FN_LANE_AGES] = {10000, 100000, 1000000, 10000000, 60000000, 600000000, UINT64_C(3600000000), UINT64_C(21600000000)};
+
+void fn_lane_waited(struct fn_lane *l, uint64_t us)
+{
+	l->n.age_us += us;
+	for (size_t i = 0; i < FN_LANE_AGES; i++)
+		l->n.ages[i] += us <= fn_lane_ages_us[i];
+	l->n.ages[FN_LANE_AGES]++;
+}
+
 /* --- events --- */
 void fn_event_free(struct fn_event *ev)
 {
@@ -72,33 +82,50 @@ static struct fn_event *copy_event(struct fn_lane *l, const struct fn_queue_mess
 /* --- who begins --- */
 static void want(struct fn_lane *l)
 {
-	if (l->n_held > 0 && l->in_flight < l->window && !l->rest_timer && !l->e->draining) {
-		if (!fn_list_linked(&l->link))
-			fn_list_push_back(&l->e->wanting, &l->link);
-		fn_loop_defer(l->e->env->loop, &l->e->pump);
-	} else {
-		fn_list_remove(&l->link);
-	}
+	if (l->n_held > 0 && l->in_flight < l->window && !l->rest_timer && !l->e->draining)
+		fn_share_want(&l->e->share, &l->claim);
+	else
+		fn_share_unwant(&l->claim);
 }
 
-static void pump(void *arg)
+static void on_turn(struct fn_claim *c)
 {
-	struct fn_events *e = arg;
+	struct fn_lane *l = fn_list_entry(c, struct fn_lane, claim);
+	struct fn_events *e = l->e;
+	struct fn_event *ev;
 
-	while (e->in_flight < e->slots && e->settling < SETTLING_MAX && !fn_list_empty(&e->wanting)) {
-		struct fn_lane *l = fn_list_entry(fn_list_first(&e->wanting), struct fn_lane, link);
-		struct fn_event *ev = fn_list_entry(fn_list_first(&l->held), struct fn_event, link);
-
-		fn_list_remove(&l->link);
-		fn_list_remove(&ev->link);
-		l->n_held--;
-		l->in_flight++;
-		e->in_flight++;
-		fn_list_push_back(&e->running, &ev->link);
-		want(l);
-		lease_more(l);
-		e->run(ev);
+	if (l->n_held == 0 || e->draining)
+		return;
+	if (e->settling >= SETTLING_MAX) {
+		l->halted = e->halted = true;
+		return;
 	}
+	ev = fn_list_entry(fn_list_first(&l->held), struct fn_event, link);
+	fn_list_remove(&ev->link);
+	fn_share_take(&e->share, &l->claim, &ev->counted);
+	l->n_held--;
+	l->in_flight++;
+	e->in_flight++;
+	fn_list_push_back(&e->running, &ev->link);
+	want(l);
+	lease_more(l);
+	e->run(ev);
+}
+
+void fn_lanes_settled(struct fn_events *e)
+{
+	struct fn_lane *l;
+	size_t it = 0;
+
+	e->settling--;
+	if (!e->halted || e->settling > SETTLING_MAX / 2 || e->draining)
+		return;
+	e->halted = false;
+	while ((l = fn_map_next(e->lanes, &it)))
+		if (l->halted) {
+			l->halted = false;
+			want(l);
+		}
 }
 
 static void hold(struct fn_event *ev, bool first)
@@ -139,7 +166,7 @@ static void lease_more(struct fn_lane *l)
 	struct fn_events *e = l->e;
 	unsigned busy = l->in_flight + l->n_held, room = l->window > busy ? l->window - busy : 0;
 
-	if (l->leasing || l->rest_timer || e->draining || room == 0 || l->n_held >= HELD_MAX || (l->n_held > 0 && e->in_flight >= e->slots))
+	if (l->leasing || l->rest_timer || e->draining || room == 0 || l->n_held >= HELD_MAX || (l->n_held > 0 && fn_share_room(&e->share, &l->claim) == 0))
 		return;
 	l->leasing = true;
 	l->lease = (struct fn_queue_lease){.n = room < HELD_MAX ? room : HELD_MAX, .bytes = HELD_BYTES, .for_us = LEASE_US, .wait_until_us = UINT64_MAX, .early = true, .done = on_leased};
@@ -159,7 +186,7 @@ static void on_back(struct fn_queue_change *c, const struct fn_err *err)
 
 	if (err)
 		fn_log_warn("asynchronous invocations: %s; they go on after the next start", err->msg);
-	b->e->settling--;
+	fn_lanes_settled(b->e);
 	free(b);
 }
 
@@ -201,7 +228,7 @@ static void rest(struct fn_lane *l, uint64_t us)
 		l->leasing = false;
 	if (l->n_held > 0)
 		put_back(l, fn_clock_real_us() + (us ? us : l->backoff_us));
-	fn_list_remove(&l->link);
+	fn_share_unwant(&l->claim);
 	if (us == 0)
 		return;
 	fn_loop_clear(loop, &l->rest_timer);
@@ -218,15 +245,14 @@ void fn_lane_release(struct fn_event *ev, bool ran)
 	fn_list_remove(&ev->link);
 	l->in_flight--;
 	e->in_flight--;
+	fn_share_give(&e->share, &l->claim, ev->counted);
 	if (ran) {
 		l->backoff_us = 0;
-		if (l->window < e->slots)
+		if (l->window < fn_share_most(&e->share, &l->claim))
 			l->window++;
 	}
 	want(l);
 	lease_more(l);
-	if (!fn_list_empty(&e->wanting))
-		fn_loop_defer(e->env->loop, &e->pump);
 }
 
 void fn_lane_return(struct fn_event *ev)
@@ -237,10 +263,9 @@ void fn_lane_return(struct fn_event *ev)
 	fn_list_remove(&ev->link);
 	l->in_flight--;
 	e->in_flight--;
+	fn_share_give(&e->share, &l->claim, ev->counted);
 	l->window = l->in_flight > 1 ? l->in_flight : 1;
 	hold(ev, true);
-	if (!fn_list_empty(&e->wanting))
-		fn_loop_defer(e->env->loop, &e->pump);
 	if (l->in_flight > 0 || l->rest_timer || e->draining) {
 		if (l->rest_timer)
 			rest(l, 0);
@@ -264,7 +289,8 @@ struct fn_lane *fn_lane_get(struct fn_events *e, const char *name)
 	if (fn_str_format(queue, sizeof(queue), FN_LANE_PREFIX "%s", name) < 0 || !(l = calloc(1, sizeof(*l))))
 		return NULL;
 	l->e = e;
-	l->window = WINDOW_FIRST < e->slots ? WINDOW_FIRST : e->slots;
+	l->claim.turn = on_turn;
+	l->window = WINDOW_FIRST < e->share.most ? WINDOW_FIRST : e->share.most;
 	fn_list_init(&l->held);
 	snprintf(l->function, sizeof(l->function), "%.*s", (int)n, name);
 	snprintf(l->qualifier, sizeof(l->qualifier), "%s", colon ? colon + 1 : "");
@@ -306,8 +332,6 @@ int fn_lanes_open(struct fn_events *e, struct fn_err *err)
 	size_t it = 0;
 	int r = fn_map_new(&e->lanes);
 
-	e->pump = (struct fn_deferred){.fn = pump, .arg = e};
-	fn_list_init(&e->wanting);
 	fn_list_init(&e->running);
 	while (r == 0 && (q = fn_queue_next(e->env->queues, &it)))
 		if (fn_str_starts(fn_queue_name(q), FN_LANE_PREFIX) && !fn_lane_get(e, fn_queue_name(q) + strlen(FN_LANE_PREFIX)))
@@ -324,7 +348,7 @@ void fn_lanes_drain(struct fn_events *e)
 	while (e->lanes && (l = fn_map_next(e->lanes, &it))) {
 		if (l->leasing && fn_queue_lease_cancel(&l->lease))
 			l->leasing = false;
-		fn_list_remove(&l->link);
+		fn_share_unwant(&l->claim);
 	}
 }
 
@@ -348,9 +372,9 @@ void fn_lanes_close(struct fn_events *e)
 			fn_event_free(ev);
 		}
 		fn_loop_clear(e->env->loop, &l->rest_timer);
+		fn_share_unwant(&l->claim);
 		free(l->name);
 		free(l);
 	}
 	fn_map_free(e->lanes);
-	fn_deferred_cancel(&e->pump);
 }

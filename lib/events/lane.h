@@ -2,13 +2,14 @@
  * lane.h - which event runs when. A lane is a function, or an alias or version of it, with what waits for it: a queue on disk (queue/queue.h).
  *
  * A window says how many of a lane may be in flight: each that has ended lets the next begin and the window grow, a throttle shrinks it to what is in flight. With nothing
- * in flight a throttled lane rests, 1 s to 5 min. All lanes together have e->slots, given in turn: a lane with a million events delays another by no more than one of each.
+ * in flight a throttled lane rests, 1 s to 5 min. How many of all lanes run is share.h's affair: in turn, a lane with a million events delays another by no more than one of each.
  * Of what waits little is in memory: what is leased ahead, HELD_MAX events and HELD_BYTES of a lane at most.
  */
 #ifndef FN_EVENTS_LANE_H
 #define FN_EVENTS_LANE_H
 
 #include "events/internal.h"
+#include "events/share.h"
 #include "web/inner_client.h"
 
 #define FN_LANE_PREFIX "async/" /* of the queues' names; then the lane's: "NAME" or "NAME:QUALIFIER" */
@@ -17,17 +18,23 @@
 #define FN_FAILED_US (UINT64_C(14) * 86400 * 1000000)
 #define FN_LANE_NAME_MAX 320
 
+#define FN_LANE_AGES 8u
+extern const uint64_t fn_lane_ages_us[FN_LANE_AGES];
+
 struct fn_lane {
 	struct fn_events *e;
 	char *name, function[180], qualifier[132]; /* the qualifier as it was asked for; "" = none */
 	struct fn_queue *queue, *failed;
 	struct fn_queue_lease lease;
 	bool leasing;
-	struct fn_list held, link; /* leased, not begun; of those that want to begin one */
+	struct fn_list held; /* leased, not begun */
+	struct fn_claim claim;
+	bool halted; /* it would begin one, but too many outcomes are on their way to the disk */
 	unsigned n_held, in_flight, window;
 	uint64_t backoff_us, rest_timer;
 	struct fn_lane_counts {
-		uint64_t received, succeeded, errors, throttled, dropped, age_us; /* since the start; age_us: sum of what each waited for its first attempt */
+		uint64_t received, succeeded, errors, throttled, dropped; /* since the start */
+		uint64_t age_us, ages[FN_LANE_AGES + 1]; /* what each has waited for its first attempt: the sum; how many up to each of fn_lane_ages_us[], and in all */
 		uint64_t dead_letter_errors, delivery_failures;
 	} n;
 };
@@ -36,6 +43,7 @@ struct fn_lane {
 struct fn_event {
 	struct fn_lane *lane;
 	struct fn_list link;   /* of those that are held, or run */
+	bool counted;          /* in the share */
 	uint64_t id;           /* the queue's, with receives */
 	uint32_t receives;
 	uint8_t uid[16];
@@ -66,5 +74,8 @@ void fn_lane_release(struct fn_event *ev, bool ran);
 /* It has not run: the event is the lane's again. */
 void fn_lane_return(struct fn_event *ev);
 void fn_event_free(struct fn_event *ev);
+void fn_lane_waited(struct fn_lane *l, uint64_t us); /* for a first attempt: counted */
+/* e->settling is one less. */
+void fn_lanes_settled(struct fn_events *e);
 
 #endif

@@ -24,6 +24,7 @@ struct fn_mapping {
 	/* mapping_run.c */
 	struct fn_event_filter *filter;
 	struct fn_poller *poller;
+	struct fn_poller_counts counts;
 	struct fn_inner_call *lookup;
 	uint64_t timeout_us, timer, since_us;
 	bool looking;        /* for its queue */

@@ -76,8 +76,8 @@ static int open_source(struct fn_mapping *m, const struct fn_source_events *even
 static int start(struct fn_mapping *m, uint64_t hide_us)
 {
 	struct fn_poller_config config = {.function = m->function, .name = m->uuid, .batch_size = fn_mapping_batch_size(m->settings),
-					  .window_us = (uint64_t)fn_mapping_window_s(m->settings) * 1000000u, .hide_us = hide_us, .most = fn_mapping_concurrency(m->settings),
-					  .report_failures = fn_mapping_reports_failures(m->settings), .fifo = fn_source_is_fifo(m->source), .changed = on_changed, .arg = m};
+					  .window_us = (uint64_t)fn_mapping_window_s(m->settings) * 1000000u, .hide_us = hide_us, .least = fn_mapping_concurrency_least(m->settings), .most = fn_mapping_concurrency(m->settings),
+					  .report_failures = fn_mapping_reports_failures(m->settings), .fifo = fn_source_is_fifo(m->source), .counts = &m->counts, .changed = on_changed, .arg = m};
 	struct fn_source_events events;
 	struct fn_source *source;
 	int r = fn_event_filter_compile(json_object_get(m->settings, "FilterCriteria"), "body", &m->filter);

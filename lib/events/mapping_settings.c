@@ -203,4 +203,8 @@ unsigned fn_mapping_concurrency(const json_t *s)
 	return (unsigned)number(json_object_get(s, "ScalingConfig"), "MaximumConcurrency", pollers * PER_POLLER);
 }
 
+unsigned fn_mapping_concurrency_least(const json_t *s) { return (unsigned)number(json_object_get(s, "ProvisionedPollerConfig"), "MinimumPollers", 0) * PER_POLLER; }
+
+bool fn_mapping_counts_events(const json_t *s) { return json_array_size(json_object_get(json_object_get(s, "MetricsConfig"), "Metrics")) > 0; }
+
 bool fn_mapping_reports_failures(const json_t *s) { return json_array_size(json_object_get(s, "FunctionResponseTypes")) > 0; }

@@ -24,6 +24,8 @@ unsigned fn_mapping_batch_size(const json_t *settings);
 unsigned fn_mapping_window_s(const json_t *settings);
 /* Batches at once: MaximumConcurrency, or ten for each of MaximumPollers; 0 = neither is set. */
 unsigned fn_mapping_concurrency(const json_t *settings);
+unsigned fn_mapping_concurrency_least(const json_t *settings); /* ten for each of MinimumPollers; 0 = not set */
+bool fn_mapping_counts_events(const json_t *settings); /* MetricsConfig: EventCount */
 bool fn_mapping_reports_failures(const json_t *settings);
 
 #endif

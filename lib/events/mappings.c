@@ -2,6 +2,8 @@
 #include "events/mappings.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,19 +42,16 @@ static int load(struct fn_mappings *all, struct fn_err *err)
 	return r;
 }
 
-int fn_mappings_open(const struct fn_service_env *env, const struct fn_endpoints *endpoints, struct fn_journal *journal, struct fn_mappings **ret, struct fn_err *err)
+int fn_mappings_open(const struct fn_service_env *env, const struct fn_endpoints *endpoints, struct fn_journal *journal, struct fn_share *share, struct fn_mappings **ret, struct fn_err *err)
 {
 	struct fn_mappings *all = calloc(1, sizeof(*all));
-	double share = json_number_value(json_object_get(env->config, "async_share"));
 	int r;
 
 	if (!all)
 		return fn_err_set(err, ENOMEM, "mappings", NULL);
 	all->env = env;
 	all->endpoints = endpoints;
-	all->pollers = (struct fn_pollers){.loop = env->loop, .fnd = env->fnd, .journal = journal, .total_most = (unsigned)((double)env->account_concurrency * (share > 0 ? share : 0.5))};
-	if (all->pollers.total_most < FN_SCALE_OWN)
-		all->pollers.total_most = FN_SCALE_OWN;
+	all->pollers = (struct fn_pollers){.loop = env->loop, .fnd = env->fnd, .journal = journal, .share = share};
 	fn_list_init(&all->list);
 	r = fn_map_new(&all->by_uuid);
 	r = r < 0 ? fn_err_set(err, r, "mappings", NULL) : load(all, err);
@@ -108,13 +107,45 @@ static void serve_progress(struct fn_mappings *all, const struct fn_service_call
 
 	fn_list_for_each(l, &all->list) {
 		const struct fn_mapping *m = fn_list_entry(l, struct fn_mapping, link);
-		const struct fn_poller_counts *n = m->poller ? fn_poller_counts(m->poller) : &(struct fn_poller_counts){0};
+		const struct fn_poller_counts *n = &m->counts;
 
 		json_object_set_new(o, m->uuid, json_pack("{ss,si,sI,sI,sI,sI,sI}", "LastProcessingResult", m->poller ? fn_poller_result(m->poller) : "", "Running",
 							  m->poller ? (int)fn_poller_running(m->poller) : 0, "Polled", (json_int_t)n->polled, "Filtered", (json_int_t)n->filtered, "Invoked",
 							  (json_int_t)n->invoked, "FailedInvokes", (json_int_t)n->failed, "Deleted", (json_int_t)n->deleted));
 	}
 	fn_service_reply_json(call, 200, json_pack("{so}", "Mappings", o));
+}
+
+static int add_counts(const struct fn_mappings *all, struct fn_buf *b, const char *name, const char *help, size_t at)
+{
+	int r = fn_buf_addf(b, "# HELP fnd_%s %s\n# TYPE fnd_%s counter\n", name, help, name);
+
+	fn_list_for_each(l, &all->list) {
+		const struct fn_mapping *m = fn_list_entry(l, struct fn_mapping, link);
+
+		if (r == 0 && !m->reserved && !m->deleted && fn_mapping_counts_events(m->settings))
+			r = fn_buf_addf(b, "fnd_%s{mapping=\"%s\",function=\"%s\"} %" PRIu64 "\n", name, m->uuid, m->function, *(const uint64_t *)((const char *)&m->counts + at));
+	}
+	return r;
+}
+
+int fn_mappings_metrics(const struct fn_mappings *all, struct fn_buf *b)
+{
+	static const struct {
+		const char *name, *help;
+		size_t at;
+	} counters[] = {
+		{"mapping_polled_events_total", "Events that were read from the source.", offsetof(struct fn_poller_counts, polled)},
+		{"mapping_filtered_out_events_total", "Those that the filter criteria have taken out.", offsetof(struct fn_poller_counts, filtered)},
+		{"mapping_invoked_events_total", "Events that the function was invoked with, each time.", offsetof(struct fn_poller_counts, invoked)},
+		{"mapping_failed_invoke_events_total", "Events whose invocation has failed, and those that the function has named in batchItemFailures.", offsetof(struct fn_poller_counts, failed)},
+		{"mapping_deleted_events_total", "Events that were deleted from the queue.", offsetof(struct fn_poller_counts, deleted)},
+	};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sizeof(counters) / sizeof(counters[0]); i++)
+		r = add_counts(all, b, counters[i].name, counters[i].help, counters[i].at);
+	return r;
 }
 
 bool fn_mappings_serve(struct fn_mappings *all, const struct fn_service_call *call)

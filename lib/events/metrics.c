@@ -44,10 +44,30 @@ static int add_depth(struct fn_events *e, struct fn_buf *b)
 		fn_queue_count(l->queue, &c);
 		r = fn_buf_addf(b, "fnd_async_queue_depth{function=\"%s\",qualifier=\"%s\"} %" PRIu64 "\n", l->function, l->qualifier, c.ready + c.delayed + l->n_held);
 	}
+	return r;
+}
+
+static int add_ages_of(const struct fn_lane *l, struct fn_buf *b)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < FN_LANE_AGES; i++)
+		r = fn_buf_addf(b, "fnd_async_event_age_seconds_bucket{function=\"%s\",qualifier=\"%s\",le=\"%g\"} %" PRIu64 "\n", l->function, l->qualifier, (double)fn_lane_ages_us[i] / 1e6, l->n.ages[i]);
 	if (r == 0)
-		r = fn_buf_add_str(b, "# HELP fnd_async_event_age_seconds_total What events have waited for their first attempts.\n# TYPE fnd_async_event_age_seconds_total counter\n");
-	for (it = 0; r == 0 && (l = fn_map_next(e->lanes, &it));)
-		r = fn_buf_addf(b, "fnd_async_event_age_seconds_total{function=\"%s\",qualifier=\"%s\"} %.6f\n", l->function, l->qualifier, (double)l->n.age_us / 1e6);
+		r = fn_buf_addf(b, "fnd_async_event_age_seconds_bucket{function=\"%s\",qualifier=\"%s\",le=\"+Inf\"} %" PRIu64 "\n", l->function, l->qualifier, l->n.ages[FN_LANE_AGES]);
+	if (r == 0)
+		r = fn_buf_addf(b, "fnd_async_event_age_seconds_sum{function=\"%s\",qualifier=\"%s\"} %.6f\n", l->function, l->qualifier, (double)l->n.age_us / 1e6);
+	return r == 0 ? fn_buf_addf(b, "fnd_async_event_age_seconds_count{function=\"%s\",qualifier=\"%s\"} %" PRIu64 "\n", l->function, l->qualifier, l->n.ages[FN_LANE_AGES]) : r;
+}
+
+static int add_ages(struct fn_events *e, struct fn_buf *b)
+{
+	struct fn_lane *l;
+	size_t it = 0;
+	int r = fn_buf_add_str(b, "# HELP fnd_async_event_age_seconds What events have waited for their first attempts.\n# TYPE fnd_async_event_age_seconds histogram\n");
+
+	while (r == 0 && (l = fn_map_next(e->lanes, &it)))
+		r = add_ages_of(l, b);
 	return r;
 }
 
@@ -62,6 +82,10 @@ void fn_event_metrics(struct fn_events *e, struct fn_service_call *call)
 		r = add_counter(e, &b, i);
 	if (r == 0)
 		r = add_depth(e, &b);
+	if (r == 0)
+		r = add_ages(e, &b);
+	if (r == 0)
+		r = fn_mappings_metrics(e->mappings, &b);
 	text = r == 0 ? fn_buf_take(&b, &len) : NULL;
 	fn_buf_free(&b);
 	if (text)

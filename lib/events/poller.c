@@ -75,7 +75,7 @@ static void on_removed(struct fn_source_removal *r, const struct fn_err *err)
 
 	fn_list_remove(&x->link);
 	if (p && !err)
-		p->counts.deleted += r->n;
+		p->config.counts->deleted += r->n;
 	free_messages(r->messages, r->n);
 	free(x);
 	if (p) {
@@ -181,7 +181,12 @@ static bool start_batch(struct fn_poller *p)
 	return true;
 }
 
-static unsigned room(const struct fn_poller *p) { return fn_scale_room(&p->scale, p->running, p->all->total, p->all->total_most); }
+static unsigned room(const struct fn_poller *p)
+{
+	unsigned own = fn_scale_room(&p->scale, p->running), shared = fn_share_room(p->all->share, &p->claim);
+
+	return own < shared ? own : shared;
+}
 
 static unsigned wanted(const struct fn_poller *p)
 {
@@ -197,16 +202,29 @@ static unsigned wanted(const struct fn_poller *p)
 
 static void on_timer(void *arg) { go_on(arg); }
 
+/* What is pending may all be of groups that run: the end of their batches goes on. */
+static void on_turn(struct fn_claim *c)
+{
+	struct fn_poller *p = fn_list_entry(c, struct fn_poller, claim);
+
+	if (closes_at(p) <= fn_loop_now_us(p->all->loop) && fn_scale_room(&p->scale, p->running) > 0 && !start_batch(p))
+		fn_source_want(p->source, wanted(p), p->config.hide_us);
+	else
+		go_on(p);
+}
+
 static void go_on(struct fn_poller *p)
 {
-	uint64_t at;
+	uint64_t at = closes_at(p), now = fn_loop_now_us(p->all->loop);
+	bool more = fn_scale_room(&p->scale, p->running) > 0 && !p->stopping && !p->absent;
 
 	if (!p->source)
 		return;
-	while ((at = closes_at(p)) <= fn_loop_now_us(p->all->loop) && room(p) > 0 && start_batch(p))
-		;
-	at = closes_at(p);
-	(void)fn_loop_rearm_timer(p->all->loop, p->timer, at > fn_loop_now_us(p->all->loop) ? at : UINT64_MAX);
+	if (more && (at <= now || (p->n_pending == 0 && room(p) == 0))) /* in the row for a batch that is whole; or until there is room to ask for one */
+		fn_share_want(p->all->share, &p->claim);
+	else
+		fn_share_unwant(&p->claim);
+	(void)fn_loop_rearm_timer(p->all->loop, p->timer, at > now ? at : UINT64_MAX);
 	fn_source_want(p->source, wanted(p), p->config.hide_us);
 	if (p->stopping && fn_poller_stopped(p))
 		p->config.changed(p->config.arg);
@@ -243,7 +261,7 @@ static void on_messages(void *arg, struct fn_list *messages)
 
 	fn_list_for_each(l, messages)
 		n++;
-	p->counts.polled += n;
+	p->config.counts->polled += n;
 	if (p->config.filter)
 		filtered = malloc(n * sizeof(*filtered));
 	fn_list_for_each_safe(l, messages) {
@@ -264,7 +282,7 @@ static void on_messages(void *arg, struct fn_list *messages)
 		}
 	}
 	if (n_filtered > 0) {
-		p->counts.filtered += n_filtered;
+		p->config.counts->filtered += n_filtered;
 		fn_journal_add(p->all->journal, "mapping", p->config.name, p->config.function, "filtered", n_filtered, 0, NULL);
 		remove_messages(p, filtered, n_filtered);
 	} else {
@@ -305,7 +323,8 @@ int fn_poller_new(struct fn_pollers *all, const struct fn_poller_config *config,
 	fn_list_init(&p->pending);
 	fn_list_init(&p->batches);
 	fn_list_init(&p->removing);
-	fn_scale_init(&p->scale, config->most ? config->most : all->total_most);
+	fn_scale_init(&p->scale, config->least, config->most ? config->most : all->share->account);
+	p->claim = (struct fn_claim){.turn = on_turn, .own = config->least};
 	snprintf(p->result, sizeof(p->result), "No records processed");
 	p->config.function = p->function = strdup(config->function); /* an update gives the mapping another while batches of this one run */
 	r = p->function ? fn_loop_add_timer(all->loop, UINT64_MAX, on_timer, p, &p->timer) : -ENOMEM;
@@ -366,7 +385,6 @@ void fn_poller_stop(struct fn_poller *p)
 bool fn_poller_stopped(const struct fn_poller *p) { return p->stopping && p->running == 0 && p->removals == 0; }
 bool fn_poller_works(const struct fn_poller *p) { return p->works; }
 const char *fn_poller_result(const struct fn_poller *p) { return p->result; }
-const struct fn_poller_counts *fn_poller_counts(const struct fn_poller *p) { return &p->counts; }
 unsigned fn_poller_running(const struct fn_poller *p) { return p->running; }
 
 void fn_poller_free(struct fn_poller *p)
@@ -382,6 +400,7 @@ void fn_poller_free(struct fn_poller *p)
 		x->p = NULL;
 		fn_list_remove(&x->link);
 	}
+	fn_share_unwant(&p->claim);
 	fn_inner_cancel(p->lookup);
 	fn_source_free(p->source);
 	fn_loop_clear(p->all->loop, &p->timer);

@@ -11,6 +11,7 @@
 #include "aws/event_filter.h"
 #include "events/journal.h"
 #include "events/scale.h"
+#include "events/share.h"
 #include "events/source.h"
 #include "service/fnd.h"
 
@@ -19,8 +20,13 @@ struct fn_pollers {
 	struct fn_loop *loop;
 	struct fn_fnd *fnd;
 	struct fn_journal *journal;
-	unsigned total, total_most; /* batches that run; how many may */
+	struct fn_share *share;     /* how many may run */
 	uint64_t bytes;             /* of their payloads */
+};
+
+/* Events, since the start: CloudWatch's PolledEventCount and so on, "Types of metrics for Lambda functions", "Event source mapping metrics". */
+struct fn_poller_counts {
+	uint64_t polled, filtered, invoked, failed, deleted; /* invoked: each time; failed: also those that the function has named */
 };
 
 struct fn_poller_config {
@@ -30,14 +36,11 @@ struct fn_poller_config {
 	unsigned batch_size;
 	uint64_t window_us;
 	uint64_t hide_us;          /* how long messages are hidden; 0 = as the queue says */
-	unsigned most;             /* batches at once; 0 = as many as there may be */
+	unsigned least, most;      /* batches at once: so many whatever fails (0: of no provisioned pollers); 0 = as many as there may be */
 	bool report_failures, fifo;
+	struct fn_poller_counts *counts; /* borrowed */
 	void (*changed)(void *arg); /* it works, has stopped, or a result has come */
 	void *arg;
-};
-
-struct fn_poller_counts { /* EventCount's */
-	uint64_t polled, filtered, invoked, failed, deleted;
 };
 
 struct fn_poller;
@@ -52,7 +55,6 @@ void fn_poller_stop(struct fn_poller *p);
 bool fn_poller_stopped(const struct fn_poller *p);
 bool fn_poller_works(const struct fn_poller *p); /* its queue has been reached */
 const char *fn_poller_result(const struct fn_poller *p); /* LastProcessingResult */
-const struct fn_poller_counts *fn_poller_counts(const struct fn_poller *p);
 unsigned fn_poller_running(const struct fn_poller *p);
 /* At once, whatever runs: its calls are cancelled. NULL is fine. */
 void fn_poller_free(struct fn_poller *p);

@@ -26,6 +26,7 @@ struct fn_poller {
 	char *function;
 	struct fn_source *source;
 	struct fn_scale scale;
+	struct fn_claim claim;
 	struct fn_list pending, batches; /* received, and of no batch yet; those that run */
 	unsigned n_pending, running, removals;
 	uint64_t pending_bytes, first_us, timer;
@@ -36,12 +37,12 @@ struct fn_poller {
 	bool absent;
 	uint64_t absent_us, absent_timer;
 	struct fn_inner_call *lookup;
-	struct fn_poller_counts counts;
 	char result[200], why[128]; /* why: it is barred */
 };
 
 struct fn_batch {
 	struct fn_list link;
+	bool counted; /* in the share */
 	struct fn_poller *p;
 	struct fn_source_message **messages;
 	unsigned n, tries;

@@ -48,6 +48,22 @@ void fn_invoker_free(struct fn_invoker *inv)
 
 unsigned fn_invoker_running(const struct fn_invoker *inv) { return fn_loads_running(inv->loads); }
 
+void fn_invoker_recursive(struct fn_invoker *inv, const char *function)
+{
+	struct fn_load *l = fn_load_get(inv->loads, function);
+
+	if (l)
+		l->n.recursive++;
+}
+
+void fn_invoker_concurrency(struct fn_invoker *inv, const char *function, int64_t *ret_reserved, int64_t *ret_left)
+{
+	struct fn_load *l = fn_load_get(inv->loads, function);
+
+	*ret_reserved = l ? l->reserved : -1;
+	*ret_left = fn_loads_left(inv->loads);
+}
+
 void fn_invoker_limits(struct fn_invoker *inv, const char *function, int64_t reserved)
 {
 	struct fn_load *l = fn_load_get(inv->loads, function);

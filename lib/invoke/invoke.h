@@ -38,5 +38,8 @@ void fn_invoker_provisioned(struct fn_invoker *inv, const struct fn_function *f,
 /* Counters by function, in Prometheus' text format. */
 int fn_invoker_metrics(struct fn_invoker *inv, struct fn_buf *out);
 unsigned fn_invoker_running(const struct fn_invoker *inv);
+void fn_invoker_recursive(struct fn_invoker *inv, const char *function); /* one was stopped: counted */
+/* A function's reservation, -1 = none; and what the account has beyond all of them. */
+void fn_invoker_concurrency(struct fn_invoker *inv, const char *function, int64_t *ret_reserved, int64_t *ret_left);
 
 #endif

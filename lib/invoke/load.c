@@ -15,6 +15,8 @@ struct fn_loads {
 	unsigned running;
 };
 
+int64_t fn_loads_left(const struct fn_loads *ls) { return ls->account > ls->claims ? ls->account - ls->claims : 0; }
+
 int fn_loads_new(unsigned account_concurrency, struct fn_loads **ret)
 {
 	struct fn_loads *ls = calloc(1, sizeof(*ls));
@@ -226,6 +228,7 @@ int fn_loads_metrics(const struct fn_loads *ls, struct fn_buf *out)
 		{"invocations_total", "Invocations that were admitted.", offsetof(struct fn_load, n.invocations)},
 		{"errors_total", "Invocations that ended with a function error or the platform's.", offsetof(struct fn_load, n.errors)},
 		{"throttles_total", "Invocations that were refused for want of concurrency.", offsetof(struct fn_load, n.throttles)},
+		{"recursive_invocations_dropped_total", "Invocations that were stopped, since their chain has led to the function too often.", offsetof(struct fn_load, n.recursive)},
 		{"cold_starts_total", "Invocations that waited for an environment to initialise.", offsetof(struct fn_load, n.cold_starts)},
 		{"provisioned_concurrency_invocations_total", "Invocations on provisioned concurrency.",
 		 offsetof(struct fn_load, n.provisioned_invocations)},

@@ -20,6 +20,7 @@ struct fn_loads;
 /* Since the start. */
 struct fn_load_counts {
 	uint64_t invocations, errors, throttles, cold_starts, provisioned_invocations, spillover_invocations, duration_us;
+	uint64_t recursive; /* stopped, since a chain of invocations has gone on for too long */
 };
 
 /* A version for which something is provisioned, or was. It lives as long as its fn_load. */
@@ -48,6 +49,7 @@ enum fn_admission { FN_ADMITTED, FN_ADMIT_FUNCTION_FULL, FN_ADMIT_ACCOUNT_FULL }
 int fn_loads_new(unsigned account_concurrency, struct fn_loads **ret);
 void fn_loads_free(struct fn_loads *ls);
 unsigned fn_loads_running(const struct fn_loads *ls);
+int64_t fn_loads_left(const struct fn_loads *ls); /* of the account, beyond all that is reserved or provisioned */
 
 struct fn_load *fn_load_get(struct fn_loads *ls, const char *function); /* made if need be; NULL on no memory */
 struct fn_load *fn_load_next(struct fn_loads *ls, size_t *it);         /* size_t it = 0; while ((l = fn_load_next(ls, &it))) ... */

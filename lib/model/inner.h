@@ -26,6 +26,7 @@
 #define FN_INNER_FORGET "_Forget"            /* of the service "lambda": {"FunctionName", "Qualifier", "At"}, deleted then; 200 = it is done */
 #define FN_INNER_METRICS "_Metrics"
 /* fnd's answers to fn-events */
+#define FN_INNER_CONCURRENCY "X-Fnd-Concurrency" /* of an invocation: "RESERVED LEFT": of its function, -1 = none; what the account has beyond all reservations */
 #define FN_INNER_REFUSAL "X-Fnd-Refusal"     /* of an invocation that did not run: "account", "function", "off" (reserved concurrency 0), "platform" */
 /* In the state directory: fnd's listening socket for fn-gateway, fnd's for fn-events, fn-events' for fnd. */
 #define FN_INNER_SOCKET "gateway.sock"

@@ -1,8 +1,8 @@
 """Asynchronous invocation: accepted durably, retried as Lambda does, told to destinations; event-invoke configurations. boto3 is the client."""
-import concurrent.futures, contextlib, json, os, random, signal, sys, tempfile, threading, time, unittest
+import json, os, signal, tempfile, time, unittest
 
 import s3servers
-from harness import ARN, BotoCase, boto, make_zip, shared, wait_until
+from harness import ARN, SLOW, BotoCase, boto, make_zip, shared, wait_until
 
 FAST = {"events": {"retry_delays_s": [0.3, 0.6], "backoff_s": [0.1, 1]}, "account_concurrency": 40}
 
@@ -236,66 +236,6 @@ class Outside(AsyncCase):
         self.assertEqual(json.loads(one("good")["Body"])["requestPayload"], {"n": 2})
 
 
-class Durability(AsyncCase):
-    """Processes are killed at random points while events go to functions that succeed, fail and time out: each that was accepted ends as Lambda promises, by count, its record and its dead
-    letter there. make check-durability N=200: the long one."""
-    KILLS = int(os.environ.get("FND_KILLS", 3))
-    killed = True
-
-    def test_every_accepted_event_ends_as_promised(self):
-        d = self.daemon(FAST)
-        c, sqs, n = boto(d), boto(d, "sqs"), 25 * self.KILLS
-        urls = {q: sqs.create_queue(QueueName=q)["QueueUrl"] for q in ("ends", "dead")}
-        arn = "arn:aws:sqs:us-east-1:000000000000:"
-        source = DOES.replace('if event.get("fail")', 'if event.get("hang"):\n        time.sleep(9)\n    if event.get("fail")')
-        d.create_python("f", source, Timeout=1, DeadLetterConfig={"TargetArn": arn + "dead"})
-        d.settled("f")
-        c.put_function_event_invoke_config(FunctionName="f", MaximumRetryAttempts=1, DestinationConfig={w: {"Destination": arn + "ends"} for w in ("OnSuccess", "OnFailure")})
-        kinds, sent, stop = ("ok", "ok", "ok", "fail", "hang" if self.KILLS < 20 else "fail"), {}, threading.Event()
-        seed = random.randrange(1 << 32)
-        rng = random.Random(seed)
-        print(f"seed {seed}", file=sys.stderr)
-
-        def send(i):
-            payload = {"n": i, kinds[i % 5]: 1}
-            while True:  # as an SDK does; a repeat after a lost answer is another event
-                with contextlib.suppress(Exception):
-                    sent[boto_.invoke(FunctionName="f", InvocationType="Event", Payload=json.dumps(payload))["ResponseMetadata"]["RequestId"]] = payload
-                    return
-                time.sleep(0.02)
-        boto_ = boto(d)
-
-        def kill():
-            for _ in range(self.KILLS):
-                time.sleep(rng.uniform(0.05, 1.0))
-                what = rng.choice(["events", "events", "worker", "spawnd"])
-                for pid in d.pids()[what]:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
-        killer = threading.Thread(target=kill)
-        killer.start()
-        with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            list(pool.map(send, range(n)))
-        killer.join()
-        ends, dead = {}, {}
-
-        def collect():
-            for q, to in (("ends", ends), ("dead", dead)):
-                with contextlib.suppress(Exception):
-                    for m in sqs.receive_message(QueueUrl=urls[q], MaxNumberOfMessages=10, MessageAttributeNames=["All"]).get("Messages", []):
-                        body = json.loads(m["Body"])
-                        key, value = (body["requestContext"]["requestId"], body) if q == "ends" else (m["MessageAttributes"]["RequestID"]["StringValue"], body)
-                        to.setdefault(key, value)
-                        sqs.delete_message(QueueUrl=urls[q], ReceiptHandle=m["ReceiptHandle"])
-            bad = {i for i, p in sent.items() if "ok" not in p}
-            return set(sent) <= set(ends) and bad <= set(dead)
-        wait_until(lambda: f"all end (seed {seed}): {len(sent)} sent, {len(set(sent) - set(ends))} without a record, {len({i for i, p in sent.items() if 'ok' not in p} - set(dead))} without a dead letter", collect, 300)
-        for id, payload in sent.items():
-            self.assertEqual((ends[id]["requestPayload"], ends[id]["requestContext"]["condition"]), (payload, "Success" if "ok" in payload else "RetriesExhausted"), seed)
-            self.assertEqual(id in dead, "ok" not in payload, seed)
-        self.assertEqual(d.stop(), 0, d.log()[-2000:])
-
-
 class Configurations(AsyncCase):
     def test_put_update_get_list_delete(self):
         f = self.python(DOES)
@@ -353,6 +293,62 @@ class Configurations(AsyncCase):
         self.c.put_function_event_invoke_config(FunctionName=f, MaximumRetryAttempts=0)
         time.sleep(0.3)
         self.assertFalse(absent("$LATEST"))
+
+
+class Metrics(AsyncCase):
+    def test_what_lambda_counts_is_counted(self):
+        f = self.python(DOES, name="async-metrics", DeadLetterConfig={"TargetArn": "arn:aws:sqs:us-east-1:000000000000:nowhere"})
+        self.c.put_function_event_invoke_config(FunctionName=f, MaximumRetryAttempts=1, DestinationConfig={"OnFailure": {"Destination": "arn:aws:sqs:us-east-1:000000000000:nowhere"}})
+        value = lambda name: self.d.metric("fnd_" + name, function=f, qualifier="")
+        self.send(f, {"n": 1})
+        self.send(f, {"fail": 1})
+        wait_until("it was given up", lambda: value("async_events_dropped_total") == 1)
+        wait_until("and could not be told of", lambda: value("destination_delivery_failures_total") == 1)
+        self.assertEqual({n: value(n) for n in ("async_events_received_total", "async_errors_total", "async_throttles_total", "dead_letter_errors_total", "async_event_age_seconds_count")},
+                         {"async_events_received_total": 2, "async_errors_total": 2, "async_throttles_total": 0, "dead_letter_errors_total": 1, "async_event_age_seconds_count": 2})
+        self.assertTrue(0 < value("async_event_age_seconds_sum") < 60 * SLOW)
+        self.assertEqual(self.d.metric("fnd_async_event_age_seconds_bucket", function=f, qualifier="", le="21600"), 2)
+        self.assertEqual(self.d.metric("fnd_recursive_invocations_dropped_total", function=f) or 0, 0)
+
+
+class Share(AsyncCase):
+    """Events and mappings have one part of the account's concurrency together; callers who wait have the rest, and a function with concurrency of its own has that."""
+
+    def test_one_bound_over_both_and_each_in_turn(self):
+        d = self.daemon({"account_concurrency": 20, "events": {"backoff_s": [0.1, 1], "async_share": 0.5}})
+        c, sqs = boto(d), boto(d, "sqs")
+        for name in ("slow", "batch", "good", "own"):
+            d.create_python(name, "import time\ndef handler(e, c):\n    print('ran')\n    time.sleep(e.get('sleep', 0) if 'Records' not in e else 3)\n", Timeout=20, MemorySize=128)
+        [d.settled(n) for n in ("slow", "batch", "good", "own")]
+        url = sqs.create_queue(QueueName="q", Attributes={"VisibilityTimeout": "60"})["QueueUrl"]
+        c.create_event_source_mapping(EventSourceArn="arn:aws:sqs:us-east-1:000000000000:q", FunctionName="batch", BatchSize=1)
+        for n in range(30):
+            c.invoke(FunctionName="slow", InvocationType="Event", Payload=b'{"sleep": 3}')
+            sqs.send_message(QueueUrl=url, MessageBody=str(n))
+        running = lambda *names: sum(d.metric("fnd_concurrent_executions", function=n) or 0 for n in names)
+        most = [0, 0, 0]
+        def look():
+            s, b = running("slow"), running("batch")
+            most[:] = max(most[0], s), max(most[1], b), max(most[2], s + b)
+        wait_until(lambda: f"both run: {most}", lambda: look() or (running("slow") >= 3 and running("batch") >= 3))
+        self.assertEqual(c.invoke(FunctionName="good", Payload=b"{}")["StatusCode"], 200)  # who waits is served at once
+        at = time.time()
+        c.invoke(FunctionName="good", InvocationType="Event", Payload=b"{}")
+        def runs():
+            look()
+            return d.request("GET", "/_fnd/async").json["Functions"] and [f for f in d.request("GET", "/_fnd/async").json["Functions"] if f["Function"] == "good"][0]["Succeeded"] == 1
+        wait_until("an event of another function runs", runs)
+        self.assertLess(time.time() - at, 3 * SLOW + 2)  # not behind the backlog: that takes 18 s
+        wait_until("the share was used", lambda: look() or most[2] >= 8)
+        self.assertLessEqual(most[2], 10)
+
+        c.put_function_concurrency(FunctionName="own", ReservedConcurrentExecutions=5)
+        share = lambda: d.request("GET", "/_fnd/async").json["Slots"]
+        for _ in range(6):  # the first answer says that it has its own
+            c.invoke(FunctionName="own", InvocationType="Event", Payload=b'{"sleep": 1}')
+        wait_until("the share is of what nobody has reserved", lambda: share() == 7)
+        wait_until("what is reserved is used beside it", lambda: look() or [f for f in d.request("GET", "/_fnd/async").json["Functions"] if f["Function"] == "own"][0]["Succeeded"] == 6)
+        wait_until("all has run", lambda: [f for f in d.request("GET", "/_fnd/async").json["Functions"] if f["Function"] == "slow"][0]["Succeeded"] == 30)
 
 
 class Fnctl(AsyncCase):

@@ -246,6 +246,22 @@ class Local(Both, MappingCase):
         self.assertGreater(self.left(slow), 2)
         wait_until("nothing is left", lambda: self.left(slow) == 0)
 
+    def test_events_are_counted_where_that_is_asked_for(self):
+        uuids = {}
+        for name, more in (("counted", {"MetricsConfig": {"Metrics": ["EventCount"]}}), ("uncounted", {})):
+            self.queue(name)
+            uuids[name] = self.e.request("POST", "/2015-03-31/event-source-mappings", {"EventSourceArn": ARN + name, "FunctionName": "f", "FunctionResponseTypes": ["ReportBatchItemFailures"],
+                                         "FilterCriteria": {"Filters": [{"Pattern": '{"body": [{"anything-but": "no"}]}'}]}, **more}).json["UUID"]
+            self.becomes(uuids[name], "Enabled")
+            url = self.sqs.get_queue_url(QueueName=name)["QueueUrl"]
+            for body in ("no", "yes", "fail once"):
+                self.sqs.send_message(QueueUrl=url, MessageBody=body)
+            wait_until("nothing is left", lambda: self.left(url) == 0)
+        value = lambda name, of="counted": self.e.metric(f"fnd_mapping_{name}_events_total", mapping=uuids[of], function="f")
+        wait_until("all are counted", lambda: value("deleted") == 3)
+        self.assertEqual({n: value(n) for n in ("polled", "filtered_out", "invoked", "failed_invoke")}, {"polled": 4, "filtered_out": 1, "invoked": 3, "failed_invoke": 1})
+        self.assertIsNone(value("polled", "uncounted"))
+
     def test_fnctl(self):
         url = self.queue("eleven")
         uuid = self.e.fnctl("mapping", "create", "f", "eleven", "--batch-size", "5", "--filter", '{"body": [{"anything-but": "no"}]}').stdout.strip()

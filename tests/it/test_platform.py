@@ -297,6 +297,7 @@ class Loops(BotoCase):
         self.assertEqual((len(seen), status, error["Type"]), (16, 400, "User"))
         for n, header in enumerate(seen[1:], 2):
             self.assertRegex(header, rf"^Root=1-00000001-000000000000000000000001;Lineage=[0-9a-f]{{8}}:{n}$")
+        self.assertEqual(self.d.metric("fnd_recursive_invocations_dropped_total", function=f), 1)
 
     def config(self, d, name, put=None):
         return d.request("PUT" if put else "GET", f"/2024-08-31/functions/{name}/recursion-config", {"RecursiveLoop": put} if put else None)

@@ -842,5 +842,5 @@ START_TEST(test_answers_in_pieces_that_fail)
 END_TEST
 
 TEST_MAIN("web/h1conn", test_answers, test_refusals, test_pipelining, test_peers_that_go, test_slow_reader, test_later, test_joined_answers, test_upgrade,
-	  test_body_in_pieces, test_pause_and_resume, test_paused_at_the_end, test_peers_that_go_in_mid_stream, test_answers_before_the_end,
+	  test_body_in_pieces, test_pause_and_resume, test_length_of_pieces, test_paused_at_the_end, test_peers_that_go_in_mid_stream, test_answers_before_the_end,
 	  test_answer_in_pieces, test_slow_reader_of_pieces, test_answers_in_pieces_that_fail)
