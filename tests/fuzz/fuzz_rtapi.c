@@ -97,7 +97,7 @@ static bool sink_write(struct fn_invocation *inv, const void *data, size_t len)
 
 static void sink_end(struct fn_invocation *inv) { (void)inv; }
 
-static const struct fn_sink whole = {.end = sink_end, .fail = sink_end}, pieces = {sink_begin, sink_write, sink_end, sink_end};
+static const struct fn_sink whole = {.end = sink_end, .fail = sink_end}, pieces = {.begin = sink_begin, .write = sink_write, .end = sink_end, .fail = sink_end};
 
 static bool on_begin(void *arg)
 {
