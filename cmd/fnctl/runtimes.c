@@ -16,7 +16,7 @@ static void describe(json_t *row)
 		 since ? "deprecated by AWS since " : "");
 	if (since)
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s", since);
-	json_object_set_new(row, "Words", json_string(text));
+	json_object_set_new(row, "Words", json_string(json_is_true(json_object_get(row, "Installing")) ? "being installed" : text));
 	json_object_set_new(row, "Own", json_integer(json_integer_value(json_object_get(row, "OwnBytes")) >> 20));
 	json_object_set_new(row, "Shared", json_integer(json_integer_value(json_object_get(row, "SharedBytes")) >> 20));
 }

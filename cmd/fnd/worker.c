@@ -410,7 +410,7 @@ static bool is_owned(void *arg, const char *name)
 	struct worker *w = arg;
 
 	if (fn_str_starts(name, "img-"))
-		return fn_images_with(w->images, name) != NULL;
+		return fn_images_with(w->images, name) != NULL || fn_images_wants(w->images, name);
 	if (fn_str_starts(name, "snap-"))
 		return fn_snapshots_need(w->snapshots, name);
 	return fn_store_tree_refs(w->store, name) > 0;
@@ -490,7 +490,25 @@ static int open_httpds(struct worker *w, struct fn_err *err)
 	return fn_httpd_new(w->loop, &http, &w->control_httpd, err);
 }
 
-/* The base images are there: the API opens. Connections made before have waited in the listening socket. */
+static void say_images(const struct fn_err *failed, unsigned installed)
+{
+	char text[512];
+
+	if (failed)
+		fn_log_warn("base images: %s", fn_err_format(failed, text, sizeof(text)));
+	if (installed)
+		fn_log_info("%u base images installed", installed);
+}
+
+static void on_other_images(void *arg, const struct fn_err *failed, unsigned installed)
+{
+	say_images(failed, installed);
+	if (installed)
+		fn_snapshots_look(((struct worker *)arg)->snapshots); /* those of another base image are made anew */
+}
+
+/* The base images that functions have are there: the API opens; who wants another waits for it (api/runtimes.c). Connections made before have waited in the
+ * listening socket. */
 static void on_images(void *arg, const struct fn_err *failed, unsigned installed)
 {
 	struct worker *w = arg;
@@ -502,10 +520,7 @@ static void on_images(void *arg, const struct fn_err *failed, unsigned installed
 	char text[512];
 
 	fn_disk_sweep(w->disk, is_owned, w);
-	if (failed)
-		fn_log_warn("base images: %s", fn_err_format(failed, text, sizeof(text)));
-	if (installed)
-		fn_log_info("%u base images installed", installed);
+	say_images(failed, installed);
 	if (open_httpds(w, &err) < 0) {
 		fn_log_error("%s", fn_err_format(&err, text, sizeof(text)));
 		w->status = 1;
@@ -575,7 +590,8 @@ int fnd_worker_run(const struct fnd_worker_args *args)
 		unmake(&w);
 		return 1;
 	}
-	if (fn_images_install(w.images, on_images, &w) < 0 || fn_loop_run(w.loop) < 0)
+	fn_images_start(w.images, on_images, on_other_images, &w);
+	if (fn_loop_run(w.loop) < 0)
 		w.status = 1;
 	unmake(&w);
 	fn_log_info("ended");

@@ -290,6 +290,7 @@ int fn_api_new(const struct fn_api_config *config, struct fn_api **ret, struct f
 	fn_id_random(api->url_key, sizeof(api->url_key));
 	fn_id_random(&api->instance, sizeof(api->instance));
 	fn_list_init(&api->fetches);
+	fn_list_init(&api->awaiting);
 	fn_list_init(&api->proxied);
 	fn_list_init(&api->live_tails);
 	fn_list_init(&api->resolving);
@@ -325,6 +326,7 @@ void fn_api_free(struct fn_api *api)
 	fn_settling_close(api);
 	fn_uploads_close(api);
 	fn_fetches_close(api);
+	fn_runtimes_awaited_close(api);
 	fn_containers_close(api);
 	fn_log_waits_end(api);
 	fn_loop_clear(api->cfg.loop, &api->logs_timer);
@@ -350,4 +352,4 @@ void fn_api_drain(struct fn_api *api)
 	fn_changes_end(api);
 }
 
-bool fn_api_busy(const struct fn_api *api) { return !fn_list_empty(&api->uploads) || api->n_fetches > 0 || api->n_resolving > 0; }
+bool fn_api_busy(const struct fn_api *api) { return !fn_list_empty(&api->uploads) || !fn_list_empty(&api->awaiting) || api->n_fetches > 0 || api->n_resolving > 0; }

@@ -183,7 +183,7 @@ void fn_h_create_function(struct fn_call *call)
 	struct fn_name n;
 	bool image;
 
-	if (!create_name(call, &n) || !fn_change_turn(call, n.name, fn_h_create_function))
+	if (!create_name(call, &n) || !fn_change_turn(call, n.name, fn_h_create_function) || !fn_runtime_awaited(call, fn_h_create_function))
 		return;
 	if (fn_store_get(call->api->cfg.store, n.name, NULL) || fn_upload_busy(call->api, n.name)) {
 		fn_reply_exists(call, n.name, NULL);
@@ -316,7 +316,7 @@ void fn_h_update_configuration(struct fn_call *call)
 	struct fn_function *now;
 	struct fn_name n;
 
-	now = fn_call_latest(call, &n);
+	now = fn_runtime_awaited(call, fn_h_update_configuration) ? fn_call_latest(call, &n) : NULL;
 	if (!now)
 		return;
 	f = fn_function_clone(now);

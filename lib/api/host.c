@@ -72,6 +72,7 @@ static void check_platform(json_t *list, const struct fn_platform_host *p)
 static void check_host(const struct fn_api *api, json_t *list, const struct utsname *u)
 {
 	fn_auto_free char *installed = fn_runtimes_installed(api->cfg.runtimes);
+	unsigned coming = 0;
 	long long userns = read_number("/proc/sys/user/max_user_namespaces"), netns = read_number("/proc/sys/user/max_net_namespaces");
 	int major = 0, minor = 0;
 	struct statvfs vfs;
@@ -92,7 +93,10 @@ static void check_host(const struct fn_api *api, json_t *list, const struct utsn
 	check(list, "function URLs", true, "", "%s%s%s", api->cfg.url_domain ? api->cfg.url_scheme : "none: gateway.listen is empty, or another program had its default address",
 	      api->cfg.url_domain ? "://ID." : "", api->cfg.url_domain ? api->cfg.url_domain : "");
 	check_platform(list, api->cfg.platform);
-	check(list, "base images", !fn_streq(installed, "none"), "make images, then: fnctl images rescan", "%s", installed ? installed : "?");
+	for (size_t i = 0; i < fn_runtimes_count(api->cfg.runtimes); i++)
+		coming += fn_images_coming(api->cfg.images, fn_runtimes_at(api->cfg.runtimes, i)->image);
+	check(list, "base images", coming > 0 || !fn_streq(installed, "none"), "make images, then: fnctl images rescan", coming ? "%s; %u runtimes are being installed" : "%s",
+	      installed ? installed : "?", coming);
 }
 
 static void check_network(json_t *list, json_t *net, const char *from)
@@ -241,6 +245,7 @@ static void reply_images(struct fn_call *call, unsigned installed)
 
 		json_array_append_new(json_object_get(e, "Runtimes"), json_string(rt->name));
 		json_object_set_new(e, "Installed", json_boolean(rt->installed));
+		json_object_set_new(e, "Installing", json_boolean(fn_images_coming(call->api->cfg.images, rt->image)));
 		json_object_set_new(e, "Size", json_integer(rt->size));
 		if (json_array_size(json_object_get(e, "Layers")) == 0)
 			for (unsigned k = 0; k < rt->n_layers; k++)
@@ -273,6 +278,6 @@ void fn_h_images_rescan(struct fn_call *call)
 		*copy = *call;
 	if (!copy || fn_images_install(call->api->cfg.images, on_installed, copy) < 0) {
 		free(copy);
-		fn_reply_error(call, &FN_E_CONFLICT, "Base images are being installed already; try again in a moment.");
+		fn_reply_error(call, &FN_E_CONFLICT, "Too many ask for base images; try again in a moment.");
 	}
 }

@@ -28,6 +28,7 @@ struct fn_api {
 	struct fn_outbox *outbox;        /* outbox.c */
 	struct fn_list proxied;          /* proxy.c: with fn-events */
 	struct fn_list resolving;        /* containers.c: the same */
+	struct fn_list awaiting;         /* runtimes.c: for a runtime */
 	unsigned n_fetches, n_resolving;
 	struct fn_list changes;          /* rights.c: who waits for one */
 	uint64_t garbage_timer, logs_timer, settling_timer, changes_timer;
@@ -139,6 +140,10 @@ void fn_h_download(struct fn_call *call);
 void fn_h_disk(struct fn_call *call);
 void fn_h_doctor(struct fn_call *call);
 void fn_h_images(struct fn_call *call);
+/* Is the runtime that the request names there, or none, or not about to be? If it is being installed the request waits, and `again` handles it then; the caller
+ * returns. */
+bool fn_runtime_awaited(struct fn_call *call, fn_handler again);
+void fn_runtimes_awaited_close(struct fn_api *api);
 void fn_h_images_rescan(struct fn_call *call);
 void fn_h_image_layer(struct fn_call *call);
 void fn_h_image_import(struct fn_call *call);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/change.h"
 #include "api/internal.h"
 #include "base/clock.h"
 #include "base/str.h"
@@ -50,7 +51,8 @@ static json_t *runtime_json(struct fn_api *api, const struct fn_runtime *rt)
 		*(json_array_size(images) > 1 ? &shared : &own) += t ? t->bytes : 0;
 	}
 	fn_runtime_version_arn(rt, api->cfg.region, arn, sizeof(arn));
-	return json_pack("{ss,ss,sb,so,so,so,so,so,sb,sb,sI,sI,si}", "Runtime", rt->name, "Image", rt->image, "Installed", (int)rt->installed, "Version",
+	return json_pack("{ss,ss,sb,sb,so,so,so,so,so,sb,sb,sI,sI,si}", "Runtime", rt->name, "Image", rt->image, "Installed", (int)rt->installed, "Installing",
+			 (int)fn_images_coming(api->cfg.images, rt->image), "Version",
 			 text_or_null(rt->about.version), "Source", text_or_null(rt->foreign ? "a container image" : rt->about.source), "Note", text_or_null(rt->about.note), "Deprecated",
 			 text_or_null(fn_runtime_deprecated_days(rt, fn_clock_real_us()) >= 0 ? rt->deprecated : NULL), "RuntimeVersionArn", text_or_null(rt->installed ? arn : NULL), "StartedAhead",
 			 (int)(rt->prestart_unless != NULL), "SnapStart", (int)(rt->restore != NULL), "OwnBytes", own, "SharedBytes", shared, "Functions",
@@ -68,6 +70,62 @@ static void reply_list(struct fn_call *call)
 }
 
 void fn_h_runtimes(struct fn_call *call) { reply_list(call); }
+
+/* --- that are being installed --- */
+struct fn_awaiting {
+	struct fn_list link; /* of the API's */
+	struct fn_images_wait wait;
+	struct fn_call call;
+	fn_handler again;
+};
+
+static void end_awaiting(struct fn_awaiting *a)
+{
+	fn_list_remove(&a->link);
+	fn_list_remove(&a->wait.link);
+	json_decref(a->call.in);
+	free(a);
+}
+
+static void on_there(void *arg)
+{
+	struct fn_awaiting *a = arg;
+	struct fn_name n;
+
+	/* others may have begun to change the function meanwhile */
+	if (fn_name_parse(a->call.params[0], &n) < 0 || fn_change_turn(&a->call, n.name, a->again))
+		a->again(&a->call);
+	end_awaiting(a);
+}
+
+bool fn_runtime_awaited(struct fn_call *call, fn_handler again)
+{
+	const char *name = json_string_value(json_object_get(call->in, "Runtime"));
+	const struct fn_runtime *rt = name ? fn_runtimes_find(call->api->cfg.runtimes, name) : NULL;
+	struct fn_awaiting *a;
+
+	if (!rt || rt->installed || !fn_images_coming(call->api->cfg.images, rt->image))
+		return true;
+	a = calloc(1, sizeof(*a));
+	if (!a) {
+		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
+		return false;
+	}
+	a->call = *call;
+	a->call.caller = NULL; /* it has been judged */
+	json_incref(a->call.in);
+	a->again = again;
+	a->wait.fn = on_there;
+	a->wait.arg = a;
+	fn_list_push_back(&call->api->awaiting, &a->link);
+	(void)fn_images_await(call->api->cfg.images, rt->image, &a->wait);
+	return false;
+}
+
+void fn_runtimes_awaited_close(struct fn_api *api)
+{
+	fn_list_for_each_safe(l, &api->awaiting) end_awaiting(fn_list_entry(l, struct fn_awaiting, link));
+}
 
 /* --- one more, one less --- */
 struct change {
@@ -122,7 +180,7 @@ static void change(struct fn_call *call, const struct fn_runtime *rt, bool add)
 	r = fn_images_change(call->api->cfg.images, rt->image, add, on_changed, c);
 	if (r < 0) {
 		free(c);
-		fn_reply_error(call, &FN_E_CONFLICT, "Base images are being installed already; try again in a moment.");
+		fn_reply_error(call, &FN_E_CONFLICT, "Too many ask for base images; try again in a moment.");
 	}
 }
 

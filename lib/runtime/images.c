@@ -1,5 +1,5 @@
 /* images.c - see images.h. Runs in fnd; the unpacking itself is fn-unpack's. */
-#include "runtime/images.h"
+#include "runtime/images_internal.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -20,42 +20,17 @@
 
 #define IMAGE_BYTES_MAX (2ull << 30)
 #define IMAGE_ENTRIES_MAX 200000
-
-struct fn_images {
-	char *state_dir, *bundle_dir;
-	struct fn_runtimes *runtimes;
-	struct fn_spawn_client *spawn;
-	struct fn_store *store;
-	struct fn_disk *disk;
-	struct fn_jobs *jobs;
-	json_t *owners; /* tree -> [names of the installed images that have it] */
-	/* one run */
-	fn_images_fn done;
-	void *arg;
-	char **names; /* manifests to be looked at */
-	size_t n_names, at;
-	json_t *manifest; /* of names[at] */
-	size_t layer;
-	int layer_fd; /* its archive, until fn-spawnd has it */
-	struct fn_unpack_request req;
-	struct fn_job job;  /* what waits for the disk: a layer's digest, a manifest written */
-	char path[PATH_MAX]; /* the job's, as is text; and what came of it */
-	char path_kept[PATH_MAX];
-	char *text;
-	int result;
-	bool written;
-	unsigned installed;
-	struct fn_err first;
-};
-
-static void step(struct fn_images *im);
-static bool is_removed(const struct fn_images *im, const char *manifest);
+#define RUNS_MAX 16 /* that wait */
 
 int fn_images_new(const char *state_dir, const char *bundle_dir, struct fn_runtimes *runtimes, struct fn_spawn_client *spawn, struct fn_store *store,
 		  struct fn_disk *disk, struct fn_jobs *jobs, struct fn_images **ret)
 {
 	struct fn_images *im = calloc(1, sizeof(*im));
 
+	if (im) {
+		fn_list_init(&im->waits);
+		fn_list_init(&im->runs);
+	}
 	if (!im || !(im->state_dir = strdup(state_dir)) || !(im->bundle_dir = strdup(bundle_dir))) {
 		fn_images_free(im);
 		return -ENOMEM;
@@ -76,7 +51,7 @@ static void end_run(struct fn_images *im)
 		free(im->names[i]);
 	free(im->names);
 	im->names = NULL;
-	im->n_names = im->at = 0;
+	im->n_names = im->at = im->needed = 0;
 	json_decref(im->manifest);
 	im->manifest = NULL;
 	fn_close(fn_take_fd(&im->layer_fd));
@@ -88,157 +63,186 @@ void fn_images_free(struct fn_images *im)
 	if (!im)
 		return;
 	end_run(im);
+	fn_list_for_each_safe(l, &im->waits) fn_list_remove(l);
+	fn_list_for_each_safe(l, &im->runs)
+	{
+		fn_list_remove(l);
+		free(fn_list_entry(l, struct fn_images_run, link));
+	}
 	json_decref(im->owners);
 	free(im->state_dir);
 	free(im->bundle_dir);
 	free(im);
 }
 
-/* Of an image that was there before: it keeps its trees, too. */
-static int names_trees(const struct dirent *e) { return fn_str_ends(e->d_name, ".json") && (e->d_name[0] != '.' || fn_str_starts(e->d_name, ".kept-")); }
 static int is_manifest(const struct dirent *e) { return e->d_name[0] != '.' && fn_str_ends(e->d_name, ".json"); }
 
-static bool has(json_t *list, json_t *text)
-{
-	json_t *e;
-	size_t i;
+struct item {
+	char *name;
+	bool needed;
+	json_int_t bytes;
+};
 
-	json_array_foreach(list, i, e)
-		if (json_equal(e, text))
-			return true;
-	return false;
+static int by_turn(const void *a, const void *b)
+{
+	const struct item *x = a, *y = b;
+
+	return x->needed != y->needed ? (int)y->needed - (int)x->needed : x->bytes != y->bytes ? (x->bytes > y->bytes ? 1 : -1) : strcmp(x->name, y->name);
 }
 
-/* Who has what: read from the manifests of what is installed. */
-static void find_owners(struct fn_images *im)
+/* Those that are needed first, then the small ones, which are what the others begin with; returns how many are needed. */
+static size_t order(struct fn_images *im)
 {
+	fn_auto_free struct item *items = calloc(im->n_names + 1, sizeof(*items));
 	char path[PATH_MAX];
-	struct dirent **entries;
-	json_t *manifest, *layer;
-	size_t k;
-	int n;
+	json_t *layer;
+	size_t n = 0, k;
 
-	json_decref(im->owners);
-	im->owners = json_object();
-	snprintf(path, sizeof(path), "%s/images", im->state_dir);
-	n = scandir(path, &entries, names_trees, alphasort);
-	for (int i = 0; i < n; i++) {
-		snprintf(path, sizeof(path), "%s/images/%s", im->state_dir, entries[i]->d_name);
+	for (size_t i = 0; items && i < im->n_names; i++) {
+		json_auto_t *manifest = NULL;
+
+		snprintf(path, sizeof(path), "%s/%s", im->bundle_dir, im->names[i]);
 		manifest = json_load_file(path, 0, NULL);
-		json_array_foreach(json_object_get(manifest, "layers"), k, layer) {
-			const char *tree = json_string_value(layer);
-			json_t *names = tree ? json_object_get(im->owners, tree) : NULL;
-
-			if (tree && !names) {
-				names = json_array();
-				json_object_set_new(im->owners, tree, names);
-			}
-			if (tree && !has(names, json_object_get(manifest, "name")))
-				json_array_append(names, json_object_get(manifest, "name"));
-		}
-		json_decref(manifest);
-		free(entries[i]);
+		items[i] = (struct item){.name = im->names[i], .needed = fn_images_needed(im, im->names[i], manifest)};
+		json_array_foreach(json_object_get(manifest, "layers"), k, layer)
+			items[i].bytes += json_integer_value(json_object_get(layer, "size"));
+		n += items[i].needed;
 	}
-	if (n >= 0)
-		free(entries);
+	if (!items)
+		return im->n_names;
+	qsort(items, im->n_names, sizeof(*items), by_turn);
+	for (size_t i = 0; i < im->n_names; i++)
+		im->names[i] = items[i].name;
+	return n;
 }
 
-json_t *fn_images_with(const struct fn_images *im, const char *tree) { return json_object_get(im->owners, tree); }
-
-/* Those of an fnd that kept no registry. */
-static void adopt(struct fn_images *im)
-{
-	json_t *names;
-	const char *tree;
-
-	find_owners(im);
-	json_object_foreach(im->owners, tree, names)
-		fn_disk_adopt(im->disk, tree);
-}
-
-/* --- those that were --- */
-static bool is_pinned(struct fn_store *store, const struct fn_runtime *rt)
-{
-	const char *name = NULL, *version = NULL;
-	struct fn_function *page[64];
-	size_t n;
-
-	while ((n = fn_store_list_versions(store, NULL, name, version, page, 64)) > 0) {
-		for (size_t i = 0; i < n; i++)
-			if (fn_streq(page[i]->runtime, rt->name) && fn_streq(page[i]->runtime_version, rt->version_id))
-				return true;
-		name = page[n - 1]->name;
-		version = page[n - 1]->version;
-	}
-	return false;
-}
-
-static time_t changed_at(const char *file)
-{
-	struct stat st;
-
-	return stat(file, &st) == 0 ? st.st_mtime : 0;
-}
-
-/* At the start, when no environment runs on them: of each image those go that no function is to stay with, but for the last. */
-static void prune(struct fn_images *im)
-{
-	json_auto_t *wanted = json_object();
-	struct fn_err ignored;
-
-	for (size_t i = 0; i < fn_runtimes_count(im->runtimes); i++) {
-		const struct fn_runtime *rt = fn_runtimes_at(im->runtimes, i), *last = NULL;
-
-		for (size_t k = 0; k < rt->n_kept; k++) {
-			if (!last || changed_at(rt->kept[k].file) > changed_at(last->file))
-				last = &rt->kept[k];
-			if (is_pinned(im->store, &rt->kept[k]))
-				json_object_set_new(wanted, rt->kept[k].file, json_true());
-		}
-		if (last)
-			json_object_set_new(wanted, last->file, json_true());
-	}
-	for (size_t i = 0; i < fn_runtimes_count(im->runtimes); i++) {
-		const struct fn_runtime *rt = fn_runtimes_at(im->runtimes, i);
-
-		for (size_t k = 0; k < rt->n_kept; k++)
-			if (!json_object_get(wanted, rt->kept[k].file))
-				(void)unlink(rt->kept[k].file);
-	}
-	(void)fn_runtimes_rescan(im->runtimes, &ignored);
-}
-
-int fn_images_install(struct fn_images *im, fn_images_fn done, void *arg)
+static void begin_install(struct fn_images *im, fn_images_fn done, void *arg)
 {
 	struct dirent **entries;
 	int n;
 
-	if (im->done)
-		return -EALREADY;
 	im->done = done;
 	im->arg = arg;
 	im->installed = 0;
 	im->first = (struct fn_err){0};
 	if (!im->owners) {
-		prune(im);
-		adopt(im);
+		fn_images_prune(im);
+		fn_images_adopt(im);
 	}
 	n = scandir(im->bundle_dir, &entries, is_manifest, alphasort);
 	if (n < 0 && errno != ENOENT)
 		fn_err_set(&im->first, errno, "images", "%s", im->bundle_dir);
 	im->names = calloc((size_t)(n > 0 ? n : 0) + 1, sizeof(*im->names));
 	for (int i = 0; i < n; i++) {
-		if (im->names && !is_removed(im, entries[i]->d_name))
-			im->names[im->n_names++] = strdup(entries[i]->d_name);
+		if (im->names && !fn_images_removed(im, entries[i]->d_name) && (im->names[im->n_names] = strdup(entries[i]->d_name)))
+			im->n_names++;
 		free(entries[i]);
 	}
 	if (n >= 0)
 		free(entries);
-	step(im);
+	im->needed = im->rest ? order(im) : im->n_names;
+	fn_images_step(im);
+}
+
+bool fn_images_wants(const struct fn_images *im, const char *tree)
+{
+	char path[PATH_MAX];
+	json_t *layer;
+	size_t k;
+
+	for (size_t i = im->at; i < im->n_names; i++) {
+		json_auto_t *manifest = NULL;
+
+		snprintf(path, sizeof(path), "%s/%s", im->bundle_dir, im->names[i]);
+		manifest = json_load_file(path, 0, NULL);
+		json_array_foreach(json_object_get(manifest, "layers"), k, layer)
+			if (fn_streq(json_string_value(json_object_get(layer, "sha256")), tree + strlen("img-")))
+				return true;
+	}
+	return false;
+}
+
+static void begin_run(struct fn_images *im, const struct fn_images_run *run) { begin_install(im, run->done, run->arg); }
+
+int fn_images_install(struct fn_images *im, fn_images_fn done, void *arg)
+{
+	return fn_images_queue(im, &(struct fn_images_run){.begin = begin_run, .done = done, .arg = arg});
+}
+
+void fn_images_start(struct fn_images *im, fn_images_fn needed, fn_images_fn rest, void *arg)
+{
+	im->rest = rest;
+	begin_install(im, needed, arg);
+}
+
+int fn_images_queue(struct fn_images *im, const struct fn_images_run *run)
+{
+	struct fn_images_run *own;
+	size_t n = 0;
+
+	if (!im->done) {
+		run->begin(im, run);
+		return 0;
+	}
+	fn_list_for_each(l, &im->runs) n++;
+	own = n < RUNS_MAX ? malloc(sizeof(*own)) : NULL;
+	if (!own)
+		return n < RUNS_MAX ? -ENOMEM : -EALREADY;
+	*own = *run;
+	fn_list_push_back(&im->runs, &own->link);
 	return 0;
 }
 
-static void note(struct fn_images *im, const struct fn_err *err)
+/* --- those that somebody waits for --- */
+static bool is_of(const char *manifest, const char *image) { return fn_str_starts(manifest, image) && fn_streq(manifest + strlen(image), ".json"); }
+
+bool fn_images_coming(struct fn_images *im, const char *image)
+{
+	for (size_t i = im->at; im->done && i < im->n_names; i++)
+		if (is_of(im->names[i], image))
+			return true;
+	return false;
+}
+
+bool fn_images_await(struct fn_images *im, const char *image, struct fn_images_wait *wait)
+{
+	size_t next = im->at + (im->manifest != NULL);
+
+	if (!fn_images_coming(im, image))
+		return false;
+	for (size_t i = next; i < im->n_names; i++) {
+		char *name = im->names[i];
+
+		if (!is_of(name, image))
+			continue;
+		memmove(im->names + next + 1, im->names + next, (i - next) * sizeof(*im->names));
+		im->names[next] = name;
+	}
+	snprintf(wait->image, sizeof(wait->image), "%s", image);
+	fn_list_push_back(&im->waits, &wait->link);
+	return true;
+}
+
+/* Whoever waits for what is not to come any more. */
+static void tell_waits(struct fn_images *im)
+{
+	struct fn_list told;
+
+	fn_list_init(&told);
+	fn_list_for_each_safe(l, &im->waits)
+		if (!fn_images_coming(im, fn_list_entry(l, struct fn_images_wait, link)->image)) {
+			fn_list_remove(l);
+			fn_list_push_back(&told, l);
+		}
+	while (!fn_list_empty(&told)) {
+		struct fn_images_wait *w = fn_list_entry(fn_list_first(&told), struct fn_images_wait, link);
+
+		fn_list_remove(&w->link);
+		w->fn(w->arg);
+	}
+}
+
+void fn_images_note(struct fn_images *im, const struct fn_err *err)
 {
 	if (im->first.code == 0)
 		im->first = *err;
@@ -247,9 +251,15 @@ static void note(struct fn_images *im, const struct fn_err *err)
 /* The image of this manifest is over, well or not. */
 static void next_image(struct fn_images *im)
 {
+	struct fn_err err;
+
 	json_decref(im->manifest);
 	im->manifest = NULL;
 	im->at++;
+	if (im->rest && im->at > im->needed && fn_runtimes_rescan(im->runtimes, &err) == 0) { /* those who are served already need not wait for the rest */
+		fn_images_find_owners(im);
+		tell_waits(im);
+	}
 }
 
 static int load(struct fn_images *im, struct fn_err *err)
@@ -267,7 +277,7 @@ static int load(struct fn_images *im, struct fn_err *err)
 	return 0;
 }
 
-static void post(struct fn_images *im, void (*run)(struct fn_job *), void (*done)(struct fn_job *))
+void fn_images_post(struct fn_images *im, void (*run)(struct fn_job *), void (*done)(struct fn_job *))
 {
 	im->job = (struct fn_job){.run = run, .done = done};
 	fn_jobs_post(im->jobs, &im->job);
@@ -313,12 +323,12 @@ static void on_manifest(struct fn_job *job)
 	free(fn_take_ptr(im->text));
 	if (im->result < 0) {
 		fn_err_set(&err, im->result, "images", "%.160s", im->path);
-		note(im, &err);
+		fn_images_note(im, &err);
 	} else {
 		im->installed += im->written;
 	}
 	next_image(im);
-	step(im);
+	fn_images_step(im);
 }
 
 /* All layers are there: the image becomes known. 1 = under way. */
@@ -341,7 +351,7 @@ static int publish(struct fn_images *im, struct fn_err *err)
 	json_decref(out);
 	if (!im->text)
 		return fn_err_set(err, ENOMEM, "images", NULL);
-	post(im, write_manifest, on_manifest);
+	fn_images_post(im, write_manifest, on_manifest);
 	return 1;
 }
 
@@ -351,12 +361,12 @@ static void on_layer(void *arg, const struct fn_err *err)
 	struct fn_images *im = arg;
 
 	if (err) {
-		note(im, err);
+		fn_images_note(im, err);
 		next_image(im);
 	} else {
 		im->layer++;
 	}
-	step(im);
+	fn_images_step(im);
 }
 
 static void on_unpacked(void *arg, const struct fn_err *failed, uint64_t bytes)
@@ -435,118 +445,67 @@ static int start_layer(struct fn_images *im, json_t *l, struct fn_err *err)
 	if (row && row->state == FN_TREE_READY && access(im->path, F_OK) == 0)
 		return 0;
 	snprintf(im->path, sizeof(im->path), "%s/%s", im->bundle_dir, file);
-	post(im, hash_layer, on_hashed);
+	fn_images_post(im, hash_layer, on_hashed);
 	return 1;
 }
 
-/* --- one of them --- */
-/* A manifest's name; its image has been removed, and is not to come back with the next start. */
-static bool is_removed(const struct fn_images *im, const char *manifest)
+/* What was written by then is known from now on. */
+static void look(struct fn_images *im)
 {
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s/images/.removed-%.*s", im->state_dir, (int)(strlen(manifest) - strlen(".json")), manifest);
-	return access(path, F_OK) == 0;
-}
-
-static void unlink_kept(const struct fn_images *im)
-{
-	char path[PATH_MAX];
-	struct dirent *e;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "%s/images", im->state_dir);
-	dir = opendir(path);
-	while (dir && (e = readdir(dir)))
-		if (fn_runtime_is_kept(e->d_name, im->text))
-			(void)unlinkat(dirfd(dir), e->d_name, 0);
-	if (dir)
-		closedir(dir);
-}
-
-/* In a thread: the mark first, for without it the image would be back. text: the image's name. */
-static void unlink_image(struct fn_job *job)
-{
-	struct fn_images *im = fn_list_entry(job, struct fn_images, job);
-
-	snprintf(im->path, sizeof(im->path), "%s/images/.removed-%s", im->state_dir, im->text);
-	im->result = fn_file_replace(AT_FDCWD, im->path, "", 0, 0644);
-	snprintf(im->path, sizeof(im->path), "%s/images/%s.json", im->state_dir, im->text);
-	if (im->result == 0 && unlink(im->path) < 0 && errno != ENOENT)
-		im->result = -errno;
-	unlink_kept(im);
-}
-
-static void unlink_mark(struct fn_job *job)
-{
-	struct fn_images *im = fn_list_entry(job, struct fn_images, job);
-
-	snprintf(im->path, sizeof(im->path), "%s/images/.removed-%s", im->state_dir, im->text);
-	im->result = unlink(im->path) < 0 && errno != ENOENT ? -errno : 0;
-}
-
-/* Trees that were somebody's and are nobody's any more. */
-static void remove_trees(struct fn_images *im, json_t *before)
-{
-	const char *tree;
-	json_t *names;
-
-	json_object_foreach(before, tree, names)
-		if (!json_object_get(im->owners, tree))
-			fn_disk_remove(im->disk, tree);
-}
-
-static void on_unlinked(struct fn_job *job)
-{
-	struct fn_images *im = fn_list_entry(job, struct fn_images, job);
-	json_t *before = json_incref(im->owners);
 	struct fn_err err;
 
-	free(fn_take_ptr(im->text));
-	if (im->result < 0) {
-		fn_err_set(&err, im->result, "images", "%.160s", im->path);
-		note(im, &err);
-	}
-	find_owners(im);
-	remove_trees(im, before);
-	json_decref(before);
-	step(im); /* nothing is to be looked at: it ends */
+	if (fn_runtimes_rescan(im->runtimes, &err) < 0)
+		fn_images_note(im, &err);
+	fn_images_find_owners(im);
 }
 
-static void on_unmarked(struct fn_job *job)
+/* At the start: what is needed is there, and whoever waits for that may go on. */
+static void tell_needed(struct fn_images *im)
 {
-	struct fn_images *im = fn_list_entry(job, struct fn_images, job);
-	fn_images_fn done = fn_take_ptr(im->done);
+	fn_images_fn needed = im->done;
 
-	free(fn_take_ptr(im->text));
-	(void)fn_images_install(im, done, im->arg);
-}
-
-int fn_images_change(struct fn_images *im, const char *image, bool add, fn_images_fn done, void *arg)
-{
-	if (im->done)
-		return -EALREADY;
-	im->text = strdup(image);
-	if (!im->text)
-		return -ENOMEM;
-	im->done = done;
-	im->arg = arg;
+	look(im);
+	im->done = im->rest; /* the run goes on */
+	im->told = true;
+	needed(im->arg, im->first.code ? &im->first : NULL, im->installed);
 	im->installed = 0;
 	im->first = (struct fn_err){0};
-	post(im, add ? unlink_mark : unlink_image, add ? on_unmarked : on_unlinked);
-	return 0;
 }
 
-/* Goes on as far as it can without waiting. */
-static void step(struct fn_images *im)
+static void finish(struct fn_images *im)
 {
-	struct fn_err err;
+	struct fn_images_run *next;
+	unsigned installed;
 	fn_images_fn done;
 
+	look(im);
+	end_run(im);
+	done = fn_take_ptr(im->done);
+	installed = im->installed;
+	im->rest = NULL;
+	tell_waits(im);
+	done(im->arg, im->first.code ? &im->first : NULL, installed);
+	if (im->done || fn_list_empty(&im->runs))
+		return;
+	next = fn_list_entry(fn_list_first(&im->runs), struct fn_images_run, link);
+	fn_list_remove(&next->link);
+	next->begin(im, next);
+	free(next);
+}
+
+void fn_images_step(struct fn_images *im)
+{
+	bool needed = im->rest && !im->told;
+
 	while (im->at < im->n_names) {
+		struct fn_err err;
 		json_t *layers;
 		int r = 0;
 
+		if (needed && im->at == im->needed) {
+			tell_needed(im);
+			needed = false;
+		}
 		if (!im->manifest)
 			r = load(im, &err);
 		layers = json_object_get(im->manifest, "layers");
@@ -559,13 +518,10 @@ static void step(struct fn_images *im)
 		}
 		if (r == 0 && publish(im, &err) == 1)
 			return;
-		note(im, &err); /* else it would be under way */
+		fn_images_note(im, &err); /* else it would be under way */
 		next_image(im);
 	}
-	if (fn_runtimes_rescan(im->runtimes, &err) < 0)
-		note(im, &err);
-	end_run(im);
-	find_owners(im);
-	done = fn_take_ptr(im->done);
-	done(im->arg, im->first.code ? &im->first : NULL, im->installed);
+	if (needed)
+		tell_needed(im);
+	finish(im);
 }

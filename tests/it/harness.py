@@ -193,6 +193,10 @@ class Daemon:
         except OSError:
             return False
 
+    def images_installed(self):
+        """All of the bundles; it serves before, and whoever wants one waits for that one alone."""
+        wait_until(lambda: f"all base images are there: {self.log()[-1000:]}", lambda: not any(i["Installing"] for i in self.request("GET", "/_fnd/images").json["Images"]), 300)
+
     def log(self):
         with contextlib.suppress(OSError):
             with open(self.log_path, errors="replace") as f:
@@ -430,6 +434,7 @@ def shared(config=None):
     if _template is None:
         _template = Daemon()
         _template.start()
+        _template.images_installed()
     if not config:
         return _template
     key = json.dumps(config, sort_keys=True)

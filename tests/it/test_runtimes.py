@@ -35,6 +35,28 @@ class Runtimes(Case):
         self.assertNotEqual(r.returncode, 0)
         self.assertIn("There is no runtime python2.0", r.stderr)
 
+    def test_who_wants_one_waits_for_that_one_alone(self):
+        """An fnd with nothing but its bundles serves at once; what is killed meanwhile is made up for."""
+        d = Daemon(images=False)
+        self.addCleanup(d.remove)
+        d.images = IMAGES
+        d.start()
+        coming = lambda: [i["Name"] for i in d.request("GET", "/_fnd/images").json["Images"] if i["Installing"]]
+        self.assertIn("python3.11", coming())
+        self.assertIn("being installed", d.fnctl("runtime", "list").stdout)
+        d.create("waits", make_zip({"f.py": "def handler(e, c): return 1\n"}), runtime="python3.11", handler="f.handler")
+        self.assertEqual(d.invoke("waits", {}).json, 1)
+        self.assertNotIn("python3.11", coming())
+        self.assertGreater(len(coming()), 0, "nobody waits for the others")
+        d.kill_9("supervisor", "worker", "spawnd")
+        d.start()  # what its function has is there
+        self.assertEqual(d.invoke("waits", {}).json, 1)
+        self.assertGreater(len(coming()), 0)
+        self.assertEqual(d.stop(), 0, "in the midst of it")
+        d.start()
+        d.images_installed()
+        self.assertEqual(d.fnctl("disk", "--check").returncode, 0)
+
     def test_deprecated_ones_may_be_refused(self):
         d = self.daemon({"deprecated_runtimes": "refuse"})
         r = d.create("old", make_zip({"f.py": ""}), runtime="python3.9", handler="f.h", expect=None)
