@@ -61,6 +61,10 @@ check-kills: all fixtures images
 check-durability: all fixtures images
 	@FND_KILLS=$(or $(N),200) tests/run --build $(B) test_durability
 
+# A backlog of N events: on disk, not in memory, and nobody else waits for it. N=1000000.
+check-backlog: all fixtures images bench-build
+	@FND_BACKLOG=$(or $(N),1000000) tests/run --build $(B) test_backlog.Backlog
+
 # In a virtual machine the power is cut N times while functions come, change and go; what was answered must be there. 20 s a cut. N=10.
 check-powercut: all fixtures images
 	@tests/powercut/run --build $(B) --rounds $(or $(N),10)
@@ -94,6 +98,7 @@ help:
 	@echo "make check-kills [N=50]    the processes killed so often under 64 streams and URL load: nobody gets another's bytes"
 	@echo "make check-crash [N=100]   each process killed so often while functions come and go: rows, trees and packages must agree"
 	@echo "make check-durability [N=200]  processes are killed so often under events and queues: none that was accepted may be lost"
+	@echo "make check-backlog [N=1000000]  so many events wait: in bounded memory, and they delay nobody"
 	@echo "make check-powercut [N=10] the power is cut so often in a virtual machine: whatever was answered must be there"
 	@echo "make check-containers      functions of container images, with those that buildah and Go take long to make"
 	@echo "make check-packages        some forty packages from the registries, each at work in a function; N=numpy one of them"
@@ -109,4 +114,4 @@ help:
 	@echo "make install / uninstall   into DESTDIR and PREFIX; make images first"
 	@echo "make deps / clean          Debian packages that are missing / remove the build directory"
 
-.PHONY: check tests check-crash check-durability check-kills check-powercut check-containers check-packages soak deps-quiet unit it check-vm check-bare quickstart help fixtures
+.PHONY: check tests check-backlog check-crash check-durability check-kills check-powercut check-containers check-packages soak deps-quiet unit it check-vm check-bare quickstart help fixtures

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -29,11 +30,14 @@
 #define FREE_PAGES 256
 #define FREE_PAGES_AT_ONCE 64
 #define WORKERS 2
+/* Room on the disk for what is written while what is there already is brought to an end, beside the copy of the log. */
+#define ROOM_BYTES (4u << 20)
 
 enum { BEGIN, COMMIT, SAVE, RELEASE, STATEMENTS };
 
 struct fn_db_writer {
-	sqlite3 *db, *checkpoint_db; /* db, statements, log_pages, asked_at: whoever runs */
+	char *path;
+	sqlite3 *db, *checkpoint_db; /* db, statements, log_pages, asked_at, full: whoever runs */
 	sqlite3_stmt *statements[STATEMENTS];
 	sqlite3_file *log; /* db's */
 	pthread_t workers[WORKERS], checkpointer;
@@ -47,6 +51,8 @@ struct fn_db_writer {
 	bool given_urgent;
 	unsigned untold;
 	int log_pages, asked_at; /* pages of the log, now and when a checkpoint was last asked for */
+	int64_t page_bytes;
+	bool full; /* there was no room for what was to be written */
 	pthread_mutex_t lock;
 	pthread_cond_t wake, wake_checkpointer, idle;
 	/* under the lock */
@@ -155,6 +161,7 @@ static void transaction(struct fn_db_writer *w, struct fn_list *queue)
 		(void)fn_db_exec(w->db, "ROLLBACK", NULL);
 	if (r < 0)
 		fail(&batch, &err);
+	w->full = w->full || r == -ENOSPC;
 	committed(w, &batch);
 }
 
@@ -170,12 +177,15 @@ static int on_log(void *arg, sqlite3 *db, const char *name, int pages)
 
 static void look_after_log(struct fn_db_writer *w)
 {
+	bool full = w->full; /* of a log that has been copied the place is used again */
+
+	w->full = false;
 	if (w->log_pages < w->asked_at) /* it has begun anew */
 		w->asked_at = 0;
-	if (w->log_pages - w->asked_at < CHECKPOINT_PAGES)
+	if (w->log_pages - w->asked_at < CHECKPOINT_PAGES && !full)
 		return;
 	w->asked_at = w->log_pages;
-	if (w->log_pages >= CHECKPOINT_PAGES_MOST) {
+	if (w->log_pages >= CHECKPOINT_PAGES_MOST || full) {
 		if (sqlite3_wal_checkpoint_v2(w->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) != SQLITE_OK)
 			fn_db_check_sync(w->db);
 		return;
@@ -184,6 +194,13 @@ static void look_after_log(struct fn_db_writer *w)
 	w->checkpoint_due = true;
 	pthread_cond_signal(&w->wake_checkpointer);
 	pthread_mutex_unlock(&w->lock);
+}
+
+bool fn_db_writer_short_of_room(const struct fn_db_writer *w)
+{
+	struct statvfs v;
+
+	return statvfs(w->path, &v) == 0 && (uint64_t)v.f_bavail * v.f_frsize < (uint64_t)w->log_pages * (uint64_t)w->page_bytes + ROOM_BYTES;
 }
 
 /* A few at a time; true: there are more. */
@@ -385,6 +402,7 @@ static void release(struct fn_db_writer *w)
 	pthread_cond_destroy(&w->wake);
 	pthread_cond_destroy(&w->wake_checkpointer);
 	pthread_cond_destroy(&w->idle);
+	free(w->path);
 	free(w);
 }
 
@@ -413,6 +431,7 @@ int fn_db_writer_new(struct fn_loop *loop, const char *path, sqlite3 *db, struct
 	}
 	w->db = db;
 	w->loop = loop;
+	w->path = strdup(path);
 	w->hand_over = (struct fn_deferred){.fn = hand_over, .arg = w};
 	fn_list_init(&w->given);
 	fn_list_init(&w->queue);
@@ -425,7 +444,9 @@ int fn_db_writer_new(struct fn_loop *loop, const char *path, sqlite3 *db, struct
 	pthread_cond_init(&w->wake_checkpointer, NULL);
 	pthread_cond_init(&w->idle, NULL);
 	(void)sqlite3_wal_hook(db, on_log, w); /* instead of SQLite's own, which has the writer do the checkpoints */
-	r = take_log(w, err);
+	r = w->path ? take_log(w, err) : fn_err_set(err, ENOMEM, "database", NULL);
+	if (r == 0)
+		r = fn_db_number(db, "PRAGMA page_size", &w->page_bytes, err);
 	if (r == 0)
 		r = sqlite3_open_v2(path, &w->checkpoint_db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK ? 0 : fn_err_set(err, EIO, "database", "%.150s", path);
 	if (r == 0)

@@ -38,6 +38,9 @@ struct fn_db_write {
 
 /* db: of fn_db_open(path, ...), the writer's alone from here on; it is closed with the writer, also when this fails. */
 int fn_db_writer_new(struct fn_loop *loop, const char *path, sqlite3 *db, struct fn_db_writer **ret, struct fn_err *err);
+/* For run(): has the disk less room than the log may need to be copied, and what brings to an end what is there already? What only adds is to be refused then
+ * (-ENOSPC), so that the rest goes on. */
+bool fn_db_writer_short_of_room(const struct fn_db_writer *w);
 /* At the end of this round of the loop it is handed to them, with all else of the round. */
 void fn_db_write(struct fn_db_writer *w, struct fn_db_write *what);
 /* Are there closures whose outcome has not been told? */

@@ -58,12 +58,25 @@ static int settle(struct fn_queue_tx *tx, struct fn_queue_touched *q, struct fn_
 	return r;
 }
 
+/* Nothing but new messages: what comes of those that are there is not kept from ending by them, also when the disk is full. */
+static bool only_adds(const struct fn_queue_change *c)
+{
+	unsigned i = 0;
+
+	while (i < c->n && c->steps[i].what == FN_QUEUE_PUT)
+		i++;
+	return i > 0 && i == c->n;
+}
+
 static int run(struct fn_db_write *w, sqlite3 *db, struct fn_err *err)
 {
 	struct fn_queue_change *c = fn_list_entry(w, struct fn_queue_change, w);
 	struct fn_queue_tx tx;
-	int r = fn_queue_tx_begin(&tx, &c->qs->rows, db, &c->effects, err);
+	int r;
 
+	if (only_adds(c) && fn_db_writer_short_of_room(c->qs->writer))
+		return fn_err_set(err, ENOSPC, "queue", "no room on the disk for more messages");
+	r = fn_queue_tx_begin(&tx, &c->qs->rows, db, &c->effects, err);
 	for (unsigned i = 0; i < c->n && r == 0; i++) {
 		struct fn_queue_step *s = &c->steps[i];
 		struct fn_queue_touched *q;
