@@ -44,7 +44,7 @@ void fn_h1_conn_pause(struct fn_h1_conn *c);
 void fn_h1_conn_resume(struct fn_h1_conn *c);
 /* While a body comes in pieces and may have to wait: what comes is acknowledged at once, and the kernel takes no more than FN_H1_RECEIVE_MAX of it
  * meanwhile, as it counts. Until it is said that it may again, or the connection ends. */
-#define FN_H1_RECEIVE_MAX 131072u
+#define FN_H1_RECEIVE_MAX 65536u
 void fn_h1_conn_bound_input(struct fn_h1_conn *c, bool on);
 /* The next pieces have so many bytes at most, up to FN_H1_PIECE_BYTES_MAX: as much as whoever they are for takes at once. Until input is not bounded any more. */
 void fn_h1_conn_piece(struct fn_h1_conn *c, size_t most);
