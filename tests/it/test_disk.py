@@ -270,7 +270,7 @@ class Crashes(Disk):
             open(os.path.join(self.d.state, "blobs", b), "w").close()
         with sqlite3.connect(os.path.join(self.d.state, "db/fnd.db")) as db:
             for name, state in (("code-" + "1" * 64, "making"), ("blob-" + "5" * 64, "making"), ("code-" + "6" * 64, "removing"), ("snap-" + "7" * 64, "ready")):
-                db.execute("INSERT INTO trees VALUES(?, ?, 5)", (name, state))
+                db.execute("INSERT INTO trees(name, state, bytes) VALUES(?, ?, 5)", (name, state))
         db.close()
         self.d.start()
         self.agree()

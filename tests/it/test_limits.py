@@ -243,6 +243,7 @@ class Uids(unittest.TestCase):
         d.own_state = True  # its own images too: their owner is another
         self.addCleanup(d.remove)
         d.start()
+        d.images_installed()  # fn-unpack has a uid of its own
         ahead = lambda: d.doctor()["Prepared"]["sandbox"]
         wait_until("one is made ahead, a quarter of four", lambda: ahead() == 1)
         for i in range(5):

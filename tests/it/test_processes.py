@@ -194,6 +194,7 @@ class Processes(Case):
         id = self.begin(s)["id"]
         s.order(f"release {id}")
         self.lines(s, id, "runtime", ["bootstrap"])
+        self.lines(s, id, "extensions", ["deaf"])
         for _ in range(2):
             s.order(f"signal {id} 1 {signal.SIGTERM}")
         s.wait_text(id, "extensions", "deaf term\n")

@@ -10,7 +10,7 @@ class Tool:
     """`install`: as a Case's. `drive(t)`: t.sh(argv) runs a command in t.work, an empty directory, with what is installed on its PATH, AWS_ENDPOINT_URL and credentials, and
     returns its output; t.daemon is fnd. It raises or asserts."""
     name: str
-    ecosystem: str  # pypi, npm, go; terraform: `terraform` on PATH, and its provider for AWS as plugins() finds it
+    ecosystem: str  # pypi, npm, go, maven; terraform: `terraform` on PATH, and its provider for AWS as plugins() finds it
     install: list
     drive: object
     runtime: str = "deploys with it"  # in the table
@@ -150,17 +150,16 @@ def terraform(t):
     assert t.daemon.request("GET", "/2015-03-31/functions/tf-f").status == 404 and t.daemon.request("GET", "/2018-10-31/layers").json["Layers"] == []
 
 
-def go_sdk(t):
+def sdk(t, language, build, run):
+    """A program of tests/packages/sdk, which says "all done"."""
     import harness
-    here = os.path.join(os.path.dirname(os.path.abspath(__file__)), "go")
-    for name in os.listdir(here):
-        shutil.copy(os.path.join(here, name), t.work)
-    t.sh(["go", "build", "-o", "app", "."])
+    shutil.copytree(os.path.join(os.path.dirname(os.path.abspath(__file__)), "sdk", language), t.work, dirs_exist_ok=True)
+    t.sh(build)
     key = {"access_key_id": "AKIAROOTEXAMPLE12345", "secret_access_key": "s" * 40}
     d = harness.Daemon({"credentials": [key]}).start()
     try:
         t.env.update(AWS_ENDPOINT_URL=d.endpoint, AWS_ACCESS_KEY_ID=key["access_key_id"], AWS_SECRET_ACCESS_KEY=key["secret_access_key"], BOOTSTRAP=os.path.join(harness.BUILD, "fixtures/bootstrap"))
-        has(t.sh(["./app"]), "all done")
+        has(t.sh(run), "all done")
     finally:
         d.remove()
 
@@ -171,6 +170,8 @@ TOOLS = [
     Tool("cargo-lambda", "pypi", ["cargo-lambda==1.9.2"], cargo_lambda),
     Tool("ansible", "pypi", ["ansible==12.3.0", "boto3==1.44.8"], ansible),
     Tool("terraform", "terraform", [], terraform),
-    Tool("AWS SDK for Go v2", "go", [], go_sdk, "does everything"),
+    Tool("AWS SDK for Go v2", "go", [], lambda t: sdk(t, "go", ["go", "build", "-o", "app", "."], ["./app"]), "does everything"),
+    Tool("AWS SDK for Java v2", "maven", [], lambda t: sdk(t, "java", ["mvn", "-q", "-B", "-Dmaven.repo.local=" + os.path.expanduser("~/.m2/repository"), "package"], ["java", "-cp", "target/classes:target/dependency/*", "app.Main"]),
+         "does everything"),
     Tool("osls", "npm", ["osls@4.3.1"], osls),
 ]
