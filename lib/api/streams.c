@@ -56,13 +56,6 @@ static bool write_piece(struct fn_invocation *inv, const void *data, size_t len)
 	return write_event(r, "PayloadChunk", "application/octet-stream", data, len);
 }
 
-static size_t takes(const struct fn_invocation *inv)
-{
-	const struct fn_result *r = inv->arg;
-
-	return fn_http_reply_room(r->req);
-}
-
 /* --- the end --- */
 struct why { /* it is not whole; code NULL: it is */
 	const char *code, *details;
@@ -175,7 +168,7 @@ static bool raw_wanted(const struct fn_call *call)
 
 int fn_result_stream(struct fn_call *call, struct fn_invocation *inv)
 {
-	static const struct fn_sink sink = {.begin = begin, .write = write_piece, .takes = takes, .end = end, .fail = fail};
+	static const struct fn_sink sink = {.begin = begin, .write = write_piece, .end = end, .fail = fail};
 	struct fn_result *r = fn_result_new(call);
 
 	if (!r)

@@ -26,6 +26,7 @@
  * for a moment; where it never does, the writer copies the remainder itself. */
 #define CHECKPOINT_PAGES 1000
 #define CHECKPOINT_PAGES_MOST 8000
+#define CHECKPOINT_PAGES_FULL 200 /* where there is hardly any room: it copies at once */
 /* Free pages that may stay in the file, and how many are given back at a time, while nothing is to be written. */
 #define FREE_PAGES 256
 #define FREE_PAGES_AT_ONCE 64
@@ -175,13 +176,22 @@ static int on_log(void *arg, sqlite3 *db, const char *name, int pages)
 	return SQLITE_OK;
 }
 
+bool fn_db_writer_short_of_room(const struct fn_db_writer *w)
+{
+	struct statvfs v;
+
+	return statvfs(w->path, &v) == 0 && (uint64_t)v.f_bavail * v.f_frsize < (uint64_t)w->log_pages * (uint64_t)w->page_bytes + ROOM_BYTES;
+}
+
 static void look_after_log(struct fn_db_writer *w)
 {
-	bool full = w->full; /* of a log that has been copied the place is used again */
+	bool full;
 
-	w->full = false;
 	if (w->log_pages < w->asked_at) /* it has begun anew */
 		w->asked_at = 0;
+	/* of a log that has been copied the place is used again */
+	full = w->full || (w->log_pages - w->asked_at >= CHECKPOINT_PAGES_FULL && fn_db_writer_short_of_room(w));
+	w->full = false;
 	if (w->log_pages - w->asked_at < CHECKPOINT_PAGES && !full)
 		return;
 	w->asked_at = w->log_pages;
@@ -194,13 +204,6 @@ static void look_after_log(struct fn_db_writer *w)
 	w->checkpoint_due = true;
 	pthread_cond_signal(&w->wake_checkpointer);
 	pthread_mutex_unlock(&w->lock);
-}
-
-bool fn_db_writer_short_of_room(const struct fn_db_writer *w)
-{
-	struct statvfs v;
-
-	return statvfs(w->path, &v) == 0 && (uint64_t)v.f_bavail * v.f_frsize < (uint64_t)w->log_pages * (uint64_t)w->page_bytes + ROOM_BYTES;
 }
 
 /* A few at a time; true: there are more. */

@@ -85,11 +85,6 @@ bool fn_invocation_write(struct fn_invocation *inv, const void *data, size_t len
 	return len > 0 && inv->outcome == FN_INV_PENDING && inv->sink->write(inv, data, len);
 }
 
-size_t fn_invocation_takes(const struct fn_invocation *inv)
-{
-	return inv->outcome == FN_INV_PENDING && inv->sink->takes ? inv->sink->takes(inv) : SIZE_MAX;
-}
-
 void fn_invocation_leave(struct fn_invocation *inv) { inv->on_room = NULL; }
 
 void fn_invocation_room(struct fn_invocation *inv)

@@ -47,8 +47,6 @@ struct fn_sink {
 	void (*begin)(struct fn_invocation *inv, const char *content_type, enum fn_response_mode mode);
 	/* The next bytes; they live for the call. True: no more before fn_invocation_room(), which is not called from here. */
 	bool (*write)(struct fn_invocation *inv, const void *data, size_t len);
-	/* NULL, or how many bytes the next write may have without that any is kept, roughly. */
-	size_t (*takes)(const struct fn_invocation *inv);
 	/* It is whole. result: what has not been written; all of it, if it did not begin. */
 	void (*end)(struct fn_invocation *inv);
 	/* It will not be: outcome, error_type and refusal say why. result: the error's JSON; NULL = there is none. */
@@ -103,7 +101,6 @@ static inline bool fn_invocation_streams(const struct fn_invocation *inv) { retu
 /* Once, if so. on_room(arg) is called when there is room again, until it is complete or fn_invocation_leave(). */
 void fn_invocation_begin(struct fn_invocation *inv, const char *content_type, enum fn_response_mode mode, void (*on_room)(void *arg), void *arg);
 bool fn_invocation_write(struct fn_invocation *inv, const void *data, size_t len); /* as sink->write; nothing once it is complete */
-size_t fn_invocation_takes(const struct fn_invocation *inv); /* as sink->takes; any number once it is complete, or where the sink does not say */
 void fn_invocation_leave(struct fn_invocation *inv); /* who brings it brings no more */
 /* For the sink: there is room. */
 void fn_invocation_room(struct fn_invocation *inv);

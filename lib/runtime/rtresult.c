@@ -59,10 +59,8 @@ static void on_room(void *arg)
 {
 	struct fn_rt *rt = arg;
 
-	if (!rt->streaming)
-		return;
-	fn_h1_conn_piece(rt->streaming, fn_invocation_takes(rt->inv));
-	fn_h1_conn_resume(rt->streaming);
+	if (rt->streaming)
+		fn_h1_conn_resume(rt->streaming);
 }
 
 /* What comes from now on is nobody's. */
@@ -104,11 +102,9 @@ void fn_rt_result_piece(struct fn_rt *rt, struct fn_h1_conn *c, const char *data
 		leave(rt);
 		fn_rt_reply_error(rt, c, 413, "RequestEntityTooLarge", "Exceeded maximum allowed payload size.");
 		rt->ops->on_too_large(rt->arg);
-		return;
-	}
-	if (waits)
+	} else if (waits) {
 		fn_h1_conn_pause(c);
-	fn_h1_conn_piece(c, fn_invocation_takes(rt->inv));
+	}
 }
 
 void fn_rt_result_cut(struct fn_rt *rt, struct fn_h1_conn *c)

@@ -5,14 +5,12 @@
 #include "web/h1answer.h"
 
 #include <errno.h>
-#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -372,17 +370,6 @@ bool fn_h1_conn_write_parts(struct fn_h1_conn *c, const struct iovec *parts, int
 bool fn_h1_conn_write(struct fn_h1_conn *c, const void *data, size_t len)
 {
 	return fn_h1_conn_write_parts(c, &(struct iovec){(void *)data, len}, 1);
-}
-
-size_t fn_h1_conn_room(const struct fn_h1_conn *c)
-{
-	int queued = 0;
-
-	if (c->broken || c->mute) /* it goes nowhere */
-		return FN_H1_SEND_MAX;
-	if (c->blocked || ioctl(c->fd, SIOCOUTQ, &queued) < 0 || (unsigned)queued >= FN_H1_SEND_MAX)
-		return 0;
-	return FN_H1_SEND_MAX - (unsigned)queued;
 }
 
 static int add_trailers(struct fn_h1_conn *c, const struct fn_h1_header *trailers, size_t n)

@@ -28,8 +28,6 @@ void fn_h1_conn_begin(struct fn_h1_conn *c, const struct fn_h1_reply *reply);
 bool fn_h1_conn_write(struct fn_h1_conn *c, const void *data, size_t len);
 /* The same of one piece that lies in several places, FN_H1_PARTS_MAX at most: they go out together. */
 bool fn_h1_conn_write_parts(struct fn_h1_conn *c, const struct iovec *parts, int n);
-/* How many bytes the kernel takes now without that any must wait, roughly. */
-size_t fn_h1_conn_room(const struct fn_h1_conn *c);
 /* The answer is whole. Trailers (RFC 9110, 6.5) go to HTTP/1.1 only. */
 void fn_h1_conn_end(struct fn_h1_conn *c, const struct fn_h1_header *trailers, size_t n_trailers);
 /* It will not be whole: the connection ends, without what would say that it is. */

@@ -15,8 +15,6 @@
 #include "base/fd.h"
 #include "web/h1conn_internal.h"
 
-#define PIECE_LEAST 16384u
-#define BULK 49152
 #define REQUESTS_AT_ONCE 8u /* of a connection, of what it has pipelined: then the others have their turn */
 
 static void work(struct fn_h1_conn *c, bool writable);
@@ -99,7 +97,6 @@ int fn_h1_conn_new(struct fn_h1_server *s, int fd, const struct fn_h1_ops *ops, 
 	fn_h1_init(&c->h);
 	if (ops->head_max)
 		c->h.line_max = c->h.head_max = ops->head_max;
-	c->piece_max = FN_H1_PIECE_BYTES;
 	c->watched = EPOLLIN;
 	r = fn_loop_add_io(s->loop, fd, EPOLLIN, on_io, c, &c->io);
 	if (r < 0) {
@@ -230,18 +227,12 @@ void fn_h1_conn_bound_input(struct fn_h1_conn *c, bool on)
 	int half = FN_H1_RECEIVE_MAX / 2, none = 0; /* the kernel takes it twice; SO_BUF_LOCK: Linux 5.14 */
 
 	c->prompt = on;
-	c->piece_max = FN_H1_PIECE_BYTES;
 	if (on)
 		acknowledge(c);
 	if (on)
 		(void)setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &half, sizeof(half));
 	else
 		(void)setsockopt(c->fd, SOL_SOCKET, SO_BUF_LOCK, &none, sizeof(none));
-}
-
-void fn_h1_conn_piece(struct fn_h1_conn *c, size_t most)
-{
-	c->piece_max = most < PIECE_LEAST ? PIECE_LEAST : most < FN_H1_PIECE_BYTES_MAX ? (uint32_t)most : FN_H1_PIECE_BYTES_MAX;
 }
 
 static void on_head(struct fn_h1_conn *c, size_t ahead)
@@ -347,9 +338,9 @@ static int swallow(struct fn_h1_conn *c)
 /* 0, or -errno when the connection is over. */
 static int take(struct fn_h1_conn *c)
 {
-	size_t space = c->piece_max;
+	size_t space = sizeof(c->s->in);
 	char *direct = fn_h1_body_space(&c->h, &space);
-	ssize_t n = recv(c->fd, direct ? direct : c->s->in, space < c->piece_max ? space : c->piece_max, 0);
+	ssize_t n = recv(c->fd, direct ? direct : c->s->in, space < sizeof(c->s->in) ? space : sizeof(c->s->in), 0);
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
@@ -360,7 +351,7 @@ static int take(struct fn_h1_conn *c)
 	if (n == 0)
 		return -ECONNRESET;
 	c->moved += (uint64_t)n;
-	if (c->prompt && n < BULK) /* of more the window that has opened tells its sender at once */
+	if (c->prompt)
 		acknowledge(c);
 	if (direct) {
 		fn_h1_body_got(&c->h, (size_t)n);

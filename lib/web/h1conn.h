@@ -46,8 +46,6 @@ void fn_h1_conn_resume(struct fn_h1_conn *c);
  * meanwhile, as it counts. Until it is said that it may again, or the connection ends. */
 #define FN_H1_RECEIVE_MAX 65536u
 void fn_h1_conn_bound_input(struct fn_h1_conn *c, bool on);
-/* The next pieces have so many bytes at most, up to FN_H1_PIECE_BYTES_MAX: as much as whoever they are for takes at once. Until input is not bounded any more. */
-void fn_h1_conn_piece(struct fn_h1_conn *c, size_t most);
 /* From now on a peer that has ended its sending half has gone, with ops->half_close too. */
 void fn_h1_conn_whole(struct fn_h1_conn *c, bool on);
 /* Answers with an error and ends the connection: instead of a reply, or while the request has not wholly come (but not from body_max). */

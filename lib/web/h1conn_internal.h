@@ -8,7 +8,7 @@
 #include "web/h1ops.h"
 #include "web/h1reply.h"
 
-#define FN_H1_READ_MAX FN_H1_PIECE_BYTES_MAX
+#define FN_H1_READ_MAX 65536u
 
 struct fn_h1_server {
 	struct fn_loop *loop;
@@ -48,7 +48,6 @@ struct fn_h1_conn {
 	bool bounded; /* what the kernel keeps of it */
 	bool whole;   /* half of a connection is none */
 	bool swallows; /* counted in n_swallowing */
-	uint32_t piece_max; /* read at once */
 	uint64_t to_drain;
 	uint64_t moved;
 	struct fn_h1 h;

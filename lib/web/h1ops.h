@@ -6,9 +6,6 @@
 
 struct fn_h1_conn;
 
-#define FN_H1_PIECE_BYTES 65536u      /* bytes that are read at once, and so the most of a piece */
-#define FN_H1_PIECE_BYTES_MAX 131072u /* the same where fn_h1_conn_piece() allows for more */
-
 struct fn_h1_ops {
 	/* The head is there; of the body, `ahead` bytes came with it (and perhaps of what is behind it). Returns how much of the body is taken, in any
 	 * way; what is longer is swallowed and shows as too_large. May set req->take: FN_H1_NOTHING has `request` called at once, and the
@@ -19,7 +16,7 @@ struct fn_h1_ops {
 	/* The last that is heard of c: its peer has gone. */
 	void (*closed)(void *arg, struct fn_h1_conn *c);
 	/* --- optional --- */
-	/* For who takes bodies in pieces: the next one, of at most FN_H1_PIECE_BYTES. It may pause the connection, or reply: then the request ends here, and so does the
+	/* For who takes bodies in pieces: the next one, of at most 64 KiB. It may pause the connection, or reply: then the request ends here, and so does the
 	 * connection. */
 	void (*piece)(void *arg, struct fn_h1_conn *c, const char *data, size_t len);
 	/* No more pieces come, and no request: the peer has gone, or what it sent was refused. A reply is not owed. */

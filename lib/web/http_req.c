@@ -243,8 +243,6 @@ bool fn_http_reply_write(struct fn_http_req *r, const void *data, size_t len)
 	return fn_http_reply_write_parts(r, &(struct iovec){(void *)data, len}, 1);
 }
 
-size_t fn_http_reply_room(const struct fn_http_req *r) { return r->c ? fn_h1_conn_room(r->c) : FN_H1_SEND_MAX; }
-
 void fn_http_reply_end(struct fn_http_req *r, const struct fn_h1_header *trailers, size_t n)
 {
 	if (!r->c) {

@@ -78,7 +78,6 @@ void fn_http_reply_begin(struct fn_http_req *req, unsigned status, const char *c
 void fn_http_reply_on_drained(struct fn_http_req *req, void (*fn)(void *arg), void *arg);
 bool fn_http_reply_write(struct fn_http_req *req, const void *data, size_t len);
 bool fn_http_reply_write_parts(struct fn_http_req *req, const struct iovec *parts, int n); /* one piece that lies in several places, four at most */
-size_t fn_http_reply_room(const struct fn_http_req *req); /* as fn_h1_conn_room(); all, once the client has gone */
 void fn_http_reply_end(struct fn_http_req *req, const struct fn_h1_header *trailers, size_t n_trailers);
 void fn_http_reply_fail(struct fn_http_req *req);
 

@@ -50,13 +50,7 @@ static void on_room(void *arg)
 	rooms++;
 }
 
-static size_t on_takes(const struct fn_invocation *inv)
-{
-	(void)inv;
-	return 7;
-}
-
-static const struct fn_sink whole = {.end = on_end, .fail = on_fail}, pieces = {.begin = on_begin, .write = on_write, .takes = on_takes, .end = on_end, .fail = on_fail};
+static const struct fn_sink whole = {.end = on_end, .fail = on_fail}, pieces = {on_begin, on_write, on_end, on_fail};
 
 START_TEST(completes_exactly_once)
 {
@@ -88,7 +82,6 @@ START_TEST(in_pieces)
 	fn_invocation_room(inv); /* nobody waits */
 	fn_invocation_begin(inv, "text/plain", FN_RESPONSE_STREAMING, on_room, written);
 	ck_assert(!fn_invocation_write(inv, "ab", 2));
-	ck_assert_uint_eq(fn_invocation_takes(inv), 7);
 	full = true;
 	ck_assert(!fn_invocation_write(inv, "", 0));
 	ck_assert(fn_invocation_write(inv, "cd", 2));
@@ -97,7 +90,6 @@ START_TEST(in_pieces)
 	ck_assert(fn_invocation_complete(inv, FN_INV_FUNCTION_ERROR, NULL, 0)); /* it timed out, say, while more came */
 	ck_assert(!fn_invocation_streams(inv));
 	ck_assert(!fn_invocation_write(inv, "ef", 2));
-	ck_assert_uint_eq(fn_invocation_takes(inv), SIZE_MAX); /* it is all dropped */
 	fn_invocation_room(inv);
 	ck_assert_int_eq(rooms, 1);
 	ck_assert_str_eq(written, "abcd");
