@@ -52,7 +52,7 @@ def mapping(b):
             becomes(c, uuid, "Enabled")
             c.update_event_source_mapping(UUID=uuid, Enabled=False)
             becomes(c, uuid, "Disabled")
-        b.figure("mapping: messages a second, batches of 10", rates, "messages/s", aim=10000)
+        b.figure("mapping: messages a second, batches of 10", rates, "messages/s", aim_at_least=10000)
         d.create_python("t", NOTES_WHEN, Timeout=10)
         c, sqs, url, uuid = mapped(d, "latency", "t")
         becomes(c, uuid, "Enabled")
