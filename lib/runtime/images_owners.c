@@ -73,7 +73,8 @@ void fn_images_adopt(struct fn_images *im)
 }
 
 /* --- those that were --- */
-static bool is_pinned(struct fn_store *store, const struct fn_runtime *rt)
+/* Is it so of any function's version? */
+static bool any_version(struct fn_store *store, bool (*is)(const struct fn_function *f, const void *arg), const void *arg)
 {
 	const char *name = NULL, *version = NULL;
 	struct fn_function *page[64];
@@ -81,12 +82,19 @@ static bool is_pinned(struct fn_store *store, const struct fn_runtime *rt)
 
 	while ((n = fn_store_list_versions(store, NULL, name, version, page, 64)) > 0) {
 		for (size_t i = 0; i < n; i++)
-			if (fn_streq(page[i]->runtime, rt->name) && fn_streq(page[i]->runtime_version, rt->version_id))
+			if (is(page[i], arg))
 				return true;
 		name = page[n - 1]->name;
 		version = page[n - 1]->version;
 	}
 	return false;
+}
+
+static bool is_pinned(const struct fn_function *f, const void *arg)
+{
+	const struct fn_runtime *rt = arg;
+
+	return fn_streq(f->runtime, rt->name) && fn_streq(f->runtime_version, rt->version_id);
 }
 
 static time_t changed_at(const char *file)
@@ -108,7 +116,7 @@ void fn_images_prune(struct fn_images *im)
 		for (size_t k = 0; k < rt->n_kept; k++) {
 			if (!last || changed_at(rt->kept[k].file) > changed_at(last->file))
 				last = &rt->kept[k];
-			if (is_pinned(im->store, &rt->kept[k]))
+			if (any_version(im->store, is_pinned, &rt->kept[k]))
 				json_object_set_new(wanted, rt->kept[k].file, json_true());
 		}
 		if (last)
@@ -153,24 +161,18 @@ static bool lacks_trees(const struct fn_images *im, json_t *manifest)
 	return false;
 }
 
-/* Does a function want this image, whose runtime is not there? */
-static bool has_users(const struct fn_images *im, const char *image)
+struct wanted {
+	const struct fn_runtimes *runtimes;
+	const char *image;
+};
+
+/* Does it want this image, whose runtime is not there? */
+static bool wants(const struct fn_function *f, const void *arg)
 {
-	const char *name = NULL, *version = NULL;
-	struct fn_function *page[64];
-	size_t n;
+	const struct wanted *w = arg;
+	const struct fn_runtime *rt = f->runtime ? fn_runtimes_find(w->runtimes, f->runtime) : NULL;
 
-	while ((n = fn_store_list_versions(im->store, NULL, name, version, page, 64)) > 0) {
-		for (size_t i = 0; i < n; i++) {
-			const struct fn_runtime *rt = page[i]->runtime ? fn_runtimes_find(im->runtimes, page[i]->runtime) : NULL;
-
-			if (rt && fn_streq(rt->image, image))
-				return true;
-		}
-		name = page[n - 1]->name;
-		version = page[n - 1]->version;
-	}
-	return false;
+	return rt && fn_streq(rt->image, w->image);
 }
 
 bool fn_images_needed(const struct fn_images *im, const char *manifest, json_t *bundle)
@@ -185,5 +187,5 @@ bool fn_images_needed(const struct fn_images *im, const char *manifest, json_t *
 	if (installed)
 		return lacks_trees(im, installed); /* else what is there serves until the new one is */
 	snprintf(image, sizeof(image), "%.*s", (int)(strlen(manifest) - strlen(".json")), manifest);
-	return has_users(im, image);
+	return any_version(im->store, wants, &(struct wanted){im->runtimes, image});
 }

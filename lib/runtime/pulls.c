@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "image/fetch.h"
+#include "runtime/diff_ids.h"
 #include "store/images.h"
 
 #define LAYERS_AT_ONCE 4u /* as many as fn-spawnd runs (unpacker.c, fetcher.c) */
@@ -127,16 +128,18 @@ static void wait_for(struct fn_list *waiters, struct fn_image *image, fn_pulled_
 	fn_list_push_back(waiters, &x->link);
 }
 
+static void tell_one(struct waiter *x, const struct fn_err *err)
+{
+	fn_list_remove(&x->link);
+	x->fn(x->arg, err);
+	fn_image_unref(x->image);
+	free(x);
+}
+
 static void tell(struct fn_list *waiters, const struct fn_err *err)
 {
-	while (!fn_list_empty(waiters)) {
-		struct waiter *x = fn_list_entry(fn_list_first(waiters), struct waiter, link);
-
-		fn_list_remove(&x->link);
-		x->fn(x->arg, err);
-		fn_image_unref(x->image);
-		free(x);
-	}
+	while (!fn_list_empty(waiters))
+		tell_one(fn_list_entry(fn_list_first(waiters), struct waiter, link), err);
 }
 
 static void end_pull(struct pull *w, const struct fn_err *err)
@@ -151,38 +154,6 @@ static void end_pull(struct pull *w, const struct fn_err *err)
 	free(w);
 }
 
-/* A layer is what its blob's digest says; an image may say otherwise of what is in it. An older fnd has noted neither. */
-static int judge_diff_id(const struct fn_pulls *p, const struct fn_image_layer *l, struct fn_err *err)
-{
-	char tree[FN_IMAGE_TREE_SIZE];
-	const struct fn_tree *t = fn_store_tree(p->store, fn_image_layer_tree(l, tree));
-
-	if (!t || t->state != FN_TREE_READY || !t->diff_id[0] || !l->diff_id[0] || fn_streq(t->diff_id, l->diff_id))
-		return 0;
-	return fn_err_set(err, EBADMSG, "image", "the layer sha256:%s unpacks to sha256:%.12s..., its configuration says sha256:%.12s...", l->sha256, t->diff_id, l->diff_id);
-}
-
-static int judge_diff_ids(const struct fn_pulls *p, const struct fn_image *image, const char *tree, struct fn_err *err)
-{
-	char name[FN_IMAGE_TREE_SIZE];
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < image->n_layers; i++)
-		if (!tree || fn_streq(fn_image_layer_tree(&image->layers[i], name), tree))
-			r = judge_diff_id(p, &image->layers[i], err);
-	return r;
-}
-
-static void tell_one(struct waiter *x, const struct fn_err *err)
-{
-	struct fn_list alone;
-
-	fn_list_remove(&x->link);
-	fn_list_init(&alone);
-	fn_list_push_back(&alone, &x->link);
-	tell(&alone, err);
-}
-
 /* An image that says otherwise of this layer, which has just come; NULL: none. */
 static struct waiter *find_liar(struct fn_pulls *p, const char *tree, struct pull **ret, struct fn_err *err)
 {
@@ -190,7 +161,7 @@ static struct waiter *find_liar(struct fn_pulls *p, const char *tree, struct pul
 	{
 		*ret = fn_list_entry(k, struct pull, link);
 		fn_list_for_each(i, &(*ret)->waiters)
-			if (judge_diff_ids(p, fn_list_entry(i, struct waiter, link)->image, tree, err) < 0)
+			if (fn_diff_ids_judge(p->store, fn_list_entry(i, struct waiter, link)->image, tree, err) < 0)
 				return fn_list_entry(i, struct waiter, link);
 	}
 	return NULL;
@@ -506,7 +477,19 @@ static struct pull *find_pull(const struct fn_pulls *p, const struct fn_image *i
 	return NULL;
 }
 
-bool fn_pulls_busy(const struct fn_pulls *p, const struct fn_image *image) { return find_pull(p, image) != NULL; }
+bool fn_pulls_busy(const struct fn_pulls *p, const struct fn_image *image)
+{
+	char tree[FN_IMAGE_TREE_SIZE];
+	bool busy = find_pull(p, image) != NULL;
+
+	for (size_t i = 0; !busy && i < image->n_layers; i++) { /* one may still be made when another's failure has ended the pull */
+		const struct layer *l = find_layer(p, fn_image_layer_tree(&image->layers[i], tree));
+
+		busy = l && l->begun;
+	}
+	return busy;
+}
+
 bool fn_pulls_idle(const struct fn_pulls *p) { return fn_list_empty((struct fn_list *)&p->pulls); }
 
 /* Those of its layers that nobody fetches yet. */
@@ -531,7 +514,7 @@ void fn_pulls_get(struct fn_pulls *p, struct fn_image *image, const struct fn_oc
 	struct pull *w = find_pull(p, image);
 	struct fn_err err;
 
-	if (judge_diff_ids(p, image, NULL, &err) < 0) {
+	if (fn_diff_ids_judge(p->store, image, NULL, &err) < 0) {
 		fn(arg, &err);
 		return;
 	}

@@ -111,6 +111,7 @@ class Liar(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
     def __init__(self, image, behave=None, token=None, basic=None):
         self.image, self.behave, self.token, self.basic = image, behave, token, basic
+        self.first = None  # as behave, of the first layer
         self.asked, self.stop = [], threading.Event()
         super().__init__(("127.0.0.1", 0), self.Handler)
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -163,6 +164,8 @@ class Liar(socketserver.ThreadingMixIn, http.server.HTTPServer):
                 return self.send(404)
             if what == s.image.layers[-1]["digest"] and s.behave:
                 return s.behave(self, blob)
+            if what == s.image.layers[0]["digest"] and s.first:
+                return s.first(self, blob)
             self.send(200, blob)
 
 
@@ -215,6 +218,30 @@ class Registries(ContainerCase):
             s.behave = behave
             self.failed(d, s, code, words)
         self.assertEqual(d.request("GET", "/healthz").status, 200)
+
+    def test_a_layer_that_comes_when_another_has_failed_and_nobody_wants_it_any_more(self):
+        s = self.liar(lambda h, blob: h.send(404))
+        d, asked, come = self.talks_to(s), threading.Event(), threading.Event()
+        def late(h, blob):
+            h.send(200, blob[:10], Content_Length=str(len(blob)))
+            asked.set()
+            while not come.wait(0.5) and not s.stop.is_set():  # hardly a byte, but one
+                pass
+            h.wfile.write(blob[10:])
+        s.first = late
+        rows = lambda: [i["Name"] for i in json.loads(d.fnctl("disk", "--output", "json").stdout)["Items"] if i["Name"].startswith("oci-")]
+        self.post(d, "f", f"{s.host}/x:1")
+        self.assertTrue(asked.wait(60))
+        self.state(d, "f", "Failed")
+        d.delete("f")
+        time.sleep(1.2)  # what is not in use would have gone by now, twice
+        come.set()
+        wait_until(lambda: f"nothing is left: {rows()} {self.trees(d)}", lambda: not rows() and not self.trees(d))
+        self.post(d, "f", f"{s.host}/x:1")
+        self.state(d, "f", "Failed")
+        wait_until(lambda: f"it came again: {self.trees(d)}", lambda: len(self.trees(d)) == 1)
+        d.delete("f")
+        wait_until(lambda: f"nothing is left: {rows()} {self.trees(d)}", lambda: not rows() and not self.trees(d))
 
     def test_what_its_manifest_says(self):
         s = self.liar()

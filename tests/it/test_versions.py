@@ -510,6 +510,7 @@ class AwsCliVersions(Case):
         self.aws("wait", "published-version-active", "--function-name", f, "--qualifier", "1")
         self.aws("create-alias", "--function-name", f, "--name", "live", "--function-version", "1")
         self.aws("update-function-code", "--function-name", f, "--zip-file", self.write_zip("2.zip", package(2)))
+        self.aws("wait", "function-updated-v2", "--function-name", f)
         v = self.aws("publish-version", "--function-name", f, "--description", "two", "--code-sha256", sha(2))
         self.assertEqual((v["Version"], v["Description"]), ("2", "two"))
         self.assertIn("CodeSHA256 (x) is different", self.aws("publish-version", "--function-name", f, "--code-sha256", "x", fails=True))
