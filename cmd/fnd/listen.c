@@ -66,12 +66,13 @@ int fnd_listen_api(struct fnd_config *cfg, struct fn_err *err) { return fnd_list
 static int listen_in_state(const struct fnd_config *cfg, const char *name, uid_t uid, gid_t gid, mode_t mode, const char *stage, struct fn_err *err)
 {
 	fn_auto_fd int dir = open(cfg->state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	struct sockaddr_un a;
+	int r;
 
 	if (dir < 0 || fd < 0)
 		return fn_err_set(err, errno, stage, "%.120s", cfg->state_dir);
-	/* by the directory's descriptor: its path may be longer than an address */
-	snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/%s", dir, name);
+	if ((r = fn_address_at(dir, name, &a)) < 0)
+		return fn_err_set(err, r, stage, "%.120s/%s", cfg->state_dir, name);
 	if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
 		return fn_err_set(err, errno, stage, "%.120s/%s", cfg->state_dir, name);
 	if (fchmod(fd, 0) < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || fchownat(dir, name, uid, gid, 0) < 0 || fchmodat(dir, name, mode, 0) < 0 ||

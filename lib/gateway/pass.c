@@ -18,6 +18,7 @@
 #include "gateway/proxies.h"
 #include "gateway/tls.h"
 #include "model/inner.h"
+#include "web/address.h"
 
 #define PIECE 16384u
 #define HELLO_MAX 16640u
@@ -121,13 +122,13 @@ static void relay(struct fn_gw_conn *conn, gnutls_session_t tls, int client, int
 /* A connection to fnd that is the client's from now on. */
 static int reach(int state_fd, const struct in6_addr *from)
 {
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	struct sockaddr_un a;
 	fn_auto_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	char address[INET6_ADDRSTRLEN], text[512];
 	size_t n = 0;
 	int len;
 
-	if (fd < 0 || fn_str_format(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/" FN_INNER_SOCKET, state_fd) < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
+	if (fd < 0 || fn_address_at(state_fd, FN_INNER_SOCKET, &a) < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
 		return -errno;
 	len = snprintf(text, sizeof(text), "GET " FN_INNER_PASS " HTTP/1.1\r\nHost: fnd\r\nConnection: Upgrade\r\nUpgrade: " FN_INNER_PASSED "\r\n" FN_INNER_SECURE ": 1\r\n" FN_INNER_ADDRESS ": %s\r\n\r\n",
 		       fn_gw_address_text(from, address));

@@ -39,3 +39,9 @@ int fn_address_parse(const char *text, const char *key, struct sockaddr_storage 
 	*ret_loopback = (ntohl(v4->sin_addr.s_addr) >> 24) == 127;
 	return 0;
 }
+
+int fn_address_at(int dir_fd, const char *name, struct sockaddr_un *ret)
+{
+	*ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+	return fn_str_format(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d/%s", dir_fd, name);
+}

@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "web/address.h"
 
 #define KEEP_MAX 1024u
 
@@ -35,8 +36,7 @@ int fn_h1_client_new(int dir_fd, const char *name, unsigned keep, struct fn_h1_c
 	if (!c)
 		return -ENOMEM;
 	c->keep = keep;
-	c->address.sun_family = AF_UNIX;
-	if (fn_str_format(c->address.sun_path, sizeof(c->address.sun_path), "/proc/self/fd/%d/%s", dir_fd, name) < 0 || pthread_mutex_init(&c->lock, NULL)) {
+	if (fn_address_at(dir_fd, name, &c->address) < 0 || pthread_mutex_init(&c->lock, NULL)) {
 		free(c);
 		return -EINVAL;
 	}

@@ -11,7 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/list.h"
-#include "base/str.h"
+#include "web/address.h"
 
 #define IN_SIZE 65536u
 
@@ -417,8 +417,7 @@ int fn_inner_client_new(const struct fn_inner_config *config, struct fn_inner_cl
 	fn_list_init(&c->resting);
 	fn_list_init(&c->queue);
 	fn_list_init(&c->calls);
-	c->address.sun_family = AF_UNIX;
-	r = fn_str_format(c->address.sun_path, sizeof(c->address.sun_path), "/proc/self/fd/%d/%s", config->dir_fd, config->name);
+	r = fn_address_at(config->dir_fd, config->name, &c->address);
 	if (r == 0)
 		r = fn_loop_add_timer(config->loop, UINT64_MAX, on_look, c, &c->look);
 	if (r < 0)
