@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "invoke/router.h"
+#include "model/inner.h"
 #include "store/policies.h"
 
 #define GATHER_US 50000u /* changes come in numbers: they are told of together */
@@ -72,7 +73,7 @@ void fn_rights_answer(struct fn_call *call)
 	in = len ? json_loadb(body, len, 0, NULL) : NULL;
 	list = json_object_get(in, "Ask");
 	json_array_foreach(list, i, ask)
-		if (i < FN_RIGHTS_MAX)
+		if (i < FN_INNER_RIGHTS_MAX)
 			json_array_append_new(out, right(call, ask));
 	json_decref(in);
 	fn_reply_json(call, 200, json_pack("{so}", "Rights", out));
@@ -141,7 +142,7 @@ void fn_changes_answer(struct fn_call *call)
 		tell(call);
 		return;
 	}
-	w->call = *call;
+	w->call = fn_call_keep(call, false);
 	fn_list_push_back(&call->api->changes, &w->link);
 	fn_store_on_change(call->api->cfg.store, on_change, call->api);
 	fn_http_req_on_gone(call->req, on_gone, w);

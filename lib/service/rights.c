@@ -24,7 +24,7 @@ struct fn_rights {
 	struct fn_list calls;
 };
 
-struct fn_rights_call {
+struct call {
 	struct fn_list link;
 	struct fn_inner_call *inner;
 	size_t n;
@@ -82,7 +82,7 @@ void fn_rights_on_change(struct fn_rights *r, void (*changed)(void *arg), void *
 }
 
 /* --- asking --- */
-static void call_free(struct fn_rights_call *c)
+static void call_free(struct call *c)
 {
 	fn_list_remove(&c->link);
 	free(c->body);
@@ -98,7 +98,7 @@ static const char *text(const json_t *o, const char *key)
 
 static void on_answer(void *arg, struct fn_inner_answer *a)
 {
-	struct fn_rights_call *c = arg;
+	struct call *c = arg;
 	json_auto_t *o = a->error || a->h->status != 200 ? NULL : json_loadb(a->body, a->len, 0, NULL);
 	json_t *list = json_object_get(o, "Rights"), *e;
 	struct fn_iam_asker *who = json_array_size(list) == c->n ? calloc(c->n + 1, sizeof(*who)) : NULL;
@@ -106,16 +106,15 @@ static void on_answer(void *arg, struct fn_inner_answer *a)
 
 	json_array_foreach(who ? list : NULL, i, e)
 		who[i] = (struct fn_iam_asker){text(e, "Principal"), text(e, "Identity"), text(e, "Context")};
-	c->inner = NULL;
-	fn_list_remove(&c->link); /* it can be cancelled no more */
+	fn_list_remove(&c->link); /* it is not one that is under way any more */
 	c->done(c->arg, who);
 	free(who);
 	call_free(c);
 }
 
-int fn_rights_ask(struct fn_rights *r, const struct fn_rights_ask *list, size_t n, void (*done)(void *arg, const struct fn_iam_asker *who), void *arg, struct fn_rights_call **ret)
+int fn_rights_ask(struct fn_rights *r, const struct fn_rights_ask *list, size_t n, void (*done)(void *arg, const struct fn_iam_asker *who), void *arg)
 {
-	struct fn_rights_call *c = calloc(1, sizeof(*c));
+	struct call *c = calloc(1, sizeof(*c));
 	json_auto_t *ask = json_array(), *o = NULL;
 	int e = -ENOMEM;
 
@@ -123,23 +122,13 @@ int fn_rights_ask(struct fn_rights *r, const struct fn_rights_ask *list, size_t 
 		(void)json_array_append_new(ask, json_pack("{ss,ss,ss}", "Function", list[i].function, "Action", list[i].action, "Resource", list[i].resource));
 	o = json_pack("{sO}", "Ask", ask);
 	if (c) {
-		*c = (struct fn_rights_call){.n = n, .body = json_array_size(ask) == n ? json_dumps(o, JSON_COMPACT) : NULL, .done = done, .arg = arg};
+		*c = (struct call){.n = n, .body = json_array_size(ask) == n ? json_dumps(o, JSON_COMPACT) : NULL, .done = done, .arg = arg};
 		fn_list_push_back(&r->calls, &c->link);
 		e = c->body ? fn_fnd_rights(r->fnd, c->body, strlen(c->body), on_answer, c, &c->inner) : -ENOMEM;
 	}
 	if (e < 0 && c)
 		call_free(c);
-	else if (c && ret)
-		*ret = c;
 	return e;
-}
-
-void fn_rights_cancel(struct fn_rights_call *c)
-{
-	if (!c)
-		return;
-	fn_inner_cancel(c->inner);
-	call_free(c);
 }
 
 /* --- life --- */
@@ -168,8 +157,13 @@ void fn_rights_free(struct fn_rights *r)
 	if (!r)
 		return;
 	fn_inner_cancel(r->watch);
-	while (!fn_list_empty(&r->calls))
-		fn_rights_cancel(fn_list_entry(fn_list_first(&r->calls), struct fn_rights_call, link));
+	fn_list_for_each_safe(l, &r->calls)
+	{
+		struct call *c = fn_list_entry(l, struct call, link);
+
+		fn_inner_cancel(c->inner);
+		call_free(c);
+	}
 	fn_loop_clear(r->loop, &r->timer);
 	fn_loop_clear(r->loop, &r->recheck);
 	free(r);

@@ -13,7 +13,6 @@
 
 struct fn_fnd;
 struct fn_rights;
-struct fn_rights_call;
 
 int fn_rights_new(struct fn_loop *loop, struct fn_fnd *fnd, struct fn_rights **ret);
 void fn_rights_free(struct fn_rights *r); /* before fnd; calls that are under way are cancelled; NULL is fine */
@@ -25,10 +24,9 @@ struct fn_rights_ask {
 	const char *function; /* name, and qualifier if one was given */
 	const char *action, *resource;
 };
-#define FN_RIGHTS_AT_ONCE 4096
-/* done: once, from the loop, unless it is cancelled. who[i] is what is known of list[i], which holds until done returns; NULL: it could not be asked. -ENOMEM, -EAGAIN. */
-int fn_rights_ask(struct fn_rights *r, const struct fn_rights_ask *list, size_t n, void (*done)(void *arg, const struct fn_iam_asker *who), void *arg, struct fn_rights_call **ret);
-void fn_rights_cancel(struct fn_rights_call *c); /* NULL is fine */
+/* FN_INNER_RIGHTS_MAX at once (model/inner.h). done: once, from the loop, unless r is freed before. who[i] is what is known of list[i], which holds until done returns; NULL: it could
+ * not be asked. -ENOMEM, -EAGAIN. */
+int fn_rights_ask(struct fn_rights *r, const struct fn_rights_ask *list, size_t n, void (*done)(void *arg, const struct fn_iam_asker *who), void *arg);
 
 /* changed(arg): what was answered may be otherwise. One alone is told. */
 void fn_rights_on_change(struct fn_rights *r, void (*changed)(void *arg), void *arg);
