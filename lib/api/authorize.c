@@ -7,6 +7,7 @@
 
 #include "api/context.h"
 #include "api/layers.h"
+#include "aws/resource_policy.h"
 #include "aws/validate.h"
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -327,7 +328,7 @@ static bool may_layers(struct fn_call *call)
 /* The package that fnd is to get, with keys of its own: whoever names it must be able to read it. In Lambda's words. */
 static bool may_read(struct fn_call *call)
 {
-	json_t *from = json_object_get(call->in, "Code") ? json_object_get(call->in, "Code") : json_object_get(call->in, "Content") ? json_object_get(call->in, "Content") : call->in;
+	json_t *code = json_object_get(call->in, "Code"), *content = json_object_get(call->in, "Content"), *from = code ? code : content ? content : call->in;
 	const char *bucket = json_string_value(json_object_get(from, "S3Bucket")), *key = json_string_value(json_object_get(from, "S3Key"));
 	struct fn_context x = {0};
 	struct fn_iam_request r;
@@ -394,9 +395,6 @@ bool fn_call_allowed(struct fn_call *call)
 	return is_free(call) || (may(call, ask(call, &a), NULL) && may_others(call) && passes(call) && may_layers(call) && may_read(call));
 }
 
-/* What else SQS asks for before messages are moved: of their queue, and of the one they go to ("Amazon SQS API permissions"). */
-static const char *const moves[] = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"};
-
 static const char *says(struct fn_call *call, const char *action, const char *resource)
 {
 	struct fn_context x = {.call = call, .caller = call->caller};
@@ -428,8 +426,8 @@ const char *fn_call_identity_says(struct fn_call *call)
 	what = says(call, a.action, a.resource);
 	if (fn_aws_op_of(call->operation) != FN_AWS_Sqs_StartMessageMoveTask)
 		return what;
-	for (size_t i = 0; i < sizeof(moves) / sizeof(moves[0]); i++)
-		what = least(what, says(call, moves[i], a.resource));
+	for (size_t i = 0; i < FN_IAM_MOVES; i++)
+		what = least(what, says(call, fn_iam_moves[i], a.resource));
 	to = in(call, "DestinationArn"); /* whose policy nobody looks at */
 	return !to || strcmp(says(call, "sqs:SendMessage", to), "allow") == 0 ? what : "deny";
 }

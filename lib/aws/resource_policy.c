@@ -10,6 +10,8 @@
 
 #define TAG "aws:principaltag/"
 
+const char *const fn_iam_moves[FN_IAM_MOVES] = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"};
+
 struct asking {
 	struct fn_iam_principal who;
 	json_t *context;

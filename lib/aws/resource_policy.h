@@ -15,6 +15,10 @@ struct fn_iam_asker {
 	const char *context;   /* a JSON object: condition keys in lower case, and their values; "" or NULL = nothing is known */
 };
 
+/* What SQS asks for besides before it moves messages (StartMessageMoveTask), of their queue: "Amazon SQS API permissions". */
+#define FN_IAM_MOVES 3
+extern const char *const fn_iam_moves[FN_IAM_MOVES];
+
 /* policy: NULL = there is none. The account's root may do all. A context that cannot be read denies. */
 bool fn_iam_resource_allows(const struct fn_iam_asker *who, const char *action, const char *resource, const struct fn_iam_document *policy);
 

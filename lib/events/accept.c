@@ -50,7 +50,7 @@ static int remember(struct fn_queue_change *c, sqlite3 *db, struct fn_err *err)
 		a->other = sqlite3_column_bytes(st, 0) != sizeof(a->digest) || memcmp(sqlite3_column_blob(st, 0), a->digest, sizeof(a->digest)) != 0;
 	sqlite3_finalize(st);
 	if (r != SQLITE_ROW && r != SQLITE_DONE)
-		return fn_err_set(err, r == SQLITE_FULL ? ENOSPC : EIO, "idempotency", "%.150s", sqlite3_errmsg(db));
+		return fn_db_failed(db, "idempotency", err);
 	return a->step.duplicate ? 0 : fn_db_run(db, err, TRIM, "i", now);
 }
 

@@ -16,8 +16,6 @@
 #include "model/arn.h"
 #include "model/inner.h"
 #include "service/fnd.h"
-#include "service/rights.h"
-#include "sqs/sqs.h"
 
 #define TIMEOUT_US (UINT64_C(1000) * 1000000) /* a function's 900 s, and its beginning */
 #define NOTE_RESPONSE_MAX 3000u              /* what is kept of a response from one attempt to the next */
@@ -242,34 +240,21 @@ static void finish(struct outcome *o)
 /* --- may the function's role send it there? --- */
 static void ask_again(void *arg);
 
-static void on_rights(void *arg, const struct fn_iam_asker *who)
+static void on_rights(void *arg, const bool *may)
 {
 	struct outcome *o = arg;
-	const char *const arns[] = {o->to, o->dead_letter_arn};
-	size_t at = 0;
 
-	if (!who) {
+	if (!may) {
 		later(o, ask_again);
 		return;
 	}
-	for (size_t i = 0; i < 2; i++)
-		o->may[i] = arns[i] && fn_sqs_may(o->e->env->sqs, &who[at++], fn_delivery_action(arns[i]), arns[i]);
+	memcpy(o->may, may, sizeof(o->may));
 	finish(o);
 }
 
 static void ask(struct outcome *o)
 {
-	const char *const arns[] = {o->to, o->dead_letter_arn};
-	struct fn_rights_ask list[2];
-	size_t n = 0;
-
-	o->may[0] = o->may[1] = true;
-	for (size_t i = 0; i < 2; i++)
-		if (arns[i])
-			list[n++] = (struct fn_rights_ask){o->ev->lane->name, fn_delivery_action(arns[i]), arns[i]};
-	if (n == 0 || !fn_rights_judged(o->e->env->rights))
-		finish(o);
-	else if (fn_rights_ask(o->e->env->rights, list, n, on_rights, o, NULL) < 0)
+	if (fn_delivery_may(o->e, o->ev->lane->name, (const char *const[]){o->to, o->dead_letter_arn}, on_rights, o) < 0)
 		later(o, ask_again);
 }
 

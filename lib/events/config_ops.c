@@ -13,8 +13,6 @@
 #include "events/deliver.h"
 #include "model/arn.h"
 #include "service/fnd.h"
-#include "service/rights.h"
-#include "sqs/sqs.h"
 
 #define PAGE_MAX 50
 
@@ -130,42 +128,27 @@ static void refuse(struct op *o, const char *fmt, const char *arn)
 }
 
 /* The function's role is what delivers. */
-static void on_rights(void *arg, const struct fn_iam_asker *who)
+static void on_rights(void *arg, const bool *may)
 {
 	struct op *o = arg;
-	const char *const arns[] = {o->config->on_success, o->config->on_failure};
-	size_t at = 0;
+	const char *arn = may && !may[0] ? o->config->on_success : may && !may[1] ? o->config->on_failure : NULL;
 
-	if (!who) {
+	if (!may) {
 		unavailable(o);
-		return;
+	} else if (arn) {
+		fn_service_reply_error(&o->call, &FN_E_INVALID_PARAMETER, "The function's execution role does not have permissions to call %s on %s", strchr(fn_delivery_action(arn), ':') + 1, arn);
+		op_free(o);
+	} else {
+		write_config(o);
 	}
-	for (size_t i = 0; i < 2; i++) {
-		const char *action = arns[i] ? fn_delivery_action(arns[i]) : NULL;
-
-		if (action && !fn_sqs_may(o->e->env->sqs, &who[at++], action, arns[i])) {
-			fn_service_reply_error(&o->call, &FN_E_INVALID_PARAMETER, "The function's execution role does not have permissions to call %s on %s", strchr(action, ':') + 1, arns[i]);
-			op_free(o);
-			return;
-		}
-	}
-	write_config(o);
 }
 
 static void check_rights(struct op *o)
 {
-	const char *const arns[] = {o->config->on_success, o->config->on_failure};
-	struct fn_rights_ask list[2];
 	char name[320];
-	size_t n = 0;
 
 	snprintf(name, sizeof(name), "%s%s%s", o->name.name, o->name.qualifier[0] ? ":" : "", o->name.qualifier);
-	for (size_t i = 0; i < 2; i++)
-		if (arns[i])
-			list[n++] = (struct fn_rights_ask){name, fn_delivery_action(arns[i]), arns[i]};
-	if (n == 0 || !fn_rights_judged(o->e->env->rights))
-		write_config(o);
-	else if (fn_rights_ask(o->e->env->rights, list, n, on_rights, o, NULL) < 0)
+	if (fn_delivery_may(o->e, name, (const char *const[]){o->config->on_success, o->config->on_failure}, on_rights, o) < 0)
 		unavailable(o);
 }
 

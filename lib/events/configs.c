@@ -92,11 +92,11 @@ int fn_event_configs_open(struct fn_events *e, struct fn_err *err)
 	sqlite3 *db = NULL;
 	int r = fn_map_new(&e->configs);
 
-	if (r < 0 || sqlite3_open_v2(e->env->db_path, &db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK) {
-		sqlite3_close(db);
-		return fn_err_set(err, r < 0 ? r : EIO, "event-invoke configurations", "%.100s", e->env->db_path);
-	}
-	r = fn_db_each(db, "SELECT function, qualifier, attempts, age_s, on_success, on_failure, modified_us FROM event_invoke_configs", "event-invoke configurations", load_row, e, err);
+	if (r < 0)
+		return fn_err_set(err, r, "event-invoke configurations", NULL);
+	r = fn_db_open_again(e->env->db_path, "event-invoke configurations", &db, err);
+	if (r == 0)
+		r = fn_db_each(db, "SELECT function, qualifier, attempts, age_s, on_success, on_failure, modified_us FROM event_invoke_configs", "event-invoke configurations", load_row, e, err);
 	sqlite3_close(db);
 	return r;
 }

@@ -10,8 +10,9 @@
 #include "base/str.h"
 #include "events/lane.h"
 #include "events/outgoing.h"
-#include "sqs/sqs.h"
 #include "model/limits.h"
+#include "service/rights.h"
+#include "sqs/sqs.h"
 
 #define SNS_MAX (256u << 10)
 
@@ -35,6 +36,50 @@ const char *fn_delivery_action(const char *arn)
 		if (fn_str_starts(at + 1, of[i].service))
 			return of[i].action;
 	return ":"; /* nobody may */
+}
+
+struct asking {
+	struct fn_events *e;
+	const char *arns[2];
+	void (*done)(void *arg, const bool *may);
+	void *arg;
+};
+
+static void on_rights(void *arg, const struct fn_iam_asker *who)
+{
+	struct asking *a = arg;
+	bool may[2] = {true, true};
+	size_t at = 0;
+
+	for (size_t i = 0; who && i < 2; i++)
+		if (a->arns[i])
+			may[i] = fn_sqs_may(a->e->env->sqs, &who[at++], fn_delivery_action(a->arns[i]), a->arns[i]);
+	a->done(a->arg, who ? may : NULL);
+	free(a);
+}
+
+int fn_delivery_may(struct fn_events *e, const char *function, const char *const arns[2], void (*done)(void *arg, const bool *may), void *arg)
+{
+	struct fn_rights_ask list[2];
+	struct asking *a;
+	size_t n = 0;
+	int r;
+
+	for (size_t i = 0; i < 2; i++)
+		if (arns[i])
+			list[n++] = (struct fn_rights_ask){function, fn_delivery_action(arns[i]), arns[i]};
+	if (n == 0 || !fn_rights_judged(e->env->rights)) {
+		done(arg, (const bool[]){true, true});
+		return 0;
+	}
+	a = malloc(sizeof(*a));
+	if (!a)
+		return -ENOMEM;
+	*a = (struct asking){e, {arns[0], arns[1]}, done, arg};
+	r = fn_rights_ask(e->env->rights, list, n, on_rights, a);
+	if (r < 0)
+		free(a);
+	return r;
 }
 
 size_t fn_delivery_most(const char *arn) { return strstr(arn, ":sns:") ? SNS_MAX : FN_LIMIT_EVENT_BYTES; }

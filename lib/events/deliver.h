@@ -27,6 +27,9 @@ void fn_delivery_free(struct fn_delivery_memory *m);
 
 /* What the function's role has to be allowed: "sqs:SendMessage", "lambda:InvokeFunction". */
 const char *fn_delivery_action(const char *arn);
+/* May the role of this function (its qualifier behind a colon) send there? Two targets, NULL = none; borrowed until done, which may be called from within. may: of each; NULL: it could
+ * not be asked. -ENOMEM, -EAGAIN. */
+int fn_delivery_may(struct fn_events *e, const char *function, const char *const arns[2], void (*done)(void *arg, const bool *may), void *arg);
 /* The largest body that the target takes. */
 size_t fn_delivery_most(const char *arn);
 /* Makes the step that puts it. -EINVAL: it can never be delivered there. */

@@ -8,13 +8,14 @@
 
 #include "base/str.h"
 #include "events/mapping_internal.h"
+#include "model/inner.h"
 #include "service/rights.h"
 #include "sqs/sqs.h"
 
 /* Lambda Developer Guide, "Using Lambda with Amazon SQS": execution role permissions. */
 static const char *const actions[] = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"};
 #define ACTIONS (sizeof(actions) / sizeof(actions[0]))
-#define MAPPINGS_AT_ONCE (FN_RIGHTS_AT_ONCE / ACTIONS)
+#define MAPPINGS_AT_ONCE (FN_INNER_RIGHTS_MAX / ACTIONS)
 #define AGAIN_US 1000000u
 
 struct asked {
@@ -76,7 +77,7 @@ int fn_mapping_may(struct fn_mappings *all, const char *function, const char *so
 	*c = (struct fn_mapping_check){.all = all, .source = strdup(source), .done = done, .arg = arg};
 	ask_of(list, function, source);
 	if (c->source)
-		r = fn_rights_ask(all->env->rights, list, ACTIONS, on_checked, c, NULL);
+		r = fn_rights_ask(all->env->rights, list, ACTIONS, on_checked, c);
 	if (r < 0)
 		check_free(c);
 	return r;
@@ -147,7 +148,7 @@ static int ask(struct fn_mappings *all, struct fn_mapping **v, size_t n)
 	if (a && list) {
 		a->all = all;
 		a->n = n;
-		r = fn_rights_ask(all->env->rights, list, n * ACTIONS, on_rights, a, NULL);
+		r = fn_rights_ask(all->env->rights, list, n * ACTIONS, on_rights, a);
 	}
 	all->asking += r == 0;
 	if (r < 0)

@@ -34,7 +34,7 @@ static int load_row(void *arg, sqlite3_stmt *st, struct fn_err *err)
 static int load(struct fn_mappings *all, struct fn_err *err)
 {
 	sqlite3 *db = NULL;
-	int r = sqlite3_open_v2(all->env->db_path, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK ? 0 : fn_err_set(err, EIO, "load mappings", "%.100s", all->env->db_path);
+	int r = fn_db_open_again(all->env->db_path, "load mappings", &db, err);
 
 	if (r == 0)
 		r = fn_db_each(db, "SELECT uuid, function, source, settings, tags, enabled, modified_us FROM event_source_mappings ORDER BY number", "load mappings", load_row, all, err);

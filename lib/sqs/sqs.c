@@ -227,14 +227,15 @@ static const struct fn_sqs_queue *asked_about(const struct fn_sqs_call *call, co
 
 static int check_allowed(struct fn_sqs_call *call, const struct operation *o, struct fn_sqs_problem *p)
 {
-	static const char *const moves[] = {"ReceiveMessage", "DeleteMessage", "GetQueueAttributes"}; /* what moves messages does these too */
 	const struct fn_iam_asker who = {call->principal, call->identity, call->context};
-	size_t n = call->o->op == FN_AWS_Sqs_StartMessageMoveTask ? sizeof(moves) / sizeof(moves[0]) : 0;
-	char action[64], arn[256] = "*";
+	size_t n = call->o->op == FN_AWS_Sqs_StartMessageMoveTask ? FN_IAM_MOVES : 0;
+	char own[64], arn[256] = "*";
 	const struct fn_sqs_queue *q = asked_about(call, o, arn, sizeof(arn));
 
+	snprintf(own, sizeof(own), "sqs:%s", o->action ? o->action : call->o->name);
 	for (size_t i = 0; i <= n; i++) {
-		snprintf(action, sizeof(action), "sqs:%s", i < n ? moves[i] : o->action ? o->action : call->o->name);
+		const char *action = i < n ? fn_iam_moves[i] : own;
+
 		if (!fn_sqs_queue_allows(q, &who, action, arn))
 			return fn_sqs_wrong(p, &FN_SQS_DENIED, "User: %.150s is not authorized to perform: %s on resource: %s because no policy allows the %s action",
 					    *call->principal ? call->principal : "anonymous", action, arn, action);
