@@ -9,6 +9,15 @@
 #include "base/str.h"
 #include "store/functions.h"
 
+struct fn_call fn_call_keep(const struct fn_call *call, bool with_in)
+{
+	struct fn_call kept = *call;
+
+	kept.caller = NULL;
+	kept.in = with_in ? json_incref(call->in) : NULL;
+	return kept;
+}
+
 static const char *header_of(void *arg, const char *name) { return fn_http_req_header(arg, name); }
 
 bool fn_call_valid(struct fn_call *call)

@@ -35,9 +35,7 @@ bool fn_change_turn(struct fn_call *call, const char *function, fn_handler handl
 		return false;
 	}
 	snprintf(w->function, sizeof(w->function), "%s", function);
-	w->call = *call;
-	w->call.caller = NULL; /* it has been judged */
-	json_incref(w->call.in);
+	w->call = fn_call_keep(call, true);
 	w->handler = handler;
 	w->turn = (struct fn_store_turn){.function = w->function, .fn = on_turn, .arg = w};
 	fn_store_wait(call->api->cfg.store, &w->turn);
@@ -54,9 +52,7 @@ struct fn_change *fn_change_new(const struct fn_call *call, const char *function
 		fn_reply_error(&copy, &FN_E_SERVICE, "out of memory");
 		return NULL;
 	}
-	c->call = *call;
-	c->call.caller = NULL;
-	c->call.in = NULL; /* what it said is in what is stored */
+	c->call = fn_call_keep(call, false); /* what it said is in what is stored */
 	snprintf(c->n.name, sizeof(c->n.name), "%s", function);
 	snprintf(c->n.qualifier, sizeof(c->n.qualifier), "%s", qualifier ? qualifier : "");
 	c->stored = stored;

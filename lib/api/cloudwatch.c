@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 
 static void (*const operations[FN_AWS_LOGS_END - FN_AWS_LOGS_FIRST])(struct fn_cw *) = {
@@ -75,7 +76,7 @@ void fn_h_cloudwatch(struct fn_call *call)
 	}
 	w->job.run = run;
 	w->job.done = done;
-	w->call = *call;
-	call->in = NULL;
+	w->call = fn_call_keep(call, false);
+	w->call.in = fn_take_ptr(call->in); /* which is the thread's alone */
 	fn_logs_post(call->api->cfg.logs, &w->job);
 }

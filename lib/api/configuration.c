@@ -7,8 +7,8 @@
 
 #include "api/caller.h"
 #include "api/containers.h"
-#include "api/rights.h"
 #include "api/layers.h"
+#include "api/rights.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/str.h"

@@ -163,9 +163,7 @@ void fn_container_resolve(struct fn_call *call, const char *uri, fn_container_fn
 		fn_reply_error(call, &FN_E_SERVICE, "fn-spawnd is restarting; try again");
 		return;
 	}
-	r->call = *call;
-	r->call.caller = NULL; /* it has been judged */
-	json_incref(r->call.in);
+	r->call = fn_call_keep(call, true);
 	r->go_on = go_on;
 	snprintf(r->uri, sizeof(r->uri), "%s", uri);
 	api->n_resolving++;

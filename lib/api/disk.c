@@ -177,6 +177,6 @@ void fn_h_disk(struct fn_call *call)
 		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
 		return;
 	}
-	*copy = *call;
+	*copy = fn_call_keep(call, false);
 	fn_disk_check(call->api->cfg.disk, on_checked, copy);
 }

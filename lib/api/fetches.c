@@ -154,9 +154,7 @@ bool fn_fetched(struct fn_call *call, json_t *content, fn_handler again)
 		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
 		return false;
 	}
-	f->call = *call;
-	f->call.caller = NULL; /* it has been judged */
-	json_incref(f->call.in);
+	f->call = fn_call_keep(call, true);
 	f->again = again;
 	f->order.max_bytes = FN_LIMIT_UNZIPPED_BYTES;
 	o = &f->order.object;

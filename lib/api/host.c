@@ -181,7 +181,7 @@ void fn_h_doctor(struct fn_call *call)
 		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
 		return;
 	}
-	*copy = *call;
+	*copy = fn_call_keep(call, false);
 	r = fn_spawn_describe(call->api->cfg.spawn, on_described, copy);
 	if (r < 0) {
 		fn_err_set(&err, r, "fn-spawnd", "it is restarting");
@@ -275,7 +275,7 @@ void fn_h_images_rescan(struct fn_call *call)
 	struct fn_call *copy = malloc(sizeof(*copy));
 
 	if (copy)
-		*copy = *call;
+		*copy = fn_call_keep(call, false);
 	if (!copy || fn_images_install(call->api->cfg.images, on_installed, copy) < 0) {
 		free(copy);
 		fn_reply_error(call, &FN_E_CONFLICT, "Too many ask for base images; try again in a moment.");

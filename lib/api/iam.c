@@ -95,9 +95,7 @@ static struct pending *pending_new(struct fn_call *call, json_t *out)
 		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
 		return NULL;
 	}
-	p->call = *call;
-	p->call.in = NULL;
-	p->call.caller = NULL;
+	p->call = fn_call_keep(call, false);
 	p->out = out;
 	return p;
 }

@@ -123,8 +123,7 @@ static void bring(struct fn_call *call, const char *name, struct fn_image *image
 		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
 		return;
 	}
-	i->call = *call;
-	i->call.in = NULL;
+	i->call = fn_call_keep(call, false);
 	i->image = fn_image_ref(image);
 	snprintf(i->name, sizeof(i->name), "%s", name);
 	if (from)
@@ -274,8 +273,7 @@ void fn_h_image_forget(struct fn_call *call)
 		fn_reply_error(call, n ? &FN_E_SERVICE : &FN_E_NOT_FOUND, n ? "out of memory" : "There is no image %s here", name);
 		return;
 	}
-	f->call = *call;
-	f->call.in = NULL;
+	f->call = fn_call_keep(call, false);
 	snprintf(f->sha256, sizeof(f->sha256), "%s", n->sha256);
 	if (fn_store_unname_image(call->api->cfg.store, name, on_forgotten, f, &err) < 0)
 		on_forgotten(f, &err);

@@ -53,7 +53,7 @@ struct fn_call {
 	json_t *in;
 };
 
-/* call lives until the handler returns. Who copies it to keep it takes a reference to `in`, or sets the copy's to NULL. */
+/* call lives until the handler returns: who keeps it keeps fn_call_keep()'s. */
 typedef void (*fn_handler)(struct fn_call *call);
 
 /* Does all hold that the model says of the request? Done before each handler but Invoke's. Replies and returns false when not. */
@@ -67,6 +67,8 @@ char *fn_sha256_base64(const char *sha256_hex); /* as CodeSha256 is shown; mallo
 json_t *fn_function_json(struct fn_api *api, const struct fn_function *f, const char *arn_qualifier, bool listed);
 
 /* --- call.c --- */
+/* A copy that may be kept: it has been judged, and has no caller any more. with_in: a reference to `in`, for whoever keeps it to drop; else it has none. */
+struct fn_call fn_call_keep(const struct fn_call *call, bool with_in);
 /* Parses params[0] (+ Qualifier) into a name; replies and returns false when it cannot be. */
 bool fn_call_name(struct fn_call *call, struct fn_name *ret);
 /* And the function behind it, of the version or alias that is named: a borrowed snapshot, NULL after having replied. */

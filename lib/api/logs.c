@@ -191,7 +191,7 @@ void fn_h_logs(struct fn_call *call)
 		return;
 	}
 	w->job = (struct fn_log_job){.run = read_group, .done = on_read};
-	w->call = *call;
+	w->call = fn_call_keep(call, false);
 	snprintf(w->group, sizeof(w->group), "%s", f->log_group);
 	w->cursor = fn_streq(cursor, "end") ? UINT64_MAX : (uint64_t)at;
 	w->max = (size_t)n;

@@ -148,9 +148,7 @@ static void forward(struct fn_call *call, const char *arn)
 		unavailable(call);
 		return;
 	}
-	p->call = *call;
-	p->call.in = NULL;
-	p->call.caller = NULL;
+	p->call = fn_call_keep(call, false);
 	snprintf(root, sizeof(root), "arn:aws:iam::%s:root", cfg->account_id);
 	fn_http_req_each_header(call->req, pass, &h);
 	if (trace.len > 0)

@@ -169,8 +169,7 @@ static struct change *begin(struct fn_call *call)
 		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
 		return NULL;
 	}
-	c->call = *call;
-	c->call.in = NULL;
+	c->call = fn_call_keep(call, false);
 	snprintf(c->runtime, sizeof(c->runtime), "%s", name);
 	snprintf(c->name, sizeof(c->name), "runtime/%s:latest", name);
 	snprintf(c->path, sizeof(c->path), "%s/images/oci-%s.json", state, name);

@@ -111,9 +111,7 @@ bool fn_runtime_awaited(struct fn_call *call, fn_handler again)
 		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
 		return false;
 	}
-	a->call = *call;
-	a->call.caller = NULL; /* it has been judged */
-	json_incref(a->call.in);
+	a->call = fn_call_keep(call, true);
 	a->again = again;
 	a->wait.fn = on_there;
 	a->wait.arg = a;
@@ -173,8 +171,7 @@ static void change(struct fn_call *call, const struct fn_runtime *rt, bool add)
 		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
 		return;
 	}
-	c->call = *call;
-	c->call.in = NULL;
+	c->call = fn_call_keep(call, false);
 	c->added = add;
 	snprintf(c->runtime, sizeof(c->runtime), "%s", rt->name);
 	r = fn_images_change(call->api->cfg.images, rt->image, add, on_changed, c);

@@ -288,8 +288,7 @@ void fn_settling_hold(struct fn_call *call, const char *name, fn_handler handler
 			       "The operation cannot be performed at this time. The function is currently in the following state: Pending");
 		return;
 	}
-	h->call = *call;
-	h->call.caller = NULL; /* it has been judged */
+	h->call = fn_call_keep(call, false);
 	h->handler = handler;
 	(void)fn_str_format(h->name, sizeof(h->name), "%s", name);
 	fn_list_push_back(&call->api->held, &h->link);

@@ -191,8 +191,7 @@ struct fn_upload *fn_upload_new(struct fn_call *call, void (*store)(void *upload
 		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
 		return NULL;
 	}
-	u->call = *call;
-	u->call.in = NULL;
+	u->call = fn_call_keep(call, false);
 	u->store = store;
 	return u;
 }

@@ -57,7 +57,7 @@ class IamCase(Case):
         from botocore.awsrequest import AWSRequest
         from botocore.credentials import Credentials
         r = AWSRequest(method, self.d.endpoint + path, headers or {}, body)
-        SigV4Auth(Credentials(key["AccessKeyId"], key["SecretAccessKey"]), service, "us-east-1").add_auth(r)
+        SigV4Auth(Credentials(key["AccessKeyId"], key["SecretAccessKey"], key.get("SessionToken")), service, "us-east-1").add_auth(r)
         return self.d.request(method, path, body, dict(r.headers))
 
     def refused(self, code, status, call, *args, **kw):

@@ -45,10 +45,8 @@ class RightsCase(IamCase):
         return self.refused("InvalidParameterValueException", 400, *args, **kw)
 
     def results(self):
-        key = Credentials(KEY, SECRET)
-        r = AWSRequest("GET", self.d.endpoint + "/_fnd/mappings")
-        SigV4Auth(key, "lambda", "us-east-1").add_auth(r)
-        return {u: m["LastProcessingResult"] for u, m in self.d.request("GET", "/_fnd/mappings", None, dict(r.headers)).json["Mappings"].items()}
+        r = self.signed({"AccessKeyId": KEY, "SecretAccessKey": SECRET}, "lambda", "GET", "/_fnd/mappings")
+        return {u: m["LastProcessingResult"] for u, m in r.json["Mappings"].items()}
 
     def got(self, f):
         try:
@@ -313,7 +311,7 @@ def handler(event, context):
         for n in range(3):
             self.sqs.send_message(QueueUrl=dead_url, MessageBody=str(n))
         user, client = self.user(allow("sqs:StartMessageMoveTask", dead), allow("sqs:*", own))
-        ask = lambda action, **members: self.signed(client, action, members)
+        ask = lambda action, **members: self.sqs_raw(action, client, **members)
         self.assertEqual(ask("StartMessageMoveTask", SourceArn=dead, DestinationArn=own).status, 403, "it may not receive them")
         self.iam.put_user_policy(UserName=user, PolicyName="q", PolicyDocument=policy(allow(POLLS, dead)))
         self.put(dead_url, {"Effect": "Deny", "Principal": "*", "Action": "sqs:StartMessageMoveTask", "Resource": dead})
@@ -328,15 +326,10 @@ def handler(event, context):
         self.assertEqual(self.sqs_raw("ListMessageMoveTasks", SourceArn=dead).json["Results"][0]["Status"], "RUNNING")
         self.assertEqual(self.sqs_raw("CancelMessageMoveTask", TaskHandle=handle).status, 200)
 
-    def signed(self, client, action, members):
-        key = client("sqs")._request_signer._credentials
-        return self.sqs_raw(action, _key=key, **members)
-
-    def sqs_raw(self, action, _key=None, **members):
-        body = json.dumps(members)
-        r = AWSRequest("POST", self.d.endpoint + "/", {"X-Amz-Target": "AmazonSQS." + action, "Content-Type": "application/x-amz-json-1.0"}, body)
-        SigV4Auth(_key or Credentials(KEY, SECRET), "sqs", "us-east-1").add_auth(r)
-        return self.d.request("POST", "/", body, dict(r.headers))
+    def sqs_raw(self, action, _client=None, **members):
+        key = _client("sqs")._request_signer._credentials.get_frozen_credentials() if _client else Credentials(KEY, SECRET)
+        return self.signed({"AccessKeyId": key.access_key, "SecretAccessKey": key.secret_key, "SessionToken": key.token}, "sqs", "POST", "/", json.dumps(members),
+                           {"X-Amz-Target": "AmazonSQS." + action, "Content-Type": "application/x-amz-json-1.0"})
 
 
 class Urls(RightsCase):

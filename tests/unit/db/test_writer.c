@@ -227,17 +227,23 @@ START_TEST(a_sync_that_fails_ends_the_process)
 }
 END_TEST
 
+/* Nothing is on its way, and what is from now on takes a while. */
+static void on_a_slow_disk(void)
+{
+	fresh();
+	make_disk();
+	open_at("t.db");
+	fn_db_writer_drain(writer);
+	disk.slow_us = 300000;
+}
+
 /* What need not be on disk is told while the disk is waited for, also for what came before it; and it is synced soon all the same. */
 START_TEST(early_ones_wait_for_no_sync)
 {
 	struct one o[3] = {{.early = false}, {.early = true}, {.early = true}};
 	int before;
 
-	fresh();
-	make_disk();
-	open_at("t.db");
-	fn_db_writer_drain(writer);
-	disk.slow_us = 300000;
+	on_a_slow_disk();
 	give(&o[0], 1);
 	give(&o[1], 2);
 	while (told == 0)
@@ -265,11 +271,7 @@ START_TEST(what_comes_during_a_sync_shares_the_next)
 	struct one o[50] = {0};
 	int before;
 
-	fresh();
-	make_disk();
-	open_at("t.db");
-	fn_db_writer_drain(writer);
-	disk.slow_us = 300000;
+	on_a_slow_disk();
 	before = disk.commits;
 	for (int i = 0; i < 50; i++) {
 		give(&o[i], i + 1);
