@@ -51,7 +51,7 @@ check-bare:
 
 # Each process is killed N times while functions come, change and go; what is on the disk must be what is written down. N=100.
 check-crash: all fixtures images
-	@FND_CRASHES=$(or $(N),100) tests/run --build $(B) test_disk.Crashes
+	@FND_CRASHES=$(or $(N),100) tests/run --build $(B) test_crashes
 
 # fn-gateway, fnd and fn-spawnd are killed N times in all under 64 streams. N=50.
 check-kills: all fixtures images
