@@ -12,6 +12,7 @@
 #include "api/containers.h"
 #include "api/fetches.h"
 #include "api/internal.h"
+#include "api/mapping.h"
 #include "api/operations.h"
 #include "api/origin.h"
 #include "api/receive.h"
@@ -272,7 +273,7 @@ static void on_request(void *arg, struct fn_http_req *req)
 	else if (call.operation->service == FN_AWS_SQS) { /* it is judged there */
 		if (!call.caller || read_body(&call)) /* what it is about, for what the identity's policies say */
 			handler(&call);
-	} else if (fn_receive_taken(&call) && acceptable(&call) && fn_call_allowed(&call) && changes_in_turn(&call, handler))
+	} else if (fn_receive_taken(&call) && acceptable(&call) && !fn_mapping_waits(&call, on_request) && fn_call_allowed(&call) && changes_in_turn(&call, handler))
 		handler(&call);
 	json_decref(call.in);
 }
@@ -292,6 +293,7 @@ int fn_api_new(const struct fn_api_config *config, struct fn_api **ret, struct f
 	fn_list_init(&api->fetches);
 	fn_list_init(&api->awaiting);
 	fn_list_init(&api->proxied);
+	fn_list_init(&api->mappings_asked);
 	fn_list_init(&api->live_tails);
 	fn_list_init(&api->resolving);
 	fn_list_init(&api->changes);
@@ -321,6 +323,7 @@ void fn_api_free(struct fn_api *api)
 	fn_outbox_close(api);
 	fn_changes_end(api);
 	fn_proxied_end(api);
+	fn_mapping_asked_end(api);
 	fn_sessions_close(api);
 	fn_map_free(api->refused);
 	fn_settling_close(api);

@@ -272,9 +272,8 @@ static enum fn_iam_verdict judge(struct fn_call *call, const struct fn_caller *c
 	return v;
 }
 
-static bool may(struct fn_call *call, const struct asked *a, const char *passed_to)
+static bool may_in(struct fn_call *call, const struct asked *a, struct fn_context x)
 {
-	struct fn_context x = {.passed_to = passed_to};
 	fn_auto_buf struct fn_buf why = {0};
 	struct fn_iam_request r;
 	enum fn_iam_verdict v = judge(call, call->caller, a, &x, &r);
@@ -285,6 +284,14 @@ static bool may(struct fn_call *call, const struct asked *a, const char *passed_
 	log_refusal(call->api, call->caller, a->action, why.data ? why.data : "");
 	fn_reply_error(call, &FN_E_ACCESS_DENIED, "%s", why.data ? why.data : "");
 	return false;
+}
+
+static bool may(struct fn_call *call, const struct asked *a, const char *passed_to) { return may_in(call, a, (struct fn_context){.passed_to = passed_to}); }
+
+/* A mapping is taken from one function and given to another: whoever does it must be able to change both's. */
+static bool may_take(struct fn_call *call, const struct asked *a)
+{
+	return fn_str_empty(call->mapping_function) || !in(call, "FunctionName") || may_in(call, a, (struct fn_context){.function = call->mapping_function});
 }
 
 /* What everybody may who is somebody. */
@@ -392,7 +399,7 @@ bool fn_call_allowed(struct fn_call *call)
 	if (!call->caller || call->caller->unjudged)
 		return root_may(call);
 	fn_aws_keep_members(call->operation, call->in);
-	return is_free(call) || (may(call, ask(call, &a), NULL) && may_others(call) && passes(call) && may_layers(call) && may_read(call));
+	return is_free(call) || (may(call, ask(call, &a), NULL) && may_take(call, &a) && may_others(call) && passes(call) && may_layers(call) && may_read(call));
 }
 
 static const char *says(struct fn_call *call, const char *action, const char *resource)

@@ -14,6 +14,7 @@ struct fn_call fn_call_keep(const struct fn_call *call, bool with_in)
 	struct fn_call kept = *call;
 
 	kept.caller = NULL;
+	kept.mapping_function = NULL;
 	kept.in = with_in ? json_incref(call->in) : NULL;
 	return kept;
 }

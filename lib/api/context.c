@@ -68,7 +68,7 @@ static const char *issued(struct fn_context *c)
 static const char *function_arn(struct fn_context *c)
 {
 	const struct fn_api_config *cfg = &c->call->api->cfg;
-	const char *text = in(c, "FunctionName");
+	const char *text = c->function ? c->function : in(c, "FunctionName") ? in(c, "FunctionName") : c->call->mapping_function;
 	struct fn_name n;
 
 	if (!text || fn_name_parse(text, &n) < 0)

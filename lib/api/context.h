@@ -9,6 +9,7 @@ struct fn_context {
 	struct fn_call *call;
 	const struct fn_caller *caller; /* NULL = root or nobody */
 	const char *passed_to;          /* iam:PassRole: the service; NULL = it is none */
+	const char *function;           /* lambda:FunctionArn is of this one; NULL = of what is asked for */
 	const char *url_auth;           /* by a function's URL of this AuthType; NULL = not */
 	char room[2][64], arn[400];
 };

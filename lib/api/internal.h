@@ -27,6 +27,7 @@ struct fn_api {
 	struct fn_list fetches;          /* fetches.c: under way */
 	struct fn_outbox *outbox;        /* outbox.c */
 	struct fn_list proxied;          /* proxy.c: with fn-events */
+	struct fn_list mappings_asked;   /* mapping.c: the same */
 	struct fn_list resolving;        /* containers.c: the same */
 	struct fn_list awaiting;         /* runtimes.c: for a runtime */
 	unsigned n_fetches, n_resolving;
@@ -49,6 +50,7 @@ struct fn_call {
 	char action[64];         /* query: as it was asked for */
 	char params[FN_AWS_LABELS_MAX][600]; /* path parameters, decoded */
 	const struct fn_platform *sandbox; /* the function whose sandbox it came from, if it is of its role: sandbox.h; else NULL */
+	const char *mapping_function; /* until the handler has returned: of the event source mapping that it is about, "" = there is none; NULL = not asked for (mapping.h) */
 	/* The body, if the operation's is a JSON object: never NULL then, and as the service model wants it (aws/validate.h). */
 	json_t *in;
 };

@@ -165,6 +165,8 @@ static void forward(struct fn_call *call, const char *arn)
 		add(&h, FN_INNER_SECURE, "1");
 	if (arn)
 		add(&h, FN_INNER_FUNCTION, arn);
+	if (call->mapping_function)
+		add(&h, FN_INNER_JUDGED, call->mapping_function);
 	if (call->operation->service == FN_AWS_SQS && call->caller && !call->caller->unjudged && (context = fn_call_context(call)))
 		add(&h, FN_INNER_CONTEXT, context);
 	fn_list_push_back(&call->api->proxied, &p->link);

@@ -74,6 +74,7 @@ void fn_mapping_h_create(struct fn_mappings *all, const struct fn_service_call *
 void fn_mapping_h_get(struct fn_mappings *all, const struct fn_service_call *call);
 void fn_mapping_h_update(struct fn_mappings *all, const struct fn_service_call *call);
 void fn_mapping_h_delete(struct fn_mappings *all, const struct fn_service_call *call);
+void fn_mapping_h_mapped(struct fn_mappings *all, const struct fn_service_call *call); /* FN_INNER_MAPPED */
 void fn_mapping_h_list(struct fn_mappings *all, const struct fn_service_call *call);
 /* mapping_tags.c */
 void fn_mapping_h_list_tags(struct fn_mappings *all, const struct fn_service_call *call);

@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "events/mapping_internal.h"
 #include "model/arn.h"
+#include "model/inner.h"
 #include "service/fnd.h"
 
 #define PAGE 100u
@@ -96,14 +97,32 @@ static void label_of(const struct fn_service_call *call, char *to, size_t size)
 
 static struct fn_mapping *named(struct fn_mappings *all, const struct fn_service_call *call)
 {
+	const char *judged;
 	char uuid[64];
 	struct fn_mapping *m;
 
 	label_of(call, uuid, sizeof(uuid));
 	m = fn_mapping_find(all, uuid);
-	if (!m)
+	if (!m) {
 		fn_service_reply_error(call, &FN_E_NOT_FOUND, "The resource you requested does not exist.");
+		return NULL;
+	}
+	judged = fn_http_req_header(call->req, FN_INNER_JUDGED);
+	if (judged && !fn_streq(judged, m->function)) { /* it has been given to another meanwhile */
+		fn_service_reply_error(call, &FN_E_UNAVAILABLE, "The event source mapping has just been changed. Try again.");
+		return NULL;
+	}
 	return m;
+}
+
+void fn_mapping_h_mapped(struct fn_mappings *all, const struct fn_service_call *call)
+{
+	char uuid[64];
+	const struct fn_mapping *m;
+
+	label_of(call, uuid, sizeof(uuid));
+	m = fn_mapping_find(all, uuid);
+	fn_service_reply_json(call, 200, json_pack("{ss}", "Function", m ? m->function : ""));
 }
 
 /* "NAME" or "NAME:QUALIFIER"; NULL after a reply. */

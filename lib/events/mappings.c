@@ -9,6 +9,7 @@
 
 #include "base/str.h"
 #include "events/mapping_internal.h"
+#include "model/inner.h"
 
 static int load_row(void *arg, sqlite3_stmt *st, struct fn_err *err)
 {
@@ -155,7 +156,7 @@ bool fn_mappings_serve(struct fn_mappings *all, const struct fn_service_call *ca
 		void (*serve)(struct fn_mappings *all, const struct fn_service_call *call);
 	} operations[] = {{"CreateEventSourceMapping", fn_mapping_h_create}, {"GetEventSourceMapping", fn_mapping_h_get}, {"UpdateEventSourceMapping", fn_mapping_h_update},
 			  {"DeleteEventSourceMapping", fn_mapping_h_delete}, {"ListEventSourceMappings", fn_mapping_h_list}, {"ListTags", fn_mapping_h_list_tags}, {"TagResource", fn_mapping_h_tag},
-			  {"UntagResource", fn_mapping_h_untag}, {"_Mappings", serve_progress}};
+			  {"UntagResource", fn_mapping_h_untag}, {FN_INNER_MAPPED, fn_mapping_h_mapped}, {"_Mappings", serve_progress}};
 
 	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
 		if (fn_streq(operations[i].name, call->operation)) {

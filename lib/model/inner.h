@@ -25,6 +25,8 @@
 #define FN_INNER_FUNCTION "X-Fnd-Function"   /* of Invoke: the ARN as it was asked for, with the qualifier if there was one */
 #define FN_INNER_FORGET "_Forget"            /* of the service "lambda": {"FunctionName", "Qualifier", "At"}, deleted then; 200 = it is done */
 #define FN_INNER_METRICS "_Metrics"
+#define FN_INNER_MAPPED "_Mapped"             /* of the service "lambda", by the path of an operation on an event source mapping: 200 {"Function"}: as it is invoked; "" = there is none */
+#define FN_INNER_JUDGED "X-Fnd-Judged"         /* of such an operation: that function, by which it was judged; absent = nobody was */
 #define FN_INNER_RIGHTS_MAX 4096               /* asked for at once: api/rights.h */
 /* fnd's answers to fn-events */
 #define FN_INNER_CONCURRENCY "X-Fnd-Concurrency" /* of an invocation: "RESERVED LEFT": of its function, -1 = none; what the account has beyond all reservations */

@@ -122,6 +122,32 @@ class Mappings(RightsCase):
         self.may(role, allow("sqs:*", "*"), {"Effect": "Deny", "Action": "sqs:GetQueueAttributes", "Resource": arn})
         self.assertIn("GetQueueAttributes", self.said(self.fn.update_event_source_mapping, UUID=uuid, Enabled=True))
 
+    def test_one_that_is_named_by_its_uuid_is_its_function_s(self):
+        """lambda:FunctionArn is that of the mapping: who may not touch a function's mappings may not by their UUIDs either."""
+        role, (_, arn), (_, second) = self.role(), self.queue(), self.queue()
+        self.may(role, allow(POLLS, "*"))
+        secret, open_ = self.works_as(role), self.works_as(role)
+        make = lambda f, q: self.fn.create_event_source_mapping(EventSourceArn=q, FunctionName=f, Enabled=False)["UUID"]
+        theirs, mine = make(secret, arn), make(open_, second)
+        self.addCleanup(lambda: self.fn.delete_event_source_mapping(UUID=theirs))
+        at = lambda f: {"ArnLike": {"lambda:FunctionArn": FN + f}}
+        _, only = self.user(allow("lambda:*EventSourceMapping*", Condition=at(open_)))
+        _, but = self.user(allow("lambda:*"), {"Effect": "Deny", "Action": "lambda:*EventSourceMapping", "Resource": "*", "Condition": at(secret)})
+        for client in (only("lambda"), but("lambda")):
+            for op, members in (("get", {}), ("update", {"BatchSize": 5}), ("update", {"FunctionName": open_}), ("delete", {})):
+                with self.subTest((op, members)):
+                    self.refused("AccessDeniedException", 403, getattr(client, op + "_event_source_mapping"), UUID=theirs, **members)
+            self.assertEqual(client.get_event_source_mapping(UUID=mine)["UUID"], mine)
+            self.assertIn("not authorized", self.refused("AccessDeniedException", 403, client.update_event_source_mapping, UUID=mine, FunctionName=secret))
+            wait_until("its last change has come to its end", lambda: client.get_event_source_mapping(UUID=mine)["State"] == "Disabled")
+            self.assertEqual(client.update_event_source_mapping(UUID=mine, BatchSize=7)["BatchSize"], 7)
+        nobody = "00000000-0000-4000-8000-000000000000"
+        self.refused("AccessDeniedException", 403, only("lambda").get_event_source_mapping, UUID=nobody)
+        self.refused("ResourceNotFoundException", 404, but("lambda").get_event_source_mapping, UUID=nobody)
+        self.assertEqual(self.fn.get_event_source_mapping(UUID=theirs)["BatchSize"], 10)
+        wait_until("its last change has come to its end", lambda: self.fn.get_event_source_mapping(UUID=mine)["State"] == "Disabled")
+        self.assertEqual(only("lambda").delete_event_source_mapping(UUID=mine)["State"], "Deleting")
+
     def test_it_is_known_after_a_restart_before_anything_is_polled(self):
         role, (url, arn) = self.role(), self.queue()
         self.may(role, allow(POLLS, arn))
