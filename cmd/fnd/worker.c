@@ -354,6 +354,7 @@ static int make_control_plane(struct worker *w, struct fn_err *err)
 		return r;
 	api.events = w->events;
 	api.packages = w->packages;
+	api.jobs = w->jobs;
 	api.disk = w->disk;
 	if (c->file)
 		snprintf(w->network_from, sizeof(w->network_from), "%s in %.120s", c->net_named ? "network.mode" : "the default: there is no network.mode", c->file);
@@ -542,8 +543,10 @@ static void on_images(void *arg, const struct fn_err *failed, unsigned installed
 
 static void unmake(struct worker *w)
 {
+	if (w->jobs)
+		fn_jobs_drain(w->jobs); /* while all are there that are told */
 	if (w->store)
-		fn_store_drain(w->store); /* while all are there that are told */
+		fn_store_drain(w->store);
 	if (w->logs)
 		fn_logs_drain(w->logs);
 	fn_httpd_free(w->api_httpd);

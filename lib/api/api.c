@@ -13,6 +13,7 @@
 #include "api/fetches.h"
 #include "api/internal.h"
 #include "api/mapping.h"
+#include "api/members.h"
 #include "api/operations.h"
 #include "api/origin.h"
 #include "api/receive.h"
@@ -22,26 +23,11 @@
 #include "api/settling.h"
 #include "api/uploads.h"
 #include "aws/query.h"
-#include "aws/validate.h"
 #include "base/cleanup.h"
 #include "base/map.h"
 #include "base/str.h"
 #include "model/limits.h"
-#include "web/json_fault.h"
 #include "store/images.h"
-
-/* What has a path of Lambda's is not asked for more. */
-static struct fn_aws_head head_of(const struct fn_http_req *req)
-{
-	struct fn_aws_head h = {.method = fn_http_req_method(req), .path = fn_http_req_path(req), .query = fn_http_req_raw_query(req)};
-
-	if (!fn_aws_path_is_rest(h.path)) {
-		h.target = fn_http_req_header(req, "X-Amz-Target");
-		h.content_type = fn_http_req_header(req, "Content-Type");
-		h.authorization = fn_http_req_header(req, "Authorization");
-	}
-	return h;
-}
 
 /* By its target, where it has one, by its Action, which may be in its body, or by method and path. */
 static void route(struct fn_call *call, const struct fn_aws_head *h)
@@ -68,7 +54,7 @@ static void route(struct fn_call *call, const struct fn_aws_head *h)
 
 static size_t body_max(void *arg, struct fn_http_req *req)
 {
-	struct fn_aws_head h = head_of(req);
+	struct fn_aws_head h = fn_call_head(req);
 	const struct fn_aws_operation *o = NULL;
 	struct fn_aws_labels labels = {0};
 	char layer[65] = "";
@@ -88,45 +74,6 @@ static void too_large(struct fn_call *call)
 }
 
 /* --- what a request says --- */
-/* The body of an operation that has members in it, parsed; replies and returns false when it is no object. */
-static bool read_form(struct fn_call *call)
-{
-	struct fn_aws_head h = head_of(call->req);
-	fn_auto_buf struct fn_buf why = {0};
-	const char *body;
-	size_t len;
-
-	fn_http_req_body(call->req, &body, &len);
-	call->in = fn_aws_query_members(call->operation, &h, body, len, &why);
-	if (!call->in)
-		fn_reply_error(call, &FN_E_MALFORMED_INPUT, "%s", why.data ? why.data : "out of memory");
-	return call->in;
-}
-
-static bool read_body(struct fn_call *call)
-{
-	fn_auto_buf struct fn_buf why = {0};
-	const char *body;
-	json_error_t je;
-	size_t len;
-
-	if (call->protocol == FN_AWS_QUERY)
-		return read_form(call);
-	if (!call->operation->json)
-		return true;
-	fn_receive_body(call->req, &body, &len);
-	call->in = len ? json_loadb(body, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je) : json_object();
-	if (json_is_object(call->in))
-		return true;
-	if (!call->in) {
-		(void)fn_json_fault(body, len, &why);
-		fn_reply_error(call, &FN_E_SERIALIZATION, "%s", why.data ? why.data : je.text);
-	} else {
-		fn_reply_error(call, &FN_E_SERIALIZATION, "%s", json_is_array(call->in) ? "Start of list found where not expected" : "Expected null");
-	}
-	return false;
-}
-
 static bool read_labels(struct fn_call *call)
 {
 	for (unsigned i = 0; i < call->labels.n; i++) {
@@ -143,14 +90,16 @@ static bool read_labels(struct fn_call *call)
 	return true;
 }
 
-/* Everything that the model says of the operation holds; Invoke sees to itself. Replies and returns false when not. */
+static void on_request(void *arg, struct fn_http_req *req);
+
+/* Everything that the model says of the operation holds; Invoke sees to itself. False: it does not, and it has been answered, or all comes once more (members.h). */
 static bool acceptable(struct fn_call *call)
 {
 	bool hot = fn_aws_op_of(call->operation) == FN_AWS_Invoke, labels = read_labels(call);
 
 	if (hot && labels)
 		return true;
-	if (!read_body(call) || !fn_call_valid(call))
+	if (!fn_members_read(call, true, on_request))
 		return false;
 	if (!labels) /* well-formed, and longer than anything here is called */
 		fn_reply_no_resource(call);
@@ -252,7 +201,7 @@ static void on_request(void *arg, struct fn_http_req *req)
 		fn_http_reply(req, 200, "text/plain", "ok\n", 3);
 		return;
 	}
-	head = head_of(req);
+	head = fn_call_head(req);
 	route(&call, &head);
 	fn_id_uuid(call.request_id);
 	if (fn_http_req_unread(req)) {
@@ -271,7 +220,7 @@ static void on_request(void *arg, struct fn_http_req *req)
 	else if (!handler)
 		fn_reply_error(&call, &FN_E_NOT_IMPLEMENTED, FN_NOT_IMPLEMENTED, call.operation->name);
 	else if (call.operation->service == FN_AWS_SQS) { /* it is judged there */
-		if (!call.caller || read_body(&call)) /* what it is about, for what the identity's policies say */
+		if (!call.caller || fn_members_read(&call, false, on_request)) /* what it is about, for what the identity's policies say */
 			handler(&call);
 	} else if (fn_receive_taken(&call) && acceptable(&call) && !fn_mapping_waits(&call, on_request) && fn_call_allowed(&call) && changes_in_turn(&call, handler))
 		handler(&call);

@@ -42,6 +42,7 @@ struct fn_api_config {
 	const struct fn_platform_host *platform; /* NULL: sandboxes do not reach this API */
 	struct fn_images *images;
 	struct fn_packages *packages; /* that come in */
+	struct fn_jobs *jobs;
 	struct fn_disk *disk;
 	struct fn_snapshots *snapshots;
 	struct fn_pulls *pulls; /* container images */

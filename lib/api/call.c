@@ -19,6 +19,19 @@ struct fn_call fn_call_keep(const struct fn_call *call, bool with_in)
 	return kept;
 }
 
+/* What has a path of Lambda's is not asked for more. */
+struct fn_aws_head fn_call_head(const struct fn_http_req *req)
+{
+	struct fn_aws_head h = {.method = fn_http_req_method(req), .path = fn_http_req_path(req), .query = fn_http_req_raw_query(req)};
+
+	if (!fn_aws_path_is_rest(h.path)) {
+		h.target = fn_http_req_header(req, "X-Amz-Target");
+		h.content_type = fn_http_req_header(req, "Content-Type");
+		h.authorization = fn_http_req_header(req, "Authorization");
+	}
+	return h;
+}
+
 static const char *header_of(void *arg, const char *name) { return fn_http_req_header(arg, name); }
 
 bool fn_call_valid(struct fn_call *call)

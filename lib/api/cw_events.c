@@ -97,7 +97,7 @@ static void tell(struct fn_cw *w)
 {
 	const json_t *events = json_object_get(w->call.in, "logEvents");
 
-	for (size_t i = w->first; i < w->end; i++) {
+	for (size_t i = w->first; i < w->end && fn_logs_tapped(w->call.api->cfg.logs); i++) {
 		const struct fn_log_event event = event_of(events, i);
 
 		fn_logs_tell(w->call.api->cfg.logs, fn_cw_string(w, "logGroupName"), fn_cw_string(w, "logStreamName"), &event);

@@ -71,6 +71,8 @@ json_t *fn_function_json(struct fn_api *api, const struct fn_function *f, const 
 /* --- call.c --- */
 /* A copy that may be kept: it has been judged, and has no caller any more. with_in: a reference to `in`, for whoever keeps it to drop; else it has none. */
 struct fn_call fn_call_keep(const struct fn_call *call, bool with_in);
+/* What tells of its operation. */
+struct fn_aws_head fn_call_head(const struct fn_http_req *req);
 /* Parses params[0] (+ Qualifier) into a name; replies and returns false when it cannot be. */
 bool fn_call_name(struct fn_call *call, struct fn_name *ret);
 /* And the function behind it, of the version or alias that is named: a borrowed snapshot, NULL after having replied. */

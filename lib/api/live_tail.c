@@ -104,7 +104,7 @@ static void on_event(struct fn_log_tap *t, const char *group, const char *stream
 	fn_auto_buf struct fn_buf text = {0};
 	struct fn_buf *b = &s->results;
 
-	if (!wants(s, group, stream, e))
+	if ((s->n_results == UPDATE_MAX && s->sampled) || !wants(s, group, stream, e))
 		return;
 	if (s->n_results == UPDATE_MAX || b->len + e->len > UPDATE_BYTES) {
 		s->sampled = true;

@@ -22,8 +22,12 @@ struct receiving {
 	struct fn_layer_coming *layer;
 	bool is_layer;
 	void (*go_on)(void *arg, struct fn_http_req *req);
-	struct sha256_ctx sha; /* of a body that is kept */
+	bool hashes;
+	struct sha256_ctx sha; /* of a body that is kept, until it is asked for: */
+	char sha256[65];
 	bool worked_through;
+	void *kept; /* fn_receive_keep() */
+	void (*release_kept)(void *kept);
 };
 
 static struct receiving *of(const struct fn_http_req *req) { return fn_http_req_user(req); }
@@ -34,6 +38,8 @@ static void release(void *user)
 
 	fn_package_free(r->package);
 	fn_layer_coming_free(r->layer);
+	if (r->release_kept)
+		r->release_kept(r->kept);
 	free(r);
 }
 
@@ -103,6 +109,7 @@ size_t fn_receive_begin(struct fn_api *api, struct fn_http_req *req, size_t max,
 		return 0;
 	r->api = api;
 	r->req = req;
+	r->hashes = true;
 	sha256_init(&r->sha);
 	if (begin(r, to) < 0) {
 		free(r);
@@ -179,13 +186,34 @@ void fn_receive_sha256(const struct fn_http_req *req, char out[65])
 
 	if (r && r->package) {
 		memcpy(out, fn_package_result(r->package)->body_sha256, 65);
-	} else if (r) {
-		fn_sha256_end(&r->sha, out);
+	} else if (r && r->hashes) {
+		if (!*r->sha256)
+			fn_sha256_end(&r->sha, r->sha256);
+		memcpy(out, r->sha256, sizeof(r->sha256));
 	} else {
 		fn_http_req_body(req, &body, &len);
 		fn_sha256_hex(body, len, out);
 	}
 }
+
+int fn_receive_keep(struct fn_api *api, struct fn_http_req *req, void *kept, void (*release_kept)(void *kept))
+{
+	struct receiving *r = of(req);
+
+	if (!r) {
+		r = calloc(1, sizeof(*r));
+		if (!r)
+			return -ENOMEM;
+		r->api = api;
+		r->req = req;
+		fn_http_req_set_user(req, r, release);
+	}
+	r->kept = kept;
+	r->release_kept = release_kept;
+	return 0;
+}
+
+void *fn_receive_kept(const struct fn_http_req *req) { return of(req) ? of(req)->kept : NULL; }
 
 bool fn_receive_taken(struct fn_call *call)
 {

@@ -31,6 +31,9 @@ const struct fn_layer_coming *fn_receive_layer(const struct fn_http_req *req);
 void fn_receive_body(const struct fn_http_req *req, const char **ret_data, size_t *ret_len);
 /* Could its package be taken? Replies and returns false when not. */
 bool fn_receive_taken(struct fn_call *call);
+/* What has been made of it, to be found when the request is gone through once more; released when that has ended. -ENOMEM: it is the caller's still. */
+int fn_receive_keep(struct fn_api *api, struct fn_http_req *req, void *kept, void (*release_kept)(void *kept));
+void *fn_receive_kept(const struct fn_http_req *req); /* NULL: nothing */
 /* The whole body's digest. */
 void fn_receive_sha256(const struct fn_http_req *req, char out[65]);
 

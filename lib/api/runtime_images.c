@@ -116,7 +116,7 @@ static void on_written(struct fn_job *job)
 static void write_later(struct change *c)
 {
 	c->job = (struct fn_job){.run = write_it, .done = on_written};
-	fn_jobs_post(fn_disk_config(c->call.api->cfg.disk)->jobs, &c->job);
+	fn_jobs_post(c->call.api->cfg.jobs, &c->job);
 }
 
 static void on_named(void *arg, const struct fn_err *err)

@@ -105,6 +105,15 @@ void fn_jobs_post(struct fn_jobs *js, struct fn_job *j)
 	pthread_mutex_unlock(&js->lock);
 }
 
+void fn_jobs_drain(struct fn_jobs *js)
+{
+	while (js->under_way > 0) {
+		fn_mailbox_deliver(js->back);
+		if (js->under_way > 0)
+			usleep(500);
+	}
+}
+
 static void end_threads(struct fn_jobs *js)
 {
 	pthread_mutex_lock(&js->lock);

@@ -282,6 +282,8 @@ void fn_log_append(struct fn_log_stream *s, const struct fn_log_event *e)
 void fn_logs_tap(struct fn_logs *l, struct fn_log_tap *t) { fn_list_push_back(&l->taps, &t->link); }
 void fn_logs_untap(struct fn_log_tap *t) { fn_list_remove(&t->link); }
 
+bool fn_logs_tapped(const struct fn_logs *l) { return !fn_list_empty(&l->taps); }
+
 void fn_logs_tell(struct fn_logs *l, const char *group, const char *stream, const struct fn_log_event *e)
 {
 	fn_list_for_each_safe(i, &l->taps)

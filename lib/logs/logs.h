@@ -37,6 +37,7 @@ struct fn_log_tap {
 };
 void fn_logs_tap(struct fn_logs *l, struct fn_log_tap *t);
 void fn_logs_untap(struct fn_log_tap *t); /* one that is none: nothing */
+bool fn_logs_tapped(const struct fn_logs *l); /* by anybody */
 void fn_logs_tell(struct fn_logs *l, const char *group, const char *stream, const struct fn_log_event *e); /* a job has put it */
 
 /* --- asking --- */
