@@ -1,5 +1,5 @@
 """Bodies of requests: what is judged before they are read, how much of them is under way, and what becomes of packages that come in pieces."""
-import base64, contextlib, glob, hashlib, hmac, json, os, socket, threading, time, unittest
+import base64, contextlib, glob, hashlib, hmac, json, os, select, socket, threading, time, unittest
 from harness import *
 
 CREATE = "/2015-03-31/functions"
@@ -227,6 +227,54 @@ class InPieces(Raw):
 
     def blobs(self):
         return set(os.listdir(os.path.join(self.d.state, "blobs")))
+
+
+class Long(Raw):
+    """What a thread parses."""
+    JSON = {"X_Amz_Target": "Logs_20140328.PutLogEvents", "Content_Type": "application/x-amz-json-1.1"}
+
+    def send(self, body):
+        s = self.head("/", len(body), **self.JSON)
+        s.sendall(body)
+        return s
+
+    def test_others_are_served_meanwhile(self):
+        body = b'{"logEvents": [' + b"[]," * 2600000 + b"[]]}"  # half a second's work
+
+        def several():
+            s, n = self.send(body), 0
+            while not select.select([s], [], [], 0)[0]:
+                self.assertEqual(self.d.request("GET", "/healthz").status, 200)
+                n += 1
+            self.assertEqual(self.answer(s)[:2], (400, "SerializationException"))
+            self.assertGreater(n, 30)
+        often(several)
+
+    def test_what_is_wrong_is_said(self):
+        for body, words in ((b'{"logGroupName": "g", "x": "' + b"y" * 100000, "Unexpected end-of-input: was expecting closing quote for a string value"),
+                            (b'["' + b"y" * 100000 + b'"]', "Start of list found where not expected"), (b'{"a":' * 50000 + b"1" + b"}" * 50000, ""),
+                            (json.dumps({"logGroupName": "g" * 100000}).encode(), "Member must have length less than or equal to 512")):
+            status, _, said, _ = self.answer(self.send(body))
+            self.assertEqual(status, 400, said)
+            self.assertIn(words, said)
+
+    def test_signed(self):
+        d = shared({"credentials": [{"access_key_id": KEY, "secret_access_key": SECRET}]})
+        c, events = boto(d, "logs", key=KEY, secret=SECRET), [{"timestamp": int(time.time() * 1000), "message": f"event {i}"} for i in range(10000)]
+        c.create_log_group(logGroupName="long")
+        self.addCleanup(c.delete_log_group, logGroupName="long")
+        c.create_log_stream(logGroupName="long", logStreamName="s")
+        c.put_log_events(logGroupName="long", logStreamName="s", logEvents=events)
+        self.assertEqual(len(c.get_log_events(logGroupName="long", logStreamName="s", startFromHead=True)["events"]), 10000)
+        with self.assertRaises(c.exceptions.ClientError) as e:
+            boto(d, "logs", key=KEY, secret="other").put_log_events(logGroupName="long", logStreamName="s", logEvents=events)
+        self.assertEqual(e.exception.response["Error"]["Code"], "InvalidSignatureException")
+
+    def test_clients_that_go(self):
+        body = b'{"logEvents": [' + b"[]," * 100000 + b"[]]}"
+        for _ in range(20):
+            self.send(body).close()
+        self.assertEqual(self.answer(self.send(body))[0], 400)
 
 
 class TheEnd(Raw):
