@@ -154,6 +154,80 @@ static int take_groups(struct fn_queue_lease *l, struct fn_queue_tx *tx, uint64_
 	return 0;
 }
 
+/* --- what was leased under the name of an attempt --- */
+struct lent {
+	uint64_t id, receives;
+};
+
+static int keep_attempt(struct fn_queue_lease *l, struct fn_queue_tx *tx, uint64_t inner)
+{
+	struct lent *v = calloc(l->taken->n, sizeof(*v));
+	int r = v ? fn_queue_exec(SQL(tx), QS_ATTEMPT_TRIM, "i", I(tx->now_us)) : fn_err_set(tx->err, ENOMEM, "queue", NULL);
+
+	for (unsigned i = 0; v && i < l->taken->n; i++)
+		v[i] = (struct lent){l->taken->v[i].id, l->taken->v[i].receives};
+	if (r >= 0)
+		r = fn_queue_exec(SQL(tx), QS_ATTEMPT_SET, "isib", I(inner), l->attempt, I(tx->now_us + l->attempt_us), (const void *)v, l->taken->n * sizeof(*v));
+	free(v);
+	return r < 0 ? r : 0;
+}
+
+/* *ret: malloc'ed; NULL: nothing (any more). */
+static int read_attempt(struct fn_queue_lease *l, struct fn_queue_tx *tx, uint64_t inner, struct lent **ret, unsigned *ret_n)
+{
+	sqlite3_stmt *st = fn_queue_bind(SQL(tx), QS_ATTEMPT_GET, "isi", I(inner), l->attempt, I(tx->now_us));
+	int r = fn_queue_row(st, tx->err);
+	size_t bytes;
+
+	*ret = NULL;
+	*ret_n = 0;
+	if (r <= 0)
+		return r;
+	bytes = (size_t)sqlite3_column_bytes(st, 0);
+	*ret = bytes ? malloc(bytes) : NULL;
+	if (*ret)
+		memcpy(*ret, sqlite3_column_blob(st, 0), bytes);
+	*ret_n = *ret ? (unsigned)(bytes / sizeof(**ret)) : 0;
+	sqlite3_reset(st);
+	return bytes && !*ret ? fn_err_set(tx->err, ENOMEM, "queue", NULL) : 0;
+}
+
+/* 1: it is as it was leased then. */
+static int read_lent(struct fn_queue_tx *tx, uint64_t inner, const struct lent *v, struct fn_queue_row *m)
+{
+	int r = fn_queue_read(tx, fn_queue_bind(SQL(tx), QS_MESSAGE_GET, "i", I(v->id)), m);
+
+	if (r <= 0)
+		return r;
+	if (m->queue == inner && m->state == LEASED && m->receives == v->receives && m->ord > tx->now_us)
+		return 1;
+	fn_queue_row_free(m);
+	return 0;
+}
+
+/* All of them or none. */
+static int take_again(struct fn_queue_lease *l, struct fn_queue_tx *tx, struct fn_queue_touched *q)
+{
+	struct fn_queue_row m;
+	uint64_t inner = q->inner;
+	struct lent *v;
+	unsigned n, same = 0;
+	int r = read_attempt(l, tx, inner, &v, &n);
+
+	for (; r >= 0 && same < n && (r = read_lent(tx, inner, &v[same], &m)) > 0; same++)
+		fn_queue_row_free(&m);
+	for (unsigned i = 0; r >= 0 && same == n && i < n; i++) {
+		if ((r = read_lent(tx, inner, &v[i], &m)) <= 0)
+			break;
+		m.ord = tx->now_us + l->for_us;
+		if ((r = fn_queue_take(tx, l->taken, &m, 0)) == 0)
+			r = fn_queue_set_state(tx, q, &m, LEASED, m.ord);
+		fn_queue_row_free(&m);
+	}
+	free(v);
+	return r < 0 ? r : 0;
+}
+
 /* What it has left for others. */
 static int left(struct fn_queue_tx *tx, struct fn_queue_touched *q)
 {
@@ -186,11 +260,15 @@ static int run(struct fn_db_write *w, sqlite3 *db, struct fn_err *err)
 		return fn_err_set(err, ENOMEM, "queue", NULL);
 	if ((r = fn_queue_tx_queue(&tx, l->queue, &q)) < 0 || (r = fn_queue_promote(&tx, q, l->n + LOOK_AT)) < 0)
 		return r;
+	if (l->attempt && ((r = take_again(l, &tx, q)) < 0 || l->taken->n))
+		return r < 0 ? r : fn_queue_tx_end(&tx);
 	l->limited = l->most_leased && q->n_leased + (uint64_t)q->leased >= l->most_leased;
 	if (!l->limited)
 		r = q->flags & FN_QUEUE_FIFO ? take_groups(l, &tx, q->inner) : take_ready(l, &tx, q->inner);
 	if (r == 0)
 		r = fn_queue_tx_queue(&tx, l->queue, &q);
+	if (r == 0 && l->attempt && l->taken->n)
+		r = keep_attempt(l, &tx, q->inner);
 	if (r == 0 && l->for_us == 0 && l->taken->n) /* visible all the time, received all the same */
 		r = fn_queue_promote(&tx, q, l->n);
 	if (r == 0)

@@ -22,7 +22,7 @@ struct fn_queues; /* all of one database */
 struct fn_queue;  /* one */
 
 /* The tables: an entry of the database's array of migrations. */
-extern const char fn_queue_migration[];
+extern const char fn_queue_migration[], fn_queue_attempts_migration[]; /* in this order */
 
 /* path: of the database, whose migrations have been done; read here, once. Free after the writer is drained and before it is freed. */
 int fn_queues_new(struct fn_loop *loop, struct fn_db_writer *writer, const char *path, struct fn_queues **ret, struct fn_err *err);
@@ -120,6 +120,10 @@ struct fn_queue_lease {
 	uint64_t oldest_us;	/* what was sent before is deleted instead */
 	uint32_t most_receives; /* what would be leased more often goes to `dead` instead (NULL: is deleted); 0 = no limit */
 	struct fn_queue *dead;
+	/* FIFO: under which it may be asked again, after an answer that was lost: within attempt_us, and as long as none of the messages was deleted, given back or leased anew, it is the same
+	 * messages and leases, which end for_us from then on. Over a crash, too. NULL: none. */
+	const char *attempt;
+	uint64_t attempt_us;
 	uint64_t most_leased; /* none where so many are leased already: `limited`; 0 = no limit */
 	/*
 	 * It is answered before it is synced (db/writer.h), so it waits for no disk, not even for that of the message it takes. When the power is cut within 10 ms, messages are ready again

@@ -112,6 +112,10 @@ static int run_tidy(struct fn_db_write *w, sqlite3 *db, struct fn_err *err)
 		r = fn_queue_exec(SQL(&tx), QS_GARBAGE_DEDUP, "ii", I(inner), I(TIDY_AT_ONCE));
 	if (r == 0)
 		n += (unsigned)sqlite3_changes(db);
+	if (r == 0)
+		r = fn_queue_exec(SQL(&tx), QS_GARBAGE_ATTEMPTS, "ii", I(inner), I(TIDY_AT_ONCE));
+	if (r == 0)
+		n += (unsigned)sqlite3_changes(db);
 	if (r == 0 && n == 0)
 		r = fn_queue_exec(SQL(&tx), QS_GARBAGE_DROP, "i", I(inner));
 	return r;

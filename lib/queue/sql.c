@@ -30,6 +30,11 @@ const char fn_queue_migration[] =
 	"CREATE INDEX queue_dedup_until ON queue_dedup(until);"
 	"CREATE TABLE queue_garbage(inner INTEGER PRIMARY KEY);";
 
+/* What was leased under the name of an attempt: messages is pairs of id and receives, in the order of the machine. */
+const char fn_queue_attempts_migration[] =
+	"CREATE TABLE queue_attempts(queue INTEGER NOT NULL, name TEXT NOT NULL, until INTEGER NOT NULL, messages BLOB NOT NULL, PRIMARY KEY(queue, name)) WITHOUT ROWID;"
+	"CREATE INDEX queue_attempts_until ON queue_attempts(until);";
+
 #define MESSAGE "id, queue, state, ord, pos, grp, receives, sent, first, leased, uid, source, note"
 
 static const char *const text[QS_N] = {
@@ -69,6 +74,10 @@ static const char *const text[QS_N] = {
 	[QS_DEDUP_SET] = "INSERT OR REPLACE INTO queue_dedup VALUES(?1, ?2, ?3, ?4, ?5)",
 	/* two for each that comes, so that they do not gather */
 	[QS_DEDUP_TRIM] = "DELETE FROM queue_dedup WHERE (queue, key) IN (SELECT queue, key FROM queue_dedup WHERE until<=?1 ORDER BY until LIMIT 2)",
+	[QS_ATTEMPT_GET] = "SELECT messages FROM queue_attempts WHERE queue=?1 AND name=?2 AND until>?3",
+	[QS_ATTEMPT_SET] = "INSERT OR REPLACE INTO queue_attempts VALUES(?1, ?2, ?3, ?4)",
+	[QS_ATTEMPT_TRIM] = "DELETE FROM queue_attempts WHERE (queue, name) IN (SELECT queue, name FROM queue_attempts WHERE until<=?1 ORDER BY until LIMIT 2)",
+	[QS_GARBAGE_ATTEMPTS] = "DELETE FROM queue_attempts WHERE (queue, name) IN (SELECT queue, name FROM queue_attempts WHERE queue=?1 LIMIT ?2)",
 	[QS_OLD] = "SELECT " MESSAGE " FROM messages WHERE queue=?1 AND state=?2 ORDER BY ord LIMIT 1",
 	[QS_LIST] = "SELECT " MESSAGE " FROM messages WHERE queue=?1 AND (state, ord, id)>(?2, ?3, ?4) ORDER BY state, ord, id LIMIT 1",
 };

@@ -17,6 +17,7 @@ static const char *const migrations[] = {
 	/* payloads that came under an Idempotency-Key: the keys themselves are the queues' (queue_dedup) */
 	"CREATE TABLE idempotency(lane TEXT NOT NULL, key TEXT NOT NULL, digest BLOB NOT NULL, until_us INTEGER NOT NULL, PRIMARY KEY(lane, key)) WITHOUT ROWID;"
 	"CREATE INDEX idempotency_until ON idempotency(until_us);",
+	fn_queue_attempts_migration,
 };
 
 int fn_events_db_open(const char *path, sqlite3 **ret, struct fn_err *err)

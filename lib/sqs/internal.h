@@ -43,9 +43,7 @@ struct fn_sqs {
 	unsigned purge_wait_s, delete_wait_s;
 	struct fn_map *by_name;
 	struct fn_map *deleted; /* names, with when (us) */
-	struct fn_map *attempts; /* attempts.h */
-	struct fn_list moves, attempts_list;
-	unsigned n_attempts;
+	struct fn_list moves;
 	struct fn_list polls; /* calls whose lease waits */
 	uint64_t retention_timer;
 	void (*policy_changed)(void *arg);

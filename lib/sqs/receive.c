@@ -7,21 +7,17 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "sqs/attempts.h"
 #include "sqs/message.h"
 #include "sqs/receipt.h"
 
 #define IN_FLIGHT_MOST 120000
 #define IN_FLIGHT_MOST_FIFO 20000
+#define ATTEMPT_US (300u * 1000000ull)
 
 struct receiving {
 	struct fn_queue_lease l;
-	struct fn_queue_change c; /* of an attempt that is repeated */
-	struct fn_queue_step steps[FN_SQS_ENTRIES_MAX];
 	struct fn_sqs_call *call;
-	json_t *repeated;
 	const json_t *attributes, *names, *older; /* MessageAttributeNames, MessageSystemAttributeNames, AttributeNames */
-	const char *attempt;
 };
 
 static const char *const system_names[] = {"All", "SenderId", "SentTimestamp", "ApproximateReceiveCount", "ApproximateFirstReceiveTimestamp", "SequenceNumber", "MessageDeduplicationId",
@@ -118,25 +114,6 @@ static json_t *message(const struct receiving *x, const struct fn_queue_message 
 	return out;
 }
 
-static void free_receiving(void *state)
-{
-	struct receiving *x = state;
-
-	json_decref(x->repeated);
-	free(x);
-}
-
-static void keep_attempt(const struct receiving *x, json_t *answer)
-{
-	struct fn_sqs_attempt a = {.answer = answer, .n = x->l.n_messages};
-
-	for (unsigned i = 0; i < a.n; i++) {
-		a.of[i].id = x->l.messages[i].id;
-		a.of[i].receives = x->l.messages[i].receives;
-	}
-	fn_sqs_attempt_keep(x->call->sqs, x->call->queue->name, x->attempt, &a);
-}
-
 static void on_leased(struct fn_queue_lease *l, const struct fn_err *err)
 {
 	struct receiving *x = fn_list_entry(l, struct receiving, l);
@@ -160,8 +137,6 @@ static void on_leased(struct fn_queue_lease *l, const struct fn_err *err)
 	if (l->n_messages)
 		(void)json_object_set(out, "Messages", messages);
 	json_decref(messages);
-	if (x->attempt && l->n_messages)
-		keep_attempt(x, out);
 	fn_sqs_reply(call, out);
 }
 
@@ -179,43 +154,6 @@ static void lease(struct receiving *x)
 	call->cancel = cancel;
 	fn_list_push_back(&call->sqs->polls, &call->link);
 	fn_queue_lease(call->queue->queue, &x->l);
-}
-
-/* --- an attempt that is repeated: the same messages are hidden anew, if that is still possible --- */
-static void on_repeated(struct fn_queue_change *c, const struct fn_err *err)
-{
-	struct receiving *x = fn_list_entry(c, struct receiving, c);
-	struct fn_sqs_call *call = x->call;
-	json_t *out;
-
-	call->sqs->busy--;
-	if (err) {
-		fn_sqs_failed(call, err);
-		return;
-	}
-	for (unsigned i = 0; i < c->n; i++)
-		if (x->steps[i].result != 0) {
-			lease(x);
-			return;
-		}
-	out = json_incref(x->repeated);
-	fn_sqs_reply(call, out);
-}
-
-static bool repeat(struct receiving *x)
-{
-	const struct fn_sqs_attempt *a = x->attempt ? fn_sqs_attempt_find(x->call->sqs, x->call->queue->name, x->attempt) : NULL;
-
-	if (!a)
-		return false;
-	x->repeated = json_incref(a->answer);
-	x->c = (struct fn_queue_change){.steps = x->steps, .n = a->n, .done = on_repeated};
-	for (unsigned i = 0; i < a->n; i++)
-		x->steps[i] = (struct fn_queue_step){.what = FN_QUEUE_EXTEND, .queue = x->call->queue->queue, .id = a->of[i].id, .receives = a->of[i].receives,
-						     .at_us = fn_clock_real_us() + x->l.for_us};
-	x->call->sqs->busy++;
-	fn_queue_change(x->call->sqs->queues, &x->c);
-	return true;
 }
 
 static int check_names(const json_t *names, struct fn_sqs_problem *p)
@@ -242,18 +180,19 @@ void fn_sqs_h_receive(struct fn_sqs_call *call)
 	const struct fn_sqs_settings *s = &call->queue->settings;
 	int64_t n = 1, hidden_s = s->visibility_s, wait_s = s->wait_s;
 	struct fn_sqs_problem p;
+	const char *attempt;
 
 	if (!x) {
 		fn_sqs_fail(call, &FN_SQS_UNAVAILABLE, "Try again.");
 		return;
 	}
 	call->state = x;
-	call->free_state = free_receiving;
+	call->free_state = free;
 	x->call = call;
 	x->names = json_object_get(call->in, "MessageSystemAttributeNames");
 	x->older = json_object_get(call->in, "AttributeNames");
 	x->attributes = json_object_get(call->in, "MessageAttributeNames");
-	x->attempt = fn_sqs_text(call->in, "ReceiveRequestAttemptId");
+	attempt = fn_sqs_text(call->in, "ReceiveRequestAttemptId");
 	if (fn_sqs_bounded(call->in, "MaxNumberOfMessages", 1, FN_SQS_ENTRIES_MAX, "Must be between 1 and 10, if provided.", &n, &p) < 0 ||
 	    fn_sqs_bounded(call->in, "WaitTimeSeconds", 0, 20, "Must be >= 0 and <= 20, if provided.", &wait_s, &p) < 0 ||
 	    fn_sqs_bounded(call->in, "VisibilityTimeout", 0, FN_SQS_VISIBILITY_MAX_S, "Must be >= 0 and <= 43200, if provided.", &hidden_s, &p) < 0 || check_names(x->names, &p) < 0 ||
@@ -261,16 +200,15 @@ void fn_sqs_h_receive(struct fn_sqs_call *call)
 		fn_sqs_fail_with(call, &p);
 		return;
 	}
-	if (x->attempt && !s->fifo) {
-		fn_sqs_bad_value(&p, "ReceiveRequestAttemptId", x->attempt, "The request include parameter that is not valid for this queue type.");
+	if (attempt && !s->fifo) {
+		fn_sqs_bad_value(&p, "ReceiveRequestAttemptId", attempt, "The request include parameter that is not valid for this queue type.");
 		fn_sqs_fail_with(call, &p);
 		return;
 	}
-	x->l = (struct fn_queue_lease){.n = (unsigned)n, .for_us = (uint64_t)hidden_s * 1000000u, .done = on_leased};
+	x->l = (struct fn_queue_lease){.n = (unsigned)n, .for_us = (uint64_t)hidden_s * 1000000u, .attempt = attempt, .attempt_us = ATTEMPT_US, .done = on_leased};
 	if (wait_s && !call->sqs->draining)
 		x->l.wait_until_us = fn_clock_mono_us() + (uint64_t)wait_s * 1000000u;
 	x->l.early = !s->fifo; /* who has a group's first message is its only holder, over a power cut too */
 	fn_sqs_lease_settings(call->queue, &x->l);
-	if (!repeat(x))
-		lease(x);
+	lease(x);
 }

@@ -7,7 +7,6 @@
 
 #include "aws/validate.h"
 #include "base/clock.h"
-#include "sqs/attempts.h"
 #include "sqs/internal.h"
 #include "sqs/moves.h"
 
@@ -130,10 +129,9 @@ int fn_sqs_new(const struct fn_sqs_config *config, struct fn_sqs **ret, struct f
 	sqs->delete_wait_s = config->delete_wait_s;
 	fn_list_init(&sqs->moves);
 	fn_list_init(&sqs->polls);
-	fn_list_init(&sqs->attempts_list);
 	sqs->region = strdup(config->region);
 	sqs->account_id = strdup(config->account_id);
-	r = sqs->region && sqs->account_id && fn_map_new(&sqs->by_name) == 0 && fn_map_new(&sqs->deleted) == 0 && fn_map_new(&sqs->attempts) == 0
+	r = sqs->region && sqs->account_id && fn_map_new(&sqs->by_name) == 0 && fn_map_new(&sqs->deleted) == 0
 		    ? 0
 		    : fn_err_set(err, ENOMEM, "SQS", NULL);
 	if (r == 0)
@@ -178,7 +176,6 @@ void fn_sqs_free(struct fn_sqs *sqs)
 		return;
 	fn_loop_clear(sqs->loop, &sqs->retention_timer);
 	fn_sqs_moves_free(sqs);
-	fn_sqs_attempts_free(sqs);
 	while (sqs->by_name && (q = fn_map_next(sqs->by_name, &it)))
 		fn_sqs_queue_free(q);
 	it = 0;
@@ -186,7 +183,6 @@ void fn_sqs_free(struct fn_sqs *sqs)
 		free(when);
 	fn_map_free(sqs->by_name);
 	fn_map_free(sqs->deleted);
-	fn_map_free(sqs->attempts);
 	free(sqs->region);
 	free(sqs->account_id);
 	free(sqs);

@@ -327,6 +327,43 @@ class Fifo(SqsCase):
         b = self.take(url, 2, ReceiveRequestAttemptId="one")
         self.assertEqual([(m["Body"], m["ReceiptHandle"]) for m in a], [(m["Body"], m["ReceiptHandle"]) for m in b])
         self.assertEqual(self.take(url, 2, ReceiveRequestAttemptId="two"), [])
+        self.s.delete_message(QueueUrl=url, ReceiptHandle=a[0]["ReceiptHandle"])
+        self.assertEqual(self.take(url, 2, ReceiveRequestAttemptId="one"), [], "one of them is deleted: the group waits for the other's lease")
+        self.s.change_message_visibility(QueueUrl=url, ReceiptHandle=a[1]["ReceiptHandle"], VisibilityTimeout=0)
+        again = self.take(url, 2, ReceiveRequestAttemptId="one")
+        self.assertEqual([m["Body"] for m in again], ["1", "2"], "given back: it is another receive")
+        self.assertNotIn(a[1]["ReceiptHandle"], [m["ReceiptHandle"] for m in again])
+        self.s.purge_queue(QueueUrl=url)
+        self.s.send_message(QueueUrl=url, MessageBody="3", MessageGroupId="g")
+        self.assertEqual([m["Body"] for m in self.take(url, 2, ReceiveRequestAttemptId="one")], ["3"])
+
+    def test_an_attempt_outlives_a_crash(self):
+        """And a long poll of the same attempt finds them at once, with what the repeated request wants to know of them."""
+        d = self.daemon()
+        s = boto(d, "sqs")
+        url = s.create_queue(QueueName="t-crash.fifo", Attributes={"FifoQueue": "true", "ContentBasedDeduplication": "true", "VisibilityTimeout": "300"})["QueueUrl"]
+        for i in range(12):
+            s.send_message(QueueUrl=url, MessageBody=f"{i} " + "x" * 10000, MessageGroupId=f"g{i % 3}")
+        take = lambda name, **more: [(m["Body"], m["ReceiptHandle"], m.get("Attributes", {}).get("ApproximateReceiveCount")) for m in s.receive_message(QueueUrl=url, MaxNumberOfMessages=10, ReceiveRequestAttemptId=name, **more).get("Messages", [])]
+        first = take("one", AttributeNames=["All"])
+        self.assertEqual(len(first), 10)
+        for who in ("events", "worker", "supervisor"):
+            with self.subTest(who):
+                before = d.pids()["events"]
+                if who == "supervisor":
+                    d.kill_9("supervisor")
+                    d.killed = True
+                    wait_until("what was below it has ended", lambda: not [x for x in d.leftovers() if x.startswith("process")])
+                    d.killed = False
+                    d.start()
+                else:
+                    os.kill(d.pids()[who][0], signal.SIGKILL)
+                wait_until("they are there again", lambda: d.pids()["events"] and (who != "events" or d.pids()["events"] != before) and d.is_ready())
+                self.assertEqual(take("one", AttributeNames=["All"], WaitTimeSeconds=20), first)
+        self.assertEqual(len(take("two")), 0, "what is left is behind those")
+        for _, receipt, _ in first:
+            s.delete_message(QueueUrl=url, ReceiptHandle=receipt)
+        self.assertEqual(len(take("one")), 2)
 
 
 class Query(SqsCase):

@@ -11,7 +11,7 @@
 
 enum { HOLDERS = 20, MESSAGES = 3000, AT_ONCE = 7 };
 
-static const char *migrations[] = {fn_queue_migration};
+static const char *migrations[] = {fn_queue_migration, fn_queue_attempts_migration};
 static struct fn_loop *loop;
 static struct fn_db_writer *writer;
 static struct fn_queues *queues;
@@ -28,7 +28,7 @@ static void open_all(void)
 	ck_assert_int_eq(chdir(name), 0);
 	make_disk();
 	ck_assert_int_eq(fn_loop_new(&loop), 0);
-	ck_assert_int_eq(fn_db_open("q.db", migrations, 1, &db, &err), 0);
+	ck_assert_int_eq(fn_db_open("q.db", migrations, 2, &db, &err), 0);
 	ck_assert_int_eq(fn_db_writer_new(loop, "q.db", db, &writer, &err), 0);
 	ck_assert_int_eq(fn_queues_new(loop, writer, "q.db", &queues, &err), 0);
 	q = fn_queue_get(queues, "a", 0);

@@ -20,12 +20,12 @@ static struct fn_err error;
 
 static void open_at(const char *path)
 {
-	const char *const migrations[] = {fn_queue_migration};
+	const char *const migrations[] = {fn_queue_migration, fn_queue_attempts_migration};
 	sqlite3 *db;
 
 	if (!loop)
 		ck_assert_int_eq(fn_loop_new(&loop), 0);
-	ck_assert_int_eq(fn_db_open(path, migrations, 1, &db, &error), 0);
+	ck_assert_int_eq(fn_db_open(path, migrations, 2, &db, &error), 0);
 	ck_assert_int_eq(fn_db_writer_new(loop, path, db, &writer, &error), 0);
 	ck_assert_msg(fn_queues_new(loop, writer, path, &queues, &error) == 0, "%s: %s", error.stage, error.msg);
 }
