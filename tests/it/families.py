@@ -2,8 +2,8 @@
 errors and records of the log look in it. What a handler must do is the same for all: what is called do_... in python/f.py.
 
 Another family is another object in FAMILIES: a subclass of Family, or one of it with other members."""
-import functools, os
-import javac
+import functools, os, subprocess, tempfile
+import compiled, javac
 from harness import TOP, make_zip
 
 
@@ -12,16 +12,19 @@ class Family:
     runtimes = None        # how their names begin
     handler = None
     error_keys = None      # of an error's document, in their order
-    trace = "stackTrace"
+    trace = "stackTrace"   # None: an error that is returned has none
+    outlives_413 = True    # the process, when its answer was too large
     raised = None          # errorType of what "raise" raises
     unserialisable = ()    # errorType of a result that is no JSON, one of these; none: there is no such thing
     no_module = None       # (handler, errorType, what its message holds) of a module that is not there
     no_handler = None      # the same of a module without this handler; the source is there
     raises_early = None    # ({file: source}, handler, errorType): of code that fails as it is loaded
     layer = None           # {file of a layer: content}: what "layer" imports
+    modes = {}             # of the layer's files that are no plain ones
     text_line = None       # a record of the log in the text format, a regular expression; %s is the request's id
     record = None          # members that each record has in the JSON format
     request_id = "requestId"  # of them, the invocation's
+    anonymous = ()         # levels of the log at which the client names no invocation
     place = "/var/task/"   # what a trace has of the handler's file
     out_of_memory = ("Runtime.OutOfMemory", "Runtime.ExitError")
     levels = ("debug", "info", "warn", "error")
@@ -37,6 +40,10 @@ class Family:
             with open(os.path.join(directory, name), "rb") as f:
                 found[name] = f.read()
         return found
+
+    def told(self, record):
+        """A record of the log in the JSON format, its members by the names that other families have for them."""
+        return record
 
     def frames(self, document):
         """What a trace says of where it was raised, in one text."""
@@ -103,4 +110,63 @@ class Java(Family):
         return javac.compiled({"E.java": "public class E { public E() { throw new IllegalStateException(\"early\"); } public Object h(Object o) { return o; } }"}), "E::h", "java.lang.IllegalStateException"
 
 
-FAMILIES = [Python(), Node(), Ruby(), Java()]
+class Compiled(Family):
+    """A program that AWS's client for its language is part of, as `bootstrap` of provided.al2023."""
+    runtimes, handler, trace = "provided.al2023", "main", None
+    compiler = None
+    text_levels = ("info", "warn", "error")
+    panic = None           # (errorType, errorMessage, whether the process lives on)
+    plain_head = None      # the prelude of a stream that the handler has given none
+    http_head = {"statusCode": 201, "headers": {"a": "b"}, "cookies": ["c=d"]}
+
+    @functools.lru_cache(None)
+    def files(self, runtime):
+        with open(compiled.built(self.compiler, os.path.join(TOP, "tests/fixtures/conformance", self.name)), "rb") as f:
+            return {"bootstrap": f.read()}
+
+    def broken(self, data, end):
+        """Whether this is what a client gets of a stream that fails after "some"."""
+        raise NotImplementedError
+
+
+class Go(Compiled):
+    name, compiler = "go", staticmethod(compiled.go)
+    error_keys, outlives_413 = ["errorMessage", "errorType"], False
+    raised, unserialisable = "boom", ("UnsupportedTypeError",)
+    panic = "string", "at the disco", False
+    layer, modes = {"bin/fromlayer": "#!/bin/sh\nprintf 'from the layer'\n"}, {"bin/fromlayer": 0o755}
+    text_line = r'^timestamp=\d{4}-\d\d-\d\dT\S+ level=WARN message="at warn ä" requestId=%s$'
+    record = {"timestamp", "level", "message", "requestId"}
+
+    def broken(self, data, end):
+        return data == b"some" and end.get("ErrorCode") == "errorString" and "midway" in end["ErrorDetails"]
+
+
+class Rust(Compiled):
+    name, compiler = "rust", staticmethod(compiled.rust)
+    error_keys = ["errorType", "errorMessage"]
+    raised = "Boom"  # a result that is no JSON ends the process
+    panic = "&alloc::boxed::Box<dyn core::any::Any + core::marker::Send>", "Lambda panicked: at the disco", True
+    plain_head = {"statusCode": 200, "headers": {"content-type": "application/octet-stream"}, "cookies": []}
+    http_head = {**Compiled.http_head, "headers": {"a": "b", "content-type": "application/octet-stream"}}
+    text_line = r'^ *WARN Lambda runtime invoke\{requestId="%s".*\}: at warn ä$'
+    record, anonymous = {"level", "message", "requestId"}, ("ERROR",)  # the span that has it is one of level INFO
+
+    @functools.cached_property
+    def layer(self):
+        with tempfile.TemporaryDirectory() as d:
+            with open(f"{d}/l.c", "w") as f:
+                f.write('const char *from_layer(void);\nconst char *from_layer(void)\n{\n\treturn "from the layer";\n}\n')
+            subprocess.run(["cc", "-shared", "-fPIC", "-o", f"{d}/l.so", f"{d}/l.c"], check=True)
+            with open(f"{d}/l.so", "rb") as f:
+                return {"lib/libfromlayer.so": f.read()}
+
+    def told(self, record):
+        return {**record, "message": record["fields"]["message"], "requestId": record.get("span", {}).get("requestId")}
+
+    def broken(self, data, end):
+        """Its client writes what should be trailers into the body."""
+        return data.split(bytes(8))[1].startswith(b"someLambda-Runtime-Function-Error-Type: ")
+
+
+FAMILIES = [Python(), Node(), Ruby(), Java(), Go(), Rust()]

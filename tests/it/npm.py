@@ -24,7 +24,7 @@ def _tail(name):
         return log.read()[-2000:]
 
 
-def _newer_glibc(path):
+def newer_glibc(path):
     with open(path, "rb") as f:
         versions = {tuple(map(int, v.split(b"."))) for v in re.findall(rb"\0GLIBC_(2\.\d+)(?=\0)", f.read())}
     newest = max(versions, default=(0, 0))
@@ -75,7 +75,7 @@ def install(native=False):
                 if not os.path.exists(os.path.join(HOME, "node_modules", NATIVE, "rapid-client.node")):
                     raise AssertionError("the addon was not built: " + _tail("build"))
                 _stamp(stamp, want)
-            newer = _newer_glibc(os.path.join(HOME, "node_modules", NATIVE, "rapid-client.node"))
+            newer = newer_glibc(os.path.join(HOME, "node_modules", NATIVE, "rapid-client.node"))
             if newer:
                 raise unittest.SkipTest(f"the addon was built with this host's C library and wants {newer}; the images have {IMAGES_GLIBC}. On Lambda, too, packages are built for the image that they run in")
     return HOME

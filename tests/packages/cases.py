@@ -20,7 +20,6 @@ class Case:
     memory: int = 512
     timeout: int = 60
     build: object = None
-    stream: bool = False  # invoked with InvokeWithResponseStream; an answer is [text, what InvokeComplete says]
     ends: str = ""  # what must be in the log when its environment has been ended, being idle
     drop: list = dataclasses.field(default_factory=list)  # globs of what the package does not need: the limits are Lambda's
 

@@ -1,4 +1,4 @@
-"""Programs of other languages on provided.al2023: what people bring as `bootstrap`."""
+"""Programs of other languages on provided.al2023: what people bring as `bootstrap`. What Go's and Rust's clients do there is tests/it/test_conformance.py's."""
 import glob, json, os, shutil
 
 from cases import Case, equal, logged
@@ -13,12 +13,6 @@ def native(name, ecosystem, install, files, check, build, **more):
 def go(directory, run):
     run(["go", "mod", "tidy"], directory)
     run(["go", "build", "-trimpath", "-ldflags", "-s -w", "-o", "bootstrap", "."], directory, CGO_ENABLED="1")
-
-
-def rust(directory, run):
-    run(["cargo", "build", "--release", "--quiet"], directory)
-    shutil.move(os.path.join(directory, "target/release/app"), os.path.join(directory, "bootstrap"))
-    shutil.rmtree(os.path.join(directory, "target"))
 
 
 def extension(directory, run):
@@ -54,32 +48,6 @@ def java(directory, run):
     shutil.rmtree(os.path.join(directory, "target"))
 
 
-def streamed(prelude, errors):
-    """A response in pieces, one of an HTTP answer, one that fails in its midst."""
-    def check(answers, log):
-        (plain, end), (http, ended), (some, failed) = answers
-        assert (len(plain), end, ended) == (300000, {}, {}), (len(plain), end, ended)
-        head, body = http.split(chr(0) * 8)
-        assert {k: v for k, v in json.loads(head).items() if v} == prelude and body == "body", http
-        assert some == "some" and failed["ErrorCode"] == errors[0] and errors[1] in failed["ErrorDetails"], (some, failed)
-    return check
-
-
-def rust_streams(answers, log):
-    """Its client has a prelude before each stream, and writes what should be trailers into the body."""
-    bodies = []
-    for text, end in answers:
-        head, body = text.split(chr(0) * 8)
-        bodies.append((json.loads(head), body))
-        assert end == {}, end
-    assert bodies[0] == ({"statusCode": 200, "headers": {"content-type": "application/octet-stream"}, "cookies": []}, "x" * 300000), bodies[0][0]
-    assert bodies[1] == ({"statusCode": 201, "headers": {"a": "b", "content-type": "application/octet-stream"}, "cookies": ["c=d"]}, "body"), bodies[1]
-    assert bodies[2][1].startswith("someLambda-Runtime-Function-Error-Type: "), bodies[2]
-
-
-STREAMS = [{"do": "plain"}, {"do": "http"}, {"do": "fail", "fail": True}]
-
-
 def heap(answers, log):
     hello, mb, processors = answers[0]
     assert hello == "hello you" and processors >= 1, answers
@@ -105,105 +73,6 @@ def adapted(answers, log):
 
 
 CASES = [
-    native("Go, aws-lambda-go", "go", [], {"main.go": """package main
-
-import (
-	"context"
-	"net"
-	"os/user"
-
-	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-lambda-go/lambdacontext"
-)
-
-func main() {
-	lambda.Start(func(ctx context.Context, e struct{ Name string }) ([]string, error) {
-		lc, _ := lambdacontext.FromContext(ctx)
-		u, err := user.Current()
-		if err != nil {
-			return nil, err
-		}
-		a, err := net.LookupHost("localhost")
-		if err != nil {
-			return nil, err
-		}
-		return []string{"hello " + e.Name, lc.InvokedFunctionArn[:15], u.Username, a[0]}, nil
-	})
-}
-""", "go.mod": "module app\n\ngo 1.21\n\nrequire github.com/aws/aws-lambda-go v1.47.0\n"}, equal(["hello you", "arn:aws:lambda:", "sbx_user1051", "127.0.0.1"]), go, events=[{"Name": "you"}], memory=128),
-    native("Rust, lambda_runtime", "crates", [], {"src/main.rs": """use lambda_runtime::{run, service_fn, Error, LambdaEvent};
-use serde_json::{json, Value};
-
-#[tokio::main]
-async fn main() -> Result<(), Error> {
-    run(service_fn(|event: LambdaEvent<Value>| async move {
-        Ok::<Value, Error>(json!([format!("hello {}", event.payload["name"].as_str().unwrap_or("")), event.context.env_config.memory]))
-    }))
-    .await
-}
-""", "Cargo.toml": '[package]\nname = "app"\nversion = "0.1.0"\nedition = "2021"\n\n[dependencies]\nlambda_runtime = "0.13"\nserde_json = "1"\ntokio = { version = "1", features = ["macros", "rt"] }\n\n[profile.release]\nopt-level = 1\ncodegen-units = 4\ndebug = false\n'},
-           equal(["hello you", 128]), rust, events=[{"name": "you"}], memory=128),
-    native("Go, aws-lambda-go, streams", "go", [], {"main.go": """package main
-
-import (
-	"context"
-	"errors"
-	"strings"
-
-	"github.com/aws/aws-lambda-go/events"
-	"github.com/aws/aws-lambda-go/lambda"
-)
-
-type failing struct{ said bool }
-
-func (f *failing) Read(p []byte) (int, error) {
-	if f.said {
-		return 0, errors.New("midway")
-	}
-	f.said = true
-	return copy(p, "some"), nil
-}
-
-func main() {
-	lambda.Start(func(ctx context.Context, e struct{ Do string }) (any, error) {
-		switch e.Do {
-		case "plain":
-			return strings.NewReader(strings.Repeat("x", 300000)), nil
-		case "http":
-			return &events.LambdaFunctionURLStreamingResponse{StatusCode: 201, Headers: map[string]string{"a": "b"}, Cookies: []string{"c=d"}, Body: strings.NewReader("body")}, nil
-		}
-		return &failing{}, nil
-	})
-}
-""", "go.mod": "module app\n\ngo 1.21\n\nrequire github.com/aws/aws-lambda-go v1.47.0\n"}, streamed({"statusCode": 201, "headers": {"a": "b"}, "cookies": ["c=d"]}, ("errorString", "midway")), go, events=STREAMS, memory=512, stream=True),
-    native("Rust, lambda_runtime, streams", "crates", [], {"src/main.rs": """use lambda_runtime::{run, service_fn, streaming::{channel, Body, Response}, Error, LambdaEvent, MetadataPrelude, StreamResponse};
-use serde_json::Value;
-
-async fn answer(event: LambdaEvent<Value>) -> Result<StreamResponse<Body>, Error> {
-    let what = event.payload["do"].as_str().unwrap_or("").to_string();
-    let (mut tx, rx) = channel();
-    let mut metadata_prelude = MetadataPrelude::default();
-    if what == "http" {
-        metadata_prelude.status_code = http::StatusCode::CREATED;
-        metadata_prelude.headers.insert("a", "b".parse().unwrap());
-        metadata_prelude.cookies = vec!["c=d".to_string()];
-    }
-    tokio::spawn(async move {
-        match what.as_str() {
-            "plain" => for _ in 0..300 { tx.send_data("x".repeat(1000).into()).await.unwrap() },
-            "http" => tx.send_data("body".into()).await.unwrap(),
-            _ => { tx.send_data("some".into()).await.unwrap(); tx.abort() }
-        }
-    });
-    Ok(Response { metadata_prelude, stream: rx })
-}
-
-#[tokio::main]
-async fn main() -> Result<(), Error> {
-    run(service_fn(answer)).await
-}
-""", "Cargo.toml": '[package]\nname = "app"\nversion = "0.1.0"\nedition = "2021"\n\n[dependencies]\nlambda_runtime = "0.13"\nserde_json = "1"\nhttp = "1"\ntokio = { version = "1", features = ["macros", "rt", "rt-multi-thread"] }\n\n[profile.release]\nopt-level = 1\ncodegen-units = 4\ndebug = false\n'},
-           rust_streams, rust, events=STREAMS, memory=512, stream=True),
     native("Go, WithEnableSIGTERM", "go", [], {"main.go": """package main
 
 import (

@@ -1,0 +1,64 @@
+"""Programs for provided.al2023 that the tests compile, in Go and Rust: of modules and crates as their registries have them, by what go.sum and Cargo.lock name. Kept in
+build/compiled as long as sources and toolchain are the same. Where a registry does not answer, or a toolchain is missing or too old, that is said, and skipped."""
+import fcntl, hashlib, os, shutil, subprocess, unittest
+from harness import TOP
+from npm import newer_glibc
+
+KEPT = os.path.join(TOP, "build/compiled")
+
+
+def run(argv, cwd, env, otherwise):
+    """otherwise: makes an exception of what it has said when it fails."""
+    r = subprocess.run(argv, cwd=cwd, env={**os.environ, **env}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=1500)
+    if r.returncode:
+        raise otherwise(f"{' '.join(argv[:2])}: {r.stdout.strip()[-1500:]}")
+    return r.stdout
+
+
+def unreachable(text):
+    return unittest.SkipTest("cannot be had here: " + text.strip())
+
+
+def go(sources, to, **env):
+    """env: CGO_ENABLED=0 for a program that stands alone."""
+    program = shutil.which("go") or "/usr/local/go/bin/go"
+    env = {"GOTOOLCHAIN": "local", "GOFLAGS": "", **env}
+    run([program, "mod", "download"], sources, env, unreachable)
+    run([program, "build", "-trimpath", "-ldflags", "-s -w", "-o", to, "."], sources, env, AssertionError)
+
+
+def rust(sources, to, **env):
+    env = {"CARGO_TARGET_DIR": os.path.join(KEPT, "target"), **env}
+    run(["cargo", "fetch", "--quiet", "--locked", "--target", os.uname().machine + "-unknown-linux-gnu"], sources, env, unreachable)
+    run(["cargo", "build", "--quiet", "--locked", "--offline"], sources, env, AssertionError)
+    with open(os.path.join(sources, "Cargo.toml")) as f:
+        name = f.read().split('name = "')[1].split('"')[0]
+    shutil.copy(os.path.join(env["CARGO_TARGET_DIR"], "debug", name), to)
+
+
+VERSION = {go: ["go", "version"], rust: ["cargo", "--version"]}
+
+
+def built(compiler, sources, **env):
+    """The path of the program that go() or rust() makes of this directory."""
+    command = VERSION[compiler]
+    program = shutil.which(command[0]) or f"/usr/local/go/bin/{command[0]}"
+    if not os.path.exists(program):
+        raise unittest.SkipTest(f"there is no {command[0]} here")
+    digest = hashlib.sha256(repr((sorted(env.items()), subprocess.run([program, *command[1:]], capture_output=True, check=True).stdout)).encode())
+    for base, directories, names in os.walk(sources):
+        directories.sort()
+        for name in sorted(names):
+            with open(os.path.join(base, name), "rb") as f:
+                digest.update(os.path.relpath(f.name, sources).encode() + b"\0" + f.read() + b"\0")
+    os.makedirs(KEPT, exist_ok=True)
+    to = os.path.join(KEPT, f"{os.path.basename(sources)}-{digest.hexdigest()[:16]}")
+    with open(os.path.join(KEPT, ".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(to):
+            compiler(sources, to + ".tmp", **env)
+            os.rename(to + ".tmp", to)
+    newer = newer_glibc(to)
+    if newer:
+        raise unittest.SkipTest(f"what is built here wants {newer} of the C library; the images have an older one")
+    return to
