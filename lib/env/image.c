@@ -30,23 +30,33 @@ static void add_list(struct fn_strings *to, char *const *image, json_t *config, 
 
 static json_t *config_of(const struct fn_function *f) { return f->image_config ? json_loads(f->image_config, 0, NULL) : NULL; }
 
-/* The emulator, and its own options: with a value unless that is behind a '='. */
+/* How many words of the beginning are the emulator's (github.com/aws/aws-lambda-runtime-interface-emulator, internal/lambda/rie/run.go): itself, and its options.
+ * What it does not know itself it takes for the program to run. */
 static size_t emulator_words(char *const *argv)
 {
+	static const struct {
+		const char *name;
+		bool value;
+	} options[] = {{"--log-level", true}, {"--enable-init-caching", false}, {"--runtime-api-address", true}, {"--runtime-interface-emulator-address", true}};
 	const char *base = argv && argv[0] ? strrchr(argv[0], '/') : NULL;
-	size_t n = 1;
+	size_t n = 1, i = 0;
 
 	if (!argv || !argv[0] || !fn_streq(base ? base + 1 : argv[0], "aws-lambda-rie"))
 		return 0;
-	while (argv[n] && argv[n][0] == '-') {
-		bool value = !strchr(argv[n], '=') && argv[n + 1] && argv[n + 1][0] != '-' && argv[n + 1][0] != '/';
+	while (argv[n] && i < sizeof(options) / sizeof(*options)) {
+		size_t len = strcspn(argv[n], "=");
 
-		n += 1 + value;
+		for (i = 0; i < sizeof(options) / sizeof(*options); i++)
+			if (strlen(options[i].name) == len && strncmp(argv[n], options[i].name, len) == 0)
+				break;
+		if (i < sizeof(options) / sizeof(*options))
+			n += 1 + (options[i].value && argv[n][len] == '\0' && argv[n + 1]);
 	}
-	return n;
+	return n + (argv[n] && fn_streq(argv[n], "--"));
 }
 
-static void add_words(const struct fn_function *f, json_t *config, struct fn_strings *argv)
+/* Whether it is the emulator's to find a bootstrap. */
+static bool add_words(const struct fn_function *f, json_t *config, struct fn_strings *argv)
 {
 	struct fn_strings all = {0};
 	size_t skip;
@@ -56,10 +66,12 @@ static void add_words(const struct fn_function *f, json_t *config, struct fn_str
 	skip = emulator_words(all.v);
 	for (size_t i = skip; i < all.n; i++)
 		fn_strings_add(argv, "%s", all.v[i]);
-	if (argv->n == 0)
-		fn_strings_add(argv, BOOTSTRAP);
 	argv->failed |= all.failed;
 	fn_strs_free(all.v);
+	if (argv->n > 0)
+		return false;
+	fn_strings_add(argv, BOOTSTRAP);
+	return skip > 0;
 }
 
 /* As execvp(3) looks for it. */
@@ -88,7 +100,10 @@ void fn_image_command(const struct fn_function *f, const struct fn_strings *env,
 	fn_auto(free_json) json_t *config = config_of(f);
 	const char *given = json_string_value(json_object_get(config, "WorkingDirectory")), *dir = !fn_str_empty(given) ? given : f->image->workdir;
 
-	add_words(f, config, argv);
+	if (add_words(f, config, argv)) {
+		fn_strings_add(exec, "/var/task/bootstrap");
+		fn_strings_add(exec, "/opt/bootstrap");
+	}
 	if (fn_str_empty(dir))
 		dir = "/";
 	(void)fn_str_format(cwd, FN_SPEC_CWD_SIZE, "%s%s", *dir == '/' ? "" : "/", dir);

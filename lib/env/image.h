@@ -7,7 +7,7 @@
 #include "sandbox/spec.h"
 
 /* argv, the places where its first word may be (with the PATH of env), and the working directory. An image that begins with aws-lambda-rie, which would be
- * a Lambda of its own, begins with what that would start. One that says nothing begins with /var/runtime/bootstrap, as on Lambda. */
+ * a Lambda of its own, begins with what that would start: the program after its options, or the first bootstrap in /var/task, /opt and /var/runtime. One that says nothing begins with /var/runtime/bootstrap, as on Lambda. */
 void fn_image_command(const struct fn_function *f, const struct fn_strings *env, struct fn_strings *argv, struct fn_strings *exec, char cwd[FN_SPEC_CWD_SIZE]);
 /* _HANDLER: the first word of its command, which the runtime clients take for that. */
 void fn_image_handler(struct fn_strings *env, const struct fn_function *f);

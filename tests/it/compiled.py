@@ -1,6 +1,6 @@
-"""Programs for provided.al2023 that the tests compile, in Go and Rust: of modules and crates as their registries have them, by what go.sum and Cargo.lock name. Kept in
+"""Programs that the tests compile, for provided.al2023 and for themselves, in Go and Rust: of modules and crates as their registries have them, by what go.sum and Cargo.lock name. Kept in
 build/compiled as long as sources and toolchain are the same. Where a registry does not answer, or a toolchain is missing or too old, that is said, and skipped."""
-import fcntl, hashlib, os, shutil, subprocess, unittest
+import contextlib, fcntl, hashlib, os, shutil, subprocess, unittest
 from harness import TOP
 from npm import newer_glibc
 
@@ -36,25 +36,44 @@ def rust(sources, to, **env):
     shutil.copy(os.path.join(env["CARGO_TARGET_DIR"], "debug", name), to)
 
 
-VERSION = {go: ["go", "version"], rust: ["cargo", "--version"]}
+def command(package):
+    """The path of the program that `go install` makes of "module/path@version". Not every proxy passes the checksum database on."""
+    program = shutil.which("go") or "/usr/local/go/bin/go"
+    name, version = package.rsplit("/", 1)[-1].split("@")
+    home = os.path.join(TOP, "build/go", version)
+    with locked(os.path.join(TOP, "build/go")):
+        if not os.path.exists(os.path.join(home, name)):
+            if not os.path.exists(program):
+                raise unittest.SkipTest(f"there is no go to build {name} with")
+            run([program, "install", "-trimpath", package], TOP, {"GOBIN": home, "GONOSUMDB": "*", "GOTOOLCHAIN": "local", "GOFLAGS": ""}, unreachable)
+    return os.path.join(home, name)
+
+
+@contextlib.contextmanager
+def locked(directory):
+    os.makedirs(directory, exist_ok=True)
+    with open(os.path.join(directory, ".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+VERSION = {go: ("go", "version"), rust: ("cargo", "--version")}
 
 
 def built(compiler, sources, **env):
     """The path of the program that go() or rust() makes of this directory."""
-    command = VERSION[compiler]
-    program = shutil.which(command[0]) or f"/usr/local/go/bin/{command[0]}"
+    tool, ask = VERSION[compiler]
+    program = shutil.which(tool) or f"/usr/local/go/bin/{tool}"
     if not os.path.exists(program):
-        raise unittest.SkipTest(f"there is no {command[0]} here")
-    digest = hashlib.sha256(repr((sorted(env.items()), subprocess.run([program, *command[1:]], capture_output=True, check=True).stdout)).encode())
+        raise unittest.SkipTest(f"there is no {tool} here")
+    digest = hashlib.sha256(repr((sorted(env.items()), subprocess.run([program, ask], capture_output=True, check=True).stdout)).encode())
     for base, directories, names in os.walk(sources):
         directories.sort()
         for name in sorted(names):
             with open(os.path.join(base, name), "rb") as f:
                 digest.update(os.path.relpath(f.name, sources).encode() + b"\0" + f.read() + b"\0")
-    os.makedirs(KEPT, exist_ok=True)
     to = os.path.join(KEPT, f"{os.path.basename(sources)}-{digest.hexdigest()[:16]}")
-    with open(os.path.join(KEPT, ".lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(KEPT):
         if not os.path.exists(to):
             compiler(sources, to + ".tmp", **env)
             os.rename(to + ".tmp", to)

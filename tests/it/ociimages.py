@@ -1,5 +1,5 @@
 """Container images made by hand: layers as tars to the byte, OCI layouts, what `docker save` writes; and real registries (docker-registry) on loopback."""
-import gzip, hashlib, io, json, os, subprocess, tarfile, tempfile
+import gzip, hashlib, io, json, os, subprocess, tarfile, tempfile, unittest
 
 import harness
 from servers import Server
@@ -35,18 +35,40 @@ def zstd(data):
     return subprocess.run(["zstd", "-q", "-3"], input=data, stdout=subprocess.PIPE, check=True).stdout
 
 
+def base(runtime):
+    """The layers that a runtime's base image has, as paths of tars that are named by their digests."""
+    path = os.path.join(harness.IMAGES, runtime + ".json")
+    if not os.path.exists(path):
+        raise unittest.SkipTest(f"the image of {runtime} is not built: make images IMAGES={runtime}")
+    with open(path) as f:
+        return [os.path.join(harness.IMAGES, layer["file"]) for layer in reversed(json.load(f)["layers"])]
+
+
+def tree(files, modes=None):
+    """{path: content}, a tar of them and of the directories that they want."""
+    directories = sorted({d for name in files for d in [name.rsplit("/", n)[0] for n in range(1, name.count("/") + 1)]})
+    return tar([(d, None) for d in directories] + [(name, content, {"mode": (modes or {}).get(name, 0o755 if content[:2] in ("#!", b"#!") or content[:4] == b"\x7fELF" else 0o644)})
+                for name, content in files.items()])
+
+
 class Image:
-    """layers: tars, lowest first. compression: of each, or one for all: "", "gzip", "zstd"."""
+    """layers: tars, lowest first, or paths of such, named by their digests and taken as they are. compression: of each, or one for all: "", "gzip", "zstd"."""
 
     def __init__(self, layers, entrypoint=None, cmd=None, env=None, workdir=None, user=None, compression="gzip", docker=False, config=None, architecture=ARCH):
         how = [compression] * len(layers) if isinstance(compression, str) else compression
-        self.blobs, self.layers = {}, []
+        self.blobs, self.layers, diff_ids = {}, [], []
         for data, c in zip(layers, how):
+            if isinstance(data, str):
+                diff_ids.append("sha256:" + os.path.basename(data)[:64])
+                self.blobs[diff_ids[-1]] = data
+                self.layers.append({"mediaType": "application/vnd.docker.image.rootfs.diff.tar" if docker else LAYER, "digest": diff_ids[-1], "size": os.path.getsize(data)})
+                continue
+            diff_ids.append("sha256:" + sha256(data))
             packed = gzip.compress(data, 1, mtime=0) if c == "gzip" else zstd(data) if c == "zstd" else data
             kind = "application/vnd.docker.image.rootfs.diff.tar" + (".gzip" if c == "gzip" else "") if docker else LAYER + (f"+{c}" if c else "")
             self.layers.append({"mediaType": kind, "digest": self.add(packed), "size": len(packed)})
         inner = {k: v for k, v in (("Entrypoint", entrypoint), ("Cmd", cmd), ("Env", env), ("WorkingDir", workdir), ("User", user)) if v is not None}
-        self.config = json.dumps({"architecture": architecture, "os": "linux", "config": inner, "rootfs": {"type": "layers", "diff_ids": ["sha256:" + sha256(d) for d in layers]}, **(config or {})}).encode()
+        self.config = json.dumps({"architecture": architecture, "os": "linux", "config": inner, "rootfs": {"type": "layers", "diff_ids": diff_ids}, **(config or {})}).encode()
         self.manifest_type = "application/vnd.docker.distribution.manifest.v2+json" if docker else MANIFEST
         self.write_manifest("application/vnd.docker.container.image.v1+json" if docker else CONFIG)
 
@@ -64,6 +86,9 @@ class Image:
         """An OCI layout."""
         os.makedirs(f"{path}/blobs/sha256")
         for digest, data in self.blobs.items():
+            if isinstance(data, str):
+                os.symlink(os.path.abspath(data), f"{path}/blobs/sha256/{digest[7:]}")
+                continue
             with open(f"{path}/blobs/sha256/{digest[7:]}", "wb") as f:
                 f.write(data)
         entry = {"mediaType": self.manifest_type, "digest": self.digest, "size": len(self.manifest)}
@@ -79,7 +104,7 @@ class Image:
         """oci-archive: a tar of the layout."""
         with tempfile.TemporaryDirectory() as d:
             self.layout(f"{d}/l")
-            with tarfile.open(path, "w") as t:
+            with tarfile.open(path, "w", dereference=True) as t:
                 t.add(f"{d}/l", arcname=".")
         return path
 
@@ -94,7 +119,7 @@ def native(files=(), **config):
 # --- real registries ---
 def registry_program():
     """Debian's docker-registry, unpacked beside the tests and not installed: it would start a service. Skips loudly where the archive is out of reach."""
-    import fcntl, glob, unittest
+    import fcntl, glob
     home = os.path.join(harness.TOP, "build/docker-registry")
     program = os.path.join(home, "x/usr/bin/docker-registry")
     os.makedirs(home, exist_ok=True)
@@ -148,6 +173,9 @@ class Registry(Server):
             status, got, body = self.request("POST", f"/v2/{name}/blobs/uploads/", headers=headers)
             assert status == 202, (status, body)
             to = urlsplit(got["Location"])
+            if isinstance(data, str):
+                with open(data, "rb") as f:
+                    data = f.read()
             status, got, body = self.request("PUT", f"{to.path}?{to.query}&digest={digest}", data, {**headers, "Content-Type": "application/octet-stream"})
             assert status == 201, (status, body)
         where = image.digest if index is not None else tag

@@ -1,8 +1,8 @@
 """S3 servers that tests use, as they are published: moto (PyPI), which knows versions and verifies signatures, with the SDK's own code, once it is told to; s3rver (npm), which
 names buckets by host; versitygw (Go), which verifies them too, where there is a Go to build it. And one that misbehaves."""
-import contextlib, json, os, shutil, socketserver, subprocess, threading, unittest
-import npm, pypi
-from harness import TOP, free_port
+import contextlib, json, os, socketserver, threading
+import compiled, npm, pypi
+from harness import free_port
 from servers import Server
 
 MOTO = ("moto==5.2.5", "flask==3.1.3", "werkzeug==3.1.9", "jinja2==3.1.6", "itsdangerous==2.2.0", "click==8.5.1", "blinker==1.9.0", "markupsafe==3.0.4", "flask-cors==6.0.5",
@@ -43,16 +43,7 @@ def moto_verifies(server):
 
 
 def versitygw(directory, keys):
-    port, home = free_port(), os.path.join(TOP, "build/go")
-    program = os.path.join(home, VERSITYGW.rsplit("@")[-1], "versitygw")
-    go = shutil.which("go") or "/usr/local/go/bin/go"
-    if not os.path.exists(program):
-        if not os.path.exists(go):
-            raise unittest.SkipTest("there is no Go to build versitygw with")
-        # not every proxy passes the checksum database on
-        r = subprocess.run([go, "install", "-trimpath", VERSITYGW], env={**os.environ, "GOBIN": os.path.dirname(program), "GONOSUMDB": "*"}, capture_output=True, text=True, timeout=1500)
-        if r.returncode:
-            raise unittest.SkipTest("versitygw cannot be built: " + (r.stderr.strip().splitlines() or ["?"])[-1])
+    port, program = free_port(), compiled.command(VERSITYGW)
     return S3([program, "--port", f"127.0.0.1:{port}", "--access", keys[0], "--secret", keys[1], "posix", directory], port)
 
 
