@@ -23,17 +23,34 @@ def wheel(cache, entry):
     return None
 
 
+def made_for(entry):
+    """pip's words for what a wheel is for: every interpreter and platform, or the one that the recipe names ("cp310-manylinux2014_x86_64")."""
+    if "tag" not in entry:
+        return ("--platform", "any", "--implementation", "py", "--abi", "none")
+    python, _, platform = entry["tag"].partition("-")
+    return ("--platform", platform, "--implementation", python[:2], "--python-version", python[2:], "--abi", python)
+
+
 def download_pypi(entries, cache, say):
     """[path of the wheel of each entry]; all that is missing at once."""
     os.makedirs(cache, exist_ok=True)
-    missing = [e for e in entries if not wheel(cache, e)]
+    for kind in sorted({made_for(e) for e in entries}):
+        fetch_pypi([e for e in entries if made_for(e) == kind and not wheel(cache, e)], kind, cache, say)
+    paths = [wheel(cache, e) for e in entries]
+    for e, path in zip(entries, paths):
+        if not path:
+            fail(f"{e['package']}: no wheel for {e.get('tag', 'every platform')} has the SHA-256 {e['sha256']}")
+    return paths
+
+
+def fetch_pypi(missing, made_for, cache, say):
     if missing:
         say(f"downloading {', '.join(e['package'] for e in missing)}")
         with tempfile.NamedTemporaryFile("w", suffix=".txt") as f:
             f.write("".join(f"{e['package']} --hash=sha256:{e['sha256']}\n" for e in missing))
             f.flush()
-            command = pip() + ["download", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes", "--only-binary", ":all:",
-                               "--platform", "any", "--implementation", "py", "--abi", "none", "--dest", cache, "--requirement", f.name]
+            command = pip() + ["download", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes", "--only-binary", ":all:", *made_for,
+                               "--dest", cache, "--requirement", f.name]
             for attempt in range(1, RETRIES + 1):
                 r = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
                 if r.returncode == 0:
@@ -41,15 +58,12 @@ def download_pypi(entries, cache, say):
                 time.sleep(attempt)
             else:
                 fail(f"packages of PyPI's cannot be downloaded. pip says:\n{r.stderr.strip()}")
-    paths = [wheel(cache, e) for e in entries]
-    for e, path in zip(entries, paths):
-        if not path:
-            fail(f"{e['package']}: no wheel of every platform has the SHA-256 {e['sha256']}")
-    return paths
 
 
 def stage_pypi(entry, path, root, scripts, interpreter):
-    """A pure wheel's files as pip installs them: below entry["to"], its commands in `scripts`."""
+    """A pure wheel's files as pip installs them: below entry["to"], its commands in `scripts`. Of another those that entry["copy"] names."""
+    if "copy" in entry:
+        return stage_zip(entry["package"], path, entry["copy"], root)
     to = os.path.join(root, entry["to"])
     with zipfile.ZipFile(path) as z:
         for name in sorted(z.namelist()):
@@ -97,12 +111,17 @@ def download_maven(entries, cache, say):
 
 
 def stage_maven(entry, archive, root):
-    """Archives of Java's keep no modes: what begins as a program or a library does may be executed."""
-    left = dict(entry["copy"])
+    stage_zip(entry["artifact"], archive, entry["copy"], root, entry["below"])
+
+
+def stage_zip(what, archive, copy, root, below="."):
+    """{path in the archive, a file or a directory: path in the image}. Jars and wheels keep no modes: what begins as a program or a library does may be
+    executed."""
+    left = dict(copy)
     with zipfile.ZipFile(archive) as z:
         for info in z.infolist():
-            inside = os.path.relpath(info.filename, entry["below"])
-            from_, to = next(((f, t) for f, t in entry["copy"].items() if inside == f or inside.startswith(f + "/")), (None, None))
+            inside = os.path.relpath(info.filename, below)
+            from_, to = next(((f, t) for f, t in copy.items() if inside == f or inside.startswith(f + "/")), (None, None))
             if info.is_dir() or from_ is None or "/__pycache__/" in inside:
                 continue
             left.pop(from_, None)
@@ -113,7 +132,7 @@ def stage_maven(entry, archive, root):
             with open(path, "rb") as f:
                 os.chmod(path, 0o755 if f.read(4) == b"\x7fELF" else 0o644)
     if left:
-        fail(f"{entry['artifact']} has no {', '.join(left)}")
+        fail(f"{what} has no {', '.join(left)}")
 
 
 # --- npm ----------------------------------------------------------------------------------------------------------------------------
