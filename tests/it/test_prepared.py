@@ -106,7 +106,7 @@ class StartedAhead(Case):
     daemon = Prepared.daemon
 
     def ahead(self, d, least=2):
-        wait_until("runtimes have been started ahead", lambda: sum(n for kind, n in d.doctor()["Prepared"].items() if kind.startswith("python3.11-")) >= least)
+        wait_until("runtimes have been started ahead", lambda: sum(n for kind, n in d.doctor()["Prepared"].items() if kind.startswith(PYTHON + "-")) >= least)
 
     def start(self, **config):
         return self.daemon(prepared_least=1, prepared_most=1, **config)
@@ -151,7 +151,7 @@ class StartedAhead(Case):
 
     def test_modules_of_the_function_s_own_come_first(self):
         d = self.start()
-        d.create("f", make_zip({"lambda_function.py": "import json\ndef handler(event, context):\n return json.MINE", "json.py": "MINE = 'my own'"}), runtime="python3.11", handler="lambda_function.handler")
+        d.create("f", make_zip({"lambda_function.py": "import json\ndef handler(event, context):\n return json.MINE", "json.py": "MINE = 'my own'"}), runtime=PYTHON, handler="lambda_function.handler")
         self.ahead(d)
         r = d.invoke("f", {}, tail=True)
         self.assertIn("runtime started ahead", r.log)
@@ -166,7 +166,7 @@ class StartedAhead(Case):
                 library = f.read()
         d = self.start()
         d.create("f", make_zip({"lambda_function.py": "import ctypes\ndef handler(event, context):\n return ctypes.CDLL('libown.so').answer()", "lib/libown.so": library}, {"lib/libown.so": 0o755}),
-                 runtime="python3.11", handler="lambda_function.handler", Timeout=30)
+                 runtime=PYTHON, handler="lambda_function.handler", Timeout=30)
         self.ahead(d)
         r = d.invoke("f", {}, tail=True)
         self.assertIn("runtime started ahead", r.log)

@@ -6,6 +6,14 @@ import pypi
 SENTRY = ("sentry-sdk==2.75.0", "urllib3==2.8.0", "certifi==2026.10.19.post1")
 OTEL = ("opentelemetry-api==1.45.1", "opentelemetry-sdk==1.45.1", "opentelemetry-semantic-conventions==0.66b1", "opentelemetry-distro==0.66b1", "opentelemetry-instrumentation==0.66b1",
         "opentelemetry-instrumentation-aws-lambda==0.66b1", "opentelemetry-propagator-aws-xray==1.0.2", "wrapt==2.5.2", "packaging==26.4", "typing-extensions==4.16.0")
+LAST = {"python3.9": {"==1.45.1": "==1.41.1", "==0.66b1": "==0.62b1", "urllib3==2.8.0": "urllib3==2.6.3", "packaging==26.4": "packaging==26.3 importlib-metadata==8.7.0 zipp==3.23.0"}}  # that an old Python can have
+
+
+def installed(packages):
+    """Their files, as pip chooses them for the runtime's Python."""
+    for new, last in LAST.get(PYTHON, {}).items():
+        packages = [p.replace(new, last) for p in packages]
+    return pypi.files(pypi.install(*" ".join(packages).split(), python=PYTHON.removeprefix("python")))
 
 
 class ToolsCase(Case):
@@ -142,7 +150,7 @@ def handler(e, c):
         self.assertEqual(self.ok(f).json[-4:-1], ["POST_INVOCATION_ERROR", "AFTER POST_INVOCATION_ERROR", "AFTER HANDLE_EVENT_REQUEST"])
 
     def sentry(self, source, name=None):
-        files = pypi.files(pypi.install(*SENTRY))
+        files = installed(SENTRY)
         files["f.py"] = """
 import sentry_sdk
 from sentry_sdk.integrations.aws_lambda import AwsLambdaIntegration
@@ -173,7 +181,7 @@ sentry_sdk.init(dsn="https://key@sentry.invalid/1", transport=Printed, integrati
 
     def test_opentelemetry(self):
         """opentelemetry-instrument as the wrapper, as AWS's and OpenTelemetry's layers have it: a sitecustomize instruments the handler."""
-        files = pypi.files(pypi.install(*OTEL))
+        files = installed(OTEL)
         files["f.py"] = "def handler(e, c):\n    return 'done'\n"
         files["wrap"] = '#!/bin/bash\nexport PYTHONPATH="/var/task:$PYTHONPATH"\nexec python3 /var/task/bin/opentelemetry-instrument "$@"\n'
         f = self.package(files, {"wrap": 0o755}, Environment={"Variables": {

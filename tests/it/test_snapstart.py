@@ -328,18 +328,18 @@ def handler(e, c):
     def test_what_begins_and_ends_in_the_process(self):
         """An event loop, a pipe, a pair of sockets, a counter: each environment has its own, where it was."""
         f = self.snap('''
-import asyncio, os, select, socket
+import asyncio, ctypes, os, select, socket
 loop = asyncio.new_event_loop()
 r, w = os.pipe(); os.set_blocking(r, False)
 a, b = socket.socketpair(); c, d = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-n = os.eventfd(5); e = select.epoll(); e.register(r, select.EPOLLIN); e.register(n, select.EPOLLIN)
+n = ctypes.CDLL(None).eventfd(5, os.O_CLOEXEC); e = select.epoll(); e.register(r, select.EPOLLIN); e.register(n, select.EPOLLIN)
 high = os.dup(os.open("/etc/passwd", os.O_RDONLY)); os.set_inheritable(high, True)
 async def work():
     await asyncio.sleep(0.01)
     loop.call_soon_threadsafe(lambda: None)
     return await loop.run_in_executor(None, lambda: "executed")
 def handler(event, context):
-    out = [loop.run_until_complete(work()), sorted(e.poll(0))== [(n, select.EPOLLIN)], os.eventfd_read(n), e.poll(0)]
+    out = [loop.run_until_complete(work()), sorted(e.poll(0))== [(n, select.EPOLLIN)], int.from_bytes(os.read(n, 8), "little"), e.poll(0)]
     os.write(w, b"x"); out.append(e.poll(0) == [(r, select.EPOLLIN)]); out.append(os.read(r, 9).decode())
     try: os.read(r, 1)
     except BlockingIOError: out.append("would block")
@@ -526,7 +526,7 @@ class Lasting(Snap):
         before, groups = held(), len(self.d.groups())
         round_of(30)
         wait_until("as many descriptors as before", lambda: all(a <= b + 6 for a, b in zip(held(), before)))
-        self.assertEqual(len(self.d.groups()), groups)
+        wait_until("as many control groups as before", lambda: len(self.d.groups()) <= groups)
 
     def test_pending_over_a_crash(self):
         f = self.snap("import time\ntime.sleep(1.5)\ndef handler(e, c): return 1", name="s-crash")
