@@ -78,6 +78,8 @@ static const char *advice(const struct reply *r)
 	if (fn_str_starts(r->error_type, "MissingAuthentication") || fn_str_starts(r->error_type, "UnrecognizedClient") ||
 	    fn_str_starts(r->error_type, "InvalidSignature"))
 		return "This fnd wants signed requests: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to one of its credentials.";
+	if (fn_str_starts(r->error_type, "RequestEntityTooLarge") && !strstr(m, "InvokeFunction"))
+		return "A larger package comes as s3://BUCKET/KEY; or have package_max_mb (250 at most) say more in fnd's configuration.";
 	if (fn_streq(r->error_type, "TooManyRequestsException"))
 		return "Try again when fewer invocations run, or raise account_concurrency.";
 	return NULL;

@@ -331,7 +331,7 @@ static int make_control_plane(struct worker *w, struct fn_err *err)
 	const struct fnd_config *c = w->cfg;
 	struct fn_api_config api = {
 		.loop = w->loop, .region = c->region, .account_id = c->account_id, .state_dir = c->state_dir,
-		.account_concurrency = (unsigned)c->account_concurrency, .credentials = c->credentials, .n_credentials = c->n_credentials,
+		.account_concurrency = (unsigned)c->account_concurrency, .package_max = (uint64_t)c->package_max_mb << 20, .credentials = c->credentials, .n_credentials = c->n_credentials,
 		.hosts = c->hosts, .n_hosts = c->n_hosts,
 		.store = w->store, .runtimes = w->runtimes, .refuse_deprecated = c->refuse_deprecated, .invoker = w->invoker, .logs = w->logs, .spawn = w->spawn,
 		.snapshots = w->snapshots, .platform = w->sandboxes.platform.address[0] ? &w->sandboxes.platform : NULL, .s3_endpoint = c->s3_endpoint,

@@ -52,6 +52,14 @@ static void route(struct fn_call *call, const struct fn_aws_head *h)
 	}
 }
 
+/* What a request may be long: with a package, as much more as that may be, in base64. */
+static size_t request_max(const struct fn_api *api, const struct fn_aws_operation *o)
+{
+	size_t max = fn_route_body_max(o);
+
+	return fn_route_package(o) ? max + (size_t)((fn_upload_max(api, o) - FN_LIMIT_ZIP_BYTES) * 4 / 3) : max;
+}
+
 static size_t body_max(void *arg, struct fn_http_req *req)
 {
 	struct fn_aws_head h = fn_call_head(req);
@@ -64,12 +72,13 @@ static size_t body_max(void *arg, struct fn_http_req *req)
 	o = h.target ? fn_aws_route_target(h.target) : fn_aws_route(h.method, h.path, h.query, &labels);
 	if (o && fn_aws_op_of(o) == FN_AWS_ImageLayer)
 		snprintf(layer, sizeof(layer), "%.*s", (int)labels.at[0].len, labels.at[0].text);
-	return fn_receive_begin(arg, req, fn_route_body_max(o), &(struct fn_receive_to){fn_route_package(o), *layer ? layer : NULL});
+	return fn_receive_begin(arg, req, request_max(arg, o),
+				&(struct fn_receive_to){.package = fn_route_package(o), .package_max = fn_upload_max(arg, o), .layer = *layer ? layer : NULL});
 }
 
 static void too_large(struct fn_call *call)
 {
-	fn_reply_error(call, &FN_E_ENTITY_TOO_LARGE, "Request must be smaller than %zu bytes for the %s operation", fn_route_body_max(call->operation),
+	fn_reply_error(call, &FN_E_ENTITY_TOO_LARGE, "Request must be smaller than %zu bytes for the %s operation", request_max(call->api, call->operation),
 		       fn_aws_op_of(call->operation) == FN_AWS_Invoke ? "InvokeFunction" : call->operation->name);
 }
 

@@ -28,6 +28,7 @@ struct fn_api_config {
 	struct fn_loop *loop;
 	const char *region, *account_id, *state_dir;
 	unsigned account_concurrency;
+	uint64_t package_max; /* bytes of a zip that a request may have in it, 0 = FN_LIMIT_ZIP_BYTES, which is the least */
 	const struct fn_credential *credentials; /* none = requests need no signature */
 	size_t n_credentials;
 	char *const *hosts; /* beside the loopback's, the names under which requests without a signature are taken */

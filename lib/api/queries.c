@@ -86,7 +86,7 @@ void fn_h_account_settings(struct fn_call *call)
 
 	fn_reply_json(call, 200,
 		      json_pack("{s{sI,sI,sI,sI,sI},s{sI,sI}}", "AccountLimit", "TotalCodeSize", (json_int_t)FN_LIMIT_CODE_STORAGE_BYTES,
-				"CodeSizeUnzipped", (json_int_t)FN_LIMIT_UNZIPPED_BYTES, "CodeSizeZipped", (json_int_t)FN_LIMIT_ZIP_BYTES,
+				"CodeSizeUnzipped", (json_int_t)FN_LIMIT_UNZIPPED_BYTES, "CodeSizeZipped", (json_int_t)cfg->package_max,
 				"ConcurrentExecutions", c, "UnreservedConcurrentExecutions", c - fn_store_claims(cfg->store), "AccountUsage", "TotalCodeSize",
 				(json_int_t)fn_store_code_bytes(cfg->store), "FunctionCount", (json_int_t)fn_store_count(cfg->store)));
 }

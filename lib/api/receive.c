@@ -76,9 +76,9 @@ static void on_drained(void *arg)
 	fn_http_req_resume(r->req);
 }
 
-static bool begin_package(struct receiving *r, const char *const path[2])
+static bool begin_package(struct receiving *r, const struct fn_receive_to *to)
 {
-	const struct fn_package_spec spec = {.path = {path[0], path[1]}, .max = FN_LIMIT_ZIP_BYTES, .body_digest = is_signed(r->api, r->req),
+	const struct fn_package_spec spec = {.path = {to->package[0], to->package[1]}, .max = to->package_max, .body_digest = is_signed(r->api, r->req),
 					     .drained = on_drained, .arg = r};
 
 	return fn_package_new(r->api->cfg.packages, &spec, &r->package) == 0;
@@ -90,7 +90,7 @@ static int begin(struct receiving *r, const struct fn_receive_to *to)
 	r->is_layer = to->layer;
 	if (to->layer)
 		r->layer = fn_layer_coming_new(r->api, to->layer, on_drained, r);
-	return !to->package || begin_package(r, to->package) ? 0 : -ENOMEM;
+	return !to->package || begin_package(r, to) ? 0 : -ENOMEM;
 }
 
 size_t fn_receive_begin(struct fn_api *api, struct fn_http_req *req, size_t max, const struct fn_receive_to *to)

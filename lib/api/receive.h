@@ -12,6 +12,7 @@
 /* The head is there (ops->body_max): how much of a body is taken that may be max bytes long. */
 struct fn_receive_to {
 	const char *const *package; /* where in it a code package is; NULL = in none */
+	uint64_t package_max;       /* bytes of that */
 	const char *layer;          /* it is a container image's layer of this digest (layer_coming.h); NULL = it is none */
 };
 size_t fn_receive_begin(struct fn_api *api, struct fn_http_req *req, size_t max, const struct fn_receive_to *to);

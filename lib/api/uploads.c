@@ -58,6 +58,13 @@ static bool has_room(const struct fn_api_config *cfg, const struct fn_package_re
 	return fn_store_tree_refs(cfg->store, blob) > 0 || fn_store_tree(cfg->store, blob) || fn_disk_room(cfg->disk, zip->size);
 }
 
+uint64_t fn_upload_max(const struct fn_api *api, const struct fn_aws_operation *o)
+{
+	if (o && fn_aws_op_of(o) == FN_AWS_ImportLayer) /* where it was made it came from S3 */
+		return FN_LIMIT_UNZIPPED_BYTES;
+	return api->cfg.package_max ? api->cfg.package_max : FN_LIMIT_ZIP_BYTES;
+}
+
 bool fn_upload_read(struct fn_call *call, json_t *code, char ret_sha256[65], int64_t *ret_size)
 {
 	const struct fn_package *p = fn_receive_package(call->req);
@@ -72,8 +79,8 @@ bool fn_upload_read(struct fn_call *call, json_t *code, char ret_sha256[65], int
 		fn_reply_error(call, &FN_E_INVALID_CONTENT, "Could not parse request body into json: ZipFile is not valid base64");
 		return false;
 	}
-	if (!zip->fetched && zip->size > FN_LIMIT_ZIP_BYTES) {
-		fn_reply_error(call, &FN_E_ENTITY_TOO_LARGE, "Zipped size must be smaller than %d bytes", FN_LIMIT_ZIP_BYTES);
+	if (!zip->fetched && zip->size > fn_upload_max(call->api, call->operation)) {
+		fn_reply_error(call, &FN_E_ENTITY_TOO_LARGE, "Zipped size must be smaller than %llu bytes", (unsigned long long)fn_upload_max(call->api, call->operation));
 		return false;
 	}
 	if (zip->size == 0) {

@@ -24,6 +24,8 @@ struct fn_upload {
 	void (*store)(void *upload);
 };
 
+/* Bytes that a package in a request of this operation may have. */
+uint64_t fn_upload_max(const struct fn_api *api, const struct fn_aws_operation *o);
 /* Is something being uploaded for this function? */
 bool fn_upload_busy(struct fn_api *api, const char *name);
 /* What the request's ZipFile member is; code: the object that has it. Replies and returns false on failure. */

@@ -2,7 +2,7 @@
 #ifndef FN_MODEL_LIMITS_H
 #define FN_MODEL_LIMITS_H
 
-#define FN_LIMIT_ZIP_BYTES 52428800          /* direct upload */
+#define FN_LIMIT_ZIP_BYTES 52428800          /* direct upload, where package_max_mb does not say otherwise */
 #define FN_LIMIT_REQUEST_BYTES 70167211      /* a CreateFunction or UpdateFunctionCode request */
 #define FN_LIMIT_UNZIPPED_BYTES 262144000
 #define FN_LIMIT_ENTRIES 100000              /* ours: files in one package */

@@ -249,3 +249,44 @@ class Uploads(Case):
         self.assertEqual(self.d.invoke(name, {"x": 1}).json, {"x": 1})
         self.assertTrue(glob.glob(os.path.join(self.d.state, "roots/.tmp*")), "the cold start had to wait until it was over")
         wait_until("it is over", lambda: self.trees() <= before)
+
+
+class Larger(unittest.TestCase):
+    """Than what Lambda takes in a request: here no S3 need be."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.d = Daemon({"package_max_mb": 60}, images=BASIC).start()
+        cls.addClassCleanup(cls.d.remove)
+        cls.more = os.urandom(55 << 20)
+
+    def test_a_package(self):
+        z = make_zip({"bootstrap": native(), "more": self.more})
+        self.d.create("f", z)
+        self.assertEqual(self.d.request("GET", "/2015-03-31/functions/f/configuration").json["CodeSize"], len(z))
+        self.assertEqual(self.d.invoke("f", {"x": 1}).json, {"x": 1})
+        self.assertEqual(boto(self.d).get_account_settings()["AccountLimit"]["CodeSizeZipped"], 60 << 20)
+        r = self.d.create("g", os.urandom((60 << 20) + 1), expect=None)
+        self.assertEqual((r.status, r.json["message"]), (413, "Zipped size must be smaller than 62914560 bytes"))
+        c = boto(self.d)
+        with self.assertRaisesRegex(c.exceptions.ClientError, "Request must be smaller than 84148224 bytes for the CreateFunction operation"):
+            c.create_function(FunctionName="g", Runtime="provided.al2023", Handler="x", Role=ROLE, Code={"ZipFile": os.urandom(62 << 20)})
+
+    def test_a_layer_of_another_account(self):
+        """It came from S3 where it was made: 250 MB, whatever package_max_mb says."""
+        arn = "arn:aws:lambda:us-east-1:764866452798:layer:chrome-aws-lambda:50"
+        with tempfile.TemporaryDirectory(dir="/var/tmp") as t:
+            for name, size in (("fits", 80), ("not", 251)):
+                with zipfile.ZipFile(os.path.join(t, name + ".zip"), "w") as z:  # stored
+                    z.writestr("lib/x", self.more[:1 << 20] * size)
+            r = self.d.fnctl("layer", "import", arn, os.path.join(t, "fits.zip"))
+            self.assertEqual(r.returncode, 0, r.stderr)
+            r = self.d.fnctl("layer", "import", arn, os.path.join(t, "not.zip"))
+            self.assertNotEqual(r.returncode, 0)
+            self.assertIn("Request must be smaller than 349787477 bytes for the _ImportLayer operation", r.stderr)
+        self.d.create("with-layer", native_zip(), Layers=[arn])
+        self.assertIn("x", self.d.do("with-layer", "list", path="/opt/lib"))
+
+
+if __name__ == "__main__":
+    unittest.main()
