@@ -99,10 +99,10 @@ bool fn_upload_read(struct fn_call *call, json_t *code, char ret_sha256[65], int
 /* For a package that could not be unpacked. */
 static void reply_error(struct fn_call *call, const struct fn_err *err)
 {
-	int code = fn_streq(err->stage, "unpack") ? err->code : 0;
+	int code = err->kind == FN_ERR_PACKAGE ? err->code : 0;
 	char text[512];
 
-	if (code == EINVAL || code == ENODATA || code == EFBIG || code == E2BIG) /* the service says no more than this */
+	if (code) /* the service says no more than this */
 		fn_log_info("a package is refused: %s", err->msg);
 	if (code == EINVAL)
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Could not unzip uploaded file. Please check your file, then try to upload again.");
@@ -110,8 +110,6 @@ static void reply_error(struct fn_call *call, const struct fn_err *err)
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, EMPTY_ZIP);
 	else if (code == EFBIG)
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Unzipped size must be smaller than %d bytes", FN_LIMIT_UNZIPPED_BYTES);
-	else if (code == EDQUOT)
-		fn_reply_error(call, &FN_E_CODE_STORAGE, CODE_STORAGE);
 	else if (code == E2BIG)
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "fnd unpacks at most %d files of a package", FN_LIMIT_ENTRIES);
 	else
@@ -137,20 +135,20 @@ static void on_unpacked(void *arg, const struct fn_err *err, uint64_t bytes)
 	struct fn_upload *u = arg;
 	const struct fn_api_config *cfg = &u->call.api->cfg;
 	char tree[FN_STORE_TREE_SIZE];
-	struct fn_err full;
+	bool full = false;
 
 	tree_of(u, tree);
 	if (!err && bytes > 0) { /* it is new */
 		(void)fn_disk_made(cfg->disk, tree, bytes);
-		if (!fn_disk_room(cfg->disk, 0)) {
-			fn_err_set(&full, EDQUOT, "unpack", "beyond disk_budget_mb");
-			err = &full;
-		}
+		full = !fn_disk_room(cfg->disk, 0);
 	} else if (!err) {
 		bytes = (uint64_t)fn_disk_made(cfg->disk, tree, 0);
 	}
-	if (err) {
-		reply_error(&u->call, err);
+	if (err || full) {
+		if (err)
+			reply_error(&u->call, err);
+		else
+			fn_reply_error(&u->call, &FN_E_CODE_STORAGE, CODE_STORAGE);
 		fn_upload_end(u);
 		return;
 	}

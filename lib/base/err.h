@@ -18,6 +18,8 @@ enum fn_err_kind {
 	FN_ERR_TREES,      /* the trees of a sandbox's root cannot be mounted */
 	FN_ERR_ENTRY_NONE, /* none of a runtime's programs is there */
 	FN_ERR_ENTRY,      /* it is, and cannot be executed: msg is its path */
+	FN_ERR_DIRECTORY,  /* its working directory cannot be entered: msg is its path */
+	FN_ERR_PACKAGE,    /* an archive is what whoever gave it may not give: EINVAL malformed, ENODATA empty, EFBIG too large, E2BIG too many entries */
 	FN_ERR_EXTENSION,  /* an extension cannot be started: msg is its name; E2BIG: there are too many */
 };
 

@@ -16,12 +16,12 @@ static const char *exit_type(const struct fn_env *e)
 void fn_env_init_failed(struct fn_env *e)
 {
 	uint64_t from = e->restored || !e->spawned_us ? e->asked_us : e->spawned_us;
-	const char *type = !e->fault.type[0] && e->error_type[0] ? e->error_type : exit_type(e);
+	const struct fn_env_status status = e->timed_out ? fn_status_timeout : fn_status_fault(e, e->error_type[0] ? e->error_type : exit_type(e));
 
 	if (e->init_reported)
 		return;
 	e->init_reported = true;
-	fn_report_init(e, fn_clock_mono_us() - from, e->timed_out ? FN_TIMED_OUT : type);
+	fn_report_init(e, fn_clock_mono_us() - from, &status);
 	fn_report_extensions(e);
 }
 
@@ -56,6 +56,7 @@ static char *death_json(struct fn_env *e, size_t *len, const char **ret_type)
 
 void fn_env_answer_dead(struct fn_env *e)
 {
+	struct fn_env_status status;
 	const char *type;
 	size_t len = 0;
 	char *json;
@@ -67,7 +68,8 @@ void fn_env_answer_dead(struct fn_env *e)
 		free(fn_take_ptr(json));
 		len = 0;
 	}
-	fn_env_finish(e, FN_INV_FUNCTION_ERROR, json, len, type);
+	status = fn_status_fault(e, type);
+	fn_env_finish(e, FN_INV_FUNCTION_ERROR, json, len, &status);
 }
 
 static void fail(struct fn_env *e, const struct fn_err *err)

@@ -139,6 +139,20 @@ struct fn_env_version {
 void fn_env_version_init(struct fn_env_version *v, struct fn_env_host *host, struct fn_function *f); /* takes a reference */
 void fn_env_version_clear(struct fn_env_version *v);
 
+/* Whose fault it is, where that decides something. */
+enum fn_env_fault_of {
+	FN_FAULT_FUNCTION,
+	FN_FAULT_PLATFORM,
+	FN_FAULT_SAID_IN_INIT, /* an extension has reported it: the words come with its exit */
+	FN_FAULT_SAID_AT_EXIT,
+};
+
+/* How an init, a restore or an invocation has come to its end, as reports have it. */
+struct fn_env_status {
+	enum { FN_STATUS_SUCCESS, FN_STATUS_TIMEOUT, FN_STATUS_ERROR, FN_STATUS_FAILURE /* the platform's */ } how;
+	char type[64]; /* the error's, of the last two */
+};
+
 struct fn_env {
 	struct fn_env_host *host;
 	struct fn_env_version *version;
@@ -182,7 +196,7 @@ struct fn_env {
 		uint64_t overhead_us;  /* what extensions took from then to end_us */
 		bool held;             /* until extensions are done with the invocation, too */
 		size_t produced;       /* bytes of the result */
-		char status[64];       /* "" = success, FN_TIMED_OUT, or the error's type */
+		struct fn_env_status status;
 	} report;
 	struct fn_sandbox_timing timing;
 	struct fn_sandbox_exit exit;
@@ -191,6 +205,7 @@ struct fn_env {
 	char error_type[64];         /* of that */
 	struct {                     /* what ended it first, other than its runtime's exit: its type and words; "" = nothing */
 		char type[40], message[256];
+		enum fn_env_fault_of of;
 	} fault;
 	struct fn_process processes[FN_SPEC_PROCESSES_MAX]; /* of a sandbox with external extensions; 0 is the runtime */
 	unsigned n_processes;        /* 0: it has none of those, and the end of its runtime is the sandbox's */

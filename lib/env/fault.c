@@ -7,10 +7,11 @@
 #include "env/image.h"
 #include "env/internal.h"
 
-void fn_env_fault(struct fn_env *e, const char *type, const char *message)
+void fn_env_fault(struct fn_env *e, enum fn_env_fault_of of, const char *type, const char *message)
 {
 	if (e->fault.type[0])
 		return;
+	e->fault.of = of;
 	snprintf(e->fault.type, sizeof(e->fault.type), "%s", type);
 	snprintf(e->fault.message, sizeof(e->fault.message), "%s", message);
 }
@@ -38,9 +39,9 @@ bool fn_env_fault_entry(struct fn_env *e, const struct fn_err *err)
 	const struct fn_runtime *rt = fn_runtimes_of(e->host->cfg.runtimes, e->version->function);
 	char list[200] = "", why[64], message[256];
 
-	if (e->version->function->image && fn_streq(err->stage, "working directory")) {
+	if (e->version->function->image && err->kind == FN_ERR_DIRECTORY) {
 		snprintf(message, sizeof(message), "fork/exec %.160s: %s", err->msg, words_of(err->code, why, sizeof(why)));
-		fn_env_fault(e, "Runtime.InvalidWorkingDir", message);
+		fn_env_fault(e, FN_FAULT_FUNCTION, "Runtime.InvalidWorkingDir", message);
 		return true;
 	}
 	if (!is_entry_fault(err))
@@ -51,7 +52,7 @@ bool fn_env_fault_entry(struct fn_env *e, const struct fn_err *err)
 		snprintf(message, sizeof(message), "fork/exec %.160s: %s", err->msg, words_of(err->code, why, sizeof(why)));
 	else
 		snprintf(message, sizeof(message), "Couldn't find valid bootstrap(s): [%s]", e->version->function->image ? fn_env_image_entry(e->version->function, list, sizeof(list)) : list);
-	fn_env_fault(e, "Runtime.InvalidEntrypoint", message);
+	fn_env_fault(e, FN_FAULT_FUNCTION, "Runtime.InvalidEntrypoint", message);
 	return true;
 }
 
@@ -65,7 +66,7 @@ bool fn_env_fault_launch(struct fn_env *e, const struct fn_err *err)
 		snprintf(message, sizeof(message), "Extension limit (%u) reached", FN_EXTENSIONS_MAX);
 	else
 		snprintf(message, sizeof(message), "fork/exec /opt/extensions/%.160s: %s", err->msg, words_of(err->code, why, sizeof(why)));
-	fn_env_fault(e, "Extension.LaunchError", message);
+	fn_env_fault(e, FN_FAULT_FUNCTION, "Extension.LaunchError", message);
 	fn_report_extension(e, err->msg, fn_ext_state_name(FN_EXT_LAUNCH_ERROR), 0,
 			    err->code == EACCES || err->code == EPERM ? "PermissionDenied" : err->code == E2BIG ? "TooManyExtensions" : "UnknownError");
 	return true;
@@ -77,19 +78,23 @@ void fn_env_fault_process(struct fn_env *e, unsigned process)
 	const struct fn_ext *x = fn_rt_extensions(e->rt);
 	int status = e->processes[process].wait_status;
 	const char *type = "Extension.Crash", *how;
+	enum fn_env_fault_of of = FN_FAULT_FUNCTION;
 	char words[64];
 
 	for (unsigned i = 0; i < fn_ext_count(x); i++) {
 		struct fn_ext_info info;
 
 		fn_ext_info(x, i, &info);
-		if (info.process == process && info.state == FN_EXT_INIT_ERROR)
+		if (info.process == process && info.state == FN_EXT_INIT_ERROR) {
 			type = "Extension.InitError";
-		else if (info.process == process && info.state == FN_EXT_EXIT_ERROR)
+			of = FN_FAULT_SAID_IN_INIT;
+		} else if (info.process == process && info.state == FN_EXT_EXIT_ERROR) {
 			type = "Extension.ExitError";
+			of = FN_FAULT_SAID_AT_EXIT;
+		}
 	}
 	how = fn_exit_words(status, words, sizeof(words));
-	if (fn_streq(e->fault.type, type)) /* as it has reported, and now there are words for it */
+	if (of != FN_FAULT_FUNCTION && e->fault.of == of) /* as it has reported, and now there are words for it */
 		e->fault.type[0] = '\0';
-	fn_env_fault(e, type, how ? how : "exit code 0");
+	fn_env_fault(e, of, type, how ? how : "exit code 0");
 }

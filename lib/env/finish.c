@@ -26,16 +26,16 @@ void fn_env_name_error(struct fn_env *e, const char *type)
 		fn_set_string(&e->inv->error_type, type);
 }
 
-void fn_env_finish(struct fn_env *e, enum fn_inv_outcome outcome, char *result, size_t len, const char *status)
+void fn_env_finish(struct fn_env *e, enum fn_inv_outcome outcome, char *result, size_t len, const struct fn_env_status *status)
 {
 	struct fn_invocation *inv = e->inv;
 
 	e->report.inv = fn_invocation_ref(inv);
 	e->report.end_us = fn_clock_mono_us();
 	e->report.produced = len;
-	e->report.responded_us = status[0] ? 0 : e->report.end_us;
+	e->report.responded_us = status->how == FN_STATUS_SUCCESS ? e->report.end_us : 0;
 	e->report.done_told = false;
-	snprintf(e->report.status, sizeof(e->report.status), "%s", status);
+	e->report.status = *status;
 	e->report.overhead_us = 0;
 	e->report.held = e->state == FN_ENV_FINISHING && fn_ext_subscribed(fn_rt_extensions(e->rt), FN_EXT_INVOKE);
 	if (e->report.held) { /* the caller does not wait for extensions, nor for what is reported with them */
@@ -51,7 +51,7 @@ void fn_env_finish(struct fn_env *e, enum fn_inv_outcome outcome, char *result, 
 	e->host->ops->on_over(e);
 }
 
-void fn_env_release_report(struct fn_env *e, const char *status)
+void fn_env_release_report(struct fn_env *e, const struct fn_env_status *status)
 {
 	if (!e->report.inv || !e->report.held)
 		return;
@@ -60,6 +60,6 @@ void fn_env_release_report(struct fn_env *e, const char *status)
 	if (e->at_next)
 		e->report.overhead_us = e->report.end_us - e->report.runtime_done_us;
 	if (status)
-		snprintf(e->report.status, sizeof(e->report.status), "%s", status);
+		e->report.status = *status;
 	fn_loop_defer(e->host->cfg.loop, &e->report.later);
 }

@@ -47,16 +47,18 @@ void fn_env_telemetry_initialised(struct fn_env *e);
 void fn_env_on_subscribe(void *arg, enum fn_telemetry_api api, const char *name, const char *body, size_t len, struct fn_telemetry_answer *ret);
 
 /* report.c: the platform's lines, in the function's log format. */
-#define FN_TIMED_OUT "timeout"
+extern const struct fn_env_status fn_status_success, fn_status_timeout;
+struct fn_env_status fn_status_error(const char *type);
+struct fn_env_status fn_status_fault(const struct fn_env *e, const char *otherwise); /* of what ended it; if that is not known, the error `otherwise` */
 #define FN_TRUNCATED "Runtime.TruncatedResponse"
 /* An event as it is, to the log and the invocation's tail: a line of the function's, or what the platform says. type: the platform's event, else NULL. */
 void fn_env_emit(struct fn_env *e, enum fn_log_kind kind, const char *type, const char *text, size_t len);
 const char *fn_report_init_type(const struct fn_env *e); /* AWS_LAMBDA_INITIALIZATION_TYPE */
 void fn_report_init_start(struct fn_env *e, const struct fn_runtime *rt);
 void fn_report_init_started(struct fn_env *e); /* to subscribers alone, that come later */
-void fn_report_init_done(struct fn_env *e, const char *status); /* its runtime is through; extensions may not be. Once */
-/* An init, or restore, is over; status as in report.status. */
-void fn_report_init(struct fn_env *e, uint64_t us, const char *status);
+void fn_report_init_done(struct fn_env *e, const struct fn_env_status *status); /* its runtime is through; extensions may not be. Once */
+/* An init, or restore, is over. */
+void fn_report_init(struct fn_env *e, uint64_t us, const struct fn_env_status *status);
 /* The runtime is done with e->report.inv, extensions are not. Once. */
 void fn_report_runtime_done(struct fn_env *e);
 void fn_report_start(struct fn_env *e); /* of e->inv, once */
@@ -72,16 +74,16 @@ const char *fn_report_error_type(const char *said, char *buf, size_t size);
 
 /* finish.c. Writes END and REPORT of the last invocation, if they are still due. */
 void fn_env_write_report(void *arg);
-/* The invocation is over; the environment goes on (or is about to be ended by the caller). status: as in report.status. */
-void fn_env_finish(struct fn_env *e, enum fn_inv_outcome outcome, char *result, size_t len, const char *status);
+/* The invocation is over; the environment goes on (or is about to be ended by the caller). */
+void fn_env_finish(struct fn_env *e, enum fn_inv_outcome outcome, char *result, size_t len, const struct fn_env_status *status);
 /* Extensions are done with it, or will not be: as report.held says. status: NULL = as before. */
-void fn_env_release_report(struct fn_env *e, const char *status);
+void fn_env_release_report(struct fn_env *e, const struct fn_env_status *status);
 
 /* What the error is called that inv is about to end with, to whom has the beginning of its response already. */
 void fn_env_name_error(struct fn_env *e, const char *type);
 
 /* fault.c: what ended an environment, first of all. */
-void fn_env_fault(struct fn_env *e, const char *type, const char *message);
+void fn_env_fault(struct fn_env *e, enum fn_env_fault_of of, const char *type, const char *message);
 bool fn_env_fault_entry(struct fn_env *e, const struct fn_err *err);  /* does it say that the entry point cannot be run? */
 bool fn_env_fault_launch(struct fn_env *e, const struct fn_err *err); /* or that an extension cannot? */
 void fn_env_fault_process(struct fn_env *e, unsigned process);        /* it has ended */

@@ -115,29 +115,48 @@ const char *fn_report_error_type(const char *said, char *buf, size_t size)
 	return buf;
 }
 
-/* The platform's failures have a word of their own: "failure" where the type is Sandbox's, "error" for any other. */
-static const char *status_word(const char *status)
+const struct fn_env_status fn_status_success = {.how = FN_STATUS_SUCCESS}, fn_status_timeout = {.how = FN_STATUS_TIMEOUT};
+
+struct fn_env_status fn_status_error(const char *type)
 {
-	return !status[0] ? "success" : fn_streq(status, FN_TIMED_OUT) ? status : fn_str_starts(status, "Sandbox.") ? "failure" : "error";
+	struct fn_env_status s = {.how = FN_STATUS_ERROR};
+
+	snprintf(s.type, sizeof(s.type), "%s", type);
+	return s;
+}
+
+struct fn_env_status fn_status_fault(const struct fn_env *e, const char *otherwise)
+{
+	struct fn_env_status s = fn_status_error(e->fault.type[0] ? e->fault.type : otherwise);
+
+	if (e->fault.type[0] && e->fault.of == FN_FAULT_PLATFORM)
+		s.how = FN_STATUS_FAILURE;
+	return s;
+}
+
+static bool ok(const struct fn_env_status *s) { return s->how == FN_STATUS_SUCCESS; }
+
+static const char *status_word(const struct fn_env_status *s)
+{
+	static const char *const words[] = {[FN_STATUS_SUCCESS] = "success", [FN_STATUS_TIMEOUT] = "timeout", [FN_STATUS_ERROR] = "error", [FN_STATUS_FAILURE] = "failure"};
+
+	return words[s->how];
 }
 
 /* ,"errorType":"...": behind a status. */
-static const char *error_member(const char *status, char buf[128])
+static const char *error_member(const struct fn_env_status *s, char buf[128])
 {
 	buf[0] = '\0';
-	if (status[0] && !fn_streq(status, FN_TIMED_OUT))
-		snprintf(buf, 128, ",\"errorType\":\"%s\"", status);
+	if (s->type[0])
+		snprintf(buf, 128, ",\"errorType\":\"%s\"", s->type);
 	return buf;
 }
 
-static const char *status_text(const char *status, char buf[128])
+static const char *status_text(const struct fn_env_status *s, char buf[128])
 {
-	if (!status[0])
-		buf[0] = '\0';
-	else if (fn_streq(status, FN_TIMED_OUT))
-		snprintf(buf, 128, "Status: timeout");
-	else
-		snprintf(buf, 128, "Status: %s\tError Type: %s", status_word(status), status);
+	buf[0] = '\0';
+	if (!ok(s))
+		snprintf(buf, 128, "Status: %s%s%s", status_word(s), s->type[0] ? "\tError Type: " : "", s->type);
 	return buf;
 }
 
@@ -191,9 +210,9 @@ void fn_report_init_started(struct fn_env *e)
 	fn_telemetry_event(e->telemetry, fn_clock_real_us() - (fn_clock_mono_us() - e->asked_us), init_event(e), record);
 }
 
-void fn_report_init_done(struct fn_env *e, const char *status)
+void fn_report_init_done(struct fn_env *e, const struct fn_env_status *status)
 {
-	enum fn_level level = status[0] ? FN_LEVEL_WARN : FN_LEVEL_DEBUG;
+	enum fn_level level = !ok(status) ? FN_LEVEL_WARN : FN_LEVEL_DEBUG;
 	char buf[128];
 
 	if (e->init_done_told || !heard(e))
@@ -207,17 +226,17 @@ void fn_report_init_done(struct fn_env *e, const char *status)
 		      e->inv ? "invoke" : "init", status_word(status), buf);
 }
 
-void fn_report_init(struct fn_env *e, uint64_t us, const char *status)
+void fn_report_init(struct fn_env *e, uint64_t us, const struct fn_env_status *status)
 {
 	const char *phase = e->inv ? "invoke" : "init", *word = status_word(status);
-	enum fn_level level = status[0] ? FN_LEVEL_WARN : FN_LEVEL_INFO;
+	enum fn_level level = !ok(status) ? FN_LEVEL_WARN : FN_LEVEL_INFO;
 	char buf[128], number[32];
 
 	if (!e->version->json) {
 		status_text(status, buf);
 		if (e->restored)
 			text(e, "platform.restoreReport", "RESTORE_REPORT Restore Duration: %.2f ms%s%s\n", (double)us / 1000.0, buf[0] ? "\t" : "", buf);
-		else if (status[0] || e->reason == FN_ENV_FOR_SNAPSHOT) /* of one that succeeds REPORT tells */
+		else if (!ok(status) || e->reason == FN_ENV_FOR_SNAPSHOT) /* of one that succeeds REPORT tells */
 			text(e, "platform.initReport", "INIT_REPORT Init Duration: %.2f ms\tPhase: %s\t%s\n", (double)us / 1000.0, phase, buf[0] ? buf : "Status: success");
 	}
 	if (!heard(e))
@@ -425,9 +444,9 @@ static const char *done_spans(const struct fn_env *e, char buf[512])
 	return buf;
 }
 
-static void runtime_done(struct fn_env *e, const struct fn_invocation *inv, uint64_t us, const char *status)
+static void runtime_done(struct fn_env *e, const struct fn_invocation *inv, uint64_t us, const struct fn_env_status *status)
 {
-	enum fn_level level = status[0] ? FN_LEVEL_WARN : FN_LEVEL_DEBUG;
+	enum fn_level level = !ok(status) ? FN_LEVEL_WARN : FN_LEVEL_DEBUG;
 	char error[128], number[32], spans[512], trace[640];
 
 	if (e->report.done_told || !heard(e))
@@ -445,11 +464,11 @@ static void runtime_done(struct fn_env *e, const struct fn_invocation *inv, uint
 
 void fn_report_runtime_done(struct fn_env *e)
 {
-	runtime_done(e, e->report.inv, e->report.runtime_done_us - e->delivered_us, e->report.status);
+	runtime_done(e, e->report.inv, e->report.runtime_done_us - e->delivered_us, &e->report.status);
 }
 
 /* Billed is what is printed: Duration and Init Duration, or Billed Restore Duration, rounded up together (since August 2025). */
-static void report(struct fn_env *e, const struct fn_invocation *inv, uint64_t us, uint64_t init_us, uint64_t peak_mb, const char *status)
+static void report(struct fn_env *e, const struct fn_invocation *inv, uint64_t us, uint64_t init_us, uint64_t peak_mb, const struct fn_env_status *status)
 {
 	const struct fn_function *f = e->version->function;
 	uint64_t hundredths = (us + 5) / 10, init_hundredths = e->restored ? (init_us + 999) / 1000 * 100 : (init_us + 5) / 10;
@@ -466,7 +485,7 @@ static void report(struct fn_env *e, const struct fn_invocation *inv, uint64_t u
 		if (init_us)
 			snprintf(init, sizeof(init), ",\"%s\":%s", e->restored ? "restoreDurationMs" : "initDurationMs",
 				 ms(e->restored ? restore_us : e->version->json ? init_us : init_hundredths * 10, number[1]));
-		event(e, BOTH, status[0] ? FN_LEVEL_WARN : FN_LEVEL_INFO, "platform.report",
+		event(e, BOTH, !ok(status) ? FN_LEVEL_WARN : FN_LEVEL_INFO, "platform.report",
 		      "{\"requestId\":\"%s\",\"metrics\":{\"durationMs\":%s,\"billedDurationMs\":%" PRIu64 ",\"memorySizeMB\":%d,\"maxMemoryUsedMB\":%" PRIu64
 		      "%s},\"status\":\"%s\"%s%s%s%s}",
 		      inv->id, number[0], billed, f->memory_mb, peak_mb, init, status_word(status), buf, overhead_span(e, span), e->telemetry ? tracing(inv, trace) : "",
@@ -492,7 +511,7 @@ void fn_report_end(struct fn_env *e, const struct fn_invocation *inv)
 
 	if (cold && e->delivered_us >= e->ready_us) /* else it was repeated within the invocation, and is part of its duration */
 		init_us = e->ready_us > e->spawned_us ? e->ready_us - e->spawned_us : 1;
-	report(e, inv, e->report.end_us - e->delivered_us, init_us, peak >> 20, e->report.status);
+	report(e, inv, e->report.end_us - e->delivered_us, init_us, peak >> 20, &e->report.status);
 	if (cold)
 		cold_start(e, inv, e->ready_us - e->spawned_us);
 	e->first = false;

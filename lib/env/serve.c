@@ -98,10 +98,12 @@ static bool on_begin(void *arg)
 
 static void finish_truncated(struct fn_env *e)
 {
+	const struct fn_env_status status = fn_status_error(FN_TRUNCATED);
+
 	fn_env_name_error(e, FN_TRUNCATED);
 	fn_env_set_state(e, FN_ENV_FINISHING);
 	fn_env_arm(e, deadline(e));
-	fn_env_finish(e, FN_INV_FUNCTION_ERROR, NULL, 0, FN_TRUNCATED);
+	fn_env_finish(e, FN_INV_FUNCTION_ERROR, NULL, 0, &status);
 }
 
 /* If its process is ending, its exit says more, and comes in a moment. */
@@ -125,7 +127,7 @@ static void at_rest(struct fn_env *e)
 		return;
 	if (e->state == FN_ENV_INIT && fn_ext_ready(x, 0)) {
 		e->ready_us = fn_clock_mono_us();
-		fn_report_init(e, e->ready_us - (e->restored ? e->asked_us : e->spawned_us), "");
+		fn_report_init(e, e->ready_us - (e->restored ? e->asked_us : e->spawned_us), &fn_status_success);
 		fn_report_extensions(e);
 		fn_env_telemetry_initialised(e);
 		fn_spawn_initialised(e->host->spawn, e->sandbox);
@@ -153,7 +155,7 @@ static void on_next(void *arg)
 		}
 	}
 	if (e->state == FN_ENV_INIT && e->telemetry)
-		fn_report_init_done(e, "");
+		fn_report_init_done(e, &fn_status_success);
 	if (e->reason == FN_ENV_FOR_SNAPSHOT)
 		fn_env_on_snapshot_refused(e, "the runtime takes no snapshots");
 	else
@@ -189,7 +191,7 @@ static void on_extension_error(void *arg, bool init)
 
 	if (e->state != FN_ENV_INIT && e->state != FN_ENV_BUSY && e->state != FN_ENV_FINISHING && e->state != FN_ENV_IDLE)
 		return;
-	fn_env_fault(e, init ? "Extension.InitError" : "Extension.ExitError", "the extension has reported an error");
+	fn_env_fault(e, init ? FN_FAULT_SAID_IN_INIT : FN_FAULT_SAID_AT_EXIT, init ? "Extension.InitError" : "Extension.ExitError", "the extension has reported an error");
 	fn_env_arm(e, fn_env_now_us(e) + ERROR_EXIT_US);
 }
 
@@ -207,7 +209,7 @@ static void on_response(void *arg, char *body, size_t len, const char *content_t
 	if (content_type[0] && strcmp(content_type, "application/json") != 0)
 		e->inv->result_type = strdup(content_type);
 	fn_env_set_state(e, FN_ENV_FINISHING);
-	fn_env_finish(e, FN_INV_RESPONSE, body, len, "");
+	fn_env_finish(e, FN_INV_RESPONSE, body, len, &fn_status_success);
 }
 
 static void on_error(void *arg, char *body, size_t len, const char *error_type)
@@ -220,11 +222,12 @@ static void on_error(void *arg, char *body, size_t len, const char *error_type)
 	}
 	fn_env_name_error(e, error_type); /* the caller's; to the platform an invocation whose handler has failed has run well */
 	fn_env_set_state(e, FN_ENV_FINISHING);
-	fn_env_finish(e, FN_INV_FUNCTION_ERROR, body, len, "");
+	fn_env_finish(e, FN_INV_FUNCTION_ERROR, body, len, &fn_status_success);
 }
 
 static void on_too_large(void *arg)
 {
+	const struct fn_env_status status = fn_status_error(TOO_LARGE);
 	struct fn_env *e = arg;
 	char *text;
 
@@ -235,7 +238,7 @@ static void on_too_large(void *arg)
 		text = NULL;
 	fn_env_name_error(e, TOO_LARGE);
 	fn_env_set_state(e, FN_ENV_FINISHING);
-	fn_env_finish(e, FN_INV_FUNCTION_ERROR, text, text ? strlen(text) : 0, TOO_LARGE);
+	fn_env_finish(e, FN_INV_FUNCTION_ERROR, text, text ? strlen(text) : 0, &status);
 }
 
 static void on_init_error(void *arg, char *body, size_t len, const char *error_type)
@@ -278,7 +281,7 @@ static void invocation_timed_out(struct fn_env *e)
 	json = fn_error_json("Sandbox.Timedout", e->inv->id, msg, &len);
 	fn_env_name_error(e, "Sandbox.Timedout");
 	fn_env_end_sandbox(e);
-	fn_env_finish(e, FN_INV_FUNCTION_ERROR, json, len, FN_TIMED_OUT);
+	fn_env_finish(e, FN_INV_FUNCTION_ERROR, json, len, &fn_status_timeout);
 }
 
 /* Ended before its init was over: with extensions its processes have some time more, which is not part of that. */
@@ -292,6 +295,8 @@ static void init_ends(struct fn_env *e)
 /* One of several processes has ended, or is about to, and what it sent before has been read. */
 static void failed(struct fn_env *e)
 {
+	const struct fn_env_status status = fn_status_fault(e, "Runtime.ExitError");
+
 	if (e->state == FN_ENV_BUSY && fn_rt_unread(e->rt) && fn_env_now_us(e) < deadline(e)) {
 		fn_env_arm(e, fn_env_now_us(e) + (e->inv->begun ? STREAM_DRAIN_US : FN_ENV_DRAIN_US));
 		return;
@@ -302,7 +307,7 @@ static void failed(struct fn_env *e)
 	} else if (e->state == FN_ENV_FINISHING || e->state == FN_ENV_IDLE) { /* whatever it was, its caller has an answer */
 		if (e->fault.type[0])
 			fn_report_fault(e, e->fault.message, e->fault.type);
-		fn_env_release_report(e, e->fault.type[0] ? e->fault.type : "Runtime.ExitError");
+		fn_env_release_report(e, &status);
 	}
 	fn_env_end_sandbox(e);
 	if (e->inv)
@@ -318,7 +323,7 @@ static void never_came_back(struct fn_env *e)
 		snprintf(msg, sizeof(msg), "Task timed out after %d.00 seconds", e->version->function->timeout_s);
 		fn_env_flush_output(e);
 		fn_report_timeout(e, msg);
-		fn_env_release_report(e, FN_TIMED_OUT);
+		fn_env_release_report(e, &fn_status_timeout);
 	}
 	fn_env_end_sandbox(e);
 }

@@ -125,7 +125,7 @@ void fn_env_on_snapshot(void *arg, int fd)
 		return;
 	}
 	e->ready_us = fn_clock_mono_us();
-	fn_report_init(e, e->ready_us - e->spawned_us, "");
+	fn_report_init(e, e->ready_us - e->spawned_us, &fn_status_success);
 	memcpy(req.tree, s->tree, sizeof(req.tree));
 	fn_env_arm(e, fn_env_now_us(e) + WRITE_US + (uint64_t)(unsigned)f->memory_mb * WRITE_US_PER_MB);
 	s->unpacking = true;

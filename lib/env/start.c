@@ -288,7 +288,7 @@ void fn_env_host_on_process(struct fn_env_host *h, uint64_t sandbox, unsigned pr
 	if (process > 0)
 		fn_env_fault_process(e, process);
 	else if (err && !fn_env_fault_entry(e, err))
-		fn_env_fault(e, "Sandbox.Failure", fn_err_format(err, text, sizeof(text)));
+		fn_env_fault(e, FN_FAULT_PLATFORM, "Sandbox.Failure", fn_err_format(err, text, sizeof(text)));
 	else
 		e->exit.wait_status = wait_status;
 	if (e->state == FN_ENV_INIT || e->state == FN_ENV_BUSY || e->state == FN_ENV_FINISHING || e->state == FN_ENV_IDLE)

@@ -48,9 +48,12 @@ struct unpacker {
 };
 static char kind_dir[] = "dir", kind_link[] = "link", kind_file[] = "file";
 
+/* It is the archive's fault. */
+static int of_archive(struct unpacker *u, int r) { return fn_err_kind(&u->res->err, FN_ERR_PACKAGE, r); }
+
 static int bad(struct unpacker *u, const char *entry, const char *what)
 {
-	return fn_err_set(&u->res->err, EINVAL, "unpack", "%.120s: %s", entry, what);
+	return of_archive(u, fn_err_set(&u->res->err, EINVAL, "unpack", "%.120s: %s", entry, what));
 }
 
 static int beneath(int dirfd, const char *path, int flags, mode_t mode)
@@ -124,7 +127,7 @@ static int make_dir(struct unpacker *u, const char *path)
 static int count(struct unpacker *u)
 {
 	if (++u->res->entries > u->limits->max_entries)
-		return fn_err_set(&u->res->err, E2BIG, "unpack", "more than %u entries", u->limits->max_entries);
+		return of_archive(u, fn_err_set(&u->res->err, E2BIG, "unpack", "more than %u entries", u->limits->max_entries));
 	return 0;
 }
 
@@ -170,8 +173,7 @@ static int over(struct unpacker *u, uint64_t more)
 	uint64_t total = u->res->bytes + more;
 
 	if (total > u->limits->max_bytes)
-		return fn_err_set(&u->res->err, EFBIG, "unpack", "unpacked size exceeds %llu bytes",
-				  (unsigned long long)u->limits->max_bytes);
+		return of_archive(u, fn_err_set(&u->res->err, EFBIG, "unpack", "unpacked size exceeds %llu bytes", (unsigned long long)u->limits->max_bytes));
 	return 0;
 }
 
@@ -402,7 +404,7 @@ static int unpack_entry(struct unpacker *u, struct archive_entry *e)
 	return r < 0 ? r : fn_map_set(u->seen, path, kind, NULL);
 }
 
-static int empty(struct unpacker *u) { return fn_err_set(&u->res->err, ENODATA, "unpack", "the archive is empty"); }
+static int empty(struct unpacker *u) { return of_archive(u, fn_err_set(&u->res->err, ENODATA, "unpack", "the archive is empty")); }
 
 static ssize_t read_block(struct unpacker *u)
 {

@@ -45,7 +45,7 @@ int fn_inside_enter_function(const struct fn_inside *s, struct fn_err *err)
 	if (setrlimit(RLIMIT_NOFILE, &nofile) < 0)
 		return fn_err_set(err, errno, "rlimit", "nofile");
 	if (chdir(s->spec.cwd) < 0)
-		return fn_err_set(err, errno, "working directory", "%s", s->spec.cwd);
+		return fn_err_kind(err, FN_ERR_DIRECTORY, fn_err_set(err, errno, "working directory", "%s", s->spec.cwd));
 	(void)signal(SIGPIPE, SIG_DFL); /* ignored in fn-spawnd */
 	fn_sched_slice(0);
 	return 0;

@@ -84,8 +84,8 @@ void fn_spawn_reclaim(struct fn_spawn_client *c, uint64_t id);
 void fn_spawn_expect_tmp(struct fn_spawn_client *c, uint64_t bytes);
 
 /* Unpacks the archive in `fd` (borrowed; dup'ed into the message) with fn-unpack, confined, to <state>/roots/<tree>. `tree` is
- * "<kind>-<hex>"; an existing tree is success at once. On failure nothing is left. err->stage "unpack" and code EINVAL mean
- * that the archive is bad (msg says how); EFBIG that it is too large unpacked; anything else is the platform's fault. */
+ * "<kind>-<hex>"; an existing tree is success at once. On failure nothing is left. FN_ERR_PACKAGE: the archive
+ * is at fault (base/err.h; msg says how); anything else is the platform's. */
 struct fn_unpack_request {
 	int fd;
 	char tree[FN_TREE_NAME_SIZE];
