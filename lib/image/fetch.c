@@ -29,15 +29,6 @@ struct transfer {
 	struct fn_buf error;
 };
 
-void fn_fetch_result_seal(struct fn_fetch_result *r)
-{
-	char *const ends[] = {&r->err.stage[sizeof(r->err.stage) - 1], &r->err.msg[sizeof(r->err.msg) - 1], &r->said.code[sizeof(r->said.code) - 1],
-			      &r->said.message[sizeof(r->said.message) - 1], &r->said.region[sizeof(r->said.region) - 1]};
-
-	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
-		*ends[i] = '\0';
-}
-
 int fn_fetch_prepare(struct fn_err *err)
 {
 	return curl_global_init(CURL_GLOBAL_ALL) == CURLE_OK ? 0 : fn_err_set(err, ENOMEM, "fetch", "libcurl");

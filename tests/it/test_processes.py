@@ -1,5 +1,5 @@
 """Several processes in one sandbox, as fn-spawnd offers them to fnd: extensions started, the runtime held, ends told, signals, sockets, what each prints."""
-import json, os, queue, shutil, signal, subprocess, tempfile, threading
+import json, os, queue, re, shutil, signal, subprocess, tempfile, threading, unittest
 from harness import *
 
 ROOT = "img-" + "0" * 64
@@ -212,6 +212,16 @@ class Processes(Case):
         s.wait("exit", id=e["id"])
         s.order(f"socket {e['id']} hello")
         self.assertEqual(s.wait("no socket")["code"], 3)
+
+
+class Linked(unittest.TestCase):
+    def test_nobody_has_code_that_is_another_s(self):
+        """Root parses nothing and speaks to nobody, and each sandbox's first processes are copies of it: a library more costs each of them. The worker asks nobody outside and unpacks nothing."""
+        theirs = {"libcurl", "libarchive", "libgnutls", "libmicrohttpd", "libsqlite3", "libnftables", "libjansson", "libcrypto", "libpcre2"}
+        for program, may in (("fn-spawnd", set()), ("fnd", {"libsqlite3", "libjansson", "libpcre2", "libnftables"}), ("fn-unpack", {"libarchive"}), ("fn-fetch", {"libcurl", "libjansson"})):
+            with self.subTest(program):
+                needed = re.findall(r"NEEDED.*\[(lib\w+)", subprocess.run(["readelf", "-d", os.path.join(BUILD, program)], capture_output=True, text=True, check=True).stdout)
+                self.assertLessEqual({n for n in needed if any(n.startswith(t) for t in theirs)}, {n for n in needed if any(n.startswith(t) for t in may)}, needed)
 
 
 if __name__ == "__main__":
