@@ -8,11 +8,17 @@
 
 #define LOOK_US 2000u
 #define PATIENCE_US 1000000u
-#define PATIENCE_TMP_US 30000000u /* hundreds may be before it, each of a size that nobody had before, and a disk that is busy */
+#define PATIENCE_TMP_US 30000000u /* since the last of its size came: thousands may be before it, and a disk that is busy */
 
 static bool is_there(struct fn_spawn_server *s, const struct fn_kept_order *p)
 {
 	return p->tmp_bytes ? fn_tmps_has(s->cfg.tmps, p->tmp_bytes) : fn_box_unused(s) > 0;
+}
+
+/* Nobody is refused while those before it get theirs. */
+static bool is_late(struct fn_spawn_server *s, const struct fn_kept_order *p, uint64_t now)
+{
+	return now >= p->until_us && (!p->tmp_bytes || now >= fn_tmps_came_us(s->cfg.tmps, p->tmp_bytes) + PATIENCE_TMP_US);
 }
 
 static void on_timer(void *arg)
@@ -23,7 +29,7 @@ static void on_timer(void *arg)
 	fn_list_for_each_safe(l, &s->parked)
 	{
 		struct fn_kept_order *p = fn_list_entry(l, struct fn_kept_order, link);
-		bool late = now >= p->until_us;
+		bool late = is_late(s, p, now);
 
 		if (!late && !is_there(s, p))
 			continue;

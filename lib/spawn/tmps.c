@@ -43,7 +43,7 @@ struct fn_tmp {
 
 struct size {
 	struct fn_list link;
-	uint64_t bytes, retry_us, wanted_us;
+	uint64_t bytes, retry_us, wanted_us, came_us;
 	unsigned least, n_ready, n_asked, n_missed, taken; /* missed: taken when there was none, since then */
 	double demand;
 	struct fn_list ready;
@@ -161,6 +161,7 @@ static void on_ready(struct fn_tmps *t, const struct fn_keeper_answer *a, int *f
 	t->by_slot[a->slot] = tmp;
 	fn_list_push_front(&z->ready, &tmp->link);
 	z->n_ready++;
+	z->came_us = fn_clock_mono_us();
 	z->n_asked -= z->n_asked > 0;
 	z->n_missed -= z->n_missed > 0;
 	z->why.code = 0;
@@ -355,6 +356,13 @@ bool fn_tmps_has(struct fn_tmps *t, uint64_t bytes)
 	struct size *z = find(t, bytes);
 
 	return z && z->n_ready > 0;
+}
+
+uint64_t fn_tmps_came_us(struct fn_tmps *t, uint64_t bytes)
+{
+	struct size *z = find(t, bytes);
+
+	return z ? z->came_us : 0;
 }
 
 struct fn_tmp *fn_tmps_take(struct fn_tmps *t, uint64_t bytes, struct fn_err *err)

@@ -48,6 +48,7 @@ void fn_tmps_expect(struct fn_tmps *t, uint64_t bytes);
 /* One of this size, or NULL: there is none now, and one more is being made. Counts as demand. *err: why the last one could not be made. */
 struct fn_tmp *fn_tmps_take(struct fn_tmps *t, uint64_t bytes, struct fn_err *err);
 bool fn_tmps_has(struct fn_tmps *t, uint64_t bytes);
+uint64_t fn_tmps_came_us(struct fn_tmps *t, uint64_t bytes); /* when the last of this size was there (CLOCK_MONOTONIC); 0 = none was */
 /* The environment has ended. NULL is fine. */
 void fn_tmps_give(struct fn_tmps *t, struct fn_tmp *tmp);
 /* A detached mount for a sandbox, owned by the caller from then on; -ESTALE: it has been taken. */

@@ -295,6 +295,34 @@ class OnDisk(Tmp):
         wait_until(lambda: f"devices go: {len(self.d.loop_devices())}", lambda: len(self.d.loop_devices()) <= 64)
 
 
+class Waiting(Case):
+    def test_nobody_is_refused_while_others_get_theirs(self):
+        """However long it takes in all: as in a burst of thousands, or on a disk that is busy. The keeper works for a moment each twenty seconds."""
+        d = self.daemon()
+        names = [f"w{n}" for n in range(24)]
+        for name in names:
+            d.create(name, Timeout=300, MemorySize=1769, EphemeralStorage={"Size": 700})
+        for name in names:
+            d.settled(name)
+        wait_until("there is a keeper", lambda: d.pids()["keeper"])
+        keeper = d.pids()["keeper"][0]
+        os.kill(keeper, signal.SIGSTOP)
+        self.addCleanup(lambda: os.path.exists(f"/proc/{keeper}") and os.kill(keeper, signal.SIGCONT))
+        answers = []
+        threads = [threading.Thread(target=lambda name=name: answers.append(d.invoke(name, {"do": "echo"}, timeout=300))) for name in names]
+        [t.start() for t in threads]
+        for turn in range(2):
+            time.sleep(17)
+            before = len(answers)
+            self.assertLess(before, len(names), "some wait still, or this shows nothing")
+            os.kill(keeper, signal.SIGCONT)
+            wait_until("another has got one", lambda: len(answers) > before)
+            if turn == 0:
+                os.kill(keeper, signal.SIGSTOP)
+        [t.join() for t in threads]
+        self.assertEqual([(r.status, r.error) for r in answers], [(200, None)] * len(names), answers)
+
+
 class Ahead(Tmp):
     def test_another_size_in_a_sandbox_made_ahead(self):
         f = self.tmp(EphemeralStorage={"Size": 700}, MemorySize=1769)
