@@ -1,7 +1,7 @@
 """Clients that make, change and delete functions (with layers, with snapshots), layers and log groups, and a model of what must be there whatever is killed meanwhile: what was
 answered with success is so, what was refused is not, what has no answer is one or the other. For the tests that kill processes (test_crashes.py) and cut the power (tests/powercut)."""
 import base64, hashlib, json, random, time
-from harness import BUILD, PYTHON, ROLE, make_zip, wait_until
+from harness import BUILD, PYTHON, ROLE, SLOW, make_zip, wait_until
 
 FUNCTIONS, LAYERS = "/2015-03-31/functions", "/2018-10-31/layers"
 LOGS = {"Content-Type": "application/x-amz-json-1.1"}
@@ -159,7 +159,7 @@ class Churn:
         if name[0] in RUNTIME_OF and self.model.now.get(name) is not None:
             self.d.settled(name)
         self.note({"name": name, **e})
-        r = self.d.request(*order, timeout=60)
+        r = self.d.request(*order, timeout=60 * SLOW)
         got = r.json.get("Version") if e["begin"] in ("publish", "layer") and r.status == 201 else None
         if got is not None and str(got) != e["version"]:
             raise AssertionError(f"{e['begin']} {name}: {got}, not {e['version']}")

@@ -9,24 +9,20 @@ import base64, glob, hashlib, io, json, os, random, sqlite3, subprocess, sys, th
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "it"))
-from harness import BUILD, ROLE, Daemon, make_zip, wait_until
+from churn import FUNCTIONS, Churn, Model, package
+from harness import Daemon, wait_until
 
-FUNCTIONS = "/2015-03-31/functions"
 MOUNT = "/run/disk"
 CLIENTS = 3
 
 
-def package(seed):
-    with open(os.path.join(BUILD, "fixtures/bootstrap"), "rb") as f:
-        return make_zip({"bootstrap": f.read(), "n": random.Random(seed).randbytes(100000)})
-
-
-class Model:
-    """What each function is to be, from the journal: one state, or two while an operation had no answer yet. messages: what is in the queue for sure ("sent") or may be
-    ("send", "delete"). events: the ids of those that were accepted and whose records have not been seen."""
+class Told(Model):
+    """The model of tests/it/churn.py, from the journal, and beside it messages: what is in the queue for sure ("sent") or may be ("send", "delete"); events: the ids of those that were
+    accepted and whose records have not been seen."""
 
     def __init__(self):
-        self.now, self.pending, self.messages, self.gone, self.events = {}, {}, {}, set(), set()
+        super().__init__()
+        self.messages, self.gone, self.events = {}, set(), set()
 
     def read(self, path):
         if os.path.exists(path):
@@ -45,49 +41,14 @@ class Model:
                 self.messages[e["message"]] = e["step"]
         elif "event" in e:
             (self.events.add if e["step"] == "accepted" else self.events.discard)(e["event"])
-        elif "begin" in e:
-            self.pending[e["name"]] = e
-        elif "answer" in e:
-            begun = self.pending.pop(e["name"])
-            if 200 <= e["answer"] < 300:
-                self.now[e["name"]] = after(self.now.get(e["name"]), begun)
-        else:  # it was found to be so
-            self.now[e["name"]] = e["found"]
-            self.pending.pop(e["name"], None)
-
-    def possible(self, name):
-        states = [self.now.get(name)]
-        if name in self.pending:
-            states.append(after(states[0], self.pending[name]))
-        return states
-
-    def names(self):
-        return sorted(set(self.now) | set(self.pending))
-
-
-def after(state, e):
-    """What an operation makes of a function."""
-    what = e["begin"]
-    if what == "create":
-        return {"sha": e["sha"], "text": e["text"], "versions": {}, "aliases": {}}
-    if what == "delete":
-        return None
-    s = json.loads(json.dumps(state))
-    if what == "code":
-        s["sha"] = e["sha"]
-    elif what == "configure":
-        s["text"] = e["text"]
-    elif what == "publish":
-        s["versions"][e["version"]] = [s["sha"], s["text"]]
-    elif what == "alias":
-        s["aliases"]["live"] = e["version"]
-    return s
+        else:
+            super().take(e)
 
 
 class Machine:
     def __init__(self, directory, number, preload):
         self.directory, self.number = directory, number
-        self.model = Model().read(os.path.join(directory, "journal"))
+        self.model = Told().read(os.path.join(directory, "journal"))
         self.lock = threading.Lock()
         self.journal = os.open(os.path.join(directory, "journal"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.makedirs(MOUNT, exist_ok=True)
@@ -98,6 +59,7 @@ class Machine:
         subprocess.run(["mount", "-o", "commit=3600", "/dev/vda", MOUNT], check=True)
         self.d = Daemon(state=os.path.join(MOUNT, "state"), env={"LD_PRELOAD": preload} if preload else None)
         os.makedirs(self.d.state, exist_ok=True)
+        self.churn = Churn(self.d, self.model, self.note)
 
     def note(self, e):
         line = (json.dumps(e) + "\n").encode()
@@ -106,15 +68,6 @@ class Machine:
             self.model.take(e)
 
     # --- is what was answered there? ---
-    def look(self, name):
-        get = lambda path: self.d.request("GET", f"{FUNCTIONS}/{name}{path}")
-        r = get("/configuration")
-        if r.status == 404:
-            return None
-        versions = {v["Version"]: [v["CodeSha256"], v["Description"]] for v in get("/versions").json["Versions"] if v["Version"] != "$LATEST"}
-        aliases = {a["Name"]: a["FunctionVersion"] for a in get("/aliases").json["Aliases"]}
-        return {"sha": r.json["CodeSha256"], "text": r.json["Description"], "versions": versions, "aliases": aliases}
-
     def whole(self, sha):
         """A package and its tree, byte by byte."""
         hexed = base64.b64decode(sha).hex()
@@ -131,19 +84,10 @@ class Machine:
         return found
 
     def verify(self):
-        faults, names = [], self.model.names()
+        names, faults = self.model.names(), self.churn.verify()
         for name in names:
-            is_now, may_be = self.look(name), self.model.possible(name)
-            if is_now not in may_be:
-                faults.append(f"{name} is {is_now}, and was answered to be {' or '.join(map(str, may_be))}")
-            self.note({"name": name, "found": is_now})
-            if is_now is None:
-                continue
-            self.d.settled(name)
-            r = self.d.invoke(name, {"do": "echo"})
-            if r.status != 200 or r.error:
-                faults.append(f"{name}: {r}")
-            for sha in {is_now["sha"], *(v[0] for v in is_now["versions"].values())}:
+            state = self.model.now.get(name)
+            for sha in {state["sha"], *(v["sha"] for v in state["versions"].values())} if name[0] in "fs" and state else ():
                 try:
                     faults += self.whole(sha)
                 except OSError as e:
@@ -180,7 +124,7 @@ class Machine:
         """Those of the messages, and of what became of the events of `ev`."""
         self.queue, self.records = (self.sqs("CreateQueue", QueueName=n)["QueueUrl"] for n in ("messages", "records"))
         if self.number == 0:
-            self.d.create("ev", package(0), runtime="provided.al2023", handler="x", Timeout=300)
+            self.d.create("ev", package("f", 0), runtime="provided.al2023", handler="x", Timeout=300)
             r = self.d.request("PUT", "/2019-09-25/functions/ev/event-invoke-config", {"DestinationConfig": {"OnSuccess": {"Destination": "arn:aws:sqs:us-east-1:000000000000:records"}}})
             assert r.status == 200, r
 
@@ -241,45 +185,9 @@ class Machine:
     def client(self, k):
         rnd = random.Random(f"{self.number}-{k}")
         while True:
-            name = f"f{k}-{rnd.randrange(3)}"
-            state = self.model.now.get(name)
-            path, e = f"{FUNCTIONS}/{name}", {"name": name}
-            text, seed = f"{rnd.randrange(1 << 30)}", rnd.randrange(1 << 30)
-            code = package(seed)
-            new = {"sha": base64.b64encode(hashlib.sha256(code).digest()).decode()}
-            zipped = base64.b64encode(code).decode()
-            what = "create" if state is None else rnd.choice(["code", "code", "configure", "configure", "publish", "alias", "delete"])
-            if what == "alias" and not state["versions"]:
-                what = "publish"
-            if what == "publish" and [state["sha"], state["text"]] in state["versions"].values():
-                what = "configure"  # it would be the same version again
-            if what == "create":
-                e.update(new, text=text)
-                order = ("POST", FUNCTIONS, {"FunctionName": name, "Role": ROLE, "Runtime": "provided.al2023", "Handler": "x", "Timeout": 300, "Description": text, "Code": {"ZipFile": zipped}})
-            elif what == "code":
-                e.update(new)
-                order = ("PUT", path + "/code", {"ZipFile": zipped})
-            elif what == "configure":
-                e.update(text=text)
-                order = ("PUT", path + "/configuration", {"Description": text})
-            elif what == "publish":
-                e.update(version=str(1 + max(map(int, state["versions"]), default=0)))
-                order = ("POST", path + "/versions", {})
-            elif what == "alias":
-                e.update(version=rnd.choice(sorted(state["versions"])))
-                order = ("PUT", path + "/aliases/live", {"FunctionVersion": e["version"]}) if "live" in state["aliases"] else \
-                        ("POST", path + "/aliases", {"Name": "live", "FunctionVersion": e["version"]})
-            else:
-                order = ("DELETE", path, None)
-            if state is not None:
-                self.d.settled(name)
-            self.note({"begin": what, **e})
-            r = self.d.request(*order)
+            begun, r = self.churn.step(k, rnd)
             if not 200 <= r.status < 300:
-                raise AssertionError(f"{what} {name}: {r}")
-            if what == "publish" and r.json["Version"] != e["version"]:
-                raise AssertionError(f"publish {name}: {r.json['Version']}, not {e['version']}")
-            self.note({"name": name, "answer": r.status})
+                raise AssertionError(f"{begun}: {r}")
 
     def run(self):
         try:
