@@ -369,6 +369,13 @@ static void on_layer(void *arg, const struct fn_err *err)
 	fn_images_step(im);
 }
 
+/* Nothing of it is there: no row says that it is coming. The next scan begins anew. */
+static void on_layer_failed(struct fn_images *im, const struct fn_err *failed)
+{
+	fn_disk_remove(im->disk, im->req.tree);
+	on_layer(im, failed);
+}
+
 static void on_unpacked(void *arg, const struct fn_err *failed, uint64_t bytes)
 {
 	struct fn_images *im = arg;
@@ -380,7 +387,7 @@ static void on_unpacked(void *arg, const struct fn_err *failed, uint64_t bytes)
 			return;
 		failed = &err;
 	}
-	on_layer(im, failed);
+	on_layer_failed(im, failed);
 }
 
 static void on_noted(void *arg, const struct fn_err *failed)
@@ -398,7 +405,7 @@ static void on_noted(void *arg, const struct fn_err *failed)
 	fn_close(fn_take_fd(&im->layer_fd));
 	if (r < 0) {
 		fn_err_set(&err, r, "images", "%.100s", im->req.tree);
-		on_layer(im, &err);
+		on_layer_failed(im, &err);
 	}
 }
 

@@ -11,6 +11,13 @@ class Crashes(Disk):
     N = int(os.environ.get("FND_CRASHES", "2"))
     KINDS = os.environ.get("FND_CRASH_KINDS", "spawnd unpack worker supervisor keeper events").split()
 
+    @classmethod
+    def setUpClass(cls):
+        """Its images are there: what is unpacked from then on are packages and layers."""
+        shared()
+        super().setUpClass()
+        cls.d.images_installed()
+
     def client(self, k, rnd, stop):
         while not stop.is_set() and not any(n[1:].split("-")[0] == str(k) for n in self.model.pending):
             try:

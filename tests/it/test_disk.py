@@ -32,9 +32,13 @@ class Disk(Case):
         blobs = os.listdir(os.path.join(self.d.state, "blobs"))
         return set(trees) | {"blob-" + b[:-4] if b.endswith(".zip") else b for b in blobs}
 
+    def disagreement(self):
+        d = self.disk(check=True)
+        rows, there = {i["Name"] for i in d["Items"]}, self.there()
+        return {"rows alone": sorted(rows - there), "there alone": sorted(there - rows), "faults": d["Faults"], "not ready, or nobody's": [i for i in d["Items"] if i["State"] != "ready" or not i["Owners"]]}
+
     def agree(self):
-        wait_until("rows and disk agree", lambda: set(self.rows()) == self.there() and self.disk(check=True)["Faults"] == [] and
-                   all(i["State"] == "ready" and i["Owners"] for i in self.disk()["Items"]))
+        wait_until(lambda: f"rows and disk agree: {self.disagreement()}", lambda: not any(self.disagreement().values()))
 
     def sha(self, name):
         return base64.b64decode(self.d.request("GET", f"/2015-03-31/functions/{name}/configuration").json["CodeSha256"]).hex()
@@ -193,6 +197,34 @@ class Left(Disk):
         self.agree()
         self.assertEqual(self.d.invoke("stays", {"do": "echo"}).status, 200)
         self.d.delete("stays")
+
+
+class Installing(Disk):
+    def test_an_image_whose_unpacking_dies(self):
+        """Nothing of it is left, no row either, and the next scan brings it."""
+        state = tempfile.mkdtemp(prefix="fnd-test-", dir=os.environ.get("FND_TEST_DIR", "/var/tmp"))  # one's own, for nothing is linked to it
+        self.addCleanup(shutil.rmtree, state)
+        d = self.d = Daemon(images=BASIC, state=state)
+        self.addCleanup(d.remove)
+        d.start(wait=False)
+        killed = []
+
+        def kill():
+            killed.extend(p for p in descendants(d.process.pid) if comm(p) == "fn-unpack")
+            for p in killed:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(p, signal.SIGKILL)
+            return killed
+        wait_until("a layer of an image is unpacked", kill)
+        wait_until(lambda: d.log(), d.is_ready)
+        d.images_installed()
+        self.agree()
+        self.assertEqual(d.fnctl("images", "rescan").returncode, 0)
+        d.images_installed()
+        self.agree()
+        d.create("native")
+        d.create_python("python", "def handler(event, context):\n    return 1\n")
+        self.assertEqual([d.invoke("native", {"do": "echo"}).status, d.invoke("python", {}).body], [200, b"1"])
 
 
 class Full(Case):
