@@ -96,8 +96,11 @@ real = socket.getaddrinfo
 socket.getaddrinfo = lambda h, p, *a, **k: real("127.0.0.1" if h == "api.b.test" else h, p, *a, **k)
 import boto3
 c = boto3.client("lambda", endpoint_url="https://api.b.test:{tls}", region_name="us-east-1", aws_access_key_id="{KEY}", aws_secret_access_key="{SECRET}", verify="{b2['certificate']}")
-print([f["FunctionName"] for f in c.list_functions()["Functions"]], c.invoke(FunctionName="f", Payload=b'{{"a":1}}')["Payload"].read())"""], capture_output=True, text=True)
+print([f["FunctionName"] for f in c.list_functions()["Functions"]], c.invoke(FunctionName="f", Payload=b'{{"a":1}}')["Payload"].read())
+c = boto3.client("sqs", endpoint_url="https://api.b.test:{tls}", region_name="us-east-1", aws_access_key_id="{KEY}", aws_secret_access_key="{SECRET}", verify="{b2['certificate']}")
+print(c.create_queue(QueueName="q")["QueueUrl"])"""], capture_output=True, text=True)
         self.assertIn("['f'] b'{\"a\": 1}'", through.stdout, through.stderr)
+        self.a_queue_s_url_inside(d, through.stdout.split()[-1], f"https://api.b.test:{tls}/000000000000/q")
         # of which policies know that it is secure, and whom it is from
         iam = boto(d, "iam", key=KEY, secret=SECRET)
         iam.create_user(UserName="u")
@@ -129,6 +132,23 @@ print([f["FunctionName"] for f in c.list_functions()["Functions"]], c.invoke(Fun
                 return False
         wait_until("the new key is served", served)
         self.assertNotEqual(self.gateway_pid(d), pid)
+
+    def a_queue_s_url_inside(self, d, url, expected):
+        """It is good in a sandbox, where the API is at `listen`'s port, without TLS: no wire carries it."""
+        self.assertEqual(url, expected)
+        iam, c = (boto(d, s, key=KEY, secret=SECRET) for s in ("iam", "lambda"))
+        trust, allow = ({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **s}]} for s in ({"Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}, {"Action": "sqs:SendMessage", "Resource": "*"}))
+        arn = iam.create_role(RoleName="sender", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+        iam.put_role_policy(RoleName="sender", PolicyName="p", PolicyDocument=json.dumps(allow))
+        python = "import boto3\nc = boto3.client('sqs')\ndef handler(e, x):\n    return c.send_message(QueueUrl=e, MessageBody='python')['ResponseMetadata']['HTTPStatusCode']\n"
+        node = """const { SQSClient, SendMessageCommand } = require("@aws-sdk/client-sqs");
+const c = new SQSClient({ useQueueUrlAsEndpoint: false });
+exports.handler = async (e) => (await c.send(new SendMessageCommand({ QueueUrl: e, MessageBody: "node" }))).$metadata.httpStatusCode;"""
+        for name, runtime, files, handler in (("s-python", PYTHON, {"f.py": python}, "f.handler"), ("s-node", "nodejs22.x", {"index.js": node}, "index.handler")):
+            c.create_function(FunctionName=name, Runtime=runtime, Role=arn, Handler=handler, Code={"ZipFile": make_zip(files)}, Timeout=60, MemorySize=1024)
+            c.get_waiter("function_active_v2").wait(FunctionName=name)
+            self.assertEqual(c.invoke(FunctionName=name, Payload=json.dumps(url))["Payload"].read(), b"200", name)
+            c.delete_function(FunctionName=name)
 
     def test_a_key_that_is_not_the_certificate_s(self):
         d = self.daemon(start=False)
