@@ -21,6 +21,7 @@ class Case:
     timeout: int = 60
     build: object = None
     ends: str = ""  # what must be in the log when its environment has been ended, being idle
+    large: bool = False  # its package is more than a request may bring on Lambda, where it comes from S3; here package_max_mb lets it
     drop: list = dataclasses.field(default_factory=list)  # globs of what the package does not need: the limits are Lambda's
 
 

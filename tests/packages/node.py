@@ -55,6 +55,18 @@ export const handler = async () => {
   return [m.format, m.width];
 };
 """, equal(["webp", 16]), memory=1024),
+    node("Chromium, puppeteer", ["@sparticuz/chromium@147.0.0", "puppeteer-core@24.43.1"], """
+import chromium from '@sparticuz/chromium';
+import puppeteer from 'puppeteer-core';
+export const handler = async () => {
+  const browser = await puppeteer.launch({ args: puppeteer.defaultArgs({ args: chromium.args, headless: 'shell' }), executablePath: await chromium.executablePath(), headless: 'shell' });
+  const page = await browser.newPage();
+  await page.setContent('<html><head><title>Title</title></head><body><h1>Hello</h1><script>document.title += document.querySelector("h1").textContent</script></body></html>');
+  const answer = [await page.title(), Buffer.from((await page.pdf()).slice(0, 5)).toString(), (await page.screenshot()).length > 1000];
+  await browser.close();
+  return answer;
+};
+""", equal(["TitleHello", "%PDF-", True], ["TitleHello", "%PDF-", True]), events=[{}, {}], memory=1769, timeout=300, large=True),
     node("better-sqlite3", ["better-sqlite3@12.11.1"], """
 import Database from 'better-sqlite3';
 export const handler = async () => {
