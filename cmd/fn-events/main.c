@@ -165,6 +165,9 @@ static int make(struct process *p, struct fn_err *err)
 
 	if (r < 0)
 		return fn_err_set(err, r, "start fn-events", "event loop");
+	r = fn_jobs_new(p->env.loop, 1, &p->env.jobs);
+	if (r < 0)
+		return fn_err_set(err, r, "start fn-events", "threads");
 	r = read_config(p, err);
 	if (r == 0)
 		r = open_db(p, err);
@@ -183,6 +186,8 @@ static int make(struct process *p, struct fn_err *err)
 
 static void unmake(struct process *p)
 {
+	if (p->env.jobs)
+		fn_jobs_drain(p->env.jobs); /* while all are there that are told */
 	if (p->env.queues)
 		fn_queues_stop(p->env.queues);
 	if (p->env.writer)
@@ -193,6 +198,7 @@ static void unmake(struct process *p)
 	fn_fnd_free(p->env.fnd);
 	fn_queues_free(p->env.queues);
 	fn_db_writer_free(p->env.writer);
+	fn_jobs_free(p->env.jobs);
 	fn_loop_free(p->env.loop);
 	json_decref(p->config);
 }

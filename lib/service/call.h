@@ -11,6 +11,7 @@
 
 #include "aws/error.h"
 #include "base/id.h"
+#include "base/jobs.h"
 #include "base/loop.h"
 #include "db/writer.h"
 #include "web/httpd.h"
@@ -23,6 +24,7 @@ struct fn_sqs;
 /* What services are given; it outlives them. */
 struct fn_service_env {
 	struct fn_loop *loop;
+	struct fn_jobs *jobs;        /* for what would keep the loop waiting */
 	struct fn_db_writer *writer; /* of events.db */
 	const char *db_path;         /* for connections that only read, of their own (WAL) */
 	struct fn_queues *queues;    /* all in events.db: queue/queue.h */

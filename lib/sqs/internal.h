@@ -39,6 +39,7 @@ struct fn_sqs {
 	struct fn_loop *loop;
 	struct fn_db_writer *writer;
 	struct fn_queues *queues;
+	struct fn_jobs *jobs;
 	char *region, *account_id;
 	unsigned purge_wait_s, delete_wait_s;
 	struct fn_map *by_name;

@@ -9,14 +9,33 @@
 #include "aws/xml.h"
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "sqs/internal.h"
+
+#define LONG 65536u /* bytes of a body that a thread reads */
 
 /* One request on its way. */
 struct request {
-	struct fn_http_req *req;
+	struct fn_service_call at;
+	struct fn_http_req *req;  /* NULL: it has been answered */
+	struct fn_sqs *sqs;
 	struct fn_sqs_call *call; /* NULL: answered */
 	bool later;		  /* serve() has returned: who answers frees it */
-	char request_id[FN_UUID_SIZE];
+	bool query;
+	/* what there is of it, and what became of that */
+	struct fn_aws_head head;
+	const char *body;
+	size_t len;
+	json_t *in;
+	struct fn_buf why;
+	bool good;
+	struct fn_job job;
 };
+
+static void request_free(struct request *r)
+{
+	fn_buf_free(&r->why);
+	free(r);
+}
 
 static void on_gone(void *arg)
 {
@@ -33,7 +52,7 @@ static void on_answer(void *arg, struct fn_sqs_answer *a)
 	char *body = a->body.data;
 
 	fn_http_req_on_gone(r->req, NULL, NULL);
-	(void)fn_http_req_add_header(r->req, "x-amzn-RequestId", r->request_id);
+	(void)fn_http_req_add_header(r->req, "x-amzn-RequestId", r->at.request_id);
 	if (a->query_error)
 		(void)fn_http_req_add_header(r->req, "x-amzn-query-error", a->query_error);
 	if (body)
@@ -42,45 +61,72 @@ static void on_answer(void *arg, struct fn_sqs_answer *a)
 		fn_http_reply(r->req, a->status, a->type, NULL, 0);
 	r->req = NULL;
 	if (r->later)
-		free(r);
+		request_free(r);
 }
 
-/* Its members; NULL: they are none. */
-static json_t *members(const struct fn_service_call *call, bool query, struct fn_buf *why)
+static void look_at(struct request *r)
 {
-	const struct fn_aws_operation *o = fn_aws_operation_named(FN_AWS_SQS, call->operation);
-	struct fn_aws_head h = {.method = fn_http_req_method(call->req), .path = fn_http_req_path(call->req), .query = fn_http_req_raw_query(call->req),
-				.content_type = fn_http_req_header(call->req, "Content-Type")};
-	const char *body;
-	size_t len;
+	struct fn_http_req *req = r->req;
 
-	fn_http_req_body(call->req, &body, &len);
-	if (query)
-		return o ? fn_aws_query_members(o, &h, body, len, why) : json_object();
-	return len ? json_loadb(body, len, 0, NULL) : json_object();
+	r->query = strcmp(r->at.protocol, "query") == 0;
+	r->head = (struct fn_aws_head){.method = fn_http_req_method(req), .path = fn_http_req_path(req), .query = fn_http_req_raw_query(req),
+				       .content_type = fn_http_req_header(req, "Content-Type")};
+	fn_http_req_body(req, &r->body, &r->len);
 }
+
+/* Its members. In any thread: strings and body stay until the request is answered. */
+static void read_members(struct request *r)
+{
+	const struct fn_aws_operation *o = fn_aws_operation_named(FN_AWS_SQS, r->at.operation);
+
+	if (r->query)
+		r->in = o ? fn_aws_query_members(o, &r->head, r->body, r->len, &r->why) : json_object();
+	else
+		r->in = r->len ? json_loadb(r->body, r->len, 0, NULL) : json_object();
+	r->good = fn_sqs_prepare(r->at.operation, r->in, &r->why);
+}
+
+/* On the loop, with members. */
+static void go_on(struct request *r)
+{
+	const struct fn_service_call *at = &r->at;
+	struct fn_sqs_request request = {.operation = at->operation, .query = r->query, .in = fn_take_ptr(r->in), .prepared = true,
+					 .why = r->good ? NULL : r->why.data ? r->why.data : "out of memory", .who = {at->principal, at->identity, at->context}, .user_id = at->user_id,
+					 .host = *at->host ? at->host : fn_http_req_header(r->req, "Host"), .https = at->secure, .request_id = at->request_id,
+					 .trace_id = fn_http_req_header(r->req, "X-Amzn-Trace-Id"), .answer = on_answer, .arg = r};
+
+	r->later = false;
+	fn_sqs_serve(r->sqs, &request, &r->call);
+	r->later = r->req != NULL;
+	if (r->later)
+		fn_http_req_on_gone(r->req, on_gone, r);
+	else
+		request_free(r);
+}
+
+static void run(struct fn_job *j) { read_members(fn_list_entry(j, struct request, job)); }
+static void done(struct fn_job *j) { go_on(fn_list_entry(j, struct request, job)); }
 
 static void serve(void *arg, struct fn_service_call *call)
 {
+	struct fn_sqs *sqs = arg;
 	struct request *r = calloc(1, sizeof(*r));
-	fn_auto_buf struct fn_buf why = {0};
-	struct fn_sqs_request request = {.operation = call->operation, .query = strcmp(call->protocol, "query") == 0, .who = {call->principal, call->identity, call->context}, .user_id = call->user_id,
-					 .host = *call->host ? call->host : fn_http_req_header(call->req, "Host"), .https = call->secure, .request_id = call->request_id,
-					 .trace_id = fn_http_req_header(call->req, "X-Amzn-Trace-Id"), .answer = on_answer, .arg = r};
 
 	if (!r) {
 		fn_service_reply_error(call, &FN_E_UNAVAILABLE, "Try again.");
 		return;
 	}
+	r->at = *call;
 	r->req = call->req;
-	memcpy(r->request_id, call->request_id, sizeof(r->request_id));
-	request.in = members(call, request.query, &why);
-	fn_sqs_serve(arg, &request, &r->call);
-	r->later = r->req != NULL;
-	if (r->later)
-		fn_http_req_on_gone(call->req, on_gone, r);
-	else
-		free(r);
+	r->sqs = sqs;
+	look_at(r);
+	if (r->len > LONG) {
+		r->job = (struct fn_job){.run = run, .done = done};
+		fn_jobs_post(sqs->jobs, &r->job);
+		return;
+	}
+	read_members(r);
+	go_on(r);
 }
 
 static void drain(void *arg) { fn_sqs_drain(arg); }
@@ -95,7 +141,8 @@ static unsigned seconds(const json_t *config, const char *key)
 
 int fn_sqs_open(const struct fn_service_env *env, struct fn_service *ret, struct fn_err *err)
 {
-	struct fn_sqs_config config = {.loop = env->loop, .writer = env->writer, .queues = env->queues, .db_path = env->db_path, .region = env->region, .account_id = env->account_id,
+	struct fn_sqs_config config = {.loop = env->loop, .writer = env->writer, .queues = env->queues, .jobs = env->jobs, .db_path = env->db_path, .region = env->region,
+				       .account_id = env->account_id,
 				       .purge_wait_s = seconds(env->config, "queue_purge_wait_s"), .delete_wait_s = seconds(env->config, "queue_delete_wait_s")};
 	struct fn_sqs *sqs;
 	int r = fn_sqs_new(&config, &sqs, err);

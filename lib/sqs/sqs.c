@@ -123,6 +123,7 @@ int fn_sqs_new(const struct fn_sqs_config *config, struct fn_sqs **ret, struct f
 	if (!sqs)
 		return fn_err_set(err, ENOMEM, "SQS", NULL);
 	sqs->loop = config->loop;
+	sqs->jobs = config->jobs;
 	sqs->writer = config->writer;
 	sqs->queues = config->queues;
 	sqs->purge_wait_s = config->purge_wait_s;
@@ -269,6 +270,19 @@ static struct fn_sqs_call *call_new(struct fn_sqs *sqs, struct fn_sqs_request *r
 	return NULL;
 }
 
+bool fn_sqs_prepare(const char *operation, json_t *in, struct fn_buf *why)
+{
+	const struct fn_aws_operation *o = fn_aws_operation_named(FN_AWS_SQS, operation);
+
+	if (o)
+		fn_aws_keep_members(o, in);
+	if (json_is_object(in) && (!o || fn_aws_validate(o, &(struct fn_aws_request){.query = "", .body = in}, why) != FN_AWS_UNREADABLE))
+		return true;
+	if (why->len == 0)
+		(void)fn_buf_add_str(why, "The request body is no JSON object.");
+	return false;
+}
+
 void fn_sqs_serve(struct fn_sqs *sqs, struct fn_sqs_request *request, struct fn_sqs_call **ret_call)
 {
 	static const struct fn_aws_operation unknown = {.name = "?", .service = FN_AWS_SQS};
@@ -277,6 +291,7 @@ void fn_sqs_serve(struct fn_sqs *sqs, struct fn_sqs_request *request, struct fn_
 	struct fn_sqs_call *call = call_new(sqs, request);
 	struct fn_sqs_problem p;
 	fn_auto_buf struct fn_buf why = {0};
+	bool good = request->prepared ? !request->why : fn_sqs_prepare(request->operation, request->in, &why);
 
 	if (!call) {
 		struct fn_sqs_answer a = {.status = 503};
@@ -286,14 +301,13 @@ void fn_sqs_serve(struct fn_sqs *sqs, struct fn_sqs_request *request, struct fn_
 		return;
 	}
 	call->o = o ? o : &unknown;
-	fn_aws_keep_members(call->o, call->in);
 	call->handle = ret_call;
 	if (ret_call)
 		*ret_call = call;
 	if (!to || !to->handler)
 		fn_sqs_fail(call, &FN_SQS_NO_OPERATION, "The action %.100s is not valid for this endpoint.", request->operation);
-	else if (!json_is_object(call->in) || fn_aws_validate(o, &(struct fn_aws_request){.query = "", .body = call->in}, &why) == FN_AWS_UNREADABLE)
-		fn_sqs_fail(call, &FN_SQS_UNREADABLE, "%s", why.data ? why.data : "The request body is no JSON object.");
+	else if (!good)
+		fn_sqs_fail(call, &FN_SQS_UNREADABLE, "%s", request->why ? request->why : why.data ? why.data : "out of memory");
 	else if ((to->queue && find_queue(call, &p) < 0) || check_allowed(call, to, &p) < 0)
 		fn_sqs_fail_with(call, &p);
 	else

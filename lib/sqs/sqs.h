@@ -22,6 +22,7 @@ struct fn_sqs_config {
 	struct fn_loop *loop;
 	struct fn_db_writer *writer;
 	struct fn_queues *queues;
+	struct fn_jobs *jobs;	    /* for long requests: service.h */
 	const char *db_path, *region, *account_id; /* copied */
 	unsigned purge_wait_s, delete_wait_s;	   /* AWS has 60 for both: a second PurgeQueue, and CreateQueue after DeleteQueue, are refused so long */
 };
@@ -42,6 +43,8 @@ struct fn_sqs_request {
 	const char *operation;		 /* "SendMessage" */
 	bool query;			 /* answered in XML */
 	json_t *in;			 /* members by their names in the model; taken */
+	bool prepared;			 /* by fn_sqs_prepare(), and */
+	const char *why;		 /* what that said of it; NULL: nothing is wrong */
 	struct fn_iam_asker who;	 /* judged by the queue's policy and by what their own say */
 	const char *user_id;		 /* of the principal: messages' SenderId; NULL = the account's id */
 	const char *host;		 /* as the client calls us: of queue URLs */
@@ -51,6 +54,8 @@ struct fn_sqs_request {
 	void (*answer)(void *arg, struct fn_sqs_answer *a); /* once, now or later */
 	void *arg;
 };
+/* What any thread may do before: members that are none of the operation's go, and the types of the others are looked at. False: why says what is wrong. */
+bool fn_sqs_prepare(const char *operation, json_t *in, struct fn_buf *why);
 struct fn_sqs_call;
 /* All of the request is copied. ret_call may be NULL: else what fn_sqs_gone() takes; set to NULL when it has been answered at once. */
 void fn_sqs_serve(struct fn_sqs *sqs, struct fn_sqs_request *request, struct fn_sqs_call **ret_call);
