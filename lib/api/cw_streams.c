@@ -9,7 +9,7 @@
 #include "base/str.h"
 #include "web/json_text.h"
 
-#define PAGE 50
+#define PAGE 50 /* and the most that may be asked for */
 
 void fn_cw_create_stream(struct fn_cw *w)
 {
@@ -82,43 +82,73 @@ static bool read_token(struct fn_cw *w, struct fn_log_stream_info *at)
 	return true;
 }
 
+struct listing {
+	int (*order)(const void *, const void *);
+	bool descending;
+	const char *prefix;
+	const struct fn_log_stream_info *after; /* NULL = from the beginning */
+};
+
+static int compare(const struct listing *l, const struct fn_log_stream_info *a, const struct fn_log_stream_info *b)
+{
+	int c = l->order(&a, &b);
+
+	return l->descending ? -c : c;
+}
+
+/* The first `most` of them: all are looked at, and no more are put in order than are listed. */
+static size_t choose(const struct listing *l, const struct fn_log_stream_info *const *all, size_t n, const struct fn_log_stream_info **first, size_t most)
+{
+	size_t chosen = 0, at;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct fn_log_stream_info *s = all[i];
+
+		if ((l->prefix && !fn_str_starts(s->name, l->prefix)) || (l->after && compare(l, s, l->after) <= 0))
+			continue;
+		if (chosen == most && compare(l, s, first[most - 1]) >= 0)
+			continue;
+		for (at = chosen < most ? chosen++ : most - 1; at > 0 && compare(l, s, first[at - 1]) < 0; at--)
+			first[at] = first[at - 1];
+		first[at] = s;
+	}
+	return chosen;
+}
+
+static void add_token(struct fn_cw *w, const struct fn_log_stream_info *last)
+{
+	fn_auto_buf struct fn_buf token = {0};
+
+	(void)fn_buf_addf(&token, "%" PRId64 "/%s", last_of(last), last->name);
+	(void)fn_buf_add_str(&w->body, ",\"nextToken\":");
+	(void)fn_json_add_string(&w->body, token.data ? token.data : "", token.len);
+}
+
 static void list(struct fn_cw *w, struct fn_log_group *g, int (*order)(const void *, const void *), bool descending)
 {
-	const char *prefix = fn_cw_string(w, "logStreamNamePrefix");
-	struct fn_log_stream_info at = {0}, *after = &at;
-	size_t n, listed = 0, limit = (size_t)fn_cw_number(w, "limit", PAGE);
-	fn_auto_free const struct fn_log_stream_info **all = fn_log_store_streams(w->store, g, &n);
-	const struct fn_log_stream_info *last = NULL;
-	bool has_token = read_token(w, &at);
+	struct fn_log_stream_info at = {0};
+	struct listing l = {.order = order, .descending = descending, .prefix = fn_cw_string(w, "logStreamNamePrefix"), .after = read_token(w, &at) ? &at : NULL};
+	const struct fn_log_stream_info *first[PAGE + 1];
+	size_t n, listed, asked = (size_t)fn_cw_number(w, "limit", PAGE), limit = asked < PAGE ? asked : PAGE;
+	fn_auto_free const struct fn_log_stream_info **all = NULL;
 
 	if (w->error)
 		return;
+	all = fn_log_store_streams(w->store, g, &n);
 	if (!all) {
 		fn_cw_errno(w, -ENOMEM);
 		return;
 	}
-	qsort(all, n, sizeof(all[0]), order);
+	listed = choose(&l, all, n, first, limit + 1);
 	(void)fn_buf_add_str(&w->body, "{\"logStreams\":[");
-	for (size_t k = 0; k < n; k++) {
-		const struct fn_log_stream_info *s = all[descending ? n - 1 - k : k];
-		int c = has_token ? order(&s, &after) : 1;
-
-		if ((prefix && !fn_str_starts(s->name, prefix)) || (has_token && (descending ? c >= 0 : c <= 0)))
-			continue;
-		if (listed == limit) {
-			fn_auto_buf struct fn_buf token = {0};
-
-			(void)fn_buf_addf(&token, "%" PRId64 "/%s", last_of(last), last->name);
-			(void)fn_buf_add_str(&w->body, "],\"nextToken\":");
-			(void)fn_json_add_string(&w->body, token.data ? token.data : "", token.len);
-			(void)fn_buf_add_str(&w->body, "}");
-			return;
-		}
-		(void)fn_buf_add_str(&w->body, listed++ ? "," : "");
-		add_stream(w, g->name, s);
-		last = s;
+	for (size_t i = 0; i < listed && i < limit; i++) {
+		(void)fn_buf_add_str(&w->body, i ? "," : "");
+		add_stream(w, g->name, first[i]);
 	}
-	(void)fn_buf_add_str(&w->body, "]}");
+	(void)fn_buf_add_str(&w->body, "]");
+	if (listed > limit)
+		add_token(w, first[limit - 1]);
+	(void)fn_buf_add_str(&w->body, "}");
 }
 
 void fn_cw_describe_streams(struct fn_cw *w)
