@@ -104,9 +104,12 @@ static void on_request(void *arg, struct fn_http_req *req);
 /* Everything that the model says of the operation holds; Invoke sees to itself. False: it does not, and it has been answered, or all comes once more (members.h). */
 static bool acceptable(struct fn_call *call)
 {
-	bool hot = fn_aws_op_of(call->operation) == FN_AWS_Invoke, labels = read_labels(call);
+	enum fn_aws_op op = fn_aws_op_of(call->operation);
+	bool labels = read_labels(call), event = op == FN_AWS_Invoke || op == FN_AWS_InvokeWithResponseStream || op == FN_AWS_InvokeAsync;
 
-	if (hot && labels)
+	if (event && !fn_members_event(call, on_request))
+		return false;
+	if (op == FN_AWS_Invoke && labels)
 		return true;
 	if (!fn_members_read(call, true, on_request))
 		return false;

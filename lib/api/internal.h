@@ -51,6 +51,7 @@ struct fn_call {
 	char params[FN_AWS_LABELS_MAX][600]; /* path parameters, decoded */
 	const struct fn_platform *sandbox; /* the function whose sandbox it came from, if it is of its role: sandbox.h; else NULL */
 	const char *mapping_function; /* until the handler has returned: of the event source mapping that it is about, "" = there is none; NULL = not asked for (mapping.h) */
+	enum { FN_EVENT_UNSEEN, FN_EVENT_JSON, FN_EVENT_NO_JSON } event; /* of an invocation, whose event has been looked at before (members.h) */
 	/* The body, if the operation's is a JSON object: never NULL then, and as the service model wants it (aws/validate.h). */
 	json_t *in;
 };

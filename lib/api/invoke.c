@@ -90,6 +90,11 @@ static void refuse_payload(struct fn_call *call, const char *payload, size_t len
 	fn_reply_error(call, &FN_E_INVALID_CONTENT, "Could not parse request body into json: Could not parse payload into json: %s", why.data ? why.data : "");
 }
 
+static bool is_json(const struct fn_call *call, const char *payload, size_t len)
+{
+	return call->event == FN_EVENT_UNSEEN ? fn_json_valid(payload, len, NULL) : call->event == FN_EVENT_JSON;
+}
+
 /* The event, as the function gets it. Replies and returns false when it is none. */
 static bool take_payload(struct fn_call *call, struct fn_invocation *inv)
 {
@@ -97,7 +102,7 @@ static bool take_payload(struct fn_call *call, struct fn_invocation *inv)
 	size_t len;
 
 	fn_http_req_body(call->req, &body, &len);
-	if (len > 0 && !fn_json_valid(body, len, NULL)) {
+	if (len > 0 && !is_json(call, body, len)) {
 		refuse_payload(call, body, len);
 		return false;
 	}
@@ -121,7 +126,7 @@ static void hand_over(struct fn_call *call, const char *arn)
 	fn_http_req_body(call->req, &body, &len);
 	if (len > FN_LIMIT_EVENT_BYTES)
 		fn_reply_error(call, &FN_E_TOO_LARGE, "%zu byte payload is too large for the Event invocation type (limit %d bytes)", len, FN_LIMIT_EVENT_BYTES);
-	else if (len > 0 && !fn_json_valid(body, len, NULL))
+	else if (len > 0 && !is_json(call, body, len))
 		refuse_payload(call, body, len);
 	else
 		fn_proxy_event(call, arn);

@@ -12,8 +12,10 @@
 #include "web/h1.h"
 #include "web/h1reply.h"
 #include "web/json_fault.h"
+#include "web/json_scan.h"
 
-#define LONG 65536u /* is parsed by a thread */
+#define LONG 65536u        /* is parsed by a thread */
+#define LONG_EVENT 262144u /* is looked at by a thread */
 
 /* What there is of a request, and what became of it. */
 struct members {
@@ -25,9 +27,10 @@ struct members {
 	size_t n_headers;
 	const char *body;
 	size_t len;
-	bool judged;
+	enum { PARSED, JUDGED, EVENT } what;
 	/* results */
 	json_t *in;
+	bool is_json; /* the event */
 	const struct fn_aws_error *error; /* NULL: `in` is it */
 	struct fn_buf why;
 	/* of a long one */
@@ -55,9 +58,9 @@ static const char *header_of(void *arg, const char *name)
 	return NULL;
 }
 
-static void look_at(struct members *m, const struct fn_call *call, bool judged)
+static void look_at(struct members *m, const struct fn_call *call, int what)
 {
-	*m = (struct members){.operation = call->operation, .protocol = call->protocol, .labels = call->labels, .head = fn_call_head(call->req), .judged = judged};
+	*m = (struct members){.operation = call->operation, .protocol = call->protocol, .labels = call->labels, .head = fn_call_head(call->req), .what = what};
 	fn_http_req_each_header(call->req, collect, m);
 	fn_receive_body(call->req, &m->body, &m->len);
 }
@@ -94,6 +97,10 @@ static void judge(struct members *m)
 /* In any thread. */
 static void work(struct members *m)
 {
+	if (m->what == EVENT) {
+		m->is_json = fn_json_valid(m->body, m->len, NULL);
+		return;
+	}
 	if (m->protocol == FN_AWS_QUERY) {
 		m->in = fn_aws_query_members(m->operation, &m->head, m->body, m->len, &m->why);
 		if (!m->in)
@@ -101,7 +108,7 @@ static void work(struct members *m)
 	} else if (m->operation->json) {
 		read_json(m);
 	}
-	if (!m->error && m->judged)
+	if (!m->error && m->what == JUDGED)
 		judge(m);
 }
 
@@ -139,22 +146,21 @@ static void done(struct fn_job *j)
 	m->again(m->api, m->req);
 }
 
-/* False: it cannot be, for want of memory. */
-static bool post(struct fn_call *call, bool judged, void (*again)(void *arg, struct fn_http_req *req))
+static void post(struct fn_call *call, int what, void (*again)(void *arg, struct fn_http_req *req))
 {
 	struct members *m = malloc(sizeof(*m));
 
 	if (!m || fn_receive_keep(call->api, call->req, m, release) < 0) {
 		free(m);
-		return false;
+		fn_reply_error(call, &FN_E_SERVICE, "out of memory");
+		return;
 	}
-	look_at(m, call, judged);
+	look_at(m, call, what);
 	m->job = (struct fn_job){.run = run, .done = done};
 	m->api = call->api;
 	m->req = call->req;
 	m->again = again;
 	fn_jobs_post(call->api->cfg.jobs, &m->job);
-	return true;
 }
 
 bool fn_members_read(struct fn_call *call, bool judged, void (*again)(void *arg, struct fn_http_req *req))
@@ -162,16 +168,29 @@ bool fn_members_read(struct fn_call *call, bool judged, void (*again)(void *arg,
 	struct members *made = fn_receive_kept(call->req), here;
 	bool good;
 
-	if (made)
+	if (made && made->what != EVENT)
 		return give(call, made);
-	look_at(&here, call, judged);
-	if (here.len > LONG) {
-		if (!post(call, judged, again))
-			fn_reply_error(call, &FN_E_SERVICE, "out of memory");
+	look_at(&here, call, judged ? JUDGED : PARSED);
+	if (here.len > LONG && (call->operation->json || call->protocol == FN_AWS_QUERY)) {
+		post(call, here.what, again);
 		return false;
 	}
 	work(&here);
 	good = give(call, &here);
 	clear(&here);
 	return good;
+}
+
+bool fn_members_event(struct fn_call *call, void (*again)(void *arg, struct fn_http_req *req))
+{
+	const struct members *made = fn_receive_kept(call->req);
+	const char *body;
+	size_t len;
+
+	fn_http_req_body(call->req, &body, &len);
+	if (made)
+		call->event = made->is_json ? FN_EVENT_JSON : FN_EVENT_NO_JSON;
+	else if (len > LONG_EVENT)
+		post(call, EVENT, again);
+	return made || len <= LONG_EVENT;
 }

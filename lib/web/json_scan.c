@@ -18,9 +18,29 @@ static void space(struct scan *s)
 		s->p++;
 }
 
+#define EACH 0x0101010101010101u /* times a byte: eight of them */
+#define HIGH (EACH * 0x80)
+
+/* High bits are set where a byte is zero; above the first that is, some that are not may have theirs set too. */
+static uint64_t zeros(uint64_t w) { return (w - EACH) & ~w & HIGH; }
+
+/* To the first byte that is a quote, a backslash or a control character, or less than eight from the end. */
+static const char *plain(const char *p, const char *end)
+{
+	uint64_t w;
+
+	for (; end - p >= 8; p += 8) {
+		memcpy(&w, p, sizeof(w));
+		w = zeros(w ^ EACH * '"') | zeros(w ^ EACH * '\\') | ((w - EACH * 0x20) & ~w & HIGH);
+		if (w)
+			return p + __builtin_ctzll(w) / 8;
+	}
+	return p;
+}
+
 static bool string(struct scan *s)
 {
-	for (s->p++; s->p < s->end; s->p++) {
+	for (s->p = plain(s->p + 1, s->end); s->p < s->end; s->p = plain(s->p + 1, s->end)) {
 		unsigned char c = (unsigned char)*s->p;
 
 		if (c == '"') {
@@ -173,7 +193,7 @@ bool fn_json_valid(const char *text, size_t len, size_t *ret_at)
 	return ok && fn_utf8_valid(text, len);
 }
 
-bool fn_json_member(const char *text, size_t len, const char *name, const char **ret, size_t *ret_len)
+bool fn_json_value(const char *text, size_t len, const char *name, const char **ret, size_t *ret_len)
 {
 	struct scan s = {text, text + len};
 	size_t n = strlen(name);
@@ -197,13 +217,25 @@ bool fn_json_member(const char *text, size_t len, const char *name, const char *
 		if (!value(&s))
 			return false;
 		if (ours) {
-			found = *from == '"';
-			*ret = from + 1;
-			*ret_len = (size_t)(s.p - from) - 2;
+			found = true;
+			*ret = from;
+			*ret_len = (size_t)(s.p - from);
 		}
 		space(&s);
 		c = s.p < s.end ? *s.p++ : '\0';
 	} while (c == ',');
 	space(&s);
 	return found && c == '}' && s.p == s.end;
+}
+
+bool fn_json_member(const char *text, size_t len, const char *name, const char **ret, size_t *ret_len)
+{
+	const char *value;
+	size_t n;
+
+	if (!fn_json_value(text, len, name, &value, &n) || *value != '"')
+		return false;
+	*ret = value + 1;
+	*ret_len = n - 2;
+	return true;
 }

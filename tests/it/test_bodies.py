@@ -258,6 +258,19 @@ class Long(Raw):
             self.assertEqual(status, 400, said)
             self.assertIn(words, said)
 
+    def test_events(self):
+        name, text = self.function(), "x\u00e4" * 200000
+        for path in (f"{CREATE}/{name}/invocations", f"/2021-11-15/functions/{name}/response-streaming-invocations"):
+            r = self.d.request("POST", path, {"a": text})
+            self.assertEqual(r.status, 200)
+            if path.startswith(CREATE):
+                self.assertEqual(r.json, {"a": text})
+            for bad in (b'{"a": "' + b"x" * 400000, b'["' + b"x" * 400000 + b'\x01"]'):
+                r = self.d.request("POST", path, bad)
+                self.assertEqual((r.status, r.error_type), (400, "InvalidRequestContentException"))
+        r = self.d.request("POST", f"{CREATE}/{name}/invocations?Qualifier={'q' * 129}", {"a": text})
+        self.assertEqual((r.status, r.error_type), (400, "ValidationException"))
+
     def test_signed(self):
         d = shared({"credentials": [{"access_key_id": KEY, "secret_access_key": SECRET}]})
         c, events = boto(d, "logs", key=KEY, secret=SECRET), [{"timestamp": int(time.time() * 1000), "message": f"event {i}"} for i in range(10000)]

@@ -58,6 +58,51 @@ START_TEST(members)
 }
 END_TEST
 
+START_TEST(values)
+{
+	static const struct {
+		const char *text, *value; /* NULL: none */
+	} t[] = {{"{\"v\":\"x\"}", "\"x\""}, {"{\"a\":1, \"v\" : [1, {\"v\":2}] ,\"b\":0}", "[1, {\"v\":2}]"}, {"{\"v\":null}", "null"}, {"{\"v\":1,\"v\":{}}", "{}"},
+		 {"{\"v\":-1.5e3}", "-1.5e3"}, {"{\"v\":1", NULL}, {"{\"v\":}", NULL}, {"[\"v\"]", NULL}, {"{\"vv\":1}", NULL}};
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		const char *v = NULL;
+		size_t n = 0;
+		bool found = fn_json_value(t[i].text, strlen(t[i].text), "v", &v, &n);
+
+		ck_assert_msg(found == (t[i].value != NULL), "%s", t[i].text);
+		if (found)
+			ck_assert_msg(n == strlen(t[i].value) && memcmp(v, t[i].value, n) == 0, "%s", t[i].text);
+	}
+}
+END_TEST
+
+/* What ends a string, at each place of eight. */
+START_TEST(long_strings)
+{
+	char text[64];
+
+	for (size_t len = 0; len < 40; len++) {
+		memset(text, 'x', sizeof(text));
+		text[0] = '"';
+		text[len + 1] = '"';
+		ck_assert(fn_json_valid(text, len + 2, NULL));
+		ck_assert(!fn_json_valid(text, len + 1, NULL));
+		for (size_t at = 1; at <= len; at++) {
+			for (const char *bad = "\x01\x1f\"\\\n"; *bad; bad++) {
+				text[at] = *bad;
+				ck_assert_msg(!fn_json_valid(text, len + 2, NULL), "%zu of %zu: %d", at, len, *bad);
+			}
+			for (const char *good = " !#[]~\x7f"; *good; good++) {
+				text[at] = *good;
+				ck_assert_msg(fn_json_valid(text, len + 2, NULL), "%zu of %zu: %d", at, len, *good);
+			}
+			text[at] = 'x';
+		}
+	}
+}
+END_TEST
+
 START_TEST(depth)
 {
 	char text[2002];
@@ -72,7 +117,7 @@ END_TEST
 START_TEST(mutations_agree_with_jansson)
 {
 	static const char *const seeds[] = {"{\"a\":[1,-2.5e3,true,null,\"x\\u00e9\\\\\"],\"b\":{\"c\":\"d\"}}", "[\"\xc3\xa4\xe2\x82\xac\",false,0.1,[[]],{}]",
-					    "\"\\ud83d\\ude00 plain\""};
+					    "\"\\ud83d\\ude00 plain, and longer than the words that are looked at\""};
 	static const char alphabet[] = "{}[]\",:0123456789eE+-.\\ntfu \t\n\x80\xc3x";
 	unsigned rng = 12345, disagreements = 0;
 
@@ -101,4 +146,4 @@ START_TEST(mutations_agree_with_jansson)
 }
 END_TEST
 
-TEST_MAIN("web/json_scan", cases, members, depth, mutations_agree_with_jansson)
+TEST_MAIN("web/json_scan", cases, members, values, long_strings, depth, mutations_agree_with_jansson)
