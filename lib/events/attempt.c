@@ -16,6 +16,7 @@
 #include "model/arn.h"
 #include "model/inner.h"
 #include "service/fnd.h"
+#include "web/json_scan.h"
 
 #define TIMEOUT_US (UINT64_C(1000) * 1000000) /* a function's 900 s, and its beginning */
 #define NOTE_RESPONSE_MAX 3000u              /* what is kept of a response from one attempt to the next */
@@ -49,9 +50,12 @@ static void note(struct fn_event *ev, const char *key, json_t *value)
 /* "errorMessage" of what the function has answered. */
 static json_t *message_of(const struct fn_event *ev)
 {
-	json_t *o = ev->response ? json_loadb(ev->response, ev->response_len, JSON_DECODE_ANY, NULL) : NULL, *m = json_incref(json_object_get(o, "errorMessage"));
+	const char *text;
+	size_t len;
+	json_t *m = NULL;
 
-	json_decref(o);
+	if (ev->response && fn_json_value(ev->response, ev->response_len, "errorMessage", &text, &len) && *text == '"')
+		m = json_loadb(text, len, JSON_DECODE_ANY, NULL);
 	if (json_is_string(m) && json_string_length(m) > MESSAGE_MAX) {
 		fn_auto_buf struct fn_buf cut = {0};
 

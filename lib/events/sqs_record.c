@@ -4,6 +4,9 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "web/json_scan.h"
+
+#define NAMED_MAX 1024u /* bytes for each that has failed */
 
 static void copy(json_t *to, const char *name, const json_t *from, const char *of)
 {
@@ -106,16 +109,22 @@ static void hold_back_groups(struct fn_batch_item *items, size_t n)
 
 void fn_batch_judge(const char *payload, size_t len, bool report, struct fn_batch_item *items, size_t n)
 {
-	json_t *answer, *list;
+	const char *text;
+	json_t *list = NULL;
+	size_t size;
+	bool wrong;
 
 	all(items, n, false);
 	if (!report || len == 0)
 		return;
-	answer = json_loadb(payload, len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
-	list = json_object_get(answer, "batchItemFailures");
-	if (!answer || (list && !json_is_null(list) && (!json_is_array(list) || fail_named(list, items, n) < 0)))
+	wrong = !fn_json_valid(payload, len, NULL);
+	if (!wrong && fn_json_value(payload, len, "batchItemFailures", &text, &size)) {
+		list = size <= n * NAMED_MAX + NAMED_MAX ? json_loadb(text, size, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL) : NULL;
+		wrong = !list || (!json_is_null(list) && (!json_is_array(list) || fail_named(list, items, n) < 0));
+	}
+	if (wrong)
 		all(items, n, true);
 	else
 		hold_back_groups(items, n);
-	json_decref(answer);
+	json_decref(list);
 }

@@ -2,7 +2,6 @@
  * rtresult.c - see rtapi_internal.h: what a runtime brings of an invocation. A result that is wanted in pieces goes to the invocation's sink as it comes, whether the
  * runtime calls it streaming or not; the connection rests while the sink has no room, and what the kernel takes of it meanwhile is bounded.
  */
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,35 +9,31 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "runtime/rtapi_internal.h"
+#include "web/json_scan.h"
 
+#define ENVELOPE_MAX (1u << 20)
 #define MIME_CAUSE "application/vnd.aws.lambda.error.cause+json"
 #define MODE "Lambda-Runtime-Function-Response-Mode"
 #define ERROR_TYPE "Lambda-Runtime-Function-Error-Type"
 #define ERROR_BODY "Lambda-Runtime-Function-Error-Body"
 
-/* application/vnd.aws.lambda.error.cause+json is an envelope: its X-Ray cause is dropped, the error itself kept. */
+/* application/vnd.aws.lambda.error.cause+json is an envelope: its X-Ray cause is dropped, the error itself kept. One that is longer than any stays as it is. */
 static char *unwrap_cause(char *body, size_t *len)
 {
-	json_t *o = json_loadb(body, *len, 0, NULL), *keep;
 	static const char *const keys[] = {"errorMessage", "errorType", "stackTrace"};
-	char *text;
+	fn_auto_buf struct fn_buf kept = {0};
+	const char *value;
+	size_t n;
 
-	if (!json_is_object(o)) {
-		json_decref(o);
+	if (*len > ENVELOPE_MAX || !fn_json_valid(body, *len, NULL) || body[strspn(body, " \t\r\n")] != '{')
 		return body;
-	}
-	keep = json_object();
 	for (size_t i = 0; i < 3; i++)
-		if (json_object_get(o, keys[i]))
-			json_object_set(keep, keys[i], json_object_get(o, keys[i]));
-	text = json_dumps(keep, JSON_COMPACT);
-	json_decref(keep);
-	json_decref(o);
-	if (!text)
+		if (fn_json_value(body, *len, keys[i], &value, &n))
+			(void)fn_buf_addf(&kept, "%s\"%s\":%.*s", kept.len ? "," : "{", keys[i], (int)n, value);
+	if (fn_buf_add_str(&kept, kept.len ? "}" : "{}") < 0)
 		return body;
 	free(body);
-	*len = strlen(text);
-	return text;
+	return fn_buf_take(&kept, len);
 }
 
 char *fn_rt_take_error(const struct fn_h1 *req, struct fn_buf *posted, size_t *len)

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "runtime/telemetry_internal.h"
+#include "web/json_scan.h"
 
 #define SLOW "Some logs were dropped because the downstream consumer is slower than the logs production rate"
 
@@ -190,18 +191,7 @@ void fn_subscriber_event(struct fn_subscriber *s, uint64_t real_us, const char *
 		tell(s, real_us, type, record, strlen(record));
 }
 
-static bool is_object(const char *line, size_t len)
-{
-	json_t *o;
-	bool r;
-
-	if (len == 0 || line[0] != '{')
-		return false;
-	o = json_loadb(line, len, 0, NULL);
-	r = json_is_object(o);
-	json_decref(o);
-	return r;
-}
+static bool is_object(const char *line, size_t len) { return len > 0 && line[0] == '{' && fn_json_valid(line, len, NULL); }
 
 /* A string, or an object as it was printed. */
 void fn_subscriber_line(struct fn_subscriber *s, uint64_t real_us, enum fn_telemetry_kind kind, const char *line, size_t len)
