@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/id.h"
 #include "base/str.h"
 #include "env/internal.h"
 
@@ -268,14 +269,14 @@ static const char *tenant_member(const struct fn_invocation *inv, char buf[TENAN
 	return buf;
 }
 
-/* ,"tracing":{...}: of what the caller has sent, for extensions. */
+/* ,"tracing":{...}: of what the caller has sent, for extensions. The invocation is a span below the one that the caller names, by the same id in all records. */
 static const char *tracing(const struct fn_invocation *inv, char buf[640])
 {
 	char *q = inv->trace_id ? quoted(inv->trace_id) : NULL;
 
 	buf[0] = '\0';
 	if (q && strlen(q) < 512)
-		snprintf(buf, 640, ",\"tracing\":{\"type\":\"X-Amzn-Trace-Id\",\"value\":%s}", q);
+		snprintf(buf, 640, ",\"tracing\":{\"spanId\":\"%s\",\"type\":\"X-Amzn-Trace-Id\",\"value\":%s}", inv->span_id, q);
 	free(q);
 	return buf;
 }
@@ -283,7 +284,7 @@ static const char *tracing(const struct fn_invocation *inv, char buf[640])
 void fn_report_start(struct fn_env *e)
 {
 	char tenant[TENANT_MEMBER];
-	const struct fn_invocation *inv = e->inv;
+	struct fn_invocation *inv = e->inv;
 	const char *version = e->version->function->version;
 	char trace[640];
 
@@ -295,9 +296,11 @@ void fn_report_start(struct fn_env *e)
 	else
 		event(e, LOG, FN_LEVEL_INFO, "platform.start", "{\"requestId\":\"%s\",\"functionArn\":\"%s\",\"version\":\"%s\"%s}", inv->id,
 		      inv->invoked_arn ? inv->invoked_arn : "", version, tenant_member(inv, tenant));
-	if (e->telemetry)
-		event(e, TELEMETRY, FN_LEVEL_INFO, "platform.start", "{\"requestId\":\"%s\",\"version\":\"%s\"%s%s}", inv->id, version,
-		      tracing(inv, trace), tenant_member(inv, tenant));
+	if (!e->telemetry)
+		return;
+	fn_id_hex(inv->span_id, sizeof(inv->span_id) - 1);
+	event(e, TELEMETRY, FN_LEVEL_INFO, "platform.start", "{\"requestId\":\"%s\",\"version\":\"%s\"%s%s}", inv->id, version,
+	      tracing(inv, trace), tenant_member(inv, tenant));
 }
 
 void fn_report_fault(struct fn_env *e, const char *message, const char *type)

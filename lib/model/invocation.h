@@ -60,6 +60,7 @@ struct fn_invocation {
 	struct fn_function *function;
 	char *invoked_arn, *content_type, *client_context, *trace_id;
 	char *tenant_id;      /* of a function that is per_tenant; else NULL */
+	char span_id[17];     /* of its span in telemetry; "" = nobody has asked for it */
 	char *payload;
 	size_t payload_len;
 	uint64_t arrived_us;  /* monotonic */

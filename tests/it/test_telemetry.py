@@ -175,7 +175,8 @@ class Telemetry(ExtensionCase):
         self.shape(events[kinds.index("platform.extension")]["record"], {"name": "tele", "state": "Ready", "events": ["INVOKE", "SHUTDOWN"]})
         self.assertEqual(events[kinds.index("platform.telemetrySubscription")]["record"], {"name": "tele", "state": "Subscribed", "types": ["platform", "function", "extension"]})
         start, done, report = self.of(events, id)
-        tracing = {"type": "X-Amzn-Trace-Id", "value": TRACE}
+        self.assertRegex(start["record"]["tracing"]["spanId"], "^[0-9a-f]{16}$")
+        tracing = {"spanId": start["record"]["tracing"]["spanId"], "type": "X-Amzn-Trace-Id", "value": TRACE}
         self.assertEqual(start["record"], {"requestId": id, "version": "$LATEST", "tracing": tracing})
         span = lambda name: {"name": name, "start": r"\d{4}-.*Z", "durationMs": NUMBER}
         self.shape(done["record"], {"requestId": id, "status": "success", "metrics": {"durationMs": NUMBER, "producedBytes": int}, "tracing": dict,
@@ -184,6 +185,7 @@ class Telemetry(ExtensionCase):
         self.shape(report["record"], {"requestId": id, "status": "success", "tracing": dict, "metrics": {"durationMs": NUMBER, "billedDurationMs": int, "memorySizeMB": "512",
                                                                                                         "maxMemoryUsedMB": int, "initDurationMs": NUMBER}})
         self.assertEqual([s["name"] for s in spans], ["extensionOverhead"])
+        self.assertEqual([e["record"]["tracing"] for e in (done, report)], [tracing] * 2)
         self.assertGreaterEqual(report["record"]["metrics"]["durationMs"], done["record"]["metrics"]["durationMs"] - 0.01)
         self.assertEqual([e for e in kinds if e.startswith("platform.") and e in ("platform.end", "platform.logsSubscription")], [])
 
