@@ -27,6 +27,8 @@ static void not_spawned(struct fn_env *e, const struct fn_err *err)
 /* Their runtime is held until they have registered. */
 static bool begin_extensions(struct fn_env *e, const struct fn_spawned *res)
 {
+	if (res->extensions_off)
+		fn_rt_refuse_extensions(e->rt);
 	if (res->n_extensions == 0) {
 		fn_close(res->extensions_output_fd);
 		return true;

@@ -343,6 +343,8 @@ int fn_rt_expect_extensions(struct fn_rt *rt, const char *const *names, unsigned
 	return extensions(rt) ? fn_ext_expect(rt->ext, names, n) : -ENOMEM;
 }
 
+void fn_rt_refuse_extensions(struct fn_rt *rt) { rt->no_extensions = true; }
+
 struct fn_ext *fn_rt_extensions(const struct fn_rt *rt) { return rt ? rt->ext : NULL; }
 
 static void on_extension(struct fn_rt *rt, struct fn_h1_conn *c, struct fn_h1 *req)
@@ -400,6 +402,7 @@ static void on_request(void *arg, struct fn_h1_conn *c, struct fn_h1 *req)
 	struct fn_rt *rt = arg;
 	const char *path = fn_h1_target(req), *id;
 	bool get = strcmp(fn_h1_method(req), "GET") == 0, post = strcmp(fn_h1_method(req), "POST") == 0, put = strcmp(fn_h1_method(req), "PUT") == 0, is_error;
+	bool extended = !rt->no_extensions;
 	size_t len;
 
 	if (rt->posting == c)
@@ -418,11 +421,11 @@ static void on_request(void *arg, struct fn_h1_conn *c, struct fn_h1 *req)
 		on_snapshot_refused(rt, c, req);
 	else if (get && path_is(path, BASE "/ping"))
 		on_ping(rt, c);
-	else if (put && (path_is(path, TELEMETRY) || path_is(path, TELEMETRY "/")))
+	else if (extended && put && (path_is(path, TELEMETRY) || path_is(path, TELEMETRY "/")))
 		on_subscribe(rt, c, req, FN_API_TELEMETRY);
-	else if (put && (path_is(path, LOGS) || path_is(path, LOGS "/")))
+	else if (extended && put && (path_is(path, LOGS) || path_is(path, LOGS "/")))
 		on_subscribe(rt, c, req, FN_API_LOGS);
-	else if (rt->ops->extensions && fn_str_starts(path, FN_EXT_BASE))
+	else if (extended && rt->ops->extensions && fn_str_starts(path, FN_EXT_BASE))
 		on_extension(rt, c, req);
 	else
 		fn_rt_reply_error(rt, c, 404, "InvalidRequest", "no such path in the Runtime API");

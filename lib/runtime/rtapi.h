@@ -51,6 +51,8 @@ struct fn_rt_ops {
 int fn_rt_new(struct fn_loop *loop, struct fn_h1_server *server, int listen_fd, const struct fn_rt_ops *ops, void *arg, struct fn_rt **ret);
 /* It has external extensions, by the names of their files. -ENOMEM. */
 int fn_rt_expect_extensions(struct fn_rt *rt, const char *const *names, unsigned n);
+/* It has none, and their APIs, and those of telemetry, are not there: 404. */
+void fn_rt_refuse_extensions(struct fn_rt *rt);
 /* NULL: none has registered, nor is expected. rt may be NULL. */
 struct fn_ext *fn_rt_extensions(const struct fn_rt *rt);
 /* The runtime's `next` is pending, and its connection still open at this moment. */

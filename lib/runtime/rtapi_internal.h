@@ -34,6 +34,7 @@ struct fn_rt {
 	size_t stream_max;          /* of it, at most */
 	struct fn_invocation *inv;
 	struct fn_ext *ext;         /* NULL: not yet */
+	bool no_extensions;
 };
 
 static inline unsigned fn_rt_places(const struct fn_rt *rt) { return FN_RT_CONNS_MAX + fn_ext_count(rt->ext); }

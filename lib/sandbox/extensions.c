@@ -64,7 +64,8 @@ static int look(struct fn_inside_extensions *e, struct fn_err *err)
 	fn_auto_fd int dir = open(DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ssize_t n;
 
-	if (dir < 0 || faccessat(AT_FDCWD, DISABLED, F_OK, 0) == 0)
+	e->off = faccessat(AT_FDCWD, DISABLED, F_OK, 0) == 0;
+	if (dir < 0 || e->off)
 		return 0;
 	while ((n = getdents64(dir, buf, sizeof(buf))) > 0)
 		for (ssize_t at = 0; at < n;) {

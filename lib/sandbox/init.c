@@ -45,6 +45,7 @@ int fn_inside_tell_running(struct fn_inside *s)
 
 	s->done.type = FN_SYNC_RUNNING;
 	s->done.n_extensions = e->n;
+	s->done.extensions_off = e->off;
 	s->done.pids[0] = s->runtime;
 	for (unsigned i = 0; i < e->n; i++) {
 		s->done.pids[1 + i] = e->pids[i];

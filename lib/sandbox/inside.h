@@ -23,6 +23,7 @@ struct fn_inside_order {
 
 struct fn_inside_extensions {
 	unsigned n;
+	bool off;         /* there is the file that turns them off */
 	char names[FN_EXTENSIONS_MAX][256]; /* of files; in their order */
 	pid_t pids[FN_EXTENSIONS_MAX];
 	int output_fd;    /* their stdout and stderr */

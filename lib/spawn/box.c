@@ -258,6 +258,7 @@ static void box_running(struct fn_box *b, const struct fn_sync_msg *m, const cha
 		fds[n++] = fn_take_fd(&b->platform_fd);
 	note_processes(b, m);
 	p.n_extensions = b->n_extensions;
+	p.extensions_off = m->extensions_off;
 	if (b->extensions_fd >= 0)
 		fds[n++] = fn_take_fd(&b->extensions_fd);
 	memcpy(told, &p, sizeof(p));

@@ -329,6 +329,7 @@ static void on_spawned(struct fn_spawn_client *c, const struct fn_proto_header *
 	if (m.n_extensions)
 		s.extensions_output_fd = fds[taken++];
 	s.init_pid = m.init_pid;
+	s.extensions_off = m.extensions_off;
 	s.timing = m.timing;
 	for (size_t i = taken; i < n_fds; i++)
 		fn_close(fds[i]);

@@ -29,6 +29,7 @@ struct fn_spawned {
 	int extensions_output_fd; /* as output_fd, of all extensions; -EBADF: it has none */
 	unsigned n_extensions;    /* external ones, by the names of their files; held by the message, for the callback alone. Process 1 is the first */
 	const char *extensions[FN_EXTENSIONS_MAX];
+	bool extensions_off;      /* /opt/disable-extensions-jwigqn8j is there: it has none, nor their APIs */
 	int platform_fd;    /* the platform endpoint's listening socket, likewise; -EBADF: it has none */
 	int stat_fd;        /* memory.stat, O_RDONLY, pread from 0, for os/cgroup_stat.h; -EBADF where /tmp is memory */
 	int32_t init_pid;   /* host pid, for messages */

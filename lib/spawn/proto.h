@@ -59,7 +59,7 @@ struct fn_proto_header {
 
 struct fn_proto_spawned {
 	int32_t init_pid;
-	uint32_t has_peak, has_oom, has_tmp, has_stat, has_platform, n_extensions;
+	uint32_t has_peak, has_oom, has_tmp, has_stat, has_platform, n_extensions, extensions_off;
 	struct fn_sandbox_timing timing;
 };
 

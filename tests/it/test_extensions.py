@@ -102,6 +102,25 @@ class WellBehaved(ExtensionCase):
             self.assertGreaterEqual(float(re.search(r"Duration: ([\d.]+) ms", report).group(1)), 390)
             self.assertNotIn("Status", report)
 
+    def test_those_that_are_turned_off(self):
+        """By the file that Lambda has for it: none starts, and their APIs are not there."""
+        files = {"extensions/one": fixture(), "disable-extensions-jwigqn8j": ""}
+        made = self.c.publish_layer_version(LayerName="l-off", Content={"ZipFile": make_zip(files, {"extensions/one": 0o755})})
+        self.addCleanup(self.c.delete_layer_version, LayerName="l-off", VersionNumber=made["Version"])
+        f = self.python('''
+import http.client, json, os
+def status(method, path, body, **headers):
+    c = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    c.request(method, path, json.dumps(body), headers)
+    return c.getresponse().status
+asked = [status("POST", "/2020-01-01/extension/register", {"events": []}, **{"Lambda-Extension-Name": "inner"}),
+         status("PUT", "/2022-07-01/telemetry", {}, **{"Lambda-Extension-Identifier": "0"}), status("PUT", "/2020-08-15/logs", {}, **{"Lambda-Extension-Identifier": "0"})]
+def handler(event, context):
+    return asked
+''', Layers=[made["LayerVersionArn"]])
+        self.assertEqual(self.d.invoke(f, {}).json, [404] * 3)
+        self.assertEqual([l for l in self.log(f) if l.startswith(("ext ", "EXTENSION"))], [])
+
     def test_an_internal_one(self):
         f = self.python("""
 import json, os, signal, threading, urllib.request
@@ -259,6 +278,15 @@ class IllBehaved(ExtensionCase):
         f = self.extended({"bad": "exit-error"})
         r = self.d.invoke(f, {"do": "sleep", "ms": 1000})
         self.failed(r, "Extension.ExitError", "exit status 1")
+        f = self.extended({"bad": "exit-error stays", "good": ""}, Timeout=20)  # and does not exit
+        before, at = set(self.d.pids()["sandbox"]), time.monotonic()
+        r = self.d.invoke(f, {"do": "sleep", "ms": 10000})
+        self.failed(r, "Extension.ExitError", "the extension has reported an error")
+        self.assertLess(time.monotonic() - at, 9)
+        self.assertRegex([l for l in self.log(f) if l.startswith("REPORT")][0], r"Status: error\tError Type: Extension\.ExitError$")
+        mine = lambda: [p for p in self.d.pids()["sandbox"] if p not in before and self.program(p) == "bad"]
+        wait_until("its process is ended", lambda: not mine())
+        self.assertEqual([e["shutdownReason"] for e in self.events(self.log(f, '"SHUTDOWN"'), "good") if e["eventType"] == "SHUTDOWN"], ["failure"])
 
     def test_one_that_never_asks_for_more(self):
         f = self.extended({"bad": "stuck", "good": ""}, Timeout=1)
