@@ -1,6 +1,7 @@
 """The platform endpoint: functions call the platform's API from inside, with no network and no secret, as their role and as nobody else."""
 import base64, json, socket, threading, time, unittest
 from harness import *
+import pypi
 
 ENV = "import os\ndef handler(event, context):\n    return {k: v for k, v in os.environ.items() if k.startswith('AWS_ENDPOINT') or k.startswith('FND_')}\n"
 BOTO = '''
@@ -53,6 +54,29 @@ class Calls(Base):
         got = boto(self.d, "logs").get_log_events(logGroupName="t-mine", logStreamName="s")["events"]
         self.assertEqual([e["message"] for e in got], ["from inside"])
         self.assertEqual(self.call(f, "lambda", "get_function", FunctionName="t-none")["code"], "ResourceNotFoundException")
+
+    def test_watchtower_logs_from_inside(self):
+        """The logging handler that people use, as it is published: it makes group and stream, with retention and tags, and batches."""
+        f = self.function(None, make_zip({**pypi.files(pypi.install("watchtower==3.4.0")), "f.py": '''
+import logging, watchtower
+log = logging.getLogger("app")
+log.setLevel(logging.INFO)
+def handler(event, context):
+    h = watchtower.CloudWatchLogHandler(log_group_name="t-watchtower", log_stream_name="{logger_name}/1", log_group_retention_days=14, log_group_tags={"a": "b"})
+    log.addHandler(h)
+    for i in range(event["n"]):
+        log.info("event %d", i)
+    log.info({"of": {"a": "\u00e4"}})
+    h.close()
+'''}), runtime=PYTHON, handler="f.handler", MemorySize=1024, Timeout=60)
+        outside = boto(self.d, "logs")
+        self.addCleanup(outside.delete_log_group, logGroupName="t-watchtower")
+        r = self.d.invoke(f, {"n": 500}, tail=True)
+        self.assertIsNone(r.error, f"{r}\n{r.log}")
+        got = outside.get_log_events(logGroupName="t-watchtower", logStreamName="app/1", startFromHead=True)["events"]
+        self.assertEqual([e["message"] for e in got], [f"event {i}" for i in range(500)] + ['{"of": {"a": "\\u00e4"}}'])
+        self.assertEqual(outside.describe_log_groups(logGroupNamePrefix="t-watchtower")["logGroups"][0]["retentionInDays"], 14)
+        self.assertEqual(outside.list_tags_log_group(logGroupName="t-watchtower")["tags"], {"a": "b"})
 
     def test_boto3_and_a_queue(self):
         f = self.python(BOTO, MemorySize=1024, Timeout=60)
