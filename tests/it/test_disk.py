@@ -207,18 +207,20 @@ class Installing(Disk):
         d = self.d = Daemon(images=BASIC, state=state)
         self.addCleanup(d.remove)
         d.start(wait=False)
-        killed = []
+        killed = set()
 
-        def kill():
-            killed.extend(p for p in descendants(d.process.pid) if comm(p) == "fn-unpack")
-            for p in killed:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(p, signal.SIGKILL)
-            return killed
-        wait_until("a layer of an image is unpacked", kill)
-        wait_until(lambda: d.log(), d.is_ready)
-        d.images_installed()
+        def through():
+            """Each one is killed: of what all images have the next image tries again."""
+            for p in descendants(d.process.pid):
+                if comm(p) == "fn-unpack":
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(p, signal.SIGKILL)
+                        killed.add(p)
+            return killed and d.is_ready() and not any(i["Installing"] for i in d.request("GET", "/_fnd/images").json["Images"])
+        wait_until(lambda: f"all were tried: {d.log()}", through)
+        self.assertIn("images:", d.log())
         self.agree()
+        self.assertEqual(self.rows("image"), {})
         self.assertEqual(d.fnctl("images", "rescan").returncode, 0)
         d.images_installed()
         self.agree()
