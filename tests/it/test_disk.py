@@ -203,8 +203,8 @@ class Installing(Disk):
     def test_an_image_whose_unpacking_dies(self):
         """Nothing of it is left, no row either, and the next scan brings it."""
         state = tempfile.mkdtemp(prefix="fnd-test-", dir=os.environ.get("FND_TEST_DIR", "/var/tmp"))  # one's own, for nothing is linked to it
-        self.addCleanup(shutil.rmtree, state)
         d = self.d = Daemon(images=BASIC, state=state)
+        d.own_state = True  # it goes with it
         self.addCleanup(d.remove)
         d.start(wait=False)
         killed = set()
