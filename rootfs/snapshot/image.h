@@ -46,7 +46,7 @@ struct image_map {
 	uint32_t path;      /* in the strings; 0 = anonymous */
 	uint8_t has_runs, lazy;
 	uint8_t wipe;       /* wiped in a child of fork(): what a generator of random numbers keeps. Zero again here, too */
-	uint8_t unused;
+	uint8_t guard;      /* a part of one that the process may not touch: nothing of it is in the image */
 };
 
 struct image_run {

@@ -303,6 +303,57 @@ static int scan_maps(char *why)
 	return r;
 }
 
+/* A page that is a guard within a mapping (MADV_GUARD_INSTALL; glibc 2.42 and later, below each thread's stack): who touches it gets a SIGSEGV. Bit 58 tells it
+ * from a page that is swapped out; Linux before 6.15 has the guards, but not the bit. */
+static int is_guard(uint64_t entry, uint64_t addr)
+{
+	return (entry >> 62 & 1) && !(entry >> 63) && ((entry >> 58 & 1) || (access((const char *)addr, F_OK) < 0 && errno == EFAULT));
+}
+
+/* The part of a mapping from `from` on is one of its own. */
+static int split_map(uint32_t i, uint64_t from, char *why)
+{
+	if (from == maps[i].start || from == maps[i].end)
+		return 0;
+	if (head.n_maps == IMAGE_MAPS_MAX)
+		return save_fail(why, "more than %u mappings", IMAGE_MAPS_MAX);
+	memmove(&maps[i + 1], &maps[i], (head.n_maps++ - i) * sizeof(maps[0]));
+	maps[i].end = maps[i + 1].start = from;
+	return 1;
+}
+
+/* Guards become what they were with older C libraries, mappings that may not be touched. To a thread that gets an old stack they are the same. */
+static int split_guards(int fd, char *why)
+{
+	for (uint32_t i = 0; i < head.n_maps; i++) {
+		uint64_t page = maps[i].start / IMAGE_PAGE, end = maps[i].end / IMAGE_PAGE;
+		int guard = -1, r = 0;
+
+		if (maps[i].path || !(maps[i].prot & PROT_READ) || maps[i].flags & (MAP_GROWSDOWN | MAP_SHARED))
+			continue;
+		while (r == 0 && page < end) {
+			ssize_t n = pread(fd, pagemap, (end - page < 4096 ? end - page : 4096) * 8, (off_t)(page * 8));
+
+			if (n <= 0)
+				return save_fail(why, "/proc/self/pagemap: %s", n < 0 ? strerror(errno) : "short");
+			for (size_t k = 0; r == 0 && k < (size_t)n / 8; k++, page++) {
+				int is = is_guard(pagemap[k], page * IMAGE_PAGE);
+
+				if (guard >= 0 && is != guard) /* what follows is looked at as a mapping of its own */
+					r = split_map(i, page * IMAGE_PAGE, why);
+				guard = r ? guard : is;
+			}
+		}
+		if (r < 0)
+			return -1;
+		if (guard == 1) {
+			maps[i].prot = PROT_NONE;
+			maps[i].guard = 1;
+		}
+	}
+	return 0;
+}
+
 static int is_zero(uint64_t addr)
 {
 	const uint64_t *p = (const uint64_t *)addr;
@@ -395,7 +446,7 @@ static int scan_pages(struct image_map *m, int fd, char *why)
 {
 	uint64_t page = m->start / IMAGE_PAGE, end = m->end / IMAGE_PAGE;
 
-	if (m->flags & MAP_SHARED || m->wipe)
+	if (m->flags & MAP_SHARED || m->wipe || m->guard)
 		return 0;
 	while (page < end) {
 		size_t want = end - page < 4096 ? end - page : 4096;
@@ -430,8 +481,8 @@ static int scan(char *why)
 	fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return save_fail(why, "/proc/self/pagemap: %s", strerror(errno));
+	r = split_guards(fd, why);
 	choose_lazy(fd);
-	r = 0;
 	for (uint32_t i = 0; r == 0 && i < head.n_maps; i++)
 		r = scan_pages(&maps[i], fd, why);
 	close(fd);

@@ -33,7 +33,7 @@ class Python(Case):
             import gc, importlib.util, inspect, sys
             def facts(m):
                 s = m.__spec__
-                return [m.__name__, m.__file__, m.__cached__, m.__package__, getattr(m, "__path__", None), type(m.__loader__).__name__, m.__loader__ is s.loader, m.__loader__.path, m.__loader__.name,
+                return [m.__name__, m.__file__, getattr(m, "__cached__", None), m.__package__, getattr(m, "__path__", None), type(m.__loader__).__name__, m.__loader__ is s.loader, m.__loader__.path, m.__loader__.name,
                         s.name, s.origin, s.cached, s.has_location, s.parent, s.submodule_search_locations, sorted(k for k in vars(m) if k[:2] == "__" and k != "__main__"), len(inspect.getsource(m)) > 1]
             def handler(event, c):
                 ours = sorted(n for n in sys.modules if n in ("importlib", "fnd_start") or n.startswith("awslambdaric"))

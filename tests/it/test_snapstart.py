@@ -414,6 +414,24 @@ def handler(e, c): return threading.active_count()
         self.on(f)
         self.assertEqual(self.call(f), 1)
 
+    def test_a_guard_within_memory(self):
+        """Newer C libraries have one below each thread's stack, by madvise(MADV_GUARD_INSTALL)."""
+        f = self.snap('''
+import ctypes, os
+libc = ctypes.CDLL(None); libc.mmap.restype = ctypes.c_void_p
+at = libc.mmap(None, 5 * 4096, 3, 0x22, -1, 0)
+ctypes.memset(at, 7, 5 * 4096)
+guarded = libc.madvise(ctypes.c_void_p(at + 2 * 4096), 4096, 102) == 0
+r, w = os.pipe()
+def handler(e, c):
+    return [guarded] + [libc.write(w, ctypes.c_void_p(at + i * 4096), 1) == 1 and os.read(r, 1)[0] for i in range(5)]
+''')
+        self.on(f)
+        guarded, *pages = self.call(f)
+        if not guarded:
+            self.skipTest("this kernel has no MADV_GUARD_INSTALL: Linux 6.13")
+        self.assertEqual(pages, [7, 7, False, 7, 7])
+
     def test_threads_that_are_about_to_end(self):
         f = self.snap("import threading, time\nthreading.Thread(target=time.sleep, args=(0.4,)).start()\ndef handler(e, c): return threading.active_count()")
         self.on(f)
