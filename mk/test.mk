@@ -101,7 +101,7 @@ help:
 	@echo "make check-backlog [N=1000000]  so many events wait: in bounded memory, and they delay nobody"
 	@echo "make check-powercut [N=10] the power is cut so often in a virtual machine: whatever was answered must be there"
 	@echo "make check-containers      functions of container images, with those that buildah and Go take long to make"
-	@echo "make check-packages        some forty packages from the registries, each at work in a function; N=numpy one of them"
+	@echo "make check-packages        some forty packages from the registries, each at work in a function; N=numpy one of them; FND_TEST_PYTHON=python3.14 another Python"
 	@echo "make soak [MINUTES=30]     clients that do everything while processes are killed; nothing may be wrong or left"
 	@echo "make sim                   the keep-alive policies on days of generated arrivals: a table"
 	@echo "make bench-pairs OLD=DIR   this build beside another commit's, in turns: ratios with their 95 % intervals"

@@ -1,9 +1,10 @@
 """PyPI: the most used compiled and instrumenting packages."""
+import os
 from cases import Case, equal, logged
 
 
 def python(name, install, source, check, handler="f.handler", files=None, **more):
-    return Case(name, "pypi", install, "python3.11", handler, {"f.py": source, **(files or {})}, check, **more)
+    return Case(name, "pypi", install, os.environ.get("FND_TEST_PYTHON", "python3.11"), handler, {"f.py": source, **(files or {})}, check, **more)
 
 
 WRAPPER = """#!/bin/bash
