@@ -69,10 +69,10 @@ check-backlog: all fixtures images bench-build
 check-powercut: all fixtures images
 	@tests/powercut/run --build $(B) --rounds $(or $(N),10)
 
-# Unmodified software from PyPI, npm, crates, Go and Maven in functions of its own; N="numpy sharp": some of it.
-# Container images that take long to make: AWS's client for Python in one that buildah has made, a program in Go FROM scratch
+# Container images that take long to make: by buildah and by docker, of a Containerfile with stages, in each format that they and skopeo write.
 check-containers: all fixtures
-	@FND_CHECK_CONTAINERS=1 tests/run --build $(B) test_containers
+	@FND_CHECK_CONTAINERS=1 tests/run --build $(B) test_containers test_container_apps
+# Unmodified software from PyPI, npm, crates, Go, Maven and Debian in functions of its own; N="numpy sharp": some of it.
 check-packages: all
 	@$(MAKE) --no-print-directory B=$(B) images IMAGES="$(IMAGES)"
 	@tests/packages/run --build $(B) $(N)
@@ -100,7 +100,7 @@ help:
 	@echo "make check-durability [N=200]  processes are killed so often under events and queues: none that was accepted may be lost"
 	@echo "make check-backlog [N=1000000]  so many events wait: in bounded memory, and they delay nobody"
 	@echo "make check-powercut [N=10] the power is cut so often in a virtual machine: whatever was answered must be there"
-	@echo "make check-containers      functions of container images, with those that buildah and Go take long to make"
+	@echo "make check-containers      functions of container images, with those that buildah and docker take long to make"
 	@echo "make check-packages        some forty packages from the registries, each at work in a function; N=numpy one of them; FND_TEST_PYTHON=python3.14 another Python"
 	@echo "make soak [MINUTES=30]     clients that do everything while processes are killed; nothing may be wrong or left"
 	@echo "make sim                   the keep-alive policies on days of generated arrivals: a table"

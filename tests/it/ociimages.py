@@ -117,21 +117,50 @@ def native(files=(), **config):
 
 
 # --- real registries ---
-def registry_program():
-    """Debian's docker-registry, unpacked beside the tests and not installed: it would start a service. Skips loudly where the archive is out of reach."""
+def unpacked(*packages):
+    """The directory that these packages of Debian's are unpacked in beside the tests, and not installed: they would start services. Skips loudly where the archive is out of reach."""
     import fcntl, glob
-    home = os.path.join(harness.TOP, "build/docker-registry")
-    program = os.path.join(home, "x/usr/bin/docker-registry")
+    home = os.path.join(harness.TOP, "build", packages[0])
     os.makedirs(home, exist_ok=True)
     with open(os.path.join(home, ".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not os.path.exists(program):
-            r = subprocess.run(["apt-get", "-q", "download", "docker-registry"], cwd=home, capture_output=True, text=True)
+        if not os.path.exists(os.path.join(home, "x")):
+            r = subprocess.run(["apt-get", "-q", "download", *packages], cwd=home, capture_output=True, text=True)
             if r.returncode:
-                raise unittest.SkipTest("docker-registry cannot be had from Debian: " + r.stderr.strip()[-200:])
-            subprocess.run(["dpkg", "-x", glob.glob(os.path.join(home, "*.deb"))[0], os.path.join(home, "x.tmp")], check=True)
+                raise unittest.SkipTest(f"{packages[0]} cannot be had from Debian: " + r.stderr.strip()[-200:])
+            for package in glob.glob(os.path.join(home, "*.deb")):
+                subprocess.run(["dpkg", "-x", package, os.path.join(home, "x.tmp")], check=True)
             os.rename(os.path.join(home, "x.tmp"), os.path.join(home, "x"))
-    return program
+    return os.path.join(home, "x")
+
+
+class Docker(Server):
+    """dockerd, over a directory of its own, with its mounts in a namespace of their own; builds without a network."""
+    GROUP = "fnd-test-docker"
+
+    def __init__(self, directory):
+        self.directory, self.programs = directory, unpacked("docker.io", "containerd")
+        if not os.path.exists("/usr/sbin/runc"):
+            raise unittest.SkipTest("runc is not installed")
+        self.env = {**os.environ, "PATH": f"{self.programs}/usr/bin:{self.programs}/usr/sbin:/usr/sbin:/usr/bin:/sbin:/bin", "DOCKER_BUILDKIT": "0", "DOCKER_CONFIG": directory}
+        super().__init__(["unshare", "--mount", "--propagation", "private", "dockerd", "--data-root", f"{directory}/data", "--exec-root", f"{directory}/exec", "--pidfile", f"{directory}/pid", "-H", f"unix://{directory}/sock",
+                          "--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--storage-driver=vfs", "--cgroup-parent=/" + self.GROUP], None, self.env)
+
+    def answers(self):
+        if self.process.poll() is not None:
+            raise AssertionError(f"dockerd has ended: {self.said()}")
+        return "API listen on" in self.said()
+
+    def run(self, *args):
+        return subprocess.run([f"{self.programs}/usr/bin/docker", "-H", f"unix://{self.directory}/sock", *args], env=self.env, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+
+    def stop(self):
+        self.process.terminate()  # it ends its containerd
+        self.process.wait()
+        for base, groups, _ in os.walk("/sys/fs/cgroup"):
+            if self.GROUP in groups:
+                os.rmdir(os.path.join(base, self.GROUP))
+                groups.remove(self.GROUP)
 
 
 class Registry(Server):
@@ -147,7 +176,7 @@ class Registry(Server):
         with open(f"{directory}/config.yml", "w") as f:
             f.write("version: 0.1\nlog: {level: warn, accesslog: {disabled: true}}\n" + f"storage: {{filesystem: {{rootdirectory: {directory}/data}}, delete: {{enabled: true}}}}\n"
                     f"http:\n  addr: 127.0.0.1:{self.port}\n  secret: tests\n" + (f"  tls: {{certificate: {tls[1]}, key: {tls[2]}}}\n" if tls else "") + auth)
-        super().__init__([registry_program(), "serve", f"{directory}/config.yml"], self.port, {"OTEL_TRACES_EXPORTER": "none"})
+        super().__init__([unpacked("docker-registry") + "/usr/bin/docker-registry", "serve", f"{directory}/config.yml"], self.port, {"OTEL_TRACES_EXPORTER": "none"})
 
     @property
     def host(self):

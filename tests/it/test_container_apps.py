@@ -1,6 +1,6 @@
 """Functions of container images as people bring them from Lambda: with AWS's clients for Python, Node.js, Go and Java and a bootstrap of their own, by the clients that they have, and with the emulator
 that they run them with at home."""
-import http.client, json, subprocess
+import http.client, json, os, shutil, subprocess, unittest
 import compiled, javac, maven, npm, ociimages, pypi
 from ociimages import Image, base, tree
 from servers import Server
@@ -283,3 +283,89 @@ class Moved(AppCase):
             status, body = emulated(event)
             r = self.d.invoke(f, json.dumps(event).encode())
             self.assertEqual((status, body), (r.status, r.json), event)
+
+
+@unittest.skipUnless(os.environ.get("FND_CHECK_CONTAINERS"), "make check-containers")
+class Built(AppCase):
+    """Images as programs make them of files that people write, and in each format that these write."""
+    CONTAINERFILE = """ARG FUNCTION_DIR=/function
+
+FROM base AS build
+ARG FUNCTION_DIR
+RUN mkdir -p ${FUNCTION_DIR} && echo "made by $(python3 --version)" > ${FUNCTION_DIR}/made
+COPY packages app.py ${FUNCTION_DIR}/
+
+FROM base
+ARG FUNCTION_DIR
+WORKDIR ${FUNCTION_DIR}
+COPY --from=build ${FUNCTION_DIR} ${FUNCTION_DIR}
+RUN rm -r /usr/share/zoneinfo/Africa && ln -s app.py again.py
+LABEL maintainer="somebody"
+ENV MARKER="one two"
+EXPOSE 8080
+USER 1000
+ENTRYPOINT ["/usr/bin/python3", "-m", "awslambdaric"]
+CMD ["again.handler"]
+"""
+    SEES = PYTHON + "\ndef sees(event, context):\n    with open('made') as f:\n        return [f.read(), os.path.exists('/usr/share/zoneinfo/Africa'), os.path.exists('/usr/share/zoneinfo/Europe/Vienna'), os.getuid() not in (0, 1000)]\n"
+
+    def context(self):
+        """The directory with what the Containerfile names."""
+        context = os.path.join(self.dir, "context")
+        shutil.copytree(pypi.install(*RIC, python="3.11"), os.path.join(context, "packages"))
+        for name, text in (("app.py", self.SEES), ("Containerfile", self.CONTAINERFILE)):
+            with open(os.path.join(context, name), "w") as f:
+                f.write(text)
+        return context
+
+    def works(self, f):
+        self.assertEqual({k: v for k, v in self.ask(f, {"n": 1}).json.items() if k in ("event", "marker", "cwd")}, {"event": {"n": 1}, "marker": "one two", "cwd": "/function"})
+        self.changed(f, ImageConfig={"Command": ["app.sees"]})
+        self.assertEqual(self.ask(f, 1).json, ["made by Python 3.11.2\n", False, True, True])
+        self.changed(f, ImageConfig={})
+
+    def created(self, name, uri):
+        self.container(self.d, name, uri)
+        self.addCleanup(self.d.delete, name)
+        self.works(name)
+
+    def updated(self, name, uri):
+        self.c.update_function_code(FunctionName=name, ImageUri=uri)
+        self.d.settled(name)
+        self.works(name)
+
+    def test_by_buildah(self):
+        if not shutil.which("buildah") or not shutil.which("skopeo"):
+            self.skipTest("buildah or skopeo is not installed")
+        env = dict(os.environ, STORAGE_DRIVER="vfs", XDG_RUNTIME_DIR=self.dir, TMPDIR=self.dir)
+        def tool(*args):
+            r = subprocess.run([args[0], *(["--root", f"{self.dir}/store", "--runroot", f"{self.dir}/run"] * (args[0] == "buildah")), *args[1:]], env=env, capture_output=True, text=True)
+            self.assertEqual(r.returncode, 0, r.stderr)
+            return r.stdout.strip()
+        base_layout = Image(base("python3.11"), env=["PATH=/usr/local/bin:/usr/bin:/bin"]).layout(os.path.join(self.dir, "base"))
+        tool("buildah", "tag", tool("buildah", "pull", "-q", "oci:" + base_layout), "base")
+        limits = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"]
+        tool("buildah", "bud", "--isolation", "chroot", *limits, "-t", "made", self.context())
+        for i, to in enumerate((f"oci-archive:{self.dir}/1.tar:made:1", f"docker-archive:{self.dir}/2.tar:made:2", f"oci:{self.dir}/3:made")):
+            tool("buildah", "push", "made", to)
+            self.fnctl(self.d, "images", "import", to.split(":")[1], "--as", f"bud:{i}")
+            (self.updated if i else self.created)("bud", f"bud:{i}")
+        tool("skopeo", "copy", f"oci-archive:{self.dir}/1.tar", f"docker-archive:{self.dir}/4.tar:made:4")
+        self.assertIn("made:4", self.fnctl(self.d, "images", "import", f"docker-archive:{self.dir}/4.tar"))
+        self.updated("bud", "made:4")
+
+    def test_by_docker(self):
+        docker = ociimages.Docker(self.dir)
+        self.addCleanup(docker.end)
+        context, below = self.context(), base("python3.11")
+        for i, path in enumerate(below):
+            shutil.copy(path, os.path.join(context, f"{i}.tar"))
+        with open(os.path.join(context, "Base"), "w") as f:
+            f.write("FROM scratch\n" + "".join(f"ADD {i}.tar /\n" for i in range(len(below))) + "ENV PATH=/usr/local/bin:/usr/bin:/bin\n")
+        docker.run("build", "--network", "none", "-f", f"{context}/Base", "-t", "base", context)
+        for i in range(len(below)):
+            os.unlink(os.path.join(context, f"{i}.tar"))
+        docker.run("build", "--network", "none", "-f", f"{context}/Containerfile", "-t", "made:1", context)
+        docker.run("save", "-o", f"{self.dir}/saved.tar", "made:1")
+        self.assertIn("made:1", self.fnctl(self.d, "images", "import", f"{self.dir}/saved.tar"))
+        self.created("docked", "made:1")

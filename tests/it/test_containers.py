@@ -207,59 +207,6 @@ class Local(ContainerCase):
         d.settled("py")
         self.assertEqual(d.invoke("py", b"0").json["errorType"], "Runtime.InvalidEntrypoint")
 
-    def test_awslambdaric(self):
-        """AWS's client for Python, as PyPI has it, as the entry point of an image that buildah has made from one of ours."""
-        import pypi
-        if not os.environ.get("FND_CHECK_CONTAINERS"):
-            self.skipTest("make check-containers")
-        if not shutil.which("buildah"):
-            self.skipTest("buildah is not installed")
-        d, home = self.d, pypi.install("awslambdaric==3.1.1", "simplejson==3.20.2", "snapshot-restore-py==1.0.0", python="3.11")
-        trees = [os.path.join(d.state, "roots", t) for t in json.load(open(os.path.join(d.state, "images/python3.11.json")))["layers"]]
-        root = os.path.join(self.dir, "root")
-        for t in reversed(trees):
-            subprocess.run(["cp", "-a", t + "/.", root], check=True)
-        shutil.copytree(home, os.path.join(root, "srv"))
-        with open(os.path.join(root, "srv/app.py"), "w") as f:
-            f.write("def handler(event, context):\n    print('seen', event)\n    if event == 'raise':\n        raise KeyError('from the handler')\n    return [event, context.function_name, context.aws_request_id]\n")
-        env = dict(os.environ, BUILDAH_ISOLATION="chroot", STORAGE_DRIVER="vfs", XDG_RUNTIME_DIR=self.dir, TMPDIR=self.dir)
-        def buildah(*args):
-            r = subprocess.run(["buildah", "--root", f"{self.dir}/store", "--runroot", f"{self.dir}/run", *args], env=env, capture_output=True, text=True)
-            self.assertEqual(r.returncode, 0, r.stderr)
-            return r.stdout.strip()
-        c = buildah("from", "scratch")
-        buildah("copy", c, root, "/")
-        buildah("config", "--entrypoint", '["/usr/bin/python3", "-m", "awslambdaric"]', "--cmd", "app.handler", "--workingdir", "/srv", "--env", "PYTHONPATH=/srv", c)
-        buildah("commit", "--format", "oci", c, "made")
-        buildah("push", "made", f"oci-archive:{self.dir}/made.tar:made")
-        self.fnctl(d, "images", "import", f"{self.dir}/made.tar", "--as", "made")
-        self.container(d, "ric", "made")
-        r = d.invoke("ric", b'{"n": 1}', tail=True)
-        self.assertEqual((r.status, r.error), (200, None), (r, r.log))
-        self.assertEqual(r.json[:2], [{"n": 1}, "ric"])
-        self.assertIn("seen {'n': 1}", r.log)
-        r = d.invoke("ric", b'"raise"')
-        self.assertEqual((r.error, r.json["errorType"]), ("Unhandled", "KeyError"))
-
-    def test_go_from_scratch(self):
-        """A program in Go, statically linked, alone in its image: the Runtime API by net/http."""
-        go = shutil.which("go") or "/usr/local/go/bin/go"
-        if not os.environ.get("FND_CHECK_CONTAINERS"):
-            self.skipTest("make check-containers")
-        if not os.path.exists(go):
-            self.skipTest("there is no Go here")
-        with open(f"{self.dir}/main.go", "w") as f:
-            f.write('package main\nimport ("bytes"; "io"; "net/http"; "os"; "runtime")\nfunc main() {\n\tapi := "http://" + os.Getenv("AWS_LAMBDA_RUNTIME_API") + "/2018-06-01/runtime/invocation/"\n\tfor {\n'
-                    '\t\tr, err := http.Get(api + "next")\n\t\tif err != nil { panic(err) }\n\t\tb, _ := io.ReadAll(r.Body)\n\t\tr.Body.Close()\n'
-                    '\t\ta, err := http.Post(api+r.Header.Get("Lambda-Runtime-Aws-Request-Id")+"/response", "application/json", bytes.NewReader([]byte("[\\"" + runtime.GOOS + "\\"," + string(b) + "]")))\n'
-                    '\t\tif err != nil { panic(err) }\n\t\ta.Body.Close()\n\t}\n}\n')
-        env = dict(os.environ, CGO_ENABLED="0", GO111MODULE="off", GOCACHE=f"{self.dir}/cache", HOME=self.dir, GOFLAGS="")
-        subprocess.run([go, "build", "-o", f"{self.dir}/main", f"{self.dir}/main.go"], env=env, check=True, capture_output=True)
-        with open(f"{self.dir}/main", "rb") as f:
-            self.bring(self.d, Image([tar([("main", f.read(), {"mode": 0o755})])], entrypoint=["/main"]), "gopher")
-        self.container(self.d, "gopher", "gopher")
-        self.assertEqual(self.d.invoke("gopher", b"5").json, ["linux", 5])
-
     def test_refusals(self):
         d = self.d
         self.bring(d, native(), "ref")

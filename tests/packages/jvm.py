@@ -1,7 +1,7 @@
 """Java from Maven's repository in the managed runtimes: AWS's own libraries beside this runtime's, and frameworks through their adapters."""
 import glob, json, os, shutil, zipfile
 
-from cases import Case, equal
+from cases import Case, equal, request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -96,14 +96,6 @@ public class Handler implements RequestStreamHandler {
 }
 """}
 SPRING_POM = pom(["com.amazonaws.serverless:aws-serverless-java-container-springboot3:2.1.5", "org.springframework.boot:spring-boot-starter-web:3.5.16"])
-
-
-def request(method, path, query=None, body=None):
-    return {"resource": "/{proxy+}", "path": path, "httpMethod": method, "headers": {"Accept": "application/json", "Content-Type": "application/json"},
-            "multiValueHeaders": {"Accept": ["application/json"], "Content-Type": ["application/json"]}, "queryStringParameters": query, "multiValueQueryStringParameters": {k: [v] for k, v in (query or {}).items()} or None,
-            "pathParameters": None, "stageVariables": None, "body": body, "isBase64Encoded": False,
-            "requestContext": {"resourceId": "r", "resourcePath": "/{proxy+}", "httpMethod": method, "path": path, "accountId": "000000000000", "protocol": "HTTP/1.1", "stage": "prod", "requestId": "id", "apiId": "a",
-                               "identity": {"sourceIp": "127.0.0.1", "userAgent": "test"}}}
 
 
 def answers_of_spring(answers, log):

@@ -23,12 +23,18 @@ def extension(directory, run):
 
 
 def web_adapter(directory, run):
-    """As its own layer has it: the program, and what the runtime is started through."""
-    run(["cargo", "install", "--quiet", "--root", os.path.join(directory, "made"), "lambda_web_adapter", "--version", ADAPTER], directory)
+    """As its own layer has it, and images get it in /opt/extensions: the program, built once for all that have it."""
+    root = os.path.join(os.path.dirname(directory), "lambda_web_adapter-" + ADAPTER)
+    run(["cargo", "install", "--quiet", "--root", root, "lambda_web_adapter", "--version", ADAPTER], directory)
     os.makedirs(os.path.join(directory, "layer/extensions"))
-    program = glob.glob(os.path.join(directory, "made/bin/*"))[0]
-    shutil.move(program, os.path.join(directory, "layer/extensions/lambda-adapter"))
-    shutil.rmtree(os.path.join(directory, "made"))
+    shutil.copy(glob.glob(os.path.join(root, "bin/*"))[0], os.path.join(directory, "layer/extensions/lambda-adapter"))
+
+
+def served_by_uvicorn(directory, run):
+    """What FastAPI's users have in their Dockerfile: RUN pip install, COPY --from=public.ecr.aws/awsguru/aws-lambda-adapter."""
+    run(["/usr/bin/python3", "-m", "pip", "install", "-q", "--target", directory, "--only-binary=:all:", "--python-version", "3.11", "--implementation", "cp", "--platform", "manylinux2014_x86_64",
+         "--platform", "manylinux_2_17_x86_64", "fastapi==0.165.0", "uvicorn==0.54.0"], directory)
+    web_adapter(directory, run)
 
 
 def bun(directory, run):
@@ -122,6 +128,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
 http.server.ThreadingHTTPServer(("127.0.0.1", 8080), Handler).serve_forever()
 """, "layer/bootstrap": '#!/bin/sh\nexec -- "${LAMBDA_TASK_ROOT}/${_HANDLER}"\n'}, adapted, build=web_adapter, events=[web_event("/a/b"), web_event("/tea")], memory=256,
          env={"AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap"}),
+    Case("FastAPI in an image, Lambda Web Adapter", "crates", [], "python3.11", "", {"main.py": """import os
+from fastapi import FastAPI, Request, Response
+
+app = FastAPI()
+
+@app.get("/a/{rest}")
+def path(rest: str, request: Request):
+    return {"path": request.url.path, "agent": request.headers["user-agent"]}
+
+@app.get("/tea", status_code=418)
+def tea(response: Response):
+    return {"on": os.environ["AWS_LAMBDA_FUNCTION_NAME"]}
+"""}, adapted, build=served_by_uvicorn, events=[web_event("/a/b"), web_event("/tea")], memory=512,
+         image={"cmd": ["python3", "-m", "uvicorn", "--port=8080", "main:app"], "env": ["PATH=/usr/bin:/bin", "PYTHONPATH=/var/task", "PORT=8080"]}),
     native("Bun", "npm", [], {"bootstrap": "#!/bin/sh\ncd /var/task\nexec ./bun run runtime.ts\n", "runtime.ts": """
 const api = `http://${process.env.AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime/invocation`;
 for (;;) {
