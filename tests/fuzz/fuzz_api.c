@@ -178,7 +178,7 @@ static void play_spawnd(void)
 			fn_err_set(&e, EIO, "start sandbox", "not in here");
 		} else if (h.type == FN_PROTO_UNPACK && w.bad_archives) {
 			h.type = FN_PROTO_FAILED;
-			fn_err_set(&e, EINVAL, "unpack", "\"quoted\": bad");
+			(void)fn_err_kind(&e, FN_ERR_PACKAGE, fn_err_set(&e, EINVAL, "unpack", "\"quoted\": bad"));
 		} else if (h.type == FN_PROTO_UNPACK) {
 			h.type = FN_PROTO_UNPACKED;
 			iov[1] = (struct iovec){&unpacked, sizeof(unpacked)};
