@@ -123,10 +123,10 @@ class Moved(AppCase):
                      workdir="/function")
 
     def test_python(self):
-        f, c = self.made("py", self.python(), Environment={"Variables": {"OF": "the function"}}), self.c
+        f, c = self.made("moved-py", self.python(), Environment={"Variables": {"OF": "the function"}}), self.c
         r = self.ask(f, {"n": 1})
         self.assertTrue(0 < r.json["left"] <= 20000)
-        self.assertEqual(r.json | {"left": 0}, {"left": 0, "event": {"n": 1}, "name": "py", "version": "$LATEST", "marker": "one", "of": "the function", "cwd": "/function"})
+        self.assertEqual(r.json | {"left": 0}, {"left": 0, "event": {"n": 1}, "name": f, "version": "$LATEST", "marker": "one", "of": "the function", "cwd": "/function"})
         self.assertRegex(r.log, r"\[WARNING\]\t\S+Z\t" + r.headers["x-amzn-requestid"] + r"\tseen \{'n': 1\}")
         r = self.d.invoke(f, b'"raise"')
         self.assertEqual((r.error, r.json["errorType"], r.json["errorMessage"]), ("Unhandled", "KeyError", "'from the handler'"))
@@ -150,15 +150,15 @@ class Moved(AppCase):
         one = c.publish_version(FunctionName=f)
         self.assertEqual((one["Version"], one["PackageType"]), ("1", "Image"))
         c.create_alias(FunctionName=f, Name="live", FunctionVersion="1")
-        self.imported("py2", self.python(marker="two"))
-        asked = c.update_function_code(FunctionName=f, ImageUri="py2", DryRun=True)
+        self.imported("moved-py2", self.python(marker="two"))
+        asked = c.update_function_code(FunctionName=f, ImageUri="moved-py2", DryRun=True)
         self.assertEqual((asked["PackageType"], self.ask(f, 1).json["marker"]), ("Image", "one"))
-        two = c.update_function_code(FunctionName=f, ImageUri="py2", Publish=True)
+        two = c.update_function_code(FunctionName=f, ImageUri="moved-py2", Publish=True)
         c.get_waiter("function_updated_v2").wait(FunctionName=f, WaiterConfig={"Delay": 1})
         self.assertEqual([self.ask(f, 1, query=f"?Qualifier={q}").json["marker"] for q in ("$LATEST", "1", "live", two["Version"])], ["two", "one", "one", "two"])
         got = c.get_function(FunctionName=f, Qualifier="live")
-        self.assertEqual((got["Code"]["ImageUri"], got["Code"]["RepositoryType"], got["Configuration"]["CodeSha256"]), ("py", "ECR", one["CodeSha256"]))
-        self.assertEqual(got["Code"]["ResolvedImageUri"], "py@sha256:" + one["CodeSha256"])
+        self.assertEqual((got["Code"]["ImageUri"], got["Code"]["RepositoryType"], got["Configuration"]["CodeSha256"]), (f, "ECR", one["CodeSha256"]))
+        self.assertEqual(got["Code"]["ResolvedImageUri"], f + "@sha256:" + one["CodeSha256"])
         c.update_alias(FunctionName=f, Name="live", FunctionVersion="2")
         self.assertEqual(self.ask(f, 1, query="?Qualifier=live").json["version"], "2")
         self.assertIn((f, "Image"), [(x["FunctionName"], x["PackageType"]) for p in c.get_paginator("list_functions").paginate() for x in p["Functions"]])
@@ -170,9 +170,9 @@ class Moved(AppCase):
             if not path.startswith(("var/task/node_modules/aws-lambda-ric/deps/", "var/task/node_modules/aws-lambda-ric/build/")):
                 own[path] = content
         image = Image([*base("nodejs22.x"), tree(own)], entrypoint=["/var/lang/bin/node", "node_modules/aws-lambda-ric/index.mjs"], cmd=["index.handler"], workdir="/var/task", env=["PATH=/var/lang/bin:/usr/bin:/bin"])
-        f = self.made("node", image, MemorySize=1024)
+        f = self.made("moved-node", image, MemorySize=1024)
         r = self.ask(f, {"n": "ä"})
-        self.assertEqual(r.json, [{"n": "ä"}, "node", "v22"])
+        self.assertEqual(r.json, [{"n": "ä"}, f, "v22"])
         self.assertIn(f"\t{r.headers['x-amzn-requestid']}\tINFO\tseen {{ n: 'ä' }}", r.log)
         r = self.d.invoke(f, b'"raise"')
         self.assertEqual((r.error, r.json["errorType"], r.json["errorMessage"]), ("Unhandled", "RangeError", "from the handler"))
@@ -217,9 +217,9 @@ class Moved(AppCase):
             with open(os.path.join(home, name), "rb") as f:
                 own["function/" + name] = f.read()
         image = Image([*base("java21"), tree(own)], entrypoint=["/var/lang/bin/java", "-cp", "./:./*", "com.amazonaws.services.lambda.runtime.api.client.AWSLambda"], cmd=["example.App::hello"], workdir="/function")
-        f = self.made("java", image, MemorySize=1024)
+        f = self.made("moved-java", image, MemorySize=1024)
         r = self.ask(f, {"name": "you"})
-        self.assertEqual(r.json, ["hello you", "java", 21])
+        self.assertEqual(r.json, ["hello you", f, 21])
         self.assertIn("seen {name=you}", r.log)
         r = self.d.invoke(f, b'{"raise": 1}')
         self.assertEqual((r.error, r.json["errorType"], r.json["errorMessage"]), ("Unhandled", "java.lang.IllegalStateException", "from the handler"))
@@ -236,7 +236,7 @@ class Moved(AppCase):
         image = Image([*base("provided.al2023"), tree(own)], entrypoint=["/lambda-entrypoint.sh"], cmd=["function.handler"], workdir="/var/task",
                       env=["LANG=en_US.UTF-8", "TZ=:/etc/localtime", "PATH=/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin", "LD_LIBRARY_PATH=/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
                            "LAMBDA_TASK_ROOT=/var/task", "LAMBDA_RUNTIME_DIR=/var/runtime"])
-        f = self.made("own", image)
+        f = self.made("moved-own", image)
         r = self.ask(f, {"a": "b"})
         self.assertEqual(r.json, {"said": {"a": "b"}, "in": "/var/task"})
         self.assertIn('\n{"a": "b"}\n', r.log)
@@ -251,7 +251,7 @@ class Moved(AppCase):
         with open(compiled.command(RIE), "rb") as e:
             rie = {"usr/local/bin/aws-lambda-rie": e.read(), "entry_script.sh": ENTRY_SCRIPT}
         python = ["/usr/bin/python3", "-m", "awslambdaric"]
-        f = self.made("rie", self.python("/usr/local/bin/aws-lambda-rie", *python, **rie))
+        f = self.made("moved-rie", self.python("/usr/local/bin/aws-lambda-rie", *python, **rie))
         self.assertEqual(self.ask(f, 1).json["event"], 1)
         for entry in (["aws-lambda-rie", "--log-level", "debug", *python], ["aws-lambda-rie", "--enable-init-caching", "python3", "-m", "awslambdaric"], ["/entry_script.sh"],
                       ["/usr/local/bin/aws-lambda-rie", "--runtime-interface-emulator-address=0.0.0.0:80", "--runtime-api-address", "127.0.0.1:9002", "--", *python]):
@@ -259,7 +259,7 @@ class Moved(AppCase):
             self.assertEqual(self.ask(f, entry).json["event"], entry)
         # it looks for a bootstrap itself
         for place in ("var/task", "opt", "var/runtime"):
-            name = self.made("rie-" + place.replace("/", "-"), Image([tree({place + "/bootstrap": self.go(), "var/runtime/bootstrap": self.go(), **rie})], entrypoint=["/usr/local/bin/aws-lambda-rie"]))
+            name = self.made("moved-rie-" + place.replace("/", "-"), Image([tree({place + "/bootstrap": self.go(), "var/runtime/bootstrap": self.go(), **rie})], entrypoint=["/usr/local/bin/aws-lambda-rie"]))
             self.assertEqual(self.ask(name, {"do": "length", "text": "four"}).json, 4)
 
     def test_as_the_emulator_has_it(self):
@@ -268,7 +268,7 @@ class Moved(AppCase):
         with open(program, "wb") as f:
             f.write(self.go())
         os.chmod(program, 0o755)
-        f = self.made("alike", Image([tree({"main": self.go()})], entrypoint=["/main"]))
+        f = self.made("moved-alike", Image([tree({"main": self.go()})], entrypoint=["/main"]))
         port, api = free_port(), free_port()
         rie = Server([compiled.command(RIE), "--runtime-interface-emulator-address", f"127.0.0.1:{port}", "--runtime-api-address", f"127.0.0.1:{api}", program], port)
         self.addCleanup(rie.end)

@@ -147,7 +147,9 @@ def terraform(t):
         assert read("/2021-10-31/functions/tf-f/url?Qualifier=live")["Cors"]["MaxAge"] == n
         assert read("/2019-09-25/functions/tf-f/event-invoke-config")["MaximumRetryAttempts"] == n - 5
     tf("destroy", "-auto-approve", "-input=false")
-    assert t.daemon.request("GET", "/2015-03-31/functions/tf-f").status == 404 and t.daemon.request("GET", "/2018-10-31/layers").json["Layers"] == []
+    assert t.daemon.request("GET", "/2015-03-31/functions/tf-f").status == 404
+    left = [l["LayerName"] for l in t.daemon.request("GET", "/2018-10-31/layers").json["Layers"]]
+    assert "tf-lay" not in left, left
 
 
 def sdk(t, language, build, run):
