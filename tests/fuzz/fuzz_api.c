@@ -141,6 +141,7 @@ static void set_up(void)
 	api.images = w.images;
 	fuzz_check(fn_packages_new(w.jobs, w.dir, &w.packages) == 0);
 	api.packages = w.packages;
+	api.jobs = w.jobs;
 	api.disk = w.disk;
 	api.snapshots = w.snapshots;
 	for (int i = 0; i < 2; i++) {
