@@ -317,7 +317,7 @@ END_TEST
 /* Checkpoints are another thread's: however slow the disk is with them, the log begins anew now and then, and the file gives pages back. */
 START_TEST(many_at_once_and_the_log)
 {
-	enum { N = 6000 };
+	enum { N = 12000 };
 	struct one *o = calloc(N, sizeof(*o));
 	int64_t pages;
 	struct stat st;
@@ -335,7 +335,7 @@ START_TEST(many_at_once_and_the_log)
 	fn_db_writer_drain(writer);
 	ck_assert_int_eq(undone, 0);
 	ck_assert_int_eq(stat("t.db-wal", &st), 0);
-	ck_assert_int_lt(st.st_size, 12000 * 4096); /* of more than 12,000 */
+	ck_assert_int_lt(st.st_size, 24000 * 4096); /* of more than 24,000: a busy machine may be late with the first time, or the second */
 	ck_assert_int_eq(sqlite3_open("t.db", &db), SQLITE_OK);
 	sqlite3_busy_timeout(db, 10000);
 	ck_assert_int_eq(fn_db_exec(db, "DELETE FROM t", NULL), 0);
