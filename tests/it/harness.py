@@ -325,6 +325,8 @@ class Daemon:
                 if comm(init) == "fn-keeper":
                     out["keeper"].append(init)
                     continue
+                if comm(init) in ("fn-unpack", "fn-fetch"):  # no sandbox, and it ends by itself
+                    continue
                 below = descendants(init)
                 ahead = all(comm(p) in ("fn-ready", "fn-init", "fn-spawnd", "") for p in below) and comm(init) in ("fn-init", "fn-spawnd", "")
                 out["prepared" if ahead else "sandbox"] += [init] + below
