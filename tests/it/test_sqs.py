@@ -337,6 +337,7 @@ class Fifo(SqsCase):
         self.s.send_message(QueueUrl=url, MessageBody="3", MessageGroupId="g")
         self.assertEqual([m["Body"] for m in self.take(url, 2, ReceiveRequestAttemptId="one")], ["3"])
 
+    @unittest.skipIf(OTHERS, "it kills, and wants a daemon of its own")
     def test_an_attempt_outlives_a_crash(self):
         """And a long poll of the same attempt finds them at once, with what the repeated request wants to know of them."""
         d = self.daemon()
