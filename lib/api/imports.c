@@ -139,12 +139,9 @@ static bool reply_missing(struct fn_call *call, const struct fn_image *image)
 	json_t *list = json_array();
 	char tree[FN_IMAGE_TREE_SIZE];
 
-	for (size_t k = 0; k < image->n_layers; k++) {
-		const struct fn_tree *t = fn_store_tree(call->api->cfg.store, fn_image_layer_tree(&image->layers[k], tree));
-
-		if (!t || t->state != FN_TREE_READY)
+	for (size_t k = 0; k < image->n_layers; k++)
+		if (!fn_store_tree_ready(call->api->cfg.store, fn_image_layer_tree(&image->layers[k], tree)))
 			json_array_append_new(list, json_string(image->layers[k].sha256));
-	}
 	if (json_array_size(list) == 0) {
 		json_decref(list);
 		return false;

@@ -441,15 +441,13 @@ static void on_hashed(struct fn_job *job)
 static int start_layer(struct fn_images *im, json_t *l, struct fn_err *err)
 {
 	const char *sha = json_string_value(json_object_get(l, "sha256")), *file = json_string_value(json_object_get(l, "file"));
-	const struct fn_tree *row;
 
 	if (!sha || strlen(sha) != 64 || !file || strchr(file, '/'))
 		return fn_err_set(err, EINVAL, "images", "%.100s: layer %zu has no usable \"sha256\" and \"file\"", im->names[im->at], im->layer);
 	im->req = (struct fn_unpack_request){.max_bytes = IMAGE_BYTES_MAX, .max_entries = IMAGE_ENTRIES_MAX, .trusted_image = true};
 	snprintf(im->req.tree, sizeof(im->req.tree), "img-%s", sha);
 	snprintf(im->path, sizeof(im->path), "%s/roots/%s", im->state_dir, im->req.tree);
-	row = fn_store_tree(im->store, im->req.tree);
-	if (row && row->state == FN_TREE_READY && access(im->path, F_OK) == 0)
+	if (fn_store_tree_ready(im->store, im->req.tree) && access(im->path, F_OK) == 0)
 		return 0;
 	snprintf(im->path, sizeof(im->path), "%s/%s", im->bundle_dir, file);
 	fn_images_post(im, hash_layer, on_hashed);

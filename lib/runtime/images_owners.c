@@ -145,7 +145,6 @@ bool fn_images_removed(const struct fn_images *im, const char *manifest)
 static bool lacks_trees(const struct fn_images *im, json_t *manifest)
 {
 	char name[FN_TREE_NAME_SIZE], path[PATH_MAX];
-	const struct fn_tree *row;
 	const char *sha;
 	json_t *layer;
 	size_t i;
@@ -154,8 +153,7 @@ static bool lacks_trees(const struct fn_images *im, json_t *manifest)
 		sha = json_string_value(json_object_get(layer, "sha256"));
 		snprintf(name, sizeof(name), "%s%s", sha ? "img-" : "", sha ? sha : json_is_string(layer) ? json_string_value(layer) : "");
 		snprintf(path, sizeof(path), "%s/roots/%s", im->state_dir, name);
-		row = fn_store_tree(im->store, name);
-		if (!row || row->state != FN_TREE_READY || access(path, F_OK) < 0)
+		if (!fn_store_tree_ready(im->store, name) || access(path, F_OK) < 0)
 			return true;
 	}
 	return false;

@@ -83,13 +83,6 @@ static void say(struct fn_err *to, const struct fn_err *from)
 }
 
 /* --- layers --- */
-static bool is_ready(const struct fn_pulls *p, const char *tree)
-{
-	const struct fn_tree *t = fn_store_tree(p->store, tree);
-
-	return t && t->state == FN_TREE_READY;
-}
-
 static struct layer *find_layer(const struct fn_pulls *p, const char *tree)
 {
 	fn_list_for_each(l, (struct fn_list *)&p->layers)
@@ -417,7 +410,7 @@ static bool has_layers(const struct pull *w)
 	char tree[FN_IMAGE_TREE_SIZE];
 
 	for (size_t i = 0; i < w->image->n_layers; i++)
-		if (!is_ready(w->p, fn_image_layer_tree(&w->image->layers[i], tree)))
+		if (!fn_store_tree_ready(w->p->store, fn_image_layer_tree(&w->image->layers[i], tree)))
 			return false;
 	return true;
 }
@@ -501,7 +494,7 @@ static void want_layers(struct pull *w)
 		struct layer *l;
 
 		fn_image_layer_tree(&w->image->layers[i], tree);
-		if (is_ready(w->p, tree) || find_layer(w->p, tree))
+		if (fn_store_tree_ready(w->p->store, tree) || find_layer(w->p, tree))
 			continue;
 		l = new_layer(w->p, w->image->layers[i].sha256);
 		l->size = w->image->layers[i].size;
@@ -552,7 +545,7 @@ int fn_pulls_import(struct fn_pulls *p, const char *sha256, const struct fn_laye
 	struct layer *l;
 
 	snprintf(tree, sizeof(tree), "oci-%s", sha256);
-	if (is_ready(p, tree)) {
+	if (fn_store_tree_ready(p->store, tree)) {
 		import->ready(import->arg, -EBADF);
 		import->done(import->arg, NULL);
 		return 0;

@@ -79,20 +79,13 @@ unsigned fn_store_image_refs(const struct fn_store *s, const char *sha256)
 	return fn_store_tree_refs(s, fn_store_tree_name(tree, "image", sha256));
 }
 
-static bool ready(const struct fn_store *s, const char *tree)
-{
-	const struct fn_tree *t = fn_store_tree(s, tree);
-
-	return t && t->state == FN_TREE_READY;
-}
-
 bool fn_store_image_whole(const struct fn_store *s, const struct fn_image *i)
 {
 	char tree[FN_IMAGE_TREE_SIZE];
-	bool whole = ready(s, i->root);
+	bool whole = fn_store_tree_ready(s, i->root);
 
 	for (size_t k = 0; whole && k < i->n_layers; k++)
-		whole = ready(s, fn_image_layer_tree(&i->layers[k], tree));
+		whole = fn_store_tree_ready(s, fn_image_layer_tree(&i->layers[k], tree));
 	return whole;
 }
 

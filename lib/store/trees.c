@@ -44,6 +44,13 @@ static void forget(struct fn_store *s, struct fn_tree *t)
 }
 
 const struct fn_tree *fn_store_tree(const struct fn_store *s, const char *name) { return find(s, name); }
+
+bool fn_store_tree_ready(const struct fn_store *s, const char *name)
+{
+	const struct fn_tree *t = find(s, name);
+
+	return t && t->state == FN_TREE_READY;
+}
 const struct fn_tree *fn_store_next_tree(const struct fn_store *s, size_t *it) { return fn_map_next(s->trees, it); }
 unsigned fn_store_tree_refs(const struct fn_store *s, const char *name) { return (unsigned)(uintptr_t)fn_map_get(s->needs, name); }
 int64_t fn_store_tree_bytes(const struct fn_store *s) { return s->tree_bytes; }

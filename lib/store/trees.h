@@ -30,6 +30,7 @@ const char *fn_tree_state_name(enum fn_tree_state state); /* "making" */
 
 /* Borrowed until the next write; NULL = there is no row. */
 const struct fn_tree *fn_store_tree(const struct fn_store *s, const char *name);
+bool fn_store_tree_ready(const struct fn_store *s, const char *name);
 /* size_t it = 0; while ((t = fn_store_next_tree(s, &it))) ... In no order; nothing may be written meanwhile but by fn_store_forget_tree(). */
 const struct fn_tree *fn_store_next_tree(const struct fn_store *s, size_t *it);
 /* How many stored snapshots of functions, layer versions and writes under way need a "code-", "layer-" or "blob-" by its name; and "image-<sha256>", which is
