@@ -186,8 +186,7 @@ static int make(struct process *p, struct fn_err *err)
 
 static void unmake(struct process *p)
 {
-	if (p->env.jobs)
-		fn_jobs_drain(p->env.jobs); /* while all are there that are told */
+	fn_jobs_drain(p->env.jobs); /* while all are there that are told */
 	if (p->env.queues)
 		fn_queues_stop(p->env.queues);
 	if (p->env.writer)

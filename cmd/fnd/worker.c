@@ -335,7 +335,7 @@ static int make_control_plane(struct worker *w, struct fn_err *err)
 		.hosts = c->hosts, .n_hosts = c->n_hosts,
 		.store = w->store, .runtimes = w->runtimes, .refuse_deprecated = c->refuse_deprecated, .invoker = w->invoker, .logs = w->logs, .spawn = w->spawn,
 		.snapshots = w->snapshots, .platform = w->sandboxes.platform.address[0] ? &w->sandboxes.platform : NULL, .s3_endpoint = c->s3_endpoint,
-		.pulls = w->pulls, .resolver = w->resolver,
+		.pulls = w->pulls, .resolver = w->resolver, .jobs = w->jobs,
 	};
 	int r = fn_images_new(c->state_dir, c->images_dir, w->runtimes, w->spawn, w->store, w->disk, w->jobs, &w->images);
 
@@ -354,7 +354,6 @@ static int make_control_plane(struct worker *w, struct fn_err *err)
 		return r;
 	api.events = w->events;
 	api.packages = w->packages;
-	api.jobs = w->jobs;
 	api.disk = w->disk;
 	if (c->file)
 		snprintf(w->network_from, sizeof(w->network_from), "%s in %.120s", c->net_named ? "network.mode" : "the default: there is no network.mode", c->file);
@@ -543,8 +542,7 @@ static void on_images(void *arg, const struct fn_err *failed, unsigned installed
 
 static void unmake(struct worker *w)
 {
-	if (w->jobs)
-		fn_jobs_drain(w->jobs); /* while all are there that are told */
+	fn_jobs_drain(w->jobs); /* while all are there that are told */
 	if (w->store)
 		fn_store_drain(w->store);
 	if (w->logs)

@@ -107,7 +107,7 @@ void fn_jobs_post(struct fn_jobs *js, struct fn_job *j)
 
 void fn_jobs_drain(struct fn_jobs *js)
 {
-	while (js->under_way > 0) {
+	while (js && js->under_way > 0) {
 		fn_mailbox_deliver(js->back);
 		if (js->under_way > 0)
 			usleep(500);

@@ -20,7 +20,7 @@ struct fn_job {
 
 int fn_jobs_new(struct fn_loop *loop, unsigned threads, struct fn_jobs **ret);
 void fn_jobs_post(struct fn_jobs *js, struct fn_job *j);
-/* Waits until what is posted has been run, and `done` told, which may post more. */
+/* Waits until what is posted has been run, and `done` told, which may post more. NULL is fine. */
 void fn_jobs_drain(struct fn_jobs *js);
 /* Runs what is posted, and tells `done` of all of it; those may post more. NULL is fine. */
 void fn_jobs_free(struct fn_jobs *js);
