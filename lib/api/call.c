@@ -34,15 +34,22 @@ struct fn_aws_head fn_call_head(const struct fn_http_req *req)
 
 static const char *header_of(void *arg, const char *name) { return fn_http_req_header(arg, name); }
 
+const struct fn_aws_error *fn_call_fault(const struct fn_aws_operation *o, const struct fn_aws_request *r, struct fn_buf *why)
+{
+	enum fn_aws_verdict v = fn_aws_validate(o, r, why);
+
+	return v == FN_AWS_VALID ? NULL : v == FN_AWS_INVALID ? &FN_E_VALIDATION : &FN_E_SERIALIZATION;
+}
+
 bool fn_call_valid(struct fn_call *call)
 {
 	const struct fn_aws_request r = {.labels = &call->labels, .query = fn_http_req_raw_query(call->req), .header = header_of, .arg = call->req, .body = call->in};
 	fn_auto_buf struct fn_buf why = {0};
-	enum fn_aws_verdict v = fn_aws_validate(call->operation, &r, &why);
+	const struct fn_aws_error *fault = fn_call_fault(call->operation, &r, &why);
 
-	if (v != FN_AWS_VALID)
-		fn_reply_error(call, v == FN_AWS_INVALID ? &FN_E_VALIDATION : &FN_E_SERIALIZATION, "%s", why.data ? why.data : "out of memory");
-	return v == FN_AWS_VALID;
+	if (fault)
+		fn_reply_error(call, fault, "%s", why.data ? why.data : "out of memory");
+	return !fault;
 }
 
 bool fn_call_name(struct fn_call *call, struct fn_name *n)

@@ -7,6 +7,7 @@
 #include "api/api.h"
 #include "api/refusals.h"
 #include "aws/route.h"
+#include "aws/validate.h"
 #include "base/list.h"
 #include "model/arn.h"
 #include "store/aliases.h"
@@ -61,6 +62,8 @@ typedef void (*fn_handler)(struct fn_call *call);
 
 /* Does all hold that the model says of the request? Done before each handler but Invoke's. Replies and returns false when not. */
 bool fn_call_valid(struct fn_call *call);
+/* The same in any thread: NULL, or the error, and why (empty: out of memory). */
+const struct fn_aws_error *fn_call_fault(const struct fn_aws_operation *o, const struct fn_aws_request *r, struct fn_buf *why);
 
 /* reply.c */
 void fn_reply_json(struct fn_call *call, unsigned status, json_t *body); /* takes body */

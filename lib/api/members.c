@@ -6,7 +6,6 @@
 
 #include "api/receive.h"
 #include "aws/query.h"
-#include "aws/validate.h"
 #include "base/cleanup.h"
 #include "base/jobs.h"
 #include "web/h1.h"
@@ -88,10 +87,8 @@ static void read_json(struct members *m)
 static void judge(struct members *m)
 {
 	const struct fn_aws_request r = {.labels = &m->labels, .query = m->head.query, .header = header_of, .arg = m, .body = m->in};
-	enum fn_aws_verdict v = fn_aws_validate(m->operation, &r, &m->why);
 
-	if (v != FN_AWS_VALID)
-		refuse(m, v == FN_AWS_INVALID ? &FN_E_VALIDATION : &FN_E_SERIALIZATION, "out of memory");
+	m->error = fn_call_fault(m->operation, &r, &m->why);
 }
 
 /* In any thread. */
