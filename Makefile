@@ -97,10 +97,12 @@ endef
 # thread alone (clone3): they come from a plain build.
 PLAIN := $(if $(findstring thread,$(SAN)),fn-spawnd fn-unpack fn-fetch)
 $(foreach p,$(filter-out $(PLAIN),$(PROGRAMS)),$(eval $(call PROGRAM_RULES,$(p))))
-$(PLAIN:%=$(B)/%): $(B)/%: FORCE
-	@mkdir -p $(@D)
-	$(Q)$(MAKE) --no-print-directory SAN= B=build build/$*
-	$(Q)cp build/$* $@
+ifneq ($(PLAIN),)
+$(PLAIN:%=$(B)/%) &: FORCE # by one make: several would make the same archives at once
+	@mkdir -p $(B)
+	$(Q)$(MAKE) --no-print-directory SAN= B=build $(PLAIN:%=build/%)
+	$(Q)cp $(PLAIN:%=build/%) $(B)
+endif
 # Phony: as a file that is not there it would force nothing (.SECONDARY)
 .PHONY: FORCE
 FORCE:

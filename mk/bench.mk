@@ -1,5 +1,5 @@
 # Benchmarks: see tests/bench/run. make bench [BENCH=warm,cold] [BENCH_SECONDS=1]; make bench-density
-BENCH_BIN := $(addprefix $(B)/tests/bench/,spawn_bench mhd_echo load times floors guest cgroup_bench logs_bench policies)
+BENCH_BIN := $(addprefix $(B)/tests/bench/,spawn_bench mhd_echo relay load times floors guest cgroup_bench logs_bench policies)
 $(B)/tests/bench/guest: tests/bench/guest.c
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  CC $<")

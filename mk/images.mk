@@ -17,7 +17,7 @@ images-lock: guest
 # Not sanitized, whatever the daemon is: they run in the function's image.
 GUEST_CFLAGS := -std=gnu17 -O2 -g0 $(WARN) -D_GNU_SOURCE -fno-stack-protector -fcf-protection=none -U_FORTIFY_SOURCE
 GUEST_HEADERS := $(wildcard rootfs/snapshot/*.h) rootfs/libc.h
-guest: $(B)/guest/libfnd_ahead.so $(if $(filter x86_64,$(shell $(SYSTEM) uname -m)),$(B)/guest/fnd-restore $(B)/guest/_fnd_snapshot.abi3.so)
+guest: $(B)/guest/libfnd_ahead.so $(B)/guest/fnd-archive $(if $(filter x86_64,$(shell $(SYSTEM) uname -m)),$(B)/guest/fnd-restore $(B)/guest/_fnd_snapshot.abi3.so)
 $(B)/guest/fnd-restore: rootfs/snapshot/restore.c $(GUEST_HEADERS)
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  CC $<")
@@ -33,6 +33,11 @@ $(B)/guest/libfnd_ahead.so: rootfs/java/ahead.c rootfs/libc.h
 	@mkdir -p $(@D)
 	@$(if $(V),,echo "  CC $@")
 	$(Q)$(CC) $(GUEST_CFLAGS) -fvisibility=hidden -fPIC -shared -Wl,--build-id=none -o $@ $<
+	@! nm -D $@ | grep -E 'GLIBC_2\.(3[7-9]|[4-9][0-9])' || { echo "$@: the images' C library (2.36) lacks these" >&2; exit 1; }
+$(B)/guest/fnd-archive: rootfs/java/archive.c rootfs/libc.h
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  CC $<")
+	$(Q)$(CC) $(GUEST_CFLAGS) -fPIE -pie -Wl,--build-id=none -o $@ $<
 	@! nm -D $@ | grep -E 'GLIBC_2\.(3[7-9]|[4-9][0-9])' || { echo "$@: the images' C library (2.36) lacks these" >&2; exit 1; }
 
 quickstart-images:

@@ -3,7 +3,7 @@ FIXTURE_LINK := -static
 FIXTURES := $(addprefix $(B)/fixtures/,bootstrap escape inside beside extension)
 $(B)/fixtures/bootstrap: tests/fixtures/bootstrap.c tests/fixtures/client.c tests/fixtures/client.h
 $(B)/fixtures/escape: tests/fixtures/escape.c tests/fixtures/escape_outside.c tests/fixtures/escape.h
-$(B)/fixtures/inside: tests/fixtures/inside.c
+$(B)/fixtures/inside: tests/fixtures/inside.c rootfs/libc.h
 $(B)/fixtures/beside: tests/fixtures/beside.c
 $(B)/fixtures/extension: tests/fixtures/extension.c
 $(B)/fixtures/inside: FIXTURE_LINK := # the image's own C library is what it asks
@@ -73,7 +73,7 @@ check-powercut: all fixtures images
 check-containers: all fixtures
 	@FND_CHECK_CONTAINERS=1 tests/run --build $(B) test_containers test_container_apps
 # Unmodified software from PyPI, npm, crates, Go, Maven and Debian in functions of its own; N="numpy sharp": some of it.
-check-packages: all
+check-packages: all fixtures
 	@$(MAKE) --no-print-directory B=$(B) images IMAGES="$(IMAGES)"
 	@tests/packages/run --build $(B) $(N)
 

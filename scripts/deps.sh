@@ -11,7 +11,7 @@ build=(gcc make pkg-config libc6-dev libcgroup-dev libnl-3-dev libnl-route-3-dev
 run=(e2fsprogs) # for /tmp on the disk
 images=(python3 python3-pip dpkg debian-archive-keyring tar ca-certificates curl 'openjdk-17-jdk-headless|openjdk-21-jdk-headless')
 tests=(check libsubunit-dev clang clang-tidy libclang-rt-dev awscli python3-boto3 jq zip unzip wrk crun runc bubblewrap
-	g++ cmake iproute2 nftables qemu-system-x86 'virtiofsd|qemu-system-common' busybox-static kmod bzip2 xz-utils lz4 procps util-linux man-db
+	g++ cmake iproute2 nftables qemu-system-x86 'virtiofsd|qemu-system-common' busybox-static kmod bzip2 xz-utils lz4 zstd procps util-linux man-db
 	groff mandoc shellcheck git strace)
 [ -x /usr/bin/npm ] || tests+=(nodejs npm) # for Node.js's images; any npm of the system's will do, as any node that runs it
 

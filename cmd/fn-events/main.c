@@ -1,6 +1,6 @@
 /*
  * main.c - fn-events: what happens without a caller who waits: asynchronous invocations, queues. Started by fnd's supervisor, as root, with the descriptors of service/args.h;
- * it gives up its privileges before it reads a byte from anybody. One loop, and the threads that wait for events.db. SIGTERM: nothing new is begun, what is under way is
+ * it gives up its privileges before it reads a byte from anybody. One loop, and the threads that wait for events.db, which run it in turns. SIGTERM: nothing new is begun, what is under way is
  * finished, then it ends.
  */
 #include <errno.h>
@@ -21,13 +21,15 @@
 #include "os/sock.h"
 #include "queue/queue.h"
 #include "service/args.h"
+#include "service/direct.h"
 #include "service/fnd.h"
 #include "service/rights.h"
 #include "service/schema.h"
 #include "services.h"
 #include "web/json_file.h"
 
-#define CONNECTIONS_MAX 8192
+#define CONNECTIONS_MAX 8192 /* fnd's; clients' */
+#define IDLE_S 300           /* as fnd has it */
 #define DRAIN_LOOK_US 20000u
 
 struct options {
@@ -40,6 +42,8 @@ struct process {
 	struct fn_service_env env;
 	struct fn_services services;
 	struct fn_httpd *httpd;
+	struct fn_bodies *bodies;
+	struct fn_direct_server *direct;
 	json_t *config;
 	char db_path[4096];
 	uint64_t drain_timer, drain_until_us, grace_us;
@@ -83,7 +87,7 @@ static int drop(const struct options *o, struct fn_err *err)
 /* --- ending --- */
 static bool busy(const struct process *p)
 {
-	bool is = fn_httpd_active(p->httpd) > 0;
+	bool is = fn_httpd_active(p->httpd) + fn_direct_server_active(p->direct) > 0;
 
 	for (size_t i = 0; i < p->services.n; i++)
 		is = is || (p->services.list[i].busy && p->services.list[i].busy(p->services.list[i].arg));
@@ -112,6 +116,7 @@ static void on_term(void *arg, int signo, int sender)
 	}
 	p->draining = true;
 	fn_httpd_quiesce(p->httpd);
+	fn_direct_server_quiesce(p->direct);
 	for (size_t i = 0; i < p->services.n; i++)
 		if (p->services.list[i].drain)
 			p->services.list[i].drain(p->services.list[i].arg);
@@ -156,6 +161,20 @@ static bool admit(void *arg, int fd)
 	return fn_sock_peer_is(fd, (uid_t)p->o.fnd_uid);
 }
 
+/* The connections that clients have made, and fnd has handed over. */
+static int open_direct(struct process *p, struct fn_err *err)
+{
+	struct fn_direct_config c = {.loop = p->env.loop, .listen_fd = FN_EVENTS_FD_HANDOVER, .fnd_uid = p->o.fnd_uid, .conn_max = CONNECTIONS_MAX, .idle_timeout_s = IDLE_S,
+				     .services = &p->services, .region = p->env.region, .account_id = p->env.account_id};
+	uint64_t most = (uint64_t)json_integer_value(json_object_get(p->config, "body_budget_mb")) << 20;
+	int r = fn_bodies_new(most, most / 100 * (uint64_t)json_integer_value(json_object_get(p->config, "peer_percent")), &p->bodies);
+
+	if (r < 0)
+		return fn_err_set(err, r, "start fn-events", "bodies of requests");
+	c.bodies = p->bodies;
+	return fn_direct_server_new(&c, &p->direct, err);
+}
+
 static int make(struct process *p, struct fn_err *err)
 {
 	struct fn_httpd_config http = {.listen_fd = FN_EVENTS_FD_LISTEN, .conn_max = CONNECTIONS_MAX, .role = FN_HTTP_EVENTS, .admit = admit, .admit_arg = p, .ops = &fn_service_httpd_ops,
@@ -181,6 +200,8 @@ static int make(struct process *p, struct fn_err *err)
 	if (r < 0)
 		return fn_err_set(err, r, "start fn-events", NULL);
 	r = fn_services_open(&p->env, &p->services, err);
+	if (r == 0)
+		r = open_direct(p, err);
 	return r < 0 ? r : fn_httpd_new(p->env.loop, &http, &p->httpd, err);
 }
 
@@ -192,6 +213,8 @@ static void unmake(struct process *p)
 	if (p->env.writer)
 		fn_db_writer_drain(p->env.writer);
 	fn_httpd_free(p->httpd);
+	fn_direct_server_free(p->direct);
+	fn_bodies_free(p->bodies);
 	fn_services_close(&p->services);
 	fn_rights_free(p->env.rights);
 	fn_fnd_free(p->env.fnd);
@@ -223,7 +246,7 @@ int main(int argc, char **argv)
 	if (r == 0)
 		r = make(&p, &err);
 	if (r == 0)
-		r = fn_loop_run(p.env.loop);
+		r = fn_db_writer_run_loop(p.env.writer);
 	else
 		fn_log_error("%s", fn_err_format(&err, text, sizeof(text)));
 	unmake(&p);

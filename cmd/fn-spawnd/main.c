@@ -52,7 +52,7 @@ static int open_network(const struct fn_nat_config *nat, struct fn_nat **ret, st
 
 #define TURN_NS 100000u /* the least: someone waits for a sandbox's start, and it is a matter of several short turns of four processes */
 
-#define TMPS_LEAST 8u /* file systems for /tmp, ready; each is about 0.1 MB and a kernel thread */
+#define TMPS_LEAST 8u /* file systems for /tmp, ready; each is about 0.1 MB and a kernel thread, and takes 5 ms to make */
 #define TMPS_MOST 128u
 
 struct options {
@@ -120,6 +120,16 @@ static int parse(int argc, char **argv, struct options *o, struct fn_spawn_serve
 	return -EINVAL;
 }
 
+static unsigned lesser(unsigned a, unsigned b) { return a < b ? a : b; }
+
+/* One for each sandbox that is made ahead: when those are all taken at once, nobody waits for a disk. */
+static unsigned tmps_least(const struct fn_spawn_server_config *cfg)
+{
+	unsigned ahead = lesser(cfg->stock_least, cfg->stock_most) + lesser(cfg->prestart_least, cfg->prestart_most);
+
+	return ahead > TMPS_LEAST ? ahead : TMPS_LEAST;
+}
+
 /* Before anything is started: what sandboxes have at /tmp. */
 static int open_tmps(struct fn_spawn_server_config *cfg, struct options *o, bool *ret_unfit, struct fn_err *err)
 {
@@ -130,8 +140,8 @@ static int open_tmps(struct fn_spawn_server_config *cfg, struct options *o, bool
 	c->host_ns_fd = cfg->host_ns_fd;
 	c->owner = cfg->uid_base;
 	c->dir = c->dir ? c->dir : o->state;
-	c->least = TMPS_LEAST;
-	c->most = TMPS_MOST;
+	c->least = tmps_least(cfg);
+	c->most = c->least > TMPS_MOST ? c->least : TMPS_MOST;
 	r = fn_tmps_open(c, &cfg->tmps, err);
 	*ret_unfit = r < 0;
 	return r;

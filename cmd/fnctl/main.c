@@ -131,13 +131,13 @@ static void usage(FILE *f)
 {
 	fputs("Usage: fnctl [options] COMMAND ...\n\n", f);
 	for (size_t i = 0; i < N_COMMANDS; i++)
-		fprintf(f, "  %-11s %-56s %s\n", commands[i].name, commands[i].args, commands[i].help);
+		fprintf(f, "  %-11s %s\n", commands[i].name, commands[i].help);
 	fputs("\nOptions, before or after the command:\n"
 	      "  --endpoint URL      where fnd is: $FNCTL_ENDPOINT, else its control socket, " CONTROL_SOCKET ",\n"
 	      "                      if you may use that, else http://127.0.0.1:3001; unix:PATH is another control socket\n"
 	      "  --region R          for signatures: $AWS_REGION, $AWS_DEFAULT_REGION, else us-east-1\n"
 	      "  --output table|json\n"
-	      "  --help, --version   `fnctl COMMAND --help` tells a command's options\n"
+	      "  --help, --version   `fnctl COMMAND --help`, or `fnctl help COMMAND`, tells a command's arguments and options\n"
 	      "\nWith AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY set, requests are signed.\n"
 	      "Exit status: 0 fine, 1 the function failed, 2 wrong use, 3 fnd or the way to it failed.\n",
 	      f);
@@ -146,6 +146,71 @@ static void usage(FILE *f)
 static void command_usage(FILE *f, const struct command *c)
 {
 	fprintf(f, "Usage: fnctl %s%s%s\n", c->name, *c->args ? " " : "", c->args);
+}
+
+/* Of a command, or of all (NULL), on standard output. */
+static void help(const struct command *c)
+{
+	if (!c) {
+		usage(stdout);
+		return;
+	}
+	command_usage(stdout, c);
+	printf("\n%c%s%s\n%s%s", toupper((unsigned char)c->help[0]), c->help + 1, fn_str_ends(c->help, "?") ? "" : ".", *c->options ? "\n" : "", c->options);
+}
+
+#define TYPED_MAX 16 /* of a word that may have been meant for a command; the longest has 11 */
+
+/* How many letters are to be put in, taken out or changed (Levenshtein), of words of TYPED_MAX at most. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t row[TYPED_MAX + 1], n = strlen(b);
+
+	for (size_t j = 0; j <= n; j++)
+		row[j] = j;
+	for (size_t i = 1; a[i - 1]; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= n; j++) {
+			size_t other = a[i - 1] == b[j - 1] ? diagonal : diagonal + 1, put = row[j - 1] + 1, taken = row[j] + 1;
+
+			diagonal = row[j];
+			row[j] = put < other ? put : other;
+			row[j] = taken < row[j] ? taken : row[j];
+		}
+	}
+	return row[n];
+}
+
+/* A command's beginning, or a slip: one letter of a short word, two of a longer one. NULL: nothing near. */
+static const char *meant(const char *typed)
+{
+	size_t least = strlen(typed) < 5 ? 2 : 3, d;
+	const char *best = NULL;
+
+	if (strlen(typed) > TYPED_MAX || !*typed)
+		return NULL;
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		if (fn_str_starts(commands[i].name, typed))
+			return commands[i].name;
+		if ((d = distance(typed, commands[i].name)) < least) {
+			least = d;
+			best = commands[i].name;
+		}
+	}
+	return best;
+}
+
+static int no_command(const char *typed)
+{
+	const char *near = meant(typed);
+
+	fprintf(stderr, "fnctl: there is no command \"%s\"", typed);
+	if (near)
+		fprintf(stderr, "; did you mean %s?", near);
+	fputs("\n`fnctl --help` lists the commands.\n", stderr);
+	return EX_BAD_USE;
 }
 
 int usage_error(const char *command, const char *fmt, ...)
@@ -201,13 +266,7 @@ int other_option(char **argv, int c)
 		G.json = fn_streq(optarg, "json");
 		return EX_FINE;
 	case 'h':
-		if (command) {
-			command_usage(stdout, command);
-			printf("\n%c%s.\n%s%s", toupper((unsigned char)command->help[0]), command->help + 1, *command->options ? "\n" : "",
-			       command->options);
-		} else {
-			usage(stdout);
-		}
+		help(command);
 		exit(fflush(stdout) == 0 ? EX_FINE : EX_API);
 	default:
 		return bad_option(command ? argv[0] : "fnctl", argv, c);
@@ -338,7 +397,10 @@ int main(int argc, char **argv)
 	command = find_command(argv[optind]);
 	if (command)
 		return run(command, argc - optind, argv + optind);
-	fprintf(stderr, "fnctl: there is no command \"%s\"\n\n", argv[optind]);
-	usage(stderr);
-	return EX_BAD_USE;
+	if (!fn_streq(argv[optind], "help") || optind + 2 < argc)
+		return no_command(argv[optind]);
+	if (optind + 1 < argc && !(command = find_command(argv[optind + 1])))
+		return no_command(argv[optind + 1]);
+	help(command);
+	return flush_stdout(EX_FINE);
 }

@@ -52,6 +52,7 @@ static const struct key {
 	{"prepared_most", NUMBER, AT(prepared_most), 0, 1000},
 	{"prestarted_least", NUMBER, AT(prestarted_least), 0, 1000},
 	{"prestarted_most", NUMBER, AT(prestarted_most), 0, 1000},
+	{"class_archive_ms", NUMBER, AT(class_archive_ms), 0, 600000},
 	{"provisioned_scaling_period_s", NUMBER, AT(provisioned_scaling_period_s), 1, 3600},
 	{"freeze_grace_ms", NUMBER, AT(freeze_grace_ms), 0, 60000},
 	{"init_timeout_s", NUMBER, AT(init_timeout_s), 1, 900},
@@ -102,7 +103,7 @@ static int set(char **member, const char *value)
 static int init(struct fnd_config *c)
 {
 	*c = (struct fnd_config){
-		.uid_base = 0x70000000, .account_concurrency = 1000, .body_budget_mb = 256, .upload_budget_mb = 2048, .package_max_mb = 50, .peer_percent = 75, .idle_timeout_s = 600, .prepared_least = 4, .prepared_most = 64, .prestarted_least = 2, .prestarted_most = 16,
+		.uid_base = 0x70000000, .account_concurrency = 1000, .body_budget_mb = 256, .upload_budget_mb = 2048, .package_max_mb = 50, .peer_percent = 75, .idle_timeout_s = 600, .prepared_least = 4, .prepared_most = 64, .prestarted_least = 2, .prestarted_most = 16, .class_archive_ms = 150,
 		.freeze_grace_ms = 100, .init_timeout_s = 10,
 		.provisioned_scaling_period_s = 60, .keep_policy = FN_KEEP_HYBRID, .keep_bin_s = 60, .keep_head = 5, .keep_tail = 99, .keep_margin = 10, .keep_samples = 10,
 		.drain_grace_s = 30, .s3_timeout_s = 15, .log_max_bytes = 16 << 20, .log_files = 64, .log_total_mb = 10240, .log_level = FN_LOG_INFO, .net = FN_NET_LOOPBACK, .connections_environment = 4096, .platform_endpoint = true,

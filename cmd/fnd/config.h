@@ -45,11 +45,12 @@ struct fnd_config {
 	size_t n_credentials;
 	struct fn_role *roles; /* env/credentials.h */
 	size_t n_roles;
-	char **hosts; /* names of this machine beside its loopback's: api/origin.h */
+	char **hosts; /* names of this machine beside its loopback's: web/origin.h */
 	size_t n_hosts;
 	int64_t uid_base, uid_count, account_concurrency, memory_budget_mb, disk_budget_mb, package_max_mb;
 	int64_t body_budget_mb, upload_budget_mb, peer_percent; /* of bodies under way: web/bodies.h */
 	int64_t prepared_least, prepared_most;     /* sandboxes made ahead: spawn/stock.h */
+	int64_t class_archive_ms; /* an init of a Java function that takes so long is followed by an archive of its classes; 0 = none is */
 	int64_t prestarted_least, prestarted_most; /* the same with a runtime in them, for each */
 	int64_t idle_timeout_s, freeze_grace_ms, init_timeout_s, drain_grace_s;
 	enum fn_keep_policy keep_policy;        /* pool/keepalive.h */

@@ -84,8 +84,8 @@ int fnd_config_events_text(const struct fnd_config *c, struct fn_err *err)
 {
 	json_t *events = json_deep_copy(c->events);
 	int r = events ? fnd_endpoints_resolve(json_object_get(events, "endpoints"), err) : fn_err_set(err, ENOMEM, "events", NULL);
-	json_t *o = r < 0 ? NULL : json_pack("{ss,ss,sI,sI,sO}", "region", c->region, "account_id", c->account_id, "account_concurrency", (json_int_t)c->account_concurrency, "drain_grace_s",
-			      (json_int_t)c->drain_grace_s, "events", events);
+	json_t *o = r < 0 ? NULL : json_pack("{ss,ss,sI,sI,sI,sI,sO}", "region", c->region, "account_id", c->account_id, "account_concurrency", (json_int_t)c->account_concurrency, "drain_grace_s",
+			      (json_int_t)c->drain_grace_s, "body_budget_mb", (json_int_t)c->body_budget_mb, "peer_percent", (json_int_t)c->peer_percent, "events", events);
 	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 	int fd = text ? fnd_sealed_text("fn-events", text, strlen(text)) : -ENOMEM;
 

@@ -63,9 +63,9 @@ int fnd_listen_at(char **text, const char *key, bool waits, struct fn_err *err)
 int fnd_listen_api(struct fnd_config *cfg, struct fn_err *err) { return fnd_listen_at(&cfg->listen, "listen", true, err); }
 
 /* A socket in the state directory: nobody's until it is whose it is to be. */
-static int listen_in_state(const struct fnd_config *cfg, const char *name, uid_t uid, gid_t gid, mode_t mode, const char *stage, struct fn_err *err)
+static int listen_in_state(const struct fnd_config *cfg, const char *name, int type, uid_t uid, gid_t gid, mode_t mode, const char *stage, struct fn_err *err)
 {
-	fn_auto_fd int dir = open(cfg->state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fn_auto_fd int dir = open(cfg->state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un a;
 	int r;
 
@@ -85,12 +85,12 @@ static int listen_control(const struct fnd_config *cfg, struct fn_err *err)
 {
 	gid_t group = fnd_config_control_group(cfg);
 
-	return listen_in_state(cfg, FND_CONTROL_SOCKET, 0, group == (gid_t)-1 ? 0 : group, 0660, "control socket", err);
+	return listen_in_state(cfg, FND_CONTROL_SOCKET, SOCK_STREAM, 0, group == (gid_t)-1 ? 0 : group, 0660, "control socket", err);
 }
 
-int fnd_listen_inner(const struct fnd_config *cfg, const char *name, uid_t uid, struct fn_err *err)
+int fnd_listen_inner(const struct fnd_config *cfg, const char *name, int type, uid_t uid, struct fn_err *err)
 {
-	return listen_in_state(cfg, name, uid, 0, 0600, "inner socket", err);
+	return listen_in_state(cfg, name, type, uid, 0, 0600, "inner socket", err);
 }
 
 void fnd_listeners_close(struct fnd_listeners *l)
@@ -115,8 +115,8 @@ void fnd_listeners_open(struct fnd_listeners *l, const struct fnd_config *cfg, u
 
 	fnd_listeners_close(l);
 	l->control_fd = or_warn(listen_control(cfg, &err), &err);
-	l->gateway_fd = or_warn(fnd_listen_inner(cfg, FN_INNER_SOCKET, gateway_uid, &err), &err);
-	l->events_fd = or_warn(fnd_listen_inner(cfg, FN_INVOKE_SOCKET, events_uid, &err), &err);
+	l->gateway_fd = or_warn(fnd_listen_inner(cfg, FN_INNER_SOCKET, SOCK_STREAM, gateway_uid, &err), &err);
+	l->events_fd = or_warn(fnd_listen_inner(cfg, FN_INVOKE_SOCKET, SOCK_STREAM, events_uid, &err), &err);
 }
 
 static void unlink_socket(const struct fnd_config *cfg, const char *name)
@@ -129,7 +129,7 @@ static void unlink_socket(const struct fnd_config *cfg, const char *name)
 
 void fnd_unlink_sockets(const struct fnd_config *cfg)
 {
-	static const char *const names[] = {FND_CONTROL_SOCKET, FN_INNER_SOCKET, FN_INVOKE_SOCKET, FN_EVENTS_SOCKET};
+	static const char *const names[] = {FND_CONTROL_SOCKET, FN_INNER_SOCKET, FN_INVOKE_SOCKET, FN_EVENTS_SOCKET, FN_HANDOVER_SOCKET};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		unlink_socket(cfg, names[i]);

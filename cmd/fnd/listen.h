@@ -20,8 +20,8 @@ struct fnd_listeners {
 /* Anew. Whatever has the names goes: the state directory's lock is held. */
 void fnd_listeners_open(struct fnd_listeners *l, const struct fnd_config *cfg, uid_t gateway_uid, uid_t events_uid);
 void fnd_listeners_close(struct fnd_listeners *l);
-/* One for a process of ours, by its user. */
-int fnd_listen_inner(const struct fnd_config *cfg, const char *name, uid_t uid, struct fn_err *err);
+/* One for a process of ours, by its user. type: SOCK_STREAM, SOCK_SEQPACKET. */
+int fnd_listen_inner(const struct fnd_config *cfg, const char *name, int type, uid_t uid, struct fn_err *err);
 void fnd_unlink_sockets(const struct fnd_config *cfg);
 
 #endif

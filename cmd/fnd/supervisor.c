@@ -175,26 +175,38 @@ static void start_worker(void *arg)
 		start_spawnd(s);
 }
 
+static void start_later(struct supervisor *s, enum fnd_child_id which, uint64_t pause_us);
+
+/* All else goes on without it, until what it wants is there again: a file, say, that is being replaced. */
+static void try_later(struct supervisor *s, enum fnd_child_id which, const struct fn_err *err)
+{
+	const uint64_t least_us = 1000000u;
+	uint64_t pause_us = fn_backoff_ended(&s->child[which].backoff, 0);
+	char text[512];
+
+	pause_us = pause_us > least_us ? pause_us : least_us;
+	fn_log_error("%s; tried again in %.0f s", fn_err_format(err, text, sizeof(text)), (double)pause_us / 1e6);
+	start_later(s, which, pause_us);
+}
+
 static void start_gateway(void *arg)
 {
 	struct supervisor *s = arg;
 	struct fn_err err = {0};
-	char text[512];
 
 	fn_loop_clear(s->loop, &s->start_timer[FND_CHILD_GATEWAY]);
-	if (!s->stopping && fnd_gateway_start(&s->gateway, gateway_of(s), &s->about, &err) < 0) /* all else goes on without it */
-		fn_log_error("%s", fn_err_format(&err, text, sizeof(text)));
+	if (!s->stopping && fnd_gateway_start(&s->gateway, gateway_of(s), &s->about, &err) < 0)
+		try_later(s, FND_CHILD_GATEWAY, &err);
 }
 
 static void start_events(void *arg)
 {
 	struct supervisor *s = arg;
 	struct fn_err err = {0};
-	char text[512];
 
 	fn_loop_clear(s->loop, &s->start_timer[FND_CHILD_EVENTS]);
-	if (!s->stopping && events_of(s)->pid == 0 && fnd_events_start(events_of(s), &s->about, &err) < 0) /* all else goes on without it */
-		fn_log_error("%s", fn_err_format(&err, text, sizeof(text)));
+	if (!s->stopping && events_of(s)->pid == 0 && fnd_events_start(events_of(s), &s->about, &err) < 0)
+		try_later(s, FND_CHILD_EVENTS, &err);
 }
 
 static void start_later(struct supervisor *s, enum fnd_child_id which, uint64_t pause_us)

@@ -272,6 +272,7 @@ static int make_data_plane(struct worker *w, int spawnd_fd, struct fn_err *err)
 	pool.env.rt_server = w->rt_server;
 	pool.env.runtimes = w->runtimes;
 	pool.env.logs = w->logs;
+	pool.env.store = w->store;
 	r = fn_pool_new(&pool, &w->pool, err);
 	if (r == 0)
 		r = fn_spawn_client_new(w->loop, spawnd_fd, &spawn_ops, w, &w->spawn, err);
@@ -286,7 +287,7 @@ static int make_data_plane(struct worker *w, int spawnd_fd, struct fn_err *err)
 	if (r == 0)
 		r = fn_resolver_new(w->spawn, &w->resolver);
 	if (r == 0)
-		r = fn_snapshots_new(&(struct fn_snapshots_config){w->loop, w->store, fn_pool_backend(w->pool), w->disk}, &w->snapshots);
+		r = fn_snapshots_new(&(struct fn_snapshots_config){w->loop, w->store, fn_pool_backend(w->pool), w->disk, (uint64_t)c->class_archive_ms * 1000u}, &w->snapshots);
 	if (r < 0)
 		return fn_err_set(err, r, "snapshots", NULL);
 	r = fn_invoker_new(fn_pool_backend(w->pool), (unsigned)c->account_concurrency, &w->invoker);
@@ -353,6 +354,7 @@ static int make_control_plane(struct worker *w, struct fn_err *err)
 	if (r < 0)
 		return r;
 	api.events = w->events;
+	api.state_fd = w->state_fd;
 	api.packages = w->packages;
 	api.disk = w->disk;
 	if (c->file)
@@ -411,7 +413,7 @@ static bool is_owned(void *arg, const char *name)
 
 	if (fn_str_starts(name, "img-"))
 		return fn_images_with(w->images, name) != NULL || fn_images_wants(w->images, name);
-	if (fn_str_starts(name, "snap-"))
+	if (fn_str_starts(name, "snap-") || fn_str_starts(name, FN_ARCHIVE_PREFIX))
 		return fn_snapshots_need(w->snapshots, name);
 	return fn_store_tree_refs(w->store, name) > 0;
 }

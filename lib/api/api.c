@@ -15,7 +15,6 @@
 #include "api/mapping.h"
 #include "api/members.h"
 #include "api/operations.h"
-#include "api/origin.h"
 #include "api/receive.h"
 #include "api/rights.h"
 #include "api/routes.h"
@@ -28,6 +27,7 @@
 #include "base/str.h"
 #include "model/limits.h"
 #include "store/images.h"
+#include "web/origin.h"
 
 /* By its target, where it has one, by its Action, which may be in its body, or by method and path. */
 static void route(struct fn_call *call, const struct fn_aws_head *h)
@@ -239,7 +239,7 @@ static void on_request(void *arg, struct fn_http_req *req)
 	json_decref(call.in);
 }
 
-const struct fn_httpd_ops fn_api_httpd_ops = {.body_max = body_max, .request = on_request, .piece = fn_receive_piece, .cut = fn_receive_cut};
+const struct fn_httpd_ops fn_api_httpd_ops = {.elsewhere = fn_api_elsewhere, .body_max = body_max, .request = on_request, .piece = fn_receive_piece, .cut = fn_receive_cut};
 
 int fn_api_new(const struct fn_api_config *config, struct fn_api **ret, struct fn_err *err)
 {
@@ -283,6 +283,7 @@ void fn_api_free(struct fn_api *api)
 		return;
 	fn_outbox_close(api);
 	fn_changes_end(api);
+	fn_handover_end(api);
 	fn_proxied_end(api);
 	fn_mapping_asked_end(api);
 	fn_sessions_close(api);
@@ -312,6 +313,7 @@ void fn_api_drain(struct fn_api *api)
 {
 	fn_settling_end(api);
 	fn_log_waits_end(api);
+	fn_handover_drain(api);
 	fn_live_tails_end(api);
 	fn_changes_end(api);
 }

@@ -402,7 +402,7 @@ bool fn_call_allowed(struct fn_call *call)
 	return is_free(call) || (may(call, ask(call, &a), NULL) && may_take(call, &a) && may_others(call) && passes(call) && may_layers(call) && may_read(call));
 }
 
-static const char *says(struct fn_call *call, const char *action, const char *resource)
+static enum fn_iam_identity says(struct fn_call *call, const char *action, const char *resource)
 {
 	struct fn_context x = {.call = call, .caller = call->caller};
 	const struct fn_iam_request r = {action, resource, &call->caller->who, fn_context_of(&x)};
@@ -410,33 +410,25 @@ static const char *says(struct fn_call *call, const char *action, const char *re
 	return fn_caller_says(call->api, call->caller, &r);
 }
 
-/* The least that is said of any of them. */
-static const char *least(const char *a, const char *b)
+enum fn_iam_identity fn_call_identity_says(struct fn_call *call)
 {
-	static const char *const order[] = {"deny", "limited", "none"};
-
-	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
-		if (strcmp(a, order[i]) == 0 || strcmp(b, order[i]) == 0)
-			return order[i];
-	return "allow";
-}
-
-const char *fn_call_identity_says(struct fn_call *call)
-{
+	enum fn_iam_identity what, other;
 	struct asked a;
-	const char *what, *to;
+	const char *to;
 
 	if (!call->caller || call->caller->unjudged)
-		return "allow";
+		return FN_IAM_IDENTITY_ALLOW;
 	fn_aws_keep_members(call->operation, call->in);
 	(void)ask(call, &a);
 	what = says(call, a.action, a.resource);
 	if (fn_aws_op_of(call->operation) != FN_AWS_Sqs_StartMessageMoveTask)
 		return what;
-	for (size_t i = 0; i < FN_IAM_MOVES; i++)
-		what = least(what, says(call, fn_iam_moves[i], a.resource));
+	for (size_t i = 0; i < FN_IAM_MOVES; i++) {
+		other = says(call, fn_iam_moves[i], a.resource);
+		what = other < what ? other : what;
+	}
 	to = in(call, "DestinationArn"); /* whose policy nobody looks at */
-	return !to || strcmp(says(call, "sqs:SendMessage", to), "allow") == 0 ? what : "deny";
+	return !to || says(call, "sqs:SendMessage", to) == FN_IAM_IDENTITY_ALLOW ? what : FN_IAM_IDENTITY_DENY;
 }
 
 /* Since October 2025 both are asked for. */

@@ -10,8 +10,8 @@
 
 /* When the request has been understood: its labels and members are there. Replies and returns false when it may not. */
 bool fn_call_allowed(struct fn_call *call);
-/* For an operation that another process serves, which knows the resource's policy: what the identity's policies alone say: "allow", "deny", "none". */
-const char *fn_call_identity_says(struct fn_call *call);
+/* For an operation that another process serves, which knows the resource's policy: what the identity's policies alone say. */
+enum fn_iam_identity fn_call_identity_says(struct fn_call *call);
 /* The function, version or alias is invoked by its URL (AuthType AWS_IAM) by this caller, NULL = root. False: not, why says it. */
 bool fn_url_allowed(struct fn_call *call, const struct fn_caller *caller, const char *function, const char *qualifier, struct fn_buf *why);
 

@@ -240,7 +240,7 @@ static struct fn_iam_policies policies_of(struct fn_api *api, const struct fn_ca
 	return p;
 }
 
-const char *fn_caller_says(struct fn_api *api, const struct fn_caller *c, const struct fn_iam_request *r)
+enum fn_iam_identity fn_caller_says(struct fn_api *api, const struct fn_caller *c, const struct fn_iam_request *r)
 {
 	const struct fn_iam_document *limits[LIMITS_MAX];
 	struct fn_iam_policies p = policies_of(api, c, limits);

@@ -53,7 +53,7 @@ bool fn_role_trusts_lambda(struct fn_api *api, const struct fn_entity *role, con
 void fn_caller_of_role(struct fn_api *api, const char *role_arn, const char *session, struct fn_caller *ret);
 
 /* What its own policies say of it: fn_iam_identity_says(). */
-const char *fn_caller_says(struct fn_api *api, const struct fn_caller *c, const struct fn_iam_request *r);
+enum fn_iam_identity fn_caller_says(struct fn_api *api, const struct fn_caller *c, const struct fn_iam_request *r);
 /* And together with the resource's (NULL = it has none). */
 enum fn_iam_verdict fn_caller_judge(struct fn_api *api, const struct fn_caller *c, const struct fn_iam_document *resource, bool resource_must, const struct fn_iam_request *r);
 

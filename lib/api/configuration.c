@@ -217,20 +217,28 @@ static bool apply_runtime(struct fn_call *call, const char *name, struct fn_func
 	return true;
 }
 
-static void apply_logging(json_t *in, struct fn_function *f)
+/* Levels are those of JSON records alone (Developer Guide, "monitoring-cloudwatchlogs-log-level"): with a format that is, or stays, text they are refused. */
+static bool apply_logging(struct fn_call *call, json_t *in, struct fn_function *f)
 {
 	json_t *l = json_object_get(in, "LoggingConfig");
-	const char *app = text_of(l, "ApplicationLogLevel"), *sys = text_of(l, "SystemLogLevel");
+	const char *app = text_of(l, "ApplicationLogLevel"), *sys = text_of(l, "SystemLogLevel"), *format = text_of(l, "LogFormat");
 
-	set_text(l, "LogFormat", &f->log_format);
+	if (format)
+		f->json_log = fn_streq(format, "JSON");
+	if ((app || sys) && !f->json_log) {
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER,
+			       "LogLevel is not supported when LogFormat is set to \"Text\". Remove LogLevel from your request or change the LogFormat to \"JSON\" and try again.");
+		return false;
+	}
 	set_text(l, "LogGroup", &f->log_group);
-	if (fn_streq(f->log_format, "JSON")) {
+	if (f->json_log) {
 		fn_set_string(&f->app_log_level, app ? app : f->app_log_level ? f->app_log_level : "INFO");
 		fn_set_string(&f->system_log_level, sys ? sys : f->system_log_level ? f->system_log_level : "INFO");
 	} else {
 		fn_set_string(&f->app_log_level, NULL);
 		fn_set_string(&f->system_log_level, NULL);
 	}
+	return true;
 }
 
 bool fn_configuration_apply(struct fn_call *call, struct fn_function *f)
@@ -250,7 +258,8 @@ bool fn_configuration_apply(struct fn_call *call, struct fn_function *f)
 	set_text(in, "Description", &f->description);
 	if (snap_start)
 		f->snap_start = fn_streq(snap_start, "PublishedVersions");
-	apply_logging(in, f);
+	if (!apply_logging(call, in, f))
+		return false;
 	if (!apply_dead_letters(call, in, f) || (json_object_get(in, "DeadLetterConfig") && !may_send(call, f)))
 		return false;
 	if (f->image_uri)

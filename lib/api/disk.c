@@ -5,6 +5,7 @@
 
 #include "api/internal.h"
 #include "base/str.h"
+#include "env/archive.h"
 #include "runtime/disk_check.h"
 #include "store/images.h"
 #include "store/layers.h"
@@ -64,12 +65,13 @@ static void add_image_names(const struct fn_store *store, json_t *owners)
 }
 
 /* Tree -> layer versions, functions and their versions that have it. */
-static json_t *owners_of(struct fn_store *store)
+static json_t *owners_of(const struct fn_api *api)
 {
+	struct fn_store *store = api->cfg.store;
 	struct fn_function *page[FN_PAGE_MAX];
 	const char *name = NULL, *version = NULL;
 	json_t *owners = json_object();
-	char owner[256];
+	char owner[256], archive[FN_TREE_NAME_SIZE];
 	size_t n;
 
 	add_layers(store, owners);
@@ -91,6 +93,8 @@ static json_t *owners_of(struct fn_store *store)
 			}
 			if (f->snapshot_tree)
 				add_owner(owners, "", f->snapshot_tree, owner);
+			if (fn_archive_name(api->cfg.runtimes, f, archive))
+				add_owner(owners, "", archive, owner);
 		}
 		name = page[n - 1]->name;
 		version = page[n - 1]->version;
@@ -103,7 +107,7 @@ static const char *kind_of(const char *tree)
 {
 	static const struct {
 		const char *prefix, *kind;
-	} kinds[] = {{"img-", "image"}, {"layer-", "layer"}, {"code-", "code"}, {"blob-", "package"}, {"snap-", "snapshot"}, {"oci-", "image layer"}, {"root-", "image root"}};
+	} kinds[] = {{"img-", "image"}, {"layer-", "layer"}, {"code-", "code"}, {"blob-", "package"}, {"snap-", "snapshot"}, {FN_ARCHIVE_PREFIX, "class archive"}, {"oci-", "image layer"}, {"root-", "image root"}};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (fn_str_starts(tree, kinds[i].prefix))
@@ -120,7 +124,7 @@ static int by_size(const void *a, const void *b)
 
 static json_t *items(struct fn_api *api)
 {
-	json_t *owners = owners_of(api->cfg.store), *list = json_array(), *whose;
+	json_t *owners = owners_of(api), *list = json_array(), *whose;
 	const struct fn_tree **all = NULL, **more, *t;
 	size_t it = 0, n = 0;
 

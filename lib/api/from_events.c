@@ -82,6 +82,9 @@ static void on_request(void *arg, struct fn_http_req *req)
 		fn_reply_error(&call, &FN_E_NO_ROUTE, "There is no such thing");
 		return;
 	}
+	call.labels.n = 1; /* for what the model says of it */
+	call.labels.at[0].text = name;
+	call.labels.at[0].len = n;
 	memcpy(call.params[0], name, n);
 	call.params[0][n] = '\0';
 	if (fn_url_decode(call.params[0], n) < 0)

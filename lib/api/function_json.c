@@ -81,7 +81,7 @@ json_t *fn_function_json(struct fn_api *api, const struct fn_function *f, const 
 		fn_runtime_version_arn(rt, api->cfg.region, version_arn, sizeof(version_arn));
 		json_object_set_new(o, "RuntimeVersionConfig", json_pack("{ss}", "RuntimeVersionArn", version_arn));
 	}
-	log = json_pack("{ssss}", "LogFormat", f->log_format, "LogGroup", f->log_group);
+	log = json_pack("{ssss}", "LogFormat", f->json_log ? "JSON" : "Text", "LogGroup", f->log_group);
 	put(log, "ApplicationLogLevel", f->app_log_level);
 	put(log, "SystemLogLevel", f->system_log_level);
 	json_object_set_new(o, "LoggingConfig", log);

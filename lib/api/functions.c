@@ -75,7 +75,6 @@ static struct fn_function *new_function(const char *name)
 	f->version = strdup("$LATEST");
 	f->description = strdup("");
 	f->tracing_mode = strdup("PassThrough");
-	f->log_format = strdup("Text");
 	f->log_group = strdup(group);
 	f->memory_mb = FN_LIMIT_MEMORY_MIN;
 	f->timeout_s = 3;

@@ -109,7 +109,7 @@ static void check_network(json_t *list, json_t *net, const char *from)
 		check(list, "network", true, "", "loopback: functions reach nothing outside their sandbox (%s)", from);
 		return;
 	}
-	check(list, "network", !fn_streq(uplinks, "no uplink") && used < capacity,
+	check(list, "network", json_is_true(json_object_get(net, "connected")) && used < capacity,
 	      used < capacity ? "give this host a default route or name network.uplink, and start fnd again" : "configure a larger network.subnet",
 	      "nat: bridge %s with %s, subnet %s, %lld of %lld addresses in use, %s, %zu name servers, %lld services of this host; at most %lld connections "
 	      "of an environment, %lld of a function, %lld in all (%s)",

@@ -35,6 +35,8 @@ struct fn_api {
 	struct fn_list changes;          /* rights.c: who waits for one */
 	uint64_t garbage_timer, logs_timer, settling_timer, changes_timer;
 	struct fn_map *sessions, *refused; /* caller.c, authorize.c; NULL = none yet */
+	struct fn_handover *handover;    /* handover.c: to fn-events; NULL = it has not been reached yet */
+	uint64_t handover_at_us;
 	bool draining;                   /* nobody begins to wait any more */
 };
 
@@ -187,6 +189,10 @@ void fn_outbox_close(struct fn_api *api);
 /* proxy.c: an operation that fn-events serves: the request goes there, its answer comes from there. */
 void fn_h_proxy(struct fn_call *call);
 void fn_proxied_end(struct fn_api *api); /* at the end: nobody waits for it any more */
+/* handover.c: ops->elsewhere: a connection whose requests fn-events may answer by itself goes there. */
+bool fn_api_elsewhere(void *arg, struct fn_http_req *req);
+void fn_handover_drain(struct fn_api *api); /* once it gives no more */
+void fn_handover_end(struct fn_api *api);
 /* The same of an Event, which goes to this ARN. */
 void fn_proxy_event(struct fn_call *call, const char *arn);
 

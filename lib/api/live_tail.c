@@ -1,9 +1,10 @@
 /*
  * live_tail.c - StartLiveTail: the events of up to ten log groups as they come, in an event stream, each second what came in it (CloudWatch Logs API
- * Reference, "StartLiveTail"). On the loop, but for the look at the groups; nothing is read from the disk.
+ * Reference, "StartLiveTail"). The loop copies those of the session's streams; the filter's look at them, milliseconds for a megabyte of JSON, and their
+ * writing down is a job of the logs' thread. Nothing is read from the disk.
  *
- * A session keeps UPDATE_MAX events at most: what is beyond is left out, and said to be ("sampled"); so is what comes while its client takes nothing. It ends
- * after SESSION_US, when its client has gone, or with fnd.
+ * A session keeps UPDATE_MAX events at most: what is beyond is left out, and said to be ("sampled"); so is what comes while its client takes nothing, and
+ * beyond what the thread gets through. It ends after SESSION_US, when its client has gone, or with fnd.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -24,6 +25,8 @@
 #define UPDATE_MAX 500
 #define UPDATE_BYTES (4u << 20)
 #define UPDATE_US 1000000u
+#define GATHER_MAX (2u << 20)  /* bytes that wait for the thread */
+#define LOOK_FROM (256u << 10) /* so many do not wait for the second's end */
 #define SESSION_US (3 * 3600 * (uint64_t)1000000u)
 #define JSON_1_1 "application/x-amz-json-1.1"
 
@@ -34,10 +37,24 @@ struct session {
 	char groups[GROUPS_MAX][FN_LOG_GROUP_NAME_MAX + 1];
 	size_t n_groups;
 	struct fn_log_filter *filter;
+	struct fn_buf gathered;
+	bool dropped, waits;      /* dropped: not all is gathered; waits: the client takes nothing */
+	bool looks, due, over;    /* looks: the job is under way; due: an update is sent behind it; over: the session has ended before it */
+	uint64_t timer, until_us;
+	/* while it looks the thread's */
+	struct fn_log_job job;
+	struct fn_buf looked_at;
 	struct fn_buf results;    /* of the next update: a JSON array's elements */
 	unsigned n_results;
-	bool sampled, waits;      /* waits: the client takes nothing */
-	uint64_t timer, until_us;
+	bool sampled;
+};
+
+/* Before an event's stream and text, in what is gathered. */
+struct waiting {
+	int64_t time_ms;
+	uint64_t ingested_ms;
+	size_t stream_len, len;
+	const char *group; /* the session's own */
 };
 
 static void write_event(struct session *s, const struct fn_event *e, const char *payload, size_t len)
@@ -62,10 +79,9 @@ static void on_room(void *arg)
 
 static void session_free(struct session *s)
 {
-	fn_list_remove(&s->link);
-	fn_logs_untap(&s->tap);
-	fn_loop_clear(s->call.api->cfg.loop, &s->timer);
 	fn_log_filter_free(s->filter);
+	fn_buf_free(&s->gathered);
+	fn_buf_free(&s->looked_at);
 	fn_buf_free(&s->results);
 	json_decref(s->call.in);
 	free(s);
@@ -74,7 +90,12 @@ static void session_free(struct session *s)
 static void end(struct session *s)
 {
 	fn_http_reply_end(s->call.req, NULL, 0);
-	session_free(s);
+	fn_list_remove(&s->link);
+	fn_logs_untap(&s->tap);
+	fn_loop_clear(s->call.api->cfg.loop, &s->timer);
+	s->over = true;
+	if (!s->looks)
+		session_free(s);
 }
 
 static bool among(const json_t *names, const char *stream, bool prefixes)
@@ -88,35 +109,85 @@ static bool among(const json_t *names, const char *stream, bool prefixes)
 	return false;
 }
 
-static bool wants(const struct session *s, const char *group, const char *stream, const struct fn_log_event *e)
+/* The session's name of the group; NULL: the event is not for it. */
+static const char *wanted(const struct session *s, const char *group, const char *stream)
 {
 	const json_t *names = json_object_get(s->call.in, "logStreamNames"), *prefixes = json_object_get(s->call.in, "logStreamNamePrefixes");
-	bool ours = false;
 
-	for (size_t i = 0; i < s->n_groups && !ours; i++)
-		ours = strcmp(s->groups[i], group) == 0;
-	return ours && (!names || among(names, stream, false)) && (!prefixes || among(prefixes, stream, true)) && fn_log_filter_matches(s->filter, e->text, e->len);
+	for (size_t i = 0; i < s->n_groups; i++)
+		if (strcmp(s->groups[i], group) == 0)
+			return (!names || among(names, stream, false)) && (!prefixes || among(prefixes, stream, true)) ? s->groups[i] : NULL;
+	return NULL;
+}
+
+/* --- in the logs' thread --- */
+static void add_result(struct session *s, const struct waiting *w, const char *stream, char *text)
+{
+	struct fn_buf *b = &s->results;
+
+	if (s->n_results == UPDATE_MAX || b->len + w->len > UPDATE_BYTES) {
+		s->sampled = true;
+		return;
+	}
+	(void)fn_buf_add_str(b, s->n_results++ ? ",{\"logStreamName\":" : "{\"logStreamName\":");
+	(void)fn_json_add_string(b, stream, w->stream_len);
+	(void)fn_buf_addf(b, ",\"logGroupIdentifier\":\"%s:%s\",\"message\":", s->call.api->cfg.account_id, w->group);
+	fn_cw_lines(text, w->len);
+	(void)fn_json_add_string(b, text, w->len);
+	(void)fn_buf_addf(b, ",\"timestamp\":%" PRId64 ",\"ingestionTime\":%" PRIu64 "}", w->time_ms, w->ingested_ms);
+}
+
+static void look(struct fn_log_job *j, struct fn_log_store *store)
+{
+	struct session *s = fn_list_entry(j, struct session, job);
+	struct waiting w;
+
+	(void)store;
+	for (size_t at = 0; at < s->looked_at.len && !(s->n_results == UPDATE_MAX && s->sampled); at += sizeof(w) + w.stream_len + w.len) {
+		char *stream = s->looked_at.data + at + sizeof(w), *text;
+
+		memcpy(&w, s->looked_at.data + at, sizeof(w));
+		text = stream + w.stream_len;
+		if (fn_log_filter_matches(s->filter, text, w.len))
+			add_result(s, &w, stream, text);
+	}
+}
+
+/* --- on the loop --- */
+static void looked(struct fn_log_job *j);
+
+static void begin_look(struct session *s)
+{
+	struct fn_buf empty = s->looked_at;
+
+	if (s->looks || s->gathered.len == 0)
+		return;
+	s->looked_at = s->gathered;
+	s->gathered = empty;
+	s->looks = true;
+	s->job = (struct fn_log_job){.run = look, .done = looked};
+	fn_logs_post(s->call.api->cfg.logs, &s->job);
 }
 
 static void on_event(struct fn_log_tap *t, const char *group, const char *stream, const struct fn_log_event *e)
 {
 	struct session *s = fn_list_entry(t, struct session, tap);
-	fn_auto_buf struct fn_buf text = {0};
-	struct fn_buf *b = &s->results;
+	struct waiting w = {.time_ms = e->time_ms, .ingested_ms = fn_clock_real_us() / 1000, .stream_len = strlen(stream), .len = e->len};
+	size_t before = s->gathered.len;
 
-	if ((s->n_results == UPDATE_MAX && s->sampled) || !wants(s, group, stream, e))
+	w.group = wanted(s, group, stream);
+	if (!w.group)
 		return;
-	if (s->n_results == UPDATE_MAX || b->len + e->len > UPDATE_BYTES) {
-		s->sampled = true;
+	if (before + sizeof(w) + w.stream_len + e->len > GATHER_MAX) {
+		s->dropped = true;
 		return;
 	}
-	(void)fn_buf_add_str(b, s->n_results++ ? ",{\"logStreamName\":" : "{\"logStreamName\":");
-	(void)fn_json_add_string(b, stream, strlen(stream));
-	(void)fn_buf_addf(b, ",\"logGroupIdentifier\":\"%s:%s\",\"message\":", s->call.api->cfg.account_id, group);
-	if (fn_buf_add(&text, e->text, e->len) == 0)
-		fn_cw_lines(text.data, text.len);
-	(void)fn_json_add_string(b, text.data ? text.data : "", text.len);
-	(void)fn_buf_addf(b, ",\"timestamp\":%" PRId64 ",\"ingestionTime\":%" PRIu64 "}", e->time_ms, fn_clock_real_us() / 1000);
+	if (fn_buf_add(&s->gathered, &w, sizeof(w)) < 0 || fn_buf_add(&s->gathered, stream, w.stream_len) < 0 || fn_buf_add(&s->gathered, e->text, e->len) < 0) {
+		s->gathered.len = before;
+		s->dropped = true;
+	}
+	if (s->gathered.len >= LOOK_FROM)
+		begin_look(s);
 }
 
 static void update(struct session *s)
@@ -125,13 +196,30 @@ static void update(struct session *s)
 
 	if (s->waits)
 		return;
-	(void)fn_buf_addf(&b, "{\"sessionMetadata\":{\"sampled\":%s},\"sessionResults\":[", s->sampled ? "true" : "false");
+	(void)fn_buf_addf(&b, "{\"sessionMetadata\":{\"sampled\":%s},\"sessionResults\":[", s->sampled || s->dropped ? "true" : "false");
 	(void)fn_buf_add(&b, s->results.data ? s->results.data : "", s->results.len);
 	(void)fn_buf_add_str(&b, "]}");
 	fn_buf_reset(&s->results);
 	s->n_results = 0;
-	s->sampled = false;
+	s->sampled = s->dropped = false;
 	say(s, "sessionUpdate", b.data, b.len);
+}
+
+static void looked(struct fn_log_job *j)
+{
+	struct session *s = fn_list_entry(j, struct session, job);
+
+	s->looks = false;
+	if (s->over) {
+		session_free(s);
+		return;
+	}
+	fn_buf_free(&s->looked_at);
+	if (s->due)
+		update(s);
+	s->due = false;
+	if (s->gathered.len >= LOOK_FROM)
+		begin_look(s);
 }
 
 static void on_second(void *arg)
@@ -148,7 +236,10 @@ static void on_second(void *arg)
 			write_event(s, &e, over, strlen(over));
 		end(s);
 	} else {
-		update(s);
+		begin_look(s);
+		s->due = s->looks;
+		if (!s->due)
+			update(s);
 		(void)fn_loop_rearm_timer(s->call.api->cfg.loop, s->timer, now + UPDATE_US);
 	}
 }

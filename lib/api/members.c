@@ -11,6 +11,7 @@
 #include "web/h1.h"
 #include "web/h1reply.h"
 #include "web/json_fault.h"
+#include "web/json_nul.h"
 #include "web/json_scan.h"
 
 #define LONG 65536u        /* is parsed by a thread */
@@ -73,9 +74,11 @@ static void refuse(struct members *m, const struct fn_aws_error *e, const char *
 
 static void read_json(struct members *m)
 {
+	static const char *const events[] = {"message", NULL}; /* PutLogEvents': what programs print */
+	bool logs = m->operation && m->operation->op == FN_AWS_Logs_PutLogEvents;
 	json_error_t je;
 
-	m->in = m->len ? json_loadb(m->body, m->len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &je) : json_object();
+	m->in = m->len ? fn_json_load_nul(m->body, m->len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, logs ? events : NULL, &je) : json_object();
 	if (!m->in) {
 		(void)fn_json_fault(m->body, m->len, &m->why);
 		refuse(m, &FN_E_SERIALIZATION, m->len ? je.text : "out of memory");
@@ -102,6 +105,8 @@ static void work(struct members *m)
 		m->in = fn_aws_query_members(m->operation, &m->head, m->body, m->len, &m->why);
 		if (!m->in)
 			refuse(m, &FN_E_MALFORMED_INPUT, "out of memory");
+		else if (fn_json_nul(m->in, NULL))
+			refuse(m, &FN_E_MALFORMED_INPUT, "A parameter has the character U+0000, which it cannot have");
 	} else if (m->operation->json) {
 		read_json(m);
 	}

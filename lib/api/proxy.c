@@ -159,7 +159,7 @@ static void forward(struct fn_call *call, const char *arn)
 	add(&h, FN_INNER_REQUEST_ID, call->request_id);
 	add(&h, FN_INNER_PRINCIPAL, call->caller ? call->caller->who.arn : root);
 	add(&h, FN_INNER_USER_ID, call->caller ? call->caller->userid : cfg->account_id);
-	add(&h, FN_INNER_IDENTITY, call->operation->service == FN_AWS_SQS ? fn_call_identity_says(call) : "allow"); /* all others were judged */
+	add(&h, FN_INNER_IDENTITY, fn_iam_identity_word(call->operation->service == FN_AWS_SQS ? fn_call_identity_says(call) : FN_IAM_IDENTITY_ALLOW)); /* all others were judged */
 	add(&h, FN_INNER_HOST, host ? host : "");
 	if (fn_http_req_secure(call->req))
 		add(&h, FN_INNER_SECURE, "1");

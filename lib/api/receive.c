@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "api/layer_coming.h"
-#include "api/origin.h"
 #include "base/cleanup.h"
 #include "image/digest.h"
 #include "model/limits.h"
+#include "web/origin.h"
 
 #define SHORT 65536u /* is hashed at once */
 

@@ -7,38 +7,38 @@
 #include <string.h>
 
 #include "api/internal.h"
-#include "aws/xml.h"
+#include "aws/refusal.h"
+#include "base/buf.h"
 #include "base/str.h"
 #include "model/alias.h"
 #include "model/limits.h"
 
-/* CloudWatch Logs has other names for validation and for what is ours; a client's fault is a 400 there whatever it was. */
-static void reply_json(struct fn_call *call, const struct fn_aws_error *e, const char *text)
+static void reply_refusal(struct fn_call *call, const struct fn_aws_error *e, const char *text)
 {
-	bool logs = call->service != FN_AWS_SQS, ours = e->status >= 500;
-	const char *type = call->service < FN_AWS_SERVICES ? fn_aws_service(call->service)->json : "application/x-amz-json-1.1";
-	const char *name = logs && e == &FN_E_VALIDATION ? FN_E_LOGS_PARAMETER.name : logs && e == &FN_E_SERVICE ? "ServiceUnavailableException" : e->name;
-	json_t *body = json_pack("{ssss}", "__type", name, "message", text);
-	char *printed = json_dumps(body, JSON_COMPACT), query[96];
+	struct fn_aws_refusal r;
+	size_t len = 0;
+	char *body;
 
-	json_decref(body);
-	if (!logs) { /* what the code was called when SQS spoke the query protocol */
-		snprintf(query, sizeof(query), "%s;%s", e->query ? e->query : e->name, ours ? "Receiver" : "Sender");
-		(void)fn_http_req_add_header(call->req, "x-amzn-query-error", query);
-	}
-	(void)fn_http_req_add_header(call->req, "x-amzn-ErrorType", name);
-	fn_reply_text(call, ours || !logs ? e->status : 400, type, printed, printed ? strlen(printed) : 0);
+	fn_aws_refuse(&r, call->service, call->protocol == FN_AWS_QUERY, e, text, call->request_id);
+	if (r.query_error[0])
+		(void)fn_http_req_add_header(call->req, "x-amzn-query-error", r.query_error);
+	if (r.name)
+		(void)fn_http_req_add_header(call->req, "x-amzn-ErrorType", r.name);
+	body = fn_buf_take(&r.body, &len);
+	fn_reply_text(call, r.status, r.type, body, len);
 }
 
-static void reply_xml(struct fn_call *call, const struct fn_aws_error *e, const char *text)
+/* Names of a stranger's files may be in it, which are bytes. */
+static char *as_utf8(char *text)
 {
 	struct fn_buf b = {0};
-	size_t len = 0;
-	char *printed;
+	size_t len;
 
-	(void)fn_aws_xml_error(&b, call->service, e->status < 500, e->query ? e->query : e->name, text, call->request_id);
-	printed = fn_buf_take(&b, &len);
-	fn_reply_text(call, e->status, FN_AWS_XML_TYPE, printed, len);
+	if (!text || fn_utf8_valid(text, strlen(text)))
+		return text;
+	(void)fn_buf_add_utf8(&b, text, strlen(text));
+	free(text);
+	return fn_buf_take(&b, &len);
 }
 
 void fn_reply_error(struct fn_call *call, const struct fn_aws_error *e, const char *fmt, ...)
@@ -50,11 +50,9 @@ void fn_reply_error(struct fn_call *call, const struct fn_aws_error *e, const ch
 	if (vasprintf(&text, fmt, ap) < 0)
 		text = NULL;
 	va_end(ap);
+	text = as_utf8(text);
 	if (call->protocol != FN_AWS_REST_JSON) {
-		if (call->protocol == FN_AWS_JSON)
-			reply_json(call, e, text ? text : e->name);
-		else
-			reply_xml(call, e, text ? text : e->name);
+		reply_refusal(call, e, text ? text : e->name);
 		free(text);
 		return;
 	}

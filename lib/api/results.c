@@ -40,12 +40,12 @@ void fn_result_refuse(const struct fn_result *r, const struct fn_invocation *inv
 {
 	static const struct fn_aws_error *const errors[] = {
 		[FN_REFUSAL_NONE] = &FN_E_SERVICE, [FN_REFUSAL_ACCOUNT_FULL] = &FN_E_TOO_MANY, [FN_REFUSAL_FUNCTION_FULL] = &FN_E_FUNCTION_FULL,
-		[FN_REFUSAL_FUNCTION_OFF] = &FN_E_FUNCTION_OFF, [FN_REFUSAL_PLATFORM] = &FN_E_SERVICE, [FN_REFUSAL_SNAPSTART] = &FN_E_SNAPSTART,
+		[FN_REFUSAL_FUNCTION_OFF] = &FN_E_FUNCTION_OFF, [FN_REFUSAL_MACHINE] = &FN_E_TOO_MANY, [FN_REFUSAL_PLATFORM] = &FN_E_SERVICE, [FN_REFUSAL_SNAPSTART] = &FN_E_SNAPSTART,
 		[FN_REFUSAL_SNAPSTART_TIMEOUT] = &FN_E_SNAPSTART_TIMEOUT,
 	};
 	static const char *const kinds[] = {
 		[FN_REFUSAL_NONE] = "platform", [FN_REFUSAL_ACCOUNT_FULL] = "account", [FN_REFUSAL_FUNCTION_FULL] = "function", [FN_REFUSAL_FUNCTION_OFF] = "off",
-		[FN_REFUSAL_PLATFORM] = "platform", [FN_REFUSAL_SNAPSTART] = "platform", [FN_REFUSAL_SNAPSTART_TIMEOUT] = "platform",
+		[FN_REFUSAL_MACHINE] = "machine", [FN_REFUSAL_PLATFORM] = "platform", [FN_REFUSAL_SNAPSTART] = "platform", [FN_REFUSAL_SNAPSTART_TIMEOUT] = "platform",
 	};
 	struct fn_call call = {.api = r->api, .req = r->req, .operation = r->operation};
 	const char *message = "Rate Exceeded.";
@@ -54,7 +54,7 @@ void fn_result_refuse(const struct fn_result *r, const struct fn_invocation *inv
 	memcpy(call.request_id, r->request_id, sizeof(call.request_id));
 	if (inv->refusal == FN_REFUSAL_SNAPSTART || inv->refusal == FN_REFUSAL_SNAPSTART_TIMEOUT)
 		message = inv->err.msg;
-	else if (inv->refusal == FN_REFUSAL_PLATFORM || inv->refusal == FN_REFUSAL_NONE)
+	else if (inv->refusal == FN_REFUSAL_MACHINE || inv->refusal == FN_REFUSAL_PLATFORM || inv->refusal == FN_REFUSAL_NONE)
 		message = fn_err_format(&inv->err, text, sizeof(text));
 	add_concurrency(r, inv);
 	if (fn_http_req_role(r->req) == FN_HTTP_EVENTS)

@@ -16,7 +16,7 @@
 #define GATHER_US 50000u /* changes come in numbers: they are told of together */
 
 /* Who the role of f is, and what is said of it. */
-static const char *says(struct fn_call *call, const struct fn_function *f, const char *action, const char *resource, struct fn_caller *c)
+static enum fn_iam_identity says(struct fn_call *call, const struct fn_function *f, const char *action, const char *resource, struct fn_caller *c)
 {
 	struct fn_context x = {.call = call, .caller = c};
 	struct fn_iam_request r = {action, resource, &c->who, fn_context_of(&x)};
@@ -25,14 +25,14 @@ static const char *says(struct fn_call *call, const struct fn_function *f, const
 	fn_caller_of_role(call->api, f->role ? f->role : "", f->name, c);
 	if (!fn_str_starts(action, "lambda:") || fn_name_parse(resource, &n) < 0)
 		return fn_caller_says(call->api, c, &r);
-	return fn_caller_judge(call->api, c, fn_store_policy_document(call->api->cfg.store, n.name, n.qualifier), false, &r) == FN_IAM_ALLOWED ? "allow" : "deny";
+	return fn_caller_judge(call->api, c, fn_store_policy_document(call->api->cfg.store, n.name, n.qualifier), false, &r) == FN_IAM_ALLOWED ? FN_IAM_IDENTITY_ALLOW : FN_IAM_IDENTITY_DENY;
 }
 
 bool fn_role_says(struct fn_call *call, const struct fn_function *f, const char *action, const char *resource)
 {
 	struct fn_caller c;
 
-	return strcmp(says(call, f, action, resource, &c), "allow") == 0;
+	return says(call, f, action, resource, &c) == FN_IAM_IDENTITY_ALLOW;
 }
 
 /* --- rights --- */
@@ -44,7 +44,7 @@ static json_t *right(struct fn_call *call, const json_t *ask)
 	const struct fn_function *f = NULL;
 	struct fn_caller c;
 	struct fn_name n;
-	const char *what;
+	enum fn_iam_identity what;
 	fn_auto_free char *context = NULL;
 	char root[64];
 
@@ -60,7 +60,7 @@ static json_t *right(struct fn_call *call, const json_t *ask)
 	call->caller = &c;
 	context = fn_call_context(call);
 	call->caller = NULL;
-	return json_pack("{ss,ss,ss}", "Principal", c.who.arn, "Identity", context ? what : "deny", "Context", context ? context : "");
+	return json_pack("{ss,ss,ss}", "Principal", c.who.arn, "Identity", fn_iam_identity_word(context ? what : FN_IAM_IDENTITY_DENY), "Context", context ? context : "");
 }
 
 void fn_rights_answer(struct fn_call *call)

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "model/env.h"
 #include "runtime/pulls.h"
 #include "store/images.h"
 
@@ -27,6 +28,7 @@ struct change {
 	char *text;
 	struct fn_job job;
 	int result;
+	struct fn_err failed;
 };
 
 static void end(struct change *c)
@@ -48,7 +50,7 @@ static void refuse(struct change *c, const struct fn_err *err)
 	end(c);
 }
 
-/* AWS_EXECUTION_ENV and the rest are the platform's; what the image says goes before its own. */
+/* AWS_EXECUTION_ENV and what else Lambda reserves is the platform's; of the rest what the image says goes before its own. */
 static char *manifest(const struct change *c, const char *reference)
 {
 	json_t *env = json_object(), *o;
@@ -56,10 +58,11 @@ static char *manifest(const struct change *c, const char *reference)
 	char *text;
 
 	for (char **e = c->image->env; e && *e; e++) {
-		char name[256];
+		char name[FN_ENV_NAME_SIZE];
+		const char *value = fn_env_of_image(*e, name);
 
-		if (strchr(*e, '=') && fn_str_format(name, sizeof(name), "%.*s", (int)strcspn(*e, "="), *e) == 0)
-			json_object_set_new(env, name, json_string(strchr(*e, '=') + 1));
+		if (value)
+			json_object_set_new(env, name, json_string(value));
 	}
 	for (size_t i = 0; i < c->image->n_layers; i++)
 		size += c->image->layers[i].size;
@@ -90,6 +93,23 @@ static void write_it(struct fn_job *job)
 		c->result = fn_file_replace(AT_FDCWD, c->path, c->text, strlen(c->text), 0644);
 }
 
+static void finish(struct change *c)
+{
+	if (c->failed.code) {
+		refuse(c, &c->failed);
+		return;
+	}
+	fn_snapshots_look(c->call.api->cfg.snapshots);
+	fn_reply_json(&c->call, 200, json_pack("{ss,ss*}", "Runtime", c->runtime, "Digest", c->image ? c->image->sha256 : NULL));
+	end(c);
+}
+
+static void on_unnamed(void *arg, const struct fn_err *err)
+{
+	(void)err; /* a name too many holds its image's files, no more */
+	finish(arg);
+}
+
 static void on_written(struct fn_job *job)
 {
 	struct change *c = fn_list_entry(job, struct change, job);
@@ -102,15 +122,11 @@ static void on_written(struct fn_job *job)
 		fn_err_set(&err, c->result, "runtime", "%.200s", c->path);
 	else if (fn_runtimes_rescan(api->cfg.runtimes, &err) == 0)
 		err.code = 0;
-	if (err.code || !c->image) /* nobody needs it by that name */
-		(void)fn_store_unname_image(api->cfg.store, c->name, NULL, NULL, &(struct fn_err){0});
-	if (err.code) {
-		refuse(c, &err);
+	c->failed = err;
+	/* nobody needs it by that name; who has the answer finds it gone */
+	if ((err.code || !c->image) && fn_store_unname_image(api->cfg.store, c->name, on_unnamed, c, &err) == 0)
 		return;
-	}
-	fn_snapshots_look(api->cfg.snapshots);
-	fn_reply_json(&c->call, 200, json_pack("{ss,ss*}", "Runtime", c->runtime, "Digest", c->image ? c->image->sha256 : NULL));
-	end(c);
+	finish(c);
 }
 
 static void write_later(struct change *c)

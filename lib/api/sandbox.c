@@ -6,12 +6,12 @@
 #include <strings.h>
 
 #include "api/caller.h"
-#include "api/origin.h"
 #include "api/receive.h"
 #include "aws/authorization.h"
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "env/platform.h"
+#include "web/origin.h"
 
 struct tokens {
 	const char *found;

@@ -42,16 +42,25 @@ enum fn_iam_verdict fn_iam_evaluate(const struct fn_iam_policies *p, const struc
 	return session == FN_IAM_NOTHING ? FN_IAM_NO_SESSION : FN_IAM_ALLOWED;
 }
 
-const char *fn_iam_identity_says(const struct fn_iam_policies *p, const struct fn_iam_request *r)
+const char *fn_iam_identity_word(enum fn_iam_identity says)
+{
+	static const char *const words[] = {
+		[FN_IAM_IDENTITY_DENY] = "deny", [FN_IAM_IDENTITY_LIMITED] = "limited", [FN_IAM_IDENTITY_NONE] = "none", [FN_IAM_IDENTITY_ALLOW] = "allow",
+	};
+
+	return words[says];
+}
+
+enum fn_iam_identity fn_iam_identity_says(const struct fn_iam_policies *p, const struct fn_iam_request *r)
 {
 	enum fn_iam_says session = p->session.n > 0 ? of_all(&p->session, r) : FN_IAM_NAMED, identity = of_all(&p->identity, r);
 	enum fn_iam_says boundary = p->boundary ? fn_iam_document_says(p->boundary, r) : FN_IAM_NAMED;
 
 	if (identity == FN_IAM_DENIED || session == FN_IAM_DENIED || boundary == FN_IAM_DENIED)
-		return "deny";
+		return FN_IAM_IDENTITY_DENY;
 	if (session == FN_IAM_NOTHING || boundary == FN_IAM_NOTHING)
-		return "limited";
-	return identity == FN_IAM_NOTHING ? "none" : "allow";
+		return FN_IAM_IDENTITY_LIMITED;
+	return identity == FN_IAM_NOTHING ? FN_IAM_IDENTITY_NONE : FN_IAM_IDENTITY_ALLOW;
 }
 
 static const char *const kinds[] = {

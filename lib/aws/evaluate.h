@@ -27,9 +27,16 @@ enum fn_iam_verdict {
 };
 enum fn_iam_verdict fn_iam_evaluate(const struct fn_iam_policies *p, const struct fn_iam_request *r);
 
-/* What all of them but the resource's policy say, for a process that knows that one alone (resource_policy.h): "deny" (explicitly); "allow"; "none": nothing allows it, and the resource's
- * policy may; "limited": what limits the identity does not allow it, so that only a resource's policy may that names the session or the user itself. */
-const char *fn_iam_identity_says(const struct fn_iam_policies *p, const struct fn_iam_request *r);
+/* What all of them but the resource's policy say, for who knows that one alone (resource_policy.h); what allows more is more. */
+enum fn_iam_identity {
+	FN_IAM_IDENTITY_DENY,    /* explicitly */
+	FN_IAM_IDENTITY_LIMITED, /* what limits the identity does not allow it: only a resource's policy may that names the session or the user itself */
+	FN_IAM_IDENTITY_NONE,    /* nothing allows it, and the resource's policy may */
+	FN_IAM_IDENTITY_ALLOW,
+};
+/* "deny", "limited", "none", "allow": as processes tell each other */
+const char *fn_iam_identity_word(enum fn_iam_identity says);
+enum fn_iam_identity fn_iam_identity_says(const struct fn_iam_policies *p, const struct fn_iam_request *r);
 
 /* "User: ARN is not authorized to perform: ACTION on resource: ARN because ..." */
 void fn_iam_explain(struct fn_buf *b, enum fn_iam_verdict v, const struct fn_iam_request *r);

@@ -51,7 +51,7 @@ static bool add_pair(json_t *tree, const char *text, size_t len, struct fn_buf *
 
 	while (n < len && text[n] != '=')
 		n++;
-	if (fn_aws_decode(&name, text, n, true) < 0 || fn_aws_decode(&value, text + n + (n < len), len - n - (n < len), true) < 0 || fn_buf_add(&name, "", 1) < 0) {
+	if (fn_aws_decode(&name, text, n, true) < 0 || fn_aws_decode_value(&value, text + n + (n < len), len - n - (n < len)) < 0 || fn_buf_add(&name, "", 1) < 0) {
 		(void)fn_buf_add_str(why, "out of memory");
 		return false;
 	}

@@ -11,7 +11,7 @@
 
 struct fn_iam_asker {
 	const char *principal; /* an ARN, a service ("sns.amazonaws.com"), "" = nobody */
-	const char *identity;  /* "allow", "deny", "none" or "limited": fn_iam_identity_says() */
+	const char *identity;  /* "allow", "deny", "none" or "limited": fn_iam_identity_word() */
 	const char *context;   /* a JSON object: condition keys in lower case, and their values; "" or NULL = nothing is known */
 };
 

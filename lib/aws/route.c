@@ -8,14 +8,14 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 
-int fn_aws_decode(struct fn_buf *b, const char *text, size_t len, bool query)
+static int decode(struct fn_buf *b, const char *text, size_t len, bool query, bool nul)
 {
 	fn_auto_buf struct fn_buf plain = {0};
 	uint8_t c;
 	int r = fn_buf_reserve(&plain, len);
 
 	for (size_t i = 0; i < len && r == 0; i++) {
-		if (text[i] == '%' && i + 2 < len && fn_hex_decode(text + i + 1, 2, &c) == 0 && c != 0)
+		if (text[i] == '%' && i + 2 < len && fn_hex_decode(text + i + 1, 2, &c) == 0 && (c != 0 || nul))
 			i += 2;
 		else
 			c = query && text[i] == '+' ? ' ' : (uint8_t)text[i];
@@ -23,6 +23,9 @@ int fn_aws_decode(struct fn_buf *b, const char *text, size_t len, bool query)
 	}
 	return r < 0 ? r : fn_buf_add_utf8(b, plain.data ? plain.data : "", plain.len);
 }
+
+int fn_aws_decode(struct fn_buf *b, const char *text, size_t len, bool query) { return decode(b, text, len, query, false); }
+int fn_aws_decode_value(struct fn_buf *b, const char *text, size_t len) { return decode(b, text, len, true, true); }
 
 int fn_aws_query(const char *query, const char *name, unsigned nth, struct fn_buf *ret)
 {

@@ -60,6 +60,8 @@ static inline enum fn_aws_op fn_aws_op_of(const struct fn_aws_operation *o) { re
 
 /* Adds what was percent-encoded, a '+' of a query made a space: "%zz" stays as it is, a byte that is no UTF-8 becomes U+FFFD. */
 int fn_aws_decode(struct fn_buf *b, const char *text, size_t len, bool query);
+/* The same of a form's value, in which %00 is U+0000; otherwise it stays "%00", for C's strings end there. */
+int fn_aws_decode_value(struct fn_buf *b, const char *text, size_t len);
 /* The n-th of the query's parameters of that name, decoded; -ENOENT = there is none. */
 int fn_aws_query(const char *query, const char *name, unsigned nth, struct fn_buf *ret);
 

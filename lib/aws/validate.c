@@ -256,7 +256,7 @@ static double measure(const json_t *v, const struct fn_aws_shape *s)
 	case FN_AWS_BLOB: /* in base64 */
 		return (double)(json_string_length(v) / 4 * 3);
 	default:
-		for (const char *p = json_string_value(v); p && *p; p++)
+		for (const char *p = json_string_value(v), *end = p + json_string_length(v); p < end; p++) /* there may be U+0000 in it */
 			n += (*p & 0xc0) != 0x80;
 		return (double)n;
 	}

@@ -47,7 +47,7 @@ struct slot {
 
 struct fn_loop {
 	int epoll_fd, signal_fd;
-	bool stop, no_pwait2;
+	bool stop, leave, no_pwait2;
 	uint64_t now_us;
 	struct slot *slots;
 	uint32_t n_slots, first_free; /* first_free NOT_QUEUED = none */
@@ -209,6 +209,7 @@ void fn_loop_free(struct fn_loop *l)
 
 uint64_t fn_loop_now_us(const struct fn_loop *l) { return l->now_us; }
 void fn_loop_stop(struct fn_loop *l) { l->stop = true; }
+void fn_loop_leave(struct fn_loop *l) { l->leave = true; }
 
 int fn_loop_add_io(struct fn_loop *l, int fd, uint32_t events, fn_loop_io_fn fn, void *arg, uint64_t *ret_id)
 {
@@ -434,7 +435,7 @@ int fn_loop_run_once(struct fn_loop *l, uint64_t timeout_us)
 		until = 0;
 	if (l->n_heap > 0 && at(l, 0) < until)
 		until = at(l, 0) > l->now_us ? at(l, 0) : 0;
-	if (l->stop)
+	if (l->stop || l->leave)
 		return 0;
 	n = wait_events(l, ev, until);
 	if (n == -EINTR)
@@ -454,10 +455,15 @@ int fn_loop_run_once(struct fn_loop *l, uint64_t timeout_us)
 
 int fn_loop_run(struct fn_loop *l)
 {
+	bool left;
 	int r = 0;
 
-	while (!l->stop && r == 0) /* asked to stop before it ran: then it does not */
+	while (!l->stop && !l->leave && r == 0) /* asked to stop before it ran: then it does not */
 		r = fn_loop_run_once(l, UINT64_MAX);
+	left = l->leave && !l->stop && r == 0;
+	l->leave = false;
+	if (left)
+		return 1;
 	l->stop = false;
 	return r;
 }

@@ -1,7 +1,7 @@
 /*
  * loop.h - the event loop: descriptors, timers and signals on one epoll instance.
  *
- * One thread owns a loop. Every registration is named by a 64-bit id (slot + generation,
+ * One thread owns a loop, at a time. Every registration is named by a 64-bit id (slot + generation,
  * never 0): a callback that removes another registration, even one that is ready in
  * the same round, is safe, and a stale id is refused with -ENOENT, never resolved to
  * a newer registration. Times are CLOCK_MONOTONIC microseconds (base/clock.h).
@@ -24,11 +24,14 @@ typedef void (*fn_loop_prepare_fn)(void *arg, uint64_t *wait_until_us);
 int fn_loop_new(struct fn_loop **ret_loop);
 void fn_loop_free(struct fn_loop *loop); /* closes no descriptor it did not open; NULL is fine */
 
-/* Runs until fn_loop_stop(); returns 0 or -errno of a failed wait. */
+/* Runs until fn_loop_stop(); returns 0 or -errno of a failed wait. 1: it goes on, after fn_loop_leave(). */
 int fn_loop_run(struct fn_loop *loop);
 /* One round: waits at most timeout_us (0 = poll, UINT64_MAX = until something happens). */
 int fn_loop_run_once(struct fn_loop *loop, uint64_t timeout_us);
 void fn_loop_stop(struct fn_loop *loop);
+/* At the end of this round, before it waits, the thread that runs the loop has something else to do: another one runs it from there on. One at a time does, and whoever comes
+ * next has seen all that was done before: that is the threads' affair. */
+void fn_loop_leave(struct fn_loop *loop);
 
 /* The loop's time: read once per round, so callbacks of one round share it. */
 uint64_t fn_loop_now_us(const struct fn_loop *loop);

@@ -1,7 +1,9 @@
 /*
  * writer.c - see writer.h. Two threads take turns at two roles: one *runs* closures in a transaction and commits it into the write-ahead log, one *syncs* the log, and both go on
  * at once: while the disk is waited for, what comes meanwhile is run, and one sync is enough for all of it. Whoever has committed syncs himself unless the other one
- * does; there is no hand-over between them where one client waits. `checkpointer` has a connection that copies the log into the database.
+ * does; there is no hand-over between them where one client waits. With fn_db_writer_run_loop() the loop is a third role, and the thread that runs it a third to take turns: who has read
+ * what one client waits for leaves the loop to one that rests and writes it; when there is nothing left to do he rests, or has the loop again. `checkpointer` has a connection that
+ * copies the log into the database.
  *
  * SQLite is told synchronous=NORMAL, with which a commit is written and not synced, all else is (the log before it is copied, the database before the log begins anew, the new
  * log's header): a log whose end a power cut has taken is one with fewer commits, each of them whole. The sync that FULL would do at each commit is done here, before
@@ -31,6 +33,7 @@
 #define FREE_PAGES 256
 #define FREE_PAGES_AT_ONCE 64
 #define WORKERS 2
+#define SYNCED_AT_ONCE 2 /* told by the thread that has synced; of more the loop tells, and the next sync begins */
 /* Room on the disk for what is written while what is there already is brought to an end, beside the copy of the log. */
 #define ROOM_BYTES (4u << 20)
 
@@ -38,32 +41,36 @@ enum { BEGIN, COMMIT, SAVE, RELEASE, STATEMENTS };
 
 struct fn_db_writer {
 	char *path;
-	sqlite3 *db, *checkpoint_db; /* db, statements, log_pages, asked_at, full: whoever runs */
+	sqlite3 *db, *checkpoint_db; /* db, statements, log_pages, asked_at, full, room: whoever runs */
 	sqlite3_stmt *statements[STATEMENTS];
 	sqlite3_file *log; /* db's */
 	pthread_t workers[WORKERS], checkpointer;
 	unsigned n_workers;
 	bool has_checkpointer;
 	struct fn_mailbox *outcomes;
-	/* the loop's. What is given in one of its rounds is handed over at the end of that: one lock, one wake, one transaction */
+	/* the loop's. What is given in one of its rounds is handed over at the end of that: one lock, one wake, one transaction. What nobody waits for stays here until then, or
+	 * until lazy_timer. */
 	struct fn_loop *loop;
 	struct fn_list given;
 	struct fn_deferred hand_over;
-	bool given_urgent;
-	unsigned untold;
+	uint64_t lazy_timer;
+	unsigned untold, waiting; /* waiting: of those that somebody waits for the disk for */
 	int log_pages, asked_at; /* pages of the log, now and when a checkpoint was last asked for */
 	int64_t page_bytes;
 	bool full; /* there was no room for what was to be written */
+	enum { UNKNOWN, ENOUGH, SHORT } room; /* on the disk, as looked at in this transaction */
 	pthread_mutex_t lock;
 	pthread_cond_t wake, wake_checkpointer, idle;
 	/* under the lock */
 	struct fn_list queue, committed; /* to be run; told when the log is synced */
-	bool running, syncing, watched;  /* the roles; watched: one of those that rest looks at the clock */
+	bool running, syncing, looping, watched; /* the roles; watched: one of those that rest looks at the clock */
+	bool lends;      /* the loop is a role, too, and has not ended */
+	int loop_result;
+	unsigned resting;
 	bool stop, checkpoint_due, tidy;
-	bool urgent;                     /* somebody waits for one that is in the queue */
 	bool unsynced;                   /* there is something in the log that is not known to be on disk */
 	bool at_once;                    /* which is to be there now, for all is to end */
-	uint64_t lazy_until_us, sync_until_us, tidy_at_us;
+	uint64_t sync_until_us, tidy_at_us;
 };
 
 /* --- who runs --- */
@@ -142,6 +149,7 @@ static void transaction(struct fn_db_writer *w, struct fn_list *queue)
 	int r = statement(w, BEGIN, &err);
 	bool whole = true;
 
+	w->room = UNKNOWN;
 	fn_list_init(&batch);
 	while (!fn_list_empty(queue) && whole) {
 		struct fn_db_write *one = fn_list_entry(fn_list_first(queue), struct fn_db_write, link);
@@ -176,11 +184,13 @@ static int on_log(void *arg, sqlite3 *db, const char *name, int pages)
 	return SQLITE_OK;
 }
 
-bool fn_db_writer_short_of_room(const struct fn_db_writer *w)
+bool fn_db_writer_short_of_room(struct fn_db_writer *w)
 {
 	struct statvfs v;
 
-	return statvfs(w->path, &v) == 0 && (uint64_t)v.f_bavail * v.f_frsize < (uint64_t)w->log_pages * (uint64_t)w->page_bytes + ROOM_BYTES;
+	if (w->room == UNKNOWN)
+		w->room = statvfs(w->path, &v) == 0 && (uint64_t)v.f_bavail * v.f_frsize < (uint64_t)w->log_pages * (uint64_t)w->page_bytes + ROOM_BYTES ? SHORT : ENOUGH;
+	return w->room == SHORT;
 }
 
 static void look_after_log(struct fn_db_writer *w)
@@ -222,10 +232,7 @@ static bool give_pages_back(struct fn_db_writer *w)
 }
 
 /* Locked, as all of these: left and entered so. */
-static bool has_to_run(const struct fn_db_writer *w)
-{
-	return !w->running && !fn_list_empty(&w->queue) && (w->urgent || w->stop || fn_clock_mono_us() >= w->lazy_until_us);
-}
+static bool has_to_run(const struct fn_db_writer *w) { return !w->running && !fn_list_empty(&w->queue); }
 
 static bool has_to_sync(const struct fn_db_writer *w)
 {
@@ -234,21 +241,48 @@ static bool has_to_sync(const struct fn_db_writer *w)
 
 static bool has_to_tidy(const struct fn_db_writer *w) { return w->tidy && !w->running && !w->stop && fn_list_empty(&w->queue) && fn_clock_mono_us() >= w->tidy_at_us; }
 
-static void run_queue(struct fn_db_writer *w)
+/* left: we had the loop, which is for one that rests now. He is woken when there is something for it: what is told early, or when we wait for the disk. One that looks at the clock
+ * takes it by himself should that be long in coming; where none does he is woken at once. */
+static void run_queue(struct fn_db_writer *w, bool left)
 {
+	bool at_once = left && !w->watched;
 	struct fn_list queue;
 
 	fn_list_take_over(&queue, &w->queue);
 	w->running = true;
-	w->urgent = false;
 	pthread_mutex_unlock(&w->lock);
+	if (at_once)
+		pthread_cond_signal(&w->wake);
 	while (!fn_list_empty(&queue))
 		transaction(w, &queue);
+	if (left && !at_once)
+		pthread_cond_signal(&w->wake);
 	look_after_log(w);
 	pthread_mutex_lock(&w->lock);
 	w->running = false;
 	w->tidy = true;
 	w->tidy_at_us = fn_clock_mono_us() + FN_DB_LAZY_US;
+}
+
+static void tell_synced(struct fn_list *told)
+{
+	unsigned n = 0;
+
+	fn_list_for_each(l, told)
+	{
+		struct fn_db_write *one = fn_list_entry(l, struct fn_db_write, link);
+
+		n += one->synced && one->result == 0;
+	}
+	if (n > SYNCED_AT_ONCE)
+		return;
+	fn_list_for_each(l, told)
+	{
+		struct fn_db_write *one = fn_list_entry(l, struct fn_db_write, link);
+
+		if (one->synced && one->result == 0)
+			one->synced(one);
+	}
 }
 
 static void sync_log(struct fn_db_writer *w)
@@ -265,6 +299,7 @@ static void sync_log(struct fn_db_writer *w)
 	r = w->log->pMethods->xSync(w->log, SQLITE_SYNC_NORMAL);
 	if (r != SQLITE_OK)
 		fn_db_sync_failed(sqlite3_errstr(r), errno);
+	tell_synced(&told);
 	fn_mailbox_post_all(w->outcomes, &told);
 	pthread_mutex_lock(&w->lock);
 	w->syncing = false;
@@ -282,6 +317,28 @@ static void tidy(struct fn_db_writer *w)
 	w->tidy = more;
 }
 
+static bool has_to_loop(const struct fn_db_writer *w) { return w->lends && !w->looping; }
+
+static void run_loop(struct fn_db_writer *w)
+{
+	int r;
+
+	w->looping = true;
+	do {
+		pthread_mutex_unlock(&w->lock);
+		r = fn_loop_run(w->loop);
+		pthread_mutex_lock(&w->lock);
+	} while (r == 1 && !(has_to_run(w) && w->resting > 0)); /* else those that have woken by themselves meanwhile look for what is to be written */
+	w->looping = false;
+	if (r == 1) {
+		run_queue(w, true);
+		return;
+	}
+	w->lends = false;
+	w->loop_result = r;
+	pthread_cond_broadcast(&w->wake);
+}
+
 static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
 /* Until somebody wakes us, or until something is due that nobody wakes us for: one of us is enough for that. */
@@ -292,40 +349,51 @@ static void rest(struct fn_db_writer *w)
 
 	if (fn_list_empty(&w->queue) && fn_list_empty(&w->committed) && !w->running && !w->syncing && !(w->unsynced && w->at_once))
 		pthread_cond_broadcast(&w->idle);
-	if (!w->running && !fn_list_empty(&w->queue))
-		at_us = earlier(at_us, w->lazy_until_us);
 	if (!w->syncing && w->unsynced)
 		at_us = earlier(at_us, w->sync_until_us);
 	if (!w->running && w->tidy)
 		at_us = earlier(at_us, w->tidy_at_us);
+	w->resting++;
 	if (at_us == UINT64_MAX || w->watched) {
 		pthread_cond_wait(&w->wake, &w->lock);
-		return;
+	} else {
+		w->watched = true;
+		until = (struct timespec){.tv_sec = (time_t)(at_us / 1000000u), .tv_nsec = (long)(at_us % 1000000u) * 1000};
+		(void)pthread_cond_timedwait(&w->wake, &w->lock, &until);
+		w->watched = false;
 	}
-	w->watched = true;
-	until = (struct timespec){.tv_sec = (time_t)(at_us / 1000000u), .tv_nsec = (long)(at_us % 1000000u) * 1000};
-	(void)pthread_cond_timedwait(&w->wake, &w->lock, &until);
-	w->watched = false;
+	w->resting--;
+	if (has_to_loop(w)) /* before all else: whoever has left it relies on that */
+		run_loop(w);
 }
 
-static void *worker(void *arg)
+/* Until this comes true, and there is nothing to be done. */
+static void work(struct fn_db_writer *w, bool (*over)(const struct fn_db_writer *w))
 {
-	struct fn_db_writer *w = arg;
-
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
 		if (has_to_sync(w))
 			sync_log(w);
 		else if (has_to_run(w))
-			run_queue(w);
+			run_queue(w, false);
+		else if (has_to_loop(w))
+			run_loop(w);
+		else if (over(w)) /* what the others are at they bring to its end themselves */
+			break;
 		else if (has_to_tidy(w))
 			tidy(w);
-		else if (w->stop) /* what the other one is at it brings to its end itself */
-			break;
 		else
 			rest(w);
 	}
 	pthread_mutex_unlock(&w->lock);
+}
+
+static bool stopped(const struct fn_db_writer *w) { return w->stop; }
+static bool loop_ended(const struct fn_db_writer *w) { return !w->lends; }
+
+static void *worker(void *arg)
+{
+	work(arg, stopped);
 	return NULL;
 }
 
@@ -351,23 +419,24 @@ static void *checkpointer(void *arg)
 }
 
 /* --- the loop's --- */
+static bool waits(const struct fn_db_write *w) { return !w->lazy && !w->early; }
+
 static void hand_over(void *arg)
 {
 	struct fn_db_writer *w = arg;
-	bool first, wakes;
+	bool wakes, leaves;
 
 	if (fn_list_empty(&w->given))
 		return;
+	(void)fn_loop_rearm_timer(w->loop, w->lazy_timer, UINT64_MAX);
 	pthread_mutex_lock(&w->lock);
-	first = fn_list_empty(&w->queue);
+	wakes = !w->running && fn_list_empty(&w->queue); /* whoever runs looks for more */
+	leaves = wakes && w->looping && w->resting > 0 && w->waiting == 1; /* where several wait, the loop has more to do than to change hands */
 	fn_list_append(&w->queue, &w->given);
-	wakes = !w->running && (first || (w->given_urgent && !w->urgent)); /* whoever runs looks for more */
-	if (first)
-		w->lazy_until_us = fn_clock_mono_us() + FN_DB_LAZY_US;
-	w->urgent = w->urgent || w->given_urgent;
 	pthread_mutex_unlock(&w->lock);
-	w->given_urgent = false;
-	if (wakes)
+	if (leaves)
+		fn_loop_leave(w->loop);
+	else if (wakes)
 		pthread_cond_signal(&w->wake);
 }
 
@@ -377,6 +446,7 @@ static void on_outcome(void *arg, struct fn_list *message)
 	struct fn_db_write *one = fn_list_entry(message, struct fn_db_write, link);
 
 	w->untold--;
+	w->waiting -= waits(one);
 	one->done(one, one->result < 0 ? &one->err : NULL);
 }
 
@@ -396,6 +466,7 @@ static void stop(struct fn_db_writer *w)
 static void release(struct fn_db_writer *w)
 {
 	fn_deferred_cancel(&w->hand_over);
+	fn_loop_clear(w->loop, &w->lazy_timer);
 	fn_mailbox_free(w->outcomes);
 	for (int i = 0; i < STATEMENTS; i++)
 		sqlite3_finalize(w->statements[i]);
@@ -456,6 +527,8 @@ int fn_db_writer_new(struct fn_loop *loop, const char *path, sqlite3 *db, struct
 		r = fn_db_exec(w->checkpoint_db, "PRAGMA synchronous=FULL", err);
 	if (r == 0 && (r = fn_mailbox_new(loop, on_outcome, w, &w->outcomes)) < 0)
 		fn_err_set(err, r, "database", "the writer");
+	if (r == 0 && (r = fn_loop_add_timer(loop, UINT64_MAX, hand_over, w, &w->lazy_timer)) < 0)
+		fn_err_set(err, r, "database", "the writer");
 	if (r == 0 && !(w->has_checkpointer = fn_thread_start(&w->checkpointer, NULL, checkpointer, w) == 0))
 		r = fn_err_set(err, EAGAIN, "database", "the checkpointer's thread");
 	for (; r == 0 && w->n_workers < WORKERS; w->n_workers++)
@@ -472,13 +545,23 @@ int fn_db_writer_new(struct fn_loop *loop, const char *path, sqlite3 *db, struct
 	return 0;
 }
 
+int fn_db_writer_run_loop(struct fn_db_writer *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->lends = true;
+	pthread_mutex_unlock(&w->lock);
+	work(w, loop_ended);
+	return w->loop_result;
+}
+
 void fn_db_write(struct fn_db_writer *w, struct fn_db_write *what)
 {
 	w->untold++;
+	w->waiting += waits(what);
 	what->link = (struct fn_list){0};
+	if (!what->lazy || (fn_list_empty(&w->given) && fn_loop_rearm_timer(w->loop, w->lazy_timer, fn_loop_now_us(w->loop) + FN_DB_LAZY_US) < 0))
+		fn_loop_defer(w->loop, &w->hand_over);
 	fn_list_push_back(&w->given, &what->link);
-	w->given_urgent = w->given_urgent || !what->lazy;
-	fn_loop_defer(w->loop, &w->hand_over);
 }
 
 bool fn_db_writer_busy(const struct fn_db_writer *w) { return w->untold > 0; }
@@ -489,7 +572,6 @@ void fn_db_writer_drain(struct fn_db_writer *w)
 		hand_over(w);
 		pthread_mutex_lock(&w->lock);
 		w->at_once = true;
-		w->urgent = !fn_list_empty(&w->queue);
 		pthread_cond_broadcast(&w->wake);
 		while (!fn_list_empty(&w->queue) || !fn_list_empty(&w->committed) || w->running || w->syncing || w->unsynced)
 			pthread_cond_wait(&w->idle, &w->lock);

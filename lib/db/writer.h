@@ -25,11 +25,15 @@ struct fn_db_write {
 	int (*run)(struct fn_db_write *w, sqlite3 *db, struct fn_err *err);
 	/* In the loop's: err NULL = it is on disk. May free it, and write more. */
 	void (*done)(struct fn_db_write *w, const struct fn_err *err);
-	/* Nobody waits for it: it goes with the next that somebody waits for, or by itself after FN_DB_LAZY_US. What is done with it in the order of the closures holds all the same. */
+	/* Nobody waits for it: it goes with the next that somebody waits for, or by itself after FN_DB_LAZY_US, and no thread is woken for it before. What is done with it in the order
+	 * of the closures holds all the same. */
 	bool lazy;
 	/* It is told when it is committed into the log, before that is synced, and before what comes earlier in the order and waits for that. It outlives the process then; a power cut
 	 * within the next FN_DB_LAZY_US may undo it, with all that was committed after it and nothing before. */
 	bool early;
+	/* In a writer's thread, when it is on disk and was done: for what need not wait until the loop has its turn. At once where few have waited, else not at all: `done` comes all the
+	 * same, after it. NULL: nothing. */
+	void (*synced)(struct fn_db_write *w);
 	/* the writer's */
 	struct fn_list link;
 	int result;
@@ -38,9 +42,12 @@ struct fn_db_write {
 
 /* db: of fn_db_open(path, ...), the writer's alone from here on; it is closed with the writer, also when this fails. */
 int fn_db_writer_new(struct fn_loop *loop, const char *path, sqlite3 *db, struct fn_db_writer **ret, struct fn_err *err);
+/* fn_loop_run() of its loop, for a process in which no thread but the writer's and this one is the loop's: where one client waits, the thread that has read what is to be written
+ * writes it itself, and one that rests is the loop's meanwhile: one wake less. Callbacks of the loop come from any of these threads, one at a time. */
+int fn_db_writer_run_loop(struct fn_db_writer *w);
 /* For run(): has the disk less room than the log may need to be copied, and what brings to an end what is there already? What only adds is to be refused then
- * (-ENOSPC), so that the rest goes on. */
-bool fn_db_writer_short_of_room(const struct fn_db_writer *w);
+ * (-ENOSPC), so that the rest goes on. Looked at once in a transaction. */
+bool fn_db_writer_short_of_room(struct fn_db_writer *w);
 /* At the end of this round of the loop it is handed to them, with all else of the round. */
 void fn_db_write(struct fn_db_writer *w, struct fn_db_write *what);
 /* Are there closures whose outcome has not been told? */

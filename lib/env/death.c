@@ -104,7 +104,7 @@ void fn_env_finish_dead(struct fn_env *e)
 static void forget_sandbox(struct fn_env *e)
 {
 	fn_env_drop_sandbox(e);
-	e->frozen = e->timed_out = e->gone = e->init_reported = e->code_tried = false;
+	e->frozen = e->timed_out = e->gone = e->init_reported = e->code_tried = e->start_told = false;
 	e->exit = (struct fn_sandbox_exit){.wait_status = -1};
 	e->error_type[0] = e->fault.type[0] = '\0';
 	e->n_processes = 0;

@@ -66,7 +66,7 @@ bool fn_env_fault_launch(struct fn_env *e, const struct fn_err *err)
 		snprintf(message, sizeof(message), "Extension limit (%u) reached", FN_EXTENSIONS_MAX);
 	else
 		snprintf(message, sizeof(message), "fork/exec /opt/extensions/%.160s: %s", err->msg, words_of(err->code, why, sizeof(why)));
-	fn_env_fault(e, FN_FAULT_FUNCTION, "Extension.LaunchError", message);
+	fn_env_fault(e, FN_FAULT_EXTENSION, "Extension.LaunchError", message);
 	fn_report_extension(e, err->msg, fn_ext_state_name(FN_EXT_LAUNCH_ERROR), 0,
 			    err->code == EACCES || err->code == EPERM ? "PermissionDenied" : err->code == E2BIG ? "TooManyExtensions" : "UnknownError");
 	return true;
@@ -78,7 +78,7 @@ void fn_env_fault_process(struct fn_env *e, unsigned process)
 	const struct fn_ext *x = fn_rt_extensions(e->rt);
 	int status = e->processes[process].wait_status;
 	const char *type = "Extension.Crash", *how;
-	enum fn_env_fault_of of = FN_FAULT_FUNCTION;
+	enum fn_env_fault_of of = FN_FAULT_EXTENSION;
 	char words[64];
 
 	for (unsigned i = 0; i < fn_ext_count(x); i++) {
@@ -94,7 +94,7 @@ void fn_env_fault_process(struct fn_env *e, unsigned process)
 		}
 	}
 	how = fn_exit_words(status, words, sizeof(words));
-	if (of != FN_FAULT_FUNCTION && e->fault.of == of) /* as it has reported, and now there are words for it */
+	if (of != FN_FAULT_EXTENSION && e->fault.of == of) /* as it has reported, and now there are words for it */
 		e->fault.type[0] = '\0';
 	fn_env_fault(e, of, type, how ? how : "exit code 0");
 }

@@ -16,6 +16,7 @@ int fn_env_host_init(struct fn_env_host *h, const struct fn_env_config *config, 
 void fn_env_host_clear(struct fn_env_host *h)
 {
 	fn_snapshots_drop(h);
+	fn_archive_clear(h);
 	fn_code_forget(h);
 	fn_loop_clear(h->cfg.loop, &h->resume);
 	fn_map_free(h->sandboxes);
@@ -32,9 +33,8 @@ static enum fn_level level_of(const char *name)
 
 void fn_env_version_init(struct fn_env_version *v, struct fn_env_host *host, struct fn_function *f)
 {
-	*v = (struct fn_env_version){.host = host, .function = fn_function_ref(f)};
-	if (fn_streq(f->log_format, "JSON")) {
-		v->json = true;
+	*v = (struct fn_env_version){.host = host, .function = fn_function_ref(f), .json = f->json_log};
+	if (v->json) {
 		v->app_level = level_of(f->app_log_level);
 		v->system_level = level_of(f->system_log_level);
 	}

@@ -51,8 +51,8 @@ extern const struct fn_env_status fn_status_success, fn_status_timeout;
 struct fn_env_status fn_status_error(const char *type);
 struct fn_env_status fn_status_fault(const struct fn_env *e, const char *otherwise); /* of what ended it; if that is not known, the error `otherwise` */
 #define FN_TRUNCATED "Runtime.TruncatedResponse"
-/* An event as it is, to the log and the invocation's tail: a line of the function's, or what the platform says. type: the platform's event, else NULL. */
-void fn_env_emit(struct fn_env *e, enum fn_log_kind kind, const char *type, const char *text, size_t len);
+/* An event as it is, to the log and the invocation's tail: a line of the function's, or what the platform says. */
+void fn_env_emit(struct fn_env *e, enum fn_log_kind kind, const char *text, size_t len);
 const char *fn_report_init_type(const struct fn_env *e); /* AWS_LAMBDA_INITIALIZATION_TYPE */
 void fn_report_init_start(struct fn_env *e, const struct fn_runtime *rt);
 void fn_report_init_started(struct fn_env *e); /* to subscribers alone, that come later */
@@ -115,6 +115,7 @@ void fn_env_on_timer(void *arg); /* what a deadline means depends on the state *
 /* snapshot.c */
 void fn_env_on_snapshot(void *arg, int fd);
 void fn_env_on_snapshot_refused(void *arg, const char *why);
+const char *fn_env_loaded(void *arg, size_t *ret_len);
 /* It will never give a snapshot: err says why it could not be started, NULL = its init tells. */
 void fn_env_snapshot_dead(struct fn_env *e, const struct fn_err *err);
 void fn_env_snapshot_forget(struct fn_env *e); /* before it is freed */

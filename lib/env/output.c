@@ -89,7 +89,7 @@ static void keep(struct fn_output *o, const char *text, size_t len)
 
 		next = nl ? nl + 1 : end;
 		if (!e->version->json || fn_level_of_line(line, (size_t)(next - line)) >= e->version->app_level)
-			fn_env_emit(e, kind, NULL, line, (size_t)(next - line));
+			fn_env_emit(e, kind, line, (size_t)(next - line));
 	}
 }
 

@@ -5,6 +5,14 @@
 #include "env/spec.h"
 #include "model/limits.h"
 
+/* None holds before the order: then the function's do. */
+static void any_limits(struct fn_spec *s)
+{
+	s->memory_bytes = 1u << 30;
+	s->cpu_quota_us = s->cpu_init_quota_us = FN_SPEC_CPU_PERIOD_US;
+	s->tmp_bytes = 1u << 20;
+}
+
 /* The runtime by itself, or what begins from snapshots of it: to be started ahead. */
 static int prestart_spec(const struct fn_env_config *cfg, const struct fn_runtime *rt, int memory_mb, bool restore, struct fn_spec *s)
 {
@@ -18,9 +26,7 @@ static int prestart_spec(const struct fn_env_config *cfg, const struct fn_runtim
 	if (rt->prestart_by_memory)
 		fn_variables_set(&env, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "%d", memory_mb);
 	fn_spec_command(rt, restore, &argv, &exec);
-	s->memory_bytes = 1u << 30; /* neither holds before the order: then the function's do */
-	s->cpu_quota_us = s->cpu_init_quota_us = FN_SPEC_CPU_PERIOD_US;
-	s->tmp_bytes = 1u << 20;
+	any_limits(s);
 	fn_spec_name_kind(s, rt, memory_mb, restore);
 	s->prestart = true;
 	s->argv = argv.v;
@@ -56,6 +62,28 @@ static void expect_tmp(struct fn_env_host *h, const struct fn_function *f)
 		fn_spawn_expect_tmp(h->spawn, (uint64_t)f->ephemeral_mb << 20);
 }
 
+void fn_env_expect_root(struct fn_env_host *h, const struct fn_function *f)
+{
+	const struct fn_runtime *rt = prestarted_runtime(h, f);
+	struct fn_strings env = {0}, argv = {0}, exec = {0};
+	bool restore = rt && fn_spec_restores(&h->cfg, f, rt);
+	struct fn_spec s = {0};
+
+	if (!rt)
+		return;
+	fn_spec_basics(&s, &h->cfg, rt);
+	fn_spec_trees(&s, f, restore ? f->snapshot_tree : NULL);
+	any_limits(&s);
+	fn_spec_command(rt, restore, &argv, &exec);
+	fn_variables_common(&env, rt);
+	s.argv = argv.v;
+	s.envp = env.v;
+	s.exec_candidates = exec.v;
+	if (!env.failed && !argv.failed && !exec.failed)
+		fn_spawn_expect_root(h->spawn, &s);
+	fn_spec_clear(&s);
+}
+
 void fn_env_prestart(struct fn_env_host *h, const struct fn_function *f)
 {
 	const struct fn_runtime *rt = prestarted_runtime(h, f);
@@ -74,6 +102,7 @@ uint64_t fn_env_await(struct fn_env_host *h, const struct fn_function *f, fn_spa
 	const struct fn_runtime *rt = prestarted_runtime(h, f);
 
 	expect_tmp(h, f);
+	fn_env_expect_root(h, f);
 	if (!rt || !rt->prestart_unless || fn_runtime_prestart_obstacle(rt, f->env, f->n_env))
 		return 0;
 	return prestart(h, rt, f->memory_mb, false, fn, arg);

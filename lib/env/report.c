@@ -19,10 +19,10 @@
 #include "env/internal.h"
 
 /* --- the two ways to write --- */
-void fn_env_emit(struct fn_env *e, enum fn_log_kind kind, const char *type, const char *text, size_t len)
+void fn_env_emit(struct fn_env *e, enum fn_log_kind kind, const char *text, size_t len)
 {
 	const struct fn_invocation *inv = e->inv ? e->inv : e->report.inv;
-	const struct fn_log_event event = {.time_ms = (int64_t)(fn_clock_real_us() / 1000), .kind = kind, .type = type, .request_id = inv ? inv->id : NULL,
+	const struct fn_log_event event = {.time_ms = (int64_t)(fn_clock_real_us() / 1000), .kind = kind, .request_id = inv ? inv->id : NULL,
 					   .tenant_id = inv ? inv->tenant_id : NULL,
 					   .text = text, .len = len};
 
@@ -33,8 +33,8 @@ void fn_env_emit(struct fn_env *e, enum fn_log_kind kind, const char *type, cons
 		fn_invocation_tail(e->inv, text, len);
 }
 
-static void text(struct fn_env *e, const char *type, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-static void text(struct fn_env *e, const char *type, const char *fmt, ...)
+static void text(struct fn_env *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void text(struct fn_env *e, const char *fmt, ...)
 {
 	char line[1024];
 	va_list ap;
@@ -45,7 +45,7 @@ static void text(struct fn_env *e, const char *type, const char *fmt, ...)
 	va_end(ap);
 	if ((size_t)n >= sizeof(line))
 		n = (int)sizeof(line) - 1;
-	fn_env_emit(e, FN_LOG_PLATFORM, type, line, (size_t)n);
+	fn_env_emit(e, FN_LOG_PLATFORM, line, (size_t)n);
 }
 
 /* Does anybody hear of events? */
@@ -54,8 +54,8 @@ static bool heard(const struct fn_env *e) { return e->version->json || e->teleme
 enum { LOG = 1, TELEMETRY = 2, BOTH = 3 }; /* whom an event is for: the log, if its format is JSON; extensions that have subscribed */
 
 /* fmt: the record, JSON. */
-static void event(struct fn_env *e, unsigned whom, enum fn_level level, const char *type, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
-static void event(struct fn_env *e, unsigned whom, enum fn_level level, const char *type, const char *fmt, ...)
+static void event(struct fn_env *e, unsigned whom, enum fn_level level, enum fn_platform_event what, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+static void event(struct fn_env *e, unsigned whom, enum fn_level level, enum fn_platform_event what, const char *fmt, ...)
 {
 	uint64_t now = fn_clock_real_us();
 	bool log = (whom & LOG) && e->version->json && level >= e->version->system_level;
@@ -65,17 +65,17 @@ static void event(struct fn_env *e, unsigned whom, enum fn_level level, const ch
 
 	if (!log && !((whom & TELEMETRY) && e->telemetry))
 		return;
-	head = snprintf(line, sizeof(line), "{\"time\":\"%s\",\"type\":\"%s\",\"record\":", fn_clock_format_rfc3339(now, stamp, sizeof(stamp)), type);
+	head = snprintf(line, sizeof(line), "{\"time\":\"%s\",\"type\":\"%s\",\"record\":", fn_clock_format_rfc3339(now, stamp, sizeof(stamp)), fn_platform_event_name(what));
 	va_start(ap, fmt);
 	n = head + vsnprintf(line + head, sizeof(line) - (size_t)head, fmt, ap);
 	va_end(ap);
 	if ((size_t)n + 3 > sizeof(line)) /* longer than anything that is said here */
 		return;
 	if (whom & TELEMETRY)
-		fn_telemetry_event(e->telemetry, now, type, line + head);
+		fn_telemetry_event(e->telemetry, now, what, line + head);
 	memcpy(line + n, "}\n", 2);
 	if (log)
-		fn_env_emit(e, FN_LOG_PLATFORM, type, line, (size_t)n + 2);
+		fn_env_emit(e, FN_LOG_PLATFORM, line, (size_t)n + 2);
 }
 
 /* As a JSON string with its quotes, which the caller frees. */
@@ -164,7 +164,9 @@ static const char *status_text(const struct fn_env_status *s, char buf[128])
 /* --- init --- */
 const char *fn_report_init_type(const struct fn_env *e)
 {
-	return e->reason == FN_ENV_PROVISIONED ? "provisioned-concurrency" : e->reason == FN_ENV_FOR_SNAPSHOT || e->restored ? "snap-start" : "on-demand";
+	if (e->reason == FN_ENV_PROVISIONED)
+		return "provisioned-concurrency";
+	return (e->reason == FN_ENV_FOR_SNAPSHOT && !e->makes_archive) || e->restored ? "snap-start" : "on-demand";
 }
 
 /* The record of platform.initStart or restoreStart. */
@@ -184,7 +186,7 @@ static void init_record(const struct fn_env *e, const struct fn_runtime *rt, cha
 		 "\"instanceMaxMemory\":%" PRIu64 "}", e->restored ? "" : type, runtime, f->name, f->version, e->log_stream, (uint64_t)f->memory_mb << 20);
 }
 
-static const char *init_event(const struct fn_env *e) { return e->restored ? "platform.restoreStart" : "platform.initStart"; }
+static enum fn_platform_event init_event(const struct fn_env *e) { return e->restored ? FN_PLATFORM_RESTORE_START : FN_PLATFORM_INIT_START; }
 
 void fn_report_init_start(struct fn_env *e, const struct fn_runtime *rt)
 {
@@ -193,7 +195,7 @@ void fn_report_init_start(struct fn_env *e, const struct fn_runtime *rt)
 	e->init_done_told = false;
 	fn_runtime_version_arn(rt, e->host->cfg.region, arn, sizeof(arn));
 	if (!e->version->json && !e->version->function->image)
-		text(e, init_event(e), "%s Runtime Version: %s\tRuntime Version ARN: %s\n", e->restored ? "RESTORE_START" : "INIT_START", rt->version, arn);
+		text(e, "%s Runtime Version: %s\tRuntime Version ARN: %s\n", e->restored ? "RESTORE_START" : "INIT_START", rt->version, arn);
 	if (!heard(e))
 		return;
 	init_record(e, rt, record, sizeof(record));
@@ -221,9 +223,9 @@ void fn_report_init_done(struct fn_env *e, const struct fn_env_status *status)
 	e->init_done_told = true;
 	error_member(status, buf);
 	if (e->restored)
-		event(e, BOTH, level, "platform.restoreRuntimeDone", "{\"status\":\"%s\"%s}", status_word(status), buf);
+		event(e, BOTH, level, FN_PLATFORM_RESTORE_RUNTIME_DONE, "{\"status\":\"%s\"%s}", status_word(status), buf);
 	else
-		event(e, BOTH, level, "platform.initRuntimeDone", "{\"initializationType\":\"%s\",\"phase\":\"%s\",\"status\":\"%s\"%s}", fn_report_init_type(e),
+		event(e, BOTH, level, FN_PLATFORM_INIT_RUNTIME_DONE, "{\"initializationType\":\"%s\",\"phase\":\"%s\",\"status\":\"%s\"%s}", fn_report_init_type(e),
 		      e->inv ? "invoke" : "init", status_word(status), buf);
 }
 
@@ -236,9 +238,9 @@ void fn_report_init(struct fn_env *e, uint64_t us, const struct fn_env_status *s
 	if (!e->version->json) {
 		status_text(status, buf);
 		if (e->restored)
-			text(e, "platform.restoreReport", "RESTORE_REPORT Restore Duration: %.2f ms%s%s\n", (double)us / 1000.0, buf[0] ? "\t" : "", buf);
+			text(e, "RESTORE_REPORT Restore Duration: %.2f ms%s%s\n", (double)us / 1000.0, buf[0] ? "\t" : "", buf);
 		else if (!ok(status) || e->reason == FN_ENV_FOR_SNAPSHOT) /* of one that succeeds REPORT tells */
-			text(e, "platform.initReport", "INIT_REPORT Init Duration: %.2f ms\tPhase: %s\t%s\n", (double)us / 1000.0, phase, buf[0] ? buf : "Status: success");
+			text(e, "INIT_REPORT Init Duration: %.2f ms\tPhase: %s\t%s\n", (double)us / 1000.0, phase, buf[0] ? buf : "Status: success");
 	}
 	if (!heard(e))
 		return;
@@ -246,12 +248,12 @@ void fn_report_init(struct fn_env *e, uint64_t us, const struct fn_env_status *s
 	error_member(status, buf);
 	ms(us, number);
 	if (e->restored) {
-		event(e, BOTH, level, "platform.restoreReport", "{\"status\":\"%s\"%s,\"metrics\":{\"durationMs\":%s}}", word, buf, number);
+		event(e, BOTH, level, FN_PLATFORM_RESTORE_REPORT, "{\"status\":\"%s\"%s,\"metrics\":{\"durationMs\":%s}}", word, buf, number);
 		return;
 	}
 	if (level == FN_LEVEL_INFO && e->reason != FN_ENV_PROVISIONED && e->reason != FN_ENV_FOR_SNAPSHOT)
 		level = FN_LEVEL_DEBUG;
-	event(e, BOTH, level, "platform.initReport", "{\"initializationType\":\"%s\",\"phase\":\"%s\",\"status\":\"%s\"%s,\"metrics\":{\"durationMs\":%s}}", fn_report_init_type(e),
+	event(e, BOTH, level, FN_PLATFORM_INIT_REPORT, "{\"initializationType\":\"%s\",\"phase\":\"%s\",\"status\":\"%s\"%s,\"metrics\":{\"durationMs\":%s}}", fn_report_init_type(e),
 	      phase, word, buf, number);
 }
 
@@ -292,14 +294,14 @@ void fn_report_start(struct fn_env *e)
 		return;
 	e->started = true;
 	if (!e->version->json)
-		text(e, "platform.start", "START RequestId: %s Version: %s\n", inv->id, version);
+		text(e, "START RequestId: %s Version: %s\n", inv->id, version);
 	else
-		event(e, LOG, FN_LEVEL_INFO, "platform.start", "{\"requestId\":\"%s\",\"functionArn\":\"%s\",\"version\":\"%s\"%s}", inv->id,
+		event(e, LOG, FN_LEVEL_INFO, FN_PLATFORM_START, "{\"requestId\":\"%s\",\"functionArn\":\"%s\",\"version\":\"%s\"%s}", inv->id,
 		      inv->invoked_arn ? inv->invoked_arn : "", version, tenant_member(inv, tenant));
 	if (!e->telemetry)
 		return;
 	fn_id_hex(inv->span_id, sizeof(inv->span_id) - 1);
-	event(e, TELEMETRY, FN_LEVEL_INFO, "platform.start", "{\"requestId\":\"%s\",\"version\":\"%s\"%s%s}", inv->id, version,
+	event(e, TELEMETRY, FN_LEVEL_INFO, FN_PLATFORM_START, "{\"requestId\":\"%s\",\"version\":\"%s\"%s%s}", inv->id, version,
 	      tracing(inv, trace), tenant_member(inv, tenant));
 }
 
@@ -310,11 +312,11 @@ void fn_report_fault(struct fn_env *e, const char *message, const char *type)
 
 	snprintf(line, sizeof(line), "%s%s%sError: %s\n%s", inv ? "RequestId: " : "", inv ? inv->id : "", inv ? " " : "", message, type);
 	if (!e->version->json)
-		text(e, "platform.fault", "%s\n", line);
+		text(e, "%s\n", line);
 	if (!heard(e))
 		return;
 	q = quoted(line);
-	event(e, BOTH, FN_LEVEL_WARN, "platform.fault", "%s", q);
+	event(e, BOTH, FN_LEVEL_WARN, FN_PLATFORM_FAULT, "%s", q);
 	free(q);
 }
 
@@ -324,9 +326,9 @@ void fn_report_timeout(struct fn_env *e, const char *message)
 	char stamp[32];
 
 	fn_clock_format_rfc3339(fn_clock_real_us(), stamp, sizeof(stamp));
-	event(e, BOTH, FN_LEVEL_WARN, "platform.fault", "\"%s %s %s\"", stamp, inv->id, message);
+	event(e, BOTH, FN_LEVEL_WARN, FN_PLATFORM_FAULT, "\"%s %s %s\"", stamp, inv->id, message);
 	if (!e->version->json)
-		text(e, "platform.fault", "%s %s %s\n\n", stamp, inv->id, message);
+		text(e, "%s %s %s\n\n", stamp, inv->id, message);
 }
 
 void fn_report_extension(struct fn_env *e, const char *name, const char *state, unsigned events, const char *error_type)
@@ -336,13 +338,13 @@ void fn_report_extension(struct fn_env *e, const char *name, const char *state, 
 	char *q[2];
 
 	if (!e->version->json)
-		text(e, "platform.extension", "EXTENSION\tName: %s\tState: %s\tEvents: [%s%s%s]%s%s\n", name, state, invoke, both ? ", " : "", shutdown, error_type[0] ? "\tError Type: " : "",
+		text(e, "EXTENSION\tName: %s\tState: %s\tEvents: [%s%s%s]%s%s\n", name, state, invoke, both ? ", " : "", shutdown, error_type[0] ? "\tError Type: " : "",
 		     error_type);
 	if (!heard(e))
 		return;
 	q[0] = quoted(name);
 	q[1] = quoted(error_type);
-	event(e, BOTH, error_type[0] ? FN_LEVEL_WARN : FN_LEVEL_INFO, "platform.extension", "{\"name\":%s,\"state\":\"%s\",\"events\":[%s%s%s%s%s%s%s]%s%s}", q[0], state,
+	event(e, BOTH, error_type[0] ? FN_LEVEL_WARN : FN_LEVEL_INFO, FN_PLATFORM_EXTENSION, "{\"name\":%s,\"state\":\"%s\",\"events\":[%s%s%s%s%s%s%s]%s%s}", q[0], state,
 	      invoke[0] ? "\"" : "", invoke, invoke[0] ? "\"" : "", both ? "," : "", shutdown[0] ? "\"" : "", shutdown, shutdown[0] ? "\"" : "",
 	      error_type[0] ? ",\"errorType\":" : "", error_type[0] ? q[1] : "");
 	free(q[0]);
@@ -368,9 +370,9 @@ void fn_report_dropped(struct fn_env *e, uint64_t bytes, uint64_t records)
 {
 	static const char reason[] = "the function prints faster than its log is written";
 
-	event(e, BOTH, FN_LEVEL_WARN, "platform.logsDropped", "{\"droppedBytes\":%" PRIu64 ",\"droppedRecords\":%" PRIu64 ",\"reason\":\"%s\"}", bytes, records, reason);
+	event(e, BOTH, FN_LEVEL_WARN, FN_PLATFORM_LOGS_DROPPED, "{\"droppedBytes\":%" PRIu64 ",\"droppedRecords\":%" PRIu64 ",\"reason\":\"%s\"}", bytes, records, reason);
 	if (!e->version->json)
-		text(e, "platform.logsDropped", "LOGS_DROPPED Dropped Bytes: %" PRIu64 "\tDropped Records: %" PRIu64 "\tReason: %s\n", bytes, records, reason);
+		text(e, "LOGS_DROPPED Dropped Bytes: %" PRIu64 "\tDropped Records: %" PRIu64 "\tReason: %s\n", bytes, records, reason);
 }
 
 void fn_report_no_credentials(struct fn_env *e, const struct fn_err *err)
@@ -379,9 +381,9 @@ void fn_report_no_credentials(struct fn_env *e, const struct fn_err *err)
 	char *said = quoted(fn_err_format(err, why, sizeof(why)));
 
 	if (e->version->json)
-		event(e, LOG, FN_LEVEL_ERROR, "fnd.roleCredentials", "{\"status\":\"error\",\"reason\":%s}", said ? said : "\"\"");
+		event(e, LOG, FN_LEVEL_ERROR, FN_FND_ROLE_CREDENTIALS, "{\"status\":\"error\",\"reason\":%s}", said ? said : "\"\"");
 	else
-		text(e, "fnd.roleCredentials", "ROLE_CREDENTIALS Status: error\tReason: %s\n", why);
+		text(e, "ROLE_CREDENTIALS Status: error\tReason: %s\n", why);
 	free(said);
 }
 
@@ -389,22 +391,30 @@ void fn_report_no_credentials(struct fn_env *e, const struct fn_err *err)
 static void cold_start(struct fn_env *e, const struct fn_invocation *inv, uint64_t init_us)
 {
 	const struct fn_sandbox_timing *t = &e->timing;
-	const char *how = t->prepared == FN_PREPARED_RUNTIME ? "runtime started ahead" : t->prepared ? "prepared sandbox" : "";
+	static const char *const ways[][2] = {{"", "class archive"}, {"prepared sandbox", "prepared sandbox, class archive"}};
+	const char *how = t->prepared == FN_PREPARED_RUNTIME ? "runtime started ahead" : ways[t->prepared != FN_PREPARED_NOT][e->archived];
 	bool early = e->reason == FN_ENV_FOR_LATER;
+	char plain[sizeof(e->plain)], *obstacle;
 
+	snprintf(plain, sizeof(plain), "%s", e->plain); /* it may be the function's words, cut anywhere */
+	if (!fn_utf8_valid(plain, strlen(plain)))
+		for (char *p = plain; *p; p++)
+			if (*p & 0x80)
+				*p = '?';
 	if (!e->version->json) {
-		text(e, "fnd.coldStart",
-		     "RequestId: %s Cold Start: queue %.2f ms, cgroup %.2f ms, mounts %.2f ms, clone %.2f ms, net %.2f ms, exec %.2f ms, %s %.2f ms%s%s%s%s%s\n",
+		text(e, "RequestId: %s Cold Start: queue %.2f ms, cgroup %.2f ms, mounts %.2f ms, clone %.2f ms, net %.2f ms, exec %.2f ms, %s %.2f ms%s%s%s%s%s\n",
 		     inv->id, t->queue_us / 1000.0, t->cgroup_us / 1000.0, t->mounts_us / 1000.0, t->clone_us / 1000.0, t->net_us / 1000.0, t->exec_us / 1000.0,
-		     e->restored ? "restore" : "init", (double)init_us / 1000.0, how[0] ? ", " : "", how, e->plain[0] ? ", " : "", e->plain,
+		     e->restored ? "restore" : "init", (double)init_us / 1000.0, how[0] ? ", " : "", how, plain[0] ? ", " : "", plain,
 		     early ? ", ahead of the invocation" : "");
 		return;
 	}
-	event(e, LOG, FN_LEVEL_INFO, "fnd.coldStart",
+	obstacle = quoted(plain);
+	event(e, LOG, FN_LEVEL_INFO, FN_FND_COLD_START,
 	      "{\"requestId\":\"%s\",\"metrics\":{\"queueMs\":%.2f,\"cgroupMs\":%.2f,\"mountsMs\":%.2f,\"cloneMs\":%.2f,\"netMs\":%.2f,\"execMs\":%.2f,\"%s\":%.2f},"
-	      "\"prepared\":\"%s\",\"obstacle\":\"%s\",\"aheadOfInvocation\":%s}",
+	      "\"prepared\":\"%s\",\"obstacle\":%s,\"aheadOfInvocation\":%s}",
 	      inv->id, t->queue_us / 1000.0, t->cgroup_us / 1000.0, t->mounts_us / 1000.0, t->clone_us / 1000.0, t->net_us / 1000.0, t->exec_us / 1000.0,
-	      e->restored ? "restoreMs" : "initMs", (double)init_us / 1000.0, how, e->plain, early ? "true" : "false");
+	      e->restored ? "restoreMs" : "initMs", (double)init_us / 1000.0, how, obstacle ? obstacle : "\"\"", early ? "true" : "false");
+	free(obstacle);
 }
 
 /* What extensions took when the runtime was done with the invocation. */
@@ -457,10 +467,10 @@ static void runtime_done(struct fn_env *e, const struct fn_invocation *inv, uint
 	e->report.done_told = true;
 	error_member(status, error);
 	ms(us, number);
-	event(e, LOG, level, "platform.runtimeDone", "{\"requestId\":\"%s\",\"status\":\"%s\"%s,\"metrics\":{\"durationMs\":%s,\"producedBytes\":%zu}}", inv->id,
+	event(e, LOG, level, FN_PLATFORM_RUNTIME_DONE, "{\"requestId\":\"%s\",\"status\":\"%s\"%s,\"metrics\":{\"durationMs\":%s,\"producedBytes\":%zu}}", inv->id,
 	      status_word(status), error, number, e->report.produced);
 	if (e->telemetry)
-		event(e, TELEMETRY, level, "platform.runtimeDone",
+		event(e, TELEMETRY, level, FN_PLATFORM_RUNTIME_DONE,
 		      "{\"requestId\":\"%s\",\"status\":\"%s\"%s,\"metrics\":{\"durationMs\":%s,\"producedBytes\":%zu}%s%s}", inv->id, status_word(status), error, number,
 		      e->report.produced, done_spans(e, spans), tracing(inv, trace));
 }
@@ -488,7 +498,7 @@ static void report(struct fn_env *e, const struct fn_invocation *inv, uint64_t u
 		if (init_us)
 			snprintf(init, sizeof(init), ",\"%s\":%s", e->restored ? "restoreDurationMs" : "initDurationMs",
 				 ms(e->restored ? restore_us : e->version->json ? init_us : init_hundredths * 10, number[1]));
-		event(e, BOTH, !ok(status) ? FN_LEVEL_WARN : FN_LEVEL_INFO, "platform.report",
+		event(e, BOTH, !ok(status) ? FN_LEVEL_WARN : FN_LEVEL_INFO, FN_PLATFORM_REPORT,
 		      "{\"requestId\":\"%s\",\"metrics\":{\"durationMs\":%s,\"billedDurationMs\":%" PRIu64 ",\"memorySizeMB\":%d,\"maxMemoryUsedMB\":%" PRIu64
 		      "%s},\"status\":\"%s\"%s%s%s%s}",
 		      inv->id, number[0], billed, f->memory_mb, peak_mb, init, status_word(status), buf, overhead_span(e, span), e->telemetry ? tracing(inv, trace) : "",
@@ -501,9 +511,8 @@ static void report(struct fn_env *e, const struct fn_invocation *inv, uint64_t u
 		snprintf(init, sizeof(init), "Restore Duration: %.2f ms\tBilled Restore Duration: %" PRIu64 " ms\t", (double)restore_us / 1000.0, (init_us + 999) / 1000);
 	else if (init_us)
 		snprintf(init, sizeof(init), "Init Duration: %" PRIu64 ".%02u ms\t", init_hundredths / 100, (unsigned)(init_hundredths % 100));
-	text(e, "platform.end", "END RequestId: %s\n", inv->id);
-	text(e, "platform.report",
-	     "REPORT RequestId: %s\tDuration: %" PRIu64 ".%02u ms\tBilled Duration: %" PRIu64 " ms\tMemory Size: %d MB\tMax Memory Used: %" PRIu64 " MB\t%s%s\n",
+	text(e, "END RequestId: %s\n", inv->id);
+	text(e, "REPORT RequestId: %s\tDuration: %" PRIu64 ".%02u ms\tBilled Duration: %" PRIu64 " ms\tMemory Size: %d MB\tMax Memory Used: %" PRIu64 " MB\t%s%s\n",
 	     inv->id, hundredths / 100, (unsigned)(hundredths % 100), billed, f->memory_mb, peak_mb, init, status_text(status, buf));
 }
 

@@ -118,6 +118,18 @@ static void on_truncated(void *arg)
 		fn_env_arm(e, fn_env_now_us(e) + TRUNCATED_US);
 }
 
+static void note_start(struct fn_env *e, uint64_t init_us)
+{
+	struct fn_archive_starts *s = &e->version->starts;
+
+	if (e->archived) {
+		s->own++;
+		s->own_us = s->own_us && s->own_us < init_us ? s->own_us : init_us;
+	} else if (e->timing.prepared == FN_PREPARED_RUNTIME) {
+		s->ahead_us = s->ahead_us && s->ahead_us < init_us ? s->ahead_us : init_us;
+	}
+}
+
 /* Its init ends, or it is done with its invocation, when its runtime and the extensions that it is about have asked for more. */
 static void at_rest(struct fn_env *e)
 {
@@ -131,10 +143,13 @@ static void at_rest(struct fn_env *e)
 		fn_report_extensions(e);
 		fn_env_telemetry_initialised(e);
 		fn_spawn_initialised(e->host->spawn, e->sandbox);
+		note_start(e, e->ready_us - e->spawned_us);
 		e->host->ops->on_ready(e, e->ready_us - e->asked_us);
 		became_idle(e);
 	} else if (e->state == FN_ENV_FINISHING && fn_ext_ready(x, FN_EXT_INVOKE)) {
-		e->host->ops->on_settled(e, fn_clock_mono_us() - e->report.end_us);
+		if (!e->told_loaded)
+			e->host->ops->on_settled(e, fn_clock_mono_us() - e->report.end_us);
+		e->told_loaded = false;
 		fn_env_release_report(e, NULL);
 		became_idle(e);
 	}
@@ -262,8 +277,19 @@ static void on_unruly(void *arg)
 	fn_env_end(e);
 }
 
+void fn_env_ask_loaded(struct fn_env *e) { fn_rt_ask_loaded(e->rt); }
+
+static void on_loaded(void *arg, const char *names, size_t len)
+{
+	struct fn_env *e = arg;
+
+	e->told_loaded = true; /* which it does not do every time */
+	e->host->ops->on_loaded(e, names, len);
+}
+
 const struct fn_rt_ops fn_env_rt_ops = {on_next, on_response, on_error, on_too_large, on_init_error,
-					   fn_env_on_snapshot, fn_env_on_snapshot_refused, on_init_error, on_unruly, on_begin, on_truncated, &ext_ops, fn_env_on_subscribe};
+					   fn_env_on_snapshot, fn_env_on_snapshot_refused, on_init_error, on_unruly, on_begin, on_truncated, &ext_ops, fn_env_on_subscribe,
+					   on_loaded, fn_env_loaded};
 
 /* --- deadlines --- */
 static void invocation_timed_out(struct fn_env *e)
@@ -388,8 +414,9 @@ void fn_env_on_timer(void *arg)
 			fn_env_arm(e, e->host->ops->until(e));
 		}
 		break;
-	case FN_ENV_ENDING:
-		fn_env_finish_dead(e);
+	case FN_ENV_ENDING: /* what was due by the state before is not its exit, which tells its owner what has become of it */
+		if (!e->sandbox || e->gone)
+			fn_env_finish_dead(e);
 		break;
 	case FN_ENV_STATES:
 		break;

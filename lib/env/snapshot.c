@@ -17,6 +17,8 @@
 #define WRITE_US 30000000u       /* from the end of init to the last byte; and more of it for more memory: */
 #define WRITE_US_PER_MB 10000u
 #define ENTRIES_MAX 10000u       /* files in /tmp */
+#define ARCHIVE_BYTES (256u << 20) /* of classes: some 10 KB each */
+#define ARCHIVE_ENTRIES 8u
 #define BESIDES_BYTES (64u << 20) /* an image may be that much larger than the function's memory: tables, pages of zeros between others */
 
 /* One snapshot under way: until both its environment and its image are done with. */
@@ -28,26 +30,29 @@ struct fn_snapshot {
 	bool unpacking, told;
 	char refused[256]; /* while the image was on its way */
 	char died[128];   /* likewise: what is behind an image that is cut short */
+	char *loaded; /* NULL = it is not known */
+	size_t loaded_len;
 	fn_snapshot_fn fn;
 	void *arg;
 };
 
+static void free_snapshot(struct fn_snapshot *s)
+{
+	fn_list_remove(&s->link);
+	free(s->loaded);
+	free(s);
+}
+
 void fn_snapshot_release(struct fn_snapshot *s)
 {
-	if (s->env || s->unpacking)
-		return;
-	fn_list_remove(&s->link);
-	free(s);
+	if (!s->env && !s->unpacking)
+		free_snapshot(s);
 }
 
 void fn_snapshots_drop(struct fn_env_host *h)
 {
-	while (!fn_list_empty(&h->snapshots)) {
-		struct fn_snapshot *s = fn_list_entry(fn_list_first(&h->snapshots), struct fn_snapshot, link);
-
-		fn_list_remove(&s->link);
-		free(s);
-	}
+	while (!fn_list_empty(&h->snapshots))
+		free_snapshot(fn_list_entry(fn_list_first(&h->snapshots), struct fn_snapshot, link));
 }
 
 /* The reason becomes JSON, and may be the function's words, or have been cut in the middle of a letter. */
@@ -99,7 +104,7 @@ static void on_unpacked(void *arg, const struct fn_err *err, uint64_t bytes)
 		snprintf(res.reason, sizeof(res.reason), "the image cannot be kept: %s", fn_err_format(err, text, sizeof(text)));
 		tell_refused(s, res.reason);
 	} else {
-		fn_log_info("snapshot of %s: %llu KB", s->of, (unsigned long long)bytes >> 10);
+		fn_log_info("%s of %s: %llu KB", fn_str_starts(s->tree, FN_ARCHIVE_PREFIX) ? "class archive" : "snapshot", s->of, (unsigned long long)bytes >> 10);
 		tell(s, &res);
 	}
 	if (s->env)
@@ -126,6 +131,11 @@ void fn_env_on_snapshot(void *arg, int fd)
 	}
 	e->ready_us = fn_clock_mono_us();
 	fn_report_init(e, e->ready_us - e->spawned_us, &fn_status_success);
+	if (e->makes_archive) {
+		snprintf(req.prefix, sizeof(req.prefix), "var/archive");
+		req.max_entries = ARCHIVE_ENTRIES;
+		req.max_bytes = ARCHIVE_BYTES;
+	}
 	memcpy(req.tree, s->tree, sizeof(req.tree));
 	fn_env_arm(e, fn_env_now_us(e) + WRITE_US + (uint64_t)(unsigned)f->memory_mb * WRITE_US_PER_MB);
 	s->unpacking = true;
@@ -165,7 +175,7 @@ void fn_env_snapshot_dead(struct fn_env *e, const struct fn_err *err)
 	if ((err && err->code == ECONNRESET) || e->host->shutdown || (!err && fn_env_lost(e))) {
 		res.what = FN_SNAPSHOT_LOST;
 	} else if (e->fault.type[0]) {
-		snprintf(res.code, sizeof(res.code), fn_str_starts(e->fault.type, "Extension.") ? "FunctionError.ExtensionInitError" : "FunctionError.InvalidEntryPoint");
+		snprintf(res.code, sizeof(res.code), e->fault.of >= FN_FAULT_EXTENSION ? "FunctionError.ExtensionInitError" : "FunctionError.InvalidEntryPoint");
 		snprintf(res.reason, sizeof(res.reason), "%s", e->fault.message);
 	} else if (err) {
 		snprintf(res.code, sizeof(res.code), "InternalError");
@@ -188,6 +198,7 @@ void fn_snapshot_attach(struct fn_snapshot *s, struct fn_env *e)
 {
 	s->env = e;
 	e->snapshot = s;
+	e->makes_archive = fn_str_starts(s->tree, FN_ARCHIVE_PREFIX);
 }
 
 void fn_env_snapshot_forget(struct fn_env *e)
@@ -211,6 +222,24 @@ struct fn_snapshot *fn_snapshot_new(struct fn_env_host *h, const struct fn_funct
 	snprintf(s->of, sizeof(s->of), "%s:%s", f->name, f->version);
 	fn_list_push_back(&h->snapshots, &s->link);
 	return s;
+}
+
+int fn_snapshot_expect_loaded(struct fn_snapshot *s, const char *names, size_t len)
+{
+	s->loaded = malloc(len);
+	if (!s->loaded)
+		return -ENOMEM;
+	memcpy(s->loaded, names, len);
+	s->loaded_len = len;
+	return 0;
+}
+
+const char *fn_env_loaded(void *arg, size_t *ret_len)
+{
+	const struct fn_snapshot *s = ((struct fn_env *)arg)->snapshot;
+
+	*ret_len = s ? s->loaded_len : 0;
+	return s ? s->loaded : NULL;
 }
 
 /* --- what it holds on --- */

@@ -10,6 +10,8 @@
 #include "env/snapshot.h"
 #include "env/spec.h"
 
+#define ARCHIVE_MEMORY_MB 512u /* more than the function's own: what has been loaded is gathered, and written, beside it */
+
 uint32_t fn_spec_cpu_quota_us(int memory_mb, uint32_t period_us)
 {
 	return (uint32_t)((uint64_t)memory_mb * period_us / 1769u);
@@ -67,11 +69,20 @@ void fn_spec_command(const struct fn_runtime *rt, bool restore, struct fn_string
 	fn_strings_add(argv, "bootstrap");
 }
 
+bool fn_spec_restores(const struct fn_env_config *cfg, const struct fn_function *f, const struct fn_runtime *rt)
+{
+	char host[FN_SNAPSHOT_HOST_SIZE];
+
+	if (!f->snapshot_tree || !rt->restore)
+		return false;
+	fn_snapshot_host(cfg->runtimes, f, host);
+	return fn_streq(host, f->snapshot_host);
+}
+
 /* Begins from its version's snapshot, if there is one and it fits; if not though it might, e->plain says so. */
 static bool may_restore(struct fn_env *e, const struct fn_runtime *rt)
 {
 	const struct fn_function *f = e->version->function;
-	char host[FN_SNAPSHOT_HOST_SIZE];
 
 	if (!f->snapshot_tree || !rt->restore || e->reason == FN_ENV_FOR_SNAPSHOT || e->inv)
 		return false;
@@ -79,12 +90,26 @@ static bool may_restore(struct fn_env *e, const struct fn_runtime *rt)
 		snprintf(e->plain, sizeof(e->plain), "no snapshot: it failed");
 		return false;
 	}
-	fn_snapshot_host(e->host->cfg.runtimes, f, host);
-	if (!fn_streq(host, f->snapshot_host)) {
+	if (!fn_spec_restores(&e->host->cfg, f, rt)) {
 		snprintf(e->plain, sizeof(e->plain), "no snapshot: it is of another host or base image");
 		return false;
 	}
 	return true;
+}
+
+/* Begins from an archive of its own classes, if there is one that makes it sooner; that is of no use to a runtime that has been started ahead. */
+static bool may_use_archive(struct fn_env *e, char tree[FN_TREE_NAME_SIZE])
+{
+	const struct fn_env_config *cfg = &e->host->cfg;
+	struct fn_env_version *v = e->version;
+	const char *why;
+
+	if (e->reason == FN_ENV_FOR_SNAPSHOT || !cfg->store || !fn_archive_name(cfg->runtimes, v->function, tree))
+		return false;
+	why = fn_archive_why_off(e->host, tree, fn_env_now_us(e));
+	if (why)
+		snprintf(e->plain, sizeof(e->plain), "no class archive: %.100s", why);
+	return !why && fn_store_tree_ready(cfg->store, tree) && fn_archive_sooner(&v->starts);
 }
 
 /* On top of those there are. */
@@ -95,13 +120,29 @@ static void push_lower(struct fn_spec *s, const char *tree)
 	snprintf(s->lowers[0], FN_TREE_NAME_SIZE, "%s", tree);
 }
 
+void fn_spec_trees(struct fn_spec *s, const struct fn_function *f, const char *from)
+{
+	char tree[FN_TREE_NAME_SIZE];
+
+	for (size_t i = 0; i < f->n_layers; i++) {
+		snprintf(tree, sizeof(tree), "layer-%s", f->layers[i].sha256);
+		push_lower(s, tree);
+	}
+	if (from)
+		push_lower(s, from);
+	snprintf(tree, sizeof(tree), "code-%s", f->code_sha256);
+	push_lower(s, f->image ? f->image->root : tree);
+	snprintf(s->owner, sizeof(s->owner), "%s", f->name);
+	s->image |= f->image != NULL;
+}
+
 int fn_env_spec(struct fn_env *e, const struct fn_credentials *credentials, struct fn_spec *ret, struct fn_err *err)
 {
 	const struct fn_env_config *cfg = &e->host->cfg;
 	const struct fn_function *f = e->version->function;
 	const struct fn_runtime *rt = fn_runtimes_of(cfg->runtimes, f);
 	struct fn_strings env = {0}, argv = {0}, exec = {0};
-	char code[FN_TREE_NAME_SIZE], how[400];
+	char archive[FN_TREE_NAME_SIZE], how[400];
 	struct fn_spec s = {0};
 
 	if (!rt || !rt->installed)
@@ -112,7 +153,10 @@ int fn_env_spec(struct fn_env *e, const struct fn_credentials *credentials, stru
 		fn_env_name_log_stream(e);
 	e->plain[0] = '\0';
 	e->restored = may_restore(e, rt);
+	e->archived = may_use_archive(e, archive);
 	environment(e, rt, cfg->region, credentials, &env);
+	if (e->makes_archive)
+		fn_variables_set(&env, FN_ARCHIVE_TRAIN, "make");
 	fn_spec_basics(&s, cfg, rt);
 	if (f->image)
 		fn_image_handler(&env, f);
@@ -120,33 +164,24 @@ int fn_env_spec(struct fn_env *e, const struct fn_credentials *credentials, stru
 		fn_image_command(f, &env, &argv, &exec, s.cwd);
 	else
 		fn_spec_command(rt, e->restored, &argv, &exec);
-	snprintf(s.owner, sizeof(s.owner), "%s", f->name);
-	if (rt->prestart_unless && !e->restored && e->reason != FN_ENV_FOR_SNAPSHOT) {
+	if (rt->prestart_unless && !e->restored && !e->archived && e->reason != FN_ENV_FOR_SNAPSHOT) {
 		const char *obstacle = fn_runtime_prestart_obstacle(rt, f->env, f->n_env);
 
 		if (obstacle)
-			snprintf(e->plain, sizeof(e->plain), "runtime not ahead because of %s", obstacle);
+			snprintf(e->plain + strlen(e->plain), sizeof(e->plain) - strlen(e->plain), "%sruntime not ahead because of %s", e->plain[0] ? ", " : "", obstacle);
 		else
 			fn_spec_name_kind(&s, rt, f->memory_mb, false);
 	} else if (e->restored) {
 		fn_spec_name_kind(&s, rt, f->memory_mb, true);
 	}
-	s.memory_bytes = (uint64_t)f->memory_mb << 20;
+	s.memory_bytes = ((uint64_t)f->memory_mb + (e->makes_archive ? ARCHIVE_MEMORY_MB : 0)) << 20;
 	s.cpu_quota_us = fn_spec_cpu_quota_us(f->memory_mb, FN_SPEC_CPU_PERIOD_US);
 	/* a repeated init is within an invocation, which has no more than what it pays for */
 	s.cpu_init_quota_us = e->inv || s.cpu_quota_us > FN_SPEC_CPU_PERIOD_US ? s.cpu_quota_us : FN_SPEC_CPU_PERIOD_US;
 	s.tmp_bytes = (uint64_t)f->ephemeral_mb << 20;
-	for (size_t i = 0; i < f->n_layers; i++) {
-		snprintf(code, sizeof(code), "layer-%s", f->layers[i].sha256);
-		push_lower(&s, code);
-	}
 	s.platform = cfg->platform && fn_platform_wanted(f);
-	s.extensions = f->n_layers > 0 || f->image; /* nothing else brings files to /opt */
-	s.image |= f->image != NULL;
-	if (e->restored)
-		push_lower(&s, f->snapshot_tree);
-	snprintf(code, sizeof(code), "code-%s", f->code_sha256);
-	push_lower(&s, f->image ? f->image->root : code);
+	s.extensions = (f->n_layers > 0 || f->image) && !e->makes_archive; /* nothing else brings files to /opt */
+	fn_spec_trees(&s, f, e->restored ? f->snapshot_tree : e->archived ? archive : NULL);
 	s.argv = argv.v;
 	s.envp = env.v;
 	s.exec_candidates = exec.v;

@@ -14,5 +14,10 @@ void fn_spec_name_kind(struct fn_spec *s, const struct fn_runtime *rt, int memor
 /* What all sandboxes of a runtime have in common; lowers: its base image. */
 void fn_spec_basics(struct fn_spec *s, const struct fn_env_config *cfg, const struct fn_runtime *rt);
 void fn_spec_command(const struct fn_runtime *rt, bool restore, struct fn_strings *argv, struct fn_strings *exec);
+/* Whose it is, and on top of what it has already its layers, the snapshot or archive of classes that it begins from (NULL = none), and its code; an image's
+ * layers. */
+void fn_spec_trees(struct fn_spec *s, const struct fn_function *f, const char *from);
+/* It has a snapshot, of this host and base image. */
+bool fn_spec_restores(const struct fn_env_config *cfg, const struct fn_function *f, const struct fn_runtime *rt);
 
 #endif

@@ -11,6 +11,7 @@
 #include "env/snapshot.h"
 
 #define RESTORE_US 10000000u /* Lambda: 10 s, after-restore hooks included */
+#define ARCHIVE_INITS 6u /* so many times the limit of an init has a run that makes an archive of classes: it initialises, ends, and writes that */
 #define PROVISIONED_INIT_US 130000000u /* Lambda: 130 s, or the function's timeout if that is longer */
 
 /* --- starting --- */
@@ -54,6 +55,12 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *r
 	struct fn_env_host *h = e->host;
 
 	e->request = 0;
+	if (err && e->archived && fn_code_lost(err)) { /* of all its trees, the one that it can do without */
+		fn_archive_off(h, e->version->function, "it has gone");
+		e->start_told = true;
+		fn_env_launch(e);
+		return;
+	}
 	if (err && fn_code_lost(err) && !e->code_tried && !e->version->function->image) {
 		e->code_tried = true;
 		if (fn_code_restore(h, e->version->function, &e->code) == 0)
@@ -101,6 +108,8 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *r
 
 		if (e->restored) {
 			limit = RESTORE_US;
+		} else if (e->makes_archive) { /* others wait for their turn, and nobody for this one */
+			limit *= ARCHIVE_INITS;
 		} else if (e->reason == FN_ENV_PROVISIONED || e->reason == FN_ENV_FOR_SNAPSHOT) {
 			uint64_t own = fn_env_timeout_us(e);
 
@@ -142,7 +151,7 @@ void fn_env_launch(struct fn_env *e)
 	if (r == 0) {
 		if (spec.extensions)
 			fn_env_telemetry_want(e);
-		if (!e->code_tried) /* else it has been said */
+		if (!e->code_tried && !e->start_told)
 			fn_report_init_start(e, fn_runtimes_of(h->cfg.runtimes, f));
 		r = h->spawn ? fn_spawn_start(h->spawn, &spec, e->environment, on_spawned, e, &e->request) : -ECONNRESET;
 		if (r < 0)

@@ -91,21 +91,24 @@ void fn_variables_common(struct fn_strings *s, const struct fn_runtime *rt)
 		fn_variables_set(s, "AWS_EXECUTION_ENV", "AWS_Lambda_%s", rt->name);
 }
 
-/* What a container image says, and what its programs can expect besides. */
+/* What a container image says, and what its programs can expect besides. Names that Lambda reserves have its values, whatever ENV says: AWS's clients know of
+ * LAMBDA_TASK_ROOT that no image can move it (aws-lambda-nodejs-runtime-interface-client, pull request 196). */
 static void add_image(struct fn_strings *s, const struct fn_image *image)
 {
-	static const char *const usual[][2] = {{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, {"LANG", "en_US.UTF-8"}, {"TZ", ":UTC"},
-					       {"LAMBDA_TASK_ROOT", "/var/task"}, {"LAMBDA_RUNTIME_DIR", "/var/runtime"}};
+	static const char *const usual[][2] = {{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, {"LANG", "en_US.UTF-8"}, {"TZ", ":UTC"}};
 
 	for (char **e = image->env; e && *e; e++) {
-		char name[256];
+		char name[FN_ENV_NAME_SIZE];
+		const char *value = fn_env_of_image(*e, name);
 
-		if (strchr(*e, '=') && fn_str_format(name, sizeof(name), "%.*s", (int)strcspn(*e, "="), *e) == 0 && *name)
-			fn_variables_set(s, name, "%s", strchr(*e, '=') + 1);
+		if (value)
+			fn_variables_set(s, name, "%s", value);
 	}
 	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
 		if (!find(s, s->n, usual[i][0], strlen(usual[i][0])))
 			fn_variables_set(s, usual[i][0], "%s", usual[i][1]);
+	fn_variables_set(s, "LAMBDA_TASK_ROOT", "/var/task");
+	fn_variables_set(s, "LAMBDA_RUNTIME_DIR", "/var/runtime");
 	fn_variables_set(s, "AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001");
 	fn_variables_set(s, "AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR");
 	fn_variables_set(s, "AWS_EXECUTION_ENV", "AWS_Lambda_Image");
@@ -178,7 +181,7 @@ void fn_variables_make(const struct fn_variables *v, struct fn_strings *s)
 	if (v->credentials->session_token)
 		fn_variables_set(s, "AWS_SESSION_TOKEN", "%s", v->credentials->session_token);
 	add_endpoints(v, s);
-	if (fn_streq(f->log_format, "JSON")) {
+	if (f->json_log) {
 		fn_variables_set(s, "AWS_LAMBDA_LOG_FORMAT", "JSON");
 		fn_variables_set(s, "AWS_LAMBDA_LOG_LEVEL", "%s", f->app_log_level ? f->app_log_level : "INFO");
 	}

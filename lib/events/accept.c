@@ -19,6 +19,7 @@ struct accepting {
 	struct fn_queue_change change;
 	struct fn_queue_step step;
 	struct fn_service_call call;
+	struct fn_h1_ahead answer;
 	struct fn_lane *lane;
 	char meta[META_MAX];
 	char key[KEY_MAX + 1]; /* "" = none */
@@ -76,11 +77,16 @@ static bool take_key(struct accepting *a, const struct fn_events *e, const char 
 	return true;
 }
 
+/* In the writer's thread. */
+static void on_synced(struct fn_queue_change *c) { fn_h1_ahead_send(&fn_list_entry(c, struct accepting, change)->answer); }
+
 static void on_written(struct fn_queue_change *c, const struct fn_err *err)
 {
 	struct accepting *a = fn_list_entry(c, struct accepting, change);
 
-	if (err) {
+	if (fn_service_replied(&a->call)) {
+		a->lane->n.received++;
+	} else if (err) {
 		fn_service_reply_failed(&a->call, err);
 	} else if (a->step.duplicate && a->other) {
 		fn_service_reply_error(&a->call, &FN_E_INVALID_PARAMETER, "Another payload came under this Idempotency-Key before.");
@@ -136,5 +142,7 @@ void fn_event_accept(struct fn_events *e, struct fn_service_call *call)
 		free(a);
 		return;
 	}
+	if (!a->change.also && fn_service_reply_ahead(call, &a->answer, 202))
+		a->change.synced = on_synced;
 	fn_queue_change(e->env->queues, &a->change);
 }

@@ -19,6 +19,7 @@
 
 static void set_result(struct fn_poller *p, const char *text)
 {
+	p->troubled = false;
 	if (p->barred && *p->why)
 		text = p->why;
 	if (strcmp(p->result, text) != 0) {
@@ -298,7 +299,8 @@ static void on_trouble(void *arg, const char *what)
 	if (what) {
 		fn_journal_add(p->all->journal, "mapping", p->config.name, p->config.function, "source", 0, 0, what);
 		set_result(p, what);
-	} else if (fn_str_starts(p->result, "PROBLEM: ") && !fn_streq(p->result, "PROBLEM: Function call failed")) {
+		p->troubled = true;
+	} else if (p->troubled) {
 		set_result(p, "OK");
 	}
 	if (!what && !p->works) {

@@ -32,7 +32,7 @@ struct fn_poller {
 	uint64_t pending_bytes, first_us, timer;
 	struct fn_map *groups;  /* FIFO: those of batches that run */
 	struct fn_list removing;
-	bool stopping, works, barred;
+	bool stopping, works, barred, troubled; /* troubled: the result is what the source has said */
 	/* the function is not there */
 	bool absent;
 	uint64_t absent_us, absent_timer;

@@ -89,7 +89,7 @@ const char *fn_runtime_missing(const struct fn_runtime *r, char *buf, size_t siz
 static int parse_one(struct fn_runtime *r, const char *name, json_t *o, const char *file, struct fn_err *err)
 {
 	static const char *const known[] = {"image", "exec", "handler_required", "execution_env", "version", "env", "prestart_unless",
-					    "prestart_by_memory", "snapshot_hooks", "restore", "deprecated", "import_only"};
+					    "prestart_by_memory", "snapshot_hooks", "class_archive", "restore", "deprecated", "import_only"};
 	const char *key;
 	json_t *v;
 
@@ -112,6 +112,7 @@ static int parse_one(struct fn_runtime *r, const char *name, json_t *o, const ch
 	r->env = env_list(json_object_get(o, "env"));
 	r->prestart_by_memory = json_is_true(json_object_get(o, "prestart_by_memory"));
 	r->snapshot_hooks = json_is_true(json_object_get(o, "snapshot_hooks"));
+	r->class_archive = json_is_true(json_object_get(o, "class_archive"));
 	v = json_object_get(o, "prestart_unless");
 	r->prestart_unless = v ? string_array(v) : NULL;
 	if (v && (!json_is_array(v) || !r->prestart_unless))

@@ -12,6 +12,7 @@
  *                   "prestart_by_memory": false,          // true: it needs AWS_LAMBDA_FUNCTION_MEMORY_SIZE at its start
  *                   "snapshot_hooks": false,              // true: without `restore` it knows SnapStart's contract all the same: its hooks are
  *                                                         // called, and versions start plainly and say so
+ *                   "class_archive": false,               // true: a run of a function makes an archive of its classes for later starts (env/archive.h)
  *                   "deprecated": "2025-12-15",           // since when, or from when on, on Lambda
  *                   "import_only": false,                 // true: no recipe of ours makes its image
  *                   "restore": ["/var/runtime/fnd-restore", "/var/snapshot/image"]}, ...}  // the command that goes on from a snapshot
@@ -43,7 +44,7 @@ struct fn_runtime {
 	char **env;             /* NULL-terminated "K=V" */
 	char **prestart_unless; /* NULL-terminated prefixes; NULL = cannot be started ahead */
 	char **restore;         /* NULL-terminated; NULL = no SnapStart */
-	bool handler_required, execution_env, prestart_by_memory, snapshot_hooks, import_only;
+	bool handler_required, execution_env, prestart_by_memory, snapshot_hooks, class_archive, import_only;
 	char *deprecated; /* "2025-12-15", a day that may lie ahead; NULL = none is known */
 	bool foreign; /* a container image, whose root may lack what a sandbox needs a place for */
 	bool installed;

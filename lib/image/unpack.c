@@ -56,6 +56,21 @@ static int bad(struct unpacker *u, const char *entry, const char *what)
 	return of_archive(u, fn_err_set(&u->res->err, EINVAL, "unpack", "%.120s: %s", entry, what));
 }
 
+/* What a file system says of an entry: of its name, its size or its place among the others is the archive's fault, and would be so wherever it is unpacked. Of
+ * itself (ENOSPC, EDQUOT, EIO, ENOMEM and what else there is) it is not. */
+static int denied(struct unpacker *u, int code, const char *path, const char *what)
+{
+	static const int names[] = {ENAMETOOLONG, EILSEQ, EINVAL, EEXIST, ENOTEMPTY, ENOTDIR, EISDIR, ELOOP, EXDEV, EMLINK, EOVERFLOW};
+
+	code = code < 0 ? -code : code;
+	if (code == EFBIG) /* for the file system, or for RLIMIT_FSIZE */
+		return of_archive(u, fn_err_set(&u->res->err, EFBIG, "unpack", "%.120s: larger than a file may be", path));
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (code == names[i])
+			return of_archive(u, fn_err_set(&u->res->err, EINVAL, "unpack", "%.120s: %s: %s", path, what, strerrordesc_np(code)));
+	return fn_err_set(&u->res->err, code, "unpack", "%.120s: %s", path, what);
+}
+
 static int beneath(int dirfd, const char *path, int flags, mode_t mode)
 {
 	struct open_how how = {.flags = (uint64_t)flags | O_CLOEXEC,
@@ -108,19 +123,24 @@ static int normalise(struct unpacker *u, const char *name, char *out, size_t siz
 	return 0;
 }
 
-static int make_dir(struct unpacker *u, const char *path)
+static int open_parent(struct unpacker *u, const char *path, const char **ret_base)
 {
-	char *slash = strrchr(path, '/');
-	fn_auto_fd int dir = -EBADF;
+	const char *slash = strrchr(path, '/');
 	char parent[PATH_MAX];
 
 	snprintf(parent, sizeof(parent), "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
-	dir = beneath(u->root_fd, parent, O_PATH | O_DIRECTORY, 0);
+	*ret_base = slash ? slash + 1 : path;
+	return beneath(u->root_fd, parent, O_PATH | O_DIRECTORY, 0);
+}
+
+static int make_dir(struct unpacker *u, const char *path)
+{
+	const char *base;
+	fn_auto_fd int dir = open_parent(u, path, &base);
+
 	if (dir < 0)
 		return dir;
-	if (mkdirat(dir, slash ? slash + 1 : path, 0755) < 0)
-		return -errno;
-	return 0;
+	return mkdirat(dir, base, 0755) < 0 ? -errno : 0;
 }
 
 /* Of entries, and of directories that none names. */
@@ -153,19 +173,9 @@ static int make_parents(struct unpacker *u, const char *path)
 		if (r == 0)
 			r = fn_map_set(u->seen, part, kind_dir, NULL);
 		if (r < 0)
-			return fn_err_set(&u->res->err, r, "unpack", "mkdir %.120s", part);
+			return denied(u, r, part, "a directory that cannot be made");
 	}
 	return 0;
-}
-
-static int open_parent(struct unpacker *u, const char *path, const char **ret_base)
-{
-	const char *slash = strrchr(path, '/');
-	char parent[PATH_MAX];
-
-	snprintf(parent, sizeof(parent), "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
-	*ret_base = slash ? slash + 1 : path;
-	return beneath(u->root_fd, parent, O_PATH | O_DIRECTORY, 0);
 }
 
 static int over(struct unpacker *u, uint64_t more)
@@ -209,7 +219,7 @@ static int write_file(struct unpacker *u, const char *path, struct archive_entry
 	int r;
 
 	if (fd < 0)
-		return fn_err_set(&u->res->err, fd, "unpack", "create %.120s", path);
+		return denied(u, fd, path, "a file that cannot be made");
 	while ((r = archive_read_data_block(u->a, &block, &len, &at)) != ARCHIVE_EOF) {
 		if (r != ARCHIVE_OK) /* a warning here is a checksum that does not match */
 			return archive_bad(u, path);
@@ -220,7 +230,7 @@ static int write_file(struct unpacker *u, const char *path, struct archive_entry
 			return bad(u, path, "a hole too large");
 		r = fn_fd_write_all(fd, block, len);
 		if (r < 0)
-			return fn_err_set(&u->res->err, r, "unpack", "write %.120s", path);
+			return denied(u, r, path, "a file that cannot be written");
 	}
 	if (archive_entry_size_is_set(e)) {
 		int64_t size = archive_entry_size(e);
@@ -231,7 +241,7 @@ static int write_file(struct unpacker *u, const char *path, struct archive_entry
 			if (over(u, (uint64_t)(size - st.st_size)) < 0)
 				return -u->res->err.code;
 			if (ftruncate(fd, size) < 0)
-				return fn_err_set(&u->res->err, errno, "unpack", "truncate %.120s", path);
+				return denied(u, errno, path, "a file that cannot be written");
 		}
 	}
 	if (fstat(fd, &st) == 0) /* with its holes: what the tree is said to have is what its files have */
@@ -281,7 +291,7 @@ static int make_link(struct unpacker *u, const char *path, struct archive_entry 
 	int r;
 
 	if (dir < 0)
-		return fn_err_set(&u->res->err, dir, "unpack", "open the parent of %.100s", path);
+		return denied(u, dir, path, "its directory cannot be opened");
 	if (hard) {
 		char target[PATH_MAX], leads[PATH_MAX];
 		const char *to_base;
@@ -301,15 +311,14 @@ static int make_link(struct unpacker *u, const char *path, struct archive_entry 
 			if (r < 0)
 				return r;
 		}
-		if (to < 0 || linkat(to, to_base, dir, base, 0) < 0)
-			return bad(u, path, "a hard link that cannot be made");
-		return 0;
+		r = to < 0 ? to : linkat(to, to_base, dir, base, 0) < 0 ? -errno : 0;
+		return r < 0 ? denied(u, r, path, "a hard link that cannot be made") : 0;
 	}
 	r = check_target(u, path, archive_entry_symlink(e));
 	if (r < 0)
 		return r;
 	*ret_kind = kind_link;
-	return symlinkat(archive_entry_symlink(e), dir, base) < 0 ? fn_err_set(&u->res->err, errno, "unpack", "symlink %.120s", path) : 0;
+	return symlinkat(archive_entry_symlink(e), dir, base) < 0 ? denied(u, errno, path, "a symbolic link that cannot be made") : 0;
 }
 
 /* Something of that name is there. In a package the last one counts, but a directory with something in it stays. */
@@ -325,7 +334,7 @@ static int make_way(struct unpacker *u, const char *path, const char *kind)
 	if (dir >= 0 && fstatat(dir, base, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1)
 		u->res->bytes -= (uint64_t)st.st_size;
 	if (dir < 0 || unlinkat(dir, base, kind == kind_dir ? AT_REMOVEDIR : 0) < 0)
-		return bad(u, path, "appears twice, and is a directory with something in it");
+		return denied(u, dir < 0 ? dir : errno, path, "appears twice");
 	(void)fn_map_remove(u->seen, path);
 	return 0;
 }
@@ -353,7 +362,7 @@ static int unpack_dir(struct unpacker *u, const char *path, mode_t perm)
 		return r;
 	r = make_dir(u, path);
 	if (r < 0)
-		return fn_err_set(&u->res->err, r, "unpack", "mkdir %.120s", path);
+		return denied(u, r, path, "a directory that cannot be made");
 	r = fn_map_set(u->seen, path, kind_dir, NULL);
 	return r == 0 && u->layer ? mode_dir(u, path, perm) : r;
 }

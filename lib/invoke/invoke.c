@@ -94,14 +94,29 @@ void fn_invoker_provisioned(struct fn_invoker *inv, const struct fn_function *f,
 	inv->backend->ops->provisioned(inv->backend, f, ret);
 }
 
+static void count_environments(void *arg, const char *function, const struct fn_backend_environments *n)
+{
+	struct fn_load *l = fn_load_find(arg, function);
+
+	if (!l)
+		return;
+	l->environments.starting += n->starting;
+	l->environments.idle += n->idle;
+	l->environments.busy += n->busy;
+	l->environments.finishing += n->finishing;
+}
+
 int fn_invoker_metrics(struct fn_invoker *inv, struct fn_buf *out)
 {
 	struct fn_load *l;
 	size_t it = 0;
 
-	while ((l = fn_load_next(inv->loads, &it)))
+	while ((l = fn_load_next(inv->loads, &it))) {
+		l->environments = (struct fn_backend_environments){0};
 		if (l->provisioned > 0)
 			l->provisioned_running = inv->backend->ops->provisioned_busy(inv->backend, l->function);
+	}
+	inv->backend->ops->environments(inv->backend, count_environments, inv->loads);
 	return fn_loads_metrics(inv->loads, out);
 }
 
@@ -125,7 +140,10 @@ static void account(struct fn_invocation *i)
 	struct ticket *t = i->on_complete_arg;
 	struct fn_load *l = t->load;
 
-	l->n.errors += i->outcome != FN_INV_RESPONSE;
+	if (i->outcome == FN_INV_REFUSED && i->refusal == FN_REFUSAL_MACHINE)
+		l->n.throttles++;
+	else
+		l->n.errors += i->outcome != FN_INV_RESPONSE;
 	l->n.cold_starts += i->cold;
 	l->n.provisioned_invocations += i->provisioned;
 	l->n.spillover_invocations += i->spilled;

@@ -64,6 +64,8 @@ struct fn_load *fn_load_get(struct fn_loads *ls, const char *function)
 	return NULL;
 }
 
+struct fn_load *fn_load_find(struct fn_loads *ls, const char *function) { return fn_map_get(ls->by_function, function); }
+
 struct fn_load *fn_load_next(struct fn_loads *ls, size_t *it) { return fn_map_next(ls->by_function, it); }
 
 static int64_t claim(const struct fn_load *l) { return l->reserved >= 0 ? l->reserved : l->provisioned; }
@@ -227,7 +229,7 @@ int fn_loads_metrics(const struct fn_loads *ls, struct fn_buf *out)
 	} counters[] = {
 		{"invocations_total", "Invocations that were admitted.", offsetof(struct fn_load, n.invocations)},
 		{"errors_total", "Invocations that ended with a function error or the platform's.", offsetof(struct fn_load, n.errors)},
-		{"throttles_total", "Invocations that were refused for want of concurrency.", offsetof(struct fn_load, n.throttles)},
+		{"throttles_total", "Invocations that were refused for want of concurrency, or of room on the machine.", offsetof(struct fn_load, n.throttles)},
 		{"recursive_invocations_dropped_total", "Invocations that were stopped, since their chain has led to the function too often.", offsetof(struct fn_load, n.recursive)},
 		{"cold_starts_total", "Invocations that waited for an environment to initialise.", offsetof(struct fn_load, n.cold_starts)},
 		{"provisioned_concurrency_invocations_total", "Invocations on provisioned concurrency.",
@@ -256,6 +258,15 @@ int fn_loads_metrics(const struct fn_loads *ls, struct fn_buf *out)
 	for (it = 0; r == 0 && (l = fn_map_next(ls->by_function, &it));)
 		if ((r = label(out, "concurrent_executions", l->function)) == 0)
 			r = fn_buf_addf(out, "%u\n", l->running);
+	if (r == 0)
+		r = fn_buf_add_str(out, "# HELP fnd_environments Execution environments; finishing: they have answered and not asked for more yet.\n# TYPE fnd_environments gauge\n");
+	for (it = 0; r == 0 && (l = fn_map_next(ls->by_function, &it));) {
+		const struct fn_backend_environments *e = &l->environments;
+
+		r = fn_buf_addf(out, "fnd_environments{function=\"%s\",state=\"starting\"} %u\nfnd_environments{function=\"%s\",state=\"idle\"} %u\n"
+				     "fnd_environments{function=\"%s\",state=\"busy\"} %u\nfnd_environments{function=\"%s\",state=\"finishing\"} %u\n",
+				l->function, e->starting, l->function, e->idle, l->function, e->busy, l->function, e->finishing);
+	}
 	if (r == 0)
 		r = fn_buf_add_str(out, "# HELP fnd_provisioned_concurrency_utilization In use of what is provisioned.\n"
 					"# TYPE fnd_provisioned_concurrency_utilization gauge\n");

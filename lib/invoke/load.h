@@ -14,6 +14,7 @@
 #include "base/bucket.h"
 #include "base/buf.h"
 #include "base/map.h"
+#include "model/backend.h"
 
 struct fn_loads;
 
@@ -39,7 +40,8 @@ struct fn_load {
 	int64_t provisioned;  /* over all of its versions */
 	struct fn_load_part *parts;
 	struct fn_load_counts n;
-	unsigned provisioned_running; /* on provisioned environments; the caller of fn_loads_metrics() knows */
+	unsigned provisioned_running;                /* on provisioned environments; the caller of fn_loads_metrics() knows */
+	struct fn_backend_environments environments; /* and these */
 	struct fn_bucket url; /* requests to its URLs that may still come in this second */
 	bool gone;            /* deleted, but something still runs */
 };
@@ -52,6 +54,7 @@ unsigned fn_loads_running(const struct fn_loads *ls);
 int64_t fn_loads_left(const struct fn_loads *ls); /* of the account, beyond all that is reserved or provisioned */
 
 struct fn_load *fn_load_get(struct fn_loads *ls, const char *function); /* made if need be; NULL on no memory */
+struct fn_load *fn_load_find(struct fn_loads *ls, const char *function); /* NULL = there is none */
 struct fn_load *fn_load_next(struct fn_loads *ls, size_t *it);         /* size_t it = 0; while ((l = fn_load_next(ls, &it))) ... */
 /* What is set for a function; reserved -1 = none. Its versions have nothing provisioned then: fn_load_provision() follows for those that have.
  * What runs over a lower limit goes on. */

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "invoke/archives.h"
 #include "store/trees.h"
 
 #define AT_ONCE 2u
@@ -29,6 +30,7 @@ struct fn_snapshots {
 	struct fn_list jobs;
 	unsigned n_jobs;
 	uint64_t timer;
+	struct fn_archives *archives;
 };
 
 void fn_snapshots_prepare(struct fn_function *v)
@@ -38,7 +40,12 @@ void fn_snapshots_prepare(struct fn_function *v)
 }
 
 static void look_at(struct fn_snapshots *s, uint64_t at) { (void)fn_loop_rearm_timer(s->cfg.loop, s->timer, at); }
-void fn_snapshots_look(struct fn_snapshots *s) { look_at(s, 0); }
+
+void fn_snapshots_look(struct fn_snapshots *s)
+{
+	look_at(s, 0);
+	fn_archives_look(s->archives);
+}
 
 static void end(struct job *j, uint64_t look_us)
 {
@@ -124,7 +131,7 @@ static void on_noted(void *arg, const struct fn_err *err)
 
 	if (!now || now->generation != j->version->generation)
 		end(j, 0);
-	else if (err || s->cfg.backend->ops->snapshot(s->cfg.backend, j->version, j->tree, on_taken, j) < 0)
+	else if (err || s->cfg.backend->ops->snapshot(s->cfg.backend, j->version, j->tree, NULL, on_taken, j) < 0)
 		end(j, later(s));
 }
 
@@ -234,6 +241,8 @@ bool fn_snapshots_need(struct fn_snapshots *s, const char *tree)
 {
 	struct named n = {tree, false};
 
+	if (!fn_str_starts(tree, "snap-"))
+		return fn_archives_need(s->archives, tree);
 	fn_list_for_each(l, &s->jobs) n.is = n.is || fn_streq(fn_list_entry(l, struct job, link)->tree, tree);
 	if (!n.is)
 		each_version(s, look_for_tree, &n);
@@ -289,7 +298,10 @@ int fn_snapshots_new(const struct fn_snapshots_config *config, struct fn_snapsho
 	s->cfg = *config;
 	fn_list_init(&s->jobs);
 	r = fn_loop_add_timer(config->loop, UINT64_MAX, on_timer, s, &s->timer);
+	if (r == 0)
+		r = fn_archives_new(config, &s->archives);
 	if (r < 0) {
+		fn_loop_clear(config->loop, &s->timer);
 		free(s);
 		return r;
 	}
@@ -301,6 +313,7 @@ void fn_snapshots_free(struct fn_snapshots *s)
 {
 	if (!s)
 		return;
+	fn_archives_free(s->archives);
 	fn_loop_clear(s->cfg.loop, &s->timer);
 	while (!fn_list_empty(&s->jobs)) {
 		struct job *j = fn_list_entry(fn_list_first(&s->jobs), struct job, link);

@@ -18,6 +18,7 @@ struct fn_snapshots_config {
 	struct fn_store *store;
 	struct fn_backend *backend;
 	struct fn_disk *disk;
+	uint64_t archive_init_us; /* archives.h: an init without one that takes so long is followed by one; 0 = there are none */
 };
 
 struct fn_snapshots;
@@ -27,7 +28,7 @@ void fn_snapshots_free(struct fn_snapshots *s); /* NULL is fine */
 void fn_snapshots_prepare(struct fn_function *version);
 /* Something may be to do: versions have been published or have gone, images have changed, fnd has begun. Looks for it soon. */
 void fn_snapshots_look(struct fn_snapshots *s);
-/* Is this tree a version's snapshot, or about to become one? */
+/* Is this tree a version's snapshot or archive of classes, or about to become one? */
 bool fn_snapshots_need(struct fn_snapshots *s, const char *tree);
 /* There are snapshots: what begins from them can be started ahead. After a start, of fnd or of fn-spawnd. */
 void fn_snapshots_expect(struct fn_snapshots *s);

@@ -17,7 +17,6 @@ enum fn_log_kind { FN_LOG_PLATFORM, FN_LOG_FUNCTION, FN_LOG_EXTENSION, FN_LOG_PU
 struct fn_log_event {
 	int64_t time_ms; /* since the epoch */
 	enum fn_log_kind kind;
-	const char *type;       /* of the platform's: "platform.start", ...; else NULL. It is not stored */
 	const char *request_id; /* NULL = none. Stored when it is a UUID */
 	const char *tenant_id;  /* NULL = none; at most 256 bytes of it are stored */
 	const char *text;

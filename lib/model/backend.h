@@ -8,6 +8,7 @@
 #define FN_MODEL_BACKEND_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "model/function.h"
@@ -31,7 +32,17 @@ struct fn_snapshot_result {
 	char reason[320];
 };
 typedef void (*fn_snapshot_fn)(void *arg, const struct fn_snapshot_result *res);
+/* How many environments are in which state. finishing: they have answered and not asked for more yet. */
+struct fn_backend_environments {
+	unsigned starting, idle, busy, finishing;
+};
+/* Names of classes that a process of a function has loaded, one a line; not terminated. They are the function's word. */
+struct fn_backend_loaded {
+	const char *names;
+	size_t len;
+};
 #define FN_SNAPSHOT_HOST_SIZE 65
+#define FN_BACKEND_TREE_SIZE 72 /* as FN_TREE_NAME_SIZE, sandbox/spec.h */
 
 struct fn_backend;
 
@@ -52,19 +63,38 @@ struct fn_backend_ops {
 	int (*provision)(struct fn_backend *b, struct fn_function *f, unsigned n);
 	void (*provisioned)(struct fn_backend *b, const struct fn_function *f, struct fn_backend_provisioned *ret);
 	unsigned (*provisioned_busy)(struct fn_backend *b, const char *function); /* over its versions: how many of them serve an invocation now */
+	/* Calls fn for each function's version (and tenant) that has environments, or had some lately. */
+	void (*environments)(struct fn_backend *b, void (*fn)(void *arg, const char *function, const struct fn_backend_environments *n), void *arg);
 	/* SnapStart: initialises the version once and keeps what its runtime has become as a tree of that name. fn is called once, unless the backend ends before.
-	 * -ENOMEM. */
-	int (*snapshot)(struct fn_backend *b, const struct fn_function *f, const char *tree, fn_snapshot_fn fn, void *arg);
+	 * loaded: of an archive of its classes, what the watcher was told; copied; NULL = nothing. -ENOMEM. */
+	int (*snapshot)(struct fn_backend *b, const struct fn_function *f, const char *tree, const struct fn_backend_loaded *loaded, fn_snapshot_fn fn, void *arg);
 	/* What a snapshot of this function holds on (kernel, processor, base image), as a digest. */
 	void (*snapshot_host)(struct fn_backend *b, const struct fn_function *f, char ret[FN_SNAPSHOT_HOST_SIZE]);
+	/* The name of the tree that an archive of this version's classes has or would have (env/archive.h), which snapshot() makes. False: it has none. */
+	bool (*archive_name)(struct fn_backend *b, const struct fn_function *f, char ret[FN_BACKEND_TREE_SIZE]);
+	/* None can be made of what the function is now; why, in words for its log. That holds as long as the backend remembers it. */
+	void (*archive_off)(struct fn_backend *b, const struct fn_function *f, const char *why);
+	bool (*archive_is_off)(struct fn_backend *b, const char *tree);
 	/* The stored snapshot of this version's record is another now; its environments stay. */
 	void (*renew)(struct fn_backend *b, struct fn_function *f);
 	/* Does an environment, alive or ending, run this code package, or will one for what waits? */
 	bool (*uses_code)(struct fn_backend *b, const char *code_sha256);
 };
 
+/* Whom a backend tells of starts. All may be NULL. */
+struct fn_backend_watcher {
+	/* An environment of this function has initialised in so long, and began from no archive of its classes. True: loaded() is to follow, when it has answered its first
+	 * invocation; it does not, if that never comes or the runtime cannot tell. */
+	bool (*started)(void *arg, struct fn_function *f, uint64_t init_us);
+	void (*loaded)(void *arg, struct fn_function *f, const struct fn_backend_loaded *what);
+	/* One that began from it has not: others start without it (archive_is_off). */
+	void (*archive_failed)(void *arg, struct fn_function *f);
+	void *arg;
+};
+
 struct fn_backend {
 	const struct fn_backend_ops *ops;
+	struct fn_backend_watcher watcher;
 };
 
 #endif

@@ -2,6 +2,7 @@
 #include "model/env.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "base/str.h"
 
@@ -39,4 +40,13 @@ enum fn_env_rule fn_env_rule(const char *name)
 		if (fn_streq(rules[i].name, name))
 			return rules[i].rule;
 	return FN_ENV_FREE;
+}
+
+const char *fn_env_of_image(const char *entry, char ret_name[FN_ENV_NAME_SIZE])
+{
+	const char *equals = strchr(entry, '=');
+
+	if (!equals || equals == entry || fn_str_format(ret_name, FN_ENV_NAME_SIZE, "%.*s", (int)(equals - entry), entry) < 0 || fn_env_rule(ret_name) == FN_ENV_RESERVED)
+		return NULL;
+	return equals + 1;
 }

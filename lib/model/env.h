@@ -11,4 +11,8 @@ enum fn_env_rule {
 };
 enum fn_env_rule fn_env_rule(const char *name);
 
+/* What an image's ENV, "NAME=value", sets: the value, within entry, and its name. NULL: nothing; it has no name, or one that is reserved, or too long. */
+#define FN_ENV_NAME_SIZE 256
+const char *fn_env_of_image(const char *entry, char ret_name[FN_ENV_NAME_SIZE]);
+
 #endif

@@ -25,7 +25,7 @@ struct fn_function *fn_function_ref(struct fn_function *f)
 
 /* Every string member, so that free and clone cannot forget one. */
 #define STRINGS(X)                                                                                                                \
-	X(name) X(version) X(runtime) X(role) X(handler) X(description) X(architecture) X(tracing_mode) X(log_format)             \
+	X(name) X(version) X(runtime) X(role) X(handler) X(description) X(architecture) X(tracing_mode)                           \
 	X(app_log_level) X(system_log_level) X(log_group) X(tags_json) X(state_reason) X(state_reason_code) X(update_reason)      \
 	X(update_reason_code) X(latest_description) X(snapshot_tree) X(snapshot_host) X(snapshot_off) X(image_uri) X(image_config) X(image_uri_before) X(dead_letter_arn) X(runtime_version)
 
@@ -166,8 +166,8 @@ bool fn_function_unchanged(const struct fn_function *l, const struct fn_function
 {
 #define SAME(m) && same(l->m, v->m)
 	return strcmp(l->code_sha256, v->code_sha256) == 0 && same(l->description, v->latest_description) && l->memory_mb == v->memory_mb &&
-	       l->timeout_s == v->timeout_s && l->ephemeral_mb == v->ephemeral_mb && l->snap_start == v->snap_start && same_env(l, v) && same_layers(l, v) SAME(runtime) SAME(role) SAME(handler)
-	       SAME(architecture) SAME(tracing_mode) SAME(log_format) SAME(app_log_level) SAME(system_log_level) SAME(log_group) SAME(image_config) SAME(dead_letter_arn);
+	       l->timeout_s == v->timeout_s && l->ephemeral_mb == v->ephemeral_mb && l->snap_start == v->snap_start && l->json_log == v->json_log && same_env(l, v) && same_layers(l, v) SAME(runtime) SAME(role) SAME(handler)
+	       SAME(architecture) SAME(tracing_mode) SAME(app_log_level) SAME(system_log_level) SAME(log_group) SAME(image_config) SAME(dead_letter_arn);
 #undef SAME
 }
 

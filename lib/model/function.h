@@ -42,7 +42,7 @@ struct fn_function {
 	char *latest_description; /* published versions: what $LATEST's was, PublishVersion may give another */
 	char *architecture;       /* "x86_64" */
 	char *tracing_mode;       /* "PassThrough" | "Active" */
-	char *log_format;         /* "Text" | "JSON" */
+	bool json_log;            /* LogFormat: JSON, else Text */
 	char *app_log_level;      /* NULL with Text */
 	char *system_log_level;   /* NULL with Text */
 	char *log_group;          /* "/aws/lambda/<name>" by default */

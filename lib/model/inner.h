@@ -19,7 +19,7 @@
 #define FN_INNER_PROTOCOL "X-Fnd-Protocol"   /* "rest-json", "json" or "query" */
 #define FN_INNER_PRINCIPAL "X-Fnd-Principal" /* an ARN; "" = nobody */
 #define FN_INNER_USER_ID "X-Fnd-User-Id"     /* aws:userid: the account's id for root, AIDA.. of a user, AROA..:SESSION */
-#define FN_INNER_IDENTITY "X-Fnd-Identity"   /* what the identity's own policies say: fn_iam_identity_says() */
+#define FN_INNER_IDENTITY "X-Fnd-Identity"   /* what the identity's own policies say: fn_iam_identity_word() */
 #define FN_INNER_CONTEXT "X-Fnd-Context"     /* what conditions ask of the request: a JSON object of keys in lower case; of root there is none */
 #define FN_INNER_HOST "X-Fnd-Host"           /* as the client has called us: name and port */
 #define FN_INNER_FUNCTION "X-Fnd-Function"   /* of Invoke: the ARN as it was asked for, with the qualifier if there was one */
@@ -30,10 +30,11 @@
 #define FN_INNER_RIGHTS_MAX 4096               /* asked for at once: api/rights.h */
 /* fnd's answers to fn-events */
 #define FN_INNER_CONCURRENCY "X-Fnd-Concurrency" /* of an invocation: "RESERVED LEFT": of its function, -1 = none; what the account has beyond all reservations */
-#define FN_INNER_REFUSAL "X-Fnd-Refusal"     /* of an invocation that did not run: "account", "function", "off" (reserved concurrency 0), "platform" */
+#define FN_INNER_REFUSAL "X-Fnd-Refusal"     /* of an invocation that did not run: "account", "function", "off" (reserved concurrency 0), "machine", "platform" */
 /* In the state directory: fnd's listening socket for fn-gateway, fnd's for fn-events, fn-events' for fnd. */
 #define FN_INNER_SOCKET "gateway.sock"
 #define FN_INVOKE_SOCKET "invoke.sock"
 #define FN_EVENTS_SOCKET "events.sock"
+#define FN_HANDOVER_SOCKET "handover.sock" /* fn-events' for fnd, SEQPACKET: service/handover.h */
 
 #endif

@@ -33,6 +33,7 @@ enum fn_refusal {
 	FN_REFUSAL_ACCOUNT_FULL,  /* the account's concurrency is used up */
 	FN_REFUSAL_FUNCTION_FULL, /* the function's reserved concurrency is */
 	FN_REFUSAL_FUNCTION_OFF,  /* which is 0 */
+	FN_REFUSAL_MACHINE,       /* the machine has no room for another environment now: err says what of */
 	FN_REFUSAL_PLATFORM,      /* err: which step failed */
 	FN_REFUSAL_SNAPSTART,     /* its snapshot cannot be restored: err */
 	FN_REFUSAL_SNAPSTART_TIMEOUT,

@@ -415,6 +415,8 @@ void fn_net_close(struct fn_net *n)
 
 uint32_t fn_net_gateway(const struct fn_net *n) { return n->subnet.base + 1; }
 
+bool fn_net_has_uplink(const struct fn_net *n) { return n->n_uplinks > 0; }
+
 const char *fn_net_describe(const struct fn_net *n, char *buf, size_t size)
 {
 	size_t len = (size_t)snprintf(buf, size, "%s", n->n_uplinks ? "uplink" : "no uplink");

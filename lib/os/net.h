@@ -44,6 +44,7 @@ int fn_net_sweep(const char *instance, struct fn_err *err);
 /* Removes all that is ours. NULL is fine. */
 void fn_net_close(struct fn_net *n);
 uint32_t fn_net_gateway(const struct fn_net *n);
+bool fn_net_has_uplink(const struct fn_net *n);
 /* "uplink eth0, eth1" or "no uplink". */
 const char *fn_net_describe(const struct fn_net *n, char *buf, size_t size);
 

@@ -13,6 +13,11 @@ void fn_group_refuse_one(struct fn_group *g, struct fn_invocation *inv, enum fn_
 	fn_group_done(g);
 }
 
+void fn_group_fail_one(struct fn_group *g, struct fn_invocation *inv, const struct fn_err *err)
+{
+	fn_group_refuse_one(g, inv, fn_policy_lacks_room(err->code) ? FN_REFUSAL_MACHINE : FN_REFUSAL_PLATFORM, err);
+}
+
 /* --- made ahead --- */
 static void on_prewarm(void *arg)
 {
@@ -106,7 +111,7 @@ void fn_group_dispatch(struct fn_group *g)
 	if (g->n_waiting == 0 || p->env.shutdown)
 		return;
 	if (finishing > 0 && g->patience_until_us == 0) {
-		g->patience_until_us = fn_pool_now_us(p) + fn_policy_patience_us(g->settle_us);
+		g->patience_until_us = fn_pool_now_us(p) + fn_policy_patience_us(g->settle_us, (uint64_t)g->keep.cost_us);
 		if (!g->patience)
 			(void)fn_loop_add_timer(p->env.cfg.loop, g->patience_until_us, on_patience, g, &g->patience);
 		else

@@ -1,5 +1,6 @@
 /* events.c - what environments tell the pool, and what follows from it. */
 #include <errno.h>
+#include <stdio.h>
 
 #include "base/cleanup.h"
 #include "pool/group.h"
@@ -28,7 +29,11 @@ static void on_ready(struct fn_env *e, uint64_t took_us)
 {
 	struct fn_group *g = fn_member_of_env(e)->group;
 
+	const struct fn_backend_watcher *w = &g->pool->backend.watcher;
+
 	fn_keep_started(&g->pool->keep, &g->keep, took_us);
+	if (!e->archived && !e->restored && w->started && w->started(w->arg, g->version.function, e->ready_us - e->spawned_us))
+		fn_env_ask_loaded(e);
 	if (e->reason == FN_ENV_PROVISIONED)
 		fn_group_provisioned(g);
 }
@@ -82,6 +87,15 @@ static void on_settled(struct fn_env *e, uint64_t us)
 	g->settle_us = fn_policy_settle_us(g->settle_us, us);
 }
 
+static void on_loaded(struct fn_env *e, const char *names, size_t len)
+{
+	const struct fn_group *g = fn_member_of_env(e)->group;
+	const struct fn_backend_watcher *w = &g->pool->backend.watcher;
+
+	if (w->loaded)
+		w->loaded(w->arg, g->version.function, &(struct fn_backend_loaded){names, len});
+}
+
 static void on_memory(struct fn_env *e)
 {
 	struct fn_member *m = fn_member_of_env(e);
@@ -121,6 +135,19 @@ static void on_refused(struct fn_env *e, const struct fn_err *err)
 		fn_group_provision_failed(g, err->code == ECONNRESET ? NULL : fn_err_format(err, text, sizeof(text)));
 }
 
+/* Its process has ended, or not come on: perhaps it is the function's own doing, but the next start can do without the archive. */
+static void archive_failed(struct fn_group *g, const struct fn_env *e)
+{
+	const struct fn_backend_watcher *w = &g->pool->backend.watcher;
+	char words[64], why[128];
+	const char *how = fn_env_how_ended(e, words, sizeof(words));
+
+	snprintf(why, sizeof(why), "a start from it failed: %s", e->timed_out ? "it took too long" : how ? how : "exit status 0");
+	fn_archive_off(&g->pool->env, g->version.function, why);
+	if (w->archive_failed)
+		w->archive_failed(w->arg, g->version.function);
+}
+
 /* It had begun to initialise and has not come to its end: who waits for it is answered, or gets another. */
 static void init_failed(struct fn_group *g, const struct fn_env *e, bool lost)
 {
@@ -132,6 +159,8 @@ static void init_failed(struct fn_group *g, const struct fn_env *e, bool lost)
 		fn_group_restore_failed(g, e);
 		return;
 	}
+	if (e->archived && !e->init_error && !lost)
+		archive_failed(g, e);
 	inv = fn_group_wait_out(g);
 	if (lost) {
 		fn_group_fail_one(g, inv, &gone);
@@ -162,5 +191,5 @@ static void on_ended(struct fn_env *e, const struct fn_env_end *how)
 
 const struct fn_env_ops fn_pool_env_ops = {
 	.on_state = on_state, .on_ready = on_ready, .on_idle = on_idle, .until = until, .stays = stays, .on_over = on_over, .on_settled = on_settled,
-	.on_memory = on_memory, .on_reset = on_reset, .on_refused = on_refused, .on_ended = on_ended,
+	.on_loaded = on_loaded, .on_memory = on_memory, .on_reset = on_reset, .on_refused = on_refused, .on_ended = on_ended,
 };

@@ -71,7 +71,7 @@ bool fn_pool_uses_code(struct fn_pool *p, const char *code_sha256);
 int fn_pool_provision(struct fn_pool *p, struct fn_function *f, unsigned n);
 void fn_pool_provisioned(struct fn_pool *p, const struct fn_function *f, struct fn_backend_provisioned *ret);
 unsigned fn_pool_provisioned_busy(struct fn_pool *p, const char *function);
-int fn_pool_snapshot(struct fn_pool *p, const struct fn_function *f, const char *tree, fn_snapshot_fn fn, void *arg);
+int fn_pool_snapshot(struct fn_pool *p, const struct fn_function *f, const char *tree, const struct fn_backend_loaded *loaded, fn_snapshot_fn fn, void *arg);
 void fn_pool_renew(struct fn_pool *p, struct fn_function *f);
 
 /* group.c */
@@ -115,7 +115,7 @@ void fn_group_dispatch(struct fn_group *g);
 void fn_group_done(struct fn_group *g);
 /* One that waited, or was bound, is over because of the platform; takes the reference. NULL is fine. */
 void fn_group_refuse_one(struct fn_group *g, struct fn_invocation *inv, enum fn_refusal why, const struct fn_err *err);
-static inline void fn_group_fail_one(struct fn_group *g, struct fn_invocation *inv, const struct fn_err *err) { fn_group_refuse_one(g, inv, FN_REFUSAL_PLATFORM, err); }
+void fn_group_fail_one(struct fn_group *g, struct fn_invocation *inv, const struct fn_err *err); /* no environment could be started for it */
 
 /* provision.c */
 /* Starts what is missing of the group's provisioned environments, lets go of what is too many. */

@@ -1,6 +1,8 @@
 /* policy.c - see policy.h. */
 #include "pool/policy.h"
 
+#include <errno.h>
+
 unsigned fn_policy_starts(unsigned waiting, unsigned starting, unsigned finishing, bool patient)
 {
 	unsigned served = starting + (patient ? finishing : 0);
@@ -8,11 +10,13 @@ unsigned fn_policy_starts(unsigned waiting, unsigned starting, unsigned finishin
 	return waiting > served ? waiting - served : 0;
 }
 
-uint64_t fn_policy_patience_us(uint64_t settle_us)
+uint64_t fn_policy_patience_us(uint64_t settle_us, uint64_t start_us)
 {
-	const uint64_t longest = 20000u, least = 3000u;
+	const uint64_t longest = 1000000u, usual = 20000u, least = 3000u;
 
-	return settle_us <= longest ? longest : least;
+	if (settle_us > usual)
+		return least;
+	return start_us < usual ? usual : start_us < longest ? start_us : longest;
 }
 
 uint64_t fn_policy_settle_us(uint64_t average, uint64_t took)
@@ -51,4 +55,20 @@ uint64_t fn_policy_retry_us(unsigned failures)
 	uint64_t us = 2000000ull << (failures < 8 ? failures : 8);
 
 	return us < 300000000u ? us : 300000000u;
+}
+
+bool fn_policy_lacks_room(int code)
+{
+	switch (code) {
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+	case ENOSPC:
+	case EDQUOT:
+	case EAGAIN:
+	case EUSERS:
+		return true;
+	default:
+		return false;
+	}
 }

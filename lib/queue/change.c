@@ -177,6 +177,13 @@ static void on_outcome(struct fn_db_write *w, const struct fn_err *err)
 	c->done(c, err);
 }
 
+static void on_synced(struct fn_db_write *w)
+{
+	struct fn_queue_change *c = fn_list_entry(w, struct fn_queue_change, w);
+
+	c->synced(c);
+}
+
 static void on_moved(struct fn_db_write *w, const struct fn_err *err)
 {
 	struct fn_queue_move *m = fn_list_entry(w, struct fn_queue_move, w);
@@ -200,6 +207,7 @@ void fn_queue_change(struct fn_queues *qs, struct fn_queue_change *c)
 	c->w.run = run;
 	c->w.lazy = c->lazy;
 	c->w.early = false;
+	c->w.synced = c->synced ? on_synced : NULL;
 	c->w.done = on_outcome;
 	for (unsigned i = 0; i < c->n; i++) {
 		c->steps[i].ahead = false;

@@ -9,6 +9,7 @@
 /* How much of what is due, too old or dead one lease looks at beside what it takes. */
 #define LOOK_AT 256
 #define DUE_AT_MOST_US 60000000u /* clocks are set now and then */
+#define AFTER_FAILURE_US 1000000u
 
 void fn_queue_taken_free(struct fn_queue_taken *t)
 {
@@ -231,18 +232,19 @@ static int take_again(struct fn_queue_lease *l, struct fn_queue_tx *tx, struct f
 /* What it has left for others. */
 static int left(struct fn_queue_tx *tx, struct fn_queue_touched *q)
 {
-	sqlite3_stmt *st;
-	int r;
+	bool some = (int64_t)q->n_ready + q->ready > 0;
+	int r = 0;
 
 	q->freed = 0;
-	if (!(q->flags & FN_QUEUE_FIFO)) {
-		q->more = q->more || (int64_t)q->n_ready + q->ready > 0;
-		return 0;
+	if (q->flags & FN_QUEUE_FIFO) {
+		sqlite3_stmt *st = fn_queue_bind(SQL(tx), QS_GROUP_READY, "i", I(q->inner));
+
+		if ((r = fn_queue_row(st, tx->err)) > 0)
+			sqlite3_reset(st);
+		some = r > 0;
 	}
-	st = fn_queue_bind(SQL(tx), QS_GROUP_READY, "i", I(q->inner));
-	if ((r = fn_queue_row(st, tx->err)) > 0)
-		sqlite3_reset(st);
-	q->more = q->more || r > 0;
+	q->more = q->more || some;
+	q->empty = !q->more;
 	return r < 0 ? r : 0;
 }
 
@@ -251,6 +253,7 @@ static int run(struct fn_db_write *w, sqlite3 *db, struct fn_err *err)
 	struct fn_queue_lease *l = fn_list_entry(w, struct fn_queue_lease, w);
 	struct fn_queue_touched *q;
 	struct fn_queue_tx tx;
+	bool again;
 	int r = fn_queue_tx_begin(&tx, &l->qs->rows, db, &l->effects, err);
 
 	fn_queue_taken_free(l->taken);
@@ -260,25 +263,32 @@ static int run(struct fn_db_write *w, sqlite3 *db, struct fn_err *err)
 		return fn_err_set(err, ENOMEM, "queue", NULL);
 	if ((r = fn_queue_tx_queue(&tx, l->queue, &q)) < 0 || (r = fn_queue_promote(&tx, q, l->n + LOOK_AT)) < 0)
 		return r;
-	if (l->attempt && ((r = take_again(l, &tx, q)) < 0 || l->taken->n))
-		return r < 0 ? r : fn_queue_tx_end(&tx);
-	l->limited = l->most_leased && q->n_leased + (uint64_t)q->leased >= l->most_leased;
-	if (!l->limited)
+	if (l->attempt && (r = take_again(l, &tx, q)) < 0)
+		return r;
+	again = l->taken->n > 0;
+	l->limited = !again && l->most_leased && q->n_leased + (uint64_t)q->leased >= l->most_leased;
+	if (!again && !l->limited)
 		r = q->flags & FN_QUEUE_FIFO ? take_groups(l, &tx, q->inner) : take_ready(l, &tx, q->inner);
 	if (r == 0)
 		r = fn_queue_tx_queue(&tx, l->queue, &q);
-	if (r == 0 && l->attempt && l->taken->n)
+	if (r == 0 && l->attempt && l->taken->n && !again)
 		r = keep_attempt(l, &tx, q->inner);
 	if (r == 0 && l->for_us == 0 && l->taken->n) /* visible all the time, received all the same */
 		r = fn_queue_promote(&tx, q, l->n);
 	if (r == 0)
 		r = left(&tx, q);
-	if (r == 0 && !l->taken->n)
+	if (r == 0 && (l->asks_due || !l->taken->n))
 		r = fn_queue_next_due(&tx, q);
 	return r < 0 ? r : fn_queue_tx_end(&tx);
 }
 
 /* --- the loop's --- */
+static void look(struct fn_queue_lease *l)
+{
+	l->asks_due = !l->queue->due_known;
+	fn_db_write(l->qs->writer, &l->w);
+}
+
 static void end(struct fn_queue_lease *l, const struct fn_err *err)
 {
 	struct fn_queue_taken *taken = l->taken;
@@ -307,7 +317,7 @@ static void on_wait_over(void *arg)
 
 static void on_ticked(struct fn_queue_lease *l, const struct fn_err *err)
 {
-	(void)err; /* whoever leases does it then */
+	(void)err; /* it is tried again */
 	l->queue->ticking = false;
 }
 
@@ -325,6 +335,7 @@ static void on_due(void *arg)
 	struct fn_queue *q = arg;
 
 	q->due_us = 0;
+	q->due_known = false;
 	if (!fn_queue_pump(q, 1))
 		fn_queue_tick(q);
 }
@@ -352,7 +363,7 @@ unsigned fn_queue_pump(struct fn_queue *q, unsigned n)
 
 		fn_list_remove(&l->link);
 		l->waiting = false;
-		fn_db_write(q->qs->writer, &l->w);
+		look(l);
 	}
 	return k;
 }
@@ -374,29 +385,57 @@ void fn_queue_apply(const struct fn_queue_effects *e)
 			q->seq = e->seq;
 		if (t->freed + t->more && e->seq > q->freed_seq)
 			q->freed_seq = e->seq;
+		q->due_known = q->due_known || t->due_exact;
+		if (t->empty && e->seq > q->empty_seq)
+			q->empty_seq = e->seq;
 		(void)fn_queue_pump(q, t->freed + t->more);
 	}
 }
 
-static void wait_on(struct fn_queue_lease *l)
+/* False: no memory. */
+static bool wait_on(struct fn_queue_lease *l)
 {
 	struct fn_queue *q = l->queue;
 
 	if (l->dead && l->dead->dropped)
 		fn_queue_lease_without(l, l->dead);
+	if (l->wait_until_us != UINT64_MAX && !l->timer && fn_loop_add_timer(l->qs->loop, l->wait_until_us, on_wait_over, l, &l->timer) < 0)
+		return false;
 	l->waiting = true;
 	if (l->again) /* its place is where it was */
 		fn_list_push_front(&q->waiting, &l->link);
 	else
 		fn_list_push_back(&q->waiting, &l->link);
 	l->again = true;
-	if (l->wait_until_us != UINT64_MAX && !l->timer &&
-	    fn_loop_add_timer(l->qs->loop, l->wait_until_us, on_wait_over, l, &l->timer) < 0) {
-		fn_list_remove(&l->link);
-		end(l, &(struct fn_err){.code = ENOMEM, .stage = "queue"});
-		return;
-	}
 	arm(q);
+	return true;
+}
+
+/* What a lease has left nothing of, and nothing has been freed in since: whoever frees something from now on wakes those that wait. */
+static bool known_empty(const struct fn_queue_lease *l)
+{
+	const struct fn_queue *q = l->queue;
+
+	if (q->empty_seq == 0 || q->empty_seq < q->freed_seq || !q->due_known || q->missing || q->dropped || q->qs->stopped)
+		return false;
+	if (q->due_us && q->due_us <= fn_clock_real_us()) /* the clock has been set, or the machine has slept: the timer does not know */
+		return false;
+	return !l->attempt && (!l->most_leased || q->counts.leased < l->most_leased);
+}
+
+/* It has failed: what it was to take may be there, for those that wait, too. */
+static void forget_empty(const struct fn_queue_lease *l)
+{
+	uint64_t at_us = fn_clock_real_us() + AFTER_FAILURE_US;
+	struct fn_queue *q = l->queue;
+
+	if (!q->due_us || at_us < q->due_us)
+		q->due_us = at_us;
+	q->due_known = false;
+	arm(q);
+	q->empty_seq = 0;
+	if (l->effects && l->effects->seq > q->freed_seq)
+		q->freed_seq = l->effects->seq;
 }
 
 static void on_outcome(struct fn_db_write *w, const struct fn_err *err)
@@ -407,11 +446,13 @@ static void on_outcome(struct fn_db_write *w, const struct fn_err *err)
 
 	if (!err)
 		fn_queue_apply(l->effects);
+	else
+		forget_empty(l);
 	if (none && !l->limited && l->wait_until_us > fn_clock_mono_us() && !ends) {
 		if (l->effects->seq < l->queue->freed_seq) /* what was freed since is told already */
-			fn_db_write(l->qs->writer, &l->w);
-		else
-			wait_on(l);
+			look(l);
+		else if (!wait_on(l))
+			end(l, &(struct fn_err){.code = ENOMEM, .stage = "queue"});
 	} else {
 		end(l, none && ends ? &why : err);
 	}
@@ -431,7 +472,8 @@ void fn_queue_lease(struct fn_queue *q, struct fn_queue_lease *l)
 	l->timer = 0;
 	l->waiting = l->again = false;
 	l->link = (struct fn_list){0};
-	fn_db_write(q->qs->writer, &l->w);
+	if (l->wait_until_us <= fn_clock_mono_us() || !known_empty(l) || !wait_on(l))
+		look(l);
 }
 
 bool fn_queue_lease_cancel(struct fn_queue_lease *l)

@@ -5,6 +5,8 @@
  * Nothing of a waiting message is in memory: a queue costs some 300 bytes there, however many it holds. A lease is written when it is answered, so counts
  * of receives and the end of a lease hold over a crash; whether a power cut may take it is the caller's affair (`early`). Times that outlive the process are CLOCK_REALTIME, us (base/clock.h).
  *
+ * A lease that would wait, of a queue that the last one has left empty, waits without a look at the database.
+ *
  * A message is ready, delayed (due later) or leased. Ready ones are leased in the order of their position, the one a lease has given back before newer
  * ones. In a FIFO queue each has a group: a group with a leased message gives none, and a delayed one holds up those behind it.
  * Structs of requests are the caller's memory, in use until `done`, which is called once, from the loop, never from within the request itself.
@@ -92,6 +94,7 @@ struct fn_queue_change {
 	/* In the writer's thread, after the steps, in the same savepoint: for what belongs together. NULL: nothing. */
 	int (*also)(struct fn_queue_change *c, sqlite3 *db, struct fn_err *err);
 	bool lazy; /* nobody waits for it: db/writer.h */
+	void (*synced)(struct fn_queue_change *c); /* as db/writer.h has it. NULL: nothing */
 	void (*done)(struct fn_queue_change *c, const struct fn_err *err); /* err: nothing of it has been done (ENOSPC: no room on the disk) */
 	/* the queue's */
 	struct fn_db_write w;
@@ -146,6 +149,7 @@ struct fn_queue_lease {
 	struct fn_queue_effects *effects;
 	uint64_t timer;
 	bool waiting, again;
+	bool asks_due; /* when something is due next, also where it takes something */
 };
 void fn_queue_lease(struct fn_queue *q, struct fn_queue_lease *l);
 /* True: it has only waited, and done() will not be called. False: it will be, with what it leases. */

@@ -16,8 +16,10 @@ struct fn_queue {
 	struct fn_queue_counts counts;
 	struct fn_list waiting; /* leases */
 	uint64_t seq, freed_seq; /* the last closure whose effects are in, and the last that has freed something */
+	uint64_t empty_seq;	 /* the last lease that has left nothing; 0 = none is known to have */
 	uint64_t timer, due_us; /* due_us: when something is due next; 0 = nothing, as far as is known */
 	bool missing, dropped;	/* missing: its row could not be written */
+	bool due_known;		/* nothing is due before due_us */
 	bool ticking;
 	struct fn_queue_lease tick; /* of nothing: makes ready what is due where nobody waits, so that counts are right */
 	char name[];
@@ -31,7 +33,7 @@ struct fn_queue_touched {
 	uint64_t n_ready, n_leased, n_delayed; /* as they were */
 	int64_t ready, leased, delayed; /* changes */
 	unsigned freed;			/* messages (FIFO: groups) that can be leased now, and could not */
-	bool more;			/* a lease has left some */
+	bool more, empty;		/* a lease has left some, nothing */
 	uint64_t due_us;		/* the next time at which something is due, as far as it was seen; 0 = none */
 	bool due_exact;
 };

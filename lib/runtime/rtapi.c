@@ -18,6 +18,7 @@
 #define TELEMETRY "/2022-07-01/telemetry"
 #define LOGS "/2020-08-15/logs"
 #define INVOCATION BASE "/runtime/invocation/"
+#define LOADED BASE "/runtime/snapshot/loaded"
 #define ACCEPT_PAUSE_US 100000u /* when there is no descriptor or memory for another connection */
 #define OTHER_BODY_MAX (256u << 10) /* of what is not the result or the init error that is waited for */
 
@@ -168,7 +169,7 @@ static void release_inv(void *arg) { fn_invocation_unref(arg); }
 
 int fn_rt_deliver(struct fn_rt *rt, struct fn_invocation *inv)
 {
-	struct fn_h1_header h[6];
+	struct fn_h1_header h[7];
 	struct fn_h1_reply r = {.status = 200, .headers = h, .release = release_inv, .release_arg = inv};
 	char ms[24];
 
@@ -184,6 +185,10 @@ int fn_rt_deliver(struct fn_rt *rt, struct fn_invocation *inv)
 		h[r.n_headers++] = (struct fn_h1_header){"Lambda-Runtime-Client-Context", inv->client_context};
 	if (inv->tenant_id)
 		h[r.n_headers++] = (struct fn_h1_header){"Lambda-Runtime-Aws-Tenant-Id", inv->tenant_id};
+	rt->loaded_asked = rt->ask_loaded;
+	rt->ask_loaded = false;
+	if (rt->loaded_asked)
+		h[r.n_headers++] = (struct fn_h1_header){"Lambda-Runtime-Loaded-Classes", "wanted"};
 	r.content_type = inv->content_type ? inv->content_type : "application/json";
 	r.body = inv->payload; /* lent: the reference keeps it until it has been sent */
 	r.len = inv->payload_len;
@@ -193,6 +198,8 @@ int fn_rt_deliver(struct fn_rt *rt, struct fn_invocation *inv)
 	fn_h1_conn_reply(fn_take_ptr(rt->next), &r);
 	return 0;
 }
+
+void fn_rt_ask_loaded(struct fn_rt *rt) { rt->ask_loaded = true; }
 
 void fn_rt_close(struct fn_rt *rt)
 {
@@ -286,6 +293,34 @@ static void on_snapshot_refused(struct fn_rt *rt, struct fn_h1_conn *c, struct f
 	rt->ops->on_snapshot_refused(rt->arg, why);
 }
 
+static void on_loaded(struct fn_rt *rt, struct fn_h1_conn *c, struct fn_h1 *req)
+{
+	if (rt->state != FN_RT_RESPONDED || !rt->loaded_asked) {
+		fn_rt_reply_state(rt, c, "RuntimeLoaded");
+		return;
+	}
+	rt->loaded_asked = false;
+	if (req->too_large) {
+		fn_rt_reply_error(rt, c, 413, "RequestEntityTooLarge", "more names of classes than are wanted");
+		return;
+	}
+	fn_rt_reply_ok(rt, c);
+	rt->ops->on_loaded(rt->arg, req->body.data, req->body.len);
+}
+
+static void tell_loaded(struct fn_rt *rt, struct fn_h1_conn *c)
+{
+	struct fn_h1_reply r = {.status = 200, .content_type = "text/plain"};
+
+	r.body = rt->ops->loaded && rt->state == FN_RT_START ? rt->ops->loaded(rt->arg, &r.len) : NULL;
+	if (!r.body) {
+		fn_rt_reply_error(rt, c, 404, "InvalidRequest", "it is not known what the function loads");
+		return;
+	}
+	fn_rt_useful(rt, c);
+	fn_h1_conn_reply(c, &r);
+}
+
 /* POST /runtime/invocation/<id>/response or /error: their id. */
 static bool result_path(const struct fn_h1 *req, const char **ret_id, size_t *ret_len, bool *ret_error)
 {
@@ -312,6 +347,8 @@ static size_t on_body_max(void *arg, struct fn_h1_conn *c, struct fn_h1 *req, si
 	(void)ahead;
 	if (fn_str_starts(fn_h1_target(req), FN_EXT_BASE))
 		return FN_EXT_BODY_MAX;
+	if (rt->loaded_asked && rt->state == FN_RT_RESPONDED && path_is(fn_h1_target(req), LOADED))
+		return FN_LOADED_MAX;
 	is_result = result_path(req, &id, &len, &is_error);
 	if (rt->posting || !(is_result ? fn_rt_is_current(rt, id, len) : rt->state == FN_RT_START))
 		return OTHER_BODY_MAX;
@@ -419,6 +456,10 @@ static void on_request(void *arg, struct fn_h1_conn *c, struct fn_h1 *req)
 		on_snapshot(rt, c, req);
 	else if (post && path_is(path, BASE "/runtime/snapshot/refused"))
 		on_snapshot_refused(rt, c, req);
+	else if (post && rt->ops->on_loaded && path_is(path, LOADED))
+		on_loaded(rt, c, req);
+	else if (get && path_is(path, LOADED))
+		tell_loaded(rt, c);
 	else if (get && path_is(path, BASE "/ping"))
 		on_ping(rt, c);
 	else if (extended && put && (path_is(path, TELEMETRY) || path_is(path, TELEMETRY "/")))

@@ -7,6 +7,9 @@
  * cannot imitate. Instead of it a runtime started with AWS_LAMBDA_INITIALIZATION_TYPE=snap-start asks POST runtime/snapshot with
  * "Upgrade: tar", and sends its image where the connection now leads; or POST runtime/snapshot/refused, the body saying why it cannot. The
  * processes made from the image go on with runtime/invocation/next, or runtime/restore/error as in Lambda.
+ * Classes (Java) are ours, too: `next` may come with Lambda-Runtime-Loaded-Classes, which asks a runtime that can to tell by POST runtime/snapshot/loaded, once it has
+ * answered this invocation and before it asks for another, what its process has loaded: names, one a line. GET runtime/snapshot/loaded, before the first `next`, has what
+ * another process of the function has told; 404 where none has. Both without meaning for any other runtime.
  * States: START -> (init error | next) ; WAITING (next is pending) -> RUNNING -> RESPONDED -> WAITING ...
  */
 #ifndef FN_RUNTIME_RTAPI_H
@@ -19,6 +22,7 @@
 #include "web/h1conn.h"
 
 #define FN_RESPONSE_MAX 6291556u /* 6 MiB + 100 bytes */
+#define FN_LOADED_MAX (1u << 20) /* bytes of names of classes */
 #define FN_STREAM_MAX 209715200u /* of a streamed response, 200 MiB */
 
 struct fn_rt;
@@ -45,6 +49,10 @@ struct fn_rt_ops {
 	const struct fn_ext_ops *extensions; /* of the Extensions API; NULL: there is none */
 	/* An extension subscribes by the Telemetry API or the Logs API; name: its own. NULL: neither is supported. */
 	void (*on_subscribe)(void *arg, enum fn_telemetry_api api, const char *name, const char *body, size_t len, struct fn_telemetry_answer *ret);
+	/* What the process has loaded, asked for by fn_rt_ask_loaded(): not terminated, and the function's word. NULL: nobody asks. */
+	void (*on_loaded)(void *arg, const char *names, size_t len);
+	/* What another process of the function has loaded: borrowed until the next call of the loop. NULL, or returns NULL: it is not known. */
+	const char *(*loaded)(void *arg, size_t *ret_len);
 };
 
 /* Takes listen_fd. The server is shared by all environments. */
@@ -61,6 +69,8 @@ bool fn_rt_waiting(const struct fn_rt *rt);
 bool fn_rt_unread(const struct fn_rt *rt);
 /* Answers the pending `next`; -EAGAIN when none is. A reference to inv is taken until its response. */
 int fn_rt_deliver(struct fn_rt *rt, struct fn_invocation *inv);
+/* The next invocation that is delivered asks what the process has loaded. */
+void fn_rt_ask_loaded(struct fn_rt *rt);
 /* A runtime may send its result and its request for the next event together. Then the one system call that hands out the event carries the
  * result's 202 too. Called when no event has come for a while: the 202 alone. NULL is fine. */
 void fn_rt_flush(struct fn_rt *rt);

@@ -35,6 +35,7 @@ struct fn_rt {
 	struct fn_invocation *inv;
 	struct fn_ext *ext;         /* NULL: not yet */
 	bool no_extensions;
+	bool ask_loaded, loaded_asked; /* the next invocation is to ask for it; this one has */
 };
 
 static inline unsigned fn_rt_places(const struct fn_rt *rt) { return FN_RT_CONNS_MAX + fn_ext_count(rt->ext); }

@@ -9,7 +9,6 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/str.h"
 #include "runtime/telemetry_internal.h"
 #include "web/json_scan.h"
 
@@ -88,18 +87,19 @@ static void tell(struct fn_subscriber *s, uint64_t real_us, const char *type, co
 		add(s, b->data, b->len);
 }
 
+static void tell_event(struct fn_subscriber *s, uint64_t real_us, enum fn_platform_event what, const char *record) { tell(s, real_us, fn_platform_event_name(what), record, strlen(record)); }
+
 static void tell_dropped(struct fn_subscriber *s)
 {
 	char record[256];
-	int n;
 
 	if (s->dropped.records == 0 || full(s))
 		return;
-	n = snprintf(record, sizeof(record), "{\"droppedBytes\":%" PRIu64 ",\"droppedRecords\":%" PRIu64 ",\"reason\":\"%s\"}", s->dropped.bytes,
+	snprintf(record, sizeof(record), "{\"droppedBytes\":%" PRIu64 ",\"droppedRecords\":%" PRIu64 ",\"reason\":\"%s\"}", s->dropped.bytes,
 		     s->dropped.records, s->dropped.reason);
 	s->dropped.bytes = s->dropped.records = 0;
 	if (s->sub.kinds & FN_TELEMETRY_PLATFORM)
-		tell(s, fn_clock_real_us(), "platform.logsDropped", record, (size_t)n);
+		tell_event(s, fn_clock_real_us(), FN_PLATFORM_LOGS_DROPPED, record);
 }
 
 static bool due(const struct fn_subscriber *s)
@@ -153,42 +153,50 @@ static char *pick(const char *record, const char *const *members)
 	return text;
 }
 
-static void tell_picked(struct fn_subscriber *s, uint64_t real_us, const char *type, const char *record, const char *const *members)
+static void tell_picked(struct fn_subscriber *s, uint64_t real_us, enum fn_platform_event what, const char *record, const char *const *members)
 {
 	fn_auto_free char *part = pick(record, members);
 
 	if (part)
-		tell(s, real_us, type, part, strlen(part));
+		tell_event(s, real_us, what, part);
 }
 
 /* The Logs API's events are fewer, and of some there is less. */
-static void tell_logs(struct fn_subscriber *s, uint64_t real_us, const char *type, const char *record)
+static void tell_logs(struct fn_subscriber *s, uint64_t real_us, enum fn_platform_event what, const char *record)
 {
 	static const char *const id[] = {"requestId", NULL}, *const done[] = {"requestId", "status", NULL}, *const report[] = {"requestId", "metrics", NULL};
-	static const char *const whole[] = {"platform.fault", "platform.extension", "platform.logsDropped", "platform.logsSubscription"};
 
-	if (fn_streq(type, "platform.start")) {
-		tell_picked(s, real_us, type, record, id);
-	} else if (fn_streq(type, "platform.runtimeDone")) {
+	switch (what) {
+	case FN_PLATFORM_START:
+		tell_picked(s, real_us, what, record, id);
+		break;
+	case FN_PLATFORM_RUNTIME_DONE:
 		if (s->sub.schema == FN_SCHEMA_2021_03_18)
-			tell_picked(s, real_us, type, record, done);
-	} else if (fn_streq(type, "platform.report")) {
-		tell_picked(s, real_us, "platform.end", record, id);
-		tell_picked(s, real_us, type, record, report);
+			tell_picked(s, real_us, what, record, done);
+		break;
+	case FN_PLATFORM_REPORT:
+		tell_picked(s, real_us, FN_PLATFORM_END, record, id);
+		tell_picked(s, real_us, what, record, report);
+		break;
+	case FN_PLATFORM_FAULT:
+	case FN_PLATFORM_EXTENSION:
+	case FN_PLATFORM_LOGS_DROPPED:
+	case FN_PLATFORM_LOGS_SUBSCRIPTION:
+		tell_event(s, real_us, what, record);
+		break;
+	default:
+		break;
 	}
-	for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++)
-		if (fn_streq(type, whole[i]))
-			tell(s, real_us, type, record, strlen(record));
 }
 
-void fn_subscriber_event(struct fn_subscriber *s, uint64_t real_us, const char *type, const char *record)
+void fn_subscriber_event(struct fn_subscriber *s, uint64_t real_us, enum fn_platform_event what, const char *record)
 {
 	if (!(s->sub.kinds & FN_TELEMETRY_PLATFORM))
 		return;
 	if (s->sub.api == FN_API_LOGS)
-		tell_logs(s, real_us, type, record);
-	else if (!fn_streq(type, "platform.logsSubscription"))
-		tell(s, real_us, type, record, strlen(record));
+		tell_logs(s, real_us, what, record);
+	else if (what != FN_PLATFORM_LOGS_SUBSCRIPTION)
+		tell_event(s, real_us, what, record);
 }
 
 static bool is_object(const char *line, size_t len) { return len > 0 && line[0] == '{' && fn_json_valid(line, len, NULL); }

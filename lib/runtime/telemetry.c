@@ -9,20 +9,20 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/str.h"
 #include "runtime/telemetry_internal.h"
 
 /* An event of an init, for those that subscribe later. */
 struct past {
 	struct past *next;
 	uint64_t real_us;
-	enum fn_telemetry_kind kind;
-	char *type, *record; /* type: NULL = a line, and record is its text */
+	enum fn_telemetry_kind kind; /* the platform's, or a line, whose text is `record` then */
+	enum fn_platform_event what;
+	char *record;
 	size_t len;
 };
 
 /* --- what was before a subscription --- */
-static void remember(struct fn_telemetry *t, uint64_t real_us, enum fn_telemetry_kind kind, const char *type, const char *text, size_t len)
+static void remember(struct fn_telemetry *t, uint64_t real_us, enum fn_telemetry_kind kind, enum fn_platform_event what, const char *text, size_t len)
 {
 	struct past *p;
 
@@ -31,10 +31,8 @@ static void remember(struct fn_telemetry *t, uint64_t real_us, enum fn_telemetry
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return;
-	*p = (struct past){.real_us = real_us, .kind = kind, .type = type ? strdup(type) : NULL, .record = strndup(text, len), .len = len};
-	if (!p->record || (type && !p->type)) {
-		free(p->type);
-		free(p->record);
+	*p = (struct past){.real_us = real_us, .kind = kind, .what = what, .record = strndup(text, len), .len = len};
+	if (!p->record) {
 		free(p);
 		return;
 	}
@@ -51,7 +49,6 @@ static void forget_past(struct fn_telemetry *t)
 
 	while ((p = t->past)) {
 		t->past = p->next;
-		free(p->type);
 		free(p->record);
 		free(p);
 	}
@@ -60,13 +57,13 @@ static void forget_past(struct fn_telemetry *t)
 	t->past_bytes = 0;
 }
 
-void fn_telemetry_event(struct fn_telemetry *t, uint64_t real_us, const char *type, const char *record)
+void fn_telemetry_event(struct fn_telemetry *t, uint64_t real_us, enum fn_platform_event what, const char *record)
 {
 	if (!t)
 		return;
-	remember(t, real_us, FN_TELEMETRY_PLATFORM, type, record, strlen(record));
+	remember(t, real_us, FN_TELEMETRY_PLATFORM, what, record, strlen(record));
 	for (unsigned i = 0; i < t->n; i++)
-		fn_subscriber_event(t->all[i], real_us, type, record);
+		fn_subscriber_event(t->all[i], real_us, what, record);
 }
 
 void fn_telemetry_lines(struct fn_telemetry *t, uint64_t real_us, enum fn_telemetry_kind kind, const char *text, size_t len)
@@ -77,7 +74,7 @@ void fn_telemetry_lines(struct fn_telemetry *t, uint64_t real_us, enum fn_teleme
 		const char *nl = memchr(text, '\n', len);
 		size_t n = nl ? (size_t)(nl - text) : len;
 
-		remember(t, real_us, kind, NULL, text, n);
+		remember(t, real_us, kind, 0, text, n);
 		for (unsigned i = 0; i < t->n; i++)
 			fn_subscriber_line(t->all[i], real_us, kind, text, n);
 		n += nl != NULL;
@@ -108,15 +105,24 @@ static void announce(struct fn_telemetry *t, const struct fn_subscriber *s, cons
 	record = o ? json_dumps(o, JSON_COMPACT) : NULL;
 	json_decref(o);
 	if (record)
-		fn_telemetry_event(t, fn_clock_real_us(), s->sub.api == FN_API_LOGS ? "platform.logsSubscription" : "platform.telemetrySubscription", record);
+		fn_telemetry_event(t, fn_clock_real_us(), s->sub.api == FN_API_LOGS ? FN_PLATFORM_LOGS_SUBSCRIPTION : FN_PLATFORM_TELEMETRY_SUBSCRIPTION, record);
 }
 
-static void refuse(struct fn_telemetry_answer *ret, unsigned status, enum fn_telemetry_api api, const char *type, const char *message)
-{
-	const char *prefix = api == FN_API_LOGS ? "Logs." : fn_streq(type, "ValidationError") ? "" : "Telemetry.";
+enum refusal { CLOSED, INVALID, NO_MEMORY };
 
-	ret->status = status;
-	snprintf(ret->body, sizeof(ret->body), "{\"errorMessage\":\"%s\",\"errorType\":\"%s%s\"}\n", message, prefix, type);
+static void refuse(struct fn_telemetry_answer *ret, enum fn_telemetry_api api, enum refusal why, const char *message)
+{
+	static const struct {
+		unsigned status;
+		const char *type[2]; /* by API */
+	} refusals[] = {
+		[CLOSED] = {403, {[FN_API_TELEMETRY] = "Telemetry.SubscriptionClosed", [FN_API_LOGS] = "Logs.SubscriptionClosed"}},
+		[INVALID] = {400, {[FN_API_TELEMETRY] = "ValidationError", [FN_API_LOGS] = "Logs.ValidationError"}},
+		[NO_MEMORY] = {500, {[FN_API_TELEMETRY] = "Telemetry.InternalError", [FN_API_LOGS] = "Logs.InternalError"}},
+	};
+
+	ret->status = refusals[why].status;
+	snprintf(ret->body, sizeof(ret->body), "{\"errorMessage\":\"%s\",\"errorType\":\"%s\"}\n", message, refusals[why].type[api]);
 }
 
 static const char *api_name(enum fn_telemetry_api api) { return api == FN_API_LOGS ? "Logs API" : "Telemetry API"; }
@@ -129,8 +135,8 @@ static struct fn_subscriber *begin(struct fn_telemetry *t, const char *name, con
 		return NULL;
 	t->all[t->n++] = s;
 	for (const struct past *p = t->past; p; p = p->next)
-		if (p->type)
-			fn_subscriber_event(s, p->real_us, p->type, p->record);
+		if (p->kind == FN_TELEMETRY_PLATFORM)
+			fn_subscriber_event(s, p->real_us, p->what, p->record);
 		else
 			fn_subscriber_line(s, p->real_us, p->kind, p->record, p->len);
 	return s;
@@ -147,17 +153,17 @@ void fn_telemetry_subscribe(struct fn_telemetry *t, enum fn_telemetry_api api, c
 
 	if (!t->open) {
 		snprintf(why, sizeof(why), "%s subscription is closed already", api_name(api));
-		refuse(ret, 403, api, "SubscriptionClosed", why);
+		refuse(ret, api, CLOSED, why);
 		return;
 	}
 	if (fn_subscription_parse(api, body, len, &sub, why, sizeof(why)) < 0) {
-		refuse(ret, 400, api, "ValidationError", why);
+		refuse(ret, api, INVALID, why);
 		return;
 	}
 	s = fn_buf_add_utf8(&clean, name, strlen(name)) == 0 ? find(t, clean.data) : NULL;
 	if (s && s->sub.api != api) {
 		snprintf(why, sizeof(why), "the extension has subscribed by the %s already", api_name(s->sub.api));
-		refuse(ret, 400, api, "ValidationError", why);
+		refuse(ret, api, INVALID, why);
 		return;
 	}
 	again = s != NULL;
@@ -166,7 +172,7 @@ void fn_telemetry_subscribe(struct fn_telemetry *t, enum fn_telemetry_api api, c
 	else if (s->generation != t->generation && fn_subscriber_move(s, &sub) < 0)
 		s = NULL;
 	if (!s) {
-		refuse(ret, 500, api, "InternalError", "out of memory");
+		refuse(ret, api, NO_MEMORY, "out of memory");
 		return;
 	}
 	s->generation = t->generation;

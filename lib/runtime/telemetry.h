@@ -13,6 +13,7 @@
 
 #include "base/loop.h"
 #include "runtime/delivery.h"
+#include "runtime/platform_event.h"
 
 #define FN_TELEMETRY_BYTES_MAX (64u << 20) /* of events, in all environments */
 #define FN_TELEMETRY_PAST_MAX (256u << 10) /* of events of an init, for those that subscribe later */
@@ -50,7 +51,7 @@ void fn_telemetry_subscribe(struct fn_telemetry *t, enum fn_telemetry_api api, c
 			    struct fn_telemetry_answer *ret);
 
 /* A platform event as the Telemetry API has it; the Logs API's is made of it. record: JSON. */
-void fn_telemetry_event(struct fn_telemetry *t, uint64_t real_us, const char *type, const char *record);
+void fn_telemetry_event(struct fn_telemetry *t, uint64_t real_us, enum fn_platform_event what, const char *record);
 /* Lines that the function or its extensions have printed, each with its newline or the last without; one event each. */
 void fn_telemetry_lines(struct fn_telemetry *t, uint64_t real_us, enum fn_telemetry_kind kind, const char *text, size_t len);
 /* All that has gathered goes out now: the environment is about to shut down, or an output has ended. */

@@ -43,7 +43,7 @@ void fn_subscriber_free(struct fn_subscriber *s);
 /* In another sandbox it may listen elsewhere. What was gathered for it goes there, too, unless it is to come by other means. -ENOMEM */
 int fn_subscriber_move(struct fn_subscriber *s, const struct fn_subscription *sub);
 /* Of what it has subscribed to; record: JSON. */
-void fn_subscriber_event(struct fn_subscriber *s, uint64_t real_us, const char *type, const char *record);
+void fn_subscriber_event(struct fn_subscriber *s, uint64_t real_us, enum fn_platform_event what, const char *record);
 void fn_subscriber_line(struct fn_subscriber *s, uint64_t real_us, enum fn_telemetry_kind kind, const char *line, size_t len); /* without newline */
 void fn_subscriber_resume(struct fn_subscriber *s);
 void fn_subscriber_flush(struct fn_subscriber *s);

@@ -35,14 +35,14 @@ static bool fit(const char *name)
 
 static int add(struct fn_inside_extensions *e, const char *name, struct fn_err *err)
 {
-	unsigned at = e->n;
+	unsigned at = 0;
 
 	if (!fit(name))
 		return fn_err_kind(err, FN_ERR_EXTENSION, fn_err_set(err, EILSEQ, "extension", "a name in " DIRECTORY " is no text"));
-	if (e->n == FN_EXTENSIONS_MAX)
+	if (e->n >= FN_EXTENSIONS_MAX)
 		return fn_err_kind(err, FN_ERR_EXTENSION, fn_err_set(err, E2BIG, "extension", "more than %u in " DIRECTORY, FN_EXTENSIONS_MAX));
-	while (at > 0 && strcmp(e->names[at - 1], name) > 0)
-		at--;
+	while (at < e->n && strcmp(e->names[at], name) <= 0)
+		at++;
 	memmove(e->names[at + 1], e->names[at], (e->n - at) * sizeof(e->names[0]));
 	snprintf(e->names[at], sizeof(e->names[at]), "%s", name);
 	e->n++;

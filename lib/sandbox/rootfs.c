@@ -293,30 +293,70 @@ static void forget(struct fn_rootfs *r, struct root *root)
 	free(root);
 }
 
+/* Its trees have the names yet by which it was mounted: what somebody has deleted is an empty directory in it. */
+static bool stands(const char *key)
+{
+	char path[sizeof(FN_ROOTFS_TREES) + FN_TREE_NAME_SIZE];
+	const char *tree = strchr(key, '/') + 1;
+
+	for (size_t n; *tree; tree += n + (tree[n] == ':')) {
+		n = strcspn(tree, ":");
+		snprintf(path, sizeof(path), FN_ROOTFS_TREES "/%.*s", (int)n, tree);
+		if (access(path, F_OK) < 0)
+			return false;
+	}
+	return true;
+}
+
+/* The one that all sandboxes of this owner with these trees have, mounted now if it is not yet. */
+static int common_root(struct fn_rootfs *r, const struct fn_spec *spec, const char *trees, struct root **ret, struct fn_err *err)
+{
+	char key[KEY_MAX];
+	struct fn_list *oldest;
+	int rc;
+
+	snprintf(key, sizeof(key), "%s/%s", spec->owner, trees);
+	*ret = fn_map_get(r->roots, key);
+	if (*ret && !stands(key)) {
+		forget(r, *ret);
+		*ret = NULL;
+	}
+	if (*ret) {
+		fn_list_remove(&(*ret)->link);
+		fn_list_push_front(&r->used, &(*ret)->link);
+		return 0;
+	}
+	rc = prepare(r, spec->image ? FN_ROOTFS_OWN_IMAGE : FN_ROOTFS_OWN, key, ret, err);
+	if (rc < 0)
+		return rc;
+	oldest = fn_list_last(&r->used);
+	if (oldest && fn_map_count(r->roots) > FN_ROOTFS_KEPT)
+		forget(r, fn_list_entry(oldest, struct root, link));
+	return 0;
+}
+
 int fn_rootfs_get(struct fn_rootfs *r, const struct fn_spec *spec, struct fn_err *err)
 {
-	char trees[TREES_MAX], key[KEY_MAX];
-	struct fn_list *oldest;
+	char trees[TREES_MAX];
 	struct root *root;
+	int rc;
 
 	join_trees(spec, trees, sizeof(trees));
 	if (spec->prestart)
 		return prestart_root(r, trees, err);
-	snprintf(key, sizeof(key), "%s/%s", spec->owner, trees);
-	root = fn_map_get(r->roots, key);
-	if (root) {
-		fn_list_remove(&root->link);
-		fn_list_push_front(&r->used, &root->link);
-	} else {
-		int rc = prepare(r, spec->image ? FN_ROOTFS_OWN_IMAGE : FN_ROOTFS_OWN, key, &root, err);
+	rc = common_root(r, spec, trees, &root, err);
+	return rc < 0 ? rc : fn_mount_copy(root->fd, "", 0, err);
+}
 
-		if (rc < 0)
-			return rc;
-		oldest = fn_list_last(&r->used);
-		if (oldest && fn_map_count(r->roots) > FN_ROOTFS_KEPT)
-			forget(r, fn_list_entry(oldest, struct root, link));
-	}
-	return fn_mount_copy(root->fd, "", 0, err);
+int fn_rootfs_expect(struct fn_rootfs *r, const struct fn_spec *spec, struct fn_err *err)
+{
+	char trees[TREES_MAX];
+	struct root *root;
+
+	if (spec->prestart)
+		return fn_err_set(err, EINVAL, "prepare root", "nobody shares it");
+	join_trees(spec, trees, sizeof(trees));
+	return common_root(r, spec, trees, &root, err);
 }
 
 void fn_rootfs_forget_tree(struct fn_rootfs *r, const char *tree)

@@ -39,6 +39,8 @@ int fn_rootfs_enter(const char *state_dir, uint32_t fs_uid, const char *resolv_c
  * nobody shares. Another owner with the same trees has another root: through common inodes functions could lock each other out and see each
  * other open files. The caller owns the descriptor. */
 int fn_rootfs_get(struct fn_rootfs *r, const struct fn_spec *spec, struct fn_err *err);
+/* Prepares that root now, if it is not yet: one will be asked for. */
+int fn_rootfs_expect(struct fn_rootfs *r, const struct fn_spec *spec, struct fn_err *err);
 /* A /dev, not mounted yet, for one sandbox: through one that they shared, even through its /dev/null as their standard input, functions could
  * lock each other out, see each other open files, and pass each other messages. The caller owns the descriptor. */
 int fn_rootfs_new_dev(const struct fn_rootfs *r, struct fn_err *err);

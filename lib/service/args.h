@@ -4,6 +4,7 @@
 
 enum fn_events_fd {
 	FN_EVENTS_FD_LISTEN = 3, /* events.sock, for fnd */
+	FN_EVENTS_FD_HANDOVER,   /* handover.sock, for fnd: connections of clients */
 	FN_EVENTS_FD_STATE,      /* the state directory, of O_PATH: where fnd's socket is */
 	FN_EVENTS_FD_CONFIG,     /* JSON: config_events.c */
 	FN_EVENTS_FD_END

@@ -29,6 +29,15 @@ void fn_service_reply_empty(const struct fn_service_call *call, unsigned status)
 	fn_http_reply(call->req, status, "application/json", NULL, 0);
 }
 
+bool fn_service_reply_ahead(const struct fn_service_call *call, struct fn_h1_ahead *a, unsigned status)
+{
+	const struct fn_h1_header id = {"x-amzn-RequestId", call->request_id};
+
+	return fn_http_reply_ahead(call->req, a, status, "application/json", &id, 1);
+}
+
+bool fn_service_replied(const struct fn_service_call *call) { return fn_http_replied(call->req); }
+
 void fn_service_reply_error(const struct fn_service_call *call, const struct fn_aws_error *e, const char *fmt, ...)
 {
 	char *text = NULL, seconds[12];

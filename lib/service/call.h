@@ -2,7 +2,7 @@
  * call.h - what a service inside fn-events sees: requests that fnd has authenticated and passed on over events.sock, and what all services share.
  *
  * A service registers under the name that the model gives it in signatures, in lower case ("lambda", "sqs"), in cmd/fn-events/services.c. All of it happens on the
- * loop's thread; what is written goes to events.db through the one writer, and a 2xx that promises something follows the writer's outcome.
+ * loop, in whichever thread runs it then; what is written goes to events.db through the one writer, and a 2xx that promises something follows the writer's outcome.
  */
 #ifndef FN_SERVICE_CALL_H
 #define FN_SERVICE_CALL_H
@@ -62,6 +62,9 @@ struct fn_service {
 /* Replies in the manner of rest-json. */
 void fn_service_reply_json(const struct fn_service_call *call, unsigned status, json_t *body); /* takes body */
 void fn_service_reply_empty(const struct fn_service_call *call, unsigned status);
+/* The same, for the writer's thread to send with fn_h1_ahead_send(), or not: whatever is replied in the end, fn_service_replied() has to be asked before, and if it was sent, that was it. */
+bool fn_service_reply_ahead(const struct fn_service_call *call, struct fn_h1_ahead *a, unsigned status);
+bool fn_service_replied(const struct fn_service_call *call);
 void fn_service_reply_error(const struct fn_service_call *call, const struct fn_aws_error *e, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* A write failed: a full disk and whatever else passes is 503, which clients retry. */
 void fn_service_reply_failed(const struct fn_service_call *call, const struct fn_err *err);

@@ -84,6 +84,9 @@ void fn_spawn_reclaim(struct fn_spawn_client *c, uint64_t id);
 /* There are functions with a /tmp of so many bytes: some are made ahead from now on; again after fn-spawnd was restarted. */
 void fn_spawn_expect_tmp(struct fn_spawn_client *c, uint64_t bytes);
 
+/* A sandbox of this function with these trees will be asked for: its root is mounted by then. Should that fail, the start itself tells. */
+void fn_spawn_expect_root(struct fn_spawn_client *c, const struct fn_spec *spec);
+
 /* Unpacks the archive in `fd` (borrowed; dup'ed into the message) with fn-unpack, confined, to <state>/roots/<tree>. `tree` is
  * "<kind>-<hex>"; an existing tree is success at once. On failure nothing is left. FN_ERR_PACKAGE: the archive
  * is at fault (base/err.h; msg says how); anything else is the platform's. */

@@ -77,11 +77,11 @@ static void on_late(void *arg)
 	(void)fn_pidfd_kill(m->pidfd, SIGKILL);
 }
 
-int fn_making_begin(struct fn_making *m, const char *prefix, uint64_t number, uint32_t uid, int *ret_sock, struct fn_err *err)
+int fn_making_begin(struct fn_making *m, uint64_t number, uint32_t uid, int *ret_sock, struct fn_err *err)
 {
 	int p[2];
 
-	snprintf(m->tmp, sizeof(m->tmp), "%s%" PRIu64, prefix, number);
+	snprintf(m->tmp, sizeof(m->tmp), ".tmp-%" PRIu64, number);
 	if (mkdirat(m->roots_fd, m->tmp, 0755) < 0 || fchownat(m->roots_fd, m->tmp, uid, uid, 0) < 0)
 		return fn_err_set(err, errno, m->stage, "make a directory");
 	if (fn_sock_pair(SOCK_SEQPACKET, p) < 0)

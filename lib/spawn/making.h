@@ -31,8 +31,8 @@ struct fn_making {
 	struct fn_unpack_result result;
 };
 
-/* Makes the directory, uid's, named for `number`, which no other has, behind `prefix`; *ret_sock is the child's end. */
-int fn_making_begin(struct fn_making *m, const char *prefix, uint64_t number, uint32_t uid, int *ret_sock, struct fn_err *err);
+/* Makes the directory, uid's, named for `number`, which no other has (fn_unpacker_number()); *ret_sock is the child's end. */
+int fn_making_begin(struct fn_making *m, uint64_t number, uint32_t uid, int *ret_sock, struct fn_err *err);
 /* The child is there: takes its pidfd. On failure it is killed. */
 int fn_making_watch(struct fn_making *m, int pidfd, struct fn_err *err);
 struct fn_proto_unpacked fn_making_result(const struct fn_making *m); /* of a tree that is there */

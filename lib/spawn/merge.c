@@ -68,6 +68,17 @@ static int copy_file(int from_dir, const char *name, int to_dir, const struct st
 	return 0;
 }
 
+static int copy_link(int from_dir, const char *name, int to_dir)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlinkat(from_dir, name, target, sizeof(target) - 1);
+
+	if (n < 0)
+		return -errno;
+	target[n] = '\0';
+	return symlinkat(target, to_dir, name) < 0 ? -errno : 0;
+}
+
 static int take_file(struct merging *g, int from, const char *name, int to)
 {
 	struct stat st;
@@ -83,6 +94,8 @@ static int take_file(struct merging *g, int from, const char *name, int to)
 	if (r == -EMLINK && S_ISREG(st.st_mode)) {
 		g->own += (uint64_t)st.st_size;
 		r = copy_file(from, name, to, &st);
+	} else if (r == -EMLINK && S_ISLNK(st.st_mode)) {
+		r = copy_link(from, name, to);
 	}
 	return r < 0 ? failed(g, r, "link", name) : 0;
 }

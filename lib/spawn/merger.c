@@ -46,7 +46,6 @@ struct fn_merger {
 	void *arg;
 	struct fn_list jobs;
 	unsigned running;
-	uint64_t next;
 	int roots_fd;
 };
 
@@ -150,7 +149,7 @@ static int job_start(struct job *j, struct fn_err *err)
 {
 	struct fn_merger *m = j->m;
 	fn_auto_fd int sock = -EBADF;
-	int pidfd, r = fn_making_begin(&j->making, ".tmp-m", ++m->next, m->cfg.uid_base, &sock, err);
+	int pidfd, r = fn_making_begin(&j->making, fn_unpacker_number(m->unpacker), m->cfg.uid_base, &sock, err);
 	pid_t pid;
 
 	if (r < 0)

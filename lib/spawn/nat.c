@@ -321,7 +321,7 @@ int fn_nat_open(const struct fn_nat_config *config, struct fn_nat **ret, struct 
 	}
 	fn_net_describe(n->net, text, sizeof(text));
 	fn_log_info("nat: bridge %s, subnet %s, %s, %u name servers", n->bridge, config->subnet, text, n->policy.n_dns);
-	if (fn_streq(text, "no uplink"))
+	if (!fn_net_has_uplink(n->net))
 		fn_log_warn("nat: this host has no default route: functions reach nothing until fnd is started again with one, or with network.uplink");
 	*ret = n;
 	return 0;
@@ -370,10 +370,11 @@ const char *fn_nat_describe(const struct fn_nat *n, char *buf, size_t size)
 		snprintf(buf, size, "{\"mode\":\"loopback\"}");
 		return buf;
 	}
-	len = (size_t)snprintf(buf, size, "{\"mode\":\"nat\",\"bridge\":\"%s\",\"address\":\"%s\",\"subnet\":\"%s/%u\",\"used\":%u,\"capacity\":%u,\"uplinks\":\"%s\","
+	len = (size_t)snprintf(buf, size, "{\"mode\":\"nat\",\"bridge\":\"%s\",\"address\":\"%s\",\"subnet\":\"%s/%u\",\"used\":%u,\"capacity\":%u,\"uplinks\":\"%s\",\"connected\":%s,"
 			       "\"connections\":{\"environment\":%u,\"function\":%u,\"total\":%u},\"services\":%u,\"dns\":[",
 			       n->bridge, fn_ip4_format(fn_net_gateway(n->net), gateway), fn_ip4_format(n->subnet.base, base), n->subnet.bits,
-			       fn_slots_used(n->slots), fn_slots_capacity(n->slots), fn_net_describe(n->net, uplinks, sizeof(uplinks)), n->policy.flows_sandbox,
+			       fn_slots_used(n->slots), fn_slots_capacity(n->slots), fn_net_describe(n->net, uplinks, sizeof(uplinks)),
+			       fn_net_has_uplink(n->net) ? "true" : "false", n->policy.flows_sandbox,
 			       n->policy.flows_function, n->policy.flows_all, n->policy.services.n);
 	for (unsigned i = 0; i < n->resolv.n_servers && len < size; i++)
 		len += (size_t)snprintf(buf + len, size - len, "%s\"%s\"", i ? "," : "", fn_ip4_format(n->resolv.servers[i], server));

@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "sandbox/spec.h"
 
-#define FN_PROTO_VERSION 11u
+#define FN_PROTO_VERSION 12u
 #define FN_PROTO_MAX 131072 /* bytes of one message */
 #define FN_PROTO_MERGE_MAX 1024u /* as FN_IMAGE_LAYERS_LIMIT, model/image.h */
 
@@ -34,6 +34,7 @@ enum fn_proto_type {
 	FN_PROTO_FETCH,     /* + struct fn_fetch_order (image/fetch.h); fd: the file to write */
 	FN_PROTO_SOCKET,    /* id; FN_PROTO_SOCKET_MADE follows */
 	FN_PROTO_MERGE,     /* + struct fn_proto_merge; FN_PROTO_UNPACKED follows */
+	FN_PROTO_ROOT,      /* + encoded spec: sandboxes with its root will be asked for */
 	/* from fn-spawnd */
 	FN_PROTO_SPAWNED = 64, /* + struct fn_proto_spawned; fds: listener, output, freeze[, peak][, oom][, tmp][, stat][, platform endpoint][, extensions' output];
 				* behind it their names, with a NUL each */

@@ -88,6 +88,14 @@ void fn_spawn_reclaim(struct fn_spawn_client *c, uint64_t id) { (void)fn_spawn_s
 
 void fn_spawn_expect_tmp(struct fn_spawn_client *c, uint64_t bytes) { (void)fn_spawn_say(c, FN_PROTO_TMP, 0, &bytes, sizeof(bytes)); }
 
+void fn_spawn_expect_root(struct fn_spawn_client *c, const struct fn_spec *spec)
+{
+	fn_auto_buf struct fn_buf b = {0};
+
+	if (fn_spec_encode(spec, &b) == 0)
+		(void)fn_spawn_say(c, FN_PROTO_ROOT, 0, b.data, b.len);
+}
+
 static int unpack(struct fn_spawn_client *c, struct fn_pending *p, const struct fn_unpack_request *req)
 {
 	struct fn_proto_unpack m = {.max_bytes = req->max_bytes, .max_entries = req->max_entries, .trusted_image = req->trusted_image, .layer = p->kind == FN_PENDING_LAYER};

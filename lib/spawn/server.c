@@ -41,6 +41,19 @@ static void declare(struct fn_spawn_server *s, uint64_t request, const void *dat
 		fn_stock_await(s, r == 0 ? spec.kind : "", request);
 }
 
+static void expect_root(struct fn_spawn_server *s, const void *data, size_t len)
+{
+	char *vec[FN_SPEC_VECTOR_MAX], text[512];
+	struct fn_spec spec;
+	struct fn_err err = {0};
+	int r = fn_spec_borrow(data, len, vec, &spec, &err);
+
+	if (r == 0)
+		r = fn_rootfs_expect(s->cfg.rootfs, &spec, &err);
+	if (r < 0) /* a tree that has gone meanwhile; a start that needs it says so */
+		fn_log_debug("%s", fn_err_format(&err, text, sizeof(text)));
+}
+
 static void describe(struct fn_spawn_server *s, uint64_t request)
 {
 	char groups[512], stocks[1024], net[768], tmp[1024], text[3840];
@@ -218,6 +231,9 @@ static void on_message(struct fn_spawn_server *s, const struct fn_proto_header *
 			fn_err_set(&err, EBADMSG, "remove", "malformed request");
 			fn_spawn_reply_err(s, h->request, &err);
 		}
+		break;
+	case FN_PROTO_ROOT:
+		expect_root(s, data, len);
 		break;
 	case FN_PROTO_TMP:
 		expect_tmp(s, data, len);

@@ -57,6 +57,8 @@ int fn_unpacker_new(const struct fn_spawn_server_config *config, fn_unpacker_don
 void fn_unpacker_start(struct fn_unpacker *u, uint64_t request, const struct fn_proto_unpack *req, int archive_fd);
 /* No sandbox begins with it any more when this returns; `removed` is called when nothing of it is left, perhaps at once, unless request is 0. */
 void fn_unpacker_remove_tree(struct fn_unpacker *u, const char *tree, uint64_t request);
+/* Of a directory ".tmp-NUMBER" in which a tree is made: nothing of that name is there, not even what an earlier run could not remove. */
+uint64_t fn_unpacker_number(struct fn_unpacker *u);
 void fn_unpacker_free(struct fn_unpacker *u); /* kills what runs */
 
 /* Image layers' trees made one (merger.c), used by server.c alone. */

@@ -100,25 +100,16 @@ static void remove_all(struct fn_unpacker *u)
 	fn_list_for_each(l, &u->going) remove_below(u->roots_fd, fn_list_entry(l, struct doomed, link)->name);
 }
 
-/* Nothing is left of those that were going. */
-static bool all_gone(struct fn_unpacker *u)
-{
-	bool gone = true;
-
-	fn_list_for_each(l, &u->going)
-		gone &= faccessat(u->roots_fd, fn_list_entry(l, struct doomed, link)->name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
-	return gone;
-}
-
-static void tell_removed(struct fn_unpacker *u, bool gone)
+/* Each by what is left of it, however the others and the remover itself have ended. */
+static void tell_removed(struct fn_unpacker *u)
 {
 	struct fn_err err = {0};
 
-	if (!gone)
-		fn_err_set(&err, EIO, "remove", "something of it is left; the next start of fn-spawnd removes it");
+	fn_err_set(&err, EIO, "remove", "something of it is left; the next start of fn-spawnd removes it");
 	fn_list_for_each_safe(l, &u->going)
 	{
 		struct doomed *d = fn_list_entry(l, struct doomed, link);
+		bool gone = faccessat(u->roots_fd, d->name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
 
 		fn_list_remove(l);
 		if (d->request)
@@ -133,18 +124,15 @@ static _Noreturn void be_remover(struct fn_unpacker *u)
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || fn_fd_close_except(&u->roots_fd, 1) < 0)
 		_exit(1); /* the next run finds what is left */
 	remove_all(u);
-	_exit(all_gone(u) ? 0 : 1);
+	_exit(0);
 }
 
 /* Waits for it. */
-static bool end_remover(struct fn_unpacker *u)
+static void end_remover(struct fn_unpacker *u)
 {
-	siginfo_t si = {0};
-
 	fn_loop_clear(u->cfg.loop, &u->remover_io);
-	(void)waitid(P_PIDFD, (id_t)u->remover, &si, WEXITED);
+	(void)waitid(P_PIDFD, (id_t)u->remover, &(siginfo_t){0}, WEXITED);
 	fn_close(fn_take_fd(&u->remover));
-	return si.si_code == CLD_EXITED && si.si_status == 0;
 }
 
 static void start_remover(struct fn_unpacker *u);
@@ -155,7 +143,8 @@ static void on_removed(void *arg, int fd, uint32_t events)
 
 	(void)fd;
 	(void)events;
-	tell_removed(u, end_remover(u));
+	end_remover(u);
+	tell_removed(u);
 	start_remover(u);
 }
 
@@ -173,11 +162,11 @@ static void start_remover(struct fn_unpacker *u)
 	if (u->remover >= 0 && fn_loop_add_io(u->cfg.loop, u->remover, EPOLLIN, on_removed, u, &u->remover_io) == 0)
 		return;
 	if (u->remover >= 0)
-		(void)end_remover(u);
+		end_remover(u);
 	else if (pid > 0)
 		(void)waitid(P_PID, (id_t)pid, &(siginfo_t){0}, WEXITED);
 	remove_all(u);
-	tell_removed(u, all_gone(u));
+	tell_removed(u);
 }
 
 static void remove_later(struct fn_unpacker *u, const char *name, uint64_t request)
@@ -215,14 +204,21 @@ int fn_unpacker_new(const struct fn_spawn_server_config *config, fn_unpacker_don
 		return -errno;
 	}
 	d = opendir(config->trees_dir); /* what a run that was killed left half-way */
-	while (d && (e = readdir(d)))
+	while (d && (e = readdir(d))) {
+		uint64_t number = fn_str_starts(e->d_name, ".tmp-") ? strtoull(e->d_name + strlen(".tmp-"), NULL, 10) : 0;
+
 		if (fn_str_starts(e->d_name, ".tmp-"))
 			remove_below(u->roots_fd, e->d_name);
+		if (number > u->next) /* what cannot be removed stands in nobody's way */
+			u->next = number;
+	}
 	if (d)
 		closedir(d);
 	*ret = u;
 	return 0;
 }
+
+uint64_t fn_unpacker_number(struct fn_unpacker *u) { return ++u->next; }
 
 static void job_free(struct job *j)
 {
@@ -283,7 +279,7 @@ static int job_start(struct job *j, struct fn_err *err)
 {
 	struct fn_unpacker *u = j->u;
 	fn_auto_fd int dir = -EBADF, result_w = -EBADF;
-	int r = fn_making_begin(&j->making, ".tmp-", ++u->next, u->cfg.uid_base, &result_w, err);
+	int r = fn_making_begin(&j->making, fn_unpacker_number(u), u->cfg.uid_base, &result_w, err);
 
 	if (r < 0)
 		return r;
@@ -375,7 +371,7 @@ void fn_unpacker_remove_tree(struct fn_unpacker *u, const char *tree, uint64_t r
 	struct fn_err err;
 	char tmp[64];
 
-	snprintf(tmp, sizeof(tmp), ".tmp-%" PRIu64, ++u->next);
+	snprintf(tmp, sizeof(tmp), ".tmp-%" PRIu64, fn_unpacker_number(u));
 	/* renamed first: a tree that is there is whole */
 	if (renameat(u->roots_fd, tree, u->roots_fd, tmp) == 0) {
 		remove_later(u, tmp, request);
@@ -389,11 +385,13 @@ void fn_unpacker_free(struct fn_unpacker *u)
 {
 	if (!u)
 		return;
-	if (u->remover >= 0)
-		tell_removed(u, end_remover(u));
+	if (u->remover >= 0) {
+		end_remover(u);
+		tell_removed(u);
+	}
 	fn_list_take_over(&u->going, &u->doomed);
 	remove_all(u);
-	tell_removed(u, all_gone(u));
+	tell_removed(u);
 	fn_list_for_each_safe(l, &u->jobs)
 	{
 		struct job *j = fn_list_entry(l, struct job, link);

@@ -15,6 +15,7 @@ const struct fn_sqs_error FN_SQS_NO_QUEUE = {"QueueDoesNotExist", "AWS.SimpleQue
 			  FN_SQS_NOT_IN_FLIGHT = {SQS(MessageNotInflight), 400, false, NULL},
 			  FN_SQS_BAD_VALUE = {"InvalidParameterValueException", "InvalidParameterValue", 400, true, NULL},
 			  FN_SQS_MISSING = {"MissingRequiredParameterException", "MissingParameter", 400, true, NULL},
+			  FN_SQS_MISSING_IN_ENTRY = {"InvalidParameterValueException", "InvalidParameterValue", 400, true, NULL},
 			  FN_SQS_BAD_ATTRIBUTE = {SAME(InvalidAttributeName), 400, false, NULL},
 			  FN_SQS_BAD_ATTRIBUTE_VALUE = {SAME(InvalidAttributeValue), 400, false, NULL},
 			  FN_SQS_BAD_CONTENTS = {SAME(InvalidMessageContents), 400, false, NULL},

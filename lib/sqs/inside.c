@@ -62,7 +62,7 @@ int fn_sqs_step(struct fn_sqs *sqs, const char *arn, const struct fn_sqs_message
 		return -ENOENT;
 	}
 	in = members(m);
-	r = fn_sqs_judge(q, in, false, m->sender, m->trace_id, &s, &p);
+	r = fn_sqs_judge(q, in, false, NULL, m->sender, m->trace_id, &s, &p);
 	json_decref(in);
 	if (r < 0) {
 		snprintf(why, FN_SQS_WHY_MAX, "%s", p.text);
@@ -132,7 +132,7 @@ json_t *fn_sqs_record(struct fn_sqs *sqs, const char *arn, const struct fn_queue
 	(void)json_object_set_new(out, "messageAttributes", event_attributes(attributes));
 	if (json_object_size(attributes) && fn_sqs_attributes_md5(attributes, NULL, md5, NULL) == 0)
 		(void)json_object_set_new(out, "md5OfMessageAttributes", json_string(md5));
-	fn_sqs_md5(m->body, m->body_len, md5);
+	fn_sqs_body_md5(m, meta, md5);
 	(void)json_object_set_new(out, "md5OfBody", json_string(md5));
 	(void)json_object_set_new(out, "eventSource", json_string("aws:sqs"));
 	(void)json_object_set_new(out, "eventSourceARN", json_string(arn));

@@ -9,7 +9,6 @@
 #include "sqs/sqs.h"
 
 #define FN_SQS_PREFIX "sqs:" /* of the engine's names of our queues */
-#define FN_SQS_ENTRIES_MAX 10u
 #define FN_SQS_DEDUP_US (300u * 1000000ull)
 #define FN_SQS_VISIBILITY_MAX_S 43200
 
@@ -63,6 +62,7 @@ struct fn_sqs_call {
 	char request_id[FN_UUID_SIZE];
 	void (*answer)(void *arg, struct fn_sqs_answer *a);
 	void *arg;
+	const struct fn_sqs_bodies *bodies; /* until the handler has returned */
 	struct fn_sqs_call **handle; /* where the caller keeps it */
 	struct fn_sqs_queue *queue;
 	/* the handler's; freed with the call */

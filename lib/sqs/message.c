@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "model/lineage.h"
 
+#define LONG_BODY 16384u /* whose MD5 is kept */
 #define ATTRIBUTES_MAX 10
 #define NAME_MAX_LEN 256
 #define PRINTABLE_128 "can only include alphanumeric and punctuation characters. 1 to 128 in length."
@@ -152,6 +153,8 @@ static int judge_attribute(const char *name, const json_t *a, size_t *size, stru
 				    name);
 	if (json_array_size(json_object_get(a, "StringListValues")) || json_array_size(json_object_get(a, "BinaryListValues")))
 		return fn_sqs_wrong(p, &FN_SQS_UNSUPPORTED, "Message attribute list values in SendMessage operation are not supported.");
+	if (text && strlen(text) != json_string_length(json_object_get(a, "StringValue")))
+		return fn_sqs_wrong(p, &FN_SQS_BAD_VALUE, "Message (user) attribute '%.256s' has characters that are not valid.", name);
 	if (fn_str_empty(is_binary ? binary : text) || (text && binary))
 		return fn_sqs_wrong(p, &FN_SQS_BAD_VALUE, "Message (user) attribute '%.256s' must contain a non-empty value of type '%s'.", name, is_binary ? "Binary" : "String");
 	if (is_type(type, "Number") && !is_number(text))
@@ -195,7 +198,8 @@ static int judge_system(const json_t *system, struct fn_sqs_problem *p)
 	{
 		if (strcmp(name, "AWSTraceHeader") != 0)
 			return fn_sqs_wrong(p, &FN_SQS_BAD_VALUE, "Message system attribute name '%.100s' is invalid.", name);
-		if (!fn_streq(fn_sqs_text(a, "DataType"), "String") || fn_str_empty(fn_sqs_text(a, "StringValue")) || strlen(fn_sqs_text(a, "StringValue")) > 600)
+		if (!fn_streq(fn_sqs_text(a, "DataType"), "String") || fn_str_empty(fn_sqs_text(a, "StringValue")) || json_string_length(json_object_get(a, "StringValue")) != strlen(fn_sqs_text(a, "StringValue")) ||
+		    strlen(fn_sqs_text(a, "StringValue")) > 600)
 			return fn_sqs_wrong(p, &FN_SQS_BAD_VALUE, "Message (system) attribute '%.100s' must contain a non-empty value of type 'String'.", name);
 	}
 	return 0;
@@ -233,22 +237,45 @@ void fn_sqs_sending_free(struct fn_sqs_sending *s)
 	s->meta = s->dedup = s->group = NULL;
 }
 
-static int judge_body(const struct fn_sqs_queue *q, const json_t *in, bool batch, struct fn_sqs_sending *s, struct fn_sqs_problem *p)
+void fn_sqs_look_at_body(const json_t *in, struct fn_sqs_body *ret)
+{
+	const json_t *v = json_object_get(in, "MessageBody");
+	size_t len = json_string_length(v);
+
+	if (len <= LONG_BODY)
+		return;
+	ret->good = strlen(json_string_value(v)) == len && is_text(json_string_value(v));
+	fn_sqs_md5(json_string_value(v), len, ret->md5);
+	ret->seen = true;
+}
+
+void fn_sqs_body_md5(const struct fn_queue_message *m, const json_t *meta, char ret[FN_SQS_MD5_SIZE])
+{
+	const char *kept = fn_sqs_text(meta, "m");
+
+	if (!kept || fn_str_format(ret, FN_SQS_MD5_SIZE, "%s", kept) < 0)
+		fn_sqs_md5(m->body, m->body_len, ret);
+}
+
+static int judge_body(const struct fn_sqs_queue *q, const json_t *in, bool batch, const struct fn_sqs_body *looked, struct fn_sqs_sending *s, struct fn_sqs_problem *p)
 {
 	const json_t *v = json_object_get(in, "MessageBody");
 	const char *body = json_string_value(v);
 
-	if (fn_str_empty(body))
-		return fn_sqs_wrong(p, batch ? &FN_SQS_BAD_VALUE : &FN_SQS_MISSING, "The request must contain the parameter MessageBody.");
+	if (!body || json_string_length(v) == 0)
+		return fn_sqs_wrong(p, batch ? &FN_SQS_MISSING_IN_ENTRY : &FN_SQS_MISSING, "The request must contain the parameter MessageBody.");
 	s->step.body = body;
 	s->step.body_len = json_string_length(v);
 	s->size += s->step.body_len;
-	if (strlen(body) != s->step.body_len || !is_text(body))
+	if (looked && looked->seen ? !looked->good : strlen(body) != s->step.body_len || !is_text(body))
 		return fn_sqs_wrong(p, &FN_SQS_BAD_CONTENTS, "Invalid characters found. Valid unicode characters are: #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF");
 	if (s->size > (size_t)q->settings.size_max)
 		return fn_sqs_wrong(p, &FN_SQS_BAD_VALUE, "One or more parameters %s. Reason: Message must be shorter than %d bytes.", batch ? "cannot be validated" : "are invalid",
 				    (int)q->settings.size_max);
-	fn_sqs_md5(body, s->step.body_len, s->md5);
+	if (looked && looked->seen)
+		memcpy(s->md5, looked->md5, sizeof(s->md5));
+	else
+		fn_sqs_md5(body, s->step.body_len, s->md5);
 	return 0;
 }
 
@@ -291,7 +318,7 @@ static int judge_fifo(const struct fn_sqs_queue *q, const json_t *in, bool batch
 	if (!q->settings.fifo)
 		return 0;
 	if (!group)
-		return fn_sqs_wrong(p, batch ? &FN_SQS_BAD_VALUE : &FN_SQS_MISSING, "The request must contain the parameter MessageGroupId.");
+		return fn_sqs_wrong(p, batch ? &FN_SQS_MISSING_IN_ENTRY : &FN_SQS_MISSING, "The request must contain the parameter MessageGroupId.");
 	if (dedup && !is_printable_id(dedup)) {
 		fn_sqs_bad_value(p, "MessageDeduplicationId", dedup, "MessageDeduplicationId " PRINTABLE_128);
 		return -1;
@@ -330,6 +357,8 @@ static int keep(const json_t *in, const char *sender, const char *trace, struct 
 		(void)json_object_set_new(meta, "t", json_string(trace));
 	if (json_object_size(attributes))
 		(void)json_object_set(meta, "a", attributes);
+	if (s->step.body_len > LONG_BODY)
+		(void)json_object_set_new(meta, "m", json_string(s->md5));
 	s->meta = json_dumps(meta, JSON_COMPACT);
 	json_decref(meta);
 	if (!s->meta)
@@ -339,7 +368,7 @@ static int keep(const json_t *in, const char *sender, const char *trace, struct 
 	return 0;
 }
 
-int fn_sqs_judge(const struct fn_sqs_queue *q, const json_t *in, bool batch, const char *sender, const char *trace_id, struct fn_sqs_sending *ret, struct fn_sqs_problem *p)
+int fn_sqs_judge(const struct fn_sqs_queue *q, const json_t *in, bool batch, const struct fn_sqs_body *body, const char *sender, const char *trace_id, struct fn_sqs_sending *ret, struct fn_sqs_problem *p)
 {
 	const json_t *attributes = json_object_get(in, "MessageAttributes"), *system = json_object_get(in, "MessageSystemAttributes");
 	const char *trace = fn_sqs_text(json_object_get(system, "AWSTraceHeader"), "StringValue");
@@ -348,7 +377,7 @@ int fn_sqs_judge(const struct fn_sqs_queue *q, const json_t *in, bool batch, con
 
 	if (trace && fn_lineage_carry(trace, trace_id, &carried) == 0)
 		trace = carried.data;
-	if (judge_attributes(attributes, &s.size, p) < 0 || judge_system(system, p) < 0 || judge_body(q, in, batch, &s, p) < 0 || judge_delay(q, in, &s, p) < 0 ||
+	if (judge_attributes(attributes, &s.size, p) < 0 || judge_system(system, p) < 0 || judge_body(q, in, batch, body, &s, p) < 0 || judge_delay(q, in, &s, p) < 0 ||
 	    judge_fifo(q, in, batch, &s, p) < 0 || keep(in, sender, trace ? trace : trace_id, &s, p) < 0) {
 		fn_sqs_sending_free(&s);
 		return -1;

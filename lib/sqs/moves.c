@@ -20,23 +20,25 @@ struct move {
 	struct fn_db_write w;
 	char id[FN_UUID_SIZE], source[81], to[81]; /* to: "" = each back to its own */
 	char *text;				   /* as it is written */
-	const char *status, *reason;
+	enum state { RUNNING, COMPLETED, CANCELLING, CANCELLED, FAILED } state;
+	const char *reason;
 	int64_t rate, moved, total, started_ms;
 	uint64_t timer, begun_us;
 	bool under_way, writing, again, ended;
 };
 
-static const char *const states[] = {"RUNNING", "COMPLETED", "CANCELLING", "CANCELLED", "FAILED"};
+static const char *const names[] = {[RUNNING] = "RUNNING", [COMPLETED] = "COMPLETED", [CANCELLING] = "CANCELLING", [CANCELLED] = "CANCELLED", [FAILED] = "FAILED"};
 
-static const char *state_named(const char *s)
+static enum state state_named(const char *s)
 {
-	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
-		if (fn_streq(states[i], s))
-			return states[i];
-	return "FAILED";
+	enum state i = RUNNING;
+
+	while (i < FAILED && !fn_streq(names[i], s))
+		i++;
+	return i;
 }
 
-static bool runs(const struct move *m) { return strcmp(m->status, "RUNNING") == 0 || strcmp(m->status, "CANCELLING") == 0; }
+static bool runs(const struct move *m) { return m->state == RUNNING || m->state == CANCELLING; }
 
 /* --- on disk --- */
 static int run(struct fn_db_write *w, sqlite3 *db, struct fn_err *err)
@@ -78,7 +80,7 @@ static void store(struct move *m)
 	m->again = m->writing;
 	if (m->writing)
 		return;
-	j = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "source", m->source, "to", m->to, "status", m->status, "reason", m->reason ? m->reason : "", "rate", (json_int_t)m->rate,
+	j = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "source", m->source, "to", m->to, "status", names[m->state], "reason", m->reason ? m->reason : "", "rate", (json_int_t)m->rate,
 		      "moved", (json_int_t)m->moved, "total", (json_int_t)m->total);
 	free(m->text);
 	m->text = json_dumps(j, JSON_COMPACT);
@@ -108,9 +110,9 @@ static void forget_old(struct fn_sqs *sqs)
 /* --- its steps --- */
 static void step(struct move *m);
 
-static void finish(struct move *m, const char *status, const char *reason)
+static void finish(struct move *m, enum state state, const char *reason)
 {
-	m->status = status;
+	m->state = state;
 	m->reason = reason;
 	store(m);
 	forget_old(m->sqs);
@@ -126,13 +128,13 @@ static void on_moved(struct fn_queue_move *q, const struct fn_err *err)
 	m->under_way = false;
 	m->moved += q->moved;
 	if (err && err->code == ENOENT) {
-		finish(m, "FAILED", "AWS.SimpleQueueService.NonExistentQueue");
-	} else if (strcmp(m->status, "CANCELLING") == 0) {
-		finish(m, "CANCELLED", NULL);
+		finish(m, FAILED, "AWS.SimpleQueueService.NonExistentQueue");
+	} else if (m->state == CANCELLING) {
+		finish(m, CANCELLED, NULL);
 	} else if (q->unknown) {
-		finish(m, "FAILED", "CouldNotDetermineMessageSource");
+		finish(m, FAILED, "CouldNotDetermineMessageSource");
 	} else if (!err && q->moved == 0) {
-		finish(m, "COMPLETED", NULL);
+		finish(m, COMPLETED, NULL);
 	} else {
 		if (err)
 			next_us += 1000000u; /* a full disk: again later */
@@ -142,7 +144,7 @@ static void on_moved(struct fn_queue_move *q, const struct fn_err *err)
 		if (m->timer)
 			(void)fn_loop_rearm_timer(m->sqs->loop, m->timer, next_us);
 		else if (fn_loop_add_timer(m->sqs->loop, next_us, on_timer, m, &m->timer) < 0)
-			finish(m, "FAILED", "out of memory");
+			finish(m, FAILED, "out of memory");
 	}
 }
 
@@ -168,7 +170,7 @@ static void step(struct move *m)
 	if (m->under_way || !runs(m))
 		return;
 	if (!from || (m->to[0] && !to)) {
-		finish(m, "FAILED", "AWS.SimpleQueueService.NonExistentQueue");
+		finish(m, FAILED, "AWS.SimpleQueueService.NonExistentQueue");
 		return;
 	}
 	m->m.from = from->queue;
@@ -197,8 +199,8 @@ static int load_row(void *arg, sqlite3_stmt *st, struct fn_err *err)
 	m->started_ms = sqlite3_column_int64(st, 1);
 	snprintf(m->source, sizeof(m->source), "%s", fn_sqs_text(j, "source"));
 	snprintf(m->to, sizeof(m->to), "%s", fn_sqs_text(j, "to"));
-	m->status = state_named(fn_sqs_text(j, "status"));
-	m->reason = strcmp(m->status, "FAILED") == 0 ? "AWS.SimpleQueueService.NonExistentQueue" : NULL;
+	m->state = state_named(fn_sqs_text(j, "status"));
+	m->reason = m->state == FAILED ? "AWS.SimpleQueueService.NonExistentQueue" : NULL;
 	(void)fn_sqs_number(j, "rate", &m->rate);
 	(void)fn_sqs_number(j, "moved", &m->moved);
 	(void)fn_sqs_number(j, "total", &m->total);
@@ -319,7 +321,6 @@ void fn_sqs_h_move_start(struct fn_sqs_call *call)
 	fn_id_uuid(m->id);
 	snprintf(m->source, sizeof(m->source), "%s", from->name);
 	snprintf(m->to, sizeof(m->to), "%s", to ? to->name : "");
-	m->status = states[0];
 	m->rate = rate;
 	m->total = (int64_t)c.ready;
 	m->started_ms = (int64_t)(fn_clock_real_us() / 1000);
@@ -339,12 +340,12 @@ void fn_sqs_h_move_cancel(struct fn_sqs_call *call)
 		fn_sqs_fail(call, &FN_SQS_MISSING, "The request must contain the parameter TaskHandle.");
 	} else if (!m) {
 		fn_sqs_fail(call, &FN_SQS_NOT_FOUND, "Task does not exist.");
-	} else if (strcmp(m->status, "RUNNING") != 0) {
+	} else if (m->state != RUNNING) {
 		fn_sqs_fail(call, &FN_SQS_UNSUPPORTED, "Only active tasks can be cancelled.");
 	} else {
-		m->status = states[2];
+		m->state = CANCELLING;
 		if (!m->under_way)
-			finish(m, "CANCELLED", NULL);
+			finish(m, CANCELLED, NULL);
 		fn_sqs_reply(call, json_pack("{s:I}", "ApproximateNumberOfMessagesMoved", (json_int_t)m->moved));
 	}
 }
@@ -359,7 +360,7 @@ static json_t *show(const struct move *m)
 
 		(void)json_object_set_new(out, "TaskHandle", json_string(handle ? handle : ""));
 	}
-	(void)json_object_set_new(out, "Status", json_string(m->status));
+	(void)json_object_set_new(out, "Status", json_string(names[m->state]));
 	(void)fn_sqs_arn(m->sqs, m->source, arn, sizeof(arn));
 	(void)json_object_set_new(out, "SourceArn", json_string(arn));
 	if (m->to[0] && fn_sqs_arn(m->sqs, m->to, arn, sizeof(arn)) == 0)

@@ -87,7 +87,7 @@ static json_t *message(const struct receiving *x, const struct fn_queue_message 
 	json_t *system = json_object();
 
 	fn_id_uuid_format(m->uid, id);
-	fn_sqs_md5(m->body, m->body_len, md5);
+	fn_sqs_body_md5(m, meta, md5);
 	fn_sqs_receipt_make(q->name, m->id, m->receives, receipt);
 	(void)json_object_set_new(out, "MessageId", json_string(id));
 	(void)json_object_set_new(out, "ReceiptHandle", json_string(receipt));

@@ -78,7 +78,7 @@ void fn_sqs_h_send(struct fn_sqs_call *call)
 
 	if (!x)
 		return;
-	if (fn_sqs_judge(call->queue, call->in, false, call->user_id, call->trace_id, &x->m[0], &p) < 0) {
+	if (fn_sqs_judge(call->queue, call->in, false, call->bodies ? &call->bodies->of[0] : NULL, call->user_id, call->trace_id, &x->m[0], &p) < 0) {
 		fn_sqs_fail_with(call, &p);
 		return;
 	}
@@ -119,11 +119,11 @@ void fn_sqs_h_send_batch(struct fn_sqs_call *call)
 	for (unsigned i = 0; i < x->batch.n; i++) {
 		const json_t *e = fn_sqs_batch_entry(&x->batch, i);
 
-		if (fn_sqs_judge(call->queue, e, true, call->user_id, call->trace_id, &x->m[x->c.n], &p) == 0) {
+		if (fn_sqs_judge(call->queue, e, true, call->bodies ? &call->bodies->of[i] : NULL, call->user_id, call->trace_id, &x->m[x->c.n], &p) == 0) {
 			total += x->m[x->c.n].size;
 			x->steps[x->c.n] = x->m[x->c.n].step;
 			x->entry[x->c.n++] = i;
-		} else if (strncmp(p.text, "The request must contain", 24) == 0) { /* this one fails them all */
+		} else if (p.error == &FN_SQS_MISSING_IN_ENTRY) {
 			fn_sqs_fail_with(call, &p);
 			return;
 		} else {

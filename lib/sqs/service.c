@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "sqs/internal.h"
+#include "web/json_nul.h"
 
 #define LONG 65536u /* bytes of a body that a thread reads */
 
@@ -28,12 +29,14 @@ struct request {
 	json_t *in;
 	struct fn_buf why;
 	bool good;
+	struct fn_sqs_bodies *bodies; /* of a long one */
 	struct fn_job job;
 };
 
 static void request_free(struct request *r)
 {
 	fn_buf_free(&r->why);
+	free(r->bodies);
 	free(r);
 }
 
@@ -77,20 +80,26 @@ static void look_at(struct request *r)
 /* Its members. In any thread: strings and body stay until the request is answered. */
 static void read_members(struct request *r)
 {
+	static const char *const text[] = {"MessageBody", "StringValue", NULL}; /* judged with their length: message.c */
 	const struct fn_aws_operation *o = fn_aws_operation_named(FN_AWS_SQS, r->at.operation);
+	json_error_t je;
 
 	if (r->query)
 		r->in = o ? fn_aws_query_members(o, &r->head, r->body, r->len, &r->why) : json_object();
 	else
-		r->in = r->len ? json_loadb(r->body, r->len, 0, NULL) : json_object();
-	r->good = fn_sqs_prepare(r->at.operation, r->in, &r->why);
+		r->in = r->len ? fn_json_load_nul(r->body, r->len, 0, text, &je) : json_object();
+	if (r->query && r->in && fn_json_nul(r->in, text)) {
+		json_decref(r->in);
+		r->in = NULL;
+	}
+	r->good = fn_sqs_prepare(r->at.operation, r->in, r->bodies, &r->why);
 }
 
 /* On the loop, with members. */
 static void go_on(struct request *r)
 {
 	const struct fn_service_call *at = &r->at;
-	struct fn_sqs_request request = {.operation = at->operation, .query = r->query, .in = fn_take_ptr(r->in), .prepared = true,
+	struct fn_sqs_request request = {.operation = at->operation, .query = r->query, .in = fn_take_ptr(r->in), .prepared = true, .bodies = r->bodies,
 					 .why = r->good ? NULL : r->why.data ? r->why.data : "out of memory", .who = {at->principal, at->identity, at->context}, .user_id = at->user_id,
 					 .host = *at->host ? at->host : fn_http_req_header(r->req, "Host"), .https = at->secure, .request_id = at->request_id,
 					 .trace_id = fn_http_req_header(r->req, "X-Amzn-Trace-Id"), .answer = on_answer, .arg = r};
@@ -121,6 +130,7 @@ static void serve(void *arg, struct fn_service_call *call)
 	r->sqs = sqs;
 	look_at(r);
 	if (r->len > LONG) {
+		r->bodies = calloc(1, sizeof(*r->bodies)); /* NULL: it is found out later */
 		r->job = (struct fn_job){.run = run, .done = done};
 		fn_jobs_post(sqs->jobs, &r->job);
 		return;

@@ -8,6 +8,7 @@
 #include "aws/validate.h"
 #include "base/clock.h"
 #include "sqs/internal.h"
+#include "sqs/message.h"
 #include "sqs/moves.h"
 
 #define RETENTION_EVERY_US (30u * 1000000u)
@@ -270,14 +271,27 @@ static struct fn_sqs_call *call_new(struct fn_sqs *sqs, struct fn_sqs_request *r
 	return NULL;
 }
 
-bool fn_sqs_prepare(const char *operation, json_t *in, struct fn_buf *why)
+static void look_at_bodies(const struct fn_aws_operation *o, const json_t *in, struct fn_sqs_bodies *bodies)
+{
+	const json_t *entries = json_object_get(in, "Entries");
+
+	if (o->op == FN_AWS_Sqs_SendMessage)
+		fn_sqs_look_at_body(in, &bodies->of[0]);
+	for (size_t i = 0; o->op == FN_AWS_Sqs_SendMessageBatch && i < json_array_size(entries) && i < FN_SQS_ENTRIES_MAX; i++)
+		fn_sqs_look_at_body(json_array_get(entries, i), &bodies->of[i]);
+}
+
+bool fn_sqs_prepare(const char *operation, json_t *in, struct fn_sqs_bodies *bodies, struct fn_buf *why)
 {
 	const struct fn_aws_operation *o = fn_aws_operation_named(FN_AWS_SQS, operation);
 
 	if (o)
 		fn_aws_keep_members(o, in);
-	if (json_is_object(in) && (!o || fn_aws_validate(o, &(struct fn_aws_request){.query = "", .body = in}, why) != FN_AWS_UNREADABLE))
+	if (json_is_object(in) && (!o || fn_aws_validate(o, &(struct fn_aws_request){.query = "", .body = in}, why) != FN_AWS_UNREADABLE)) {
+		if (o && bodies)
+			look_at_bodies(o, in, bodies);
 		return true;
+	}
 	if (why->len == 0)
 		(void)fn_buf_add_str(why, "The request body is no JSON object.");
 	return false;
@@ -291,7 +305,7 @@ void fn_sqs_serve(struct fn_sqs *sqs, struct fn_sqs_request *request, struct fn_
 	struct fn_sqs_call *call = call_new(sqs, request);
 	struct fn_sqs_problem p;
 	fn_auto_buf struct fn_buf why = {0};
-	bool good = request->prepared ? !request->why : fn_sqs_prepare(request->operation, request->in, &why);
+	bool good = request->prepared ? !request->why : fn_sqs_prepare(request->operation, request->in, NULL, &why);
 
 	if (!call) {
 		struct fn_sqs_answer a = {.status = 503};
@@ -301,6 +315,7 @@ void fn_sqs_serve(struct fn_sqs *sqs, struct fn_sqs_request *request, struct fn_
 		return;
 	}
 	call->o = o ? o : &unknown;
+	call->bodies = request->bodies;
 	call->handle = ret_call;
 	if (ret_call)
 		*ret_call = call;

@@ -39,12 +39,22 @@ struct fn_sqs_answer {
 	const char *query_error; /* x-amzn-query-error; NULL = none */
 	struct fn_buf body;	 /* the receiver's to free */
 };
+/* What was found out beforehand of the bodies of messages that are sent, by their entries: SendMessage's is the first. */
+struct fn_sqs_body {
+	bool seen, good; /* good: its characters may be sent */
+	char md5[33];
+};
+#define FN_SQS_ENTRIES_MAX 10u
+struct fn_sqs_bodies {
+	struct fn_sqs_body of[FN_SQS_ENTRIES_MAX];
+};
 struct fn_sqs_request {
 	const char *operation;		 /* "SendMessage" */
 	bool query;			 /* answered in XML */
 	json_t *in;			 /* members by their names in the model; taken */
 	bool prepared;			 /* by fn_sqs_prepare(), and */
 	const char *why;		 /* what that said of it; NULL: nothing is wrong */
+	const struct fn_sqs_bodies *bodies; /* that too; NULL: nothing was */
 	struct fn_iam_asker who;	 /* judged by the queue's policy and by what their own say */
 	const char *user_id;		 /* of the principal: messages' SenderId; NULL = the account's id */
 	const char *host;		 /* as the client calls us: of queue URLs */
@@ -54,8 +64,9 @@ struct fn_sqs_request {
 	void (*answer)(void *arg, struct fn_sqs_answer *a); /* once, now or later */
 	void *arg;
 };
-/* What any thread may do before: members that are none of the operation's go, and the types of the others are looked at. False: why says what is wrong. */
-bool fn_sqs_prepare(const char *operation, json_t *in, struct fn_buf *why);
+/* What any thread may do before: members that are none of the operation's go, and the types of the others are looked at. False: why says what is wrong. bodies (zeroed; NULL: none
+ * are wanted): of long messages that are to be sent. */
+bool fn_sqs_prepare(const char *operation, json_t *in, struct fn_sqs_bodies *bodies, struct fn_buf *why);
 struct fn_sqs_call;
 /* All of the request is copied. ret_call may be NULL: else what fn_sqs_gone() takes; set to NULL when it has been answered at once. */
 void fn_sqs_serve(struct fn_sqs *sqs, struct fn_sqs_request *request, struct fn_sqs_call **ret_call);

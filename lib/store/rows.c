@@ -9,7 +9,7 @@
 #include "store/internal.h"
 
 #define STRINGS(X)                                                                                                                \
-	X(runtime) X(role) X(handler) X(description) X(architecture) X(tracing_mode) X(log_format) X(app_log_level)               \
+	X(runtime) X(role) X(handler) X(description) X(architecture) X(tracing_mode) X(app_log_level)                              \
 	X(system_log_level) X(log_group) X(tags_json) X(state_reason) X(state_reason_code) X(update_reason) X(update_reason_code)          \
 	X(latest_description) X(snapshot_tree) X(snapshot_host) X(snapshot_off) X(image_uri) X(image_config) X(image_uri_before) X(dead_letter_arn) X(runtime_version)
 #define NUMBERS(X)                                                                                                                \
@@ -31,6 +31,7 @@ static char *encode(const struct fn_function *f)
 	if (f->image_before)
 		json_object_set_new(o, "image_before", json_string(f->image_before->sha256));
 	json_object_set_new(o, "revision_id", json_string(f->revision_id));
+	json_object_set_new(o, "log_format", json_string(f->json_log ? "JSON" : "Text"));
 	if (f->n_env) {
 		json_t *env = json_array();
 
@@ -98,6 +99,8 @@ static int decode(const struct fn_store *s, const char *text, struct fn_function
 	NUMBERS(GET_NUMBER)
 	v = json_object_get(o, "revision_id");
 	snprintf(f->revision_id, sizeof(f->revision_id), "%s", json_is_string(v) ? json_string_value(v) : "");
+	v = json_object_get(o, "log_format");
+	f->json_log = fn_streq(json_string_value(v), "JSON");
 	env = json_object_get(o, "env");
 	f->env = calloc(json_array_size(env) + 1, sizeof(*f->env));
 	for (size_t i = 0; f->env && i < json_array_size(env); i++) {

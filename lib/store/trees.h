@@ -1,6 +1,6 @@
 /*
  * trees.h - the registry: a row for everything large on the disk, by name. What is below <state>/roots, made by fn-unpack: "img-<sha256>", a layer of a
- * base image; "code-<sha256>" and "layer-<sha256>", a package unpacked as a function's code or as a layer; "snap-<random>", a snapshot (SnapStart); "oci-<sha256>", a container image's layer, and "root-<sha256>", such layers as one tree. And "blob-<sha256>": a package as it was uploaded,
+ * base image; "code-<sha256>" and "layer-<sha256>", a package unpacked as a function's code or as a layer; "snap-<random>", a snapshot (SnapStart); "java-<sha256>", an archive of a function's classes (env/archive.h); "oci-<sha256>", a container image's layer, and "root-<sha256>", such layers as one tree. And "blob-<sha256>": a package as it was uploaded,
  * <state>/blobs/<sha256>.zip. The digests are of the archives, and fn-unpack has found them to be so.
  *
  * A row is on disk, as MAKING, before what it is about is begun, and as REMOVING before that goes; it is deleted when nothing is left. So whatever is
@@ -18,6 +18,7 @@
 #include "store/store.h"
 
 #define FN_STORE_TREE_SIZE 72 /* as FN_TREE_NAME_SIZE, sandbox/spec.h */
+#define FN_ARCHIVE_PREFIX "java-" /* of archives of classes */
 
 enum fn_tree_state { FN_TREE_MAKING, FN_TREE_READY, FN_TREE_REMOVING };
 struct fn_tree {

@@ -430,3 +430,14 @@ bool fn_h1_next_header(const struct fn_h1 *h, unsigned *at, const char **ret_nam
 
 const char *fn_h1_header(const struct fn_h1 *h, const char *name) { return find(h, 1, h->n_head, name); }
 const char *fn_h1_trailer(const struct fn_h1 *h, const char *name) { return find(h, h->n_head, h->n_fields, name); }
+
+int fn_h1_put_request_head(const struct fn_h1 *h, struct fn_buf *ret)
+{
+	const char *name, *value;
+	unsigned at = 0;
+	int r = fn_buf_addf(ret, "%s %s HTTP/1.%c\r\n", fn_h1_method(h), fn_h1_target(h), h->http10 ? '0' : '1');
+
+	while (r == 0 && fn_h1_next_header(h, &at, &name, &value))
+		r = fn_buf_addf(ret, "%s: %s\r\n", name, value);
+	return r == 0 ? fn_buf_add(ret, "\r\n", 2) : r;
+}

@@ -83,6 +83,8 @@ const char *fn_h1_target(const struct fn_h1 *h); /* as sent, from the path's '/'
 const char *fn_h1_header(const struct fn_h1 *h, const char *name);
 /* The fields of the head, one after the other: false after the last. *at is 0 at first. */
 bool fn_h1_next_header(const struct fn_h1 *h, unsigned *at, const char **ret_name, const char **ret_value);
+/* Of a request, from HEAD until the next feed: a head that says the same. -ENOMEM. */
+int fn_h1_put_request_head(const struct fn_h1 *h, struct fn_buf *ret);
 const char *fn_h1_trailer(const struct fn_h1 *h, const char *name);
 
 #endif

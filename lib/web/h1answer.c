@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -253,6 +255,56 @@ void fn_h1_conn_reply(struct fn_h1_conn *c, const struct fn_h1_reply *r)
 		keep_and_push(c, r, head, n, sent);
 	if (head != small)
 		free(head);
+}
+
+/* --- by another thread --- */
+enum { AHEAD_OPEN, AHEAD_SENDING, AHEAD_SENT, AHEAD_OVER };
+
+bool fn_h1_ahead(struct fn_h1_conn *c, const struct fn_h1_reply *r, struct fn_h1_ahead *a)
+{
+	if (c->state != FN_H1_HANDLING || c->last || c->h.close || r->close || c->out.len > 0 || fn_h1_head_size(r) > sizeof(a->bytes))
+		return false;
+	a->fd = c->fd;
+	a->len = fn_h1_put_head(r, FN_H1_LENGTH, false, &c->s->date, a->bytes, sizeof(a->bytes));
+	atomic_init(&a->state, AHEAD_OPEN);
+	c->ahead = a;
+	return true;
+}
+
+void fn_h1_ahead_send(struct fn_h1_ahead *a)
+{
+	int open = AHEAD_OPEN;
+	ssize_t n;
+
+	if (!atomic_compare_exchange_strong(&a->state, &open, AHEAD_SENDING)) /* the connection has gone */
+		return;
+	do
+		n = send(a->fd, a->bytes, a->len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n > 0 && (size_t)n < a->len) /* a peer that does not read its answers */
+		(void)shutdown(a->fd, SHUT_RDWR);
+	atomic_store(&a->state, n > 0 ? AHEAD_SENT : AHEAD_OVER);
+}
+
+bool fn_h1_ahead_end(struct fn_h1_conn *c)
+{
+	struct fn_h1_ahead *a = fn_take_ptr(c->ahead);
+	int open = AHEAD_OPEN;
+
+	if (!a || atomic_compare_exchange_strong(&a->state, &open, AHEAD_OVER))
+		return false;
+	while (atomic_load(&a->state) == AHEAD_SENDING) /* some microseconds: it waits for nothing */
+		(void)sched_yield();
+	if (atomic_load(&a->state) != AHEAD_SENT)
+		return false;
+	c->moved += a->len;
+	return true;
+}
+
+void fn_h1_conn_replied(struct fn_h1_conn *c)
+{
+	c->coming = c->paused = false;
+	answered(c);
 }
 
 void fn_h1_conn_flush(struct fn_h1_conn *c)

@@ -10,6 +10,7 @@
 
 #include <sys/uio.h>
 
+#include "web/h1ahead.h"
 #include "web/h1reply.h"
 
 struct fn_h1_conn;
@@ -20,6 +21,12 @@ struct fn_h1_conn;
 /* Exactly once per request that is still there, also while its body comes in pieces: the rest of it is not read then. Does not call the owner back,
  * but for `answered`. */
 void fn_h1_conn_reply(struct fn_h1_conn *c, const struct fn_h1_reply *reply);
+
+/* Says in `a` what another thread may send (h1ahead.h). False: it cannot be told ahead (it is too long, the connection ends with it). */
+bool fn_h1_ahead(struct fn_h1_conn *c, const struct fn_h1_reply *reply, struct fn_h1_ahead *a);
+/* It is not sent any more. True: it has been, which fn_h1_conn_replied() is to be told instead of a reply. False: also where there was none. */
+bool fn_h1_ahead_end(struct fn_h1_conn *c);
+void fn_h1_conn_replied(struct fn_h1_conn *c);
 
 /* Instead: the head of an answer whose body follows. Of `reply`, what is about a body does not count. It goes out with the first
  * bytes that are written, or the end. */

@@ -51,6 +51,7 @@ void fn_h1_conn_close(struct fn_h1_conn *c)
 	c->ops = NULL;
 	fn_loop_clear(c->s->loop, &c->io);
 	fn_deferred_cancel(&c->later);
+	(void)fn_h1_ahead_end(c);
 	fn_close(fn_take_fd(&c->fd));
 	fn_h1_body_release(c);
 	if (c->swallows)
@@ -106,6 +107,25 @@ int fn_h1_conn_new(struct fn_h1_server *s, int fd, const struct fn_h1_ops *ops, 
 	}
 	*ret = c;
 	return 0;
+}
+
+int fn_h1_conn_socket(const struct fn_h1_conn *c) { return c->fd; }
+
+bool fn_h1_conn_sent(struct fn_h1_conn *c)
+{
+	fn_h1_conn_flush(c);
+	return c->out.len == 0;
+}
+
+int fn_h1_conn_go_on(struct fn_h1_conn *c, const struct iovec *bytes, int n)
+{
+	int r = 0;
+
+	for (int i = 0; i < n && r == 0; i++)
+		r = fn_buf_add(&c->rest, bytes[i].iov_base, bytes[i].iov_len);
+	if (r == 0)
+		fn_loop_defer(c->s->loop, &c->later);
+	return r;
 }
 
 /* 1: bytes are there, 0: none, -1: it has ended. */
@@ -235,10 +255,12 @@ void fn_h1_conn_bound_input(struct fn_h1_conn *c, bool on)
 		(void)setsockopt(c->fd, SOL_SOCKET, SO_BUF_LOCK, &none, sizeof(none));
 }
 
-static void on_head(struct fn_h1_conn *c, size_t ahead)
+static void on_head(struct fn_h1_conn *c, const char *data, size_t ahead)
 {
 	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
 
+	if (c->ops->elsewhere && c->ops->elsewhere(c->arg, c, &c->h, data, ahead))
+		return;
 	c->h.body_max = c->ops->body_max(c->arg, c, &c->h, ahead);
 	if (c->h.take == FN_H1_NOTHING && fn_h1_body_left(&c->h) > 0) {
 		c->last = true;
@@ -267,7 +289,7 @@ static void parse(struct fn_h1_conn *c, const char *data, size_t len, size_t *us
 		case FN_H1_MORE:
 			return;
 		case FN_H1_HEAD:
-			on_head(c, len - *used);
+			on_head(c, data + *used, len - *used);
 			break;
 		case FN_H1_PIECE:
 			c->ops->piece(c->arg, c, c->h.piece, c->h.piece_len);

@@ -16,6 +16,8 @@
 #ifndef FN_WEB_H1CONN_H
 #define FN_WEB_H1CONN_H
 
+#include <sys/uio.h>
+
 #include "base/loop.h"
 #include "web/h1answer.h"
 #include "web/h1ops.h"
@@ -38,6 +40,11 @@ bool fn_h1_conn_unread(const struct fn_h1_conn *c);
 /* Instead of a reply: 101 Switching Protocols, and the connection's socket is the caller's, blocking from now on. To the connection it is
  * fn_h1_conn_close(), also on failure (-errno): what came behind the request is lost, so a client waits for the 101. RFC 9110, 7.8. */
 int fn_h1_conn_upgrade(struct fn_h1_conn *c, const char *protocol);
+/* From ops->elsewhere, for who gives the connection to another process: its socket, borrowed; is all that was answered with the kernel? */
+int fn_h1_conn_socket(const struct fn_h1_conn *c);
+bool fn_h1_conn_sent(struct fn_h1_conn *c);
+/* Of a new one: these bytes have come already. They are looked at later in this round. */
+int fn_h1_conn_go_on(struct fn_h1_conn *c, const struct iovec *bytes, int n);
 /* While a body comes in pieces: neither another nor the request is told, and nothing is read, until it is resumed. Of its peer only a reset is seen
  * meanwhile. Both may come twice. */
 void fn_h1_conn_pause(struct fn_h1_conn *c);

@@ -62,6 +62,7 @@ struct fn_h1_conn {
 	void (*release)(void *arg);
 	void *release_arg;
 	struct fn_deferred later; /* sends, or parses what is in rest */
+	struct fn_h1_ahead *ahead; /* what another thread may send; NULL: nothing */
 };
 
 /* The one place that changes a connection's state: what is watched follows. */

@@ -7,6 +7,8 @@
 struct fn_h1_conn;
 
 struct fn_h1_ops {
+	/* Optional. The head is there; `ahead` is what has come behind it. True: c is somebody else's, and closed here (fn_h1_conn_socket()). */
+	bool (*elsewhere)(void *arg, struct fn_h1_conn *c, struct fn_h1 *req, const char *ahead, size_t n);
 	/* The head is there; of the body, `ahead` bytes came with it (and perhaps of what is behind it). Returns how much of the body is taken, in any
 	 * way; what is longer is swallowed and shows as too_large. May set req->take: FN_H1_NOTHING has `request` called at once, and the
 	 * connection ends with the answer to it, without having read the body; the others are told in pieces, or whole (h1.h). */

@@ -42,6 +42,8 @@ void fn_http_req_free(struct fn_http_req *r)
 	fn_http_req_forget(r);
 	fn_buf_free(&r->texts);
 	fn_h1_free(&r->kept);
+	if (r->grant && r->release_grant)
+		r->release_grant(r->grant);
 	fn_http_party_unref(r->party);
 	free(r);
 }
@@ -168,7 +170,7 @@ static void put_headers(struct fn_http_req *r, struct fn_h1_reply *reply, struct
 		headers[i] = (struct fn_h1_header){r->texts.data + r->headers[i].name, r->texts.data + r->headers[i].value};
 	reply->headers = headers;
 	reply->n_headers = r->n_headers;
-	reply->close = r->shared->closing;
+	reply->close = r->shared->closing || r->last;
 	if (r->state == FN_HTTP_COMING) /* it ends here */
 		r->shared->active++;
 }
@@ -205,6 +207,24 @@ void fn_http_reply_owned(struct fn_http_req *r, unsigned status, const char *con
 	struct fn_h1_reply p = {.status = status, .content_type = content_type, .body = body, .len = len, .release = release, .release_arg = release_arg};
 
 	reply(r, &p);
+}
+
+bool fn_http_reply_ahead(struct fn_http_req *r, struct fn_h1_ahead *a, unsigned status, const char *content_type, const struct fn_h1_header *headers, size_t n)
+{
+	struct fn_h1_reply p = {.status = status, .content_type = content_type, .headers = headers, .n_headers = n, .close = r->shared->closing || r->last};
+
+	return r->c && r->state == FN_HTTP_DELIVERED && fn_h1_ahead(r->c, &p, a);
+}
+
+bool fn_http_replied(struct fn_http_req *r)
+{
+	if (!r->c || !fn_h1_ahead_end(r->c))
+		return false;
+	if (r->gone)
+		fn_http_req_on_gone(r, NULL, NULL);
+	r->state = FN_HTTP_REPLIED;
+	fn_h1_conn_replied(r->c);
+	return true;
 }
 
 void fn_http_reply_fd(struct fn_http_req *r, unsigned status, const char *content_type, int fd, uint64_t size)

@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 
 #include "web/h1.h"
+#include "web/h1ahead.h"
 #include "web/h1reply.h"
 
 struct fn_http_req;
@@ -65,6 +66,10 @@ void *fn_http_req_user(const struct fn_http_req *req);
 int fn_http_req_add_header(struct fn_http_req *req, const char *name, const char *value);
 /* Copies the body. */
 void fn_http_reply(struct fn_http_req *req, unsigned status, const char *content_type, const void *body, size_t len);
+/* One without a body, with these headers alone, that another thread may send before the loop replies: h1ahead.h. False: it cannot be, and is not. */
+bool fn_http_reply_ahead(struct fn_http_req *req, struct fn_h1_ahead *a, unsigned status, const char *content_type, const struct fn_h1_header *headers, size_t n);
+/* It is not sent any more. True: it has been, and that was the reply. */
+bool fn_http_replied(struct fn_http_req *req);
 /* Takes the body: release(release_arg) is called once it has been sent or dropped. */
 void fn_http_reply_owned(struct fn_http_req *req, unsigned status, const char *content_type, const void *body, size_t len,
 			 void (*release)(void *arg), void *release_arg);

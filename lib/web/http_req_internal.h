@@ -31,6 +31,10 @@ struct fn_http_req {
 	bool here, crowded;
 	enum fn_http_role role; /* of its listener */
 	bool secure;
+	bool last;     /* the connection ends with its next reply */
+	unsigned stays; /* of the connection: so many requests, before it may be handed over */
+	void *grant;   /* of the connection */
+	void (*release_grant)(void *grant);
 	char from[INET6_ADDRSTRLEN]; /* of one that was passed on; "" = who has connected */
 	struct fn_http_party *party; /* NULL: none; a reference */
 	struct fn_list of_party, held;
@@ -39,6 +43,8 @@ struct fn_http_req {
 	void *drained_arg;
 	void (*gone)(void *arg); /* who is told that the client has gone */
 	void *gone_arg;
+	const char *ahead; /* what has come behind the head, while that is looked at */
+	size_t n_ahead;
 	void *user;
 	void (*release_user)(void *user);
 	struct fn_bodies *account; /* where `counted` bytes of the body count */

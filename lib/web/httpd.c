@@ -17,9 +17,8 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "web/crowd.h"
-#include "web/http_req_internal.h"
+#include "web/httpd_internal.h"
 
-#define HEAD_MAX 32768u
 #define ACCEPTS 64            /* in one round: those who are connected have their turn */
 #define ACCEPT_PAUSE_US 100000u /* when there is no descriptor or memory for another connection */
 #define STALL_S 30u
@@ -28,18 +27,6 @@
 #define LOOK_MAX_US 5000000u  /* between two looks for connections that stall */
 #define SLOW_HEAD_US 1000000u /* who is crowded out though it has begun a request */
 #define CROWD_SHARE 64u       /* of those that rest so many parts go at once: a look at all of them is not for one */
-
-struct fn_httpd {
-	struct fn_loop *loop;
-	struct fn_httpd_config cfg;
-	struct fn_h1_server *server;
-	struct fn_list conns;
-	unsigned n_conns;
-	struct fn_http_shared shared;
-	uint64_t io, look, resume; /* the listening socket; timers */
-	uint64_t idle_us, stall_us, look_us;
-	bool paused;
-};
 
 /* --- requests --- */
 /* Bytes that are not here yet count while they are under way: false = there are too many. */
@@ -56,18 +43,31 @@ static bool count(struct fn_http_req *r, size_t max)
 	return true;
 }
 
-static size_t on_body_max(void *arg, struct fn_h1_conn *c, struct fn_h1 *h1, size_t ahead)
+/* The head is there: the target is cut in path and query. */
+static bool on_elsewhere(void *arg, struct fn_h1_conn *c, struct fn_h1 *h1, const char *ahead, size_t n)
 {
 	struct fn_http_req *r = arg;
 	char *target = (char *)fn_h1_target(h1), *q = strchr(target, '?');
-	uint64_t left = fn_h1_body_left(h1);
-	size_t max;
 
 	(void)c;
 	r->h1 = h1;
 	r->query = q ? (size_t)(q - target) + 1 : strlen(target);
 	if (q)
 		*q = '\0';
+	if (!r->h->cfg.ops->elsewhere)
+		return false;
+	r->ahead = ahead;
+	r->n_ahead = n;
+	return r->h->cfg.ops->elsewhere(r->h->cfg.arg, r);
+}
+
+static size_t on_body_max(void *arg, struct fn_h1_conn *c, struct fn_h1 *h1, size_t ahead)
+{
+	struct fn_http_req *r = arg;
+	uint64_t left = fn_h1_body_left(h1);
+	size_t max;
+
+	(void)c;
 	r->here = left <= ahead;
 	max = r->h->cfg.ops->body_max ? r->h->cfg.ops->body_max(r->h->cfg.arg, r) : r->h->cfg.body_max;
 	if (h1->take != FN_H1_NOTHING && left != UINT64_MAX && left > max) {
@@ -123,7 +123,7 @@ static unsigned count_hosts(const struct fn_h1 *h1)
 	return n;
 }
 
-static void deliver(struct fn_http_req *r)
+void fn_http_req_deliver(struct fn_http_req *r)
 {
 	r->state = FN_HTTP_DELIVERED;
 	r->shared->active++;
@@ -147,7 +147,7 @@ static void on_request(void *arg, struct fn_h1_conn *c, struct fn_h1 *h1)
 		r->state = FN_HTTP_HELD;
 		fn_list_push_back(&r->party->held, &r->held);
 	} else {
-		deliver(r);
+		fn_http_req_deliver(r);
 	}
 }
 
@@ -178,10 +178,11 @@ static void pause_accepting(struct fn_httpd *h)
 		(void)fn_loop_rearm_timer(h->loop, h->resume, fn_loop_now_us(h->loop) + ACCEPT_PAUSE_US);
 }
 
-static void forget_conn(struct fn_http_req *r)
+void fn_http_req_leave(struct fn_http_req *r)
 {
 	fn_list_remove(&r->link);
-	r->h->n_conns--;
+	if (--r->h->n_conns < r->h->cfg.conn_max)
+		resume(r->h);
 	if (!r->party)
 		return;
 	fn_list_remove(&r->of_party);
@@ -202,12 +203,9 @@ static void remember_conn(struct fn_httpd *h, struct fn_http_req *r)
 static void on_closed(void *arg, struct fn_h1_conn *c)
 {
 	struct fn_http_req *r = arg;
-	struct fn_httpd *h = r->h;
 
 	(void)c;
-	forget_conn(r);
-	if (h->n_conns < h->cfg.conn_max)
-		resume(h);
+	fn_http_req_leave(r);
 	on_cut(r, c);
 	if (r->state == FN_HTTP_HELD)
 		r->state = FN_HTTP_NONE;
@@ -232,7 +230,7 @@ static void on_closed(void *arg, struct fn_h1_conn *c)
 		on_drained(r, c);
 }
 
-static void drop(struct fn_http_req *r)
+void fn_http_req_drop(struct fn_http_req *r)
 {
 	struct fn_h1_conn *c = r->c;
 
@@ -241,8 +239,8 @@ static void drop(struct fn_http_req *r)
 }
 
 static const struct fn_h1_ops conn_ops = {
-	.body_max = on_body_max, .request = on_request, .closed = on_closed, .answered = on_answered, .piece = on_piece,
-	.cut = on_cut, .drained = on_drained, .half_close = true, .head_max = HEAD_MAX,
+	.elsewhere = on_elsewhere, .body_max = on_body_max, .request = on_request, .closed = on_closed, .answered = on_answered, .piece = on_piece,
+	.cut = on_cut, .drained = on_drained, .half_close = true, .head_max = FN_HTTPD_HEAD_MAX,
 	.refusal = {"{\"Type\":\"User\",\"message\":\"", "\"}"}};
 
 /* Ends some of the connections that are in this phase, and have been since `before` or longer: false = there is none. */
@@ -264,19 +262,19 @@ static bool crowd_out(struct fn_httpd *h, enum fn_h1_phase phase, uint64_t befor
 	fn_crowd_sort(v, n);
 	most = n / CROWD_SHARE + 1;
 	for (size_t i = 0; i < n && i < most; i++)
-		drop(v[i].who);
+		fn_http_req_drop(v[i].who);
 	free(v);
 	return n > 0;
 }
 
-static bool make_room(struct fn_httpd *h)
+bool fn_httpd_make_room(struct fn_httpd *h)
 {
 	uint64_t now = fn_loop_now_us(h->loop);
 
-	return crowd_out(h, FN_H1_IDLE, now) || (now > SLOW_HEAD_US && crowd_out(h, FN_H1_HEAD_COMES, now - SLOW_HEAD_US));
+	return h->n_conns < h->cfg.conn_max || crowd_out(h, FN_H1_IDLE, now) || (now > SLOW_HEAD_US && crowd_out(h, FN_H1_HEAD_COMES, now - SLOW_HEAD_US));
 }
 
-static int add(struct fn_httpd *h, int fd, uint64_t peer, struct fn_http_party *party, struct fn_http_req **ret_req)
+int fn_httpd_add(struct fn_httpd *h, int fd, uint64_t peer, struct fn_http_party *party, struct fn_http_req **ret_req)
 {
 	struct fn_http_req *r = h->n_conns < h->cfg.conn_max ? calloc(1, sizeof(*r)) : NULL;
 	int ret;
@@ -311,7 +309,7 @@ static void on_accept(void *arg, int fd, uint32_t events)
 	struct fn_httpd *h = arg;
 
 	(void)events;
-	if (h->n_conns >= h->cfg.conn_max && !make_room(h)) {
+	if (!fn_httpd_make_room(h)) {
 		pause_accepting(h);
 		return;
 	}
@@ -324,7 +322,7 @@ static void on_accept(void *arg, int fd, uint32_t events)
 			fn_close(c);
 		} else if (c >= 0) {
 			(void)setsockopt(c, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-			(void)add(h, c, fn_crowd_peer(&from), NULL, NULL);
+			(void)fn_httpd_add(h, c, fn_crowd_peer(&from), NULL, NULL);
 		} else if (errno == EAGAIN) {
 			return;
 		} else if (errno != ECONNABORTED && errno != EINTR) { /* EMFILE and its like: it would be ready again and again */
@@ -356,7 +354,7 @@ static void judge(struct fn_http_req *r, uint64_t now)
 	if (phase == FN_H1_HEAD_COMES || phase == FN_H1_BODY_COMES)
 		fn_h1_conn_refuse(r->c, 408);
 	else
-		drop(r);
+		fn_http_req_drop(r);
 }
 
 static void on_look(void *arg)
@@ -423,6 +421,17 @@ static bool waits_for_request(const struct fn_http_req *r)
 	return r->state == FN_HTTP_NONE && (phase == FN_H1_IDLE || phase == FN_H1_HEAD_COMES);
 }
 
+void fn_httpd_last(struct fn_httpd *h)
+{
+	fn_list_for_each(l, &h->conns) fn_list_entry(l, struct fn_http_req, link)->last = true;
+}
+
+void fn_httpd_let_go(struct fn_httpd *h)
+{
+	fn_httpd_last(h);
+	fn_httpd_hang_up(h);
+}
+
 bool fn_httpd_expects(const struct fn_httpd *h, uint64_t us)
 {
 	uint64_t now = fn_loop_now_us(h->loop);
@@ -444,7 +453,7 @@ void fn_httpd_hang_up(struct fn_httpd *h)
 		struct fn_http_req *r = fn_list_entry(l, struct fn_http_req, link);
 
 		if (waits_for_request(r))
-			drop(r);
+			fn_http_req_drop(r);
 	}
 }
 
@@ -458,103 +467,7 @@ void fn_httpd_free(struct fn_httpd *h)
 	fn_loop_clear(h->loop, &h->look);
 	fn_loop_clear(h->loop, &h->resume);
 	fn_list_for_each_safe(l, &h->conns)
-		drop(fn_list_entry(l, struct fn_http_req, link));
+		fn_http_req_drop(fn_list_entry(l, struct fn_http_req, link));
 	fn_h1_server_free(h->server);
 	free(h);
-}
-
-int fn_httpd_add_conn(struct fn_httpd *h, int fd)
-{
-	int r = fn_fd_set_nonblock(fd, true);
-
-	if (r < 0) {
-		fn_close(fd);
-		return r;
-	}
-	return add(h, fd, 0, NULL, NULL);
-}
-
-int fn_httpd_add_passed(struct fn_httpd *h, int fd, const struct sockaddr_storage *from, bool secure)
-{
-	struct fn_http_req *req;
-	int r = fn_fd_set_nonblock(fd, true);
-
-	if (r < 0) {
-		fn_close(fd);
-		return r;
-	}
-	if (h->n_conns >= h->cfg.conn_max)
-		(void)make_room(h);
-	r = add(h, fd, fn_crowd_peer(from), NULL, &req);
-	if (r < 0)
-		return r;
-	req->secure = secure;
-	if (getnameinfo((const struct sockaddr *)from, sizeof(*from), req->from, sizeof(req->from), NULL, 0, NI_NUMERICHOST) != 0)
-		(void)fn_str_format(req->from, sizeof(req->from), "0.0.0.0"); /* nobody's, and not this machine's */
-	return 0;
-}
-
-int fn_http_req_upgrade(struct fn_http_req *r, const char *protocol)
-{
-	struct fn_httpd *h = r->h;
-	struct fn_h1_conn *c = r->c;
-	int fd = -ECONNRESET;
-
-	if (c) {
-		forget_conn(r);
-		if (h->n_conns < h->cfg.conn_max)
-			resume(h);
-		fd = fn_h1_conn_upgrade(c, protocol);
-	}
-	r->shared->active--;
-	fn_http_req_free(r);
-	return fd;
-}
-
-/* --- parties --- */
-int fn_httpd_add_party(struct fn_httpd *h, int fd, struct fn_http_party *p)
-{
-	if (h->n_conns >= h->cfg.conn_max)
-		(void)make_room(h);
-	return add(h, fd, p->peer, p, NULL);
-}
-
-bool fn_http_party_make_room(struct fn_http_party *p)
-{
-	struct fn_http_req *longest = NULL;
-	uint64_t moved;
-
-	fn_list_for_each(l, &p->conns)
-	{
-		struct fn_http_req *r = fn_list_entry(l, struct fn_http_req, of_party);
-
-		if (r->state == FN_HTTP_NONE && fn_h1_conn_phase(r->c, &moved) == FN_H1_IDLE && (!longest || r->rests_us < longest->rests_us))
-			longest = r;
-	}
-	if (longest)
-		drop(longest);
-	return longest != NULL;
-}
-
-void fn_http_party_go_on(struct fn_http_party *p)
-{
-	struct fn_list *l;
-
-	p->holds = false;
-	p->refs++; /* who is given a request may end it */
-	while (!p->holds && (l = fn_list_first(&p->held))) {
-		fn_list_remove(l);
-		deliver(fn_list_entry(l, struct fn_http_req, held));
-	}
-	fn_http_party_unref(p);
-}
-
-void fn_http_party_end(struct fn_http_party *p)
-{
-	struct fn_list *l;
-
-	p->left = NULL;
-	while ((l = fn_list_first(&p->conns)))
-		drop(fn_list_entry(l, struct fn_http_req, of_party));
-	fn_http_party_unref(p);
 }

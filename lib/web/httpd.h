@@ -30,6 +30,8 @@
 struct fn_httpd;
 
 struct fn_httpd_ops {
+	/* The head is in, and nothing is decided. True: the connection is another process's, for fn_http_req_hand_over() has returned 0. Optional. */
+	bool (*elsewhere)(void *arg, struct fn_http_req *req);
 	/* The head is in, the body is not. Returns the largest body accepted for this request. One that is announced to be longer is not read:
 	 * `request` is called at once; one that turns out to be longer is swallowed without being kept, and then `request` is called. Both have
 	 * fn_http_req_too_large(). Here the handler says how it takes the body (fn_http_req_take()). Optional; the config's body_max otherwise. */
@@ -61,7 +63,11 @@ struct fn_httpd_config {
 int fn_httpd_new(struct fn_loop *loop, const struct fn_httpd_config *config, struct fn_httpd **ret, struct fn_err *err);
 /* Stops accepting; what is running goes on, and connections are closed after their next reply. */
 void fn_httpd_quiesce(struct fn_httpd *h);
-/* After that: is there a connection that was made, or had a reply, within the last `us`? Its next request may be on its way. */
+/* The connections that there are end with their next reply. Others may come. */
+void fn_httpd_last(struct fn_httpd *h);
+/* The connections that there are end: those that wait for a request at once, the others with their reply. Others may come. */
+void fn_httpd_let_go(struct fn_httpd *h);
+/* After quiescing: is there a connection that was made, or had a reply, within the last `us`? Its next request may be on its way. */
 bool fn_httpd_expects(const struct fn_httpd *h, uint64_t us);
 /* And when nobody is there any more who would answer: ends connections of which no whole request has come. Who has just sent one sees that it was not taken. */
 void fn_httpd_hang_up(struct fn_httpd *h);
@@ -70,9 +76,30 @@ unsigned fn_httpd_active(const struct fn_httpd *h);
 /* All delivered requests must have been replied to before. NULL is fine. */
 void fn_httpd_free(struct fn_httpd *h);
 
+/* Is there room for another connection, now that those that rest give way? */
+bool fn_httpd_make_room(struct fn_httpd *h);
 /* Serves a connected stream socket (takes fd, also on failure). */
 int fn_httpd_add_conn(struct fn_httpd *h, int fd);
 /* The same for what somebody else has accepted: from is whom it is from, secure: it came to them by TLS. */
 int fn_httpd_add_passed(struct fn_httpd *h, int fd, const struct sockaddr_storage *from, bool secure);
+
+/* --- to another process on this machine, and from it: a connection with what has been read of it and not answered --- */
+struct fn_http_handed {
+	uint64_t peer;         /* by which it gives way, and its bodies count */
+	const char *from;      /* who has connected, as text; "" = as the socket says */
+	bool secure;
+	struct iovec bytes[2]; /* a request's head and on; copied */
+	/* of one that comes */
+	unsigned stays;        /* fn_http_req_stays() is true so many times */
+	void *grant;           /* fn_http_req_grant() */
+	void (*release_grant)(void *grant); /* when it has ended */
+};
+/* From ops->elsewhere. send gives the socket (borrowed) and what there is to be said to the other process, or returns -errno: then so does this, and the request goes on here.
+ * 0: it has gone, with its connection. */
+int fn_http_req_hand_over(struct fn_http_req *req, int (*send)(void *arg, int fd, const struct fn_http_handed *what), void *arg);
+/* The other end of it (takes fd, also on failure; the grant from success on). -ENOBUFS: there are too many connections, and none that rests. */
+int fn_httpd_add_handed(struct fn_httpd *h, int fd, const struct fn_http_handed *what);
+void *fn_http_req_grant(const struct fn_http_req *req);
+bool fn_http_req_stays(struct fn_http_req *req);
 
 #endif

@@ -1,5 +1,5 @@
 """The tree of an image's layer: what is left out, added, changed and compiled, and its archive."""
-import fnmatch, glob, gzip, json, marshal, os, re, shutil, subprocess, sys, tarfile
+import fnmatch, glob, gzip, json, marshal, os, re, shutil, subprocess, sys, tarfile, tempfile
 
 from debian import ENV, fail
 
@@ -131,18 +131,34 @@ def make_locales(root, roots, locales):
     subprocess.run(loader(roots) + [program(roots, "usr/sbin/iconvconfig"), f"--prefix={os.path.abspath(root)}"], env=ENV, check=True)
 
 
-def library_cache(root):
-    """/etc/ld.so.cache, by which the loader, and Python's ctypes.util.find_library(), find libraries; and each library by Amazon Linux's
-    directory, too, which comes first in LD_LIBRARY_PATH."""
-    for path in sorted(glob.glob(os.path.join(root, "usr/lib/*-linux-gnu*/lib*.so.*"))):
+LIBRARIES = "usr/lib/*-linux-gnu*/l*.so*"
+
+
+def has_libraries(root):
+    return bool(glob.glob(os.path.join(root, LIBRARIES)))
+
+
+def library_cache(root, roots, stage):
+    """/etc/ld.so.cache, by which the loader, and Python's ctypes.util.find_library(), find the libraries of this layer and of those below; and each of
+    this one's by Amazon Linux's directory, too, which comes first in LD_LIBRARY_PATH."""
+    for path in sorted(glob.glob(os.path.join(root, LIBRARIES))):
         rel = os.path.relpath(path, os.path.join(root, "usr/lib64"))
         link(root, {f"usr/lib64/{os.path.basename(path)}": rel}, replace=False)
-    dirs = sorted("/" + os.path.relpath(d, root) for d in glob.glob(os.path.join(root, "usr/lib/*-linux-gnu*")))
-    write(root, "etc/ld.so.conf", "".join(d + "\n" for d in dirs))
-    ldconfig = glob.glob(os.path.join(root, "usr/sbin/ldconfig"))  # linked statically
-    if not ldconfig or subprocess.run([ldconfig[0], "-X", "-r", root], env=ENV).returncode or not os.path.exists(os.path.join(root, "etc/ld.so.cache")):
-        fail("ldconfig does not run")
-    shutil.rmtree(os.path.join(root, "var/cache/ldconfig"), ignore_errors=True)  # knows inodes and times
+    with tempfile.TemporaryDirectory(dir=stage) as whole:  # the image's libraries, in one tree
+        for r in roots:
+            for path in glob.glob(os.path.join(r, LIBRARIES)):
+                to = os.path.join(whole, os.path.relpath(path, r))
+                os.makedirs(os.path.dirname(to), exist_ok=True)
+                if not os.path.lexists(to):
+                    os.link(path, to, follow_symlinks=False)
+        os.symlink("usr/lib", os.path.join(whole, "lib"))
+        dirs = sorted("/" + os.path.relpath(d, whole) for d in glob.glob(os.path.join(whole, os.path.dirname(LIBRARIES))))
+        write(whole, "etc/ld.so.conf", "".join(d + "\n" for d in dirs))
+        if subprocess.run([program(roots, "usr/sbin/ldconfig"), "-X", "-r", whole], env=ENV).returncode:  # linked statically
+            fail("ldconfig does not run")
+        for name in ("ld.so.conf", "ld.so.cache"):
+            os.makedirs(os.path.join(root, "etc"), exist_ok=True)
+            shutil.copy(os.path.join(whole, "etc", name), os.path.join(root, "etc", name))
 
 
 def compile_python(root, roots, interpreter, dirs, say):

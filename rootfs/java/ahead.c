@@ -1,6 +1,6 @@
 /*
- * ahead.c - the part of a Java runtime's start ahead of its function (lib/sandbox/spec.h has the protocol) that Java has no means for: the process's environment,
- * its working directory and its name. Loaded by rootfs/java/src/fnd/runtime/Ahead.java; needs no header of Java's.
+ * ahead.c - what the Java runtime has no means for in Java: of its start ahead of its function (lib/sandbox/spec.h has the protocol) the process's environment, its
+ * working directory and its name; and which classes are loaded. Called by rootfs/java/src/fnd/runtime/Ahead.java and Loaded.java; needs no header of Java's.
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -106,4 +106,93 @@ void Java_fnd_runtime_Ahead_await0(void *env, void *class, int fd)
 	directory = getenv("LAMBDA_TASK_ROOT");
 	if (directory && chdir(directory) != 0)
 		_exit(1);
+}
+
+/* --- which classes are loaded --- */
+/* Functions by their places in the tables of the interfaces: Java Native Interface Specification, chapters 4 and 5; JVM Tool Interface 1.2, where function n is at n - 1. */
+enum { JNI_NEW_BYTE_ARRAY = 176, JNI_SET_BYTE_ARRAY_REGION = 208, JNI_GET_JAVA_VM = 219, VM_GET_ENV = 6 };
+enum { TI_DEALLOCATE = 46, TI_GET_CLASS_SIGNATURE = 47, TI_GET_LOADED_CLASSES = 77, TI_DISPOSE = 126 };
+#define TI_VERSION 0x30010200
+#define NAMES_MAX (1u << 20) /* FN_LOADED_MAX of lib/runtime/rtapi.h */
+
+static void *function(void *interface, unsigned place) { return (*(void ***)interface)[place]; }
+
+struct names {
+	char *data;
+	size_t n, size;
+};
+
+static void add(struct names *to, const char *prefix, const char *name, size_t n)
+{
+	size_t before = strlen(prefix);
+
+	if (to->n + before + n + 1 > to->size)
+		return;
+	memcpy(to->data + to->n, prefix, before);
+	memcpy(to->data + to->n + before, name, n);
+	to->n += before + n;
+	to->data[to->n++] = '\n';
+}
+
+/* "Ljava/lang/String;"; of a hidden class "LC$$Lambda$14.0x0000000800c03000;", in which C has a lambda. Arrays are nothing of their own. */
+static void add_class(struct names *to, const char *signature)
+{
+	size_t n = strlen(signature);
+	const char *lambda = strstr(signature, "$$Lambda");
+
+	if (signature[0] != 'L' || n < 3)
+		return;
+	if (!memchr(signature, '.', n))
+		add(to, "", signature + 1, n - 2);
+	else if (lambda)
+		add(to, "&", signature + 1, (size_t)(lambda - signature - 1));
+}
+
+static void collect(void *ti, struct names *to)
+{
+	int (*loaded)(void *, int *, void ***) = function(ti, TI_GET_LOADED_CLASSES);
+	int (*signature_of)(void *, void *, char **, char **) = function(ti, TI_GET_CLASS_SIGNATURE);
+	int (*deallocate)(void *, unsigned char *) = function(ti, TI_DEALLOCATE);
+	void **classes;
+	int n;
+
+	if (loaded(ti, &n, &classes) != 0)
+		return;
+	for (int i = 0; i < n; i++) {
+		char *signature;
+
+		if (signature_of(ti, classes[i], &signature, NULL) != 0)
+			continue;
+		add_class(to, signature);
+		deallocate(ti, (unsigned char *)signature);
+	}
+	deallocate(ti, (unsigned char *)classes);
+}
+
+/* byte[]; NULL: they cannot be had */
+__attribute__((visibility("default"))) void *Java_fnd_runtime_Loaded_names0(void *env, void *class);
+void *Java_fnd_runtime_Loaded_names0(void *env, void *class)
+{
+	int (*vm_of)(void *, void **) = function(env, JNI_GET_JAVA_VM);
+	void *(*new_array)(void *, int) = function(env, JNI_NEW_BYTE_ARRAY);
+	void (*set)(void *, void *, int, int, const signed char *) = function(env, JNI_SET_BYTE_ARRAY_REGION);
+	struct names names = {.data = malloc(NAMES_MAX), .size = NAMES_MAX};
+	void *vm = NULL, *ti = NULL, *array = NULL;
+
+	(void)class;
+	if (names.data && vm_of(env, &vm) == 0) {
+		int (*get)(void *, void **, int) = function(vm, VM_GET_ENV);
+
+		if (get(vm, &ti, TI_VERSION) == 0) {
+			int (*dispose)(void *) = function(ti, TI_DISPOSE);
+
+			collect(ti, &names);
+			dispose(ti);
+			array = new_array(env, (int)names.n);
+			if (array)
+				set(env, array, 0, (int)names.n, (const signed char *)names.data);
+		}
+	}
+	free(names.data);
+	return array;
 }

@@ -4,7 +4,7 @@
  * save.c writes it from within the process, restore.c maps it into a fresh one. Both run inside the sandbox as the function's own user and
  * under its filter: the image is the function's own memory, and nobody else ever reads it.
  *
- *   image_head | n_maps image_map | n_runs image_run | strings | to the next page | pages of the runs, in their order
+ *   image_head | n_maps image_map | n_runs image_run | n_warm image_warm | strings | to the next page | pages of the runs, in their order
  *
  * Holds for one process with one thread, on the kernel and processor that it was made on: the vDSO is kept by address, libraries have
  * chosen code for this processor.
@@ -14,7 +14,7 @@
 
 #include <stdint.h>
 
-#define IMAGE_MAGIC "FNDSNAP1"
+#define IMAGE_MAGIC "FNDSNAP2"
 #define IMAGE_PAGE 4096u
 #define IMAGE_LOW 0x400000ull       /* below lies what restores, and nothing of what is restored */
 #define IMAGE_DROPPABLE 0x08u       /* MAP_DROPPABLE, which the headers of Debian 12 do not have: the state of the vDSO's getrandom() */
@@ -22,6 +22,7 @@
 #define IMAGE_TABLES_MAX 0x180000u  /* bytes before the pages */
 #define IMAGE_MAPS_MAX 4096u
 #define IMAGE_RUNS_MAX 49152u
+#define IMAGE_WARM_MAX 2048u
 #define IMAGE_AUXV_MAX 512u
 #define IMAGE_ENV_MAX 131072u
 #define IMAGE_LAZY_MAX 32
@@ -54,6 +55,11 @@ struct image_run {
 	uint64_t lazy;      /* mapped from the image, not read: a page is copied when it is written to, and until then shared */
 };
 
+/* Pages that the start and an invocation write to, as a rehearsal has shown. (Those that are only read are mapped sixteen at a time, as it is.) */
+struct image_warm {
+	uint64_t addr, len; /* whole pages */
+};
+
 /*
  * Anonymous memory without a gap that is mapped from the image. To the process it is anonymous still, but for two calls that would tell:
  * madvise(MADV_DONTNEED), after which anonymous memory is zero and a file's is the file's again, and mremap(), which would let what lies
@@ -71,7 +77,7 @@ struct image_mm {
 
 struct image_head {
 	char magic[8];
-	uint32_t n_maps, n_runs, n_specials, strings_len;
+	uint32_t n_maps, n_runs, n_warm, n_specials, strings_len, unused;
 	uint64_t pages_at;  /* in the file */
 	struct image_regs regs;
 	struct image_special specials[IMAGE_SPECIALS];

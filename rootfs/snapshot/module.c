@@ -37,7 +37,21 @@ static PyObject *py_save(PyObject *self, PyObject *args)
 	return NULL;
 }
 
-static PyMethodDef methods[] = {{"save", py_save, METH_VARARGS, NULL}, {NULL, NULL, 0, NULL}};
+static void call(void *arg)
+{
+	Py_XDECREF(PyObject_CallObject(arg, NULL));
+	PyErr_Clear();
+}
+
+/* rehearse(function): see save_rehearse() */
+static PyObject *py_rehearse(PyObject *self, PyObject *function)
+{
+	(void)self;
+	save_rehearse(call, function);
+	Py_RETURN_NONE;
+}
+
+static PyMethodDef methods[] = {{"save", py_save, METH_VARARGS, NULL}, {"rehearse", py_rehearse, METH_O, NULL}, {NULL, NULL, 0, NULL}};
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_fnd_snapshot", NULL, -1, methods, NULL, NULL, NULL, NULL};
 
 PyMODINIT_FUNC PyInit__fnd_snapshot(void);

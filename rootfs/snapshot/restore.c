@@ -1,7 +1,9 @@
 /*
  * restore.c - /var/runtime/fnd-restore IMAGE: becomes the process that image.h's file was made of, with this one's environment.
  *
- * Started ahead (FN_PRESTART_ENV in fnd's sandbox/spec.h has the protocol) it waits for that environment before it looks for the image.
+ * Started ahead (FN_PRESTART_ENV in fnd's sandbox/spec.h has the protocol) it waits for that environment before it looks for the image; what
+ * can be done without it has been: the kernel's own mappings are out of the way, everything else is unmapped, and of the base image's files
+ * those are open that most images map (FILES names them, one in a line; one that there is not, or that no image wants, does no harm).
  *
  * A program without a C library, linked to lie below IMAGE_LOW: it can give up everything above, and nothing of the image can lie where it
  * is. Runs as the function's user, under its filter; whatever the image holds, it can do no more than the function can.
@@ -27,12 +29,23 @@
 #define IOV_MAX_ 1024
 #define LAZY_PARTS (IMAGE_LAZY_SPAN / (1ull << 32) + 1) /* of 4 GiB, that one may lie in */
 #define AHEAD "_FND_PRESTART=" /* a number follows */
+#define FILES "/var/runtime/fnd-restore.files"
+#define FILES_MAX 24
+#define PATH_SIZE 256
+#define ENV_USUAL 8192 /* bytes; most have fewer */
 
 static struct {
-	const char *name;
+	char name[16];
 	uint64_t start, end;
 } specials[IMAGE_SPECIALS];
 static unsigned n_specials;
+static uint64_t vdso_sum;
+static struct {
+	char path[PATH_SIZE]; /* the real one: what the kernel, and so the image, calls it */
+	long fd;
+} files[FILES_MAX];
+static unsigned n_files;
+static char image_path[PATH_SIZE];
 static char env[IMAGE_ENV_MAX];
 static uint64_t env_len;
 static char text[65536];
@@ -154,7 +167,9 @@ static void find_specials(void)
 		specials[n_specials].start = hex(&p);
 		p++;
 		specials[n_specials].end = hex(&p);
-		specials[n_specials++].name = name;
+		for (unsigned i = 0; i < sizeof(specials[0].name) - 1 && name[i]; i++)
+			specials[n_specials].name[i] = name[i];
+		n_specials++;
 	}
 }
 
@@ -163,24 +178,34 @@ static void move(uint64_t from, uint64_t len, uint64_t to)
 	must("move the vDSO", call(__NR_mremap, from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to));
 }
 
-/* To where nothing is in the way, and there checked against the image's. */
-static void set_aside(const struct image_head *h)
+/* To where nothing is in the way. */
+static void set_aside(void)
 {
 	uint64_t at = SCRATCH;
 
-	if (n_specials != h->n_specials)
-		die("the image is of another kernel", 1);
 	for (unsigned i = 0; i < n_specials; i++) {
 		uint64_t len = specials[i].end - specials[i].start;
 
-		if (!same(specials[i].name, h->specials[i].name) || len != h->specials[i].end - h->specials[i].start || at + len > TABLES)
-			die("the image is of another kernel", 2);
+		if (at + len > TABLES)
+			die("unknown mappings of the kernel's", 1);
 		move(specials[i].start, len, at);
 		specials[i].start = at;
+		specials[i].end = at + len;
 		at += len;
-		if (same(specials[i].name, "[vdso]") && image_sum((const unsigned char *)specials[i].start, len) != h->vdso_sum)
-			die("the image is of another kernel", 3);
+		if (same(specials[i].name, "[vdso]"))
+			vdso_sum = image_sum((const unsigned char *)specials[i].start, len);
 	}
+}
+
+static void check_specials(const struct image_head *h)
+{
+	if (n_specials != h->n_specials)
+		die("the image is of another kernel", 1);
+	for (unsigned i = 0; i < n_specials; i++)
+		if (!same(specials[i].name, h->specials[i].name) || specials[i].end - specials[i].start != h->specials[i].end - h->specials[i].start)
+			die("the image is of another kernel", 2);
+	if (vdso_sum != h->vdso_sum)
+		die("the image is of another kernel", 3);
 }
 
 static void put_back(const struct image_head *h)
@@ -189,20 +214,70 @@ static void put_back(const struct image_head *h)
 		move(specials[i].start, h->specials[i].end - h->specials[i].start, h->specials[i].start);
 }
 
+/* --- the base image's files --- */
+static void open_ahead(const char *name)
+{
+	char link[] = "/proc/self/fd/00";
+	long fd = call(__NR_open, name, O_RDONLY, 0, 0, 0), n;
+
+	if (fd < 0)
+		return;
+	link[sizeof(link) - 3] = (char)(fd < 10 ? '0' + fd : '0' + fd / 10);
+	link[sizeof(link) - 2] = (char)(fd < 10 ? '\0' : '0' + fd % 10);
+	n = call(__NR_readlink, link, files[n_files].path, PATH_SIZE - 1, 0, 0);
+	if (n > 0 && n < PATH_SIZE - 1)
+		files[n_files++].fd = fd;
+	else
+		call(__NR_close, fd, 0, 0, 0, 0);
+}
+
+static void open_files(void)
+{
+	long fd = call(__NR_open, FILES, O_RDONLY, 0, 0, 0), n;
+
+	if (fd < 0)
+		return;
+	n = call(__NR_read, fd, text, sizeof(text) - 1, 0, 0);
+	call(__NR_close, fd, 0, 0, 0, 0);
+	for (long at = 0, line = 0; at < n && n_files < FILES_MAX; at++)
+		if (text[at] == '\n') {
+			text[at] = '\0';
+			open_ahead(text + line);
+			line = at + 1;
+		}
+}
+
+static long opened_ahead(const char *path)
+{
+	for (unsigned i = 0; i < n_files; i++)
+		if (same(files[i].path, path))
+			return files[i].fd;
+	return -1;
+}
+
+static void close_files(void)
+{
+	for (unsigned i = 0; i < n_files; i++)
+		call(__NR_close, files[i].fd, 0, 0, 0, 0);
+}
+
 /* --- the image --- */
 static void map_all(const struct image_head *h, const struct image_map *m, const char *strings)
 {
 	uint32_t open_path = 0;
-	long fd = -1;
+	long fd = -1, own = -1; /* own: to be closed */
 
 	for (uint32_t i = 0; i < h->n_maps; i++, m++) {
 		uint32_t prot = m->has_runs ? m->prot | PROT_WRITE : m->prot, flags = m->flags | MAP_FIXED;
 
 		if (m->path && m->path != open_path) {
-			if (fd >= 0)
-				call(__NR_close, fd, 0, 0, 0, 0);
+			if (own >= 0)
+				call(__NR_close, own, 0, 0, 0, 0);
+			own = -1;
 			open_path = m->path;
-			fd = must(strings + m->path, call(__NR_open, strings + m->path, O_RDONLY, 0, 0, 0));
+			fd = opened_ahead(strings + m->path);
+			if (fd < 0)
+				fd = own = must(strings + m->path, call(__NR_open, strings + m->path, O_RDONLY, 0, 0, 0));
 		}
 		if (!m->path)
 			flags |= MAP_ANONYMOUS | (m->prot == PROT_NONE ? MAP_NORESERVE : 0);
@@ -210,8 +285,8 @@ static void map_all(const struct image_head *h, const struct image_map *m, const
 		if (m->wipe && m->flags != IMAGE_DROPPABLE)
 			must("wipe on fork", call(__NR_madvise, m->start, m->end - m->start, 18 /* MADV_WIPEONFORK */, 0, 0));
 	}
-	if (fd >= 0)
-		call(__NR_close, fd, 0, 0, 0, 0);
+	if (own >= 0)
+		call(__NR_close, own, 0, 0, 0, 0);
 }
 
 /* The pages lie in the file in the order of the runs: few calls for many runs. */
@@ -241,6 +316,14 @@ static void fill(const struct image_head *h, const struct image_run *r, long fd)
 		at += want;
 		i += n;
 	}
+}
+
+/* Copies of the pages that are written to soon, before each of them becomes a fault, or two. Kernels before 5.14 cannot; it is only sooner. */
+static void warm(const struct image_head *h, const struct image_warm *w)
+{
+	for (uint32_t i = 0; i < h->n_warm; i++, w++)
+		if (call(__NR_madvise, w->addr, w->len, 23 /* MADV_POPULATE_WRITE */, 0, 0) == -EINVAL)
+			return;
 }
 
 static void protect(const struct image_head *h, const struct image_map *m)
@@ -349,7 +432,8 @@ static void wait_for_environment(long fd)
 	call(__NR_close, fd, 0, 0, 0, 0);
 }
 
-static void take_environment(const char *const *envp)
+/* The descriptor that the environment comes over; -1: it is here. */
+static long take_environment(const char *const *envp)
 {
 	for (; *envp; envp++) {
 		size_t len = length(*envp) + 1;
@@ -359,46 +443,64 @@ static void take_environment(const char *const *envp)
 
 			for (const char *p = *envp + sizeof(AHEAD) - 1; *p; p++)
 				fd = fd * 10 + (*p - '0');
-			wait_for_environment(fd);
-			return;
+			return fd;
 		}
 		if (env_len + len > sizeof(env))
 			die("the environment is too large", 0);
 		memcpy(env + env_len, *envp, len);
 		env_len += len;
 	}
+	return -1;
+}
+
+/* All that does not depend on the image. What the kernel has put on the stack is gone then. */
+static void make_room(const char *const *argv, long argc, long ahead)
+{
+	size_t len = argc < 2 ? 0 : length(argv[1]) + 1;
+
+	if (len == 0 || len > sizeof(image_path))
+		die("usage: fnd-restore IMAGE", 0);
+	memcpy(image_path, argv[1], len);
+	find_specials();
+	set_aside();
+	if (ahead < 0)
+		return;
+	open_files();
+	for (size_t i = 0; i < ENV_USUAL; i += IMAGE_PAGE)
+		*(volatile char *)(env + i) = 0;
 }
 
 __attribute__((used)) static _Noreturn void begin(const uint64_t *sp)
 {
 	const char *const *argv = (const char *const *)(sp + 1);
 	const struct image_head *h = (const struct image_head *)TABLES;
+	long fd, n, ahead = take_environment(argv + sp[0] + 1);
 	static struct image_regs regs;
 	uint64_t *slot;
-	long fd, n;
 
-	if (sp[0] != 2)
-		die("usage: fnd-restore IMAGE", 0);
-	take_environment(argv + sp[0] + 1);
-	fd = must(argv[1], call(__NR_open, argv[1], O_RDONLY, 0, 0, 0));
+	make_room(argv, (long)sp[0], ahead);
+	must("unmap", call(__NR_munmap, IMAGE_LOW, TASK_END - IMAGE_LOW, 0, 0, 0));
+	if (ahead >= 0)
+		wait_for_environment(ahead);
+	fd = must(image_path, call(__NR_open, image_path, O_RDONLY, 0, 0, 0));
 	n = call(__NR_pread64, fd, text, sizeof(*h), 0, 0);
 	h = (const struct image_head *)text;
 	if (n != sizeof(*h) || !(h->magic[0] == IMAGE_MAGIC[0] && h->magic[7] == IMAGE_MAGIC[7]) || h->pages_at > IMAGE_TABLES_MAX)
 		die("no image of this version", 0);
 	if (call(__NR_getpid, 0, 0, 0, 0, 0) != h->pid)
 		die("the image is of a process with another number", h->pid);
-	must("map the image", call6(__NR_mmap, TABLES, (long)h->pages_at, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 0));
+	must("map the image", call6(__NR_mmap, TABLES, (long)h->pages_at, PROT_READ, MAP_PRIVATE | MAP_FIXED | MAP_POPULATE, fd, 0));
 	h = (const struct image_head *)TABLES;
-	find_specials();
-	set_aside(h);
-	must("unmap", call(__NR_munmap, IMAGE_LOW, TASK_END - IMAGE_LOW, 0, 0, 0));
+	check_specials(h);
 	{
 		const struct image_map *maps = (const struct image_map *)(h + 1);
 		const struct image_run *runs = (const struct image_run *)(maps + h->n_maps);
-		const char *strings = (const char *)(runs + h->n_runs);
+		const struct image_warm *warms = (const struct image_warm *)(runs + h->n_runs);
+		const char *strings = (const char *)(warms + h->n_warm);
 
 		map_all(h, maps, strings);
 		fill(h, runs, fd);
+		warm(h, warms);
 		protect(h, maps);
 	}
 	put_back(h);
@@ -409,6 +511,7 @@ __attribute__((used)) static _Noreturn void begin(const uint64_t *sp)
 	slot[1] = env_len;
 	memcpy(&regs, &h->regs, sizeof(regs));
 	call(__NR_close, fd, 0, 0, 0, 0);
+	close_files();
 	call(__NR_munmap, TABLES, h->pages_at, 0, 0, 0);
 	jump(&regs);
 }

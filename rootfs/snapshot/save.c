@@ -8,6 +8,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -31,6 +33,7 @@
 #define GAP_MAX 16            /* pages of zeros that join two runs into one mapping */
 #define GAPS_MAX 8192         /* of them in all: what is sparse would become many times as large */
 #define LAZY_RUNS_MAX 16384   /* mappings of the image, each with a gap behind it: a process may have 65,530 (vm.max_map_count); the rest is read */
+#define REHEARSAL_MS 2000     /* it takes a few; one that hangs is of no use */
 #define RSEQ_SIGNATURE 0x53053053 /* glibc's, sysdeps/unix/sysv/linux/x86/bits/rseq.h */
 
 struct kernel_sigaction {
@@ -52,6 +55,8 @@ static struct {
 static struct image_head head;
 static struct image_map maps[IMAGE_MAPS_MAX];
 static struct image_run runs[IMAGE_RUNS_MAX];
+static struct image_warm warm[IMAGE_WARM_MAX];
+static uint32_t n_warm;
 static uint64_t gaps, lazy_runs; /* see GAPS_MAX, LAZY_RUNS_MAX */
 static char strings[262144];
 static char text[65536];
@@ -153,7 +158,8 @@ static void renew_process(void)
 	if (kept.tid_address)
 		syscall(SYS_set_tid_address, kept.tid_address);
 	for (int i = 1; i <= SIGNALS; i++)
-		syscall(SYS_rt_sigaction, i, &kept.actions[i], NULL, 8);
+		if (kept.actions[i].handler || kept.actions[i].flags) /* the others are so in a new process */
+			syscall(SYS_rt_sigaction, i, &kept.actions[i], NULL, 8);
 	sigaltstack(&kept.stack, NULL);
 	prctl(PR_SET_NAME, kept.comm, 0, 0, 0);
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &kept.mask, NULL, 8);
@@ -489,11 +495,104 @@ static int scan(char *why)
 	return r;
 }
 
+/* --- what a new process touches first --- */
+/* Ours, which only serves to write the image. */
+static int is_table(uint64_t addr)
+{
+	static const struct {
+		const void *at;
+		size_t len;
+	} tables[] = {{maps, sizeof(maps)}, {runs, sizeof(runs)}, {warm, sizeof(warm)}, {strings, sizeof(strings)}, {text, sizeof(text)}, {pagemap, sizeof(pagemap)}};
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		if (addr + IMAGE_PAGE > (uint64_t)tables[i].at && addr < (uint64_t)tables[i].at + tables[i].len)
+			return 1;
+	return 0;
+}
+
+static void add_warm(uint64_t addr)
+{
+	struct image_warm *last = n_warm ? &warm[n_warm - 1] : NULL;
+
+	if (last && last->addr + last->len == addr)
+		last->len += IMAGE_PAGE;
+	else if (n_warm < IMAGE_WARM_MAX)
+		warm[n_warm++] = (struct image_warm){addr, IMAGE_PAGE};
+}
+
+/* Of a child that shares with its parent what neither has written to since. */
+static void note_touched(const struct image_map *m, int fd)
+{
+	uint64_t page = m->start / IMAGE_PAGE, end = m->end / IMAGE_PAGE;
+	ssize_t n;
+
+	for (; page < end; page += (uint64_t)n / 8) {
+		n = pread(fd, pagemap, (end - page < 4096 ? end - page : 4096) * 8, (off_t)(page * 8));
+		if (n <= 0)
+			return;
+		for (size_t i = 0; i < (size_t)n / 8; i++) {
+			uint64_t e = pagemap[i], addr = (page + i) * IMAGE_PAGE;
+
+			if (e >> 63 && !(e >> 61 & 1) && e >> 56 & 1 && !is_table(addr)) /* there, no file's, and no other process's */
+				add_warm(addr);
+		}
+	}
+}
+
+static void rehearse(void (*fn)(void *), void *arg, int out)
+{
+	char why[SAVE_WHY_SIZE];
+	int fd;
+
+	fn(arg);
+	memset(&head, 0, sizeof(head));
+	n_warm = 0;
+	fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || scan_maps(why) < 0)
+		return;
+	for (uint32_t i = 0; i < head.n_maps; i++)
+		if (!(maps[i].flags & (MAP_SHARED | MAP_GROWSDOWN)) && !maps[i].wipe && maps[i].prot & PROT_WRITE)
+			note_touched(&maps[i], fd);
+	(void)!write(out, warm, n_warm * sizeof(warm[0]));
+}
+
+void save_rehearse(void (*fn)(void *), void *arg)
+{
+	struct pollfd p = {.events = POLLIN};
+	ssize_t n = 0;
+	int out[2];
+	pid_t pid;
+
+	n_warm = 0;
+	if (count_threads() != 1 || pipe2(out, O_CLOEXEC) < 0)
+		return;
+	if (fcntl(out[1], F_SETPIPE_SZ, (int)sizeof(warm)) >= (int)sizeof(warm)) {
+		pid = (pid_t)syscall(SYS_clone, 0, NULL, NULL, NULL, NULL); /* a fork() that calls nobody, and whose end is told to nobody */
+		if (pid == 0) {
+			rehearse(fn, arg, out[1]);
+			_exit(0);
+		}
+		close(out[1]);
+		out[1] = -1;
+		p.fd = out[0];
+		if (pid > 0 && poll(&p, 1, REHEARSAL_MS) == 1)
+			n = read(out[0], warm, sizeof(warm));
+		if (pid > 0) {
+			kill(pid, SIGKILL);
+			(void)waitpid(pid, NULL, __WALL);
+		}
+		n_warm = n > 0 ? (uint32_t)((size_t)n / sizeof(warm[0])) : 0;
+	}
+	if (out[1] >= 0)
+		close(out[1]);
+	close(out[0]);
+}
+
 /* --- writing --- */
 static int write_image(int fd, char *why)
 {
 	static const char zero[IMAGE_PAGE];
-	size_t tables = sizeof(head) + head.n_maps * sizeof(maps[0]) + head.n_runs * sizeof(runs[0]) + head.strings_len;
+	size_t tables = sizeof(head) + head.n_maps * sizeof(maps[0]) + head.n_runs * sizeof(runs[0]) + head.n_warm * sizeof(warm[0]) + head.strings_len;
 	struct tar t = {.fd = fd};
 	uint64_t size;
 
@@ -509,6 +608,7 @@ static int write_image(int fd, char *why)
 	tar_write(&t, &head, sizeof(head));
 	tar_write(&t, maps, head.n_maps * sizeof(maps[0]));
 	tar_write(&t, runs, head.n_runs * sizeof(runs[0]));
+	tar_write(&t, warm, head.n_warm * sizeof(warm[0]));
 	tar_write(&t, strings, head.strings_len);
 	tar_write(&t, zero, head.pages_at - tables);
 	for (uint32_t i = 0; i < head.n_runs; i++)
@@ -523,6 +623,7 @@ static int write_image(int fd, char *why)
 enum save_result save(int fd, char *why, const char **ret_env, size_t *ret_env_len)
 {
 	memset(&head, 0, sizeof(head));
+	head.n_warm = n_warm;
 	gaps = lazy_runs = 0;
 	memcpy(head.magic, IMAGE_MAGIC, sizeof(head.magic));
 	head.pid = (uint32_t)getpid();

@@ -20,6 +20,12 @@ enum save_result { SAVE_FAILED = -1, SAVE_DONE = 0, SAVE_RESTORED = 1 };
  */
 enum save_result save(int fd, char *why, const char **ret_env, size_t *ret_env_len);
 
+/*
+ * Calls fn in a child, whose memory is a copy, and notes which pages that touches: the image that is written next has them ready. fn is to do
+ * what a process made from the image will do first, as far as nobody outside notices. One that fails, or hangs, leaves a start that is slower.
+ */
+void save_rehearse(void (*fn)(void *), void *arg);
+
 /* Puts the words into why; -1. */
 int save_fail(char *why, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -6,6 +6,8 @@ import harness, netlab
 from common import INVOKE, create, run_json, runtimes, tool, wait_active
 from invocations import daemon
 
+CPU = 1769  # MB: the memory with which a function has a CPU
+
 SOURCE = r"""
 import os, socket, sys, time
 
@@ -63,12 +65,12 @@ def p99(b, prefix, seconds, port):
     return out["slices"][0]["p99_us"]
 
 
-def beside(b, d, prefix, do, environments, processes, seconds):
-    """The neighbour's p99 while so many environments of the other function do this."""
+def beside(b, d, prefix, function, do, environments, processes, seconds):
+    """The neighbour's p99 while so many environments of the function do this."""
     if not do:
         return p99(b, prefix, seconds, d.port)
     with concurrent.futures.ThreadPoolExecutor(environments) as pool:
-        calls = [pool.submit(d.invoke, "bad", {"do": do, "processes": processes, "seconds": seconds + 3}) for _ in range(environments)]
+        calls = [pool.submit(d.invoke, function, {"do": do, "processes": processes, "seconds": seconds + 3}) for _ in range(environments)]
         time.sleep(1.5)  # they are at it
         took = p99(b, prefix, seconds, d.port)
         for c in calls:
@@ -79,18 +81,20 @@ def beside(b, d, prefix, do, environments, processes, seconds):
 def measure(b, d, prefix, cases):
     rounds, seconds = (1, 0.5) if b.quick else (7, 2)
     create(d, "n", runtimes(d)["native"])
-    d.create_python("bad", SOURCE, Timeout=60, MemorySize=1769)
-    wait_active(d, ["n", "bad"])
-    for what, do, environments, processes in cases:
+    memories = sorted({memory for *_, memory in cases})
+    for memory in memories:
+        d.create_python(f"bad-{memory}", SOURCE, Timeout=60, MemorySize=memory)
+    wait_active(d, ["n", *(f"bad-{memory}" for memory in memories)])
+    for name, what, do, environments, processes, memory in cases:
         b.say(f"warm invocations beside {what}")
         quiet, busy, during = [], [], []
         for i in range(rounds + 1):
             for into, kind in ((quiet, None), (busy, "cpu"), (during, do)):
-                took = beside(b, d, prefix, kind, environments, processes, seconds)
+                took = beside(b, d, prefix, f"bad-{memory}", kind, environments, processes, seconds)
                 if i > 0 or b.quick:  # the first is warm-up
                     into.append([took])
-        name = f"warm_p99_beside_{do}_us"
-        b.figure(name, during, what=f"{environments} environments of {processes} processes each: {what}")
+        name = f"warm_p99_beside_{name}_us"
+        b.figure(name, during, what=f"{environments} environments of {memory} MB and {processes} processes each: {what}")
         b.peer(name, "quiet", quiet, aim=2)
         b.peer(name, "as many that only take CPU", busy, aim=2)
 
@@ -117,10 +121,12 @@ def nat_daemon():
 
 def neighbours(b):
     with daemon({"account_concurrency": 100}) as d:
-        measure(b, d, [], [("wrong requests to the Runtime API", "requests", 4, 16), ("log lines", "lines", 4, 4)])
+        measure(b, d, [], [("requests", "wrong requests to the Runtime API", "requests", 4, 16, CPU), ("lines", "log lines", "lines", 4, 4, CPU)])
     reason = netlab.why_not()
     if reason:
         b.note(f"connections: {reason}")
         return
     with nat_daemon() as d:
-        measure(b, d, ["nsenter", f"--net=/run/netns/{netlab.HOST}"], [("connections to the world", "connections", 4, 2)])
+        measure(b, d, ["nsenter", f"--net=/run/netns/{netlab.HOST}"], [
+            ("connections", "connections to the world", "connections", 68, 1, 128),  # as whoever found it had them
+            ("connections_cpu", "connections to the world, with all of the CPU", "connections", 4, 2, CPU)])

@@ -1,8 +1,8 @@
-"""Response streaming: the first byte beside a buffered call's, 200 MB beside a bare MHD stream, fnd's memory with slow clients."""
-import json, socket, time
+"""Response streaming: the first byte beside a buffered call's, 200 MB beside a bare MHD stream and the least relay, fnd's memory with slow clients."""
+import contextlib, json, socket, subprocess, time
 
 import harness
-from common import FULL_CPU_MB, INVOKE, create, runtimes, wait_active
+from common import FULL_CPU_MB, INVOKE, create, runtimes, tool, wait_active
 from invocations import daemon, echo_server
 
 OPEN = "/2021-11-15/functions/{}/response-streaming-invocations"
@@ -55,20 +55,43 @@ def first_byte(b, d, rounds, n):
     b.peer("stream_first_byte_us", "an ordinary call", buffered, aim=1.2)
 
 
+@contextlib.contextmanager
+def relay():
+    """A client of the least program that takes the same bytes from another process."""
+    port = harness.free_port()
+    p = subprocess.Popen([tool("relay"), str(port)])
+    try:
+        clients = []
+        def connected():
+            with contextlib.suppress(ConnectionRefusedError):
+                clients.append(Client(port))
+            return clients
+        harness.wait_until("relay listens", connected)
+        yield clients[0]
+        clients[0].s.close()
+    finally:
+        p.terminate()
+        p.wait(10)
+
+
 def throughput(b, d, rounds):
-    ours, bare = [], []
-    with echo_server(1 << 18) as (echo, _):
+    ours, bare, least = [], [], []
+    with echo_server(1 << 18) as (echo, _), relay() as r:
         a, m = Client(d.port), Client(echo)
         for k in range(rounds + 1):
             a.ask(OPEN.format("large"), {"do": "stream", "bytes": BYTES, "chunk": 1 << 20})
             us = BYTES / a.until(b"\r\n0\r\n\r\n") / 1e6
             m.ask(f"/stream/{BYTES}", {})
             peer = BYTES / m.until(b"\r\n0\r\n\r\n") / 1e6
+            r.ask("/", {})
+            between = BYTES / r.until(b"\r\n0\r\n\r\n") / 1e6
             if k > 0:
                 ours.append([us])
                 bare.append([peer])
+                least.append([between])
     b.figure("stream_200_mb", ours, unit="MB/s", what="200 MB to one client, which drops them")
     b.peer("stream_200_mb", "bare MHD stream", bare)
+    b.peer("stream_200_mb", "the least relay within the same 256 KB", least)
     p = b.figures["stream_200_mb"]["peers"]["bare MHD stream"]
     p["aim_ratio_at_least"] = 0.8
 

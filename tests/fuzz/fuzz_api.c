@@ -128,7 +128,7 @@ static void set_up(void)
 	fn_pool_set_spawn(w.pool, w.spawn);
 	fuzz_check(fn_invoker_new(fn_pool_backend(w.pool), 10, &w.invoker) == 0);
 	fuzz_check(fn_jobs_new(w.loop, 1, &w.jobs) == 0 && fn_disk_new(&(struct fn_disk_config){w.jobs, w.store, w.spawn, w.dir, 0}, &w.disk) == 0);
-	fuzz_check(fn_snapshots_new(&(struct fn_snapshots_config){w.loop, w.store, fn_pool_backend(w.pool), w.disk}, &w.snapshots) == 0);
+	fuzz_check(fn_snapshots_new(&(struct fn_snapshots_config){w.loop, w.store, fn_pool_backend(w.pool), w.disk, 0}, &w.snapshots) == 0);
 	snprintf(path, sizeof(path), "%s/bundles", w.dir);
 	fuzz_check(fn_images_new(w.dir, path, w.runtimes, w.spawn, w.store, w.disk, w.jobs, &w.images) == 0);
 	api.loop = w.loop;

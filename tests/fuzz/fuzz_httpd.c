@@ -6,7 +6,7 @@
  * used), 'a'..'d' that connection is closed, '1'..'4' its sending half is, 'o' the oldest held request gets a reply whose body is owned, 'f' one
  * from a file, 'r' a copied one, 'w' one in pieces, of which the last waits for the client; 'u' what is paused goes on, 'q' the server stops accepting. A
  * path that begins with "/h" is held; the others are answered at once. The second letter of a path may say how its body comes: 'p' in pieces, 'z' so, and
- * paused after each, 'e' so, and answered after the first, 'k' kept too, 'n' not at all.
+ * paused after each, 'e' so, and answered after the first, 'k' kept too, 'n' not at all; or 'g', that its connection is handed over, once.
  * Each request is delivered whole and clean, each reply released once, and in the end nothing is counted as running.
  */
 #include <errno.h>
@@ -83,6 +83,33 @@ static void on_release(void *user)
 		if (w.coming[i] == ((struct coming *)user)->r)
 			w.coming[i] = NULL;
 	free(user);
+}
+
+/* To the same server, as if it were another. */
+static int hand_over(void *arg, int fd, const struct fn_http_handed *what)
+{
+	struct fn_http_handed it = *what;
+	char *bytes = malloc(what->bytes[1].iov_len + 1);
+	int r;
+
+	(void)arg;
+	fuzz_check(bytes != NULL);
+	memcpy(bytes, what->bytes[1].iov_base, what->bytes[1].iov_len);
+	it.bytes[1].iov_base = bytes;
+	it.stays = 1;
+	fd = dup(fd);
+	fuzz_check(fd >= 0);
+	r = fn_httpd_add_handed(w.httpd, fd, &it);
+	free(bytes);
+	return r;
+}
+
+static bool on_elsewhere(void *arg, struct fn_http_req *r)
+{
+	const char *path = fn_http_req_path(r);
+
+	(void)arg;
+	return path[0] == '/' && path[1] == 'g' && !fn_http_req_stays(r) && fn_http_req_hand_over(r, hand_over, NULL) == 0;
 }
 
 static size_t on_body_max(void *arg, struct fn_http_req *r)
@@ -253,7 +280,7 @@ static void step(const char *s, size_t len)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct fn_httpd_ops ops = {on_body_max, on_request, on_piece, on_cut, on_drained};
+	static const struct fn_httpd_ops ops = {on_elsewhere, on_body_max, on_request, on_piece, on_cut, on_drained};
 	struct fn_httpd_config config = {.listen_fd = -EBADF, .body_max = BODY_MAX, .conn_max = 3, .idle_timeout_s = 10, .ops = &ops};
 	struct fuzz_in in = {data, data + size};
 	struct fn_err err;

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "fuzz/fuzz.h"
+#include "runtime/levels.h"
 #include "web/json_fault.h"
 #include "web/json_scan.h"
 
@@ -52,6 +53,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fuzz_check(fn_utf8_valid(data, size));
 	check_fault((const char *)data, size, ok);
 	check_member((const char *)data, size, j, ok);
+	fuzz_check(fn_level_of_line((const char *)data, size) != FN_LEVEL_NONE);
+	fuzz_check(!fn_level_is_time((const char *)data, size) || (size >= 20 && fn_utf8_valid(data, size)));
 	json_decref(j);
 	return 0;
 }

@@ -39,7 +39,11 @@ struct world {
 static void deliver(struct world *w)
 {
 	bool waiting = fn_rt_waiting(w->rt);
-	int r = fn_rt_deliver(w->rt, w->inv);
+	int r;
+
+	if (w->delivered % 2 == 0)
+		fn_rt_ask_loaded(w->rt);
+	r = fn_rt_deliver(w->rt, w->inv);
 
 	fuzz_check(r == 0 || (r == -EAGAIN && !waiting)); /* to one who has just gone may be delivered, too: nobody can know */
 	if (r == 0) {
@@ -214,8 +218,22 @@ static void on_subscribe(void *arg, enum fn_telemetry_api api, const char *name,
 	*ret = (struct fn_telemetry_answer){.status = len ? 200 : 400, .body = "\"OK\""};
 }
 
+static void on_loaded(void *arg, const char *names, size_t len)
+{
+	struct world *w = arg;
+
+	fuzz_check(!w->ended && len <= FN_LOADED_MAX && (len == 0 || names));
+}
+
+static const char *loaded(void *arg, size_t *ret_len)
+{
+	(void)arg;
+	*ret_len = 4;
+	return "a/B\n";
+}
+
 static const struct fn_rt_ops ops = {on_next, on_response, on_error, on_too_large, on_init_error, on_snapshot, on_snapshot_refused, on_init_error, on_unruly,
-				     on_begin, on_truncated, &ext_ops, on_subscribe};
+				     on_begin, on_truncated, &ext_ops, on_subscribe, on_loaded, loaded};
 
 static void turn(struct world *w)
 {

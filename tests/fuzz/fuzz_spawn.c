@@ -129,6 +129,14 @@ int fn_rootfs_get(struct fn_rootfs *r, const struct fn_spec *spec, struct fn_err
 		check_name(spec->lowers[i]);
 	return fate & 8 ? fn_err_set(err, ENOENT, "mount overlay", "played") : open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
+int fn_rootfs_expect(struct fn_rootfs *r, const struct fn_spec *spec, struct fn_err *err)
+{
+	int fd = spec->prestart ? -EINVAL : fn_rootfs_get(r, spec, err);
+
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 ? fd : 0;
+}
 int fn_rootfs_new_dev(const struct fn_rootfs *r, struct fn_err *err)
 {
 	(void)r;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/origin.h"
+#include "web/origin.h"
 #include "base/str.h"
 #include "fuzz/fuzz.h"
 #include "model/arn.h"

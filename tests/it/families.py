@@ -2,7 +2,7 @@
 errors and records of the log look in it. What a handler must do is the same for all: what is called do_... in python/f.py.
 
 Another family is another object in FAMILIES: a subclass of Family, or one of it with other members."""
-import functools, os, subprocess, tempfile
+import functools, json, os, subprocess, tempfile
 import compiled, javac
 from harness import TOP, make_zip
 
@@ -24,12 +24,16 @@ class Family:
     text_line = None       # a record of the log in the text format, a regular expression; %s is the request's id
     record = None          # members that each record has in the JSON format
     request_id = "requestId"  # of them, the invocation's
-    anonymous = ()         # levels of the log at which the client names no invocation
+    timed = True           # its records in the JSON format have a time; without, each counts as INFO
     place = "/var/task/"   # what a trace has of the handler's file
     out_of_memory = ("Runtime.OutOfMemory", "Runtime.ExitError")
     levels = ("debug", "info", "warn", "error")
     text_levels = levels   # those that appear with the text format, as the family's logger has it by default
     prints_plainly = True  # what is printed is no record in the JSON format
+    streams = None         # the handler that streams its response; None: the runtime has no such
+    plain_head = None      # the prelude of a stream that the handler has given none
+    http_head = {"statusCode": 201, "headers": {"a": "b"}, "cookies": ["c=d"]}  # of one that it has given this; None: it cannot
+    unfinished = None      # (errorType, what its message holds) of a handler that leaves its stream open; None: that ends it
     memory = 256           # MB for everything but the test that wants more
 
     def files(self, runtime):
@@ -40,6 +44,14 @@ class Family:
             with open(os.path.join(directory, name), "rb") as f:
                 found[name] = f.read()
         return found
+
+    def broken(self, data, end):
+        """Whether this is what a client gets of a stream that fails, "midway", after "some"."""
+        return data == b"some" and "midway" in end.get("ErrorDetails", "")
+
+    def broken_whole(self, r):
+        """The same of a plain Invoke."""
+        return r.error == "Unhandled" and "midway" in r.json["errorMessage"]
 
     def told(self, record):
         """A record of the log in the JSON format, its members by the names that other families have for them."""
@@ -73,6 +85,7 @@ class Node(Family):
     layer = {"nodejs/node_modules/fromlayer/index.js": "exports.name = 'from the layer';\n"}
     text_line = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\t%s\tWARN\tat warn ä$"
     record = {"timestamp", "level", "message", "requestId"}
+    streams, unfinished = "index.stream", ("Error", "Response stream is not finished.")
 
 
 class Ruby(Family):
@@ -96,6 +109,11 @@ class Java(Family):
     text_line = r"^\[WARN\] at warn ä%.0s$"  # without the request's id
     record, request_id, place = {"timestamp", "level", "message", "AWSRequestId"}, "AWSRequestId", "F.act(F.java:"
     out_of_memory = ("java.lang.OutOfMemoryError", *Family.out_of_memory)
+    streams, http_head = "S", None
+
+    def broken(self, data, end):
+        """AWS's client keeps what a RequestStreamHandler writes until it has returned: without what was written before it failed."""
+        return "midway" in json.loads(data)["errorMessage"] and end.get("ErrorCode") == "Unhandled"
 
     @functools.lru_cache(None)
     def files(self, runtime):
@@ -116,17 +134,12 @@ class Compiled(Family):
     compiler = None
     text_levels = ("info", "warn", "error")
     panic = None           # (errorType, errorMessage, whether the process lives on)
-    plain_head = None      # the prelude of a stream that the handler has given none
-    http_head = {"statusCode": 201, "headers": {"a": "b"}, "cookies": ["c=d"]}
+    streams = handler
 
     @functools.lru_cache(None)
     def files(self, runtime):
         with open(compiled.built(self.compiler, os.path.join(TOP, "tests/fixtures/conformance", self.name)), "rb") as f:
             return {"bootstrap": f.read()}
-
-    def broken(self, data, end):
-        """Whether this is what a client gets of a stream that fails after "some"."""
-        raise NotImplementedError
 
 
 class Go(Compiled):
@@ -139,7 +152,7 @@ class Go(Compiled):
     record = {"timestamp", "level", "message", "requestId"}
 
     def broken(self, data, end):
-        return data == b"some" and end.get("ErrorCode") == "errorString" and "midway" in end["ErrorDetails"]
+        return super().broken(data, end) and end["ErrorCode"] == "errorString"
 
 
 class Rust(Compiled):
@@ -147,10 +160,10 @@ class Rust(Compiled):
     error_keys = ["errorType", "errorMessage"]
     raised = "Boom"  # a result that is no JSON ends the process
     panic = "&alloc::boxed::Box<dyn core::any::Any + core::marker::Send>", "Lambda panicked: at the disco", True
-    plain_head = {"statusCode": 200, "headers": {"content-type": "application/octet-stream"}, "cookies": []}
+    plain_head = {"statusCode": 200, "headers": {"content-type": "application/octet-stream"}}
     http_head = {**Compiled.http_head, "headers": {"a": "b", "content-type": "application/octet-stream"}}
     text_line = r'^ *WARN Lambda runtime invoke\{requestId="%s".*\}: at warn ä$'
-    record, anonymous = {"level", "message", "requestId"}, ("ERROR",)  # the span that has it is one of level INFO
+    record, timed = {"level", "message", "requestId"}, False
 
     @functools.cached_property
     def layer(self):
@@ -167,6 +180,9 @@ class Rust(Compiled):
     def broken(self, data, end):
         """Its client writes what should be trailers into the body."""
         return data.split(bytes(8))[1].startswith(b"someLambda-Runtime-Function-Error-Type: ")
+
+    def broken_whole(self, r):
+        return self.broken(r.body, {})
 
 
 FAMILIES = [Python(), Node(), Ruby(), Java(), Go(), Rust()]

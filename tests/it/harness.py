@@ -14,6 +14,11 @@ DEFAULTS = json.loads(os.environ.get("FND_TEST_CONFIG", "{}"))  # make check FND
 
 BASIC = sorted({"provided.al2023", "python3.11", PYTHON})  # the images that most tests' functions want
 
+HOLD = """
+    while event.get("hold") and not __import__("os").path.exists("/tmp/" + event["hold"]):
+        __import__("time").sleep(0.01)
+"""  # of a Python handler's body; Daemon.together()
+
 _template = None
 _daemons = []
 _complaints = []
@@ -224,11 +229,17 @@ class Daemon:
                     os.unlink(p)
 
     # --- the API ---
-    def request(self, method, path, body=None, headers=None, timeout=120):
+    def request(self, method, path, body=None, headers=None, timeout=120, control=False):
+        """control: by the control socket, as who administers the machine, of whom no signature is asked."""
         c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
-            with in_netns(self.netns):
-                c.connect()
+            if control:
+                c.sock = socket.socket(socket.AF_UNIX)
+                c.sock.settimeout(timeout)
+                c.sock.connect(self.state + "/control.sock")
+            else:
+                with in_netns(self.netns):
+                    c.connect()
             c.request(method, path, body=json.dumps(body) if isinstance(body, (dict, list)) else body, headers=headers or {})
             r = c.getresponse()
             return Reply(r.status, {k.lower(): v for k, v in r.getheaders()}, r.read())
@@ -236,7 +247,8 @@ class Daemon:
             c.close()
 
     def create(self, name, zip_bytes=None, runtime="provided.al2023", handler="bootstrap", expect=201, **more):
-        body = {"FunctionName": name, "Role": ROLE, "Runtime": runtime, "Handler": handler, "Code": {"ZipFile": base64.b64encode(zip_bytes or native_zip()).decode()}, **more}
+        body = {"FunctionName": name, "Role": ROLE, "Runtime": runtime, "Handler": handler, "Code": {"ZipFile": base64.b64encode(zip_bytes or native_zip()).decode()},
+                "Timeout": 30, **more}  # not the usual 3 s, in which a busy machine need not give it its turn
         r = self.request("POST", "/2015-03-31/functions", body)
         if expect and r.status != expect:
             raise AssertionError(f"create {name}: {r}")
@@ -266,9 +278,14 @@ class Daemon:
             h["X-Amz-Log-Type"] = "Tail"
         return self.request("POST", f"/2015-03-31/functions/{name}/invocations{query}", payload, h, timeout)
 
+    def in_turn(self, name, *args, **more):
+        """invoke(), by the environment that has served before, as who calls one after the other expects: an answer comes before its environment asks for more. Others may call at the same time."""
+        self.idle(name, "finishing")
+        return self.invoke(name, *args, **more)
+
     def do(self, name, what, **numbers):
-        """The native test runtime does `what`; its answer as JSON."""
-        r = self.invoke(name, {"do": what, **numbers})
+        """The native test runtime does `what`, in_turn(); its answer as JSON."""
+        r = self.in_turn(name, {"do": what, **numbers})
         if r.status != 200 or r.error:
             raise AssertionError(f"{what}: {r}")
         return r.json
@@ -288,12 +305,32 @@ class Daemon:
 
     def metric(self, name, **labels):
         want = ",".join(f'{k}="{v}"' for k, v in labels.items())
-        m = re.search(rf"^{name}{{{want}}} (\S+)$", self.request("GET", "/_fnd/metrics").body.decode(), re.M)
+        m = re.search(rf"^{name}{{{want}}} (\S+)$", self.request("GET", "/_fnd/metrics", control=True).body.decode(), re.M)
         return float(m.group(1)) if m else None
 
     def under_way(self, name, n=1):
         """Waits until n invocations of the function are, or more; 0: until none is any more."""
         wait_until(f"{n} invocations of {name} are under way", lambda: (self.metric("fnd_concurrent_executions", function=name) or 0) >= n if n else self.metric("fnd_concurrent_executions", function=name) == 0)
+
+    def idle(self, name, *states):
+        """Waits until every environment of the function has asked for more: whoever calls next is served by one that is there. states: until none is in these alone, as others may serve meanwhile."""
+        function = name.split(":")[0]
+        wait_until(f"the environments of {name} idle", lambda: not any(self.metric("fnd_environments", function=function, state=s) for s in states or ("busy", "finishing")))
+
+    def together(self, name, n, call):
+        """call(event) n times, each in an environment of its own, which it holds until all of them have one: a function's handler begins with HOLD. What they returned."""
+        out, file = [], f"go-{random.getrandbits(64):x}"
+        threads = [threading.Thread(target=lambda: out.append(call({"hold": file}))) for _ in range(n)]
+        [t.start() for t in threads]
+        wait_until(f"{n} environments of {name} are busy", lambda: (self.metric("fnd_environments", function=name, state="busy") or 0) >= n or not all(t.is_alive() for t in threads))
+        while any(t.is_alive() for t in threads):
+            for pid in self.pids()["sandbox"]:
+                with contextlib.suppress(OSError):
+                    open(tmp_of(pid, file), "w").close()
+            time.sleep(0.02)
+        if len(out) != n:
+            raise AssertionError(f"{n} invocations of {name} side by side: {out}")
+        return out
 
     def at_rest(self):
         """Waits until every environment idles and is frozen: the next invocation goes to the one that served the last."""
@@ -381,6 +418,11 @@ class Daemon:
         found += [f"loop device {p}" for p in self.loop_devices()]
         found += [f"half-made tree {t}" for t in glob.glob(os.path.join(self.state, "roots/.tmp-*"))]
         return found
+
+
+def tmp_of(pid, *names):
+    """Where a process has /tmp, or a file in it, as this process sees it."""
+    return os.path.join("/proc", str(pid), "root", "tmp", *names)
 
 
 def children(pid):

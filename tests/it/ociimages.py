@@ -15,10 +15,10 @@ def sha256(data):
     return hashlib.sha256(data).hexdigest()
 
 
-def tar(entries, fmt=tarfile.PAX_FORMAT):
+def tar(entries, fmt=tarfile.PAX_FORMAT, errors="strict"):
     """[(name, content or None for a directory, {attribute of TarInfo: value})] -> bytes."""
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=fmt) as t:
+    with tarfile.open(fileobj=out, mode="w", format=fmt, errors=errors) as t:
         for name, content, *rest in entries:
             info = tarfile.TarInfo(name)
             info.mode, info.mtime = (0o755, 1700000000) if content is None else (0o644, 1700000000)

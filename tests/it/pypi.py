@@ -3,11 +3,11 @@ import fcntl, hashlib, os, re, shutil, subprocess, unittest
 from harness import TOP
 
 HOME = os.path.join(TOP, "build/pypi")
-PIP = ["/usr/bin/python3", "-m", "pip"]  # the system's: it is the version that the image has, and another python3 may stand before it on PATH
+PIP = ["/usr/bin/python3", "-m", "pip"]  # the system's: another python3 may stand before it on PATH
 
 
 def install(*requirements, python=None):
-    """A directory with them and nothing else, for the system's Python, or for another ("3.11"). Skips the test, loudly, where pip or the registry is out of reach."""
+    """A directory with them and nothing else, for the system's Python, or for another ("3.11"): a function's, which Debian 13's is not. Skips the test, loudly, where pip or the registry is out of reach."""
     if subprocess.run(PIP + ["--version"], capture_output=True).returncode:
         raise unittest.SkipTest("pip is not installed (python3-pip)")
     to = os.path.join(HOME, hashlib.sha256(" ".join(requirements + ((python,) if python else ())).encode()).hexdigest()[:16])

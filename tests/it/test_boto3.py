@@ -131,6 +131,10 @@ class Boto3(BotoCase):
         for level in ("LOUD", "", "INFO, TRACE", "info"):
             refused("applicationLogLevel", "satisfy enum value set: [TRACE, DEBUG, INFO, WARN, ERROR, FATAL]", LogFormat="JSON", ApplicationLogLevel=level)
         refused("systemLogLevel", "satisfy enum value set: [DEBUG, INFO, WARN]", LogFormat="JSON", SystemLogLevel="ERROR")
+        levels = 'LogLevel is not supported when LogFormat is set to "Text". Remove LogLevel from your request or change the LogFormat to "JSON" and try again.'
+        for logging in ({"ApplicationLogLevel": "DEBUG"}, {"LogFormat": "Text", "SystemLogLevel": "WARN"}, {"LogFormat": "Text", "LogGroup": "g", "ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO"}):
+            r = put(**logging)
+            self.assertEqual((r.status, r.error_type, r.json["message"]), (400, "InvalidParameterValueException", levels))
         r = put(LogGroup=7)
         self.assertEqual((r.status, r.json), (400, {"Message": "NUMBER_VALUE can not be converted to a String"}))
         for group in ("g" * 512, "/team/my-group_1.x#y", "../../../../../escape"):  # as the model has it; a name, no path
@@ -138,6 +142,8 @@ class Boto3(BotoCase):
                              {"LogFormat": "JSON", "LogGroup": group, "ApplicationLogLevel": "WARN", "SystemLogLevel": "DEBUG"})
             self.d.settled("b-log")
             self.assertEqual(self.d.do("b-log", "env")["AWS_LAMBDA_LOG_GROUP_NAME"], group)
+        self.assertEqual(put(ApplicationLogLevel="ERROR").json["LoggingConfig"]["ApplicationLogLevel"], "ERROR", "the format stays JSON, so levels may change alone")
+        self.assertEqual(put(LogFormat="Text", LogGroup=group).json["LoggingConfig"], {"LogFormat": "Text", "LogGroup": group}, "and go with it")
         self.d.do("b-log", "print", bytes=3, newline=1)
         wait_until("it is logged", lambda: self.d.request("GET", "/_fnd/logs/b-log").json["Text"])
         self.assertEqual([n for n in os.listdir(os.path.join(self.d.state, "logs")) if not re.match(r"@\d+$|logs\.db|\.", n)], [], "a group's directory has a number")

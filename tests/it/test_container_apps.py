@@ -110,7 +110,7 @@ class AppCase(ContainerCase):
         self.c.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
 
     def ask(self, name, event, **more):
-        r = self.d.invoke(name, json.dumps(event).encode(), tail=True, **more)
+        r = self.d.in_turn(name, json.dumps(event).encode(), tail=True, **more)
         self.assertEqual((r.status, r.error), (200, None), f"{r}\n{r.log}")
         return r
 

@@ -176,7 +176,7 @@ class Local(ContainerCase):
         for t in reversed(trees):
             layers.append(subprocess.run(["tar", "-C", t, "-cf", "-", "."], stdout=subprocess.PIPE, check=True).stdout)
         image = Image([*layers, tar([("srv", None), ("srv/loop.py", source), ("srv/alt", None)])], entrypoint=["python3", "loop.py"], cmd=["app.handler", "two"],
-                      env=["PATH=/usr/bin:/var/lang/bin:/bin", "GREETING=from the image", "OVER=image", "AWS_REGION=nowhere"], workdir="/srv", user="1234:1234")
+                      env=["PATH=/usr/bin:/var/lang/bin:/bin", "GREETING=from the image", "OVER=image", "AWS_REGION=nowhere", "LAMBDA_TASK_ROOT=/srv", "LAMBDA_RUNTIME_DIR=/srv", "AWS_SESSION_TOKEN=theirs"], workdir="/srv", user="1234:1234")
         self.bring(d, image, "py")
         self.container(d, "py", "py", Environment={"Variables": {"OVER": "function"}})
         r = d.invoke("py", b'{"n": 1}', tail=True)
@@ -184,8 +184,9 @@ class Local(ContainerCase):
         got = r.json
         self.assertEqual((got["argv"], got["cwd"], got["event"]), (["loop.py", "app.handler", "two"], "/srv", {"n": 1}))
         env = got["env"]
-        self.assertEqual([env[k] for k in ("GREETING", "OVER", "AWS_REGION", "_HANDLER", "AWS_EXECUTION_ENV", "TZ", "AWS_LAMBDA_FUNCTION_NAME", "LAMBDA_TASK_ROOT")],
-                         ["from the image", "function", "us-east-1", "app.handler", "AWS_Lambda_Image", ":UTC", "py", "/var/task"])
+        self.assertEqual([env[k] for k in ("GREETING", "OVER", "AWS_REGION", "_HANDLER", "AWS_EXECUTION_ENV", "TZ", "AWS_LAMBDA_FUNCTION_NAME", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR")],
+                         ["from the image", "function", "us-east-1", "app.handler", "AWS_Lambda_Image", ":UTC", "py", "/var/task", "/var/runtime"])
+        self.assertNotEqual(env.get("AWS_SESSION_TOKEN"), "theirs")
         self.assertNotEqual(got["uid"], 1234)
         self.assertNotEqual(got["uid"], 0)
         d.configure("py", ImageConfig={"Command": ["other.f"], "WorkingDirectory": "/srv/alt", "EntryPoint": ["/usr/bin/python3", "/srv/loop.py"]})

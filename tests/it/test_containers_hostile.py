@@ -80,6 +80,17 @@ class Layers(ContainerCase):
         wait_until("no directory is left", lambda: not [x for x in os.listdir(os.path.join(self.d.state, "roots")) if x.startswith(".tmp")])
         self.assertEqual(self.put(good).status, 200)
 
+    def test_its_names_are_bytes(self):
+        r = self.put(tar([("n\udcff\x01\udcc3", b"", {"type": FIFO})], errors="surrogateescape"))
+        self.assertEqual((r.status, r.json["message"]), (400, "The layer is refused: n\ufffd?\ufffd: a device, pipe or socket"))
+
+    def test_as_many_links_as_a_file_system_has(self):
+        """65,000 of a file on ext4: the merged tree needs as many once more."""
+        links = [(f"d/{kind}{i}", b"", {"type": LNK, "linkname": kind}) for kind in ("file", "link") for i in range(64000)]
+        many = tar([("file", "x"), ("link", b"", {"type": SYM, "linkname": "file"}), *links], fmt=T.USTAR_FORMAT)
+        path = Image([many, tar([("ok", "fine")])], cmd=["/x"]).archive(f"{self.dir}/links.tar")
+        self.fnctl(self.d, "images", "import", path)
+
     def test_too_many_and_too_much(self):
         block = tar([("d", None)], fmt=T.USTAR_FORMAT)[:512]
         r = self.put(gzip.compress(block * 400001 + bytes(1024), 1))

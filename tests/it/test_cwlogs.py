@@ -1,5 +1,5 @@
 """CloudWatch Logs on fnd's endpoint, by boto3: groups, streams, events, their bounds, words and tokens."""
-import json, os, re, shutil, subprocess, tempfile, threading, time, unittest
+import json, os, re, shutil, socket, subprocess, tempfile, threading, time, unittest
 from harness import *
 import pypi
 
@@ -127,6 +127,17 @@ class Logs(LogsCase):
         self.assertEqual(sorted(self.found(g)), ["3", "new"])
 
     # --- events ---
+    def test_what_a_program_prints_is_an_event(self):
+        """Any character: an agent that sends what it found in a file would send a batch that is refused again and again."""
+        g = self.group()
+        s = self.stream(g)
+        said = ["a\0b", "\0", "\0" * 3 + "end", "\x01\x1b[31mred", "\u2028\U0001f600"]
+        self.put(g, s, *said)
+        self.assertEqual([e["message"] for e in self.c.get_log_events(logGroupName=g, logStreamName=s, startFromHead=True)["events"]], said)
+        for name in ("logStreamName", "logGroupName", "sequenceToken"):
+            r = self.raw("PutLogEvents", 400, **{"logGroupName": g, "logStreamName": s, "logEvents": [{"timestamp": int(time.time() * 1000), "message": "m"}], name: "a\0b"})
+            self.assertEqual((r["__type"], r.get("message") or r.get("Message")), ("SerializationException", f"The string {name} has the character U+0000, which it cannot have"))
+
     def test_what_a_batch_must_be(self):
         g = self.group()
         s = self.stream(g)
@@ -392,6 +403,39 @@ class Tools(LogsCase):
         r = subprocess.run(["/usr/bin/python3", "-c", self.LIVE_TAIL, self.d.endpoint, g, f"arn:aws:logs:us-east-1:000000000000:log-group:{g}"], capture_output=True, text=True,
                            timeout=120 * SLOW, env=self.env | {"PYTHONPATH": where})
         self.assertEqual((r.stdout, r.returncode), ("passed\n", 0), r.stderr[-3000:])
+
+    def test_live_tails_filters_are_not_the_loops_work(self):
+        """A megabyte of JSON for each of ten sessions: the loop has less to do with it than the thread that looks at it; what matches comes."""
+        g = self.group()
+        self.stream(g)
+        ask = json.dumps({"logGroupIdentifiers": [f"arn:aws:logs:us-east-1:000000000000:log-group:{g}"], "logEventFilterPattern": '{ $.k = "v" }'}).encode()
+        tails = []
+        for _ in range(10):
+            s = socket.create_connection(("127.0.0.1", self.d.port))
+            self.addCleanup(s.close)
+            s.settimeout(60 * SLOW)
+            s.sendall(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Amz-Target: Logs_20140328.StartLiveTail\r\nContent-Type: application/x-amz-json-1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(ask), ask))
+            got = b""
+            while b"sessionId" not in got:
+                got += s.recv(65536)
+            tails.append(s)
+        worker = self.d.pids()["worker"][0]
+        def cpu():
+            """In clock ticks: of the loop, of the other threads."""
+            of = {}
+            for t in os.listdir(f"/proc/{worker}/task"):
+                with open(f"/proc/{worker}/task/{t}/stat") as f:
+                    of[int(t)] = sum(map(int, f.read().rsplit(")", 1)[1].split()[11:13]))
+            return of.pop(worker), sum(of.values())
+        loop, others = cpu()
+        for _ in range(4):
+            self.put(g, "s", json.dumps({"a": [{"b": i, "c": "x" * 40} for i in range(14000)], "k": "no"}))
+        self.put(g, "s", '{"k": "v", "last": true}')
+        for s in tails:
+            got = b""
+            while b"last" not in got:
+                got = got[-100:] + s.recv(65536)
+        self.assertLess(cpu()[0] - loop, cpu()[1] - others)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,19 @@
 """What is handed over is not lost: processes are killed at random points while events and messages go to functions that succeed, fail and time out. make check-durability N=200: the long one.
 
 What the functions have done is itself sent through the platform endpoint, in order: a queue of messages is the witness. Then each event and each message that was acknowledged
-- has been done at least once if its function could do it, and is no dead letter;
+- has been done at least once if its function could do it, and is no dead letter (but a message whose receives kills and time-outs have used up: it is one, and counted);
 - else has failed as often as it may, and is told to its destination and its dead letter queue: exactly once, since record and end are written together;
 - has been done twice only where at-least-once allows it: a process was killed meanwhile, or its batch failed;
 - of a FIFO queue's group: never before one that was sent earlier had been done or was given up; and sent twice under one deduplication id it is one.
 """
-import collections, concurrent.futures, contextlib, json, os, random, signal, sys, threading, time, unittest
+import collections, concurrent.futures, contextlib, json, os, random, re, signal, sys, threading, time, unittest
 from harness import *
 
 KILLS = int(os.environ.get("FND_KILLS", 3))
 LONG = KILLS >= 20
 EACH = 25 * KILLS  # events; and so many messages
 GROUPS = 100 if LONG else 5
-RECEIVES = 8 if LONG else 4  # of a message, before it is a dead letter: those whose receives are spent by kills alone would be, too
+RECEIVES = 8 if LONG else 4  # of a message, before it is a dead letter
 TIMEOUT_S = 2 if LONG else 1
 HIDDEN_S = 6 * TIMEOUT_S if LONG else 3  # as Lambda's documentation has it
 SQS = "arn:aws:sqs:us-east-1:000000000000:"
@@ -188,7 +188,7 @@ class Durability(Case):
                "events that were not done": {n for i, n in events.items() if i not in failed} - done["event"]}
         for kind, queue, of in (("standard", "standard-dead", lambda n: does(n, "standard")), ("fifo", "fifo-dead.fifo", lambda n: does(n, "fifo"))):
             bad = {i for n, ids in self.sent[kind].items() if of(n) == "fail" for i in ids}
-            out[f"messages of {kind} that were not done"] = {n for n, ids in self.sent[kind].items() if of(n) != "fail" and not (kind == "fifo" and behind(n) and ids <= set(self.had[queue]))} - done[kind]
+            out[f"messages of {kind} that were not done"] = {n for n, ids in self.sent[kind].items() if of(n) != "fail" and not ids <= set(self.had[queue])} - done[kind]
             out[f"dead letters of {kind}"] = bad - set(self.had[queue])
         return {k: v for k, v in out.items() if v}
 
@@ -214,18 +214,20 @@ class Durability(Case):
             took = sum(self.take(q) for q in ("witness.fifo", "witness.fifo", "records", "dead", "standard-dead", "fifo-dead.fifo"))
             return not took and not self.missing() and self.left() == 0
         wait_until(lambda: f"all end (seed {self.seed}), {self.left()} left: " + str({k: sorted(v)[:8] for k, v in self.missing().items()}), ended, 900 if LONG else 100)
+        text = "".join(self.d.request("GET", f"/_fnd/logs/{f}").json["Text"] for f in ("event", "batch"))
+        self.timed_out = set(re.findall(r"([0-9a-f-]{36}) Task timed out", text))  # where the machine is slow: after it had told
         for q in self.had:  # whatever is there twice has come by now
             while self.take(q):
                 pass
-        repeats = self.repeats()
+        repeats, self.spent = self.repeats(), 0
         self.events_end()
         self.messages_end("standard", "standard-dead", lambda n: does(n, "standard"))
         self.messages_end("fifo", "fifo-dead.fifo", lambda n: does(n, "fifo"))
         self.order()
         counts = collections.Counter(what for _, what in self.kills)
         print(f"seed {self.seed}: {dict(counts)} killed; {sum(map(len, self.sent['event'].values()))} events, {len(self.sent['standard'])} messages of a standard and {len(self.sent['fifo'])} of a FIFO queue in "
-              f"{GROUPS} groups acknowledged; {len(self.had['witness.fifo'])} things done or tried, {repeats} of them done before, {self.untold} events failed since they could not tell; {len(self.had['dead'])} + {len(self.had['standard-dead'])} + "
-              f"{len(self.had['fifo-dead.fifo'])} dead letters, {len(self.had['records'])} records; all ended {time.monotonic() - sent_s:.0f} s after the last was sent", file=sys.stderr)
+              f"{GROUPS} groups acknowledged; {len(self.had['witness.fifo'])} things done or tried, {repeats} of them done before, {len(self.timed_out)} runs timed out, {self.untold} events failed since they could not tell; {len(self.had['dead'])} + {len(self.had['standard-dead'])} + "
+              f"{len(self.had['fifo-dead.fifo'])} dead letters, {self.spent} of them good messages whose receives were used up by kills and time-outs, {len(self.had['records'])} records; all ended {time.monotonic() - sent_s:.0f} s after the last was sent", file=sys.stderr)
         self.assertEqual(self.d.stop(), 0, self.d.log()[-2000:])
 
     def events_end(self):
@@ -251,7 +253,9 @@ class Durability(Case):
     def messages_end(self, kind, queue, of):
         for m in self.had[queue].values():
             n = json.loads(m["Body"])["n"]
-            self.assertTrue(of(n) == "fail" or kind == "fifo" and behind(n), f"a dead letter (seed {self.seed}): {m}")
+            if of(n) != "fail" and not (kind == "fifo" and behind(n)):  # each of its receives has come to nothing
+                self.spent += 1
+                self.assertGreaterEqual(len(self.kills) + len(self.timed_out), RECEIVES, f"a dead letter without a cause (seed {self.seed}): {m}")
         done = {w["n"] for w in self.bodies("witness.fifo") if w["of"] == kind and w["done"]}
         self.assertEqual({n for n in done if of(n) == "fail"}, set())
         if kind == "fifo":
@@ -262,7 +266,7 @@ class Durability(Case):
         runs, last, n_repeats = collections.defaultdict(list), {}, 0
         for w in self.bodies("witness.fifo"):
             runs[w["run"]].append(w)
-        whole = {run for run, ws in runs.items() if any(w.get("whole") for w in ws)}
+        whole = {run for run, ws in runs.items() if any(w.get("whole") for w in ws)} | self.timed_out
         twice = {n for n, ids in self.sent["event"].items() if len(ids) > 1}
         for w in sorted(self.bodies("witness.fifo"), key=lambda w: w["at"]):
             key = (w["of"], w["n"])
@@ -270,7 +274,7 @@ class Durability(Case):
             if before and before["done"] and w["done"]:
                 n_repeats += 1
                 killed = any(before["at"] - HIDDEN_S - 10 < at < w["at"] for at, _ in self.kills)
-                self.assertTrue(killed or before["run"] in whole, f"done twice without a cause (seed {self.seed}): {before}, {w}")
+                self.assertTrue(killed or before["run"] in whole or (w["of"] == "event" and w["n"] in twice), f"done twice without a cause (seed {self.seed}): {before}, {w}")
             last[key] = w
         return n_repeats
 

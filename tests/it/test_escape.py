@@ -456,7 +456,7 @@ class StartedAhead(unittest.TestCase):
         return held[0], looked
 
     def holding(self):
-        return [ready for p in self.d.pids()["sandbox"] if os.path.exists(ready := f"/proc/{p}/root/tmp/ready")]
+        return [ready for p in self.d.pids()["sandbox"] if os.path.exists(ready := tmp_of(p, "ready"))]
 
     def test_one_takes_no_more_than_its_share_of_what_the_host_counts_together(self):
         """inotify instances and pending signals are host root's in sum, socket buffers the whole host's."""

@@ -1,6 +1,6 @@
 """Extensions: from layers' /opt/extensions, and inside the runtime; each as on Lambda, well and badly behaved."""
 import json, os, re, time, unittest
-from harness import BUILD, BotoCase, boto, make_zip, wait_until
+from harness import BUILD, BotoCase, boto, make_zip, often, wait_until
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
@@ -72,7 +72,7 @@ class WellBehaved(ExtensionCase):
         invoke, end = self.events(lines, "one")
         self.assertEqual(self.events(lines, "two"), [invoke])  # not SHUTDOWN: it does not want that
         deadline = invoke.pop("deadlineMs")
-        self.assertAlmostEqual(deadline / 1000, time.time() + 3, delta=60)
+        self.assertAlmostEqual(deadline / 1000, time.time() + 30, delta=60)
         self.assertEqual(invoke, {"eventType": "INVOKE", "requestId": r.headers["x-amzn-requestid"], "invokedFunctionArn": f"arn:aws:lambda:us-east-1:000000000000:function:{f}",
                                   "tracing": {"type": "X-Amzn-Trace-Id", "value": TRACE}})
         self.assertAlmostEqual(end.pop("deadlineMs") / 1000, time.time() + 2, delta=60)
@@ -86,20 +86,20 @@ class WellBehaved(ExtensionCase):
         self.assertGreaterEqual(float(re.search(r"Init Duration: ([\d.]+) ms", report).group(1)), 290)
 
     def test_the_caller_does_not_wait_for_them_the_next_does(self):
-        f = self.extended({"slow": "slow=400", "quick": ""}, Timeout=10)
+        f = self.extended({"slow": "slow=3000", "quick": ""}, Timeout=20)
         self.d.invoke(f, {"do": "echo"})
         self.log(f)
         at = time.monotonic()
         first = self.d.invoke(f, {"do": "echo"}, tail=True)
         took = time.monotonic() - at
-        self.assertLess(took, 0.3)
+        self.assertLess(took, 2.5)
         self.assertIn("START RequestId", first.log)
         self.assertNotIn("REPORT", first.log)
         second = self.d.invoke(f, {"do": "echo"})
         self.assertIsNone(second.error)
         lines = self.log(f, times=3)
         for report in [l for l in lines if l.startswith("REPORT")]:
-            self.assertGreaterEqual(float(re.search(r"Duration: ([\d.]+) ms", report).group(1)), 390)
+            self.assertGreaterEqual(float(re.search(r"Duration: ([\d.]+) ms", report).group(1)), 2990)
             self.assertNotIn("Status", report)
 
     def test_those_that_are_turned_off(self):
@@ -113,12 +113,18 @@ def status(method, path, body, **headers):
     c = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
     c.request(method, path, json.dumps(body), headers)
     return c.getresponse().status
-asked = [status("POST", "/2020-01-01/extension/register", {"events": []}, **{"Lambda-Extension-Name": "inner"}),
-         status("PUT", "/2022-07-01/telemetry", {}, **{"Lambda-Extension-Identifier": "0"}), status("PUT", "/2020-08-15/logs", {}, **{"Lambda-Extension-Identifier": "0"})]
+def all():
+    return [status("POST", "/2020-01-01/extension/register", {"events": []}, **{"Lambda-Extension-Name": "inner"}),
+            status("PUT", "/2022-07-01/telemetry", {}, **{"Lambda-Extension-Identifier": "0"}), status("PUT", "/2020-08-15/logs", {}, **{"Lambda-Extension-Identifier": "0"})]
+asked = all()
 def handler(event, context):
-    return asked
-''', Layers=[made["LayerVersionArn"]])
-        self.assertEqual(self.d.invoke(f, {}).json, [404] * 3)
+    return asked + all() + [os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"]]
+''', Layers=[made["LayerVersionArn"]], SnapStart={"ApplyOn": "PublishedVersions"})
+        self.assertEqual(self.d.invoke(f, {}).json, [404] * 6 + ["on-demand"])
+        version = self.publish(f)  # there is nothing that could not be part of its snapshot
+        wait_until("it is active", lambda: self.c.get_function_configuration(FunctionName=f, Qualifier=version)["State"] == "Active")
+        self.assertEqual(self.c.get_function_configuration(FunctionName=f, Qualifier=version)["SnapStart"]["OptimizationStatus"], "On")
+        self.assertEqual(self.d.invoke(f, {}, query=f"?Qualifier={version}").json, [404] * 6 + ["snap-start"])
         self.assertEqual([l for l in self.log(f) if l.startswith(("ext ", "EXTENSION"))], [])
 
     def test_an_internal_one(self):
@@ -170,14 +176,16 @@ def handler(event, c):
 
     def test_json(self):
         f = self.extended({"one": "slow=50"}, LoggingConfig={"LogFormat": "JSON", "SystemLogLevel": "DEBUG"})
+        began = time.monotonic()
         self.d.invoke(f, {"do": "echo"})
         events = [json.loads(l) for l in self.log(f, "platform.report") if l.startswith('{"time"')]
+        took = 1000 * (time.monotonic() - began)
         self.assertEqual([e["record"] for e in events if e["type"] == "platform.extension"], [{"name": "one", "state": "Ready", "events": ["INVOKE", "SHUTDOWN"]}])
         report = [e["record"] for e in events if e["type"] == "platform.report"][0]
         done = [e["record"] for e in events if e["type"] == "platform.runtimeDone"][0]
         span = report["spans"][0]
         self.assertEqual(span["name"], "extensionOverhead")
-        self.assertAlmostEqual(span["durationMs"], 50, delta=49)
+        self.assertTrue(49 <= span["durationMs"] <= took, (span, took))
         self.assertAlmostEqual(report["metrics"]["durationMs"], done["metrics"]["durationMs"] + span["durationMs"], delta=0.01)
 
     def test_deaf_ones_are_ended_with_the_rest(self):
@@ -252,12 +260,14 @@ class IllBehaved(ExtensionCase):
                 self.assertEqual([e["shutdownReason"] for e in self.events(lines, "good") if e["eventType"] == "SHUTDOWN"][:1], self.events(lines, "good") and ["failure"])
 
     def test_one_that_reports_its_failure(self):
-        f = self.extended({"bad": "init-error", "good": ""})
-        r = self.d.invoke(f, {"do": "echo"})
-        self.failed(r, "Extension.InitError", "exit status 1")
-        lines = self.log(f)
-        self.assertEqual(self.said(lines, "bad", "said init/error"), ['202 {"status":"OK"}'] * 2)
-        self.assertIn("EXTENSION\tName: bad\tState: InitError\tEvents: [INVOKE, SHUTDOWN]\tError Type: Extension.Odd", lines)
+        def exits():
+            f = self.extended({"bad": "init-error", "good": ""})
+            r = self.d.invoke(f, {"do": "echo"})
+            self.failed(r, "Extension.InitError", "exit status 1")
+            lines = self.log(f)
+            self.assertEqual(self.said(lines, "bad", "said init/error"), ['202 {"status":"OK"}'] * 2)
+            self.assertIn("EXTENSION\tName: bad\tState: InitError\tEvents: [INVOKE, SHUTDOWN]\tError Type: Extension.Odd", lines)
+        often(exits)  # it has 100 ms for that, which a busy machine may not give it
         f = self.extended({"bad": "init-error stays"}, Timeout=2)  # and does not exit
         self.assertEqual(self.d.invoke(f, {"do": "echo"}).json["errorType"], "Extension.InitError")
 
@@ -275,9 +285,11 @@ class IllBehaved(ExtensionCase):
         self.assertRegex([l for l in self.log(f) if l.startswith("REPORT")][0], r"Error Type: Extension\.Crash$")
 
     def test_one_that_reports_an_error_in_an_invocation(self):
-        f = self.extended({"bad": "exit-error"})
-        r = self.d.invoke(f, {"do": "sleep", "ms": 1000})
-        self.failed(r, "Extension.ExitError", "exit status 1")
+        def exits():
+            f = self.extended({"bad": "exit-error"})
+            r = self.d.invoke(f, {"do": "sleep", "ms": 1000})
+            self.failed(r, "Extension.ExitError", "exit status 1")
+        often(exits)  # as above
         f = self.extended({"bad": "exit-error stays", "good": ""}, Timeout=20)  # and does not exit
         before, at = set(self.d.pids()["sandbox"]), time.monotonic()
         r = self.d.invoke(f, {"do": "sleep", "ms": 10000})
@@ -289,16 +301,17 @@ class IllBehaved(ExtensionCase):
         self.assertEqual([e["shutdownReason"] for e in self.events(self.log(f, '"SHUTDOWN"'), "good") if e["eventType"] == "SHUTDOWN"], ["failure"])
 
     def test_one_that_never_asks_for_more(self):
-        f = self.extended({"bad": "stuck", "good": ""}, Timeout=1)
+        f = self.extended({"bad": "stuck", "good": ""}, Timeout=4)
         at = time.monotonic()
         r = self.d.invoke(f, {"do": "echo"})
         self.assertIsNone(r.error, r.body)
-        self.assertLess(time.monotonic() - at, 0.9)
+        self.assertLess(time.monotonic() - at, 3.5)
         stamped = self.stamped(f, '"SHUTDOWN"')
         lines = [l for _, l in stamped]
         report = [l for l in lines if l.startswith("REPORT")][0]
         self.assertTrue(report.endswith("Status: timeout"), report)
-        self.assertAlmostEqual(float(re.search(r"\tDuration: ([\d.]+) ms", report).group(1)), 1000, delta=200)
+        duration = float(re.search(r"\tDuration: ([\d.]+) ms", report).group(1))
+        self.assertTrue(3950 <= duration <= 14000, report)
         self.assertEqual(self.events(lines, "good")[1]["shutdownReason"], "timeout")
         self.assertIsNone(self.d.invoke(f, {"do": "echo"}).error)  # another sandbox
 
@@ -313,7 +326,7 @@ class IllBehaved(ExtensionCase):
         wait_until("it is ended", lambda: not mine())
         began = min(at for at, l in stamped if "shutdownReason" in l)
         took = time.time() % 86400 - began
-        self.assertTrue(1.6 <= took <= 3.5, took)  # 2 s, less what the runtime took
+        self.assertTrue(1.6 <= took <= 12, took)  # 2 s, less what the runtime took
 
     def program(self, pid):
         try:

@@ -35,7 +35,7 @@ class S3Case(Case):
 
     def create_from(self, d, name, bucket, key, version=None, expect=201, **more):
         code = {"S3Bucket": bucket, "S3Key": key, **({"S3ObjectVersion": version} if version else {})}
-        body = {"FunctionName": name, "Role": ROLE, "Runtime": "python3.11", "Handler": "f.handler", "Code": code, **more}
+        body = {"FunctionName": name, "Role": ROLE, "Runtime": "python3.11", "Handler": "f.handler", "Code": code, "Timeout": 30, **more}
         r = d.request("POST", "/2015-03-31/functions", body)
         self.assertEqual(r.status, expect, r)
         return r

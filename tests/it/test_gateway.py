@@ -75,7 +75,7 @@ class Processes(UrlCase):
         d.set_config(config)
         d.start()
         c = boto(d, key=KEY, secret=SECRET)
-        c.create_function(FunctionName="f", Runtime="python3.11", Role=ROLE, Handler="f.handler", Code={"ZipFile": make_zip({"f.py": ECHO})})
+        c.create_function(FunctionName="f", Timeout=30, Runtime="python3.11", Role=ROLE, Handler="f.handler", Code={"ZipFile": make_zip({"f.py": ECHO})})
         c.get_waiter("function_active_v2").wait(FunctionName="f")
         address = c.create_function_url_config(FunctionName="f", AuthType="AWS_IAM")["FunctionUrl"]
         self.assertRegex(address, r"^https://[a-z0-9]{32}\.lambda-url\.us-east-1\.b\.test/$")
@@ -342,7 +342,7 @@ export const handler = %s(app);
 
     def test_fastapi(self):
         site = pypi.install("fastapi==0.165.0", "mangum==0.22.0", "starlette==1.10.0", "pydantic==2.14.4", "pydantic_core==2.50.5", "anyio==4.16.0", "idna==3.20", "typing_extensions==4.16.0",
-                            "typing-inspection==0.4.5", "annotated-types==0.8.0", "annotated-doc==0.0.7", "opentelemetry-api==1.45.2")
+                            "typing-inspection==0.4.5", "annotated-types==0.8.0", "annotated-doc==0.0.7", "opentelemetry-api==1.45.2", python="3.11")
         files = pypi.files(site)
         files["f.py"] = """
 from fastapi import FastAPI, Request, Response
@@ -372,7 +372,7 @@ handler = Mangum(app, lifespan="off")
         self.assertEqual(self.get(host, "/openapi.json").json["info"]["title"], "FastAPI")
 
     def test_powertools(self):
-        site = pypi.install("aws-lambda-powertools==3.37.0", "jmespath==1.1.0", "typing_extensions==4.16.0", "opentelemetry-api==1.45.2")
+        site = pypi.install("aws-lambda-powertools==3.37.0", "jmespath==1.1.0", "typing_extensions==4.16.0", "opentelemetry-api==1.45.2", python="3.11")
         files = pypi.files(site)
         files["f.py"] = """
 from aws_lambda_powertools.event_handler import LambdaFunctionUrlResolver, CORSConfig, Response

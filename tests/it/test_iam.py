@@ -47,7 +47,7 @@ class IamCase(Case):
 
     def function(self, **more):
         name = self.name()
-        self.fn.create_function(FunctionName=name, Runtime="provided.al2023", Handler="bootstrap", Role=f"arn:aws:iam::{ACCOUNT}:role/any", Code={"ZipFile": native_zip()}, **more)
+        self.fn.create_function(FunctionName=name, Timeout=30, Runtime="provided.al2023", Handler="bootstrap", Role=f"arn:aws:iam::{ACCOUNT}:role/any", Code={"ZipFile": native_zip()}, **more)
         self.addCleanup(lambda: self.fn.delete_function(FunctionName=name))
         return name
 
@@ -187,7 +187,7 @@ class Iam(IamCase):
     def test_a_role_is_passed_by_who_may(self):
         role = self.role()
         _, client = self.user(allow("lambda:*"))
-        make = lambda name: client("lambda").create_function(FunctionName=name, Runtime="provided.al2023", Handler="bootstrap", Role=role["Arn"], Code={"ZipFile": native_zip()})
+        make = lambda name: client("lambda").create_function(FunctionName=name, Timeout=30, Runtime="provided.al2023", Handler="bootstrap", Role=role["Arn"], Code={"ZipFile": native_zip()})
         self.assertIn(f"iam:PassRole on resource: {role['Arn']}", self.refused("AccessDeniedException", 403, make, self.name()))
         _, client = self.user(allow("lambda:*"), allow("iam:PassRole", Condition={"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}))
         name = self.name()
@@ -309,7 +309,7 @@ class Iam(IamCase):
 
     def test_urls_of_aws_iam(self):
         f = self.name()
-        self.fn.create_function(FunctionName=f, Runtime=PYTHON, Handler="f.handler", Role=f"arn:aws:iam::{ACCOUNT}:role/any", Code={"ZipFile": make_zip({
+        self.fn.create_function(FunctionName=f, Timeout=30, Runtime=PYTHON, Handler="f.handler", Role=f"arn:aws:iam::{ACCOUNT}:role/any", Code={"ZipFile": make_zip({
             "f.py": "def handler(event, context):\n    return event['requestContext']['authorizer']['iam']\n"})})
         self.addCleanup(lambda: self.fn.delete_function(FunctionName=f))
         self.fn.get_waiter("function_active_v2").wait(FunctionName=f)
@@ -350,7 +350,7 @@ def handler(event, context):
     except urllib.error.HTTPError as e:
         return [e.code, json.loads(e.read())["message"]]
 """
-        self.fn.create_function(FunctionName=f, Runtime=PYTHON, Handler="f.handler", Role=role["Arn"], Code={"ZipFile": make_zip({"f.py": source})})
+        self.fn.create_function(FunctionName=f, Timeout=30, Runtime=PYTHON, Handler="f.handler", Role=role["Arn"], Code={"ZipFile": make_zip({"f.py": source})})
         self.addCleanup(lambda: self.fn.delete_function(FunctionName=f))
         self.fn.get_waiter("function_active_v2").wait(FunctionName=f)
         ask = lambda path: json.loads(self.fn.invoke(FunctionName=f, Payload=json.dumps({"path": path}))["Payload"].read())

@@ -110,7 +110,7 @@ def policy(*statements):
     return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Resource": "*", **s} for s in statements]})
 
 
-class Identity(Case):
+class Base(Case):
     """The victim's function has the role t-i-rich, which may what t-i-poor, mallory's, may not."""
     maxDiff = None
 
@@ -141,6 +141,7 @@ class Identity(Case):
 
     @classmethod
     def ask(cls, name, **event):
+        cls.d.idle("t-i-" + name, "finishing")  # its keys are one environment's
         r = cls.c.invoke(FunctionName="t-i-" + name, Payload=json.dumps(event))
         text = r["Payload"].read().decode()
         assert "FunctionError" not in r, text
@@ -164,6 +165,8 @@ class Identity(Case):
         self.assertEqual(r.returncode, 0, r.stderr)
         return r.stdout
 
+
+class Identity(Base):
     # --- the table: name, attempt, control ---
     def signatures(self):
         """By keys and what is signed with them. The control: the same bytes where they are right."""
@@ -282,10 +285,10 @@ class Identity(Case):
         data = base64.b64encode(request("GET", LIST)).decode()
         t = threading.Thread(target=lambda: said.append(self.ask("holder", hold="t-i-shared", port=self.d.port, data=data)))
         t.start()
-        ready = lambda: [p for p in self.d.pids()["sandbox"] if comm(p) not in ("fn-init", "fn-spawnd") and os.path.exists(f"/proc/{p}/root/tmp/ready")]
+        ready = lambda: [p for p in self.d.pids()["sandbox"] if comm(p) not in ("fn-init", "fn-spawnd") and os.path.exists(tmp_of(p, "ready"))]
         wait_until("the victim is at work", ready)
         self.held = ready()[0]
-        path = f"/proc/{self.held}/root/tmp/ready"
+        path = tmp_of(self.held, "ready")
         wait_until("it has said at which invocation", lambda: os.path.getsize(path))
         with open(path) as f:
             self.invocation, self.held_key = f.read().split()
@@ -328,6 +331,181 @@ class Identity(Case):
             with self.subTest(forged):
                 answer = self.mallory(ask(forged))
                 self.assertRegex(answer, r"(?s)^HTTP/1\.1 200.*Lineage=[0-9a-f]{8}:2\b")
+
+
+TENANT = r"""
+import os
+def handler(event, context):
+    if "secret" in event:
+        open("/tmp/secret", "w").write(event["secret"])
+    said = {"tenant": context.tenant_id, "secret": open("/tmp/secret").read() if os.path.exists("/tmp/secret") else None}
+    print("said", context.aws_request_id, said)
+    return said
+"""
+# An environment that is used again: what an invocation has left behind meets the next one.
+LEFT = SOURCE + r"""
+import http.client
+first = handler
+kept = None
+def say(link, data):
+    # it stays open
+    link.sendall(base64.b64decode(data))
+    answer = http.client.HTTPResponse(link)
+    answer.begin()
+    return f"HTTP/1.1 {answer.status} {answer.read().decode()}"
+
+def handler(event, context):
+    global kept
+    if "keep" in event:
+        kept = socket.create_connection(("127.0.0.1", event["keep"]))
+        kept.settimeout(5)
+    if "say" in event:
+        return say(kept, event["say"])
+    if "leave" in event:  # a process that outlives the invocation, with what hands out its connections to the platform
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                share(event["leave"], event["port"])
+                open("/tmp/left", "w").write(str(os.getpid()))
+                time.sleep(600)
+            os._exit(0)
+        while not os.path.exists("/tmp/left"):
+            time.sleep(0.01)
+        time.sleep(event.get("hang", 0))
+        return "left"
+    if "processes" in event:
+        return [c.replace(b"\0", b" ").decode() for c in (open(f"/proc/{p}/cmdline", "rb").read() for p in os.listdir("/proc") if p.isdigit())]
+    return first(event, context)
+"""
+
+
+class Tenants(Base):
+    """Of a function that is isolated by tenant: one's environment is had by that one's name alone, which stands in one place of a request. Mallory may invoke it, as tenant blue."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        r = cls.raw("POST", LIST, {}, json.dumps({"FunctionName": "t-i-tenant", "Role": ROLES + "t-i-poor", "Runtime": PYTHON, "Handler": "f.handler", "Timeout": 60, "TenancyConfig": {"TenantIsolationMode": "PER_TENANT"},
+                                                  "Code": {"ZipFile": base64.b64encode(make_zip({"f.py": TENANT})).decode()}}).encode())
+        assert "201" in r.split("\r\n")[0], r
+        cls.addClassCleanup(cls.c.delete_function, FunctionName="t-i-tenant")
+        cls.c.get_waiter("function_active_v2").wait(FunctionName="t-i-tenant")
+        cls.iam.put_role_policy(RoleName="t-i-poor", PolicyName="tenant", PolicyDocument=policy({"Action": "lambda:InvokeFunction", "Resource": ARN + "t-i-tenant"}))
+        cls.addClassCleanup(cls.iam.delete_role_policy, RoleName="t-i-poor", PolicyName="tenant")
+
+    @classmethod
+    def raw(cls, method, path, headers, body=b""):
+        """By an administrator, from outside."""
+        import socket
+        with socket.create_connection(("127.0.0.1", cls.d.port), timeout=PATIENCE) as s:
+            s.sendall(signed(cls.d.port, KNOWN, path, method, body, headers=headers))
+            got = b""
+            while more := s.recv(65536):
+                got += more
+        return got.decode("latin-1")
+
+    def test_attempts(self):
+        path = LIST + "/t-i-tenant/invocations"
+        self.assertIn("s3cret-of-red", self.raw("POST", path, {"X-Amz-Tenant-Id": "red"}, b'{"secret": "s3cret-of-red"}'))
+        ask = lambda headers, body=b"{}", path=path, extra=b"": self.mallory(request("POST", path, headers, body, extra=extra))
+        blue = {"X-Amz-Tenant-Id": "blue"}
+        context = base64.b64encode(json.dumps({"custom": {"X-Amz-Tenant-Id": "red", "tenant_id": "red"}, "tenantId": "red"}).encode()).decode()
+        attempts = {
+            "the runtime's header beside it": lambda: ask({**blue, "Lambda-Runtime-Aws-Tenant-Id": "red"}),
+            "the runtime's header alone": lambda: ask({"Lambda-Runtime-Aws-Tenant-Id": "red"}),
+            "twice, the second another's": lambda: ask(blue, extra=b"X-Amz-Tenant-Id: red\r\n"),
+            "both in one": lambda: ask({"X-Amz-Tenant-Id": "blue,red"}),
+            "its name with underscores": lambda: ask({**blue, "X_Amz_Tenant_Id": "red"}),
+            "of fnd's own headers": lambda: ask({**blue, "X-Fnd-Tenant": "red", "X-Fnd-Tenant-Id": "red", "X-Fnd-Judged": "red"}),
+            "in the query": lambda: ask(blue, path=path + "?X-Amz-Tenant-Id=red&TenantId=red"),
+            "in the query alone": lambda: ask({}, path=path + "?X-Amz-Tenant-Id=red&TenantId=red"),
+            "as a qualifier": lambda: ask(blue, path=path + "?Qualifier=$LATEST:red"),
+            "in the client's context": lambda: ask({**blue, "X-Amz-Client-Context": context}),
+            "in the event": lambda: ask(blue, b'{"TenantId": "red", "X-Amz-Tenant-Id": "red"}'),
+            "in trailers": lambda: self.mallory(request("POST", path, {**blue, "Transfer-Encoding": "chunked", "Trailer": "X-Amz-Tenant-Id"}) + b"2\r\n{}\r\n0\r\nX-Amz-Tenant-Id: red\r\n\r\n"),
+            "in a folded line": lambda: ask({}, extra=b"X-Amz-Tenant-Id:\r\n red\r\n"),
+            "behind a bare line feed": lambda: ask(blue, extra=b"X-A: b\nX-Amz-Tenant-Id: red\r\n"),
+            "with a zero byte": lambda: ask({"X-Amz-Tenant-Id": b"red\0blue"}),
+            "escaped": lambda: ask({"X-Amz-Tenant-Id": "%72ed"}),
+            "of another case": lambda: ask({"X-Amz-Tenant-Id": "Red"}),
+            "a part of it": lambda: ask({"X-Amz-Tenant-Id": "re"}),
+            "as a stream": lambda: ask({**blue, "Lambda-Runtime-Aws-Tenant-Id": "red"}, path="/2021-11-15/functions/t-i-tenant/response-streaming-invocations"),
+            "in the trace of an event": lambda: self.by_event({**blue, "X-Amzn-Trace-Id": "Root=1-00000001-000000000000000000000001;X-Amz-Tenant-Id=red"}),
+            "in a header of an event": lambda: self.by_event({**blue, "Lambda-Runtime-Aws-Tenant-Id": "red"}),
+        }
+        self.assertGreaterEqual(len(attempts), 20)
+        for name, attempt in attempts.items():
+            with self.subTest(name):
+                answer = attempt()
+                self.assertTrue(answer.startswith("HTTP/1.1 "), answer)
+                self.assertNotIn("s3cret-of-red", answer)
+                self.assertNotRegex(answer, r"""['"]tenant['"]: *['"]red""")
+        for control in (lambda: ask({"X-Amz-Tenant-Id": "red"}), lambda: ask({"x-amz-tenant-id": "red"}), lambda: self.by_event({"X-Amz-Tenant-Id": "red"}),
+                        lambda: ask({"X-Amz-Tenant-Id": "red"}, path="/2021-11-15/functions/t-i-tenant/response-streaming-invocations")):
+            self.assertIn("s3cret-of-red", control())
+
+    def by_event(self, headers):
+        """What the function says is in its log."""
+        answer = self.mallory(request("POST", LIST + "/t-i-tenant/invocations", {**headers, "X-Amz-Invocation-Type": "Event"}, b"{}"))
+        self.assertTrue(answer.startswith("HTTP/1.1 202"), answer)
+        said = "said " + re.search(r"(?i)x-amzn-requestid: (\S+)", answer)[1]
+        wait_until("it has run", lambda: said in self.raw("GET", "/_fnd/logs/t-i-tenant", {}))
+        return answer + self.raw("GET", "/_fnd/logs/t-i-tenant", {}).partition(said)[2].partition("\\n")[0]
+
+
+class Reused(Base):
+    """An environment that is used again: nothing that an invocation left behind speaks for another one."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.iam.put_role_policy(RoleName="t-i-poor", PolicyName="left", PolicyDocument=policy({"Action": "lambda:InvokeFunction", "Resource": ARN + "t-i-left"}))
+        cls.addClassCleanup(cls.iam.delete_role_policy, RoleName="t-i-poor", PolicyName="left")
+
+    def setUp(self):
+        super().setUp()
+        self.c.create_function(FunctionName="t-i-left", Role=ROLES + "t-i-poor", Runtime=PYTHON, Handler="f.handler", Code={"ZipFile": make_zip({"f.py": LEFT})}, Timeout=3)
+        self.addCleanup(self.c.delete_function, FunctionName="t-i-left")
+        self.c.get_waiter("function_active_v2").wait(FunctionName="t-i-left")
+
+    def invoke(self, trace=None, error=None, **event):
+        import socket
+        self.d.idle("t-i-left")
+        with socket.create_connection(("127.0.0.1", self.d.port), timeout=PATIENCE) as s:
+            s.sendall(signed(self.d.port, KNOWN, LIST + "/t-i-left/invocations", "POST", json.dumps(event).encode(), headers={"X-Amzn-Trace-Id": trace} if trace else {}))
+            got = b""
+            while more := s.recv(65536):
+                got += more
+        head, _, body = got.decode("latin-1").partition("\r\n\r\n")
+        self.assertTrue(head.startswith("HTTP/1.1 200"), got)
+        self.assertEqual("X-Amz-Function-Error" in head, bool(error), got)
+        return json.loads(body)
+
+    def test_a_connection_of_an_earlier_invocation(self):
+        """It is of the chain of the invocation that is at work, not of the one that made it."""
+        chain = "Root=1-00000001-000000000000000000000001;Lineage=0a0b0c0d:7"
+        call = base64.b64encode(request("POST", LIST + "/t-i-may/invocations", {"Connection": "keep-alive"}, b'{"trace": 1}')).decode()
+        own = self.invoke(keep=self.d.port, say=call)  # the control: in its own invocation it is of that one's
+        self.assertRegex(own, r"(?s)^HTTP/1\.1 200.*Root=")
+        self.assertNotIn("0a0b0c0d", own)
+        for forged in ("", "Root=1-00000002-000000000000000000000002", "Root=1-00000002-000000000000000000000002;Lineage=11111111:1"):
+            with self.subTest(forged):
+                later = base64.b64encode(request("POST", LIST + "/t-i-may/invocations", {"Connection": "keep-alive", **({"X-Amzn-Trace-Id": forged} if forged else {})}, b'{"trace": 1}')).decode()
+                self.assertRegex(self.invoke(chain, say=later), r"(?s)^HTTP/1\.1 200.*Lineage=0a0b0c0d:7")
+        self.assertNotIn("0a0b0c0d", self.invoke(say=call))
+
+    def test_a_process_of_an_earlier_invocation(self):
+        """It lives on from one to the next; after a time-out the environment has another sandbox, and nothing of the last one's is there: neither the process nor a connection of its."""
+        data = base64.b64encode(request("GET", LIST + "/t-i-may/configuration")).decode()
+        take = lambda: self.invoke(take="t-i-behind", data=data)
+        self.assertEqual(self.invoke(leave="t-i-behind", port=self.d.port), "left")
+        before = self.invoke(look=1)
+        self.assertRegex(take(), r"^HTTP/1\.1 200")  # the control
+        n = len(self.invoke(processes=1))
+        self.invoke(error=True, leave="t-i-other", port=self.d.port, hang=60)
+        self.assertRegex(take(), r"^errno ")
+        self.assertLess(len(self.invoke(processes=1)), n)
+        self.assertEqual(self.invoke(look=1)[0], before[0], "it is the same environment")
 
 
 if __name__ == "__main__":

@@ -42,6 +42,9 @@ def checks(image):
         check(f"os-release {key}", f"(. /etc/os-release; test \"${key}\" = {value})")
     for zone in e["zones"]:
         check(f"zone {zone}", f"test -r /usr/share/zoneinfo/{zone}")
+    for t in e["terminals"]:
+        check(f"terminal {t}", f"test -r /usr/share/terminfo/{t[0]}/{t}")
+    check("libraries in the loader's cache", "cached=$(/usr/sbin/ldconfig -p); ! for l in /usr/lib/*-linux-gnu*/lib*.so.[0-9]; do test ! -L $l || grep -F ${l##*/} >/dev/null <<<\"$cached\" || echo ${l##*/}; done | grep .")
     check("summer in Berlin", "test \"$(TZ=Europe/Berlin date -d @1720000000 +%z)\" = +0200")
     check("a name's user", "test \"$(id -un)/$(id -gn)\" = sbx_user1051/sbx_user1051")
     check("entry point without a handler", "/lambda-entrypoint.sh; test $? = 142")

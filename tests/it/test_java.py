@@ -120,12 +120,12 @@ class JavaCase(Case):
         return self.function(fn, make_zip(classes() if files is None else files), runtime=runtime or JAVA, handler=handler, **{"MemorySize": 1024, "Timeout": 30, **more})
 
     def ok(self, f, payload=None):
-        r = self.d.invoke(f, json.dumps({} if payload is None else payload), tail=True)
+        r = self.d.in_turn(f, json.dumps({} if payload is None else payload), tail=True)
         self.assertEqual((r.status, r.error), (200, None), f"{r}\n{r.log}")
         return r.json
 
     def fails(self, f, kind, words, payload=None):
-        r = self.d.invoke(f, json.dumps({} if payload is None else payload), tail=True)
+        r = self.d.in_turn(f, json.dumps({} if payload is None else payload), tail=True)
         self.assertEqual((r.status, r.error), (200, "Unhandled"), f"{r}\n{r.log}")
         self.assertEqual(r.json.get("errorType"), kind, f"{r}\n{r.log}")
         self.assertRegex(r.json["errorMessage"], words)

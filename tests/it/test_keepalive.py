@@ -64,7 +64,7 @@ class KeepAlive(Case):
         d.configure("tock", Timeout=5)
         wait_until("another is there before it is asked for", lambda: d.pids()["sandbox"])
         d.at_rest()
-        r = d.invoke("tick", {"do": "counter"}, tail=True)
+        r = d.in_turn("tick", {"do": "counter"}, tail=True)
         self.assertEqual(r.json["served"], 1, f"a new one; the one before had served {before}")
         self.assertIn("ahead of the invocation", r.log)
         self.assertIn("Init Duration", r.log)
@@ -120,4 +120,4 @@ def handler(event, context):
         self.use(d, "last")
         self.assertTrue(set(sandboxes) <= set(d.pids()["sandbox"]), "nobody had to go")
         for name in ("a", "b"):
-            self.assertEqual(d.invoke(name, {"read": 1}).json, 2)
+            self.assertEqual(d.in_turn(name, {"read": 1}).json, 2)

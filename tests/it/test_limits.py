@@ -1,5 +1,5 @@
 """What the kernel enforces on a function. Each of these would fail without its limit."""
-import json, os, re, time, unittest
+import json, os, re, subprocess, time, unittest
 from harness import *
 
 
@@ -233,6 +233,33 @@ def handler(event, context):
         self.assertEqual(self.d.do(f, "counter")["served"], 2)
 
 
+class Descriptors(Case):
+    def test_none_are_left(self):
+        """A start that finds no descriptors is refused like one for which there is no concurrency, and clients try again; what has an environment goes on."""
+        warm, cold = (self.function(name=f"d-{x}") for x in ("warm", "cold"))
+        self.d.do(warm, "echo")
+        worker = self.d.pids()["worker"][0]
+        status = {k: v.split() for k, v in (line.split(":", 1) for line in open(f"/proc/{worker}/status"))}
+        whole = re.search(r"Max open files +(\d+)", open(f"/proc/{worker}/limits").read()).group(1)
+
+        def limit(n):  # as itself: root in a container may not
+            subprocess.run(["setpriv", f"--reuid={status['Uid'][0]}", f"--regid={status['Gid'][0]}", "--clear-groups", "prlimit", f"--pid={worker}", f"--nofile={n}:"], check=True)
+
+        used = sorted(int(fd) for fd in os.listdir(f"/proc/{worker}/fd"))
+        few = next(n for n in range(max(used) + 100) if n - sum(fd < n for fd in used) == 3)  # the numbers below are the limit's
+        try:
+            limit(few)
+            r = self.d.invoke(cold, {"a": 1})
+            self.assertEqual((r.status, r.error_type, r.headers.get("retry-after")), (429, "TooManyRequestsException", "1"), r)
+            self.assertEqual(r.json["Reason"], "ConcurrentInvocationLimitExceeded")
+            self.assertIn("fnd has too many files open to receive the environment's: raise the hard limit", r.json["message"])
+            self.assertEqual(self.d.invoke(warm, {"a": 1}).json, {"a": 1})
+        finally:
+            limit(whole)
+        self.assertEqual(self.d.invoke(cold, {"a": 1}).json, {"a": 1})
+        self.assertEqual([self.d.metric(f"fnd_{x}_total", function=cold) for x in ("throttles", "errors")], [1, 0])
+
+
 class Uids(unittest.TestCase):
     """`uid_count`: no process and no file of a sandbox is outside; when all ranges are in use a start says so; what is made ahead leaves them to requests."""
     BASE, EACH = 1500000000, 65537
@@ -256,8 +283,8 @@ class Uids(unittest.TestCase):
         self.assertTrue(all(self.BASE + self.EACH <= uid < self.BASE + 5 * self.EACH for uid in seen), seen)
         self.assertEqual(len({(uid - self.BASE) // self.EACH for uid in seen}), 4, seen)
         r = d.invoke("f4", {"a": 1})
-        self.assertEqual((r.status, r.error_type), (500, "ServiceException"), r)
-        self.assertIn('all 4 ranges of uids are in use; a larger "uid_count" has more', r.json["Message"])
+        self.assertEqual((r.status, r.error_type), (429, "TooManyRequestsException"), r)
+        self.assertIn('all 4 ranges of uids are in use; a larger "uid_count" has more', r.json["message"])
         d.delete("f0")  # its sandbox ends: who comes at once waits for that
         self.assertEqual(d.invoke("f4", {"a": 1}).json, {"a": 1})
         self.assertEqual({os.stat(t).st_uid for t in glob.glob(os.path.join(d.state, "roots/code-*"))}, {self.BASE})

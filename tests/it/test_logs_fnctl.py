@@ -50,8 +50,18 @@ class Fnctl(Case):
         self.assertIn("which function", self.fnctl("invoke", status=2))
         self.assertIn("No such file", self.fnctl("create", "x", "--runtime", "python3.11", "--handler", "h", "--code", "/nonexistent", status=2))
         self.assertIn("already exist", self.fnctl("create", name, "--runtime", "provided.al2023", "--code", self.dir, status=3))
-        self.fnctl("--help")
         self.fnctl("--version")
+
+    def test_help(self):
+        every = self.fnctl("--help")
+        self.assertEqual(self.fnctl("help"), every)
+        self.assertLessEqual(max(map(len, every.splitlines())), 120)
+        self.assertEqual(self.fnctl("help", "invoke"), self.fnctl("invoke", "--help"))
+        self.assertIn("\nIs this host fit to run functions?\n", self.fnctl("help", "doctor"))
+        for typed, meant in (("invok", "invoke"), ("inovke", "invoke"), ("log", "logs"), ("del", "delete"), ("lst", "list"), ("functions", None), ("frobnicate", None), ("", None), ("x" * 40, None)):
+            said = self.fnctl(typed, status=2)
+            self.assertEqual(said, f'fnctl: there is no command "{typed}"' + (f"; did you mean {meant}?" if meant else "") + "\n`fnctl --help` lists the commands.\n")
+            self.assertEqual(self.fnctl("help", typed, status=2), said)
 
     def test_doctor_and_images(self):
         out = self.fnctl("doctor")

@@ -13,12 +13,12 @@ class NodeCase(Case):
         return self.function(fn, make_zip({name: source, **(files or {})}, modes), runtime=runtime, handler=handler, **{"MemorySize": 1024, **more})
 
     def ok(self, f, payload=None):
-        r = self.d.invoke(f, {} if payload is None else payload, tail=True)
+        r = self.d.in_turn(f, {} if payload is None else payload, tail=True)
         self.assertEqual((r.status, r.error), (200, None), f"{r}\n{r.log}")
         return r.json
 
     def fails(self, f, kind, words, payload=None):
-        r = self.d.invoke(f, {} if payload is None else payload, tail=True)
+        r = self.d.in_turn(f, {} if payload is None else payload, tail=True)
         self.assertEqual((r.status, r.error), (200, "Unhandled"), f"{r}\n{r.log}")
         self.assertEqual(r.json["errorType"], kind)
         self.assertRegex(r.json["errorMessage"], words)
@@ -197,6 +197,16 @@ class Handlers(NodeCase):
         self.assertEqual(self.ok(f), "required")
         self.d.configure(f, Environment={"Variables": {}})
         self.fails(f, "Error", "require\\(\\) of ES Module .*x.mjs")
+
+    def test_required_modules(self):
+        """Off in all of AWS's images, however new: what the newest packages (NestJS 12, jsdom 27) meet there they meet here."""
+        for i, v in enumerate(VERSIONS):
+            with self.subTest(v):
+                f = self.node("const { x } = require('./x.mjs'); exports.handler = async () => x", files={"x.mjs": "export const x = 'required'"}, runtime=v, suffix=f"-{i}")
+                self.fails(f, "Error", "require\\(\\) of ES Module .*x.mjs")
+                if v != "nodejs18.x":
+                    self.d.configure(f, Environment={"Variables": {"NODE_OPTIONS": "--enable-source-maps --experimental-require-module"}})
+                    self.assertEqual(self.ok(f), "required")
 
     def test_exec_wrapper(self):
         f = self.node("exports.handler = async () => [process.env.FROM_WRAPPER, process.execArgv.includes('--no-warnings'), process.argv[1]]", modes={"wrap": 0o755}, files={

@@ -96,7 +96,7 @@ class Console(NodeCase):
         ends = {"exit": "process.exit(3)", "abort": "process.abort()", "kill": "process.kill(process.pid, 'SIGKILL')", "timeout": "for (;;);", "throw": "setTimeout(() => { throw new Error('e') }); return new Promise(() => {})"}
         f = self.node("const fs = require('fs');\nexports.handler = (e) => {\n    process.stdout.write('x'.repeat(300000) + '\\n'); process.stdout.write('out '); process.stderr.write('err '); fs.writeSync(1, 'sync ');\n"
                       "    require('child_process').spawnSync('echo', ['-n', 'child '], { stdio: 'inherit' }); console.log('console'); process.stdout.write('last');\n"
-                      + "".join(f"    if (e === '{k}') {{ {v} }}\n" for k, v in ends.items()) + "};", Timeout=2)
+                      + "".join(f"    if (e === '{k}') {{ {v} }}\n" for k, v in ends.items()) + "};", Timeout=5)
         for end in ends:
             with self.subTest(end):
                 r = self.d.invoke(f, json.dumps(end).encode(), tail=True)

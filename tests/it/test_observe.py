@@ -142,7 +142,7 @@ class Managed(Ways):
         answers["plain"] = r.json
         log = self.logged(d)
         self.assertEqual([l.split()[0] for l in log], ["INIT_START", "START", *log[2:-2][0].split()[:1], "END", "REPORT"], log)
-        self.assertEqual(d.invoke(self.name, {"do": "exit"}).error, "Unhandled")
+        self.assertEqual(d.in_turn(self.name, {"do": "exit"}).error, "Unhandled")
         answers["after a crash"] = d.invoke(self.name, {}).json
         d, r = self.way("prepared", PREPARED, create, "sandbox", "prepared sandbox")
         answers["prepared"] = r.json
@@ -191,7 +191,7 @@ class Native(Ways):
         create = lambda d: d.create(self.name, MemorySize=1769, Timeout=60)
         d, _ = self.way("plain", PLAIN, create)
         plain, log = self.look(d), self.logged(d)
-        self.assertEqual(d.invoke(self.name, {"do": "exit"}).error, "Unhandled")
+        self.assertEqual(d.in_turn(self.name, {"do": "exit"}).error, "Unhandled")
         wrong = self.compare("after a crash", plain, self.look(d))
         d, _ = self.way("prepared", PREPARED, create, "sandbox", "prepared sandbox")
         wrong += self.compare("prepared", plain, self.look(d))

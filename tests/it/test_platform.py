@@ -35,7 +35,7 @@ ECHO = "def handler(event, context):\n    return {'echo': event}\n"
 
 class Base(Case):
     def call(self, f, service, op, _d=None, _client=None, **kw):
-        r = (_d or self.d).invoke(f, {"service": service, "op": op, "with": kw, "client": _client or {}}, tail=True)
+        r = (_d or self.d).in_turn(f, {"service": service, "op": op, "with": kw, "client": _client or {}}, tail=True)
         self.assertEqual((r.status, r.error), (200, None), f"{r}\n{r.log}")
         return r.json
 
@@ -57,7 +57,7 @@ class Calls(Base):
 
     def test_watchtower_logs_from_inside(self):
         """The logging handler that people use, as it is published: it makes group and stream, with retention and tags, and batches."""
-        f = self.function(None, make_zip({**pypi.files(pypi.install("watchtower==3.4.0")), "f.py": '''
+        f = self.function(None, make_zip({**pypi.files(pypi.install("watchtower==3.4.0", python=PYTHON.removeprefix("python"))), "f.py": '''
 import logging, watchtower
 log = logging.getLogger("app")
 log.setLevel(logging.INFO)
@@ -165,6 +165,7 @@ class Identity(Base):
 
     @classmethod
     def ask(cls, name, **event):
+        cls.d.idle(name)  # its keys are one environment's
         r = cls.c.invoke(FunctionName=name, Payload=json.dumps(event))
         answer = r["Payload"].read().decode()
         assert "FunctionError" not in r, answer
@@ -431,12 +432,12 @@ def handler(event, context):
         d = self.daemon()
         d.create_python("holds", self.HOLD, Timeout=60)
         d.create_python("bystander", BOTO, Timeout=60, MemorySize=1024)
-        d.invoke("holds", {})
+        d.in_turn("holds", {})
         before = self.connections(d)
-        self.assertEqual(d.invoke("holds", {"open": 300, "ask": True}).json, 300)
+        self.assertEqual(d.in_turn("holds", {"open": 300, "ask": True}).json, 300)
         self.assertLessEqual(self.connections(d), before + 64)
         self.call("bystander", "lambda", "list_functions", _d=d)
-        self.assertEqual(d.invoke("holds", {"open": 40, "drop": True}).json, 40)
+        self.assertEqual(d.in_turn("holds", {"open": 40, "drop": True}).json, 40)
         os.kill(next(p for p in d.pids()["sandbox"] if comm(p) not in ("fn-init",)), signal.SIGKILL)
         d.invoke("holds", {})
         wait_until(lambda: f"{self.connections(d)} are open", lambda: self.connections(d) <= before + 16)  # 40 were open: what the end of the sandbox ended; others have a few of their own

@@ -12,7 +12,7 @@ served = 0
 def handler(event, context):
     global served
     served += 1
-    time.sleep(event.get("s", 0))
+    time.sleep(event.get("s", 0))""" + HOLD + """
     return {"served": served, "how": os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"], "pid": os.getpid(), "version": context.function_version, "marker": os.environ.get("MARK")}
 """
 
@@ -40,18 +40,14 @@ class Base(BotoCase):
         wait_until(f"{f}:{q} has {n}", is_ready)
 
     def invoke(self, f, q=None, tail=False, **event):
+        self.d.idle(f, "finishing")
         r = self.c.invoke(FunctionName=f, Payload=json.dumps(event), **({"Qualifier": q} if q else {}), LogType="Tail" if tail else "None")
         body = json.load(r["Payload"])
         self.assertNotIn("FunctionError", r, body)
         return (body, base64.b64decode(r["LogResult"]).decode()) if tail else body
 
-    def at_once(self, f, q, n, s=1.0):
-        out = []
-        threads = [threading.Thread(target=lambda: out.append(self.invoke(f, q, s=s))) for _ in range(n)]
-        [t.start() for t in threads]
-        [t.join() for t in threads]
-        self.assertEqual(len(out), n)
-        return out
+    def at_once(self, f, q, n, s=0):
+        return self.d.together(f, n, lambda event: self.invoke(f, q, s=s, **event))
 
 
 class Provisioned(Base):
@@ -73,7 +69,7 @@ class Provisioned(Base):
         self.assertNotIn("Init Duration", log)
         self.assertNotIn("INIT_START", log)
         # two are provisioned, the third spills over
-        got = self.at_once(f, v, 3)
+        got = self.at_once(f, v, 3, s=1)
         self.assertEqual(sorted(x["how"] for x in got), ["on-demand", "provisioned-concurrency", "provisioned-concurrency"])
         self.assertEqual(self.invoke(f, v)["how"], "provisioned-concurrency", "it comes first, though the other was used last")
         # $LATEST has none of it
@@ -103,7 +99,10 @@ class Provisioned(Base):
         label = f'{{function="{f}"}}'
         wait_until("half of it is in use", lambda: metrics(self.d)["fnd_provisioned_concurrency_utilization" + label] == 0.5)
         self.assertEqual(metrics(self.d)["fnd_concurrent_executions" + label], 1)
+        self.assertEqual([self.d.metric("fnd_environments", function=f, state=s) for s in ("starting", "idle", "busy", "finishing")], [0, 1, 1, 0])
         t.join()
+        self.d.idle(f)
+        self.assertEqual(self.d.metric("fnd_environments", function=f, state="idle"), 2)
 
     def test_more_and_fewer(self):
         f = self.python(PY)
@@ -112,7 +111,7 @@ class Provisioned(Base):
             self.put(f, v, n)
             self.ready(f, v, n)
             if n != 4:  # at once there may be more
-                self.assertEqual(sum(x["how"] == "provisioned-concurrency" for x in self.at_once(f, v, 5, s=0.7)), n)
+                self.assertEqual(sum(x["how"] == "provisioned-concurrency" for x in self.at_once(f, v, 5)), n)
 
     def test_not_for_idleness_and_not_for_memory(self):
         d = self.daemon(idle_timeout_s=1, memory_budget_mb=100, keep_alive={"policy": "fixed"})
@@ -293,8 +292,10 @@ class Reserved(Base):
         f = self.function(Timeout=10)
         self.limit(f, 2)
         replies = []
-        threads = [threading.Thread(target=lambda: replies.append(self.d.invoke(f, {"do": "sleep", "ms": 1000}))) for _ in range(5)]
+        threads = [threading.Thread(target=lambda: replies.append(self.d.invoke(f, {"do": "sleep", "ms": 3000}))) for _ in range(2)]
         [t.start() for t in threads]
+        self.d.under_way(f, 2)
+        replies += [self.d.invoke(f, {}) for _ in range(3)]
         [t.join() for t in threads]
         self.assertEqual(sorted(r.status for r in replies), [200, 200, 429, 429, 429])
         r = [r for r in replies if r.status == 429][0]
@@ -313,9 +314,10 @@ class Reserved(Base):
             self.addCleanup(d.delete, name)
         c.put_function_concurrency(FunctionName="mine", ReservedConcurrentExecutions=18)
         replies = []
-        threads = [threading.Thread(target=lambda: replies.append(d.invoke("yours", {"do": "sleep", "ms": 1500}))) for _ in range(4)]
+        threads = [threading.Thread(target=lambda: replies.append(d.invoke("yours", {"do": "sleep", "ms": 3000}))) for _ in range(2)]
         [t.start() for t in threads]
-        wait_until("two are refused", lambda: len(replies) >= 2)
+        d.under_way("yours", 2)
+        replies += [d.invoke("yours", {}) for _ in range(2)]
         self.assertEqual(d.invoke("mine", {}).status, 200)
         [t.join() for t in threads]
         self.assertEqual(sorted(r.status for r in replies), [200, 200, 429, 429])

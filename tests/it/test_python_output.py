@@ -17,7 +17,7 @@ class Output(Case):
         ends = {"exit": "os._exit(3)", "abort": "os.abort()", "kill": "os.kill(os.getpid(), signal.SIGKILL)", "timeout": "time.sleep(60)", "memory": "x = [bytearray(b'x' * (1 << 20)) for _ in range(4096)]",
                 "raise": "raise ValueError('v')", "system": "sys.exit(4)"}
         f = self.python("import os, signal, sys, time\ndef handler(e, c):\n    print('out', end='')\n    sys.stdout.write(' more')\n    sys.stderr.write(' err')\n    sys.stdout.buffer.write(b' bytes')\n"
-                        + "".join(f"    if e == {k!r}: {v}\n" for k, v in ends.items()), Timeout=2)
+                        + "".join(f"    if e == {k!r}: {v}\n" for k, v in ends.items()), Timeout=5)
         for end in ends:
             with self.subTest(end):
                 r = self.d.invoke(f, json.dumps(end).encode(), tail=True)

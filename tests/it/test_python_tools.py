@@ -22,7 +22,7 @@ class ToolsCase(Case):
         return self.function(name, make_zip(files, modes), runtime=PYTHON, handler=handler, **{"MemorySize": 1024, "Timeout": 30, **more})
 
     def ok(self, f, payload=None):
-        r = self.d.invoke(f, {} if payload is None else payload, tail=True)
+        r = self.d.in_turn(f, {} if payload is None else payload, tail=True)
         self.assertEqual((r.status, r.error), (200, None), f"{r}\n{r.log}")
         return r
 

@@ -21,7 +21,7 @@ class Reports(Case):
 class Text(Reports):
     def test_cold_and_warm_to_the_byte(self):
         f = self.function()
-        cold, warm = self.d.invoke(f, {}, tail=True), self.d.invoke(f, {}, tail=True)
+        cold, warm = self.d.invoke(f, {}, tail=True), self.d.in_turn(f, {}, tail=True)
         rid = cold.headers["x-amzn-requestid"]
         self.assertRegex(self.log(f)[0], rf"^INIT_START Runtime Version: provided:al2023\.\w+\tRuntime Version ARN: {VERSION_ARN}$")
         self.assertRegex(cold.log, rf"^START RequestId: {rid} Version: \$LATEST\nEND RequestId: {rid}\n"
@@ -34,7 +34,7 @@ class Text(Reports):
     def test_billed_is_duration_and_init_rounded_up(self):
         f = self.function(Environment={"Variables": {"INIT": "sleep:30"}})
         for event, cold in (({"do": "sleep", "ms": 3}, True), ({"do": "sleep", "ms": 3}, False)):
-            log = self.d.invoke(f, event, tail=True).log
+            log = self.d.in_turn(f, event, tail=True).log
             duration, billed = re.search(r"\tDuration: (\d+)\.(\d\d) ms\tBilled Duration: (\d+) ms", log).groups()[:2], int(re.search(r"Billed Duration: (\d+) ms", log).group(1))
             hundredths = int("".join(duration))
             init = re.search(r"Init Duration: (\d+)\.(\d\d) ms", log)
@@ -53,7 +53,7 @@ class Text(Reports):
     def test_a_crash(self):
         f = self.function()
         self.d.do(f, "echo")
-        r = self.d.invoke(f, {"do": "exit", "code": 3}, tail=True)
+        r = self.d.in_turn(f, {"do": "exit", "code": 3}, tail=True)
         rid = r.headers["x-amzn-requestid"]
         self.assertRegex(r.log, rf"^START RequestId: {rid} Version: \$LATEST\nRequestId: {rid} Error: Runtime exited with error: exit status 3\nRuntime\.ExitError\nEND RequestId: {rid}\n"
                          rf"REPORT RequestId: {rid}\t.*Max Memory Used: \d+ MB\tStatus: error\tError Type: Runtime\.ExitError\n$")
@@ -61,7 +61,7 @@ class Text(Reports):
     def test_a_timeout(self):
         f = self.function(Timeout=1)
         self.d.do(f, "echo")
-        r = self.d.invoke(f, {"do": "hang"}, tail=True)
+        r = self.d.in_turn(f, {"do": "hang"}, tail=True)
         rid = r.headers["x-amzn-requestid"]
         self.assertRegex(r.log, rf"^START RequestId: {rid} Version: \$LATEST\n{STAMP} {rid} Task timed out after 1\.00 seconds\n\nEND RequestId: {rid}\n"
                          rf"REPORT RequestId: {rid}\tDuration: 1\d\d\d\.\d\d ms\tBilled Duration: 1\d\d\d ms\tMemory Size: 128 MB\tMax Memory Used: \d+ MB\tStatus: timeout\n$")
@@ -114,7 +114,7 @@ class Floods(Reports):
         self.assertEqual(kept + sum(int(r) for _, r in counts()), printed // 101, "every line is in the log or counted")
         self.assertEqual(kept * 101 + sum(int(b) for b, _ in counts()), printed)
         self.assertGreater(kept * 126, 3 << 20)
-        self.assertRegex(self.d.invoke(f, {"kb": 0}, tail=True).log, r"^START .*\nEND .*\nREPORT ")
+        self.assertRegex(self.d.in_turn(f, {"kb": 0}, tail=True).log, r"^START .*\nEND .*\nREPORT ")
 
     def test_a_runtime_that_sends_wrong_requests_without_end_is_ended(self):
         f = self.python("import os, socket, threading\ndef flood():\n    host, port = os.environ['AWS_LAMBDA_RUNTIME_API'].split(':')\n    s = socket.create_connection((host, int(port)))\n"
@@ -123,7 +123,7 @@ class Floods(Reports):
                         "def handler(e, c):\n    if not e.get('flood'): return 1\n    ts = [threading.Thread(target=flood) for _ in range(12)]\n    [t.start() for t in ts]\n    [t.join() for t in ts]\n",
                         Timeout=60, MemorySize=512)
         self.assertEqual(self.d.invoke(f, {}).body, b"1")
-        r = self.d.invoke(f, {"flood": True}, tail=True)
+        r = self.d.in_turn(f, {"flood": True}, tail=True)
         self.assertEqual((r.status, r.error, r.json["errorType"]), (200, "Unhandled", "Runtime.ExitError"))
         self.assertIn("Error: The runtime sends wrong requests to the Runtime API without end: its environment is ended\nRuntime.ExitError\n", r.log)
         self.assertEqual(self.d.invoke(f, {}).body, b"1", "in another environment")
@@ -164,7 +164,7 @@ class Json(Reports):
         self.assertEqual(ours["requestId"], rid)
         self.assertIn("mountsMs", ours["metrics"])
         self.assertEqual([json.loads(l)["type"] for l in cold.log.splitlines()], ["platform.start", "platform.report", "fnd.coldStart"], "the tail too")
-        self.assertEqual([json.loads(l)["type"] for l in self.d.invoke(f, {}, tail=True).log.splitlines()], ["platform.start", "platform.report"])
+        self.assertEqual([json.loads(l)["type"] for l in self.d.in_turn(f, {}, tail=True).log.splitlines()], ["platform.start", "platform.report"])
 
     def test_system_levels(self):
         f = self.json_function(system="DEBUG")
@@ -179,7 +179,7 @@ class Json(Reports):
         self.assertEqual(self.d.invoke(g, {}, tail=True).log, "")
         for event, status, type, said in (({"do": "exit", "code": 3}, "error", "Runtime.ExitError", "Error: Runtime exited with error: exit status 3\nRuntime.ExitError"),
                                           ({"do": "hang"}, "timeout", None, "Task timed out after 1.00 seconds")):
-            r = self.d.invoke(g, event, tail=True)
+            r = self.d.in_turn(g, event, tail=True)
             records = [json.loads(l) for l in r.log.splitlines()]
             self.assertEqual([x["type"] for x in records], ["platform.fault", "platform.runtimeDone", "platform.report"])
             self.assertTrue(records[0]["record"].endswith(said), records[0])
@@ -196,12 +196,14 @@ class Json(Reports):
                                 ("platform.start", None, None, None), ("platform.runtimeDone", None, *error), ("platform.report", None, *error)])
 
     def test_application_levels(self):
-        """Whoever has printed a line: what is below the level is dropped; what has none counts as INFO."""
+        """Whoever has printed a line: what is below the level is dropped; what has none, or no valid time, counts as INFO."""
         lines = [{"level": "debug", "n": 1}, {"level": "INFO", "n": 2}, {"level": "Warn", "n": 3}, {"level": "WARNING", "n": 4}, {"level": "error", "n": 5}, {"level": "FATAL", "n": 6},
                  {"level": "loud", "n": 7}, {"n": 8}, {"a": {"level": "ERROR"}, "n": 9}, {"level": 50, "n": 10}, {"level": "TRACE", "n": 11}]
+        lines = [{"timestamp": "2024-11-02T16:51:31.587199Z", **l} for l in lines] + [{"level": "ERROR", "n": 12}, {"level": "DEBUG", "timestamp": "2024-11-02 16:51:31,587+0000", "n": 13},
+                                                                                     {"level": "ERROR", "time": "2024-11-02T16:51:31Z", "n": 14}]
         source = f"import json, os\ndef handler(e, c):\n    for l in json.loads({json.dumps(json.dumps(lines))}):\n        os.write(1, (json.dumps(l) + '\\n').encode())\n    os.write(2, b'plain\\n')\n"
-        for level, want in (("TRACE", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, "plain"]), ("DEBUG", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, "plain"]), ("INFO", [2, 3, 4, 5, 6, 7, 8, 9, 10, "plain"]),
-                            ("WARN", [3, 4, 5, 6]), ("ERROR", [5, 6]), ("FATAL", [6])):
+        for level, want in (("TRACE", [*range(1, 15), "plain"]), ("DEBUG", [*range(1, 11), 12, 13, 14, "plain"]), ("INFO", [*range(2, 11), 12, 13, 14, "plain"]),
+                            ("WARN", [3, 4, 5, 6, 14]), ("ERROR", [5, 6, 14]), ("FATAL", [6])):
             f = self.python(source, name=f"t-level-{level.lower()}", LoggingConfig={"LogFormat": "JSON", "ApplicationLogLevel": level})
             r = self.d.invoke(f, {}, tail=True)
             self.assertFalse(r.error, r)

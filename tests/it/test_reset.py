@@ -43,14 +43,14 @@ class Reset(unittest.TestCase):
         self.d = shared(self.config)
 
     def function(self, name, **kw):
-        self.d.create_python(name, CODE, **{"MemorySize": 256, "Timeout": 2, **kw})
+        self.d.create_python(name, CODE, **{"MemorySize": 256, "Timeout": 5, **kw})
         if isinstance(self, Reset):
             self.addCleanup(self.d.delete, name)
         self.d.settled(name)
         return name
 
     def ok(self, name, query="", **event):
-        r = self.d.invoke(name, event, query=query)
+        r = self.d.in_turn(name, event, query=query)
         self.assertEqual((r.status, r.error), (200, None), r)
         return r.json
 
@@ -59,7 +59,7 @@ class Reset(unittest.TestCase):
 
     def goes_on(self, name, then, error):
         before = self.ok(name, do="write", text="one ")
-        r = self.d.invoke(name, {"do": "write", "text": "two ", "then": then})
+        r = self.d.in_turn(name, {"do": "write", "text": "two ", "then": then})
         self.assertEqual((r.status, r.json["errorType"]), (200, error))
         after = self.ok(name)  # at once: it waits for the end of the old sandbox
         self.assertEqual((after["kept"], after["there_at_init"], after["calls"]), ("one two ", True, 1))
@@ -72,7 +72,7 @@ class Reset(unittest.TestCase):
         self.goes_on(f, "hang", "Sandbox.Timedout")
         again = self.ok(f, do="write", text="three ")
         self.assertEqual((again["calls"], again["kept"]), (2, "one two three "))  # the new runtime stays
-        self.assertEqual(self.d.invoke(f, {"then": "hang"}).json["errorType"], "Sandbox.Timedout")
+        self.assertEqual(self.d.in_turn(f, {"then": "hang"}).json["errorType"], "Sandbox.Timedout")
         third = self.ok(f, do="write", text="four ")  # and so does what the second sandbox wrote, for a third
         self.assertEqual((third["kept"], third["foreign"], third["stream"]), ("one two three four ", False, again["stream"]))
         log = self.log(f)
@@ -83,15 +83,15 @@ class Reset(unittest.TestCase):
         f = self.function("t-reset-exit", Timeout=20)
         self.goes_on(f, "exit", "Runtime.ExitError")
         for n in range(5):
-            self.assertEqual(self.d.invoke(f, {"then": "exit"}).json["errorType"], "Runtime.ExitError")
+            self.assertEqual(self.d.in_turn(f, {"then": "exit"}).json["errorType"], "Runtime.ExitError")
         self.assertEqual(self.ok(f)["kept"], "one two ")
 
     def test_how_it_is_reported(self):
         f = self.function("t-reset-report", Timeout=20)
-        first = self.d.invoke(f, {}, tail=True)
+        first = self.d.in_turn(f, {}, tail=True)
         self.assertIn("Init Duration", first.log)
-        self.d.invoke(f, {"then": "exit"})
-        r = self.d.invoke(f, {}, tail=True)
+        self.d.in_turn(f, {"then": "exit"})
+        r = self.d.in_turn(f, {}, tail=True)
         self.assertNotIn("\tInit Duration", r.log)
         line = re.search(r"REPORT .*Duration: ([\d.]+) ms\tBilled Duration: (\d+) ms", self.log(f).splitlines()[-2 if "Cold Start" in self.log(f).splitlines()[-1] else -1])
         init = float(re.findall(r"Cold Start: .* init ([\d.]+) ms", r.log)[0])
@@ -103,24 +103,24 @@ class Reset(unittest.TestCase):
     def test_out_of_memory_loses_it(self):
         f = self.function("t-reset-oom", Timeout=20)
         before = self.ok(f, do="write", text="one")
-        self.assertEqual(self.d.invoke(f, {"then": "oom"}).json["errorType"], "Runtime.OutOfMemory")
+        self.assertEqual(self.d.in_turn(f, {"then": "oom"}).json["errorType"], "Runtime.OutOfMemory")
         after = self.ok(f)
         self.assertEqual((after["kept"], after["there_at_init"]), (None, False))
         self.assertNotEqual(after["stream"], before["stream"])
 
     def test_one_that_cannot_initialise_again_ends(self):
-        f = self.function("t-reset-slow", Timeout=3)
+        f = self.function("t-reset-slow")
         before = self.ok(f, do="slow_init")
-        self.assertEqual(self.d.invoke(f, {"then": "exit"}).json["errorType"], "Runtime.ExitError")
-        self.assertEqual(self.d.invoke(f, {}).json["errorType"], "Sandbox.Timedout")  # its init does not end within the function's time
+        self.assertEqual(self.d.in_turn(f, {"then": "exit"}).json["errorType"], "Runtime.ExitError")
+        self.assertEqual(self.d.in_turn(f, {}).json["errorType"], "Sandbox.Timedout")  # its init does not end within the function's time
         after = self.ok(f)
         self.assertNotEqual(after["stream"], before["stream"])
 
     def test_others_are_not_affected(self):
         """An environment that was reset is used before another is made; one that idles comes first."""
-        f = self.function("t-reset-others", Timeout=3)
+        f = self.function("t-reset-others")
         got = []
-        threads = [threading.Thread(target=lambda: got.append(self.d.invoke(f, {"then": "hang"}).json["errorType"])) for _ in range(2)]
+        threads = [threading.Thread(target=lambda: got.append(self.d.in_turn(f, {"then": "hang"}).json["errorType"])) for _ in range(2)]
         [t.start() for t in threads]
         self.d.under_way(f, 2)
         [t.join() for t in threads]
@@ -131,7 +131,7 @@ class Reset(unittest.TestCase):
     def test_an_update_ends_it(self):
         f = self.function("t-reset-update", Timeout=20)
         before = self.ok(f, do="write", text="old")
-        self.d.invoke(f, {"then": "exit"})
+        self.d.in_turn(f, {"then": "exit"})
         self.d.configure(f, Description="new")
         self.d.settled(f)
         after = self.ok(f)
@@ -147,14 +147,14 @@ class Alone(Case):
     function, ok, log = Reset.function, Reset.ok, Reset.log
 
     def test_they_end_for_want_of_use_and_leave_nothing(self):
-        self.d = d = self.daemon({"idle_timeout_s": 1, "keep_alive": {"policy": "fixed"}})
+        self.d = d = self.daemon({"idle_timeout_s": 5, "keep_alive": {"policy": "fixed"}})
         f = self.function("idle", Timeout=20)
         before = self.ok(f, do="write", text="x")
         spawnd = d.pids()["spawnd"][0]
         count = lambda: sum("mnt:" in os.readlink(p) for p in glob.glob(f"/proc/{spawnd}/fd/*") if os.path.lexists(p))
         rest = count()
-        self.assertEqual(d.invoke(f, {"then": "exit"}).error, "Unhandled")
-        wait_until("its /tmp is kept", lambda: count() == rest + 1, 20)
+        self.assertEqual(d.in_turn(f, {"then": "exit"}).error, "Unhandled")
+        wait_until("its /tmp is kept", lambda: count() == rest + 1)
         wait_until("it has ended", lambda: count() == rest)
         after = self.ok(f)
         self.assertEqual((after["kept"], after["stream"] != before["stream"]), (None, True))
@@ -164,7 +164,7 @@ class Alone(Case):
         self.d = d = self.daemon()
         f = self.function("f", Timeout=20)
         before = self.ok(f, do="write", text="x")
-        self.assertEqual(d.invoke(f, {"then": "exit"}).error, "Unhandled")
+        self.assertEqual(d.in_turn(f, {"then": "exit"}).error, "Unhandled")
         os.kill(d.pids()["spawnd"][0], signal.SIGKILL)
         wait_until("it serves again", lambda: d.invoke(f, {}).status == 200)
         after = self.ok(f)
@@ -181,7 +181,7 @@ class Alone(Case):
         ready = lambda: d.request("GET", at).json["AvailableProvisionedConcurrentExecutions"] == 1
         wait_until("it is there", ready)
         before = self.ok(f, "?Qualifier=1", do="write", text="x")
-        self.assertEqual(d.invoke(f, {"then": "exit"}, query="?Qualifier=1").error, "Unhandled")
+        self.assertEqual(d.in_turn(f, {"then": "exit"}, query="?Qualifier=1").error, "Unhandled")
         wait_until("it is there again", ready)
         after = self.ok(f, "?Qualifier=1")
         self.assertEqual((after["kept"], after["stream"], after["calls"]), ("x", before["stream"], 1))

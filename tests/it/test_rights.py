@@ -27,7 +27,7 @@ class RightsCase(IamCase):
 
     def works_as(self, role, source=DOES, **more):
         name = self.name()
-        self.fn.create_function(FunctionName=name, Runtime=PYTHON, Handler="f.handler", Role=role if isinstance(role, str) else role["Arn"], Code={"ZipFile": make_zip({"f.py": source})}, **more)
+        self.fn.create_function(FunctionName=name, Runtime=PYTHON, Handler="f.handler", Role=role if isinstance(role, str) else role["Arn"], Code={"ZipFile": make_zip({"f.py": source})}, **{"Timeout": 30, **more})
         self.addCleanup(lambda: self.fn.delete_function(FunctionName=name))
         self.fn.get_waiter("function_active_v2").wait(FunctionName=name)
         return name
@@ -61,7 +61,7 @@ class RightsCase(IamCase):
 class Mappings(RightsCase):
     def test_the_role_is_asked_when_it_is_made_and_ever_after(self):
         role, (url, arn) = self.role(), self.queue(VisibilityTimeout="5")
-        f = self.works_as(role)
+        f = self.works_as(role, Timeout=5)
         make = lambda: self.fn.create_event_source_mapping(EventSourceArn=arn, FunctionName=f)
         lacks = "The function execution role does not have permissions to call %s on SQS"
         for n, action in enumerate(POLLS):

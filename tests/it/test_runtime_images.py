@@ -20,7 +20,7 @@ class RuntimeImages(ContainerCase):
         inside = "/" + python[0].split("/roots/")[1].split("/", 1)[1]
         own = tar([("lambda-entrypoint.sh", ENTRY, {"mode": 0o755}), ("var/runtime/.wh..wh..opq", ""), ("var/runtime/bootstrap", BOOTSTRAP, {"mode": 0o755}), ("var/runtime/bootstrap.py", LOOP),
                    ("var/lang/bin/python3", b"", {"type": b"2", "linkname": inside}), ("etc/version", version)])
-        return Image([*base, own], entrypoint=["/lambda-entrypoint.sh"], env=["PATH=/var/lang/bin:/usr/bin:/bin", "LANG=C.UTF-8", "LAMBDA_TASK_ROOT=/var/task", "LAMBDA_RUNTIME_DIR=/var/runtime", "FROM=" + version], workdir="/var/task", compression="")
+        return Image([*base, own], entrypoint=["/lambda-entrypoint.sh"], env=["PATH=/var/lang/bin:/usr/bin:/bin", "LANG=C.UTF-8", "LAMBDA_TASK_ROOT=/elsewhere", "LAMBDA_RUNTIME_DIR=/elsewhere", "FROM=" + version], workdir="/var/task", compression="")
 
     def test_one_that_nobody_has_heard_of(self):
         d = self.daemon()

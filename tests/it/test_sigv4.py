@@ -93,7 +93,7 @@ class Signed(Case):
     def make(self):
         f = "s-" + self.id().split(".")[-1].replace("_", "-")
         self.addCleanup(lambda: self.c.delete_function(FunctionName=f))
-        self.c.create_function(FunctionName=f, Runtime="provided.al2023", Role=ROLE, Handler="x", Code={"ZipFile": native_zip()}, Publish=True)
+        self.c.create_function(FunctionName=f, Timeout=30, Runtime="provided.al2023", Role=ROLE, Handler="x", Code={"ZipFile": native_zip()}, Publish=True)
         self.c.get_waiter("function_active_v2").wait(FunctionName=f)
         return f
 

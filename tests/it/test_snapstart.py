@@ -1,5 +1,5 @@
 """SnapStart: versions that begin from a snapshot; what they share, what they do not, what stands against it, what is left when they go."""
-import threading, unittest
+import struct, threading, unittest
 from harness import *
 
 EVERYTHING = '''
@@ -22,14 +22,14 @@ def a1(): order.append("a1")
 register_after_restore(order.append, "a2")
 def handler(e, c):
     what = e.get("do")
-    if what == "sleep": time.sleep(e["s"])
+    while e.get("hold") and not os.path.exists("/tmp/" + e["hold"]): time.sleep(0.01)
     if what == "remember": secret_list[0] = e["n"]; open("/tmp/mine", "w").write("1")
     status = dict(l.split(":", 1) for l in open("/proc/self/status").read().splitlines() if ":" in l)
     return {"T": T, "R": R, "random": random.random(), "uuid4": str(uuid.uuid4()), "uuid1": str(uuid.uuid1()), "ssl": ssl.RAND_bytes(8).hex(),
             "secret": secrets.token_hex(8), "name": os.path.basename(tempfile.mktemp()), "order": order, "type": os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"],
             "stream": os.environ["AWS_LAMBDA_LOG_STREAM_NAME"], "context_stream": c.log_stream_name, "version": c.function_version,
             "env_version": os.environ["AWS_LAMBDA_FUNCTION_VERSION"], "mine": os.environ.get("MINE"), "now": time.time(), "mono": time.monotonic(),
-            "tmp": sorted(os.listdir("/tmp")), "below": len(open("/tmp/dir/below/file").read()), "remembered": secret_list[0], "line": data.readline(),
+            "tmp": sorted(n for n in os.listdir("/tmp") if not n.startswith("go-")), "below": len(open("/tmp/dir/below/file").read()), "remembered": secret_list[0], "line": data.readline(),
             "pid": os.getpid(), "processes": sorted(p for p in os.listdir("/proc") if p.isdigit()), "cwd": os.getcwd(), "cmdline": open("/proc/self/cmdline").read(),
             "status": {k: status[k].strip() for k in ("CapEff", "CapPrm", "CapBnd", "NoNewPrivs", "Uid", "Gid", "Groups", "Seccomp", "Threads", "SigIgn", "SigBlk")},
             "mounts": sorted(l.split()[1] for l in open("/proc/self/mounts")), "limits": open("/proc/self/limits").read(), "left": c.get_remaining_time_in_millis()}
@@ -65,8 +65,8 @@ class Snap(Case):
         self.assertEqual((c["State"], c.get("StateReason"), c["SnapStart"]), ("Active", None, {"ApplyOn": "PublishedVersions", "OptimizationStatus": "On"}))
         return c
 
-    def call(self, f, event=None, version="1", **kw):
-        r = self.d.invoke(f, event or {}, query=f"?Qualifier={version}", **kw)
+    def call(self, f, event=None, version="1", alone=True, **kw):
+        r = (self.d.in_turn if alone else self.d.invoke)(f, event or {}, query=f"?Qualifier={version}", **kw)
         self.assertEqual((r.status, r.error), (200, None), r)
         return r.json
 
@@ -75,7 +75,7 @@ class Snap(Case):
         out, threads = [], []
 
         def one():
-            out.append(self.call(f, event, **kw))
+            out.append(self.call(f, event, alone=False, **kw))
         for _ in range(n):
             threads.append(threading.Thread(target=one))
             threads[-1].start()
@@ -150,7 +150,7 @@ class Environments(Snap):
         f = self.snap(EVERYTHING, Environment={"Variables": {"MINE": "yes"}}, MemorySize=256, Timeout=20)
         self.on(f)
         before = time.time()
-        a, b = self.at_once(f, 2, {"do": "sleep", "s": 0.5})
+        a, b = self.d.together(f, 2, lambda event: self.call(f, event, alone=False))
         self.assertNotEqual(a["stream"], b["stream"], "one environment has served both")
         for same in ("T", "R", "order", "type", "version", "pid", "cwd", "tmp", "mine", "line", "status", "mounts", "limits"):
             self.assertEqual(a[same], b[same], same)
@@ -162,7 +162,7 @@ class Environments(Snap):
         self.assertEqual(a["stream"], a["context_stream"])
         self.assertTrue(a["T"] < before <= a["now"] <= time.time())
         self.assertEqual(self.call(f, {"do": "remember", "n": 7})["remembered"], 7)
-        c, d = self.at_once(f, 2, {"do": "sleep", "s": 0.5})  # the one that remembers, and one that does not
+        c, d = self.d.together(f, 2, lambda event: self.call(f, event, alone=False))  # the one that remembers, and one that does not
         self.assertEqual(sorted((c["remembered"], d["remembered"])), [0, 7])
         self.assertEqual(sorted(("mine" in c["tmp"], "mine" in d["tmp"])), [False, True])
 
@@ -194,11 +194,77 @@ def handler(e, c):
         self.assertIn("copy of stdout", text)
         self.assertIn("stderr anew", text)
 
+    def test_nobody_notices_the_rehearsal(self):
+        """Before the image is written a child goes through a start and an event: the function is not called, told or changed by it."""
+        before = set(self.trees())
+        f = self.snap("""
+import os, signal, sys, random
+seen = []
+os.register_at_fork(before=lambda: seen.append("fork"), after_in_parent=lambda: seen.append("parent"))
+signal.signal(signal.SIGCHLD, lambda *a: seen.append("signal"))
+random.seed(7)
+from snapshot_restore_py import register_after_restore
+@register_after_restore
+def after():
+    seen.append(("restored", sys.exc_info()[0], os.environ.get("_X_AMZN_TRACE_ID"), os.path.exists("/tmp/called")))
+def handler(e, c):
+    open("/tmp/called", "w").close()
+    seen.append("called")
+    return seen
+""")
+        self.on(f)
+        self.assertEqual(self.call(f), [["restored", None, None, False], "called"])
+        tree, = set(self.trees()) - before
+        with open(os.path.join(self.d.state, "roots", tree, "var/snapshot/image"), "rb") as image:
+            magic, n_warm = struct.unpack("8s8xI", image.read(20))
+        self.assertEqual(magic, b"FNDSNAP2")
+        self.assertGreater(n_warm, 20)
+
+    def test_instrumented_runtimes_are_not_rehearsed(self):
+        """Whoever stands in the runtime's way would hear of an event that is none."""
+        f = self.snap("""
+import sys
+from awslambdaric import bootstrap
+heard, plain = [], bootstrap.handle_event_request
+def handle(client, handler, *rest):
+    heard.append(rest[0])
+    open("/tmp/heard", "a").write("x")
+    return plain(client, handler, *rest)
+bootstrap.handle_event_request = handle
+def handler(e, c):
+    return heard == [c.aws_request_id], open("/tmp/heard").read()
+""")
+        self.on(f)
+        self.assertEqual(self.call(f), [True, "x"])
+
+    def test_nor_are_those_with_another_part_of_it(self):
+        """Whatever an event goes through can be replaced by itself."""
+        parts = {"wait": ("lambda_runtime_client.BaseLambdaRuntimeClient", "wait_next_invocation"), "context": ("bootstrap", "create_lambda_context"),
+                 "trace": ("bootstrap", "update_xray_env_variable"), "reads": ("lambda_runtime_marshaller.LambdaMarshaller", "unmarshal_request"),
+                 "writes": ("lambda_runtime_marshaller.LambdaMarshaller", "marshal_response")}
+        for part, (where, what) in parts.items():
+            with self.subTest(part):
+                f = self.snap(f"""
+from awslambdaric import bootstrap, lambda_runtime_client, lambda_runtime_marshaller
+plain = {where}.{what}
+def instead(*args):
+    result = plain(*args)
+    open("/tmp/heard", "a").write("x")
+    return result
+{where}.{what} = instead
+def handler(e, c):
+    with open("/tmp/heard", "a+") as f:
+        f.seek(0)
+        return f.read()
+""", name="s-other-" + part)
+                self.on(f)
+                self.assertEqual(self.call(f), "" if part == "writes" else "x")
+
     def test_no_uuid_twice(self):
         """Not even where two environments ask in the same instant: what differs is not the time alone."""
-        f = self.snap("import time, uuid\nuuid.uuid1()\ndef handler(e, c):\n  time.sleep(0.5)\n  u = uuid.uuid1()\n  return [u.node, u.clock_seq]")
+        f = self.snap("import uuid\nuuid.uuid1()\ndef handler(event, c):" + HOLD + "    u = uuid.uuid1()\n    return [u.node, u.clock_seq]")
         self.on(f)
-        a, b = self.at_once(f, 2, {})
+        a, b = self.d.together(f, 2, lambda event: self.call(f, event, alone=False))
         self.assertNotEqual(a, b)
 
     def test_what_init_sets_for_the_process(self):
@@ -364,11 +430,10 @@ def handler(event, context):
         self.assertEqual(self.call(f), 1)
 
     def test_many_at_once(self):
-        f = self.snap("import time, random\ndef handler(e, c):\n  time.sleep(1)\n  return [c.log_stream_name, random.random()]", Timeout=60)
+        f = self.snap("import random\ndef handler(event, c):" + HOLD + "    return [c.log_stream_name, random.random()]", Timeout=200)
         self.on(f)
-        out = self.at_once(f, 60, {})
-        self.assertEqual(len({o[1] for o in out}), 60)
-        self.assertGreater(len({o[0] for o in out}), 30)
+        out = self.d.together(f, 60, lambda event: self.call(f, event, alone=False))
+        self.assertEqual([len({o[i] for o in out}) for i in (0, 1)], [60, 60])
         self.assertNotIn("INIT_START", self.log(f).split("RESTORE_START", 1)[1])
 
 

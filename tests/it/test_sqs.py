@@ -159,9 +159,10 @@ class Messages(SqsCase):
         for code, text, kw in (
                 ("InvalidParameterValue", "One or more parameters are invalid. Reason: Message must be shorter than 1024 bytes.", {"MessageBody": "x" * 1025}),
                 ("MissingParameter", "The request must contain the parameter MessageBody.", {"MessageBody": ""}),
-                ("InvalidMessageContents", None, {"MessageBody": "\x01"}),
+                ("InvalidMessageContents", None, {"MessageBody": "\x01"}), ("InvalidMessageContents", None, {"MessageBody": "\0"}), ("InvalidMessageContents", None, {"MessageBody": "a\0b"}),
                 ("InvalidParameterValue", "Message (user) attribute 'X' must contain a non-empty value of type 'String'.",
                  {"MessageBody": "x", "MessageAttributes": {"X": {"DataType": "String", "StringValue": ""}}}),
+                ("InvalidParameterValue", "Message (user) attribute 'X' has characters that are not valid.", {"MessageBody": "x", "MessageAttributes": {"X": {"DataType": "String", "StringValue": "\0a"}}}),
                 ("InvalidParameterValue", None, {"MessageBody": "x", "MessageAttributes": {"AWS.x": {"DataType": "String", "StringValue": "1"}}}),
                 ("InvalidParameterValue", None, {"MessageBody": "x", "MessageAttributes": {"x": {"DataType": "Thing", "StringValue": "1"}}}),
                 ("InvalidParameterValue", None, {"MessageBody": "x", "MessageAttributes": {"x": {"DataType": "Number", "StringValue": "one"}}}),
@@ -184,13 +185,22 @@ class Messages(SqsCase):
         self.s.send_message(QueueUrl=url, MessageBody=body)
         self.assertEqual(self.bodies(url), [body])
         self.refused("InvalidParameterValue", self.s.send_message, QueueUrl=url, MessageBody=body + "x")
+        long = ["x" * 300000, "y" * 300000 + "\x01", "z" * 20000, "short", "short\x01"]  # boto3 compares MD5s
+        self.refused("InvalidMessageContents", self.s.send_message, QueueUrl=url, MessageBody=long[1])
+        r = self.s.send_message_batch(QueueUrl=url, Entries=[{"Id": str(i), "MessageBody": b} for i, b in enumerate(long)])
+        self.assertEqual({e["Id"]: e["MD5OfMessageBody"] for e in r["Successful"]}, {i: hashlib.md5(long[int(i)].encode()).hexdigest() for i in "023"})
+        self.assertEqual({e["Id"]: e["Code"] for e in r["Failed"]}, {"1": "InvalidMessageContents", "4": "InvalidMessageContents"})
+        self.s.purge_queue(QueueUrl=url)
+        self.s.send_message(QueueUrl=url, MessageBody=long[0])
+        m = self.take(url)[0]
+        self.assertEqual((m["Body"], m["MD5OfBody"]), (long[0], hashlib.md5(long[0].encode()).hexdigest()))
 
     def test_visibility(self):
         url = self.queue("vis", VisibilityTimeout=1)
         self.s.send_message(QueueUrl=url, MessageBody="m")
         a, = self.take(url)
         begun = time.monotonic()
-        b, = self.take(url, WaitTimeSeconds=20, AttributeNames=["ApproximateReceiveCount"])  # woken when it is visible again
+        b, = self.take(url, WaitTimeSeconds=20, VisibilityTimeout=60, AttributeNames=["ApproximateReceiveCount"])  # woken when it is visible again
         self.assertLess(time.monotonic() - begun, 10 * SLOW)
         self.assertNotEqual(a["ReceiptHandle"], b["ReceiptHandle"])
         self.assertEqual(b["Attributes"], {"ApproximateReceiveCount": "2"})
@@ -235,8 +245,9 @@ class Messages(SqsCase):
 
     def test_batches(self):
         url = self.queue("batch")
-        r = self.s.send_message_batch(QueueUrl=url, Entries=[{"Id": "a", "MessageBody": "1"}, {"Id": "b", "MessageBody": "\x02"}, {"Id": "c", "MessageBody": "3", "DelaySeconds": 900}])
-        self.assertEqual(([e["Id"] for e in r["Successful"]], [(e["Id"], e["Code"], e["SenderFault"]) for e in r["Failed"]]), (["a", "c"], [("b", "InvalidMessageContents", True)]))
+        r = self.s.send_message_batch(QueueUrl=url, Entries=[{"Id": "a", "MessageBody": "1"}, {"Id": "b", "MessageBody": "\x02"}, {"Id": "c", "MessageBody": "3", "DelaySeconds": 900},
+                                                                {"Id": "d", "MessageBody": "\0x"}])
+        self.assertEqual(([e["Id"] for e in r["Successful"]], [(e["Id"], e["Code"], e["SenderFault"]) for e in r["Failed"]]), (["a", "c"], [(i, "InvalidMessageContents", True) for i in "bd"]))
         m, = self.take(url)
         r = self.s.change_message_visibility_batch(QueueUrl=url, Entries=[{"Id": "x", "ReceiptHandle": m["ReceiptHandle"], "VisibilityTimeout": 100},
                                                                           {"Id": "y", "ReceiptHandle": "none", "VisibilityTimeout": 100}])

@@ -93,6 +93,7 @@ def stalled(daemon, pid):
 
 class Streaming(Case):
     def open(self, f, payload, **more):
+        self.d.idle(f, "finishing")
         s = Stream(self.d, f, payload, **more)
         self.addCleanup(s.close)
         return s
@@ -150,7 +151,7 @@ class Streaming(Case):
 
     def test_errors_in_midstream(self):
         """ErrorCode and ErrorDetails, and what the log's REPORT says."""
-        f = self.function(Timeout=2)
+        f = self.function(Timeout=5)
         for then, code, details, report in (
                 ({"fail": "My.Error", "body": "eyJlIjoxfQ=="}, "My.Error", '{"e":1}', "REPORT.*\tMax Memory Used: \\d+ MB\t(Init Duration: .*\t)?\n"),
                 ({"fail": "My.Error"}, "My.Error", None, "REPORT.*\tMax Memory Used: \\d+ MB\t(Init Duration: .*\t)?\n"),
@@ -158,7 +159,7 @@ class Streaming(Case):
                 ({"then": "exit"}, "Runtime.TruncatedResponse", None, "Error Type: Runtime.ExitError"),
                 ({"then": "kill"}, "Runtime.TruncatedResponse", None, "signal: killed\nRuntime.ExitError\nEND"),
                 ({"then": "oom"}, "Runtime.TruncatedResponse", None, "Error Type: Runtime.OutOfMemory"),
-                ({"then": "hang"}, "Sandbox.Timedout", "Task timed out after 2.00 seconds", "Status: timeout")):
+                ({"then": "hang"}, "Sandbox.Timedout", "Task timed out after 5.00 seconds", "Status: timeout")):
             with self.subTest(then=then):
                 data, end = self.all(f, {"do": "stream", "bytes": 5, **then}, headers={"X-Amz-Log-Type": "Tail"})
                 self.assertEqual((data, end["ErrorCode"]), (b"aaaaa", code))

@@ -25,7 +25,7 @@ def named(tenant):
 
 class Tenants(Case):
     def look(self, f, tenant, **more):
-        r = self.d.invoke(f, {}, headers={HEADER: tenant}, **more)
+        r = self.d.in_turn(f, {}, headers={HEADER: tenant}, **more)
         self.assertEqual((r.status, r.error), (200, None), r)
         return r.json
 
@@ -65,10 +65,18 @@ class Tenants(Case):
     def test_a_crash_leaves_it_to_the_same_one(self):
         f = self.tenants(LOOK.replace("seen.append(context", "event.get('die') and os._exit(3)\n    seen.append(context"))
         kept = self.look(f, "blue")
-        self.assertEqual(self.d.invoke(f, {"die": 1}, headers={HEADER: "blue"}).error, "Unhandled")
+        self.assertEqual(self.d.in_turn(f, {"die": 1}, headers={HEADER: "blue"}).error, "Unhandled")
         self.assertEqual(self.look(f, "green")["tmp"], [])
         after = self.look(f, "blue")
         self.assertEqual((after["tmp"], after["key"]), ([named("blue")], kept["key"]))
+
+    def test_an_event_is_its_tenant_s(self):
+        """It was accepted, and refused each time that it was to be run."""
+        f = self.tenants("def handler(event, context):\n    print('it is', event, context.tenant_id)\n")
+        for n, tenant in enumerate(("blue", "a.b_c:/=+-@ d", "blue")):
+            self.assertEqual(self.d.invoke(f, {"n": n}, headers={HEADER: tenant, "X-Amz-Invocation-Type": "Event"}).status, 202)
+            wait_until("it has run", lambda: f"it is {{'n': {n}}} {tenant}\n" in self.d.request("GET", f"/_fnd/logs/{f}").json["Text"])
+        self.refused(self.d.invoke(f, {}, headers={"X-Amz-Invocation-Type": "Event"}), "The invoked function is enabled with tenancy configuration. Add a valid tenant ID in your request and try again.")
 
     def test_the_newest_sdk(self):
         f = "t-tenants-sdk"
@@ -191,4 +199,4 @@ print(json.dumps(out))
         self.assertLess(kept, 50)
         self.assertGreater(kept, 2)
         self.assertEqual(d.invoke("other", {}).json, 1)
-        self.assertEqual(d.invoke("f", {}, headers={HEADER: "t59"}).json["seen"], ["t59"] * 2, "the last one is warm")
+        self.assertEqual(d.in_turn("f", {}, headers={HEADER: "t59"}).json["seen"], ["t59"] * 2, "the last one is warm")

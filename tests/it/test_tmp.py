@@ -161,7 +161,7 @@ class Tmp(Case):
         return self.python(SOURCE, **{"MemorySize": 128, "Timeout": min(900, int(120 * SLOW)), **more})
 
     def do(self, f, what, **event):
-        r = self.d.invoke(f, {"do": what, **event}, tail=True)
+        r = self.d.in_turn(f, {"do": what, **event}, tail=True)
         self.assertIsNone(r.error, r)
         return r.json, r
 
@@ -330,6 +330,14 @@ class Ahead(Tmp):
         a, r = self.do(f, "size")
         self.assertIn("runtime started ahead", r.log)
         self.assertTrue(700 * MB <= a["free"] <= 703 * MB, a)
+
+
+class ForAllThatAreMadeAhead(Tmp):
+    MORE = {"prepared_least": 11, "prestarted_least": 2}
+
+    def test_there_is_one_for_each(self):
+        detail = lambda: next(c for c in self.d.doctor()["Checks"] if c["Name"] == "/tmp")["Detail"]
+        wait_until("there are 13", lambda: int(re.search(r"(\d+) ready", detail()).group(1)) == 13)
 
 
 class Bound(Tmp):

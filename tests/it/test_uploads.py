@@ -149,6 +149,16 @@ class Uploads(Case):
         self.assertLessEqual({n.encode() for n in names}, set(os.listdir(self.tree_of(name).encode())))
         self.refused(raw_zip([("a/../\x1b[31m", b"x", FILE)]), BAD, why="../?[31m: a path that climbs")
 
+    def test_names_that_nothing_can_have(self):
+        for name in ("n" * 256, "n" * 60000, "\u00fc" * 150, "/".join(["n" * 250] * 20), "d/" * 300 + "f", "\0x", ""):
+            self.refused(raw_zip([(name, b"x", FILE)]), BAD)
+        utf8 = raw_zip([("u\u00fcu", b"x", FILE)])
+        self.refused(utf8.replace("\u00fc".encode(), b"\xff\xfe"), BAD, why="an entry without a name")
+        for target in (b"t" * 4096, b"t" * 60000, b""):
+            self.refused(raw_zip([("link", target, LINK)]), BAD)
+        name = self.function(zip_bytes=raw_zip([("bootstrap", native(), 0o100755), ("n" * 255, b"x", FILE), ("d/" * 255 + "f", b"x", FILE), ("/".join(["m" * 255] * 15), b"x", FILE)]))
+        self.assertEqual(self.d.invoke(name, {"a": 1}).json, {"a": 1})
+
     def test_size_is_the_only_limit(self):
         """Not how well it packs: 100 MB of zeros are a package."""
         z = make_zip({"bootstrap": native(), "zero": b"\0" * (100 << 20)})

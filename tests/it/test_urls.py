@@ -358,7 +358,7 @@ class Auth(UrlCase):
         cls.d = shared({"gateway": {"listen": f"127.0.0.1:{cls.own}"}, **cls.CONFIG})
         cls.port = cls.own
         cls.c = boto(cls.d, key=KEY, secret=SECRET)
-        cls.c.create_function(FunctionName="iam", Runtime="python3.11", Role=ROLE, Handler="f.handler", Code={"ZipFile": make_zip({"f.py": ECHO})})
+        cls.c.create_function(FunctionName="iam", Timeout=30, Runtime="python3.11", Role=ROLE, Handler="f.handler", Code={"ZipFile": make_zip({"f.py": ECHO})})
         cls.c.get_waiter("function_active_v2").wait(FunctionName="iam")
         cls.host = cls.c.create_function_url_config(FunctionName="iam", AuthType="AWS_IAM")["FunctionUrl"].split("/")[2]
 

@@ -49,6 +49,8 @@ class Model(Case):
                            ({"Layers": "x"}, "Expected list or null"), ({"TracingConfig": 1}, "Expected null"), ([], "Start of list found where not expected")):
             r = self.d.request("PUT", f"{F}/a%20b/configuration", json.dumps(body).encode())
             self.assertEqual((r.status, r.error_type, r.json), (400, "SerializationException", {"Message": said}), body)
+        r = self.d.request("PUT", f"{F}/none/configuration", json.dumps({"Environment": {"Variables": {"NAME": "a\0b"}}}).encode())
+        self.assertEqual((r.error_type, r.json), ("SerializationException", {"Message": "The string NAME has the character U+0000, which it cannot have"}))
         r = self.d.request("PUT", f"{F}/none/configuration", b"{'Timeout':3}")
         self.assertEqual(r.json, {"Message": "Unexpected character (''' (code 39)): was expecting double-quote to start field name\n at [Source: (byte[])\"{'Timeout':3}\"; line: 1, column: 3]"})
 

@@ -325,7 +325,7 @@ class Changes(Api):
 
     def test_environments_of_a_version_survive_an_update(self):
         f = self.make(Publish=True)
-        counter = lambda q: json.loads(self.d.invoke(f, {"do": "counter"}, query=f"?Qualifier={q}").body)["served"]
+        counter = lambda q: json.loads(self.d.in_turn(f, {"do": "counter"}, query=f"?Qualifier={q}").body)["served"]
         first, fresh = counter("1"), counter("$LATEST")
         self.update(f, ZipFile=package(2))
         self.assertEqual((counter("1"), counter("$LATEST")), (first + 1, fresh), "the version's environment goes on, $LATEST's is a new one")

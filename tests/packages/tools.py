@@ -120,10 +120,20 @@ def plugins():
     return next((d for d in kept if d and glob.glob(os.path.join(d, "registry.terraform.io/hashicorp/aws/*/linux_*/terraform-provider-aws*"))), None)
 
 
-def terraform(t):
-    """A function with its role, layer, log group, queues, alias, URL, permissions, mapping, event-invoke configuration and more: applied, unchanged at once, changed, unchanged again, destroyed."""
+def terraform_with(t, file):
+    """A function that runs terraform in t.work, where this file of the directory terraform is."""
     def tf(*argv):
         return t.sh(["terraform", *argv, "-no-color"])
+
+    shutil.copy(os.path.join(os.path.dirname(os.path.abspath(__file__)), "terraform", file), os.path.join(t.work, "main.tf"))
+    write(t, "rc", "")
+    t.env.update(TF_CLI_CONFIG_FILE=os.path.join(t.work, "rc"), CHECKPOINT_DISABLE="1", TF_IN_AUTOMATION="1", AWS_EC2_METADATA_DISABLED="true")
+    tf("init", "-plugin-dir=" + plugins())
+    return tf
+
+
+def terraform(t):
+    """A function with its role, layer, log group, queues, alias, URL, permissions, mapping, event-invoke configuration and more: applied, unchanged at once, changed, unchanged again, destroyed."""
 
     def package(text, n):
         write(t, "lay/python/lay.py", f"N = {n}\n")
@@ -132,10 +142,7 @@ def terraform(t):
             t.sh(["/usr/bin/python3", "-m", "zipfile", "-c", name, *glob.glob(os.path.join(t.work, at, "*"))])
         return [f"-var=text={text}", f"-var=n={n}"]
 
-    shutil.copy(os.path.join(os.path.dirname(os.path.abspath(__file__)), "terraform/main.tf"), t.work)
-    write(t, "rc", "")
-    t.env.update(TF_CLI_CONFIG_FILE=os.path.join(t.work, "rc"), CHECKPOINT_DISABLE="1", TF_IN_AUTOMATION="1", AWS_EC2_METADATA_DISABLED="true")
-    tf("init", "-plugin-dir=" + plugins())
+    tf = terraform_with(t, "main.tf")
     for text, n, version in (("one", 5, "1"), ("two", 6, "2")):
         variables = package(text, n)
         tf("apply", "-auto-approve", "-input=false", *variables)
@@ -150,6 +157,35 @@ def terraform(t):
     assert t.daemon.request("GET", "/2015-03-31/functions/tf-f").status == 404
     left = [l["LayerName"] for l in t.daemon.request("GET", "/2018-10-31/layers").json["Layers"]]
     assert "tf-lay" not in left, left
+
+
+def terraform_image(t):
+    """PackageType Image, by tag and by digest, from docker-registry: applied, unchanged at once, moved to another image, unchanged again, destroyed."""
+    import harness, ociimages
+    directory = os.path.join(t.work, "registry")
+    os.makedirs(directory)
+    registry = ociimages.Registry(directory)
+    d = harness.Daemon({"registries": {"hosts": {registry.host: {"plain_http": True}}}})
+    try:
+        d.start()
+        t.env["AWS_ENDPOINT_URL"] = d.endpoint
+        tf = terraform_with(t, "image.tf")
+        one, two = (ociimages.native([("app/marker", m)]) for m in ("1", "2"))
+        for image, uri, version, seconds in ((one, registry.push(one, "team/app", "one"), "1", 10), (two, registry.push(two, "team/app", "two"), "2", 10),
+                                             (one, f"{registry.host}/team/app@{one.digest}", "3", 11)):
+            variables = [f"-var=image={uri}", f"-var=seconds={seconds}"]
+            tf("apply", "-auto-approve", "-input=false", *variables)
+            said = {k: v["value"] for k, v in json.loads(tf("output", "-json")).items()}
+            assert (json.loads(said["result"]), said["version"]) == ({"name": uri}, version), said
+            has(tf("plan", "-detailed-exitcode", "-input=false", *variables), "No changes.")
+            got = d.request("GET", "/2015-03-31/functions/tf-image").json
+            assert got["Code"] == {"ImageUri": uri, "RepositoryType": "ECR", "ResolvedImageUri": f"{registry.host}/team/app@{image.digest}"}, got
+            assert got["Configuration"]["ImageConfigResponse"] == {"ImageConfig": {"Command": ["app.handler"], "WorkingDirectory": "/app"}}, got
+        tf("destroy", "-auto-approve", "-input=false", *variables)
+        assert d.request("GET", "/2015-03-31/functions/tf-image").status == 404
+    finally:
+        d.remove()
+        registry.end()
 
 
 def sdk(t, language, build, run):
@@ -172,6 +208,7 @@ TOOLS = [
     Tool("cargo-lambda", "pypi", ["cargo-lambda==1.9.2"], cargo_lambda),
     Tool("ansible", "pypi", ["ansible==12.3.0", "boto3==1.44.8"], ansible),
     Tool("terraform", "terraform", [], terraform),
+    Tool("terraform, of an image", "terraform", [], terraform_image),
     Tool("AWS SDK for Go v2", "go", [], lambda t: sdk(t, "go", ["go", "build", "-o", "app", "."], ["./app"]), "does everything"),
     Tool("AWS SDK for Java v2", "maven", [], lambda t: sdk(t, "java", ["mvn", "-q", "-B", "-Dmaven.repo.local=" + os.path.expanduser("~/.m2/repository"), "package"], ["java", "-cp", "target/classes:target/dependency/*", "app.Main"]),
          "does everything"),

@@ -79,7 +79,7 @@ static int v_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags
 	return r;
 }
 
-static void make_disk(void)
+static inline void make_disk(void)
 {
 	inner_vfs = sqlite3_vfs_find(NULL);
 	failing = *inner_vfs;

@@ -543,7 +543,7 @@ START_TEST(sides)
 			if (texts[k])
 				ck_assert_int_eq(fn_iam_document_parse(text, FN_IAM_IDENTITY, &d[k], &why), 0);
 		}
-		ck_assert_str_eq(fn_iam_identity_says(&(struct fn_iam_policies){.identity = {list, d[0] != NULL}, .session = {list + 1, d[1] != NULL}, .boundary = d[2]}, &r), rows[i].says);
+		ck_assert_str_eq(fn_iam_identity_word(fn_iam_identity_says(&(struct fn_iam_policies){.identity = {list, d[0] != NULL}, .session = {list + 1, d[1] != NULL}, .boundary = d[2]}, &r)), rows[i].says);
 		for (size_t k = 0; k < 3; k++)
 			fn_iam_document_free(d[k]);
 	}

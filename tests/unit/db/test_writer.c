@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -26,7 +27,7 @@ struct one {
 	struct fn_db_write w;
 	int64_t key, size;
 	int as_told, result;
-	bool fails, waits, early;
+	bool fails, waits, early, lazy;
 	struct fn_err err;
 };
 static _Atomic bool gate; /* those that wait do so until it is open */
@@ -81,7 +82,7 @@ static void open_at(const char *path)
 
 static void give(struct one *o, int64_t key)
 {
-	*o = (struct one){.w = {.run = run, .done = done, .early = o->early}, .key = key, .size = o->size, .fails = o->fails, .waits = o->waits, .early = o->early, .result = 1};
+	*o = (struct one){.w = {.run = run, .done = done, .early = o->early, .lazy = o->lazy}, .key = key, .size = o->size, .fails = o->fails, .waits = o->waits, .early = o->early, .lazy = o->lazy, .result = 1};
 	fn_db_write(writer, &o->w);
 }
 
@@ -295,6 +296,49 @@ static void done_and_more(struct fn_db_write *w, const struct fn_err *err)
 	give(&later[1], 2);
 }
 
+static void run_until_told(int n)
+{
+	while (told < n)
+		ck_assert_int_eq(fn_loop_run_once(loop, 10000000), 0);
+	ck_assert_int_eq(told, n);
+}
+
+START_TEST(what_nobody_waits_for)
+{
+	struct one o[8] = {0};
+
+	fresh();
+	make_disk();
+	open_at("t.db");
+	for (int i = 0; i < 8; i++)
+		o[i].lazy = i != 1;
+	give(&o[0], 1); /* with the next, in its order */
+	give(&o[1], 2);
+	give(&o[2], 3);
+	run_until_told(3);
+	ck_assert(o[0].as_told == 1 && o[1].as_told == 2 && o[2].as_told == 3);
+	give(&o[3], 4); /* by itself; with one that fails */
+	o[4].fails = true;
+	give(&o[4], 5);
+	run_until_told(5);
+	ck_assert(o[3].result == 0 && o[4].result < 0 && o[3].as_told == 4);
+	disk.write = SQLITE_FULL;
+	give(&o[5], 6);
+	run_until_told(6);
+	ck_assert_int_eq(o[5].result, -ENOSPC);
+	disk.write = 0;
+	give(&o[6], 7);
+	fn_db_writer_drain(writer);
+	ck_assert(told == 7 && o[6].result == 0);
+	give(&o[7], 8);
+	fn_db_writer_free(writer);
+	ck_assert(told == 8 && o[7].result == 0);
+	ck_assert_int_eq(count("t.db"), 6);
+	ck_assert_int_eq(fn_loop_run_once(loop, 20000), 0); /* no timer is left */
+	fn_loop_free(loop);
+}
+END_TEST
+
 START_TEST(the_end_with_a_queue)
 {
 	struct one o[500] = {0};
@@ -421,5 +465,138 @@ START_TEST(a_database_without_auto_vacuum)
 }
 END_TEST
 
-TEST_MAIN("db/writer", a_batch_is_one_commit, a_commit_that_fails, a_full_disk, a_sync_that_fails_ends_the_process, early_ones_wait_for_no_sync, what_comes_during_a_sync_shares_the_next,
-	  the_end_with_a_queue, many_at_once_and_the_log, what_was_told_is_there_after_a_kill, a_database_without_auto_vacuum)
+/* --- the loop as a role --- */
+static struct one lent[2000];
+static int given_n, lent_n, synced_n, ticks;
+static _Atomic int in_loop, at_once;
+static pthread_t giver, ticker, runner;
+static uint64_t timer;
+
+/* Whatever is the loop's. */
+static void enter(void) { ck_assert_int_eq(atomic_fetch_add(&in_loop, 1), 0); }
+static void leave(void) { ck_assert_int_eq(atomic_fetch_sub(&in_loop, 1), 1); }
+
+static int run_lent(struct fn_db_write *w, sqlite3 *db, struct fn_err *err)
+{
+	int r;
+
+	runner = pthread_self();
+	ck_assert_int_eq(atomic_fetch_add(&at_once, 1), 0);
+	r = run(w, db, err);
+	ck_assert_int_eq(atomic_fetch_sub(&at_once, 1), 1);
+	return r;
+}
+
+static void lent_synced(struct fn_db_write *w)
+{
+	ck_assert_int_eq(fn_list_entry(w, struct one, w)->as_told, 0);
+	ck_assert_int_eq(w->result, 0);
+	synced_n++;
+}
+
+static void give_lent(void)
+{
+	struct one *o = &lent[given_n++];
+
+	give(o, given_n);
+	o->w.run = run_lent;
+	o->w.synced = lent_synced;
+}
+
+static void lent_done(struct fn_db_write *w, const struct fn_err *err)
+{
+	enter();
+	done(w, err);
+	if (told == lent_n)
+		fn_loop_stop(loop);
+	leave();
+}
+
+static void on_give(void *arg)
+{
+	(void)arg;
+	enter();
+	giver = pthread_self();
+	give_lent();
+	lent[given_n - 1].w.done = lent_done;
+	leave();
+}
+
+/* Once one has been written by who gave it; before, none that rests may have been there yet. */
+static void waited_done(struct fn_db_write *w, const struct fn_err *err)
+{
+	enter();
+	done(w, err);
+	ck_assert_int_eq(synced_n, told);
+	if (pthread_equal(giver, runner) && !pthread_equal(giver, ticker))
+		fn_loop_stop(loop);
+	else
+		ck_assert_int_eq(fn_loop_rearm_timer(loop, timer, 0), 0);
+	leave();
+}
+
+static void again(void *arg)
+{
+	(void)arg;
+	enter();
+	if (gate) {
+		gate = false;
+		ticks = 0;
+		giver = pthread_self();
+		lent[given_n].waits = true;
+		give_lent();
+		lent[given_n - 1].w.done = waited_done;
+	}
+	ticker = pthread_self();
+	if (++ticks == 4)
+		gate = true;
+	else
+		ck_assert_int_eq(fn_loop_rearm_timer(loop, timer, fn_loop_now_us(loop) + 1000), 0);
+	leave();
+}
+
+/* Who has something to be written writes it, however long that takes, and another thread is the loop's meanwhile. */
+START_TEST(the_loop_goes_on_without_who_writes)
+{
+	fresh();
+	open_at("t.db");
+	gate = true;
+	ck_assert_int_eq(fn_loop_add_timer(loop, 0, again, NULL, &timer), 0);
+	ck_assert_int_eq(fn_db_writer_run_loop(writer), 0);
+	ck_assert_int_eq(ticks, 4);
+	fn_db_writer_free(writer);
+	ck_assert_int_eq(count("t.db"), given_n);
+}
+END_TEST
+
+static void on_give_more(void *arg)
+{
+	on_give(arg);
+	for (int n = given_n % 7; n > 0 && given_n < lent_n; n--)
+		on_give(arg);
+	if (given_n < lent_n)
+		(void)fn_loop_rearm_timer(loop, timer, fn_loop_now_us(loop) + (given_n % 3 ? 0 : 300));
+}
+
+/* One thread at a time has the loop, one the database, and all is told, in its order; where many have waited only so. */
+START_TEST(the_loop_changes_hands)
+{
+	fresh();
+	open_at("t.db");
+	lent_n = sizeof(lent) / sizeof(lent[0]);
+	for (int i = 0; i < lent_n; i++)
+		lent[i].fails = i % 50 == 49;
+	ck_assert_int_eq(fn_loop_add_timer(loop, 0, on_give_more, NULL, &timer), 0);
+	ck_assert_int_eq(fn_db_writer_run_loop(writer), 0);
+	ck_assert_int_eq(told, lent_n);
+	ck_assert_int_eq(undone, lent_n / 50);
+	ck_assert_int_le(synced_n, lent_n - undone);
+	for (int i = 0; i < lent_n; i++)
+		ck_assert_int_eq(lent[i].as_told, i + 1);
+	fn_db_writer_free(writer);
+	ck_assert_int_eq(count("t.db"), (int)(sizeof(lent) / sizeof(lent[0])) * 49 / 50);
+}
+END_TEST
+
+TEST_MAIN("db/writer", a_batch_is_one_commit, a_commit_that_fails, a_full_disk, a_sync_that_fails_ends_the_process, early_ones_wait_for_no_sync, what_comes_during_a_sync_shares_the_next, what_nobody_waits_for,
+	  the_end_with_a_queue, many_at_once_and_the_log, what_was_told_is_there_after_a_kill, a_database_without_auto_vacuum, the_loop_goes_on_without_who_writes, the_loop_changes_hands)

@@ -29,9 +29,9 @@ static const char *value(const struct fn_strings *s, const char *name)
 	return found;
 }
 
-static void make(struct fn_strings *s, struct fn_env_var *env, size_t n, const char *format)
+static void make(struct fn_strings *s, struct fn_env_var *env, size_t n, bool json_log)
 {
-	struct fn_function f = {.name = (char *)"f", .version = (char *)"$LATEST", .handler = (char *)"a.b", .memory_mb = 128, .log_group = (char *)"/aws/lambda/f", .log_format = (char *)format, .env = env, .n_env = n};
+	struct fn_function f = {.name = (char *)"f", .version = (char *)"$LATEST", .handler = (char *)"a.b", .memory_mb = 128, .log_group = (char *)"/aws/lambda/f", .json_log = json_log, .env = env, .n_env = n};
 	static const struct fn_credentials credentials = {.access_key_id = (char *)"ASIA", .secret_access_key = (char *)"secret"};
 	struct fn_runtime rt = {.name = (char *)"nodejs22.x", .env = runtime_env, .execution_env = true};
 	struct fn_variables e = {.function = &f, .runtime = &rt, .region = "eu-west-1", .log_stream = "stream", .initialization = "on-demand", .credentials = &credentials};
@@ -45,7 +45,7 @@ START_TEST(a_name_is_there_once_with_whose_value_it_is)
 {
 	struct fn_strings s = {0};
 
-	make(&s, own, sizeof(own) / sizeof(own[0]), "Text");
+	make(&s, own, sizeof(own) / sizeof(own[0]), false);
 	ck_assert_str_eq(value(&s, "TZ"), "Europe/Berlin");
 	ck_assert_str_eq(value(&s, "MINE"), "a=b\nc");
 	ck_assert_str_eq(value(&s, "PWD"), "/var/task");
@@ -59,7 +59,7 @@ START_TEST(a_name_is_there_once_with_whose_value_it_is)
 	ck_assert_ptr_null(value(&s, "HOME"));
 	ck_assert_ptr_null(value(&s, "AWS_LAMBDA_LOG_FORMAT"));
 	clear(&s);
-	make(&s, NULL, 0, "JSON");
+	make(&s, NULL, 0, true);
 	ck_assert_str_eq(value(&s, "TZ"), ":UTC");
 	ck_assert_str_eq(value(&s, "AWS_LAMBDA_LOG_LEVEL"), "INFO");
 	clear(&s);
@@ -79,7 +79,7 @@ START_TEST(many_names)
 		env[i].name = names[i];
 		env[i].value = (char *)"";
 	}
-	make(&s, env, N, "Text");
+	make(&s, env, N, false);
 	ck_assert_str_eq(value(&s, "V999"), "");
 	clear(&s);
 	free(env);

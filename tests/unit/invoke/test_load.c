@@ -215,11 +215,14 @@ START_TEST(metrics)
 	l->n.invocations = 7;
 	l->n.duration_us = 1500000;
 	l->provisioned_running = 1;
+	l->environments = (struct fn_backend_environments){.starting = 4, .idle = 3, .busy = 1, .finishing = 2};
 	ck_assert_int_eq(fn_loads_metrics(ls, &b), 0);
 	fn_buf_add(&b, "", 1);
 	ck_assert_ptr_nonnull(strstr(b.data, "# TYPE fnd_invocations_total counter\nfnd_invocations_total{function=\"f-1\"} 7\n"));
 	ck_assert_ptr_nonnull(strstr(b.data, "fnd_duration_seconds_total{function=\"f-1\"} 1.500000\n"));
 	ck_assert_ptr_nonnull(strstr(b.data, "fnd_concurrent_executions{function=\"f-1\"} 1\n"));
+	ck_assert_ptr_nonnull(strstr(b.data, "fnd_environments{function=\"f-1\",state=\"starting\"} 4\nfnd_environments{function=\"f-1\",state=\"idle\"} 3\n"));
+	ck_assert_ptr_nonnull(strstr(b.data, "fnd_environments{function=\"f-1\",state=\"busy\"} 1\nfnd_environments{function=\"f-1\",state=\"finishing\"} 2\n"));
 	ck_assert_ptr_nonnull(strstr(b.data, "fnd_provisioned_concurrency_utilization{function=\"f-1\"} 0.2500\n"));
 	fn_buf_free(&b);
 	fn_loads_free(ls);

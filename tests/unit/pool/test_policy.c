@@ -1,5 +1,7 @@
 #include "pool/policy.h"
 
+#include <errno.h>
+
 #include "unit/main.h"
 
 START_TEST(starts)
@@ -19,10 +21,13 @@ START_TEST(patience)
 {
 	uint64_t average = 0;
 
-	ck_assert_uint_eq(fn_policy_patience_us(0), 20000);
-	ck_assert_uint_eq(fn_policy_patience_us(100), 20000);
-	ck_assert_uint_eq(fn_policy_patience_us(15000), 20000);
-	ck_assert_uint_eq(fn_policy_patience_us(20001), 3000);
+	ck_assert_uint_eq(fn_policy_patience_us(0, 0), 20000);
+	ck_assert_uint_eq(fn_policy_patience_us(100, 4000), 20000);
+	ck_assert_uint_eq(fn_policy_patience_us(15000, 20000), 20000);
+	ck_assert_uint_eq(fn_policy_patience_us(15000, 150000), 150000);
+	ck_assert_uint_eq(fn_policy_patience_us(0, 3000000), 1000000);
+	ck_assert_uint_eq(fn_policy_patience_us(20001, 0), 3000);
+	ck_assert_uint_eq(fn_policy_patience_us(20001, 3000000), 3000);
 	ck_assert_uint_eq(fn_policy_settle_us(0, 0), 1); /* known */
 	ck_assert_uint_eq(fn_policy_settle_us(0, 5000), 5000);
 	ck_assert_uint_eq(fn_policy_settle_us(1, 1), 1);
@@ -67,4 +72,14 @@ START_TEST(provision)
 }
 END_TEST
 
-TEST_MAIN("pool/policy", starts, patience, memory, reclaim_comes_before_eviction, provision)
+START_TEST(what_the_machine_has_no_room_for)
+{
+	ck_assert(fn_policy_lacks_room(EMFILE));
+	ck_assert(fn_policy_lacks_room(ENOSPC)); /* for /tmp, say */
+	ck_assert(fn_policy_lacks_room(EUSERS)); /* uids */
+	ck_assert(!fn_policy_lacks_room(EACCES));
+	ck_assert(!fn_policy_lacks_room(ECONNRESET)); /* fn-spawnd has gone */
+}
+END_TEST
+
+TEST_MAIN("pool/policy", what_the_machine_has_no_room_for, starts, patience, memory, reclaim_comes_before_eviction, provision)

@@ -35,7 +35,7 @@ static struct fn_err failure;
 static void on_done(struct fn_invocation *inv)
 {
 	ck_assert_int_eq(inv->outcome, FN_INV_REFUSED);
-	ck_assert_int_eq(inv->refusal, FN_REFUSAL_PLATFORM);
+	ck_assert_int_eq(inv->refusal, FN_REFUSAL_MACHINE);
 	failure = inv->err;
 	n_failed++;
 }

@@ -8,38 +8,23 @@
 #include "base/clock.h"
 #include "unit/failing_disk.h"
 #include "unit/main.h"
+#include "unit/queues.h"
 
 enum { HOLDERS = 20, MESSAGES = 3000, AT_ONCE = 7 };
 
-static const char *migrations[] = {fn_queue_migration, fn_queue_attempts_migration};
-static struct fn_loop *loop;
-static struct fn_db_writer *writer;
-static struct fn_queues *queues;
 static struct fn_queue *q;
 static unsigned had[MESSAGES], n_put, n_had, n_early, n_done, over;
 
 static void open_all(void)
 {
-	char name[] = "early-XXXXXX";
-	struct fn_err err;
-	sqlite3 *db;
-
-	ck_assert_ptr_nonnull(mkdtemp(name));
-	ck_assert_int_eq(chdir(name), 0);
 	make_disk();
-	ck_assert_int_eq(fn_loop_new(&loop), 0);
-	ck_assert_int_eq(fn_db_open("q.db", migrations, 2, &db, &err), 0);
-	ck_assert_int_eq(fn_db_writer_new(loop, "q.db", db, &writer, &err), 0);
-	ck_assert_int_eq(fn_queues_new(loop, writer, "q.db", &queues, &err), 0);
+	unit_queues_fresh();
 	q = fn_queue_get(queues, "a", 0);
 }
 
 static void close_all(void)
 {
-	fn_queues_stop(queues);
-	fn_db_writer_drain(writer);
-	fn_queues_free(queues);
-	fn_db_writer_free(writer);
+	unit_queues_close();
 	fn_loop_free(loop);
 }
 
@@ -186,4 +171,70 @@ START_TEST(a_lease_waits_for_no_disk)
 }
 END_TEST
 
-TEST_MAIN("queue/early", with_a_disk_as_it_is, with_a_slow_disk, a_lease_waits_for_no_disk)
+/* --- a queue that is known to be empty --- */
+static unsigned n_limited;
+
+static void on_taken(struct fn_queue_lease *l, const struct fn_err *err)
+{
+	ck_assert(!err || err->code == ECANCELED);
+	n_had += l->n_messages;
+	n_limited += !err && l->limited;
+}
+
+static void on_is_there(struct fn_queue_change *c, const struct fn_err *err)
+{
+	(void)c;
+	ck_assert_ptr_null(err);
+}
+
+static void put_at(uint64_t at_us)
+{
+	struct fn_queue_step step = {.what = FN_QUEUE_PUT, .queue = q, .body = "x", .body_len = 1, .at_us = at_us, .sent_us = fn_clock_real_us()};
+	struct fn_queue_change c = {.steps = &step, .n = 1, .done = on_is_there};
+
+	fn_queue_change(queues, &c);
+	fn_db_writer_drain(writer);
+}
+
+/* Returns whether it has looked. */
+static bool take(struct fn_queue_lease *l, uint64_t most_leased)
+{
+	bool looks;
+
+	*l = (struct fn_queue_lease){.n = 10, .for_us = 60000000, .wait_until_us = UINT64_MAX, .most_leased = most_leased, .done = on_taken};
+	fn_queue_lease(q, l);
+	looks = fn_db_writer_busy(writer);
+	fn_db_writer_drain(writer);
+	return looks;
+}
+
+START_TEST(what_is_known_to_be_empty_is_not_looked_at)
+{
+	struct fn_queue_lease l, other;
+
+	open_all();
+	ck_assert(take(&l, 0));
+	put_at(0);
+	ck_assert_int_eq(n_had, 1);
+	ck_assert(!take(&l, 5));
+	ck_assert_int_eq(n_had, 1);
+	put_at(0); /* wakes it */
+	ck_assert_int_eq(n_had, 2);
+	put_at(0); /* nobody has waited */
+	ck_assert(take(&l, 0));
+	ck_assert_int_eq(n_had, 3);
+	put_at(fn_clock_real_us() + 500000);
+	ck_assert(!take(&l, 0));
+	while (n_had == 3)
+		ck_assert_int_eq(fn_loop_run_once(loop, 1000000), 0);
+	ck_assert_int_eq(n_had, 4);
+	ck_assert(take(&l, 4)); /* it may not wait */
+	ck_assert_int_eq(n_limited, 1);
+	ck_assert(!take(&l, 0));
+	ck_assert(!take(&other, 0));
+	close_all();
+	ck_assert_int_eq(n_had, 4);
+}
+END_TEST
+
+TEST_MAIN("queue/early", with_a_disk_as_it_is, with_a_slow_disk, a_lease_waits_for_no_disk, what_is_known_to_be_empty_is_not_looked_at)

@@ -12,45 +12,14 @@
 #include "base/clock.h"
 #include "unit/failing_disk.h"
 #include "unit/main.h"
+#include "unit/queues.h"
 
-static struct fn_loop *loop;
-static struct fn_db_writer *writer;
-static struct fn_queues *queues;
 static struct fn_err error;
-
-static void open_at(const char *path)
-{
-	const char *const migrations[] = {fn_queue_migration, fn_queue_attempts_migration};
-	sqlite3 *db;
-
-	if (!loop)
-		ck_assert_int_eq(fn_loop_new(&loop), 0);
-	ck_assert_int_eq(fn_db_open(path, migrations, 2, &db, &error), 0);
-	ck_assert_int_eq(fn_db_writer_new(loop, path, db, &writer, &error), 0);
-	ck_assert_msg(fn_queues_new(loop, writer, path, &queues, &error) == 0, "%s: %s", error.stage, error.msg);
-}
-
-static void close_all(void)
-{
-	fn_queues_stop(queues);
-	fn_db_writer_drain(writer);
-	fn_queues_free(queues);
-	fn_db_writer_free(writer);
-}
 
 static void reopen(void)
 {
-	close_all();
-	open_at("q.db");
-}
-
-static void fresh(void)
-{
-	char name[] = "queue-XXXXXX";
-
-	ck_assert_ptr_nonnull(mkdtemp(name));
-	ck_assert_int_eq(chdir(name), 0);
-	open_at("q.db");
+	unit_queues_close();
+	unit_queues_open("q.db");
 }
 
 #define run_until(over) run_until_at(over, __LINE__)
@@ -191,7 +160,7 @@ START_TEST(in_order_once)
 	struct fn_queue *q;
 	struct fn_queue_step a, b;
 
-	fresh();
+	unit_queues_fresh();
 	q = fn_queue_get(queues, "a", 0);
 	a = put(q, "one", NULL, NULL);
 	b = put(q, "two", NULL, NULL);
@@ -219,7 +188,7 @@ START_TEST(in_order_once)
 	ck_assert_int_eq(rows("SELECT (SELECT count(*) FROM messages)+(SELECT count(*) FROM bodies)"), 0);
 	a = put(q, "four", NULL, NULL);
 	ck_assert_uint_gt(a.pos, b.pos); /* positions rise over restarts */
-	close_all();
+	unit_queues_close();
 }
 END_TEST
 
@@ -230,7 +199,7 @@ START_TEST(leases_end)
 	struct fn_queue_step late;
 	uint64_t begun;
 
-	fresh();
+	unit_queues_fresh();
 	q = fn_queue_get(queues, "a", 0);
 	put(q, "one", NULL, NULL);
 	lease(q, &x);
@@ -248,7 +217,7 @@ START_TEST(leases_end)
 	ck_assert_int_eq(settle(q, &y.m[0], FN_QUEUE_DONE, 0, true), -ESTALE);
 	ck_assert_int_eq(settle(q, &y.m[0], FN_QUEUE_DONE, 0, false), 0); /* nobody has leased it since */
 	counts(q, 0, 0, 0);
-	close_all();
+	unit_queues_close();
 }
 END_TEST
 
@@ -258,11 +227,11 @@ START_TEST(delays_and_again)
 	struct fn_queue *q;
 	struct fn_queue_step s;
 
-	fresh();
+	unit_queues_fresh();
 	q = fn_queue_get(queues, "a", 0);
 	begin_lease(q, &x);
 	s = to_put(q, "later", NULL, NULL);
-	s.at_us = fn_clock_real_us() + 60000;
+	s.at_us = fn_clock_real_us() + 1000000;
 	s.note = "first";
 	s.note_len = 5;
 	ck_assert_int_eq(change(&s, 1), 0);
@@ -272,13 +241,13 @@ START_TEST(delays_and_again)
 	run_until(&x.over);
 	ck_assert_str_eq(x.text, "later");
 	ck_assert_int_eq((int)x.m[0].note_len, 5);
-	s = (struct fn_queue_step){.what = FN_QUEUE_AGAIN, .queue = q, .id = x.m[0].id, .receives = 1, .at_us = fn_clock_real_us() + 50000, .note = "second", .note_len = 6};
+	s = (struct fn_queue_step){.what = FN_QUEUE_AGAIN, .queue = q, .id = x.m[0].id, .receives = 1, .at_us = fn_clock_real_us() + 600000, .note = "second", .note_len = 6};
 	ck_assert_int_eq(change(&s, 1), 0);
 	ck_assert_int_eq(s.result, 0);
 	counts(q, 0, 0, 1);
 	ck_assert_str_eq(lease(q, &x), "later"); /* it waits */
 	ck_assert_int_eq((int)x.m[0].note_len, 6);
-	close_all();
+	unit_queues_close();
 }
 END_TEST
 
@@ -287,7 +256,7 @@ START_TEST(who_waits_is_woken_in_turn)
 	struct lease x[4];
 	struct fn_queue *q;
 
-	fresh();
+	unit_queues_fresh();
 	q = fn_queue_get(queues, "a", 0);
 	memset(x, 0, sizeof(x));
 	for (int i = 0; i < 4; i++) {
@@ -320,7 +289,7 @@ START_TEST(who_waits_is_woken_in_turn)
 	fn_db_writer_drain(writer);
 	fn_queues_stop(queues);
 	ck_assert_int_eq(x[0].result, -ECANCELED);
-	close_all();
+	unit_queues_close();
 }
 END_TEST
 
@@ -330,7 +299,7 @@ START_TEST(groups_keep_their_order)
 	struct fn_queue *q;
 	struct fn_queue_step s;
 
-	fresh();
+	unit_queues_fresh();
 	q = fn_queue_get(queues, "f", FN_QUEUE_FIFO);
 	put(q, "a1", "a", NULL);
 	put(q, "b1", "b", NULL);
@@ -369,7 +338,7 @@ START_TEST(groups_keep_their_order)
 	ck_assert_str_eq(lease(q, &y), "e1");
 	y.l.wait_until_us = UINT64_MAX;
 	ck_assert_str_eq(lease(q, &y), "d1 d2");
-	close_all();
+	unit_queues_close();
 }
 END_TEST
 
@@ -379,7 +348,7 @@ START_TEST(a_repeat_is_told_of_the_first)
 	struct fn_queue *q;
 	struct fn_queue_step a, b, c;
 
-	fresh();
+	unit_queues_fresh();
 	q = fn_queue_get(queues, "f", FN_QUEUE_FIFO);
 	a = put(q, "one", "g", "key");
 	b = put(q, "two", "g", "key");
@@ -399,7 +368,7 @@ START_TEST(a_repeat_is_told_of_the_first)
 	b = put(q, "four", "g", "short");
 	ck_assert(!b.duplicate);
 	counts(q, 2, 0, 0);
-	close_all();
+	unit_queues_close();
 }
 END_TEST
 
@@ -408,7 +377,7 @@ START_TEST(dead_letters)
 	struct lease x = {.l = {.most_receives = 2}}, y = {0};
 	struct fn_queue *q, *dead;
 
-	fresh();
+	unit_queues_fresh();
 	q = fn_queue_get(queues, "a.fifo", FN_QUEUE_FIFO);
 	dead = fn_queue_get(queues, "dead.fifo", FN_QUEUE_FIFO);
 	x.l.dead = dead;
@@ -439,7 +408,7 @@ START_TEST(dead_letters)
 	ck_assert_str_eq(lease(dead, &y), ""); /* behind `one`, which is leased */
 	counts(q, 0, 0, 0);
 	counts(dead, 1, 1, 0);
-	close_all();
+	unit_queues_close();
 }
 END_TEST
 
@@ -488,7 +457,7 @@ START_TEST(many_go_at_once)
 	struct fn_queue *q, *other;
 	bool over = false;
 
-	fresh();
+	unit_queues_fresh();
 	q = fn_queue_get(queues, "a", 0);
 	other = fn_queue_get(queues, "b", 0);
 	for (int i = 0; i < 1000; i++)
@@ -542,7 +511,7 @@ START_TEST(many_go_at_once)
 	ck_assert_int_eq(rows("SELECT count(*) FROM bodies"), 101);
 	ck_assert_int_eq(rows("SELECT count(*) FROM queue_garbage"), 0);
 	free(s);
-	close_all();
+	unit_queues_close();
 }
 END_TEST
 
@@ -552,7 +521,7 @@ START_TEST(bounds_of_a_lease)
 	struct fn_queue *q;
 	char body[100];
 
-	fresh();
+	unit_queues_fresh();
 	q = fn_queue_get(queues, "a", 0);
 	memset(body, 'x', 99);
 	body[99] = '\0';
@@ -566,7 +535,7 @@ START_TEST(bounds_of_a_lease)
 	y.l.n = 1;
 	lease(q, &y);
 	ck_assert(!y.limited && y.n == 1);
-	close_all();
+	unit_queues_close();
 }
 END_TEST
 
@@ -584,10 +553,10 @@ START_TEST(all_or_nothing)
 	struct lease l = {.l.wait_until_us = UINT64_MAX}, m = {0};
 	struct fn_queue *q, *r;
 
-	fresh();
+	unit_queues_fresh();
 	make_disk();
-	close_all();
-	open_at("q.db");
+	unit_queues_close();
+	unit_queues_open("q.db");
 	q = fn_queue_get(queues, "a", 0);
 	r = fn_queue_get(queues, "b", 0);
 	put(q, "one", NULL, NULL);
@@ -612,7 +581,7 @@ START_TEST(all_or_nothing)
 	run_until(&l.over);
 	ck_assert_str_eq(l.text, "result");
 	counts(r, 0, 1, 0);
-	close_all();
+	unit_queues_close();
 }
 END_TEST
 
@@ -624,13 +593,13 @@ START_TEST(a_full_disk)
 	struct fn_queue *q;
 	int r = 0, n = 0;
 
-	fresh();
-	close_all();
+	unit_queues_fresh();
+	unit_queues_close();
 	if (mkdir("small", 0755) < 0 || mount("none", "small", "tmpfs", 0, "size=16m") < 0) {
 		puts("SKIP: a full disk: tmpfs cannot be mounted here");
 		return;
 	}
-	open_at("small/q.db");
+	unit_queues_open("small/q.db");
 	q = fn_queue_get(queues, "a", 0);
 	memset(body, 'x', 200000);
 	body[200000] = '\0';
@@ -643,8 +612,8 @@ START_TEST(a_full_disk)
 	ck_assert_int_gt(n, 0);
 	fn_queue_count(q, &c);
 	ck_assert_int_eq((int)c.ready, n);
-	close_all();
-	open_at("small/q.db");
+	unit_queues_close();
+	unit_queues_open("small/q.db");
 	q = fn_queue_find(queues, "a");
 	fn_queue_count(q, &c);
 	ck_assert_int_eq((int)c.ready, n);
@@ -656,7 +625,7 @@ START_TEST(a_full_disk)
 		ck_assert_int_eq(x.result, 0);
 		ck_assert_int_eq(settle(q, &x.m[0], FN_QUEUE_DONE, 0, true), 0);
 	}
-	close_all();
+	unit_queues_close();
 	umount2("small", MNT_DETACH);
 	free(body);
 }
@@ -680,7 +649,7 @@ START_TEST(a_crash)
 			snprintf(dir, sizeof(dir), "crash-%d", round);
 			if (mkdir(dir, 0755) < 0 || chdir(dir) < 0)
 				_exit(1);
-			open_at("q.db");
+			unit_queues_open("q.db");
 			q = fn_queue_get(queues, "a", 0);
 			for (int i = 0;; i++) {
 				struct lease x = {.l.n = 1};
@@ -710,14 +679,14 @@ START_TEST(a_crash)
 			snprintf(dir, sizeof(dir), "crash-%d", round);
 			ck_assert_int_eq(chdir(dir), 0);
 		}
-		open_at("q.db");
+		unit_queues_open("q.db");
 		q = fn_queue_find(queues, "a");
 		fn_queue_count(q, &c);
 		ck_assert_int_ge((int)(c.ready + c.leased), n_put);
 		ck_assert_int_le((int)(c.ready + c.leased), n_put + 1); /* one may have been on disk, and not yet answered */
 		ck_assert_int_ge((int)c.leased, n_leased);
 		ck_assert_int_le((int)c.leased, n_leased + 1);
-		close_all();
+		unit_queues_close();
 		ck_assert_int_eq(rows("SELECT count(*) FROM messages WHERE state=2 AND receives=1"), (int)c.leased);
 		ck_assert_int_eq(rows("SELECT count(*) FROM messages WHERE state=0 AND receives=0"), (int)c.ready);
 		ck_assert_int_eq(chdir(".."), 0);
@@ -730,7 +699,7 @@ START_TEST(leases_that_do_not_outlive_the_process)
 	struct lease x = {0};
 	struct fn_queue *q;
 
-	fresh();
+	unit_queues_fresh();
 	q = fn_queue_get(queues, "f", FN_QUEUE_FIFO | FN_QUEUE_RELEASE);
 	put(q, "one", "g", NULL);
 	put(q, "two", "g", NULL);
@@ -745,7 +714,7 @@ START_TEST(leases_that_do_not_outlive_the_process)
 	q = fn_queue_find(queues, "f");
 	counts(q, 1, 0, 1);
 	ck_assert_str_eq(lease(q, &x), "");
-	close_all();
+	unit_queues_close();
 }
 END_TEST
 

@@ -567,4 +567,95 @@ START_TEST(test_stream_may_not_begin)
 }
 END_TEST
 
-TEST_MAIN("runtime/rtapi", test_stream, test_stream_trailers, test_stream_broken_off, test_stream_too_large, test_stream_may_not_begin, test_no_descriptors, test_refused_result, test_wrong_requests_without_end, test_many_connections)
+static unsigned n_told;
+static size_t told_len;
+static void on_loaded(void *arg, const char *names, size_t len)
+{
+	(void)arg;
+	n_told++;
+	told_len = len;
+	ck_assert(len < 4 || memcmp(names, "a/B\n", 4) == 0);
+}
+
+static const char *known_classes;
+static const char *loaded(void *arg, size_t *ret_len)
+{
+	(void)arg;
+	*ret_len = known_classes ? strlen(known_classes) : 0;
+	return known_classes;
+}
+
+static const struct fn_rt_ops loaded_ops = {.on_next = on_next, .on_response = on_response, .on_loaded = on_loaded, .loaded = loaded};
+
+#define LOADED " /2018-06-01/runtime/snapshot/loaded HTTP/1.1\r\nHost: h\r\n"
+
+/* One invocation is asked what it has loaded, and may tell once, between its answer and its next `next`. */
+START_TEST(test_loaded)
+{
+	static const char *const told = "POST" LOADED "Content-Length: 8\r\n\r\na/B\n&c\n\n";
+	struct fn_rt *rt = set_up_with(&loaded_ops);
+	struct fn_invocation *inv = fn_invocation_new();
+	char *large = malloc(FN_LOADED_MAX + 1000);
+	int fd = dial();
+
+	n_next = 0;
+	say(fd, "GET" LOADED "\r\n");
+	ck_assert_ptr_nonnull(strstr(hear(fd), "HTTP/1.1 404 "));
+	known_classes = "a/B\n";
+	say(fd, "GET" LOADED "\r\n");
+	ck_assert_ptr_nonnull(strstr(hear(fd), "\r\n\r\na/B\n"));
+	strcpy(inv->id, ID);
+	inv->invoked_arn = strdup("arn");
+	inv->sink = &whole;
+	for (unsigned i = 1; i <= 4; i++) {
+		bool asked = i != 1, too_large = i == 4;
+		const char *heard;
+
+		say(fd, "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: h\r\n\r\n");
+		while (n_next < i)
+			rounds_in_ms(10);
+		if (i == 2 || i == 4)
+			fn_rt_ask_loaded(rt);
+		if (i == 3)
+			asked = false;
+		ck_assert_int_eq(fn_rt_deliver(rt, inv), 0);
+		heard = hear(fd);
+		ck_assert_int_eq(strstr(heard, "Lambda-Runtime-Loaded-Classes: ") != NULL, asked);
+		say(fd, told); /* too early */
+		ck_assert_ptr_nonnull(strstr(hear(fd), "HTTP/1.1 403 "));
+		say(fd, POST_HEAD "Content-Length: 2\r\n\r\n{}");
+		ck_assert_ptr_nonnull(strstr(hear(fd), "HTTP/1.1 202 "));
+		if (too_large) {
+			size_t size = (size_t)sprintf(large, "POST" LOADED "Content-Length: %u\r\n\r\n", FN_LOADED_MAX + 1);
+
+			memset(large + size, 'x', FN_LOADED_MAX + 1);
+			size += FN_LOADED_MAX + 1;
+			for (size_t at = 0; at < size;) {
+				ssize_t n = send(fd, large + at, size - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+				ck_assert(n > 0 || errno == EAGAIN);
+				at += n > 0 ? (size_t)n : 0;
+				ck_assert_int_eq(fn_loop_run_once(loop, 1000), 0);
+			}
+			ck_assert_ptr_nonnull(strstr(hear(fd), "HTTP/1.1 413 "));
+		} else {
+			say(fd, told);
+			ck_assert_ptr_nonnull(strstr(hear(fd), asked ? "HTTP/1.1 202 " : "HTTP/1.1 403 "));
+		}
+		ck_assert_uint_eq(n_told, i >= 2);
+		if (!too_large) {
+			say(fd, told); /* once more */
+			ck_assert_ptr_nonnull(strstr(hear(fd), "HTTP/1.1 403 "));
+		}
+	}
+	ck_assert_uint_eq(told_len, 8);
+	free(large);
+	close(fd);
+	fn_rt_close(rt);
+	fn_invocation_unref(inv);
+	fn_h1_server_free(server);
+	fn_loop_free(loop);
+}
+END_TEST
+
+TEST_MAIN("runtime/rtapi", test_loaded, test_stream, test_stream_trailers, test_stream_broken_off, test_stream_too_large, test_stream_may_not_begin, test_no_descriptors, test_refused_result, test_wrong_requests_without_end, test_many_connections)

@@ -170,7 +170,7 @@ static void expect(const char *events)
 	answer(OK);
 }
 
-static void say(const char *type, const char *record) { fn_telemetry_event(t, fn_clock_real_us(), type, record); }
+static void say(enum fn_platform_event what, const char *record) { fn_telemetry_event(t, fn_clock_real_us(), what, record); }
 static void print(const char *text) { fn_telemetry_lines(t, fn_clock_real_us(), FN_TELEMETRY_FUNCTION, text, strlen(text)); }
 
 #define SUBSCRIBED(name, types) "{\"type\":\"platform.telemetrySubscription\",\"record\":{\"name\":\"" name "\",\"state\":\"Subscribed\",\"types\":" types "}}"
@@ -178,14 +178,14 @@ static void print(const char *text) { fn_telemetry_lines(t, fn_clock_real_us(), 
 START_TEST(test_what_was_before_is_told)
 {
 	begin(false);
-	say("platform.initStart", "{\"phase\":\"init\"}");
+	say(FN_PLATFORM_INIT_START, "{\"phase\":\"init\"}");
 	print("one\n{\"a\":\xff}\nlast");
 	subscribe(FN_API_TELEMETRY, "first", "2022-12-13", "[\"platform\",\"function\"]", false, 200);
 	accept_it();
 	expect("[{\"type\":\"platform.initStart\",\"record\":{\"phase\":\"init\"}},{\"type\":\"function\",\"record\":\"one\"},"
 	       "{\"type\":\"function\",\"record\":\"{\\\"a\\\":\xef\xbf\xbd}\"},{\"type\":\"function\",\"record\":\"last\"}," SUBSCRIBED("first", "[\"platform\",\"function\"]") "]");
 	fn_telemetry_lines(t, 0, FN_TELEMETRY_EXTENSION, "not asked for\n", 14);
-	say("platform.start", "{\"requestId\":\"r\"}");
+	say(FN_PLATFORM_START, "{\"requestId\":\"r\"}");
 	expect("[{\"type\":\"platform.start\",\"record\":{\"requestId\":\"r\"}}]"); /* over the same connection */
 	ck_assert_uint_eq(n_sockets, 1);
 	fn_telemetry_initialised(t);
@@ -218,12 +218,12 @@ START_TEST(test_logs_api)
 
 	for (int i = 0; i < 2; i++) {
 		begin(false);
-		say("platform.initStart", "{}");
+		say(FN_PLATFORM_INIT_START, "{}");
 		subscribe(FN_API_LOGS, "l", schemas[i], "[\"platform\"]", false, 200);
-		say("platform.start", "{\"requestId\":\"r\",\"version\":\"1\"}");
-		say("platform.runtimeDone", "{\"requestId\":\"r\",\"status\":\"success\",\"metrics\":{\"durationMs\":1.5}}");
-		say("platform.report", "{\"requestId\":\"r\",\"metrics\":{\"durationMs\":12.501},\"status\":\"success\"}");
-		say("platform.fault", "\"RequestId: r Error: x\"");
+		say(FN_PLATFORM_START, "{\"requestId\":\"r\",\"version\":\"1\"}");
+		say(FN_PLATFORM_RUNTIME_DONE, "{\"requestId\":\"r\",\"status\":\"success\",\"metrics\":{\"durationMs\":1.5}}");
+		say(FN_PLATFORM_REPORT, "{\"requestId\":\"r\",\"metrics\":{\"durationMs\":12.501},\"status\":\"success\"}");
+		say(FN_PLATFORM_FAULT, "\"RequestId: r Error: x\"");
 		accept_it();
 		expect(i == 0 ? "[{\"type\":\"platform.logsSubscription\",\"record\":{\"name\":\"l\",\"state\":\"Subscribed\",\"types\":[\"platform\"]}},"
 				"{\"type\":\"platform.start\",\"record\":{\"requestId\":\"r\"}},{\"type\":\"platform.end\",\"record\":{\"requestId\":\"r\"}},"

@@ -1,5 +1,6 @@
 #include "sandbox/rootfs.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -107,6 +108,46 @@ START_TEST(an_owner_shares_its_root_with_nobody)
 }
 END_TEST
 
+START_TEST(one_that_is_expected_is_there)
+{
+	struct fn_spec s = {.n_lowers = 2, .owner = "a", .lowers = {CODE, IMAGE}}, none = {.n_lowers = 2, .owner = "a", .lowers = {IMAGE, CODE "0"}};
+	struct fn_spec ahead = {.n_lowers = 1, .lowers = {IMAGE}, .prestart = true};
+	struct fn_rootfs *r;
+	struct fn_err err;
+
+	if (!enter(&r))
+		return;
+	ck_assert_int_eq(fn_rootfs_expect(r, &s, &err), 0);
+	ck_assert_int_eq(fn_rootfs_expect(r, &s, &err), 0);
+	ck_assert_uint_eq(fn_rootfs_count(r), 1);
+	close(get(r, "a"));
+	ck_assert_uint_eq(fn_rootfs_count(r), 1);
+	ck_assert_int_eq(fn_rootfs_expect(r, &none, &err), -ENOENT);
+	ck_assert_int_eq(fn_rootfs_expect(r, &ahead, &err), -EINVAL);
+	ck_assert_uint_eq(fn_rootfs_count(r), 1);
+	fn_rootfs_free(r);
+}
+END_TEST
+
+START_TEST(one_whose_tree_has_been_lost_goes)
+{
+	struct fn_spec s = {.n_lowers = 2, .owner = "a", .lowers = {CODE, IMAGE}};
+	struct fn_rootfs *r;
+	struct fn_err err;
+
+	if (!enter(&r))
+		return;
+	close(get(r, "a"));
+	ck_assert_int_eq(rename(FN_ROOTFS_TREES "/" CODE, FN_ROOTFS_TREES "/lost"), 0);
+	ck_assert_int_lt(fn_rootfs_get(r, &s, &err), 0);
+	ck_assert_int_eq(err.kind, FN_ERR_TREES); /* it is unpacked again */
+	ck_assert_uint_eq(fn_rootfs_count(r), 0);
+	ck_assert_int_eq(rename(FN_ROOTFS_TREES "/lost", FN_ROOTFS_TREES "/" CODE), 0);
+	close(get(r, "a"));
+	fn_rootfs_free(r);
+}
+END_TEST
+
 START_TEST(the_one_not_asked_for_the_longest_goes)
 {
 	struct fn_rootfs *r;
@@ -133,4 +174,4 @@ START_TEST(the_one_not_asked_for_the_longest_goes)
 }
 END_TEST
 
-TEST_MAIN("sandbox/rootfs", an_owner_shares_its_root_with_nobody, the_one_not_asked_for_the_longest_goes)
+TEST_MAIN("sandbox/rootfs", one_that_is_expected_is_there, one_whose_tree_has_been_lost_goes, an_owner_shares_its_root_with_nobody, the_one_not_asked_for_the_longest_goes)

@@ -90,7 +90,7 @@ static void on_own_drained(void *arg)
 	n_own_drained++;
 }
 
-static const struct fn_httpd_ops ops = {on_body_max, on_request, on_piece, on_cut, on_drained};
+static const struct fn_httpd_ops ops = {.body_max = on_body_max, .request = on_request, .piece = on_piece, .cut = on_cut, .drained = on_drained};
 
 static int peer(void)
 {

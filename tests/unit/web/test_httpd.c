@@ -1,5 +1,6 @@
 /* The public server over loopback TCP: what clients, hostile, slow or gone, see and what its handlers are told. */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -577,5 +578,74 @@ START_TEST(test_turns)
 }
 END_TEST
 
+/* --- answers that another thread sends --- */
+static void *send_ahead(void *arg)
+{
+	fn_h1_ahead_send(arg);
+	return NULL;
+}
+
+static struct fn_http_req *holds(int fd, struct fn_h1_ahead *a, bool ahead)
+{
+	const struct fn_h1_header id = {"X-Id", "17"};
+	unsigned n = n_held;
+
+	say(fd, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n");
+	ck_becomes(&n_held, n + 1);
+	ck_assert(fn_http_reply_ahead(held[n], a, 202, "a/b", &id, 1) == ahead);
+	return held[n];
+}
+
+START_TEST(test_answers_ahead)
+{
+	struct fn_h1_ahead a = {0}, b = {0}, c = {0};
+	struct fn_http_req *r;
+	pthread_t thread;
+	int fd;
+
+	set_up((struct fn_httpd_config){0});
+	fd = peer();
+	r = holds(fd, &a, true); /* sent, and what comes next before the loop hears of it */
+	ck_assert_int_eq(pthread_create(&thread, NULL, send_ahead, &a), 0);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	ck_hears(fd, "Content-Type: a/b\r\nX-Id: 17\r\nContent-Length: 0\r\n\r\n");
+	ck_has("HTTP/1.1 202 Accepted\r\n");
+	say(fd, "GET /next HTTP/1.1\r\nHost: h\r\n\r\n");
+	ck_assert_uint_eq(n_requests, 1);
+	ck_active(1);
+	ck_assert(fn_http_replied(r));
+	ck_hears(fd, "GET /next? a=- b=- ");
+	ck_active(0);
+	r = holds(fd, &b, true); /* not sent: another answer; nor after it */
+	ck_assert(!fn_http_replied(r));
+	fn_http_reply(r, 429, NULL, "late", 4);
+	fn_h1_ahead_send(&b);
+	ck_hears(fd, "\r\n\r\nlate");
+	ck_assert(strstr(in.data, " 202 ") == NULL);
+	ck_active(0);
+	r = holds(fd, &c, true); /* whose client has gone */
+	reset_on_close(fd);
+	ck_active(0);
+	fn_h1_ahead_send(&c);
+	ck_assert(!fn_http_replied(r));
+	fn_http_reply(r, 202, NULL, NULL, 0);
+	fd = peer(); /* sent, and then he goes */
+	r = holds(fd, &a, true);
+	fn_h1_ahead_send(&a);
+	reset_on_close(fd);
+	ck_active(0);
+	ck_assert(!fn_http_replied(r));
+	fn_http_reply(r, 202, NULL, NULL, 0);
+	fd = peer(); /* the last of a connection is the loop's */
+	say(fd, "GET /hold HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+	ck_becomes(&n_held, 5);
+	ck_assert(!fn_http_reply_ahead(held[4], &a, 202, NULL, NULL, 0) && !fn_http_replied(held[4]));
+	fn_http_reply(held[4], 202, NULL, NULL, 0);
+	ck_hears(fd, "Connection: close\r\nContent-Length: 0\r\n\r\nEOF");
+	close(fd);
+	tear_down();
+}
+END_TEST
+
 TEST_MAIN("web/httpd", test_requests, test_bodies_that_are_too_large, test_refusals, test_later_replies, test_peers_that_go, test_peers_that_end, test_large_replies, test_files,
-	  test_connection_limit, test_no_descriptors, test_timeouts, test_end, test_turns)
+	  test_connection_limit, test_no_descriptors, test_timeouts, test_end, test_turns, test_answers_ahead)

@@ -25,9 +25,10 @@ public final class Main {
 	}
 
 	public static void main(String[] arguments) throws Throwable {
-		if (!arguments[0].equals("no")) // a descriptor
+		boolean training = arguments[0].equals("train");
+		if (!training && !arguments[0].equals("no")) // a descriptor
 			Ahead.await(Integer.parseInt(arguments[0]));
-		new Main(new RuntimeApi(System.getenv("AWS_LAMBDA_RUNTIME_API"))).run();
+		new Main(new RuntimeApi(System.getenv("AWS_LAMBDA_RUNTIME_API"))).run(training ? arguments[1] : null);
 	}
 
 	static void setUp(Logger logger) throws Exception {
@@ -36,10 +37,17 @@ public final class Main {
 		System.setProperty("org.crac.Core.Compat", "com.amazonaws.services.lambda.crac");
 	}
 
-	private void run() throws Exception {
-		setUp(logger);
+	/** The virtual machine's own, where its class path has the function's archives behind the runtime's: that is how an archive of their classes is begun from. */
+	private static ClassLoader loader() {
+		ClassLoader system = ClassLoader.getSystemClassLoader();
 		String task = System.getenv("LAMBDA_TASK_ROOT");
-		FunctionLoader loader = new FunctionLoader(task == null ? TASK : task, LAYERS, ClassLoader.getSystemClassLoader());
+		return System.getProperty("java.class.path").indexOf(':') >= 0 ? system : new FunctionLoader(task == null ? TASK : task, LAYERS, system);
+	}
+
+	/** lambdas: training, up to the first event, for the classes that are loaded until then, what an invocation needs of the runtime itself, and what one has loaded; else null. */
+	private void run(String lambdas) throws Throwable {
+		setUp(logger);
+		ClassLoader loader = loader();
 		Thread.currentThread().setContextClassLoader(loader);
 		try {
 			handler = new HandlerLoader(loader).load(String.valueOf(System.getenv("_HANDLER")));
@@ -48,10 +56,19 @@ public final class Main {
 			api.failInit("Runtime.BadFunctionCode", Fault.describe(f));
 			exit(1);
 		}
+		if (lambdas != null) {
+			Ahead.rehearse();
+			Loaded.again(api.loaded(), loader, lambdas);
+			exit(0);
+		}
 		if ("snap-start".equals(System.getenv("AWS_LAMBDA_INITIALIZATION_TYPE")))
 			checkpoint();
-		for (boolean last = false; !last; )
-			last = serve(api.next());
+		for (boolean last = false; !last; ) {
+			Invocation i = api.next();
+			last = serve(i);
+			if (!last && i.wantsLoaded)
+				api.tellLoaded(Loaded.names());
+		}
 		exit(1);
 	}
 
@@ -101,11 +118,11 @@ public final class Main {
 			Fault.trim(t);
 			log(t);
 			Thread.interrupted();
-			api.fail(i.id, t instanceof Fault ? "Runtime.BadFunctionCode" : "Runtime.UserException", Fault.describe(t), last);
+			api.fail(i.id, t instanceof Fault ? "Runtime.BadFunctionCode" : "Runtime.UserException", Fault.describe(t), !last && !i.wantsLoaded);
 			return last;
 		}
 		Thread.interrupted(); // the function's, not the next invocation's
-		api.respond(i.id, result.text.data(), result.text.length());
+		api.respond(i.id, result.text.data(), result.text.length(), !i.wantsLoaded);
 		return false;
 	}
 }

@@ -49,13 +49,26 @@ final class RuntimeApi {
 		return i;
 	}
 
-	/** The result of an invocation, and asks for the next one. */
-	void respond(String id, byte[] result, int n) throws IOException {
-		post("invocation/" + id + "/response", "Content-Type: application/json\r\n", result, n, true);
+	/** The result of an invocation; thenNext: and asks for the next one. */
+	void respond(String id, byte[] result, int n, boolean thenNext) throws IOException {
+		post("invocation/" + id + "/response", "Content-Type: application/json\r\n", result, n, thenNext);
 	}
 
-	void fail(String id, String type, byte[] error, boolean last) throws IOException {
-		post("invocation/" + id + "/error", errorHeaders(type), error, error.length, !last);
+	/** fnd's own (lib/runtime/rtapi.h): names of classes, one a line. */
+	void tellLoaded(byte[] names) throws IOException {
+		post("snapshot/loaded", "", names, names.length, false);
+	}
+
+	/** What another process of the function has told; none: nothing. */
+	byte[] loaded() throws IOException {
+		out.write(request("GET", "snapshot/loaded", "", -1));
+		head(null);
+		byte[] names = body();
+		return status == 200 ? names : new byte[0];
+	}
+
+	void fail(String id, String type, byte[] error, boolean thenNext) throws IOException {
+		post("invocation/" + id + "/error", errorHeaders(type), error, error.length, thenNext);
 	}
 
 	void failInit(String type, byte[] error) throws IOException {
@@ -164,6 +177,8 @@ final class RuntimeApi {
 			i.identity = value;
 		else if (name.equalsIgnoreCase("Aws-Tenant-Id"))
 			i.tenant = value;
+		else if (name.equalsIgnoreCase("Loaded-Classes"))
+			i.wantsLoaded = true;
 	}
 
 	private byte[] body() throws IOException {

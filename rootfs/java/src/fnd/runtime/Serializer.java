@@ -16,7 +16,7 @@ final class Serializer {
 
 	/** Looks only where functions have it: asked for a resource, Java itself would open its modules, 9 ms. */
 	Serializer(ClassLoader loader) {
-		own = ((URLClassLoader) loader).findResource(SERVICE) == null ? null : load(loader);
+		own = (loader instanceof URLClassLoader ? ((URLClassLoader) loader).findResource(SERVICE) : loader.getResource(SERVICE)) == null ? null : load(loader);
 	}
 
 	private static CustomPojoSerializer load(ClassLoader loader) {

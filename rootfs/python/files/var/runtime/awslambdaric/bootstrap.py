@@ -7,7 +7,7 @@ from . import log_sink as _log
 from .lambda_context import LambdaContext
 from .lambda_runtime_client import LambdaRuntimeClient
 from .lambda_runtime_exception import FaultException
-from .lambda_runtime_marshaller import from_json, to_json
+from .lambda_runtime_marshaller import LambdaMarshaller, from_json, to_json
 from .log_sink import StandardLogSink, unbuffer
 
 ERROR_LOG_LINE_TERMINATE = "\r"
@@ -134,12 +134,23 @@ def update_xray_env_variable(xray_trace_id):
 
 
 # --- the loop -----------------------------------------------------------------------------------------------------------------------
+def _rehearsed(client, marshaller):
+    """What an event goes through besides."""
+    return (create_lambda_context, update_xray_env_variable, client.wait_next_invocation, marshaller.unmarshal_request, marshaller.marshal_response)
+
+
 _plain = (handle_event_request, LambdaRuntimeClient.post_invocation_result, LambdaRuntimeClient.post_invocation_error)
+_plain_rehearsed = _rehearsed(LambdaRuntimeClient, LambdaMarshaller)
 
 
 def _is_plain(client):
     """Does nobody have anything left to do when a result is posted? Then the next event may be asked for along with it."""
     return _plain == (handle_event_request, type(client).post_invocation_result, type(client).post_invocation_error)
+
+
+def is_as_it_came(client):
+    """Does nobody hear of an event that the function does not hear of?"""
+    return _is_plain(client) and _plain_rehearsed == _rehearsed(type(client), type(client.marshaller))
 
 
 def run(handler, lambda_runtime_client):

@@ -5,8 +5,8 @@
  *
  * Who signs a request is not judged: a page does not have the key.
  */
-#ifndef FN_API_ORIGIN_H
-#define FN_API_ORIGIN_H
+#ifndef FN_WEB_ORIGIN_H
+#define FN_WEB_ORIGIN_H
 
 #include <stdbool.h>
 #include <stddef.h>

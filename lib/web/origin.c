@@ -1,5 +1,5 @@
 /* origin.c - see origin.h. */
-#include "api/origin.h"
+#include "web/origin.h"
 
 #include <arpa/inet.h>
 #include <string.h>

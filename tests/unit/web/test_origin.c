@@ -1,4 +1,4 @@
-#include "api/origin.h"
+#include "web/origin.h"
 
 #include "unit/main.h"
 
@@ -36,4 +36,4 @@ START_TEST(origins)
 }
 END_TEST
 
-TEST_MAIN("api/origin", host_names, origins)
+TEST_MAIN("web/origin", host_names, origins)
