@@ -525,6 +525,6 @@ void fn_report_end(struct fn_env *e, const struct fn_invocation *inv)
 		init_us = e->ready_us > e->spawned_us ? e->ready_us - e->spawned_us : 1;
 	report(e, inv, e->report.end_us - e->delivered_us, init_us, peak >> 20, &e->report.status);
 	if (cold)
-		cold_start(e, inv, e->ready_us - e->spawned_us);
+		cold_start(e, inv, e->ready_us - e->spawned_us - (e->restored ? 0 : e->timing.exec_us));
 	e->first = false;
 }

@@ -90,7 +90,7 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *r
 	fn_memory_begin(e, res->tmp_fd);
 	e->oom_fd = res->oom_fd;
 	e->timing = res->timing;
-	e->spawned_us = fn_clock_mono_us();
+	e->spawned_us = res->timing.begun_us;
 	fn_env_set_state(e, FN_ENV_INIT);
 	e->released = res->n_extensions == 0;
 	fn_telemetry_begin(e->telemetry);

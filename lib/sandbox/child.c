@@ -352,6 +352,7 @@ static int step_runtime(struct fn_inside *s, struct fn_err *err)
 			r = fn_inside_await_exec(s, err);
 		close(s->gate[1]);
 	}
+	s->done.begun_us = from;
 	s->done.exec_us = (uint32_t)(fn_clock_mono_us() - from);
 	return r;
 }

@@ -91,6 +91,7 @@ struct fn_sandbox_timing {
 	uint32_t exec_us;   /* privileges dropped to execve done */
 	uint32_t total_us;
 	uint32_t prepared;  /* FN_PREPARED_*: what was made ahead; its clone and net were not waited for and are 0 */
+	uint64_t begun_us;  /* CLOCK_MONOTONIC: when the runtime, or the extensions before it, were let go. Init Duration counts from here, not from when fnd hears of it */
 };
 
 /* The entry point among exec_candidates, seen from the sandbox. As Lambda's: the first that is there and no directory; one that cannot be run is not passed

@@ -39,7 +39,8 @@ struct fn_sync_msg {
 	uint32_t brings;                                /* FN_SYNC_ORDER */
 	uint32_t process;                               /* FN_SYNC_EXIT: 0 is the runtime, 1 the first extension */
 	uint32_t cgroup_us, net_us, mounts_us, exec_us; /* of the half that has ended: FN_SYNC_READY, FN_SYNC_RUNNING */
-	uint32_t n_extensions, extensions_off;          /* FN_SYNC_RUNNING; off: by the file that turns them off */
+	uint64_t begun_us;                              /* FN_SYNC_RUNNING: as in struct fn_sandbox_timing */
+	uint32_t n_extensions, extensions_off;          /* likewise; off: by the file that turns them off */
 	int32_t pids[FN_SPEC_PROCESSES_MAX];            /* likewise: by process, as they are inside */
 	struct fn_err err;                              /* FN_SYNC_FAILED; FN_SYNC_EXIT of a runtime that could not be executed */
 };

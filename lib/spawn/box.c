@@ -235,6 +235,7 @@ static void box_running(struct fn_box *b, const struct fn_sync_msg *m, const cha
 	}
 	b->timing.mounts_us += m->mounts_us;
 	b->timing.exec_us = m->exec_us;
+	b->timing.begun_us = m->begun_us;
 	b->timing.prepared = b->prepared;
 	b->timing.total_us = (uint32_t)(fn_clock_mono_us() - b->started_us);
 	p.timing = b->timing;

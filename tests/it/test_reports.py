@@ -1,6 +1,6 @@
 """The platform's lines about invocations: Lambda's to the byte, in both log formats; what is billed; entry points that cannot be run."""
-import base64, io, json, math, re, zipfile
-from harness import Case, boto, make_zip, native_zip, wait_until
+import base64, io, json, math, os, re, signal, threading, time, zipfile
+from harness import Case, boto, comm, make_zip, native_zip, wait_until
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
@@ -43,6 +43,26 @@ class Text(Reports):
                 self.assertGreaterEqual(int("".join(init.groups())), 3000)
                 hundredths += int("".join(init.groups()))
             self.assertEqual(billed, -(-hundredths // 100), log)
+
+    def test_init_counts_from_its_begin_however_late_fnd_hears_of_it(self):
+        d = self.daemon(prepared_least=0, prepared_most=0)
+        d.create("f", Environment={"Variables": {"INIT": "sleep:300"}})
+        spawnd, worker = d.pids()["spawnd"][0], d.pids()["worker"][0]
+        os.kill(spawnd, signal.SIGSTOP)
+        log = []
+        call = threading.Thread(target=lambda: log.append(d.invoke("f", {"do": "echo"}, tail=True).log))
+        call.start()
+        try:
+            wait_until("it has been asked for", lambda: d.metric("fnd_environments", function="f", state="starting") == 1)
+            os.kill(worker, signal.SIGSTOP)
+            os.kill(spawnd, signal.SIGCONT)
+            wait_until("it runs", lambda: any(comm(p) == "bootstrap" for p in d.pids()["sandbox"]))
+            time.sleep(0.15)  # of its init, which fnd does not see
+        finally:
+            os.kill(worker, signal.SIGCONT)
+        call.join()
+        init = re.search(r"Init Duration: (\d+)\.(\d\d) ms", log[0])
+        self.assertGreaterEqual(int("".join(init.groups())), 30000, log)
 
     def test_a_handlers_error_is_none_of_the_platforms(self):
         f = self.function()
