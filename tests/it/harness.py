@@ -323,14 +323,30 @@ class Daemon:
         threads = [threading.Thread(target=lambda: out.append(call({"hold": file}))) for _ in range(n)]
         [t.start() for t in threads]
         wait_until(f"{n} environments of {name} are busy", lambda: (self.metric("fnd_environments", function=name, state="busy") or 0) >= n or not all(t.is_alive() for t in threads))
+        self.let_go(file, *threads)
+        if len(out) != n:
+            raise AssertionError(f"{n} invocations of {name} side by side: {out}")
+        return out
+
+    @contextlib.contextmanager
+    def held(self, name, call):
+        """An invocation by call(event) is under way until the block ends, however long that takes: a function's handler begins with HOLD. Yields the list that what it returned gets into."""
+        out, file = [], f"go-{random.getrandbits(64):x}"
+        thread = threading.Thread(target=lambda: out.append(call({"hold": file})))
+        thread.start()
+        try:
+            wait_until(f"an environment of {name} is busy", lambda: (self.metric("fnd_environments", function=name, state="busy") or 0) >= 1 or not thread.is_alive())
+            yield out
+        finally:
+            self.let_go(file, thread)
+
+    def let_go(self, file, *threads):
+        """Those who are held by this file, until these threads have ended."""
         while any(t.is_alive() for t in threads):
             for pid in self.pids()["sandbox"]:
                 with contextlib.suppress(OSError):
                     open(tmp_of(pid, file), "w").close()
             time.sleep(0.02)
-        if len(out) != n:
-            raise AssertionError(f"{n} invocations of {name} side by side: {out}")
-        return out
 
     def at_rest(self):
         """Waits until every environment idles and is frozen: the next invocation goes to the one that served the last."""

@@ -321,12 +321,13 @@ class IllBehaved(ExtensionCase):
         self.log(f)
         mine = lambda: [p for p in self.d.pids()["sandbox"] if self.program(p) == "bad"]
         wait_until("it is there", mine)
+        began = time.time()
         self.spin_down(f)
-        stamped = self.stamped(f, '"SHUTDOWN","shutdownReason"')
+        deadline = self.events(self.log(f, '"SHUTDOWN","shutdownReason"'), "bad")[-1]["deadlineMs"] / 1000
         wait_until("it is ended", lambda: not mine())
-        began = min(at for at, l in stamped if "shutdownReason" in l)
-        took = time.time() % 86400 - began
-        self.assertTrue(1.6 <= took <= 12, took)  # 2 s, less what the runtime took
+        ended = time.time()
+        self.assertGreaterEqual(deadline - began, 2)
+        self.assertTrue(deadline - 0.01 <= ended <= deadline + 10, (began, deadline, ended))
 
     def program(self, pid):
         try:

@@ -221,7 +221,7 @@ class Local(Both, MappingCase):
         wait_until("it is gone", lambda: len(self.c.list_event_source_mappings()["EventSourceMappings"]) == 1)
 
     def test_one_that_is_being_deleted_takes_no_tags_and_does_not_come_back(self):
-        self.e.create_python("slow", "import time\ndef handler(e, c):\n    time.sleep(2)\n", Timeout=5)
+        self.e.create_python("slow", "import time\ndef handler(e, c):\n    time.sleep(5)\n", Timeout=20)
         url = self.queue("fourteen", VisibilityTimeout="20")
         uuid = self.map("fourteen", "slow", BatchSize=1)
         self.sqs.send_message(QueueUrl=url, MessageBody="m")
@@ -237,16 +237,16 @@ class Local(Both, MappingCase):
         self.assertTrue(none())
 
     def test_a_slow_one_and_one_that_is_throttled_delay_no_other(self):
-        self.e.create_python("slow", "import time\ndef handler(e, c):\n    time.sleep(1)\n", Timeout=3)
+        self.e.create_python("slow", "import time\ndef handler(e, c):\n    time.sleep(3)\n", Timeout=20)
         self.c.put_function_concurrency(FunctionName="slow", ReservedConcurrentExecutions=2)
-        for name, function in (("twelve", "slow"), ("thirteen", "f")):
-            url = self.queue(name, VisibilityTimeout="20")
-            self.map(name, function, BatchSize=1)
-            for i in range(6 if function == "slow" else 1):
-                self.sqs.send_message(QueueUrl=url, MessageBody=f"m {i}")
+        slow, other = (self.queue(name, VisibilityTimeout="20") for name in ("twelve", "thirteen"))
+        self.map("twelve", "slow", BatchSize=1)
+        self.map("thirteen", BatchSize=1)
+        for i in range(6):
+            self.sqs.send_message(QueueUrl=slow, MessageBody=f"m {i}")
+        self.sqs.send_message(QueueUrl=other, MessageBody="m")
         wait_until("the other has its own", self.records)
-        slow = self.sqs.get_queue_url(QueueName="twelve")["QueueUrl"]
-        self.assertGreater(self.left(slow), 2)
+        self.assertGreater(self.left(slow), 0)
         wait_until("nothing is left", lambda: self.left(slow) == 0)
 
     def test_events_are_counted_where_that_is_asked_for(self):

@@ -94,13 +94,11 @@ class Provisioned(Base):
         v = self.publish(f)
         self.put(f, v, 2)
         self.ready(f, v, 2)
-        t = threading.Thread(target=self.invoke, args=(f, v), kwargs={"s": 1.5})
-        t.start()
         label = f'{{function="{f}"}}'
-        wait_until("half of it is in use", lambda: metrics(self.d)["fnd_provisioned_concurrency_utilization" + label] == 0.5)
-        self.assertEqual(metrics(self.d)["fnd_concurrent_executions" + label], 1)
-        self.assertEqual([self.d.metric("fnd_environments", function=f, state=s) for s in ("starting", "idle", "busy", "finishing")], [0, 1, 1, 0])
-        t.join()
+        with self.d.held(f, lambda event: self.invoke(f, v, **event)):
+            wait_until("half of it is in use", lambda: metrics(self.d)["fnd_provisioned_concurrency_utilization" + label] == 0.5)
+            self.assertEqual(metrics(self.d)["fnd_concurrent_executions" + label], 1)
+            self.assertEqual([self.d.metric("fnd_environments", function=f, state=s) for s in ("starting", "idle", "busy", "finishing")], [0, 1, 1, 0])
         self.d.idle(f)
         self.assertEqual(self.d.metric("fnd_environments", function=f, state="idle"), 2)
 

@@ -94,7 +94,7 @@ class Snap(Case):
 class Model(Snap):
     def test_states_and_members(self):
         c = boto(self.d)
-        f = self.snap("import time\ntime.sleep(1.5)\ndef handler(e, c): return 1", publish=False)
+        f = self.snap("import os, time\nif os.environ['AWS_LAMBDA_INITIALIZATION_TYPE'] == 'snap-start': time.sleep(5)\ndef handler(e, c): return 1", publish=False)
         self.assertEqual(c.get_function_configuration(FunctionName=f)["SnapStart"], {"ApplyOn": "PublishedVersions", "OptimizationStatus": "Off"})
         self.assertEqual(self.d.invoke(f, {}).body, b"1")  # $LATEST starts plainly
         v = c.publish_version(FunctionName=f)

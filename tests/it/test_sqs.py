@@ -221,7 +221,7 @@ class Messages(SqsCase):
 
     def test_delays_and_long_polls(self):
         url = self.queue("delay", ReceiveMessageWaitTimeSeconds=20)
-        self.s.send_message(QueueUrl=url, MessageBody="later", DelaySeconds=1)
+        self.s.send_message(QueueUrl=url, MessageBody="later", DelaySeconds=4)
         self.assertEqual(self.counts(url), (0, 0, 1))
         self.assertEqual(self.bodies(url, WaitTimeSeconds=0), [])
         begun = time.monotonic()
@@ -540,7 +540,7 @@ class Model(SqsCase):
 class Durable(SqsCase):
     def test_killed_between(self):
         """kill -9 of fn-events while clients send, receive and delete: what was answered is there, once; deleted ones are not; counts of receives go on."""
-        url = self.queue("kill", VisibilityTimeout=2)
+        url = self.queue("kill", VisibilityTimeout=5)
         sent, tried, deleted, stop = set(), set(), set(), threading.Event()
 
         def client():

@@ -259,25 +259,26 @@ class Reload(Supervised):
         d.do("f", "echo")
         wrong, over, served = [], threading.Event(), []
         def ask(keeps):
-            c, answered = None, 0
+            c, asked, sent = None, 0, 0
             while not over.is_set():
                 try:
                     if not c or not keeps:
+                        asked, sent = time.monotonic(), None
                         c = http.client.HTTPConnection("127.0.0.1", d.port, timeout=100)
                         c.connect()
-                        answered = time.monotonic()
-                    began = time.monotonic()
+                    else:
+                        asked, sent = sent, None  # its worker waits from its answer on, which came after that
                     c.request("POST", "/2015-03-31/functions/f/invocations", b'{"a": 1}')
+                    sent = time.monotonic()
                     r = c.getresponse()
                     body, ends = r.read(), r.headers.get("Connection") == "close"
                     served.append(r.status)
                     if (r.status, body) != (200, b'{"a": 1}'):
                         wrong.append((r.status, body))
-                    answered = time.monotonic()
                     if ends:
                         c = None
                 except (OSError, http.client.HTTPException) as e:
-                    if began - answered < 0.1:  # else its worker waited for it no longer: the machine is busy
+                    if (sent or time.monotonic()) - asked < 0.1:  # else its worker waited for it no longer: the machine is busy
                         wrong.append(repr(e))
                     c = None
         threads = [threading.Thread(target=ask, args=(n < 2,)) for n in range(4)]

@@ -133,6 +133,7 @@ class Telemetry(ExtensionCase):
     def heard_again(self, f, id):
         """All events, of that invocation's end too, from the sandbox that its environment has next. What its end has cut off comes twice."""
         wait_until("the last one has ended", lambda: self.d.pids()["sandbox"] == [])
+        wait_until("its environment knows, or another would serve", lambda: self.d.metric("fnd_environments", function=f, state="idle") == 1)
         events = self.heard(f, lambda es: any(e["type"] == "platform.report" for e in self.of(es, id)))
         return [e for i, e in enumerate(events) if e not in events[:i]]
 
@@ -253,7 +254,7 @@ class Telemetry(ExtensionCase):
         began = time.monotonic()
         for i in range(20):
             self.call(f, say="x" * 1000)
-        self.assertLess(time.monotonic() - began, 5 * SLOW)
+        self.assertLess(time.monotonic() - began, 20 * SLOW)  # patience with one delivery is 3 s
 
     def test_what_a_slow_one_misses_is_counted(self):
         """One batch is under way, one gathers: what is beyond them is dropped, and told of when there is room."""

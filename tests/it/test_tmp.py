@@ -298,6 +298,9 @@ class OnDisk(Tmp):
 class Waiting(Case):
     def test_nobody_is_refused_while_others_get_theirs(self):
         """However long it takes in all: as in a burst of thousands, or on a disk that is busy. The keeper works for a moment each twenty seconds."""
+        often(self.waits)  # on a busy machine that moment may be enough for all of them
+
+    def waits(self):
         d = self.daemon()
         names = [f"w{n}" for n in range(24)]
         for name in names:

@@ -338,10 +338,14 @@ class Results(UrlCase):
             got = [self.get(host).status for _ in range(40)]
             return got, time.monotonic() - began
         reserve(1)
-        got, took = burst()  # one after the other: never more than one at once
-        self.assertEqual(set(got), {200, 429})
-        self.assertEqual(got[:10], [200] * 10)
-        self.assertLessEqual(got.count(200), 10 + 10 * took + 1)
+
+        def bounded():
+            time.sleep(1.1)  # what it may have at once is there again
+            got, took = burst()  # one after the other: never more than one at once
+            self.assertEqual(got[:10], [200] * 10)
+            self.assertLessEqual(got.count(200), 10 + 10 * took + 1)
+            self.assertEqual(set(got), {200, 429})  # where no request takes as long as that
+        often(bounded)
         self.assertEqual(self.d.invoke(f, {"rawPath": "/"}).status, 200)  # invocations by other ways are not counted
         reserve(100)
         time.sleep(0.2)  # 1,000 a second have filled it
