@@ -177,7 +177,7 @@ static int open_direct(struct process *p, struct fn_err *err)
 
 static int make(struct process *p, struct fn_err *err)
 {
-	struct fn_httpd_config http = {.listen_fd = FN_EVENTS_FD_LISTEN, .conn_max = CONNECTIONS_MAX, .role = FN_HTTP_EVENTS, .admit = admit, .admit_arg = p, .ops = &fn_service_httpd_ops,
+	struct fn_httpd_config http = {.listen_fd = FN_EVENTS_FD_LISTEN, .conn_max = CONNECTIONS_MAX, .role = FN_HTTP_EVENTS, .takes_clients = true, .admit = admit, .admit_arg = p, .ops = &fn_service_httpd_ops,
 				       .arg = &p->services};
 	uint64_t id;
 	int r = fn_loop_new(&p->env.loop);

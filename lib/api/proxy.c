@@ -17,11 +17,13 @@
 #define TIMEOUT_US (60 * 1000000u) /* long polls take 20 s */
 #define PASSED_MAX 40
 #define OURS_MAX 16
+#define GIVEN_MAX 1 /* so many under way: of more the batch is better, which the loop answers */
 
 struct proxied {
 	struct fn_list link;
 	struct fn_call call; /* without `in` */
 	struct fn_inner_call *inner;
+	bool given; /* fn-events answers the client itself, if it can */
 };
 
 struct headers {
@@ -95,12 +97,27 @@ static void relay(struct proxied *p, struct fn_inner_answer *a)
 	fn_http_reply_owned(req, a->h->status, type, body, a->len, free, body);
 }
 
+/* Of a client that was given to fn-events nobody knows what it has been told: it sees its connection end. */
+static void no_answer(struct proxied *p)
+{
+	if (p->given)
+		fn_http_reply_fail(p->call.req);
+	else
+		unavailable(&p->call);
+	proxied_free(p);
+}
+
 static void on_answer(void *arg, struct fn_inner_answer *a)
 {
 	struct proxied *p = arg;
 
-	if (a->error)
-		unavailable(&p->call);
+	if (a->error) {
+		p->given = p->given && a->sent;
+		no_answer(p);
+		return;
+	}
+	if (fn_h1_header(a->h, FN_H1_ANSWERED))
+		fn_http_req_answered(p->call.req);
 	else
 		relay(p, a);
 	proxied_free(p);
@@ -112,11 +129,10 @@ static void on_gone(void *arg)
 	struct proxied *p = arg;
 
 	fn_inner_cancel(p->inner);
-	unavailable(&p->call); /* to nobody */
-	proxied_free(p);
+	no_answer(p); /* to nobody */
 }
 
-static int send_on(struct proxied *p, const char *target, const struct headers *h)
+static int send_on(struct proxied *p, const char *target, const struct headers *h, bool may_give)
 {
 	struct fn_http_req *req = p->call.req;
 	struct fn_inner_request q = {.http = {.method = fn_http_req_method(req), .target = target, .headers = h->at, .n_headers = h->n}, .body_max = ANSWER_MAX,
@@ -124,6 +140,8 @@ static int send_on(struct proxied *p, const char *target, const struct headers *
 	const char *body;
 	size_t len;
 
+	q.client = may_give && fn_inner_client_calls(p->call.api->cfg.events) < GIVEN_MAX ? fn_http_req_client(req) : -EBUSY;
+	q.gives_client = p->given = q.client >= 0;
 	fn_http_req_body(req, &body, &len);
 	if (len > 0) { /* it stays where it is until the reply */
 		q.http.body = body;
@@ -170,7 +188,7 @@ static void forward(struct fn_call *call, const char *arn)
 	if (call->operation->service == FN_AWS_SQS && call->caller && !call->caller->unjudged && (context = fn_call_context(call)))
 		add(&h, FN_INNER_CONTEXT, context);
 	fn_list_push_back(&call->api->proxied, &p->link);
-	if (send_on(p, target.data, &h) < 0) {
+	if (send_on(p, target.data, &h, arn != NULL) < 0) {
 		proxied_free(p);
 		unavailable(call);
 		return;

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "base/cleanup.h"
+#include "base/scm.h"
 
 int fn_sock_pair(int type, int ret[2])
 {
@@ -21,25 +21,14 @@ int fn_sock_pair(int type, int ret[2])
 
 int fn_sock_send(int fd, const struct iovec *iov, size_t n_iov, const int *fds, size_t n_fds)
 {
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(int) * FN_SOCK_FDS_MAX)];
-	} ctl = {0};
 	struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = n_iov};
+	union fn_scm ctl;
 	ssize_t n;
 
 	if (n_fds > FN_SOCK_FDS_MAX)
 		return -EINVAL;
-	if (n_fds > 0) {
-		struct cmsghdr *c = &ctl.align;
-
-		msg.msg_control = ctl.buf;
-		msg.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
-		memcpy(CMSG_DATA(c), fds, sizeof(int) * n_fds);
-	}
+	if (n_fds > 0)
+		fn_scm_put(&msg, &ctl, fds, n_fds);
 	do
 		n = sendmsg(fd, &msg, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
@@ -48,15 +37,13 @@ int fn_sock_send(int fd, const struct iovec *iov, size_t n_iov, const int *fds, 
 
 ssize_t fn_sock_recv(int fd, void *buf, size_t size, int *fds, size_t *n_fds)
 {
-	union {
-		struct cmsghdr align;
-		char buf[CMSG_SPACE(sizeof(int) * FN_SOCK_FDS_MAX)];
-	} ctl;
 	struct iovec iov = {.iov_base = buf, .iov_len = size};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.buf, .msg_controllen = sizeof(ctl.buf)};
-	size_t got = 0;
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	union fn_scm ctl;
+	size_t got;
 	ssize_t n;
 
+	fn_scm_expect(&msg, &ctl);
 	do
 		n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
@@ -64,19 +51,7 @@ ssize_t fn_sock_recv(int fd, void *buf, size_t size, int *fds, size_t *n_fds)
 		*n_fds = 0;
 	if (n < 0)
 		return -errno;
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
-			int one;
-
-			memcpy(&one, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-			if (fds && !(msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
-				fds[got++] = one;
-			else
-				fn_close(one);
-		}
-	}
+	got = fn_scm_take(&msg, fds, fds ? FN_SOCK_FDS_MAX : 0);
 	if (n_fds)
 		*n_fds = got;
 	return msg.msg_flags & MSG_TRUNC ? -EMSGSIZE : n;

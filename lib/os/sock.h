@@ -7,7 +7,9 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-#define FN_SOCK_FDS_MAX 12
+#include "base/scm.h"
+
+#define FN_SOCK_FDS_MAX FN_SCM_FDS_MAX
 
 int fn_sock_pair(int type, int ret[2]); /* AF_UNIX, CLOEXEC; type may carry SOCK_NONBLOCK */
 /* One message with up to FN_SOCK_FDS_MAX descriptors (borrowed). -EAGAIN when the socket is full. */

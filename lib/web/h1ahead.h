@@ -8,9 +8,13 @@
 
 #include <stddef.h>
 
+/* The field of an answer to who has given the client: that was answered. */
+#define FN_H1_ANSWERED "X-Fnd-Answered"
+
 struct fn_h1_ahead {
 	_Atomic int state;
-	int fd;
+	int fd, client;     /* client: of h1conn.h's fn_h1_conn_takes_client(), with */
+	const char *notice; /* what its giver is told then; NULL: there is none */
 	size_t len;
 	char bytes[512];
 };

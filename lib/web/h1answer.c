@@ -96,6 +96,7 @@ static void answered(struct fn_h1_conn *c)
 {
 	fn_h1_body_release(c);
 	forget_out(c);
+	fn_close(fn_take_fd(&c->client));
 	c->blocked = c->mute = c->chunked = false;
 	if (c->bounded && !c->last)
 		unbound_sending(c);
@@ -260,30 +261,53 @@ void fn_h1_conn_reply(struct fn_h1_conn *c, const struct fn_h1_reply *r)
 /* --- by another thread --- */
 enum { AHEAD_OPEN, AHEAD_SENDING, AHEAD_SENT, AHEAD_OVER };
 
+/* It can be one send(), and another answer may follow. */
+static bool is_simple(const struct fn_h1_conn *c) { return c->state == FN_H1_HANDLING && !c->last && !c->h.close && c->out.len == 0; }
+
+int fn_h1_conn_client(const struct fn_h1_conn *c)
+{
+	return is_simple(c) && !c->h.http10 && strcmp(fn_h1_method(&c->h), "HEAD") != 0 ? c->fd : -EBUSY;
+}
+
 bool fn_h1_ahead(struct fn_h1_conn *c, const struct fn_h1_reply *r, struct fn_h1_ahead *a)
 {
-	if (c->state != FN_H1_HANDLING || c->last || c->h.close || r->close || c->out.len > 0 || fn_h1_head_size(r) > sizeof(a->bytes))
+	static const char answered[] = "HTTP/1.1 200 OK\r\n" FN_H1_ANSWERED ": 1\r\nContent-Length: 0\r\n\r\n";
+
+	if (!is_simple(c) || r->close || fn_h1_head_size(r) > sizeof(a->bytes))
 		return false;
 	a->fd = c->fd;
+	a->client = c->client;
 	a->len = fn_h1_put_head(r, FN_H1_LENGTH, false, &c->s->date, a->bytes, sizeof(a->bytes));
+	a->notice = c->client < 0 ? NULL : answered;
 	atomic_init(&a->state, AHEAD_OPEN);
 	c->ahead = a;
 	return true;
 }
 
+/* All, or nothing and false. A peer that does not read its answers is one no more. */
+static bool send_whole(int fd, const char *bytes, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = send(fd, bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n > 0 && (size_t)n < len)
+		(void)shutdown(fd, SHUT_RDWR);
+	return n > 0;
+}
+
 void fn_h1_ahead_send(struct fn_h1_ahead *a)
 {
 	int open = AHEAD_OPEN;
-	ssize_t n;
+	bool sent;
 
 	if (!atomic_compare_exchange_strong(&a->state, &open, AHEAD_SENDING)) /* the connection has gone */
 		return;
-	do
-		n = send(a->fd, a->bytes, a->len, MSG_NOSIGNAL | MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	if (n > 0 && (size_t)n < a->len) /* a peer that does not read its answers */
-		(void)shutdown(a->fd, SHUT_RDWR);
-	atomic_store(&a->state, n > 0 ? AHEAD_SENT : AHEAD_OVER);
+	sent = send_whole(a->notice ? a->client : a->fd, a->bytes, a->len);
+	if (sent && a->notice && !send_whole(a->fd, a->notice, strlen(a->notice)))
+		(void)shutdown(a->fd, SHUT_RDWR); /* who gave the client must not answer, too */
+	atomic_store(&a->state, sent ? AHEAD_SENT : AHEAD_OVER);
 }
 
 bool fn_h1_ahead_end(struct fn_h1_conn *c)

@@ -24,6 +24,9 @@ void fn_h1_conn_reply(struct fn_h1_conn *c, const struct fn_h1_reply *reply);
 
 /* Says in `a` what another thread may send (h1ahead.h). False: it cannot be told ahead (it is too long, the connection ends with it). */
 bool fn_h1_ahead(struct fn_h1_conn *c, const struct fn_h1_reply *reply, struct fn_h1_ahead *a);
+/* Of a request that is its owner's: the socket that another process may send its answer to (h1conn.h, fn_h1_conn_takes_client()), borrowed; fn_h1_conn_replied() then. -EBUSY: it cannot be
+ * sent in one piece. */
+int fn_h1_conn_client(const struct fn_h1_conn *c);
 /* It is not sent any more. True: it has been, which fn_h1_conn_replied() is to be told instead of a reply. False: also where there was none. */
 bool fn_h1_ahead_end(struct fn_h1_conn *c);
 void fn_h1_conn_replied(struct fn_h1_conn *c);

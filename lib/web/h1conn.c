@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "base/scm.h"
 #include "web/h1conn_internal.h"
 
 #define REQUESTS_AT_ONCE 8u /* of a connection, of what it has pipelined: then the others have their turn */
@@ -53,6 +54,7 @@ void fn_h1_conn_close(struct fn_h1_conn *c)
 	fn_deferred_cancel(&c->later);
 	(void)fn_h1_ahead_end(c);
 	fn_close(fn_take_fd(&c->fd));
+	fn_close(fn_take_fd(&c->client));
 	fn_h1_body_release(c);
 	if (c->swallows)
 		c->s->n_swallowing--;
@@ -94,7 +96,7 @@ int fn_h1_conn_new(struct fn_h1_server *s, int fd, const struct fn_h1_ops *ops, 
 	c->fd = fd;
 	c->later.fn = on_later;
 	c->later.arg = c;
-	c->file = -EBADF;
+	c->file = c->client = -EBADF;
 	fn_h1_init(&c->h);
 	if (ops->head_max)
 		c->h.line_max = c->h.head_max = ops->head_max;
@@ -110,6 +112,7 @@ int fn_h1_conn_new(struct fn_h1_server *s, int fd, const struct fn_h1_ops *ops, 
 }
 
 int fn_h1_conn_socket(const struct fn_h1_conn *c) { return c->fd; }
+void fn_h1_conn_takes_client(struct fn_h1_conn *c) { c->takes_client = true; }
 
 bool fn_h1_conn_sent(struct fn_h1_conn *c)
 {
@@ -357,12 +360,32 @@ static int swallow(struct fn_h1_conn *c)
 	return 0;
 }
 
+/* With the descriptor that a request may bring. What is read at once reaches no further than the next one that does (unix(7)), and nothing is pipelined: it is this request's. */
+static ssize_t receive(struct fn_h1_conn *c, char *to, size_t room)
+{
+	struct iovec iov = {to, room};
+	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+	union fn_scm ctl;
+	ssize_t n;
+	int fd;
+
+	if (!c->takes_client)
+		return recv(c->fd, to, room, 0);
+	fn_scm_expect(&m, &ctl);
+	n = recvmsg(c->fd, &m, MSG_CMSG_CLOEXEC);
+	if (n >= 0 && fn_scm_take(&m, &fd, 1) == 1) {
+		fn_close(c->client);
+		c->client = fd;
+	}
+	return n;
+}
+
 /* 0, or -errno when the connection is over. */
 static int take(struct fn_h1_conn *c)
 {
 	size_t space = sizeof(c->s->in);
 	char *direct = fn_h1_body_space(&c->h, &space);
-	ssize_t n = recv(c->fd, direct ? direct : c->s->in, space < sizeof(c->s->in) ? space : sizeof(c->s->in), 0);
+	ssize_t n = receive(c, direct ? direct : c->s->in, space < sizeof(c->s->in) ? space : sizeof(c->s->in));
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;

@@ -43,6 +43,9 @@ int fn_h1_conn_upgrade(struct fn_h1_conn *c, const char *protocol);
 /* From ops->elsewhere, for who gives the connection to another process: its socket, borrowed; is all that was answered with the kernel? */
 int fn_h1_conn_socket(const struct fn_h1_conn *c);
 bool fn_h1_conn_sent(struct fn_h1_conn *c);
+/* Of a new one over AF_UNIX, from a process that is trusted: a request may bring the socket of the client that waits for its answer (inner_client.h), to whom fn_h1_ahead_send() sends that itself
+ * then; the peer is told so (FN_H1_ANSWERED). */
+void fn_h1_conn_takes_client(struct fn_h1_conn *c);
 /* Of a new one: these bytes have come already. They are looked at later in this round. */
 int fn_h1_conn_go_on(struct fn_h1_conn *c, const struct iovec *bytes, int n);
 /* While a body comes in pieces: neither another nor the request is told, and nothing is read, until it is resumed. Of its peer only a reset is seen

@@ -63,6 +63,8 @@ struct fn_h1_conn {
 	void *release_arg;
 	struct fn_deferred later; /* sends, or parses what is in rest */
 	struct fn_h1_ahead *ahead; /* what another thread may send; NULL: nothing */
+	bool takes_client;         /* fn_h1_conn_takes_client() */
+	int client;                /* what has come with this request; -EBADF = nothing */
 };
 
 /* The one place that changes a connection's state: what is watched follows. */

@@ -220,11 +220,25 @@ bool fn_http_replied(struct fn_http_req *r)
 {
 	if (!r->c || !fn_h1_ahead_end(r->c))
 		return false;
+	fn_http_req_answered(r);
+	return true;
+}
+
+int fn_http_req_client(const struct fn_http_req *r)
+{
+	return r->c && r->state == FN_HTTP_DELIVERED && !r->shared->closing && !r->last ? fn_h1_conn_client(r->c) : -EBUSY;
+}
+
+void fn_http_req_answered(struct fn_http_req *r)
+{
+	if (!r->c) {
+		fn_http_req_free(r);
+		return;
+	}
 	if (r->gone)
 		fn_http_req_on_gone(r, NULL, NULL);
 	r->state = FN_HTTP_REPLIED;
 	fn_h1_conn_replied(r->c);
-	return true;
 }
 
 void fn_http_reply_fd(struct fn_http_req *r, unsigned status, const char *content_type, int fd, uint64_t size)

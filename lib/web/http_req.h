@@ -70,6 +70,10 @@ void fn_http_reply(struct fn_http_req *req, unsigned status, const char *content
 bool fn_http_reply_ahead(struct fn_http_req *req, struct fn_h1_ahead *a, unsigned status, const char *content_type, const struct fn_h1_header *headers, size_t n);
 /* It is not sent any more. True: it has been, and that was the reply. */
 bool fn_http_replied(struct fn_http_req *req);
+/* For who lets another process on this machine answer the client: its socket, borrowed until then; -errno: it cannot be. Nothing is replied meanwhile. In the end it was answered
+ * there, which is the reply, or it was not, and is replied to; where nobody knows, fn_http_reply_fail(). */
+int fn_http_req_client(const struct fn_http_req *req);
+void fn_http_req_answered(struct fn_http_req *req);
 /* Takes the body: release(release_arg) is called once it has been sent or dropped. */
 void fn_http_reply_owned(struct fn_http_req *req, unsigned status, const char *content_type, const void *body, size_t len,
 			 void (*release)(void *arg), void *release_arg);

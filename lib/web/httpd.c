@@ -292,6 +292,8 @@ int fn_httpd_add(struct fn_httpd *h, int fd, uint64_t peer, struct fn_http_party
 		free(r);
 		return ret;
 	}
+	if (h->cfg.takes_clients)
+		fn_h1_conn_takes_client(r->c);
 	remember_conn(h, r);
 	if (party) {
 		r->party = party;

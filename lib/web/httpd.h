@@ -56,6 +56,7 @@ struct fn_httpd_config {
 	bool (*admit)(void *arg, int fd); /* may who has connected stay? NULL: everybody */
 	void *admit_arg;
 	enum fn_http_role role;   /* whom the listener is for: fn_http_req_role() */
+	bool takes_clients;       /* its requests may bring their clients: fn_h1_conn_takes_client() */
 	const struct fn_httpd_ops *ops;
 	void *arg;
 };

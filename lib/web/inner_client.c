@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/list.h"
+#include "base/scm.h"
 #include "web/address.h"
 
 #define IN_SIZE 65536u
@@ -35,6 +36,8 @@ struct fn_inner_call {
 	uint64_t until_us, connect_until_us;
 	void (*done)(void *arg, struct fn_inner_answer *a);
 	void *arg;
+	bool gives; /* the socket `given` */
+	int given;
 	int failed; /* is told at the end of the round */
 };
 
@@ -172,6 +175,7 @@ static int push(struct fn_inner_call *call)
 	while (call->at < whole && !blocked) {
 		struct iovec iov[2];
 		struct msghdr m = {.msg_iov = iov};
+		union fn_scm ctl;
 		ssize_t n;
 
 		if (call->at < call->head.len)
@@ -181,6 +185,8 @@ static int push(struct fn_inner_call *call)
 
 			iov[m.msg_iovlen++] = (struct iovec){(char *)call->body + done, call->len - done};
 		}
+		if (call->gives && call->at == 0)
+			fn_scm_put(&m, &ctl, &call->given, 1);
 		n = sendmsg(k->fd, &m, MSG_NOSIGNAL);
 		if (n >= 0)
 			call->at += (size_t)n;
@@ -382,7 +388,7 @@ int fn_inner_send(struct fn_inner_client *c, const struct fn_inner_request *q, s
 	call = calloc(1, sizeof(*call));
 	if (!call)
 		return -ENOMEM;
-	*call = (struct fn_inner_call){.client = c, .body = q->http.body, .len = q->http.body ? q->http.len : 0, .body_max = q->body_max, .done = q->done, .arg = q->arg,
+	*call = (struct fn_inner_call){.client = c, .body = q->http.body, .len = q->http.body ? q->http.len : 0, .body_max = q->body_max, .done = q->done, .arg = q->arg, .gives = q->gives_client, .given = q->client,
 				       .until_us = q->timeout_us ? now + q->timeout_us : UINT64_MAX, .connect_until_us = now + c->cfg.connect_us};
 	if (fn_h1_request_head(&call->head, &q->http) < 0) {
 		free(call);

@@ -48,6 +48,10 @@ struct fn_inner_request {
 	uint64_t timeout_us;       /* for all of it; 0 = none */
 	void (*done)(void *arg, struct fn_inner_answer *a); /* once, from the loop, never from within fn_inner_send() */
 	void *arg;
+	/* Is it the other process that may answer the client, whose socket (borrowed likewise) goes with the request? Then nothing is to be sent to it before `done`; an answer with
+	 * FN_H1_ANSWERED says that it was answered, one without that it was not, and after an error nobody knows. */
+	bool gives_client;
+	int client;
 };
 
 /* -EAGAIN: too many wait; -ENOMEM. *ret_call (ret_call may be NULL) may be cancelled until done is called. */

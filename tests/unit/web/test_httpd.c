@@ -647,5 +647,49 @@ START_TEST(test_answers_ahead)
 }
 END_TEST
 
-TEST_MAIN("web/httpd", test_requests, test_bodies_that_are_too_large, test_refusals, test_later_replies, test_peers_that_go, test_peers_that_end, test_large_replies, test_files,
+START_TEST(test_answers_by_another_process)
+{
+	static const char answer[] = "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n";
+	struct fn_h1_ahead a = {0};
+	struct fn_http_req *r;
+	int fd, given;
+
+	set_up((struct fn_httpd_config){0});
+	fd = peer();
+	r = holds(fd, &a, true);
+	given = fn_http_req_client(r);
+	ck_assert_int_ge(given, 0);
+	ck_assert_int_eq(send(given, answer, strlen(answer), 0), (int)strlen(answer));
+	ck_hears(fd, answer);
+	say(fd, "GET /next HTTP/1.1\r\nHost: h\r\n\r\n"); /* waits until we know */
+	for (int i = 0; i < 20; i++)
+		turn();
+	ck_assert_uint_eq(n_requests, 1);
+	fn_http_req_answered(r);
+	ck_hears(fd, "GET /next? a=- b=- ");
+	ck_active(0);
+	r = holds(fd, &a, true); /* nobody knows whether */
+	ck_assert_int_ge(fn_http_req_client(r), 0);
+	fn_http_reply_fail(r);
+	ck_hears(fd, "EOF");
+	ck_active(0);
+	close(fd);
+	fd = peer(); /* he has gone meanwhile */
+	r = holds(fd, &a, true);
+	reset_on_close(fd);
+	ck_active(0);
+	ck_assert_int_lt(fn_http_req_client(r), 0);
+	fn_http_req_answered(r);
+	fd = peer();
+	say(fd, "GET /hold HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+	ck_becomes(&n_held, 4);
+	ck_assert_int_eq(fn_http_req_client(held[3]), -EBUSY);
+	fn_http_reply(held[3], 202, NULL, NULL, 0);
+	ck_hears(fd, "Connection: close\r\nContent-Length: 0\r\n\r\nEOF");
+	close(fd);
+	tear_down();
+}
+END_TEST
+
+TEST_MAIN("web/httpd", test_answers_by_another_process, test_requests, test_bodies_that_are_too_large, test_refusals, test_later_replies, test_peers_that_go, test_peers_that_end, test_large_replies, test_files,
 	  test_connection_limit, test_no_descriptors, test_timeouts, test_end, test_turns, test_answers_ahead)

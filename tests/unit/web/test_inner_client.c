@@ -22,6 +22,7 @@ struct result {
 	unsigned calls, status;
 	int error;
 	bool sent;
+	bool answered; /* elsewhere */
 	size_t len;
 	char body[64];
 };
@@ -42,6 +43,16 @@ static void on_request(void *arg, struct fn_http_req *req)
 	(void)arg;
 	served++;
 	fn_http_req_body(req, &body, &len);
+	if (strcmp(fn_http_req_path(req), "/ahead") == 0) { /* to the client, if he was given */
+		static struct fn_h1_ahead a;
+		const struct fn_h1_header id = {"X-Id", "17"};
+
+		ck_assert(fn_http_reply_ahead(req, &a, 202, "a/b", &id, 1));
+		fn_h1_ahead_send(&a);
+		if (!fn_http_replied(req))
+			fn_http_reply(req, 503, NULL, NULL, 0);
+		return;
+	}
 	if (strcmp(fn_http_req_path(req), "/keep") == 0) {
 		kept = req;
 		fn_http_req_on_gone(req, on_gone, NULL);
@@ -65,7 +76,7 @@ static int listen_there(void)
 static void open_server(void)
 {
 	static const struct fn_httpd_ops ops = {.request = on_request};
-	const struct fn_httpd_config c = {.listen_fd = listen_there(), .body_max = 8u << 20, .conn_max = 64, .ops = &ops};
+	const struct fn_httpd_config c = {.listen_fd = listen_there(), .body_max = 8u << 20, .conn_max = 64, .takes_clients = true, .ops = &ops};
 
 	ck_assert_int_eq(fn_httpd_new(loop, &c, &server, NULL), 0);
 }
@@ -87,6 +98,7 @@ static void on_answer(void *arg, struct fn_inner_answer *a)
 	r->error = a->error;
 	r->sent = a->sent;
 	r->status = a->error ? 0 : a->h->status;
+	r->answered = !a->error && fn_h1_header(a->h, FN_H1_ANSWERED);
 	r->len = a->len;
 	if (!a->error)
 		snprintf(r->body, sizeof(r->body), "%s", a->body);
@@ -239,4 +251,70 @@ START_TEST(too_many_are_refused)
 }
 END_TEST
 
-TEST_MAIN("web/inner_client", answers_come_by_kept_connections, large_bodies_both_ways, time_outs_and_cancelling_close_the_connection, nobody_there_is_waited_for_as_long_as_said, too_many_are_refused)
+/* What the client of this call hears, who is given to the server; "" = nothing. */
+static const char *hears(struct fn_inner_client *c, const char *path, struct result *r, bool fills, bool is_there)
+{
+	static char heard[8192];
+	struct fn_inner_request q = {.http = {.method = "POST", .target = path, .body = "hello", .len = 5}, .body_max = 100, .done = on_answer, .arg = r, .gives_client = true};
+	unsigned calls = r->calls;
+	size_t n = 0;
+	int pair[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+	q.client = pair[0];
+	while (fills && send(pair[0], heard, sizeof(heard), 0) > 0)
+		;
+	if (!is_there)
+		close(pair[1]);
+	ck_assert_int_eq(fn_inner_send(c, &q, NULL), 0);
+	run_until(r, calls + 1);
+	close(pair[0]);
+	if (!is_there)
+		return "";
+	while (!fills && n < sizeof(heard)) { /* the server has let go of it, too */
+		ssize_t got = recv(pair[1], heard + n, sizeof(heard) - 1 - n, 0);
+
+		if (got == 0)
+			break;
+		if (got < 0)
+			(void)fn_loop_run_once(loop, 1000);
+		else
+			n += (size_t)got;
+	}
+	heard[n] = 0;
+	close(pair[1]);
+	return heard;
+}
+
+START_TEST(a_client_is_answered_by_the_server)
+{
+	setup();
+	struct fn_inner_client *c = client(1, 100, 0);
+	struct result r = {0};
+	const char *heard;
+
+	open_server();
+	for (int i = 0; i < 3; i++) {
+		heard = hears(c, "/ahead", &r, false, true);
+		ck_assert(r.answered);
+		ck_assert(strncmp(heard, "HTTP/1.1 202 Accepted\r\n", 23) == 0);
+		ck_assert_ptr_nonnull(strstr(heard, "\r\nContent-Type: a/b\r\nX-Id: 17\r\nContent-Length: 0\r\n\r\n"));
+		ck_assert_str_eq(hears(c, "/x", &r, false, true), ""); /* the answer is for who has given him */
+		ck_assert(!r.answered);
+		ck_assert_str_eq(r.body, "hello");
+	}
+	(void)hears(c, "/ahead", &r, true, true); /* he does not read: he has been told nothing */
+	ck_assert(!r.answered && r.error == 0);
+	ck_assert_uint_eq(r.status, 503);
+	(void)hears(c, "/ahead", &r, false, false); /* nor is he there any more */
+	ck_assert(!r.answered && r.error == 0);
+	(void)send_one(c, "/ahead", "hello", 5, 100, 0, &r); /* of a request without one it is the answer, as ever */
+	run_until(&r, r.calls + 1);
+	ck_assert_uint_eq(r.status, 202);
+	ck_assert(!r.answered);
+	fn_inner_client_free(c);
+	teardown();
+}
+END_TEST
+
+TEST_MAIN("web/inner_client", a_client_is_answered_by_the_server, answers_come_by_kept_connections, large_bodies_both_ways, time_outs_and_cancelling_close_the_connection, nobody_there_is_waited_for_as_long_as_said, too_many_are_refused)
