@@ -149,7 +149,7 @@ static bool take_descriptor(json_t *o, struct fn_oci_descriptor *ret)
 	return true;
 }
 
-/* The first that is for Linux here; one that says nothing of its platform is for everybody. */
+/* The first that is for Linux here; one that says nothing of its platform is for everybody. BuildKit's archives have an index of one index. */
 static int choose(json_t *list, const char *architecture, struct fn_oci_manifest *m, struct fn_err *err)
 {
 	json_t *e;
@@ -161,8 +161,8 @@ static int choose(json_t *list, const char *architecture, struct fn_oci_manifest
 
 		if (platform && (!fn_streq(text_of(platform, "architecture"), architecture) || !fn_streq(text_of(platform, "os"), "linux")))
 			continue;
-		if (*type && !strstr(type, "manifest"))
-			continue;
+		if ((*type && !strstr(type, "manifest") && !strstr(type, "index")) || *text_of(json_object_get(e, "annotations"), "vnd.docker.reference.type"))
+			continue; /* no image: what is attested of one */
 		return take_descriptor(e, &m->chosen) ? 0 : bad(err, "its index has a descriptor without a sha256 digest and a size");
 	}
 	return fn_err_set(err, EINVAL, "image", "it has no manifest for linux/%s", architecture);

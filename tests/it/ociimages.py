@@ -109,6 +109,29 @@ class Image:
         return path
 
 
+def attestation(image):
+    """What BuildKit has in an index for each of its images: a manifest for no platform, of what it knows of how that was made. Adds its blobs; its descriptor."""
+    statement = json.dumps({"_type": "https://in-toto.io/Statement/v0.1", "predicateType": "https://slsa.dev/provenance/v0.2", "subject": [], "predicate": {"buildType": "https://mobyproject.org/buildkit@v1"}}).encode()
+    config = json.dumps({"architecture": "unknown", "os": "unknown", "config": {}, "rootfs": {"type": "layers", "diff_ids": ["sha256:" + sha256(statement)]}}).encode()
+    kind = "application/vnd.in-toto+json"
+    manifest = json.dumps({"schemaVersion": 2, "mediaType": MANIFEST, "config": {"mediaType": CONFIG, "digest": image.add(config), "size": len(config)},
+                           "layers": [{"mediaType": kind, "digest": image.add(statement), "size": len(statement), "annotations": {"in-toto.io/predicate-type": "https://slsa.dev/provenance/v0.2"}}]}).encode()
+    return {"mediaType": MANIFEST, "digest": image.add(manifest), "size": len(manifest), "platform": {"architecture": "unknown", "os": "unknown"},
+            "annotations": {"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": image.digest}}
+
+
+def buildkit(image, path):
+    """The archive that BuildKit writes of it (`--output type=oci`, with provenance): an index of one index, that of the image and its attestation."""
+    inner = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [
+        attestation(image), {"mediaType": image.manifest_type, "digest": image.digest, "size": len(image.manifest), "platform": {"architecture": ARCH, "os": "linux"}}]}).encode()
+    outer = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [{"mediaType": INDEX, "digest": image.add(inner), "size": len(inner), "annotations": {
+        "io.containerd.image.name": "docker.io/library/kit:1", "org.opencontainers.image.created": "2026-11-30T00:00:00Z", "org.opencontainers.image.ref.name": "1"}}]}
+    with open(path, "wb") as f:
+        f.write(tar([("blobs", None), ("blobs/sha256", None), *((f"blobs/sha256/{digest[7:]}", data) for digest, data in image.blobs.items()),
+                     ("index.json", json.dumps(outer)), ("oci-layout", '{"imageLayoutVersion":"1.0.0"}')]))
+    return path
+
+
 def native(files=(), **config):
     """A FROM scratch image with the test program, statically linked, as its entry point."""
     with open(os.path.join(harness.BUILD, "fixtures/bootstrap"), "rb") as f:

@@ -99,6 +99,15 @@ class Local(ContainerCase):
         self.container(self.d, "layout", "localhost/lay:2")
         self.assertEqual(self.d.invoke("layout", b"7").json, 7)
 
+    def test_what_buildkit_writes(self):
+        """Layers by zstd, and beside the image what BuildKit attests of it, which comes first here and is for no platform."""
+        path = ociimages.buildkit(native([("kit", "zstd")], compression="zstd"), os.path.join(self.dir, "kit.tar"))
+        self.fnctl(self.d, "images", "import", path, "--as", "kit:1")
+        self.container(self.d, "kit", "kit:1")
+        self.assertEqual(self.d.invoke("kit", b"8").json, 8)
+        with open(os.path.join(self.root(self.d, "kit"), "kit")) as f:
+            self.assertEqual(f.read(), "zstd")
+
     def test_what_an_archive_lacks(self):
         image = native([("cut", os.urandom(8).hex())])
         path = image.layout(os.path.join(self.dir, "cut"))
@@ -331,6 +340,15 @@ class FromRegistry(ContainerCase):
         self.container(self.d, "multi", uri)
         self.assertEqual(self.d.invoke("multi", b"1").json, 1)
         self.assertIn("this machine is linux/", self.post(self.d, "foreign", f"{self.plain.host}/multi:foreign", 400).json["message"])
+
+    def test_what_buildkit_pushes(self):
+        image = native([("kit", "pushed")], compression="zstd")
+        beside = ociimages.attestation(image)
+        text = image.blobs[beside["digest"]]
+        self.plain.push(image, "kit", "blobs")
+        self.assertEqual(self.plain.request("PUT", f"/v2/kit/manifests/{beside['digest']}", text, {"Content-Type": beside["mediaType"]})[0], 201)
+        self.container(self.d, "kitted", self.plain.push(image, "kit", "1", index=[beside]))
+        self.assertEqual(self.d.invoke("kitted", b"9").json, 9)
 
     def test_what_is_not_there(self):
         r = self.post(self.d, "no", f"{self.plain.host}/none:1", 400)
