@@ -72,7 +72,7 @@ check-powercut: all fixtures images
 # Container images that take long to make: by buildah and by docker, of a Containerfile with stages, in each format that they and skopeo write.
 check-containers: all fixtures
 	@FND_CHECK_CONTAINERS=1 tests/run --build $(B) test_containers test_container_apps
-# Unmodified software from PyPI, npm, crates, Go, Maven and Debian in functions of its own; N="numpy sharp": some of it.
+# Unmodified software from PyPI, npm, crates, Go, Maven and Debian in functions of its own; N="numpy sharp": some of it; FND_TEST_PYTHON=python3.9 N=--python-only: another Python.
 check-packages: all fixtures
 	@$(MAKE) --no-print-directory B=$(B) images IMAGES="$(IMAGES)"
 	@tests/packages/run --build $(B) $(N)
