@@ -172,6 +172,9 @@ def archive(root, roots, stage, spec, trainee, say):
             listed = os.path.join(tree, "tmp/classes")
             with open(listed) as f:
                 lines = [l for l in f if "source:" not in l]  # the function's own
+            known = {l.split()[0] for l in lines if l[0] not in "@#"}
+            with open(os.path.join(tree, "var/lang/lib/classlist")) as f:  # those of Java's own archive, which this one replaces
+                lines += [l for l in f if l[0] != "#" and l.split()[0] not in known and l not in lines]
             with open(listed, "w") as f:
                 f.writelines(lines)
             run(tree, [java, "-Xshare:dump", "-XX:+UseG1GC", "-Xmx256m", "-XX:SharedClassListFile=/tmp/classes", f"-XX:SharedArchiveFile={path}"] + spec.get("options", []) + class_path)

@@ -1,12 +1,18 @@
 /*
  * ahead.c - what the Java runtime has no means for in Java: of its start ahead of its function (lib/sandbox/spec.h has the protocol) the process's environment, its
- * working directory and its name; and which classes are loaded. Called by rootfs/java/src/fnd/runtime/Ahead.java and Loaded.java; needs no header of Java's.
+ * working directory and its name; its connection to the Runtime API without java.net; and which classes are loaded. Called by rootfs/java/src/fnd/runtime/Ahead.java,
+ * RuntimeApi.java and Loaded.java; needs no header of Java's.
  */
+#include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "../libc.h"
@@ -108,14 +114,65 @@ void Java_fnd_runtime_Ahead_await0(void *env, void *class, int fd)
 		_exit(1);
 }
 
-/* --- which classes are loaded --- */
 /* Functions by their places in the tables of the interfaces: Java Native Interface Specification, chapters 4 and 5; JVM Tool Interface 1.2, where function n is at n - 1. */
+enum { JNI_GET_OBJECT_CLASS = 31, JNI_GET_FIELD_ID = 94, JNI_SET_INT_FIELD = 109, JNI_GET_STRING_CHARS = 169, JNI_RELEASE_STRING_CHARS = 170 };
 enum { JNI_NEW_BYTE_ARRAY = 176, JNI_SET_BYTE_ARRAY_REGION = 208, JNI_GET_JAVA_VM = 219, VM_GET_ENV = 6 };
+
+static void *function(void *interface, unsigned place) { return (*(void ***)interface)[place]; }
+
+/* --- the Runtime API --- */
+static int connected(const char *address, int port)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+	int fd, one = 1;
+
+	if (inet_pton(AF_INET, address, &to.sin_addr) != 1) {
+		errno = EADDRNOTAVAIL;
+		return -1;
+	}
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0) {
+		int why = errno;
+
+		close(fd);
+		errno = why;
+		return -1;
+	}
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	return fd;
+}
+
+/* Has a java.io.FileDescriptor be that of a connection; returns 0 or errno. */
+__attribute__((visibility("default"))) int Java_fnd_runtime_RuntimeApi_connect0(void *env, void *class, void *descriptor, void *address, int port);
+int Java_fnd_runtime_RuntimeApi_connect0(void *env, void *class, void *descriptor, void *address, int port)
+{
+	void *(*class_of)(void *, void *) = function(env, JNI_GET_OBJECT_CLASS);
+	void *(*field_of)(void *, void *, const char *, const char *) = function(env, JNI_GET_FIELD_ID);
+	void (*set)(void *, void *, void *, int) = function(env, JNI_SET_INT_FIELD);
+	const char *(*chars_of)(void *, void *, unsigned char *) = function(env, JNI_GET_STRING_CHARS);
+	void (*release)(void *, void *, const char *) = function(env, JNI_RELEASE_STRING_CHARS);
+	void *field = field_of(env, class_of(env, descriptor), "fd", "I");
+	const char *text = field ? chars_of(env, address, NULL) : NULL;
+	int fd, why;
+
+	(void)class;
+	if (!text)
+		return ENOMEM; /* and an exception waits */
+	fd = connected(text, port);
+	why = errno;
+	release(env, address, text);
+	if (fd < 0)
+		return why;
+	set(env, descriptor, field, fd);
+	return 0;
+}
+
+/* --- which classes are loaded --- */
 enum { TI_DEALLOCATE = 46, TI_GET_CLASS_SIGNATURE = 47, TI_GET_LOADED_CLASSES = 77, TI_DISPOSE = 126 };
 #define TI_VERSION 0x30010200
 #define NAMES_MAX (1u << 20) /* FN_LOADED_MAX of lib/runtime/rtapi.h */
-
-static void *function(void *interface, unsigned place) { return (*(void ***)interface)[place]; }
 
 struct names {
 	char *data;

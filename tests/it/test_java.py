@@ -69,7 +69,7 @@ public class Handlers {
         m.put("max", Runtime.getRuntime().maxMemory()); m.put("home", System.getProperty("java.home")); m.put("tmp", File.createTempFile("xyz", "y").getPath());
         m.put("gc", java.lang.management.ManagementFactory.getGarbageCollectorMXBeans().get(0).getName());
         m.put("class path", System.getProperty("java.class.path")); m.put("loader", Thread.currentThread().getContextClassLoader() == Handlers.class.getClassLoader());
-        Process p = new ProcessBuilder("/bin/sh", "-c", "tr '\\\\000' '\\\\n' </proc/$PPID/environ; tr '\\\\000' ' ' </proc/$PPID/cmdline; cat /proc/$PPID/comm; pwd; ls /proc/$PPID/fd | tr '\\\\n' ' '").start();
+        Process p = new ProcessBuilder("/bin/sh", "-c", "tr '\\\\000' '\\\\n' </proc/$PPID/environ; tr '\\\\000' ' ' </proc/$PPID/cmdline; cat /proc/$PPID/comm; pwd; for f in /proc/$PPID/fd/*; do echo descriptor $(readlink $f); done").start();
         StringBuilder s = new StringBuilder(); Reader r = new InputStreamReader(p.getInputStream()); for (int c; (c = r.read()) >= 0; ) s.append((char) c);
         m.put("seen", s.toString());
         return m;
@@ -325,7 +325,9 @@ class Ahead(JavaCase):
                     r = d.invoke("f", {}, tail=True)
                     self.assertEqual((r.status, r.error), (200, None), f"{r} {r.log}")
                     got = json.loads(r.body.replace(f"127.0.0.1:{d.port}".encode(), b"127.0.0.1:PORT"))
-                    got["seen"] = sorted(filter(None, re.sub(r"AWS_(SECRET|SESSION|ACCESS)[^\n]*|[^\n]*LOG_STREAM[^\n]*|_X_AMZN_TRACE_ID[^\n]*", "", got["seen"]).splitlines()))
+                    seen = re.sub(r"AWS_(SECRET|SESSION|ACCESS)[^\n]*|[^\n]*LOG_STREAM[^\n]*|_X_AMZN_TRACE_ID[^\n]*", "", got["seen"]).splitlines()
+                    # of the descriptors what they are: java.net keeps one of its own, and the runtime's archive is opened when a class is looked for in vain
+                    got["seen"] = sorted({re.sub(r"\[\d+\]$", "", x) for x in seen} - {"", "descriptor /var/runtime/lib/fnd-java-runtime.jar"})
                     for name in ("AWS_LAMBDA_LOG_STREAM_NAME", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID"):
                         got["env"].pop(name, None)
                     got.pop("tmp")

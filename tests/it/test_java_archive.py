@@ -182,6 +182,29 @@ class Archives(ArchiveCase):
         self.assertEqual(self.d.request("DELETE", "/2015-03-31/functions/f?Qualifier=" + v).status, 204)
         wait_until("two have gone", lambda: len(self.archives()) == 1 and tree not in self.archives())
 
+    def test_where_it_begins_others(self):
+        """Environments that are provisioned, those of tenants, and a version with SnapStart, which Java starts plainly."""
+        source = """public class H { public static Object h(Object o) throws Exception { return new Object[] {System.getenv("AWS_LAMBDA_INITIALIZATION_TYPE"),
+            new String(java.nio.file.Files.readAllBytes(java.nio.file.Paths.get("/proc/self/cmdline"))).contains("/var/archive/classes")}; } }"""
+        shape = javac.compiled({"H.java": source})
+        self.trained(shape=shape, handler="H::h")
+        v = self.d.request("POST", "/2015-03-31/functions/f/versions", {}).json["Version"]
+        path = "/2019-09-30/functions/f/provisioned-concurrency?Qualifier=" + v
+        self.assertEqual(self.d.request("PUT", path, {"ProvisionedConcurrentExecutions": 1}).status, 202)
+        wait_until("one is provisioned", lambda: self.d.request("GET", path).json["Status"] == "READY")
+        self.assertEqual(self.invoke(query="?Qualifier=" + v).json, ["provisioned-concurrency", True])
+        self.java("t", shape, handler="H::h", TenancyConfig={"TenantIsolationMode": "PER_TENANT"})
+        tenant = lambda name: self.invoke("t", headers={"X-Amz-Tenant-Id": name}).json
+        self.assertEqual(tenant("blue"), ["on-demand", False])
+        self.made(2)
+        self.assertEqual(tenant("green"), ["on-demand", True])
+        self.java("s", shape, handler="H::h", SnapStart={"ApplyOn": "PublishedVersions"})
+        self.invoke("s")
+        self.made(3)
+        v = self.d.request("POST", "/2015-03-31/functions/s/versions", {}).json["Version"]
+        wait_until("the version is there", lambda: self.d.request("GET", f"/2015-03-31/functions/s/configuration?Qualifier={v}").json["State"] == "Active")
+        self.assertEqual(self.invoke("s", query="?Qualifier=" + v).json, ["on-demand", True])
+
     def test_what_fails_under_other_variables(self):
         """$LATEST is tried with others, or with too little memory, and ends in its init: the archive of a version with the same package stays what it is."""
         source = """public class H { static { if (System.getenv("END") != null) Runtime.getRuntime().halt(3); if (System.getenv("EAT") != null) { byte[][] b = new byte[400][];

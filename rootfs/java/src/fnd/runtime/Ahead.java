@@ -36,7 +36,7 @@ final class Ahead {
 		i.id = "";
 		i.deadlineMs = Long.MAX_VALUE;
 		Logger.now();
-		FunctionLoader loader = new FunctionLoader("/var/runtime/none", "/var/runtime/none", ClassLoader.getSystemClassLoader());
+		FunctionLoader loader = new FunctionLoader("/var/runtime/none", "/var/runtime/none", ClassLoader.getSystemClassLoader(), false);
 		HandlerLoader handlers = new HandlerLoader(loader);
 		byte[] event = "{\"a\":[1,2.5,\"\\u00e4\",true,null],\"b\":\"c\"}".getBytes(StandardCharsets.UTF_8);
 		Result result = new Result();

@@ -13,6 +13,7 @@ import java.io.IOException;
 public final class Main {
 	private static final String TRACE = "com.amazonaws.xray.traceHeader"; // where AWS's X-Ray SDK looks for it
 	private static final String TASK = "/var/task", LAYERS = "/opt/java";
+	private static final String[] CHANGERS = {"JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "AWS_LAMBDA_EXEC_WRAPPER"}; // of the class path: agents
 
 	private final RuntimeApi api;
 	private final Logger logger;
@@ -41,7 +42,12 @@ public final class Main {
 	private static ClassLoader loader() {
 		ClassLoader system = ClassLoader.getSystemClassLoader();
 		String task = System.getenv("LAMBDA_TASK_ROOT");
-		return System.getProperty("java.class.path").indexOf(':') >= 0 ? system : new FunctionLoader(task == null ? TASK : task, LAYERS, system);
+		if (System.getProperty("java.class.path").indexOf(':') >= 0)
+			return system;
+		boolean more = false;
+		for (String name : CHANGERS)
+			more |= System.getenv(name) != null;
+		return new FunctionLoader(task == null ? TASK : task, LAYERS, system, more);
 	}
 
 	/** lambdas: training, up to the first event, for the classes that are loaded until then, what an invocation needs of the runtime itself, and what one has loaded; else null. */

@@ -1,26 +1,26 @@
 package fnd.runtime;
 
 import java.io.EOFException;
+import java.io.FileDescriptor;
+import java.io.FileInputStream;
+import java.io.FileOutputStream;
 import java.io.IOException;
-import java.io.InputStream;
-import java.io.OutputStream;
-import java.net.InetSocketAddress;
-import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
 /**
- * The Runtime API (2018-06-01) over one connection. java.net's HTTP clients cost a cold start tens of milliseconds of classes; this is a socket. A result and the
- * request for the next event leave in one packet, and are answered by one.
+ * The Runtime API (2018-06-01) over one connection. java.net's HTTP clients cost a cold start tens of milliseconds of classes, its Socket more than ten: this is a
+ * descriptor (ahead.c), read and written as a file's. A result and the request for the next event leave in one packet, and are answered by one.
  */
 final class RuntimeApi {
 	private static final String PATH = "/2018-06-01/runtime/";
 	private static final int TOGETHER_MAX = 65536; // bytes: with more, head and body are written one after the other rather than copied
 
+	private static final int READ_MAX = 65536;     // bytes: what Java reads at once from a descriptor, it allocates first
+
 	private final String host;
-	private final Socket socket;
-	private final InputStream in;
-	private final OutputStream out;
+	private final FileInputStream in;
+	private final FileOutputStream out;
 	private byte[] data = new byte[8192];
 	private int from, to;      // of what has been read and not been used
 	private boolean asked;     // `next` has been written
@@ -28,13 +28,18 @@ final class RuntimeApi {
 
 	RuntimeApi(String address) throws IOException {
 		int colon = address.lastIndexOf(':');
+		FileDescriptor fd = new FileDescriptor();
+		System.load("/var/runtime/libfnd_ahead.so");
+		int error = connect0(fd, address.substring(0, colon), Integer.parseInt(address.substring(colon + 1)));
+		if (error != 0)
+			throw new IOException("the Runtime API at " + address + " cannot be reached: error " + error);
 		host = address;
-		socket = new Socket();
-		socket.setTcpNoDelay(true);
-		socket.connect(new InetSocketAddress(address.substring(0, colon), Integer.parseInt(address.substring(colon + 1))));
-		in = socket.getInputStream();
-		out = socket.getOutputStream();
+		in = new FileInputStream(fd);
+		out = new FileOutputStream(fd);
 	}
+
+	/** Has fd be that of a connection; returns 0 or what errno says. */
+	private static native int connect0(FileDescriptor fd, String address, int port);
 
 	Invocation next() throws IOException {
 		if (!asked)
@@ -120,7 +125,7 @@ final class RuntimeApi {
 			from = to = 0;
 		if (to == data.length)
 			data = Arrays.copyOf(data, data.length * 2);
-		int n = in.read(data, to, data.length - to);
+		int n = in.read(data, to, Math.min(data.length - to, READ_MAX));
 		if (n < 0)
 			throw new EOFException("the Runtime API has closed the connection");
 		to += n;
@@ -187,7 +192,7 @@ final class RuntimeApi {
 		System.arraycopy(data, from, body, 0, have);
 		from += have;
 		while (have < length) {
-			int n = in.read(body, have, length - have);
+			int n = in.read(body, have, Math.min(length - have, READ_MAX));
 			if (n < 0)
 				throw new EOFException("the Runtime API has closed the connection");
 			have += n;
