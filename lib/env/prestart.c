@@ -9,7 +9,7 @@
 static void any_limits(struct fn_spec *s)
 {
 	s->memory_bytes = 1u << 30;
-	s->cpu_quota_us = s->cpu_init_quota_us = FN_SPEC_CPU_PERIOD_US;
+	s->cpu_quota_us = s->cpu_init_quota_us = FN_SPEC_CPU_INIT_US;
 	s->tmp_bytes = 1u << 20;
 }
 

@@ -177,7 +177,7 @@ int fn_env_spec(struct fn_env *e, const struct fn_credentials *credentials, stru
 	s.memory_bytes = ((uint64_t)f->memory_mb + (e->makes_archive ? ARCHIVE_MEMORY_MB : 0)) << 20;
 	s.cpu_quota_us = fn_spec_cpu_quota_us(f->memory_mb, FN_SPEC_CPU_PERIOD_US);
 	/* a repeated init is within an invocation, which has no more than what it pays for */
-	s.cpu_init_quota_us = e->inv || s.cpu_quota_us > FN_SPEC_CPU_PERIOD_US ? s.cpu_quota_us : FN_SPEC_CPU_PERIOD_US;
+	s.cpu_init_quota_us = e->inv || s.cpu_quota_us > FN_SPEC_CPU_INIT_US ? s.cpu_quota_us : FN_SPEC_CPU_INIT_US;
 	s.tmp_bytes = (uint64_t)f->ephemeral_mb << 20;
 	s.platform = cfg->platform && fn_platform_wanted(f);
 	s.extensions = (f->n_layers > 0 || f->image) && !e->makes_archive; /* nothing else brings files to /opt */

@@ -6,6 +6,7 @@
 #include "env/variables.h"
 
 #define FN_SPEC_CPU_PERIOD_US 20000u /* short: a small function's quota comes in small helpings instead of 90 ms pauses */
+#define FN_SPEC_CPU_INIT_US (2 * FN_SPEC_CPU_PERIOD_US) /* two CPUs: with one, a virtual machine that compiles beside what it runs waits for itself */
 
 /* cpu.max for a memory size: 1,769 MB is one CPU (Lambda Developer Guide, "Configuring memory"). */
 uint32_t fn_spec_cpu_quota_us(int memory_mb, uint32_t period_us);

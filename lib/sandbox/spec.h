@@ -50,7 +50,7 @@ struct fn_spec {
 	char owner[FN_SPEC_OWNER_SIZE]; /* whose it is: the function's name, [A-Za-z0-9_-]+; no other owner has an inode of its root. Empty with `prestart` alone */
 	uint64_t memory_bytes;
 	uint32_t cpu_quota_us, cpu_period_us;
-	uint32_t cpu_init_quota_us; /* until fn_spawn_initialised(): as Lambda does, a small function's init gets a whole CPU; >= cpu_quota_us */
+	uint32_t cpu_init_quota_us; /* until fn_spawn_initialised(): as on Lambda, a small function's init has more than its share; >= cpu_quota_us */
 	uint32_t pids_max;
 	uint32_t nofile;
 	uint64_t tmp_bytes;

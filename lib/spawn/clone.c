@@ -97,8 +97,8 @@ static int clone_child(struct fn_box *b, struct fn_child *child, struct fn_err *
 	return r < 0 ? r : 0;
 }
 
-/* What most functions have from their init on (a whole CPU): set ahead, so that little but the memory is left for the order. */
-static const struct fn_cg_limits usual = {.cpu_quota_us = 20000, .cpu_period_us = 20000, .pids_max = 1024};
+/* What most functions have for their init (two CPUs): set ahead, so that little but the memory is left for the order. */
+static const struct fn_cg_limits usual = {.cpu_quota_us = 40000, .cpu_period_us = 20000, .pids_max = 1024};
 
 static int complete_groups(struct fn_box *b, struct fn_err *err)
 {

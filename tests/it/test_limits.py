@@ -70,7 +70,7 @@ class Limits(Case):
         self.assertEqual(r["errno"], "EMFILE")
         self.assertTrue(1000 <= r["opened"] <= 1024, r)
 
-    def test_init_has_a_whole_cpu_and_the_handler_its_share(self):
+    def test_init_has_whole_cpus_and_the_handler_its_share(self):
         """As on AWS: 128 MB is a fourteenth of a CPU, but not while the function initialises."""
         f = self.python("""
 import time
