@@ -163,3 +163,23 @@ class Builder(unittest.TestCase):
 
 if __name__ == "__main__":
     main()
+
+
+class RubyImages(Case):
+    def test_sdk(self):
+        """Debian's gems of the SDK, and one that the package brings in vendor/bundle, as for all others."""
+        rb = """%w[aws-sdk-core aws-sdk-s3 aws-sdk-kms aws-sdk-cloudformation mine].each { |n| require n }
+            def h(event:, context:)
+              given = { region: 'us-east-1', credentials: Aws::Credentials.new('a', 'b'), stub_responses: true }
+              url = Aws::S3::Presigner.new(client: Aws::S3::Client.new(given)).presigned_url(:get_object, bucket: 'bucket', key: 'k')
+              [url.include?('X-Amz-Signature='), Aws::STS::Client.new(given).get_caller_identity.to_h.keys.size, Aws::KMS::Client.new(given).list_keys.keys,
+               Aws::CloudFormation::Client.new(given).list_stacks.stack_summaries, MINE]
+            end"""
+        for image in [n for n in BUILT if n.startswith("ruby")]:
+            with self.subTest(image):
+                gems = f"vendor/bundle/ruby/{image.removeprefix('ruby')}.0/"
+                spec = "Gem::Specification.new { |s| s.name, s.version, s.summary, s.authors, s.files = 'mine', '1.0', 'x', ['x'], ['lib/mine.rb'] }\n"
+                f = self.function("t-sdk-" + image.replace(".", "-"), make_zip({"f.rb": rb, gems + "specifications/mine-1.0.gemspec": spec, gems + "gems/mine-1.0/lib/mine.rb": "MINE = 'its own'\n"}),
+                                  runtime=image, handler="f.h", MemorySize=1769, Timeout=60)
+                r = self.d.invoke(f, {}, tail=True)
+                self.assertEqual((r.status, r.error, r.json), (200, None, [True, 3, [], [], "its own"]), f"{r}\n{r.log}")
