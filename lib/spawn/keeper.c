@@ -32,6 +32,9 @@
 			    * nothing that the file system tells, and the disk has it still */
 #define LINGER_US 10000u     /* a mount of one that has ended is about to go: then once more */
 #define CENSUS_US 250000u
+#define SPARE_MS 2           /* nothing was asked for so long */
+#define SPARE_FILES 64u      /* opened while nothing else is to be done: a new inode can cost more than all the rest (ext4 without a journal looks at each
+			      * that has gone within the last minute) */
 #define DIRTY_BYTES (32u << 20) /* of one, before its writers wait for the disk */
 #define SHOWN "tmp"          /* of every device: sandboxes see by what name it was mounted */
 
@@ -58,6 +61,8 @@ struct keeper {
 	uint64_t disk_bytes, census_us, linger_us;
 	struct fn_list blanks;
 	struct slot *slots;
+	int spare[SPARE_FILES]; /* files, empty, for slots to come */
+	unsigned n_spare;
 };
 
 /* --- one of them --- */
@@ -102,20 +107,41 @@ static void unmount_it(struct keeper *k, struct slot *s)
 	fn_close(fn_take_fd(&s->mount));
 }
 
-static int open_file(const struct keeper *k, uint64_t bytes, struct fn_err *err)
+static int new_file(const struct keeper *k)
 {
-	fn_auto_fd int fd = openat(k->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	int fd = openat(k->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	char name[48];
 
-	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) { /* not every file system has files without a name */
-		snprintf(name, sizeof(name), ".fnd-tmp-%d-%llu", (int)getpid(), (unsigned long long)fn_clock_mono_us());
-		fd = openat(k->dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-		if (fd >= 0)
-			(void)unlinkat(k->dir, name, 0);
-	}
-	if (fd < 0 || ftruncate(fd, (off_t)bytes) < 0)
-		return fn_err_set(err, errno, "file for /tmp", NULL);
+	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
+		return fd < 0 ? -errno : fd;
+	/* not every file system has files without a name */
+	snprintf(name, sizeof(name), ".fnd-tmp-%d-%llu", (int)getpid(), (unsigned long long)fn_clock_mono_us());
+	fd = openat(k->dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	(void)unlinkat(k->dir, name, 0);
+	return fd;
+}
+
+static int open_file(struct keeper *k, uint64_t bytes, struct fn_err *err)
+{
+	fn_auto_fd int fd = k->n_spare ? k->spare[--k->n_spare] : new_file(k);
+
+	if (fd < 0)
+		return fn_err_set(err, fd, "file for /tmp", NULL);
+	if (ftruncate(fd, (off_t)bytes) < 0)
+		return fn_err_set(err, errno, "file for /tmp", "size");
 	return fn_take_fd(&fd);
+}
+
+/* One more; false: they are as many as they should be, or cannot be had now. */
+static bool add_spare(struct keeper *k)
+{
+	int fd = k->n_spare < SPARE_FILES ? new_file(k) : -EAGAIN;
+
+	if (fd >= 0)
+		k->spare[k->n_spare++] = fd;
+	return fd >= 0;
 }
 
 static void free_it(struct keeper *k, struct slot *s)
@@ -353,7 +379,12 @@ static _Noreturn void work(struct keeper *k)
 	for (;;) {
 		struct pollfd p = {.fd = k->sock, .events = POLLIN};
 		struct fn_keeper_ask a;
-		int n = poll(&p, 1, k->n_lingering ? (int)(LINGER_US / 1000) : k->n_given ? (int)(CENSUS_US / 1000) : -1);
+		int idle = k->n_lingering ? (int)(LINGER_US / 1000) : k->n_given ? (int)(CENSUS_US / 1000) : -1;
+		bool lacks = k->n_spare < SPARE_FILES;
+		int n = poll(&p, 1, lacks ? SPARE_MS : idle);
+
+		if (n == 0 && lacks && !add_spare(k))
+			n = poll(&p, 1, idle);
 		ssize_t len = n > 0 ? recv(k->sock, &a, sizeof(a), 0) : -1;
 		uint64_t now = fn_clock_mono_us();
 
@@ -414,7 +445,7 @@ static _Noreturn void run(int sock, const struct fn_keeper_config *c)
 {
 	static struct keeper k;
 	int keep[] = {sock, STDERR_FILENO, c->host_ns_fd};
-	const struct rlimit nofile = {3 * FN_KEEPER_SLOTS + 64, 3 * FN_KEEPER_SLOTS + 64};
+	const struct rlimit nofile = {3 * FN_KEEPER_SLOTS + SPARE_FILES + 64, 3 * FN_KEEPER_SLOTS + SPARE_FILES + 64};
 	struct fn_err err = {0};
 
 	/* what fn-spawnd holds (the master's lock above all) is not held on to */
