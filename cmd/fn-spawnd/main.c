@@ -19,6 +19,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "os/dontfork.h"
 #include "os/sched.h"
 #include "spawn/server.h"
 
@@ -53,6 +54,7 @@ static int open_network(const struct fn_nat_config *nat, struct fn_nat **ret, st
 #define TURN_NS 100000u /* the least: someone waits for a sandbox's start, and it is a matter of several short turns of four processes */
 
 #define TMPS_LEAST 8u /* file systems for /tmp, ready; each is about 0.1 MB and a kernel thread, and takes 5 ms to make */
+#define TMPS_IN_TIME 56u /* by and by: they cost least of what many starts at once are short of */
 #define TMPS_MOST 128u
 
 struct options {
@@ -141,10 +143,21 @@ static int open_tmps(struct fn_spawn_server_config *cfg, struct options *o, bool
 	c->owner = cfg->uid_base;
 	c->dir = c->dir ? c->dir : o->state;
 	c->least = tmps_least(cfg);
+	c->in_time = TMPS_IN_TIME;
 	c->most = c->least > TMPS_MOST ? c->least : TMPS_MOST;
 	r = fn_tmps_open(c, &cfg->tmps, err);
 	*ret_unfit = r < 0;
 	return r;
+}
+
+/* A sandbox's first two processes are forks of this one, and call none of these: they have their filters as programs, their groups by descriptors. What
+ * empties a `nat` network is forked, too, and speaks netlink. */
+static void lighten_forks(bool nat)
+{
+	static const char *const loopback[] = {"libseccomp.so", "libcgroup.so", "libnl-3.so", "libnl-route-3.so", "libpthread.so", NULL};
+	static const char *const with_nat[] = {"libseccomp.so", "libcgroup.so", "libpthread.so", NULL};
+
+	(void)fn_dontfork(nat ? with_nat : loopback);
 }
 
 /* Set-up, the loop, and down again; on failure err says why. */
@@ -178,6 +191,8 @@ static int serve(struct fn_spawn_server_config *cfg, struct options *o, bool *re
 	if (r == 0) {
 		r = fn_rootfs_enter(o->state, cfg->uid_base, cfg->nat ? fn_nat_resolv_conf(cfg->nat) : NULL, &cfg->host_ns_fd, &cfg->rootfs, err);
 	}
+	if (r == 0)
+		lighten_forks(cfg->nat != NULL);
 	if (r == 0)
 		r = open_tmps(cfg, o, ret_unfit, err);
 	if (r == 0)

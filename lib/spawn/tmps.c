@@ -28,6 +28,7 @@
 #define LATER_US 100000u    /* after a start others are made: when it has the CPUs no more */
 #define SOON_US 5000u       /* when few are left */
 #define RETRY_US 1000000u   /* after a failure */
+#define MORE_A_TICK 8u
 #define OTHER_LEAST 2u
 #define OTHERS 16u          /* sizes that have them ready: those that were wanted last */
 #define AT_ONCE 64u         /* asked for and not there yet: others want to be emptied, too */
@@ -301,6 +302,8 @@ static void on_timer(void *arg)
 		{
 			struct size *z = size_of(l);
 
+			if (z->bytes == FN_TMP_USUAL && z->taken == 0 && z->least < t->cfg.in_time)
+				z->least += MORE_A_TICK;
 			z->demand = fn_stock_demand(z->demand, z->taken);
 			z->taken = 0;
 			if (z->n_ready > target(t, z)) { /* one a tick */

@@ -165,6 +165,9 @@ class Tmp(Case):
         self.assertIsNone(r.error, r)
         return r.json, r
 
+    def ready(self):
+        return int(re.search(r"(\d+) ready", next(c for c in self.d.doctor()["Checks"] if c["Name"] == "/tmp")["Detail"]).group(1))
+
 
 class OnDisk(Tmp):
     def test_full_is_enospc_and_nobody_is_killed(self):
@@ -292,7 +295,7 @@ class OnDisk(Tmp):
             self.d.delete(f)
             return r
         self.assertEqual(self.in_parallel(70, once), [{"do": "echo"}] * 70)
-        wait_until(lambda: f"devices go: {len(self.d.loop_devices())}", lambda: len(self.d.loop_devices()) <= 64)
+        wait_until(lambda: f"devices go: {len(self.d.loop_devices())}", lambda: len(self.d.loop_devices()) <= 96)
 
 
 class Waiting(Case):
@@ -336,11 +339,15 @@ class Ahead(Tmp):
 
 
 class ForAllThatAreMadeAhead(Tmp):
-    MORE = {"prepared_least": 11, "prestarted_least": 2}
+    MORE = {"prepared_least": 58, "prestarted_least": 2}
 
     def test_there_is_one_for_each(self):
-        detail = lambda: next(c for c in self.d.doctor()["Checks"] if c["Name"] == "/tmp")["Detail"]
-        wait_until("there are 13", lambda: int(re.search(r"(\d+) ready", detail()).group(1)) == 13)
+        wait_until("there are 60", lambda: self.ready() == 60)
+
+
+class ByAndBy(Tmp):
+    def test_there_are_many_when_nobody_asks_for_any(self):
+        wait_until("there are 56", lambda: self.ready() == 56, 60)
 
 
 class Bound(Tmp):
