@@ -87,15 +87,20 @@ static void session_free(struct session *s)
 	free(s);
 }
 
-static void end(struct session *s)
+static void forget(struct session *s)
 {
-	fn_http_reply_end(s->call.req, NULL, 0);
 	fn_list_remove(&s->link);
 	fn_logs_untap(&s->tap);
 	fn_loop_clear(s->call.api->cfg.loop, &s->timer);
 	s->over = true;
 	if (!s->looks)
 		session_free(s);
+}
+
+static void end(struct session *s)
+{
+	fn_http_reply_end(s->call.req, NULL, 0);
+	forget(s);
 }
 
 static bool among(const json_t *names, const char *stream, bool prefixes)
@@ -244,9 +249,20 @@ static void on_second(void *arg)
 	}
 }
 
+/* Whoever takes nothing would keep the process. */
 void fn_live_tails_end(struct fn_api *api)
 {
-	fn_list_for_each_safe(l, &api->live_tails) end(fn_list_entry(l, struct session, link));
+	fn_list_for_each_safe(l, &api->live_tails)
+	{
+		struct session *s = fn_list_entry(l, struct session, link);
+
+		if (!s->waits) {
+			end(s);
+			continue;
+		}
+		fn_http_reply_fail(s->call.req);
+		forget(s);
+	}
 }
 
 static void start(struct session *s)

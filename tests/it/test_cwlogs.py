@@ -1,5 +1,5 @@
 """CloudWatch Logs on fnd's endpoint, by boto3: groups, streams, events, their bounds, words and tokens."""
-import json, os, re, shutil, socket, subprocess, tempfile, threading, time, unittest
+import fcntl, json, os, re, shutil, socket, subprocess, sys, tempfile, termios, threading, time, unittest
 from harness import *
 import pypi
 
@@ -404,21 +404,43 @@ class Tools(LogsCase):
                            timeout=120 * SLOW, env=self.env | {"PYTHONPATH": where})
         self.assertEqual((r.stdout, r.returncode), ("passed\n", 0), r.stderr[-3000:])
 
+    def test_a_live_tail_that_is_not_read_does_not_keep_fnd(self):
+        d = self.daemon(drain_grace_s=300)
+        logs = boto(d, "logs")
+        logs.create_log_group(logGroupName="g")
+        logs.create_log_stream(logGroupName="g", logStreamName="s")
+        s = self.live_tail(d, "g", receive=8192)
+        for _ in range(2):
+            logs.put_log_events(logGroupName="g", logStreamName="s", logEvents=[{"timestamp": int(time.time() * 1000), "message": "x" * 200000} for _ in range(4)])
+        there = bytearray(4)
+        def comes():
+            fcntl.ioctl(s, termios.FIONREAD, there)
+            return int.from_bytes(there, sys.byteorder) > 1000
+        wait_until("an update is under way", comes)
+        began = time.monotonic()
+        d.stop()
+        self.assertLess(time.monotonic() - began, 100)
+
+    def live_tail(self, d, group, pattern="", receive=None):
+        """The socket of one that has begun."""
+        ask = json.dumps({"logGroupIdentifiers": [f"arn:aws:logs:us-east-1:000000000000:log-group:{group}"], **({"logEventFilterPattern": pattern} if pattern else {})}).encode()
+        s = socket.socket()
+        self.addCleanup(s.close)
+        if receive:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
+        s.settimeout(60 * SLOW)
+        s.connect(("127.0.0.1", d.port))
+        s.sendall(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Amz-Target: Logs_20140328.StartLiveTail\r\nContent-Type: application/x-amz-json-1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(ask), ask))
+        got = b""
+        while b"sessionId" not in got:
+            got += s.recv(65536)
+        return s
+
     def test_live_tails_filters_are_not_the_loops_work(self):
         """A megabyte of JSON for each of ten sessions: the loop has less to do with it than the thread that looks at it; what matches comes."""
         g = self.group()
         self.stream(g)
-        ask = json.dumps({"logGroupIdentifiers": [f"arn:aws:logs:us-east-1:000000000000:log-group:{g}"], "logEventFilterPattern": '{ $.k = "v" }'}).encode()
-        tails = []
-        for _ in range(10):
-            s = socket.create_connection(("127.0.0.1", self.d.port))
-            self.addCleanup(s.close)
-            s.settimeout(60 * SLOW)
-            s.sendall(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Amz-Target: Logs_20140328.StartLiveTail\r\nContent-Type: application/x-amz-json-1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(ask), ask))
-            got = b""
-            while b"sessionId" not in got:
-                got += s.recv(65536)
-            tails.append(s)
+        tails = [self.live_tail(self.d, g, '{ $.k = "v" }') for _ in range(10)]
         worker = self.d.pids()["worker"][0]
         def cpu():
             """In clock ticks: of the loop, of the other threads."""
