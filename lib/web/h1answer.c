@@ -325,8 +325,9 @@ bool fn_h1_ahead_end(struct fn_h1_conn *c)
 	return true;
 }
 
-void fn_h1_conn_replied(struct fn_h1_conn *c)
+void fn_h1_conn_replied(struct fn_h1_conn *c, bool last)
 {
+	c->last = c->last || last;
 	c->coming = c->paused = false;
 	answered(c);
 }

@@ -29,7 +29,7 @@ bool fn_h1_ahead(struct fn_h1_conn *c, const struct fn_h1_reply *reply, struct f
 int fn_h1_conn_client(const struct fn_h1_conn *c);
 /* It is not sent any more. True: it has been, which fn_h1_conn_replied() is to be told instead of a reply. False: also where there was none. */
 bool fn_h1_ahead_end(struct fn_h1_conn *c);
-void fn_h1_conn_replied(struct fn_h1_conn *c);
+void fn_h1_conn_replied(struct fn_h1_conn *c, bool last); /* last: the connection ends with it, which it could not say */
 
 /* Instead: the head of an answer whose body follows. Of `reply`, what is about a body does not count. It goes out with the first
  * bytes that are written, or the end. */

@@ -238,7 +238,7 @@ void fn_http_req_answered(struct fn_http_req *r)
 	if (r->gone)
 		fn_http_req_on_gone(r, NULL, NULL);
 	r->state = FN_HTTP_REPLIED;
-	fn_h1_conn_replied(r->c);
+	fn_h1_conn_replied(r->c, r->shared->closing || r->last);
 }
 
 void fn_http_reply_fd(struct fn_http_req *r, unsigned status, const char *content_type, int fd, uint64_t size)

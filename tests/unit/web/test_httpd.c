@@ -616,6 +616,13 @@ START_TEST(test_answers_ahead)
 	ck_assert(fn_http_replied(r));
 	ck_hears(fd, "GET /next? a=- b=- ");
 	ck_active(0);
+	r = holds(fd, &a, true); /* meanwhile the last of its connection has come */
+	fn_h1_ahead_send(&a);
+	fn_httpd_last(httpd);
+	ck_assert(fn_http_replied(r));
+	ck_hears(fd, "Content-Length: 0\r\n\r\nEOF");
+	close(fd);
+	fd = peer();
 	r = holds(fd, &b, true); /* not sent: another answer; nor after it */
 	ck_assert(!fn_http_replied(r));
 	fn_http_reply(r, 429, NULL, "late", 4);
@@ -638,9 +645,9 @@ START_TEST(test_answers_ahead)
 	fn_http_reply(r, 202, NULL, NULL, 0);
 	fd = peer(); /* the last of a connection is the loop's */
 	say(fd, "GET /hold HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
-	ck_becomes(&n_held, 5);
-	ck_assert(!fn_http_reply_ahead(held[4], &a, 202, NULL, NULL, 0) && !fn_http_replied(held[4]));
-	fn_http_reply(held[4], 202, NULL, NULL, 0);
+	ck_becomes(&n_held, 6);
+	ck_assert(!fn_http_reply_ahead(held[5], &a, 202, NULL, NULL, 0) && !fn_http_replied(held[5]));
+	fn_http_reply(held[5], 202, NULL, NULL, 0);
 	ck_hears(fd, "Connection: close\r\nContent-Length: 0\r\n\r\nEOF");
 	close(fd);
 	tear_down();
