@@ -319,26 +319,23 @@ class Daemon:
 
     def together(self, name, n, call):
         """call(event) n times, each in an environment of its own, which it holds until all of them have one: a function's handler begins with HOLD. What they returned."""
-        out, file = [], f"go-{random.getrandbits(64):x}"
-        threads = [threading.Thread(target=lambda: out.append(call({"hold": file}))) for _ in range(n)]
-        [t.start() for t in threads]
-        wait_until(f"{n} environments of {name} are busy", lambda: (self.metric("fnd_environments", function=name, state="busy") or 0) >= n or not all(t.is_alive() for t in threads))
-        self.let_go(file, *threads)
+        with self.held(name, call, n) as out:
+            pass
         if len(out) != n:
             raise AssertionError(f"{n} invocations of {name} side by side: {out}")
         return out
 
     @contextlib.contextmanager
-    def held(self, name, call):
-        """An invocation by call(event) is under way until the block ends, however long that takes: a function's handler begins with HOLD. Yields the list that what it returned gets into."""
+    def held(self, name, call, n=1):
+        """n invocations by call(event) are under way until the block ends, however long that takes: a function's handler begins with HOLD. Yields the list that what they returned gets into."""
         out, file = [], f"go-{random.getrandbits(64):x}"
-        thread = threading.Thread(target=lambda: out.append(call({"hold": file})))
-        thread.start()
+        threads = [threading.Thread(target=lambda: out.append(call({"hold": file}))) for _ in range(n)]
+        [t.start() for t in threads]
         try:
-            wait_until(f"an environment of {name} is busy", lambda: (self.metric("fnd_environments", function=name, state="busy") or 0) >= 1 or not thread.is_alive())
+            wait_until(f"{n} environments of {name} are busy", lambda: (self.metric("fnd_environments", function=name, state="busy") or 0) >= n or not all(t.is_alive() for t in threads))
             yield out
         finally:
-            self.let_go(file, thread)
+            self.let_go(file, *threads)
 
     def let_go(self, file, *threads):
         """Those who are held by this file, until these threads have ended."""

@@ -145,10 +145,10 @@ class Conformance(ExtensionCase):
         self.assertEqual(self.ask(f, "calls").body, b"%d" % (calls + 3), "the same process")
 
     def test_time_out(self):
-        f = self.made(Timeout=1)
+        f = self.made(Timeout=3)
         self.ask(f, "calls")
-        r = self.fails(f, "Sandbox.Timedout", "Task timed out after 1.00 seconds", {"do": "sleep", "seconds": 9})
-        self.assertIn("Task timed out after 1.00 seconds", r.log)
+        r = self.fails(f, "Sandbox.Timedout", "Task timed out after 3.00 seconds", {"do": "sleep", "seconds": 9})
+        self.assertIn("Task timed out after 3.00 seconds", r.log)
         self.assertEqual(self.ask(f, "calls").json, 1, "a new process")
 
     def test_out_of_memory(self):

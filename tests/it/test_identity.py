@@ -464,7 +464,7 @@ class Reused(Base):
 
     def setUp(self):
         super().setUp()
-        self.c.create_function(FunctionName="t-i-left", Role=ROLES + "t-i-poor", Runtime=PYTHON, Handler="f.handler", Code={"ZipFile": make_zip({"f.py": LEFT})}, Timeout=3)
+        self.c.create_function(FunctionName="t-i-left", Role=ROLES + "t-i-poor", Runtime=PYTHON, Handler="f.handler", Code={"ZipFile": make_zip({"f.py": LEFT})}, Timeout=6)
         self.addCleanup(self.c.delete_function, FunctionName="t-i-left")
         self.c.get_waiter("function_active_v2").wait(FunctionName="t-i-left")
 

@@ -68,7 +68,7 @@ class Install(unittest.TestCase):
         self.assertEqual(self.complete(d, "fnctl", *where, "delete", "hello", "--qualifier", ""), ["1"])
         self.assertEqual(self.complete(d, "fnctl", *where, "alias", "update", "hello", "l"), ["live"])
         self.assertEqual(d.stop(), 0)
-        self.assertEqual(d.leftovers(), [])
+        wait_until(lambda: f"nothing is left: {d.leftovers()}", lambda: not d.leftovers())
         self.make("uninstall")
         self.assertEqual(self.files(), [])
 

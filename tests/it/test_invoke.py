@@ -95,11 +95,11 @@ class Invoke(Case):
     def test_runtime_api_discipline(self):
         f = self.function()
         self.assertEqual(self.d.do(f, "wrong_id"), {"status": 400})
-        r = self.d.invoke(f, {"do": "twice"})
+        r = self.d.in_turn(f, {"do": "twice"})
         self.assertEqual(r.json, {"first": 1})
-        r = self.d.invoke(f, {"do": "raw"})
+        r = self.d.in_turn(f, {"do": "raw"})
         self.assertEqual(r.body, b"plain {")
-        r = self.d.invoke(f, {"do": "respond_then_exit"})
+        r = self.d.in_turn(f, {"do": "respond_then_exit"})
         self.assertEqual((r.error, r.json), (None, {"ok": True}), "a response that was posted counts, whatever happens after")
         self.assertEqual(self.d.do(f, "counter")["served"], 1)
 
@@ -252,7 +252,7 @@ def handler(event, context):
         f = self.function(Timeout=10)
         results = []
         def one():
-            results.append(self.d.do(f, "sleep", ms=700))
+            results.append(self.d.do(f, "sleep", ms=2000))
         threads = [threading.Thread(target=one) for _ in range(8)]
         [t.start() for t in threads]
         [t.join() for t in threads]
@@ -273,16 +273,12 @@ def handler(event, context):
 
     def test_account_concurrency(self):
         d = shared({"account_concurrency": 2})
-        d.create("t-conc", Timeout=10)
+        d.create_python("t-conc", "def handler(event, context):" + HOLD)
         self.addCleanup(d.delete, "t-conc")
-        replies = []
-        threads = [threading.Thread(target=lambda: replies.append(d.invoke("t-conc", {"do": "sleep", "ms": 3000}))) for _ in range(2)]
-        [t.start() for t in threads]
-        d.under_way("t-conc", 2)
-        replies += [d.invoke("t-conc", {}) for _ in range(3)]
-        [t.join() for t in threads]
-        self.assertEqual(sorted(r.status for r in replies), [200, 200, 429, 429, 429])
-        r = [r for r in replies if r.status == 429][0]
+        with d.held("t-conc", lambda event: d.invoke("t-conc", event), 2) as replies:
+            refused = [d.invoke("t-conc", {}) for _ in range(3)]
+        self.assertEqual([r.status for r in replies + refused], [200, 200, 429, 429, 429])
+        r = refused[0]
         self.assertEqual((r.error_type, r.json["Reason"], r.json["message"]), ("TooManyRequestsException", "ConcurrentInvocationLimitExceeded", "Rate Exceeded."))
         self.assertIn("retry-after", r.headers)
 

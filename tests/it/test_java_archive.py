@@ -307,27 +307,21 @@ class Ahead(ArchiveCase):
     CONFIG = {"class_archive_ms": 1, "prestarted_least": 6, "prestarted_most": 8}
 
     def test_sooner(self):
-        self.java(shape=javac.compiled({"H.java": "import java.util.*; public class H { public static int h(Map<String, Object> e) throws Exception { Thread.sleep(1000); return 1; } }"}), handler="H::h")
+        source = """import java.io.*; import java.util.*; public class H { public static int h(Map<String, Object> e) throws Exception {
+    while (e.containsKey("hold") && !new File("/tmp/" + e.get("hold")).exists()) Thread.sleep(10);
+    return 1;
+} }"""
+        self.java(shape=javac.compiled({"H.java": source}), handler="H::h", Timeout=60)
 
         def ahead():
             wait_until("some have been started ahead", lambda: any(k.startswith(JAVA) and n >= 2 for k, n in self.d.doctor()["Prepared"].items() if isinstance(n, int)))
         ahead()
         self.assertIn("runtime started ahead", self.invoke().log)
         self.made()
-        logs = []
-
-        def call():
-            logs.append(self.invoke().log)
-        threads = [threading.Thread(target=call) for _ in range(4)]  # one has an environment already
-        for t in threads:
-            t.start()
-        for t in threads:
-            t.join()
+        self.d.idle("f")
+        logs = [r.log for r in self.d.together("f", 4, lambda event: self.d.invoke("f", event, tail=True))]  # one has an environment already
         self.assertEqual(sum("class archive" in l for l in logs), 3, logs)
         ahead()
-        threads = [threading.Thread(target=call) for _ in range(5)]
-        for t in threads:
-            t.start()
-        for t in threads:
-            t.join()
+        self.d.idle("f")
+        logs += [r.log for r in self.d.together("f", 5, lambda event: self.d.invoke("f", event, tail=True))]
         self.assertEqual(sum("runtime started ahead" in l for l in logs), 1, logs)

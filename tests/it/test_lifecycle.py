@@ -83,7 +83,7 @@ class Lifecycle(Case):
     def test_nobody_begins_to_wait_for_logs_while_it_drains(self):
         d = self.daemon({"drain_grace_s": 900})
         for f in ("f", "quiet"):
-            d.create(f, Timeout=60)
+            d.create_python(f, "def handler(event, context):" + HOLD, Timeout=120)
         late = http.client.HTTPConnection("127.0.0.1", d.port, timeout=120 * SLOW)
         self.addCleanup(late.close)
 
@@ -92,16 +92,12 @@ class Lifecycle(Case):
             r = late.getresponse()
             return r.status, r.headers["Connection"], json.loads(r.read())["Text"]
         self.assertEqual(ask()[::2], (200, ""))
-        got = []
-        t = threading.Thread(target=lambda: got.append(d.invoke("f", {"do": "sleep", "ms": 6000})))
-        t.start()
-        d.under_way("f")
-        d.process.send_signal(signal.SIGTERM)
-        wait_until("it drains", lambda: "stopping: " in d.log())
-        began = time.monotonic()
-        self.assertEqual(ask("?wait=60"), (200, "close", ""))
-        self.assertLess(time.monotonic() - began, 50)
-        t.join()
+        with d.held("f", lambda event: d.invoke("f", event)) as got:
+            d.process.send_signal(signal.SIGTERM)
+            wait_until("it drains", lambda: "stopping: " in d.log())
+            began = time.monotonic()
+            self.assertEqual(ask("?wait=60"), (200, "close", ""))
+            self.assertLess(time.monotonic() - began, 50)
         self.assertEqual(got[0].status, 200)
         self.assertEqual(d.process.wait(100 * SLOW), 0)
         self.ends_clean(d)

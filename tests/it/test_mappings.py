@@ -19,10 +19,10 @@ class MappingCase(Case):
     def begin(self, config):
         self.e = self.daemon(config)
         self.c, self.logs = boto(self.e), boto(self.e, "logs")
-        self.e.create_python("f", ECHO, Timeout=2)
+        self.e.create_python("f", ECHO, Timeout=4)
 
     def queue(self, name, **attributes):
-        url = self.sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "3", **attributes})["QueueUrl"]
+        url = self.sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "5", **attributes})["QueueUrl"]
         self.addCleanup(lambda: self.sqs.delete_queue(QueueUrl=url))
         return url
 
@@ -111,7 +111,7 @@ class Local(Both, MappingCase):
 
     def test_a_function_that_fails_leaves_them_to_the_queue(self):
         self.queue("dead")
-        url = self.queue("three", VisibilityTimeout="2", RedrivePolicy=json.dumps({"deadLetterTargetArn": ARN + "dead", "maxReceiveCount": 2}))
+        url = self.queue("three", VisibilityTimeout="4", RedrivePolicy=json.dumps({"deadLetterTargetArn": ARN + "dead", "maxReceiveCount": 2}))
         self.map("three")
         self.sqs.send_message(QueueUrl=url, MessageBody="boom")
         dead = self.sqs.get_queue_url(QueueName="dead")["QueueUrl"]
@@ -134,7 +134,7 @@ class Local(Both, MappingCase):
         self.c.delete_function(FunctionName="f")
         self.sqs.send_message(QueueUrl=url, MessageBody="later")
         self.assertEqual(self.c.get_event_source_mapping(UUID=uuid)["State"], "Enabled")
-        self.e.create_python("f", ECHO, Timeout=2)
+        self.e.create_python("f", ECHO, Timeout=4)
         wait_until("the function has it", self.records)
         wait_until("it is deleted", lambda: self.left(url) == 0)
         os.kill(self.e.pids()["events"][0], signal.SIGKILL)
@@ -156,7 +156,7 @@ class Local(Both, MappingCase):
         self.sqs.delete_queue(QueueUrl=url)
         wait_until("there is none", lambda: self.sqs.list_queues().get("QueueUrls", []) == [])
         self.assertEqual(self.c.get_event_source_mapping(UUID=uuid)["State"], "Enabled")
-        self.sqs.create_queue(QueueName="six", Attributes={"VisibilityTimeout": "3"})
+        self.sqs.create_queue(QueueName="six", Attributes={"VisibilityTimeout": "5"})
         self.sqs.send_message(QueueUrl=url, MessageBody="again")
         wait_until("the function has it", self.records)
 
@@ -173,9 +173,9 @@ class Local(Both, MappingCase):
         self.create_fails("Unsupported StartingPosition parameter for given event source mapping type.", StartingPosition="LATEST")
         self.create_fails("Batching window is not supported for FIFO queues.", EventSourceArn=ARN + "eight.fifo", MaximumBatchingWindowInSeconds=1)
         self.create_fails("fnd does not implement mappings of Amazon Kinesis yet: of Amazon SQS queues only", EventSourceArn="arn:aws:kinesis:us-east-1:000000000000:stream/s", StartingPosition="LATEST", code="NotImplementedException")
+        self.e.configure("f", Timeout=6)
+        self.create_fails("Queue visibility timeout: 5 seconds is less than Function timeout: 6 seconds")
         self.e.configure("f", Timeout=4)
-        self.create_fails("Queue visibility timeout: 3 seconds is less than Function timeout: 4 seconds")
-        self.e.configure("f", Timeout=2)
         self.e.settled("f")
         uuid = self.map("eight")
         duplicate = f"An event source mapping with SQS arn (\" {ARN}eight \") and function (\" f \") already exists. Please update or delete the existing mapping with UUID {uuid}"

@@ -72,4 +72,4 @@ class Mixture(unittest.TestCase):
         if not SANITIZED:
             self.assertLess(rss_kb(worker), 60000)
         self.assertEqual(d.stop(), 0, d.log()[-2000:])
-        self.assertEqual(d.leftovers(), [])
+        wait_until(lambda: f"nothing is left: {d.leftovers()}", lambda: not d.leftovers())

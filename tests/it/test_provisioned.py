@@ -287,16 +287,12 @@ class Reserved(Base):
         self.assertNotIn("Concurrency", self.c.get_function(FunctionName=f))
 
     def test_throttling(self):
-        f = self.function(Timeout=10)
+        f = self.python(PY)
         self.limit(f, 2)
-        replies = []
-        threads = [threading.Thread(target=lambda: replies.append(self.d.invoke(f, {"do": "sleep", "ms": 3000}))) for _ in range(2)]
-        [t.start() for t in threads]
-        self.d.under_way(f, 2)
-        replies += [self.d.invoke(f, {}) for _ in range(3)]
-        [t.join() for t in threads]
-        self.assertEqual(sorted(r.status for r in replies), [200, 200, 429, 429, 429])
-        r = [r for r in replies if r.status == 429][0]
+        with self.d.held(f, lambda event: self.d.invoke(f, event), 2) as replies:
+            refused = [self.d.invoke(f, {}) for _ in range(3)]
+        self.assertEqual([r.status for r in replies + refused], [200, 200, 429, 429, 429])
+        r = refused[0]
         self.assertEqual((r.error_type, r.json["Reason"], r.json["message"]), ("TooManyRequestsException", "ReservedFunctionConcurrentInvocationLimitExceeded", "Rate Exceeded."))
         self.assertEqual(metrics(self.d)[f'fnd_throttles_total{{function="{f}"}}'], 3)
         self.limit(f, 0)
@@ -308,18 +304,14 @@ class Reserved(Base):
         d = shared({"account_concurrency": 20})
         c = boto(d)
         for name in ("mine", "yours"):
-            d.create(name, Timeout=10)
+            d.create_python(name, PY)
             self.addCleanup(d.delete, name)
         c.put_function_concurrency(FunctionName="mine", ReservedConcurrentExecutions=18)
-        replies = []
-        threads = [threading.Thread(target=lambda: replies.append(d.invoke("yours", {"do": "sleep", "ms": 3000}))) for _ in range(2)]
-        [t.start() for t in threads]
-        d.under_way("yours", 2)
-        replies += [d.invoke("yours", {}) for _ in range(2)]
-        self.assertEqual(d.invoke("mine", {}).status, 200)
-        [t.join() for t in threads]
-        self.assertEqual(sorted(r.status for r in replies), [200, 200, 429, 429])
-        self.assertEqual([r for r in replies if r.status == 429][0].json["Reason"], "ConcurrentInvocationLimitExceeded")
+        with d.held("yours", lambda event: d.invoke("yours", event), 2) as replies:
+            refused = [d.invoke("yours", {}) for _ in range(2)]
+            self.assertEqual(d.invoke("mine", {}).status, 200)
+        self.assertEqual([r.status for r in replies + refused], [200, 200, 429, 429])
+        self.assertEqual(refused[0].json["Reason"], "ConcurrentInvocationLimitExceeded")
         self.assertIn("below its minimum value of [2]", self.fails("InvalidParameterValueException", c.put_function_concurrency, FunctionName="yours",
                                                                     ReservedConcurrentExecutions=1))
 

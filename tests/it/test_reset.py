@@ -147,7 +147,7 @@ class Alone(Case):
     function, ok, log = Reset.function, Reset.ok, Reset.log
 
     def test_they_end_for_want_of_use_and_leave_nothing(self):
-        self.d = d = self.daemon({"idle_timeout_s": 5, "keep_alive": {"policy": "fixed"}})
+        self.d = d = self.daemon({"idle_timeout_s": 5, "keep_alive": {"policy": "fixed"}, "prepared_most": 0, "prestarted_most": 0})  # what is made ahead has mount namespaces, too
         f = self.function("idle", Timeout=20)
         before = self.ok(f, do="write", text="x")
         spawnd = d.pids()["spawnd"][0]

@@ -194,8 +194,8 @@ echo '{{"Version": 1, "AccessKeyId": "ASIANUMBER000000000'$n'", "SecretAccessKey
         self.assertEqual(answers[0].status, 500)
         with open(os.path.join(self.dir, "pid")) as f:
             pid = f.read().strip()
-        self.assertFalse(os.path.exists(f"/proc/{pid}"))
-        self.assertEqual(d.leftovers(), [])
+        wait_until("its process has gone", lambda: not os.path.exists(f"/proc/{pid}"))
+        wait_until(lambda: f"nothing is left: {d.leftovers()}", lambda: not d.leftovers())
 
     def test_wrong_configurations(self):
         role = "arn:aws:iam::000000000000:role/r"
