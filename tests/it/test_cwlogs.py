@@ -238,7 +238,7 @@ class Logs(LogsCase):
         group, stream = json.loads(self.d.invoke(f, {}).body)
         self.assertEqual(group, f"/aws/lambda/{f}")
         self.assertRegex(stream, r"^\d{4}/\d\d/\d\d/\[\$LATEST\][0-9a-f]{32}$")
-        wait_until("it is reported", lambda: any("REPORT" in m for m in self.found(group)))
+        wait_until("it is reported", lambda: any("Cold Start" in m for m in self.found(group)))
         s = self.c.describe_log_streams(logGroupName=group)["logStreams"]
         self.assertEqual([x["logStreamName"] for x in s], [stream])
         texts = self.found(group)

@@ -92,7 +92,7 @@ class Fnctl(Case):
         f = self.python("def handler(e, c): print('first\\rsecond\\rthird')")
         r = self.d.invoke(f, {}, tail=True)
         self.assertIn("\nfirst\rsecond\rthird\nEND ", r.log, "the service keeps it as it is")
-        wait_until("it is logged", lambda: "third" in self.d.request("GET", f"/_fnd/logs/{f}?cursor=0").json["Text"])
+        wait_until("it is logged", lambda: "Cold Start" in self.d.request("GET", f"/_fnd/logs/{f}?cursor=0").json["Text"])
         self.assertRegex(self.d.request("GET", f"/_fnd/logs/{f}?cursor=0").json["Text"], r"\n\S+Z first\rsecond\rthird\n\S+Z END ")
         self.assertRegex(self.fnctl("logs", f), r"\n\S+Z first\nsecond\nthird\n\S+Z END ")
         r = subprocess.run([os.path.join(BUILD, "fnctl"), "--endpoint", self.d.endpoint, "invoke", f, "{}", "--log"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={}, timeout=120)
@@ -101,6 +101,7 @@ class Fnctl(Case):
     def test_following(self):
         name = self.function()
         self.d.do(name, "echo")
+        wait_until("it is logged", lambda: "Cold Start" in self.d.request("GET", f"/_fnd/logs/{name}").json["Text"])
         p = subprocess.Popen([os.path.join(BUILD, "fnctl"), "--endpoint", self.d.endpoint, "logs", name, "-f", "--tail", "1"], stdout=subprocess.PIPE, env={})
         try:
             self.assertIn(" RequestId: ", p.stdout.readline().decode())  # the last line there is: from here on it follows
@@ -148,7 +149,7 @@ class Logs(Case):
         f = self.function()
         self.assertEqual(self.read(f)["Text"], "")
         self.d.do(f, "echo")
-        wait_until("lines", lambda: "REPORT" in self.read(f)["Text"])
+        wait_until("all of its lines", lambda: "Cold Start" in self.read(f)["Text"])
         first = self.read(f)
         self.assertEqual(self.read(f, first["Cursor"])["Text"], "")
         began = time.monotonic()
