@@ -69,7 +69,7 @@ check-backlog: all fixtures images bench-build
 check-powercut: all fixtures images
 	@tests/powercut/run --build $(B) --rounds $(or $(N),10)
 
-# Container images that take long to make: by buildah and by docker, of a Containerfile with stages, in each format that they and skopeo write.
+# Container images that take long to make: by buildah, docker and BuildKit (built by go, long the first time), of a Containerfile with stages, in each format that they and skopeo write.
 check-containers: all fixtures
 	@FND_CHECK_CONTAINERS=1 tests/run --build $(B) test_containers test_container_apps
 # Unmodified software from PyPI, npm, crates, Go, Maven and Debian in functions of its own; N="numpy sharp": some of it; FND_TEST_PYTHON=python3.9 N=--python-only: another Python.
@@ -100,7 +100,7 @@ help:
 	@echo "make check-durability [N=200]  processes are killed so often under events and queues: none that was accepted may be lost"
 	@echo "make check-backlog [N=1000000]  so many events wait: in bounded memory, and they delay nobody"
 	@echo "make check-powercut [N=10] the power is cut so often in a virtual machine: whatever was answered must be there"
-	@echo "make check-containers      functions of container images, with those that buildah and docker take long to make"
+	@echo "make check-containers      functions of container images, with those that buildah, docker and BuildKit take long to make"
 	@echo "make check-packages        some forty packages from the registries, each at work in a function; N=numpy one of them; FND_TEST_PYTHON=python3.14 another Python"
 	@echo "make soak [MINUTES=30]     clients that do everything while processes are killed; nothing may be wrong or left"
 	@echo "make sim                   the keep-alive policies on days of generated arrivals: a table"

@@ -49,6 +49,25 @@ def command(package):
     return os.path.join(home, name)
 
 
+def commands(module, names):
+    """The directory with the programs cmd/NAME of "module/path@version", which `go install` does not make where its go.mod excludes versions of others."""
+    program = shutil.which("go") or "/usr/local/go/bin/go"
+    path, version = module.split("@")
+    home = os.path.join(TOP, "build/go", path.rsplit("/", 1)[-1] + "-" + version)
+    env = {"GONOSUMDB": "*", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=mod", "CGO_ENABLED": "0"}
+    with locked(os.path.join(TOP, "build/go")):
+        if not all(os.path.exists(os.path.join(home, n)) for n in names):
+            if not os.path.exists(program):
+                raise unittest.SkipTest(f"there is no go to build {names[0]} with")
+            os.makedirs(home + "/src", exist_ok=True)
+            with open(home + "/src/go.mod", "w") as f:
+                f.write("module tests\n")
+            packages = [f"{path}/cmd/{n}" for n in names]
+            run([program, "get", *(f"{p}@{version}" for p in packages)], home + "/src", env, unreachable)
+            run([program, "build", "-trimpath", "-ldflags", "-s -w", "-o", home, *packages], home + "/src", env, AssertionError)
+    return home
+
+
 @contextlib.contextmanager
 def locked(directory):
     os.makedirs(directory, exist_ok=True)

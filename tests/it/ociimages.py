@@ -186,6 +186,36 @@ class Docker(Server):
                 groups.remove(self.GROUP)
 
 
+class BuildKit(Server):
+    """buildkitd, over a directory of its own; builds without a network."""
+
+    def __init__(self, directory):
+        import compiled
+        self.directory, self.programs = directory, compiled.commands("github.com/moby/buildkit@v0.34.2", ["buildkitd", "buildctl"])
+        if not os.path.exists("/usr/sbin/runc"):
+            raise unittest.SkipTest("runc is not installed")
+        super().__init__(["unshare", "--mount", "--propagation", "private", self.programs + "/buildkitd", "--root", f"{directory}/kit", "--addr", f"unix://{directory}/kit.sock", "--oci-worker-snapshotter=native",
+                          "--oci-worker-net=host", "--oci-worker-no-process-sandbox=false", "--containerd-worker=false"], None, {"TMPDIR": directory})
+
+    def answers(self):
+        if self.process.poll() is not None:
+            raise AssertionError(f"buildkitd has ended: {self.said()}")
+        return "running server on" in self.said()
+
+    def build(self, context, to, base, *options):
+        """Of its Containerfile, `base` in it being an OCI layout; with what BuildKit attests."""
+        with open(base + "/index.json") as f:
+            digest = json.load(f)["manifests"][0]["digest"]
+        r = subprocess.run([self.programs + "/buildctl", "--addr", f"unix://{self.directory}/kit.sock", "build", "--progress=plain", "--frontend=dockerfile.v0", "--local", "context=" + context, "--local",
+                            "dockerfile=" + context, "--opt", "filename=Containerfile", "--opt", "force-network-mode=none", "--oci-layout", "base=" + base, "--opt", f"context:base=oci-layout://base@{digest}",
+                            "--opt", "attest:provenance=mode=max", "--output", to, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        assert r.returncode == 0, r.stdout + self.said()
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
 class Registry(Server):
     """docker-registry on loopback, over a directory of its own."""
 

@@ -1,6 +1,6 @@
 """Functions of container images as people bring them from Lambda: with AWS's clients for Python, Node.js, Go and Java and a bootstrap of their own, by the clients that they have, and with the emulator
 that they run them with at home."""
-import http.client, json, os, shutil, subprocess, unittest
+import http.client, json, os, shutil, subprocess, tarfile, unittest
 import compiled, javac, maven, npm, ociimages, pypi
 from ociimages import Image, base, tree
 from servers import Server
@@ -353,6 +353,27 @@ CMD ["again.handler"]
         tool("skopeo", "copy", f"oci-archive:{self.dir}/1.tar", f"docker-archive:{self.dir}/4.tar:made:4")
         self.assertIn("made:4", self.fnctl(self.d, "images", "import", f"docker-archive:{self.dir}/4.tar"))
         self.updated("bud", "made:4")
+
+    def test_by_buildkit(self):
+        """In an archive, with layers by zstd, and by a registry, with gzip: an index each, of the image and what BuildKit attests of it."""
+        kit = ociimages.BuildKit(self.dir)
+        self.addCleanup(kit.end)
+        base_layout = Image(base("python3.11"), env=["PATH=/usr/local/bin:/usr/bin:/bin"]).layout(os.path.join(self.dir, "base"))
+        context = self.context()
+        kit.build(context, f"type=oci,dest={self.dir}/kit.tar,name=docker.io/library/kit:1,compression=zstd,force-compression=true", base_layout)
+        with tarfile.open(f"{self.dir}/kit.tar") as t:
+            names = {n for n in t.getnames() if n.startswith("blobs/sha256/")}
+            texts = [t.extractfile(n).read() for n in names if t.getmember(n).size < 1 << 20]
+        self.assertTrue(any(b"attestation-manifest" in x for x in texts) and any(b"layer.v1.tar+zstd" in x for x in texts), "it has what is to be shown")
+        self.fnctl(self.d, "images", "import", f"{self.dir}/kit.tar", "--as", "kit:1")
+        self.created("kit", "kit:1")
+        os.makedirs(self.dir + "/registry")
+        registry = ociimages.Registry(self.dir + "/registry")
+        self.addCleanup(registry.end)
+        kit.build(context, f"type=image,name={registry.host}/kit:2,push=true,registry.insecure=true", base_layout)
+        d = self.daemon(registries={"hosts": {registry.host: {"plain_http": True}}})
+        self.container(d, "kit", f"{registry.host}/kit:2")
+        self.assertEqual(d.invoke("kit", b"[2]").json["event"], [2])
 
     def test_by_docker(self):
         docker = ociimages.Docker(self.dir)
