@@ -64,7 +64,7 @@ def commands(module, names):
                 f.write("module tests\n")
             packages = [f"{path}/cmd/{n}" for n in names]
             run([program, "get", *(f"{p}@{version}" for p in packages)], home + "/src", env, unreachable)
-            run([program, "build", "-trimpath", "-ldflags", "-s -w", "-o", home, *packages], home + "/src", env, AssertionError)
+            run([program, "build", "-ldflags", "-s -w", "-o", home, *packages], home + "/src", env, AssertionError)
     return home
 
 
