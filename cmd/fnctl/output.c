@@ -70,6 +70,7 @@ void print_function(json_t *f)
 	json_t *layer;
 	size_t n;
 	const char *k, *version = json_string_value(json_object_get(f, "Version")), *status = json_string_value(json_object_get(snap, "OptimizationStatus"));
+	bool plainly = json_object_get(f, "StateReason") != NULL; /* it says how much sooner they are */
 
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
 		char text[1024];
@@ -79,7 +80,7 @@ void print_function(json_t *f)
 			printf("%-13s %s\n", members[i].title, text);
 	}
 	if (fn_streq(json_string_value(json_object_get(snap, "ApplyOn")), "PublishedVersions"))
-		printf("%-13s %s\n", "SnapStart", fn_streq(version, "$LATEST") ? "for versions" : fn_streq(status, "On") ? "on" : "off");
+		printf("%-13s %s\n", "SnapStart", fn_streq(version, "$LATEST") ? "for versions" : !fn_streq(status, "On") ? "off" : plainly ? "on, by plain starts" : "on");
 	json_array_foreach(json_object_get(f, "Layers"), n, layer)
 		printf("%-13s %s\n", "Layer", json_string_value(json_object_get(layer, "Arn")));
 	json_object_foreach(vars, k, v)

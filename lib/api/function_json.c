@@ -19,7 +19,7 @@ static void put_status(json_t *o, const struct fn_function *f)
 	static const char *const updates[] = {NULL, "Successful", "InProgress", "Failed"};
 
 	put(o, "State", states[f->state]);
-	put(o, "StateReason", f->state_reason ? f->state_reason : f->snapshot_off); /* an active version without the snapshot it was to have */
+	put(o, "StateReason", f->state_reason ? f->state_reason : f->snapshot_off ? f->snapshot_off : f->snapshot_plain); /* an active version without the snapshot it was to have */
 	put(o, "StateReasonCode", f->state_reason_code);
 	put(o, "LastUpdateStatus", updates[f->update_status]);
 	put(o, "LastUpdateStatusReason", f->update_reason);
@@ -72,7 +72,7 @@ json_t *fn_function_json(struct fn_api *api, const struct fn_function *f, const 
 	json_object_set_new(o, "Architectures", json_pack("[s]", f->architecture));
 	json_object_set_new(o, "EphemeralStorage", json_pack("{si}", "Size", f->ephemeral_mb));
 	json_object_set_new(o, "SnapStart", json_pack("{ssss}", "ApplyOn", f->snap_start ? "PublishedVersions" : "None", "OptimizationStatus",
-						      f->snapshot_tree ? "On" : "Off"));
+						      f->snapshot_tree || f->snapshot_plain ? "On" : "Off"));
 	if (f->per_tenant)
 		json_object_set_new(o, "TenancyConfig", json_pack("{ss}", "TenantIsolationMode", "PER_TENANT"));
 	if (!listed && rt) {

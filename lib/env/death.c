@@ -15,7 +15,7 @@ static const char *exit_type(const struct fn_env *e)
 
 void fn_env_init_failed(struct fn_env *e)
 {
-	uint64_t from = e->restored || !e->spawned_us ? e->asked_us : e->spawned_us;
+	uint64_t from = e->restored || e->as_restored || !e->spawned_us ? e->asked_us : e->spawned_us;
 	const struct fn_env_status status = e->timed_out ? fn_status_timeout : fn_status_fault(e, e->error_type[0] ? e->error_type : exit_type(e));
 
 	if (e->init_reported)
@@ -89,9 +89,9 @@ void fn_env_finish_dead(struct fn_env *e)
 	const struct fn_env_ops *ops = e->host->ops;
 
 	fn_env_flush_output(e);
-	if (how.in_init && how.failed && (e->reason == FN_ENV_FOR_SNAPSHOT || (!e->host->shutdown && (e->inv || ops->stays(e)))))
+	if (how.in_init && how.failed && (e->snapshot || (!e->host->shutdown && (e->inv || ops->stays(e)))))
 		fn_env_init_failed(e);
-	if (e->reason == FN_ENV_FOR_SNAPSHOT)
+	if (e->snapshot)
 		fn_env_snapshot_dead(e, NULL);
 	else if (e->inv && (how.lost || e->host->shutdown))
 		fail(e, &lost);

@@ -39,7 +39,7 @@ void fn_env_kill(struct fn_env *e)
 /* Not one that has begun from a snapshot: another such begins sooner than its own plain init would end. */
 bool fn_env_outlives(const struct fn_env *e)
 {
-	if (!e->ready_us || e->state == FN_ENV_INIT || e->restored || e->reason == FN_ENV_FOR_SNAPSHOT)
+	if (!e->ready_us || e->state == FN_ENV_INIT || e->restored || e->snapshot)
 		return false;
 	if (!e->host->ops->stays(e) || e->host->shutdown || fn_env_now_us(e) >= e->until_us)
 		return false;

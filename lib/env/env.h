@@ -45,6 +45,7 @@ enum fn_env_reason { /* it was made for */
 	FN_ENV_FOR_INVOCATION,
 	FN_ENV_FOR_LATER,   /* the keep-alive policy expects an invocation */
 	FN_ENV_PROVISIONED, /* provisioned concurrency */
+	FN_ENV_FOR_TRIAL,    /* begins as one for an invocation does, and ends when it could serve: how long that takes is wanted */
 	FN_ENV_FOR_SNAPSHOT, /* initialises and is kept as an image (SnapStart), or has an archive made of its classes; serves nothing */
 };
 
@@ -232,7 +233,8 @@ struct fn_env {
 	bool first;                  /* has not served yet: its REPORT tells of the cold start */
 	bool archived;               /* begun from an archive of its classes (archive.h) */
 	bool restored;               /* begun from a snapshot: its init is a restore */
-	struct fn_snapshot *snapshot; /* FN_ENV_FOR_SNAPSHOT */
+	bool as_restored;            /* begun plainly in place of that: with the function's hooks, and reported as a restore */
+	struct fn_snapshot *snapshot; /* FN_ENV_FOR_SNAPSHOT, FN_ENV_FOR_TRIAL */
 	bool makes_archive;          /* which is an archive of classes (archive.h) */
 	bool told_loaded;            /* after its last response: what it has loaded */
 	uint64_t asked_us, spawned_us, ready_us, delivered_us;

@@ -118,6 +118,7 @@ void fn_env_on_snapshot_refused(void *arg, const char *why);
 const char *fn_env_loaded(void *arg, size_t *ret_len);
 /* It will never give a snapshot: err says why it could not be started, NULL = its init tells. */
 void fn_env_snapshot_dead(struct fn_env *e, const struct fn_err *err);
+void fn_env_trial_done(struct fn_env *e, uint64_t took_us); /* FN_ENV_FOR_TRIAL: it can serve */
 void fn_env_snapshot_forget(struct fn_env *e); /* before it is freed */
 void fn_snapshots_drop(struct fn_env_host *h); /* nobody is told; their environments must be gone */
 

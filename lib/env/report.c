@@ -40,6 +40,8 @@ static void text(struct fn_env *e, const char *fmt, ...)
 	va_list ap;
 	int n;
 
+	if (e->reason == FN_ENV_FOR_TRIAL)
+		return;
 	va_start(ap, fmt);
 	n = vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
@@ -48,8 +50,11 @@ static void text(struct fn_env *e, const char *fmt, ...)
 	fn_env_emit(e, FN_LOG_PLATFORM, line, (size_t)n);
 }
 
-/* Does anybody hear of events? */
-static bool heard(const struct fn_env *e) { return e->version->json || e->telemetry; }
+/* Does anybody hear of events? Of a trial nobody does: what its function prints is there, since it has run. */
+static bool heard(const struct fn_env *e) { return (e->version->json || e->telemetry) && e->reason != FN_ENV_FOR_TRIAL; }
+
+/* Is its start told as a restore? */
+static bool restores(const struct fn_env *e) { return e->restored || e->as_restored; }
 
 enum { LOG = 1, TELEMETRY = 2, BOTH = 3 }; /* whom an event is for: the log, if its format is JSON; extensions that have subscribed */
 
@@ -166,7 +171,7 @@ const char *fn_report_init_type(const struct fn_env *e)
 {
 	if (e->reason == FN_ENV_PROVISIONED)
 		return "provisioned-concurrency";
-	return (e->reason == FN_ENV_FOR_SNAPSHOT && !e->makes_archive) || e->restored ? "snap-start" : "on-demand";
+	return (e->reason == FN_ENV_FOR_SNAPSHOT && !e->makes_archive) || restores(e) ? "snap-start" : "on-demand";
 }
 
 /* The record of platform.initStart or restoreStart. */
@@ -183,10 +188,10 @@ static void init_record(const struct fn_env *e, const struct fn_runtime *rt, cha
 	}
 	snprintf(type, sizeof(type), "\"initializationType\":\"%s\",\"phase\":\"%s\",", fn_report_init_type(e), e->inv ? "invoke" : "init");
 	snprintf(buf, size, "{%s%s\"functionName\":\"%s\",\"functionVersion\":\"%s\",\"instanceId\":\"%s\","
-		 "\"instanceMaxMemory\":%" PRIu64 "}", e->restored ? "" : type, runtime, f->name, f->version, e->log_stream, (uint64_t)f->memory_mb << 20);
+		 "\"instanceMaxMemory\":%" PRIu64 "}", restores(e) ? "" : type, runtime, f->name, f->version, e->log_stream, (uint64_t)f->memory_mb << 20);
 }
 
-static enum fn_platform_event init_event(const struct fn_env *e) { return e->restored ? FN_PLATFORM_RESTORE_START : FN_PLATFORM_INIT_START; }
+static enum fn_platform_event init_event(const struct fn_env *e) { return restores(e) ? FN_PLATFORM_RESTORE_START : FN_PLATFORM_INIT_START; }
 
 void fn_report_init_start(struct fn_env *e, const struct fn_runtime *rt)
 {
@@ -195,7 +200,7 @@ void fn_report_init_start(struct fn_env *e, const struct fn_runtime *rt)
 	e->init_done_told = false;
 	fn_runtime_version_arn(rt, e->host->cfg.region, arn, sizeof(arn));
 	if (!e->version->json && !e->version->function->image)
-		text(e, "%s Runtime Version: %s\tRuntime Version ARN: %s\n", e->restored ? "RESTORE_START" : "INIT_START", rt->version, arn);
+		text(e, "%s Runtime Version: %s\tRuntime Version ARN: %s\n", restores(e) ? "RESTORE_START" : "INIT_START", rt->version, arn);
 	if (!heard(e))
 		return;
 	init_record(e, rt, record, sizeof(record));
@@ -222,7 +227,7 @@ void fn_report_init_done(struct fn_env *e, const struct fn_env_status *status)
 		return;
 	e->init_done_told = true;
 	error_member(status, buf);
-	if (e->restored)
+	if (restores(e))
 		event(e, BOTH, level, FN_PLATFORM_RESTORE_RUNTIME_DONE, "{\"status\":\"%s\"%s}", status_word(status), buf);
 	else
 		event(e, BOTH, level, FN_PLATFORM_INIT_RUNTIME_DONE, "{\"initializationType\":\"%s\",\"phase\":\"%s\",\"status\":\"%s\"%s}", fn_report_init_type(e),
@@ -237,7 +242,7 @@ void fn_report_init(struct fn_env *e, uint64_t us, const struct fn_env_status *s
 
 	if (!e->version->json) {
 		status_text(status, buf);
-		if (e->restored)
+		if (restores(e))
 			text(e, "RESTORE_REPORT Restore Duration: %.2f ms%s%s\n", (double)us / 1000.0, buf[0] ? "\t" : "", buf);
 		else if (!ok(status) || e->reason == FN_ENV_FOR_SNAPSHOT) /* of one that succeeds REPORT tells */
 			text(e, "INIT_REPORT Init Duration: %.2f ms\tPhase: %s\t%s\n", (double)us / 1000.0, phase, buf[0] ? buf : "Status: success");
@@ -247,7 +252,7 @@ void fn_report_init(struct fn_env *e, uint64_t us, const struct fn_env_status *s
 	fn_report_init_done(e, status);
 	error_member(status, buf);
 	ms(us, number);
-	if (e->restored) {
+	if (restores(e)) {
 		event(e, BOTH, level, FN_PLATFORM_RESTORE_REPORT, "{\"status\":\"%s\"%s,\"metrics\":{\"durationMs\":%s}}", word, buf, number);
 		return;
 	}
@@ -484,20 +489,20 @@ void fn_report_runtime_done(struct fn_env *e)
 static void report(struct fn_env *e, const struct fn_invocation *inv, uint64_t us, uint64_t init_us, uint64_t peak_mb, const struct fn_env_status *status)
 {
 	const struct fn_function *f = e->version->function;
-	uint64_t hundredths = (us + 5) / 10, init_hundredths = e->restored ? (init_us + 999) / 1000 * 100 : (init_us + 5) / 10;
+	uint64_t hundredths = (us + 5) / 10, init_hundredths = restores(e) ? (init_us + 999) / 1000 * 100 : (init_us + 5) / 10;
 	uint64_t billed = (hundredths + init_hundredths + 99) / 100, restore_us = e->ready_us - e->asked_us;
 	char init[128] = "", buf[128], number[2][32], span[160], trace[640], tenant[TENANT_MEMBER];
 
 	if (e->version->json) /* which prints microseconds */
-		billed = (us + (e->restored ? (init_us + 999) / 1000 * 1000 : init_us) + 999) / 1000;
+		billed = (us + (restores(e) ? (init_us + 999) / 1000 * 1000 : init_us) + 999) / 1000;
 	billed = billed ? billed : 1;
 	runtime_done(e, inv, us - e->report.overhead_us, status);
 	if (heard(e)) {
 		error_member(status, buf);
 		ms(e->version->json ? us : hundredths * 10, number[0]);
 		if (init_us)
-			snprintf(init, sizeof(init), ",\"%s\":%s", e->restored ? "restoreDurationMs" : "initDurationMs",
-				 ms(e->restored ? restore_us : e->version->json ? init_us : init_hundredths * 10, number[1]));
+			snprintf(init, sizeof(init), ",\"%s\":%s", restores(e) ? "restoreDurationMs" : "initDurationMs",
+				 ms(restores(e) ? restore_us : e->version->json ? init_us : init_hundredths * 10, number[1]));
 		event(e, BOTH, !ok(status) ? FN_LEVEL_WARN : FN_LEVEL_INFO, FN_PLATFORM_REPORT,
 		      "{\"requestId\":\"%s\",\"metrics\":{\"durationMs\":%s,\"billedDurationMs\":%" PRIu64 ",\"memorySizeMB\":%d,\"maxMemoryUsedMB\":%" PRIu64
 		      "%s},\"status\":\"%s\"%s%s%s%s}",
@@ -507,7 +512,7 @@ static void report(struct fn_env *e, const struct fn_invocation *inv, uint64_t u
 	}
 	if (e->version->json)
 		return;
-	if (init_us && e->restored)
+	if (init_us && restores(e))
 		snprintf(init, sizeof(init), "Restore Duration: %.2f ms\tBilled Restore Duration: %" PRIu64 " ms\t", (double)restore_us / 1000.0, (init_us + 999) / 1000);
 	else if (init_us)
 		snprintf(init, sizeof(init), "Init Duration: %" PRIu64 ".%02u ms\t", init_hundredths / 100, (unsigned)(init_hundredths % 100));

@@ -139,12 +139,14 @@ static void at_rest(struct fn_env *e)
 		return;
 	if (e->state == FN_ENV_INIT && fn_ext_ready(x, 0)) {
 		e->ready_us = fn_clock_mono_us();
-		fn_report_init(e, e->ready_us - (e->restored ? e->asked_us : e->spawned_us), &fn_status_success);
+		fn_report_init(e, e->ready_us - (e->restored || e->as_restored ? e->asked_us : e->spawned_us), &fn_status_success);
 		fn_report_extensions(e);
 		fn_env_telemetry_initialised(e);
 		fn_spawn_initialised(e->host->spawn, e->sandbox);
 		note_start(e, e->ready_us - e->spawned_us);
 		e->host->ops->on_ready(e, e->ready_us - e->asked_us);
+		if (e->reason == FN_ENV_FOR_TRIAL)
+			fn_env_trial_done(e, e->ready_us - e->asked_us);
 		became_idle(e);
 	} else if (e->state == FN_ENV_FINISHING && fn_ext_ready(x, FN_EXT_INVOKE)) {
 		if (!e->told_loaded)

@@ -121,7 +121,7 @@ void fn_env_on_snapshot(void *arg, int fd)
 	struct fn_unpack_request req = {.fd = own, .prefix = "var/snapshot", .max_entries = ENTRIES_MAX,
 					.max_bytes = ((uint64_t)(unsigned)(f->memory_mb + f->ephemeral_mb) << 20) + BESIDES_BYTES};
 
-	if (!s || e->state != FN_ENV_INIT) {
+	if (!s || e->reason == FN_ENV_FOR_TRIAL || e->state != FN_ENV_INIT) {
 		fn_env_end(e);
 		return;
 	}
@@ -199,6 +199,12 @@ void fn_snapshot_attach(struct fn_snapshot *s, struct fn_env *e)
 	s->env = e;
 	e->snapshot = s;
 	e->makes_archive = fn_str_starts(s->tree, FN_ARCHIVE_PREFIX);
+}
+
+/* One that had to make a sandbox, or to start a runtime, shows what that takes. */
+void fn_env_trial_done(struct fn_env *e, uint64_t took_us)
+{
+	tell(e->snapshot, &(struct fn_snapshot_result){.what = FN_SNAPSHOT_TAKEN, .us = e->timing.prepared == FN_PREPARED_RUNTIME ? took_us : 0});
 }
 
 void fn_env_snapshot_forget(struct fn_env *e)

@@ -21,6 +21,8 @@ void fn_snapshot_release(struct fn_snapshot *s); /* one that has no environment:
 
 /* What a snapshot of this function holds on: kernel, processor and base image, as a digest. */
 void fn_snapshot_host(const struct fn_runtimes *runtimes, const struct fn_function *f, char ret[FN_SNAPSHOT_HOST_SIZE]);
+#define FN_SNAPSHOT_PLAIN "_FND_SNAPSTART" /* the variable by which a runtime is told to run SnapStart's hooks and go on: it starts plainly */
+#define FN_SNAPSHOT_TRIAL "" /* in a tree's place: a trial (FN_ENV_FOR_TRIAL) */
 /* From now on the version's environments start plainly: why is version->snapshot_broken. */
 void fn_snapshot_broken(const struct fn_env_version *v, const char *what);
 

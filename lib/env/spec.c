@@ -69,14 +69,25 @@ void fn_spec_command(const struct fn_runtime *rt, bool restore, struct fn_string
 	fn_strings_add(argv, "bootstrap");
 }
 
-bool fn_spec_restores(const struct fn_env_config *cfg, const struct fn_function *f, const struct fn_runtime *rt)
+static bool is_of_this_host(const struct fn_env_config *cfg, const struct fn_function *f)
 {
 	char host[FN_SNAPSHOT_HOST_SIZE];
 
-	if (!f->snapshot_tree || !rt->restore)
-		return false;
 	fn_snapshot_host(cfg->runtimes, f, host);
 	return fn_streq(host, f->snapshot_host);
+}
+
+bool fn_spec_restores(const struct fn_env_config *cfg, const struct fn_function *f, const struct fn_runtime *rt)
+{
+	return f->snapshot_tree && rt->restore && is_of_this_host(cfg, f);
+}
+
+/* Begins plainly where a restore was found to take longer: by a runtime, of this very image, that can be told so. */
+static bool in_place_of_restore(const struct fn_env *e, const struct fn_runtime *rt)
+{
+	const struct fn_function *f = e->version->function;
+
+	return f->snapshot_plain && rt->restore && e->reason != FN_ENV_FOR_SNAPSHOT && is_of_this_host(&e->host->cfg, f);
 }
 
 /* Begins from its version's snapshot, if there is one and it fits; if not though it might, e->plain says so. */
@@ -84,7 +95,7 @@ static bool may_restore(struct fn_env *e, const struct fn_runtime *rt)
 {
 	const struct fn_function *f = e->version->function;
 
-	if (!f->snapshot_tree || !rt->restore || e->reason == FN_ENV_FOR_SNAPSHOT || e->inv)
+	if (!f->snapshot_tree || f->snapshot_plain || !rt->restore || e->reason == FN_ENV_FOR_SNAPSHOT || e->inv)
 		return false;
 	if (e->version->snapshot_broken[0]) {
 		snprintf(e->plain, sizeof(e->plain), "no snapshot: it failed");
@@ -104,7 +115,7 @@ static bool may_use_archive(struct fn_env *e, char tree[FN_TREE_NAME_SIZE])
 	struct fn_env_version *v = e->version;
 	const char *why;
 
-	if (e->reason == FN_ENV_FOR_SNAPSHOT || !cfg->store || !fn_archive_name(cfg->runtimes, v->function, tree))
+	if (e->snapshot || !cfg->store || !fn_archive_name(cfg->runtimes, v->function, tree))
 		return false;
 	why = fn_archive_why_off(e->host, tree, fn_env_now_us(e));
 	if (why)
@@ -153,10 +164,15 @@ int fn_env_spec(struct fn_env *e, const struct fn_credentials *credentials, stru
 		fn_env_name_log_stream(e);
 	e->plain[0] = '\0';
 	e->restored = may_restore(e, rt);
+	e->as_restored = in_place_of_restore(e, rt);
+	if (e->as_restored)
+		snprintf(e->plain, sizeof(e->plain), "plainly, %s", f->snapshot_plain);
 	e->archived = may_use_archive(e, archive);
 	environment(e, rt, cfg->region, credentials, &env);
 	if (e->makes_archive)
 		fn_variables_set(&env, FN_ARCHIVE_TRAIN, "make");
+	if (e->as_restored)
+		fn_variables_set(&env, FN_SNAPSHOT_PLAIN, "plain");
 	fn_spec_basics(&s, cfg, rt);
 	if (f->image)
 		fn_image_handler(&env, f);

@@ -10,6 +10,7 @@
 #include "env/internal.h"
 #include "env/snapshot.h"
 
+#define TRIAL_US 2000000u /* its version waits for it */
 #define RESTORE_US 10000000u /* Lambda: 10 s, after-restore hooks included */
 #define ARCHIVE_INITS 6u /* so many times the limit of an init has a run that makes an archive of classes: it initialises, ends, and writes that */
 #define PROVISIONED_INIT_US 130000000u /* Lambda: 130 s, or the function's timeout if that is longer */
@@ -106,7 +107,9 @@ static void on_spawned(void *arg, const struct fn_err *err, struct fn_spawned *r
 	if (!e->inv) { /* a repeated init is under the function's own timeout, armed already */
 		uint64_t limit = h->cfg.init_timeout_us;
 
-		if (e->restored) {
+		if (e->reason == FN_ENV_FOR_TRIAL) {
+			limit = TRIAL_US;
+		} else if (e->restored) {
 			limit = RESTORE_US;
 		} else if (e->makes_archive) { /* others wait for their turn, and nobody for this one */
 			limit *= ARCHIVE_INITS;

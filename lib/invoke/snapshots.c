@@ -14,6 +14,11 @@
 
 #define AT_ONCE 2u
 #define PAGE 64u
+#define PAIRS 5u                 /* of a restore and a plain start; the snapshot goes if all of them are lost by PLAIN_WINS */
+#define PLAIN_WINS 1.3
+#define TRIAL_REST_US 50000u     /* between two starts: others are started ahead */
+#define TRIAL_MISSES 4u          /* starts of one side that found nothing started ahead */
+#define TRIAL_TOOK_US 10000000u  /* the version waits for it */
 #define AGAIN_US 1000000u /* after something that is the platform's fault */
 
 struct job {
@@ -23,7 +28,17 @@ struct job {
 	struct fn_snapshot_result res;
 	struct fn_store_turn turn;   /* until what has come out can be stored */
 	char tree[FN_TREE_NAME_SIZE], host[FN_SNAPSHOT_HOST_SIZE];
+	struct {                     /* which is sooner, a restore or a plain start */
+		struct fn_function *as[2]; /* RESTORED, PLAIN: the version as it would be */
+		unsigned side, pairs, misses;
+		uint64_t us[2];      /* of the pair that is under way; 0 = not yet */
+		double most;         /* the plain start's part of the restore's time, at most */
+		uint64_t timer, until_us;
+		char won[96];        /* in words, where the plain start has */
+	} trial;
 };
+
+enum { RESTORED, PLAIN };
 
 struct fn_snapshots {
 	struct fn_snapshots_config cfg;
@@ -47,15 +62,24 @@ void fn_snapshots_look(struct fn_snapshots *s)
 	fn_archives_look(s->archives);
 }
 
+static void free_job(struct job *j)
+{
+	fn_list_remove(&j->link);
+	fn_list_remove(&j->turn.link);
+	fn_loop_clear(j->s->cfg.loop, &j->trial.timer);
+	for (int i = 0; i < 2; i++)
+		if (j->trial.as[i])
+			fn_function_unref(j->trial.as[i]);
+	fn_function_unref(j->version);
+	free(j);
+}
+
 static void end(struct job *j, uint64_t look_us)
 {
 	struct fn_snapshots *s = j->s;
 
-	fn_list_remove(&j->link);
-	fn_list_remove(&j->turn.link);
 	s->n_jobs--;
-	fn_function_unref(j->version);
-	free(j);
+	free_job(j);
 	look_at(s, look_us);
 }
 
@@ -97,7 +121,8 @@ static void settle(void *arg)
 	fn_set_string(&f->state_reason, failed ? res->reason : NULL);
 	fn_set_string(&f->state_reason_code, failed ? res->code : NULL);
 	f->update_status = failed ? f->update_status : FN_UPDATE_SUCCESSFUL;
-	fn_set_string(&f->snapshot_tree, taken ? j->tree : NULL);
+	fn_set_string(&f->snapshot_plain, taken && j->trial.won[0] ? j->trial.won : NULL);
+	fn_set_string(&f->snapshot_tree, taken && !f->snapshot_plain ? j->tree : NULL);
 	fn_set_string(&f->snapshot_off, taken || !res->reason[0] ? NULL : res->reason);
 	fn_set_string(&f->snapshot_host, j->host);
 	fn_id_uuid(f->revision_id);
@@ -106,6 +131,89 @@ static void settle(void *arg)
 	if (fn_store_update(store, f, on_settled, j, &err) < 0)
 		on_settled(j, &err);
 	fn_function_unref(f);
+}
+
+static void wait_for_turn(struct job *j)
+{
+	j->turn = (struct fn_store_turn){.function = j->version->name, .fn = settle, .arg = j};
+	fn_store_wait(j->s->cfg.store, &j->turn);
+}
+
+/* --- is a plain start sooner? ---
+ * One after the other, in turns, until the first pair that it does not win clearly: mostly that is the first one. */
+static void on_tried(void *arg, const struct fn_snapshot_result *res);
+
+static void on_trial_timer(void *arg)
+{
+	struct job *j = arg;
+	const struct fn_snapshots_config *cfg = &j->s->cfg;
+
+	if (fn_loop_now_us(cfg->loop) >= j->trial.until_us || cfg->backend->ops->trial(cfg->backend, j->trial.as[j->trial.side], on_tried, j) < 0)
+		wait_for_turn(j);
+}
+
+static void try_next(struct job *j, unsigned side, uint64_t rest_us)
+{
+	struct fn_loop *loop = j->s->cfg.loop;
+
+	j->trial.side = side;
+	(void)fn_loop_rearm_timer(loop, j->trial.timer, fn_loop_now_us(loop) + rest_us);
+}
+
+static void pair_done(struct job *j)
+{
+	double part = (double)j->trial.us[PLAIN] / (double)j->trial.us[RESTORED];
+
+	if (part * PLAIN_WINS > 1) {
+		wait_for_turn(j);
+		return;
+	}
+	j->trial.most = part > j->trial.most ? part : j->trial.most;
+	if (++j->trial.pairs < PAIRS) {
+		j->trial.us[RESTORED] = j->trial.us[PLAIN] = 0;
+		try_next(j, j->trial.pairs % 2 ? PLAIN : RESTORED, TRIAL_REST_US);
+		return;
+	}
+	snprintf(j->trial.won, sizeof(j->trial.won), "a plain start took %.2f of a restore at most, in %u of %u pairs", j->trial.most, PAIRS, PAIRS);
+	wait_for_turn(j);
+}
+
+static void on_tried(void *arg, const struct fn_snapshot_result *res)
+{
+	struct job *j = arg;
+	unsigned side = j->trial.side;
+
+	if (res->what != FN_SNAPSHOT_TAKEN || (res->us == 0 && ++j->trial.misses > TRIAL_MISSES)) {
+		wait_for_turn(j);
+		return;
+	}
+	j->trial.us[side] = res->us;
+	if (j->trial.us[!side] && res->us)
+		pair_done(j);
+	else
+		try_next(j, res->us ? !side : side, res->us ? TRIAL_REST_US : 4 * TRIAL_REST_US);
+}
+
+/* False: it cannot be. */
+static bool begin_trial(struct job *j)
+{
+	const struct fn_snapshots_config *cfg = &j->s->cfg;
+
+	for (int i = 0; i < 2; i++) {
+		struct fn_function *f = j->trial.as[i] = fn_function_clone(j->version);
+
+		if (!f)
+			return false;
+		fn_set_string(&f->snapshot_tree, j->tree);
+		fn_set_string(&f->snapshot_host, j->host);
+		fn_set_string(&f->snapshot_plain, i == PLAIN ? "on trial" : NULL);
+	}
+	if (fn_loop_add_timer(cfg->loop, UINT64_MAX, on_trial_timer, j, &j->trial.timer) < 0)
+		return false;
+	cfg->backend->ops->expect(cfg->backend, j->trial.as[RESTORED]);
+	j->trial.until_us = fn_loop_now_us(cfg->loop) + TRIAL_TOOK_US;
+	try_next(j, RESTORED, TRIAL_REST_US);
+	return true;
 }
 
 static void on_taken(void *arg, const struct fn_snapshot_result *res)
@@ -118,8 +226,8 @@ static void on_taken(void *arg, const struct fn_snapshot_result *res)
 	}
 	j->res = *res;
 	(void)fn_disk_made(j->s->cfg.disk, j->tree, res->bytes);
-	j->turn = (struct fn_store_turn){.function = j->version->name, .fn = settle, .arg = j};
-	fn_store_wait(j->s->cfg.store, &j->turn);
+	if (res->what != FN_SNAPSHOT_TAKEN || !begin_trial(j))
+		wait_for_turn(j);
 }
 
 /* The tree is noted: it is found even if we are killed now. */
@@ -315,13 +423,7 @@ void fn_snapshots_free(struct fn_snapshots *s)
 		return;
 	fn_archives_free(s->archives);
 	fn_loop_clear(s->cfg.loop, &s->timer);
-	while (!fn_list_empty(&s->jobs)) {
-		struct job *j = fn_list_entry(fn_list_first(&s->jobs), struct job, link);
-
-		fn_list_remove(&j->link);
-		fn_list_remove(&j->turn.link);
-		fn_function_unref(j->version);
-		free(j);
-	}
+	while (!fn_list_empty(&s->jobs))
+		free_job(fn_list_entry(fn_list_first(&s->jobs), struct job, link));
 	free(s);
 }

@@ -2,7 +2,8 @@
  * snapshots.h - SnapStart: which versions are to have a snapshot, who takes them when, and what goes when a version goes.
  *
  * A version with SnapStart is stored as Pending; its snapshot makes it Active, a failing init Failed. One that cannot be snapshotted (its
- * init leaves threads, sockets ...) is Active with the reason, and starts plainly. Snapshots hold on the kernel, processor and base image
+ * init leaves threads, sockets ...) is Active with the reason, and starts plainly. So does one whose plain starts are found to be clearly sooner than
+ * restores, before it is Active; it does then what the function has registered for a snapshot. Snapshots hold on the kernel, processor and base image
  * that they were made on: with another of these the version starts plainly until it has a new one, which is begun at once.
  */
 #ifndef FN_INVOKE_SNAPSHOTS_H

@@ -28,6 +28,7 @@ struct fn_snapshot_result {
 		FN_SNAPSHOT_LOST,    /* who would have taken it is being restarted: try again */
 	} what;
 	uint64_t bytes;   /* TAKEN: of the tree */
+	uint64_t us;      /* TAKEN, of a trial: until it could serve; 0: it does not count, since nothing had been started ahead */
 	char code[48];    /* FAILED: Lambda's StateReasonCode */
 	char reason[320];
 };
@@ -68,6 +69,8 @@ struct fn_backend_ops {
 	/* SnapStart: initialises the version once and keeps what its runtime has become as a tree of that name. fn is called once, unless the backend ends before.
 	 * loaded: of an archive of its classes, what the watcher was told; copied; NULL = nothing. -ENOMEM. */
 	int (*snapshot)(struct fn_backend *b, const struct fn_function *f, const char *tree, const struct fn_backend_loaded *loaded, fn_snapshot_fn fn, void *arg);
+	/* Starts an environment of this version as it would be for an invocation, and ends it when it could serve: result.us. Its start is not reported. -ENOMEM. */
+	int (*trial)(struct fn_backend *b, const struct fn_function *f, fn_snapshot_fn fn, void *arg);
 	/* What a snapshot of this function holds on (kernel, processor, base image), as a digest. */
 	void (*snapshot_host)(struct fn_backend *b, const struct fn_function *f, char ret[FN_SNAPSHOT_HOST_SIZE]);
 	/* The name of the tree that an archive of this version's classes has or would have (env/archive.h), which snapshot() makes. False: it has none. */

@@ -27,7 +27,7 @@ struct fn_function *fn_function_ref(struct fn_function *f)
 #define STRINGS(X)                                                                                                                \
 	X(name) X(version) X(runtime) X(role) X(handler) X(description) X(architecture) X(tracing_mode)                           \
 	X(app_log_level) X(system_log_level) X(log_group) X(tags_json) X(state_reason) X(state_reason_code) X(update_reason)      \
-	X(update_reason_code) X(latest_description) X(snapshot_tree) X(snapshot_host) X(snapshot_off) X(image_uri) X(image_config) X(image_uri_before) X(dead_letter_arn) X(runtime_version)
+	X(update_reason_code) X(latest_description) X(snapshot_tree) X(snapshot_host) X(snapshot_off) X(snapshot_plain) X(image_uri) X(image_config) X(image_uri_before) X(dead_letter_arn) X(runtime_version)
 
 static void free_layers(struct fn_function *f)
 {

@@ -78,6 +78,7 @@ struct fn_function {
 	char *runtime_version;    /* hex, of an ARN of a runtime's version: what it runs on; NULL = the newest (Auto) */
 	bool per_tenant;          /* TenancyConfig: its environments serve one tenant each; as it was created, for good */
 	char *snapshot_tree, *snapshot_host, *snapshot_off;
+	char *snapshot_plain;     /* why it starts plainly, with its hooks, though a snapshot of it can be made: that takes longer. NULL = it does not */
 	/* What environments are keyed on: changes whenever code, layers, or configuration that a running environment sees changes. */
 	uint64_t generation;
 };

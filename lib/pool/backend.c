@@ -39,6 +39,8 @@ static int snapshot(struct fn_backend *b, const struct fn_function *f, const cha
 	return fn_pool_snapshot(pool_of(b), f, tree, loaded, fn, arg);
 }
 
+static int trial(struct fn_backend *b, const struct fn_function *f, fn_snapshot_fn fn, void *arg) { return fn_pool_trial(pool_of(b), f, fn, arg); }
+
 static void snapshot_host(struct fn_backend *b, const struct fn_function *f, char ret[FN_SNAPSHOT_HOST_SIZE])
 {
 	fn_snapshot_host(pool_of(b)->env.cfg.runtimes, f, ret);
@@ -67,6 +69,7 @@ static const struct fn_backend_ops ops = {
 	.provisioned_busy = provisioned_busy,
 	.environments = environments,
 	.snapshot = snapshot,
+	.trial = trial,
 	.snapshot_host = snapshot_host,
 	.archive_name = archive_name,
 	.archive_off = archive_off,

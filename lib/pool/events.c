@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/cleanup.h"
+#include "base/str.h"
 #include "pool/group.h"
 #include "pool/policy.h"
 
@@ -31,6 +32,8 @@ static void on_ready(struct fn_env *e, uint64_t took_us)
 
 	const struct fn_backend_watcher *w = &g->pool->backend.watcher;
 
+	if (e->reason == FN_ENV_FOR_TRIAL)
+		return;
 	fn_keep_started(&g->pool->keep, &g->keep, took_us);
 	if (!e->archived && !e->restored && w->started && w->started(w->arg, g->version.function, e->ready_us - e->spawned_us))
 		fn_env_ask_loaded(e);
@@ -155,7 +158,7 @@ static void init_failed(struct fn_group *g, const struct fn_env *e, bool lost)
 	static const struct fn_err no_memory = {.code = ENOMEM, .stage = "start an environment", .msg = ""};
 	struct fn_invocation *inv;
 
-	if (e->restored && !lost) {
+	if ((e->restored || (e->as_restored && fn_streq(e->error_type, "Runtime.AfterRestoreError"))) && !lost) {
 		fn_group_restore_failed(g, e);
 		return;
 	}
@@ -178,7 +181,7 @@ static void on_ended(struct fn_env *e, const struct fn_env_end *how)
 
 	if (how->in_init && how->failed && e->reason == FN_ENV_PROVISIONED)
 		fn_group_provision_failed(g, how->lost ? NULL : "FUNCTION_ERROR_INIT_FAILURE");
-	if (how->in_init && how->failed && !how->answered && e->reason != FN_ENV_FOR_SNAPSHOT && !g->pool->env.shutdown)
+	if (how->in_init && how->failed && !how->answered && !e->snapshot && !g->pool->env.shutdown)
 		init_failed(g, e, how->lost);
 	fn_member_free(m);
 	if (g->floor > 0)

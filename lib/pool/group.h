@@ -71,6 +71,7 @@ bool fn_pool_uses_code(struct fn_pool *p, const char *code_sha256);
 int fn_pool_provision(struct fn_pool *p, struct fn_function *f, unsigned n);
 void fn_pool_provisioned(struct fn_pool *p, const struct fn_function *f, struct fn_backend_provisioned *ret);
 unsigned fn_pool_provisioned_busy(struct fn_pool *p, const char *function);
+int fn_pool_trial(struct fn_pool *p, const struct fn_function *f, fn_snapshot_fn fn, void *arg);
 int fn_pool_snapshot(struct fn_pool *p, const struct fn_function *f, const char *tree, const struct fn_backend_loaded *loaded, fn_snapshot_fn fn, void *arg);
 void fn_pool_renew(struct fn_pool *p, struct fn_function *f);
 

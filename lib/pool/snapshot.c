@@ -6,7 +6,7 @@
 #include "pool/group.h"
 
 /* In a group of its own, of which nothing is left when it is done. */
-int fn_pool_snapshot(struct fn_pool *p, const struct fn_function *f, const char *tree, const struct fn_backend_loaded *loaded, fn_snapshot_fn fn, void *arg)
+static int start(struct fn_pool *p, const struct fn_function *f, enum fn_env_reason reason, const char *tree, const struct fn_backend_loaded *loaded, fn_snapshot_fn fn, void *arg)
 {
 	static uint64_t generation = UINT64_MAX;
 	struct fn_function *own = fn_function_clone(f);
@@ -23,12 +23,22 @@ int fn_pool_snapshot(struct fn_pool *p, const struct fn_function *f, const char 
 	g->retired = true;
 	s = fn_snapshot_new(&p->env, f, tree, fn, arg);
 	(void)fn_group_make_room(g);
-	if (s && (!loaded || fn_snapshot_expect_loaded(s, loaded->names, loaded->len) == 0) && fn_member_start(g, NULL, FN_ENV_FOR_SNAPSHOT, s))
+	if (s && (!loaded || fn_snapshot_expect_loaded(s, loaded->names, loaded->len) == 0) && fn_member_start(g, NULL, reason, s))
 		return 0;
 	if (s)
 		fn_snapshot_release(s);
 	fn_group_release(g);
 	return -ENOMEM;
+}
+
+int fn_pool_snapshot(struct fn_pool *p, const struct fn_function *f, const char *tree, const struct fn_backend_loaded *loaded, fn_snapshot_fn fn, void *arg)
+{
+	return start(p, f, FN_ENV_FOR_SNAPSHOT, tree, loaded, fn, arg);
+}
+
+int fn_pool_trial(struct fn_pool *p, const struct fn_function *f, fn_snapshot_fn fn, void *arg)
+{
+	return start(p, f, FN_ENV_FOR_TRIAL, FN_SNAPSHOT_TRIAL, NULL, fn, arg);
 }
 
 void fn_pool_renew(struct fn_pool *p, struct fn_function *f)

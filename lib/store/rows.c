@@ -11,7 +11,7 @@
 #define STRINGS(X)                                                                                                                \
 	X(runtime) X(role) X(handler) X(description) X(architecture) X(tracing_mode) X(app_log_level)                              \
 	X(system_log_level) X(log_group) X(tags_json) X(state_reason) X(state_reason_code) X(update_reason) X(update_reason_code)          \
-	X(latest_description) X(snapshot_tree) X(snapshot_host) X(snapshot_off) X(image_uri) X(image_config) X(image_uri_before) X(dead_letter_arn) X(runtime_version)
+	X(latest_description) X(snapshot_tree) X(snapshot_host) X(snapshot_off) X(snapshot_plain) X(image_uri) X(image_config) X(image_uri_before) X(dead_letter_arn) X(runtime_version)
 #define NUMBERS(X)                                                                                                                \
 	X(unpacked_size) X(memory_mb) X(timeout_s) X(ephemeral_mb) X(last_modified_us) X(state) X(update_status) X(generation) X(has_env) X(snap_start) X(per_tenant) X(runtime_updates)
 

@@ -36,6 +36,21 @@ def handler(e, c):
 '''
 
 
+# Only a process that was made from an image finds itself in another log stream than it began in: such a start takes long.
+SLOW_TO_RESTORE = """
+import os, time
+from snapshot_restore_py import register_before_snapshot, register_after_restore
+BEGAN_IN, order, shown = os.environ["AWS_LAMBDA_LOG_STREAM_NAME"], [], [n for n in os.environ if n.startswith("_FND")]
+register_before_snapshot(order.append, "before")
+@register_after_restore
+def after():
+    order.append("after")
+    if os.environ["AWS_LAMBDA_LOG_STREAM_NAME"] != BEGAN_IN: time.sleep(SLEEP)
+def handler(e, c):
+    return {"type": os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"], "order": order, "restored": os.environ["AWS_LAMBDA_LOG_STREAM_NAME"] != BEGAN_IN, "shown": shown}
+"""
+
+
 class Snap(Case):
     """Helpers: a function with SnapStart, its versions."""
 
@@ -286,6 +301,33 @@ def handler(e, c):
         self.assertEqual(self.call(f, version="$LATEST"), want)
         self.assertEqual(self.call(f), want)
         self.assertIn("RESTORE_START", self.log(f))
+
+    def test_a_plain_start_that_is_sooner_takes_its_place(self):
+        """Five of five pairs, by 1.3: with both hooks, the initialization type and the lines of a restore."""
+        f = self.snap(SLOW_TO_RESTORE.replace("SLEEP", "0.6"), MemorySize=1769)
+        c = self.settled(f, seconds=60)
+        self.assertEqual((c["State"], c["SnapStart"]), ("Active", {"ApplyOn": "PublishedVersions", "OptimizationStatus": "On"}))
+        self.assertRegex(c["StateReason"], r"^a plain start took 0\.[0-7]\d of a restore at most, in 5 of 5 pairs$")
+        told = self.d.fnctl("get", f, "--qualifier", "1").stdout
+        self.assertIn("on, by plain starts", told)
+        self.assertIn(c["StateReason"], told)
+        wait_until("its image has gone", lambda: not [i for i in self.d.request("GET", "/_fnd/disk").json["Items"] if any(f in str(o) for o in i["Owners"]) and i["Kind"] == "snapshot"])
+        r = self.d.invoke(f, {}, tail=True, query="?Qualifier=1")
+        self.assertEqual(r.json, {"type": "snap-start", "order": ["before", "after"], "restored": False, "shown": []})
+        said = self.log(f)
+        self.assertRegex(said, r"RESTORE_REPORT Restore Duration: [\d.]+ ms")
+        self.assertEqual((said.count("RESTORE_START"), said.count("RESTORE_REPORT")), (1, 1), "trials are not reported")
+        self.assertRegex(r.log, r"REPORT [^\n]*\tRestore Duration: [\d.]+ ms\tBilled Restore Duration: \d+ ms")
+        self.assertIn("plainly, a plain start took", r.log)
+        self.d.stop()
+        self.d.start()
+        self.assertEqual(self.config(f)["StateReason"], c["StateReason"])
+
+    def test_one_that_is_no_sooner_does_not(self):
+        f = self.snap(SLOW_TO_RESTORE.replace("SLEEP", "0") + "import time; time.sleep(0.3)\n", MemorySize=1769)
+        c = self.settled(f, seconds=60)
+        self.assertEqual((c.get("StateReason"), c["SnapStart"]["OptimizationStatus"]), (None, "On"))
+        self.assertTrue(self.d.invoke(f, {}, query="?Qualifier=1").json["restored"])
 
     def test_events_of_a_restore(self):
         f = self.snap("def handler(e, c): return 1", LoggingConfig={"LogFormat": "JSON", "SystemLogLevel": "DEBUG"})

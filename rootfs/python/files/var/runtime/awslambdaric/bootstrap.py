@@ -156,6 +156,7 @@ def is_as_it_came(client):
 def run(handler, lambda_runtime_client):
     global _GLOBAL_AWS_REQUEST_ID, _GLOBAL_TENANT_ID
     unbuffer()
+    plainly = os.environ.pop("_FND_SNAPSTART", None)  # before the function's first line
     with StandardLogSink() as log_sink:
         _log.set_up_logging(log_sink)
         try:
@@ -168,7 +169,7 @@ def run(handler, lambda_runtime_client):
         if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
             import fnd_snapshot
 
-            fnd_snapshot.take(lambda_runtime_client, log_sink)
+            (fnd_snapshot.go_on if plainly else fnd_snapshot.take)(lambda_runtime_client, log_sink)
         while True:
             e = lambda_runtime_client.wait_next_invocation()
             _GLOBAL_AWS_REQUEST_ID, _GLOBAL_TENANT_ID = e.invoke_id, e.tenant_id
