@@ -28,7 +28,8 @@
 #define LATER_US 100000u    /* after a start others are made: when it has the CPUs no more */
 #define SOON_US 5000u       /* when few are left */
 #define RETRY_US 1000000u   /* after a failure */
-#define MORE_A_TICK 8u
+#define QUIET_US 1000000u   /* without a start; then there is one more, */
+#define ONE_MORE_US 150000u /* and one more again: each holds up mounts for a moment */
 #define OTHER_LEAST 2u
 #define OTHERS 16u          /* sizes that have them ready: those that were wanted last */
 #define AT_ONCE 64u         /* asked for and not there yet: others want to be emptied, too */
@@ -58,7 +59,7 @@ struct fn_tmps {
 	int sock;
 	pid_t keeper;
 	unsigned keepers; /* that there have been */
-	uint64_t io, timer, tick_us, restart_us;
+	uint64_t io, timer, tick_us, grow_us, restart_us;
 	struct fn_list sizes;    /* the usual one first */
 	struct fn_list returned; /* the keeper's socket was full */
 	struct fn_tmp **by_slot;
@@ -291,6 +292,21 @@ static void top_up(struct fn_tmps *t)
 	}
 }
 
+/* What there is at least of the usual size: while nobody starts anything. */
+static void grow(struct fn_tmps *t, uint64_t now)
+{
+	struct size *z = find(t, FN_TMP_USUAL);
+
+	if (!z || z->least >= t->cfg.in_time) {
+		t->grow_us = UINT64_MAX;
+	} else if (now < z->wanted_us + QUIET_US) {
+		t->grow_us = z->wanted_us + QUIET_US;
+	} else if (now >= t->grow_us) {
+		z->least++;
+		t->grow_us = now + ONE_MORE_US;
+	}
+}
+
 static void on_timer(void *arg)
 {
 	struct fn_tmps *t = arg;
@@ -302,8 +318,6 @@ static void on_timer(void *arg)
 		{
 			struct size *z = size_of(l);
 
-			if (z->bytes == FN_TMP_USUAL && z->taken == 0 && z->least < t->cfg.in_time)
-				z->least += MORE_A_TICK;
 			z->demand = fn_stock_demand(z->demand, z->taken);
 			z->taken = 0;
 			if (z->n_ready > target(t, z)) { /* one a tick */
@@ -315,8 +329,9 @@ static void on_timer(void *arg)
 			}
 		}
 	}
+	grow(t, now);
 	top_up(t);
-	arm(t, t->tick_us);
+	arm(t, t->grow_us);
 }
 
 /* --- for sandboxes --- */

@@ -30,7 +30,7 @@ struct fn_tmps_config {
 	uint32_t owner;
 	uint64_t disk_bytes;
 	unsigned least, most; /* ready, of the usual size; of others, while functions have them, a few */
-	unsigned in_time;     /* what the least grows to while nobody asks for any, a few a second: many starts at once would wait for the keeper */
+	unsigned in_time;     /* what the least grows to while nobody asks for any, one after the other: many starts at once would wait for the keeper */
 };
 struct fn_tmps_ops {
 	void (*on_ready)(void *arg); /* who found none may try again */
