@@ -347,7 +347,7 @@ class ForAllThatAreMadeAhead(Tmp):
 
 class ByAndBy(Tmp):
     def test_there_are_many_when_nobody_asks_for_any(self):
-        wait_until("there are 56", lambda: self.ready() == 56, 60)
+        wait_until("there are 56", lambda: self.ready() == 56)
 
 
 class Bound(Tmp):
