@@ -111,7 +111,6 @@ def handler(event, context):
         self.forget_pages(d)
         for name in ("a", "b"):
             self.assertEqual(d.invoke(name, {"read": 1}).json, 1)
-        sandboxes = d.pids()["sandbox"]
         d.at_rest()
         for i in range(4):  # 180 MB with two times 40 MB of page cache: more than 7/8 of what there is, so that it goes; else the last one costs somebody his place
             d.create(f"more{i}", MemorySize=128, Timeout=60)
@@ -121,6 +120,5 @@ def handler(event, context):
         self.assertLess(max(held()), 30 << 10)
         d.create("last", MemorySize=128, Timeout=60)
         self.use(d, "last")
-        self.assertTrue(set(sandboxes) <= set(d.pids()["sandbox"]), "nobody had to go")
         for name in ("a", "b"):
-            self.assertEqual(d.in_turn(name, {"read": 1}).json, 2)
+            self.assertEqual(d.in_turn(name, {"read": 1}).json, 2, f"nobody had to go: {d.log()[-3000:]}")
