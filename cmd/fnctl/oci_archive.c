@@ -19,7 +19,6 @@
 #include "image/oci.h"
 
 #define BLOCK 512u
-#define LEVELS_MAX 4 /* of indexes in indexes */
 
 struct part {
 	struct oci_blob blob;
@@ -276,7 +275,7 @@ static bool from_layout(struct oci_archive *a, const struct oci_blob *index, str
 	bool ok;
 
 	name_of_layout(index, name, name_size);
-	for (int level = 0; level < LEVELS_MAX; level++) {
+	for (unsigned indexes = 0; indexes <= FN_OCI_INDEXES_MAX; indexes++) {
 		if (fn_oci_manifest_parse(at.data, at.len, fn_oci_architecture(), &m, &err) < 0)
 			return bad(a, err.msg);
 		if (!m.index) {
@@ -289,7 +288,8 @@ static bool from_layout(struct oci_archive *a, const struct oci_blob *index, str
 		if (!ok)
 			return bad(a, "a manifest that its index names is not there");
 	}
-	return bad(a, "its index leads nowhere");
+	(void)fn_oci_too_many_indexes(&err);
+	return bad(a, err.msg);
 }
 
 bool oci_archive_image(struct oci_archive *a, struct fn_buf *manifest, struct oci_blob *config, char *name, size_t name_size)

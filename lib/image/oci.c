@@ -225,6 +225,11 @@ static int parse(json_t *o, const char *architecture, struct fn_oci_manifest *m,
 	return take_layers(json_object_get(o, "layers"), m, err);
 }
 
+int fn_oci_too_many_indexes(struct fn_err *err)
+{
+	return fn_err_set(err, EINVAL, "image", "to its manifest lead more than %u indexes, each in another", FN_OCI_INDEXES_MAX);
+}
+
 int fn_oci_manifest_parse(const char *text, size_t len, const char *architecture, struct fn_oci_manifest *ret, struct fn_err *err)
 {
 	struct fn_oci_manifest m = {0};

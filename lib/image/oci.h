@@ -15,6 +15,7 @@
 
 #define FN_OCI_TEXT_MAX (4u << 20)  /* of a manifest or a configuration: distribution-spec lets a registry refuse larger ones */
 #define FN_OCI_BYTES_MAX (10ull << 30) /* unpacked, of one image: Lambda's bound */
+#define FN_OCI_INDEXES_MAX 3u       /* that lead to a manifest, one through the other; an archive's index.json is the first of its own */
 #define FN_OCI_ENTRIES_MAX 400000u  /* of one layer, and of an image */
 
 /* What an image is called. */
@@ -40,13 +41,14 @@ struct fn_oci_descriptor {
 
 /* A manifest, or an index (manifest list) of them. */
 struct fn_oci_manifest {
-	bool index;                      /* then `chosen` is the manifest for the architecture that was asked for */
+	bool index;                      /* then `chosen` is the manifest for the architecture that was asked for, or an index that leads to it */
 	struct fn_oci_descriptor chosen, config;
 	struct fn_image_layer *layers;   /* lowest first; owned */
 	size_t n_layers;
 };
 /* architecture: Go's name, "amd64". On failure there is nothing to free. err.stage "image"; code EINVAL: it is none, or none for here. */
 int fn_oci_manifest_parse(const char *text, size_t len, const char *architecture, struct fn_oci_manifest *ret, struct fn_err *err);
+int fn_oci_too_many_indexes(struct fn_err *err); /* -EINVAL, and why: of whoever follows indexes, at the one after FN_OCI_INDEXES_MAX */
 void fn_oci_manifest_clear(struct fn_oci_manifest *m);
 const char *fn_oci_architecture(void); /* of this machine */
 

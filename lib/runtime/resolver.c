@@ -24,7 +24,7 @@ struct resolution {
 	struct fn_oci_ref ref;
 	struct fn_oci_manifest manifest;
 	char sha256[65]; /* of the manifest */
-	bool by_index;
+	unsigned indexes; /* that led here */
 	enum { OF_MANIFEST, OF_CONFIG } at;
 	int fd;
 	fn_resolved_fn fn;
@@ -78,11 +78,10 @@ static int read_manifest(struct resolution *r, const char *text, size_t len, str
 	rc = fn_oci_manifest_parse(text, len, fn_oci_architecture(), &r->manifest, err);
 	if (rc < 0)
 		return rc;
-	if (r->manifest.index && r->by_index)
-		return fn_err_set(err, EINVAL, "image", "its index leads to another index");
+	if (r->manifest.index && ++r->indexes > FN_OCI_INDEXES_MAX)
+		return fn_oci_too_many_indexes(err);
 	if (!r->manifest.index && r->manifest.config.size > (int64_t)FN_OCI_TEXT_MAX)
 		return fn_err_set(err, EINVAL, "image", "its configuration is too large");
-	r->by_index = r->manifest.index;
 	r->at = r->manifest.index ? OF_MANIFEST : OF_CONFIG;
 	rc = r->manifest.index ? ask(r, "", r->manifest.chosen.sha256, 0) : ask(r, "", r->manifest.config.sha256, r->manifest.config.size);
 	return rc < 0 ? fn_err_set(err, rc, "image", "ask fn-spawnd") : 0;

@@ -132,6 +132,16 @@ def buildkit(image, path):
     return path
 
 
+def deeper(path):
+    """Of an OCI layout's index.json a blob, and a new one that leads to it."""
+    with open(f"{path}/index.json", "rb") as f:
+        inner = f.read()
+    with open(f"{path}/blobs/sha256/{sha256(inner)}", "wb") as f:
+        f.write(inner)
+    with open(f"{path}/index.json", "w") as f:
+        json.dump({"schemaVersion": 2, "mediaType": INDEX, "manifests": [{"mediaType": INDEX, "digest": "sha256:" + sha256(inner), "size": len(inner)}]}, f)
+
+
 def native(files=(), **config):
     """A FROM scratch image with the test program, statically linked, as its entry point."""
     with open(os.path.join(harness.BUILD, "fixtures/bootstrap"), "rb") as f:
@@ -264,8 +274,12 @@ class Registry(Server):
         status, got, body = self.request("PUT", f"/v2/{name}/manifests/{where}", image.manifest, {**headers, "Content-Type": image.manifest_type})
         assert status == 201, (status, body)
         if index is not None:
-            text = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [*index, {"mediaType": image.manifest_type, "digest": image.digest, "size": len(image.manifest), "platform":
-                               {"architecture": ARCH, "os": "linux"}}]}).encode()
-            status, got, body = self.request("PUT", f"/v2/{name}/manifests/{tag}", text, {**headers, "Content-Type": INDEX})
-            assert status == 201, (status, body)
+            self.push_index(name, tag, [*index, {"mediaType": image.manifest_type, "digest": image.digest, "size": len(image.manifest), "platform": {"architecture": ARCH, "os": "linux"}}], headers)
         return f"{self.host}/{name}:{tag}"
+
+    def push_index(self, name, tag, manifests, headers=None):
+        """Its descriptor."""
+        text = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}).encode()
+        status, got, body = self.request("PUT", f"/v2/{name}/manifests/{tag}", text, {**(headers or {}), "Content-Type": INDEX})
+        assert status == 201, (status, body)
+        return {"mediaType": INDEX, "digest": "sha256:" + sha256(text), "size": len(text)}

@@ -108,6 +108,17 @@ class Local(ContainerCase):
         with open(os.path.join(self.root(self.d, "kit"), "kit")) as f:
             self.assertEqual(f.read(), "zstd")
 
+    def test_indexes_of_indexes(self):
+        """Three are followed; the fourth is refused, and not silently."""
+        path = native([("deep", "archive")]).layout(os.path.join(self.dir, "deep"))
+        for _ in range(2):
+            ociimages.deeper(path)
+        self.fnctl(self.d, "images", "import", path, "--as", "deep:3")
+        self.container(self.d, "deep", "deep:3")
+        self.assertEqual(self.d.invoke("deep", b"3").json, 3)
+        ociimages.deeper(path)
+        self.assertIn("more than 3 indexes", self.fnctl(self.d, "images", "import", path, "--as", "deep:4", expect=2))
+
     def test_what_an_archive_lacks(self):
         image = native([("cut", os.urandom(8).hex())])
         path = image.layout(os.path.join(self.dir, "cut"))
@@ -349,6 +360,18 @@ class FromRegistry(ContainerCase):
         self.assertEqual(self.plain.request("PUT", f"/v2/kit/manifests/{beside['digest']}", text, {"Content-Type": beside["mediaType"]})[0], 201)
         self.container(self.d, "kitted", self.plain.push(image, "kit", "1", index=[beside]))
         self.assertEqual(self.d.invoke("kitted", b"9").json, 9)
+
+    def test_indexes_of_indexes(self):
+        """As of an archive."""
+        r, image = self.plain, native([("deep", "registry")])
+        r.push(image, "deep", "image")
+        entry = {"mediaType": image.manifest_type, "digest": image.digest, "size": len(image.manifest)}
+        for n in range(1, 5):
+            entry = r.push_index("deep", f"{n}", [entry])
+        self.container(self.d, "deep", f"{r.host}/deep:3")
+        self.assertEqual(self.get(self.d, "deep")["Code"]["ResolvedImageUri"], f"{r.host}/deep@{image.digest}")
+        self.assertEqual(self.d.invoke("deep", b"3").json, 3)
+        self.assertIn("more than 3 indexes", self.post(self.d, "deeper", f"{r.host}/deep:4", 400).json["message"])
 
     def test_what_is_not_there(self):
         r = self.post(self.d, "no", f"{self.plain.host}/none:1", 400)
