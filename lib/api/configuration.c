@@ -67,7 +67,7 @@ static bool snap_start_fits(struct fn_call *call, const struct fn_function *f, c
 		return true;
 	if (f->per_tenant)
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "SnapStart is not supported for functions enabled with tenancy configuration.");
-	else if (!rt || (!rt->restore && !rt->snapshot_hooks))
+	else if (!f->image_uri && (!rt || (!rt->restore && !rt->snapshot_hooks)))
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "%s is not supported for SnapStart enabled functions.", f->runtime);
 	else if (f->ephemeral_mb > FN_LIMIT_TMP_MIN)
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "SnapStart is not supported for functions with more than %d MB of ephemeral storage.",
@@ -263,7 +263,7 @@ bool fn_configuration_apply(struct fn_call *call, struct fn_function *f)
 	if (!apply_dead_letters(call, in, f) || (json_object_get(in, "DeadLetterConfig") && !may_send(call, f)))
 		return false;
 	if (f->image_uri)
-		return true;
+		return snap_start_fits(call, f, NULL);
 	if (!f->runtime) {
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Runtime and Handler are mandatory parameters for functions created with deployment packages.");
 		return false;

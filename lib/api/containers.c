@@ -67,10 +67,6 @@ bool fn_container_apply(struct fn_call *call, struct fn_function *f)
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Please don't provide Handler or Runtime or Layer when the intended function PackageType is Image.");
 		return false;
 	}
-	if (fn_streq(json_string_value(json_object_get(json_object_get(in, "SnapStart"), "ApplyOn")), "PublishedVersions")) {
-		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "SnapStart is not supported for functions of container images.");
-		return false;
-	}
 	if (config)
 		apply_image_config(config, f);
 	return true;

@@ -110,12 +110,14 @@ static void on_stored(void *arg, const struct fn_err *err)
 	}
 	release(api, s->name, NULL);
 	end(s);
+	fn_snapshots_look(cfg->snapshots); /* of a version of an image that was published with it */
 }
 
-/* As it is when it is in force, or never will be, with a revision of its own, as the service gives it; NULL: it is so already. */
+/* As it is when it is in force, or never will be, with a revision of its own, as the service gives it; NULL: it is so already, or waits for its snapshot, which wants an image, too. */
 static struct fn_function *settled(const struct settling *s, const struct fn_function *now)
 {
-	struct fn_function *f = now && fn_function_settling(now) ? fn_function_clone(now) : NULL;
+	bool settles = now && (fn_function_settling(now) || (s->failed.code && now->image && now->state == FN_STATE_PENDING));
+	struct fn_function *f = settles ? fn_function_clone(now) : NULL;
 
 	if (!f)
 		return NULL;

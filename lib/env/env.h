@@ -235,6 +235,7 @@ struct fn_env {
 	bool restored;               /* begun from a snapshot: its init is a restore */
 	bool as_restored;            /* begun plainly in place of that: with the function's hooks, and reported as a restore */
 	struct fn_snapshot *snapshot; /* FN_ENV_FOR_SNAPSHOT, FN_ENV_FOR_TRIAL */
+	bool knows_snapstart;        /* it has asked for restore/next */
 	bool makes_archive;          /* which is an archive of classes (archive.h) */
 	bool told_loaded;            /* after its last response: what it has loaded */
 	uint64_t asked_us, spawned_us, ready_us, delivered_us;

@@ -115,6 +115,8 @@ void fn_env_on_timer(void *arg); /* what a deadline means depends on the state *
 /* snapshot.c */
 void fn_env_on_snapshot(void *arg, int fd);
 void fn_env_on_snapshot_refused(void *arg, const char *why);
+bool fn_env_on_restore_next(void *arg);
+void fn_env_not_kept(struct fn_env *e); /* its init has ended, and its runtime makes no image */
 const char *fn_env_loaded(void *arg, size_t *ret_len);
 /* It will never give a snapshot: err says why it could not be started, NULL = its init tells. */
 void fn_env_snapshot_dead(struct fn_env *e, const struct fn_err *err);

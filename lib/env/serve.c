@@ -174,7 +174,7 @@ static void on_next(void *arg)
 	if (e->state == FN_ENV_INIT && e->telemetry)
 		fn_report_init_done(e, &fn_status_success);
 	if (e->reason == FN_ENV_FOR_SNAPSHOT)
-		fn_env_on_snapshot_refused(e, "the runtime takes no snapshots");
+		fn_env_not_kept(e);
 	else
 		at_rest(e);
 }
@@ -290,7 +290,7 @@ static void on_loaded(void *arg, const char *names, size_t len)
 }
 
 const struct fn_rt_ops fn_env_rt_ops = {on_next, on_response, on_error, on_too_large, on_init_error,
-					   fn_env_on_snapshot, fn_env_on_snapshot_refused, on_init_error, on_unruly, on_begin, on_truncated, &ext_ops, fn_env_on_subscribe,
+					   fn_env_on_snapshot, fn_env_on_snapshot_refused, fn_env_on_restore_next, on_init_error, on_unruly, on_begin, on_truncated, &ext_ops, fn_env_on_subscribe,
 					   on_loaded, fn_env_loaded};
 
 /* --- deadlines --- */

@@ -160,6 +160,31 @@ void fn_env_on_snapshot_refused(void *arg, const char *why)
 		fn_env_end(e);
 }
 
+/* It has done what its hooks want before; what they want after a restore it does at once, and hears then that it is not kept. */
+bool fn_env_on_restore_next(void *arg)
+{
+	struct fn_env *e = arg;
+
+	if (e->reason != FN_ENV_FOR_SNAPSHOT || e->makes_archive)
+		return false;
+	e->knows_snapstart = true;
+	return true;
+}
+
+void fn_env_not_kept(struct fn_env *e)
+{
+	const struct fn_image *image = e->version->function->image;
+	struct fn_snapshot_result res = {.what = FN_SNAPSHOT_FAILED, .code = "FunctionError.RuntimeInitError"};
+
+	if (e->snapshot && image && !image->snapstart && !e->knows_snapstart) {
+		snprintf(res.reason, sizeof(res.reason), "SnapStart: the image's runtime has not asked for GET /runtime/restore/next, and the image has no label " FN_IMAGE_SNAPSTART "=\"Allow\"");
+		tell(e->snapshot, &res);
+		fn_env_end(e);
+		return;
+	}
+	fn_env_on_snapshot_refused(e, image ? "the processes of container images are not kept" : "the runtime takes no snapshots");
+}
+
 void fn_env_snapshot_dead(struct fn_env *e, const struct fn_err *err)
 {
 	struct fn_snapshot_result res = {.what = FN_SNAPSHOT_FAILED, .code = "FunctionError.RuntimeInitError"};

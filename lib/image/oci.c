@@ -316,6 +316,7 @@ static int fill(json_t *o, struct fn_image *i, struct fn_err *err)
 		return bad(err, "Entrypoint, Cmd or Env of its configuration is no list of texts, or has too many");
 	if (*workdir && !(i->workdir = strdup(workdir)))
 		return fn_err_set(err, ENOMEM, "image", NULL);
+	i->snapstart = fn_streq(text_of(json_object_get(config, "Labels"), FN_IMAGE_SNAPSTART), "Allow");
 	return take_diff_ids(json_object_get(o, "rootfs"), i, err);
 }
 

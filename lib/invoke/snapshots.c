@@ -305,11 +305,19 @@ struct due {
 	char host[FN_SNAPSHOT_HOST_SIZE];
 };
 
+/* An image comes with $LATEST, which tells what becomes of it. */
+static bool image_comes(const struct fn_snapshots *s, const struct fn_function *v)
+{
+	const struct fn_function *latest = v->image ? fn_store_get(s->cfg.store, v->name, NULL) : NULL;
+
+	return latest && fn_function_settling(latest);
+}
+
 static bool find_due(struct fn_snapshots *s, struct fn_function *f, void *arg)
 {
 	struct due *due = arg;
 
-	if (!wanted(s, f, due->host) || under_way(s, f))
+	if (!wanted(s, f, due->host) || under_way(s, f) || image_comes(s, f))
 		return true;
 	due->version = f;
 	return false;

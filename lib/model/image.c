@@ -62,6 +62,8 @@ char *fn_image_encode(const struct fn_image *i)
 	for (size_t k = 0; k < i->n_layers; k++)
 		json_array_append_new(layers, json_pack("[sIs]", i->layers[k].sha256, (json_int_t)i->layers[k].size, i->layers[k].diff_id));
 	json_object_set_new(o, "layers", layers);
+	if (i->snapstart)
+		json_object_set_new(o, "snapstart", json_true());
 	text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 	json_decref(o);
 	return text;
@@ -113,8 +115,10 @@ int fn_image_decode(const char *text, struct fn_image **ret)
 		  take_strings(json_object_get(o, "entrypoint"), &i->entrypoint) && take_strings(json_object_get(o, "cmd"), &i->cmd) &&
 		  take_strings(json_object_get(o, "env"), &i->env) && (!workdir || (i->workdir = strdup(workdir)));
 
-	if (ok)
+	if (ok) {
 		memcpy(i->sha256, sha256, 65);
+		i->snapstart = json_is_true(json_object_get(o, "snapstart"));
+	}
 	json_decref(o);
 	if (!ok) {
 		fn_image_unref(i);

@@ -12,6 +12,9 @@
 #define FN_IMAGE_LAYERS_LIMIT 1024 /* of one image */
 #define FN_IMAGE_TREE_SIZE 72
 
+/* The label (Lambda Developer Guide, "Implementing SnapStart hooks for container images"). */
+#define FN_IMAGE_SNAPSTART "com.amazonaws.lambda.feature.snapstart"
+
 struct fn_image_layer {
 	char sha256[65]; /* hex, of the blob as it is stored: what its tree is named for, "oci-<sha256>" */
 	int64_t size;    /* bytes of the blob; 0 = not known */
@@ -26,6 +29,7 @@ struct fn_image {
 	size_t n_layers;
 	char **entrypoint, **cmd, **env; /* NULL-terminated lists; NULL = not given */
 	char *workdir;                 /* NULL = not given */
+	bool snapstart;                /* FN_IMAGE_SNAPSTART is "Allow": SnapStart without GET /runtime/restore/next */
 };
 
 struct fn_image *fn_image_new(void); /* refs = 1; NULL on no memory */

@@ -255,6 +255,20 @@ static void on_init_error(struct fn_rt *rt, struct fn_h1_conn *c, struct fn_h1 *
 	tell(rt->arg, body, len, error_type);
 }
 
+static void on_restore_next(struct fn_rt *rt, struct fn_h1_conn *c)
+{
+	const struct fn_h1_reply r = {.status = 200, .content_type = "application/json", .body = ""};
+
+	if (rt->state != FN_RT_START || !rt->ops->on_restore_next || !rt->ops->on_restore_next(rt->arg)) {
+		fn_rt_reply_error(rt, c, 404, "InvalidRequest", "no such path in the Runtime API");
+		return;
+	}
+	if (rt->ext)
+		fn_ext_close_registration(rt->ext);
+	fn_rt_useful(rt, c);
+	fn_h1_conn_reply(c, &r);
+}
+
 static void on_snapshot(struct fn_rt *rt, struct fn_h1_conn *c, struct fn_h1 *req)
 {
 	const char *protocol = fn_h1_header(req, "Upgrade");
@@ -450,6 +464,8 @@ static void on_request(void *arg, struct fn_h1_conn *c, struct fn_h1 *req)
 		fn_rt_result(rt, c, req, id, len, is_error);
 	else if (post && path_is(path, BASE "/runtime/init/error"))
 		on_init_error(rt, c, req, rt->ops->on_init_error);
+	else if (get && path_is(path, BASE "/runtime/restore/next"))
+		on_restore_next(rt, c);
 	else if (post && path_is(path, BASE "/runtime/restore/error"))
 		on_init_error(rt, c, req, rt->ops->on_restore_error);
 	else if (post && path_is(path, BASE "/runtime/snapshot"))

@@ -37,6 +37,9 @@ struct fn_rt_ops {
 	void (*on_init_error)(void *arg, char *body, size_t len, const char *error_type);
 	void (*on_snapshot)(void *arg, int fd); /* the callee's: a blocking socket from which the image comes as a tar stream */
 	void (*on_snapshot_refused)(void *arg, const char *why);
+	/* GET /runtime/restore/next: what comes before a snapshot is done (Lambda Developer Guide, "Implementing SnapStart hooks for container images"). True: it is answered, and what comes
+	 * after a restore is to be done next; false: 404, there is no SnapStart. NULL: likewise. */
+	bool (*on_restore_next)(void *arg);
 	void (*on_restore_error)(void *arg, char *body, size_t len, const char *error_type); /* as on_init_error */
 	/* It goes on with wrong requests though it is answered late: it is to be ended, but not from within the call. May be NULL. */
 	void (*on_unruly)(void *arg);

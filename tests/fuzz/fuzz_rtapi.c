@@ -232,7 +232,15 @@ static const char *loaded(void *arg, size_t *ret_len)
 	return "a/B\n";
 }
 
-static const struct fn_rt_ops ops = {on_next, on_response, on_error, on_too_large, on_init_error, on_snapshot, on_snapshot_refused, on_init_error, on_unruly,
+static bool on_restore_next(void *arg)
+{
+	struct world *w = arg;
+
+	fuzz_check(!w->ended);
+	return true;
+}
+
+static const struct fn_rt_ops ops = {on_next, on_response, on_error, on_too_large, on_init_error, on_snapshot, on_snapshot_refused, on_restore_next, on_init_error, on_unruly,
 				     on_begin, on_truncated, &ext_ops, on_subscribe, on_loaded, loaded};
 
 static void turn(struct world *w)

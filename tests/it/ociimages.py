@@ -54,7 +54,7 @@ def tree(files, modes=None):
 class Image:
     """layers: tars, lowest first, or paths of such, named by their digests and taken as they are. compression: of each, or one for all: "", "gzip", "zstd"."""
 
-    def __init__(self, layers, entrypoint=None, cmd=None, env=None, workdir=None, user=None, compression="gzip", docker=False, config=None, architecture=ARCH):
+    def __init__(self, layers, entrypoint=None, cmd=None, env=None, workdir=None, user=None, labels=None, compression="gzip", docker=False, config=None, architecture=ARCH):
         how = [compression] * len(layers) if isinstance(compression, str) else compression
         self.blobs, self.layers, diff_ids = {}, [], []
         for data, c in zip(layers, how):
@@ -67,7 +67,7 @@ class Image:
             packed = gzip.compress(data, 1, mtime=0) if c == "gzip" else zstd(data) if c == "zstd" else data
             kind = "application/vnd.docker.image.rootfs.diff.tar" + (".gzip" if c == "gzip" else "") if docker else LAYER + (f"+{c}" if c else "")
             self.layers.append({"mediaType": kind, "digest": self.add(packed), "size": len(packed)})
-        inner = {k: v for k, v in (("Entrypoint", entrypoint), ("Cmd", cmd), ("Env", env), ("WorkingDir", workdir), ("User", user)) if v is not None}
+        inner = {k: v for k, v in (("Entrypoint", entrypoint), ("Cmd", cmd), ("Env", env), ("WorkingDir", workdir), ("User", user), ("Labels", labels)) if v is not None}
         self.config = json.dumps({"architecture": architecture, "os": "linux", "config": inner, "rootfs": {"type": "layers", "diff_ids": diff_ids}, **(config or {})}).encode()
         self.manifest_type = "application/vnd.docker.distribution.manifest.v2+json" if docker else MANIFEST
         self.write_manifest("application/vnd.docker.container.image.v1+json" if docker else CONFIG)

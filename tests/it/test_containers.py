@@ -75,6 +75,44 @@ class Local(ContainerCase):
         self.assertIn(f"is different from current CodeSHA256 in $LATEST ({image.digest[7:]})", r.json["message"])
         self.assertEqual(d.request("POST", "/2015-03-31/functions/archive/versions", {"CodeSha256": image.digest[7:]}).json["Version"], "1")
 
+    SNAPSTART = {"ApplyOn": "PublishedVersions"}
+    LABEL = {"com.amazonaws.lambda.feature.snapstart": "Allow"}
+
+    def published(self, d, name, state):
+        path = f"/2015-03-31/functions/{name}:1/configuration"
+        wait_until(lambda: f"{name}:1 is {state}: {d.request('GET', path).json}", lambda: d.request("GET", path).json["State"] == state)
+        return d.request("GET", path).json
+
+    def test_snapstart(self):
+        """Its contract holds (what comes before a snapshot and after is told when a version is published), and versions start plainly, which their configuration says."""
+        d = self.d
+        for name, image in (("plain", native()), ("labelled", native(labels=self.LABEL)), ("other-label", native(labels={"com.amazonaws.lambda.feature.snapstart": "allow"})),
+                            ("knows", native(env=["INIT=restore"]))):
+            uri = f"snap-{name}"
+            self.bring(d, image, uri)
+            self.container(d, uri, uri, SnapStart=self.SNAPSTART)
+            self.assertEqual(d.invoke(uri, b"1").json, 1, "$LATEST has no SnapStart")
+            v = d.request("POST", f"/2015-03-31/functions/{uri}/versions", {}).json
+            self.assertEqual((v["State"], v["SnapStart"]), ("Pending", {"ApplyOn": "PublishedVersions", "OptimizationStatus": "Off"}))
+            if name in ("labelled", "knows"):
+                v = self.published(d, uri, "Active")
+                self.assertEqual((v["StateReason"], v["SnapStart"]["OptimizationStatus"]), ("the processes of container images are not kept", "Off"))
+                self.assertEqual(d.invoke(f"{uri}:1", b"[2]").json, [2])
+                self.assertEqual(d.invoke(f"{uri}:1", {"do": "env"}).json["AWS_LAMBDA_INITIALIZATION_TYPE"], "on-demand")
+            else:
+                v = self.published(d, uri, "Failed")
+                self.assertEqual(v["StateReasonCode"], "FunctionError.RuntimeInitError")
+                self.assertIn('has no label com.amazonaws.lambda.feature.snapstart="Allow"', v["StateReason"])
+        text = d.request("GET", "/_fnd/logs/snap-knows?cursor=0").json["Text"]
+        self.assertEqual(text.count("restore/next: 200"), 1)
+
+    def test_snapstart_with_the_function(self):
+        """The version comes with the image."""
+        d = self.d
+        self.bring(d, native(labels=self.LABEL), "snap-with")
+        self.container(d, "snap-with", "snap-with", SnapStart=self.SNAPSTART, Publish=True)
+        self.assertEqual(self.published(d, "snap-with", "Active")["StateReason"], "the processes of container images are not kept")
+
     def test_docker_archive(self):
         """What `docker save` has written since ever: manifest.json, a directory for each layer, one of them a link to another."""
         image = native(compression="")

@@ -254,6 +254,14 @@ class Registries(ContainerCase):
         d.delete("f")
         wait_until(lambda: f"nothing is left: {rows()} {self.trees(d)}", lambda: not rows() and not self.trees(d))
 
+    def test_a_version_with_snapstart_does_not_wait_for_what_never_comes(self):
+        s = self.liar(lambda h, blob: h.send(404))
+        d = self.talks_to(s)
+        self.post(d, "f", f"{s.host}/x:1", SnapStart={"ApplyOn": "PublishedVersions"}, Publish=True)
+        failed = self.state(d, "f", "Failed")
+        v = d.request("GET", "/2015-03-31/functions/f:1/configuration").json
+        self.assertEqual([v[k] for k in ("State", "StateReasonCode", "StateReason")], [failed[k] for k in ("State", "StateReasonCode", "StateReason")])
+
     def test_what_its_manifest_says(self):
         s = self.liar()
         d = self.talks_to(s)

@@ -111,7 +111,7 @@ START_TEST(an_image)
 	char config[1024], other[FN_SHA256_HEX], *text;
 	struct fn_image *i, *again;
 
-	snprintf(config, sizeof(config), "{\"architecture\":\"%s\",\"os\":\"linux\",\"config\":{\"Entrypoint\":[\"/a\",\"\"],\"Cmd\":null,\"Env\":[\"A=b\"],\"WorkingDir\":\"/w\",\"User\":\"1\"}," ROOTFS("\"sha256:" D "\",\"sha256:" E "\"") "}", fn_oci_architecture());
+	snprintf(config, sizeof(config), "{\"architecture\":\"%s\",\"os\":\"linux\",\"config\":{\"Entrypoint\":[\"/a\",\"\"],\"Cmd\":null,\"Env\":[\"A=b\"],\"WorkingDir\":\"/w\",\"User\":\"1\",\"Labels\":{\"com.amazonaws.lambda.feature.snapstart\":\"Allow\"}}," ROOTFS("\"sha256:" D "\",\"sha256:" E "\"") "}", fn_oci_architecture());
 	ck_assert_int_eq(fn_oci_image(D, &m, config, strlen(config), &i, &err), 0);
 	ck_assert_str_eq(i->entrypoint[0], "/a");
 	ck_assert_str_eq(i->entrypoint[1], "");
@@ -119,6 +119,7 @@ START_TEST(an_image)
 	ck_assert_ptr_null(i->cmd);
 	ck_assert_str_eq(i->env[0], "A=b");
 	ck_assert_str_eq(i->workdir, "/w");
+	ck_assert(i->snapstart);
 	fn_sha256_hex(D D, 128, other);
 	ck_assert_int_eq(strncmp(i->root, "root-", 5), 0);
 	ck_assert_str_eq(i->root + 5, other);
@@ -126,6 +127,7 @@ START_TEST(an_image)
 	ck_assert_int_eq(fn_image_decode(text, &again), 0);
 	ck_assert_str_eq(again->root, i->root);
 	ck_assert_str_eq(again->sha256, D);
+	ck_assert(again->snapstart);
 	ck_assert_str_eq(again->entrypoint[0], "/a");
 	ck_assert_ptr_null(again->cmd);
 	ck_assert_int_eq(again->layers[1].size, 8);
@@ -137,6 +139,7 @@ START_TEST(an_image)
 	ck_assert_int_eq(fn_image_decode("{}", &again), -EBADMSG);
 	ck_assert_int_eq(fn_image_decode("{\"sha256\":\"" D "\",\"root\":\"root-" D "\",\"layers\":[[\"" D "\",7]]}", &again), 0); /* an older one's */
 	ck_assert_str_eq(again->layers[0].diff_id, "");
+	ck_assert(!again->snapstart);
 	fn_image_unref(again);
 	for (const char *const *c = (const char *const[]){"{}", "{" ROOTFS("") "}", "{" ROOTFS("\"sha256:" D "\"") "}", "{" ROOTFS("\"sha256:" D "\",\"sha256:\"") "}", "{" ROOTFS("\"sha256:" D "\",7") "}",
 							  "{" ROOTFS("\"sha256:" D "\",\"sha512:" D "\"") "}", "{" ROOTFS("\"sha256:" D "\",\"sha256:" D "\",\"sha256:" D "\"") "}", NULL}; *c; c++)

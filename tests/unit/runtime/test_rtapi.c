@@ -585,6 +585,40 @@ static const char *loaded(void *arg, size_t *ret_len)
 	return known_classes;
 }
 
+static bool has_snapstart;
+static bool on_restore_next(void *arg)
+{
+	(void)arg;
+	return has_snapstart;
+}
+
+static const struct fn_rt_ops snapstart_ops = {.on_next = on_next, .on_restore_next = on_restore_next};
+
+START_TEST(test_restore_next)
+{
+	static const char *const ask = "GET /2018-06-01/runtime/restore/next HTTP/1.1\r\nHost: h\r\n\r\n";
+	struct fn_rt *rt = set_up_with(&snapstart_ops);
+	int fd = dial();
+
+	n_next = 0;
+	has_snapstart = false;
+	say(fd, ask);
+	ck_assert_ptr_nonnull(strstr(hear(fd), "HTTP/1.1 404 "));
+	has_snapstart = true;
+	say(fd, ask);
+	ck_assert_ptr_nonnull(strstr(hear(fd), "HTTP/1.1 200 "));
+	say(fd, "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: h\r\n\r\n");
+	while (n_next < 1)
+		rounds_in_ms(10);
+	close(fd);
+	fd = dial();
+	say(fd, ask); /* it has been */
+	ck_assert_ptr_nonnull(strstr(hear(fd), "HTTP/1.1 404 "));
+	close(fd);
+	over(rt);
+}
+END_TEST
+
 static const struct fn_rt_ops loaded_ops = {.on_next = on_next, .on_response = on_response, .on_loaded = on_loaded, .loaded = loaded};
 
 #define LOADED " /2018-06-01/runtime/snapshot/loaded HTTP/1.1\r\nHost: h\r\n"
@@ -658,4 +692,4 @@ START_TEST(test_loaded)
 }
 END_TEST
 
-TEST_MAIN("runtime/rtapi", test_loaded, test_stream, test_stream_trailers, test_stream_broken_off, test_stream_too_large, test_stream_may_not_begin, test_no_descriptors, test_refused_result, test_wrong_requests_without_end, test_many_connections)
+TEST_MAIN("runtime/rtapi", test_restore_next, test_loaded, test_stream, test_stream_trailers, test_stream_broken_off, test_stream_too_large, test_stream_may_not_begin, test_no_descriptors, test_refused_result, test_wrong_requests_without_end, test_many_connections)
