@@ -167,8 +167,13 @@ def unpacked(*packages):
     return os.path.join(home, "x")
 
 
+def apart(*argv):
+    """A daemon's mounts in a namespace of their own, where it has its own /run and /opt: containerd and runc write there, and no option says where else."""
+    return ["unshare", "--mount", "--propagation", "private", "sh", "-c", 'mount -t tmpfs tests /run && mount -t tmpfs tests /opt && exec "$@"', "sh", *argv]
+
+
 class Docker(Server):
-    """dockerd, over a directory of its own, with its mounts in a namespace of their own; builds without a network."""
+    """dockerd, over a directory of its own; builds without a network."""
     GROUP = "fnd-test-docker"
 
     def __init__(self, directory):
@@ -176,8 +181,10 @@ class Docker(Server):
         if not os.path.exists("/usr/sbin/runc"):
             raise unittest.SkipTest("runc is not installed")
         self.env = {**os.environ, "PATH": f"{self.programs}/usr/bin:{self.programs}/usr/sbin:/usr/sbin:/usr/bin:/sbin:/bin", "DOCKER_BUILDKIT": "0", "DOCKER_CONFIG": directory}
-        super().__init__(["unshare", "--mount", "--propagation", "private", "dockerd", "--data-root", f"{directory}/data", "--exec-root", f"{directory}/exec", "--pidfile", f"{directory}/pid", "-H", f"unix://{directory}/sock",
-                          "--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--storage-driver=vfs", "--cgroup-parent=/" + self.GROUP], None, self.env)
+        with open(f"{directory}/daemon.json", "w") as f:
+            json.dump({"deprecated-key-path": f"{directory}/key.json"}, f)  # it has no option for that
+        super().__init__(apart("dockerd", "--config-file", f"{directory}/daemon.json", "--data-root", f"{directory}/data", "--exec-root", f"{directory}/exec", "--pidfile", f"{directory}/pid", "-H",
+                               f"unix://{directory}/sock", "--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--storage-driver=vfs", "--cgroup-parent=/" + self.GROUP), None, self.env)
 
     def answers(self):
         if self.process.poll() is not None:
@@ -204,8 +211,8 @@ class BuildKit(Server):
         self.directory, self.programs = directory, compiled.commands("github.com/moby/buildkit@v0.34.2", ["buildkitd", "buildctl"])
         if not os.path.exists("/usr/sbin/runc"):
             raise unittest.SkipTest("runc is not installed")
-        super().__init__(["unshare", "--mount", "--propagation", "private", self.programs + "/buildkitd", "--root", f"{directory}/kit", "--addr", f"unix://{directory}/kit.sock", "--oci-worker-snapshotter=native",
-                          "--oci-worker-net=host", "--oci-worker-no-process-sandbox=false", "--containerd-worker=false"], None, {"TMPDIR": directory})
+        super().__init__(apart(self.programs + "/buildkitd", "--root", f"{directory}/kit", "--addr", f"unix://{directory}/kit.sock", "--oci-worker-snapshotter=native",
+                               "--oci-worker-net=host", "--oci-worker-no-process-sandbox=false", "--containerd-worker=false"), None, {"TMPDIR": directory})
 
     def answers(self):
         if self.process.poll() is not None:
