@@ -93,6 +93,7 @@ static void on_stored(void *arg, const struct fn_err *err)
 	const struct fn_api_config *cfg = &api->cfg;
 	struct fn_function *latest;
 	char text[512];
+	bool image;
 
 	s->storing = false;
 	if (err) {
@@ -108,9 +109,11 @@ static void on_stored(void *arg, const struct fn_err *err)
 		if (s->served)
 			fn_upload_forget_all(api, s->served);
 	}
+	image = latest && latest->image;
 	release(api, s->name, NULL);
 	end(s);
-	fn_snapshots_look(cfg->snapshots); /* of a version of an image that was published with it */
+	if (image) /* a version that was published with it may have waited for that; the look goes through all versions */
+		fn_snapshots_look(cfg->snapshots);
 }
 
 /* As it is when it is in force, or never will be, with a revision of its own, as the service gives it; NULL: it is so already, or waits for its snapshot, which wants an image, too. */
