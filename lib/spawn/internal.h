@@ -255,7 +255,6 @@ bool fn_stock_end_one(struct fn_spawn_server *s);
 int fn_stock_declare(struct fn_spawn_server *s, const char *kind, const void *order, size_t len);
 /* Answers the request (FN_PROTO_READY) as soon as one of that kind is ready, or it is clear that none will be, or patience is at its end. */
 void fn_stock_await(struct fn_spawn_server *s, const char *kind, uint64_t request);
-bool fn_stock_has_ready(const struct fn_spawn_server *s); /* a plain one */
 unsigned fn_stock_count(const struct fn_spawn_server *s); /* of all kinds, with those that are being built */
 /* "sandbox":4,"python3.11-852e287230eb":2 - what is ready, as members of a JSON object. */
 void fn_stock_describe(const struct fn_spawn_server *s, char *buf, size_t size);

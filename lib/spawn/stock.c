@@ -352,13 +352,6 @@ void fn_stock_await(struct fn_spawn_server *s, const char *kind, uint64_t reques
 	arm(s, 0);
 }
 
-bool fn_stock_has_ready(const struct fn_spawn_server *s)
-{
-	struct fn_list *plain = fn_list_first((struct fn_list *)&s->stocks);
-
-	return plain && stock_of(plain)->n_ready > 0;
-}
-
 unsigned fn_stock_count(const struct fn_spawn_server *s)
 {
 	unsigned n = 0;

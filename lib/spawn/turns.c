@@ -8,13 +8,9 @@
 
 #define AT_ONCE_LEAST 4u
 #define WAITING_MAX 4096u /* orders; each has its spec with it. More than a host can start before those who wait have given up */
-#define FRESH_FACTOR 4u   /* one that is not made ahead takes longer, and is more often waiting for a kernel thread than for a CPU */
 #define PATIENCE_US 5000u /* then one more goes, whatever the others wait for: a disk, say */
 
-static bool room(const struct fn_spawn_server *s)
-{
-	return s->n_starting < (fn_stock_has_ready(s) ? s->at_once : FRESH_FACTOR * s->at_once);
-}
+static bool room(const struct fn_spawn_server *s) { return s->n_starting < s->at_once; }
 
 static void on_turn(void *arg)
 {
