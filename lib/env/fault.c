@@ -42,6 +42,7 @@ bool fn_env_fault_entry(struct fn_env *e, const struct fn_err *err)
 	if (e->version->function->image && err->kind == FN_ERR_DIRECTORY) {
 		snprintf(message, sizeof(message), "fork/exec %.160s: %s", err->msg, words_of(err->code, why, sizeof(why)));
 		fn_env_fault(e, FN_FAULT_FUNCTION, "Runtime.InvalidWorkingDir", message);
+		fn_report_image(e, message);
 		return true;
 	}
 	if (!is_entry_fault(err))
@@ -53,6 +54,8 @@ bool fn_env_fault_entry(struct fn_env *e, const struct fn_err *err)
 	else
 		snprintf(message, sizeof(message), "Couldn't find valid bootstrap(s): [%s]", e->version->function->image ? fn_env_image_entry(e->version->function, list, sizeof(list)) : list);
 	fn_env_fault(e, FN_FAULT_FUNCTION, "Runtime.InvalidEntrypoint", message);
+	if (e->version->function->image)
+		fn_report_image(e, message);
 	return true;
 }
 

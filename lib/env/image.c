@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/str.h"
 
@@ -26,6 +27,13 @@ static void add_list(struct fn_strings *to, char *const *image, json_t *config, 
 	}
 	json_array_foreach(list, i, e)
 		fn_strings_add(to, "%s", json_string_value(e));
+}
+
+static const char *working_directory(const struct fn_function *f, json_t *config)
+{
+	const char *given = json_string_value(json_object_get(config, "WorkingDirectory")), *dir = !fn_str_empty(given) ? given : f->image->workdir;
+
+	return fn_str_empty(dir) ? "/" : dir;
 }
 
 static json_t *config_of(const struct fn_function *f) { return f->image_config ? json_loads(f->image_config, 0, NULL) : NULL; }
@@ -98,14 +106,12 @@ static void add_places(const char *word, const struct fn_strings *env, const cha
 void fn_image_command(const struct fn_function *f, const struct fn_strings *env, struct fn_strings *argv, struct fn_strings *exec, char cwd[FN_SPEC_CWD_SIZE])
 {
 	fn_auto(free_json) json_t *config = config_of(f);
-	const char *given = json_string_value(json_object_get(config, "WorkingDirectory")), *dir = !fn_str_empty(given) ? given : f->image->workdir;
+	const char *dir = working_directory(f, config);
 
 	if (add_words(f, config, argv)) {
 		fn_strings_add(exec, "/var/task/bootstrap");
 		fn_strings_add(exec, "/opt/bootstrap");
 	}
-	if (fn_str_empty(dir))
-		dir = "/";
 	(void)fn_str_format(cwd, FN_SPEC_CWD_SIZE, "%s%s", *dir == '/' ? "" : "/", dir);
 	if (!argv->failed)
 		add_places(argv->v[0], env, fn_streq(cwd, "/") ? "" : cwd, exec);
@@ -129,5 +135,29 @@ const char *fn_env_image_entry(const struct fn_function *f, char *buf, size_t si
 	add_words(f, config, &argv);
 	snprintf(buf, size, "%.*s", (int)size - 1, argv.n > 0 ? argv.v[0] : "");
 	fn_strs_free(argv.v);
+	return buf;
+}
+
+static void tell_list(struct fn_buf *out, const char *name, char *const *image, json_t *config, const char *key)
+{
+	struct fn_strings list = {0};
+
+	add_list(&list, image, config, key);
+	(void)fn_buf_addf(out, "%s: [", name);
+	for (size_t i = 0; i < list.n; i++)
+		(void)fn_buf_addf(out, "%s%s", i > 0 ? "," : "", list.v[i]);
+	(void)fn_buf_add_str(out, "]\t");
+	fn_strs_free(list.v);
+}
+
+const char *fn_env_image_told(const struct fn_function *f, char *buf, size_t size)
+{
+	fn_auto(free_json) json_t *config = config_of(f);
+	fn_auto_buf struct fn_buf out = {0};
+
+	tell_list(&out, "Entrypoint", f->image->entrypoint, config, "EntryPoint");
+	tell_list(&out, "Cmd", f->image->cmd, config, "Command");
+	(void)fn_buf_addf(&out, "WorkingDir: [%s]", working_directory(f, config));
+	snprintf(buf, size, "%s", out.data ? out.data : "");
 	return buf;
 }

@@ -13,5 +13,7 @@ void fn_image_command(const struct fn_function *f, const struct fn_strings *env,
 void fn_image_handler(struct fn_strings *env, const struct fn_function *f);
 /* The first word of what is run, for messages. Returns buf. */
 const char *fn_env_image_entry(const struct fn_function *f, char *buf, size_t size);
+/* What was to be run, in the words of Lambda's launch errors: "Entrypoint: [a,b]\tCmd: [c]\tWorkingDir: [/d]". Returns buf. */
+const char *fn_env_image_told(const struct fn_function *f, char *buf, size_t size);
 
 #endif

@@ -63,6 +63,7 @@ void fn_report_init(struct fn_env *e, uint64_t us, const struct fn_env_status *s
 void fn_report_runtime_done(struct fn_env *e);
 void fn_report_start(struct fn_env *e); /* of e->inv, once */
 void fn_report_fault(struct fn_env *e, const char *message, const char *type);
+void fn_report_image(struct fn_env *e, const char *message); /* a container image of which nothing could be started: what was to be */
 void fn_report_timeout(struct fn_env *e, const char *message);
 void fn_report_extensions(struct fn_env *e); /* what they are after init; once for each sandbox */
 void fn_report_extension(struct fn_env *e, const char *name, const char *state, unsigned events, const char *error_type);

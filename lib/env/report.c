@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/str.h"
+#include "env/image.h"
 #include "env/internal.h"
 
 /* --- the two ways to write --- */
@@ -323,6 +324,14 @@ void fn_report_fault(struct fn_env *e, const char *message, const char *type)
 	q = quoted(line);
 	event(e, BOTH, FN_LEVEL_WARN, FN_PLATFORM_FAULT, "%s", q);
 	free(q);
+}
+
+void fn_report_image(struct fn_env *e, const char *message)
+{
+	char told[768];
+
+	if (!e->version->json) /* where it is, the fault has the message */
+		text(e, "IMAGE\tLaunch error: %s\t%s\n", message, fn_env_image_told(e->version->function, told, sizeof(told)));
 }
 
 void fn_report_timeout(struct fn_env *e, const char *message)

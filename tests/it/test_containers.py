@@ -140,10 +140,10 @@ class Local(ContainerCase):
     def test_what_buildkit_writes(self):
         """Layers by zstd, and beside the image what BuildKit attests of it, which comes first here and is for no platform."""
         path = ociimages.buildkit(native([("kit", "zstd")], compression="zstd"), os.path.join(self.dir, "kit.tar"))
-        self.fnctl(self.d, "images", "import", path, "--as", "kit:1")
-        self.container(self.d, "kit", "kit:1")
-        self.assertEqual(self.d.invoke("kit", b"8").json, 8)
-        with open(os.path.join(self.root(self.d, "kit"), "kit")) as f:
+        self.fnctl(self.d, "images", "import", path, "--as", "as-buildkit:1")
+        self.container(self.d, "as-buildkit", "as-buildkit:1")
+        self.assertEqual(self.d.invoke("as-buildkit", b"8").json, 8)
+        with open(os.path.join(self.root(self.d, "as-buildkit"), "kit")) as f:
             self.assertEqual(f.read(), "zstd")
 
     def test_indexes_of_indexes(self):
@@ -259,12 +259,15 @@ class Local(ContainerCase):
         d.settled("py")
         self.assertNotIn("ImageConfigResponse", self.get(d, "py")["Configuration"])
         self.assertEqual(d.invoke("py", b"0").json["cwd"], "/srv")
-        d.configure("py", ImageConfig={"WorkingDirectory": "/none"})
-        d.settled("py")
-        self.assertEqual(d.invoke("py", b"0").json["errorType"], "Runtime.InvalidWorkingDir")
-        d.configure("py", ImageConfig={"EntryPoint": ["nothing-such"]})
-        d.settled("py")
-        self.assertEqual(d.invoke("py", b"0").json["errorType"], "Runtime.InvalidEntrypoint")
+        for change, kind, words, told in (
+                ({"WorkingDirectory": "/none"}, "Runtime.InvalidWorkingDir", "fork/exec /none: no such file or directory", "Entrypoint: [python3,loop.py]\tCmd: [app.handler,two]\tWorkingDir: [/none]"),
+                ({"EntryPoint": ["nothing-such"], "Command": ["a", "b c"]}, "Runtime.InvalidEntrypoint", "Couldn't find valid bootstrap(s): [nothing-such]",
+                 "Entrypoint: [nothing-such]\tCmd: [a,b c]\tWorkingDir: [/srv]")):
+            d.configure("py", ImageConfig=change)
+            d.settled("py")
+            r = d.invoke("py", b"0", tail=True)
+            self.assertEqual((r.json["errorType"], r.json["errorMessage"].split("Error: ")[1]), (kind, words))
+            self.assertIn(f"IMAGE\tLaunch error: {words}\t{told}\n", r.log)
 
     def test_refusals(self):
         d = self.d
