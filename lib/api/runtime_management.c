@@ -14,7 +14,7 @@ void fn_runtime_stay(struct fn_api *api, struct fn_function *f, bool stay)
 {
 	const struct fn_runtime *rt = f->runtime ? fn_runtimes_find(api->cfg.runtimes, f->runtime) : NULL;
 
-	fn_set_string(&f->runtime_version, stay && rt ? rt->version_id : NULL);
+	fn_set_string(&f->runtime_version, stay && rt && !rt->foreign ? rt->version_id : NULL);
 }
 
 static json_t *management_json(struct fn_api *api, const struct fn_function *f, const char *qualifier)
@@ -65,6 +65,11 @@ static bool apply(struct fn_call *call, struct fn_function *f)
 	if ((f->runtime_updates == FN_RUNTIME_MANUAL) != (arn != NULL)) {
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, arn ? "RuntimeVersionArn can be given with UpdateRuntimeOn Manual only."
 								  : "RuntimeVersionArn is needed with UpdateRuntimeOn Manual.");
+		return false;
+	}
+	if (rt->foreign && f->runtime_updates != FN_RUNTIME_AUTO) { /* its image of before is not kept */
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "%s is a container image here: UpdateRuntimeOn can be Auto alone, and `fnctl runtime add %s --image REFERENCE` is the way to another image, and back.",
+			       rt->name, rt->name);
 		return false;
 	}
 	if (!arn) {

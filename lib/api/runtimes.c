@@ -197,14 +197,12 @@ void fn_h_remove_runtime(struct fn_call *call)
 
 	if (!rt)
 		return;
-	if (rt->foreign) {
-		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "%s is a container image here: `fnctl images runtime %s none` takes it away.", rt->name, rt->name);
-		return;
-	}
 	n = users_of(call->api, rt->image, names, sizeof(names));
 	if (n > 0)
 		fn_reply_error(call, &FN_E_CONFLICT, "The image of %s is what %u version%s of functions run%s on: %s%s", rt->name, n, n == 1 ? "" : "s", n == 1 ? "s" : "",
 			       names, n > 5 ? ", ..." : "");
+	else if (rt->foreign)
+		fn_h_runtime_image_remove(call);
 	else if (!rt->installed)
 		fn_reply_error(call, &FN_E_NOT_FOUND, "%s is not installed.", rt->name);
 	else

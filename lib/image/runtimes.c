@@ -79,7 +79,8 @@ int fn_runtime_deprecated_days(const struct fn_runtime *r, uint64_t real_us)
 const char *fn_runtime_missing(const struct fn_runtime *r, char *buf, size_t size)
 {
 	if (r->import_only)
-		snprintf(buf, size, "Runtime %s is not installed on this host, and no recipe makes its image: it comes from a container image in the layout of AWS's.", r->name);
+		snprintf(buf, size, "Runtime %s is not installed on this host, and no recipe makes its image: `fnctl runtime add %s --image REFERENCE` makes it of a container image in the layout of AWS's.",
+			 r->name, r->name);
 	else
 		snprintf(buf, size, "Runtime %s is not installed on this host: `make images IMAGES=%s` builds its image, `fnctl runtime add %s` installs it.", r->name,
 			 r->image, r->name);
@@ -399,16 +400,29 @@ const struct fn_runtime *fn_runtime_by_version(const struct fn_runtime *r, const
 	return NULL;
 }
 
-const struct fn_runtime *fn_runtimes_find(const struct fn_runtimes *r, const char *name)
+static const struct fn_runtime *find_item(const struct fn_runtimes *r, const char *name)
 {
-	const struct fn_runtime *foreign = find_foreign(r, name);
-
-	if (foreign)
-		return foreign;
 	for (size_t i = 0; i < r->n; i++)
 		if (fn_streq(r->items[i].name, name))
 			return &r->items[i];
 	return NULL;
+}
+
+const struct fn_runtime *fn_runtimes_find(const struct fn_runtimes *r, const char *name)
+{
+	const struct fn_runtime *foreign = find_foreign(r, name);
+
+	return foreign ? foreign : find_item(r, name);
+}
+
+/* One of a container image has no versions but the newest; what was to stay with one of the base image of its name stays. */
+static const struct fn_runtime *stays_with(const struct fn_runtimes *r, const struct fn_runtime *rt, const char *version_id)
+{
+	const struct fn_runtime *found = fn_runtime_by_version(rt, version_id), *item = rt->foreign && !found ? find_item(r, rt->name) : NULL;
+
+	if (item)
+		found = fn_runtime_by_version(item, version_id);
+	return found || !rt->foreign ? found : rt;
 }
 
 const struct fn_runtime *fn_runtimes_of(const struct fn_runtimes *r, const struct fn_function *f)
@@ -418,7 +432,7 @@ const struct fn_runtime *fn_runtimes_of(const struct fn_runtimes *r, const struc
 
 	const struct fn_runtime *rt = f->image ? &image : f->runtime ? fn_runtimes_find(r, f->runtime) : NULL;
 
-	return rt && f->runtime_version && !f->image ? fn_runtime_by_version(rt, f->runtime_version) : rt;
+	return rt && f->runtime_version && !f->image ? stays_with(r, rt, f->runtime_version) : rt;
 }
 
 char *fn_runtimes_installed(const struct fn_runtimes *r)

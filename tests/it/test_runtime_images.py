@@ -41,17 +41,40 @@ class RuntimeImages(ContainerCase):
         d.stop()
         d.start()
         self.assertEqual(d.invoke("f", b"2").json[:3], [2, "two", "two"])
-        # and for a name that there is
-        self.add(d, "python3.11", "future")
+        # it has one version, the newest
+        self.assertEqual(self.manage(d, "f", UpdateRuntimeOn="Auto").status, 200)
+        self.assertIn("UpdateRuntimeOn can be Auto alone", self.manage(d, "f", 400, UpdateRuntimeOn="FunctionUpdate").json["message"])
+        # and for a name that there is; who is to stay with the base image stays
+        source = "import os\ndef handler(event, context):\n    return os.path.exists('/etc/version')\n"
+        d.create("stays", make_zip({"app.py": source}), runtime="python3.11", handler="app.handler", MemorySize=512)
+        d.settled("stays")
+        self.manage(d, "stays", UpdateRuntimeOn="FunctionUpdate")
+        self.fnctl(d, "runtime", "add", "python3.11", "--image", "future")
+        self.assertEqual(d.invoke("stays", b"0").json, False)
+        d.configure("stays", Description="its update")
+        d.settled("stays")
+        self.assertEqual(d.invoke("stays", b"0").json, True)
+        self.bring(d, self.image(d, "three"), "future")
+        self.fnctl(d, "runtime", "add", "python3.11", "--image", "future")
+        self.assertEqual(d.invoke("stays", b"0").json, True)
         d.create("g", zipped, runtime="python3.11", handler="app.handler", MemorySize=512)
         d.settled("g")
         self.assertEqual(d.invoke("g", b"3").json[3], "AWS_Lambda_python3.11")
+        self.assertIn("g:$LATEST", self.fnctl(d, "runtime", "remove", "python3.11", expect=3))
         self.remove(d, "python3.11")
         d.configure("g", Description="as it was")
         d.settled("g")
         self.assertEqual(d.invoke("g", b"3").error, "Unhandled")  # the base image has no /etc/version
+        d.delete("f")
+        self.fnctl(d, "runtime", "remove", "python4.0")
+        self.assertNotIn("python4.0", self.fnctl(d, "runtime", "list"))
         d.stop()
         self.leaves_nothing(d)
+
+    def manage(self, d, name, status=200, **how):
+        r = d.request("PUT", f"/2021-07-20/functions/{name}/runtime-management-config", how)
+        self.assertEqual(r.status, status, r)
+        return r
 
     def add(self, d, name, image, status=200):
         r = d.request("PUT", f"/_fnd/runtimes/{name}/image", {"Image": image})

@@ -28,7 +28,7 @@ class Runtimes(Case):
     def test_what_is_not_installed_says_how_to_get_it(self):
         r = self.d.create("t-not-there", make_zip({"f.rb": ""}), runtime="ruby3.2", handler="f.h", expect=None)
         self.assertEqual((r.status, r.error_type), (400, "InvalidParameterValueException"))
-        self.assertIn("no recipe makes its image", r.json["message"])
+        self.assertIn("no recipe makes its image: `fnctl runtime add ruby3.2 --image REFERENCE` makes it of a container image", r.json["message"])
         r = self.d.create("t-not-there", make_zip({"f.rb": ""}), runtime="go1.x", handler="main", expect=None)
         self.assertTrue(r.json["message"].startswith("The runtime parameter of go1.x is no longer supported for creating or updating AWS Lambda functions."), r)
         r = self.d.fnctl("runtime", "add", "python2.0")
