@@ -67,6 +67,8 @@ static const char *advice(const struct reply *r)
 {
 	const char *m = message_of(r);
 
+	if (strstr(m, "`fnctl "))
+		return NULL; /* it says itself what helps */
 	if (fn_streq(r->error_type, "ResourceNotFoundException"))
 		return "`fnctl list` shows the functions there are.";
 	if (strstr(m, "already exist"))
