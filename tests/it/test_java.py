@@ -10,6 +10,8 @@ JAVA = next((v for v in ("java21", "java25", "java17", "java11", "java8.al2") if
 HANDLERS = """
 import com.amazonaws.services.lambda.runtime.*;
 import com.amazonaws.services.lambda.runtime.logging.LogLevel;
+import com.amazonaws.services.lambda.runtime.serialization.PojoSerializer;
+import com.amazonaws.services.lambda.runtime.serialization.events.LambdaEventSerializers;
 import java.io.*;
 import java.util.*;
 
@@ -95,6 +97,19 @@ public class Handlers {
         }
     }
     public Pojo unreadable(Pojo p) { return p; }
+    public static class Serialises {
+        public List<Object> h(Map<String, Object> e) throws IOException {
+            if (LambdaEventSerializers.class.getClassLoader() == Serialises.class.getClassLoader()) return Arrays.asList((Object) "the package's");
+            PojoSerializer<Pojo> s = LambdaEventSerializers.serializerFor(Pojo.class, Thread.currentThread().getContextClassLoader());
+            String json = "{\\"name\\":\\"\u00e4\\",\\"inner\\":{\\"depth\\":2},\\"unknown\\":1}", refused = "";
+            ByteArrayOutputStream out = new ByteArrayOutputStream();
+            s.toJson(s.fromJson(new ByteArrayInputStream(json.getBytes("UTF-8"))), out);
+            try { s.fromJson("{"); } catch (UncheckedIOException x) { refused = "refused"; }
+            String events = "com.amazonaws.services.lambda.runtime.events.";
+            return Arrays.asList((Object) s.fromJson(json).getName(), out.toString("UTF-8"), refused, LambdaEventSerializers.isLambdaSupportedEvent(events + "SQSEvent"),
+                LambdaEventSerializers.isLambdaSupportedEvent(events + "SQSEvent$SQSMessage"), LambdaEventSerializers.isLambdaSupportedEvent("java.util.Map"));
+        }
+    }
     public static class Throws { public Throws() { throw new IllegalArgumentException("in the constructor"); } public Object h(Object o) { return o; } }
     public static class Static { static int zero = 0, x = 1 / zero; public Object h(Object o) { return o; } }
     public class NonStatic { public Object h(Object o) { return o; } }
@@ -296,6 +311,17 @@ class ClassPath(JavaCase):
         own = javac.compiled({"com/amazonaws/services/lambda/runtime/Mine.java": "package com.amazonaws.services.lambda.runtime; public class Mine { public boolean h(Object o, Context c) { return c instanceof Context; } }"})
         g = self.java("com.amazonaws.services.lambda.runtime.Mine::h", files={"lib/core.jar": jar({**own, "com/amazonaws/services/lambda/runtime/Context.class": b"broken"})}, suffix="-core")
         self.assertIs(self.ok(g), True)  # the interfaces are the runtime's own
+
+    def test_the_serialisation_that_frameworks_expect(self):
+        """Spring Cloud Function takes LambdaEventSerializers for provided; a package with aws-lambda-java-serialization of its own has that."""
+        name, text, *rest = self.ok(self.java("Handlers$Serialises::h"))
+        self.assertEqual((name, rest), ("ä", ["refused", True, False, False]))
+        self.assertEqual({k: v for k, v in json.loads(text).items() if k in ("name", "inner", "unknown")}, {"name": "ä", "inner": {"depth": 2}})
+        place = "com/amazonaws/services/lambda/runtime/serialization/"
+        own = {path: data for path, data in javac.compiled({
+            place + "PojoSerializer.java": "package com.amazonaws.services.lambda.runtime.serialization; public interface PojoSerializer<T> { }",
+            place + "events/LambdaEventSerializers.java": "package com.amazonaws.services.lambda.runtime.serialization.events; public class LambdaEventSerializers { }"}).items()}
+        self.assertEqual(self.ok(self.java("Handlers$Serialises::h", files={**classes(), **own}, suffix="-own")), ["the package's"])
 
     def test_options(self):
         f = self.java("Handlers::process", Environment={"Variables": {"JAVA_TOOL_OPTIONS": "-XX:+UseParallelGC -Xmx100m -Dx=y"}})

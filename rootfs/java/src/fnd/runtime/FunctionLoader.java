@@ -24,6 +24,7 @@ final class FunctionLoader extends URLClassLoader {
 	}
 
 	private static final String[] RUNTIMES = {"com.amazonaws.services.lambda.runtime.", "com.amazonaws.services.lambda.crac.", "fnd.runtime."};
+	private static final String SERIALIZATION = RUNTIMES[0] + "serialization."; // which the function may have as AWS's library has it, whole
 
 	private final ClassLoader modules; // null: the parent first
 
@@ -36,7 +37,7 @@ final class FunctionLoader extends URLClassLoader {
 	private static boolean isRuntimes(String name) {
 		for (String prefix : RUNTIMES)
 			if (name.startsWith(prefix))
-				return true;
+				return !name.startsWith(SERIALIZATION);
 		return false;
 	}
 
