@@ -151,7 +151,7 @@ static int run(struct fn_gw *gw, const struct options *o, struct fn_err *err)
 	for (size_t i = 0; i < n; i++)
 		fn_gw_accept_join(&acceptors[i]);
 	fn_gw_conns_finish(gw->conns);
-	for (uint64_t looks = 0; fn_gw_conns_count(gw->conns) > 0; looks++) {
+	for (uint64_t looks = 0; !fn_gw_conns_gone(gw->conns); looks++) {
 		usleep(END_LOOK_US);
 		if (looks % (1000000 / END_LOOK_US) == 0)
 			fn_gw_conns_look(gw->conns);

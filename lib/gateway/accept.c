@@ -22,9 +22,11 @@ struct arrived {
 	socklen_t len;
 };
 
+/* It is coming (conns.h). */
 static void serve(const struct arrived *c)
 {
-	(void)MHD_add_connection(c->a->daemon, c->fd, (const struct sockaddr *)&c->from, c->len); /* which closes it if it cannot */
+	if (MHD_add_connection(c->a->daemon, c->fd, (const struct sockaddr *)&c->from, c->len) != MHD_YES) /* which closes it if it cannot */
+		fn_gw_conn_arrived(c->a->gw->conns);
 }
 
 /* Looks at the name it asks for before anything is read. */
@@ -42,10 +44,12 @@ static void *look(void *arg)
 	}
 	if (conn)
 		fn_gw_conn_end(conn);
-	if (r == 0)
+	if (r == 0) {
 		serve(c);
-	else
+	} else {
 		fn_close(c->fd);
+		fn_gw_conn_arrived(c->a->gw->conns);
+	}
 	free(c);
 	return NULL;
 }
@@ -56,6 +60,7 @@ static void hand_over(struct fn_gw_acceptor *a, int fd, const struct sockaddr_st
 	pthread_attr_t attr;
 	pthread_t thread;
 
+	fn_gw_conn_coming(a->gw->conns);
 	if (!a->api_host) {
 		serve(&now);
 		return;
@@ -69,6 +74,7 @@ static void hand_over(struct fn_gw_acceptor *a, int fd, const struct sockaddr_st
 	if (!later || pthread_create(&thread, &attr, look, later) != 0) {
 		free(later);
 		fn_close(fd);
+		fn_gw_conn_arrived(a->gw->conns);
 	}
 	pthread_attr_destroy(&attr);
 }

@@ -12,6 +12,7 @@
 #include "base/map.h"
 
 #define HEAD_S 20u
+#define LAST_HEAD_S 5u /* where the process is about to end */
 #define REST_S 75u
 #define STALL_S 30u
 #define STALL_BYTES 16384u
@@ -22,8 +23,9 @@ struct fn_gw_conns {
 	pthread_mutex_t lock;
 	struct fn_list list;
 	struct fn_map *peers; /* key -> how many, as a number */
-	unsigned n, most, most_of_peer;
+	unsigned n, coming, most, most_of_peer;
 	_Atomic bool ending;
+	uint64_t ending_us; /* since then */
 };
 
 int fn_gw_conns_new(unsigned most, unsigned most_of_peer, struct fn_gw_conns **ret)
@@ -90,6 +92,20 @@ bool fn_gw_conns_admit(struct fn_gw_conns *c, const struct fn_gw_peer *peer)
 	return ok;
 }
 
+void fn_gw_conn_coming(struct fn_gw_conns *c)
+{
+	pthread_mutex_lock(&c->lock);
+	c->coming++;
+	pthread_mutex_unlock(&c->lock);
+}
+
+void fn_gw_conn_arrived(struct fn_gw_conns *c)
+{
+	pthread_mutex_lock(&c->lock);
+	c->coming--;
+	pthread_mutex_unlock(&c->lock);
+}
+
 struct fn_gw_conn *fn_gw_conn_begin(struct fn_gw_conns *c, int fd, const struct fn_gw_peer *peer)
 {
 	struct fn_gw_conn *conn = calloc(1, sizeof(*conn));
@@ -146,15 +162,16 @@ void fn_gw_conns_look(struct fn_gw_conns *c)
 {
 	static const unsigned limit_s[] = {[FN_GW_BEGINS] = HEAD_S, [FN_GW_RESTS] = REST_S, [FN_GW_SENDS] = STALL_S, [FN_GW_TAKES] = STALL_S};
 	uint64_t now = fn_clock_mono_us();
+	bool last;
 
 	pthread_mutex_lock(&c->lock);
+	last = c->ending && now > c->ending_us + LAST_HEAD_S * UINT64_C(1000000);
 	fn_list_for_each(l, &c->list)
 	{
 		struct fn_gw_conn *conn = fn_list_entry(l, struct fn_gw_conn, link);
-
 		enum fn_gw_phase phase = conn->phase;
 
-		if (phase != FN_GW_WAITS && conn->since_us + limit_s[phase] * UINT64_C(1000000) < now)
+		if (phase != FN_GW_WAITS && ((last && phase == FN_GW_BEGINS) || conn->since_us + limit_s[phase] * UINT64_C(1000000) < now))
 			give_way(conn);
 	}
 	pthread_mutex_unlock(&c->lock);
@@ -164,11 +181,12 @@ void fn_gw_conns_finish(struct fn_gw_conns *c)
 {
 	pthread_mutex_lock(&c->lock);
 	c->ending = true;
+	c->ending_us = fn_clock_mono_us();
 	fn_list_for_each(l, &c->list)
 	{
 		struct fn_gw_conn *conn = fn_list_entry(l, struct fn_gw_conn, link);
 
-		if (conn->phase == FN_GW_RESTS || conn->phase == FN_GW_BEGINS)
+		if (conn->phase == FN_GW_RESTS)
 			give_way(conn);
 	}
 	pthread_mutex_unlock(&c->lock);
@@ -176,12 +194,13 @@ void fn_gw_conns_finish(struct fn_gw_conns *c)
 
 bool fn_gw_conns_ending(struct fn_gw_conns *c) { return c->ending; }
 
-unsigned fn_gw_conns_count(struct fn_gw_conns *c)
+bool fn_gw_conns_gone(struct fn_gw_conns *c)
 {
-	unsigned n;
+	bool gone;
 
 	pthread_mutex_lock(&c->lock);
-	n = c->n;
+	/* that one was to come and did not is never told where there was no memory for it */
+	gone = c->n == 0 && (c->coming == 0 || fn_clock_mono_us() > c->ending_us + LAST_HEAD_S * UINT64_C(1000000));
 	pthread_mutex_unlock(&c->lock);
-	return n;
+	return gone;
 }

@@ -32,6 +32,9 @@ void fn_gw_conns_free(struct fn_gw_conns *c);
 
 /* May another of this peer come? Waits a moment for one that gives way; false = refuse it. */
 bool fn_gw_conns_admit(struct fn_gw_conns *c, const struct fn_gw_peer *peer);
+/* One that was admitted is on its way to who begins it: it is waited for (fn_gw_conns_gone()), as one that is there. fn_gw_conn_arrived() when it is there, or has come to nothing. */
+void fn_gw_conn_coming(struct fn_gw_conns *c);
+void fn_gw_conn_arrived(struct fn_gw_conns *c);
 /* It is there; NULL on no memory. fd is borrowed until fn_gw_conn_end(). */
 struct fn_gw_conn *fn_gw_conn_begin(struct fn_gw_conns *c, int fd, const struct fn_gw_peer *peer);
 void fn_gw_conn_end(struct fn_gw_conn *conn);
@@ -41,9 +44,10 @@ void fn_gw_conn_moved(struct fn_gw_conn *conn, uint64_t bytes);
 
 /* Once a second: ends those that do not get on. */
 void fn_gw_conns_look(struct fn_gw_conns *c);
-/* Those that rest end now, the others after their answer: fn_gw_conns_ending(). */
+/* Those that rest end now, the others after their answer: fn_gw_conns_ending(). One that has just been made, and may be in the midst of a handshake, has
+ * LAST_HEAD_S from now on for its request. */
 void fn_gw_conns_finish(struct fn_gw_conns *c);
 bool fn_gw_conns_ending(struct fn_gw_conns *c);
-unsigned fn_gw_conns_count(struct fn_gw_conns *c);
+bool fn_gw_conns_gone(struct fn_gw_conns *c); /* after fn_gw_conns_finish(): all of them, so that the process may end */
 
 #endif

@@ -485,6 +485,7 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
 	}
 	peer = fn_gw_peer(&gw->proxies, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
 	*context = fn_gw_conn_begin(gw->conns, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd, &peer);
+	fn_gw_conn_arrived(gw->conns);
 }
 
 static void on_log(void *cls, const char *fmt, va_list ap)

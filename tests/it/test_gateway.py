@@ -119,19 +119,42 @@ print(c.create_queue(QueueName="q")["QueueUrl"])"""], capture_output=True, text=
         with self.tls(tls, "api.b.test", b2["certificate"]) as s:
             s.sendall(b"GET /_fnd/pass HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: aws-api\r\nX-Fnd-Address: 127.0.0.5\r\n\r\n")
             self.assertNotIn(b" 101 ", s.recv(65536))
-        # other keys under the same names
-        pid = self.gateway_pid(d)
+        # other keys under the same names; who connects meanwhile has an answer, by the old one or the new
+        pid, old = self.gateway_pid(d), b["certificate"] + ".old"
+        os.rename(b["certificate"], old)
+        self.addCleanup(os.unlink, old)
         b.update(self.certificate(d, "b.test"))
+        either = ssl.create_default_context(cafile=old)
+        either.load_verify_locations(b["certificate"])
+        over, failed, answered = threading.Event(), [], []
+
+        def connect():
+            while not over.is_set():
+                try:
+                    with either.wrap_socket(socket.create_connection(("127.0.0.1", tls), timeout=60 * SLOW), server_hostname=host) as s:
+                        s.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+                        answered.append(s.recv(65536)[:12])
+                except OSError as e:
+                    failed.append(repr(e))
+        clients = [threading.Thread(target=connect) for _ in range(3)]
+        for t in clients:
+            t.start()
         d.process.send_signal(signal.SIGHUP)
 
         def served():
             try:
                 with self.tls(tls, host, b["certificate"]):
                     return True
-            except OSError:  # the old key, or the end of who has it in the midst of a handshake
+            except ssl.SSLError:  # the old key
                 return False
-        wait_until("the new key is served", served)
-        self.assertNotEqual(self.gateway_pid(d), pid)
+        try:
+            wait_until("the new key is served", served)
+            wait_until("the old one has gone", lambda: not os.path.exists(f"/proc/{pid}"))
+        finally:
+            over.set()
+            for t in clients:
+                t.join()
+        self.assertEqual((failed, set(answered)), ([], {b"HTTP/1.1 403"}))
 
     def a_queue_s_url_inside(self, d, url, expected):
         """It is good in a sandbox, where the API is at `listen`'s port, without TLS: no wire carries it."""
