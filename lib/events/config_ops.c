@@ -110,11 +110,22 @@ static bool service_fits(const char *arn, bool success)
 	return false;
 }
 
-static const char *function_in(const char *arn)
+static bool is_lambda(const char *arn)
 {
-	const char *at = strstr(arn, ":lambda:") ? strstr(arn, ":function:") : NULL;
+	const char *at = strchr(arn, ':');
 
-	return at ? at + strlen(":function:") : NULL;
+	return at && (at = strchr(at + 1, ':')) && strncmp(at, ":lambda:", strlen(":lambda:")) == 0;
+}
+
+/* The function of ours that the ARN names, NULL where it names none: another region's, another account's, a layer. */
+static const char *function_in(const struct op *o, const char *arn)
+{
+	struct fn_name n;
+	const char *at = strstr(arn, ":function:");
+
+	if (!at || fn_name_parse(arn, &n) < 0 || !fn_streq(n.region, o->e->env->region) || !fn_streq(n.account, o->e->env->account_id))
+		return NULL;
+	return at + strlen(":function:");
 }
 
 static void refuse(struct op *o, const char *fmt, const char *arn)
@@ -181,9 +192,13 @@ static void check_destinations(struct op *o)
 					  : "The provided destination config DestinationConfig(onSuccess=null, onFailure=OnFailure(destination=%s)) is invalid.", arn);
 			return;
 		}
-		function = function_in(arn);
-		if (!function)
+		if (!is_lambda(arn))
 			continue;
+		function = function_in(o, arn);
+		if (!function) {
+			refuse(o, "The destination ARN %s is invalid.", arn);
+			return;
+		}
 		if (strncmp(function, o->name.name, n) == 0 && (!function[n] || function[n] == ':')) {
 			refuse(o, "You can't specify the function as a destination for itself.%.0s", arn);
 			return;
@@ -352,7 +367,24 @@ static void on_function(void *arg, struct fn_inner_answer *a)
 		unavailable(o);
 }
 
-/* Name and qualifier; the body. */
+/* A function of this region and account, with one qualifier; else it is replied, as fnd itself does. */
+static bool is_ours(const struct op *o, const char *qualifier)
+{
+	const struct fn_name *n = &o->name;
+	const char *region = o->e->env->region, *account = o->e->env->account_id;
+
+	if (n->region[0] && !fn_streq(n->region, region))
+		fn_service_reply_error(&o->call, &FN_E_NOT_FOUND, "Functions from '%s' are not reachable in this region ('%s')", n->region, region);
+	else if (n->account[0] && !fn_streq(n->account, account))
+		fn_service_reply_error(&o->call, &FN_E_ACCESS_DENIED, "Functions of account %s are not reachable here (account %s)", n->account, account);
+	else if (!fn_str_empty(qualifier) && n->qualifier[0] && !fn_streq(qualifier, n->qualifier))
+		fn_service_reply_error(&o->call, &FN_E_INVALID_PARAMETER, "The derived qualifier from the function name does not match the specified qualifier.");
+	else
+		return true;
+	return false;
+}
+
+/* Name and qualifier; the body. false after a reply. */
 static bool read_request(struct op *o)
 {
 	const char *q = fn_http_req_query(o->call.req, "Qualifier"), *body;
@@ -361,14 +393,21 @@ static bool read_request(struct op *o)
 	size_t len;
 
 	if (!fn_aws_route(fn_http_req_method(o->call.req), fn_http_req_path(o->call.req), fn_http_req_raw_query(o->call.req), &labels) || labels.n < 1 ||
-	    fn_aws_decode(&name, labels.at[0].text, labels.at[0].len, false) < 0 || fn_name_parse(name.data ? name.data : "", &o->name) < 0)
+	    fn_aws_decode(&name, labels.at[0].text, labels.at[0].len, false) < 0 || fn_name_parse(name.data ? name.data : "", &o->name) < 0) {
+		fn_service_reply_error(&o->call, &FN_E_VALIDATION, "This is no function's name");
+		return false;
+	}
+	if (!is_ours(o, q))
 		return false;
 	if (!fn_str_empty(q))
 		(void)fn_str_format(o->name.qualifier, sizeof(o->name.qualifier), "%s", q);
 	snprintf(o->qualifier, sizeof(o->qualifier), "%s", o->name.qualifier[0] ? o->name.qualifier : "$LATEST");
 	fn_http_req_body(o->call.req, &body, &len);
 	o->in = len ? json_loadb(body, len, 0, NULL) : json_object();
-	return json_is_object(o->in);
+	if (json_is_object(o->in))
+		return true;
+	fn_service_reply_error(&o->call, &FN_E_SERIALIZATION, "The body is no JSON object");
+	return false;
 }
 
 bool fn_event_config_serve(struct fn_events *e, struct fn_service_call *call)
@@ -396,7 +435,6 @@ bool fn_event_config_serve(struct fn_events *e, struct fn_service_call *call)
 	o->call = *call;
 	o->go_on = ops[i].go_on;
 	if (!read_request(o)) {
-		fn_service_reply_error(call, &FN_E_VALIDATION, "This is no function's name");
 		op_free(o);
 	} else if (!ops[i].asks) {
 		o->go_on(o);

@@ -292,6 +292,24 @@ class Configurations(AsyncCase):
         self.assertIn("maximumRetryAttempts", self.fails("ValidationException", self.raw.put_function_event_invoke_config, FunctionName=f, MaximumRetryAttempts=3))
         self.assertEqual(put(FunctionName=f, DestinationConfig={"OnSuccess": {}})["DestinationConfig"], {"OnSuccess": {}, "OnFailure": {}})
 
+    def test_functions_of_other_places_are_not_taken_for_those_of_the_same_name_here(self):
+        f = self.python(DOES)
+        c, put = self.c, self.c.put_function_event_invoke_config
+        for call, more in ((put, {"MaximumRetryAttempts": 1}), (c.update_function_event_invoke_config, {"MaximumRetryAttempts": 1}), (c.get_function_event_invoke_config, {}),
+                           (c.delete_function_event_invoke_config, {}), (c.list_function_event_invoke_configs, {})):
+            name = f"arn:aws:lambda:ap-northeast-1:000000000000:function:{f}"
+            self.assertEqual(self.fails("ResourceNotFoundException", call, FunctionName=name, **more), "Functions from 'ap-northeast-1' are not reachable in this region ('us-east-1')")
+            self.fails("AccessDeniedException", call, FunctionName=f"111111111111:function:{f}", **more)
+            if call != c.list_function_event_invoke_configs:
+                self.assertEqual(self.fails("InvalidParameterValueException", call, FunctionName=f + ":1", Qualifier="$LATEST", **more),
+                                 "The derived qualifier from the function name does not match the specified qualifier.")
+        other = self.python(DOES, name="async-other-place")
+        for arn in (f"arn:aws:lambda:ap-northeast-1:000000000000:function:{other}", f"arn:aws:lambda:us-east-1:111111111111:function:{other}", f"arn:aws:lambda:us-east-1:000000000000:layer:{other}"):
+            for which in ("OnSuccess", "OnFailure"):
+                self.assertEqual(self.fails("InvalidParameterValueException", put, FunctionName=f, DestinationConfig={which: {"Destination": arn}}), f"The destination ARN {arn} is invalid.")
+        self.assertEqual(c.list_function_event_invoke_configs(FunctionName=f)["FunctionEventInvokeConfigs"], [])
+        self.assertEqual(put(FunctionName=f, DestinationConfig={"OnSuccess": {"Destination": ARN + other}})["DestinationConfig"]["OnSuccess"], {"Destination": ARN + other})
+
     def test_they_go_with_what_they_are_about_and_do_not_come_back(self):
         f = self.python(DOES, name="async-gone")
         v = self.publish(f)
