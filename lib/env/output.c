@@ -23,6 +23,7 @@
 #define AGAIN (RATE / 4)            /* what there must be before more is kept: else it would change every few ms */
 #define PAUSE_US 5000u
 #define RECORD_EXTRA 36u               /* bytes that a line has with it in its log */
+#define RECORD 0xff                    /* our runtimes put it before what is an event of its own: no text in UTF-8 has it */
 
 /* --- what is thrown away --- */
 /* May more of the function's output be kept? */
@@ -139,6 +140,25 @@ static void take(struct fn_output *o, const char *text, size_t len)
 }
 
 /* --- reading --- */
+/* A record begins an event, whatever has been printed before it without a newline, also by children. What the length becomes. */
+static size_t part_records(const struct fn_output *o, char *text, size_t len)
+{
+	bool mid_line = o->line.len > 0 || o->dropped.mid_line;
+	size_t n = 0;
+
+	if (!memchr(text, RECORD, len))
+		return len;
+	for (size_t i = 0; i < len; i++) {
+		bool record = (unsigned char)text[i] == RECORD;
+
+		if (record && !mid_line)
+			continue;
+		text[n] = record ? '\n' : text[i];
+		mid_line = text[n++] != '\n';
+	}
+	return n;
+}
+
 static size_t read_output(struct fn_output *o, size_t most)
 {
 	static char buf[65536];
@@ -152,7 +172,7 @@ static size_t read_output(struct fn_output *o, size_t most)
 		if (n <= 0)
 			break;
 		total += (size_t)n;
-		take(o, buf, (size_t)n);
+		take(o, buf, part_records(o, buf, (size_t)n));
 	}
 	return total;
 }

@@ -43,15 +43,19 @@ final class Output {
 		System.setErr(new PrintStream(new Through(FileDescriptor.err), false, "UTF-8"));
 	}
 
-	/** One event, however many lines it has: within it a line ends with a carriage return. Whatever the function has made of System.out. */
+	/**
+	 * One event, however many lines it has: within it a line ends with a carriage return, and before it is a byte that no text has, for something may have
+	 * been printed without a newline. Whatever the function has made of System.out.
+	 */
 	static void event(byte[] message) {
 		int n = message.length;
 		if (n > 0 && message[n - 1] == '\n')
 			n--;
-		byte[] line = new byte[n + 1];
+		byte[] line = new byte[n + 2];
+		line[0] = (byte) 0xff;
 		for (int i = 0; i < n; i++)
-			line[i] = message[i] == '\n' ? (byte) '\r' : message[i];
-		line[n] = '\n';
+			line[i + 1] = message[i] == '\n' ? (byte) '\r' : message[i];
+		line[n + 1] = '\n';
 		try {
 			STDOUT.write(line, 0, line.length);
 		} catch (IOException e) {
