@@ -36,10 +36,9 @@ void fn_env_kill(struct fn_env *e)
 		fn_env_arm(e, 0);
 }
 
-/* Not one that has begun from a snapshot: another such begins sooner than its own plain init would end. */
 bool fn_env_outlives(const struct fn_env *e)
 {
-	if (!e->ready_us || e->state == FN_ENV_INIT || e->restored || e->snapshot)
+	if (!e->ready_us || e->state == FN_ENV_INIT || e->snapshot)
 		return false;
 	if (!e->host->ops->stays(e) || e->host->shutdown || fn_env_now_us(e) >= e->until_us)
 		return false;

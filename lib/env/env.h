@@ -234,6 +234,7 @@ struct fn_env {
 	bool archived;               /* begun from an archive of its classes (archive.h) */
 	bool restored;               /* begun from a snapshot: its init is a restore */
 	bool as_restored;            /* begun plainly in place of that: with the function's hooks, and reported as a restore */
+	bool snap_start;             /* its first sandbox was one of these: those that follow it begin plainly, with the hooks */
 	struct fn_snapshot *snapshot; /* FN_ENV_FOR_SNAPSHOT, FN_ENV_FOR_TRIAL */
 	bool knows_snapstart;        /* it has asked for restore/next */
 	bool makes_archive;          /* which is an archive of classes (archive.h) */

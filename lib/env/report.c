@@ -172,7 +172,7 @@ const char *fn_report_init_type(const struct fn_env *e)
 {
 	if (e->reason == FN_ENV_PROVISIONED)
 		return "provisioned-concurrency";
-	return (e->reason == FN_ENV_FOR_SNAPSHOT && !e->makes_archive) || restores(e) ? "snap-start" : "on-demand";
+	return (e->reason == FN_ENV_FOR_SNAPSHOT && !e->makes_archive) || e->snap_start ? "snap-start" : "on-demand";
 }
 
 /* The record of platform.initStart or restoreStart. */

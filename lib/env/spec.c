@@ -165,13 +165,14 @@ int fn_env_spec(struct fn_env *e, const struct fn_credentials *credentials, stru
 	e->plain[0] = '\0';
 	e->restored = may_restore(e, rt);
 	e->as_restored = in_place_of_restore(e, rt);
+	e->snap_start |= e->restored || e->as_restored;
 	if (e->as_restored)
 		snprintf(e->plain, sizeof(e->plain), "plainly, %s", f->snapshot_plain);
 	e->archived = may_use_archive(e, archive);
 	environment(e, rt, cfg->region, credentials, &env);
 	if (e->makes_archive)
 		fn_variables_set(&env, FN_ARCHIVE_TRAIN, "make");
-	if (e->as_restored)
+	if (e->snap_start && !e->restored)
 		fn_variables_set(&env, FN_SNAPSHOT_PLAIN, "plain");
 	fn_spec_basics(&s, cfg, rt);
 	if (f->image)

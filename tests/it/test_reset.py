@@ -100,6 +100,28 @@ class Reset(unittest.TestCase):
         self.assertLess(log.rindex("INIT_START"), log.rindex("START RequestId"))
         self.assertNotIn("INIT_REPORT", log)
 
+    def test_one_that_began_from_a_snapshot(self):
+        """It is the same environment, too: what follows is a plain init, as its kind of start says with both kinds of hooks."""
+        hooks = """
+from snapshot_restore_py import register_after_restore, register_before_snapshot
+hooks = []
+register_before_snapshot(lambda: hooks.append("before"))
+register_after_restore(lambda: hooks.append("after"))
+def snap_start(event, context):
+    return dict(handler(event, context), hooks=hooks, type=os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"], variables=sorted(k for k in os.environ if "FND" in k))
+"""
+        self.d.create("t-reset-snap", make_zip({"f.py": CODE + hooks}), runtime=PYTHON, handler="f.snap_start", MemorySize=256, Timeout=5, SnapStart={"ApplyOn": "PublishedVersions"})
+        self.addCleanup(self.d.delete, "t-reset-snap")
+        self.d.settled("t-reset-snap")
+        v = self.d.request("POST", "/2015-03-31/functions/t-reset-snap/versions", {}).json["Version"]
+        self.d.settled(f"t-reset-snap:{v}")
+        self.assertEqual(self.d.request("GET", f"/2015-03-31/functions/t-reset-snap:{v}/configuration").json["SnapStart"]["OptimizationStatus"], "On")
+        for then, error in (("exit", "Runtime.ExitError"), ("hang", "Sandbox.Timedout")):
+            before, after = self.goes_on(f"t-reset-snap:{v}", then, error)
+            for x in (before, after):
+                self.assertEqual((x["hooks"], x["type"], x["variables"]), (["before", "after"], "snap-start", []))
+            self.d.in_turn(f"t-reset-snap:{v}", {"then": "oom"})  # another environment, from the snapshot
+
     def test_out_of_memory_loses_it(self):
         f = self.function("t-reset-oom", Timeout=20)
         before = self.ok(f, do="write", text="one")
