@@ -26,8 +26,10 @@ static void set_state(struct fn_box *b, enum fn_box_state to)
 	b->server->n_running += (unsigned)(to == FN_BOX_RUNNING) - (unsigned)(b->state == FN_BOX_RUNNING);
 	if (to == FN_BOX_RUNNING && b->server->n_running == 1)
 		fn_files_watch(b->server);
-	if (b->state == FN_BOX_STARTING)
+	b->server->n_initialising += (unsigned)(to == FN_BOX_RUNNING) - (unsigned)b->initialising;
+	if (b->state == FN_BOX_STARTING || b->initialising)
 		b->server->hooks->through(b->server);
+	b->initialising = to == FN_BOX_RUNNING;
 	b->state = to;
 }
 
@@ -497,6 +499,11 @@ void fn_box_initialised(struct fn_box *b)
 	struct fn_err err;
 	char text[512];
 
+	if (b->initialising) {
+		b->initialising = false;
+		b->server->n_initialising--;
+		b->server->hooks->through(b->server);
+	}
 	b->server->hooks->initialised(b);
 	if (b->state == FN_BOX_RUNNING && b->limits.cpu_quota_us && fn_cgroup_set_cpu(b->cgroup, &b->limits, &err) < 0) {
 		fn_log_error("%s; the sandbox is ended", fn_err_format(&err, text, sizeof(text))); /* never more than it is entitled to */

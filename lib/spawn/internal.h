@@ -42,7 +42,7 @@ struct fn_box_hooks {
 	void (*initialised)(struct fn_box *b);
 	void (*failed)(struct fn_box *b, const struct fn_err *err); /* while it was made ahead */
 	void (*ended)(struct fn_box *b, enum fn_box_state was);
-	void (*through)(struct fn_spawn_server *s); /* one that was starting has, or has ended */
+	void (*through)(struct fn_spawn_server *s); /* one that was starting, or initialising, has, or has ended */
 	fn_order_fn order;                          /* is to be given anew */
 	void (*end)(struct fn_box *b);              /* it has no more memory, or too many files */
 };
@@ -64,6 +64,7 @@ struct fn_box {
 	int extensions_fd; /* what they print; -EBADF: it has none */
 	bool no_platform;  /* its function is to have no platform endpoint */
 	bool held;         /* its runtime waits for FN_PROTO_RELEASE */
+	bool initialising; /* RUNNING, and FN_PROTO_INITIALISED has not come */
 	unsigned n_extensions;
 	pid_t pids[FN_SPEC_PROCESSES_MAX]; /* by process, as they are inside; 0: it has ended */
 	int oom_fd; /* fn_cgroup_watch_oom(); -EBADF where the kernel ends all of a group by itself */
@@ -94,15 +95,15 @@ struct fn_spawn_server {
 	struct fn_list boxes;
 	struct fn_map *by_id;
 	struct fn_map *kept; /* by environment; kept.c */
-	unsigned n_boxes, n_starting, n_running;
+	unsigned n_boxes, n_starting, n_initialising, n_running;
 	struct fn_handover handover;
 	struct fn_slots *slots; /* uid ranges; not reused at once: a late file of its last owner stays foreign */
 	bool shutdown;
 	struct fn_list out; /* answers that wait for a full socket */
 	struct fn_list turns; /* orders that wait for others to have started */
 	unsigned n_turns;
-	unsigned at_once;
-	uint64_t turns_timer, patience_us;
+	unsigned at_once, inits_at_once, runnable_most; /* runnable_most: so many threads on the host, and its CPUs have enough to do */
+	uint64_t turns_timer, last_turn_us;
 	struct fn_list graves; /* boxes whose groups are to be removed */
 	uint64_t graves_timer;
 	struct fn_list reclaims;

@@ -219,6 +219,34 @@ if __name__ == "__main__":
     unittest.main()
 
 
+class ManyAtOnce(Case):
+    def test_inits_that_want_a_cpu_each_end_one_after_the_other(self):
+        """Not all at the end, when each has taken as long as all of them together: half of the callers have their answers long before the last."""
+        d = self.daemon({"prestarted_most": 0})
+        d.create_python("f", "import time\nend = time.process_time() + 0.25\nwhile time.process_time() < end:\n    pass\ndef handler(event, context):\n" + HOLD + "    return 1\n", MemorySize=256, Timeout=60)
+        d.settled("f")
+        n = 24 * len(os.sched_getaffinity(0))
+        def attempt():
+            ends, begun, held = [], time.monotonic(), f"go-{random.getrandbits(64):x}"
+            d.configure("f", Description=held)
+            def call():
+                r = d.invoke("f", json.dumps({"hold": held}).encode(), timeout=300)
+                self.assertEqual((r.status, r.error), (200, None), r)
+            def come():
+                return d.metric("fnd_environments", function="f", state="busy") or 0
+            threads = [threading.Thread(target=call) for _ in range(n)]
+            begun = time.monotonic()
+            [t.start() for t in threads]
+            try:
+                for wanted in (n // 2, n):
+                    wait_until(f"{wanted} of {n} have begun", lambda: come() >= wanted)
+                    ends.append(time.monotonic() - begun)
+            finally:
+                d.let_go(held, *threads)
+            self.assertLess(ends[0], 0.85 * ends[1])
+        often(attempt)
+
+
 class Pending(Case):
     """A new function is Active when a runtime for it has been started ahead: who waits for that meets a cold start like all later ones."""
     daemon = Prepared.daemon
