@@ -23,7 +23,9 @@
 #define AGAIN (RATE / 4)            /* what there must be before more is kept: else it would change every few ms */
 #define PAUSE_US 5000u
 #define RECORD_EXTRA 36u               /* bytes that a line has with it in its log */
-#define RECORD 0xff                    /* our runtimes put it before what is an event of its own: no text in UTF-8 has it */
+/* Our runtimes put it before what is an event of its own: no text has it, neither byte is of UTF-8. What else has one of them alone keeps it. */
+#define RECORD "\xf8\xff"
+#define RECORD_LEN 2u
 
 /* --- what is thrown away --- */
 /* May more of the function's output be kept? */
@@ -144,33 +146,38 @@ static void take(struct fn_output *o, const char *text, size_t len)
 static size_t part_records(const struct fn_output *o, char *text, size_t len)
 {
 	bool mid_line = o->line.len > 0 || o->dropped.mid_line;
-	size_t n = 0;
+	const char *from = text, *end = text + len, *at;
+	char *to = text;
 
-	if (!memchr(text, RECORD, len))
-		return len;
-	for (size_t i = 0; i < len; i++) {
-		bool record = (unsigned char)text[i] == RECORD;
+	while ((at = memmem(from, (size_t)(end - from), RECORD, RECORD_LEN))) {
+		size_t before = (size_t)(at - from);
 
-		if (record && !mid_line)
-			continue;
-		text[n] = record ? '\n' : text[i];
-		mid_line = text[n++] != '\n';
+		memmove(to, from, before);
+		to += before;
+		if (before > 0 ? to[-1] != '\n' : mid_line)
+			*to++ = '\n';
+		mid_line = false;
+		from = at + RECORD_LEN;
 	}
-	return n;
+	memmove(to, from, (size_t)(end - from));
+	return (size_t)(to - text) + (size_t)(end - from);
 }
 
 static size_t read_output(struct fn_output *o, size_t most)
 {
-	static char buf[65536];
+	static char buf[65536 + 1];
 	size_t total = 0;
 
 	while (o->fd >= 0 && total < most) {
-		ssize_t n = read(o->fd, buf, most - total < sizeof(buf) ? most - total : sizeof(buf));
+		size_t room = most - total < sizeof(buf) - 1 ? most - total : sizeof(buf) - 1;
+		ssize_t n = read(o->fd, buf, room);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			break;
+		if ((size_t)n == room && buf[n - 1] == RECORD[0]) /* its other half is not left to the next read */
+			n += read(o->fd, buf + n, 1) == 1;
 		total += (size_t)n;
 		take(o, buf, part_records(o, buf, (size_t)n));
 	}

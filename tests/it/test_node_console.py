@@ -101,4 +101,4 @@ class Console(NodeCase):
             with self.subTest(end):
                 r = self.d.invoke(f, json.dumps(end).encode(), tail=True)
                 self.assertEqual(r.error, "Unhandled", r)
-                self.assertRegex(r.log, r"xx\nout err sync child [^\n]*\tINFO\tconsole\nlast")
+                self.assertRegex(r.log, r"xx\nout err sync child \n[^\n]*\tINFO\tconsole\nlast")

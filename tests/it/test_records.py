@@ -103,8 +103,8 @@ class Records(unittest.TestCase):
     def test_java_json(self): self.check_json("java21")
 
     def test_text_is_as_it_was_printed(self):
-        """The byte that tells where a record begins is none of UTF-8's: what is text passes, ÿ (U+00FF) too."""
-        self.d.create_python("t-records-text", "import os\ndef handler(event, context):\n    for line in ('ÿ', 'a\\xffb', '\\x1e\\x00|'):\n        os.write(1, (line + '\\n').encode())\n")
+        """What tells where a record begins is no text: what is text passes, ÿ (U+00FF) too, and of bytes that are none each by itself."""
+        self.d.create_python("t-records-text", "import os\ndef handler(event, context):\n    for line in ('ÿ', 'a\\xffb', '\\x1e\\x00|'):\n        os.write(1, (line + '\\n').encode())\n    os.write(1, b'a\\xffb\\xf8c\\xf8\\n\\xffd\\n')\n")
         self.addCleanup(self.d.delete, "t-records-text")
         self.d.settled("t-records-text")
-        self.assertIn("ÿ\naÿb\n\x1e\x00|\n", self.d.invoke("t-records-text", {}, tail=True).log)
+        self.assertIn("ÿ\naÿb\n\x1e\x00|\na\ufffdb\ufffdc\ufffd\n\ufffdd\n", self.d.invoke("t-records-text", {}, tail=True).log)

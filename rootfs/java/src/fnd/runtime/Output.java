@@ -44,18 +44,19 @@ final class Output {
 	}
 
 	/**
-	 * One event, however many lines it has: within it a line ends with a carriage return, and before it is a byte that no text has, for something may have
+	 * One event, however many lines it has: within it a line ends with a carriage return, and before it are two bytes that no text has, for something may have
 	 * been printed without a newline. Whatever the function has made of System.out.
 	 */
 	static void event(byte[] message) {
 		int n = message.length;
 		if (n > 0 && message[n - 1] == '\n')
 			n--;
-		byte[] line = new byte[n + 2];
-		line[0] = (byte) 0xff;
+		byte[] line = new byte[n + 3];
+		line[0] = (byte) 0xf8;
+		line[1] = (byte) 0xff;
 		for (int i = 0; i < n; i++)
-			line[i + 1] = message[i] == '\n' ? (byte) '\r' : message[i];
-		line[n + 1] = '\n';
+			line[i + 2] = message[i] == '\n' ? (byte) '\r' : message[i];
+		line[n + 2] = '\n';
 		try {
 			STDOUT.write(line, 0, line.length);
 		} catch (IOException e) {

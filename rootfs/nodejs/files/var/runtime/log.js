@@ -20,13 +20,14 @@ const current = {
 current.requestId = modern ? '-' : undefined; // which is written as such, as on Lambda
 
 /*
- * Straight to the descriptor: process.stdout would be a stream, whose modules take 3 ms to load. Before it is a byte that no text has: an event of its
+ * Straight to the descriptor: process.stdout would be a stream, whose modules take 3 ms to load. Before it are two bytes that no text has: an event of its
  * own begins there, whatever has been printed without a newline.
  */
 function write(text) {
-	let bytes = Buffer.allocUnsafe(1 + Buffer.byteLength(text));
-	bytes[0] = 0xff;
-	bytes.write(text, 1);
+	let bytes = Buffer.allocUnsafe(2 + Buffer.byteLength(text));
+	bytes[0] = 0xf8;
+	bytes[1] = 0xff;
+	bytes.write(text, 2);
 	while (bytes.length) {
 		try {
 			bytes = bytes.subarray(fs.writeSync(1, bytes));

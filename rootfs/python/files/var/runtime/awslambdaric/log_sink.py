@@ -1,8 +1,8 @@
 """Where the function's output goes: descriptor 1, a pipe of which each line becomes an event of the log.
 
 What is printed is written at once, or a timeout, os._exit or the end for memory would lose it, and what children print would overtake it. A record
-of the logging module, and an error's traceback, is one event however many lines it has: within it a line ends with a carriage return, and before it is
-a byte that no text has, for something may have been printed without a newline.
+of the logging module, and an error's traceback, is one event however many lines it has: within it a line ends with a carriage return, and before it are
+two bytes that no text has, for something may have been printed without a newline.
 """
 import io
 import os
@@ -72,7 +72,7 @@ class StandardLogSink:
             msg = msg[:-1]
         if "\n" in msg:
             msg = msg.replace("\r\n", "\r").replace("\n", "\r")
-        data = b"\xff" + (msg + "\n").encode("utf-8", "backslashreplace")
+        data = b"\xf8\xff" + (msg + "\n").encode("utf-8", "backslashreplace")
         try:
             n = os.write(1, data)
         except BlockingIOError:

@@ -1,14 +1,14 @@
 # frozen_string_literal: true
 
 # Where the function's output goes: descriptor 1, a pipe of which each line becomes an event of the log. What puts prints, and a record of a Logger, is
-# one event however many lines it has, as on Lambda: within it a line ends with a carriage return, and before it is a byte that no text has, for something
+# one event however many lines it has, as on Lambda: within it a line ends with a carriage return, and before it are two bytes that no text has, for something
 # may have been printed without a newline.
 module Fnd
   # Stands for $stdout in a Logger.
   class Sink
     def write(text)
       text = LambdaErrors.utf8(text).chomp
-      STDOUT.syswrite("\xFF".b << text.gsub(/\r?\n/, "\r").b << "\n")
+      STDOUT.syswrite("\xF8\xFF".b << text.gsub(/\r?\n/, "\r").b << "\n")
     rescue SystemCallError, IOError
       nil # descriptor 1 is the function's to close
     end
