@@ -59,9 +59,10 @@ class Connection:
         return found[-1]
 
     def holder(self):
-        mine = "%02X%02X%02X%02X:%04X" % (*reversed([int(x) for x in self.s.getsockname()[0].split(".")]), self.s.getsockname()[1])
+        text = lambda address: "%02X%02X%02X%02X:%04X" % (*reversed([int(x) for x in address[0].split(".")]), address[1])
+        ends = [text(self.s.getpeername()), text(self.s.getsockname())]  # both: one port of ours may be that of several connections, to others
         with open("/proc/net/tcp") as f:
-            inode = [l.split()[9] for l in f if l.split()[2] == mine and l.split()[9] != "0"]  # one that is over has none
+            inode = [l.split()[9] for l in f if l.split()[1:3] == ends and l.split()[9] != "0"]  # one that is over has none
         pids = self.d.pids()
         for kind in ("worker", "events"):
             for pid in pids[kind]:
