@@ -55,9 +55,12 @@ bool fn_call_valid(struct fn_call *call)
 bool fn_call_name(struct fn_call *call, struct fn_name *n)
 {
 	const struct fn_api_config *cfg = &call->api->cfg;
+	static const struct fn_aws_error *const refusals[] = {
+		[FN_NAME_OTHER_REGION] = &FN_E_NOT_FOUND, [FN_NAME_OTHER_ACCOUNT] = &FN_E_ACCESS_DENIED, [FN_NAME_OTHER_QUALIFIER] = &FN_E_INVALID_PARAMETER};
 	const char *q = fn_http_req_query(call->req, "Qualifier");
-
 	bool named = fn_name_parse(call->params[0], n) == 0;
+	enum fn_name_place place;
+	char why[160];
 
 	if ((!named || strlen(call->params[0]) > FN_NAME_MAX || (q && !fn_qualifier_valid(q))) && !fn_call_valid(call)) /* an invocation's is judged here */
 		return false;
@@ -65,18 +68,9 @@ bool fn_call_name(struct fn_call *call, struct fn_name *n)
 		fn_reply_error(call, &FN_E_VALIDATION, "%s is no function's name", call->params[0]);
 		return false;
 	}
-	if (n->region[0] && !fn_streq(n->region, cfg->region)) {
-		fn_reply_error(call, &FN_E_NOT_FOUND, "Functions from '%s' are not reachable in this region ('%s')", n->region, cfg->region);
-		return false;
-	}
-	if (n->account[0] && !fn_streq(n->account, cfg->account_id)) {
-		fn_reply_error(call, &FN_E_ACCESS_DENIED, "Functions of account %s are not reachable here (account %s)", n->account,
-			       cfg->account_id);
-		return false;
-	}
-	if (q && n->qualifier[0] && !fn_streq(q, n->qualifier)) {
-		fn_reply_error(call, &FN_E_INVALID_PARAMETER,
-			       "The derived qualifier from the function name does not match the specified qualifier.");
+	place = fn_name_place(n, q, cfg->region, cfg->account_id, why, sizeof(why));
+	if (place != FN_NAME_HERE) {
+		fn_reply_error(call, refusals[place], "%s", why);
 		return false;
 	}
 	if (q)

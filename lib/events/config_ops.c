@@ -97,24 +97,24 @@ static void write_config(struct op *o)
 	fn_event_config_put(o->e, fn_take_ptr(o->config), on_put, o);
 }
 
+static bool is_of(const char *arn, const char *service)
+{
+	const char *at = strchr(arn, ':'); /* arn:aws:SERVICE: */
+	size_t n = strlen(service);
+
+	at = at ? strchr(at + 1, ':') : NULL;
+	return at && strncmp(at + 1, service, n) == 0 && at[1 + n] == ':';
+}
+
 /* Where it may lead, by the ARN's service: S3 is for failures alone. */
 static bool service_fits(const char *arn, bool success)
 {
 	static const char *const services[] = {"lambda", "sqs", "sns", "events", "s3"};
-	const char *at = strchr(arn, ':');
 
-	at = at ? strchr(at + 1, ':') : NULL;
-	for (size_t i = 0; at && i < sizeof(services) / sizeof(services[0]) - success; i++)
-		if (strncmp(at + 1, services[i], strlen(services[i])) == 0 && at[1 + strlen(services[i])] == ':')
+	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]) - success; i++)
+		if (is_of(arn, services[i]))
 			return true;
 	return false;
-}
-
-static bool is_lambda(const char *arn)
-{
-	const char *at = strchr(arn, ':');
-
-	return at && (at = strchr(at + 1, ':')) && strncmp(at, ":lambda:", strlen(":lambda:")) == 0;
 }
 
 /* The function of ours that the ARN names, NULL where it names none: another region's, another account's, a layer. */
@@ -192,7 +192,7 @@ static void check_destinations(struct op *o)
 					  : "The provided destination config DestinationConfig(onSuccess=null, onFailure=OnFailure(destination=%s)) is invalid.", arn);
 			return;
 		}
-		if (!is_lambda(arn))
+		if (!is_of(arn, "lambda"))
 			continue;
 		function = function_in(o, arn);
 		if (!function) {
@@ -370,18 +370,14 @@ static void on_function(void *arg, struct fn_inner_answer *a)
 /* A function of this region and account, with one qualifier; else it is replied, as fnd itself does. */
 static bool is_ours(const struct op *o, const char *qualifier)
 {
-	const struct fn_name *n = &o->name;
-	const char *region = o->e->env->region, *account = o->e->env->account_id;
+	static const struct fn_aws_error *const refusals[] = {
+		[FN_NAME_OTHER_REGION] = &FN_E_NOT_FOUND, [FN_NAME_OTHER_ACCOUNT] = &FN_E_ACCESS_DENIED, [FN_NAME_OTHER_QUALIFIER] = &FN_E_INVALID_PARAMETER};
+	char why[160];
+	enum fn_name_place place = fn_name_place(&o->name, fn_str_empty(qualifier) ? NULL : qualifier, o->e->env->region, o->e->env->account_id, why, sizeof(why));
 
-	if (n->region[0] && !fn_streq(n->region, region))
-		fn_service_reply_error(&o->call, &FN_E_NOT_FOUND, "Functions from '%s' are not reachable in this region ('%s')", n->region, region);
-	else if (n->account[0] && !fn_streq(n->account, account))
-		fn_service_reply_error(&o->call, &FN_E_ACCESS_DENIED, "Functions of account %s are not reachable here (account %s)", n->account, account);
-	else if (!fn_str_empty(qualifier) && n->qualifier[0] && !fn_streq(qualifier, n->qualifier))
-		fn_service_reply_error(&o->call, &FN_E_INVALID_PARAMETER, "The derived qualifier from the function name does not match the specified qualifier.");
-	else
-		return true;
-	return false;
+	if (place != FN_NAME_HERE)
+		fn_service_reply_error(&o->call, refusals[place], "%s", why);
+	return place == FN_NAME_HERE;
 }
 
 /* Name and qualifier; the body. false after a reply. */

@@ -128,14 +128,15 @@ void fn_mapping_h_mapped(struct fn_mappings *all, const struct fn_service_call *
 /* "NAME" or "NAME:QUALIFIER"; NULL after a reply. */
 static char *function_of(const struct op *o, const char *text)
 {
+	enum fn_name_place place = FN_NAME_OTHER_ACCOUNT;
 	struct fn_name n;
-	char *name = NULL;
+	char *name = NULL, why[160];
 
-	if (fn_str_empty(text) || fn_name_parse(text, &n) < 0)
-		fn_service_reply_error(&o->call, &FN_E_INVALID_PARAMETER, "Function does not exist");
-	else if (n.region[0] && !fn_streq(n.region, o->all->env->region))
-		fn_service_reply_error(&o->call, &FN_E_NOT_FOUND, "Functions from '%s' are not reachable in this region ('%s')", n.region, o->all->env->region);
-	else if (n.account[0] && !fn_streq(n.account, o->all->env->account_id))
+	if (!fn_str_empty(text) && fn_name_parse(text, &n) == 0)
+		place = fn_name_place(&n, NULL, o->all->env->region, o->all->env->account_id, why, sizeof(why));
+	if (place == FN_NAME_OTHER_REGION)
+		fn_service_reply_error(&o->call, &FN_E_NOT_FOUND, "%s", why);
+	else if (place != FN_NAME_HERE)
 		fn_service_reply_error(&o->call, &FN_E_INVALID_PARAMETER, "Function does not exist");
 	else if (asprintf(&name, "%s%s%s", n.name, n.qualifier[0] ? ":" : "", n.qualifier) < 0)
 		fn_service_reply_error(&o->call, &FN_E_SERVICE, "out of memory");

@@ -83,6 +83,23 @@ int fn_name_parse(const char *text, struct fn_name *ret)
 	return 0;
 }
 
+enum fn_name_place fn_name_place(const struct fn_name *n, const char *qualifier, const char *region, const char *account, char *why, size_t size)
+{
+	if (n->region[0] && !fn_streq(n->region, region)) {
+		snprintf(why, size, "Functions from '%s' are not reachable in this region ('%s')", n->region, region);
+		return FN_NAME_OTHER_REGION;
+	}
+	if (n->account[0] && !fn_streq(n->account, account)) {
+		snprintf(why, size, "Functions of account %s are not reachable here (account %s)", n->account, account);
+		return FN_NAME_OTHER_ACCOUNT;
+	}
+	if (qualifier && n->qualifier[0] && !fn_streq(qualifier, n->qualifier)) {
+		snprintf(why, size, "The derived qualifier from the function name does not match the specified qualifier.");
+		return FN_NAME_OTHER_QUALIFIER;
+	}
+	return FN_NAME_HERE;
+}
+
 void fn_arn_format(char *out, size_t size, const char *region, const char *account, const char *name, const char *qualifier)
 {
 	snprintf(out, size, "arn:aws:lambda:%s:%s:function:%s%s%s", region, account, name, qualifier && *qualifier ? ":" : "",

@@ -8,6 +8,26 @@
 #include "spawn/internal.h"
 #include "unit/main.h"
 
+static void begin(struct fn_spawn_server *s, int sock[2])
+{
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sock), 0);
+	ck_assert_int_eq(fn_loop_new(&s->cfg.loop), 0);
+	s->cfg.sock = sock[0];
+	fn_list_init(&s->out);
+	fn_list_init(&s->boxes);
+	fn_list_init(&s->turns);
+	fn_list_init(&s->stocks);
+	ck_assert_int_eq(fn_turns_open(s), 0);
+}
+
+static void finish(struct fn_spawn_server *s, int sock[2])
+{
+	fn_turns_close(s);
+	close(sock[0]);
+	close(sock[1]);
+	fn_loop_free(s->cfg.loop);
+}
+
 START_TEST(test_bound)
 {
 	struct {
@@ -19,14 +39,7 @@ START_TEST(test_bound)
 	unsigned kept = 0;
 	int sock[2];
 
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sock), 0);
-	ck_assert_int_eq(fn_loop_new(&s.cfg.loop), 0);
-	s.cfg.sock = sock[0];
-	fn_list_init(&s.out);
-	fn_list_init(&s.boxes);
-	fn_list_init(&s.turns);
-	fn_list_init(&s.stocks);
-	ck_assert_int_eq(fn_turns_open(&s), 0);
+	begin(&s, sock);
 	s.at_once = 0; /* nothing starts */
 	while (kept < 100000 && recv(sock[1], &answer, sizeof(answer), 0) < 0) {
 		fn_turns_order(&s, &head, "spec", 4);
@@ -37,10 +50,7 @@ START_TEST(test_bound)
 	ck_assert_uint_eq(answer.head.request, 7);
 	ck_assert_int_eq(answer.err.code, EAGAIN);
 	ck_assert_str_eq(answer.err.stage, "queue of starts");
-	fn_turns_close(&s);
-	close(sock[0]);
-	close(sock[1]);
-	fn_loop_free(s.cfg.loop);
+	finish(&s, sock);
 }
 END_TEST
 
@@ -53,14 +63,7 @@ START_TEST(test_inits)
 	char answer[512];
 	int sock[2];
 
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sock), 0);
-	ck_assert_int_eq(fn_loop_new(&s.cfg.loop), 0);
-	s.cfg.sock = sock[0];
-	fn_list_init(&s.out);
-	fn_list_init(&s.boxes);
-	fn_list_init(&s.turns);
-	fn_list_init(&s.stocks);
-	ck_assert_int_eq(fn_turns_open(&s), 0);
+	begin(&s, sock);
 	ck_assert_uint_gt(s.inits_at_once, s.at_once);
 	s.n_initialising = s.inits_at_once;
 	s.runnable_most = 0; /* this test runs */
@@ -85,10 +88,7 @@ START_TEST(test_inits)
 	while (s.n_turns > 0)
 		ck_assert_int_ge(fn_loop_run_once(s.cfg.loop, 10000), 0);
 	ck_assert_uint_ge(fn_loop_now_us(s.cfg.loop), asked + 400000);
-	fn_turns_close(&s);
-	close(sock[0]);
-	close(sock[1]);
-	fn_loop_free(s.cfg.loop);
+	finish(&s, sock);
 }
 END_TEST
 
