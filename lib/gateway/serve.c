@@ -23,6 +23,7 @@
 #define SWALLOW_MAX (8u << 20)  /* of a body that is too large, so that its sender hears why */
 #define LINGER_US 2000000u      /* of which no more than SWALLOW_MAX is read, and nothing kept */
 #define SAY_US 1000000u         /* between two lines about refusals */
+#define BAD_REQUEST "{\"message\":\"Bad Request\"}"
 
 static const char *field(const struct fn_gw_call *c, const char *name) { return fn_gw_field_of(c->fields, c->n_fields, name, 0); }
 
@@ -240,6 +241,8 @@ static enum MHD_Result look_at_head(struct fn_gw_call *c)
 	set_trace(c);
 	if (c->too_many)
 		return fn_gw_refuse(c, 431, NULL, "application/json", "{\"message\":\"Request Header Fields Too Large\"}");
+	if (fn_streq(c->method, "CONNECT")) /* a function has no tunnel, and to its client any answer of 200 is the beginning of one */
+		return fn_gw_refuse(c, 400, NULL, "application/json", BAD_REQUEST);
 	if (!fn_gw_target(&c->gw->names, field(c, "Host"), c->uri, &c->target)) {
 		c->target.id[0] = '\0';
 		return no_such_url(c);
@@ -257,7 +260,7 @@ static enum MHD_Result look_at_head(struct fn_gw_call *c)
 	if (c->queued || let != MHD_YES)
 		return let;
 	if (length && fn_str_to_i64(length, 0, INT64_MAX, &n) < 0)
-		return fn_gw_refuse(c, 400, NULL, "application/json", "{\"message\":\"Bad Request\"}");
+		return fn_gw_refuse(c, 400, NULL, "application/json", BAD_REQUEST);
 	if (n > FN_LIMIT_INVOKE_BYTES)
 		return fn_gw_too_large(c);
 	if (!may_come(c, coding ? FN_LIMIT_INVOKE_BYTES : (uint64_t)n))

@@ -269,6 +269,13 @@ class Requests(UrlCase):
         r = self.get(self.host, "/", "POST", big)  # as base64 it is more than an event may be
         self.assertEqual((r.status, r.error_type), (413, "RequestEntityTooLargeException"))
 
+    def test_a_tunnel_is_refused(self):
+        c = http.client.HTTPConnection("127.0.0.1", int(self.port), timeout=60 * SLOW)
+        self.addCleanup(c.close)
+        c.set_tunnel(self.host, 443)
+        with self.assertRaisesRegex(OSError, "Tunnel connection failed: 400"):  # a 200, and the client waits for what comes out of it
+            c.request("GET", "/")
+
     def test_bodies_on_their_way_are_bounded(self):
         d = self.daemon(gateway={"listen": f"127.0.0.1:{free_port()}"}, body_budget_mb=8)
         d.create_python("f", ECHO)
