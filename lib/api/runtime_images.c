@@ -74,23 +74,33 @@ static char *manifest(const struct change *c, const char *reference)
 	return text;
 }
 
+static void run_later(struct change *c, void (*run)(struct fn_job *), void (*done)(struct fn_job *))
+{
+	c->job = (struct fn_job){.run = run, .done = done};
+	fn_jobs_post(c->call.api->cfg.jobs, &c->job);
+}
+
 /* In a thread. */
-static void write_it(struct fn_job *job)
+static void look_at_it(struct fn_job *job)
 {
 	struct change *c = fn_list_entry(job, struct change, job);
-	fn_auto_fd int root = -EBADF;
+	fn_auto_fd int root = open(c->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	if (!c->image) {
-		c->result = unlink(c->path) < 0 ? -errno : 0;
-		return;
-	}
-	root = open(c->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
 		c->result = -errno;
 	else if (faccessat(root, "var/runtime/bootstrap", F_OK, AT_SYMLINK_NOFOLLOW) < 0 && faccessat(root, "lambda-entrypoint.sh", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		c->result = -ENOEXEC;
-	else
+}
+
+/* In a thread. */
+static void write_it(struct fn_job *job)
+{
+	struct change *c = fn_list_entry(job, struct change, job);
+
+	if (c->image)
 		c->result = fn_file_replace(AT_FDCWD, c->path, c->text, strlen(c->text), 0644);
+	else
+		c->result = unlink(c->path) < 0 ? -errno : 0;
 }
 
 static void finish(struct change *c)
@@ -104,7 +114,7 @@ static void finish(struct change *c)
 	end(c);
 }
 
-static void on_unnamed(void *arg, const struct fn_err *err)
+static void on_renamed(void *arg, const struct fn_err *err)
 {
 	(void)err; /* a name too many holds its image's files, no more */
 	finish(arg);
@@ -115,24 +125,20 @@ static void on_written(struct fn_job *job)
 	struct change *c = fn_list_entry(job, struct change, job);
 	struct fn_api *api = c->call.api;
 	struct fn_err err = {0};
+	int r = 1;
 
-	if (c->result == -ENOEXEC)
-		fn_err_set(&err, EINVAL, "runtime", "the image has neither /var/runtime/bootstrap nor /lambda-entrypoint.sh: it is none of the layout of AWS's base images");
-	else if (c->result < 0)
+	if (c->result < 0)
 		fn_err_set(&err, c->result, "runtime", "%.200s", c->path);
 	else if (fn_runtimes_rescan(api->cfg.runtimes, &err) == 0)
 		err.code = 0;
 	c->failed = err;
-	/* nobody needs it by that name; who has the answer finds it gone */
-	if ((err.code || !c->image) && fn_store_unname_image(api->cfg.store, c->name, on_unnamed, c, &err) == 0)
-		return;
-	finish(c);
-}
-
-static void write_later(struct change *c)
-{
-	c->job = (struct fn_job){.run = write_it, .done = on_written};
-	fn_jobs_post(c->call.api->cfg.jobs, &c->job);
+	/* Where it failed the name is again what it was. Else, with the image, nobody needs it by that name; who has the answer finds it gone. */
+	if (err.code && *c->old)
+		r = fn_store_name_image(api->cfg.store, c->name, c->old, fn_clock_real_us(), on_renamed, c, &err);
+	else if (err.code || !c->image)
+		r = fn_store_unname_image(api->cfg.store, c->name, on_renamed, c, &err);
+	if (r != 0)
+		finish(c);
 }
 
 static void on_named(void *arg, const struct fn_err *err)
@@ -140,24 +146,33 @@ static void on_named(void *arg, const struct fn_err *err)
 	if (err)
 		refuse(arg, err);
 	else
-		write_later(arg);
+		run_later(arg, write_it, on_written);
+}
+
+/* Only what can be a runtime takes the name, for the image that has it may be one that functions run on. */
+static void on_looked_at(struct fn_job *job)
+{
+	struct change *c = fn_list_entry(job, struct change, job);
+	struct fn_store *store = c->call.api->cfg.store;
+	const struct fn_image_name *before = fn_store_image_name(store, c->name);
+	struct fn_err err = {0};
+
+	if (c->result == -ENOEXEC)
+		fn_err_set(&err, EINVAL, "runtime", "the image has neither /var/runtime/bootstrap nor /lambda-entrypoint.sh: it is none of the layout of AWS's base images");
+	else if (c->result < 0)
+		fn_err_set(&err, c->result, "runtime", "%.200s", c->root);
+	if (before)
+		snprintf(c->old, sizeof(c->old), "%s", before->sha256);
+	if (err.code || fn_store_name_image(store, c->name, c->image->sha256, fn_clock_real_us(), on_named, c, &err) < 0)
+		refuse(c, &err);
 }
 
 static void on_pulled(void *arg, const struct fn_err *failed)
 {
-	struct change *c = arg;
-	struct fn_store *store = c->call.api->cfg.store;
-	const struct fn_image_name *before = fn_store_image_name(store, c->name);
-	struct fn_err err;
-
-	if (failed) {
-		refuse(c, failed);
-		return;
-	}
-	if (before)
-		snprintf(c->old, sizeof(c->old), "%s", before->sha256);
-	if (fn_store_name_image(store, c->name, c->image->sha256, fn_clock_real_us(), on_named, c, &err) < 0)
-		refuse(c, &err);
+	if (failed)
+		refuse(arg, failed);
+	else
+		run_later(arg, look_at_it, on_looked_at);
 }
 
 static void on_noted(void *arg, const struct fn_err *err)
@@ -234,5 +249,5 @@ void fn_h_runtime_image_remove(struct fn_call *call)
 		return;
 	}
 	snprintf(c->old, sizeof(c->old), "%s", n->sha256);
-	write_later(c);
+	run_later(c, write_it, on_written);
 }

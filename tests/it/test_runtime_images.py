@@ -85,6 +85,25 @@ class RuntimeImages(ContainerCase):
         r = d.request("DELETE", f"/_fnd/runtimes/{name}/image")
         self.assertEqual(r.status, status, r)
 
+    def test_one_that_is_none_leaves_the_one_there_is(self):
+        d = self.daemon()
+        self.bring(d, self.image(d, "one"), "good")
+        self.bring(d, Image([tar([("x", "y")])], cmd=["/x"]), "nolayout")
+        self.add(d, "python4.2", "good")
+        self.fnctl(d, "images", "forget", "good")
+        self.assertIn("neither", self.add(d, "python4.2", "nolayout", 400).json["message"])
+        self.fnctl(d, "images", "forget", "nolayout")
+        zipped = make_zip({"app.py": "def handler(event, context):\n    return open('/etc/version').read()\n"})
+        d.create("f", zipped, runtime="python4.2", handler="app.handler", MemorySize=512)
+        self.assertEqual(d.invoke("f", b"1").json, "one")
+        d.stop()
+        d.start()  # what has no name would be gone by now
+        self.assertEqual(d.invoke("f", b"1").json, "one")
+        d.delete("f")
+        self.fnctl(d, "runtime", "remove", "python4.2")
+        self.assertNotIn("python4.2", self.fnctl(d, "runtime", "list"))
+        wait_until("nothing is left of it", lambda: not [t for t in os.listdir(d.state + "/roots") if t.startswith("root-")])
+
     def test_refusals(self):
         d = shared()
         self.bring(d, Image([tar([("x", "y")])], cmd=["/x"]), "nolayout")
