@@ -82,6 +82,7 @@ struct column {
 };
 void print_json(json_t *o);
 void print_table(json_t *rows, const struct column *columns, size_t n);
+void print_functions(json_t *rows, const struct column *columns, size_t n); /* the same of functions; of the rows, those of images get a word in Runtime */
 /* "Key   value" lines of a function's configuration. */
 void print_function(json_t *configuration);
 
@@ -123,6 +124,6 @@ int cmd_doctor(int argc, char **argv);
 int cmd_images(int argc, char **argv);
 int cmd_runtime(int argc, char **argv);
 /* images.c: a container image becomes a runtime. */
-int runtime_of_image(const char *name, const char *reference);
+int runtime_of_image(const char *command, const char *name, const char *reference); /* command: as errors name it */
 
 #endif

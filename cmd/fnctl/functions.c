@@ -273,7 +273,7 @@ int cmd_list(int argc, char **argv)
 	else if (json_array_size(all) == 0)
 		printf("No functions yet. Make one: fnctl create NAME --runtime python3.11 --handler file.function --code DIR\n");
 	else
-		print_table(all, columns, sizeof(columns) / sizeof(columns[0]));
+		print_functions(all, columns, sizeof(columns) / sizeof(columns[0]));
 	return EX_FINE;
 }
 

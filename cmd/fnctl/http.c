@@ -69,7 +69,7 @@ static const char *advice(const struct reply *r)
 
 	if (strstr(m, "`fnctl "))
 		return NULL; /* it says itself what helps */
-	if (fn_streq(r->error_type, "ResourceNotFoundException"))
+	if (fn_streq(r->error_type, "ResourceNotFoundException") && strstr(m, "Function not found"))
 		return "`fnctl list` shows the functions there are.";
 	if (strstr(m, "already exist"))
 		return "`fnctl update` changes it, `fnctl deploy` creates or updates.";

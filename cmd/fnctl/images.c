@@ -171,6 +171,9 @@ static bool is_archive(const char *what)
 	return access(what, F_OK) == 0 || fn_str_starts(what, "oci:") || fn_str_starts(what, "oci-archive:") || fn_str_starts(what, "docker-archive:");
 }
 
+/* Does it look like one of a file? */
+static bool is_path(const char *what) { return strchr("./~", *what) || fn_str_ends(what, ".tar") || fn_str_ends(what, ".gz") || fn_str_ends(what, ".tgz"); }
+
 static int import(const char *what, const char *as)
 {
 	json_t *body;
@@ -186,12 +189,14 @@ static int import(const char *what, const char *as)
 	json_decref(body);
 	if (rc == EX_FINE)
 		show(&r);
+	else if (is_path(what))
+		fprintf(stderr, "There is no file %s, so it was taken for the name of an image.\n", what);
 	reply_free(&r);
 	return rc;
 }
 
 /* An image of the layout of AWS's base images as the runtime of that name; "none": no longer. */
-int runtime_of_image(const char *name, const char *reference)
+int runtime_of_image(const char *command, const char *name, const char *reference)
 {
 	bool none = fn_streq(reference, "none");
 	json_t *body = none ? NULL : json_pack("{ss}", "Image", reference);
@@ -202,9 +207,9 @@ int runtime_of_image(const char *name, const char *reference)
 
 	json_decref(body);
 	if (!add_segment(path, sizeof(path) - strlen("/image"), name))
-		return usage_error("images", "the runtime's name is too long");
+		return usage_error(command, "the runtime's name is too long");
 	strcat(path, "/image");
-	rc = request(&r, "images runtime", none ? "DELETE" : "PUT", path, NULL, text, text ? strlen(text) : 0, IMPORT_S);
+	rc = request(&r, command, none ? "DELETE" : "PUT", path, NULL, text, text ? strlen(text) : 0, IMPORT_S);
 	if (rc == EX_FINE && G.json)
 		print_json(r.json);
 	reply_free(&r);
@@ -235,7 +240,9 @@ int cmd_images(int argc, char **argv)
 		return import(what, as);
 	if (what && optind + 2 == argc && fn_streq(verb, "forget"))
 		return forget(what);
+	if (!what && (fn_streq(verb, "import") || fn_streq(verb, "forget") || fn_streq(verb, "runtime")))
+		return usage_error(argv[0], "%s wants %s", verb, fn_streq(verb, "import") ? "a file or the name of an image" : fn_streq(verb, "forget") ? "the name of an image" : "the names of a runtime and an image");
 	if (what && optind + 3 == argc && fn_streq(verb, "runtime"))
-		return runtime_of_image(what, argv[optind + 2]);
+		return runtime_of_image("images runtime", what, argv[optind + 2]);
 	return usage_error(argv[0], "what is \"%s\"? (rescan, local, import FILE|REFERENCE [--as NAME], forget NAME, runtime NAME REFERENCE|none)", argv[argc - 1]);
 }

@@ -112,7 +112,7 @@ static const struct command {
 	 "  --check             compare what is written down with what is there; exit status 1 if they differ\n"},
 	{"doctor", cmd_doctor, "[--api[=SERVICE]]", "is this host fit to run functions?",
 	 "  --api[=SERVICE]     instead: which operations of lambda (or logs, sqs, iam, sts) work, and which are refused\n"},
-	{"images", cmd_images, "[rescan | local | import FILE|REFERENCE [--as NAME] | forget NAME | runtime NAME REFERENCE]", "base images (rescan installs new ones), and container images that have names here",
+	{"images", cmd_images, "[rescan | local | import FILE|REFERENCE [--as NAME] | forget NAME | runtime NAME REFERENCE|none]", "base images (rescan installs new ones), and container images that have names here",
 	 "  --as NAME           import: the name; otherwise the one that it has there\n"},
 	{"runtime", cmd_runtime, "list | add NAME [--image REFERENCE] | remove NAME", "runtimes: from where, how large, used by how many; one installed, one removed",
 	 "  --image REFERENCE   add: a container image of the layout of AWS's base images, in place of a recipe's\n"},

@@ -137,7 +137,7 @@ static bool read_tar(struct oci_archive *a)
 		uint64_t size = pax_size != UINT64_MAX ? pax_size : number(h + 124, 12);
 
 		if (memcmp(h + 257, "ustar", 5) != 0)
-			return bad(a, "it is no tar; one that is packed must be unpacked first");
+			return bad(a, "it is no tar; a compressed one is to be decompressed first");
 		if (size > a->len - at - BLOCK)
 			return bad(a, "the tar is cut short");
 		if (h[156] == 'L') {
@@ -169,10 +169,10 @@ struct oci_archive *oci_archive_open(const char *path)
 			path += strlen(prefixes[i]);
 	if (!a || !(a->path = strdup(path)) || fn_map_new(&a->parts) < 0 || fn_map_new(&a->layers) < 0)
 		abort();
-	if (stat(path, &st) == 0 && (S_ISDIR(st.st_mode) || (map_file(path, &a->map, &a->len) && read_tar(a))))
+	if (stat(path, &st) < 0 || (!S_ISDIR(st.st_mode) && !map_file(path, &a->map, &a->len)))
+		(void)bad(a, strerror(errno));
+	else if (S_ISDIR(st.st_mode) || read_tar(a))
 		return a;
-	if (errno)
-		fprintf(stderr, "fnctl: images import: %s: %s\n", path, strerror(errno));
 	oci_archive_close(a);
 	return NULL;
 }

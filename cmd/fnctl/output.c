@@ -59,10 +59,21 @@ void print_table(json_t *rows, const struct column *columns, size_t n)
 		}
 }
 
+void print_functions(json_t *rows, const struct column *columns, size_t n)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row)
+		if (fn_streq(json_string_value(json_object_get(row, "PackageType")), "Image"))
+			json_object_set_new(row, "Runtime", json_string("an image"));
+	print_table(rows, columns, n);
+}
+
 void print_function(json_t *f)
 {
 	static const struct column members[] = {{"Name", "FunctionName"}, {"ARN", "FunctionArn"},   {"Version", "Version"},   {"Runtime", "Runtime"},       {"Handler", "Handler"},
-						{"State", "State"},       {"Reason", "StateReason"}, {"Update", "LastUpdateStatus"}, {"Memory MB", "MemorySize"},
+						{"State", "State"},       {"Reason", "StateReason"}, {"Update", "LastUpdateStatus"}, {"Update reason", "LastUpdateStatusReason"}, {"Memory MB", "MemorySize"},
 						{"Timeout s", "Timeout"}, {"Code bytes", "CodeSize"}, {"Code SHA-256", "CodeSha256"}, {"Modified", "LastModified"},
 						{"Description", "Description"}};
 	json_t *vars = json_object_get(json_object_get(f, "Environment"), "Variables"), *v;

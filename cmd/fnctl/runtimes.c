@@ -45,6 +45,16 @@ static int list(int argc, char **argv)
 	return rc;
 }
 
+/* Runtimes whose image is one come and go together. */
+static void say_beside(const char *name, json_t *beside, bool add)
+{
+	json_t *other;
+	size_t i;
+
+	json_array_foreach(beside, i, other)
+		printf("%s is %s with %s: their image is one.\n", json_string_value(other), add ? "added" : "removed", name);
+}
+
 static int change(const char *name, bool add)
 {
 	char path[300] = "/_fnd/runtimes";
@@ -63,6 +73,8 @@ static int change(const char *name, bool add)
 	}
 	if (rc == EX_FINE && G.json)
 		print_json(r.json);
+	else if (rc == EX_FINE)
+		say_beside(name, json_object_get(r.json, "Beside"), add);
 	reply_free(&r);
 	return rc;
 }
@@ -89,5 +101,5 @@ int cmd_runtime(int argc, char **argv)
 		return list(argc, argv);
 	if (optind + 1 != argc || !*argv[optind])
 		return usage_error(argv[0], "%s wants the name of a runtime", verb);
-	return image ? runtime_of_image(argv[optind], image) : change(argv[optind], fn_streq(verb, "add"));
+	return image ? runtime_of_image("runtime add", argv[optind], image) : change(argv[optind], fn_streq(verb, "add"));
 }

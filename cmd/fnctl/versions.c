@@ -67,7 +67,7 @@ int cmd_versions(int argc, char **argv)
 	if (rc == EX_FINE && G.json)
 		print_json(whole);
 	else if (rc == EX_FINE)
-		print_table(all, columns, sizeof(columns) / sizeof(columns[0]));
+		print_functions(all, columns, sizeof(columns) / sizeof(columns[0]));
 	return rc;
 }
 

@@ -267,7 +267,7 @@ void fn_h_image_forget(struct fn_call *call)
 	n = fn_store_image_name(call->api->cfg.store, name);
 	f = n ? calloc(1, sizeof(*f)) : NULL;
 	if (!f) {
-		fn_reply_error(call, n ? &FN_E_SERVICE : &FN_E_NOT_FOUND, n ? "out of memory" : "There is no image %s here", name);
+		fn_reply_error(call, n ? &FN_E_SERVICE : &FN_E_NOT_FOUND, n ? "out of memory" : "There is no image %s here. `fnctl images local` shows those there are.", name);
 		return;
 	}
 	f->call = fn_call_keep(call, false);

@@ -39,6 +39,20 @@ static unsigned users_of(struct fn_api *api, const char *image, char *names, siz
 /* --- list --- */
 static json_t *text_or_null(const char *s) { return s && *s ? json_string(s) : json_null(); }
 
+/* The other runtimes that its image serves: they come and go with it. */
+static json_t *beside(struct fn_runtimes *rs, const struct fn_runtime *rt)
+{
+	json_t *names = json_array();
+
+	for (size_t i = 0; i < fn_runtimes_count(rs); i++) {
+		const struct fn_runtime *other = fn_runtimes_at(rs, i);
+
+		if (fn_streq(other->image, rt->image) && !fn_streq(other->name, rt->name))
+			json_array_append_new(names, json_string(other->name));
+	}
+	return names;
+}
+
 static json_t *runtime_json(struct fn_api *api, const struct fn_runtime *rt)
 {
 	json_int_t own = 0, shared = 0;
@@ -51,7 +65,7 @@ static json_t *runtime_json(struct fn_api *api, const struct fn_runtime *rt)
 		*(json_array_size(images) > 1 ? &shared : &own) += t ? t->bytes : 0;
 	}
 	fn_runtime_version_arn(rt, api->cfg.region, arn, sizeof(arn));
-	return json_pack("{ss,ss,sb,sb,so,so,so,so,so,sb,sb,sI,sI,si}", "Runtime", rt->name, "Image", rt->image, "Installed", (int)rt->installed, "Installing",
+	return json_pack("{ss,ss,so,sb,sb,so,so,so,so,so,sb,sb,sI,sI,si}", "Runtime", rt->name, "Image", rt->image, "Beside", beside(api->cfg.runtimes, rt), "Installed", (int)rt->installed, "Installing",
 			 (int)fn_images_coming(api->cfg.images, rt->image), "Version",
 			 text_or_null(rt->about.version), "Source", text_or_null(rt->foreign ? "a container image" : rt->about.source), "Note", text_or_null(rt->about.note), "Deprecated",
 			 text_or_null(fn_runtime_deprecated_days(rt, fn_clock_real_us()) >= 0 ? rt->deprecated : NULL), "RuntimeVersionArn", text_or_null(rt->installed ? arn : NULL), "StartedAhead",
@@ -204,7 +218,7 @@ void fn_h_remove_runtime(struct fn_call *call)
 	else if (rt->foreign)
 		fn_h_runtime_image_remove(call);
 	else if (!rt->installed)
-		fn_reply_error(call, &FN_E_NOT_FOUND, "%s is not installed.", rt->name);
+		fn_reply_error(call, &FN_E_NOT_FOUND, "%s is not installed. `fnctl runtime list` shows which are.", rt->name);
 	else
 		change(call, rt, false);
 }

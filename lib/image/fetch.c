@@ -142,13 +142,7 @@ static int judge(const struct transfer *t, const struct fn_s3_settings *s, const
 		return failed(ret, EHOSTUNREACH, u, "there is no such host");
 	if (code == CURLE_COULDNT_CONNECT)
 		return failed(ret, ECONNREFUSED, u, "no connection");
-	if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE || code == CURLE_SSL_CONNECT_ERROR) {
-		fn_s3_text(words, strlen(words), text, 90);
-		return failed(ret, EPROTO, u, *text ? text : "TLS failed");
-	}
-	if (!*words)
-		words = curl_easy_strerror(code);
-	fn_s3_text(words, strlen(words), text, 90);
+	fn_transfer_words(code, words, text, 100);
 	return failed(ret, EPROTO, u, text);
 }
 

@@ -203,6 +203,10 @@ static int failed(struct fetching *f, int code, const char *what)
 	return fn_err_set(&f->ret->err, code, "fetch", "%.90s: %.120s", f->order->item.registry, what);
 }
 
+#define NO_CREDENTIALS "it wants credentials, and the configuration has none for it"
+
+static bool named(const struct fn_registry_settings *s) { return s->username || s->identity_token; }
+
 static int append(struct curl_slist **list, const char *line)
 {
 	struct curl_slist *more = curl_slist_append(*list, line);
@@ -268,6 +272,19 @@ static int take_token(struct fetching *f, const struct transfer *t)
 	return r;
 }
 
+/* Whom it names for tokens may be another host than the registry. */
+static int no_token(struct fetching *f, const struct transfer *t, CURLcode code)
+{
+	char words[120], text[160];
+
+	if (code == CURLE_OK)
+		snprintf(words, sizeof(words), "answers %ld", t->status);
+	else
+		fn_transfer_words(code, t->words, words, sizeof(words));
+	snprintf(text, sizeof(text), "what it names for tokens: %s", words);
+	return failed(f, code == CURLE_OPERATION_TIMEDOUT ? ETIMEDOUT : EPROTO, text);
+}
+
 static int ask_token(struct fetching *f, const struct fn_registry_challenge *ch)
 {
 	fn_auto_buf struct fn_buf url = {0}, form = {0}, line = {0};
@@ -294,9 +311,9 @@ static int ask_token(struct fetching *f, const struct fn_registry_challenge *ch)
 	if (r < 0)
 		r = no_memory(f);
 	else if (code == CURLE_OK && (t.status == 401 || t.status == 403))
-		r = failed(f, EACCES, s->username || s->identity_token ? "the credentials in the configuration are refused" : "it wants credentials, and the configuration has none for it");
+		r = failed(f, EACCES, named(s) ? "the credentials in the configuration are refused" : NO_CREDENTIALS);
 	else if (code != CURLE_OK || t.status != 200)
-		r = failed(f, code == CURLE_OPERATION_TIMEDOUT ? ETIMEDOUT : EPROTO, *t.words ? t.words : "what it names for tokens does not answer");
+		r = no_token(f, &t, code);
 	else
 		r = take_token(f, &t);
 	curl_slist_free_all(headers);
@@ -312,7 +329,7 @@ static int authorise(struct fetching *f, const char *challenge)
 	int r;
 
 	if (f->asked_token)
-		return failed(f, EACCES, "it does not give that to whom the configuration names");
+		return failed(f, EACCES, named(f->s) ? "it does not give that to whom the configuration names" : NO_CREDENTIALS);
 	f->asked_token = true;
 	if (fn_registry_challenge_parse(challenge, &ch) < 0)
 		return failed(f, EACCES, "it wants to know who asks, in a way that is not known here");
@@ -324,7 +341,7 @@ static int authorise(struct fetching *f, const char *challenge)
 	}
 	r = basic(f->s, &f->authorization);
 	if (r == -EACCES)
-		return failed(f, EACCES, "it wants credentials, and the configuration has none for it");
+		return failed(f, EACCES, NO_CREDENTIALS);
 	return r < 0 ? no_memory(f) : 1;
 }
 
@@ -349,7 +366,9 @@ static int judge(struct fetching *f, struct transfer *t, CURLcode code)
 		return failed(f, ECONNREFUSED, "no connection");
 	if (code != CURLE_OK && (t->status == 200 || t->status == 206))
 		return failed(f, ECONNABORTED, "the connection ended in the midst of it");
-	fn_s3_text(*t->words ? t->words : curl_easy_strerror(code), strlen(*t->words ? t->words : curl_easy_strerror(code)), words, sizeof(words));
+	fn_transfer_words(code, t->words, words, sizeof(words));
+	if (code == CURLE_SSL_CONNECT_ERROR && fn_streq(words, "it speaks no TLS"))
+		snprintf(words, sizeof(words), "it speaks no TLS; where it is to be asked without, registries.hosts says so (plain_http)");
 	return failed(f, EPROTO, words);
 }
 

@@ -38,6 +38,17 @@ bool fn_transfer_set(CURL *c, const struct fn_transfer *t)
 	return ok;
 }
 
+void fn_transfer_words(CURLcode code, const char *words, char *to, size_t size)
+{
+	if (!*words)
+		words = curl_easy_strerror(code);
+	if (code == CURLE_PEER_FAILED_VERIFICATION && strstr(words, "CAfile")) /* GnuTLS' one sentence for both; a wrong name has another */
+		words = "its certificate is by no authority that is trusted here (ca_file), or not valid now";
+	else if (code == CURLE_SSL_CONNECT_ERROR && strstr(words, "unexpected TLS packet"))
+		words = "it speaks no TLS";
+	fn_s3_text(words, strlen(words), to, size);
+}
+
 bool fn_transfer_header(const char *line, size_t len, const char *name, char *to, size_t size)
 {
 	size_t n = strlen(name);

@@ -27,6 +27,9 @@ struct fn_transfer {
 };
 bool fn_transfer_set(CURL *c, const struct fn_transfer *t); /* false: no memory */
 
+/* Why a transfer failed, as a text (s3.h): what libcurl says, but for where that tells of fn-fetch's inside, or nothing to who wrote the configuration. */
+void fn_transfer_words(CURLcode code, const char *words, char *to, size_t size);
+
 /* Is this line of an answer that header? Then to has its value, as a text (s3.h). */
 bool fn_transfer_header(const char *line, size_t len, const char *name, char *to, size_t size);
 

@@ -1,5 +1,5 @@
 """Container images made by hand: layers as tars to the byte, OCI layouts, what `docker save` writes; and real registries (docker-registry) on loopback."""
-import gzip, hashlib, io, json, os, subprocess, tarfile, tempfile, unittest
+import base64, gzip, hashlib, http.server, io, json, os, subprocess, tarfile, tempfile, threading, time, unittest, urllib.parse
 
 import harness
 from servers import Server
@@ -290,3 +290,55 @@ class Registry(Server):
         status, got, body = self.request("PUT", f"/v2/{name}/manifests/{tag}", text, {**(headers or {}), "Content-Type": INDEX})
         assert status == 201, (status, body)
         return {"mediaType": INDEX, "digest": "sha256:" + sha256(text), "size": len(text)}
+
+
+class TokenIssuer:
+    """Of the tokens that docker-registry trusts (distribution's "token authentication"): for names that begin with "public" to anybody, for others to "user" with his password or his identity token."""
+
+    def __init__(self, tls, password, identity):
+        self.password, self.identity, self.key = password, identity, tls[2]
+        self.certificate = base64.b64encode(subprocess.run(["openssl", "x509", "-in", tls[1], "-outform", "der"], check=True, capture_output=True).stdout).decode()
+        issuer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *_):
+                pass
+
+            def answer(self, form, user, refused):
+                body = b"{}" if refused else json.dumps({"access_token" if self.command == "POST" else "token": issuer.token(form.get("scope", []), user)}).encode()
+                self.send_response(401 if refused else 200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_GET(self):
+                given = self.headers.get("Authorization")
+                right = given == "Basic " + base64.b64encode(f"user:{issuer.password}".encode()).decode()
+                self.answer(urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query), "user" if right else "", given and not right)
+
+            def do_POST(self):
+                form = urllib.parse.parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+                self.answer(form, "user", form.get("grant_type") != ["refresh_token"] or form.get("refresh_token") != [issuer.identity])
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.realm = f"http://127.0.0.1:{self.server.server_port}/token"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def token(self, scopes, user):
+        def text(data):
+            return base64.urlsafe_b64encode(data).rstrip(b"=")
+        access = []
+        for scope in scopes:
+            kind, name, actions = scope.split(":")
+            access.append({"type": kind, "name": name, "actions": actions.split(",") if user or name.startswith("public") else []})
+        now = int(time.time())
+        head = {"typ": "JWT", "alg": "ES256", "x5c": [self.certificate]}
+        claims = {"iss": "tests", "sub": user, "aud": "tests", "iat": now, "nbf": now - 60, "exp": now + 300, "jti": os.urandom(8).hex(), "access": access}
+        signed = text(json.dumps(head).encode()) + b"." + text(json.dumps(claims).encode())
+        der = subprocess.run(["openssl", "dgst", "-sha256", "-sign", self.key], input=signed, check=True, capture_output=True).stdout
+        r, s = der[4:4 + der[3]], der[6 + der[3]:]  # SEQUENCE of two INTEGERs
+        return (signed + b"." + text(b"".join(int.from_bytes(n, "big").to_bytes(32, "big") for n in (r, s)))).decode()
+
+    def end(self):
+        self.server.shutdown()
+        self.server.server_close()

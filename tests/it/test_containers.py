@@ -1,8 +1,8 @@
 """Functions of container images (PackageType Image): from archives without a registry, and from docker-registry on loopback; what they are started with; whiteouts; what is
 shared, and goes."""
-import shutil, subprocess, tempfile
+import gzip, shutil, subprocess, tempfile
 import ociimages
-from ociimages import Image, Registry, native, sha256, tar
+from ociimages import Image, Registry, TokenIssuer, native, sha256, tar
 from servers import certificate
 from harness import *
 
@@ -293,6 +293,28 @@ class Local(ContainerCase):
         self.assertEqual((r.status, r.json["message"]), (400, "Please don't provide ImageUri when updating a function with packageType Zip."))
         self.assertEqual(d.request("PUT", "/2015-03-31/functions/ref/configuration", {"Handler": "x"}).json["message"], told)
 
+    def test_what_fnctl_says(self):
+        """Once, of what was wrong, and what helps; and of a function which is an image."""
+        d, (gz, cut) = self.d, (os.path.join(self.dir, n) for n in ("a.tar.gz", "cut.tar"))
+        path = native().archive(os.path.join(self.dir, "a.tar"))
+        with open(path, "rb") as f:
+            data = f.read()
+        for file, bytes_ in ((gz, gzip.compress(data)), (cut, data[:len(data) // 2])):
+            with open(file, "wb") as f:
+                f.write(bytes_)
+        self.assertEqual(self.fnctl(d, "images", "import", gz, expect=2), f"fnctl: images import: {gz}: it is no tar; a compressed one is to be decompressed first\n")
+        self.assertEqual(self.fnctl(d, "images", "import", cut, expect=2), f"fnctl: images import: {cut}: the tar is cut short\n")
+        self.assertEqual(self.fnctl(d, "images", "import", f"oci-archive:{gz}.not", expect=2), f"fnctl: images import: {gz}.not: No such file or directory\n")
+        self.assertIn("There is no file ./nofile.tar, so it was taken for the name of an image.", self.fnctl(d, "images", "import", "./nofile.tar", expect=3))
+        self.assertIn("`fnctl images local` shows", self.fnctl(d, "images", "forget", "nosuch", expect=3))
+        self.assertIn("import wants a file or the name of an image", self.fnctl(d, "images", "import", expect=2))
+        self.assertIn("fnctl: runtime add: ", self.fnctl(d, "runtime", "add", "python4.4", "--image", "Not/One", expect=3))
+        self.bring(d, native(), "said")
+        self.container(d, "said", "said")
+        self.assertRegex(self.fnctl(d, "list"), r"said +an image +512")
+        self.assertRegex(self.fnctl(d, "versions", "said"), r"\$LATEST +an image +512")
+        d.delete("said")
+
     def test_shared_and_collected(self):
         """Two images with a layer in common have it once; what nobody has any more goes, with the images' rows."""
         d = self.daemon()
@@ -446,7 +468,7 @@ class FromRegistry(ContainerCase):
             os.chmod(auth, 0o600)
             return {"registries": {"auth_file": auth, **({"hosts": {r.host: {"ca_file": tls[0]}}} if ca else {})}}
         d = self.daemon(configured(None, ca=False))
-        self.assertRegex(self.post(d, "t", uri, 400).json["message"], "certificate|issuer")
+        self.assertRegex(self.post(d, "t", uri, 400).json["message"], r"its certificate is by no authority that is trusted here \(ca_file\), or not valid now$")
         for password, words in ((None, "wants credentials"), ("wrong", "does not give that")):
             self.reconfigured(d, configured(password))
             refused = self.post(d, "t", uri, 403)
@@ -458,6 +480,38 @@ class FromRegistry(ContainerCase):
         os.chmod(auth, 0o644)
         r = subprocess.run([os.path.join(BUILD, "fnd"), "--check-config", "--config", d.config_path], capture_output=True, text=True)
         self.assertIn("must be root's", r.stdout + r.stderr)
+
+    def test_without_tls(self):
+        """A registry without TLS that the configuration takes for one with it: the answer says what to write there."""
+        d = self.daemon()
+        self.assertIn("it speaks no TLS; where it is to be asked without, registries.hosts says so (plain_http)", self.post(d, "t", f"{self.plain.host}/x:1", 400).json["message"])
+
+    def test_real_tokens(self):
+        """docker-registry's own token authentication: anonymous for what is for all, by password and by identity token for the rest."""
+        ca = self.make("signer")
+        issuer = TokenIssuer(certificate(ca), "secret", "an-identity")
+        r = Registry(self.make("tokens"), token={"realm": issuer.realm, "bundle": f"{ca}/tls.pem"})
+        self.addCleanup(r.end)
+        pushed = {name: r.push(native([(name.replace("/", "-"), "1")]), name, headers={"Authorization": "Bearer " + issuer.token([f"repository:{name}:pull,push"], "user")}) for name in ("public/a", "private/a")}
+        auth = os.path.join(self.dir, "tokens.json")
+        def configured(**of):
+            with open(auth, "w") as f:
+                json.dump({"auths": {r.host: of} if of else {}}, f)
+            os.chmod(auth, 0o600)
+            return {"registries": {"auth_file": auth, "hosts": {r.host: {"plain_http": True}}}}
+        d = self.daemon(configured())
+        self.container(d, "a", pushed["public/a"])
+        self.assertIn("it wants credentials, and the configuration has none for it", self.post(d, "b", pushed["private/a"], 403).body.decode())
+        for i, of in enumerate(({"auth": base64.b64encode(b"user:wrong").decode()}, {"identitytoken": "another"})):
+            self.reconfigured(d, configured(**of))
+            self.assertIn("the credentials in the configuration are refused", self.post(d, "b", pushed["private/a"], 403).body.decode())
+        self.reconfigured(d, configured(auth=base64.b64encode(b"user:secret").decode()))
+        self.container(d, "b", pushed["private/a"])
+        self.assertEqual(d.invoke("b", b"1").json, 1)
+        self.reconfigured(d, configured(identitytoken="an-identity"))
+        self.assertEqual(self.post(d, "c", pushed["private/a"]).json["CodeSha256"], self.get(d, "b")["Configuration"]["CodeSha256"])
+        issuer.end()
+        self.assertIn("what it names for tokens: ", self.post(d, "d", pushed["private/a"].replace(":latest", ":other"), 400).json["message"])
 
     def reconfigured(self, d, config):
         d.stop()

@@ -95,6 +95,15 @@ class Runtimes(Case):
         self.assertEqual(create("two").status, 201)
         self.assertEqual(d.invoke("two", {}).json, "here")
 
+    def test_two_of_one_image_come_and_go_together(self):
+        d = self.daemon()
+        r = d.fnctl("runtime", "remove", "provided.al2")
+        self.assertEqual((r.returncode, r.stdout), (0, "provided.al2023 is removed with provided.al2: their image is one.\n"), r)
+        self.assertIn("`fnctl runtime list` shows which are", d.fnctl("runtime", "remove", "provided.al2023").stderr)
+        r = d.fnctl("runtime", "add", "provided.al2023")
+        self.assertEqual((r.returncode, r.stdout), (0, "provided.al2 is added with provided.al2023: their image is one.\n"), r)
+        self.assertTrue(self.row(d, "provided.al2")["Installed"])
+
 
 class Management(Case):
     """GetRuntimeManagementConfig, PutRuntimeManagementConfig: an image's update, and the way back."""
