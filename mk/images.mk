@@ -2,7 +2,7 @@
 #   make images                        what the tests need
 #   make images IMAGES=nodejs24.x      others on demand: any directory of rootfs with a recipe.json that has a name
 #   make images IMAGE_FLAGS=--locked   nothing but what packages.lock names; --mirror=URL, --force: rootfs/build-image has them all
-#   make images-lock                   the newest Debian packages, written to each packages.lock
+#   make images-lock [IMAGES=...]      the newest Debian packages, written to each packages.lock
 # Not every version by default: an image is 30 (Ruby) to 143 MB (Node.js) to download, to keep as an archive and to unpack, beside what all share.
 # nodejs22.x and python3.13 are what new functions use, nodejs20.x the oldest that still has the old rules of modules; the others are for whom needs them.
 QUICKSTART_IMAGES := provided.al2023 python3.11
@@ -10,8 +10,10 @@ IMAGES := $(QUICKSTART_IMAGES) python3.13 nodejs20.x nodejs22.x nodejs24.x ruby3
 images: guest
 	@for i in $(IMAGES); do rootfs/build-image rootfs/$$i $(IMAGE_DIR) --guest $(B)/guest $(IMAGE_FLAGS) || exit 1; done
 
+# All of them, with the layers below; also of images that are not built by default: what is in a layer is part of the request of those above.
+LOCKED := $(filter-out base base-%,$(patsubst rootfs/%/packages.lock,%,$(sort $(wildcard rootfs/*/packages.lock))))
 images-lock: guest
-	@for i in $(IMAGES); do rootfs/build-image rootfs/$$i $(IMAGE_DIR) --guest $(B)/guest --update-lock || exit 1; done
+	@for i in $(if $(filter command environment,$(firstword $(origin IMAGES))),$(IMAGES),$(LOCKED)); do rootfs/build-image rootfs/$$i $(IMAGE_DIR) --guest $(B)/guest --update-lock || exit 1; done
 
 # Our own programs inside a sandbox (rootfs/snapshot): one without a C library, below 4 MiB (restore.c tells why), one that Python loads.
 # Not sanitized, whatever the daemon is: they run in the function's image.

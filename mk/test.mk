@@ -93,7 +93,7 @@ help:
 	@echo "make check-bare            make quickstart, or RUN=, in a bare Debian made for it: SUITE=bookworm, trixie"
 	@echo "make guest                 our own programs inside a sandbox (SnapStart), for make images"
 	@echo "make images [IMAGES=...]   base images into build/images; make quickstart-images: only what quickstart needs"
-	@echo "make images-lock           the newest Debian packages, into each packages.lock"
+	@echo "make images-lock           the newest Debian packages, into each packages.lock; IMAGES=... into theirs"
 	@echo "make bench                 the benchmark: build/bench.json and a table; BENCH=create,warm parts of it; BENCH=profile"
 	@echo "make check-kills [N=50]    the processes killed so often under 64 streams and URL load: nobody gets another's bytes"
 	@echo "make check-crash [N=100]   each process killed so often while functions come and go: rows, trees and packages must agree"

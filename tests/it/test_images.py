@@ -1,5 +1,5 @@
 """What packages expect of a base image (tests/data/image.json), looked for in each that is built, from inside a sandbox; and what else they may not find."""
-import json, shlex, unittest
+import json, platform, shlex, types, unittest, unittest.mock
 from harness import *
 
 with open(os.path.join(TOP, "tests/data/image.json")) as f:
@@ -152,13 +152,40 @@ class NodeImages(Case):
 
 class Builder(unittest.TestCase):
     def test_sources_are_locked(self):
-        """Every package that an image was made of is there with its version and digest, and each recipe's lock is its request's."""
+        """Every package that an image was made of is there with its version and digest."""
         for image in BUILT:
             with open(os.path.join(IMAGES, image + ".json")) as f:
                 m = json.load(f)
             self.assertEqual(set(m["packages"]), set(m["package_sha256"]), image)
             self.assertIn("libc6", m["packages"], image)
             self.assertTrue(all(re.fullmatch(r"[0-9a-f]{64}|sha512-.{86}==", d) for d in m["package_sha256"].values()), image)
+
+    def test_locks(self):
+        """Each recipe's packages.lock is of what the recipe asks for; also of images that are not built, where the layers below are."""
+        if platform.machine() != "x86_64":
+            self.skipTest("they are of amd64")
+        build = types.ModuleType("build_image")
+        build.__file__ = os.path.join(TOP, "rootfs/build-image")
+        with open(build.__file__) as f, unittest.mock.patch.object(sys, "path", sys.path[:]), unittest.mock.patch.object(sys, "dont_write_bytecode", True):
+            exec(compile(f.read(), build.__file__, "exec"), build.__dict__)
+
+        def manifest(recipe_dir):
+            recipe, _ = build.read_recipe(recipe_dir)
+            path = os.path.join(IMAGES, f"{recipe['name']}.json" if "name" in recipe else f".layer-{os.path.basename(recipe_dir)}.json")
+            if not os.path.exists(path):
+                return None
+            with open(path) as f:
+                return json.load(f)
+
+        looked_at = []
+        for path in sorted(glob.glob(os.path.join(TOP, "rootfs/*/packages.lock"))):
+            recipe, _ = build.read_recipe(os.path.dirname(path))
+            below = [manifest(d) for d in recipe.get("layers", [])]
+            if all(below):
+                name = os.path.basename(os.path.dirname(path))
+                looked_at.append(name)
+                self.assertIsNotNone(build.debian.read_lock(path, build.debian.lock_key(build.request(recipe, below), "amd64")), f"make images-lock IMAGES={name}")
+        self.assertLessEqual({"base", "python3.11", "nodejs26.x"}, set(looked_at))
 
 
 if __name__ == "__main__":
