@@ -368,6 +368,26 @@ static bool may_others(struct fn_call *call)
 	return true;
 }
 
+/* A session that is to have tags, those that the calling one passes on among them: sts:TagSession beside sts:AssumeRole, of whoever asks and by the role's trust policy. */
+static bool tags_session(const struct fn_call *call)
+{
+	const struct fn_session *s = call->caller ? call->caller->session : NULL;
+
+	return fn_aws_op_of(call->operation) == FN_AWS_Sts_AssumeRole &&
+	       (json_array_size(json_object_get(call->in, "Tags")) > 0 || (s && json_array_size(json_object_get(s->claims, "Transitive")) > 0));
+}
+
+static bool may_tag(struct fn_call *call)
+{
+	struct asked a;
+
+	if (!tags_session(call))
+		return true;
+	(void)ask(call, &a);
+	(void)fn_str_format(a.action, sizeof(a.action), "sts:TagSession");
+	return may(call, &a, NULL);
+}
+
 /* The trust policy of a role is looked at for root, too, where anything is. */
 static bool root_may(struct fn_call *call)
 {
@@ -385,6 +405,10 @@ static bool root_may(struct fn_call *call)
 	snprintf(arn, sizeof(arn), "arn:aws:iam::%s:root", cfg->account_id);
 	root.who.arn = root.who.of = arn;
 	v = judge(call, &root, ask(call, &a), &x, &r);
+	if ((v == FN_IAM_ALLOWED || v == FN_IAM_NO_IDENTITY) && tags_session(call)) {
+		(void)fn_str_format(a.action, sizeof(a.action), "sts:TagSession");
+		v = judge(call, &root, &a, &x, &r);
+	}
 	if (v == FN_IAM_ALLOWED || v == FN_IAM_NO_IDENTITY)
 		return true;
 	fn_iam_explain(&why, v, &r);
@@ -399,7 +423,7 @@ bool fn_call_allowed(struct fn_call *call)
 	if (!call->caller || call->caller->unjudged)
 		return root_may(call);
 	fn_aws_keep_members(call->operation, call->in);
-	return is_free(call) || (may(call, ask(call, &a), NULL) && may_take(call, &a) && may_others(call) && passes(call) && may_layers(call) && may_read(call));
+	return is_free(call) || (may(call, ask(call, &a), NULL) && may_take(call, &a) && may_others(call) && may_tag(call) && passes(call) && may_layers(call) && may_read(call));
 }
 
 static enum fn_iam_identity says(struct fn_call *call, const char *action, const char *resource)

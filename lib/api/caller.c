@@ -209,6 +209,11 @@ void fn_caller_of_role(struct fn_api *api, const char *role_arn, const char *ses
 	as_session(api, slash ? slash + 1 : role_arn, session, c->entity ? text_of(c->entity->record, "RoleId") : "AROAAAAAAAAAAAAAAAAAA", c);
 }
 
+json_t *fn_caller_tags(const struct fn_caller *c, bool of_session)
+{
+	return of_session ? (c->session ? json_object_get(c->session->claims, "Tags") : NULL) : c->entity ? json_object_get(c->entity->record, "Tags") : NULL;
+}
+
 /* Those of a session by their ARNs; what is not there allows nothing. */
 static size_t session_documents(struct fn_api *api, const struct fn_session *s, const struct fn_iam_document **ret, size_t max)
 {

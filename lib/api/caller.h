@@ -18,7 +18,7 @@ struct fn_aws_error;
 struct fn_session {
 	char *token;
 	char secret_key[FN_SESSION_SECRET_KEY_SIZE];
-	json_t *claims; /* {"Kind": "role" | "user" | "root", "Name", "Id", "Session", "Issued", "Expires", "Policies": [text], "PolicyArns": [ARN]} */
+	json_t *claims; /* {"Kind": "role" | "user" | "root", "Name", "Id", "Session", "Issued", "Expires", "Policies": [text], "PolicyArns": [ARN], "Tags", "Transitive": [tag]} */
 	struct fn_iam_document **own; /* Policies, read */
 	size_t n_own;
 };
@@ -51,6 +51,9 @@ bool fn_caller_of_key(struct fn_api *api, const struct fn_key *key, struct fn_ca
 bool fn_role_trusts_lambda(struct fn_api *api, const struct fn_entity *role, const char *function_arn);
 /* A session of a role that fnd itself has begun: a function's. The role need not be there; one that does not trust Lambda may nothing. */
 void fn_caller_of_role(struct fn_api *api, const char *role_arn, const char *session, struct fn_caller *ret);
+
+/* The tags of a principal, [{"Key", "Value"}], borrowed. of_session: those that it was assumed with, which come before those of its role or user, the others. NULL = none. */
+json_t *fn_caller_tags(const struct fn_caller *c, bool of_session);
 
 /* What its own policies say of it: fn_iam_identity_says(). */
 enum fn_iam_identity fn_caller_says(struct fn_api *api, const struct fn_caller *c, const struct fn_iam_request *r);

@@ -127,15 +127,22 @@ static const struct {
 	{"sts:rolesessionname", session_name},
 };
 
-static const char *tag(const struct fn_context *c, const char *name)
+static const char *tag_of(json_t *tags, const char *name)
 {
 	json_t *t;
 	size_t i;
 
-	json_array_foreach(c->caller && c->caller->entity ? json_object_get(c->caller->entity->record, "Tags") : NULL, i, t)
+	json_array_foreach(tags, i, t)
 		if (strcasecmp(json_string_value(json_object_get(t, "Key")), name) == 0)
 			return json_string_value(json_object_get(t, "Value"));
 	return NULL;
+}
+
+static const char *tag(const struct fn_context *c, const char *name)
+{
+	const char *text = c->caller ? tag_of(fn_caller_tags(c->caller, true), name) : NULL;
+
+	return text || !c->caller ? text : tag_of(fn_caller_tags(c->caller, false), name);
 }
 
 static const char *value(void *arg, const char *key, unsigned nth)
@@ -154,13 +161,25 @@ static const char *value(void *arg, const char *key, unsigned nth)
 	return NULL;
 }
 
+static void add_tags(json_t *o, const struct fn_caller *caller, bool of_session)
+{
+	char name[160];
+	json_t *t;
+	size_t i;
+
+	json_array_foreach(fn_caller_tags(caller, of_session), i, t) {
+		const char *key = json_string_value(json_object_get(t, "Key"));
+
+		if ((of_session || !tag_of(fn_caller_tags(caller, true), key)) && fn_str_format(name, sizeof(name), "aws:principaltag/%s", key) == 0)
+			(void)json_object_set(o, name, json_object_get(t, "Value"));
+	}
+}
+
 /* What is told over there anew (the time) or not asked of queues is left out. */
 char *fn_call_context(struct fn_call *call)
 {
 	struct fn_context c = {.call = call, .caller = call->caller};
 	json_auto_t *o = json_object();
-	char name[160];
-	json_t *t;
 	size_t i;
 
 	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
@@ -169,9 +188,8 @@ char *fn_call_context(struct fn_call *call)
 		if (text && strlen(text) <= VALUE_MAX)
 			(void)json_object_set_new(o, keys[i].key, json_string(text));
 	}
-	json_array_foreach(c.caller->entity ? json_object_get(c.caller->entity->record, "Tags") : NULL, i, t)
-		if (fn_str_format(name, sizeof(name), "aws:principaltag/%s", json_string_value(json_object_get(t, "Key"))) == 0)
-			(void)json_object_set(o, name, json_object_get(t, "Value"));
+	add_tags(o, c.caller, false);
+	add_tags(o, c.caller, true);
 	return json_dumps(o, JSON_COMPACT | JSON_ENSURE_ASCII);
 }
 

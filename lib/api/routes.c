@@ -144,7 +144,7 @@ static const struct {
 	[FN_AWS_Iam_UpdateAccessKey] = {.handler = fn_h_iam_update_key},
 	[FN_AWS_Iam_DeleteAccessKey] = {.handler = fn_h_iam_delete_key},
 	[FN_AWS_Sts_GetCallerIdentity] = {.handler = fn_h_sts_caller},
-	[FN_AWS_Sts_AssumeRole] = {.handler = fn_h_sts_assume, .lacks = "SerialNumber, TokenCode, Tags, TransitiveTagKeys, SourceIdentity, ProvidedContexts"},
+	[FN_AWS_Sts_AssumeRole] = {.handler = fn_h_sts_assume, .lacks = "SerialNumber, TokenCode, SourceIdentity, ProvidedContexts"},
 	[FN_AWS_Sts_GetSessionToken] = {.handler = fn_h_sts_session_token, .lacks = "SerialNumber, TokenCode"},
 	[FN_AWS_Sts_GetAccessKeyInfo] = {.handler = fn_h_sts_key_info},
 	/* fnd's own, for fnctl */

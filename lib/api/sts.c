@@ -1,11 +1,13 @@
 /* sts.c - who asks, and temporary credentials (aws/session.h). Who may assume a role has been judged (authorize.c). */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "api/iam.h"
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "model/limits.h"
 
 #define POLICIES_MAX 10
 
@@ -34,7 +36,7 @@ static void give(struct fn_call *call, json_t *claims, int64_t lasts_s, json_t *
 	json_decref(claims);
 	if (r < 0 || strlen(token) > FN_SESSION_TOKEN_MAX) {
 		json_decref(out);
-		fn_reply_error(call, r < 0 ? &FN_E_SERVICE : &FN_E_PACKED_POLICY, "Packed size of session policies exceeds the allowed space.");
+		fn_reply_error(call, r < 0 ? &FN_E_SERVICE : &FN_E_PACKED_POLICY, "Packed size of session policies and tags exceeds the allowed space.");
 		return;
 	}
 	json_object_set_new(out, "Credentials", json_pack("{ss,ss,ss,sI}", "AccessKeyId", id, "SecretAccessKey", secret, "SessionToken", token, "Expiration", until));
@@ -71,6 +73,67 @@ static bool add_policies(struct fn_call *call, json_t *claims)
 	return true;
 }
 
+/* --- tags of a session: aws:PrincipalTag, before those of its role --- */
+static bool has_key(json_t *tags, const char *key, size_t before)
+{
+	json_t *t;
+	size_t i;
+
+	json_array_foreach(tags, i, t)
+		if (i < before && strcasecmp(json_string_value(json_object_get(t, "Key")), key) == 0)
+			return true;
+	return false;
+}
+
+/* What is wrong with the tags that are asked for; NULL = nothing. inherited: those that the calling session passes on. */
+static const char *tags_wrong(json_t *given, json_t *transitive, json_t *inherited)
+{
+	json_t *t;
+	size_t i;
+
+	json_array_foreach(given, i, t) {
+		const char *key = json_string_value(json_object_get(t, "Key"));
+
+		if (has_key(given, key, i))
+			return "Duplicate tag keys found. Please note that Tag keys are case insensitive.";
+		if (has_key(inherited, key, SIZE_MAX))
+			return "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.";
+	}
+	json_array_foreach(transitive, i, t)
+		if (!has_key(given, json_string_value(t), SIZE_MAX))
+			return "The specified transitive tag key must be included in the requested tags.";
+	return NULL;
+}
+
+/* Claims {"Tags": all that the session has, "Transitive": those of them that it passes on}. Replies and returns false when it cannot have them. */
+static bool add_tags(struct fn_call *call, json_t *claims)
+{
+	json_t *given = json_object_get(call->in, "Tags"), *keys = json_object_get(call->in, "TransitiveTagKeys"), *t;
+	json_t *inherited = call->caller && call->caller->session ? json_object_get(call->caller->session->claims, "Transitive") : NULL;
+	const char *wrong = tags_wrong(given, keys, inherited);
+	json_t *tags = json_array(), *transitive = json_array();
+	size_t i, k;
+
+	json_array_extend(tags, inherited);
+	json_array_extend(tags, given);
+	json_array_extend(transitive, inherited);
+	for (i = 0; !wrong && i < json_array_size(keys); i++)
+		json_array_foreach(given, k, t)
+			if (strcasecmp(json_string_value(json_object_get(t, "Key")), json_string_value(json_array_get(keys, i))) == 0)
+				json_array_append(transitive, t);
+	if (!wrong && json_array_size(tags) > FN_LIMIT_TAGS)
+		wrong = "The number of session tags exceeds the allowed 50.";
+	if (json_array_size(tags) > 0) {
+		json_object_set(claims, "Tags", tags);
+		json_object_set(claims, "Transitive", transitive);
+	}
+	json_decref(tags);
+	json_decref(transitive);
+	if (wrong)
+		fn_reply_error(call, &FN_E_VALIDATION, "%s", wrong);
+	return !wrong;
+}
+
 void fn_h_sts_assume(struct fn_call *call)
 {
 	const struct fn_entity *role = fn_store_entity_by_arn(call->api->cfg.store, FN_ENTITY_ROLE, fn_iam_in(call, "RoleArn"));
@@ -84,9 +147,8 @@ void fn_h_sts_assume(struct fn_call *call)
 			       fn_iam_in(call, "RoleArn"));
 		return;
 	}
-	if (json_object_get(call->in, "SerialNumber") || json_object_get(call->in, "TokenCode") || json_object_get(call->in, "Tags") || json_object_get(call->in, "TransitiveTagKeys") ||
-	    json_object_get(call->in, "SourceIdentity") || json_object_get(call->in, "ProvidedContexts")) {
-		fn_reply_error(call, &FN_E_NOT_IMPLEMENTED, "fnd does not implement SerialNumber, TokenCode, Tags, TransitiveTagKeys, SourceIdentity and ProvidedContexts of AssumeRole yet");
+	if (json_object_get(call->in, "SerialNumber") || json_object_get(call->in, "TokenCode") || json_object_get(call->in, "SourceIdentity") || json_object_get(call->in, "ProvidedContexts")) {
+		fn_reply_error(call, &FN_E_NOT_IMPLEMENTED, "fnd does not implement SerialNumber, TokenCode, SourceIdentity and ProvidedContexts of AssumeRole yet");
 		return;
 	}
 	if (n > json_integer_value(json_object_get(role->record, "MaxSessionDuration")) || (call->caller && call->caller->session && n > 3600)) {
@@ -95,7 +157,7 @@ void fn_h_sts_assume(struct fn_call *call)
 		return;
 	}
 	claims = json_pack("{ss,ss,sO,ss}", "Kind", "role", "Name", role->name, "Id", json_object_get(role->record, "RoleId"), "Session", session);
-	if (!add_policies(call, claims)) {
+	if (!add_policies(call, claims) || !add_tags(call, claims)) {
 		json_decref(claims);
 		return;
 	}

@@ -243,6 +243,47 @@ class Iam(IamCase):
         self.iam.delete_role(RoleName=role["RoleName"])
         self.refused("UnrecognizedClientException", 403, client("lambda").list_functions)
 
+    def test_tags_of_a_session(self):
+        """As GitHub's configure-aws-credentials, which always passes some, and EKS' pod identities: they are aws:PrincipalTag, and the transitive ones stay with who assumes the next role."""
+        def trust(*actions):
+            return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": list(actions)}]}
+
+        def may(client):
+            try:
+                return bool(client("lambda").list_functions())
+            except self.fn.exceptions.ClientError:
+                return False
+
+        tags = [{"Key": "Team", "Value": "a"}, {"Key": "Run", "Value": "1"}]
+        plain = self.role(trust("sts:AssumeRole"))
+        self.assertIn("not authorized to perform: sts:TagSession", self.refused("AccessDenied", 403, self.session, plain, Tags=tags))
+        role = self.role(trust("sts:AssumeRole", "sts:TagSession"), Tags=[{"Key": "team", "Value": "of the role"}])
+        by_tag = dict(allow("lambda:ListFunctions"), Condition={"StringEquals": {"aws:PrincipalTag/team": "a"}})
+        queues = dict(allow("sqs:*"), Condition={"StringEquals": {"aws:PrincipalTag/team": "a"}})
+        for r in (role, plain):
+            self.iam.put_role_policy(RoleName=r["RoleName"], PolicyName="p", PolicyDocument=policy(by_tag, queues, allow("sts:*")))
+        _, without = self.session(role)
+        self.assertFalse(may(without))
+        self.refused("AccessDenied", 403, without("sqs").list_queues)
+        _, tagged = self.session(role, Tags=tags, TransitiveTagKeys=["team"])
+        self.assertTrue(may(tagged))
+        tagged("sqs").list_queues()
+        # the next role: it has Team, not Run, which is set anew; and must let sessions be tagged, though no tag is asked for
+        self.assertIn("sts:TagSession", self.refused("AccessDenied", 403, self.session, plain, tagged("sts")))
+        _, next_one = self.session(role, tagged("sts"), Tags=[{"Key": "run", "Value": "2"}])
+        self.assertTrue(may(next_one))
+        self.assertTrue(may(self.session(role, next_one("sts"))[1]))
+        _, not_passed = self.session(role, Tags=tags, TransitiveTagKeys=["Run"])
+        self.assertFalse(may(self.session(role, not_passed("sts"))[1]))
+        self.assertIn("conflicts with a transitive tag key", self.refused("ValidationError", 400, self.session, role, tagged("sts"), Tags=[{"Key": "TEAM", "Value": "b"}]))
+        self.assertIn("must be included", self.refused("ValidationError", 400, self.session, role, Tags=tags, TransitiveTagKeys=["none"]))
+        self.assertIn("Duplicate tag keys", self.refused("ValidationError", 400, self.session, role, Tags=[*tags, {"Key": "run", "Value": "x"}]))
+        self.refused("PackedPolicyTooLarge", 400, self.session, role, Tags=[{"Key": str(i), "Value": "x" * 256} for i in range(50)])
+        # a user needs leave for it, too
+        _, user = self.user(allow("sts:AssumeRole"))
+        self.session(role, user("sts"))
+        self.assertIn("sts:TagSession", self.refused("AccessDenied", 403, self.session, role, user("sts"), Tags=tags))
+
     def test_trust(self):
         self.refused("AccessDenied", 403, self.session, self.role())  # lambda's alone
         self.refused("AccessDenied", 403, self.session, {"Arn": f"arn:aws:iam::{ACCOUNT}:role/nosuch"})
