@@ -149,22 +149,43 @@ static bool take_descriptor(json_t *o, struct fn_oci_descriptor *ret)
 	return true;
 }
 
-/* The first that is for Linux here; one that says nothing of its platform is for everybody. BuildKit's archives have an index of one index. */
+#define NOT_FOR_HERE 10000u
+
+/* Of a manifest in an index, for Linux here: the less, the surer it is to run. A variant above the architecture's first (amd64's v1, arm64's v8) wants more than every processor
+ * has, and comes where there is none below it; one that says nothing of its platform, after those that do. */
+static unsigned distance(json_t *platform, const char *architecture)
+{
+	const char *variant = text_of(platform, "variant");
+
+	if (!platform)
+		return 1000;
+	if (!fn_streq(text_of(platform, "architecture"), architecture) || !fn_streq(text_of(platform, "os"), "linux"))
+		return NOT_FOR_HERE;
+	if (!*variant || fn_streq(variant, fn_streq(architecture, "arm64") ? "v8" : "v1"))
+		return 0;
+	return 1 + (*variant == 'v' ? (unsigned)(strtoul(variant + 1, NULL, 10) % 500) : 500);
+}
+
+/* The first of the nearest. BuildKit's archives have an index of one index. */
 static int choose(json_t *list, const char *architecture, struct fn_oci_manifest *m, struct fn_err *err)
 {
-	json_t *e;
+	unsigned least = NOT_FOR_HERE;
+	json_t *e, *chosen = NULL;
 	size_t i;
 
 	json_array_foreach(list, i, e) {
-		json_t *platform = json_object_get(e, "platform");
 		const char *type = text_of(e, "mediaType");
+		unsigned d = distance(json_object_get(e, "platform"), architecture);
 
-		if (platform && (!fn_streq(text_of(platform, "architecture"), architecture) || !fn_streq(text_of(platform, "os"), "linux")))
-			continue;
 		if ((*type && !strstr(type, "manifest") && !strstr(type, "index")) || *text_of(json_object_get(e, "annotations"), "vnd.docker.reference.type"))
 			continue; /* no image: what is attested of one */
-		return take_descriptor(e, &m->chosen) ? 0 : bad(err, "its index has a descriptor without a sha256 digest and a size");
+		if (d < least) {
+			least = d;
+			chosen = e;
+		}
 	}
+	if (chosen)
+		return take_descriptor(chosen, &m->chosen) ? 0 : bad(err, "its index has a descriptor without a sha256 digest and a size");
 	return fn_err_set(err, EINVAL, "image", "it has no manifest for linux/%s", architecture);
 }
 

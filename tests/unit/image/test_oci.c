@@ -4,6 +4,7 @@
 #include "unit/main.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,13 +70,39 @@ START_TEST(manifests)
 	ck_assert_int_eq(m.config.size, 3);
 	fn_oci_manifest_clear(&m);
 	ck_assert_int_eq(parse("{\"schemaVersion\":2,\"manifests\":[{\"digest\":\"sha256:f" "\"},{\"platform\":{\"architecture\":\"arm64\",\"os\":\"linux\"},\"digest\":\"\",\"size\":1},"
-			       "{\"platform\":{\"architecture\":\"amd64\",\"os\":\"windows\"},\"digest\":\"\",\"size\":1},"
-			       "{\"platform\":{\"architecture\":\"amd64\",\"os\":\"linux\"},\"digest\":\"sha256:" D "\",\"size\":9}]}", &m), -EINVAL); /* the first is for everybody, and no descriptor */
+			       "{\"platform\":{\"architecture\":\"amd64\",\"os\":\"windows\"},\"digest\":\"\",\"size\":1}]}", &m), -EINVAL); /* the first is for everybody, and no descriptor */
 	ck_assert_int_eq(parse("{\"schemaVersion\":2,\"manifests\":[{\"platform\":{\"architecture\":\"arm64\",\"os\":\"linux\"},\"digest\":\"\",\"size\":1},"
 			       "{\"platform\":{\"architecture\":\"amd64\",\"os\":\"linux\"},\"digest\":\"sha256:" D "\",\"size\":9}]}", &m), 0);
 	ck_assert(m.index);
 	ck_assert_int_eq(m.chosen.size, 9);
 	fn_oci_manifest_clear(&m);
+}
+END_TEST
+
+/* By size, of what an index has: the architecture's first variant, then the least; one without a platform last. */
+START_TEST(variants)
+{
+#define FOR(architecture, variant, size) "{\"platform\":{\"architecture\":\"" architecture "\",\"os\":\"linux\"" variant "},\"digest\":\"sha256:" D "\",\"size\":" size "}"
+#define V(n) ",\"variant\":\"" n "\""
+#define ANY "{\"digest\":\"sha256:" D "\",\"size\":99}"
+	static const struct {
+		const char *architecture, *list;
+		int64_t size;
+	} cases[] = {
+		{"amd64", FOR("amd64", V("v4"), "4") "," FOR("amd64", "", "1") "," FOR("amd64", V("v1"), "2"), 1}, {"amd64", FOR("amd64", V("v3"), "3") "," FOR("amd64", V("v1"), "1"), 1},
+		{"amd64", FOR("amd64", V("v3"), "3") "," FOR("amd64", V("v2"), "2") "," FOR("amd64", V("v4"), "4"), 2}, {"amd64", FOR("arm64", V("v8"), "8") "," FOR("amd64", V("odd"), "5"), 5},
+		{"arm64", FOR("arm64", V("v9"), "9") "," FOR("arm64", V("v8"), "8") "," FOR("amd64", "", "1"), 8}, {"amd64", ANY "," FOR("amd64", V("v2"), "2"), 2}, {"arm64", FOR("amd64", "", "1") "," ANY, 99},
+	};
+	struct fn_oci_manifest m;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char text[2048];
+		int n = snprintf(text, sizeof(text), "{\"schemaVersion\":2,\"manifests\":[%s]}", cases[i].list);
+
+		ck_assert_int_eq(fn_oci_manifest_parse(text, (size_t)n, cases[i].architecture, &m, &err), 0);
+		ck_assert_int_eq(m.chosen.size, cases[i].size);
+		fn_oci_manifest_clear(&m);
+	}
 }
 END_TEST
 
@@ -168,4 +195,4 @@ START_TEST(challenges)
 }
 END_TEST
 
-TEST_MAIN("image/oci", names, manifests, no_manifests, an_image, challenges)
+TEST_MAIN("image/oci", names, manifests, variants, no_manifests, an_image, challenges)
