@@ -11,6 +11,8 @@ static void decref(json_t **j) { json_decref(*j); }
 
 enum { OPT_FAILED = 1 };
 
+#define WHY_MAX 100
+
 struct async_args {
 	const char *verb, *function, *id;
 	bool failed;
@@ -66,6 +68,23 @@ static int status(void)
 	return rc;
 }
 
+/* What a function said of its failure, in a line: `show` has all of it. */
+static void shorten(json_t *rows)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row) {
+		const char *message = json_string_value(json_object_get(row, "Message"));
+		fn_auto_free char *text = message ? strdup(message) : NULL;
+
+		if (text) {
+			brief_text(text, WHY_MAX);
+			json_object_set_new(row, "Message", json_string(text));
+		}
+	}
+}
+
 static int list(const struct async_args *a)
 {
 	static const struct column columns[] = {{"REQUEST ID", "RequestId"}, {"STATE", "State"}, {"ACCEPTED", "Accepted"}, {"DUE", "Due"}, {"RAN", "Invokes"}, {"BYTES", "Bytes"},
@@ -82,8 +101,10 @@ static int list(const struct async_args *a)
 		print_json(whole);
 	else if (rc == EX_FINE && json_array_size(rows) == 0)
 		printf(a->failed ? "None of %s was given up.\n" : "Nothing waits for %s.\n", a->function);
-	else if (rc == EX_FINE)
+	else if (rc == EX_FINE) {
+		shorten(rows);
 		print_table(rows, columns, sizeof(columns) / sizeof(columns[0]));
+	}
 	return rc;
 }
 

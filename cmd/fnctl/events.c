@@ -2,6 +2,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -14,7 +15,8 @@
 static void print_event(json_t *e)
 {
 	double at = json_number_value(json_object_get(e, "Time"));
-	const char *detail = json_string_value(json_object_get(e, "Detail"));
+	const char *said = json_string_value(json_object_get(e, "Detail"));
+	fn_auto_free char *detail = said ? strdup(said) : NULL;
 	time_t s = (time_t)at;
 	struct tm tm;
 	char text[32];
@@ -28,10 +30,8 @@ static void print_event(json_t *e)
 		printf("  %.1f ms", json_number_value(json_object_get(e, "Duration")));
 	printf("  %s", json_string_value(json_object_get(e, "Id")));
 	if (detail)
-		printf("  ");
-	for (; detail && *detail; detail++) /* a function's words: nothing that a terminal would follow */
-		putchar((unsigned char)*detail < 0x20 || *detail == 0x7f ? ' ' : *detail);
-	putchar('\n');
+		plain_text(detail);
+	printf("%s%s\n", detail ? "  " : "", detail ? detail : "");
 }
 
 static bool is_of(json_t *e, const char *function)

@@ -81,6 +81,10 @@ struct column {
 	const char *title, *key; /* key: member of each row */
 };
 void print_json(json_t *o);
+/* Text of others, functions and their owners, for a terminal, which follows what is in it: control characters become spaces. */
+void plain_text(char *text);
+/* And it is at most so many bytes long, from 3; "..." ends what was longer. */
+void brief_text(char *text, size_t most);
 void print_table(json_t *rows, const struct column *columns, size_t n);
 void print_functions(json_t *rows, const struct column *columns, size_t n); /* the same of functions; of the rows, those of images get a word in Runtime */
 /* "Key   value" lines of a function's configuration. */

@@ -12,8 +12,31 @@ void print_json(json_t *o)
 	putchar('\n');
 }
 
+void plain_text(char *text)
+{
+	for (unsigned char *p = (unsigned char *)text; *p; p++)
+		if (*p < 0x20 || *p == 0x7f) {
+			*p = ' ';
+		} else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) { /* the other control characters, in UTF-8 */
+			p[0] = ' ';
+			*++p = ' ';
+		}
+}
+
+void brief_text(char *text, size_t most)
+{
+	size_t n = most;
+
+	plain_text(text);
+	if (strlen(text) <= most)
+		return;
+	for (n -= 3; n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80;) /* not within a character */
+		n--;
+	strcpy(text + n, "...");
+}
+
 /* As text; for arrays the members joined. */
-static void cell(json_t *v, char *out, size_t size)
+static void joined(json_t *v, char *out, size_t size)
 {
 	size_t i, n = 0;
 	json_t *e;
@@ -29,11 +52,17 @@ static void cell(json_t *v, char *out, size_t size)
 		json_array_foreach(v, i, e) {
 			char one[256];
 
-			cell(e, one, sizeof(one));
+			joined(e, one, sizeof(one));
 			n += (size_t)snprintf(out + n, n < size ? size - n : 0, "%s%s", i ? ", " : "", one);
 			if (n >= size)
 				return;
 		}
+}
+
+static void cell(json_t *v, char *out, size_t size)
+{
+	joined(v, out, size);
+	plain_text(out);
 }
 
 void print_table(json_t *rows, const struct column *columns, size_t n)
@@ -94,6 +123,10 @@ void print_function(json_t *f)
 		printf("%-13s %s\n", "SnapStart", fn_streq(version, "$LATEST") ? "for versions" : !fn_streq(status, "On") ? "off" : plainly ? "on, by plain starts" : "on");
 	json_array_foreach(json_object_get(f, "Layers"), n, layer)
 		printf("%-13s %s\n", "Layer", json_string_value(json_object_get(layer, "Arn")));
-	json_object_foreach(vars, k, v)
-		printf("%-13s %s=%s\n", "Environment", k, json_string_value(v));
+	json_object_foreach(vars, k, v) {
+		char text[5120];
+
+		cell(v, text, sizeof(text));
+		printf("%-13s %s=%s\n", "Environment", k, text);
+	}
 }

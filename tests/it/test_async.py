@@ -421,6 +421,23 @@ class Fnctl(AsyncCase):
         self.assertEqual(r.returncode, 3)
 
 
+    def test_what_a_function_says_of_its_failure_is_a_line_in_the_table_and_nothing_that_a_terminal_follows(self):
+        f = self.python("def handler(event, context):\n    raise ValueError('first\\n\\x1b]0;title\\x07 \\x9b31m second \\u00e9' + '\\u00e9' * 400)\n", name="async-words")
+        self.c.put_function_event_invoke_config(FunctionName=f, MaximumRetryAttempts=0)
+        self.send(f, {})
+        failed = lambda *args: self.d.fnctl(*args, "async", "list", f, "--failed").stdout
+        wait_until("it was given up", lambda: "RetriesExhausted" in failed())
+        lines = failed().splitlines()
+        self.assertEqual(len(lines), 2, lines)
+        self.assertRegex(lines[1], r"first  \]0;title    31m second \u00e9+\.\.\.$")
+        self.assertLess(len(lines[1]), 250)
+        self.assertIn("\x1b", json.loads(failed("--output", "json"))["Events"][0]["Message"])
+        self.c.update_function_configuration(FunctionName=f, Description="an \x1b[31m owner's\nwords", Environment={"Variables": {"TEXT": "a\x1b[2Jb"}})
+        shown = self.d.fnctl("get", f).stdout
+        self.assertIn("an  [31m owner's words\n", shown)
+        self.assertIn("TEXT=a [2Jb\n", shown)
+
+
 class DeadLetters(AsyncCase):
     QUEUE = "arn:aws:sqs:us-east-1:000000000000:async-dead"
 
