@@ -2,8 +2,10 @@
 # vm.sh - runs a command as root in a throw-away virtual machine whose /sys/fs/cgroup is one unified cgroup v2 with every controller.
 #
 #   vm.sh setup                                 packages, kernel, initramfs; once, about 20 s
-#   vm.sh [-t SECONDS] [-e NAME]... [-d IMAGE] [-c FILE] -- CMD ...
+#   vm.sh [-t SECONDS] [-s SECONDS] [-e NAME]... [-d IMAGE] [-c FILE] -- CMD ...
 #                                               runs CMD in this directory (shared read-write); exits with its status
+#     -t  out of time after so long (600)
+#     -s  or when CMD has printed nothing for so long: how long all of it takes depends on what else this machine does
 #     -d  a disk image of raw bytes, in the guest /dev/vda; what the guest has not flushed is not in it
 #     -c  the power is cut as soon as FILE is there (polled every 50 ms): status 99
 #
@@ -172,10 +174,10 @@ if [ "${1:-}" = setup ]; then
 	setup
 	exit
 fi
-limit=600 names=() disk='' cut=''
-while getopts t:e:d:c: o; do case $o in t) limit=$OPTARG ;; e) names+=("$OPTARG") ;; d) disk=$OPTARG ;; c) cut=$OPTARG ;; *) exit 2 ;; esac; done
+limit=600 silence='' names=() disk='' cut=''
+while getopts t:s:e:d:c: o; do case $o in t) limit=$OPTARG ;; s) silence=$OPTARG ;; e) names+=("$OPTARG") ;; d) disk=$OPTARG ;; c) cut=$OPTARG ;; *) exit 2 ;; esac; done
 shift $((OPTIND - 1))
-[ $# -gt 0 ] || { sed -n '2,16p' "$0"; exit 2; }
+[ $# -gt 0 ] || { sed -n '2,18p' "$0"; exit 2; }
 setup || exit 125
 
 run=$(mktemp -d "$cache/run.XXXXXX") children=() qemu='' copier=''
@@ -192,7 +194,7 @@ trap 'exit 143' TERM HUP
 } >"$run/command"
 stage2 >"$run/stage2"
 mkfifo "$run/out"
-cat <"$run/out" &
+tee "$run/said" <"$run/out" &
 copier=$!
 exec 3>"$run/out"
 for try in 1 2 3; do
@@ -201,9 +203,12 @@ for try in 1 2 3; do
 	end_children
 	[ $try -lt 3 ] || exit 125
 done
-status='' began=$SECONDS
+status='' began=$SECONDS heard=$SECONDS
+: >"$run/looked"
 while kill -0 "$qemu" 2>/dev/null && ! grep -q ^status "$run/control"; do
 	[ -z "$cut" ] || [ ! -e "$cut" ] || { status=99; break; }
+	[ ! "$run/said" -nt "$run/looked" ] || { : >"$run/looked"; heard=$SECONDS; }
+	[ -z "$silence" ] || [ $((SECONDS - heard)) -lt "$silence" ] || { status=124; echo "vm: out of time: nothing was printed for $silence s" >&2; break; }
 	[ $((SECONDS - began)) -lt "$limit" ] || { status=124; echo "vm: out of time ($limit s)" >&2; break; }
 	sleep 0.05
 done
