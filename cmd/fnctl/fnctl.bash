@@ -65,13 +65,13 @@ _fnctl()
 		return
 		;;
 	--compatible-architecture) mapfile -t COMPREPLY < <(compgen -W 'x86_64 arm64' -- "$cur"); return ;;
-	--license | --endpoint | --region | --handler | --role | --memory | --timeout | --tmp | --env | --description | --client-context | --tenant-id | --tail | \
+	--license | --endpoint | --region | --image | --handler | --role | --memory | --timeout | --tmp | --env | --description | --client-context | --tenant-id | --tail | \
 		--code-sha256 | --weight | --revision-id | --cors) return ;;
 	esac
 	case $command in
 	'') [[ $cur == -* ]] || { mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur"); return; }; options=--version ;;
 	create | update | deploy)
-		options='--runtime --handler --code --role --memory --timeout --tmp --env --description --layer --snap-start --per-tenant --no-wait'
+		options='--runtime --handler --code --image --role --memory --timeout --tmp --env --description --layer --snap-start --per-tenant --no-wait'
 		if [[ $command == deploy && $cur != -* ]] && ((${#words[@]} == 1)); then
 			compopt -o filenames
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")

@@ -18,7 +18,7 @@
 static void decref(json_t **j) { json_decref(*j); }
 
 struct wanted {
-	const char *name, *code;
+	const char *name, *code, *image; /* code or image: one of them, or neither */
 	json_t *configuration; /* members of the API */
 	bool wait;
 };
@@ -49,7 +49,8 @@ static int parse(int argc, char **argv, struct wanted *w)
 						{"tmp", required_argument, NULL, 'T'},         {"env", required_argument, NULL, 'e'},
 						{"description", required_argument, NULL, 'd'}, {"no-wait", no_argument, NULL, 'n'},
 						{"snap-start", required_argument, NULL, 's'},  {"layer", required_argument, NULL, 'l'},
-						{"per-tenant", no_argument, NULL, 'P'},     GLOBAL_OPTIONS};
+						{"per-tenant", no_argument, NULL, 'P'},     {"image", required_argument, NULL, 'i'},
+						GLOBAL_OPTIONS};
 	json_t *o = w->configuration = json_object();
 	int c, r = EX_FINE;
 
@@ -64,6 +65,9 @@ static int parse(int argc, char **argv, struct wanted *w)
 			break;
 		case 'c':
 			w->code = optarg;
+			break;
+		case 'i':
+			w->image = optarg;
 			break;
 		case 'R':
 			r = text_member(o, "Role", argv[0], "--role", optarg);
@@ -107,12 +111,14 @@ static int parse(int argc, char **argv, struct wanted *w)
 		return r;
 	if (optind < argc)
 		w->name = argv[optind++];
-	if (optind < argc && fn_streq(argv[0], "deploy") && !w->code)
+	if (optind < argc && fn_streq(argv[0], "deploy") && !w->code && !w->image)
 		w->code = argv[optind++];
 	if (fn_str_empty(w->name))
 		return usage_error(argv[0], "which function?");
 	if (optind < argc)
 		return usage_error(argv[0], "what is \"%s\"?", argv[optind]);
+	if (w->code && w->image)
+		return usage_error(argv[0], "it has --code or --image, not both");
 	return EX_FINE;
 }
 
@@ -166,6 +172,11 @@ static int send_json(const char *operation, const char *method, const char *path
 	return rc;
 }
 
+static int code_member(json_t *code, const struct wanted *w, const char *command)
+{
+	return w->image ? text_member(code, "ImageUri", command, "--image", w->image) : package_member(code, w->code);
+}
+
 static int create(struct wanted *w)
 {
 	json_t *o = w->configuration, *code = json_object();
@@ -175,13 +186,15 @@ static int create(struct wanted *w)
 	json_object_set_new(o, "FunctionName", json_string(w->name));
 	if (!json_object_get(o, "Role"))
 		json_object_set_new(o, "Role", json_string(DEFAULT_ROLE));
-	if (!w->code)
-		return usage_error("create", "where is the code? (--code DIR or --code FILE.zip)");
-	if (!json_object_get(o, "Runtime"))
+	if (!w->code && !w->image)
+		return usage_error("create", "where is the code? (--code DIR, --code FILE.zip or --image REFERENCE)");
+	if (w->image)
+		json_object_set_new(o, "PackageType", json_string("Image"));
+	else if (!json_object_get(o, "Runtime"))
 		return usage_error("create", "which runtime? (--runtime; `fnctl images` shows what there is)");
-	if (!json_object_get(o, "Handler") && fn_str_starts(json_string_value(json_object_get(o, "Runtime")), "provided"))
+	if (!w->image && !json_object_get(o, "Handler") && fn_str_starts(json_string_value(json_object_get(o, "Runtime")), "provided"))
 		json_object_set_new(o, "Handler", json_string("bootstrap"));
-	rc = package_member(code, w->code);
+	rc = code_member(code, w, "create");
 	if (rc == EX_FINE)
 		rc = send_json("create", "POST", FUNCTIONS, o);
 	if (rc == EX_FINE)
@@ -198,10 +211,10 @@ static int update(struct wanted *w)
 
 	if (json_object_get(w->configuration, "TenancyConfig"))
 		return usage_error("update", "--per-tenant is for new functions: it cannot be changed");
-	if (!w->code && json_object_size(w->configuration) == 0)
-		return usage_error("update", "what is to change? (--code, --memory, --env ...)");
-	if (w->code) {
-		rc = package_member(code, w->code);
+	if (!w->code && !w->image && json_object_size(w->configuration) == 0)
+		return usage_error("update", "what is to change? (--code, --image, --memory, --env ...)");
+	if (w->code || w->image) {
+		rc = code_member(code, w, "update");
 		if (rc == EX_FINE)
 			rc = send_json("update", "PUT", function_path(w->name, "/code"), code);
 		if (rc == EX_FINE && json_object_size(w->configuration) > 0) /* two updates at once are a conflict */
@@ -241,7 +254,7 @@ int cmd_deploy(int argc, char **argv)
 	bool missing = false;
 	int rc = parse(argc, argv, &w);
 
-	if (rc == EX_FINE && !w.code)
+	if (rc == EX_FINE && !w.code && !w.image)
 		rc = usage_error("deploy", "where is the code?");
 	if (rc == EX_FINE) {
 		rc = request_may_miss(&r, "deploy", "GET", function_path(w.name, "/configuration"), &missing);

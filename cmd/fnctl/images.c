@@ -116,15 +116,12 @@ static int send_layers(struct oci_archive *a, json_t *missing)
 	return rc;
 }
 
-/* A file's name without directories and what is behind the first dot. */
-static void name_of_file(const char *path, char *name, size_t size)
+/* A file's name without directories and what is behind the first dot; which of its images is the tag. */
+static void name_of_file(const struct oci_archive *a, char *name, size_t size)
 {
-	const char *slash, *colon = strchr(path, ':');
+	const char *path = oci_archive_path(a), *slash = strrchr(path, '/'), *ref = oci_archive_ref(a);
 
-	if (colon && access(path, F_OK) < 0)
-		path = colon + 1;
-	slash = strrchr(path, '/');
-	snprintf(name, size, "%.*s", (int)strcspn(slash ? slash + 1 : path, "."), slash ? slash + 1 : path);
+	snprintf(name, size, "%.*s%s%s", (int)strcspn(slash ? slash + 1 : path, "."), slash ? slash + 1 : path, ref ? ":" : "", ref ? ref : "");
 }
 
 static int import_archive(const char *path, const char *as)
@@ -141,7 +138,7 @@ static int import_archive(const char *path, const char *as)
 		return EX_BAD_USE;
 	if (oci_archive_image(a, &manifest, &config, name, sizeof(name))) {
 		if (!*name)
-			name_of_file(path, name, sizeof(name));
+			name_of_file(a, name, sizeof(name));
 		body = json_pack("{ss,ss%,ss%}", "Name", as ? as : name, "Manifest", manifest.data, manifest.len, "Config", config.data, config.len);
 		rc = body ? ask_import(&r, body) : EX_BAD_USE;
 		if (!body)

@@ -21,6 +21,7 @@ static char endpoint[512];
 	"  --runtime R         python3.11, provided.al2023, ...; `fnctl runtime list` shows what there is\n" \
 	"  --handler H         file.function; what it means is the runtime's affair\n" \
 	"  --code DIR|ZIP      a directory is zipped, without .git and __pycache__; s3://BUCKET/KEY: fnd gets it from its S3 server\n" \
+	"  --image REFERENCE   in place of code (and of runtime and handler): a container image, by its name here or in its registry\n" \
 	"  --role ARN          arn:aws:iam::000000000000:role/fnd\n" \
 	"  --memory MB         128 to 10240; a CPU's share goes with it\n" \
 	"  --timeout S         1 to 900\n" \
@@ -38,8 +39,8 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 	const char *args, *help, *options;
 } commands[] = {
-	{"create", cmd_create, "NAME --runtime R [--handler H] --code DIR|ZIP [options]", "make a function", CONFIGURATION_HELP},
-	{"update", cmd_update, "NAME [--code DIR|ZIP] [options]", "change code or configuration", CONFIGURATION_HELP},
+	{"create", cmd_create, "NAME --runtime R [--handler H] --code DIR|ZIP | NAME --image REFERENCE [options]", "make a function", CONFIGURATION_HELP},
+	{"update", cmd_update, "NAME [--code DIR|ZIP | --image REFERENCE] [options]", "change code or configuration", CONFIGURATION_HELP},
 	{"deploy", cmd_deploy, "NAME DIR|ZIP [options]", "create it, or update it where it exists", CONFIGURATION_HELP},
 	{"list", cmd_list, "", "all functions", ""},
 	{"get", cmd_get, "NAME [--qualifier Q]", "one function's configuration", "  --qualifier Q       of a version or an alias\n"},

@@ -27,6 +27,7 @@ struct part {
 
 struct oci_archive {
 	char *path;
+	char *ref; /* which of its images; NULL: it has one */
 	char *map; /* a tar's */
 	size_t len;
 	struct fn_map *parts;   /* name -> struct part: of a tar all, of a directory those that were asked for */
@@ -158,17 +159,36 @@ static bool read_tar(struct oci_archive *a)
 	return fn_map_count(a->parts) > 0 || bad(a, "it is no tar, or empty");
 }
 
+/* PATH:NAME, as skopeo has it, where there is a file PATH and none of the whole name. */
+static void split_off_ref(struct oci_archive *a)
+{
+	for (char *colon = strchr(a->path, ':'); colon && !a->ref && access(a->path, F_OK) < 0; colon = strchr(colon + 1, ':')) {
+		*colon = '\0';
+		if (access(a->path, F_OK) == 0)
+			a->ref = colon + 1; /* of the same memory */
+		else
+			*colon = ':';
+	}
+}
+
+const char *oci_archive_path(const struct oci_archive *a) { return a->path; }
+const char *oci_archive_ref(const struct oci_archive *a) { return a->ref; }
+
 struct oci_archive *oci_archive_open(const char *path)
 {
 	static const char *const prefixes[] = {"oci-archive:", "docker-archive:", "oci:"};
 	struct oci_archive *a = calloc(1, sizeof(*a));
+	bool prefixed = false;
 	struct stat st;
 
-	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
-		if (fn_str_starts(path, prefixes[i]))
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]) && !prefixed; i++)
+		if ((prefixed = fn_str_starts(path, prefixes[i])))
 			path += strlen(prefixes[i]);
 	if (!a || !(a->path = strdup(path)) || fn_map_new(&a->parts) < 0 || fn_map_new(&a->layers) < 0)
 		abort();
+	if (prefixed)
+		split_off_ref(a);
+	path = a->path;
 	if (stat(path, &st) < 0 || (!S_ISDIR(st.st_mode) && !map_file(path, &a->map, &a->len)))
 		(void)bad(a, strerror(errno));
 	else if (S_ISDIR(st.st_mode) || read_tar(a))
@@ -209,7 +229,68 @@ bool oci_archive_blob(struct oci_archive *a, const char *sha256, struct oci_blob
 	return p != NULL;
 }
 
+/* --- which of several images --- */
+struct choice {
+	struct fn_buf names; /* for who has to choose */
+	unsigned n;          /* different ones */
+	json_t *chosen;      /* borrowed; NULL: none has the name that was asked for */
+};
+
+static void add_choice(struct choice *c, const char *name, bool another)
+{
+	(void)fn_buf_addf(&c->names, "%s%s", c->names.len > 0 ? ", " : "", name ? name : "one without a name");
+	c->n += another;
+}
+
+/* Frees it. */
+static bool is_chosen(const struct oci_archive *a, struct choice *c)
+{
+	fn_auto_buf struct fn_buf names = c->names, words = {0};
+
+	if (a->ref && !c->chosen)
+		(void)fn_buf_addf(&words, "it has no image %s, but %s", a->ref, names.len > 0 ? names.data : "one without a name");
+	else if (!a->ref && c->n > 1)
+		(void)fn_buf_addf(&words, "it has several images (%s): say which, as oci:, oci-archive: or docker-archive:PATH:NAME", names.data);
+	return words.len == 0 || bad(a, words.data);
+}
+
 /* --- what docker save lists --- */
+/* docker.io/library/a:1 is a:1, for some. */
+static const char *short_name(const char *name)
+{
+	static const char *const usual[] = {"docker.io/", "library/"};
+
+	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+		if (fn_str_starts(name, usual[i]))
+			name += strlen(usual[i]);
+	return name;
+}
+
+/* Which of the images; *ret_tag: of its names the one that was asked for, or the first. NULL: said on stderr. */
+static json_t *of_docker(const struct oci_archive *a, json_t *list, const char **ret_tag)
+{
+	struct choice c = {0};
+	json_t *image, *tag;
+	size_t i, k;
+
+	json_array_foreach(list, i, image) {
+		json_t *tags = json_object_get(image, "RepoTags");
+
+		add_choice(&c, json_string_value(json_array_get(tags, 0)), true);
+		json_array_foreach(tags, k, tag)
+			if (a->ref && !c.chosen && json_is_string(tag) && fn_streq(short_name(json_string_value(tag)), short_name(a->ref))) {
+				c.chosen = image;
+				*ret_tag = json_string_value(tag);
+			}
+	}
+	if (!a->ref) {
+		c.chosen = json_array_get(list, 0);
+		*ret_tag = json_string_value(json_array_get(json_object_get(c.chosen, "RepoTags"), 0));
+	}
+	image = c.chosen;
+	return is_chosen(a, &c) ? image : NULL;
+}
+
 static const char *docker_type(const struct oci_blob *b)
 {
 	bool gzip = b->len > 2 && (unsigned char)b->data[0] == 0x1f && (unsigned char)b->data[1] == 0x8b;
@@ -228,12 +309,15 @@ static json_t *descriptor(const char *type, const struct oci_blob *b, char sha25
 
 static bool from_docker(struct oci_archive *a, json_t *list, struct fn_buf *manifest, struct oci_blob *config, char *name, size_t name_size)
 {
-	json_t *image = json_array_get(list, 0), *layers = json_array(), *o, *l;
-	const char *config_name = json_string_value(json_object_get(image, "Config")), *tag = json_string_value(json_array_get(json_object_get(image, "RepoTags"), 0));
+	const char *tag = NULL;
+	json_t *image = of_docker(a, list, &tag), *layers = json_array(), *o, *l;
+	const char *config_name = json_string_value(json_object_get(image, "Config"));
 	struct part *p = config_name ? find(a, config_name) : NULL;
 	char sha256[65], *text;
 	size_t i;
 
+	if (!image && json_array_size(list) > 0)
+		return false;
 	if (!p)
 		return bad(a, "its manifest.json names no configuration that is there");
 	*config = p->blob;
@@ -256,25 +340,67 @@ static bool from_docker(struct oci_archive *a, json_t *list, struct fn_buf *mani
 }
 
 /* --- an OCI layout --- */
-static void name_of_layout(const struct oci_blob *index, char *name, size_t size)
-{
-	json_t *o = json_loadb(index->data, index->len, 0, NULL), *notes = json_object_get(json_array_get(json_object_get(o, "manifests"), 0), "annotations");
-	const char *whole = json_string_value(json_object_get(notes, "io.containerd.image.name")),
-		   *ref = json_string_value(json_object_get(notes, "org.opencontainers.image.ref.name"));
+static const char *noted(json_t *entry, const char *key) { return json_string_value(json_object_get(json_object_get(entry, "annotations"), key)); }
+static const char *whole_name(json_t *entry) { return noted(entry, "io.containerd.image.name"); }
+static const char *ref_name(json_t *entry) { return noted(entry, "org.opencontainers.image.ref.name"); }
 
-	if (whole || (ref && strpbrk(ref, ":/")))
-		snprintf(name, size, "%s", whole ? whole : ref);
+/* One image may have several names, and a manifest for each platform: those with another name and another digest than the first are other images. */
+static bool of_layout(const struct oci_archive *a, json_t *manifests, struct choice *c)
+{
+	json_t *e, *first = NULL;
+	size_t i;
+
+	json_array_foreach(manifests, i, e) {
+		const char *ref = ref_name(e), *whole = whole_name(e), *name = whole ? whole : ref;
+
+		if (!name)
+			continue;
+		if (!first)
+			first = e;
+		add_choice(c, name, e == first || (!fn_streq(ref, ref_name(first)) &&
+						   !fn_streq(json_string_value(json_object_get(e, "digest")), json_string_value(json_object_get(first, "digest")))));
+		if (a->ref && !c->chosen && (fn_streq(ref, a->ref) || (whole && fn_streq(short_name(whole), short_name(a->ref)))))
+			c->chosen = e;
+	}
+	return is_chosen(a, c);
+}
+
+/* The index's text, with nothing in it but the image that was asked for; its name. */
+static bool choose_of_layout(const struct oci_archive *a, const struct oci_blob *index, struct fn_buf *ret, char *name, size_t size)
+{
+	fn_auto_free char *text = NULL;
+	struct choice c = {0};
+	json_t *o = json_loadb(index->data, index->len, 0, NULL), *manifests = json_object_get(o, "manifests"), *one;
+	bool ok = of_layout(a, manifests, &c);
+
+	one = c.chosen ? c.chosen : json_array_get(manifests, 0);
+	if (ok && whole_name(one))
+		snprintf(name, size, "%s", whole_name(one));
+	else if (ok && ref_name(one) && strpbrk(ref_name(one), ":/"))
+		snprintf(name, size, "%s", ref_name(one));
+	if (ok && c.chosen) {
+		json_t *list = json_array();
+
+		json_array_append(list, c.chosen);
+		json_object_set_new(o, "manifests", list);
+		text = json_dumps(o, JSON_COMPACT);
+	}
+	ok = ok && (text ? fn_buf_add_str(ret, text) : fn_buf_add(ret, index->data, index->len)) == 0;
 	json_decref(o);
+	return ok;
 }
 
 static bool from_layout(struct oci_archive *a, const struct oci_blob *index, struct fn_buf *manifest, struct oci_blob *config, char *name, size_t name_size)
 {
-	struct oci_blob at = *index;
+	fn_auto_buf struct fn_buf chosen = {0};
+	struct oci_blob at;
 	struct fn_oci_manifest m;
 	struct fn_err err;
 	bool ok;
 
-	name_of_layout(index, name, name_size);
+	if (!choose_of_layout(a, index, &chosen, name, name_size))
+		return false;
+	at = (struct oci_blob){chosen.data, chosen.len};
 	for (unsigned indexes = 0; indexes <= FN_OCI_INDEXES_MAX; indexes++) {
 		if (fn_oci_manifest_parse(at.data, at.len, fn_oci_architecture(), &m, &err) < 0)
 			return bad(a, err.msg);

@@ -13,8 +13,10 @@ struct oci_blob {
 	size_t len;
 };
 
-/* NULL: said on stderr why. path: a directory or a file; a prefix oci:, oci-archive:, docker-archive: is left out. */
+/* NULL: said on stderr why. path: a directory or a file; with a prefix, oci:, oci-archive: or docker-archive:, also PATH:NAME, for one of several images. */
 struct oci_archive *oci_archive_open(const char *path);
+const char *oci_archive_path(const struct oci_archive *a); /* without the prefix and that name */
+const char *oci_archive_ref(const struct oci_archive *a);  /* that name; NULL: none was given */
 void oci_archive_close(struct oci_archive *a);
 /* The image's manifest and configuration for this machine, byte for byte, or a manifest made of docker's list; name: what it is called there, "" = it is not
  * said. False: said on stderr why. */

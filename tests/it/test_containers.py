@@ -293,6 +293,40 @@ class Local(ContainerCase):
         self.assertEqual((r.status, r.json["message"]), (400, "Please don't provide ImageUri when updating a function with packageType Zip."))
         self.assertEqual(d.request("PUT", "/2015-03-31/functions/ref/configuration", {"Handler": "x"}).json["message"], told)
 
+    def test_several_images(self):
+        """In one layout, or in what docker saves: which is meant is said, as skopeo has it said."""
+        d, path = self.d, os.path.join(self.dir, "lay")
+        one, two = native([("one", "1")]), native([("two", "2")])
+        one.layout(path)
+        for digest, data in two.blobs.items():
+            with open(f"{path}/blobs/sha256/{digest[7:]}", "wb") as f:
+                f.write(data)
+        def index(*images):
+            with open(f"{path}/index.json", "w") as f:
+                json.dump({"schemaVersion": 2, "manifests": [{"mediaType": i.manifest_type, "digest": i.digest, "size": len(i.manifest), "annotations": {"org.opencontainers.image.ref.name": n}} for i, n in images]}, f)
+        index((one, "a"), (two, "b"), (two, "example/c:1"))
+        self.assertIn(f"{path}: it has several images (a, b, example/c:1): say which, as oci:", self.fnctl(d, "images", "import", path, expect=2))
+        self.assertIn("it has no image d, but a, b, example/c:1", self.fnctl(d, "images", "import", f"oci:{path}:d", expect=2))
+        self.assertRegex(self.fnctl(d, "images", "import", f"oci:{path}:a"), f"^lay:a +{one.digest} ")
+        self.assertRegex(self.fnctl(d, "images", "import", f"oci:{path}:b"), f"^lay:b +{two.digest} ")
+        self.assertRegex(self.fnctl(d, "images", "import", f"oci:{path}:example/c:1"), f"^example/c:1 +{two.digest} ")
+        index((one, "a"), (one, "b"))  # two names of one
+        self.assertIn(one.digest, self.fnctl(d, "images", "import", path))
+        saved = os.path.join(self.dir, "saved.tar")
+        entries, listed = [], []
+        for image, tags in ((one, ["x:1", "x:2"]), (two, ["docker.io/library/y:1"])):
+            for digest, data in image.blobs.items():
+                entries.append((digest[7:], data))
+            listed.append({"Config": sha256(image.config), "RepoTags": tags, "Layers": [l["digest"][7:] for l in image.layers]})
+        with open(saved, "wb") as f:
+            f.write(tar([*entries, ("manifest.json", json.dumps(listed))]))
+        self.assertIn("it has several images (x:1, docker.io/library/y:1): say which", self.fnctl(d, "images", "import", saved, expect=2))
+        self.assertRegex(self.fnctl(d, "images", "import", f"docker-archive:{saved}:x:2"), "^x:2 ")
+        self.fnctl(d, "images", "import", f"docker-archive:{saved}:y:1", "--as", "y2")
+        self.container(d, "y2", "y2")
+        self.assertEqual(d.invoke("y2", b"1").json, 1)
+        d.delete("y2")
+
     def test_what_fnctl_says(self):
         """Once, of what was wrong, and what helps; and of a function which is an image."""
         d, (gz, cut) = self.d, (os.path.join(self.dir, n) for n in ("a.tar.gz", "cut.tar"))
@@ -309,8 +343,16 @@ class Local(ContainerCase):
         self.assertIn("`fnctl images local` shows", self.fnctl(d, "images", "forget", "nosuch", expect=3))
         self.assertIn("import wants a file or the name of an image", self.fnctl(d, "images", "import", expect=2))
         self.assertIn("fnctl: runtime add: ", self.fnctl(d, "runtime", "add", "python4.4", "--image", "Not/One", expect=3))
-        self.bring(d, native(), "said")
-        self.container(d, "said", "said")
+        self.bring(d, native([("v", "1")]), "said")
+        self.assertIn("not both", self.fnctl(d, "create", "said", "--image", "said", "--code", self.dir, expect=2))
+        self.assertIn("--image REFERENCE", self.fnctl(d, "create", "said", "--runtime", "python3.11", expect=2))
+        self.assertIn("Invoke it", self.fnctl(d, "create", "said", "--image", "said", "--memory", "512"))
+        self.assertEqual(d.invoke("said", b"1").json, 1)
+        second = native([("v", "2")])
+        self.bring(d, second, "again")
+        for verb, image in (("deploy", "again"), ("update", "said"), ("update", "again")):
+            self.assertIn("Active", self.fnctl(d, verb, "said", "--image", image))
+        self.assertEqual(self.get(d, "said")["Configuration"]["CodeSha256"], second.digest[7:])
         self.assertRegex(self.fnctl(d, "list"), r"said +an image +512")
         self.assertRegex(self.fnctl(d, "versions", "said"), r"\$LATEST +an image +512")
         d.delete("said")
