@@ -1,5 +1,5 @@
 """What the tests of a real daemon share: starting and ending it, its API, packages, and proof that nothing is left behind."""
-import base64, contextlib, ctypes, glob, hashlib, http.client, io, json, os, random, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time, unittest, zipfile
+import base64, collections, contextlib, ctypes, glob, hashlib, http.client, io, itertools, json, os, random, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time, unittest, zipfile
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("FND_BUILD", os.path.join(TOP, "build"))
@@ -47,10 +47,23 @@ def often(attempt, times=4):
                 raise
 
 
+_ports = collections.deque(maxlen=200)  # locks, for as long as this process has them and has not taken so many others
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """One that nobody has, or takes before its server does: no client's, which the kernel chooses from 32768 on, and locked against other tests by a socket of that name."""
+    for port in itertools.chain(*[random.sample(range(10000, 32768), 1000) for _ in range(20)]):
+        lock = socket.socket(socket.AF_UNIX)
+        try:
+            lock.bind(f"\0fnd-test-port-{port}")
+            with socket.socket() as s:
+                s.bind(("127.0.0.1", port))
+        except OSError:
+            lock.close()
+            continue
+        _ports.append(lock)
+        return port
+    raise AssertionError("no port is free")
 
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -194,7 +207,7 @@ class Daemon:
         if self.process.poll() is not None:
             raise AssertionError(f"fnd ended with status {self.process.returncode}:\n{self.log()}")
         try:
-            return self.request("GET", "/healthz", timeout=60).status == 200
+            return all(self.request("GET", "/healthz", timeout=60, control=c).status == 200 for c in (True, False))  # at the port alone it might be another's
         except OSError:
             return False
 

@@ -1,6 +1,6 @@
 """Functions of container images (PackageType Image): from archives without a registry, and from docker-registry on loopback; what they are started with; whiteouts; what is
 shared, and goes."""
-import gzip, shutil, subprocess, tempfile
+import gzip, shutil, subprocess
 import ociimages
 from ociimages import Image, Registry, TokenIssuer, native, sha256, tar
 from servers import certificate
@@ -9,7 +9,8 @@ from harness import *
 
 class ContainerCase(Case):
     def setUp(self):
-        self.dir = tempfile.mkdtemp(dir="/var/tmp")
+        self.dir = f"/var/tmp/fnd-test-files-{random.getrandbits(64):x}"  # not mkdtemp(): to buildah a path is a reference, in which no part ends with _
+        os.mkdir(self.dir, 0o700)
         self.addCleanup(shutil.rmtree, self.dir)
 
     def fnctl(self, d, *args, expect=0):
