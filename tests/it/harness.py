@@ -1,5 +1,5 @@
 """What the tests of a real daemon share: starting and ending it, its API, packages, and proof that nothing is left behind."""
-import base64, collections, contextlib, ctypes, glob, hashlib, http.client, io, itertools, json, os, random, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time, unittest, zipfile
+import base64, collections, contextlib, ctypes, glob, hashlib, http.client, io, json, os, random, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time, unittest, zipfile
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("FND_BUILD", os.path.join(TOP, "build"))
@@ -52,8 +52,8 @@ _ports = collections.deque(maxlen=200)  # locks, for as long as this process has
 
 def free_port():
     """One that nobody has, or takes before its server does: no client's, which the kernel chooses from 32768 on, and locked against other tests by a socket of that name."""
-    for port in itertools.chain(*[random.sample(range(10000, 32768), 1000) for _ in range(20)]):
-        lock = socket.socket(socket.AF_UNIX)
+    for _ in range(20000):
+        port, lock = random.randrange(10000, 32768), socket.socket(socket.AF_UNIX)
         try:
             lock.bind(f"\0fnd-test-port-{port}")
             with socket.socket() as s:
