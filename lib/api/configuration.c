@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "model/arn.h"
 #include "model/env.h"
 #include "model/limits.h"
 
@@ -84,7 +85,7 @@ static bool apply_dead_letters(struct fn_call *call, json_t *in, struct fn_funct
 
 	if (!arn)
 		return true;
-	if (*arn && !strstr(arn, ":sqs:") && !strstr(arn, ":sns:")) {
+	if (*arn && !fn_arn_of(arn, "sqs") && !fn_arn_of(arn, "sns")) {
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "The provided dead-letter target %s is neither an SQS queue nor an SNS topic.", arn);
 		return false;
 	}
@@ -110,7 +111,7 @@ static bool role_fits(struct fn_call *call, const struct fn_function *f, const c
 static bool may_send(struct fn_call *call, const struct fn_function *f)
 {
 	const struct fn_api_config *cfg = &call->api->cfg;
-	bool queue = f->dead_letter_arn && strstr(f->dead_letter_arn, ":sqs:");
+	bool queue = f->dead_letter_arn && fn_arn_of(f->dead_letter_arn, "sqs");
 
 	if (!f->dead_letter_arn || cfg->n_credentials == 0 || fn_role_says(call, f, queue ? "sqs:SendMessage" : "sns:Publish", f->dead_letter_arn))
 		return true;

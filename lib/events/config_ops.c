@@ -97,22 +97,13 @@ static void write_config(struct op *o)
 	fn_event_config_put(o->e, fn_take_ptr(o->config), on_put, o);
 }
 
-static bool is_of(const char *arn, const char *service)
-{
-	const char *at = strchr(arn, ':'); /* arn:aws:SERVICE: */
-	size_t n = strlen(service);
-
-	at = at ? strchr(at + 1, ':') : NULL;
-	return at && strncmp(at + 1, service, n) == 0 && at[1 + n] == ':';
-}
-
 /* Where it may lead, by the ARN's service: S3 is for failures alone. */
 static bool service_fits(const char *arn, bool success)
 {
 	static const char *const services[] = {"lambda", "sqs", "sns", "events", "s3"};
 
 	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]) - success; i++)
-		if (is_of(arn, services[i]))
+		if (fn_arn_of(arn, services[i]))
 			return true;
 	return false;
 }
@@ -192,7 +183,7 @@ static void check_destinations(struct op *o)
 					  : "The provided destination config DestinationConfig(onSuccess=null, onFailure=OnFailure(destination=%s)) is invalid.", arn);
 			return;
 		}
-		if (!is_of(arn, "lambda"))
+		if (!fn_arn_of(arn, "lambda"))
 			continue;
 		function = function_in(o, arn);
 		if (!function) {

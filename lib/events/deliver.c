@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "events/lane.h"
 #include "events/outgoing.h"
+#include "model/arn.h"
 #include "model/limits.h"
 #include "service/rights.h"
 #include "sqs/sqs.h"
@@ -82,7 +83,7 @@ int fn_delivery_may(struct fn_events *e, const char *function, const char *const
 	return r;
 }
 
-size_t fn_delivery_most(const char *arn) { return strstr(arn, ":sns:") ? SNS_MAX : FN_LIMIT_EVENT_BYTES; }
+size_t fn_delivery_most(const char *arn) { return fn_arn_of(arn, "sns") ? SNS_MAX : FN_LIMIT_EVENT_BYTES; }
 
 /* As an event of that function's. */
 static int to_function(struct fn_events *e, const struct fn_delivery *d, struct fn_queue_step *step, struct fn_delivery_memory *m)
@@ -124,7 +125,7 @@ int fn_delivery_step(struct fn_events *e, const struct fn_delivery *d, struct fn
 	snprintf(prefix, sizeof(prefix), "arn:aws:lambda:%s:%s:function:", e->env->region, e->env->account_id);
 	if (fn_str_starts(d->arn, prefix) && !d->dead_letter)
 		return to_function(e, d, step, m);
-	if (strstr(d->arn, ":sqs:") && !fn_str_ends(d->arn, ".fifo")) {
+	if (fn_arn_of(d->arn, "sqs") && !fn_str_ends(d->arn, ".fifo")) {
 		int r = to_queue(e, d, step, m);
 
 		if (r != -ENOENT)

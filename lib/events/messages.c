@@ -11,14 +11,14 @@
 
 #include "base/id.h"
 #include "base/str.h"
+#include "model/arn.h"
 
 const char *fn_message_service(const char *arn)
 {
 	static const char *const names[] = {"sqs", "sns", "events", "s3"};
-	const char *at = fn_str_starts(arn, "arn:") ? strchr(arn + 4, ':') : NULL;
 
-	for (size_t i = 0; at && i < sizeof(names) / sizeof(names[0]); i++)
-		if (strncmp(at + 1, names[i], strlen(names[i])) == 0 && at[1 + strlen(names[i])] == ':')
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (fn_arn_of(arn, names[i]))
 			return names[i];
 	return NULL;
 }

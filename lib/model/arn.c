@@ -105,3 +105,11 @@ void fn_arn_format(char *out, size_t size, const char *region, const char *accou
 	snprintf(out, size, "arn:aws:lambda:%s:%s:function:%s%s%s", region, account, name, qualifier && *qualifier ? ":" : "",
 		 qualifier ? qualifier : "");
 }
+
+bool fn_arn_of(const char *arn, const char *service)
+{
+	const char *at = fn_str_starts(arn, "arn:") ? strchr(arn + 4, ':') : NULL;
+	size_t n = strlen(service);
+
+	return at && strncmp(at + 1, service, n) == 0 && at[1 + n] == ':';
+}

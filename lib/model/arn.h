@@ -25,5 +25,7 @@ enum fn_name_place fn_name_place(const struct fn_name *n, const char *qualifier,
 bool fn_qualifier_valid(const char *q); /* a parameter: "$x" is well-formed, though nothing is called so */
 /* arn:aws:lambda:<region>:<account>:function:<name>[:<qualifier>] */
 void fn_arn_format(char *out, size_t size, const char *region, const char *account, const char *name, const char *qualifier);
+/* Is arn:<partition>:<service>:... of this service? */
+bool fn_arn_of(const char *arn, const char *service);
 
 #endif
