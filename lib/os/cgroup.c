@@ -320,15 +320,6 @@ static int limit_memory(struct fn_cgroup *cg, uint64_t bytes, struct fn_err *err
 	return r;
 }
 
-/* In proportion to the quota: where the CPUs are not enough for all, who has been promised more gets more. */
-static int weigh_cpu(struct fn_cgroup *cg, const struct fn_cg_limits *l, struct fn_err *err)
-{
-	bool v1 = is_v1(cg, FN_CG_CPU);
-	uint64_t one = v1 ? 1024 : 100, least = v1 ? 2 : 1, most = v1 ? 262144 : 10000, w = one * l->cpu_quota_us / l->cpu_period_us;
-
-	return put(cg, FN_CG_CPU, v1 ? "cpu.shares" : "cpu.weight", w < least ? least : w > most ? most : w, err);
-}
-
 int fn_cgroup_set_cpu(struct fn_cgroup *cg, const struct fn_cg_limits *l, struct fn_err *err)
 {
 	char text[64];
@@ -346,11 +337,9 @@ int fn_cgroup_set_cpu(struct fn_cgroup *cg, const struct fn_cg_limits *l, struct
 			r = put(cg, FN_CG_CPU, "cpu.cfs_period_us", l->cpu_period_us, err);
 		if (r == 0)
 			r = put(cg, FN_CG_CPU, "cpu.cfs_quota_us", l->cpu_quota_us, err);
+		if (r < 0)
+			return r;
 	}
-	if (r == 0)
-		r = weigh_cpu(cg, l, err);
-	if (r < 0)
-		return r;
 	cg->have.cpu_quota_us = l->cpu_quota_us;
 	cg->have.cpu_period_us = l->cpu_period_us;
 	return 0;

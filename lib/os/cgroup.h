@@ -21,7 +21,7 @@ enum fn_cg_driver { FN_CG_ABSENT, FN_CG_V1, FN_CG_V2 };
 
 struct fn_cg_limits {
 	uint64_t memory_bytes;   /* memory.max / memory.limit_in_bytes; swap is 0. 0 = none yet */
-	uint32_t cpu_quota_us;   /* per cpu_period_us; may exceed it (several CPUs). Its weight among others is in proportion */
+	uint32_t cpu_quota_us;   /* per cpu_period_us; may exceed it (several CPUs) */
 	uint32_t cpu_period_us;
 	uint32_t pids_max;
 };
