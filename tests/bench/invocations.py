@@ -140,7 +140,7 @@ def record_warm(b, out, kinds, connections):
         if connections == 16 and label in RPS_AIM:
             rps["aim_at_least"] = RPS_AIM[label]
             if label == "native":
-                rps["peers"]["bare MHD echo"]["aim_ratio_at_least"] = 0.25
+                rps["peers"]["bare MHD echo"]["aim_ratio_at_least"] = 0.3
         b.figures[f"rps_{label}_{c}"] = rps
         if t["errors"]:
             b.note(f"{name}: {t['errors']} of {t['n'] + t['errors']} requests failed, the first with: {t['error']}")

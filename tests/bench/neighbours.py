@@ -111,6 +111,7 @@ def nat_daemon():
         d = harness.Daemon({"log": {"level": "warn"}, **case.config()}, images=harness.BASIC, netns=netlab.HOST)
         d.start()
         try:
+            d.images_installed()
             yield d
         finally:
             d.remove()
