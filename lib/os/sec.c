@@ -44,7 +44,7 @@ static const char *const function_calls[] = {
 	"getpgrp", "getpid", "getppid", "getpriority", "getrandom", "getresgid", "getresuid", "getrlimit",
 	"get_robust_list", "getrusage", "getsid", "getsockname", "getsockopt", "get_thread_area", "gettid",
 	"gettimeofday", "getuid", "getxattr", "inotify_add_watch", "inotify_init", "inotify_init1", "inotify_rm_watch",
-	"ioctl", "kill", "lchown", "lgetxattr", "link", "linkat", "listen", "listxattr", "llistxattr", "lseek", "lstat",
+	"ioctl", "ioprio_get", "kill", "lchown", "lgetxattr", "link", "linkat", "listen", "listxattr", "llistxattr", "lseek", "lstat",
 	"madvise", "membarrier", "mincore", "mkdir", "mkdirat", "mlock", "mlock2", "mlockall",
 	"mprotect", "mremap", "msgctl", "msgget", "msgrcv", "msgsnd", "msync", "munlock", "munlockall", "munmap",
 	"nanosleep", "newfstatat", "open", "openat", "openat2", "pause", "pidfd_open", "pidfd_send_signal", "pipe", "pipe2",
@@ -228,6 +228,17 @@ static int add_syncs(scmp_filter_ctx ctx)
 	return r;
 }
 
+/* As by a file system that has none: attributes take memory of the kernel that nobody counts. */
+static int add_attributes(scmp_filter_ctx ctx)
+{
+	static const int calls[] = {SCMP_SYS(setxattr), SCMP_SYS(lsetxattr), SCMP_SYS(fsetxattr), SCMP_SYS(removexattr), SCMP_SYS(lremovexattr), SCMP_SYS(fremovexattr)};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sizeof(calls) / sizeof(calls[0]); i++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EOPNOTSUPP), calls[i], 0);
+	return r;
+}
+
 /* All but PR_SCHED_CORE (62): a process with a cookie has the other threads of its core idle rather than run a neighbour. */
 static int add_prctl(scmp_filter_ctx ctx)
 {
@@ -276,6 +287,8 @@ int fn_seccomp_for_functions(struct fn_seccomp **ret, struct fn_err *err)
 		r = add_prctl(ctx);
 	if (r == 0)
 		r = add_syncs(ctx);
+	if (r == 0)
+		r = add_attributes(ctx);
 	if (r == 0)
 		r = export(ctx, ret, err);
 	else

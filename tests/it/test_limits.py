@@ -120,10 +120,11 @@ def handler(event, context):
         text = fifo.read()
     os.wait()
     return {"text": text, "fifo": stat.S_ISFIFO(os.stat("/tmp/fifo").st_mode), "devices": [errno_of(133, b"/tmp/d", kind | 0o666, 0x103) for kind in (stat.S_IFCHR, stat.S_IFBLK)],
-            "at": errno_of(259, -100, b"/tmp/d", stat.S_IFCHR | 0o666, 0x103), "fchmodat2": errno_of(452, -100, b"/tmp/fifo", 0o600, 0), "the newest": errno_of(511), "bpf": errno_of(321, 0, 0, 0)}
+            "at": errno_of(259, -100, b"/tmp/d", stat.S_IFCHR | 0o666, 0x103), "fchmodat2": errno_of(452, -100, b"/tmp/fifo", 0o600, 0), "the newest": errno_of(511), "bpf": errno_of(321, 0, 0, 0),
+            "attribute": errno_of(188, b"/tmp/fifo", b"user.x", b"1", 1, 0), "no attribute": errno_of(197, b"/tmp/fifo", b"user.x"), "priority": errno_of(252, 1, 0)}
 """)
         r = self.d.invoke(f)
-        self.assertEqual(r.json, {"text": "through", "fifo": True, "devices": [1, 1], "at": 1, "fchmodat2": 38, "the newest": 38, "bpf": 1}, r)
+        self.assertEqual(r.json, {"text": "through", "fifo": True, "devices": [1, 1], "at": 1, "fchmodat2": 38, "the newest": 38, "bpf": 1, "attribute": 95, "no attribute": 95, "priority": 0}, r)
 
     def test_root_is_read_only(self):
         f = self.function()
@@ -136,6 +137,7 @@ def handler(event, context):
         interfaces = self.d.do(f, "file", path="/proc/net/dev")["text"]
         self.assertEqual(re.findall(r"^\s*(\w+):", interfaces, re.M), ["lo"])
         self.assertEqual(self.d.do(f, "connect", host="192.0.2.1", port=80)["errno"], "ENETUNREACH")
+        self.assertEqual(self.d.do(f, "file", path="/etc/resolv.conf")["text"], "nameserver 127.0.0.1\n", "libraries that look for a server by themselves begin by reading it")
         # the host's own loopback is another one: what listens there is not reached
         with socket.create_server(("127.0.0.1", 0)) as host:  # not fnd's own port: there the platform listens inside, too
             self.assertEqual(self.d.do(f, "connect", host="127.0.0.1", port=host.getsockname()[1])["errno"], "ECONNREFUSED")

@@ -217,7 +217,7 @@ class OnDisk(Tmp):
                 return
             seen.add(b["device"])
             a, _ = self.do(g, "mess")
-            self.assertEqual((a["xattr"], a["root xattr"], a["chmod"], a["name"]), ("EPERM", "EPERM", "EPERM", "done"))
+            self.assertEqual((a["xattr"], a["root xattr"], a["chmod"], a["name"]), ("ENOTSUP", "ENOTSUP", "EPERM", "done"))
             self.d.delete(g)
         self.fail("no device came back")
 
