@@ -203,6 +203,12 @@ handler = mangum.Mangum(app)
 """, lambda a, log: equal([200, '{"n":3,"q":"x"}'])([[a[0]["statusCode"], a[0]["body"]]], log),
            events=[{"version": "2.0", "rawPath": "/items/3", "rawQueryString": "q=x", "headers": {"host": "x"}, "isBase64Encoded": False,
                     "requestContext": {"http": {"method": "GET", "path": "/items/3", "sourceIp": "1.2.3.4", "protocol": "HTTP/1.1", "userAgent": "x"}, "stage": "$default", "domainName": "x"}}]),
+    python("dnspython, psutil", ["dnspython==2.8.0", "psutil==7.1.3"], """
+import dns.resolver, psutil
+def handler(e, c):
+    me = psutil.Process()
+    return [dns.resolver.Resolver().nameservers, int(me.ionice().ioclass), me.memory_info().rss > 0]
+""", equal([["127.0.0.1"], 0, True])),
     python("apscheduler", ["apscheduler==3.11.3"], """
 import threading
 from apscheduler.schedulers.background import BackgroundScheduler
