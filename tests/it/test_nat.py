@@ -367,6 +367,6 @@ def handler(event, context):
         self.function(d, "f")
         self.assertEqual(re.findall(r"^ *(\w+):", self.call(d, "f", "read", path="/proc/net/dev"), re.M), ["lo"])
         self.assertEqual(sorted(self.links()), ["eth0", "lo"])
-        self.assertEqual(self.call(d, "f", "read", path="/etc/resolv.conf"), "")
+        self.assertEqual(self.call(d, "f", "read", path="/etc/resolv.conf"), "nameserver 127.0.0.1\n")
         self.assertEqual(d.doctor()["Network"], {"mode": "loopback"})
         self.assertNotEqual(self.call(d, "f", "connect", to=[f"{SITE}:80"])[f"{SITE}:80"], "ok")
