@@ -214,6 +214,16 @@ static int add_unknown(scmp_filter_ctx ctx)
 	return r;
 }
 
+/* error 0: as done. */
+static int answer(scmp_filter_ctx ctx, uint16_t error, const int *calls, size_t n)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(error), calls[i], 0);
+	return r;
+}
+
 /*
  * Nothing in a sandbox outlives it, and there is nobody to whom it would make a difference: answered as done. sync(2) is the whole host's, the databases' and
  * everybody else's /tmp included.
@@ -221,22 +231,16 @@ static int add_unknown(scmp_filter_ctx ctx)
 static int add_syncs(scmp_filter_ctx ctx)
 {
 	static const int calls[] = {SCMP_SYS(sync), SCMP_SYS(syncfs), SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(sync_file_range)};
-	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < sizeof(calls) / sizeof(calls[0]); i++)
-		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(0), calls[i], 0);
-	return r;
+	return answer(ctx, 0, calls, sizeof(calls) / sizeof(calls[0]));
 }
 
 /* As by a file system that has none: attributes take memory of the kernel that nobody counts. */
 static int add_attributes(scmp_filter_ctx ctx)
 {
 	static const int calls[] = {SCMP_SYS(setxattr), SCMP_SYS(lsetxattr), SCMP_SYS(fsetxattr), SCMP_SYS(removexattr), SCMP_SYS(lremovexattr), SCMP_SYS(fremovexattr)};
-	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < sizeof(calls) / sizeof(calls[0]); i++)
-		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EOPNOTSUPP), calls[i], 0);
-	return r;
+	return answer(ctx, EOPNOTSUPP, calls, sizeof(calls) / sizeof(calls[0]));
 }
 
 /* All but PR_SCHED_CORE (62): a process with a cookie has the other threads of its core idle rather than run a neighbour. */
