@@ -29,12 +29,10 @@ const char *fn_delivery_action(const char *arn)
 {
 	static const struct {
 		const char *service, *action;
-	} of[] = {{"sqs:", "sqs:SendMessage"}, {"sns:", "sns:Publish"}, {"lambda:", "lambda:InvokeFunction"}, {"events:", "events:PutEvents"}, {"s3:", "s3:PutObject"}};
-	const char *at = strchr(arn, ':'); /* arn:aws:SERVICE: */
+	} of[] = {{"sqs", "sqs:SendMessage"}, {"sns", "sns:Publish"}, {"lambda", "lambda:InvokeFunction"}, {"events", "events:PutEvents"}, {"s3", "s3:PutObject"}};
 
-	at = at ? strchr(at + 1, ':') : NULL;
-	for (size_t i = 0; at && i < sizeof(of) / sizeof(of[0]); i++)
-		if (fn_str_starts(at + 1, of[i].service))
+	for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++)
+		if (fn_arn_of(arn, of[i].service))
 			return of[i].action;
 	return ":"; /* nobody may */
 }

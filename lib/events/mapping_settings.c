@@ -6,6 +6,7 @@
 
 #include "aws/event_filter.h"
 #include "base/str.h"
+#include "model/arn.h"
 
 #define PER_POLLER 10u /* calls at once, of a provisioned poller */
 #define POLLERS_LEAST 2
@@ -30,12 +31,8 @@ enum fn_source_kind fn_source_kind_of(const char *arn, const char **ret_title)
 		const char *service, *title;
 	} unbuilt[] = {{"kinesis", "Amazon Kinesis"}, {"dynamodb", "Amazon DynamoDB Streams"}, {"kafka", "Amazon MSK"}, {"mq", "Amazon MQ"}, {"rds", "Amazon DocumentDB"},
 		       {"docdb-elastic", "Amazon DocumentDB"}};
-	const char *service = fn_str_starts(arn, "arn:") ? strchr(arn + 4, ':') : NULL;
-	size_t n = service ? strcspn(++service, ":") : 0;
 
-	if (!service)
-		return FN_SOURCE_NONE;
-	if (n == 3 && memcmp(service, "sqs", 3) == 0) {
+	if (fn_arn_of(arn, "sqs")) {
 		unsigned colons = 0;
 
 		for (const char *p = arn; *p; p++)
@@ -43,7 +40,7 @@ enum fn_source_kind fn_source_kind_of(const char *arn, const char **ret_title)
 		return colons == 5 && arn[strlen(arn) - 1] != ':' ? FN_SOURCE_SQS : FN_SOURCE_NONE;
 	}
 	for (size_t i = 0; i < sizeof(unbuilt) / sizeof(unbuilt[0]); i++)
-		if (strlen(unbuilt[i].service) == n && memcmp(service, unbuilt[i].service, n) == 0) {
+		if (fn_arn_of(arn, unbuilt[i].service)) {
 			*ret_title = unbuilt[i].title;
 			return FN_SOURCE_UNBUILT;
 		}
