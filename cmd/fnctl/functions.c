@@ -30,14 +30,16 @@ static int env_member(json_t *o, const char *command, const char *text)
 	fn_auto_free char *name = eq && eq > text ? strndup(text, (size_t)(eq - text)) : NULL;
 	json_t *vars = json_object_get(json_object_get(o, "Environment"), "Variables");
 
-	if (!name)
-		return usage_error(command, "--env wants NAME=VALUE, not \"%s\"", text);
-	if (!fn_utf8_valid(name, strlen(name)))
-		return usage_error(command, "--env wants UTF-8 text");
 	if (!vars) {
 		vars = json_object();
 		json_object_set_new(o, "Environment", json_pack("{so}", "Variables", vars));
 	}
+	if (fn_streq(text, "none"))
+		return EX_FINE;
+	if (!name)
+		return usage_error(command, "--env wants NAME=VALUE or none, not \"%s\"", text);
+	if (!fn_utf8_valid(name, strlen(name)))
+		return usage_error(command, "--env wants UTF-8 text");
 	return text_member(vars, name, command, "--env", eq + 1);
 }
 

@@ -71,7 +71,11 @@ static const char *advice(const struct reply *r)
 		return NULL; /* it says itself what helps */
 	if (fn_streq(r->error_type, "ResourceNotFoundException") && strstr(m, "Function not found"))
 		return "`fnctl list` shows the functions there are.";
-	if (strstr(m, "already exist"))
+	if (fn_streq(r->error_type, "QueueDoesNotExist"))
+		return "`fnctl queue list` shows the queues there are.";
+	if (fn_str_starts(m, "Alias already exists"))
+		return "`fnctl alias update` changes it.";
+	if (fn_str_starts(m, "Function already exist"))
 		return "`fnctl update` changes it, `fnctl deploy` creates or updates.";
 	if (strstr(m, "'runtime'") || strstr(m, "base image"))
 		return "`fnctl images` shows the runtimes there are.";
@@ -189,6 +193,14 @@ static bool is_loopback(const char *endpoint)
 /* The control socket's path, if that is the way; else NULL. */
 static const char *unix_path(void) { return fn_str_starts(G.endpoint, "unix:") ? G.endpoint + strlen("unix:") : NULL; }
 
+/* SQS names its errors in their bodies. */
+static void take_type(struct reply *r)
+{
+	const char *type = json_string_value(json_object_get(r->json, "__type")), *name = type ? strrchr(type, '#') : NULL;
+
+	snprintf(r->error_type, sizeof(r->error_type), "%s", name ? name + 1 : type ? type : "");
+}
+
 static int perform(struct reply *r, const char *operation, const char *method, const char *path, const char *const *headers, const void *body,
 		   size_t len, long timeout_s)
 {
@@ -239,6 +251,8 @@ static int perform(struct reply *r, const char *operation, const char *method, c
 		return transport_error(operation, rc, detail);
 	if (r->body.len) /* ALLOW_NUL: a function's log may hold any character */
 		r->json = json_loadb(r->body.data, r->body.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+	if (!r->error_type[0])
+		take_type(r);
 	return EX_FINE;
 }
 

@@ -86,10 +86,10 @@ static int parse(int argc, char **argv, struct invocation *v)
 				return usage_error(argv[0], "--tenant-id wants 1 to 256 characters");
 			break;
 		case 'd':
-			v->type = "X-Amz-Invocation-Type: DryRun";
-			break;
 		case 'a':
-			v->type = "X-Amz-Invocation-Type: Event";
+			if (v->type)
+				return usage_error(argv[0], "it has --dry-run or --async, once");
+			v->type = c == 'd' ? "X-Amz-Invocation-Type: DryRun" : "X-Amz-Invocation-Type: Event";
 			break;
 		default:
 			r = other_option(argv, c);
@@ -105,6 +105,8 @@ static int parse(int argc, char **argv, struct invocation *v)
 		return usage_error(argv[0], "which function?");
 	if (optind < argc)
 		return usage_error(argv[0], "what is \"%s\"?", argv[optind]);
+	if (v->log && v->type)
+		return usage_error(argv[0], "--log is of an invocation that is waited for, not with --async or --dry-run");
 	return EX_FINE;
 }
 

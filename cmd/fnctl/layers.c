@@ -216,6 +216,8 @@ static int list(const struct layer_args *a)
 		fn_auto(decref) json_t *whole = json_pack("{sO}", "Layers", rows);
 
 		print_json(whole);
+	} else if (rc == EX_FINE && json_array_size(rows) == 0 && a->layer) {
+		printf("There is no layer %s. `fnctl layer list` shows those there are.\n", a->layer);
 	} else if (rc == EX_FINE && json_array_size(rows) == 0) {
 		printf("No layers yet. Publish one: fnctl layer publish NAME DIR\n");
 	} else if (rc == EX_FINE) {
@@ -229,7 +231,12 @@ static int get(const struct layer_args *a)
 {
 	struct reply r;
 	int rc = find_version("layer get", a->layer, &r);
+	fn_auto_free char *newest = rc == EX_FINE && !json_object_get(r.json, "Content") ? fn_strdup_opt(json_string_value(json_object_get(r.json, "LayerVersionArn"))) : NULL;
 
+	if (newest) { /* lists do not have all of it */
+		reply_free(&r);
+		rc = find_version("layer get", newest, &r);
+	}
 	if (rc == EX_FINE)
 		print_version(r.json);
 	reply_free(&r);

@@ -26,7 +26,7 @@ static char endpoint[512];
 	"  --memory MB         128 to 10240; a CPU's share goes with it\n" \
 	"  --timeout S         1 to 900\n" \
 	"  --tmp MB            512 to 10240: the size of /tmp\n" \
-	"  --env NAME=VALUE    an environment variable; again for more. An update replaces all of them\n" \
+	"  --env NAME=VALUE    an environment variable; again for more. An update replaces all of them; none: no more\n" \
 	"  --description TEXT\n" \
 	"  --layer L           a layer version: an ARN, NAME:N, or NAME for the newest; again for more, later ones'\n" \
 	"                      files win. An update replaces all of them; none: no more\n" \

@@ -44,6 +44,8 @@ static int take_option(struct mapping_args *a, char **argv, int c)
 		return EX_FINE;
 	case OPT_ENABLE:
 	case OPT_DISABLE:
+		if (json_object_get(a->members, "Enabled") && json_is_true(json_object_get(a->members, "Enabled")) != (c == OPT_ENABLE))
+			return usage_error(argv[0], "it has --enable or --disable, not both");
 		json_object_set_new(a->members, "Enabled", json_boolean(c == OPT_ENABLE));
 		return EX_FINE;
 	default:
@@ -78,6 +80,8 @@ static int parse(int argc, char **argv, struct mapping_args *a)
 		return usage_error(argv[0], "what is \"%s\"?", argv[optind]);
 	if (!fn_streq(a->verb, "create") && !fn_streq(a->verb, "update") && json_object_size(a->members) > 0)
 		return usage_error(argv[0], "%s takes no such options", a->verb);
+	if (fn_streq(a->verb, "update") && json_object_size(a->members) == 0)
+		return usage_error(argv[0], "what is to change? (--batch-size, --window, --filter ...)");
 	return EX_FINE;
 }
 
@@ -132,6 +136,8 @@ static int list(const struct mapping_args *a)
 		add_progress(rows);
 	if (rc == EX_FINE && G.json)
 		print_json(whole);
+	else if (rc == EX_FINE && json_array_size(rows) == 0 && a->what)
+		printf("No mappings of %s. Make one: fnctl mapping create %s QUEUE\n", a->what, a->what);
 	else if (rc == EX_FINE && json_array_size(rows) == 0)
 		printf("No mappings yet. Make one: fnctl mapping create NAME QUEUE\n");
 	else if (rc == EX_FINE)

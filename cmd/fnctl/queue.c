@@ -45,6 +45,8 @@ static int parse(int argc, char **argv, struct queue_args *a)
 		return usage_error(argv[0], "which queue?");
 	if (*a->rest && !fn_streq(a->verb, "create") && !fn_streq(a->verb, "attributes") && (!fn_streq(a->verb, "send") || a->rest[1]))
 		return usage_error(argv[0], "what is \"%s\"?", a->rest[fn_streq(a->verb, "send")]);
+	if (((a->group || a->dedup || a->delay) && !fn_streq(a->verb, "send")) || ((a->wait || a->visibility || a->n || a->keep) && !fn_streq(a->verb, "receive")))
+		return usage_error(argv[0], "%s takes no such options", a->verb);
 	return EX_FINE;
 }
 
@@ -177,6 +179,8 @@ static int send(const struct queue_args *a)
 	json_t *in;
 	int rc = a->rest[0] ? body_of(a->rest[0], &body) : usage_error("queue", "send wants a body, @FILE or -");
 
+	if (rc == EX_FINE && body.len && !fn_utf8_valid(body.data, body.len))
+		rc = usage_error("queue", "send wants UTF-8 text: SQS has no other messages");
 	if (rc != EX_FINE || !(in = about(a->name)))
 		return rc != EX_FINE ? rc : EX_API;
 	(void)json_object_set_new(in, "MessageBody", json_stringn(body.data ? body.data : "", body.len));

@@ -98,6 +98,14 @@ static int allow_nobody(const struct url_args *a)
 	return rc;
 }
 
+/* Once the URL is there: a refused one leaves the policy as it was. */
+static int open_to_everybody(const struct url_args *a)
+{
+	int rc = allow_nobody(a); /* what there is from before */
+
+	return rc == EX_FINE ? allow_everybody(a) : rc;
+}
+
 static void show(json_t *url)
 {
 	if (G.json)
@@ -139,10 +147,6 @@ static int change(const struct url_args *a)
 		body = json_pack("{ss,ss}", "AuthType", a->iam ? "AWS_IAM" : "NONE", "InvokeMode", a->stream ? "RESPONSE_STREAM" : "BUFFERED");
 		if (json_array_size(a->origins) > 0)
 			json_object_set_new(body, "Cors", json_pack("{sO,s[s],s[s]}", "AllowOrigins", a->origins, "AllowMethods", "*", "AllowHeaders", "*"));
-		if (!a->iam)
-			rc = allow_nobody(a); /* what there is from before */
-		if (rc == EX_FINE && !a->iam)
-			rc = allow_everybody(a);
 	} else if (gone) {
 		rc = allow_nobody(a);
 	}
@@ -150,6 +154,13 @@ static int change(const struct url_args *a)
 		return rc;
 	snprintf(operation, sizeof(operation), "url %s", a->verb);
 	rc = request_json(&r, operation, create ? "POST" : gone ? "DELETE" : "GET", path, body);
+	if (rc == EX_FINE && create && !a->iam && (rc = open_to_everybody(a)) != EX_FINE) {
+		struct reply undone;
+
+		(void)allow_nobody(a);
+		(void)request_json(&undone, "url create", "DELETE", path, NULL);
+		reply_free(&undone);
+	}
 	if (rc == EX_FINE && !gone)
 		show(r.json);
 	else if (rc == EX_FINE && !G.json)

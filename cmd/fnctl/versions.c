@@ -176,6 +176,8 @@ static int alias_list(const struct alias_args *a)
 	rc = request_pages("alias list", path, "Aliases", all);
 	if (rc == EX_FINE && G.json)
 		print_json(whole);
+	else if (rc == EX_FINE && json_array_size(all) == 0 && a->version)
+		printf("No aliases of version %s.\n", a->version);
 	else if (rc == EX_FINE && json_array_size(all) == 0)
 		printf("No aliases yet. Make one: fnctl alias create %s NAME --version N\n", a->function);
 	else if (rc == EX_FINE)

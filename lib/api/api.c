@@ -22,6 +22,7 @@
 #include "api/settling.h"
 #include "api/uploads.h"
 #include "aws/query.h"
+#include "aws/xml.h"
 #include "base/cleanup.h"
 #include "base/map.h"
 #include "base/str.h"
@@ -180,15 +181,22 @@ static fn_handler handler_of(const struct fn_call *call)
 
 static void no_operation(struct fn_call *call)
 {
+	static const char unknown[] = "<UnknownOperationException/>";
+	const char *path = fn_http_req_path(call->req);
+
 	if (call->protocol == FN_AWS_JSON)
 		fn_reply_error(call, &FN_E_NO_ROUTE, "No operation of %s is called %s", fn_aws_service(call->service < FN_AWS_SERVICES ? call->service : FN_AWS_LOGS)->title,
 			       fn_http_req_header(call->req, "X-Amz-Target"));
+	else if (call->protocol == FN_AWS_QUERY && call->service == FN_AWS_SQS)
+		fn_reply_error(call, &FN_E_INVALID_ACTION, "The action %s is not valid for this endpoint.", call->action);
 	else if (call->protocol == FN_AWS_QUERY && call->service < FN_AWS_SERVICES)
 		fn_reply_error(call, &FN_E_INVALID_ACTION, "Could not find operation %s for version %s", call->action, fn_aws_service(call->service)->version);
 	else if (call->protocol == FN_AWS_QUERY)
 		fn_reply_error(call, &FN_E_INVALID_ACTION, "Neither SQS nor IAM nor STS has an operation %s", call->action);
+	else if (!fn_aws_path_is_rest(path) && strspn(path, "/") < strlen(path)) /* a queue's */
+		fn_reply_text(call, FN_E_NO_ROUTE.status, FN_AWS_XML_TYPE, strdup(unknown), sizeof(unknown) - 1);
 	else
-		fn_reply_error(call, &FN_E_NO_ROUTE, "No operation of Lambda's API at %s %s", fn_http_req_method(call->req), fn_http_req_path(call->req));
+		fn_reply_error(call, &FN_E_NO_ROUTE, "No operation of Lambda's API at %s %s", fn_http_req_method(call->req), path);
 }
 
 static void on_request(void *arg, struct fn_http_req *req)

@@ -416,10 +416,31 @@ static bool root_may(struct fn_call *call)
 	return false;
 }
 
+/* What is no ARN is refused as such, whoever asks. */
+static bool role_formed(struct fn_call *call)
+{
+	const char *arn = fn_aws_op_of(call->operation) == FN_AWS_Sts_AssumeRole ? in(call, "RoleArn") : NULL, *at = arn;
+	size_t lens[5] = {0};
+	unsigned n = 0;
+
+	for (; at && n < 5; n++) { /* arn, partition, service, region, account */
+		lens[n] = strcspn(at, ":");
+		if (!at[lens[n]])
+			break;
+		at += lens[n] + 1;
+	}
+	if (!arn || (n == 5 && fn_str_starts(arn, "arn:") && lens[1] > 0 && lens[2] > 0 && *at))
+		return true;
+	fn_reply_error(call, &FN_E_VALIDATION, "%s is invalid", arn);
+	return false;
+}
+
 bool fn_call_allowed(struct fn_call *call)
 {
 	struct asked a;
 
+	if (!role_formed(call))
+		return false;
 	if (!call->caller || call->caller->unjudged)
 		return root_may(call);
 	fn_aws_keep_members(call->operation, call->in);

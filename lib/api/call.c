@@ -59,10 +59,11 @@ bool fn_call_name(struct fn_call *call, struct fn_name *n)
 		[FN_NAME_OTHER_REGION] = &FN_E_NOT_FOUND, [FN_NAME_OTHER_ACCOUNT] = &FN_E_ACCESS_DENIED, [FN_NAME_OTHER_QUALIFIER] = &FN_E_INVALID_PARAMETER};
 	const char *q = fn_http_req_query(call->req, "Qualifier");
 	bool named = fn_name_parse(call->params[0], n) == 0;
+	bool longer = call->labels.n > 0 && strlen(call->params[0]) > FN_NAME_MAX; /* a URL's name and alias are not the client's, and may be */
 	enum fn_name_place place;
 	char why[160];
 
-	if ((!named || strlen(call->params[0]) > FN_NAME_MAX || (q && !fn_qualifier_valid(q))) && !fn_call_valid(call)) /* an invocation's is judged here */
+	if ((!named || longer || (q && !fn_qualifier_valid(q))) && !fn_call_valid(call)) /* an invocation's is judged here */
 		return false;
 	if (!named) {
 		fn_reply_error(call, &FN_E_VALIDATION, "%s is no function's name", call->params[0]);

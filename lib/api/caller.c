@@ -140,14 +140,14 @@ static void as_user(struct fn_api *api, const struct fn_entity *e, struct fn_cal
 	(void)fn_str_format(c->userid, sizeof(c->userid), "%s", text_of(e->record, "UserId"));
 	c->username = e->name;
 	c->entity = e;
-	c->who = (struct fn_iam_principal){FN_IAM_USER, c->of, c->of, api->cfg.account_id};
+	c->who = (struct fn_iam_principal){FN_IAM_USER, c->of, c->of, api->cfg.account_id, text_of(e->record, "UserId")};
 }
 
 static void as_session(struct fn_api *api, const char *role, const char *session, const char *id, struct fn_caller *c)
 {
 	(void)fn_str_format(c->arn, sizeof(c->arn), "arn:aws:sts::%s:assumed-role/%s/%s", api->cfg.account_id, role, session);
 	(void)fn_str_format(c->userid, sizeof(c->userid), "%s:%s", id, session);
-	c->who = (struct fn_iam_principal){FN_IAM_SESSION, c->arn, c->of, api->cfg.account_id};
+	c->who = (struct fn_iam_principal){FN_IAM_SESSION, c->arn, c->of, api->cfg.account_id, c->entity ? text_of(c->entity->record, "RoleId") : NULL};
 }
 
 bool fn_caller_of_key(struct fn_api *api, const struct fn_key *key, struct fn_caller *c)
@@ -157,7 +157,7 @@ bool fn_caller_of_key(struct fn_api *api, const struct fn_key *key, struct fn_ca
 
 	*c = (struct fn_caller){.session = s};
 	if (!e && s && !fn_streq(text_of(s->claims, "Kind"), "root")) { /* whose it was has gone: nobody, not root */
-		c->who = (struct fn_iam_principal){FN_IAM_ANONYMOUS, "", "", ""};
+		c->who = (struct fn_iam_principal){FN_IAM_ANONYMOUS, "", "", "", NULL};
 		return true;
 	}
 	if (!e)
@@ -187,7 +187,7 @@ static const char *assuming_value(void *arg, const char *key, unsigned nth)
 
 bool fn_role_trusts_lambda(struct fn_api *api, const struct fn_entity *role, const char *function_arn)
 {
-	static const struct fn_iam_principal lambda = {FN_IAM_SERVICE, "lambda.amazonaws.com", "lambda.amazonaws.com", ""};
+	static const struct fn_iam_principal lambda = {FN_IAM_SERVICE, "lambda.amazonaws.com", "lambda.amazonaws.com", "", NULL};
 	struct assuming a = {api->cfg.account_id, function_arn};
 	const struct fn_iam_request r = {"sts:AssumeRole", text_of(role->record, "Arn"), &lambda, {assuming_value, &a}};
 	enum fn_iam_says says = role->own ? fn_iam_document_says(role->own, &r) : FN_IAM_NOTHING;

@@ -34,8 +34,6 @@ struct fn_log_group *fn_cw_unprotected_group(struct fn_cw *w); /* and things may
 struct fn_log_group *fn_cw_named_group(struct fn_cw *w, const char *identifier); /* by its name or ARN */
 /* A group's name out of its name or ARN; false: it is neither, or of another account or region. */
 bool fn_cw_group_name(const struct fn_api_config *cfg, const char *identifier, char *name, size_t size);
-/* A record of several lines has carriage returns between them (README, "Logs"): readers get lines. Any thread. */
-void fn_cw_lines(char *text, size_t len);
 void fn_cw_add_group_arn(struct fn_cw *w, const char *group, const char *behind); /* in quotes */
 
 /* groups */

@@ -154,6 +154,8 @@ static bool apply_env(struct fn_call *call, json_t *in, struct fn_function *f)
 	f->n_env = 0;
 	f->env = calloc(json_object_size(vars) + 1, sizeof(*f->env));
 	json_object_foreach(vars, k, v) {
+		if (!json_is_string(v)) /* null, which the model allows: there is none */
+			continue;
 		f->env[f->n_env].name = strdup(k);
 		f->env[f->n_env++].value = strdup(json_string_value(v));
 	}

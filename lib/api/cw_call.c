@@ -87,10 +87,3 @@ void fn_cw_add_group_arn(struct fn_cw *w, const char *group, const char *behind)
 
 	(void)fn_buf_addf(&w->body, "\"arn:aws:logs:%s:%s:log-group:%s%s\"", cfg->region, cfg->account_id, group, behind);
 }
-
-void fn_cw_lines(char *text, size_t len)
-{
-	for (char *cr = text, *end = text + len; (cr = memchr(cr, '\r', (size_t)(end - cr))); cr++)
-		if (cr + 1 < end && cr[1] != '\n')
-			*cr = '\n';
-}

@@ -187,7 +187,7 @@ static bool read_token(struct fn_cw *w, struct fn_log_key *ret, char *ret_direct
 
 static void add_message(struct fn_buf *b, struct fn_log_found *e)
 {
-	fn_cw_lines(e->text, e->len);
+	fn_str_lines(e->text, e->len);
 	(void)fn_json_add_string(b, e->text, e->len);
 }
 
@@ -202,6 +202,7 @@ void fn_cw_get_events(struct fn_cw *w)
 {
 	const char *stream = fn_cw_string(w, "logStreamName");
 	struct fn_log_group *g = fn_cw_group(w);
+	struct fn_log_key behind, before;
 	struct fn_log_page page;
 	struct fn_log_query q;
 	char direction = json_is_true(json_object_get(w->call.in, "startFromHead")) ? 'f' : 'b';
@@ -233,10 +234,15 @@ void fn_cw_get_events(struct fn_cw *w)
 	}
 	if (!q.has_after && page.n == 0 && !page.more)
 		q.after = (struct fn_log_key){.time_ms = q.from_ms};
+	behind = before = q.after;
+	if (q.backwards) /* an empty page lies beyond that event: whoever turns round there has it again */
+		behind.at -= behind.at > 0;
+	else
+		before.at += before.at < UINT64_MAX;
 	(void)fn_buf_add_str(&w->body, "],\"nextForwardToken\":");
-	add_token(&w->body, 'f', page.n ? page.events[page.n - 1].key : page.more && !q.backwards ? page.next : q.after);
+	add_token(&w->body, 'f', page.n ? page.events[page.n - 1].key : page.more && !q.backwards ? page.next : behind);
 	(void)fn_buf_add_str(&w->body, ",\"nextBackwardToken\":");
-	add_token(&w->body, 'b', page.n ? page.events[0].key : page.more && q.backwards ? page.next : q.after);
+	add_token(&w->body, 'b', page.n ? page.events[0].key : page.more && q.backwards ? page.next : before);
 	(void)fn_buf_add_str(&w->body, "}");
 	fn_log_page_clear(&page);
 }

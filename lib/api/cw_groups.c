@@ -23,6 +23,8 @@ void fn_cw_create_group(struct fn_cw *w)
 		fn_cw_fail(w, &FN_E_LOGS_PARAMETER, "fnd does not encrypt log groups: kmsKeyId is not supported.");
 	} else if (class && !fn_streq(class, STANDARD)) {
 		fn_cw_fail(w, &FN_E_LOGS_PARAMETER, "fnd has log groups of the class STANDARD alone: %s is not supported.", class);
+	} else if (strncmp(name, "aws/", 4) == 0) { /* CloudWatch Logs API Reference, CreateLogGroup */
+		fn_cw_fail(w, &FN_E_LOGS_PARAMETER, "Log groups starting with AWS/ are reserved for AWS.");
 	} else if (!tags || fn_cw_tags_fit(w, tags)) {
 		r = fn_log_store_create(w->store, name, STANDARD, text, json_is_true(json_object_get(w->call.in, "deletionProtectionEnabled")), w->now_ms, NULL);
 		if (r == -EEXIST)

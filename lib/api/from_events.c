@@ -18,7 +18,7 @@ static void show(struct fn_call *call)
 {
 	static const char *const states[] = {[FN_STATE_PENDING] = "Pending", [FN_STATE_ACTIVE] = "Active", [FN_STATE_INACTIVE] = "Inactive", [FN_STATE_FAILED] = "Failed"};
 	const struct fn_api_config *cfg = &call->api->cfg;
-	struct fn_function *f;
+	struct fn_function *f, *stored;
 	struct fn_name n;
 	int64_t reserved;
 	char arn[400];
@@ -31,10 +31,11 @@ static void show(struct fn_call *call)
 		fn_reply_absent(call, n.name, n.qualifier);
 		return;
 	}
+	stored = fn_store_resolve(cfg->store, n.name, n.qualifier); /* what will be in force soon */
 	reserved = fn_store_reserved(cfg->store, n.name);
 	fn_arn_format(arn, sizeof(arn), cfg->region, cfg->account_id, n.name, n.qualifier);
-	o = json_pack("{ss,ss,ss,ss,si,ss}", "FunctionArn", arn, "FunctionName", f->name, "Version", f->version, "State", states[f->state], "Timeout", f->timeout_s, "Role",
-		      f->role ? f->role : "");
+	o = json_pack("{ss,ss,ss,ss,si,si,ss}", "FunctionArn", arn, "FunctionName", f->name, "Version", f->version, "State", states[f->state], "Timeout", f->timeout_s, "StoredTimeout",
+		      stored ? stored->timeout_s : f->timeout_s, "Role", f->role ? f->role : "");
 	if (reserved >= 0)
 		json_object_set_new(o, "ReservedConcurrency", json_integer(reserved));
 	if (f->dead_letter_arn)

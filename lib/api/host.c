@@ -8,6 +8,7 @@
 #include <sys/utsname.h>
 
 #include "api/internal.h"
+#include "api/urls.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/str.h"
@@ -77,6 +78,7 @@ static void check_host(const struct fn_api *api, json_t *list, const struct utsn
 	int major = 0, minor = 0;
 	struct statvfs vfs;
 	struct rlimit nofile;
+	char url[512];
 
 	(void)sscanf(u->release, "%d.%d", &major, &minor);
 	check(list, "kernel", major > 6 || (major == 6 && minor >= 1), "fnd is made for Linux 6.1 and newer", "%s %s", u->sysname, u->release);
@@ -90,8 +92,9 @@ static void check_host(const struct fn_api *api, json_t *list, const struct utsn
 
 		check(list, "disk space", mb >= 1024, "free some, or move the state directory (--state)", "%llu MB free at %s", mb, api->cfg.state_dir);
 	}
-	check(list, "function URLs", true, "", "%s%s%s", api->cfg.url_domain ? api->cfg.url_scheme : "none: gateway.listen is empty, or another program had its default address",
-	      api->cfg.url_domain ? "://ID." : "", api->cfg.url_domain ? api->cfg.url_domain : "");
+	if (api->cfg.url_domain)
+		fn_url_address(&api->cfg, "ID", url, sizeof(url));
+	check(list, "function URLs", true, "", "%s", api->cfg.url_domain ? url : "none: gateway.listen is empty, or another program had its default address");
 	check_platform(list, api->cfg.platform);
 	for (size_t i = 0; i < fn_runtimes_count(api->cfg.runtimes); i++)
 		coming += fn_images_coming(api->cfg.images, fn_runtimes_at(api->cfg.runtimes, i)->image);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/change.h"
+#include "aws/managed.h"
 #include "aws/xml.h"
 #include "base/cleanup.h"
 #include "base/str.h"
@@ -157,18 +158,17 @@ static json_t *sorted(json_t *all, const char *key)
 	return out;
 }
 
-void fn_iam_page(struct fn_call *call, const char *member, json_t *all, const char *key)
+static void reply_page(struct fn_call *call, const char *member, json_t *all, const char *key, int (*compare)(const char *a, const char *b))
 {
 	json_t *max = json_object_get(call->in, "MaxItems"), *page = json_array(), *out = json_object(), *e;
 	size_t n = max ? (size_t)json_integer_value(max) : PAGE, i;
 	const char *marker = fn_iam_in(call, "Marker"), *last = NULL;
 	bool more = false;
 
-	all = sorted(all, key);
 	json_array_foreach(all, i, e) {
 		const char *at = json_string_value(key ? json_object_get(e, key) : e);
 
-		if (marker && strcmp(at, marker) <= 0)
+		if (marker && compare(at, marker) <= 0)
 			continue;
 		more = json_array_size(page) == n;
 		if (more)
@@ -184,7 +184,20 @@ void fn_iam_page(struct fn_call *call, const char *member, json_t *all, const ch
 	json_decref(all);
 }
 
-void fn_iam_list(struct fn_call *call, enum fn_entity_kind kind, const char *member, const char *key, json_t *(*show)(const struct fn_entity *e))
+void fn_iam_page(struct fn_call *call, const char *member, json_t *all, const char *key) { reply_page(call, member, sorted(all, key), key, strcmp); }
+
+/* "v10" comes before "v9", which may have been deleted since it was the marker. */
+static int newer_first(const char *a, const char *b)
+{
+	unsigned long x = strtoul(a + 1, NULL, 10), y = strtoul(*b ? b + 1 : b, NULL, 10);
+
+	return x < y ? 1 : x > y ? -1 : 0;
+}
+
+void fn_iam_page_of_versions(struct fn_call *call, const char *member, json_t *all) { reply_page(call, member, all, "VersionId", newer_first); }
+
+void fn_iam_list(struct fn_call *call, enum fn_entity_kind kind, const char *member, const char *key,
+		 json_t *(*show)(struct fn_api *api, const struct fn_entity *e))
 {
 	const char *prefix = fn_iam_in(call, "PathPrefix");
 	size_t n = fn_store_n_entities(call->api->cfg.store, kind);
@@ -194,7 +207,7 @@ void fn_iam_list(struct fn_call *call, enum fn_entity_kind kind, const char *mem
 	n = all ? fn_store_entities(call->api->cfg.store, kind, "", all, n) : 0;
 	for (size_t i = 0; i < n; i++)
 		if (!prefix || fn_str_starts(json_string_value(json_object_get(all[i]->record, "Path")), prefix))
-			json_array_append_new(list, show(all[i]));
+			json_array_append_new(list, show(call->api, all[i]));
 	free(all);
 	fn_iam_page(call, member, list, key);
 }
@@ -229,6 +242,16 @@ json_t *fn_iam_escaped(const char *text)
 	return json_string(escaped ? escaped : "");
 }
 
+bool fn_iam_document_fits(struct fn_call *call, const char *text, enum fn_iam_kind kind)
+{
+	fn_auto_buf struct fn_buf why = {0};
+	int r = fn_iam_document_check(text, kind, &why);
+
+	if (r < 0)
+		fn_reply_error(call, r == -EINVAL ? &FN_E_MALFORMED_POLICY : &FN_E_SERVICE, "%s", why.data ? why.data : "out of memory");
+	return r == 0;
+}
+
 bool fn_iam_short(struct fn_call *call, const char *document, size_t max, const char *quota)
 {
 	size_t n = 0;
@@ -239,6 +262,32 @@ bool fn_iam_short(struct fn_call *call, const char *document, size_t max, const 
 		return true;
 	fn_reply_error(call, &FN_E_IAM_LIMIT, "Cannot exceed quota for %s: %zu", quota, max);
 	return false;
+}
+
+/* arn:PARTITION:iam::ACCOUNT:policy/... */
+static bool is_policy(const char *arn)
+{
+	const char *iam = strstr(arn, ":iam::"), *colon = iam ? strchr(iam + 6, ':') : NULL;
+
+	return fn_str_starts(arn, "arn:") && colon && fn_str_starts(colon, ":policy/") && colon[8];
+}
+
+bool fn_iam_policy_there(struct fn_call *call, const char *arn, const char *what)
+{
+	if (!is_policy(arn))
+		fn_reply_error(call, fn_str_starts(arn, "arn:") ? &FN_E_IAM_INPUT : &FN_E_VALIDATION, "ARN %s is not valid.", arn);
+	else if (fn_store_entity_by_arn(call->api->cfg.store, FN_ENTITY_POLICY, arn) || fn_iam_managed(arn))
+		return true;
+	else
+		fn_reply_error(call, &FN_E_NO_ENTITY, "%s %s does not exist or is not attachable.", what, arn);
+	return false;
+}
+
+bool fn_iam_boundary_fits(struct fn_call *call)
+{
+	const char *arn = fn_iam_in(call, "PermissionsBoundary");
+
+	return !arn || fn_iam_policy_there(call, arn, "Scope ARN:");
 }
 
 json_t *fn_iam_members(const struct fn_entity *e, const char *const *names)

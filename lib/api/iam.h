@@ -23,20 +23,28 @@ void fn_iam_delete_answer(struct fn_call *call, enum fn_entity_kind kind, const 
 /* A page of a list (MaxItems, Marker: what comes before it): out gets the list, IsTruncated, Marker. all: taken; its entries are sorted by
  * their `key` (NULL: an entry is text). Replies. */
 void fn_iam_page(struct fn_call *call, const char *member, json_t *all, const char *key);
+/* Of a policy's versions, which are in order: the newest first. all: taken. */
+void fn_iam_page_of_versions(struct fn_call *call, const char *member, json_t *all);
 /* Those whose path begins with PathPrefix, each made by show; then as a page. */
-void fn_iam_list(struct fn_call *call, enum fn_entity_kind kind, const char *member, const char *key, json_t *(*show)(const struct fn_entity *e));
+void fn_iam_list(struct fn_call *call, enum fn_entity_kind kind, const char *member, const char *key,
+		 json_t *(*show)(struct fn_api *api, const struct fn_entity *e));
 bool fn_iam_profile_has(const json_t *record, const char *role); /* Is the role of that name in this instance profile? */
 bool fn_iam_in_profile(struct fn_api *api, const char *role); /* in any? */
 void fn_iam_id(const char *prefix, unsigned len, char *out); /* "AROA" and so on, and letters and digits: len of both */
 char *fn_iam_escape(const char *text); /* percent-encoded, as documents are shown; malloc'ed */
 json_t *fn_iam_escaped(const char *text);
+/* Is it a document as they may be put now? Replies and returns false when not. */
+bool fn_iam_document_fits(struct fn_call *call, const char *text, enum fn_iam_kind kind);
 /* Is the document no longer than so many characters that are not white space? Replies and returns false when it is. */
 bool fn_iam_short(struct fn_call *call, const char *document, size_t max, const char *quota);
+/* Is it a managed policy's ARN, and is there one? what: "Policy", as the refusal calls it. Replies and returns false when not. */
+bool fn_iam_policy_there(struct fn_call *call, const char *arn, const char *what);
+bool fn_iam_boundary_fits(struct fn_call *call); /* its PermissionsBoundary, if there is one; alike */
 json_t *fn_iam_members(const struct fn_entity *e, const char *const *names); /* of its record, those that it has; names end with NULL */
 
 /* --- iam_tags.c --- */
 /* Of a request: fit to be an entity's. Replies and returns false when not. */
-bool fn_iam_tags_fit(struct fn_call *call, json_t *tags);
+bool fn_iam_tags_fit(struct fn_call *call, json_t *tags, enum fn_entity_kind kind);
 
 void fn_h_iam_tag(struct fn_call *call);
 void fn_h_iam_untag(struct fn_call *call);
@@ -52,7 +60,11 @@ void fn_h_iam_create_service_role(struct fn_call *call);
 void fn_h_iam_delete_service_role(struct fn_call *call);
 void fn_h_iam_service_role_deletion(struct fn_call *call);
 void fn_h_iam_boundary(struct fn_call *call);
-json_t *fn_iam_role_json(const json_t *record); /* as GetRole shows it */
+json_t *fn_iam_role_json(struct fn_api *api, const json_t *record); /* as GetRole shows it */
+/* --- iam_trust.c --- */
+/* The record's trust policy is to be this one. Replies and returns false when it cannot. */
+bool fn_iam_trust_put(struct fn_call *call, json_t *record, const char *text);
+json_t *fn_iam_trust_shown(struct fn_api *api, const json_t *record); /* as GetRole shows it */
 /* --- iam_profiles.c --- */
 void fn_h_iam_create_profile(struct fn_call *call);
 void fn_h_iam_get_profile(struct fn_call *call);

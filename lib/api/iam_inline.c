@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "api/iam.h"
-#include "aws/managed.h"
 #include "base/cleanup.h"
 #include "base/str.h"
 
@@ -39,7 +38,7 @@ void fn_h_iam_put_inline(struct fn_call *call)
 	if (!e)
 		return;
 	json_object_set(all, fn_iam_in(call, "PolicyName"), json_object_get(call->in, "PolicyDocument"));
-	if (fits(call, e, all))
+	if (fn_iam_document_fits(call, fn_iam_in(call, "PolicyDocument"), FN_IAM_IDENTITY) && fits(call, e, all))
 		fn_iam_put(call, e->kind, e->name, record, NULL);
 	else
 		json_decref(record);
@@ -109,10 +108,8 @@ void fn_h_iam_attach(struct fn_call *call)
 
 	if (!e)
 		return;
-	if (!fn_store_entity_by_arn(call->api->cfg.store, FN_ENTITY_POLICY, arn) && !fn_iam_managed(arn)) {
-		fn_reply_error(call, &FN_E_NO_ENTITY, "Policy %s does not exist or is not attachable.", arn);
+	if (!fn_iam_policy_there(call, arn, "Policy"))
 		return;
-	}
 	list = json_object_get(e->record, "Attached");
 	if (find(list, arn) >= 0) { /* it is already */
 		fn_iam_reply(call, NULL);

@@ -65,8 +65,10 @@ static json_t *policy_json(struct fn_api *api, const struct fn_entity *e, bool l
 		return o;
 	if (json_object_get(e->record, "Description"))
 		json_object_set(o, "Description", json_object_get(e->record, "Description"));
-	if (json_array_size(json_object_get(e->record, "Tags")) > 0)
+	if (json_object_get(e->record, "Tags"))
 		json_object_set(o, "Tags", json_object_get(e->record, "Tags"));
+	else
+		json_object_set_new(o, "Tags", json_array());
 	return o;
 }
 
@@ -87,12 +89,13 @@ void fn_h_iam_create_policy(struct fn_call *call)
 	const char *name = fn_iam_in(call, "PolicyName"), *path = fn_iam_in(call, "Path"), *text = fn_iam_in(call, "PolicyDocument");
 	char id[24], arn[700];
 	json_int_t now = (json_int_t)time(NULL);
-	json_t *record, *tags = json_object_get(call->in, "Tags");
+	json_t *record, *o, *tags = json_object_get(call->in, "Tags");
 	struct fn_entity shown;
 
-	if (!fn_iam_turn(call, fn_h_iam_create_policy) || !fn_iam_tags_fit(call, tags) || !fn_iam_short(call, text, POLICY_MAX, "PolicySize"))
+	if (!fn_iam_turn(call, fn_h_iam_create_policy) || !fn_iam_tags_fit(call, tags, FN_ENTITY_POLICY) || !fn_iam_short(call, text, POLICY_MAX, "PolicySize") ||
+	    !fn_iam_document_fits(call, text, FN_IAM_IDENTITY))
 		return;
-	if (fn_store_entity(call->api->cfg.store, FN_ENTITY_POLICY, name)) {
+	if (fn_store_entity_alike(call->api->cfg.store, FN_ENTITY_POLICY, name)) {
 		fn_reply_error(call, &FN_E_ENTITY_EXISTS, "A policy called %s already exists. Duplicate names are not allowed.", name);
 		return;
 	}
@@ -106,7 +109,10 @@ void fn_h_iam_create_policy(struct fn_call *call)
 	if (tags)
 		json_object_set(record, "Tags", tags);
 	shown = (struct fn_entity){.record = record};
-	fn_iam_put(call, FN_ENTITY_POLICY, name, record, json_pack("{so}", "Policy", policy_json(call->api, &shown, false)));
+	o = policy_json(call->api, &shown, true);
+	if (json_array_size(tags) > 0) /* and no Description, as the service has it */
+		json_object_set(o, "Tags", tags);
+	fn_iam_put(call, FN_ENTITY_POLICY, name, record, json_pack("{so}", "Policy", o));
 }
 
 void fn_h_iam_get_policy(struct fn_call *call)
@@ -114,8 +120,14 @@ void fn_h_iam_get_policy(struct fn_call *call)
 	const struct fn_iam_managed *m = fn_iam_managed(fn_iam_in(call, "PolicyArn"));
 	const struct fn_entity *e = m ? NULL : fn_iam_entity(call, FN_ENTITY_POLICY);
 
-	if (m || e)
-		fn_iam_reply(call, json_pack("{so}", "Policy", m ? managed_json(call->api, m) : policy_json(call->api, e, false)));
+	json_t *o;
+
+	if (!m && !e)
+		return;
+	o = m ? managed_json(call->api, m) : policy_json(call->api, e, false);
+	if (m)
+		json_object_set_new(o, "Tags", json_array());
+	fn_iam_reply(call, json_pack("{so}", "Policy", o));
 }
 
 void fn_h_iam_list_policies(struct fn_call *call)
@@ -199,8 +211,6 @@ void fn_h_iam_create_version(struct fn_call *call)
 {
 	const struct fn_entity *e = fn_iam_turn(call, fn_h_iam_create_version) ? own(call) : NULL;
 	const char *text = fn_iam_in(call, "PolicyDocument");
-	struct fn_iam_document *d = NULL;
-	fn_auto_buf struct fn_buf why = {0};
 	json_t *record, *v;
 	json_int_t last;
 
@@ -210,11 +220,8 @@ void fn_h_iam_create_version(struct fn_call *call)
 		fn_reply_error(call, &FN_E_IAM_LIMIT, "A managed policy can have up to 5 versions. Before you create a new version, you must delete an existing version.");
 		return;
 	}
-	if (fn_iam_document_parse(text, FN_IAM_IDENTITY, &d, &why) < 0) { /* it need not be the default one, which alone is read */
-		fn_reply_error(call, &FN_E_MALFORMED_POLICY, "%s", why.data ? why.data : "out of memory");
+	if (!fn_iam_document_fits(call, text, FN_IAM_IDENTITY)) /* it need not be the default one, which alone is read */
 		return;
-	}
-	fn_iam_document_free(d);
 	record = json_deep_copy(e->record);
 	last = json_integer_value(json_object_get(record, "Last")) + 1;
 	v = json_pack("{so,ss,sI}", "VersionId", json_sprintf("v%" JSON_INTEGER_FORMAT, last), "Document", text, "CreateDate", (json_int_t)time(NULL));
@@ -229,14 +236,14 @@ void fn_h_iam_create_version(struct fn_call *call)
 void fn_h_iam_get_version(struct fn_call *call)
 {
 	const struct fn_iam_managed *m = fn_iam_managed(fn_iam_in(call, "PolicyArn"));
-	const struct fn_entity *e = m ? NULL : fn_iam_entity(call, FN_ENTITY_POLICY);
+	const struct fn_entity *e = fn_store_entity_by_arn(call->api->cfg.store, FN_ENTITY_POLICY, fn_iam_in(call, "PolicyArn"));
 	int at = e ? find(e->record, fn_iam_in(call, "VersionId")) : -1;
 
 	if (m && fn_streq(fn_iam_in(call, "VersionId"), "v1"))
 		fn_iam_reply(call, json_pack("{s{so,ss,sb,si}}", "PolicyVersion", "Document", fn_iam_escaped(m->document), "VersionId", "v1", "IsDefaultVersion", 1, "CreateDate", SINCE));
-	else if (m || (e && at < 0))
+	else if (at < 0)
 		no_version(call);
-	else if (e)
+	else
 		fn_iam_reply(call, json_pack("{so}", "PolicyVersion", version_json(e->record, json_array_get(json_object_get(e->record, "Versions"), (size_t)at), true)));
 }
 
@@ -244,15 +251,15 @@ void fn_h_iam_list_versions(struct fn_call *call)
 {
 	const struct fn_iam_managed *m = fn_iam_managed(fn_iam_in(call, "PolicyArn"));
 	const struct fn_entity *e = m ? NULL : fn_iam_entity(call, FN_ENTITY_POLICY);
-	json_t *list, *v;
-	size_t i;
+	json_t *list, *versions;
 
 	if (!m && !e)
 		return;
 	list = m ? json_pack("[{ss,sb,si}]", "VersionId", "v1", "IsDefaultVersion", 1, "CreateDate", SINCE) : json_array();
-	json_array_foreach(e ? json_object_get(e->record, "Versions") : NULL, i, v)
-		json_array_append_new(list, version_json(e->record, v, false));
-	fn_iam_page(call, "Versions", list, "VersionId");
+	versions = e ? json_object_get(e->record, "Versions") : NULL;
+	for (size_t i = e ? json_array_size(versions) : 0; i-- > 0;)
+		json_array_append_new(list, version_json(e->record, json_array_get(versions, i), false));
+	fn_iam_page_of_versions(call, "Versions", list);
 }
 
 void fn_h_iam_delete_version(struct fn_call *call)
@@ -276,12 +283,18 @@ void fn_h_iam_delete_version(struct fn_call *call)
 
 void fn_h_iam_default_version(struct fn_call *call)
 {
-	const struct fn_entity *e = fn_iam_turn(call, fn_h_iam_default_version) ? own(call) : NULL;
+	const char *arn = fn_iam_in(call, "PolicyArn");
+	const struct fn_entity *e;
 	json_t *record;
 
-	if (!e)
+	if (!fn_iam_turn(call, fn_h_iam_default_version))
 		return;
-	if (find(e->record, fn_iam_in(call, "VersionId")) < 0) {
+	if (fn_iam_managed(arn)) {
+		(void)own(call); /* which refuses it */
+		return;
+	}
+	e = fn_store_entity_by_arn(call->api->cfg.store, FN_ENTITY_POLICY, arn);
+	if (!e || find(e->record, fn_iam_in(call, "VersionId")) < 0) {
 		no_version(call);
 		return;
 	}

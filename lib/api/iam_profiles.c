@@ -16,7 +16,7 @@ static json_t *profile_json(struct fn_api *api, const json_t *record)
 		const struct fn_entity *e = fn_store_entity(api->cfg.store, FN_ENTITY_ROLE, json_string_value(name));
 
 		if (e)
-			json_array_append_new(roles, fn_iam_role_json(e->record));
+			json_array_append_new(roles, fn_iam_role_json(api, e->record));
 	}
 	json_object_set_new(o, "Roles", roles);
 	return o;
@@ -28,9 +28,9 @@ void fn_h_iam_create_profile(struct fn_call *call)
 	json_t *record, *tags = json_object_get(call->in, "Tags");
 	char id[24], arn[700];
 
-	if (!fn_iam_turn(call, fn_h_iam_create_profile) || !fn_iam_tags_fit(call, tags))
+	if (!fn_iam_turn(call, fn_h_iam_create_profile) || !fn_iam_tags_fit(call, tags, FN_ENTITY_PROFILE))
 		return;
-	if (fn_store_entity(call->api->cfg.store, FN_ENTITY_PROFILE, name)) {
+	if (fn_store_entity_alike(call->api->cfg.store, FN_ENTITY_PROFILE, name)) {
 		fn_reply_error(call, &FN_E_ENTITY_EXISTS, "Instance Profile %s already exists.", name);
 		return;
 	}

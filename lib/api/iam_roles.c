@@ -10,19 +10,19 @@
 
 static const char *const shown[] = {"Path", "RoleName", "RoleId", "Arn", "CreateDate", "Description", "MaxSessionDuration", NULL};
 
-static json_t *list_entry(const struct fn_entity *e)
+static json_t *list_entry(struct fn_api *api, const struct fn_entity *e)
 {
 	json_t *o = fn_iam_members(e, shown);
 
-	json_object_set_new(o, "AssumeRolePolicyDocument", fn_iam_escaped(json_string_value(json_object_get(e->record, "AssumeRolePolicyDocument"))));
+	json_object_set_new(o, "AssumeRolePolicyDocument", fn_iam_trust_shown(api, e->record));
 	return o;
 }
 
-json_t *fn_iam_role_json(const json_t *record)
+json_t *fn_iam_role_json(struct fn_api *api, const json_t *record)
 {
 	const struct fn_entity e = {.record = (json_t *)record};
 	const char *boundary = json_string_value(json_object_get(record, "PermissionsBoundary"));
-	json_t *o = list_entry(&e), *tags = json_object_get(record, "Tags");
+	json_t *o = list_entry(api, &e), *tags = json_object_get(record, "Tags");
 
 	if (json_array_size(tags) > 0)
 		json_object_set(o, "Tags", tags);
@@ -51,12 +51,17 @@ static void copy(struct fn_call *call, json_t *record, const char *member)
 
 static void create(struct fn_call *call, const char *name, json_t *record)
 {
-	if (fn_store_entity(call->api->cfg.store, FN_ENTITY_ROLE, name)) {
+	json_t *o;
+
+	if (fn_store_entity_alike(call->api->cfg.store, FN_ENTITY_ROLE, name)) {
 		json_decref(record);
 		fn_reply_error(call, &FN_E_ENTITY_EXISTS, "Role with name %s already exists.", name);
 		return;
 	}
-	fn_iam_put(call, FN_ENTITY_ROLE, name, record, json_pack("{so}", "Role", fn_iam_role_json(record)));
+	o = fn_iam_role_json(call->api, record);
+	(void)json_object_del(o, "Description"); /* the service does not say them here */
+	(void)json_object_del(o, "MaxSessionDuration");
+	fn_iam_put(call, FN_ENTITY_ROLE, name, record, json_pack("{so}", "Role", o));
 }
 
 void fn_h_iam_create_role(struct fn_call *call)
@@ -64,9 +69,14 @@ void fn_h_iam_create_role(struct fn_call *call)
 	const char *name = fn_iam_in(call, "RoleName"), *path = fn_iam_in(call, "Path"), *trust = fn_iam_in(call, "AssumeRolePolicyDocument");
 	json_t *record;
 
-	if (!fn_iam_turn(call, fn_h_iam_create_role) || !fn_iam_tags_fit(call, json_object_get(call->in, "Tags")) || !fn_iam_short(call, trust, TRUST_MAX, "ACLSizePerRole"))
+	if (!fn_iam_turn(call, fn_h_iam_create_role) || !fn_iam_tags_fit(call, json_object_get(call->in, "Tags"), FN_ENTITY_ROLE) || !fn_iam_short(call, trust, TRUST_MAX, "ACLSizePerRole") ||
+	    !fn_iam_boundary_fits(call))
 		return;
 	record = new_role(call, name, path ? path : "/", trust);
+	if (!fn_iam_trust_put(call, record, trust)) {
+		json_decref(record);
+		return;
+	}
 	copy(call, record, "Description");
 	copy(call, record, "MaxSessionDuration");
 	copy(call, record, "Tags");
@@ -77,7 +87,7 @@ void fn_h_iam_create_role(struct fn_call *call)
 void fn_h_iam_get_role(struct fn_call *call)
 {
 	const struct fn_entity *e = fn_iam_entity(call, FN_ENTITY_ROLE);
-	json_t *o = e ? fn_iam_role_json(e->record) : NULL;
+	json_t *o = e ? fn_iam_role_json(call->api, e->record) : NULL;
 
 	if (!e)
 		return;
@@ -92,14 +102,16 @@ void fn_h_iam_update_role(struct fn_call *call)
 {
 	const struct fn_entity *e = fn_iam_turn(call, fn_h_iam_update_role) ? fn_iam_entity(call, FN_ENTITY_ROLE) : NULL;
 	bool description = fn_aws_op_of(call->operation) == FN_AWS_Iam_UpdateRoleDescription;
-	json_t *record;
+	json_t *record, *o;
 
 	if (!e)
 		return;
 	record = json_deep_copy(e->record);
 	copy(call, record, "Description");
 	copy(call, record, "MaxSessionDuration");
-	fn_iam_put(call, FN_ENTITY_ROLE, e->name, record, description ? json_pack("{so}", "Role", fn_iam_role_json(record)) : json_object());
+	o = description ? fn_iam_role_json(call->api, record) : NULL;
+	(void)json_object_del(o, "MaxSessionDuration");
+	fn_iam_put(call, FN_ENTITY_ROLE, e->name, record, o ? json_pack("{so}", "Role", o) : json_object());
 }
 
 void fn_h_iam_update_trust(struct fn_call *call)
@@ -110,8 +122,10 @@ void fn_h_iam_update_trust(struct fn_call *call)
 	if (!e || !fn_iam_short(call, fn_iam_in(call, "PolicyDocument"), TRUST_MAX, "ACLSizePerRole"))
 		return;
 	record = json_deep_copy(e->record);
-	json_object_set(record, "AssumeRolePolicyDocument", json_object_get(call->in, "PolicyDocument"));
-	fn_iam_put(call, FN_ENTITY_ROLE, e->name, record, NULL);
+	if (fn_iam_trust_put(call, record, fn_iam_in(call, "PolicyDocument")))
+		fn_iam_put(call, FN_ENTITY_ROLE, e->name, record, NULL);
+	else
+		json_decref(record);
 }
 
 void fn_h_iam_delete_role(struct fn_call *call)
@@ -138,7 +152,7 @@ void fn_h_iam_boundary(struct fn_call *call)
 	const struct fn_entity *e = fn_iam_turn(call, fn_h_iam_boundary) ? fn_iam_entity(call, FN_ENTITY_ROLE) : NULL;
 	json_t *record;
 
-	if (!e)
+	if (!e || !fn_iam_boundary_fits(call))
 		return;
 	record = json_deep_copy(e->record);
 	(void)json_object_del(record, "PermissionsBoundary");
@@ -166,7 +180,7 @@ void fn_h_iam_create_service_role(struct fn_call *call)
 		fn_reply_error(call, &FN_E_IAM_INPUT, "Service role name %.100s has been taken in this account or is invalid", name);
 		return;
 	}
-	if (fn_store_entity(call->api->cfg.store, FN_ENTITY_ROLE, name)) {
+	if (fn_store_entity_alike(call->api->cfg.store, FN_ENTITY_ROLE, name)) {
 		fn_reply_error(call, &FN_E_IAM_INPUT, "Service role name %s has been taken in this account, please try a different suffix.", name);
 		return;
 	}

@@ -12,17 +12,18 @@
 
 static const char *text_of(const json_t *o, const char *member) { return json_string_value(json_object_get(o, member)); }
 
-static json_t *list_entry(const struct fn_entity *e)
+static json_t *list_entry(struct fn_api *api, const struct fn_entity *e)
 {
 	static const char *const shown[] = {"Path", "UserName", "UserId", "Arn", "CreateDate", NULL};
 
+	(void)api;
 	return fn_iam_members(e, shown);
 }
 
 static json_t *user_json(const json_t *record)
 {
 	const struct fn_entity e = {.record = (json_t *)record};
-	json_t *o = list_entry(&e);
+	json_t *o = list_entry(NULL, &e);
 
 	if (json_array_size(json_object_get(record, "Tags")) > 0)
 		json_object_set(o, "Tags", json_object_get(record, "Tags"));
@@ -37,9 +38,9 @@ void fn_h_iam_create_user(struct fn_call *call)
 	json_t *record, *tags = json_object_get(call->in, "Tags");
 	char id[24], arn[700];
 
-	if (!fn_iam_turn(call, fn_h_iam_create_user) || !fn_iam_tags_fit(call, tags))
+	if (!fn_iam_turn(call, fn_h_iam_create_user) || !fn_iam_tags_fit(call, tags, FN_ENTITY_USER) || !fn_iam_boundary_fits(call))
 		return;
-	if (fn_store_entity(call->api->cfg.store, FN_ENTITY_USER, name)) {
+	if (fn_store_entity_alike(call->api->cfg.store, FN_ENTITY_USER, name)) {
 		fn_reply_error(call, &FN_E_ENTITY_EXISTS, "User with name %s already exists.", name);
 		return;
 	}

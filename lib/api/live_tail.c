@@ -137,7 +137,7 @@ static void add_result(struct session *s, const struct waiting *w, const char *s
 	(void)fn_buf_add_str(b, s->n_results++ ? ",{\"logStreamName\":" : "{\"logStreamName\":");
 	(void)fn_json_add_string(b, stream, w->stream_len);
 	(void)fn_buf_addf(b, ",\"logGroupIdentifier\":\"%s:%s\",\"message\":", s->call.api->cfg.account_id, w->group);
-	fn_cw_lines(text, w->len);
+	fn_str_lines(text, w->len);
 	(void)fn_json_add_string(b, text, w->len);
 	(void)fn_buf_addf(b, ",\"timestamp\":%" PRId64 ",\"ingestionTime\":%" PRIu64 "}", w->time_ms, w->ingested_ms);
 }

@@ -13,10 +13,13 @@
 
 #define SYNTAX "Syntax errors in policy."
 #define NO_MEMORY "out of memory"
+#define ALNUM "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+#define NO_VENDOR "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
 
 struct principal {
 	enum { EVERYBODY, AWS_ARN, AWS_ACCOUNT, SERVICE, NOBODY_HERE } type; /* NOBODY_HERE: federated, canonical */
 	char *text;
+	const char *id; /* borrowed; of an AWS_ARN: whom alone it means of those who have that ARN one after the other; NULL = each */
 };
 
 struct statement {
@@ -35,6 +38,7 @@ struct fn_iam_document {
 struct reading {
 	enum fn_iam_kind kind;
 	bool variables;
+	bool put; /* it is being put: what was taken before is read for ever, what is taken is the service's rule of today */
 	struct fn_buf *why;
 };
 
@@ -100,20 +104,24 @@ static bool texts(struct reading *r, json_t *v, struct fn_iam_text **ret, size_t
 	return true;
 }
 
-static bool action_formed(const char *a)
+static bool action_formed(struct reading *r, const char *a)
 {
 	const char *colon = strchr(a, ':');
 
 	if (strcmp(a, "*") == 0)
 		return true;
+	if (colon && colon != a && strchr(colon + 1, ':'))
+		return fail(r, "Actions/Condition can contain only one colon.");
 	if (!colon || colon == a || !colon[1])
-		return false;
+		return fail(r, NO_VENDOR);
 	for (const char *p = a; p < colon; p++)
-		if (!isalnum((unsigned char)*p) && *p != '-' && *p != '*')
+		if (!isalnum((unsigned char)*p) && *p != '-' && *p != '*') {
+			(void)fn_buf_addf(r->why, "Vendor %.*s is not valid", (int)(colon - a), a);
 			return false;
+		}
 	for (const char *p = colon + 1; *p; p++)
 		if (!isalnum((unsigned char)*p) && !strchr("*?-_", *p))
-			return false;
+			return fail(r, NO_VENDOR);
 	return true;
 }
 
@@ -131,12 +139,27 @@ static bool read_actions(struct reading *r, json_t *o, struct statement *s)
 	if (s->n_actions == 0)
 		return fail(r, "Policy statement must contain actions.");
 	for (size_t i = 0; i < s->n_actions; i++) {
-		if (!action_formed(s->actions[i].text))
-			return fail(r, "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.");
+		if (!action_formed(r, s->actions[i].text))
+			return false;
 		if (r->kind == FN_IAM_TRUST && strncasecmp(s->actions[i].text, "sts:", 4) != 0)
 			return fail(r, "AssumeRole policy may only specify STS AssumeRole actions.");
 	}
 	return true;
+}
+
+/* arn:PARTITION:... */
+static bool partition_known(struct reading *r, const char *arn)
+{
+	static const char *const all[] = {"aws", "aws-cn", "aws-us-gov", "aws-eusc", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f"};
+	size_t n = fn_str_starts(arn, "arn:") ? strcspn(arn + 4, ":") : 0;
+
+	if (!r->put || n == 0 || strcspn(arn + 4, "*?$") < n)
+		return true;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (strlen(all[i]) == n && memcmp(all[i], arn + 4, n) == 0)
+			return true;
+	(void)fn_buf_addf(r->why, "Partition \"%.*s\" is not valid for resource \"%s\".", (int)n, arn + 4, arn);
+	return false;
 }
 
 static bool read_resources(struct reading *r, json_t *o, struct statement *s)
@@ -164,6 +187,8 @@ static bool read_resources(struct reading *r, json_t *o, struct statement *s)
 			(void)fn_buf_addf(r->why, "Resource %s must be in ARN format or \"*\".", text);
 			return false;
 		}
+		if (!partition_known(r, text))
+			return false;
 	}
 	return true;
 }
@@ -191,6 +216,17 @@ static bool read_aws(struct reading *r, struct principal *p, const char *text)
 	return p->text || fail(r, NO_MEMORY);
 }
 
+/* Services are called so in the partitions that there are; a trust policy with another one trusts nobody. */
+static bool service_formed(const struct reading *r, const char *name)
+{
+	static const char *const ends[] = {".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".aws.internal", ".ic.gov", ".sgov.gov", ".adc-e.uk"};
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (fn_str_ends(name, ends[i]))
+			return true;
+	return !r->put || r->kind != FN_IAM_TRUST;
+}
+
 static bool add_principal(struct reading *r, struct statement *s, const char *type, json_t *v)
 {
 	const char *text = json_string_value(v);
@@ -207,7 +243,7 @@ static bool add_principal(struct reading *r, struct statement *s, const char *ty
 		return read_aws(r, p, text);
 	if (strcmp(type, "Service") == 0) {
 		p->type = SERVICE;
-		if (strcmp(text, "*") != 0 && !strchr(text, '.')) {
+		if (strcmp(text, "*") != 0 && (!strchr(text, '.') || !service_formed(r, text))) {
 			(void)fn_buf_addf(r->why, "Invalid principal in policy: \"SERVICE\":\"%s\"", text);
 			return false;
 		}
@@ -288,7 +324,7 @@ static bool read_conditions(struct reading *r, json_t *o, struct statement *s)
 				return fail(r, NO_MEMORY);
 			s->conditions = more;
 			if (!strchr(key, ':'))
-				return fail(r, "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.");
+				return fail(r, NO_VENDOR);
 			if (ours && !fn_iam_key_known(key)) {
 				(void)fn_buf_addf(r->why, "fnd cannot judge the condition key %s: requests have none here.", key);
 				return false;
@@ -329,6 +365,8 @@ static bool read_statement(struct reading *r, json_t *o, struct statement *s)
 		return fail(r, SYNTAX);
 	if (!fn_streq(effect, "Allow") && !fn_streq(effect, "Deny"))
 		return fail(r, SYNTAX);
+	if (r->put && r->kind != FN_IAM_RESOURCE && sid && json_string_value(sid)[strspn(json_string_value(sid), ALNUM)])
+		return fail(r, "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*");
 	s->deny = strcmp(effect, "Deny") == 0;
 	return read_principals(r, o, s) && read_actions(r, o, s) && read_resources(r, o, s) && read_conditions(r, o, s);
 }
@@ -351,10 +389,10 @@ static bool sids_differ(json_t *list)
 	return true;
 }
 
-int fn_iam_document_of(json_t *document, enum fn_iam_kind kind, struct fn_iam_document **ret, struct fn_buf *why)
+static int read_document(json_t *document, enum fn_iam_kind kind, bool put, struct fn_iam_document **ret, struct fn_buf *why)
 {
 	json_t *list = json_object_get(document, "Statement"), *version = json_object_get(document, "Version"), *s;
-	struct reading r = {.kind = kind, .variables = fn_streq(json_string_value(version), "2012-10-17"), .why = why};
+	struct reading r = {.kind = kind, .variables = fn_streq(json_string_value(version), "2012-10-17"), .put = put, .why = why};
 	struct fn_iam_document *d = NULL;
 	size_t n = json_is_array(list) ? json_array_size(list) : json_is_object(list) ? 1 : 0;
 
@@ -381,15 +419,42 @@ int fn_iam_document_of(json_t *document, enum fn_iam_kind kind, struct fn_iam_do
 	return strcmp(why->data, NO_MEMORY) == 0 ? -ENOMEM : -EINVAL;
 }
 
-int fn_iam_document_parse(const char *text, enum fn_iam_kind kind, struct fn_iam_document **ret, struct fn_buf *why)
+int fn_iam_document_of(json_t *document, enum fn_iam_kind kind, struct fn_iam_document **ret, struct fn_buf *why)
+{
+	return read_document(document, kind, false, ret, why);
+}
+
+static int parse(const char *text, enum fn_iam_kind kind, bool put, struct fn_iam_document **ret, struct fn_buf *why)
 {
 	json_auto_t *document = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
 
 	if (!document) {
-		(void)fn_buf_add_str(why, SYNTAX);
+		(void)fn_buf_add_str(why, kind == FN_IAM_TRUST ? "This policy contains invalid Json" : SYNTAX);
 		return -EINVAL;
 	}
-	return fn_iam_document_of(document, kind, ret, why);
+	return read_document(document, kind, put, ret, why);
+}
+
+int fn_iam_document_parse(const char *text, enum fn_iam_kind kind, struct fn_iam_document **ret, struct fn_buf *why) { return parse(text, kind, false, ret, why); }
+
+int fn_iam_document_check(const char *text, enum fn_iam_kind kind, struct fn_buf *why)
+{
+	struct fn_iam_document *d = NULL;
+	int r = parse(text, kind, true, &d, why);
+
+	fn_iam_document_free(d);
+	return r;
+}
+
+void fn_iam_document_bind(struct fn_iam_document *d, const json_t *ids)
+{
+	for (size_t i = 0; i < d->n; i++)
+		for (size_t k = 0; k < d->statements[i].n_principals; k++) {
+			struct principal *p = &d->statements[i].principals[k];
+
+			if (p->type == AWS_ARN)
+				p->id = json_string_value(json_object_get(ids, p->text));
+		}
 }
 
 /* --- judging --- */
@@ -430,6 +495,8 @@ static enum fn_iam_says meant(const struct principal *p, const struct fn_iam_pri
 		return who->type != FN_IAM_SERVICE && fn_streq(who->account, p->text) ? (who->type == FN_IAM_ROOT ? FN_IAM_NAMED : FN_IAM_ACCOUNT) : FN_IAM_NOTHING;
 	case AWS_ARN:
 		if (who->type == FN_IAM_SERVICE || who->type == FN_IAM_ANONYMOUS)
+			return FN_IAM_NOTHING;
+		if (p->id && !fn_streq(who->id, p->id)) /* another one, who has got the name */
 			return FN_IAM_NOTHING;
 		return fn_streq(who->arn, p->text) ? FN_IAM_NAMED : fn_streq(who->of, p->text) ? FN_IAM_ROLE : FN_IAM_NOTHING;
 	case SERVICE:

@@ -20,6 +20,10 @@ struct fn_iam_document;
 /* A document's text. -EINVAL: why says what is malformed in it; -ENOMEM. */
 int fn_iam_document_parse(const char *text, enum fn_iam_kind kind, struct fn_iam_document **ret, struct fn_buf *why);
 int fn_iam_document_of(json_t *document, enum fn_iam_kind kind, struct fn_iam_document **ret, struct fn_buf *why);
+/* May it be put? As above, and by what the service has come to refuse since documents that are stored were put: they are not looked at so. */
+int fn_iam_document_check(const char *text, enum fn_iam_kind kind, struct fn_buf *why);
+/* ids: {ARN: id} of principals in it, which mean from now on those alone who have these ids. Borrowed. */
+void fn_iam_document_bind(struct fn_iam_document *d, const json_t *ids);
 void fn_iam_document_free(struct fn_iam_document *d);
 const struct fn_iam_document *fn_iam_nothing(void); /* one without statements */
 
@@ -29,6 +33,7 @@ struct fn_iam_principal {
 	const char *arn;     /* arn:aws:iam::123456789012:user/u, arn:aws:sts::123456789012:assumed-role/r/session; of a service its name, "s3.amazonaws.com" */
 	const char *of;      /* aws:PrincipalArn: of a session its role's ARN, else the same */
 	const char *account; /* "" = none */
+	const char *id;      /* of the user, of a session's role: "AIDA...", "AROA..."; NULL = it has none */
 };
 
 struct fn_iam_request {

@@ -42,7 +42,8 @@ const struct fn_aws_error FN_E_INVALID_ACTION = {.name = "InvalidAction", .statu
 const struct fn_aws_error FN_E_NO_ENTITY = {.name = "NoSuchEntity", .status = 404}, FN_E_ENTITY_EXISTS = {.name = "EntityAlreadyExists", .status = 409},
 			  FN_E_MALFORMED_POLICY = {.name = "MalformedPolicyDocument", .status = 400}, FN_E_DELETE_CONFLICT = {.name = "DeleteConflict", .status = 409},
 			  FN_E_IAM_LIMIT = {.name = "LimitExceeded", .status = 409}, FN_E_IAM_INPUT = {.name = "InvalidInput", .status = 400},
-			  FN_E_UNMODIFIABLE = {.name = "UnmodifiableEntity", .status = 400}, FN_E_PACKED_POLICY = {.name = "PackedPolicyTooLarge", .status = 400};
+			  FN_E_UNMODIFIABLE = {.name = "UnmodifiableEntity", .status = 400}, FN_E_PACKED_POLICY = {.name = "PackedPolicyTooLarge", .status = 400},
+			  FN_E_STS_PARAMETER = {.name = "InvalidParameterValue", .status = 400};
 
 const struct fn_aws_error FN_E_LOGS_NOT_FOUND = {.name = "ResourceNotFoundException", .status = 400},
 			  FN_E_LOGS_EXISTS = {.name = "ResourceAlreadyExistsException", .status = 400},

@@ -6,6 +6,7 @@
 
 #include "aws/event_pattern_internal.h"
 #include "base/str.h"
+#include "web/json_load.h"
 
 struct fn_event_filter {
 	const char *content;
@@ -73,7 +74,7 @@ bool fn_event_filter_matches(const struct fn_event_filter *f, json_t *record, co
 	if (!f)
 		return true;
 	if (f->wants_content) {
-		json_t *content = json_loadb(text, len, JSON_ALLOW_NUL, NULL); /* an object or an array */
+		json_t *content = fn_json_load(text, len, 0); /* an object or an array */
 
 		if (!content)
 			content = json_stringn(text, len);

@@ -145,6 +145,35 @@ static unsigned count_of(const char *signed_headers, const char *name)
 
 bool fn_sigv4_signs(const char *signed_headers, const char *name) { return count_of(signed_headers, name) > 0; }
 
+/* RFC 3986, 6.2.2.3, and without empty segments; the last slash stays. */
+static int add_path(struct fn_buf *b, const char *path)
+{
+	fn_auto_buf struct fn_buf normal = {0};
+	bool directory = false;
+
+	if (fn_buf_reserve(&normal, strlen(path) + 1) < 0)
+		return -ENOMEM;
+	normal.data[0] = '\0';
+	for (const char *p = path; *p;) {
+		size_t n = strcspn(p, "/");
+
+		if (n == 2 && memcmp(p, "..", 2) == 0) {
+			const char *last = normal.len ? strrchr(normal.data, '/') : NULL;
+
+			normal.len = last ? (size_t)(last - normal.data) : 0;
+			normal.data[normal.len] = '\0';
+		} else if (n > 0 && !(n == 1 && *p == '.')) {
+			(void)fn_buf_add(&normal, "/", 1);
+			(void)fn_buf_add(&normal, p, n);
+		}
+		directory = p[n] == '/';
+		p += n + directory;
+	}
+	if (directory || normal.len == 0)
+		(void)fn_buf_add(&normal, "/", 1);
+	return fn_buf_add_url(b, normal.data, normal.len, "/");
+}
+
 static int canonical(const struct fn_sigv4 *r, struct fn_buf *b)
 {
 	fn_auto_free char *names = strdup(r->signed_headers);
@@ -153,7 +182,10 @@ static int canonical(const struct fn_sigv4 *r, struct fn_buf *b)
 	if (!names)
 		return -ENOMEM;
 	(void)fn_buf_addf(b, "%s\n", r->method);
-	(void)(r->encode_path ? fn_buf_add_url(b, r->path, strlen(r->path), "/") : fn_buf_add_str(b, r->path));
+	if (!r->encode_path)
+		(void)fn_buf_add_str(b, r->path);
+	else if (add_path(b, r->path) < 0)
+		return -ENOMEM;
 	(void)fn_buf_add(b, "\n", 1);
 	if (add_query(b, r->query, r->encode_query) < 0)
 		return -EINVAL;

@@ -222,6 +222,7 @@ static void print_rules(struct fn_buf *b, const struct fn_aws_shape *s, bool nul
 struct check {
 	struct fn_buf text;
 	unsigned n;
+	bool untold; /* IAM says of no value what it was */
 };
 
 /* "Value '..' at '..' failed to satisfy constraint: "; the rule follows. */
@@ -230,9 +231,9 @@ static struct fn_buf *violation(struct check *c, const json_t *v, const struct f
 	if (c->n++ > 0)
 		(void)fn_buf_add_str(&c->text, "; ");
 	(void)fn_buf_add_str(&c->text, "Value");
-	if (!v) {
+	if (!v && !c->untold) {
 		(void)fn_buf_add_str(&c->text, " null");
-	} else if (!s->sensitive) {
+	} else if (v && !s->sensitive && !c->untold) {
 		(void)fn_buf_add_str(&c->text, " '");
 		print_value(&c->text, v, s);
 		(void)fn_buf_add_str(&c->text, "'");
@@ -444,7 +445,7 @@ enum fn_aws_verdict fn_aws_validate(const struct fn_aws_operation *o, const stru
 {
 	const struct fn_aws_shape input = {.type = FN_AWS_STRUCTURE, .members = o->members, .n_members = o->n_members};
 	fn_auto(decref) json_t *apart = json_object(); /* by the model's names, like the body */
-	struct check c = {0};
+	struct check c = {.untold = o->service == FN_AWS_IAM};
 	unsigned label = 0;
 
 	if (!apart || (o->json && r->body && !conform(r->body, &input, why)))

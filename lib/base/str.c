@@ -256,3 +256,10 @@ bool fn_utf8_valid(const void *data, size_t len)
 	}
 	return true;
 }
+
+void fn_str_lines(char *text, size_t len)
+{
+	for (char *cr = text, *end = text + len; (cr = memchr(cr, '\r', (size_t)(end - cr))); cr++)
+		if (cr + 1 < end && cr[1] != '\n')
+			*cr = '\n';
+}

@@ -37,4 +37,7 @@ int fn_base64_end(const struct fn_base64 *b); /* 0, -EINVAL */
 int fn_url_decode(char *s, size_t n);
 bool fn_utf8_valid(const void *data, size_t len);
 
+/* A carriage return that no newline follows, as there are between the lines of one record of the log (README, "Logs"), becomes a newline: for who reads it. */
+void fn_str_lines(char *text, size_t len);
+
 #endif

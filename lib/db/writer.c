@@ -3,7 +3,8 @@
  * at once: while the disk is waited for, what comes meanwhile is run, and one sync is enough for all of it. Whoever has committed syncs himself unless the other one
  * does; there is no hand-over between them where one client waits. With fn_db_writer_run_loop() the loop is a third role, and the thread that runs it a third to take turns: who has read
  * what one client waits for leaves the loop to one that rests and writes it; when there is nothing left to do he rests, or has the loop again. `checkpointer` has a connection that
- * copies the log into the database.
+ * copies the log into the database. With a redo log, whoever has made the record of a batch writes that, and leaves the batch, and then the loop, to one that rests; SQLite's log is
+ * synced later, when nobody waits for it, by whoever has time, beside records that are written.
  *
  * SQLite is told synchronous=NORMAL, with which a commit is written and not synced, all else is (the log before it is copied, the database before the log begins anew, the new
  * log's header): a log whose end a power cut has taken is one with fewer commits, each of them whole. The sync that FULL would do at each commit is done here, before
@@ -13,37 +14,21 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/statvfs.h>
 #include <time.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/mailbox.h"
 #include "base/thread.h"
+#include "db/run.h"
 
-/* Pages of the write-ahead log. The checkpointer copies what there is beside a writer that goes on, so that the log begins anew only when that rests
- * for a moment; where it never does, the writer copies the remainder itself. */
-#define CHECKPOINT_PAGES 1000
-#define CHECKPOINT_PAGES_MOST 8000
-#define CHECKPOINT_PAGES_FULL 200 /* where there is hardly any room: it copies at once */
-/* Free pages that may stay in the file, and how many are given back at a time, while nothing is to be written. */
-#define FREE_PAGES 256
-#define FREE_PAGES_AT_ONCE 64
 #define WORKERS 2
 #define SYNCED_AT_ONCE 2 /* told by the thread that has synced; of more the loop tells, and the next sync begins */
-/* Room on the disk for what is written while what is there already is brought to an end, beside the copy of the log. */
-#define ROOM_BYTES (4u << 20)
-
-enum { BEGIN, COMMIT, SAVE, RELEASE, STATEMENTS };
 
 struct fn_db_writer {
-	char *path;
-	sqlite3 *db, *checkpoint_db; /* db, statements, log_pages, asked_at, full, room: whoever runs */
-	sqlite3_stmt *statements[STATEMENTS];
-	sqlite3_file *log; /* db's */
+	struct fn_db_run run; /* of whoever runs, but for the redo log's parts that are under the lock */
+	sqlite3 *checkpoint_db;
+	sqlite3_file *log; /* run.db's */
 	pthread_t workers[WORKERS], checkpointer;
 	unsigned n_workers;
 	bool has_checkpointer;
@@ -55,72 +40,26 @@ struct fn_db_writer {
 	struct fn_deferred hand_over;
 	uint64_t lazy_timer;
 	unsigned untold, waiting; /* waiting: of those that somebody waits for the disk for */
-	int log_pages, asked_at; /* pages of the log, now and when a checkpoint was last asked for */
-	int64_t page_bytes;
-	bool full; /* there was no room for what was to be written */
-	enum { UNKNOWN, ENOUGH, SHORT } room; /* on the disk, as looked at in this transaction */
 	pthread_mutex_t lock;
 	pthread_cond_t wake, wake_checkpointer, idle;
 	/* under the lock */
 	struct fn_list queue, committed; /* to be run; told when the log is synced */
-	bool running, syncing, looping, watched; /* the roles; watched: one of those that rest looks at the clock */
+	struct fn_list recorded;	 /* to be run before `queue`: what is in `record`, and what goes with it */
+	uint64_t record;
+	bool running, syncing, flushing, looping; /* the roles */
 	bool lends;      /* the loop is a role, too, and has not ended */
 	int loop_result;
-	unsigned resting;
+	unsigned resting, watching; /* watching: of those that rest, who look at the clock */
 	bool stop, checkpoint_due, tidy;
 	bool unsynced;                   /* there is something in the log that is not known to be on disk */
+	bool log_due;                    /* and somebody of `committed` waits for that: it is in no record */
+	uint64_t committed_record, written_record; /* the last one whose batch is in the log; that is on disk, there or as a record */
 	bool at_once;                    /* which is to be there now, for all is to end */
 	uint64_t sync_until_us, tidy_at_us;
 };
 
-/* --- who runs --- */
-static int statement(struct fn_db_writer *w, int which, struct fn_err *err)
-{
-	static const char *const text[] = {[BEGIN] = "BEGIN IMMEDIATE", [COMMIT] = "COMMIT", [SAVE] = "SAVEPOINT one", [RELEASE] = "RELEASE one"};
-	sqlite3_stmt **st = &w->statements[which];
-	int r = *st ? SQLITE_OK : sqlite3_prepare_v3(w->db, text[which], -1, SQLITE_PREPARE_PERSISTENT, st, NULL);
-
-	if (r == SQLITE_OK)
-		r = sqlite3_step(*st);
-	if (r == SQLITE_DONE) {
-		(void)sqlite3_reset(*st);
-		return 0;
-	}
-	r = fn_db_failed(w->db, "database", err);
-	if (which == COMMIT)
-		fn_db_check_sync(w->db);
-	(void)sqlite3_reset(*st);
-	return r;
-}
-
-/* False: with it all of the transaction is undone, as SQLite does when the disk is full in the midst of a statement. */
-static bool run_one(struct fn_db_writer *w, struct fn_db_write *one)
-{
-	one->result = statement(w, SAVE, &one->err);
-	if (one->result == 0)
-		one->result = one->run(one, w->db, &one->err);
-	if (one->result == 0)
-		one->result = statement(w, RELEASE, &one->err);
-	if (one->result < 0 && !sqlite3_get_autocommit(w->db))
-		(void)fn_db_exec(w->db, "ROLLBACK TO one; RELEASE one", NULL);
-	return !sqlite3_get_autocommit(w->db);
-}
-
-static void fail(struct fn_list *batch, const struct fn_err *why)
-{
-	fn_list_for_each(l, batch)
-	{
-		struct fn_db_write *one = fn_list_entry(l, struct fn_db_write, link);
-
-		if (one->result < 0)
-			continue;
-		one->result = -why->code;
-		one->err = *why;
-	}
-}
-
-/* Those that do not wait for the disk are told, the others wait for it. */
-static void committed(struct fn_db_writer *w, struct fn_list *batch)
+/* Those that do not wait for the disk are told, the others wait for it. record: 0 = in none. all: nothing else of the record is still to be run. */
+static void committed(struct fn_db_writer *w, struct fn_list *batch, uint64_t record, bool all)
 {
 	struct fn_list early;
 
@@ -136,132 +75,92 @@ static void committed(struct fn_db_writer *w, struct fn_list *batch)
 	if (!w->unsynced)
 		w->sync_until_us = fn_clock_mono_us() + FN_DB_LAZY_US;
 	w->unsynced = true;
+	w->log_due = w->log_due || ((!record || w->run.no_records) && !fn_list_empty(batch));
+	if (record && all)
+		w->committed_record = record;
 	fn_list_append(&w->committed, batch);
 	pthread_mutex_unlock(&w->lock);
 	fn_mailbox_post_all(w->outcomes, &early);
 }
 
-/* One transaction of what is in `queue`, or of as much of it as there can be: the rest stays there. */
-static void transaction(struct fn_db_writer *w, struct fn_list *queue)
-{
-	struct fn_list batch;
-	struct fn_err err;
-	int r = statement(w, BEGIN, &err);
-	bool whole = true;
-
-	w->room = UNKNOWN;
-	fn_list_init(&batch);
-	while (!fn_list_empty(queue) && whole) {
-		struct fn_db_write *one = fn_list_entry(fn_list_first(queue), struct fn_db_write, link);
-
-		fn_list_remove(&one->link);
-		fn_list_push_back(&batch, &one->link);
-		one->result = 0;
-		if (r == 0)
-			whole = run_one(w, one);
-		if (!whole) {
-			err = one->err;
-			r = one->result;
-		}
-	}
-	if (r == 0)
-		r = statement(w, COMMIT, &err);
-	if (r < 0 && !sqlite3_get_autocommit(w->db)) /* a full disk may have undone it already */
-		(void)fn_db_exec(w->db, "ROLLBACK", NULL);
-	if (r < 0)
-		fail(&batch, &err);
-	w->full = w->full || r == -ENOSPC;
-	committed(w, &batch);
-}
-
-static int on_log(void *arg, sqlite3 *db, const char *name, int pages)
-{
-	struct fn_db_writer *w = arg;
-
-	(void)db;
-	(void)name;
-	w->log_pages = pages;
-	return SQLITE_OK;
-}
-
-bool fn_db_writer_short_of_room(struct fn_db_writer *w)
-{
-	struct statvfs v;
-
-	if (w->room == UNKNOWN)
-		w->room = statvfs(w->path, &v) == 0 && (uint64_t)v.f_bavail * v.f_frsize < (uint64_t)w->log_pages * (uint64_t)w->page_bytes + ROOM_BYTES ? SHORT : ENOUGH;
-	return w->room == SHORT;
-}
-
-static void look_after_log(struct fn_db_writer *w)
-{
-	bool full;
-
-	if (w->log_pages < w->asked_at) /* it has begun anew */
-		w->asked_at = 0;
-	/* of a log that has been copied the place is used again */
-	full = w->full || (w->log_pages - w->asked_at >= CHECKPOINT_PAGES_FULL && fn_db_writer_short_of_room(w));
-	w->full = false;
-	if (w->log_pages - w->asked_at < CHECKPOINT_PAGES && !full)
-		return;
-	w->asked_at = w->log_pages;
-	if (w->log_pages >= CHECKPOINT_PAGES_MOST || full) {
-		if (sqlite3_wal_checkpoint_v2(w->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) != SQLITE_OK)
-			fn_db_check_sync(w->db);
-		return;
-	}
-	pthread_mutex_lock(&w->lock);
-	w->checkpoint_due = true;
-	pthread_cond_signal(&w->wake_checkpointer);
-	pthread_mutex_unlock(&w->lock);
-}
-
-/* A few at a time; true: there are more. */
-static bool give_pages_back(struct fn_db_writer *w)
-{
-	int64_t n = 0;
-	char sql[64];
-
-	if (fn_db_number(w->db, "PRAGMA freelist_count", &n, NULL) < 0 || n <= FREE_PAGES)
-		return false;
-	snprintf(sql, sizeof(sql), "PRAGMA incremental_vacuum(%d)", FREE_PAGES_AT_ONCE);
-	if (fn_db_exec(w->db, sql, NULL) == 0)
-		return true;
-	fn_db_check_sync(w->db);
-	return false;
-}
-
 /* Locked, as all of these: left and entered so. */
-static bool has_to_run(const struct fn_db_writer *w) { return !w->running && !fn_list_empty(&w->queue); }
+static bool has_to_run(const struct fn_db_writer *w) { return !w->running && (!fn_list_empty(&w->recorded) || !fn_list_empty(&w->queue)); }
 
-static bool has_to_sync(const struct fn_db_writer *w)
+/* For those that wait for it, or because all is to end. */
+static bool has_to_sync_log(const struct fn_db_writer *w) { return w->log_due || (w->unsynced && (w->at_once || w->stop)); }
+
+/* Nobody waits for it, but it is time: beside records that are written. */
+static bool has_to_flush(const struct fn_db_writer *w) { return w->unsynced && !w->log_due && !w->flushing && fn_clock_mono_us() >= w->sync_until_us; }
+
+static bool record_due(const struct fn_db_writer *w) { return w->run.redo && !w->run.no_records && fn_db_redo_due(w->run.redo); }
+
+/* Are there some at the head of `committed` whose record was on disk before they were committed? */
+static bool has_to_tell(struct fn_db_writer *w)
 {
-	return !w->syncing && (!fn_list_empty(&w->committed) || (w->unsynced && (w->at_once || w->stop || fn_clock_mono_us() >= w->sync_until_us)));
+	struct fn_list *first = fn_list_first(&w->committed);
+
+	return first && fn_list_entry(first, struct fn_db_write, link)->record && fn_list_entry(first, struct fn_db_write, link)->record <= w->written_record;
 }
 
-static bool has_to_tidy(const struct fn_db_writer *w) { return w->tidy && !w->running && !w->stop && fn_list_empty(&w->queue) && fn_clock_mono_us() >= w->tidy_at_us; }
+/* The roles: who syncs tells those that wait. */
+static bool has_to_sync(struct fn_db_writer *w) { return !w->syncing && (has_to_sync_log(w) || record_due(w) || has_to_tell(w)); }
+
+static bool has_to_tidy(const struct fn_db_writer *w) { return w->tidy && !w->running && !w->stop && fn_list_empty(&w->queue) && fn_list_empty(&w->recorded) && fn_clock_mono_us() >= w->tidy_at_us; }
+
+/* Locked, as all of these but for the making. True: there is a record, which we write, and one that rests runs the batch; false: we run it ourselves. */
+static bool share(struct fn_db_writer *w, struct fn_list *queue, uint64_t *ret_record)
+{
+	bool made;
+
+	pthread_mutex_unlock(&w->lock);
+	made = fn_db_run_record(&w->run, queue);
+	pthread_mutex_lock(&w->lock);
+	*ret_record = made ? fn_db_redo_give(w->run.redo) : 0;
+	if (*ret_record == 0 || w->syncing || w->resting == 0)
+		return false;
+	fn_list_append(&w->recorded, queue);
+	w->record = *ret_record;
+	return true;
+}
+
+static bool has_to_loop(const struct fn_db_writer *w) { return w->lends && !w->looping; }
 
 /* left: we had the loop, which is for one that rests now. He is woken when there is something for it: what is told early, or when we wait for the disk. One that looks at the clock
- * takes it by himself should that be long in coming; where none does he is woken at once. */
+ * takes it by himself should that be long in coming; where none does he is woken at once. Who runs a batch whose record another one writes has the loop after it himself. */
 static void run_queue(struct fn_db_writer *w, bool left)
 {
-	bool at_once = left && !w->watched;
-	struct fn_list queue;
+	bool recorded = !fn_list_empty(&w->recorded), at_once;
+	struct fn_list queue, batch;
+	uint64_t record = w->record;
+	bool checkpoint;
 
-	fn_list_take_over(&queue, &w->queue);
+	fn_list_take_over(&queue, recorded ? &w->recorded : &w->queue);
 	w->running = true;
+	if (!recorded && share(w, &queue, &record)) {
+		w->running = false;
+		return; /* to the record, at which one is woken for the batch */
+	}
+	at_once = (left || (recorded && has_to_loop(w))) && w->watching == 0 && w->resting > 0;
 	pthread_mutex_unlock(&w->lock);
 	if (at_once)
 		pthread_cond_signal(&w->wake);
-	while (!fn_list_empty(&queue))
-		transaction(w, &queue);
+	while (!fn_list_empty(&queue)) {
+		fn_db_run_transaction(&w->run, &queue, record, &batch);
+		committed(w, &batch, record, fn_list_empty(&queue));
+	}
 	if (left && !at_once)
 		pthread_cond_signal(&w->wake);
-	look_after_log(w);
+	checkpoint = fn_db_run_look_after_log(&w->run);
 	pthread_mutex_lock(&w->lock);
+	if (checkpoint) {
+		w->checkpoint_due = true;
+		pthread_cond_signal(&w->wake_checkpointer);
+	}
 	w->running = false;
 	w->tidy = true;
 	w->tidy_at_us = fn_clock_mono_us() + FN_DB_LAZY_US;
+	if (recorded && !at_once && w->resting > 0 && (w->watching == 0 || (has_to_loop(w) && has_to_sync(w) && !has_to_tell(w))))
+		pthread_cond_signal(&w->wake); /* nobody looks at the clock while we loop, or the loop is not ours yet */
 }
 
 static void tell_synced(struct fn_list *told)
@@ -285,20 +184,91 @@ static void tell_synced(struct fn_list *told)
 	}
 }
 
-static void sync_log(struct fn_db_writer *w)
+/* Those at the head of `committed` whose record is on disk. */
+static void take_written(struct fn_db_writer *w, struct fn_list *told)
 {
-	struct fn_list told;
-	int r;
+	while (has_to_tell(w)) {
+		struct fn_list *first = fn_list_first(&w->committed);
 
-	fn_list_take_over(&told, &w->committed);
-	w->syncing = true;
+		fn_list_remove(first);
+		fn_list_push_back(told, first);
+	}
+}
+
+/* record: the last whose batch is in the log. */
+static void sync_log(struct fn_db_writer *w, uint64_t record)
+{
+	int r = w->log->pMethods->xSync(w->log, SQLITE_SYNC_NORMAL);
+
+	if (r != SQLITE_OK)
+		fn_db_sync_failed(sqlite3_errstr(r), errno);
+	if (!w->run.redo)
+		return;
+	pthread_mutex_lock(&w->lock);
+	fn_db_redo_covered(w->run.redo, record);
+	if (record > w->written_record) /* it may not have been written, and is not any more */
+		w->written_record = record;
+	pthread_mutex_unlock(&w->lock);
+}
+
+static void flush(struct fn_db_writer *w)
+{
+	uint64_t in_log = w->committed_record;
+
+	w->flushing = true;
 	w->unsynced = false;
+	pthread_mutex_unlock(&w->lock);
+	sync_log(w, in_log);
+	pthread_mutex_lock(&w->lock);
+	w->flushing = false;
+}
+
+/* False: there is no room for it (a file system that does not write in place). What was to be in it, and all that comes, waits for SQLite's log, which has it. */
+static bool write_record(struct fn_db_writer *w)
+{
+	int r = fn_db_redo_write(w->run.redo);
+
+	if (r == 0)
+		return true;
+	if (r != -ENOSPC)
+		fn_db_sync_failed("the redo log", -r);
+	pthread_mutex_lock(&w->lock);
+	w->run.no_records = true;
+	w->log_due = w->log_due || !fn_list_empty(&w->committed);
+	pthread_mutex_unlock(&w->lock);
+	return false;
+}
+
+/* SQLite's log where somebody waits for that, else records. */
+static void sync_disk(struct fn_db_writer *w)
+{
+	bool log = has_to_sync_log(w), record = !log && record_due(w);
+	uint64_t in_log = w->committed_record;
+	struct fn_list told;
+
+	fn_list_init(&told);
+	w->syncing = true;
+	if (log) {
+		fn_list_append(&told, &w->committed);
+		w->unsynced = false;
+		w->log_due = false;
+	} else if (record) {
+		fn_db_redo_take(w->run.redo);
+	}
 	if (has_to_run(w))
 		pthread_cond_signal(&w->wake); /* that is the other one's */
 	pthread_mutex_unlock(&w->lock);
-	r = w->log->pMethods->xSync(w->log, SQLITE_SYNC_NORMAL);
-	if (r != SQLITE_OK)
-		fn_db_sync_failed(sqlite3_errstr(r), errno);
+	if (log)
+		sync_log(w, in_log);
+	else if (record)
+		record = write_record(w);
+	if (!log) {
+		pthread_mutex_lock(&w->lock);
+		if (record && fn_db_redo_written(w->run.redo) > w->written_record)
+			w->written_record = fn_db_redo_written(w->run.redo);
+		take_written(w, &told);
+		pthread_mutex_unlock(&w->lock);
+	}
 	tell_synced(&told);
 	fn_mailbox_post_all(w->outcomes, &told);
 	pthread_mutex_lock(&w->lock);
@@ -311,13 +281,11 @@ static void tidy(struct fn_db_writer *w)
 
 	w->running = true;
 	pthread_mutex_unlock(&w->lock);
-	more = give_pages_back(w);
+	more = fn_db_run_give_pages_back(&w->run);
 	pthread_mutex_lock(&w->lock);
 	w->running = false;
 	w->tidy = more;
 }
-
-static bool has_to_loop(const struct fn_db_writer *w) { return w->lends && !w->looping; }
 
 static void run_loop(struct fn_db_writer *w)
 {
@@ -341,29 +309,29 @@ static void run_loop(struct fn_db_writer *w)
 
 static uint64_t earlier(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
-/* Until somebody wakes us, or until something is due that nobody wakes us for: one of us is enough for that. */
+/* Until somebody wakes us, or until something is due that nobody wakes us for. */
 static void rest(struct fn_db_writer *w)
 {
 	uint64_t at_us = UINT64_MAX;
 	struct timespec until;
 
-	if (fn_list_empty(&w->queue) && fn_list_empty(&w->committed) && !w->running && !w->syncing && !(w->unsynced && w->at_once))
+	if (fn_list_empty(&w->queue) && fn_list_empty(&w->recorded) && fn_list_empty(&w->committed) && !w->running && !w->syncing && !w->flushing && !(w->unsynced && w->at_once))
 		pthread_cond_broadcast(&w->idle);
-	if (!w->syncing && w->unsynced)
+	if (w->unsynced && !w->log_due && !w->flushing)
 		at_us = earlier(at_us, w->sync_until_us);
 	if (!w->running && w->tidy)
 		at_us = earlier(at_us, w->tidy_at_us);
 	w->resting++;
-	if (at_us == UINT64_MAX || w->watched) {
+	if (at_us == UINT64_MAX) {
 		pthread_cond_wait(&w->wake, &w->lock);
 	} else {
-		w->watched = true;
+		w->watching++;
 		until = (struct timespec){.tv_sec = (time_t)(at_us / 1000000u), .tv_nsec = (long)(at_us % 1000000u) * 1000};
 		(void)pthread_cond_timedwait(&w->wake, &w->lock, &until);
-		w->watched = false;
+		w->watching--;
 	}
 	w->resting--;
-	if (has_to_loop(w)) /* before all else: whoever has left it relies on that */
+	if (has_to_loop(w) && (fn_list_empty(&w->recorded) || w->running)) /* before all else but what another one writes the record of: whoever has left it relies on that */
 		run_loop(w);
 }
 
@@ -373,9 +341,11 @@ static void work(struct fn_db_writer *w, bool (*over)(const struct fn_db_writer 
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
 		if (has_to_sync(w))
-			sync_log(w);
+			sync_disk(w);
 		else if (has_to_run(w))
 			run_queue(w, false);
+		else if (has_to_flush(w))
+			flush(w);
 		else if (has_to_loop(w))
 			run_loop(w);
 		else if (over(w)) /* what the others are at they bring to its end themselves */
@@ -430,7 +400,7 @@ static void hand_over(void *arg)
 		return;
 	(void)fn_loop_rearm_timer(w->loop, w->lazy_timer, UINT64_MAX);
 	pthread_mutex_lock(&w->lock);
-	wakes = !w->running && fn_list_empty(&w->queue); /* whoever runs looks for more */
+	wakes = !w->running && fn_list_empty(&w->queue) && fn_list_empty(&w->recorded); /* whoever runs looks for more */
 	leaves = wakes && w->looping && w->resting > 0 && w->waiting == 1; /* where several wait, the loop has more to do than to change hands */
 	fn_list_append(&w->queue, &w->given);
 	pthread_mutex_unlock(&w->lock);
@@ -468,29 +438,21 @@ static void release(struct fn_db_writer *w)
 	fn_deferred_cancel(&w->hand_over);
 	fn_loop_clear(w->loop, &w->lazy_timer);
 	fn_mailbox_free(w->outcomes);
-	for (int i = 0; i < STATEMENTS; i++)
-		sqlite3_finalize(w->statements[i]);
 	sqlite3_close(w->checkpoint_db);
-	sqlite3_close(w->db);
+	fn_db_run_close(&w->run);
 	pthread_mutex_destroy(&w->lock);
 	pthread_cond_destroy(&w->wake);
 	pthread_cond_destroy(&w->wake_checkpointer);
 	pthread_cond_destroy(&w->idle);
-	free(w->path);
 	free(w);
 }
 
-/* With the log open: it is from the first read on. */
+/* Of the connection, which has it open. */
 static int take_log(struct fn_db_writer *w, struct fn_err *err)
 {
-	int64_t n;
-	int r = fn_db_exec(w->db, "PRAGMA synchronous=NORMAL", err);
-
-	if (r == 0)
-		r = fn_db_number(w->db, "SELECT count(*) FROM sqlite_master", &n, err);
-	if (r == 0 && (sqlite3_file_control(w->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &w->log) != SQLITE_OK || !w->log || !w->log->pMethods))
-		r = fn_err_set(err, EIO, "database", "it has no write-ahead log");
-	return r;
+	if (sqlite3_file_control(w->run.db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &w->log) != SQLITE_OK || !w->log || !w->log->pMethods)
+		return fn_err_set(err, EIO, "database", "it has no write-ahead log");
+	return 0;
 }
 
 int fn_db_writer_new(struct fn_loop *loop, const char *path, sqlite3 *db, struct fn_db_writer **ret, struct fn_err *err)
@@ -503,12 +465,11 @@ int fn_db_writer_new(struct fn_loop *loop, const char *path, sqlite3 *db, struct
 		sqlite3_close(db);
 		return fn_err_set(err, ENOMEM, "database", NULL);
 	}
-	w->db = db;
 	w->loop = loop;
-	w->path = strdup(path);
 	w->hand_over = (struct fn_deferred){.fn = hand_over, .arg = w};
 	fn_list_init(&w->given);
 	fn_list_init(&w->queue);
+	fn_list_init(&w->recorded);
 	fn_list_init(&w->committed);
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_condattr_init(&monotonic);
@@ -517,10 +478,9 @@ int fn_db_writer_new(struct fn_loop *loop, const char *path, sqlite3 *db, struct
 	pthread_condattr_destroy(&monotonic);
 	pthread_cond_init(&w->wake_checkpointer, NULL);
 	pthread_cond_init(&w->idle, NULL);
-	(void)sqlite3_wal_hook(db, on_log, w); /* instead of SQLite's own, which has the writer do the checkpoints */
-	r = w->path ? take_log(w, err) : fn_err_set(err, ENOMEM, "database", NULL);
+	r = fn_db_run_open(&w->run, path, db, err);
 	if (r == 0)
-		r = fn_db_number(db, "PRAGMA page_size", &w->page_bytes, err);
+		r = take_log(w, err);
 	if (r == 0)
 		r = sqlite3_open_v2(path, &w->checkpoint_db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK ? 0 : fn_err_set(err, EIO, "database", "%.150s", path);
 	if (r == 0)
@@ -545,6 +505,19 @@ int fn_db_writer_new(struct fn_loop *loop, const char *path, sqlite3 *db, struct
 	return 0;
 }
 
+int fn_db_writer_use_redo(struct fn_db_writer *w, sqlite3 *db, uint64_t last, fn_db_replay_fn *replay, void *arg, struct fn_err *err)
+{
+	struct fn_db_redo *redo;
+	int r = fn_db_redo_open(w->run.path, db, last, replay, arg, &redo, err);
+
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&w->lock);
+	w->run.redo = redo;
+	pthread_mutex_unlock(&w->lock);
+	return 0;
+}
+
 int fn_db_writer_run_loop(struct fn_db_writer *w)
 {
 	pthread_mutex_lock(&w->lock);
@@ -564,6 +537,8 @@ void fn_db_write(struct fn_db_writer *w, struct fn_db_write *what)
 	fn_list_push_back(&w->given, &what->link);
 }
 
+bool fn_db_writer_short_of_room(struct fn_db_writer *w) { return fn_db_run_short_of_room(&w->run); }
+
 bool fn_db_writer_busy(const struct fn_db_writer *w) { return w->untold > 0; }
 
 void fn_db_writer_drain(struct fn_db_writer *w)
@@ -573,7 +548,7 @@ void fn_db_writer_drain(struct fn_db_writer *w)
 		pthread_mutex_lock(&w->lock);
 		w->at_once = true;
 		pthread_cond_broadcast(&w->wake);
-		while (!fn_list_empty(&w->queue) || !fn_list_empty(&w->committed) || w->running || w->syncing || w->unsynced)
+		while (!fn_list_empty(&w->queue) || !fn_list_empty(&w->recorded) || !fn_list_empty(&w->committed) || w->running || w->syncing || w->flushing || w->unsynced)
 			pthread_cond_wait(&w->idle, &w->lock);
 		w->at_once = false;
 		pthread_mutex_unlock(&w->lock);

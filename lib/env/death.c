@@ -117,6 +117,8 @@ static void forget_sandbox(struct fn_env *e)
 void fn_env_reset(struct fn_env *e)
 {
 	fn_env_flush_output(e);
+	if (!e->ready_us)
+		fn_env_init_failed(e);
 	if (e->inv)
 		fn_env_answer_dead(e);
 	fn_env_write_report(e);

@@ -36,9 +36,15 @@ void fn_env_kill(struct fn_env *e)
 		fn_env_arm(e, 0);
 }
 
+/* An init that has failed is repeated once, within the invocation that waits for it (Lambda Developer Guide, "Understanding the Lambda execution environment lifecycle"). */
+static bool may_init_again(const struct fn_env *e)
+{
+	return e->spawned_us && !e->bound && e->reason == FN_ENV_FOR_INVOCATION && !e->restored && !e->as_restored && !e->archived;
+}
+
 bool fn_env_outlives(const struct fn_env *e)
 {
-	if (!e->ready_us || e->state == FN_ENV_INIT || e->snapshot)
+	if (e->snapshot || (!e->ready_us && !may_init_again(e)))
 		return false;
 	if (!e->host->ops->stays(e) || e->host->shutdown || fn_env_now_us(e) >= e->until_us)
 		return false;

@@ -183,9 +183,11 @@ struct fn_env {
 	struct fn_platform *platform; /* NULL: it has no endpoint */
 	struct fn_output output, extensions_output;
 	struct fn_telemetry *telemetry; /* NULL: nobody can have subscribed */
-	uint64_t timer, due_us; /* due_us: when the timer fires */
+	uint64_t timer;
 	bool frozen, timed_out, gone;
+	bool lasts;                  /* fn-spawnd knows that inv goes on for long */
 	bool truncated;              /* the response of inv ended in its midst: its runtime may be ending */
+	bool truncated_late;         /* and its exit had time to come */
 	bool tmp_kept;               /* fn-spawnd has something of it */
 	bool started, init_reported; /* START of inv, and how its init ended, are written */
 	char log_stream[80];

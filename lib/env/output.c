@@ -16,8 +16,8 @@
 
 #define LINE_MAX_BYTES (256u << 10) /* of a line that has not ended: longer ones are cut here, so that memory stays bounded */
 #define ALL_MAX (1u << 20)          /* a pipe holds no more */
-#define TURN_MAX (32u << 10)        /* at one go, of one that prints on and on: others want the loop too, and each byte may be a line */
-#define ROUND_MAX (64u << 10)       /* in a round of the loop, of all of them */
+#define TURN_MAX (8u << 10)         /* at one go, of one that prints on and on: others want the loop too, and each byte may be a line */
+#define ROUND_MAX (16u << 10)       /* in a round of the loop, of all of them */
 #define RATE (2u << 20)              /* what a function may add to its log, in bytes a second */
 #define BURST (4u << 20)             /* and at once */
 #define AGAIN (RATE / 4)            /* what there must be before more is kept: else it would change every few ms */
@@ -142,6 +142,14 @@ static void take(struct fn_output *o, const char *text, size_t len)
 }
 
 /* --- reading --- */
+/* Not memmem(), which is made for longer ones: text has not even the first byte. */
+static const char *find_record(const char *from, const char *end)
+{
+	while ((from = memchr(from, RECORD[0], (size_t)(end - from))) && (from + 1 == end || from[1] != RECORD[1]))
+		from++;
+	return from;
+}
+
 /* A record begins an event, whatever has been printed before it without a newline, also by children. What the length becomes. */
 static size_t part_records(const struct fn_output *o, char *text, size_t len)
 {
@@ -149,7 +157,7 @@ static size_t part_records(const struct fn_output *o, char *text, size_t len)
 	const char *from = text, *end = text + len, *at;
 	char *to = text;
 
-	while ((at = memmem(from, (size_t)(end - from), RECORD, RECORD_LEN))) {
+	while ((at = find_record(from, end))) {
 		size_t before = (size_t)(at - from);
 
 		memmove(to, from, before);

@@ -11,8 +11,10 @@
 #include "env/internal.h"
 
 #define TRUNCATED_US 100000u   /* from the end of a response in its midst to its being judged */
+#define LATE_US 20000u		 /* and after that, for what has come meanwhile */
 #define STREAM_DRAIN_US 20000u /* as FN_ENV_DRAIN_US */
 #define ERROR_EXIT_US 100000u  /* for who has reported an error to exit */
+#define LONG_US 100000u        /* an invocation has gone on for long: who calls in the middle of something is through with it */
 #define TOO_LARGE "Function.ResponseSizeTooLarge"
 
 /* By when its function has to be done with the invocation. */
@@ -27,7 +29,8 @@ static void hand_out(struct fn_env *e)
 	e->truncated = false;
 	e->report.begun_us = 0;
 	fn_env_set_state(e, FN_ENV_BUSY);
-	fn_env_arm(e, deadline(e));
+	e->lasts = false;
+	fn_env_arm(e, deadline(e) < e->delivered_us + LONG_US ? deadline(e) : e->delivered_us + LONG_US);
 	e->at_next = false;
 	fn_platform_begin(e->platform, e->inv->trace_id);
 	r = fn_rt_deliver(e->rt, e->inv);
@@ -96,14 +99,32 @@ static bool on_begin(void *arg)
 	return may_answer(e);
 }
 
-static void finish_truncated(struct fn_env *e)
+/* What the runtime has posted is no answer. */
+static void finish_without(struct fn_env *e, const char *type, const char *message)
 {
-	const struct fn_env_status status = fn_status_error(FN_TRUNCATED);
+	const struct fn_env_status status = fn_status_error(type);
+	size_t len = 0;
+	char *json = e->inv->begun ? NULL : fn_error_json(type, e->inv->id, message, &len);
 
-	fn_env_name_error(e, FN_TRUNCATED);
+	fn_env_name_error(e, type);
 	fn_env_set_state(e, FN_ENV_FINISHING);
 	fn_env_arm(e, deadline(e));
-	fn_env_finish(e, FN_INV_FUNCTION_ERROR, NULL, 0, &status);
+	fn_env_finish(e, FN_INV_FUNCTION_ERROR, json, len, &status);
+}
+
+static void finish_truncated(struct fn_env *e) { finish_without(e, FN_TRUNCATED, "HTTP request detected as truncated"); }
+
+/* Where we have come late ourselves, its exit may lie there unread: that is read first. The end of one that was killed for memory comes for certain. */
+static void judge_truncated(struct fn_env *e)
+{
+	if (!e->truncated_late) {
+		e->truncated_late = true;
+		fn_env_arm(e, fn_env_now_us(e) + LATE_US);
+	} else if (out_of_memory(e)) {
+		fn_env_arm(e, deadline(e));
+	} else {
+		finish_truncated(e);
+	}
 }
 
 /* If its process is ending, its exit says more, and comes in a moment. */
@@ -114,7 +135,8 @@ static void on_truncated(void *arg)
 	if (e->state != FN_ENV_BUSY || !e->inv)
 		return;
 	e->truncated = true;
-	if (!e->gone && fn_env_now_us(e) + TRUNCATED_US < e->due_us)
+	e->truncated_late = false;
+	if (!e->gone && !fn_env_failed(e) && fn_env_now_us(e) + TRUNCATED_US < deadline(e))
 		fn_env_arm(e, fn_env_now_us(e) + TRUNCATED_US);
 }
 
@@ -258,6 +280,14 @@ static void on_too_large(void *arg)
 	fn_env_finish(e, FN_INV_FUNCTION_ERROR, text, text ? strlen(text) : 0, &status);
 }
 
+static void on_invalid_mode(void *arg)
+{
+	struct fn_env *e = arg;
+
+	if (may_answer(e))
+		finish_without(e, "Runtime.InvalidResponseModeHeader", "Invalid function response mode");
+}
+
 static void on_init_error(void *arg, char *body, size_t len, const char *error_type)
 {
 	struct fn_env *e = arg;
@@ -290,7 +320,7 @@ static void on_loaded(void *arg, const char *names, size_t len)
 }
 
 const struct fn_rt_ops fn_env_rt_ops = {on_next, on_response, on_error, on_too_large, on_init_error,
-					   fn_env_on_snapshot, fn_env_on_snapshot_refused, fn_env_on_restore_next, on_init_error, on_unruly, on_begin, on_truncated, &ext_ops, fn_env_on_subscribe,
+					   fn_env_on_snapshot, fn_env_on_snapshot_refused, fn_env_on_restore_next, on_init_error, on_unruly, on_begin, on_truncated, on_invalid_mode, &ext_ops, fn_env_on_subscribe,
 					   on_loaded, fn_env_loaded};
 
 /* --- deadlines --- */
@@ -317,7 +347,7 @@ static void init_ends(struct fn_env *e)
 {
 	if (fn_ext_count(fn_rt_extensions(e->rt)) > 0 && !e->host->shutdown)
 		fn_env_init_failed(e);
-	fn_env_end(e);
+	fn_env_end_sandbox(e);
 }
 
 /* One of several processes has ended, or is about to, and what it sent before has been read. */
@@ -356,6 +386,13 @@ static void never_came_back(struct fn_env *e)
 	fn_env_end_sandbox(e);
 }
 
+static void goes_on(struct fn_env *e)
+{
+	e->lasts = true;
+	fn_spawn_long(e->host->spawn, e->sandbox, true);
+	fn_env_arm(e, deadline(e));
+}
+
 void fn_env_on_timer(void *arg)
 {
 	struct fn_env *e = arg;
@@ -363,7 +400,9 @@ void fn_env_on_timer(void *arg)
 	switch (e->state) {
 	case FN_ENV_SPAWNING:
 	case FN_ENV_INIT:
-		if (fn_env_failed(e)) {
+		if (e->gone && fn_env_outlives(e)) {
+			fn_env_reset(e);
+		} else if (fn_env_failed(e)) {
 			failed(e);
 		} else if (e->inv && !e->init_error) {
 			invocation_timed_out(e);
@@ -376,7 +415,9 @@ void fn_env_on_timer(void *arg)
 		if (!e->gone && fn_env_failed(e))
 			failed(e);
 		else if (!e->gone && e->truncated && fn_env_now_us(e) < deadline(e))
-			finish_truncated(e);
+			judge_truncated(e);
+		else if (!e->gone && fn_env_now_us(e) < deadline(e))
+			goes_on(e);
 		else if (!e->gone)
 			invocation_timed_out(e);
 		else if (fn_rt_unread(e->rt) && fn_env_now_us(e) < deadline(e)) /* a large result takes several turns of the loop; or it waits for its caller to take it */
@@ -399,6 +440,8 @@ void fn_env_on_timer(void *arg)
 	case FN_ENV_FINISHING: /* it never came back for more; or an extension did not, or has ended */
 		if (fn_env_failed(e))
 			failed(e);
+		else if (fn_env_now_us(e) < deadline(e)) /* it was to be seen whether it takes long, and had answered by then */
+			fn_env_arm(e, deadline(e));
 		else
 			never_came_back(e);
 		break;

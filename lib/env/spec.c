@@ -131,11 +131,22 @@ static void push_lower(struct fn_spec *s, const char *tree)
 	snprintf(s->lowers[0], FN_TREE_NAME_SIZE, "%s", tree);
 }
 
+/* Two layers may have the same content: overlayfs takes a tree once, and the later place is the one that counts. */
+static bool comes_again(const struct fn_function *f, size_t i)
+{
+	for (size_t j = i + 1; j < f->n_layers; j++)
+		if (fn_streq(f->layers[j].sha256, f->layers[i].sha256))
+			return true;
+	return false;
+}
+
 void fn_spec_trees(struct fn_spec *s, const struct fn_function *f, const char *from)
 {
 	char tree[FN_TREE_NAME_SIZE];
 
 	for (size_t i = 0; i < f->n_layers; i++) {
+		if (comes_again(f, i))
+			continue;
 		snprintf(tree, sizeof(tree), "layer-%s", f->layers[i].sha256);
 		push_lower(s, tree);
 	}

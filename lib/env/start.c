@@ -277,6 +277,8 @@ void fn_env_host_on_exit(struct fn_env_host *h, uint64_t sandbox, const struct f
 		fn_env_arm(e, 0);
 	else if (e->state == FN_ENV_BUSY)
 		fn_env_arm(e, fn_env_now_us(e) + FN_ENV_DRAIN_US);
+	else if (e->state == FN_ENV_INIT && fn_env_outlives(e))
+		fn_env_arm(e, 0); /* the error of an init may lie there, too */
 	else if (fn_env_outlives(e) && !fn_env_is_ending(e))
 		fn_env_reset(e);
 	else

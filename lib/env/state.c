@@ -10,7 +10,7 @@
 #define TO(s) (1u << FN_ENV_##s)
 static const unsigned may_follow[FN_ENV_STATES] = {
 	[FN_ENV_SPAWNING] = TO(INIT) | TO(ENDING),
-	[FN_ENV_INIT] = TO(IDLE) | TO(STOPPING) | TO(ENDING),
+	[FN_ENV_INIT] = TO(IDLE) | TO(STOPPING) | TO(RESETTING) | TO(RESET) | TO(ENDING),
 	[FN_ENV_IDLE] = TO(BUSY) | TO(STOPPING) | TO(RESETTING) | TO(RESET) | TO(ENDING),
 	[FN_ENV_BUSY] = TO(FINISHING) | TO(STOPPING) | TO(RESETTING) | TO(RESET) | TO(ENDING),
 	[FN_ENV_FINISHING] = TO(IDLE) | TO(STOPPING) | TO(RESETTING) | TO(RESET) | TO(ENDING),
@@ -31,12 +31,15 @@ void fn_env_set_state(struct fn_env *e, enum fn_env_state to)
 		abort();
 	}
 	e->state = to;
+	if (from == FN_ENV_BUSY && e->lasts) {
+		e->lasts = false;
+		fn_spawn_long(e->host->spawn, e->sandbox, false);
+	}
 	e->host->ops->on_state(e, from);
 }
 
 void fn_env_arm(struct fn_env *e, uint64_t at)
 {
-	e->due_us = at;
 	(void)fn_loop_rearm_timer(e->host->cfg.loop, e->timer, at);
 }
 

@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/str.h"
 #include "events/lane.h"
 #include "model/inner.h"
+#include "model/lineage.h"
 
 #define META_MAX 1024u
 #define KEY_MAX 255u
@@ -105,15 +107,11 @@ static void on_written(struct fn_queue_change *c, const struct fn_err *err)
 static int make_meta(struct accepting *a)
 {
 	const char *trace = fn_http_req_header(a->call.req, "X-Amzn-Trace-Id"), *tenant = fn_http_req_header(a->call.req, "X-Amz-Tenant-Id");
-	char root[25], parent[17], made[96];
+	fn_auto_buf struct fn_buf whole = {0};
 
-	if (!trace) {
-		fn_id_hex(root, 24);
-		fn_id_hex(parent, 16);
-		snprintf(made, sizeof(made), "Root=1-%08llx-%s;Parent=%s;Sampled=0", (unsigned long long)(fn_clock_real_us() / 1000000u), root, parent);
-		trace = made;
-	}
-	return fn_str_format(a->meta, sizeof(a->meta), "%s%s%s", trace, tenant ? "\n" : "", tenant ? tenant : "");
+	if (fn_trace_whole(trace, &whole) < 0)
+		return -ENOMEM;
+	return fn_str_format(a->meta, sizeof(a->meta), "%s%s%s", whole.data, tenant ? "\n" : "", tenant ? tenant : "");
 }
 
 void fn_event_accept(struct fn_events *e, struct fn_service_call *call)

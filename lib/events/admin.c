@@ -126,16 +126,24 @@ static void on_page(struct fn_queue_list *q, const struct fn_err *err)
 static void list(struct fn_events *e, struct fn_service_call *call, struct fn_lane *lane)
 {
 	const char *marker = fn_http_req_query(call->req, "Marker"), *id = fn_http_req_query(call->req, "Id");
-	struct listing *l = calloc(1, sizeof(*l));
+	struct listing *l;
 	unsigned long long state, ord, at;
+	uint8_t uid[16];
 
+	if (!fn_str_empty(id) && fn_id_uuid_parse(id, uid) < 0) {
+		fn_service_reply_error(call, &FN_E_NOT_FOUND, "There is no such event.");
+		return;
+	}
+	l = calloc(1, sizeof(*l));
 	if (!l)
 		abort();
 	l->e = e;
 	l->call = *call;
 	l->events = json_array();
 	l->failed = fn_http_req_query(call->req, "Failed") != NULL;
-	l->one = !fn_str_empty(id) && fn_id_uuid_parse(id, l->uid) == 0;
+	l->one = !fn_str_empty(id);
+	if (l->one)
+		memcpy(l->uid, uid, sizeof(l->uid));
 	l->list = (struct fn_queue_list){.queue = l->failed ? fn_lane_failed(lane) : lane->queue, .n = PAGE, .done = on_page};
 	if (!fn_str_empty(marker) && sscanf(marker, "%llu-%llu-%llu", &state, &ord, &at) == 3)
 		l->list.cursor = (struct fn_queue_cursor){state, ord, at};

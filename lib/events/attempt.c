@@ -15,7 +15,9 @@
 #include "events/record.h"
 #include "model/arn.h"
 #include "model/inner.h"
+#include "model/lineage.h"
 #include "service/fnd.h"
+#include "web/json_load.h"
 #include "web/json_scan.h"
 
 #define TIMEOUT_US (UINT64_C(1000) * 1000000) /* a function's 900 s, and its beginning */
@@ -55,7 +57,7 @@ static json_t *message_of(const struct fn_event *ev)
 	json_t *m = NULL;
 
 	if (ev->response && fn_json_value(ev->response, ev->response_len, "errorMessage", &text, &len) && *text == '"')
-		m = json_loadb(text, len, JSON_DECODE_ANY, NULL);
+		m = fn_json_load(text, len, JSON_DECODE_ANY);
 	if (json_is_string(m) && json_string_length(m) > MESSAGE_MAX) {
 		fn_auto_buf struct fn_buf cut = {0};
 
@@ -213,19 +215,37 @@ static void put_away(struct outcome *o)
 	o->steps[0].note_len = o->note ? strlen(o->note) : 0;
 }
 
+/* An event that was stopped as a loop's has not run; a function that would be stopped as well is not told of it, or records went round for ever. */
+static bool goes_round(const struct outcome *o)
+{
+	const struct fn_lane *to = noted(o->ev, "n") == 0 && o->condition == FN_CONDITION_RETRIES_EXHAUSTED ? fn_lane_of(o->e, o->to) : NULL;
+
+	if (!to || fn_lineage_count(o->ev->trace, to->function) < FN_LINEAGE_MOST)
+		return false;
+	fn_log_warn("request %s of %s was stopped as a loop's; %s is not told of it, being of the loop", o->ev->request_id, o->ev->lane->name, o->to);
+	return true;
+}
+
 static void finish(struct outcome *o)
 {
 	const struct fn_event *ev = o->ev;
 	bool success = o->condition == FN_CONDITION_SUCCESS;
 	const char *to = o->to, *message = json_string_value(json_object_get(ev->note, "m"));
-	fn_auto_buf struct fn_buf text = {0};
+	fn_auto_buf struct fn_buf text = {0}, chain = {0};
 	struct fn_delivery d = {.arn = to, .trace = ev->trace, .success = success, .request_id = ev->request_id};
 	char arn[400];
 
+	if ((to || o->dead_letter_arn) && noted(ev, "n") > 0) { /* what comes of it is its function's in the chain */
+		if (fn_lineage_add(ev->trace, ev->lane->function, &chain) < 0)
+			abort();
+		d.trace = chain.data;
+	}
 	function_arn(ev, arn, sizeof(arn));
 	d.function_arn = arn;
 	put_away(o);
-	if (to && record(o, arn, fn_delivery_most(to), &text) == 0) {
+	if (to && goes_round(o))
+		ev->lane->n.delivery_failures++;
+	else if (to && record(o, arn, fn_delivery_most(to), &text) == 0) {
 		d.body = text.data;
 		d.len = text.len;
 		ev->lane->n.delivery_failures += add_delivery(o, &d) < 0;

@@ -69,9 +69,7 @@ static void end(struct fn_batch *b, const struct fn_batch_item *items)
 	unsigned n = b->n, n_done = 0;
 
 	set_groups(b, false);
-	for (unsigned i = 0; i < n; i++)
-		if (items[i].failed && items[i].group)
-			p->ops->drop_group(p, items[i].group);
+	p->ops->drop_groups(p, items, n);
 	for (unsigned i = 0; i < n; i++)
 		if (items[i].failed)
 			fn_source_message_free(messages[i]);

@@ -252,7 +252,7 @@ static void on_function(void *arg, struct fn_inner_answer *a)
 	struct op *o = arg;
 	json_t *f = a->error || a->h->status != 200 ? NULL : json_loadb(a->body, a->len, 0, NULL);
 
-	o->timeout_s = (uint64_t)json_integer_value(json_object_get(f, "Timeout"));
+	o->timeout_s = (uint64_t)json_integer_value(json_object_get(f, "StoredTimeout")); /* as GetFunctionConfiguration shows it, also before it is in force */
 	if (f) {
 		json_decref(f);
 		if (fn_mapping_look(o->all, o->m->source, on_looked, o) == 0)

@@ -66,8 +66,11 @@ static int only_of_queues(const json_t *in, struct fn_buf *why)
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		const json_t *v = json_object_get(in, others[i]);
 
-		if (v && !json_is_null(v) && (!(json_is_object(v) || json_is_array(v)) || json_object_size(v) + json_array_size(v) > 0))
-			return refuse(why, EINVAL, "Unsupported %s parameter for given event source mapping type.", others[i]);
+		if (!v || json_is_null(v) || ((json_is_object(v) || json_is_array(v)) && json_object_size(v) + json_array_size(v) == 0))
+			continue;
+		if (i == 0) /* has words of its own */
+			return refuse(why, EINVAL, "StartingPosition is not valid for SQS event sources.");
+		return refuse(why, EINVAL, "Unsupported %s parameter for given event source mapping type.", others[i]);
 	}
 	return 0;
 }

@@ -45,13 +45,31 @@ static void drop(struct fn_poller *p, struct fn_source_message *m)
 	fn_source_message_free(m);
 }
 
-static void drop_group(struct fn_poller *p, const char *group)
+static bool is_failed(const struct fn_source_message *m, const struct fn_batch_item *items, unsigned n)
 {
-	fn_list_for_each_safe(l, &p->pending) {
-		struct fn_source_message *m = fn_list_entry(l, struct fn_source_message, link);
+	const char *id = json_string_value(json_object_get(m->record, "messageId"));
 
-		if (fn_streq(fn_poller_group(p, m), group))
-			drop(p, m);
+	for (unsigned i = 0; i < n; i++)
+		if (items[i].failed && fn_streq(items[i].id, id))
+			return true;
+	return false;
+}
+
+/* Of the groups of those that have failed. One of them that has come again meanwhile, since its function made it visible, is in its place with what has come behind it. */
+static void drop_groups(struct fn_poller *p, const struct fn_batch_item *items, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		bool again = !items[i].failed || !items[i].group;
+
+		fn_list_for_each_safe(l, &p->pending) {
+			struct fn_source_message *m = fn_list_entry(l, struct fn_source_message, link);
+
+			if (again || !fn_streq(fn_poller_group(p, m), items[i].group))
+				continue;
+			again = is_failed(m, items, n);
+			if (!again)
+				drop(p, m);
+		}
 	}
 }
 
@@ -310,7 +328,7 @@ static void on_trouble(void *arg, const char *what)
 }
 
 /* --- making --- */
-static const struct fn_poller_ops ops = {go_on, set_result, function_absent, drop_group, remove_messages};
+static const struct fn_poller_ops ops = {go_on, set_result, function_absent, drop_groups, remove_messages};
 
 int fn_poller_new(struct fn_pollers *all, const struct fn_poller_config *config, struct fn_poller **ret)
 {

@@ -9,13 +9,14 @@
 #define FN_PAYLOAD_MAX 6291456u /* of one batch */
 
 struct fn_poller;
+struct fn_batch_item;
 
 /* What a batch asks of its poller. */
 struct fn_poller_ops {
 	void (*go_on)(struct fn_poller *p);
 	void (*result)(struct fn_poller *p, const char *text); /* LastProcessingResult */
 	void (*function_absent)(struct fn_poller *p);
-	void (*drop_group)(struct fn_poller *p, const char *group); /* what waits of it: it comes again, behind what has failed */
+	void (*drop_groups)(struct fn_poller *p, const struct fn_batch_item *items, unsigned n); /* what waits of the groups of those that failed: it comes again, behind these */
 	void (*remove)(struct fn_poller *p, struct fn_source_message **messages, unsigned n); /* takes them and the array */
 };
 

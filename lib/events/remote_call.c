@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "web/json_load.h"
 
 struct fn_remote_request {
 	struct fn_outbound_call *call;
@@ -47,7 +48,7 @@ static void on_answer(void *arg, const struct fn_outbound_answer *a)
 		reply.message = a->err->msg;
 		snprintf(what, sizeof(what), "PROBLEM: Connection error: %s", a->err->msg);
 	} else {
-		body = json_loadb(a->body, a->len, JSON_ALLOW_NUL, NULL);
+		body = fn_json_load(a->body, a->len, 0);
 		if (a->status != 200 || (!body && a->len > 0)) {
 			const char *message = json_string_value(json_object_get(body, "message") ?: json_object_get(body, "Message"));
 

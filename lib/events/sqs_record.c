@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "web/json_load.h"
 #include "web/json_scan.h"
 
 #define NAMED_MAX 1024u /* bytes for each that has failed */
@@ -119,7 +120,7 @@ void fn_batch_judge(const char *payload, size_t len, bool report, struct fn_batc
 		return;
 	wrong = !fn_json_valid(payload, len, NULL);
 	if (!wrong && fn_json_value(payload, len, "batchItemFailures", &text, &size)) {
-		list = size <= n * NAMED_MAX + NAMED_MAX ? json_loadb(text, size, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL) : NULL;
+		list = size <= n * NAMED_MAX + NAMED_MAX ? fn_json_load(text, size, JSON_DECODE_ANY) : NULL;
 		wrong = !list || (!json_is_null(list) && (!json_is_array(list) || fail_named(list, items, n) < 0));
 	}
 	if (wrong)

@@ -24,6 +24,7 @@ struct fn_gw_call {
 	bool kept;                    /* the route is one that was kept, and may be of yesterday */
 	bool unread;                  /* its body has not begun to be read */
 	bool queued;                  /* it has its response */
+	bool closes;                  /* with its response: where the next request begins is not known for certain */
 	bool too_large;
 	size_t swallowed;             /* bytes of a body that is */
 	struct fn_gw_target target;

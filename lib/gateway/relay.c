@@ -142,6 +142,9 @@ static int begin(struct stream *s, struct fn_gw_result *result)
 	return fn_gw_prelude(s->first.data, len, STREAM_TYPE, result);
 }
 
+/* Then there are to be no chunks either, of which libmicrohttpd sends the last all the same. */
+static bool has_no_body(const struct fn_gw_call *c, unsigned status) { return strcmp(c->method, "HEAD") == 0 || status == 204 || status == 304; }
+
 static enum MHD_Result streamed(struct fn_gw_call *c, struct fn_h1_exchange *x)
 {
 	struct stream *s = calloc(1, sizeof(*s));
@@ -161,7 +164,8 @@ static enum MHD_Result streamed(struct fn_gw_call *c, struct fn_h1_exchange *x)
 	m = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, PIECE, next_piece, s, stream_free);
 	if (!m)
 		stream_free(s);
-	else if (fn_gw_add_headers(c, m, &result) < 0) {
+	else if (fn_gw_add_headers(c, m, &result) < 0 ||
+		 (has_no_body(c, result.status) && MHD_set_response_options(m, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END) != MHD_YES)) {
 		MHD_destroy_response(m);
 		fn_gw_result_free(&result);
 		return fn_gw_bad_gateway(c);

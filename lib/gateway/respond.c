@@ -20,7 +20,7 @@ enum MHD_Result fn_gw_queue(struct fn_gw_call *c, unsigned status, struct MHD_Re
 		(void)add(m, "x-amzn-RequestId", c->request_id);
 	if (c->trace_id[0] && !MHD_get_response_header(m, "X-Amzn-Trace-Id"))
 		(void)add(m, "X-Amzn-Trace-Id", c->trace_id);
-	if (fn_gw_conns_ending(c->gw->conns))
+	if (c->closes || fn_gw_conns_ending(c->gw->conns))
 		(void)add(m, "Connection", "close");
 	fn_gw_conn_phase(c->conn, FN_GW_TAKES);
 	c->queued = true;

@@ -9,9 +9,9 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "web/json_load.h"
 #include "web/json_scan.h"
 
-#define LOAD (JSON_DECODE_ANY | JSON_ALLOW_NUL)
 #define REMAPPED "x-amzn-Remapped-"
 
 static void decref(json_t **o) { json_decref(*o); }
@@ -191,15 +191,19 @@ static int add_compact(struct fn_buf *b, const char *text, size_t len)
 	return end > from ? fn_buf_add(b, from, (size_t)(end - from)) : 0;
 }
 
-static int take_body(struct fn_gw_result *r, json_t *body, bool coded)
+/* payload: that it is in, as it was written. */
+static int take_body(struct fn_gw_result *r, json_t *body, bool coded, const char *payload, size_t payload_len)
 {
 	fn_auto_free char *text = NULL;
+	const char *written;
 	uint8_t *data;
 	size_t len;
 
 	if (!body || json_is_null(body))
 		return 0;
-	if (!json_is_string(body)) {
+	if (!json_is_string(body) && fn_json_value(payload, payload_len, "body", &written, &len))
+		return add_compact(&r->body, written, len);
+	if (!json_is_string(body)) { /* its name has escapes */
 		text = json_dumps(body, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
 		return text ? fn_buf_add_str(&r->body, text) : -ENOMEM;
 	}
@@ -218,14 +222,14 @@ static int with_default_type(struct fn_gw_result *r, const char *type)
 	return fn_gw_result_header(r, "content-type") ? 0 : fn_gw_result_add(r, "Content-Type", type);
 }
 
-static int response(struct fn_gw_result *r, json_t *o)
+static int response(struct fn_gw_result *r, json_t *o, const char *payload, size_t len)
 {
 	int rc = take_status(r, json_object_get(o, "statusCode"));
 
 	if (rc == 0)
 		rc = take_headers(r, json_object_get(o, "headers"), json_object_get(o, "cookies"));
 	if (rc == 0)
-		rc = take_body(r, json_object_get(o, "body"), json_is_true(json_object_get(o, "isBase64Encoded")));
+		rc = take_body(r, json_object_get(o, "body"), json_is_true(json_object_get(o, "isBase64Encoded")), payload, len);
 	return rc == 0 ? with_default_type(r, "application/json") : rc;
 }
 
@@ -242,13 +246,13 @@ static bool is_plain(const char *payload, size_t len)
 int fn_gw_result(const char *payload, size_t len, struct fn_gw_result *r)
 {
 	bool plain = is_plain(payload, len);
-	fn_auto(decref) json_t *o = plain ? NULL : json_loadb(payload, len, LOAD, NULL), *status = json_object_get(o, "statusCode");
+	fn_auto(decref) json_t *o = plain ? NULL : fn_json_load(payload, len, JSON_DECODE_ANY), *status = json_object_get(o, "statusCode");
 	int rc;
 
 	*r = (struct fn_gw_result){.status = 200};
 	json_incref(status);
 	if (status && !json_is_null(status)) {
-		rc = response(r, o);
+		rc = response(r, o, payload, len);
 	} else {
 		rc = json_is_string(o) ? fn_buf_add(&r->body, json_string_value(o), json_string_length(o))
 		     : o || plain      ? add_compact(&r->body, payload, len)
@@ -263,7 +267,7 @@ int fn_gw_result(const char *payload, size_t len, struct fn_gw_result *r)
 
 int fn_gw_prelude(const char *text, size_t len, const char *body_type, struct fn_gw_result *r)
 {
-	fn_auto(decref) json_t *o = json_loadb(text, len, LOAD, NULL);
+	fn_auto(decref) json_t *o = fn_json_load(text, len, JSON_DECODE_ANY);
 	json_t *status = json_object_get(o, "statusCode");
 	int rc = json_is_object(o) ? 0 : -EBADMSG;
 

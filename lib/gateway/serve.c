@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "aws/route.h"
 #include "base/cleanup.h"
@@ -229,16 +230,41 @@ static enum MHD_Result preflight(struct fn_gw_call *c)
 	return r;
 }
 
+#define TOKEN "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+/* To a proxy in front the body must end where it ends here, or what is behind it is another client's request (RFC 9112, 5.1, 6.1, 6.3): 0, or the status that says no. */
+static unsigned badly_framed(const struct fn_gw_call *c)
+{
+	unsigned hosts = 0, ends = 0;
+
+	for (size_t i = 0; i < c->n_fields; i++) {
+		const struct fn_gw_field *f = &c->fields[i];
+		bool coding = strcasecmp(f->name, "Transfer-Encoding") == 0;
+
+		if (!*f->name || f->name[strspn(f->name, TOKEN)])
+			return 400;
+		if (coding && strcasecmp(f->value, "chunked") != 0)
+			return 501;
+		ends += coding || strcasecmp(f->name, "Content-Length") == 0;
+		hosts += strcasecmp(f->name, "Host") == 0;
+	}
+	return hosts > 1 || ends > 1 ? 400 : 0;
+}
+
 /* All that can be told before the body has come. */
 static enum MHD_Result look_at_head(struct fn_gw_call *c)
 {
 	const char *length = field(c, "Content-Length"), *coding = field(c, "Transfer-Encoding");
+	unsigned status = badly_framed(c);
 	enum MHD_Result let;
 	int64_t n = 0;
 	int r;
 
 	fn_id_uuid(c->request_id);
 	set_trace(c);
+	c->closes = status || c->too_many;
+	if (status)
+		return fn_gw_refuse(c, status, NULL, "application/json", status == 400 ? BAD_REQUEST : "{\"message\":\"Not Implemented\"}");
 	if (c->too_many)
 		return fn_gw_refuse(c, 431, NULL, "application/json", "{\"message\":\"Request Header Fields Too Large\"}");
 	if (fn_streq(c->method, "CONNECT")) /* a function has no tunnel, and to its client any answer of 200 is the beginning of one */

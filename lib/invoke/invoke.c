@@ -2,14 +2,14 @@
 #include "invoke/invoke.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/id.h"
 #include "base/log.h"
 #include "invoke/invoker.h"
 #include "invoke/load.h"
+#include "model/lineage.h"
 
 struct fn_invoker {
 	struct fn_backend *backend;
@@ -154,16 +154,14 @@ static void account(struct fn_invocation *i)
 
 static int make_trace_id(struct fn_invocation *i)
 {
-	char root[25], parent[17];
+	fn_auto_buf struct fn_buf whole = {0};
+	size_t len;
 
-	if (i->trace_id)
-		return 0;
-	fn_id_hex(root, 24);
-	fn_id_hex(parent, 16);
-	if (asprintf(&i->trace_id, "Root=1-%08llx-%s;Parent=%s;Sampled=0", (unsigned long long)(fn_clock_real_us() / 1000000u), root, parent) >= 0)
-		return 0;
-	i->trace_id = NULL;
-	return -ENOMEM;
+	if (fn_trace_whole(i->trace_id, &whole) < 0)
+		return -ENOMEM;
+	free(i->trace_id);
+	i->trace_id = fn_buf_take(&whole, &len);
+	return 0;
 }
 
 /* ADMIT */

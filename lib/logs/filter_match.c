@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "logs/filter_internal.h"
+#include "web/json_load.h"
 
 #define STEPS_MAX 100000u
 #define FIELDS_MAX 1024u
@@ -150,7 +151,7 @@ static bool match_json(const struct fn_log_filter *f, const char *text, size_t l
 	}
 	if (len == 0 || *text != '{')
 		return false;
-	event = json_loadb(text, len, 0, NULL);
+	event = fn_json_load(text, len, 0);
 	matches = json_is_object(event) && json_matches(f, f->root, event);
 	json_decref(event);
 	return matches;

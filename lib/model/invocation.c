@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "base/str.h"
+
 struct fn_invocation *fn_invocation_new(void)
 {
 	struct fn_invocation *inv = calloc(1, sizeof(*inv));
@@ -104,11 +106,13 @@ void fn_invocation_tail(struct fn_invocation *inv, const char *text, size_t len)
 	if (len >= FN_LOG_TAIL_MAX) {
 		memcpy(inv->tail, text + len - FN_LOG_TAIL_MAX, FN_LOG_TAIL_MAX);
 		inv->tail_len = FN_LOG_TAIL_MAX;
+		fn_str_lines(inv->tail, inv->tail_len);
 		return;
 	}
 	keep = FN_LOG_TAIL_MAX - len < inv->tail_len ? FN_LOG_TAIL_MAX - len : inv->tail_len;
 	memmove(inv->tail, inv->tail + inv->tail_len - keep, keep);
 	memcpy(inv->tail + keep, text, len);
+	fn_str_lines(inv->tail + keep, len);
 	inv->tail_len = keep + len;
 }
 

@@ -1,11 +1,13 @@
 /* lineage.c - see lineage.h. */
 #include "model/lineage.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/crc32.h"
 #include "base/id.h"
@@ -125,6 +127,74 @@ static int add_new(struct fn_buf *b)
 	fn_id_random(id, sizeof(id));
 	fn_hex_encode(id, sizeof(id), hex);
 	return fn_buf_addf(b, "Root=1-%08x-%.24s;Parent=%.16s;Sampled=0", (unsigned)(fn_clock_real_us() / 1000000), hex, hex + 24);
+}
+
+static bool is_hex(const char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!isxdigit((unsigned char)p[i]))
+			return false;
+	return true;
+}
+
+static bool is_root(const char *v, size_t n) { return n == 35 && v[0] == '1' && v[1] == '-' && is_hex(v + 2, 8) && v[10] == '-' && is_hex(v + 11, 24); }
+static bool is_parent(const char *v, size_t n) { return n == 16 && is_hex(v, n); }
+static bool is_decision(const char *v, size_t n) { return n == 1 && (*v == '0' || *v == '1'); }
+
+/* What every header that Lambda passes on has. */
+static const struct {
+	const char *name;
+	bool (*valid)(const char *v, size_t n);
+} needed[] = {{"Root=", is_root}, {"Parent=", is_parent}, {"Sampled=", is_decision}};
+#define NEEDED (sizeof(needed) / sizeof(needed[0]))
+
+/* Which of them the field is; NEEDED: none. */
+static size_t needed_index(const char *field, size_t n)
+{
+	size_t i = 0;
+
+	while (i < NEEDED && (n < strlen(needed[i].name) || strncasecmp(field, needed[i].name, strlen(needed[i].name)) != 0))
+		i++;
+	return i;
+}
+
+static int add_made_whole(struct fn_buf *b, const char *trace, const char *const found[NEEDED], const size_t len[NEEDED])
+{
+	fn_auto_buf struct fn_buf made = {0};
+	const char *field, *p = trace;
+	int r = add_new(&made);
+
+	for (const char *new = made.data; r == 0 && new && *new;) {
+		size_t n = next_field(&new, &field), i = needed_index(field, n);
+		bool keeps = found[i] && (i != 1 || found[0]); /* a parent of no root is nobody's */
+
+		r = fn_buf_addf(b, "%s%.*s", b->len ? ";" : "", (int)(keeps ? len[i] : n), keeps ? found[i] : field);
+	}
+	while (r == 0 && *p) {
+		size_t n = next_field(&p, &field);
+
+		if (memchr(field, '=', n) && needed_index(field, n) == NEEDED && b->len + 1 + n <= FN_TRACE_MAX)
+			r = fn_buf_addf(b, ";%.*s", (int)n, field);
+	}
+	return r;
+}
+
+int fn_trace_whole(const char *trace, struct fn_buf *ret)
+{
+	const char *field, *found[NEEDED] = {0};
+	size_t len[NEEDED] = {0};
+
+	trace = readable(trace) ? trace : "";
+	fn_buf_reset(ret);
+	for (const char *p = trace; *p;) {
+		size_t n = next_field(&p, &field), i = needed_index(field, n), name = i < NEEDED ? strlen(needed[i].name) : 0;
+
+		if (i < NEEDED && !found[i] && needed[i].valid(field + name, n - name)) {
+			found[i] = field;
+			len[i] = n;
+		}
+	}
+	return found[0] && found[1] && found[2] ? fn_buf_add_str(ret, trace) : add_made_whole(ret, trace, found, len);
 }
 
 /* All fields but the lineage, as far as there is room for it behind them: it is what must not get lost. */

@@ -17,6 +17,9 @@
 #define FN_LINEAGE_FUNCTIONS 32 /* that are told apart; of more the earliest is forgotten */
 #define FN_TRACE_MAX 1024      /* bytes of a header that is read; a longer one counts as none */
 
+/* The header as Lambda passes it on: with a root, a parent and a decision, each of them new where it lacks one or has what is none (X-Ray Developer Guide, "Tracing
+ * header"); as it is where it has all. NULL = none was sent. -ENOMEM. */
+int fn_trace_whole(const char *trace, struct fn_buf *ret);
 /* How often the function has been invoked in this chain. trace: the header, NULL = none. */
 unsigned fn_lineage_count(const char *trace, const char *function);
 /* The header of what `self` calls while it is at an invocation with the header `running` (NULL: it had none), and its SDK has sent `sent` (NULL: nothing).

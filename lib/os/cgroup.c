@@ -445,19 +445,29 @@ static uint64_t read_number(const struct fn_cgroup *cg, enum fn_cg_controller c,
 }
 
 /* The value after "key " on a line of its own in a flat-keyed file; 0 when absent. */
-static uint64_t read_key(const struct fn_cgroup *cg, unsigned controller, const char *name, const char *key)
+static uint64_t read_key_at(int dir_fd, const char *path, const char *key)
 {
-	struct file f = file_of(cg, controller, name);
 	char buf[2048], *save = NULL;
 	size_t n = strlen(key);
 
-	if (fn_file_read(f.parent_fd, f.path, buf, sizeof(buf)) < 0)
+	if (fn_file_read(dir_fd, path, buf, sizeof(buf)) < 0)
 		return 0;
 	for (char *line = strtok_r(buf, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
 		if (strncmp(line, key, n) == 0 && line[n] == ' ')
 			return strtoull(line + n + 1, NULL, 10);
 	return 0;
 }
+
+static uint64_t read_key(const struct fn_cgroup *cg, unsigned controller, const char *name, const char *key)
+{
+	struct file f = file_of(cg, controller, name);
+
+	return read_key_at(f.parent_fd, f.path, key);
+}
+
+/* cpu.stat is a core file of the unified hierarchy: usage is there on hybrid hosts too. */
+uint64_t fn_cgroup_cpu_us(const struct fn_cgroup *cg) { return read_key(cg, CORE, "cpu.stat", "usage_usec"); }
+uint64_t fn_cgroups_cpu_us(const struct fn_cgroups *cgs) { return read_key_at(cgs->unified.parent_fd, "cpu.stat", "usage_usec"); }
 
 int fn_cgroup_stats(struct fn_cgroup *cg, struct fn_cg_stats *s)
 {
@@ -467,8 +477,7 @@ int fn_cgroup_stats(struct fn_cgroup *cg, struct fn_cg_stats *s)
 	s->memory_peak = read_number(cg, FN_CG_MEMORY, v1 ? "memory.max_usage_in_bytes" : "memory.peak");
 	s->memory_current = read_number(cg, FN_CG_MEMORY, v1 ? "memory.usage_in_bytes" : "memory.current");
 	s->oom_kills = read_key(cg, FN_CG_MEMORY, v1 ? "memory.oom_control" : "memory.events", "oom_kill");
-	/* cpu.stat is a core file of the unified hierarchy: usage is there on hybrid hosts too */
-	s->cpu_usage_us = read_key(cg, CORE, "cpu.stat", "usage_usec");
+	s->cpu_usage_us = fn_cgroup_cpu_us(cg);
 	s->cpu_throttled_us = is_v1(cg, FN_CG_CPU) ? read_key(cg, FN_CG_CPU, "cpu.stat", "throttled_time") / 1000
 						   : read_key(cg, CORE, "cpu.stat", "throttled_usec");
 	return 0;
@@ -480,6 +489,8 @@ uint64_t fn_cgroup_kernel_memory(const struct fn_cgroup *cg)
 }
 
 int fn_cgroup_freeze(struct fn_cgroup *cg, bool frozen) { return write_file(cg, CORE, "cgroup.freeze", frozen ? "1" : "0"); }
+
+int fn_cgroup_set_idle(const struct fn_cgroup *cg, bool idle) { return write_file(cg, FN_CG_CPU, "cpu.idle", idle ? "1" : "0"); }
 
 int fn_cgroup_reclaim(struct fn_cgroup *cg, uint64_t bytes)
 {

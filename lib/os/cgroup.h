@@ -95,6 +95,10 @@ int fn_cgroup_set_cpu(struct fn_cgroup *cg, const struct fn_cg_limits *limits, s
 int fn_cgroup_stats(struct fn_cgroup *cg, struct fn_cg_stats *ret);
 uint64_t fn_cgroup_kernel_memory(const struct fn_cgroup *cg); /* bytes of it that the kernel has for its processes */
 int fn_cgroup_freeze(struct fn_cgroup *cg, bool frozen);
+/* cpu.idle (Linux >= 5.15, either version): its processes have the CPU that other sandboxes leave, and give it back at once. -errno. */
+int fn_cgroup_set_idle(const struct fn_cgroup *cg, bool idle);
+uint64_t fn_cgroup_cpu_us(const struct fn_cgroup *cg);    /* that it has used; 0: it is gone */
+uint64_t fn_cgroups_cpu_us(const struct fn_cgroups *cgs); /* that all sandboxes have used, those that are gone included */
 /* Has the kernel take back about `bytes` of pages it can do without, that is page cache: sandboxes have no swap, so what their processes
  * have allocated stays. v2: memory.reclaim (Linux >= 5.19). v1: memory.force_empty, which knows no amount and takes all there is in one go.
  * 1 = that much was there; 0 = there is no more; -EOPNOTSUPP; -errno. It waits for the kernel: about 0.3 ms per MB. */

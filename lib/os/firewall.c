@@ -52,6 +52,16 @@ static const char frames[] =
 	"	}\n"
 	"}\n";
 
+/* What a connection is counted under, and the shard of so many that it falls into. */
+#define SHARD(n) "jhash ip saddr . ip daddr . th sport . th dport mod " n
+/* A count that is full is not counted again for that long: see FN_FLOWS_SHARD. Whoever goes on all the same would take the CPUs of all. */
+#define FULL "1s"
+/* An address that is refused so often is not listened to for that long. */
+#define REFUSED "50/second burst 500 packets"
+#define SLOWED "1s"
+/* What a function may begin. One that goes on at this rate comes to its bound all the same: a connection is tracked for 30 to 120 s after its end. */
+#define BEGUN "1000/second burst 5000 packets"
+
 /* %1 table, %2 bridge, %3 subnet, %4 the bridge's address, connections of all: %6 shards, %7 each; of a function: %8, %9;
  * of a sandbox: %10, %5. */
 static const char packets[] =
@@ -61,24 +71,56 @@ static const char packets[] =
 	"	set flows { type ipv4_addr . mark; size 1048576; flags dynamic; }\n"
 	"	map owners { type ipv4_addr : classid; }\n"
 	"	set functions { type classid . mark; size 1048576; flags dynamic; }\n"
+	"	set begun { type classid; size 65536; flags dynamic,timeout; timeout 60s; }\n"
 	"	set all_flows { type mark; size 65536; flags dynamic; }\n"
+	/* a hash that is looked up is an integer to nft, as the length is; a mark it takes only where it is added */
+	"	set full_flows { typeof ip saddr . meta length; size 65536; flags dynamic,timeout; timeout " FULL "; }\n"
+	"	set full_functions { typeof meta priority . meta length; size 65536; flags dynamic,timeout; timeout " FULL "; }\n"
+	"	set full_all { typeof meta length; size 65536; flags dynamic,timeout; timeout " FULL "; }\n"
 	/* At once, always: the kernel sends an address six ICMP errors, then one a second (icmp_ratelimit). */
 	"	set refusals { type ipv4_addr; size 65535; flags dynamic,timeout; timeout 60s; }\n"
+	/* Who is refused all the time and goes on has no answers any more, and its attempts cost next to nothing: no tracking, no counts. */
+	"	set refused { type ipv4_addr; size 65535; flags dynamic,timeout; timeout 60s; }\n"
+	"	set slowed { type ipv4_addr; size 65535; flags dynamic,timeout; timeout " SLOWED "; }\n"
+	"	chain raw {\n"
+	"		type filter hook prerouting priority -300; policy accept;\n"
+	"		iifname != \"%2$s\" accept\n"
+	"		ip saddr != @slowed accept\n"
+	"		meta l4proto != tcp drop\n"
+	"		tcp flags & (syn | ack) == syn drop\n"
+	"	}\n"
 	"	chain refuse {\n"
+	"		update @refused { ip saddr limit rate over " REFUSED " } add @slowed { ip saddr }\n"
 	"		update @refusals { ip saddr limit rate over 1/second burst 4 packets } meta l4proto tcp reject with tcp reset\n"
 	"		reject with icmpx type admin-prohibited\n"
 	"	}\n"
 	/* the host's table of connections is everybody's: no sandbox, no function and not all of them together can fill it */
+	"	chain full_function {\n"
+	"		add @full_functions { meta priority . " SHARD("%8$u") " }\n"
+	"		goto refuse\n"
+	"	}\n"
+	"	chain full_sandbox {\n"
+	"		add @full_flows { ip saddr . " SHARD("%10$u") " }\n"
+	"		goto refuse\n"
+	"	}\n"
+	"	chain full {\n"
+	"		add @full_all { " SHARD("%6$u") " }\n"
+	"		goto refuse\n"
+	"	}\n"
 	/* nft has no word for a joined key with a map in it; the packet's priority, which nothing has looked at yet, lends its place (marks are others') */
-	"	chain function {\n"
+	"	chain new {\n"
 	"		meta priority set ip saddr map @owners\n"
-	"		add @functions { meta priority . jhash ip saddr . ip daddr . th sport . th dport mod %8$u ct count over %9$u } goto refuse\n"
+	"		meta priority . " SHARD("%8$u") " @full_functions goto refuse\n"
+	"		ip saddr . " SHARD("%10$u") " @full_flows goto refuse\n"
+	"		" SHARD("%6$u") " @full_all goto refuse\n"
+	"		update @begun { meta priority limit rate over " BEGUN " } goto refuse\n"
+	"		add @flows { ip saddr . " SHARD("%10$u") " ct count over %5$u } goto full_sandbox\n"
+	"		add @functions { meta priority . " SHARD("%8$u") " ct count over %9$u } goto full_function\n"
+	"		add @all_flows { " SHARD("%6$u") " ct count over %7$u } goto full\n"
 	"		meta priority set 0\n"
 	"	}\n"
 	"	chain allow {\n"
-	"		ct state new add @flows { ip saddr . jhash ip saddr . ip daddr . th sport . th dport mod %10$u ct count over %5$u } goto refuse\n"
-	"		ct state new jump function\n"
-	"		ct state new add @all_flows { jhash ip saddr . ip daddr . th sport . th dport mod %6$u ct count over %7$u } goto refuse\n"
+	"		ct state new jump new\n"
 	"		accept\n"
 	"	}\n"
 	/* sandbox -> sandbox, refused before it is routed: back out where it came from, the host would send redirects instead of refusals */
@@ -280,15 +322,16 @@ int fn_firewall_owner(const struct fn_nft *n, uint32_t addr, uint32_t function)
 
 void fn_firewall_forget(const struct fn_nft *n, const char *port, const uint8_t mac[6], uint32_t addr, uint32_t shards)
 {
+	static const char *const of_addr[] = {"owners", "refusals", "refused", "slowed"};
 	struct port_key k = port_key(port, mac, addr);
 	uint32_t key = htonl(addr);
 
 	/* some were never there: the sandbox got no function, or made no connection */
 	(void)fn_nft_delete(n, &(struct fn_nft_element){NFPROTO_BRIDGE, "ports", &k, sizeof(k), NULL});
-	(void)fn_nft_delete(n, &(struct fn_nft_element){NFPROTO_INET, "owners", &key, sizeof(key), NULL});
-	(void)fn_nft_delete(n, &(struct fn_nft_element){NFPROTO_INET, "refusals", &key, sizeof(key), NULL});
+	for (unsigned i = 0; i < sizeof(of_addr) / sizeof(of_addr[0]); i++)
+		(void)fn_nft_delete(n, &(struct fn_nft_element){NFPROTO_INET, of_addr[i], &key, sizeof(key), NULL});
 	for (uint32_t i = 0; i < shards; i++) {
-		const uint32_t flows[2] = {key, i}; /* ipv4_addr . mark */
+		const uint32_t flows[2] = {key, i}; /* ipv4_addr . shard */
 
 		(void)fn_nft_delete(n, &(struct fn_nft_element){NFPROTO_INET, "flows", flows, sizeof(flows), NULL});
 	}

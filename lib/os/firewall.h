@@ -11,7 +11,7 @@
  *
  * What is tracked is bounded three times: for each sandbox, for each function, and for all together. The kernel counts by walking a list at each
  * new connection, once a timer tick (nf_conncount; 0.4 ms for 4,096). The counts are therefore made of shards of FN_FLOWS_SHARD connections
- * at most, each by a hash of addresses and ports: a large one refuses the first connection somewhat early, at about nine tenths.
+ * at most, each by a hash of addresses and ports: a large one refuses the first connection somewhat early, at about eight tenths.
  */
 #ifndef FN_OS_FIREWALL_H
 #define FN_OS_FIREWALL_H
@@ -22,7 +22,7 @@
 #include "os/subnet.h"
 
 #define FN_UPLINKS_MAX 4
-#define FN_FLOWS_SHARD 256u
+#define FN_FLOWS_SHARD 128u
 
 /* What sandboxes may do; borrowed by whom it is given to. */
 struct fn_firewall_policy {

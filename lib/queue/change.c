@@ -7,6 +7,7 @@
 #include "queue/internal.h"
 
 #define TRIM_AT_ONCE 200
+#define REDO_BODY_MAX (32u << 10)
 
 /* --- the writer's thread --- */
 static int extend(struct fn_queue_tx *tx, struct fn_queue_touched *q, struct fn_queue_step *s, const struct fn_queue_row *m)
@@ -16,7 +17,7 @@ static int extend(struct fn_queue_tx *tx, struct fn_queue_touched *q, struct fn_
 	else if (s->most_us && s->at_us > m->leased_us + s->most_us)
 		s->result = -ERANGE;
 	else if (s->at_us <= tx->now_us)
-		return fn_queue_set_state(tx, q, m, READY, m->pos);
+		return fn_queue_give_back(tx, q, m);
 	else
 		return fn_queue_set_state(tx, q, m, LEASED, s->at_us);
 	return 0;
@@ -37,7 +38,7 @@ static int settle(struct fn_queue_tx *tx, struct fn_queue_touched *q, struct fn_
 
 	if (r < 0)
 		return r;
-	if (r == 0 || m.queue != q->inner || m.receives != s->receives) {
+	if (r == 0 || m.queue != q->inner || (m.receives != s->receives && (s->strict || s->what != FN_QUEUE_EXTEND))) {
 		s->result = -ENOENT;
 		r = 0;
 	} else if (s->what == FN_QUEUE_EXTEND) {
@@ -68,6 +69,14 @@ static bool only_adds(const struct fn_queue_change *c)
 	return i > 0 && i == c->n;
 }
 
+/* To the lease that looks next, which would find this one message: it is written once, as leased. */
+static bool goes_straight(const struct fn_queue_touched *q, const struct fn_queue_step *s)
+{
+	const struct fn_queue_lease *l = s->lease;
+
+	return l && q->n_ready == 0 && !s->dedup && !(q->flags & FN_QUEUE_FIFO) && l->n > 0 && l->for_us > 0 && !l->asks_due && !l->attempt && !l->most_leased && s->sent_us >= l->oldest_us;
+}
+
 static int run(struct fn_db_write *w, sqlite3 *db, struct fn_err *err)
 {
 	struct fn_queue_change *c = fn_list_entry(w, struct fn_queue_change, w);
@@ -77,6 +86,7 @@ static int run(struct fn_db_write *w, sqlite3 *db, struct fn_err *err)
 	if (only_adds(c) && fn_db_writer_short_of_room(c->qs->writer))
 		return fn_err_set(err, ENOSPC, "queue", "no room on the disk for more messages");
 	r = fn_queue_tx_begin(&tx, &c->qs->rows, db, &c->effects, err);
+	tx.record = w->record;
 	for (unsigned i = 0; i < c->n && r == 0; i++) {
 		struct fn_queue_step *s = &c->steps[i];
 		struct fn_queue_touched *q;
@@ -85,11 +95,27 @@ static int run(struct fn_db_write *w, sqlite3 *db, struct fn_err *err)
 		s->duplicate = false;
 		r = fn_queue_tx_queue(&tx, s->queue, &q);
 		if (r == 0)
-			r = s->what == FN_QUEUE_PUT ? fn_queue_insert(&tx, q, s) : settle(&tx, q, s);
+			r = s->what != FN_QUEUE_PUT ? settle(&tx, q, s) : c->n == 1 && goes_straight(q, s) ? fn_queue_give(&tx, q, s) : fn_queue_insert(&tx, q, s, 0);
 	}
 	if (r == 0)
 		r = fn_queue_tx_end(&tx);
 	return r == 0 && c->also ? c->also(c, db, err) : r;
+}
+
+/* One message that depends on nothing that was there before. A large one costs as much twice as it does once in the database's own log. */
+static int redo(struct fn_db_write *w, struct iovec v[FN_DB_REDO_PIECES])
+{
+	struct fn_queue_change *c = fn_list_entry(w, struct fn_queue_change, w);
+	const struct fn_queue_step *s = c->steps;
+
+	if (c->n != 1 || c->also || s->what != FN_QUEUE_PUT || s->dedup || s->note || s->queue->flags & FN_QUEUE_FIFO || s->body_len > REDO_BODY_MAX)
+		return 0;
+	c->entry = (struct fn_queue_put_entry){.queue = s->queue->id, .sent_us = s->sent_us, .at_us = s->at_us, .meta_len = (uint32_t)s->meta_len, .body_len = (uint32_t)s->body_len};
+	memcpy(c->entry.uid, s->uid, sizeof(c->entry.uid));
+	v[0] = (struct iovec){&c->entry, sizeof(c->entry)};
+	v[1] = (struct iovec){(void *)s->meta, s->meta_len};
+	v[2] = (struct iovec){(void *)s->body, s->body_len};
+	return 3;
 }
 
 static struct fn_queue *target(const struct fn_queue_move *m, const char *source)
@@ -170,7 +196,7 @@ static void on_outcome(struct fn_db_write *w, const struct fn_err *err)
 	struct fn_queue_change *c = fn_list_entry(w, struct fn_queue_change, w);
 
 	for (unsigned i = 0; i < c->n && !err; i++) /* those have looked already */
-		for (unsigned k = 0; c->steps[i].ahead && k < c->effects->n; k++)
+		for (unsigned k = 0; c->steps[i].lease && k < c->effects->n; k++)
 			if (c->effects->v[k].queue == c->steps[i].queue && c->effects->v[k].freed)
 				c->effects->v[k].freed--;
 	settle_effects(&c->effects, err);
@@ -205,19 +231,20 @@ void fn_queue_change(struct fn_queues *qs, struct fn_queue_change *c)
 	c->qs = qs;
 	c->effects = NULL;
 	c->w.run = run;
+	c->w.redo = redo;
 	c->w.lazy = c->lazy;
 	c->w.early = false;
 	c->w.synced = c->synced ? on_synced : NULL;
 	c->w.done = on_outcome;
 	for (unsigned i = 0; i < c->n; i++) {
-		c->steps[i].ahead = false;
+		c->steps[i].lease = NULL;
 		fn_queue_ensure(c->steps[i].queue);
 	}
 	fn_db_write(qs->writer, &c->w);
 	/* Who waits for it looks in the same transaction. */
 	for (unsigned i = 0; i < c->n; i++)
 		if (c->steps[i].what == FN_QUEUE_PUT && !c->steps[i].at_us)
-			c->steps[i].ahead = fn_queue_pump(c->steps[i].queue, 1) > 0;
+			c->steps[i].lease = fn_queue_pump_one(c->steps[i].queue);
 }
 
 void fn_queue_move(struct fn_queue_move *m)
@@ -225,6 +252,7 @@ void fn_queue_move(struct fn_queue_move *m)
 	m->qs = m->from->qs;
 	m->effects = NULL;
 	m->w.run = run_move;
+	m->w.redo = NULL;
 	m->w.done = on_moved;
 	fn_queue_ensure(m->from);
 	if (m->to)
@@ -239,6 +267,7 @@ void fn_queue_trim(struct fn_queue_trim *t)
 	t->qs = t->queue->qs;
 	t->effects = NULL;
 	t->w.run = run_trim;
+	t->w.redo = NULL;
 	t->w.done = on_trimmed;
 	fn_queue_ensure(t->queue);
 	fn_db_write(t->qs->writer, &t->w);

@@ -23,6 +23,7 @@ struct fn_queues {
 void fn_queue_apply(const struct fn_queue_effects *e);
 /* Up to n waiting leases look once more. Returns how many. */
 unsigned fn_queue_pump(struct fn_queue *q, unsigned n);
+struct fn_queue_lease *fn_queue_pump_one(struct fn_queue *q); /* the one that looks; NULL: none waits */
 /* Has its row written where it could not be before. To be called ahead of each request. */
 void fn_queue_ensure(struct fn_queue *q);
 void fn_queue_tick(struct fn_queue *q);
@@ -43,6 +44,8 @@ struct fn_queue_taken {
 	size_t bytes;
 };
 void fn_queue_taken_free(struct fn_queue_taken *t); /* NULL is fine */
+/* Puts the message as leased by s->lease, whose look comes next and has it then. */
+int fn_queue_give(struct fn_queue_tx *tx, struct fn_queue_touched *q, struct fn_queue_step *s);
 /* With what is in m, whose strings it takes over, and its body. 1: there was no room within `limit` (0 = none): m is as it was. */
 int fn_queue_take(struct fn_queue_tx *tx, struct fn_queue_taken *t, struct fn_queue_row *m, size_t limit);
 

@@ -25,6 +25,13 @@ void fn_queue_taken_free(struct fn_queue_taken *t)
 }
 
 /* --- the writer's thread --- */
+static void copy_text(char *to, const void *data, size_t len)
+{
+	if (len)
+		memcpy(to, data, len);
+	to[len] = '\0';
+}
+
 static int read_body(struct fn_queue_tx *tx, sqlite3_stmt *st, struct fn_queue_message *m)
 {
 	char *p;
@@ -35,13 +42,8 @@ static int read_body(struct fn_queue_tx *tx, sqlite3_stmt *st, struct fn_queue_m
 		return fn_err_set(tx->err, ENOMEM, "queue", NULL);
 	m->meta = p;
 	m->body = p + m->meta_len + 1;
-	if (m->meta_len)
-		memcpy(p, sqlite3_column_blob(st, 0), m->meta_len);
-	p[m->meta_len] = '\0';
-	p += m->meta_len + 1;
-	if (m->body_len)
-		memcpy(p, sqlite3_column_blob(st, 1), m->body_len);
-	p[m->body_len] = '\0';
+	copy_text(p, sqlite3_column_blob(st, 0), m->meta_len);
+	copy_text(p + m->meta_len + 1, sqlite3_column_blob(st, 1), m->body_len);
 	return 0;
 }
 
@@ -86,6 +88,56 @@ int fn_queue_take(struct fn_queue_tx *tx, struct fn_queue_taken *t, struct fn_qu
 	return 0;
 }
 
+int fn_queue_give(struct fn_queue_tx *tx, struct fn_queue_touched *q, struct fn_queue_step *s)
+{
+	struct fn_queue_lease *l = s->lease;
+	struct fn_queue_taken *t = calloc(1, sizeof(*t));
+	struct fn_queue_message *m = t ? calloc(1, sizeof(*m)) : NULL;
+	char *p = m ? malloc(s->meta_len + s->body_len + 2) : NULL;
+	uint64_t until_us = tx->now_us + l->for_us;
+	int r = p ? fn_queue_insert(tx, q, s, until_us) : fn_err_set(tx->err, ENOMEM, "queue", NULL);
+
+	if (r < 0) {
+		free(t);
+		free(m);
+		free(p);
+		return r;
+	}
+	*m = (struct fn_queue_message){.id = s->pos, .receives = 1, .pos = s->pos, .sent_us = s->sent_us, .first_us = tx->now_us, .until_us = until_us, .meta = p, .meta_len = s->meta_len,
+				       .body = p + s->meta_len + 1, .body_len = s->body_len};
+	memcpy(m->uid, s->uid, sizeof(m->uid));
+	copy_text(p, s->meta, s->meta_len);
+	copy_text(p + s->meta_len + 1, s->body, s->body_len);
+	if (s->note && (m->note = malloc(s->note_len + 1))) {
+		copy_text((char *)m->note, s->note, s->note_len);
+		m->note_len = s->note_len;
+	}
+	*t = (struct fn_queue_taken){.v = m, .n = 1, .cap = 1, .bytes = s->meta_len + s->body_len};
+	fn_queue_taken_free(l->taken);
+	l->taken = t;
+	l->given = true;
+	return 0;
+}
+
+/* 1: what it was given is there, that is, the put has not been undone. */
+static int has_given(struct fn_queue_lease *l, struct fn_queue_tx *tx)
+{
+	struct fn_queue_row m;
+	int r;
+
+	if (!l->given)
+		return 0;
+	l->given = false;
+	if ((r = fn_queue_read(tx, fn_queue_bind(SQL(tx), QS_MESSAGE_GET, "i", I(l->taken->v[0].id)), &m)) <= 0)
+		return r;
+	fn_queue_row_free(&m);
+	if (!(tx->effects->v = calloc(1, sizeof(*tx->effects->v))))
+		abort(); /* else it would be leased by nobody; the next process has it ready */
+	tx->effects->v[0] = (struct fn_queue_touched){.queue = l->queue, .empty = true};
+	tx->effects->n = 1;
+	return 1;
+}
+
 /* 1: it has to stay, for there is no room for more. */
 static int take_one(struct fn_queue_lease *l, struct fn_queue_tx *tx, struct fn_queue_row *m)
 {
@@ -121,38 +173,53 @@ static int take_ready(struct fn_queue_lease *l, struct fn_queue_tx *tx, uint64_t
 	return r < 0 ? r : 0;
 }
 
-/* Of one group after the other, as much as there is in order. */
+/* Its first messages, up to one that is not ready: that one is held by another, or delayed. 1: there is no room for more. */
+static int take_group(struct fn_queue_lease *l, struct fn_queue_tx *tx, uint64_t group, unsigned *looked)
+{
+	unsigned had = l->taken->n;
+	uint64_t pos = 0;
+	int r = 0;
+
+	for (; r == 0 && l->taken->n < l->n && *looked < l->n + LOOK_AT; ++*looked) {
+		struct fn_queue_row m;
+		bool ready;
+
+		if ((r = fn_queue_read(tx, fn_queue_bind(SQL(tx), QS_IN_GROUP, "ii", I(group), I(pos)), &m)) < 0)
+			return r;
+		if (r == 0)
+			break;
+		pos = m.pos;
+		ready = m.state == READY;
+		r = ready ? take_one(l, tx, &m) : 0;
+		fn_queue_row_free(&m);
+		if (!ready)
+			break;
+	}
+	if (r >= 0 && l->taken->n > had && fn_queue_exec(SQL(tx), QS_GROUP_TURN, "ii", I(group), I(++tx->rows->last_id)) < 0)
+		return -tx->err->code;
+	return r;
+}
+
+/* Of one group after the other; who has been served goes behind the others, so that what is given back again and again keeps none from its turn. */
 static int take_groups(struct fn_queue_lease *l, struct fn_queue_tx *tx, uint64_t inner)
 {
 	unsigned looked = 0;
+	int r = 0;
 
-	while (l->taken->n < l->n && looked < l->n + LOOK_AT) {
+	while (r == 0 && l->taken->n < l->n && looked < l->n + LOOK_AT) {
 		sqlite3_stmt *st = fn_queue_bind(SQL(tx), QS_GROUP_READY, "i", I(inner));
-		int r = fn_queue_row(st, tx->err);
-		uint64_t group, pos;
+		unsigned before = looked;
+		uint64_t group;
 
-		if (r <= 0)
+		if ((r = fn_queue_row(st, tx->err)) <= 0)
 			return r;
 		group = (uint64_t)sqlite3_column_int64(st, 0);
-		pos = (uint64_t)sqlite3_column_int64(st, 1) - 1;
 		sqlite3_reset(st);
-		for (; l->taken->n < l->n && looked < l->n + LOOK_AT; looked++) {
-			struct fn_queue_row m;
-
-			if ((r = fn_queue_read(tx, fn_queue_bind(SQL(tx), QS_IN_GROUP, "ii", I(group), I(pos)), &m)) < 0)
-				return r;
-			if (r == 0)
-				break;
-			pos = m.pos;
-			r = m.state == READY ? take_one(l, tx, &m) : 2;
-			fn_queue_row_free(&m);
-			if (r < 0 || r == 1)
-				return r < 0 ? r : 0;
-			if (r == 2)
-				break;
-		}
+		r = take_group(l, tx, group, &looked);
+		if (looked == before)
+			break;
 	}
-	return 0;
+	return r < 0 ? r : 0;
 }
 
 /* --- what was leased under the name of an attempt --- */
@@ -256,10 +323,12 @@ static int run(struct fn_db_write *w, sqlite3 *db, struct fn_err *err)
 	bool again;
 	int r = fn_queue_tx_begin(&tx, &l->qs->rows, db, &l->effects, err);
 
-	fn_queue_taken_free(l->taken);
 	l->limited = false;
+	if (r < 0 || (r = has_given(l, &tx)) != 0)
+		return r < 0 ? r : 0;
+	fn_queue_taken_free(l->taken);
 	l->taken = calloc(1, sizeof(*l->taken));
-	if (r < 0 || !l->taken)
+	if (!l->taken)
 		return fn_err_set(err, ENOMEM, "queue", NULL);
 	if ((r = fn_queue_tx_queue(&tx, l->queue, &q)) < 0 || (r = fn_queue_promote(&tx, q, l->n + LOOK_AT)) < 0)
 		return r;
@@ -354,17 +423,24 @@ static void arm(struct fn_queue *q)
 		(void)fn_loop_add_timer(q->qs->loop, at_us, on_due, q, &q->timer);
 }
 
+struct fn_queue_lease *fn_queue_pump_one(struct fn_queue *q)
+{
+	struct fn_queue_lease *l = fn_list_empty(&q->waiting) ? NULL : fn_list_entry(fn_list_first(&q->waiting), struct fn_queue_lease, link);
+
+	if (!l)
+		return NULL;
+	fn_list_remove(&l->link);
+	l->waiting = false;
+	look(l);
+	return l;
+}
+
 unsigned fn_queue_pump(struct fn_queue *q, unsigned n)
 {
 	unsigned k = 0;
 
-	for (; k < n && !fn_list_empty(&q->waiting); k++) {
-		struct fn_queue_lease *l = fn_list_entry(fn_list_first(&q->waiting), struct fn_queue_lease, link);
-
-		fn_list_remove(&l->link);
-		l->waiting = false;
-		look(l);
-	}
+	while (k < n && fn_queue_pump_one(q))
+		k++;
 	return k;
 }
 
@@ -464,13 +540,14 @@ void fn_queue_lease(struct fn_queue *q, struct fn_queue_lease *l)
 	l->queue = q;
 	l->qs = q->qs;
 	l->w.run = run;
+	l->w.redo = NULL;
 	l->w.done = on_outcome;
 	l->w.lazy = false;
 	l->w.early = l->early;
 	l->taken = NULL;
 	l->effects = NULL;
 	l->timer = 0;
-	l->waiting = l->again = false;
+	l->waiting = l->again = l->given = false;
 	l->link = (struct fn_list){0};
 	if (l->wait_until_us <= fn_clock_mono_us() || !known_empty(l) || !wait_on(l))
 		look(l);

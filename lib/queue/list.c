@@ -55,6 +55,7 @@ void fn_queue_list(struct fn_queue_list *l)
 	l->qs = l->queue->qs;
 	l->taken = NULL;
 	l->w.run = run;
+	l->w.redo = NULL;
 	l->w.done = on_outcome;
 	fn_queue_ensure(l->queue);
 	fn_db_write(l->qs->writer, &l->w);

@@ -7,8 +7,9 @@
  *
  * A lease that would wait, of a queue that the last one has left empty, waits without a look at the database.
  *
- * A message is ready, delayed (due later) or leased. Ready ones are leased in the order of their position, the one a lease has given back before newer
- * ones. In a FIFO queue each has a group: a group with a leased message gives none, and a delayed one holds up those behind it.
+ * A message is ready, delayed (due later) or leased. Ready ones are leased in the order of their position, one whose lease has ended (EXTEND, or its time) behind
+ * those that wait. In a FIFO queue each has a group, and its place there: one that is leased or delayed holds up those behind it, not those before it that are
+ * ready (again). The group that was served last comes last.
  * Structs of requests are the caller's memory, in use until `done`, which is called once, from the loop, never from within the request itself.
  */
 #ifndef FN_QUEUE_QUEUE_H
@@ -24,9 +25,9 @@ struct fn_queues; /* all of one database */
 struct fn_queue;  /* one */
 
 /* The tables: an entry of the database's array of migrations. */
-extern const char fn_queue_migration[], fn_queue_attempts_migration[]; /* in this order */
+extern const char fn_queue_migration[], fn_queue_attempts_migration[], fn_queue_record_migration[], fn_queue_turn_migration[]; /* in this order */
 
-/* path: of the database, whose migrations have been done; read here, once. Free after the writer is drained and before it is freed. */
+/* path: of the database, whose migrations have been done; read here, once. Messages that were put and are only in its redo log (db/redo.h) are put now. Free after the writer is drained and before it is freed. */
 int fn_queues_new(struct fn_loop *loop, struct fn_db_writer *writer, const char *path, struct fn_queues **ret, struct fn_err *err);
 /* Leases that wait end with ECANCELED. To be called before the writer is drained for the last time. */
 void fn_queues_stop(struct fn_queues *qs);
@@ -78,14 +79,22 @@ struct fn_queue_step {
 	/* the others: which, as leased */
 	uint64_t id;
 	uint32_t receives;
-	bool strict;	  /* DONE, EXTEND: ESTALE once its lease has ended; else only if it has been leased again (EXTEND: always strict) */
+	/* DONE, EXTEND: ESTALE once its lease has ended. Else DONE only if it has been leased again; EXTEND is for the lease that there is, also a later one's (ESTALE: none) */
+	bool strict;
 	uint64_t most_us; /* EXTEND: ERANGE beyond so long after it was leased; 0 = no limit */
 	struct fn_queue *to;
 	/* out. Those of PUT also: */
 	int result; /* 0; ENOENT: no such message in this queue (gone, or leased anew); ESTALE; ERANGE. The other steps are done all the same */
 	bool duplicate;
 	uint64_t pos; /* PUT: its position: rises within a queue, over restarts too */
-	bool ahead; /* the queue's */
+	struct fn_queue_lease *lease; /* the queue's: the one that looks next, in the same transaction; NULL: none does */
+};
+
+/* A message that was put, in the redo log; meta and body follow. */
+struct fn_queue_put_entry {
+	uint64_t queue, sent_us, at_us;
+	uint8_t uid[16];
+	uint32_t meta_len, body_len;
 };
 
 struct fn_queue_change {
@@ -100,6 +109,7 @@ struct fn_queue_change {
 	struct fn_db_write w;
 	struct fn_queues *qs;
 	struct fn_queue_effects *effects;
+	struct fn_queue_put_entry entry;
 };
 void fn_queue_change(struct fn_queues *qs, struct fn_queue_change *c);
 
@@ -150,6 +160,7 @@ struct fn_queue_lease {
 	uint64_t timer;
 	bool waiting, again;
 	bool asks_due; /* when something is due next, also where it takes something */
+	bool given;    /* `taken` is what the put before it has written as leased */
 };
 void fn_queue_lease(struct fn_queue *q, struct fn_queue_lease *l);
 /* True: it has only waited, and done() will not be called. False: it will be, with what it leases. */

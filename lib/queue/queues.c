@@ -39,6 +39,7 @@ static int load_row(void *arg, sqlite3_stmt *st, struct fn_err *err)
 	q->counts = (struct fn_queue_counts){.ready = (uint64_t)sqlite3_column_int64(st, 3),
 					     .leased = (uint64_t)sqlite3_column_int64(st, 4),
 					     .delayed = (uint64_t)sqlite3_column_int64(st, 5)};
+	q->record = (uint64_t)sqlite3_column_int64(st, 6);
 	return 0;
 }
 
@@ -46,9 +47,85 @@ static int load_row(void *arg, sqlite3_stmt *st, struct fn_err *err)
 static const char begin_life[] =
 	"UPDATE queue_opens SET n=n+1;"
 	"UPDATE messages SET state=0, ord=pos WHERE state=2 AND queue IN (SELECT inner FROM queues WHERE flags&2 AND leased>0);"
-	"UPDATE queue_groups SET (leased, ready, head)=(SELECT 0, state=0, pos FROM messages WHERE grp=queue_groups.id ORDER BY pos LIMIT 1)"
+	"UPDATE queue_groups SET (leased, ready)=(SELECT 0, state=0 FROM messages WHERE grp=queue_groups.id ORDER BY pos LIMIT 1)"
 	" WHERE leased>0 AND queue IN (SELECT inner FROM queues WHERE flags&2);"
 	"UPDATE queues SET ready=ready+leased, leased=0 WHERE flags&2 AND leased>0;";
+
+/* --- what was put and is only in the redo log --- */
+struct replay {
+	struct fn_queues *qs;
+	struct fn_queue_rows rows; /* of the connection that is used now */
+	struct fn_queue_effects **effects; /* one for each message */
+	size_t n;
+};
+
+static struct fn_queue *by_id(struct fn_queues *qs, uint64_t id)
+{
+	struct fn_queue *q;
+	size_t it = 0;
+
+	while ((q = fn_map_next(qs->by_name, &it)) && q->id != id)
+		;
+	return q;
+}
+
+/* Not of a queue that is gone: its removal came later, or nobody was told that the message is there. */
+static int replay_put(void *arg, sqlite3 *db, uint64_t number, const void *data, size_t len, struct fn_err *err)
+{
+	struct replay *p = arg;
+	struct fn_queue_put_entry entry;
+	struct fn_queue_step s;
+	struct fn_queue_touched *q;
+	struct fn_queue_effects **more;
+	struct fn_queue *queue;
+	struct fn_queue_tx tx;
+	int r;
+
+	if (len < sizeof(entry))
+		return fn_err_set(err, EBADMSG, "redo log", "an entry is too short");
+	memcpy(&entry, data, sizeof(entry));
+	if ((uint64_t)entry.meta_len + entry.body_len != len - sizeof(entry))
+		return fn_err_set(err, EBADMSG, "redo log", "an entry's lengths are not its own");
+	if (!(queue = by_id(p->qs, entry.queue)) || queue->record >= number)
+		return 0;
+	if (!(more = realloc(p->effects, (p->n + 1) * sizeof(struct fn_queue_effects *))))
+		return fn_err_set(err, ENOMEM, "redo log", NULL);
+	p->effects = more;
+	p->effects[p->n] = NULL;
+	s = (struct fn_queue_step){.what = FN_QUEUE_PUT, .queue = queue, .at_us = entry.at_us, .sent_us = entry.sent_us, .meta = (const char *)data + sizeof(entry), .meta_len = entry.meta_len};
+	s.body = (const char *)s.meta + entry.meta_len;
+	s.body_len = entry.body_len;
+	memcpy(s.uid, entry.uid, sizeof(s.uid));
+	r = fn_queue_tx_begin(&tx, &p->rows, db, &p->effects[p->n++], err);
+	tx.record = number;
+	if (r == 0)
+		r = fn_queue_tx_queue(&tx, queue, &q);
+	if (r == 0)
+		r = fn_queue_insert(&tx, q, &s, 0);
+	if (r == 0)
+		r = fn_queue_tx_end(&tx);
+	return r < 0 ? r : 1;
+}
+
+static int replay(struct fn_queues *qs, sqlite3 *db, struct fn_err *err)
+{
+	struct replay p = {.qs = qs, .rows.last_id = qs->rows.last_id};
+	int64_t last = 0;
+	int r = fn_db_number(db, "SELECT max(record) FROM queues", &last, err);
+
+	if (r == 0)
+		r = fn_db_writer_use_redo(qs->writer, db, (uint64_t)last, replay_put, &p, err);
+	for (size_t i = 0; i < p.n; i++) {
+		if (r == 0)
+			fn_queue_apply(p.effects[i]);
+		fn_queue_effects_free(p.effects[i]);
+	}
+	free(p.effects);
+	qs->rows.last_id = p.rows.last_id;
+	qs->rows.seq = p.rows.seq;
+	fn_queue_sql_free(&p.rows.sql);
+	return r;
+}
 
 static int load(struct fn_queues *qs, sqlite3 *db, struct fn_err *err)
 {
@@ -63,11 +140,11 @@ static int load(struct fn_queues *qs, sqlite3 *db, struct fn_err *err)
 	if (r == 0)
 		r = fn_db_number(db, "SELECT count(*) FROM queue_garbage", &garbage, err);
 	if (r == 0)
-		r = fn_db_each(db, "SELECT id, name, flags, ready, leased, delayed FROM queues", "load queues", load_row, qs, err);
+		r = fn_db_each(db, "SELECT id, name, flags, ready, leased, delayed, record FROM queues", "load queues", load_row, qs, err);
 	qs->rows.last_id = (uint64_t)opens << LIFE_SHIFT;
 	qs->last_queue = (uint64_t)opens << LIFE_SHIFT;
 	qs->tidy.more = garbage > 0;
-	return r;
+	return r < 0 ? r : replay(qs, db, err);
 }
 
 /* --- garbage: a few rows at a time, between what others write --- */

@@ -42,7 +42,7 @@ int fn_queue_tx_end(struct fn_queue_tx *tx)
 		struct fn_queue_touched *q = &tx->effects->v[i];
 
 		if (q->ready || q->leased || q->delayed)
-			r = fn_queue_exec(SQL(tx), QS_QUEUE_COUNTS, "iiii", I(q->queue->id), q->ready, q->leased, q->delayed);
+			r = fn_queue_exec(SQL(tx), QS_QUEUE_COUNTS, "iiiii", I(q->queue->id), q->ready, q->leased, q->delayed, I(tx->record));
 	}
 	return r;
 }
@@ -136,6 +136,7 @@ static void due(struct fn_queue_touched *q, uint64_t at_us)
 }
 
 /* --- groups --- */
+/* Its first message's position, just given, is a new one's turn. */
 static int find_group(struct fn_queue_tx *tx, const struct fn_queue_touched *q, const char *name, uint64_t *ret)
 {
 	sqlite3_stmt *st = fn_queue_bind(SQL(tx), QS_GROUP_FIND, "is", I(q->inner), name);
@@ -147,7 +148,7 @@ static int find_group(struct fn_queue_tx *tx, const struct fn_queue_touched *q, 
 		return 0;
 	}
 	if (r == 0)
-		r = fn_queue_exec(SQL(tx), QS_GROUP_ADD, "is", I(q->inner), name);
+		r = fn_queue_exec(SQL(tx), QS_GROUP_ADD, "isi", I(q->inner), name, I(tx->rows->last_id));
 	if (r == 0)
 		*ret = (uint64_t)sqlite3_last_insert_rowid(tx->db);
 	return r;
@@ -168,27 +169,23 @@ static int read_group(struct fn_queue_tx *tx, uint64_t group, int64_t *leased, b
 
 int fn_queue_group_changed(struct fn_queue_tx *tx, struct fn_queue_touched *q, uint64_t group, int64_t by)
 {
-	int64_t leased = 0, head = 0;
+	int64_t leased = 0;
 	bool was = false, is = false;
 	int r = read_group(tx, group, &leased, &was);
 	sqlite3_stmt *st;
 
 	if (r < 0)
 		return r;
-	leased += by;
-	if (leased <= 0) {
-		leased = 0;
-		st = fn_queue_bind(SQL(tx), QS_GROUP_HEAD, "i", I(group));
-		if ((r = fn_queue_row(st, tx->err)) < 0)
-			return r;
-		if (r == 0)
-			return fn_queue_exec(SQL(tx), QS_GROUP_DROP, "i", I(group));
-		is = sqlite3_column_int(st, 0) == READY;
-		head = sqlite3_column_int64(st, 1);
-		sqlite3_reset(st);
-	}
+	leased = leased + by > 0 ? leased + by : 0;
+	st = fn_queue_bind(SQL(tx), QS_GROUP_HEAD, "i", I(group));
+	if ((r = fn_queue_row(st, tx->err)) < 0)
+		return r;
+	if (r == 0)
+		return fn_queue_exec(SQL(tx), QS_GROUP_DROP, "i", I(group));
+	is = sqlite3_column_int(st, 0) == READY;
+	sqlite3_reset(st);
 	q->freed += is && !was;
-	return fn_queue_exec(SQL(tx), QS_GROUP_SET, "iiii", I(group), leased, I(is), head);
+	return fn_queue_exec(SQL(tx), QS_GROUP_SET, "iii", I(group), leased, I(is));
 }
 
 /* --- messages --- */
@@ -207,19 +204,20 @@ static int known(struct fn_queue_tx *tx, const struct fn_queue_touched *q, struc
 	return 1;
 }
 
-int fn_queue_insert(struct fn_queue_tx *tx, struct fn_queue_touched *q, struct fn_queue_step *s)
+int fn_queue_insert(struct fn_queue_tx *tx, struct fn_queue_touched *q, struct fn_queue_step *s, uint64_t until_us)
 {
-	int state = s->at_us > tx->now_us ? DELAYED : READY, r = s->dedup ? known(tx, q, s) : 0;
-	uint64_t id, group = 0;
+	int state = until_us ? LEASED : s->at_us > tx->now_us ? DELAYED : READY, r = s->dedup ? known(tx, q, s) : 0;
+	uint64_t id, group = 0, leased_us = until_us ? tx->now_us : 0, ord;
 
 	if (r != 0)
 		return r < 0 ? r : 0;
 	id = s->pos = ++tx->rows->last_id;
+	ord = state == LEASED ? until_us : state == DELAYED ? s->at_us : id;
 	if (q->flags & FN_QUEUE_FIFO)
 		r = find_group(tx, q, s->group ? s->group : "", &group);
 	if (r == 0)
-		r = fn_queue_exec(SQL(tx), QS_MESSAGE_ADD, group ? "iiiiiiibb" : "iiiiinibb", I(id), I(q->inner), I(state), I(state == READY ? id : s->at_us), I(id),
-				  I(group), I(s->sent_us), (const void *)s->uid, sizeof(s->uid), s->note, s->note_len);
+		r = fn_queue_exec(SQL(tx), QS_MESSAGE_ADD, group ? "iiiiiiibbii" : "iiiiinibbii", I(id), I(q->inner), I(state), I(ord), I(id), I(group), I(s->sent_us), (const void *)s->uid,
+				  sizeof(s->uid), s->note, s->note_len, I(state == LEASED), I(leased_us));
 	if (r == 0)
 		r = fn_queue_exec(SQL(tx), QS_BODY_ADD, "ibb", I(id), s->meta, s->meta_len, s->body, s->body_len);
 	if (r == 0 && s->dedup)
@@ -230,8 +228,8 @@ int fn_queue_insert(struct fn_queue_tx *tx, struct fn_queue_touched *q, struct f
 	if (r < 0)
 		return r;
 	count(q, state, 1);
-	if (state == DELAYED)
-		due(q, s->at_us);
+	if (state != READY)
+		due(q, ord);
 	if (group)
 		return fn_queue_group_changed(tx, q, group, 0);
 	q->freed += state == READY;
@@ -255,6 +253,11 @@ int fn_queue_set_state(struct fn_queue_tx *tx, struct fn_queue_touched *q, const
 	int r = fn_queue_exec(SQL(tx), QS_MESSAGE_STATE, "iii", I(m->id), I(state), I(ord));
 
 	return r < 0 ? r : state_changed(tx, q, m, state, ord);
+}
+
+int fn_queue_give_back(struct fn_queue_tx *tx, struct fn_queue_touched *q, const struct fn_queue_row *m)
+{
+	return fn_queue_set_state(tx, q, m, READY, m->group ? m->pos : ++tx->rows->last_id);
 }
 
 int fn_queue_set_leased(struct fn_queue_tx *tx, struct fn_queue_touched *q, const struct fn_queue_row *m)
@@ -291,7 +294,7 @@ static int group_name(struct fn_queue_tx *tx, uint64_t group, char **ret)
 
 int fn_queue_relocate(struct fn_queue_tx *tx, struct fn_queue *from, struct fn_queue *to, const struct fn_queue_row *m, bool anew)
 {
-	uint64_t pos = ++tx->rows->last_id, group = 0;
+	uint64_t pos = ++tx->rows->last_id, group = 0, sent_us;
 	struct fn_queue_touched *q;
 	uint8_t uid[16];
 	char *name = NULL;
@@ -304,11 +307,12 @@ int fn_queue_relocate(struct fn_queue_tx *tx, struct fn_queue *from, struct fn_q
 	free(name);
 	if (r < 0)
 		return r;
+	sent_us = anew || q->flags & FN_QUEUE_FIFO ? tx->now_us : m->sent_us;
 	memcpy(uid, m->uid, sizeof(uid));
 	if (anew)
 		fn_id_uuid_bytes(uid);
 	r = fn_queue_exec(SQL(tx), QS_MESSAGE_MOVE, group ? "iiiiiiibs" : "iiiniiibs", I(m->id), I(q->inner), I(pos), I(group), I(anew ? 0 : m->receives),
-			  I(anew ? tx->now_us : m->sent_us), I(anew ? 0 : m->first_us), (const void *)uid, sizeof(uid), anew ? NULL : from->name);
+			  I(sent_us), I(anew ? 0 : m->first_us), (const void *)uid, sizeof(uid), anew ? NULL : from->name);
 	if (r < 0)
 		return r;
 	q->ready++;
@@ -342,7 +346,7 @@ int fn_queue_promote(struct fn_queue_tx *tx, struct fn_queue_touched *q, unsigne
 			m.pos = (uint64_t)sqlite3_column_int64(st, 1);
 			m.group = (uint64_t)sqlite3_column_int64(st, 2);
 			sqlite3_reset(st);
-			if ((r = fn_queue_set_state(tx, q, &m, READY, m.pos)) < 0)
+			if ((r = state == LEASED ? fn_queue_give_back(tx, q, &m) : fn_queue_set_state(tx, q, &m, READY, m.pos)) < 0)
 				return r;
 		}
 	}

@@ -11,6 +11,7 @@ struct fn_queue {
 	/* these never change: the writer's thread reads them. It is freed when the outcome of its drop has been told, that is after all that named it */
 	uint64_t id;
 	unsigned flags;
+	uint64_t record; /* as it was at the start: of the last record of the redo log in which a message was put */
 	struct fn_queues *qs;
 	/* the loop's */
 	struct fn_queue_counts counts;
@@ -62,6 +63,7 @@ struct fn_queue_tx {
 	struct fn_err *err;
 	struct fn_queue_effects *effects;
 	uint64_t now_us;
+	uint64_t record; /* of the redo log, with what is put; 0 = none */
 };
 
 /* A row of messages as read; strings and blobs are copies. */
@@ -83,12 +85,16 @@ int fn_queue_tx_queue(struct fn_queue_tx *tx, struct fn_queue *queue, struct fn_
 
 /* 1: read; 0: there is none. */
 int fn_queue_read(struct fn_queue_tx *tx, sqlite3_stmt *st, struct fn_queue_row *ret);
-int fn_queue_insert(struct fn_queue_tx *tx, struct fn_queue_touched *q, struct fn_queue_step *s);
+/* until_us: when the lease ends with which it begins; 0 = it is ready, or delayed. What is no duplicate has its position as its id. */
+int fn_queue_insert(struct fn_queue_tx *tx, struct fn_queue_touched *q, struct fn_queue_step *s, uint64_t until_us);
 int fn_queue_set_state(struct fn_queue_tx *tx, struct fn_queue_touched *q, const struct fn_queue_row *m, int state, uint64_t ord);
+/* Its lease ends: it is ready, behind what waits; in a group it has its place. */
+int fn_queue_give_back(struct fn_queue_tx *tx, struct fn_queue_touched *q, const struct fn_queue_row *m);
 /* With what m has for the lease: its end (ord), receives, first_us; its state is as it was. */
 int fn_queue_set_leased(struct fn_queue_tx *tx, struct fn_queue_touched *q, const struct fn_queue_row *m);
 int fn_queue_delete(struct fn_queue_tx *tx, struct fn_queue_touched *q, const struct fn_queue_row *m);
-/* To another queue, ready there. anew: as if it were sent now; else it is a dead letter of `from`. */
+/* To another queue, ready there. anew: as if it were sent now; else it is a dead letter of `from`: as old as it was, but in a FIFO queue, where its
+ * retention begins anew. */
 int fn_queue_relocate(struct fn_queue_tx *tx, struct fn_queue *from, struct fn_queue *to, const struct fn_queue_row *m, bool anew);
 int fn_queue_next_due(struct fn_queue_tx *tx, struct fn_queue_touched *q);
 /* What is due becomes ready, at most `most` of it; `more` of q is set if that was not all. */

@@ -8,8 +8,9 @@
 
 /*
  * queues.inner names its messages: a purge gives it another, and what has the old one is garbage. messages.ord is what a state is ordered by: the position
- * of a ready one, the time at which a delayed (1) or leased (2) one is due. What is never rewritten is in a table of its own, so that a lease of a megabyte
- * writes some hundred bytes. queue_groups.ready: it has a first message that is ready (position `head`), and none is leased.
+ * of a ready one, of one that a lease has given back as if it came then; the time at which a delayed (1) or leased (2) one is due. What is never rewritten is
+ * in a table of its own, so that a lease of a megabyte writes some hundred bytes. queue_groups.ready: its first message is ready (before fn_queue_turn_migration:
+ * and none is leased). turn: the position of its first message when it was made, a new one each time it has been served.
  */
 const char fn_queue_migration[] =
 	"CREATE TABLE queue_opens(n INTEGER NOT NULL);"
@@ -35,12 +36,20 @@ const char fn_queue_attempts_migration[] =
 	"CREATE TABLE queue_attempts(queue INTEGER NOT NULL, name TEXT NOT NULL, until INTEGER NOT NULL, messages BLOB NOT NULL, PRIMARY KEY(queue, name)) WITHOUT ROWID;"
 	"CREATE INDEX queue_attempts_until ON queue_attempts(until);";
 
+/* The last record of the redo log in which a message of the queue was put. */
+const char fn_queue_record_migration[] = "ALTER TABLE queues ADD COLUMN record INTEGER NOT NULL DEFAULT 0;";
+
+/* What was the position of a group's first message is its turn; what is leased behind that does not hold it up any more. */
+const char fn_queue_turn_migration[] =
+	"ALTER TABLE queue_groups RENAME COLUMN head TO turn;"
+	"UPDATE queue_groups SET ready=1 WHERE leased>0 AND (SELECT state FROM messages WHERE grp=queue_groups.id ORDER BY pos LIMIT 1)=0;";
+
 #define MESSAGE "id, queue, state, ord, pos, grp, receives, sent, first, leased, uid, source, note"
 
 static const char *const text[QS_N] = {
 	[QS_QUEUE] = "SELECT inner, flags, ready, leased, delayed FROM queues WHERE id=?1",
-	[QS_QUEUE_ADD] = "INSERT INTO queues VALUES(?1, ?2, ?3, ?4, 0, 0, 0)",
-	[QS_QUEUE_COUNTS] = "UPDATE queues SET ready=ready+?2, leased=leased+?3, delayed=delayed+?4 WHERE id=?1",
+	[QS_QUEUE_ADD] = "INSERT INTO queues VALUES(?1, ?2, ?3, ?4, 0, 0, 0, 0)",
+	[QS_QUEUE_COUNTS] = "UPDATE queues SET ready=ready+?2, leased=leased+?3, delayed=delayed+?4, record=max(record, ?5) WHERE id=?1",
 	[QS_QUEUE_INNER] = "UPDATE queues SET inner=?2 WHERE id=?1",
 	[QS_QUEUE_DROP] = "DELETE FROM queues WHERE id=?1",
 	[QS_GARBAGE_ADD] = "INSERT INTO queue_garbage VALUES(?1)",
@@ -49,7 +58,7 @@ static const char *const text[QS_N] = {
 	[QS_GARBAGE_MESSAGES] = "SELECT id FROM messages WHERE queue=?1 LIMIT ?2",
 	[QS_GARBAGE_GROUPS] = "DELETE FROM queue_groups WHERE id IN (SELECT id FROM queue_groups WHERE queue=?1 LIMIT ?2)",
 	[QS_GARBAGE_DEDUP] = "DELETE FROM queue_dedup WHERE (queue, key) IN (SELECT queue, key FROM queue_dedup WHERE queue=?1 LIMIT ?2)",
-	[QS_MESSAGE_ADD] = "INSERT INTO messages(" MESSAGE ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, 0, 0, ?8, NULL, ?9)",
+	[QS_MESSAGE_ADD] = "INSERT INTO messages(" MESSAGE ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?10, ?7, ?11, ?11, ?8, NULL, ?9)",
 	[QS_MESSAGE_GET] = "SELECT " MESSAGE " FROM messages WHERE id=?1",
 	[QS_MESSAGE_STATE] = "UPDATE messages SET state=?2, ord=?3 WHERE id=?1",
 	[QS_MESSAGE_LEASE] = "UPDATE messages SET state=2, ord=?2, receives=?3, first=?4, leased=?5 WHERE id=?1",
@@ -64,12 +73,13 @@ static const char *const text[QS_N] = {
 	[QS_READY] = "SELECT " MESSAGE " FROM messages WHERE queue=?1 AND state=0 ORDER BY ord LIMIT 1",
 	[QS_IN_GROUP] = "SELECT " MESSAGE " FROM messages WHERE grp=?1 AND pos>?2 ORDER BY pos LIMIT 1",
 	[QS_GROUP_FIND] = "SELECT id, leased, ready FROM queue_groups WHERE queue=?1 AND name=?2",
-	[QS_GROUP_ADD] = "INSERT INTO queue_groups(queue, name, leased, ready, head) VALUES(?1, ?2, 0, 0, 0)",
+	[QS_GROUP_ADD] = "INSERT INTO queue_groups(queue, name, leased, ready, turn) VALUES(?1, ?2, 0, 0, ?3)",
 	[QS_GROUP_GET] = "SELECT leased, ready, name FROM queue_groups WHERE id=?1",
-	[QS_GROUP_SET] = "UPDATE queue_groups SET leased=?2, ready=?3, head=?4 WHERE id=?1",
+	[QS_GROUP_SET] = "UPDATE queue_groups SET leased=?2, ready=?3 WHERE id=?1",
+	[QS_GROUP_TURN] = "UPDATE queue_groups SET turn=?2 WHERE id=?1",
 	[QS_GROUP_DROP] = "DELETE FROM queue_groups WHERE id=?1",
-	[QS_GROUP_HEAD] = "SELECT state, pos FROM messages WHERE grp=?1 ORDER BY pos LIMIT 1",
-	[QS_GROUP_READY] = "SELECT id, head FROM queue_groups WHERE queue=?1 AND ready=1 ORDER BY head LIMIT 1",
+	[QS_GROUP_HEAD] = "SELECT state FROM messages WHERE grp=?1 ORDER BY pos LIMIT 1",
+	[QS_GROUP_READY] = "SELECT id FROM queue_groups WHERE queue=?1 AND ready=1 ORDER BY turn LIMIT 1",
 	[QS_DEDUP_GET] = "SELECT uid, pos FROM queue_dedup WHERE queue=?1 AND key=?2 AND until>?3",
 	[QS_DEDUP_SET] = "INSERT OR REPLACE INTO queue_dedup VALUES(?1, ?2, ?3, ?4, ?5)",
 	/* two for each that comes, so that they do not gather */

@@ -68,6 +68,7 @@ static void conn_closed(void *arg, struct fn_h1_conn *c)
 		free(slot->held);
 		*slot = (struct fn_rt_conn){0};
 	}
+	fn_rt_result_cut(rt, c);
 	if (rt->posting == c)
 		rt->posting = NULL;
 	if (rt->ext)
@@ -367,6 +368,7 @@ static size_t on_body_max(void *arg, struct fn_h1_conn *c, struct fn_h1 *req, si
 	if (rt->posting || !(is_result ? fn_rt_is_current(rt, id, len) : rt->state == FN_RT_START))
 		return OTHER_BODY_MAX;
 	rt->posting = c;
+	rt->posts_result = is_result;
 	return is_result ? fn_rt_result_begins(rt, c, req, is_error) : FN_RESPONSE_MAX;
 }
 
@@ -493,6 +495,7 @@ static void on_answered(void *arg, struct fn_h1_conn *c)
 {
 	struct fn_rt *rt = arg;
 
+	fn_rt_result_cut(rt, c);
 	if (rt->posting == c)
 		rt->posting = NULL;
 }

@@ -47,8 +47,10 @@ struct fn_rt_ops {
 	/* A response begins. True: it goes to the sink as it comes, and its end here: on_response without a body, on_error with what the trailers say (body may be
 	 * NULL), on_too_large, on_truncated. */
 	bool (*on_begin)(void *arg);
-	/* Its connection ended in the midst of it. The process may be ending. */
+	/* The connection of a response or an error ended in the midst of it, in pieces or not. The process may be ending. */
 	void (*on_truncated)(void *arg);
+	/* Lambda-Runtime-Function-Response-Mode is none: the response does not count. */
+	void (*on_invalid_mode)(void *arg);
 	const struct fn_ext_ops *extensions; /* of the Extensions API; NULL: there is none */
 	/* An extension subscribes by the Telemetry API or the Logs API; name: its own. NULL: neither is supported. */
 	void (*on_subscribe)(void *arg, enum fn_telemetry_api api, const char *name, const char *body, size_t len, struct fn_telemetry_answer *ret);

@@ -29,6 +29,7 @@ struct fn_rt {
 	struct fn_h1_conn *next;    /* its `next` is pending */
 	struct fn_h1_conn *asked;   /* the last that asked; to compare only */
 	struct fn_h1_conn *posting; /* the one result under way: only it may be large */
+	bool posts_result;          /* it is the invocation's, not the init's */
 	struct fn_h1_conn *streaming; /* the same, while it goes to the sink in pieces */
 	size_t written;             /* of it */
 	size_t stream_max;          /* of it, at most */
@@ -62,7 +63,7 @@ void fn_rt_reply_ok(struct fn_rt *rt, struct fn_h1_conn *c);
 bool fn_rt_is_current(const struct fn_rt *rt, const char *id, size_t id_len);
 /* The body of an error that was posted; malloc'ed. */
 char *fn_rt_take_error(const struct fn_h1 *req, struct fn_buf *posted, size_t *ret_len);
-/* POST .../response or .../error is there: its head, a piece, the end of the connection in the midst of it, all of it. The first returns how much may come. */
+/* POST .../response or .../error is there: its head, a piece, its end in the midst (of the connection, or of what can be read), all of it. The first returns how much may come. */
 size_t fn_rt_result_begins(struct fn_rt *rt, struct fn_h1_conn *c, struct fn_h1 *req, bool is_error);
 void fn_rt_result_piece(struct fn_rt *rt, struct fn_h1_conn *c, const char *data, size_t len);
 void fn_rt_result_cut(struct fn_rt *rt, struct fn_h1_conn *c);

@@ -49,6 +49,14 @@ bool fn_rt_is_current(const struct fn_rt *rt, const char *id, size_t id_len)
 	return rt->state == FN_RT_RUNNING && rt->inv && strlen(rt->inv->id) == id_len && memcmp(rt->inv->id, id, id_len) == 0;
 }
 
+/* None: all of it at its end. */
+static const char *mode_of(const struct fn_h1 *req)
+{
+	const char *mode = fn_h1_header(req, MODE);
+
+	return fn_str_empty(mode) ? NULL : mode;
+}
+
 /* --- in pieces --- */
 static void on_room(void *arg)
 {
@@ -69,7 +77,7 @@ static void leave(struct fn_rt *rt)
 
 size_t fn_rt_result_begins(struct fn_rt *rt, struct fn_h1_conn *c, struct fn_h1 *req, bool is_error)
 {
-	const char *mode = fn_h1_header(req, MODE);
+	const char *mode = mode_of(req);
 	bool streaming = mode && strcasecmp(mode, "streaming") == 0;
 
 	if (is_error || (mode && !streaming) || !fn_invocation_streams(rt->inv) || !rt->ops->on_begin || !rt->ops->on_begin(rt->arg))
@@ -104,7 +112,7 @@ void fn_rt_result_piece(struct fn_rt *rt, struct fn_h1_conn *c, const char *data
 
 void fn_rt_result_cut(struct fn_rt *rt, struct fn_h1_conn *c)
 {
-	if (rt->streaming != c)
+	if (rt->posting != c || !rt->posts_result || rt->state != FN_RT_RUNNING)
 		return;
 	leave(rt);
 	rt->ops->on_truncated(rt->arg);
@@ -144,7 +152,7 @@ static void end_stream(struct fn_rt *rt, struct fn_h1_conn *c, const struct fn_h
 /* --- whole --- */
 void fn_rt_result(struct fn_rt *rt, struct fn_h1_conn *c, struct fn_h1 *req, const char *id, size_t id_len, bool is_error)
 {
-	const char *type = fn_h1_header(req, ERROR_TYPE), *mode = fn_h1_header(req, MODE), *trailer = fn_h1_trailer(req, ERROR_TYPE);
+	const char *type = fn_h1_header(req, ERROR_TYPE), *mode = mode_of(req), *trailer = fn_h1_trailer(req, ERROR_TYPE);
 	char *body, error_type[128], content_type[256];
 	const char *ct = fn_h1_header(req, "Content-Type");
 	size_t len = 0;
@@ -161,8 +169,10 @@ void fn_rt_result(struct fn_rt *rt, struct fn_h1_conn *c, struct fn_h1 *req, con
 		end_stream(rt, c, req);
 		return;
 	}
-	if (mode && strcasecmp(mode, "streaming") != 0) {
+	if (mode && !is_error && strcasecmp(mode, "streaming") != 0) {
 		fn_rt_reply_error(rt, c, 400, "InvalidFunctionResponseMode", "Invalid function response mode");
+		leave(rt);
+		rt->ops->on_invalid_mode(rt->arg);
 		return;
 	}
 	if (req->too_large) {

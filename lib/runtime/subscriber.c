@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "runtime/telemetry_internal.h"
+#include "web/json_load.h"
 #include "web/json_scan.h"
 
 #define SLOW "Some logs were dropped because the downstream consumer is slower than the logs production rate"
@@ -140,7 +141,7 @@ static void on_done(void *arg, int result)
 /* These members of a record alone. NULL on no memory, or if it is none. */
 static char *pick(const char *record, const char *const *members)
 {
-	json_t *from = json_loads(record, 0, NULL), *to = json_object();
+	json_t *from = fn_json_load(record, strlen(record), 0), *to = json_object();
 	char *text = NULL;
 
 	for (; json_is_object(from) && *members; members++)

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/str.h"
 #include "runtime/telemetry_internal.h"
 
 /* An event of an init, for those that subscribe later. */
@@ -66,6 +67,19 @@ void fn_telemetry_event(struct fn_telemetry *t, uint64_t real_us, enum fn_platfo
 		fn_subscriber_event(t->all[i], real_us, what, record);
 }
 
+static void record_line(struct fn_telemetry *t, uint64_t real_us, enum fn_telemetry_kind kind, const char *text, size_t len)
+{
+	fn_auto_buf struct fn_buf lines = {0};
+
+	if (memchr(text, '\r', len) && fn_buf_add(&lines, text, len) == 0) {
+		fn_str_lines(lines.data, len);
+		text = lines.data;
+	}
+	remember(t, real_us, kind, 0, text, len);
+	for (unsigned i = 0; i < t->n; i++)
+		fn_subscriber_line(t->all[i], real_us, kind, text, len);
+}
+
 void fn_telemetry_lines(struct fn_telemetry *t, uint64_t real_us, enum fn_telemetry_kind kind, const char *text, size_t len)
 {
 	if (!t)
@@ -74,9 +88,7 @@ void fn_telemetry_lines(struct fn_telemetry *t, uint64_t real_us, enum fn_teleme
 		const char *nl = memchr(text, '\n', len);
 		size_t n = nl ? (size_t)(nl - text) : len;
 
-		remember(t, real_us, kind, 0, text, n);
-		for (unsigned i = 0; i < t->n; i++)
-			fn_subscriber_line(t->all[i], real_us, kind, text, n);
+		record_line(t, real_us, kind, text, n);
 		n += nl != NULL;
 		text += n;
 		len -= n;

@@ -157,7 +157,7 @@ static const struct fn_aws_operation *operation(const struct fn_service_call *ca
 	o = fn_aws_query_operation(&h, body, len, &service, action, sizeof(action));
 	if (o && service == FN_AWS_SQS)
 		return o;
-	refuse(call, &FN_E_INVALID_ACTION, "Could not find operation %s for version %s", action, fn_aws_service(FN_AWS_SQS)->version);
+	refuse(call, &FN_E_INVALID_ACTION, "The action %s is not valid for this endpoint.", action);
 	return NULL;
 }
 

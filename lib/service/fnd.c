@@ -41,13 +41,19 @@ void fn_fnd_free(struct fn_fnd *f)
 	free(f);
 }
 
+/* The qualifier by itself: the longest name and the longest alias are more than a name may be. */
 static int add_target(struct fn_buf *b, const char *name, const char *end)
 {
+	const char *qualifier = strchr(name, ':');
 	int r = fn_buf_add_str(b, "/_fnd/functions/");
 
 	if (r == 0)
-		r = fn_buf_add_url(b, name, strlen(name), ":");
-	return r == 0 ? fn_buf_add_str(b, end) : r;
+		r = fn_buf_add_url(b, name, strcspn(name, ":"), "");
+	if (r == 0)
+		r = fn_buf_add_str(b, end);
+	if (r == 0 && qualifier)
+		r = fn_buf_add_str(b, "?Qualifier=");
+	return r == 0 && qualifier ? fn_buf_add_url(b, qualifier + 1, strlen(qualifier + 1), "") : r;
 }
 
 int fn_fnd_invoke(struct fn_fnd *f, const struct fn_fnd_invocation *i, struct fn_inner_call **ret)

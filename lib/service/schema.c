@@ -18,6 +18,8 @@ static const char *const migrations[] = {
 	"CREATE TABLE idempotency(lane TEXT NOT NULL, key TEXT NOT NULL, digest BLOB NOT NULL, until_us INTEGER NOT NULL, PRIMARY KEY(lane, key)) WITHOUT ROWID;"
 	"CREATE INDEX idempotency_until ON idempotency(until_us);",
 	fn_queue_attempts_migration,
+	fn_queue_record_migration,
+	fn_queue_turn_migration,
 };
 
 int fn_events_db_open(const char *path, sqlite3 **ret, struct fn_err *err)

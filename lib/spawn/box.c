@@ -135,6 +135,7 @@ void fn_box_end(struct fn_box *b)
 	b->exit.tmp_kept = fn_kept_keep(b);
 	set_state(b, FN_BOX_ENDING);
 	fn_list_remove(&b->reclaim);
+	fn_background_end(b); /* its processes need the CPU to end */
 	b->server->hooks->ended(b, was);
 	if (b->cgroup)
 		(void)fn_cgroup_kill(b->cgroup);

@@ -78,6 +78,8 @@ void fn_spawn_reset(struct fn_spawn_client *c, uint64_t id);
 /* The environment has ended while it had no sandbox. */
 void fn_spawn_forget(struct fn_spawn_client *c, uint64_t environment);
 
+/* Its invocation goes on for long: where CPUs are wanted, it is to have what shorter ones leave. on = false: it is over. */
+void fn_spawn_long(struct fn_spawn_client *c, uint64_t id, bool on);
 /* Has the kernel take back what a sandbox that idles does not need in memory (os/cgroup.h). on_reclaimed follows, or nothing. */
 void fn_spawn_reclaim(struct fn_spawn_client *c, uint64_t id);
 

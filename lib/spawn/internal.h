@@ -1,7 +1,7 @@
 /* internal.h - shared by the files of lib/spawn that run in fn-spawnd: server.c (messages), reply.c (answers), order.c (from an order to a sandbox), box.c
  * (one sandbox's life), clone.c (how it is made), processes.c (several in one), stock.c and demand.c (those made ahead), turns.c (who is started when many
  * are asked for), parked.c (orders that wait for an address, uids or a /tmp), kept_order.c (a copy of one), handover.c (a sandbox's first descriptors),
- * kept.c (what outlives a sandbox), reclaim.c (memory of those that idle), oom.c (those that have no more), files.c (how many files one has open). */
+ * kept.c (what outlives a sandbox), reclaim.c (memory of those that idle), background.c (CPU for those at something long), oom.c (those that have no more), files.c (how many files one has open). */
 #ifndef FN_SPAWN_INTERNAL_H
 #define FN_SPAWN_INTERNAL_H
 
@@ -52,6 +52,9 @@ struct fn_box {
 	struct fn_spawn_server *server;
 	struct fn_list link;       /* of all */
 	struct fn_list reclaim;    /* among those whose page cache is being taken back */
+	struct fn_list background; /* among those at something long; background.c */
+	bool gives_way;
+	uint64_t looked_us, used_us, all_used_us; /* when it was looked at; how much CPU it, and all, had used then */
 	struct fn_list place;      /* in stock, or among those whose groups are to be removed */
 	enum fn_box_state state;
 	uint64_t id, request, environment; /* environment: whose it is, in fnd's numbers; 0: of none that could outlive it */
@@ -108,6 +111,9 @@ struct fn_spawn_server {
 	uint64_t graves_timer;
 	struct fn_list reclaims;
 	uint64_t reclaims_timer;
+	struct fn_list background; /* those at something long */
+	uint64_t background_timer;
+	unsigned n_giving_way, n_cpus;
 	struct fn_list stocks; /* the plain one first */
 	uint64_t stock_timer, stock_tick_us;
 	struct fn_list parked; /* orders that wait for an address, a range of uids or a /tmp */
@@ -217,6 +223,12 @@ void fn_box_release(struct fn_box *b);
 void fn_box_signal(struct fn_box *b, unsigned process, int sig); /* of one that has ended: nothing */
 int fn_box_socket(const struct fn_box *b, struct fn_err *err);   /* an unconnected one for streams, non-blocking; the caller's */
 void fn_box_process_ended(struct fn_box *b, const struct fn_sync_msg *m); /* one of several */
+
+/* background.c: a sandbox is at something long; it no longer is, or ends. */
+void fn_background_begin(struct fn_box *b);
+void fn_background_end(struct fn_box *b);
+/* Pure. Is it to give way (or go on so), of n that do, that has used so much of the CPU since it was looked at, all sandboxes together that much? *ret_look: looked at it is now. */
+bool fn_background_judge(bool gives_way, unsigned n, unsigned n_cpus, uint64_t passed_us, uint64_t used_us, uint64_t all_used_us, bool *ret_look);
 
 /* reclaim.c: takes a running sandbox's page cache back, a part at a time and while nobody waits for a start; answers when done. */
 void fn_reclaim_begin(struct fn_box *b);

@@ -35,6 +35,7 @@ enum fn_proto_type {
 	FN_PROTO_SOCKET,    /* id; FN_PROTO_SOCKET_MADE follows */
 	FN_PROTO_MERGE,     /* + struct fn_proto_merge; FN_PROTO_UNPACKED follows */
 	FN_PROTO_ROOT,      /* + encoded spec: sandboxes with its root will be asked for */
+	FN_PROTO_LONG,      /* id + uint32: what it is at goes on for long; 0 = it is over */
 	/* from fn-spawnd */
 	FN_PROTO_SPAWNED = 64, /* + struct fn_proto_spawned; fds: listener, output, freeze[, peak][, oom][, tmp][, stat][, platform endpoint][, extensions' output];
 				* behind it their names, with a NUL each */

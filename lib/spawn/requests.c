@@ -57,6 +57,13 @@ void fn_spawn_initialised(struct fn_spawn_client *c, uint64_t id)
 	(void)fn_spawn_say(c, FN_PROTO_INITIALISED, id, NULL, 0);
 }
 
+void fn_spawn_long(struct fn_spawn_client *c, uint64_t id, bool on)
+{
+	const uint32_t m = on;
+
+	(void)fn_spawn_say(c, FN_PROTO_LONG, id, &m, sizeof(m));
+}
+
 void fn_spawn_release(struct fn_spawn_client *c, uint64_t id) { (void)fn_spawn_say(c, FN_PROTO_RELEASE, id, NULL, 0); }
 
 void fn_spawn_signal(struct fn_spawn_client *c, uint64_t id, unsigned process, int sig)

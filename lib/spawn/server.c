@@ -154,6 +154,20 @@ static void on_processes(struct fn_spawn_server *s, const struct fn_proto_header
 	}
 }
 
+static void on_long(struct fn_spawn_server *s, const struct fn_proto_header *h, const char *data, size_t len)
+{
+	struct fn_box *b = fn_map_get_u64(s->by_id, h->id);
+	uint32_t on;
+
+	if (!b || len != sizeof(on))
+		return;
+	memcpy(&on, data, sizeof(on));
+	if (on)
+		fn_background_begin(b);
+	else
+		fn_background_end(b);
+}
+
 static void expect_tmp(struct fn_spawn_server *s, const char *data, size_t len)
 {
 	uint64_t bytes;
@@ -198,6 +212,9 @@ static void on_message(struct fn_spawn_server *s, const struct fn_proto_header *
 	case FN_PROTO_SIGNAL:
 	case FN_PROTO_SOCKET:
 		on_processes(s, h, data, len);
+		break;
+	case FN_PROTO_LONG:
+		on_long(s, h, data, len);
 		break;
 	case FN_PROTO_RECLAIM:
 		b = fn_map_get_u64(s->by_id, h->id);
@@ -340,6 +357,7 @@ int fn_spawn_server_new(const struct fn_spawn_server_config *config, struct fn_s
 	fn_list_init(&s->turns);
 	fn_list_init(&s->graves);
 	fn_list_init(&s->reclaims);
+	fn_list_init(&s->background);
 	fn_list_init(&s->stocks);
 	fn_list_init(&s->parked);
 	fn_list_init(&s->surveys);

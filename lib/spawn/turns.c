@@ -1,12 +1,10 @@
 /* turns.c - see internal.h. */
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/fd.h"
+#include "os/sched.h"
 #include "spawn/internal.h"
 
 #define AT_ONCE_LEAST 4u
@@ -17,21 +15,11 @@
 #define INIT_PATIENCE_US 500000u /* then one more goes, however busy the host is, and with what */
 #define LOOK_AGAIN_US 10000u
 
-static bool cpus_are_busy(const struct fn_spawn_server *s)
-{
-	char text[128];
-	ssize_t n = fn_file_read(AT_FDCWD, "/proc/loadavg", text, sizeof(text) - 1); /* "0.20 0.18 0.12 1/80 11206": the runnable before the slash */
-	unsigned runnable;
-
-	text[n > 0 ? n : 0] = '\0';
-	return sscanf(text, "%*s %*s %*s %u/", &runnable) == 1 && runnable > s->runnable_most;
-}
-
 /* What the next waits for, microseconds since the last. Runtimes that initialise and want a CPU each are better begun one after the other: all at once, none would be there before
  * the last, and each would take longer than an init, or an invocation, may. Where they wait for something else, which the CPUs are free then to tell, all go on at once. */
 static uint64_t patience(const struct fn_spawn_server *s)
 {
-	if (s->n_initialising + s->n_starting >= s->inits_at_once && cpus_are_busy(s))
+	if (s->n_initialising + s->n_starting >= s->inits_at_once && fn_sched_runnable() > s->runnable_most)
 		return INIT_PATIENCE_US;
 	return s->n_starting >= s->at_once ? PATIENCE_US : 0;
 }
@@ -97,6 +85,7 @@ int fn_turns_open(struct fn_spawn_server *s)
 	cpu_set_t cpus;
 	unsigned n = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? (unsigned)CPU_COUNT(&cpus) : 1;
 
+	s->n_cpus = n;
 	s->at_once = 2 * n > AT_ONCE_LEAST ? 2 * n : AT_ONCE_LEAST;
 	s->inits_at_once = INITS_PER_CPU * n;
 	s->runnable_most = RUNNABLE_PER_CPU * n;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "aws/resource_policy.h"
+#include "model/arn.h"
 #include "sqs/internal.h"
 
 enum kind { NUMBER, BOOLEAN, CHOICE, POLICY, REDRIVE, REDRIVE_ALLOW, TEXT };
@@ -81,20 +82,28 @@ static bool allows(const struct fn_sqs_queue *dead, const char *source_arn)
 static int check_redrive(struct fn_sqs *sqs, const char *name, bool fifo, const char *value, struct fn_sqs_problem *p)
 {
 	json_t *j = json_loads(value, 0, NULL);
-	const char *target = json_string_value(json_object_get(j, "deadLetterTargetArn"));
+	const char *target = json_string_value(json_object_get(j, "deadLetterTargetArn")), *key;
+	bool other = false;
 	struct fn_sqs_queue *dead;
 	char arn[256];
 	int64_t count = 0;
+	json_t *v;
 	int r = 0;
 
+	json_object_foreach(j, key, v)
+		other = other || (strcmp(key, "deadLetterTargetArn") != 0 && strcmp(key, "maxReceiveCount") != 0);
 	if (!json_is_object(j))
 		r = bad_json(p, "RedrivePolicy", value, "Redrive policy is not a valid JSON map.");
+	else if (other)
+		r = bad_json(p, "RedrivePolicy", value, "Only following attributes are supported: [deadLetterTargetArn, maxReceiveCount].");
 	else if (!json_object_get(j, "maxReceiveCount"))
 		r = bad_json(p, "RedrivePolicy", value, "Redrive policy does not contain mandatory attribute: maxReceiveCount.");
 	else if (!target)
 		r = bad_json(p, "RedrivePolicy", value, "Redrive policy does not contain mandatory attribute: deadLetterTargetArn.");
 	else if (!fn_sqs_receive_count(json_object_get(j, "maxReceiveCount"), &count) || count < 1 || count > 1000)
 		r = bad_json(p, "RedrivePolicy", value, "Invalid value for maxReceiveCount: must be between 1 and 1000.");
+	else if (!fn_arn_of(target, "sqs"))
+		r = bad_json(p, "RedrivePolicy", value, "Invalid value for deadLetterTargetArn.");
 	else if (!(dead = fn_sqs_queue_by_arn(sqs, target)))
 		r = bad_json(p, "RedrivePolicy", value, "Dead letter target does not exist.");
 	else if (dead->settings.fifo != fifo)
@@ -138,7 +147,7 @@ static int check_one(struct fn_sqs *sqs, const char *queue, bool fifo, const str
 	case NUMBER:
 		return fn_str_to_i64(v, a->min, a->max, &n) == 0 ? 0 : bad(p, a->name);
 	case BOOLEAN:
-		return strcmp(v, "true") == 0 || strcmp(v, "false") == 0 ? 0 : bad(p, a->name);
+		return strcasecmp(v, "true") == 0 || strcasecmp(v, "false") == 0 ? 0 : bad(p, a->name);
 	case CHOICE:
 		return strcmp(v, a->choices[0]) == 0 || strcmp(v, a->choices[1]) == 0 ? 0 : bad(p, a->name);
 	case POLICY:
@@ -171,12 +180,14 @@ int fn_sqs_attributes_check(struct fn_sqs *sqs, const char *name, bool fifo, con
 			r = fn_sqs_wrong(p, &FN_SQS_BAD_ATTRIBUTE, "Unknown Attribute %.100s.", key);
 		else if (!text)
 			r = bad(p, key);
-		else if (strcmp(key, "FifoQueue") == 0 && (strcmp(text, "true") != 0 || had))
+		else if (strcmp(key, "FifoQueue") == 0 && strcasecmp(text, "true") != 0)
 			r = had ? fn_sqs_wrong(p, &FN_SQS_BAD_ATTRIBUTE_VALUE, "Invalid value for the parameter FifoQueue. Reason: Modifying queue type is not supported.")
 				: bad(p, key);
 		else if (!takes_away)
 			r = check_one(sqs, name, fifo, a, text, p);
-		if (r == 0)
+		if (r == 0 && a->kind == BOOLEAN && !takes_away)
+			(void)json_object_set_new(out, key, json_string(strcasecmp(text, "true") == 0 ? "true" : "false"));
+		else if (r == 0)
 			(void)json_object_set(out, key, v);
 	}
 	if (r == 0) {

@@ -12,7 +12,6 @@ const struct fn_sqs_error FN_SQS_NO_QUEUE = {"QueueDoesNotExist", "AWS.SimpleQue
 			  FN_SQS_EXISTS = {"QueueNameExists", "QueueAlreadyExists", 400, false, NULL},
 			  FN_SQS_DELETED_RECENTLY = {SQS(QueueDeletedRecently), 400, false, NULL}, FN_SQS_PURGING = {SQS(PurgeQueueInProgress), 403, false, NULL},
 			  FN_SQS_OVER_LIMIT = {SAME(OverLimit), 403, false, NULL}, FN_SQS_BAD_HANDLE = {SAME(ReceiptHandleIsInvalid), 400, false, NULL},
-			  FN_SQS_NOT_IN_FLIGHT = {SQS(MessageNotInflight), 400, false, NULL},
 			  FN_SQS_BAD_VALUE = {"InvalidParameterValueException", "InvalidParameterValue", 400, true, NULL},
 			  FN_SQS_MISSING = {"MissingRequiredParameterException", "MissingParameter", 400, true, NULL},
 			  FN_SQS_MISSING_IN_ENTRY = {"InvalidParameterValueException", "InvalidParameterValue", 400, true, NULL},

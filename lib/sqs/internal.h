@@ -83,6 +83,9 @@ const char *fn_sqs_text(const json_t *in, const char *name);		     /* NULL = abs
 bool fn_sqs_number(const json_t *in, const char *name, int64_t *ret);	     /* false = absent */
 /* `Value x for parameter name is invalid. Reason: must be...` outside of min..max; absent: *ret stays. */
 int fn_sqs_bounded(const json_t *in, const char *name, int64_t min, int64_t max, const char *reason, int64_t *ret, struct fn_sqs_problem *p);
+size_t fn_sqs_characters(const char *text); /* not bytes */
+bool fn_sqs_printable(const char *s); /* 1 to 128 ASCII letters, digits and punctuation characters */
+#define FN_SQS_PRINTABLE "can only include alphanumeric and punctuation characters. 1 to 128 in length."
 void fn_sqs_bad_value(struct fn_sqs_problem *p, const char *name, const char *value, const char *reason);
 
 /* --- store.c --- */

@@ -16,6 +16,25 @@ bool fn_sqs_number(const json_t *in, const char *name, int64_t *ret)
 	return true;
 }
 
+size_t fn_sqs_characters(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80;
+	return n;
+}
+
+bool fn_sqs_printable(const char *s)
+{
+	size_t n = strlen(s);
+
+	for (size_t i = 0; i < n; i++)
+		if (s[i] <= ' ' || s[i] > '~')
+			return false;
+	return n >= 1 && n <= 128;
+}
+
 void fn_sqs_bad_value(struct fn_sqs_problem *p, const char *name, const char *value, const char *reason)
 {
 	(void)fn_sqs_wrong(p, &FN_SQS_BAD_VALUE, "Value %.300s for parameter %s is invalid. Reason: %s", value, name, reason);

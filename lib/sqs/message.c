@@ -14,7 +14,6 @@
 #define LONG_BODY 16384u /* whose MD5 is kept */
 #define ATTRIBUTES_MAX 10
 #define NAME_MAX_LEN 256
-#define PRINTABLE_128 "can only include alphanumeric and punctuation characters. 1 to 128 in length."
 
 void fn_sqs_md5(const void *data, size_t len, char ret[FN_SQS_MD5_SIZE])
 {
@@ -48,7 +47,7 @@ static bool wants(const json_t *wanted, const char *name)
 		const char *w = json_string_value(v);
 		size_t n = w ? strlen(w) : 0;
 
-		if (w && (strcmp(w, "All") == 0 || strcmp(w, ".*") == 0 || strcmp(w, name) == 0))
+		if (w && (strcmp(w, "All") == 0 || strcmp(w, ".*") == 0 || strcmp(w, "*") == 0 || strcmp(w, name) == 0))
 			return true;
 		if (n > 2 && strcmp(w + n - 2, ".*") == 0 && strncmp(name, w, n - 2) == 0)
 			return true;
@@ -105,15 +104,29 @@ int fn_sqs_attributes_md5(const json_t *attributes, const json_t *wanted, char r
 	return 0;
 }
 
+/* The bytes of a letter outside ASCII, as far as blocks tell: not those of signs, symbols and private use. 0: it is none. */
+static size_t letter(const unsigned char *s)
+{
+	unsigned c = s[0] < 0xe0 ? (s[0] & 0x1fu) << 6 | (s[1] & 0x3fu) : (s[0] & 0xfu) << 12 | (s[1] & 0x3fu) << 6 | (s[1] ? s[2] & 0x3fu : 0);
+
+	if (s[0] < 0xc3 || s[0] >= 0xf0)
+		return 0;
+	if (c == 0xd7 || c == 0xf7 || (c >= 0x2000 && c < 0x2c00) || (c >= 0x3000 && c < 0x3040) || (c >= 0xe000 && c < 0xf900) || c >= 0xfe00)
+		return 0;
+	return s[0] < 0xe0 ? 2 : 3;
+}
+
 static bool is_attribute_name(const char *s)
 {
-	size_t n = strlen(s);
+	size_t n = strlen(s), more;
 
-	if (n < 1 || n > NAME_MAX_LEN || s[0] == '.' || s[n - 1] == '.' || strstr(s, "..") || strncasecmp(s, "aws.", 4) == 0 || strncasecmp(s, "amazon.", 7) == 0)
+	if (n < 1 || fn_sqs_characters(s) > NAME_MAX_LEN || s[0] == '.' || s[n - 1] == '.' || strstr(s, "..") || strncasecmp(s, "aws.", 4) == 0 || strncasecmp(s, "amazon.", 7) == 0)
 		return false;
-	for (size_t i = 0; i < n; i++)
-		if (!isalnum((unsigned char)s[i]) && !strchr("_-.", s[i]))
+	for (size_t i = 0; i < n; i += more) {
+		more = isalnum((unsigned char)s[i]) || strchr("_-.", s[i]) ? 1 : letter((const unsigned char *)s + i);
+		if (more == 0)
 			return false;
+	}
 	return true;
 }
 
@@ -175,6 +188,22 @@ static int judge_attribute(const char *name, const json_t *a, size_t *size, stru
 	return 0;
 }
 
+size_t fn_sqs_size(const json_t *in)
+{
+	size_t size = json_string_length(json_object_get(in, "MessageBody"));
+	const char *name;
+	json_t *a;
+
+	json_object_foreach(json_object_get(in, "MessageAttributes"), name, a)
+	{
+		const char *binary = fn_sqs_text(a, "BinaryValue");
+		size_t len = binary ? strcspn(binary, "=") : 0;
+
+		size += strlen(name) + json_string_length(json_object_get(a, "DataType")) + json_string_length(json_object_get(a, "StringValue")) + len * 3 / 4;
+	}
+	return size;
+}
+
 static int judge_attributes(const json_t *attributes, size_t *size, struct fn_sqs_problem *p)
 {
 	const char *name;
@@ -216,16 +245,6 @@ static bool is_text(const char *s)
 			return false;
 	}
 	return true;
-}
-
-static bool is_printable_id(const char *s)
-{
-	size_t n = strlen(s);
-
-	for (size_t i = 0; i < n; i++)
-		if (s[i] <= ' ' || s[i] > '~')
-			return false;
-	return n >= 1 && n <= 128;
 }
 
 /* --- the whole --- */
@@ -305,8 +324,8 @@ static int judge_fifo(const struct fn_sqs_queue *q, const json_t *in, bool batch
 	char hex[2 * SHA256_DIGEST_SIZE + 1];
 	struct sha256_ctx ctx;
 
-	if (group && !is_printable_id(group)) {
-		fn_sqs_bad_value(p, "MessageGroupId", group, "MessageGroupId " PRINTABLE_128);
+	if (group && !fn_sqs_printable(group)) {
+		fn_sqs_bad_value(p, "MessageGroupId", group, "MessageGroupId " FN_SQS_PRINTABLE);
 		return -1;
 	}
 	if (!q->settings.fifo && dedup) {
@@ -319,12 +338,12 @@ static int judge_fifo(const struct fn_sqs_queue *q, const json_t *in, bool batch
 		return 0;
 	if (!group)
 		return fn_sqs_wrong(p, batch ? &FN_SQS_MISSING_IN_ENTRY : &FN_SQS_MISSING, "The request must contain the parameter MessageGroupId.");
-	if (dedup && !is_printable_id(dedup)) {
-		fn_sqs_bad_value(p, "MessageDeduplicationId", dedup, "MessageDeduplicationId " PRINTABLE_128);
+	if (dedup && !fn_sqs_printable(dedup)) {
+		fn_sqs_bad_value(p, "MessageDeduplicationId", dedup, "MessageDeduplicationId " FN_SQS_PRINTABLE);
 		return -1;
 	}
 	if (!dedup && !q->settings.by_content)
-		return fn_sqs_wrong(p, &FN_SQS_BAD_VALUE, "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly");
+		return fn_sqs_wrong(p, batch ? &FN_SQS_MISSING_IN_ENTRY : &FN_SQS_BAD_VALUE, "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly");
 	if (!dedup) {
 		sha256_init(&ctx);
 		sha256_update(&ctx, s->step.body_len, s->step.body);

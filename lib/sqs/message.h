@@ -26,7 +26,8 @@ void fn_sqs_sending_free(struct fn_sqs_sending *s);
 void fn_sqs_look_at_body(const json_t *in, struct fn_sqs_body *ret);
 /* in: SendMessage's members, or a batch's entry; it must outlive *ret. batch: how texts begin. body: what is known of that; NULL = nothing. sender, trace_id: "" and NULL = none. */
 int fn_sqs_judge(const struct fn_sqs_queue *q, const json_t *in, bool batch, const struct fn_sqs_body *body, const char *sender, const char *trace_id, struct fn_sqs_sending *ret, struct fn_sqs_problem *p);
-/* Of {name: {DataType, StringValue | BinaryValue}}; those that `wanted` names (NULL = all: else names, prefixes "a.*", "All", ".*"). *ret_some: the chosen ones; NULL if there are none. */
+size_t fn_sqs_size(const json_t *in); /* as limits count it, of what is not judged */
+/* Of {name: {DataType, StringValue | BinaryValue}}; those that `wanted` names (NULL = all: else names, prefixes "a.*", "All", "*", ".*"). *ret_some: the chosen ones; NULL if there are none. */
 int fn_sqs_attributes_md5(const json_t *attributes, const json_t *wanted, char ret[FN_SQS_MD5_SIZE], json_t **ret_some);
 /* Of a message's body: as it was kept (meta), or made anew. */
 void fn_sqs_body_md5(const struct fn_queue_message *m, const json_t *meta, char ret[FN_SQS_MD5_SIZE]);

@@ -233,13 +233,24 @@ static char *handle_of(const struct move *m)
 	return text && fn_base64_encode(text, strlen(text), &handle) == 0 ? handle : NULL;
 }
 
-static struct move *find(struct fn_sqs *sqs, const char *handle)
+/* What a handle names, in JSON; NULL: it is malformed. */
+static json_t *read_handle(const char *handle)
 {
 	fn_auto_free uint8_t *text = NULL;
-	struct move *found = NULL;
 	size_t len = 0;
-	char arn[256];
 	json_t *j = fn_base64_decode(handle, strlen(handle), &text, &len) == 0 ? json_loadb((char *)text, len, 0, NULL) : NULL;
+
+	if (fn_sqs_text(j, "taskId") && fn_sqs_text(j, "sourceArn"))
+		return j;
+	json_decref(j);
+	return NULL;
+}
+
+static struct move *find(struct fn_sqs *sqs, const char *handle)
+{
+	struct move *found = NULL;
+	char arn[256];
+	json_t *j = read_handle(handle);
 
 	fn_list_for_each(l, &sqs->moves)
 	{
@@ -294,7 +305,7 @@ static int judge(struct fn_sqs_call *call, struct fn_sqs_queue **from, struct fn
 		struct move *m = fn_list_entry(l, struct move, link);
 
 		if (runs(m) && strcmp(m->source, (*from)->name) == 0)
-			return fn_sqs_wrong(p, &FN_SQS_UNSUPPORTED, "There is already a task running. Only one active task is allowed for a source queue arn at a given time.");
+			return fn_sqs_wrong(p, &FN_SQS_BAD_VALUE, "There is already a task running. Only one active task is allowed for a source queue arn at a given time.");
 	}
 	return 0;
 }
@@ -335,9 +346,16 @@ void fn_sqs_h_move_cancel(struct fn_sqs_call *call)
 {
 	const char *handle = fn_sqs_text(call->in, "TaskHandle");
 	struct move *m = handle ? find(call->sqs, handle) : NULL;
+	json_t *named = handle ? read_handle(handle) : NULL;
+	bool sound = named, known = fn_sqs_queue_by_arn(call->sqs, fn_sqs_text(named, "sourceArn"));
 
+	json_decref(named);
 	if (!handle) {
 		fn_sqs_fail(call, &FN_SQS_MISSING, "The request must contain the parameter TaskHandle.");
+	} else if (!sound) {
+		fn_sqs_fail(call, &FN_SQS_BAD_VALUE, "Value for parameter TaskHandle is invalid.");
+	} else if (!m && !known) {
+		fn_sqs_fail(call, &FN_SQS_NOT_FOUND, "The resource that you specified for the SourceArn parameter doesn't exist.");
 	} else if (!m) {
 		fn_sqs_fail(call, &FN_SQS_NOT_FOUND, "Task does not exist.");
 	} else if (m->state != RUNNING) {

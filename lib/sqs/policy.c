@@ -6,6 +6,8 @@
 #include "base/clock.h"
 #include "sqs/internal.h"
 
+#define ACTIONS_MAX 7
+
 static const char *const actions[] = {"*", "SendMessage", "ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility", "GetQueueAttributes", "GetQueueUrl", "ListDeadLetterSourceQueues",
 				      "PurgeQueue", NULL};
 
@@ -44,6 +46,11 @@ static json_t *statement(struct fn_sqs_call *call, const char *label, struct fn_
 	char text[256];
 	size_t i;
 
+	i = json_array_size(json_object_get(call->in, "Actions"));
+	if (i > ACTIONS_MAX) {
+		(void)fn_sqs_wrong(p, &FN_SQS_OVER_LIMIT, "%zu Actions were found, maximum allowed is %d.", i, ACTIONS_MAX);
+		goto refused;
+	}
 	json_array_foreach(json_object_get(call->in, "AWSAccountIds"), i, v)
 	{
 		const char *id = json_string_value(v);

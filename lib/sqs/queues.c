@@ -67,8 +67,10 @@ static int check_tags(const json_t *tags, size_t had, struct fn_sqs_problem *p)
 	{
 		const char *text = json_string_value(v);
 
-		if (!*key || strlen(key) > 128 || !text || strlen(text) > 256)
+		if (!*key || fn_sqs_characters(key) > 128 || !text || fn_sqs_characters(text) > 256)
 			return fn_sqs_wrong(p, &FN_SQS_BAD_VALUE, "Tag keys must be between 1 and 128 characters in length, values at most 256.");
+		if (strncasecmp(key, "aws:", 4) == 0)
+			return fn_sqs_wrong(p, &FN_SQS_BAD_VALUE, "Tag keys must not begin with aws:, which is reserved.");
 	}
 	return had + json_object_size(tags) > TAGS_MAX ? fn_sqs_wrong(p, &FN_SQS_BAD_VALUE, "Too many tags added for queue.") : 0;
 }
@@ -77,7 +79,8 @@ void fn_sqs_h_create(struct fn_sqs_call *call)
 {
 	const char *name = fn_sqs_text(call->in, "QueueName");
 	const json_t *given = json_object_get(call->in, "Attributes"), *tags = json_object_get(call->in, "tags");
-	bool fifo = fn_streq(fn_sqs_text(given, "FifoQueue"), "true");
+	const char *kind = fn_sqs_text(given, "FifoQueue");
+	bool fifo = kind && strcasecmp(kind, "true") == 0;
 	struct fn_sqs_problem p;
 	struct fn_sqs_queue *q;
 	json_t *attributes, *config;
@@ -301,7 +304,7 @@ void fn_sqs_h_tag(struct fn_sqs_call *call)
 
 	if (!given)
 		(void)fn_sqs_wrong(&p, &FN_SQS_MISSING, "The request must contain the parameter Tags.");
-	if (!given || json_object_update(tags, (json_t *)given) < 0 || check_tags(tags, 0, &p) < 0) {
+	if (!given || json_object_update(tags, (json_t *)given) < 0 || check_tags(given, json_object_size(tags) - json_object_size(given), &p) < 0) {
 		json_decref(config);
 		fn_sqs_fail_with(call, &p);
 		return;

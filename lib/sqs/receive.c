@@ -205,6 +205,11 @@ void fn_sqs_h_receive(struct fn_sqs_call *call)
 		fn_sqs_fail_with(call, &p);
 		return;
 	}
+	if (attempt && !fn_sqs_printable(attempt)) {
+		fn_sqs_bad_value(&p, "ReceiveRequestAttemptId", attempt, "ReceiveRequestAttemptId " FN_SQS_PRINTABLE);
+		fn_sqs_fail_with(call, &p);
+		return;
+	}
 	x->l = (struct fn_queue_lease){.n = (unsigned)n, .for_us = (uint64_t)hidden_s * 1000000u, .attempt = attempt, .attempt_us = ATTEMPT_US, .done = on_leased};
 	if (wait_s && !call->sqs->draining)
 		x->l.wait_until_us = fn_clock_mono_us() + (uint64_t)wait_s * 1000000u;

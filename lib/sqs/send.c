@@ -127,6 +127,7 @@ void fn_sqs_h_send_batch(struct fn_sqs_call *call)
 			fn_sqs_fail_with(call, &p);
 			return;
 		} else {
+			total += fn_sqs_size(e);
 			fn_sqs_batch_failed(&x->batch, i, &p);
 		}
 	}

@@ -95,11 +95,17 @@ static void read_members(struct request *r)
 	r->good = fn_sqs_prepare(r->at.operation, r->in, r->bodies, &r->why);
 }
 
+/* An operation that is on no queue, posted to one's URL. */
+static bool is_misplaced(const struct request *r)
+{
+	return r->query && strspn(r->head.path, "/") < strlen(r->head.path) && (fn_streq(r->at.operation, "CreateQueue") || fn_streq(r->at.operation, "ListQueues"));
+}
+
 /* On the loop, with members. */
 static void go_on(struct request *r)
 {
 	const struct fn_service_call *at = &r->at;
-	struct fn_sqs_request request = {.operation = at->operation, .query = r->query, .in = fn_take_ptr(r->in), .prepared = true, .bodies = r->bodies,
+	struct fn_sqs_request request = {.operation = at->operation, .query = r->query, .in = fn_take_ptr(r->in), .prepared = true, .misplaced = is_misplaced(r), .bodies = r->bodies,
 					 .why = r->good ? NULL : r->why.data ? r->why.data : "out of memory", .who = {at->principal, at->identity, at->context}, .user_id = at->user_id,
 					 .host = *at->host ? at->host : fn_http_req_header(r->req, "Host"), .https = at->secure, .request_id = at->request_id,
 					 .trace_id = fn_http_req_header(r->req, "X-Amzn-Trace-Id"), .answer = on_answer, .arg = r};

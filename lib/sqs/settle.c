@@ -56,10 +56,10 @@ static int judge(const struct settling *x, const json_t *in, const struct fn_que
 
 	if (s->result == 0 || (s->result == -ENOENT && !x->visibility)) /* deleted once or twice, or received again since: it is not told */
 		return 0;
-	if (s->result == -ESTALE && x->call->queue->settings.fifo)
+	if (s->result == -ESTALE && !x->call->queue->settings.fifo) /* visible again already: nothing happens */
+		return 0;
+	if (s->result == -ESTALE)
 		fn_sqs_bad_value(p, "ReceiptHandle", receipt, "The receipt handle has expired.");
-	else if (s->result == -ESTALE)
-		return fn_sqs_wrong(p, &FN_SQS_NOT_IN_FLIGHT, "Message %.100s is not in flight.", receipt);
 	else if (s->result == -ERANGE) {
 		snprintf(value, sizeof(value), "%" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(in, "VisibilityTimeout")));
 		fn_sqs_bad_value(p, "VisibilityTimeout", value, "Total VisibilityTimeout for the message is beyond the limit [43200 seconds]");

@@ -319,7 +319,7 @@ void fn_sqs_serve(struct fn_sqs *sqs, struct fn_sqs_request *request, struct fn_
 	call->handle = ret_call;
 	if (ret_call)
 		*ret_call = call;
-	if (!to || !to->handler)
+	if (!to || !to->handler || request->misplaced)
 		fn_sqs_fail(call, &FN_SQS_NO_OPERATION, "The action %.100s is not valid for this endpoint.", request->operation);
 	else if (!good)
 		fn_sqs_fail(call, &FN_SQS_UNREADABLE, "%s", request->why ? request->why : why.data ? why.data : "out of memory");

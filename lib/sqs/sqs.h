@@ -51,6 +51,7 @@ struct fn_sqs_bodies {
 struct fn_sqs_request {
 	const char *operation;		 /* "SendMessage" */
 	bool query;			 /* answered in XML */
+	bool misplaced;			 /* there is no such operation where it was posted to */
 	json_t *in;			 /* members by their names in the model; taken */
 	bool prepared;			 /* by fn_sqs_prepare(), and */
 	const char *why;		 /* what that said of it; NULL: nothing is wrong */

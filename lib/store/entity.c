@@ -56,6 +56,8 @@ int fn_entity_new(enum fn_entity_kind kind, const char *name, json_t *record, st
 		fn_entity_free(e);
 		return r;
 	}
+	if (kind == FN_ENTITY_ROLE && e->own)
+		fn_iam_document_bind(e->own, json_object_get(record, "TrustIds"));
 	*ret = e;
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "aws/managed.h"
 #include "base/cleanup.h"
@@ -64,6 +65,16 @@ static void put(struct fn_store *s, struct fn_entity *e)
 }
 
 const struct fn_entity *fn_store_entity(struct fn_store *s, enum fn_entity_kind kind, const char *name) { return name ? find(&s->entities[kind], name) : NULL; }
+
+const struct fn_entity *fn_store_entity_alike(struct fn_store *s, enum fn_entity_kind kind, const char *name)
+{
+	const struct fn_entities *all = &s->entities[kind];
+
+	for (size_t i = 0; i < all->n; i++)
+		if (strcasecmp(all->items[i]->name, name) == 0)
+			return all->items[i];
+	return NULL;
+}
 
 const struct fn_entity *fn_store_entity_by_arn(struct fn_store *s, enum fn_entity_kind kind, const char *arn)
 {

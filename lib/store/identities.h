@@ -18,7 +18,7 @@ enum fn_entity_kind { FN_ENTITY_ROLE, FN_ENTITY_USER, FN_ENTITY_POLICY, FN_ENTIT
 
 /*
  * Unchanging; another one takes its place. Its record has the members that IAM shows, and
- *   of a role: AssumeRolePolicyDocument (text), of a role and a user: Inline {name: document's text}, Attached [ARN], PermissionsBoundary (ARN)
+ *   of a role: AssumeRolePolicyDocument (text), TrustIds {ARN: id} (users and roles whom it names, as they were when it was put), of a role and a user: Inline {name: document's text}, Attached [ARN], PermissionsBoundary (ARN)
  *   of a user: Keys [{AccessKeyId, SecretAccessKey, Status, CreateDate}]
  *   of a policy: Versions [{VersionId, Document (text), CreateDate}], the newest last, DefaultVersionId, Last (the number of the last one)
  *   of an instance profile: Roles [name]
@@ -42,6 +42,8 @@ void fn_entity_free(struct fn_entity *e);
 
 /* Borrowed until the loop's next turn. NULL = there is none. */
 const struct fn_entity *fn_store_entity(struct fn_store *s, enum fn_entity_kind kind, const char *name);
+/* By its name, whatever the case of its letters: one may not be made beside it. */
+const struct fn_entity *fn_store_entity_alike(struct fn_store *s, enum fn_entity_kind kind, const char *name);
 /* By its ARN; a managed policy of AWS's own is none (aws/managed.h). */
 const struct fn_entity *fn_store_entity_by_arn(struct fn_store *s, enum fn_entity_kind kind, const char *arn);
 /* In order of their names: those after `after` ("" = all); fewer than n: there are no more. */

@@ -59,7 +59,8 @@ def handler(event, context):
 
 
 def p99(b, prefix, seconds, port):
-    out = run_json([*prefix, tool("load"), "--body", "{}", "--connections", 1, "--slices", 1, "--seconds", seconds, "--target", f"n={port}{INVOKE.format('n')}"])["targets"]["n"]
+    """As a caller sees it who is on another machine: this one has its CPU before all else."""
+    out = run_json([*prefix, "chrt", "--fifo", "1", tool("load"), "--body", "{}", "--connections", 1, "--slices", 1, "--seconds", seconds, "--target", f"n={port}{INVOKE.format('n')}"])["targets"]["n"]
     if out["errors"]:
         raise RuntimeError(f"the neighbour: {out['error']}")
     return out["slices"][0]["p99_us"]

@@ -16,7 +16,7 @@ static const char *value(void *arg, const char *key, unsigned nth)
 
 static void measure(const char *what, const struct fn_iam_document *const *list, size_t n)
 {
-	const struct fn_iam_principal who = {FN_IAM_SESSION, "arn:aws:sts::123456789012:assumed-role/r/s", "arn:aws:iam::123456789012:role/r", "123456789012"};
+	const struct fn_iam_principal who = {FN_IAM_SESSION, "arn:aws:sts::123456789012:assumed-role/r/s", "arn:aws:iam::123456789012:role/r", "123456789012", "AROAR"};
 	const struct fn_iam_request r = {"lambda:InvokeFunction", "arn:aws:lambda:us-east-1:123456789012:function:hello", &who, {value, NULL}};
 	const struct fn_iam_policies p = {.identity = {list, n}};
 	uint64_t from = fn_clock_mono_us();

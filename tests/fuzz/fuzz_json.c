@@ -8,6 +8,7 @@
 #include "fuzz/fuzz.h"
 #include "runtime/levels.h"
 #include "web/json_fault.h"
+#include "web/json_load.h"
 #include "web/json_scan.h"
 
 /* Of a text that both take for an object, both find the same member, or none. */
@@ -31,6 +32,16 @@ static void check_fault(const char *text, size_t size, bool ok)
 	fuzz_check(fn_utf8_valid(why.data ? why.data : "", why.len));
 }
 
+/* All that is JSON can be read, and as jansson reads it where that can. */
+static void check_load(const char *text, size_t size, json_t *j, bool ok)
+{
+	json_t *o = fn_json_load(text, size, JSON_DECODE_ANY);
+
+	fuzz_check(!ok || o);
+	fuzz_check(!j || json_equal(o, j));
+	json_decref(o);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	size_t at = size + 1;
@@ -46,11 +57,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (j && !ok) /* jansson takes a NUL byte for the end of the text */
 		fuzz_check(deepest > 512 || memchr(data, 0, size));
-	if (ok && !j) /* what jansson cannot hold: numbers too large, surrogates alone, nesting */
+	if (ok && !j) /* what jansson cannot hold: numbers too large, surrogates alone, nesting, U+0000 in a name */
 		fuzz_check(json_error_code(&e) == json_error_numeric_overflow || json_error_code(&e) == json_error_stack_overflow ||
+			   json_error_code(&e) == json_error_null_byte_in_key ||
 			   (json_error_code(&e) == json_error_invalid_syntax && size >= 6));
 	if (ok)
 		fuzz_check(fn_utf8_valid(data, size));
+	check_load((const char *)data, size, j, ok);
 	check_fault((const char *)data, size, ok);
 	check_member((const char *)data, size, j, ok);
 	fuzz_check(fn_level_of_line((const char *)data, size) != FN_LEVEL_NONE);

@@ -111,11 +111,13 @@ static bool on_begin(void *arg)
 	return true;
 }
 
-static void on_truncated(void *arg)
+static void on_truncated(void *arg) { result(arg, NULL, 0); }
+
+static void on_invalid_mode(void *arg)
 {
 	struct world *w = arg;
 
-	fuzz_check(w->begun);
+	fuzz_check(!w->begun);
 	result(w, NULL, 0);
 }
 
@@ -241,7 +243,7 @@ static bool on_restore_next(void *arg)
 }
 
 static const struct fn_rt_ops ops = {on_next, on_response, on_error, on_too_large, on_init_error, on_snapshot, on_snapshot_refused, on_restore_next, on_init_error, on_unruly,
-				     on_begin, on_truncated, &ext_ops, on_subscribe, on_loaded, loaded};
+				     on_begin, on_truncated, on_invalid_mode, &ext_ops, on_subscribe, on_loaded, loaded};
 
 static void turn(struct world *w)
 {

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "fuzz/fuzz.h"
@@ -108,6 +109,13 @@ int fn_cgroup_open_peak(const struct fn_cgroup *cg) { return cg ? -ENOENT : -EBA
 int fn_cgroup_open_stat(const struct fn_cgroup *cg) { return cg ? -ENOENT : -EBADF; }
 uint64_t fn_cgroup_kernel_memory(const struct fn_cgroup *cg) { return cg ? 0 : 1; }
 int fn_cgroup_watch_oom(const struct fn_cgroup *cg) { return cg ? -EOPNOTSUPP : -EBADF; }
+int fn_cgroup_set_idle(const struct fn_cgroup *cg, bool idle)
+{
+	(void)cg;
+	return idle ? 0 : -ENOENT;
+}
+uint64_t fn_cgroup_cpu_us(const struct fn_cgroup *cg) { return fn_clock_mono_us() + !cg; }
+uint64_t fn_cgroups_cpu_us(const struct fn_cgroups *cgs) { return fn_clock_mono_us() + !cgs; }
 bool fn_cgroup_out_of_memory(const struct fn_cgroup *cg) { return (void)cg, true; }
 int fn_keeper_start(const struct fn_keeper_config *c, pid_t *pid, struct fn_err *err) { return (void)c, (void)pid, fn_err_set(err, ENOSYS, "keeper", "played"); }
 const struct fn_cg_shown *fn_cgroups_shown(const struct fn_cgroups *cgs)

@@ -119,7 +119,8 @@ static void check_and_clear(void)
 		fuzz_check(fn_db_number(db, sql, &n, NULL) == 0);
 		fuzz_check((uint64_t)n == (state == 0 ? all.ready : state == 1 ? all.delayed : all.leased));
 	}
-	fuzz_check(fn_db_number(db, "SELECT count(*) FROM queue_groups g WHERE queue IN (SELECT inner FROM queues) AND leased<>(SELECT count(*) FROM messages WHERE grp=g.id AND state=2)", &n, NULL) == 0 &&
+	fuzz_check(fn_db_number(db, "SELECT count(*) FROM queue_groups g WHERE queue IN (SELECT inner FROM queues) AND (leased<>(SELECT count(*) FROM messages WHERE grp=g.id AND state=2)"
+				 " OR ready<>(SELECT state=0 FROM messages WHERE grp=g.id ORDER BY pos LIMIT 1))", &n, NULL) == 0 &&
 		   n == 0);
 	sqlite3_close(db);
 	json_array_foreach(json_object_get(urls, "QueueUrls"), i, v) json_decref(ask("DeleteQueue", json_pack("{s:O}", "QueueUrl", v), NULL));

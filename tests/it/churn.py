@@ -182,7 +182,7 @@ class Churn:
         if what == "code":
             return {"begin": what, **new}, ("PUT", path + "/code", {"ZipFile": zipped})
         if what == "configure":
-            layers = [f"arn:aws:lambda:us-east-1:000000000000:layer:l{k}:{v}" for v in sorted(self.model.now.get(f"l{k}") or {})[-2:]]
+            layers = [f"arn:aws:lambda:us-east-1:000000000000:layer:l{k}:{v}" for v in sorted(self.model.now.get(f"l{k}") or {})[-1:]]
             return {"begin": what, "text": text, "layers": layers}, ("PUT", path + "/configuration", {"Description": text, "Layers": layers})
         if what == "publish":
             return {"begin": what, "version": str(1 + max(map(int, state["versions"]), default=0))}, ("POST", path + "/versions", {})

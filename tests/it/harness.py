@@ -534,6 +534,10 @@ def end_all():
     return _complaints
 
 
+# What others' software is built from source for, which takes a minute or two of two processors.
+built_long = unittest.skipUnless(os.environ.get("FND_CHECK_PACKAGES"), "make check-packages")
+
+
 class Case(unittest.TestCase):
     """`d` is the daemon that tests share; daemon() starts one that a test has to itself."""
     maxDiff = 4000

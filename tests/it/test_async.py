@@ -58,6 +58,18 @@ class Events(AsyncCase):
         self.assertEqual(self.c.invoke_async(FunctionName=f, InvokeArgs=b'{"b": 2}')["Status"], 202)
         self.assertEqual([e["event"] for e in self.had(f, 2)], [{"a": 1}, {"b": 2}])
 
+    def test_the_longest_name_and_the_longest_alias(self):
+        """Together they are more than a FunctionName may have."""
+        f, alias, sink = self.python(DOES, name="l" * 64), "a" * 128, self.python(DOES, name="s" * 64)
+        for name in (f, sink):
+            self.c.create_alias(FunctionName=name, Name=alias, FunctionVersion="$LATEST")
+        arn = self.c.put_function_event_invoke_config(FunctionName=f, Qualifier=alias, DestinationConfig={"OnSuccess": {"Destination": f"{ARN}{sink}:{alias}"}})["FunctionArn"]
+        self.assertEqual(arn, f"{ARN}{f}:{alias}")
+        id = self.send(f, {"n": 1}, Qualifier=alias)
+        self.assertEqual(self.had(f, 1)[0]["event"], {"n": 1})
+        context = self.record(sink)["requestContext"]
+        self.assertEqual((context["requestId"], context["functionArn"]), (id, arn))
+
     def test_what_is_refused_is_refused_at_once(self):
         f = self.python(DOES)
         self.fails("ResourceNotFoundException", self.c.invoke, FunctionName="absent", InvocationType="Event", Payload=b"{}")
@@ -403,6 +415,9 @@ class Fnctl(AsyncCase):
         e = run("list", f, "--failed")["Events"][0]
         self.assertEqual((e["RequestId"], e["State"], e["Invokes"], e["Condition"], e["Message"]), (id, "failed", 1, "RetriesExhausted", "boom"))
         self.assertEqual(run("show", f, id)["Payload"], {"fail": "x"})
+        for other in ("x", "00000000-0000-0000-0000-000000000000"):
+            r = self.d.fnctl("async", "show", f, other)
+            self.assertEqual((r.returncode, r.stdout, r.stderr), (3, "", "fnctl: async show: ResourceNotFoundException: There is no such event.\n"))
         self.update(f, ZipFile=make_zip({"f.py": DOES.replace('if event.get("fail")', "if False")}))
         self.assertEqual(run("replay", f)["Moved"], 1)
         ran = self.had(f, 2)

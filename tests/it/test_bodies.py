@@ -1,5 +1,5 @@
 """Bodies of requests: what is judged before they are read, how much of them is under way, and what becomes of packages that come in pieces."""
-import base64, contextlib, glob, hashlib, hmac, json, os, select, socket, threading, time, unittest
+import base64, glob, hashlib, hmac, json, os, select, socket, threading, time, unittest
 from harness import *
 
 CREATE = "/2015-03-31/functions"
@@ -120,24 +120,22 @@ class UnderWay(Raw):
         two[1].close()
         wait_until("all of it is free", lambda: [self.d.request("POST", path, b'"' + b"y" * 6000000 + b'"').status for _ in range(3)] == [200] * 3)
 
-    def test_packages(self):
-        two = []
+    def nothing_is_under_way(self):
+        """No upload's file is there: what a test before this one left is gone from the budget, too."""
+        wait_until("nothing of them is left", lambda: os.listdir(os.path.join(self.d.state, "blobs")) == [os.path.basename(b) for b in glob.glob(self.d.state + "/blobs/*.zip")])
 
-        def under_way():
-            """Not as long as those of another test are: then they were refused themselves, and are begun anew."""
-            for s in two:
-                s.close()
-            two[:] = [self.head(CREATE, HUGE) for _ in range(2)]
-            for s in two:
-                with contextlib.suppress(OSError):
-                    s.sendall(b'{"Code":{"ZipFile":"' + b"QUJD" * 100000)
-            return self.d.request("PUT", CREATE + "/none/code", b" " * 30000000).status == 429
-        wait_until("they are under way", under_way)
+    def test_packages(self):
+        self.nothing_is_under_way()
+        two = [self.head(CREATE, HUGE) for _ in range(2)]
+        for s in two:
+            s.sendall(b'{"Code":{"ZipFile":"' + b"QUJD" * 100000)
+        wait_until("they are under way", lambda: self.d.request("PUT", CREATE + "/none/code", b" " * 30000000).status == 429)
+        self.assertEqual(select.select(two, [], [], 0)[0], [], "neither is answered")
         self.crowded(self.head(CREATE, HUGE))
         for s in two:
             s.close()
         wait_until("they are not any more", lambda: self.d.request("PUT", CREATE + "/none/code", b" " * 200000).error_type == "SerializationException")
-        wait_until("nothing of them is left", lambda: os.listdir(os.path.join(self.d.state, "blobs")) == [os.path.basename(b) for b in glob.glob(self.d.state + "/blobs/*.zip")])
+        self.nothing_is_under_way()
 
     def test_many_of_them(self):
         """Their memory is bounded, and others are served beside them."""

@@ -115,6 +115,7 @@ class Conformance(ExtensionCase):
             return s.all()
         finally:
             s.close()
+            self.d.idle(f)  # its end comes to the client first
 
     def test_streams(self):
         """By InvokeWithResponseStream and, in one piece, by Invoke; without a handler that streams the answers are the same, whole."""

@@ -163,6 +163,7 @@ class Moved(AppCase):
         self.assertEqual(self.ask(f, 1, query="?Qualifier=live").json["version"], "2")
         self.assertIn((f, "Image"), [(x["FunctionName"], x["PackageType"]) for p in c.get_paginator("list_functions").paginate() for x in p["Functions"]])
 
+    @built_long
     def test_node(self):
         """The addon is built as `npm install` builds it in the first stage of AWS's Dockerfile. Version 4.0 of the client looks for handlers in LAMBDA_TASK_ROOT alone."""
         home, own = npm.install(native=True), {"var/task/index.mjs": NODE.encode()}

@@ -239,6 +239,7 @@ class Others(S3Case):
         self.addCleanup(s3.end)
         self.served(s3, s3servers.S3RVER_KEYS, {"endpoint": f"http://s3.localhost:{s3.port}", "style": "virtual"}, session_token="tok/en+==")
 
+    @built_long
     def test_versitygw(self):
         s3 = s3servers.versitygw(self.dir, ("keyid", "sec/ret+"))
         self.addCleanup(s3.end)

@@ -75,6 +75,7 @@ class Iam(IamCase):
         made = self.iam.create_role(RoleName=name, Path="/", AssumeRolePolicyDocument=json.dumps(TRUST), MaxSessionDuration=3600, Tags=[{"Key": "a", "Value": "b"}])["Role"]
         self.assertEqual((made["Arn"], made["Path"]), (f"arn:aws:iam::{ACCOUNT}:role/{name}", "/"))
         self.assertRegex(made["RoleId"], "^AROA[A-Z2-7]{17}$")
+        self.assertEqual(set(made), {"Arn", "AssumeRolePolicyDocument", "CreateDate", "Path", "RoleId", "RoleName", "Tags"})
         got = self.iam.get_role(RoleName=name)["Role"]
         self.assertEqual((got["AssumeRolePolicyDocument"], got["Tags"], got["MaxSessionDuration"]), (TRUST, [{"Key": "a", "Value": "b"}], 3600))
         self.iam.put_role_policy(RoleName=name, PolicyName="inline", PolicyDocument=policy(allow("s3:GetObject")))
@@ -99,20 +100,28 @@ class Iam(IamCase):
 
     def test_policies_and_their_versions(self):
         name = self.name()
-        arn = self.iam.create_policy(PolicyName=name, Path="/x/", PolicyDocument=policy(allow("lambda:Get*")), Description="d")["Policy"]["Arn"]
+        made = self.iam.create_policy(PolicyName=name, Path="/x/", PolicyDocument=policy(allow("lambda:Get*")), Description="d")["Policy"]
+        arn = made["Arn"]
+        self.assertEqual(self.iam.get_policy(PolicyArn=arn)["Policy"], {**made, "Description": "d", "Tags": []}, "as the service has it")
+        self.assertEqual(self.iam.get_policy(PolicyArn="arn:aws:iam::aws:policy/AWSLambda_ReadOnlyAccess")["Policy"]["Tags"], [])
         self.assertEqual(arn, f"arn:aws:iam::{ACCOUNT}:policy/x/{name}")
         self.assertIn("already exists", self.refused("EntityAlreadyExists", 409, self.iam.create_policy, PolicyName=name, PolicyDocument=policy(allow("*"))))
         v = self.iam.create_policy_version(PolicyArn=arn, PolicyDocument=policy(allow("lambda:List*")), SetAsDefault=True)["PolicyVersion"]
         self.assertEqual((v["VersionId"], v["IsDefaultVersion"]), ("v2", True))
         self.assertEqual(self.iam.get_policy_version(PolicyArn=arn, VersionId="v1")["PolicyVersion"]["Document"]["Statement"][0]["Action"], "lambda:Get*")
-        self.assertEqual([(x["VersionId"], x["IsDefaultVersion"]) for x in self.iam.list_policy_versions(PolicyArn=arn)["Versions"]], [("v1", False), ("v2", True)])
+        self.assertEqual([(x["VersionId"], x["IsDefaultVersion"]) for x in self.iam.list_policy_versions(PolicyArn=arn)["Versions"]], [("v2", True), ("v1", False)])
         self.refused("DeleteConflict", 409, self.iam.delete_policy_version, PolicyArn=arn, VersionId="v2")
+        for call in (self.iam.get_policy_version, self.iam.set_default_policy_version):
+            for a in (arn, arn + "-gone"):
+                self.assertEqual(self.refused("NoSuchEntity", 404, call, PolicyArn=a, VersionId="v9"), f"Policy {a} version v9 does not exist or is not attachable.")
         self.iam.set_default_policy_version(PolicyArn=arn, VersionId="v1")
         self.iam.delete_policy_version(PolicyArn=arn, VersionId="v2")
         self.assertEqual(self.iam.create_policy_version(PolicyArn=arn, PolicyDocument=policy(allow("*")))["PolicyVersion"]["VersionId"], "v3", "numbers do not come again")
         for _ in range(3):
             self.iam.create_policy_version(PolicyArn=arn, PolicyDocument=policy(allow("*")))
         self.refused("LimitExceeded", 409, self.iam.create_policy_version, PolicyArn=arn, PolicyDocument=policy(allow("*")))
+        pages = list(self.iam.get_paginator("list_policy_versions").paginate(PolicyArn=arn, PaginationConfig={"PageSize": 2}))
+        self.assertEqual([[v["VersionId"] for v in p["Versions"]] for p in pages], [["v6", "v5"], ["v4", "v3"], ["v1"]], "the newest first")
         role = self.role()["RoleName"]
         self.iam.attach_role_policy(RoleName=role, PolicyArn=arn)
         self.assertEqual(self.iam.get_policy(PolicyArn=arn)["Policy"]["AttachmentCount"], 1)
@@ -125,6 +134,45 @@ class Iam(IamCase):
             self.assertTrue(self.iam.get_policy_version(PolicyArn=a, VersionId=self.iam.get_policy(PolicyArn=a)["Policy"]["DefaultVersionId"])["PolicyVersion"]["Document"]["Statement"])
         self.refused("NoSuchEntity", 404, self.iam.attach_role_policy, RoleName=role, PolicyArn="arn:aws:iam::aws:policy/NoSuch")
 
+    def test_a_boundary_must_be_there(self):
+        known, gone = "arn:aws:iam::aws:policy/AWSLambda_ReadOnlyAccess", f"arn:aws:iam::{ACCOUNT}:policy/nonexistent-policy"
+        other = f"arn:aws:iam::{ACCOUNT}:not_a_policy/invalid"
+        role = self.role(PermissionsBoundary=known)
+        self.assertEqual(role["PermissionsBoundary"]["PermissionsBoundaryArn"], known)
+        for call in (lambda arn: self.role(PermissionsBoundary=arn), lambda arn: self.iam.put_role_permissions_boundary(RoleName=role["RoleName"], PermissionsBoundary=arn),
+                     lambda arn: self.iam.create_user(UserName=self.name(), PermissionsBoundary=arn)):
+            self.assertEqual(self.refused("NoSuchEntity", 404, call, gone), f"Scope ARN: {gone} does not exist or is not attachable.")
+            self.assertEqual(self.refused("InvalidInput", 400, call, other), f"ARN {other} is not valid.")
+        attach = lambda arn: self.iam.attach_role_policy(RoleName=role["RoleName"], PolicyArn=arn)
+        self.assertEqual(self.refused("ValidationError", 400, attach, "longpolicynamebutnoarn"), "ARN longpolicynamebutnoarn is not valid.")
+        self.assertEqual(self.refused("NoSuchEntity", 404, attach, gone), f"Policy {gone} does not exist or is not attachable.")
+        self.iam.delete_role_permissions_boundary(RoleName=role["RoleName"])
+        self.assertNotIn("PermissionsBoundary", self.iam.get_role(RoleName=role["RoleName"])["Role"])
+
+    def test_names_beside_each_other_differ_in_more_than_their_case(self):
+        name = self.name()
+        self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))
+        self.iam.create_user(UserName=name)
+        self.iam.create_policy(PolicyName=name, PolicyDocument=policy(allow("*")))
+        self.iam.create_instance_profile(InstanceProfileName=name)
+        self.addCleanup(self.iam.delete_instance_profile, InstanceProfileName=name)
+        up = name.upper()
+        self.assertEqual(self.refused("EntityAlreadyExists", 409, self.iam.create_role, RoleName=up, AssumeRolePolicyDocument=json.dumps(TRUST)), f"Role with name {up} already exists.")
+        self.assertEqual(self.refused("EntityAlreadyExists", 409, self.iam.create_user, UserName=up), f"User with name {up} already exists.")
+        self.assertIn(up, self.refused("EntityAlreadyExists", 409, self.iam.create_policy, PolicyName=up, Path="/other/", PolicyDocument=policy(allow("*"))))
+        self.assertIn(up, self.refused("EntityAlreadyExists", 409, self.iam.create_instance_profile, InstanceProfileName=up))
+        self.refused("NoSuchEntity", 404, self.iam.get_role, RoleName=up)
+
+    def test_tags_of_policies_differ_in_their_case(self):
+        tags = [{"Key": "a", "Value": "lower"}, {"Key": "A", "Value": "upper"}]
+        arn = self.iam.create_policy(PolicyName=self.name(), PolicyDocument=policy(allow("*")), Tags=tags)["Policy"]["Arn"]
+        self.iam.tag_policy(PolicyArn=arn, Tags=[{"Key": "A", "Value": "new"}])
+        self.assertEqual(self.iam.list_policy_tags(PolicyArn=arn)["Tags"], [{"Key": "A", "Value": "new"}, tags[0]])
+        self.iam.untag_policy(PolicyArn=arn, TagKeys=["a"])
+        self.assertEqual(self.iam.list_policy_tags(PolicyArn=arn)["Tags"], [{"Key": "A", "Value": "new"}])
+        self.assertEqual(self.refused("InvalidInput", 400, self.iam.tag_policy, PolicyArn=arn, Tags=[tags[0], tags[0]]), "Duplicate tag keys found.")
+        self.assertEqual(self.refused("InvalidInput", 400, self.role, Tags=tags), "Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+
     def test_malformed_documents(self):
         name = self.role()["RoleName"]
         put = lambda text: self.refused("MalformedPolicyDocument", 400, self.iam.put_role_policy, RoleName=name, PolicyName="p", PolicyDocument=text)
@@ -135,7 +183,18 @@ class Iam(IamCase):
         self.assertIn("cannot judge the condition key aws:RequestTag/x", put(policy(allow("lambda:*", Condition={"StringEquals": {"aws:RequestTag/x": "u"}}))))
         self.assertEqual(self.refused("MalformedPolicyDocument", 400, self.iam.update_assume_role_policy, RoleName=name, PolicyDocument=policy(allow("sts:AssumeRole"))),
                          "Missing required field Principal")
-        self.assertIn("at 'roleName' failed to satisfy constraint", self.refused("ValidationError", 400, self.iam.get_role, RoleName="a/b"))
+        trust = lambda text: self.refused("MalformedPolicyDocument", 400, self.iam.update_assume_role_policy, RoleName=name, PolicyDocument=text)
+        self.assertEqual(trust("not json"), "This policy contains invalid Json")
+        self.assertEqual(trust(json.dumps(TRUST).replace("amazonaws", "amazon")), 'Invalid principal in policy: "SERVICE":"lambda.amazon.com"')
+        for text, why in ((allow("a:b:c"), "Actions/Condition can contain only one colon."), (allow("a a:b"), "Vendor a a is not valid"),
+                          (allow("s3:*", "arn:error:s3:::b"), 'Partition "error" is not valid for resource "arn:error:s3:::b".'),
+                          (allow("s3:*", Sid="not so"), "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*")):
+            self.assertEqual(put(policy(text)), why)
+            self.assertEqual(self.refused("MalformedPolicyDocument", 400, self.iam.create_policy, PolicyName=self.name(), PolicyDocument=policy(text)), why)
+        # of a value IAM says nothing
+        self.assertTrue(self.refused("ValidationError", 400, self.iam.get_role, RoleName="a/b").startswith("1 validation error detected: Value at 'roleName' failed to satisfy constraint: Member must"))
+        self.assertEqual(self.refused("ValidationError", 400, self.role, Tags=[{"Key": "k" * 129, "Value": ""}]),
+                         "1 validation error detected: Value at 'tags.1.member.key' failed to satisfy constraint: Member must have length less than or equal to 128")
 
     def test_lists_have_pages(self):
         prefix = f"/{self.name()}/"
@@ -233,6 +292,10 @@ class Iam(IamCase):
         self.assertIn("no session policy allows", self.refused("AccessDeniedException", 403, limited("lambda").list_functions))
         _, limited = self.session(role, PolicyArns=[{"arn": "arn:aws:iam::aws:policy/AWSLambda_ReadOnlyAccess"}])
         limited("lambda").list_functions()
+        self.assertNotIn("PackedPolicySize", r)
+        long = lambda n: policy(allow("lambda:Get*", Resource="arn:aws:lambda:*:*:function:" + "x" * (n - len(policy(allow("lambda:Get*", Resource="arn:aws:lambda:*:*:function:"))))))
+        self.assertEqual([self.session(role, Policy=long(n))[0]["PackedPolicySize"] for n in (1000, 1024, 1025, 2048)], [49, 50, 51, 100])
+        self.assertIn("Packed policy consumes 101% of allotted space", self.refused("PackedPolicyTooLarge", 400, self.session, role, Policy=long(2049)))
         c = r["Credentials"]
         self.refused("UnrecognizedClientException", 403, self.client("lambda", c["AccessKeyId"], c["SecretAccessKey"], c["SessionToken"][:-8] + "AAAAAAAA").list_functions)
         self.refused("UnrecognizedClientException", 403, self.client("lambda", c["AccessKeyId"], c["SecretAccessKey"]).list_functions)
@@ -275,9 +338,9 @@ class Iam(IamCase):
         self.assertTrue(may(self.session(role, next_one("sts"))[1]))
         _, not_passed = self.session(role, Tags=tags, TransitiveTagKeys=["Run"])
         self.assertFalse(may(self.session(role, not_passed("sts"))[1]))
-        self.assertIn("conflicts with a transitive tag key", self.refused("ValidationError", 400, self.session, role, tagged("sts"), Tags=[{"Key": "TEAM", "Value": "b"}]))
-        self.assertIn("must be included", self.refused("ValidationError", 400, self.session, role, Tags=tags, TransitiveTagKeys=["none"]))
-        self.assertIn("Duplicate tag keys", self.refused("ValidationError", 400, self.session, role, Tags=[*tags, {"Key": "run", "Value": "x"}]))
+        self.assertIn("conflicts with a transitive tag key", self.refused("InvalidParameterValue", 400, self.session, role, tagged("sts"), Tags=[{"Key": "TEAM", "Value": "b"}]))
+        self.assertIn("must be included", self.refused("InvalidParameterValue", 400, self.session, role, Tags=tags, TransitiveTagKeys=["none"]))
+        self.assertIn("Duplicate tag keys", self.refused("InvalidParameterValue", 400, self.session, role, Tags=[*tags, {"Key": "run", "Value": "x"}]))
         self.refused("PackedPolicyTooLarge", 400, self.session, role, Tags=[{"Key": str(i), "Value": "x" * 256} for i in range(50)])
         # a user needs leave for it, too
         _, user = self.user(allow("sts:AssumeRole"))
@@ -287,6 +350,9 @@ class Iam(IamCase):
     def test_trust(self):
         self.refused("AccessDenied", 403, self.session, self.role())  # lambda's alone
         self.refused("AccessDenied", 403, self.session, {"Arn": f"arn:aws:iam::{ACCOUNT}:role/nosuch"})
+        for arn in ("nothing-valid-in-here", "arn::b:::something/test-role", "arn:a::::something/test-role", "arn:a:::something/test-role", "arn:a:a::aaaaaaaaaa:"):
+            for sts in (None, self.user()[1]("sts")):
+                self.assertEqual(self.refused("ValidationError", 400, self.session, {"Arn": arn}, sts), f"{arn} is invalid")
         name, client = self.user()
         role = self.assumable()
         self.assertIn("no identity-based policy allows the sts:AssumeRole action", self.refused("AccessDenied", 403, self.session, role, client("sts")))
@@ -296,6 +362,45 @@ class Iam(IamCase):
         own = self.client("sts", token["AccessKeyId"], token["SecretAccessKey"], token["SessionToken"])
         self.assertEqual(own.get_caller_identity()["Arn"], f"arn:aws:iam::{ACCOUNT}:user/{name}")
 
+    def test_trust_is_of_somebody_not_of_a_name(self):
+        def user(name):
+            made = self.iam.create_user(UserName=name)["User"]
+            self.iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=policy(allow("sts:AssumeRole")))
+            k = self.iam.create_access_key(UserName=name)["AccessKey"]
+            return made, k, self.client("sts", k["AccessKeyId"], k["SecretAccessKey"])
+        name = self.name()
+        made, k, sts = user(name)
+        role = self.assumable(by=f"user/{name}")
+        trusted = lambda: self.iam.get_role(RoleName=role["RoleName"])["Role"]["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["AWS"]
+        self.session(role, sts)
+        self.assertEqual(trusted(), made["Arn"])
+        self.iam.delete_access_key(UserName=name, AccessKeyId=k["AccessKeyId"])
+        self.iam.delete_user_policy(UserName=name, PolicyName="p")
+        self.iam.delete_user(UserName=name)
+        self.assertEqual(trusted(), made["UserId"])
+        again, _, sts = user(name)
+        self.assertEqual(again["Arn"], made["Arn"])
+        self.assertIn("not authorized to perform: sts:AssumeRole", self.refused("AccessDenied", 403, self.session, role, sts))
+        self.assertEqual(trusted(), made["UserId"])
+        trust = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": {"AWS": [made["Arn"], ACCOUNT]}, "Action": "sts:AssumeRole"}}
+        self.iam.update_assume_role_policy(RoleName=role["RoleName"], PolicyDocument=json.dumps(trust))
+        self.session(role, sts)
+        self.assertEqual(self.iam.get_role(RoleName=role["RoleName"])["Role"]["AssumeRolePolicyDocument"], trust)
+        # a role, and its sessions
+        middle = self.assumable(allow("sts:AssumeRole"))
+        last = self.assumable(by=f"role/{middle['RoleName']}")
+        self.session(last, self.session(middle)[1]("sts"))
+        self.iam.delete_role_policy(RoleName=middle["RoleName"], PolicyName="p")
+        self.iam.delete_role(RoleName=middle["RoleName"])
+        self.iam.create_role(RoleName=middle["RoleName"], AssumeRolePolicyDocument=json.dumps({**trust, "Statement": {**trust["Statement"], "Principal": {"AWS": ACCOUNT}}}))
+        self.iam.put_role_policy(RoleName=middle["RoleName"], PolicyName="p", PolicyDocument=policy(allow("sts:AssumeRole")))
+        self.refused("AccessDenied", 403, self.session, last, self.session(middle)[1]("sts"))
+        # who is not there
+        nobody = f"arn:aws:iam::{ACCOUNT}:user/nobody-{name}"
+        self.assertEqual(self.refused("MalformedPolicyDocument", 400, self.assumable, by=nobody.partition(f":{ACCOUNT}:")[2]), f'Invalid principal in policy: "AWS":"{nobody}"')
+        self.assumable(by="role/that-nobody-made")  # as functions may have
+        self.role({**trust, "Statement": {**trust["Statement"], "Principal": {"AWS": "arn:aws:iam::123456789012:user/other"}}})
+
     def test_they_outlive_a_restart(self):
         d = self.daemon({"credentials": ROOT["credentials"]})
         iam = self.client("iam", d=d)
@@ -303,8 +408,21 @@ class Iam(IamCase):
         arn = iam.create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
         iam.put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=policy(allow("lambda:*")))
         c = self.client("sts", d=d).assume_role(RoleArn=arn, RoleSessionName="session")["Credentials"]
+        def user():
+            made = iam.create_user(UserName="u")["User"]
+            iam.put_user_policy(UserName="u", PolicyName="p", PolicyDocument=policy(allow("*")))
+            return made, iam.create_access_key(UserName="u")["AccessKey"]
+        old, key = user()
+        trust["Statement"][0]["Principal"]["AWS"] = old["Arn"]
+        of_user = iam.create_role(RoleName="of-user", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+        iam.delete_access_key(UserName="u", AccessKeyId=key["AccessKeyId"])
+        iam.delete_user_policy(UserName="u", PolicyName="p")
+        iam.delete_user(UserName="u")
+        _, key = user()
         d.stop()
         d.start()
+        self.assertEqual(self.client("iam", d=d).get_role(RoleName="of-user")["Role"]["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["AWS"], old["UserId"])
+        self.refused("AccessDenied", 403, self.client("sts", key["AccessKeyId"], key["SecretAccessKey"], d=d).assume_role, RoleArn=of_user, RoleSessionName="me")
         self.client("lambda", c["AccessKeyId"], c["SecretAccessKey"], c["SessionToken"], d=d).list_functions()
         self.assertEqual(self.client("iam", d=d).get_role_policy(RoleName="r", PolicyName="p")["PolicyDocument"]["Statement"][0]["Action"], "lambda:*")
         self.refused("AccessDeniedException", 400, self.client("logs", c["AccessKeyId"], c["SecretAccessKey"], c["SessionToken"], d=d).describe_log_groups)

@@ -52,7 +52,11 @@ class Invoke(Case):
         h = r.json
         self.assertEqual(h["Lambda-Runtime-Aws-Request-Id"], r.headers["x-amzn-requestid"])
         self.assertEqual(h["Lambda-Runtime-Invoked-Function-Arn"], f"arn:aws:lambda:us-east-1:000000000000:function:{f}")
-        self.assertIn("1-5759e988-bd862e3fe1be46a994272793", h["Lambda-Runtime-Trace-Id"])
+        self.assertEqual(h["Lambda-Runtime-Trace-Id"], "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1")
+        for sent, root in (("Root=1-5759e988-bd862e3fe1be46a994272793", "1-5759e988-bd862e3fe1be46a994272793"), ("nothing", "1-[0-9a-f]{8}-[0-9a-f]{24}")):  # what load balancers send; what is none
+            r = self.d.invoke(f, {"do": "headers"}, headers={"X-Amzn-Trace-Id": sent})
+            self.assertRegex(r.json["Lambda-Runtime-Trace-Id"], f"^Root={root};Parent=[0-9a-f]{{16}};Sampled=0$")
+            self.assertEqual(r.headers["x-amzn-trace-id"], r.json["Lambda-Runtime-Trace-Id"])
         self.assertEqual(json.loads(h["Lambda-Runtime-Client-Context"]), context)
         self.assertTrue(began + 30 - 0.001 <= int(h["Lambda-Runtime-Deadline-Ms"]) / 1000 <= time.time() + 30, (began, h))
         for wrong in ("%%%", *(base64.b64encode(text).decode() for text in (b"[1]", b"hi", b'"text"', b" "))):
@@ -141,10 +145,7 @@ def post(path, body='x', more=''):
     def test_hostile_uses_of_the_runtime_api(self):
         f = self.python(self.RAW + """
 def handler(event, context):
-    me = 'invocation/' + context.aws_request_id
-    with connect() as s: # a result that is given up half-way is none
-        s.sendall(post(me + '/response', 'y' * 100)[:-50].encode())
-        out = {'other connection': ask(post(me + '/response'))}
+    out = {}
     out['bare LF'] = ask('GET / HTTP/1.1\\n\\n', 2)
     out['two lengths'] = ask('POST / HTTP/1.1\\r\\nContent-Length: 1\\r\\nContent-Length: 1\\r\\n\\r\\nx', 2)
     out['length and chunked'] = ask('POST / HTTP/1.1\\r\\nContent-Length: 1\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\nx', 2)
@@ -174,7 +175,6 @@ def handler(event, context):
     return out
 """, Timeout=30)
         out = self.d.invoke(f, {}).json
-        self.assertEqual(out["other connection"][0][0], 403, out)
         for what, status in (("bare LF", 400), ("two lengths", 400), ("length and chunked", 400), ("fold", 400), ("nul", 400), ("many fields", 431), ("long target", 414)):
             self.assertEqual((out[what][0][0], out[what][1:]), (status, ["end"]), what)
         self.assertEqual((out["long cause"][0][0], "InvalidRequestID" in out["long cause"][0][1]), (400, True))
@@ -201,6 +201,31 @@ def handler(event, context):
         self.assertEqual((r.status, r.error, r.body), (200, None, b'"abcdefg"'))
         r = self.d.invoke(f, {"fail": True})
         self.assertEqual((r.status, r.error, r.json), (200, "Unhandled", {"e": 1}))
+
+    def test_a_response_that_is_none(self):
+        """One that breaks off, and one in a mode that there is not: the caller hears of it at once, and the runtime may go on."""
+        f = self.python(self.RAW + """
+import json
+def handler(event, context):
+    request_id = context.aws_request_id
+    while True: # in the bootstrap's place
+        with connect() as s:
+            s.sendall(f'POST {API}invocation/{request_id}/response HTTP/1.1\\r\\n{event["head"]}'.encode())
+            if event["head"][0] == "C":
+                print("another:", ask(post(f"invocation/{request_id}/response"))[0][0])
+        with connect() as s:
+            s.settimeout(None)
+            s.sendall(f'GET {API}invocation/next HTTP/1.1\\r\\n\\r\\n'.encode())
+            head, _, body = s.recv(65536).decode().partition('\\r\\n\\r\\n')
+            request_id = head.partition('Aws-Request-Id: ')[2].split()[0]
+            event = json.loads(body)
+""", Timeout=60)
+        for head, kind in (("Content-Length: 5\r\n\r\n12", "Runtime.TruncatedResponse"), ("Transfer-Encoding: chunked\r\n\r\n1\r\n1\r\n", "Runtime.TruncatedResponse"),
+                           ("Lambda-Runtime-Function-Response-Mode: whole\r\nContent-Length: 0\r\n\r\n", "Runtime.InvalidResponseModeHeader")):
+            r = self.d.in_turn(f, {"head": head}, tail=True)
+            self.assertEqual((r.status, r.error, r.json["errorType"]), (200, "Unhandled", kind), head)
+            self.assertIn(f"Error Type: {kind}", r.log)
+            self.assertEqual("another: 403" in r.log, head[0] == "C")
 
     def test_init_failures(self):
         f = self.function(Environment={"Variables": {"INIT": "fail"}}, Timeout=5)
@@ -270,6 +295,13 @@ def handler(event, context):
             if self.d.request("GET", f"/_fnd/logs/{f}?cursor=0").json["Text"].count("INIT_START") == 1:
                 return
         self.fail("a second environment was started each time")
+
+    def test_one_that_tidies_up_for_long_stays(self):
+        f = self.function()
+        for _ in range(3):
+            self.assertEqual(self.d.in_turn(f, {"do": "respond_then_rest", "ms": 400}).json, {"ok": True})
+        self.d.idle(f)
+        self.assertEqual(self.d.request("GET", f"/_fnd/logs/{f}?cursor=0").json["Text"].count("INIT_START"), 1)
 
     def test_account_concurrency(self):
         d = shared({"account_concurrency": 2})

@@ -246,7 +246,7 @@ class Logs(JavaCase):
     def test_text(self):
         lines = [l for l in self.d.invoke(self.java("Handlers::logs"), {}, tail=True).log.split("\n") if not re.match("START|END|REPORT|INIT|RequestId|$", l)]
         self.assertEqual(sorted(lines[:3]), ["err", "no end", "out ä"])  # two pipes
-        self.assertEqual(lines[3:], ["first\rsecond", "with its end", "bytes", "[TRACE] at TRACE", "[DEBUG] at DEBUG", "[INFO] at INFO", "[WARN] at WARN", "[ERROR] at ERROR", "[FATAL] at FATAL", "static"])
+        self.assertEqual(lines[3:], ["first", "second", "with its end", "bytes", "[TRACE] at TRACE", "[DEBUG] at DEBUG", "[INFO] at INFO", "[WARN] at WARN", "[ERROR] at ERROR", "[FATAL] at FATAL", "static"])
 
     def test_json_and_levels(self):
         f = self.java("Handlers::logs", LoggingConfig={"LogFormat": "JSON"})
@@ -265,8 +265,8 @@ class Errors(JavaCase):
         self.assertRegex(r.json["stackTrace"][0], r"^Handlers\.fails\(Handlers\.java:\d+\)$")
         self.assertEqual(len(r.json["stackTrace"]), 1, r.json)  # nothing of the runtime's
         self.assertEqual((r.json["cause"]["errorType"], r.json["cause"]["errorMessage"]), ("java.lang.IllegalStateException", "why"))
-        self.assertIn("told: java.io.IOException\rjava.io.IOException: told\r\tat Handlers.fails(Handlers.java:", r.log)
-        self.assertIn("\rCaused by: java.lang.IllegalStateException: why\r", r.log)
+        self.assertIn("told: java.io.IOException\njava.io.IOException: told\n\tat Handlers.fails(Handlers.java:", r.log)
+        self.assertIn("\nCaused by: java.lang.IllegalStateException: why\n", r.log)
         self.assertEqual(self.ok(f, {"how": "count"}), 0)
         r = self.fails(f, "java.lang.NullPointerException", "^java.lang.NullPointerException$", {"how": "none"})
         self.fails(f, "java.lang.AssertionError", "^an error$", {"how": "error"})

@@ -225,6 +225,10 @@ class Functions(LayerCase):
         """.replace("\n            ", "\n")
         self.assertEqual(self.run_python(source, [a, b]), ["b", "a", "b", "a file", None, "0o40755", False])
         self.assertEqual(self.run_python(source, [b, a]), ["a", "a", "b", None, "a", "0o40755", False])
+        same = self.layer("l-oc", {"lib/x": "a", "lib/only-a": "a", "dir/f": "a"})
+        self.assertEqual(self.run_python(source, [a, same]), ["a", "a", None, None, "a", "0o40755", False])
+        self.assertEqual(self.run_python(source, [a, b, same]), ["a", "a", "b", None, "a", "0o40755", False])
+        self.assertEqual(self.run_python(source, [same, a, b]), ["b", "a", "b", "a file", None, "0o40755", False])
 
     def test_a_deleted_version_stays_with_who_has_it(self):
         arn = self.layer("l-del", {"python/lay.py": "N = 1"})
@@ -275,7 +279,8 @@ class Fnctl(LayerCase):
         self.fnctl("layer", "publish", "fc-a", self.source({"python/fc.py": "N = 2\n"}))
         got = json.loads(self.fnctl("layer", "get", "fc-a:1", "--output", "json"))
         self.assertEqual((got["Description"], got["LicenseInfo"], got["CompatibleRuntimes"], got["CompatibleArchitectures"]), ("d", "MIT", ["python3.11", "python3.12"], ["x86_64"]))
-        self.assertRegex(self.fnctl("layer", "get", "fc-a"), r"ARN +" + LAYER + "fc-a:2")
+        self.assertEqual(self.fnctl("layer", "get", "fc-a"), self.fnctl("layer", "get", "fc-a:2"))
+        self.assertRegex(self.fnctl("layer", "get", "fc-a"), r"ARN +" + LAYER + r"fc-a:2\n(.*\n)*Bytes +\d+\nSHA-256 ")
         self.assertIn("fc-a:2", self.fnctl("layer", "get", LAYER + "fc-a:2"))
         code = self.source({"f.py": "import fc\ndef handler(e, c):\n    return fc.N\n"})
         self.addCleanup(self.d.delete, "fc-f")
@@ -284,6 +289,7 @@ class Fnctl(LayerCase):
         self.fnctl("update", "fc-f", "--layer", "fc-a:1")
         self.assertEqual(self.fnctl("invoke", "fc-f").strip(), "1")
         self.assertRegex(self.fnctl("layer", "list", "fc-a"), rf"{LAYER}fc-a:2 +6 +no .*\n{LAYER}fc-a:1 +6 +no +\S+ +fc-f:\$LATEST\n")
+        self.assertEqual(self.fnctl("layer", "list", "fc-none"), "There is no layer fc-none. `fnctl layer list` shows those there are.\n")
         self.assertIn("keep it", self.fnctl("layer", "delete", "fc-a:1"))
         self.assertEqual(self.fnctl("invoke", "fc-f").strip(), "1")
         self.assertNotIn("Layer", self.fnctl("update", "fc-f", "--layer", "none"))

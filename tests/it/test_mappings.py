@@ -12,6 +12,9 @@ def handler(event, context):
         raise Exception("boom")
     return {"batchItemFailures": [{"itemIdentifier": r["messageId"]} for r in event["Records"] if r["body"].startswith("fail") and r["attributes"]["ApproximateReceiveCount"] == "1"]}
 """
+SLOW_FAIL = ECHO.replace("    bodies =", """    import time
+    time.sleep(3 if "fail 0" in [r["body"] for r in event["Records"]] and event["Records"][0]["attributes"]["ApproximateReceiveCount"] == "1" else 0)
+    bodies =""")
 ARN = "arn:aws:sqs:us-east-1:000000000000:"
 
 
@@ -118,6 +121,23 @@ class Local(Both, MappingCase):
         wait_until("it is a dead letter", lambda: self.left(dead) == 1 and self.left(url) == 0)
         self.assertEqual([r["attributes"]["ApproximateReceiveCount"] for r in self.records()], ["1", "2"])
 
+    def test_a_first_message_that_is_made_visible(self):
+        """While its function runs: it comes again at once when that has failed, and nothing of its group before it."""
+        self.e.create_python("slow", SLOW_FAIL, Timeout=10)
+        url = self.queue("nine.fifo", FifoQueue="true", ContentBasedDeduplication="true", VisibilityTimeout="300")
+        for body in ("fail 0", "m 1", "m 2"):
+            self.sqs.send_message(QueueUrl=url, MessageGroupId="g", MessageBody=body)
+        self.map("nine.fifo", "slow", BatchSize=2, FunctionResponseTypes=["ReportBatchItemFailures"])
+        wait_until("it runs", lambda: self.records("slow"))
+        first, second = self.got("slow")[0]["Records"]
+        self.sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=first["receiptHandle"], VisibilityTimeout=0)
+        wait_until("it has come again", lambda: len(self.got("slow")) == 2)
+        self.assertEqual([r["body"] for r in self.got("slow")[1]["Records"]], ["fail 0"])
+        wait_until("it is deleted", lambda: self.left(url) == 2)
+        self.sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=second["receiptHandle"], VisibilityTimeout=0)
+        wait_until("the second has come", lambda: len(self.got("slow")) >= 3)
+        self.assertEqual(self.records("slow")[3]["body"], "m 1")
+
     def test_a_window_gathers(self):
         url = self.queue("five")
         self.map("five", BatchSize=25, MaximumBatchingWindowInSeconds=1)
@@ -170,10 +190,10 @@ class Local(Both, MappingCase):
         self.create_fails("Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10", BatchSize=11)
         self.create_fails("Invalid filter pattern definition.", FilterCriteria={"Filters": [{"Pattern": "{}"}]})
         self.create_fails("Unsupported DestinationConfig parameter for given event source mapping type.", DestinationConfig={"OnFailure": {"Destination": ARN + "eight"}})
-        self.create_fails("Unsupported StartingPosition parameter for given event source mapping type.", StartingPosition="LATEST")
+        self.create_fails("StartingPosition is not valid for SQS event sources.", StartingPosition="LATEST")
         self.create_fails("Batching window is not supported for FIFO queues.", EventSourceArn=ARN + "eight.fifo", MaximumBatchingWindowInSeconds=1)
         self.create_fails("fnd does not implement mappings of Amazon Kinesis yet: of Amazon SQS queues only", EventSourceArn="arn:aws:kinesis:us-east-1:000000000000:stream/s", StartingPosition="LATEST", code="NotImplementedException")
-        self.e.configure("f", Timeout=6)
+        self.e.configure("f", Timeout=6)  # what is stored counts, not what is in force
         self.create_fails("Queue visibility timeout: 5 seconds is less than Function timeout: 6 seconds")
         self.e.configure("f", Timeout=4)
         self.e.settled("f")
@@ -267,6 +287,7 @@ class Local(Both, MappingCase):
 
     def test_fnctl(self):
         url = self.queue("eleven")
+        self.assertEqual(self.e.fnctl("mapping", "list", "nobody").stdout, "No mappings of nobody. Make one: fnctl mapping create nobody QUEUE\n")
         uuid = self.e.fnctl("mapping", "create", "f", "eleven", "--batch-size", "5", "--filter", '{"body": [{"anything-but": "no"}]}').stdout.strip()
         self.becomes(uuid, "Enabled")
         tail = subprocess.Popen([os.path.join(BUILD, "fnctl"), "--endpoint", self.e.endpoint, "--output", "json", "events", "tail", "f"], stdout=subprocess.PIPE, text=True)
@@ -302,6 +323,9 @@ class Local(Both, MappingCase):
         self.assertIn("PROBLEM: Function call failed", self.e.fnctl("mapping", "list", "f").stdout)
         self.assertEqual(json.loads(self.e.fnctl("mapping", "update", uuid, "--filter", "none", "--concurrency", "7").stdout)["ScalingConfig"], {"MaximumConcurrency": 7})
         self.becomes(uuid, "Enabled")
+        for wrong, said in (((), "what is to change?"), (("--enable", "--disable"), "--enable or --disable, not both")):
+            r = self.e.fnctl("mapping", "update", uuid, *wrong)
+            self.assertEqual((r.returncode, said in r.stderr), (2, True), r.stderr)
         self.assertEqual(self.e.fnctl("mapping", "delete", uuid).stdout, f"The mapping {uuid} is deleted.\n")
 
 

@@ -1,5 +1,5 @@
 """Network `nat`: the way out, names, addresses, ends, and what is refused at the start. What is closed to sandboxes: test_nat_closed.py."""
-import contextlib, json, os, re, signal, socket, subprocess, time
+import concurrent.futures, contextlib, json, os, re, signal, socket, subprocess, threading, time
 from netlab import *
 
 
@@ -122,6 +122,32 @@ def handler(event, context):
         self.assertGreater(flows, 3000)
         self.assertLess(flows, 4200)
         self.assertEqual(self.call(d, "g", "fetch", url=f"http://{SITE}/"), HOST_ADDR)  # others are none the worse
+
+    def test_who_is_refused_all_the_time_is_not_listened_to(self):
+        """An attempt that is refused costs more than it takes to make: whoever goes on slowed down everybody's."""
+        d = self.daemon()
+        self.function(d, "f")
+        self.function(d, "g")
+        address = self.call(d, "f")
+
+        def slowed():
+            return address in within(HOST, "nft", "list", "set", "inet", d.instance, "slowed")
+        self.call(d, "f", "flood", to="10.201.0.1", n=100)  # as somebody who only tries
+        self.assertFalse(slowed())
+        enough = threading.Event()
+
+        def flood():
+            while not enough.is_set():
+                self.call(d, "f", "flood", to="10.201.0.1", n=20000)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            flooding = pool.submit(flood)
+            try:
+                wait_until("it is not listened to", slowed)
+                self.assertEqual(self.call(d, "g", "fetch", url=f"http://{SITE}/"), HOST_ADDR)
+            finally:
+                enough.set()
+            flooding.result()
+        self.assertEqual(self.call(d, "f", "fetch", url=f"http://{SITE}/"), HOST_ADDR)  # it is over soon
 
     def test_no_ipv6(self):
         d = self.daemon()

@@ -371,8 +371,8 @@ class Console(NodeCase):
         f = self.node(self.SOURCE)
         r = self.d.invoke(f, {}, tail=True)
         rid, stamp = r.headers["x-amzn-requestid"], r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
-        for level, text in (("INFO", r"a x b 7 \{ deep: \{ er: \[ 1 \] \} \}"), ("INFO", "info"), ("WARN", "warn"), ("ERROR", "error TypeError: t\r    at "), ("DEBUG", "debug"), ("TRACE", "trace"),
-                            ("INFO", "two\rlines\n"), ("INFO", "undefined\n"), ("INFO", r"\{ o: 1 \}"), ("INFO", "RangeError: alone"), ("INFO", r"<ref \*1> \{ c: \[Circular"), ("INFO", "1n")):
+        for level, text in (("INFO", r"a x b 7 \{ deep: \{ er: \[ 1 \] \} \}"), ("INFO", "info"), ("WARN", "warn"), ("ERROR", "error TypeError: t\n    at "), ("DEBUG", "debug"), ("TRACE", "trace"),
+                            ("INFO", "two\nlines\n"), ("INFO", "undefined\n"), ("INFO", r"\{ o: 1 \}"), ("INFO", "RangeError: alone"), ("INFO", r"<ref \*1> \{ c: \[Circular"), ("INFO", "1n")):
             self.assertRegex(r.log, rf"(?m)^{stamp}\t{rid}\t{level}\t{text}")
         self.assertIn("raw out\n", r.log)
         self.assertIn("raw err\n", r.log)

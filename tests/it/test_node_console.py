@@ -24,14 +24,14 @@ exports.handler = async (part) => {
 };
 """
 
-# What aws-lambda-ric 3.3.0 writes on node 22, between the two; "TIME" and "ID" stand for these. {name: (as text, as JSON)}
+# What aws-lambda-ric 3.3.0 writes on node 22, between the two, where its log is no pipe (there it has \r between lines); "TIME" and "ID" stand for these. {name: (as text, as JSON)}
 WRITTEN = {
     'nothing': ('TIME\tID\tINFO\tundefined\n', '{"timestamp":"TIME","level":"INFO","requestId":"ID"}\n'),
     'undefined': ('TIME\tID\tINFO\tundefined\n', '{"timestamp":"TIME","level":"INFO","requestId":"ID"}\n'),
     'null': ('TIME\tID\tINFO\tnull\n', '{"timestamp":"TIME","level":"INFO","requestId":"ID","message":null}\n'),
     'text': ('TIME\tID\tINFO\ta\n', '{"timestamp":"TIME","level":"INFO","requestId":"ID","message":"a"}\n'),
     'empty': ('TIME\tID\tINFO\t\n', '{"timestamp":"TIME","level":"INFO","requestId":"ID","message":""}\n'),
-    'lines': ('TIME\tID\tINFO\ta\rb\r\rc\n', '{"timestamp":"TIME","level":"INFO","requestId":"ID","message":"a\\nb\\r\\nc"}\n'),
+    'lines': ('TIME\tID\tINFO\ta\nb\nc\n', '{"timestamp":"TIME","level":"INFO","requestId":"ID","message":"a\\nb\\r\\nc"}\n'),
     'number': ('TIME\tID\tINFO\t1.5\n', '{"timestamp":"TIME","level":"INFO","requestId":"ID","message":1.5}\n'),
     'big': ('TIME\tID\tINFO\t10n\n', '{"timestamp":"TIME","level":"INFO","requestId":"ID","message":"10n"}\n'),
     'symbol': ('TIME\tID\tINFO\tSymbol(s)\n', '{"timestamp":"TIME","level":"INFO","requestId":"ID"}\n'),
@@ -50,11 +50,11 @@ WRITTEN = {
     'unused': ('TIME\tID\tINFO\tNaN\n', '{"timestamp":"TIME","level":"INFO","requestId":"ID","message":"NaN"}\n'),
     'objthen': ('TIME\tID\tINFO\t{ a: 1 } b\n', '{"timestamp":"TIME","level":"INFO","requestId":"ID","message":"{ a: 1 } b"}\n'),
     'two': ('TIME\tID\tINFO\ta { b: 1 } [ 2 ]\n', '{"timestamp":"TIME","level":"INFO","requestId":"ID","message":"a { b: 1 } [ 2 ]"}\n'),
-    'error': ('TIME\tID\tINFO\tTypeError: t\r    at x\n', '{"timestamp":"TIME","level":"INFO","requestId":"ID","message":{"errorType":"TypeError","errorMessage":"t","stackTrace":["TypeError: t","    at x"]}}\n'),
-    'own': ('TIME\tID\tINFO\tOwn [Error]: o\r    at x {\r  extra: { a: 1 }\r}\n', '{"timestamp":"TIME","level":"INFO","requestId":"ID","message":{"errorType":"Own","errorMessage":"o","stackTrace":["Error: o","    at x"],"extra":{"a":1}}}\n'),
-    'texterror': ('TIME\tID\tINFO\tfailed: RangeError: r\r    at x\n', '{"timestamp":"TIME","level":"INFO","requestId":"ID","message":"failed: RangeError: r\\n    at x","errorType":"RangeError","errorMessage":"r","stackTrace":["RangeError: r","    at x"]}\n'),
-    'errorin': ('TIME\tID\tINFO\t{\r  err: Error: in\r      at x\r}\n', '{"timestamp":"TIME","level":"INFO","requestId":"ID","message":{"err":{"errorType":"Error","errorMessage":"in","stackTrace":["Error: in","    at x"]}}}\n'),
-    'cause': ('TIME\tID\tINFO\tError: c\r    at x {\r  [cause]: Error: why\r      at x\r}\n', '{"timestamp":"TIME","level":"INFO","requestId":"ID","message":{"errorType":"Error","errorMessage":"c","stackTrace":["Error: c","    at x"]}}\n'),
+    'error': ('TIME\tID\tINFO\tTypeError: t\n    at x\n', '{"timestamp":"TIME","level":"INFO","requestId":"ID","message":{"errorType":"TypeError","errorMessage":"t","stackTrace":["TypeError: t","    at x"]}}\n'),
+    'own': ('TIME\tID\tINFO\tOwn [Error]: o\n    at x {\n  extra: { a: 1 }\n}\n', '{"timestamp":"TIME","level":"INFO","requestId":"ID","message":{"errorType":"Own","errorMessage":"o","stackTrace":["Error: o","    at x"],"extra":{"a":1}}}\n'),
+    'texterror': ('TIME\tID\tINFO\tfailed: RangeError: r\n    at x\n', '{"timestamp":"TIME","level":"INFO","requestId":"ID","message":"failed: RangeError: r\\n    at x","errorType":"RangeError","errorMessage":"r","stackTrace":["RangeError: r","    at x"]}\n'),
+    'errorin': ('TIME\tID\tINFO\t{\n  err: Error: in\n      at x\n}\n', '{"timestamp":"TIME","level":"INFO","requestId":"ID","message":{"err":{"errorType":"Error","errorMessage":"in","stackTrace":["Error: in","    at x"]}}}\n'),
+    'cause': ('TIME\tID\tINFO\tError: c\n    at x {\n  [cause]: Error: why\n      at x\n}\n', '{"timestamp":"TIME","level":"INFO","requestId":"ID","message":{"errorType":"Error","errorMessage":"c","stackTrace":["Error: c","    at x"]}}\n'),
     'long': ('TIME\tID\tINFO\txxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n', '{"timestamp":"TIME","level":"INFO","requestId":"ID","message":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}\n'),
     'unicode': ('TIME\tID\tINFO\t😀 ä\n', '{"timestamp":"TIME","level":"INFO","requestId":"ID","message":"😀 ä"}\n'),
     'nul': ('TIME\tID\tINFO\ta\x00b\n', '{"timestamp":"TIME","level":"INFO","requestId":"ID","message":"a\\u0000b"}\n'),

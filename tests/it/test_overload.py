@@ -1,5 +1,5 @@
 """What one environment can take from the others, and from fnd: memory that a child process took, files without end, all of the CPU."""
-import glob, os, threading, time, unittest
+import concurrent.futures, contextlib, glob, os, threading, time, unittest
 from harness import *
 
 MEMORY = r"""
@@ -85,6 +85,23 @@ def files_open():
     with open("/proc/sys/fs/file-nr") as f:
         used, _, most = f.read().split()
     return int(used), int(most)
+
+
+SPIN = r"""
+import os, time
+
+def handler(event, context):
+    until = time.time() + event["seconds"]
+    for _ in range(event["processes"] - 1):
+        if os.fork() == 0:
+            while time.time() < until:
+                pass
+            os._exit(0)
+    while time.time() < until:
+        pass
+    for _ in range(event["processes"] - 1):
+        os.wait()
+"""
 
 
 class Memory(Case):
@@ -186,6 +203,37 @@ class Cpu(Case):
         pids = self.d.pids()
         self.assertLessEqual(set(pids["supervisor"] + pids["worker"] + pids["spawnd"]), inside)
         self.assertFalse(inside & set(pids["sandbox"] + pids["prepared"]))
+
+    def giving_way(self):
+        """How many environments' groups give way to the others, of those that there are."""
+        found = []
+        for path in glob.glob(f"/sys/fs/cgroup/**/{self.d.instance}/*/cpu.idle", recursive=True):
+            with contextlib.suppress(OSError), open(path) as f:  # it is gone
+                found.append(f.read().strip() == "1")
+        return sum(found), len(found)
+
+    def test_what_goes_on_for_long_gives_way(self):
+        """Which takes CPU all the time, and until it is over; not what waits."""
+        short = self.function()
+        self.assertEqual(self.d.do(short, "counter")["served"], 1)
+        if not self.giving_way()[1]:
+            self.skipTest("this kernel has no cpu.idle")
+        long = self.python(SPIN, name="t-long", MemorySize=1769, Timeout=60)
+        waits = self.python("import time\ndef handler(event, context):\n    time.sleep(event['seconds'])\n", name="t-waits", Timeout=60)
+        processes, served = os.cpu_count() + 1, iter(range(2, 99))
+        for f, event in ((long, {"seconds": 0, "processes": 1}), (waits, {"seconds": 0})):
+            self.d.invoke(f, event)
+
+        def attempt():
+            with concurrent.futures.ThreadPoolExecutor(2) as pool:
+                calls = [pool.submit(self.d.invoke, waits, {"seconds": 6}), pool.submit(self.d.invoke, long, {"seconds": 5, "processes": processes})]
+                wait_until("one gives way", lambda: self.giving_way()[0] > 0, 5)
+                self.assertEqual(self.d.do(short, "counter")["served"], next(served))
+                self.assertEqual(self.giving_way()[0], 1)
+                for c in calls:
+                    self.assertFalse(c.result().error)
+        often(attempt)
+        wait_until("none gives way any more", lambda: self.giving_way()[0] == 0)
 
 
 if __name__ == "__main__":

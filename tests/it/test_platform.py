@@ -321,7 +321,7 @@ class Loops(BotoCase):
         seen, status, error = json.load(self.c.invoke(FunctionName=f, Payload="[]")["Payload"])
         self.assertEqual((len(seen), status, error["Type"]), (16, 400, "User"))
         for n, header in enumerate(seen[1:], 2):
-            self.assertRegex(header, rf"^Root=1-00000001-000000000000000000000001;Lineage=[0-9a-f]{{8}}:{n}$")
+            self.assertRegex(header, rf"^Root=1-00000001-000000000000000000000001;Parent=[0-9a-f]{{16}};Sampled=0;Lineage=[0-9a-f]{{8}}:{n}$")
         self.assertEqual(self.d.metric("fnd_recursive_invocations_dropped_total", function=f), 1)
 
     def config(self, d, name, put=None):
@@ -374,6 +374,27 @@ class Chains(Base):
         self.assertEqual(len(said(f, "handed over 202")), 16)
         self.assertIn(ARN + f, record["requestContext"]["functionArn"])
         self.assertEqual(len(record["requestPayload"]), 16)
+
+    def test_destinations_in_a_loop_are_stopped(self):
+        """Records go on along the chain of the invocation that they are of; what was stopped is told to who is outside the loop, and to nobody in it."""
+        c, logs = boto(self.d), boto(self.d, "logs")
+        for source, told, outside in (("print('ran')", "OnSuccess", True), ("raise ValueError('ran')", "OnFailure", False)):
+            a, b = (self.python(f"def handler(event, context):\n    {source}\n", f"t-round-{told.lower()}-{x}") for x in "ab")
+            sink = self.python("import json\ndef handler(event, context):\n    print('record ' + json.dumps(event))\n", f"t-round-{told.lower()}-sink")
+            for f, to in ((a, b), (b, a)):
+                c.put_function_event_invoke_config(FunctionName=f, MaximumRetryAttempts=0, DestinationConfig={told: {"Destination": ARN + to}, **({"OnFailure": {"Destination": ARN + sink}} if outside else {})})
+            c.invoke(FunctionName=a, InvocationType="Event", Payload="{}")
+            wait_until("it is stopped", lambda: self.d.metric("fnd_recursive_invocations_dropped_total", function=a))
+            if outside:
+                said = lambda: [json.loads(line.partition("record ")[2]) for line in self.d.request("GET", f"/_fnd/logs/{sink}").json["Text"].splitlines() if "record " in line]
+                wait_until("who is outside is told", said)
+                self.assertEqual([(r["requestContext"]["condition"], r["requestContext"]["approximateInvokeCount"]) for r in said()], [("RetriesExhausted", 0)])
+            time.sleep(1)
+            waiting = [(r["Function"], r["Waiting"], r["Due"], r["Running"]) for r in self.d.request("GET", "/_fnd/async").json["Functions"] if r["Function"] in (a, b)]
+            self.assertEqual(sorted(waiting), [(a, 0, 0, 0), (b, 0, 0, 0)])
+            for f in (a, b):
+                ran = [e for e in logs.filter_log_events(logGroupName=f"/aws/lambda/{f}", filterPattern='"START RequestId"')["events"]]
+                self.assertEqual(len(ran), 16, f)
 
     def test_messages_in_a_loop_go_to_the_dead_letters(self):
         """Whatever trace the function gives them."""

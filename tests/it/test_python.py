@@ -121,8 +121,8 @@ class Python(Case):
         self.assertEqual(r.json["requestId"], r.headers["x-amzn-requestid"])
         self.assertEqual(len(r.json["stackTrace"]), 2)
         self.assertEqual(r.json["stackTrace"][0], '  File "/var/task/f.py", line 5, in handler\n    inner()\n')
-        self.assertIn("\n[ERROR] ValueError: boom ä\rTraceback (most recent call last):\r\u00a0\u00a0File \"/var/task/f.py\", line 5, in handler\r\u00a0\u00a0\u00a0\u00a0inner()\r"
-                      "\u00a0\u00a0File \"/var/task/f.py\", line 2, in inner\r\u00a0\u00a0\u00a0\u00a0raise ValueError('boom \\u00e4')\nEND ", r.log)  # one event
+        self.assertIn("\n[ERROR] ValueError: boom ä\nTraceback (most recent call last):\n\u00a0\u00a0File \"/var/task/f.py\", line 5, in handler\n\u00a0\u00a0\u00a0\u00a0inner()\n"
+                      "\u00a0\u00a0File \"/var/task/f.py\", line 2, in inner\n\u00a0\u00a0\u00a0\u00a0raise ValueError('boom \\u00e4')\nEND ", r.log)
 
     def test_import_errors(self):
         r = self.fails(self.python("import nothing_of_the_kind\n"), "Runtime.ImportModuleError", "^Unable to import module 'f': No module named 'nothing_of_the_kind'")
@@ -167,7 +167,7 @@ def handler(event, c):
         self.assertIn("printed\n", r.log)
         self.assertIn("to stderr\n", r.log)
         self.assertRegex(r.log, rf"\[INFO\]\t\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{{3}}Z\t{rid}\tinformed 7\n")
-        self.assertRegex(r.log, r"\[ERROR\]\t.*\tcaught\rTraceback \(most recent call last\):\r.*\rZeroDivisionError: division by zero")
+        self.assertRegex(r.log, r"(?s)\[ERROR\]\t.*\tcaught\nTraceback \(most recent call last\):\n.*\nZeroDivisionError: division by zero")
         self.assertNotIn("not shown", r.log)
 
     def test_json_logging(self):

@@ -171,6 +171,22 @@ class Json(Case):
                 self.assertEqual(r.json[name], wanted)
         self.assertEqual(list(r.json), list(WANTED))
 
+    def test_from_python_3_12_on_characters_are_as_they_are(self):
+        """As awslambdaric 4.2.2 has it for AWS_EXECUTION_ENV=AWS_Lambda_python3.12 and later."""
+        r = self.d.invoke(self.function("t-utf8", make_zip({"f.py": VALUES}), runtime="python3.13", handler="f.handler"), {})
+        wanted = dict(WANTED, str='"a\u00e4\u2028\u20ac\U0001f600\\"\\\\/\\b\\f\\n\\r\\t\\u0000\x7f"', surr='"\ud800"', bytes_in='["a\u00e4"]', k_bytes='{"a\u00e4": 1}')
+        for name in ("str", "surr", "bytes_in", "k_bytes", "dec_in", "nt_in"):
+            with self.subTest(name):
+                self.assertEqual(r.json[name], wanted[name])
+        f = self.function("t-utf8-whole", make_zip({"f.py": """
+def handler(e, c):
+    if e:
+        raise ValueError(e)
+    return "\\u3053\\u3093" + "\\ud83d"
+"""}), runtime="python3.13", handler="f.handler")
+        self.assertEqual(self.d.invoke(f, b'""').body, '"\u3053\u3093\\ud83d"'.encode())
+        self.assertIn('"errorMessage": "\u3053"'.encode(), self.d.invoke(f, '"\u3053"'.encode()).body)
+
     def test_a_whole_response(self):
         f = self.python("""
 import collections, decimal

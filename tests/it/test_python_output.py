@@ -1,5 +1,5 @@
 """What the Python runtime's process prints: written at once, in order, and a record is one event of the log however many lines it has."""
-import json, unittest
+import json, re, unittest
 from harness import *
 
 
@@ -86,10 +86,11 @@ def handler(e, c):
     c.log("from the context\\nin two lines")
     raise RuntimeError("first\\n    second")
 """)
-        lines = log.split("\n")
-        self.assertEqual([l.split("\t")[-1] for l in lines[:4]], ["one\rtwo\rthree\r", "a", "b", "from the context\rin two lines"])
-        self.assertEqual(lines[4], "[ERROR] RuntimeError: first\r    second\rTraceback (most recent call last):\r\u00a0\u00a0File \"/var/task/f.py\", line 8, in handler\r"
-                                   "\u00a0\u00a0\u00a0\u00a0raise RuntimeError(\"first\\n    second\")")
+        traceback = "[ERROR] RuntimeError: first\n    second\nTraceback (most recent call last):\n\u00a0\u00a0File \"/var/task/f.py\", line 8, in handler\n\u00a0\u00a0\u00a0\u00a0raise RuntimeError(\"first\\n    second\")"
+        records = ["one\ntwo\nthree\r", "a", "b", "from the context\nin two lines", traceback]
+        self.assertEqual(re.sub("(?m)^\\[INFO\\].*\t", "", log).split("\n"), "\n".join(records).split("\n") + [""], "of its tail each line")
+        events = self.d.request("POST", "/", json.dumps({"logGroupName": "/aws/lambda/t-test-a-record-is-one-event"}), {"X-Amz-Target": "Logs_20140328.FilterLogEvents"}).json["events"]
+        self.assertEqual([e["message"].split("\t")[-1].removesuffix("\n") for e in events if not re.match("INIT|START|END|REPORT|Cold|RequestId", e["message"])], records)
 
     def test_json_records(self):
         r, log = self.printed("""

@@ -86,6 +86,18 @@ class Reset(unittest.TestCase):
             self.assertEqual(self.d.in_turn(f, {"then": "exit"}).json["errorType"], "Runtime.ExitError")
         self.assertEqual(self.ok(f)["kept"], "one two ")
 
+    def test_after_an_init_that_failed(self):
+        """Which is repeated within the invocation that waits for it."""
+        for d, name, how in ((self.d, "t-reset-init-exit", "os._exit(3)"), (self.d, "t-reset-init-error", "raise KeyError"), (shared({**(self.config or {}), "init_timeout_s": 1}), "t-reset-init-hang", "time.sleep(60)")):
+            d.create_python(name, f"import os, time\nif not os.path.exists('/tmp/tried'):\n    open('/tmp/tried', 'w').close()\n    {how}\ndef handler(event, context):\n    return context.log_stream_name", Timeout=20)
+            self.addCleanup(d.delete, name)
+            r = d.invoke(name, {})
+            self.assertEqual((r.status, r.error), (200, None), (how, r))
+            log = d.request("GET", f"/_fnd/logs/{name}?cursor=0").json["Text"]
+            self.assertEqual([log.count(x) for x in ("INIT_START", "INIT_REPORT", "Phase: init\tStatus: ", "START RequestId")], [2, 1, 1, 1], log)
+            streams = d.request("POST", "/", json.dumps({"logGroupName": f"/aws/lambda/{name}"}), {"X-Amz-Target": "Logs_20140328.DescribeLogStreams", "Content-Type": "application/x-amz-json-1.1"}).json["logStreams"]
+            self.assertEqual([s["logStreamName"] for s in streams], [r.json], how)
+
     def test_how_it_is_reported(self):
         f = self.function("t-reset-report", Timeout=20)
         first = self.d.in_turn(f, {}, tail=True)
@@ -188,6 +200,7 @@ class Alone(Case):
         before = self.ok(f, do="write", text="x")
         self.assertEqual(d.in_turn(f, {"then": "exit"}).error, "Unhandled")
         os.kill(d.pids()["spawnd"][0], signal.SIGKILL)
+        wait_until("fnd has seen it", lambda: "the connection to fn-spawnd is lost" in d.log())
         wait_until("it serves again", lambda: d.invoke(f, {}).status == 200)
         after = self.ok(f)
         self.assertEqual((after["kept"], after["stream"] != before["stream"]), (None, True))

@@ -115,6 +115,46 @@ class Queues(SqsCase):
         self.s.remove_permission(QueueUrl=url, Label="one")
         self.assertNotIn("Attributes", self.s.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"]))
         self.refused("InvalidParameterValue", self.s.remove_permission, QueueUrl=url, Label="one")
+        actions = ["SendMessage", "ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility", "GetQueueAttributes", "GetQueueUrl", "ListDeadLetterSourceQueues", "PurgeQueue"]
+        self.assertEqual(self.refused("OverLimit", self.s.add_permission, QueueUrl=url, Label="many", AWSAccountIds=["111122223333"], Actions=actions), "8 Actions were found, maximum allowed is 7.")
+        self.s.add_permission(QueueUrl=url, Label="many", AWSAccountIds=["111122223333"], Actions=actions[:7])
+
+    def test_booleans_in_any_case(self):
+        """'True' is Python's and Terraform's; it is shown as 'true'."""
+        for i, said in enumerate(("True", "TRUE", "true")):
+            name = f"case-{i}.fifo"
+            url = self.queue(name, FifoQueue=said, ContentBasedDeduplication=said, SqsManagedSseEnabled=said.replace("r", "R"))
+            a = self.s.get_queue_attributes(QueueUrl=url, AttributeNames=["FifoQueue", "ContentBasedDeduplication", "SqsManagedSseEnabled"])["Attributes"]
+            self.assertEqual(a, {"FifoQueue": "true", "ContentBasedDeduplication": "true", "SqsManagedSseEnabled": "true"})
+            self.assertEqual(self.s.create_queue(QueueName=name, Attributes={"FifoQueue": "true", "ContentBasedDeduplication": "tRUE"})["QueueUrl"], url)
+            self.s.send_message(QueueUrl=url, MessageBody="x", MessageGroupId="g")
+            self.s.set_queue_attributes(QueueUrl=url, Attributes={"FifoQueue": said, "ContentBasedDeduplication": "False"})  # FifoQueue: no change
+            self.assertEqual(self.s.get_queue_attributes(QueueUrl=url, AttributeNames=["ContentBasedDeduplication"])["Attributes"], {"ContentBasedDeduplication": "false"})
+            self.assertEqual(self.refused("InvalidAttributeValue", self.s.set_queue_attributes, QueueUrl=url, Attributes={"FifoQueue": "False"}),
+                             "Invalid value for the parameter FifoQueue. Reason: Modifying queue type is not supported.")
+        self.refused("InvalidAttributeValue", self.s.create_queue, QueueName="case", Attributes={"SqsManagedSseEnabled": "yes"})
+
+    def test_tags(self):
+        url = self.queue("tags")
+        self.s.tag_queue(QueueUrl=url, Tags={"\u00e9" * 128: "\u4e2d" * 256})
+        self.refused("InvalidParameterValue", self.s.tag_queue, QueueUrl=url, Tags={"\u00e9" * 129: ""})
+        self.refused("InvalidParameterValue", self.s.tag_queue, QueueUrl=url, Tags={"a": "x" * 257})
+        self.refused("InvalidParameterValue", self.s.tag_queue, QueueUrl=url, Tags={"aws:a": "b"})
+        self.refused("InvalidParameterValue", self.s.create_queue, QueueName="tags-2", tags={"aws:a": "b"})
+        self.s.tag_queue(QueueUrl=url, Tags={f"k{i}": "" for i in range(49)})
+        self.assertEqual(self.refused("InvalidParameterValue", self.s.tag_queue, QueueUrl=url, Tags={"one": "more"}), "Too many tags added for queue.")
+        self.s.tag_queue(QueueUrl=url, Tags={"k1": "new"})
+        self.assertEqual(len(self.s.list_queue_tags(QueueUrl=url)["Tags"]), 50)
+
+    def test_redrive_policies(self):
+        url, dead = self.queue("redrive"), self.queue("redrive-dead")
+        for policy, reason in (({"deadLetterTargetArn": "dummy", "maxReceiveCount": 2}, "Invalid value for deadLetterTargetArn."),
+                               ({"deadLetterTargetArn": self.arn(dead), "maxReceiveCount": 2, "more": 1}, "Only following attributes are supported: [deadLetterTargetArn, maxReceiveCount]."),
+                               ({"deadLetterTargetArn": self.arn(dead)}, "Redrive policy does not contain mandatory attribute: maxReceiveCount."),
+                               ({"deadLetterTargetArn": self.arn(dead) + "-none", "maxReceiveCount": 2}, "Dead letter target does not exist.")):
+            text = json.dumps(policy)
+            self.assertEqual(self.refused("InvalidParameterValue", self.s.set_queue_attributes, QueueUrl=url, Attributes={"RedrivePolicy": text}),
+                             f"Value {text} for parameter RedrivePolicy is invalid. Reason: {reason}")
 
 
 class Messages(SqsCase):
@@ -138,6 +178,10 @@ class Messages(SqsCase):
         self.assertLess(abs(int(m["Attributes"]["SentTimestamp"]) / 1000 - time.time()), 60)
         self.assertEqual(self.counts(url), (0, 1, 0))
         self.assertEqual(self.take(url), [])
+        self.s.send_message(QueueUrl=url, MessageBody="x", MessageAttributes=attributes | {"attr.1\u00f8\u00df\u00e4": {"DataType": "String", "StringValue": "v"}})
+        other, = self.take(url, MessageAttributeNames=["*"])
+        self.assertEqual(sorted(other["MessageAttributes"]), sorted([*attributes, "attr.1\u00f8\u00df\u00e4"]))
+        self.s.delete_message(QueueUrl=url, ReceiptHandle=other["ReceiptHandle"])
         for _ in range(2):  # deleting twice succeeds
             self.s.delete_message(QueueUrl=url, ReceiptHandle=m["ReceiptHandle"])
         self.assertEqual(self.counts(url), (0, 0, 0))
@@ -163,6 +207,7 @@ class Messages(SqsCase):
                 ("InvalidParameterValue", "Message (user) attribute 'X' must contain a non-empty value of type 'String'.",
                  {"MessageBody": "x", "MessageAttributes": {"X": {"DataType": "String", "StringValue": ""}}}),
                 ("InvalidParameterValue", "Message (user) attribute 'X' has characters that are not valid.", {"MessageBody": "x", "MessageAttributes": {"X": {"DataType": "String", "StringValue": "\0a"}}}),
+                ("InvalidParameterValue", None, {"MessageBody": "x", "MessageAttributes": {"a\u2192b": {"DataType": "String", "StringValue": "1"}}}),
                 ("InvalidParameterValue", None, {"MessageBody": "x", "MessageAttributes": {"AWS.x": {"DataType": "String", "StringValue": "1"}}}),
                 ("InvalidParameterValue", None, {"MessageBody": "x", "MessageAttributes": {"x": {"DataType": "Thing", "StringValue": "1"}}}),
                 ("InvalidParameterValue", None, {"MessageBody": "x", "MessageAttributes": {"x": {"DataType": "Number", "StringValue": "one"}}}),
@@ -218,6 +263,16 @@ class Messages(SqsCase):
         waiter.join()
         self.assertLess(time.monotonic() - begun, 5 * SLOW)
         self.assertEqual([m["Body"] for m in got], ["m"])
+        wait_until("it is visible", lambda: self.counts(url) == (1, 0, 0))
+        handle = got[0]["ReceiptHandle"]
+        self.s.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=60)  # succeeds, hides nothing
+        r = self.s.change_message_visibility_batch(QueueUrl=url, Entries=[{"Id": "x", "ReceiptHandle": handle, "VisibilityTimeout": 60}])
+        self.assertEqual(([e["Id"] for e in r["Successful"]], "Failed" in r, self.counts(url)), (["x"], False, (1, 0, 0)))
+        self.assertEqual(self.bodies(url, VisibilityTimeout=60), ["m"])
+        self.s.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=0)  # of an older receive: for the one that there is
+        m, = self.take(url)
+        self.s.delete_message(QueueUrl=url, ReceiptHandle=m["ReceiptHandle"])
+        self.refused("InvalidParameterValue", self.s.change_message_visibility, QueueUrl=url, ReceiptHandle=m["ReceiptHandle"], VisibilityTimeout=0)
 
     def test_delays_and_long_polls(self):
         url = self.queue("delay", ReceiveMessageWaitTimeSeconds=20)
@@ -263,6 +318,11 @@ class Messages(SqsCase):
         self.refused("AWS.SimpleQueueService.InvalidBatchEntryId", self.s.send_message_batch, QueueUrl=url, Entries=[{"Id": "a b", "MessageBody": "x"}])
         self.assertRegex(self.refused("AWS.SimpleQueueService.BatchRequestTooLong", self.s.send_message_batch, QueueUrl=url,
                                       Entries=[{"Id": str(i), "MessageBody": "x" * 600000} for i in range(2)]), "You have sent 1200000 bytes")
+        self.assertRegex(self.refused("AWS.SimpleQueueService.BatchRequestTooLong", self.s.send_message_batch, QueueUrl=url, Entries=[
+            {"Id": "a", "MessageBody": "x" * 1048577}, {"Id": "b", "MessageBody": "x" * 10, "MessageAttributes": {"n": {"DataType": "Binary", "BinaryValue": b"1234"}}}]), "You have sent 1048598 bytes")
+        small = self.queue("batch-small", MaximumMessageSize=1024)
+        r = self.s.send_message_batch(QueueUrl=small, Entries=[{"Id": "a", "MessageBody": "x" * 1025}, {"Id": "b", "MessageBody": "x"}])
+        self.assertEqual(([e["Id"] for e in r["Successful"]], [e["Id"] for e in r["Failed"]]), (["b"], ["a"]))
         self.s.purge_queue(QueueUrl=url)
         self.assertEqual(self.counts(url), (0, 0, 0))
 
@@ -290,7 +350,12 @@ class Messages(SqsCase):
         for i in range(30):
             self.s.send_message_batch(QueueUrl=dead, Entries=[{"Id": str(k), "MessageBody": "x"} for k in range(10)])
         handle = self.s.start_message_move_task(SourceArn=self.arn(dead), DestinationArn=self.arn(url), MaxNumberOfMessagesPerSecond=20)["TaskHandle"]
-        self.refused("AWS.SimpleQueueService.UnsupportedOperation", self.s.start_message_move_task, SourceArn=self.arn(dead), DestinationArn=self.arn(url))
+        self.assertEqual(self.refused("InvalidParameterValue", self.s.start_message_move_task, SourceArn=self.arn(dead), DestinationArn=self.arn(url)),
+                         "There is already a task running. Only one active task is allowed for a source queue arn at a given time.")
+        self.assertEqual(self.refused("InvalidParameterValue", self.s.cancel_message_move_task, TaskHandle="foobar"), "Value for parameter TaskHandle is invalid.")
+        for arn, text in ((self.arn(dead) + "-none", "The resource that you specified for the SourceArn parameter doesn't exist."), (self.arn(dead), "Task does not exist.")):
+            made_up = base64.b64encode(json.dumps({"taskId": "10000000-0000-0000-0000-000000000000", "sourceArn": arn}).encode()).decode()
+            self.assertEqual(self.refused("ResourceNotFoundException", self.s.cancel_message_move_task, TaskHandle=made_up), text)
         self.s.cancel_message_move_task(TaskHandle=handle)
         wait_until("cancelled", lambda: self.s.list_message_move_tasks(SourceArn=self.arn(dead))["Results"][0]["Status"] == "CANCELLED")
         self.assertGreater(self.counts(dead)[0], 100)
@@ -320,7 +385,50 @@ class Fifo(SqsCase):
         plain = self.fifo("plain")
         self.assertEqual(self.refused("InvalidParameterValue", self.s.send_message, QueueUrl=plain, MessageBody="x", MessageGroupId="g"),
                          "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly")
+        self.assertEqual(self.refused("InvalidParameterValue", self.s.send_message_batch, QueueUrl=plain, Entries=[
+            {"Id": "a", "MessageBody": "x", "MessageGroupId": "g", "MessageDeduplicationId": "d"}, {"Id": "b", "MessageBody": "y", "MessageGroupId": "g"}]),
+                         "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly")
+        self.assertEqual(self.counts(plain), (0, 0, 0))
+        self.refused("InvalidParameterValue", self.s.receive_message, QueueUrl=plain, ReceiveRequestAttemptId="x" * 129)
+        self.assertEqual(self.bodies(plain, ReceiveRequestAttemptId="x" * 128), [])
         self.refused("InvalidParameterValue", self.s.create_queue, QueueName="nosuffix", Attributes={"FifoQueue": "true"})
+
+    def test_the_first_of_a_group(self):
+        """Visible again it is had at once, though one behind it is in flight."""
+        url = self.fifo("first", ContentBasedDeduplication="true")
+        for body in ("g1-m1", "g1-m2", "g2-m1"):
+            self.s.send_message(QueueUrl=url, MessageBody=body, MessageGroupId=body[:2])
+        a, b = self.take(url, 2)
+        self.assertEqual((a["Body"], b["Body"]), ("g1-m1", "g1-m2"))
+        self.s.change_message_visibility(QueueUrl=url, ReceiptHandle=a["ReceiptHandle"], VisibilityTimeout=0)
+        again = self.take(url, 3)
+        self.assertEqual([m["Body"] for m in again], ["g2-m1", "g1-m1"])
+        self.s.send_message(QueueUrl=url, MessageBody="g1-m3", MessageGroupId="g1")
+        self.s.delete_message(QueueUrl=url, ReceiptHandle=again[1]["ReceiptHandle"])
+        self.assertEqual(self.bodies(url), [])  # g1-m2 is in flight
+        self.s.delete_message(QueueUrl=url, ReceiptHandle=b["ReceiptHandle"])
+        self.assertEqual(self.bodies(url), ["g1-m3"])
+
+    def test_groups_take_turns(self):
+        url = self.fifo("turns", ContentBasedDeduplication="true")
+        for body in ("g1-m1", "g1-m2", "g2-m1", "g2-m2", "g3-m1"):
+            self.s.send_message(QueueUrl=url, MessageBody=body, MessageGroupId=body[:2])
+        self.assertEqual(self.bodies(url, 3, VisibilityTimeout=0), ["g1-m1", "g1-m2", "g2-m1"])
+        self.assertEqual(self.bodies(url), ["g3-m1", "g1-m1", "g1-m2", "g2-m1", "g2-m2"])
+
+    def test_a_dead_letter_is_kept_anew(self):
+        """Its retention begins with the move; a standard queue's goes on."""
+        for kind, fifo in (("FIFO", True), ("standard", False)):
+            with self.subTest(kind):
+                make, more = (self.fifo, {"MessageGroupId": "g", "MessageDeduplicationId": "d"}) if fifo else (self.queue, {})
+                dead = make("late-dead")
+                url = make("late", RedrivePolicy=json.dumps({"deadLetterTargetArn": self.arn(dead), "maxReceiveCount": 1}), VisibilityTimeout=0)
+                self.s.send_message(QueueUrl=url, MessageBody="x", **more)
+                first, = self.take(url, AttributeNames=["All"])
+                time.sleep(0.02)
+                self.assertEqual(self.take(url), [])
+                m, = self.take(dead, AttributeNames=["All"])
+                self.assertEqual(int(m["Attributes"]["SentTimestamp"]) > int(first["Attributes"]["SentTimestamp"]), fifo)
 
     def test_scope_and_expired_handles(self):
         url = self.fifo("scope", DeduplicationScope="messageGroup", FifoThroughputLimit="perMessageGroupId", VisibilityTimeout=1)
@@ -416,6 +524,18 @@ class Query(SqsCase):
         self.assertEqual([e.find(f"{NS}Error/{NS}{k}").text for k in ("Type", "Code", "Message")],
                          ["Sender", "AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist for this wsdl version."])
 
+    def test_what_is_no_operation(self):
+        url = self.queue("xml-none")
+        path = urllib.parse.urlparse(url).path
+        for to, action in (("/", "FooBar"), (path, "FooBar"), (path, "CreateQueue"), (path, "ListQueues")):
+            for get in (False, True):
+                e = self.ask(to, Action=action, QueueName="xml-other", get=get, status=400)
+                self.assertEqual([e.find(f"{NS}Error/{NS}{k}").text for k in ("Code", "Message")], ["InvalidAction", f"The action {action} is not valid for this endpoint."])
+        self.assertTrue(self.ask(path, Action="GetQueueUrl", QueueName="xml-none").find(f"{NS}GetQueueUrlResult/{NS}QueueUrl").text)
+        with self.assertRaises(urllib.error.HTTPError) as e:
+            urllib.request.urlopen(url)
+        self.assertEqual((e.exception.code, e.exception.read()), (404, b"<UnknownOperationException/>"))
+
     def test_the_error_of_the_json_protocol(self):
         request = urllib.request.Request(f"http://127.0.0.1:{self.d.port}/", b'{"QueueName":"nothing"}', {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "AmazonSQS.GetQueueUrl"})
         with self.assertRaises(urllib.error.HTTPError) as e:
@@ -429,7 +549,7 @@ class Newest(SqsCase):
         env = {**os.environ, "PYTHONPATH": pypi.install(*pypi.boto3()), "FND_SQS_PORT": str(self.d.port)}
         r = subprocess.run([sys.executable, os.path.abspath(__file__), "Queues", "Messages", "Fifo"], env=env, capture_output=True, text=True, timeout=300)
         self.assertEqual(r.returncode, 0, r.stderr[-3000:])
-        self.assertRegex(r.stderr, r"Ran 1[0-9] tests")
+        self.assertRegex(r.stderr, r"Ran [12][0-9] tests")
 
 
 CELERY = ("celery==5.7.0 kombu==5.7.0 billiard==4.3.2 vine==5.1.0 amqp==5.4.2 click==8.5.1 click-didyoumean==0.3.1 click-plugins==1.1.1.2 click-repl==0.4.1 prompt_toolkit==3.0.53 "
@@ -471,7 +591,7 @@ class Clients(SqsCase):
         def fnctl(*args, text=None, status=0):
             r = subprocess.run([os.path.join(BUILD, "fnctl"), "queue", *args, "--endpoint", self.d.endpoint], input=text, capture_output=True, text=True, timeout=60)
             self.assertEqual(r.returncode, status, r.stderr)
-            return r.stdout
+            return r.stdout if status == 0 else r.stderr
         url = fnctl("create", "ctl.fifo", "ContentBasedDeduplication=true").strip()
         self.addCleanup(self.gone, url)
         self.assertTrue(url.endswith("/000000000000/ctl.fifo"))
@@ -484,10 +604,15 @@ class Clients(SqsCase):
         fnctl("attributes", "ctl.fifo", "VisibilityTimeout=77")
         self.assertRegex(fnctl("attributes", "ctl.fifo"), r"(?m)^VisibilityTimeout +77$")
         fnctl("send", "ctl.fifo", "three", "--group", "g")
+        self.assertEqual(fnctl("create", "ctl.fifo", "VisibilityTimeout=5", status=3),
+                         "fnctl: queue: QueueNameExists: A queue already exists with the same name and a different value for attribute VisibilityTimeout\n")
+        self.assertIn("send wants UTF-8 text", fnctl("send", "ctl.fifo", b"\xff", status=2))
+        for wrong in (("send", "ctl.fifo", "x", "--keep"), ("receive", "ctl.fifo", "--delay", "1"), ("create", "ctl", "--visibility", "5")):
+            self.assertIn(f"{wrong[0]} takes no such options", fnctl(*wrong, status=2))
         fnctl("purge", "ctl.fifo")
         self.assertEqual(fnctl("receive", "ctl.fifo"), "")
         fnctl("delete", "ctl.fifo")
-        fnctl("send", "ctl.fifo", "x", status=3)
+        self.assertEqual(fnctl("send", "ctl.fifo", "x", status=3), "fnctl: queue: QueueDoesNotExist: The specified queue does not exist.\n`fnctl queue list` shows the queues there are.\n")
 
     def test_the_js_sdk(self):
         node, home = npm.node(), os.path.join(TOP, "build/npm-sqs")

@@ -1,5 +1,5 @@
 """Results in pieces: InvokeWithResponseStream and what it gets from runtimes that stream, that do not, and that end in the midst of it."""
-import base64, http.client, json, os, re, signal, socket, struct, subprocess, threading, unittest, zlib
+import base64, http.client, json, os, re, signal, socket, struct, subprocess, threading, time, unittest, zlib
 from harness import *
 import pypi
 
@@ -166,6 +166,21 @@ class Streaming(Case):
                 self.assertIn(details, end["ErrorDetails"]) if details else self.assertNotIn("ErrorDetails", {k: v for k, v in end.items() if v})
                 self.assertRegex(base64.b64decode(end["LogResult"]).decode(), report)
         self.assertEqual(self.all(f, {"do": "stream", "bytes": 3}), (b"aaa", {}))
+
+    def test_an_end_that_is_told_late(self):
+        """A function is killed for memory in the midst of its answer, and fn-spawnd comes to tell of it only later: that it was is known from the kernel, and waited for."""
+        f = self.function(Timeout=20)
+        pid, = self.d.pids()["spawnd"]
+        s = self.open(f, {"do": "stream", "bytes": 5, "then": "oom"}, headers={"X-Amz-Log-Type": "Tail"})
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            self.assertEqual(s.event(), ("PayloadChunk", b"aaaaa"))
+            time.sleep(1)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        _, end = s.all()
+        self.assertEqual(end["ErrorCode"], "Runtime.TruncatedResponse")
+        self.assertIn("Error Type: Runtime.OutOfMemory", base64.b64decode(end["LogResult"]).decode())
 
     def test_refusals(self):
         f = self.function()

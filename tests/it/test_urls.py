@@ -123,12 +123,17 @@ class Configurations(UrlCase):
         self.assertEqual(r.returncode, 0, r.stderr)
         self.assertEqual(self.get(r.stdout.strip().split("/")[2]).status, 200)
         self.assertIn(r.stdout.strip(), ctl("list", f).stdout)
+        check = [c["Detail"] for c in self.d.doctor()["Checks"] if c["Name"] == "function URLs"]
+        self.assertEqual(check, ["http://ID." + r.stdout.strip().partition(".")[2]])
         self.assertEqual(ctl("get", f).stdout, r.stdout)
         self.assertEqual(ctl("create", f).returncode, 3)
         self.assertEqual(ctl("delete", f).returncode, 0)
         self.assertEqual(self.d.request("GET", POLICY.format(f, "")).status, 404)
         self.assertIn("No URLs yet", ctl("list", f).stdout)
         self.assertEqual(ctl("get", f, "--iam").returncode, 2)
+        self.assertEqual(ctl("create", f, "--iam").returncode, 0)
+        self.assertEqual(ctl("create", f).returncode, 3)
+        self.assertEqual(self.d.request("GET", POLICY.format(f, "")).status, 404, "a URL that is refused opens nothing")
 
 
 class Permissions(UrlCase):
@@ -201,6 +206,13 @@ class Requests(UrlCase):
             self.assertEqual(self.event(path)["rawPath"], path)
         e = self.event("/a%20b/%C3%A9")
         self.assertEqual((e["rawPath"], e["requestContext"]["http"]["path"]), ("/a%20b/%C3%A9", "/a b/é"))
+
+    def test_the_longest_name_and_the_longest_alias(self):
+        f, alias = self.python(ECHO, "u" * 64), "a" * 128
+        self.assertEqual(self.d.request("POST", f"/2015-03-31/functions/{f}/aliases", {"Name": alias, "FunctionVersion": "$LATEST"}).status, 201)
+        for mode in ("BUFFERED", "RESPONSE_STREAM"):
+            self.assertEqual(self.get(self.url(f, f"?Qualifier={alias}", public=mode == "BUFFERED", InvokeMode=mode)).status, 200, mode)
+            self.assertEqual(self.d.request("DELETE", URL.format(f, f"?Qualifier={alias}")).status, 204)
 
     def test_queries(self):
         for query, want in (("a=1&a=2&b", {"a": "1,2", "b": ""}), ("=x", {"": "x"}), ("a=b+c%20d", {"a": "b c d"}), ("a=%2B&A=1", {"a": "+", "A": "1"}), ("a=1=2&&c=", {"a": "1=2", "c": ""})):
@@ -276,6 +288,17 @@ class Requests(UrlCase):
         with self.assertRaisesRegex(OSError, "Tunnel connection failed: 400"):  # a 200, and the client waits for what comes out of it
             c.request("GET", "/")
 
+    def test_where_a_body_ends_is_no_matter_of_opinion(self):
+        """What a proxy in front may read otherwise is refused, and nothing behind it is taken for a request."""
+        behind = b"GET /behind HTTP/1.1\r\nHost: " + self.host.encode() + b"\r\n\r\n"
+        for head, rest, status in ((b"Content-Length: 90\r\nTransfer-Encoding: chunked", b"0\r\n\r\n", 400), (b"Content-Length: 2\r\nContent-Length: 3", b"{}", 400), (b"Content-Length : 2", b"{}", 400),
+                                   (b"Transfer-Encoding: xchunked\r\nContent-Length: 2", b"{}", 501), (b"Transfer-Encoding: gzip, chunked", b"0\r\n\r\n", 501), (b"Host: other", b"", 400)):
+            with socket.create_connection(("127.0.0.1", int(self.port)), timeout=60 * SLOW) as s:
+                s.sendall(b"POST / HTTP/1.1\r\nHost: " + self.host.encode() + b"\r\n" + head + b"\r\n\r\n" + rest + behind)
+                said = b"".join(iter(lambda: s.recv(65536), b""))  # to the end of the connection
+            self.assertEqual([int(x.split()[0]) for x in said.split(b"HTTP/1.1 ")[1:]], [status], (head, said))
+        self.assertEqual(self.event("/", "POST", b"{}", [("Content-Type", "application/json")])["body"], "{}")
+
     def test_bodies_on_their_way_are_bounded(self):
         d = self.daemon(gateway={"listen": f"127.0.0.1:{free_port()}"}, body_budget_mb=8)
         d.create_python("f", ECHO)
@@ -326,6 +349,32 @@ class Results(UrlCase):
         f = self.python("def handler(e, c):\n    return {'statusCode': 200, 'body': e['requestContext']['http']['method']}\n")
         r = self.get(self.url(f), method="HEAD")
         self.assertEqual((r.status, r.body, r.headers["content-length"]), (200, b"", "4"))
+
+    def test_nothing_follows_a_head_without_a_body(self):
+        """Of a stream, whose length nobody knows: neither it nor the end of its chunks."""
+        f = self.function("t-url-head", make_zip({"index.js": """
+            exports.handler = awslambda.streamifyResponse(async (e, out) => {
+                out = awslambda.HttpResponseStream.from(out, { statusCode: Number(e.rawPath.slice(1)), headers: { a: 'b' } });
+                if (e.rawPath === '/200')
+                    out.write('body');
+                out.end();
+            });"""}), runtime="nodejs22.x", handler="index.handler")
+        host = self.url(f, InvokeMode="RESPONSE_STREAM")
+        for method, status in (("HEAD", 200), ("HEAD", 304), ("GET", 304), ("GET", 204)):
+            with socket.create_connection(("127.0.0.1", int(self.port)), 60) as s:
+                s.sendall(f"{method} /{status} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+                s.settimeout(30 * SLOW)
+                got = b""
+                while b"\r\n\r\n" not in got or b"connection: close" in got.lower():
+                    piece = s.recv(65536)
+                    if not piece:
+                        break
+                    got += piece
+            head, _, rest = got.partition(b"\r\n\r\n")
+            self.assertEqual((head.split(b" ")[1], rest), (str(status).encode(), b""), got)
+            self.assertNotIn(b"transfer-encoding", head.lower())
+            self.assertIn(b"a: b", head)
+        self.assertEqual(self.get(host, "/200").body, b"body")
 
     def test_throttled(self):
         f = self.python(ECHO)

@@ -54,6 +54,16 @@ class Model(Case):
         r = self.d.request("PUT", f"{F}/none/configuration", b"{'Timeout':3}")
         self.assertEqual(r.json, {"Message": "Unexpected character (''' (code 39)): was expecting double-quote to start field name\n at [Source: (byte[])\"{'Timeout':3}\"; line: 1, column: 3]"})
 
+    def test_a_variable_that_is_null_is_none(self):
+        """The model allows nulls there (its map is sparse)."""
+        f = self.function(Environment={"Variables": {"A1": None, "B1": "b"}})
+        self.d.settled(f)
+        seen = lambda: self.d.request("GET", f"{F}/{f}/configuration").json["Environment"]
+        self.assertEqual(seen(), {"Variables": {"B1": "b"}})
+        r = self.d.request("PUT", f"{F}/{f}/configuration", {"Environment": {"Variables": {"B1": None}}})
+        self.assertEqual(r.status, 200, r)
+        self.assertEqual(seen(), {"Variables": {}})
+
     def test_headers_of_an_invocation(self):
         r = self.d.invoke("none", {}, headers={"X-Amz-Invocation-Type": "Later", "X-Amz-Log-Type": "Head", "X-Amz-Durable-Execution-Name": "a b"})
         self.assertEqual(r.json["message"], detected(("Later", "invocationType", "Member must satisfy enum value set: [Event, RequestResponse, DryRun]"),

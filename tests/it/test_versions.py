@@ -542,7 +542,7 @@ class FnctlVersions(Case):
         self.assertRegex(self.fnctl("alias", "create", f, "live", "--version", "1", "--weight", "2=0.25", "--description", "d"), r"live +1 +2=0.25 +d")
         self.assertRegex(self.fnctl("alias", "get", f, "live"), r"live +1 +2=0.25 +d")
         self.assertIn("live", self.fnctl("alias", "list", f, "--version", "2"))
-        self.assertIn("No aliases", self.fnctl("alias", "list", f, "--version", "$LATEST"))
+        self.assertEqual("No aliases of version $LATEST.\n", self.fnctl("alias", "list", f, "--version", "$LATEST"))
         self.assertIn("reference it: [live]", self.fnctl("delete", f, "--qualifier", "2", status=3))
         out = json.loads(self.fnctl("alias", "update", f, "live", "--version", "2", "--weight", "none", "--output", "json"))
         self.assertEqual((out["FunctionVersion"], out.get("RoutingConfig"), out["Description"]), ("2", None, "d"))

@@ -14,13 +14,13 @@ static struct fn_queues *queues;
 
 static inline void unit_queues_open(const char *path)
 {
-	const char *const migrations[] = {fn_queue_migration, fn_queue_attempts_migration};
+	const char *const migrations[] = {fn_queue_migration, fn_queue_attempts_migration, fn_queue_record_migration, fn_queue_turn_migration};
 	struct fn_err err;
 	sqlite3 *db;
 
 	if (!loop)
 		ck_assert_int_eq(fn_loop_new(&loop), 0);
-	ck_assert_int_eq(fn_db_open(path, migrations, 2, &db, &err), 0);
+	ck_assert_int_eq(fn_db_open(path, migrations, 4, &db, &err), 0);
 	ck_assert_int_eq(fn_db_writer_new(loop, path, db, &writer, &err), 0);
 	ck_assert_msg(fn_queues_new(loop, writer, path, &queues, &err) == 0, "%s: %s", err.stage, err.msg);
 }

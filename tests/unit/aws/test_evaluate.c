@@ -1,6 +1,7 @@
 /* Policies of IAM, requests, and what is decided: a row each. A document's statements are written with ' for ", and ` for what is to be a '. */
 #include "aws/evaluate.h"
 
+#include <errno.h>
 #include <string.h>
 #include <strings.h>
 
@@ -35,12 +36,12 @@ struct row {
 };
 
 static const struct fn_iam_principal people[] = {
-	[U] = {FN_IAM_USER, USER, USER, "123456789012"},
-	[S] = {FN_IAM_SESSION, SESSION, ROLE, "123456789012"},
-	[ROOT] = {FN_IAM_ROOT, "arn:aws:iam::123456789012:root", "arn:aws:iam::123456789012:root", "123456789012"},
-	[SVC] = {FN_IAM_SERVICE, "s3.amazonaws.com", "s3.amazonaws.com", ""},
-	[ANON] = {FN_IAM_ANONYMOUS, "", "", ""},
-	[OTHER] = {FN_IAM_USER, "arn:aws:iam::210987654321:user/u", "arn:aws:iam::210987654321:user/u", "210987654321"},
+	[U] = {FN_IAM_USER, USER, USER, "123456789012", "AIDAU"},
+	[S] = {FN_IAM_SESSION, SESSION, ROLE, "123456789012", "AROAR"},
+	[ROOT] = {FN_IAM_ROOT, "arn:aws:iam::123456789012:root", "arn:aws:iam::123456789012:root", "123456789012", NULL},
+	[SVC] = {FN_IAM_SERVICE, "s3.amazonaws.com", "s3.amazonaws.com", "", NULL},
+	[ANON] = {FN_IAM_ANONYMOUS, "", "", "", NULL},
+	[OTHER] = {FN_IAM_USER, "arn:aws:iam::210987654321:user/u", "arn:aws:iam::210987654321:user/u", "210987654321", NULL},
 };
 
 static const struct row identity_rows[] = {
@@ -275,6 +276,8 @@ static const struct row malformed_rows[] = {
 	{"{'Effect':'Allow','Action':'*','Resource':'*','Other':1}", .expected = "Syntax errors in policy."},
 	{"{'Effect':'Allow','Action':5,'Resource':'*'}", .expected = "Syntax errors in policy."},
 	{A("'invoke'", "'*'"), .expected = "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."},
+	{A("'a:b:c'", "'*'"), .expected = "Actions/Condition can contain only one colon."},
+	{A("'a a:b'", "'*'"), .expected = "Vendor a a is not valid"},
 	{A("'lambda:Invoke Function'", "'*'"), .expected = "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."},
 	{A("'*'", "'function'"), .expected = "Resource function must be in ARN format or \"*\"."},
 	{A("'*'", "'arn:aws:s3'"), .expected = "Resource arn:aws:s3 must be in ARN format or \"*\"."},
@@ -426,6 +429,7 @@ START_TEST(managed)
 		struct fn_iam_document *d = NULL;
 
 		ck_assert_msg(fn_iam_document_parse(all[i].document, FN_IAM_IDENTITY, &d, &why) == 0, "%s: %s", all[i].name, why.data);
+		ck_assert_msg(fn_iam_document_check(all[i].document, FN_IAM_IDENTITY, &why) == 0, "%s: %s", all[i].name, why.data);
 		fn_iam_document_free(d);
 		fn_iam_managed_arn(&all[i], arn, sizeof(arn));
 		ck_assert_ptr_eq(fn_iam_managed(arn), &all[i]);
@@ -515,6 +519,67 @@ END_TEST
 
 static const char *of_nothing(void *arg, const char *key, unsigned nth) { return (void)arg, (void)key, (void)nth, NULL; }
 
+/* What is refused when it is put; what is stored is read all the same. */
+START_TEST(put)
+{
+	static const struct {
+		const char *text, *why;
+		enum fn_iam_kind kind;
+	} rows[] = {
+		{A("'s3:Get*'", "'arn:aws-us-gov:s3:::b'"), NULL, FN_IAM_IDENTITY},
+		{A("'s3:Get*'", "['arn:*:s3:::b','arn:aws*:s3:::b','*']"), NULL, FN_IAM_IDENTITY},
+		{A("'s3:Get*'", "'arn:error:s3:::b'"), "Partition \"error\" is not valid for resource \"arn:error:s3:::b\".", FN_IAM_IDENTITY},
+		{"{'Sid':'Of1','Effect':'Allow','Action':'s3:*','Resource':'*'}", NULL, FN_IAM_IDENTITY},
+		{"{'Sid':'','Effect':'Allow','Action':'s3:*','Resource':'*'}", NULL, FN_IAM_IDENTITY},
+		{"{'Sid':'not so','Effect':'Allow','Action':'s3:*','Resource':'*'}",
+		 "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*", FN_IAM_IDENTITY},
+		{"{'Sid':'not so','Effect':'Allow','Principal':'*','Action':'sqs:*','Resource':'*'}", NULL, FN_IAM_RESOURCE},
+		{"{'Effect':'Allow','Principal':{'Service':'lambda.amazonaws.com'},'Action':'sts:AssumeRole'}", NULL, FN_IAM_TRUST},
+		{"{'Effect':'Allow','Principal':{'Service':'ec2.amazonaws.com.cn'},'Action':'sts:AssumeRole'}", NULL, FN_IAM_TRUST},
+		{"{'Effect':'Allow','Principal':{'Service':'lambda.amazon.com'},'Action':'sts:AssumeRole'}", "Invalid principal in policy: \"SERVICE\":\"lambda.amazon.com\"", FN_IAM_TRUST},
+		{"{'Effect':'Allow','Principal':{'Service':'alexa-appkit.amazon.com'},'Action':'lambda:*','Resource':'*'}", NULL, FN_IAM_RESOURCE},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		fn_auto_buf struct fn_buf why = {0}, text = {0}, none = {0};
+		struct fn_iam_document *d = document(rows[i].text, rows[i].kind, &none);
+
+		ck_assert_msg(d != NULL, "%s: %s", rows[i].text, none.data);
+		fn_iam_document_free(d);
+		(void)fn_buf_addf(&text, "{\"Version\":\"2012-10-17\",\"Statement\":[%s]}", rows[i].text);
+		for (char *p = text.data; *p; p++)
+			*p = *p == '\'' ? '"' : *p;
+		ck_assert_int_eq(fn_iam_document_check(text.data, rows[i].kind, &why), rows[i].why ? -EINVAL : 0);
+		if (rows[i].why)
+			ck_assert_str_eq(why.data, rows[i].why);
+	}
+}
+END_TEST
+
+/* A principal that is bound to an id is nobody else of that name. */
+START_TEST(bound)
+{
+	static const char text[] = "{'Effect':'Allow','Principal':{'AWS':['" USER "','" ROLE "']},'Action':'sts:AssumeRole'}";
+	fn_auto_buf struct fn_buf why = {0};
+	struct fn_iam_document *d = document(text, FN_IAM_TRUST, &why);
+	json_t *same = json_pack("{ss,ss}", USER, "AIDAU", ROLE, "AROAR"), *other = json_pack("{ss}", USER, "AIDAX");
+	struct fn_iam_request r = {"sts:AssumeRole", "arn:aws:iam::123456789012:role/x", &people[U], {of_nothing, NULL}};
+
+	ck_assert_int_eq(fn_iam_document_says(d, &r), FN_IAM_NAMED);
+	fn_iam_document_bind(d, same);
+	ck_assert_int_eq(fn_iam_document_says(d, &r), FN_IAM_NAMED);
+	r.who = &people[S];
+	ck_assert_int_eq(fn_iam_document_says(d, &r), FN_IAM_ROLE);
+	fn_iam_document_bind(d, other);
+	ck_assert_int_eq(fn_iam_document_says(d, &r), FN_IAM_ROLE);
+	r.who = &people[U];
+	ck_assert_int_eq(fn_iam_document_says(d, &r), FN_IAM_NOTHING);
+	fn_iam_document_free(d);
+	json_decref(same);
+	json_decref(other);
+}
+END_TEST
+
 /* The identity's side alone: nothing that a resource's policy says may make up for a limit, but what names the one who asks. */
 START_TEST(sides)
 {
@@ -525,7 +590,7 @@ START_TEST(sides)
 		{NULL, "Allow", NULL, "none"},	{NULL, "Other", NULL, "limited"},     {"Allow", "Other", NULL, "limited"}, {"Allow", NULL, "Other", "limited"},
 		{"Allow", "Deny", NULL, "deny"}, {"Allow", "Allow", "Deny", "deny"}, {NULL, NULL, "Other", "limited"},
 	};
-	const struct fn_iam_principal who = {FN_IAM_SESSION, SESSION, ROLE, "123456789012"};
+	const struct fn_iam_principal who = {FN_IAM_SESSION, SESSION, ROLE, "123456789012", NULL};
 	const struct fn_iam_request r = {"sqs:SendMessage", Q, &who, {of_nothing, NULL}};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -558,4 +623,4 @@ START_TEST(there_are_150_policies_at_least)
 }
 END_TEST
 
-TEST_MAIN("aws/evaluate", identity, condition, resource, malformed, documents, words, managed, queues, sides, there_are_150_policies_at_least)
+TEST_MAIN("aws/evaluate", identity, condition, resource, malformed, documents, words, managed, queues, put, bound, sides, there_are_150_policies_at_least)

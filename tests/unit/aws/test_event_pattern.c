@@ -284,6 +284,8 @@ static const struct {
 	{"{'$or':[{'body':{'a':[{'exists':false}]}},{'messageId':['1']}]}", "text", "{'messageId':'2'}", false},
 	{"{'body.a':[1]}", "{'a':1}", "{}", true},
 	{"{'body':{'n':[{'exists':true}]}}", "{'n':'\\u0000'}", "{}", true},
+	{"{'body':{'type':['x']}}", "{'type':'x','id':18446744073709551615}", "{}", true},
+	{"{'body':{'type':['x']}}", "{'type':'x','f':1e400,'s':'\\ud800','k\\u0000':1}", "{}", true},
 };
 
 static json_t *criteria_of(const char *filters)

@@ -124,13 +124,13 @@ START_TEST(test_turns)
 	other = e.w.output;
 	full = fill(e.in);
 	fn_env_on_output(&e.w.output, e.w.output.fd, EPOLLIN);
-	ck_assert_uint_eq(full - in_pipe(e.w.output.fd), 32768); /* others have their turn */
+	ck_assert_uint_eq(full - in_pipe(e.w.output.fd), 8192); /* others have their turn */
 	fn_env_on_output(&other, e.w.output.fd, EPOLLIN);
-	ck_assert_uint_eq(full - in_pipe(e.w.output.fd), 65536);
+	ck_assert_uint_eq(full - in_pipe(e.w.output.fd), 16384);
 	fn_env_on_output(&e.w.output, e.w.output.fd, EPOLLIN);
-	ck_assert_uint_eq(full - in_pipe(e.w.output.fd), 65536); /* so much in a round from all of them */
+	ck_assert_uint_eq(full - in_pipe(e.w.output.fd), 16384); /* so much in a round from all of them */
 	ck_assert_int_eq(fn_loop_run_once(e.host.cfg.loop, 0), 0);
-	ck_assert_uint_eq(full - in_pipe(e.w.output.fd), 65536 + 32768);
+	ck_assert_uint_eq(full - in_pipe(e.w.output.fd), 16384 + 8192);
 	fn_env_read_output(&e.w);
 	ck_assert_uint_eq(in_pipe(e.w.output.fd), 0); /* at the end of an invocation nothing is left */
 	fn_buf_free(&other.line);
@@ -167,7 +167,7 @@ START_TEST(test_floods)
 	/* while it goes on its pipe is read from time to time only */
 	full = fill(e.in);
 	fn_env_on_output(&e.w.output, e.w.output.fd, EPOLLIN);
-	ck_assert_uint_eq(in_pipe(e.w.output.fd), full - 32768);
+	ck_assert_uint_eq(in_pipe(e.w.output.fd), full - 8192);
 	ck_assert_uint_eq(e.w.output.io, 0);
 	ck_assert_int_eq(fn_loop_run_once(e.host.cfg.loop, 1000000), 0);
 	ck_assert_uint_ne(e.w.output.io, 0);

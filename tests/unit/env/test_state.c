@@ -34,12 +34,15 @@ START_TEST(roads)
 {
 	static const enum fn_env_state warm[] = {FN_ENV_SPAWNING, FN_ENV_INIT, FN_ENV_IDLE, FN_ENV_BUSY, FN_ENV_FINISHING, FN_ENV_IDLE},
 				       again[] = {FN_ENV_BUSY, FN_ENV_RESETTING, FN_ENV_RESET, FN_ENV_SPAWNING, FN_ENV_INIT},
-				       shutdown[] = {FN_ENV_INIT, FN_ENV_STOPPING, FN_ENV_RESETTING, FN_ENV_RESET};
+				       init_fails[] = {FN_ENV_INIT, FN_ENV_RESETTING, FN_ENV_RESET, FN_ENV_SPAWNING}, shutdown[] = {FN_ENV_INIT, FN_ENV_STOPPING, FN_ENV_RESETTING, FN_ENV_RESET};
 
 	for (size_t i = 1; i < sizeof(warm) / sizeof(warm[0]); i++)
 		ck_assert(fn_env_may_follow(warm[i - 1], warm[i]));
 	for (size_t i = 1; i < sizeof(again) / sizeof(again[0]); i++)
 		ck_assert(fn_env_may_follow(again[i - 1], again[i]));
+	for (size_t i = 1; i < sizeof(init_fails) / sizeof(init_fails[0]); i++)
+		ck_assert(fn_env_may_follow(init_fails[i - 1], init_fails[i]));
+	ck_assert(fn_env_may_follow(FN_ENV_INIT, FN_ENV_RESET)); /* its process has ended by itself */
 	for (size_t i = 1; i < sizeof(shutdown) / sizeof(shutdown[0]); i++)
 		ck_assert(fn_env_may_follow(shutdown[i - 1], shutdown[i]));
 	ck_assert(!fn_env_may_follow(FN_ENV_STOPPING, FN_ENV_IDLE));     /* nothing more is given to it */
@@ -47,7 +50,7 @@ START_TEST(roads)
 	ck_assert(!fn_env_may_follow(FN_ENV_BUSY, FN_ENV_IDLE));      /* without a response */
 	ck_assert(!fn_env_may_follow(FN_ENV_FINISHING, FN_ENV_BUSY)); /* before it has asked for more */
 	ck_assert(!fn_env_may_follow(FN_ENV_SPAWNING, FN_ENV_IDLE));
-	ck_assert(!fn_env_may_follow(FN_ENV_INIT, FN_ENV_RESETTING)); /* what has not initialised does not outlive its sandbox */
+	ck_assert(!fn_env_may_follow(FN_ENV_SPAWNING, FN_ENV_RESETTING));
 	ck_assert(!fn_env_may_follow(FN_ENV_RESET, FN_ENV_BUSY));
 }
 END_TEST

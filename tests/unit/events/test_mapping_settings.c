@@ -34,6 +34,7 @@ static const struct {
 	{"{'DestinationConfig':{'OnFailure':{}}}", "Unsupported DestinationConfig parameter for given event source mapping type.", false, -EINVAL},
 	{"{'DestinationConfig':{}}", NULL, false, 0},
 	{"{'ParallelizationFactor':1}", "Unsupported ParallelizationFactor parameter for given event source mapping type.", false, -EINVAL},
+	{"{'StartingPosition':'LATEST'}", "StartingPosition is not valid for SQS event sources.", false, -EINVAL},
 	{"{'Topics':[]}", NULL, false, 0},
 	{"{'FilterCriteria':{'Filters':[{'Pattern':'{}'}]}}", "Invalid filter pattern definition.", false, -EINVAL},
 	{"{'FilterCriteria':{'Filters':[]}}", NULL, false, 0},

@@ -45,6 +45,13 @@ START_TEST(what_is_a_body)
 	ck_result(" {\"a\\\\\" :\t\"b\\n\\\" c\" , \"d\":\r\n[ ] } ", 200, "application/json", "{\"a\\\\\":\"b\\n\\\" c\",\"d\":[]}");
 	ck_result("not json", 200, "application/json", "not json");
 	ck_result("", 200, "application/json", "");
+	/* numbers as the function has written them, and whatever they are the status counts */
+	ck_result("{\"statusCode\":200,\"body\":{\"price\" : 1.1,\"t\":19.99}}", 200, "application/json", "{\"price\":1.1,\"t\":19.99}");
+	ck_result("{\"statusCode\":200,\"body\":19.99}", 200, "application/json", "19.99");
+	ck_result("{\"statusCode\":200,\"b\\u006fdy\":[true]}", 200, "application/json", "[true]");
+	ck_result("{\"statusCode\":404,\"body\":\"not found\",\"trace\":18446744073709551615}", 404, "application/json", "not found");
+	ck_result("{\"statusCode\":200,\"body\":{\"n\":18446744073709551615}}", 200, "application/json", "{\"n\":18446744073709551615}");
+	ck_result("{\"statusCode\":201,\"body\":\"a\\ud83d\"}", 201, "application/json", "a\xef\xbf\xbd");
 	ck_result("{\"statusCode\": null, \"a\": 1}", 200, "application/json", "{\"statusCode\":null,\"a\":1}");
 }
 END_TEST
@@ -95,6 +102,9 @@ START_TEST(preludes)
 	ck_assert_int_eq(fn_gw_prelude("{}", 2, "application/octet-stream", &r), 0);
 	ck_assert_uint_eq(r.status, 200);
 	ck_assert_str_eq(fn_gw_result_header(&r, "content-type"), "application/octet-stream");
+	fn_gw_result_free(&r);
+	ck_assert_int_eq(fn_gw_prelude("{\"statusCode\":202,\"n\":1e999}", 28, "x", &r), 0);
+	ck_assert_uint_eq(r.status, 202);
 	fn_gw_result_free(&r);
 	ck_assert_int_eq(fn_gw_prelude("[]", 2, "x", &r), -EBADMSG);
 	ck_assert_int_eq(fn_gw_prelude("", 0, "x", &r), -EBADMSG);

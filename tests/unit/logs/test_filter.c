@@ -74,6 +74,8 @@ START_TEST(json)
 	NO("{ $.n = 1 || $.s = \"5\" && $.eventType = \"*\" }", event);
 	NO("{ $.objectList = \"*\" }", event);
 	NO("{ $.missing != \"x\" }", event);
+	YES("{ $.level = \"ERROR\" && $.id > 5 }", "{\"level\":\"ERROR\",\"id\":9223372036854775808}");
+	YES("{ $.level = \"ERROR\" }", "{\"level\":\"ERROR\",\"n\":1e400,\"s\":\"\\ud83d\",\"nul\":\"\\u0000\",\"k\\u0000\":1}");
 	NO("{ $.a = 1 }", "no JSON");
 	NO("{ $.a = 1 }", "{\"a\":1");
 	YES("{ $.a = 1 }", "  {\"a\":1}\n");

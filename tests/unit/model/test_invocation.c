@@ -128,6 +128,8 @@ START_TEST(tail_keeps_the_end)
 	fn_invocation_tail(inv, big, 4094);
 	ck_assert_uint_eq(inv->tail_len, FN_LOG_TAIL_MAX);
 	ck_assert_mem_eq(inv->tail, "neb", 2);
+	fn_invocation_tail(inv, "a\rb\r\nc\r", 7);
+	ck_assert_mem_eq(inv->tail + inv->tail_len - 7, "a\nb\r\nc\r", 7); /* a record of several lines */
 	fn_invocation_tail(inv, big, sizeof(big));
 	ck_assert_mem_eq(inv->tail + FN_LOG_TAIL_MAX - 3, "end", 3);
 	fn_invocation_tail(inv, "!", 1);

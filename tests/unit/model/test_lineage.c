@@ -104,4 +104,30 @@ START_TEST(what_is_no_lineage_counts_for_nothing)
 }
 END_TEST
 
-TEST_MAIN("model/lineage", what_a_function_calls_has_its_lineage, the_sender_has_no_say, a_chain_counts_each_function, it_stays_small, what_is_handed_on_by_name, what_is_no_lineage_counts_for_nothing)
+/* What proxies and clients send lacks some of it (Application Load Balancer Guide, "Request tracing"). */
+START_TEST(a_header_is_made_whole)
+{
+	static const char whole[] = "Sampled=1;Parent=53995c3f42cd8ad8;Root=1-5759e988-bd862e3fe1be46a994272793;Lineage=e8b7be43:7";
+	static const char *const none[] = {NULL, "", "garbage", "Root=1-5759e988-bd862e3fe1be46a99427279", "Root=1-5759e988-bd862e3fe1be46a99427279g;Sampled=?", "Root=;Parent=53995c3f42cd8ad8"};
+	char *longest = calloc(1, FN_TRACE_MAX + 2);
+
+	ck_assert_int_eq(fn_trace_whole(whole, &b), 0);
+	ck_assert_str_eq(b.data, whole);
+	ck_assert_int_eq(fn_trace_whole("Self=1-67891234-12456789abcdef012345678;Root=1-67891233-abcdef012345678912345678;x; Lineage=e8b7be43:7", &b), 0);
+	ck_assert_int_eq(strncmp(b.data, "Root=1-67891233-abcdef012345678912345678;Parent=", 48), 0);
+	ck_assert_str_eq(b.data + 48 + 16, ";Sampled=0;Self=1-67891234-12456789abcdef012345678;Lineage=e8b7be43:7");
+	ck_assert_int_eq(fn_trace_whole("Sampled=1", &b), 0);
+	ck_assert_str_eq(b.data + 5 + 35 + 8 + 16, ";Sampled=1");
+	memset(longest, 'R', FN_TRACE_MAX + 1);
+	for (size_t i = 0; i <= sizeof(none) / sizeof(none[0]); i++) {
+		ck_assert_int_eq(fn_trace_whole(i < sizeof(none) / sizeof(none[0]) ? none[i] : longest, &b), 0);
+		ck_assert_uint_eq(b.len, strlen("Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=0"));
+		ck_assert_ptr_null(strstr(b.data, "53995c3f42cd8ad8"));
+		ck_assert_int_eq(fn_trace_whole(b.data, &next), 0);
+		ck_assert_str_eq(b.data, next.data);
+	}
+	free(longest);
+}
+END_TEST
+
+TEST_MAIN("model/lineage", a_header_is_made_whole, what_a_function_calls_has_its_lineage, the_sender_has_no_say, a_chain_counts_each_function, it_stays_small, what_is_handed_on_by_name, what_is_no_lineage_counts_for_nothing)

@@ -174,7 +174,7 @@ START_TEST(in_order_once)
 	ck_assert_str_eq(lease(q, &y), "three");
 	ck_assert_int_eq(settle(q, &x.m[0], FN_QUEUE_DONE, 0, false), 0);
 	ck_assert_int_eq(settle(q, &x.m[0], FN_QUEUE_DONE, 0, false), -ENOENT);
-	ck_assert_int_eq(settle(q, &x.m[1], FN_QUEUE_EXTEND, 0, false), 0); /* ready again, before what came later */
+	ck_assert_int_eq(settle(q, &x.m[1], FN_QUEUE_EXTEND, 0, false), 0); /* ready again */
 	ck_assert_int_eq(settle(q, &y.m[0], FN_QUEUE_EXTEND, 0, false), 0);
 	ck_assert_str_eq(lease(q, &y), "two three");
 	ck_assert_int_eq(y.m[0].receives, 2);
@@ -214,9 +214,136 @@ START_TEST(leases_end)
 	ck_assert_int_eq(settle(q, &y.m[0], FN_QUEUE_EXTEND, fn_clock_real_us() + 20000, false), 0);
 	usleep(30000);
 	ck_assert_int_eq(settle(q, &y.m[0], FN_QUEUE_EXTEND, fn_clock_real_us() + 20000, false), -ESTALE);
+	ck_assert_int_eq(settle(q, &y.m[0], FN_QUEUE_EXTEND, fn_clock_real_us() + 20000, true), -ESTALE);
 	ck_assert_int_eq(settle(q, &y.m[0], FN_QUEUE_DONE, 0, true), -ESTALE);
 	ck_assert_int_eq(settle(q, &y.m[0], FN_QUEUE_DONE, 0, false), 0); /* nobody has leased it since */
 	counts(q, 0, 0, 0);
+	unit_queues_close();
+}
+END_TEST
+
+/* An older holder may change the lease that there is, where it is not strict. */
+START_TEST(a_later_lease)
+{
+	struct lease x = {0}, y = {0};
+	struct fn_queue *q;
+
+	unit_queues_fresh();
+	q = fn_queue_get(queues, "a", 0);
+	put(q, "one", NULL, NULL);
+	lease(q, &x);
+	ck_assert_int_eq(settle(q, &x.m[0], FN_QUEUE_EXTEND, 0, false), 0);
+	lease(q, &y);
+	ck_assert_int_eq(settle(q, &x.m[0], FN_QUEUE_EXTEND, 0, true), -ENOENT);
+	counts(q, 0, 1, 0);
+	ck_assert_int_eq(settle(q, &x.m[0], FN_QUEUE_EXTEND, 0, false), 0);
+	counts(q, 1, 0, 0);
+	unit_queues_close();
+}
+END_TEST
+
+/* What is given back, or whose time is over, goes behind what waits. */
+START_TEST(who_was_served_comes_last)
+{
+	struct lease x = {.l.n = 1}, y = {.l = {.n = 1, .for_us = 1000}}, all = {0};
+	struct fn_queue *q;
+
+	unit_queues_fresh();
+	q = fn_queue_get(queues, "a", 0);
+	put(q, "one", NULL, NULL);
+	put(q, "two", NULL, NULL);
+	put(q, "three", NULL, NULL);
+	ck_assert_str_eq(lease(q, &x), "one");
+	ck_assert_int_eq(settle(q, &x.m[0], FN_QUEUE_EXTEND, 0, false), 0);
+	put(q, "four", NULL, NULL);
+	ck_assert_str_eq(lease(q, &y), "two");
+	usleep(2000);
+	reopen();
+	q = fn_queue_find(queues, "a");
+	ck_assert_str_eq(lease(q, &all), "three one four two");
+	unit_queues_close();
+
+	unit_queues_fresh();
+	q = fn_queue_get(queues, "f", FN_QUEUE_FIFO);
+	put(q, "a1", "a", NULL);
+	put(q, "a2", "a", NULL);
+	put(q, "b1", "b", NULL);
+	put(q, "b2", "b", NULL);
+	put(q, "c1", "c", NULL);
+	x.l.n = 3;
+	ck_assert_str_eq(lease(q, &x), "a1 a2 b1");
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(settle(q, &x.m[i], FN_QUEUE_EXTEND, 0, true), 0);
+	reopen();
+	q = fn_queue_find(queues, "f");
+	put(q, "d1", "d", NULL);
+	x.l.n = 1;
+	for (int i = 0; i < 3; i++) { /* a poison message keeps nobody from his turn */
+		static const char *const next[] = {"c1", "a1", "b1"};
+
+		ck_assert_str_eq(lease(q, &x), next[i]);
+		ck_assert_int_eq(settle(q, &x.m[0], FN_QUEUE_EXTEND, 0, true), 0);
+	}
+	ck_assert_str_eq(lease(q, &all), "d1 c1 a1 a2 b1 b2");
+	unit_queues_close();
+}
+END_TEST
+
+/* A group's first message that is ready again is had though later ones are still held. */
+START_TEST(first_of_a_group)
+{
+	struct lease x = {.l.n = 3}, y = {0}, z = {.l.wait_until_us = UINT64_MAX};
+	struct fn_queue *q;
+
+	unit_queues_fresh();
+	q = fn_queue_get(queues, "f", FN_QUEUE_FIFO);
+	put(q, "a1", "a", NULL);
+	put(q, "a2", "a", NULL);
+	put(q, "a3", "a", NULL);
+	put(q, "a4", "a", NULL);
+	ck_assert_str_eq(lease(q, &x), "a1 a2 a3");
+	begin_lease(q, &z);
+	ck_assert_int_eq(settle(q, &x.m[1], FN_QUEUE_EXTEND, 0, true), 0);
+	fn_db_writer_drain(writer);
+	ck_assert(!z.over); /* a1 is held */
+	ck_assert_int_eq(settle(q, &x.m[0], FN_QUEUE_EXTEND, 0, true), 0);
+	run_until(&z.over);
+	ck_assert_str_eq(z.text, "a1 a2"); /* a3 is held */
+	ck_assert_int_eq(settle(q, &z.m[0], FN_QUEUE_DONE, 0, true), 0);
+	ck_assert_int_eq(settle(q, &x.m[2], FN_QUEUE_EXTEND, 0, true), 0);
+	ck_assert_str_eq(lease(q, &y), ""); /* a2 is held */
+	ck_assert_int_eq(settle(q, &z.m[1], FN_QUEUE_DONE, 0, true), 0);
+	ck_assert_str_eq(lease(q, &y), "a3 a4");
+	counts(q, 0, 2, 0);
+	unit_queues_close();
+}
+END_TEST
+
+/* A state directory of before the groups' turns. */
+START_TEST(groups_of_before)
+{
+	const char *const older[] = {fn_queue_migration, fn_queue_attempts_migration, fn_queue_record_migration};
+	struct lease x = {.l.n = 1}, y = {0};
+	struct fn_queue *q;
+	sqlite3 *db;
+
+	unit_queues_fresh();
+	unit_queues_close();
+	ck_assert_int_eq(fn_db_open("old.db", older, 3, &db, &error), 0);
+	ck_assert_int_eq(fn_db_exec(db,
+				    "INSERT INTO queues VALUES(1, 'f', 1, 1, 4, 1, 0, 0);"
+				    "INSERT INTO queue_groups VALUES(1, 1, 'a', 1, 0, 0), (2, 1, 'b', 0, 1, 5), (3, 1, 'c', 0, 1, 4);"
+				    "INSERT INTO messages SELECT value, 1, 0, value, value, value, 1, 1, 1, 1, x'00', NULL, NULL FROM json_each('[1, 2, 3, 4, 5]');"
+				    "UPDATE messages SET grp=1 WHERE id IN (2, 3); UPDATE messages SET grp=3 WHERE id=4; UPDATE messages SET grp=2 WHERE id=5;"
+				    "UPDATE messages SET state=2, ord=4000000000000000 WHERE id=2;"
+				    "INSERT INTO bodies SELECT id, x'', CAST('m'||id AS BLOB) FROM messages",
+				    &error), 0);
+	sqlite3_close(db);
+	unit_queues_open("old.db");
+	q = fn_queue_find(queues, "f");
+	ck_assert_str_eq(lease(q, &x), "m1"); /* m2 is held */
+	put(q, "m6", "d", NULL);
+	ck_assert_str_eq(lease(q, &y), "m4 m5 m6");
 	unit_queues_close();
 }
 END_TEST
@@ -376,12 +503,13 @@ START_TEST(dead_letters)
 {
 	struct lease x = {.l = {.most_receives = 2}}, y = {0};
 	struct fn_queue *q, *dead;
+	struct fn_queue_step first;
 
 	unit_queues_fresh();
 	q = fn_queue_get(queues, "a.fifo", FN_QUEUE_FIFO);
 	dead = fn_queue_get(queues, "dead.fifo", FN_QUEUE_FIFO);
 	x.l.dead = dead;
-	put(q, "one", "g", NULL);
+	first = put(q, "one", "g", NULL);
 	put(q, "two", "g", NULL);
 	for (int i = 0; i < 2; i++) {
 		x.l.n = 1;
@@ -395,6 +523,7 @@ START_TEST(dead_letters)
 	ck_assert_str_eq(y.text, "one");
 	ck_assert_str_eq(y.source, "a.fifo");
 	ck_assert_int_eq(y.m[0].receives, 3);
+	ck_assert_uint_gt(y.m[0].sent_us, first.sent_us); /* kept there as long as one that is new */
 	ck_assert_mem_eq(y.m[0].uid, "one", 4);
 	counts(q, 0, 1, 0);
 	counts(dead, 0, 1, 0);
@@ -408,6 +537,17 @@ START_TEST(dead_letters)
 	ck_assert_str_eq(lease(dead, &y), ""); /* behind `one`, which is leased */
 	counts(q, 0, 0, 0);
 	counts(dead, 1, 1, 0);
+	q = fn_queue_get(queues, "a", 0);
+	dead = fn_queue_get(queues, "dead", 0);
+	first = put(q, "three", NULL, NULL);
+	lease(q, &y);
+	{
+		struct fn_queue_step s = {.what = FN_QUEUE_DEAD, .queue = q, .to = dead, .id = y.m[0].id, .receives = 1};
+
+		ck_assert_int_eq(change(&s, 1), 0);
+	}
+	ck_assert_str_eq(lease(dead, &y), "three");
+	ck_assert_uint_eq(y.m[0].sent_us, first.sent_us); /* as old as it was */
 	unit_queues_close();
 }
 END_TEST
@@ -585,6 +725,59 @@ START_TEST(all_or_nothing)
 }
 END_TEST
 
+/* Where one waits and nothing is there, a message is written as leased at once; what comes of it is as ever, and one whose put is undone is nobody's. */
+START_TEST(straight_to_who_waits)
+{
+	struct fn_queue_step s;
+	struct change x = {.c = {.steps = &s, .n = 1, .done = changed, .also = refuse}};
+	struct lease l = {.l.wait_until_us = UINT64_MAX}, m = {0};
+	struct fn_queue *q;
+
+	unit_queues_fresh();
+	q = fn_queue_get(queues, "a", 0);
+	begin_lease(q, &l);
+	fn_db_writer_drain(writer);
+	s = to_put(q, "undone", NULL, NULL);
+	fn_queue_change(queues, &x.c);
+	run_until(&x.over);
+	ck_assert_int_eq(x.result, -EPERM);
+	fn_db_writer_drain(writer);
+	ck_assert(!l.over);
+	counts(q, 0, 0, 0);
+	s = to_put(q, "one", NULL, NULL);
+	s.note = "note";
+	s.note_len = 4;
+	ck_assert_int_eq(change(&s, 1), 0);
+	run_until(&l.over);
+	ck_assert_str_eq(l.text, "one");
+	ck_assert_uint_eq(l.m[0].receives, 1);
+	ck_assert_uint_eq(l.m[0].note_len, 4);
+	ck_assert_uint_eq(l.m[0].meta_len, 1);
+	ck_assert_uint_eq(l.m[0].pos, s.pos);
+	ck_assert_int_eq(memcmp(l.m[0].uid, s.uid, 16), 0);
+	ck_assert(l.m[0].first_us > 0 && l.m[0].until_us > l.m[0].first_us + 29000000);
+	counts(q, 0, 1, 0);
+	ck_assert_int_eq(rows("SELECT count(*) FROM messages WHERE state=2 AND receives=1 AND first>0 AND leased=first"), 1);
+	ck_assert_int_eq(settle(q, &l.m[0], FN_QUEUE_AGAIN, 0, false), 0);
+	ck_assert_str_eq(lease(q, &m), "one");
+	ck_assert_uint_eq(m.m[0].receives, 2);
+	ck_assert_int_eq(settle(q, &m.m[0], FN_QUEUE_DONE, 0, false), 0);
+	counts(q, 0, 0, 0);
+	ck_assert_int_eq(rows("SELECT count(*) FROM bodies"), 0);
+	begin_lease(q, &l); /* and over a crash */
+	fn_db_writer_drain(writer);
+	put(q, "two", NULL, NULL);
+	run_until(&l.over);
+	ck_assert_str_eq(l.text, "two");
+	reopen();
+	q = fn_queue_find(queues, "a");
+	counts(q, 0, 1, 0);
+	ck_assert_int_eq(settle(q, &l.m[0], FN_QUEUE_DONE, 0, true), 0);
+	counts(q, 0, 0, 0);
+	unit_queues_close();
+}
+END_TEST
+
 /* A disk of 16 MB: what does not fit is refused and changes nothing; what is there can be leased and taken away all the same. */
 START_TEST(a_full_disk)
 {
@@ -718,5 +911,5 @@ START_TEST(leases_that_do_not_outlive_the_process)
 }
 END_TEST
 
-TEST_MAIN("queue", in_order_once, leases_end, delays_and_again, who_waits_is_woken_in_turn, groups_keep_their_order, a_repeat_is_told_of_the_first, dead_letters,
-	  many_go_at_once, bounds_of_a_lease, all_or_nothing, a_full_disk, a_crash, leases_that_do_not_outlive_the_process)
+TEST_MAIN("queue", in_order_once, leases_end, a_later_lease, who_was_served_comes_last, first_of_a_group, groups_of_before, delays_and_again, who_waits_is_woken_in_turn, groups_keep_their_order, a_repeat_is_told_of_the_first, dead_letters,
+	  many_go_at_once, bounds_of_a_lease, all_or_nothing, straight_to_who_waits, a_full_disk, a_crash, leases_that_do_not_outlive_the_process)

@@ -43,7 +43,14 @@ static void on_unruly(void *arg)
 	n_unruly++;
 }
 
-static const struct fn_rt_ops ops = {.on_next = on_next, .on_response = on_response, .on_unruly = on_unruly};
+static unsigned n_truncated;
+static void on_truncated(void *arg)
+{
+	(void)arg;
+	n_truncated++;
+}
+
+static const struct fn_rt_ops ops = {.on_next = on_next, .on_response = on_response, .on_unruly = on_unruly, .on_truncated = on_truncated};
 
 static unsigned rounds_in_ms(unsigned ms)
 {
@@ -151,6 +158,16 @@ START_TEST(test_refused_result)
 	ck_assert_ptr_nonnull(strstr(hear(bad), "HTTP/1.1 400 "));
 	good = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	ck_assert_int_eq(connect(good, (struct sockaddr *)&address, sizeof(address)), 0);
+	say(good, "POST /2018-06-01/runtime/invocation/00000000-0000-4000-8000-000000000001/response HTTP/1.1\r\nHost: h\r\n"
+		  "Content-Length: 2\r\n\r\n{}");
+	ck_assert_ptr_nonnull(strstr(hear(good), "InvalidRequestID"));
+	ck_assert_uint_eq(n_truncated, 1);
+	ck_assert_uint_eq(n_done, 0);
+	say(good, "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: h\r\n\r\n");
+	for (int i = 0; i < 200 && n_next == 1; i++)
+		rounds_in_ms(10);
+	ck_assert_int_eq(fn_rt_deliver(rt, inv), 0);
+	ck_assert_ptr_nonnull(strstr(hear(good), "HTTP/1.1 200 "));
 	say(good, "POST /2018-06-01/runtime/invocation/00000000-0000-4000-8000-000000000001/response HTTP/1.1\r\nHost: h\r\n"
 		  "Content-Length: 2\r\n\r\n{}");
 	heard = hear(good);
@@ -279,7 +296,7 @@ END_TEST
 /* --- in pieces --- */
 static struct fn_buf taken;
 static bool no_room;
-static unsigned n_begun, n_ended, n_errors, n_too_large, n_truncated, n_written;
+static unsigned n_begun, n_ended, n_errors, n_too_large, n_written;
 static char ended_with[200];
 
 static void sink_begin(struct fn_invocation *i, const char *content_type, enum fn_response_mode mode)
@@ -330,14 +347,15 @@ static void on_too_large(void *arg)
 	n_too_large++;
 }
 
-static void on_truncated(void *arg)
+static unsigned n_invalid_mode;
+static void on_invalid_mode(void *arg)
 {
 	(void)arg;
-	n_truncated++;
+	n_invalid_mode++;
 }
 
 static const struct fn_rt_ops stream_ops = {.on_next = on_next, .on_response = on_stream_end, .on_error = on_stream_error, .on_too_large = on_too_large,
-					    .on_begin = on_begin, .on_truncated = on_truncated};
+					    .on_begin = on_begin, .on_truncated = on_truncated, .on_invalid_mode = on_invalid_mode};
 
 #define ID "00000000-0000-4000-8000-000000000001"
 #define POST_HEAD "POST /2018-06-01/runtime/invocation/" ID "/response HTTP/1.1\r\nHost: h\r\n"
@@ -545,7 +563,40 @@ START_TEST(test_stream_too_large)
 }
 END_TEST
 
-/* Where it may not begin (its environment is out of memory), or its mode is none, it is taken whole and judged at its end. */
+/* What is taken whole may break off, too. Its runtime may ask for more; an init's error that somebody else was about to post is another matter. */
+START_TEST(test_whole_broken_off)
+{
+	static const char *const broken[] = {"/response HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n{", "/error HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n",
+					     "/response HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", "/response HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nnone\r\n"};
+	struct fn_rt *rt = set_up_with(&stream_ops);
+	struct fn_invocation *inv;
+	int init = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fd;
+
+	ck_assert_int_eq(connect(init, (struct sockaddr *)&address, sizeof(address)), 0);
+	say(init, "POST /2018-06-01/runtime/init/error HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n{");
+	rounds_in_ms(20);
+	fd = delivered(&rt, &inv);
+	close(init);
+	rounds_in_ms(20);
+	ck_assert_uint_eq(n_truncated, 0);
+	for (unsigned i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+		if (i > 0)
+			fd = delivered(&rt, &inv);
+		allowed = false;
+		say(fd, "POST /2018-06-01/runtime/invocation/" ID);
+		say(fd, broken[i]);
+		rounds_in_ms(20);
+		close(fd);
+		rounds_in_ms(20);
+		ck_assert_uint_eq(n_truncated, i + 1);
+		fn_invocation_unref(inv);
+	}
+	ck_assert_uint_eq(n_ended + n_errors, 0);
+	over(rt);
+}
+END_TEST
+
+/* Where it may not begin (its environment is out of memory), or its mode is none, it is taken whole and judged at its end. An empty mode is like no mode. */
 START_TEST(test_stream_may_not_begin)
 {
 	struct fn_rt *rt = NULL;
@@ -555,7 +606,17 @@ START_TEST(test_stream_may_not_begin)
 	say(fd, POST_HEAD "Lambda-Runtime-Function-Response-Mode: fast\r\nContent-Length: 2\r\n\r\n{}");
 	ck_assert_ptr_nonnull(strstr(hear(fd), "InvalidFunctionResponseMode"));
 	ck_assert_uint_eq(n_begun, 0);
-	n_errors = 0;
+	ck_assert_uint_eq(n_invalid_mode, 1);
+	fn_invocation_unref(inv);
+	close(fd);
+	fd = delivered(&rt, &inv);
+	say(fd, POST_HEAD "Lambda-Runtime-Function-Response-Mode:\r\nContent-Length: 2\r\n\r\n{}");
+	ck_assert_ptr_nonnull(strstr(hear(fd), "HTTP/1.1 202 "));
+	ck_assert_str_eq(taken.data, "[- buffered]{}");
+	fn_invocation_unref(inv);
+	close(fd);
+	fd = delivered(&rt, &inv);
+	n_begun = n_errors = 0;
 	allowed = false;
 	say(fd, POST_HEAD STREAMING "2\r\n{}\r\n0\r\nLambda-Runtime-Function-Error-Type: T\r\n\r\n");
 	ck_assert_ptr_nonnull(strstr(hear(fd), "HTTP/1.1 202 "));
@@ -692,4 +753,4 @@ START_TEST(test_loaded)
 }
 END_TEST
 
-TEST_MAIN("runtime/rtapi", test_restore_next, test_loaded, test_stream, test_stream_trailers, test_stream_broken_off, test_stream_too_large, test_stream_may_not_begin, test_no_descriptors, test_refused_result, test_wrong_requests_without_end, test_many_connections)
+TEST_MAIN("runtime/rtapi", test_restore_next, test_loaded, test_stream, test_stream_trailers, test_stream_broken_off, test_whole_broken_off, test_stream_too_large, test_stream_may_not_begin, test_no_descriptors, test_refused_result, test_wrong_requests_without_end, test_many_connections)

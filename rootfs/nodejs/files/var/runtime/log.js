@@ -72,7 +72,7 @@ function jsonRecord(time, level, args) {
 function log(level, args) {
 	const time = new Date().toISOString();
 	const line = json ? jsonRecord(time, level, args) : `${time}\t${current.requestId}\t${level}\t${util.format(...args)}`;
-	write(`${line.includes('\n') ? line.replaceAll('\n', '\r') : line}\n`);
+	write(`${line.includes('\n') ? line.replace(/\r?\n/g, '\r') : line}\n`);
 }
 
 function patchConsole() {

@@ -7,7 +7,7 @@ from . import log_sink as _log
 from .lambda_context import LambdaContext
 from .lambda_runtime_client import LambdaRuntimeClient
 from .lambda_runtime_exception import FaultException
-from .lambda_runtime_marshaller import LambdaMarshaller, from_json, to_json
+from .lambda_runtime_marshaller import LambdaMarshaller, from_json, to_ascii, to_json
 from .log_sink import StandardLogSink, unbuffer
 
 ERROR_LOG_LINE_TERMINATE = "\r"
@@ -123,7 +123,7 @@ def handle_event_request(lambda_runtime_client, request_handler, invoke_id, even
         log_error(error, log_sink)
     else:
         return lambda_runtime_client.post_invocation_result(invoke_id, result, result_type, invocation_id)
-    lambda_runtime_client.post_invocation_error(invoke_id, to_json(error), to_json(xray_fault), invocation_id)
+    lambda_runtime_client.post_invocation_error(invoke_id, to_json(error), to_ascii(xray_fault), invocation_id)
 
 
 def update_xray_env_variable(xray_trace_id):

@@ -122,6 +122,10 @@ def _parse(head):
     return int(lines[0].split(" ", 2)[1]), answer, length, get("connection", "").lower() == "close"
 
 
+def _utf8(text):
+    return text.encode("utf-8", "backslashreplace")
+
+
 def error_header(kind):
     return f"Lambda-Runtime-Function-Error-Type: {''.join(c if ' ' <= c <= '~' else '?' for c in str(kind))}\r\n"
 
@@ -155,10 +159,10 @@ class BaseLambdaRuntimeClient:
 
     def post_init_error(self, error_response_data, error_type_override=None):
         kind = error_type_override or error_response_data["errorType"]
-        self.api.call("POST", API + "init/error", to_json(error_response_data).encode(), JSON + error_header(kind))
+        self.api.call("POST", API + "init/error", _utf8(to_json(error_response_data)), JSON + error_header(kind))
 
     def report_restore_error(self, restore_error_data):
-        self.api.call("POST", API + "restore/error", to_json(restore_error_data).encode(), JSON + error_header("Runtime.AfterRestoreError"))
+        self.api.call("POST", API + "restore/error", _utf8(to_json(restore_error_data)), JSON + error_header("Runtime.AfterRestoreError"))
 
     def wait_next_invocation(self):
         status, headers, body = self.api.next()
@@ -171,7 +175,7 @@ class BaseLambdaRuntimeClient:
             get("lambda-runtime-aws-tenant-id"), "application/json", body)  # an event is JSON, whatever the caller called it
 
     def post_invocation_result(self, invoke_id, result_data, content_type="application/json", invocation_id=None):
-        body = result_data if isinstance(result_data, bytes) else result_data.encode()
+        body = result_data if isinstance(result_data, bytes) else _utf8(result_data)
         self.api.result(f"{API}invocation/{invoke_id}/response", body, f"Content-Type: {content_type}\r\n", self.ask_ahead)
 
     def post_invocation_error(self, invoke_id, error_response_data, xray_fault, invocation_id=None):
@@ -179,13 +183,13 @@ class BaseLambdaRuntimeClient:
         headers = JSON + error_header(_type_of(error_response_data))
         if len(xray_fault) < 1 << 20 and xray_fault.isascii():
             headers += f"Lambda-Runtime-Function-XRay-Error-Cause: {xray_fault}\r\n"
-        self.api.result(f"{API}invocation/{invoke_id}/error", error_response_data.encode(), headers, self.ask_ahead)
+        self.api.result(f"{API}invocation/{invoke_id}/error", _utf8(error_response_data), headers, self.ask_ahead)
 
 
 def _type_of(error):
     from .lambda_runtime_marshaller import from_json
 
-    return from_json(error.encode()).get("errorType", "")
+    return from_json(_utf8(error)).get("errorType", "")
 
 
 class LambdaRuntimeClient(BaseLambdaRuntimeClient):

@@ -50,8 +50,12 @@ def _encode(obj, unknown, quote):
     return "".join(_json.make_encoder({}, unknown, quote, None, ": ", ", ", False, False, True)(obj, 0))
 
 
+# From Python 3.12 on Lambda's answers are UTF-8 (AWS's client, AWS_EXECUTION_ENV in its marshaller).
+_quote = _json.encode_basestring_ascii if sys.version_info < (3, 12) else _json.encode_basestring
+
+
 def _raw_or_quoted(text):
-    return text if type(text) is _Raw else _json.encode_basestring_ascii(text)
+    return text if type(text) is _Raw else _quote(text)
 
 
 def _plain(obj, above):
@@ -95,11 +99,16 @@ def _members(given, above):
 
 
 def to_json(obj):
+    """Half of a surrogate pair is in it as it is: to be encoded with "backslashreplace", which makes an escape of it."""
     try:
         marshal.dumps(obj, 2)  # of nothing but plain types? It is the fastest to know: a sixth of the time that encoding takes
-        return _encode(obj, _bytes_as_text, _json.encode_basestring_ascii)
+        return _encode(obj, _bytes_as_text, _quote)
     except (ValueError, TypeError):
         return _encode(_plain(obj, set()), _no_json, _raw_or_quoted)
+
+
+def to_ascii(obj):
+    return _encode(obj, _bytes_as_text, _json.encode_basestring_ascii)
 
 
 def to_text(obj):
