@@ -260,6 +260,16 @@ static void store_code(void *arg)
 	store_update(&u->call, u->f, u->publish, u);
 }
 
+/* All is as it would be, and nothing is kept of it. */
+static void reply_dry_run(void *arg)
+{
+	struct fn_upload *u = arg;
+
+	if (fn_function_layers_fit(&u->call, u->f))
+		fn_reply_json(&u->call, 200, fn_function_json(u->call.api, u->f, NULL, false));
+	fn_upload_end(u);
+}
+
 static void update_to_image(struct fn_call *call, struct fn_image *image)
 {
 	fn_auto(unref) struct fn_function *f = NULL;
@@ -287,7 +297,6 @@ void fn_h_update_code(struct fn_call *call)
 	fn_auto(unref) struct fn_function *f = NULL;
 	struct fn_function *now;
 	struct fn_name n;
-	bool dry_run = json_is_true(json_object_get(call->in, "DryRun"));
 
 	now = fn_call_latest(call, &n);
 	if (!now)
@@ -302,11 +311,7 @@ void fn_h_update_code(struct fn_call *call)
 	}
 	if (!fn_fetched(call, call->in, fn_h_update_code) || !fn_upload_read(call, call->in, f->code_sha256, &f->code_size))
 		return;
-	if (dry_run) {
-		fn_reply_json(call, 200, fn_function_json(call->api, f, NULL, false));
-		return;
-	}
-	start_upload(call, &f, store_code);
+	start_upload(call, &f, json_is_true(json_object_get(call->in, "DryRun")) ? reply_dry_run : store_code);
 }
 
 void fn_h_update_configuration(struct fn_call *call)

@@ -184,10 +184,12 @@ void fn_h1_conn_whole(struct fn_h1_conn *c, bool on)
 	}
 }
 
-static void refuse(struct fn_h1_conn *c, unsigned status)
+/* cut_off: it ends in the middle. */
+static void refuse(struct fn_h1_conn *c, unsigned status, bool cut_off)
 {
-	static const char *const runtimes[2] = {"{\"errorMessage\":\"", "\",\"errorType\":\"InvalidRequest\"}\n"};
-	const char *const *around = c->ops->refusal[0] ? c->ops->refusal : runtimes;
+	static const char *const runtimes[][2] = {{"{\"errorMessage\":\"", "\",\"errorType\":\"InvalidRequest\"}\n"},
+						   {"{\"errorMessage\":\"", "\",\"errorType\":\"TruncatedHTTPRequest\"}\n"}};
+	const char *const *around = c->ops->refusal[0] ? c->ops->refusal : runtimes[cut_off];
 	char body[200];
 	struct fn_h1_reply r = {.status = status, .content_type = "application/json", .body = body, .close = true};
 
@@ -201,7 +203,7 @@ static void refuse(struct fn_h1_conn *c, unsigned status)
 void fn_h1_conn_refuse(struct fn_h1_conn *c, unsigned status)
 {
 	if (c->state == FN_H1_READING || c->state == FN_H1_HANDLING)
-		refuse(c, status);
+		refuse(c, status, false);
 }
 
 enum fn_h1_phase fn_h1_conn_phase(const struct fn_h1_conn *c, uint64_t *ret_moved)
@@ -304,7 +306,7 @@ static void parse(struct fn_h1_conn *c, const char *data, size_t len, size_t *us
 			c->ops->request(c->arg, c, &c->h);
 			break;
 		case FN_H1_BAD:
-			refuse(c, c->h.refusal);
+			refuse(c, c->h.refusal, false);
 			return;
 		}
 	}
@@ -390,7 +392,7 @@ static int take(struct fn_h1_conn *c)
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	if (n == 0 && fn_h1_begun(&c->h)) {
-		refuse(c, 400); /* a request that ends in the middle */
+		refuse(c, 400, true);
 		return c->ops && c->state == FN_H1_DRAINING ? -ECONNRESET : 0;
 	}
 	if (n == 0)

@@ -104,6 +104,8 @@ class Boto3(BotoCase):
         dry = self.c.update_function_code(FunctionName="b-rev", ZipFile=other, DryRun=True)
         self.assertEqual(dry["CodeSha256"], base64.b64encode(hashlib.sha256(other).digest()).decode())
         self.assertEqual(self.c.get_function_configuration(FunctionName="b-rev")["CodeSha256"], now["CodeSha256"])
+        self.fails("InvalidParameterValueException", self.c.update_function_code, FunctionName="b-rev", ZipFile=b"no zip", DryRun=True)
+        wait_until("nothing of them is kept", lambda: not any(os.path.exists(f"{self.d.state}/blobs/{hashlib.sha256(z).hexdigest()}.zip") for z in (other, b"no zip")))
         self.c.update_function_code(FunctionName="b-rev", ZipFile=native_zip(), RevisionId=now["RevisionId"])
         self.d.settled("b-rev")
         self.assertNotEqual(self.c.get_function_configuration(FunctionName="b-rev")["RevisionId"], now["RevisionId"], "the same bytes are an update all the same")

@@ -497,6 +497,14 @@ START_TEST(test_stream_broken_off)
 	ck_assert_uint_eq(n_truncated, 2);
 	fn_invocation_unref(inv);
 	close(fd);
+	fd = delivered(&rt, &inv); /* it says no more, and listens */
+	say(fd, POST_HEAD STREAMING "3\r\nabc\r\n3\r\nd");
+	ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
+	ck_assert_ptr_nonnull(strstr(hear(fd), "\"errorType\":\"TruncatedHTTPRequest\""));
+	ck_assert_uint_eq(n_truncated, 3);
+	n_truncated--;
+	fn_invocation_unref(inv);
+	close(fd);
 	fd = delivered(&rt, &inv); /* its process ends while it waits: what it had sent is not lost */
 	no_room = true;
 	say(fd, POST_HEAD STREAMING "3\r\nabc\r\n");
