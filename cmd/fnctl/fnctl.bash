@@ -181,6 +181,23 @@ _fnctl()
 			esac
 			((${#words[@]} == 0)) || return
 			;;
+		queue)
+			((${#words[@]} == 1)) && [[ ${words[0]} != create && ${words[0]} != list ]] && mapfile -t COMPREPLY < <(compgen -W "$(_fnctl_api Name queue list)" -- "$cur")
+			((${#words[@]} == 0)) || return
+			;;
+		mapping)
+			case ${#words[@]} in
+			1)
+				if [[ ${words[0]} == create || ${words[0]} == list ]]; then
+					mapfile -t COMPREPLY < <(compgen -W "$(_fnctl_api FunctionName list)" -- "$cur")
+				else
+					mapfile -t COMPREPLY < <(compgen -W "$(_fnctl_api UUID mapping list)" -- "$cur")
+				fi
+				;;
+			2) [[ ${words[0]} == create ]] && mapfile -t COMPREPLY < <(compgen -W "$(_fnctl_api Name queue list)" -- "$cur") ;;
+			esac
+			((${#words[@]} == 0)) || return
+			;;
 		async | concurrency | url)
 			((${#words[@]} == 1)) && mapfile -t COMPREPLY < <(compgen -W "$(_fnctl_api FunctionName list)" -- "$cur")
 			((${#words[@]} == 0)) || return

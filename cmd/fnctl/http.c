@@ -209,6 +209,7 @@ static int perform(struct reply *r, const char *operation, const char *method, c
 	char url[2048], detail[CURL_ERROR_SIZE] = "";
 	CURL *c = curl_easy_init();
 	double s = 0;
+	long os = 0;
 	CURLcode rc;
 
 	memset(r, 0, sizeof(*r));
@@ -244,9 +245,12 @@ static int perform(struct reply *r, const char *operation, const char *method, c
 	rc = curl_easy_perform(c);
 	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &r->status);
 	curl_easy_getinfo(c, CURLINFO_TOTAL_TIME, &s);
+	curl_easy_getinfo(c, CURLINFO_OS_ERRNO, &os);
 	curl_easy_cleanup(c);
 	curl_slist_free_all(list);
 	r->ms = s * 1000;
+	if (rc == CURLE_COULDNT_CONNECT && socket_path && os) /* curl tells of the host that the URL has for form's sake */
+		snprintf(detail, sizeof(detail), "%s", strerror((int)os));
 	if (rc != CURLE_OK)
 		return transport_error(operation, rc, detail);
 	if (r->body.len) /* ALLOW_NUL: a function's log may hold any character */

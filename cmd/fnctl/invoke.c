@@ -241,6 +241,8 @@ int cmd_logs(int argc, char **argv)
 	}
 	if (rc == EX_FINE)
 		rc = function_argument(argc, argv, &name);
+	if (rc == EX_FINE && G.json)
+		rc = usage_error(argv[0], "what a function printed is text; `aws logs filter-log-events` has it as JSON, with each event's time");
 	if (rc != EX_FINE)
 		return rc;
 	signal(SIGINT, on_interrupt);

@@ -67,6 +67,11 @@ class Install(unittest.TestCase):
         self.assertEqual(self.complete(d, "fnctl", *where, "invoke", "hello", "--qualifier", ""), ["1", "live"])
         self.assertEqual(self.complete(d, "fnctl", *where, "delete", "hello", "--qualifier", ""), ["1"])
         self.assertEqual(self.complete(d, "fnctl", *where, "alias", "update", "hello", "l"), ["live"])
+        subprocess.run(fnctl + ["queue", "create", "jobs"], check=True, capture_output=True)
+        uuid = json.loads(subprocess.run(fnctl + ["--output", "json", "mapping", "create", "hello", "jobs"], check=True, capture_output=True).stdout)["UUID"]
+        self.assertEqual(self.complete(d, "fnctl", *where, "queue", "send", ""), ["jobs"])
+        self.assertEqual(self.complete(d, "fnctl", *where, "mapping", "create", "hello", ""), ["jobs"])
+        self.assertEqual(self.complete(d, "fnctl", *where, "mapping", "update", uuid[:4]), [uuid])
         self.assertEqual(d.stop(), 0)
         wait_until(lambda: f"nothing is left: {d.leftovers()}", lambda: not d.leftovers())
         self.make("uninstall")

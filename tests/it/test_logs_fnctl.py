@@ -46,6 +46,8 @@ class Fnctl(Case):
         self.assertIn("`fnctl logs", self.fnctl("invoke", name, '{"do":"exit","code":1}', status=1))
         self.assertIn("fnctl list", self.fnctl("invoke", "nobody-home", status=3))
         self.assertIn("Is fnd running?", self.fnctl("--endpoint", "http://127.0.0.1:1", "list", status=3))
+        self.assertIn("unix:/none: No such file or directory\nIs fnd running?", self.fnctl("--endpoint", "unix:/none", "list", status=3))
+        self.assertIn("what a function printed is text", self.fnctl("logs", "ctl", "--output", "json", status=2))
         self.assertIn("fnctl images", self.fnctl("create", "x", "--runtime", "cobol", "--handler", "h", "--code", self.dir, status=3))
         self.assertIn("no command", self.fnctl("frobnicate", status=2))
         self.fnctl("create", "x", "--wrong", status=2)
