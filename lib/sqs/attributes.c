@@ -192,9 +192,11 @@ int fn_sqs_attributes_check(struct fn_sqs *sqs, const char *name, bool fifo, con
 	}
 	if (r == 0) {
 		const char *limit = fn_sqs_text(out, "FifoThroughputLimit"), *scope = fn_sqs_text(out, "DeduplicationScope");
+		bool either = limit || scope;
 
+		limit = limit ? limit : fn_sqs_text(had, "FifoThroughputLimit");
 		scope = scope ? scope : fn_sqs_text(had, "DeduplicationScope");
-		if (fn_streq(limit, "perMessageGroupId") && !fn_streq(scope, "messageGroup"))
+		if (either && fn_streq(limit, "perMessageGroupId") && !fn_streq(scope, "messageGroup"))
 			r = fn_sqs_wrong(p, &FN_SQS_BAD_ATTRIBUTE_VALUE,
 					 "The perMessageGroupId value is allowed only when the value for DeduplicationScope is messageGroup.");
 	}

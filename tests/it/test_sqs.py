@@ -434,6 +434,7 @@ class Fifo(SqsCase):
         url = self.fifo("scope", DeduplicationScope="messageGroup", FifoThroughputLimit="perMessageGroupId", VisibilityTimeout=1)
         ids = {self.s.send_message(QueueUrl=url, MessageBody="x", MessageGroupId=g, MessageDeduplicationId="same")["MessageId"] for g in "aab"}
         self.assertEqual(len(ids), 2)
+        self.assertIn("allowed only when", self.refused("InvalidAttributeValue", self.s.set_queue_attributes, QueueUrl=url, Attributes={"DeduplicationScope": "queue"}))
         m = self.take(url, 1)[0]
         wait_until("its visibility has ended", lambda: self.counts(url)[1] == 0)  # counted right with nobody who receives
         self.assertEqual(self.refused("InvalidParameterValue", self.s.delete_message, QueueUrl=url, ReceiptHandle=m["ReceiptHandle"])[-34:], "Reason: The receipt handle has expired."[-34:])
