@@ -232,7 +232,8 @@ static enum MHD_Result preflight(struct fn_gw_call *c)
 
 #define TOKEN "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-/* To a proxy in front the body must end where it ends here, or what is behind it is another client's request (RFC 9112, 5.1, 6.1, 6.3): 0, or the status that says no. */
+/* To a proxy in front the body must end where it ends here, or what is behind it is another client's request, and the host must be the one that it has
+ * judged (RFC 9112, 3.2, 5.1, 6.1, 6.3): 0, or the status that says no. */
 static unsigned badly_framed(const struct fn_gw_call *c)
 {
 	unsigned hosts = 0, ends = 0;
@@ -248,7 +249,9 @@ static unsigned badly_framed(const struct fn_gw_call *c)
 		ends += coding || strcasecmp(f->name, "Content-Length") == 0;
 		hosts += strcasecmp(f->name, "Host") == 0;
 	}
-	return hosts > 1 || ends > 1 ? 400 : 0;
+	if (hosts > 1 || ends > 1 || (hosts == 0 && !fn_streq(c->protocol, "HTTP/1.0")))
+		return 400;
+	return fn_gw_same_host(c->uri, field(c, "Host")) ? 0 : 400;
 }
 
 /* All that can be told before the body has come. */

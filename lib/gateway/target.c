@@ -10,12 +10,26 @@
 #define BY_PATH "/_fnd/url/"
 #define BY_HOST ".lambda-url."
 
+/* Of a URI in absolute form: what follows its scheme; NULL: it has another form. */
+static const char *after_scheme(const char *uri)
+{
+	return strncasecmp(uri, "http://", 7) == 0 ? uri + 7 : strncasecmp(uri, "https://", 8) == 0 ? uri + 8 : NULL;
+}
+
+bool fn_gw_same_host(const char *uri, const char *host)
+{
+	const char *authority = after_scheme(uri);
+	size_t len = authority ? strcspn(authority, "/?#") : 0;
+
+	return !authority || (host && strlen(host) == len && strncasecmp(authority, host, len) == 0);
+}
+
 bool fn_gw_split(const char *uri, const char **ret_path, size_t *ret_len, const char **ret_query)
 {
-	const char *query;
+	const char *query, *rest = after_scheme(uri);
 
-	if (strncasecmp(uri, "http://", 7) == 0 || strncasecmp(uri, "https://", 8) == 0) { /* the absolute form: its host is the field's, too */
-		uri = strchr(uri + 8, '/');
+	if (rest) {
+		uri = strchr(rest, '/');
 		if (!uri)
 			return false;
 	}

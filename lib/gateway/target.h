@@ -24,6 +24,8 @@ struct fn_gw_target {
 
 /* host: the field's value, NULL = absent; uri: the request's, as sent. False: it is no function URL's. */
 bool fn_gw_target(const struct fn_gw_names *names, const char *host, const char *uri, struct fn_gw_target *ret);
+/* Does a URI in absolute form name the host that the field does (RFC 9112, 3.2.2)? One that names none does. */
+bool fn_gw_same_host(const char *uri, const char *host);
 /* The path of a request's URI with its length, and its query, as they were sent: what is signed. False: it has no path. */
 bool fn_gw_split(const char *uri, const char **ret_path, size_t *ret_len, const char **ret_query);
 

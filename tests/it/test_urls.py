@@ -299,6 +299,16 @@ class Requests(UrlCase):
             self.assertEqual([int(x.split()[0]) for x in said.split(b"HTTP/1.1 ")[1:]], [status], (head, said))
         self.assertEqual(self.event("/", "POST", b"{}", [("Content-Type", "application/json")])["body"], "{}")
 
+    def test_whose_it_is_is_no_matter_of_opinion(self):
+        host = self.host.encode()
+        for line, fields, status in ((b"GET http://%s/p HTTP/1.1" % host, b"Host: %s\r\n" % host, 200), (b"GET HTTP://%s/p HTTP/1.1" % host.upper(), b"Host: %s\r\n" % host, 200),
+                                     (b"GET http://other/p HTTP/1.1", b"Host: %s\r\n" % host, 400), (b"GET http://%s/p HTTP/1.1" % host, b"Host: other\r\n", 400),
+                                     (b"GET http:// HTTP/1.1", b"Host: %s\r\n" % host, 400), (b"GET / HTTP/1.1", b"", 400), (b"GET / HTTP/1.0", b"", 403)):
+            with self.subTest(line=line, fields=fields), socket.create_connection(("127.0.0.1", int(self.port)), timeout=60 * SLOW) as s:
+                s.sendall(line + b"\r\n" + fields + b"Connection: close\r\n\r\n")
+                said = b"".join(iter(lambda: s.recv(65536), b""))
+                self.assertEqual(int(said.split()[1]), status, said)
+
     def test_bodies_on_their_way_are_bounded(self):
         d = self.daemon(gateway={"listen": f"127.0.0.1:{free_port()}"}, body_budget_mb=8)
         d.create_python("f", ECHO)

@@ -31,6 +31,11 @@ static void ck_target(const char *host, const char *uri, const char *path, const
 
 START_TEST(whose_url)
 {
+	char alone[] = "http://"; /* nothing is read behind it */
+
+	ck_assert(fn_gw_same_host("/http://other/", ID ".x") && fn_gw_same_host("HTTPS://Host:1/p", "host:1"));
+	ck_assert(!fn_gw_same_host("http://host/", "host.") && !fn_gw_same_host("http://host/", NULL) && !fn_gw_same_host(alone, "host"));
+	ck_target("other", alone, NULL, NULL);
 	ck_target(ID ".lambda-url.eu-west-1.example.org", "/", "/", "");
 	ck_target(ID ".lambda-url.eu-west-1.example.org:8443", "/a?b", "/a", "b");
 	ck_target(ID ".LAMBDA-URL.eu-west-1.Example.ORG.:1", "/a?", "/a", "");
