@@ -335,7 +335,7 @@ static int make_control_plane(struct worker *w, struct fn_err *err)
 		.account_concurrency = (unsigned)c->account_concurrency, .package_max = (uint64_t)c->package_max_mb << 20, .credentials = c->credentials, .n_credentials = c->n_credentials,
 		.hosts = c->hosts, .n_hosts = c->n_hosts,
 		.store = w->store, .runtimes = w->runtimes, .refuse_deprecated = c->refuse_deprecated, .invoker = w->invoker, .logs = w->logs, .spawn = w->spawn,
-		.snapshots = w->snapshots, .platform = w->sandboxes.platform.address[0] ? &w->sandboxes.platform : NULL, .s3_endpoint = c->s3_endpoint,
+		.snapshots = w->snapshots, .platform = w->sandboxes.platform.address[0] ? &w->sandboxes.platform : NULL, .s3_endpoint = c->s3_endpoint, .endpoints = json_object_get(c->events, "endpoints"),
 		.pulls = w->pulls, .resolver = w->resolver, .jobs = w->jobs,
 	};
 	int r = fn_images_new(c->state_dir, c->images_dir, w->runtimes, w->spawn, w->store, w->disk, w->jobs, &w->images);

@@ -48,6 +48,7 @@ struct fn_api_config {
 	struct fn_snapshots *snapshots;
 	struct fn_pulls *pulls; /* container images */
 	struct fn_resolver *resolver;
+	const struct json_t *endpoints; /* of other servers, by service: "events": {"endpoints": ...}; borrowed, NULL = none */
 	const char *s3_endpoint; /* NULL or "": code in S3 is out of reach */
 	int state_fd; /* the state directory, of O_PATH: where fn-events' socket for connections is; -EBADF = none go there */
 	struct fn_inner_client *events; /* fn-events; NULL = there is none */

@@ -11,6 +11,8 @@
 #include "base/str.h"
 #include "events/configs.h"
 #include "events/deliver.h"
+#include "events/endpoints.h"
+#include "events/messages.h"
 #include "model/arn.h"
 #include "service/fnd.h"
 
@@ -129,17 +131,29 @@ static void refuse(struct op *o, const char *fmt, const char *arn)
 	op_free(o);
 }
 
+/* Does anybody take it? A queue of ours may still come to be. */
+static bool is_served(const struct op *o, const char *arn)
+{
+	char ours[64];
+
+	snprintf(ours, sizeof(ours), "arn:aws:sqs:%.20s:%.12s:", o->e->env->region, o->e->env->account_id);
+	return !arn || fn_arn_of(arn, "lambda") || fn_str_starts(arn, ours) || fn_endpoint(o->e->endpoints, fn_message_service(arn));
+}
+
 /* The function's role is what delivers. */
 static void on_rights(void *arg, const bool *may)
 {
 	struct op *o = arg;
 	const char *arn = may && !may[0] ? o->config->on_success : may && !may[1] ? o->config->on_failure : NULL;
+	const char *nowhere = !is_served(o, o->config->on_success) ? o->config->on_success : !is_served(o, o->config->on_failure) ? o->config->on_failure : NULL;
 
 	if (!may) {
 		unavailable(o);
 	} else if (arn) {
 		fn_service_reply_error(&o->call, &FN_E_INVALID_PARAMETER, "The function's execution role does not have permissions to call %s on %s", strchr(fn_delivery_action(arn), ':') + 1, arn);
 		op_free(o);
+	} else if (nowhere) {
+		refuse(o, "The destination ARN %s is invalid. Here, \"events\": {\"endpoints\": ...} of the configuration names no server for it.", nowhere);
 	} else {
 		write_config(o);
 	}

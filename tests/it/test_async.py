@@ -213,6 +213,20 @@ class Outside(AsyncCase):
             write()
             wait_until("it is there again", lambda: d.pids()["events"] and d.request("GET", "/_fnd/async").status == 200)
 
+    def test_where_nobody_is_named_nothing_is_accepted(self):
+        d = self.daemon(FAST)
+        d.create_python("f", DOES)
+        d.settled("f")
+        ours = d.request("GET", "/2015-03-31/functions/f/configuration").json["FunctionArn"].split(":lambda:")[1].split(":function")[0]
+        for arn, said in (("arn:aws:sns:us-east-1:123456789012:t", (400, "InvalidParameterValueException")), ("arn:aws:sqs:eu-west-1:123456789012:q", (400, "InvalidParameterValueException")),
+                          (f"arn:aws:sqs:{ours}:to-come", (200, None))):
+            r = d.request("PUT", "/2015-03-31/functions/f/configuration", {"DeadLetterConfig": {"TargetArn": arn}})
+            self.assertEqual((r.status, r.error_type), said, r)
+        for which, arn in (("OnSuccess", "arn:aws:events:us-east-1:123456789012:event-bus/default"), ("OnFailure", "arn:aws:s3:::records"), ("OnFailure", "arn:aws:sqs:us-east-1:210987654321:q")):
+            r = d.request("PUT", "/2019-09-25/functions/f/event-invoke-config", {"DestinationConfig": {which: {"Destination": arn}}})
+            self.assertEqual((r.status, r.error_type), (400, "InvalidParameterValueException"), r)
+            self.assertIn('names no server for it', r.json["message"])
+
     def test_records_and_dead_letters_reach_them_and_wait_while_they_are_down(self):
         import boto3
         server = s3servers.moto()
