@@ -33,6 +33,7 @@
 
 #define DRAIN_LOOK_US 10000u
 #define EXPECT_US 250000u     /* a client that has had an answer, or has connected, may be about to ask */
+#define REST_US 5000000u      /* who has sent a part of a request sends more of it */
 #define END_WAIT_US 10000000u /* for the last environments to be gone */
 #define CONNECTIONS_MAX 8192
 #define CONTROL_CONNECTIONS_MAX 256
@@ -181,11 +182,11 @@ static unsigned active(const struct worker *w)
 	return n;
 }
 
-/* Of who keeps a connection: it has its answer with word that the connection ends, and goes to the next worker with what comes then. */
+/* Of who is sending a request, or keeps a connection: it has its answer with word that the connection ends, and goes to the next worker with what comes then. */
 static bool more_is_coming(const struct worker *w)
 {
 	for (struct fn_httpd *const *h = servers(w); *h; h++)
-		if (fn_httpd_expects(*h, EXPECT_US))
+		if (fn_httpd_expects(*h, EXPECT_US, REST_US))
 			return true;
 	return false;
 }

@@ -52,6 +52,7 @@ struct fn_http_req {
 	/* the last look: since when it has been where it is */
 	enum fn_h1_phase phase;
 	uint64_t served, seen_served, seen_moved, since_us;
+	uint64_t expected_moved, expected_us; /* fn_httpd_expects() */
 	uint64_t peer, rests_us; /* since when: the last answer, or the beginning */
 	/* reply */
 	struct fn_http_header {

@@ -423,6 +423,25 @@ static bool waits_for_request(const struct fn_http_req *r)
 	return r->state == FN_HTTP_NONE && (phase == FN_H1_IDLE || phase == FN_H1_HEAD_COMES);
 }
 
+/* Its head has come, and the rest is on its way, or waits for its party. */
+static bool is_coming(const struct fn_http_req *r)
+{
+	uint64_t moved;
+
+	return r->state == FN_HTTP_COMING || r->state == FN_HTTP_HELD || (r->state == FN_HTTP_NONE && fn_h1_conn_phase(r->c, &moved) == FN_H1_BODY_COMES);
+}
+
+static void end_conns(struct fn_httpd *h, bool coming)
+{
+	fn_list_for_each_safe(l, &h->conns)
+	{
+		struct fn_http_req *r = fn_list_entry(l, struct fn_http_req, link);
+
+		if (waits_for_request(r) || (coming && is_coming(r)))
+			fn_http_req_drop(r);
+	}
+}
+
 void fn_httpd_last(struct fn_httpd *h)
 {
 	fn_list_for_each(l, &h->conns) fn_list_entry(l, struct fn_http_req, link)->last = true;
@@ -431,33 +450,38 @@ void fn_httpd_last(struct fn_httpd *h)
 void fn_httpd_let_go(struct fn_httpd *h)
 {
 	fn_httpd_last(h);
-	fn_httpd_hang_up(h);
+	end_conns(h, false);
 }
 
-bool fn_httpd_expects(const struct fn_httpd *h, uint64_t us)
+/* Some of it came within the last `us`, as far as that was looked at. */
+static bool comes_on(struct fn_http_req *r, uint64_t now, uint64_t us)
+{
+	uint64_t moved;
+
+	(void)fn_h1_conn_phase(r->c, &moved);
+	if (r->expected_us == 0 || moved != r->expected_moved) {
+		r->expected_moved = moved;
+		r->expected_us = now;
+	}
+	return now - r->expected_us < us;
+}
+
+bool fn_httpd_expects(struct fn_httpd *h, uint64_t us, uint64_t rest_us)
 {
 	uint64_t now = fn_loop_now_us(h->loop);
+	bool any = false;
 
-	fn_list_for_each(l, &h->conns)
-	{
-		const struct fn_http_req *r = fn_list_entry(l, struct fn_http_req, link);
-
-		if (now - r->rests_us < us && waits_for_request(r))
-			return true;
-	}
-	return false;
-}
-
-void fn_httpd_hang_up(struct fn_httpd *h)
-{
-	fn_list_for_each_safe(l, &h->conns)
+	fn_list_for_each(l, &h->conns) /* each is looked at, each time */
 	{
 		struct fn_http_req *r = fn_list_entry(l, struct fn_http_req, link);
 
-		if (waits_for_request(r))
-			fn_http_req_drop(r);
+		if (is_coming(r) ? comes_on(r, now, rest_us) : now - r->rests_us < us && waits_for_request(r))
+			any = true;
 	}
+	return any;
 }
+
+void fn_httpd_hang_up(struct fn_httpd *h) { end_conns(h, true); }
 
 unsigned fn_httpd_active(const struct fn_httpd *h) { return h->shared.active; }
 

@@ -68,8 +68,9 @@ void fn_httpd_quiesce(struct fn_httpd *h);
 void fn_httpd_last(struct fn_httpd *h);
 /* The connections that there are end: those that wait for a request at once, the others with their reply. Others may come. */
 void fn_httpd_let_go(struct fn_httpd *h);
-/* After quiescing: is there a connection that was made, or had a reply, within the last `us`? Its next request may be on its way. */
-bool fn_httpd_expects(const struct fn_httpd *h, uint64_t us);
+/* After quiescing, again and again: is there a connection that was made, or had a reply, within the last `us`, so that its next request may be on its way, or
+ * one of whose request a part has come, and more of it within the last `rest_us`, as far as this has been asked? */
+bool fn_httpd_expects(struct fn_httpd *h, uint64_t us, uint64_t rest_us);
 /* And when nobody is there any more who would answer: ends connections of which no whole request has come. Who has just sent one sees that it was not taken. */
 void fn_httpd_hang_up(struct fn_httpd *h);
 /* Requests that are delivered and not yet answered to the end; of those that come in pieces, from the end on. */

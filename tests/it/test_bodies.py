@@ -290,7 +290,7 @@ class Long(Raw):
 
 class TheEnd(Raw):
     def test_sigterm_in_the_middle(self):
-        """What is coming when fnd is told to end is not waited for, and leaves nothing."""
+        """What has come to a stop when fnd is told to end is waited for only a few seconds, and leaves nothing."""
         self.d = Daemon().start()
         self.addCleanup(self.d.remove)
         for _ in range(5):

@@ -252,6 +252,23 @@ class Reload(Supervised):
         self.alive(d)
         self.ends_clean(d)
 
+    def test_a_request_of_which_a_part_has_come_is_waited_for(self):
+        d = self.daemon()
+        d.create("f", Timeout=60)
+        d.do("f", "echo")
+        with socket.create_connection(("127.0.0.1", d.port), timeout=100) as s:
+            s.sendall(b"POST /2015-03-31/functions/f/invocations HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8\r\n\r\n")
+            d.request("GET", "/2015-03-31/functions")  # by now it has been read
+            worker = self.pid(d, "worker")
+            self.hang_up(d, "stopping: ")
+            time.sleep(0.5)  # longer than a client is waited for of whom nothing has come
+            self.assertEqual(self.pid(d, "worker"), worker)
+            s.sendall(b'{"a": 1}')
+            said = b"".join(iter(lambda: s.recv(65536), b""))
+        self.assertEqual((said.split()[1], said[-8:]), (b"200", b'{"a": 1}'), said)
+        wait_until("another worker serves", lambda: not os.path.exists(f"/proc/{worker}") and self.pid(d, "worker"))
+        self.ends_clean(d)
+
     def test_nobody_who_goes_on_asking_is_told_of_a_reload(self):
         """On kept connections and on new ones: what comes meanwhile is answered by the worker that goes, or by the one that comes."""
         d = self.daemon()

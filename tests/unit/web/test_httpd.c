@@ -541,6 +541,46 @@ START_TEST(test_end)
 }
 END_TEST
 
+/* Whose head has come is waited for; when nobody waits any more it is not taken. */
+START_TEST(test_end_in_mid_request)
+{
+	int fd, idle;
+
+	set_up((struct fn_httpd_config){0});
+	fd = peer();
+	say(fd, "POST /hold HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\na");
+	turn();
+	fn_httpd_quiesce(httpd);
+	ck_active(0);
+	ck_assert(fn_httpd_expects(httpd, 0, UINT64_MAX));
+	ck_assert(!fn_httpd_expects(httpd, UINT64_MAX, 0)); /* it has come to rest */
+	say(fd, "b");
+	ck_becomes(&n_held, 1);
+	ck_active(1);
+	ck_assert(!fn_httpd_expects(httpd, 0, UINT64_MAX));
+	fn_httpd_hang_up(httpd); /* it is whole */
+	fn_http_reply(held[0], 200, NULL, "held", 4);
+	ck_hears(fd, "heldEOF");
+	close(fd);
+	tear_down();
+	set_up((struct fn_httpd_config){0});
+	fd = peer();
+	idle = peer();
+	say(fd, "POST /hold HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\na");
+	turn();
+	fn_httpd_let_go(httpd);
+	ck_hears(idle, "EOF");
+	ck_assert(fn_httpd_expects(httpd, 0, UINT64_MAX));
+	fn_httpd_hang_up(httpd);
+	ck_hears(fd, "EOF");
+	ck_assert(!fn_httpd_expects(httpd, 0, UINT64_MAX));
+	ck_assert_uint_eq(n_held, 1);
+	close(fd);
+	close(idle);
+	tear_down();
+}
+END_TEST
+
 /* Whoever pipelines a lot has his turn, and no more than that. */
 START_TEST(test_turns)
 {
@@ -699,4 +739,4 @@ START_TEST(test_answers_by_another_process)
 END_TEST
 
 TEST_MAIN("web/httpd", test_answers_by_another_process, test_requests, test_bodies_that_are_too_large, test_refusals, test_later_replies, test_peers_that_go, test_peers_that_end, test_large_replies, test_files,
-	  test_connection_limit, test_no_descriptors, test_timeouts, test_end, test_turns, test_answers_ahead)
+	  test_connection_limit, test_no_descriptors, test_timeouts, test_end, test_end_in_mid_request, test_turns, test_answers_ahead)
