@@ -3,7 +3,8 @@
  *
  * As long as nothing has been in /tmp that is the kernel's own peak of its group. What is written to /tmp, though, lies in the group's page cache until
  * the disk has it and somebody wants the memory: it drives that peak to the limit, and means nothing. The kernel keeps no other peak. So from then on
- * the figure is the larger of the last peak before and what the group holds besides page cache at the ends of invocations.
+ * the figure is the larger of the last peak before and what the group holds besides page cache at the ends of invocations. One whose processes have died
+ * holds nothing then: of it the figure is the kernel's peak without the page cache that it leaves.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -84,4 +85,12 @@ uint64_t fn_memory_used(struct fn_env *e)
 	}
 	look_at_held(e);
 	return e->memory_peak;
+}
+
+bool fn_memory_ended(struct fn_env *e, const struct fn_sandbox_exit *how)
+{
+	uint64_t before = e->memory_peak, files = how->oom || !fn_memory_is_cached(e) ? 0 : how->memory_files;
+
+	set(e, how->memory_peak > files ? how->memory_peak - files : 0);
+	return e->memory_peak > before;
 }
