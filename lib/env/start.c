@@ -299,6 +299,7 @@ void fn_env_host_on_process(struct fn_env_host *h, uint64_t sandbox, unsigned pr
 		fn_env_stop_step(e);
 		return;
 	}
+	fn_memory_process_ended(e);
 	if (process > 0)
 		fn_env_fault_process(e, process);
 	else if (err && !fn_env_fault_entry(e, err))
