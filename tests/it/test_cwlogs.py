@@ -261,6 +261,7 @@ class Logs(LogsCase):
         wait_until("it is reported", lambda: any("platform.report" in m for m in self.found("/shared/by-many")))
         self.assertEqual(len(self.found("/shared/by-many", filterPattern='{ $.type = "platform.start" }')), 1)
         self.refused("ResourceNotFoundException", self.c.filter_log_events, logGroupName=f"/aws/lambda/{f}")
+        self.assertRegex(self.c.describe_log_streams(logGroupName="/shared/by-many")["logStreams"][0]["logStreamName"], rf"^\d{{4}}/\d\d/\d\d/{f}\[\$LATEST\][0-9a-f]{{32}}$")
         self.assertIn("xxxxx", self.d.request("GET", f"/_fnd/logs/{f}").json["Text"])
 
     # --- what stays ---
