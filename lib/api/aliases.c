@@ -76,6 +76,17 @@ static bool go_together(struct fn_call *call, const struct fn_function *a, const
 	return false;
 }
 
+/* A version whose init failed when it was published can never be invoked, and no alias goes there (terraform-provider-aws, "Failed SnapStart leaves lambda in
+ * unrecoverable state"). One that is Pending may come to be. */
+static bool can_be_served(struct fn_call *call, const struct fn_function *f)
+{
+	if (!f || f->state != FN_STATE_FAILED || fn_version_number(f->version) == 0)
+		return true;
+	fn_reply_error(call, &FN_E_CONFLICT, "The operation cannot be performed at this time. The function is currently in the following state: 'Failed', StateReasonCode: '%s'",
+		       f->state_reason_code ? f->state_reason_code : "");
+	return false;
+}
+
 /* Can the versions be, alone and together? */
 static bool versions_ok(struct fn_call *call, const char *function, const struct fn_alias *a)
 {
@@ -92,7 +103,7 @@ static bool versions_ok(struct fn_call *call, const char *function, const struct
 	else if (a->other_version && !other)
 		fn_reply_absent(call, function, a->other_version);
 	else
-		return !other || go_together(call, f, other);
+		return can_be_served(call, f) && can_be_served(call, other) && (!other || go_together(call, f, other));
 	return false;
 }
 
