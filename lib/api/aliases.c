@@ -62,22 +62,48 @@ static bool apply(struct fn_call *call, struct fn_alias *a)
 	return true;
 }
 
+static bool same(const char *a, const char *b) { return fn_str_empty(a) ? fn_str_empty(b) : fn_streq(a, b); }
+
+/* What may be either of them is one function to who invokes it (Lambda Developer Guide, "configuring-alias-routing"). */
+static bool go_together(struct fn_call *call, const struct fn_function *a, const struct fn_function *b)
+{
+	if (!same(a->role, b->role))
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Specified versions must be associated with the same execution role");
+	else if (!same(a->dead_letter_arn, b->dead_letter_arn))
+		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "Specified versions must be associated with the same dead-letter queue");
+	else
+		return true;
+	return false;
+}
+
+/* A version whose init failed when it was published can never be invoked, and no alias goes there (terraform-provider-aws, "Failed SnapStart leaves lambda in
+ * unrecoverable state"). One that is Pending may come to be. */
+static bool can_be_served(struct fn_call *call, const struct fn_function *f)
+{
+	if (!f || f->state != FN_STATE_FAILED || fn_version_number(f->version) == 0)
+		return true;
+	fn_reply_error(call, &FN_E_CONFLICT, "The operation cannot be performed at this time. The function is currently in the following state: 'Failed', StateReasonCode: '%s'",
+		       f->state_reason_code ? f->state_reason_code : "");
+	return false;
+}
+
 /* Can the versions be, alone and together? */
 static bool versions_ok(struct fn_call *call, const char *function, const struct fn_alias *a)
 {
 	struct fn_store *store = call->api->cfg.store;
+	const struct fn_function *f = fn_store_get(store, function, a->version), *other = a->other_version ? fn_store_get(store, function, a->other_version) : NULL;
 
 	if (a->other_version && fn_streq(a->version, a->other_version))
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER,
 			       "Invalid function version %s. Function version %s is already included in routing configuration.", a->version, a->version);
 	else if (a->other_version && fn_streq(a->version, "$LATEST"))
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER_PLAIN, "$LATEST is not supported for an alias pointing to more than 1 version");
-	else if (!fn_store_get(store, function, a->version))
+	else if (!f)
 		fn_reply_absent(call, function, a->version);
-	else if (a->other_version && !fn_store_get(store, function, a->other_version))
+	else if (a->other_version && !other)
 		fn_reply_absent(call, function, a->other_version);
 	else
-		return true;
+		return can_be_served(call, f) && can_be_served(call, other) && (!other || go_together(call, f, other));
 	return false;
 }
 

@@ -110,6 +110,7 @@ void fn_h_delete_concurrency(struct fn_call *call)
 }
 
 /* --- provisioned --- */
+/* What is allocated stays so while one of its environments initialises anew, and is not available. */
 static json_t *config_json(struct fn_api *api, const char *function, const struct fn_provisioned *p, bool just_put)
 {
 	static const char *const words[] = {"IN_PROGRESS", "READY", "FAILED"};
@@ -121,7 +122,7 @@ static json_t *config_json(struct fn_api *api, const char *function, const struc
 		fn_provision_state(api->cfg.invoker, api->cfg.store, function, p, &st);
 	o = json_pack("{sI,sI,sI,ss,ss}", "RequestedProvisionedConcurrentExecutions", (json_int_t)p->requested,
 		      "AvailableProvisionedConcurrentExecutions", (json_int_t)st.available, "AllocatedProvisionedConcurrentExecutions",
-		      (json_int_t)st.available, "Status", words[st.status], "LastModified", fn_clock_format_lambda(p->modified_us, when, sizeof(when)));
+		      (json_int_t)(st.status == FN_PROVISION_READY ? p->requested : st.available), "Status", words[st.status], "LastModified", fn_clock_format_lambda(p->modified_us, when, sizeof(when)));
 	if (st.status == FN_PROVISION_FAILED)
 		json_object_set_new(o, "StatusReason", json_string(st.reason));
 	return o;

@@ -128,6 +128,8 @@ static bool may_send(struct fn_call *call, const struct fn_function *f)
 	return false;
 }
 
+/* One that is created with none shows the empty map that it was given; an update to none leaves no Environment behind (terraform-provider-aws, which counts
+ * on that: TestAccLambdaFunction_environmentVariables). */
 static bool apply_env(struct fn_call *call, json_t *in, struct fn_function *f)
 {
 	json_t *env = json_object_get(in, "Environment"), *vars = json_object_get(env, "Variables"), *v;
@@ -168,7 +170,7 @@ static bool apply_env(struct fn_call *call, json_t *in, struct fn_function *f)
 		f->env[f->n_env].name = strdup(k);
 		f->env[f->n_env++].value = strdup(json_string_value(v));
 	}
-	f->has_env = true;
+	f->has_env = f->n_env > 0 || fn_aws_op_of(call->operation) == FN_AWS_CreateFunction;
 	return true;
 }
 

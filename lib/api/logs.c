@@ -1,4 +1,4 @@
-/* logs.c - GET /_fnd/logs/<function>?cursor=&max=&wait= : the log of a function's group from a position on, for fnctl, as lines that begin with their time.
+/* logs.c - GET /_fnd/logs/<function>?cursor=&max=&wait= : the log of a function, in its group, from a position on, for fnctl, as lines that begin with their time.
  * With wait, an answer without lines is held back until there are some or the time is over. The store is read in the logs' thread. */
 #include <errno.h>
 #include <inttypes.h>
@@ -21,7 +21,7 @@ struct reading {
 	struct fn_log_job job;
 	struct fn_list link;  /* of those that wait */
 	struct fn_call call;
-	char group[FN_LOG_GROUP_NAME_MAX + 1];
+	char group[FN_LOG_GROUP_NAME_MAX + 1], function[FN_NAME_MAX + 6];
 	uint64_t cursor, until_us;
 	size_t max;
 	bool news;            /* something has come since it was read */
@@ -67,7 +67,7 @@ static void read_group(struct fn_log_job *j, struct fn_log_store *s)
 	if (w->cursor == UINT64_MAX)
 		w->result = fn_log_store_end_position(s, g, &w->next);
 	else
-		w->result = fn_log_follow(s, g, w->cursor, add_line, w, &w->next);
+		w->result = fn_log_follow(s, g, w->function, w->cursor, add_line, w, &w->next);
 }
 
 /* --- on the loop --- */
@@ -193,6 +193,7 @@ void fn_h_logs(struct fn_call *call)
 	w->job = (struct fn_log_job){.run = read_group, .done = on_read};
 	w->call = fn_call_keep(call, false);
 	snprintf(w->group, sizeof(w->group), "%s", f->log_group);
+	snprintf(w->function, sizeof(w->function), "%s", f->name);
 	w->cursor = fn_streq(cursor, "end") ? UINT64_MAX : (uint64_t)at;
 	w->max = (size_t)n;
 	w->until_us = fn_loop_now_us(call->api->cfg.loop) + (uint64_t)s * 1000000u;

@@ -16,6 +16,7 @@
 #include "env/platform.h"
 #include "image/runtimes.h"
 #include "logs/logs.h"
+#include "model/arn.h"
 #include "model/invocation.h"
 #include "runtime/levels.h"
 #include "runtime/rtapi.h"
@@ -190,7 +191,7 @@ struct fn_env {
 	bool truncated_late;         /* and its exit had time to come */
 	bool tmp_kept;               /* fn-spawnd has something of it */
 	bool started, init_reported; /* START of inv, and how its init ended, are written */
-	char log_stream[80];
+	char log_stream[FN_NAME_MAX + 80];
 	struct fn_log_stream *log;   /* that one, in the function's group; NULL = nothing has been said yet */
 	uint64_t runtimes_seen;      /* fn_runtimes_generation() that it is known to be right for */
 	char runtime_version[65];    /* what it runs on: fn_runtime.version_id */

@@ -25,6 +25,8 @@ bool fn_env_failed(const struct fn_env *e);
 void fn_memory_begin(struct fn_env *e, int tmp_fd); /* takes tmp_fd; what is written from now on counts as the function's */
 uint64_t fn_memory_used(struct fn_env *e);
 bool fn_memory_is_cached(struct fn_env *e); /* then no peak of the kernel's is a measure of it */
+void fn_memory_process_ended(struct fn_env *e); /* one of several */
+bool fn_memory_ended(struct fn_env *e, const struct fn_sandbox_exit *how); /* its processes have; true: it has had more than was known */
 
 /* output.c */
 void fn_env_on_output(void *arg, int fd, uint32_t events);

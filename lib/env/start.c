@@ -265,10 +265,8 @@ void fn_env_host_on_exit(struct fn_env_host *h, uint64_t sandbox, const struct f
 		return;
 	e->exit = *info;
 	e->gone = true;
-	if (info->memory_peak != UINT64_MAX && info->memory_peak > e->memory_peak && (info->oom || !fn_memory_is_cached(e))) {
-		e->memory_peak = info->memory_peak;
+	if (info->memory_peak != UINT64_MAX && fn_memory_ended(e, info))
 		e->host->ops->on_memory(e);
-	}
 	/* A response that was posted before the death may still lie in the socket: let the loop read it before we judge. */
 	e->tmp_kept = info->tmp_kept || e->tmp_kept;
 	for (unsigned i = 0; i < e->n_processes; i++)
@@ -301,6 +299,7 @@ void fn_env_host_on_process(struct fn_env_host *h, uint64_t sandbox, unsigned pr
 		fn_env_stop_step(e);
 		return;
 	}
+	fn_memory_process_ended(e);
 	if (process > 0)
 		fn_env_fault_process(e, process);
 	else if (err && !fn_env_fault_entry(e, err))

@@ -101,17 +101,25 @@ static void on_settled(void *arg, const struct fn_err *err)
 	end(j, err ? later(s) : 0);
 }
 
-/* The version's record with what has come out; it may have gone meanwhile. */
+/* As it is now; NULL: it has gone meanwhile. */
+static struct fn_function *current(const struct job *j)
+{
+	struct fn_function *now = fn_store_get(j->s->cfg.store, j->version->name, j->version->version);
+
+	return now && now->generation == j->version->generation ? now : NULL;
+}
+
+/* The version's record with what has come out. */
 static void settle(void *arg)
 {
 	struct job *j = arg;
 	const struct fn_snapshot_result *res = &j->res;
 	struct fn_store *store = j->s->cfg.store;
-	struct fn_function *now = fn_store_get(store, j->version->name, j->version->version), *f;
+	struct fn_function *now = current(j), *f;
 	bool taken = res->what == FN_SNAPSHOT_TAKEN, failed;
 	struct fn_err err;
 
-	f = now && now->generation == j->version->generation ? fn_function_clone(now) : NULL;
+	f = now ? fn_function_clone(now) : NULL;
 	if (!f) {
 		end(j, 0);
 		return;
@@ -148,7 +156,7 @@ static void on_trial_timer(void *arg)
 	struct job *j = arg;
 	const struct fn_snapshots_config *cfg = &j->s->cfg;
 
-	if (fn_loop_now_us(cfg->loop) >= j->trial.until_us || cfg->backend->ops->trial(cfg->backend, j->trial.as[j->trial.side], on_tried, j) < 0)
+	if (!current(j) || fn_loop_now_us(cfg->loop) >= j->trial.until_us || cfg->backend->ops->trial(cfg->backend, j->trial.as[j->trial.side], on_tried, j) < 0)
 		wait_for_turn(j);
 }
 
@@ -235,9 +243,8 @@ static void on_noted(void *arg, const struct fn_err *err)
 {
 	struct job *j = arg;
 	struct fn_snapshots *s = j->s;
-	const struct fn_function *now = fn_store_get(s->cfg.store, j->version->name, j->version->version);
 
-	if (!now || now->generation != j->version->generation)
+	if (!current(j))
 		end(j, 0);
 	else if (err || s->cfg.backend->ops->snapshot(s->cfg.backend, j->version, j->tree, NULL, on_taken, j) < 0)
 		end(j, later(s));

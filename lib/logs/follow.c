@@ -1,5 +1,6 @@
 /* follow.c - a group's events in the order of their writing, from a position on (search.h). */
 #include <errno.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "logs/internal.h"
@@ -8,18 +9,33 @@
 struct follow {
 	struct fn_log_store *store;
 	struct fn_log_loaded *l;
+	const char *function;
 	uint64_t from, next;
 	bool (*take)(void *arg, const struct fn_log_read *r);
 	void *arg;
 	bool ended;
 };
 
+/* Is it named after another function ("2026/12/01/NAME[$LATEST]...": env/stream.c)? */
+static bool is_others(const char *stream, const char *function)
+{
+	static const char form[] = "0000/00/00/";
+	size_t n = strcspn(stream, "[");
+
+	for (size_t i = 0; form[i]; i++)
+		if (form[i] == '/' ? stream[i] != '/' : stream[i] < '0' || stream[i] > '9')
+			return false;
+	stream += sizeof(form) - 1;
+	n -= n < sizeof(form) - 1 ? n : sizeof(form) - 1;
+	return n > 0 && stream[n] == '[' && (strlen(function) != n || memcmp(stream, function, n) != 0);
+}
+
 /* Of a stream that is there, and not from before it was deleted. */
 static bool visible(const struct follow *f, const struct fn_log_index *x, const struct fn_log_read *r, uint64_t position)
 {
 	const struct fn_log_stream_info *i = r->stream < x->n_streams ? fn_map_get(f->l->streams, x->streams[r->stream].name) : NULL;
 
-	return i && i->there && position >= i->from;
+	return i && i->there && position >= i->from && !(f->function && is_others(i->name, f->function));
 }
 
 static void take_block(struct follow *f, const struct fn_log_index *x, uint64_t position, const uint8_t *records, size_t len)
@@ -57,9 +73,9 @@ static int follow_segment(struct follow *f, size_t n)
 	return r;
 }
 
-int fn_log_follow(struct fn_log_store *s, struct fn_log_group *g, uint64_t from, bool (*take)(void *arg, const struct fn_log_read *r), void *arg, uint64_t *ret_next)
+int fn_log_follow(struct fn_log_store *s, struct fn_log_group *g, const char *function, uint64_t from, bool (*take)(void *arg, const struct fn_log_read *r), void *arg, uint64_t *ret_next)
 {
-	struct follow f = {.store = s, .l = fn_log_load(s, g), .from = from, .take = take, .arg = arg};
+	struct follow f = {.store = s, .l = fn_log_load(s, g), .function = function, .from = from, .take = take, .arg = arg};
 	int r = 0;
 
 	if (!f.l)

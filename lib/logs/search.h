@@ -48,7 +48,8 @@ int fn_log_search(struct fn_log_store *s, struct fn_log_group *g, const struct f
 void fn_log_page_clear(struct fn_log_page *p);
 
 /* All from a position on, in the order of their writing, for fnctl: calls take for each until it returns false. *ret_next is where to go on; a position
- * that is gone, or in the middle of an event, becomes the next one that is there. */
-int fn_log_follow(struct fn_log_store *s, struct fn_log_group *g, uint64_t from, bool (*take)(void *arg, const struct fn_log_read *r), void *arg, uint64_t *ret_next);
+ * that is gone, or in the middle of an event, becomes the next one that is there. function: NULL, or without the streams that are named after another one, with which
+ * it shares the group. */
+int fn_log_follow(struct fn_log_store *s, struct fn_log_group *g, const char *function, uint64_t from, bool (*take)(void *arg, const struct fn_log_read *r), void *arg, uint64_t *ret_next);
 
 #endif

@@ -32,6 +32,7 @@
 #include "os/cgroup_dead.h"
 #include "os/cgroup_own.h"
 #include "os/cgroup_probe.h"
+#include "os/cgroup_stat.h"
 
 #define SOCKET_BUFFERS (64u << 20)
 
@@ -469,6 +470,14 @@ static uint64_t read_key(const struct fn_cgroup *cg, unsigned controller, const 
 uint64_t fn_cgroup_cpu_us(const struct fn_cgroup *cg) { return read_key(cg, CORE, "cpu.stat", "usage_usec"); }
 uint64_t fn_cgroups_cpu_us(const struct fn_cgroups *cgs) { return read_key_at(cgs->unified.parent_fd, "cpu.stat", "usage_usec"); }
 
+static uint64_t files_cached(const struct fn_cgroup *cg)
+{
+	struct file f = file_of(cg, FN_CG_MEMORY, "memory.stat");
+	char text[8192];
+
+	return fn_file_read(f.parent_fd, f.path, text, sizeof(text)) < 0 ? 0 : fn_cg_stat_files(text);
+}
+
 int fn_cgroup_stats(struct fn_cgroup *cg, struct fn_cg_stats *s)
 {
 	bool v1 = is_v1(cg, FN_CG_MEMORY);
@@ -476,6 +485,7 @@ int fn_cgroup_stats(struct fn_cgroup *cg, struct fn_cg_stats *s)
 	*s = (struct fn_cg_stats){0};
 	s->memory_peak = read_number(cg, FN_CG_MEMORY, v1 ? "memory.max_usage_in_bytes" : "memory.peak");
 	s->memory_current = read_number(cg, FN_CG_MEMORY, v1 ? "memory.usage_in_bytes" : "memory.current");
+	s->memory_files = files_cached(cg);
 	s->oom_kills = read_key(cg, FN_CG_MEMORY, v1 ? "memory.oom_control" : "memory.events", "oom_kill");
 	s->cpu_usage_us = fn_cgroup_cpu_us(cg);
 	s->cpu_throttled_us = is_v1(cg, FN_CG_CPU) ? read_key(cg, FN_CG_CPU, "cpu.stat", "throttled_time") / 1000

@@ -29,6 +29,7 @@ struct fn_cg_limits {
 struct fn_cg_stats {
 	uint64_t memory_peak;  /* bytes; UINT64_MAX where the kernel does not tell (memory.peak is Linux >= 5.19) */
 	uint64_t memory_current;
+	uint64_t memory_files; /* page cache in it of files on a disk: neither tmpfs nor shared memory */
 	uint64_t oom_kills;
 	uint64_t cpu_usage_us;
 	uint64_t cpu_throttled_us;

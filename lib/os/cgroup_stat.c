@@ -6,22 +6,37 @@
 
 #include "base/str.h"
 
-/* v1: "rss" is what v2 calls "anon"; neither has the other's. */
-static const struct {
+struct key {
 	const char *key;
 	int sign;
-} keys[] = {{"anon ", 1}, {"rss ", 1}, {"shmem ", 1}, {"kernel ", 1}, {"slab_reclaimable ", -1}};
+};
 
-uint64_t fn_cg_stat_held(const char *text)
+/* Ends with a key of NULL. */
+static uint64_t sum(const char *text, const struct key *keys)
 {
-	uint64_t held = 0, less = 0;
+	uint64_t all = 0, less = 0;
 
 	while (text && *text) {
-		for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-			if (fn_str_starts(text, keys[i].key))
-				*(keys[i].sign > 0 ? &held : &less) += strtoull(text + strlen(keys[i].key), NULL, 10);
+		for (const struct key *k = keys; k->key; k++)
+			if (fn_str_starts(text, k->key))
+				*(k->sign > 0 ? &all : &less) += strtoull(text + strlen(k->key), NULL, 10);
 		text = strchr(text, '\n');
 		text = text ? text + 1 : NULL;
 	}
-	return held > less ? held - less : 0;
+	return all > less ? all - less : 0;
+}
+
+/* v1: "rss" is what v2 calls "anon", "cache" what it calls "file"; neither has the other's. */
+uint64_t fn_cg_stat_held(const char *text)
+{
+	static const struct key keys[] = {{"anon ", 1}, {"rss ", 1}, {"shmem ", 1}, {"kernel ", 1}, {"slab_reclaimable ", -1}, {NULL, 0}};
+
+	return sum(text, keys);
+}
+
+uint64_t fn_cg_stat_files(const char *text)
+{
+	static const struct key keys[] = {{"file ", 1}, {"cache ", 1}, {"shmem ", -1}, {NULL, 0}};
+
+	return sum(text, keys);
 }

@@ -8,4 +8,7 @@
  * for them. 0: the text tells none of it. */
 uint64_t fn_cg_stat_held(const char *text);
 
+/* Bytes of page cache of files on a disk: what both call page cache has tmpfs and shared memory in it. */
+uint64_t fn_cg_stat_files(const char *text);
+
 #endif

@@ -107,6 +107,7 @@ struct fn_sandbox_exit {
 	int wait_status;      /* of the runtime process, as waitpid(2) gives it; -1 unknown (it was ended from outside, or init was killed) */
 	bool oom;             /* the kernel's OOM killer struck in this cgroup */
 	uint64_t memory_peak; /* bytes */
+	uint64_t memory_files; /* of them page cache that is left behind: files on a disk, such as /tmp's */
 	uint64_t cpu_usage_us;
 	uint32_t tmp_mb;      /* it was ended for so much on the disk, which was at its end; 0 = it was not */
 	bool tmp_kept;        /* its environment's next sandbox will have its /tmp, until fn_spawn_forget() */

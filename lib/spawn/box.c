@@ -118,6 +118,7 @@ static void box_reaped(struct fn_box *b)
 	if (b->answered && b->cgroup) {
 		(void)fn_cgroup_stats(b->cgroup, &st);
 		b->exit.memory_peak = st.memory_peak;
+		b->exit.memory_files = st.memory_files;
 		b->exit.cpu_usage_us = st.cpu_usage_us;
 		b->exit.oom = b->out_of_memory || st.oom_kills > 0;
 	}

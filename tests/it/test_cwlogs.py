@@ -261,7 +261,13 @@ class Logs(LogsCase):
         wait_until("it is reported", lambda: any("platform.report" in m for m in self.found("/shared/by-many")))
         self.assertEqual(len(self.found("/shared/by-many", filterPattern='{ $.type = "platform.start" }')), 1)
         self.refused("ResourceNotFoundException", self.c.filter_log_events, logGroupName=f"/aws/lambda/{f}")
+        self.assertRegex(self.c.describe_log_streams(logGroupName="/shared/by-many")["logStreams"][0]["logStreamName"], rf"^\d{{4}}/\d\d/\d\d/{f}\[\$LATEST\][0-9a-f]{{32}}$")
         self.assertIn("xxxxx", self.d.request("GET", f"/_fnd/logs/{f}").json["Text"])
+        other = self.function(f + "-other", LoggingConfig={"LogGroup": "/shared/by-many"})
+        id = self.d.in_turn(other, {"do": "print", "bytes": 7, "newline": 1}).headers["x-amzn-requestid"]
+        wait_until("its is there", lambda: f"REPORT RequestId: {id}" in self.d.request("GET", f"/_fnd/logs/{other}").json["Text"])
+        self.assertNotIn(id, self.d.request("GET", f"/_fnd/logs/{f}").json["Text"])
+        self.assertNotIn("platform.report", self.d.request("GET", f"/_fnd/logs/{other}").json["Text"])
 
     # --- what stays ---
     def test_all_that_was_promised_survives_a_kill(self):

@@ -207,6 +207,14 @@ def handler(event, c):
         self.assertIsNone(self.d.invoke(f, {"do": "echo"}).error)
         self.assertGreaterEqual(int(re.search(r"Max Memory Used: (\d+) MB", "\n".join(self.log(f))).group(1)), 60)
 
+    def test_the_memory_of_a_runtime_that_ends_before_them(self):
+        """Also in the sandbox that follows, which has the /tmp of the one before."""
+        f = self.python("import os\nheld = bytearray(80 << 20)\nheld[::4096] = b'x' * len(held[::4096])\ndef handler(event, context):\n    os._exit(1)", Layers=[self.layer("one")], MemorySize=512)
+        for _ in range(2):
+            r = self.d.in_turn(f, {}, tail=True)
+            self.failed(r, "Runtime.ExitError", "Runtime exited with error: exit status 1")
+            self.assertGreaterEqual(int(re.search(r"Max Memory Used: (\d+) MB", r.log).group(1)), 80, r.log)
+
     def test_no_snapshot_with_them(self):
         """Their processes, and what they are registered as, are no part of an image."""
         internal = """

@@ -156,6 +156,17 @@ class Provisioned(Base):
         wait_until("made again", ready)
         self.assertEqual(d.invoke("p", {"do": "env"}, query="?Qualifier=1").json["AWS_LAMBDA_INITIALIZATION_TYPE"], "provisioned-concurrency")
 
+    def test_what_initialises_anew_is_allocated_still(self):
+        f = self.python(PY + "def dies(event, context): os._exit(1)", Timeout=20, Environment={"Variables": {"INIT_S": "2"}})
+        self.update(f, Handler="f.dies")
+        v = self.publish(f)
+        self.put(f, v, 1)
+        self.ready(f, v, 1)
+        self.assertEqual(self.d.invoke(f, {}, query=f"?Qualifier={v}").error, "Unhandled")
+        seen = lambda: {k: g[k + "ProvisionedConcurrentExecutions"] if k != "Status" else g[k] for g in [self.get(f, v)] for k in ("Status", "Requested", "Allocated", "Available")}
+        self.assertEqual(seen(), {"Status": "READY", "Requested": 1, "Allocated": 1, "Available": 0})
+        self.ready(f, v, 1)
+
     def test_moves_with_the_alias(self):
         f = self.python(PY, Timeout=20, Environment={"Variables": {"MARK": "1"}})
         self.publish(f)

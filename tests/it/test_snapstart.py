@@ -567,6 +567,11 @@ def handler(e, c):
         self.assertIn(words, c["StateReason"])
         r = self.d.invoke(f, {}, query="?Qualifier=1")
         self.assertEqual((r.status, r.error_type), (409, "ResourceConflictException"), r)
+        aliases = f"/2015-03-31/functions/{f}/aliases"
+        self.assertEqual(self.d.request("POST", aliases, {"Name": "live", "FunctionVersion": "$LATEST"}).status, 201)
+        for r in self.d.request("POST", aliases, {"Name": "new", "FunctionVersion": "1"}), self.d.request("PUT", aliases + "/live", {"FunctionVersion": "1"}):
+            self.assertEqual((r.status, r.error_type), (409, "ResourceConflictException"), r)
+            self.assertIn(f"'Failed', StateReasonCode: '{code}'", r.json["message"])
         text = self.log(f)
         self.d.delete(f)
         return text

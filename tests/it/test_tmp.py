@@ -127,6 +127,12 @@ def do_alloc(event):
     data[::4096] = b"x" * len(data[::4096])
     return {}
 
+def do_die(event):
+    data = bytearray(event["mb"] << 20)
+    data[::4096] = b"x" * len(data[::4096])
+    fill("/tmp/die", event["bytes"])
+    os._exit(1)
+
 def do_write(event):
     return {"write": fill("/tmp/w", event["bytes"])}
 
@@ -234,6 +240,14 @@ class OnDisk(Tmp):
         time.sleep(0.02)  # what is that fresh is not read again
         _, r = self.do(f, "remove", path="/tmp/w")
         self.assertTrue(80 <= USED(r) <= 120, r.log)
+
+    def test_memory_used_of_one_that_dies(self):
+        """With a /tmp of its own, and with what the one before has left."""
+        f = self.tmp(MemorySize=512)
+        for mb, written in ((80, 200 * MB), (80, 0), (0, 0)):
+            r = self.d.in_turn(f, {"do": "die", "mb": mb, "bytes": written}, tail=True)
+            self.assertIn("Runtime.ExitError", r.json["errorType"], r)
+            self.assertTrue(mb + 1 <= USED(r) <= mb + 60, r.log)
 
     def test_again_and_again_without_a_kill(self):
         """Writes as fast as it may what is four times its memory. FND_TMP_ROUNDS=100 for the whole of it."""

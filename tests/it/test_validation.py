@@ -58,10 +58,14 @@ class Model(Case):
         """The model allows nulls there (its map is sparse)."""
         f = self.function(Environment={"Variables": {"A1": None, "B1": "b"}})
         self.d.settled(f)
-        seen = lambda: self.d.request("GET", f"{F}/{f}/configuration").json["Environment"]
+        seen = lambda: self.d.request("GET", f"{F}/{f}/configuration").json.get("Environment")
         self.assertEqual(seen(), {"Variables": {"B1": "b"}})
         r = self.d.request("PUT", f"{F}/{f}/configuration", {"Environment": {"Variables": {"B1": None}}})
         self.assertEqual(r.status, 200, r)
+        self.assertIsNone(seen())
+        self.d.delete(f)
+        self.d.create(f, Environment={"Variables": {}})  # as recorded: there it is shown
+        self.d.settled(f)
         self.assertEqual(seen(), {"Variables": {}})
 
     def test_headers_of_an_invocation(self):

@@ -280,6 +280,11 @@ class Aliases(Api):
         self.assertIn("already included", update(ipve, FunctionVersion="2"))
         self.assertIn("more than 1 version", update(ipve, FunctionVersion="$LATEST"))
         self.assertEqual(update("ResourceNotFoundException", FunctionVersion="11"), f"Function not found: {ARN}{f}:11")
+        for said, kw in (("execution role", {"Role": ROLE + "-other"}), ("dead-letter queue", {"Role": ROLE, "DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:000000000000:q"}})):
+            self.change(f, **kw)
+            apart = {"FunctionVersion": "1", "RoutingConfig": {"AdditionalVersionWeights": {self.publish(f): 0.5}}}
+            self.assertEqual(update(ipve, **apart), "Specified versions must be associated with the same " + said)
+            self.assertEqual(create(ipve, weights=apart["RoutingConfig"]["AdditionalVersionWeights"]), "Specified versions must be associated with the same " + said)
         now = self.c.get_alias(FunctionName=f, Name="here")
         self.assertEqual((now["FunctionVersion"], now["RoutingConfig"]), ("1", {"AdditionalVersionWeights": {"2": 0.5}}))
         self.assertIn("(?!^[0-9]+$)", self.fails("ValidationException", self.raw.get_alias, FunctionName=f, Name="1"))

@@ -90,7 +90,7 @@ static void read_all(struct fn_log_job *j, struct fn_log_store *s)
 
 	(void)j;
 	ck_assert_ptr_nonnull(g);
-	ck_assert_int_eq(fn_log_follow(s, g, 0, add, NULL, &next), 0);
+	ck_assert_int_eq(fn_log_follow(s, g, NULL, 0, add, NULL, &next), 0);
 }
 
 static void is_done(struct fn_log_job *j) { (void)j; }
