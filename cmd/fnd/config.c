@@ -16,6 +16,8 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "image/runtimes.h"
+#include "model/arn.h"
 #include "os/subnet.h"
 #include "web/address.h"
 #include "web/json_file.h"
@@ -478,6 +480,8 @@ static int finish(struct fnd_config *c, struct fn_err *err)
 		return fn_err_set(err, EINVAL, "configuration", "\"uid_count\" must be 0 or at least %d: the files' owners and one sandbox", UIDS_LEAST);
 	if (strlen(c->account_id) != 12 || strspn(c->account_id, "0123456789") != 12)
 		return fn_err_set(err, EINVAL, "configuration", "\"account_id\" must have 12 digits");
+	if (!fn_region_valid(c->region)) /* the API would not take its own ARNs */
+		return fn_err_set(err, EINVAL, "configuration", "\"region\": \"%.40s\" has not the form of a region, as us-east-1 has it", c->region);
 	r = fn_address_parse(c->listen, "listen", &addr, &len, &loopback, err);
 	if (r == 0)
 		r = add_bridge_to_hosts(c, &addr, err);
@@ -512,6 +516,17 @@ int fnd_config_make(struct fnd_config *c, const struct fnd_options *o, int copy_
 	if (r < 0)
 		fnd_config_free(c);
 	return r;
+}
+
+int fnd_config_files(const struct fnd_config *c, struct fn_err *err)
+{
+	int r = fn_runtimes_check(c->runtimes, err), events;
+
+	if (r < 0 || geteuid() != 0) /* the files of credentials are root's */
+		return r;
+	events = fnd_config_events_text(c, err);
+	fn_close(events);
+	return events < 0 ? events : 0;
 }
 
 gid_t fnd_config_control_group(const struct fnd_config *c)

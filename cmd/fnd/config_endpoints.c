@@ -1,6 +1,7 @@
 /* config_endpoints.c - see config_endpoints.h. */
 #include "config_endpoints.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/str.h"
@@ -28,8 +29,7 @@ static bool fits(json_t *o)
 	json_object_foreach(o, key, v) {
 		const char *text = json_string_value(v);
 
-		if (!is_one_of(key, keys) || fn_str_empty(text) || (fn_streq(key, "url") && fn_s3_endpoint_check(text) < 0) || (fn_streq(key, "region") && !is_region(text)) ||
-		    (fn_str_ends(key, "_file") && text[0] != '/'))
+		if (!is_one_of(key, keys) || fn_str_empty(text) || (fn_streq(key, "url") && fn_s3_endpoint_check(text) < 0) || (fn_streq(key, "region") && !is_region(text)))
 			return false;
 	}
 	return true;
@@ -47,6 +47,22 @@ bool fnd_endpoints_fit(json_t *o)
 		if (!is_one_of(service, services) || !fits(v))
 			return false;
 	return true;
+}
+
+int fnd_endpoints_place(json_t *o, const char *file)
+{
+	const char *service, *key, *slash = strrchr(file, '/');
+	json_t *v, *path;
+	void *next;
+
+	if (!slash)
+		return 0;
+	json_object_foreach(o, service, v)
+		json_object_foreach_safe(v, next, key, path)
+			if (fn_str_ends(key, "_file") && json_string_value(path)[0] != '/' &&
+			    json_object_set_new(v, key, json_sprintf("%.*s/%s", (int)(slash - file), file, json_string_value(path))) < 0)
+				return -ENOMEM;
+	return 0;
 }
 
 int fnd_endpoints_resolve(json_t *o, struct fn_err *err)

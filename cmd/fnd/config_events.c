@@ -70,7 +70,7 @@ int fnd_config_events(struct fnd_config *c, json_t *o, const char *file, struct 
 			i++;
 		if (i == N || !keys[i].fits(v))
 			return fn_err_set(err, EINVAL, "configuration", "%.60s: \"events\": \"%.40s\" %.80s", file, key, i == N ? "is no key of \"events\"" : keys[i].rule);
-		if (json_object_set(c->events, key, v) < 0)
+		if ((fn_streq(key, "endpoints") && fnd_endpoints_place(v, file) < 0) || json_object_set(c->events, key, v) < 0)
 			return fn_err_set(err, ENOMEM, "configuration", NULL);
 	}
 	return 0;
