@@ -158,15 +158,21 @@ class Images(unittest.TestCase):
 class Units(unittest.TestCase):
     """Of the client, by the machine's own virtual machine."""
 
-    def test_json(self):
-        with open(os.path.join(TOP, "tests/fixtures/java/JsonFuzz.java")) as f, tempfile.TemporaryDirectory() as d:
-            for path, data in javac.compiled({"fnd/runtime/JsonFuzz.java": f.read()}).items():
+    def run_with_it(self, name, *arguments):
+        with open(os.path.join(TOP, f"tests/fixtures/java/{name}.java")) as f, tempfile.TemporaryDirectory() as d:
+            for path, data in javac.compiled({f"fnd/runtime/{name}.java": f.read()}).items():
                 os.makedirs(os.path.join(d, os.path.dirname(path)), exist_ok=True)
                 with open(os.path.join(d, path), "wb") as to:
                     to.write(data)
             java = os.path.join(os.path.dirname(os.path.realpath(javac.JAVAC)), "java")
-            r = subprocess.run([java, "-Xss512k", "-XX:TieredStopAtLevel=1", "-cp", f"{javac.runtime()}:{d}", "fnd.runtime.JsonFuzz", str(random.randrange(1 << 40)), "800"], capture_output=True, text=True, timeout=120 * SLOW)
+            r = subprocess.run([java, "-Xss512k", "-XX:TieredStopAtLevel=1", "-cp", f"{javac.runtime()}:{d}", "fnd.runtime." + name, *arguments], capture_output=True, text=True, timeout=120 * SLOW)
             self.assertEqual(r.returncode, 0, r.stdout + r.stderr)
+
+    def test_json(self):
+        self.run_with_it("JsonFuzz", str(random.randrange(1 << 40)), "800")
+
+    def test_values(self):
+        self.run_with_it("Values")
 
 
 class Handlers(JavaCase):
