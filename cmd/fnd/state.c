@@ -56,12 +56,14 @@ static int make_dir(const char *state, const char *name, mode_t mode, uid_t uid,
 {
 	char path[PATH_MAX];
 	struct stat st;
+	bool is_new;
 	int r = 0;
 
 	snprintf(path, sizeof(path), "%s%s%s", state, *name ? "/" : "", name);
-	if (mkdir(path, mode) < 0 && errno != EEXIST)
+	is_new = mkdir(path, mode) == 0;
+	if (!is_new && errno != EEXIST)
 		return fn_err_set(err, errno, "state directory", "%.160s", path);
-	if (uid && stat(path, &st) == 0 && st.st_uid != uid) { /* another user than the last time */
+	if (!is_new && uid && stat(path, &st) == 0 && st.st_uid != uid) { /* another user than the last time */
 		fn_log_info("%s: what is in it becomes uid %u's", path, (unsigned)uid);
 		r = give(AT_FDCWD, path, uid, gid);
 	}
