@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/str.h"
 #include "credentials_file.h"
@@ -72,6 +73,7 @@ int fnd_endpoints_resolve(json_t *o, struct fn_err *err)
 
 	json_object_foreach(o, service, v) {
 		const char *file = json_string_value(json_object_get(v, "credentials_file"));
+		const char *ca = json_string_value(json_object_get(v, "ca_file"));
 		json_t *keys;
 		int r = file ? fnd_credentials_file(file, "events.endpoints", &keys, err) : 0;
 
@@ -79,6 +81,8 @@ int fnd_endpoints_resolve(json_t *o, struct fn_err *err)
 			return r;
 		if (file)
 			json_object_set_new(v, "credentials", keys);
+		if (ca && access(ca, R_OK) < 0)
+			return fn_err_set(err, errno, "events.endpoints", "%.120s", ca);
 	}
 	return 0;
 }

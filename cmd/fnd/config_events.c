@@ -43,7 +43,7 @@ static const struct {
 	{"queue_purge_wait_s", is_wait, "must be a whole number of seconds from 0 to 3600", "0"},
 	{"queue_delete_wait_s", is_wait, "must be a whole number of seconds from 0 to 3600", "0"},
 	{"idempotency_s", is_idempotency, "must be a number of seconds from 1 to 2592000", "86400"},
-	{"endpoints", is_endpoints, "must be an object: by sqs, sns, events or s3 {\"url\", \"region\", \"credentials_file\", \"ca_file\"}", "{}"},
+	{"endpoints", is_endpoints, "takes sqs, sns, events, s3: each {\"url\": \"https://..\", ..}, a region like eu-west-1", "{}"},
 };
 #define N (sizeof(keys) / sizeof(keys[0]))
 

@@ -72,6 +72,28 @@ static int make_dir(const char *state, const char *name, mode_t mode, uid_t uid,
 	return 0;
 }
 
+/* Ours, or one with nothing in it: another's would get our modes and owners. */
+static bool is_ours(const char *real)
+{
+	static const char *const known[] = {"lock", "roots", "db"};
+	bool empty = true;
+	struct dirent *e;
+	struct stat st;
+	DIR *d = opendir(real);
+
+	while (d && (e = readdir(d)))
+		empty = empty && (e->d_name[0] == '.' || strcmp(e->d_name, "lost+found") == 0);
+	if (d)
+		closedir(d);
+	for (size_t i = 0; !empty && i < sizeof(known) / sizeof(known[0]); i++) {
+		char path[PATH_MAX];
+
+		if (snprintf(path, sizeof(path), "%s/%s", real, known[i]) < (int)sizeof(path) && lstat(path, &st) == 0 && (i ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode)))
+			return true;
+	}
+	return empty;
+}
+
 int fnd_state_find(char **dir, char instance[32], struct fn_err *err)
 {
 	char real[PATH_MAX], sha[FN_SHA256_HEX];
@@ -79,6 +101,8 @@ int fnd_state_find(char **dir, char instance[32], struct fn_err *err)
 
 	if (r < 0 || !realpath(*dir, real))
 		return fn_err_set(err, r < 0 ? -r : errno, "state directory", "%.160s", *dir);
+	if (!is_ours(real))
+		return fn_err_set(err, EEXIST, "state directory", "%.120s has other things in it: take one that is empty, or does not exist", real);
 	free(*dir);
 	*dir = strdup(real);
 	if (!*dir)

@@ -208,7 +208,8 @@ class Reload(Supervised):
             json.dump({"mine": {"image": "python3.11", "exec": ["/x"], "snapshot_hooks": "true"}}, f)
         for config, words in (({"account_concurrency": 0}, '"account_concurrency" must be'), ({"acount": 1}, "is no key fnd knows"), ({"region": "here"}, '"here" has not the form of a region'),
                               ({"runtimes": "/nonexistent/runtimes.json"}, "unable to open /nonexistent/runtimes.json"), ({"runtimes": odd}, '"snapshot_hooks" must be true or false'),
-                              ({"events": {"endpoints": {"sqs": {"url": "http://127.0.0.1:1", "credentials_file": "/nonexistent/keys"}}}}, "events.endpoints: /nonexistent/keys")):
+                              ({"events": {"endpoints": {"sqs": {"url": "http://127.0.0.1:1", "credentials_file": "/nonexistent/keys"}}}}, "events.endpoints: /nonexistent/keys"),
+                              ({"events": {"endpoints": {"sqs": {"url": "https://127.0.0.1:1", "ca_file": "/nonexistent/ca"}}}}, "events.endpoints: /nonexistent/ca"), ({"tmp": {"mode": "loop", "dir": odd}}, '"tmp.dir": ')):
             d.set_config(config)
             r = subprocess.run([os.path.join(BUILD, "fnd"), "--check-config", "--config", d.config_path], capture_output=True, text=True)
             self.assertEqual((r.returncode, words in r.stderr), (1, True), r)
@@ -216,7 +217,7 @@ class Reload(Supervised):
         with open(d.config_path, "w") as f:
             f.write("{")
         self.hang_up(d, "line 1")
-        self.assertEqual(d.log().count("the configuration stays as it was: "), 7)
+        self.assertEqual(d.log().count("the configuration stays as it was: "), 9)
         self.assertEqual((self.limit(d), self.pid(d, "worker")), (100, worker))
         self.kill(d, "worker")  # the file is broken still; the copy of the last good one is not
         self.assertEqual(self.limit(d), 100)
