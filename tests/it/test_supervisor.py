@@ -1,5 +1,5 @@
 """The supervisor and its children: kill -9 of each, of both, in a row; a reload by SIGHUP; what the service manager and a terminal see of it."""
-import contextlib, http.client, json, os, re, signal, socket, sqlite3, subprocess, threading, time
+import contextlib, glob, http.client, json, os, re, signal, socket, sqlite3, subprocess, threading, time
 from harness import *
 
 
@@ -248,6 +248,26 @@ class Reload(Supervised):
         d.set_config({"uid_base": 2000000000, "gateway": {"listen": "127.0.0.1:0"}})
         d.start()
         works()
+        self.ends_clean(d)
+
+    def test_what_cannot_start_is_named_by_doctor(self):
+        d = self.daemon()
+        def told():
+            return {c["Name"]: c for c in d.doctor()["Checks"]}["fn-events"]
+        self.assertTrue(told()["Ok"])
+        d.stop()
+        for path in glob.glob(d.state + "/events/events.db*"):
+            with open(path, "wb") as f:
+                f.write(b"no database " * 1000)
+        d.start()
+        wait_until("the file is named", lambda: "events/events.db: file is not a database" in d.log())
+        wait_until("doctor says so", lambda: not told()["Ok"])
+        self.assertIn("it does not run: neither asynchronous invocation nor", d.fnctl("doctor").stdout)
+        d.stop()
+        for path in glob.glob(d.state + "/events/events.db*"):
+            os.unlink(path)
+        d.start()
+        wait_until("it is there", lambda: told()["Ok"])
         self.ends_clean(d)
 
     def test_another_address(self):
