@@ -25,7 +25,8 @@ install: all
 	$(Q)sed 's,/usr/local/,$(PREFIX)/,' config/fnd.service >$(UNITS)/fnd.service && chmod 644 $(UNITS)/fnd.service
 	$(Q)$(INSTALL) -m 644 config/fnd.sysusers $(SYSUSERS)/fnd.conf
 	$(Q)[ -e $(ETC)/fnd.json ] || { $(SERVICE_CONFIG) >$(ETC)/fnd.json && chmod 640 $(ETC)/fnd.json; }
-	$(Q)for f in $(wildcard $(IMAGE_DIR)/*.json $(IMAGE_DIR)/*.tar); do $(INSTALL) -m 644 $$f $(SHARE)/fnd/images || exit 1; done
+	$(Q)for f in $(wildcard $(IMAGE_DIR)/*.tar) $(wildcard $(IMAGE_DIR)/*.json); do $(INSTALL) -m 644 $$f $(SHARE)/fnd/images || exit 1; done
+	$(Q)cd $(SHARE)/fnd/images && for f in *.tar; do [ ! -e $$f ] || grep -qs $$f *.json || rm $$f; done # of images that others have taken the place of
 	@ls $(SHARE)/fnd/images/*.json >/dev/null 2>&1 || echo "No base images are built, so none are installed: make images, then make install again"
 	@echo "Installed below $(DESTDIR)$(PREFIX); configuration: $(ETC)/fnd.json"
 

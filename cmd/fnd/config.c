@@ -6,16 +6,21 @@
 #include <grp.h>
 #include <jansson.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "gateway.h"
+#include "image/runtimes.h"
+#include "model/arn.h"
 #include "os/subnet.h"
 #include "web/address.h"
 #include "web/json_file.h"
@@ -305,6 +310,9 @@ static int load_credentials(struct fnd_config *c, json_t *list, const char *file
 	json_array_foreach(list, i, e) {
 		const char *id = json_string_value(json_object_get(e, "access_key_id")), *key = json_string_value(json_object_get(e, "secret_access_key"));
 
+		for (size_t k = 0; k < c->n_credentials; k++)
+			if (fn_streq(c->credentials[k].access_key_id, id))
+				return fn_err_set(err, EINVAL, "configuration", "%.100s: \"credentials\" has \"%.40s\" twice", file, id);
 		if (!c->credentials || fn_str_empty(id) || fn_str_empty(key) || json_object_size(e) != 2 || strlen(key) > 128)
 			return bad(err, file, "credentials", "needs access_key_id and secret_access_key in each entry");
 		c->credentials[i].access_key_id = strdup(id);
@@ -454,6 +462,22 @@ static int add_bridge_to_hosts(struct fnd_config *c, const struct sockaddr_stora
 	return 0;
 }
 
+/* What the three of them are for: to be nobody who could do anything to the host. */
+static int check_users(const struct fnd_config *c, struct fn_err *err)
+{
+	const struct {
+		const char *key, *name;
+	} users[] = {{"user", c->user}, {"gateway.user", c->gateway.user}, {"events.user", fnd_config_events_user(c)}};
+
+	for (size_t i = 0; i < N(users); i++) {
+		const struct passwd *pw = getpwnam(users[i].name);
+
+		if (pw && (pw->pw_uid == 0 || pw->pw_gid == 0))
+			return fn_err_set(err, EINVAL, "configuration", "\"%s\": %.60s is root, or of its group: it must be a user without rights", users[i].key, users[i].name);
+	}
+	return 0;
+}
+
 /* Finds what was not set (the runtimes file, the images directory) near the program; checks that everything fits together. */
 static int finish(struct fnd_config *c, struct fn_err *err)
 {
@@ -478,6 +502,11 @@ static int finish(struct fnd_config *c, struct fn_err *err)
 		return fn_err_set(err, EINVAL, "configuration", "\"uid_count\" must be 0 or at least %d: the files' owners and one sandbox", UIDS_LEAST);
 	if (strlen(c->account_id) != 12 || strspn(c->account_id, "0123456789") != 12)
 		return fn_err_set(err, EINVAL, "configuration", "\"account_id\" must have 12 digits");
+	r = check_users(c, err);
+	if (r < 0)
+		return r;
+	if (!fn_region_valid(c->region)) /* the API would not take its own ARNs */
+		return fn_err_set(err, EINVAL, "configuration", "\"region\": \"%.40s\" has not the form of a region, as us-east-1 has it", c->region);
 	r = fn_address_parse(c->listen, "listen", &addr, &len, &loopback, err);
 	if (r == 0)
 		r = add_bridge_to_hosts(c, &addr, err);
@@ -512,6 +541,25 @@ int fnd_config_make(struct fnd_config *c, const struct fnd_options *o, int copy_
 	if (r < 0)
 		fnd_config_free(c);
 	return r;
+}
+
+int fnd_config_files(const struct fnd_config *c, struct fn_err *err)
+{
+	int r = fn_runtimes_check(c->runtimes, err), events;
+	struct stat st;
+
+	if (r < 0 || geteuid() != 0) /* the files of credentials are root's */
+		return r;
+	r = fnd_gateway_check(c, err);
+	if (r < 0)
+		return r;
+	events = fnd_config_events_text(c, err);
+	fn_close(events);
+	if (events < 0)
+		return events;
+	if (c->tmp_way == FN_TMP_LOOP && c->tmp_dir && (stat(c->tmp_dir, &st) < 0 || !S_ISDIR(st.st_mode)))
+		return fn_err_set(err, ENOTDIR, "configuration", "\"tmp.dir\": %.120s is no directory", c->tmp_dir);
+	return 0;
 }
 
 gid_t fnd_config_control_group(const struct fnd_config *c)

@@ -1,7 +1,9 @@
 /* config_endpoints.c - see config_endpoints.h. */
 #include "config_endpoints.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/str.h"
 #include "credentials_file.h"
@@ -28,8 +30,7 @@ static bool fits(json_t *o)
 	json_object_foreach(o, key, v) {
 		const char *text = json_string_value(v);
 
-		if (!is_one_of(key, keys) || fn_str_empty(text) || (fn_streq(key, "url") && fn_s3_endpoint_check(text) < 0) || (fn_streq(key, "region") && !is_region(text)) ||
-		    (fn_str_ends(key, "_file") && text[0] != '/'))
+		if (!is_one_of(key, keys) || fn_str_empty(text) || (fn_streq(key, "url") && fn_s3_endpoint_check(text) < 0) || (fn_streq(key, "region") && !is_region(text)))
 			return false;
 	}
 	return true;
@@ -49,6 +50,22 @@ bool fnd_endpoints_fit(json_t *o)
 	return true;
 }
 
+int fnd_endpoints_place(json_t *o, const char *file)
+{
+	const char *service, *key, *slash = strrchr(file, '/');
+	json_t *v, *path;
+	void *next;
+
+	if (!slash)
+		return 0;
+	json_object_foreach(o, service, v)
+		json_object_foreach_safe(v, next, key, path)
+			if (fn_str_ends(key, "_file") && json_string_value(path)[0] != '/' &&
+			    json_object_set_new(v, key, json_sprintf("%.*s/%s", (int)(slash - file), file, json_string_value(path))) < 0)
+				return -ENOMEM;
+	return 0;
+}
+
 int fnd_endpoints_resolve(json_t *o, struct fn_err *err)
 {
 	const char *service;
@@ -56,6 +73,7 @@ int fnd_endpoints_resolve(json_t *o, struct fn_err *err)
 
 	json_object_foreach(o, service, v) {
 		const char *file = json_string_value(json_object_get(v, "credentials_file"));
+		const char *ca = json_string_value(json_object_get(v, "ca_file"));
 		json_t *keys;
 		int r = file ? fnd_credentials_file(file, "events.endpoints", &keys, err) : 0;
 
@@ -63,6 +81,8 @@ int fnd_endpoints_resolve(json_t *o, struct fn_err *err)
 			return r;
 		if (file)
 			json_object_set_new(v, "credentials", keys);
+		if (ca && access(ca, R_OK) < 0)
+			return fn_err_set(err, errno, "events.endpoints", "%.120s", ca);
 	}
 	return 0;
 }

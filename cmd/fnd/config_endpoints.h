@@ -12,6 +12,7 @@
 #include "base/err.h"
 
 bool fnd_endpoints_fit(json_t *o);
+int fnd_endpoints_place(json_t *o, const char *file); /* relative paths in it are relative to the configuration's file. -ENOMEM */
 /* Puts what is in the credentials' files in their place, as "credentials". Waits for the disk; root's. */
 int fnd_endpoints_resolve(json_t *o, struct fn_err *err);
 

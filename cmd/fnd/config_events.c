@@ -43,7 +43,7 @@ static const struct {
 	{"queue_purge_wait_s", is_wait, "must be a whole number of seconds from 0 to 3600", "0"},
 	{"queue_delete_wait_s", is_wait, "must be a whole number of seconds from 0 to 3600", "0"},
 	{"idempotency_s", is_idempotency, "must be a number of seconds from 1 to 2592000", "86400"},
-	{"endpoints", is_endpoints, "must be an object: by sqs, sns, events or s3 {\"url\", \"region\", \"credentials_file\", \"ca_file\"}", "{}"},
+	{"endpoints", is_endpoints, "takes sqs, sns, events, s3: each {\"url\": \"https://..\", ..}, a region like eu-west-1", "{}"},
 };
 #define N (sizeof(keys) / sizeof(keys[0]))
 
@@ -70,7 +70,7 @@ int fnd_config_events(struct fnd_config *c, json_t *o, const char *file, struct 
 			i++;
 		if (i == N || !keys[i].fits(v))
 			return fn_err_set(err, EINVAL, "configuration", "%.60s: \"events\": \"%.40s\" %.80s", file, key, i == N ? "is no key of \"events\"" : keys[i].rule);
-		if (json_object_set(c->events, key, v) < 0)
+		if ((fn_streq(key, "endpoints") && fnd_endpoints_place(v, file) < 0) || json_object_set(c->events, key, v) < 0)
 			return fn_err_set(err, ENOMEM, "configuration", NULL);
 	}
 	return 0;

@@ -10,6 +10,7 @@
 #include "listen.h"
 #include "model/inner.h"
 #include "service/args.h"
+#include "state.h"
 
 int fnd_events_start(struct fnd_child *child, const struct fnd_child_about *about, struct fn_err *err)
 {
@@ -18,6 +19,8 @@ int fnd_events_start(struct fnd_child *child, const struct fnd_child_about *abou
 
 	if (config < 0)
 		return config;
+	if (fnd_state_prepare_events(about->cfg->state_dir, about, err) < 0)
+		return -err->code;
 	if (state < 0)
 		return fn_err_set(err, errno, "start fn-events", NULL);
 	listener = fnd_listen_inner(about->cfg, FN_EVENTS_SOCKET, SOCK_STREAM, about->uid, err);

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "gateway/args.h"
+#include "gateway/tls.h"
 #include "listen.h"
 #include "web/address.h"
 
@@ -59,6 +60,17 @@ static int open_files(struct fnd_gateway *g, const struct fnd_gateway_config *c,
 		g->n_files++;
 	}
 	return 0;
+}
+
+int fnd_gateway_check(const struct fnd_config *cfg, struct fn_err *err)
+{
+	struct fnd_gateway g = FND_GATEWAY_NONE;
+	int r = open_files(&g, &cfg->gateway, err);
+
+	if (r == 0)
+		r = fn_gw_tls_check(g.files, g.n_files / 2, err);
+	fnd_gateway_close(&g);
+	return r;
 }
 
 int fnd_gateway_open(struct fnd_gateway *g, struct fnd_config *cfg, const struct fnd_gateway *last, struct fn_err *err)

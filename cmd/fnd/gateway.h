@@ -22,6 +22,8 @@ struct fnd_gateway {
 
 /* What the configuration asks for is opened; sockets that `last` (NULL = nothing) has are the same ones. cfg's URLs are set. */
 int fnd_gateway_open(struct fnd_gateway *g, struct fnd_config *cfg, const struct fnd_gateway *last, struct fn_err *err);
+/* Are the certificates and keys some that fn-gateway takes? */
+int fnd_gateway_check(const struct fnd_config *cfg, struct fn_err *err);
 void fnd_gateway_close(struct fnd_gateway *g);
 struct fnd_gateway fnd_gateway_take(struct fnd_gateway *g); /* which has nothing any more */
 /* Starts it, if it is configured. */

@@ -94,7 +94,7 @@ int main(int argc, char **argv)
 		return fail(&err);
 	if (!check)
 		return fnd_supervise(&o, &config, copy);
-	if (geteuid() == 0 && (copy = fnd_config_fetch(&config, &err)) < 0) { /* whose files are root's */
+	if (fnd_config_files(&config, &err) < 0 || (geteuid() == 0 && (copy = fnd_config_fetch(&config, &err)) < 0)) { /* whose files are root's */
 		fnd_config_free(&config);
 		return fail(&err);
 	}

@@ -22,41 +22,115 @@
 
 #define LOCK_WAIT_S 20
 
+/* A file, or a folder after all that is in it. Once a folder is whose it is to be, so is all in it: an end in between is made up for by the next start. A file with a second
+ * name might be anybody's, and is left. */
+static int give(int dir_fd, const char *name, uid_t uid, gid_t gid)
+{
+	fn_auto_fd int fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct dirent *e;
+	struct stat st;
+	int in, r = 0;
+	DIR *d;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (S_ISDIR(st.st_mode)) {
+		in = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (in < 0 || !(d = fdopendir(in))) {
+			fn_close(in);
+			return -errno;
+		}
+		while (r == 0 && (errno = 0, e = readdir(d)))
+			if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+				r = give(fd, e->d_name, uid, gid);
+		closedir(d);
+	} else if (!S_ISREG(st.st_mode) || st.st_nlink != 1) {
+		return 0;
+	}
+	if (r == 0 && (st.st_uid != uid || st.st_gid != gid) && fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0)
+		r = -errno;
+	return r;
+}
+
 static int make_dir(const char *state, const char *name, mode_t mode, uid_t uid, gid_t gid, struct fn_err *err)
 {
 	char path[PATH_MAX];
+	struct stat st;
+	bool is_new;
+	int r = 0;
 
 	snprintf(path, sizeof(path), "%s%s%s", state, *name ? "/" : "", name);
-	if (mkdir(path, mode) < 0 && errno != EEXIST)
+	is_new = mkdir(path, mode) == 0;
+	if (!is_new && errno != EEXIST)
 		return fn_err_set(err, errno, "state directory", "%.160s", path);
-	if (chown(path, uid, gid) < 0 || chmod(path, mode) < 0)
-		return fn_err_set(err, errno, "state directory", "%.160s", path);
+	if (!is_new && uid && stat(path, &st) == 0 && st.st_uid != uid) { /* another user than the last time */
+		fn_log_info("%s: what is in it becomes uid %u's", path, (unsigned)uid);
+		r = give(AT_FDCWD, path, uid, gid);
+	}
+	if (r < 0 || chown(path, uid, gid) < 0 || chmod(path, mode) < 0)
+		return fn_err_set(err, r < 0 ? -r : errno, "state directory", "%.160s", path);
 	return 0;
 }
 
-int fnd_state_prepare(char **dir, const struct fnd_child_about *about, char instance[32], struct fn_err *err)
+/* Ours, or one with nothing in it: another's would get our modes and owners. */
+static bool is_ours(const char *real)
 {
-	const struct {
-		const char *name;
-		mode_t mode;
-		uid_t uid;
-		gid_t gid;
-	} folders[] = {{"", 0711, 0, 0}, {"roots", 0711, 0, 0}, {"images", 0755, about->uid, about->gid}, {"db", 0700, about->uid, about->gid},
-		       {"blobs", 0700, about->uid, about->gid}, {"logs", 0750, about->uid, about->gid}, {FN_EVENTS_FOLDER, 0700, about->events_uid, about->events_gid}};
+	static const char *const known[] = {"lock", "roots", "db"};
+	bool empty = true;
+	struct dirent *e;
+	struct stat st;
+	DIR *d = opendir(real);
+
+	while (d && (e = readdir(d)))
+		empty = empty && (e->d_name[0] == '.' || strcmp(e->d_name, "lost+found") == 0);
+	if (d)
+		closedir(d);
+	for (size_t i = 0; !empty && i < sizeof(known) / sizeof(known[0]); i++) {
+		char path[PATH_MAX];
+
+		if (snprintf(path, sizeof(path), "%s/%s", real, known[i]) < (int)sizeof(path) && lstat(path, &st) == 0 && (i ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode)))
+			return true;
+	}
+	return empty;
+}
+
+int fnd_state_find(char **dir, char instance[32], struct fn_err *err)
+{
 	char real[PATH_MAX], sha[FN_SHA256_HEX];
 	int r = fn_mkdir_p(*dir, 0755);
 
 	if (r < 0 || !realpath(*dir, real))
 		return fn_err_set(err, r < 0 ? -r : errno, "state directory", "%.160s", *dir);
+	if (!is_ours(real))
+		return fn_err_set(err, EEXIST, "state directory", "%.120s has other things in it: take one that is empty, or does not exist", real);
 	free(*dir);
 	*dir = strdup(real);
 	if (!*dir)
 		return fn_err_set(err, ENOMEM, "state directory", NULL);
 	fn_sha256_hex(real, strlen(real), sha);
 	snprintf(instance, 32, "fnd-%.12s", sha);
+	return make_dir(real, "", 0711, 0, 0, err);
+}
+
+int fnd_state_prepare(const char *dir, const struct fnd_child_about *about, struct fn_err *err)
+{
+	const struct {
+		const char *name;
+		mode_t mode;
+		uid_t uid;
+		gid_t gid;
+	} folders[] = {{"roots", 0711, 0, 0}, {"images", 0755, about->uid, about->gid}, {"db", 0700, about->uid, about->gid},
+		       {"blobs", 0700, about->uid, about->gid}, {"logs", 0750, about->uid, about->gid}};
+	int r = 0;
+
 	for (size_t i = 0; r == 0 && i < sizeof(folders) / sizeof(folders[0]); i++)
-		r = make_dir(real, folders[i].name, folders[i].mode, folders[i].uid, folders[i].gid, err);
+		r = make_dir(dir, folders[i].name, folders[i].mode, folders[i].uid, folders[i].gid, err);
 	return r;
+}
+
+int fnd_state_prepare_events(const char *dir, const struct fnd_child_about *about, struct fn_err *err)
+{
+	return make_dir(dir, FN_EVENTS_FOLDER, 0700, about->events_uid, about->events_gid, err);
 }
 
 int fnd_state_lock(const char *dir, struct fn_err *err)

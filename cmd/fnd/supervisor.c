@@ -220,7 +220,7 @@ static void start_later(struct supervisor *s, enum fnd_child_id which, uint64_t 
 }
 
 /* --- reading the configuration again --- */
-/* What must be there before the last worker is told to end: the listening socket. */
+/* What must be there before the last worker is told to end: the files that the next ones read, the listening socket. */
 static int check_next(struct supervisor *s, struct fnd_config *c, struct fn_err *err)
 {
 	fn_auto_free char *real = realpath(c->state_dir, NULL), *listen_text = strdup(c->listen);
@@ -228,6 +228,8 @@ static int check_next(struct supervisor *s, struct fnd_config *c, struct fn_err 
 
 	if (!fn_streq(real, s->cfg->state_dir))
 		return fn_err_set(err, EBUSY, "configuration", "\"state_dir\" is another: that takes an end and a new start");
+	if (fnd_config_files(c, err) < 0)
+		return -err->code;
 	fn_set_string(&c->state_dir, s->cfg->state_dir);
 	if (same)
 		fn_set_string(&c->listen, s->cfg->listen);
@@ -246,8 +248,8 @@ static int check_next(struct supervisor *s, struct fnd_config *c, struct fn_err 
 /* The last worker is gone: what has been read holds. */
 static void use_next(struct supervisor *s)
 {
-	bool group_was_same = fnd_config_control_group(s->cfg) == fnd_config_control_group(&s->next) && fn_streq(s->cfg->gateway.user, s->next.gateway.user) &&
-			      fn_streq(fnd_config_events_user(s->cfg), fnd_config_events_user(&s->next));
+	bool group_was_same = fnd_config_control_group(s->cfg) == fnd_config_control_group(&s->next);
+	const uid_t gateway_was = s->about.gateway_uid, events_was = s->about.events_uid;
 	struct fn_err err = {0};
 
 	s->reloading = false;
@@ -265,9 +267,9 @@ static void use_next(struct supervisor *s)
 	}
 	fn_log_set_level(s->cfg->log_level);
 	fnd_child_users(s->cfg, &s->about);
-	if (fnd_state_prepare(&s->cfg->state_dir, &s->about, s->instance, &err) < 0)
+	if (fnd_state_prepare(s->cfg->state_dir, &s->about, &err) < 0)
 		not_started(s, &err);
-	else if (!group_was_same)
+	else if (!group_was_same || s->about.gateway_uid != gateway_was || s->about.events_uid != events_was)
 		fnd_listeners_open(&s->own, s->cfg, s->about.gateway_uid, s->about.events_uid);
 	fnd_gateway_close(&s->gateway);
 	s->gateway = fnd_gateway_take(&s->next_gateway);
@@ -519,13 +521,16 @@ static int run(struct supervisor *s, struct fn_err *err)
 
 static int set_up(struct supervisor *s, struct fn_err *err)
 {
-	int r = fnd_state_prepare(&s->cfg->state_dir, &s->about, s->instance, err);
+	int r = fnd_state_find(&s->cfg->state_dir, s->instance, err);
 
 	if (r < 0)
 		return r;
 	s->lock_fd = fnd_state_lock(s->cfg->state_dir, err);
 	if (s->lock_fd < 0)
 		return s->lock_fd;
+	r = fnd_state_prepare(s->cfg->state_dir, &s->about, err);
+	if (r < 0)
+		return r;
 	s->fetch_fd = fnd_config_fetch(s->cfg, err);
 	if (s->fetch_fd < 0)
 		return s->fetch_fd;

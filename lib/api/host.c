@@ -1,9 +1,11 @@
 /* host.c - fnd's own resources about the machine it runs on: /_fnd/doctor, /_fnd/images. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/statvfs.h>
 #include <sys/utsname.h>
 
@@ -13,7 +15,9 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "env/env.h"
+#include "model/inner.h"
 #include "os/cgroup.h"
+#include "web/address.h"
 
 /* --- doctor --- */
 static void check(json_t *list, const char *name, bool ok, const char *remedy, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
@@ -102,6 +106,19 @@ static void check_host(const struct fn_api *api, json_t *list, const struct utsn
 	      installed ? installed : "?", coming);
 }
 
+/* Does it listen? Where it cannot start, as with a database that is damaged, all that it serves is a 503. */
+static void check_events(const struct fn_api *api, json_t *list)
+{
+	fn_auto_fd int state = open(api->cfg.state_dir, O_PATH | O_DIRECTORY | O_CLOEXEC), fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct sockaddr_un a;
+	int r = state < 0 || fd < 0 ? -errno : fn_address_at(state, FN_EVENTS_SOCKET, &a);
+
+	if (r == 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0 && errno != EAGAIN)
+		r = -errno;
+	check(list, "fn-events", r == 0, "see fnd's log: it restarts fn-events by itself", "%s",
+	      r == 0 ? "asynchronous invocation, event source mappings, queues" : "it does not run: neither asynchronous invocation nor event source mappings nor queues");
+}
+
 static void check_network(json_t *list, json_t *net, const char *from)
 {
 	const char *uplinks = json_string_value(json_object_get(net, "uplinks"));
@@ -157,6 +174,7 @@ static void on_described(void *arg, const struct fn_err *err, const char *json)
 		check(checks, "cgroups", false, "mount cgroup2 and the memory, cpu and pids controllers", "%s", fn_err_format(&why, text, sizeof(text)));
 	check(checks, "fn-spawnd", spawnd != NULL, "see fnd's log: it restarts fn-spawnd by itself", "%s",
 	      spawnd ? json_string_value(json_object_get(spawnd, "cgroups")) : fn_err_format(err, text, sizeof(text)));
+	check_events(call->api, checks);
 	if (spawnd) {
 		check_tmp(checks, json_object_get(spawnd, "tmp"));
 		check_network(checks, json_object_get(spawnd, "network"), call->api->cfg.network_from);

@@ -26,7 +26,10 @@ void fn_db_check_sync(sqlite3 *db)
 int fn_db_failed(sqlite3 *db, const char *stage, struct fn_err *err)
 {
 	int code = sqlite3_errcode(db);
+	const char *file = sqlite3_db_filename(db, "main");
 
+	if (file && *file && (code == SQLITE_NOTADB || code == SQLITE_CORRUPT || code == SQLITE_READONLY || code == SQLITE_CANTOPEN || code == SQLITE_PERM)) /* what is to be mended is the file */
+		return fn_err_set(err, EIO, stage, "%.90s: %.90s", file, sqlite3_errmsg(db));
 	return fn_err_set(err, code == SQLITE_FULL ? ENOSPC : code == SQLITE_NOMEM ? ENOMEM : EIO, stage, "%.150s", sqlite3_errmsg(db));
 }
 

@@ -94,6 +94,13 @@ static int parse_one(struct fn_runtime *r, const char *name, json_t *o, const ch
 	const char *key;
 	json_t *v;
 
+	static const char *const truths[] = {"handler_required", "execution_env", "prestart_by_memory", "snapshot_hooks", "class_archive", "import_only"};
+
+	if (!json_is_object(o))
+		return fn_err_set(err, EINVAL, "runtimes", "%s: %s must be an object", file, name);
+	for (size_t i = 0; i < sizeof(truths) / sizeof(truths[0]); i++)
+		if ((v = json_object_get(o, truths[i])) && !json_is_boolean(v))
+			return fn_err_set(err, EINVAL, "runtimes", "%s: %s: \"%s\" must be true or false", file, name, truths[i]);
 	json_object_foreach(o, key, v) {
 		size_t i = 0;
 
@@ -108,9 +115,12 @@ static int parse_one(struct fn_runtime *r, const char *name, json_t *o, const ch
 	r->name = strdup(name);
 	r->image = strdup(json_string_value(json_object_get(o, "image")));
 	v = json_object_get(o, "version");
+	if (v && !json_is_string(v))
+		return fn_err_set(err, EINVAL, "runtimes", "%s: %s: \"version\" must be a string", file, name);
 	r->version = strdup(json_is_string(v) ? json_string_value(v) : name);
 	r->exec_candidates = string_array(json_object_get(o, "exec"));
-	r->env = env_list(json_object_get(o, "env"));
+	v = json_object_get(o, "env");
+	r->env = !v || json_is_object(v) ? env_list(v) : NULL;
 	r->prestart_by_memory = json_is_true(json_object_get(o, "prestart_by_memory"));
 	r->snapshot_hooks = json_is_true(json_object_get(o, "snapshot_hooks"));
 	r->class_archive = json_is_true(json_object_get(o, "class_archive"));
@@ -142,29 +152,47 @@ const char *fn_runtime_prestart_obstacle(const struct fn_runtime *r, const struc
 	return NULL;
 }
 
+/* With nothing of images. On failure what there is of it is the caller's all the same. */
+static int parse(struct fn_runtimes *r, const char *config_file, struct fn_err *err)
+{
+	json_t *root, *o;
+	const char *name;
+	int rc = fn_json_file_object(config_file, -EBADF, "runtimes", &root, err);
+
+	if (rc < 0)
+		return rc;
+	r->items = calloc(json_object_size(root) + 1, sizeof(*r->items));
+	if (!r->items)
+		rc = fn_err_set(err, ENOMEM, "runtimes", NULL);
+	else
+		json_object_foreach(root, name, o) {
+			rc = parse_one(&r->items[r->n++], name, o, config_file, err);
+			if (rc < 0)
+				break;
+		}
+	json_decref(root);
+	return rc;
+}
+
+int fn_runtimes_check(const char *config_file, struct fn_err *err)
+{
+	struct fn_runtimes *r = calloc(1, sizeof(*r));
+	int rc = r ? parse(r, config_file, err) : fn_err_set(err, ENOMEM, "runtimes", NULL);
+
+	fn_runtimes_free(r);
+	return rc;
+}
+
 int fn_runtimes_load(const char *config_file, const char *state_dir, struct fn_runtimes **ret, struct fn_err *err)
 {
 	struct fn_runtimes *r = calloc(1, sizeof(*r));
-	json_t *root, *o;
-	const char *name;
 	int rc;
 
 	if (!r || !(r->state_dir = strdup(state_dir))) {
 		free(r);
 		return fn_err_set(err, ENOMEM, "runtimes", NULL);
 	}
-	rc = fn_json_file_object(config_file, -EBADF, "runtimes", &root, err);
-	if (rc < 0) {
-		fn_runtimes_free(r);
-		return rc;
-	}
-	r->items = calloc(json_object_size(root) + 1, sizeof(*r->items));
-	json_object_foreach(root, name, o) {
-		rc = parse_one(&r->items[r->n++], name, o, config_file, err);
-		if (rc < 0)
-			break;
-	}
-	json_decref(root);
+	rc = parse(r, config_file, err);
 	if (rc == 0)
 		rc = fn_runtimes_rescan(r, err);
 	if (rc < 0) {

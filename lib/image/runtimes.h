@@ -61,6 +61,8 @@ struct fn_runtime {
 };
 
 struct fn_runtimes;
+/* Is the file one that fn_runtimes_load() takes? */
+int fn_runtimes_check(const char *config_file, struct fn_err *err);
 int fn_runtimes_load(const char *config_file, const char *state_dir, struct fn_runtimes **ret, struct fn_err *err);
 /* Looks at <state>/images again (after `fnctl images` or `make images` added one). */
 int fn_runtimes_rescan(struct fn_runtimes *r, struct fn_err *err);

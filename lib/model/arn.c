@@ -33,8 +33,10 @@ static bool is_region_end(const char *s)
 	return n > 0 && s[n + 1] == '-' && s[n + 2] >= '0' && s[n + 2] <= '9' && !s[n + 3];
 }
 
-static bool is_region(const char *s)
+bool fn_region_valid(const char *s)
 {
+	if (strlen(s) > FN_REGION_MAX)
+		return false;
 	if (fn_str_starts(s, "eusc-"))
 		s += 5;
 	if (strspn(s, LETTERS) != 2)
@@ -64,7 +66,7 @@ int fn_name_parse(const char *text, struct fn_name *ret)
 #define NAME_BEHIND (i + 1 < count && all_of(part[i + 1], NAME_CHARS "."))
 	if (count > 3 && fn_streq(part[0], "arn") && is_partition(part[1]) && fn_streq(part[2], "lambda"))
 		i = 3;
-	if (is_region(part[i]) && NAME_BEHIND)
+	if (fn_region_valid(part[i]) && NAME_BEHIND)
 		snprintf(n.region, sizeof(n.region), "%s", part[i++]);
 	if (strlen(part[i]) == 12 && all_of(part[i], "0123456789") && NAME_BEHIND)
 		snprintf(n.account, sizeof(n.account), "%s", part[i++]);

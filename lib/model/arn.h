@@ -10,9 +10,10 @@
 #include <stddef.h>
 
 #define FN_NAME_MAX 170 /* of a name in any form */
+#define FN_REGION_MAX 31
 
 struct fn_name {
-	char region[32], account[16]; /* "" = not given */
+	char region[FN_REGION_MAX + 1], account[16]; /* "" = not given */
 	char name[FN_NAME_MAX + 6];
 	char qualifier[132];          /* "" = not given */
 };
@@ -22,6 +23,7 @@ int fn_name_parse(const char *text, struct fn_name *ret);
 /* Is a request by this name for us? A region, an account, that are not given are ours. why: where it is not, in words for its sender (AWS's where it has some). */
 enum fn_name_place { FN_NAME_HERE, FN_NAME_OTHER_REGION, FN_NAME_OTHER_ACCOUNT, FN_NAME_OTHER_QUALIFIER /* than the parameter, NULL = there is none */ };
 enum fn_name_place fn_name_place(const struct fn_name *n, const char *qualifier, const char *region, const char *account, char *why, size_t size);
+bool fn_region_valid(const char *s); /* eu-west-1, us-gov-east-1, eusc-de-east-1: what has another form no ARN may have */
 bool fn_qualifier_valid(const char *q); /* a parameter: "$x" is well-formed, though nothing is called so */
 /* arn:aws:lambda:<region>:<account>:function:<name>[:<qualifier>] */
 void fn_arn_format(char *out, size_t size, const char *region, const char *account, const char *name, const char *qualifier);

@@ -180,6 +180,25 @@ exports.handler = async (e) => (await c.send(new SendMessageCommand({ QueueUrl: 
         d.start()
         wait_until("the log says so", lambda: "the key is not the certificate's" in d.log())
 
+    def test_a_reload_with_a_key_that_is_not_the_certificate_s_changes_nothing(self):
+        """As while one of the two is replaced."""
+        d, tls = self.daemon(start=False), free_port()
+        a, b = self.certificate(d, "a.test"), self.certificate(d, "b.test")
+        d.set_config({"gateway": {"listen": "", "tls_listen": f"127.0.0.1:{tls}", "certificates": [a]}})
+        d.start()
+        wait_until("it serves", lambda: d.pids()["gateway"])
+        pid = self.gateway_pid(d)
+        for key, words in ((b["key"], "the key is not the certificate's"), (d.config_path, "one of them is no PEM"), ("/nonexistent/key", "/nonexistent/key")):
+            d.set_config({"gateway": {"listen": "", "tls_listen": f"127.0.0.1:{tls}", "certificates": [{**a, "key": key}]}})
+            n = d.log().count("the configuration stays as it was: ")
+            r = subprocess.run([os.path.join(BUILD, "fnd"), "--check-config", "--config", d.config_path], capture_output=True, text=True)
+            self.assertEqual((r.returncode, words in r.stderr), (1, True), r)
+            d.process.send_signal(signal.SIGHUP)
+            wait_until(lambda: f"it is refused: {d.log()[-1000:]}", lambda: d.log().count("the configuration stays as it was: ") > n)
+        self.assertEqual(self.gateway_pid(d), pid)
+        with self.tls(tls, "a.test", a["certificate"]):
+            pass
+
     def test_proxies(self):
         d = self.own(trusted_proxies=["127.0.0.1"])
         d.create_python("f", ECHO)

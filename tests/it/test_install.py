@@ -97,6 +97,23 @@ class Install(unittest.TestCase):
         self.assertEqual((config["network"].pop("mode"), default["network"].pop("mode")), ("nat", "loopback"))
         self.assertEqual(config, default)
 
+    def test_another_image_takes_the_place_of_the_last_one(self):
+        """Its layers go that no image has any more, each tens of megabytes; those of an image that is not built any more stay with it."""
+        images, built = os.path.join(self.prefix, "share/fnd/images"), os.path.join(self.dest, "built")
+        os.mkdir(built)
+        def install(**bundles):
+            for name, layers in bundles.items():
+                for layer in layers:
+                    open(f"{built}/{layer}", "w").close()
+                with open(f"{built}/{name}.json", "w") as f:
+                    json.dump({"layers": [{"file": layer} for layer in layers]}, f)
+            self.make("install", f"IMAGE_DIR={built}")
+            return sorted(os.listdir(images))
+        self.assertEqual(install(one=["base.tar", "a.tar"], two=["base.tar", "b.tar"]), ["a.tar", "b.tar", "base.tar", "one.json", "two.json"])
+        for name in ("a.tar", "two.json", "b.tar"):
+            os.unlink(f"{built}/{name}")
+        self.assertEqual(install(one=["base.tar", "c.tar"]), ["b.tar", "base.tar", "c.tar", "one.json", "two.json"])
+
     def test_a_changed_configuration_stays(self):
         self.make("install", "IMAGE_DIR=/nonexistent")
         config = os.path.join(self.dest, "etc/fnd/fnd.json")

@@ -91,10 +91,17 @@ public class Handlers {
         case "stack": return fails(e);
         case "memory": List<byte[]> l = new ArrayList<>(); while (true) l.add(new byte[1 << 20]);
         case "exit": System.exit(3);
+        case "evil": throw new Evil();
+        case "ring": Exception a = new Exception("a"), b = new Exception("b", a); a.initCause(b); throw a;
         case "circle": List<Object> c = new ArrayList<>(); c.add(c); return c;
         case "sleep": Thread.sleep(60000);
         default: return count++;
         }
+    }
+    static class Evil extends RuntimeException {
+        public String getMessage() { throw new IllegalStateException("no message"); }
+        public synchronized Throwable getCause() { throw new StackOverflowError(); }
+        public StackTraceElement[] getStackTrace() { return null; }
     }
     public Pojo unreadable(Pojo p) { return p; }
     public static class Serialises {
@@ -158,15 +165,21 @@ class Images(unittest.TestCase):
 class Units(unittest.TestCase):
     """Of the client, by the machine's own virtual machine."""
 
-    def test_json(self):
-        with open(os.path.join(TOP, "tests/fixtures/java/JsonFuzz.java")) as f, tempfile.TemporaryDirectory() as d:
-            for path, data in javac.compiled({"fnd/runtime/JsonFuzz.java": f.read()}).items():
+    def run_with_it(self, name, *arguments):
+        with open(os.path.join(TOP, f"tests/fixtures/java/{name}.java")) as f, tempfile.TemporaryDirectory() as d:
+            for path, data in javac.compiled({f"fnd/runtime/{name}.java": f.read()}).items():
                 os.makedirs(os.path.join(d, os.path.dirname(path)), exist_ok=True)
                 with open(os.path.join(d, path), "wb") as to:
                     to.write(data)
             java = os.path.join(os.path.dirname(os.path.realpath(javac.JAVAC)), "java")
-            r = subprocess.run([java, "-Xss512k", "-XX:TieredStopAtLevel=1", "-cp", f"{javac.runtime()}:{d}", "fnd.runtime.JsonFuzz", str(random.randrange(1 << 40)), "800"], capture_output=True, text=True, timeout=120 * SLOW)
+            r = subprocess.run([java, "-Xss512k", "-XX:TieredStopAtLevel=1", "-cp", f"{javac.runtime()}:{d}", "fnd.runtime." + name, *arguments], capture_output=True, text=True, timeout=120 * SLOW)
             self.assertEqual(r.returncode, 0, r.stdout + r.stderr)
+
+    def test_json(self):
+        self.run_with_it("JsonFuzz", str(random.randrange(1 << 40)), "800")
+
+    def test_values(self):
+        self.run_with_it("Values")
 
 
 class Handlers(JavaCase):
@@ -269,6 +282,10 @@ class Errors(JavaCase):
         self.assertIn("\nCaused by: java.lang.IllegalStateException: why\n", r.log)
         self.assertEqual(self.ok(f, {"how": "count"}), 0)
         r = self.fails(f, "java.lang.NullPointerException", "^java.lang.NullPointerException$", {"how": "none"})
+        r = self.fails(f, "Handlers$Evil", r"^Handlers\$Evil$", {"how": "evil"})  # none of whose methods can be relied on
+        self.assertIn("\nHandlers$Evil: Handlers$Evil\nHandlers$Evil", r.log)
+        r = self.fails(f, "java.lang.Exception", "^a$", {"how": "ring"})
+        self.assertEqual((r.json["cause"]["errorMessage"], "cause" in r.json["cause"]), ("b", False), r.json)
         self.fails(f, "java.lang.AssertionError", "^an error$", {"how": "error"})
         self.fails(f, "java.lang.RuntimeException", "^An error occurred during JSON serialization of response$", {"how": "circle"})
         self.assertEqual(self.ok(f, {"how": "count"}), 1)  # still the same process

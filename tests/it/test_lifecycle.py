@@ -1,5 +1,5 @@
 """The daemon's own life: start, drain, kill -9 of each process, what is cleaned up, what survives."""
-import glob, hashlib, http.client, json, os, random, re, shutil, signal, subprocess, threading, time
+import glob, hashlib, http.client, json, os, random, re, shutil, signal, subprocess, tempfile, threading, time
 from harness import *
 
 
@@ -226,11 +226,15 @@ class Lifecycle(Case):
         self.ends_clean(d)
 
     def test_one_daemon_per_state_directory(self):
+        """The second has changed nothing of it, be it another user's."""
         d = self.daemon()
-        p = subprocess.run([os.path.join(BUILD, "fnd"), "--listen", f"127.0.0.1:{free_port()}", "--state", d.state, "--config", d.config_path], stdout=subprocess.PIPE,
-                           stderr=subprocess.PIPE, timeout=120)
+        d.create("f")
+        p = subprocess.run([os.path.join(BUILD, "fnd"), "--listen", f"127.0.0.1:{free_port()}", "--state", d.state, "--config", "/dev/stdin"], stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, timeout=120, input=json.dumps({**d.config, "user": "nobody", "gateway": {"listen": ""}}).encode())
         self.assertEqual(p.returncode, 1)
         self.assertIn(b"another fnd uses", p.stderr)
+        d.configure("f", Description="written")
+        self.assertEqual(d.invoke("f", {"a": 1}).json, {"a": 1})
 
     def test_packages_stay_when_the_database_has_gone(self):
         """What no function names is removed at start: fnd does not start without knowing the functions."""
@@ -288,8 +292,9 @@ class Lifecycle(Case):
         shared()
         base = {"runtimes": os.path.join(TOP, "config/runtimes.json")}
         for config, words in (({"listen": "0.0.0.0:3999"}, "credentials"), ({"unknown": 1}, "unknown"), ({"idle_timeout_s": "x"}, "idle_timeout_s"),
-                              ({"listen": "nonsense"}, "ADDRESS:PORT"), ({"account_id": "12"}, "12 digits"), ({"uid_count": 131073}, "uid_count"), ({"control_group": "no-such-group"}, "no-such-group"), ({"log": {"level": "loud"}}, "level"),
-                              ({"credentials": [{"access_key_id": "a"}]}, "secret_access_key"), ({"hosts": "a"}, "list"), ({"hosts": ["a:3001"]}, "without ports"), ({"hosts": [""]}, "hosts"), ({"hosts": [1]}, "hosts"),
+                              ({"listen": "nonsense"}, "ADDRESS:PORT"), ({"account_id": "12"}, "12 digits"), ({"region": "local"}, "form of a region"), ({"region": "us-east-1\n"}, "form of a region"), ({"uid_count": 131073}, "uid_count"), ({"control_group": "no-such-group"}, "no-such-group"), ({"log": {"level": "loud"}}, "level"),
+                              ({"credentials": [{"access_key_id": "a"}]}, "secret_access_key"), ({"credentials": [{"access_key_id": "twice", "secret_access_key": s} for s in "ab"]}, '"twice" twice'), ({"user": "root"}, '"user": root is root'),
+                              ({"gateway": {"user": "root"}}, '"gateway.user": root is root'), ({"events": {"user": "root"}}, '"events.user": root is root'), ({"events": {"endpoints": {"dynamodb": {"url": "http://x"}}}}, "takes sqs, sns, events, s3"), ({"hosts": "a"}, "list"), ({"hosts": ["a:3001"]}, "without ports"), ({"hosts": [""]}, "hosts"), ({"hosts": [1]}, "hosts"),
                                ({"network": {"mode": "wifi"}}, "mode"),
                               ({"keep_alive": {"policy": "lru"}}, "greedy-dual"), ({"keep_alive": {"head": 5}}, "keep_alive"), ({"keep_alive": {"samples": 0}}, "samples"),
                               ({"keep_alive": "fixed"}, "object")):
@@ -311,6 +316,27 @@ class Lifecycle(Case):
         p = subprocess.run([os.path.join(BUILD, "fnd"), "--config", "/tmp/fnd-absent.json", "--check-config"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
         self.assertEqual(p.returncode, 1)
         self.assertRegex(p.stderr.decode(), "^fnd: configuration: unable to open /tmp/fnd-absent.json: No such file")
+
+    def test_relative_paths_are_relative_to_the_file(self):
+        with tempfile.TemporaryDirectory() as place:
+            for name, content in (("runtimes.json", {}), ("keys.json", {"access_key_id": "a", "secret_access_key": "b"})):
+                with open(os.open(os.path.join(place, name), os.O_WRONLY | os.O_CREAT, 0o600), "w") as f:
+                    json.dump(content, f)
+            for service, words in (("keys.json", ""), ("absent.json", f"{place}/absent.json")):
+                with open(place + "/fnd.json", "w") as f:
+                    json.dump({"runtimes": "runtimes.json", "events": {"endpoints": {"sqs": {"url": "http://127.0.0.1:1", "credentials_file": service}}}, "s3": {"endpoint": "http://127.0.0.1:1", "credentials_file": "keys.json"}}, f)
+                p = subprocess.run([os.path.join(BUILD, "fnd"), "--config", place + "/fnd.json", "--check-config"], capture_output=True, text=True)
+                self.assertEqual((p.returncode, words in p.stderr), (1 if words else 0, True), p)
+
+    def test_a_directory_with_other_things_in_it_is_left_as_it_is(self):
+        """It would be root's, and nobody else's to look into: somebody's home, /tmp."""
+        with tempfile.TemporaryDirectory() as home:
+            os.chmod(home, 0o755)
+            open(home + "/letter", "w").close()
+            before = os.stat(home)
+            p = subprocess.run([os.path.join(BUILD, "fnd"), "--listen", "127.0.0.1:0", "--state", home], capture_output=True, text=True, timeout=100 * SLOW)
+            self.assertEqual((p.returncode, f"{home} has other things in it" in p.stderr), (1, True), p)
+            self.assertEqual((os.listdir(home), os.stat(home).st_mode, os.stat(home).st_ctime_ns), (["letter"], before.st_mode, before.st_ctime_ns))
 
     def test_the_port_is_taken(self):
         d = self.daemon()

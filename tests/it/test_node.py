@@ -294,6 +294,16 @@ class Errors(NodeCase):
                 self.assertIn("trace", r.json)
                 self.assertIn("\tundefined\tERROR\tUncaught Exception \t{", r.log)
 
+    def test_what_modules_leave_to_the_next_tick_is_the_init_s(self):
+        """Its caller is told, as on Lambda; not that the process has ended."""
+        for v in VERSIONS:
+            for i, (source, kind, words) in enumerate((("Promise.reject(new Error('left'));", "Runtime.UnhandledPromiseRejection", "^Error: left$"), ("process.nextTick(() => { throw new RangeError('soon') });", "RangeError", "^soon$"),
+                                                       ("Promise.resolve().then(() => { throw new TypeError('then') });", "Runtime.UnhandledPromiseRejection", "^TypeError: then$"))):
+                with self.subTest(v + source):
+                    self.fails(self.node(source + "exports.handler = async () => 1", runtime=v, suffix=f"-{v[6:8]}{i}"), kind, words)
+            f = self.node("const p = Promise.reject(new Error('caught')); p.catch(() => {}); exports.handler = async () => 1", runtime=v, suffix=f"-{v[6:8]}-caught")
+            self.assertEqual(self.ok(f), 1)
+
     def test_uncaught(self):
         f = self.node("""
             let n = 0;

@@ -107,6 +107,17 @@ class Python(Case):
         r = self.fails(f, "Runtime.UserCodeSyntaxError", r"""^Syntax error in module 'f': "is" with (a|'int') literal. Did you mean "=="\? \(f.py, line 3\)$""")
         self.assertEqual(r.json["stackTrace"], ['  File "/var/task/f.py" Line 3\n        return [1 is 1, handler.__code__.co_filename, type(__loader__).__name__, sys.getprofile()]\n'])
 
+    def test_a_module_by_the_name_of_one_that_is_compiled_in_here_alone(self):
+        """On Lambda it comes from a file, behind the function's own; with a plain start, and ahead of the function."""
+        for n, more in enumerate(({}, {"Environment": {"Variables": {"PYTHONHASHSEED": "1"}}})):
+            z = make_zip({"syslog.py": "import array, math, cmath\ndef handler(e, c): return [__file__, array.mine, math.sqrt(4), cmath.__name__]\n", "array.py": "mine = 5\n", "math/data.txt": "", "cmath.txt": ""})
+            f = self.function(f"t-py-own-{n}", z, runtime=PYTHON, handler="syslog.handler", **more)
+            self.assertEqual(self.d.invoke(f, {}).json, ["/var/task/syslog.py", 5, 2, "cmath"])
+            f = self.function(f"t-py-not-own-{n}", make_zip({"f.py": ""}), runtime=PYTHON, handler="math.handler", **more)
+            self.fails(f, "Runtime.HandlerNotFound", "^Handler 'handler' missing on module 'math'$")
+            f = self.function(f"t-py-builtin-{n}", make_zip({"time.py": "def handler(e, c): pass"}), runtime=PYTHON, handler="time.handler", **more)
+            self.fails(f, "Runtime.BuiltInModuleConflict", "^Cannot use built-in module time as a handler module$")
+
     def test_values(self):
         f = self.python("def handler(event, c):\n    return event\n")
         for v in (None, True, 1, -1.5, "ä\u20ac\U0001f600", [], {}, {"a": [1, {"b": None}]}, "x" * 100000):
@@ -178,6 +189,9 @@ def handler(event, c):
         self.assertRegex(record["timestamp"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
         self.assertEqual((record["level"], record["message"], record["logger"], record["order"], record["requestId"]), ("WARNING", "careful", "n", 7, r.headers["x-amzn-requestid"]))
         self.assertNotIn('"no"', r.log)
+        f = self.function("t-py-task", make_zip({"f.py": "import asyncio, logging\nasync def work():\n    logging.warning('in a task')\ndef handler(e, c):\n    asyncio.run(work())\n"}), runtime=PYTHON, handler="f.handler", MemorySize=512, LoggingConfig={"LogFormat": "JSON"})
+        record = json.loads([l for l in self.d.invoke(f, {}, tail=True).log.split("\n") if "in a task" in l][0])
+        self.assertEqual(record.get("taskName"), "Task-1" if tuple(map(int, PYTHON.removeprefix("python").split("."))) >= (3, 12) else None)
 
     def test_state_stays_between_invocations(self):
         f = self.python("n = 0\ndef handler(e, c):\n    global n\n    n += 1\n    return n\n")

@@ -1,5 +1,5 @@
 """The supervisor and its children: kill -9 of each, of both, in a row; a reload by SIGHUP; what the service manager and a terminal see of it."""
-import contextlib, http.client, json, os, re, signal, socket, sqlite3, subprocess, threading, time
+import contextlib, glob, http.client, json, os, re, signal, socket, sqlite3, subprocess, threading, time
 from harness import *
 
 
@@ -203,17 +203,71 @@ class Reload(Supervised):
 
     def test_a_configuration_with_a_fault_is_refused_and_the_old_one_holds(self):
         d = self.daemon({"account_concurrency": 100})
-        worker = self.pid(d, "worker")
-        for config, words in ({"account_concurrency": 0}, '"account_concurrency" must be'), ({"acount": 1}, "is no key fnd knows"):
+        worker, odd = self.pid(d, "worker"), d.state + "/odd.json"
+        with open(odd, "w") as f:
+            json.dump({"mine": {"image": "python3.11", "exec": ["/x"], "snapshot_hooks": "true"}}, f)
+        for config, words in (({"account_concurrency": 0}, '"account_concurrency" must be'), ({"acount": 1}, "is no key fnd knows"), ({"region": "here"}, '"here" has not the form of a region'),
+                              ({"runtimes": "/nonexistent/runtimes.json"}, "unable to open /nonexistent/runtimes.json"), ({"runtimes": odd}, '"snapshot_hooks" must be true or false'),
+                              ({"events": {"endpoints": {"sqs": {"url": "http://127.0.0.1:1", "credentials_file": "/nonexistent/keys"}}}}, "events.endpoints: /nonexistent/keys"),
+                              ({"events": {"endpoints": {"sqs": {"url": "https://127.0.0.1:1", "ca_file": "/nonexistent/ca"}}}}, "events.endpoints: /nonexistent/ca"), ({"tmp": {"mode": "loop", "dir": odd}}, '"tmp.dir": ')):
             d.set_config(config)
+            r = subprocess.run([os.path.join(BUILD, "fnd"), "--check-config", "--config", d.config_path], capture_output=True, text=True)
+            self.assertEqual((r.returncode, words in r.stderr), (1, True), r)
             self.hang_up(d, words)
         with open(d.config_path, "w") as f:
             f.write("{")
         self.hang_up(d, "line 1")
-        self.assertEqual(d.log().count("the configuration stays as it was: "), 3)
+        self.assertEqual(d.log().count("the configuration stays as it was: "), 9)
         self.assertEqual((self.limit(d), self.pid(d, "worker")), (100, worker))
         self.kill(d, "worker")  # the file is broken still; the copy of the last good one is not
         self.assertEqual(self.limit(d), 100)
+        self.ends_clean(d)
+
+    def test_another_user(self):
+        """The state becomes that of who works on it, by a reload and by a start."""
+        d = self.daemon({"gateway": {"listen": "127.0.0.1:0"}})
+        d.create("f")
+        q = boto(d, "sqs")
+        url = q.create_queue(QueueName="q")["QueueUrl"]
+        q.send_message(QueueUrl=url, MessageBody="m")
+        def works():
+            self.assertEqual(d.invoke("f", {"a": 1}).json, {"a": 1})
+            wait_until("fn-events serves", lambda: sqs_count(q, url) == 1)
+            d.configure("f", Description="written")
+            wait_until("the log is read", lambda: "REPORT" in d.fnctl("logs", "f").stdout)
+            self.assertEqual({p: os.stat(f"{d.state}/{p}").st_uid for p in ("db/fnd.db", "blobs", "logs")}, dict.fromkeys(("db/fnd.db", "blobs", "logs"), uid_of(self.pid(d, "worker"))))
+        def sqs_count(q, url):
+            with contextlib.suppress(Exception):
+                return int(q.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]["ApproximateNumberOfMessages"])
+        works()
+        others = {"user": "nobody", "events": {"user": "daemon"}, "gateway": {"listen": "127.0.0.1:0", "user": "games"}}
+        d.set_config(others)
+        self.hang_up(d, "ready on", 2)
+        works()
+        d.stop()
+        d.set_config({"uid_base": 2000000000, "gateway": {"listen": "127.0.0.1:0"}})
+        d.start()
+        works()
+        self.ends_clean(d)
+
+    def test_what_cannot_start_is_named_by_doctor(self):
+        d = self.daemon()
+        def told():
+            return {c["Name"]: c for c in d.doctor()["Checks"]}["fn-events"]
+        self.assertTrue(told()["Ok"])
+        d.stop()
+        for path in glob.glob(d.state + "/events/events.db*"):
+            with open(path, "wb") as f:
+                f.write(b"no database " * 1000)
+        d.start()
+        wait_until("the file is named", lambda: "events/events.db: file is not a database" in d.log())
+        wait_until("doctor says so", lambda: not told()["Ok"])
+        self.assertIn("it does not run: neither asynchronous invocation nor", d.fnctl("doctor").stdout)
+        d.stop()
+        for path in glob.glob(d.state + "/events/events.db*"):
+            os.unlink(path)
+        d.start()
+        wait_until("it is there", lambda: told()["Ok"])
         self.ends_clean(d)
 
     def test_another_address(self):

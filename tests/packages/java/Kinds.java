@@ -44,6 +44,11 @@ public class Kinds {
 	public static class Finals { public final List<String> l = new ArrayList<>(); public final int n = new Random().nextInt(1); }
 	public static class OnlyGetters { private final List<String> l = new ArrayList<>(); public List<String> getL() { return l; } }
 	public static class MyList extends ArrayList<String> { public String extra = "e"; }
+	public static class More {
+		public Map.Entry<String, Integer> entry; public java.io.Serializable any; public EnumSet<Colour> set; public Properties properties; public Month month; public DayOfWeek day; public OffsetTime time; public MonthDay monthDay;
+		public java.sql.Timestamp stamp; public java.sql.Date sqlDate; public java.sql.Time clock; public java.nio.file.Path path; public OffsetDateTime offset; public ZonedDateTime zoned; public Instant instant; public Map<Date, Integer> days; public Colour co; public byte[] bytes;
+	}
+	public static class Goes implements Iterable<String> { public String getA() { return "a"; } public Iterator<String> iterator() { return Arrays.asList("i").iterator(); } }
 	public static class MyMap extends HashMap<String, Integer> { }
 
 	public static All all() {
@@ -67,7 +72,7 @@ public class Kinds {
 		Map<String, Object> circle = new HashMap<>();
 		Map<Object, Object> odd = new LinkedHashMap<>(); odd.put(1, "a"); odd.put(true, "b"); odd.put(Colour.GREEN, "c"); odd.put('x', "d"); odd.put(LocalDate.of(2020, 1, 1), "e");
 		for (Object o : new Object[] {all(), empty, new Plain(), new Names(), new Child(), new Hidden(), new Faced(), new NoDefault("x"), new MyList(), new MyMap(), new Failing(), new Finals(), new OnlyGetters(), new Object(), new Thread.State[] {Thread.State.NEW}, odd,
-				new IllegalStateException("m").getMessage(), Arrays.asList(new Child(), new Plain()), Colour.GREEN, 'c', 1.0, 1e-7, 123456789.0f, Float.POSITIVE_INFINITY, new BigDecimal("1E+5"), Optional.of(1), "x", true, new HashMap<>(), Collections.singletonMap(null, 1), String.class, new StringBuffer("sb")})
+				new IllegalStateException("m").getMessage(), Arrays.asList(new Child(), new Plain()), Colour.GREEN, 'c', 1.0, 1e-7, 123456789.0f, Float.POSITIVE_INFINITY, new BigDecimal("1E+5"), Optional.of(1), "x", true, new HashMap<>(), Collections.singletonMap(null, 1), String.class, new StringBuffer("sb"), new Goes(), new AbstractMap.SimpleEntry<>("k", 1), new ArrayList<>(new TreeMap<>(Collections.singletonMap("k", 1)).entrySet()), "\ud800x", MonthDay.of(2, 3), OffsetTime.of(1, 2, 3, 4, ZoneOffset.ofHours(2)), java.sql.Time.valueOf("01:02:03"), new HashMap<>(Collections.singletonMap(new Date(5), 1))})
 			v.add(new Object[] {o.getClass().getSimpleName() + " " + v.size(), o, o.getClass()});
 		v.add(new Object[] {"child as parent", new Child(), Parent.class});
 		v.add(new Object[] {"faced as face", new Faced(), Face.class});
@@ -90,6 +95,9 @@ public class Kinds {
 			{Plain.class, "{\"a\":\"q\",\"b\":5,\"c\":6,\"d\":7,\"e\":8,\"f\":9,\"x\":1}"}, {Child.class, "{\"p\":\"1\",\"c\":\"2\"}"}, {Ints.class, "{\"value\":\"5\",\"list\":[\"6\",7]}"}, {Holder.class, "{\"value\":{\"a\":1},\"list\":[1,\"x\"]}"},
 			{NoDefault.class, "{\"s\":\"x\"}", "\"x\""}, {Creator.class, "\"x\"", "{\"s\":\"y\"}"}, {Throwing.class, "{\"a\":\"x\"}", "{}"}, {Finals.class, "{\"l\":[\"a\"],\"n\":5}"}, {OnlyGetters.class, "{\"l\":[\"a\"]}"}, {MyList.class, "[\"a\",1]"}, {MyMap.class, "{\"a\":\"1\"}"}, {Face.class, "{\"name\":\"x\"}"}, {Hidden.class, "{\"secret\":\"x\"}"},
 			{String.class, "\"x\"", "5", "true", "null", "{}", "[\"x\"]", "1.50"}, {int.class, "5", "\"5\"", "5.7", "null", "\"\"", "true"}, {Integer.class, "null", "\"\"", "[5]"}, {boolean.class, "true", "0", "\"true\"", "\"x\"", "null"}, {double.class, "1", "\"NaN\"", "1e400"}, {Object.class, "1", "\"x\"", "{\"a\":1}", "[1]", "1.0", "null", "1e5", "-0"}, {Map.class, "{\"a\":{\"b\":[1]}}", "[]", "\"\"", "5"}, {List.class, "[1,\"a\",{}]", "5", "{}"}, {Colour.class, "\"RED\"", "\"x\"", "0"},
+			{More.class, "{\"entry\":{\"k\":1}}", "{\"any\":{\"a\":[1,\"x\",null]}}", "{\"any\":5}", "{\"set\":[\"RED\",\"x\"]}", "{\"set\":\"RED\"}", "{\"properties\":{\"a\":1}}", "{\"month\":4,\"day\":0}", "{\"month\":\"5\"}", "{\"time\":[1,2,\"+02:00\"]}", "{\"monthDay\":\"--02-03\"}", "{\"stamp\":5,\"sqlDate\":5}",
+				"{\"stamp\":\"2020-01-02T03:04:05Z\",\"sqlDate\":\"2020-01-02\",\"clock\":\"01:02:03\"}", "{\"path\":\"file:///x\"}", "{\"path\":\"/x\"}", "{\"offset\":\"2020-01-02T03:04:05+0200\"}", "{\"offset\":\"2020-01-02T03:04:05.123456789-0330\"}", "{\"offset\":\"5\"}", "{\"zoned\":\"2020-01-02T03:04:05+0100\"}",
+				"{\"instant\":\"2020-01-02T03:04:05+0000\"}", "{\"instant\":\"1700000000.5\"}", "{\"days\":{\"2020-01-02T03:04:05Z\":1}}", "{\"co\":\"1\"}", "{\"co\":\" RED \"}", "{\"co\":\"7\"}", "{\"bytes\":\"!!!!\"}", "{\"bytes\":\"AQ\"}"},
 			{Void.class, "5", "null"}, {long.class, "9223372036854775807", "9223372036854775808", "1e3"}, {String[].class, "[\"a\",5]", "\"a\""}, {byte[].class, "\"AQI=\""}, {Instant.class, "1.5", "\"2023-01-01T00:00:00Z\""}, {Date.class, "1", "\"2023-01-01\""}, {UUID.class, "\"x\""}};
 		for (Object[] k : all)
 			for (int i = 1; i < k.length; i++)

@@ -79,4 +79,16 @@ START_TEST(arns)
 }
 END_TEST
 
-TEST_MAIN("model/arn", every_form, refused, arns)
+START_TEST(regions)
+{
+	static const char *const good[] = {"us-east-1", "eu-central-2", "us-gov-west-1", "us-iso-east-1", "us-isob-east-1", "eusc-de-east-1", "cn-north-1"};
+	static const char *const bad[] = {"", "local", "us-east", "us-east-1\n", "us-east-10", "US-EAST-1", "eu west 1", "eu--1", "us-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-1"};
+
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		ck_assert_msg(fn_region_valid(good[i]), "%s", good[i]);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		ck_assert_msg(!fn_region_valid(bad[i]), "%s", bad[i]);
+}
+END_TEST
+
+TEST_MAIN("model/arn", every_form, refused, arns, regions)

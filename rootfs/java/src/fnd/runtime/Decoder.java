@@ -58,12 +58,16 @@ abstract class Decoder {
 		Decoder d = Scalars.decoder(c);
 		if (d != null)
 			return d;
-		if (c == Object.class)
+		if (c == Object.class || c == java.io.Serializable.class)
 			return ANY;
 		if (c.getName().startsWith("java.util.Optional") || c.getName().startsWith("java.util.concurrent.atomic.AtomicReference"))
 			return new Boxed(c, c.getTypeParameters().length == 0 ? null : of(Types.argument(type, c, 0), seconds));
 		if (c.isArray())
 			return new OfArray(c.getComponentType(), of(c.getComponentType(), seconds));
+		if (java.util.Properties.class.isAssignableFrom(c))
+			return new OfMap(c, String.class, String.class, seconds);
+		if (c == Map.Entry.class)
+			return new OfEntry(Types.raw(Types.argument(type, c, 0)), of(Types.argument(type, c, 1), seconds));
 		if (Map.class.isAssignableFrom(c))
 			return new OfMap(c, Types.raw(Types.argument(type, Map.class, 0)), Types.argument(type, Map.class, 1), seconds);
 		if (Collection.class.isAssignableFrom(c) || c == Iterable.class)
@@ -193,17 +197,41 @@ abstract class Decoder {
 		}
 	}
 
+	private static final class OfEntry extends Decoder {
+		private final Class<?> key;
+		private final Decoder value;
+
+		OfEntry(Class<?> key, Decoder value) {
+			this.key = key;
+			this.value = value;
+		}
+
+		@Override
+		Object read(Json json) throws Exception {
+			json.begin('{');
+			if (!json.more(true, '}'))
+				throw json.error("one member expected");
+			Object k = key(json.name(), key, json), v = value.value(json);
+			if (json.more(false, '}'))
+				throw json.error("one member expected");
+			return new java.util.AbstractMap.SimpleEntry<Object, Object>(k, v);
+		}
+	}
+
 	private static final class OfCollection extends Decoder {
-		private final Class<?> type;
+		private final Class<?> type, element;
 		private final Decoder elements;
 
 		OfCollection(Class<?> type, Type elements, boolean seconds) {
 			this.type = type;
+			this.element = Types.raw(elements);
 			this.elements = of(elements, seconds);
 		}
 
-		@SuppressWarnings("unchecked")
+		@SuppressWarnings({"unchecked", "rawtypes"})
 		private Collection<Object> create() throws Exception {
+			if (type == java.util.EnumSet.class)
+				return java.util.EnumSet.noneOf((Class) element);
 			if (!Modifier.isAbstract(type.getModifiers()))
 				return (Collection<Object>) instance(new Bean(type).constructor, type);
 			if (type.isAssignableFrom(ArrayList.class))
@@ -227,8 +255,11 @@ abstract class Decoder {
 				return list;
 			}
 			json.begin('[');
-			for (boolean first = true; json.more(first, ']'); first = false)
-				list.add(elements.value(json));
+			for (boolean first = true; json.more(first, ']'); first = false) {
+				Object value = elements.value(json);
+				if (value != null || type != java.util.EnumSet.class)
+					list.add(value);
+			}
 			return list;
 		}
 	}

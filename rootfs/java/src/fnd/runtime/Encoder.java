@@ -6,6 +6,8 @@ import java.lang.reflect.Modifier;
 import java.lang.reflect.Type;
 import java.nio.ByteBuffer;
 import java.util.Base64;
+import java.util.Collection;
+import java.util.Collections;
 import java.util.Iterator;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -35,7 +37,19 @@ final class Encoder {
 	}
 
 	private boolean isBean(Object v) {
-		return !(v instanceof Iterable) && !(v instanceof Map) && !(v instanceof Iterator) && !v.getClass().isArray() && !S3Events.isOne(v.getClass());
+		return !isListed(v) && !(v instanceof Map) && !(v instanceof Map.Entry) && !(v instanceof Iterator) && !v.getClass().isArray() && !S3Events.isOne(v.getClass());
+	}
+
+	private static Bean beanOf(Class<?> c) {
+		Bean bean = beans.get(c);
+		if (bean == null)
+			beans.put(c, bean = new Bean(c));
+		return bean;
+	}
+
+	/** What can be gone through is an object all the same if it has properties and is no collection. */
+	private static boolean isListed(Object v) {
+		return v instanceof Iterable && (v instanceof Collection || beanOf(v.getClass()).written.isEmpty());
 	}
 
 	/** seconds: dates are in seconds, as in events. */
@@ -49,8 +63,10 @@ final class Encoder {
 		if (++depth > DEPTH_MAX)
 			throw new IllegalStateException("Document nesting depth (" + depth + ") exceeds the maximum allowed (" + DEPTH_MAX + "): a circle?");
 		if (v instanceof Map)
-			map((Map<?, ?>) v, seconds);
-		else if (v instanceof Iterable)
+			map(((Map<?, ?>) v).entrySet(), seconds);
+		else if (v instanceof Map.Entry)
+			map(Collections.singleton((Map.Entry<?, ?>) v), seconds);
+		else if (isListed(v))
 			list(((Iterable<?>) v).iterator(), seconds);
 		else if (v instanceof Iterator)
 			list((Iterator<?>) v, seconds);
@@ -143,10 +159,10 @@ final class Encoder {
 		out.raw(']');
 	}
 
-	private void map(Map<?, ?> all, boolean seconds) throws Exception {
+	private void map(Collection<? extends Map.Entry<?, ?>> all, boolean seconds) throws Exception {
 		out.raw('{');
 		boolean first = true;
-		for (Map.Entry<?, ?> e : all.entrySet()) {
+		for (Map.Entry<?, ?> e : all) {
 			if (e.getValue() == null)
 				continue;
 			if (e.getKey() == null)
@@ -155,16 +171,14 @@ final class Encoder {
 				out.raw(',');
 			first = false;
 			Object k = e.getKey();
-			out.string(k instanceof Enum ? ((Enum<?>) k).name() : k instanceof Class ? ((Class<?>) k).getName() : k instanceof java.util.Date ? ((java.util.Date) k).toInstant().toString() : k.toString()).raw(':');
+			out.string(k instanceof Enum ? ((Enum<?>) k).name() : k instanceof Class ? ((Class<?>) k).getName() : k instanceof java.util.Date ? Times.key((java.util.Date) k) : k.toString()).raw(':');
 			write(e.getValue(), seconds);
 		}
 		out.raw('}');
 	}
 
 	private void bean(Object v, Class<?> as) throws Exception {
-		Bean bean = beans.get(as);
-		if (bean == null)
-			beans.put(as, bean = new Bean(as));
+		Bean bean = beanOf(as);
 		boolean seconds = EventNames.isEvent(as), first = true;
 		out.raw('{');
 		for (Bean.Property p : bean.written) {

@@ -2,9 +2,11 @@ package fnd.runtime;
 
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.IdentityHashMap;
+import java.util.List;
 import java.util.Set;
 
 /**
@@ -33,8 +35,16 @@ final class Fault extends RuntimeException {
 		try {
 			String m = t.getLocalizedMessage();
 			return m == null ? t.getClass().getName() : m;
-		} catch (RuntimeException e) { // a message that fails must not take the runtime with it
+		} catch (Throwable e) { // a message that fails must not take the runtime with it
 			return t.getClass().getName();
+		}
+	}
+
+	private static Throwable causeOf(Throwable t) {
+		try {
+			return t.getCause();
+		} catch (Throwable e) {
+			return null;
 		}
 	}
 
@@ -46,7 +56,7 @@ final class Fault extends RuntimeException {
 	private static void trim(Throwable t, Set<Throwable> seen) {
 		if (t == null || !seen.add(t))
 			return;
-		StackTraceElement[] frames = t.getStackTrace();
+		StackTraceElement[] frames = framesOf(t);
 		int n = 0;
 		while (n < frames.length && !frames[n].getClassName().startsWith(OWN))
 			n++;
@@ -55,9 +65,18 @@ final class Fault extends RuntimeException {
 				n--;
 			t.setStackTrace(Arrays.copyOf(frames, n));
 		}
-		trim(t.getCause(), seen);
+		trim(causeOf(t), seen);
 		for (Throwable s : t.getSuppressed())
 			trim(s, seen);
+	}
+
+	private static StackTraceElement[] framesOf(Throwable t) {
+		try {
+			StackTraceElement[] frames = t.getStackTrace();
+			return frames == null ? new StackTraceElement[0] : frames;
+		} catch (Throwable e) {
+			return new StackTraceElement[0];
+		}
 	}
 
 	/** How the runtime calls methods, not the function. */
@@ -68,11 +87,12 @@ final class Fault extends RuntimeException {
 	/** The document of what the function threw. */
 	static byte[] describe(Throwable t) {
 		JsonOut out = new JsonOut(1024);
-		describe(t, out, CAUSES_MAX);
+		describe(t, out, new ArrayList<Throwable>());
 		return Arrays.copyOf(out.data(), out.length());
 	}
 
-	private static void describe(Throwable t, JsonOut out, int causes) {
+	/** above: what t is the cause of. */
+	private static void describe(Throwable t, JsonOut out, List<Throwable> above) {
 		if (t instanceof Fault) { // as in AWS's runtime without frames
 			Fault f = (Fault) t;
 			out.raw("{\"errorMessage\":").string(f.message);
@@ -82,21 +102,33 @@ final class Fault extends RuntimeException {
 			return;
 		}
 		out.raw("{\"errorMessage\":").string(messageOf(t)).raw(",\"errorType\":").string(t.getClass().getName()).raw(",\"stackTrace\":[");
-		StackTraceElement[] frames = t.getStackTrace();
+		StackTraceElement[] frames = framesOf(t);
 		for (int i = 0; i < frames.length; i++)
 			out.raw(i == 0 ? "" : ",").string(frames[i].toString());
 		out.raw(']');
-		if (t.getCause() != null && t.getCause() != t && causes > 0) {
+		Throwable cause = causeOf(t);
+		boolean more = cause != null && cause != t && above.size() < CAUSES_MAX;
+		for (Throwable a : above)
+			more &= a != cause;
+		if (more) {
+			above.add(t);
 			out.raw(",\"cause\":");
-			describe(t.getCause(), out, causes - 1);
+			describe(cause, out, above);
 		}
 		out.raw('}');
 	}
 
 	private static String trace(Throwable t) {
-		StringWriter s = new StringWriter();
-		t.printStackTrace(new PrintWriter(s));
-		return s.toString();
+		try {
+			StringWriter s = new StringWriter();
+			t.printStackTrace(new PrintWriter(s));
+			return s.toString();
+		} catch (Throwable e) { // its text, that of one of its causes, or what it does instead
+			StringBuilder s = new StringBuilder(t.getClass().getName()).append('\n');
+			for (StackTraceElement f : framesOf(t))
+				s.append("\tat ").append(f).append('\n');
+			return s.toString();
+		}
 	}
 
 	/** What the log has of it. */

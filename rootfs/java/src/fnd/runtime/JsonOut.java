@@ -77,7 +77,7 @@ final class JsonOut {
 				data[length++] = (byte) (0x80 | code >> 6 & 0x3f);
 				data[length++] = (byte) (0x80 | code & 0x3f);
 			} else if (Character.isSurrogate(c)) {
-				data[length++] = '?'; // half of a pair has no form in UTF-8
+				unicode(c, n - i); // half of a pair has no form in UTF-8
 			} else {
 				data[length++] = (byte) (0xe0 | c >> 12);
 				data[length++] = (byte) (0x80 | c >> 6 & 0x3f);
@@ -100,9 +100,14 @@ final class JsonOut {
 		case '\f': data[length++] = 'f'; return;
 		case '\r': data[length++] = 'r'; return;
 		default:
-			raw("u00").raw(HEX[c >> 4]).raw(HEX[c & 15]);
-			room((left - 1) * 3 + 2);
+			length--;
+			unicode(c, left);
 		}
+	}
+
+	private void unicode(char c, int left) {
+		raw("\\u").raw(HEX[c >> 12]).raw(HEX[c >> 8 & 15]).raw(HEX[c >> 4 & 15]).raw(HEX[c & 15]);
+		room((left - 1) * 3 + 2);
 	}
 
 	@Override

@@ -29,7 +29,12 @@ public final class Main {
 		boolean training = arguments[0].equals("train");
 		if (!training && !arguments[0].equals("no")) // a descriptor
 			Ahead.await(Integer.parseInt(arguments[0]));
-		new Main(new RuntimeApi(System.getenv("AWS_LAMBDA_RUNTIME_API"))).run(training ? arguments[1] : null);
+		try {
+			new Main(new RuntimeApi(System.getenv("AWS_LAMBDA_RUNTIME_API"))).run(training ? arguments[1] : null);
+		} catch (Throwable t) { // threads of the function's would go on, and nobody ask for events
+			t.printStackTrace();
+			Runtime.getRuntime().halt(1);
+		}
 	}
 
 	static void setUp(Logger logger) throws Exception {

@@ -74,13 +74,18 @@ final class Scalars {
 			return new OfWord(box, c.isPrimitive());
 		if (c == byte[].class || c == ByteBuffer.class || c == char[].class)
 			return new OfBytes(c);
-		if (c == Date.class || Calendar.class.isAssignableFrom(c) && c.isAssignableFrom(GregorianCalendar.class) || c.getName().startsWith("java.time.") || isJoda(c))
+		if (c == Date.class || Calendar.class.isAssignableFrom(c) && c.isAssignableFrom(GregorianCalendar.class) || c.getName().startsWith("java.time.") && !c.isEnum() || isSql(c) || isJoda(c))
 			return new OfTime(c);
 		return c.isEnum() || isNamed(c) ? new OfText(c) : null;
 	}
 
 	static boolean isJoda(Class<?> c) {
 		return c.getName().equals("org.joda.time.DateTime");
+	}
+
+	/** Of a module that need not be there. */
+	static boolean isSql(Class<?> c) {
+		return c.getName().equals("java.sql.Timestamp") || c.getName().equals("java.sql.Date") || c.getName().equals("java.sql.Time");
 	}
 
 	private static boolean numeric(Class<?> c) {
@@ -99,10 +104,14 @@ final class Scalars {
 	static Object fromText(String s, Class<?> c, Json json) throws Exception {
 		Class<?> box = c.isPrimitive() ? BOXES.get(c) : c;
 		if (c.isEnum()) {
-			for (Object e : c.getEnumConstants())
+			Object[] all = c.getEnumConstants();
+			for (Object e : all)
 				if (((Enum) e).name().equals(s))
 					return e;
-			return null;
+			String t = s.trim();
+			if (!t.isEmpty() && t.length() < 10 && t.matches("[0-9]+"))
+				return Integer.parseInt(t) < all.length ? all[Integer.parseInt(t)] : null;
+			return t.equals(s) ? null : fromText(t, c, json);
 		}
 		if (Number.class.isAssignableFrom(box))
 			return convert(s.trim(), box, json);
@@ -118,7 +127,7 @@ final class Scalars {
 		if (c == TimeZone.class) return TimeZone.getTimeZone(s);
 		if (c == java.util.regex.Pattern.class) return java.util.regex.Pattern.compile(s);
 		if (c == java.io.File.class) return new java.io.File(s);
-		if (c == java.nio.file.Path.class) return java.nio.file.Paths.get(s);
+		if (c == java.nio.file.Path.class) return s.startsWith("file:") ? java.nio.file.Paths.get(java.net.URI.create(s)) : java.nio.file.Paths.get(s);
 		if (c == java.nio.charset.Charset.class) return java.nio.charset.Charset.forName(s);
 		if (c == java.net.InetAddress.class) return java.net.InetAddress.getByName(s);
 		if (c == StringBuilder.class) return new StringBuilder(s);
@@ -255,6 +264,18 @@ final class Scalars {
 			this.type = type;
 		}
 
+		/** What is no Base64 is an error, not some bytes. */
+		private static byte[] decoded(Json json) throws Exception {
+			String text = json.string().replaceAll("[ \\t\\r\\n]", "");
+			try {
+				if (text.length() % 4 == 0)
+					return Base64.getDecoder().decode(text);
+			} catch (IllegalArgumentException e) {
+				// a character that is none of its alphabet
+			}
+			throw json.error("no Base64");
+		}
+
 		@Override
 		Object read(Json json) throws Exception {
 			if (type == char[].class && json.peek() == '"')
@@ -269,7 +290,7 @@ final class Scalars {
 				}
 				return type == char[].class ? chars : type == byte[].class ? bytes : (Object) ByteBuffer.wrap(bytes);
 			}
-			byte[] bytes = Base64.getMimeDecoder().decode(json.string());
+			byte[] bytes = decoded(json);
 			return type == byte[].class ? bytes : (Object) ByteBuffer.wrap(bytes);
 		}
 	}
@@ -291,7 +312,7 @@ final class Scalars {
 				return i >= 0 && i < all.length ? all[i] : null;
 			}
 			String s = json.string();
-			if (s.isEmpty() && (type.isEnum() || type != java.net.URI.class && type != StringBuilder.class && type != java.util.Locale.class))
+			if (s.isEmpty() && (type.isEnum() || type != java.net.URI.class && type != StringBuilder.class))
 				return null;
 			return fromText(s, type, json);
 		}

@@ -37,7 +37,14 @@ final class Times {
 			return date(s);
 		if (Calendar.class.isAssignableFrom(c))
 			return calendar(date(s).getTime());
-		if (c == Instant.class) return s.matches("-?[0-9]+") ? Instant.ofEpochSecond(Long.parseLong(s)) : Instant.from(DateTimeFormatter.ISO_OFFSET_DATE_TIME.parse(s));
+		if (Scalars.isSql(c))
+			return c.getName().equals("java.sql.Time") ? call(c, "valueOf", String.class, s) : sql(c, date(s).getTime());
+		if (c == Instant.class || c == OffsetDateTime.class || c == ZonedDateTime.class) {
+			if (s.matches("[0-9]+(\\.[0-9]+)?") && s.length() <= 30)
+				return fromNumber(new BigDecimal(s), c);
+			s = offset(s);
+		}
+		if (c == Instant.class) return Instant.from(DateTimeFormatter.ISO_OFFSET_DATE_TIME.parse(s));
 		if (c == LocalDate.class) return s.length() > 10 && s.charAt(10) == 'T' ? LocalDate.from(DateTimeFormatter.ISO_DATE_TIME.parse(s)) : LocalDate.parse(s);
 		if (c == LocalDateTime.class) return s.endsWith("Z") ? LocalDateTime.parse(s.substring(0, s.length() - 1)) : LocalDateTime.parse(s);
 		if (c == LocalTime.class) return LocalTime.parse(s);
@@ -49,8 +56,6 @@ final class Times {
 		if (c == Year.class) return Year.parse(s);
 		if (c == YearMonth.class) return YearMonth.parse(s);
 		if (c == MonthDay.class) return MonthDay.parse(s);
-		if (c == Month.class) return Month.valueOf(s);
-		if (c == DayOfWeek.class) return DayOfWeek.valueOf(s);
 		if (c == ZoneOffset.class) return ZoneOffset.of(s);
 		if (c == ZoneId.class) return ZoneId.of(s);
 		throw new IllegalArgumentException("no " + c.getName() + " can be made of a text");
@@ -58,12 +63,11 @@ final class Times {
 
 	static Object fromNumber(BigDecimal n, Class<?> c) throws Exception {
 		if (c == Date.class) return new Date(n.longValue());
+		if (Scalars.isSql(c)) return sql(c, n.longValue());
 		if (Calendar.class.isAssignableFrom(c)) return calendar(n.longValue());
 		if (Scalars.isJoda(c)) return call(c, "parse", String.class, n.toPlainString());
 		if (c == Year.class) return Year.of(n.intValue());
 		if (c == LocalDate.class) return LocalDate.ofEpochDay(n.longValue());
-		if (c == Month.class) return Month.of(n.intValue());
-		if (c == DayOfWeek.class) return DayOfWeek.of(n.intValue());
 		long seconds = n.toBigInteger().longValue();
 		int nanos = n.subtract(new BigDecimal(seconds)).movePointRight(9).intValue();
 		if (c == Duration.class) return Duration.ofSeconds(seconds, nanos);
@@ -84,6 +88,8 @@ final class Times {
 		if (c == LocalDateTime.class) return LocalDateTime.of(at(l, 0), at(l, 1), at(l, 2), at(l, 3), at(l, 4), at(l, 5), at(l, 6));
 		if (c == YearMonth.class) return YearMonth.of(at(l, 0), at(l, 1));
 		if (c == MonthDay.class) return MonthDay.of(at(l, 0), at(l, 1));
+		if (c == OffsetTime.class && !l.isEmpty() && l.get(l.size() - 1) instanceof String)
+			return OffsetTime.of((LocalTime) fromList(l.subList(0, l.size() - 1), LocalTime.class), ZoneOffset.of((String) l.get(l.size() - 1)));
 		throw new IllegalArgumentException("no " + c.getName() + " can be made of an array");
 	}
 
@@ -94,13 +100,28 @@ final class Times {
 		try {
 			if (s.indexOf('T') < 0)
 				return Date.from(LocalDate.parse(s).atStartOfDay(ZoneOffset.UTC).toInstant());
-			String t = s.replaceFirst("([+-][0-9]{2})([0-9]{2})$", "$1:$2").replaceFirst("([+-][0-9]{2})$", "$1:00");
+			String t = offset(s);
 			if (!t.endsWith("Z") && !t.matches(".*[+-][0-9]{2}:[0-9]{2}$"))
 				t += "Z";
 			return Date.from(OffsetDateTime.parse(t).toInstant());
 		} catch (DateTimeException e) {
 			return new Date(ZonedDateTime.parse(s, DateTimeFormatter.RFC_1123_DATE_TIME).toInstant().toEpochMilli());
 		}
+	}
+
+	/** +0100 or +01 as +01:00. */
+	private static String offset(String s) {
+		return s.indexOf('T') < 0 ? s : s.replaceFirst("([+-][0-9]{2})([0-9]{2})$", "$1:$2").replaceFirst("(T.*[+-][0-9]{2})$", "$1:00");
+	}
+
+	private static Object sql(Class<?> c, long ms) throws Exception {
+		return c.getConstructor(long.class).newInstance(ms);
+	}
+
+	/** A date as the key of a map. */
+	static String key(Date d) {
+		String s = new Date(d.getTime()).toInstant().atOffset(ZoneOffset.UTC).format(DateTimeFormatter.ofPattern("uuuu-MM-dd'T'HH:mm:ss.SSS"));
+		return s + "+00:00";
 	}
 
 	private static Calendar calendar(long ms) {
@@ -119,7 +140,9 @@ final class Times {
 
 	/** false: it is no time. */
 	static boolean write(Object v, JsonOut out, boolean seconds) throws Exception {
-		if (v instanceof Date) {
+		if (v.getClass().getName().equals("java.sql.Time")) {
+			out.string(v.toString());
+		} else if (v instanceof Date) {
 			long ms = ((Date) v).getTime();
 			out.raw(seconds ? String.valueOf(ms / 1000.0) : String.valueOf(ms));
 		} else if (v instanceof Calendar) {
@@ -174,8 +197,12 @@ final class Times {
 			list(out, clock(d.toLocalTime(), d.getYear(), d.getMonthValue(), d.getDayOfMonth()));
 		} else if (v instanceof YearMonth) {
 			list(out, ((YearMonth) v).getYear(), ((YearMonth) v).getMonthValue());
-		} else if (v instanceof MonthDay) {
-			list(out, ((MonthDay) v).getMonthValue(), ((MonthDay) v).getDayOfMonth());
+		} else if (v instanceof OffsetTime) {
+			int[] parts = clock(((OffsetTime) v).toLocalTime());
+			out.raw('[');
+			for (int n : parts)
+				out.raw(String.valueOf(n)).raw(',');
+			out.string(((OffsetTime) v).getOffset().toString()).raw(']');
 		} else if (v instanceof Year) {
 			out.raw(String.valueOf(((Year) v).getValue()));
 		} else if (v instanceof Enum) {

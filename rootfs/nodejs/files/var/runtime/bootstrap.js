@@ -277,7 +277,10 @@ process.on('beforeExit', () => {
 	if (act)
 		act();
 });
-load(env.LAMBDA_TASK_ROOT, env._HANDLER, modern).then((found) => {
+// not before what the function's modules have rejected, and left to the next tick, is known: it belongs to the init
+load(env.LAMBDA_TASK_ROOT, env._HANDLER, modern).then((found) => setImmediate(() => {
+	if (dying)
+		return;
 	loaded = found;
 	api.next();
-}, (error) => die(modern ? 'Init Error' : 'Uncaught Exception', error, modern ? 1 : 129));
+}), (error) => die(modern ? 'Init Error' : 'Uncaught Exception', error, modern ? 1 : 129));

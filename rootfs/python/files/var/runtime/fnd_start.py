@@ -9,13 +9,14 @@ import marshal
 import os
 import sys
 from _frozen_importlib import ModuleSpec, _init_module_attrs
-from _frozen_importlib_external import SourceFileLoader
+from _frozen_importlib_external import PathFinder, SourceFileLoader
 
 RUNTIME_DIR = "/var/runtime"
 TASK_ROOT = "/var/task"
 LANG = "/var/lang/lib/python%d.%d" % sys.version_info[:2]
 OPT = ("/opt/python/lib/python%d.%d/site-packages" % sys.version_info[:2], "/opt/python")
 PRELOADED = ("json",)  # what most handlers import
+COMPILED_IN = frozenset(("array", "binascii", "cmath", "fcntl", "grp", "math", "pyexpat", "select", "spwd", "syslog", "unicodedata", "zlib"))  # by Debian, not by AWS
 
 
 def exec_wrapper():
@@ -150,25 +151,41 @@ def set_up_path():
             sys.path.remove(RUNTIME_DIR)
         sys.path[:0] = [*OPT, LANG + "/site-packages"]
     sys.path.insert(0, TASK_ROOT)
-    _site_directory(TASK_ROOT)
+    names = _site_directory(TASK_ROOT)
     if given == RUNTIME_DIR:
         for directory in OPT:
-            _site_directory(directory)
+            names += _site_directory(directory)
+    own = COMPILED_IN.intersection([n.partition(".")[0] for n in names])
+    if own:
+        sys.meta_path.insert(0, _OwnFinder(own))
+
+
+class _OwnFinder:
+    """Modules of the function's, or of its layers', that have the names of some that are compiled into this interpreter and come from files on Lambda: behind the
+    function's own. What has been imported already stays what it is, as there."""
+
+    def __init__(self, names):
+        self.names = names
+
+    def find_spec(self, name, path=None, target=None):
+        spec = PathFinder.find_spec(name) if name in self.names else None
+        return spec if spec and spec.has_location else None  # a directory without __init__.py comes last
 
 
 def _site_directory(directory):
-    """site.addsitedir() of one that sys.path has. It looks at every other one of the path first; that is for .pth files, and there are seldom any.
+    """What is in it. And site.addsitedir() of one that sys.path has. It looks at every other one of the path first; that is for .pth files, and there are seldom any.
     One that does not exist is in the path twice then, as on Lambda."""
     try:
         names = os.listdir(directory)
     except OSError:
         if not os.path.exists(directory):
             sys.path.append(directory)
-        return
+        return []
     if any(n.endswith(".pth") for n in names):
         import site
 
         site.addsitedir(directory)
+    return names
 
 
 # --- the handler's module -------------------------------------------------------------------------------------------------------------

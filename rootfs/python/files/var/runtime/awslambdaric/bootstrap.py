@@ -30,7 +30,8 @@ def _get_handler(handler):
     modname, dot, fname = handler.rpartition(".")
     if not dot:
         raise FaultException(FaultException.MALFORMED_HANDLER_NAME, f"Bad handler '{handler}': not enough values to unpack (expected 2, got 1)")
-    if modname.split(".")[0] in sys.builtin_module_names:
+    first = modname.split(".")[0]
+    if first in sys.builtin_module_names and first not in getattr(sys.modules.get("fnd_start"), "COMPILED_IN", ()):
         raise FaultException(FaultException.BUILT_IN_MODULE_CONFLICT, f"Cannot use built-in module {modname} as a handler module")
     try:
         module = importlib.import_module(modname.replace("/", "."))

@@ -8,7 +8,7 @@ import traceback
 from . import lambda_runtime_marshaller as marshaller
 from .log_sink import JSON_TIME, json_format
 
-_OURS = set(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"aws_request_id", "tenant_id", "_frame_type"}
+_OURS = set(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) - {"taskName"} | {"aws_request_id", "tenant_id", "_frame_type"}
 
 
 class JsonFormatter(logging.Formatter):
