@@ -31,6 +31,7 @@
 struct options {
 	const char *run_as, *region, *domain, *api_host, *trusted, *log_level;
 	int64_t connections, peer_connections, body_budget_mb, peer_percent, certificates;
+	bool check; /* are the certificates and keys some that it takes? No more than that */
 };
 
 static int number(const char *text, int64_t *to) { return fn_str_to_i64(text, 0, INT32_MAX, to); }
@@ -42,7 +43,7 @@ static int parse(int argc, char **argv, struct options *o)
 						{"log-level", required_argument, NULL, 'l'}, {"connections", required_argument, NULL, 'c'},
 						{"peer-connections", required_argument, NULL, 'p'}, {"body-budget-mb", required_argument, NULL, 'b'},
 						{"peer-percent", required_argument, NULL, 'P'}, {"certificates", required_argument, NULL, 'n'},
-						{"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
+						{"check", no_argument, NULL, 'C'}, {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
 	int c, r = 0;
 
 	while (r == 0 && (c = getopt_long(argc, argv, "", options, NULL)) != -1)
@@ -58,10 +59,11 @@ static int parse(int argc, char **argv, struct options *o)
 		case 'b': r = number(optarg, &o->body_budget_mb); break;
 		case 'P': r = number(optarg, &o->peer_percent); break;
 		case 'n': r = number(optarg, &o->certificates); break;
+		case 'C': o->check = true; break;
 		case 'V': puts("fn-gateway " FN_VERSION); exit(0);
 		default: r = -EINVAL;
 		}
-	return r == 0 && o->run_as && o->region && o->domain && optind == argc && o->certificates <= FN_GW_CERTIFICATES_MAX ? 0 : -EINVAL;
+	return r == 0 && o->run_as && (o->check || (o->region && o->domain)) && optind == argc && o->certificates <= FN_GW_CERTIFICATES_MAX ? 0 : -EINVAL;
 }
 
 static int drop(const struct options *o, struct fn_err *err)
@@ -172,7 +174,7 @@ int main(int argc, char **argv)
 	char text[512];
 	sigset_t told;
 
-	if (parse(argc, argv, &o) < 0 || !is_open(FN_GW_FD_STATE)) {
+	if (parse(argc, argv, &o) < 0 || (!o.check && !is_open(FN_GW_FD_STATE))) {
 		fprintf(stderr, "fn-gateway: this is for fnd's own use\n");
 		return 2;
 	}
@@ -193,6 +195,12 @@ int main(int argc, char **argv)
 		r = fn_gw_tls_load(files, (size_t)o.certificates, &err);
 	for (int i = 0; i < 2 * (int)o.certificates; i++)
 		fn_close(files[i]);
+	if (o.check) {
+		if (r < 0)
+			fprintf(stderr, "%s\n", fn_err_format(&err, text, sizeof(text)));
+		fn_gw_tls_free();
+		return r < 0;
+	}
 	if (r == 0)
 		r = make(&gw, &o, &err);
 	if (r == 0)

@@ -194,6 +194,40 @@ int fnd_child_start(struct fnd_child *c, const struct fnd_child_about *about, co
 	return 0;
 }
 
+int fnd_child_check(const struct fnd_child_kind *kind, const struct fnd_argv *argv, const int *fds, size_t n_fds, struct fn_err *err)
+{
+	char program[PATH_MAX], said[300] = "";
+	int r = fn_path_beside(kind->places, X_OK, program, sizeof(program)), out[2], status = -1;
+	size_t len = 0;
+	ssize_t n;
+	pid_t pid;
+
+	if (r < 0)
+		return fn_err_set(err, r, "check", "%s is neither beside fnd nor at %.120s", kind->name, program);
+	if (n_fds > FDS_MOST || pipe2(out, O_CLOEXEC) < 0)
+		return fn_err_set(err, n_fds > FDS_MOST ? E2BIG : errno, "check", "%s", kind->name);
+	pid = fork();
+	if (pid == 0) {
+		if (dup2(out[1], STDERR_FILENO) < 0)
+			_exit(127);
+		become(program, argv, fds, n_fds);
+	}
+	r = pid < 0 ? -errno : 0;
+	fn_close(out[1]);
+	while (pid > 0 && len < sizeof(said) - 1 && (n = read(out[0], said + len, sizeof(said) - 1 - len)) != 0)
+		if (n > 0)
+			len += (size_t)n;
+		else if (errno != EINTR)
+			break;
+	fn_close(out[0]);
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		continue;
+	said[strcspn(said, "\n")] = '\0';
+	if (r < 0 || status != 0)
+		return fn_err_set(err, r < 0 ? -r : EINVAL, kind->name, "%s", r < 0 ? "cannot be asked" : said);
+	return 0;
+}
+
 void fnd_child_await(struct fnd_child *c, uint64_t tell_us, uint64_t kill_us)
 {
 	int status = 0;

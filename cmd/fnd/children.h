@@ -59,6 +59,9 @@ struct fnd_child {
 /* Starts it with fds as its descriptors 3, 4, ... (-EBADF: that one is closed) and nothing else but stdio. */
 int fnd_child_start(struct fnd_child *c, const struct fnd_child_about *about, const int *fds, size_t n_fds, struct fn_err *err);
 
+/* Runs its program with these arguments and descriptors until it ends, which it does at once: 0, or what it says on its standard error. */
+int fnd_child_check(const struct fnd_child_kind *kind, const struct fnd_argv *argv, const int *fds, size_t n_fds, struct fn_err *err);
+
 /* Waits for it to end, at the end of all; after tell_us it is told to, after kill_us it is killed. */
 void fnd_child_await(struct fnd_child *c, uint64_t tell_us, uint64_t kill_us);
 /* How it has ended, in words. */

@@ -10,7 +10,6 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 #include "gateway/args.h"
-#include "gateway/tls.h"
 #include "listen.h"
 #include "web/address.h"
 
@@ -62,13 +61,28 @@ static int open_files(struct fnd_gateway *g, const struct fnd_gateway_config *c,
 	return 0;
 }
 
+/* By fn-gateway, which has a parser of certificates, and no rights. */
 int fnd_gateway_check(const struct fnd_config *cfg, struct fn_err *err)
 {
+	int fds[FN_GW_FD_FILES - FN_GW_FD_PLAIN + 2 * FN_GW_CERTIFICATES_MAX] = {-EBADF, -EBADF, -EBADF};
+	struct fnd_child_about about = {.cfg = cfg};
 	struct fnd_gateway g = FND_GATEWAY_NONE;
+	size_t n = FN_GW_FD_FILES - FN_GW_FD_PLAIN;
+	struct fnd_argv argv = {.n = 0};
 	int r = open_files(&g, &cfg->gateway, err);
 
-	if (r == 0)
-		r = fn_gw_tls_check(g.files, g.n_files / 2, err);
+	if (r == 0 && g.n_files > 0) {
+		for (size_t i = 0; i < g.n_files; i++)
+			fds[n++] = g.files[i];
+		fnd_child_users(cfg, &about);
+		fnd_argv_add(&argv, "fn-gateway");
+		fnd_argv_add(&argv, "--check");
+		fnd_argv_add(&argv, "--run-as");
+		fnd_argv_add(&argv, "%u:%u", (unsigned)about.gateway_uid, (unsigned)about.gateway_gid);
+		fnd_argv_add(&argv, "--certificates");
+		fnd_argv_add(&argv, "%zu", g.n_files / 2);
+		r = fnd_child_check(&fnd_child_kinds[FND_CHILD_GATEWAY], &argv, fds, n, err);
+	}
 	fnd_gateway_close(&g);
 	return r;
 }

@@ -45,15 +45,6 @@ static int check_pair(const gnutls_datum_t *certificate, const gnutls_datum_t *k
 	return r < 0 ? r : 0;
 }
 
-static void drop(struct certificate *c)
-{
-	for (unsigned i = 0; i < c->n_chain; i++)
-		gnutls_pcert_deinit(&c->chain[i]);
-	gnutls_x509_crt_deinit(c->leaf);
-	gnutls_privkey_deinit(c->key);
-	*c = (struct certificate){.n_chain = 0};
-}
-
 static int load(struct certificate *c, size_t i, int certificate_fd, int key_fd, struct fn_err *err)
 {
 	fn_auto_buf struct fn_buf pem = {0}, key = {0};
@@ -96,22 +87,14 @@ int fn_gw_tls_load(const int *fds, size_t n, struct fn_err *err)
 
 void fn_gw_tls_free(void)
 {
-	for (; n_loaded > 0; n_loaded--)
-		drop(&loaded[n_loaded - 1]);
-}
+	for (; n_loaded > 0; n_loaded--) {
+		struct certificate *c = &loaded[n_loaded - 1];
 
-int fn_gw_tls_check(const int *fds, size_t n, struct fn_err *err)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		struct certificate c = {.n_chain = 0};
-
-		r = load(&c, i, fds[2 * i], fds[2 * i + 1], err);
-		if (r == 0)
-			drop(&c);
+		for (unsigned i = 0; i < c->n_chain; i++)
+			gnutls_pcert_deinit(&c->chain[i]);
+		gnutls_x509_crt_deinit(c->leaf);
+		gnutls_privkey_deinit(c->key);
 	}
-	return r;
 }
 
 int fn_gw_tls_choose(gnutls_session_t session, const gnutls_datum_t *req_ca, int n_ca, const gnutls_pk_algorithm_t *algos, int n_algos, gnutls_pcert_st **ret_certificates,

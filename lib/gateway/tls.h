@@ -17,8 +17,6 @@
 /* fds: of each certificate its file (PEM, with the chain behind it), then its key's. A key that is not its certificate's is refused. */
 int fn_gw_tls_load(const int *fds, size_t n_certificates, struct fn_err *err);
 void fn_gw_tls_free(void);
-/* Would it load them? Nothing is kept. */
-int fn_gw_tls_check(const int *fds, size_t n_certificates, struct fn_err *err);
 /* gnutls_certificate_retrieve_function2: the first certificate that is good for the name asked for, else the first. */
 int fn_gw_tls_choose(gnutls_session_t session, const gnutls_datum_t *req_ca, int n_ca, const gnutls_pk_algorithm_t *algos, int n_algos, gnutls_pcert_st **ret_certificates,
 		     unsigned int *ret_n, gnutls_privkey_t *ret_key);
