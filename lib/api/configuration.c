@@ -112,7 +112,6 @@ static bool may_send(struct fn_call *call, const struct fn_function *f)
 {
 	const struct fn_api_config *cfg = &call->api->cfg;
 	bool queue = f->dead_letter_arn && fn_arn_of(f->dead_letter_arn, "sqs");
-	char ours[64];
 
 	if (!f->dead_letter_arn)
 		return true;
@@ -120,8 +119,7 @@ static bool may_send(struct fn_call *call, const struct fn_function *f)
 		fn_reply_error(call, &FN_E_INVALID_PARAMETER, "The provided execution role does not have permissions to call %s", queue ? "SendMessage on SQS" : "Publish on SNS");
 		return false;
 	}
-	snprintf(ours, sizeof(ours), "arn:aws:sqs:%.20s:%.12s:", cfg->region, cfg->account_id);
-	if (fn_str_starts(f->dead_letter_arn, ours) || json_object_get(cfg->endpoints, queue ? "sqs" : "sns"))
+	if (fn_arn_at(f->dead_letter_arn, "sqs", cfg->region, cfg->account_id) || json_object_get(cfg->endpoints, queue ? "sqs" : "sns"))
 		return true;
 	fn_reply_error(call, &FN_E_INVALID_PARAMETER,
 		       "The provided dead-letter target %s is out of reach: \"events\": {\"endpoints\": ...} of the configuration names no server for it.", f->dead_letter_arn);

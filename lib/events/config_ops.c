@@ -134,10 +134,9 @@ static void refuse(struct op *o, const char *fmt, const char *arn)
 /* Does anybody take it? A queue of ours may still come to be. */
 static bool is_served(const struct op *o, const char *arn)
 {
-	char ours[64];
+	const struct fn_service_env *env = o->e->env;
 
-	snprintf(ours, sizeof(ours), "arn:aws:sqs:%.20s:%.12s:", o->e->env->region, o->e->env->account_id);
-	return !arn || fn_arn_of(arn, "lambda") || fn_str_starts(arn, ours) || fn_endpoint(o->e->endpoints, fn_message_service(arn));
+	return !arn || fn_arn_of(arn, "lambda") || fn_arn_at(arn, "sqs", env->region, env->account_id) || fn_endpoint(o->e->endpoints, fn_message_service(arn));
 }
 
 /* The function's role is what delivers. */

@@ -115,3 +115,10 @@ bool fn_arn_of(const char *arn, const char *service)
 
 	return at && strncmp(at + 1, service, n) == 0 && at[1 + n] == ':';
 }
+
+bool fn_arn_at(const char *arn, const char *service, const char *region, const char *account)
+{
+	char begins[128];
+
+	return fn_str_format(begins, sizeof(begins), "arn:aws:%s:%s:%s:", service, region, account) == 0 && fn_str_starts(arn, begins);
+}

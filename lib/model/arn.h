@@ -29,5 +29,7 @@ bool fn_qualifier_valid(const char *q); /* a parameter: "$x" is well-formed, tho
 void fn_arn_format(char *out, size_t size, const char *region, const char *account, const char *name, const char *qualifier);
 /* Is arn:<partition>:<service>:... of this service? */
 bool fn_arn_of(const char *arn, const char *service);
+/* And of that region and account? */
+bool fn_arn_at(const char *arn, const char *service, const char *region, const char *account);
 
 #endif

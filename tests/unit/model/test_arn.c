@@ -74,6 +74,8 @@ START_TEST(arns)
 	fn_arn_format(arn, sizeof(arn), "r", "1", "f", "$LATEST");
 	ck_assert_str_eq(arn, "arn:aws:lambda:r:1:function:f:$LATEST");
 	ck_assert(fn_arn_of("arn:aws:sqs:r:1:q", "sqs") && fn_arn_of("arn:aws-cn:sqs:r:1:q", "sqs"));
+	ck_assert(fn_arn_at("arn:aws:sqs:r:1:q", "sqs", "r", "1") && !fn_arn_at("arn:aws:sns:r:1:q", "sqs", "r", "1"));
+	ck_assert(!fn_arn_at("arn:aws:sqs:r:12:q", "sqs", "r", "1") && !fn_arn_at("arn:aws:sqs:rr:1:q", "sqs", "r", "1") && !fn_arn_at("", "sqs", "r", "1"));
 	ck_assert(!fn_arn_of("arn:aws:sqs:r:1:q", "sq") && !fn_arn_of("arn:aws:lambda:r:1:function:a:sqs:b", "sqs") && !fn_arn_of("urn:aws:sqs:", "sqs") && !fn_arn_of("arn:aws:sqs", "sqs") && !fn_arn_of("", "sqs"));
 	ck_assert(fn_qualifier_valid("$LATEST") && fn_qualifier_valid("a-b_1") && fn_qualifier_valid("$latest") && fn_qualifier_valid("$LATEST.PUBLISHED") && !fn_qualifier_valid("a.b") && !fn_qualifier_valid(""));
 }
