@@ -196,9 +196,8 @@ int fnd_child_start(struct fnd_child *c, const struct fnd_child_about *about, co
 
 int fnd_child_check(const struct fnd_child_kind *kind, const struct fnd_argv *argv, const int *fds, size_t n_fds, struct fn_err *err)
 {
-	char program[PATH_MAX], said[300] = "";
-	int r = fn_path_beside(kind->places, X_OK, program, sizeof(program)), out[2], status = -1;
-	size_t len = 0;
+	char program[PATH_MAX], said[300], how[80];
+	int r = fn_path_beside(kind->places, X_OK, program, sizeof(program)), out[2], status = 0;
 	ssize_t n;
 	pid_t pid;
 
@@ -212,20 +211,19 @@ int fnd_child_check(const struct fnd_child_kind *kind, const struct fnd_argv *ar
 			_exit(127);
 		become(program, argv, fds, n_fds);
 	}
-	r = pid < 0 ? -errno : 0;
+	r = pid < 0 ? fn_err_set(err, errno, "check", "%s", kind->name) : 0;
 	fn_close(out[1]);
-	while (pid > 0 && len < sizeof(said) - 1 && (n = read(out[0], said + len, sizeof(said) - 1 - len)) != 0)
-		if (n > 0)
-			len += (size_t)n;
-		else if (errno != EINTR)
-			break;
+	n = fn_fd_read_all(out[0], said, sizeof(said) - 1);
 	fn_close(out[0]);
-	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+	if (r < 0)
+		return r;
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		continue;
+	if (status == 0)
+		return 0;
+	said[n > 0 ? n : 0] = '\0';
 	said[strcspn(said, "\n")] = '\0';
-	if (r < 0 || status != 0)
-		return fn_err_set(err, r < 0 ? -r : EINVAL, kind->name, "%s", r < 0 ? "cannot be asked" : said);
-	return 0;
+	return fn_err_set(err, EINVAL, kind->name, "%s", *said ? said : fnd_child_how(status, how, sizeof(how)));
 }
 
 void fnd_child_await(struct fnd_child *c, uint64_t tell_us, uint64_t kill_us)

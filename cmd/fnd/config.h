@@ -92,7 +92,7 @@ struct fnd_options {
  * On failure there is nothing to free. */
 int fnd_config_make(struct fnd_config *c, const struct fnd_options *options, int copy_fd, struct fn_err *err);
 void fnd_config_free(struct fnd_config *c);
-/* Are the files that it names what they must be? Those of fn-fetch and of the gateway are looked at where they are opened. */
+/* Are the files that it names what they must be? Those of fn-fetch are looked at where they are opened. */
 int fnd_config_files(const struct fnd_config *c, struct fn_err *err);
 /* -1: there is none. */
 gid_t fnd_config_control_group(const struct fnd_config *c);

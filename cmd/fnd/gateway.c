@@ -61,19 +61,31 @@ static int open_files(struct fnd_gateway *g, const struct fnd_gateway_config *c,
 	return 0;
 }
 
+#define FDS_MOST (FN_GW_FD_FILES - FN_GW_FD_PLAIN + 2 * FN_GW_CERTIFICATES_MAX)
+
+/* What fn-gateway is started with, in its order (gateway/args.h): how many. */
+static size_t fds_of(const struct fnd_gateway *g, int fds[FDS_MOST])
+{
+	size_t n = FN_GW_FD_FILES - FN_GW_FD_PLAIN;
+
+	fds[FN_GW_FD_PLAIN - FN_GW_FD_PLAIN] = g->plain_fd;
+	fds[FN_GW_FD_TLS - FN_GW_FD_PLAIN] = g->tls_fd;
+	fds[FN_GW_FD_STATE - FN_GW_FD_PLAIN] = g->state_fd;
+	for (size_t i = 0; i < g->n_files; i++)
+		fds[n++] = g->files[i];
+	return n;
+}
+
 /* By fn-gateway, which has a parser of certificates, and no rights. */
 int fnd_gateway_check(const struct fnd_config *cfg, struct fn_err *err)
 {
-	int fds[FN_GW_FD_FILES - FN_GW_FD_PLAIN + 2 * FN_GW_CERTIFICATES_MAX] = {-EBADF, -EBADF, -EBADF};
 	struct fnd_child_about about = {.cfg = cfg};
 	struct fnd_gateway g = FND_GATEWAY_NONE;
-	size_t n = FN_GW_FD_FILES - FN_GW_FD_PLAIN;
+	int fds[FDS_MOST];
 	struct fnd_argv argv = {.n = 0};
 	int r = open_files(&g, &cfg->gateway, err);
 
 	if (r == 0 && g.n_files > 0) {
-		for (size_t i = 0; i < g.n_files; i++)
-			fds[n++] = g.files[i];
 		fnd_child_users(cfg, &about);
 		fnd_argv_add(&argv, "fn-gateway");
 		fnd_argv_add(&argv, "--check");
@@ -81,7 +93,7 @@ int fnd_gateway_check(const struct fnd_config *cfg, struct fn_err *err)
 		fnd_argv_add(&argv, "%u:%u", (unsigned)about.gateway_uid, (unsigned)about.gateway_gid);
 		fnd_argv_add(&argv, "--certificates");
 		fnd_argv_add(&argv, "%zu", g.n_files / 2);
-		r = fnd_child_check(&fnd_child_kinds[FND_CHILD_GATEWAY], &argv, fds, n, err);
+		r = fnd_child_check(&fnd_child_kinds[FND_CHILD_GATEWAY], &argv, fds, fds_of(&g, fds), err);
 	}
 	fnd_gateway_close(&g);
 	return r;
@@ -130,12 +142,9 @@ struct fnd_gateway fnd_gateway_take(struct fnd_gateway *g)
 
 int fnd_gateway_start(const struct fnd_gateway *g, struct fnd_child *child, const struct fnd_child_about *about, struct fn_err *err)
 {
-	int fds[FN_GW_FD_FILES - FN_GW_FD_PLAIN + 2 * FN_GW_CERTIFICATES_MAX] = {g->plain_fd, g->tls_fd, g->state_fd};
-	size_t n = FN_GW_FD_FILES - FN_GW_FD_PLAIN;
+	int fds[FDS_MOST];
 
 	if (g->plain_fd < 0 && g->tls_fd < 0)
 		return 0;
-	for (size_t i = 0; i < g->n_files; i++)
-		fds[n++] = g->files[i];
-	return fnd_child_start(child, about, fds, n, err);
+	return fnd_child_start(child, about, fds, fds_of(g, fds), err);
 }
